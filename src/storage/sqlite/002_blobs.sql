@@ -1,0 +1,1 @@
+-- Blobs that were proven and acknowledged, and the uploads that may become blobs.

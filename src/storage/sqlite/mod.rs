@@ -1,0 +1,139 @@
+//! The database: one file, one thread that writes, a few connections that read.
+//!
+//! [`Database::write`] runs a closure inside one IMMEDIATE transaction on the writer thread and answers after
+//! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
+//! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
+
+mod open;
+mod readers;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, Params, Row};
+
+use super::StorageError;
+
+pub use open::OpenError;
+
+/// A handle on the open database; cheap to clone. The file stays locked until the last one is gone.
+#[derive(Clone)]
+pub struct Database {
+    writer: writer::Writer,
+    readers: Arc<readers::Readers>,
+}
+
+impl Database {
+    /// Opens or creates the database at `path`, takes its lock and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what an operator can do.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let opened = open::open(path)?;
+        Ok(Self {
+            writer: writer::Writer::start(opened.connection, opened.lock)?,
+            readers: Arc::new(readers::Readers::new(path.to_owned())),
+        })
+    }
+
+    /// Runs `job` in one transaction: committed when it answers `Ok`, rolled back when it answers `Err` or panics.
+    ///
+    /// The job runs to its end even when the caller stops waiting.
+    ///
+    /// # Errors
+    /// What `job` answered, or the storage error that kept the transaction from being committed.
+    pub async fn write<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Write<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        self.writer.run(job).await
+    }
+
+    /// Runs `job` on a consistent snapshot that later writes do not change.
+    ///
+    /// # Errors
+    /// What `job` answered, or the storage error that kept the snapshot from being taken.
+    pub async fn read<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        tokio::task::spawn_blocking(move || readers.run(job))
+            .await
+            .map_err(|_| E::from(StorageError::failed("a database read panicked")))?
+    }
+
+    /// Resolves when a commit failed in a way that leaves its outcome unknown: the process must end, so that
+    /// the next one recovers from the write-ahead log.
+    pub async fn failed(&self) {
+        self.writer.failed().await;
+    }
+}
+
+/// Read access to a snapshot.
+pub struct Read<'c> {
+    connection: &'c Connection,
+}
+
+/// Write access within one transaction; reads see its own writes.
+pub struct Write<'c> {
+    read: Read<'c>,
+}
+
+impl<'c> std::ops::Deref for Write<'c> {
+    type Target = Read<'c>;
+    fn deref(&self) -> &Read<'c> {
+        &self.read
+    }
+}
+
+impl Read<'_> {
+    /// The first row of a query, or `None`.
+    fn first<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        row: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StorageError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params, row).optional()?)
+    }
+
+    /// All rows of a query.
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StorageError> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params, row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Write<'_> {
+    /// Runs a statement and answers how many rows it changed.
+    fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StorageError> {
+        Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        match error.sqlite_error_code() {
+            Some(Code::DiskFull) => Self::NoSpace(error.into()),
+            Some(Code::ReadOnly | Code::CannotOpen | Code::DatabaseBusy | Code::DatabaseLocked) => {
+                Self::Unavailable(error.into())
+            }
+            Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged(error.into()),
+            _ => Self::Failed(error.into()),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Opening the database: lock, pragmas that are read back, migrations by `user_version`.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+/// The schema, one script a version. A script that was released is never edited; the next one changes it.
+const MIGRATIONS: [&str; 2] = [include_str!("001_repo.sql"), include_str!("002_blobs.sql")];
+/// "atcr" in ASCII: what `file` and a careful operator see in the header.
+const APPLICATION_ID: i64 = 0x6174_6372;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why the database could not be opened. Each line says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process holds the lock.
+    #[error("database {0} is in use by another atcr-hold: stop that one first")]
+    InUse(PathBuf),
+    /// The directory does not exist or cannot be written.
+    #[error("database {path} cannot be opened: {reason}; create its directory and let this user write there")]
+    Unreachable {
+        /// The database file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is not a database of this program, or SQLite finds it damaged.
+    #[error(
+        "database {path} is damaged or not a hold's database ({reason}): restore it from a backup; it was left as it is"
+    )]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// The schema is newer than this program.
+    #[error("database {path} has schema {found}, this version knows {known}: start the newer atcr-hold again")]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// The version found.
+        found: usize,
+        /// The newest version this program knows.
+        known: usize,
+    },
+    /// A durability setting did not take.
+    #[error("database {path} refuses {pragma}: put it on a local file system")]
+    Pragma {
+        /// The database file.
+        path: PathBuf,
+        /// The setting.
+        pragma: &'static str,
+    },
+}
+
+pub(super) struct Opened {
+    pub(super) connection: Connection,
+    /// Held for as long as the writer lives.
+    pub(super) lock: File,
+}
+
+pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
+    let lock = lock(path)?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .map_err(|e| damaged(path, &e))?;
+    demand(&connection, path, "journal_mode", "WAL", "wal")?;
+    demand(&connection, path, "synchronous", "FULL", "2")?;
+    migrate(&mut connection, path)?;
+    Ok(Opened { connection, lock })
+}
+
+/// A connection with what every connection needs; also used for readers.
+pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // The memory bill: at most 1 MiB of pages a connection; the kernel caches the rest.
+    connection.pragma_update(None, "cache_size", -1024)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let lock_path = path.with_added_extension("lock");
+    let unreachable = |e: std::io::Error| OpenError::Unreachable { path: path.to_owned(), reason: e.to_string() };
+    let file =
+        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock_path).map_err(unreachable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(e)) => Err(unreachable(e)),
+    }
+}
+
+fn demand(
+    connection: &Connection,
+    path: &Path,
+    name: &'static str,
+    value: &str,
+    expected: &str,
+) -> Result<(), OpenError> {
+    connection.pragma_update(None, name, value).map_err(|e| damaged(path, &e))?;
+    let found: String = connection
+        .pragma_query_value(None, name, |row| {
+            let value: rusqlite::types::Value = row.get(0)?;
+            Ok(match value {
+                rusqlite::types::Value::Integer(n) => n.to_string(),
+                rusqlite::types::Value::Text(text) => text,
+                other => format!("{other:?}"),
+            })
+        })
+        .map_err(|e| damaged(path, &e))?;
+    if found == expected { Ok(()) } else { Err(OpenError::Pragma { path: path.to_owned(), pragma: name }) }
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+    let fail = |e: rusqlite::Error| damaged(path, &e);
+    let integer =
+        |name: &str, connection: &Connection| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let found = usize::try_from(integer("user_version", connection).map_err(fail)?).unwrap_or(usize::MAX);
+    if found > MIGRATIONS.len() {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
+    }
+    let application = integer("application_id", connection).map_err(fail)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(OpenError::Damaged { path: path.to_owned(), reason: "it was made by another program".into() });
+    }
+    for (version, script) in MIGRATIONS.iter().enumerate().skip(found) {
+        let transaction = connection.transaction().map_err(fail)?;
+        transaction.execute_batch(script).map_err(fail)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
+        transaction
+            .pragma_update(None, "user_version", i64::try_from(version + 1).unwrap_or(i64::MAX))
+            .map_err(fail)?;
+        transaction.commit().map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn damaged(path: &Path, error: &rusqlite::Error) -> OpenError {
+    use rusqlite::ErrorCode as Code;
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(Code::CannotOpen | Code::PermissionDenied | Code::ReadOnly | Code::DiskFull) => {
+            OpenError::Unreachable { path, reason: error.to_string() }
+        }
+        Some(Code::DatabaseBusy | Code::DatabaseLocked) => OpenError::InUse(path),
+        _ => OpenError::Damaged { path, reason: error.to_string() },
+    }
+}

@@ -1,0 +1,41 @@
+//! Points in time as text: the common subset of RFC 3339, ISO 8601 and WHATWG.
+//! <https://atproto.com/specs/lexicon#datetime>
+
+use chrono::{DateTime, SecondsFormat, Utc};
+
+text_newtype!(
+    /// A date and time with a time zone, kept exactly as written.
+    Datetime,
+    "datetime",
+    check
+);
+
+fn check(text: &str) -> Result<(), &'static str> {
+    const SHAPE: &str = "it must look like 2026-01-31T12:00:00.000Z";
+    if text.len() > 64 || text.len() < 20 || !text.is_ascii() {
+        return Err(SHAPE);
+    }
+    let bytes = text.as_bytes();
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if !separators.iter().all(|(at, sep)| bytes[*at] == *sep) || text.contains('z') {
+        return Err(SHAPE);
+    }
+    if text.ends_with("-00:00") {
+        return Err("an unknown zone (-00:00) is not allowed");
+    }
+    // RFC 3339 has no year 0 in practice, and other implementations refuse years before 10.
+    if text.starts_with("000") {
+        return Err("its year is out of range");
+    }
+    DateTime::parse_from_rfc3339(text).map(|_| ()).map_err(|_| SHAPE)
+}
+
+impl Datetime {
+    /// The canonical form of a time in microseconds since 1970: UTC with milliseconds.
+    #[must_use]
+    pub fn from_micros(micros: u64) -> Self {
+        let time: DateTime<Utc> =
+            i64::try_from(micros).ok().and_then(DateTime::from_timestamp_micros).unwrap_or(DateTime::UNIX_EPOCH);
+        Self(time.to_rfc3339_opts(SecondsFormat::Millis, true).into())
+    }
+}

@@ -1,0 +1,37 @@
+//! Namespaced identifiers: the names of methods and collections. <https://atproto.com/specs/nsid>
+
+text_newtype!(
+    /// An NSID such as `io.atcr.hold.crew`.
+    Nsid,
+    "NSID",
+    check
+);
+
+fn check(text: &str) -> Result<(), &'static str> {
+    if text.len() > 317 {
+        return Err("longer than 317 bytes");
+    }
+    let (authority, name) = text.rsplit_once('.').ok_or("it needs at least three segments")?;
+    if !authority.contains('.') {
+        return Err("it needs at least three segments");
+    }
+    if authority.len() > 253 {
+        return Err("its authority is longer than 253 bytes");
+    }
+    for segment in authority.split('.') {
+        if segment.is_empty() || segment.len() > 63 {
+            return Err("each segment must have 1 to 63 characters");
+        }
+        let hyphen_at_edge = segment.starts_with('-') || segment.ends_with('-');
+        if hyphen_at_edge || !segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err("segments are letters, digits and inner hyphens");
+        }
+    }
+    if authority.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err("it must not begin with a digit");
+    }
+    let name_ok = (1..=63).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric())
+        && !name.starts_with(|c: char| c.is_ascii_digit());
+    if name_ok { Ok(()) } else { Err("the name is 1 to 63 letters and digits and begins with a letter") }
+}
