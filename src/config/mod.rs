@@ -1,1 +1,94 @@
-//! The room `config`.
+//! Configuration: defaults < TOML file < `.env` < environment, with every mistake explained.
+//!
+//! figment merges the layers into [`Raw`](raw::Raw), whose fields are plain text, numbers and booleans;
+//! [`check`] turns that into [`Config`], whose types hold only what makes sense together. An error names the
+//! option, where its value came from, and the remedy. Secrets are never shown.
+
+mod check;
+mod environment;
+mod error;
+mod raw;
+mod secret;
+mod show;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::lexicon::Permission;
+use crate::syntax::{Did, HoldUrl};
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use secret::Secret;
+
+/// A configuration that can be run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the world reaches the hold.
+    pub public_url: HoldUrl,
+    /// The captain.
+    pub owner: Did,
+    /// Whether anyone may read blobs.
+    pub public: bool,
+    /// Whether any account may join.
+    pub allow_all_crew: bool,
+    /// Whether members who joined at run time may stay.
+    pub mutable_crew: bool,
+    /// Shown in the captain record.
+    pub region: Option<String>,
+    /// Crew declared by the operator.
+    pub crew: BTreeMap<Did, DeclaredMember>,
+    /// Relays that are asked to crawl the hold.
+    pub relays: Vec<String>,
+    /// Base URL of the did:plc directory, without a trailing slash.
+    pub plc_directory_url: String,
+    /// Plain http and loopback addresses are allowed for other people's DIDs: tests only.
+    pub test_mode: bool,
+    /// Address to listen on when no socket was inherited.
+    pub server_addr: String,
+    /// The database file.
+    pub database_path: PathBuf,
+    /// Directory of the signing key.
+    pub key_dir: PathBuf,
+    /// Root directory of the blobs.
+    pub storage_root: PathBuf,
+    /// Bounds on what clients may use.
+    pub limits: Limits,
+    /// `error` to `trace`, or tracing's filter syntax.
+    pub log_level: String,
+}
+
+/// A crew member of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredMember {
+    /// A word for people.
+    pub role: String,
+    /// At least one.
+    pub permissions: Vec<Permission>,
+    /// Quota tier.
+    pub tier: Option<String>,
+}
+
+/// Bounds on what clients may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest part in bytes.
+    pub max_part_bytes: u64,
+    /// Largest blob in bytes.
+    pub max_blob_bytes: u64,
+    /// Open uploads of one account.
+    pub uploads_per_account: u32,
+    /// Open uploads of all accounts.
+    pub uploads_total: u32,
+    /// How long an upload may lie untouched.
+    pub stale_upload: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// Requests a second from one address, in the long run; 0 is no limit.
+    pub requests_per_address: u32,
+    /// Requests a second of one account, in the long run; 0 is no limit.
+    pub requests_per_account: u32,
+    /// How long requests in flight may take after SIGTERM.
+    pub drain: Duration,
+}

@@ -1,1 +1,19 @@
-//! The room `lexicon`.
+//! The names and shapes that the hold shares with the rest of the network.
+//!
+//! NSIDs, record types and method inputs and outputs as published in the `io.atcr.*`, `com.atproto.*` and
+//! `app.bsky.*` lexicons, and the error names of their answers. No other room spells an NSID or an error name.
+
+pub mod error;
+mod hold_methods;
+pub mod nsid;
+mod permission;
+mod records;
+mod repo_methods;
+
+pub use hold_methods::{
+    AbortUpload, CompleteUpload, CompletedPart, GetPartUploadUrl, InitiateUpload, PartHeaders, PartTarget, RequestCrew,
+    RequestCrewOutput, UploadIdOutput, UploadStatus,
+};
+pub use permission::{Permission, PermissionSet};
+pub use records::{Captain, Crew, Profile, ROLE_MEMBER, ROLE_OWNER, SELF_KEY};
+pub use repo_methods::{ApplyWrites, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordResult, WriteOperation};

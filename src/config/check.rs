@@ -1,0 +1,204 @@
+//! From text to a [`Config`]: single values, then rules across options.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Format as _, Serialized, Toml};
+
+use super::environment::Environment;
+use super::error::origin_name;
+use super::raw::{Member, Raw};
+use super::{Config, ConfigError, DeclaredMember, Limits, show};
+use crate::lexicon::{Permission, ROLE_OWNER};
+use crate::syntax::{Did, HoldUrl};
+
+const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-hold";
+
+impl Config {
+    /// Merges the layers and checks the result. `file` must exist when given; `dotenv` may be absent.
+    ///
+    /// # Errors
+    /// The first mistake found, as one line an operator can act on.
+    pub fn load(file: Option<&Path>, dotenv: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        Ok(Loaded::new(file, dotenv, environment)?.config)
+    }
+
+    /// The effective configuration as TOML, secrets masked.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn show(file: Option<&Path>, dotenv: &Path, environment: &Environment) -> Result<String, ConfigError> {
+        Ok(show::to_toml(&Loaded::new(file, dotenv, environment)?.raw))
+    }
+}
+
+struct Loaded {
+    raw: Raw,
+    config: Config,
+}
+
+impl Loaded {
+    fn new(file: Option<&Path>, dotenv: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Raw::default()));
+        if let Some(path) = file {
+            if !path.is_file() {
+                return Err(ConfigError::file(path, "--config names it, but there is no such file"));
+            }
+            figment = figment.merge(Toml::file_exact(path));
+        }
+        figment = figment.merge(Environment::of_file(dotenv)?.layer(".env")?).merge(environment.layer("the environment")?);
+        let mut raw: Raw = figment.extract_lossy().map_err(ConfigError::from_figment)?;
+        fill_paths(&mut raw, environment);
+        let config = Checker { figment: &figment, raw: &raw }.config()?;
+        Ok(Self { raw, config })
+    }
+}
+
+/// Paths that follow from other options, so that `check-config` shows them too.
+fn fill_paths(raw: &mut Raw, environment: &Environment) {
+    let state = PathBuf::from(environment.get("STATE_DIRECTORY").unwrap_or(DEFAULT_STATE_DIR));
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let database = raw.database.path.get_or_insert_with(|| text(state.join("hold.db"))).clone();
+    raw.database.key_path.get_or_insert_with(|| text(Path::new(&database).with_file_name("keys")));
+    let driver = if raw.storage.s3.bucket.is_some() { "s3" } else { "filesystem" };
+    raw.storage.driver.get_or_insert_with(|| driver.into());
+}
+
+struct Checker<'a> {
+    figment: &'a Figment,
+    raw: &'a Raw,
+}
+
+impl Checker<'_> {
+    fn config(&self) -> Result<Config, ConfigError> {
+        let raw = self.raw;
+        let public_url = self.required("public_url", raw.public_url.as_deref(), "https://hold.example.org")?;
+        let public_url = HoldUrl::parse(public_url).map_err(|e| self.wrong("public_url", &e.to_string()))?;
+        let owner = self.required("owner", raw.owner.as_deref(), "did:plc:…, the DID of your account")?;
+        let owner = resolvable(owner).map_err(|problem| self.wrong("owner", &problem))?;
+        Ok(Config {
+            crew: self.crew(&owner)?,
+            public_url,
+            owner,
+            public: raw.public,
+            allow_all_crew: raw.allow_all_crew,
+            mutable_crew: raw.mutable_crew,
+            region: raw.region.clone().filter(|region| !region.is_empty()),
+            relays: self.relays()?,
+            plc_directory_url: self.plc_url()?,
+            test_mode: raw.test_mode,
+            server_addr: raw.server.addr.clone(),
+            database_path: raw.database.path.clone().unwrap_or_default().into(),
+            key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
+            storage_root: self.storage_root()?,
+            limits: self.limits()?,
+            log_level: raw.log_level.clone(),
+        })
+    }
+
+    fn required<'v>(&self, option: &str, value: Option<&'v str>, example: &str) -> Result<&'v str, ConfigError> {
+        value.filter(|text| !text.is_empty()).ok_or_else(|| ConfigError::missing(option, example))
+    }
+
+    fn wrong(&self, option: &str, problem: &str) -> ConfigError {
+        let origin = self.figment.find_metadata(option).map_or_else(|| "the configuration".into(), origin_name);
+        ConfigError::option(option, &origin, problem)
+    }
+
+    fn plc_url(&self) -> Result<String, ConfigError> {
+        const OPTION: &str = "identity.plc_url";
+        let url = self.raw.identity.plc_url.trim_end_matches('/');
+        let parsed = url::Url::parse(url).map_err(|e| self.wrong(OPTION, &format!("it is not a URL: {e}")))?;
+        match parsed.scheme() {
+            "https" => Ok(url.to_owned()),
+            "http" if self.raw.test_mode => Ok(url.to_owned()),
+            _ => Err(self.wrong(OPTION, "it must begin with https:// (http:// needs test_mode)")),
+        }
+    }
+
+    fn relays(&self) -> Result<Vec<String>, ConfigError> {
+        let host = |text: &String| {
+            let host = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
+            let plain = !host.is_empty() && !host.contains(['/', ' ', '@', '?', '#']);
+            if plain { Ok(host.to_owned()) } else { Err(self.wrong("relays", "each relay is a host name, like bsky.network")) }
+        };
+        self.raw.relays.iter().map(host).collect()
+    }
+
+    fn storage_root(&self) -> Result<PathBuf, ConfigError> {
+        match self.raw.storage.driver.as_deref() {
+            Some("filesystem") => {
+                let root = self.raw.storage.root_dir.as_deref();
+                self.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs").map(PathBuf::from)
+            }
+            Some("s3") => Err(self.wrong("storage.driver", "this version stores blobs on a filesystem only: set it to filesystem")),
+            _ => Err(self.wrong("storage.driver", "it must be filesystem or s3")),
+        }
+    }
+
+    fn limits(&self) -> Result<Limits, ConfigError> {
+        let raw = &self.raw.limits;
+        let positive = [
+            ("max_part_bytes", raw.max_part_bytes),
+            ("max_blob_bytes", raw.max_blob_bytes),
+            ("uploads_per_account", raw.uploads_per_account.into()),
+            ("uploads_total", raw.uploads_total.into()),
+            ("connections", raw.connections.into()),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
+        }
+        if raw.stale_upload_s < 3_600 {
+            return Err(self.wrong("limits.stale_upload_s", "it must be at least 3600, or slow pushes would be swept away"));
+        }
+        Ok(Limits {
+            max_part_bytes: raw.max_part_bytes,
+            max_blob_bytes: raw.max_blob_bytes,
+            uploads_per_account: raw.uploads_per_account,
+            uploads_total: raw.uploads_total,
+            stale_upload: Duration::from_secs(raw.stale_upload_s),
+            connections: usize::try_from(raw.connections).unwrap_or(usize::MAX),
+            requests_per_address: raw.requests_per_address,
+            requests_per_account: raw.requests_per_account,
+            drain: Duration::from_secs(raw.drain_s),
+        })
+    }
+
+    fn crew(&self, owner: &Did) -> Result<BTreeMap<Did, DeclaredMember>, ConfigError> {
+        self.raw.crew.iter().map(|(text, member)| self.member(text, member, owner)).collect()
+    }
+
+    fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, DeclaredMember), ConfigError> {
+        let wrong = |problem: &str| {
+            let origin = self.figment.find_metadata("crew").map_or_else(|| "the configuration".into(), origin_name);
+            ConfigError::option(&format!("crew.\"{text}\""), &origin, problem)
+        };
+        let did = resolvable(text).map_err(|problem| wrong(&problem))?;
+        if did == *owner {
+            return Err(wrong("the owner is always a member with all permissions: remove this declaration"));
+        }
+        if member.role == ROLE_OWNER {
+            return Err(wrong("only the owner has the role owner: use another word, like admin or member"));
+        }
+        let permission = |name: &String| {
+            Permission::parse(name)
+                .ok_or_else(|| wrong(&format!("there is no permission \"{name}\": use blob:read, blob:write or crew:admin")))
+        };
+        let permissions = member.permissions.iter().map(permission).collect::<Result<Vec<_>, _>>()?;
+        if permissions.is_empty() {
+            return Err(wrong("it has no permissions: add permissions = [\"blob:read\"], or remove the member"));
+        }
+        Ok((did, DeclaredMember { role: member.role.clone(), permissions, tier: member.tier.clone() }))
+    }
+}
+
+/// A DID whose tokens can be verified.
+fn resolvable(text: &str) -> Result<Did, String> {
+    let did = Did::parse(text).map_err(|e| e.to_string())?;
+    match did.method() {
+        "plc" | "web" => Ok(did),
+        _ => Err("only did:plc and did:web accounts can be resolved".into()),
+    }
+}

@@ -1,0 +1,154 @@
+//! The environment as a configuration layer, with exactly the names of the original hold.
+//!
+//! figment's own provider parses values (`S3_BUCKET=0123` would become 123), shows them in errors, and lets an
+//! empty variable override the file. Here every value is text, an empty variable is unset, and errors can name
+//! the variable. <https://atcr.io>
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use figment::value::{Dict, Map, Tag, Value};
+use figment::{Metadata, Profile, Provider};
+
+use super::ConfigError;
+
+/// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
+/// systemd credential of the same name).
+const NAMES: [(&str, &str, Kind); 18] = [
+    ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
+    ("HOLD_OWNER", "owner", Kind::Text),
+    ("HOLD_PUBLIC", "public", Kind::Text),
+    ("HOLD_ALLOW_ALL_CREW", "allow_all_crew", Kind::Text),
+    ("HOLD_SERVER_ADDR", "server.addr", Kind::Text),
+    ("HOLD_DATABASE_PATH", "database.path", Kind::Text),
+    ("HOLD_DATABASE_KEY_PATH", "database.key_path", Kind::Text),
+    ("HOLD_PLC_DIRECTORY_URL", "identity.plc_url", Kind::Text),
+    ("HOLD_RELAYS", "relays", Kind::List),
+    ("STORAGE_DRIVER", "storage.driver", Kind::Text),
+    ("STORAGE_ROOT_DIR", "storage.root_dir", Kind::Text),
+    ("S3_BUCKET", "storage.s3.bucket", Kind::Text),
+    ("S3_ENDPOINT", "storage.s3.endpoint", Kind::Text),
+    ("AWS_REGION", "storage.s3.region", Kind::Text),
+    ("AWS_ACCESS_KEY_ID", "storage.s3.access_key_id", Kind::Secret),
+    ("AWS_SECRET_ACCESS_KEY", "storage.s3.secret_access_key", Kind::Secret),
+    ("DISABLE_PRESIGNED_URLS", "storage.s3.disable_presigned_urls", Kind::Text),
+    ("TEST_MODE", "test_mode", Kind::Text),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    List,
+    Secret,
+}
+
+/// The variables the hold may look at: the process's own, or a test's.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The environment of this process. Variables that are not UTF-8 are left out.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    /// A variable that is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Reads a `.env` file; an absent one is empty.
+    pub(super) fn of_file(path: &Path) -> Result<Self, ConfigError> {
+        match dotenvy::from_path_iter(path) {
+            Ok(lines) => {
+                let pairs: Result<_, _> = lines.collect();
+                // The library's error would repeat the line, which may hold a secret.
+                pairs.map(Self).map_err(|_| ConfigError::file(path, "it has a line that is not NAME=value"))
+            }
+            Err(dotenvy::Error::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(_) => Err(ConfigError::file(path, "it cannot be read")),
+        }
+    }
+
+    /// This environment as a layer, secrets read from their files.
+    pub(super) fn layer(&self, origin: &'static str) -> Result<Layer, ConfigError> {
+        let mut values = Dict::new();
+        for (name, path, kind) in NAMES {
+            let value = match (self.get(name), kind) {
+                (Some(text), Kind::List) => {
+                    text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>().into()
+                }
+                (Some(text), _) => Value::from(text),
+                (None, Kind::Secret) => match self.secret_from_file(name)? {
+                    Some(text) => Value::from(text),
+                    None => continue,
+                },
+                (None, _) => continue,
+            };
+            insert(&mut values, path, value);
+        }
+        Ok(Layer { origin, values })
+    }
+
+    fn secret_from_file(&self, name: &str) -> Result<Option<String>, ConfigError> {
+        if let Some(path) = self.get(&format!("{name}_FILE")) {
+            return match std::fs::read_to_string(path) {
+                Ok(text) => Ok(Some(text.trim_end().to_owned())),
+                Err(e) => Err(ConfigError::file(Path::new(path), &format!("{name}_FILE names it, but: {e}"))),
+            };
+        }
+        let Some(directory) = self.get("CREDENTIALS_DIRECTORY") else { return Ok(None) };
+        match std::fs::read_to_string(Path::new(directory).join(name)) {
+            Ok(text) => Ok(Some(text.trim_end().to_owned())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(ConfigError::file(&Path::new(directory).join(name), &e.to_string())),
+        }
+    }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(pairs: [(&str, &str); N]) -> Self {
+        Self(pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+    }
+}
+
+/// The variable that sets an option, for error messages.
+pub(super) fn variable_of(option: &str) -> Option<&'static str> {
+    NAMES.into_iter().find(|(_, path, _)| *path == option).map(|(name, ..)| name)
+}
+
+/// Whether an option's value must not be shown.
+pub(super) fn is_secret(option: &str) -> bool {
+    NAMES.into_iter().any(|(_, path, kind)| path == option && kind == Kind::Secret)
+}
+
+pub(super) struct Layer {
+    origin: &'static str,
+    values: Dict,
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin)
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+fn insert(values: &mut Dict, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            values.insert(path.into(), value);
+        }
+        Some((table, rest)) => {
+            let entry = values.entry(table.into()).or_insert_with(|| Value::Dict(Tag::Default, Dict::new()));
+            if let Value::Dict(_, inner) = entry {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}

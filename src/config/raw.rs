@@ -1,0 +1,149 @@
+//! The shape of the TOML file, and the defaults.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+
+/// All options as they are written. Unknown ones are refused, so that a misspelt one is noticed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) public_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<String>,
+    pub(super) public: bool,
+    pub(super) allow_all_crew: bool,
+    pub(super) mutable_crew: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region: Option<String>,
+    pub(super) relays: Vec<String>,
+    pub(super) test_mode: bool,
+    pub(super) log_level: String,
+    pub(super) server: Server,
+    pub(super) database: Database,
+    pub(super) identity: Identity,
+    pub(super) storage: Storage,
+    pub(super) limits: Limits,
+    pub(super) crew: BTreeMap<String, Member>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) addr: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Database {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_path: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    pub(super) plc_url: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Storage {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) driver: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) root_dir: Option<String>,
+    #[serde(default)]
+    pub(super) s3: S3,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct S3 {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bucket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access_key_id: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secret_access_key: Option<Secret>,
+    #[serde(default)]
+    pub(super) disable_presigned_urls: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) max_part_bytes: u64,
+    pub(super) max_blob_bytes: u64,
+    pub(super) uploads_per_account: u32,
+    pub(super) uploads_total: u32,
+    pub(super) stale_upload_s: u64,
+    pub(super) connections: u32,
+    pub(super) requests_per_address: u32,
+    pub(super) requests_per_account: u32,
+    pub(super) drain_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Member {
+    #[serde(default = "default_role")]
+    pub(super) role: String,
+    #[serde(default)]
+    pub(super) permissions: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tier: Option<String>,
+}
+
+fn default_role() -> String {
+    crate::lexicon::ROLE_MEMBER.into()
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            owner: None,
+            public: false,
+            allow_all_crew: false,
+            mutable_crew: true,
+            region: None,
+            relays: Vec::new(),
+            test_mode: false,
+            log_level: "info".into(),
+            server: Server { addr: ":8080".into() },
+            database: Database::default(),
+            identity: Identity { plc_url: "https://plc.directory".into() },
+            storage: Storage::default(),
+            limits: Limits::default(),
+            crew: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // S3's own limit of a part, and room for the largest model images seen in registries.
+            max_part_bytes: 5 << 30,
+            max_blob_bytes: 100 << 30,
+            uploads_per_account: 64,
+            uploads_total: 1024,
+            stale_upload_s: 86_400,
+            connections: 1024,
+            // One registry front end speaks for all of its users, so an address gets much more than an account.
+            requests_per_address: 2_000,
+            requests_per_account: 500,
+            drain_s: 30,
+        }
+    }
+}

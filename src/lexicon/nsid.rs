@@ -1,0 +1,54 @@
+//! Every NSID the hold knows, once.
+
+/// The captain record's collection.
+pub const CAPTAIN: &str = "io.atcr.hold.captain";
+/// The crew records' collection.
+pub const CREW: &str = "io.atcr.hold.crew";
+/// The hold's profile collection.
+pub const PROFILE: &str = "app.bsky.actor.profile";
+
+/// Health of the server, outside any namespace.
+pub const HEALTH: &str = "_health";
+/// Begins an upload.
+pub const INITIATE_UPLOAD: &str = "io.atcr.hold.initiateUpload";
+/// Answers where a part goes.
+pub const GET_PART_UPLOAD_URL: &str = "io.atcr.hold.getPartUploadUrl";
+/// Takes the bytes of a part.
+pub const UPLOAD_PART: &str = "io.atcr.hold.uploadPart";
+/// Makes the parts a blob.
+pub const COMPLETE_UPLOAD: &str = "io.atcr.hold.completeUpload";
+/// Gives an upload up.
+pub const ABORT_UPLOAD: &str = "io.atcr.hold.abortUpload";
+/// Joins the crew.
+pub const REQUEST_CREW: &str = "io.atcr.hold.requestCrew";
+
+/// What this server is.
+pub const DESCRIBE_SERVER: &str = "com.atproto.server.describeServer";
+/// What the repository holds.
+pub const DESCRIBE_REPO: &str = "com.atproto.repo.describeRepo";
+/// One record. Also the only method the registry's OAuth scope names, so its tokens carry it for every call.
+pub const GET_RECORD: &str = "com.atproto.repo.getRecord";
+/// Records of a collection, in pages.
+pub const LIST_RECORDS: &str = "com.atproto.repo.listRecords";
+/// Adds a record.
+pub const CREATE_RECORD: &str = "com.atproto.repo.createRecord";
+/// Adds or replaces a record.
+pub const PUT_RECORD: &str = "com.atproto.repo.putRecord";
+/// Removes a record.
+pub const DELETE_RECORD: &str = "com.atproto.repo.deleteRecord";
+/// Several writes in one commit.
+pub const APPLY_WRITES: &str = "com.atproto.repo.applyWrites";
+/// A blob's bytes or where they are.
+pub const SYNC_GET_BLOB: &str = "com.atproto.sync.getBlob";
+/// Blocks by CID.
+pub const SYNC_GET_BLOCKS: &str = "com.atproto.sync.getBlocks";
+/// CID and revision of the newest commit.
+pub const SYNC_GET_LATEST_COMMIT: &str = "com.atproto.sync.getLatestCommit";
+/// A record with its proof.
+pub const SYNC_GET_RECORD: &str = "com.atproto.sync.getRecord";
+/// The whole repository.
+pub const SYNC_GET_REPO: &str = "com.atproto.sync.getRepo";
+/// Whether the repository is active.
+pub const SYNC_GET_REPO_STATUS: &str = "com.atproto.sync.getRepoStatus";
+/// The repositories of this host: one.
+pub const SYNC_LIST_REPOS: &str = "com.atproto.sync.listRepos";

@@ -1,0 +1,78 @@
+//! The records of a hold's repository. Fields we do not know are kept in `other`, so that a record written by
+//! a newer program survives an update by this one.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::syntax::{Datetime, Did};
+
+/// The record key of the captain and the profile.
+pub const SELF_KEY: &str = "self";
+/// The role of the captain's own crew record.
+pub const ROLE_OWNER: &str = "owner";
+/// The role of a member who joined.
+pub const ROLE_MEMBER: &str = "member";
+
+/// `io.atcr.hold.captain/self`: who owns the hold and what it allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Captain {
+    /// DID of the owner.
+    pub owner: Did,
+    /// Whether anyone may read blobs.
+    pub public: bool,
+    /// Whether any account may join the crew.
+    pub allow_all_crew: bool,
+    /// Whether a push makes a post. Older records lack it.
+    #[serde(default)]
+    pub enable_bluesky_posts: bool,
+    /// When the hold was first started.
+    pub deployed_at: Datetime,
+    /// Where the blobs are, in the storage provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// DID of the hold that follows this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub successor: Option<Did>,
+    /// Fields this version does not know, `$type` among them.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// `io.atcr.hold.crew/<rkey>`: one member and what it may do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Crew {
+    /// DID of the member.
+    pub member: Did,
+    /// A word for people: `owner`, `admin`, `member`.
+    pub role: String,
+    /// Permission strings; see [`Permission`](super::Permission).
+    pub permissions: Vec<String>,
+    /// When the member was added.
+    pub added_at: Datetime,
+    /// Quota tier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// Fields this version does not know, `$type` among them.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// `app.bsky.actor.profile/self`: how the hold shows itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Profile {
+    /// Name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// A sentence about the hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// When the profile was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Datetime>,
+    /// Fields this version does not know, `$type` among them.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}

@@ -1,0 +1,138 @@
+//! Inputs and outputs of the writing half of `com.atproto.repo.*`.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use crate::syntax::AtUri;
+
+/// Input of `createRecord`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateRecord {
+    /// Our DID or handle.
+    pub repo: String,
+    /// The collection.
+    pub collection: String,
+    /// Wanted key; ours is used when absent.
+    pub rkey: Option<String>,
+    /// The record.
+    pub record: Value,
+    /// Only when the repository is at this commit.
+    pub swap_commit: Option<String>,
+}
+
+/// Input of `putRecord`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PutRecord {
+    /// Our DID or handle.
+    pub repo: String,
+    /// The collection.
+    pub collection: String,
+    /// The key.
+    pub rkey: String,
+    /// The record.
+    pub record: Value,
+    /// Only when the record has this CID; `null`: only when it does not exist.
+    #[serde(default, deserialize_with = "present")]
+    pub swap_record: Option<Option<String>>,
+    /// Only when the repository is at this commit.
+    pub swap_commit: Option<String>,
+}
+
+/// Input of `deleteRecord`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteRecord {
+    /// Our DID or handle.
+    pub repo: String,
+    /// The collection.
+    pub collection: String,
+    /// The key.
+    pub rkey: String,
+    /// Only when the record has this CID.
+    pub swap_record: Option<String>,
+    /// Only when the repository is at this commit.
+    pub swap_commit: Option<String>,
+}
+
+/// Input of `applyWrites`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApplyWrites {
+    /// Our DID or handle.
+    pub repo: String,
+    /// At most 200, all or none.
+    pub writes: Vec<WriteOperation>,
+    /// Only when the repository is at this commit.
+    pub swap_commit: Option<String>,
+}
+
+/// One write of `applyWrites`.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "$type")]
+pub enum WriteOperation {
+    /// Adds a record.
+    #[serde(rename = "com.atproto.repo.applyWrites#create")]
+    Create {
+        /// The collection.
+        collection: String,
+        /// Wanted key; ours is used when absent.
+        rkey: Option<String>,
+        /// The record.
+        value: Value,
+    },
+    /// Replaces a record.
+    #[serde(rename = "com.atproto.repo.applyWrites#update")]
+    Update {
+        /// The collection.
+        collection: String,
+        /// The key.
+        rkey: String,
+        /// The record.
+        value: Value,
+    },
+    /// Removes a record.
+    #[serde(rename = "com.atproto.repo.applyWrites#delete")]
+    Delete {
+        /// The collection.
+        collection: String,
+        /// The key.
+        rkey: String,
+    },
+}
+
+/// The commit a write made.
+#[derive(Debug, Clone, Serialize)]
+pub struct CommitMeta {
+    /// CID of the commit.
+    pub cid: String,
+    /// Its revision.
+    pub rev: String,
+}
+
+/// What a write answers for one record.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordResult {
+    /// `com.atproto.repo.applyWrites#createResult` and its like; absent outside applyWrites.
+    #[serde(rename = "$type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'static str>,
+    /// The record; absent for a deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<AtUri>,
+    /// Its CID; absent for a deletion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cid: Option<String>,
+    /// The commit; absent when nothing changed and inside applyWrites.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitMeta>,
+    /// Every record written was checked against its lexicon.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_status: Option<&'static str>,
+}
+
+/// Tells a field that is `null` from one that is absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::<String>::deserialize(deserializer).map(Some)
+}
