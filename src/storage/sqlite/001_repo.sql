@@ -33,7 +33,8 @@ CREATE TABLE event (
     frame   BLOB    NOT NULL
 ) STRICT;
 
--- Crew members that the configuration declared, so that they go when their declaration goes.
-CREATE TABLE declared_member (
-    member TEXT PRIMARY KEY
+-- What must change together with the repository but is not published, by name.
+CREATE TABLE note (
+    name  TEXT PRIMARY KEY,
+    value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@
 
 mod open;
 mod readers;
+mod repo;
 mod writer;
 
 use std::path::Path;
@@ -16,6 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use super::StorageError;
 
 pub use open::OpenError;
+pub use repo::{ListQuery, RepoHead, StoredRecord};
 
 /// A handle on the open database; cheap to clone. The file stays locked until the last one is gone.
 #[derive(Clone)]
@@ -64,6 +66,22 @@ impl Database {
     {
         let readers = Arc::clone(&self.readers);
         tokio::task::spawn_blocking(move || readers.run(job))
+            .await
+            .map_err(|_| E::from(StorageError::failed("a database read panicked")))?
+    }
+
+    /// Like [`Database::read`], on a connection of its own: for a job that takes as long as somebody reads.
+    ///
+    /// # Errors
+    /// As [`Database::read`].
+    pub async fn snapshot<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        tokio::task::spawn_blocking(move || readers.run_apart(job))
             .await
             .map_err(|_| E::from(StorageError::failed("a database read panicked")))?
     }

@@ -30,10 +30,20 @@ impl Readers {
     pub(super) fn run<T, E: From<StorageError>>(&self, job: impl FnOnce(&Read<'_>) -> Result<T, E>) -> Result<T, E> {
         let mut loan = Loan { readers: self, connection: None };
         let connection = loan.connection.insert(self.borrow().map_err(E::from)?);
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Deferred)
-            .map_err(|e| E::from(StorageError::from(e)))?;
-        job(&Read { connection: &transaction })
+        read_in(connection, job)
+    }
+
+    /// The same on a connection that is opened for this job alone.
+    pub(super) fn run_apart<T, E: From<StorageError>>(
+        &self,
+        job: impl FnOnce(&Read<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut connection = self.connect().map_err(E::from)?;
+        read_in(&mut connection, job)
+    }
+
+    fn connect(&self) -> Result<Connection, StorageError> {
+        Ok(open::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
     }
 
     fn borrow(&self) -> Result<Connection, StorageError> {
@@ -46,10 +56,7 @@ impl Readers {
             return Ok(connection);
         }
         drop(pool);
-        open::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(|e| {
-            self.give_back(None);
-            e.into()
-        })
+        self.connect().inspect_err(|_| self.give_back(None))
     }
 
     fn give_back(&self, connection: Option<Connection>) {
@@ -58,6 +65,16 @@ impl Readers {
         pool.idle.extend(connection);
         self.returned.notify_one();
     }
+}
+
+fn read_in<T, E: From<StorageError>>(
+    connection: &mut Connection,
+    job: impl FnOnce(&Read<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Deferred)
+        .map_err(|e| E::from(StorageError::from(e)))?;
+    job(&Read { connection: &transaction })
 }
 
 /// Returns the connection even when the job panics.
