@@ -1,1 +1,112 @@
-//! The room `pds`.
+//! The embedded PDS: records, signed commits, and their events, for exactly one repository.
+//!
+//! Every change goes through [`Pds::commit`]: inside one database transaction it reads, decides, changes the
+//! tree, signs, and stores blocks, head and event. This room knows what a repository is, not what a captain is.
+//! <https://atproto.com/specs/repository>, <https://atproto.com/specs/sync>
+
+mod change;
+mod commit;
+mod error;
+mod events;
+mod export;
+mod records;
+
+use std::sync::Arc;
+
+use crate::repo::Cid;
+use crate::repo::signing::SigningKey;
+use crate::storage::StorageError;
+use crate::storage::sqlite::{Database, RepoHead};
+use crate::syntax::{Did, HoldUrl};
+
+pub use change::{Change, Plan, Write};
+pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
+pub use error::PdsError;
+pub use export::BlockStream;
+pub use records::{Page, PageQuery, Record, Records};
+
+/// The one repository of this hold; cheap to clone.
+#[derive(Clone)]
+pub struct Pds {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    did: Did,
+    /// What the #identity event announces; a local hold has no handle.
+    handle: Option<String>,
+    key: SigningKey,
+    clock_id: u16,
+    exports: Arc<tokio::sync::Semaphore>,
+}
+
+/// Repository exports at once: each holds a database connection for as long as its reader takes.
+const MAX_EXPORTS: usize = 4;
+
+impl Pds {
+    /// The repository of `url`'s DID in `database`, signed with `key`. `clock_id` tells TIDs of one process apart.
+    #[must_use]
+    pub fn new(database: Database, url: &HoldUrl, key: SigningKey, clock_id: u16) -> Self {
+        let handle = (!url.is_local()).then(|| url.authority().to_owned());
+        let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
+        Self { inner: Arc::new(Inner { database, did: url.did().clone(), handle, key, clock_id, exports }) }
+    }
+
+    /// Whose repository it is.
+    #[must_use]
+    pub fn did(&self) -> &Did {
+        &self.inner.did
+    }
+
+    /// The hold's handle; `None` when only this machine can reach it.
+    #[must_use]
+    pub fn handle(&self) -> Option<&str> {
+        self.inner.handle.as_deref()
+    }
+
+    /// Where the repository stands; `None` before its first commit.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn head(&self) -> Result<Option<RepoHead>, PdsError> {
+        self.inner.database.read(|read| Ok(read.repo_head()?)).await
+    }
+
+    /// Checks at start that the stored repository is ours: same DID, signed with our key.
+    ///
+    /// # Errors
+    /// [`PdsError::OtherDid`] or [`PdsError::OtherKey`].
+    pub async fn check_ownership(&self) -> Result<(), PdsError> {
+        let Some(head) = self.head().await? else { return Ok(()) };
+        if head.did != self.inner.did {
+            return Err(PdsError::OtherDid(head.did));
+        }
+        let commit = self.block(head.commit).await?.ok_or(PdsError::MissingBlock(head.commit))?;
+        let commit = crate::repo::commit::decode(&commit)?;
+        commit.verify(&self.inner.key.public()).map_err(|_| PdsError::OtherKey)
+    }
+
+    /// The bytes of a block of the repository.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn block(&self, cid: Cid) -> Result<Option<Vec<u8>>, PdsError> {
+        self.inner.database.read(move |read| Ok(read.block(&cid)?)).await
+    }
+}
+
+/// Carries a caller's own error through the database, which knows only its own.
+struct Carried<E>(E);
+
+impl<E> Carried<E> {
+    fn into_inner(self) -> E {
+        self.0
+    }
+}
+
+impl<E: From<PdsError>> From<StorageError> for Carried<E> {
+    fn from(error: StorageError) -> Self {
+        Self(E::from(PdsError::Storage(error)))
+    }
+}

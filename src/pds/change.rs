@@ -1,0 +1,55 @@
+//! What a commit is to change.
+
+use crate::repo::Cid;
+use crate::repo::cbor::Ipld;
+use crate::syntax::{Nsid, RecordKey};
+
+/// One write to one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The record's collection.
+    pub collection: Nsid,
+    /// The record's key.
+    pub rkey: RecordKey,
+    /// What to do with it.
+    pub write: Write,
+    /// Only when the record has this CID now; `Some(None)`: only when it does not exist.
+    pub swap: Option<Option<Cid>>,
+}
+
+/// What to do with a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Add it; it must not exist.
+    Create(Ipld),
+    /// Replace it; it must exist.
+    Update(Ipld),
+    /// Add or replace it.
+    Put(Ipld),
+    /// Remove it; it must exist.
+    Delete,
+}
+
+/// What one transaction does: record changes, all in one commit, and unpublished notes beside them.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Changes of the repository; those that change nothing are left out of the commit.
+    pub changes: Vec<Change>,
+    /// Notes by name.
+    pub notes: Vec<(&'static str, String)>,
+}
+
+impl Plan {
+    /// A plan without notes.
+    #[must_use]
+    pub fn of(changes: Vec<Change>) -> Self {
+        Self { changes, notes: Vec::new() }
+    }
+}
+
+impl Change {
+    /// The record's place in the tree.
+    pub(super) fn key(&self) -> String {
+        format!("{}/{}", self.collection, self.rkey)
+    }
+}

@@ -1,0 +1,46 @@
+//! Why the repository did not do what it was asked.
+
+use crate::repo::{Cid, RepoError};
+use crate::storage::StorageError;
+use crate::syntax::Did;
+
+/// Errors of the embedded PDS, named by what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum PdsError {
+    /// The repository or the record is not at the version the caller named; read it again.
+    #[error("the {what} is not at the expected version")]
+    InvalidSwap {
+        /// `repository` or `record`.
+        what: &'static str,
+    },
+    /// A record with this key exists.
+    #[error("a record with this key exists already")]
+    RecordExists,
+    /// There is no record with this key.
+    #[error("there is no such record")]
+    RecordNotFound,
+    /// The same record is named twice in one commit.
+    #[error("one commit cannot write the same record twice")]
+    RepeatedRecord,
+    /// More writes, or more bytes, than one commit may have.
+    #[error("too large: {0}")]
+    TooLarge(&'static str),
+    /// The record cannot be stored as DAG-CBOR.
+    #[error("not a valid record: {0}")]
+    InvalidRecord(RepoError),
+    /// The database belongs to another DID.
+    #[error("the database is the repository of {0}")]
+    OtherDid(Did),
+    /// The newest commit was signed with another key.
+    #[error("the newest commit was not signed with this key")]
+    OtherKey,
+    /// A block that the repository needs is not there.
+    #[error("block {0} is missing")]
+    MissingBlock(Cid),
+    /// The stored repository is damaged.
+    #[error("the stored repository is damaged: {0}")]
+    Damaged(#[from] RepoError),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
