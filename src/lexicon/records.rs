@@ -59,6 +59,25 @@ pub struct Crew {
     pub other: Map<String, Value>,
 }
 
+impl Crew {
+    /// Checks the lengths that the lexicon bounds, in bytes.
+    ///
+    /// # Errors
+    /// A sentence that names the field.
+    pub fn check_lengths(&self) -> Result<(), &'static str> {
+        if self.role.len() > 32 {
+            return Err("role has at most 32 bytes");
+        }
+        if self.tier.as_ref().is_some_and(|tier| tier.len() > 32) {
+            return Err("tier has at most 32 bytes");
+        }
+        if self.permissions.iter().any(|permission| permission.len() > 64) {
+            return Err("each permission has at most 64 bytes");
+        }
+        Ok(())
+    }
+}
+
 /// `app.bsky.actor.profile/self`: how the hold shows itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

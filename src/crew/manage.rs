@@ -1,0 +1,178 @@
+//! Changing crew and captain records with the standard record methods.
+
+use serde_json::Value;
+
+use super::{Crew, CrewError, captain, collection, member_key};
+use crate::lexicon::{self, ROLE_OWNER, SELF_KEY, nsid};
+use crate::pds::{Change, Outcome, Plan, Records, Write};
+use crate::repo::{Cid, cbor};
+use crate::syntax::{AtUri, Did, RecordKey};
+
+/// One write as a client asks for it.
+#[derive(Clone, Debug)]
+pub struct CrewChange {
+    /// The collection; only captain and crew can be written.
+    pub collection: String,
+    /// The key; a new member's is derived when absent.
+    pub rkey: Option<String>,
+    /// What to do.
+    pub write: CrewWrite,
+    /// Only when the record has this CID; `Some(None)`: only when it does not exist.
+    pub swap: Option<Option<Cid>>,
+}
+
+/// What to do with a record.
+#[derive(Clone, Debug)]
+pub enum CrewWrite {
+    /// Add it; it must not exist.
+    Create(Value),
+    /// Replace it; it must exist.
+    Update(Value),
+    /// Add or replace it.
+    Put(Value),
+    /// Remove it; it must exist.
+    Delete,
+    /// Remove it if it exists.
+    DeleteIfPresent,
+}
+
+const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; it follows the configured owner";
+const PROTECTED_CAPTAIN: &str =
+    "owner, public, allowAllCrew, region and deployedAt of the captain record follow the hold's configuration";
+const IMMUTABLE: &str = "crew is declared in the hold's configuration and cannot be changed at run time";
+
+impl Crew {
+    /// Applies all `changes` in one commit, or none. Answers the outcome and each record's address, in order.
+    ///
+    /// # Errors
+    /// [`CrewError::Invalid`] for another collection, a wrong key or a record that breaks its lexicon;
+    /// [`CrewError::Protected`]; [`PdsError`](crate::pds::PdsError) for swaps and existence.
+    pub async fn apply(
+        &self,
+        changes: Vec<CrewChange>,
+        swap_commit: Option<Cid>,
+        now_us: u64,
+    ) -> Result<(Outcome, Vec<AtUri>), CrewError> {
+        let mutable = self.mutable;
+        let checked = changes.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
+        let uri = |c: &Checked| Ok(AtUri::record(self.pds.did(), &collection(c.nsid)?, &c.rkey));
+        let uris = checked.iter().map(uri).collect::<Result<Vec<_>, CrewError>>()?;
+        let decide = move |records: &Records<'_>| {
+            let captain = captain(records)?;
+            let changes = checked.into_iter().map(|change| change.against(&captain, records, mutable));
+            Ok(Plan::of(changes.collect::<Result<Vec<_>, CrewError>>()?.into_iter().flatten().collect()))
+        };
+        let outcome = self.pds.commit(now_us, swap_commit, decide).await?;
+        Ok((outcome, uris))
+    }
+}
+
+/// A change that is well formed by itself.
+struct Checked {
+    nsid: &'static str,
+    rkey: RecordKey,
+    write: CrewWrite,
+    swap: Option<Option<Cid>>,
+}
+
+fn check(change: CrewChange) -> Result<Checked, CrewError> {
+    let invalid = |text: &str| CrewError::Invalid(text.to_owned());
+    let nsid = [nsid::CREW, nsid::CAPTAIN]
+        .into_iter()
+        .find(|nsid| *nsid == change.collection)
+        .ok_or_else(|| invalid("only records of io.atcr.hold.crew and io.atcr.hold.captain can be written"))?;
+    let rkey = change.rkey.as_deref().map(RecordKey::parse).transpose().map_err(|e| invalid(&e.to_string()))?;
+    let mut write = change.write;
+    let derived = match &mut write {
+        CrewWrite::Create(record) | CrewWrite::Update(record) | CrewWrite::Put(record) => {
+            check_type(record, nsid)?;
+            let lexicon = |e: serde_json::Error| CrewError::Invalid(format!("not a valid {nsid} record: {e}"));
+            if nsid == nsid::CREW {
+                let crew: lexicon::Crew = serde_json::from_value(record.clone()).map_err(lexicon)?;
+                crew.check_lengths().map_err(invalid)?;
+                Some(member_key(&crew.member))
+            } else {
+                serde_json::from_value::<lexicon::Captain>(record.clone()).map_err(lexicon)?;
+                RecordKey::parse(SELF_KEY).ok()
+            }
+        }
+        CrewWrite::Delete | CrewWrite::DeleteIfPresent => None,
+    };
+    let rkey = match (rkey, derived) {
+        (Some(rkey), Some(derived)) if rkey != derived => {
+            return Err(CrewError::Invalid(format!("the key of this record is {derived}: one member has one record")));
+        }
+        (Some(rkey), _) | (None, Some(rkey)) => rkey,
+        (None, None) => return Err(invalid("rkey is required")),
+    };
+    Ok(Checked { nsid, rkey, write, swap: change.swap })
+}
+
+/// `$type` must name the collection; it is added where it is absent, as the reference server does.
+fn check_type(record: &mut Value, nsid: &str) -> Result<(), CrewError> {
+    let fields = record.as_object_mut().ok_or_else(|| CrewError::Invalid("a record must be an object".into()))?;
+    match fields.get("$type") {
+        None => {
+            fields.insert("$type".into(), nsid.into());
+            Ok(())
+        }
+        Some(kind) if kind == nsid => Ok(()),
+        Some(_) => Err(CrewError::Invalid(format!("the record's $type must be {nsid}"))),
+    }
+}
+
+impl Checked {
+    /// Checks the change against the hold as it is; `None` when there is nothing to do.
+    fn against(
+        self,
+        captain: &lexicon::Captain,
+        records: &Records<'_>,
+        mutable: bool,
+    ) -> Result<Option<Change>, CrewError> {
+        if self.nsid == nsid::CREW {
+            self.protect_crew(&captain.owner, mutable)?;
+        } else {
+            self.protect_captain(captain)?;
+        }
+        let write = match self.write {
+            CrewWrite::Create(record) => Write::Create(encode(&record)?),
+            CrewWrite::Update(record) => Write::Update(encode(&record)?),
+            CrewWrite::Put(record) => Write::Put(encode(&record)?),
+            CrewWrite::Delete => Write::Delete,
+            CrewWrite::DeleteIfPresent if records.get(self.nsid, self.rkey.as_str())?.is_some() => Write::Delete,
+            CrewWrite::DeleteIfPresent => return Ok(None),
+        };
+        Ok(Some(Change { collection: collection(self.nsid)?, rkey: self.rkey, write, swap: self.swap }))
+    }
+
+    fn protect_crew(&self, owner: &Did, mutable: bool) -> Result<(), CrewError> {
+        if !mutable {
+            return Err(CrewError::Protected(IMMUTABLE));
+        }
+        if self.rkey == member_key(owner) {
+            return Err(CrewError::Protected(PROTECTED_MEMBER));
+        }
+        match &self.write {
+            CrewWrite::Create(record) | CrewWrite::Update(record) | CrewWrite::Put(record)
+                if record.get("role").and_then(Value::as_str) == Some(ROLE_OWNER) =>
+            {
+                Err(CrewError::Invalid("only the captain has the role owner".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn protect_captain(&self, now: &lexicon::Captain) -> Result<(), CrewError> {
+        let (CrewWrite::Update(record) | CrewWrite::Put(record)) = &self.write else {
+            return Err(CrewError::Protected("the captain record cannot be created or deleted"));
+        };
+        let new: lexicon::Captain =
+            serde_json::from_value(record.clone()).map_err(|e| CrewError::Invalid(e.to_string()))?;
+        let fixed = |c: &lexicon::Captain| (c.owner.clone(), c.public, c.allow_all_crew, c.region.clone(), c.deployed_at.clone());
+        if fixed(now) == fixed(&new) { Ok(()) } else { Err(CrewError::Protected(PROTECTED_CAPTAIN)) }
+    }
+}
+
+fn encode(record: &Value) -> Result<cbor::Ipld, CrewError> {
+    cbor::from_json(record).map_err(|e| CrewError::Invalid(e.to_string()))
+}

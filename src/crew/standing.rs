@@ -1,0 +1,85 @@
+//! What one account is to this hold.
+
+use super::{Crew, CrewError, captain, member_key};
+use crate::lexicon::{self, Permission, PermissionSet, nsid};
+use crate::pds::{Page, PageQuery};
+use crate::syntax::Did;
+
+/// An account's place in the hold, read in one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It owns the hold.
+    pub captain: bool,
+    /// It has a crew record.
+    pub member: bool,
+    permissions: PermissionSet,
+}
+
+impl Standing {
+    /// Whether the account may do what needs `permission`. The captain may do everything.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        self.captain || self.permissions.allows(permission)
+    }
+
+    /// Whether it is captain or crew at all.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.captain || self.member
+    }
+}
+
+impl Crew {
+    /// Whether anyone may read blobs.
+    ///
+    /// # Errors
+    /// [`CrewError::NoCaptain`] before the first start, or a storage error.
+    pub async fn is_public(&self) -> Result<bool, CrewError> {
+        self.pds.read(|records| Ok(captain(records)?.public)).await
+    }
+
+    /// What `account` is to the hold now.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn standing(&self, account: &Did) -> Result<Standing, CrewError> {
+        let account = account.clone();
+        let job = move |records: &crate::pds::Records<'_>| {
+            let owner = captain(records)?.owner;
+            let record = records.get(nsid::CREW, member_key(&account).as_str())?;
+            let crew: Option<lexicon::Crew> = record
+                .map(|record| serde_json::from_value(record.value))
+                .transpose()
+                .map_err(|e| CrewError::Unreadable(e.to_string()))?;
+            let permissions = crew.iter().flat_map(|crew| crew.permissions.iter().map(String::as_str));
+            Ok(Standing {
+                captain: owner == account,
+                member: crew.is_some(),
+                permissions: PermissionSet::from_record(permissions),
+            })
+        };
+        self.pds.read(job).await
+    }
+
+    /// How many crew records there are.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn count(&self) -> Result<usize, CrewError> {
+        self.pds
+            .read(|records| {
+                let mut count = 0;
+                let mut cursor = None;
+                loop {
+                    let query = PageQuery { collection: nsid::CREW.into(), cursor, limit: 1000, ascending: true };
+                    let Page { records, cursor: next } = records.page(&query)?;
+                    count += records.len();
+                    match next {
+                        Some(next) => cursor = Some(next),
+                        None => return Ok(count),
+                    }
+                }
+            })
+            .await
+    }
+}
