@@ -1,1 +1,24 @@
-//! The room `http`.
+//! The wire: from a socket's bytes to a room's answer and back.
+//!
+//! `connection` speaks HTTP/1.1, `endpoint` is the table of paths and who may call them, `dispatch` gets the permit
+//! and writes the log line, `xrpc` has one file a method, `error` alone turns refusals into status codes.
+//! Handlers translate; they hold no SQL, no storage and no rule of the domain.
+
+pub mod connection;
+
+mod blob_bytes;
+mod dispatch;
+mod endpoint;
+mod error;
+mod part_access;
+mod rate;
+mod request;
+mod response;
+mod state;
+mod well_known;
+mod xrpc;
+
+pub use dispatch::answer;
+pub use endpoint::{Access, Verbs, endpoints};
+pub use rate::Rates;
+pub use state::State;

@@ -1,0 +1,276 @@
+//! Every refusal: the one place that knows status codes of errors.
+//!
+//! Bodies are `{"error": name, "message": text}`. Those of 5xx are constant: what went wrong is logged here, once,
+//! with the request id, and never sent.
+
+use http::header::{CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::connection::{BodyFault, Response};
+use super::response;
+use crate::auth::{AuthError, Denied, SignedUrlError};
+use crate::blobs::{BlobError, BodyError};
+use crate::crew::CrewError;
+use crate::lexicon::error as name;
+use crate::pds::PdsError;
+use crate::storage::StorageError;
+
+/// Seconds after which a client that met a limit may come back.
+const RETRY_S: u32 = 5;
+
+/// A refusal on its way out.
+#[derive(Debug)]
+pub(super) struct Error {
+    pub(super) status: StatusCode,
+    pub(super) name: &'static str,
+    message: String,
+    headers: HeaderMap,
+    /// What really happened, for the log.
+    pub(super) detail: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Body<'e> {
+    error: &'e str,
+    message: &'e str,
+}
+
+impl Error {
+    pub(super) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
+        Self { status, name, message: message.into(), headers: HeaderMap::new(), detail: None }
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, name::INVALID_REQUEST, message)
+    }
+
+    pub(super) fn not_json() -> Self {
+        let message = "the body must be application/json";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, name::INVALID_CONTENT_TYPE, message)
+    }
+
+    pub(super) fn repo_not_found() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, name::REPO_NOT_FOUND, "this server has only the hold's own repository")
+    }
+
+    pub(super) fn record_not_found() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, name::RECORD_NOT_FOUND, "there is no such record")
+    }
+
+    pub(super) fn blob_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, name::BLOB_NOT_FOUND, "there is no such blob")
+    }
+
+    pub(super) fn invalid_digest() -> Self {
+        let message = "digest must be \"sha256:\" and 64 lower-case hexadecimal digits";
+        Self::new(StatusCode::BAD_REQUEST, name::INVALID_DIGEST, message)
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, name::NOT_FOUND, "there is nothing at this path")
+    }
+
+    pub(super) fn method_not_implemented() -> Self {
+        Self::new(StatusCode::NOT_IMPLEMENTED, name::METHOD_NOT_IMPLEMENTED, "this server does not have this method")
+    }
+
+    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, name::METHOD_NOT_ALLOWED, format!("use {allowed} here"))
+            .with(http::header::ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    pub(super) fn rate_limited() -> Self {
+        let message = "too many requests; slow down";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(RETRY_S)
+    }
+
+    pub(super) fn range_not_satisfiable(size_bytes: u64) -> Self {
+        let value = HeaderValue::from_str(&format!("bytes */{size_bytes}"));
+        let error = Self::new(
+            StatusCode::RANGE_NOT_SATISFIABLE,
+            name::RANGE_NOT_SATISFIABLE,
+            "the range begins beyond the end of the blob",
+        );
+        match value {
+            Ok(value) => error.with(http::header::CONTENT_RANGE, value),
+            Err(_) => error,
+        }
+    }
+
+    /// What the connection layer refused before there was a request.
+    pub(super) fn refused(status: StatusCode, reason: &'static str) -> Self {
+        let name = match status {
+            StatusCode::URI_TOO_LONG => name::URI_TOO_LONG,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => name::HEADERS_TOO_LARGE,
+            StatusCode::REQUEST_TIMEOUT => name::REQUEST_TIMEOUT,
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED => name::HTTP_VERSION,
+            _ => name::INVALID_REQUEST,
+        };
+        Self::new(status, name, reason).with(CONNECTION, HeaderValue::from_static("close"))
+    }
+
+    fn internal(detail: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, name::INTERNAL, "the hold failed; its log says why")
+            .because(detail)
+    }
+
+    fn unavailable(detail: impl std::fmt::Display) -> Self {
+        let message = "the hold cannot do this at present; try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_after(RETRY_S).because(detail)
+    }
+
+    fn no_space(detail: impl std::fmt::Display) -> Self {
+        let message = "the hold's storage is full";
+        Self::new(StatusCode::INSUFFICIENT_STORAGE, name::INSUFFICIENT_STORAGE, message).because(detail)
+    }
+
+    /// For a defect: what a panicking handler is answered.
+    pub(super) fn panicked() -> Self {
+        Self::internal("a handler panicked")
+    }
+
+    /// Gives a 500 the name that its method has for failures.
+    pub(super) fn named_if_internal(mut self, name: &'static str) -> Self {
+        if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            self.name = name;
+        }
+        self
+    }
+
+    fn because(mut self, detail: impl std::fmt::Display) -> Self {
+        self.detail = Some(detail.to_string());
+        self
+    }
+
+    fn retry_after(self, seconds: u32) -> Self {
+        self.with(RETRY_AFTER, seconds.into())
+    }
+
+    fn with(mut self, header: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(header, value);
+        self
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        let mut response = response::json_with(self.status, &Body { error: self.name, message: &self.message });
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+impl From<Denied> for Error {
+    fn from(denied: Denied) -> Self {
+        let text = denied.to_string();
+        match denied {
+            Denied::Anonymous => unauthorized(name::AUTH_REQUIRED, text),
+            Denied::Auth(error) => error.into(),
+            Denied::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, name::FORBIDDEN, text),
+            Denied::Crew(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthError> for Error {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Token(token) => unauthorized(token.name(), token.to_string()),
+            AuthError::Unresolvable | AuthError::Busy => Self::unavailable(error),
+        }
+    }
+}
+
+fn unauthorized(name: &'static str, message: String) -> Error {
+    let challenge = HeaderValue::from_static("Bearer realm=\"atcr-hold\"");
+    Error::new(StatusCode::UNAUTHORIZED, name, message).with(WWW_AUTHENTICATE, challenge)
+}
+
+impl From<SignedUrlError> for Error {
+    fn from(error: SignedUrlError) -> Self {
+        Self::new(StatusCode::FORBIDDEN, name::INVALID_SIGNED_URL, error.to_string())
+    }
+}
+
+impl From<CrewError> for Error {
+    fn from(error: CrewError) -> Self {
+        match error {
+            CrewError::Invalid(message) => Self::invalid(message),
+            CrewError::Protected(message) => Self::new(StatusCode::FORBIDDEN, name::FORBIDDEN, message),
+            CrewError::RegistrationDisabled => {
+                Self::new(StatusCode::FORBIDDEN, name::REGISTRATION_DISABLED, error.to_string())
+            }
+            CrewError::NoCaptain | CrewError::Unreadable(_) => Self::internal(error),
+            CrewError::Pds(error) => error.into(),
+        }
+    }
+}
+
+impl From<PdsError> for Error {
+    fn from(error: PdsError) -> Self {
+        match error {
+            PdsError::InvalidSwap { .. } => Self::new(StatusCode::BAD_REQUEST, name::INVALID_SWAP, error.to_string()),
+            PdsError::RecordNotFound => Self::record_not_found(),
+            PdsError::RecordExists | PdsError::RepeatedRecord | PdsError::InvalidRecord(_) => {
+                Self::invalid(error.to_string())
+            }
+            PdsError::TooLarge(_) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, error.to_string())
+            }
+            PdsError::OtherDid(_) | PdsError::OtherKey | PdsError::MissingBlock(_) | PdsError::Damaged(_) => {
+                Self::internal(error)
+            }
+            PdsError::Storage(error) => error.into(),
+        }
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NoSpace(_) => Self::no_space(error),
+            StorageError::Unavailable(_) => Self::unavailable(error),
+            StorageError::Damaged(_) | StorageError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<BlobError> for Error {
+    fn from(error: BlobError) -> Self {
+        let bad = |name, error: BlobError| Self::new(StatusCode::BAD_REQUEST, name, error.to_string());
+        match error {
+            BlobError::UnknownUpload => {
+                Self::new(StatusCode::NOT_FOUND, name::INVALID_UPLOAD_ID, "there is no such upload of this account")
+            }
+            BlobError::InvalidPart => bad(name::INVALID_PART_NUMBER, error),
+            BlobError::MissingParts => bad(name::MISSING_PARTS, error),
+            BlobError::DigestMismatch => bad(name::INVALID_DIGEST, error),
+            BlobError::PartTooLarge { .. } | BlobError::BlobTooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, error.to_string())
+            }
+            BlobError::TooManyUploads => {
+                let message = "too many uploads are open; complete or abort some";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(60)
+            }
+            BlobError::Body(body) => body.into(),
+            BlobError::NoSpace(source) | BlobError::Unavailable(source) | BlobError::Storage(source) => source.into(),
+        }
+    }
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TimedOut => Self::new(StatusCode::REQUEST_TIMEOUT, name::REQUEST_TIMEOUT, error.to_string()),
+            BodyError::TooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, "the body is too large")
+            }
+            BodyError::Disconnected | BodyError::WrongLength | BodyError::Malformed => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<BodyFault> for Error {
+    fn from(fault: BodyFault) -> Self {
+        BodyError::from(fault).into()
+    }
+}

@@ -1,0 +1,41 @@
+//! Answers in the few forms that handlers need.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response as HttpResponse, StatusCode};
+use serde::Serialize;
+
+use super::connection::{Response, ResponseBody};
+
+/// `application/json`.
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// A CAR file.
+pub(super) const CAR: HeaderValue = HeaderValue::from_static("application/vnd.ipld.car");
+/// Plain text.
+pub(super) const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// 200 with a JSON body.
+pub(super) fn json(body: &impl Serialize) -> Response {
+    json_with(StatusCode::OK, body)
+}
+
+/// A JSON body with another status.
+pub(super) fn json_with(status: StatusCode, body: &impl Serialize) -> Response {
+    // Our output types have text keys only, which is all that could fail.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = full(JSON, bytes.into());
+    *response.status_mut() = status;
+    response
+}
+
+/// 200 with these bytes.
+pub(super) fn full(kind: HeaderValue, bytes: Bytes) -> Response {
+    with_type(kind, ResponseBody::full(bytes))
+}
+
+/// 200 with this body.
+pub(super) fn with_type(kind: HeaderValue, body: ResponseBody) -> Response {
+    let mut response = HttpResponse::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}

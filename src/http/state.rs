@@ -1,0 +1,48 @@
+//! What every handler may use.
+
+use std::net::IpAddr;
+
+use super::rate::Rates;
+use crate::auth::{Gate, UrlSigner};
+use crate::blobs::Blobs;
+use crate::crew::Crew;
+use crate::pds::Pds;
+use crate::syntax::HoldUrl;
+
+/// The services of one hold, and the clock.
+pub struct State {
+    /// Where the world reaches the hold.
+    pub url: HoldUrl,
+    /// Our DID document; it does not change while the process lives.
+    pub did_document: serde_json::Value,
+    /// The repository.
+    pub pds: Pds,
+    /// Captain and crew.
+    pub crew: Crew,
+    /// The blobs.
+    pub blobs: Blobs,
+    /// Gives permits.
+    pub gate: Gate,
+    /// Makes and checks signed URLs.
+    pub urls: UrlSigner,
+    /// Bounds on requests by address and account.
+    pub rates: Rates,
+    /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Microseconds since 1970.
+    pub clock: fn() -> u64,
+}
+
+impl State {
+    /// Now, in microseconds since 1970.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// Now, in seconds since 1970.
+    #[must_use]
+    pub fn now_s(&self) -> i64 {
+        i64::try_from(self.now_us() / 1_000_000).unwrap_or(i64::MAX)
+    }
+}

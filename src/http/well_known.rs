@@ -1,0 +1,33 @@
+//! What the hold says of itself to anyone.
+
+use std::sync::Arc;
+
+use super::connection::{Request, Response};
+use super::error::Error;
+use super::response;
+use super::state::State;
+
+/// `GET /`: a line for people who open the URL in a browser.
+pub(super) async fn greeting(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    let text = format!(
+        "This is a hold of the ATCR container registry (https://atcr.io): it stores image layers.\nIts DID is {}.\n",
+        state.url.did()
+    );
+    Ok(response::full(response::TEXT, text.into()))
+}
+
+/// `GET /.well-known/did.json`
+pub(super) async fn did_document(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    Ok(response::json(&state.did_document))
+}
+
+/// `GET /.well-known/atproto-did`
+pub(super) async fn atproto_did(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    Ok(response::full(response::TEXT, state.url.did().to_string().into()))
+}
+
+/// `GET /xrpc/_health`: healthy means that the database answers.
+pub(super) async fn health(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    state.pds.head().await?;
+    Ok(response::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })))
+}

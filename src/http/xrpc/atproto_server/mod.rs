@@ -1,0 +1,3 @@
+//! `com.atproto.server.*`
+
+pub(in crate::http) mod describe_server;

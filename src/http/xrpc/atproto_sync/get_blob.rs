@@ -1,0 +1,43 @@
+//! `com.atproto.sync.getBlob`: where an image blob is, by digest; or the bytes themselves, by CID.
+
+use std::sync::Arc;
+
+use crate::http::connection::{Request, Response};
+use crate::http::error::Error;
+use super::check_did;
+use crate::auth::{ReadMethod, ReadPermit};
+use crate::http::blob_bytes;
+use crate::http::endpoint::BLOBS_PREFIX;
+use crate::http::request::{Query, parse_cid};
+use crate::http::response;
+use crate::http::state::State;
+use crate::repo::cid;
+use crate::syntax::Digest;
+
+pub(in crate::http) async fn handle(state: Arc<State>, permit: ReadPermit, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    let name = query.required("cid")?;
+    if name.starts_with("sha256:") {
+        let digest = Digest::parse(name).map_err(|_| Error::invalid_digest())?;
+        return url_of(&state, digest, method(&query)?).await;
+    }
+    let cid = parse_cid("cid", name)?;
+    check_did(&state, &query)?;
+    let digest = cid::digest_of(&cid).ok_or_else(Error::blob_not_found)?;
+    blob_bytes::serve(&state, &permit, digest, &request.head).await
+}
+
+/// What the registry asks for: a URL that needs no header, for a blob that is there.
+async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
+    state.blobs.stat(&digest).await?.ok_or_else(Error::blob_not_found)?;
+    let query = state.urls.read_query(&digest, method, state.now_s());
+    Ok(response::json(&serde_json::json!({ "url": format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url) })))
+}
+
+fn method(query: &Query) -> Result<ReadMethod, Error> {
+    match query.get("method")? {
+        None | Some("GET") => Ok(ReadMethod::Get),
+        Some("HEAD") => Ok(ReadMethod::Head),
+        Some(_) => Err(Error::invalid("method must be GET or HEAD")),
+    }
+}
