@@ -3,6 +3,7 @@
 //! The only room that names `rusqlite` and `object_store`. It knows rows, files and their durability,
 //! and nothing of what a record or an upload means. Errors say what a caller can do about them.
 
+pub mod key_file;
 pub mod objects;
 pub mod sqlite;
 

@@ -1,0 +1,132 @@
+//! CAR version 1: the file in which blocks travel. <https://ipld.io/specs/transport/car/carv1/>
+
+use serde::{Deserialize, Serialize};
+
+use super::{Cid, RepoError, cbor, cid};
+
+const VERSION: u8 = 1;
+/// Seven bits a byte: more bytes than these would be more than 63 bits.
+const MAX_VARINT_BYTES: usize = 9;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    roots: Vec<Cid>,
+    version: u8,
+}
+
+/// A CAR file that was read; blocks borrow from its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Car<'a> {
+    /// Where to begin to read: the commit, in files of repositories.
+    pub roots: Vec<Cid>,
+    /// The blocks in the order of the file, each proven to have the hash of its CID.
+    pub blocks: Vec<(Cid, &'a [u8])>,
+}
+
+/// The beginning of a CAR file. A file of loose blocks has no root.
+///
+/// # Errors
+/// [`RepoError::InvalidCbor`] when it cannot be encoded, which takes a defect of the encoder.
+pub fn header<'a>(root: impl Into<Option<&'a Cid>>) -> Result<Vec<u8>, RepoError> {
+    let header = cbor::write(&Header { roots: root.into().into_iter().copied().collect(), version: VERSION })?;
+    let mut out = Vec::with_capacity(MAX_VARINT_BYTES + header.len());
+    push_varint(&mut out, header.len());
+    out.extend_from_slice(&header);
+    Ok(out)
+}
+
+/// Appends a block.
+pub fn push_block(out: &mut Vec<u8>, cid: &Cid, bytes: &[u8]) {
+    let cid = cid.to_bytes();
+    out.reserve(MAX_VARINT_BYTES + cid.len() + bytes.len());
+    push_varint(out, cid.len() + bytes.len());
+    out.extend_from_slice(&cid);
+    out.extend_from_slice(bytes);
+}
+
+/// Reads a whole CAR file. What it keeps is bounded by the file: 37 bytes at least for each block.
+///
+/// # Errors
+/// [`RepoError::InvalidCar`] for another version, lengths that do not fit, and blocks that are not what their CID says;
+/// [`RepoError::InvalidCbor`] for a header in another form; [`RepoError::InvalidCid`] for a CID not used in repositories.
+pub fn read(mut rest: &[u8]) -> Result<Car<'_>, RepoError> {
+    let Header { roots, version } = cbor::read(take_section(&mut rest)?)?;
+    if version != VERSION {
+        return Err(RepoError::InvalidCar("its version must be 1"));
+    }
+    roots.iter().try_for_each(cid::check)?;
+    let mut blocks = Vec::new();
+    while !rest.is_empty() {
+        let section = take_section(&mut rest)?;
+        let (cid, bytes) =
+            section.split_at_checked(cid::BYTES).ok_or(RepoError::InvalidCar("a block is shorter than its CID"))?;
+        let cid = cid::from_bytes(cid)?;
+        if !cid::matches(&cid, bytes) {
+            return Err(RepoError::InvalidCar("a block has another hash than its CID"));
+        }
+        blocks.push((cid, bytes));
+    }
+    Ok(Car { roots, blocks })
+}
+
+fn push_varint(out: &mut Vec<u8>, mut number: usize) {
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Takes a length and as many bytes off the front of `rest`.
+fn take_section<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], RepoError> {
+    let wrong = RepoError::InvalidCar("a length is not a shortest varint");
+    let bytes = rest.iter().take(MAX_VARINT_BYTES).position(|byte| byte & 0x80 == 0).ok_or(wrong)? + 1;
+    let (varint, after) = rest.split_at(bytes);
+    if bytes > 1 && varint[bytes - 1] == 0 {
+        return Err(RepoError::InvalidCar("a length is not a shortest varint"));
+    }
+    let length = varint.iter().rev().fold(0_u64, |number, byte| (number << 7) | u64::from(byte & 0x7f));
+    let length = usize::try_from(length).ok().filter(|length| *length <= after.len());
+    let (section, after) = after.split_at(length.ok_or(RepoError::InvalidCar("it ends within a block"))?);
+    *rest = after;
+    Ok(section)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cid, header, push_block, read};
+
+    #[test]
+    fn a_file_survives() {
+        let blocks: Vec<_> = [vec![], vec![1], vec![2; 100], vec![3; 20_000]].map(|b| (cid::dag_cbor(&b), b)).into();
+        let mut file = header(&blocks[1].0).unwrap();
+        for (cid, bytes) in &blocks {
+            push_block(&mut file, cid, bytes);
+        }
+        let car = read(&file).unwrap();
+        assert_eq!(car.roots, [blocks[1].0]);
+        assert_eq!(car.blocks, blocks.iter().map(|(cid, bytes)| (*cid, bytes.as_slice())).collect::<Vec<_>>());
+        assert_eq!(read(&header(None).unwrap()).unwrap().roots, []);
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        let block = [7; 300];
+        let mut file = header(&cid::dag_cbor(&block)).unwrap();
+        let start = file.len();
+        push_block(&mut file, &cid::dag_cbor(&block), &block);
+        for end in (0..file.len()).filter(|end| *end != start) {
+            assert!(read(&file[..end]).is_err(), "cut at {end}");
+        }
+        for at in 0..file.len() {
+            let mut damaged = file.clone();
+            damaged[at] ^= 0x80;
+            // The header's root is the one place where a change makes another file that is well formed.
+            assert!(read(&damaged).is_err() || (1..start).contains(&at), "changed at {at}");
+        }
+        for length in [&[0x80, 0x00][..], &[0xff; 10], &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]] {
+            assert!(read(&[&file[..start], length].concat()).is_err());
+        }
+    }
+}

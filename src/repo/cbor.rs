@@ -1,0 +1,257 @@
+//! DAG-CBOR and JSON forms of the AT Protocol's data model.
+//! <https://atproto.com/specs/data-model>, <https://dasl.ing/drisl.html>
+
+use std::collections::BTreeMap;
+
+pub use ipld_core::ipld::Ipld;
+use serde::{Serialize, de::Deserialize};
+use serde_json::{Map, Number, Value};
+
+use super::{RepoError, cid};
+
+/// Lists and maps inside each other; records are a few levels deep. It keeps recursion far from the stack's end.
+const MAX_DEPTH: usize = 64;
+/// JSON numbers written with a fraction are integers when they are exact.
+const MAX_EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
+
+/// The one DAG-CBOR form of a value.
+///
+/// # Errors
+/// [`RepoError::InvalidCbor`] for floats, integers outside of 64 signed bits, foreign CIDs, and too deep values.
+pub fn encode(value: &Ipld) -> Result<Vec<u8>, RepoError> {
+    check(value, MAX_DEPTH)?;
+    write(value)
+}
+
+/// Reads a value, which must be all of `bytes` and in its one form.
+///
+/// # Errors
+/// [`RepoError::InvalidCbor`] for whatever [`encode`] would not have written.
+pub fn decode(bytes: &[u8]) -> Result<Ipld, RepoError> {
+    let value = read(bytes)?;
+    check(&value, MAX_DEPTH)?;
+    Ok(value)
+}
+
+/// The DAG-CBOR form of a type of this room.
+pub(super) fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, RepoError> {
+    serde_ipld_dagcbor::to_vec(value).map_err(|_| RepoError::InvalidCbor("it cannot be written"))
+}
+
+/// Reads a type of this room, strictly: its own form must be the bytes it was read from.
+pub(super) fn read<'a, T: Deserialize<'a> + Serialize>(bytes: &'a [u8]) -> Result<T, RepoError> {
+    let value: T = serde_ipld_dagcbor::from_slice(bytes).map_err(|_| RepoError::InvalidCbor("it cannot be read"))?;
+    if write(&value)? == bytes { Ok(value) } else { Err(RepoError::InvalidCbor("it is not in its only form")) }
+}
+
+fn check(value: &Ipld, depth: usize) -> Result<(), RepoError> {
+    let too_deep = RepoError::InvalidCbor("it is nested too deeply");
+    match value {
+        Ipld::Null | Ipld::Bool(_) | Ipld::String(_) | Ipld::Bytes(_) => Ok(()),
+        Ipld::Integer(number) => match i64::try_from(*number) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(RepoError::InvalidCbor("an integer does not fit into 64 bits")),
+        },
+        Ipld::Float(_) => Err(RepoError::InvalidCbor("floating-point numbers are not allowed")),
+        Ipld::Link(link) => cid::check(link),
+        Ipld::List(items) => {
+            let depth = depth.checked_sub(1).ok_or(too_deep)?;
+            items.iter().try_for_each(|item| check(item, depth))
+        }
+        Ipld::Map(fields) => {
+            let depth = depth.checked_sub(1).ok_or(too_deep)?;
+            fields.values().try_for_each(|field| check(field, depth))
+        }
+    }
+}
+
+/// The value of a JSON object, with `$link`, `$bytes` and blobs understood.
+///
+/// # Errors
+/// [`RepoError::InvalidJson`] for another type than an object, numbers that are no 64-bit integers, misshapen
+/// `$link`, `$bytes`, `$type` and blobs, and too deep values.
+pub fn from_json(json: &Value) -> Result<Ipld, RepoError> {
+    match json {
+        Value::Object(_) => value_from_json(json, MAX_DEPTH),
+        _ => Err(RepoError::InvalidJson("it must be an object")),
+    }
+}
+
+fn value_from_json(json: &Value, depth: usize) -> Result<Ipld, RepoError> {
+    let too_deep = RepoError::InvalidJson("it is nested too deeply");
+    Ok(match json {
+        Value::Null => Ipld::Null,
+        Value::Bool(truth) => Ipld::Bool(*truth),
+        Value::Number(number) => Ipld::Integer(integer(number)?.into()),
+        Value::String(text) => Ipld::String(text.clone()),
+        Value::Array(items) => {
+            let depth = depth.checked_sub(1).ok_or(too_deep)?;
+            Ipld::List(items.iter().map(|item| value_from_json(item, depth)).collect::<Result<_, _>>()?)
+        }
+        Value::Object(fields) => match (fields.get("$link"), fields.get("$bytes")) {
+            (None, None) => map_from_json(fields, depth.checked_sub(1).ok_or(too_deep)?)?,
+            (Some(Value::String(text)), None) if fields.len() == 1 => {
+                Ipld::Link(cid::parse(text).map_err(|_| RepoError::InvalidJson("\"$link\" must be a CIDv1 in base32"))?)
+            }
+            (None, Some(Value::String(text))) if fields.len() == 1 => Ipld::Bytes(bytes(text)?),
+            _ => return Err(RepoError::InvalidJson("\"$link\" and \"$bytes\" stand alone and hold text")),
+        },
+    })
+}
+
+fn integer(number: &Number) -> Result<i64, RepoError> {
+    if let Some(integer) = number.as_i64() {
+        return Ok(integer);
+    }
+    match number.as_f64() {
+        // Exact: within this range every whole float is an integer of 64 bits.
+        #[allow(clippy::cast_possible_truncation)]
+        Some(float) if !number.is_u64() && float.fract() == 0.0 && float.abs() <= MAX_EXACT_FLOAT => Ok(float as i64),
+        _ => Err(RepoError::InvalidJson("numbers must be integers of 64 bits")),
+    }
+}
+
+fn bytes(text: &str) -> Result<Vec<u8>, RepoError> {
+    let codec = if text.ends_with('=') { data_encoding::BASE64 } else { data_encoding::BASE64_NOPAD };
+    codec.decode(text.as_bytes()).map_err(|_| RepoError::InvalidJson("\"$bytes\" must be base64"))
+}
+
+fn map_from_json(fields: &Map<String, Value>, depth: usize) -> Result<Ipld, RepoError> {
+    let map = fields
+        .iter()
+        .map(|(name, field)| Ok((name.clone(), value_from_json(field, depth)?)))
+        .collect::<Result<BTreeMap<_, _>, RepoError>>()?;
+    match map.get("$type") {
+        None => {}
+        Some(Ipld::String(name)) if name == "blob" => check_blob(&map)?,
+        Some(Ipld::String(name)) if !name.is_empty() => {}
+        Some(_) => return Err(RepoError::InvalidJson("\"$type\" must be text that is not empty")),
+    }
+    Ok(Ipld::Map(map))
+}
+
+fn check_blob(map: &BTreeMap<String, Ipld>) -> Result<(), RepoError> {
+    match (map.get("ref"), map.get("mimeType"), map.get("size")) {
+        (Some(Ipld::Link(link)), Some(Ipld::String(mime_type)), Some(Ipld::Integer(0..)))
+            if cid::is_raw(link) && !mime_type.is_empty() =>
+        {
+            Ok(())
+        }
+        _ => Err(RepoError::InvalidJson("a blob has \"ref\" (a raw CID), \"mimeType\" and \"size\"")),
+    }
+}
+
+/// The JSON form of a value that was decoded or made by [`from_json`].
+///
+/// What cannot stand in such a value (floats, integers beyond 64 bits) becomes `null`.
+#[must_use]
+pub fn to_json(value: &Ipld) -> Value {
+    let tagged = |tag: &str, text: String| Value::Object(Map::from_iter([(tag.to_owned(), Value::String(text))]));
+    match value {
+        Ipld::Null | Ipld::Float(_) => Value::Null,
+        Ipld::Bool(truth) => Value::Bool(*truth),
+        Ipld::Integer(number) => i64::try_from(*number).map_or(Value::Null, Value::from),
+        Ipld::String(text) => Value::String(text.clone()),
+        Ipld::Bytes(bytes) => tagged("$bytes", data_encoding::BASE64_NOPAD.encode(bytes)),
+        Ipld::Link(link) => tagged("$link", link.to_string()),
+        Ipld::List(items) => Value::Array(items.iter().map(to_json).collect()),
+        Ipld::Map(fields) => Value::Object(fields.iter().map(|(name, field)| (name.clone(), to_json(field))).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{MAX_DEPTH, decode, encode, from_json, to_json};
+
+    #[test]
+    fn what_is_not_in_its_only_form_is_refused() {
+        let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+        for (name, bytes) in [
+            ("nothing", ""),
+            ("a float", "fb3ff8000000000000"),
+            ("a half float", "f93e00"),
+            ("NaN", "f97e00"),
+            ("undefined", "f7"),
+            ("a longer integer than needed", "1801"),
+            ("a longer length than needed", "780161"),
+            ("an integer beyond i64", "1b8000000000000000"),
+            ("a negative integer beyond i64", "3b8000000000000000"),
+            ("keys by the alphabet instead of by length", "a2626161016162 02".replace(' ', "").as_str()),
+            ("a key twice", "a2616101616102"),
+            ("a number as key", "a10101"),
+            ("an indefinite list", "9f01ff"),
+            ("an indefinite text", "7f6161ff"),
+            ("a tag other than 42", "c000"),
+            ("a tag 42 around text", "d82a6161"),
+            ("bytes after the end", "0101"),
+            ("a list that ends early", "8301"),
+            ("a list of 2^40", "9b0000010000000000"),
+            ("text that is not UTF-8", "61ff"),
+        ] {
+            assert!(decode(&hex(bytes)).is_err(), "{name}");
+        }
+        assert!(decode(&hex("a2616201626161 02".replace(' ', "").as_str())).is_ok());
+    }
+
+    #[test]
+    fn links_are_cids_of_the_protocol_without_bytes_after_them() {
+        let link = encode(&from_json(&json!({"a": {"$link": crate::repo::cid::dag_cbor(b"").to_string()}})).unwrap());
+        let link = link.unwrap();
+        assert!(decode(&link).is_ok());
+        let mut longer = link.clone();
+        longer[6] += 1; // the length of the byte string
+        longer.push(0);
+        let mut identity = link.clone();
+        identity[10] = 0;
+        assert!(decode(&longer).is_err());
+        assert!(decode(&identity).is_err());
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |depth: usize| [vec![0x81; depth], vec![0x80]].concat();
+        assert!(decode(&nested(MAX_DEPTH - 1)).is_ok());
+        for depth in [MAX_DEPTH, 1_000_000] {
+            assert!(decode(&nested(depth)).is_err());
+        }
+        let mut json = json!({});
+        for _ in 0..MAX_DEPTH {
+            json = json!({ "a": json });
+        }
+        assert!(from_json(&json).is_err());
+    }
+
+    #[test]
+    fn json_survives_the_way_there_and_back() {
+        let json = json!({
+            "$type": "com.example.record",
+            "bytes": {"$bytes": "AAH/"},
+            "list": [1, -9_223_372_036_854_775_808_i64, null, true, "text"],
+        });
+        let value = from_json(&json).unwrap();
+        assert_eq!(to_json(&decode(&encode(&value).unwrap()).unwrap()), json);
+    }
+
+    #[test]
+    fn numbers_are_integers() {
+        for good in ["1", "-1", "123.0", "1e3", "9223372036854775807"] {
+            let json = serde_json::from_str(&format!(r#"{{"a":{good}}}"#)).unwrap();
+            assert!(from_json(&json).is_ok(), "{good}");
+        }
+        for bad in ["1.5", "1e300", "9223372036854775808", "-9223372036854775809", "1e-5"] {
+            let json = serde_json::from_str(&format!(r#"{{"a":{bad}}}"#)).unwrap();
+            assert!(from_json(&json).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn blobs_have_a_raw_cid() {
+        let blob = |link: crate::repo::Cid| {
+            from_json(&json!({"$type": "blob", "ref": {"$link": link.to_string()}, "mimeType": "a/b", "size": 1}))
+        };
+        assert!(blob(crate::repo::cid::raw(&crate::syntax::Digest::from_bytes([0; 32]))).is_ok());
+        assert!(blob(crate::repo::cid::dag_cbor(b"")).is_err());
+    }
+}

@@ -1,0 +1,107 @@
+//! Reading a tree that is not changed: one key, the proof for it, or everything in order.
+
+use super::node::{Bounds, Leaf, Link, Node};
+use super::{Blocks, key};
+use crate::repo::{Cid, RepoError};
+
+/// What [`walk`] comes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit<'a> {
+    /// A node, before what is in it and below it.
+    Node {
+        /// Its CID.
+        cid: &'a Cid,
+        /// Its block.
+        bytes: &'a [u8],
+    },
+    /// A record.
+    Leaf {
+        /// `collection/rkey`
+        key: &'a str,
+        /// The record's CID.
+        value: &'a Cid,
+    },
+}
+
+/// The value of a key in the tree at `root`.
+///
+/// # Errors
+/// [`RepoError::InvalidPath`], [`RepoError::MissingBlock`], [`RepoError::InvalidNode`], [`RepoError::Source`].
+pub fn get(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Option<Cid>, RepoError> {
+    descend(blocks, root, key, |_, _| ())
+}
+
+/// The nodes from the root to a key. For a key that is not in the tree they prove its absence.
+///
+/// # Errors
+/// As [`get`].
+pub fn proof(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Vec<(Cid, Vec<u8>)>, RepoError> {
+    let mut nodes = Vec::new();
+    descend(blocks, root, key, |cid, bytes| nodes.push((cid, bytes)))?;
+    Ok(nodes)
+}
+
+fn descend(
+    blocks: &impl Blocks,
+    root: Cid,
+    key: &str,
+    mut passed: impl FnMut(Cid, Vec<u8>),
+) -> Result<Option<Cid>, RepoError> {
+    key::check(key)?;
+    let (mut node, bytes) = Node::load_root(blocks, &root)?;
+    passed(root, bytes);
+    // Keys of the parents on both sides, kept because the parents are not.
+    let (mut after, mut before): (Option<String>, Option<String>) = (None, None);
+    loop {
+        let index = match node.position(key) {
+            Ok(index) => return Ok(Some(node.leaves[index].value)),
+            Err(index) => index,
+        };
+        let Link::Stored(cid) = node.children[index] else { return Ok(None) };
+        let mut leaves = node.leaves.into_iter().map(|leaf| leaf.key).skip(index.saturating_sub(1));
+        if index > 0 {
+            after = leaves.next();
+        }
+        before = leaves.next().or(before);
+        let bounds = Bounds { after: after.as_deref(), before: before.as_deref() };
+        let (child, bytes) = Node::load_child(blocks, &cid, node.layer, bounds)?;
+        passed(cid, bytes);
+        node = child;
+    }
+}
+
+/// Shows `visitor` every node and, in the order of their keys, every record. It holds one node of each layer at a time.
+///
+/// # Errors
+/// The visitor's, which end the walk, and as [`get`].
+pub fn walk<E: From<RepoError>>(
+    blocks: &impl Blocks,
+    root: Cid,
+    mut visitor: impl FnMut(Visit<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let (node, bytes) = Node::load_root(blocks, &root)?;
+    visitor(Visit::Node { cid: &root, bytes: &bytes })?;
+    drop(bytes);
+    walk_below(blocks, &node, Bounds::default(), &mut visitor)
+}
+
+fn walk_below<E: From<RepoError>>(
+    blocks: &impl Blocks,
+    node: &Node,
+    bounds: Bounds<'_>,
+    visitor: &mut impl FnMut(Visit<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    for (index, link) in node.children.iter().enumerate() {
+        if let Link::Stored(cid) = link {
+            let bounds = bounds.of_child(&node.leaves, index);
+            let (child, bytes) = Node::load_child(blocks, cid, node.layer, bounds)?;
+            visitor(Visit::Node { cid, bytes: &bytes })?;
+            drop(bytes);
+            walk_below(blocks, &child, bounds, visitor)?;
+        }
+        if let Some(Leaf { key, value }) = node.leaves.get(index) {
+            visitor(Visit::Leaf { key, value })?;
+        }
+    }
+    Ok(())
+}
