@@ -6,11 +6,17 @@
 
 pub mod authenticator;
 pub mod bearer;
+mod gate;
+mod permits;
 pub mod service_token;
+mod signed_url;
 mod strict_json;
 
 pub use authenticator::{Authenticator, Checked, Claimed};
+pub use gate::{Credentials, Denied, Gate};
+pub use permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 pub use service_token::TokenError;
+pub use signed_url::{ReadMethod, SignedPart, SignedRead, SignedUrlError, UrlSigner};
 
 /// Why a caller is not authenticated. Never holds any part of the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

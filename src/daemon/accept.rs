@@ -1,0 +1,129 @@
+//! Accepts connections up to a cap, and ends them in order.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio_util::either::Either;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::listeners::{Address, Listener, Stream};
+
+/// Pause after accept failed for want of descriptors or memory: long enough for connections to end.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Served {
+    /// Connections that were not done when the time to drain was over.
+    pub cut_off: usize,
+}
+
+/// Accepts connections on all `listeners` and runs `handle` for each in its own task, until `shutdown`.
+///
+/// At `max_connections` it stops accepting; the kernel's backlog queues. After `shutdown` it listens no more, the
+/// token that each `handle` got is cancelled too, and what is not done after `drain_for` is cut off.
+///
+/// # Errors
+/// When a listener cannot be registered with the runtime. Failures to accept are waited out.
+pub async fn serve<H, F>(
+    listeners: Vec<Listener>,
+    max_connections: usize,
+    handle: H,
+    shutdown: CancellationToken,
+    drain_for: Duration,
+) -> io::Result<Served>
+where
+    H: Fn(Stream, Address, CancellationToken) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut sockets = Sockets::new(listeners)?;
+    let slots = Arc::new(Semaphore::new(max_connections));
+    let connections = TaskTracker::new();
+    let cut_off = CancellationToken::new();
+    let accepting = async {
+        // The semaphore is never closed.
+        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+            let (stream, address) = sockets.accept().await;
+            let connection = handle(stream, address, shutdown.clone());
+            let cut_off = cut_off.clone();
+            connections.spawn(async move {
+                let _slot = slot;
+                let _ = cut_off.run_until_cancelled(connection).await;
+            });
+        }
+    };
+    let _ = shutdown.run_until_cancelled(accepting).await;
+    drop(sockets);
+    connections.close();
+    let remaining = match tokio::time::timeout(drain_for, connections.wait()).await {
+        Ok(()) => 0,
+        Err(_) => connections.len(),
+    };
+    cut_off.cancel();
+    connections.wait().await;
+    Ok(Served { cut_off: remaining })
+}
+
+/// The listening sockets, polled in turn.
+struct Sockets {
+    sockets: Vec<Either<TcpListener, UnixListener>>,
+    next: usize,
+}
+
+impl Sockets {
+    fn new(listeners: Vec<Listener>) -> io::Result<Self> {
+        let register = |listener| match listener {
+            Listener::Tcp(listener) => TcpListener::from_std(listener).map(Either::Left),
+            Listener::Unix(listener) => UnixListener::from_std(listener).map(Either::Right),
+        };
+        Ok(Self { sockets: listeners.into_iter().map(register).collect::<io::Result<_>>()?, next: 0 })
+    }
+
+    /// The next connection. Failures are waited out, and logged once for as long as they last.
+    async fn accept(&mut self) -> (Stream, Address) {
+        let mut logged = false;
+        loop {
+            let error = match std::future::poll_fn(|cx| self.poll_accept(cx)).await {
+                Ok(accepted) => return accepted,
+                Err(error) => error,
+            };
+            // Only that one connection failed.
+            if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted) {
+                continue;
+            }
+            if !logged {
+                tracing::warn!(%error, "cannot accept connections; trying on");
+                logged = true;
+            }
+            tokio::time::sleep(BACK_OFF).await;
+        }
+    }
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Address)>> {
+        for _ in 0..self.sockets.len() {
+            // The socket that was served last comes last.
+            self.next = (self.next + 1) % self.sockets.len();
+            let accepted = match &self.sockets[self.next] {
+                Either::Left(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {
+                    // Small answers must not wait for the acknowledgement of earlier ones. It fails only on a
+                    // connection that is already gone.
+                    let _ = stream.set_nodelay(true);
+                    (Either::Left(stream), Address::Tcp(address))
+                }),
+                Either::Right(listener) => {
+                    listener.poll_accept(cx).map_ok(|(stream, _)| (Either::Right(stream), Address::Unix))
+                }
+            };
+            if accepted.is_ready() {
+                return accepted;
+            }
+        }
+        Poll::Pending
+    }
+}

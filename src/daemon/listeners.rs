@@ -1,0 +1,118 @@
+//! Where connections come from: sockets the service manager passed on, or our own.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use listenfd::ListenFd;
+use tokio_util::either::Either;
+
+/// An accepted connection.
+pub type Stream = Either<tokio::net::TcpStream, tokio::net::UnixStream>;
+
+/// Who connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A TCP peer.
+    Tcp(SocketAddr),
+    /// A local process that may open our socket file.
+    Unix,
+}
+
+/// A listening socket in non-blocking mode. It needs no runtime yet.
+#[derive(Debug)]
+pub enum Listener {
+    /// IPv4 or IPv6.
+    Tcp(TcpListener),
+    /// A socket file.
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// The address or path listened on, for the log.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map_or_else(|_| "tcp".into(), |address| address.to_string()),
+            Self::Unix(listener) => match listener.local_addr() {
+                Ok(address) => address.as_pathname().map_or_else(|| "unix".into(), |path| path.display().to_string()),
+                Err(_) => "unix".into(),
+            },
+        }
+    }
+
+    fn tcp(listener: TcpListener) -> io::Result<Self> {
+        // tokio panics on a blocking socket.
+        listener.set_nonblocking(true)?;
+        Ok(Self::Tcp(listener))
+    }
+
+    fn unix(listener: UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        Ok(Self::Unix(listener))
+    }
+}
+
+/// The sockets that the service manager passed on, in its order; none when there is no such manager.
+///
+/// To be called once, before the runtime and any thread starts: it takes the `LISTEN_*` variables away, so that
+/// a child process does not mistake them for its own.
+///
+/// # Errors
+/// When something else than a listening stream socket was passed on.
+pub fn inherited() -> io::Result<Vec<Listener>> {
+    let mut passed = ListenFd::from_env();
+    (0..passed.len())
+        .map(|index| match passed.take_tcp_listener(index) {
+            Ok(Some(listener)) => Listener::tcp(listener),
+            // Not TCP, so it is still there.
+            _ => match passed.take_unix_listener(index)? {
+                Some(listener) => Listener::unix(listener),
+                None => Err(io::Error::other("an inherited socket was taken twice")),
+            },
+        })
+        .collect()
+}
+
+/// Listens on `address`: `:8080` (every interface, IPv6 and IPv4), `host:port`, `/path/to.sock` or
+/// `unix:/path/to.sock`. A socket file is open to its owner and group; one that nobody listens on is replaced.
+///
+/// # Errors
+/// When the address cannot be understood or taken; [`io::ErrorKind::AddrInUse`] when somebody answers there.
+pub fn bind(address: &str) -> io::Result<Listener> {
+    if let Some(path) = address.strip_prefix("unix:").or_else(|| address.starts_with('/').then_some(address)) {
+        return bind_unix(Path::new(path));
+    }
+    match address.strip_prefix(':') {
+        Some(port) => {
+            let port: u16 = port.parse().map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "not a port"))?;
+            Listener::tcp(bind_everywhere(port)?)
+        }
+        None => Listener::tcp(TcpListener::bind(address)?),
+    }
+}
+
+/// The IPv6 wildcard takes IPv4 too, where IPv6 exists.
+fn bind_everywhere(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(("::", port)).or_else(|error| match error.kind() {
+        io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
+        _ => TcpListener::bind(("0.0.0.0", port)),
+    })
+}
+
+fn bind_unix(path: &Path) -> io::Result<Listener> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
+            _ => return Err(io::ErrorKind::AddrInUse.into()),
+        },
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the path is not a socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let listener = UnixListener::bind(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+    Listener::unix(listener)
+}

@@ -1,0 +1,79 @@
+//! Where log lines go: the journal when standard error leads there, else standard error as text.
+
+use std::io;
+
+use tracing_journald::{Priority, PriorityMappings};
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+/// Why logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The level is no level name and no filter; correct the configuration.
+    #[error("not a log level: {0}")]
+    Level(#[from] ParseError),
+    /// Logging was set up before.
+    #[error("logging is set up already")]
+    Twice,
+}
+
+/// Sets the process's log up. `level` is `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
+/// `info,atcr_hold=debug`. <https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>
+///
+/// # Errors
+/// [`LoggingError`].
+pub fn init(level: &str) -> Result<(), LoggingError> {
+    let filter = EnvFilter::builder().parse(level)?;
+    let sink = if stderr_is_journal() { journal().unwrap_or_else(|_| text()) } else { text() };
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(sink.with_filter(filter)))
+        .map_err(|_| LoggingError::Twice)
+}
+
+type Sink = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn journal() -> io::Result<Sink> {
+    // By default INFO becomes "notice", and fields get a prefix that no one searches for.
+    let priorities = PriorityMappings {
+        error: Priority::Error,
+        warn: Priority::Warning,
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+    };
+    let layer = tracing_journald::layer()?.with_priority_mappings(priorities).with_field_prefix(None);
+    Ok(layer.with_syslog_identifier("atcr-hold".into()).boxed())
+}
+
+fn text() -> Sink {
+    tracing_subscriber::fmt::layer().compact().with_ansi(false).with_writer(io::stderr).boxed()
+}
+
+/// The manager names the journal's socket in `JOURNAL_STREAM` as `device:inode`; standard error may since have been
+/// redirected. <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html>
+fn stderr_is_journal() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "it describes standard error, and is no setting of ours")]
+    let named = std::env::var("JOURNAL_STREAM").ok();
+    named.is_some_and(|named| is_stream(&named, io::stderr()))
+}
+
+fn is_stream(named: &str, file: impl std::os::fd::AsFd) -> bool {
+    rustix::fs::fstat(file).is_ok_and(|stat| named == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::is_stream;
+
+    #[test]
+    fn a_stream_is_known_by_device_and_inode() {
+        let file = File::open("/dev/null").unwrap();
+        let meta = file.metadata().unwrap();
+        assert!(is_stream(&format!("{}:{}", meta.dev(), meta.ino()), &file));
+        assert!(!is_stream(&format!("{}:{}", meta.dev(), meta.ino() + 1), &file));
+        assert!(!is_stream("", &file));
+    }
+}

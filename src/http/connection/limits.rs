@@ -1,0 +1,43 @@
+//! The numbers that bound one connection, with their arithmetic.
+
+use std::time::Duration;
+
+/// What one connection may cost. The defaults are the production values; tests shrink them.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the first byte of a request's head to its last; also how long a new connection may stay silent.
+    pub head_time: Duration,
+    /// How long a connection may stay silent between two requests.
+    pub idle_time: Duration,
+    /// How long a request body may stay silent while its reader waits.
+    pub body_idle_time: Duration,
+    /// Waiting time over which a peer's pace is judged, in either direction.
+    pub pace_window: Duration,
+    /// Bytes that must move in each [`Self::pace_window`] of waiting.
+    pub pace_min_bytes: u64,
+    /// How long a connection is read on after its last answer, so that the answer is not lost to a reset.
+    pub linger_time: Duration,
+    /// How many bytes are discarded meanwhile.
+    pub linger_bytes: u64,
+    /// The most that hyper buffers each way, and the size of the pieces a body comes in. At least 8,192.
+    pub buffer_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_time: Duration::from_secs(10),
+            // More than the 60 s for which common reverse proxies keep idle connections: they, not we, close first.
+            idle_time: Duration::from_secs(75),
+            body_idle_time: Duration::from_secs(30),
+            // 1 KiB/s over a minute. The kernel reports progress in steps of a third of its send buffer: about
+            // 50 KiB on slow links, so the judgement is about right where it matters.
+            pace_window: Duration::from_secs(60),
+            pace_min_bytes: 60 * 1024,
+            linger_time: Duration::from_secs(5),
+            linger_bytes: 64 * 1024 * 1024,
+            // 256 uploads × (32 KiB in hyper + 32 KiB with the handler) = 16 MiB.
+            buffer_bytes: 32 * 1024,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! A peer must keep up: judging its pace, and the writer that closes on a reader that does not.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Limits;
+
+/// How many bytes a peer moved while we waited for it. Time in which nobody waited does not count.
+#[derive(Debug)]
+pub(super) struct Pace {
+    window: Duration,
+    min_bytes: u64,
+    waited: Duration,
+    moved: u64,
+    waiting_since: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            window: limits.pace_window,
+            min_bytes: limits.pace_min_bytes,
+            waited: Duration::ZERO,
+            moved: 0,
+            waiting_since: None,
+        }
+    }
+
+    /// We wait for the peer. Answers when its pace is to be judged if nothing moves until then.
+    pub(super) fn wait(&mut self, now: Instant) -> Instant {
+        let since = *self.waiting_since.get_or_insert(now);
+        since + self.window.saturating_sub(self.waited)
+    }
+
+    /// The peer moved some bytes, and we no longer wait.
+    pub(super) fn moved(&mut self, bytes: usize) {
+        self.moved += bytes as u64;
+        if let Some(since) = self.waiting_since.take() {
+            self.waited += since.elapsed();
+        }
+    }
+
+    /// Whether a whole window was waited and too little moved in it. Begins the next window if so much was waited.
+    pub(super) fn is_too_slow(&mut self, now: Instant) -> bool {
+        let waiting = self.waiting_since.map_or(Duration::ZERO, |since| now - since);
+        if self.waited + waiting < self.window {
+            return false;
+        }
+        let too_slow = self.moved < self.min_bytes;
+        self.waited = Duration::ZERO;
+        self.moved = 0;
+        self.waiting_since = self.waiting_since.map(|_| now);
+        too_slow
+    }
+}
+
+/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the peer takes them too slowly.
+pub(super) struct Paced<I> {
+    io: I,
+    pace: Pace,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<I> Paced<I> {
+    pub(super) fn new(io: I, limits: &Limits) -> Self {
+        Self { io, pace: Pace::new(limits), timer: None }
+    }
+
+    /// Judges the outcome of one attempt to write.
+    fn judge(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match outcome {
+            Poll::Ready(Ok(bytes)) => {
+                self.pace.moved(bytes);
+                Poll::Ready(Ok(bytes))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => loop {
+                let deadline = self.pace.wait(Instant::now());
+                if poll_timer(&mut self.timer, deadline, cx).is_pending() {
+                    return Poll::Pending;
+                }
+                if self.pace.is_too_slow(Instant::now()) {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+            },
+        }
+    }
+}
+
+/// Polls a timer that is made when first needed and moved when its deadline is another one.
+pub(super) fn poll_timer(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+    if timer.deadline() != deadline {
+        timer.as_mut().reset(deadline);
+    }
+    timer.as_mut().poll(cx)
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.judge(cx, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.judge(cx, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

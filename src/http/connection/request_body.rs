@@ -1,0 +1,184 @@
+//! A request's body as its handler reads it: bounded in size and in waiting.
+
+use std::error::Error as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::Limits;
+use super::paced::{Pace, poll_timer};
+
+/// Why a body could not be read to its end. Nothing more comes after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyFault {
+    /// Longer than the limit. Answer 413.
+    #[error("the request body is too large")]
+    TooLarge,
+    /// No byte for too long, or too few over a while. Answer 408.
+    #[error("the request body took too long to arrive")]
+    TimedOut,
+    /// Not framed as its head announced. Answer 400.
+    #[error("the request body is malformed")]
+    Malformed,
+    /// The peer went away; no answer will reach it.
+    #[error("the peer went away within the request body")]
+    Disconnected,
+}
+
+/// The body of a request, as a stream of its bytes in pieces of at most [`Limits::buffer_bytes`].
+///
+/// A peer that sent `Expect: 100-continue` is told to go on when the body is first polled, not before: an early
+/// refusal is all it gets. When a body is not read to its end, the connection closes after the answer.
+pub struct RequestBody {
+    incoming: Incoming,
+    announced_bytes: Option<u64>,
+    left_bytes: u64,
+    wait: Wait,
+    ended: Arc<AtomicBool>,
+    failed: bool,
+}
+
+impl RequestBody {
+    /// `ended` is set as soon as the body was read to its end.
+    pub(super) fn new(incoming: Incoming, limits: &Limits, ended: Arc<AtomicBool>) -> Self {
+        ended.store(incoming.is_end_stream(), Ordering::Release);
+        Self {
+            announced_bytes: incoming.size_hint().exact(),
+            incoming,
+            left_bytes: u64::MAX,
+            wait: Wait { idle: limits.body_idle_time, pace: Pace::new(limits), since: None, timer: None },
+            ended,
+            failed: false,
+        }
+    }
+
+    /// The length in bytes if the request announced one; 0 when it has no body; `None` when it is chunked.
+    #[must_use]
+    pub fn announced_length(&self) -> Option<u64> {
+        self.announced_bytes
+    }
+
+    /// The same body, which fails with [`BodyFault::TooLarge`] beyond so many bytes; at once, without a byte being
+    /// asked for, when the announced length is beyond.
+    #[must_use]
+    pub fn limited(mut self, limit_bytes: u64) -> Self {
+        self.left_bytes = limit_bytes;
+        self
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// The fault that kept it from being read, among them a body beyond `limit_bytes`.
+    pub async fn collect(self, limit_bytes: u64) -> Result<Bytes, BodyFault> {
+        let mut body = self.limited(limit_bytes);
+        let first = body.next().await.transpose()?.unwrap_or_default();
+        let Some(second) = body.next().await.transpose()? else { return Ok(first) };
+        let mut whole = BytesMut::from(first);
+        whole.extend_from_slice(&second);
+        while let Some(piece) = body.next().await.transpose()? {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
+        if self.announced_bytes.is_some_and(|length| length > self.left_bytes) {
+            return Poll::Ready(Some(Err(BodyFault::TooLarge)));
+        }
+        loop {
+            match Pin::new(&mut self.incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    // Trailers say nothing that a handler here wants.
+                    let Ok(piece) = frame.into_data() else { continue };
+                    return Poll::Ready(Some(self.take(piece)));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(fault(&error)))),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => {
+                    return self.wait.poll_expired(cx).map(|()| Some(Err(BodyFault::TimedOut)));
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, piece: Bytes) -> Result<Bytes, BodyFault> {
+        self.wait.moved(piece.len());
+        let length = piece.len() as u64;
+        self.left_bytes = self.left_bytes.checked_sub(length).ok_or(BodyFault::TooLarge)?;
+        self.announced_bytes = self.announced_bytes.map(|left| left.saturating_sub(length));
+        Ok(piece)
+    }
+}
+
+impl Stream for RequestBody {
+    type Item = Result<Bytes, BodyFault>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.failed {
+            return Poll::Ready(None);
+        }
+        let polled = self.poll_piece(cx);
+        match &polled {
+            Poll::Ready(Some(Err(_))) => self.failed = true,
+            Poll::Ready(_) if self.incoming.is_end_stream() => self.ended.store(true, Ordering::Release),
+            Poll::Ready(None) => self.ended.store(true, Ordering::Release),
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
+        }
+        polled
+    }
+}
+
+impl std::fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RequestBody").field("announced_bytes", &self.announced_bytes).finish_non_exhaustive()
+    }
+}
+
+/// What hyper's error means: broken framing comes to it as invalid data, from the guard or its own decoder.
+fn fault(error: &hyper::Error) -> BodyFault {
+    let kind = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
+    match kind {
+        Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) => BodyFault::Malformed,
+        _ => BodyFault::Disconnected,
+    }
+}
+
+/// How long a body may keep its reader waiting.
+struct Wait {
+    idle: std::time::Duration,
+    pace: Pace,
+    since: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wait {
+    fn moved(&mut self, bytes: usize) {
+        self.since = None;
+        self.pace.moved(bytes);
+    }
+
+    /// Ready when the peer was silent for too long or was too slow.
+    fn poll_expired(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = Instant::now();
+            let silent = *self.since.get_or_insert(now) + self.idle;
+            let judged = self.pace.wait(now);
+            if poll_timer(&mut self.timer, silent.min(judged), cx).is_pending() {
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            if now >= silent || self.pace.is_too_slow(now) {
+                return Poll::Ready(());
+            }
+        }
+    }
+}

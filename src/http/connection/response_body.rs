@@ -1,0 +1,85 @@
+//! An answer's body: none, whole, or a stream.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body::{Body, Frame, SizeHint};
+
+/// The body of an answer. One of known length is sent with Content-Length, to HEAD too; else chunked.
+pub struct ResponseBody(Kind);
+
+type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+
+enum Kind {
+    Empty,
+    Full(Bytes),
+    Stream { left_bytes: Option<u64>, stream: ByteStream },
+}
+
+impl ResponseBody {
+    /// No body.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(Kind::Empty)
+    }
+
+    /// A body that is in memory.
+    #[must_use]
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        Self(Kind::Full(bytes.into()))
+    }
+
+    /// A body that comes in pieces, `length_bytes` in all if that is known.
+    ///
+    /// When the stream fails or is shorter, the connection breaks off, so that the peer does not take the part
+    /// for the whole. It is not polled for an answer to HEAD.
+    pub fn stream(length_bytes: Option<u64>, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
+        Self(Kind::Stream { left_bytes: length_bytes, stream: Box::pin(stream) })
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut self.0 {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.0 = Kind::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Kind::Stream { left_bytes, stream } => stream.as_mut().poll_next(cx).map_ok(|piece| {
+                *left_bytes = left_bytes.map(|left| left.saturating_sub(piece.len() as u64));
+                Frame::data(piece)
+            }),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Empty => true,
+            Kind::Full(bytes) => bytes.is_empty(),
+            Kind::Stream { left_bytes, .. } => *left_bytes == Some(0),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Kind::Stream { left_bytes: Some(left), .. } => SizeHint::with_exact(*left),
+            Kind::Stream { left_bytes: None, .. } => SizeHint::default(),
+        }
+    }
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("ResponseBody").field(&self.size_hint().exact()).finish()
+    }
+}
