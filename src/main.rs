@@ -1,1 +1,97 @@
-fn main() {}
+//! The `atcr-hold` command: reads the configuration, then serves, or says what is wrong.
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use atcr_hold::app;
+use atcr_hold::config::{Config, Environment};
+use atcr_hold::daemon;
+use clap::{Parser, Subcommand};
+
+/// A hold for the ATCR container registry: stores image layers, and is an atproto account itself.
+///
+/// Options come from the defaults, then the TOML file, then `.env` in the working directory, then the environment.
+/// The least a hold needs: HOLD_PUBLIC_URL (its address), HOLD_OWNER (your DID) and STORAGE_ROOT_DIR (where the
+/// blobs go). `atcr-hold check-config` shows what all of them come to.
+#[derive(Parser)]
+#[command(version, after_help = "Exit codes: 0 ended by a signal, 1 failed, 64 wrong usage, 78 wrong configuration.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// A TOML file with options.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default).
+    Serve,
+    /// Check the configuration and print it, secrets masked; starts nothing.
+    CheckConfig,
+}
+
+const EX_USAGE: u8 = 64;
+const EX_CONFIG: u8 = 78;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let environment = Environment::of_process();
+    let (file, dotenv) = (cli.config.as_deref(), Path::new(".env"));
+    let outcome = match cli.command.unwrap_or(Command::Serve) {
+        Command::CheckConfig => Config::show(file, dotenv, &environment).map(|text| {
+            print!("{text}");
+            ExitCode::SUCCESS
+        }),
+        Command::Serve => Config::load(file, dotenv, &environment).map(serve),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("atcr-hold: {error}");
+        ExitCode::from(EX_CONFIG)
+    })
+}
+
+fn serve(config: Config) -> ExitCode {
+    if let Err(error) = daemon::logging::init(&config.log_level) {
+        eprintln!("atcr-hold: log_level: {error}");
+        return ExitCode::from(EX_CONFIG);
+    }
+    // Before the runtime starts: taking over inherited sockets changes the environment.
+    let listeners = daemon::listeners::inherited().and_then(|inherited| {
+        if inherited.is_empty() { Ok(vec![daemon::listeners::bind(&config.server_addr)?]) } else { Ok(inherited) }
+    });
+    let listeners = match listeners {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            tracing::error!("cannot listen on {}: {error}; set HOLD_SERVER_ADDR to a free address", config.server_addr);
+            return ExitCode::FAILURE;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        let shutdown = daemon::signals::shutdown().map_err(app::StartError::Listen)?;
+        app::run(config, listeners, shutdown).await
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,1 +1,152 @@
-//! The room `app`.
+//! Wiring: from a configuration to a hold that serves.
+//!
+//! The only room that reads the clock and randomness for the others, and the only one that names all of them.
+//! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
+
+mod error;
+mod signing_key;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::{Authenticator, Gate, UrlSigner};
+use crate::blobs::Blobs;
+use crate::config::Config;
+use crate::crew::{Crew, Declared};
+use crate::daemon::{self, Address, Listener, Stream};
+use crate::http::{Rates, State, connection};
+use crate::identity::{Resolver, ResolverSettings, document};
+use crate::pds::Pds;
+use crate::storage::sqlite::Database;
+use crate::{blobs, crew, http};
+
+pub use error::StartError;
+
+/// How often stale uploads are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+
+/// Serves the hold that `config` describes until `shutdown`, then lets requests in flight finish.
+///
+/// # Errors
+/// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
+pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    let database = Database::open(&config.database_path)?;
+    let state = Arc::new(open(&config, &database).await?);
+    let addresses: Vec<_> = listeners.iter().map(Listener::describe).collect();
+    tracing::info!(
+        url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
+        version = env!("CARGO_PKG_VERSION"), "ready"
+    );
+    daemon::notify::ready(&format!("serving {} on {}", config.public_url, addresses.join(", ")));
+
+    let sweeper = tokio::spawn(sweep(Arc::clone(&state)));
+    let limits = connection::Limits::default();
+    let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
+        let state = Arc::clone(&state);
+        let peer = match address {
+            Address::Tcp(address) => connection::Peer::Ip(address),
+            Address::Unix => connection::Peer::Unix,
+        };
+        connection::serve(stream, peer, limits, move |request| http::answer(Arc::clone(&state), request), drain)
+    };
+    let serving = daemon::serve(listeners, config.limits.connections, handle, shutdown, config.limits.drain);
+    let outcome = tokio::select! {
+        served = serving => served.map_err(StartError::Listen),
+        () = database.failed() => Err(StartError::DatabaseFailed),
+    };
+    sweeper.abort();
+    let served = outcome?;
+    daemon::notify::stopping();
+    tracing::info!(cut_off = served.cut_off, "stopped");
+    Ok(())
+}
+
+/// Opens everything a request needs, and makes the records match the configuration.
+async fn open(config: &Config, database: &Database) -> Result<State, StartError> {
+    let head = database.read(|read| Ok::<_, crate::storage::StorageError>(read.repo_head()?)).await?;
+    let key = signing_key::open(&config.key_dir, head.is_some())?;
+    let urls = UrlSigner::new(key.derive_secret("signed URLs"));
+    let public_key = key.public();
+    let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
+    pds.check_ownership().await?;
+
+    let blobs = Blobs::open(blob_settings(config), database.clone()).await?;
+    let crew = Crew::new(pds.clone(), config.mutable_crew);
+    let changed = crew.reconcile(&declared(config), now_us()).await?;
+    if changed > 0 {
+        tracing::info!(records = changed, "captain and crew follow the configuration");
+    }
+    let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
+    let authenticator = Authenticator::new(config.public_url.did().clone(), Resolver::new(&settings)?);
+    Ok(State {
+        did_document: document(&config.public_url, &public_key),
+        url: config.public_url.clone(),
+        gate: Gate::new(authenticator, crew.clone()),
+        pds,
+        crew,
+        blobs,
+        urls,
+        rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
+        trusted_proxies: config.trusted_proxies.clone(),
+        clock: now_us,
+    })
+}
+
+fn blob_settings(config: &Config) -> blobs::Settings {
+    let limits = blobs::Limits {
+        max_part_bytes: config.limits.max_part_bytes,
+        max_blob_bytes: config.limits.max_blob_bytes,
+        uploads_per_account: config.limits.uploads_per_account.into(),
+        uploads_total: config.limits.uploads_total.into(),
+        stale_upload_s: config.limits.stale_upload.as_secs(),
+        ..blobs::Limits::default()
+    };
+    blobs::Settings { root: config.storage_root.clone(), limits }
+}
+
+fn declared(config: &Config) -> Declared {
+    let member = |member: &crate::config::DeclaredMember| crew::DeclaredMember {
+        role: member.role.clone(),
+        permissions: member.permissions.clone(),
+        tier: member.tier.clone(),
+    };
+    Declared {
+        url: config.public_url.clone(),
+        owner: config.owner.clone(),
+        public: config.public,
+        allow_all_crew: config.allow_all_crew,
+        region: config.region.clone(),
+        crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
+    }
+}
+
+/// Drops uploads that were given up, now and then, as long as the hold runs.
+async fn sweep(state: Arc<State>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        match state.blobs.sweep(now_us()).await {
+            Ok(swept) if swept.uploads + swept.orphans > 0 => {
+                tracing::info!(uploads = swept.uploads, orphans = swept.orphans, "stale uploads swept");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "stale uploads could not be swept"),
+        }
+    }
+}
+
+/// Microseconds since 1970: the clock of the whole program.
+#[allow(clippy::disallowed_methods)]
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Tells TIDs of this process from those of another one at the same microsecond.
+fn clock_id() -> Result<u16, StartError> {
+    let mut bytes = [0; 2];
+    getrandom::fill(&mut bytes).map_err(StartError::Randomness)?;
+    Ok(u16::from_be_bytes(bytes))
+}

@@ -118,7 +118,8 @@ impl Gate {
 
     async fn caller(&self, credentials: Credentials<'_>) -> Result<(Did, Standing), Denied> {
         let token = credentials.token.ok_or(Denied::Anonymous)?;
-        let checked = self.authenticator.check(token, credentials.method, credentials.now_s).map_err(AuthError::from)?;
+        let checked =
+            self.authenticator.check(token, credentials.method, credentials.now_s).map_err(AuthError::from)?;
         match checked {
             Checked::Proven(account) => {
                 let standing = self.crew.standing(&account).await?;

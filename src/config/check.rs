@@ -1,6 +1,7 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ impl Loaded {
             }
             figment = figment.merge(Toml::file_exact(path));
         }
-        figment = figment.merge(Environment::of_file(dotenv)?.layer(".env")?).merge(environment.layer("the environment")?);
+        figment =
+            figment.merge(Environment::of_file(dotenv)?.layer(".env")?).merge(environment.layer("the environment")?);
         let mut raw: Raw = figment.extract_lossy().map_err(ConfigError::from_figment)?;
         fill_paths(&mut raw, environment);
         let config = Checker { figment: &figment, raw: &raw }.config()?;
@@ -90,6 +92,7 @@ impl Checker<'_> {
             plc_directory_url: self.plc_url()?,
             test_mode: raw.test_mode,
             server_addr: raw.server.addr.clone(),
+            trusted_proxies: self.trusted_proxies()?,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             storage_root: self.storage_root()?,
@@ -122,9 +125,21 @@ impl Checker<'_> {
         let host = |text: &String| {
             let host = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
             let plain = !host.is_empty() && !host.contains(['/', ' ', '@', '?', '#']);
-            if plain { Ok(host.to_owned()) } else { Err(self.wrong("relays", "each relay is a host name, like bsky.network")) }
+            if plain {
+                Ok(host.to_owned())
+            } else {
+                Err(self.wrong("relays", "each relay is a host name, like bsky.network"))
+            }
         };
         self.raw.relays.iter().map(host).collect()
+    }
+
+    fn trusted_proxies(&self) -> Result<Vec<IpAddr>, ConfigError> {
+        let parse = |text: &String| {
+            text.parse()
+                .map_err(|_| self.wrong("server.trusted_proxies", "each proxy is an IP address, like 127.0.0.1"))
+        };
+        self.raw.server.trusted_proxies.iter().map(parse).collect()
     }
 
     fn storage_root(&self) -> Result<PathBuf, ConfigError> {
@@ -133,7 +148,10 @@ impl Checker<'_> {
                 let root = self.raw.storage.root_dir.as_deref();
                 self.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs").map(PathBuf::from)
             }
-            Some("s3") => Err(self.wrong("storage.driver", "this version stores blobs on a filesystem only: set it to filesystem")),
+            Some("s3") => {
+                Err(self
+                    .wrong("storage.driver", "this version stores blobs on a filesystem only: set it to filesystem"))
+            }
             _ => Err(self.wrong("storage.driver", "it must be filesystem or s3")),
         }
     }
@@ -151,7 +169,9 @@ impl Checker<'_> {
             return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
         }
         if raw.stale_upload_s < 3_600 {
-            return Err(self.wrong("limits.stale_upload_s", "it must be at least 3600, or slow pushes would be swept away"));
+            return Err(
+                self.wrong("limits.stale_upload_s", "it must be at least 3600, or slow pushes would be swept away")
+            );
         }
         Ok(Limits {
             max_part_bytes: raw.max_part_bytes,
@@ -183,8 +203,9 @@ impl Checker<'_> {
             return Err(wrong("only the owner has the role owner: use another word, like admin or member"));
         }
         let permission = |name: &String| {
-            Permission::parse(name)
-                .ok_or_else(|| wrong(&format!("there is no permission \"{name}\": use blob:read, blob:write or crew:admin")))
+            Permission::parse(name).ok_or_else(|| {
+                wrong(&format!("there is no permission \"{name}\": use blob:read, blob:write or crew:admin"))
+            })
         };
         let permissions = member.permissions.iter().map(permission).collect::<Result<Vec<_>, _>>()?;
         if permissions.is_empty() {

@@ -39,7 +39,9 @@ impl ConfigError {
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
                 format!("it is {found}, but must be {expected}")
             }
-            Kind::Message(message) => message.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" "),
+            Kind::Message(message) => {
+                message.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ")
+            }
             other => other.to_string(),
         };
         if option.is_empty() { Self(format!("{origin}: {problem}")) } else { Self::option(&option, &origin, &problem) }

@@ -12,6 +12,7 @@ mod secret;
 mod show;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub test_mode: bool,
     /// Address to listen on when no socket was inherited.
     pub server_addr: String,
+    /// Reverse proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
     /// The database file.
     pub database_path: PathBuf,
     /// Directory of the signing key.

@@ -34,6 +34,7 @@ pub(super) struct Raw {
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
     pub(super) addr: String,
+    pub(super) trusted_proxies: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -120,7 +121,7 @@ impl Default for Raw {
             relays: Vec::new(),
             test_mode: false,
             log_level: "info".into(),
-            server: Server { addr: ":8080".into() },
+            server: Server { addr: ":8080".into(), trusted_proxies: Vec::new() },
             database: Database::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },
             storage: Storage::default(),

@@ -59,8 +59,8 @@ impl Crew {
         let uris = checked.iter().map(uri).collect::<Result<Vec<_>, CrewError>>()?;
         let decide = move |records: &Records<'_>| {
             let captain = captain(records)?;
-            let changes = checked.into_iter().map(|change| change.against(&captain, records, mutable));
-            Ok(Plan::of(changes.collect::<Result<Vec<_>, CrewError>>()?.into_iter().flatten().collect()))
+            let changes = checked.into_iter().filter_map(|c| c.against(&captain, records, mutable).transpose());
+            Ok::<_, CrewError>(Plan::of(changes.collect::<Result<_, CrewError>>()?))
         };
         let outcome = self.pds.commit(now_us, swap_commit, decide).await?;
         Ok((outcome, uris))
@@ -168,7 +168,9 @@ impl Checked {
         };
         let new: lexicon::Captain =
             serde_json::from_value(record.clone()).map_err(|e| CrewError::Invalid(e.to_string()))?;
-        let fixed = |c: &lexicon::Captain| (c.owner.clone(), c.public, c.allow_all_crew, c.region.clone(), c.deployed_at.clone());
+        let fixed = |c: &lexicon::Captain| {
+            (c.owner.clone(), c.public, c.allow_all_crew, c.region.clone(), c.deployed_at.clone())
+        };
         if fixed(now) == fixed(&new) { Ok(()) } else { Err(CrewError::Protected(PROTECTED_CAPTAIN)) }
     }
 }

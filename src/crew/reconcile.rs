@@ -78,7 +78,8 @@ impl Recorded {
         let mut members = BTreeMap::new();
         let mut cursor = None;
         loop {
-            let page = records.page(&PageQuery { collection: nsid::CREW.into(), cursor, limit: 500, ascending: true })?;
+            let page =
+                records.page(&PageQuery { collection: nsid::CREW.into(), cursor, limit: 500, ascending: true })?;
             for record in page.records {
                 members.insert(record.rkey, serde_json::from_value(record.value).map_err(unreadable)?);
             }

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue, IF_RANGE,
-    RANGE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue,
+    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -87,7 +87,8 @@ enum Asked {
 }
 
 fn parse_range(text: &str, size: u64) -> Asked {
-    let number = |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
+    let number =
+        |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
     let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
         return Asked::Whole;
     };
@@ -99,7 +100,8 @@ fn parse_range(text: &str, size: u64) -> Asked {
             Some(count) => Asked::Part(size.saturating_sub(count)..size),
         },
         (first, last) => {
-            let end = if last.is_empty() { Some(size) } else { number(last).map(|last| last.saturating_add(1).min(size)) };
+            let end =
+                if last.is_empty() { Some(size) } else { number(last).map(|last| last.saturating_add(1).min(size)) };
             match number(first).zip(end) {
                 None => Asked::Whole,
                 Some((first, _)) if first >= size => Asked::Unsatisfiable,

@@ -69,7 +69,11 @@ fn route(head: &Parts) -> Result<&'static Endpoint, Error> {
         _ => (path, Error::not_found),
     };
     let endpoint = TABLE.iter().find(|endpoint| endpoint.path == name).ok_or_else(missing)?;
-    if endpoint.verbs.allow(&head.method) { Ok(endpoint) } else { Err(Error::method_not_allowed(endpoint.verbs.as_str())) }
+    if endpoint.verbs.allow(&head.method) {
+        Ok(endpoint)
+    } else {
+        Err(Error::method_not_allowed(endpoint.verbs.as_str()))
+    }
 }
 
 /// Gets the permit that the handler takes, and hands it over.
@@ -165,7 +169,8 @@ fn client_address(state: &State, request: &Request) -> Option<IpAddr> {
         return direct;
     }
     // The nearest proxy appends the address it saw; what stands before that anyone could have written.
-    let forwarded = header(&request.head, "x-forwarded-for").and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
+    let forwarded =
+        header(&request.head, "x-forwarded-for").and_then(|list| list.rsplit(',').next()?.trim().parse().ok());
     forwarded.or(direct)
 }
 
@@ -200,9 +205,31 @@ impl Line {
         let caller = caller.map(Did::as_str);
         let (id, method, path) = (self.id.as_str(), self.method.as_str(), self.path.as_str());
         if let Some(detail) = detail {
-            tracing::error!(request_id = id, method, path, status, error, detail, peer, did = caller, duration_ms, "failed");
+            tracing::error!(
+                request_id = id,
+                method,
+                path,
+                status,
+                error,
+                detail,
+                peer,
+                did = caller,
+                duration_ms,
+                "failed"
+            );
         } else {
-            tracing::info!(request_id = id, method, path, status, error, size, peer, did = caller, duration_ms, "request");
+            tracing::info!(
+                request_id = id,
+                method,
+                path,
+                status,
+                error,
+                size,
+                peer,
+                did = caller,
+                duration_ms,
+                "request"
+            );
         }
     }
 }

@@ -142,7 +142,10 @@ pub(super) static TABLE: &[Endpoint] = &[
     get(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
     post(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
     post(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),
-    post(nsid::GET_PART_UPLOAD_URL, Handler::Write(|s, p, r| Box::pin(atcr_hold::get_part_upload_url::handle(s, p, r)))),
+    post(
+        nsid::GET_PART_UPLOAD_URL,
+        Handler::Write(|s, p, r| Box::pin(atcr_hold::get_part_upload_url::handle(s, p, r))),
+    ),
     Endpoint {
         path: nsid::UPLOAD_PART,
         verbs: Verbs::PutOrPost,

@@ -125,10 +125,6 @@ impl Error {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, name::INSUFFICIENT_STORAGE, message).because(detail)
     }
 
-    /// For a defect: what a panicking handler is answered.
-    pub(super) fn panicked() -> Self {
-        Self::internal("a handler panicked")
-    }
 
     /// Gives a 500 the name that its method has for failures.
     pub(super) fn named_if_internal(mut self, name: &'static str) -> Self {
@@ -272,5 +268,16 @@ impl From<BodyError> for Error {
 impl From<BodyFault> for Error {
     fn from(fault: BodyFault) -> Self {
         BodyError::from(fault).into()
+    }
+}
+
+impl From<BodyFault> for BodyError {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => Self::TooLarge,
+            BodyFault::TimedOut => Self::TimedOut,
+            BodyFault::Malformed => Self::Malformed,
+            BodyFault::Disconnected => Self::Disconnected,
+        }
     }
 }

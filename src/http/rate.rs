@@ -68,7 +68,8 @@ impl<K: std::hash::Hash + Eq + Clone> Buckets<K> {
             return true;
         }
         let full = self.per_second * BURST_S * REQUEST;
-        let fresh = || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Bucket { level: full, filled_at_us: now_us })));
+        let fresh =
+            || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Bucket { level: full, filled_at_us: now_us })));
         let Ok(bucket) = self.buckets.get_or_insert_with(key, fresh);
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed_us = now_us.saturating_sub(bucket.filled_at_us);

@@ -1,7 +1,5 @@
 //! What a request says: query parameters, tokens and JSON bodies, checked.
 
-use std::borrow::Cow;
-
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -12,9 +10,9 @@ use crate::repo::{Cid, cid};
 use crate::syntax::{Did, Nsid, RecordKey};
 
 /// Bytes of a JSON body; record methods are the largest, and one record of crew is below 10 kB.
-pub(super) const JSON_BYTES: usize = 256 * 1024;
+pub(super) const JSON_BYTES: u64 = 256 * 1024;
 /// completeUpload lists up to 10,000 parts of about 150 bytes each.
-pub(super) const COMPLETE_BYTES: usize = 2 * 1024 * 1024;
+pub(super) const COMPLETE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Query parameters, decoded, in order.
 pub(super) struct Query(Vec<(String, String)>);
@@ -27,7 +25,7 @@ impl Query {
 
     /// A parameter that is there once. Present twice is an error, so that no two readers pick different ones.
     pub(super) fn get(&self, name: &str) -> Result<Option<&str>, Error> {
-        let mut values = self.all(name);
+        let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let first = values.next();
         if values.next().is_some() {
             return Err(Error::invalid(format!("query parameter {name} is given twice")));
@@ -92,7 +90,7 @@ pub(super) fn credentials<'h>(head: &'h Parts, method: &'static str, now_s: i64)
 }
 
 /// Reads a JSON body of at most `limit_bytes`.
-pub(super) async fn json<T: DeserializeOwned>(request: Request, limit_bytes: usize) -> Result<T, Error> {
+pub(super) async fn json<T: DeserializeOwned>(request: Request, limit_bytes: u64) -> Result<T, Error> {
     check_json_type(&request.head)?;
     parse_json(&collect(request.body, limit_bytes).await?)
 }
@@ -107,7 +105,7 @@ pub(super) async fn json_or_default<T: DeserializeOwned + Default>(request: Requ
     parse_json(&bytes)
 }
 
-async fn collect(body: RequestBody, limit_bytes: usize) -> Result<bytes::Bytes, Error> {
+async fn collect(body: RequestBody, limit_bytes: u64) -> Result<bytes::Bytes, Error> {
     Ok(body.collect(limit_bytes).await?)
 }
 
@@ -132,9 +130,4 @@ pub(super) fn header<'h>(head: &'h Parts, name: &str) -> Option<&'h str> {
 pub(super) fn part_number(value: &serde_json::Value) -> Result<crate::blobs::PartNumber, Error> {
     let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
     Ok(crate::blobs::PartNumber::new(number)?)
-}
-
-/// The path without its percent-encoding, or as it is.
-pub(super) fn path(head: &Parts) -> Cow<'_, str> {
-    Cow::Borrowed(head.uri.path())
 }

@@ -6,7 +6,8 @@ use super::change::{Change, Plan, Write as RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
 use super::records::Records;
 use super::{Carried, Inner, Pds, PdsError};
-use crate::repo::{Cid, RepoError, car, cbor, cid, commit, mst};
+use crate::repo::commit::Commit;
+use crate::repo::{Cid, RepoError, car, cbor, cid, mst};
 use crate::storage::sqlite::{Read, RepoHead, Write};
 use crate::syntax::Tid;
 
@@ -121,15 +122,20 @@ impl Transaction<'_> {
     fn create_repo(&self) -> Result<RepoHead, PdsError> {
         let empty = mst::apply(&StoredBlocks(self.write), None, &[])?;
         let rev = Tid::next(self.now_us, self.inner.clock_id, None);
-        let signed = commit::Commit::sign(&self.inner.did, empty.root, &rev, &self.inner.key)?;
+        let signed = Commit::sign(&self.inner.did, empty.root, &rev, &self.inner.key)?;
         for (cid, bytes) in empty.new.iter().chain([&(signed.cid, signed.bytes.clone())]) {
             self.write.put_block(cid, &rev, bytes)?;
         }
-        let mut head =
-            RepoHead { did: self.inner.did.clone(), commit: signed.cid, data: empty.root, rev: rev.clone(), last_seq: 0 };
+        let mut head = RepoHead {
+            did: self.inner.did.clone(),
+            commit: signed.cid,
+            data: empty.root,
+            rev: rev.clone(),
+            last_seq: 0,
+        };
         self.emit(&mut head, |stamp| events::identity(stamp, self.inner.handle.as_deref()))?;
         self.emit(&mut head, events::account_active)?;
-        let blocks = car_of(&signed.cid, &signed.bytes, &empty.new.into_iter().collect());
+        let blocks = car_of(&signed.cid, &signed.bytes, &empty.new.into_iter().collect())?;
         let event = CommitEvent { commit: signed.cid, rev: &rev, since: None, ops: Vec::new(), blocks };
         self.emit(&mut head, |stamp| events::commit(stamp, event))?;
         self.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;
@@ -144,11 +150,11 @@ impl Transaction<'_> {
             .collect();
         let tree = mst::apply(&StoredBlocks(self.write), Some(head.data), &changes)?;
         let rev = Tid::next(self.now_us, self.inner.clock_id, Some(&head.rev));
-        let signed = commit::Commit::sign(&self.inner.did, tree.root, &rev, &self.inner.key)?;
+        let signed = Commit::sign(&self.inner.did, tree.root, &rev, &self.inner.key)?;
 
         let mut blocks: BTreeMap<Cid, Vec<u8>> = tree.covering.into_iter().chain(tree.new.iter().cloned()).collect();
         blocks.extend(effects.iter().filter_map(|effect| effect.new.clone()));
-        let blocks = car_of(&signed.cid, &signed.bytes, &blocks);
+        let blocks = car_of(&signed.cid, &signed.bytes, &blocks)?;
         if blocks.len() > MAX_EVENT_BYTES {
             return Err(PdsError::TooLarge("one commit has at most 2,000,000 bytes"));
         }
@@ -216,13 +222,13 @@ fn encode_record(value: &cbor::Ipld) -> Result<(Cid, Vec<u8>), PdsError> {
 }
 
 /// A CAR whose first block is its root, the commit.
-fn car_of(root: &Cid, root_bytes: &[u8], blocks: &BTreeMap<Cid, Vec<u8>>) -> Vec<u8> {
-    let mut out = car::header(root);
+fn car_of(root: &Cid, root_bytes: &[u8], blocks: &BTreeMap<Cid, Vec<u8>>) -> Result<Vec<u8>, RepoError> {
+    let mut out = car::header(root)?;
     car::push_block(&mut out, root, root_bytes);
     for (cid, bytes) in blocks {
         car::push_block(&mut out, cid, bytes);
     }
-    out
+    Ok(out)
 }
 
 /// The database as the tree's source of nodes.

@@ -47,7 +47,7 @@ pub(super) fn account_active(stamp: Stamp<'_>) -> Result<Vec<u8>, RepoError> {
 
 /// The state of the repository without the change that led to it: the commit block alone.
 pub(super) fn sync(stamp: Stamp<'_>, rev: &Tid, commit: &Cid, commit_bytes: &[u8]) -> Result<Vec<u8>, RepoError> {
-    let mut blocks = car::header(commit);
+    let mut blocks = car::header(commit)?;
     car::push_block(&mut blocks, commit, commit_bytes);
     frame("#sync", stamp, "did", [("rev", rev.as_str().into()), ("blocks", Ipld::Bytes(blocks))])
 }
@@ -74,11 +74,8 @@ fn op(op: RecordOp) -> Ipld {
         (Some(_), Some(_)) => "update",
         (None, _) => "delete",
     };
-    let mut map = fields([
-        ("action", action.into()),
-        ("path", op.path.into()),
-        ("cid", op.cid.map_or(Ipld::Null, Ipld::Link)),
-    ]);
+    let mut map =
+        fields([("action", action.into()), ("path", op.path.into()), ("cid", op.cid.map_or(Ipld::Null, Ipld::Link))]);
     map.extend(op.prev.map(|cid| ("prev".to_owned(), Ipld::Link(cid))));
     Ipld::Map(map)
 }

@@ -56,10 +56,10 @@ impl Pds {
             let Some(head) = read.repo_head()? else { return Ok(None) };
             let mut out = commit_car(read, &head)?;
             let source = StoredBlocks(read);
-            for (cid, bytes) in mst::proof(&source, &head.data, &path)? {
+            for (cid, bytes) in mst::proof(&source, head.data, &path)? {
                 car::push_block(&mut out, &cid, &bytes);
             }
-            if let Some(cid) = mst::get(&source, &head.data, &path)? {
+            if let Some(cid) = mst::get(&source, head.data, &path)? {
                 car::push_block(&mut out, &cid, &required(read, &cid)?);
             }
             Ok(Some(out))
@@ -77,7 +77,7 @@ impl Pds {
         }
         let job = move |read: &Read<'_>| {
             let Some(head) = read.repo_head()? else { return Ok(None) };
-            let mut out = car::header(&head.commit);
+            let mut out = car::header(&head.commit)?;
             for cid in &cids {
                 car::push_block(&mut out, cid, &required(read, cid)?);
             }
@@ -88,7 +88,11 @@ impl Pds {
 }
 
 /// Blocking: fills the channel at the reader's pace.
-fn send_repo(read: &Read<'_>, since: Option<&Tid>, chunks: &mpsc::Sender<Result<Bytes, PdsError>>) -> Result<(), PdsError> {
+fn send_repo(
+    read: &Read<'_>,
+    since: Option<&Tid>,
+    chunks: &mpsc::Sender<Result<Bytes, PdsError>>,
+) -> Result<(), PdsError> {
     let Some(head) = read.repo_head()? else { return Ok(()) };
     let mut chunk = commit_car(read, &head)?;
     let send = |chunk: Vec<u8>| {
@@ -106,7 +110,7 @@ fn send_repo(read: &Read<'_>, since: Option<&Tid>, chunks: &mpsc::Sender<Result<
 
 /// A CAR that begins with the newest commit.
 fn commit_car(read: &Read<'_>, head: &RepoHead) -> Result<Vec<u8>, PdsError> {
-    let mut out = car::header(&head.commit);
+    let mut out = car::header(&head.commit)?;
     car::push_block(&mut out, &head.commit, &required(read, &head.commit)?);
     Ok(out)
 }

@@ -14,6 +14,7 @@ mod records;
 use std::sync::Arc;
 
 use crate::repo::Cid;
+use crate::repo::commit::Commit;
 use crate::repo::signing::SigningKey;
 use crate::storage::StorageError;
 use crate::storage::sqlite::{Database, RepoHead};
@@ -83,7 +84,7 @@ impl Pds {
             return Err(PdsError::OtherDid(head.did));
         }
         let commit = self.block(head.commit).await?.ok_or(PdsError::MissingBlock(head.commit))?;
-        let commit = crate::repo::commit::decode(&commit)?;
+        let commit = Commit::decode(&commit)?;
         commit.verify(&self.inner.key.public()).map_err(|_| PdsError::OtherKey)
     }
 

@@ -166,13 +166,8 @@ impl Write<'_> {
     pub fn put_repo_head(&self, head: &RepoHead) -> Result<(), StorageError> {
         let sql = "INSERT INTO repo (id, did, commit_cid, data_cid, rev, last_seq) VALUES (1, ?1, ?2, ?3, ?4, ?5)
                    ON CONFLICT (id) DO UPDATE SET commit_cid = ?2, data_cid = ?3, rev = ?4, last_seq = ?5";
-        let params = params![
-            head.did.as_str(),
-            head.commit.to_bytes(),
-            head.data.to_bytes(),
-            head.rev.as_str(),
-            head.last_seq
-        ];
+        let params =
+            params![head.did.as_str(), head.commit.to_bytes(), head.data.to_bytes(), head.rev.as_str(), head.last_seq];
         self.execute(sql, params).map(drop)
     }
 
@@ -217,7 +212,8 @@ impl Write<'_> {
     /// [`StorageError`], also when the sequence number was used before.
     pub fn put_event(&self, seq: i64, time_us: u64, frame: &[u8]) -> Result<(), StorageError> {
         let time_us = i64::try_from(time_us).unwrap_or(i64::MAX);
-        self.execute("INSERT INTO event (seq, time_us, frame) VALUES (?1, ?2, ?3)", params![seq, time_us, frame]).map(drop)
+        self.execute("INSERT INTO event (seq, time_us, frame) VALUES (?1, ?2, ?3)", params![seq, time_us, frame])
+            .map(drop)
     }
 
     /// Sets an unpublished value.

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use crate::http::connection::{Request, Response};
-use crate::http::error::Error;
 use crate::auth::WritePermit;
 use crate::blobs::UploadId;
+use crate::http::connection::{Request, Response};
+use crate::http::error::Error;
 use crate::http::request::{COMPLETE_BYTES, json, part_number};
 use crate::http::response;
 use crate::http::state::State;
 use crate::lexicon::{CompleteUpload, UploadStatus, error};
 use crate::syntax::Digest;
 
-pub(in crate::http) async fn handle(state: Arc<State>, permit: WritePermit, request: Request) -> Result<Response, Error> {
+pub(in crate::http) async fn handle(
+    state: Arc<State>,
+    permit: WritePermit,
+    request: Request,
+) -> Result<Response, Error> {
     let input: CompleteUpload = json(request, COMPLETE_BYTES).await?;
     let digest = Digest::parse(&input.digest).map_err(|_| Error::invalid_digest())?;
     let id = UploadId::parse(&input.upload_id)?;

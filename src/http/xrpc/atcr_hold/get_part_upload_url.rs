@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
+use crate::auth::WritePermit;
+use crate::blobs::{BlobError, UploadId};
 use crate::http::connection::{Request, Response};
 use crate::http::error::Error;
-use crate::auth::WritePermit;
-use crate::blobs::UploadId;
 use crate::http::request::{JSON_BYTES, json, part_number};
 use crate::http::response;
 use crate::http::state::State;
 use crate::lexicon::{GetPartUploadUrl, PartHeaders, PartTarget, nsid};
 
-pub(in crate::http) async fn handle(state: Arc<State>, permit: WritePermit, request: Request) -> Result<Response, Error> {
+pub(in crate::http) async fn handle(
+    state: Arc<State>,
+    permit: WritePermit,
+    request: Request,
+) -> Result<Response, Error> {
     let input: GetPartUploadUrl = json(request, JSON_BYTES).await?;
     let number = part_number(&input.part_number)?;
     let id = UploadId::parse(&input.upload_id)?;
-    state.blobs.check_open(&id, permit.account()).await?;
+    if state.blobs.session_account(&id).await? != *permit.account() {
+        return Err(BlobError::UnknownUpload.into());
+    }
     let query = state.urls.part_query(&id.to_string(), number.get(), state.now_s());
     Ok(response::json(&PartTarget {
         url: format!("{}/xrpc/{}?{query}", state.url, nsid::UPLOAD_PART),

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::auth::AccountPermit;
 use crate::http::connection::{Request, Response};
 use crate::http::error::Error;
-use crate::auth::AccountPermit;
 use crate::http::request::json_or_default;
 use crate::http::response;
 use crate::http::state::State;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::blobs::BodyError;
 use crate::http::connection::{Request, Response};
 use crate::http::error::Error;
 use crate::http::part_access::PartAccess;
@@ -11,9 +12,13 @@ use crate::lexicon::error;
 use futures_util::TryStreamExt as _;
 use http::header::{ETAG, HeaderValue};
 
-pub(in crate::http) async fn handle(state: Arc<State>, access: PartAccess, request: Request) -> Result<Response, Error> {
+pub(in crate::http) async fn handle(
+    state: Arc<State>,
+    access: PartAccess,
+    request: Request,
+) -> Result<Response, Error> {
     let length = request.body.announced_length();
-    let body = request.body.map_err(Into::into);
+    let body = request.body.map_err(BodyError::from);
     let account = access.permit.account();
     let etag = state
         .blobs

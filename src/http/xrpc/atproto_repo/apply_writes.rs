@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::http::connection::{Request, Response};
-use crate::http::error::Error;
 use super::{check_write, commit_meta, written};
 use crate::auth::AdminPermit;
 use crate::crew::{CrewChange, CrewWrite};
+use crate::http::connection::{Request, Response};
+use crate::http::error::Error;
 use crate::http::request::{JSON_BYTES, json};
 use crate::http::response;
 use crate::http::state::State;
@@ -17,7 +17,11 @@ const CREATED: &str = "com.atproto.repo.applyWrites#createResult";
 const UPDATED: &str = "com.atproto.repo.applyWrites#updateResult";
 const DELETED: &str = "com.atproto.repo.applyWrites#deleteResult";
 
-pub(in crate::http) async fn handle(state: Arc<State>, _permit: AdminPermit, request: Request) -> Result<Response, Error> {
+pub(in crate::http) async fn handle(
+    state: Arc<State>,
+    _permit: AdminPermit,
+    request: Request,
+) -> Result<Response, Error> {
     let input: ApplyWrites = json(request, JSON_BYTES).await?;
     let swap_commit = check_write(&state, &input.repo, input.swap_commit.as_deref())?;
     if input.writes.len() > MAX_WRITES {

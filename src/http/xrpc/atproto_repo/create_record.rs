@@ -2,19 +2,28 @@
 
 use std::sync::Arc;
 
-use crate::http::connection::{Request, Response};
-use crate::http::error::Error;
 use super::{check_write, write_one};
 use crate::auth::AdminPermit;
 use crate::crew::{CrewChange, CrewWrite};
+use crate::http::connection::{Request, Response};
+use crate::http::error::Error;
 use crate::http::request::{JSON_BYTES, json};
 use crate::http::response;
 use crate::http::state::State;
 use crate::lexicon::CreateRecord;
 
-pub(in crate::http) async fn handle(state: Arc<State>, _permit: AdminPermit, request: Request) -> Result<Response, Error> {
+pub(in crate::http) async fn handle(
+    state: Arc<State>,
+    _permit: AdminPermit,
+    request: Request,
+) -> Result<Response, Error> {
     let input: CreateRecord = json(request, JSON_BYTES).await?;
     let swap_commit = check_write(&state, &input.repo, input.swap_commit.as_deref())?;
-    let change = CrewChange { collection: input.collection, rkey: input.rkey, write: CrewWrite::Create(input.record), swap: None };
+    let change = CrewChange {
+        collection: input.collection,
+        rkey: input.rkey,
+        write: CrewWrite::Create(input.record),
+        swap: None,
+    };
     Ok(response::json(&write_one(&state, change, swap_commit).await?))
 }

@@ -35,7 +35,12 @@ async fn write_one(state: &State, change: CrewChange, swap_commit: Option<Cid>) 
     Ok(written(None, uri, cid, commit))
 }
 
-fn written(kind: Option<&'static str>, uri: Option<AtUri>, cid: Option<Cid>, commit: Option<CommitMeta>) -> RecordResult {
+fn written(
+    kind: Option<&'static str>,
+    uri: Option<AtUri>,
+    cid: Option<Cid>,
+    commit: Option<CommitMeta>,
+) -> RecordResult {
     RecordResult { kind, uri, cid: cid.map(|cid| cid.to_string()), commit, validation_status: Some("valid") }
 }
 

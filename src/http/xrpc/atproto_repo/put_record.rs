@@ -2,21 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::http::connection::{Request, Response};
-use crate::http::error::Error;
 use super::{check_write, write_one};
 use crate::auth::AdminPermit;
 use crate::crew::{CrewChange, CrewWrite};
+use crate::http::connection::{Request, Response};
+use crate::http::error::Error;
 use crate::http::request::{JSON_BYTES, json, parse_cid};
 use crate::http::response;
 use crate::http::state::State;
 use crate::lexicon::PutRecord;
 
-pub(in crate::http) async fn handle(state: Arc<State>, _permit: AdminPermit, request: Request) -> Result<Response, Error> {
+pub(in crate::http) async fn handle(
+    state: Arc<State>,
+    _permit: AdminPermit,
+    request: Request,
+) -> Result<Response, Error> {
     let input: PutRecord = json(request, JSON_BYTES).await?;
     let swap_commit = check_write(&state, &input.repo, input.swap_commit.as_deref())?;
     let parse = |text: &str| parse_cid("swapRecord", text);
     let swap = input.swap_record.map(|cid| cid.as_deref().map(parse).transpose()).transpose()?;
-    let change = CrewChange { collection: input.collection, rkey: Some(input.rkey), write: CrewWrite::Put(input.record), swap };
+    let change =
+        CrewChange { collection: input.collection, rkey: Some(input.rkey), write: CrewWrite::Put(input.record), swap };
     Ok(response::json(&write_one(&state, change, swap_commit).await?))
 }

@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::http::connection::{Request, Response};
-use crate::http::error::Error;
 use super::check_did;
 use crate::auth::{ReadMethod, ReadPermit};
 use crate::http::blob_bytes;
+use crate::http::connection::{Request, Response};
 use crate::http::endpoint::BLOBS_PREFIX;
+use crate::http::error::Error;
 use crate::http::request::{Query, parse_cid};
 use crate::http::response;
 use crate::http::state::State;
 use crate::repo::cid;
 use crate::syntax::Digest;
 
-pub(in crate::http) async fn handle(state: Arc<State>, permit: ReadPermit, request: Request) -> Result<Response, Error> {
+pub(in crate::http) async fn handle(
+    state: Arc<State>,
+    permit: ReadPermit,
+    request: Request,
+) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     let name = query.required("cid")?;
     if name.starts_with("sha256:") {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::check_did;
 use crate::http::connection::{Request, Response};
 use crate::http::error::Error;
-use super::check_did;
 use crate::http::request::{Query, parse_cid};
 use crate::http::response;
 use crate::http::state::State;

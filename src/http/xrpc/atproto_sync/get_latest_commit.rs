@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::{check_did, head};
 use crate::http::connection::{Request, Response};
 use crate::http::error::Error;
-use super::{check_did, head};
 use crate::http::request::Query;
 use crate::http::response;
 use crate::http::state::State;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::http::connection::{Request, Response};
-use crate::http::error::Error;
 use super::check_did;
 use crate::http::connection::ResponseBody;
+use crate::http::connection::{Request, Response};
+use crate::http::error::Error;
 use crate::http::request::Query;
 use crate::http::response;
 use crate::http::state::State;

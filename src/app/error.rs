@@ -1,0 +1,95 @@
+//! Why the hold did not start, or had to stop.
+
+use std::path::PathBuf;
+
+use crate::blobs::OpenError as BlobsError;
+use crate::crew::CrewError;
+use crate::identity::SetupError;
+use crate::pds::PdsError;
+use crate::storage::StorageError;
+use crate::storage::key_file::KeyFileError;
+use crate::storage::sqlite::OpenError;
+
+/// Exit code of sysexits.h for a mistake that a restart cannot mend.
+const EX_CONFIG: u8 = 78;
+
+/// Why the hold did not start, or had to stop. One line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// There is a repository, but not the key that signs it.
+    #[error(
+        "signing key {0} is missing, but the database holds a signed repository: restore the key from a backup \
+         (nothing was changed)"
+    )]
+    KeyMissing(PathBuf),
+    /// The key is not the one that signed the repository, or the DID is another one.
+    #[error("{0}")]
+    NotOurs(String),
+    /// The storage directory cannot be used.
+    #[error(transparent)]
+    Blobs(#[from] BlobsError),
+    /// Names or certificates cannot be looked up.
+    #[error(transparent)]
+    Resolver(#[from] SetupError),
+    /// The records could not be brought in line with the configuration.
+    #[error("captain and crew cannot follow the configuration: {0}")]
+    Crew(#[from] CrewError),
+    /// The repository cannot be read.
+    #[error("the repository cannot be read: {0}")]
+    Pds(PdsError),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Storage(#[from] StorageError),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Randomness(getrandom::Error),
+    /// Connections cannot be accepted.
+    #[error("connections cannot be accepted: {0}")]
+    Listen(std::io::Error),
+    /// A commit failed with an unknown outcome; the next start recovers from the log.
+    #[error("the database reported an input/output error; stopping, so that the next start recovers")]
+    DatabaseFailed,
+}
+
+impl StartError {
+    /// The exit code of the process.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Database(OpenError::InUse(_)) => 1,
+            Self::Database(_) | Self::KeyFile(_) | Self::KeyMissing(_) | Self::NotOurs(_) | Self::Resolver(_) => {
+                EX_CONFIG
+            }
+            Self::Blobs(BlobsError::Root { .. }) => EX_CONFIG,
+            Self::Blobs(BlobsError::Storage(_))
+            | Self::Crew(_)
+            | Self::Pds(_)
+            | Self::Storage(_)
+            | Self::Randomness(_)
+            | Self::Listen(_)
+            | Self::DatabaseFailed => 1,
+        }
+    }
+}
+
+impl From<PdsError> for StartError {
+    fn from(error: PdsError) -> Self {
+        match error {
+            PdsError::OtherDid(did) => Self::NotOurs(format!(
+                "the database is the repository of {did}: set HOLD_PUBLIC_URL back to its address, or use another database \
+                 (nothing was changed)"
+            )),
+            PdsError::OtherKey => Self::NotOurs(
+                "the signing key is not the one that signed the repository: restore the right key (nothing was changed)"
+                    .into(),
+            ),
+            other => Self::Pds(other),
+        }
+    }
+}
