@@ -1,1 +1,7 @@
+//! Every test that needs more than one unit: one binary, one file a topic in `suite/`.
 
+mod suite {
+    mod hostile_blocks;
+    mod repository;
+    mod vectors;
+}

@@ -1,7 +1,7 @@
 //! Points in time as text: the common subset of RFC 3339, ISO 8601 and WHATWG.
 //! <https://atproto.com/specs/lexicon#datetime>
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 text_newtype!(
     /// A date and time with a time zone, kept exactly as written.
@@ -23,11 +23,9 @@ fn check(text: &str) -> Result<(), &'static str> {
     if text.ends_with("-00:00") {
         return Err("an unknown zone (-00:00) is not allowed");
     }
-    // RFC 3339 has no year 0 in practice, and other implementations refuse years before 10.
-    if text.starts_with("000") {
-        return Err("its year is out of range");
-    }
-    DateTime::parse_from_rfc3339(text).map(|_| ()).map_err(|_| SHAPE)
+    let time = DateTime::parse_from_rfc3339(text).map_err(|_| SHAPE)?;
+    // The year as written has no sign, but the zone may move it below zero.
+    if time.to_utc().year() < 0 { Err("it is before the year 0") } else { Ok(()) }
 }
 
 impl Datetime {

@@ -15,9 +15,6 @@ fn check(text: &str) -> Result<(), &'static str> {
     if !authority.contains('.') {
         return Err("it needs at least three segments");
     }
-    if authority.len() > 253 {
-        return Err("its authority is longer than 253 bytes");
-    }
     for segment in authority.split('.') {
         if segment.is_empty() || segment.len() > 63 {
             return Err("each segment must have 1 to 63 characters");
