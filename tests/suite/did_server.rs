@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 /// What a path answers.
 #[derive(Clone)]
-pub enum Reply {
+pub(super) enum Reply {
     /// 200 with this body.
     Body(String),
     /// These bytes, head and all.
@@ -33,15 +33,15 @@ struct Shared {
 }
 
 /// Answers 404 for every path that was not given a reply.
-pub struct DidServer {
-    pub port: u16,
+pub(super) struct DidServer {
+    pub(super) port: u16,
     shared: Arc<Shared>,
     released: watch::Sender<bool>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
 impl DidServer {
-    pub async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
@@ -56,39 +56,39 @@ impl DidServer {
         Self { port, shared, released, accepting }
     }
 
-    pub fn set(&self, path: &str, reply: Reply) {
+    pub(super) fn set(&self, path: &str, reply: Reply) {
         self.shared.replies.lock().unwrap().insert(path.to_owned(), reply);
     }
 
     /// Serves `document` as the PLC directory does.
-    pub fn publish(&self, did: &Did, document: &Value) {
+    pub(super) fn publish(&self, did: &Did, document: &Value) {
         self.set(&format!("/{did}"), Reply::Body(document.to_string()));
     }
 
-    pub fn release(&self) {
+    pub(super) fn release(&self) {
         self.released.send_replace(true);
     }
 
     /// From now on connections are refused.
-    pub async fn stop(&mut self) {
+    pub(super) async fn stop(&mut self) {
         self.accepting.abort();
         let _ = (&mut self.accepting).await;
     }
 
-    pub fn connections(&self) -> usize {
+    pub(super) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    pub fn requests(&self) -> usize {
+    pub(super) fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
     }
 
     /// Settings of a test-mode resolver that has this server as its PLC directory.
-    pub fn settings(&self) -> ResolverSettings {
+    pub(super) fn settings(&self) -> ResolverSettings {
         ResolverSettings { plc_directory: format!("http://localhost:{}", self.port), test_mode: true }
     }
 
-    pub fn resolver(&self) -> Resolver {
+    pub(super) fn resolver(&self) -> Resolver {
         Resolver::new(&self.settings()).unwrap()
     }
 }
@@ -131,23 +131,23 @@ fn ok(body: &str) -> String {
 }
 
 /// The `number`th did:plc.
-pub fn plc(number: u32) -> Did {
+pub(super) fn plc(number: u32) -> Did {
     // The alphabet has no 0, 1, 8 and 9: decimal digits as letters.
     let id: String = format!("{number:024}").bytes().map(|digit| char::from(digit - b'0' + b'a')).collect();
     Did::parse(&format!("did:plc:{id}")).unwrap()
 }
 
 /// The `number`th K-256 key.
-pub fn key(number: u8) -> SigningKey {
+pub(super) fn key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32]).unwrap()
 }
 
 /// A document of `did` with the key `number` as plc.directory writes it.
-pub fn document(did: &Did, number: u8) -> Value {
+pub(super) fn document(did: &Did, number: u8) -> Value {
     document_with(did, &format!("{did}#atproto"), "Multikey", &key(number).public().to_multikey())
 }
 
-pub fn document_with(did: &Did, key_id: &str, key_type: &str, multibase: &str) -> Value {
+pub(super) fn document_with(did: &Did, key_id: &str, key_type: &str, multibase: &str) -> Value {
     json!({
         "@context": ["https://www.w3.org/ns/did/v1"],
         "id": did,

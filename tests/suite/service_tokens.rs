@@ -1,39 +1,39 @@
 //! Service tokens: every refusal with its name, and the way from a token to a proven account.
 
+use atcr_hold::auth::TokenError;
 use atcr_hold::auth::service_token::ServiceToken;
-use atcr_hold::auth::{AuthError, Authenticator, Checked, TokenError};
-use atcr_hold::identity::{Account, Lane};
+use atcr_hold::identity::Account;
 use atcr_hold::repo::signing::{PublicKey, SigningKey};
 use atcr_hold::syntax::Did;
 use data_encoding::{BASE64URL, BASE64URL_NOPAD};
 use p256::ecdsa::signature::Signer as _;
 use serde_json::{Value, json};
 
-use super::did_server::{DidServer, Reply, document, document_with, key, plc};
+use super::did_server::{key, plc};
 
-const NOW_S: i64 = 1_800_000_000;
-const METHOD: &str = "io.atcr.hold.initiateUpload";
+pub(super) const NOW_S: i64 = 1_800_000_000;
+pub(super) const METHOD: &str = "io.atcr.hold.initiateUpload";
 const HOLD: &str = "did:web:localhost%3A8080";
 
-fn hold() -> Did {
+pub(super) fn hold() -> Did {
     Did::parse(HOLD).unwrap()
 }
 
-fn issuer() -> Did {
+pub(super) fn issuer() -> Did {
     plc(1)
 }
 
-fn header() -> Value {
+pub(super) fn header() -> Value {
     json!({ "alg": "ES256K", "typ": "JWT" })
 }
 
 /// As a PDS makes them.
-fn claims() -> Value {
+pub(super) fn claims() -> Value {
     json!({ "iss": issuer(), "aud": HOLD, "lxm": METHOD, "iat": NOW_S, "exp": NOW_S + 60, "jti": "a1b2" })
 }
 
 /// `value` with `changes`; a null takes a name out.
-fn with(mut value: Value, changes: &Value) -> Value {
+pub(super) fn with(mut value: Value, changes: &Value) -> Value {
     for (name, change) in changes.as_object().unwrap() {
         match change {
             Value::Null => drop(value.as_object_mut().unwrap().remove(name)),
@@ -43,13 +43,13 @@ fn with(mut value: Value, changes: &Value) -> Value {
     value
 }
 
-fn signed_text(header: &str, claims: &str, signer: &SigningKey) -> String {
+pub(super) fn signed_text(header: &str, claims: &str, signer: &SigningKey) -> String {
     let signed = format!("{}.{}", BASE64URL_NOPAD.encode(header.as_bytes()), BASE64URL_NOPAD.encode(claims.as_bytes()));
     let signature = BASE64URL_NOPAD.encode(&signer.sign(signed.as_bytes()));
     format!("{signed}.{signature}")
 }
 
-fn signed(header: &Value, claims: &Value) -> String {
+pub(super) fn signed(header: &Value, claims: &Value) -> String {
     signed_text(&header.to_string(), &claims.to_string(), &key(1))
 }
 
@@ -234,82 +234,4 @@ fn p256_and_high_s_signatures_pass_and_curves_are_not_mixed() {
     let (r, s) = low.split_scalars();
     let high = k256::ecdsa::Signature::from_scalars(r, -s).unwrap();
     assert_eq!(judge(&token("ES256K", &high.to_bytes())), Ok(()));
-}
-
-/// Both steps, as a handler takes them.
-async fn authenticate(authenticator: &Authenticator, token: &str) -> Result<Did, AuthError> {
-    match authenticator.check(token, METHOD, NOW_S)? {
-        Checked::Proven(did) => Ok(did),
-        Checked::Claimed(claimed) => authenticator.prove(claimed, Lane::Stranger).await,
-    }
-}
-
-#[tokio::test]
-async fn a_proven_token_needs_neither_resolver_nor_signature_again() {
-    let mut server = DidServer::start().await;
-    server.publish(&issuer(), &document(&issuer(), 1));
-    let authenticator = Authenticator::new(hold(), server.resolver());
-    let token = signed(&header(), &claims());
-    assert_eq!(authenticate(&authenticator, &token).await, Ok(issuer()));
-    server.stop().await;
-    assert!(matches!(authenticator.check(&token, METHOD, NOW_S), Ok(Checked::Proven(did)) if did == issuer()));
-
-    let other_call = authenticator.check(&token, "io.atcr.hold.completeUpload", NOW_S).err();
-    assert_eq!(other_call, Some(TokenError::Method));
-    assert_eq!(authenticator.check(&token, METHOD, NOW_S + 91).err(), Some(TokenError::Expired));
-    assert_eq!(server.requests(), 1);
-}
-
-#[tokio::test]
-async fn a_forged_token_costs_one_refresh_a_minute_and_is_not_remembered() {
-    let server = DidServer::start().await;
-    server.publish(&issuer(), &document(&issuer(), 1));
-    let authenticator = Authenticator::new(hold(), server.resolver());
-    let forged = signed_text(&header().to_string(), &claims().to_string(), &key(2));
-    for _ in 0..3 {
-        assert_eq!(authenticate(&authenticator, &forged).await, Err(TokenError::Signature.into()));
-    }
-    assert_eq!(server.requests(), 2);
-}
-
-#[tokio::test]
-async fn a_changed_key_is_found_by_the_refresh() {
-    let server = DidServer::start().await;
-    server.publish(&issuer(), &document(&issuer(), 1));
-    let authenticator = Authenticator::new(hold(), server.resolver());
-    assert!(authenticate(&authenticator, &signed(&header(), &claims())).await.is_ok());
-    let p256 = p256::ecdsa::SigningKey::from_slice(&[5; 32]).unwrap();
-    let multikey = PublicKey::P256(*p256.verifying_key()).to_multikey();
-    server.publish(&issuer(), &document_with(&issuer(), "#atproto", "Multikey", &multikey));
-    let signed_text = format!(
-        "{}.{}",
-        BASE64URL_NOPAD.encode(br#"{"alg":"ES256"}"#),
-        BASE64URL_NOPAD.encode(claims().to_string().as_bytes())
-    );
-    let signature: p256::ecdsa::Signature = p256.sign(signed_text.as_bytes());
-    let token = format!("{signed_text}.{}", BASE64URL_NOPAD.encode(&signature.to_bytes()));
-    assert_eq!(authenticate(&authenticator, &token).await, Ok(issuer()));
-    assert_eq!(server.requests(), 2);
-}
-
-#[tokio::test]
-async fn issuers_that_cannot_be_known_are_told_apart() {
-    let server = DidServer::start().await;
-    let authenticator = Authenticator::new(hold(), server.resolver());
-    let token_of = |did: &Did| signed(&header(), &with(claims(), &json!({ "iss": did })));
-    let name = |answer: Result<Did, AuthError>| match answer.unwrap_err() {
-        AuthError::Token(error) => error.name(),
-        AuthError::Unresolvable => "503",
-        AuthError::Busy => "busy",
-    };
-    let down = plc(7);
-    server.set(&format!("/{down}"), Reply::Raw("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".into()));
-    for (did, expected) in [
-        (plc(6), "BadJwtIss"),
-        (Did::parse("did:key:zQ3shabc").unwrap(), "BadJwtIss"),
-        (Did::parse("did:web:10.0.0.1").unwrap(), "BadJwtIss"),
-        (down, "503"),
-    ] {
-        assert_eq!(name(authenticate(&authenticator, &token_of(&did)).await), expected, "{did}");
-    }
 }
