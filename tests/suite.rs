@@ -1,7 +1,3 @@
 //! Every test that needs more than one unit: one binary, one file a topic in `suite/`.
 
 mod suite {
-    mod hostile_blocks;
-    mod repository;
-    mod vectors;
-}

@@ -168,3 +168,36 @@ fn refusal(error: &(dyn StdError + 'static)) -> Option<Error> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    use tower_service::Service as _;
+
+    use super::{CheckedDns, Dns, Guard};
+
+    /// What is left of `answers` for `host`.
+    async fn checked(guard: Guard, host: &str, answers: &[&str]) -> Vec<String> {
+        let answers: Vec<SocketAddr> = answers.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect();
+        let dns: Dns = Arc::new(move |_| {
+            let answers = answers.clone();
+            Box::pin(async move { Ok(answers) })
+        });
+        let left = CheckedDns { dns, guard }.call(host.parse().unwrap()).await;
+        left.map(|addresses| addresses.map(|address| address.ip().to_string()).collect()).unwrap_or_default()
+    }
+
+    #[tokio::test]
+    async fn only_addresses_that_may_be_connected_to_are_left() {
+        let mixed = ["10.0.0.1", "1.1.1.1", "127.0.0.1", "2606:4700::1111", "::1"];
+        let public = Guard::Public { localhost: false };
+        let test_mode = Guard::Public { localhost: true };
+        assert_eq!(checked(public, "a.example", &mixed).await, ["1.1.1.1", "2606:4700::1111"]);
+        assert_eq!(checked(test_mode, "a.example", &mixed).await, ["1.1.1.1", "2606:4700::1111"]);
+        assert_eq!(checked(test_mode, "localhost", &mixed).await, ["127.0.0.1", "::1"]);
+        assert!(checked(public, "localhost", &mixed).await.is_empty());
+        assert_eq!(checked(Guard::Off, "plc.internal", &["10.0.0.1"]).await, ["10.0.0.1"]);
+    }
+}

@@ -71,10 +71,10 @@ impl Entry {
         self.known.as_ref().filter(|_| refreshed).map(|(account, _)| Ok(account.clone()))
     }
 
-    /// The answer when a look-up ended in `error`: what is known, if that is no worse than waiting.
+    /// The answer when a look-up ended in `error`: what is still known. A lasting error has left nothing known.
     fn despite(&self, error: Error, now: Instant) -> Answer {
         match &self.known {
-            Some((account, at)) if error.passes() && now.saturating_duration_since(*at) < STALE => Ok(account.clone()),
+            Some((account, at)) if now.saturating_duration_since(*at) < STALE => Ok(account.clone()),
             _ => Err(error),
         }
     }

@@ -81,16 +81,19 @@ pub fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
 pub fn create(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     let directory = parent_of(path);
     let temporary = path.with_added_extension("new");
-    let stored = make_directory(directory)
-        .and_then(|()| write_synced(&temporary, key))
+    let failed = |error: std::io::Error| unreachable(path, "written", &error);
+    make_directory(directory).map_err(failed)?;
+    let stored = write_synced(&temporary, key).map_err(failed).and_then(|()| {
         // A link, not a rename: it fails where a rename would replace another key.
-        .and_then(|()| std::fs::hard_link(&temporary, path));
+        std::fs::hard_link(&temporary, path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
+            _ => failed(error),
+        })
+    });
     // Also after a failure: no second copy of a secret stays behind.
-    let removed = std::fs::remove_file(&temporary);
-    stored.and(removed).and_then(|()| File::open(directory)?.sync_all()).map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
-        _ => unreachable(path, "written", &error),
-    })
+    let removed = std::fs::remove_file(&temporary).map_err(failed);
+    stored.and(removed)?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
 }
 
 fn unreachable(path: &Path, action: &'static str, error: &std::io::Error) -> KeyFileError {
