@@ -4,8 +4,10 @@
 //! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
+mod blobs;
 mod open;
 mod readers;
+mod uploads;
 mod writer;
 
 use std::path::Path;
@@ -16,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use super::StorageError;
 
 pub use open::OpenError;
+pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 
 /// A handle on the open database; cheap to clone. The file stays locked until the last one is gone.
 #[derive(Clone)]
