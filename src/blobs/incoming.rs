@@ -128,22 +128,29 @@ impl Incoming {
         Ok(PartRow { number: self.number.get(), size_bytes: self.size_bytes, etag, place })
     }
 
+    /// Takes the bytes back. What is only dropped does the same, some time later.
+    pub(super) fn discard(mut self) {
+        if let Some(undo) = self.tentative.undo() {
+            undo();
+        }
+    }
+
     /// A row claims the bytes now, or may claim them.
     pub(super) fn keep(mut self) {
         self.tentative.kept = true;
     }
 }
 
-impl Drop for Tentative {
-    fn drop(&mut self) {
-        if self.kept {
-            return;
+impl Tentative {
+    /// What takes the bytes back, once.
+    fn undo(&mut self) -> Option<impl FnOnce() + Send + use<>> {
+        if std::mem::replace(&mut self.kept, true) {
+            return None;
         }
         let (staging, live, round) = (self.staging.clone(), Arc::clone(&self.live), self.round);
-        let (file, start) = (Arc::clone(&self.file), self.start);
+        let (file, start, lease) = (Arc::clone(&self.file), self.start, self.lease.take());
         let own_file = self.own_name.take().map(|name| self.id.file(&name));
-        let lease = self.lease.take();
-        let undo = move || {
+        Some(move || {
             // The next appender must not begin before this one's bytes are cut off.
             let _lease = lease;
             // Once the upload was closed, its main file may be a blob already, and its folder be gone.
@@ -155,7 +162,13 @@ impl Drop for Tentative {
             if let Err(error) = outcome {
                 tracing::warn!(%error, "bytes of a dropped part stay until its upload ends");
             }
-        };
+        })
+    }
+}
+
+impl Drop for Tentative {
+    fn drop(&mut self) {
+        let Some(undo) = self.undo() else { return };
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn_blocking(undo)),
             Err(_) => undo(),

@@ -93,16 +93,23 @@ where
 {
     let hand = Some(Hand::Idle(Box::new(part)));
     let mut pump = Pump { blobs, bound, hand, received_bytes: 0, ended: false, written_back: 0, write_back: None };
-    while !pump.ended {
-        let Some(first) = body.next().await else { break };
-        let batch = pump.gather(first?, body).await?;
-        pump.write(batch).await?;
+    if let Err(failed) = pump.run(body).await {
+        if let Ok(part) = pump.idle().await {
+            discard(part).await;
+        }
+        return Err(failed);
     }
     let part = pump.idle().await?;
     if let Some(job) = pump.write_back.take() {
         job.await.map_err(panicked)??;
     }
     Ok(part)
+}
+
+/// Takes the bytes of a part back, and waits for it: a repeated part can be appended again right away.
+pub(super) async fn discard(part: Incoming) {
+    // A panic there leaves the bytes to the upload's end.
+    let _ = tokio::task::spawn_blocking(move || part.discard()).await;
 }
 
 /// Frames on their way to the disk.
@@ -130,6 +137,18 @@ struct Pump<'b> {
 }
 
 impl Pump<'_> {
+    async fn run<S>(&mut self, body: &mut S) -> Result<(), Failed>
+    where
+        S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
+    {
+        while !self.ended {
+            let Some(first) = body.next().await else { break };
+            let batch = self.gather(first?, body).await?;
+            self.write(batch).await?;
+        }
+        Ok(())
+    }
+
     /// Takes what has arrived after `first`; while a batch is being written, also what arrives meanwhile.
     async fn gather<S>(&mut self, first: Bytes, body: &mut S) -> Result<Batch, Failed>
     where
@@ -145,6 +164,7 @@ impl Pump<'_> {
                     biased;
                     frame = body.next() => frame,
                     done = job => {
+                        self.hand = None;
                         self.hand = Some(Hand::Idle(Box::new(done.map_err(panicked)??)));
                         continue;
                     }

@@ -38,6 +38,7 @@ impl Blobs {
             let (part, bound) = self.begin_part(id, account, number, length.unwrap_or(0)).await?;
             let part = pump::receive(self, part, &mut body, &bound).await?;
             if length.is_some_and(|bytes| bytes != part.size_bytes()) {
+                pump::discard(part).await;
                 return Err(BodyError::WrongLength.into());
             }
             // The part is whole: from here on it is recorded even when the client goes away.
@@ -125,7 +126,7 @@ impl Blobs {
         let etag = ETag(row.etag.clone());
         let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.limits.max_blob_bytes);
         match self.db.write(move |write| store(write, &key, &who, &row, max_blob_bytes, now_us)).await {
-            Ok(Stored::Same) => {}
+            Ok(Stored::Same) => pump::discard(part).await,
             Ok(Stored::New { replaced_file }) => {
                 part.keep();
                 if let Some(name) = replaced_file {
@@ -134,8 +135,9 @@ impl Blobs {
             }
             Err(error) => {
                 // Whether the row was committed is unknown, so its bytes stay.
-                if matches!(error, BlobError::Storage(_)) {
-                    part.keep();
+                match error {
+                    BlobError::Storage(_) => part.keep(),
+                    _ => pump::discard(part).await,
                 }
                 return Err(error.into());
             }
