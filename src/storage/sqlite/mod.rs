@@ -4,9 +4,14 @@
 //! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
+mod blobs;
 mod open;
 mod readers;
+<<<<<<< HEAD
 mod repo;
+=======
+mod uploads;
+>>>>>>> blobs
 mod writer;
 
 use std::path::Path;
@@ -17,7 +22,11 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use super::StorageError;
 
 pub use open::OpenError;
+<<<<<<< HEAD
 pub use repo::{ListQuery, RepoHead, StoredRecord};
+=======
+pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
+>>>>>>> blobs
 
 /// A handle on the open database; cheap to clone. The file stays locked until the last one is gone.
 #[derive(Clone)]

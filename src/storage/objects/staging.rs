@@ -1,0 +1,218 @@
+//! Staged files, and how one becomes an object. Everything here blocks: call it on the blocking pool.
+//!
+//! The order that survives a power cut: write, fsync the file, rename it to its key, fsync every directory on
+//! the way. A failed fsync leaves the data unknown and must not be repeated; its caller drops what was staged.
+
+use std::collections::HashSet;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::storage::StorageError;
+
+/// Staged files below a directory, on the same file system as the objects; cheap to clone.
+#[derive(Clone)]
+pub struct Staging {
+    root: Arc<Path>,
+    directory: Arc<Path>,
+    /// Directories of objects whose names this process has recorded on disk.
+    recorded: Arc<Mutex<HashSet<PathBuf>>>,
+}
+
+impl Staging {
+    /// Stages under `root/name`, which is made with mode 0700 when it is missing.
+    ///
+    /// # Errors
+    /// When `root` is not there or cannot be written.
+    pub fn open(root: &Path, name: &str) -> Result<Self, StorageError> {
+        let directory = root.join(name);
+        make_directory(&directory, 0o700)?;
+        sync_directory(root)?;
+        Ok(Self { root: root.into(), directory: directory.into(), recorded: Arc::default() })
+    }
+
+    /// Bytes that may still be written to the file system.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn free_bytes(&self) -> Result<u64, StorageError> {
+        let found = rustix::fs::statvfs(&*self.directory).map_err(io::Error::from)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
+
+    /// The names of what is staged: in the staging directory itself, or in one of its folders.
+    ///
+    /// # Errors
+    /// When the directory cannot be read; a missing folder is an empty one.
+    pub fn names(&self, folder: Option<&str>) -> Result<Vec<String>, StorageError> {
+        let path = folder.map_or_else(|| self.directory.to_path_buf(), |name| self.directory.join(name));
+        let entries = match std::fs::read_dir(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        Ok(names)
+    }
+
+    /// Makes a folder and records it in its parent on disk. An existing one is left as it is.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn make_folder(&self, folder: &str) -> Result<(), StorageError> {
+        make_directory(&self.directory.join(folder), 0o700)?;
+        Ok(sync_directory(&self.directory)?)
+    }
+
+    /// Records on disk which files a folder has.
+    ///
+    /// # Errors
+    /// When fsync fails.
+    pub fn sync_folder(&self, folder: &str) -> Result<(), StorageError> {
+        Ok(sync_directory(&self.directory.join(folder))?)
+    }
+
+    /// Opens a staged file for reading and writing, and makes it when it is missing.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_file(&self, name: &str) -> Result<StagedFile, StorageError> {
+        let path = self.directory.join(name);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        Ok(StagedFile { file })
+    }
+
+    /// Opens a staged file that exists; `None` when it does not.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn find_file(&self, name: &str) -> Result<Option<StagedFile>, StorageError> {
+        match OpenOptions::new().read(true).write(true).open(self.directory.join(name)) {
+            Ok(file) => Ok(Some(StagedFile { file })),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes a file or a folder with all it has; one that is not there counts as removed.
+    ///
+    /// # Errors
+    /// When something stays.
+    pub fn remove(&self, name: &str) -> Result<(), StorageError> {
+        let path = self.directory.join(name);
+        let outcome = match std::fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => std::fs::remove_dir_all(&path),
+            Ok(_) => std::fs::remove_file(&path),
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives a staged file, whose bytes are on disk already, its key among the objects. An object that had the
+    /// key is replaced at once. Repeatable, also after the process ended half way.
+    ///
+    /// # Errors
+    /// When a directory or the rename fails; after a failed fsync it is unknown whether the object lasts.
+    pub fn publish(&self, name: &str, key: &str) -> Result<(), StorageError> {
+        let target = self.root.join(key);
+        if let Some(parent) = target.parent() {
+            DirBuilder::new().recursive(true).create(parent)?;
+        }
+        std::fs::rename(self.directory.join(name), &target)?;
+        self.sync_key(key)
+    }
+
+    /// Records an object's name on disk: in its directory, and the name of every directory above it that this
+    /// process has not recorded yet. It may be there and still not be recorded, made by a process that ended.
+    ///
+    /// # Errors
+    /// When fsync fails.
+    pub fn sync_key(&self, key: &str) -> Result<(), StorageError> {
+        let target = self.root.join(key);
+        let own_directory = target.parent();
+        for named in target.ancestors().take_while(|path| **path != *self.root) {
+            if self.recorded().contains(named) {
+                continue;
+            }
+            named.parent().map_or(Ok(()), sync_directory)?;
+            // The object and its own directory are as many as there are objects: they are not remembered.
+            if named != target && Some(named) != own_directory {
+                self.recorded().insert(named.to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn recorded(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
+        self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A staged file that is open. Its methods may be called from several threads.
+#[derive(Debug)]
+pub struct StagedFile {
+    file: File,
+}
+
+impl StagedFile {
+    /// Its length in bytes.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn length(&self) -> Result<u64, StorageError> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Writes all of `bytes` at `offset`.
+    ///
+    /// # Errors
+    /// When not all could be written; some may have been.
+    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), StorageError> {
+        Ok(self.file.write_all_at(bytes, offset)?)
+    }
+
+    /// Fills `bytes` from `offset`.
+    ///
+    /// # Errors
+    /// When the file is shorter or cannot be read.
+    pub fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<(), StorageError> {
+        self.file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => StorageError::Damaged("a staged file is shorter than its parts".into()),
+            _ => error.into(),
+        })
+    }
+
+    /// Cuts the file, or grows it with zeros.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn set_length(&self, bytes: u64) -> Result<(), StorageError> {
+        Ok(self.file.set_len(bytes)?)
+    }
+
+    /// Waits until everything written is on disk, with the length. Never repeat it after an error.
+    ///
+    /// # Errors
+    /// When fsync fails: what was written is unknown.
+    pub fn sync(&self) -> Result<(), StorageError> {
+        Ok(self.file.sync_data()?)
+    }
+}
+
+fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
+    match DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

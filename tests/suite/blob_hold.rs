@@ -1,0 +1,130 @@
+//! A blob room on a directory of its own, and what the tests do with it again and again.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atcr_hold::blobs::{BlobError, Blobs, BodyError, ETag, Limits, PartNumber, Settings, UploadId};
+use atcr_hold::storage::sqlite::{Database, OpenError};
+use atcr_hold::syntax::{Did, Digest};
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt as _, stream};
+use sha2::Digest as _;
+use tempfile::TempDir;
+
+/// 2020-01-01 in microseconds.
+pub(super) const NOW_US: u64 = 1_577_836_800_000_000;
+
+pub(super) struct Hold {
+    pub(super) directory: TempDir,
+    pub(super) blobs: Blobs,
+    limits: Limits,
+}
+
+impl Hold {
+    pub(super) async fn new() -> Self {
+        Self::with(Limits { reserve_bytes: 0, ..Limits::default() }).await
+    }
+
+    pub(super) async fn with(limits: Limits) -> Self {
+        let directory = TempDir::new().unwrap();
+        std::fs::create_dir(directory.path().join("blobs")).unwrap();
+        let blobs = open(&directory, &limits).await;
+        Self { directory, blobs, limits }
+    }
+
+    /// The room again, on the same state, as after a restart.
+    pub(super) async fn reopen(self) -> Self {
+        let Self { directory, blobs, limits } = self;
+        drop(blobs);
+        let blobs = open(&directory, &limits).await;
+        Self { directory, blobs, limits }
+    }
+
+    pub(super) fn root(&self) -> PathBuf {
+        self.directory.path().join("blobs")
+    }
+
+    /// Where the file of a blob is.
+    pub(super) fn blob_file(&self, digest: &Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.root().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
+    }
+
+    /// The files that an upload has staged, sorted.
+    pub(super) fn staged(&self, id: &UploadId) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.root().join("uploads").join(id.to_string())) else { return vec![] };
+        let mut names = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>();
+        names.sort();
+        names
+    }
+
+    pub(super) async fn part(&self, id: &UploadId, number: u32, bytes: &[u8]) -> Result<ETag, BlobError> {
+        let length = Some(bytes.len() as u64);
+        self.blobs.upload_part(id, &alice(), part_number(number), length, frames(bytes), NOW_US).await
+    }
+
+    pub(super) async fn complete(
+        &self,
+        id: &UploadId,
+        content: &[u8],
+        parts: &[(u32, &ETag)],
+    ) -> Result<(), BlobError> {
+        self.blobs.complete(id, &alice(), digest(content), list(parts), NOW_US).await
+    }
+
+    /// The bytes of a blob, `None` when it is absent.
+    pub(super) async fn read(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let blob = self.blobs.open_blob(digest).await.unwrap()?;
+        assert_eq!(self.blobs.stat(digest).await.unwrap(), Some(blob.size_bytes()));
+        let size_bytes = blob.size_bytes();
+        let chunks = blob.stream(0..size_bytes).try_collect::<Vec<_>>().await.unwrap();
+        Some(chunks.concat())
+    }
+
+    pub(super) async fn assert_blob(&self, content: &[u8]) {
+        assert!(self.read(&digest(content)).await.as_deref() == Some(content), "the blob is not what was uploaded");
+    }
+}
+
+async fn open(directory: &TempDir, limits: &Limits) -> Blobs {
+    let db = loop {
+        match Database::open(&directory.path().join("hold.db")) {
+            // The thread of the room before is still ending.
+            Err(OpenError::InUse(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+            opened => break opened.unwrap(),
+        }
+    };
+    let settings = Settings { root: directory.path().join("blobs"), limits: limits.clone() };
+    Blobs::open(settings, db).await.unwrap()
+}
+
+pub(super) fn alice() -> Did {
+    Did::parse("did:plc:alice").unwrap()
+}
+
+pub(super) fn bob() -> Did {
+    Did::parse("did:plc:bob").unwrap()
+}
+
+pub(super) fn digest(content: &[u8]) -> Digest {
+    Digest::from_bytes(sha2::Sha256::digest(content).into())
+}
+
+pub(super) fn part_number(number: u32) -> PartNumber {
+    PartNumber::new(number).unwrap()
+}
+
+pub(super) fn list(parts: &[(u32, &ETag)]) -> Vec<(PartNumber, String)> {
+    parts.iter().map(|(number, etag)| (part_number(*number), etag.as_str().to_owned())).collect()
+}
+
+/// Bytes that differ by seed and offset.
+pub(super) fn content(seed: u8, size_bytes: usize) -> Vec<u8> {
+    (0..size_bytes).map(|i| (i as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0] ^ seed).collect()
+}
+
+/// A body as a transport gives it, in small frames.
+pub(super) fn frames(bytes: &[u8]) -> impl Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + use<> {
+    let frames = bytes.chunks(32 * 1024).map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect::<Vec<_>>();
+    stream::iter(frames)
+}
