@@ -176,8 +176,8 @@ mod tests {
         let cases: [(&str, Result<Option<usize>, MalformedChunk>); 20] = [
             ("0\r\n\r\nGET", Ok(Some(5))),
             ("3\r\nabc\r\n0\r\n\r\n3\r\n", Ok(Some(13))),
-            ("A;name=value\r\n0123456789\r\n0\r\nt: 1\r\nu: 2\r\n\r\nrest", Ok(Some(45))),
-            ("000a \r\n0123456789\r\n0\r\n\r\n", Ok(Some(25))),
+            ("A;name=value\r\n0123456789\r\n0\r\nt: 1\r\nu: 2\r\n\r\nrest", Ok(Some(43))),
+            ("000a \r\n0123456789\r\n0\r\n\r\n", Ok(Some(24))),
             ("3\r\nabc", Ok(None)),
             ("0\r\n\r", Ok(None)),
             ("\r\n", Err(MalformedChunk)),

@@ -94,8 +94,8 @@ where
         .serve_connection(TokioIo::new(guard), service);
     let ended = tokio::select! {
         biased;
-        outcome = &mut connection => Some(outcome),
         () = drain.cancelled() => None,
+        outcome = &mut connection => Some(outcome),
     };
     let outcome = match ended {
         Some(outcome) => outcome,

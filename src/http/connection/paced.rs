@@ -38,10 +38,10 @@ impl Pace {
     }
 
     /// The peer moved some bytes, and we no longer wait.
-    pub(super) fn moved(&mut self, bytes: usize) {
+    pub(super) fn moved(&mut self, bytes: usize, now: Instant) {
         self.moved += bytes as u64;
         if let Some(since) = self.waiting_since.take() {
-            self.waited += since.elapsed();
+            self.waited += now - since;
         }
     }
 
@@ -75,7 +75,7 @@ impl<I> Paced<I> {
     fn judge(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Ok(bytes)) => {
-                self.pace.moved(bytes);
+                self.pace.moved(bytes, Instant::now());
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -132,5 +132,44 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Whether a peer is found too slow within ten windows when it moves `bytes` after each `waited`, and then we
+    /// are busy with something else for as long as `busy`.
+    fn is_cut(bytes: usize, waited: Duration, busy: Duration) -> bool {
+        let mut pace = Pace::new(&Limits::default());
+        let mut now = Instant::now();
+        let end = now + 600 * SECOND;
+        while now < end {
+            let step = now + waited;
+            while pace.wait(now) <= step {
+                now = pace.wait(now);
+                if pace.is_too_slow(now) {
+                    return true;
+                }
+            }
+            now = step;
+            pace.moved(bytes, now);
+            now += busy;
+        }
+        false
+    }
+
+    #[test]
+    fn a_peer_is_judged_by_what_it_moves_while_we_wait() {
+        assert!(is_cut(0, 61 * SECOND, Duration::ZERO));
+        assert!(is_cut(1, SECOND, Duration::ZERO));
+        assert!(is_cut(1000, SECOND, Duration::ZERO));
+        assert!(!is_cut(1100, SECOND, Duration::ZERO));
+        assert!(!is_cut(70 * 1024, 40 * SECOND, Duration::ZERO));
+        // 500 bytes a second of our time, but 50 kB for each second it kept us waiting.
+        assert!(!is_cut(50_000, SECOND, 99 * SECOND));
     }
 }

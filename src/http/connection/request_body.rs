@@ -163,7 +163,7 @@ struct Wait {
 impl Wait {
     fn moved(&mut self, bytes: usize) {
         self.since = None;
-        self.pace.moved(bytes);
+        self.pace.moved(bytes, Instant::now());
     }
 
     /// Ready when the peer was silent for too long or was too slow.
