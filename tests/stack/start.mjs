@@ -80,7 +80,7 @@ const running = []
 
 async function stop(code) {
   // The servers' own ends may wait for idle connections; nothing here is worth waiting for.
-  setTimeout(() => process.exit(code), 3000).unref()
+  setTimeout(() => process.exit(code), 1000).unref()
   await Promise.allSettled(running.map((server) => server.stop()))
   process.exit(code)
 }
