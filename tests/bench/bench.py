@@ -174,8 +174,7 @@ def main():
         *memory,
     ]
     print(f"Machine: {machine(given.work)}. Load before {load_before}, after {load()}.")
-    print(f"Medians of {given.rounds} rounds, slowest and fastest in brackets. Ratio above 1: the hold is better.")
-    print("The hold writes every blob through to the disk before it answers; docker-registry leaves that to the kernel.\n")
+    print(f"Medians of {given.rounds} rounds, slowest and fastest in brackets. Ratio above 1: the hold is better.\n")
     print(f"| | atcr-hold | docker-registry {registry.version} | ratio |\n|---|---|---|---|")
     for row in rows:
         print(f"| {' | '.join(row)} |")

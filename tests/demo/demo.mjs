@@ -191,8 +191,8 @@ async function demo() {
 
 async function stop(code) {
   await Promise.race([stack?.stop(), new Promise((resolve) => setTimeout(resolve, 5000))])
-  console.log(`\n    ${code === 0 ? 'Everything held' : 'Something did not hold'}, in ${duration(performance.now() - started)}.`)
-  console.log(`\ndemo: ${counts()}`)
+  const verdict = code === 0 ? 'Everything held' : 'Something did not hold'
+  console.log(`\n    ${verdict}, in ${duration(performance.now() - started)}.\n\ndemo: ${counts()}`)
   // The hold, if it still runs, is killed with this process.
   process.exit(code)
 }
