@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory and PDS, the demo.
+# Needs Rust and Node; installs the rest. At most 30 minutes on 2 cores from nothing.
+#
+# ATCR_HOLD_INTEROP: a folder with the atproto interoperability vectors; without it those tests are skipped.
+# A test that cannot run here says so itself, with a line "SKIPPED <test>: <why>".
+#
+# The last line is the sum: N passed, N failed, N skipped. Exit 1 when anything failed.
+set -euo pipefail
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$repo"
+
+passed=0
+failed=0
+failures=()
+skips=()
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+skip() { skips+=("$1"); }
+
+# run TITLE COMMAND...: runs it with its output shown and kept in the log; returns its exit code.
+run() {
+  local title=$1 began=$SECONDS status=0
+  shift
+  printf '\n=== %s\n' "$title"
+  "$@" 2>&1 | tee "$log" || status=$?
+  printf '=== %s: %s after %d s\n' "$title" "$([ "$status" -eq 0 ] && echo passed || echo FAILED)" $((SECONDS - began))
+  return "$status"
+}
+
+# step TITLE COMMAND...: counts as one.
+step() {
+  if run "$@"; then
+    passed=$((passed + 1))
+  else
+    fail_one "$1"
+  fi
+}
+
+# counted TITLE COMMAND...: counts as the tests that its closing lines count ("N passed", "N failed", "N ignored").
+counted() {
+  local status=0 run_passed run_failed
+  run "$@" || status=$?
+  run_passed=$(sum_of passed)
+  run_failed=$(sum_of failed)
+  while IFS= read -r line; do
+    skip "$line"
+    # The test returned early, so its runner counted it as passed.
+    run_passed=$((run_passed - 1))
+  done < <(sed -nE 's/^(test .* \.\.\. )?SKIPPED //p' "$log")
+  while IFS= read -r line; do skip "$line"; done < <(sed -n 's/^test \(.*\) \.\.\. ignored/\1: ignored/p' "$log")
+  passed=$((passed + run_passed))
+  if [ "$run_failed" -gt 0 ]; then
+    failed=$((failed + run_failed))
+    failures+=("$1: $run_failed")
+  elif [ "$status" -ne 0 ] || [ "$run_passed" -eq 0 ]; then
+    fail_one "$1"
+  fi
+}
+
+fail_one() {
+  failed=$((failed + 1))
+  failures+=("$1")
+}
+
+# sum_of WORD: over the closing lines of cargo test and of the demo in the log.
+sum_of() {
+  grep -E '^(test result|demo): ' "$log" | grep -oE "[0-9]+ $1" | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# cargo_step TITLE SUBCOMMAND ARGUMENT...: a step by a part of Rust that not every installation has.
+cargo_step() {
+  local title=$1 subcommand=$2
+  shift 2
+  if cargo "$subcommand" --version >/dev/null 2>&1; then
+    step "$title" cargo "$subcommand" "$@"
+  else
+    skip "$title: this Rust has no cargo $subcommand"
+  fi
+}
+
+close() {
+  local line
+  printf '\n'
+  [ "${#skips[@]}" -eq 0 ] || printf 'Skipped:\n'
+  for line in "${skips[@]}"; do printf '  %s\n' "$line"; done
+  [ "${#failures[@]}" -eq 0 ] || printf 'Failed:\n'
+  for line in "${failures[@]}"; do printf '  %s\n' "$line"; done
+  printf 'All of it took %d s.\n\n' "$SECONDS"
+  printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "${#skips[@]}"
+  [ "$failed" -eq 0 ]
+}
+
+need node npm cargo cc c++ make python3 umoci shellcheck
+install_stack
+export ATCR_HOLD_STACK=$stack
+[ -n "${ATCR_HOLD_INTEROP:-}" ] || skip "the interoperability vectors: ATCR_HOLD_INTEROP is not set"
+
+cargo_step "Formatting" fmt --check
+step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh
+cargo_step "Lints" clippy --locked --all-targets -- -D warnings
+counted "Tests" cargo test --locked --no-fail-fast
+counted "Demo" bash tests/demo.sh
+close

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Pushes and pulls 1 GiB through a hold and through Debian's docker-registry, turn by turn on the same disk, and measures
+# completeUpload and memory. Prints one Markdown table. Takes about 5 minutes and 6 GiB of disk; wants a quiet machine.
+#
+#   tests/bench/run.sh [ROUNDS]        5 rounds when not given
+set -euo pipefail
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+# Unpacked, not installed: the installed package would start a registry of its own on every interface.
+unpack_registry() {
+  local into=$1
+  say "Fetching Debian's docker-registry"
+  (
+    mkdir "$into"
+    cd "$into"
+    download() { apt-get -qq -o APT::Sandbox::User=root download docker-registry; }
+    download || { as_root apt-get update -qq && download; }
+    dpkg-deb -x docker-registry_*.deb .
+  ) >&2
+}
+
+need node npm cargo cc python3
+install_stack
+say "Building the release binary"
+binary=$(build_release)
+[ -x "$binary" ] || die "cargo built no atcr-hold binary"
+
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+unpack_registry "$work/debian"
+
+python3 -B "$repo/tests/bench/bench.py" \
+  --hold "$binary" --registry "$work/debian/usr/bin/docker-registry" \
+  --node "$stack_node" --stack "$stack" --work "$work" --rounds "${1:-5}"

@@ -1,0 +1,122 @@
+// The processes of the demo: the PLC directory with the PDS, and the hold. Each ends with the demo, however that ends.
+
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { openSync, readFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import net from 'node:net'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export const STACK = fileURLToPath(new URL('../stack/', import.meta.url))
+const READY_WITHIN_MS = 30_000
+
+/** @returns {Promise<{plc: string, pds: string, stop: () => Promise<void>}>} */
+export async function startStack(work) {
+  const data = path.join(work, 'pds')
+  await mkdir(data)
+  const log = openSync(path.join(work, 'stack.log'), 'a')
+  // It ends when its stdin closes, so it cannot outlive us.
+  const child = spawn(process.execPath, [path.join(STACK, 'start.mjs'), data], { stdio: ['pipe', 'pipe', log] })
+  const ended = once(child, 'exit')
+  const line = once(createInterface(child.stdout), 'line')
+  const [ready] = await Promise.race([line, ended.then(() => Promise.reject(new Error('the PDS did not start')))])
+  const stop = async () => {
+    child.stdin.end()
+    await ended
+  }
+  return { ...JSON.parse(ready), stop }
+}
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** One hold with its own state; it can be stopped, killed and started again on the same port. */
+export class Hold {
+  static async prepare({ binary, work, owner, plc }) {
+    // The port is part of the hold's DID, so it is chosen before the hold starts.
+    const port = await freePort()
+    const state = path.join(work, 'hold')
+    await mkdir(state)
+    return new Hold(binary, path.join(work, 'hold.log'), port, {
+      HOLD_PUBLIC_URL: `http://localhost:${port}`,
+      HOLD_SERVER_ADDR: `127.0.0.1:${port}`,
+      HOLD_OWNER: owner,
+      HOLD_DATABASE_PATH: path.join(state, 'hold.db'),
+      HOLD_PLC_DIRECTORY_URL: plc,
+      STORAGE_DRIVER: 'filesystem',
+      STORAGE_ROOT_DIR: path.join(state, 'blobs'),
+      TEST_MODE: 'true',
+    })
+  }
+
+  constructor(binary, log, port, settings) {
+    this.binary = binary
+    this.log = log
+    this.url = settings.HOLD_PUBLIC_URL
+    this.did = `did:web:localhost%3A${port}`
+    this.settings = settings
+  }
+
+  /** Starts the hold and waits until it answers. */
+  async start() {
+    await mkdir(this.settings.STORAGE_ROOT_DIR, { recursive: true })
+    const log = openSync(this.log, 'a')
+    // setpriv: the kernel kills the hold when this process is gone.
+    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary, 'serve'], {
+      // Nowhere near a `.env`, and without the caller's own settings.
+      cwd: this.settings.STORAGE_ROOT_DIR,
+      env: { PATH: process.env.PATH, ...this.settings },
+      stdio: ['ignore', log, log],
+    })
+    this.ended = once(this.child, 'exit')
+    const deadline = performance.now() + READY_WITHIN_MS
+    while (!(await this.answers())) {
+      if (this.child.exitCode !== null) throw new Error(`the hold ended with exit code ${this.child.exitCode}`)
+      if (performance.now() > deadline) throw new Error('the hold does not answer')
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+
+  async answers() {
+    try {
+      const response = await fetch(`${this.url}/xrpc/_health`, { signal: AbortSignal.timeout(1000) })
+      this.version = (await response.json()).version
+      return response.ok
+    } catch {
+      return false
+    }
+  }
+
+  /** Sends the signal without waiting. */
+  signal(name) {
+    this.child.kill(name)
+  }
+
+  /** @returns {Promise<string>} how it ended: an exit code or a signal's name */
+  async end() {
+    const [code, signal] = await this.ended
+    return signal ?? `exit code ${code}`
+  }
+
+  lastLogLines(count) {
+    return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-count)
+  }
+}
+
+/** Runs the reference consumers over the hold. @returns {Promise<{code: number, lines: string[]}>} */
+export async function runConsumers(hold) {
+  const script = path.join(STACK, 'consumers.mjs')
+  const child = spawn(process.execPath, [script, hold.url, hold.did], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(child, 'exit')
+  const lines = []
+  for await (const line of createInterface(child.stdout)) lines.push(line)
+  const [code] = await ended
+  return { code, lines }
+}

