@@ -1,3 +1,24 @@
 //! Every test that needs more than one unit: one binary, one file a topic in `suite/`.
 
+// A helper outside `#[test]` fails its test like the test itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod suite {
+    mod authenticator;
+    mod blob_crashes;
+    mod blob_hold;
+    mod blob_orders;
+    mod blob_reads;
+    mod blob_uploads;
+    mod connection;
+    mod daemon;
+    mod did_server;
+    mod hostile_blocks;
+    mod key_file;
+    mod object_contract;
+    mod repository;
+    mod resolver;
+    mod resolver_memory;
+    mod service_tokens;
+    mod vectors;
+}

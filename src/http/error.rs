@@ -3,8 +3,8 @@
 //! Bodies are `{"error": name, "message": text}`. Those of 5xx are constant: what went wrong is logged here, once,
 //! with the request id, and never sent.
 
+use http::StatusCode;
 use http::header::{CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
 use super::connection::{BodyFault, Response};
@@ -25,7 +25,7 @@ pub(super) struct Error {
     pub(super) status: StatusCode,
     pub(super) name: &'static str,
     message: String,
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
     /// What really happened, for the log.
     pub(super) detail: Option<String>,
 }
@@ -38,7 +38,7 @@ struct Body<'e> {
 
 impl Error {
     pub(super) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, name, message: message.into(), headers: HeaderMap::new(), detail: None }
+        Self { status, name, message: message.into(), headers: Vec::new(), detail: None }
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
@@ -125,7 +125,6 @@ impl Error {
         Self::new(StatusCode::INSUFFICIENT_STORAGE, name::INSUFFICIENT_STORAGE, message).because(detail)
     }
 
-
     /// Gives a 500 the name that its method has for failures.
     pub(super) fn named_if_internal(mut self, name: &'static str) -> Self {
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -144,7 +143,7 @@ impl Error {
     }
 
     fn with(mut self, header: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(header, value);
+        self.headers.push((header, value));
         self
     }
 

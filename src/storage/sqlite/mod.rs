@@ -7,11 +7,8 @@
 mod blobs;
 mod open;
 mod readers;
-<<<<<<< HEAD
 mod repo;
-=======
 mod uploads;
->>>>>>> blobs
 mod writer;
 
 use std::path::Path;
@@ -22,11 +19,8 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use super::StorageError;
 
 pub use open::OpenError;
-<<<<<<< HEAD
 pub use repo::{ListQuery, RepoHead, StoredRecord};
-=======
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
->>>>>>> blobs
 
 /// A handle on the open database; cheap to clone. The file stays locked until the last one is gone.
 #[derive(Clone)]
