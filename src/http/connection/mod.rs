@@ -89,7 +89,6 @@ where
         .header_read_timeout(None)
         // A peer may close its sending half and still wait for the answer.
         .half_close(true)
-        .max_headers(MAX_HEADERS)
         .max_buf_size(limits.buffer_bytes)
         .serve_connection(TokioIo::new(guard), service);
     let ended = tokio::select! {

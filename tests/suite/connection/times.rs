@@ -46,7 +46,7 @@ async fn silent_connections_are_closed_without_an_answer() {
 
 #[tokio::test]
 async fn a_long_answer_is_not_silence() {
-    let mut wire = Wire::with(Limits { idle_time: SOON, head_time: SOON, ..Limits::default() }).await;
+    let mut wire = Wire::with(Limits { idle_time: SOON, ..Limits::default() }).await;
     wire.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
     tokio::time::sleep(3 * SOON).await;
     wire.stage.release.notify_one();
