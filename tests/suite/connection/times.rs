@@ -97,3 +97,13 @@ async fn reading_on_after_the_last_answer_ends() {
     // The peer neither sends nor closes.
     wire.served.await.unwrap();
 }
+
+#[tokio::test]
+async fn draining_does_not_wait_for_idle_clients() {
+    // Longer than any test run: lingering for what was left unread would be noticed.
+    let mut wire = Wire::with(Limits { linger_time: Duration::from_secs(100_000), ..Limits::default() }).await;
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(wire.receive().await.status, 200);
+    wire.drain.cancel();
+    wire.served.await.unwrap();
+}
