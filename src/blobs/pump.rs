@@ -17,13 +17,13 @@ use crate::storage::objects::{Staging, SyncError};
 use super::incoming::Incoming;
 use super::{BlobError, Blobs, BodyError, Limits};
 
-/// Batches in memory at once, of all uploads: 32 × 128 KiB = 4 MiB.
-pub(super) const WRITERS: usize = 32;
-const BATCH_BYTES: u64 = 128 * 1024;
+/// Batches in memory at once, of all uploads: 16 × 256 KiB = 4 MiB.
+pub(super) const WRITERS: usize = 16;
+const BATCH_BYTES: u64 = 256 * 1024;
 /// Frames a batch: a client that sends single bytes must not fill memory with their handles.
 const BATCH_FRAMES: usize = 64;
 /// A part is written back to disk in steps of this, so that little is left to wait for at its end.
-const WRITE_BACK_BYTES: u64 = 8 * 1024 * 1024;
+const WRITE_BACK_BYTES: u64 = 4 * 1024 * 1024;
 /// Write-backs at once, of all uploads.
 pub(super) const WRITE_BACKS: usize = 4;
 
