@@ -12,7 +12,6 @@ mod uploads;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
@@ -26,7 +25,7 @@ pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 #[derive(Clone)]
 pub struct Database {
     writer: writer::Writer,
-    readers: Arc<readers::Readers>,
+    readers: readers::Readers,
 }
 
 impl Database {
@@ -38,7 +37,7 @@ impl Database {
         let opened = open::open(path)?;
         Ok(Self {
             writer: writer::Writer::start(opened.connection, opened.lock)?,
-            readers: Arc::new(readers::Readers::new(path.to_owned())),
+            readers: readers::Readers::new(path.to_owned()),
         })
     }
 
@@ -67,10 +66,7 @@ impl Database {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let readers = Arc::clone(&self.readers);
-        tokio::task::spawn_blocking(move || readers.run(job))
-            .await
-            .map_err(|_| E::from(StorageError::failed("a database read panicked")))?
+        self.readers.run(job).await
     }
 
     /// Like [`Database::read`], on a connection of its own: for a job that takes as long as somebody reads.
@@ -83,10 +79,7 @@ impl Database {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let readers = Arc::clone(&self.readers);
-        tokio::task::spawn_blocking(move || readers.run_apart(job))
-            .await
-            .map_err(|_| E::from(StorageError::failed("a database read panicked")))?
+        self.readers.run_apart(job).await
     }
 
     /// Resolves when a commit failed in a way that leaves its outcome unknown: the process must end, so that
