@@ -158,6 +158,11 @@ impl Hold {
         format!("did:web:localhost%3A{}", self.port)
     }
 
+    /// The DID as a query parameter.
+    pub(super) fn did_in_query(&self) -> String {
+        self.did().replace('%', "%25")
+    }
+
     /// What a token of `account` says when the registry asked its PDS for it just now.
     pub(super) fn claims(&self, account: &Account) -> Value {
         let now_s = now_s();

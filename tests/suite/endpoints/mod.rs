@@ -2,5 +2,14 @@
 
 mod access;
 mod bodies;
+mod complete;
 mod envelope;
 mod harness;
+mod leaks;
+mod private_reads;
+mod races;
+mod rates;
+mod reads;
+mod sizes;
+mod tokens;
+mod uploads;
