@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 
-use crate::suite::hold::{Account, Answer, Hold};
+use crate::suite::hold::{Account, Answer, Hold, raw_unix};
 
 /// Many more at once than a rate of 1 a second admits.
 const FLOOD: usize = 60;
@@ -59,4 +59,19 @@ async fn whoever_is_not_a_trusted_proxy_cannot_say_who_it_is() {
     let call = |name: &String| hold.get("/xrpc/_health").header("x-forwarded-for", name).send();
     let answers = join_all(names.iter().map(call)).await;
     assert_some_limited(&answers, 200);
+}
+
+#[tokio::test]
+async fn whoever_connects_by_the_socket_file_is_a_trusted_proxy() {
+    let hold = Hold::start("[limits]\nrequests_per_address = 1\n").await;
+    let call = async |header: &str| {
+        let request = format!("GET /xrpc/_health HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{header}\r\n");
+        raw_unix(&hold.socket_file(), request).await[..12].to_owned()
+    };
+    let flood = join_all((0..FLOOD).map(|_| call("X-Forwarded-For: 192.0.2.1\r\n"))).await;
+    assert!(flood.contains(&"HTTP/1.1 429".to_owned()), "{flood:?}");
+    assert_eq!(call("X-Forwarded-For: 192.0.2.2\r\n").await, "HTTP/1.1 200");
+    // Without the header there is nobody to hold to a rate.
+    let unnamed = join_all((0..FLOOD).map(|_| call(""))).await;
+    assert!(unnamed.iter().all(|status| status == "HTTP/1.1 200"), "{unnamed:?}");
 }

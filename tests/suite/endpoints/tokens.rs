@@ -1,5 +1,7 @@
 //! Service tokens over the wire: each refusal once with its name, and what is remembered of a token.
 
+use std::time::Duration;
+
 use atcr_hold::http::{Access, endpoints};
 use serde_json::{Value, json};
 
@@ -131,6 +133,36 @@ async fn while_documents_cannot_be_read_known_crew_goes_on_and_strangers_wait() 
         let answer = initiate(&hold, &hold.token(account)).await;
         let message = "the hold cannot do this at present; try again later";
         answer.assert_refused(503, "ServiceUnavailable", message);
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_accounts_does_not_keep_crew_waiting() {
+    let hold = Hold::start(PRIVATE).await;
+    let strangers: Vec<_> = (100..200).map(|number| Account::held(number, &hold.network)).collect();
+    let answers = async {
+        let calls = strangers.iter().map(async |account| initiate(&hold, &hold.token(account)).await);
+        futures_util::future::join_all(calls).await
+    };
+    let crew = async {
+        // All look-ups at once that strangers may have are under way.
+        while hold.network.requests() < 8 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for account in [&hold.writer, &hold.other_writer, &hold.admin, &hold.captain] {
+            initiate(&hold, &hold.token(account)).await.ok();
+        }
+        assert_eq!(hold.network.requests(), 8 + 4, "no stranger's look-up came between");
+        hold.network.release();
+    };
+    let (answers, ()) = tokio::join!(answers, crew);
+    let busy = answers.iter().filter(|answer| answer.status == 503).count();
+    assert!(busy >= 100 - 72, "8 look-ups and 64 that wait, {busy} refused");
+    for answer in &answers {
+        match answer.status {
+            503 => answer.assert_error(503, "ServiceUnavailable"),
+            _ => answer.assert_error(403, "Forbidden"),
+        }
     }
 }
 
