@@ -1,0 +1,15 @@
+//! Every endpoint of a whole hold over real HTTP: exact status, error name and body.
+
+mod access;
+mod bodies;
+mod complete;
+mod envelope;
+mod harness;
+mod leaks;
+mod private_reads;
+mod races;
+mod rates;
+mod reads;
+mod sizes;
+mod tokens;
+mod uploads;
