@@ -11,6 +11,7 @@ mod suite {
     mod blob_orders;
     mod blob_reads;
     mod blob_uploads;
+    mod config;
     mod connection;
     mod daemon;
     mod did_server;
