@@ -15,6 +15,8 @@ mod suite {
     mod connection;
     mod daemon;
     mod did_server;
+    mod endpoints;
+    mod hold;
     mod hostile_blocks;
     mod key_file;
     mod object_contract;

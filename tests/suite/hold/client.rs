@@ -1,0 +1,157 @@
+//! A small HTTP client: one connection a call, so that a call sees nothing of the ones before.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::Frame;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A call that hangs fails its test after this.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A body sent without a length goes in pieces of this.
+const CHUNK_BYTES: usize = 10_000;
+
+/// A call in the making; [`Call::send`] makes it.
+pub(in crate::suite) struct Call {
+    port: u16,
+    method: String,
+    target: String,
+    headers: HeaderMap,
+    body: Bytes,
+    chunked: bool,
+}
+
+impl Call {
+    pub(in crate::suite) fn new(port: u16, method: &str, target: &str) -> Self {
+        let (method, target) = (method.to_owned(), target.to_owned());
+        Self { port, method, target, headers: HeaderMap::new(), body: Bytes::new(), chunked: false }
+    }
+
+    /// Adds a header; one that is there already stays.
+    pub(in crate::suite) fn header(mut self, name: &str, value: &str) -> Self {
+        let name = HeaderName::try_from(name).unwrap();
+        self.headers.append(name, HeaderValue::try_from(value).unwrap());
+        self
+    }
+
+    pub(in crate::suite) fn bearer(self, token: &str) -> Self {
+        self.header("authorization", &format!("Bearer {token}"))
+    }
+
+    pub(in crate::suite) fn json(self, input: &Value) -> Self {
+        self.header("content-type", "application/json").body(input.to_string())
+    }
+
+    pub(in crate::suite) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends the body in chunks, without announcing its length.
+    pub(in crate::suite) fn chunked(mut self) -> Self {
+        self.chunked = true;
+        self
+    }
+
+    pub(in crate::suite) async fn send(self) -> Answer {
+        let what = format!("{} {}", self.method, self.target);
+        tokio::time::timeout(PATIENCE, self.exchange()).await.unwrap_or_else(|_| panic!("no answer to {what}"))
+    }
+
+    async fn exchange(self) -> Answer {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let mut request = Request::builder().method(self.method.as_str()).uri(self.target).body(match self.chunked {
+            true => chunks(&self.body),
+            false => UnsyncBoxBody::new(Full::new(self.body)),
+        });
+        let head = request.as_mut().unwrap().headers_mut();
+        head.extend(self.headers);
+        head.entry("host").or_insert(HeaderValue::try_from(format!("localhost:{}", self.port)).unwrap());
+        head.insert("connection", HeaderValue::from_static("close"));
+        let (head, body) = sender.send_request(request.unwrap()).await.expect("an answer").into_parts();
+        let body = body.collect().await.expect("the whole answer").to_bytes();
+        connection.abort();
+        Answer { status: head.status.as_u16(), headers: head.headers, body }
+    }
+}
+
+fn chunks(body: &Bytes) -> UnsyncBoxBody<Bytes, Infallible> {
+    let pieces = body.chunks(CHUNK_BYTES).map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece))));
+    UnsyncBoxBody::new(StreamBody::new(stream::iter(pieces.collect::<Vec<_>>())))
+}
+
+pub(in crate::suite) struct Answer {
+    pub(in crate::suite) status: u16,
+    pub(in crate::suite) headers: HeaderMap,
+    pub(in crate::suite) body: Bytes,
+}
+
+impl Answer {
+    /// A header that is there once at most.
+    #[track_caller]
+    pub(in crate::suite) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let first = values.next().map(|value| value.to_str().unwrap());
+        assert!(values.next().is_none(), "{name} is there twice");
+        first
+    }
+
+    pub(in crate::suite) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The body, which must be JSON and say so.
+    #[track_caller]
+    pub(in crate::suite) fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.text());
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The body of a call that must have succeeded.
+    #[track_caller]
+    pub(in crate::suite) fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text());
+        self.json()
+    }
+
+    /// That this is exactly this refusal: status, name and message, and the headers that belong to the status.
+    #[track_caller]
+    pub(in crate::suite) fn assert_refused(&self, status: u16, name: &str, message: &str) {
+        let body = format!(r#"{{"error":"{name}","message":{}}}"#, Value::from(message));
+        assert_eq!((self.status, self.text()), (status, body.as_str()));
+        self.assert_error(status, name);
+    }
+
+    /// That this is a refusal of this status and name, whatever its message.
+    #[track_caller]
+    pub(in crate::suite) fn assert_error(&self, status: u16, name: &str) {
+        let body = self.json();
+        assert_eq!((self.status, body["error"].as_str()), (status, Some(name)), "{body}");
+        assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
+        assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
+        let challenge = (status == 401).then_some("Bearer realm=\"atcr-hold\"");
+        assert_eq!(self.header("www-authenticate"), challenge);
+        let later = self.header("retry-after").map(|seconds| seconds.parse::<u32>().unwrap() > 0);
+        assert_eq!(later, matches!(status, 429 | 503).then_some(true));
+    }
+}
+
+/// Sends these bytes on a connection of their own, and answers all that comes back until it ends.
+pub(in crate::suite) async fn raw(port: u16, bytes: impl AsRef<[u8]>) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    stream.write_all(bytes.as_ref()).await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+    read.expect("the end of the connection").unwrap();
+    answer
+}
