@@ -11,6 +11,7 @@ mod suite {
     mod blob_orders;
     mod blob_reads;
     mod blob_uploads;
+    mod commits;
     mod config;
     mod connection;
     mod daemon;
@@ -20,6 +21,7 @@ mod suite {
     mod hostile_blocks;
     mod key_file;
     mod object_contract;
+    mod repo_home;
     mod repository;
     mod resolver;
     mod resolver_memory;
