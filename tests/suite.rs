@@ -14,6 +14,7 @@ mod suite {
     mod commits;
     mod config;
     mod connection;
+    mod crew_reconcile;
     mod daemon;
     mod did_server;
     mod endpoints;
