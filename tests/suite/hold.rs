@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::did_server::DidServer;
 
 pub(super) use accounts::Account;
-pub(super) use client::{Answer, Call};
+pub(super) use client::{Answer, Call, raw};
 pub(super) use uploads::digest_of;
 
 /// The configuration of a hold that anyone may read.

@@ -106,6 +106,14 @@ impl Answer {
         first
     }
 
+    /// All headers but those that differ between two answers to the same call.
+    pub(in crate::suite) fn lasting_headers(&self) -> HeaderMap {
+        let mut headers = self.headers.clone();
+        headers.remove("date");
+        headers.remove("x-request-id");
+        headers
+    }
+
     pub(in crate::suite) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
