@@ -5,7 +5,6 @@ pub(super) mod consumer;
 pub(super) mod event;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 
 use atcr_hold::crew::{Crew, Declared, DeclaredMember};
 use atcr_hold::lexicon::Permission;
@@ -69,10 +68,6 @@ impl RepoHome {
         let pds = Pds::new(database.clone(), &url, key(KEY), CLOCK_ID);
         let crew = Crew::new(pds.clone(), mutable_crew);
         Self { directory, url, database, pds, crew }
-    }
-
-    pub(super) fn database_path(&self) -> PathBuf {
-        self.directory.path().join("hold.db")
     }
 
     pub(super) async fn head(&self) -> RepoHead {
