@@ -11,7 +11,10 @@ mod suite {
     mod blob_orders;
     mod blob_reads;
     mod blob_uploads;
+    mod commits;
+    mod config;
     mod connection;
+    mod crew_reconcile;
     mod daemon;
     mod did_server;
     mod endpoints;
@@ -19,6 +22,8 @@ mod suite {
     mod hostile_blocks;
     mod key_file;
     mod object_contract;
+    mod record_endpoints;
+    mod repo_home;
     mod repository;
     mod resolver;
     mod resolver_memory;

@@ -60,7 +60,9 @@ impl Loaded {
 
 /// Paths that follow from other options, so that `check-config` shows them too.
 fn fill_paths(raw: &mut Raw, environment: &Environment) {
-    let state = PathBuf::from(environment.get("STATE_DIRECTORY").unwrap_or(DEFAULT_STATE_DIR));
+    // systemd separates several directories by colons; the first is the one of the unit's own name.
+    let state = environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next());
+    let state = Path::new(state.unwrap_or(DEFAULT_STATE_DIR));
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let database = raw.database.path.get_or_insert_with(|| text(state.join("hold.db"))).clone();
     raw.database.key_path.get_or_insert_with(|| text(Path::new(&database).with_file_name("keys")));
@@ -91,7 +93,7 @@ impl Checker<'_> {
             relays: self.relays()?,
             plc_directory_url: self.plc_url()?,
             test_mode: raw.test_mode,
-            server_addr: raw.server.addr.clone(),
+            server_addr: self.server_addr()?,
             trusted_proxies: self.trusted_proxies()?,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
@@ -108,6 +110,15 @@ impl Checker<'_> {
     fn wrong(&self, option: &str, problem: &str) -> ConfigError {
         let origin = self.figment.find_metadata(option).map_or_else(|| "the configuration".into(), origin_name);
         ConfigError::option(option, &origin, problem)
+    }
+
+    fn server_addr(&self) -> Result<String, ConfigError> {
+        let addr = &self.raw.server.addr;
+        let is_path = addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/');
+        if is_path || addr.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+            return Ok(addr.clone());
+        }
+        Err(self.wrong("server.addr", "it must be like :8080, 127.0.0.1:8080 or unix:/run/atcr-hold.sock"))
     }
 
     fn plc_url(&self) -> Result<String, ConfigError> {
@@ -148,10 +159,11 @@ impl Checker<'_> {
                 let root = self.raw.storage.root_dir.as_deref();
                 self.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs").map(PathBuf::from)
             }
-            Some("s3") => {
-                Err(self
-                    .wrong("storage.driver", "this version stores blobs on a filesystem only: set it to filesystem"))
-            }
+            Some("s3") => Err(self.wrong(
+                // Without a driver it is the bucket that asks for S3.
+                if self.figment.contains("storage.driver") { "storage.driver" } else { "storage.s3.bucket" },
+                "this version stores blobs on a filesystem only: set storage.driver (STORAGE_DRIVER) to filesystem",
+            )),
             _ => Err(self.wrong("storage.driver", "it must be filesystem or s3")),
         }
     }

@@ -61,14 +61,15 @@ impl Environment {
 
     /// Reads a `.env` file; an absent one is empty.
     pub(super) fn of_file(path: &Path) -> Result<Self, ConfigError> {
+        let wrong = |e: dotenvy::Error| match e {
+            dotenvy::Error::Io(e) => ConfigError::file(path, &format!("it cannot be read: {e}")),
+            // The library's error would repeat the line, which may hold a secret.
+            _ => ConfigError::file(path, "it has a line that is not NAME=value"),
+        };
         match dotenvy::from_path_iter(path) {
-            Ok(lines) => {
-                let pairs: Result<_, _> = lines.collect();
-                // The library's error would repeat the line, which may hold a secret.
-                pairs.map(Self).map_err(|_| ConfigError::file(path, "it has a line that is not NAME=value"))
-            }
-            Err(dotenvy::Error::Io(e)) if e.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(_) => Err(ConfigError::file(path, "it cannot be read")),
+            Ok(lines) => lines.collect::<Result<_, _>>().map(Self).map_err(wrong),
+            Err(e) if e.not_found() => Ok(Self::default()),
+            Err(e) => Err(wrong(e)),
         }
     }
 
@@ -94,16 +95,22 @@ impl Environment {
 
     fn secret_from_file(&self, name: &str) -> Result<Option<String>, ConfigError> {
         if let Some(path) = self.get(&format!("{name}_FILE")) {
-            return match std::fs::read_to_string(path) {
-                Ok(text) => Ok(Some(text.trim_end().to_owned())),
-                Err(e) => Err(ConfigError::file(Path::new(path), &format!("{name}_FILE names it, but: {e}"))),
+            let wrong =
+                |problem: &str| ConfigError::file(Path::new(path), &format!("{name}_FILE names it, but {problem}"));
+            let text = std::fs::read_to_string(path).map_err(|e| wrong(&format!("it cannot be read: {e}")))?;
+            let text = text.trim_end();
+            return if text.is_empty() {
+                Err(wrong("it is empty: write the secret into it"))
+            } else {
+                Ok(Some(text.into()))
             };
         }
         let Some(directory) = self.get("CREDENTIALS_DIRECTORY") else { return Ok(None) };
-        match std::fs::read_to_string(Path::new(directory).join(name)) {
-            Ok(text) => Ok(Some(text.trim_end().to_owned())),
+        let path = Path::new(directory).join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(ConfigError::file(&Path::new(directory).join(name), &e.to_string())),
+            Err(e) => Err(ConfigError::file(&path, &format!("the credential cannot be read: {e}"))),
         }
     }
 }
@@ -119,9 +126,9 @@ pub(super) fn variable_of(option: &str) -> Option<&'static str> {
     NAMES.into_iter().find(|(_, path, _)| *path == option).map(|(name, ..)| name)
 }
 
-/// Whether an option's value must not be shown.
+/// Whether what stands in the place of an option must not be shown: it is a secret, or a table of some.
 pub(super) fn is_secret(option: &str) -> bool {
-    NAMES.into_iter().any(|(_, path, kind)| path == option && kind == Kind::Secret)
+    NAMES.into_iter().any(|(_, path, kind)| path.starts_with(option) && kind == Kind::Secret)
 }
 
 pub(super) struct Layer {

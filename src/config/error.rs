@@ -26,7 +26,12 @@ impl ConfigError {
 
     /// figment's first error, without the value where that is a secret.
     pub(super) fn from_figment(error: figment::Error) -> Self {
-        let option = error.path.join(".");
+        let mut path = error.path.clone();
+        if matches!(error.kind, Kind::UnknownField(..)) {
+            // Its own name, after that of its table.
+            path.pop();
+        }
+        let option = path.join(".");
         let origin = error.metadata.as_ref().map_or_else(|| "the configuration".to_owned(), origin_name);
         let problem = match &error.kind {
             Kind::UnknownField(field, _) => {
@@ -37,15 +42,27 @@ impl ConfigError {
                 format!("it must be {expected}")
             }
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+                let expected = expected.to_string().replace("a boolean", "true or false");
                 format!("it is {found}, but must be {expected}")
             }
-            Kind::Message(message) => {
-                message.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ")
-            }
+            Kind::Message(message) => without_excerpt(message),
             other => other.to_string(),
         };
         if option.is_empty() { Self(format!("{origin}: {problem}")) } else { Self::option(&option, &origin, &problem) }
     }
+}
+
+/// A TOML parser's message in one line, without the line of the file that it repeats: it may hold a secret.
+fn without_excerpt(message: &str) -> String {
+    let excerpt =
+        |line: &str| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|');
+    message
+        .lines()
+        .filter(|line| !excerpt(line))
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join(": ")
 }
 
 /// `public_url (HOLD_PUBLIC_URL)`

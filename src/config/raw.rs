@@ -59,24 +59,21 @@ pub(super) struct Storage {
     pub(super) driver: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) root_dir: Option<String>,
-    #[serde(default)]
     pub(super) s3: S3,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct S3 {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bucket: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) region: Option<String>,
+    pub(super) region: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) endpoint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access_key_id: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) secret_access_key: Option<Secret>,
-    #[serde(default)]
     pub(super) disable_presigned_urls: bool,
 }
 
@@ -127,6 +124,19 @@ impl Default for Raw {
             storage: Storage::default(),
             limits: Limits::default(),
             crew: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for S3 {
+    fn default() -> Self {
+        Self {
+            bucket: None,
+            region: "us-east-1".into(),
+            endpoint: None,
+            access_key_id: None,
+            secret_access_key: None,
+            disable_presigned_urls: false,
         }
     }
 }

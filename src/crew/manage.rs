@@ -100,7 +100,7 @@ fn check(change: CrewChange) -> Result<Checked, CrewError> {
     };
     let rkey = match (rkey, derived) {
         (Some(rkey), Some(derived)) if rkey != derived => {
-            return Err(CrewError::Invalid(format!("the key of this record is {derived}: one member has one record")));
+            return Err(CrewError::Invalid(format!("the key of this record must be {derived}")));
         }
         (Some(rkey), _) | (None, Some(rkey)) => rkey,
         (None, None) => return Err(invalid("rkey is required")),

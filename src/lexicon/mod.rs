@@ -16,4 +16,6 @@ pub use hold_methods::{
 };
 pub use permission::{Permission, PermissionSet};
 pub use records::{Captain, Crew, Profile, ROLE_MEMBER, ROLE_OWNER, SELF_KEY};
-pub use repo_methods::{ApplyWrites, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordResult, WriteOperation};
+pub use repo_methods::{
+    ApplyWrites, ApplyWritesOutput, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordResult, WriteOperation,
+};

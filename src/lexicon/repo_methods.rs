@@ -132,6 +132,16 @@ pub struct RecordResult {
     pub validation_status: Option<&'static str>,
 }
 
+/// Output of `applyWrites`.
+#[derive(Debug, Serialize)]
+pub struct ApplyWritesOutput {
+    /// The commit; absent when nothing changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitMeta>,
+    /// One for each write, in their order.
+    pub results: Vec<RecordResult>,
+}
+
 /// Tells a field that is `null` from one that is absent.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
     Option::<String>::deserialize(deserializer).map(Some)

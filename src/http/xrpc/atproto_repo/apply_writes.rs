@@ -10,7 +10,7 @@ use crate::http::error::Error;
 use crate::http::request::{JSON_BYTES, json};
 use crate::http::response;
 use crate::http::state::State;
-use crate::lexicon::{ApplyWrites, RecordResult, WriteOperation};
+use crate::lexicon::{ApplyWrites, ApplyWritesOutput, RecordResult, WriteOperation};
 use crate::pds::MAX_WRITES;
 
 const CREATED: &str = "com.atproto.repo.applyWrites#createResult";
@@ -35,8 +35,8 @@ pub(in crate::http) async fn handle(
         DELETED => RecordResult { kind: Some(kind), uri: None, cid: None, commit: None, validation_status: None },
         _ => written(Some(kind), Some(uri), cid, None),
     };
-    let results: Vec<_> = kinds.into_iter().zip(uris).zip(outcome.cids).map(result).collect();
-    Ok(response::json(&serde_json::json!({ "commit": commit, "results": results })))
+    let results = kinds.into_iter().zip(uris).zip(outcome.cids).map(result).collect();
+    Ok(response::json(&ApplyWritesOutput { commit, results }))
 }
 
 fn result_kind(write: &WriteOperation) -> &'static str {

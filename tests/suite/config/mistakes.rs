@@ -1,0 +1,120 @@
+//! Every mistake is one line that names the option, where the value came from, and the remedy.
+
+use std::path::Path;
+
+use atcr_hold::config::{Config, Environment};
+
+use super::{OWNER, Place, load, load_toml, with};
+
+/// The text of the mistake, which is one line and has every word of `expected`.
+fn check<T: std::fmt::Debug>(outcome: Result<T, String>, expected: &[&str]) {
+    let text = outcome.unwrap_err();
+    assert!(!text.contains('\n'), "one line: {text}");
+    for word in expected {
+        assert!(text.contains(word), "{word:?} is missing in: {text}");
+    }
+}
+
+#[test]
+fn what_is_required_is_asked_for_by_its_variable() {
+    check(load([("HOLD_PUBLIC_URL", "")]), &["public_url (HOLD_PUBLIC_URL) is not set", "https://hold.example.org"]);
+    check(load([("HOLD_OWNER", "")]), &["owner (HOLD_OWNER) is not set", "did:plc:"]);
+    check(load([("STORAGE_ROOT_DIR", "")]), &["storage.root_dir (STORAGE_ROOT_DIR) is not set", "/blobs"]);
+}
+
+#[test]
+fn values_of_the_environment_are_explained() {
+    for (name, value, expected) in [
+        ("HOLD_OWNER", "alice.example.org", &["owner (HOLD_OWNER)", "did:"][..]),
+        ("HOLD_OWNER", "did:key:zQ3sh", &["owner (HOLD_OWNER)", "did:plc and did:web"]),
+        ("HOLD_PUBLIC_URL", "hold.example.org", &["public_url (HOLD_PUBLIC_URL)", "https://hold.example.org"]),
+        ("HOLD_PUBLIC_URL", "http://hold.example.org", &["HOLD_PUBLIC_URL", "https://"]),
+        ("HOLD_PUBLIC_URL", "https://hold.example.org:8443", &["HOLD_PUBLIC_URL", "serve it on 443"]),
+        ("HOLD_PUBLIC_URL", "https://hold.example.org/path", &["HOLD_PUBLIC_URL", "without path"]),
+        ("HOLD_PUBLIC", "maybe", &["public (HOLD_PUBLIC)", "maybe", "true or false"]),
+        ("HOLD_ALLOW_ALL_CREW", "2", &["allow_all_crew (HOLD_ALLOW_ALL_CREW)", "true or false"]),
+        ("TEST_MODE", "t", &["test_mode (TEST_MODE)", "true or false"]),
+        (
+            "DISABLE_PRESIGNED_URLS",
+            "never",
+            &["storage.s3.disable_presigned_urls (DISABLE_PRESIGNED_URLS)", "true or false"],
+        ),
+        ("HOLD_SERVER_ADDR", "8080", &["server.addr (HOLD_SERVER_ADDR)", ":8080"]),
+        ("HOLD_SERVER_ADDR", ":99999", &["server.addr (HOLD_SERVER_ADDR)", ":8080"]),
+        ("HOLD_PLC_DIRECTORY_URL", "plc.directory", &["identity.plc_url (HOLD_PLC_DIRECTORY_URL)", "URL"]),
+        ("HOLD_PLC_DIRECTORY_URL", "http://plc.example.org", &["HOLD_PLC_DIRECTORY_URL", "https://", "test_mode"]),
+        ("HOLD_RELAYS", "bsky.network,wss://x.example.org/", &["relays (HOLD_RELAYS)", "bsky.network"]),
+        ("STORAGE_DRIVER", "azure", &["storage.driver (STORAGE_DRIVER)", "filesystem or s3"]),
+        ("STORAGE_DRIVER", "s3", &["storage.driver (STORAGE_DRIVER)", "set storage.driver", "filesystem"]),
+        ("S3_BUCKET", "layers", &["storage.s3.bucket (S3_BUCKET)", "set storage.driver", "filesystem"]),
+    ] {
+        let outcome = load([(name, value)]);
+        check(outcome.clone(), expected);
+        check(outcome, &["(from the environment)"]);
+    }
+}
+
+#[test]
+fn values_of_dotenv_are_named_as_its() {
+    let place = Place::new();
+    place.file(".env", "HOLD_OWNER=nobody\n");
+    let environment = [("HOLD_PUBLIC_URL", "https://hold.example.org"), ("STORAGE_ROOT_DIR", "/srv")];
+    check(place.load(environment), &["owner (HOLD_OWNER)", "(from .env)"]);
+    let path = place.file(".env", "HOLD_OWNER=did:plc:x\nthis is no assignment hunter2\n");
+    let outcome = place.load(environment);
+    check(outcome.clone(), &[&path, "NAME=value"]);
+    assert!(!outcome.unwrap_err().contains("hunter2"));
+}
+
+#[test]
+fn values_of_the_file_are_named_as_its() {
+    const CREW: &str = "[crew.'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa']\npermissions = ['blob:read']\n";
+    for (toml, expected) in [
+        ("publik = true", &["\"publik\"", "spelling"][..]),
+        ("[server]\nport = 1", &["\"port\"", "[server]", "spelling"]),
+        ("[storage.s3]\nbuckett = 'x'", &["\"buckett\"", "[storage.s3]"]),
+        ("[limits]\nconnection = 1", &["\"connection\"", "[limits]"]),
+        ("public = 'perhaps'", &["public (HOLD_PUBLIC)", "true or false"]),
+        ("region = 5", &["region", "string"]),
+        ("relays = 'bsky.network'", &["relays (HOLD_RELAYS)", "sequence"]),
+        ("limits.connections = 'many'", &["limits.connections"]),
+        ("limits.connections = 0", &["limits.connections", "greater than 0"]),
+        ("limits.connections = -1", &["limits.connections"]),
+        ("limits.stale_upload_s = 60", &["limits.stale_upload_s", "at least 3600"]),
+        ("server.trusted_proxies = ['nginx']", &["server.trusted_proxies", "127.0.0.1"]),
+        ("crew = ['did:plc:x']", &["crew", "map"]),
+        (&CREW.replace("blob:read", "blob:delete"), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "blob:delete", "crew:admin"]),
+        (&CREW.replace("'blob:read'", ""), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "no permissions", "remove"]),
+        (&CREW.replace("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "alice"), &["crew.\"alice\"", "did:"]),
+        (
+            &CREW.replace("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "did:key:z"),
+            &["crew.\"did:key:z\"", "did:plc and did:web"],
+        ),
+        (&CREW.replace("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", OWNER), &[OWNER, "the owner is always a member", "remove"]),
+        (&format!("{CREW}role = 'owner'"), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "only the owner", "another word"]),
+        (&format!("{CREW}permission = []"), &["\"permission\"", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "spelling"]),
+        (&format!("{CREW}role = 5"), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "role", "string"]),
+        ("public = true\npublic = false", &["duplicate", "line 2"]),
+        ("public = ", &["line 1"]),
+    ] {
+        let outcome = load_toml(toml);
+        check(outcome.clone(), expected);
+        check(outcome, &["hold.toml"]);
+    }
+}
+
+#[test]
+fn a_missing_file_is_a_mistake_and_a_missing_dotenv_is_none() {
+    let load = |file| Config::load(file, Path::new("/nonexistent/.env"), &with([])).map_err(|e| e.to_string());
+    check(load(Some(Path::new("/nonexistent/hold.toml"))), &["/nonexistent/hold.toml", "--config", "no such file"]);
+    assert!(load(None).is_ok());
+    let directory = tempfile::tempdir().unwrap();
+    let outcome = Config::load(None, directory.path(), &with([])).map_err(|e| e.to_string());
+    check(outcome, &[directory.path().to_str().unwrap(), "cannot be read"]);
+}
+
+#[test]
+fn nothing_at_all_is_explained_too() {
+    let outcome = Config::load(None, Path::new("/nonexistent/.env"), &Environment::from([]));
+    check(outcome.map_err(|e| e.to_string()), &["HOLD_PUBLIC_URL"]);
+}

@@ -1,0 +1,72 @@
+//! Configuration: its layers, every mistake with its explanation, secrets, and what `check-config` prints.
+
+mod layers;
+mod mistakes;
+mod secrets;
+mod show;
+
+use std::path::{Path, PathBuf};
+
+use atcr_hold::config::{Config, Environment};
+use tempfile::TempDir;
+
+const OWNER: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+
+/// A directory with the file layers, as an operator would have it.
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes a file and answers its path as text.
+    fn file(&self, name: &str, text: &str) -> String {
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// Loads with `hold.toml` and `.env` where they were written.
+    fn load<const N: usize>(&self, environment: [(&str, &str); N]) -> Result<Config, String> {
+        let toml = self.path("hold.toml");
+        let toml = toml.is_file().then_some(toml);
+        Config::load(toml.as_deref(), &self.path(".env"), &Environment::from(environment)).map_err(|e| e.to_string())
+    }
+
+    fn show<const N: usize>(&self, environment: [(&str, &str); N]) -> String {
+        let toml = self.path("hold.toml");
+        let toml = toml.is_file().then_some(toml);
+        Config::show(toml.as_deref(), &self.path(".env"), &Environment::from(environment)).unwrap()
+    }
+}
+
+/// The three variables that a hold needs, and `more`.
+fn with<'v, const N: usize>(more: [(&'v str, &'v str); N]) -> Environment {
+    let mut all = vec![
+        ("HOLD_PUBLIC_URL", "https://hold.example.org"),
+        ("HOLD_OWNER", OWNER),
+        ("STORAGE_ROOT_DIR", "/srv/blobs"),
+    ];
+    // A later variable takes the place of an earlier one, so that a test can unset one by an empty value.
+    all.extend(more);
+    let all: [(&str, &str); 24] = std::array::from_fn(|n| all.get(n).copied().unwrap_or(("UNRELATED", "1")));
+    Environment::from(all)
+}
+
+/// What only the environment comes to.
+fn load<const N: usize>(more: [(&str, &str); N]) -> Result<Config, String> {
+    Config::load(None, Path::new("/nonexistent/.env"), &with(more)).map_err(|e| e.to_string())
+}
+
+/// What the least environment and this file come to.
+fn load_toml(text: &str) -> Result<Config, String> {
+    let place = Place::new();
+    let path = place.file("hold.toml", text);
+    Config::load(Some(Path::new(&path)), &place.path(".env"), &with([])).map_err(|e| e.to_string())
+}
