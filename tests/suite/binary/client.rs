@@ -109,7 +109,7 @@ impl Client {
 
     /// The path and query of a part's signed URL.
     pub(super) fn part_target(&self, upload: &str, number: u32) -> String {
-        path_of(&self.try_part_target(upload, number).unwrap().text("url"))
+        path_of(&self.try_part_target(upload, number).unwrap())
     }
 
     /// Sends a part by its signed URL, without a token.
@@ -147,7 +147,7 @@ impl Client {
             return None;
         }
         assert_eq!(answer.outcome(), (200, String::new()));
-        let blob = Self { token: None, ..self.clone() }.get(&path_of(&answer.text("url")));
+        let blob = Self { token: None, ..self.clone() }.get(&path_of(&answer));
         assert_eq!(blob.status, 200);
         Some(blob.body)
     }
@@ -205,6 +205,8 @@ fn chunked(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-fn path_of(url: &str) -> String {
+/// The path and query of the `url` that was answered.
+pub(super) fn path_of(answer: &Answer) -> String {
+    let url = answer.text("url");
     url.strip_prefix("http://localhost:8080").unwrap_or_else(|| panic!("not a URL of this hold: {url}")).to_owned()
 }
