@@ -1,6 +1,7 @@
 //! Who writes while the daemon is killed, and remembers what was acknowledged.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 
@@ -39,9 +40,11 @@ impl Uploader {
         self.open.as_ref().map(|open| open.id.as_str())
     }
 
-    /// Works until the daemon is gone.
-    pub(super) fn work(&mut self, client: &Client) {
-        while self.step(client).is_ok() {}
+    /// Works until the daemon is gone, and counts what was answered.
+    pub(super) fn work(&mut self, client: &Client, answered: &AtomicU64) {
+        while self.step(client).is_ok() {
+            answered.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Finishes what is open.
@@ -89,8 +92,8 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// Works until the daemon is gone.
-    pub(super) fn work(&mut self, client: &Client) {
+    /// Works until the daemon is gone, and counts what was answered.
+    pub(super) fn work(&mut self, client: &Client, answered: &AtomicU64) {
         loop {
             self.tried += 1;
             let member = plc(1_000 + self.tried);
@@ -105,6 +108,7 @@ impl Members {
             let Ok(answer) = client.try_call("com.atproto.repo.createRecord", &input) else { return };
             let uri = succeeded(answer).text("uri");
             self.acknowledged.push(uri.rsplit('/').next().unwrap().to_owned());
+            answered.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
