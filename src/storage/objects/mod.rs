@@ -18,7 +18,7 @@ use object_store::{GetResultPayload, ObjectStoreExt as _};
 use super::StorageError;
 
 pub use object::Object;
-pub use staging::{StagedFile, Staging};
+pub use staging::{StagedFile, Staging, SyncError};
 
 /// The objects under a directory; cheap to clone.
 #[derive(Clone)]
