@@ -88,6 +88,7 @@ fn serve(config: Config) -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
+        daemon::signals::survive_file_size_limit().map_err(app::StartError::Listen)?;
         let shutdown = daemon::signals::shutdown().map_err(app::StartError::Listen)?;
         app::run(config, listeners, shutdown).await
     });

@@ -32,8 +32,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    // First, so that a start without its storage makes no database and no key.
+    blobs::check_root(&config.storage_root)?;
     let database = Database::open(&config.database_path)?;
-    let state = Arc::new(open(&config, &database).await?);
+    let state = open(&config, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let state = Arc::new(state);
     let addresses: Vec<_> = listeners.iter().map(Listener::describe).collect();
     tracing::info!(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
@@ -41,7 +44,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     );
     daemon::notify::ready(&format!("serving {} on {}", config.public_url, addresses.join(", ")));
 
-    let beside = [tokio::spawn(sweep(Arc::clone(&state))), tokio::spawn(announce_end(shutdown.clone()))];
+    let sweeper = tokio::spawn(sweep(Arc::clone(&state)));
     let limits = connection::Limits::default();
     let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
         let state = Arc::clone(&state);
@@ -56,7 +59,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
         served = serving => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
-    beside.iter().for_each(tokio::task::JoinHandle::abort);
+    sweeper.abort();
     let served = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
@@ -134,12 +137,6 @@ async fn sweep(state: Arc<State>) {
             Err(error) => tracing::warn!(%error, "stale uploads could not be swept"),
         }
     }
-}
-
-/// Tells the service manager that what still runs is only being finished.
-async fn announce_end(shutdown: CancellationToken) {
-    shutdown.cancelled().await;
-    daemon::notify::stopping();
 }
 
 /// Microseconds since 1970: the clock of the whole program.

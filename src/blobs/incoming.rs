@@ -140,6 +140,17 @@ impl Incoming {
         }
     }
 
+    /// The part with the outcome of a step; after a failure its bytes are taken back before anybody is answered.
+    pub(super) fn or_discard<T, E>(self, outcome: Result<T, E>) -> Result<(Self, T), E> {
+        match outcome {
+            Ok(value) => Ok((self, value)),
+            Err(error) => {
+                self.discard();
+                Err(error)
+            }
+        }
+    }
+
     /// A row claims the bytes now, or may claim them.
     pub(super) fn keep(mut self) {
         self.tentative.kept = true;

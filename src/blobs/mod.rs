@@ -23,7 +23,7 @@ mod upload_part;
 
 use std::error::Error as _;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -77,6 +77,19 @@ impl Default for Limits {
             reserve_bytes: 64 << 20,
         }
     }
+}
+
+/// Checks that the storage directory is there, without touching it.
+///
+/// # Errors
+/// [`OpenError::Root`].
+pub fn check_root(root: &Path) -> Result<(), OpenError> {
+    let reason = match std::fs::metadata(root) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => "it is not a directory".into(),
+        Err(error) => error.to_string(),
+    };
+    Err(OpenError::Root { path: root.to_owned(), reason })
 }
 
 /// The room; cheap to clone. One process has one of it a storage directory: the database's lock sees to that.

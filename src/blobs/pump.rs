@@ -211,10 +211,10 @@ impl Pump<'_> {
         let mut part = self.idle().await?;
         self.write_back_early(&part).await?;
         self.hand = Some(Hand::Writing(tokio::task::spawn_blocking(move || {
-            part.write(&batch.frames)?;
+            let written = part.write(&batch.frames);
             // The batch's memory and its permit go before the part comes back.
             drop(batch);
-            Ok(part)
+            part.or_discard(written).map(|(part, ())| part)
         })));
         Ok(())
     }
