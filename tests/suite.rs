@@ -3,6 +3,7 @@
 // A helper outside `#[test]` fails its test like the test itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(test)]
 mod suite {
     mod authenticator;
     mod blob_crashes;

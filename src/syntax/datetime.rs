@@ -37,3 +37,15 @@ impl Datetime {
         Self(time.to_rfc3339_opts(SecondsFormat::Millis, true).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Datetime;
+
+    #[test]
+    fn the_first_year_is_0_whatever_the_zone() {
+        assert!(Datetime::parse("0000-01-01T00:00:00.000Z").is_ok());
+        assert!(Datetime::parse("0000-01-01T01:00:00+01:00").is_ok());
+        assert!(Datetime::parse("0000-01-01T00:00:00+01:00").is_err());
+    }
+}

@@ -32,3 +32,17 @@ fn check(text: &str) -> Result<(), &'static str> {
         && !name.starts_with(|c: char| c.is_ascii_digit());
     if name_ok { Ok(()) } else { Err("the name is 1 to 63 letters and digits and begins with a letter") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Nsid;
+
+    #[test]
+    fn only_the_whole_is_bounded_and_each_segment() {
+        let long = |middles| format!("com.{}foo", "middle.".repeat(middles));
+        assert!(Nsid::parse(&long(44)).is_ok());
+        assert!(Nsid::parse(&long(45)).is_err());
+        assert!(Nsid::parse(&format!("com.{}.foo", "a".repeat(63))).is_ok());
+        assert!(Nsid::parse(&format!("com.{}.foo", "a".repeat(64))).is_err());
+    }
+}

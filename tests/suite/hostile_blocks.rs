@@ -149,10 +149,18 @@ fn misplaced_nodes_are_refused() {
         let store: HashMap<_, _> = root(&below).into_iter().collect();
         assert!(matches!(mst::get(&store, cid, &between[0]), Err(RepoError::InvalidNode { .. })), "{name}");
     }
+    // Below a node without keys, the keys further up still say where a node lies.
+    let late_key = keys_of_height(0).find(|key| *key > high[1]).unwrap();
+    let late = node(None, vec![entry(0, &late_key, None)]);
+    for (name, below) in [("before", &bottom), ("after", &late)] {
+        let bridge = node(Some(below.0), vec![]);
+        let [top, _] = root(&bridge);
+        let nodes = [top, bridge, below.clone()];
+        assert!(matches!(walk(&nodes), Err(RepoError::InvalidNode { .. })), "a key {name} its place");
+        let got = mst::get(&nodes.iter().cloned().collect::<HashMap<_, _>>(), nodes[0].0, &between[0]);
+        assert!(matches!(got, Err(RepoError::InvalidNode { .. })), "a key {name} its place");
+    }
     let early_bridge = node(Some(bottom.0), vec![]);
-    let [(cid, bytes), _] = root(&early_bridge);
-    let nodes = [(cid, bytes), early_bridge.clone(), bottom.clone()];
-    assert!(matches!(walk(&nodes), Err(RepoError::InvalidNode { .. })), "a key before its place, below a bridge");
     assert!(matches!(walk(&[early_bridge, bottom]), Err(RepoError::InvalidNode { .. })), "a root without keys");
 }
 

@@ -60,6 +60,11 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
         self.io
     }
 
+    /// Whether nothing of a request is left unread, as far as is known.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.held.is_empty() && matches!(self.stage, Stage::Head { .. } | Stage::Ended)
+    }
+
     fn hand_on(&mut self, buf: &mut ReadBuf<'_>) {
         let count = self.passable.min(buf.remaining());
         buf.put_slice(&self.held[..count]);

@@ -17,6 +17,9 @@ pub struct Limits {
     pub pace_min_bytes: u64,
     /// How long a connection is read on after its last answer, so that the answer is not lost to a reset.
     pub linger_time: Duration,
+    /// The same when nothing of a request was left unread: then only a pipelined request can be under way, and a
+    /// restart should not wait for clients that keep idle connections.
+    pub linger_at_rest_time: Duration,
     /// How many bytes are discarded meanwhile.
     pub linger_bytes: u64,
     /// The most that hyper buffers each way, and the size of the pieces a body comes in. At least 8,192.
@@ -35,6 +38,7 @@ impl Default for Limits {
             pace_window: Duration::from_secs(60),
             pace_min_bytes: 60 * 1024,
             linger_time: Duration::from_secs(5),
+            linger_at_rest_time: Duration::from_millis(100),
             linger_bytes: 64 * 1024 * 1024,
             // 256 uploads × (32 KiB in hyper + 32 KiB with the handler) = 16 MiB.
             buffer_bytes: 32 * 1024,

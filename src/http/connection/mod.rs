@@ -89,7 +89,6 @@ where
         .header_read_timeout(None)
         // A peer may close its sending half and still wait for the answer.
         .half_close(true)
-        .max_headers(MAX_HEADERS)
         .max_buf_size(limits.buffer_bytes)
         .serve_connection(TokioIo::new(guard), service);
     let ended = tokio::select! {
@@ -106,7 +105,7 @@ where
     };
     match outcome {
         Err(error) if !error.is_parse() => tracing::debug!(%error, "connection broke off"),
-        _ => linger(connection.into_parts().io.into_inner().into_inner(), &limits).await,
+        _ => linger(connection.into_parts().io.into_inner(), &limits).await,
     }
 }
 
@@ -135,7 +134,9 @@ fn panicked() -> Response {
 
 /// Closes without losing the last answer: bytes that arrive at a closed socket would make the kernel reset the
 /// connection, and the peer might never read what was sent before. RFC 9112, section 9.6.
-async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, limits: &Limits) {
+async fn linger(guard: HeadGuard<impl AsyncRead + AsyncWrite + Unpin>, limits: &Limits) {
+    let time = if guard.is_at_rest() { limits.linger_at_rest_time } else { limits.linger_time };
+    let mut io = guard.into_inner();
     let discard = async {
         io.shutdown().await?;
         let mut scratch = vec![0; 16 * 1024];
@@ -149,5 +150,5 @@ async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, limits: &Limits) {
         std::io::Result::Ok(())
     };
     // Time-out and error mean the same: the peer had its chance.
-    let _ = tokio::time::timeout(limits.linger_time, discard).await;
+    let _ = tokio::time::timeout(time, discard).await;
 }

@@ -117,6 +117,7 @@ async fn unusual_but_well_formed_heads_are_accepted() {
         "\r\nGET / HTTP/1.1\r\nHost: a\r\nX:\r\nY: \u{e9}\t\"b\"\r\n\r\n",
         "BREW / HTTP/1.1\r\nHost: a\r\nContent-Length:  00 \t\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n",
         "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
     ];
     for head in heads {

@@ -46,7 +46,7 @@ async fn silent_connections_are_closed_without_an_answer() {
 
 #[tokio::test]
 async fn a_long_answer_is_not_silence() {
-    let mut wire = Wire::with(Limits { idle_time: SOON, head_time: SOON, ..Limits::default() }).await;
+    let mut wire = Wire::with(Limits { idle_time: SOON, ..Limits::default() }).await;
     wire.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
     tokio::time::sleep(3 * SOON).await;
     wire.stage.release.notify_one();
@@ -95,5 +95,15 @@ async fn reading_on_after_the_last_answer_ends() {
     wire.send("PUT /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n").await;
     assert_eq!(wire.receive().await.status, 413);
     // The peer neither sends nor closes.
+    wire.served.await.unwrap();
+}
+
+#[tokio::test]
+async fn draining_does_not_wait_for_idle_clients() {
+    // Longer than any test run: lingering for what was left unread would be noticed.
+    let mut wire = Wire::with(Limits { linger_time: Duration::from_secs(100_000), ..Limits::default() }).await;
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(wire.receive().await.status, 200);
+    wire.drain.cancel();
     wire.served.await.unwrap();
 }
