@@ -21,6 +21,7 @@ mod read;
 mod sweep;
 mod upload_part;
 
+use std::error::Error as _;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -97,7 +98,9 @@ impl Blobs {
     /// [`OpenError`] says what an operator can do.
     pub async fn open(settings: Settings, db: Database) -> Result<Self, OpenError> {
         let Settings { root, limits } = settings;
-        let unusable = |e: StorageError| OpenError::Root { path: root.clone(), reason: e.to_string() };
+        // Only the system's own words: the line around them says the rest.
+        let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
+        let unusable = |e: StorageError| OpenError::Root { path: root.clone(), reason: reason(&e) };
         let blobs = Self {
             db,
             objects: Objects::open(&root).map_err(unusable)?,

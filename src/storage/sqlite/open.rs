@@ -65,6 +65,7 @@ pub(super) struct Opened {
 
 pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let lock = lock(path)?;
+    make_private(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|e| damaged(path, &e))?;
     demand(&connection, path, "journal_mode", "WAL", "wal")?;
@@ -86,14 +87,31 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
 
 fn lock(path: &Path) -> Result<File, OpenError> {
     let lock_path = path.with_added_extension("lock");
-    let unreachable = |e: std::io::Error| OpenError::Unreachable { path: path.to_owned(), reason: e.to_string() };
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock_path).map_err(unreachable)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(lock_path)
+        .map_err(|e| unreachable(path, &e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(e)) => Err(unreachable(e)),
+        Err(TryLockError::Error(e)) => Err(unreachable(path, &e)),
     }
+}
+
+/// SQLite would make the file readable by everyone; its log and index files take over the mode of the file.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(unreachable(path, &e)),
+        _ => Ok(()),
+    }
+}
+
+fn unreachable(path: &Path, error: &std::io::Error) -> OpenError {
+    OpenError::Unreachable { path: path.to_owned(), reason: error.to_string() }
 }
 
 fn demand(
