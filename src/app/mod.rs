@@ -41,7 +41,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     );
     daemon::notify::ready(&format!("serving {} on {}", config.public_url, addresses.join(", ")));
 
-    let sweeper = tokio::spawn(sweep(Arc::clone(&state)));
+    let beside = [tokio::spawn(sweep(Arc::clone(&state))), tokio::spawn(announce_end(shutdown.clone()))];
     let limits = connection::Limits::default();
     let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
         let state = Arc::clone(&state);
@@ -56,9 +56,8 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
         served = serving => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
-    sweeper.abort();
+    beside.iter().for_each(tokio::task::JoinHandle::abort);
     let served = outcome?;
-    daemon::notify::stopping();
     tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
 }
@@ -135,6 +134,12 @@ async fn sweep(state: Arc<State>) {
             Err(error) => tracing::warn!(%error, "stale uploads could not be swept"),
         }
     }
+}
+
+/// Tells the service manager that what still runs is only being finished.
+async fn announce_end(shutdown: CancellationToken) {
+    shutdown.cancelled().await;
+    daemon::notify::stopping();
 }
 
 /// Microseconds since 1970: the clock of the whole program.
