@@ -17,8 +17,8 @@ use crate::storage::objects::{Staging, SyncError};
 use super::incoming::Incoming;
 use super::{BlobError, Blobs, BodyError, Limits};
 
-/// Batches in memory at once, of all uploads: 16 × 256 KiB = 4 MiB.
-pub(super) const WRITERS: usize = 16;
+/// Batches in memory at once, of all uploads: 8 × 256 KiB = 2 MiB.
+pub(super) const WRITERS: usize = 8;
 const BATCH_BYTES: u64 = 256 * 1024;
 /// Frames a batch: a client that sends single bytes must not fill memory with their handles.
 const BATCH_FRAMES: usize = 64;
