@@ -23,6 +23,7 @@ mod suite {
     mod hostile_blocks;
     mod key_file;
     mod object_contract;
+    mod real_accounts;
     mod record_endpoints;
     mod repo_home;
     mod repository;

@@ -103,6 +103,8 @@ impl<'a> ServiceToken<'a> {
         };
         let signed = &token[..header.len() + 1 + payload.len()];
         let header = object(header)?;
+        // First, for tokens of another type have other claims.
+        check_type(&header)?;
         let claims = Claims::read(&object(payload)?)?;
         let algorithm = check_header(&header, &claims.issuer)?;
         let signature =
@@ -161,13 +163,17 @@ impl Claims {
     }
 }
 
+fn check_type(header: &Map<String, Value>) -> Result<(), TokenError> {
+    match text(header, "typ")? {
+        Some(kind) if !kind.eq_ignore_ascii_case("JWT") => Err(TokenError::Type),
+        _ => Ok(()),
+    }
+}
+
 /// The algorithm of an acceptable header.
 fn check_header(header: &Map<String, Value>, issuer: &Did) -> Result<&'static str, TokenError> {
     if REFUSED_HEADERS.iter().any(|name| header.contains_key(*name)) {
         return Err(TokenError::Malformed("its header names a key or an extension"));
-    }
-    if text(header, "typ")?.is_some_and(|kind| !kind.eq_ignore_ascii_case("JWT")) {
-        return Err(TokenError::Type);
     }
     if let Some(key_id) = text(header, "kid")?
         && key_id.strip_prefix(issuer.as_str()).unwrap_or(key_id) != "#atproto"

@@ -169,6 +169,12 @@ fn every_bad_header_has_its_name() {
 }
 
 #[test]
+fn a_session_token_is_of_another_type_though_it_lacks_claims() {
+    let claims = with(claims(), &json!({ "iss": null, "lxm": null, "scope": "com.atproto.access" }));
+    assert_eq!(name(&signed(&with(header(), &json!({ "typ": "at+jwt" })), &claims)), "BadJwtType");
+}
+
+#[test]
 fn every_other_form_is_refused() {
     let good = signed(&header(), &claims());
     let [head, body, signature] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
