@@ -21,11 +21,13 @@ pub use open::OpenError;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 
-/// A handle on the open database; cheap to clone. The file stays locked until the last one is gone.
+/// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log goes into the
+/// file, and the lock is free.
 #[derive(Clone)]
 pub struct Database {
-    writer: writer::Writer,
+    // Before the writer, whose connection closes last: only it may end the write-ahead log.
     readers: readers::Readers,
+    writer: writer::Writer,
 }
 
 impl Database {

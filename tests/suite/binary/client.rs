@@ -168,9 +168,10 @@ pub(super) fn receive(stream: &mut Box<dyn Stream>) -> io::Result<Answer> {
     let mut piece = vec![0; 64 * 1024];
     loop {
         let count = match stream.read(&mut piece) {
-            // What was read before a reset still counts.
             Ok(0) => break,
             Ok(count) => count,
+            // A child ended somewhere in this process, and a read with a time limit is not taken up again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
         };
         bytes.extend_from_slice(&piece[..count]);

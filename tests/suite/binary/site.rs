@@ -115,15 +115,11 @@ impl Site {
         Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
     }
 
-    /// Everything below the directory: mode and content, but not what SQLite and the lock keep beside an open
-    /// database, which come and go without meaning.
+    /// Everything below the directory: mode and content, but not the lock's own file, which means nothing.
     pub(super) fn snapshot(&self) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
         let mut found = BTreeMap::new();
         collect(self.directory.path(), &mut found);
-        found.retain(|path, _| {
-            let name = path.file_name().unwrap().to_str().unwrap();
-            !["-wal", "-shm", ".lock"].iter().any(|end| name.ends_with(end))
-        });
+        found.remove(&self.path("hold.db.lock"));
         found
     }
 }

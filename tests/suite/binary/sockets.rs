@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 
 use super::client::receive;
-use super::process::{Daemon, PATIENCE, eventually};
+use super::process::{Daemon, eventually};
 use super::site::Site;
 use crate::suite::blob_hold::content;
 
@@ -84,7 +84,6 @@ fn a_socket_file_is_served() {
 fn a_part_in_flight_is_finished_before_the_end() {
     let mut site = Site::new();
     let manager = UnixDatagram::bind(site.path("notify.sock")).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
     let told = || {
         let mut message = [0; 1024];
         let count = manager.recv(&mut message).unwrap();
