@@ -255,11 +255,15 @@ impl From<BlobError> for Error {
 impl From<BodyError> for Error {
     fn from(error: BodyError) -> Self {
         match error {
-            BodyError::TimedOut => Self::new(StatusCode::REQUEST_TIMEOUT, name::REQUEST_TIMEOUT, error.to_string()),
+            BodyError::TimedOut => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, name::REQUEST_TIMEOUT, BlobError::from(error).to_string())
+            }
             BodyError::TooLarge => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, "the body is too large")
             }
-            BodyError::Disconnected | BodyError::WrongLength | BodyError::Malformed => Self::invalid(error.to_string()),
+            BodyError::Disconnected | BodyError::WrongLength | BodyError::Malformed => {
+                Self::invalid(BlobError::from(error).to_string())
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use atcr_hold::app::{self, StartError};
 use atcr_hold::config::{Config, Environment};
-use atcr_hold::daemon::Listener;
+use atcr_hold::daemon::{Listener, listeners};
 use atcr_hold::storage::sqlite::OpenError;
 use atcr_hold::syntax::Digest;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::did_server::DidServer;
 
 pub(super) use accounts::Account;
-pub(super) use client::{Answer, Call, raw};
+pub(super) use client::{Answer, Call, raw, raw_unix};
 pub(super) use uploads::digest_of;
 
 /// The configuration of a hold that anyone may read.
@@ -99,8 +99,9 @@ impl Hold {
     pub(super) async fn run(&mut self, toml: &str) {
         loop {
             let shutdown = CancellationToken::new();
-            let listener = Listener::Tcp(self.socket.try_clone().unwrap());
-            let mut ended = tokio::spawn(app::run(self.config(toml), vec![listener], shutdown.clone()));
+            let tcp = Listener::Tcp(self.socket.try_clone().unwrap());
+            let unix = listeners::bind(self.socket_file().to_str().unwrap()).unwrap();
+            let mut ended = tokio::spawn(app::run(self.config(toml), vec![tcp, unix], shutdown.clone()));
             tokio::select! {
                 outcome = &mut ended => match outcome.unwrap() {
                     // The database thread of the hold before is still ending.
@@ -144,6 +145,11 @@ impl Hold {
         self.directory.path().to_owned()
     }
 
+    /// Where the hold listens too, as for a reverse proxy of this machine.
+    pub(super) fn socket_file(&self) -> PathBuf {
+        self.root().join("hold.sock")
+    }
+
     /// Where the file of a blob is.
     pub(super) fn blob_file(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
@@ -156,6 +162,11 @@ impl Hold {
 
     pub(super) fn did(&self) -> String {
         format!("did:web:localhost%3A{}", self.port)
+    }
+
+    /// The DID as a query parameter.
+    pub(super) fn did_in_query(&self) -> String {
+        self.did().replace('%', "%25")
     }
 
     /// What a token of `account` says when the registry asked its PDS for it just now.

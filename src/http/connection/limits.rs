@@ -15,6 +15,8 @@ pub struct Limits {
     pub pace_window: Duration,
     /// Bytes that must move in each [`Self::pace_window`] of waiting.
     pub pace_min_bytes: u64,
+    /// How long a connection that has brought no request yet may still bring its first when draining begins.
+    pub drain_first_time: Duration,
     /// How long a connection is read on after its last answer, so that the answer is not lost to a reset.
     pub linger_time: Duration,
     /// The same when nothing of a request was left unread: then only a pipelined request can be under way, and a
@@ -37,6 +39,8 @@ impl Default for Limits {
             // 50 KiB on slow links, so the judgement is about right where it matters.
             pace_window: Duration::from_secs(60),
             pace_min_bytes: 60 * 1024,
+            // Whoever connects sends at once; a restart waits no longer for connections made in advance.
+            drain_first_time: Duration::from_millis(250),
             linger_time: Duration::from_secs(5),
             linger_at_rest_time: Duration::from_millis(100),
             linger_bytes: 64 * 1024 * 1024,

@@ -28,6 +28,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::head_guard::HeadGuard;
@@ -65,8 +66,8 @@ pub type Response = http::Response<ResponseBody>;
 
 /// Speaks HTTP on `io` until the peer, an error, a limit or `drain` ends it; `io` is closed then.
 ///
-/// Once `drain` is cancelled, the request in flight is finished and answered, and no other is taken.
-/// A handler that panics is answered for with 500.
+/// Once `drain` is cancelled, the request in flight is finished and answered; no other is taken but the first one of
+/// a new connection. A handler that panics is answered for with 500.
 pub async fn serve<I, H, F>(io: I, peer: Peer, limits: Limits, handler: H, drain: CancellationToken)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -76,12 +77,22 @@ where
     let refusal = Arc::new(OnceLock::new());
     let guard = HeadGuard::new(Paced::new(io, &limits), &limits, Arc::clone(&refusal));
     let body_ended = Arc::new(AtomicBool::new(true));
+    let begun = Arc::new(Notify::new());
+    let (first_request, draining) = (Arc::clone(&begun), drain.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
+        begun.notify_one();
         let (head, incoming) = request.into_parts();
         let body = RequestBody::new(incoming, &limits, Arc::clone(&body_ended));
         let request = Request { head, body, peer, refusal: refusal.get().copied() };
-        let (handler, body_ended) = (handler.clone(), Arc::clone(&body_ended));
-        async move { Ok::<_, Infallible>(answer(handler, request, &body_ended).await) }.boxed()
+        let (handler, body_ended, draining) = (handler.clone(), Arc::clone(&body_ended), draining.clone());
+        async move {
+            let mut response = answer(handler, request).await;
+            if draining.is_cancelled() || !body_ended.load(Ordering::Acquire) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+        .boxed()
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -91,9 +102,14 @@ where
         .half_close(true)
         .max_buf_size(limits.buffer_bytes)
         .serve_connection(TokioIo::new(guard), service);
+    // Whoever has just connected has sent a request, and would not know from a closed connection what became of it.
+    let drained = async {
+        drain.cancelled().await;
+        let _ = tokio::time::timeout(limits.drain_first_time, first_request.notified()).await;
+    };
     let ended = tokio::select! {
         biased;
-        () = drain.cancelled() => None,
+        () = drained => None,
         outcome = &mut connection => Some(outcome),
     };
     let outcome = match ended {
@@ -109,18 +125,14 @@ where
     }
 }
 
-/// The handler's answer, or 500 when it panics; marked as the last one when the body was not read to its end.
-async fn answer<H, F>(handler: H, request: Request, body_ended: &AtomicBool) -> Response
+/// The handler's answer, or 500 when it panics.
+async fn answer<H, F>(handler: H, request: Request) -> Response
 where
     H: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
     let guarded = AssertUnwindSafe(async move { handler(request).await }).catch_unwind();
-    let mut response = guarded.await.unwrap_or_else(|_| panicked());
-    if !body_ended.load(Ordering::Acquire) {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+    guarded.await.unwrap_or_else(|_| panicked())
 }
 
 fn panicked() -> Response {

@@ -65,12 +65,12 @@ impl Objects {
     }
 }
 
-/// The error with the system's reason in it, where there is one.
+/// The system's reason, where there is one. What the library says around it names a path, which no log may have.
 fn storage_error(error: object_store::Error) -> StorageError {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            return std::io::Error::new(io.kind(), error.to_string()).into();
+            return std::io::Error::new(io.kind(), io.to_string()).into();
         }
         source = inner.source();
     }

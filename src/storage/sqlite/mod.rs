@@ -148,6 +148,7 @@ impl Write<'_> {
 impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
+        let error = without_secrets(error);
         match error.sqlite_error_code() {
             Some(Code::DiskFull) => Self::NoSpace(error.into()),
             Some(Code::ReadOnly | Code::CannotOpen | Code::DatabaseBusy | Code::DatabaseLocked) => {
@@ -155,6 +156,34 @@ impl From<rusqlite::Error> for StorageError {
             }
             Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged(error.into()),
             _ => Self::Failed(error.into()),
+        }
+    }
+}
+
+/// The error without the statement or the path that the library adds to it: neither belongs in a log.
+fn without_secrets(error: rusqlite::Error) -> rusqlite::Error {
+    use rusqlite::Error::{SqlInputError, SqliteFailure};
+    match error {
+        SqlInputError { error, msg, .. } => SqliteFailure(error, Some(msg)),
+        SqliteFailure(error, _) if error.code == rusqlite::ErrorCode::CannotOpen => SqliteFailure(error, None),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::StorageError;
+
+    #[test]
+    fn errors_show_neither_statements_nor_paths() {
+        let memory = Connection::open_in_memory().unwrap();
+        let statement = memory.prepare("SELECT secret FROM nothing").unwrap_err();
+        let path = Connection::open("/nonexistent/secret.db").unwrap_err();
+        for error in [statement, path] {
+            assert!(error.to_string().contains("secret"));
+            assert!(!StorageError::from(error).to_string().contains("secret"));
         }
     }
 }

@@ -1,5 +1,8 @@
 //! How connections end, and what they survive.
 
+use std::time::Duration;
+
+use atcr_hold::http::connection::Limits;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Wire, status};
@@ -44,6 +47,18 @@ async fn draining_finishes_an_upload() {
     wire.send("def").await;
     let answer = wire.receive().await;
     assert_eq!((answer.body.as_slice(), answer.closes()), (b"abcdef".as_slice(), true));
+    assert_eq!(wire.rest().await, "");
+}
+
+#[tokio::test]
+async fn draining_answers_the_first_request_of_a_new_connection_and_no_second() {
+    let mut wire = Wire::with(Limits { drain_first_time: Duration::from_secs(600), ..Limits::default() }).await;
+    wire.drain.cancel();
+    tokio::task::yield_now().await;
+    wire.send(GET).await;
+    wire.send(GET).await;
+    let answer = wire.receive().await;
+    assert_eq!((answer.status, answer.closes()), (200, true));
     assert_eq!(wire.rest().await, "");
 }
 

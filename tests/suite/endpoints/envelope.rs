@@ -127,7 +127,7 @@ async fn a_bad_token_is_an_error_also_where_none_is_needed() {
     let hold = Hold::start(PUBLIC).await;
     let digest = hold.upload(&hold.writer, b"for anyone").await;
     assert_eq!(hold.blob_url(None, &digest).await.status, 200);
-    let target = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={digest}", hold.did());
+    let target = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={digest}", hold.did_in_query());
     let good = hold.token(&hold.stranger);
     assert_eq!(hold.get(&target).bearer(&good).send().await.status, 200);
     let form = "the token is malformed: the Authorization header must be Bearer and a service token";

@@ -2,5 +2,15 @@
 
 mod access;
 mod bodies;
+mod complete;
+mod disk;
 mod envelope;
-mod harness;
+mod leaks;
+mod private_reads;
+mod races;
+mod rates;
+mod reads;
+mod restarts;
+mod sizes;
+mod tokens;
+mod uploads;

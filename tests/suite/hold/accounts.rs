@@ -43,6 +43,13 @@ impl Account {
         Self { did: plc(number.into()), key }
     }
 
+    /// A did:plc whose document comes only once the network is released.
+    pub(in crate::suite) fn held(number: u8, network: &DidServer) -> Self {
+        let account = Self::unpublished(number);
+        network.set(&format!("/{}", account.did), Reply::Held(account.document().to_string()));
+        account
+    }
+
     fn document(&self) -> Value {
         let key = match &self.key {
             Key::K256(key) => key.public(),

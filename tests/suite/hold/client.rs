@@ -1,6 +1,7 @@
 //! A small HTTP client: one connection a call, so that a call sees nothing of the ones before.
 
 use std::convert::Infallible;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,8 +12,8 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
 
 /// A call that hangs fails its test after this.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -156,8 +157,16 @@ impl Answer {
 
 /// Sends these bytes on a connection of their own, and answers all that comes back until it ends.
 pub(in crate::suite) async fn raw(port: u16, bytes: impl AsRef<[u8]>) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    stream.write_all(bytes.as_ref()).await.unwrap();
+    exchange(TcpStream::connect(("127.0.0.1", port)).await.unwrap(), bytes.as_ref()).await
+}
+
+/// The same through a socket file.
+pub(in crate::suite) async fn raw_unix(path: &Path, bytes: impl AsRef<[u8]>) -> String {
+    exchange(UnixStream::connect(path).await.unwrap(), bytes.as_ref()).await
+}
+
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) -> String {
+    stream.write_all(bytes).await.unwrap();
     let mut answer = String::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
     read.expect("the end of the connection").unwrap();

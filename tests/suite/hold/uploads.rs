@@ -62,7 +62,7 @@ impl Hold {
 
     /// What the registry asks for before it sends a client to a blob.
     pub(in crate::suite) async fn blob_url(&self, account: Option<&Account>, digest: &Digest) -> Answer {
-        let call = self.get(&format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={digest}", self.did()));
+        let call = self.get(&format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={digest}", self.did_in_query()));
         match account {
             Some(account) => call.bearer(&self.token(account)).send().await,
             None => call.send().await,
