@@ -1,4 +1,40 @@
-//! A hold for the ATCR container registry.
+//! A hold for the ATCR container registry: it stores image blobs, and is an account of the AT Protocol itself.
+//!
+//! # The map
+//! One room a folder. A room may name only the rooms listed for it, all of them above it, so no cycle can form;
+//! `tests/architecture.rs` holds the code to this table and the table to the disk.
+//!
+//! | room | for | may name |
+//! |---|---|---|
+//! | `syntax` | identifiers as types: DID, NSID, record key, TID, AT URI, digest, … | – |
+//! | `lexicon` | names, records and methods of the wire | syntax |
+//! | `repo` | CID, DAG-CBOR, Merkle search tree, commit, CAR, signing: pure | syntax |
+//! | `config` | layers of configuration, checked | syntax, lexicon |
+//! | `storage` | SQLite, the blob store, the key file | syntax, repo |
+//! | `identity` | our DID document; other accounts' keys | syntax, repo |
+//! | `pds` | records, commits, events, exports | syntax, lexicon, repo, storage |
+//! | `crew` | captain, members, permissions, the declared against the recorded | syntax, lexicon, repo, pds |
+//! | `blobs` | uploads, proofs of digest, reads, sweep | syntax, storage |
+//! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
+//! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
+//! | `daemon` | sockets, accepting and draining, signals, the log | – |
+//! | `app` | wiring | all |
+//!
+//! Outside crates have one address each: `rusqlite` and `object_store` in storage, `figment` in config, `listenfd`,
+//! `sd_notify` and `tracing_journald` in daemon, `k256` and `p256` in repo, `hyper` in http (as a server) and in
+//! identity (as a client).
+//!
+//! # A part on its way in
+//! `daemon::serve` accepts a socket and hands it to `http::connection`, which checks the head of each request before
+//! hyper sees it. `http::answer` finds the row of the endpoint table; it says that a part needs a signed URL or a
+//! token of crew that may write, so `auth::Gate` makes a `WritePermit`, or a refusal. `upload_part::handle` passes the
+//! body on to `blobs::Blobs::upload_part`, which hashes and appends it as it arrives, and answers an ETag once the bytes
+//! and the part's row are on disk. `completeUpload` compares the digest, renames the file, and makes the blob a row.
+//!
+//! # A crew member on the way in
+//! `createRecord` reaches `crew::Crew::apply` the same way, with an `AdminPermit`. It checks the record against its
+//! lexicon and plans a change; `pds::Pds::commit` runs the plan in one transaction: tree, signature, blocks, head and
+//! event together. From the next request on, `auth::Gate` reads the new record.
 #![forbid(unsafe_code)]
 
 pub mod app;

@@ -35,6 +35,8 @@ enum Command {
 
 const EX_USAGE: u8 = 64;
 const EX_CONFIG: u8 = 78;
+/// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
+const BLOCKING_THREADS: usize = 16;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -76,7 +78,9 @@ fn serve(config: Config) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().max_blocking_threads(BLOCKING_THREADS).enable_all().build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!("cannot start the runtime: {error}");
@@ -84,6 +88,7 @@ fn serve(config: Config) -> ExitCode {
         }
     };
     let outcome = runtime.block_on(async {
+        daemon::signals::survive_file_size_limit().map_err(app::StartError::Listen)?;
         let shutdown = daemon::signals::shutdown().map_err(app::StartError::Listen)?;
         app::run(config, listeners, shutdown).await
     });

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod suite {
     mod authenticator;
+    mod binary;
     mod blob_crashes;
     mod blob_hold;
     mod blob_orders;

@@ -1,6 +1,6 @@
 //! Why the hold did not start, or had to stop.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::blobs::OpenError as BlobsError;
 use crate::crew::CrewError;
@@ -33,13 +33,13 @@ pub enum StartError {
     NotOurs(String),
     /// The storage directory cannot be used.
     #[error(transparent)]
-    Blobs(#[from] BlobsError),
+    Blobs(BlobsError),
     /// Names or certificates cannot be looked up.
     #[error(transparent)]
     Resolver(#[from] SetupError),
     /// The records could not be brought in line with the configuration.
     #[error("captain and crew cannot follow the configuration: {0}")]
-    Crew(#[from] CrewError),
+    Crew(CrewError),
     /// The repository cannot be read.
     #[error("the repository cannot be read: {0}")]
     Pds(PdsError),
@@ -58,6 +58,16 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// The same, saying which database is damaged, where one is.
+    pub(super) fn of_database(self, path: &Path) -> Self {
+        match self {
+            Self::Storage(StorageError::Damaged(reason)) => {
+                Self::Database(OpenError::Damaged { path: path.to_owned(), reason: reason.to_string() })
+            }
+            other => other,
+        }
+    }
+
     /// The exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -89,7 +99,29 @@ impl From<PdsError> for StartError {
                 "the signing key is not the one that signed the repository: restore the right key (nothing was changed)"
                     .into(),
             ),
+            PdsError::Storage(error) => Self::Storage(error),
+            error @ (PdsError::Damaged(_) | PdsError::MissingBlock(_)) => {
+                Self::Storage(StorageError::Damaged(error.into()))
+            }
             other => Self::Pds(other),
+        }
+    }
+}
+
+impl From<CrewError> for StartError {
+    fn from(error: CrewError) -> Self {
+        match error {
+            CrewError::Pds(error) => error.into(),
+            other => Self::Crew(other),
+        }
+    }
+}
+
+impl From<BlobsError> for StartError {
+    fn from(error: BlobsError) -> Self {
+        match error {
+            BlobsError::Storage(error) => Self::Storage(error),
+            other => Self::Blobs(other),
         }
     }
 }

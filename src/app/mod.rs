@@ -32,8 +32,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    // First, so that a start without its storage makes no database and no key.
+    blobs::check_root(&config.storage_root)?;
     let database = Database::open(&config.database_path)?;
-    let state = Arc::new(open(&config, &database).await?);
+    let state = open(&config, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let state = Arc::new(state);
     let addresses: Vec<_> = listeners.iter().map(Listener::describe).collect();
     tracing::info!(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
@@ -58,7 +61,6 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     };
     sweeper.abort();
     let served = outcome?;
-    daemon::notify::stopping();
     tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::BlobError;
 use super::hash::Hash;
 use super::live::{Lease, Live};
 use super::names::{MAIN, PartNumber, UploadId, random_hex};
+use super::pump::Failed;
 
 /// What is needed to begin a part.
 pub(super) struct Beginning {
@@ -68,6 +69,10 @@ impl Incoming {
             let _open = live.enter(round)?;
             staging.open_file(&id.file(own_name.as_deref().unwrap_or(MAIN)))?
         };
+        // To write beyond the end would fill up with zeros what earlier parts should have there.
+        if file.length()? < start {
+            return Err(StorageError::Damaged("a staged file is shorter than its parts".into()).into());
+        }
         let tentative =
             Tentative { staging, live, round, id, file: Arc::new(file), start, own_name, lease, kept: false };
         Ok(Self { number, token, hash, size_bytes: 0, tentative })
@@ -111,8 +116,8 @@ impl Incoming {
     /// Waits until the part is on disk and answers its row.
     ///
     /// # Errors
-    /// A storage error after which the data is unknown.
-    pub(super) fn seal(&self) -> Result<PartRow, StorageError> {
+    /// When it is not there, or may not be.
+    pub(super) fn seal(&self) -> Result<PartRow, Failed> {
         let part = &self.tentative;
         part.file.sync()?;
         // The file is new, or may be: its name has to last too.
@@ -122,7 +127,7 @@ impl Incoming {
         let place = match (&part.own_name, &self.hash) {
             (Some(name), _) => PartPlace::OwnFile { name: name.clone() },
             (None, Some(hash)) => PartPlace::Appended { start: part.start, hash_state: hash.save() },
-            (None, None) => return Err(StorageError::failed("an appended part has no hash")),
+            (None, None) => return Err(StorageError::failed("an appended part has no hash").into()),
         };
         let etag = self.hash.as_ref().map_or_else(|| self.token.clone(), Hash::etag);
         Ok(PartRow { number: self.number.get(), size_bytes: self.size_bytes, etag, place })
@@ -132,6 +137,17 @@ impl Incoming {
     pub(super) fn discard(mut self) {
         if let Some(undo) = self.tentative.undo() {
             undo();
+        }
+    }
+
+    /// The part with the outcome of a step; after a failure its bytes are taken back before anybody is answered.
+    pub(super) fn or_discard<T, E>(self, outcome: Result<T, E>) -> Result<(Self, T), E> {
+        match outcome {
+            Ok(value) => Ok((self, value)),
+            Err(error) => {
+                self.discard();
+                Err(error)
+            }
         }
     }
 

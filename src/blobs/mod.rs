@@ -21,8 +21,9 @@ mod read;
 mod sweep;
 mod upload_part;
 
+use std::error::Error as _;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -78,6 +79,19 @@ impl Default for Limits {
     }
 }
 
+/// Checks that the storage directory is there, without touching it.
+///
+/// # Errors
+/// [`OpenError::Root`].
+pub fn check_root(root: &Path) -> Result<(), OpenError> {
+    let reason = match std::fs::metadata(root) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => "it is not a directory".into(),
+        Err(error) => error.to_string(),
+    };
+    Err(OpenError::Root { path: root.to_owned(), reason })
+}
+
 /// The room; cheap to clone. One process has one of it a storage directory: the database's lock sees to that.
 #[derive(Clone)]
 pub struct Blobs {
@@ -97,7 +111,9 @@ impl Blobs {
     /// [`OpenError`] says what an operator can do.
     pub async fn open(settings: Settings, db: Database) -> Result<Self, OpenError> {
         let Settings { root, limits } = settings;
-        let unusable = |e: StorageError| OpenError::Root { path: root.clone(), reason: e.to_string() };
+        // Only the system's own words: the line around them says the rest.
+        let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
+        let unusable = |e: StorageError| OpenError::Root { path: root.clone(), reason: reason(&e) };
         let blobs = Self {
             db,
             objects: Objects::open(&root).map_err(unusable)?,

@@ -64,8 +64,8 @@ pub(super) struct Assembly {
     pub(super) appended: usize,
     /// Bytes in those.
     pub(super) appended_bytes: u64,
-    /// Whether the rest may be written after them in the main file. Otherwise bytes of received parts lie
-    /// there, which must stay until the blob is proven, and the blob is assembled in a fresh file.
+    /// Whether the rest may be written after them in the main file. Otherwise bytes of other recorded parts lie
+    /// there, which must stay until the upload is finished, and the blob is assembled in a fresh file.
     pub(super) in_main: bool,
 }
 
@@ -73,8 +73,8 @@ pub(super) struct Assembly {
 pub(super) fn plan(chosen: &[PartRow], totals: &PartTotals) -> Assembly {
     let appended = chosen.iter().take_while(|part| matches!(part.place, PartPlace::Appended { .. })).count();
     let appended_bytes = chosen[..appended].iter().map(|part| part.size_bytes).sum();
-    // `appended` parts of the main file are the first ones; any more that it has would be overwritten.
-    let in_main = totals.appended as usize == appended || appended == chosen.len();
+    // Any more parts that the main file has would be cut off or overwritten.
+    let in_main = totals.appended as usize == appended;
     Assembly { appended, appended_bytes, in_main }
 }
 
@@ -133,7 +133,7 @@ mod tests {
         let assembly = |chosen: &[PartRow], t| plan(chosen, &t);
         let in_order = [row(1, true), row(2, true)];
         assert_eq!(assembly(&in_order, totals(2, 2)), Assembly { appended: 2, appended_bytes: 20, in_main: true });
-        assert!(assembly(&in_order, totals(3, 3)).in_main, "a beginning is cut off, not written over");
+        assert!(!assembly(&in_order, totals(3, 3)).in_main, "part 3 must stay if this does not come to its end");
         let mixed = [row(1, true), row(2, false)];
         assert_eq!(assembly(&mixed, totals(1, 1)), Assembly { appended: 1, appended_bytes: 10, in_main: true });
         assert!(!assembly(&mixed, totals(2, 3)).in_main, "part 3 lies after part 1 in the main file");

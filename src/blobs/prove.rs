@@ -36,21 +36,23 @@ impl Proof {
     pub(super) fn publish(&self) -> Result<(), Failed> {
         let plan = parts::plan(&self.chosen, &self.totals);
         let hash = self.hash_at(plan.appended)?;
-        if plan.appended == self.chosen.len() && hash.digest() != self.digest {
+        let all_hashed = plan.appended == self.chosen.len();
+        if all_hashed && hash.digest() != self.digest {
             return Err(BlobError::DigestMismatch.into());
         }
-        let main = self.staging.find_file(&self.file(MAIN)).map_err(BlobError::from)?;
+        let main = self.staging.find_file(&self.file(MAIN))?;
         let key = blob_key(&self.digest);
         if main.is_none() && plan.appended > 0 {
             return self.published_before(&key);
         }
-        let name = if plan.appended == self.chosen.len() {
+        let name = if all_hashed && plan.in_main {
             self.cut(main.as_ref(), plan.appended_bytes)?;
             MAIN.to_owned()
         } else {
             self.assemble(main.as_ref(), &plan, hash)?
         };
-        self.staging.publish(&self.file(&name), &key).map_err(Failed::Unsynced)
+        self.staging.publish(&self.file(&name), &key)?;
+        Ok(self.staging.sync_key(&key)?)
     }
 
     fn file(&self, name: &str) -> String {
@@ -72,7 +74,7 @@ impl Proof {
         if self.published_bytes != Some(total_bytes) {
             return Err(Failed::Unsynced(StorageError::Damaged("the staged file of an upload is gone".into())));
         }
-        self.staging.sync_key(key).map_err(Failed::Unsynced)
+        Ok(self.staging.sync_key(key)?)
     }
 
     /// All parts are in the main file, and proven: cuts off what follows them, and has it on disk.
@@ -81,19 +83,19 @@ impl Proof {
         let main = match main {
             Some(main) => main,
             None => {
-                self.staging.make_folder(&self.id.to_string()).map_err(BlobError::from)?;
-                made = self.staging.open_file(&self.file(MAIN)).map_err(BlobError::from)?;
+                self.staging.make_folder(&self.id.to_string())?;
+                made = self.staging.open_file(&self.file(MAIN))?;
                 &made
             }
         };
-        let found_bytes = main.length().map_err(BlobError::from)?;
+        let found_bytes = main.length()?;
         if found_bytes < size_bytes {
             return Err(Failed::Unsynced(StorageError::Damaged("a staged file is shorter than its parts".into())));
         }
         if found_bytes > size_bytes {
-            main.set_length(size_bytes).map_err(BlobError::from)?;
+            main.set_length(size_bytes)?;
         }
-        main.sync().map_err(Failed::Unsynced)
+        Ok(main.sync()?)
     }
 
     /// Writes the parts one after the other and proves them; answers the name of the file they are in.
@@ -101,11 +103,11 @@ impl Proof {
         let name = if plan.in_main { MAIN.to_owned() } else { format!("whole-{}", random_hex()?) };
         let to_write = self.chosen.iter().skip(if plan.in_main { plan.appended } else { 0 });
         leave_reserve(&self.staging, to_write.map(|part| part.size_bytes).sum(), self.reserve_bytes)?;
-        let target = self.staging.open_file(&self.file(&name)).map_err(BlobError::from)?;
+        let target = self.staging.open_file(&self.file(&name))?;
         match self.fill(&target, main, plan, &mut hash) {
             Ok(size_bytes) => {
-                target.set_length(size_bytes).map_err(BlobError::from)?;
-                target.sync().map_err(Failed::Unsynced)?;
+                target.set_length(size_bytes)?;
+                target.sync()?;
                 Ok(name)
             }
             Err(error) => {

@@ -12,16 +12,18 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::storage::StorageError;
-use crate::storage::objects::Staging;
+use crate::storage::objects::{Staging, SyncError};
 
 use super::incoming::Incoming;
 use super::{BlobError, Blobs, BodyError, Limits};
 
-/// Batches in memory at once, of all uploads: 32 × 128 KiB = 4 MiB.
-pub(super) const WRITERS: usize = 32;
-const BATCH_BYTES: usize = 128 * 1024;
+/// Batches in memory at once, of all uploads: 8 × 256 KiB = 2 MiB.
+pub(super) const WRITERS: usize = 8;
+const BATCH_BYTES: u64 = 256 * 1024;
+/// Frames a batch: a client that sends single bytes must not fill memory with their handles.
+const BATCH_FRAMES: usize = 64;
 /// A part is written back to disk in steps of this, so that little is left to wait for at its end.
-const WRITE_BACK_BYTES: u64 = 8 * 1024 * 1024;
+const WRITE_BACK_BYTES: u64 = 4 * 1024 * 1024;
 /// Write-backs at once, of all uploads.
 pub(super) const WRITE_BACKS: usize = 4;
 
@@ -36,6 +38,21 @@ pub(super) enum Failed {
 impl From<BlobError> for Failed {
     fn from(error: BlobError) -> Self {
         Self::Part(error)
+    }
+}
+
+impl From<SyncError> for Failed {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::NotTried(error) => Self::Part(error.into()),
+            SyncError::Unknown(error) => Self::Unsynced(error),
+        }
+    }
+}
+
+impl From<StorageError> for Failed {
+    fn from(error: StorageError) -> Self {
+        Self::Part(error.into())
     }
 }
 
@@ -158,7 +175,7 @@ impl Pump<'_> {
         let permits = Arc::clone(&self.blobs.writers);
         let mut frames = vec![self.checked(first)?];
         let _permit = permits.acquire_owned().await.map_err(|_| ended())?;
-        while !self.ended && self.received_bytes - start < BATCH_BYTES as u64 {
+        while !self.ended && frames.len() < BATCH_FRAMES && self.received_bytes - start < BATCH_BYTES {
             let frame = match &mut self.hand {
                 Some(Hand::Writing(job)) => tokio::select! {
                     biased;
@@ -194,10 +211,10 @@ impl Pump<'_> {
         let mut part = self.idle().await?;
         self.write_back_early(&part).await?;
         self.hand = Some(Hand::Writing(tokio::task::spawn_blocking(move || {
-            part.write(&batch.frames)?;
+            let written = part.write(&batch.frames);
             // The batch's memory and its permit go before the part comes back.
             drop(batch);
-            Ok(part)
+            part.or_discard(written).map(|(part, ())| part)
         })));
         Ok(())
     }
@@ -230,7 +247,7 @@ impl Pump<'_> {
         self.write_back = Some(tokio::task::spawn_blocking(move || {
             let _permit = permit;
             leave_reserve(&staging, 0, reserve_bytes)?;
-            file.sync().map_err(Failed::Unsynced)
+            Ok(file.sync()?)
         }));
         Ok(())
     }

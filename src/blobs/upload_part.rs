@@ -112,12 +112,11 @@ impl Blobs {
 
     /// Makes the part last, and records it unless the upload was closed meanwhile.
     async fn record(&self, part: Incoming, id: &UploadId, account: &Did, now_us: u64) -> Result<ETag, Failed> {
-        let (part, row) = blocking(move || {
+        let seal = move || {
             let row = part.seal();
-            Ok::<_, BlobError>((part, row))
-        })
-        .await?;
-        let row = row.map_err(Failed::Unsynced)?;
+            part.or_discard(row)
+        };
+        let (part, row) = blocking(seal).await?;
         let live = Arc::clone(part.live());
         let _order = live.order.lock().await;
         if live.round() != part.round() {

@@ -3,9 +3,9 @@
 use std::io;
 
 use tracing_journald::{Priority, PriorityMappings};
-use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -19,12 +19,12 @@ pub enum LoggingError {
 }
 
 /// Sets the process's log up. `level` is `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
-/// `info,atcr_hold=debug`. <https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html>
+/// `info,atcr_hold=debug`. <https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/targets/struct.Targets.html>
 ///
 /// # Errors
 /// [`LoggingError`].
 pub fn init(level: &str) -> Result<(), LoggingError> {
-    let filter = EnvFilter::builder().parse(level)?;
+    let filter: Targets = level.parse()?;
     let sink = if stderr_is_journal() { journal().unwrap_or_else(|_| text()) } else { text() };
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(sink.with_filter(filter)))
         .map_err(|_| LoggingError::Twice)

@@ -1,11 +1,16 @@
-//! Signals that end the process.
+//! Signals that end the process, and the one that must not.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first SIGTERM or SIGINT. The second ends the process at once, as it would
+use super::notify;
+
+/// "File size limit exceeded", which POSIX sends with EFBIG; the same number on every architecture of Linux but MIPS.
+const SIGXFSZ: i32 = 25;
+
+/// A token that is cancelled by the first SIGTERM or SIGINT, which the service manager is told of. The second ends the process at once, as it would
 /// without us: exit code 128 + its number.
 ///
 /// # Errors
@@ -18,12 +23,22 @@ pub fn shutdown() -> io::Result<CancellationToken> {
     tokio::spawn(async move {
         let first = either(&mut terminate, &mut interrupt).await;
         tracing::info!(signal = first, "shutting down");
+        notify::stopping();
         shutdown.cancel();
         let second = either(&mut terminate, &mut interrupt).await;
         tracing::warn!(signal = second, "ending at once");
         std::process::exit(128 + second);
     });
     Ok(token)
+}
+
+/// Lets a write beyond the process's file size limit fail with an error, instead of ending the process.
+///
+/// # Errors
+/// When the handler cannot be installed. Must be called in a runtime.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    // The handler stays in place when the stream of its signals is dropped.
+    signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
 /// The number of the signal that came.

@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, CONTENT_LENGTH, HeaderName, HeaderValue,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderName, HeaderValue,
 };
 use http::request::Parts;
 use http::{Method, StatusCode};
+use http_body::Body as _;
 
 use super::connection::{Peer, Request, Response, ResponseBody};
 use super::endpoint::{BLOBS_PREFIX, Endpoint, Handler, TABLE};
@@ -198,7 +199,7 @@ impl Line {
         started: Instant,
     ) {
         let status = response.status().as_u16();
-        let size = response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let size = response.body().size_hint().exact();
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (error, detail) = error.map_or((None, None), |(name, detail)| (Some(name), detail));
         let peer = peer.map(|peer| peer.to_string());

@@ -14,7 +14,6 @@ use crate::blobs::{BlobError, BodyError};
 use crate::crew::CrewError;
 use crate::lexicon::error as name;
 use crate::pds::PdsError;
-use crate::storage::StorageError;
 
 /// Seconds after which a client that met a limit may come back.
 const RETRY_S: u32 = 5;
@@ -214,17 +213,9 @@ impl From<PdsError> for Error {
             PdsError::OtherDid(_) | PdsError::OtherKey | PdsError::MissingBlock(_) | PdsError::Damaged(_) => {
                 Self::internal(error)
             }
-            PdsError::Storage(error) => error.into(),
-        }
-    }
-}
-
-impl From<StorageError> for Error {
-    fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::NoSpace(_) => Self::no_space(error),
-            StorageError::Unavailable(_) => Self::unavailable(error),
-            StorageError::Damaged(_) | StorageError::Failed(_) => Self::internal(error),
+            PdsError::NoSpace(source) => Self::no_space(source),
+            PdsError::Unavailable(source) => Self::unavailable(source),
+            PdsError::Storage(source) => Self::internal(source),
         }
     }
 }
@@ -247,7 +238,9 @@ impl From<BlobError> for Error {
                 Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(60)
             }
             BlobError::Body(body) => body.into(),
-            BlobError::NoSpace(source) | BlobError::Unavailable(source) | BlobError::Storage(source) => source.into(),
+            BlobError::NoSpace(source) => Self::no_space(source),
+            BlobError::Unavailable(source) => Self::unavailable(source),
+            BlobError::Storage(source) => Self::internal(source),
         }
     }
 }

@@ -40,7 +40,23 @@ pub enum PdsError {
     /// The stored repository is damaged.
     #[error("the stored repository is damaged: {0}")]
     Damaged(#[from] RepoError),
+    /// The disk is full; nothing was changed.
+    #[error(transparent)]
+    NoSpace(StorageError),
+    /// The database takes no writes at the moment; repeat later.
+    #[error(transparent)]
+    Unavailable(StorageError),
     /// The database failed.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(StorageError),
+}
+
+impl From<StorageError> for PdsError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NoSpace(_) => Self::NoSpace(error),
+            StorageError::Unavailable(_) => Self::Unavailable(error),
+            StorageError::Damaged(_) | StorageError::Failed(_) => Self::Storage(error),
+        }
+    }
 }

@@ -17,8 +17,8 @@ use crate::repo::Cid;
 use crate::repo::commit::Commit;
 use crate::repo::signing::SigningKey;
 use crate::storage::StorageError;
-use crate::storage::sqlite::{Database, RepoHead};
-use crate::syntax::{Did, HoldUrl};
+use crate::storage::sqlite::Database;
+use crate::syntax::{Did, HoldUrl, Tid};
 
 pub use change::{Change, Plan, Write};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
@@ -40,6 +40,17 @@ struct Inner {
     key: SigningKey,
     clock_id: u16,
     exports: Arc<tokio::sync::Semaphore>,
+}
+
+/// Where the repository stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose repository it is.
+    pub did: Did,
+    /// The newest commit.
+    pub commit: Cid,
+    /// Its revision.
+    pub rev: Tid,
 }
 
 /// Repository exports at once: each holds a database connection for as long as its reader takes.
@@ -70,8 +81,9 @@ impl Pds {
     ///
     /// # Errors
     /// [`PdsError::Storage`].
-    pub async fn head(&self) -> Result<Option<RepoHead>, PdsError> {
-        self.inner.database.read(|read| Ok(read.repo_head()?)).await
+    pub async fn head(&self) -> Result<Option<Head>, PdsError> {
+        let stored = self.inner.database.read(|read| read.repo_head()).await?;
+        Ok(stored.map(|head| Head { did: head.did, commit: head.commit, rev: head.rev }))
     }
 
     /// Checks at start that the stored repository is ours: same DID, signed with our key.
@@ -108,6 +120,6 @@ impl<E> Carried<E> {
 
 impl<E: From<PdsError>> From<StorageError> for Carried<E> {
     fn from(error: StorageError) -> Self {
-        Self(E::from(PdsError::Storage(error)))
+        Self(E::from(PdsError::from(error)))
     }
 }

@@ -133,6 +133,9 @@ async fn staged_bytes_that_were_lost_never_make_a_blob() {
         let (id, parts) = three_parts(&hold, &whole, order).await;
         let name = hold.staged(&id).into_iter().find(|name| name.starts_with(file)).unwrap();
         OpenOptions::new().write(true).open(folder(&hold, &id).join(name)).unwrap().set_len(10_000).unwrap();
+        if file == "main" {
+            assert!(matches!(hold.part(&id, 4, b"after the hole").await, Err(BlobError::Storage(_))));
+        }
         assert!(matches!(complete(&hold, &id, &whole, &parts).await, Err(BlobError::Storage(_))));
         assert!(hold.read(&digest(&whole)).await.is_none());
         assert!(!hold.blob_file(&digest(&whole)).exists());

@@ -62,6 +62,9 @@ fn step() -> impl Strategy<Value = Step> {
 /// A part, and what may be recorded for it: more than one only when they were sent at the same time.
 type Model = BTreeMap<u32, Vec<(ETag, Vec<u8>)>>;
 
+/// A list of parts, and the blob they would make.
+type Outcome = (Vec<(u32, ETag)>, Vec<u8>);
+
 struct Hanging {
     part: Part,
     sender: mpsc::Sender<Result<Bytes, BodyError>>,
@@ -137,13 +140,13 @@ impl Run {
     }
 
     /// All that may be the parts from 1 to the first gap.
-    fn possible(&self) -> Vec<(Vec<(u32, ETag)>, Vec<u8>)> {
-        let mut possible = vec![(vec![], vec![])];
+    fn possible(&self) -> Vec<Outcome> {
+        let mut possible: Vec<Outcome> = vec![(vec![], vec![])];
         for number in 1..=PARTS {
             let Some(candidates) = self.model.get(&number) else { break };
             possible = possible
                 .iter()
-                .flat_map(|(parts, whole): &(Vec<_>, Vec<_>)| {
+                .flat_map(|(parts, whole)| {
                     candidates.iter().map(move |(etag, bytes)| {
                         ([&parts[..], &[(number, etag.clone())]].concat(), [&whole[..], bytes].concat())
                     })

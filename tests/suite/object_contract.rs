@@ -24,6 +24,11 @@ impl Store {
         file.sync().unwrap();
     }
 
+    fn publish(&self, name: &str, key: &str) {
+        self.staging.publish(name, key).unwrap();
+        self.staging.sync_key(key).unwrap();
+    }
+
     async fn read(&self, key: &str) -> Option<Vec<u8>> {
         let object = self.objects.open_object(key).await.unwrap()?;
         assert_eq!(self.objects.size(key).await.unwrap(), Some(object.size_bytes()));
@@ -39,7 +44,7 @@ async fn nothing_is_under_a_key_until_it_is_published() {
     assert_eq!(store.read("a/b/data").await, None);
     assert_eq!(store.objects.size("a/b/data").await.unwrap(), None);
     assert_eq!(store.objects.size("a/b").await.unwrap(), None);
-    store.staging.publish("u/main", "a/b/data").unwrap();
+    store.publish("u/main", "a/b/data");
     assert_eq!(store.read("a/b/data").await.as_deref(), Some(&b"bytes"[..]));
     assert!(store.staging.find_file("u/main").unwrap().is_none());
 }
@@ -48,10 +53,10 @@ async fn nothing_is_under_a_key_until_it_is_published() {
 async fn publishing_replaces_and_an_open_object_stays_as_it_was() {
     let store = file_system();
     store.stage("u/one", b"first");
-    store.staging.publish("u/one", "a/data").unwrap();
+    store.publish("u/one", "a/data");
     let before = store.objects.open_object("a/data").await.unwrap().unwrap();
     store.stage("u/two", b"second!");
-    store.staging.publish("u/two", "a/data").unwrap();
+    store.publish("u/two", "a/data");
     assert_eq!(before.stream(0..5).try_collect::<Vec<_>>().await.unwrap().concat(), b"first");
     assert_eq!(store.read("a/data").await.as_deref(), Some(&b"second!"[..]));
 }
@@ -60,7 +65,7 @@ async fn publishing_replaces_and_an_open_object_stays_as_it_was() {
 async fn a_directory_is_no_object() {
     let store = file_system();
     store.stage("u/one", b"");
-    store.staging.publish("u/one", "a/b/data").unwrap();
+    store.publish("u/one", "a/b/data");
     assert_eq!(store.objects.size("a/b").await.unwrap(), None);
     assert!(store.objects.open_object("a/b").await.unwrap().is_none());
     assert_eq!(store.read("a/b/data").await.as_deref(), Some(&b""[..]));

@@ -44,8 +44,8 @@ impl Default for Limits {
             linger_time: Duration::from_secs(5),
             linger_at_rest_time: Duration::from_millis(100),
             linger_bytes: 64 * 1024 * 1024,
-            // 256 uploads × (32 KiB in hyper + 32 KiB with the handler) = 16 MiB.
-            buffer_bytes: 32 * 1024,
+            // 256 uploads × (16 KiB in hyper + 16 KiB with the handler) = 8 MiB.
+            buffer_bytes: 16 * 1024,
         }
     }
 }

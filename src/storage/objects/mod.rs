@@ -18,7 +18,7 @@ use object_store::{GetResultPayload, ObjectStoreExt as _};
 use super::StorageError;
 
 pub use object::Object;
-pub use staging::{StagedFile, Staging};
+pub use staging::{StagedFile, Staging, SyncError};
 
 /// The objects under a directory; cheap to clone.
 #[derive(Clone)]
@@ -32,6 +32,9 @@ impl Objects {
     /// # Errors
     /// When `root` is not there.
     pub fn open(root: &Path) -> Result<Self, StorageError> {
+        if !root.is_dir() {
+            return Err(StorageError::Unavailable("there is no such directory".into()));
+        }
         let store = LocalFileSystem::new_with_prefix(root).map_err(storage_error)?;
         Ok(Self { store: Arc::new(store) })
     }

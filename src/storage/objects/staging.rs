@@ -1,7 +1,7 @@
 //! Staged files, and how one becomes an object. Everything here blocks: call it on the blocking pool.
 //!
 //! The order that survives a power cut: write, fsync the file, rename it to its key, fsync every directory on
-//! the way. A failed fsync leaves the data unknown and must not be repeated; its caller drops what was staged.
+//! the way. A failed fsync leaves the data unknown and must not be repeated: [`SyncError::Unknown`].
 
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -71,9 +71,9 @@ impl Staging {
     /// Records on disk which files a folder has.
     ///
     /// # Errors
-    /// When fsync fails.
-    pub fn sync_folder(&self, folder: &str) -> Result<(), StorageError> {
-        Ok(sync_directory(&self.directory.join(folder))?)
+    /// [`SyncError`] says whether it may be repeated.
+    pub fn sync_folder(&self, folder: &str) -> Result<(), SyncError> {
+        sync_directory(&self.directory.join(folder))
     }
 
     /// Opens a staged file for reading and writing, and makes it when it is missing.
@@ -116,25 +116,24 @@ impl Staging {
     }
 
     /// Gives a staged file, whose bytes are on disk already, its key among the objects. An object that had the
-    /// key is replaced at once. Repeatable, also after the process ended half way.
+    /// key is replaced at once. The name lasts only after [`Staging::sync_key`].
     ///
     /// # Errors
-    /// When a directory or the rename fails; after a failed fsync it is unknown whether the object lasts.
+    /// When a directory or the rename fails: the file is staged as before.
     pub fn publish(&self, name: &str, key: &str) -> Result<(), StorageError> {
         let target = self.root.join(key);
         if let Some(parent) = target.parent() {
             DirBuilder::new().recursive(true).create(parent)?;
         }
-        std::fs::rename(self.directory.join(name), &target)?;
-        self.sync_key(key)
+        Ok(std::fs::rename(self.directory.join(name), &target)?)
     }
 
     /// Records an object's name on disk: in its directory, and the name of every directory above it that this
     /// process has not recorded yet. It may be there and still not be recorded, made by a process that ended.
     ///
     /// # Errors
-    /// When fsync fails.
-    pub fn sync_key(&self, key: &str) -> Result<(), StorageError> {
+    /// [`SyncError`] says whether it may be repeated.
+    pub fn sync_key(&self, key: &str) -> Result<(), SyncError> {
         let target = self.root.join(key);
         let own_directory = target.parent();
         for named in target.ancestors().take_while(|path| **path != *self.root) {
@@ -152,6 +151,23 @@ impl Staging {
 
     fn recorded(&self) -> MutexGuard<'_, HashSet<PathBuf>> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why bytes or names may not be on disk.
+#[derive(Debug)]
+pub enum SyncError {
+    /// It did not come to an fsync. It may be repeated.
+    NotTried(StorageError),
+    /// The fsync failed: what was written is unknown, and a second fsync would hide it.
+    Unknown(StorageError),
+}
+
+impl From<SyncError> for StorageError {
+    fn from(error: SyncError) -> Self {
+        match error {
+            SyncError::NotTried(error) | SyncError::Unknown(error) => error,
+        }
     }
 }
 
@@ -197,12 +213,12 @@ impl StagedFile {
         Ok(self.file.set_len(bytes)?)
     }
 
-    /// Waits until everything written is on disk, with the length. Never repeat it after an error.
+    /// Waits until everything written is on disk, with the length.
     ///
     /// # Errors
-    /// When fsync fails: what was written is unknown.
-    pub fn sync(&self) -> Result<(), StorageError> {
-        Ok(self.file.sync_data()?)
+    /// [`SyncError::Unknown`].
+    pub fn sync(&self) -> Result<(), SyncError> {
+        self.file.sync_data().map_err(|error| SyncError::Unknown(error.into()))
     }
 }
 
@@ -213,6 +229,7 @@ fn make_directory(path: &Path, mode: u32) -> io::Result<()> {
     }
 }
 
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+fn sync_directory(path: &Path) -> Result<(), SyncError> {
+    let directory = File::open(path).map_err(|error| SyncError::NotTried(error.into()))?;
+    directory.sync_all().map_err(|error| SyncError::Unknown(error.into()))
 }

@@ -12,7 +12,6 @@ mod uploads;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
@@ -22,11 +21,13 @@ pub use open::OpenError;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 
-/// A handle on the open database; cheap to clone. The file stays locked until the last one is gone.
+/// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log goes into the
+/// file, and the lock is free.
 #[derive(Clone)]
 pub struct Database {
+    // Before the writer, whose connection closes last: only it may end the write-ahead log.
+    readers: readers::Readers,
     writer: writer::Writer,
-    readers: Arc<readers::Readers>,
 }
 
 impl Database {
@@ -38,7 +39,7 @@ impl Database {
         let opened = open::open(path)?;
         Ok(Self {
             writer: writer::Writer::start(opened.connection, opened.lock)?,
-            readers: Arc::new(readers::Readers::new(path.to_owned())),
+            readers: readers::Readers::new(path.to_owned()),
         })
     }
 
@@ -67,10 +68,7 @@ impl Database {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let readers = Arc::clone(&self.readers);
-        tokio::task::spawn_blocking(move || readers.run(job))
-            .await
-            .map_err(|_| E::from(StorageError::failed("a database read panicked")))?
+        self.readers.run(job).await
     }
 
     /// Like [`Database::read`], on a connection of its own: for a job that takes as long as somebody reads.
@@ -83,10 +81,7 @@ impl Database {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let readers = Arc::clone(&self.readers);
-        tokio::task::spawn_blocking(move || readers.run_apart(job))
-            .await
-            .map_err(|_| E::from(StorageError::failed("a database read panicked")))?
+        self.readers.run_apart(job).await
     }
 
     /// Resolves when a commit failed in a way that leaves its outcome unknown: the process must end, so that

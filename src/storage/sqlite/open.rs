@@ -65,11 +65,14 @@ pub(super) struct Opened {
 
 pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let lock = lock(path)?;
+    make_private(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .map_err(|e| damaged(path, &e))?;
+    // Before the journal mode, which is written into the file.
+    let found = check_schema(&connection, path)?;
     demand(&connection, path, "journal_mode", "WAL", "wal")?;
     demand(&connection, path, "synchronous", "FULL", "2")?;
-    migrate(&mut connection, path)?;
+    migrate(&mut connection, found).map_err(|e| damaged(path, &e))?;
     Ok(Opened { connection, lock })
 }
 
@@ -86,14 +89,31 @@ pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connect
 
 fn lock(path: &Path) -> Result<File, OpenError> {
     let lock_path = path.with_added_extension("lock");
-    let unreachable = |e: std::io::Error| OpenError::Unreachable { path: path.to_owned(), reason: e.to_string() };
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock_path).map_err(unreachable)?;
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(lock_path)
+        .map_err(|e| unreachable(path, &e))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
-        Err(TryLockError::Error(e)) => Err(unreachable(e)),
+        Err(TryLockError::Error(e)) => Err(unreachable(path, &e)),
     }
+}
+
+/// SQLite would make the file readable by everyone; its log and index files take over the mode of the file.
+fn make_private(path: &Path) -> Result<(), OpenError> {
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(unreachable(path, &e)),
+        _ => Ok(()),
+    }
+}
+
+fn unreachable(path: &Path, error: &std::io::Error) -> OpenError {
+    OpenError::Unreachable { path: path.to_owned(), reason: error.to_string() }
 }
 
 fn demand(
@@ -117,27 +137,29 @@ fn demand(
     if found == expected { Ok(()) } else { Err(OpenError::Pragma { path: path.to_owned(), pragma: name }) }
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {
+/// The schema version of a database that is ours, 0 of an empty one.
+fn check_schema(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
     let fail = |e: rusqlite::Error| damaged(path, &e);
-    let integer =
-        |name: &str, connection: &Connection| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let found = usize::try_from(integer("user_version", connection).map_err(fail)?).unwrap_or(usize::MAX);
-    if found > MIGRATIONS.len() {
-        return Err(OpenError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
-    }
-    let application = integer("application_id", connection).map_err(fail)?;
+    let integer = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let found = usize::try_from(integer("user_version").map_err(fail)?).unwrap_or(usize::MAX);
+    let application = integer("application_id").map_err(fail)?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
     if tables > 0 && application != APPLICATION_ID {
         return Err(OpenError::Damaged { path: path.to_owned(), reason: "it was made by another program".into() });
     }
+    if found > MIGRATIONS.len() {
+        return Err(OpenError::Newer { path: path.to_owned(), found, known: MIGRATIONS.len() });
+    }
+    Ok(found)
+}
+
+fn migrate(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
     for (version, script) in MIGRATIONS.iter().enumerate().skip(found) {
-        let transaction = connection.transaction().map_err(fail)?;
-        transaction.execute_batch(script).map_err(fail)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(fail)?;
-        transaction
-            .pragma_update(None, "user_version", i64::try_from(version + 1).unwrap_or(i64::MAX))
-            .map_err(fail)?;
-        transaction.commit().map_err(fail)?;
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(script)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", i64::try_from(version + 1).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
     }
     Ok(())
 }

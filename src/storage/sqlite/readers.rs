@@ -1,69 +1,80 @@
 //! A small pool of read-only connections, opened on demand and kept.
 
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tokio::sync::Semaphore;
 
 use super::{Read, StorageError, open};
 
 /// Reads are short; more connections than this only cost memory.
 const MAX_CONNECTIONS: usize = 4;
 
+#[derive(Clone)]
 pub(super) struct Readers {
-    path: PathBuf,
-    pool: Mutex<Pool>,
-    returned: Condvar,
-}
-
-struct Pool {
-    idle: Vec<Connection>,
-    lent: usize,
+    path: Arc<PathBuf>,
+    idle: Arc<Mutex<Vec<Connection>>>,
+    /// Waiting happens here, in a task, so that no thread waits for a connection.
+    turns: Arc<Semaphore>,
 }
 
 impl Readers {
     pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, pool: Mutex::new(Pool { idle: Vec::new(), lent: 0 }), returned: Condvar::new() }
+        Self { path: Arc::new(path), idle: Arc::default(), turns: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }
 
-    /// Runs `job` in a read transaction. Blocks; call it on a blocking thread.
-    pub(super) fn run<T, E: From<StorageError>>(&self, job: impl FnOnce(&Read<'_>) -> Result<T, E>) -> Result<T, E> {
-        let mut loan = Loan { readers: self, connection: None };
-        let connection = loan.connection.insert(self.borrow().map_err(E::from)?);
-        read_in(connection, job)
+    /// Runs `job` in a read transaction on the blocking pool.
+    pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let closed = |_| E::from(StorageError::failed("the readers are closed"));
+        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(closed)?;
+        let readers = self.clone();
+        blocking(move || {
+            let mut loan = Loan { readers: &readers, connection: None };
+            let connection = loan.connection.insert(readers.take()?);
+            let outcome = read_in(connection, job);
+            drop(loan);
+            drop(turn);
+            outcome
+        })
+        .await
     }
 
     /// The same on a connection that is opened for this job alone.
-    pub(super) fn run_apart<T, E: From<StorageError>>(
-        &self,
-        job: impl FnOnce(&Read<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let mut connection = self.connect().map_err(E::from)?;
-        read_in(&mut connection, job)
+    pub(super) async fn run_apart<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let readers = self.clone();
+        blocking(move || read_in(&mut readers.connect()?, job)).await
+    }
+
+    fn take(&self) -> Result<Connection, StorageError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| self.connect(), Ok)
     }
 
     fn connect(&self) -> Result<Connection, StorageError> {
         Ok(open::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
     }
+}
 
-    fn borrow(&self) -> Result<Connection, StorageError> {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        while pool.lent == MAX_CONNECTIONS {
-            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
-        }
-        pool.lent += 1;
-        if let Some(connection) = pool.idle.pop() {
-            return Ok(connection);
-        }
-        drop(pool);
-        self.connect().inspect_err(|_| self.give_back(None))
-    }
+/// Returns the connection even when the job panics.
+struct Loan<'r> {
+    readers: &'r Readers,
+    connection: Option<Connection>,
+}
 
-    fn give_back(&self, connection: Option<Connection>) {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        pool.lent -= 1;
-        pool.idle.extend(connection);
-        self.returned.notify_one();
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.connection.take());
     }
 }
 
@@ -77,16 +88,12 @@ fn read_in<T, E: From<StorageError>>(
     job(&Read { connection: &transaction })
 }
 
-/// Returns the connection even when the job panics.
-struct Loan<'r> {
-    readers: &'r Readers,
-    connection: Option<Connection>,
-}
-
-impl Drop for Loan<'_> {
-    fn drop(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.readers.give_back(Some(connection));
-        }
-    }
+async fn blocking<T, E, F>(job: F) -> Result<T, E>
+where
+    F: FnOnce() -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<StorageError> + Send + 'static,
+{
+    let panicked = |_| E::from(StorageError::failed("a database read panicked"));
+    tokio::task::spawn_blocking(job).await.map_err(panicked)?
 }

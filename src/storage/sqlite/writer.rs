@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -16,8 +17,23 @@ type Job = Box<dyn FnOnce(&mut Connection, &Notify) + Send>;
 
 #[derive(Clone)]
 pub(super) struct Writer {
+    // Before the thread: it ends when the last sender is gone, and is waited for then.
     jobs: mpsc::Sender<Job>,
     failed: Arc<Notify>,
+    _thread: Arc<Thread>,
+}
+
+/// Waits for the thread: the last commit, the end of the write-ahead log and the lock are behind whoever drops this.
+struct Thread(Option<JoinHandle<()>>);
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        // A job may have held the last handle: then this is the thread itself.
+        if let Some(thread) = self.0.take_if(|thread| thread.thread().id() != std::thread::current().id()) {
+            // A panic there was reported when it happened.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Writer {
@@ -26,17 +42,19 @@ impl Writer {
         let failed = Arc::new(Notify::new());
         let failed_in_thread = Arc::clone(&failed);
         let run = move || {
-            // The lock goes when the thread does: after the last commit.
-            let _lock = lock;
             while let Some(job) = queue.blocking_recv() {
                 job(&mut connection, &failed_in_thread);
             }
+            // Closing writes to the file, so the lock goes after it.
+            drop(connection);
+            drop(lock);
         };
-        std::thread::Builder::new().name("sqlite-writer".into()).spawn(run).map_err(|e| OpenError::Unreachable {
+        let spawned = std::thread::Builder::new().name("sqlite-writer".into()).spawn(run);
+        let thread = spawned.map_err(|e| OpenError::Unreachable {
             path: std::path::PathBuf::new(),
             reason: format!("no thread: {e}"),
         })?;
-        Ok(Self { jobs, failed })
+        Ok(Self { jobs, failed, _thread: Arc::new(Thread(Some(thread))) })
     }
 
     pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>

@@ -71,7 +71,7 @@ impl RepoHome {
     }
 
     pub(super) async fn head(&self) -> RepoHead {
-        self.pds.head().await.unwrap().expect("a repository")
+        self.read(|read| read.repo_head()).await.expect("a repository")
     }
 
     /// Reads the database directly.

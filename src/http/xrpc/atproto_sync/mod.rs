@@ -11,7 +11,7 @@ pub(in crate::http) mod list_repos;
 use crate::http::error::Error;
 use crate::http::request::{Query, check_repo};
 use crate::http::state::State;
-use crate::storage::sqlite::RepoHead;
+use crate::pds::Head;
 
 /// The `did` parameter must name our repository.
 fn check_did(state: &State, query: &Query) -> Result<(), Error> {
@@ -19,6 +19,6 @@ fn check_did(state: &State, query: &Query) -> Result<(), Error> {
 }
 
 /// The head of our repository, which exists from the first start on.
-async fn head(state: &State) -> Result<RepoHead, Error> {
+async fn head(state: &State) -> Result<Head, Error> {
     state.pds.head().await?.ok_or_else(Error::repo_not_found)
 }

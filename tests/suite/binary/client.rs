@@ -1,0 +1,213 @@
+//! An account, or nobody, that calls a hold: one connection a request, so that nothing is hidden by a pool.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::process::PATIENCE;
+use crate::suite::blob_hold::digest;
+
+/// Where a hold listens.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+pub(super) trait Stream: Read + Write + Send {}
+impl<S: Read + Write + Send> Stream for S {}
+
+#[derive(Clone)]
+pub(super) struct Client {
+    pub(super) place: Place,
+    pub(super) token: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// Its text member, or the empty text.
+    pub(super) fn text(&self, name: &str) -> String {
+        self.json()[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Status and error name, to compare with.
+    pub(super) fn outcome(&self) -> (u16, String) {
+        (self.status, if self.status < 400 { String::new() } else { self.text("error") })
+    }
+}
+
+impl Client {
+    pub(super) fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        match &self.place {
+            Place::Tcp(address) => {
+                let stream = TcpStream::connect(address)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                Ok(Box::new(stream))
+            }
+            Place::Unix(path) => {
+                let stream = UnixStream::connect(path)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+
+    fn head(&self, method: &str, target: &str, framing: &str) -> String {
+        let token = self.token.as_ref().map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+        format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}{framing}\r\n")
+    }
+
+    pub(super) fn try_send(&self, method: &str, target: &str, framing: &str, body: &[u8]) -> io::Result<Answer> {
+        let mut stream = self.connect()?;
+        let head = self.head(method, target, &format!("{framing}Content-Length: {}\r\n", body.len()));
+        stream.write_all(head.as_bytes())?;
+        // An early refusal closes the other direction: what counts is the answer.
+        let sent = stream.write_all(body);
+        receive(&mut stream).map_err(|error| sent.err().unwrap_or(error))
+    }
+
+    pub(super) fn try_call(&self, method: &str, input: &Value) -> io::Result<Answer> {
+        let framing = "Content-Type: application/json\r\n";
+        self.try_send("POST", &format!("/xrpc/{method}"), framing, input.to_string().as_bytes())
+    }
+
+    pub(super) fn call(&self, method: &str, input: &Value) -> Answer {
+        self.try_call(method, input).unwrap()
+    }
+
+    pub(super) fn get(&self, target: &str) -> Answer {
+        self.try_send("GET", target, "", &[]).unwrap()
+    }
+
+    pub(super) fn try_initiate(&self) -> io::Result<Answer> {
+        self.try_call("io.atcr.hold.initiateUpload", &json!({ "digest": "uploads/temp-1" }))
+    }
+
+    /// Begins an upload.
+    pub(super) fn initiate(&self) -> String {
+        let answer = self.try_initiate().unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text("message"));
+        answer.text("uploadId")
+    }
+
+    pub(super) fn try_part_target(&self, upload: &str, number: u32) -> io::Result<Answer> {
+        self.try_call("io.atcr.hold.getPartUploadUrl", &json!({ "uploadId": upload, "partNumber": number }))
+    }
+
+    /// The path and query of a part's signed URL.
+    pub(super) fn part_target(&self, upload: &str, number: u32) -> String {
+        path_of(&self.try_part_target(upload, number).unwrap())
+    }
+
+    /// Sends a part by its signed URL, without a token.
+    pub(super) fn try_put(&self, target: &str, bytes: &[u8]) -> io::Result<Answer> {
+        Self { token: None, ..self.clone() }.try_send("PUT", target, "", bytes)
+    }
+
+    pub(super) fn put_part(&self, upload: &str, number: u32, bytes: &[u8]) -> Answer {
+        self.try_put(&self.part_target(upload, number), bytes).unwrap()
+    }
+
+    pub(super) fn try_complete(&self, upload: &str, whole: &[u8], etags: &[String]) -> io::Result<Answer> {
+        let parts: Vec<_> =
+            etags.iter().zip(1..).map(|(etag, number)| json!({ "partNumber": number, "etag": etag })).collect();
+        let input = json!({ "uploadId": upload, "digest": digest(whole).to_string(), "parts": parts });
+        self.try_call("io.atcr.hold.completeUpload", &input)
+    }
+
+    pub(super) fn complete(&self, upload: &str, whole: &[u8], etags: &[String]) -> Answer {
+        self.try_complete(upload, whole, etags).unwrap()
+    }
+
+    /// A whole upload in one part.
+    pub(super) fn push(&self, whole: &[u8]) {
+        let upload = self.initiate();
+        let part = self.put_part(&upload, 1, whole);
+        assert_eq!(part.outcome(), (200, String::new()));
+        assert_eq!(self.complete(&upload, whole, &[part.text("etag")]).outcome(), (200, String::new()));
+    }
+
+    /// The blob's bytes by the way a registry takes: a signed URL first. `None` when there is no such blob.
+    pub(super) fn pull(&self, whole: &[u8]) -> Option<Vec<u8>> {
+        let answer = self.get(&format!("/xrpc/com.atproto.sync.getBlob?did=did:web:localhost&cid={}", digest(whole)));
+        if answer.status == 404 {
+            return None;
+        }
+        assert_eq!(answer.outcome(), (200, String::new()));
+        let blob = Self { token: None, ..self.clone() }.get(&path_of(&answer));
+        assert_eq!(blob.status, 200);
+        Some(blob.body)
+    }
+
+    /// A part whose head was sent, and of whose `length` bytes none.
+    pub(super) fn begin_part(&self, target: &str, length: usize) -> Box<dyn Stream> {
+        let mut stream = self.connect().unwrap();
+        let anonymous = Self { token: None, ..self.clone() };
+        let head = anonymous.head("PUT", target, &format!("Content-Length: {length}\r\n"));
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    }
+}
+
+/// Reads one answer.
+pub(super) fn receive(stream: &mut Box<dyn Stream>) -> io::Result<Answer> {
+    let mut bytes = vec![];
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        let count = match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => count,
+            // A child ended somewhere in this process, and a read with a time limit is not taken up again.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        bytes.extend_from_slice(&piece[..count]);
+        if let Some(answer) = whole_answer(&bytes) {
+            return Ok(answer);
+        }
+    }
+    Err(io::ErrorKind::UnexpectedEof.into())
+}
+
+fn whole_answer(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
+    let head = std::str::from_utf8(&bytes[..end]).unwrap();
+    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+    let body = match length {
+        Some(length) => bytes[end..].get(..length)?.to_vec(),
+        None => chunked(&bytes[end..])?,
+    };
+    Some(Answer { status: head.split(' ').nth(1)?.parse().unwrap(), head: head.to_owned(), body })
+}
+
+fn chunked(mut rest: &[u8]) -> Option<Vec<u8>> {
+    let mut body = vec![];
+    loop {
+        let line = rest.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        body.extend_from_slice(rest.get(line + 2..line + 2 + length)?);
+        rest = rest.get(line + 2 + length + 2..)?;
+        if length == 0 {
+            return Some(body);
+        }
+    }
+}
+
+/// The path and query of the `url` that was answered.
+pub(super) fn path_of(answer: &Answer) -> String {
+    let url = answer.text("url");
+    url.strip_prefix("http://localhost:8080").unwrap_or_else(|| panic!("not a URL of this hold: {url}")).to_owned()
+}

@@ -1,0 +1,102 @@
+//! SIGKILL at any moment: what was acknowledged is there, what was begun goes on, nothing else is left behind.
+
+mod repository;
+mod worker;
+
+use std::collections::HashSet;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::process::{Daemon, eventually};
+use super::site::Site;
+use repository::verified_keys;
+use worker::{Members, Uploader};
+
+const KILLS: usize = 45;
+/// The most requests that a daemon answers before it is killed.
+const LIFE_REQUESTS: u64 = 20;
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_to_a_kill() {
+    let mut site = Site::new();
+    // A kill may take the answer to a beginning with it: those uploads stay open.
+    site.configure("[limits]\nuploads_per_account = 1000\n");
+    let mut dice = Dice(7);
+    let mut uploaders = [Uploader::in_order(1), Uploader::backwards(2)];
+    let mut members = Members::default();
+    for kill in 0..KILLS {
+        let mut daemon = site.start();
+        check(&site, &daemon, &uploaders, &members);
+        let client = daemon.client(&site.alice);
+        let answered = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for uploader in &mut uploaders {
+                scope.spawn(|| uploader.work(&client, &answered));
+            }
+            scope.spawn(|| members.work(&client, &answered));
+            let last = dice.below(LIFE_REQUESTS);
+            eventually("requests are answered", || answered.load(Ordering::Relaxed) >= last);
+            std::thread::sleep(Duration::from_micros(dice.below(8_000)));
+            daemon.kill();
+        });
+        if kill % 5 == 0 {
+            // One more, while it recovers.
+            let mut starting = site.command(&[]).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(Duration::from_millis(dice.below(30)));
+            starting.kill().unwrap();
+            starting.wait().unwrap();
+        }
+    }
+    let daemon = site.start();
+    check(&site, &daemon, &uploaders, &members);
+    let client = daemon.client(&site.alice);
+    for uploader in &mut uploaders {
+        uploader.finish(&client);
+        for whole in &uploader.acknowledged {
+            assert!(client.pull(whole).as_ref() == Some(whole), "an acknowledged blob is lost or changed");
+        }
+        assert!(!uploader.acknowledged.is_empty());
+    }
+    assert!(!members.acknowledged.is_empty());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// What must hold right after a start.
+fn check(site: &Site, daemon: &Daemon, uploaders: &[Uploader], members: &Members) {
+    let client = daemon.client(&site.alice);
+    for whole in uploaders.iter().filter_map(|uploader| uploader.acknowledged.last()) {
+        assert!(client.pull(whole).as_ref() == Some(whole), "the newest acknowledged blob is lost or changed");
+    }
+    assert_no_orphans(site, uploaders);
+    let keys = verified_keys(&client);
+    for member in &members.acknowledged {
+        assert!(keys.contains(&format!("io.atcr.hold.crew/{member}")), "an acknowledged record is lost");
+    }
+}
+
+/// Every staged file may belong to an upload that is not finished: one for all parts in order, one for any other.
+fn assert_no_orphans(site: &Site, uploaders: &[Uploader]) {
+    let open: HashSet<_> = uploaders.iter().filter_map(Uploader::open_id).collect();
+    for folder in std::fs::read_dir(site.path("blobs/uploads")).unwrap() {
+        let folder = folder.unwrap();
+        let name = folder.file_name().into_string().unwrap();
+        assert!(open.contains(name.as_str()), "{name} is staged for nobody");
+        let mut seen = HashSet::new();
+        for file in std::fs::read_dir(folder.path()).unwrap() {
+            let file = file.unwrap().file_name().into_string().unwrap();
+            let part = file.rsplit_once('-').map_or(file.as_str(), |(part, _)| part).to_owned();
+            assert!(seen.insert(part), "{file} is there twice");
+        }
+    }
+}

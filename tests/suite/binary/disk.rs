@@ -1,0 +1,7 @@
+//! Disks that are full, small, read-only or broken, under the real binary.
+//!
+//! The file systems are tmpfs, so the tests that mount one need root; those with a broken disk need strace.
+
+mod broken;
+mod full;
+mod mount;

@@ -1,0 +1,20 @@
+//! The real binary as a child process: what only a whole process can show. Nothing here looks inside it.
+//!
+//! [`site::Site`] is a hold's state on disk and its configuration, [`process::Daemon`] a process on it, and
+//! [`client::Client`] an account that talks to one.
+
+mod client;
+mod process;
+mod site;
+
+mod crashes;
+mod disk;
+mod limits;
+mod sockets;
+mod start;
+
+/// Says that a test could not run, past the capture of the test runner, in the form that `tests/all.sh` counts.
+fn skip(test: &str, why: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+}
