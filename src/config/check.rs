@@ -99,7 +99,7 @@ impl Checker<'_> {
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             storage_root: self.storage_root()?,
             limits: self.limits()?,
-            log_level: raw.log_level.clone(),
+            log_level: self.log_level()?,
         })
     }
 
@@ -119,6 +119,14 @@ impl Checker<'_> {
             return Ok(addr.clone());
         }
         Err(self.wrong("server.addr", "it must be like :8080, 127.0.0.1:8080 or unix:/run/atcr-hold.sock"))
+    }
+
+    fn log_level(&self) -> Result<String, ConfigError> {
+        let level = &self.raw.log_level;
+        match level.parse::<tracing_subscriber::filter::Targets>() {
+            Ok(_) => Ok(level.clone()),
+            Err(_) => Err(self.wrong("log_level", "it must be error, warn, info, debug, trace, or like info,atcr_hold=debug")),
+        }
     }
 
     fn plc_url(&self) -> Result<String, ConfigError> {

@@ -36,6 +36,8 @@ pub enum CrewWrite {
     DeleteIfPresent,
 }
 
+/// Bytes of a crew record as JSON: 200 of them still fit into one commit's event of 2,000,000.
+const MAX_CREW_BYTES: usize = 8 * 1024;
 const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; it follows the configured owner";
 const PROTECTED_CAPTAIN: &str =
     "owner, public, allowAllCrew, region and deployedAt of the captain record follow the hold's configuration";
@@ -90,6 +92,9 @@ fn check(change: CrewChange) -> Result<Checked, CrewError> {
             if nsid == nsid::CREW {
                 let crew: lexicon::Crew = serde_json::from_value(record.clone()).map_err(lexicon)?;
                 crew.check_lengths().map_err(invalid)?;
+                if record.to_string().len() > MAX_CREW_BYTES {
+                    return Err(invalid("a crew record has at most 8192 bytes"));
+                }
                 Some(member_key(&crew.member))
             } else {
                 serde_json::from_value::<lexicon::Captain>(record.clone()).map_err(lexicon)?;

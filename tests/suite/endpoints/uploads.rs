@@ -71,7 +71,7 @@ async fn a_part_number_is_a_whole_number_from_1_to_10000() {
     }
     let missing = hold.post(&hold.writer, "io.atcr.hold.getPartUploadUrl", &json!({ "uploadId": id })).await;
     missing.assert_error(400, "InvalidRequest");
-    for number in ["0", "10001", "-1", "1.5", "one", "", "4294967297"] {
+    for number in ["0", "10001", "-1", "+1", "1.5", "one", "", "4294967297"] {
         refused(&by_token(&hold, &hold.writer, &id, number).send().await, BAD_NUMBER);
     }
 }

@@ -39,6 +39,7 @@ async fn a_crew_record_must_be_what_its_lexicon_says() {
         ("unknown", json!({ "$link": "x" }), "$link"),
         ("unknown", json!({ "$bytes": "?" }), "$bytes"),
         ("unknown", json!({ "$type": "blob" }), "blob"),
+        ("unknown", json!("x".repeat(8 * 1024)), "at most 8192 bytes"),
         ("unknown", deep, "nested too deeply"),
     ] {
         let record = with(crew_record(&member), name, field);
