@@ -18,9 +18,8 @@ pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     /// Waiting happens here, in a task, so that no thread waits for a connection.
     turns: Arc<Semaphore>,
-    /// The last field, so that it goes after the connections, also of a read that outlives the last handle on the
-    /// database: only a connection that may write
-    /// ends the write-ahead log, and only as the last one.
+    /// The last field, so that it goes after the connections, also those of a read that outlives the last handle on
+    /// the database: only a connection that may write ends the write-ahead log, and only as the last one.
     _writer: Writer,
 }
 
