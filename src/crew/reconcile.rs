@@ -53,9 +53,11 @@ impl Crew {
                 let recorded = Recorded::read(records)?;
                 difference(&declared, &recorded, mutable, now_us)
             };
-            let planned = self.pds.commit(now_us, None, decide).await?.cids.len();
+            let outcome = self.pds.commit(now_us, None, decide).await?;
+            let planned = outcome.cids.len();
             changed += planned;
-            if planned < MAX_WRITES {
+            // A round that changed nothing would be followed by the same again.
+            if planned < MAX_WRITES || outcome.commit.is_none() {
                 return Ok(changed);
             }
         }

@@ -39,5 +39,7 @@ impl PartAccess {
 }
 
 fn parse_number(text: &str) -> Result<PartNumber, Error> {
-    Ok(PartNumber::new(text.parse().unwrap_or(0))?)
+    // Rust's own parser would take "+1".
+    let digits = Some(text).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    Ok(PartNumber::new(digits.and_then(|text| text.parse().ok()).unwrap_or(0))?)
 }

@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod complete;
+mod disk;
 mod envelope;
 mod leaks;
 mod private_reads;

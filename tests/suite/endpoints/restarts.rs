@@ -42,7 +42,7 @@ async fn restarts_with_the_socket_kept_lose_no_call() {
             })
         })
         .collect();
-    for _ in 0..20 {
+    for _ in 0..10 {
         hold.restart(PUBLIC).await;
     }
     stop.cancel();

@@ -124,6 +124,18 @@ async fn the_named_method_is_the_called_one_or_get_record_or_none() {
 }
 
 #[tokio::test]
+async fn a_remembered_token_is_still_for_its_method_only() {
+    let hold = Hold::start(PRIVATE).await;
+    let token = changed(&hold, &json!({ "lxm": "io.atcr.hold.initiateUpload" }));
+    for _ in 0..2 {
+        initiate(&hold, &token).await.ok();
+        let call = hold.call("POST", "/xrpc/io.atcr.hold.abortUpload").bearer(&token);
+        let answer = call.json(&json!({ "uploadId": "0".repeat(32) })).send().await;
+        answer.assert_refused(401, "BadJwtLexiconMethod", "the token is for another method");
+    }
+}
+
+#[tokio::test]
 async fn while_documents_cannot_be_read_known_crew_goes_on_and_strangers_wait() {
     let mut hold = Hold::start(PRIVATE).await;
     initiate(&hold, &hold.token(&hold.writer)).await.ok();

@@ -1,9 +1,13 @@
 //! What the hold says of itself: server, DID document, health.
 
+use atcr_hold::app;
+use atcr_hold::config::{Config, Environment};
+use atcr_hold::daemon::listeners;
 use atcr_hold::repo::signing::PublicKey;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use crate::suite::hold::{Hold, PRIVATE};
+use crate::suite::hold::{Call, Hold, PRIVATE};
 
 #[tokio::test]
 async fn the_server_describes_itself() {
@@ -52,4 +56,40 @@ async fn health_tells_the_version() {
     let hold = Hold::start(PRIVATE).await;
     let output = hold.get("/xrpc/_health").send().await.ok();
     assert_eq!(output, json!({ "version": env!("CARGO_PKG_VERSION") }));
+}
+
+#[tokio::test]
+async fn a_public_hold_has_its_host_as_handle() {
+    let state = tempfile::tempdir().unwrap();
+    let path = |name: &str| state.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(path("blobs")).unwrap();
+    let environment = Environment::from([
+        ("HOLD_PUBLIC_URL", "https://hold.example.org"),
+        ("HOLD_OWNER", "did:plc:ewvi7nxzyoun6zhxrhs64oiz"),
+        ("HOLD_DATABASE_PATH", &path("hold.db")),
+        ("STORAGE_ROOT_DIR", &path("blobs")),
+    ]);
+    let config = Config::load(None, &state.path().join("no.env"), &environment).unwrap();
+    let listener = listeners::bind("127.0.0.1:0").unwrap();
+    let port = listener.describe().rsplit(':').next().unwrap().parse().unwrap();
+    let shutdown = CancellationToken::new();
+    let ended = tokio::spawn(app::run(config, vec![listener], shutdown.clone()));
+
+    // As its reverse proxy calls it.
+    let get = |target: &str| Call::new(port, "GET", target).header("host", "hold.example.org").send();
+    let document = get("/.well-known/did.json").await.ok();
+    assert_eq!(
+        (&document["id"], &document["alsoKnownAs"]),
+        (&json!("did:web:hold.example.org"), &json!(["at://hold.example.org"]))
+    );
+    for repo in ["did:web:hold.example.org", "hold.example.org", "HOLD.example.org"] {
+        let output = get(&format!("/xrpc/com.atproto.repo.describeRepo?repo={repo}")).await.ok();
+        assert_eq!((&output["handle"], &output["handleIsCorrect"]), (&json!("hold.example.org"), &json!(true)));
+        assert_eq!((&output["did"], &output["didDoc"]), (&json!("did:web:hold.example.org"), &document));
+    }
+    // com.atproto.sync knows repositories by DID alone.
+    let target = "/xrpc/com.atproto.sync.getLatestCommit?did=hold.example.org";
+    get(target).await.assert_error(400, "RepoNotFound");
+    shutdown.cancel();
+    ended.await.unwrap().unwrap();
 }
