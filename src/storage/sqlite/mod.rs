@@ -25,9 +25,8 @@ pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 /// file, and the lock is free.
 #[derive(Clone)]
 pub struct Database {
-    // Before the writer, whose connection closes last: only it may end the write-ahead log.
-    readers: readers::Readers,
     writer: writer::Writer,
+    readers: readers::Readers,
 }
 
 impl Database {
@@ -37,10 +36,8 @@ impl Database {
     /// [`OpenError`] says what an operator can do.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let opened = open::open(path)?;
-        Ok(Self {
-            writer: writer::Writer::start(opened.connection, opened.lock)?,
-            readers: readers::Readers::new(path.to_owned()),
-        })
+        let writer = writer::Writer::start(opened.connection, opened.lock)?;
+        Ok(Self { readers: readers::Readers::new(path.to_owned(), writer.clone()), writer })
     }
 
     /// Runs `job` in one transaction: committed when it answers `Ok`, rolled back when it answers `Err` or panics.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::Semaphore;
 
+use super::writer::Writer;
 use super::{Read, StorageError, open};
 
 /// Reads are short; more connections than this only cost memory.
@@ -17,11 +18,15 @@ pub(super) struct Readers {
     idle: Arc<Mutex<Vec<Connection>>>,
     /// Waiting happens here, in a task, so that no thread waits for a connection.
     turns: Arc<Semaphore>,
+    /// The last field, so that it goes after the connections, also those of a read that outlives the last handle on
+    /// the database: only a connection that may write ends the write-ahead log, and only as the last one.
+    _writer: Writer,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path: Arc::new(path), idle: Arc::default(), turns: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+    pub(super) fn new(path: PathBuf, writer: Writer) -> Self {
+        let turns = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        Self { path: Arc::new(path), idle: Arc::default(), turns, _writer: writer }
     }
 
     /// Runs `job` in a read transaction on the blocking pool.

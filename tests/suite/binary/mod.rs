@@ -16,5 +16,5 @@ mod start;
 /// Says that a test could not run, past the capture of the test runner, in the form that `tests/all.sh` counts.
 fn skip(test: &str, why: &str) {
     use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
 }
