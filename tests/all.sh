@@ -92,7 +92,7 @@ close() {
   [ "$failed" -eq 0 ]
 }
 
-need node npm cargo cc c++ make python3 umoci shellcheck
+need node npm cargo cc c++ make python3 umoci shellcheck strace
 install_stack
 export ATCR_HOLD_STACK=$stack
 

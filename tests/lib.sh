@@ -15,6 +15,7 @@ declare -A debian_package=(
   [python3]=python3
   [umoci]=umoci
   [shellcheck]=shellcheck
+  [strace]=strace
 )
 
 say() { printf '%s\n' "$*" >&2; }

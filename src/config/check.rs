@@ -125,7 +125,9 @@ impl Checker<'_> {
         let level = &self.raw.log_level;
         match level.parse::<tracing_subscriber::filter::Targets>() {
             Ok(_) => Ok(level.clone()),
-            Err(_) => Err(self.wrong("log_level", "it must be error, warn, info, debug, trace, or like info,atcr_hold=debug")),
+            Err(_) => {
+                Err(self.wrong("log_level", "it must be error, warn, info, debug, trace, or like info,atcr_hold=debug"))
+            }
         }
     }
 

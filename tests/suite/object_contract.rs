@@ -4,7 +4,7 @@ use atcr_hold::storage::objects::{Objects, Staging};
 use futures_util::TryStreamExt as _;
 
 struct Store {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     objects: Objects,
     staging: Staging,
 }
@@ -13,7 +13,7 @@ fn file_system() -> Store {
     let directory = tempfile::tempdir().unwrap();
     let objects = Objects::open(directory.path()).unwrap();
     let staging = Staging::open(directory.path(), "uploads").unwrap();
-    Store { _directory: directory, objects, staging }
+    Store { directory, objects, staging }
 }
 
 impl Store {
@@ -80,4 +80,16 @@ async fn removing_what_is_not_there_is_no_error() {
     }
     assert!(store.staging.names(None).unwrap().is_empty());
     assert!(store.staging.names(Some("u")).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn other_local_users_cannot_read_objects() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let store = file_system();
+    store.stage("u/main", b"bytes");
+    store.publish("u/main", "a/b/data");
+    for name in ["a", "a/b", "a/b/data", "uploads"] {
+        let mode = std::fs::metadata(store.directory.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o007, 0, "{name}: {mode:o}");
+    }
 }

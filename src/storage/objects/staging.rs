@@ -6,11 +6,15 @@
 use std::collections::HashSet;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::storage::StorageError;
+
+/// The group may read objects, so that a reverse proxy can be let in; other local users may not.
+const FILE_MODE: u32 = 0o640;
+const DIRECTORY_MODE: u32 = 0o750;
 
 /// Staged files below a directory, on the same file system as the objects; cheap to clone.
 #[derive(Clone)]
@@ -82,7 +86,7 @@ impl Staging {
     /// When it cannot be opened.
     pub fn open_file(&self, name: &str) -> Result<StagedFile, StorageError> {
         let path = self.directory.join(name);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?;
         Ok(StagedFile { file })
     }
 
@@ -123,7 +127,7 @@ impl Staging {
     pub fn publish(&self, name: &str, key: &str) -> Result<(), StorageError> {
         let target = self.root.join(key);
         if let Some(parent) = target.parent() {
-            DirBuilder::new().recursive(true).create(parent)?;
+            DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(parent)?;
         }
         Ok(std::fs::rename(self.directory.join(name), &target)?)
     }
