@@ -12,7 +12,7 @@ use super::connection::{Request, Response};
 use super::error::Error;
 use super::part_access::PartAccess;
 use super::state::State;
-use super::xrpc::{atcr_hold, atproto_repo, atproto_server, atproto_sync};
+use super::xrpc::{atcr_hold, atproto_identity, atproto_repo, atproto_server, atproto_sync, bsky_actor};
 use super::{blob_bytes, well_known};
 use crate::auth::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 use crate::lexicon::nsid;
@@ -126,6 +126,9 @@ pub(super) static TABLE: &[Endpoint] = &[
     get(BLOBS_PREFIX, Handler::SignedRead(|s, p, d, r| Box::pin(blob_bytes::handle(s, p, d, r)))),
     get(nsid::HEALTH, Handler::Open(|s, r| Box::pin(well_known::health(s, r)))),
     get(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r)))),
+    get(nsid::RESOLVE_HANDLE, Handler::Open(|s, r| Box::pin(atproto_identity::resolve_handle::handle(s, r)))),
+    get(nsid::GET_PROFILE, Handler::Open(|s, r| Box::pin(bsky_actor::get_profile::handle(s, r)))),
+    get(nsid::GET_PROFILES, Handler::Open(|s, r| Box::pin(bsky_actor::get_profiles::handle(s, r)))),
     get(nsid::DESCRIBE_REPO, Handler::Open(|s, r| Box::pin(atproto_repo::describe_repo::handle(s, r)))),
     get(nsid::GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_repo::get_record::handle(s, r)))),
     get(nsid::LIST_RECORDS, Handler::Open(|s, r| Box::pin(atproto_repo::list_records::handle(s, r)))),
@@ -139,6 +142,7 @@ pub(super) static TABLE: &[Endpoint] = &[
     get(nsid::SYNC_GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_sync::get_record::handle(s, r)))),
     get(nsid::SYNC_GET_REPO, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo::handle(s, r)))),
     get(nsid::SYNC_GET_REPO_STATUS, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo_status::handle(s, r)))),
+    get(nsid::SYNC_LIST_BLOBS, Handler::Open(|s, r| Box::pin(atproto_sync::list_blobs::handle(s, r)))),
     get(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
     post(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
     post(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),

@@ -33,7 +33,16 @@ pub struct State {
     pub clock: fn() -> u64,
 }
 
+/// What atproto software shows for an account whose handle does not resolve.
+const NO_HANDLE: &str = "handle.invalid";
+
 impl State {
+    /// The hold's handle where an answer must have one.
+    #[must_use]
+    pub fn shown_handle(&self) -> &str {
+        self.pds.handle().unwrap_or(NO_HANDLE)
+    }
+
     /// Now, in microseconds since 1970.
     #[must_use]
     pub fn now_us(&self) -> u64 {

@@ -14,6 +14,8 @@ pub const METHOD_NOT_ALLOWED: &str = "MethodNotAllowed";
 pub const METHOD_NOT_IMPLEMENTED: &str = "MethodNotImplemented";
 /// Another repository than ours was asked for.
 pub const REPO_NOT_FOUND: &str = "RepoNotFound";
+/// The handle names no account of this server.
+pub const HANDLE_NOT_FOUND: &str = "HandleNotFound";
 /// The record does not exist.
 pub const RECORD_NOT_FOUND: &str = "RecordNotFound";
 /// A requested block is not part of the repository.

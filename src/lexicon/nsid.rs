@@ -24,6 +24,12 @@ pub const REQUEST_CREW: &str = "io.atcr.hold.requestCrew";
 
 /// What this server is.
 pub const DESCRIBE_SERVER: &str = "com.atproto.server.describeServer";
+/// The DID that a handle names.
+pub const RESOLVE_HANDLE: &str = "com.atproto.identity.resolveHandle";
+/// How an account shows itself.
+pub const GET_PROFILE: &str = "app.bsky.actor.getProfile";
+/// The same of several accounts.
+pub const GET_PROFILES: &str = "app.bsky.actor.getProfiles";
 /// What the repository holds.
 pub const DESCRIBE_REPO: &str = "com.atproto.repo.describeRepo";
 /// One record. Also the only method the registry's OAuth scope names, so its tokens carry it for every call.
@@ -50,5 +56,7 @@ pub const SYNC_GET_RECORD: &str = "com.atproto.sync.getRecord";
 pub const SYNC_GET_REPO: &str = "com.atproto.sync.getRepo";
 /// Whether the repository is active.
 pub const SYNC_GET_REPO_STATUS: &str = "com.atproto.sync.getRepoStatus";
+/// The repository's own blobs.
+pub const SYNC_LIST_BLOBS: &str = "com.atproto.sync.listBlobs";
 /// The repositories of this host: one.
 pub const SYNC_LIST_REPOS: &str = "com.atproto.sync.listRepos";

@@ -1,13 +1,12 @@
 //! What the hold says of itself: server, DID document, health.
 
-use atcr_hold::app;
-use atcr_hold::config::{Config, Environment};
-use atcr_hold::daemon::listeners;
 use atcr_hold::repo::signing::PublicKey;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
-use crate::suite::hold::{Call, Hold, PRIVATE};
+use super::public_hold::PublicHold;
+use crate::suite::hold::{Hold, PRIVATE};
+
+const RESOLVE: &str = "/xrpc/com.atproto.identity.resolveHandle";
 
 #[tokio::test]
 async fn the_server_describes_itself() {
@@ -60,36 +59,41 @@ async fn health_tells_the_version() {
 
 #[tokio::test]
 async fn a_public_hold_has_its_host_as_handle() {
-    let state = tempfile::tempdir().unwrap();
-    let path = |name: &str| state.path().join(name).to_str().unwrap().to_owned();
-    std::fs::create_dir(path("blobs")).unwrap();
-    let environment = Environment::from([
-        ("HOLD_PUBLIC_URL", "https://hold.example.org"),
-        ("HOLD_OWNER", "did:plc:ewvi7nxzyoun6zhxrhs64oiz"),
-        ("HOLD_DATABASE_PATH", &path("hold.db")),
-        ("STORAGE_ROOT_DIR", &path("blobs")),
-    ]);
-    let config = Config::load(None, &state.path().join("no.env"), &environment).unwrap();
-    let listener = listeners::bind("127.0.0.1:0").unwrap();
-    let port = listener.describe().rsplit(':').next().unwrap().parse().unwrap();
-    let shutdown = CancellationToken::new();
-    let ended = tokio::spawn(app::run(config, vec![listener], shutdown.clone()));
-
-    // As its reverse proxy calls it.
-    let get = |target: &str| Call::new(port, "GET", target).header("host", "hold.example.org").send();
-    let document = get("/.well-known/did.json").await.ok();
+    let hold = PublicHold::start().await;
+    let document = hold.get("/.well-known/did.json").await.ok();
     assert_eq!(
         (&document["id"], &document["alsoKnownAs"]),
         (&json!("did:web:hold.example.org"), &json!(["at://hold.example.org"]))
     );
     for repo in ["did:web:hold.example.org", "hold.example.org", "HOLD.example.org"] {
-        let output = get(&format!("/xrpc/com.atproto.repo.describeRepo?repo={repo}")).await.ok();
+        let output = hold.get(&format!("/xrpc/com.atproto.repo.describeRepo?repo={repo}")).await.ok();
         assert_eq!((&output["handle"], &output["handleIsCorrect"]), (&json!("hold.example.org"), &json!(true)));
         assert_eq!((&output["did"], &output["didDoc"]), (&json!("did:web:hold.example.org"), &document));
     }
     // com.atproto.sync knows repositories by DID alone.
     let target = "/xrpc/com.atproto.sync.getLatestCommit?did=hold.example.org";
-    get(target).await.assert_error(400, "RepoNotFound");
-    shutdown.cancel();
-    ended.await.unwrap().unwrap();
+    hold.get(target).await.assert_error(400, "RepoNotFound");
+    hold.stop().await;
+}
+
+#[tokio::test]
+async fn its_handle_resolves_and_no_other_does() {
+    let public = PublicHold::start().await;
+    for handle in ["hold.example.org", "HOLD.example.org"] {
+        let output = public.get(&format!("{RESOLVE}?handle={handle}")).await.ok();
+        assert_eq!(output, json!({ "did": "did:web:hold.example.org" }));
+    }
+    let local = Hold::start(PRIVATE).await;
+    let message = "this server resolves only the hold's own handle";
+    for handle in ["example.org", "other.example.org", "hold.example.org.example", "handle.invalid"] {
+        let target = format!("{RESOLVE}?handle={handle}");
+        public.get(&target).await.assert_refused(400, "HandleNotFound", message);
+        local.get(&target).send().await.assert_refused(400, "HandleNotFound", message);
+    }
+    let localhost = format!("localhost:{}", local.port);
+    for bad in ["", "localhost", &localhost, "did:web:hold.example.org", "a..b", "x.example&handle=y.example"] {
+        public.get(&format!("{RESOLVE}?handle={bad}")).await.assert_error(400, "InvalidRequest");
+        local.get(&format!("{RESOLVE}?handle={bad}")).send().await.assert_error(400, "InvalidRequest");
+    }
+    public.stop().await;
 }

@@ -3,7 +3,9 @@
 mod apply_writes;
 mod identity;
 mod lexicon;
+mod profile;
 mod protection;
+mod public_hold;
 mod reads;
 mod request_crew;
 mod swaps;

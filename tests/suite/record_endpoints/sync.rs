@@ -169,10 +169,23 @@ async fn the_head_is_told_in_three_ways() {
 }
 
 #[tokio::test]
+async fn no_record_refers_to_a_blob_and_image_layers_are_not_listed() {
+    let hold = Hold::start(PRIVATE).await;
+    hold.upload(&hold.writer, b"a layer").await;
+    let rev = latest(&hold).await.rev;
+    for more in ["", "&limit=1", "&limit=1000", "&cursor=x", &format!("&since={rev}")] {
+        assert_eq!(query(&hold, "listBlobs", more).await.ok(), json!({ "cids": [] }), "{more}");
+    }
+    for bad in ["&limit=0", "&limit=1001", "&limit=x", "&since=x", "&since=", "&cursor=x&cursor=y"] {
+        query(&hold, "listBlobs", bad).await.assert_error(400, "InvalidRequest");
+    }
+}
+
+#[tokio::test]
 async fn other_repositories_are_not_here() {
     let hold = Hold::start(PRIVATE).await;
     let message = "this server has only the hold's own repository";
-    for method in ["getRepo", "getRecord", "getBlocks", "getLatestCommit", "getRepoStatus"] {
+    for method in ["getRepo", "getRecord", "getBlocks", "getLatestCommit", "getRepoStatus", "listBlobs"] {
         let call = |did: &str| {
             let target = format!("/xrpc/com.atproto.sync.{method}?did={did}&cids={OTHER}&collection={CREW}&rkey=self");
             hold.get(&target)

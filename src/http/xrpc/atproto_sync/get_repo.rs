@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::check_did;
+use super::{check_did, since};
 use crate::http::connection::ResponseBody;
 use crate::http::connection::{Request, Response};
 use crate::http::error::Error;
@@ -10,7 +10,6 @@ use crate::http::request::Query;
 use crate::http::response;
 use crate::http::state::State;
 use crate::pds::BlockStream;
-use crate::syntax::Tid;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
 use std::io;
@@ -18,8 +17,7 @@ use std::io;
 pub(in crate::http) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     check_did(&state, &query)?;
-    let since = query.get("since")?.map(Tid::parse).transpose().map_err(|e| Error::invalid(format!("since is {e}")))?;
-    let blocks = state.pds.export(since).await?.ok_or_else(Error::repo_not_found)?;
+    let blocks = state.pds.export(since(&query)?).await?.ok_or_else(Error::repo_not_found)?;
     Ok(response::with_type(response::CAR, ResponseBody::stream(None, chunks(blocks))))
 }
 

@@ -1,0 +1,3 @@
+//! `com.atproto.identity.*`
+
+pub(in crate::http) mod resolve_handle;

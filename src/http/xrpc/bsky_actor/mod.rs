@@ -1,0 +1,35 @@
+//! `app.bsky.actor.*`: the hold's profile, for software that shows accounts.
+
+pub(in crate::http) mod get_profile;
+pub(in crate::http) mod get_profiles;
+
+use crate::http::error::Error;
+use crate::http::request::check_repo;
+use crate::http::state::State;
+use crate::lexicon::{SELF_KEY, nsid};
+use crate::pds::Records;
+use crate::syntax::{Did, Handle};
+use serde_json::{Value, json};
+
+/// Fields that a profile view takes over from the record as they are.
+const SHOWN: [&str; 3] = ["displayName", "description", "createdAt"];
+
+/// Whether `actor` is the hold.
+fn is_ours(state: &State, actor: &str) -> Result<bool, Error> {
+    if Did::parse(actor).is_err() && Handle::parse(actor).is_err() {
+        return Err(Error::invalid("an actor is a DID or a handle"));
+    }
+    Ok(check_repo(actor, state.pds.did(), state.pds.handle()).is_ok())
+}
+
+/// The hold's profile as `app.bsky.actor.defs#profileViewDetailed`.
+async fn view(state: &State) -> Result<Value, Error> {
+    let record = state.pds.read(|records: &Records<'_>| records.get(nsid::PROFILE, SELF_KEY)).await?;
+    let mut view = json!({ "did": state.pds.did(), "handle": state.shown_handle() });
+    for name in SHOWN {
+        if let Some(value) = record.as_ref().and_then(|record| record.value.get(name)) {
+            view[name] = value.clone();
+        }
+    }
+    Ok(view)
+}
