@@ -16,13 +16,14 @@
 //! | `crew` | captain, members, permissions, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | uploads, proofs of digest, reads, sweep | syntax, storage |
 //! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
+//! | `crawl` | asks relays to crawl the hold | syntax, lexicon, pds |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
 //! | `daemon` | sockets, accepting and draining, signals, the log | – |
 //! | `app` | wiring | all |
 //!
 //! Outside crates have one address each: `rusqlite` and `object_store` in storage, `figment` in config, `listenfd`,
-//! `sd_notify` and `tracing_journald` in daemon, `k256` and `p256` in repo, `hyper` in http (as a server) and in
-//! identity (as a client).
+//! `sd_notify` and `tracing_journald` in daemon, `k256` and `p256` in repo, `hyper` in http (as a server);
+//! as a client (`hyper_rustls`) in identity and crawl.
 //!
 //! # A part on its way in
 //! `daemon::serve` accepts a socket and hands it to `http::connection`, which checks the head of each request before
@@ -41,6 +42,7 @@ pub mod app;
 pub mod auth;
 pub mod blobs;
 pub mod config;
+pub mod crawl;
 pub mod crew;
 pub mod daemon;
 pub mod http;

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use atcr_hold::app;
 use atcr_hold::config::{Config, Environment};
@@ -37,6 +38,8 @@ const EX_USAGE: u8 = 64;
 const EX_CONFIG: u8 = 78;
 /// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
 const BLOCKING_THREADS: usize = 16;
+/// How long jobs on those threads may take after the hold has stopped.
+const LAST_JOBS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -92,6 +95,8 @@ fn serve(config: Config) -> ExitCode {
         let shutdown = daemon::signals::shutdown().map_err(app::StartError::Listen)?;
         app::run(config, listeners, shutdown).await
     });
+    // A look-up of a name cannot be stopped, and may take the system long.
+    runtime.shutdown_timeout(LAST_JOBS);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -19,7 +19,7 @@ const FENCES: [(&str, &[&str]); 11] = [
     ("k256", &["repo"]),
     ("p256", &["repo"]),
     ("hyper", &["http"]),
-    ("hyper_rustls", &["identity"]),
+    ("hyper_rustls", &["identity", "crawl"]),
 ];
 const MAX_LINES: usize = 300;
 

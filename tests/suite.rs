@@ -15,6 +15,7 @@ mod suite {
     mod commits;
     mod config;
     mod connection;
+    mod crawl;
     mod crew_reconcile;
     mod daemon;
     mod did_server;

@@ -9,15 +9,17 @@ mod signing_key;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Gate, UrlSigner};
 use crate::blobs::Blobs;
 use crate::config::Config;
+use crate::crawl::{Crawl, Pace};
 use crate::crew::{Crew, Declared};
 use crate::daemon::{self, Address, Listener, Stream};
 use crate::http::{Rates, State, connection};
-use crate::identity::{Resolver, ResolverSettings, document};
+use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::Pds;
 use crate::storage::sqlite::Database;
 use crate::{blobs, crew, http};
@@ -37,6 +39,8 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     let database = Database::open(&config.database_path)?;
     let state = open(&config, &database).await.map_err(|error| error.of_database(&config.database_path))?;
     let state = Arc::new(state);
+    let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
+    let crawl = crawl.map_err(SetupError::Roots)?;
     let addresses: Vec<_> = listeners.iter().map(Listener::describe).collect();
     tracing::info!(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
@@ -44,7 +48,11 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     );
     daemon::notify::ready(&format!("serving {} on {}", config.public_url, addresses.join(", ")));
 
-    let sweeper = tokio::spawn(sweep(Arc::clone(&state)));
+    let mut background = JoinSet::new();
+    background.spawn(sweep(Arc::clone(&state)));
+    if let Some(crawl) = crawl {
+        background.spawn(until(shutdown.clone(), crawl.run(state.pds.clone())));
+    }
     let limits = connection::Limits::default();
     let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
         let state = Arc::clone(&state);
@@ -59,7 +67,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
         served = serving => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
-    sweeper.abort();
+    background.shutdown().await;
     let served = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
@@ -121,6 +129,14 @@ fn declared(config: &Config) -> Declared {
         allow_all_crew: config.allow_all_crew,
         region: config.region.clone(),
         crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
+    }
+}
+
+/// Runs `job` until `shutdown`.
+async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
+    tokio::select! {
+        () = job => {}
+        () = shutdown.cancelled() => {}
     }
 }
 

@@ -143,16 +143,26 @@ impl Checker<'_> {
     }
 
     fn relays(&self) -> Result<Vec<String>, ConfigError> {
-        let host = |text: &String| {
-            let host = text.strip_prefix("https://").unwrap_or(text).trim_end_matches('/');
-            let plain = !host.is_empty() && !host.contains(['/', ' ', '@', '?', '#']);
-            if plain {
-                Ok(host.to_owned())
-            } else {
-                Err(self.wrong("relays", "each relay is a host name, like bsky.network"))
-            }
+        self.raw.relays.iter().map(|text| self.relay(text)).collect()
+    }
+
+    fn relay(&self, text: &str) -> Result<String, ConfigError> {
+        let (scheme, host) = text.split_once("://").unwrap_or(("https", text));
+        let wrong = |problem| Err(self.wrong("relays", problem));
+        let Ok(url) = url::Url::parse(&format!("{scheme}://{}", host.trim_end_matches('/'))) else {
+            return wrong("each relay is a host name, like bsky.network");
         };
-        self.raw.relays.iter().map(host).collect()
+        // A URL that is more than scheme, host and port differs from its origin.
+        let origin = url.origin().ascii_serialization();
+        match scheme {
+            _ if url.as_str().strip_suffix('/') != Some(&origin) => {
+                wrong("each relay is a host name, like bsky.network")
+            }
+            "https" => Ok(origin),
+            "http" if self.raw.test_mode && url.host_str() == Some("localhost") => Ok(origin),
+            "http" => wrong("relays are asked by https, like bsky.network (http://localhost:port needs test_mode)"),
+            _ => wrong("each relay is a host name, like bsky.network"),
+        }
     }
 
     fn trusted_proxies(&self) -> Result<Vec<IpAddr>, ConfigError> {

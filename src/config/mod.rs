@@ -40,7 +40,7 @@ pub struct Config {
     pub region: Option<String>,
     /// Crew declared by the operator.
     pub crew: BTreeMap<Did, DeclaredMember>,
-    /// Relays that are asked to crawl the hold.
+    /// Base URLs of the relays that are asked to crawl the hold, without a trailing slash.
     pub relays: Vec<String>,
     /// Base URL of the did:plc directory, without a trailing slash.
     pub plc_directory_url: String,

@@ -56,6 +56,8 @@ pub const SYNC_GET_RECORD: &str = "com.atproto.sync.getRecord";
 pub const SYNC_GET_REPO: &str = "com.atproto.sync.getRepo";
 /// Whether the repository is active.
 pub const SYNC_GET_REPO_STATUS: &str = "com.atproto.sync.getRepoStatus";
+/// Has a relay follow a host. The hold calls it, and does not answer it.
+pub const REQUEST_CRAWL: &str = "com.atproto.sync.requestCrawl";
 /// The repository's own blobs.
 pub const SYNC_LIST_BLOBS: &str = "com.atproto.sync.listBlobs";
 /// The repositories of this host: one.

@@ -36,7 +36,7 @@ fn every_variable_of_the_original_is_understood() {
         ("HOLD_DATABASE_PATH", "/data/h.db"),
         ("HOLD_DATABASE_KEY_PATH", "/secret/keys"),
         ("HOLD_PLC_DIRECTORY_URL", "http://localhost:2582/"),
-        ("HOLD_RELAYS", " bsky.network, https://relay.example.org/ ,,"),
+        ("HOLD_RELAYS", " bsky.network, https://relay.example.org/ , http://localhost:2470,,"),
         ("STORAGE_DRIVER", "filesystem"),
         ("STORAGE_ROOT_DIR", "/data/blobs"),
         ("S3_BUCKET", "0123"),
@@ -56,7 +56,7 @@ fn every_variable_of_the_original_is_understood() {
     assert_eq!(config.key_dir, Path::new("/secret/keys"));
     assert_eq!(config.storage_root, Path::new("/data/blobs"));
     assert_eq!(config.plc_directory_url, "http://localhost:2582");
-    assert_eq!(config.relays, ["bsky.network", "relay.example.org"]);
+    assert_eq!(config.relays, ["https://bsky.network", "https://relay.example.org", "http://localhost:2470"]);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn an_empty_variable_is_unset() {
     assert_eq!(config.public_url.authority(), "toml.example.org");
     assert!(config.public);
     assert_eq!(config.storage_root, Path::new("/dotenv"));
-    assert_eq!(config.relays, ["bsky.network"]);
+    assert_eq!(config.relays, ["https://bsky.network"]);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_list_replaces_the_one_before_it() {
         ("STORAGE_ROOT_DIR", "/srv"),
         ("HOLD_RELAYS", "three.example.org"),
     ];
-    assert_eq!(place.load(environment).unwrap().relays, ["three.example.org"]);
+    assert_eq!(place.load(environment).unwrap().relays, ["https://three.example.org"]);
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! One relay: asked until it agrees, then again at each wish.
+
+use tokio::sync::watch;
+
+use super::Pace;
+use super::client::Refusal;
+
+/// Asks now and at each of `wishes`; a refusal is followed by attempts at waits that double. The log gets a line when
+/// the relay agrees, and when it gives another reason than before.
+pub(super) async fn keep_asking<A>(relay: &str, pace: Pace, mut wishes: watch::Receiver<()>, ask: impl Fn() -> A)
+where
+    A: Future<Output = Result<(), Refusal>>,
+{
+    loop {
+        let (mut wait, mut told) = (pace.first_retry, None);
+        loop {
+            // An agreement to this goes for every wish so far.
+            wishes.mark_unchanged();
+            let Err(refusal) = ask().await else { break };
+            if told.as_ref() != Some(&refusal) {
+                let retry_s = wait.as_secs();
+                tracing::warn!(relay, retry_s, "the relay was asked to crawl this hold, but {refusal}; will retry");
+                told = Some(refusal);
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(pace.longest_retry);
+        }
+        tracing::info!(relay, "the relay was asked to crawl this hold");
+        if wishes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::time::Duration;
+
+    use tokio::sync::watch;
+    use tokio::time::{Instant, sleep};
+
+    use super::keep_asking;
+    use crate::crawl::Pace;
+    use crate::crawl::client::Refusal;
+
+    /// A relay that refuses `refusals` times; answers the seconds at which it was asked, until `end_s`. There is a wish
+    /// at each of `wishes_s`.
+    async fn asked_at(refusals: usize, wishes_s: &[u64], end_s: u64) -> Vec<u64> {
+        let (wish, wishes) = watch::channel(());
+        let (start, asked) = (Instant::now(), RefCell::new(Vec::new()));
+        let ask = || {
+            asked.borrow_mut().push(start.elapsed().as_secs());
+            let refused = asked.borrow().len() <= refusals;
+            std::future::ready(if refused { Err(Refusal::Silent) } else { Ok(()) })
+        };
+        let wishing = async {
+            for at in wishes_s {
+                tokio::time::sleep_until(start + Duration::from_secs(*at)).await;
+                wish.send_replace(());
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = keep_asking("https://relay.example", Pace::default(), wishes, ask) => {}
+            () = wishing => {}
+            () = sleep(Duration::from_secs(end_s)) => {}
+        }
+        asked.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_relay_that_agrees_is_asked_once_and_at_each_wish() {
+        assert_eq!(asked_at(0, &[], 1_000_000).await, [0]);
+        assert_eq!(asked_at(0, &[700, 5_000], 1_000_000).await, [0, 700, 5_000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_double_up_to_an_hour() {
+        let expected = [0, 30, 90, 210, 450, 930, 1_890, 3_810, 7_410, 11_010];
+        assert_eq!(asked_at(usize::MAX, &[], 14_609).await, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wishes_do_not_hasten_attempts_and_one_agreement_is_enough() {
+        assert_eq!(asked_at(2, &[10, 20, 80], 1_000_000).await, [0, 30, 90]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_an_agreement_waits_begin_anew() {
+        let (wish, wishes) = watch::channel(());
+        let (start, asked) = (Instant::now(), RefCell::new(Vec::new()));
+        let ask = || {
+            asked.borrow_mut().push(start.elapsed().as_secs());
+            // Agrees to the third attempt alone.
+            let agreed = asked.borrow().len() == 3;
+            std::future::ready(if agreed { Ok(()) } else { Err(Refusal::Silent) })
+        };
+        let wishing = async {
+            sleep(Duration::from_secs(1_000)).await;
+            wish.send_replace(());
+            sleep(Duration::from_secs(100)).await;
+        };
+        tokio::select! {
+            () = keep_asking("https://relay.example", Pace::default(), wishes, ask) => {}
+            () = wishing => {}
+        }
+        assert_eq!(asked.into_inner(), [0, 30, 90, 1_000, 1_030, 1_090]);
+    }
+}
