@@ -46,12 +46,14 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
         url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
-    daemon::notify::ready(&format!("serving {} on {}", config.public_url, addresses.join(", ")));
+    let status = format!("serving {} on {}", config.public_url, addresses.join(", "));
+    daemon::notify::ready(&status);
 
     let mut background = JoinSet::new();
     background.spawn(sweep(Arc::clone(&state)));
     if let Some(crawl) = crawl {
-        background.spawn(until(shutdown.clone(), crawl.run(state.pds.clone())));
+        let tell = move |relays: &str| daemon::notify::status(&format!("{status}; relays: {relays}"));
+        background.spawn(until(shutdown.clone(), crawl.run(state.pds.clone(), tell)));
     }
     let limits = connection::Limits::default();
     let handle = move |stream: Stream, address: Address, drain: CancellationToken| {

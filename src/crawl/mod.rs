@@ -8,7 +8,9 @@ mod client;
 mod quiet;
 mod relay;
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,7 +18,8 @@ use tokio::sync::watch;
 
 use crate::pds::Pds;
 use crate::syntax::HoldUrl;
-use client::Client;
+use client::{Client, Refusal};
+use relay::Answer;
 
 /// When to ask, and when again.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +73,21 @@ impl Crawl {
         Ok(Some(Self { client, hostname, relays: relays.to_vec(), pace }))
     }
 
-    /// Asks, and asks again, until it is dropped.
-    pub async fn run(self, pds: Pds) {
+    /// Asks, and asks again, until it is dropped. `tell` gets a line for people with what each relay said last,
+    /// whenever one says something else.
+    pub async fn run(self, pds: Pds, tell: impl Fn(&str) + Send + Sync) {
         let (wish, wishes) = watch::channel(());
+        let said = Mutex::new(BTreeMap::new());
         let asking = self.relays.iter().map(|relay| {
             let ask = || self.client.request_crawl(relay, &self.hostname);
-            relay::keep_asking(relay, self.pace, wishes.clone(), ask)
+            let heard = |answer: &Answer| {
+                let answer = answer.as_ref().map_or_else(Refusal::to_string, |()| "it agreed".into());
+                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                said.insert(relay.as_str(), answer);
+                let lines: Vec<_> = said.iter().map(|(relay, answer)| format!("{relay}: {answer}")).collect();
+                tell(&lines.join("; "));
+            };
+            relay::keep_asking(relay, self.pace, wishes.clone(), ask, heard)
         });
         tokio::join!(join_all(asking), quiet::wish_after_quiet(&pds, self.pace, wish));
     }

@@ -1,33 +1,54 @@
 //! One relay: asked until it agrees, then again at each wish.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::Pace;
 use super::client::Refusal;
 
-/// Asks now and at each of `wishes`; a refusal is followed by attempts at waits that double. The log gets a line when
-/// the relay agrees, and when it gives another reason than before.
-pub(super) async fn keep_asking<A>(relay: &str, pace: Pace, mut wishes: watch::Receiver<()>, ask: impl Fn() -> A)
-where
-    A: Future<Output = Result<(), Refusal>>,
+pub(super) type Answer = Result<(), Refusal>;
+
+/// Asks now and at each of `wishes`; a refusal is followed by attempts at waits that double. The log and `heard` get an
+/// answer when it is an agreement, or another one than before.
+pub(super) async fn keep_asking<A>(
+    relay: &str,
+    pace: Pace,
+    mut wishes: watch::Receiver<()>,
+    ask: impl Fn() -> A,
+    heard: impl Fn(&Answer),
+) where
+    A: Future<Output = Answer>,
 {
     loop {
-        let (mut wait, mut told) = (pace.first_retry, None);
+        let (mut wait, mut last) = (pace.first_retry, None);
         loop {
             // An agreement to this goes for every wish so far.
             wishes.mark_unchanged();
-            let Err(refusal) = ask().await else { break };
-            if told.as_ref() != Some(&refusal) {
-                let retry_s = wait.as_secs();
-                tracing::warn!(relay, retry_s, "the relay was asked to crawl this hold, but {refusal}; will retry");
-                told = Some(refusal);
+            let answer = ask().await;
+            if last.as_ref() != Some(&answer) {
+                log(relay, &answer, wait);
+                heard(&answer);
             }
+            if answer.is_ok() {
+                break;
+            }
+            last = Some(answer);
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(pace.longest_retry);
         }
-        tracing::info!(relay, "the relay was asked to crawl this hold");
         if wishes.changed().await.is_err() {
             return;
+        }
+    }
+}
+
+fn log(relay: &str, answer: &Answer, wait: Duration) {
+    match answer {
+        Ok(()) => tracing::info!(relay, "the relay was asked to crawl this hold"),
+        Err(refusal) => {
+            let retry_s = wait.as_secs();
+            tracing::warn!(relay, retry_s, "the relay was asked to crawl this hold, but {refusal}; will retry");
         }
     }
 }
@@ -62,7 +83,7 @@ mod tests {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = keep_asking("https://relay.example", Pace::default(), wishes, ask) => {}
+            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |_| {}) => {}
             () = wishing => {}
             () = sleep(Duration::from_secs(end_s)) => {}
         }
@@ -87,6 +108,25 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_answer_is_told_when_it_is_another_one_or_an_agreement() {
+        let (wish, wishes) = watch::channel(());
+        let no = |status: u16| Err(Refusal::Status(http::StatusCode::from_u16(status).unwrap()));
+        let answers = RefCell::new(vec![Ok(()), Ok(()), no(400), no(500), no(500), Err(Refusal::Silent), no(500)]);
+        let heard = RefCell::new(Vec::new());
+        let ask = || std::future::ready(answers.borrow_mut().pop().unwrap());
+        let wishing = async {
+            sleep(Duration::from_secs(10_000)).await;
+            wish.send_replace(());
+            sleep(Duration::from_secs(10_000)).await;
+        };
+        tokio::select! {
+            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |a| heard.borrow_mut().push(a.clone())) => {}
+            () = wishing => {}
+        }
+        assert_eq!(heard.into_inner(), [no(500), Err(Refusal::Silent), no(500), no(400), Ok(()), Ok(())]);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn after_an_agreement_waits_begin_anew() {
         let (wish, wishes) = watch::channel(());
         let (start, asked) = (Instant::now(), RefCell::new(Vec::new()));
@@ -102,7 +142,7 @@ mod tests {
             sleep(Duration::from_secs(100)).await;
         };
         tokio::select! {
-            () = keep_asking("https://relay.example", Pace::default(), wishes, ask) => {}
+            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |_| {}) => {}
             () = wishing => {}
         }
         assert_eq!(asked.into_inner(), [0, 30, 90, 1_000, 1_030, 1_090]);

@@ -5,6 +5,7 @@
 
 mod client;
 mod process;
+mod relays;
 mod site;
 
 mod crashes;

@@ -84,7 +84,7 @@ async fn a_relay_is_asked_until_it_agrees_and_at_a_commit_after_a_quiet_time() {
     let mut relay = RelayServer::start(refusals).await;
     let relays = [relay.url.clone()];
     let crawl = Crawl::new(&url(), &relays, true, FAST).unwrap().unwrap();
-    let asking = tokio::spawn(crawl.run(home.pds.clone()));
+    let asking = tokio::spawn(crawl.run(home.pds.clone(), |_| {}));
     for _ in 0..=refusals.len() {
         assert_eq!(relay.next().await, request_of("hold.example.org"));
     }
@@ -99,7 +99,7 @@ async fn a_relay_that_cannot_be_reached_does_not_keep_another_from_being_asked()
     // Nothing listens on port 1, and no name ends in .invalid.
     let relays = ["http://localhost:1".into(), "https://relay.invalid".into(), relay.url.clone()];
     let crawl = Crawl::new(&url(), &relays, true, FAST).unwrap().unwrap();
-    let asking = tokio::spawn(crawl.run(home.pds.clone()));
+    let asking = tokio::spawn(crawl.run(home.pds.clone(), |_| {}));
     for _ in 0..2 {
         assert_eq!(relay.next().await, request_of("hold.example.org"));
     }
