@@ -20,6 +20,7 @@ if (!holdUrl || !holdDid) {
 
 const CAPTAIN = 'io.atcr.hold.captain'
 const CREW = 'io.atcr.hold.crew'
+const PROFILE = 'app.bsky.actor.profile'
 const ABSENT = { collection: CREW, rkey: 'nobody-has-this-key' }
 const UNKNOWN_DID = 'did:web:unknown.test'
 // The CID of the DAG-CBOR null, which no repository contains as a block.
@@ -233,8 +234,24 @@ await check('sync.getBlocks returns exactly the blocks asked for', async () => {
   return plural(cids.length, 'block')
 })
 
+await check('sync.listBlobs has no blob, for no record refers to one', async () => {
+  assert.deepEqual(await json('com.atproto.sync.listBlobs', { did: holdDid, since: truth.rev }), { cids: [] })
+})
+
+await check('actor.getProfile and getProfiles show the profile record', async () => {
+  const { value } = await json('com.atproto.repo.getRecord', { repo: holdDid, collection: PROFILE, rkey: 'self' })
+  const { did, handle, displayName, description, createdAt } = await json('app.bsky.actor.getProfile', { actor: holdDid })
+  assert.equal(did, holdDid)
+  assert.deepEqual({ $type: PROFILE, displayName, description, createdAt }, value)
+  const { profiles } = await json('app.bsky.actor.getProfiles', { actors: [UNKNOWN_DID, holdDid] })
+  assert.deepEqual(profiles.map((profile) => profile.did), [holdDid])
+  await refused(400, 'InvalidRequest', 'app.bsky.actor.getProfile', { actor: UNKNOWN_DID })
+  await refused(400, 'HandleNotFound', 'com.atproto.identity.resolveHandle', { handle: 'unknown.test' })
+  return `${displayName}, ${handle}`
+})
+
 await check('other repositories and unknown methods are refused by name', async () => {
-  for (const method of ['getRepo', 'getLatestCommit', 'getRepoStatus']) {
+  for (const method of ['getRepo', 'getLatestCommit', 'getRepoStatus', 'listBlobs']) {
     await refused(400, 'RepoNotFound', `com.atproto.sync.${method}`, { did: UNKNOWN_DID })
   }
   await refused(400, 'InvalidRequest', 'com.atproto.sync.getRepo', {})
