@@ -81,7 +81,6 @@ fn values_of_the_file_are_named_as_its() {
         ("[limits]\nconnection = 1", &["\"connection\"", "[limits]"]),
         ("public = 'perhaps'", &["public (HOLD_PUBLIC)", "true or false"]),
         ("log_level = 'loud'", &["log_level", "error, warn, info"]),
-        ("log_level = 'info,atcr_hold=loud'", &["log_level", "error, warn, info"]),
         ("region = 5", &["region", "string"]),
         ("relays = 'bsky.network'", &["relays (HOLD_RELAYS)", "sequence"]),
         ("limits.connections = 'many'", &["limits.connections"]),
