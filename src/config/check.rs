@@ -122,13 +122,13 @@ impl Checker<'_> {
     }
 
     fn log_level(&self) -> Result<String, ConfigError> {
-        let level = &self.raw.log_level;
-        match level.parse::<tracing_subscriber::filter::Targets>() {
-            Ok(_) => Ok(level.clone()),
-            Err(_) => {
-                Err(self.wrong("log_level", "it must be error, warn, info, debug, trace, or like info,atcr_hold=debug"))
-            }
+        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+        // A single word that is no level would be taken as a target, and silence everything else.
+        let has_level = |directive: &str| LEVELS.contains(&directive.rsplit('=').next().unwrap_or_default());
+        if self.raw.log_level.split(',').all(has_level) {
+            return Ok(self.raw.log_level.clone());
         }
+        Err(self.wrong("log_level", "it must be error, warn, info, debug, trace, or like info,atcr_hold=debug"))
     }
 
     fn plc_url(&self) -> Result<String, ConfigError> {
