@@ -148,20 +148,18 @@ impl Checker<'_> {
 
     fn relay(&self, text: &str) -> Result<String, ConfigError> {
         let (scheme, host) = text.split_once("://").unwrap_or(("https", text));
-        let wrong = |problem| Err(self.wrong("relays", problem));
-        let Ok(url) = url::Url::parse(&format!("{scheme}://{}", host.trim_end_matches('/'))) else {
-            return wrong("each relay is a host name, like bsky.network");
-        };
+        let url = url::Url::parse(&format!("{scheme}://{}", host.trim_end_matches('/'))).ok();
         // A URL that is more than scheme, host and port differs from its origin.
-        let origin = url.origin().ascii_serialization();
-        match scheme {
-            _ if url.as_str().strip_suffix('/') != Some(&origin) => {
-                wrong("each relay is a host name, like bsky.network")
+        let plain = url.filter(|url| *url.as_str() == format!("{}/", url.origin().ascii_serialization()));
+        match (scheme, plain) {
+            ("https", Some(url)) => Ok(url.origin().ascii_serialization()),
+            ("http", Some(url)) if self.raw.test_mode && url.host_str() == Some("localhost") => {
+                Ok(url.origin().ascii_serialization())
             }
-            "https" => Ok(origin),
-            "http" if self.raw.test_mode && url.host_str() == Some("localhost") => Ok(origin),
-            "http" => wrong("relays are asked by https, like bsky.network (http://localhost:port needs test_mode)"),
-            _ => wrong("each relay is a host name, like bsky.network"),
+            ("http", Some(_)) => {
+                Err(self.wrong("relays", "relays are asked by https (http://localhost:port needs test_mode)"))
+            }
+            _ => Err(self.wrong("relays", "each relay is a host name, like bsky.network")),
         }
     }
 

@@ -44,7 +44,7 @@ pub struct Config {
     pub relays: Vec<String>,
     /// Base URL of the did:plc directory, without a trailing slash.
     pub plc_directory_url: String,
-    /// Plain http and loopback addresses are allowed for other people's DIDs: tests only.
+    /// Plain http and loopback addresses are allowed for other people's DIDs and for relays: tests only.
     pub test_mode: bool,
     /// Address to listen on when no socket was inherited.
     pub server_addr: String,
