@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Outside crates and the rooms that may name them.
-const FENCES: [(&str, &[&str]); 11] = [
+const FENCES: [(&str, &[&str]); 12] = [
     ("rusqlite", &["storage"]),
     ("object_store", &["storage"]),
     ("figment", &["config"]),
@@ -20,6 +20,7 @@ const FENCES: [(&str, &[&str]); 11] = [
     ("p256", &["repo"]),
     ("hyper", &["http"]),
     ("hyper_rustls", &["identity", "crawl"]),
+    ("tokio_tungstenite", &["http"]),
 ];
 const MAX_LINES: usize = 300;
 

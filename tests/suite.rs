@@ -20,6 +20,7 @@ mod suite {
     mod daemon;
     mod did_server;
     mod endpoints;
+    mod firehose;
     mod hold;
     mod hostile_blocks;
     mod key_file;

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::crawl::{Crawl, Pace};
 use crate::crew::{Crew, Declared};
 use crate::daemon::{self, Address, Listener, Stream};
-use crate::http::{Rates, State, connection};
+use crate::http::{Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::Pds;
 use crate::storage::sqlite::Database;
@@ -26,7 +26,7 @@ use crate::{blobs, crew, http};
 
 pub use error::StartError;
 
-/// How often stale uploads are looked for.
+/// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 
 /// Serves the hold that `config` describes until `shutdown`, then lets requests in flight finish.
@@ -101,6 +101,7 @@ async fn open(config: &Config, database: &Database) -> Result<State, StartError>
         blobs,
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
+        subscribers: Subscribers::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         clock: now_us,
     })
@@ -142,7 +143,7 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     }
 }
 
-/// Drops uploads that were given up, now and then, as long as the hold runs.
+/// Drops uploads that were given up and events that are too old, now and then, as long as the hold runs.
 async fn sweep(state: Arc<State>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
@@ -153,6 +154,11 @@ async fn sweep(state: Arc<State>) {
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "stale uploads could not be swept"),
+        }
+        match state.pds.prune_events(now_us()).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "old events deleted"),
+            Err(error) => tracing::warn!(%error, "old events could not be deleted"),
         }
     }
 }

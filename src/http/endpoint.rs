@@ -144,6 +144,7 @@ pub(super) static TABLE: &[Endpoint] = &[
     get(nsid::SYNC_GET_REPO_STATUS, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo_status::handle(s, r)))),
     get(nsid::SYNC_LIST_BLOBS, Handler::Open(|s, r| Box::pin(atproto_sync::list_blobs::handle(s, r)))),
     get(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
+    get(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r)))),
     post(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
     post(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),
     post(

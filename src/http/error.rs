@@ -4,7 +4,9 @@
 //! with the request id, and never sent.
 
 use http::StatusCode;
-use http::header::{CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use serde::Serialize;
 
 use super::connection::{BodyFault, Response};
@@ -77,6 +79,19 @@ impl Error {
     pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, name::METHOD_NOT_ALLOWED, format!("use {allowed} here"))
             .with(http::header::ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// The endpoint speaks WebSocket only.
+    pub(super) fn upgrade_required(message: &'static str) -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, name::UPGRADE_REQUIRED, message)
+            .with(UPGRADE, HeaderValue::from_static("websocket"))
+            .with(CONNECTION, HeaderValue::from_static("upgrade"))
+            .with(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"))
+    }
+
+    pub(super) fn too_many_subscribers() -> Self {
+        let message = "too many subscribers; try again later";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_after(60)
     }
 
     pub(super) fn rate_limited() -> Self {

@@ -15,6 +15,7 @@ mod rate;
 mod request;
 mod response;
 mod state;
+mod subscribe;
 mod well_known;
 mod xrpc;
 
@@ -22,3 +23,4 @@ pub use dispatch::answer;
 pub use endpoint::{Access, Verbs, endpoints};
 pub use rate::Rates;
 pub use state::State;
+pub use subscribe::Subscribers;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::rate::Rates;
+use super::subscribe::Subscribers;
 use crate::auth::{Gate, UrlSigner};
 use crate::blobs::Blobs;
 use crate::crew::Crew;
@@ -27,6 +28,8 @@ pub struct State {
     pub urls: UrlSigner,
     /// Bounds on requests by address and account.
     pub rates: Rates,
+    /// Places for subscribers of events.
+    pub subscribers: Subscribers,
     /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
     pub trusted_proxies: Vec<IpAddr>,
     /// Microseconds since 1970.

@@ -62,3 +62,11 @@ pub const URI_TOO_LONG: &str = "UriTooLong";
 pub const HEADERS_TOO_LARGE: &str = "RequestHeaderFieldsTooLarge";
 /// Not HTTP/1.1.
 pub const HTTP_VERSION: &str = "HttpVersionNotSupported";
+/// The request must ask for another protocol.
+pub const UPGRADE_REQUIRED: &str = "UpgradeRequired";
+/// The cursor is beyond the newest event.
+pub const FUTURE_CURSOR: &str = "FutureCursor";
+/// Events after the cursor are not kept any more; the name of an #info, not of a refusal.
+pub const OUTDATED_CURSOR: &str = "OutdatedCursor";
+/// The consumer of events does not keep up.
+pub const CONSUMER_TOO_SLOW: &str = "ConsumerTooSlow";

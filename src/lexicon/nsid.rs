@@ -54,6 +54,8 @@ pub const SYNC_GET_LATEST_COMMIT: &str = "com.atproto.sync.getLatestCommit";
 pub const SYNC_GET_RECORD: &str = "com.atproto.sync.getRecord";
 /// The whole repository.
 pub const SYNC_GET_REPO: &str = "com.atproto.sync.getRepo";
+/// The repository's events as they happen.
+pub const SYNC_SUBSCRIBE_REPOS: &str = "com.atproto.sync.subscribeRepos";
 /// Whether the repository is active.
 pub const SYNC_GET_REPO_STATUS: &str = "com.atproto.sync.getRepoStatus";
 /// Has a relay follow a host. The hold calls it, and does not answer it.

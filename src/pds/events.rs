@@ -80,19 +80,34 @@ fn op(op: RecordOp) -> Ipld {
     Ipld::Map(map)
 }
 
+/// Something about the stream itself that its reader should know.
+pub(super) fn info(name: &str, message: &str) -> Result<Vec<u8>, RepoError> {
+    let header = fields([("op", Ipld::Integer(1)), ("t", "#info".into())]);
+    joined(header, fields([("name", name.into()), ("message", message.into())]))
+}
+
+/// Why the stream ends; its last frame.
+pub(super) fn error(name: &str, message: &str) -> Result<Vec<u8>, RepoError> {
+    joined(fields([("op", Ipld::Integer(-1))]), fields([("error", name.into()), ("message", message.into())]))
+}
+
 fn frame<'f>(
     kind: &str,
     stamp: Stamp<'_>,
     did_field: &'static str,
     body: impl IntoIterator<Item = (&'f str, Ipld)>,
 ) -> Result<Vec<u8>, RepoError> {
-    let mut bytes = cbor::encode(&Ipld::Map(fields([("op", Ipld::Integer(1)), ("t", kind.into())])))?;
     let mut body = fields(body);
     body.extend(fields([
         ("seq", Ipld::Integer(stamp.seq.into())),
         ("time", Datetime::from_micros(stamp.time_us).as_str().into()),
         (did_field, stamp.did.as_str().into()),
     ]));
+    joined(fields([("op", Ipld::Integer(1)), ("t", kind.into())]), body)
+}
+
+fn joined(header: BTreeMap<String, Ipld>, body: BTreeMap<String, Ipld>) -> Result<Vec<u8>, RepoError> {
+    let mut bytes = cbor::encode(&Ipld::Map(header))?;
     bytes.extend(cbor::encode(&Ipld::Map(body))?);
     Ok(bytes)
 }

@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod export;
 mod records;
+mod subscription;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
 pub use error::PdsError;
 pub use export::BlockStream;
 pub use records::{Page, PageQuery, Record, Records};
+pub use subscription::{Step, Subscription};
 
 /// The one repository of this hold; cheap to clone.
 #[derive(Clone)]

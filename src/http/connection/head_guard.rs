@@ -17,6 +17,7 @@ use super::Limits;
 use super::framing::Framing;
 use super::head::{self, Refusal};
 use super::paced::poll_timer;
+use super::upgrade::Switch;
 
 const REFUSED_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
 /// The answer to HEAD has no body, whatever else was wrong.
@@ -33,6 +34,8 @@ pub(super) struct HeadGuard<I> {
     clock: Clock,
     /// Set at most once, for the last request that hyper will see.
     refusal: Arc<OnceLock<Refusal>>,
+    /// Once thrown, what the peer sends is not for hyper.
+    switch: Switch,
 }
 
 enum Stage {
@@ -50,14 +53,15 @@ enum Stage {
 const NEXT_HEAD: Stage = Stage::Head { scanned: 0, after_empty_line: false };
 
 impl<I: AsyncRead + Unpin> HeadGuard<I> {
-    pub(super) fn new(io: I, limits: &Limits, refusal: Arc<OnceLock<Refusal>>) -> Self {
+    pub(super) fn new(io: I, limits: &Limits, refusal: Arc<OnceLock<Refusal>>, switch: Switch) -> Self {
         let clock =
             Clock { limits: *limits, timer: None, first_head: true, head_since: None, quiet_since: Instant::now() };
-        Self { io, held: BytesMut::new(), passable: 0, stage: NEXT_HEAD, clock, refusal }
+        Self { io, held: BytesMut::new(), passable: 0, stage: NEXT_HEAD, clock, refusal, switch }
     }
 
-    pub(super) fn into_inner(self) -> I {
-        self.io
+    /// The stream, and what was read from it and not handed on.
+    pub(super) fn into_parts(self) -> (I, BytesMut) {
+        (self.io, self.held)
     }
 
     /// Whether nothing of a request is left unread, as far as is known.
@@ -168,6 +172,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for HeadGuard<I> {
         let this = &mut *self;
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
+        }
+        if this.switch.is_thrown() {
+            // hyper finishes with the answer it is about to write.
+            return Poll::Pending;
         }
         loop {
             if this.passable > 0 {

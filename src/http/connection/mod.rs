@@ -11,6 +11,7 @@ mod limits;
 mod paced;
 mod request_body;
 mod response_body;
+mod upgrade;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -19,6 +20,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -33,11 +35,13 @@ use tokio_util::sync::CancellationToken;
 
 use self::head_guard::HeadGuard;
 use self::paced::Paced;
+use self::upgrade::Switch;
 
 pub use head::{MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Refusal};
 pub use limits::Limits;
 pub use request_body::{BodyFault, RequestBody};
 pub use response_body::ResponseBody;
+pub use upgrade::{Continuation, Io, Upgraded};
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +71,8 @@ pub type Response = http::Response<ResponseBody>;
 /// Speaks HTTP on `io` until the peer, an error, a limit or `drain` ends it; `io` is closed then.
 ///
 /// Once `drain` is cancelled, the request in flight is finished and answered; no other is taken but the first one of
-/// a new connection. A handler that panics is answered for with 500.
+/// a new connection. A handler that panics is answered for with 500. After an answer that changes the protocol its
+/// [`Continuation`] has the connection, and `drain`.
 pub async fn serve<I, H, F>(io: I, peer: Peer, limits: Limits, handler: H, drain: CancellationToken)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -75,19 +80,23 @@ where
     F: Future<Output = Response> + Send + 'static,
 {
     let refusal = Arc::new(OnceLock::new());
-    let guard = HeadGuard::new(Paced::new(io, &limits), &limits, Arc::clone(&refusal));
+    let switch = Switch::default();
+    let guard = HeadGuard::new(Paced::new(io, &limits), &limits, Arc::clone(&refusal), switch.clone());
     let body_ended = Arc::new(AtomicBool::new(true));
     let begun = Arc::new(Notify::new());
-    let (first_request, draining) = (Arc::clone(&begun), drain.clone());
+    let (first_request, draining, for_answers) = (Arc::clone(&begun), drain.clone(), switch.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
         begun.notify_one();
         let (head, incoming) = request.into_parts();
         let body = RequestBody::new(incoming, &limits, Arc::clone(&body_ended));
         let request = Request { head, body, peer, refusal: refusal.get().copied() };
         let (handler, body_ended, draining) = (handler.clone(), Arc::clone(&body_ended), draining.clone());
+        let switch = for_answers.clone();
         async move {
             let mut response = answer(handler, request).await;
-            if draining.is_cancelled() || !body_ended.load(Ordering::Acquire) {
+            if let Some(continuation) = response.body_mut().take_upgrade() {
+                switch.throw(continuation);
+            } else if draining.is_cancelled() || !body_ended.load(Ordering::Acquire) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
@@ -121,7 +130,30 @@ where
     };
     match outcome {
         Err(error) if !error.is_parse() => tracing::debug!(%error, "connection broke off"),
-        _ => linger(connection.into_parts().io.into_inner(), &limits).await,
+        _ => {
+            let parts = connection.into_parts();
+            end(parts.io.into_inner(), &parts.read_buf, &switch, &limits, drain).await;
+        }
+    }
+}
+
+/// What follows the last answer: another protocol if it said so; then the connection is closed.
+async fn end<I: Io + 'static>(
+    guard: HeadGuard<I>,
+    read_by_hyper: &[u8],
+    switch: &Switch,
+    limits: &Limits,
+    drain: CancellationToken,
+) {
+    let at_rest = guard.is_at_rest();
+    let (io, held) = guard.into_parts();
+    match switch.take() {
+        Some(continuation) => {
+            let upgraded = Upgraded { io: Box::new(io), early: [read_by_hyper, &held].concat() };
+            linger(continuation(upgraded, drain).await, limits.linger_time, limits).await;
+        }
+        None if at_rest => linger(io, limits.linger_at_rest_time, limits).await,
+        None => linger(io, limits.linger_time, limits).await,
     }
 }
 
@@ -146,9 +178,7 @@ fn panicked() -> Response {
 
 /// Closes without losing the last answer: bytes that arrive at a closed socket would make the kernel reset the
 /// connection, and the peer might never read what was sent before. RFC 9112, section 9.6.
-async fn linger(guard: HeadGuard<impl AsyncRead + AsyncWrite + Unpin>, limits: &Limits) {
-    let time = if guard.is_at_rest() { limits.linger_at_rest_time } else { limits.linger_time };
-    let mut io = guard.into_inner();
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, time: Duration, limits: &Limits) {
     let discard = async {
         io.shutdown().await?;
         let mut scratch = vec![0; 16 * 1024];

@@ -1,4 +1,4 @@
-//! An answer's body: none, whole, or a stream.
+//! An answer's body: none, whole, a stream, or what follows a change of protocol.
 
 use std::io;
 use std::pin::Pin;
@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
+
+use super::upgrade::Continuation;
 
 /// The body of an answer. One of known length is sent with Content-Length, to HEAD too; else chunked.
 pub struct ResponseBody(Kind);
@@ -17,6 +19,7 @@ enum Kind {
     Empty,
     Full(Bytes),
     Stream { left_bytes: Option<u64>, stream: ByteStream },
+    Upgrade(Continuation),
 }
 
 impl ResponseBody {
@@ -24,6 +27,24 @@ impl ResponseBody {
     #[must_use]
     pub fn empty() -> Self {
         Self(Kind::Empty)
+    }
+
+    /// No body: the connection goes on as `continuation` says. For 101 answers to HTTP/1.1 requests that ask for an
+    /// upgrade and have no body.
+    #[must_use]
+    pub fn upgrade(continuation: Continuation) -> Self {
+        Self(Kind::Upgrade(continuation))
+    }
+
+    /// Takes out what follows the answer, if it ends HTTP on this connection.
+    pub(super) fn take_upgrade(&mut self) -> Option<Continuation> {
+        match std::mem::replace(&mut self.0, Kind::Empty) {
+            Kind::Upgrade(continuation) => Some(continuation),
+            other => {
+                self.0 = other;
+                None
+            }
+        }
     }
 
     /// A body that is in memory.
@@ -47,7 +68,7 @@ impl Body for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match &mut self.0 {
-            Kind::Empty => Poll::Ready(None),
+            Kind::Empty | Kind::Upgrade(_) => Poll::Ready(None),
             Kind::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.0 = Kind::Empty;
@@ -62,7 +83,7 @@ impl Body for ResponseBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Empty => true,
+            Kind::Empty | Kind::Upgrade(_) => true,
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::Stream { left_bytes, .. } => *left_bytes == Some(0),
         }
@@ -70,7 +91,7 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Empty | Kind::Upgrade(_) => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Stream { left_bytes: Some(left), .. } => SizeHint::with_exact(*left),
             Kind::Stream { left_bytes: None, .. } => SizeHint::default(),

@@ -5,18 +5,22 @@
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
 mod blobs;
+mod events;
 mod open;
 mod readers;
 mod repo;
 mod uploads;
 mod writer;
 
+use std::cell::Cell;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
+use tokio::sync::watch;
 
 use super::StorageError;
 
+pub use events::EventPage;
 pub use open::OpenError;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
@@ -81,6 +85,12 @@ impl Database {
         self.readers.run_apart(job).await
     }
 
+    /// The newest event committed since the database was opened, by its sequence number; 0 before the first.
+    #[must_use]
+    pub fn newest_event(&self) -> watch::Receiver<i64> {
+        self.writer.newest_event()
+    }
+
     /// Resolves when a commit failed in a way that leaves its outcome unknown: the process must end, so that
     /// the next one recovers from the write-ahead log.
     pub async fn failed(&self) {
@@ -96,6 +106,8 @@ pub struct Read<'c> {
 /// Write access within one transaction; reads see its own writes.
 pub struct Write<'c> {
     read: Read<'c>,
+    /// The last event of the transaction.
+    newest_event: Cell<Option<i64>>,
 }
 
 impl<'c> std::ops::Deref for Write<'c> {

@@ -147,15 +147,6 @@ impl Read<'_> {
     pub fn note(&self, name: &str) -> Result<Option<String>, StorageError> {
         self.first("SELECT value FROM note WHERE name = ?1", [name], |row| row.get(0))
     }
-
-    /// Events after `cursor`, oldest first, at most `limit`.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn events_after(&self, cursor: i64, limit: u32) -> Result<Vec<(i64, Vec<u8>)>, StorageError> {
-        let sql = "SELECT seq, frame FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-        self.all(sql, params![cursor, limit], |row| Ok((row.get(0)?, row.get(1)?)))
-    }
 }
 
 impl Write<'_> {
@@ -204,16 +195,6 @@ impl Write<'_> {
     /// [`StorageError`].
     pub fn delete_record(&self, collection: &str, rkey: &str) -> Result<(), StorageError> {
         self.execute("DELETE FROM record WHERE collection = ?1 AND rkey = ?2", [collection, rkey]).map(drop)
-    }
-
-    /// Adds an event.
-    ///
-    /// # Errors
-    /// [`StorageError`], also when the sequence number was used before.
-    pub fn put_event(&self, seq: i64, time_us: u64, frame: &[u8]) -> Result<(), StorageError> {
-        let time_us = i64::try_from(time_us).unwrap_or(i64::MAX);
-        self.execute("INSERT INTO event (seq, time_us, frame) VALUES (?1, ?2, ?3)", params![seq, time_us, frame])
-            .map(drop)
     }
 
     /// Sets an unpublished value.

@@ -34,6 +34,7 @@ const EXPECTED: &[(&str, Verbs, Access, u16, &str)] = &[
     ("com.atproto.sync.getRepoStatus", Verbs::Get, Access::Open, 400, "InvalidRequest"),
     ("com.atproto.sync.listBlobs", Verbs::Get, Access::Open, 400, "InvalidRequest"),
     ("com.atproto.sync.listRepos", Verbs::Get, Access::Open, 200, ""),
+    ("com.atproto.sync.subscribeRepos", Verbs::Get, Access::Open, 426, "UpgradeRequired"),
     ("io.atcr.hold.requestCrew", Verbs::Post, Access::Account, 415, "InvalidContentType"),
     ("io.atcr.hold.initiateUpload", Verbs::Post, Access::Write, 415, "InvalidContentType"),
     ("io.atcr.hold.getPartUploadUrl", Verbs::Post, Access::Write, 415, "InvalidContentType"),

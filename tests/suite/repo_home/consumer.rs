@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use atcr_hold::repo::cbor::Ipld;
 use atcr_hold::repo::commit::Commit;
+use atcr_hold::repo::signing::PublicKey;
 use atcr_hold::repo::{Cid, mst};
 use atcr_hold::syntax::{Datetime, Did, Tid};
 
@@ -14,6 +15,7 @@ use super::{RepoHome, public_key};
 /// What the events up to `seq` came to.
 pub(in crate::suite) struct Consumer {
     did: Did,
+    key: PublicKey,
     pub(in crate::suite) seq: i64,
     pub(in crate::suite) rev: Option<Tid>,
     pub(in crate::suite) data: Option<Cid>,
@@ -23,8 +25,12 @@ pub(in crate::suite) struct Consumer {
 
 impl Consumer {
     pub(in crate::suite) fn new(home: &RepoHome) -> Self {
-        let records = BTreeMap::new();
-        Self { did: home.pds.did().clone(), seq: 0, rev: None, data: None, records, commits: 0 }
+        Self::of(home.pds.did().clone(), public_key())
+    }
+
+    /// A consumer of the repository `did`, whose commits `key` signs.
+    pub(in crate::suite) fn of(did: Did, key: PublicKey) -> Self {
+        Self { did, key, seq: 0, rev: None, data: None, records: BTreeMap::new(), commits: 0 }
     }
 
     /// Reads all new events, and checks that they lead to what is stored. Answers them.
@@ -39,7 +45,7 @@ impl Consumer {
         events
     }
 
-    fn take(&mut self, event: &Event) {
+    pub(in crate::suite) fn take(&mut self, event: &Event) {
         assert!(event.seq > self.seq, "{} after {}", event.seq, self.seq);
         self.seq = event.seq;
         assert!(Datetime::parse(event.text("time")).is_ok());
@@ -92,7 +98,7 @@ impl Consumer {
         let (cid, bytes) = car.blocks.first().expect("a block");
         assert_eq!(&car.roots, &[*cid]);
         let commit = Commit::decode(bytes).unwrap();
-        commit.verify(&public_key()).unwrap();
+        commit.verify(&self.key).unwrap();
         assert_eq!((&commit.did, commit.rev.as_str(), commit.prev), (&self.did, event.text("rev"), None));
         commit
     }

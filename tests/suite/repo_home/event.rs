@@ -25,8 +25,8 @@ pub(in crate::suite) struct Op {
 }
 
 impl Event {
-    /// Takes the frame of the row `row_seq` apart: a header and a body, both in their only form, and nothing after them.
-    pub(in crate::suite) fn decode(row_seq: i64, frame: &[u8]) -> Self {
+    /// Takes a frame apart: a header and a body, both in their only form, and nothing after them.
+    pub(in crate::suite) fn decode(frame: &[u8]) -> Self {
         let header = |kind: &str| {
             let header = BTreeMap::from([("op".into(), Ipld::Integer(1)), ("t".into(), Ipld::String(kind.into()))]);
             cbor::encode(&Ipld::Map(header)).unwrap()
@@ -34,9 +34,9 @@ impl Event {
         let (kind, body) =
             KINDS.into_iter().find_map(|kind| Some((kind, frame.strip_prefix(&header(kind)[..])?))).expect("a header");
         let Ipld::Map(body) = cbor::decode(body).unwrap() else { panic!("a body is a map") };
-        let event = Self { kind, seq: row_seq, body };
-        assert_eq!(event.field("seq"), &Ipld::Integer(row_seq.into()), "the row and its frame agree");
-        assert!(row_seq < 1 << 53 && !event.body.contains_key("$type"));
+        let Some(Ipld::Integer(seq)) = body.get("seq") else { panic!("{kind} has no seq") };
+        let event = Self { kind, seq: i64::try_from(*seq).unwrap(), body };
+        assert!(event.seq < 1 << 53 && !event.body.contains_key("$type"));
         event
     }
 

@@ -84,8 +84,10 @@ impl RepoHome {
 
     /// Every event after `seq`.
     pub(super) async fn events_after(&self, seq: i64) -> Vec<Event> {
-        let rows = self.read(move |read| read.events_after(seq, u32::MAX)).await;
-        rows.into_iter().map(|(seq, frame)| Event::decode(seq, &frame)).collect()
+        let page = self.read(move |read| read.events_after(seq, u32::MAX, usize::MAX)).await;
+        let events: Vec<_> = page.frames.iter().map(|frame| Event::decode(frame)).collect();
+        assert_eq!(events.last().map(|event| event.seq), page.last_seq, "the rows and their frames agree");
+        events
     }
 
     /// Commits `changes` as they are.

@@ -1,4 +1,4 @@
-//! `com.atproto.sync.*`: the repository as signed blocks, and blobs.
+//! `com.atproto.sync.*`: the repository as signed blocks and events, and blobs.
 
 pub(in crate::http) mod get_blob;
 pub(in crate::http) mod get_blocks;
@@ -8,6 +8,7 @@ pub(in crate::http) mod get_repo;
 pub(in crate::http) mod get_repo_status;
 pub(in crate::http) mod list_blobs;
 pub(in crate::http) mod list_repos;
+pub(in crate::http) mod subscribe_repos;
 
 use crate::http::error::Error;
 use crate::http::request::{Query, check_repo};

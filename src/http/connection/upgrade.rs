@@ -1,0 +1,48 @@
+//! What a connection becomes after 101 Switching Protocols: no longer HTTP, but still one task of the same server.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+/// The stream below HTTP.
+pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+
+/// A connection after 101.
+pub struct Upgraded {
+    /// To be read and written in the new protocol. Writes still fail when the peer takes them too slowly.
+    pub io: Box<dyn Io>,
+    /// What the peer sent before it had our answer, to be read first.
+    pub early: Vec<u8>,
+}
+
+/// Speaks the new protocol until either side is done or the token is cancelled; then it gives the stream back, which
+/// is closed in order.
+pub type Continuation = Box<dyn FnOnce(Upgraded, CancellationToken) -> BoxFuture<'static, Box<dyn Io>> + Send>;
+
+/// Where the answer leaves its continuation for the connection.
+#[derive(Clone, Default)]
+pub(super) struct Switch {
+    thrown: Arc<AtomicBool>,
+    continuation: Arc<Mutex<Option<Continuation>>>,
+}
+
+impl Switch {
+    pub(super) fn throw(&self, continuation: Continuation) {
+        *self.continuation.lock().unwrap_or_else(PoisonError::into_inner) = Some(continuation);
+        self.thrown.store(true, Ordering::Release);
+    }
+
+    /// Whether the connection leaves HTTP with the answer that is under way.
+    pub(super) fn is_thrown(&self) -> bool {
+        self.thrown.load(Ordering::Acquire)
+    }
+
+    pub(super) fn take(&self) -> Option<Continuation> {
+        self.continuation.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
