@@ -24,7 +24,7 @@ pub struct Upgraded {
 pub struct Ended {
     /// To be closed in order.
     pub io: Box<dyn Io>,
-    /// Whether the peer said that it sends no more.
+    /// Whether the peer needs no more time: it said that it sends no more, or had its chance.
     pub at_rest: bool,
 }
 

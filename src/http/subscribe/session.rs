@@ -36,8 +36,8 @@ pub(in crate::http) async fn run(upgraded: Upgraded, events: Subscription, drain
     let end = session.until_end().await;
     tracing::debug!(?end, "a subscriber leaves");
     // Whoever does not take its last words in time goes without them.
-    let _ = timeout(LAST_WORDS, session.finish(end)).await;
-    Ended { io: session.socket.into_inner(), at_rest: session.left }
+    let told = timeout(LAST_WORDS, session.finish(end)).await;
+    Ended { io: session.socket.into_inner(), at_rest: session.left || told.is_err() }
 }
 
 struct Session {
