@@ -20,7 +20,6 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
@@ -41,7 +40,7 @@ pub use head::{MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Refusal};
 pub use limits::Limits;
 pub use request_body::{BodyFault, RequestBody};
 pub use response_body::ResponseBody;
-pub use upgrade::{Continuation, Io, Upgraded};
+pub use upgrade::{Continuation, Ended, Io, Upgraded};
 
 /// Who is at the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,10 +149,10 @@ async fn end<I: Io + 'static>(
     match switch.take() {
         Some(continuation) => {
             let upgraded = Upgraded { io: Box::new(io), early: [read_by_hyper, &held].concat() };
-            linger(continuation(upgraded, drain).await, limits.linger_time, limits).await;
+            let Ended { io, at_rest } = continuation(upgraded, drain).await;
+            linger(io, at_rest, limits).await;
         }
-        None if at_rest => linger(io, limits.linger_at_rest_time, limits).await,
-        None => linger(io, limits.linger_time, limits).await,
+        None => linger(io, at_rest, limits).await,
     }
 }
 
@@ -178,7 +177,8 @@ fn panicked() -> Response {
 
 /// Closes without losing the last answer: bytes that arrive at a closed socket would make the kernel reset the
 /// connection, and the peer might never read what was sent before. RFC 9112, section 9.6.
-async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, time: Duration, limits: &Limits) {
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, at_rest: bool, limits: &Limits) {
+    let time = if at_rest { limits.linger_at_rest_time } else { limits.linger_time };
     let discard = async {
         io.shutdown().await?;
         let mut scratch = vec![0; 16 * 1024];

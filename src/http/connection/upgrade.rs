@@ -20,9 +20,16 @@ pub struct Upgraded {
     pub early: Vec<u8>,
 }
 
-/// Speaks the new protocol until either side is done or the token is cancelled; then it gives the stream back, which
-/// is closed in order.
-pub type Continuation = Box<dyn FnOnce(Upgraded, CancellationToken) -> BoxFuture<'static, Box<dyn Io>> + Send>;
+/// A connection whose new protocol has ended.
+pub struct Ended {
+    /// To be closed in order.
+    pub io: Box<dyn Io>,
+    /// Whether the peer needs no more time: it said that it sends no more, or had its chance.
+    pub at_rest: bool,
+}
+
+/// Speaks the new protocol until either side is done or the token is cancelled.
+pub type Continuation = Box<dyn FnOnce(Upgraded, CancellationToken) -> BoxFuture<'static, Ended> + Send>;
 
 /// Where the answer leaves its continuation for the connection.
 #[derive(Clone, Default)]

@@ -10,7 +10,7 @@ use http::{Method, StatusCode, Version};
 use sha1::{Digest as _, Sha1};
 use tokio_util::sync::CancellationToken;
 
-use crate::http::connection::{Io, Response, ResponseBody, Upgraded};
+use crate::http::connection::{Ended, Response, ResponseBody, Upgraded};
 use crate::http::error::Error;
 use crate::http::request::header;
 
@@ -42,7 +42,7 @@ pub(in crate::http) fn check(head: &Parts) -> Result<HeaderValue, Error> {
 /// 101: the connection goes on with `continuation`.
 pub(in crate::http) fn switch(
     accept: HeaderValue,
-    continuation: impl FnOnce(Upgraded, CancellationToken) -> BoxFuture<'static, Box<dyn Io>> + Send + 'static,
+    continuation: impl FnOnce(Upgraded, CancellationToken) -> BoxFuture<'static, Ended> + Send + 'static,
 ) -> Response {
     let mut response = Response::new(ResponseBody::upgrade(Box::new(continuation)));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

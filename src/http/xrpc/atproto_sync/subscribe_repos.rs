@@ -16,9 +16,9 @@ pub(in crate::http) async fn handle(state: Arc<State>, request: Request) -> Resu
     let events = state.pds.subscribe(cursor).await?;
     Ok(handshake::switch(accept, move |upgraded, drain| {
         Box::pin(async move {
-            let io = session::run(upgraded, events, drain).await;
+            let ended = session::run(upgraded, events, drain).await;
             drop(place);
-            io
+            ended
         })
     }))
 }
