@@ -4,7 +4,7 @@ use futures_util::SinkExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::tungstenite::protocol::Message;
 
-use super::{Subscriber, put_member};
+use super::{Subscriber, add_members, put_member};
 use crate::suite::hold::{Hold, PUBLIC};
 
 #[tokio::test]
@@ -58,11 +58,11 @@ async fn a_reader_that_pauses_delays_nobody_and_misses_nothing() {
     let hold = Hold::start(PUBLIC).await;
     let mut slow = Subscriber::with_small_buffer(&hold).await;
     let mut quick = Subscriber::open(&hold, "").await;
-    // More than the system's buffers hold.
-    let long = "x".repeat(200_000);
+    // 40 events of 200 kB: more than the system's buffers hold.
+    let long = "x".repeat(7_000);
     let mut seqs = Vec::new();
-    for number in 0..40 {
-        put_member(&hold, number % 2, &format!("{number}{long}")).await;
+    for commit in 0..40 {
+        add_members(&hold, commit * 30..commit * 30 + 30, &long).await;
         seqs.push(quick.event().await.seq);
     }
     let late: Vec<_> = slow.events(40).await.iter().map(|event| event.seq).collect();

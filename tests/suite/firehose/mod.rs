@@ -120,13 +120,28 @@ fn error_frame(name: &str, message: &str) -> Vec<u8> {
     frame_of(json!({ "op": -1 }), json!({ "error": name, "message": message }))
 }
 
+/// The record of a member, with a note of any length.
+fn member_record(member: &Did, note: &str) -> serde_json::Value {
+    json!({
+        "$type": CREW, "member": member, "role": "member", "permissions": ["blob:read"],
+        "addedAt": "2027-01-15T08:00:00.000Z", "note": note,
+    })
+}
+
+/// Adds so many members in one commit.
+async fn add_members(hold: &Hold, numbers: std::ops::Range<u32>, note: &str) {
+    let create = |number| {
+        let record = member_record(&plc(1000 + number), note);
+        json!({ "$type": "com.atproto.repo.applyWrites#create", "collection": CREW, "value": record })
+    };
+    let input = json!({ "repo": hold.did(), "writes": numbers.map(create).collect::<Vec<_>>() });
+    hold.post(&hold.captain, "com.atproto.repo.applyWrites", &input).await.ok();
+}
+
 /// Adds or changes the record of the `number`th member: one commit.
 async fn put_member(hold: &Hold, number: u32, note: &str) {
     let member = plc(1000 + number);
-    let record = json!({
-        "$type": CREW, "member": member, "role": "member", "permissions": ["blob:read"],
-        "addedAt": "2027-01-15T08:00:00.000Z", "note": note,
-    });
+    let record = member_record(&member, note);
     let input = json!({ "repo": hold.did(), "collection": CREW, "rkey": member, "record": record });
     hold.post(&hold.captain, "com.atproto.repo.putRecord", &input).await.ok();
 }
