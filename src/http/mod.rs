@@ -1,7 +1,8 @@
 //! The wire: from a socket's bytes to a room's answer and back.
 //!
-//! `connection` speaks HTTP/1.1, `endpoint` is the table of paths and who may call them, `dispatch` gets the permit
-//! and writes the log line, `xrpc` has one file a method, `error` alone turns refusals into status codes.
+//! `connection` speaks HTTP/1.1, `subscribe` the WebSocket that may follow, `endpoint` is the table of paths and who
+//! may call them, `dispatch` gets the permit and writes the log line, `xrpc` has one file a method, `error` alone turns
+//! refusals into status codes.
 //! Handlers translate; they hold no SQL, no storage and no rule of the domain.
 
 pub mod connection;

@@ -11,6 +11,7 @@ import { DidResolver, getPds } from '@atproto/identity'
 import { parseCid } from '@atproto/lex-data'
 import { jsonToLex } from '@atproto/lex-json'
 import { cidForRecord, readCar, readCarWithRoot, verifyProofs, verifyRecords, verifyRepoCar } from '@atproto/repo'
+import { Firehose } from '@atproto/sync'
 
 const [holdUrl, holdDid] = process.argv.slice(2)
 if (!holdUrl || !holdDid) {
@@ -248,6 +249,40 @@ await check('actor.getProfile and getProfiles show the profile record', async ()
   await refused(400, 'InvalidRequest', 'app.bsky.actor.getProfile', { actor: UNKNOWN_DID })
   await refused(400, 'HandleNotFound', 'com.atproto.identity.resolveHandle', { handle: 'unknown.test' })
   return `${displayName}, ${handle}`
+})
+
+await check('@atproto/sync learns every record from authenticated events', async () => {
+  const expected = new Map(everyRecord().map((record) => [uriOf(record), record.cid]))
+  const learnt = new Map()
+  let events = 0
+  const isDone = () => learnt.size === expected.size && [...expected].every(([uri, cid]) => learnt.get(uri) === cid)
+  // The hold is younger than the 24 hours for which events are kept: they tell its whole history.
+  await new Promise((resolve, reject) => {
+    const patience = setTimeout(() => finish(new Error(`${learnt.size} of ${expected.size} records`)), 20_000)
+    const firehose = new Firehose({
+      service: holdUrl.replace(/^http/, 'ws'),
+      idResolver: {
+        did: new DidResolver({ fetch: globalThis.fetch }),
+        handle: { resolve: async () => undefined },
+      },
+      getCursor: () => 0,
+      onError: (error) => finish(error),
+      handleEvent(event) {
+        events += 1
+        if (event.event === 'create' || event.event === 'update') learnt.set(event.uri.toString(), event.cid.toString())
+        if (event.event === 'delete') learnt.delete(event.uri.toString())
+        if (event.commit?.toString() === truth.head && isDone()) finish()
+      },
+    })
+    function finish(error) {
+      clearTimeout(patience)
+      void firehose.destroy()
+      if (error) reject(error)
+      else resolve()
+    }
+    void firehose.start()
+  })
+  return plural(events, 'event')
 })
 
 await check('other repositories and unknown methods are refused by name', async () => {
