@@ -69,15 +69,13 @@ impl Gate {
     /// # Errors
     /// [`Denied`]
     pub async fn read(&self, credentials: Credentials<'_>) -> Result<(ReadPermit, Option<Did>), Denied> {
-        if self.crew.is_public().await? {
-            let account = match credentials.token {
-                None => None,
-                Some(_) => Some(self.caller(credentials).await?.0),
-            };
-            return Ok((ReadPermit::new(), account));
+        if credentials.token.is_none() && self.crew.is_public().await? {
+            return Ok((ReadPermit::new(), None));
         }
         let (account, standing) = self.caller(credentials).await?;
-        demand(&standing, Permission::BlobRead)?;
+        if !standing.public {
+            demand(&standing, Permission::BlobRead)?;
+        }
         Ok((ReadPermit::new(), Some(account)))
     }
 

@@ -111,6 +111,7 @@ impl Blobs {
     /// [`OpenError`] says what an operator can do.
     pub async fn open(settings: Settings, db: Database) -> Result<Self, OpenError> {
         let Settings { root, limits } = settings;
+        check_root(&root)?;
         // Only the system's own words: the line around them says the rest.
         let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
         let unusable = |e: StorageError| OpenError::Root { path: root.clone(), reason: reason(&e) };

@@ -12,6 +12,8 @@ pub struct Standing {
     pub captain: bool,
     /// It has a crew record.
     pub member: bool,
+    /// The hold lets anyone read blobs.
+    pub public: bool,
     permissions: PermissionSet,
 }
 
@@ -45,7 +47,7 @@ impl Crew {
     pub async fn standing(&self, account: &Did) -> Result<Standing, CrewError> {
         let account = account.clone();
         let job = move |records: &crate::pds::Records<'_>| {
-            let owner = captain(records)?.owner;
+            let hold = captain(records)?;
             let record = records.get(nsid::CREW, member_key(&account).as_str())?;
             let crew: Option<lexicon::Crew> = record
                 .map(|record| serde_json::from_value(record.value))
@@ -53,8 +55,9 @@ impl Crew {
                 .map_err(|e| CrewError::Unreadable(e.to_string()))?;
             let permissions = crew.iter().flat_map(|crew| crew.permissions.iter().map(String::as_str));
             Ok(Standing {
-                captain: owner == account,
+                captain: hold.owner == account,
                 member: crew.is_some(),
+                public: hold.public,
                 permissions: PermissionSet::from_record(permissions),
             })
         };

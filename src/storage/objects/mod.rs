@@ -32,9 +32,6 @@ impl Objects {
     /// # Errors
     /// When `root` is not there.
     pub fn open(root: &Path) -> Result<Self, StorageError> {
-        if !root.is_dir() {
-            return Err(StorageError::Unavailable("there is no such directory".into()));
-        }
         let store = LocalFileSystem::new_with_prefix(root).map_err(storage_error)?;
         Ok(Self { store: Arc::new(store) })
     }
