@@ -2,7 +2,6 @@
 
 use super::{Crew, CrewError, captain, member_key};
 use crate::lexicon::{self, Permission, PermissionSet, nsid};
-use crate::pds::{Page, PageQuery};
 use crate::syntax::Did;
 
 /// An account's place in the hold, read in one snapshot.
@@ -62,27 +61,5 @@ impl Crew {
             })
         };
         self.pds.read(job).await
-    }
-
-    /// How many crew records there are.
-    ///
-    /// # Errors
-    /// A storage error.
-    pub async fn count(&self) -> Result<usize, CrewError> {
-        self.pds
-            .read(|records| {
-                let mut count = 0;
-                let mut cursor = None;
-                loop {
-                    let query = PageQuery { collection: nsid::CREW.into(), cursor, limit: 1000, ascending: true };
-                    let Page { records, cursor: next } = records.page(&query)?;
-                    count += records.len();
-                    match next {
-                        Some(next) => cursor = Some(next),
-                        None => return Ok(count),
-                    }
-                }
-            })
-            .await
     }
 }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use atcr_hold::crew::{CrewChange, CrewError, CrewWrite, member_key};
-use atcr_hold::pds::{PdsError, Write};
+use atcr_hold::pds::{Outcome, PdsError, Write};
+use atcr_hold::repo::Cid;
 use atcr_hold::syntax::Did;
 use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use crate::suite::did_server::plc;
 use crate::suite::repo_home::consumer::Consumer;
@@ -83,24 +85,26 @@ async fn three_hundred_commits_lead_a_consumer_to_what_is_stored() {
     }
 }
 
+/// Adds a hundred members, each by a task of its own, all at the same microsecond.
+fn hundred_writers(home: &RepoHome, swap: Option<Cid>) -> Vec<JoinHandle<Result<Outcome, CrewError>>> {
+    let write = |number: u32| {
+        let (crew, member) = (home.crew.clone(), plc(100 + number));
+        tokio::spawn(async move {
+            let create = CrewWrite::Create(record(&member, 0));
+            let change = CrewChange { collection: CREW.into(), rkey: None, write: create, swap: None };
+            crew.apply(vec![change], swap, START_US).await.map(|(outcome, _)| outcome)
+        })
+    };
+    (0..100).map(write).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_writers_make_one_line_of_commits() {
     let home = RepoHome::new();
     home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
-    let writers: Vec<_> = (0..100)
-        .map(|number| {
-            let (crew, member) = (home.crew.clone(), plc(100 + number));
-            tokio::spawn(async move {
-                let create = CrewWrite::Create(record(&member, 0));
-                let change = CrewChange { collection: CREW.into(), rkey: None, write: create, swap: None };
-                // All at the same microsecond.
-                crew.apply(vec![change], None, START_US).await.unwrap().0.commit.unwrap()
-            })
-        })
-        .collect();
     let mut revs = Vec::new();
-    for writer in writers {
-        revs.push(writer.await.unwrap().1);
+    for writer in hundred_writers(&home, None) {
+        revs.push(writer.await.unwrap().unwrap().commit.unwrap().1);
     }
     let mut consumer = Consumer::new(&home);
     consumer.catch_up(&home).await;
@@ -115,18 +119,8 @@ async fn of_a_hundred_who_swap_the_same_commit_one_succeeds() {
     let home = RepoHome::new();
     home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
     let head = home.head().await.commit;
-    let writers: Vec<_> = (0..100)
-        .map(|number| {
-            let (crew, member) = (home.crew.clone(), plc(100 + number));
-            tokio::spawn(async move {
-                let create = CrewWrite::Create(record(&member, 0));
-                let change = CrewChange { collection: CREW.into(), rkey: None, write: create, swap: None };
-                crew.apply(vec![change], Some(head), START_US).await
-            })
-        })
-        .collect();
     let mut succeeded = 0;
-    for writer in writers {
+    for writer in hundred_writers(&home, Some(head)) {
         match writer.await.unwrap() {
             Ok(_) => succeeded += 1,
             Err(CrewError::Pds(PdsError::InvalidSwap { .. })) => {}
