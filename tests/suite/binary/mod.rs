@@ -8,6 +8,7 @@ mod process;
 mod relays;
 mod site;
 
+mod commands;
 mod crashes;
 mod disk;
 mod limits;
