@@ -38,6 +38,11 @@
 //! `createRecord` reaches `crew::Crew::apply` the same way, with an `AdminPermit`. It checks the record against its
 //! lexicon and plans a change; `pds::Pds::commit` runs the plan in one transaction: tree, signature, blocks, head and
 //! event together. From the next request on, `auth::Gate` reads the new record.
+//!
+//! # A command on its way
+//! `atcr-hold crew add` loads the configuration, and `cli::reach` finds the hold: a daemon that listens at its admin
+//! socket (`admin::server` has the table), else `app::open` under the database's lock. Either way `admin::CrewAdd::run`
+//! makes one commit through `crew::Crew::add_member`; `cli::crew` prints what came of it.
 #![forbid(unsafe_code)]
 
 pub mod admin;
