@@ -23,7 +23,7 @@
 //!
 //! Outside crates have one address each: `rusqlite` and `object_store` in storage, `figment` in config, `listenfd`,
 //! `sd_notify` and `tracing_journald` in daemon, `k256` and `p256` in repo, `hyper` in http (as a server);
-//! as a client (`hyper_rustls`) in identity and crawl.
+//! as a client (`hyper_rustls`) in identity, crawl and storage; `quick_xml` in storage.
 //!
 //! # A part on its way in
 //! `daemon::serve` accepts a socket and hands it to `http::connection`, which checks the head of each request before
