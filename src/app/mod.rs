@@ -3,9 +3,11 @@
 //! The only room that reads the clock and randomness for the others, and the only one that names all of them.
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
+mod bucket;
 mod error;
 mod signing_key;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Gate, UrlSigner};
 use crate::blobs::Blobs;
-use crate::config::Config;
+use crate::config::{Config, Storage};
 use crate::crawl::{Crawl, Pace};
 use crate::crew::{Crew, Declared};
 use crate::daemon::{self, Address, Listener, Stream};
@@ -35,9 +37,16 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
     // First, so that a start without its storage makes no database and no key.
-    blobs::check_root(&config.storage_root)?;
+    let root = match &config.storage {
+        Storage::Filesystem(root) => root,
+        Storage::S3(s3) => {
+            bucket::open(s3).await?;
+            return Err(StartError::FilesystemOnly);
+        }
+    };
+    blobs::check_root(root)?;
     let database = Database::open(&config.database_path)?;
-    let state = open(&config, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let state = open(&config, root, &database).await.map_err(|error| error.of_database(&config.database_path))?;
     let state = Arc::new(state);
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
@@ -76,7 +85,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
 }
 
 /// Opens everything a request needs, and makes the records match the configuration.
-async fn open(config: &Config, database: &Database) -> Result<State, StartError> {
+async fn open(config: &Config, root: &Path, database: &Database) -> Result<State, StartError> {
     let head = database.read(|read| read.repo_head()).await?;
     let key = signing_key::open(&config.key_dir, head.is_some())?;
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
@@ -84,7 +93,7 @@ async fn open(config: &Config, database: &Database) -> Result<State, StartError>
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
 
-    let blobs = Blobs::open(blob_settings(config), database.clone()).await?;
+    let blobs = Blobs::open(blob_settings(config, root), database.clone()).await?;
     let crew = Crew::new(pds.clone(), config.mutable_crew);
     let changed = crew.reconcile(&declared(config), now_us()).await?;
     if changed > 0 {
@@ -107,7 +116,7 @@ async fn open(config: &Config, database: &Database) -> Result<State, StartError>
     })
 }
 
-fn blob_settings(config: &Config) -> blobs::Settings {
+fn blob_settings(config: &Config, root: &Path) -> blobs::Settings {
     let limits = blobs::Limits {
         max_part_bytes: config.limits.max_part_bytes,
         max_blob_bytes: config.limits.max_blob_bytes,
@@ -116,7 +125,7 @@ fn blob_settings(config: &Config) -> blobs::Settings {
         stale_upload_s: config.limits.stale_upload.as_secs(),
         ..blobs::Limits::default()
     };
-    blobs::Settings { root: config.storage_root.clone(), limits }
+    blobs::Settings { root: root.to_owned(), limits }
 }
 
 fn declared(config: &Config) -> Declared {

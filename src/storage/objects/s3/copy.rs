@@ -33,13 +33,11 @@ impl S3 {
     ///
     /// # Errors
     /// When the store fails. The target is whole or as it was, and the call may be repeated.
-    pub async fn copy_pinned(
-        &self,
-        from: &str,
-        etag: &str,
-        to: &str,
-        size_bytes: u64,
-    ) -> Result<Copied, StorageError> {
+    pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
+        Ok(self.copy_object(from, etag, to, size_bytes).await?)
+    }
+
+    pub(super) async fn copy_object(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
         let copied = if size_bytes <= self.copy.single_max_bytes {
             self.client.exchange(&self.pinned(Call::on(Method::PUT, to), from, etag)).await.map(drop)
         } else {
@@ -48,7 +46,7 @@ impl S3 {
         match copied {
             Ok(()) => self.is_at(to, size_bytes).await,
             Err(fault) if fault.is_missing() || is_precondition(&fault) => Ok(Copied::SourceChanged),
-            Err(fault) => Err(fault.into()),
+            Err(fault) => Err(fault),
         }
     }
 
@@ -62,11 +60,10 @@ impl S3 {
     }
 
     async fn copy_in_pieces(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<(), Fault> {
-        let answer = self.client.exchange(&Call::on(Method::POST, to).query("uploads", "")).await?;
-        let id = xml::parse::<xml::Created>(answer.body())?.upload_id;
+        let id = self.create(to).await?;
         let outcome = self.copy_pieces(from, etag, to, size_bytes, &id).await;
         if outcome.is_err()
-            && let Err(error) = self.abort_multipart(to, &id).await
+            && let Err(error) = self.abort(to, &id).await
         {
             tracing::warn!(%error, "the pieces of a failed copy stay until they are swept");
         }
@@ -96,10 +93,10 @@ impl S3 {
     }
 
     /// A store that drops the condition without a word still shows a wrong size.
-    async fn is_at(&self, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
+    async fn is_at(&self, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
         match self.find(to).await? {
             Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
-            _ => Err(StorageError::failed("a copy is not as long as its source")),
+            _ => Err(Fault::Senseless("a copy is not as long as its source")),
         }
     }
 }

@@ -13,6 +13,7 @@ mod http;
 mod list;
 mod multipart;
 mod presign;
+mod probe;
 mod read;
 mod settings;
 mod upload_part;
@@ -30,6 +31,7 @@ use crate::storage::StorageError;
 pub use copy::Copied;
 pub use multipart::{Completed, OpenMultipart, Part};
 pub use presign::{PART_URL_S, READ_URL_S, ResponseHeaders};
+pub use probe::{ProbeError, Probed};
 pub use settings::{CopyLimits, Credentials, Role, Settings};
 pub use upload_part::PartError;
 
@@ -63,7 +65,11 @@ impl S3 {
             region: settings.region.clone(),
             prefix: settings.folder(),
         };
-        Ok(Self { client: Arc::new(client), pull_zone: settings.pull_zone.as_deref().map(Arc::from), copy: settings.copy })
+        Ok(Self {
+            client: Arc::new(client),
+            pull_zone: settings.pull_zone.as_deref().map(Arc::from),
+            copy: settings.copy,
+        })
     }
 
     /// What is under a key, `None` when nothing is.
@@ -102,8 +108,12 @@ impl S3 {
     /// # Errors
     /// When the store fails.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        Ok(self.remove(key).await?)
+    }
+
+    async fn remove(&self, key: &str) -> Result<(), Fault> {
         match self.client.exchange(&Call::on(Method::DELETE, key)).await {
-            Err(fault) if !fault.is_missing() => Err(fault.into()),
+            Err(fault) if !fault.is_missing() => Err(fault),
             _ => Ok(()),
         }
     }

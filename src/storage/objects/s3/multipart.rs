@@ -55,6 +55,10 @@ impl S3 {
     /// # Errors
     /// When the store fails. An upload may have begun all the same: [`S3::list_multiparts`] finds it.
     pub async fn create_multipart(&self, key: &str) -> Result<String, StorageError> {
+        Ok(self.create(key).await?)
+    }
+
+    pub(super) async fn create(&self, key: &str) -> Result<String, Fault> {
         let answer = self.client.exchange(&Call::on(Method::POST, key).query("uploads", "")).await?;
         let created: Created = xml::parse(answer.body())?;
         Ok(created.upload_id)
@@ -65,6 +69,10 @@ impl S3 {
     /// # Errors
     /// When the store fails.
     pub async fn list_parts(&self, key: &str, id: &str) -> Result<Option<Vec<Part>>, StorageError> {
+        Ok(self.parts(key, id).await?)
+    }
+
+    pub(super) async fn parts(&self, key: &str, id: &str) -> Result<Option<Vec<Part>>, Fault> {
         let mut parts = Vec::new();
         let mut after = None;
         loop {
@@ -77,7 +85,8 @@ impl S3 {
                 answer => answer?,
             };
             let page: PartPage = xml::parse(answer.body())?;
-            let part = |part: xml::ListedPart| Part { number: part.part_number, etag: part.etag, size_bytes: part.size };
+            let part =
+                |part: xml::ListedPart| Part { number: part.part_number, etag: part.etag, size_bytes: part.size };
             parts.extend(page.parts.into_iter().map(part));
             match page.next_part_number_marker {
                 Some(marker) if page.is_truncated => after = Some(marker),
@@ -122,8 +131,12 @@ impl S3 {
     /// # Errors
     /// When the store fails.
     pub async fn abort_multipart(&self, key: &str, id: &str) -> Result<(), StorageError> {
+        Ok(self.abort(key, id).await?)
+    }
+
+    pub(super) async fn abort(&self, key: &str, id: &str) -> Result<(), Fault> {
         match self.client.exchange(&Call::on(Method::DELETE, key).query("uploadId", id)).await {
-            Err(fault) if !fault.is_missing() => Err(fault.into()),
+            Err(fault) if !fault.is_missing() => Err(fault),
             _ => Ok(()),
         }
     }

@@ -35,9 +35,12 @@ impl S3 {
     /// # Errors
     /// When there are no credentials.
     pub async fn presign_part(&self, key: &str, id: &str, number: u16) -> Result<String, StorageError> {
-        let options = SignedUrlOptions::new().with_query([("partNumber", number.to_string()), ("uploadId", id.to_owned())]);
-        let url = self.presign(Method::PUT, key, PART_URL_S, &options).await?;
-        Ok(url.into())
+        Ok(self.part_url(key, id, number).await?.into())
+    }
+
+    pub(super) async fn part_url(&self, key: &str, id: &str, number: u16) -> Result<Url, Fault> {
+        let query = [("partNumber", number.to_string()), ("uploadId", id.to_owned())];
+        self.presign(Method::PUT, key, PART_URL_S, &SignedUrlOptions::new().with_query(query)).await
     }
 
     /// A URL by which an object may be read with this very method, GET or HEAD, for [`READ_URL_S`]. With a pull

@@ -128,7 +128,8 @@ mod tests {
 
     #[test]
     fn an_error_is_told_from_an_answer() {
-        let error = br#"<?xml version="1.0" encoding="UTF-8"?>  <Error><Code>InternalError</Code><Message>m</Message></Error>"#;
+        let error =
+            br#"<?xml version="1.0" encoding="UTF-8"?>  <Error><Code>InternalError</Code><Message>m</Message></Error>"#;
         assert_eq!(error_code(error).as_deref(), Some("InternalError"));
         assert_eq!(error_code(b"<Error><Code>a secret/path</Code></Error>").as_deref(), Some(""));
         assert_eq!(error_code(b"<Error>").as_deref(), Some(""));
@@ -155,7 +156,8 @@ mod tests {
         .unwrap();
         assert_eq!((page.parts[0].part_number, page.parts[0].etag.as_str(), page.parts[0].size), (1, "\"e\"", 5));
         assert!(page.is_truncated);
-        let empty: UploadPage = parse(b"<ListMultipartUploadsResult><Bucket>b</Bucket></ListMultipartUploadsResult>").unwrap();
+        let empty: UploadPage =
+            parse(b"<ListMultipartUploadsResult><Bucket>b</Bucket></ListMultipartUploadsResult>").unwrap();
         assert!(empty.uploads.is_empty() && !empty.is_truncated);
     }
 }
