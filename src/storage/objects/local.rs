@@ -1,6 +1,7 @@
 //! Objects on a file system, or in memory: what object_store does itself.
 
 use std::error::Error as _;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -74,18 +75,31 @@ fn found<T>(outcome: object_store::Result<T>) -> Result<Option<T>, StorageError>
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
+        // A key below an object's own.
+        Err(error) if io_kind(&error) == Some(ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(storage_error(error)),
     }
 }
 
 /// The system's reason, where there is one. What the library says around it names a path, which no log may have.
 fn storage_error(error: object_store::Error) -> StorageError {
+    match io_error(&error) {
+        Some(io) => io::Error::new(io.kind(), io.to_string()).into(),
+        None => StorageError::Failed(error.into()),
+    }
+}
+
+fn io_kind(error: &object_store::Error) -> Option<ErrorKind> {
+    io_error(error).map(io::Error::kind)
+}
+
+fn io_error(error: &object_store::Error) -> Option<&io::Error> {
     let mut source = error.source();
     while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            return std::io::Error::new(io.kind(), io.to_string()).into();
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            return Some(io);
         }
         source = inner.source();
     }
-    StorageError::Failed(error.into())
+    None
 }

@@ -5,6 +5,7 @@ mod copies;
 mod every_store;
 mod files;
 mod presigned;
+mod probes;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -14,9 +15,9 @@ use atcr_hold::storage::objects::{CopyLimits, Credentials, Memory, Object, Objec
 use futures_util::TryStreamExt as _;
 
 /// A store that is empty, and how bytes get into it.
-pub struct Store {
-    pub name: String,
-    pub objects: Objects,
+pub(super) struct Store {
+    pub(super) name: String,
+    pub(super) objects: Objects,
     way_in: WayIn,
 }
 
@@ -27,7 +28,7 @@ enum WayIn {
 }
 
 impl Store {
-    pub async fn put(&self, key: &str, bytes: &[u8]) {
+    pub(super) async fn put(&self, key: &str, bytes: &[u8]) {
         match &self.way_in {
             WayIn::Files { staging, .. } => {
                 staging.make_folder("u").unwrap();
@@ -42,7 +43,7 @@ impl Store {
         }
     }
 
-    pub async fn read(&self, key: &str) -> Option<Vec<u8>> {
+    pub(super) async fn read(&self, key: &str) -> Option<Vec<u8>> {
         let object = self.objects.open_object(key).await.unwrap()?;
         assert_eq!(self.objects.size(key).await.unwrap(), Some(object.size_bytes()), "{}", self.name);
         let size_bytes = object.size_bytes();
@@ -50,18 +51,18 @@ impl Store {
     }
 }
 
-pub async fn read(object: Object, range: std::ops::Range<u64>) -> std::io::Result<Vec<u8>> {
+pub(super) async fn read(object: Object, range: std::ops::Range<u64>) -> std::io::Result<Vec<u8>> {
     Ok(object.stream(range).try_collect::<Vec<_>>().await?.concat())
 }
 
-pub fn file_system() -> Store {
+pub(super) fn file_system() -> Store {
     let directory = tempfile::tempdir().unwrap();
     let objects = Objects::open(directory.path()).unwrap();
     let staging = Staging::open(directory.path(), "uploads").unwrap();
     Store { name: "files".into(), objects, way_in: WayIn::Files { staging, directory } }
 }
 
-pub fn every_store() -> Vec<Store> {
+pub(super) fn every_store() -> Vec<Store> {
     let memory = Memory::default();
     let in_memory =
         Store { name: "memory".into(), objects: Objects::in_memory(&memory), way_in: WayIn::Memory(memory) };
@@ -75,19 +76,19 @@ pub fn every_store() -> Vec<Store> {
 }
 
 /// A real server, and a folder of its bucket that nothing else uses.
-pub struct Bucket {
-    pub name: String,
-    pub settings: S3Settings,
+pub(super) struct Bucket {
+    pub(super) name: String,
+    pub(super) settings: S3Settings,
 }
 
 impl Bucket {
-    pub fn open(&self) -> S3 {
+    pub(super) fn open(&self) -> S3 {
         S3::open(&self.settings).unwrap()
     }
 }
 
 /// The servers that `tests/s3/serve.sh` started; none, said once, when there are none.
-pub fn buckets_here() -> Vec<Bucket> {
+pub(super) fn buckets_here() -> Vec<Bucket> {
     static SAID: Once = Once::new();
     let Some(list) = std::env::var_os("ATCR_HOLD_S3") else {
         SAID.call_once(|| {
@@ -122,7 +123,7 @@ fn bucket(line: &str) -> Bucket {
 }
 
 /// Bytes in which no stretch repeats another.
-pub fn pattern(bytes: usize) -> Vec<u8> {
+pub(super) fn pattern(bytes: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = || {
         state ^= state << 13;

@@ -64,7 +64,8 @@ impl S3 {
         Ok(created.upload_id)
     }
 
-    /// The parts that the store has, in order of their numbers; `None` when there is no such upload.
+    /// The parts that the store has, in order of their numbers; `None` when there is no such upload. A store may
+    /// list a part that was replaced besides the one in its place: it is the ETags that tell.
     ///
     /// # Errors
     /// When the store fails.
