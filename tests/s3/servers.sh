@@ -97,7 +97,7 @@ start_seaweedfs() {
   random_hex 10 >"$home/key"
   random_hex 20 >"$home/secret"
   cat >"$home/s3.json" <<EOF
-{"identities": [{"name": "tests", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+{"identities": [{"name": "tests", "actions": ["Read:hold-tests", "Write:hold-tests", "List:hold-tests"],
   "credentials": [{"accessKey": "$(cat "$home/key")", "secretKey": "$(cat "$home/secret")"}]}]}
 EOF
   "$(seaweedfs_binary)" server -ip=127.0.0.1 -ip.bind=127.0.0.1 -dir="$home/data" -master.port="$master" \

@@ -6,6 +6,7 @@ mod every_store;
 mod files;
 mod presigned;
 mod probes;
+mod scripted;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -215,9 +215,9 @@ impl From<Step> for ProbeError {
             _ if fault.is_passing() => {
                 Self::Unavailable(format!("{fault} when the hold tried to {tried}; check the store"))
             }
-            _ if matches!(*status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) => {
-                settings("correct the keys, or allow the key to read, write, list and delete in the bucket")
-            }
+            _ if matches!(*status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) => settings(
+                "correct the keys or S3_BUCKET, or allow the key to read, write, list and delete in the bucket",
+            ),
             _ if status.is_redirection() => settings("correct S3_ENDPOINT and AWS_REGION"),
             _ => settings("check S3_ENDPOINT, S3_BUCKET and AWS_REGION, and that the provider has this request"),
         }
