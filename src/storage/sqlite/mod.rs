@@ -23,7 +23,7 @@ use super::StorageError;
 
 pub use events::EventPage;
 pub use open::OpenError;
-pub use record_blobs::{BlobListQuery, StoredBlob};
+pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 

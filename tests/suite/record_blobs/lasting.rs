@@ -56,6 +56,16 @@ async fn a_referenced_blob_stays_with_its_type_over_sweep_upload_and_restart() {
 }
 
 #[tokio::test]
+async fn all_readers_of_a_blob_share_one_copy() {
+    let home = RepoHome::new();
+    let png = home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
+    home.commit(START_US, vec![change(PATH, Write::Put(record("x", &png)))]).await.unwrap();
+    let read = || async { home.pds.published_blob(png.cid).await.unwrap().unwrap().bytes };
+    let (one, two) = (read().await, read().await);
+    assert_eq!((one.as_ref(), one.as_ptr()), (PNG, two.as_ptr()));
+}
+
+#[tokio::test]
 async fn a_backup_of_the_database_has_the_blobs() {
     let home = RepoHome::new();
     let png = home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
