@@ -8,6 +8,7 @@ use crate::identity::SetupError;
 use crate::pds::PdsError;
 use crate::storage::StorageError;
 use crate::storage::key_file::KeyFileError;
+use crate::storage::objects::ProbeError;
 use crate::storage::sqlite::OpenError;
 
 /// Exit code of sysexits.h for a mistake that a restart cannot mend.
@@ -45,11 +46,17 @@ pub enum StartError {
     /// The storage directory cannot be used.
     #[error(transparent)]
     Blobs(BlobsError),
+    /// The bucket cannot be used.
+    #[error(transparent)]
+    Bucket(ProbeError),
+    /// The blob room does not keep its blobs in a bucket.
+    #[error("this version stores blobs on a filesystem only: set storage.driver (STORAGE_DRIVER) to filesystem")]
+    FilesystemOnly,
     /// Names or certificates cannot be looked up.
     #[error(transparent)]
     Resolver(#[from] SetupError),
     /// The records could not be brought in line with the configuration.
-    #[error("captain and crew cannot follow the configuration: {0}")]
+    #[error("captain, crew and profile cannot follow the configuration: {0}")]
     Crew(CrewError),
     /// The repository cannot be read.
     #[error("the repository cannot be read: {0}")]
@@ -90,9 +97,13 @@ impl StartError {
             | Self::KeyFile(_)
             | Self::KeyMissing(_)
             | Self::NotOurs(_)
-            | Self::Resolver(_) => EX_CONFIG,
-            Self::Blobs(BlobsError::Root { .. }) => EX_CONFIG,
+            | Self::Resolver(_)
+            | Self::Blobs(BlobsError::Root { .. })
+            | Self::Bucket(ProbeError::Settings(_))
+            | Self::FilesystemOnly
+            | Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
+            | Self::Bucket(ProbeError::Unavailable(_))
             | Self::Crew(_)
             | Self::Pds(_)
             | Self::Storage(_)

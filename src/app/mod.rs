@@ -4,9 +4,11 @@
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
 mod admin_socket;
+mod bucket;
 mod error;
 mod signing_key;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,13 +18,13 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
 use crate::blobs::Blobs;
-use crate::config::Config;
+use crate::config::{Avatar, Config, Profile, Storage};
 use crate::crawl::{Crawl, Pace};
-use crate::crew::{Crew, Declared};
+use crate::crew::{Crew, Declared, DeclaredProfile};
 use crate::daemon::{self, Address, Listener, Stream};
 use crate::http::{Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
-use crate::pds::Pds;
+use crate::pds::{NewBlob, Pds};
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
 use crate::{blobs, crew, http};
@@ -38,11 +40,21 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
-pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    // The picture need not stay in memory.
+    let profile = std::mem::take(&mut config.profile);
     // First, so that a start without its storage makes no database and no key.
-    blobs::check_root(&config.storage_root)?;
+    let root = match &config.storage {
+        Storage::Filesystem(root) => root,
+        Storage::S3(s3) => {
+            bucket::open(s3).await?;
+            return Err(StartError::FilesystemOnly);
+        }
+    };
+    blobs::check_root(root)?;
     let database = Database::open(&config.database_path)?;
-    let (hold, state) = start(&config, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let started = start(&config, profile, root, &database).await;
+    let (hold, state) = started.map_err(|error| error.of_database(&config.database_path))?;
     let (hold, state) = (Arc::new(hold), Arc::new(state));
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
@@ -90,17 +102,18 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
 /// # Errors
 /// As [`run`]; [`StartError::NoDatabase`] before the first start.
 pub async fn open(config: &Config) -> Result<Hold, StartError> {
-    blobs::check_root(&config.storage_root)?;
+    let Storage::Filesystem(root) = &config.storage else { return Err(StartError::FilesystemOnly) };
+    blobs::check_root(root)?;
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = Database::open(&config.database_path)?;
-    let opened = open_hold(config, &database).await;
+    let opened = open_hold(config, root, &database).await;
     opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
 }
 
 /// Opens what requests and commands work on, and what signs URLs.
-async fn open_hold(config: &Config, database: &Database) -> Result<(Hold, UrlSigner), StartError> {
+async fn open_hold(config: &Config, root: &Path, database: &Database) -> Result<(Hold, UrlSigner), StartError> {
     let head = database.read(|read| read.repo_head()).await?;
     let key = signing_key::open(&config.key_dir, head.is_some())?;
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
@@ -112,7 +125,7 @@ async fn open_hold(config: &Config, database: &Database) -> Result<(Hold, UrlSig
         did_document: document(&config.public_url, &public_key),
         key: public_key,
         key_file: config.key_dir.join(key_file::FILE_NAME),
-        blobs: Blobs::open(blob_settings(config), database.clone()).await?,
+        blobs: Blobs::open(blob_settings(config, root), database.clone()).await?,
         crew: Crew::new(pds.clone(), config.mutable_crew),
         pds,
         clock: now_us,
@@ -121,11 +134,16 @@ async fn open_hold(config: &Config, database: &Database) -> Result<(Hold, UrlSig
 }
 
 /// Opens everything a request needs, and makes the records match the configuration.
-async fn start(config: &Config, database: &Database) -> Result<(Hold, State), StartError> {
-    let (hold, urls) = open_hold(config, database).await?;
-    let changed = hold.crew.reconcile(&declared(config), now_us()).await?;
+async fn start(
+    config: &Config,
+    profile: Profile,
+    root: &Path,
+    database: &Database,
+) -> Result<(Hold, State), StartError> {
+    let (hold, urls) = open_hold(config, root, database).await?;
+    let changed = hold.crew.reconcile(&declared(config, profile), now_us()).await?;
     if changed > 0 {
-        tracing::info!(records = changed, "captain and crew follow the configuration");
+        tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }
     let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     let authenticator = Authenticator::new(config.public_url.did().clone(), Resolver::new(&settings)?);
@@ -145,7 +163,7 @@ async fn start(config: &Config, database: &Database) -> Result<(Hold, State), St
     Ok((hold, state))
 }
 
-fn blob_settings(config: &Config) -> blobs::Settings {
+fn blob_settings(config: &Config, root: &Path) -> blobs::Settings {
     let limits = blobs::Limits {
         max_part_bytes: config.limits.max_part_bytes,
         max_blob_bytes: config.limits.max_blob_bytes,
@@ -154,17 +172,23 @@ fn blob_settings(config: &Config) -> blobs::Settings {
         stale_upload_s: config.limits.stale_upload.as_secs(),
         ..blobs::Limits::default()
     };
-    blobs::Settings { root: config.storage_root.clone(), limits }
+    blobs::Settings { root: root.to_owned(), limits }
 }
 
-fn declared(config: &Config) -> Declared {
+fn declared(config: &Config, profile: Profile) -> Declared {
     let member = |member: &crate::config::DeclaredMember| crew::DeclaredMember {
         role: member.role.clone(),
         permissions: member.permissions.clone(),
         tier: member.tier.clone(),
     };
+    let avatar = |avatar: Avatar| NewBlob::new(&avatar.media_type, avatar.bytes.into());
     Declared {
         url: config.public_url.clone(),
+        profile: DeclaredProfile {
+            display_name: profile.display_name,
+            description: profile.description,
+            avatar: profile.avatar.map(avatar),
+        },
         owner: config.owner.clone(),
         public: config.public,
         allow_all_crew: config.allow_all_crew,
@@ -181,7 +205,7 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     }
 }
 
-/// Drops uploads that were given up and events that are too old, now and then, as long as the hold runs.
+/// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
 async fn sweep(state: Arc<State>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
@@ -192,6 +216,11 @@ async fn sweep(state: Arc<State>) {
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "stale uploads could not be swept"),
+        }
+        match state.pds.sweep_blobs(now_us()).await {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
+            Err(error) => tracing::warn!(%error, "blobs that no record refers to could not be deleted"),
         }
         match state.pds.prune_events(now_us()).await {
             Ok(0) => {}

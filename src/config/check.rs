@@ -1,5 +1,7 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
+mod storage;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use figment::providers::{Format as _, Serialized, Toml};
 use super::environment::Environment;
 use super::error::origin_name;
 use super::raw::{Member, Raw};
-use super::{Config, ConfigError, DeclaredMember, Limits, show};
+use super::{Config, ConfigError, DeclaredMember, Limits, profile, show};
 use crate::lexicon::{Permission, ROLE_OWNER};
 use crate::syntax::{Did, HoldUrl};
 
@@ -94,6 +96,7 @@ impl Checker<'_> {
             allow_all_crew: raw.allow_all_crew,
             mutable_crew: raw.mutable_crew,
             region: raw.region.clone().filter(|region| !region.is_empty()),
+            profile: profile::check(&raw.profile).map_err(|(option, problem)| self.wrong(option, &problem))?,
             relays: self.relays()?,
             plc_directory_url: self.plc_url()?,
             test_mode: raw.test_mode,
@@ -102,7 +105,7 @@ impl Checker<'_> {
             database_path: raw.database.path.clone().unwrap_or_default().into(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
-            storage_root: self.storage_root()?,
+            storage: self.storage()?,
             limits: self.limits()?,
             log_level: self.log_level()?,
         })
@@ -174,21 +177,6 @@ impl Checker<'_> {
                 .map_err(|_| self.wrong("server.trusted_proxies", "each proxy is an IP address, like 127.0.0.1"))
         };
         self.raw.server.trusted_proxies.iter().map(parse).collect()
-    }
-
-    fn storage_root(&self) -> Result<PathBuf, ConfigError> {
-        match self.raw.storage.driver.as_deref() {
-            Some("filesystem") => {
-                let root = self.raw.storage.root_dir.as_deref();
-                self.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs").map(PathBuf::from)
-            }
-            Some("s3") => Err(self.wrong(
-                // Without a driver it is the bucket that asks for S3.
-                if self.figment.contains("storage.driver") { "storage.driver" } else { "storage.s3.bucket" },
-                "this version stores blobs on a filesystem only: set storage.driver (STORAGE_DRIVER) to filesystem",
-            )),
-            _ => Err(self.wrong("storage.driver", "it must be filesystem or s3")),
-        }
     }
 
     fn limits(&self) -> Result<Limits, ConfigError> {

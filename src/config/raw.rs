@@ -22,6 +22,7 @@ pub(super) struct Raw {
     pub(super) relays: Vec<String>,
     pub(super) test_mode: bool,
     pub(super) log_level: String,
+    pub(super) profile: Profile,
     pub(super) server: Server,
     pub(super) database: Database,
     pub(super) admin: Admin,
@@ -29,6 +30,17 @@ pub(super) struct Raw {
     pub(super) storage: Storage,
     pub(super) limits: Limits,
     pub(super) crew: BTreeMap<String, Member>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) avatar: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -79,9 +91,26 @@ pub(super) struct S3 {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) endpoint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) force_path_style: Option<bool>,
+    pub(super) prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pull_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access_key_id: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) secret_access_key: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_credentials_relative_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_credentials_full_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_authorization_token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) web_identity_token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) role_arn: Option<String>,
     pub(super) disable_presigned_urls: bool,
 }
 
@@ -126,6 +155,7 @@ impl Default for Raw {
             relays: Vec::new(),
             test_mode: false,
             log_level: "info".into(),
+            profile: Profile::default(),
             server: Server { addr: ":8080".into(), trusted_proxies: Vec::new() },
             database: Database::default(),
             admin: Admin::default(),
@@ -143,8 +173,17 @@ impl Default for S3 {
             bucket: None,
             region: "us-east-1".into(),
             endpoint: None,
+            force_path_style: None,
+            prefix: String::new(),
+            pull_zone: None,
             access_key_id: None,
             secret_access_key: None,
+            session_token: None,
+            container_credentials_relative_uri: None,
+            container_credentials_full_uri: None,
+            container_authorization_token_file: None,
+            web_identity_token_file: None,
+            role_arn: None,
             disable_presigned_urls: false,
         }
     }

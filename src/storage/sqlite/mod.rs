@@ -8,6 +8,7 @@ mod blobs;
 mod events;
 mod open;
 mod readers;
+mod record_blobs;
 mod repo;
 mod uploads;
 mod writer;
@@ -22,6 +23,7 @@ use super::StorageError;
 
 pub use events::EventPage;
 pub use open::OpenError;
+pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{OpenUploadRow, PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 
