@@ -52,6 +52,7 @@ impl Blobs {
         let chosen = parts::choose(&recorded, listed)?;
         let total_bytes = chosen.iter().map(|part| part.size_bytes).sum::<u64>();
         live.close().await?;
+        let _alone = self.digests.lock(&digest).await;
         let size_bytes = match self.stat(&digest).await? {
             Some(size_bytes) => size_bytes,
             None => {

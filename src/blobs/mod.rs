@@ -9,6 +9,7 @@
 //! Digests: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
 
 mod complete;
+mod digests;
 mod error;
 mod hash;
 mod incoming;
@@ -34,9 +35,10 @@ use crate::storage::objects::{Objects, Staging};
 use crate::storage::sqlite::{Database, Read, UploadKey};
 use crate::syntax::Did;
 
+pub use digests::Digests;
 pub use error::{BlobError, BodyError, OpenError};
 pub use list::OpenUpload;
-pub use names::{ETag, PartNumber, UploadId};
+pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_at, blob_folder, blob_key};
 pub use read::OpenBlob;
 pub use sweep::Swept;
 
@@ -102,6 +104,7 @@ pub struct Blobs {
     staging: Staging,
     limits: Arc<Limits>,
     uploads: Arc<Uploads>,
+    digests: Digests,
     writers: Arc<Semaphore>,
     write_backs: Arc<Semaphore>,
 }
@@ -123,6 +126,7 @@ impl Blobs {
             staging: Staging::open(&root, names::STAGING).map_err(unusable)?,
             limits: Arc::new(limits),
             uploads: Arc::default(),
+            digests: Digests::default(),
             writers: Arc::new(Semaphore::new(pump::WRITERS)),
             write_backs: Arc::new(Semaphore::new(pump::WRITE_BACKS)),
         };

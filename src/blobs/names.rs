@@ -7,7 +7,7 @@ use crate::syntax::Digest;
 use super::BlobError;
 
 /// Where uploads are staged, below the storage directory.
-pub(super) const STAGING: &str = "uploads";
+pub const STAGING: &str = "uploads";
 /// The file of an upload that parts in order are appended to.
 pub(super) const MAIN: &str = "main";
 
@@ -91,10 +91,27 @@ impl ETag {
     }
 }
 
-/// The key of a blob, in the layout of the `distribution` registry.
-pub(super) fn blob_key(digest: &Digest) -> String {
-    let hex = digest.hex();
-    format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])
+/// The folder of all blobs, in the layout of the `distribution` registry.
+pub const BLOBS: &str = "docker/registry/v2/blobs";
+
+/// The folder of the blobs whose digest begins with the byte `first`.
+#[must_use]
+pub fn blob_folder(first: u8) -> String {
+    format!("{BLOBS}/sha256/{first:02x}")
+}
+
+/// The key of a blob.
+#[must_use]
+pub fn blob_key(digest: &Digest) -> String {
+    format!("{}/{}/data", blob_folder(digest.as_bytes()[0]), digest.hex())
+}
+
+/// The blob that has this key, `None` when no blob has it.
+#[must_use]
+pub fn blob_at(key: &str) -> Option<Digest> {
+    let (folder, _) = key.rsplit_once('/')?;
+    let (_, hex) = folder.rsplit_once('/')?;
+    Digest::parse(&format!("sha256:{hex}")).ok().filter(|digest| blob_key(digest) == key)
 }
 
 /// 128 random bits in hexadecimal.
@@ -111,6 +128,26 @@ fn random() -> Result<[u8; 16], BlobError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_the_key_of_one_blob_or_of_none() {
+        let digest = Digest::from_bytes([0xab; 32]);
+        let (hex, key) = (digest.hex(), blob_key(&digest));
+        assert_eq!(key, format!("docker/registry/v2/blobs/sha256/ab/{hex}/data"));
+        assert_eq!(blob_at(&key), Some(digest));
+        let foreign = [
+            format!("docker/registry/v2/blobs/sha256/ac/{hex}/data"),
+            format!("docker/registry/v2/blobs/sha256/ab/{hex}/link"),
+            key.replace("sha256", "sha512"),
+            key.replace(&hex, &hex.to_uppercase()),
+            format!("{key}/data"),
+            "data".into(),
+            String::new(),
+        ];
+        for key in foreign {
+            assert_eq!(blob_at(&key), None, "{key}");
+        }
+    }
 
     #[test]
     fn part_numbers_have_bounds() {

@@ -5,6 +5,7 @@
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
 mod blobs;
+mod copies;
 mod events;
 mod open;
 mod readers;
@@ -21,6 +22,8 @@ use tokio::sync::watch;
 
 use super::StorageError;
 
+pub use blobs::{BlobRow, BlobTotals};
+pub use copies::CopiedRow;
 pub use events::EventPage;
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;
