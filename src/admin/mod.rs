@@ -17,6 +17,7 @@ mod identity;
 mod operation;
 mod repo;
 mod server;
+mod storage;
 mod uploads;
 mod wire;
 
@@ -29,6 +30,7 @@ use crate::crew::Crew;
 use crate::pds::Pds;
 use crate::repo::signing::PublicKey;
 use crate::syntax::HoldUrl;
+use crate::upkeep::Upkeep;
 
 pub use client::{Client, Connection};
 pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
@@ -37,6 +39,7 @@ pub use identity::{Head, Identity, IdentityShow, Service};
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
 pub use repo::RepoExport;
 pub use server::serve;
+pub use storage::{StorageMigrate, StorageUsage, StorageVerify};
 pub use uploads::{Upload, UploadAborted, UploadsAbort, UploadsList};
 
 /// An opened hold, as operations see it.
@@ -55,6 +58,8 @@ pub struct Hold {
     pub crew: Crew,
     /// The blobs.
     pub blobs: Blobs,
+    /// What looks after them.
+    pub upkeep: Upkeep,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }

@@ -1,9 +1,10 @@
 //! From the configuration of a bucket to a bucket that was tried.
 
-use crate::config::{S3, S3Credentials, Secret};
+use crate::config::{S3, S3Credentials, Secret, Storage};
 use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as Bucket, S3Settings};
 
 use super::{StartError, now_us};
+use crate::upkeep::Place;
 
 /// Opens the bucket and tries what the hold will need of it.
 ///
@@ -24,6 +25,15 @@ pub(super) async fn open(config: &S3) -> Result<Bucket, StartError> {
         "the bucket can be used"
     );
     Ok(bucket)
+}
+
+/// Where the blobs are that a configuration describes.
+#[must_use]
+pub fn place(config: &Storage) -> Place {
+    match config {
+        Storage::Filesystem(root) => Place::Directory(root.clone()),
+        Storage::S3(s3) => Place::Bucket(Box::new(settings(s3))),
+    }
 }
 
 /// URLs for reading are good for 300 s.

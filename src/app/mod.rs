@@ -27,8 +27,10 @@ use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::{NewBlob, Pds};
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
+use crate::upkeep::{Store, Upkeep};
 use crate::{blobs, crew, http};
 
+pub use bucket::place;
 pub use error::StartError;
 
 use admin_socket::AdminSocket;
@@ -120,12 +122,15 @@ async fn open_hold(config: &Config, root: &Path, database: &Database) -> Result<
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
+    let blobs = Blobs::open(blob_settings(config, root), database.clone()).await?;
+    let store = Store::open(&place(&config.storage)).await?;
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
         key: public_key,
         key_file: config.key_dir.join(key_file::FILE_NAME),
-        blobs: Blobs::open(blob_settings(config, root), database.clone()).await?,
+        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us),
+        blobs,
         crew: Crew::new(pds.clone(), config.mutable_crew),
         pds,
         clock: now_us,

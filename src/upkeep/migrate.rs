@@ -241,7 +241,10 @@ impl Upkeep {
 impl Target {
     /// Opens and tries the storage, and drops what an earlier migration left half done.
     async fn open(place: &Place, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
-        let store = Store::open(place).await?;
+        let store = Store::open(place).await.map_err(|error| match place {
+            Place::Directory(root) => UpkeepError::Place(format!("{} cannot be used: {error}", root.display())),
+            Place::Bucket(_) => of_target(error),
+        })?;
         if store.name == upkeep.store.name {
             return Err(UpkeepError::SamePlace);
         }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::{UpkeepError, blocking};
-use crate::blobs::{STAGING, blob_at, blob_folder};
+use super::blocking;
+use crate::blobs::{BLOBS, STAGING, blob_at, blob_folder};
 use crate::storage::StorageError;
 use crate::storage::objects::{Listed, Objects, S3, S3Settings, Staging};
 use crate::syntax::Digest;
@@ -21,6 +21,20 @@ pub enum Place {
     Directory(PathBuf),
     /// A bucket, or a folder of one.
     Bucket(Box<S3Settings>),
+}
+
+/// What one pass over all keys shows.
+pub(super) struct Survey {
+    /// The bytes of all blobs.
+    pub(super) size_bytes: u64,
+    begins_with: [bool; 256],
+}
+
+impl Survey {
+    /// Whether there was any blob whose digest begins with the byte `first`: a list that need not be asked for.
+    pub(super) fn has(&self, first: u8) -> bool {
+        self.begins_with[usize::from(first)]
+    }
 }
 
 /// A storage that is open; cheap to clone.
@@ -37,14 +51,12 @@ impl Store {
     /// Opens a storage. A bucket is not asked for anything.
     ///
     /// # Errors
-    /// [`UpkeepError::Place`] when the directory cannot be used, [`UpkeepError::Storage`] when the settings of a
-    /// bucket do not fit together.
-    pub async fn open(place: &Place) -> Result<Self, UpkeepError> {
+    /// When the directory cannot be used, or the settings of a bucket do not fit together.
+    pub async fn open(place: &Place) -> Result<Self, StorageError> {
         match place {
             Place::Directory(root) => {
-                let (root, shown) = (root.clone(), root.display().to_string());
-                let opened = blocking(move || Self::in_directory(&root)).await;
-                opened.map_err(|error| UpkeepError::Place(format!("{shown} cannot be used: {error}")))
+                let root = root.clone();
+                blocking(move || Self::in_directory(&root)).await
             }
             Place::Bucket(settings) => Ok(Self::in_bucket(S3::open(settings)?, settings)),
         }
@@ -72,6 +84,22 @@ impl Store {
     #[must_use]
     pub fn of_objects(objects: Objects) -> Self {
         Self { objects, staging: None, name: "memory".into() }
+    }
+
+    /// One pass over all keys among the blobs. `foreign` is told of those that are no blob's.
+    pub(super) async fn survey(&self, mut foreign: impl FnMut(Listed) + Send) -> Result<Survey, StorageError> {
+        let mut survey = Survey { size_bytes: 0, begins_with: [false; 256] };
+        let mut listing = self.objects.list(BLOBS);
+        while let Some(object) = listing.try_next().await? {
+            match blob_at(&object.key) {
+                Some(digest) => {
+                    survey.size_bytes += object.size_bytes;
+                    survey.begins_with[usize::from(digest.as_bytes()[0])] = true;
+                }
+                None => foreign(object),
+            }
+        }
+        Ok(survey)
     }
 
     /// The blobs there whose digest begins with the byte `first`. Keys of no blob are left out.

@@ -4,8 +4,9 @@ use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::judge::QUARANTINE;
+use super::store::Survey;
 use super::{Upkeep, UpkeepError, blocking};
-use crate::blobs::{BLOBS, STAGING, blob_at};
+use crate::blobs::STAGING;
 use crate::storage::StorageError;
 
 /// So many things, and their bytes.
@@ -79,25 +80,25 @@ impl Upkeep {
             other_size: Amount::default(),
             unrecorded: Amount::default(),
             foreign: Amount::default(),
-            quarantined: self.below(QUARANTINE, |_| true).await?,
-            staged: Staged {
-                uploads,
-                objects: self.below(STAGING, |_| true).await?,
-                multiparts: self.multiparts().await?,
-            },
+            quarantined: self.below(QUARANTINE).await?,
+            staged: Staged { uploads, objects: self.below(STAGING).await?, multiparts: self.multiparts().await? },
             free_bytes: self.free_bytes().await?,
         };
-        usage.foreign = self.below(BLOBS, |key| blob_at(key).is_none()).await?;
+        let foreign = &mut usage.foreign;
+        let survey = self.store.survey(|object| foreign.add(object.size_bytes)).await?;
         for first in 0..=u8::MAX {
-            self.compare(first, &mut usage).await?;
+            self.compare(first, &survey, &mut usage).await?;
             report(usage.recorded.count.min(totals.blobs), totals.blobs);
         }
         Ok(usage)
     }
 
-    async fn compare(&self, first: u8, usage: &mut Usage) -> Result<(), UpkeepError> {
+    async fn compare(&self, first: u8, survey: &Survey, usage: &mut Usage) -> Result<(), UpkeepError> {
         // The rows first: a blob's object is older than its row, so that one on its way does not seem to be missing.
         let rows = self.db.read(move |read| read.blobs_of(first)).await?;
+        if rows.is_empty() && !survey.has(first) {
+            return Ok(());
+        }
         let mut stored = self.store.blobs_of(first).await?;
         for object in stored.values() {
             usage.stored.add(object.size_bytes);
@@ -116,14 +117,12 @@ impl Upkeep {
         Ok(())
     }
 
-    /// The objects of a folder whose keys are `wanted`.
-    async fn below(&self, folder: &str, wanted: impl Fn(&str) -> bool) -> Result<Amount, UpkeepError> {
+    /// The objects of a folder.
+    async fn below(&self, folder: &str) -> Result<Amount, UpkeepError> {
         let mut amount = Amount::default();
         let mut listing = self.store.objects.list(folder);
         while let Some(object) = listing.try_next().await? {
-            if wanted(&object.key) {
-                amount.add(object.size_bytes);
-            }
+            amount.add(object.size_bytes);
         }
         Ok(amount)
     }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::finding::{Finding, Findings, Problem};
 use super::meter::Meter;
 use super::reading::{Read, read};
+use super::store::Survey;
 use super::{AT_ONCE, Upkeep, UpkeepError};
-use crate::blobs::{BLOBS, blob_at, blob_key};
+use crate::blobs::blob_key;
+use crate::storage::objects::Listed;
 use crate::syntax::Digest;
 
 /// How to verify.
@@ -53,10 +55,15 @@ impl Upkeep {
         report: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<Verified, UpkeepError> {
         let mut verified = Verified::default();
-        let total = self.survey(&mut verified.findings).await?;
-        let meter = Meter::new(total, options.bytes_per_s, report);
+        let findings = &mut verified.findings;
+        let foreign = |object: Listed| {
+            let (key, problem) = (Some(object.key), Problem::Foreign);
+            findings.add(Finding { digest: None, key, problem, repair: None });
+        };
+        let survey = self.store.survey(foreign).await?;
+        let meter = Meter::new(survey.size_bytes, options.bytes_per_s, report);
         for first in 0..=u8::MAX {
-            let seen = self.seen_of(first).await?;
+            let seen = self.seen_of(first, &survey).await?;
             let checks = seen.into_iter().map(|(digest, seen)| self.check(digest, seen, options.repair, &meter));
             let mut checks = stream::iter(checks).buffer_unordered(AT_ONCE);
             while let Some(checked) = checks.try_next().await? {
@@ -74,29 +81,17 @@ impl Upkeep {
         Ok(verified)
     }
 
-    /// One pass over all keys: answers the bytes there are, and notes keys that are no blob's.
-    async fn survey(&self, findings: &mut Findings) -> Result<u64, UpkeepError> {
-        let mut total = 0;
-        let mut listing = self.store.objects.list(BLOBS);
-        while let Some(object) = listing.try_next().await? {
-            if blob_at(&object.key).is_some() {
-                total += object.size_bytes;
-            } else {
-                let (key, problem) = (Some(object.key), Problem::Foreign);
-                findings.add(Finding { digest: None, key, problem, repair: None });
-            }
-        }
-        Ok(total)
-    }
-
-    async fn seen_of(&self, first: u8) -> Result<BTreeMap<Digest, Seen>, UpkeepError> {
+    async fn seen_of(&self, first: u8, survey: &Survey) -> Result<BTreeMap<Digest, Seen>, UpkeepError> {
         let rows = self.db.read(move |read| read.blobs_of(first)).await?;
         let mut seen: BTreeMap<Digest, Seen> = BTreeMap::new();
         for row in rows {
             seen.entry(row.digest).or_default().recorded_bytes = Some(row.size_bytes);
         }
-        for (digest, object) in self.store.blobs_of(first).await? {
-            seen.entry(digest).or_default().found_bytes = Some(object.size_bytes);
+        // What came since the survey is looked at by its row.
+        if survey.has(first) {
+            for (digest, object) in self.store.blobs_of(first).await? {
+                seen.entry(digest).or_default().found_bytes = Some(object.size_bytes);
+            }
         }
         Ok(seen)
     }
