@@ -38,9 +38,6 @@ pub enum StartError {
     /// The bucket cannot be used.
     #[error(transparent)]
     Bucket(ProbeError),
-    /// The blob room does not keep its blobs in a bucket.
-    #[error("this version stores blobs on a filesystem only: set storage.driver (STORAGE_DRIVER) to filesystem")]
-    FilesystemOnly,
     /// Names or certificates cannot be looked up.
     #[error(transparent)]
     Resolver(#[from] SetupError),
@@ -83,9 +80,7 @@ impl StartError {
             Self::Database(_) | Self::KeyFile(_) | Self::KeyMissing(_) | Self::NotOurs(_) | Self::Resolver(_) => {
                 EX_CONFIG
             }
-            Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) | Self::FilesystemOnly => {
-                EX_CONFIG
-            }
+            Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
             Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
             | Self::Bucket(ProbeError::Unavailable(_))

@@ -7,7 +7,6 @@ mod bucket;
 mod error;
 mod signing_key;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -15,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Gate, UrlSigner};
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, Place};
 use crate::config::{Config, Storage};
 use crate::crawl::{Crawl, Pace};
 use crate::crew::{Crew, Declared};
@@ -37,16 +36,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
     // First, so that a start without its storage makes no database and no key.
-    let root = match &config.storage {
-        Storage::Filesystem(root) => root,
-        Storage::S3(s3) => {
-            bucket::open(s3).await?;
-            return Err(StartError::FilesystemOnly);
-        }
-    };
-    blobs::check_root(root)?;
+    let place = place(&config.storage).await?;
     let database = Database::open(&config.database_path)?;
-    let state = open(&config, root, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let state = open(&config, place, &database).await.map_err(|error| error.of_database(&config.database_path))?;
     let state = Arc::new(state);
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
@@ -84,8 +76,19 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     Ok(())
 }
 
+/// Where the blobs are, once it is certain that they can be stored there.
+async fn place(storage: &Storage) -> Result<Place, StartError> {
+    match storage {
+        Storage::Filesystem(root) => {
+            blobs::check_root(root)?;
+            Ok(Place::Directory(root.clone()))
+        }
+        Storage::S3(config) => Ok(Place::Bucket { s3: bucket::open(config).await?, presigned: config.presigned_urls }),
+    }
+}
+
 /// Opens everything a request needs, and makes the records match the configuration.
-async fn open(config: &Config, root: &Path, database: &Database) -> Result<State, StartError> {
+async fn open(config: &Config, place: Place, database: &Database) -> Result<State, StartError> {
     let head = database.read(|read| read.repo_head()).await?;
     let key = signing_key::open(&config.key_dir, head.is_some())?;
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
@@ -93,7 +96,7 @@ async fn open(config: &Config, root: &Path, database: &Database) -> Result<State
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
 
-    let blobs = Blobs::open(blob_settings(config, root), database.clone()).await?;
+    let blobs = Blobs::open(blob_settings(config, place), database.clone()).await?;
     let crew = Crew::new(pds.clone(), config.mutable_crew);
     let changed = crew.reconcile(&declared(config), now_us()).await?;
     if changed > 0 {
@@ -116,7 +119,7 @@ async fn open(config: &Config, root: &Path, database: &Database) -> Result<State
     })
 }
 
-fn blob_settings(config: &Config, root: &Path) -> blobs::Settings {
+fn blob_settings(config: &Config, place: Place) -> blobs::Settings {
     let limits = blobs::Limits {
         max_part_bytes: config.limits.max_part_bytes,
         max_blob_bytes: config.limits.max_blob_bytes,
@@ -125,7 +128,7 @@ fn blob_settings(config: &Config, root: &Path) -> blobs::Settings {
         stale_upload_s: config.limits.stale_upload.as_secs(),
         ..blobs::Limits::default()
     };
-    blobs::Settings { root: root.to_owned(), limits }
+    blobs::Settings { place, limits }
 }
 
 fn declared(config: &Config) -> Declared {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atcr_hold::blobs::{BlobError, Blobs, BodyError, ETag, Limits, PartNumber, Settings, UploadId};
+use atcr_hold::blobs::{BlobError, Blobs, BodyError, ETag, Limits, PartNumber, Place, Settings, UploadId};
 use atcr_hold::storage::sqlite::{Database, OpenError};
 use atcr_hold::syntax::{Did, Digest};
 use bytes::Bytes;
@@ -94,7 +94,7 @@ async fn open(directory: &TempDir, limits: &Limits) -> Blobs {
             opened => break opened.unwrap(),
         }
     };
-    let settings = Settings { root: directory.path().join("blobs"), limits: limits.clone() };
+    let settings = Settings { place: Place::Directory(directory.path().join("blobs")), limits: limits.clone() };
     Blobs::open(settings, db).await.unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! Uploads as a client sees them: parts, their limits, completing, aborting.
 
-use atcr_hold::blobs::{BlobError, Blobs, BodyError, Limits, OpenError, PartNumber, Settings, UploadId};
+use atcr_hold::blobs::{BlobError, Blobs, BodyError, Limits, OpenError, PartNumber, Place, Settings, UploadId};
 use atcr_hold::storage::sqlite::Database;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
@@ -272,7 +272,7 @@ async fn a_missing_storage_directory_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let db = Database::open(&directory.path().join("hold.db")).unwrap();
     let root = directory.path().join("missing");
-    let opened = Blobs::open(Settings { root: root.clone(), limits: Limits::default() }, db).await;
+    let opened = Blobs::open(Settings { place: Place::Directory(root.clone()), limits: Limits::default() }, db).await;
     assert!(matches!(opened.err(), Some(OpenError::Root { path, .. }) if path == root));
     assert!(!root.exists());
 }

@@ -5,6 +5,7 @@
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
 mod blobs;
+mod bucket_uploads;
 mod events;
 mod open;
 mod readers;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 
 use super::StorageError;
 
+pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use events::EventPage;
 pub use open::OpenError;
 pub use repo::{ListQuery, RepoHead, StoredRecord};

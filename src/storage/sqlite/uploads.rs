@@ -184,6 +184,8 @@ impl Write<'_> {
         let sql = "UPDATE upload SET digest = ?2, touched_us = ?3 WHERE id = ?1";
         self.execute(sql, (id, digest.as_bytes(), now_us.cast_signed()))?;
         self.execute("DELETE FROM upload_part WHERE upload = ?1", [id])?;
+        self.execute("DELETE FROM bucket_part WHERE upload = ?1", [id])?;
+        self.execute("DELETE FROM bucket_upload WHERE upload = ?1", [id])?;
         Ok(())
     }
 
