@@ -7,6 +7,8 @@
 mod blobs;
 mod events;
 mod open;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod repo;
 mod uploads;

@@ -8,9 +8,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// The schema, one script a version. A script that was released is never edited; the next one changes it.
-const MIGRATIONS: [&str; 2] = [include_str!("001_repo.sql"), include_str!("002_blobs.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [include_str!("001_repo.sql"), include_str!("002_blobs.sql")];
 /// "atcr" in ASCII: what `file` and a careful operator see in the header.
 const APPLICATION_ID: i64 = 0x6174_6372;
+/// The write-ahead log grows for as long as a reader holds a snapshot, and is cut back to so much afterwards.
+const LOG_BYTES: &str = "16777216";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the database could not be opened. Each line says what to do.
@@ -72,6 +74,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let found = check_schema(&connection, path)?;
     demand(&connection, path, "journal_mode", "WAL", "wal")?;
     demand(&connection, path, "synchronous", "FULL", "2")?;
+    demand(&connection, path, "journal_size_limit", LOG_BYTES, LOG_BYTES)?;
     migrate(&mut connection, found).map_err(|e| damaged(path, &e))?;
     Ok(Opened { connection, lock })
 }
