@@ -283,7 +283,7 @@ def main():
     given = parser.parse_args()
     load_before = load()
     with Stack(given.node, given.stack, given.work) as stack:
-        captain, user = stack.account("captain.test"), stack.account("user.test")
+        captain, user = stack.account("user0.test"), stack.account("user1.test")
         holds = [SizedHold(given, stack, captain, size) for size in sorted(given.sizes)]
         os.sync()
         for number in range(ROUNDS):
