@@ -61,11 +61,11 @@ impl Pds {
         let job = move |read: &Read<'_>| {
             let Some(head) = read.repo_head()? else { return Ok(None) };
             let mut out = commit_car(read, &head)?;
-            let source = StoredBlocks(read);
-            for (cid, bytes) in mst::proof(&source, head.data, &path)? {
+            let (nodes, value) = mst::proof(&StoredBlocks(read), head.data, &path)?;
+            for (cid, bytes) in nodes {
                 car::push_block(&mut out, &cid, &bytes);
             }
-            if let Some(cid) = mst::get(&source, head.data, &path)? {
+            if let Some(cid) = value {
                 car::push_block(&mut out, &cid, &required(read, &cid)?);
             }
             Ok(Some(out))
