@@ -27,6 +27,7 @@ mod suite {
     mod large_repository;
     mod object_contract;
     mod real_accounts;
+    mod record_blobs;
     mod record_endpoints;
     mod repo_home;
     mod repository;

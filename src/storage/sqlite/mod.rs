@@ -10,6 +10,7 @@ mod open;
 #[cfg(test)]
 mod plans;
 mod readers;
+mod record_blobs;
 mod repo;
 mod uploads;
 mod writer;
@@ -24,6 +25,7 @@ use super::StorageError;
 
 pub use events::EventPage;
 pub use open::OpenError;
+pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 

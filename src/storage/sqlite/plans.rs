@@ -6,8 +6,13 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::open::MIGRATIONS;
 
-const SOURCES: [&str; 4] =
-    [include_str!("blobs.rs"), include_str!("events.rs"), include_str!("repo.rs"), include_str!("uploads.rs")];
+const SOURCES: [&str; 5] = [
+    include_str!("blobs.rs"),
+    include_str!("events.rs"),
+    include_str!("record_blobs.rs"),
+    include_str!("repo.rs"),
+    include_str!("uploads.rs"),
+];
 
 /// Steps that go through a whole table or index, each with the reason why that is right.
 const SCANS: [(&str, &str); 3] = [
