@@ -7,6 +7,8 @@
 mod blobs;
 mod events;
 mod open;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod record_blobs;
 mod repo;
