@@ -190,11 +190,6 @@ impl Hold {
         [open, objects].concat()
     }
 
-    /// The bucket that the blobs are in.
-    pub(super) fn s3(&self) -> &S3 {
-        &self.bucket.as_ref().expect("a hold in a bucket").0
-    }
-
     /// Where the hold listens too, as for a reverse proxy of this machine.
     pub(super) fn socket_file(&self) -> PathBuf {
         self.root().join("hold.sock")
