@@ -1,4 +1,4 @@
-//! From the configuration of a bucket to a bucket that was tried.
+//! From the configuration of a bucket to one that is open, and one that was tried.
 
 use crate::config::{S3, S3Credentials, Secret, Storage};
 use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as Bucket, S3Settings};
@@ -6,12 +6,16 @@ use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as B
 use super::{StartError, now_us};
 use crate::upkeep::Place;
 
-/// Opens the bucket and tries what the hold will need of it.
+/// Opens the bucket without a request.
+pub(super) fn open(config: &S3) -> Result<Bucket, StartError> {
+    Ok(Bucket::open(&settings(config))?)
+}
+
+/// Tries what the hold will need of the bucket.
 ///
 /// # Errors
 /// [`StartError::Bucket`], which says what to do.
-pub(super) async fn open(config: &S3) -> Result<Bucket, StartError> {
-    let bucket = Bucket::open(&settings(config))?;
+pub(super) async fn probe(bucket: &Bucket, config: &S3) -> Result<(), StartError> {
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(StartError::Randomness)?;
     let probed = bucket.probe(&format!("{:016x}", u64::from_be_bytes(random)), now_us).await?;
@@ -24,12 +28,12 @@ pub(super) async fn open(config: &S3) -> Result<Bucket, StartError> {
         refuses_wrong_checksum = probed.refuses_wrong_checksum,
         "the bucket can be used"
     );
-    Ok(bucket)
+    Ok(())
 }
 
 /// Where the blobs are that a configuration describes.
 #[must_use]
-pub fn place(config: &Storage) -> Place {
+pub fn storage_of(config: &Storage) -> Place {
     match config {
         Storage::Filesystem(root) => Place::Directory(root.clone()),
         Storage::S3(s3) => Place::Bucket(Box::new(settings(s3))),

@@ -49,9 +49,6 @@ pub enum StartError {
     /// The bucket cannot be used.
     #[error(transparent)]
     Bucket(ProbeError),
-    /// The blob room does not keep its blobs in a bucket.
-    #[error("this version stores blobs on a filesystem only: set storage.driver (STORAGE_DRIVER) to filesystem")]
-    FilesystemOnly,
     /// Names or certificates cannot be looked up.
     #[error(transparent)]
     Resolver(#[from] SetupError),
@@ -100,7 +97,6 @@ impl StartError {
             | Self::Resolver(_)
             | Self::Blobs(BlobsError::Root { .. })
             | Self::Bucket(ProbeError::Settings(_))
-            | Self::FilesystemOnly
             | Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
             | Self::Bucket(ProbeError::Unavailable(_))

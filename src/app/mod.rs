@@ -8,7 +8,6 @@ mod bucket;
 mod error;
 mod signing_key;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, Place};
 use crate::config::{Avatar, Config, Profile, Storage};
 use crate::crawl::{Crawl, Pace};
 use crate::crew::{Crew, Declared, DeclaredProfile};
@@ -30,7 +29,7 @@ use crate::storage::sqlite::Database;
 use crate::upkeep::{Store, Upkeep};
 use crate::{blobs, crew, http};
 
-pub use bucket::place;
+pub use bucket::storage_of;
 pub use error::StartError;
 
 use admin_socket::AdminSocket;
@@ -46,16 +45,12 @@ pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: Cancell
     // The picture need not stay in memory.
     let profile = std::mem::take(&mut config.profile);
     // First, so that a start without its storage makes no database and no key.
-    let root = match &config.storage {
-        Storage::Filesystem(root) => root,
-        Storage::S3(s3) => {
-            bucket::open(s3).await?;
-            return Err(StartError::FilesystemOnly);
-        }
-    };
-    blobs::check_root(root)?;
+    let place = place(&config.storage)?;
+    if let (Place::Bucket { s3, .. }, Storage::S3(config)) = (&place, &config.storage) {
+        bucket::probe(s3, config).await?;
+    }
     let database = Database::open(&config.database_path)?;
-    let started = start(&config, profile, root, &database).await;
+    let started = start(&config, profile, place, &database).await;
     let (hold, state) = started.map_err(|error| error.of_database(&config.database_path))?;
     let (hold, state) = (Arc::new(hold), Arc::new(state));
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
@@ -99,31 +94,41 @@ pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: Cancell
 }
 
 /// Opens the hold for one command in this process, while no daemon has it. Its records stay as they are, whatever the
-/// configuration says.
+/// configuration says, and a bucket is not asked for anything.
 ///
 /// # Errors
 /// As [`run`]; [`StartError::NoDatabase`] before the first start.
 pub async fn open(config: &Config) -> Result<Hold, StartError> {
-    let Storage::Filesystem(root) = &config.storage else { return Err(StartError::FilesystemOnly) };
-    blobs::check_root(root)?;
+    let place = place(&config.storage)?;
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = Database::open(&config.database_path)?;
-    let opened = open_hold(config, root, &database).await;
+    let opened = open_hold(config, place, &database).await;
     opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
 }
 
+/// Where the blobs are; whether a bucket can be used is not known yet.
+fn place(storage: &Storage) -> Result<Place, StartError> {
+    match storage {
+        Storage::Filesystem(root) => {
+            blobs::check_root(root)?;
+            Ok(Place::Directory(root.clone()))
+        }
+        Storage::S3(config) => Ok(Place::Bucket { s3: bucket::open(config)?, presigned: config.presigned_urls }),
+    }
+}
+
 /// Opens what requests and commands work on, and what signs URLs.
-async fn open_hold(config: &Config, root: &Path, database: &Database) -> Result<(Hold, UrlSigner), StartError> {
+async fn open_hold(config: &Config, place: Place, database: &Database) -> Result<(Hold, UrlSigner), StartError> {
     let head = database.read(|read| read.repo_head()).await?;
     let key = signing_key::open(&config.key_dir, head.is_some())?;
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
-    let blobs = Blobs::open(blob_settings(config, root), database.clone()).await?;
-    let store = Store::open(&place(&config.storage)).await?;
+    let store = Store::open(&storage_of(&config.storage)).await?;
+    let blobs = Blobs::open(blob_settings(config, place), database.clone()).await?;
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
@@ -142,10 +147,10 @@ async fn open_hold(config: &Config, root: &Path, database: &Database) -> Result<
 async fn start(
     config: &Config,
     profile: Profile,
-    root: &Path,
+    place: Place,
     database: &Database,
 ) -> Result<(Hold, State), StartError> {
-    let (hold, urls) = open_hold(config, root, database).await?;
+    let (hold, urls) = open_hold(config, place, database).await?;
     let changed = hold.crew.reconcile(&declared(config, profile), now_us()).await?;
     if changed > 0 {
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");
@@ -168,7 +173,7 @@ async fn start(
     Ok((hold, state))
 }
 
-fn blob_settings(config: &Config, root: &Path) -> blobs::Settings {
+fn blob_settings(config: &Config, place: Place) -> blobs::Settings {
     let limits = blobs::Limits {
         max_part_bytes: config.limits.max_part_bytes,
         max_blob_bytes: config.limits.max_blob_bytes,
@@ -177,7 +182,7 @@ fn blob_settings(config: &Config, root: &Path) -> blobs::Settings {
         stale_upload_s: config.limits.stale_upload.as_secs(),
         ..blobs::Limits::default()
     };
-    blobs::Settings { root: root.to_owned(), limits }
+    blobs::Settings { place, limits }
 }
 
 fn declared(config: &Config, profile: Profile) -> Declared {

@@ -25,7 +25,7 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn list_open_uploads(&self) -> Result<Vec<OpenUpload>, BlobError> {
-        let rows = self.db.read(|read| read.open_upload_list().map_err(BlobError::from)).await?;
+        let rows = self.sessions.db.read(|read| read.open_upload_list().map_err(BlobError::from)).await?;
         let named = rows.into_iter().map(|row| OpenUpload {
             id: UploadId::from_key(row.id),
             account: row.account,

@@ -6,10 +6,10 @@ use crate::syntax::Digest;
 
 use super::BlobError;
 
-/// Where uploads are staged, below the storage directory.
+/// Where uploads are staged, below the storage directory or in the bucket.
 pub const STAGING: &str = "uploads";
-/// The file of an upload that parts in order are appended to.
-pub(super) const MAIN: &str = "main";
+/// The folder of all blobs.
+pub const BLOBS: &str = "docker/registry/v2/blobs/sha256";
 
 /// The identity of an upload: 128 random bits, 32 lower-case hexadecimal digits as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,9 +71,15 @@ impl PartNumber {
     pub fn get(self) -> u32 {
         self.0
     }
+
+    /// The number as the store wants it.
+    pub(super) fn to_u16(self) -> u16 {
+        // 10,000 at most.
+        u16::try_from(self.0).unwrap_or(u16::MAX)
+    }
 }
 
-/// What a received part is named by at completion. Opaque; 32 hexadecimal digits without quotes.
+/// What a received part is named by at completion. Opaque, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(pub(super) String);
 
@@ -91,13 +97,35 @@ impl ETag {
     }
 }
 
-/// The folder of all blobs, in the layout of the `distribution` registry.
-pub const BLOBS: &str = "docker/registry/v2/blobs";
+/// The text of an ETag without quotes.
+pub(super) fn bare(etag: &str) -> &str {
+    etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(etag)
+}
 
-/// The folder of the blobs whose digest begins with the byte `first`.
+/// A client's list of parts in their order, each with its bare ETag.
+///
+/// # Errors
+/// [`BlobError::MissingParts`] unless the numbers are exactly 1..=n, in any order, each with an ETag.
+pub(super) fn in_sequence(mut listed: Vec<(PartNumber, String)>) -> Result<Vec<(PartNumber, String)>, BlobError> {
+    listed.sort_unstable_by_key(|(number, _)| *number);
+    for (expected, (number, etag)) in (1..).zip(&mut listed) {
+        *etag = bare(etag).to_owned();
+        if number.get() != expected || etag.trim_matches('"').is_empty() {
+            return Err(BlobError::MissingParts);
+        }
+    }
+    Ok(listed)
+}
+
+/// The key in a bucket under which an upload is put together.
+pub(super) fn staged_key(id: &UploadId) -> String {
+    format!("{STAGING}/{id}")
+}
+
+/// The folder of the blobs whose digest begins with the byte `first`, in the layout of the `distribution` registry.
 #[must_use]
 pub fn blob_folder(first: u8) -> String {
-    format!("{BLOBS}/sha256/{first:02x}")
+    format!("{BLOBS}/{first:02x}")
 }
 
 /// The key of a blob.
@@ -106,11 +134,10 @@ pub fn blob_key(digest: &Digest) -> String {
     format!("{}/{}/data", blob_folder(digest.as_bytes()[0]), digest.hex())
 }
 
-/// The blob that has this key, `None` when no blob has it.
+/// The blob whose key this is.
 #[must_use]
-pub fn blob_at(key: &str) -> Option<Digest> {
-    let (folder, _) = key.rsplit_once('/')?;
-    let (_, hex) = folder.rsplit_once('/')?;
+pub fn blob_digest(key: &str) -> Option<Digest> {
+    let hex = key.strip_suffix("/data")?.rsplit('/').next()?;
     Digest::parse(&format!("sha256:{hex}")).ok().filter(|digest| blob_key(digest) == key)
 }
 
@@ -128,26 +155,6 @@ fn random() -> Result<[u8; 16], BlobError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_the_key_of_one_blob_or_of_none() {
-        let digest = Digest::from_bytes([0xab; 32]);
-        let (hex, key) = (digest.hex(), blob_key(&digest));
-        assert_eq!(key, format!("docker/registry/v2/blobs/sha256/ab/{hex}/data"));
-        assert_eq!(blob_at(&key), Some(digest));
-        let foreign = [
-            format!("docker/registry/v2/blobs/sha256/ac/{hex}/data"),
-            format!("docker/registry/v2/blobs/sha256/ab/{hex}/link"),
-            key.replace("sha256", "sha512"),
-            key.replace(&hex, &hex.to_uppercase()),
-            format!("{key}/data"),
-            "data".into(),
-            String::new(),
-        ];
-        for key in foreign {
-            assert_eq!(blob_at(&key), None, "{key}");
-        }
-    }
 
     #[test]
     fn part_numbers_have_bounds() {
@@ -169,6 +176,11 @@ mod tests {
     fn blobs_lie_where_the_registry_keeps_them() {
         let digest = Digest::from_bytes([0xab; 32]);
         let hex = "ab".repeat(32);
-        assert_eq!(blob_key(&digest), format!("docker/registry/v2/blobs/sha256/ab/{hex}/data"));
+        let key = format!("docker/registry/v2/blobs/sha256/ab/{hex}/data");
+        assert_eq!(blob_key(&digest), key);
+        assert_eq!(blob_digest(&key), Some(digest));
+        for other in [key.replace("/ab/", "/ac/"), key.replace("/data", "/date"), format!("x/{key}"), hex] {
+            assert_eq!(blob_digest(&other), None, "{other}");
+        }
     }
 }

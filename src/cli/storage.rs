@@ -75,7 +75,7 @@ impl Arguments {
                 }
             }
             Command::Migrate { to } => {
-                let place = app::place(&Storage::of_file(&to)?);
+                let place = app::storage_of(&Storage::of_file(&to)?);
                 let is_running = reach.is_running();
                 let migrated = reach.run(StorageMigrate { to: place }).await?;
                 if self.json {

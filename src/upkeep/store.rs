@@ -8,7 +8,7 @@ use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::blocking;
-use crate::blobs::{BLOBS, STAGING, blob_at, blob_folder};
+use crate::blobs::{BLOBS, STAGING, blob_digest, blob_folder};
 use crate::storage::StorageError;
 use crate::storage::objects::{Listed, Objects, S3, S3Settings, Staging};
 use crate::syntax::Digest;
@@ -91,7 +91,7 @@ impl Store {
         let mut survey = Survey { size_bytes: 0, begins_with: [false; 256] };
         let mut listing = self.objects.list(BLOBS);
         while let Some(object) = listing.try_next().await? {
-            match blob_at(&object.key) {
+            match blob_digest(&object.key) {
                 Some(digest) => {
                     survey.size_bytes += object.size_bytes;
                     survey.begins_with[usize::from(digest.as_bytes()[0])] = true;
@@ -105,7 +105,7 @@ impl Store {
     /// The blobs there whose digest begins with the byte `first`. Keys of no blob are left out.
     pub(super) async fn blobs_of(&self, first: u8) -> Result<BTreeMap<Digest, Listed>, StorageError> {
         let listing = self.objects.list(&blob_folder(first));
-        let blobs = listing.try_filter_map(async |object| Ok(blob_at(&object.key).map(|digest| (digest, object))));
+        let blobs = listing.try_filter_map(async |object| Ok(blob_digest(&object.key).map(|digest| (digest, object))));
         blobs.try_collect().await
     }
 }

@@ -106,7 +106,7 @@ start_seaweedfs() {
 EOF
   "$(seaweedfs_binary)" server -ip=127.0.0.1 -ip.bind=127.0.0.1 -dir="$home/data" -master.port="$master" \
     -volume.port="$volume" -volume.max=0 -master.volumeSizeLimitMB=1024 -filer -filer.port="$filer" -s3 \
-    -s3.port="$s3" -s3.config="$home/s3.json" -s3.port.iceberg=0 >"$home/log" 2>&1 &
+    -s3.port="$s3" -s3.config="$home/s3.json" -s3.port.iceberg=0 -s3.port.lance=0 >"$home/log" 2>&1 &
   s3_pids+=($!)
   await_answer "http://127.0.0.1:$s3/healthz" "$home/log"
   # A bucket is a folder of the filer.

@@ -5,9 +5,12 @@
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
 mod blobs;
+mod bucket_uploads;
 mod copies;
 mod events;
 mod open;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod record_blobs;
 mod repo;
@@ -23,6 +26,7 @@ use tokio::sync::watch;
 use super::StorageError;
 
 pub use blobs::{BlobRow, BlobTotals};
+pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
 pub use open::OpenError;

@@ -206,7 +206,7 @@ impl Write<'_> {
     /// # Errors
     /// When the database fails.
     pub fn touch_upload(&self, id: &UploadKey, now_us: u64) -> Result<(), StorageError> {
-        self.execute("UPDATE upload SET touched_us = ?2 WHERE id = ?1", (id, now_us.cast_signed()))?;
+        self.execute("UPDATE upload SET touched_us = max(touched_us, ?2) WHERE id = ?1", (id, now_us.cast_signed()))?;
         Ok(())
     }
 
@@ -218,6 +218,8 @@ impl Write<'_> {
         let sql = "UPDATE upload SET digest = ?2, touched_us = ?3 WHERE id = ?1";
         self.execute(sql, (id, digest.as_bytes(), now_us.cast_signed()))?;
         self.execute("DELETE FROM upload_part WHERE upload = ?1", [id])?;
+        self.execute("DELETE FROM bucket_part WHERE upload = ?1", [id])?;
+        self.execute("DELETE FROM bucket_upload WHERE upload = ?1", [id])?;
         Ok(())
     }
 

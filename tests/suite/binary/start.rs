@@ -93,7 +93,7 @@ fn a_wrong_configuration_is_refused() {
 
     let mut site = Site::new();
     site.set("STORAGE_DRIVER", "s3");
-    refuses(&site, &["STORAGE_DRIVER", "filesystem", "(from the environment)"]);
+    refuses(&site, &["S3_BUCKET", "is not set"]);
 
     let mut site = Site::new();
     site.configure("pubic = true\n");

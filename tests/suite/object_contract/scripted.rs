@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use atcr_hold::storage::StorageError;
-use atcr_hold::storage::objects::{Completed, Copied, CopyLimits, Credentials, Objects, S3, S3Settings};
+use atcr_hold::storage::objects::{Completed, Copied, CopyLimits, Credentials, Objects, Role, S3, S3Settings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
@@ -18,6 +18,11 @@ struct Script {
 impl Script {
     /// An empty answer closes the connection.
     async fn new<const N: usize>(answers: [String; N]) -> Self {
+        Self::with(answers, |_, _| {}).await
+    }
+
+    /// With settings that are changed, given the address of the server.
+    async fn with<const N: usize>(answers: [String; N], change: impl FnOnce(&mut S3Settings, &str)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -38,10 +43,10 @@ impl Script {
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
         });
-        let settings = S3Settings {
+        let mut settings = S3Settings {
             bucket: "bucket".into(),
             region: "us-east-1".into(),
-            endpoint: Some(endpoint),
+            endpoint: Some(endpoint.clone()),
             path_style: true,
             prefix: "folder".into(),
             pull_zone: None,
@@ -52,6 +57,7 @@ impl Script {
             },
             copy: CopyLimits::default(),
         };
+        change(&mut settings, &endpoint);
         Self { s3: S3::open(&settings).unwrap(), seen }
     }
 
@@ -188,4 +194,52 @@ async fn bytes_of_another_object_or_range_are_never_passed_on() {
     let script = Script::new([found(), whole()]).await;
     let object = Objects::in_bucket(script.s3.clone()).open_object("k").await.unwrap().unwrap();
     assert_eq!(read(object, 0..3).await.unwrap(), b"abc");
+}
+
+#[tokio::test]
+async fn a_value_that_no_header_may_have_is_never_left_out() {
+    let script = Script::new([found()]).await;
+    let error = script.s3.copy_pinned("k", "e\n", "to", 5).await.unwrap_err();
+    assert!(matches!(error, StorageError::Failed(_)), "{error:?}");
+    assert!(script.requests().is_empty(), "an unpinned copy was sent");
+}
+
+#[tokio::test]
+async fn the_role_of_a_container_signs() {
+    const KEYS: &str = r#"{"AccessKeyId":"of the role","SecretAccessKey":"s","Token":"session",
+        "Expiration":"2999-01-01T00:00:00Z","AccountId":"1"}"#;
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "right of the container").unwrap();
+    let answers = [answer("200 OK", "content-type: application/json\r\n", KEYS), found(), found()];
+    let script = Script::with(answers, |settings, address| {
+        settings.credentials = Credentials::Role(Role {
+            container_full_uri: Some(format!("{address}/v1/credentials")),
+            container_token_file: Some(token.path().to_str().unwrap().to_owned()),
+            ..Role::default()
+        });
+    })
+    .await;
+    for _ in 0..2 {
+        script.s3.stat("k").await.unwrap().unwrap();
+    }
+    assert_eq!(script.requests(), ["GET /v1/credentials", "HEAD /bucket/folder/k", "HEAD /bucket/folder/k"]);
+    assert!(script.request(0).contains("right of the container"));
+    assert!(script.request(1).contains("Credential=of the role/") && script.request(1).contains("session\r\n"));
+    let url = script.s3.presign_part("k", "id", 1).await.unwrap();
+    assert!(url.contains("X-Amz-Security-Token=session"), "{url}");
+}
+
+#[tokio::test]
+async fn without_any_credentials_the_operator_is_told() {
+    let refused = || answer("403 Forbidden", "", "no role here");
+    let script = Script::with([refused(), refused(), refused(), refused()], |settings, address| {
+        settings.credentials = Credentials::Role(Role {
+            container_full_uri: Some(format!("{address}/v1/credentials")),
+            container_token_file: Some("/dev/null".into()),
+            ..Role::default()
+        });
+    })
+    .await;
+    let error = script.s3.stat("k").await.unwrap_err();
+    assert!(matches!(error, StorageError::Refused(_)), "{error:?}");
 }

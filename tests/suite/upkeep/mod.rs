@@ -6,7 +6,7 @@ mod races;
 
 use std::path::Path;
 
-use atcr_hold::blobs::{Blobs, Digests, Limits, Settings};
+use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
 use atcr_hold::storage::objects::{Memory, Objects, S3};
 use atcr_hold::storage::sqlite::Database;
 use atcr_hold::syntax::Digest;
@@ -144,7 +144,10 @@ async fn read(objects: &Objects, key: &str) -> Option<Vec<u8>> {
 
 /// A blob room on a directory, and what looks after it.
 async fn room(root: &Path, db: &Database) -> (Blobs, Upkeep) {
-    let settings = Settings { root: root.to_owned(), limits: Limits { reserve_bytes: 0, ..Limits::default() } };
+    let settings = Settings {
+        place: blobs::Place::Directory(root.to_owned()),
+        limits: Limits { reserve_bytes: 0, ..Limits::default() },
+    };
     let blobs = Blobs::open(settings, db.clone()).await.unwrap();
     let store = Store::open(&Place::Directory(root.to_owned())).await.unwrap();
     let upkeep = Upkeep::new(db.clone(), store, blobs.digests(), now_us);

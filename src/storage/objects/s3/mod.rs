@@ -25,7 +25,7 @@ use ::http::Method;
 use ::http::header::{CONTENT_LENGTH, ETAG};
 use bytes::Bytes;
 
-use super::ObjectInfo;
+use super::{Object, ObjectInfo};
 use crate::storage::StorageError;
 
 pub use copy::Copied;
@@ -116,6 +116,12 @@ impl S3 {
             Err(fault) if !fault.is_missing() => Err(fault),
             _ => Ok(()),
         }
+    }
+
+    /// The object of this size and ETag, without asking whether it is there: reading any other one fails.
+    #[must_use]
+    pub fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
+        Object::in_bucket(S3Object::new(Arc::clone(&self.client), key.to_owned(), info))
     }
 
     pub(super) async fn open_object(&self, key: &str) -> Result<Option<S3Object>, StorageError> {
