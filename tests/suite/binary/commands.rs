@@ -4,6 +4,7 @@ mod both_ways;
 mod help;
 mod refusals;
 mod socket;
+mod storage;
 mod streams;
 
 use serde_json::{Value, json};
