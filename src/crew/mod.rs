@@ -4,6 +4,7 @@
 //! permissions and membership, not tokens and not HTTP.
 
 mod error;
+mod import;
 mod manage;
 mod reconcile;
 mod request;
@@ -17,6 +18,7 @@ use crate::repo::cbor::{self, Ipld};
 use crate::syntax::{Did, Nsid, RecordKey};
 
 pub use error::CrewError;
+pub use import::IMPORT_RULES;
 pub use manage::{CrewChange, CrewWrite};
 pub use reconcile::{Declared, DeclaredMember};
 pub use request::Joined;

@@ -13,6 +13,7 @@ pub mod cid;
 pub mod commit;
 mod error;
 pub mod mst;
+pub mod record;
 pub mod signing;
 
 pub use error::RepoError;

@@ -4,6 +4,7 @@
 //! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
+mod audit;
 mod blobs;
 mod events;
 mod open;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 
 use super::StorageError;
 
+pub use audit::BlockRow;
 pub use events::EventPage;
 pub use open::OpenError;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
