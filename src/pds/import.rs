@@ -2,8 +2,6 @@
 //! at a time. What it accepts would pass [`Pds::verify`].
 //! <https://atproto.com/specs/repository#car-file-serialization>
 
-use std::io::Read as _;
-
 use super::commit::{MAX_RECORD_BYTES, StoredBlocks, Transaction};
 use super::marks::Marks;
 use super::records::Records;
@@ -183,7 +181,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         let mut reader = car::Reader::new(MAX_SECTION_BYTES);
         let mut piece = vec![0; PIECE_BYTES];
         loop {
-            let length = file.by_ref().read(&mut piece)?;
+            let length = file.read(&mut piece)?;
             if length == 0 {
                 break;
             }
