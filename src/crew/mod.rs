@@ -6,6 +6,7 @@
 mod error;
 mod import;
 mod manage;
+mod profile;
 mod reconcile;
 mod request;
 mod standing;
@@ -20,6 +21,7 @@ use crate::syntax::{Did, Nsid, RecordKey};
 pub use error::CrewError;
 pub use import::IMPORT_RULES;
 pub use manage::{CrewChange, CrewWrite};
+pub use profile::DeclaredProfile;
 pub use reconcile::{Declared, DeclaredMember};
 pub use request::Joined;
 pub use standing::Standing;

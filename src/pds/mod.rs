@@ -4,6 +4,7 @@
 //! tree, signs, and stores blocks, head and event. This room knows what a repository is, not what a captain is.
 //! <https://atproto.com/specs/repository>, <https://atproto.com/specs/sync>
 
+mod blobs;
 mod change;
 mod commit;
 mod error;
@@ -24,6 +25,7 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::Database;
 use crate::syntax::{Did, HoldUrl, Tid};
 
+pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
 pub use change::{Change, Plan, Write};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
 pub use error::PdsError;

@@ -9,6 +9,7 @@ mod blobs;
 mod events;
 mod open;
 mod readers;
+mod record_blobs;
 mod repo;
 mod uploads;
 mod writer;
@@ -24,6 +25,7 @@ use super::StorageError;
 pub use audit::BlockRow;
 pub use events::EventPage;
 pub use open::OpenError;
+pub use record_blobs::{BlobListQuery, StoredBlob};
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// The schema, one script a version. A script that was released is never edited; the next one changes it.
-const MIGRATIONS: [&str; 2] = [include_str!("001_repo.sql"), include_str!("002_blobs.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("001_repo.sql"), include_str!("002_blobs.sql"), include_str!("003_record_blobs.sql")];
 /// "atcr" in ASCII: what `file` and a careful operator see in the header.
 const APPLICATION_ID: i64 = 0x6174_6372;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
