@@ -6,6 +6,7 @@
 mod error;
 mod import;
 mod manage;
+mod members;
 mod profile;
 mod reconcile;
 mod request;
@@ -21,6 +22,7 @@ use crate::syntax::{Did, Nsid, RecordKey};
 pub use error::CrewError;
 pub use import::IMPORT_RULES;
 pub use manage::{CrewChange, CrewWrite};
+pub use members::{Member, MemberChange, Terms};
 pub use profile::DeclaredProfile;
 pub use reconcile::{Declared, DeclaredMember};
 pub use request::Joined;

@@ -94,14 +94,19 @@ impl Recorded {
                 break;
             }
         }
-        let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
         Ok(Self {
             captain: captain.map_err(unreadable)?,
             profile: records.get(nsid::PROFILE, SELF_KEY)?.map(|record| record.value),
             members,
-            declared_before: note.map_err(unreadable)?.unwrap_or_default(),
+            declared_before: declared_members(records)?,
         })
     }
+}
+
+/// Whom the configuration declared when the hold last started, the owner among them.
+pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
+    let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(note.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
 }
 
 fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u64) -> Result<Plan, CrewError> {

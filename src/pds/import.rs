@@ -5,11 +5,11 @@
 use super::commit::{MAX_RECORD_BYTES, StoredBlocks, Transaction};
 use super::marks::Marks;
 use super::records::Records;
-use super::{Pds, PdsError, events};
+use super::{Pds, PdsError, blobs, events};
 use crate::repo::commit::Commit;
 use crate::repo::mst::{self, Visit};
 use crate::repo::signing::PublicKey;
-use crate::repo::{Cid, RepoError, car, record};
+use crate::repo::{BlobRef, Cid, RepoError, car, record};
 use crate::storage::StorageError;
 use crate::storage::sqlite::{RepoHead, Write};
 use crate::syntax::{Did, Tid};
@@ -135,7 +135,10 @@ impl Pds {
         let inner = std::sync::Arc::clone(&self.inner);
         let job = move |write: &Write<'_>| {
             let transaction = Transaction { inner: &inner, write, now_us };
-            Import { transaction, write, progress, blocks: 0, records: 0 }.run(file, rules)
+            let last = write.repo_head()?;
+            // Also that of the blocks, so that a reader with any earlier revision asks for all of them.
+            let rev = Tid::next(now_us, inner.clock_id, last.as_ref().map(|head| &head.rev));
+            Import { transaction, write, rev, progress, blocks: 0, records: 0 }.run(last, file, rules)
         };
         self.inner.database.write(job).await
     }
@@ -144,16 +147,22 @@ impl Pds {
 struct Import<'i, P> {
     transaction: Transaction<'i>,
     write: &'i Write<'i>,
+    /// Of the new commit.
+    rev: Tid,
     progress: P,
     blocks: u64,
     records: u64,
 }
 
 impl<P: FnMut(ImportProgress)> Import<'_, P> {
-    fn run<R: std::io::Read>(mut self, file: ImportFile<R>, rules: ImportRules) -> Result<Imported, ImportError> {
+    fn run(
+        mut self,
+        last: Option<RepoHead>,
+        file: ImportFile<impl std::io::Read>,
+        rules: ImportRules,
+    ) -> Result<Imported, ImportError> {
         let inner = self.transaction.inner;
-        let head = self.write.repo_head()?;
-        if let Some(head) = &head {
+        if let Some(head) = &last {
             if head.did != inner.did {
                 return Err(PdsError::OtherDid(head.did.clone()).into());
             }
@@ -161,23 +170,22 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
                 return Err(ImportError::NotEmpty);
             }
         }
-        // Also that of the blocks, so that a reader with any earlier revision asks for all of them.
-        let rev = Tid::next(self.transaction.now_us, inner.clock_id, head.as_ref().map(|head| &head.rev));
-        self.write.clear_blocks_and_records()?;
-        let root = self.read_blocks(file.bytes, &rev)?;
+        self.write.clear_repository()?;
+        let root = self.read_blocks(file.bytes)?;
         let imported = self.take_commit(&root, &file.signed_by.unwrap_or_else(|| inner.key.public()))?;
-        if imported.rev >= rev {
+        if imported.rev >= self.rev {
             return Err(ImportError::Future(imported.rev));
         }
         self.take_tree(&imported.data)?;
+        self.write.delete_blobs_without_reference()?;
         (rules.check)(&Records::new(self.write)).map_err(ImportError::NotAHold)?;
-        let commit = self.commit(head, imported.data, &rev)?;
-        let Self { records, blocks, .. } = self;
+        let commit = self.commit(last, imported.data)?;
+        let Self { records, blocks, rev, .. } = self;
         Ok(Imported { records, blocks, imported_rev: imported.rev, commit, rev, data: imported.data })
     }
 
     /// Stores the blocks, and answers the root.
-    fn read_blocks(&mut self, mut file: impl std::io::Read, rev: &Tid) -> Result<Cid, ImportError> {
+    fn read_blocks(&mut self, mut file: impl std::io::Read) -> Result<Cid, ImportError> {
         let mut reader = car::Reader::new(MAX_SECTION_BYTES);
         let mut piece = vec![0; PIECE_BYTES];
         loop {
@@ -187,7 +195,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
             }
             reader.push(&piece[..length]);
             while let Some((cid, bytes)) = reader.next_block()? {
-                if !self.write.add_block(&cid, rev, bytes)? {
+                if !self.write.add_block(&cid, &self.rev, bytes)? {
                     return Err(ImportError::RepeatedBlock(cid));
                 }
                 self.blocks += 1;
@@ -244,19 +252,22 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
             return Err(invalid("a record has at most 1,000,000 bytes".into()));
         }
         let placed = record::check(path, cid, bytes).map_err(|error| invalid(error.to_string()))?;
-        self.write.put_record(placed.collection.as_str(), placed.rkey.as_str(), cid)?;
+        let name = (placed.collection.as_str(), placed.rkey.as_str());
+        self.write.put_record(name.0, name.1, cid)?;
+        blobs::refer(self.write, name, &BlobRef::all_in(&placed.value), &self.rev)?;
         self.records += 1;
         (self.progress)(ImportProgress::Records(self.records));
         Ok(())
     }
 
     /// A commit of ours over the imported tree, and the events by which the network learns of it.
-    fn commit(&self, head: Option<RepoHead>, data: Cid, rev: &Tid) -> Result<Cid, PdsError> {
+    fn commit(&self, last: Option<RepoHead>, data: Cid) -> Result<Cid, PdsError> {
+        let rev = &self.rev;
         let Transaction { inner, write, .. } = self.transaction;
         let signed = Commit::sign(&inner.did, data, rev, &inner.key)?;
         write.put_block(&signed.cid, rev, &signed.bytes)?;
-        let is_new = head.is_none();
-        let last_seq = head.map_or(0, |head| head.last_seq);
+        let is_new = last.is_none();
+        let last_seq = last.map_or(0, |head| head.last_seq);
         let mut head = RepoHead { did: inner.did.clone(), commit: signed.cid, data, rev: rev.clone(), last_seq };
         if is_new {
             self.transaction.introduce(&mut head)?;

@@ -63,6 +63,42 @@ impl Read<'_> {
         Ok(())
     }
 
+    /// Calls `visit` with the collection and the key of every record that refers to a blob, once for each of them.
+    ///
+    /// # Errors
+    /// [`StorageError`], or what `visit` answered.
+    pub fn each_blob_reference<E: From<StorageError>>(
+        &self,
+        mut visit: impl FnMut(String, String) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let storage = |e: rusqlite::Error| StorageError::from(e);
+        let sql = "SELECT collection, rkey FROM blob_reference ORDER BY collection, rkey";
+        let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
+        let mut rows = statement.query([]).map_err(storage)?;
+        while let Some(row) = rows.next().map_err(storage)? {
+            visit(row.get(0).map_err(storage)?, row.get(1).map_err(storage)?)?;
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with the CID and the bytes of every blob of a record that is here.
+    ///
+    /// # Errors
+    /// [`StorageError`], or what `visit` answered.
+    pub fn each_record_blob<E: From<StorageError>>(
+        &self,
+        mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let storage = |e: rusqlite::Error| StorageError::from(e);
+        let sql = "SELECT cid, bytes FROM record_blob WHERE bytes IS NOT NULL";
+        let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
+        let mut rows = statement.query([]).map_err(storage)?;
+        while let Some(row) = rows.next().map_err(storage)? {
+            visit(row.get(0).map_err(storage)?, row.get(1).map_err(storage)?)?;
+        }
+        Ok(())
+    }
+
     /// The number of a block's row.
     ///
     /// # Errors
@@ -102,13 +138,24 @@ impl Read<'_> {
 }
 
 impl Write<'_> {
-    /// Removes all blocks and the index of records. The head, events and notes stay.
+    /// Removes all blocks, the index of records, and what records refer to. The head, events, notes and blobs stay.
     ///
     /// # Errors
     /// [`StorageError`] as for every method here.
-    pub fn clear_blocks_and_records(&self) -> Result<(), StorageError> {
+    pub fn clear_repository(&self) -> Result<(), StorageError> {
+        self.execute("DELETE FROM blob_reference", [])?;
         self.execute("DELETE FROM record", [])?;
         self.execute("DELETE FROM block", []).map(drop)
+    }
+
+    /// Removes the blobs that no record refers to and that do not wait for one.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn delete_blobs_without_reference(&self) -> Result<(), StorageError> {
+        let sql = "DELETE FROM record_blob
+                   WHERE waiting_since_us IS NULL AND cid NOT IN (SELECT cid FROM blob_reference)";
+        self.execute(sql, []).map(drop)
     }
 
     /// Adds a block, and answers whether it was new.

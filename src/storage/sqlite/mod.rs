@@ -27,7 +27,7 @@ pub use events::EventPage;
 pub use open::OpenError;
 pub use record_blobs::{BlobListQuery, StoredBlob};
 pub use repo::{ListQuery, RepoHead, StoredRecord};
-pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
+pub use uploads::{OpenUploadRow, PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 
 /// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log goes into the
 /// file, and the lock is free.

@@ -3,6 +3,8 @@
 //! It goes through the tree once, in the order of its keys; at each record it reads the block and the row of the index,
 //! and marks what it came by. Whatever is not marked in the end belongs to nothing.
 
+mod blobs;
+
 use super::commit::StoredBlocks;
 use super::marks::Marks;
 use super::{Pds, PdsError};
@@ -43,6 +45,8 @@ pub enum FindingKind {
     Index,
     /// A block that the newest commit does not reach.
     Unreachable,
+    /// A blob of a record, or what is noted of it.
+    Blob,
 }
 
 impl FindingKind {
@@ -56,6 +60,7 @@ impl FindingKind {
             Self::Record => "record",
             Self::Index => "index",
             Self::Unreachable => "unreachable",
+            Self::Blob => "blob",
         }
     }
 }
@@ -144,7 +149,8 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         if in_index != indexed {
             self.rest_of_index(head)?;
         }
-        self.unreachable()
+        self.unreachable()?;
+        self.blobs()
     }
 
     fn commit(&mut self, head: &RepoHead) -> Result<(), PdsError> {
@@ -200,8 +206,9 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
             None => self.find(FindingKind::Record, path.to_owned(), RepoError::MissingBlock(*value)),
             Some(row) => {
                 self.marks.add(row.number);
-                if let Err(error) = record::check(path, value, &row.bytes) {
-                    self.find(FindingKind::Record, path.to_owned(), error);
+                match record::check(path, value, &row.bytes) {
+                    Ok(placed) => self.references(path, &placed.value)?,
+                    Err(error) => self.find(FindingKind::Record, path.to_owned(), error),
                 }
             }
         }
