@@ -27,6 +27,7 @@ mod suite {
     mod object_contract;
     mod real_accounts;
     mod record_endpoints;
+    mod repo_file;
     mod repo_home;
     mod repository;
     mod resolver;

@@ -58,12 +58,7 @@ impl Import for RepoImport {
     const NAME: &'static str = "repo.import";
     type Output = RepoImported;
 
-    async fn run(
-        self,
-        bytes: ByteStream,
-        hold: Arc<Hold>,
-        reporter: Reporter,
-    ) -> Result<RepoImported, AdminError> {
+    async fn run(self, bytes: ByteStream, hold: Arc<Hold>, reporter: Reporter) -> Result<RepoImported, AdminError> {
         let signed_by = self.signed_by.as_deref().map(PublicKey::from_did_key).transpose();
         let signed_by = signed_by.map_err(|error| AdminError::failed(error.to_string()))?;
         // Whole before it is looked at: the transaction must not wait for whoever sends it.

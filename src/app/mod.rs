@@ -44,7 +44,8 @@ pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: Cancell
     let database = Database::open(&config.database_path)?;
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
-    let (hold, state) = start(&config, profile, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let (hold, state) =
+        start(&config, profile, &database).await.map_err(|error| error.of_database(&config.database_path))?;
     let (hold, state) = (Arc::new(hold), Arc::new(state));
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;

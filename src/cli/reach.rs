@@ -72,9 +72,7 @@ impl Reach {
     pub(super) async fn import<I: Import>(self, operation: I, bytes: ByteStream) -> Result<I::Output, CommandError> {
         let mut line = ProgressLine::new();
         let outcome = match self {
-            Self::Running(connection) => {
-                connection.import(&operation, bytes, |progress| line.show(progress)).await
-            }
+            Self::Running(connection) => connection.import(&operation, bytes, |progress| line.show(progress)).await,
             Self::Opened(hold) => {
                 let (reporter, progress) = Reporter::new();
                 watched(operation.run(bytes, hold, reporter), progress, &mut line).await

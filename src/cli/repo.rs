@@ -115,8 +115,11 @@ fn shown_import(imported: &RepoImported) -> String {
 }
 
 fn shown_check(verified: &RepoVerified, took: Duration) -> String {
-    let mut text: String =
-        verified.findings.iter().map(|Found { kind, subject, reason }| format!("{kind} {subject}: {reason}\n")).collect();
+    let mut text: String = verified
+        .findings
+        .iter()
+        .map(|Found { kind, subject, reason }| format!("{kind} {subject}: {reason}\n"))
+        .collect();
     let RepoVerified { records, nodes, blocks, unjudged, found, .. } = verified;
     if *found > verified.findings.len() as u64 {
         text.push_str("…\n");

@@ -32,7 +32,8 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         self.read.each_record_blob(|name, bytes| {
             let hashed = cid::raw_of(&bytes);
             if hashed.to_bytes() != name {
-                let subject = crate::repo::Cid::try_from(name).map_or_else(|_| hashed.to_string(), |cid| cid.to_string());
+                let subject =
+                    crate::repo::Cid::try_from(name).map_or_else(|_| hashed.to_string(), |cid| cid.to_string());
                 self.find(FindingKind::Blob, subject, "its bytes have another hash");
             }
             Ok(())

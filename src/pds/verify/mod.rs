@@ -88,10 +88,7 @@ impl Pds {
     ///
     /// # Errors
     /// [`PdsError::Storage`] when the database cannot be read to its end.
-    pub async fn verify(
-        &self,
-        progress: impl FnMut(u64, u64) + Send + 'static,
-    ) -> Result<Option<Verified>, PdsError> {
+    pub async fn verify(&self, progress: impl FnMut(u64, u64) + Send + 'static) -> Result<Option<Verified>, PdsError> {
         let pds = self.clone();
         let job = move |read: &Read<'_>| {
             let Some(head) = read.repo_head()? else { return Ok(None) };

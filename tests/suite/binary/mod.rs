@@ -11,6 +11,7 @@ mod site;
 mod crashes;
 mod disk;
 mod limits;
+mod repository_file;
 mod sockets;
 mod start;
 
