@@ -16,7 +16,7 @@
 //! | `crew` | captain, members, permissions, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | uploads, proofs of digest, reads, sweep | syntax, storage |
 //! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
-//! | `crawl` | asks relays to crawl the hold | syntax, lexicon, pds |
+//! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
 //! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, http |
 //! | `daemon` | sockets, accepting and draining, signals, the log | – |
@@ -38,6 +38,11 @@
 //! `createRecord` reaches `crew::Crew::apply` the same way, with an `AdminPermit`. It checks the record against its
 //! lexicon and plans a change; `pds::Pds::commit` runs the plan in one transaction: tree, signature, blocks, head and
 //! event together. From the next request on, `auth::Gate` reads the new record.
+//!
+//! # A command on its way
+//! `atcr-hold crew add` loads the configuration, and `cli::reach` finds the hold: a daemon that listens at its admin
+//! socket (`admin::server` has the table), else `app::open` under the database's lock. Either way `admin::CrewAdd::run`
+//! makes one commit through `crew::Crew::add_member`; `cli::crew` prints what came of it.
 #![forbid(unsafe_code)]
 
 pub mod admin;

@@ -147,6 +147,10 @@ fn words_of(did: &Did, error: CrewError) -> AdminError {
 
 fn words(error: CrewError) -> AdminError {
     match error {
+        CrewError::Immutable => AdminError::failed(
+            "crew is declared in the hold's configuration: change [crew] there, or set mutable_crew = true, then restart \
+             the hold",
+        ),
         CrewError::NoCaptain => AdminError::failed("this hold has no crew yet: start it once"),
         other => AdminError::Failed(other.to_string()),
     }

@@ -153,10 +153,14 @@ fn lines<T: serde::Serialize + Send + 'static>(
 /// What is to be said next, not too soon and not too late.
 async fn news(progress: &mut watch::Receiver<Option<Progress>>) -> Option<Progress> {
     tokio::time::sleep(REPORT_EVERY).await;
-    match tokio::time::timeout(HEARTBEAT, progress.changed()).await {
-        Ok(Err(_)) => tokio::time::sleep(HEARTBEAT).await,
-        Ok(Ok(())) | Err(_) => {}
-    }
+    let word = async {
+        if progress.changed().await.is_err() {
+            // The operation reports nothing more; its outcome will come.
+            std::future::pending::<()>().await;
+        }
+    };
+    // Without a word in time the last one is repeated.
+    let _ = tokio::time::timeout(HEARTBEAT, word).await;
     progress.borrow_and_update().clone()
 }
 
@@ -178,4 +182,34 @@ fn with_type(kind: &'static str, body: ResponseBody) -> Response {
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_come_now_and_then_and_the_outcome_last() {
+        let (reporter, progress) = Reporter::new();
+        let work = async move {
+            for done in 0..1000 {
+                reporter.report(Progress { done, total: Some(1000), unit: "blobs".into() });
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(reporter);
+            tokio::time::sleep(HEARTBEAT * 3).await;
+            Line::Result("done")
+        };
+        let lines: Vec<_> = lines(Box::pin(work), progress).map(|line| line.unwrap()).collect().await;
+        // One each tenth of a second, and then one each heartbeat.
+        assert!((10..=14).contains(&lines.len()), "{} lines", lines.len());
+        let (last, before) = lines.split_last().unwrap();
+        assert_eq!(last.as_ref(), b"{\"result\":\"done\"}\n");
+        for line in before {
+            assert!(line.starts_with(b"{\"progress\":{\"done\":") && line.ends_with(b"\"unit\":\"blobs\"}}\n"));
+        }
+        assert_eq!(before[before.len() - 1], before[before.len() - 2], "a heartbeat repeats the last word");
+    }
 }

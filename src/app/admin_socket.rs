@@ -1,6 +1,8 @@
 //! The socket file through which commands reach the running hold, for as long as it runs.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +36,10 @@ impl AdminSocket {
         };
         let link = path.file_name().map(|name| config.database_path.with_file_name(name));
         let link = link.filter(|link| *link != path);
+        if path.is_symlink() && UnixStream::connect(&path).is_err() {
+            // From a run with a runtime directory that ended early.
+            std::fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+        }
         let listener = listeners::bind_private(&path).map_err(|error| failed(&path, error))?;
         if let Some(link) = &link {
             point(link, &path).map_err(|error| failed(link, error))?;
@@ -53,7 +59,6 @@ impl Drop for AdminSocket {
 
 /// Makes a symbolic link at `link`, in place of an earlier one or of a socket file that was left behind.
 fn point(link: &Path, target: &Path) -> io::Result<()> {
-    use std::os::unix::fs::FileTypeExt as _;
     match std::fs::symlink_metadata(link) {
         Ok(found) if found.is_symlink() || found.file_type().is_socket() => std::fs::remove_file(link)?,
         Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else is there")),

@@ -12,6 +12,7 @@ mod complete;
 mod error;
 mod hash;
 mod incoming;
+mod list;
 mod live;
 mod names;
 mod parts;
@@ -34,6 +35,7 @@ use crate::storage::sqlite::{Database, Read, UploadKey};
 use crate::syntax::Did;
 
 pub use error::{BlobError, BodyError, OpenError};
+pub use list::OpenUpload;
 pub use names::{ETag, PartNumber, UploadId};
 pub use read::OpenBlob;
 pub use sweep::Swept;
@@ -77,21 +79,6 @@ impl Default for Limits {
             reserve_bytes: 64 << 20,
         }
     }
-}
-
-/// An upload that is open.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenUpload {
-    /// Its identity.
-    pub id: UploadId,
-    /// Who began it.
-    pub account: Did,
-    /// When it began or its last part was received, in microseconds since 1970.
-    pub touched_us: u64,
-    /// Parts received.
-    pub parts: u32,
-    /// Bytes in them.
-    pub size_bytes: u64,
 }
 
 /// Checks that the storage directory is there, without touching it.
@@ -192,22 +179,6 @@ impl Blobs {
             Ok(())
         })
         .await
-    }
-
-    /// All open uploads, the one untouched for longest first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn list_open_uploads(&self) -> Result<Vec<OpenUpload>, BlobError> {
-        let rows = self.db.read(|read| read.open_upload_list().map_err(BlobError::from)).await?;
-        let named = rows.into_iter().map(|row| OpenUpload {
-            id: UploadId::from_key(row.id),
-            account: row.account,
-            touched_us: row.touched_us,
-            parts: row.parts,
-            size_bytes: row.size_bytes,
-        });
-        Ok(named.collect())
     }
 
     /// How many uploads are open.

@@ -16,7 +16,7 @@ pub(super) enum CommandError {
     Config(#[from] ConfigError),
     /// The hold on disk cannot be opened.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(Box<StartError>),
     /// The operation was refused or failed.
     #[error(transparent)]
     Operation(#[from] AdminError),
@@ -32,6 +32,12 @@ pub(super) enum CommandError {
     /// Standard output was closed by its reader.
     #[error("standard output is closed")]
     Unread,
+}
+
+impl From<StartError> for CommandError {
+    fn from(error: StartError) -> Self {
+        Self::Start(Box::new(error))
+    }
 }
 
 impl CommandError {

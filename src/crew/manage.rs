@@ -43,7 +43,6 @@ const OTHER_COLLECTION: &str =
 const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; it follows the configured owner";
 const PROTECTED_CAPTAIN: &str =
     "owner, public, allowAllCrew, region and deployedAt of the captain record follow the hold's configuration";
-const IMMUTABLE: &str = "crew is declared in the hold's configuration and cannot be changed at run time";
 
 impl Crew {
     /// Applies all `changes` in one commit, or none. Answers the outcome and each record's address, in order.
@@ -188,7 +187,7 @@ pub(super) fn check_member_change(
     mutable: bool,
 ) -> Result<(), CrewError> {
     if !mutable {
-        return Err(CrewError::Protected(IMMUTABLE));
+        return Err(CrewError::Immutable);
     }
     if *rkey == member_key(&captain.owner) { Err(CrewError::Protected(PROTECTED_MEMBER)) } else { Ok(()) }
 }
