@@ -26,6 +26,7 @@ mod suite {
     mod key_file;
     mod object_contract;
     mod real_accounts;
+    mod record_blobs;
     mod record_endpoints;
     mod repo_file;
     mod repo_home;

@@ -3,6 +3,9 @@
 //! What a record refers to changes in the transaction of its commit. Image blobs are none of these.
 //! <https://atproto.com/specs/blob>
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use bytes::Bytes;
 
 use super::{Pds, PdsError};
@@ -56,20 +59,16 @@ pub enum BlobRefError {
     #[error("could not find blob {0}: upload it first, within the hour before the record")]
     NotFound(Cid),
     /// The record gives another media type than the upload did.
-    #[error("the record says that blob {cid} is {found}, but it was uploaded as {stored}")]
+    #[error("the record says that a blob is {found}, but it was uploaded as {stored}")]
     InvalidMimeType {
-        /// The blob.
-        cid: Cid,
         /// What it was uploaded as.
         stored: String,
         /// What the record says.
         found: String,
     },
     /// The record gives another length.
-    #[error("the record says that blob {cid} has {found} bytes, but it has {stored}")]
+    #[error("the record says that a blob has {found} bytes, but it has {stored}")]
     InvalidSize {
-        /// The blob.
-        cid: Cid,
         /// Its length in bytes.
         stored: u64,
         /// What the record says.
@@ -139,13 +138,18 @@ impl Pds {
     /// # Errors
     /// [`PdsError::Storage`].
     pub async fn published_blob(&self, cid: Cid) -> Result<Option<PublishedBlob>, PdsError> {
-        let stored = self.inner.database.read(move |read| Ok::<_, PdsError>(read.referenced_blob(&cid)?)).await?;
-        Ok(stored.map(|blob| PublishedBlob {
-            cid,
+        let inner = Arc::clone(&self.inner);
+        let job = move |read: &Read<'_>| {
+            let Some(mime_type) = read.referenced_blob_type(&cid)? else { return Ok(None) };
+            let bytes = match inner.blobs_in_flight.get(&cid) {
+                Some(bytes) => bytes,
+                None => inner.blobs_in_flight.share(cid, read.record_blob_bytes(&cid)?.unwrap_or_default()),
+            };
             // A record of an imported repository may spell a type as nobody could upload it.
-            media_type: MediaType::of_header(&blob.mime_type).unwrap_or_else(|_| MediaType::octet_stream()),
-            bytes: blob.bytes.into(),
-        }))
+            let media_type = MediaType::of_header(&mime_type).unwrap_or_else(|_| MediaType::octet_stream());
+            Ok(Some(PublishedBlob { cid, media_type, bytes: Bytes::from_owner(bytes) }))
+        };
+        self.inner.database.read(job).await
     }
 
     /// One page of the blobs that records refer to, also of those that an import did not bring.
@@ -173,6 +177,28 @@ impl Pds {
     }
 }
 
+/// Blobs on their way to readers. However many read one, and however slowly, there is one copy of it in memory.
+#[derive(Default)]
+pub(super) struct InFlight(Mutex<HashMap<Cid, Weak<[u8]>>>);
+
+impl InFlight {
+    fn get(&self, cid: &Cid) -> Option<Arc<[u8]>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cid).and_then(Weak::upgrade)
+    }
+
+    /// Shares a copy that was just read, or answers the one that another reader shared meanwhile.
+    fn share(&self, cid: Cid, bytes: Vec<u8>) -> Arc<[u8]> {
+        let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.retain(|_, copy| copy.strong_count() > 0);
+        if let Some(copy) = copies.get(&cid).and_then(Weak::upgrade) {
+            return copy;
+        }
+        let copy = Arc::from(bytes);
+        copies.insert(cid, Arc::downgrade(&copy));
+        copy
+    }
+}
+
 /// Checks that each blob is here as the new version of a record describes it. What the `old` version said already is
 /// not asked again: the blob of an imported record may be missing, and its other fields can be changed all the same.
 pub(super) fn check(read: &Read<'_>, new: &[BlobRef], old: Option<&StoredRecord>) -> Result<(), PdsError> {
@@ -185,10 +211,10 @@ pub(super) fn check(read: &Read<'_>, new: &[BlobRef], old: Option<&StoredRecord>
         let (cid, found, size_bytes) = (blob.cid, blob.mime_type.clone(), blob.size_bytes);
         let (stored, stored_bytes) = read.blob_facts(&cid)?.ok_or(BlobRefError::NotFound(cid))?;
         if stored != found {
-            return Err(BlobRefError::InvalidMimeType { cid, stored, found }.into());
+            return Err(BlobRefError::InvalidMimeType { stored, found }.into());
         }
         if stored_bytes != size_bytes {
-            return Err(BlobRefError::InvalidSize { cid, stored: stored_bytes, found: size_bytes }.into());
+            return Err(BlobRefError::InvalidSize { stored: stored_bytes, found: size_bytes }.into());
         }
     }
     Ok(())

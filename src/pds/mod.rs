@@ -49,6 +49,7 @@ struct Inner {
     key: SigningKey,
     clock_id: u16,
     exports: Arc<tokio::sync::Semaphore>,
+    blobs_in_flight: blobs::InFlight,
 }
 
 /// Where the repository stands.
@@ -71,7 +72,8 @@ impl Pds {
     pub fn new(database: Database, url: &HoldUrl, key: SigningKey, clock_id: u16) -> Self {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
-        Self { inner: Arc::new(Inner { database, did: url.did().clone(), handle, key, clock_id, exports }) }
+        let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
+        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight }) }
     }
 
     /// Whose repository it is.

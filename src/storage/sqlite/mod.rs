@@ -25,7 +25,7 @@ use super::StorageError;
 pub use audit::BlockRow;
 pub use events::EventPage;
 pub use open::OpenError;
-pub use record_blobs::{BlobListQuery, StoredBlob};
+pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{OpenUploadRow, PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 

@@ -7,15 +7,6 @@ use crate::repo::Cid;
 use crate::storage::StorageError;
 use crate::syntax::Tid;
 
-/// A blob with its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredBlob {
-    /// Its media type.
-    pub mime_type: String,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
-
 /// One page of the blobs that records refer to.
 #[derive(Clone, Debug)]
 pub struct BlobListQuery {
@@ -28,14 +19,22 @@ pub struct BlobListQuery {
 }
 
 impl Read<'_> {
-    /// A blob that a record refers to, where its bytes are here.
+    /// The media type of a blob that a record refers to, where its bytes are here.
     ///
     /// # Errors
     /// [`StorageError`] as for every method here.
-    pub fn referenced_blob(&self, cid: &Cid) -> Result<Option<StoredBlob>, StorageError> {
-        let sql = "SELECT mime_type, bytes FROM record_blob
+    pub fn referenced_blob_type(&self, cid: &Cid) -> Result<Option<String>, StorageError> {
+        let sql = "SELECT mime_type FROM record_blob
                    WHERE cid = ?1 AND waiting_since_us IS NULL AND bytes IS NOT NULL";
-        self.first(sql, [cid.to_bytes()], |row| Ok(StoredBlob { mime_type: row.get(0)?, bytes: row.get(1)? }))
+        self.first(sql, [cid.to_bytes()], |row| row.get(0))
+    }
+
+    /// The bytes of a blob, where they are here.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn record_blob_bytes(&self, cid: &Cid) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.first("SELECT bytes FROM record_blob WHERE cid = ?1", [cid.to_bytes()], |row| row.get(0))?.flatten())
     }
 
     /// Media type and length of a blob, where its bytes are here.

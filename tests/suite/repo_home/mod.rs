@@ -71,6 +71,11 @@ impl RepoHome {
         Self { directory, url, database, pds, crew }
     }
 
+    /// Where the database is: `hold.db`.
+    pub(super) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
+    }
+
     pub(super) async fn head(&self) -> RepoHead {
         self.read(|read| read.repo_head()).await.expect("a repository")
     }
