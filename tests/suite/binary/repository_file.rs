@@ -122,7 +122,8 @@ fn an_import_that_is_killed_changed_nothing() {
         }
     }
     assert!(killed > 0);
-    let left: Vec<_> = std::fs::read_dir(site.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(site.directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_str().unwrap().contains("spool")), "{left:?}");
     assert_eq!(site.start().stop(), Some(0));
 }
