@@ -24,6 +24,7 @@ mod suite {
     mod hold;
     mod hostile_blocks;
     mod key_file;
+    mod large_repository;
     mod object_contract;
     mod real_accounts;
     mod record_blobs;

