@@ -85,7 +85,9 @@ mod tests {
     use super::Reader;
     use crate::repo::{Cid, RepoError, car, cid};
 
-    fn read(file: &[u8], piece: usize, max: usize) -> Result<(Vec<Cid>, Vec<(Cid, Vec<u8>)>), RepoError> {
+    type File = (Vec<Cid>, Vec<(Cid, Vec<u8>)>);
+
+    fn read(file: &[u8], piece: usize, max: usize) -> Result<File, RepoError> {
         let (mut reader, mut blocks) = (Reader::new(max), Vec::new());
         for piece in file.chunks(piece) {
             reader.push(piece);

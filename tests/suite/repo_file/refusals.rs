@@ -14,6 +14,8 @@ use crate::suite::repo_home::{RepoHome, START_US, change, declared, note};
 
 const LATER_US: u64 = START_US + 100 * A_SECOND_US;
 
+type Blocks = Vec<(Cid, Vec<u8>)>;
+
 /// Imports `file`, which must be refused with these words, and leave `home` as it is.
 async fn refused(home: &RepoHome, file: Vec<u8>, words: &str) {
     let before = (home.head().await, home.stored_tree().await);
@@ -65,7 +67,7 @@ async fn a_file_that_is_not_one_whole_repository_is_refused() {
     let file = file_with_notes(40).await;
     let (roots, blocks) = parts(&file);
     let root = roots.first();
-    let with = |change: &dyn Fn(&mut Vec<(Cid, Vec<u8>)>)| {
+    let with = |change: &dyn Fn(&mut Blocks)| {
         let mut blocks = blocks.clone();
         change(&mut blocks);
         joined(root, &blocks)
