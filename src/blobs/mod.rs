@@ -14,6 +14,7 @@ mod bucket;
 mod error;
 mod files;
 mod hash;
+mod list;
 mod live;
 mod names;
 mod read;
@@ -31,6 +32,7 @@ use crate::storage::sqlite::Database;
 use crate::syntax::{Did, Digest};
 
 pub use error::{BlobError, BodyError, OpenError};
+pub use list::OpenUpload;
 pub use names::{ETag, PartNumber, UploadId};
 pub use read::OpenBlob;
 pub use settings::{Limits, Place, Settings, check_root};
