@@ -26,8 +26,8 @@
 //!
 //! Outside crates have one address each: `rusqlite` and `object_store` in storage, `figment` in config, `listenfd`,
 //! `sd_notify` and `tracing_journald` in daemon, `k256` and `p256` in repo, `hyper` in http (as a server) and
-//! admin (as a client of its socket); as a client (`hyper_rustls`) in identity, crawl and storage; `quick_xml` in
-//! storage, `clap` in cli.
+//! admin (as a client of its socket); `hyper_rustls` in identity, crawl and storage, `quick_xml` in storage, `clap` in
+//! cli.
 //!
 //! # A part on its way in
 //! `daemon::serve` accepts a socket and hands it to `http::connection`, which checks the head of each request before
@@ -35,6 +35,8 @@
 //! token of crew that may write, so `auth::Gate` makes a `WritePermit`, or a refusal. `upload_part::handle` passes the
 //! body on to `blobs::Blobs::upload_part`, which hashes and appends it as it arrives, and answers an ETag once the bytes
 //! and the part's row are on disk. `completeUpload` compares the digest, renames the file, and makes the blob a row.
+//! With a bucket, `getPartUploadUrl` already sent the client to the store; `blobs::bucket` reads the assembled object
+//! back to find its digest, and copies that very object to the blob's key.
 //!
 //! # A crew member on the way in
 //! `createRecord` reaches `crew::Crew::apply` the same way, with an `AdminPermit`. It checks the record against its

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use http::header::HOST;
+use http::header::{HOST, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::wire::{Line, MAX_LINE_BYTES, MAX_SILENCE};
+use super::wire::{ARGUMENTS, Line, MAX_LINE_BYTES, MAX_SILENCE};
 use super::{AdminError, ByteStream, Export, Import, Operation, Progress};
 
 /// Where a running hold listens for its operator.
@@ -72,7 +72,7 @@ impl Connection {
         operation: &O,
         on_progress: impl FnMut(&Progress),
     ) -> Result<O::Output, AdminError> {
-        let answer = self.send(O::NAME, json(operation)).await?;
+        let answer = self.send(O::NAME, None, json(operation)).await?;
         outcome(answer, on_progress).await
     }
 
@@ -81,7 +81,7 @@ impl Connection {
     /// # Errors
     /// As [`Connection::run`]; in the stream when it breaks off.
     pub async fn export<E: Export>(self, operation: &E) -> Result<ByteStream, AdminError> {
-        let answer = self.send(E::NAME, json(operation)).await?;
+        let answer = self.send(E::NAME, None, json(operation)).await?;
         if answer.status() != StatusCode::OK {
             outcome::<()>(answer, |_| {}).await?;
             return Err(AdminError::Interrupted);
@@ -89,28 +89,35 @@ impl Connection {
         Ok(pieces(answer.into_body()))
     }
 
-    /// Sends `bytes` to the hold.
+    /// Lets the hold run `operation` on `bytes`.
     ///
     /// # Errors
     /// As [`Connection::run`].
     pub async fn import<I: Import>(
         self,
+        operation: &I,
         bytes: ByteStream,
         on_progress: impl FnMut(&Progress),
     ) -> Result<I::Output, AdminError> {
-        let answer = self.send(I::NAME, StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync()).await?;
+        let body = StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync();
+        // Arguments are text keys and ASCII values, so this cannot fail.
+        let arguments = serde_json::to_vec(operation).unwrap_or_default();
+        let arguments = HeaderValue::from_bytes(&arguments).map_err(|error| AdminError::failed(error.to_string()))?;
+        let answer = self.send(I::NAME, Some(arguments), body).await?;
         outcome(answer, on_progress).await
     }
 
     async fn send(
         mut self,
         name: &str,
+        arguments: Option<HeaderValue>,
         body: UnsyncBoxBody<Bytes, io::Error>,
     ) -> Result<http::Response<Incoming>, AdminError> {
         let failed = |reason: String| AdminError::NoAnswer { path: self.path.clone(), reason };
         let request = http::Request::builder().method(Method::POST).uri(format!("/{name}")).header(HOST, "localhost");
-        let request = request.body(body).map_err(|error| failed(error.to_string()))?;
-        // The head comes before the work, except that an import's may come after its bytes.
+        let mut request = request.body(body).map_err(|error| failed(error.to_string()))?;
+        request.headers_mut().extend(arguments.map(|json| (HeaderName::from_static(ARGUMENTS), json)));
+        // The head comes before the work.
         match tokio::time::timeout(MAX_SILENCE, self.sender.send_request(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failed(error.to_string())),

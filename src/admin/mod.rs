@@ -6,7 +6,7 @@
 //!
 //! The wire is HTTP/1.1: `POST /<name>` with the operation as JSON. The answer is `application/x-ndjson`: lines of
 //! progress, then exactly one of a result or an error; an answer without that last line was cut off. An [`Export`]
-//! answers bytes instead, an [`Import`] is sent bytes.
+//! answers bytes instead; an [`Import`] is sent bytes, and its JSON in a header.
 //!
 //! This room knows no command line, no configuration and no terminal.
 
@@ -26,7 +26,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::blobs::Blobs;
-use crate::crew::Crew;
+use crate::crew::{Crew, Declared};
 use crate::pds::Pds;
 use crate::repo::signing::PublicKey;
 use crate::syntax::HoldUrl;
@@ -37,7 +37,7 @@ pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
 pub use error::AdminError;
 pub use identity::{Head, Identity, IdentityShow, Service};
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
-pub use repo::RepoExport;
+pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 pub use server::serve;
 pub use storage::{StorageMigrate, StorageUsage, StorageVerify};
 pub use uploads::{Upload, UploadAborted, UploadsAbort, UploadsList};
@@ -56,6 +56,8 @@ pub struct Hold {
     pub pds: Pds,
     /// Captain and crew.
     pub crew: Crew,
+    /// What the configuration says of them.
+    pub declared: Declared,
     /// The blobs.
     pub blobs: Blobs,
     /// What looks after them.

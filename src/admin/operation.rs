@@ -49,8 +49,8 @@ pub trait Export: Serialize + DeserializeOwned + Send + 'static {
     fn open(self, hold: Arc<Hold>) -> impl Future<Output = Result<ByteStream, AdminError>> + Send + 'static;
 }
 
-/// Something that is given bytes, and nothing else.
-pub trait Import: Send + 'static {
+/// Something that is given bytes. Its fields are its arguments.
+pub trait Import: Serialize + DeserializeOwned + Send + 'static {
     /// Its name on the wire, like `repo.import`.
     const NAME: &'static str;
     /// What comes of it.
@@ -61,6 +61,7 @@ pub trait Import: Send + 'static {
     /// # Errors
     /// As [`Operation::run`].
     fn run(
+        self,
         bytes: ByteStream,
         hold: Arc<Hold>,
         reporter: Reporter,

@@ -16,17 +16,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::wire::{BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
+use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
 use super::{
     AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, Hold, IdentityShow, Import, Operation, Progress,
-    RepoExport, Reporter, StorageMigrate, StorageUsage, StorageVerify, UploadsAbort, UploadsList,
+    RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify, UploadsAbort,
+    UploadsList,
 };
 use crate::http::connection::{self, Limits, Peer, Request, Response, ResponseBody};
 
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
 
 /// Everything that can be asked for.
-const OPERATIONS: [(&str, Handler); 11] = [
+const OPERATIONS: [(&str, Handler); 13] = [
     (CrewList::NAME, run::<CrewList>),
     (CrewAdd::NAME, run::<CrewAdd>),
     (CrewSet::NAME, run::<CrewSet>),
@@ -38,6 +39,8 @@ const OPERATIONS: [(&str, Handler); 11] = [
     (StorageVerify::NAME, run::<StorageVerify>),
     (StorageMigrate::NAME, run::<StorageMigrate>),
     (RepoExport::NAME, export::<RepoExport>),
+    (RepoImport::NAME, import::<RepoImport>),
+    (RepoVerify::NAME, run::<RepoVerify>),
 ];
 
 /// Serves one connection to the admin socket until it or `drain` ends it.
@@ -95,13 +98,16 @@ fn export<E: Export>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Re
     })
 }
 
-/// The row of an [`Import`].
-#[allow(dead_code)]
 fn import<I: Import>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Response> {
     Box::pin(async move {
+        let arguments = request.head.headers.get(ARGUMENTS).map_or(&b""[..], |value| value.as_bytes());
+        let operation = match serde_json::from_slice::<I>(arguments) {
+            Ok(operation) => operation,
+            Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
         let (reporter, progress) = Reporter::new();
         let bytes = request.body.map(|piece| piece.map_err(io::Error::other));
-        in_lines(I::NAME, I::run(Box::pin(bytes), hold, reporter), progress)
+        in_lines(I::NAME, operation.run(Box::pin(bytes), hold, reporter), progress)
     })
 }
 

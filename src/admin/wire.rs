@@ -10,6 +10,8 @@ use super::Progress;
 pub(super) const NDJSON: &str = "application/x-ndjson";
 /// The type of an answer of bytes.
 pub(super) const BYTES: &str = "application/octet-stream";
+/// The header with an import's JSON, whose body are the bytes.
+pub(super) const ARGUMENTS: &str = "atcr-hold-arguments";
 /// The JSON of a request; DIDs, permissions and a few names.
 pub(super) const MAX_REQUEST_BYTES: u64 = 64 * 1024;
 /// One line of an answer: a result lists at most what one screenful of operators asks for, 100,000 members of 400 bytes.

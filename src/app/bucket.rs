@@ -1,24 +1,37 @@
-//! From the configuration of a bucket to one that is open, and one that was tried.
+//! From the configuration of the storage to a place for blobs, and to a bucket that was tried.
 
+use crate::blobs::{self, Place};
 use crate::config::{S3, S3Credentials, Secret, Storage};
 use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as Bucket, S3Settings};
 
 use super::{StartError, now_us};
-use crate::upkeep::Place;
+use crate::upkeep;
 
-/// Opens the bucket without a request.
-pub(super) fn open(config: &S3) -> Result<Bucket, StartError> {
-    Ok(Bucket::open(&settings(config))?)
+/// Where the blobs are. A bucket is not asked yet.
+///
+/// # Errors
+/// When the directory is not there, or the settings of the bucket do not fit together.
+pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
+    match storage {
+        Storage::Filesystem(root) => {
+            blobs::check_root(root)?;
+            Ok(Place::Directory(root.clone()))
+        }
+        Storage::S3(config) => {
+            Ok(Place::Bucket { s3: Bucket::open(&settings(config))?, presigned: config.presigned_urls })
+        }
+    }
 }
 
-/// Tries what the hold will need of the bucket.
+/// Tries what the hold will need of its bucket, if it has one.
 ///
 /// # Errors
 /// [`StartError::Bucket`], which says what to do.
-pub(super) async fn probe(bucket: &Bucket, config: &S3) -> Result<(), StartError> {
+pub(super) async fn try_out(storage: &Storage, place: &Place) -> Result<(), StartError> {
+    let (Storage::S3(config), Place::Bucket { s3, .. }) = (storage, place) else { return Ok(()) };
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(StartError::Randomness)?;
-    let probed = bucket.probe(&format!("{:016x}", u64::from_be_bytes(random)), now_us).await?;
+    let probed = s3.probe(&format!("{:016x}", u64::from_be_bytes(random)), now_us).await?;
     if let Some(seconds) = probed.clock_ahead_s.filter(|seconds| seconds.abs() > WORTH_A_WARNING_S) {
         tracing::warn!(seconds, "the clock of this machine is ahead of the store's (negative: behind): set it");
     }
@@ -31,12 +44,12 @@ pub(super) async fn probe(bucket: &Bucket, config: &S3) -> Result<(), StartError
     Ok(())
 }
 
-/// Where the blobs are that a configuration describes.
+/// The same in the words of those who look after the blobs.
 #[must_use]
-pub fn storage_of(config: &Storage) -> Place {
+pub fn storage_of(config: &Storage) -> upkeep::Place {
     match config {
-        Storage::Filesystem(root) => Place::Directory(root.clone()),
-        Storage::S3(s3) => Place::Bucket(Box::new(settings(s3))),
+        Storage::Filesystem(root) => upkeep::Place::Directory(root.clone()),
+        Storage::S3(s3) => upkeep::Place::Bucket(Box::new(settings(s3))),
     }
 }
 

@@ -94,10 +94,9 @@ impl StartError {
             | Self::KeyFile(_)
             | Self::KeyMissing(_)
             | Self::NotOurs(_)
-            | Self::Resolver(_)
-            | Self::Blobs(BlobsError::Root { .. })
-            | Self::Bucket(ProbeError::Settings(_))
-            | Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
+            | Self::Resolver(_) => EX_CONFIG,
+            Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
+            Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
             | Self::Bucket(ProbeError::Unavailable(_))
             | Self::Crew(_)

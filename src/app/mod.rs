@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
 use crate::blobs::{Blobs, Place};
-use crate::config::{Avatar, Config, Profile, Storage};
+use crate::config::{Avatar, Config, Profile};
 use crate::crawl::{Crawl, Pace};
 use crate::crew::{Crew, Declared, DeclaredProfile};
 use crate::daemon::{self, Address, Listener, Stream};
@@ -42,14 +42,12 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
-    // The picture need not stay in memory.
-    let profile = std::mem::take(&mut config.profile);
     // First, so that a start without its storage makes no database and no key.
-    let place = place(&config.storage)?;
-    if let (Place::Bucket { s3, .. }, Storage::S3(config)) = (&place, &config.storage) {
-        bucket::probe(s3, config).await?;
-    }
+    let place = bucket::place(&config.storage)?;
+    bucket::try_out(&config.storage, &place).await?;
     let database = Database::open(&config.database_path)?;
+    // The picture need not stay in memory twice.
+    let profile = std::mem::take(&mut config.profile);
     let started = start(&config, profile, place, &database).await;
     let (hold, state) = started.map_err(|error| error.of_database(&config.database_path))?;
     let (hold, state) = (Arc::new(hold), Arc::new(state));
@@ -99,28 +97,22 @@ pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: Cancell
 /// # Errors
 /// As [`run`]; [`StartError::NoDatabase`] before the first start.
 pub async fn open(config: &Config) -> Result<Hold, StartError> {
-    let place = place(&config.storage)?;
+    let place = bucket::place(&config.storage)?;
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = Database::open(&config.database_path)?;
-    let opened = open_hold(config, place, &database).await;
+    let opened = open_hold(config, config.profile.clone(), place, &database).await;
     opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
 }
 
-/// Where the blobs are; whether a bucket can be used is not known yet.
-fn place(storage: &Storage) -> Result<Place, StartError> {
-    match storage {
-        Storage::Filesystem(root) => {
-            blobs::check_root(root)?;
-            Ok(Place::Directory(root.clone()))
-        }
-        Storage::S3(config) => Ok(Place::Bucket { s3: bucket::open(config)?, presigned: config.presigned_urls }),
-    }
-}
-
 /// Opens what requests and commands work on, and what signs URLs.
-async fn open_hold(config: &Config, place: Place, database: &Database) -> Result<(Hold, UrlSigner), StartError> {
+async fn open_hold(
+    config: &Config,
+    profile: Profile,
+    place: Place,
+    database: &Database,
+) -> Result<(Hold, UrlSigner), StartError> {
     let head = database.read(|read| read.repo_head()).await?;
     let key = signing_key::open(&config.key_dir, head.is_some())?;
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
@@ -137,6 +129,7 @@ async fn open_hold(config: &Config, place: Place, database: &Database) -> Result
         upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us),
         blobs,
         crew: Crew::new(pds.clone(), config.mutable_crew),
+        declared: declared(config, profile),
         pds,
         clock: now_us,
     };
@@ -150,8 +143,8 @@ async fn start(
     place: Place,
     database: &Database,
 ) -> Result<(Hold, State), StartError> {
-    let (hold, urls) = open_hold(config, place, database).await?;
-    let changed = hold.crew.reconcile(&declared(config, profile), now_us()).await?;
+    let (hold, urls) = open_hold(config, profile, place, database).await?;
+    let changed = hold.crew.reconcile(&hold.declared, now_us()).await?;
     if changed > 0 {
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }

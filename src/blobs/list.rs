@@ -13,7 +13,7 @@ pub struct OpenUpload {
     pub account: Did,
     /// When it began or its last part was received, in microseconds since 1970.
     pub touched_us: u64,
-    /// Parts received.
+    /// Parts received; those that went past the hold are not known.
     pub parts: u32,
     /// Bytes in them.
     pub size_bytes: u64,

@@ -73,15 +73,14 @@ impl Reach {
         })
     }
 
-    /// Hands `bytes` to an import, showing its progress.
-    #[allow(dead_code)]
-    pub(super) async fn import<I: Import>(self, bytes: ByteStream) -> Result<I::Output, CommandError> {
+    /// Hands `bytes` to `operation`, showing its progress.
+    pub(super) async fn import<I: Import>(self, operation: I, bytes: ByteStream) -> Result<I::Output, CommandError> {
         let mut line = ProgressLine::new();
         let outcome = match self {
-            Self::Running(connection) => connection.import::<I>(bytes, |progress| line.show(progress)).await,
+            Self::Running(connection) => connection.import(&operation, bytes, |progress| line.show(progress)).await,
             Self::Opened(hold) => {
                 let (reporter, progress) = Reporter::new();
-                watched(I::run(bytes, hold, reporter), progress, &mut line).await
+                watched(operation.run(bytes, hold, reporter), progress, &mut line).await
             }
         };
         Ok(outcome?)

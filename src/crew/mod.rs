@@ -4,6 +4,7 @@
 //! permissions and membership, not tokens and not HTTP.
 
 mod error;
+mod import;
 mod manage;
 mod members;
 mod profile;
@@ -19,6 +20,7 @@ use crate::repo::cbor::{self, Ipld};
 use crate::syntax::{Did, Nsid, RecordKey};
 
 pub use error::CrewError;
+pub use import::IMPORT_RULES;
 pub use manage::{CrewChange, CrewWrite};
 pub use members::{Member, MemberChange, Terms};
 pub use profile::DeclaredProfile;

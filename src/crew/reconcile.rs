@@ -40,7 +40,7 @@ pub struct DeclaredMember {
 }
 
 /// The note that remembers whom the configuration declared, so that they go when their declaration goes.
-const NOTE: &str = "declared_crew";
+pub(super) const NOTE: &str = "declared_crew";
 
 impl Crew {
     /// Makes captain, crew and profile match `declared`: in one commit (or, past 200 changes, in several), or in
@@ -69,8 +69,8 @@ impl Crew {
 }
 
 /// The records as they are.
-struct Recorded {
-    captain: Option<lexicon::Captain>,
+pub(super) struct Recorded {
+    pub(super) captain: Option<lexicon::Captain>,
     profile: Option<Value>,
     members: BTreeMap<RecordKey, lexicon::Crew>,
     /// Whom the configuration declared last time.
@@ -78,7 +78,7 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn read(records: &Records<'_>) -> Result<Self, CrewError> {
+    pub(super) fn read(records: &Records<'_>) -> Result<Self, CrewError> {
         let unreadable = |e: serde_json::Error| CrewError::Unreadable(e.to_string());
         let captain = records.get(nsid::CAPTAIN, SELF_KEY)?.map(|r| serde_json::from_value(r.value)).transpose();
         let mut members = BTreeMap::new();

@@ -4,6 +4,7 @@
 //! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
+mod audit;
 mod blobs;
 mod bucket_uploads;
 mod copies;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 
 use super::StorageError;
 
+pub use audit::BlockRow;
 pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;

@@ -17,6 +17,7 @@ mod crashes;
 mod disk;
 mod limits;
 mod relays;
+mod repository_file;
 mod restored;
 mod sockets;
 mod start;

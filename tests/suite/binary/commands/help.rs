@@ -26,7 +26,8 @@ fn every_command_explains_itself_with_an_example() {
         assert!(!help.contains('\u{1b}'), "colours where there is no terminal: {help}");
     }
     let help = done(&site, &["--help"]);
-    for word in ["crew", "identity", "uploads", "storage", "repo", "completions", "HOLD_ADMIN_SOCKET", "64 wrong usage"] {
+    for word in ["crew", "identity", "uploads", "storage", "repo", "completions", "HOLD_ADMIN_SOCKET", "64 wrong usage"]
+    {
         assert!(help.contains(word), "no {word} in {help}");
     }
 }
