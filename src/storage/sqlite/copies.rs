@@ -37,7 +37,7 @@ impl Write<'_> {
     /// # Errors
     /// When the database fails.
     pub fn begin_migration(&self, target: &str) -> Result<(), StorageError> {
-        let sql = "SELECT target FROM migration";
+        let sql = "SELECT target FROM migration WHERE id = 1";
         if self.first(sql, [], |row| row.get::<_, String>(0))?.is_some_and(|known| known == target) {
             return Ok(());
         }
