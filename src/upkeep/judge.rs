@@ -30,6 +30,9 @@ impl Upkeep {
             let _alone = upkeep.digests.lock(&digest).await;
             let Some((problem, found)) = upkeep.problem(&digest, &meter).await? else { return Ok(None) };
             let repair = if repair { upkeep.mend(&digest, &problem, found).await? } else { None };
+            if let Some(repair) = repair {
+                tracing::warn!(%digest, ?problem, ?repair, "a blob was mended");
+            }
             Ok(Some(Finding { digest: Some(digest), key: None, problem, repair }))
         })
         .await

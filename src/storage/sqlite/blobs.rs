@@ -79,12 +79,13 @@ impl Write<'_> {
         self.execute(sql, (digest.as_bytes(), size_bytes.cast_signed(), now_us.cast_signed()))?;
         Ok(())
     }
-    /// Forgets a blob.
+    /// Forgets a blob, and that uploads finished with it: a completion that is repeated must not say that it is there.
     ///
     /// # Errors
     /// When the database fails.
     pub fn delete_blob(&self, digest: &Digest) -> Result<(), StorageError> {
         self.execute("DELETE FROM blob WHERE digest = ?1", [digest.as_bytes()])?;
+        self.execute("DELETE FROM upload WHERE digest = ?1", [digest.as_bytes()])?;
         Ok(())
     }
 }

@@ -18,7 +18,9 @@ const SOURCES: [&str; 7] = [
 ];
 
 /// Steps that go through a whole table or index, each with the reason why that is right.
-const SCANS: [(&str, &str); 5] = [
+const SCANS: [(&str, &str); 6] = [
+    // A repair, of a blob that is wrong: seldom, and among the uploads of a day.
+    ("DELETE FROM upload WHERE digest = ?1", "SCAN upload"),
     // SQLite empties a whole table at once.
     ("DELETE FROM copied", "SCAN copied"),
     // A sum over all blobs, for an operator; it holds up nobody.

@@ -2,6 +2,7 @@
 
 mod both_ways;
 mod help;
+mod migration;
 mod refusals;
 mod socket;
 mod storage;

@@ -1,10 +1,11 @@
 //! Everything that can be wrong with a blob is found, and mended when that is asked for.
 
+use atcr_hold::blobs::BlobError;
 use atcr_hold::syntax::Digest;
 use atcr_hold::upkeep::{Amount, Finding, Problem, Repair, Verified};
 
 use super::{Stock, digest, key, of, read, read_blob, room, upload};
-use crate::suite::blob_hold::content;
+use crate::suite::blob_hold::{NOW_US, alice, content, frames, list, part_number};
 
 /// One blob of each kind of damage, by name.
 struct Damaged {
@@ -144,17 +145,17 @@ async fn what_a_repair_took_away_an_upload_brings_back() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_is_named_and_left() {
+async fn a_completion_that_is_repeated_does_not_speak_for_a_blob_that_was_taken_away() {
     let stock = Stock::in_directory().await;
-    let digest = stock.put_blob(b"a directory now").await;
-    let path = stock.root().join(key(&digest));
-    std::fs::remove_file(&path).unwrap();
-    // What stands for a bad sector: a name that opens, and does not read.
-    std::fs::create_dir(&path).unwrap();
-    let verified = stock.verify(true).await;
-    let found = of(&verified, &digest)[0];
-    assert!(matches!(found.problem, Problem::Unreadable(_) | Problem::Missing), "{found:?}");
-    assert!(path.is_dir());
+    let (blobs, _) = room(&stock.root(), &stock.db).await;
+    let id = blobs.initiate(&alice(), NOW_US).await.unwrap();
+    let etag = blobs.upload_part(&id, &alice(), part_number(1), Some(5), frames(b"whole"), NOW_US).await.unwrap();
+    let complete = || blobs.complete(&id, &alice(), digest(b"whole"), list(&[(1, &etag)]), NOW_US);
+    complete().await.unwrap();
+    complete().await.unwrap();
+    std::fs::write(stock.root().join(key(&digest(b"whole"))), b"wrong").unwrap();
+    assert_eq!(stock.verify(true).await.findings.repaired, 1);
+    assert!(matches!(complete().await, Err(BlobError::UnknownUpload)));
 }
 
 #[tokio::test]
