@@ -26,7 +26,7 @@ const SCANS: [(&str, &str); 6] = [
     // A sum over all blobs, for an operator; it holds up nobody.
     ("SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob", "SCAN blob"),
     // An export of everything reads everything, in the order of the file.
-    ("SELECT cid, bytes FROM block ORDER BY rowid", "SCAN block"),
+    ("SELECT cid, bytes FROM block ORDER BY number", "SCAN block"),
     // Ends at the first event within the window; those before it are what is deleted.
     ("SELECT max(seq) FROM (", "SCAN event"),
     // At most as many as uploads may be open.

@@ -150,7 +150,8 @@ async fn a_completion_that_is_repeated_does_not_speak_for_a_blob_that_was_taken_
     let (blobs, _) = room(&stock.root(), &stock.db).await;
     let id = blobs.initiate(&alice(), NOW_US).await.unwrap();
     let etag = blobs.upload_part(&id, &alice(), part_number(1), Some(5), frames(b"whole"), NOW_US).await.unwrap();
-    let complete = || blobs.complete(&id, &alice(), digest(b"whole"), list(&[(1, &etag)]), NOW_US);
+    let account = alice();
+    let complete = || blobs.complete(&id, &account, digest(b"whole"), list(&[(1, &etag)]), NOW_US);
     complete().await.unwrap();
     complete().await.unwrap();
     std::fs::write(stock.root().join(key(&digest(b"whole"))), b"wrong").unwrap();
