@@ -4,12 +4,14 @@
 //! [`client::Client`] an account that talks to one.
 
 mod client;
+mod dice;
 mod process;
 mod relays;
 mod site;
 
 mod crashes;
 mod disk;
+mod faults;
 mod limits;
 mod sockets;
 mod start;
