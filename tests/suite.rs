@@ -12,6 +12,7 @@ mod suite {
     mod blob_orders;
     mod blob_reads;
     mod blob_uploads;
+    mod bucket_uploads;
     mod commits;
     mod config;
     mod connection;
@@ -24,8 +25,10 @@ mod suite {
     mod hold;
     mod hostile_blocks;
     mod key_file;
+    mod large_repository;
     mod object_contract;
     mod real_accounts;
+    mod record_blobs;
     mod record_endpoints;
     mod repo_home;
     mod repository;

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Authenticator, Gate, UrlSigner};
 use crate::blobs::{Blobs, Place};
-use crate::config::{Config, Storage};
+use crate::config::{Avatar, Config, Profile, Storage};
 use crate::crawl::{Crawl, Pace};
-use crate::crew::{Crew, Declared};
+use crate::crew::{Crew, Declared, DeclaredProfile};
 use crate::daemon::{self, Address, Listener, Stream};
 use crate::http::{Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
-use crate::pds::Pds;
+use crate::pds::{NewBlob, Pds};
 use crate::storage::sqlite::Database;
 use crate::{blobs, crew, http};
 
@@ -34,11 +34,14 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
-pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    // The picture need not stay in memory.
+    let profile = std::mem::take(&mut config.profile);
     // First, so that a start without its storage makes no database and no key.
     let place = place(&config.storage).await?;
     let database = Database::open(&config.database_path)?;
-    let state = open(&config, place, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let state = open(&config, profile, place, &database).await;
+    let state = state.map_err(|error| error.of_database(&config.database_path))?;
     let state = Arc::new(state);
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
@@ -54,7 +57,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     background.spawn(sweep(Arc::clone(&state)));
     if let Some(crawl) = crawl {
         let tell = move |relays: &str| daemon::notify::status(&format!("{status}; relays: {relays}"));
-        background.spawn(until(shutdown.clone(), crawl.run(state.pds.clone(), tell)));
+        background.spawn(until(shutdown.clone(), crawl.run(state.pds.newest_event(), tell)));
     }
     let limits = connection::Limits::default();
     let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
@@ -88,7 +91,7 @@ async fn place(storage: &Storage) -> Result<Place, StartError> {
 }
 
 /// Opens everything a request needs, and makes the records match the configuration.
-async fn open(config: &Config, place: Place, database: &Database) -> Result<State, StartError> {
+async fn open(config: &Config, profile: Profile, place: Place, database: &Database) -> Result<State, StartError> {
     let head = database.read(|read| read.repo_head()).await?;
     let key = signing_key::open(&config.key_dir, head.is_some())?;
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
@@ -98,9 +101,9 @@ async fn open(config: &Config, place: Place, database: &Database) -> Result<Stat
 
     let blobs = Blobs::open(blob_settings(config, place), database.clone()).await?;
     let crew = Crew::new(pds.clone(), config.mutable_crew);
-    let changed = crew.reconcile(&declared(config), now_us()).await?;
+    let changed = crew.reconcile(&declared(config, profile), now_us()).await?;
     if changed > 0 {
-        tracing::info!(records = changed, "captain and crew follow the configuration");
+        tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }
     let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     let authenticator = Authenticator::new(config.public_url.did().clone(), Resolver::new(&settings)?);
@@ -131,14 +134,20 @@ fn blob_settings(config: &Config, place: Place) -> blobs::Settings {
     blobs::Settings { place, limits }
 }
 
-fn declared(config: &Config) -> Declared {
+fn declared(config: &Config, profile: Profile) -> Declared {
     let member = |member: &crate::config::DeclaredMember| crew::DeclaredMember {
         role: member.role.clone(),
         permissions: member.permissions.clone(),
         tier: member.tier.clone(),
     };
+    let avatar = |avatar: Avatar| NewBlob::new(&avatar.media_type, avatar.bytes.into());
     Declared {
         url: config.public_url.clone(),
+        profile: DeclaredProfile {
+            display_name: profile.display_name,
+            description: profile.description,
+            avatar: profile.avatar.map(avatar),
+        },
         owner: config.owner.clone(),
         public: config.public,
         allow_all_crew: config.allow_all_crew,
@@ -155,7 +164,7 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     }
 }
 
-/// Drops uploads that were given up and events that are too old, now and then, as long as the hold runs.
+/// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
 async fn sweep(state: Arc<State>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
@@ -166,6 +175,11 @@ async fn sweep(state: Arc<State>) {
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "stale uploads could not be swept"),
+        }
+        match state.pds.sweep_blobs(now_us()).await {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
+            Err(error) => tracing::warn!(%error, "blobs that no record refers to could not be deleted"),
         }
         match state.pds.prune_events(now_us()).await {
             Ok(0) => {}

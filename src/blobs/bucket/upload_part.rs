@@ -3,35 +3,27 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt as _};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 
 use crate::storage::objects::PartError;
-use crate::storage::sqlite::{BucketPartRow, Read, Write};
+use crate::storage::sqlite::{BucketPartRow, Read, UploadKey, Write};
 use crate::syntax::Did;
 
 use super::Bucket;
-use super::passing::Passage;
 use crate::blobs::bound::Bound;
 use crate::blobs::hash::Hash;
 use crate::blobs::names::{ETag, PartNumber, UploadId, bare, staged_key};
 use crate::blobs::sessions::open_upload;
 use crate::blobs::{BlobError, BodyError, detached};
 
+/// What stores answer for a part without bytes: the MD5 of nothing.
+const EMPTY_ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
+
 /// A part that may be sent.
 struct Beginning {
     multipart: String,
-    passage: Passage,
-    before: Before,
-}
-
-/// What is known of the bytes before a part.
-#[derive(Clone, PartialEq, Eq)]
-enum Before {
-    /// There are none.
-    Nothing,
-    /// Their unfinished hash.
-    Hashed(Vec<u8>),
-    Unknown,
+    /// The hash of all bytes before the part, if it is of use.
+    hash: Option<Hash>,
 }
 
 impl Bucket {
@@ -58,7 +50,7 @@ impl Bucket {
             let (etag, hash) = bucket.send(&id, number, length, body, &begun).await?;
             let hash_state = hash.map(|hash| hash.save());
             let part = BucketPartRow { number: number.get(), size_bytes: length, etag: etag.clone(), hash_state };
-            bucket.record(&id, &account, part, begun, now_us).await?;
+            bucket.record(&id, &account, part, now_us).await?;
             Ok(ETag(etag))
         })
         .await
@@ -73,23 +65,26 @@ impl Bucket {
     ) -> Result<Beginning, BlobError> {
         let live = self.sessions.uploads.get(id);
         let _order = live.order.lock().await;
-        let (key, limits) = (*id.key(), Arc::clone(&self.sessions.limits));
-        let judge = move |read: &Read<'_>| {
-            let earlier = read.bucket_part(&key, number.get())?;
-            let others_bytes =
-                read.bucket_part_bytes(&key)?.saturating_sub(earlier.as_ref().map_or(0, |p| p.size_bytes));
-            Bound::new(limits, others_bytes).check(length)?;
-            Ok::<_, BlobError>((earlier.is_some(), before(read, &key, number)?))
-        };
-        let (is_repeated, before) = self.sessions.db.read(judge).await?;
         let bucket = self.multipart(id, account, false).await?;
-        let before = if bucket.unseen { Before::Unknown } else { before };
-        if is_repeated {
-            // From here on the store may have either body.
-            let forget = move |write: &Write<'_>| write.forget_hashes_from(&key, number.get()).map_err(BlobError::from);
-            self.sessions.db.write(forget).await?;
-        }
-        Ok(Beginning { multipart: bucket.multipart, passage: self.passing.enter(id, number), before })
+        let (key, limits) = (*id.key(), Arc::clone(&self.sessions.limits));
+        let begin = move |write: &Write<'_>| {
+            let earlier = write.bucket_part(&key, number.get())?;
+            let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
+            Bound::new(limits, write.bucket_part_bytes(&key)?.saturating_sub(earlier_bytes)).check(length)?;
+            if bucket.unseen {
+                return Ok(None);
+            }
+            if earlier.is_some() {
+                // Which of two bodies the store keeps is its own affair, and their ETags can be made equal.
+                write.mark_unseen(&key)?;
+                return Ok(None);
+            }
+            // So that it is known of the next attempt that it is not the first, whatever becomes of this one.
+            write.put_bucket_part(&key, &BucketPartRow::begun(number.get()))?;
+            hash_before(write, &key, number)
+        };
+        let hash = self.sessions.db.write(begin).await?;
+        Ok(Beginning { multipart: bucket.multipart, hash })
     }
 
     /// Answers the part's ETag without quotes, and the hash of everything up to its end if all before it is known.
@@ -104,18 +99,23 @@ impl Bucket {
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
     {
-        let hash = match &begun.before {
-            Before::Nothing => Some(Hash::default()),
-            Before::Hashed(state) => Some(Hash::restore(state)?),
-            Before::Unknown => None,
-        };
-        let hash = Arc::new(Mutex::new(hash));
+        let hash = Arc::new(Mutex::new(begun.hash.clone()));
         let hashing = Arc::clone(&hash);
-        let body = body.inspect_ok(move |bytes| {
+        let mut left_bytes = length;
+        let body = body.map(move |bytes| {
+            let bytes = bytes?;
+            left_bytes = left_bytes.checked_sub(bytes.len() as u64).ok_or(BodyError::WrongLength)?;
             if let Some(hash) = &mut *hashing.lock().unwrap_or_else(PoisonError::into_inner) {
-                hash.update(bytes);
+                hash.update(&bytes);
             }
+            Ok::<_, BodyError>(bytes)
         });
+        if length == 0 {
+            // Some stores refuse a part without bytes: it is a row and nothing else.
+            body.try_for_each(|_| std::future::ready(Ok(()))).await?;
+            let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
+            return Ok((EMPTY_ETAG.to_owned(), hash));
+        }
         let sent = self.s3.upload_part(&staged_key(id), &begun.multipart, number.to_u16(), length, body).await;
         match sent {
             Ok(etag) => {
@@ -125,22 +125,11 @@ impl Bucket {
             Err(PartError::Body(error)) => Err(error.into()),
             Err(PartError::TooShort) => Err(BodyError::WrongLength.into()),
             Err(PartError::UnknownUpload) => Err(BlobError::UnknownUpload),
-            Err(PartError::Storage(error)) => {
-                // The store may have it all the same.
-                self.mark_unseen(id).await?;
-                Err(error.into())
-            }
+            Err(PartError::Storage(error)) => Err(error.into()),
         }
     }
 
-    async fn record(
-        &self,
-        id: &UploadId,
-        account: &Did,
-        mut part: BucketPartRow,
-        begun: Beginning,
-        now_us: u64,
-    ) -> Result<(), BlobError> {
+    async fn record(&self, id: &UploadId, account: &Did, part: BucketPartRow, now_us: u64) -> Result<(), BlobError> {
         let live = self.sessions.uploads.get(id);
         let _order = live.order.lock().await;
         let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.sessions.limits.max_blob_bytes);
@@ -149,10 +138,6 @@ impl Bucket {
             let takes_parts = write.bucket_upload(&key)?.is_some_and(|bucket| bucket.staged.is_none());
             if !takes_parts {
                 return Err(BlobError::UnknownUpload);
-            }
-            let number = PartNumber::new(part.number)?;
-            if begun.passage.is_contested() || before(write, &key, number)? != begun.before {
-                part.hash_state = None;
             }
             write.put_bucket_part(&key, &part)?;
             if write.bucket_part_bytes(&key)? > max_blob_bytes {
@@ -164,10 +149,11 @@ impl Bucket {
     }
 }
 
-fn before(read: &Read<'_>, key: &[u8; 16], number: PartNumber) -> Result<Before, BlobError> {
+/// The hash of everything before a part, if all of that is known.
+fn hash_before(read: &Read<'_>, key: &UploadKey, number: PartNumber) -> Result<Option<Hash>, BlobError> {
     if number.get() == 1 {
-        return Ok(Before::Nothing);
+        return Ok(Some(Hash::default()));
     }
-    let previous = read.bucket_part(key, number.get() - 1)?;
-    Ok(previous.and_then(|part| part.hash_state).map_or(Before::Unknown, Before::Hashed))
+    let state = read.bucket_part(key, number.get() - 1)?.and_then(|part| part.hash_state);
+    Ok(state.map(|state| Hash::restore(&state)).transpose()?)
 }

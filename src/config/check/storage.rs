@@ -102,12 +102,10 @@ impl Checker<'_> {
         let [(_, id), (_, secret), _] = keys;
         match (id, secret) {
             (Some(id), Some(secret)) => Ok(S3Credentials::Keys { id, secret, session_token }),
-            (Some(_), None) => {
-                Err(ConfigError::missing("storage.s3.secret_access_key", "the secret of the access key"))
-            }
-            (None, Some(_)) => Err(ConfigError::missing("storage.s3.access_key_id", "the identity of the access key")),
+            (Some(_), None) => Err(self.wrong("storage.s3.access_key_id", &alone("storage.s3.secret_access_key"))),
+            (None, Some(_)) => Err(self.wrong("storage.s3.secret_access_key", &alone("storage.s3.access_key_id"))),
             (None, None) if session_token.is_some() => {
-                Err(ConfigError::missing("storage.s3.access_key_id", "the identity of the session's access key"))
+                Err(self.wrong("storage.s3.session_token", &alone("storage.s3.access_key_id")))
             }
             (None, None) => Ok(S3Credentials::Role {
                 container_relative_uri: raw.container_credentials_relative_uri.clone(),
@@ -118,4 +116,8 @@ impl Checker<'_> {
             }),
         }
     }
+}
+
+fn alone(missing: &str) -> String {
+    format!("it is of no use without {missing}: set both, or neither where the machine has a role")
 }

@@ -29,17 +29,25 @@ pub struct StagedRow {
     pub digest: Option<Digest>,
 }
 
-/// A part that went through the hold.
+/// A part that went through the hold, or was begun to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketPartRow {
     /// 1..=10000.
     pub number: u32,
     /// Its length.
     pub size_bytes: u64,
-    /// As the store answered it, without quotes.
+    /// As the store answered it, without quotes; empty before it did.
     pub etag: String,
     /// The unfinished SHA-256 of everything up to the part's end, if all of it is known.
     pub hash_state: Option<Vec<u8>>,
+}
+
+impl BucketPartRow {
+    /// A part of which it is only known that it is on its way.
+    #[must_use]
+    pub fn begun(number: u32) -> Self {
+        Self { number, size_bytes: 0, etag: String::new(), hash_state: None }
+    }
 }
 
 impl Read<'_> {
@@ -57,7 +65,7 @@ impl Read<'_> {
         })
     }
 
-    /// The parts that went through the hold, in the order of their numbers.
+    /// The parts that were sent through the hold, in the order of their numbers.
     ///
     /// # Errors
     /// When the database fails.
@@ -113,15 +121,6 @@ impl Write<'_> {
         let sql = "INSERT OR REPLACE INTO bucket_part (upload, number, size_bytes, etag, hash_state)
                    VALUES (?1, ?2, ?3, ?4, ?5)";
         self.execute(sql, (id, part.number, part.size_bytes.cast_signed(), &part.etag, &part.hash_state))?;
-        Ok(())
-    }
-
-    /// Forgets the hashes of part `number` and those after it.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub fn forget_hashes_from(&self, id: &UploadKey, number: u32) -> Result<(), StorageError> {
-        self.execute("UPDATE bucket_part SET hash_state = NULL WHERE upload = ?1 AND number >= ?2", (id, number))?;
         Ok(())
     }
 

@@ -8,7 +8,10 @@ mod blobs;
 mod bucket_uploads;
 mod events;
 mod open;
+#[cfg(test)]
+mod plans;
 mod readers;
+mod record_blobs;
 mod repo;
 mod uploads;
 mod writer;
@@ -24,6 +27,7 @@ use super::StorageError;
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use events::EventPage;
 pub use open::OpenError;
+pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 

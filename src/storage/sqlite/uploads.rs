@@ -172,7 +172,7 @@ impl Write<'_> {
     /// # Errors
     /// When the database fails.
     pub fn touch_upload(&self, id: &UploadKey, now_us: u64) -> Result<(), StorageError> {
-        self.execute("UPDATE upload SET touched_us = ?2 WHERE id = ?1", (id, now_us.cast_signed()))?;
+        self.execute("UPDATE upload SET touched_us = max(touched_us, ?2) WHERE id = ?1", (id, now_us.cast_signed()))?;
         Ok(())
     }
 

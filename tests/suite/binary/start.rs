@@ -4,7 +4,10 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use atcr_hold::storage::objects::Credentials;
+
 use super::site::Site;
+use crate::suite::object_contract::buckets_here;
 
 /// That the hold says why it does not start, in one line with these words, and leaves everything as it is.
 #[track_caller]
@@ -90,7 +93,7 @@ fn a_wrong_configuration_is_refused() {
 
     let mut site = Site::new();
     site.set("STORAGE_DRIVER", "s3");
-    refuses(&site, &["STORAGE_DRIVER", "filesystem", "(from the environment)"]);
+    refuses(&site, &["S3_BUCKET", "is not set"]);
 
     let mut site = Site::new();
     site.configure("pubic = true\n");
@@ -128,6 +131,11 @@ fn check_config_shows_what_a_start_would_use() {
     let refused = site.run(&["check-config"]);
     assert_eq!((refused.code, refused.stdout.as_str(), refused.stderr.lines().count()), (Some(78), "", 1));
     assert!(refused.stderr.contains("limits.drain_s"), "{}", refused.stderr);
+    site.configure(&format!("[profile]\navatar = \"{}\"\n", site.path("hold.toml").display()));
+    let refused = site.run(&["check-config"]);
+    assert_eq!((refused.code, refused.stderr.lines().count()), (Some(78), 1));
+    assert!(refused.stderr.contains("profile.avatar (HOLD_PROFILE_AVATAR)"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("neither PNG nor JPEG"), "{}", refused.stderr);
     std::fs::remove_file(site.path("hold.toml")).unwrap();
     assert!(site.run(&["check-config"]).stderr.contains("there is no such file"));
     assert!(!site.path("hold.db").exists() && !site.path("keys").exists(), "a check started something");
@@ -243,4 +251,27 @@ fn a_port_in_use_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     site.set("HOLD_SERVER_ADDR", &address);
     refuses_with(1, &site, &[&address, "in use", "HOLD_SERVER_ADDR"]);
+}
+
+#[test]
+fn a_bucket_that_cannot_be_used_is_told_before_anything_is_made() {
+    for bucket in buckets_here() {
+        let settings = bucket.settings;
+        let Credentials::Keys { id, secret, .. } = &settings.credentials else { panic!("keys were given") };
+        let mut site = Site::new();
+        site.set("STORAGE_DRIVER", "s3");
+        site.set("S3_ENDPOINT", settings.endpoint.as_deref().unwrap());
+        site.set("AWS_REGION", &settings.region);
+        site.set("AWS_ACCESS_KEY_ID", id.as_str());
+        site.set("AWS_SECRET_ACCESS_KEY", secret.as_str());
+        site.set("S3_BUCKET", "there-is-no-such-bucket");
+        refuses(&site, &["S3_BUCKET"]);
+        site.set("S3_BUCKET", &settings.bucket);
+        site.set("AWS_SECRET_ACCESS_KEY", "wrong");
+        refuses(&site, &["correct"]);
+        // Nobody listens on the port of a socket that is gone.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        site.set("S3_ENDPOINT", format!("http://{free}"));
+        refuses_with(1, &site, &["S3_ENDPOINT", "cannot be reached"]);
+    }
 }

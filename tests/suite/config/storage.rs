@@ -74,9 +74,9 @@ fn what_does_not_go_together_is_explained() {
         ("S3_PREFIX", "a b", &["storage.s3.prefix (S3_PREFIX)", "letters"]),
         ("S3_PULL_ZONE", "https://cdn.example.org/path", &["storage.s3.pull_zone (S3_PULL_ZONE)", "host"]),
         ("S3_FORCE_PATH_STYLE", "perhaps", &["storage.s3.force_path_style (S3_FORCE_PATH_STYLE)", "true or false"]),
-        ("AWS_ACCESS_KEY_ID", "key", &["storage.s3.secret_access_key (AWS_SECRET_ACCESS_KEY) is not set"]),
-        ("AWS_SECRET_ACCESS_KEY", "secret", &["storage.s3.access_key_id (AWS_ACCESS_KEY_ID) is not set"]),
-        ("AWS_SESSION_TOKEN", "token", &["storage.s3.access_key_id (AWS_ACCESS_KEY_ID) is not set"]),
+        ("AWS_ACCESS_KEY_ID", "key", &["storage.s3.access_key_id (AWS_ACCESS_KEY_ID)", "secret_access_key", "role"]),
+        ("AWS_SECRET_ACCESS_KEY", "secret", &["storage.s3.secret_access_key (AWS_SECRET_ACCESS_KEY)", "access_key_id"]),
+        ("AWS_SESSION_TOKEN", "token", &["storage.s3.session_token (AWS_SESSION_TOKEN)", "access_key_id"]),
         ("AWS_SECRET_ACCESS_KEY", "two words", &["storage.s3.secret_access_key (AWS_SECRET_ACCESS_KEY)", "space"]),
     ] {
         let text = load([("STORAGE_DRIVER", "s3"), ("S3_BUCKET", "b"), (name, value)]).unwrap_err();

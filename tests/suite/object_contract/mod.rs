@@ -6,6 +6,7 @@ mod every_store;
 mod files;
 mod presigned;
 mod probes;
+mod scripted;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -85,9 +86,30 @@ impl Bucket {
     pub(super) fn open(&self) -> S3 {
         S3::open(&self.settings).unwrap()
     }
+
+    /// The settings as options of the table `storage.s3`.
+    pub(super) fn options(&self) -> String {
+        let S3Settings { bucket, region, endpoint, prefix, .. } = &self.settings;
+        let (id, secret, endpoint) = (self.key_id(), self.secret(), endpoint.as_deref().unwrap());
+        format!(
+            "bucket = \"{bucket}\"\nregion = \"{region}\"\nendpoint = \"{endpoint}\"\nprefix = \"{prefix}\"\n\
+             access_key_id = \"{id}\"\nsecret_access_key = \"{secret}\"\n"
+        )
+    }
+
+    pub(super) fn key_id(&self) -> &str {
+        let Credentials::Keys { id, .. } = &self.settings.credentials else { panic!("a bucket here has keys") };
+        id
+    }
+
+    pub(super) fn secret(&self) -> &str {
+        let Credentials::Keys { secret, .. } = &self.settings.credentials else { panic!("a bucket here has keys") };
+        secret
+    }
 }
 
 /// The servers that `tests/s3/serve.sh` started; none, said once, when there are none.
+#[allow(clippy::disallowed_methods)]
 pub(super) fn buckets_here() -> Vec<Bucket> {
     static SAID: Once = Once::new();
     let Some(list) = std::env::var_os("ATCR_HOLD_S3") else {

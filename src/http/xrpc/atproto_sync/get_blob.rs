@@ -1,13 +1,14 @@
-//! `com.atproto.sync.getBlob`: where an image blob is, by digest; or the bytes themselves, by CID,
-//! which may be at the store.
+//! `com.atproto.sync.getBlob`: where an image blob is, by digest; or the bytes themselves, of an image or a record's
+//! blob, by CID. Those of an image may be at the store.
 
 use std::sync::Arc;
 
 use http::Method;
 
 use super::check_did;
-use crate::auth::{ReadMethod, ReadPermit};
+use crate::auth::ReadMethod;
 use crate::blobs::Target;
+use crate::http::blob_access::BlobAccess;
 use crate::http::blob_bytes;
 use crate::http::connection::{Request, Response};
 use crate::http::endpoint::BLOBS_PREFIX;
@@ -20,10 +21,17 @@ use crate::syntax::Digest;
 
 pub(in crate::http) async fn handle(
     state: Arc<State>,
-    permit: ReadPermit,
+    access: BlobAccess,
     request: Request,
 ) -> Result<Response, Error> {
     let query = Query::of(&request.head);
+    let permit = match access {
+        BlobAccess::Published(blob) => {
+            check_did(&state, &query)?;
+            return blob_bytes::serve_published(blob, &request.head);
+        }
+        BlobAccess::Image(permit, _) => permit,
+    };
     let name = query.required("cid")?;
     if name.starts_with("sha256:") {
         let digest = Digest::parse(name).map_err(|_| Error::invalid_digest())?;

@@ -29,7 +29,8 @@ pub(super) struct Call {
     /// The key without the prefix; the bucket itself when there is none.
     key: Option<String>,
     query: Vec<(&'static str, String)>,
-    headers: HeaderMap,
+    /// `None` once a value was no header's: such a call is never sent, for a pin would be missing.
+    headers: Option<HeaderMap>,
     body: Bytes,
     patience: Duration,
 }
@@ -40,7 +41,7 @@ impl Call {
     }
 
     pub(super) fn on_bucket(method: Method) -> Self {
-        let (query, headers) = (Vec::new(), HeaderMap::new());
+        let (query, headers) = (Vec::new(), Some(HeaderMap::new()));
         Self { method, key: None, query, headers, body: Bytes::new(), patience: PATIENCE }
     }
 
@@ -49,12 +50,16 @@ impl Call {
         self
     }
 
-    /// A value that no header may have is answered by the store as an unsigned request would be.
     pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(name, value);
-        }
+        self.headers = self.headers.zip(HeaderValue::from_str(value).ok()).map(|(mut headers, value)| {
+            headers.insert(name, value);
+            headers
+        });
         self
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Fault> {
+        self.headers.clone().ok_or(Fault::Senseless("a value of it cannot be sent"))
     }
 
     pub(super) fn body(mut self, body: impl Into<Bytes>) -> Self {
@@ -127,7 +132,7 @@ impl Client {
     }
 
     async fn send(&self, call: &Call) -> Result<Response<AnyBody>, Fault> {
-        let mut headers = call.headers.clone();
+        let mut headers = call.headers()?;
         if !matches!(call.method, Method::GET | Method::HEAD | Method::DELETE) {
             headers.insert(CONTENT_LENGTH, call.body.len().into());
         }
@@ -139,7 +144,7 @@ impl Client {
 
     /// Sends a body of known length once: it can be read only once.
     pub(super) async fn stream(&self, call: &Call, length: u64, body: AnyBody) -> Result<Response<AnyBody>, Fault> {
-        let mut headers = call.headers.clone();
+        let mut headers = call.headers()?;
         headers.insert(CONTENT_LENGTH, length.into());
         let head = self.sign(call, headers, None).await?;
         self.deliver(Request::from_parts(head, body)).await

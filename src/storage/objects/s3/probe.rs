@@ -16,8 +16,9 @@ use super::http::any_body;
 use super::multipart::Completed;
 use super::{Copied, S3};
 
-/// What the whole probe may take, and what cleaning up after it may.
-const TIME_LIMIT: Duration = Duration::from_secs(25);
+/// What the first answer may take, all steps after it, and cleaning up: half a minute together.
+const REACH_LIMIT: Duration = Duration::from_secs(5);
+const TIME_LIMIT: Duration = Duration::from_secs(20);
 const CLEANING_LIMIT: Duration = Duration::from_secs(5);
 /// Stores refuse signatures whose time is further off.
 const MAX_SKEW_S: i64 = 15 * 60;
@@ -58,11 +59,14 @@ impl S3 {
     /// [`ProbeError`]
     pub async fn probe(&self, name: &str, now_us: fn() -> u64) -> Result<Probed, ProbeError> {
         let keys = ["object", "parts", "copy", "checksum"].map(|word| format!("{FOLDER}/{name}/{word}"));
-        let outcome = tokio::time::timeout(TIME_LIMIT, self.try_all(&keys, now_us)).await;
+        // Nothing is written before this, so that nothing is cleaned up in a store that is not there.
+        let clock_ahead_s = self.reach(now_us).await?;
+        let outcome = tokio::time::timeout(TIME_LIMIT, self.try_all(&keys)).await;
         // Also after a failure: half of the steps may have been done.
         let _ = tokio::time::timeout(CLEANING_LIMIT, self.clean_up(name, &keys)).await;
         match outcome {
-            Ok(outcome) => outcome.map_err(ProbeError::from),
+            Ok(Ok(refuses_wrong_checksum)) => Ok(Probed { clock_ahead_s, refuses_wrong_checksum }),
+            Ok(Err(step)) => Err(step.into()),
             Err(_) => Err(ProbeError::Unavailable(format!(
                 "the S3 store is too slow: what should take a second was not done after {} s; check its health and the \
                  network",
@@ -71,28 +75,33 @@ impl S3 {
         }
     }
 
-    async fn try_all(&self, keys: &[String; 4], now_us: fn() -> u64) -> Result<Probed, Step> {
-        let [object, parts, copy, checksum] = keys;
+    async fn reach(&self, now_us: fn() -> u64) -> Result<Option<i64>, Step> {
         let clock_ahead_s = self.clock_ahead_s(now_us).await.map_err(in_step("reach the store"))?;
-        if clock_ahead_s.is_some_and(|seconds| seconds.abs() > MAX_SKEW_S) {
-            return Err(Step("read the clock", skewed()));
+        match clock_ahead_s {
+            Some(seconds) if seconds.abs() > MAX_SKEW_S => Err(Step("read the clock", skewed())),
+            _ => Ok(clock_ahead_s),
         }
+    }
+
+    /// Answers whether a wrong checksum is refused.
+    async fn try_all(&self, keys: &[String; 4]) -> Result<bool, Step> {
+        let [object, parts, copy, checksum] = keys;
         self.try_object(object).await?;
         self.try_parts(parts).await?;
         self.try_copy(parts, copy).await.map_err(in_step("copy an object"))?;
         let call = Call::on(Method::PUT, checksum).header(CHECKSUM.clone(), WRONG_CHECKSUM).body(CONTENT);
-        let refuses_wrong_checksum = self.client.exchange(&call).await.is_err();
+        let refuses_wrong_checksum = self.client.exchange(&call).await.is_err_and(|fault| !fault.is_passing());
         for key in keys {
             self.remove(key).await.map_err(in_step("delete an object"))?;
         }
-        Ok(Probed { clock_ahead_s, refuses_wrong_checksum })
+        Ok(refuses_wrong_checksum)
     }
 
     /// Any answer does, a refusal too: it is the clock that counts.
     async fn clock_ahead_s(&self, now_us: fn() -> u64) -> Result<Option<i64>, Fault> {
         let request = Request::get(&self.client.bucket_url).body(any_body(Empty::new()));
         let request = request.map_err(|_| Fault::Senseless("its address is not a URL"))?;
-        let answer = tokio::time::timeout(Duration::from_secs(10), self.client.http.send(request)).await;
+        let answer = tokio::time::timeout(REACH_LIMIT, self.client.http.send(request)).await;
         let answer = answer.unwrap_or_else(|_| Err("it did not answer in time".into())).map_err(Fault::NoAnswer)?;
         let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
         let date = date.and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
@@ -215,9 +224,9 @@ impl From<Step> for ProbeError {
             _ if fault.is_passing() => {
                 Self::Unavailable(format!("{fault} when the hold tried to {tried}; check the store"))
             }
-            _ if matches!(*status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) => {
-                settings("correct the keys, or allow the key to read, write, list and delete in the bucket")
-            }
+            _ if matches!(*status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) => settings(
+                "correct the keys or S3_BUCKET, or allow the key to read, write, list and delete in the bucket",
+            ),
             _ if status.is_redirection() => settings("correct S3_ENDPOINT and AWS_REGION"),
             _ => settings("check S3_ENDPOINT, S3_BUCKET and AWS_REGION, and that the provider has this request"),
         }
