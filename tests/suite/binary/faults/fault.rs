@@ -102,7 +102,6 @@ impl Fault {
             Wish::Read => possible.extend([WrongEtag, WrongLength]),
             Wish::Part => possible.extend([CutRequest, LateArrival, WrongEtag]),
             Wish::Complete => possible.extend([CutRequest, LateArrival, ErrorInSuccess, ErrorAfterSuccess]),
-            // Those that matter most are rare among all requests.
             Wish::Copy => possible.extend([LateArrival, ErrorInSuccess, ErrorAfterSuccess]),
             Wish::Write | Wish::Remove => possible.push(LateArrival),
             Wish::Other => {}
@@ -111,12 +110,17 @@ impl Fault {
         if is_presigned(request) && !request.body.is_empty() {
             possible.push(WrongByte);
         }
+        // What can happen to few requests only is as likely as the rest together.
+        if possible.len() > EVERYWHERE.len() && dice.below(2) == 0 {
+            possible.drain(..EVERYWHERE.len());
+        }
         possible[usize::try_from(dice.below(possible.len() as u64)).unwrap()]
     }
 
-    /// Whether the store, as its client sees it, says or does what is not so. Then an upload may fail for good.
+    /// Whether the store, as its client sees it, says or does what is not so. Then an upload may fail for good, and
+    /// not as in a trouble that passes. To the store, a wrong date is a client's mistake (Garage answers 400).
     pub(super) fn is_lie(self) -> bool {
-        matches!(self, WrongEtag | WrongLength | WrongByte | LateArrival)
+        matches!(self, WrongEtag | WrongLength | WrongByte | LateArrival | SkewedRequest)
     }
 }
 

@@ -190,7 +190,8 @@ impl<'a> Journey<'a> {
                 (400, name) if name == "InvalidDigest" && (is_claim || lied) => Outcome::OtherBytes,
                 (400, name) if name == "MissingParts" && lied => Outcome::PartsGone,
                 (404, name) if name == "InvalidUploadId" && lied => Outcome::GaveUp,
-                (status, name) => panic!("completeUpload of {id}: {status} {name}\n{}", self.run.daemon.log()),
+                (500, name) if is_failure(&name) && lied => Outcome::GaveUp,
+                (status, name) => panic!("completeUpload: {status} {name}\n{}", self.run.log_of(id)),
             };
         }
         Outcome::GaveUp
@@ -217,10 +218,10 @@ impl<'a> Journey<'a> {
                 Ok(answer) if answer.status < 300 => return Some(answer),
                 Ok(answer) if self.is_trouble(&answer, &[what]) => self.rest(),
                 Ok(answer) if self.run.proxy.lied_about(what) => {
-                    assert!(matches!(answer.outcome().0, 400 | 404), "{:?}", answer.outcome());
+                    assert!(matches!(answer.status, 400 | 404 | 500), "{:?}", answer.outcome());
                     return None;
                 }
-                Ok(answer) => panic!("{:?}\n{}", answer.outcome(), self.run.daemon.log()),
+                Ok(answer) => panic!("{:?}\n{}", answer.outcome(), self.run.log_of(what)),
                 Err(error) => self.took_long(&error),
             }
         }
@@ -229,18 +230,17 @@ impl<'a> Journey<'a> {
 
     /// Whether this is how the hold says that the store is in trouble. A store that says what is not so is a
     /// failure of another kind.
-    fn is_trouble(&self, answer: &Answer, about: &[&str]) -> bool {
+    fn is_trouble(&mut self, answer: &Answer, about: &[&str]) -> bool {
         match answer.outcome() {
             (503, name) if name == "ServiceUnavailable" => {
                 assert!(answer.head.to_lowercase().contains("\r\nretry-after: "), "{}", answer.head);
                 self.run.note("503");
                 true
             }
-            (500, name)
-                if name == "InternalServerError" && about.iter().any(|word| self.run.proxy.lied_about(word)) =>
-            {
+            (500, name) if is_failure(&name) && about.iter().any(|word| self.run.proxy.lied_about(word)) => {
                 self.run.note("500 after a lie");
-                true
+                // Worth another try or two.
+                self.dice.below(3) > 0
             }
             _ => false,
         }
@@ -256,4 +256,9 @@ impl<'a> Journey<'a> {
     pub(super) fn rest(&mut self) {
         std::thread::sleep(Duration::from_millis(50 + self.dice.below(250)));
     }
+}
+
+/// The names of what the hold has no remedy for.
+fn is_failure(name: &str) -> bool {
+    ["InternalServerError", "UploadFailed", "CompletionFailed"].contains(&name)
 }

@@ -27,7 +27,7 @@ impl Journey<'_> {
             Name::Digest => digest.to_string(),
             Name::Cid => cid::raw(&digest).to_string(),
         };
-        let target = format!("/xrpc/com.atproto.sync.getBlob?did=did:web:localhost&cid={cid}");
+        let target = format!("/xrpc/com.atproto.sync.getBlob?did=did:web:localhost%253A8080&cid={cid}");
         let range = match self.dice.below(3) {
             0 if bytes.len() > 2 => {
                 let start = usize::try_from(self.dice.below(bytes.len() as u64 - 1)).unwrap();

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use atcr_hold::storage::objects::{S3, S3Settings};
@@ -40,6 +41,16 @@ pub(super) struct Run {
     pub(super) ledger: Mutex<Ledger>,
     wanted_faults: u64,
     began: Instant,
+    /// Somebody saw what must not be: nobody need go on.
+    broken: AtomicBool,
+}
+
+struct Watch<'a>(&'a AtomicBool);
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_or(std::thread::panicking(), Ordering::Relaxed);
+    }
 }
 
 /// What is known of all uploads.
@@ -95,7 +106,18 @@ impl Run {
         let daemon = site.start();
         let part_bytes = if bucket.name == "garage" { 96 * 1024 } else { 5 << 20 };
         let (direct, ledger, began) = (bucket.open(), Mutex::default(), Instant::now());
-        Self { way, site, daemon, proxy, direct, part_bytes, ledger, wanted_faults, began }
+        Self {
+            way,
+            site,
+            daemon,
+            proxy,
+            direct,
+            part_bytes,
+            ledger,
+            wanted_faults,
+            began,
+            broken: AtomicBool::new(false),
+        }
     }
 
     /// Lets many push and read until enough has gone wrong, then looks at what there is.
@@ -105,6 +127,7 @@ impl Run {
             for _ in 0..WORKERS {
                 let (run, mut dice) = (&self, dice.split());
                 scope.spawn(move || {
+                    let _watch = Watch(&run.broken);
                     while !run.is_done() {
                         Journey::new(run, dice.split()).travel();
                     }
@@ -129,7 +152,18 @@ impl Run {
     }
 
     fn is_done(&self) -> bool {
-        self.proxy.faults() >= self.wanted_faults || self.began.elapsed() > TIME_LIMIT
+        self.proxy.faults() >= self.wanted_faults
+            || self.began.elapsed() > TIME_LIMIT
+            || self.broken.load(Ordering::Relaxed)
+    }
+
+    /// The end of the hold's log, and what it says of `word`.
+    pub(super) fn log_of(&self, word: &str) -> String {
+        let log = self.daemon.log();
+        let lines: Vec<_> = log.lines().collect();
+        let end = lines.len().saturating_sub(20);
+        let (early, late) = lines.split_at(end);
+        early.iter().filter(|line| line.contains(word)).chain(late).copied().collect::<Vec<_>>().join("\n")
     }
 
     pub(super) fn note(&self, what: &'static str) {
