@@ -21,6 +21,8 @@ pub(super) struct Journey<'a> {
     pub(super) run: &'a Run,
     pub(super) dice: Dice,
     pub(super) client: Client,
+    /// Whether bytes of a blob are expected.
+    pub(super) is_reading: bool,
 }
 
 /// How completing went.
@@ -36,7 +38,7 @@ pub(super) enum Outcome {
 impl<'a> Journey<'a> {
     pub(super) fn new(run: &'a Run, mut dice: Dice) -> Self {
         let account = if dice.below(2) == 0 { &run.site.alice } else { &run.site.bob };
-        Self { run, dice, client: run.daemon.client(account) }
+        Self { run, dice, client: run.daemon.client(account), is_reading: false }
     }
 
     pub(super) fn travel(&mut self) {
@@ -89,6 +91,7 @@ impl<'a> Journey<'a> {
             assert!(matches!(again, Outcome::Acknowledged), "an upload that was acknowledged once");
             self.run.note("completed again");
         }
+        self.is_reading = true;
         for _ in 0..self.dice.below(3) {
             self.read(bytes);
         }
@@ -215,7 +218,8 @@ impl<'a> Journey<'a> {
     pub(super) fn settle(&mut self, what: &str, mut call: impl FnMut(&Client) -> io::Result<Answer>) -> Option<Answer> {
         for _ in 0..ATTEMPTS {
             match call(&self.client) {
-                Ok(answer) if answer.status < 300 => return Some(answer),
+                // A CID is answered by the way to its bytes.
+                Ok(answer) if answer.status < 400 => return Some(answer),
                 Ok(answer) if self.is_trouble(&answer, &[what]) => self.rest(),
                 Ok(answer) if self.run.proxy.lied_about(what) => {
                     assert!(matches!(answer.status, 400 | 404 | 500), "{:?}", answer.outcome());
@@ -246,11 +250,16 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// The hold itself is never cut off: only its patience with the store can be longer than a client's.
-    pub(super) fn took_long(&self, error: &io::Error) {
-        let slow = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
-        assert!(slow, "the hold must answer: {error}");
-        self.run.note("client gave up waiting");
+    /// The hold always answers: only its patience with the store can be longer than a client's, and a read whose
+    /// head was sent can only be cut off.
+    fn took_long(&self, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => self.run.note("client gave up waiting"),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset if self.is_reading => {
+                self.run.note("read cut off");
+            }
+            _ => panic!("the hold must answer: {error}"),
+        }
     }
 
     pub(super) fn rest(&mut self) {

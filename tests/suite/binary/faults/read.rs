@@ -1,13 +1,11 @@
 //! Reads of acknowledged blobs: whole, in ranges, by digest and by CID. What comes whole must be right.
 
-use std::io;
-
 use atcr_hold::repo::cid;
 
 use super::journey::Journey;
 use super::run::Way;
 use super::store_client;
-use crate::suite::binary::client::{Client, path_of};
+use crate::suite::binary::client::path_of;
 use crate::suite::hold::digest_of;
 
 const ATTEMPTS: usize = 40;
@@ -57,7 +55,7 @@ impl Journey<'_> {
 
     /// Asks the hold where the blob is, and gets it there.
     fn get_there(&mut self, hex: &str, target: &str, name: &Name, header: Option<&str>) -> Option<Vec<u8>> {
-        let answer = self.settle_read(hex, |client| client.try_send("GET", target, "", &[]))?;
+        let answer = self.settle(hex, |client| client.try_send("GET", target, "", &[]))?;
         if self.run.way == Way::ThroughHold {
             return self.get_here(hex, &path_of(&answer), header);
         }
@@ -73,29 +71,9 @@ impl Journey<'_> {
     fn get_here(&mut self, hex: &str, target: &str, header: Option<&str>) -> Option<Vec<u8>> {
         let wanted = if header.is_some() { 206 } else { 200 };
         let framing = header.unwrap_or_default();
-        let answer = self.settle_read(hex, |client| client.try_send("GET", target, framing, &[]))?;
+        let answer = self.settle(hex, |client| client.try_send("GET", target, framing, &[]))?;
         assert_eq!(answer.status, wanted);
         Some(answer.body)
-    }
-
-    /// A read that breaks off in the middle is begun again: its head had been sent.
-    fn settle_read(
-        &mut self,
-        hex: &str,
-        mut call: impl FnMut(&Client) -> io::Result<crate::suite::binary::client::Answer>,
-    ) -> Option<crate::suite::binary::client::Answer> {
-        match call(&self.client) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
-                self.run.note("read cut off");
-                None
-            }
-            // 307 is where a CID leads to.
-            Ok(answer) if answer.status == 307 => Some(answer),
-            first => {
-                let mut first = Some(first);
-                self.settle(hex, |client| first.take().unwrap_or_else(|| call(client)))
-            }
-        }
     }
 }
 
