@@ -22,7 +22,7 @@ const TOKEN_S: i64 = 3_500;
 
 pub(crate) struct Hold {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     key: SigningKey,
 }
 
@@ -104,7 +104,8 @@ impl Hold {
         input: &Value,
     ) -> Result<Value, Failure> {
         let headers = format!("{}Content-Type: application/json\r\n", self.bearer());
-        let answer = connection.call("POST", &format!("/xrpc/{method}"), &headers, input.to_string().as_bytes()).await?;
+        let answer =
+            connection.call("POST", &format!("/xrpc/{method}"), &headers, input.to_string().as_bytes()).await?;
         let text = String::from_utf8_lossy(&answer.body);
         if answer.status != 200 {
             return Err(format!("{method}: {} {text}", answer.status).into());
