@@ -105,5 +105,6 @@ cargo_step "Formatting" fmt --check
 step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh tests/s3/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 counted "Tests" cargo test --locked --no-fail-fast
+step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
 close

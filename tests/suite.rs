@@ -30,10 +30,12 @@ mod suite {
     mod real_accounts;
     mod record_blobs;
     mod record_endpoints;
+    mod repo_file;
     mod repo_home;
     mod repository;
     mod resolver;
     mod resolver_memory;
     mod service_tokens;
+    mod upkeep;
     mod vectors;
 }

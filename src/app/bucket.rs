@@ -1,19 +1,37 @@
-//! From the configuration of a bucket to a bucket that was tried.
+//! From the configuration of the storage to a place for blobs, and to a bucket that was tried.
 
-use crate::config::{S3, S3Credentials, Secret};
+use crate::blobs::{self, Place};
+use crate::config::{S3, S3Credentials, Secret, Storage};
 use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as Bucket, S3Settings};
 
 use super::{StartError, now_us};
+use crate::upkeep;
 
-/// Opens the bucket and tries what the hold will need of it.
+/// Where the blobs are. A bucket is not asked yet.
+///
+/// # Errors
+/// When the directory is not there, or the settings of the bucket do not fit together.
+pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
+    match storage {
+        Storage::Filesystem(root) => {
+            blobs::check_root(root)?;
+            Ok(Place::Directory(root.clone()))
+        }
+        Storage::S3(config) => {
+            Ok(Place::Bucket { s3: Bucket::open(&settings(config))?, presigned: config.presigned_urls })
+        }
+    }
+}
+
+/// Tries what the hold will need of its bucket, if it has one.
 ///
 /// # Errors
 /// [`StartError::Bucket`], which says what to do.
-pub(super) async fn open(config: &S3) -> Result<Bucket, StartError> {
-    let bucket = Bucket::open(&settings(config))?;
+pub(super) async fn try_out(storage: &Storage, place: &Place) -> Result<(), StartError> {
+    let (Storage::S3(config), Place::Bucket { s3, .. }) = (storage, place) else { return Ok(()) };
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(StartError::Randomness)?;
-    let probed = bucket.probe(&format!("{:016x}", u64::from_be_bytes(random)), now_us).await?;
+    let probed = s3.probe(&format!("{:016x}", u64::from_be_bytes(random)), now_us).await?;
     if let Some(seconds) = probed.clock_ahead_s.filter(|seconds| seconds.abs() > WORTH_A_WARNING_S) {
         tracing::warn!(seconds, "the clock of this machine is ahead of the store's (negative: behind): set it");
     }
@@ -23,7 +41,16 @@ pub(super) async fn open(config: &S3) -> Result<Bucket, StartError> {
         refuses_wrong_checksum = probed.refuses_wrong_checksum,
         "the bucket can be used"
     );
-    Ok(bucket)
+    Ok(())
+}
+
+/// The same in the words of those who look after the blobs.
+#[must_use]
+pub fn storage_of(config: &Storage) -> upkeep::Place {
+    match config {
+        Storage::Filesystem(root) => upkeep::Place::Directory(root.clone()),
+        Storage::S3(s3) => upkeep::Place::Bucket(Box::new(settings(s3))),
+    }
 }
 
 /// URLs for reading are good for 300 s.

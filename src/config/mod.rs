@@ -58,6 +58,8 @@ pub struct Config {
     pub database_path: PathBuf,
     /// Directory of the signing key.
     pub key_dir: PathBuf,
+    /// The socket file through which commands reach the running hold.
+    pub admin_socket: PathBuf,
     /// Where the blobs are.
     pub storage: Storage,
     /// Bounds on what clients may use.

@@ -4,8 +4,10 @@
 //! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
+mod audit;
 mod blobs;
 mod bucket_uploads;
+mod copies;
 mod events;
 mod open;
 #[cfg(test)]
@@ -24,12 +26,15 @@ use tokio::sync::watch;
 
 use super::StorageError;
 
+pub use audit::BlockRow;
+pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
+pub use copies::CopiedRow;
 pub use events::EventPage;
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
-pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
+pub use uploads::{OpenUploadRow, PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 
 /// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log goes into the
 /// file, and the lock is free.

@@ -1,9 +1,10 @@
-//! Uploads whose parts go past the hold into the bucket of each real server: what the client lists is all that the
-//! hold knows of them.
+//! Uploads into the bucket of each real server. Most go past the hold: what the client lists is all that the hold
+//! knows of their parts.
 
 mod cut_off;
 mod presigned;
 mod swept;
+mod through_the_hold;
 
 use atcr_hold::blobs::{BlobError, Limits, Target, UploadId};
 
