@@ -23,7 +23,7 @@ use super::dice::Dice;
 use crate::suite::object_contract::buckets_here;
 
 /// Half of them for either way: seconds.
-const FAULTS: u64 = 100;
+const FAULTS: u64 = 160;
 
 #[allow(clippy::disallowed_methods)]
 fn wanted() -> u64 {
