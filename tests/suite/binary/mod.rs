@@ -15,6 +15,7 @@ mod commands;
 mod consistency;
 mod crashes;
 mod disk;
+mod faults;
 mod limits;
 mod relays;
 mod repository_file;

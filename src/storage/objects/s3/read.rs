@@ -66,18 +66,22 @@ impl S3Object {
         if etag.is_some_and(|etag| etag.trim_matches('"') != self.info.etag.trim_matches('"')) {
             return Err(Fault::Senseless("an object changed while it was read"));
         }
-        let starts_right = match answer.status() {
-            StatusCode::PARTIAL_CONTENT => range_start(answer.headers()) == Some(wanted.start),
+        let is_right = match answer.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                is_range(answer.headers(), wanted.start, self.info.size_bytes).unwrap_or_default()
+            }
             _ => wanted.start == 0,
         };
-        if starts_right { Ok(answer.into_body()) } else { Err(Fault::Senseless("it is not the range asked for")) }
+        if is_right { Ok(answer.into_body()) } else { Err(Fault::Senseless("it is not the range asked for")) }
     }
 }
 
-/// The first position in `Content-Range: bytes 5-9/10`.
-fn range_start(headers: &HeaderMap) -> Option<u64> {
+/// Whether a `Content-Range` such as `bytes 5-9/10` begins at `start`, in an object of this size.
+fn is_range(headers: &HeaderMap, start: u64, size_bytes: u64) -> Option<bool> {
     let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
-    text.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let first: u64 = range.split_once('-')?.0.parse().ok()?;
+    Some(first == start && (total == "*" || total.parse() == Ok(size_bytes)))
 }
 
 impl Reading {
