@@ -69,7 +69,7 @@ pub(super) async fn serve(
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
-    Ok(response)
+    Ok(response::about(digest, response))
 }
 
 fn insert(response: &mut Response, name: HeaderName, text: &str) {

@@ -35,7 +35,8 @@ pub(in crate::http) async fn handle(
 async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
     state.blobs.stat(&digest).await?.ok_or_else(Error::blob_not_found)?;
     let query = state.urls.read_query(&digest, method, state.now_s());
-    Ok(response::json(&serde_json::json!({ "url": format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url) })))
+    let url = format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url);
+    Ok(response::about(digest, response::json(&serde_json::json!({ "url": url }))))
 }
 
 fn method(query: &Query) -> Result<ReadMethod, Error> {
