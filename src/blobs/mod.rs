@@ -24,7 +24,7 @@ mod upload_part;
 use std::error::Error as _;
 use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Semaphore;
 
@@ -98,7 +98,7 @@ pub struct Blobs {
     db: Database,
     objects: Objects,
     staging: Staging,
-    limits: Arc<Limits>,
+    limits: Arc<RwLock<Arc<Limits>>>,
     uploads: Arc<Uploads>,
     writers: Arc<Semaphore>,
     write_backs: Arc<Semaphore>,
@@ -119,7 +119,7 @@ impl Blobs {
             db,
             objects: Objects::open(&root).map_err(unusable)?,
             staging: Staging::open(&root, names::STAGING).map_err(unusable)?,
-            limits: Arc::new(limits),
+            limits: Arc::new(RwLock::new(Arc::new(limits))),
             uploads: Arc::default(),
             writers: Arc::new(Semaphore::new(pump::WRITERS)),
             write_backs: Arc::new(Semaphore::new(pump::WRITE_BACKS)),
@@ -128,13 +128,22 @@ impl Blobs {
         Ok(blobs)
     }
 
+    /// Bounds what uploads may use from now on. A part on its way in keeps the bounds it began with.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Begins an upload of `account`.
     ///
     /// # Errors
     /// [`BlobError::TooManyUploads`], or a storage error.
     pub async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         let id = UploadId::random()?;
-        let (account, limits) = (account.clone(), Arc::clone(&self.limits));
+        let (account, limits) = (account.clone(), self.limits());
         let begin = move |write: &crate::storage::sqlite::Write<'_>| {
             let (own, all) = write.open_uploads(&account)?;
             if own >= limits.uploads_per_account || all >= limits.uploads_total {

@@ -25,7 +25,7 @@ impl Blobs {
     /// # Errors
     /// When storage fails; what was dropped until then stays dropped.
     pub async fn sweep(&self, now_us: u64) -> Result<Swept, BlobError> {
-        let before_us = now_us.saturating_sub(self.limits.stale_upload_s.saturating_mul(1_000_000));
+        let before_us = now_us.saturating_sub(self.limits().stale_upload_s.saturating_mul(1_000_000));
         let stale = self.db.read(move |read| read.stale_uploads(before_us).map_err(BlobError::from)).await?;
         let mut swept = Swept::default();
         for id in stale.into_iter().map(UploadId::from_key) {

@@ -87,7 +87,7 @@ impl Blobs {
             _ => None,
         };
         let earlier_bytes = recorded.earlier.as_ref().map_or(0, |part| part.size_bytes);
-        let bound = Bound::new(Arc::clone(&self.limits), recorded.totals.size_bytes.saturating_sub(earlier_bytes));
+        let bound = Bound::new(self.limits(), recorded.totals.size_bytes.saturating_sub(earlier_bytes));
         bound.check(length)?;
         let beginning = Beginning {
             staging: self.staging.clone(),
@@ -98,7 +98,7 @@ impl Blobs {
             hash,
             append,
         };
-        let (reserve_bytes, first) = (self.limits.reserve_bytes, recorded.totals.parts == 0);
+        let (reserve_bytes, first) = (self.limits().reserve_bytes, recorded.totals.parts == 0);
         let part = blocking(move || {
             leave_reserve(&beginning.staging, length, reserve_bytes)?;
             if first {
@@ -123,7 +123,7 @@ impl Blobs {
             return Err(BlobError::UnknownUpload.into());
         }
         let etag = ETag(row.etag.clone());
-        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.limits.max_blob_bytes);
+        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.limits().max_blob_bytes);
         match self.db.write(move |write| store(write, &key, &who, &row, max_blob_bytes, now_us)).await {
             Ok(Stored::Same) => pump::discard(part).await,
             Ok(Stored::New { replaced_file }) => {
