@@ -18,7 +18,7 @@
 //! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon, pds |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
-//! | `daemon` | sockets, accepting and draining, signals, the log | – |
+//! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | – |
 //! | `app` | wiring | all |
 //!
 //! Outside crates have one address each: `rusqlite` and `object_store` in storage, `figment` in config, `listenfd`,

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use atcr_hold::app;
-use atcr_hold::config::{Config, Environment};
+use atcr_hold::config::{Config, ConfigError, Environment};
 use atcr_hold::daemon;
 use clap::{Parser, Subcommand};
 
@@ -34,6 +34,8 @@ enum Command {
     CheckConfig,
 }
 
+/// In the working directory.
+const DOTENV: &str = ".env";
 const EX_USAGE: u8 = 64;
 const EX_CONFIG: u8 = 78;
 /// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
@@ -51,13 +53,17 @@ fn main() -> ExitCode {
         }
     };
     let environment = Environment::of_process();
-    let (file, dotenv) = (cli.config.as_deref(), Path::new(".env"));
+    let (file, dotenv) = (cli.config.as_deref(), Path::new(DOTENV));
     let outcome = match cli.command.unwrap_or(Command::Serve) {
         Command::CheckConfig => Config::show(file, dotenv, &environment).map(|text| {
             print!("{text}");
             ExitCode::SUCCESS
         }),
-        Command::Serve => Config::load(file, dotenv, &environment).map(serve),
+        Command::Serve => {
+            let file = cli.config.clone();
+            let read = move || Config::load(file.as_deref(), Path::new(DOTENV), &environment);
+            read().map(|config| serve(config, read))
+        }
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("atcr-hold: {error}");
@@ -65,7 +71,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn serve(config: Config) -> ExitCode {
+fn serve(config: Config, read_again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static) -> ExitCode {
     if let Err(error) = daemon::logging::init(&config.log_level) {
         eprintln!("atcr-hold: log_level: {error}");
         return ExitCode::from(EX_CONFIG);
@@ -93,7 +99,8 @@ fn serve(config: Config) -> ExitCode {
     let outcome = runtime.block_on(async {
         daemon::signals::survive_file_size_limit().map_err(app::StartError::Listen)?;
         let shutdown = daemon::signals::shutdown().map_err(app::StartError::Listen)?;
-        app::run(config, listeners, shutdown).await
+        let hangups = daemon::signals::hangups().map_err(app::StartError::Listen)?;
+        app::run_reloading(config, Some(app::Reloads::new(hangups, read_again)), listeners, shutdown).await
     });
     // A look-up of a name cannot be stopped, and may take the system long.
     runtime.shutdown_timeout(LAST_JOBS);

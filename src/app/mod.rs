@@ -4,7 +4,9 @@
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
 mod error;
+mod reload;
 mod signing_key;
+mod status;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,10 +23,13 @@ use crate::daemon::{self, Address, Listener, Stream};
 use crate::http::{Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::Pds;
+use crate::storage::StorageError;
 use crate::storage::sqlite::Database;
 use crate::{blobs, crew, http};
 
 pub use error::StartError;
+pub use reload::Reloads;
+use status::Status;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -34,6 +39,19 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    run_reloading(config, None, listeners, shutdown).await
+}
+
+/// The same, following the configuration whenever one of `reloads` asks for it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_reloading(
+    config: Config,
+    reloads: Option<Reloads>,
+    listeners: Vec<Listener>,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
     // First, so that a start without its storage makes no database and no key.
     blobs::check_root(&config.storage_root)?;
     let database = Database::open(&config.database_path)?;
@@ -46,14 +64,25 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
         url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
-    let status = format!("serving {} on {}", config.public_url, addresses.join(", "));
-    daemon::notify::ready(&status);
+    let status = Status::new(Arc::clone(&state), format!("serving {} on {}", config.public_url, addresses.join(", ")));
+    let status = Arc::new(status);
+    status.ready().await;
 
+    let (connections, drain) = (config.limits.connections, config.limits.drain);
     let mut background = JoinSet::new();
     background.spawn(sweep(Arc::clone(&state)));
+    background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
-        let tell = move |relays: &str| daemon::notify::status(&format!("{status}; relays: {relays}"));
+        let status = Arc::clone(&status);
+        let tell = move |relays: &str| status.relays_said(relays);
         background.spawn(until(shutdown.clone(), crawl.run(state.pds.clone(), tell)));
+    }
+    if let Some(reloads) = reloads {
+        background.spawn(until(shutdown.clone(), reload::follow(reloads, config, Arc::clone(&state), status)));
+    }
+    if let Some(waits) = daemon::notify::watchdog() {
+        let database = database.clone();
+        background.spawn(daemon::notify::keep_alive(waits, move || answers(database.clone())));
     }
     let limits = connection::Limits::default();
     let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
@@ -64,7 +93,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
         };
         connection::serve(stream, peer, limits, move |request| http::answer(Arc::clone(&state), request), drain)
     };
-    let serving = daemon::serve(listeners, config.limits.connections, handle, shutdown, config.limits.drain);
+    let serving = daemon::serve(listeners, connections, handle, shutdown, drain);
     let outcome = tokio::select! {
         served = serving => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
@@ -84,7 +113,8 @@ async fn open(config: &Config, database: &Database) -> Result<State, StartError>
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
 
-    let blobs = Blobs::open(blob_settings(config), database.clone()).await?;
+    let blob_settings = blobs::Settings { root: config.storage_root.clone(), limits: blob_limits(config) };
+    let blobs = Blobs::open(blob_settings, database.clone()).await?;
     let crew = Crew::new(pds.clone(), config.mutable_crew);
     let changed = crew.reconcile(&declared(config), now_us()).await?;
     if changed > 0 {
@@ -107,16 +137,15 @@ async fn open(config: &Config, database: &Database) -> Result<State, StartError>
     })
 }
 
-fn blob_settings(config: &Config) -> blobs::Settings {
-    let limits = blobs::Limits {
+fn blob_limits(config: &Config) -> blobs::Limits {
+    blobs::Limits {
         max_part_bytes: config.limits.max_part_bytes,
         max_blob_bytes: config.limits.max_blob_bytes,
         uploads_per_account: config.limits.uploads_per_account.into(),
         uploads_total: config.limits.uploads_total.into(),
         stale_upload_s: config.limits.stale_upload.as_secs(),
         ..blobs::Limits::default()
-    };
-    blobs::Settings { root: config.storage_root.clone(), limits }
+    }
 }
 
 fn declared(config: &Config) -> Declared {
@@ -140,6 +169,23 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     tokio::select! {
         () = job => {}
         () = shutdown.cancelled() => {}
+    }
+}
+
+/// Whether the threads of the runtime, its timers, and the database, to write and to read, do their work.
+async fn answers(database: Database) -> bool {
+    let round_trip = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        database.write(|_| Ok::<_, StorageError>(())).await?;
+        database.read(|read| read.repo_head().map(drop)).await
+    });
+    match round_trip.await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the database does not answer; the service manager gets no sign of life");
+            false
+        }
+        Err(_) => false,
     }
 }
 

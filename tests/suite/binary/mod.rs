@@ -11,6 +11,7 @@ mod site;
 mod crashes;
 mod disk;
 mod limits;
+mod manager;
 mod sockets;
 mod start;
 

@@ -1,0 +1,105 @@
+//! Following a changed configuration while the hold runs.
+
+use std::sync::Arc;
+
+use super::status::Status;
+use super::{blob_limits, declared, now_us};
+use crate::config::{Config, ConfigError, Limits};
+use crate::daemon::notify;
+use crate::daemon::signals::Hangups;
+use crate::http::State;
+
+/// When to read the configuration again, and how.
+pub struct Reloads {
+    hangups: Hangups,
+    read: Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>,
+}
+
+impl Reloads {
+    /// At each of `hangups`, by `read`.
+    pub fn new(hangups: Hangups, read: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static) -> Self {
+        Self { hangups, read: Box::new(read) }
+    }
+}
+
+/// Follows the configuration for as long as it may change. `running` is the one followed now.
+pub(super) async fn follow(mut reloads: Reloads, mut running: Config, state: Arc<State>, status: Arc<Status>) {
+    while reloads.hangups.next().await.is_some() {
+        notify::reloading();
+        let outcome = match (reloads.read)() {
+            Ok(new) => apply(&mut running, new, &state).await,
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(reason) = &outcome {
+            tracing::error!("the configuration is refused, the one from before stays: {reason}");
+        }
+        status.refused(outcome.err());
+        status.ready().await;
+    }
+}
+
+async fn apply(running: &mut Config, new: Config, state: &State) -> Result<(), String> {
+    let waiting = fixed_at_start(running, &new);
+    // What is fixed at start stays what it is, also where crew and captain depend on it.
+    let next = Config {
+        owner: new.owner,
+        public: new.public,
+        allow_all_crew: new.allow_all_crew,
+        mutable_crew: new.mutable_crew,
+        region: new.region,
+        crew: new.crew,
+        limits: Limits { connections: running.limits.connections, drain: running.limits.drain, ..new.limits },
+        ..running.clone()
+    };
+    let mutable_before = state.crew.set_mutable(next.mutable_crew);
+    let changed = state.crew.reconcile(&declared(&next), now_us()).await.map_err(|error| {
+        state.crew.set_mutable(mutable_before);
+        format!("captain and crew cannot follow it: {error}")
+    })?;
+    state.blobs.set_limits(blob_limits(&next));
+    state.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
+    *running = next;
+    tracing::info!(records = changed, "the configuration was read again");
+    if !waiting.is_empty() {
+        tracing::warn!("changed, but followed only after a restart: {}", waiting.join(", "));
+    }
+    Ok(())
+}
+
+/// The options that differ and need a restart. Naming every field makes a new option choose its side.
+fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
+    let Config {
+        public_url,
+        owner: _,
+        public: _,
+        allow_all_crew: _,
+        mutable_crew: _,
+        region: _,
+        crew: _,
+        relays,
+        plc_directory_url,
+        test_mode,
+        server_addr,
+        trusted_proxies,
+        database_path,
+        key_dir,
+        storage_root,
+        limits,
+        log_level,
+    } = new;
+    let differs = [
+        ("public_url", *public_url != running.public_url),
+        ("relays", *relays != running.relays),
+        ("identity.plc_url", *plc_directory_url != running.plc_directory_url),
+        ("test_mode", *test_mode != running.test_mode),
+        ("server.addr", *server_addr != running.server_addr),
+        ("server.trusted_proxies", *trusted_proxies != running.trusted_proxies),
+        ("database.path", *database_path != running.database_path),
+        ("database.key_path", *key_dir != running.key_dir),
+        ("storage", *storage_root != running.storage_root),
+        ("limits.connections", limits.connections != running.limits.connections),
+        ("limits.drain_s", limits.drain != running.limits.drain),
+        ("log_level", *log_level != running.log_level),
+    ];
+    differs.into_iter().filter(|(_, differs)| *differs).map(|(option, _)| option).collect()
+}
