@@ -21,9 +21,11 @@ let
       // arguments
     );
 
-  holdUrl = types.addCheck types.str (url: builtins.match "https://[a-z0-9-]+([.][a-z0-9-]+)+" url != null) // {
-    description = "URL like https://hold.example.org, lower case, without a port, a path or a trailing slash";
-  };
+  holdUrl =
+    types.addCheck types.str (url: builtins.match "https://[a-z0-9-]+([.][a-z0-9-]+)+" url != null)
+    // {
+      description = "URL like https://hold.example.org, lower case, without a port, a path or a trailing slash";
+    };
   did = types.addCheck types.str (import ./facts.nix).isDid // {
     description = "DID like did:plc:ewvi7nxzyoun6zhxrhs64oiz or did:web:example.org";
   };

@@ -9,9 +9,9 @@ let
 
     ${lib.removeSuffix "\n" option.description}
 
-    - Type: ${option.type}${code "Default" (option.default or null)}${code "Example" (option.example or null)}${
-      if option.readOnly then "\n- Read-only." else ""
-    }
+    - Type: ${option.type}${code "Default" (option.default or null)}${
+      code "Example" (option.example or null)
+    }${if option.readOnly then "\n- Read-only." else ""}
   '';
 in
 ''

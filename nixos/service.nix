@@ -63,7 +63,8 @@ in
         message = ''services.atcr-hold.crew."${name}".tier: there is no tier "${toString member.tier}"; declare it as services.atcr-hold.tiers."${toString member.tier}".quota.'';
       }) cfg.crew
       ++ optional (cfg.storage ? s3) {
-        assertion = (cfg.storage.s3.accessKeyIdFile == null) == (cfg.storage.s3.secretAccessKeyFile == null);
+        assertion =
+          (cfg.storage.s3.accessKeyIdFile == null) == (cfg.storage.s3.secretAccessKeyFile == null);
         message = "services.atcr-hold.storage.s3: accessKeyIdFile and secretAccessKeyFile belong together; set both, or neither.";
       };
 

@@ -1,7 +1,7 @@
 # A configuration of the module, evaluated: its mistakes, or its files as a Debian machine would have them under /etc.
-# `libPath` is the library of nixpkgs, or lib.nix beside this file.
+# `libPath` is the library of nixpkgs, or the small one beside this file.
 {
-  libPath ? ./lib.nix,
+  libPath ? ./lib,
   configuration,
 }:
 let
@@ -164,5 +164,7 @@ in
   # Path under /etc -> text.
   files = everything base;
   # The same for each specialisation.
-  specialisations = builtins.mapAttrs (_: one: everything (evaluate [ one.configuration ])) base.specialisation;
+  specialisations = builtins.mapAttrs (
+    _: one: everything (evaluate [ one.configuration ])
+  ) base.specialisation;
 }

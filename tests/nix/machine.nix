@@ -47,7 +47,10 @@ in
     stdenv.buildPlatform.canExecute = _: true;
     formats.toml = _: { generate = _: _: { outPath = "/etc/atcr-hold/unchecked.toml"; }; };
     runCommand = _: _: _: { outPath = "/etc/atcr-hold/config.toml"; };
-    writeShellScriptBin = name: text: { outPath = "/usr/local/bin/${name}"; inherit text; };
+    writeShellScriptBin = name: text: {
+      outPath = "/usr/local/bin/${name}";
+      inherit text;
+    };
     curl = usr;
     python3 = usr;
     openssl = usr;

@@ -1,6 +1,6 @@
 # The options reference that nixos/options.md must equal.
 {
-  libPath ? ./lib.nix,
+  libPath ? ./lib,
 }:
 let
   lib = import libPath;
