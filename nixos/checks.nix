@@ -35,16 +35,14 @@ let
   );
   machine =
     name:
-    let
-      test = import (./tests + "/${name}.nix");
-    in
     pkgs.testers.runNixOSTest {
       name = "atcr-hold-${name}";
       nodes.machine.imports = [
         module
-        test
+        (./tests + "/${name}.nix")
       ];
-      testScript = builtins.readFile ./tests/common.py + builtins.readFile (./tests + "/${name}.py");
+      testScript =
+        builtins.readFile ./tests/common/script.py + builtins.readFile (./tests + "/${name}.py");
     };
 in
 {

@@ -31,7 +31,7 @@
   LockPersonality = true; # no old, less guarded system call behaviour
   MemoryDenyWriteExecute = true; # no code but the program's own
   SystemCallArchitectures = "native"; # the filter below knows one architecture
-  SystemCallErrorNumber = "EPERM"; # a refused call fails, and shows in the log, instead of killing uploads
+  SystemCallErrorNumber = "EPERM"; # a refused call fails instead of killing uploads in flight
   SystemCallFilter = [
     "@system-service" # what services need, less:
     "~@privileged @resources" # what only root may do, priorities and limits

@@ -123,7 +123,7 @@ in
       // optionalAttrs blobsOutside {
         User = "atcr-hold";
         Group = "atcr-hold";
-        ReadWritePaths = blobs;
+        ReadWritePaths = "-${blobs}"; # absent, the hold itself says what is wrong
       }
       // optionalAttrs (blobsOutside && cfg.nginx.sendBlobs) { UMask = "0027"; };
     };

@@ -145,6 +145,9 @@ let
         lib.mapAttrsToList (path: rule: "d ${path} ${rule.d.mode} ${rule.d.user} ${rule.d.group} -\n") rules
       )
     ) (config.systemd.tmpfiles.settings or { })
+    // builtins.mapAttrs (_: file: file.text) (
+      lib.filterAttrs (_: file: file ? text) config.environment.etc
+    )
     // {
       "atcr-hold/config.toml" = tomlFile config.services.atcr-hold.settings;
     };

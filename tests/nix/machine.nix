@@ -33,7 +33,6 @@ in
     };
     users = anything { };
     virtualisation = anything { };
-    services.garage = anything { };
     services.nginx = {
       enable = anything false;
       user = anything "www-data";
@@ -54,6 +53,8 @@ in
     curl = usr;
     python3 = usr;
     openssl = usr;
-    garage = usr;
+    garage_2 = usr;
+    iproute2 = usr;
+    util-linux = usr;
   };
 }

@@ -109,6 +109,13 @@ let
         lib.filterAttrs keep set
       );
     mapAttrsToList = f: set: attrValues (mapAttrs f set);
+    hasSuffix = suffix: text: lib.removeSuffix suffix text != text;
+    genAttrs = names: f: listToAttrs (map (name: nameValue name (f name)) names);
+    getExe = package: "${package}/bin/${package.meta.mainProgram}";
+    importTOML = file: builtins.fromTOML (builtins.readFile file);
+    modules.importApply = import;
+    licenses.mit.spdxId = "MIT";
+    platforms.unix = [ ];
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;
     removeSuffix =
       suffix: text:
