@@ -12,7 +12,7 @@ class Machine:
     def wait_for_open_port(self, port: int, timeout: int = 900) -> None: ...
 
 
-machine: Machine
+machine = Machine()
 
 
 def subtest(name: str) -> AbstractContextManager[None]: ...

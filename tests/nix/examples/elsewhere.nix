@@ -1,4 +1,4 @@
-# Blobs on another disk, so a static user; nginx sends them, with a certificate of one's own.
+# Blobs on another disk, so a static user; a certificate of one's own; started by the first connection.
 {
   services.atcr-hold = {
     enable = true;
@@ -12,11 +12,8 @@
     listen.mode = "0666";
     startAtBoot = false;
     environmentFile = "/run/keys/hold.env";
-    nginx = {
-      enable = true;
-      acme = false;
-      sendBlobs = true;
-    };
+    nginx.enable = true;
+    nginx.acme = false;
     settings.limits.uploads_total = 256;
     settings.region = null;
   };

@@ -13,9 +13,7 @@
         "blob:write"
         "crew:admin"
       ];
-      tier = "bosun";
     };
-    tiers.bosun.quota = "50 GB";
     relays = [ "bsky.network" ];
     storage.s3 = {
       bucket = "layers";
