@@ -97,7 +97,7 @@ in
       # Else a switch would stop the service and restart the socket only: the hold would be down until someone connects.
       stopIfChanged = false;
       reloadTriggers = [ checked ];
-      restartTriggers = [ (builtins.toJSON (mapping.withoutReloadable cfg.settings)) ];
+      restartTriggers = [ (builtins.toJSON (mapping.fixedAtStart cfg.settings)) ];
 
       serviceConfig = {
         Type = "notify-reload";

@@ -45,14 +45,21 @@ in
     // lib.optionalAttrs cfg.nginx.sendBlobs { server.accel_redirect = "/.blobs/"; }
   );
 
-  # A reload brings these into force. A change of anything else has to restart the hold.
-  withoutReloadable =
+  # A reload brings the rest into force; a change of these has to restart the hold.
+  fixedAtStart =
     settings:
     removeAttrs settings [
+      "owner"
+      "region"
       "public"
       "allow_all_crew"
       "mutable_crew"
       "crew"
       "limits"
-    ];
+    ]
+    // {
+      limits = lib.filterAttrs (name: _: name == "connections" || name == "drain_s") (
+        settings.limits or { }
+      );
+    };
 }

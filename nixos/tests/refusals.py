@@ -44,7 +44,8 @@ with subtest("an account that is known, and no crew, is refused otherwise: 403")
 
 with subtest("a body, a path and a method that are wrong are refused as such"):
     expect(curl(f"-X DELETE {local(HOLD_URL + '/xrpc/_health')}"), 405)
-    expect(post("io.atcr.hold.nothing", captain.token(), {}), 404)
+    expect(post("io.atcr.hold.nothing", captain.token(), {}), 501)
+    expect(get("/nothing"), 404)
     expect(post("io.atcr.hold.initiateUpload", captain.token(), {}), 400)
 
 with subtest("after all this the hold is the same process, and healthy"):
