@@ -78,7 +78,10 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
 /// Opens everything a request needs, and makes the records match the configuration.
 async fn open(config: &Config, database: &Database) -> Result<State, StartError> {
     let head = database.read(|read| read.repo_head()).await?;
-    let key = signing_key::open(&config.key_dir, head.is_some())?;
+    let key = match &config.signing_key {
+        Some(text) => signing_key::given(text)?,
+        None => signing_key::open(&config.key_dir, head.is_some())?,
+    };
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);

@@ -97,6 +97,7 @@ impl Checker<'_> {
             trusted_proxies: self.trusted_proxies()?,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
+            signing_key: raw.database.signing_key.clone(),
             storage_root: self.storage_root()?,
             limits: self.limits()?,
             log_level: self.log_level()?,

@@ -54,6 +54,8 @@ pub struct Config {
     pub database_path: PathBuf,
     /// Directory of the signing key.
     pub key_dir: PathBuf,
+    /// The signing key itself, 64 hexadecimal digits, instead of the one in `key_dir`.
+    pub signing_key: Option<Secret>,
     /// Root directory of the blobs.
     pub storage_root: PathBuf,
     /// Bounds on what clients may use.
