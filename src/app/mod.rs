@@ -53,7 +53,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     background.spawn(sweep(Arc::clone(&state)));
     if let Some(crawl) = crawl {
         let tell = move |relays: &str| daemon::notify::status(&format!("{status}; relays: {relays}"));
-        background.spawn(until(shutdown.clone(), crawl.run(state.pds.clone(), tell)));
+        background.spawn(until(shutdown.clone(), crawl.run(state.pds.newest_event(), tell)));
     }
     let limits = connection::Limits::default();
     let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
