@@ -116,7 +116,10 @@ let
     };
     accessKeyIdFile = secretFile {
       example = "/run/keys/s3-access-key-id";
-      description = "File with the access key id, read by systemd as root at each start.";
+      description = ''
+        File with the access key id, read by systemd as root at each start. `null`: the keys are in `environmentFile`, or
+        the machine has a role, for which the hold may then ask the cloud's metadata service.
+      '';
     };
     secretAccessKeyFile = secretFile {
       example = "/run/keys/s3-secret-access-key";

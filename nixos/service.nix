@@ -125,6 +125,9 @@ in
         Group = "atcr-hold";
         ReadWritePaths = "-${blobs}"; # absent, the hold itself says what is wrong
       }
+      // optionalAttrs (cfg.storage ? s3 && cfg.storage.s3.accessKeyIdFile == null) {
+        IPAddressAllow = "169.254.169.254 169.254.170.2"; # where clouds hand a role's keys to a machine or container
+      }
       // optionalAttrs (blobsOutside && cfg.nginx.sendBlobs) { UMask = "0027"; };
     };
 
