@@ -78,13 +78,10 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Database(OpenError::InUse(_)) => 1,
-            Self::Database(_)
-            | Self::KeyFile(_)
-            | Self::KeyMissing(_)
-            | Self::GivenKey
-            | Self::NotOurs(_)
-            | Self::Resolver(_) => EX_CONFIG,
-            Self::Blobs(BlobsError::Root { .. }) => EX_CONFIG,
+            Self::Database(_) | Self::KeyFile(_) | Self::KeyMissing(_) | Self::NotOurs(_) | Self::Resolver(_) => {
+                EX_CONFIG
+            }
+            Self::GivenKey | Self::Blobs(BlobsError::Root { .. }) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
             | Self::Crew(_)
             | Self::Pds(_)

@@ -52,10 +52,10 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// The database file.
     pub database_path: PathBuf,
-    /// Directory of the signing key.
-    pub key_dir: PathBuf,
     /// The signing key itself, 64 hexadecimal digits, instead of the one in `key_dir`.
     pub signing_key: Option<Secret>,
+    /// Directory of the signing key.
+    pub key_dir: PathBuf,
     /// Root directory of the blobs.
     pub storage_root: PathBuf,
     /// Bounds on what clients may use.
