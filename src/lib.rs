@@ -16,7 +16,7 @@
 //! | `crew` | captain, members, permissions, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | uploads, proofs of digest, reads, sweep | syntax, storage |
 //! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
-//! | `crawl` | asks relays to crawl the hold | syntax, lexicon, pds |
+//! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | – |
 //! | `app` | wiring | all |

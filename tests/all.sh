@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory and PDS, the demo.
+# Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory and PDS, the NixOS
+# module, the demo.
 # Needs Rust and Node; installs the rest. At most 30 minutes on 2 cores from nothing.
 #
 # ATCR_HOLD_INTEROP: a folder with the atproto interoperability vectors; without it those tests are skipped.
@@ -61,10 +62,10 @@ fail_one() {
   failures+=("$1")
 }
 
-# sum_of WORD: over the closing lines of cargo test and of the demo in the log.
+# sum_of WORD: over the closing lines of cargo test, the demo and nix.sh in the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|demo): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|demo|nix): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -100,5 +101,6 @@ cargo_step "Formatting" fmt --check
 step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 counted "Tests" cargo test --locked --no-fail-fast
+counted "Nix" bash tests/nix.sh
 counted "Demo" bash tests/demo.sh
 close

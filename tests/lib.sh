@@ -16,6 +16,7 @@ declare -A debian_package=(
   [umoci]=umoci
   [shellcheck]=shellcheck
   [strace]=strace
+  [nix-instantiate]=nix-bin
 )
 
 say() { printf '%s\n' "$*" >&2; }

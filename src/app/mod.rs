@@ -75,7 +75,7 @@ pub async fn run_reloading(
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
         let tell = move |relays: &str| status.relays_said(relays);
-        background.spawn(until(shutdown.clone(), crawl.run(state.pds.clone(), tell)));
+        background.spawn(until(shutdown.clone(), crawl.run(state.pds.newest_event(), tell)));
     }
     if let Some(reloads) = reloads {
         background.spawn(until(shutdown.clone(), reload::follow(reloads, config, Arc::clone(&state), status)));
@@ -107,7 +107,10 @@ pub async fn run_reloading(
 /// Opens everything a request needs, and makes the records match the configuration.
 async fn open(config: &Config, database: &Database) -> Result<State, StartError> {
     let head = database.read(|read| read.repo_head()).await?;
-    let key = signing_key::open(&config.key_dir, head.is_some())?;
+    let key = match &config.signing_key {
+        Some(text) => signing_key::given(text)?,
+        None => signing_key::open(&config.key_dir, head.is_some())?,
+    };
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);

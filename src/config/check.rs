@@ -96,6 +96,7 @@ impl Checker<'_> {
             server_addr: self.server_addr()?,
             trusted_proxies: self.trusted_proxies()?,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
+            signing_key: raw.database.signing_key.clone(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             storage_root: self.storage_root()?,
             limits: self.limits()?,

@@ -52,6 +52,8 @@ pub struct Config {
     pub trusted_proxies: Vec<IpAddr>,
     /// The database file.
     pub database_path: PathBuf,
+    /// The signing key itself, 64 hexadecimal digits, instead of the one in `key_dir`.
+    pub signing_key: Option<Secret>,
     /// Directory of the signing key.
     pub key_dir: PathBuf,
     /// Root directory of the blobs.

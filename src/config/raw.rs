@@ -44,6 +44,8 @@ pub(super) struct Database {
     pub(super) path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signing_key: Option<Secret>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -16,7 +16,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use crate::pds::Pds;
 use crate::syntax::HoldUrl;
 use client::{Client, Refusal};
 use relay::Answer;
@@ -26,8 +25,6 @@ use relay::Answer;
 pub struct Pace {
     /// The first commit after so long without one is worth asking again.
     pub quiet: Duration,
-    /// How often to look for commits.
-    pub look_every: Duration,
     /// From the first refusal to the second attempt; the waits after that double.
     pub first_retry: Duration,
     /// No wait is longer.
@@ -38,7 +35,6 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             quiet: Duration::from_mins(10),
-            look_every: Duration::from_secs(30),
             first_retry: Duration::from_secs(30),
             longest_retry: Duration::from_hours(1),
         }
@@ -73,9 +69,9 @@ impl Crawl {
         Ok(Some(Self { client, hostname, relays: relays.to_vec(), pace }))
     }
 
-    /// Asks, and asks again, until it is dropped. `tell` gets a line for people with what each relay said last,
-    /// whenever one says something else.
-    pub async fn run(self, pds: Pds, tell: impl Fn(&str) + Send + Sync) {
+    /// Asks, and asks again, until it is dropped. `newest_event` changes with every commit. `tell` gets a line for
+    /// people with what each relay said last, whenever one says something else.
+    pub async fn run(self, newest_event: watch::Receiver<i64>, tell: impl Fn(&str) + Send + Sync) {
         let (wish, wishes) = watch::channel(());
         let said = Mutex::new(BTreeMap::new());
         let asking = self.relays.iter().map(|relay| {
@@ -89,6 +85,6 @@ impl Crawl {
             };
             relay::keep_asking(relay, self.pace, wishes.clone(), ask, heard)
         });
-        tokio::join!(join_all(asking), quiet::wish_after_quiet(&pds, self.pace, wish));
+        tokio::join!(join_all(asking), quiet::wish_after_quiet(newest_event, self.pace.quiet, wish));
     }
 }

@@ -1,52 +1,20 @@
 //! When a commit is worth telling relays of: the first one after a quiet time.
 //!
-//! It looks at the newest revision now and then instead of being told, so that no commit has anything to do with it.
+//! It waits for new events by itself, so that no commit has anything to do with it.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Pace;
-use crate::pds::Pds;
-use crate::syntax::Tid;
-
-/// Wishes for a crawl at the first commit after each quiet time.
-pub(super) async fn wish_after_quiet(pds: &Pds, pace: Pace, wish: watch::Sender<()>) {
-    let mut last = None;
-    let mut ticks = tokio::time::interval(pace.look_every);
-    loop {
-        ticks.tick().await;
-        let rev = match pds.head().await {
-            Ok(head) => head.map(|head| head.rev),
-            Err(error) => {
-                tracing::debug!(%error, "the newest revision could not be read");
-                continue;
-            }
-        };
-        let now = Instant::now();
-        let last = last.get_or_insert_with(|| LastCommit { rev: rev.clone(), at: now });
-        if last.ends_quiet(rev, now, pace.quiet) {
+/// Wishes for a crawl at the first event after each quiet time, until the events end.
+pub(super) async fn wish_after_quiet(mut newest_event: watch::Receiver<i64>, quiet: Duration, wish: watch::Sender<()>) {
+    let mut last = Instant::now();
+    while newest_event.changed().await.is_ok() {
+        if last.elapsed() >= quiet {
             wish.send_replace(());
         }
-    }
-}
-
-/// The newest commit that was seen.
-struct LastCommit {
-    rev: Option<Tid>,
-    at: Instant,
-}
-
-impl LastCommit {
-    /// Whether `rev` is of a commit after at least `quiet` without one.
-    fn ends_quiet(&mut self, rev: Option<Tid>, now: Instant, quiet: Duration) -> bool {
-        if self.rev == rev {
-            return false;
-        }
-        let was_quiet = now.saturating_duration_since(self.at) >= quiet;
-        *self = Self { rev, at: now };
-        was_quiet
+        last = Instant::now();
     }
 }
 
@@ -54,31 +22,24 @@ impl LastCommit {
 mod tests {
     use std::time::Duration;
 
-    use tokio::time::Instant;
+    use tokio::sync::watch;
+    use tokio::time::{Instant, sleep_until};
 
-    use super::LastCommit;
-    use crate::syntax::Tid;
+    use super::wish_after_quiet;
 
-    #[test]
-    fn the_first_commit_after_a_quiet_time_ends_it_and_no_other() {
-        const QUIET: Duration = Duration::from_secs(600);
+    #[tokio::test(start_paused = true)]
+    async fn the_first_event_after_a_quiet_time_ends_it_and_no_other() {
+        let ((events, newest), (wish, mut wishes)) = (watch::channel(7), watch::channel(()));
         let start = Instant::now();
-        let mut last = LastCommit { rev: None, at: start };
-        // Seconds since the start, microseconds of the newest revision, whether a quiet time ends.
-        for (at_s, rev, expected) in [
-            (599, 1, false),
-            (600, 1, false),
-            (1_198, 2, false),
-            (1_798, 2, false),
-            (1_798, 3, true),
-            (1_799, 4, false),
-            (2_398, 5, false),
-            (2_998, 6, true),
-            (9_999, 6, false),
-            (9_999, 7, true),
-        ] {
-            let rev = Some(Tid::next(rev, 0, None));
-            assert_eq!(last.ends_quiet(rev, start + Duration::from_secs(at_s), QUIET), expected, "{at_s}");
+        tokio::spawn(wish_after_quiet(newest, Duration::from_secs(600), wish));
+        // Seconds since the start, whether the event there ends a quiet time.
+        for (at_s, expected) in [(599, false), (1_198, false), (1_798, true), (1_799, false), (2_999, true)] {
+            sleep_until(start + Duration::from_secs(at_s)).await;
+            assert!(!wishes.has_changed().unwrap(), "without an event before {at_s}");
+            events.send_modify(|seq| *seq += 1);
+            sleep_until(start + Duration::from_millis(at_s * 1000 + 500)).await;
+            assert_eq!(wishes.has_changed().unwrap(), expected, "{at_s}");
+            wishes.mark_unchanged();
         }
     }
 }

@@ -58,7 +58,7 @@ impl Pds {
     /// [`PdsError::Storage`].
     pub async fn subscribe(&self, cursor: Option<i64>) -> Result<Subscription, PdsError> {
         let database = self.inner.database.clone();
-        let newest = database.newest_event();
+        let newest = self.newest_event();
         let (last_seq, pruned) = database.read(|read| Ok::<_, PdsError>((last_seq(read)?, pruned(read)?))).await?;
         let opening = match cursor {
             Some(cursor) if cursor > last_seq => Opening::FutureCursor,
@@ -67,6 +67,12 @@ impl Pds {
         };
         let position = cursor.unwrap_or(last_seq).max(pruned);
         Ok(Subscription { database, newest, position, live: cursor.is_none(), opening })
+    }
+
+    /// Changes with every commit: the sequence number of its last event.
+    #[must_use]
+    pub fn newest_event(&self) -> watch::Receiver<i64> {
+        self.inner.database.newest_event()
     }
 
     /// Deletes events that are older than the window, but never the newest. Answers how many. `now_us` is in

@@ -5,12 +5,12 @@
 // Exits 0 when every step held. WORK_DIR belongs to the caller, who also removes it.
 
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { createAccount } from '../stack/account.mjs'
+import { createAccount, inventedDid } from '../stack/account.mjs'
 import { rawCid } from '../stack/cid.mjs'
 import { Client, PART_BYTES, digestOf } from './client.mjs'
+import { followers } from './followers.mjs'
 import { interruptedUpload } from './interrupted.mjs'
 import { Hold, runConsumers, startStack } from './processes.mjs'
 import { chapter, counts, duration, note, passed, size, speed, step, table, title } from './report.mjs'
@@ -156,12 +156,6 @@ async function permissions(image, { alice, bob }) {
   await refused('Bob may not read either', 403, notCrewRead, () => bob.pull(config.digest))
 }
 
-/** A DID of the right shape that nobody has. */
-function inventedDid() {
-  const letters = 'abcdefghijklmnopqrstuvwxyz234567'
-  return `did:plc:${Array.from(randomBytes(24), (byte) => letters[byte % 32]).join('')}`
-}
-
 async function consumers(alice) {
   chapter('The reference atproto libraries read the hold')
   await step(`Alice adds ${EXTRA_MEMBERS} members in one commit and removes every third in another`, async () => {
@@ -201,6 +195,7 @@ async function demo() {
   await readBack(image, accounts.alice)
   await permissions(image, accounts)
   await interruptedUpload(hold, accounts.alice)
+  await followers(hold, accounts.alice)
   await consumers(accounts.alice)
   chapter('Stop')
   await step('The hold ends on SIGTERM', async () => {

@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { copyFile, mkdir, rm } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -103,6 +103,18 @@ export class Hold {
   async end() {
     const [code, signal] = await this.ended
     return signal ?? `exit code ${code}`
+  }
+
+  // --- the database of a hold that has ended
+
+  async backUp() {
+    await copyFile(this.settings.HOLD_DATABASE_PATH, `${this.log}.backup`)
+  }
+
+  async restore() {
+    const database = this.settings.HOLD_DATABASE_PATH
+    for (const suffix of ['-wal', '-shm']) await rm(`${database}${suffix}`, { force: true })
+    await copyFile(`${this.log}.backup`, database)
   }
 
   lastLogLines(count) {

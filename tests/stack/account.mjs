@@ -6,7 +6,7 @@
 // LXM "-" asks for a token without a method. The PDS allows 3,600 s with a method and 60 s without one.
 // Errors: the PDS's answer on stderr, exit 1.
 
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 
 async function answer(response) {
@@ -33,6 +33,12 @@ export async function serviceToken(pdsUrl, accessJwt, { aud, lxm, ttlSeconds }) 
     headers: { authorization: `Bearer ${accessJwt}` },
   })
   return (await answer(response)).token
+}
+
+/** A DID of the right shape that nobody has. */
+export function inventedDid() {
+  const letters = 'abcdefghijklmnopqrstuvwxyz234567'
+  return `did:plc:${Array.from(randomBytes(24), (byte) => letters[byte % 32]).join('')}`
 }
 
 async function main([command, pdsUrl, ...rest]) {

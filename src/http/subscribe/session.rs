@@ -17,6 +17,8 @@ use crate::pds::{PdsError, Step, Subscription};
 const PING_EVERY: Duration = Duration::from_secs(30);
 /// A subscriber that answered no ping for so long is gone.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// Frames that took so long to send waited for their reader.
+const SLOW_READ: Duration = Duration::from_secs(1);
 /// How long a subscriber may take to receive its last frame and to answer that we close.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Subscribers have nothing to say; a close frame has 125 bytes.
@@ -43,7 +45,7 @@ pub(in crate::http) async fn run(upgraded: Upgraded, events: Subscription, drain
 struct Session {
     socket: WebSocketStream<Box<dyn Io>>,
     events: Subscription,
-    /// When the subscriber last answered a ping.
+    /// When the subscriber last showed that it is there.
     answered: Instant,
     /// Whether the subscriber said that it sends no more.
     left: bool,
@@ -118,8 +120,13 @@ impl Session {
     }
 
     async fn send_all(&mut self, frames: Vec<Vec<u8>>) -> Result<(), End> {
+        let begun = Instant::now();
         for frame in frames {
             self.send(Message::Binary(frame.into())).await?;
+        }
+        // Meanwhile nobody asked or listened. A connection that was full and is not any more has a reader.
+        if begun.elapsed() >= SLOW_READ {
+            self.answered = Instant::now();
         }
         Ok(())
     }
@@ -186,10 +193,10 @@ mod tests {
         pds
     }
 
-    /// A subscriber to new events over a pipe that holds 4 KiB.
-    async fn subscribe(pds: &Pds) -> (Client, JoinHandle<()>) {
+    /// A subscriber over a pipe that holds 4 KiB.
+    async fn subscribe(pds: &Pds, cursor: Option<i64>) -> (Client, JoinHandle<()>) {
         let (client, server) = tokio::io::duplex(4096);
-        let events = pds.subscribe(None).await.unwrap();
+        let events = pds.subscribe(cursor).await.unwrap();
         let upgraded = Upgraded { io: Box::new(server), early: Vec::new() };
         let session = tokio::spawn(async { drop(run(upgraded, events, CancellationToken::new()).await) });
         (WebSocketStream::from_raw_socket(client, Role::Client, None).await, session)
@@ -199,7 +206,7 @@ mod tests {
     async fn who_does_not_read_is_told_so_and_let_go() {
         let directory = TempDir::new().unwrap();
         let pds = repository(&directory).await;
-        let (mut client, session) = subscribe(&pds).await;
+        let (mut client, session) = subscribe(&pds, None).await;
         // One that does not fit into the pipe, and so many behind it that the reader is given up with the last.
         commit(&pds, "x".repeat(100_000)).await;
         // The session has taken it once the first bytes are in the pipe.
@@ -219,10 +226,28 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_is_not_taken_for_dead() {
+        let directory = TempDir::new().unwrap();
+        let pds = repository(&directory).await;
+        commit(&pds, "x".repeat(50_000)).await;
+        let (mut client, session) = subscribe(&pds, Some(0)).await;
+        // About 25 pieces at a pace of ten seconds each: no ping is sent or heard in four minutes.
+        let mut piece = [0; 2048];
+        for _ in 0..24 {
+            client.get_mut().read_exact(&mut piece).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        let mut rest = Vec::new();
+        let nothing_more = timeout(Duration::from_secs(1), client.get_mut().read_to_end(&mut rest)).await;
+        assert!(nothing_more.is_err() && !session.is_finished());
+        assert_eq!(rest.last_chunk(), Some(&[0x89, 0]), "after the event it is asked whether it is there");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_answers_no_ping_is_let_go_after_a_minute() {
         let directory = TempDir::new().unwrap();
         let pds = repository(&directory).await;
-        let (mut client, session) = subscribe(&pds).await;
+        let (mut client, session) = subscribe(&pds, None).await;
         let begin = Instant::now();
         // A client that reads answers pings by itself.
         for _ in 0..10 {

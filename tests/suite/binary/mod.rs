@@ -4,16 +4,23 @@
 //! [`client::Client`] an account that talks to one.
 
 mod client;
+mod dice;
 mod process;
-mod relays;
+mod repository;
 mod site;
+mod subscriber;
+mod writer;
 
+mod consistency;
 mod crashes;
 mod disk;
 mod limits;
 mod manager;
+mod relays;
+mod restored;
 mod sockets;
 mod start;
+mod subscribers;
 
 /// Says that a test could not run, past the capture of the test runner, in the form that `tests/all.sh` counts.
 fn skip(test: &str, why: &str) {

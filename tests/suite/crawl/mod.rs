@@ -14,12 +14,8 @@ use super::repo_home::{RepoHome, START_US, change, note};
 use relay_server::{Asked, RelayServer, Reply};
 
 /// Fast enough for a test; every commit comes after a quiet time.
-const FAST: Pace = Pace {
-    quiet: Duration::ZERO,
-    look_every: Duration::from_millis(1),
-    first_retry: Duration::from_millis(1),
-    longest_retry: Duration::from_millis(2),
-};
+const FAST: Pace =
+    Pace { quiet: Duration::ZERO, first_retry: Duration::from_millis(1), longest_retry: Duration::from_millis(2) };
 
 fn url() -> HoldUrl {
     HoldUrl::parse("https://hold.example.org").unwrap()
@@ -84,7 +80,7 @@ async fn a_relay_is_asked_until_it_agrees_and_at_a_commit_after_a_quiet_time() {
     let mut relay = RelayServer::start(refusals).await;
     let relays = [relay.url.clone()];
     let crawl = Crawl::new(&url(), &relays, true, FAST).unwrap().unwrap();
-    let asking = tokio::spawn(crawl.run(home.pds.clone(), |_| {}));
+    let asking = tokio::spawn(crawl.run(home.pds.newest_event(), |_| {}));
     for _ in 0..=refusals.len() {
         assert_eq!(relay.next().await, request_of("hold.example.org"));
     }
@@ -99,7 +95,7 @@ async fn a_relay_that_cannot_be_reached_does_not_keep_another_from_being_asked()
     // Nothing listens on port 1, and no name ends in .invalid.
     let relays = ["http://localhost:1".into(), "https://relay.invalid".into(), relay.url.clone()];
     let crawl = Crawl::new(&url(), &relays, true, FAST).unwrap().unwrap();
-    let asking = tokio::spawn(crawl.run(home.pds.clone(), |_| {}));
+    let asking = tokio::spawn(crawl.run(home.pds.newest_event(), |_| {}));
     for _ in 0..2 {
         assert_eq!(relay.next().await, request_of("hold.example.org"));
     }

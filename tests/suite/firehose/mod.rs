@@ -121,7 +121,7 @@ fn error_frame(name: &str, message: &str) -> Vec<u8> {
 }
 
 /// The record of a member, with a note of any length.
-fn member_record(member: &Did, note: &str) -> serde_json::Value {
+pub(super) fn member_record(member: &Did, note: &str) -> serde_json::Value {
     json!({
         "$type": CREW, "member": member, "role": "member", "permissions": ["blob:read"],
         "addedAt": "2027-01-15T08:00:00.000Z", "note": note,

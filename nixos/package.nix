@@ -1,0 +1,35 @@
+# The daemon, from its sources and the lock file alone.
+{ lib, rustPlatform }:
+let
+  manifest = lib.importTOML ../Cargo.toml;
+in
+rustPlatform.buildRustPackage {
+  pname = manifest.package.name;
+  inherit (manifest.package) version;
+
+  # Nothing else can change the result, so nothing else may cause a build.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions [
+      ../Cargo.toml
+      ../Cargo.lock
+      ../src
+      ../tests/suite.rs
+      ../tests/suite
+      ../tests/architecture.rs
+      ../.clippy.toml
+      ../.rustfmt.toml
+    ];
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+
+  # The tests are a check of their own (checks.nix): whoever installs the hold need not wait for them.
+  doCheck = false;
+
+  meta = {
+    inherit (manifest.package) description;
+    license = lib.licenses.mit;
+    mainProgram = "atcr-hold";
+    platforms = lib.platforms.unix;
+  };
+}

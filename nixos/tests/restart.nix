@@ -1,0 +1,4 @@
+# Restarts under load: systemd keeps the sockets, so nobody is turned away.
+{
+  imports = [ ./common/machine.nix ];
+}

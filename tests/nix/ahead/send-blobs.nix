@@ -1,0 +1,11 @@
+# X-Accel-Redirect: the hold does not answer with it yet.
+{
+  services.atcr-hold = {
+    enable = true;
+    url = "https://hold.example.org";
+    owner = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    storage.filesystem.path = "/srv/blobs";
+    nginx.enable = true;
+    nginx.sendBlobs = true;
+  };
+}
