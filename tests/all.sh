@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory and PDS, the NixOS
-# module, the demo.
+# module, the demo, and machines with systemd that run the hold as that module has it.
 # Needs Rust and Node; installs the rest. At most 30 minutes on 2 cores from nothing.
 #
 # ATCR_HOLD_INTEROP: a folder with the atproto interoperability vectors; without it those tests are skipped.
@@ -62,10 +62,10 @@ fail_one() {
   failures+=("$1")
 }
 
-# sum_of WORD: over the closing lines of cargo test, the demo and nix.sh in the log.
+# sum_of WORD: over the closing lines of cargo test, the demo, nix.sh and the machines in the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|demo|nix): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|demo|nix|appliance): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -103,4 +103,6 @@ cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 counted "Tests" cargo test --locked --no-fail-fast
 counted "Nix" bash tests/nix.sh
 counted "Demo" bash tests/demo.sh
+counted "Machines" bash tests/appliance.sh
+counted "Power cuts" bash tests/appliance.sh --cuts 3
 close

@@ -17,6 +17,9 @@ declare -A debian_package=(
   [shellcheck]=shellcheck
   [strace]=strace
   [nix-instantiate]=nix-bin
+  [mmdebstrap]=mmdebstrap
+  [systemd-nspawn]=systemd-container
+  [mke2fs]=e2fsprogs
 )
 
 say() { printf '%s\n' "$*" >&2; }

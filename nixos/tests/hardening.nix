@@ -1,9 +1,9 @@
-# The sandbox, from inside: what the hold needs works, what it does not need is refused.
+# What the hold may not do, and that it never wants to.
 { pkgs, ... }:
 {
   imports = [ ./common/machine.nix ];
   environment.systemPackages = [
     pkgs.iproute2
-    pkgs.util-linux
+    pkgs.python3
   ];
 }

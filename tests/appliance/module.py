@@ -1,0 +1,67 @@
+"""The NixOS module as a Debian machine has it, as `tests/nix.sh --render` wrote it out."""
+
+import shutil
+from pathlib import Path
+
+from roots import cache
+
+TESTS = Path(__file__).resolve().parent.parent.parent / "nixos" / "tests"
+# Where a NixOS machine has /run/current-system.
+SYSTEM = "usr/lib/system"
+# What the original does of all it can do: bring a configuration into force by a restart where a unit changed, by a
+# reload where only the hold's own file did.
+SWITCH = """#!/bin/bash
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+changed=$(diff -rq etc/systemd/system /etc/systemd/system | grep '^Files' || true)
+settings=$(diff -q etc/atcr-hold/config.toml /etc/atcr-hold/config.toml || true)
+cp -r etc/. /etc
+if [ -n "$changed" ]; then
+  systemctl daemon-reload
+  systemctl restart atcr-hold.service
+elif [ -n "$settings" ]; then
+  systemctl reload atcr-hold.service
+fi
+"""
+# What the module's wrapper is there.
+COMMAND = '#!/bin/sh\nexec /usr/bin/atcr-hold --config /etc/atcr-hold/config.toml "$@"\n'
+
+
+# A server that Debian does not have; tests of S3 bring it.
+GARAGE = "usr/bin/garage"
+
+
+def names() -> list[str]:
+    """The tests that have a machine of their own."""
+    return sorted(path.stem for path in TESTS.glob("*.nix"))
+
+
+def files(rendered: Path, binary: Path) -> dict[str, str | Path]:
+    """What the machine of a test has on its disk, besides Debian."""
+    found: dict[str, str | Path] = {"usr/bin/atcr-hold": binary, "usr/local/bin/atcr-hold": COMMAND}
+    found["etc/tmpfiles.d/current-system.conf"] = f"L /run/current-system - - - - /{SYSTEM}\n"
+    if (rendered / "etc/garage.toml").exists():
+        kept = cache().parent / "garage-2.5.0/bin/garage"
+        found[GARAGE] = Path(shutil.which("garage") or kept)
+    systems = [rendered, *sorted((rendered / "specialisation").glob("*"))]
+    for system in systems:
+        inside = f"{SYSTEM}/{system.relative_to(rendered)}"
+        found[f"{inside}/bin/switch-to-configuration"] = SWITCH
+        for path in sorted((system / "etc").rglob("*")):
+            if path.is_file():
+                name = path.relative_to(system).as_posix()
+                found[f"{inside}/{name}"] = path.read_text()
+                if system is rendered:
+                    found[name] = path.read_text()
+    return found
+
+
+def lacking(files: dict[str, str | Path]) -> str | None:
+    """What the machine's disk cannot have because it is not here."""
+    missing = [name for name, content in files.items() if isinstance(content, Path) and not content.is_file()]
+    return f"there is no {', '.join(missing)} to give it" if missing else None
+
+
+def script(test: str) -> str:
+    """The test's text, after what all tests begin with."""
+    return (TESTS / "common" / "script.py").read_text() + (TESTS / f"{test}.py").read_text()
