@@ -30,7 +30,8 @@ def entry(**fields: str) -> dict[str, Any]:
     """The last entry of the hold with these fields."""
     match = " ".join(f"{name}={value}" for name, value in fields.items())
     line = machine.wait_until_succeeds(f"journalctl -u atcr-hold.service {match} -o json -n 1 | grep .", timeout=60)
-    return json.loads(line)
+    found: dict[str, Any] = json.loads(line)
+    return found
 
 
 with subtest("each request is an entry with fields of its own"):

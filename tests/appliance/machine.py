@@ -3,6 +3,7 @@
 <https://nixos.org/manual/nixos/stable/#ssec-machine-objects>
 """
 
+import base64
 import re
 import shlex
 import shutil
@@ -22,6 +23,8 @@ class RequestedAssertionFailed(AssertionError):
 
 class Machine:
     """What a test script sees of a machine; the two kinds fill in how it starts, ends and runs a command."""
+
+    kind = "none"
 
     def __init__(self, name: str, files: dict[str, str | Path]) -> None:
         self.name = name
@@ -180,8 +183,6 @@ class Machine:
         return self.systemctl(f"stop {jobname}")
 
     def copy_from_host(self, source: str, target: str) -> None:
-        import base64
-
         text = base64.b64encode(Path(source).read_bytes()).decode()
         quoted = shlex.quote(target)
         self.succeed(f'mkdir -p "$(dirname {quoted})"', f": > {quoted}")

@@ -9,6 +9,7 @@ The last line counts the cuts: `appliance: N passed, N failed`.
 """
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 import module
 from emulated import Emulated
@@ -196,14 +198,13 @@ class Cuts:
         self.machine.start()
         self.prepare(first=False)
 
-    def look(self) -> dict[str, object]:
-        import json
-
+    def look(self) -> dict[str, Any]:
         listed = self.machine.directory / "acknowledged"
         listed.write_text("".join(line + "\n" for line in self.acknowledged()))
         self.machine.copy_from_host(str(listed), "/run/acknowledged")
         self.give_token()
-        return json.loads(self.machine.succeed("python3 /root/look.py < /run/acknowledged", timeout=300))
+        found: dict[str, Any] = json.loads(self.machine.succeed("python3 /root/look.py < /run/acknowledged", timeout=300))
+        return found
 
 
 def main() -> int:
