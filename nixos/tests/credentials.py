@@ -36,7 +36,7 @@ with subtest("no secret is in its environment or on its command line"):
 
 with subtest("none is in the journal, at debug level, nor a token"):
     machine.succeed("journalctl --sync")
-    machine.succeed("journalctl -o json -u atcr-hold.service | grep -q ready")
+    machine.succeed("journalctl -o json -u atcr-hold.service | grep ready > /dev/null")
     for secret in (KEY, PASSWORD, token, token.rsplit(".", 1)[1]):
         machine.fail(f"journalctl -o export | grep -aF {secret}")
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::status::Status;
 use super::{blob_limits, declared, now_us};
-use crate::config::{Config, ConfigError, Limits};
+use crate::config::{Config, ConfigError, Limits, Secret};
 use crate::daemon::notify;
 use crate::daemon::signals::Hangups;
 use crate::http::State;
@@ -52,9 +52,9 @@ async fn apply(running: &mut Config, new: Config, state: &State) -> Result<(), S
         ..running.clone()
     };
     let mutable_before = state.crew.set_mutable(next.mutable_crew);
-    let changed = state.crew.reconcile(&declared(&next), now_us()).await.map_err(|error| {
+    let changed = state.crew.reconcile(&declared(&next, new.profile), now_us()).await.map_err(|error| {
         state.crew.set_mutable(mutable_before);
-        format!("captain and crew cannot follow it: {error}")
+        format!("captain, crew and profile cannot follow it: {error}")
     })?;
     state.blobs.set_limits(blob_limits(&next));
     state.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
@@ -76,12 +76,14 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         mutable_crew: _,
         region: _,
         crew: _,
+        profile: _,
         relays,
         plc_directory_url,
         test_mode,
         server_addr,
         trusted_proxies,
         database_path,
+        signing_key,
         key_dir,
         storage_root,
         limits,
@@ -95,6 +97,7 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         ("server.addr", *server_addr != running.server_addr),
         ("server.trusted_proxies", *trusted_proxies != running.trusted_proxies),
         ("database.path", *database_path != running.database_path),
+        ("database.signing_key", exposed(signing_key) != exposed(&running.signing_key)),
         ("database.key_path", *key_dir != running.key_dir),
         ("storage", *storage_root != running.storage_root),
         ("limits.connections", limits.connections != running.limits.connections),
@@ -102,4 +105,8 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         ("log_level", *log_level != running.log_level),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(option, _)| option).collect()
+}
+
+fn exposed(secret: &Option<Secret>) -> Option<&str> {
+    secret.as_ref().map(Secret::expose)
 }
