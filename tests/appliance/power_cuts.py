@@ -122,7 +122,7 @@ for digest in blobs[-20:] + random.sample(blobs, min(10, len(blobs))):
     data = call(connection, "GET", local(json.loads(data)["url"]))[1]
     if "sha256:" + hashlib.sha256(data).hexdigest() != digest:
         torn.append(digest)
-print(json.dumps({"lost": lost, "torn": torn, "blobs": len(blobs), "records": len(wanted) - len(blobs)}))
+print(json.dumps({"lost": sorted(set(lost)), "torn": sorted(set(torn)), "blobs": len(blobs), "records": len(wanted) - len(blobs)}))
 '''
 
 
