@@ -12,9 +12,9 @@
 //! | `config` | layers of configuration, checked | syntax, lexicon |
 //! | `storage` | SQLite, the blob store, the key file | syntax, repo |
 //! | `identity` | our DID document; other accounts' keys | syntax, repo |
-//! | `pds` | records, commits, events, exports | syntax, lexicon, repo, storage |
-//! | `crew` | captain, members, permissions, the declared against the recorded | syntax, lexicon, repo, pds |
-//! | `blobs` | uploads, proofs of digest, reads, sweep | syntax, storage |
+//! | `pds` | records and their blobs, commits, events, exports | syntax, lexicon, repo, storage |
+//! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
+//! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | syntax, storage |
 //! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |

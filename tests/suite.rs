@@ -24,8 +24,10 @@ mod suite {
     mod hold;
     mod hostile_blocks;
     mod key_file;
+    mod large_repository;
     mod object_contract;
     mod real_accounts;
+    mod record_blobs;
     mod record_endpoints;
     mod repo_home;
     mod repository;

@@ -43,7 +43,7 @@ pub enum StartError {
     #[error(transparent)]
     Resolver(#[from] SetupError),
     /// The records could not be brought in line with the configuration.
-    #[error("captain and crew cannot follow the configuration: {0}")]
+    #[error("captain, crew and profile cannot follow the configuration: {0}")]
     Crew(CrewError),
     /// The repository cannot be read.
     #[error("the repository cannot be read: {0}")]

@@ -11,7 +11,7 @@ use figment::providers::{Format as _, Serialized, Toml};
 use super::environment::Environment;
 use super::error::origin_name;
 use super::raw::{Member, Raw};
-use super::{Config, ConfigError, DeclaredMember, Limits, show};
+use super::{Config, ConfigError, DeclaredMember, Limits, profile, show};
 use crate::lexicon::{Permission, ROLE_OWNER};
 use crate::syntax::{Did, HoldUrl};
 
@@ -90,6 +90,7 @@ impl Checker<'_> {
             allow_all_crew: raw.allow_all_crew,
             mutable_crew: raw.mutable_crew,
             region: raw.region.clone().filter(|region| !region.is_empty()),
+            profile: profile::check(&raw.profile).map_err(|(option, problem)| self.wrong(option, &problem))?,
             relays: self.relays()?,
             plc_directory_url: self.plc_url()?,
             test_mode: raw.test_mode,

@@ -14,7 +14,7 @@ use super::ConfigError;
 
 /// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
 /// systemd credential of the same name).
-const NAMES: [(&str, &str, Kind); 19] = [
+const NAMES: [(&str, &str, Kind); 22] = [
     ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
     ("HOLD_OWNER", "owner", Kind::Text),
     ("HOLD_PUBLIC", "public", Kind::Text),
@@ -25,6 +25,9 @@ const NAMES: [(&str, &str, Kind); 19] = [
     ("HOLD_DATABASE_KEY_PATH", "database.key_path", Kind::Text),
     ("HOLD_PLC_DIRECTORY_URL", "identity.plc_url", Kind::Text),
     ("HOLD_RELAYS", "relays", Kind::List),
+    ("HOLD_PROFILE_DISPLAY_NAME", "profile.display_name", Kind::Text),
+    ("HOLD_PROFILE_DESCRIPTION", "profile.description", Kind::Text),
+    ("HOLD_PROFILE_AVATAR", "profile.avatar", Kind::Text),
     ("STORAGE_DRIVER", "storage.driver", Kind::Text),
     ("STORAGE_ROOT_DIR", "storage.root_dir", Kind::Text),
     ("S3_BUCKET", "storage.s3.bucket", Kind::Text),

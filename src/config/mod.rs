@@ -7,6 +7,7 @@
 mod check;
 mod environment;
 mod error;
+mod profile;
 mod raw;
 mod secret;
 mod show;
@@ -21,6 +22,7 @@ use crate::syntax::{Did, HoldUrl};
 
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use profile::{Avatar, Profile};
 pub use secret::Secret;
 
 /// A configuration that can be run.
@@ -38,6 +40,8 @@ pub struct Config {
     pub mutable_crew: bool,
     /// Shown in the captain record.
     pub region: Option<String>,
+    /// How the hold shows itself.
+    pub profile: Profile,
     /// Crew declared by the operator.
     pub crew: BTreeMap<Did, DeclaredMember>,
     /// Base URLs of the relays that are asked to crawl the hold, without a trailing slash.

@@ -22,12 +22,24 @@ pub(super) struct Raw {
     pub(super) relays: Vec<String>,
     pub(super) test_mode: bool,
     pub(super) log_level: String,
+    pub(super) profile: Profile,
     pub(super) server: Server,
     pub(super) database: Database,
     pub(super) identity: Identity,
     pub(super) storage: Storage,
     pub(super) limits: Limits,
     pub(super) crew: BTreeMap<String, Member>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) avatar: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -120,6 +132,7 @@ impl Default for Raw {
             relays: Vec::new(),
             test_mode: false,
             log_level: "info".into(),
+            profile: Profile::default(),
             server: Server { addr: ":8080".into(), trusted_proxies: Vec::new() },
             database: Database::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },

@@ -1,4 +1,4 @@
-//! Changing crew and captain records with the standard record methods.
+//! Changing crew, captain and profile records with the standard record methods.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::syntax::{AtUri, Did, RecordKey};
 /// One write as a client asks for it.
 #[derive(Clone, Debug)]
 pub struct CrewChange {
-    /// The collection; only captain and crew can be written.
+    /// The collection; only captain, crew and profile can be written.
     pub collection: String,
     /// The key; a new member's is derived when absent.
     pub rkey: Option<String>,
@@ -38,6 +38,8 @@ pub enum CrewWrite {
 
 /// Bytes of a crew record as JSON: 200 of them still fit into one commit's event of 2,000,000.
 const MAX_CREW_BYTES: usize = 8 * 1024;
+const OTHER_COLLECTION: &str =
+    "only records of io.atcr.hold.crew, io.atcr.hold.captain and app.bsky.actor.profile can be written";
 const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; it follows the configured owner";
 const PROTECTED_CAPTAIN: &str =
     "owner, public, allowAllCrew, region and deployedAt of the captain record follow the hold's configuration";
@@ -79,17 +81,21 @@ struct Checked {
 
 fn check(change: CrewChange) -> Result<Checked, CrewError> {
     let invalid = |text: &str| CrewError::Invalid(text.to_owned());
-    let nsid = [nsid::CREW, nsid::CAPTAIN]
+    let nsid = [nsid::CREW, nsid::CAPTAIN, nsid::PROFILE]
         .into_iter()
         .find(|nsid| *nsid == change.collection)
-        .ok_or_else(|| invalid("only records of io.atcr.hold.crew and io.atcr.hold.captain can be written"))?;
+        .ok_or_else(|| invalid(OTHER_COLLECTION))?;
     let rkey = change.rkey.as_deref().map(RecordKey::parse).transpose().map_err(|e| invalid(&e.to_string()))?;
     let mut write = change.write;
     let derived = match &mut write {
         CrewWrite::Create(record) | CrewWrite::Update(record) | CrewWrite::Put(record) => {
             check_type(record, nsid)?;
             let lexicon = |e: serde_json::Error| CrewError::Invalid(format!("not a valid {nsid} record: {e}"));
-            if nsid == nsid::CREW {
+            if nsid == nsid::PROFILE {
+                let profile: lexicon::Profile = serde_json::from_value(record.clone()).map_err(lexicon)?;
+                profile.check().map_err(CrewError::Invalid)?;
+                RecordKey::parse(SELF_KEY).ok()
+            } else if nsid == nsid::CREW {
                 let crew: lexicon::Crew = serde_json::from_value(record.clone()).map_err(lexicon)?;
                 crew.check_lengths().map_err(invalid)?;
                 if record.to_string().len() > MAX_CREW_BYTES {
@@ -136,7 +142,7 @@ impl Checked {
     ) -> Result<Option<Change>, CrewError> {
         if self.nsid == nsid::CREW {
             self.protect_crew(&captain.owner, mutable)?;
-        } else {
+        } else if self.nsid == nsid::CAPTAIN {
             self.protect_captain(captain)?;
         }
         let write = match self.write {

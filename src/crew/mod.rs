@@ -5,6 +5,7 @@
 
 mod error;
 mod manage;
+mod profile;
 mod reconcile;
 mod request;
 mod standing;
@@ -18,6 +19,7 @@ use crate::syntax::{Did, Nsid, RecordKey};
 
 pub use error::CrewError;
 pub use manage::{CrewChange, CrewWrite};
+pub use profile::DeclaredProfile;
 pub use reconcile::{Declared, DeclaredMember};
 pub use request::Joined;
 pub use standing::Standing;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Crew, CrewError, collection, encode, member_key};
+use serde_json::Value;
+
+use super::{Crew, CrewError, DeclaredProfile, collection, encode, member_key, profile};
 use crate::lexicon::{self, Permission, ROLE_OWNER, SELF_KEY, nsid};
 use crate::pds::{Change, MAX_WRITES, PageQuery, Plan, Records, Write};
 use crate::syntax::{Datetime, Did, HoldUrl, RecordKey};
@@ -10,8 +12,10 @@ use crate::syntax::{Datetime, Did, HoldUrl, RecordKey};
 /// What the operator declared.
 #[derive(Clone, Debug)]
 pub struct Declared {
-    /// Shown in the profile.
+    /// The profile's name until another is declared.
     pub url: HoldUrl,
+    /// How the hold shows itself.
+    pub profile: DeclaredProfile,
     /// The captain.
     pub owner: Did,
     /// Whether anyone may read blobs.
@@ -67,7 +71,7 @@ impl Crew {
 /// The records as they are.
 struct Recorded {
     captain: Option<lexicon::Captain>,
-    has_profile: bool,
+    profile: Option<Value>,
     members: BTreeMap<RecordKey, lexicon::Crew>,
     /// Whom the configuration declared last time.
     declared_before: BTreeSet<Did>,
@@ -93,7 +97,7 @@ impl Recorded {
         let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
         Ok(Self {
             captain: captain.map_err(unreadable)?,
-            has_profile: records.get(nsid::PROFILE, SELF_KEY)?.is_some(),
+            profile: records.get(nsid::PROFILE, SELF_KEY)?.map(|record| record.value),
             members,
             declared_before: note.map_err(unreadable)?.unwrap_or_default(),
         })
@@ -104,9 +108,7 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
     let now = Datetime::from_micros(now_us);
     let mut changes = Vec::new();
     changes.extend(captain_change(declared, recorded.captain.as_ref(), &now)?);
-    if !recorded.has_profile {
-        changes.push(put(nsid::PROFILE, self_key()?, &profile(declared, &now))?);
-    }
+    changes.extend(profile::change(declared, recorded.profile.as_ref(), &now)?);
     // The owner's membership is declared by being the owner: a former owner loses it like any other declaration.
     let all = Permission::ALL.to_vec();
     let mut wanted = declared.crew.clone();
@@ -128,7 +130,9 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
         declared_now.extend(recorded.declared_before.iter().cloned());
     }
     let note = serde_json::to_string(&declared_now).map_err(|e| CrewError::Invalid(e.to_string()))?;
-    Ok(Plan { changes, notes: vec![(NOTE, note)] })
+    // Also when the profile refers to it already: an imported repository comes without blobs.
+    let blobs = declared.profile.avatar.iter().cloned().collect();
+    Ok(Plan { changes, notes: vec![(NOTE, note)], blobs })
 }
 
 fn captain_change(
@@ -176,16 +180,7 @@ fn member_change(
     if old == Some(&new) { Ok(None) } else { put(nsid::CREW, member_key(did), &new).map(Some) }
 }
 
-fn profile(declared: &Declared, now: &Datetime) -> lexicon::Profile {
-    lexicon::Profile {
-        display_name: Some(declared.url.authority().to_owned()),
-        description: Some("A hold: blob storage for container images of the ATCR registry (https://atcr.io).".into()),
-        created_at: Some(now.clone()),
-        other: serde_json::Map::new(),
-    }
-}
-
-fn put(nsid: &'static str, rkey: RecordKey, record: &impl serde::Serialize) -> Result<Change, CrewError> {
+pub(super) fn put(nsid: &'static str, rkey: RecordKey, record: &impl serde::Serialize) -> Result<Change, CrewError> {
     change(nsid, rkey, Write::Put(encode(nsid, record)?))
 }
 
@@ -193,6 +188,6 @@ fn change(nsid: &'static str, rkey: RecordKey, write: Write) -> Result<Change, C
     Ok(Change { collection: collection(nsid)?, rkey, write, swap: None })
 }
 
-fn self_key() -> Result<RecordKey, CrewError> {
+pub(super) fn self_key() -> Result<RecordKey, CrewError> {
     RecordKey::parse(SELF_KEY).map_err(|e| CrewError::Invalid(e.to_string()))
 }

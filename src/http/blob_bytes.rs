@@ -16,6 +16,7 @@ use super::request::header;
 use super::response;
 use super::state::State;
 use crate::auth::ReadPermit;
+use crate::pds::PublishedBlob;
 use crate::syntax::Digest;
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -40,7 +41,31 @@ pub(super) async fn serve(
 ) -> Result<Response, Error> {
     let blob = state.blobs.open_blob(&digest).await?.ok_or_else(Error::blob_not_found)?;
     let size_bytes = blob.size_bytes();
-    let etag = format!("\"{digest}\"");
+    let body = |range: Range<u64>| ResponseBody::stream(Some(range.end - range.start), blob.stream(range));
+    let mut response = part_or_whole(head, OCTETS, size_bytes, &format!("\"{digest}\""), body)?;
+    insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
+    Ok(response)
+}
+
+/// A blob that a record refers to, with its type.
+pub(super) fn serve_published(blob: PublishedBlob, head: &Parts) -> Result<Response, Error> {
+    let kind = HeaderValue::from_str(blob.media_type.as_str()).unwrap_or(OCTETS);
+    let (size_bytes, etag) = (blob.bytes.len() as u64, format!("\"{}\"", blob.cid));
+    part_or_whole(head, kind, size_bytes, &etag, |range| {
+        // Both ends are within the bytes, whose length is a usize.
+        let index = |at: u64| usize::try_from(at).unwrap_or(blob.bytes.len());
+        ResponseBody::full(blob.bytes.slice(index(range.start)..index(range.end)))
+    })
+}
+
+/// What of a blob the request asks for. `body` makes the bytes of a range.
+fn part_or_whole(
+    head: &Parts,
+    kind: HeaderValue,
+    size_bytes: u64,
+    etag: &str,
+    body: impl FnOnce(Range<u64>) -> ResponseBody,
+) -> Result<Response, Error> {
     // A range of another version would not fit what the client has; ours never has one, but it may ask.
     let applies = header(head, "if-range").is_none_or(|value| value == etag) && head.method == Method::GET;
     let asked = header(head, RANGE.as_str()).filter(|_| applies && head.headers.get_all(IF_RANGE).iter().count() < 2);
@@ -54,18 +79,17 @@ pub(super) async fn serve(
     let body = if head.method == Method::HEAD {
         ResponseBody::stream(Some(length_bytes), futures_util::stream::empty())
     } else {
-        ResponseBody::stream(Some(length_bytes), blob.stream(range))
+        body(range)
     };
-    let mut response = response::with_type(OCTETS, body);
+    let mut response = response::with_type(kind, body);
     if let Some(text) = content_range {
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         insert(&mut response, CONTENT_RANGE, &text);
     }
-    insert(&mut response, ETAG, &etag);
-    insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
+    insert(&mut response, ETAG, etag);
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // A layer is anybody's bytes: a browser must never run or show them as part of this site.
+    // A blob is anybody's bytes: a browser must never run or show them as part of this site.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));

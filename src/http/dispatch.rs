@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
+use super::blob_access::BlobAccess;
 use super::connection::{Peer, Request, Response, ResponseBody};
 use super::endpoint::{BLOBS_PREFIX, Endpoint, Handler, TABLE};
 use super::error::Error;
@@ -91,10 +92,10 @@ async fn admit_and_handle(
     };
     let reply = match endpoint.handler {
         Handler::Open(handle) => handle(state, request),
-        Handler::Read(handle) => {
-            let (permit, account) = state.gate.read(with_token()?).await?;
-            account.as_ref().map_or(Ok(()), known)?;
-            handle(state, permit, request)
+        Handler::Blob(handle) => {
+            let access = BlobAccess::of(&state, &request.head).await?;
+            access.account().map_or(Ok(()), known)?;
+            handle(state, access, request)
         }
         Handler::SignedRead(handle) => {
             let (digest, proof) = signed_read(&state, &request.head)?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use http::Method;
 
+use super::blob_access::BlobAccess;
 use super::connection::{Request, Response};
 use super::error::Error;
 use super::part_access::PartAccess;
@@ -26,8 +27,8 @@ pub(super) type Shared = Arc<State>;
 pub enum Access {
     /// Anyone.
     Open,
-    /// Anyone on a public hold, else crew that may read.
-    Read,
+    /// Anyone for a blob of a record, and for all on a public hold; else crew that may read.
+    Blob,
     /// Whoever holds a signed URL for this blob.
     SignedRead,
     /// Crew that may write.
@@ -43,7 +44,7 @@ pub enum Access {
 /// What answers an endpoint; its arguments are what the caller must have.
 pub(super) enum Handler {
     Open(fn(Shared, Request) -> Reply),
-    Read(fn(Shared, ReadPermit, Request) -> Reply),
+    Blob(fn(Shared, BlobAccess, Request) -> Reply),
     SignedRead(fn(Shared, ReadPermit, Digest, Request) -> Reply),
     Write(fn(Shared, WritePermit, Request) -> Reply),
     Part(fn(Shared, PartAccess, Request) -> Reply),
@@ -93,7 +94,7 @@ impl Endpoint {
     fn access(&self) -> Access {
         match self.handler {
             Handler::Open(_) => Access::Open,
-            Handler::Read(_) => Access::Read,
+            Handler::Blob(_) => Access::Blob,
             Handler::SignedRead(_) => Access::SignedRead,
             Handler::Write(_) => Access::Write,
             Handler::Part(_) => Access::Part,
@@ -136,7 +137,8 @@ pub(super) static TABLE: &[Endpoint] = &[
     post(nsid::PUT_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::put_record::handle(s, p, r)))),
     post(nsid::DELETE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::delete_record::handle(s, p, r)))),
     post(nsid::APPLY_WRITES, Handler::Admin(|s, p, r| Box::pin(atproto_repo::apply_writes::handle(s, p, r)))),
-    get(nsid::SYNC_GET_BLOB, Handler::Read(|s, p, r| Box::pin(atproto_sync::get_blob::handle(s, p, r)))),
+    post(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r)))),
+    get(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r)))),
     get(nsid::SYNC_GET_BLOCKS, Handler::Open(|s, r| Box::pin(atproto_sync::get_blocks::handle(s, r)))),
     get(nsid::SYNC_GET_LATEST_COMMIT, Handler::Open(|s, r| Box::pin(atproto_sync::get_latest_commit::handle(s, r)))),
     get(nsid::SYNC_GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_sync::get_record::handle(s, r)))),

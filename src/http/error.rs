@@ -219,6 +219,8 @@ impl From<PdsError> for Error {
         match error {
             PdsError::InvalidSwap { .. } => Self::new(StatusCode::BAD_REQUEST, name::INVALID_SWAP, error.to_string()),
             PdsError::RecordNotFound => Self::record_not_found(),
+            PdsError::BlobRef(ref refused) => Self::new(StatusCode::BAD_REQUEST, refused.name(), error.to_string()),
+            PdsError::TooManyBlobs => Self { message: error.to_string(), ..Self::rate_limited() },
             PdsError::RecordExists | PdsError::RepeatedRecord | PdsError::InvalidRecord(_) => {
                 Self::invalid(error.to_string())
             }

@@ -7,6 +7,7 @@
 
 pub mod connection;
 
+mod blob_access;
 mod blob_bytes;
 mod dispatch;
 mod endpoint;

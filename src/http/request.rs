@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use super::connection::{Request, RequestBody};
 use super::error::Error;
 use crate::auth::{Credentials, bearer};
+use crate::lexicon::error as name;
 use crate::repo::{Cid, cid};
-use crate::syntax::{Did, Nsid, RecordKey};
+use crate::syntax::{Did, MediaType, Nsid, RecordKey};
 
 /// Bytes of a JSON body; record methods are the largest, and one record of crew is below 10 kB.
 pub(super) const JSON_BYTES: u64 = 256 * 1024;
@@ -107,6 +108,15 @@ pub(super) async fn json_or_default<T: DeserializeOwned + Default>(request: Requ
 
 async fn collect(body: RequestBody, limit_bytes: u64) -> Result<bytes::Bytes, Error> {
     Ok(body.collect(limit_bytes).await?)
+}
+
+/// The media type of a body that may have any.
+pub(super) fn media_type(head: &Parts) -> Result<MediaType, Error> {
+    if !head.headers.contains_key(http::header::CONTENT_TYPE) {
+        return Ok(MediaType::octet_stream());
+    }
+    let named = MediaType::of_header(header(head, "content-type").unwrap_or_default());
+    named.map_err(|e| Error::new(http::StatusCode::BAD_REQUEST, name::INVALID_MIME_TYPE, format!("Content-Type: {e}")))
 }
 
 fn check_json_type(head: &Parts) -> Result<(), Error> {

@@ -22,6 +22,12 @@ pub const RECORD_NOT_FOUND: &str = "RecordNotFound";
 pub const BLOCK_NOT_FOUND: &str = "BlockNotFound";
 /// The blob does not exist.
 pub const BLOB_NOT_FOUND: &str = "BlobNotFound";
+/// A blob of a record is over its limit.
+pub const BLOB_TOO_LARGE: &str = "BlobTooLarge";
+/// No media type, or not the one that the blob has or that the record's lexicon asks for.
+pub const INVALID_MIME_TYPE: &str = "InvalidMimeType";
+/// The blob does not have the length that the record says.
+pub const INVALID_SIZE: &str = "InvalidSize";
 /// The repository or record is not at the version the caller named.
 pub const INVALID_SWAP: &str = "InvalidSwap";
 /// A body, part or blob is over its limit.

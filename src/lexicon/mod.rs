@@ -7,6 +7,7 @@ pub mod error;
 mod hold_methods;
 pub mod nsid;
 mod permission;
+mod profile;
 mod records;
 mod repo_methods;
 
@@ -15,7 +16,10 @@ pub use hold_methods::{
     RequestCrewOutput, UploadIdOutput, UploadStatus,
 };
 pub use permission::{Permission, PermissionSet};
-pub use records::{Captain, Crew, Profile, ROLE_MEMBER, ROLE_OWNER, SELF_KEY};
+pub use profile::{
+    DESCRIPTION, DISPLAY_NAME, Link, MAX_PICTURE_BYTES, PICTURE_TYPES, Picture, Profile, StrongRef, TextBound,
+};
+pub use records::{Captain, Crew, ROLE_MEMBER, ROLE_OWNER, SELF_KEY};
 pub use repo_methods::{
     ApplyWrites, ApplyWritesOutput, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordResult, WriteOperation,
 };

@@ -44,6 +44,8 @@ pub const PUT_RECORD: &str = "com.atproto.repo.putRecord";
 pub const DELETE_RECORD: &str = "com.atproto.repo.deleteRecord";
 /// Several writes in one commit.
 pub const APPLY_WRITES: &str = "com.atproto.repo.applyWrites";
+/// Takes a blob that a record is to refer to.
+pub const UPLOAD_BLOB: &str = "com.atproto.repo.uploadBlob";
 /// A blob's bytes or where they are.
 pub const SYNC_GET_BLOB: &str = "com.atproto.sync.getBlob";
 /// Blocks by CID.

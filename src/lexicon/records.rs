@@ -77,21 +77,3 @@ impl Crew {
         Ok(())
     }
 }
-
-/// `app.bsky.actor.profile/self`: how the hold shows itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Profile {
-    /// Name for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    /// A sentence about the hold.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// When the profile was made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub created_at: Option<Datetime>,
-    /// Fields this version does not know, `$type` among them.
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
-}

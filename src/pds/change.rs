@@ -1,5 +1,6 @@
 //! What a commit is to change.
 
+use super::NewBlob;
 use crate::repo::Cid;
 use crate::repo::cbor::Ipld;
 use crate::syntax::{Nsid, RecordKey};
@@ -30,20 +31,22 @@ pub enum Write {
     Delete,
 }
 
-/// What one transaction does: record changes, all in one commit, and unpublished notes beside them.
+/// What one transaction does: record changes, all in one commit, and what goes with them unpublished.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Changes of the repository; those that change nothing are left out of the commit.
     pub changes: Vec<Change>,
     /// Notes by name.
     pub notes: Vec<(&'static str, String)>,
+    /// Blobs that records refer to once the changes are made.
+    pub blobs: Vec<NewBlob>,
 }
 
 impl Plan {
-    /// A plan without notes.
+    /// A plan of nothing but changes.
     #[must_use]
     pub fn of(changes: Vec<Change>) -> Self {
-        Self { changes, notes: Vec::new() }
+        Self { changes, ..Self::default() }
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::change::{Change, Plan, Write as RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
 use super::records::Records;
-use super::{Carried, Inner, Pds, PdsError};
+use super::{Carried, Inner, Pds, PdsError, blobs};
 use crate::repo::commit::Commit;
-use crate::repo::{Cid, RepoError, car, cbor, cid, mst};
+use crate::repo::{BlobRef, Cid, RepoError, car, cbor, cid, mst};
 use crate::storage::sqlite::{Read, RepoHead, Write};
 use crate::syntax::Tid;
 
@@ -61,6 +61,8 @@ struct Effect {
     /// CID and bytes now; `None` for a deletion.
     new: Option<(Cid, Vec<u8>)>,
     old: Option<Cid>,
+    /// What the record refers to now.
+    blobs: Vec<BlobRef>,
 }
 
 struct Transaction<'t> {
@@ -73,6 +75,9 @@ impl Transaction<'_> {
     fn run(&self, head: Option<RepoHead>, plan: Plan) -> Result<Outcome, PdsError> {
         for (name, value) in &plan.notes {
             self.write.put_note(name, value)?;
+        }
+        for blob in &plan.blobs {
+            blob.put_declared(self.write, self.now_us)?;
         }
         let (effects, cids) = self.effects(plan.changes)?;
         let mut head = match head {
@@ -97,22 +102,24 @@ impl Transaction<'_> {
                 return Err(PdsError::RepeatedRecord);
             }
             let (collection, rkey) = (change.collection.to_string(), change.rkey.to_string());
-            let old = self.write.record(&collection, &rkey)?.map(|record| record.cid);
+            let stored = self.write.record(&collection, &rkey)?;
+            let old = stored.as_ref().map(|record| record.cid);
             if change.swap.is_some_and(|expected| expected != old) {
                 return Err(PdsError::InvalidSwap { what: "record" });
             }
-            let new = match (change.write, old) {
+            let (new, blobs) = match (change.write, old) {
                 (RecordWrite::Create(_), Some(_)) => return Err(PdsError::RecordExists),
                 (RecordWrite::Update(_) | RecordWrite::Delete, None) => return Err(PdsError::RecordNotFound),
-                (RecordWrite::Delete, Some(_)) => None,
+                (RecordWrite::Delete, Some(_)) => (None, Vec::new()),
                 (RecordWrite::Create(value) | RecordWrite::Update(value) | RecordWrite::Put(value), _) => {
-                    Some(encode_record(&value)?)
+                    (Some(encode_record(&value)?), BlobRef::all_in(&value))
                 }
             };
             let new_cid = new.as_ref().map(|(cid, _)| *cid);
             cids.push(new_cid);
             if new_cid != old {
-                effects.push(Effect { collection, rkey, key, new, old });
+                blobs::check(self.write, &blobs, stored.as_ref())?;
+                effects.push(Effect { collection, rkey, key, new, old, blobs });
             }
         }
         Ok((effects, cids))
@@ -179,12 +186,16 @@ impl Transaction<'_> {
         for (cid, bytes) in new.iter().chain(effects.iter().filter_map(|effect| effect.new.as_ref())) {
             self.write.put_block(cid, rev, bytes)?;
         }
+        let mut blobs_before = Vec::new();
         for effect in effects {
+            let name = (effect.collection.as_str(), effect.rkey.as_str());
             match &effect.new {
-                Some((cid, _)) => self.write.put_record(&effect.collection, &effect.rkey, cid)?,
-                None => self.write.delete_record(&effect.collection, &effect.rkey)?,
+                Some((cid, _)) => self.write.put_record(name.0, name.1, cid)?,
+                None => self.write.delete_record(name.0, name.1)?,
             }
+            blobs_before.extend(blobs::refer(self.write, name, &effect.blobs, rev)?);
         }
+        blobs::drop_unreferenced(self.write, &blobs_before)?;
         for cid in dropped {
             self.write.delete_block(cid)?;
         }

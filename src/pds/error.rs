@@ -1,5 +1,6 @@
 //! Why the repository did not do what it was asked.
 
+use super::BlobRefError;
 use crate::repo::{Cid, RepoError};
 use crate::storage::StorageError;
 use crate::syntax::Did;
@@ -28,6 +29,12 @@ pub enum PdsError {
     /// The record cannot be stored as DAG-CBOR.
     #[error("not a valid record: {0}")]
     InvalidRecord(RepoError),
+    /// The record refers to a blob that is not here, or not as it says.
+    #[error(transparent)]
+    BlobRef(#[from] BlobRefError),
+    /// Too many blobs wait for a record; refer to some, or come back when they are gone.
+    #[error("too many blobs wait for a record that refers to them")]
+    TooManyBlobs,
     /// The database belongs to another DID.
     #[error("the database is the repository of {0}")]
     OtherDid(Did),

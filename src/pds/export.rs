@@ -1,5 +1,7 @@
 //! Reading the repository as CAR files: all of it, the proof of one record, or single blocks.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -14,6 +16,10 @@ use crate::syntax::Tid;
 const CHUNK_BYTES: usize = 64 * 1024;
 /// Chunks that may wait for a slow reader.
 const CHUNKS_AHEAD: usize = 2;
+/// An export holds a snapshot, which keeps the write-ahead log from being used anew. So its reader has to take this
+/// much a second, counted from the start and with a minute's grace: 1 GB in at most four and a half hours.
+const MIN_BYTES_A_SECOND: u64 = 64 * 1024;
+const GRACE: Duration = Duration::from_secs(60);
 /// Blocks that one getBlocks may ask for.
 const MAX_BLOCKS: usize = 200;
 
@@ -55,11 +61,11 @@ impl Pds {
         let job = move |read: &Read<'_>| {
             let Some(head) = read.repo_head()? else { return Ok(None) };
             let mut out = commit_car(read, &head)?;
-            let source = StoredBlocks(read);
-            for (cid, bytes) in mst::proof(&source, head.data, &path)? {
+            let (nodes, value) = mst::proof(&StoredBlocks(read), head.data, &path)?;
+            for (cid, bytes) in nodes {
                 car::push_block(&mut out, &cid, &bytes);
             }
-            if let Some(cid) = mst::get(&source, head.data, &path)? {
+            if let Some(cid) = value {
                 car::push_block(&mut out, &cid, &required(read, &cid)?);
             }
             Ok(Some(out))
@@ -94,10 +100,17 @@ fn send_repo(
     chunks: &mpsc::Sender<Result<Bytes, PdsError>>,
 ) -> Result<(), PdsError> {
     let Some(head) = read.repo_head()? else { return Ok(()) };
+    let (began, mut sent_bytes) = (Instant::now(), 0);
     let mut chunk = commit_car(read, &head)?;
-    let send = |chunk: Vec<u8>| {
-        let gone = |_| PdsError::Storage(StorageError::failed("the reader of an export went away"));
-        chunks.blocking_send(Ok(chunk.into())).map_err(gone)
+    let mut send = |chunk: Vec<u8>| {
+        sent_bytes += chunk.len() as u64;
+        let broken = |what: &str| PdsError::Storage(StorageError::failed(what));
+        chunks.blocking_send(Ok(chunk.into())).map_err(|_| broken("the reader of an export went away"))?;
+        if is_too_slow(sent_bytes, began.elapsed()) {
+            Err(broken("the reader of an export is too slow"))
+        } else {
+            Ok(())
+        }
     };
     read.each_block(since, |cid, bytes| {
         if cid != head.commit {
@@ -106,6 +119,10 @@ fn send_repo(
         if chunk.len() >= CHUNK_BYTES { send(std::mem::take(&mut chunk)) } else { Ok(()) }
     })?;
     send(chunk)
+}
+
+fn is_too_slow(sent_bytes: u64, elapsed: Duration) -> bool {
+    elapsed > GRACE + Duration::from_secs(sent_bytes / MIN_BYTES_A_SECOND)
 }
 
 /// A CAR that begins with the newest commit.
@@ -117,4 +134,18 @@ fn commit_car(read: &Read<'_>, head: &RepoHead) -> Result<Vec<u8>, PdsError> {
 
 fn required(read: &Read<'_>, cid: &Cid) -> Result<Vec<u8>, PdsError> {
     read.block(cid)?.ok_or(PdsError::MissingBlock(*cid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, is_too_slow};
+
+    #[test]
+    fn a_reader_has_to_keep_its_pace() {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        assert!(!is_too_slow(0, minutes(1)));
+        assert!(is_too_slow(1024 * 60, minutes(2)));
+        assert!(!is_too_slow(64 * 1024 * 60 * 60, minutes(61)));
+        assert!(is_too_slow(64 * 1024 * 60 * 60, minutes(62)));
+    }
 }

@@ -4,6 +4,7 @@
 //! tree, signs, and stores blocks, head and event. This room knows what a repository is, not what a captain is.
 //! <https://atproto.com/specs/repository>, <https://atproto.com/specs/sync>
 
+mod blobs;
 mod change;
 mod commit;
 mod error;
@@ -21,6 +22,7 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::Database;
 use crate::syntax::{Did, HoldUrl, Tid};
 
+pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
 pub use change::{Change, Plan, Write};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
 pub use error::PdsError;
@@ -42,6 +44,7 @@ struct Inner {
     key: SigningKey,
     clock_id: u16,
     exports: Arc<tokio::sync::Semaphore>,
+    blobs_in_flight: blobs::InFlight,
 }
 
 /// Where the repository stands.
@@ -64,7 +67,8 @@ impl Pds {
     pub fn new(database: Database, url: &HoldUrl, key: SigningKey, clock_id: u16) -> Self {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
-        Self { inner: Arc::new(Inner { database, did: url.did().clone(), handle, key, clock_id, exports }) }
+        let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
+        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight }) }
     }
 
     /// Whose repository it is.

@@ -28,6 +28,12 @@ pub fn raw(digest: &Digest) -> Cid {
     of_hash(RAW, digest.as_bytes())
 }
 
+/// The CID that names these bytes as a blob.
+#[must_use]
+pub fn raw_of(bytes: &[u8]) -> Cid {
+    of_hash(RAW, &Sha256::digest(bytes).into())
+}
+
 /// The digest of the blob that a raw CID names; `None` for a CID of DAG-CBOR or of another hash.
 #[must_use]
 pub fn digest_of(cid: &Cid) -> Option<Digest> {

@@ -7,6 +7,7 @@
 //! Specifications: <https://atproto.com/specs/repository>, <https://atproto.com/specs/data-model>,
 //! <https://atproto.com/specs/cryptography>.
 
+mod blob_ref;
 pub mod car;
 pub mod cbor;
 pub mod cid;
@@ -15,5 +16,6 @@ mod error;
 pub mod mst;
 pub mod signing;
 
+pub use blob_ref::BlobRef;
 pub use error::RepoError;
 pub use ipld_core::cid::Cid;

@@ -3,13 +3,12 @@
 import argparse
 import hashlib
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
+from machine import load, machine, say
 from memory import memory_row
 from servers import Hold, Registry, Stack
 
@@ -128,25 +127,6 @@ def rate_row(label, ours, theirs):
 def complete_row(size, times):
     middle, low, high = (1000 * f(times) for f in (statistics.median, min, max))
     return [f"completeUpload of {size // MIB} MiB in order", f"{middle:.1f} ms ({low:.1f}–{high:.1f})", "–", "–"]
-
-
-def machine(work):
-    """One line on where this was measured."""
-    model = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
-    memory_kib = int(Path("/proc/meminfo").read_text().split()[1])
-    disk = subprocess.run(["df", "--output=fstype", work], capture_output=True, text=True, check=True)
-    return (
-        f"{os.cpu_count()} × {model.split(': ')[1]}, {memory_kib / 1024 / 1024:.0f} GiB, "
-        f"{disk.stdout.split()[-1]}, Linux {platform.release()}"
-    )
-
-
-def load():
-    return " ".join(f"{value:.2f}" for value in os.getloadavg())
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 def main():

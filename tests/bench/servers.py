@@ -69,8 +69,11 @@ class Server:
             cwd=root, env={"PATH": os.environ["PATH"], **environment},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
         )
-        self.connection = http.client.HTTPConnection("localhost", port, timeout=120)
+        self.connect()
         self._wait_until_ready()
+
+    def connect(self):
+        self.connection = http.client.HTTPConnection("localhost", self.port, timeout=120)
 
     def _wait_until_ready(self):
         deadline = time.monotonic() + READY_WITHIN_S
@@ -143,9 +146,9 @@ class Hold(Server):
     name = "atcr-hold"
     ready_path = "/xrpc/_health"
 
-    def __init__(self, binary, stack, accounts, root):
-        port = free_port()
-        (root / "blobs").mkdir(parents=True)
+    def __init__(self, binary, stack, accounts, root, port=None, environment=None):
+        port = port or free_port()
+        (root / "blobs").mkdir(parents=True, exist_ok=True)
         self.did = f"did:web:localhost%3A{port}"
         super().__init__([binary, "serve"], port, root, {
             "HOLD_PUBLIC_URL": f"http://localhost:{port}",
@@ -157,24 +160,25 @@ class Hold(Server):
             "STORAGE_DRIVER": "filesystem",
             "STORAGE_ROOT_DIR": str(root / "blobs"),
             "TEST_MODE": "true",
+            **(environment or {}),
         })
         self.uploads = {}
         self.tokens = [stack.token(account, self.did) for account in accounts]
         for token in self.tokens[1:]:
-            self._call("io.atcr.hold.requestCrew", {"permissions": ["blob:read", "blob:write"]}, token)
+            self.call("io.atcr.hold.requestCrew", {"permissions": ["blob:read", "blob:write"]}, token)
 
-    def _call(self, method, value, token=None):
+    def call(self, method, value, token=None):
         headers = {"authorization": f"Bearer {token or self.tokens[0]}", "content-type": "application/json"}
         return json.loads(self.ask("POST", f"/xrpc/{method}", json.dumps(value), headers)[1])
 
     def _part_target(self, upload_id, number, token=None):
-        answer = self._call("io.atcr.hold.getPartUploadUrl", {"uploadId": upload_id, "partNumber": number}, token)
+        answer = self.call("io.atcr.hold.getPartUploadUrl", {"uploadId": upload_id, "partNumber": number}, token)
         return target_of(answer["url"])
 
     def push(self, data, digest, part_bytes):
         """Pushes one blob in order; the seconds that completeUpload took."""
         self.reconnect()
-        upload_id = self._call("io.atcr.hold.initiateUpload", {"digest": "uploads/temp-bench"})["uploadId"]
+        upload_id = self.call("io.atcr.hold.initiateUpload", {"digest": "uploads/temp-bench"})["uploadId"]
         parts = []
         for offset in range(0, len(data), part_bytes):
             number = len(parts) + 1
@@ -182,7 +186,7 @@ class Hold(Server):
             answer = self.ask("PUT", self._part_target(upload_id, number), body, {"content-length": str(len(body))})[1]
             parts.append({"partNumber": number, "etag": json.loads(answer)["etag"]})
         started = time.perf_counter()
-        self._call("io.atcr.hold.completeUpload", {"uploadId": upload_id, "digest": digest, "parts": parts})
+        self.call("io.atcr.hold.completeUpload", {"uploadId": upload_id, "digest": digest, "parts": parts})
         return time.perf_counter() - started
 
     def pull(self, digest, on_chunk=None):
@@ -195,7 +199,7 @@ class Hold(Server):
         """Method and target of the first part of the upload with this number; uploads are spread over the accounts."""
         token = self.tokens[number % len(self.tokens)]
         if number not in self.uploads:
-            answer = self._call("io.atcr.hold.initiateUpload", {"digest": "uploads/temp-bench"}, token)
+            answer = self.call("io.atcr.hold.initiateUpload", {"digest": "uploads/temp-bench"}, token)
             self.uploads[number] = answer["uploadId"]
         return "PUT", self._part_target(self.uploads[number], 1, token)
 

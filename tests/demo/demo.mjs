@@ -12,6 +12,7 @@ import { rawCid } from '../stack/cid.mjs'
 import { Client, PART_BYTES, digestOf } from './client.mjs'
 import { followers } from './followers.mjs'
 import { interruptedUpload } from './interrupted.mjs'
+import { picture } from './picture.mjs'
 import { Hold, runConsumers, startStack } from './processes.mjs'
 import { chapter, counts, duration, note, passed, size, speed, step, table, title } from './report.mjs'
 
@@ -195,6 +196,7 @@ async function demo() {
   await readBack(image, accounts.alice)
   await permissions(image, accounts)
   await interruptedUpload(hold, accounts.alice)
+  await picture(hold, accounts)
   await followers(hold, accounts.alice)
   await consumers(accounts.alice)
   chapter('Stop')

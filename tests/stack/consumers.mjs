@@ -12,6 +12,7 @@ import { parseCid } from '@atproto/lex-data'
 import { jsonToLex } from '@atproto/lex-json'
 import { cidForRecord, readCar, readCarWithRoot, verifyProofs, verifyRecords, verifyRepoCar } from '@atproto/repo'
 import { Firehose } from '@atproto/sync'
+import { verifyBlobs } from './blobs.mjs'
 
 const [holdUrl, holdDid] = process.argv.slice(2)
 if (!holdUrl || !holdDid) {
@@ -235,20 +236,27 @@ await check('sync.getBlocks returns exactly the blocks asked for', async () => {
   return plural(cids.length, 'block')
 })
 
-await check('sync.listBlobs has no blob, for no record refers to one', async () => {
+await check('sync.listBlobs and getBlob have exactly the blobs that records refer to', async () => {
   assert.deepEqual(await json('com.atproto.sync.listBlobs', { did: holdDid, since: truth.rev }), { cids: [] })
+  const name = ({ collection, rkey }) => ({ repo: holdDid, collection, rkey })
+  const values = everyRecord().map(async (record) => (await json('com.atproto.repo.getRecord', name(record))).value)
+  return plural(await verifyBlobs(await Promise.all(values), holdDid, ask), 'blob')
 })
 
 await check('actor.getProfile and getProfiles show the profile record', async () => {
   const { value } = await json('com.atproto.repo.getRecord', { repo: holdDid, collection: PROFILE, rkey: 'self' })
-  const { did, handle, displayName, description, createdAt } = await json('app.bsky.actor.getProfile', { actor: holdDid })
+  const { did, handle, avatar, ...shown } = await json('app.bsky.actor.getProfile', { actor: holdDid })
   assert.equal(did, holdDid)
-  assert.deepEqual({ $type: PROFILE, displayName, description, createdAt }, value)
+  const { displayName, description, createdAt } = value
+  assert.deepEqual(shown, { displayName, description, createdAt })
+  const picture = { did: holdDid, cid: value.avatar?.ref.$link }
+  const url = value.avatar && `${holdUrl}/xrpc/com.atproto.sync.getBlob?${new URLSearchParams(picture)}`
+  assert.equal(avatar, url)
   const { profiles } = await json('app.bsky.actor.getProfiles', { actors: [UNKNOWN_DID, holdDid] })
   assert.deepEqual(profiles.map((profile) => profile.did), [holdDid])
   await refused(400, 'InvalidRequest', 'app.bsky.actor.getProfile', { actor: UNKNOWN_DID })
   await refused(400, 'HandleNotFound', 'com.atproto.identity.resolveHandle', { handle: 'unknown.test' })
-  return `${displayName}, ${handle}`
+  return `${displayName}, ${handle}, ${avatar ? 'with' : 'without'} a picture`
 })
 
 await check('@atproto/sync learns every record from authenticated events', async () => {

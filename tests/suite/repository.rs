@@ -101,7 +101,9 @@ fn check_reading(store: &Store, root: Cid, records: &Records) {
     for key in KEYS.iter().step_by(3) {
         let expected = records.get(key).copied();
         assert_eq!(mst::get(store, root, key).unwrap(), expected);
-        let proof: Store = mst::proof(store, root, key).unwrap().into_iter().collect();
+        let (nodes, value) = mst::proof(store, root, key).unwrap();
+        assert_eq!(value, expected);
+        let proof: Store = nodes.into_iter().collect();
         assert_eq!(mst::get(&proof, root, key).unwrap(), expected);
     }
 }

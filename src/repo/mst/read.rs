@@ -31,14 +31,17 @@ pub fn get(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Option<Cid>, Re
     descend(blocks, root, key, |_, _| ())
 }
 
-/// The nodes from the root to a key. For a key that is not in the tree they prove its absence.
+/// What [`proof`] finds: the nodes from the root to a key, and its value where it has one.
+pub type Proof = (Vec<(Cid, Vec<u8>)>, Option<Cid>);
+
+/// The nodes from the root to a key, and its value. For a key that is not in the tree they prove its absence.
 ///
 /// # Errors
 /// As [`get`].
-pub fn proof(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Vec<(Cid, Vec<u8>)>, RepoError> {
+pub fn proof(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Proof, RepoError> {
     let mut nodes = Vec::new();
-    descend(blocks, root, key, |cid, bytes| nodes.push((cid, bytes)))?;
-    Ok(nodes)
+    let value = descend(blocks, root, key, |cid, bytes| nodes.push((cid, bytes)))?;
+    Ok((nodes, value))
 }
 
 fn descend(

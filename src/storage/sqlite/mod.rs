@@ -7,7 +7,10 @@
 mod blobs;
 mod events;
 mod open;
+#[cfg(test)]
+mod plans;
 mod readers;
+mod record_blobs;
 mod repo;
 mod uploads;
 mod writer;
@@ -22,6 +25,7 @@ use super::StorageError;
 
 pub use events::EventPage;
 pub use open::OpenError;
+pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 

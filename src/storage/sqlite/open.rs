@@ -8,9 +8,15 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// The schema, one script a version. A script that was released is never edited; the next one changes it.
-const MIGRATIONS: [&str; 2] = [include_str!("001_repo.sql"), include_str!("002_blobs.sql")];
+pub(super) const MIGRATIONS: [&str; 3] =
+    [include_str!("001_repo.sql"), include_str!("002_blobs.sql"), include_str!("003_record_blobs.sql")];
 /// "atcr" in ASCII: what `file` and a careful operator see in the header.
 const APPLICATION_ID: i64 = 0x6174_6372;
+/// The memory bill: at most so many pages in the writer and each of the four readers, 20 MiB; the kernel caches the rest.
+/// It holds the inner pages of the indexes of a million records, of which 1 MiB would be too little.
+pub(super) const CACHE_KIB: i32 = 4096;
+/// The write-ahead log grows for as long as a reader holds a snapshot, and is cut back to so much afterwards.
+const LOG_BYTES: &str = "16777216";
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the database could not be opened. Each line says what to do.
@@ -66,22 +72,22 @@ pub(super) struct Opened {
 pub(super) fn open(path: &Path) -> Result<Opened, OpenError> {
     let lock = lock(path)?;
     make_private(path)?;
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE, CACHE_KIB)
         .map_err(|e| damaged(path, &e))?;
     // Before the journal mode, which is written into the file.
     let found = check_schema(&connection, path)?;
     demand(&connection, path, "journal_mode", "WAL", "wal")?;
     demand(&connection, path, "synchronous", "FULL", "2")?;
+    demand(&connection, path, "journal_size_limit", LOG_BYTES, LOG_BYTES)?;
     migrate(&mut connection, found).map_err(|e| damaged(path, &e))?;
     Ok(Opened { connection, lock })
 }
 
 /// A connection with what every connection needs; also used for readers.
-pub(super) fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(path: &Path, flags: OpenFlags, cache_kib: i32) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    // The memory bill: at most 1 MiB of pages a connection; the kernel caches the rest.
-    connection.pragma_update(None, "cache_size", -1024)?;
+    connection.pragma_update(None, "cache_size", -cache_kib)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)

@@ -11,6 +11,8 @@ use super::{Read, StorageError, open};
 
 /// Reads are short; more connections than this only cost memory.
 const MAX_CONNECTIONS: usize = 4;
+/// A job that goes through a table once has no use for pages that it has seen.
+const CACHE_APART_KIB: i32 = 1024;
 
 #[derive(Clone)]
 pub(super) struct Readers {
@@ -58,16 +60,16 @@ impl Readers {
         E: From<StorageError> + Send + 'static,
     {
         let readers = self.clone();
-        blocking(move || read_in(&mut readers.connect()?, job)).await
+        blocking(move || read_in(&mut readers.connect(CACHE_APART_KIB)?, job)).await
     }
 
     fn take(&self) -> Result<Connection, StorageError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| self.connect(), Ok)
+        idle.map_or_else(|| self.connect(open::CACHE_KIB), Ok)
     }
 
-    fn connect(&self) -> Result<Connection, StorageError> {
-        Ok(open::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+    fn connect(&self, cache_kib: i32) -> Result<Connection, StorageError> {
+        Ok(open::connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, cache_kib)?)
     }
 }
 

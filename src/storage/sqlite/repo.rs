@@ -80,10 +80,14 @@ impl Read<'_> {
         since: Option<&Tid>,
         mut visit: impl FnMut(Cid, Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let sql = "SELECT cid, bytes FROM block WHERE rev > ?1 ORDER BY rowid";
+        // All of them as they lie in the file; the newer ones by their index, which costs what is new.
+        let sql = match since {
+            None => "SELECT cid, bytes FROM block ORDER BY rowid",
+            Some(_) => "SELECT cid, bytes FROM block WHERE rev > ?1 ORDER BY rev",
+        };
         let storage = |e: rusqlite::Error| StorageError::from(e);
         let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
-        let mut rows = statement.query([since.map_or("", Tid::as_str)]).map_err(storage)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(since.map(Tid::as_str))).map_err(storage)?;
         while let Some(row) = rows.next().map_err(storage)? {
             let cid_bytes: Vec<u8> = row.get(0).map_err(storage)?;
             visit(cid(&cid_bytes)?, row.get(1).map_err(storage)?)?;

@@ -130,6 +130,11 @@ fn check_config_shows_what_a_start_would_use() {
     let refused = site.run(&["check-config"]);
     assert_eq!((refused.code, refused.stdout.as_str(), refused.stderr.lines().count()), (Some(78), "", 1));
     assert!(refused.stderr.contains("limits.drain_s"), "{}", refused.stderr);
+    site.configure(&format!("[profile]\navatar = \"{}\"\n", site.path("hold.toml").display()));
+    let refused = site.run(&["check-config"]);
+    assert_eq!((refused.code, refused.stderr.lines().count()), (Some(78), 1));
+    assert!(refused.stderr.contains("profile.avatar (HOLD_PROFILE_AVATAR)"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("neither PNG nor JPEG"), "{}", refused.stderr);
     std::fs::remove_file(site.path("hold.toml")).unwrap();
     assert!(site.run(&["check-config"]).stderr.contains("there is no such file"));
     assert!(!site.path("hold.db").exists() && !site.path("keys").exists(), "a check started something");

@@ -26,7 +26,8 @@ const EXPECTED: &[(&str, Verbs, Access, u16, &str)] = &[
     ("com.atproto.repo.putRecord", Verbs::Post, Access::Admin, 415, "InvalidContentType"),
     ("com.atproto.repo.deleteRecord", Verbs::Post, Access::Admin, 415, "InvalidContentType"),
     ("com.atproto.repo.applyWrites", Verbs::Post, Access::Admin, 415, "InvalidContentType"),
-    ("com.atproto.sync.getBlob", Verbs::Get, Access::Read, 400, "InvalidRequest"),
+    ("com.atproto.repo.uploadBlob", Verbs::Post, Access::Admin, 200, ""),
+    ("com.atproto.sync.getBlob", Verbs::Get, Access::Blob, 400, "InvalidRequest"),
     ("com.atproto.sync.getBlocks", Verbs::Get, Access::Open, 400, "InvalidRequest"),
     ("com.atproto.sync.getLatestCommit", Verbs::Get, Access::Open, 400, "InvalidRequest"),
     ("com.atproto.sync.getRecord", Verbs::Get, Access::Open, 400, "InvalidRequest"),
@@ -87,7 +88,7 @@ fn lacks(access: Access, public: bool, caller: &Caller) -> Option<(&'static str,
     let (may, permission, required) = match access {
         // What a caller is plays no part: the call itself is refused or not.
         Access::Open | Access::SignedRead | Access::Account => (true, "", ""),
-        Access::Read => (public || caller.read, "blob:read", "blob:read or blob:write"),
+        Access::Blob => (public || caller.read, "blob:read", "blob:read or blob:write"),
         Access::Write | Access::Part => (caller.write, "blob:write", "blob:write"),
         Access::Admin => (caller.admin, "crew:admin", "crew:admin"),
     };
@@ -97,7 +98,7 @@ fn lacks(access: Access, public: bool, caller: &Caller) -> Option<(&'static str,
 fn needs_token(access: Access, public: bool) -> bool {
     match access {
         Access::Open | Access::SignedRead => false,
-        Access::Read => !public,
+        Access::Blob => !public,
         Access::Account | Access::Write | Access::Part | Access::Admin => true,
     }
 }

@@ -59,7 +59,7 @@ async fn one_bad_write_undoes_all() {
     let at = latest(&hold).await;
     let kind = |name: &str| json!({ "$type": format!("{APPLY}#{name}"), "collection": CREW, "rkey": plc(60) });
     let profile = json!({
-        "$type": format!("{APPLY}#create"), "collection": super::PROFILE, "rkey": "self", "value": { "a": 1 },
+        "$type": format!("{APPLY}#create"), "collection": "app.bsky.feed.post", "rkey": "self", "value": { "a": 1 },
     });
     let captain = json!({ "$type": format!("{APPLY}#delete"), "collection": CAPTAIN, "rkey": "self" });
     for (bad, status, name) in [

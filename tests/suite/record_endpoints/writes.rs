@@ -112,11 +112,13 @@ async fn only_this_repository_can_be_written() {
 }
 
 #[tokio::test]
-async fn only_crew_and_captain_can_be_written() {
+async fn only_crew_captain_and_profile_can_be_written() {
     let hold = Hold::start(PUBLIC).await;
     let at = latest(&hold).await;
-    let message = "only records of io.atcr.hold.crew and io.atcr.hold.captain can be written";
-    for collection in [super::PROFILE, "app.bsky.feed.post", "io.atcr.hold.crew.x", "io.atcr.hold.layer", "crew", ""] {
+    let message = "only records of io.atcr.hold.crew, io.atcr.hold.captain and app.bsky.actor.profile can be written";
+    for collection in
+        ["app.bsky.actor.profiles", "app.bsky.feed.post", "io.atcr.hold.crew.x", "io.atcr.hold.layer", "crew", ""]
+    {
         let record = json!({ "$type": collection, "text": "x" });
         let input = json!({ "repo": hold.did(), "collection": collection, "rkey": "self", "record": record });
         for nsid in [CREATE, PUT, DELETE] {

@@ -6,7 +6,7 @@ pub(super) mod event;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use atcr_hold::crew::{Crew, Declared, DeclaredMember};
+use atcr_hold::crew::{Crew, Declared, DeclaredMember, DeclaredProfile};
 use atcr_hold::lexicon::Permission;
 use atcr_hold::pds::{Change, Outcome, PageQuery, Pds, PdsError, Plan, Write};
 use atcr_hold::repo::mst::{self, Visit};
@@ -68,6 +68,11 @@ impl RepoHome {
         let pds = Pds::new(database.clone(), &url, key(KEY), CLOCK_ID);
         let crew = Crew::new(pds.clone(), mutable_crew);
         Self { directory, url, database, pds, crew }
+    }
+
+    /// Where the database is: `hold.db`.
+    pub(super) fn directory(&self) -> &std::path::Path {
+        self.directory.path()
     }
 
     pub(super) async fn head(&self) -> RepoHead {
@@ -152,6 +157,7 @@ pub(super) fn note(text: &str) -> cbor::Ipld {
 pub(super) fn declared(home: &RepoHome, owner: &Did) -> Declared {
     Declared {
         url: home.url.clone(),
+        profile: DeclaredProfile::default(),
         owner: owner.clone(),
         public: false,
         allow_all_crew: false,

@@ -7,6 +7,7 @@ pub(in crate::http) mod describe_repo;
 pub(in crate::http) mod get_record;
 pub(in crate::http) mod list_records;
 pub(in crate::http) mod put_record;
+pub(in crate::http) mod upload_blob;
 
 use crate::crew::{CrewChange, CrewWrite};
 use crate::http::error::Error;

@@ -1,9 +1,11 @@
-//! `com.atproto.sync.getBlob`: where an image blob is, by digest; or the bytes themselves, by CID.
+//! `com.atproto.sync.getBlob`: where an image blob is, by digest; or the bytes themselves, of an image or a record's
+//! blob, by CID.
 
 use std::sync::Arc;
 
 use super::check_did;
-use crate::auth::{ReadMethod, ReadPermit};
+use crate::auth::ReadMethod;
+use crate::http::blob_access::BlobAccess;
 use crate::http::blob_bytes;
 use crate::http::connection::{Request, Response};
 use crate::http::endpoint::BLOBS_PREFIX;
@@ -16,10 +18,17 @@ use crate::syntax::Digest;
 
 pub(in crate::http) async fn handle(
     state: Arc<State>,
-    permit: ReadPermit,
+    access: BlobAccess,
     request: Request,
 ) -> Result<Response, Error> {
     let query = Query::of(&request.head);
+    let permit = match access {
+        BlobAccess::Published(blob) => {
+            check_did(&state, &query)?;
+            return blob_bytes::serve_published(blob, &request.head);
+        }
+        BlobAccess::Image(permit, _) => permit,
+    };
     let name = query.required("cid")?;
     if name.starts_with("sha256:") {
         let digest = Digest::parse(name).map_err(|_| Error::invalid_digest())?;

@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 
 /// Fields that a profile view takes over from the record as they are.
 const SHOWN: [&str; 3] = ["displayName", "description", "createdAt"];
+/// Fields of the record that are blobs, and of a view that are their addresses.
+const PICTURES: [&str; 2] = ["avatar", "banner"];
 
 /// Whether `actor` is the hold.
 fn is_ours(state: &State, actor: &str) -> Result<bool, Error> {
@@ -22,6 +24,14 @@ fn is_ours(state: &State, actor: &str) -> Result<bool, Error> {
     Ok(check_repo(actor, state.pds.did(), state.pds.handle()).is_ok())
 }
 
+/// Where anyone can read a blob of a record.
+fn blob_url(state: &State, cid: &str) -> String {
+    let did = state.pds.did().to_string();
+    let query =
+        url::form_urlencoded::Serializer::new(String::new()).append_pair("did", &did).append_pair("cid", cid).finish();
+    format!("{}/xrpc/{}?{query}", state.url, nsid::SYNC_GET_BLOB)
+}
+
 /// The hold's profile as `app.bsky.actor.defs#profileViewDetailed`.
 async fn view(state: &State) -> Result<Value, Error> {
     let record = state.pds.read(|records: &Records<'_>| records.get(nsid::PROFILE, SELF_KEY)).await?;
@@ -29,6 +39,12 @@ async fn view(state: &State) -> Result<Value, Error> {
     for name in SHOWN {
         if let Some(value) = record.as_ref().and_then(|record| record.value.get(name)) {
             view[name] = value.clone();
+        }
+    }
+    for name in PICTURES {
+        let cid = record.as_ref().and_then(|record| record.value.get(name)?.get("ref")?.get("$link")?.as_str());
+        if let Some(cid) = cid {
+            view[name] = blob_url(state, cid).into();
         }
     }
     Ok(view)

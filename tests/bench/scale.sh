@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Measures holds whose repositories differ in size only, side by side: commits, reads, exports, start, memory. Prints one
+# Markdown table. With the sizes given here it takes about 15 minutes and 6 GiB of disk; wants a quiet machine.
+#
+#   tests/bench/scale.sh [SIZE...]     1000 100000 1000000 layer records when not given
+set -euo pipefail
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+
+need node npm cargo cc python3
+install_stack
+say "Building the release binary, and what seeds"
+binary=$(build_release)
+[ -x "$binary" ] || die "cargo built no atcr-hold binary"
+(cd "$repo" && cargo build --release --locked --example seed) >&2
+
+work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-scale.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+[ "$#" -gt 0 ] || set -- 1000 100000 1000000
+python3 -B "$repo/tests/bench/scale.py" \
+  --hold "$binary" --seed "$(dirname "$binary")/examples/seed" --node "$stack_node" --stack "$stack" --work "$work" "$@"
