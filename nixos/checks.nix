@@ -7,10 +7,10 @@
 let
   inherit (pkgs) lib;
 
-  # The package's sources under another command; what it leaves behind is nothing but success.
+  # The package's sources and tests under another command; what it leaves behind is nothing but success.
   cargo =
     name: tools: command:
-    package.overrideAttrs (old: {
+    (package.override { withTests = true; }).overrideAttrs (old: {
       pname = "atcr-hold-${name}";
       nativeBuildInputs = old.nativeBuildInputs ++ tools;
       buildPhase = command;

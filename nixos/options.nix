@@ -195,6 +195,26 @@ in
       example = literalExpression ''[ "bsky.network" ]'';
       description = "Hosts of relays that are asked to crawl the hold, so that the network sees it.";
     };
+    profile = {
+      displayName = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "The harbour";
+        description = "The name that atproto software shows; `null` is the host.";
+      };
+      description = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "Layers of our own images.";
+        description = "The sentence that atproto software shows; `null` is one of the hold's own.";
+      };
+      avatar = mkOption {
+        type = types.nullOr types.path;
+        default = null;
+        example = literalExpression "./harbour.png";
+        description = "A PNG or JPEG of at most 1,000,000 bytes, beside the configuration; it becomes public.";
+      };
+    };
     storage = mkOption {
       type = types.attrTag {
         filesystem = mkOption {

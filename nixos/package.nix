@@ -1,5 +1,10 @@
 # The daemon, from its sources and the lock file alone.
-{ lib, rustPlatform }:
+{
+  lib,
+  rustPlatform,
+  # For the checks, which need the tests and their settings beside the sources.
+  withTests ? false,
+}:
 let
   manifest = lib.importTOML ../Cargo.toml;
 in
@@ -10,16 +15,21 @@ rustPlatform.buildRustPackage {
   # Nothing else can change the result, so nothing else may cause a build.
   src = lib.fileset.toSource {
     root = ../.;
-    fileset = lib.fileset.unions [
-      ../Cargo.toml
-      ../Cargo.lock
-      ../src
-      ../tests/suite.rs
-      ../tests/suite
-      ../tests/architecture.rs
-      ../.clippy.toml
-      ../.rustfmt.toml
-    ];
+    fileset = lib.fileset.unions (
+      [
+        ../Cargo.toml
+        ../Cargo.lock
+        ../src
+        # The manifest names these two.
+        ../tests/suite.rs
+        ../tests/architecture.rs
+      ]
+      ++ lib.optionals withTests [
+        ../tests/suite
+        ../.clippy.toml
+        ../.rustfmt.toml
+      ]
+    );
   };
   cargoLock.lockFile = ../Cargo.lock;
 

@@ -38,6 +38,12 @@ in
       allow_all_crew = cfg.allowAllCrew;
       mutable_crew = cfg.mutableCrew;
       admin.socket = "/run/atcr-hold/admin.sock";
+      profile = {
+        display_name = cfg.profile.displayName;
+        inherit (cfg.profile) description;
+        # Copied to the store, so that it is there when the configuration is checked.
+        avatar = if cfg.profile.avatar == null then null else "${cfg.profile.avatar}";
+      };
       database.path = "/var/lib/atcr-hold/hold.db";
       inherit storage;
     }

@@ -15,6 +15,7 @@ with subtest("a directory that was taken away stops the hold with 78, before it 
     machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service", "mv /srv/blobs /srv/away")
     machine.succeed("sha256sum /var/lib/atcr-hold/hold.db > /tmp/before")
     machine.fail("systemctl start atcr-hold.service")
+    assert shown("ExecMainStatus") == "78"
     machine.succeed("sha256sum -c /tmp/before")
 
 with subtest("put back, it goes on"):

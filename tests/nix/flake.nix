@@ -36,8 +36,14 @@ let
           file: arguments:
           let
             function = import file;
+            call =
+              more:
+              function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // arguments // more)
+              // {
+                override = call;
+              };
           in
-          function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // arguments);
+          call { };
         rustPlatform.buildRustPackage =
           arguments:
           derivation arguments

@@ -14,6 +14,8 @@
     environmentFile = "/run/keys/hold.env";
     nginx.enable = true;
     nginx.acme = false;
+    profile.displayName = "The harbour";
+    profile.description = "Layers of our own images.";
     settings.limits.uploads_total = 256;
     settings.region = null;
   };

@@ -88,6 +88,7 @@ let
       plain "absolute path not in the Nix store" (
         v: isString v && substring 0 1 v == "/" && substring 0 11 v != "/nix/store/"
       );
+    path = plain "absolute path" (v: builtins.isPath v || isString v && substring 0 1 v == "/");
     addCheck = type: check: type // { check = v: type.check v && check v; };
     nullOr =
       type:
