@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::status::Status;
 use super::{blob_limits, declared, now_us};
+use crate::admin::Hold;
 use crate::config::{Config, ConfigError, Limits, Secret};
 use crate::daemon::notify;
 use crate::daemon::signals::Hangups;
@@ -22,48 +23,62 @@ impl Reloads {
     }
 }
 
-/// Follows the configuration for as long as it may change. `running` is the one followed now.
-pub(super) async fn follow(mut reloads: Reloads, mut running: Config, state: Arc<State>, status: Arc<Status>) {
-    while reloads.hangups.next().await.is_some() {
-        notify::reloading();
-        let outcome = match (reloads.read)() {
-            Ok(new) => apply(&mut running, new, &state).await,
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(reason) = &outcome {
-            tracing::error!("the configuration is refused, the one from before stays: {reason}");
-        }
-        status.refused(outcome.err());
-        status.ready().await;
-    }
+/// Who brings a new configuration into force.
+pub(super) struct Follower {
+    /// The configuration that is followed now, without its profile.
+    pub(super) running: Config,
+    pub(super) hold: Arc<Hold>,
+    pub(super) state: Arc<State>,
+    pub(super) status: Arc<Status>,
 }
 
-async fn apply(running: &mut Config, new: Config, state: &State) -> Result<(), String> {
-    let waiting = fixed_at_start(running, &new);
-    // What is fixed at start stays what it is, also where crew and captain depend on it.
-    let next = Config {
-        owner: new.owner,
-        public: new.public,
-        allow_all_crew: new.allow_all_crew,
-        mutable_crew: new.mutable_crew,
-        region: new.region,
-        crew: new.crew,
-        limits: Limits { connections: running.limits.connections, drain: running.limits.drain, ..new.limits },
-        ..running.clone()
-    };
-    let mutable_before = state.crew.set_mutable(next.mutable_crew);
-    let changed = state.crew.reconcile(&declared(&next, new.profile), now_us()).await.map_err(|error| {
-        state.crew.set_mutable(mutable_before);
-        format!("captain, crew and profile cannot follow it: {error}")
-    })?;
-    state.blobs.set_limits(blob_limits(&next));
-    state.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
-    *running = next;
-    tracing::info!(records = changed, "the configuration was read again");
-    if !waiting.is_empty() {
-        tracing::warn!("changed, but followed only after a restart: {}", waiting.join(", "));
+impl Follower {
+    /// Follows the configuration for as long as it may change.
+    pub(super) async fn follow(mut self, mut reloads: Reloads) {
+        while reloads.hangups.next().await.is_some() {
+            notify::reloading();
+            let outcome = match (reloads.read)() {
+                Ok(new) => self.apply(new).await,
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(reason) = &outcome {
+                tracing::error!("the configuration is refused, the one from before stays: {reason}");
+            }
+            self.status.refused(outcome.err());
+            self.status.ready().await;
+        }
     }
-    Ok(())
+
+    async fn apply(&mut self, new: Config) -> Result<(), String> {
+        let waiting = fixed_at_start(&self.running, &new);
+        // What is fixed at start stays what it is, also where crew and captain depend on it.
+        let fixed = &self.running.limits;
+        let next = Config {
+            owner: new.owner,
+            public: new.public,
+            allow_all_crew: new.allow_all_crew,
+            mutable_crew: new.mutable_crew,
+            region: new.region,
+            crew: new.crew,
+            limits: Limits { connections: fixed.connections, drain: fixed.drain, ..new.limits },
+            ..self.running.clone()
+        };
+        let declared = declared(&next, new.profile);
+        let mutable_before = self.hold.crew.set_mutable(next.mutable_crew);
+        let changed = self.hold.crew.reconcile(&declared, now_us()).await.map_err(|error| {
+            self.hold.crew.set_mutable(mutable_before);
+            format!("captain, crew and profile cannot follow it: {error}")
+        })?;
+        self.hold.declare(declared);
+        self.hold.blobs.set_limits(blob_limits(&next));
+        self.state.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
+        self.running = next;
+        tracing::info!(records = changed, "the configuration was read again");
+        if !waiting.is_empty() {
+            tracing::warn!("changed, but followed only after a restart: {}", waiting.join(", "));
+        }
+        Ok(())
+    }
 }
 
 /// The options that differ and need a restart. Naming every field makes a new option choose its side.
@@ -81,6 +96,7 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         plc_directory_url,
         test_mode,
         server_addr,
+        admin_socket,
         trusted_proxies,
         database_path,
         signing_key,
@@ -95,6 +111,7 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         ("identity.plc_url", *plc_directory_url != running.plc_directory_url),
         ("test_mode", *test_mode != running.test_mode),
         ("server.addr", *server_addr != running.server_addr),
+        ("admin.socket", *admin_socket != running.admin_socket),
         ("server.trusted_proxies", *trusted_proxies != running.trusted_proxies),
         ("database.path", *database_path != running.database_path),
         ("database.signing_key", exposed(signing_key) != exposed(&running.signing_key)),

@@ -70,6 +70,14 @@ impl<'r> Records<'r> {
         Ok(self.read.record_count(collection)?)
     }
 
+    /// The names of all collections that have records.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn collections(&self) -> Result<Vec<String>, PdsError> {
+        Ok(self.read.collections()?)
+    }
+
     /// An unpublished note.
     ///
     /// # Errors

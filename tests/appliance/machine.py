@@ -213,5 +213,11 @@ def install(root: Path, files: dict[str, str | Path]) -> None:
             path.chmod(0o755)
         if path.parent == root / "etc/systemd/system":
             for link in wanted_by(path.name, content):
-                (root / link).parent.mkdir(parents=True, exist_ok=True)
-                (root / link).symlink_to("/" + name.lstrip("/"))
+                enable(root, link, "/" + name.lstrip("/"))
+    if any(name.startswith("etc/nginx/sites-enabled/") for name in files):
+        enable(root, "etc/systemd/system/multi-user.target.wants/nginx.service", "/usr/lib/systemd/system/nginx.service")
+
+
+def enable(root: Path, link: str, unit: str) -> None:
+    (root / link).parent.mkdir(parents=True, exist_ok=True)
+    (root / link).symlink_to(unit)

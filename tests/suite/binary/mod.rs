@@ -11,12 +11,14 @@ mod site;
 mod subscriber;
 mod writer;
 
+mod commands;
 mod consistency;
 mod crashes;
 mod disk;
 mod limits;
 mod manager;
 mod relays;
+mod repository_file;
 mod restored;
 mod sockets;
 mod start;
