@@ -95,14 +95,14 @@ class Emulated(Machine):
 
     def _boot(self) -> None:
         kernel = next((tree("emulator") / "kernel" / "boot").glob("vmlinuz-*")).name
-        # One controller for both disks: two would be found in any order.
+        # The second disk is of a kind that the kernel knows only with a module: two of one kind are found in any order.
         append = "root=/dev/nvme0n1 rw rootfstype=ext4 console=ttyS0 panic=-1 quiet mitigations=off net.ifnames=0"
         (self.directory / "shell").unlink(missing_ok=True)
         arguments = f"""-M q35 -accel tcg,thread=multi,tb-size=512 -cpu qemu64 -smp 2 -m 1024 -nodefaults -nographic
             -no-reboot -monitor none -kernel /kernel/boot/{kernel}
             -drive if=none,id=d0,file=/mnt/root.img,format=raw,cache=unsafe
             -drive if=none,id=d1,file=/mnt/data.img,format=raw,cache=writeback
-            -device nvme,serial=disks -device nvme-ns,drive=d0,nsid=1 -device nvme-ns,drive=d1,nsid=2
+            -device nvme,drive=d0,serial=root -device virtio-blk-pci,drive=d1
             -chardev socket,id=shell,path=/mnt/shell,server=on,wait=off -chardev file,id=kept,path=/mnt/kept,append=on
             -device virtio-serial -device virtconsole,chardev=shell -device virtconsole,chardev=kept
             -device virtio-rng-pci -serial stdio""".split()

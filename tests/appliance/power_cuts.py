@@ -137,8 +137,8 @@ class Cuts:
     def prepare(self, first: bool) -> None:
         """Mounts the second disk where the state goes, and starts the hold on it."""
         run = self.machine.succeed
-        run("systemctl stop atcr-hold.socket atcr-hold.service", "modprobe dm-flakey", f"mkdir -p {STATE}")
-        run('dmsetup create --noudevsync data --table "0 $(blockdev --getsz /dev/nvme0n2) linear /dev/nvme0n2 0"')
+        run("systemctl stop atcr-hold.socket atcr-hold.service", "modprobe -a virtio_blk dm-flakey", f"mkdir -p {STATE}")
+        run('dmsetup create --noudevsync data --table "0 $(blockdev --getsz /dev/vda) linear /dev/vda 0"')
         if first:
             run("mkfs.ext4 -q /dev/dm-0")
             for name, program in (("load", LOAD), ("look", LOOK)):
@@ -181,15 +181,15 @@ class Cuts:
 
     def cut(self) -> None:
         run = self.machine.succeed
-        run(self.table("flakey /dev/nvme0n2 0 0 3600 1 error_writes"))
+        run(self.table("flakey /dev/vda 0 0 3600 1 error_writes"))
         run("systemctl stop load.service", "systemctl kill -s KILL atcr-hold.service || true")
         run("systemctl stop atcr-hold.socket atcr-hold.service || true")
         self.machine.wait_until_succeeds(f"umount {STATE}", timeout=60)
-        run(self.table("linear /dev/nvme0n2 0"))
+        run(self.table("linear /dev/vda 0"))
         self.start()
 
     def table(self, target: str) -> str:
-        size = "$(blockdev --getsz /dev/nvme0n2)"
+        size = "$(blockdev --getsz /dev/vda)"
         load = f'dmsetup load data --table "0 {size} {target}"'
         return f"{load}; dmsetup suspend --noflush --nolockfs data; dmsetup resume data"
 
