@@ -18,12 +18,14 @@
 //! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
+//! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, http |
 //! | `daemon` | sockets, accepting and draining, signals, the log | – |
 //! | `app` | wiring | all |
+//! | `cli` | the command line: what is asked, where it runs, how it is shown | all |
 //!
 //! Outside crates have one address each: `rusqlite` and `object_store` in storage, `figment` in config, `listenfd`,
-//! `sd_notify` and `tracing_journald` in daemon, `k256` and `p256` in repo, `hyper` in http (as a server);
-//! as a client (`hyper_rustls`) in identity and crawl.
+//! `sd_notify` and `tracing_journald` in daemon, `k256` and `p256` in repo, `hyper` in http (as a server) and
+//! admin (as a client of its socket); `hyper_rustls` in identity and crawl, `clap` in cli.
 //!
 //! # A part on its way in
 //! `daemon::serve` accepts a socket and hands it to `http::connection`, which checks the head of each request before
@@ -36,11 +38,18 @@
 //! `createRecord` reaches `crew::Crew::apply` the same way, with an `AdminPermit`. It checks the record against its
 //! lexicon and plans a change; `pds::Pds::commit` runs the plan in one transaction: tree, signature, blocks, head and
 //! event together. From the next request on, `auth::Gate` reads the new record.
+//!
+//! # A command on its way
+//! `atcr-hold crew add` loads the configuration, and `cli::reach` finds the hold: a daemon that listens at its admin
+//! socket (`admin::server` has the table), else `app::open` under the database's lock. Either way `admin::CrewAdd::run`
+//! makes one commit through `crew::Crew::add_member`; `cli::crew` prints what came of it.
 #![forbid(unsafe_code)]
 
+pub mod admin;
 pub mod app;
 pub mod auth;
 pub mod blobs;
+pub mod cli;
 pub mod config;
 pub mod crawl;
 pub mod crew;

@@ -102,5 +102,6 @@ step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 counted "Tests" cargo test --locked --no-fail-fast
 counted "Nix" bash tests/nix.sh
+step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
 close

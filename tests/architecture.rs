@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Outside crates and the rooms that may name them.
-const FENCES: [(&str, &[&str]); 12] = [
+const FENCES: [(&str, &[&str]); 14] = [
     ("rusqlite", &["storage"]),
     ("object_store", &["storage"]),
     ("figment", &["config"]),
@@ -18,7 +18,9 @@ const FENCES: [(&str, &[&str]); 12] = [
     ("tracing_journald", &["daemon"]),
     ("k256", &["repo"]),
     ("p256", &["repo"]),
-    ("hyper", &["http"]),
+    ("hyper", &["http", "admin"]),
+    ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
     ("hyper_rustls", &["identity", "crawl"]),
     ("tokio_tungstenite", &["http"]),
 ];

@@ -29,6 +29,7 @@ mod suite {
     mod real_accounts;
     mod record_blobs;
     mod record_endpoints;
+    mod repo_file;
     mod repo_home;
     mod repository;
     mod resolver;

@@ -36,6 +36,17 @@ pub enum StartError {
     /// The key is not the one that signed the repository, or the DID is another one.
     #[error("{0}")]
     NotOurs(String),
+    /// A command found no state to work on.
+    #[error("there is no database {0}: start the hold once, or set HOLD_DATABASE_PATH")]
+    NoDatabase(PathBuf),
+    /// Commands could not reach the hold.
+    #[error("the admin socket {path} cannot be made: {reason}; set HOLD_ADMIN_SOCKET to a path this user can write")]
+    AdminSocket {
+        /// The socket file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The storage directory cannot be used.
     #[error(transparent)]
     Blobs(BlobsError),
@@ -78,9 +89,13 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Database(OpenError::InUse(_)) => 1,
-            Self::Database(_) | Self::KeyFile(_) | Self::KeyMissing(_) | Self::NotOurs(_) | Self::Resolver(_) => {
-                EX_CONFIG
-            }
+            Self::Database(_)
+            | Self::NoDatabase(_)
+            | Self::AdminSocket { .. }
+            | Self::KeyFile(_)
+            | Self::KeyMissing(_)
+            | Self::NotOurs(_)
+            | Self::Resolver(_) => EX_CONFIG,
             Self::GivenKey | Self::Blobs(BlobsError::Root { .. }) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
             | Self::Crew(_)

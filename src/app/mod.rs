@@ -3,6 +3,7 @@
 //! The only room that reads the clock and randomness for the others, and the only one that names all of them.
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
+mod admin_socket;
 mod error;
 mod signing_key;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
 use crate::blobs::Blobs;
 use crate::config::{Avatar, Config, Profile};
@@ -21,10 +23,13 @@ use crate::daemon::{self, Address, Listener, Stream};
 use crate::http::{Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::{NewBlob, Pds};
+use crate::storage::key_file;
 use crate::storage::sqlite::Database;
 use crate::{blobs, crew, http};
 
 pub use error::StartError;
+
+use admin_socket::AdminSocket;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -37,12 +42,14 @@ pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: Cancell
     // First, so that a start without its storage makes no database and no key.
     blobs::check_root(&config.storage_root)?;
     let database = Database::open(&config.database_path)?;
-    // The picture need not stay in memory.
+    // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
-    let state = open(&config, profile, &database).await.map_err(|error| error.of_database(&config.database_path))?;
-    let state = Arc::new(state);
+    let (hold, state) =
+        start(&config, profile, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let (hold, state) = (Arc::new(hold), Arc::new(state));
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
+    let (admin_socket, admin_listener) = AdminSocket::bind(&config)?;
     let addresses: Vec<_> = listeners.iter().map(Listener::describe).collect();
     tracing::info!(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
@@ -66,19 +73,37 @@ pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: Cancell
         };
         connection::serve(stream, peer, limits, move |request| http::answer(Arc::clone(&state), request), drain)
     };
-    let serving = daemon::serve(listeners, config.limits.connections, handle, shutdown, config.limits.drain);
+    let drain = config.limits.drain;
+    let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
+    let serving = daemon::serve(listeners, config.limits.connections, handle, shutdown, drain);
     let outcome = tokio::select! {
-        served = serving => served.map_err(StartError::Listen),
+        served = async { tokio::try_join!(serving, commands) } => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
-    let served = outcome?;
+    drop(admin_socket);
+    let (served, ()) = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
 }
 
-/// Opens everything a request needs, and makes the records match the configuration.
-async fn open(config: &Config, profile: Profile, database: &Database) -> Result<State, StartError> {
+/// Opens the hold for one command in this process, while no daemon has it. Its records stay as they are, whatever the
+/// configuration says.
+///
+/// # Errors
+/// As [`run`]; [`StartError::NoDatabase`] before the first start.
+pub async fn open(config: &Config) -> Result<Hold, StartError> {
+    blobs::check_root(&config.storage_root)?;
+    if !config.database_path.exists() {
+        return Err(StartError::NoDatabase(config.database_path.clone()));
+    }
+    let database = Database::open(&config.database_path)?;
+    let opened = open_hold(config, config.profile.clone(), &database).await;
+    opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
+}
+
+/// Opens what requests and commands work on, and what signs URLs.
+async fn open_hold(config: &Config, profile: Profile, database: &Database) -> Result<(Hold, UrlSigner), StartError> {
     let head = database.read(|read| read.repo_head()).await?;
     let key = match &config.signing_key {
         Some(text) => signing_key::given(text)?,
@@ -88,28 +113,43 @@ async fn open(config: &Config, profile: Profile, database: &Database) -> Result<
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
+    let hold = Hold {
+        url: config.public_url.clone(),
+        did_document: document(&config.public_url, &public_key),
+        key: public_key,
+        key_file: config.key_dir.join(key_file::FILE_NAME),
+        blobs: Blobs::open(blob_settings(config), database.clone()).await?,
+        crew: Crew::new(pds.clone(), config.mutable_crew),
+        declared: declared(config, profile),
+        pds,
+        clock: now_us,
+    };
+    Ok((hold, urls))
+}
 
-    let blobs = Blobs::open(blob_settings(config), database.clone()).await?;
-    let crew = Crew::new(pds.clone(), config.mutable_crew);
-    let changed = crew.reconcile(&declared(config, profile), now_us()).await?;
+/// Opens everything a request needs, and makes the records match the configuration.
+async fn start(config: &Config, profile: Profile, database: &Database) -> Result<(Hold, State), StartError> {
+    let (hold, urls) = open_hold(config, profile, database).await?;
+    let changed = hold.crew.reconcile(&hold.declared, now_us()).await?;
     if changed > 0 {
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }
     let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     let authenticator = Authenticator::new(config.public_url.did().clone(), Resolver::new(&settings)?);
-    Ok(State {
-        did_document: document(&config.public_url, &public_key),
+    let state = State {
+        did_document: hold.did_document.clone(),
         url: config.public_url.clone(),
-        gate: Gate::new(authenticator, crew.clone()),
-        pds,
-        crew,
-        blobs,
+        gate: Gate::new(authenticator, hold.crew.clone()),
+        pds: hold.pds.clone(),
+        crew: hold.crew.clone(),
+        blobs: hold.blobs.clone(),
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
         subscribers: Subscribers::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         clock: now_us,
-    })
+    };
+    Ok((hold, state))
 }
 
 fn blob_settings(config: &Config) -> blobs::Settings {

@@ -12,6 +12,7 @@ mod complete;
 mod error;
 mod hash;
 mod incoming;
+mod list;
 mod live;
 mod names;
 mod parts;
@@ -34,6 +35,7 @@ use crate::storage::sqlite::{Database, Read, UploadKey};
 use crate::syntax::Did;
 
 pub use error::{BlobError, BodyError, OpenError};
+pub use list::OpenUpload;
 pub use names::{ETag, PartNumber, UploadId};
 pub use read::OpenBlob;
 pub use sweep::Swept;

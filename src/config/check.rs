@@ -16,6 +16,7 @@ use crate::lexicon::{Permission, ROLE_OWNER};
 use crate::syntax::{Did, HoldUrl};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-hold";
+const ADMIN_SOCKET: &str = "admin.sock";
 
 impl Config {
     /// Merges the layers and checks the result. `file` must exist when given; `dotenv` may be absent.
@@ -61,11 +62,14 @@ impl Loaded {
 /// Paths that follow from other options, so that `check-config` shows them too.
 fn fill_paths(raw: &mut Raw, environment: &Environment) {
     // systemd separates several directories by colons; the first is the one of the unit's own name.
-    let state = environment.get("STATE_DIRECTORY").and_then(|list| list.split(':').next());
-    let state = Path::new(state.unwrap_or(DEFAULT_STATE_DIR));
+    let directory = |variable| environment.get(variable).and_then(|list| list.split(':').next()).map(Path::new);
+    let state = directory("STATE_DIRECTORY").unwrap_or(Path::new(DEFAULT_STATE_DIR));
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let database = raw.database.path.get_or_insert_with(|| text(state.join("hold.db"))).clone();
     raw.database.key_path.get_or_insert_with(|| text(Path::new(&database).with_file_name("keys")));
+    let beside_database = || Path::new(&database).with_file_name(ADMIN_SOCKET);
+    let socket = directory("RUNTIME_DIRECTORY").map_or_else(beside_database, |runtime| runtime.join(ADMIN_SOCKET));
+    raw.admin.socket.get_or_insert_with(|| text(socket));
     let driver = if raw.storage.s3.bucket.is_some() { "s3" } else { "filesystem" };
     raw.storage.driver.get_or_insert_with(|| driver.into());
 }
@@ -99,6 +103,7 @@ impl Checker<'_> {
             database_path: raw.database.path.clone().unwrap_or_default().into(),
             signing_key: raw.database.signing_key.clone(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
+            admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
             storage_root: self.storage_root()?,
             limits: self.limits()?,
             log_level: self.log_level()?,

@@ -60,6 +60,8 @@ pub struct Config {
     pub signing_key: Option<Secret>,
     /// Directory of the signing key.
     pub key_dir: PathBuf,
+    /// The socket file through which commands reach the running hold.
+    pub admin_socket: PathBuf,
     /// Root directory of the blobs.
     pub storage_root: PathBuf,
     /// Bounds on what clients may use.

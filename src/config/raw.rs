@@ -25,6 +25,7 @@ pub(super) struct Raw {
     pub(super) profile: Profile,
     pub(super) server: Server,
     pub(super) database: Database,
+    pub(super) admin: Admin,
     pub(super) identity: Identity,
     pub(super) storage: Storage,
     pub(super) limits: Limits,
@@ -58,6 +59,13 @@ pub(super) struct Database {
     pub(super) key_path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) signing_key: Option<Secret>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) socket: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -135,6 +143,7 @@ impl Default for Raw {
             profile: Profile::default(),
             server: Server { addr: ":8080".into(), trusted_proxies: Vec::new() },
             database: Database::default(),
+            admin: Admin::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },
             storage: Storage::default(),
             limits: Limits::default(),

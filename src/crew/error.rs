@@ -11,6 +11,12 @@ pub enum CrewError {
     /// The captain's membership and the settings of the configuration cannot be changed at run time.
     #[error("{0}")]
     Protected(&'static str),
+    /// Members cannot be changed at run time.
+    #[error("crew is declared in the hold's configuration and cannot be changed at run time")]
+    Immutable,
+    /// The operator's configuration declares this member.
+    #[error("this member is declared in the hold's configuration: change it there, then restart the hold")]
+    Declared,
     /// Accounts may not join by themselves.
     #[error("this hold does not accept new crew members by request; ask its captain")]
     RegistrationDisabled,

@@ -6,7 +6,7 @@ use super::{Crew, CrewError, captain, collection, member_key};
 use crate::lexicon::{self, ROLE_OWNER, SELF_KEY, nsid};
 use crate::pds::{Change, Outcome, Plan, Records, Write};
 use crate::repo::{Cid, cbor};
-use crate::syntax::{AtUri, Did, RecordKey};
+use crate::syntax::{AtUri, RecordKey};
 
 /// One write as a client asks for it.
 #[derive(Clone, Debug)]
@@ -43,7 +43,6 @@ const OTHER_COLLECTION: &str =
 const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; it follows the configured owner";
 const PROTECTED_CAPTAIN: &str =
     "owner, public, allowAllCrew, region and deployedAt of the captain record follow the hold's configuration";
-const IMMUTABLE: &str = "crew is declared in the hold's configuration and cannot be changed at run time";
 
 impl Crew {
     /// Applies all `changes` in one commit, or none. Answers the outcome and each record's address, in order.
@@ -141,7 +140,7 @@ impl Checked {
         mutable: bool,
     ) -> Result<Option<Change>, CrewError> {
         if self.nsid == nsid::CREW {
-            self.protect_crew(&captain.owner, mutable)?;
+            self.protect_crew(captain, mutable)?;
         } else if self.nsid == nsid::CAPTAIN {
             self.protect_captain(captain)?;
         }
@@ -156,13 +155,8 @@ impl Checked {
         Ok(Some(Change { collection: collection(self.nsid)?, rkey: self.rkey, write, swap: self.swap }))
     }
 
-    fn protect_crew(&self, owner: &Did, mutable: bool) -> Result<(), CrewError> {
-        if !mutable {
-            return Err(CrewError::Protected(IMMUTABLE));
-        }
-        if self.rkey == member_key(owner) {
-            return Err(CrewError::Protected(PROTECTED_MEMBER));
-        }
+    fn protect_crew(&self, captain: &lexicon::Captain, mutable: bool) -> Result<(), CrewError> {
+        check_member_change(captain, &self.rkey, mutable)?;
         match &self.write {
             CrewWrite::Create(record) | CrewWrite::Update(record) | CrewWrite::Put(record)
                 if record.get("role").and_then(Value::as_str) == Some(ROLE_OWNER) =>
@@ -184,6 +178,18 @@ impl Checked {
         };
         if fixed(now) == fixed(&new) { Ok(()) } else { Err(CrewError::Protected(PROTECTED_CAPTAIN)) }
     }
+}
+
+/// Whether the member with this key may be changed at run time at all.
+pub(super) fn check_member_change(
+    captain: &lexicon::Captain,
+    rkey: &RecordKey,
+    mutable: bool,
+) -> Result<(), CrewError> {
+    if !mutable {
+        return Err(CrewError::Immutable);
+    }
+    if *rkey == member_key(&captain.owner) { Err(CrewError::Protected(PROTECTED_MEMBER)) } else { Ok(()) }
 }
 
 fn encode(record: &Value) -> Result<cbor::Ipld, CrewError> {

@@ -4,7 +4,9 @@
 //! permissions and membership, not tokens and not HTTP.
 
 mod error;
+mod import;
 mod manage;
+mod members;
 mod profile;
 mod reconcile;
 mod request;
@@ -18,7 +20,9 @@ use crate::repo::cbor::{self, Ipld};
 use crate::syntax::{Did, Nsid, RecordKey};
 
 pub use error::CrewError;
+pub use import::IMPORT_RULES;
 pub use manage::{CrewChange, CrewWrite};
+pub use members::{Member, MemberChange, Terms};
 pub use profile::DeclaredProfile;
 pub use reconcile::{Declared, DeclaredMember};
 pub use request::Joined;

@@ -40,7 +40,7 @@ pub struct DeclaredMember {
 }
 
 /// The note that remembers whom the configuration declared, so that they go when their declaration goes.
-const NOTE: &str = "declared_crew";
+pub(super) const NOTE: &str = "declared_crew";
 
 impl Crew {
     /// Makes captain, crew and profile match `declared`: in one commit (or, past 200 changes, in several), or in
@@ -69,8 +69,8 @@ impl Crew {
 }
 
 /// The records as they are.
-struct Recorded {
-    captain: Option<lexicon::Captain>,
+pub(super) struct Recorded {
+    pub(super) captain: Option<lexicon::Captain>,
     profile: Option<Value>,
     members: BTreeMap<RecordKey, lexicon::Crew>,
     /// Whom the configuration declared last time.
@@ -78,7 +78,7 @@ struct Recorded {
 }
 
 impl Recorded {
-    fn read(records: &Records<'_>) -> Result<Self, CrewError> {
+    pub(super) fn read(records: &Records<'_>) -> Result<Self, CrewError> {
         let unreadable = |e: serde_json::Error| CrewError::Unreadable(e.to_string());
         let captain = records.get(nsid::CAPTAIN, SELF_KEY)?.map(|r| serde_json::from_value(r.value)).transpose();
         let mut members = BTreeMap::new();
@@ -94,14 +94,19 @@ impl Recorded {
                 break;
             }
         }
-        let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
         Ok(Self {
             captain: captain.map_err(unreadable)?,
             profile: records.get(nsid::PROFILE, SELF_KEY)?.map(|record| record.value),
             members,
-            declared_before: note.map_err(unreadable)?.unwrap_or_default(),
+            declared_before: declared_members(records)?,
         })
     }
+}
+
+/// Whom the configuration declared when the hold last started, the owner among them.
+pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
+    let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(note.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
 }
 
 fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u64) -> Result<Plan, CrewError> {

@@ -1,8 +1,9 @@
 //! Where connections come from: sockets the service manager passed on, or our own.
 
+use std::fs::DirBuilder;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -102,17 +103,45 @@ fn bind_everywhere(port: u16) -> io::Result<TcpListener> {
     })
 }
 
-fn bind_unix(path: &Path) -> io::Result<Listener> {
-    match std::fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => match UnixStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
-            _ => return Err(io::ErrorKind::AddrInUse.into()),
-        },
-        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the path is not a socket")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+/// Listens on a socket file that only its owner may open, from its first moment on. One that nobody listens on is
+/// replaced.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_private(path: &Path) -> io::Result<Listener> {
+    clear(path)?;
+    // Made where nobody else can go, and moved once its mode is right: a umask holds for all threads at once.
+    let private = path.with_added_extension("new");
+    let made = private.join("s");
+    if private.exists() {
+        std::fs::remove_dir_all(&private)?;
     }
+    DirBuilder::new().mode(0o700).create(&private)?;
+    let bound = UnixListener::bind(&made).and_then(|listener| {
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&made, path)?;
+        Listener::unix(listener)
+    });
+    std::fs::remove_dir_all(&private)?;
+    bound
+}
+
+fn bind_unix(path: &Path) -> io::Result<Listener> {
+    clear(path)?;
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
     Listener::unix(listener)
+}
+
+/// Removes a socket file that nobody listens on.
+fn clear(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
+            _ => Err(io::ErrorKind::AddrInUse.into()),
+        },
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "the path is not a socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }

@@ -205,6 +205,9 @@ impl From<CrewError> for Error {
         match error {
             CrewError::Invalid(message) => Self::invalid(message),
             CrewError::Protected(message) => Self::new(StatusCode::FORBIDDEN, name::FORBIDDEN, message),
+            CrewError::Immutable | CrewError::Declared => {
+                Self::new(StatusCode::FORBIDDEN, name::FORBIDDEN, error.to_string())
+            }
             CrewError::RegistrationDisabled => {
                 Self::new(StatusCode::FORBIDDEN, name::REGISTRATION_DISABLED, error.to_string())
             }

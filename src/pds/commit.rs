@@ -65,10 +65,12 @@ struct Effect {
     blobs: Vec<BlobRef>,
 }
 
-struct Transaction<'t> {
-    inner: &'t Inner,
-    write: &'t Write<'t>,
-    now_us: u64,
+/// One transaction of the repository.
+#[derive(Clone, Copy)]
+pub(super) struct Transaction<'t> {
+    pub(super) inner: &'t Inner,
+    pub(super) write: &'t Write<'t>,
+    pub(super) now_us: u64,
 }
 
 impl Transaction<'_> {
@@ -140,8 +142,7 @@ impl Transaction<'_> {
             rev: rev.clone(),
             last_seq: 0,
         };
-        self.emit(&mut head, |stamp| events::identity(stamp, self.inner.handle.as_deref()))?;
-        self.emit(&mut head, events::account_active)?;
+        self.introduce(&mut head)?;
         let blocks = car_of(&signed.cid, &signed.bytes, &empty.new.into_iter().collect())?;
         let event = CommitEvent { commit: signed.cid, rev: &rev, since: None, ops: Vec::new(), blocks };
         self.emit(&mut head, |stamp| events::commit(stamp, event))?;
@@ -208,9 +209,15 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// The events with which a repository begins.
+    pub(super) fn introduce(&self, head: &mut RepoHead) -> Result<(), PdsError> {
+        self.emit(head, |stamp| events::identity(stamp, self.inner.handle.as_deref()))?;
+        self.emit(head, events::account_active)
+    }
+
     /// Stores an event under the next sequence number: from the clock, so that a restored backup goes on above
     /// what consumers hold, and always above the last.
-    fn emit(
+    pub(super) fn emit(
         &self,
         head: &mut RepoHead,
         frame: impl FnOnce(Stamp<'_>) -> Result<Vec<u8>, RepoError>,

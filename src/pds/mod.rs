@@ -10,8 +10,11 @@ mod commit;
 mod error;
 mod events;
 mod export;
+mod import;
+mod marks;
 mod records;
 mod subscription;
+mod verify;
 
 use std::sync::Arc;
 
@@ -27,8 +30,10 @@ pub use change::{Change, Plan, Write};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
 pub use error::PdsError;
 pub use export::BlockStream;
+pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
 pub use records::{Page, PageQuery, Record, Records};
 pub use subscription::{Step, Subscription};
+pub use verify::{Finding, FindingKind, Verified};
 
 /// The one repository of this hold; cheap to clone.
 #[derive(Clone)]
@@ -104,6 +109,14 @@ impl Pds {
         let commit = self.block(head.commit).await?.ok_or(PdsError::MissingBlock(head.commit))?;
         let commit = Commit::decode(&commit)?;
         commit.verify(&self.inner.key.public()).map_err(|_| PdsError::OtherKey)
+    }
+
+    /// An empty file without a name, beside the database, for bytes on their way in.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn spool(&self) -> Result<std::fs::File, PdsError> {
+        Ok(self.inner.database.unnamed_file()?)
     }
 
     /// The bytes of a block of the repository.

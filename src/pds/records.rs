@@ -62,6 +62,14 @@ impl<'r> Records<'r> {
         Ok(Page { records: rows.into_iter().map(decode).collect::<Result<_, _>>()?, cursor })
     }
 
+    /// The names of all collections that have records.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn collections(&self) -> Result<Vec<String>, PdsError> {
+        Ok(self.read.collections()?)
+    }
+
     /// An unpublished note.
     ///
     /// # Errors

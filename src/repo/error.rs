@@ -29,6 +29,9 @@ pub enum RepoError {
     /// Not a record's path in a repository.
     #[error("not a valid record path: {0}")]
     InvalidPath(&'static str),
+    /// Not the record that its place in the tree says.
+    #[error("not a valid record: {0}")]
+    InvalidRecord(&'static str),
     /// A stored block is not the tree node that it should be.
     #[error("block {cid} is not a valid tree node: {reason}")]
     InvalidNode {

@@ -14,6 +14,7 @@ pub mod cid;
 pub mod commit;
 mod error;
 pub mod mst;
+pub mod record;
 pub mod signing;
 
 pub use blob_ref::BlobRef;

@@ -82,28 +82,47 @@ pub fn walk<E: From<RepoError>>(
     root: Cid,
     mut visitor: impl FnMut(Visit<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (node, bytes) = Node::load_root(blocks, &root)?;
-    visitor(Visit::Node { cid: &root, bytes: &bytes })?;
-    drop(bytes);
-    walk_below(blocks, &node, Bounds::default(), &mut visitor)
+    survey(blocks, root, |seen| visitor(seen?))
 }
 
-fn walk_below<E: From<RepoError>>(
+/// Like [`walk`], but goes on past a subtree whose node cannot be loaded: the visitor gets the reason instead of it.
+///
+/// # Errors
+/// The visitor's, which end the walk.
+pub fn survey<E>(
+    blocks: &impl Blocks,
+    root: Cid,
+    mut visitor: impl FnMut(Result<Visit<'_>, RepoError>) -> Result<(), E>,
+) -> Result<(), E> {
+    let (node, bytes) = match Node::load_root(blocks, &root) {
+        Ok(loaded) => loaded,
+        Err(error) => return visitor(Err(error)),
+    };
+    visitor(Ok(Visit::Node { cid: &root, bytes: &bytes }))?;
+    drop(bytes);
+    survey_below(blocks, &node, Bounds::default(), &mut visitor)
+}
+
+fn survey_below<E>(
     blocks: &impl Blocks,
     node: &Node,
     bounds: Bounds<'_>,
-    visitor: &mut impl FnMut(Visit<'_>) -> Result<(), E>,
+    visitor: &mut impl FnMut(Result<Visit<'_>, RepoError>) -> Result<(), E>,
 ) -> Result<(), E> {
     for (index, link) in node.children.iter().enumerate() {
         if let Link::Stored(cid) = link {
             let bounds = bounds.of_child(&node.leaves, index);
-            let (child, bytes) = Node::load_child(blocks, cid, node.layer, bounds)?;
-            visitor(Visit::Node { cid, bytes: &bytes })?;
-            drop(bytes);
-            walk_below(blocks, &child, bounds, visitor)?;
+            match Node::load_child(blocks, cid, node.layer, bounds) {
+                Ok((child, bytes)) => {
+                    visitor(Ok(Visit::Node { cid, bytes: &bytes }))?;
+                    drop(bytes);
+                    survey_below(blocks, &child, bounds, visitor)?;
+                }
+                Err(error) => visitor(Err(error))?,
+            }
         }
         if let Some(Leaf { key, value }) = node.leaves.get(index) {
-            visitor(Visit::Leaf { key, value })?;
+            visitor(Ok(Visit::Leaf { key, value }))?;
         }
     }
     Ok(())

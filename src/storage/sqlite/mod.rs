@@ -4,6 +4,7 @@
 //! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
+mod audit;
 mod blobs;
 mod events;
 mod open;
@@ -23,11 +24,12 @@ use tokio::sync::watch;
 
 use super::StorageError;
 
+pub use audit::BlockRow;
 pub use events::EventPage;
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
-pub use uploads::{PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
+pub use uploads::{OpenUploadRow, PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 
 /// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log goes into the
 /// file, and the lock is free.

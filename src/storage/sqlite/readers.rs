@@ -1,5 +1,7 @@
 //! A small pool of read-only connections, opened on demand and kept.
 
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,6 +63,16 @@ impl Readers {
     {
         let readers = self.clone();
         blocking(move || read_in(&mut readers.connect(CACHE_APART_KIB)?, job)).await
+    }
+
+    /// An empty file without a name in the database's directory.
+    pub(super) fn unnamed_file(&self) -> Result<File, StorageError> {
+        let path = self.path.with_added_extension("spool");
+        // One of a process that ended between the two steps below.
+        let _ = std::fs::remove_file(&path);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        std::fs::remove_file(&path)?;
+        Ok(file)
     }
 
     fn take(&self) -> Result<Connection, StorageError> {

@@ -21,6 +21,21 @@ pub struct UploadRow {
     pub digest: Option<Digest>,
 }
 
+/// An upload that is open, and what its parts come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenUploadRow {
+    /// Its identity.
+    pub id: UploadKey,
+    /// Who began it.
+    pub account: Did,
+    /// When it began or a part was received; microseconds since 1970.
+    pub touched_us: u64,
+    /// How many parts there are.
+    pub parts: u32,
+    /// Bytes in all parts.
+    pub size_bytes: u64,
+}
+
 /// A part whose bytes are on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartRow {
@@ -106,6 +121,25 @@ impl Read<'_> {
     pub fn stale_uploads(&self, before_us: u64) -> Result<Vec<UploadKey>, StorageError> {
         let sql = "SELECT id FROM upload WHERE touched_us < ?1 AND digest IS NULL";
         self.all(sql, [before_us.cast_signed()], |row| row.get(0))
+    }
+
+    /// All open uploads with what their parts come to, the one untouched for longest first.
+    ///
+    /// # Errors
+    /// When the database fails or holds what was never written.
+    pub fn open_upload_list(&self) -> Result<Vec<OpenUploadRow>, StorageError> {
+        let sql = "SELECT id, account, touched_us, count(number), coalesce(sum(size_bytes), 0)
+                   FROM upload LEFT JOIN upload_part ON upload = id WHERE digest IS NULL
+                   GROUP BY id ORDER BY touched_us, id";
+        let rows = self.all(sql, [], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get(3)?, row.get::<_, i64>(4)?))
+        })?;
+        let checked = |(id, account, touched_us, parts, size_bytes): (UploadKey, String, i64, u32, i64)| {
+            let account = Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()))?;
+            let (touched_us, size_bytes) = (touched_us.cast_unsigned(), size_bytes.cast_unsigned());
+            Ok(OpenUploadRow { id, account, touched_us, parts, size_bytes })
+        };
+        rows.into_iter().map(checked).collect()
     }
 
     /// All parts of an upload in the order of their numbers.

@@ -11,11 +11,13 @@ mod site;
 mod subscriber;
 mod writer;
 
+mod commands;
 mod consistency;
 mod crashes;
 mod disk;
 mod limits;
 mod relays;
+mod repository_file;
 mod restored;
 mod sockets;
 mod start;

@@ -135,6 +135,12 @@ fn state_goes_where_the_service_manager_says() {
     assert_eq!(paths(config), ("/elsewhere/h.db".into(), "/elsewhere/keys".into()));
     let config = load([("STATE_DIRECTORY", ""), ("HOLD_DATABASE_KEY_PATH", "/keys")]).unwrap();
     assert_eq!(paths(config), ("/var/lib/atcr-hold/hold.db".into(), "/keys".into()));
+
+    let socket = |environment: [(&str, &str); 3]| load(environment).unwrap().admin_socket;
+    let [state, runtime] = [("STATE_DIRECTORY", "/state"), ("RUNTIME_DIRECTORY", "/run/h:/run/other")];
+    assert_eq!(socket([state, ("RUNTIME_DIRECTORY", ""), ("HOLD_ADMIN_SOCKET", "")]), Path::new("/state/admin.sock"));
+    assert_eq!(socket([state, runtime, ("HOLD_ADMIN_SOCKET", "")]), Path::new("/run/h/admin.sock"));
+    assert_eq!(socket([state, runtime, ("HOLD_ADMIN_SOCKET", "/own.sock")]), Path::new("/own.sock"));
 }
 
 #[test]

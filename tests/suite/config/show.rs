@@ -47,6 +47,7 @@ fn every_option_is_shown_with_its_value() {
         ("server.addr", ":8080"),
         ("database.path", "/state/hold.db"),
         ("database.key_path", "/state/keys"),
+        ("admin.socket", "/state/admin.sock"),
         ("identity.plc_url", "https://plc.directory"),
         ("storage.driver", "filesystem"),
         ("storage.root_dir", "/srv/blobs"),

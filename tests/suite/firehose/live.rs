@@ -1,6 +1,9 @@
 //! Events in order, as they happen and after a restart, checked as relays check them.
 
-use super::{PATIENCE, Subscriber, consumer, delete_member, put_member};
+use atcr_hold::admin::{Client, CrewAdd};
+use atcr_hold::lexicon::Permission;
+
+use super::{CREW, PATIENCE, Subscriber, consumer, delete_member, put_member};
 use crate::suite::hold::{Hold, PUBLIC};
 
 #[tokio::test]
@@ -71,4 +74,24 @@ async fn a_consumer_that_comes_and_goes_gets_every_event_once() {
 /// Commits there are after so many steps: the first one, the crew of the configuration, and one each step.
 fn commits(step: u32) -> usize {
     usize::try_from(step).unwrap() + 3
+}
+
+#[tokio::test]
+async fn what_the_operator_changes_is_one_commit() {
+    let hold = Hold::start(PUBLIC).await;
+    let mut consumer = consumer(&hold).await;
+    for event in Subscriber::open(&hold, "?cursor=0").await.events(5).await {
+        consumer.take(&event);
+    }
+    let mut subscriber = Subscriber::open(&hold, "").await;
+    let running = Client::new(&hold.root().join("admin.sock")).connect().await.unwrap().expect("a running hold");
+    let did = hold.stranger.did.clone();
+    let add = CrewAdd { did, role: "mate".into(), permissions: vec![Permission::BlobRead], tier: None };
+    let member = running.run(&add, |_| {}).await.unwrap();
+    assert_eq!(member.did, hold.stranger.did);
+    let event = subscriber.event().await;
+    consumer.take(&event);
+    let ops: Vec<_> = event.ops().into_iter().map(|op| (op.action, op.path)).collect();
+    let path = format!("{CREW}/{}", atcr_hold::crew::member_key(&hold.stranger.did));
+    assert_eq!(ops, [("create".to_owned(), path)]);
 }

@@ -3,6 +3,7 @@
 
 pub(super) mod consumer;
 pub(super) mod event;
+pub(super) mod file;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,12 +1,17 @@
 //! CAR version 1: the file in which blocks travel. <https://ipld.io/specs/transport/car/carv1/>
 
+mod reader;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Cid, RepoError, cbor, cid};
 
+pub use reader::Reader;
+
 const VERSION: u8 = 1;
 /// Seven bits a byte: more bytes than these would be more than 63 bits.
 const MAX_VARINT_BYTES: usize = 9;
+const ENDS_EARLY: &str = "it ends within a block";
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,23 +56,34 @@ pub fn push_block(out: &mut Vec<u8>, cid: &Cid, bytes: &[u8]) {
 /// [`RepoError::InvalidCar`] for another version, lengths that do not fit, and blocks that are not what their CID says;
 /// [`RepoError::InvalidCbor`] for a header in another form; [`RepoError::InvalidCid`] for a CID not used in repositories.
 pub fn read(mut rest: &[u8]) -> Result<Car<'_>, RepoError> {
-    let Header { roots, version } = cbor::read(take_section(&mut rest)?)?;
+    let roots = read_header(take_section(&mut rest)?)?;
+    let mut blocks = Vec::new();
+    while !rest.is_empty() {
+        blocks.push(read_block(take_section(&mut rest)?)?);
+    }
+    Ok(Car { roots, blocks })
+}
+
+/// The roots that the first section of a file names.
+fn read_header(section: &[u8]) -> Result<Vec<Cid>, RepoError> {
+    let Header { roots, version } = cbor::read(section)?;
     if version != VERSION {
         return Err(RepoError::InvalidCar("its version must be 1"));
     }
     roots.iter().try_for_each(cid::check)?;
-    let mut blocks = Vec::new();
-    while !rest.is_empty() {
-        let section = take_section(&mut rest)?;
-        let (cid, bytes) =
-            section.split_at_checked(cid::BYTES).ok_or(RepoError::InvalidCar("a block is shorter than its CID"))?;
-        let cid = cid::from_bytes(cid)?;
-        if !cid::matches(&cid, bytes) {
-            return Err(RepoError::InvalidCar("a block has another hash than its CID"));
-        }
-        blocks.push((cid, bytes));
+    Ok(roots)
+}
+
+/// The block in one of the other sections.
+fn read_block(section: &[u8]) -> Result<(Cid, &[u8]), RepoError> {
+    let (cid, bytes) =
+        section.split_at_checked(cid::BYTES).ok_or(RepoError::InvalidCar("a block is shorter than its CID"))?;
+    let cid = cid::from_bytes(cid)?;
+    if cid::matches(&cid, bytes) {
+        Ok((cid, bytes))
+    } else {
+        Err(RepoError::InvalidCar("a block has another hash than its CID"))
     }
-    Ok(Car { roots, blocks })
 }
 
 fn push_varint(out: &mut Vec<u8>, mut number: usize) {
@@ -78,17 +94,25 @@ fn push_varint(out: &mut Vec<u8>, mut number: usize) {
     out.push(number as u8);
 }
 
+/// The length at the front of `bytes`, and how many bytes it takes there; `None` when they end within it.
+fn varint(bytes: &[u8]) -> Result<Option<(u64, usize)>, RepoError> {
+    let wrong = RepoError::InvalidCar("a length is not a shortest varint");
+    let Some(last) = bytes.iter().take(MAX_VARINT_BYTES).position(|byte| byte & 0x80 == 0) else {
+        return if bytes.len() < MAX_VARINT_BYTES { Ok(None) } else { Err(wrong) };
+    };
+    if last > 0 && bytes[last] == 0 {
+        return Err(wrong);
+    }
+    let number = bytes[..=last].iter().rev().fold(0, |number, byte| (number << 7) | u64::from(byte & 0x7f));
+    Ok(Some((number, last + 1)))
+}
+
 /// Takes a length and as many bytes off the front of `rest`.
 fn take_section<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], RepoError> {
-    let wrong = RepoError::InvalidCar("a length is not a shortest varint");
-    let bytes = rest.iter().take(MAX_VARINT_BYTES).position(|byte| byte & 0x80 == 0).ok_or(wrong)? + 1;
-    let (varint, after) = rest.split_at(bytes);
-    if bytes > 1 && varint[bytes - 1] == 0 {
-        return Err(RepoError::InvalidCar("a length is not a shortest varint"));
-    }
-    let length = varint.iter().rev().fold(0_u64, |number, byte| (number << 7) | u64::from(byte & 0x7f));
+    let (length, bytes) = varint(rest)?.ok_or(RepoError::InvalidCar(ENDS_EARLY))?;
+    let after = &rest[bytes..];
     let length = usize::try_from(length).ok().filter(|length| *length <= after.len());
-    let (section, after) = after.split_at(length.ok_or(RepoError::InvalidCar("it ends within a block"))?);
+    let (section, after) = after.split_at(length.ok_or(RepoError::InvalidCar(ENDS_EARLY))?);
     *rest = after;
     Ok(section)
 }

@@ -1,0 +1,178 @@
+//! The operator's end of the admin socket.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use http::header::{HOST, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::wire::{ARGUMENTS, Line, MAX_LINE_BYTES, MAX_SILENCE};
+use super::{AdminError, ByteStream, Export, Import, Operation, Progress};
+
+/// Where a running hold listens for its operator.
+#[derive(Clone, Debug)]
+pub struct Client {
+    path: PathBuf,
+}
+
+/// A connection to a running hold, for one operation.
+pub struct Connection {
+    path: PathBuf,
+    sender: SendRequest<UnsyncBoxBody<Bytes, io::Error>>,
+}
+
+impl Client {
+    /// A client of the socket file at `path`.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// Connects; `None` when nobody listens there.
+    ///
+    /// # Errors
+    /// [`AdminError::Forbidden`] or [`AdminError::NoAnswer`].
+    pub async fn connect(&self) -> Result<Option<Connection>, AdminError> {
+        let failed = |reason: String| AdminError::NoAnswer { path: self.path.clone(), reason };
+        let stream = match UnixStream::connect(&self.path).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                return match error.kind() {
+                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                    io::ErrorKind::PermissionDenied => Err(AdminError::Forbidden(self.path.clone())),
+                    _ => Err(failed(error.to_string())),
+                };
+            }
+        };
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|error| failed(error.to_string()))?;
+        // It ends with the last answer; what breaks it is seen where the answer is read.
+        tokio::spawn(connection);
+        Ok(Some(Connection { path: self.path.clone(), sender }))
+    }
+}
+
+impl Connection {
+    /// Lets the hold run `operation`.
+    ///
+    /// # Errors
+    /// What the operation answered; [`AdminError::NoAnswer`]; [`AdminError::Interrupted`].
+    pub async fn run<O: Operation>(
+        self,
+        operation: &O,
+        on_progress: impl FnMut(&Progress),
+    ) -> Result<O::Output, AdminError> {
+        let answer = self.send(O::NAME, None, json(operation)).await?;
+        outcome(answer, on_progress).await
+    }
+
+    /// Lets the hold send what `operation` answers.
+    ///
+    /// # Errors
+    /// As [`Connection::run`]; in the stream when it breaks off.
+    pub async fn export<E: Export>(self, operation: &E) -> Result<ByteStream, AdminError> {
+        let answer = self.send(E::NAME, None, json(operation)).await?;
+        if answer.status() != StatusCode::OK {
+            outcome::<()>(answer, |_| {}).await?;
+            return Err(AdminError::Interrupted);
+        }
+        Ok(pieces(answer.into_body()))
+    }
+
+    /// Lets the hold run `operation` on `bytes`.
+    ///
+    /// # Errors
+    /// As [`Connection::run`].
+    pub async fn import<I: Import>(
+        self,
+        operation: &I,
+        bytes: ByteStream,
+        on_progress: impl FnMut(&Progress),
+    ) -> Result<I::Output, AdminError> {
+        let body = StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync();
+        // Arguments are text keys and ASCII values, so this cannot fail.
+        let arguments = serde_json::to_vec(operation).unwrap_or_default();
+        let arguments = HeaderValue::from_bytes(&arguments).map_err(|error| AdminError::failed(error.to_string()))?;
+        let answer = self.send(I::NAME, Some(arguments), body).await?;
+        outcome(answer, on_progress).await
+    }
+
+    async fn send(
+        mut self,
+        name: &str,
+        arguments: Option<HeaderValue>,
+        body: UnsyncBoxBody<Bytes, io::Error>,
+    ) -> Result<http::Response<Incoming>, AdminError> {
+        let failed = |reason: String| AdminError::NoAnswer { path: self.path.clone(), reason };
+        let request = http::Request::builder().method(Method::POST).uri(format!("/{name}")).header(HOST, "localhost");
+        let mut request = request.body(body).map_err(|error| failed(error.to_string()))?;
+        request.headers_mut().extend(arguments.map(|json| (HeaderName::from_static(ARGUMENTS), json)));
+        // The head comes before the work.
+        match tokio::time::timeout(MAX_SILENCE, self.sender.send_request(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(failed(error.to_string())),
+            Err(_) => Err(failed(format!("silent for {} seconds", MAX_SILENCE.as_secs()))),
+        }
+    }
+}
+
+fn json(operation: &impl Serialize) -> UnsyncBoxBody<Bytes, io::Error> {
+    // Operations have text keys only, which is all that could fail.
+    let bytes = serde_json::to_vec(operation).unwrap_or_default();
+    Full::from(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The bytes of an answer, which must not stay away too long.
+fn pieces(body: Incoming) -> ByteStream {
+    Box::pin(stream::unfold(body, |mut body| async move {
+        let piece = match tokio::time::timeout(MAX_SILENCE, body.frame()).await {
+            Ok(None) => return None,
+            Ok(Some(Ok(frame))) => Ok(frame.into_data().unwrap_or_default()),
+            Ok(Some(Err(error))) => Err(io::Error::other(error)),
+            Err(_) => Err(io::ErrorKind::TimedOut.into()),
+        };
+        Some((piece, body))
+    }))
+}
+
+/// Reads the lines of an answer up to the one that ends it.
+async fn outcome<T: DeserializeOwned>(
+    answer: http::Response<Incoming>,
+    mut on_progress: impl FnMut(&Progress),
+) -> Result<T, AdminError> {
+    let mut pieces = pieces(answer.into_body());
+    let mut held = BytesMut::new();
+    // Where to look for the end of the line: what came before was looked at.
+    let mut scanned = 0;
+    loop {
+        let Some(end) = held[scanned..].iter().position(|byte| *byte == b'\n') else {
+            scanned = held.len();
+            if held.len() > MAX_LINE_BYTES {
+                return Err(AdminError::failed("the running hold answered more than this command can take"));
+            }
+            match pieces.next().await {
+                Some(Ok(piece)) => held.extend_from_slice(&piece),
+                Some(Err(_)) | None => return Err(AdminError::Interrupted),
+            }
+            continue;
+        };
+        let line = held.split_to(scanned + end + 1);
+        scanned = 0;
+        match serde_json::from_slice(&line) {
+            Ok(Line::Progress(progress)) => progress.iter().for_each(&mut on_progress),
+            Ok(Line::Result(output)) => return Ok(output),
+            Ok(Line::Error(failure)) => return Err(AdminError::Failed(failure.message)),
+            Err(_) => return Err(AdminError::failed("the running hold is another version: use its own command")),
+        }
+    }
+}

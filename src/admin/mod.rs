@@ -1,0 +1,70 @@
+//! What an operator may do to a hold from the shell, and the local socket over which a running hold does it.
+//!
+//! An [`Operation`] is one function over an opened [`Hold`]: the daemon runs it for whoever may open its socket file
+//! ([`serve`] is the table), and a command runs the same one in its own process when no daemon is there. [`Client`]
+//! is the other end of the socket. Who may connect is the file's mode (0600); there is no token.
+//!
+//! The wire is HTTP/1.1: `POST /<name>` with the operation as JSON. The answer is `application/x-ndjson`: lines of
+//! progress, then exactly one of a result or an error; an answer without that last line was cut off. An [`Export`]
+//! answers bytes instead; an [`Import`] is sent bytes, and its JSON in a header.
+//!
+//! This room knows no command line, no configuration and no terminal.
+
+mod client;
+mod crew;
+mod error;
+mod identity;
+mod operation;
+mod repo;
+mod server;
+mod uploads;
+mod wire;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::blobs::Blobs;
+use crate::crew::{Crew, Declared};
+use crate::pds::Pds;
+use crate::repo::signing::PublicKey;
+use crate::syntax::HoldUrl;
+
+pub use client::{Client, Connection};
+pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
+pub use error::AdminError;
+pub use identity::{Head, Identity, IdentityShow, Service};
+pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
+pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
+pub use server::serve;
+pub use uploads::{Upload, UploadAborted, UploadsAbort, UploadsList};
+
+/// An opened hold, as operations see it.
+pub struct Hold {
+    /// Where the world reaches it.
+    pub url: HoldUrl,
+    /// Its DID document.
+    pub did_document: Value,
+    /// The public half of its signing key.
+    pub key: PublicKey,
+    /// Where the signing key lies.
+    pub key_file: PathBuf,
+    /// The repository.
+    pub pds: Pds,
+    /// Captain and crew.
+    pub crew: Crew,
+    /// What the configuration says of them.
+    pub declared: Declared,
+    /// The blobs.
+    pub blobs: Blobs,
+    /// Microseconds since 1970.
+    pub clock: fn() -> u64,
+}
+
+impl Hold {
+    /// Now, in microseconds since 1970.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        (self.clock)()
+    }
+}

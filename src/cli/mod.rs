@@ -1,0 +1,152 @@
+//! The command line: what is asked, where it runs, how its outcome is shown.
+//!
+//! One file a group of commands: its arguments for clap, and what it prints. [`reach`] finds the hold that a command
+//! is for: the running one through its admin socket, else the one on disk. Errors are one line on standard error.
+//! Exit codes: 0 done, 1 failed or refused, 64 wrong usage, 78 wrong configuration.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod crew;
+mod error;
+mod identity;
+mod output;
+mod progress;
+mod reach;
+mod repo;
+mod serve;
+mod table;
+mod uploads;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::config::{Config, ConfigError, Environment};
+use error::CommandError;
+use reach::Reach;
+
+/// A hold for the ATCR container registry: stores image layers, and is an atproto account itself.
+///
+/// Options come from the defaults, then the TOML file, then `.env` in the working directory, then the environment.
+/// The least a hold needs: HOLD_PUBLIC_URL (its address), HOLD_OWNER (your DID) and STORAGE_ROOT_DIR (where the
+/// blobs go). `atcr-hold check-config` shows what all of them come to.
+#[derive(Parser)]
+#[command(name = "atcr-hold", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// A TOML file with options.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+const EXIT_CODES: &str = "\
+crew, identity, uploads and repo need the configuration of the hold they are for. While the hold runs they go through
+its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
+
+Exit codes: 0 done, or ended by a signal; 1 failed or refused; 64 wrong usage; 78 wrong configuration.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve (the default).
+    Serve,
+    /// Check the configuration and print it, secrets masked; starts nothing.
+    CheckConfig,
+    /// Who may push and pull.
+    Crew(crew::Arguments),
+    /// Who the hold is: DID, key, repository.
+    Identity(identity::Arguments),
+    /// Uploads that are not completed.
+    Uploads(uploads::Arguments),
+    /// The signed repository: captain, crew, profile.
+    Repo(repo::Arguments),
+    /// Print a completion script for a shell.
+    ///
+    /// Example: atcr-hold completions bash > /usr/share/bash-completion/completions/atcr-hold
+    #[command(verbatim_doc_comment)]
+    Completions {
+        /// Which shell.
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(["bash", "zsh", "fish"]))]
+        shell: String,
+    },
+}
+
+const EX_USAGE: u8 = 64;
+const EX_CONFIG: u8 = 78;
+
+/// Runs the command of this process's arguments.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let code = if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let environment = Environment::of_process();
+    let (file, dotenv) = (cli.config.as_deref(), Path::new(".env"));
+    let load = || Config::load(file, dotenv, &environment);
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => match load() {
+            Ok(config) => serve::serve(config),
+            Err(error) => ended(Err(error.into())),
+        },
+        Command::CheckConfig => ended(
+            Config::show(file, dotenv, &environment).map_err(CommandError::from).and_then(|text| output::text(&text)),
+        ),
+        Command::Completions { shell } => ended(completions(&shell)),
+        Command::Crew(arguments) => run(load(), async |reach| arguments.run(reach).await),
+        Command::Identity(arguments) => run(load(), async |reach| arguments.run(reach).await),
+        Command::Uploads(arguments) => run(load(), async |reach| arguments.run(reach).await),
+        Command::Repo(arguments) => run(load(), async |reach| arguments.run(reach).await),
+    }
+}
+
+/// Runs a command that needs a hold.
+fn run<F>(config: Result<Config, ConfigError>, command: F) -> ExitCode
+where
+    F: AsyncFnOnce(Reach) -> Result<(), CommandError>,
+{
+    let outcome = config.map_err(CommandError::from).and_then(|config| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| CommandError::failed(format!("cannot start the runtime: {error}")))?;
+        runtime.block_on(async { command(Reach::find(&config).await?).await })
+    });
+    ended(outcome)
+}
+
+fn completions(shell: &str) -> Result<(), CommandError> {
+    let shell = match shell {
+        "zsh" => Shell::Zsh,
+        "fish" => Shell::Fish,
+        _ => Shell::Bash,
+    };
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "atcr-hold", &mut script);
+    output::bytes(&script)
+}
+
+fn ended(outcome: Result<(), CommandError>) -> ExitCode {
+    match outcome {
+        // Whoever read the output has seen enough.
+        Ok(()) | Err(CommandError::Unread) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("atcr-hold: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_contradict_nothing() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,65 @@
+//! The operator's commands: on a running hold through its admin socket, and on one that is not running.
+
+mod both_ways;
+mod help;
+mod refusals;
+mod socket;
+mod streams;
+
+use serde_json::{Value, json};
+
+use super::process::Daemon;
+use super::site::{Ended, Site};
+
+/// A hold that was started once and is not running.
+fn started_once() -> Site {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    site
+}
+
+/// Runs a command that is to be done; answers what it printed.
+#[track_caller]
+fn done(site: &Site, arguments: &[&str]) -> String {
+    let Ended { code, stdout, stderr } = site.run(arguments);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    stdout
+}
+
+/// The same with `--json`.
+#[track_caller]
+fn json_of(site: &Site, arguments: &[&str]) -> Value {
+    let printed = done(site, &[arguments, &["--json"]].concat());
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+}
+
+/// Runs a command that is to end with this code, saying so in one line with these words.
+#[track_caller]
+fn refuses(site: &Site, code: i32, arguments: &[&str], words: &[&str]) {
+    let ended = site.run(arguments);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(code), ""), "{arguments:?}: {}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{arguments:?}: {}", ended.stderr);
+    for word in words {
+        assert!(ended.stderr.contains(word), "{arguments:?}: no {word:?} in {}", ended.stderr);
+    }
+}
+
+/// Adds members through the captain's hand until the repository has so many MiB.
+fn grow(daemon: &Daemon, site: &Site, mib: usize) {
+    const RECORDS: usize = 30;
+    let client = daemon.client(&site.alice);
+    for batch in 0..mib * 1024 / (RECORDS * 7) + 1 {
+        let writes: Vec<_> = (0..RECORDS)
+            .map(|number| {
+                let record = json!({
+                    "$type": "io.atcr.hold.crew", "member": format!("did:web:m{batch}x{number}.example.org"), "role": "member",
+                    "permissions": ["blob:read"], "addedAt": "2026-01-01T00:00:00.000Z", "note": "n".repeat(7 * 1024),
+                });
+                json!({ "$type": "com.atproto.repo.applyWrites#create", "collection": "io.atcr.hold.crew", "value": record })
+            })
+            .collect();
+        let answer = client
+            .call("com.atproto.repo.applyWrites", &json!({ "repo": "did:web:localhost%3A8080", "writes": writes }));
+        assert_eq!(answer.status, 200, "{}", answer.text("message"));
+    }
+}

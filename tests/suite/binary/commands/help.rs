@@ -1,0 +1,43 @@
+//! What the commands say of themselves.
+
+use std::process::{Command, Stdio};
+
+use super::{Site, done};
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    let site = Site::new();
+    for command in [
+        &["crew", "list"][..],
+        &["crew", "add"],
+        &["crew", "set"],
+        &["crew", "remove"],
+        &["identity", "show"],
+        &["uploads", "list"],
+        &["uploads", "abort"],
+        &["repo", "export"],
+        &["completions"],
+    ] {
+        let help = done(&site, &[command, &["--help"]].concat());
+        assert!(help.contains(&format!("Example: atcr-hold {}", command.join(" "))), "{help}");
+        assert!(!help.contains('\u{1b}'), "colours where there is no terminal: {help}");
+    }
+    let help = done(&site, &["--help"]);
+    for word in ["crew", "identity", "uploads", "repo", "completions", "HOLD_ADMIN_SOCKET", "64 wrong usage"] {
+        assert!(help.contains(word), "no {word} in {help}");
+    }
+}
+
+#[test]
+fn completions_are_scripts() {
+    let site = Site::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = done(&site, &["completions", shell]);
+        assert!(["crew", "uploads", "export"].iter().all(|word| script.contains(word)), "{shell}");
+        if shell == "bash" {
+            let mut check = Command::new("bash").args(["-n", "/dev/stdin"]).stdin(Stdio::piped()).spawn().unwrap();
+            std::io::Write::write_all(&mut check.stdin.take().unwrap(), script.as_bytes()).unwrap();
+            assert!(check.wait().unwrap().success());
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Output that is long: read in part, cut off by the end of the hold, or finished in spite of it.
+
+use std::io::Read as _;
+use std::process::{Child, Stdio};
+
+use super::{Site, done, grow, refuses};
+
+/// A running export to its standard output, of which the first byte was read, and that byte.
+fn begun_export(site: &Site) -> (Child, u8) {
+    let mut command = site.command(&["repo", "export", "-"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0];
+    child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    (child, first[0])
+}
+
+/// Reads it to its end: the bytes, the exit code, and what it said.
+fn rest(child: Child) -> (Vec<u8>, Option<i32>, String) {
+    let output = child.wait_with_output().unwrap();
+    (output.stdout, output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn an_export_is_the_repository() {
+    let site = Site::new();
+    let daemon = site.start();
+    let car = daemon.anonymous().get("/xrpc/com.atproto.sync.getRepo?did=did:web:localhost%253A8080").body;
+    let file = site.path("hold.car");
+    let said = format!("written to {}\n", file.display());
+    assert!(done(&site, &["repo", "export", file.to_str().unwrap()]).ends_with(&said));
+    assert!(std::fs::read(&file).unwrap() == car);
+    assert_eq!(daemon.stop(), Some(0));
+    std::fs::remove_file(&file).unwrap();
+    let exported = super::json_of(&site, &["repo", "export", file.to_str().unwrap()]);
+    assert_eq!(exported, serde_json::json!({ "file": file, "sizeBytes": car.len() }));
+    assert!(std::fs::read(&file).unwrap() == car);
+    refuses(&site, 1, &["repo", "export", "/nonexistent/hold.car"], &["/nonexistent/hold.car cannot be written"]);
+}
+
+#[test]
+fn what_streams_is_finished_before_the_end() {
+    let site = Site::new();
+    let mut daemon = site.start();
+    grow(&daemon, &site, 4);
+    let car = daemon.anonymous().get("/xrpc/com.atproto.sync.getRepo?did=did:web:localhost%253A8080").body;
+    assert!(car.len() > 4 << 20);
+    let (export, first) = begun_export(&site);
+    daemon.signal("TERM");
+    daemon.wait_for_line("shutting down");
+    let (bytes, code, said) = rest(export);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    assert!(first == car[0] && bytes == car[1..]);
+    assert_eq!(daemon.ended().code(), Some(0));
+
+    // Nobody reads on: that is no failure, without a daemon or with one.
+    for running in [false, true] {
+        let _daemon = running.then(|| site.start());
+        let (mut export, _) = begun_export(&site);
+        drop(export.stdout.take());
+        let (_, code, said) = rest(export);
+        assert_eq!((code, said.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn what_does_not_finish_is_cut_off_and_said_to_be() {
+    let mut site = Site::new();
+    site.configure("[limits]\ndrain_s = 1\n");
+    let mut daemon = site.start();
+    grow(&daemon, &site, 4);
+    let (export, _) = begun_export(&site);
+    daemon.signal("TERM");
+    assert_eq!(daemon.ended().code(), Some(0));
+    let (bytes, code, said) = rest(export);
+    assert_eq!((code, said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains("went away before this was done"), "{said}");
+    assert!(bytes.len() < 4 << 20);
+    // A file appears whole or not at all.
+    let file = site.path("hold.car");
+    let mut daemon = site.start();
+    let export = site.command(&["repo", "export", file.to_str().unwrap()]).stdout(Stdio::piped()).spawn().unwrap();
+    daemon.kill();
+    let (_, code, _) = rest(export);
+    assert_eq!(file.exists(), code == Some(0));
+    assert!(!site.path("hold.car.part").exists());
+}
