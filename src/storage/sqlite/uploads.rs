@@ -128,9 +128,9 @@ impl Read<'_> {
     /// # Errors
     /// When the database fails or holds what was never written.
     pub fn open_upload_list(&self) -> Result<Vec<OpenUploadRow>, StorageError> {
-        let sql = "SELECT id, account, touched_us, count(number), coalesce(sum(size_bytes), 0)
-                   FROM upload LEFT JOIN upload_part ON upload = id WHERE digest IS NULL
-                   GROUP BY id ORDER BY touched_us, id";
+        let sql = "SELECT id, account, touched_us, (SELECT count(*) FROM upload_part WHERE upload = id),
+                          (SELECT coalesce(sum(size_bytes), 0) FROM upload_part WHERE upload = id)
+                   FROM upload WHERE digest IS NULL";
         let rows = self.all(sql, [], |row| {
             Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get(3)?, row.get::<_, i64>(4)?))
         })?;
@@ -139,7 +139,9 @@ impl Read<'_> {
             let (touched_us, size_bytes) = (touched_us.cast_unsigned(), size_bytes.cast_unsigned());
             Ok(OpenUploadRow { id, account, touched_us, parts, size_bytes })
         };
-        rows.into_iter().map(checked).collect()
+        let mut uploads = rows.into_iter().map(checked).collect::<Result<Vec<_>, StorageError>>()?;
+        uploads.sort_unstable_by_key(|upload| (upload.touched_us, upload.id));
+        Ok(uploads)
     }
 
     /// All parts of an upload in the order of their numbers.
