@@ -112,16 +112,19 @@ impl Blobs {
 
     /// Makes the part last, and records it unless the upload was closed meanwhile.
     async fn record(&self, part: Incoming, id: &UploadId, account: &Did, now_us: u64) -> Result<ETag, Failed> {
+        let (live, round) = (Arc::clone(part.live()), part.round());
         let seal = move || {
             let row = part.seal();
             part.or_discard(row)
         };
-        let (part, row) = blocking(seal).await?;
-        let live = Arc::clone(part.live());
+        let sealed = blocking(seal).await;
         let _order = live.order.lock().await;
-        if live.round() != part.round() {
-            return Err(BlobError::UnknownUpload.into());
-        }
+        let (part, row) = match sealed {
+            Err(Failed::Unsynced(error)) => return Err(Failed::Unsynced(error)),
+            // Whoever closed the upload removed its folder too, and sealing may have met that.
+            _ if live.round() != round => return Err(BlobError::UnknownUpload.into()),
+            sealed => sealed?,
+        };
         let etag = ETag(row.etag.clone());
         let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.limits().max_blob_bytes);
         match self.db.write(move |write| store(write, &key, &who, &row, max_blob_bytes, now_us)).await {
