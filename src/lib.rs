@@ -10,7 +10,7 @@
 //! | `lexicon` | names, records and methods of the wire | syntax |
 //! | `repo` | CID, DAG-CBOR, Merkle search tree, commit, CAR, signing: pure | syntax |
 //! | `config` | layers of configuration, checked | syntax, lexicon |
-//! | `storage` | SQLite, the blob store, the key file | syntax, repo |
+//! | `storage` | SQLite, the blob store (files or a bucket), the key file | syntax, repo |
 //! | `identity` | our DID document; other accounts' keys | syntax, repo |
 //! | `pds` | records and their blobs, commits, events, exports | syntax, lexicon, repo, storage |
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
@@ -25,7 +25,8 @@
 //!
 //! Outside crates have one address each: `rusqlite` and `object_store` in storage, `figment` in config, `listenfd`,
 //! `sd_notify` and `tracing_journald` in daemon, `k256` and `p256` in repo, `hyper` in http (as a server) and
-//! admin (as a client of its socket); `hyper_rustls` in identity and crawl, `clap` in cli.
+//! admin (as a client of its socket); `hyper_rustls` in identity, crawl and storage, `quick_xml` in storage, `clap` in
+//! cli.
 //!
 //! # A part on its way in
 //! `daemon::serve` accepts a socket and hands it to `http::connection`, which checks the head of each request before

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory and PDS, the NixOS
-# module, the demo, and machines with systemd that run the hold as that module has it.
-# Needs Rust and Node; installs the rest. At most 30 minutes on 2 cores from nothing.
+# Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory, a real PDS and
+# real S3 servers, the NixOS module, the demo, and machines with systemd that run the hold as that module has it.
+# Needs Rust and Node; installs the rest. At most 40 minutes on 2 cores from nothing.
 #
 # ATCR_HOLD_INTEROP: a folder with the atproto interoperability vectors; without it those tests are skipped.
 # Tests that cannot run here say so, with a line "skipped: <what>: <why>" past the runner's capture.
@@ -10,6 +10,8 @@
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/s3/servers.sh
+. "$repo/tests/s3/servers.sh"
 cd "$repo"
 
 passed=0
@@ -17,7 +19,7 @@ failed=0
 failures=()
 skips=()
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log"; stop_s3' EXIT
 
 skip() { skips+=("$1"); }
 
@@ -96,9 +98,12 @@ close() {
 need node npm cargo cc c++ make python3 umoci shellcheck strace
 install_stack
 export ATCR_HOLD_STACK=$stack
+start_s3 garage
+start_s3 seaweedfs
+export ATCR_HOLD_S3=$s3_list
 
 cargo_step "Formatting" fmt --check
-step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh
+step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh tests/s3/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 counted "Tests" cargo test --locked --no-fail-fast
 counted "Nix" bash tests/nix.sh

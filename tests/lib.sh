@@ -41,10 +41,13 @@ need() {
     [ -n "${debian_package[$command]:-}" ] || die "$command is needed, and not a Debian package: please install it"
     packages+=("${debian_package[$command]}")
   done
-  [ "${#packages[@]}" -gt 0 ] || return 0
-  say "Installing with apt: ${packages[*]}"
+  [ "${#packages[@]}" -eq 0 ] || install_packages "${packages[@]}"
+}
+
+install_packages() {
+  say "Installing with apt: $*"
   as_root apt-get update -qq >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
 # Installs the PLC directory, the PDS and the reference libraries, unless the lock file's very set is there.

@@ -12,6 +12,7 @@ mod suite {
     mod blob_orders;
     mod blob_reads;
     mod blob_uploads;
+    mod bucket_uploads;
     mod commits;
     mod config;
     mod connection;

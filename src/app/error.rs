@@ -8,6 +8,7 @@ use crate::identity::SetupError;
 use crate::pds::PdsError;
 use crate::storage::StorageError;
 use crate::storage::key_file::KeyFileError;
+use crate::storage::objects::ProbeError;
 use crate::storage::sqlite::OpenError;
 
 /// Exit code of sysexits.h for a mistake that a restart cannot mend.
@@ -50,6 +51,9 @@ pub enum StartError {
     /// The storage directory cannot be used.
     #[error(transparent)]
     Blobs(BlobsError),
+    /// The bucket cannot be used.
+    #[error(transparent)]
+    Bucket(ProbeError),
     /// Names or certificates cannot be looked up.
     #[error(transparent)]
     Resolver(#[from] SetupError),
@@ -96,8 +100,10 @@ impl StartError {
             | Self::KeyMissing(_)
             | Self::NotOurs(_)
             | Self::Resolver(_) => EX_CONFIG,
-            Self::GivenKey | Self::Blobs(BlobsError::Root { .. }) => EX_CONFIG,
+            Self::GivenKey | Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
+            Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
+            | Self::Bucket(ProbeError::Unavailable(_))
             | Self::Crew(_)
             | Self::Pds(_)
             | Self::Storage(_)

@@ -4,6 +4,7 @@
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
 mod admin_socket;
+mod bucket;
 mod error;
 mod reload;
 mod signing_key;
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
-use crate::blobs::Blobs;
+use crate::blobs::{Blobs, Place};
 use crate::config::{Avatar, Config, Profile};
 use crate::crawl::{Crawl, Pace};
 use crate::crew::{Crew, Declared, DeclaredProfile};
@@ -58,12 +59,13 @@ pub async fn run_reloading(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     // First, so that a start without its storage makes no database and no key.
-    blobs::check_root(&config.storage_root)?;
+    let place = bucket::place(&config.storage)?;
+    bucket::try_out(&config.storage, &place).await?;
     let database = Database::open(&config.database_path)?;
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
-    let (hold, state) =
-        start(&config, profile, &database).await.map_err(|error| error.of_database(&config.database_path))?;
+    let started = start(&config, profile, place, &database).await;
+    let (hold, state) = started.map_err(|error| error.of_database(&config.database_path))?;
     let (hold, state) = (Arc::new(hold), Arc::new(state));
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
@@ -122,17 +124,22 @@ pub async fn run_reloading(
 /// # Errors
 /// As [`run`]; [`StartError::NoDatabase`] before the first start.
 pub async fn open(config: &Config) -> Result<Hold, StartError> {
-    blobs::check_root(&config.storage_root)?;
+    let place = bucket::place(&config.storage)?;
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = Database::open(&config.database_path)?;
-    let opened = open_hold(config, config.profile.clone(), &database).await;
+    let opened = open_hold(config, config.profile.clone(), place, &database).await;
     opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
 }
 
 /// Opens what requests and commands work on, and what signs URLs.
-async fn open_hold(config: &Config, profile: Profile, database: &Database) -> Result<(Hold, UrlSigner), StartError> {
+async fn open_hold(
+    config: &Config,
+    profile: Profile,
+    place: Place,
+    database: &Database,
+) -> Result<(Hold, UrlSigner), StartError> {
     let head = database.read(|read| read.repo_head()).await?;
     let key = match &config.signing_key {
         Some(text) => signing_key::given(text)?,
@@ -142,7 +149,7 @@ async fn open_hold(config: &Config, profile: Profile, database: &Database) -> Re
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
-    let blob_settings = blobs::Settings { root: config.storage_root.clone(), limits: blob_limits(config) };
+    let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
@@ -158,8 +165,13 @@ async fn open_hold(config: &Config, profile: Profile, database: &Database) -> Re
 }
 
 /// Opens everything a request needs, and makes the records match the configuration.
-async fn start(config: &Config, profile: Profile, database: &Database) -> Result<(Hold, State), StartError> {
-    let (hold, urls) = open_hold(config, profile, database).await?;
+async fn start(
+    config: &Config,
+    profile: Profile,
+    place: Place,
+    database: &Database,
+) -> Result<(Hold, State), StartError> {
+    let (hold, urls) = open_hold(config, profile, place, database).await?;
     let changed = hold.crew.reconcile(&hold.declared(), now_us()).await?;
     if changed > 0 {
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");

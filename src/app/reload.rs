@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::status::Status;
 use super::{blob_limits, declared, now_us};
 use crate::admin::Hold;
-use crate::config::{Config, ConfigError, Limits, Secret};
+use crate::config::{Config, ConfigError, Limits};
 use crate::daemon::notify;
 use crate::daemon::signals::Hangups;
 use crate::http::State;
@@ -101,7 +101,7 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         database_path,
         signing_key,
         key_dir,
-        storage_root,
+        storage,
         limits,
         log_level,
     } = new;
@@ -114,16 +114,12 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         ("admin.socket", *admin_socket != running.admin_socket),
         ("server.trusted_proxies", *trusted_proxies != running.trusted_proxies),
         ("database.path", *database_path != running.database_path),
-        ("database.signing_key", exposed(signing_key) != exposed(&running.signing_key)),
+        ("database.signing_key", *signing_key != running.signing_key),
         ("database.key_path", *key_dir != running.key_dir),
-        ("storage", *storage_root != running.storage_root),
+        ("storage", *storage != running.storage),
         ("limits.connections", limits.connections != running.limits.connections),
         ("limits.drain_s", limits.drain != running.limits.drain),
         ("log_level", *log_level != running.log_level),
     ];
     differs.into_iter().filter(|(_, differs)| *differs).map(|(option, _)| option).collect()
-}
-
-fn exposed(secret: &Option<Secret>) -> Option<&str> {
-    secret.as_ref().map(Secret::expose)
 }

@@ -34,6 +34,12 @@ pub enum BlobError {
     /// The account, or all accounts together, have as many uploads open as they may.
     #[error("too many uploads are open")]
     TooManyUploads,
+    /// The body of a part has no announced length, and the store wants to know it beforehand.
+    #[error("the length of the part must be announced")]
+    LengthRequired,
+    /// As many parts pass through the hold as may at once.
+    #[error("too many parts are on their way to the store")]
+    Busy,
     /// There is no room. What was being written is dropped, the upload stays open.
     #[error("no space left")]
     NoSpace(#[source] StorageError),
@@ -88,7 +94,7 @@ impl From<StorageError> for BlobError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NoSpace(_) => Self::NoSpace(error),
-            StorageError::Unavailable(_) => Self::Unavailable(error),
+            StorageError::Unavailable(_) | StorageError::Refused(_) => Self::Unavailable(error),
             StorageError::Damaged(_) | StorageError::Failed(_) => Self::Storage(error),
         }
     }

@@ -13,7 +13,7 @@ pub struct OpenUpload {
     pub account: Did,
     /// When it began or its last part was received, in microseconds since 1970.
     pub touched_us: u64,
-    /// Parts received.
+    /// Parts received; those that went past the hold are not known.
     pub parts: u32,
     /// Bytes in them.
     pub size_bytes: u64,
@@ -25,7 +25,7 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn list_open_uploads(&self) -> Result<Vec<OpenUpload>, BlobError> {
-        let rows = self.db.read(|read| read.open_upload_list().map_err(BlobError::from)).await?;
+        let rows = self.sessions.db.read(|read| read.open_upload_list().map_err(BlobError::from)).await?;
         let named = rows.into_iter().map(|row| OpenUpload {
             id: UploadId::from_key(row.id),
             account: row.account,

@@ -1,142 +1,95 @@
 //! Blobs: uploads in parts, the proof that a blob has its digest, and reads.
 //!
-//! A blob is visible when the database has its row and storage has its file of that size. Both come only after its
-//! SHA-256 was computed from the bytes that are on disk. An upload is a row, its parts are rows, their bytes are
-//! staged: parts in order are appended to one file and hashed as they arrive, so that completing costs a rename;
-//! any other part gets a file of its own and is read once more at the end.
+//! A blob is visible when the database has its row. It comes only after the blob's SHA-256 was computed from the
+//! bytes that are stored, and they lie under the blob's key. An upload is a row; where its bytes are staged, and how
+//! they become the blob, is the business of one of two ways: [`files`] for a storage directory, where a missing or
+//! cut-off file hides the row, and [`bucket`] for an S3 bucket, where bytes may go past the hold.
 //!
-//! This room knows accounts only as names that own uploads. It knows nothing of HTTP, permissions or records.
+//! This room knows accounts only as names that own uploads. It knows nothing of permissions, records, or how a
+//! request is read and answered.
 //! Digests: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
 
-mod complete;
+mod bound;
+mod bucket;
 mod error;
+mod files;
 mod hash;
-mod incoming;
 mod list;
 mod live;
 mod names;
-mod parts;
-mod prove;
-mod pump;
 mod read;
+mod sessions;
+mod settings;
 mod sweep;
-mod upload_part;
 
-use std::error::Error as _;
 use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
 
-use tokio::sync::Semaphore;
+use bytes::Bytes;
+use futures_util::Stream;
 
 use crate::storage::StorageError;
-use crate::storage::objects::{Objects, Staging};
-use crate::storage::sqlite::{Database, Read, UploadKey};
-use crate::syntax::Did;
+use crate::storage::sqlite::Database;
+use crate::syntax::{Did, Digest};
 
 pub use error::{BlobError, BodyError, OpenError};
 pub use list::OpenUpload;
 pub use names::{ETag, PartNumber, UploadId};
 pub use read::OpenBlob;
+pub use settings::{Limits, Place, Settings, check_root};
 pub use sweep::Swept;
 
-use live::Uploads;
+use bucket::Bucket;
+use files::Files;
+use sessions::Sessions;
 
-/// What the room is opened with.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// The storage directory. It must exist.
-    pub root: PathBuf,
-    /// What uploads may use.
-    pub limits: Limits,
+/// The room; cheap to clone. One process has one of it a store: the database's lock sees to that.
+#[derive(Clone)]
+pub struct Blobs {
+    sessions: Sessions,
+    store: Store,
 }
 
-/// What uploads may use.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// The largest part, in bytes.
-    pub max_part_bytes: u64,
-    /// The largest blob, in bytes.
-    pub max_blob_bytes: u64,
-    /// Open uploads of one account.
-    pub uploads_per_account: u64,
-    /// Open uploads of all accounts.
-    pub uploads_total: u64,
-    /// Seconds after which an upload that nothing touched is dropped.
-    pub stale_upload_s: u64,
-    /// Bytes of the file system that uploads leave free: the database may be on the same one.
-    pub reserve_bytes: u64,
+#[derive(Clone)]
+enum Store {
+    Files(Files),
+    Bucket(Bucket),
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_part_bytes: 10 << 30,
-            max_blob_bytes: 100 << 30,
-            uploads_per_account: 64,
-            uploads_total: 1024,
-            stale_upload_s: 86_400,
-            reserve_bytes: 64 << 20,
-        }
+/// Where a client sends bytes to, or gets them from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Target {
+    /// This hold.
+    Hold,
+    /// The store itself, by this URL. It carries its own permission: it belongs in an answer and in no log.
+    Store(String),
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hold => "Hold",
+            Self::Store(_) => "Store",
+        })
     }
 }
 
-/// Checks that the storage directory is there, without touching it.
-///
-/// # Errors
-/// [`OpenError::Root`].
-pub fn check_root(root: &Path) -> Result<(), OpenError> {
-    let reason = match std::fs::metadata(root) {
-        Ok(found) if found.is_dir() => return Ok(()),
-        Ok(_) => "it is not a directory".into(),
-        Err(error) => error.to_string(),
-    };
-    Err(OpenError::Root { path: root.to_owned(), reason })
-}
-
-/// The room; cheap to clone. One process has one of it a storage directory: the database's lock sees to that.
-#[derive(Clone)]
-pub struct Blobs {
-    db: Database,
-    objects: Objects,
-    staging: Staging,
-    limits: Arc<RwLock<Arc<Limits>>>,
-    uploads: Arc<Uploads>,
-    writers: Arc<Semaphore>,
-    write_backs: Arc<Semaphore>,
-}
-
 impl Blobs {
-    /// Opens the storage directory and drops what no open upload owns.
+    /// Opens the store; in a storage directory it drops what no open upload owns.
     ///
     /// # Errors
     /// [`OpenError`] says what an operator can do.
     pub async fn open(settings: Settings, db: Database) -> Result<Self, OpenError> {
-        let Settings { root, limits } = settings;
-        check_root(&root)?;
-        // Only the system's own words: the line around them says the rest.
-        let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
-        let unusable = |e: StorageError| OpenError::Root { path: root.clone(), reason: reason(&e) };
-        let blobs = Self {
-            db,
-            objects: Objects::open(&root).map_err(unusable)?,
-            staging: Staging::open(&root, names::STAGING).map_err(unusable)?,
-            limits: Arc::new(RwLock::new(Arc::new(limits))),
-            uploads: Arc::default(),
-            writers: Arc::new(Semaphore::new(pump::WRITERS)),
-            write_backs: Arc::new(Semaphore::new(pump::WRITE_BACKS)),
+        let sessions = Sessions::new(db, settings.limits);
+        let store = match settings.place {
+            Place::Directory(root) => Store::Files(Files::open(&root, sessions.clone()).await?),
+            Place::Bucket { s3, presigned } => Store::Bucket(Bucket::new(s3, presigned, sessions.clone())),
         };
-        blobs.drop_orphans().await?;
-        Ok(blobs)
+        Ok(Self { sessions, store })
     }
 
     /// Bounds what uploads may use from now on. A part on its way in keeps the bounds it began with.
     pub fn set_limits(&self, limits: Limits) {
-        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
-    }
-
-    fn limits(&self) -> Arc<Limits> {
-        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+        self.sessions.set_limits(limits);
     }
 
     /// Begins an upload of `account`.
@@ -144,17 +97,7 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::TooManyUploads`], or a storage error.
     pub async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
-        let id = UploadId::random()?;
-        let (account, limits) = (account.clone(), self.limits());
-        let begin = move |write: &crate::storage::sqlite::Write<'_>| {
-            let (own, all) = write.open_uploads(&account)?;
-            if own >= limits.uploads_per_account || all >= limits.uploads_total {
-                return Err(BlobError::TooManyUploads);
-            }
-            Ok(write.begin_upload(id.key(), &account, now_us)?)
-        };
-        self.db.write(begin).await?;
-        Ok(id)
+        self.sessions.initiate(account, now_us).await
     }
 
     /// Whose open upload this is.
@@ -162,9 +105,75 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::UnknownUpload`], or a storage error.
     pub async fn session_account(&self, id: &UploadId) -> Result<Did, BlobError> {
-        let key = *id.key();
-        let found = self.db.read(move |read| read.upload(&key).map_err(BlobError::from)).await?;
-        found.filter(|upload| upload.digest.is_none()).map(|upload| upload.account).ok_or(BlobError::UnknownUpload)
+        self.sessions.account(id).await
+    }
+
+    /// Where a part of an open upload of `account` goes.
+    ///
+    /// # Errors
+    /// [`BlobError::UnknownUpload`], or a storage error.
+    pub async fn part_target(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        number: PartNumber,
+        now_us: u64,
+    ) -> Result<Target, BlobError> {
+        match &self.store {
+            Store::Bucket(bucket) if bucket.is_presigned() => bucket.part_url(id, account, number, now_us).await,
+            _ if self.sessions.account(id).await? == *account => Ok(Target::Hold),
+            _ => Err(BlobError::UnknownUpload),
+        }
+    }
+
+    /// Receives part `number` of an open upload. `length` is what the client announced, in bytes.
+    ///
+    /// When it answers, the part is stored. An earlier part of the same number is replaced then, and not before.
+    ///
+    /// # Errors
+    /// [`BlobError`]. The upload stays open with its earlier parts, unless an fsync failed: then it is gone.
+    pub async fn upload_part<S>(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        number: PartNumber,
+        length: Option<u64>,
+        body: S,
+        now_us: u64,
+    ) -> Result<ETag, BlobError>
+    where
+        S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'static,
+    {
+        match &self.store {
+            Store::Files(files) => files.upload_part(id, account, number, length, body, now_us).await,
+            Store::Bucket(bucket) => bucket.upload_part(id, account, number, length, body, now_us).await,
+        }
+    }
+
+    /// Makes the blob `digest` of the parts that the client lists with the ETags it was given, quoted or bare. No
+    /// parts make the empty blob. Repeated with the same digest after it succeeded, it succeeds again.
+    ///
+    /// # Errors
+    /// [`BlobError::MissingParts`], [`BlobError::DigestMismatch`]: the upload stays open with what it has.
+    /// [`BlobError::UnknownUpload`], or a storage error.
+    pub async fn complete(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        digest: Digest,
+        parts: Vec<(PartNumber, String)>,
+        now_us: u64,
+    ) -> Result<(), BlobError> {
+        let (blobs, id, account) = (self.clone(), *id, account.clone());
+        detached(async move {
+            let live = blobs.sessions.uploads.get(&id);
+            let _order = live.order.lock().await;
+            match &blobs.store {
+                Store::Files(files) => files.complete(&live, &id, &account, digest, parts, now_us).await,
+                Store::Bucket(bucket) => bucket.complete(&id, &account, digest, parts, now_us).await,
+            }
+        })
+        .await
     }
 
     /// Ends an open upload and drops what it staged. Parts in flight fail.
@@ -174,18 +183,8 @@ impl Blobs {
     pub async fn abort(&self, id: &UploadId, account: &Did) -> Result<(), BlobError> {
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
-            let live = blobs.uploads.get(&id);
-            let _order = live.order.lock().await;
-            let key = *id.key();
-            blobs
-                .db
-                .write(move |write| {
-                    open_upload(write, &key, &account)?;
-                    Ok::<_, BlobError>(write.delete_upload(&key)?)
-                })
-                .await?;
-            blobs.close_and_remove(&live, &id).await;
-            Ok(())
+            let dropped = blobs.drop_if(&id, move |upload| upload.account == account).await?;
+            if dropped { Ok(()) } else { Err(BlobError::UnknownUpload) }
         })
         .await
     }
@@ -195,60 +194,7 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn open_uploads(&self) -> Result<u64, BlobError> {
-        self.db.read(|read| read.open_uploads_total().map_err(BlobError::from)).await
-    }
-
-    /// Drops an upload of which it is unknown what is on disk.
-    async fn drop_unknown(&self, id: &UploadId) {
-        let (blobs, id) = (self.clone(), *id);
-        let dropped = detached(async move {
-            let live = blobs.uploads.get(&id);
-            let _order = live.order.lock().await;
-            blobs.drop_open(&live, &id).await
-        });
-        if let Err(error) = dropped.await {
-            tracing::error!(%error, upload = %id, "an upload whose data is unknown could not be dropped");
-        }
-    }
-
-    /// Drops an upload if it is open. Call it with `live.order` held.
-    async fn drop_open(&self, live: &Arc<live::Live>, id: &UploadId) -> Result<bool, BlobError> {
-        let key = *id.key();
-        let delete = move |write: &crate::storage::sqlite::Write<'_>| {
-            let open = write.upload(&key)?.is_some_and(|upload| upload.digest.is_none());
-            if open {
-                write.delete_upload(&key)?;
-            }
-            Ok::<_, BlobError>(open)
-        };
-        let open = self.db.write(delete).await?;
-        if open {
-            self.close_and_remove(live, id).await;
-        }
-        Ok(open)
-    }
-
-    /// Ends parts in flight and removes what is staged. Its row is gone or finished: what fails here is swept later.
-    async fn close_and_remove(&self, live: &Arc<live::Live>, id: &UploadId) {
-        if live.close().await.is_ok() {
-            self.remove_staged(id.to_string()).await;
-        }
-    }
-
-    /// Removes staged bytes that nothing refers to; what fails here is swept later.
-    async fn remove_staged(&self, name: String) {
-        let staging = self.staging.clone();
-        if let Err(error) = blocking(move || staging.remove(&name).map_err(BlobError::from)).await {
-            tracing::warn!(%error, "staged bytes could not be removed");
-        }
-    }
-}
-
-/// Refuses unless the upload is open and belongs to `account`.
-fn open_upload(read: &Read<'_>, key: &UploadKey, account: &Did) -> Result<(), BlobError> {
-    match read.upload(key)? {
-        Some(upload) if upload.digest.is_none() && upload.account == *account => Ok(()),
-        _ => Err(BlobError::UnknownUpload),
+        self.sessions.db.read(|read| read.open_uploads_total().map_err(BlobError::from)).await
     }
 }
 

@@ -6,10 +6,10 @@ use crate::syntax::Digest;
 
 use super::BlobError;
 
-/// Where uploads are staged, below the storage directory.
+/// Where uploads are staged, below the storage directory or in the bucket.
 pub(super) const STAGING: &str = "uploads";
-/// The file of an upload that parts in order are appended to.
-pub(super) const MAIN: &str = "main";
+/// The folder of all blobs.
+pub(super) const BLOBS: &str = "docker/registry/v2/blobs/sha256";
 
 /// The identity of an upload: 128 random bits, 32 lower-case hexadecimal digits as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -71,9 +71,15 @@ impl PartNumber {
     pub fn get(self) -> u32 {
         self.0
     }
+
+    /// The number as the store wants it.
+    pub(super) fn to_u16(self) -> u16 {
+        // 10,000 at most.
+        u16::try_from(self.0).unwrap_or(u16::MAX)
+    }
 }
 
-/// What a received part is named by at completion. Opaque; 32 hexadecimal digits without quotes.
+/// What a received part is named by at completion. Opaque, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(pub(super) String);
 
@@ -91,10 +97,41 @@ impl ETag {
     }
 }
 
+/// The text of an ETag without quotes.
+pub(super) fn bare(etag: &str) -> &str {
+    etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(etag)
+}
+
+/// A client's list of parts in their order, each with its bare ETag.
+///
+/// # Errors
+/// [`BlobError::MissingParts`] unless the numbers are exactly 1..=n, in any order, each with an ETag.
+pub(super) fn in_sequence(mut listed: Vec<(PartNumber, String)>) -> Result<Vec<(PartNumber, String)>, BlobError> {
+    listed.sort_unstable_by_key(|(number, _)| *number);
+    for (expected, (number, etag)) in (1..).zip(&mut listed) {
+        *etag = bare(etag).to_owned();
+        if number.get() != expected || etag.trim_matches('"').is_empty() {
+            return Err(BlobError::MissingParts);
+        }
+    }
+    Ok(listed)
+}
+
+/// The key in a bucket under which an upload is put together.
+pub(super) fn staged_key(id: &UploadId) -> String {
+    format!("{STAGING}/{id}")
+}
+
 /// The key of a blob, in the layout of the `distribution` registry.
 pub(super) fn blob_key(digest: &Digest) -> String {
     let hex = digest.hex();
-    format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])
+    format!("{BLOBS}/{}/{hex}/data", &hex[..2])
+}
+
+/// The blob whose key this is.
+pub(super) fn blob_digest(key: &str) -> Option<Digest> {
+    let hex = key.strip_suffix("/data")?.rsplit('/').next()?;
+    Digest::parse(&format!("sha256:{hex}")).ok().filter(|digest| blob_key(digest) == key)
 }
 
 /// 128 random bits in hexadecimal.
@@ -132,6 +169,11 @@ mod tests {
     fn blobs_lie_where_the_registry_keeps_them() {
         let digest = Digest::from_bytes([0xab; 32]);
         let hex = "ab".repeat(32);
-        assert_eq!(blob_key(&digest), format!("docker/registry/v2/blobs/sha256/ab/{hex}/data"));
+        let key = format!("docker/registry/v2/blobs/sha256/ab/{hex}/data");
+        assert_eq!(blob_key(&digest), key);
+        assert_eq!(blob_digest(&key), Some(digest));
+        for other in [key.replace("/ab/", "/ac/"), key.replace("/data", "/date"), format!("x/{key}"), hex] {
+            assert_eq!(blob_digest(&other), None, "{other}");
+        }
     }
 }

@@ -5,17 +5,17 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::Stream;
+use http::Method;
 
 use crate::storage::objects::Object;
 use crate::syntax::Digest;
 
-use super::names::blob_key;
-use super::{BlobError, Blobs};
+use super::{BlobError, Blobs, Store, Target};
 
-/// A blob that is being read; it stays readable to its end whatever happens to its name.
+/// A blob that is being read. From a storage directory it stays readable to its end whatever happens to its name.
 #[derive(Debug)]
 pub struct OpenBlob {
-    object: Object,
+    pub(super) object: Object,
 }
 
 impl OpenBlob {
@@ -33,28 +33,41 @@ impl OpenBlob {
 
 impl Blobs {
     /// The size of a blob in bytes. A blob whose file is missing or has another size is absent: it can be uploaded
-    /// again.
+    /// again. What a bucket has is not asked: its row counts.
     ///
     /// # Errors
     /// When storage fails.
     pub async fn stat(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
-        let Some(size_bytes) = self.recorded_size(digest).await? else { return Ok(None) };
-        let found_bytes = self.objects.size(&blob_key(digest)).await?;
-        Ok(found_bytes.filter(|found| *found == size_bytes))
+        match &self.store {
+            Store::Files(files) => files.stat(digest).await,
+            Store::Bucket(_) => self.sessions.blob_size(digest).await,
+        }
     }
 
-    /// Opens a blob, `None` when it is absent as for [`Blobs::stat`].
+    /// Where a client gets a blob from by `method`, GET or HEAD; `None` when it is absent as for [`Blobs::stat`].
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn read_target(&self, digest: &Digest, method: Method) -> Result<Option<Target>, BlobError> {
+        if self.stat(digest).await?.is_none() {
+            return Ok(None);
+        }
+        match &self.store {
+            Store::Bucket(bucket) if bucket.is_presigned() => bucket.read_url(digest, method).await.map(Some),
+            _ => Ok(Some(Target::Hold)),
+        }
+    }
+
+    /// Opens a blob to read it here; `None` when it is absent, or not as long as its row says.
     ///
     /// # Errors
     /// When storage fails.
     pub async fn open_blob(&self, digest: &Digest) -> Result<Option<OpenBlob>, BlobError> {
-        let Some(size_bytes) = self.recorded_size(digest).await? else { return Ok(None) };
-        let found = self.objects.open_object(&blob_key(digest)).await?;
+        let Some(size_bytes) = self.sessions.blob_size(digest).await? else { return Ok(None) };
+        let found = match &self.store {
+            Store::Files(files) => files.open_object(digest).await?,
+            Store::Bucket(bucket) => bucket.open_object(digest).await?,
+        };
         Ok(found.filter(|object| object.size_bytes() == size_bytes).map(|object| OpenBlob { object }))
-    }
-
-    async fn recorded_size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
-        let digest = *digest;
-        self.db.read(move |read| read.blob_size(&digest).map_err(BlobError::from)).await
     }
 }

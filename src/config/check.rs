@@ -1,5 +1,7 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
+mod storage;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -104,7 +106,7 @@ impl Checker<'_> {
             signing_key: raw.database.signing_key.clone(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
-            storage_root: self.storage_root()?,
+            storage: self.storage()?,
             limits: self.limits()?,
             log_level: self.log_level()?,
         })
@@ -176,21 +178,6 @@ impl Checker<'_> {
                 .map_err(|_| self.wrong("server.trusted_proxies", "each proxy is an IP address, like 127.0.0.1"))
         };
         self.raw.server.trusted_proxies.iter().map(parse).collect()
-    }
-
-    fn storage_root(&self) -> Result<PathBuf, ConfigError> {
-        match self.raw.storage.driver.as_deref() {
-            Some("filesystem") => {
-                let root = self.raw.storage.root_dir.as_deref();
-                self.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs").map(PathBuf::from)
-            }
-            Some("s3") => Err(self.wrong(
-                // Without a driver it is the bucket that asks for S3.
-                if self.figment.contains("storage.driver") { "storage.driver" } else { "storage.s3.bucket" },
-                "this version stores blobs on a filesystem only: set storage.driver (STORAGE_DRIVER) to filesystem",
-            )),
-            _ => Err(self.wrong("storage.driver", "it must be filesystem or s3")),
-        }
     }
 
     fn limits(&self) -> Result<Limits, ConfigError> {

@@ -14,7 +14,7 @@ use super::ConfigError;
 
 /// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
 /// systemd credential of the same name).
-const NAMES: [(&str, &str, Kind); 23] = [
+const NAMES: [(&str, &str, Kind); 32] = [
     ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
     ("HOLD_OWNER", "owner", Kind::Text),
     ("HOLD_PUBLIC", "public", Kind::Text),
@@ -33,9 +33,19 @@ const NAMES: [(&str, &str, Kind); 23] = [
     ("STORAGE_ROOT_DIR", "storage.root_dir", Kind::Text),
     ("S3_BUCKET", "storage.s3.bucket", Kind::Text),
     ("S3_ENDPOINT", "storage.s3.endpoint", Kind::Text),
+    ("S3_FORCE_PATH_STYLE", "storage.s3.force_path_style", Kind::Text),
+    ("S3_PREFIX", "storage.s3.prefix", Kind::Text),
+    ("S3_PULL_ZONE", "storage.s3.pull_zone", Kind::Text),
     ("AWS_REGION", "storage.s3.region", Kind::Text),
     ("AWS_ACCESS_KEY_ID", "storage.s3.access_key_id", Kind::Secret),
     ("AWS_SECRET_ACCESS_KEY", "storage.s3.secret_access_key", Kind::Secret),
+    ("AWS_SESSION_TOKEN", "storage.s3.session_token", Kind::Secret),
+    // What the cloud sets for a program that has a role.
+    ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "storage.s3.container_credentials_relative_uri", Kind::Text),
+    ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "storage.s3.container_credentials_full_uri", Kind::Text),
+    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "storage.s3.container_authorization_token_file", Kind::Text),
+    ("AWS_WEB_IDENTITY_TOKEN_FILE", "storage.s3.web_identity_token_file", Kind::Text),
+    ("AWS_ROLE_ARN", "storage.s3.role_arn", Kind::Text),
     ("DISABLE_PRESIGNED_URLS", "storage.s3.disable_presigned_urls", Kind::Text),
     ("TEST_MODE", "test_mode", Kind::Text),
 ];

@@ -62,12 +62,69 @@ pub struct Config {
     pub key_dir: PathBuf,
     /// The socket file through which commands reach the running hold.
     pub admin_socket: PathBuf,
-    /// Root directory of the blobs.
-    pub storage_root: PathBuf,
+    /// Where the blobs are.
+    pub storage: Storage,
     /// Bounds on what clients may use.
     pub limits: Limits,
     /// `error` to `trace`, or tracing's filter syntax.
     pub log_level: String,
+}
+
+/// Where the blobs are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Below this directory.
+    Filesystem(PathBuf),
+    /// In a bucket.
+    S3(Box<S3>),
+}
+
+/// A bucket of a provider that speaks S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3 {
+    /// Its name.
+    pub bucket: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The provider's URL; `None` is AWS.
+    pub endpoint: Option<String>,
+    /// Whether the bucket stands in the path of URLs, and not before the host.
+    pub path_style: bool,
+    /// The folder of the bucket that the hold uses; empty is all of it.
+    pub prefix: String,
+    /// The origin of the CDN for downloads, as in `https://cdn.example.org`.
+    pub pull_zone: Option<String>,
+    /// Who signs.
+    pub credentials: S3Credentials,
+    /// Whether clients get URLs of the store itself.
+    pub presigned_urls: bool,
+}
+
+/// Who signs the requests to a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum S3Credentials {
+    /// Keys that the operator gave.
+    Keys {
+        /// The access key's identity.
+        id: Secret,
+        /// Its secret.
+        secret: Secret,
+        /// The token of a session, for temporary keys.
+        session_token: Option<Secret>,
+    },
+    /// A role of the machine or container, and what the cloud says about it.
+    Role {
+        /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`
+        container_relative_uri: Option<String>,
+        /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+        container_full_uri: Option<String>,
+        /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`
+        container_token_file: Option<String>,
+        /// `AWS_WEB_IDENTITY_TOKEN_FILE`
+        web_identity_token_file: Option<String>,
+        /// `AWS_ROLE_ARN`
+        role_arn: Option<String>,
+    },
 }
 
 /// A crew member of the configuration.

@@ -93,9 +93,26 @@ pub(super) struct S3 {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) endpoint: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) force_path_style: Option<bool>,
+    pub(super) prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pull_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access_key_id: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) secret_access_key: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_credentials_relative_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_credentials_full_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_authorization_token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) web_identity_token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) role_arn: Option<String>,
     pub(super) disable_presigned_urls: bool,
 }
 
@@ -158,8 +175,17 @@ impl Default for S3 {
             bucket: None,
             region: "us-east-1".into(),
             endpoint: None,
+            force_path_style: None,
+            prefix: String::new(),
+            pull_zone: None,
             access_key_id: None,
             secret_access_key: None,
+            session_token: None,
+            container_credentials_relative_uri: None,
+            container_credentials_full_uri: None,
+            container_authorization_token_file: None,
+            web_identity_token_file: None,
+            role_arn: None,
             disable_presigned_urls: false,
         }
     }

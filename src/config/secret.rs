@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// Secret text. `Debug` and serialization give asterisks; [`Secret::expose`] gives the text.
-#[derive(Clone, Deserialize)]
-#[serde(from = "String")]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
+#[serde(try_from = "String")]
 pub struct Secret(Zeroizing<String>);
 
 const MASK: &str = "********";
@@ -18,9 +18,15 @@ impl Secret {
     }
 }
 
-impl From<String> for Secret {
-    fn from(text: String) -> Self {
-        Self(Zeroizing::new(text))
+impl TryFrom<String> for Secret {
+    type Error = &'static str;
+
+    /// The mask itself is no secret: it comes from a configuration that was printed, and would fail much later.
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text == MASK {
+            return Err("it is the mask that check-config prints: put the secret itself there");
+        }
+        Ok(Self(Zeroizing::new(text)))
     }
 }
 

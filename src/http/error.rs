@@ -3,16 +3,17 @@
 //! Bodies are `{"error": name, "message": text}`. Those of 5xx are constant: what went wrong is logged here, once,
 //! with the request id, and never sent.
 
+mod blobs;
+
 use http::StatusCode;
 use http::header::{
     CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
 };
 use serde::Serialize;
 
-use super::connection::{BodyFault, Response};
+use super::connection::Response;
 use super::response;
 use crate::auth::{AuthError, Denied, SignedUrlError};
-use crate::blobs::{BlobError, BodyError};
 use crate::crew::CrewError;
 use crate::lexicon::error as name;
 use crate::pds::PdsError;
@@ -124,7 +125,7 @@ impl Error {
         Self::new(status, name, reason).with(CONNECTION, HeaderValue::from_static("close"))
     }
 
-    fn internal(detail: impl std::fmt::Display) -> Self {
+    pub(super) fn internal(detail: impl std::fmt::Display) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, name::INTERNAL, "the hold failed; its log says why")
             .because(detail)
     }
@@ -236,64 +237,6 @@ impl From<PdsError> for Error {
             PdsError::NoSpace(source) => Self::no_space(source),
             PdsError::Unavailable(source) => Self::unavailable(source),
             PdsError::Storage(source) => Self::internal(source),
-        }
-    }
-}
-
-impl From<BlobError> for Error {
-    fn from(error: BlobError) -> Self {
-        let bad = |name, error: BlobError| Self::new(StatusCode::BAD_REQUEST, name, error.to_string());
-        match error {
-            BlobError::UnknownUpload => {
-                Self::new(StatusCode::NOT_FOUND, name::INVALID_UPLOAD_ID, "there is no such upload of this account")
-            }
-            BlobError::InvalidPart => bad(name::INVALID_PART_NUMBER, error),
-            BlobError::MissingParts => bad(name::MISSING_PARTS, error),
-            BlobError::DigestMismatch => bad(name::INVALID_DIGEST, error),
-            BlobError::PartTooLarge { .. } | BlobError::BlobTooLarge { .. } => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, error.to_string())
-            }
-            BlobError::TooManyUploads => {
-                let message = "too many uploads are open; complete or abort some";
-                Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(60)
-            }
-            BlobError::Body(body) => body.into(),
-            BlobError::NoSpace(source) => Self::no_space(source),
-            BlobError::Unavailable(source) => Self::unavailable(source),
-            BlobError::Storage(source) => Self::internal(source),
-        }
-    }
-}
-
-impl From<BodyError> for Error {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::TimedOut => {
-                Self::new(StatusCode::REQUEST_TIMEOUT, name::REQUEST_TIMEOUT, BlobError::from(error).to_string())
-            }
-            BodyError::TooLarge => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, "the body is too large")
-            }
-            BodyError::Disconnected | BodyError::WrongLength | BodyError::Malformed => {
-                Self::invalid(BlobError::from(error).to_string())
-            }
-        }
-    }
-}
-
-impl From<BodyFault> for Error {
-    fn from(fault: BodyFault) -> Self {
-        BodyError::from(fault).into()
-    }
-}
-
-impl From<BodyFault> for BodyError {
-    fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooLarge => Self::TooLarge,
-            BodyFault::TimedOut => Self::TimedOut,
-            BodyFault::Malformed => Self::Malformed,
-            BodyFault::Disconnected => Self::Disconnected,
         }
     }
 }

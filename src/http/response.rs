@@ -1,11 +1,12 @@
 //! Answers in the few forms that handlers need.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Response as HttpResponse, StatusCode};
 use serde::Serialize;
 
 use super::connection::{Response, ResponseBody};
+use super::error::Error;
 use crate::syntax::Digest;
 
 /// `application/json`.
@@ -45,4 +46,14 @@ pub(super) fn with_type(kind: HeaderValue, body: ResponseBody) -> Response {
     let mut response = HttpResponse::new(body);
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
+}
+
+/// 307 to a URL that belongs to whoever asked, for a while: nobody may keep it for another.
+pub(super) fn redirect(url: &str) -> Result<Response, Error> {
+    let location = HeaderValue::from_str(url).map_err(|_| Error::internal("a URL is no header"))?;
+    let mut response = HttpResponse::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    response.headers_mut().insert(LOCATION, location);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }

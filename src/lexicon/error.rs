@@ -34,6 +34,8 @@ pub const INVALID_SWAP: &str = "InvalidSwap";
 pub const PAYLOAD_TOO_LARGE: &str = "PayloadTooLarge";
 /// The body is of a type the method does not take.
 pub const INVALID_CONTENT_TYPE: &str = "InvalidContentType";
+/// A body whose length must be announced has none.
+pub const LENGTH_REQUIRED: &str = "LengthRequired";
 /// The upload is unknown, of another account, or finished.
 pub const INVALID_UPLOAD_ID: &str = "InvalidUploadId";
 /// The part number is not 1 to 10000.

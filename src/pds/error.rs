@@ -62,7 +62,7 @@ impl From<StorageError> for PdsError {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NoSpace(_) => Self::NoSpace(error),
-            StorageError::Unavailable(_) => Self::Unavailable(error),
+            StorageError::Unavailable(_) | StorageError::Refused(_) => Self::Unavailable(error),
             StorageError::Damaged(_) | StorageError::Failed(_) => Self::Storage(error),
         }
     }

@@ -13,9 +13,12 @@ pub enum StorageError {
     /// The disk, quota or file-size limit is exhausted. Nothing was written; free space and repeat.
     #[error("no space left: {0}")]
     NoSpace(#[source] Source),
-    /// Storage refuses writes (read-only file system, lost mount). Repeat later.
+    /// Storage does not answer, or takes no writes (read-only file system, lost mount, a busy store). Repeat later.
     #[error("storage is unavailable: {0}")]
     Unavailable(#[source] Source),
+    /// The store refuses the hold: its credentials, its permissions or the bucket are wrong. The operator must act.
+    #[error("storage refuses the hold: {0}")]
+    Refused(#[source] Source),
     /// Bytes on disk are not what was written.
     #[error("storage is damaged: {0}")]
     Damaged(#[source] Source),

@@ -1,9 +1,10 @@
-//! A blob room on a directory of its own, and what the tests do with it again and again.
+//! A blob room on a store of its own, and what the tests do with it again and again.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atcr_hold::blobs::{BlobError, Blobs, BodyError, ETag, Limits, PartNumber, Settings, UploadId};
+use atcr_hold::blobs::{BlobError, Blobs, BodyError, ETag, Limits, PartNumber, Place, Settings, UploadId};
+use atcr_hold::storage::objects::S3;
 use atcr_hold::storage::sqlite::{Database, OpenError};
 use atcr_hold::syntax::{Did, Digest};
 use bytes::Bytes;
@@ -11,13 +12,19 @@ use futures_util::{Stream, TryStreamExt as _, stream};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
+use super::object_contract::{Bucket, buckets_here};
+
 /// 2020-01-01 in microseconds.
 pub(super) const NOW_US: u64 = 1_577_836_800_000_000;
 
 pub(super) struct Hold {
+    /// Where its blobs are, for messages.
+    pub(super) name: String,
     pub(super) directory: TempDir,
     pub(super) blobs: Blobs,
     limits: Limits,
+    /// The bucket, and whether clients get URLs of it. Without one the blobs are in the directory.
+    bucket: Option<(S3, bool)>,
 }
 
 impl Hold {
@@ -26,18 +33,66 @@ impl Hold {
     }
 
     pub(super) async fn with(limits: Limits) -> Self {
+        Self::on("directory".into(), None, limits).await
+    }
+
+    /// In a directory, and through the hold in the bucket of each real server here that takes parts of any size.
+    pub(super) async fn everywhere() -> Vec<Self> {
+        Self::everywhere_with(Limits { reserve_bytes: 0, ..Limits::default() }).await
+    }
+
+    pub(super) async fn everywhere_with(limits: Limits) -> Vec<Self> {
+        let mut holds = vec![Self::with(limits.clone()).await];
+        for bucket in buckets_here().into_iter().filter(|bucket| bucket.name == "garage") {
+            holds.push(Self::in_bucket(&bucket, false, limits.clone()).await);
+        }
+        holds
+    }
+
+    pub(super) async fn in_bucket(bucket: &Bucket, presigned: bool, limits: Limits) -> Self {
+        Self::on(bucket.name.clone(), Some((bucket.open(), presigned)), limits).await
+    }
+
+    async fn on(name: String, bucket: Option<(S3, bool)>, limits: Limits) -> Self {
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("blobs")).unwrap();
-        let blobs = open(&directory, &limits).await;
-        Self { directory, blobs, limits }
+        let blobs = open(&directory, bucket.as_ref(), &limits).await;
+        Self { name, directory, blobs, limits, bucket }
     }
 
     /// The room again, on the same state, as after a restart.
     pub(super) async fn reopen(self) -> Self {
-        let Self { directory, blobs, limits } = self;
+        let Self { name, directory, blobs, limits, bucket } = self;
         drop(blobs);
-        let blobs = open(&directory, &limits).await;
-        Self { directory, blobs, limits }
+        let blobs = open(&directory, bucket.as_ref(), &limits).await;
+        Self { name, directory, blobs, limits, bucket }
+    }
+
+    /// The same store without its database.
+    pub(super) async fn lose_database(self) -> Self {
+        let Self { name, blobs, limits, bucket, .. } = self;
+        drop(blobs);
+        Self::on(name, bucket, limits).await
+    }
+
+    pub(super) fn s3(&self) -> &S3 {
+        &self.bucket.as_ref().expect("a hold in a bucket").0
+    }
+
+    /// Whether the store has anything of an upload.
+    pub(super) async fn is_staged(&self, id: &UploadId) -> bool {
+        let Some((s3, _)) = &self.bucket else { return !self.staged(id).is_empty() };
+        let key = format!("uploads/{id}");
+        let open: Vec<_> = s3.list_multiparts("uploads").try_collect().await.unwrap();
+        open.iter().any(|open| open.key == key) || s3.stat(&key).await.unwrap().is_some()
+    }
+
+    /// Whether the store has an object under the digest.
+    pub(super) async fn is_published(&self, digest: &Digest) -> bool {
+        match &self.bucket {
+            Some((s3, _)) => s3.stat(&blob_key(digest)).await.unwrap().is_some(),
+            None => self.blob_file(digest).exists(),
+        }
     }
 
     pub(super) fn root(&self) -> PathBuf {
@@ -46,8 +101,7 @@ impl Hold {
 
     /// Where the file of a blob is.
     pub(super) fn blob_file(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.hex();
-        self.root().join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
+        self.root().join(blob_key(digest))
     }
 
     /// The files that an upload has staged, sorted.
@@ -82,11 +136,21 @@ impl Hold {
     }
 
     pub(super) async fn assert_blob(&self, content: &[u8]) {
-        assert!(self.read(&digest(content)).await.as_deref() == Some(content), "the blob is not what was uploaded");
+        assert!(
+            self.read(&digest(content)).await.as_deref() == Some(content),
+            "{}: the blob is not what was uploaded",
+            self.name
+        );
     }
 }
 
-async fn open(directory: &TempDir, limits: &Limits) -> Blobs {
+/// The key of a blob.
+pub(super) fn blob_key(digest: &Digest) -> String {
+    let hex = digest.hex();
+    format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])
+}
+
+async fn open(directory: &TempDir, bucket: Option<&(S3, bool)>, limits: &Limits) -> Blobs {
     let db = loop {
         match Database::open(&directory.path().join("hold.db")) {
             // The thread of the room before is still ending.
@@ -94,7 +158,11 @@ async fn open(directory: &TempDir, limits: &Limits) -> Blobs {
             opened => break opened.unwrap(),
         }
     };
-    let settings = Settings { root: directory.path().join("blobs"), limits: limits.clone() };
+    let place = match bucket.cloned() {
+        Some((s3, presigned)) => Place::Bucket { s3, presigned },
+        None => Place::Directory(directory.path().join("blobs")),
+    };
+    let settings = Settings { place, limits: limits.clone() };
     Blobs::open(settings, db).await.unwrap()
 }
 

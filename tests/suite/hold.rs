@@ -13,14 +13,17 @@ use std::path::PathBuf;
 use atcr_hold::app::{self, StartError};
 use atcr_hold::config::{Config, Environment};
 use atcr_hold::daemon::{Listener, listeners};
+use atcr_hold::storage::objects::{Objects, S3};
 use atcr_hold::storage::sqlite::OpenError;
 use atcr_hold::syntax::Digest;
+use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::did_server::DidServer;
+use super::object_contract::{Bucket, buckets_here};
 
 pub(super) use accounts::Account;
 pub(super) use client::{Answer, Call, raw, raw_unix};
@@ -46,7 +49,11 @@ pub(super) struct Hold {
     pub(super) reader: Account,
     /// Is no crew.
     pub(super) stranger: Account,
+    /// Where its blobs are, for messages.
+    pub(super) store: String,
     directory: TempDir,
+    /// The bucket and its options; without one the blobs are in the directory.
+    bucket: Option<(S3, String)>,
     /// Stays open while the hold is stopped, so that nobody takes the port; connections wait, as with a socket unit.
     socket: std::net::TcpListener,
     running: Option<Running>,
@@ -60,6 +67,26 @@ struct Running {
 impl Hold {
     /// A fresh hold with these options (TOML, tables last). Addresses, paths, owner and crew are added to them.
     pub(super) async fn start(toml: &str) -> Self {
+        Self::start_on("directory".into(), None, toml).await
+    }
+
+    /// Fresh holds with these options: one with its blobs in a directory, and one in the bucket of each real server here
+    /// that takes parts of any size, where all bytes go through the hold.
+    pub(super) async fn everywhere(toml: &str) -> Vec<Self> {
+        let mut holds = vec![Self::start(toml).await];
+        for bucket in buckets_here().into_iter().filter(|bucket| bucket.name == "garage") {
+            holds.push(Self::start_in(&bucket, "disable_presigned_urls = true\n", toml).await);
+        }
+        holds
+    }
+
+    /// A fresh hold with these options on a bucket that has `more` options.
+    pub(super) async fn start_in(bucket: &Bucket, more: &str, toml: &str) -> Self {
+        let options = format!("[storage.s3]\n{more}{}", bucket.options());
+        Self::start_on(bucket.name.clone(), Some((bucket.open(), options)), toml).await
+    }
+
+    async fn start_on(store: String, bucket: Option<(S3, String)>, toml: &str) -> Self {
         let network = DidServer::start().await;
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -74,7 +101,9 @@ impl Hold {
             reader: Account::plc(5, &network),
             stranger: Account::plc(6, &network),
             network,
+            store,
             directory,
+            bucket,
             socket,
             running: None,
         };
@@ -127,13 +156,17 @@ impl Hold {
             member(&self.reader, "blob:read"),
         ];
         let file = root.join("hold.toml");
-        std::fs::write(&file, format!("{toml}\n{}", crew.concat())).unwrap();
+        std::fs::write(
+            &file,
+            format!("{toml}\n{}\n{}", crew.concat(), self.bucket.as_ref().map_or("", |(_, options)| options)),
+        )
+        .unwrap();
         let environment = Environment::from([
             ("HOLD_PUBLIC_URL", self.url().as_str()),
             ("HOLD_OWNER", self.captain.did.as_str()),
             ("HOLD_PLC_DIRECTORY_URL", &format!("http://localhost:{}", self.network.port)),
             ("HOLD_DATABASE_PATH", root.join("hold.db").to_str().unwrap()),
-            ("STORAGE_DRIVER", "filesystem"),
+            ("STORAGE_DRIVER", if self.bucket.is_some() { "s3" } else { "filesystem" }),
             ("STORAGE_ROOT_DIR", root.join("blobs").to_str().unwrap()),
             ("TEST_MODE", "true"),
         ]);
@@ -143,6 +176,18 @@ impl Hold {
     /// Where everything that the hold keeps is.
     pub(super) fn root(&self) -> PathBuf {
         self.directory.path().to_owned()
+    }
+
+    /// What is staged of uploads, by name.
+    pub(super) async fn staged(&self) -> Vec<String> {
+        let Some((s3, _)) = &self.bucket else {
+            let entries = std::fs::read_dir(self.root().join("blobs/uploads")).unwrap();
+            return entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        };
+        let open = s3.list_multiparts("uploads").map_ok(|open| open.key).try_collect::<Vec<_>>().await.unwrap();
+        let objects = Objects::in_bucket(s3.clone()).list("uploads");
+        let objects = objects.map_ok(|object| object.key).try_collect::<Vec<_>>().await.unwrap();
+        [open, objects].concat()
     }
 
     /// Where the hold listens too, as for a reverse proxy of this machine.

@@ -1,29 +1,63 @@
 //! The blob store: objects under keys, and staged bytes that become objects.
 //!
 //! A key is a relative path of plain segments, `/` between them. What the keys mean is not known here.
-//! [`Objects`] finds and reads objects; [`Staging`] takes bytes in, and publishes a staged file as an object in
-//! such an order that an object which can be seen is whole and survives a power cut.
-//! Only the file system is behind them; `tests/suite/object_contract.rs` says what any other store must keep.
+//! [`Objects`] finds, reads, lists and removes objects wherever they are. How bytes get in differs: on a file
+//! system [`Staging`] takes them and publishes a staged file as an object, in such an order that an object which
+//! can be seen is whole and survives a power cut; in a bucket [`S3`] has uploads in parts and pinned copies.
+//! `tests/suite/object_contract/` says what every store must keep.
 
+mod local;
 mod object;
+mod s3;
 mod staging;
 
-use std::error::Error as _;
 use std::path::Path;
-use std::sync::Arc;
 
-use object_store::local::LocalFileSystem;
-use object_store::{GetResultPayload, ObjectStoreExt as _};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::StorageError;
 
+pub use local::Memory;
 pub use object::Object;
+pub use s3::{
+    Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, Part, PartError, ProbeError, Probed,
+    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings,
+};
 pub use staging::{StagedFile, Staging, SyncError};
 
-/// The objects under a directory; cheap to clone.
+use local::Local;
+
+/// Objects that are removed at once when many are.
+const REMOVALS_AT_ONCE: usize = 16;
+
+/// What a store says of an object without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// Changes when the bytes under the key do. Opaque, as the store writes it.
+    pub etag: String,
+}
+
+/// An object in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// When it was written, in microseconds since 1970, by the store's clock.
+    pub modified_us: u64,
+}
+
+/// The objects of a hold, wherever they are; cheap to clone.
 #[derive(Clone)]
-pub struct Objects {
-    store: Arc<LocalFileSystem>,
+pub struct Objects(Backend);
+
+#[derive(Clone)]
+enum Backend {
+    Local(Local),
+    S3(S3),
 }
 
 impl Objects {
@@ -32,8 +66,39 @@ impl Objects {
     /// # Errors
     /// When `root` is not there.
     pub fn open(root: &Path) -> Result<Self, StorageError> {
-        let store = LocalFileSystem::new_with_prefix(root).map_err(storage_error)?;
-        Ok(Self { store: Arc::new(store) })
+        Ok(Self(Backend::Local(Local::open(root)?)))
+    }
+
+    /// Serves the objects that a program has in memory: for tests of what is built on this room.
+    #[must_use]
+    pub fn in_memory(memory: &Memory) -> Self {
+        Self(Backend::Local(memory.local()))
+    }
+
+    /// Serves the objects of a bucket.
+    #[must_use]
+    pub fn in_bucket(s3: S3) -> Self {
+        Self(Backend::S3(s3))
+    }
+
+    /// The bucket, when the objects are in one.
+    #[must_use]
+    pub fn bucket(&self) -> Option<&S3> {
+        match &self.0 {
+            Backend::S3(s3) => Some(s3),
+            Backend::Local(_) => None,
+        }
+    }
+
+    /// What is under `key`, `None` when there is no object.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
+        match &self.0 {
+            Backend::Local(local) => local.stat(key).await,
+            Backend::S3(s3) => s3.stat(key).await,
+        }
     }
 
     /// The size of an object in bytes, `None` when there is none under `key`.
@@ -41,11 +106,7 @@ impl Objects {
     /// # Errors
     /// When storage fails.
     pub async fn size(&self, key: &str) -> Result<Option<u64>, StorageError> {
-        match self.store.head(&key.into()).await {
-            Ok(meta) => Ok(Some(meta.size)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(storage_error(error)),
-        }
+        Ok(self.stat(key).await?.map(|info| info.size_bytes))
     }
 
     /// Opens an object for reading, `None` when there is none under `key`.
@@ -53,26 +114,40 @@ impl Objects {
     /// # Errors
     /// When storage fails.
     pub async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
-        let found = match self.store.get(&key.into()).await {
-            Ok(found) => found,
-            Err(object_store::Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(storage_error(error)),
-        };
-        match found.payload {
-            GetResultPayload::File(file, _) => Ok(Some(Object::new(file, found.meta.size))),
-            GetResultPayload::Stream(_) => Err(StorageError::failed("a local object is not a file")),
+        match &self.0 {
+            Backend::Local(local) => local.open_object(key).await,
+            Backend::S3(s3) => Ok(s3.open_object(key).await?.map(Object::in_bucket)),
         }
     }
-}
 
-/// The system's reason, where there is one. What the library says around it names a path, which no log may have.
-fn storage_error(error: object_store::Error) -> StorageError {
-    let mut source = error.source();
-    while let Some(inner) = source {
-        if let Some(io) = inner.downcast_ref::<std::io::Error>() {
-            return std::io::Error::new(io.kind(), io.to_string()).into();
+    /// The objects below `folder`, whole segments of a path without a slash at the end; all when it is empty.
+    /// The order is the store's. The stream ends at the first error.
+    pub fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
+        match &self.0 {
+            Backend::Local(local) => local.list(folder),
+            Backend::S3(s3) => s3.list(folder).boxed(),
         }
-        source = inner.source();
     }
-    StorageError::Failed(error.into())
+
+    /// Removes an object; one that is not there counts as removed.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        match &self.0 {
+            Backend::Local(local) => local.delete(key).await,
+            Backend::S3(s3) => s3.delete(key).await,
+        }
+    }
+
+    /// Removes many objects, several at once. Not every store has a request for many, and some want checksums
+    /// with it that others refuse.
+    ///
+    /// # Errors
+    /// The first error, after all were tried.
+    pub async fn delete_many(&self, keys: impl IntoIterator<Item = String>) -> Result<(), StorageError> {
+        let removals = keys.into_iter().map(|key| async move { self.delete(&key).await });
+        let removals = stream::iter(removals).buffer_unordered(REMOVALS_AT_ONCE);
+        removals.fold(Ok(()), |first, next| async move { first.and(next) }).await
+    }
 }

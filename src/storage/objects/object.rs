@@ -1,25 +1,41 @@
-//! Reading an object: large reads on the blocking pool, memory bounded by one chunk a reader.
+//! Reading an object, memory bounded by one chunk a reader. Large reads of a file are on the blocking pool.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 
 use bytes::Bytes;
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+
+use super::s3::S3Object;
 
 /// Bytes a read. Larger reads were no faster, 8 KiB reads cost ten times the processor time.
 const CHUNK_BYTES: u64 = 256 * 1024;
 
-/// An object that was found; it stays readable when its key is given to other bytes.
-#[derive(Debug)]
+/// An object that was found. One in a file or in memory stays readable when its key is given to other bytes; the
+/// read of one in a bucket fails then.
 pub struct Object {
-    file: File,
     size_bytes: u64,
+    bytes: Place,
+}
+
+enum Place {
+    File(File),
+    Memory(Bytes),
+    Bucket(S3Object),
 }
 
 impl Object {
-    pub(super) fn new(file: File, size_bytes: u64) -> Self {
-        Self { file, size_bytes }
+    pub(super) fn in_file(file: File, size_bytes: u64) -> Self {
+        Self { size_bytes, bytes: Place::File(file) }
+    }
+
+    pub(super) fn in_memory(bytes: Bytes) -> Self {
+        Self { size_bytes: bytes.len() as u64, bytes: Place::Memory(bytes) }
+    }
+
+    pub(super) fn in_bucket(object: S3Object) -> Self {
+        Self { size_bytes: object.info.size_bytes, bytes: Place::Bucket(object) }
     }
 
     /// Its size in bytes.
@@ -29,16 +45,38 @@ impl Object {
     }
 
     /// The bytes of `range`, in order. A range that reaches beyond the object ends in `UnexpectedEof`.
-    pub fn stream(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-        stream::try_unfold((self.file, range), |(file, rest)| async move {
-            if rest.is_empty() {
-                return Ok(None);
-            }
-            let end = rest.end.min(rest.start + CHUNK_BYTES);
-            let job = move || read(&file, rest.start..end).map(|bytes| (bytes, file));
-            let (bytes, file) = tokio::task::spawn_blocking(job).await.map_err(io::Error::other)??;
-            Ok(Some((bytes, (file, end..rest.end))))
-        })
+    pub fn stream(self, range: Range<u64>) -> BoxStream<'static, io::Result<Bytes>> {
+        match self.bytes {
+            Place::File(file) => file_stream(file, range).boxed(),
+            Place::Memory(bytes) => stream::iter([slice(&bytes, range)]).boxed(),
+            Place::Bucket(object) => object.stream(range).boxed(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Object({} bytes)", self.size_bytes)
+    }
+}
+
+fn file_stream(file: File, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+    stream::try_unfold((file, range), |(file, rest)| async move {
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let end = rest.end.min(rest.start + CHUNK_BYTES);
+        let job = move || read(&file, rest.start..end).map(|bytes| (bytes, file));
+        let (bytes, file) = tokio::task::spawn_blocking(job).await.map_err(io::Error::other)??;
+        Ok(Some((bytes, (file, end..rest.end))))
+    })
+}
+
+fn slice(bytes: &Bytes, range: Range<u64>) -> io::Result<Bytes> {
+    let index = |at: u64| usize::try_from(at).ok().filter(|at| *at <= bytes.len());
+    match (index(range.start), index(range.end)) {
+        (Some(start), Some(end)) if start <= end => Ok(bytes.slice(start..end)),
+        _ => Err(io::ErrorKind::UnexpectedEof.into()),
     }
 }
 

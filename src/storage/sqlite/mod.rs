@@ -6,6 +6,7 @@
 
 mod audit;
 mod blobs;
+mod bucket_uploads;
 mod events;
 mod open;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 use super::StorageError;
 
 pub use audit::BlockRow;
+pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use events::EventPage;
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;

@@ -8,8 +8,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// The schema, one script a version. A script that was released is never edited; the next one changes it.
-pub(super) const MIGRATIONS: [&str; 3] =
-    [include_str!("001_repo.sql"), include_str!("002_blobs.sql"), include_str!("003_record_blobs.sql")];
+pub(super) const MIGRATIONS: [&str; 4] = [
+    include_str!("001_repo.sql"),
+    include_str!("002_blobs.sql"),
+    include_str!("003_record_blobs.sql"),
+    include_str!("004_bucket_uploads.sql"),
+];
 /// "atcr" in ASCII: what `file` and a careful operator see in the header.
 const APPLICATION_ID: i64 = 0x6174_6372;
 /// The memory bill: at most so many pages in the writer and each of the four readers, 20 MiB; the kernel caches the rest.

@@ -7,8 +7,9 @@ use rusqlite::{Connection, params_from_iter};
 use super::open::MIGRATIONS;
 
 /// All but `audit.rs`, whose statements are about everything there is.
-const SOURCES: [&str; 5] = [
+const SOURCES: [&str; 6] = [
     include_str!("blobs.rs"),
+    include_str!("bucket_uploads.rs"),
     include_str!("events.rs"),
     include_str!("record_blobs.rs"),
     include_str!("repo.rs"),

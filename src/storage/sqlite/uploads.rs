@@ -128,8 +128,11 @@ impl Read<'_> {
     /// # Errors
     /// When the database fails or holds what was never written.
     pub fn open_upload_list(&self) -> Result<Vec<OpenUploadRow>, StorageError> {
-        let sql = "SELECT id, account, touched_us, (SELECT count(*) FROM upload_part WHERE upload = id),
+        let sql = "SELECT id, account, touched_us,
+                          (SELECT count(*) FROM upload_part WHERE upload = id)
+                          + (SELECT count(*) FROM bucket_part WHERE upload = id AND etag <> ''),
                           (SELECT coalesce(sum(size_bytes), 0) FROM upload_part WHERE upload = id)
+                          + (SELECT coalesce(sum(size_bytes), 0) FROM bucket_part WHERE upload = id)
                    FROM upload WHERE digest IS NULL";
         let rows = self.all(sql, [], |row| {
             Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get(3)?, row.get::<_, i64>(4)?))
@@ -208,7 +211,7 @@ impl Write<'_> {
     /// # Errors
     /// When the database fails.
     pub fn touch_upload(&self, id: &UploadKey, now_us: u64) -> Result<(), StorageError> {
-        self.execute("UPDATE upload SET touched_us = ?2 WHERE id = ?1", (id, now_us.cast_signed()))?;
+        self.execute("UPDATE upload SET touched_us = max(touched_us, ?2) WHERE id = ?1", (id, now_us.cast_signed()))?;
         Ok(())
     }
 
@@ -220,6 +223,8 @@ impl Write<'_> {
         let sql = "UPDATE upload SET digest = ?2, touched_us = ?3 WHERE id = ?1";
         self.execute(sql, (id, digest.as_bytes(), now_us.cast_signed()))?;
         self.execute("DELETE FROM upload_part WHERE upload = ?1", [id])?;
+        self.execute("DELETE FROM bucket_part WHERE upload = ?1", [id])?;
+        self.execute("DELETE FROM bucket_upload WHERE upload = ?1", [id])?;
         Ok(())
     }
 

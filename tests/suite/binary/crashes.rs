@@ -7,13 +7,17 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::client::Client;
 use super::dice::Dice;
 use super::process::{Daemon, eventually};
 use super::repository::verified;
 use super::site::Site;
+use crate::suite::object_contract::buckets_here;
 use worker::{Members, Uploader};
 
 const KILLS: usize = 45;
+/// Each takes as long as the store is tried at start.
+const BUCKET_KILLS: usize = 25;
 /// The most requests that a daemon answers before it is killed.
 const LIFE_REQUESTS: u64 = 20;
 
@@ -51,23 +55,65 @@ fn nothing_acknowledged_is_lost_to_a_kill() {
     let daemon = site.start();
     check(&site, &daemon, &uploaders, &members);
     let client = daemon.client(&site.alice);
-    for uploader in &mut uploaders {
-        uploader.finish(&client);
+    finish(&client, &mut uploaders);
+    assert!(!members.acknowledged.is_empty());
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// The same on a bucket, where a completion has more steps: by URLs of the store, and through the hold.
+#[test]
+fn nothing_acknowledged_is_lost_to_a_kill_in_a_bucket() {
+    for bucket in buckets_here().into_iter().filter(|bucket| bucket.name == "garage") {
+        for presigned in [true, false] {
+            let mut site = Site::new();
+            site.configure(&format!("[limits]\nuploads_per_account = 1000\n[storage.s3]\n{}", bucket.options()));
+            site.set("STORAGE_DRIVER", "s3");
+            site.set("DISABLE_PRESIGNED_URLS", if presigned { "false" } else { "true" });
+            let mut dice = Dice(if presigned { 11 } else { 12 });
+            let mut uploaders = [Uploader::in_order(1), Uploader::backwards(2)];
+            for _ in 0..BUCKET_KILLS {
+                let mut daemon = site.start();
+                let client = daemon.client(&site.alice);
+                check_blobs(&client, &uploaders);
+                let answered = AtomicU64::new(0);
+                std::thread::scope(|scope| {
+                    for uploader in &mut uploaders {
+                        scope.spawn(|| uploader.work(&client, &answered));
+                    }
+                    let last = dice.below(LIFE_REQUESTS);
+                    eventually("requests are answered", || answered.load(Ordering::Relaxed) >= last);
+                    std::thread::sleep(Duration::from_micros(dice.below(150_000)));
+                    daemon.kill();
+                });
+            }
+            let daemon = site.start();
+            finish(&daemon.client(&site.alice), &mut uploaders);
+            assert_eq!(daemon.stop(), Some(0));
+        }
+    }
+}
+
+/// Finishes what is open; then every acknowledged blob must be there.
+fn finish(client: &Client, uploaders: &mut [Uploader]) {
+    for uploader in uploaders {
+        uploader.finish(client);
         for whole in &uploader.acknowledged {
             assert!(client.pull(whole).as_ref() == Some(whole), "an acknowledged blob is lost or changed");
         }
         assert!(!uploader.acknowledged.is_empty());
     }
-    assert!(!members.acknowledged.is_empty());
-    assert_eq!(daemon.stop(), Some(0));
+}
+
+fn check_blobs(client: &Client, uploaders: &[Uploader]) {
+    for whole in uploaders.iter().filter_map(|uploader| uploader.acknowledged.last()) {
+        assert!(client.pull(whole).as_ref() == Some(whole), "the newest acknowledged blob is lost or changed");
+    }
 }
 
 /// What must hold right after a start.
 fn check(site: &Site, daemon: &Daemon, uploaders: &[Uploader], members: &Members) {
     let client = daemon.client(&site.alice);
-    for whole in uploaders.iter().filter_map(|uploader| uploader.acknowledged.last()) {
-        assert!(client.pull(whole).as_ref() == Some(whole), "the newest acknowledged blob is lost or changed");
-    }
+    check_blobs(&client, uploaders);
     assert_no_orphans(site, uploaders);
     let (_, records) = verified(&client);
     for member in &members.acknowledged {

@@ -5,8 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use atcr_hold::repo::signing::SigningKey;
+use atcr_hold::storage::objects::Credentials;
 
 use super::site::Site;
+use crate::suite::object_contract::buckets_here;
 
 /// That the hold says why it does not start, in one line with these words, and leaves everything as it is.
 #[track_caller]
@@ -92,7 +94,7 @@ fn a_wrong_configuration_is_refused() {
 
     let mut site = Site::new();
     site.set("STORAGE_DRIVER", "s3");
-    refuses(&site, &["STORAGE_DRIVER", "filesystem", "(from the environment)"]);
+    refuses(&site, &["S3_BUCKET", "is not set"]);
 
     let mut site = Site::new();
     site.configure("pubic = true\n");
@@ -275,4 +277,27 @@ fn a_key_that_is_given_signs_and_is_never_written() {
     // Another key did not sign the repository.
     give(&"18".repeat(32));
     refuses(&site, &["signing key", "nothing was changed"]);
+}
+
+#[test]
+fn a_bucket_that_cannot_be_used_is_told_before_anything_is_made() {
+    for bucket in buckets_here() {
+        let settings = bucket.settings;
+        let Credentials::Keys { id, secret, .. } = &settings.credentials else { panic!("keys were given") };
+        let mut site = Site::new();
+        site.set("STORAGE_DRIVER", "s3");
+        site.set("S3_ENDPOINT", settings.endpoint.as_deref().unwrap());
+        site.set("AWS_REGION", &settings.region);
+        site.set("AWS_ACCESS_KEY_ID", id.as_str());
+        site.set("AWS_SECRET_ACCESS_KEY", secret.as_str());
+        site.set("S3_BUCKET", "there-is-no-such-bucket");
+        refuses(&site, &["S3_BUCKET"]);
+        site.set("S3_BUCKET", &settings.bucket);
+        site.set("AWS_SECRET_ACCESS_KEY", "wrong");
+        refuses(&site, &["correct"]);
+        // Nobody listens on the port of a socket that is gone.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        site.set("S3_ENDPOINT", format!("http://{free}"));
+        refuses_with(1, &site, &["S3_ENDPOINT", "cannot be reached"]);
+    }
 }

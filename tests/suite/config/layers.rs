@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{OWNER, Place, load, load_toml};
+use super::{OWNER, Place, load, load_toml, root};
 use atcr_hold::lexicon::Permission;
 use atcr_hold::syntax::Did;
 
@@ -17,7 +17,7 @@ fn the_least_configuration_has_the_documented_defaults() {
     assert_eq!(config.server_addr, ":8080");
     assert_eq!(config.database_path, Path::new("/var/lib/atcr-hold/hold.db"));
     assert_eq!(config.key_dir, Path::new("/var/lib/atcr-hold/keys"));
-    assert_eq!(config.storage_root, Path::new("/srv/blobs"));
+    assert_eq!(root(&config), Path::new("/srv/blobs"));
     assert_eq!(config.plc_directory_url, "https://plc.directory");
     assert!(config.relays.is_empty() && config.trusted_proxies.is_empty() && config.crew.is_empty());
     assert_eq!((config.region, config.log_level.as_str()), (None, "info"));
@@ -54,7 +54,7 @@ fn every_variable_of_the_original_is_understood() {
     assert_eq!(config.server_addr, "127.0.0.1:9000");
     assert_eq!(config.database_path, Path::new("/data/h.db"));
     assert_eq!(config.key_dir, Path::new("/secret/keys"));
-    assert_eq!(config.storage_root, Path::new("/data/blobs"));
+    assert_eq!(root(&config), Path::new("/data/blobs"));
     assert_eq!(config.plc_directory_url, "http://localhost:2582");
     assert_eq!(config.relays, ["https://bsky.network", "https://relay.example.org", "http://localhost:2470"]);
 }
@@ -70,7 +70,7 @@ fn each_layer_overrides_those_before_it() {
     place.file(".env", "# a comment\nSTORAGE_ROOT_DIR=/dotenv\nexport HOLD_DATABASE_PATH='/dotenv/hold.db'\n");
     let config = place.load([("HOLD_DATABASE_PATH", "/environment/hold.db")]).unwrap();
     assert_eq!(config.public_url.authority(), "toml.example.org");
-    assert_eq!(config.storage_root, Path::new("/dotenv"));
+    assert_eq!(root(&config), Path::new("/dotenv"));
     assert_eq!(config.database_path, Path::new("/environment/hold.db"));
     assert_eq!(config.log_level, "debug");
 }
@@ -90,7 +90,7 @@ fn an_empty_variable_is_unset() {
     let config = place.load(environment).unwrap();
     assert_eq!(config.public_url.authority(), "toml.example.org");
     assert!(config.public);
-    assert_eq!(config.storage_root, Path::new("/dotenv"));
+    assert_eq!(root(&config), Path::new("/dotenv"));
     assert_eq!(config.relays, ["https://bsky.network"]);
 }
 

@@ -50,8 +50,6 @@ fn values_of_the_environment_are_explained() {
         ("HOLD_RELAYS", "bsky.network:99999", &["relays (HOLD_RELAYS)", "host name"]),
         ("HOLD_RELAYS", "http://localhost:2470", &["relays (HOLD_RELAYS)", "https", "test_mode"]),
         ("STORAGE_DRIVER", "azure", &["storage.driver (STORAGE_DRIVER)", "filesystem or s3"]),
-        ("STORAGE_DRIVER", "s3", &["storage.driver (STORAGE_DRIVER)", "set storage.driver", "filesystem"]),
-        ("S3_BUCKET", "layers", &["storage.s3.bucket (S3_BUCKET)", "set storage.driver", "filesystem"]),
     ] {
         let outcome = load([(name, value)]);
         check(outcome.clone(), expected);

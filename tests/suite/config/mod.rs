@@ -4,10 +4,11 @@ mod layers;
 mod mistakes;
 mod secrets;
 mod show;
+mod storage;
 
 use std::path::{Path, PathBuf};
 
-use atcr_hold::config::{Config, Environment};
+use atcr_hold::config::{Config, Environment, Storage};
 use tempfile::TempDir;
 
 const OWNER: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
@@ -55,7 +56,7 @@ fn with<'v, const N: usize>(more: [(&'v str, &'v str); N]) -> Environment {
     ];
     // A later variable takes the place of an earlier one, so that a test can unset one by an empty value.
     all.extend(more);
-    let all: [(&str, &str); 24] = std::array::from_fn(|n| all.get(n).copied().unwrap_or(("UNRELATED", "1")));
+    let all: [(&str, &str); 32] = std::array::from_fn(|n| all.get(n).copied().unwrap_or(("UNRELATED", "1")));
     Environment::from(all)
 }
 
@@ -69,4 +70,12 @@ fn load_toml(text: &str) -> Result<Config, String> {
     let place = Place::new();
     let path = place.file("hold.toml", text);
     Config::load(Some(Path::new(&path)), &place.path(".env"), &with([])).map_err(|e| e.to_string())
+}
+
+/// The directory of the blobs.
+fn root(config: &Config) -> &Path {
+    match &config.storage {
+        Storage::Filesystem(root) => root,
+        Storage::S3(_) => panic!("the blobs are in a bucket"),
+    }
 }

@@ -63,6 +63,8 @@ fn no_mistake_repeats_a_secret() {
         format!("[storage.s3]\nsecret_access_key = ['{SECRET}']\n"),
         format!("[storage.s3]\nsecret_access_key = {{ a = '{SECRET}' }}\n"),
         format!("[storage.s3]\nbucket = 'b'\nsecret_access_key = '{SECRET}'\n"),
+        format!("[storage.s3]\nbucket = 'b'\naccess_key_id = 'k'\nsecret_access_key = '{SECRET}\\n'\n")
+            .replace('\'', "\""),
         format!("[storage.s3]\naccess_key_id = '{SECRET}'\nunknown = 1\n"),
         format!("storage.s3 = '{SECRET}'\n"),
         "[storage.s3]\nsecret_access_key = 4000550155\n".to_owned(),
@@ -80,7 +82,16 @@ fn nothing_that_can_be_printed_has_a_secret() {
     let config = load(variables).unwrap();
     let shown = shown(variables).unwrap();
     assert!(!format!("{config:?}{config:#?}{shown}").contains("hunter2"));
-    let secret = Secret::from(SECRET.to_owned());
+    let secret = Secret::try_from(SECRET.to_owned()).unwrap();
     assert_eq!((format!("{secret:?}").as_str(), secret.expose()), (MASK, SECRET));
     assert_eq!(serde_json::to_string(&secret).unwrap(), format!("\"{MASK}\""));
+}
+
+#[test]
+fn the_mask_is_no_secret() {
+    let shown = shown([("AWS_ACCESS_KEY_ID", SECRET), ("AWS_SECRET_ACCESS_KEY", SECRET)]).unwrap();
+    let text = load_toml(&shown).unwrap_err();
+    assert!(text.contains("storage.s3.access_key_id (AWS_ACCESS_KEY_ID)") && text.contains("mask"), "{text}");
+    let text = load([("AWS_SECRET_ACCESS_KEY", MASK)]).unwrap_err();
+    assert!(text.contains("AWS_SECRET_ACCESS_KEY") && text.contains("mask") && !text.contains(MASK), "{text}");
 }

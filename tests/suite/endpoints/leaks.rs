@@ -7,7 +7,10 @@ use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::access::target;
-use crate::suite::hold::{Answer, Hold, PRIVATE, digest_of, now_s};
+use atcr_hold::repo::cid;
+
+use crate::suite::hold::{Answer, Call, Hold, PRIVATE, digest_of, now_s};
+use crate::suite::object_contract::buckets_here;
 use crate::suite::service_tokens::with;
 
 /// Everything this thread logs; a test and its hold share one.
@@ -134,4 +137,37 @@ async fn a_failure_of_the_storage_is_a_constant_answer() {
         assert!(line.contains("ERROR") && line.contains("detail="), "{line}");
     }
     assert_silent(&hold, &text, &[signature_of(&url)]);
+}
+
+#[tokio::test]
+async fn urls_and_keys_of_a_bucket_are_in_no_line_of_the_log() {
+    for bucket in buckets_here() {
+        let (log, _guard) = Log::capture();
+        let hold = Hold::start_in(&bucket, "", PRIVATE).await;
+        let id = hold.initiate(&hold.writer).await;
+        let part_url = hold.part_url(&hold.writer, &id, 1).await;
+        let etag = Call::to("PUT", &part_url).body("part").send().await.header("etag").unwrap().to_owned();
+        let digest = digest_of(b"part");
+        for (text, etag, status) in [
+            (digest_of(b"x").to_string(), "wrong", 400),
+            (digest_of(b"x").to_string(), etag.as_str(), 400),
+            (digest.to_string(), etag.as_str(), 200),
+        ] {
+            assert_eq!(hold.complete(&hold.writer, &id, &text, &[(1, etag)]).await.status, status);
+        }
+        let read_url = hold.blob_url(Some(&hold.reader), &digest).await.ok()["url"].as_str().unwrap().to_owned();
+        let target = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid=", hold.did_in_query());
+        let by_cid = hold.get(&format!("{target}{}", cid::raw(&digest))).bearer(&hold.token(&hold.reader)).send().await;
+        let location = by_cid.header("location").unwrap().to_owned();
+        let urls = [&part_url, &read_url, &location].map(|url| signature_of(url));
+        let keys = [bucket.key_id().to_owned(), bucket.secret().to_owned()];
+        let (text, secrets) = (log.text(), [&urls[..], &keys].concat());
+        assert!(text.contains("the bucket can be used"), "{text}");
+        for line in text.lines() {
+            for secret in &secrets {
+                assert!(!line.contains(&secret[..]), "{}: {line}", bucket.name);
+            }
+            assert!(!line.contains("X-Amz-Signature"), "{}: {line}", bucket.name);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod bodies;
+mod bucket;
 mod complete;
 mod disk;
 mod envelope;

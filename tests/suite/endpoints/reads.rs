@@ -53,107 +53,114 @@ fn assert_blob_headers(answer: &Answer, digest: &Digest, length: usize) {
 
 #[tokio::test]
 async fn a_digest_leads_to_a_url_and_the_url_to_the_bytes() {
-    let hold = Hold::start(PRIVATE).await;
-    let digest = hold.upload(&hold.writer, CONTENT).await;
-    let target = url(&hold, &digest, "").await;
-    let whole = hold.get(&target).send().await;
-    assert_eq!((whole.status, &whole.body[..]), (200, CONTENT));
-    assert_blob_headers(&whole, &digest, CONTENT.len());
-    let target = url(&hold, &digest, "&method=HEAD").await;
-    let head = hold.call("HEAD", &target).send().await;
-    assert_eq!((head.status, head.text()), (200, ""));
-    assert_blob_headers(&head, &digest, CONTENT.len());
-    let large: Vec<u8> = (0..1_000_003_u32).map(|n| (n % 251) as u8).collect();
-    let digest = hold.upload(&hold.writer, &large).await;
-    assert!(hold.get(&url(&hold, &digest, "").await).send().await.body == large);
+    for hold in Hold::everywhere(PRIVATE).await {
+        let digest = hold.upload(&hold.writer, CONTENT).await;
+        let target = url(&hold, &digest, "").await;
+        let whole = hold.get(&target).send().await;
+        assert_eq!((whole.status, &whole.body[..]), (200, CONTENT));
+        assert_blob_headers(&whole, &digest, CONTENT.len());
+        let target = url(&hold, &digest, "&method=HEAD").await;
+        let head = hold.call("HEAD", &target).send().await;
+        assert_eq!((head.status, head.text()), (200, ""));
+        assert_blob_headers(&head, &digest, CONTENT.len());
+        let large: Vec<u8> = (0..1_000_003_u32).map(|n| (n % 251) as u8).collect();
+        let digest = hold.upload(&hold.writer, &large).await;
+        assert!(hold.get(&url(&hold, &digest, "").await).send().await.body == large);
+    }
 }
 
 #[tokio::test]
 async fn a_url_is_for_its_method_and_its_digest_until_it_expires() {
-    let hold = Hold::start(PRIVATE).await;
-    let (digest, other) = (hold.upload(&hold.writer, CONTENT).await, hold.upload(&hold.writer, b"other").await);
-    let (get, head) = (url(&hold, &digest, "&method=GET").await, url(&hold, &digest, "&method=HEAD").await);
-    assert_eq!(hold.call("HEAD", &get).send().await.status, 403);
-    refused(&hold.get(&head).send().await, BAD_URL);
-    refused(&hold.get(&head.replace("method=HEAD", "method=GET")).send().await, BAD_URL);
-    refused(&hold.get(&get.replace(&digest.hex(), &other.hex())).send().await, BAD_URL);
-    refused(&hold.get(&get.replace("expires=", "expires=9")).send().await, BAD_URL);
-    refused(&hold.get(get.rsplit_once('&').unwrap().0).send().await, BAD_URL);
-    refused(&hold.get(&format!("{get}&expires=1")).send().await, BAD_URL);
-    let absent = get.replace(&digest.hex(), &"0".repeat(64));
-    refused(&hold.get(&absent).send().await, BAD_URL);
-    let key = key_file::load(&hold.root().join("keys").join(key_file::FILE_NAME)).unwrap().unwrap();
-    let signer = UrlSigner::new(key.derive_secret("signed URLs"));
-    let old = signer.read_query(&digest, ReadMethod::Get, now_s() - 300);
-    let expired = hold.get(&format!("/blobs/{digest}?{old}")).send().await;
-    expired.assert_refused(403, "InvalidSignedUrl", "this URL has expired; ask for a new one");
-    let target = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={digest}&method=PUT", hold.did_in_query());
-    let answer = hold.get(&target).bearer(&hold.token(&hold.reader)).send().await;
-    answer.assert_refused(400, "InvalidRequest", "method must be GET or HEAD");
+    for hold in Hold::everywhere(PRIVATE).await {
+        let (digest, other) = (hold.upload(&hold.writer, CONTENT).await, hold.upload(&hold.writer, b"other").await);
+        let (get, head) = (url(&hold, &digest, "&method=GET").await, url(&hold, &digest, "&method=HEAD").await);
+        assert_eq!(hold.call("HEAD", &get).send().await.status, 403);
+        refused(&hold.get(&head).send().await, BAD_URL);
+        refused(&hold.get(&head.replace("method=HEAD", "method=GET")).send().await, BAD_URL);
+        refused(&hold.get(&get.replace(&digest.hex(), &other.hex())).send().await, BAD_URL);
+        refused(&hold.get(&get.replace("expires=", "expires=9")).send().await, BAD_URL);
+        refused(&hold.get(get.rsplit_once('&').unwrap().0).send().await, BAD_URL);
+        refused(&hold.get(&format!("{get}&expires=1")).send().await, BAD_URL);
+        let absent = get.replace(&digest.hex(), &"0".repeat(64));
+        refused(&hold.get(&absent).send().await, BAD_URL);
+        let key = key_file::load(&hold.root().join("keys").join(key_file::FILE_NAME)).unwrap().unwrap();
+        let signer = UrlSigner::new(key.derive_secret("signed URLs"));
+        let old = signer.read_query(&digest, ReadMethod::Get, now_s() - 300);
+        let expired = hold.get(&format!("/blobs/{digest}?{old}")).send().await;
+        expired.assert_refused(403, "InvalidSignedUrl", "this URL has expired; ask for a new one");
+        let target = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={digest}&method=PUT", hold.did_in_query());
+        let answer = hold.get(&target).bearer(&hold.token(&hold.reader)).send().await;
+        answer.assert_refused(400, "InvalidRequest", "method must be GET or HEAD");
+    }
 }
 
 #[tokio::test]
 async fn ranges() {
-    let hold = Hold::start(PRIVATE).await;
-    let digest = hold.upload(&hold.writer, CONTENT).await;
-    let cid = cid::raw(&digest).to_string();
-    let signed = url(&hold, &digest, "").await;
-    let by_cid = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={cid}", hold.did_in_query());
-    let token = hold.token(&hold.reader);
-    for target in [&signed, &by_cid] {
-        let get = async |range: &str| hold.get(target).bearer(&token).header("range", range).send().await;
-        for (range, part, answered) in [
-            ("bytes=0-0", &b"0"[..], "bytes 0-0/10"),
-            ("bytes=2-4", b"234", "bytes 2-4/10"),
-            ("bytes=-3", b"789", "bytes 7-9/10"),
-            ("bytes=-30", CONTENT, "bytes 0-9/10"),
-            ("bytes=7-", b"789", "bytes 7-9/10"),
-            ("bytes=5-500", b"56789", "bytes 5-9/10"),
-        ] {
-            let answer = get(range).await;
-            assert_eq!((answer.status, &answer.body[..]), (206, part), "{range}");
-            assert_eq!(answer.header("content-range"), Some(answered));
-            assert_blob_headers(&answer, &digest, part.len());
+    for hold in Hold::everywhere(PRIVATE).await {
+        let digest = hold.upload(&hold.writer, CONTENT).await;
+        let cid = cid::raw(&digest).to_string();
+        let signed = url(&hold, &digest, "").await;
+        let by_cid = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={cid}", hold.did_in_query());
+        let token = hold.token(&hold.reader);
+        for target in [&signed, &by_cid] {
+            let get = async |range: &str| hold.get(target).bearer(&token).header("range", range).send().await;
+            for (range, part, answered) in [
+                ("bytes=0-0", &b"0"[..], "bytes 0-0/10"),
+                ("bytes=2-4", b"234", "bytes 2-4/10"),
+                ("bytes=-3", b"789", "bytes 7-9/10"),
+                ("bytes=-30", CONTENT, "bytes 0-9/10"),
+                ("bytes=7-", b"789", "bytes 7-9/10"),
+                ("bytes=5-500", b"56789", "bytes 5-9/10"),
+            ] {
+                let answer = get(range).await;
+                assert_eq!((answer.status, &answer.body[..]), (206, part), "{range}");
+                assert_eq!(answer.header("content-range"), Some(answered));
+                assert_blob_headers(&answer, &digest, part.len());
+            }
+            for range in ["bytes=10-", "bytes=11-12", "bytes=-0"] {
+                let answer = get(range).await;
+                answer.assert_refused(416, "RangeNotSatisfiable", "the range begins beyond the end of the blob");
+                assert_eq!(answer.header("content-range"), Some("bytes */10"));
+            }
+            for range in ["bytes=0-1,3-4", "bytes=4-2", "bytes=a-b", "lines=0-1", "0-1", "bytes=99999999999999999999-"]
+            {
+                let answer = get(range).await;
+                assert_eq!(
+                    (answer.status, &answer.body[..], answer.header("content-range")),
+                    (200, CONTENT, None),
+                    "{range}"
+                );
+            }
+            for (version, status) in [(format!("\"{digest}\""), 206), ("\"another\"".to_owned(), 200)] {
+                let call = hold.get(target).bearer(&token).header("range", "bytes=0-0").header("if-range", &version);
+                assert_eq!(call.send().await.status, status, "{version}");
+            }
         }
-        for range in ["bytes=10-", "bytes=11-12", "bytes=-0"] {
-            let answer = get(range).await;
-            answer.assert_refused(416, "RangeNotSatisfiable", "the range begins beyond the end of the blob");
-            assert_eq!(answer.header("content-range"), Some("bytes */10"));
-        }
-        for range in ["bytes=0-1,3-4", "bytes=4-2", "bytes=a-b", "lines=0-1", "0-1", "bytes=99999999999999999999-"] {
-            let answer = get(range).await;
-            assert_eq!(
-                (answer.status, &answer.body[..], answer.header("content-range")),
-                (200, CONTENT, None),
-                "{range}"
-            );
-        }
-        for (version, status) in [(format!("\"{digest}\""), 206), ("\"another\"".to_owned(), 200)] {
-            let call = hold.get(target).bearer(&token).header("range", "bytes=0-0").header("if-range", &version);
-            assert_eq!(call.send().await.status, status, "{version}");
-        }
+        let head = hold.call("HEAD", &by_cid).bearer(&token).header("range", "bytes=0-0").send().await;
+        assert_eq!((head.status, head.header("content-range")), (200, None));
+        assert_blob_headers(&head, &digest, CONTENT.len());
     }
-    let head = hold.call("HEAD", &by_cid).bearer(&token).header("range", "bytes=0-0").send().await;
-    assert_eq!((head.status, head.header("content-range")), (200, None));
-    assert_blob_headers(&head, &digest, CONTENT.len());
 }
 
 #[tokio::test]
 async fn a_cid_of_raw_bytes_names_the_same_blob() {
-    let hold = Hold::start(PRIVATE).await;
-    let digest = hold.upload(&hold.writer, CONTENT).await;
-    let cid = cid::raw(&digest).to_string();
-    let whole = by_cid(&hold, "GET", &cid).await;
-    assert_eq!((whole.status, &whole.body[..]), (200, CONTENT));
-    assert_blob_headers(&whole, &digest, CONTENT.len());
-    let head = by_cid(&hold, "HEAD", &cid).await;
-    assert_eq!((head.status, head.text()), (200, ""));
-    assert_eq!(head.lasting_headers(), whole.lasting_headers());
-    refused(&by_cid(&hold, "GET", &cid::raw(&digest_of(b"absent")).to_string()).await, NO_BLOB);
-    // A record's CID names no blob, whatever its hash is.
-    refused(&by_cid(&hold, "GET", &cid::dag_cbor(CONTENT).to_string()).await, NO_BLOB);
-    for wrong in [&cid.to_uppercase(), &cid[1..], "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR", "sha512:00", "x"] {
-        by_cid(&hold, "GET", wrong).await.assert_error(400, "InvalidRequest");
+    for hold in Hold::everywhere(PRIVATE).await {
+        let digest = hold.upload(&hold.writer, CONTENT).await;
+        let cid = cid::raw(&digest).to_string();
+        let whole = by_cid(&hold, "GET", &cid).await;
+        assert_eq!((whole.status, &whole.body[..]), (200, CONTENT));
+        assert_blob_headers(&whole, &digest, CONTENT.len());
+        let head = by_cid(&hold, "HEAD", &cid).await;
+        assert_eq!((head.status, head.text()), (200, ""));
+        assert_eq!(head.lasting_headers(), whole.lasting_headers());
+        refused(&by_cid(&hold, "GET", &cid::raw(&digest_of(b"absent")).to_string()).await, NO_BLOB);
+        // A record's CID names no blob, whatever its hash is.
+        refused(&by_cid(&hold, "GET", &cid::dag_cbor(CONTENT).to_string()).await, NO_BLOB);
+        for wrong in
+            [&cid.to_uppercase(), &cid[1..], "QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR", "sha512:00", "x"]
+        {
+            by_cid(&hold, "GET", wrong).await.assert_error(400, "InvalidRequest");
+        }
     }
 }
 

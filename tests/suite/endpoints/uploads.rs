@@ -78,22 +78,23 @@ async fn a_part_number_is_a_whole_number_from_1_to_10000() {
 
 #[tokio::test]
 async fn a_part_by_token_names_its_upload_and_number_in_headers() {
-    let hold = Hold::start(PRIVATE).await;
-    let id = hold.initiate(&hold.writer).await;
-    let call = || hold.call("PUT", PART).bearer(&hold.token(&hold.writer)).body("part");
-    let no_id = call().header("x-part-number", "1").send().await;
-    no_id.assert_refused(400, "InvalidRequest", "header X-Upload-Id is required");
-    let no_number = call().header("x-upload-id", &id).send().await;
-    no_number.assert_refused(400, "InvalidRequest", "header X-Part-Number is required");
-    let answer = by_token(&hold, &hold.writer, &id, "1").send().await;
-    let etag = answer.ok()["etag"].as_str().unwrap().to_owned();
-    assert_eq!(answer.ok(), json!({ "etag": etag }));
-    assert_eq!(answer.header("etag"), Some(format!("\"{etag}\"").as_str()));
-    // Quoted as in the header, too.
-    let quoted = format!("\"{etag}\"");
-    let digest = digest_of(b"part");
-    hold.complete(&hold.writer, &id, &digest.to_string(), &[(1, &quoted)]).await.ok();
-    assert_eq!(hold.read_blob(&digest).await, "part");
+    for hold in Hold::everywhere(PRIVATE).await {
+        let id = hold.initiate(&hold.writer).await;
+        let call = || hold.call("PUT", PART).bearer(&hold.token(&hold.writer)).body("part");
+        let no_id = call().header("x-part-number", "1").send().await;
+        no_id.assert_refused(400, "InvalidRequest", "header X-Upload-Id is required");
+        let no_number = call().header("x-upload-id", &id).send().await;
+        no_number.assert_refused(400, "InvalidRequest", "header X-Part-Number is required");
+        let answer = by_token(&hold, &hold.writer, &id, "1").send().await;
+        let etag = answer.ok()["etag"].as_str().unwrap().to_owned();
+        assert_eq!(answer.ok(), json!({ "etag": etag }));
+        assert_eq!(answer.header("etag"), Some(format!("\"{etag}\"").as_str()));
+        // Quoted as in the header, too.
+        let quoted = format!("\"{etag}\"");
+        let digest = digest_of(b"part");
+        hold.complete(&hold.writer, &id, &digest.to_string(), &[(1, &quoted)]).await.ok();
+        assert_eq!(hold.read_blob(&digest).await, "part");
+    }
 }
 
 #[tokio::test]
@@ -150,52 +151,55 @@ async fn a_changed_or_expired_url_is_refused() {
 
 #[tokio::test]
 async fn unknown_foreign_aborted_and_finished_uploads_look_alike() {
-    let hold = Hold::start(PRIVATE).await;
-    let foreign = hold.initiate(&hold.other_writer).await;
-    let aborted = hold.initiate(&hold.writer).await;
-    let url_of_aborted = hold.part_url(&hold.writer, &aborted, 1).await;
-    let output = hold.post(&hold.writer, "io.atcr.hold.abortUpload", &json!({ "uploadId": aborted })).await.ok();
-    assert_eq!(output, json!({ "status": "aborted" }));
-    let finished = hold.initiate(&hold.writer).await;
-    hold.complete(&hold.writer, &finished, &digest_of(b"").to_string(), &[]).await.ok();
-    let other = digest_of(b"other").to_string();
-    let mut answers = vec![hold.call("PUT", &url_of_aborted).body("part").send().await];
-    for id in [&"0".repeat(32), &foreign, &aborted, &finished, "", "..", "not-an-upload", &finished.to_uppercase()] {
-        answers.push(by_token(&hold, &hold.writer, id, "1").send().await);
-        answers.push(hold.complete(&hold.writer, id, &other, &[]).await);
-        for nsid in ["io.atcr.hold.getPartUploadUrl", "io.atcr.hold.abortUpload"] {
-            answers.push(hold.post(&hold.writer, nsid, &json!({ "uploadId": id, "partNumber": 1 })).await);
+    for hold in Hold::everywhere(PRIVATE).await {
+        let foreign = hold.initiate(&hold.other_writer).await;
+        let aborted = hold.initiate(&hold.writer).await;
+        let url_of_aborted = hold.part_url(&hold.writer, &aborted, 1).await;
+        let output = hold.post(&hold.writer, "io.atcr.hold.abortUpload", &json!({ "uploadId": aborted })).await.ok();
+        assert_eq!(output, json!({ "status": "aborted" }));
+        let finished = hold.initiate(&hold.writer).await;
+        hold.complete(&hold.writer, &finished, &digest_of(b"").to_string(), &[]).await.ok();
+        let other = digest_of(b"other").to_string();
+        let mut answers = vec![hold.call("PUT", &url_of_aborted).body("part").send().await];
+        for id in [&"0".repeat(32), &foreign, &aborted, &finished, "", "..", "not-an-upload", &finished.to_uppercase()]
+        {
+            answers.push(by_token(&hold, &hold.writer, id, "1").send().await);
+            answers.push(hold.complete(&hold.writer, id, &other, &[]).await);
+            for nsid in ["io.atcr.hold.getPartUploadUrl", "io.atcr.hold.abortUpload"] {
+                answers.push(hold.post(&hold.writer, nsid, &json!({ "uploadId": id, "partNumber": 1 })).await);
+            }
         }
+        for answer in &answers {
+            refused(answer, NO_UPLOAD);
+        }
+        // The foreign upload is not harmed by any of this.
+        hold.part(&hold.other_writer, &foreign, 1, "part").await;
     }
-    for answer in &answers {
-        refused(answer, NO_UPLOAD);
-    }
-    // The foreign upload is not harmed by any of this.
-    hold.part(&hold.other_writer, &foreign, 1, "part").await;
 }
 
 #[tokio::test]
 async fn whoever_is_removed_can_send_nothing_more() {
-    let hold = Hold::start(PRIVATE).await;
-    let id = hold.initiate(&hold.writer).await;
-    let (url, token) = (hold.part_url(&hold.writer, &id, 1).await, hold.token(&hold.writer));
-    let part = async || {
-        let by_token = hold.call("PUT", PART).bearer(&token).body("part");
-        let by_token = by_token.header("x-upload-id", &id).header("x-part-number", "1").send().await;
-        [hold.call("PUT", &url).body("part").send().await, by_token]
-    };
-    assert_eq!(part().await.map(|answer| answer.status), [200, 200]);
-    let record = json!({ "member": hold.writer.did, "role": "mate", "permissions": ["blob:read"], "addedAt": "2026-01-01T00:00:00Z" });
-    let rkey = atcr_hold::crew::member_key(&hold.writer.did);
-    let input = json!({ "repo": hold.did(), "collection": "io.atcr.hold.crew", "rkey": rkey, "record": record });
-    hold.post(&hold.admin, "com.atproto.repo.putRecord", &input).await.ok();
-    for answer in part().await {
-        let message = "access denied for blob:write: crew member lacks permission (required: blob:write)";
-        answer.assert_refused(403, "Forbidden", message);
-    }
-    hold.remove_from_crew(&hold.writer).await;
-    for answer in part().await {
-        let message = "access denied for blob:write: user is not a crew member (required: blob:write)";
-        answer.assert_refused(403, "Forbidden", message);
+    for hold in Hold::everywhere(PRIVATE).await {
+        let id = hold.initiate(&hold.writer).await;
+        let (url, token) = (hold.part_url(&hold.writer, &id, 1).await, hold.token(&hold.writer));
+        let part = async || {
+            let by_token = hold.call("PUT", PART).bearer(&token).body("part");
+            let by_token = by_token.header("x-upload-id", &id).header("x-part-number", "1").send().await;
+            [hold.call("PUT", &url).body("part").send().await, by_token]
+        };
+        assert_eq!(part().await.map(|answer| answer.status), [200, 200]);
+        let record = json!({ "member": hold.writer.did, "role": "mate", "permissions": ["blob:read"], "addedAt": "2026-01-01T00:00:00Z" });
+        let rkey = atcr_hold::crew::member_key(&hold.writer.did);
+        let input = json!({ "repo": hold.did(), "collection": "io.atcr.hold.crew", "rkey": rkey, "record": record });
+        hold.post(&hold.admin, "com.atproto.repo.putRecord", &input).await.ok();
+        for answer in part().await {
+            let message = "access denied for blob:write: crew member lacks permission (required: blob:write)";
+            answer.assert_refused(403, "Forbidden", message);
+        }
+        hold.remove_from_crew(&hold.writer).await;
+        for answer in part().await {
+            let message = "access denied for blob:write: user is not a crew member (required: blob:write)";
+            answer.assert_refused(403, "Forbidden", message);
+        }
     }
 }

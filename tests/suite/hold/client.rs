@@ -36,6 +36,13 @@ impl Call {
         Self { port, method, target, headers: HeaderMap::new(), body: Bytes::new(), chunked: false }
     }
 
+    /// A call to wherever a URL of this machine leads, with nothing but the URL.
+    pub(in crate::suite) fn to(method: &str, url: &str) -> Self {
+        let url = url::Url::parse(url).unwrap();
+        let call = Self::new(url.port().unwrap(), method, &url[url::Position::BeforePath..url::Position::AfterQuery]);
+        call.header("host", &url[url::Position::BeforeHost..url::Position::AfterPort])
+    }
+
     /// Adds a header; one that is there already stays.
     pub(in crate::suite) fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::try_from(name).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::WritePermit;
-use crate::blobs::{BlobError, UploadId};
+use crate::blobs::{Target, UploadId};
 use crate::http::connection::{Request, Response};
 use crate::http::error::Error;
 use crate::http::request::{JSON_BYTES, json, part_number};
@@ -19,12 +19,15 @@ pub(in crate::http) async fn handle(
     let input: GetPartUploadUrl = json(request, JSON_BYTES).await?;
     let number = part_number(&input.part_number)?;
     let id = UploadId::parse(&input.upload_id)?;
-    if state.blobs.session_account(&id).await? != *permit.account() {
-        return Err(BlobError::UnknownUpload.into());
-    }
-    let query = state.urls.part_query(&id.to_string(), number.get(), state.now_s());
+    let url = match state.blobs.part_target(&id, permit.account(), number, state.now_us()).await? {
+        Target::Store(url) => url,
+        Target::Hold => {
+            let query = state.urls.part_query(&id.to_string(), number.get(), state.now_s());
+            format!("{}/xrpc/{}?{query}", state.url, nsid::UPLOAD_PART)
+        }
+    };
     Ok(response::json(&PartTarget {
-        url: format!("{}/xrpc/{}?{query}", state.url, nsid::UPLOAD_PART),
+        url,
         method: "PUT",
         headers: PartHeaders { upload_id: id.to_string(), part_number: number.get().to_string() },
     }))

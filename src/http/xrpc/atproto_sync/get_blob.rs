@@ -1,10 +1,13 @@
 //! `com.atproto.sync.getBlob`: where an image blob is, by digest; or the bytes themselves, of an image or a record's
-//! blob, by CID.
+//! blob, by CID. Those of an image may be at the store.
 
 use std::sync::Arc;
 
+use http::Method;
+
 use super::check_did;
 use crate::auth::ReadMethod;
+use crate::blobs::Target;
 use crate::http::blob_access::BlobAccess;
 use crate::http::blob_bytes;
 use crate::http::connection::{Request, Response};
@@ -37,14 +40,22 @@ pub(in crate::http) async fn handle(
     let cid = parse_cid("cid", name)?;
     check_did(&state, &query)?;
     let digest = cid::digest_of(&cid).ok_or_else(Error::blob_not_found)?;
-    blob_bytes::serve(&state, &permit, digest, &request.head).await
+    match state.blobs.read_target(&digest, request.head.method.clone()).await? {
+        Some(Target::Store(url)) => response::redirect(&url),
+        _ => blob_bytes::serve(&state, &permit, digest, &request.head).await,
+    }
 }
 
 /// What the registry asks for: a URL that needs no header, for a blob that is there.
 async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
-    state.blobs.stat(&digest).await?.ok_or_else(Error::blob_not_found)?;
-    let query = state.urls.read_query(&digest, method, state.now_s());
-    let url = format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url);
+    let verb = if method == ReadMethod::Head { Method::HEAD } else { Method::GET };
+    let url = match state.blobs.read_target(&digest, verb).await?.ok_or_else(Error::blob_not_found)? {
+        Target::Store(url) => url,
+        Target::Hold => {
+            let query = state.urls.read_query(&digest, method, state.now_s());
+            format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url)
+        }
+    };
     Ok(response::about(digest, response::json(&serde_json::json!({ "url": url }))))
 }
 

@@ -8,46 +8,29 @@ use std::sync::Arc;
 use crate::storage::sqlite::{PartRow, PartTotals, UploadRow};
 use crate::syntax::{Did, Digest};
 
-use super::names::{PartNumber, UploadId};
+use super::Files;
+use super::parts;
 use super::prove::Proof;
 use super::pump::Failed;
-use super::{BlobError, Blobs, blocking, detached, parts};
+use crate::blobs::live::Live;
+use crate::blobs::names::{PartNumber, UploadId, blob_key};
+use crate::blobs::sessions::is_finished;
+use crate::blobs::{BlobError, blocking};
 
-impl Blobs {
-    /// Makes the blob `digest` of the parts that the client lists with the ETags it was given, quoted or bare. No
-    /// parts make the empty blob. Repeated with the same digest after it succeeded, it succeeds again.
-    ///
-    /// # Errors
-    /// [`BlobError::MissingParts`], [`BlobError::DigestMismatch`]: the upload stays open with all its parts.
-    /// [`BlobError::UnknownUpload`], or a storage error.
-    pub async fn complete(
+impl Files {
+    /// As [`Blobs::complete`](crate::blobs::Blobs::complete). Call it with `live.order` held.
+    pub(in crate::blobs) async fn complete(
         &self,
-        id: &UploadId,
-        account: &Did,
-        digest: Digest,
-        parts: Vec<(PartNumber, String)>,
-        now_us: u64,
-    ) -> Result<(), BlobError> {
-        let (blobs, id, account) = (self.clone(), *id, account.clone());
-        detached(async move { blobs.complete_in_order(&id, &account, digest, parts, now_us).await }).await
-    }
-
-    async fn complete_in_order(
-        &self,
+        live: &Arc<Live>,
         id: &UploadId,
         account: &Did,
         digest: Digest,
         listed: Vec<(PartNumber, String)>,
         now_us: u64,
     ) -> Result<(), BlobError> {
-        let live = self.uploads.get(id);
-        let _order = live.order.lock().await;
         let (upload, recorded, totals) = self.recorded(id).await?;
-        match upload {
-            Some(upload) if upload.account != *account => return Err(BlobError::UnknownUpload),
-            Some(UploadRow { digest: None, .. }) => {}
-            Some(UploadRow { digest: Some(finished), .. }) if finished == digest => return Ok(()),
-            _ => return Err(BlobError::UnknownUpload),
+        if is_finished(upload.as_ref(), account, &digest)? {
+            return Ok(());
         }
         let chosen = parts::choose(&recorded, listed)?;
         let total_bytes = chosen.iter().map(|part| part.size_bytes).sum::<u64>();
@@ -55,37 +38,31 @@ impl Blobs {
         let size_bytes = match self.stat(&digest).await? {
             Some(size_bytes) => size_bytes,
             None => {
-                self.prove(id, &live, digest, chosen, totals).await?;
+                self.prove(id, live, digest, chosen, totals).await?;
                 total_bytes
             }
         };
-        let key = *id.key();
-        self.db
-            .write(move |write| {
-                write.put_blob(&digest, size_bytes, now_us)?;
-                Ok::<_, BlobError>(write.finish_upload(&key, &digest, now_us)?)
-            })
-            .await?;
+        self.sessions.finish(id, digest, size_bytes, now_us).await?;
         self.remove_staged(id.to_string()).await;
         Ok(())
     }
 
     async fn recorded(&self, id: &UploadId) -> Result<(Option<UploadRow>, Vec<PartRow>, PartTotals), BlobError> {
         let key = *id.key();
-        self.db.read(move |read| Ok((read.upload(&key)?, read.parts(&key)?, read.part_totals(&key)?))).await
+        self.sessions.db.read(move |read| Ok((read.upload(&key)?, read.parts(&key)?, read.part_totals(&key)?))).await
     }
 
     /// Gives the digest its file.
     async fn prove(
         &self,
         id: &UploadId,
-        live: &Arc<super::live::Live>,
+        live: &Arc<Live>,
         digest: Digest,
         chosen: Vec<PartRow>,
         totals: PartTotals,
     ) -> Result<(), BlobError> {
-        let published_bytes = self.objects.size(&super::names::blob_key(&digest)).await?;
-        let (staging, id, reserve_bytes) = (self.staging.clone(), *id, self.limits().reserve_bytes);
+        let published_bytes = self.objects.size(&blob_key(&digest)).await?;
+        let (staging, id, reserve_bytes) = (self.staging.clone(), *id, self.sessions.limits().reserve_bytes);
         let proof = Proof { staging, id, digest, chosen, totals, published_bytes, reserve_bytes };
         match blocking(move || proof.publish()).await {
             Ok(()) => Ok(()),

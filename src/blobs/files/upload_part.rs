@@ -8,21 +8,19 @@ use futures_util::Stream;
 use crate::storage::sqlite::{PartPlace, PartRow, UploadKey, Write};
 use crate::syntax::Did;
 
-use super::hash::Hash;
+use super::Files;
 use super::incoming::{Beginning, Incoming};
-use super::names::{ETag, PartNumber, UploadId};
 use super::parts::{self, Recorded};
-use super::pump::{self, Bound, Failed, leave_reserve};
-use super::{BlobError, Blobs, BodyError, blocking, detached, open_upload};
+use super::pump::{self, Failed, leave_reserve};
+use crate::blobs::bound::Bound;
+use crate::blobs::hash::Hash;
+use crate::blobs::names::{ETag, PartNumber, UploadId};
+use crate::blobs::sessions::open_upload;
+use crate::blobs::{BlobError, BodyError, blocking, detached};
 
-impl Blobs {
-    /// Receives part `number` of an open upload. `length` is what the client announced, in bytes.
-    ///
-    /// When it answers, the part is on disk. An earlier part of the same number is replaced then, and not before.
-    ///
-    /// # Errors
-    /// [`BlobError`]. The upload stays open with its earlier parts, unless an fsync failed: then it is gone.
-    pub async fn upload_part<S>(
+impl Files {
+    /// As [`Blobs::upload_part`](crate::blobs::Blobs::upload_part).
+    pub(in crate::blobs) async fn upload_part<S>(
         &self,
         id: &UploadId,
         account: &Did,
@@ -42,8 +40,8 @@ impl Blobs {
                 return Err(BodyError::WrongLength.into());
             }
             // The part is whole: from here on it is recorded even when the client goes away.
-            let (blobs, id, account) = (self.clone(), *id, account.clone());
-            detached(async move { blobs.record(part, &id, &account, now_us).await }).await
+            let (files, id, account) = (self.clone(), *id, account.clone());
+            detached(async move { files.record(part, &id, &account, now_us).await }).await
         };
         match received.await {
             Ok(etag) => Ok(etag),
@@ -63,12 +61,13 @@ impl Blobs {
         number: PartNumber,
         length: u64,
     ) -> Result<(Incoming, Bound), BlobError> {
-        let live = self.uploads.get(id);
+        let live = self.sessions.uploads.get(id);
         let _order = live.order.lock().await;
         // Taken before the rows are read, so that no other part can be appended after they were.
         let lease = live.lease();
         let (key, who) = (*id.key(), account.clone());
         let recorded = self
+            .sessions
             .db
             .read(move |read| {
                 open_upload(read, &key, &who)?;
@@ -87,7 +86,7 @@ impl Blobs {
             _ => None,
         };
         let earlier_bytes = recorded.earlier.as_ref().map_or(0, |part| part.size_bytes);
-        let bound = Bound::new(self.limits(), recorded.totals.size_bytes.saturating_sub(earlier_bytes));
+        let bound = Bound::new(self.sessions.limits(), recorded.totals.size_bytes.saturating_sub(earlier_bytes));
         bound.check(length)?;
         let beginning = Beginning {
             staging: self.staging.clone(),
@@ -98,7 +97,7 @@ impl Blobs {
             hash,
             append,
         };
-        let (reserve_bytes, first) = (self.limits().reserve_bytes, recorded.totals.parts == 0);
+        let (reserve_bytes, first) = (self.sessions.limits().reserve_bytes, recorded.totals.parts == 0);
         let part = blocking(move || {
             leave_reserve(&beginning.staging, length, reserve_bytes)?;
             if first {
@@ -126,8 +125,8 @@ impl Blobs {
             sealed => sealed?,
         };
         let etag = ETag(row.etag.clone());
-        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.limits().max_blob_bytes);
-        match self.db.write(move |write| store(write, &key, &who, &row, max_blob_bytes, now_us)).await {
+        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.sessions.limits().max_blob_bytes);
+        match self.sessions.db.write(move |write| store(write, &key, &who, &row, max_blob_bytes, now_us)).await {
             Ok(Stored::Same) => pump::discard(part).await,
             Ok(Stored::New { replaced_file }) => {
                 part.keep();

@@ -11,11 +11,12 @@ use crate::storage::StorageError;
 use crate::storage::objects::{StagedFile, Staging};
 use crate::storage::sqlite::{PartPlace, PartRow};
 
-use super::BlobError;
-use super::hash::Hash;
-use super::live::{Lease, Live};
-use super::names::{MAIN, PartNumber, UploadId, random_hex};
+use super::MAIN;
 use super::pump::Failed;
+use crate::blobs::BlobError;
+use crate::blobs::hash::Hash;
+use crate::blobs::live::{Lease, Live};
+use crate::blobs::names::{PartNumber, UploadId, random_hex};
 
 /// What is needed to begin a part.
 pub(super) struct Beginning {

@@ -14,8 +14,10 @@ use tokio::task::{JoinError, JoinHandle};
 use crate::storage::StorageError;
 use crate::storage::objects::{Staging, SyncError};
 
+use super::Files;
 use super::incoming::Incoming;
-use super::{BlobError, Blobs, BodyError, Limits};
+use crate::blobs::bound::Bound;
+use crate::blobs::{BlobError, BodyError};
 
 /// Batches in memory at once, of all uploads: 8 × 256 KiB = 2 MiB.
 pub(super) const WRITERS: usize = 8;
@@ -62,33 +64,6 @@ impl From<BodyError> for Failed {
     }
 }
 
-/// How many bytes a part may have, and which limit says so.
-pub(super) struct Bound {
-    limits: Arc<Limits>,
-    /// What the blob's limit leaves beside the other parts.
-    left_bytes: u64,
-}
-
-impl Bound {
-    /// The bound of a part beside others of `others_bytes`.
-    pub(super) fn new(limits: Arc<Limits>, others_bytes: u64) -> Self {
-        let left_bytes = limits.max_blob_bytes.saturating_sub(others_bytes);
-        Self { limits, left_bytes }
-    }
-
-    /// # Errors
-    /// When a part of so many bytes is too large.
-    pub(super) fn check(&self, size_bytes: u64) -> Result<(), BlobError> {
-        if size_bytes > self.limits.max_part_bytes {
-            return Err(BlobError::PartTooLarge { limit_bytes: self.limits.max_part_bytes });
-        }
-        if size_bytes > self.left_bytes {
-            return Err(BlobError::BlobTooLarge { limit_bytes: self.limits.max_blob_bytes });
-        }
-        Ok(())
-    }
-}
-
 /// Refuses when `wanted_bytes` more would leave less than the reserve.
 ///
 /// # Errors
@@ -104,12 +79,12 @@ pub(super) fn leave_reserve(staging: &Staging, wanted_bytes: u64, reserve_bytes:
 ///
 /// # Errors
 /// When the body breaks off or is too large, or the bytes cannot be written.
-pub(super) async fn receive<S>(blobs: &Blobs, part: Incoming, body: &mut S, bound: &Bound) -> Result<Incoming, Failed>
+pub(super) async fn receive<S>(files: &Files, part: Incoming, body: &mut S, bound: &Bound) -> Result<Incoming, Failed>
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
 {
     let hand = Some(Hand::Idle(Box::new(part)));
-    let mut pump = Pump { blobs, bound, hand, received_bytes: 0, ended: false, written_back: 0, write_back: None };
+    let mut pump = Pump { files, bound, hand, received_bytes: 0, ended: false, written_back: 0, write_back: None };
     if let Err(failed) = pump.run(body).await {
         if let Ok(part) = pump.idle().await {
             discard(part).await;
@@ -142,7 +117,7 @@ enum Hand {
 }
 
 struct Pump<'b> {
-    blobs: &'b Blobs,
+    files: &'b Files,
     bound: &'b Bound,
     /// `None` only after an error.
     hand: Option<Hand>,
@@ -172,7 +147,7 @@ impl Pump<'_> {
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
     {
         let start = self.received_bytes;
-        let permits = Arc::clone(&self.blobs.writers);
+        let permits = Arc::clone(&self.files.writers);
         let mut frames = vec![self.checked(first)?];
         let _permit = permits.acquire_owned().await.map_err(|_| ended())?;
         while !self.ended && frames.len() < BATCH_FRAMES && self.received_bytes - start < BATCH_BYTES {
@@ -241,9 +216,10 @@ impl Pump<'_> {
             Some(job) => job.await.map_err(panicked)??,
             None => {}
         }
-        let Ok(permit) = Arc::clone(&self.blobs.write_backs).try_acquire_owned() else { return Ok(()) };
+        let Ok(permit) = Arc::clone(&self.files.write_backs).try_acquire_owned() else { return Ok(()) };
         self.written_back = part.size_bytes();
-        let (file, staging, reserve_bytes) = (part.file(), self.blobs.staging.clone(), self.bound.limits.reserve_bytes);
+        let (file, staging, reserve_bytes) =
+            (part.file(), self.files.staging.clone(), self.files.sessions.limits().reserve_bytes);
         self.write_back = Some(tokio::task::spawn_blocking(move || {
             let _permit = permit;
             leave_reserve(&staging, 0, reserve_bytes)?;

@@ -2,8 +2,8 @@
 
 use crate::storage::sqlite::{PartPlace, PartRow, PartTotals};
 
-use super::BlobError;
-use super::names::PartNumber;
+use crate::blobs::BlobError;
+use crate::blobs::names::{self, PartNumber};
 
 /// Whether part `number` follows the appended parts: they are exactly 1..number, so that the main file's hash
 /// state is that of all bytes before it. A part of this number in a file of its own does not matter: it is replaced.
@@ -40,21 +40,14 @@ pub(super) fn before(number: PartNumber, recorded: &Recorded) -> Option<(u64, Op
 ///
 /// # Errors
 /// [`BlobError::MissingParts`] unless the numbers are exactly 1..=n, in any order, each with its ETag.
-pub(super) fn choose(recorded: &[PartRow], mut listed: Vec<(PartNumber, String)>) -> Result<Vec<PartRow>, BlobError> {
-    listed.sort_unstable_by_key(|(number, _)| *number);
+pub(super) fn choose(recorded: &[PartRow], listed: Vec<(PartNumber, String)>) -> Result<Vec<PartRow>, BlobError> {
     let mut chosen = Vec::with_capacity(listed.len());
-    for (expected, (number, etag)) in (1u32..).zip(&listed) {
+    for (number, etag) in names::in_sequence(listed)? {
         let found = recorded.binary_search_by_key(&number.get(), |part| part.number).ok().map(|i| &recorded[i]);
-        match found {
-            Some(part) if number.get() == expected && part.etag == bare(etag) => chosen.push(part.clone()),
-            _ => return Err(BlobError::MissingParts),
-        }
+        let part = found.filter(|part| part.etag == etag).ok_or(BlobError::MissingParts)?;
+        chosen.push(part.clone());
     }
     Ok(chosen)
-}
-
-fn bare(etag: &str) -> &str {
-    etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(etag)
 }
 
 /// How the chosen parts become one file.

@@ -7,11 +7,12 @@ use crate::storage::objects::{StagedFile, Staging};
 use crate::storage::sqlite::{PartPlace, PartRow, PartTotals};
 use crate::syntax::Digest;
 
-use super::BlobError;
-use super::hash::Hash;
-use super::names::{MAIN, UploadId, blob_key, random_hex};
+use super::MAIN;
 use super::parts::{self, Assembly};
 use super::pump::{Failed, leave_reserve};
+use crate::blobs::BlobError;
+use crate::blobs::hash::Hash;
+use crate::blobs::names::{UploadId, blob_key, random_hex};
 
 /// Bytes a read when parts are read once more.
 const CHUNK_BYTES: usize = 256 * 1024;

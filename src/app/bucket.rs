@@ -1,0 +1,85 @@
+//! From the configuration of the storage to a place for blobs, and to a bucket that was tried.
+
+use crate::blobs::{self, Place};
+use crate::config::{S3, S3Credentials, Secret, Storage};
+use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as Bucket, S3Settings};
+
+use super::{StartError, now_us};
+
+/// Where the blobs are. A bucket is not asked yet.
+///
+/// # Errors
+/// When the directory is not there, or the settings of the bucket do not fit together.
+pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
+    match storage {
+        Storage::Filesystem(root) => {
+            blobs::check_root(root)?;
+            Ok(Place::Directory(root.clone()))
+        }
+        Storage::S3(config) => {
+            Ok(Place::Bucket { s3: Bucket::open(&settings(config))?, presigned: config.presigned_urls })
+        }
+    }
+}
+
+/// Tries what the hold will need of its bucket, if it has one.
+///
+/// # Errors
+/// [`StartError::Bucket`], which says what to do.
+pub(super) async fn try_out(storage: &Storage, place: &Place) -> Result<(), StartError> {
+    let (Storage::S3(config), Place::Bucket { s3, .. }) = (storage, place) else { return Ok(()) };
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(StartError::Randomness)?;
+    let probed = s3.probe(&format!("{:016x}", u64::from_be_bytes(random)), now_us).await?;
+    if let Some(seconds) = probed.clock_ahead_s.filter(|seconds| seconds.abs() > WORTH_A_WARNING_S) {
+        tracing::warn!(seconds, "the clock of this machine is ahead of the store's (negative: behind): set it");
+    }
+    tracing::info!(
+        bucket = config.bucket,
+        presigned = config.presigned_urls,
+        refuses_wrong_checksum = probed.refuses_wrong_checksum,
+        "the bucket can be used"
+    );
+    Ok(())
+}
+
+/// URLs for reading are good for 300 s.
+const WORTH_A_WARNING_S: i64 = 30;
+
+fn settings(config: &S3) -> S3Settings {
+    let text = |secret: &Secret| secret.expose().to_owned().into();
+    let credentials = match &config.credentials {
+        S3Credentials::Keys { id, secret, session_token } => {
+            Credentials::Keys { id: text(id), secret: text(secret), session_token: session_token.as_ref().map(text) }
+        }
+        S3Credentials::Role {
+            container_relative_uri,
+            container_full_uri,
+            container_token_file,
+            web_identity_token_file,
+            role_arn,
+        } => Credentials::Role(Role {
+            container_relative_uri: container_relative_uri.clone(),
+            container_full_uri: container_full_uri.clone(),
+            container_token_file: container_token_file.clone(),
+            web_identity_token_file: web_identity_token_file.clone(),
+            role_arn: role_arn.clone(),
+        }),
+    };
+    S3Settings {
+        bucket: config.bucket.clone(),
+        region: config.region.clone(),
+        endpoint: config.endpoint.clone(),
+        path_style: config.path_style,
+        prefix: config.prefix.clone(),
+        pull_zone: config.pull_zone.clone(),
+        credentials,
+        copy: CopyLimits::default(),
+    }
+}
+
+impl From<ProbeError> for StartError {
+    fn from(error: ProbeError) -> Self {
+        Self::Bucket(error)
+    }
+}

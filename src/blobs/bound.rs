@@ -1,0 +1,32 @@
+//! The limits of size that a part must keep.
+
+use std::sync::Arc;
+
+use super::{BlobError, Limits};
+
+/// How many bytes a part may have, and which limit says so.
+pub(super) struct Bound {
+    limits: Arc<Limits>,
+    /// What the blob's limit leaves beside the other parts.
+    left_bytes: u64,
+}
+
+impl Bound {
+    /// The bound of a part beside others of `others_bytes`.
+    pub(super) fn new(limits: Arc<Limits>, others_bytes: u64) -> Self {
+        let left_bytes = limits.max_blob_bytes.saturating_sub(others_bytes);
+        Self { limits, left_bytes }
+    }
+
+    /// # Errors
+    /// When a part of so many bytes is too large.
+    pub(super) fn check(&self, size_bytes: u64) -> Result<(), BlobError> {
+        if size_bytes > self.limits.max_part_bytes {
+            return Err(BlobError::PartTooLarge { limit_bytes: self.limits.max_part_bytes });
+        }
+        if size_bytes > self.left_bytes {
+            return Err(BlobError::BlobTooLarge { limit_bytes: self.limits.max_blob_bytes });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Staged bytes in the storage directory that no upload owns.
+
+use std::collections::HashSet;
+
+use crate::storage::StorageError;
+use crate::storage::sqlite::PartPlace;
+
+use super::{Files, MAIN};
+use crate::blobs::names::UploadId;
+use crate::blobs::{BlobError, blocking};
+
+impl Files {
+    /// At start, while nothing is in flight: removes all staged bytes that no row claims.
+    pub(super) async fn drop_orphans(&self) -> Result<(), StorageError> {
+        self.drop_orphan_folders().await.map_err(into_storage)?;
+        for folder in self.folders().await.map_err(into_storage)? {
+            self.drop_orphan_files(&folder).await.map_err(into_storage)?;
+        }
+        Ok(())
+    }
+
+    /// Removes folders of no open upload. An upload's row is there before its folder is made.
+    pub(in crate::blobs) async fn drop_orphan_folders(&self) -> Result<usize, BlobError> {
+        let mut dropped = 0;
+        for folder in self.folders().await? {
+            let open = match UploadId::parse(&folder) {
+                Ok(id) => self.sessions.account(&id).await,
+                Err(error) => Err(error),
+            };
+            match open {
+                Ok(_) => {}
+                Err(BlobError::UnknownUpload) => {
+                    self.remove_staged(folder).await;
+                    dropped += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(dropped)
+    }
+
+    async fn drop_orphan_files(&self, folder: &str) -> Result<(), BlobError> {
+        let Ok(id) = UploadId::parse(folder) else { return Ok(()) };
+        let key = *id.key();
+        let parts = self.sessions.db.read(move |read| read.parts(&key).map_err(BlobError::from)).await?;
+        let claimed = parts.into_iter().filter_map(|part| match part.place {
+            PartPlace::OwnFile { name } => Some(name),
+            PartPlace::Appended { .. } => None,
+        });
+        let claimed = claimed.chain([MAIN.to_owned()]).collect::<HashSet<_>>();
+        let staging = self.staging.clone();
+        let folder = folder.to_owned();
+        blocking(move || {
+            for name in staging.names(Some(&folder))?.iter().filter(|name| !claimed.contains(*name)) {
+                staging.remove(&format!("{folder}/{name}"))?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn folders(&self) -> Result<Vec<String>, BlobError> {
+        let staging = self.staging.clone();
+        blocking(move || Ok(staging.names(None)?)).await
+    }
+}
+
+fn into_storage(error: BlobError) -> StorageError {
+    match error {
+        BlobError::NoSpace(error) | BlobError::Unavailable(error) | BlobError::Storage(error) => error,
+        other => StorageError::Failed(other.into()),
+    }
+}

@@ -1,0 +1,123 @@
+//! Where the blobs are: a directory, or a bucket of any provider that speaks S3.
+
+use url::Url;
+
+use super::super::raw;
+use super::super::{ConfigError, S3, S3Credentials, Secret, Storage};
+use super::Checker;
+
+impl Checker<'_> {
+    pub(super) fn storage(&self) -> Result<Storage, ConfigError> {
+        match self.raw.storage.driver.as_deref() {
+            Some("filesystem") => {
+                let root = self.raw.storage.root_dir.as_deref();
+                let root = self.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs")?;
+                Ok(Storage::Filesystem(root.into()))
+            }
+            Some("s3") => self.s3(&self.raw.storage.s3).map(|s3| Storage::S3(Box::new(s3))),
+            _ => Err(self.wrong("storage.driver", "it must be filesystem or s3")),
+        }
+    }
+
+    fn s3(&self, raw: &raw::S3) -> Result<S3, ConfigError> {
+        let bucket = self.required("storage.s3.bucket", raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
+        self.plain("storage.s3.bucket", bucket, "a bucket's name has letters, digits, dots and hyphens", b".-_")?;
+        let region = self.required("storage.s3.region", Some(&raw.region), "us-east-1")?;
+        self.plain("storage.s3.region", region, "a region is a word like us-east-1, auto or garage", b"-_")?;
+        let endpoint = raw.endpoint.as_deref().filter(|text| !text.is_empty());
+        let endpoint = endpoint.map(|text| self.endpoint(text)).transpose()?;
+        let pull_zone = raw.pull_zone.as_deref().filter(|text| !text.is_empty());
+        // A provider of one's own seldom has names for each bucket, and AWS has no certificate for one with dots.
+        let path_style = raw.force_path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
+        Ok(S3 {
+            bucket: bucket.to_owned(),
+            region: region.to_owned(),
+            path_style,
+            endpoint,
+            prefix: self.prefix(&raw.prefix)?,
+            pull_zone: pull_zone.map(|zone| self.pull_zone(zone)).transpose()?,
+            credentials: self.credentials(raw)?,
+            presigned_urls: !raw.disable_presigned_urls,
+        })
+    }
+
+    /// Refuses a text that has other characters than letters, digits and `others`.
+    fn plain(&self, option: &str, text: &str, rule: &str, others: &[u8]) -> Result<(), ConfigError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
+        if text.bytes().all(allowed) { Ok(()) } else { Err(self.wrong(option, rule)) }
+    }
+
+    /// Some providers have a path in their endpoint; none has more.
+    fn endpoint(&self, text: &str) -> Result<String, ConfigError> {
+        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let plain = url.filter(|url| url.as_str() == format!("{}{}", url.origin().ascii_serialization(), url.path()));
+        match plain {
+            Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
+            None => {
+                Err(self.wrong("storage.s3.endpoint", "it must be like https://s3.example.org, without the bucket"))
+            }
+        }
+    }
+
+    fn pull_zone(&self, text: &str) -> Result<String, ConfigError> {
+        const OPTION: &str = "storage.s3.pull_zone";
+        if self.raw.storage.s3.disable_presigned_urls {
+            return Err(self.wrong(OPTION, "it needs presigned URLs: remove it, or disable_presigned_urls"));
+        }
+        // A host alone is how providers show it.
+        let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let origin = url.as_ref().map(|url| url.origin().ascii_serialization());
+        match (url, origin) {
+            (Some(url), Some(origin)) if url.as_str() == format!("{origin}/") => Ok(origin),
+            _ => Err(self.wrong(OPTION, "it must be the host of the CDN, like cdn.example.org")),
+        }
+    }
+
+    fn prefix(&self, text: &str) -> Result<String, ConfigError> {
+        const OPTION: &str = "storage.s3.prefix";
+        let prefix = text.trim_matches('/');
+        self.plain(OPTION, prefix, "a folder of the bucket has letters, digits, and . - _ / between them", b".-_/")?;
+        let is_folder = |segment: &str| !matches!(segment, "" | "." | "..");
+        if prefix.is_empty() || prefix.split('/').all(is_folder) {
+            return Ok(prefix.to_owned());
+        }
+        Err(self.wrong(OPTION, "it must be a folder of the bucket, like holds/first"))
+    }
+
+    fn credentials(&self, raw: &raw::S3) -> Result<S3Credentials, ConfigError> {
+        let given = |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.expose().is_empty());
+        let session_token = given(&raw.session_token);
+        let keys = [
+            ("storage.s3.access_key_id", given(&raw.access_key_id)),
+            ("storage.s3.secret_access_key", given(&raw.secret_access_key)),
+            ("storage.s3.session_token", session_token.clone()),
+        ];
+        for (option, secret) in &keys {
+            // They go into headers, where a line break would end one.
+            if secret.as_ref().is_some_and(|secret| !secret.expose().bytes().all(|byte| byte.is_ascii_graphic())) {
+                return Err(self.wrong(option, "it has a space or another character that no key has"));
+            }
+        }
+        let [(_, id), (_, secret), _] = keys;
+        match (id, secret) {
+            (Some(id), Some(secret)) => Ok(S3Credentials::Keys { id, secret, session_token }),
+            (Some(_), None) => Err(self.wrong("storage.s3.access_key_id", &alone("storage.s3.secret_access_key"))),
+            (None, Some(_)) => Err(self.wrong("storage.s3.secret_access_key", &alone("storage.s3.access_key_id"))),
+            (None, None) if session_token.is_some() => {
+                Err(self.wrong("storage.s3.session_token", &alone("storage.s3.access_key_id")))
+            }
+            (None, None) => Ok(S3Credentials::Role {
+                container_relative_uri: raw.container_credentials_relative_uri.clone(),
+                container_full_uri: raw.container_credentials_full_uri.clone(),
+                container_token_file: raw.container_authorization_token_file.clone(),
+                web_identity_token_file: raw.web_identity_token_file.clone(),
+                role_arn: raw.role_arn.clone(),
+            }),
+        }
+    }
+}
+
+fn alone(missing: &str) -> String {
+    format!("it is of no use without {missing}: set both, or neither where the machine has a role")
+}

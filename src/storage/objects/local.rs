@@ -1,0 +1,105 @@
+//! Objects on a file system, or in memory: what object_store does itself.
+
+use std::error::Error as _;
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt as _};
+use object_store::local::LocalFileSystem;
+use object_store::memory::InMemory;
+use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as _};
+
+use super::{Listed, Object, ObjectInfo};
+use crate::storage::StorageError;
+
+/// Objects that end with the process.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<InMemory>);
+
+impl Memory {
+    /// Puts an object under a key, and replaces what is there.
+    ///
+    /// # Errors
+    /// When the key is no path.
+    pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), StorageError> {
+        self.0.put(&key.into(), bytes.into().into()).await.map(drop).map_err(storage_error)
+    }
+
+    pub(super) fn local(&self) -> Local {
+        Local(Arc::<InMemory>::clone(&self.0))
+    }
+}
+
+#[derive(Clone)]
+pub(super) struct Local(Arc<dyn ObjectStore>);
+
+impl Local {
+    pub(super) fn open(root: &Path) -> Result<Self, StorageError> {
+        let store = LocalFileSystem::new_with_prefix(root).map_err(storage_error)?;
+        Ok(Self(Arc::new(store)))
+    }
+
+    pub(super) async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
+        let found = found(self.0.head(&key.into()).await)?;
+        let info = |meta: ObjectMeta| ObjectInfo { size_bytes: meta.size, etag: meta.e_tag.unwrap_or_default() };
+        Ok(found.map(info))
+    }
+
+    pub(super) async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
+        let Some(found) = found(self.0.get(&key.into()).await)? else { return Ok(None) };
+        let size_bytes = found.meta.size;
+        Ok(Some(match found.payload {
+            GetResultPayload::File(file, _) => Object::in_file(file, size_bytes),
+            GetResultPayload::Stream(_) => Object::in_memory(found.bytes().await.map_err(storage_error)?),
+        }))
+    }
+
+    pub(super) fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
+        let listed = |meta: ObjectMeta| Listed {
+            key: meta.location.into(),
+            size_bytes: meta.size,
+            modified_us: u64::try_from(meta.last_modified.timestamp_micros()).unwrap_or_default(),
+        };
+        let listing = self.0.list(Some(&folder.into()));
+        listing.map(move |meta| meta.map(listed).map_err(storage_error)).boxed()
+    }
+
+    pub(super) async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        found(self.0.delete(&key.into()).await).map(drop)
+    }
+}
+
+fn found<T>(outcome: object_store::Result<T>) -> Result<Option<T>, StorageError> {
+    match outcome {
+        Ok(value) => Ok(Some(value)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        // A key below an object's own.
+        Err(error) if io_kind(&error) == Some(ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(storage_error(error)),
+    }
+}
+
+/// The system's reason, where there is one. What the library says around it names a path, which no log may have.
+fn storage_error(error: object_store::Error) -> StorageError {
+    match io_error(&error) {
+        Some(io) => io::Error::new(io.kind(), io.to_string()).into(),
+        None => StorageError::Failed(error.into()),
+    }
+}
+
+fn io_kind(error: &object_store::Error) -> Option<ErrorKind> {
+    io_error(error).map(io::Error::kind)
+}
+
+fn io_error(error: &object_store::Error) -> Option<&io::Error> {
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        source = inner.source();
+    }
+    None
+}

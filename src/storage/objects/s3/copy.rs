@@ -1,0 +1,106 @@
+//! Copies inside the bucket, pinned to the very object that was proven.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use http::header::HeaderName;
+use http::{Method, StatusCode};
+
+use super::S3;
+use super::client::{Call, LONG_PATIENCE, encode};
+use super::fault::Fault;
+use super::multipart::Completed;
+use super::xml::{self, CopiedPart};
+use crate::storage::StorageError;
+
+static SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
+static SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-amz-copy-source-if-match");
+static SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
+/// Pieces of one object that are copied at once.
+const PIECES_AT_ONCE: usize = 4;
+
+/// How a pinned copy ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// The target has the bytes.
+    Done,
+    /// The source is gone, or is not the object with that ETag any more. The target is as it was.
+    SourceChanged,
+}
+
+impl S3 {
+    /// Copies the object `from`, `size_bytes` long, to `to`, if its ETag is still `etag`. Above
+    /// [`CopyLimits::single_max_bytes`](super::CopyLimits) it is copied in pieces, and no bytes pass the hold.
+    ///
+    /// # Errors
+    /// When the store fails. The target is whole or as it was, and the call may be repeated.
+    pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
+        Ok(self.copy_object(from, etag, to, size_bytes).await?)
+    }
+
+    pub(super) async fn copy_object(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
+        let copied = if size_bytes <= self.copy.single_max_bytes {
+            self.client.exchange(&self.pinned(Call::on(Method::PUT, to), from, etag)).await.map(drop)
+        } else {
+            self.copy_in_pieces(from, etag, to, size_bytes).await
+        };
+        match copied {
+            Ok(()) => self.is_at(to, size_bytes).await,
+            Err(fault) if fault.is_missing() || is_precondition(&fault) => Ok(Copied::SourceChanged),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    fn pinned(&self, call: Call, from: &str, etag: &str) -> Call {
+        let mut source = String::from("/");
+        for text in [&self.client.bucket, "/", &self.client.prefix, from] {
+            encode(text, true, &mut source);
+        }
+        let etag = format!("\"{}\"", etag.trim_matches('"'));
+        call.header(SOURCE.clone(), &source).header(SOURCE_IF_MATCH.clone(), &etag).patience(LONG_PATIENCE)
+    }
+
+    async fn copy_in_pieces(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<(), Fault> {
+        let id = self.create(to).await?;
+        let outcome = self.copy_pieces(from, etag, to, size_bytes, &id).await;
+        if outcome.is_err()
+            && let Err(error) = self.abort(to, &id).await
+        {
+            tracing::warn!(%error, "the pieces of a failed copy stay until they are swept");
+        }
+        outcome
+    }
+
+    async fn copy_pieces(&self, from: &str, etag: &str, to: &str, size_bytes: u64, id: &str) -> Result<(), Fault> {
+        let part_bytes = self.copy.part_bytes;
+        let pieces = (1..=u16::MAX).zip(0..size_bytes.div_ceil(part_bytes)).map(|(number, index)| {
+            let start = index * part_bytes;
+            let last = (start + part_bytes).min(size_bytes) - 1;
+            let call = Call::on(Method::PUT, to)
+                .query("partNumber", number.to_string())
+                .query("uploadId", id)
+                .header(SOURCE_RANGE.clone(), &format!("bytes={start}-{last}"));
+            let call = self.pinned(call, from, etag);
+            async move {
+                let answer = self.client.exchange(&call).await?;
+                Ok::<_, Fault>((number, xml::parse::<CopiedPart>(answer.body())?.etag))
+            }
+        });
+        let parts: Vec<_> = stream::iter(pieces).buffered(PIECES_AT_ONCE).try_collect().await?;
+        match self.complete(to, id, &parts).await? {
+            Completed::Object(_) => Ok(()),
+            Completed::WrongParts | Completed::Unknown => Err(Fault::Senseless("the pieces of a copy are refused")),
+        }
+    }
+
+    /// A store that drops the condition without a word still shows a wrong size.
+    async fn is_at(&self, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
+        match self.find(to).await? {
+            Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
+            _ => Err(Fault::Senseless("a copy is not as long as its source")),
+        }
+    }
+}
+
+fn is_precondition(fault: &Fault) -> bool {
+    fault.has_status(StatusCode::PRECONDITION_FAILED) || fault.has_code(&["PreconditionFailed"])
+}

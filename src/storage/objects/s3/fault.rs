@@ -1,0 +1,86 @@
+//! What went wrong with a request to the store, and what a caller can do about it.
+//!
+//! A fault has no address, key or credential in its text: only a status, the store's word for it, or the
+//! system's reason. Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+
+use http::StatusCode;
+
+use crate::storage::StorageError;
+
+/// A request that did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Fault {
+    /// The store answered with an error.
+    #[error("the store answered {} {code}", status.as_u16())]
+    Answered { status: StatusCode, code: String },
+    /// No whole answer came: whether the request was carried out is unknown.
+    #[error("the store cannot be reached: {0}")]
+    NoAnswer(String),
+    /// The provider of credentials gave none.
+    #[error("there are no credentials for the store: {0}")]
+    NoCredentials(String),
+    /// The answer is not what S3 says it is.
+    #[error("the store's answer cannot be understood: {0}")]
+    Senseless(&'static str),
+}
+
+impl Fault {
+    /// What an answer says that is an error; its body may have a code.
+    pub(super) fn answered(status: StatusCode, body: &[u8]) -> Self {
+        let code = super::xml::error_code(body).unwrap_or_default();
+        Self::Answered { status, code }
+    }
+
+    /// Whether the same request may succeed a moment later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Answered { status, code } => {
+                let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
+                let unimplemented = [StatusCode::NOT_IMPLEMENTED, StatusCode::INSUFFICIENT_STORAGE];
+                passing.contains(status)
+                    || code == "OperationAborted"
+                    || (status.is_server_error() && !unimplemented.contains(status))
+            }
+            Self::NoAnswer(_) => true,
+            Self::NoCredentials(_) | Self::Senseless(_) => false,
+        }
+    }
+
+    /// Whether this is the store's answer for what is not there. A missing bucket is another matter.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Answered { status: StatusCode::NOT_FOUND, code } if code != "NoSuchBucket")
+    }
+
+    pub(super) fn has_status(&self, wanted: StatusCode) -> bool {
+        matches!(self, Self::Answered { status, .. } if *status == wanted)
+    }
+
+    pub(super) fn has_code(&self, wanted: &[&str]) -> bool {
+        matches!(self, Self::Answered { code, .. } if wanted.contains(&code.as_str()))
+    }
+}
+
+impl From<Fault> for StorageError {
+    fn from(fault: Fault) -> Self {
+        match &fault {
+            Fault::Answered { status, code } => {
+                if *status == StatusCode::INSUFFICIENT_STORAGE || code.contains("Quota") || code.contains("StorageFull")
+                {
+                    Self::NoSpace(fault.into())
+                } else if fault.is_passing() {
+                    Self::Unavailable(fault.into())
+                } else if status.is_redirection()
+                    || matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+                    || code == "NoSuchBucket"
+                {
+                    Self::Refused(fault.into())
+                } else {
+                    Self::Failed(fault.into())
+                }
+            }
+            Fault::NoAnswer(_) => Self::Unavailable(fault.into()),
+            Fault::NoCredentials(_) => Self::Refused(fault.into()),
+            Fault::Senseless(_) => Self::Failed(fault.into()),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A part that streams through the hold into the store: one body in, one request out, nothing kept.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt as _};
+use http::Method;
+use http::header::ETAG;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tokio::time::Instant;
+
+use super::S3;
+use super::client::Call;
+use super::fault::Fault;
+use super::http::{Broken, any_body};
+use crate::storage::StorageError;
+
+/// How long neither a chunk of the body nor the answer may come. Longer than what a slow client is allowed.
+const SILENCE_LIMIT: Duration = Duration::from_secs(60);
+
+/// Why a part is not in the store.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError<E> {
+    /// The body broke off with an error of its own.
+    #[error("the body of a part broke off")]
+    Body(E),
+    /// The body is shorter than announced.
+    #[error("the body of a part is shorter than announced")]
+    TooShort,
+    /// There is no such upload in the store.
+    #[error("the store has no such upload")]
+    UnknownUpload,
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// What the body tells while it is on its way.
+struct Progress<E> {
+    last: Instant,
+    broken: Option<PartError<E>>,
+}
+
+type Watched<E> = Arc<Mutex<Progress<E>>>;
+
+impl S3 {
+    /// Sends a part of `size_bytes` and answers its ETag, in quotes. A part of that number is replaced.
+    /// It is sent once, because the body can be read only once: whoever has the body repeats it.
+    ///
+    /// # Errors
+    /// [`PartError`]: the store has no part of that number then, or the one it had.
+    pub async fn upload_part<B, E>(
+        &self,
+        key: &str,
+        id: &str,
+        number: u16,
+        size_bytes: u64,
+        body: B,
+    ) -> Result<String, PartError<E>>
+    where
+        B: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Send + 'static,
+    {
+        let progress: Watched<E> = Arc::new(Mutex::new(Progress { last: Instant::now(), broken: None }));
+        let frames = StreamBody::new(frames(body, size_bytes, Arc::clone(&progress)));
+        let call = Call::on(Method::PUT, key).query("partNumber", number.to_string()).query("uploadId", id);
+        let sent = tokio::select! {
+            sent = self.client.stream(&call, size_bytes, any_body(frames)) => sent,
+            () = silence(&progress) => Err(Fault::NoAnswer("the part came to a standstill".into())),
+        };
+        if let Some(broken) = lock(&progress).broken.take() {
+            return Err(broken);
+        }
+        match sent {
+            Ok(answer) => match answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()) {
+                Some(etag) => Ok(etag.to_owned()),
+                None => Err(PartError::Storage(Fault::Senseless("a part has no ETag").into())),
+            },
+            Err(fault) if fault.is_missing() => Err(PartError::UnknownUpload),
+            Err(fault) => Err(PartError::Storage(fault.into())),
+        }
+    }
+}
+
+/// The body's chunks on their way out. What breaks it is kept for the caller; the connection gets a plain error,
+/// so that the store never sees the end of a part that is not whole.
+fn frames<B, E>(
+    body: B,
+    size_bytes: u64,
+    progress: Watched<E>,
+) -> impl Stream<Item = Result<Frame<Bytes>, Broken>> + Send + use<B, E>
+where
+    B: Stream<Item = Result<Bytes, E>> + Send + 'static,
+    E: Send + 'static,
+{
+    stream::unfold(Some((Box::pin(body), size_bytes)), move |state| {
+        let progress = Arc::clone(&progress);
+        async move {
+            let (mut body, rest_bytes) = state?;
+            let item = body.next().await;
+            let mut progress = lock(&progress);
+            progress.last = Instant::now();
+            match item {
+                Some(Ok(bytes)) => {
+                    let rest_bytes = rest_bytes.saturating_sub(bytes.len() as u64);
+                    return Some((Ok(Frame::data(bytes)), Some((body, rest_bytes))));
+                }
+                None if rest_bytes == 0 => return None,
+                None => progress.broken = Some(PartError::TooShort),
+                Some(Err(error)) => progress.broken = Some(PartError::Body(error)),
+            }
+            Some((Err(Broken("the body broke off".into())), None))
+        }
+    })
+}
+
+/// Ends when nothing moved for too long.
+async fn silence<E>(progress: &Watched<E>) {
+    loop {
+        let limit = lock(progress).last + SILENCE_LIMIT;
+        if limit <= Instant::now() {
+            return;
+        }
+        tokio::time::sleep_until(limit).await;
+    }
+}
+
+fn lock<E>(progress: &Watched<E>) -> MutexGuard<'_, Progress<E>> {
+    progress.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,163 @@
+//! The XML that S3 answers, and the one document it is sent.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::fault::Fault;
+
+/// A code is one word; anything longer is not shown.
+const MAX_CODE_BYTES: usize = 64;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename = "Error", rename_all = "PascalCase")]
+struct ErrorDocument {
+    code: String,
+}
+
+/// The answer to CreateMultipartUpload.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Created {
+    pub(super) upload_id: String,
+}
+
+/// The answer to UploadPartCopy.
+#[derive(Debug, Deserialize)]
+pub(super) struct CopiedPart {
+    #[serde(rename = "ETag")]
+    pub(super) etag: String,
+}
+
+/// A page of ListObjectsV2.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ObjectPage {
+    #[serde(default)]
+    pub(super) contents: Vec<ListedObject>,
+    #[serde(default)]
+    pub(super) next_continuation_token: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListedObject {
+    pub(super) key: String,
+    pub(super) size: u64,
+    pub(super) last_modified: DateTime<Utc>,
+}
+
+/// A page of ListParts.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct PartPage {
+    #[serde(default, rename = "Part")]
+    pub(super) parts: Vec<ListedPart>,
+    #[serde(default)]
+    pub(super) is_truncated: bool,
+    #[serde(default)]
+    pub(super) next_part_number_marker: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListedPart {
+    pub(super) part_number: u16,
+    #[serde(rename = "ETag")]
+    pub(super) etag: String,
+    pub(super) size: u64,
+}
+
+/// A page of ListMultipartUploads.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct UploadPage {
+    #[serde(default, rename = "Upload")]
+    pub(super) uploads: Vec<ListedUpload>,
+    #[serde(default)]
+    pub(super) is_truncated: bool,
+    #[serde(default)]
+    pub(super) next_key_marker: Option<String>,
+    #[serde(default)]
+    pub(super) next_upload_id_marker: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListedUpload {
+    pub(super) key: String,
+    pub(super) upload_id: String,
+    pub(super) initiated: DateTime<Utc>,
+}
+
+/// Reads an answer.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    quick_xml::de::from_reader(body).map_err(|_| Fault::Senseless("its XML is not the expected document"))
+}
+
+/// The code of an error document; `None` when the document is no error.
+pub(super) fn error_code(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let root = text.split_once("?>").map_or(text, |(_, rest)| rest).trim_start();
+    if !root.starts_with("<Error") {
+        return None;
+    }
+    let code = quick_xml::de::from_str::<ErrorDocument>(root).map(|error| error.code).unwrap_or_default();
+    let is_word = code.len() <= MAX_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    Some(if is_word { code } else { String::new() })
+}
+
+/// The document of CompleteMultipartUpload. The ETags come from a client: bare or quoted, and never trusted.
+pub(super) fn part_list<'a>(parts: impl Iterator<Item = (u16, &'a str)>) -> String {
+    let mut text = String::from("<CompleteMultipartUpload>");
+    for (number, etag) in parts {
+        let etag = quick_xml::escape::escape(etag.trim_matches('"'));
+        // Writing to a string does not fail.
+        let _ = write!(text, "<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag></Part>");
+    }
+    text.push_str("</CompleteMultipartUpload>");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_from_an_answer() {
+        let error =
+            br#"<?xml version="1.0" encoding="UTF-8"?>  <Error><Code>InternalError</Code><Message>m</Message></Error>"#;
+        assert_eq!(error_code(error).as_deref(), Some("InternalError"));
+        assert_eq!(error_code(b"<Error><Code>a secret/path</Code></Error>").as_deref(), Some(""));
+        assert_eq!(error_code(b"<Error>").as_deref(), Some(""));
+        assert_eq!(error_code(b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"), None);
+        assert_eq!(error_code(b""), None);
+    }
+
+    #[test]
+    fn etags_of_a_client_cannot_break_out_of_the_document() {
+        let parts = [(1, "\"abc\""), (2, "</ETag><Evil>&")];
+        let text = part_list(parts.into_iter());
+        assert!(text.contains("<Part><PartNumber>1</PartNumber><ETag>&quot;abc&quot;</ETag></Part>"));
+        assert!(!text.contains("<Evil>"), "{text}");
+    }
+
+    #[test]
+    fn pages_with_and_without_entries_are_read() {
+        let page: PartPage = parse(
+            br#"<ListPartsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><IsTruncated>true</IsTruncated>
+            <NextPartNumberMarker>1</NextPartNumberMarker>
+            <Part><PartNumber>1</PartNumber><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;e&quot;</ETag><Size>5</Size></Part>
+            </ListPartsResult>"#,
+        )
+        .unwrap();
+        assert_eq!((page.parts[0].part_number, page.parts[0].etag.as_str(), page.parts[0].size), (1, "\"e\"", 5));
+        assert!(page.is_truncated);
+        let empty: UploadPage =
+            parse(b"<ListMultipartUploadsResult><Bucket>b</Bucket></ListMultipartUploadsResult>").unwrap();
+        assert!(empty.uploads.is_empty() && !empty.is_truncated);
+    }
+}

@@ -1,0 +1,91 @@
+//! The options of a bucket: what they come to, and what does not go together.
+
+use atcr_hold::config::{S3, S3Credentials, Storage};
+
+use super::{load, load_toml};
+
+fn bucket<const N: usize>(more: [(&str, &str); N]) -> S3 {
+    match load(more).unwrap().storage {
+        Storage::S3(s3) => *s3,
+        Storage::Filesystem(root) => panic!("the blobs are in {}", root.display()),
+    }
+}
+
+#[test]
+fn a_bucket_alone_is_s3_on_aws_with_the_role_of_the_machine() {
+    let s3 = bucket([("S3_BUCKET", "layers")]);
+    assert_eq!((s3.bucket.as_str(), s3.region.as_str(), s3.endpoint), ("layers", "us-east-1", None));
+    assert!(!s3.path_style && s3.presigned_urls && s3.prefix.is_empty() && s3.pull_zone.is_none());
+    assert!(matches!(s3.credentials, S3Credentials::Role { role_arn: None, .. }));
+    let s3 = bucket([
+        ("S3_BUCKET", "layers"),
+        ("AWS_ROLE_ARN", "arn:aws:iam::1:role/hold"),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/run/token"),
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials"),
+    ]);
+    let S3Credentials::Role { role_arn, web_identity_token_file, container_relative_uri, .. } = s3.credentials else {
+        panic!("a role was given")
+    };
+    assert_eq!(role_arn.as_deref(), Some("arn:aws:iam::1:role/hold"));
+    assert_eq!(web_identity_token_file.as_deref(), Some("/run/token"));
+    assert_eq!(container_relative_uri.as_deref(), Some("/v2/credentials"));
+}
+
+#[test]
+fn every_option_of_a_bucket_has_a_variable() {
+    let s3 = bucket([
+        ("STORAGE_DRIVER", "s3"),
+        ("S3_BUCKET", "0123"),
+        ("S3_ENDPOINT", "https://s3.example.org/"),
+        ("S3_PREFIX", "/holds/first/"),
+        ("S3_PULL_ZONE", "cdn.example.org"),
+        ("AWS_REGION", "eu-1"),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_SESSION_TOKEN", "token"),
+    ]);
+    assert_eq!((s3.bucket.as_str(), s3.region.as_str(), s3.prefix.as_str()), ("0123", "eu-1", "holds/first"));
+    assert_eq!(s3.endpoint.as_deref(), Some("https://s3.example.org"));
+    assert_eq!(s3.pull_zone.as_deref(), Some("https://cdn.example.org"));
+    let S3Credentials::Keys { id, secret, session_token } = s3.credentials else { panic!("keys were given") };
+    assert_eq!((id.expose(), secret.expose(), session_token.unwrap().expose()), ("key", "secret", "token"));
+    assert!(!bucket([("S3_BUCKET", "b"), ("DISABLE_PRESIGNED_URLS", "true")]).presigned_urls);
+}
+
+#[test]
+fn the_bucket_stands_where_the_provider_expects_it() {
+    let endpoint = ("S3_ENDPOINT", "http://127.0.0.1:3900");
+    assert!(bucket([("S3_BUCKET", "b"), endpoint]).path_style, "a server of one's own");
+    assert!(!bucket([("S3_BUCKET", "b"), endpoint, ("S3_FORCE_PATH_STYLE", "false")]).path_style);
+    assert!(bucket([("S3_BUCKET", "b.example.org")]).path_style, "AWS has no certificate for a name with dots");
+    assert!(bucket([("S3_BUCKET", "b"), ("S3_FORCE_PATH_STYLE", "true")]).path_style);
+}
+
+#[test]
+fn what_does_not_go_together_is_explained() {
+    for (name, value, expected) in [
+        ("S3_BUCKET", "", &["storage.s3.bucket (S3_BUCKET) is not set"][..]),
+        ("S3_BUCKET", "a/b", &["storage.s3.bucket (S3_BUCKET)", "letters"]),
+        ("AWS_REGION", "eu 1", &["storage.s3.region (AWS_REGION)", "us-east-1"]),
+        ("S3_ENDPOINT", "s3.example.org", &["storage.s3.endpoint (S3_ENDPOINT)", "https://s3.example.org"]),
+        ("S3_ENDPOINT", "https://user@s3.example.org", &["storage.s3.endpoint (S3_ENDPOINT)"]),
+        ("S3_ENDPOINT", "https://s3.example.org/?x", &["storage.s3.endpoint (S3_ENDPOINT)"]),
+        ("S3_PREFIX", "a/../b", &["storage.s3.prefix (S3_PREFIX)", "holds/first"]),
+        ("S3_PREFIX", "a b", &["storage.s3.prefix (S3_PREFIX)", "letters"]),
+        ("S3_PULL_ZONE", "https://cdn.example.org/path", &["storage.s3.pull_zone (S3_PULL_ZONE)", "host"]),
+        ("S3_FORCE_PATH_STYLE", "perhaps", &["storage.s3.force_path_style (S3_FORCE_PATH_STYLE)", "true or false"]),
+        ("AWS_ACCESS_KEY_ID", "key", &["storage.s3.access_key_id (AWS_ACCESS_KEY_ID)", "secret_access_key", "role"]),
+        ("AWS_SECRET_ACCESS_KEY", "secret", &["storage.s3.secret_access_key (AWS_SECRET_ACCESS_KEY)", "access_key_id"]),
+        ("AWS_SESSION_TOKEN", "token", &["storage.s3.session_token (AWS_SESSION_TOKEN)", "access_key_id"]),
+        ("AWS_SECRET_ACCESS_KEY", "two words", &["storage.s3.secret_access_key (AWS_SECRET_ACCESS_KEY)", "space"]),
+    ] {
+        let text = load([("STORAGE_DRIVER", "s3"), ("S3_BUCKET", "b"), (name, value)]).unwrap_err();
+        for word in expected {
+            assert!(text.contains(word), "{name}={value}: {text}");
+        }
+        assert!(!text.contains("two words"), "{text}");
+    }
+    let both = "[storage.s3]\nbucket = 'b'\npull_zone = 'cdn.example.org'\ndisable_presigned_urls = true\n";
+    let text = load_toml(both).unwrap_err();
+    assert!(text.contains("storage.s3.pull_zone (S3_PULL_ZONE)") && text.contains("presigned"), "{text}");
+}
