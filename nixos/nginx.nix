@@ -59,6 +59,9 @@ in
           add_header Docker-Content-Digest $upstream_http_docker_content_digest;
           add_header Content-Security-Policy $upstream_http_content_security_policy;
           add_header X-Content-Type-Options $upstream_http_x_content_type_options;
+          add_header X-Request-Id $upstream_http_x_request_id;
+          add_header Access-Control-Allow-Origin $upstream_http_access_control_allow_origin;
+          add_header Access-Control-Expose-Headers $upstream_http_access_control_expose_headers;
         '';
       };
     };

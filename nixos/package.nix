@@ -20,6 +20,8 @@ rustPlatform.buildRustPackage {
         ../Cargo.toml
         ../Cargo.lock
         ../src
+        # What `systemd-units` prints.
+        ./units
         # The manifest names these two.
         ../tests/suite.rs
         ../tests/architecture.rs

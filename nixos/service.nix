@@ -123,12 +123,12 @@ in
       // optionalAttrs blobsOutside {
         User = "atcr-hold";
         Group = "atcr-hold";
+        UMask = "0027"; # the group is nginx's way to the blobs, if it is let into their directory
         ReadWritePaths = "-${blobs}"; # absent, the hold itself says what is wrong
       }
       // optionalAttrs (cfg.storage ? s3 && cfg.storage.s3.accessKeyIdFile == null) {
         IPAddressAllow = "169.254.169.254 169.254.170.2"; # where clouds hand a role's keys to a machine or container
-      }
-      // optionalAttrs (blobsOutside && cfg.nginx.sendBlobs) { UMask = "0027"; };
+      };
     };
 
     systemd.tmpfiles.settings.atcr-hold = lib.mkIf blobsOutside {

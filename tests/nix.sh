@@ -2,7 +2,7 @@
 # Checks the flake and the NixOS module without NixOS: everything is evaluated, nothing is built.
 #
 #   bash tests/nix.sh                check
-#   bash tests/nix.sh --write        bring nixos/options.md and the formatting up to date
+#   bash tests/nix.sh --write        bring nixos/options.md, nixos/units and the formatting up to date
 #   bash tests/nix.sh --render DIR   write what a Debian machine needs of each NixOS test: DIR/<test>/etc/…, and
 #                                    DIR/<test>/specialisation/<name>/etc/…; the program belongs at /usr/bin/atcr-hold
 #
@@ -55,6 +55,12 @@ render() {
   for test in nixos/tests/*.nix; do
     configuration "$test" "$small_lib" | python3 tests/nix/write.py "$1/$(basename "$test" .nix)"
   done
+}
+
+# unit NAME: as people without Nix get it.
+unit() {
+  configuration nixos/units/debian.nix "$small_lib" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["files"]["systemd/system/" + sys.argv[1]].rstrip())' "$1"
 }
 
 # The same value from both libraries.
@@ -141,13 +147,14 @@ case ${1:-} in
   tool nixfmt_rs 0.5.3 nixfmt
   "$tools/bin/nixfmt" "${nix_files[@]}"
   options_reference "$small_lib" >nixos/options.md
+  for name in atcr-hold.service atcr-hold.socket; do unit "$name" >"nixos/units/$name"; done
   exit
   ;;
 esac
 
 [ -z "$real_lib" ] && skip "the module under nixpkgs' own library: ATCR_HOLD_NIXPKGS_LIB names none"
 
-for file in tests/nix/examples/*.nix tests/nix/ahead/*.nix nixos/tests/*.nix; do
+for file in tests/nix/examples/*.nix tests/nix/ahead/*.nix nixos/tests/*.nix nixos/units/debian.nix; do
   check "$file evaluates" configuration "$file" "$small_lib"
   [ -z "$real_lib" ] || check "$file is the same under nixpkgs' library" same_with_real configuration "$file"
 done
@@ -171,6 +178,9 @@ fi
 check "nixos/options.md is up to date (else: bash tests/nix.sh --write)" \
   diff nixos/options.md <(options_reference "$small_lib")
 [ -z "$real_lib" ] || check "nixos/options.md is the same under nixpkgs' library" same_with_real options_reference
+for name in atcr-hold.service atcr-hold.socket; do
+  check "nixos/units/$name is up to date (else: bash tests/nix.sh --write)" diff "nixos/units/$name" <(unit "$name")
+done
 check "each option has an example" complete_reference
 
 check "the flake's outputs evaluate" flake_outputs "$small_lib"
@@ -180,7 +190,7 @@ check "flake.nix is short" short_flake
 
 check "the tests' machines can be written out" render "$work/machines"
 if systemd-analyze security --offline=true --help >/dev/null 2>&1; then
-  for unit in "$work"/machines/{uploads,elsewhere,garage,credentials}/etc/systemd/system/atcr-hold.service; do
+  for unit in "$work"/machines/{uploads,elsewhere,garage,credentials,sent-by-nginx}/etc/systemd/system/atcr-hold.service; do
     check "exposure at most 1.1: ${unit#"$work/machines/"}" exposed_little "$unit"
   done
 else

@@ -189,6 +189,7 @@ async fn start(
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
         subscribers: Subscribers::default(),
         trusted_proxies: config.trusted_proxies.clone(),
+        accel_redirect: config.accel_redirect.clone(),
         clock: now_us,
     };
     Ok((hold, state))

@@ -14,6 +14,7 @@ mod reach;
 mod repo;
 mod serve;
 mod table;
+mod units;
 mod uploads;
 
 use std::path::{Path, PathBuf};
@@ -61,6 +62,13 @@ enum Command {
     Uploads(uploads::Arguments),
     /// The signed repository: captain, crew, profile.
     Repo(repo::Arguments),
+    /// The units for a machine with systemd and without Nix: socket, service, sandbox.
+    ///
+    /// Printed, or written by --directory. --config names the file that the hold is to read.
+    ///
+    /// Example: atcr-hold systemd-units --directory /etc/systemd/system
+    #[command(verbatim_doc_comment)]
+    SystemdUnits(units::Arguments),
     /// Print a completion script for a shell.
     ///
     /// Example: atcr-hold completions bash > /usr/share/bash-completion/completions/atcr-hold
@@ -101,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::CheckConfig => ended(
             Config::show(file, dotenv, &environment).map_err(CommandError::from).and_then(|text| output::text(&text)),
         ),
+        Command::SystemdUnits(arguments) => ended(arguments.run(file)),
         Command::Completions { shell } => ended(completions(&shell)),
         Command::Crew(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Identity(arguments) => run(load(), async |reach| arguments.run(reach).await),

@@ -54,6 +54,8 @@ pub struct Config {
     pub server_addr: String,
     /// Reverse proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Where a reverse proxy at the Unix socket has the storage directory, with `/` at both ends, when it sends blobs itself.
+    pub accel_redirect: Option<String>,
     /// The database file.
     pub database_path: PathBuf,
     /// The signing key itself, 64 hexadecimal digits, instead of the one in `key_dir`.

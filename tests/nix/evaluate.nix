@@ -138,7 +138,13 @@ let
     rename (name: "systemd/system/${name}.service") (_: service) config.systemd.services
     // rename (name: "systemd/system/${name}.socket") (_: socket) config.systemd.sockets
     // rename (host: "nginx/sites-enabled/${host}") site config.services.nginx.virtualHosts
-    // rename (name: "sysusers.d/${name}.conf") (name: _: "u ${name} -\n") (config.users.users or { })
+    // rename (name: "sysusers.d/${name}.conf") (
+      name: _:
+      "u ${name} -\n"
+      + lib.concatMapStringsSep "" (member: "m ${member} ${name}\n") (
+        config.users.groups.${name}.members or [ ]
+      )
+    ) (config.users.users or { })
     // rename (name: "tmpfiles.d/${name}.conf") (
       _: rules:
       builtins.concatStringsSep "" (

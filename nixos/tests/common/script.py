@@ -146,6 +146,31 @@ def expect(answer: Answer, status: int, text: str = "") -> Any:
     return answer[1]
 
 
+SITE = "--resolve hold.example.org:443:127.0.0.1 --resolve hold.example.org:80:127.0.0.1 --cacert /run/tls/ca.pem"
+
+
+def put_tls_before() -> None:
+    """Starts nginx with a certificate made on the machine."""
+    machine.succeed(
+        "mkdir -p /run/tls",
+        "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -days 2 -keyout /run/tls/ca.key -out /run/tls/ca.pem 2>&1",
+        "openssl req -newkey rsa:2048 -nodes -subj /CN=hold.example.org -keyout /run/tls/key.pem -out /run/tls/csr.pem 2>&1",
+        "printf 'subjectAltName=DNS:hold.example.org\\n' > /run/tls/extension",
+        "openssl x509 -req -in /run/tls/csr.pem -CA /run/tls/ca.pem -CAkey /run/tls/ca.key -CAcreateserial -days 2"
+        " -extfile /run/tls/extension -out /run/tls/cert.pem 2>&1",
+        "chmod -R a+rX /run/tls",
+        # It has failed for want of the certificate, perhaps too often.
+        "systemctl reset-failed nginx.service",
+        "systemctl restart nginx.service",
+    )
+    machine.wait_for_open_port(443)
+
+
+def outside(arguments: str) -> Answer:
+    """As the world reaches the hold: by TLS."""
+    return curl(f"{SITE} {arguments}", None)
+
+
 def healthy() -> None:
     expect(get("/xrpc/_health"), 200, "version")
 

@@ -1,4 +1,4 @@
-# X-Accel-Redirect: the hold does not answer with it yet.
+# X-Accel-Redirect: nginx sends the bytes of blobs.
 {
   services.atcr-hold = {
     enable = true;
