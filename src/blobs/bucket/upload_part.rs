@@ -125,7 +125,12 @@ impl Bucket {
             Err(PartError::Body(error)) => Err(error.into()),
             Err(PartError::TooShort) => Err(BodyError::WrongLength.into()),
             Err(PartError::UnknownUpload) => Err(BlobError::UnknownUpload),
-            Err(PartError::Storage(error)) => Err(error.into()),
+            Err(PartError::Storage(error)) => {
+                // Stores have their own words for a part that meets the end of its upload.
+                let key = *id.key();
+                let takes_parts = self.sessions.db.read(move |read| takes_parts(read, &key)).await?;
+                Err(if takes_parts { error.into() } else { BlobError::UnknownUpload })
+            }
         }
     }
 
@@ -135,8 +140,7 @@ impl Bucket {
         let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.sessions.limits().max_blob_bytes);
         let store = move |write: &Write<'_>| {
             open_upload(write, &key, &who)?;
-            let takes_parts = write.bucket_upload(&key)?.is_some_and(|bucket| bucket.staged.is_none());
-            if !takes_parts {
+            if !takes_parts(write, &key)? {
                 return Err(BlobError::UnknownUpload);
             }
             write.put_bucket_part(&key, &part)?;
@@ -147,6 +151,11 @@ impl Bucket {
         };
         self.sessions.db.write(store).await
     }
+}
+
+/// Whether the upload is open and its parts were not put together yet.
+fn takes_parts(read: &Read<'_>, key: &UploadKey) -> Result<bool, BlobError> {
+    Ok(read.bucket_upload(key)?.is_some_and(|bucket| bucket.staged.is_none()))
 }
 
 /// The hash of everything before a part, if all of that is known.

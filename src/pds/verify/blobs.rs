@@ -23,7 +23,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
     /// Checks the blobs' own bytes, and finds notes of records that are not there.
     pub(super) fn blobs(&mut self) -> Result<(), PdsError> {
         self.read.each_blob_reference(|collection, rkey| {
-            if self.read.record_cid_bytes(&collection, &rkey)?.is_none() {
+            if self.read.indexed_record(&collection, &rkey)?.is_none() {
                 let path = format!("{collection}/{rkey}");
                 self.find(FindingKind::Blob, path, "blobs are noted for it, but it is not in the index");
             }

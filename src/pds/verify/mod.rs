@@ -199,7 +199,9 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
     /// Answers whether the index has the record, in whatever version.
     fn leaf(&mut self, path: &str, value: &crate::repo::Cid) -> Result<bool, PdsError> {
         self.verified.records += 1;
-        match self.read.block_row(value)? {
+        let block = self.read.block_row(value)?;
+        let number = block.as_ref().map(|row| row.number);
+        match block {
             None => self.find(FindingKind::Record, path.to_owned(), RepoError::MissingBlock(*value)),
             Some(row) => {
                 self.marks.add(row.number);
@@ -210,11 +212,14 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
             }
         }
         let (collection, rkey) = path.split_once('/').unwrap_or_default();
-        let indexed = self.read.record_cid_bytes(collection, rkey)?;
+        let indexed = self.read.indexed_record(collection, rkey)?;
         match &indexed {
             None => self.find(FindingKind::Index, path.to_owned(), "it is in the tree, but not in the index"),
-            Some(cid) if *cid != value.to_bytes() => {
+            Some((cid, _)) if *cid != value.to_bytes() => {
                 self.find(FindingKind::Index, path.to_owned(), "the index has another version of it than the tree");
+            }
+            Some((_, led_to)) if number.is_some_and(|number| number != *led_to) => {
+                self.find(FindingKind::Index, path.to_owned(), "the index leads to another block than the tree");
             }
             Some(_) => {}
         }

@@ -22,7 +22,7 @@ impl Read<'_> {
     /// # Errors
     /// [`StorageError`] as for every method here.
     pub fn block_row(&self, cid: &Cid) -> Result<Option<BlockRow>, StorageError> {
-        let sql = "SELECT rowid, bytes FROM block WHERE cid = ?1";
+        let sql = "SELECT number, bytes FROM block WHERE cid = ?1";
         self.first(sql, [cid.to_bytes()], |row| Ok(BlockRow { number: row.get(0)?, bytes: row.get(1)? }))
     }
 
@@ -36,7 +36,7 @@ impl Read<'_> {
     ) -> Result<(), E> {
         let storage = |e: rusqlite::Error| StorageError::from(e);
         let mut statement =
-            self.connection.prepare_cached("SELECT rowid, cid FROM block ORDER BY rowid").map_err(storage)?;
+            self.connection.prepare_cached("SELECT number, cid FROM block ORDER BY number").map_err(storage)?;
         let mut rows = statement.query([]).map_err(storage)?;
         while let Some(row) = rows.next().map_err(storage)? {
             let cid: Vec<u8> = row.get(1).map_err(storage)?;
@@ -104,16 +104,16 @@ impl Read<'_> {
     /// # Errors
     /// [`StorageError`].
     pub fn block_number(&self, cid: &Cid) -> Result<Option<i64>, StorageError> {
-        self.first("SELECT rowid FROM block WHERE cid = ?1", [cid.to_bytes()], |row| row.get(0))
+        self.first("SELECT number FROM block WHERE cid = ?1", [cid.to_bytes()], |row| row.get(0))
     }
 
-    /// What the index has as the CID of a record, in whatever bytes are there.
+    /// What the index has as the CID of a record, in whatever bytes are there, and as the number of its block.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub fn record_cid_bytes(&self, collection: &str, rkey: &str) -> Result<Option<Vec<u8>>, StorageError> {
-        let sql = "SELECT cid FROM record WHERE collection = ?1 AND rkey = ?2";
-        self.first(sql, [collection, rkey], |row| row.get(0))
+    pub fn indexed_record(&self, collection: &str, rkey: &str) -> Result<Option<(Vec<u8>, i64)>, StorageError> {
+        let sql = "SELECT cid, block FROM record WHERE collection = ?1 AND rkey = ?2";
+        self.first(sql, [collection, rkey], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// How many blocks there are.

@@ -8,11 +8,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// The schema, one script a version. A script that was released is never edited; the next one changes it.
-pub(super) const MIGRATIONS: [&str; 4] = [
+pub(super) const MIGRATIONS: [&str; 5] = [
     include_str!("001_repo.sql"),
     include_str!("002_blobs.sql"),
     include_str!("003_record_blobs.sql"),
-    include_str!("004_bucket_uploads.sql"),
+    include_str!("004_record_blocks.sql"),
+    include_str!("005_bucket_uploads.sql"),
 ];
 /// "atcr" in ASCII: what `file` and a careful operator see in the header.
 const APPLICATION_ID: i64 = 0x6174_6372;
@@ -183,5 +184,28 @@ fn damaged(path: &Path, error: &rusqlite::Error) -> OpenError {
         }
         Some(Code::DatabaseBusy | Code::DatabaseLocked) => OpenError::InUse(path),
         _ => OpenError::Damaged { path, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_an_older_database_lead_to_their_blocks_also_when_it_is_vacuumed() {
+        let mut database = Connection::open_in_memory().unwrap();
+        MIGRATIONS[..3].iter().for_each(|script| database.execute_batch(script).unwrap());
+        database
+            .execute_batch(
+                "INSERT INTO block (rowid, cid, rev, bytes) VALUES (3, x'03', '', x'33'), (7, x'07', '', x'77');
+                 INSERT INTO record (collection, rkey, cid) VALUES ('c', 'a', x'07'), ('c', 'b', x'03'), ('c', 'd', x'07')",
+            )
+            .unwrap();
+        migrate(&mut database, 3).unwrap();
+        database.execute_batch("VACUUM").unwrap();
+        let sql = "SELECT group_concat(rkey || number || hex(bytes)) FROM record JOIN block ON number = block
+                   WHERE record.cid = block.cid";
+        let found: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "a777,b333,d777");
     }
 }

@@ -19,7 +19,7 @@ const SOURCES: [&str; 6] = [
 /// Steps that go through a whole table or index, each with the reason why that is right.
 const SCANS: [(&str, &str); 3] = [
     // An export of everything reads everything, in the order of the file.
-    ("SELECT cid, bytes FROM block ORDER BY rowid", "SCAN block"),
+    ("SELECT cid, bytes FROM block ORDER BY number", "SCAN block"),
     // Ends at the first event within the window; those before it are what is deleted.
     ("SELECT max(seq) FROM (", "SCAN event"),
     // At most as many as uploads may be open.

@@ -82,7 +82,7 @@ impl Read<'_> {
     ) -> Result<(), E> {
         // All of them as they lie in the file; the newer ones by their index, which costs what is new.
         let sql = match since {
-            None => "SELECT cid, bytes FROM block ORDER BY rowid",
+            None => "SELECT cid, bytes FROM block ORDER BY number",
             Some(_) => "SELECT cid, bytes FROM block WHERE rev > ?1 ORDER BY rev",
         };
         let storage = |e: rusqlite::Error| StorageError::from(e);
@@ -100,7 +100,8 @@ impl Read<'_> {
     /// # Errors
     /// [`StorageError`].
     pub fn record(&self, collection: &str, rkey: &str) -> Result<Option<StoredRecord>, StorageError> {
-        let sql = "SELECT rkey, cid, bytes FROM record JOIN block USING (cid) WHERE collection = ?1 AND rkey = ?2";
+        let sql = "SELECT rkey, record.cid, bytes FROM record JOIN block ON number = block
+                   WHERE collection = ?1 AND rkey = ?2";
         self.first(sql, [collection, rkey], raw_record)?.map(stored).transpose()
     }
 
@@ -110,11 +111,11 @@ impl Read<'_> {
     /// [`StorageError`].
     pub fn records(&self, query: &ListQuery) -> Result<Vec<StoredRecord>, StorageError> {
         let sql = if query.ascending {
-            "SELECT rkey, cid, bytes FROM record JOIN block USING (cid)
+            "SELECT rkey, record.cid, bytes FROM record JOIN block ON number = block
              WHERE collection = :collection AND rkey > coalesce(:cursor, '') ORDER BY rkey LIMIT :limit"
         } else {
             // U+007F is above every character of a record key.
-            "SELECT rkey, cid, bytes FROM record JOIN block USING (cid)
+            "SELECT rkey, record.cid, bytes FROM record JOIN block ON number = block
              WHERE collection = :collection AND rkey < coalesce(:cursor, char(127)) ORDER BY rkey DESC LIMIT :limit"
         };
         let params = named_params! { ":collection": query.collection, ":cursor": query.cursor, ":limit": query.limit };
@@ -193,13 +194,14 @@ impl Write<'_> {
         self.execute("DELETE FROM block WHERE cid = ?1", [cid.to_bytes()]).map(drop)
     }
 
-    /// Points a record's name at a CID.
+    /// Points a record's name at a CID, whose block is there.
     ///
     /// # Errors
     /// [`StorageError`].
     pub fn put_record(&self, collection: &str, rkey: &str, cid: &Cid) -> Result<(), StorageError> {
-        let sql = "INSERT INTO record (collection, rkey, cid) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (collection, rkey) DO UPDATE SET cid = ?3";
+        let sql = "INSERT INTO record (collection, rkey, cid, block)
+                   VALUES (?1, ?2, ?3, (SELECT number FROM block WHERE cid = ?3))
+                   ON CONFLICT (collection, rkey) DO UPDATE SET cid = excluded.cid, block = excluded.block";
         self.execute(sql, params![collection, rkey, cid.to_bytes()]).map(drop)
     }
 

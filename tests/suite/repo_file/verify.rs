@@ -62,7 +62,9 @@ async fn a_sound_repository_has_no_findings() {
 #[tokio::test]
 async fn a_record_that_is_damaged_or_missing_is_found() {
     let (_, findings) = found(|write| flip(write, &write.record("com.example.note", "n5")?.unwrap().cid)).await;
-    assert_eq!(kinds(&findings), [(FindingKind::Record, "com.example.note/n5")]);
+    // The flipped block got a row of its own.
+    let expected = [(FindingKind::Record, "com.example.note/n5"), (FindingKind::Index, "com.example.note/n5")];
+    assert_eq!(kinds(&findings), expected);
     let (_, findings) = found(|write| write.delete_block(&write.record("com.example.note", "n5")?.unwrap().cid)).await;
     assert_eq!(kinds(&findings), [(FindingKind::Record, "com.example.note/n5")]);
     assert!(findings[0].reason.contains("missing"));
@@ -111,6 +113,14 @@ async fn an_index_that_differs_from_the_tree_is_found() {
     .await;
     let expected = [(FindingKind::Index, "com.example.note/n6"), (FindingKind::Index, "com.example.note/other")];
     assert_eq!(kinds(&findings), expected);
+    // The right CID, but the row of a block that is no longer there.
+    let (_, findings) = found(|write| {
+        let (head, record) = (write.repo_head()?.unwrap(), write.record("com.example.note", "n5")?.unwrap());
+        write.delete_block(&record.cid)?;
+        write.put_block(&record.cid, &head.rev, &record.bytes)
+    })
+    .await;
+    assert_eq!(kinds(&findings), [(FindingKind::Index, "com.example.note/n5")]);
 }
 
 #[tokio::test]
