@@ -26,8 +26,8 @@ machine.wait_for_unit("atcr-hold.service")
 settings = tomllib.loads(machine.succeed(f"cat {CONFIG}"))
 process = shown("MainPID")
 
-with subtest("systemctl status says who the captain is and how many are crew"):
-    assert f"captain {captain.did}; crew 1; open uploads 0" in shown("StatusText"), shown("StatusText")
+with subtest("systemctl status says where the blobs are, who the captain is and how many are crew"):
+    assert f"blobs in /var/lib/atcr-hold/blobs; captain {captain.did}; crew 1; open uploads 0" in shown("StatusText"), shown("StatusText")
 
 with subtest("a hold that becomes public answers anybody"):
     expect(blob_url(None, missing), 401)

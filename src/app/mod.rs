@@ -75,7 +75,8 @@ pub async fn run_reloading(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
-    let status = Status::new(Arc::clone(&state), format!("serving {} on {}", config.public_url, addresses.join(", ")));
+    let serving = format!("serving {} on {}; blobs in {}", config.public_url, addresses.join(", "), config.storage);
+    let status = Status::new(Arc::clone(&state), serving);
     let status = Arc::new(status);
     status.ready().await;
 

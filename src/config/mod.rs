@@ -81,6 +81,16 @@ pub enum Storage {
     S3(Box<S3>),
 }
 
+impl std::fmt::Display for Storage {
+    /// As people name it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Filesystem(path) => write!(f, "{}", path.display()),
+            Self::S3(s3) => write!(f, "bucket {}", s3.bucket),
+        }
+    }
+}
+
 /// A bucket of a provider that speaks S3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3 {

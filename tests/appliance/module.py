@@ -1,5 +1,6 @@
 """The NixOS module as a Debian machine has it, as `tests/nix.sh --render` wrote it out."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -29,15 +30,23 @@ COMMAND = '#!/bin/sh\nexec /usr/bin/atcr-hold --config /etc/atcr-hold/config.tom
 
 # A server that Debian does not have; tests of S3 bring it.
 GARAGE = "usr/bin/garage"
+# The test of a machine without the module: what a person does there who follows the README.
+BY_HAND = "by-hand"
+HERE = Path(__file__).resolve().parent
+README = HERE.parent.parent / "README.md"
 
 
 def names() -> list[str]:
     """The tests that have a machine of their own."""
-    return sorted(path.stem for path in TESTS.glob("*.nix"))
+    return sorted([BY_HAND, *(path.stem for path in TESTS.glob("*.nix"))])
 
 
-def files(rendered: Path, binary: Path) -> dict[str, str | Path]:
+def files(machines: Path, test: str, binary: Path) -> dict[str, str | Path]:
     """What the machine of a test has on its disk, besides Debian."""
+    if test == BY_HAND:
+        directory = "etc/systemd/system/plc.service"
+        return {"root/target/release/atcr-hold": binary, directory: (machines / "boot" / directory).read_text()}
+    rendered = machines / test
     found: dict[str, str | Path] = {"usr/bin/atcr-hold": binary, "usr/local/bin/atcr-hold": COMMAND}
     found["etc/tmpfiles.d/current-system.conf"] = f"L /run/current-system - - - - /{SYSTEM}\n"
     if (rendered / "etc/garage.toml").exists():
@@ -64,4 +73,13 @@ def lacking(files: dict[str, str | Path]) -> str | None:
 
 def script(test: str) -> str:
     """The test's text, after what all tests begin with."""
-    return (TESTS / "common" / "script.py").read_text() + (TESTS / f"{test}.py").read_text()
+    common = (TESTS / "common" / "script.py").read_text()
+    if test == BY_HAND:
+        return f"{common}\nSTEPS = {steps()!r}\n{(HERE / 'by-hand.py').read_text()}"
+    return common + (TESTS / f"{test}.py").read_text()
+
+
+def steps() -> list[str]:
+    """The commands of the README's section on Debian, a text for each block."""
+    section = README.read_text().split("\n## Run it on Debian\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)

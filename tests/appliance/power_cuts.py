@@ -216,7 +216,7 @@ def main() -> int:
     given = options.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     passed = failed = 0
-    machine = Emulated(f"cuts-{os.getpid()}", module.files(given.machines / "uploads", given.binary))
+    machine = Emulated(f"cuts-{os.getpid()}", module.files(given.machines, "uploads", given.binary))
     try:
         cuts = Cuts(machine)
         eval("begin()", cuts.scope)  # noqa: S307

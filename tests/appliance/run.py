@@ -74,7 +74,7 @@ def main() -> int:
     count = Count()
     why = cannot() if given.kind == Container.kind else None
     for test in given.tests or module.names():
-        files = module.files(given.machines / test, given.binary)
+        files = module.files(given.machines, test, given.binary)
         lacking = why or module.lacking(files)
         if lacking:
             print(f"skipped: machine {test}: {lacking}", flush=True)

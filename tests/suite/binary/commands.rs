@@ -5,6 +5,7 @@ mod help;
 mod refusals;
 mod socket;
 mod streams;
+mod units;
 
 use serde_json::{Value, json};
 

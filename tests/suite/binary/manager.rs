@@ -92,7 +92,8 @@ fn a_hangup_reads_the_configuration_again() {
     let mut daemon = site.start();
     let client = daemon.client(&site.bob);
     let status = manager.told();
-    let expected = format!("captain {}; crew 1; open uploads 0\n", site.alice.did);
+    let expected =
+        format!("; blobs in {}; captain {}; crew 1; open uploads 0\n", site.path("blobs").display(), site.alice.did);
     assert!(status.ends_with(&expected), "{status}");
     assert_eq!(client.try_initiate().unwrap().status, 403);
 

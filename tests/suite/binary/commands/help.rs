@@ -16,6 +16,7 @@ fn every_command_explains_itself_with_an_example() {
         &["uploads", "list"],
         &["uploads", "abort"],
         &["repo", "export"],
+        &["systemd-units"],
         &["completions"],
     ] {
         let help = done(&site, &[command, &["--help"]].concat());
@@ -23,7 +24,9 @@ fn every_command_explains_itself_with_an_example() {
         assert!(!help.contains('\u{1b}'), "colours where there is no terminal: {help}");
     }
     let help = done(&site, &["--help"]);
-    for word in ["crew", "identity", "uploads", "repo", "completions", "HOLD_ADMIN_SOCKET", "64 wrong usage"] {
+    for word in
+        ["crew", "identity", "uploads", "repo", "systemd-units", "completions", "HOLD_ADMIN_SOCKET", "64 wrong usage"]
+    {
         assert!(help.contains(word), "no {word} in {help}");
     }
 }
