@@ -15,10 +15,11 @@
 //! | `pds` | records and their blobs, commits, events, exports | syntax, lexicon, repo, storage |
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | syntax, storage |
+//! | `upkeep` | looks after the blobs: verify, repair, usage, migration | syntax, storage, blobs |
 //! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
-//! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, http |
+//! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, upkeep, http |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | – |
 //! | `app` | wiring | all |
 //! | `cli` | the command line: what is asked, where it runs, how it is shown | all |
@@ -64,3 +65,4 @@ pub mod pds;
 pub mod repo;
 pub mod storage;
 pub mod syntax;
+pub mod upkeep;

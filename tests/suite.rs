@@ -36,5 +36,6 @@ mod suite {
     mod resolver;
     mod resolver_memory;
     mod service_tokens;
+    mod upkeep;
     mod vectors;
 }

@@ -17,6 +17,7 @@ mod identity;
 mod operation;
 mod repo;
 mod server;
+mod storage;
 mod uploads;
 mod wire;
 
@@ -30,6 +31,7 @@ use crate::crew::{Crew, Declared};
 use crate::pds::Pds;
 use crate::repo::signing::PublicKey;
 use crate::syntax::HoldUrl;
+use crate::upkeep::Upkeep;
 
 pub use client::{Client, Connection};
 pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
@@ -38,6 +40,7 @@ pub use identity::{Head, Identity, IdentityShow, Service};
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 pub use server::serve;
+pub use storage::{StorageMigrate, StorageUsage, StorageVerify};
 pub use uploads::{Upload, UploadAborted, UploadsAbort, UploadsList};
 
 /// An opened hold, as operations see it.
@@ -58,6 +61,8 @@ pub struct Hold {
     pub declared: RwLock<Declared>,
     /// The blobs.
     pub blobs: Blobs,
+    /// What looks after them.
+    pub upkeep: Upkeep,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }

@@ -19,14 +19,15 @@ use tokio_util::sync::CancellationToken;
 use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
 use super::{
     AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, Hold, IdentityShow, Import, Operation, Progress,
-    RepoExport, RepoImport, RepoVerify, Reporter, UploadsAbort, UploadsList,
+    RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify, UploadsAbort,
+    UploadsList,
 };
 use crate::http::connection::{self, Limits, Peer, Request, Response, ResponseBody};
 
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
 
 /// Everything that can be asked for.
-const OPERATIONS: [(&str, Handler); 10] = [
+const OPERATIONS: [(&str, Handler); 13] = [
     (CrewList::NAME, run::<CrewList>),
     (CrewAdd::NAME, run::<CrewAdd>),
     (CrewSet::NAME, run::<CrewSet>),
@@ -34,6 +35,9 @@ const OPERATIONS: [(&str, Handler); 10] = [
     (IdentityShow::NAME, run::<IdentityShow>),
     (UploadsList::NAME, run::<UploadsList>),
     (UploadsAbort::NAME, run::<UploadsAbort>),
+    (StorageUsage::NAME, run::<StorageUsage>),
+    (StorageVerify::NAME, run::<StorageVerify>),
+    (StorageMigrate::NAME, run::<StorageMigrate>),
     (RepoExport::NAME, export::<RepoExport>),
     (RepoImport::NAME, import::<RepoImport>),
     (RepoVerify::NAME, run::<RepoVerify>),

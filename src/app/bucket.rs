@@ -5,6 +5,7 @@ use crate::config::{S3, S3Credentials, Secret, Storage};
 use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as Bucket, S3Settings};
 
 use super::{StartError, now_us};
+use crate::upkeep;
 
 /// Where the blobs are. A bucket is not asked yet.
 ///
@@ -41,6 +42,15 @@ pub(super) async fn try_out(storage: &Storage, place: &Place) -> Result<(), Star
         "the bucket can be used"
     );
     Ok(())
+}
+
+/// The same in the words of those who look after the blobs.
+#[must_use]
+pub fn storage_of(config: &Storage) -> upkeep::Place {
+    match config {
+        Storage::Filesystem(root) => upkeep::Place::Directory(root.clone()),
+        Storage::S3(s3) => upkeep::Place::Bucket(Box::new(settings(s3))),
+    }
 }
 
 /// URLs for reading are good for 300 s.

@@ -29,8 +29,10 @@ use crate::pds::{NewBlob, Pds};
 use crate::storage::StorageError;
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
+use crate::upkeep::{Store, Upkeep};
 use crate::{blobs, crew, http};
 
+pub use bucket::storage_of;
 pub use error::StartError;
 pub use reload::Reloads;
 use status::Status;
@@ -120,7 +122,7 @@ pub async fn run_reloading(
 }
 
 /// Opens the hold for one command in this process, while no daemon has it. Its records stay as they are, whatever the
-/// configuration says.
+/// configuration says, and a bucket is not asked for anything.
 ///
 /// # Errors
 /// As [`run`]; [`StartError::NoDatabase`] before the first start.
@@ -150,13 +152,16 @@ async fn open_hold(
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
+    let store = Store::open(&storage_of(&config.storage)).await?;
     let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
+    let blobs = Blobs::open(blob_settings, database.clone()).await?;
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
         key: public_key,
         key_file: config.key_dir.join(key_file::FILE_NAME),
-        blobs: Blobs::open(blob_settings, database.clone()).await?,
+        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us),
+        blobs,
         crew: Crew::new(pds.clone(), config.mutable_crew),
         declared: declared(config, profile).into(),
         pds,

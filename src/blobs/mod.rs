@@ -11,6 +11,7 @@
 
 mod bound;
 mod bucket;
+mod digests;
 mod error;
 mod files;
 mod hash;
@@ -31,9 +32,10 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::Database;
 use crate::syntax::{Did, Digest};
 
+pub use digests::Digests;
 pub use error::{BlobError, BodyError, OpenError};
 pub use list::OpenUpload;
-pub use names::{ETag, PartNumber, UploadId};
+pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
 pub use read::OpenBlob;
 pub use settings::{Limits, Place, Settings, check_root};
 pub use sweep::Swept;
@@ -47,6 +49,7 @@ use sessions::Sessions;
 pub struct Blobs {
     sessions: Sessions,
     store: Store,
+    digests: Digests,
 }
 
 #[derive(Clone)]
@@ -84,7 +87,7 @@ impl Blobs {
             Place::Directory(root) => Store::Files(Files::open(&root, sessions.clone()).await?),
             Place::Bucket { s3, presigned } => Store::Bucket(Bucket::new(s3, presigned, sessions.clone())),
         };
-        Ok(Self { sessions, store })
+        Ok(Self { sessions, store, digests: Digests::default() })
     }
 
     /// Bounds what uploads may use from now on. A part on its way in keeps the bounds it began with.
@@ -168,6 +171,7 @@ impl Blobs {
         detached(async move {
             let live = blobs.sessions.uploads.get(&id);
             let _order = live.order.lock().await;
+            let _alone = blobs.digests.lock(&digest).await;
             match &blobs.store {
                 Store::Files(files) => files.complete(&live, &id, &account, digest, parts, now_us).await,
                 Store::Bucket(bucket) => bucket.complete(&id, &account, digest, parts, now_us).await,

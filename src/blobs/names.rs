@@ -7,9 +7,9 @@ use crate::syntax::Digest;
 use super::BlobError;
 
 /// Where uploads are staged, below the storage directory or in the bucket.
-pub(super) const STAGING: &str = "uploads";
+pub const STAGING: &str = "uploads";
 /// The folder of all blobs.
-pub(super) const BLOBS: &str = "docker/registry/v2/blobs/sha256";
+pub const BLOBS: &str = "docker/registry/v2/blobs/sha256";
 
 /// The identity of an upload: 128 random bits, 32 lower-case hexadecimal digits as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,14 +122,21 @@ pub(super) fn staged_key(id: &UploadId) -> String {
     format!("{STAGING}/{id}")
 }
 
-/// The key of a blob, in the layout of the `distribution` registry.
-pub(super) fn blob_key(digest: &Digest) -> String {
-    let hex = digest.hex();
-    format!("{BLOBS}/{}/{hex}/data", &hex[..2])
+/// The folder of the blobs whose digest begins with the byte `first`, in the layout of the `distribution` registry.
+#[must_use]
+pub fn blob_folder(first: u8) -> String {
+    format!("{BLOBS}/{first:02x}")
+}
+
+/// The key of a blob.
+#[must_use]
+pub fn blob_key(digest: &Digest) -> String {
+    format!("{}/{}/data", blob_folder(digest.as_bytes()[0]), digest.hex())
 }
 
 /// The blob whose key this is.
-pub(super) fn blob_digest(key: &str) -> Option<Digest> {
+#[must_use]
+pub fn blob_digest(key: &str) -> Option<Digest> {
     let hex = key.strip_suffix("/data")?.rsplit('/').next()?;
     Digest::parse(&format!("sha256:{hex}")).ok().filter(|digest| blob_key(digest) == key)
 }

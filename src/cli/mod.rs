@@ -13,6 +13,7 @@ mod progress;
 mod reach;
 mod repo;
 mod serve;
+mod storage;
 mod table;
 mod units;
 mod uploads;
@@ -43,10 +44,11 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-crew, identity, uploads and repo need the configuration of the hold they are for. While the hold runs they go through
+crew, identity, uploads, storage and repo need the configuration of the hold they are for. While the hold runs they go through
 its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
 
-Exit codes: 0 done, or ended by a signal; 1 failed or refused; 64 wrong usage; 78 wrong configuration.";
+Exit codes: 0 done, or ended by a signal; 1 failed or refused, or something is wrong in
+the storage; 64 wrong usage; 78 wrong configuration.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -60,6 +62,8 @@ enum Command {
     Identity(identity::Arguments),
     /// Uploads that are not completed.
     Uploads(uploads::Arguments),
+    /// Where the blobs are: what it takes, whether it is right, and moving it.
+    Storage(storage::Arguments),
     /// The signed repository: captain, crew, profile.
     Repo(repo::Arguments),
     /// The units for a machine with systemd and without Nix: socket, service, sandbox.
@@ -114,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Crew(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Identity(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Uploads(arguments) => run(load(), async |reach| arguments.run(reach).await),
+        Command::Storage(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Repo(arguments) => run(load(), async |reach| arguments.run(reach).await),
     }
 }

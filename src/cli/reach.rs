@@ -47,6 +47,11 @@ impl Reach {
         }
     }
 
+    /// Whether a daemon has the hold.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self, Self::Running(_))
+    }
+
     /// Runs `operation`, showing its progress.
     pub(super) async fn run<O: Operation>(self, operation: O) -> Result<O::Output, CommandError> {
         let mut line = ProgressLine::new();

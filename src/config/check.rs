@@ -72,8 +72,7 @@ fn fill_paths(raw: &mut Raw, environment: &Environment) {
     let beside_database = || Path::new(&database).with_file_name(ADMIN_SOCKET);
     let socket = directory("RUNTIME_DIRECTORY").map_or_else(beside_database, |runtime| runtime.join(ADMIN_SOCKET));
     raw.admin.socket.get_or_insert_with(|| text(socket));
-    let driver = if raw.storage.s3.bucket.is_some() { "s3" } else { "filesystem" };
-    raw.storage.driver.get_or_insert_with(|| driver.into());
+    raw.storage.fill_driver();
 }
 
 struct Checker<'a> {

@@ -114,7 +114,7 @@ pub fn bind_private(path: &Path) -> io::Result<Listener> {
     let private = path.with_added_extension("new");
     let made = private.join("s");
     if private.exists() {
-        std::fs::remove_dir_all(&private)?;
+        remove(&private, &made)?;
     }
     DirBuilder::new().mode(0o700).create(&private)?;
     let bound = UnixListener::bind(&made).and_then(|listener| {
@@ -122,8 +122,16 @@ pub fn bind_private(path: &Path) -> io::Result<Listener> {
         std::fs::rename(&made, path)?;
         Listener::unix(listener)
     });
-    std::fs::remove_dir_all(&private)?;
+    remove(&private, &made)?;
     bound
+}
+
+/// Removes a directory that holds at most this file.
+fn remove(directory: &Path, file: &Path) -> io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::remove_dir(directory),
+    }
 }
 
 fn bind_unix(path: &Path) -> io::Result<Listener> {

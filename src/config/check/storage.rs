@@ -1,10 +1,37 @@
 //! Where the blobs are: a directory, or a bucket of any provider that speaks S3.
 
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::{Format as _, Serialized, Toml};
 use url::Url;
 
 use super::super::raw;
 use super::super::{ConfigError, S3, S3Credentials, Secret, Storage};
 use super::Checker;
+
+impl Storage {
+    /// The storage that a configuration file describes. The environment and the file's other tables do not count.
+    ///
+    /// # Errors
+    /// As [`Config::load`](super::super::Config::load).
+    pub fn of_file(path: &Path) -> Result<Self, ConfigError> {
+        if !path.is_file() {
+            return Err(ConfigError::file(path, "there is no such file"));
+        }
+        let figment = Figment::from(Serialized::defaults(raw::Raw::default())).merge(Toml::file_exact(path));
+        let mut raw: raw::Raw = figment.extract_lossy().map_err(ConfigError::from_figment)?;
+        raw.storage.fill_driver();
+        Checker { figment: &figment, raw: &raw }.storage()
+    }
+}
+
+impl raw::Storage {
+    pub(super) fn fill_driver(&mut self) {
+        let driver = if self.s3.bucket.is_some() { "s3" } else { "filesystem" };
+        self.driver.get_or_insert_with(|| driver.into());
+    }
+}
 
 impl Checker<'_> {
     pub(super) fn storage(&self) -> Result<Storage, ConfigError> {

@@ -60,10 +60,15 @@ impl Local {
         let listed = |meta: ObjectMeta| Listed {
             key: meta.location.into(),
             size_bytes: meta.size,
+            etag: meta.e_tag.unwrap_or_default(),
             modified_us: u64::try_from(meta.last_modified.timestamp_micros()).unwrap_or_default(),
         };
         let listing = self.0.list(Some(&folder.into()));
         listing.map(move |meta| meta.map(listed).map_err(storage_error)).boxed()
+    }
+
+    pub(super) async fn rename(&self, from: &str, to: &str) -> Result<bool, StorageError> {
+        Ok(found(self.0.rename(&from.into(), &to.into()).await)?.is_some())
     }
 
     pub(super) async fn delete(&self, key: &str) -> Result<(), StorageError> {

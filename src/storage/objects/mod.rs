@@ -46,6 +46,8 @@ pub struct Listed {
     pub key: String,
     /// Its size in bytes.
     pub size_bytes: u64,
+    /// As [`ObjectInfo::etag`] has it, but perhaps with other quotes around it.
+    pub etag: String,
     /// When it was written, in microseconds since 1970, by the store's clock.
     pub modified_us: u64,
 }
@@ -137,6 +139,21 @@ impl Objects {
         match &self.0 {
             Backend::Local(local) => local.delete(key).await,
             Backend::S3(s3) => s3.delete(key).await,
+        }
+    }
+
+    /// Gives the object `from` the key `to`, in place of what is there, if it still is the one that `info` describes;
+    /// answers whether it was. In a bucket it is copied and removed, so that a fault may leave it under both keys.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn set_aside(&self, from: &str, to: &str, info: &ObjectInfo) -> Result<bool, StorageError> {
+        match &self.0 {
+            Backend::Local(local) => local.rename(from, to).await,
+            Backend::S3(s3) => match s3.copy_pinned(from, &info.etag, to, info.size_bytes).await? {
+                Copied::SourceChanged => Ok(false),
+                Copied::Done => s3.delete(from).await.map(|()| true),
+            },
         }
     }
 

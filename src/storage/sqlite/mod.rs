@@ -7,6 +7,7 @@
 mod audit;
 mod blobs;
 mod bucket_uploads;
+mod copies;
 mod events;
 mod open;
 #[cfg(test)]
@@ -26,7 +27,9 @@ use tokio::sync::watch;
 use super::StorageError;
 
 pub use audit::BlockRow;
+pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
+pub use copies::CopiedRow;
 pub use events::EventPage;
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;

@@ -7,9 +7,10 @@ use rusqlite::{Connection, params_from_iter};
 use super::open::MIGRATIONS;
 
 /// All but `audit.rs`, whose statements are about everything there is.
-const SOURCES: [&str; 6] = [
+const SOURCES: [&str; 7] = [
     include_str!("blobs.rs"),
     include_str!("bucket_uploads.rs"),
+    include_str!("copies.rs"),
     include_str!("events.rs"),
     include_str!("record_blobs.rs"),
     include_str!("repo.rs"),
@@ -17,7 +18,13 @@ const SOURCES: [&str; 6] = [
 ];
 
 /// Steps that go through a whole table or index, each with the reason why that is right.
-const SCANS: [(&str, &str); 3] = [
+const SCANS: [(&str, &str); 6] = [
+    // A repair, of a blob that is wrong: seldom, and among the uploads of a day.
+    ("DELETE FROM upload WHERE digest = ?1", "SCAN upload"),
+    // SQLite empties a whole table at once.
+    ("DELETE FROM copied", "SCAN copied"),
+    // A sum over all blobs, for an operator; it holds up nobody.
+    ("SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob", "SCAN blob"),
     // An export of everything reads everything, in the order of the file.
     ("SELECT cid, bytes FROM block ORDER BY number", "SCAN block"),
     // Ends at the first event within the window; those before it are what is deleted.

@@ -2,8 +2,10 @@
 
 mod both_ways;
 mod help;
+mod migration;
 mod refusals;
 mod socket;
+mod storage;
 mod streams;
 mod units;
 

@@ -15,6 +15,7 @@ mod commands;
 mod consistency;
 mod crashes;
 mod disk;
+mod given_key;
 mod limits;
 mod manager;
 mod relays;

@@ -4,7 +4,6 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use atcr_hold::repo::signing::SigningKey;
 use atcr_hold::storage::objects::Credentials;
 
 use super::site::Site;
@@ -252,31 +251,6 @@ fn a_port_in_use_is_named() {
     let address = taken.local_addr().unwrap().to_string();
     site.set("HOLD_SERVER_ADDR", &address);
     refuses_with(1, &site, &[&address, "in use", "HOLD_SERVER_ADDR"]);
-}
-
-#[test]
-fn a_key_that_is_given_signs_and_is_never_written() {
-    let mut site = Site::new();
-    let credentials = site.path("credentials");
-    std::fs::create_dir(&credentials).unwrap();
-    let give = |text: &str| std::fs::write(credentials.join("HOLD_SIGNING_KEY"), text).unwrap();
-    site.set("CREDENTIALS_DIRECTORY", &credentials);
-    give("short\n");
-    let ended = site.run(&[]);
-    assert_eq!(ended.code, Some(78));
-    assert!(ended.stderr.contains("HOLD_SIGNING_KEY") && !ended.stderr.contains("short"), "{}", ended.stderr);
-
-    give(&format!("{}\n", "17".repeat(32)));
-    let daemon = site.start();
-    let identity = daemon.anonymous().get("/.well-known/did.json");
-    let key = SigningKey::from_bytes(&[0x17; 32]).unwrap().public().to_multikey();
-    assert_eq!(identity.json()["verificationMethod"][0]["publicKeyMultibase"], key);
-    assert_eq!(daemon.stop(), Some(0));
-    assert!(!site.path("keys").exists(), "a second copy of a secret");
-
-    // Another key did not sign the repository.
-    give(&"18".repeat(32));
-    refuses(&site, &["signing key", "nothing was changed"]);
 }
 
 #[test]

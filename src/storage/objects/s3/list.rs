@@ -68,7 +68,12 @@ impl Listing {
                 continue;
             }
             let modified_us = u64::try_from(object.last_modified.timestamp_micros()).unwrap_or_default();
-            self.page.push_back(Listed { key: key.to_owned(), size_bytes: object.size, modified_us });
+            self.page.push_back(Listed {
+                key: key.to_owned(),
+                size_bytes: object.size,
+                etag: object.etag,
+                modified_us,
+            });
         }
         Ok(())
     }

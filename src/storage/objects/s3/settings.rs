@@ -1,14 +1,15 @@
 //! Where the bucket is, and who may use it.
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::http::Http;
 use crate::storage::StorageError;
 
-/// Everything the store is opened with.
-#[derive(Clone, Debug)]
+/// Everything the store is opened with. Serialized, it has its secrets: for the ears of another process of the hold alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     /// The bucket's name.
     pub bucket: String,
@@ -29,15 +30,18 @@ pub struct Settings {
 }
 
 /// Who signs the requests.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub enum Credentials {
     /// Keys that the operator gave.
     Keys {
         /// The access key's identity.
+        #[serde(serialize_with = "expose", deserialize_with = "conceal")]
         id: Zeroizing<String>,
         /// Its secret.
+        #[serde(serialize_with = "expose", deserialize_with = "conceal")]
         secret: Zeroizing<String>,
         /// The token of a session, for keys that are temporary.
+        #[serde(serialize_with = "expose_some", deserialize_with = "conceal_some")]
         session_token: Option<Zeroizing<String>>,
     },
     /// A role that the platform gives the machine or container.
@@ -55,7 +59,7 @@ impl std::fmt::Debug for Credentials {
 
 /// What a platform says about the role; with nothing set, the instance's metadata service is asked.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Role {
     /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`
     pub container_relative_uri: Option<String>,
@@ -70,7 +74,7 @@ pub struct Role {
 }
 
 /// From where on, and in which pieces, an object is copied in parts, in bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct CopyLimits {
     /// The largest object that one CopyObject takes. S3's own limit is 5 GiB; some providers count 5 GB.
     pub single_max_bytes: u64,
@@ -141,4 +145,20 @@ impl Settings {
         // The error may name the key.
         builder.build().map_err(|_| StorageError::failed("the S3 settings do not fit together"))
     }
+}
+
+fn expose<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret)
+}
+
+fn conceal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
+}
+
+fn expose_some<S: Serializer>(secret: &Option<Zeroizing<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_deref().serialize(serializer)
+}
+
+fn conceal_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(Zeroizing::new))
 }

@@ -47,6 +47,8 @@ pub(super) struct ObjectPage {
 pub(super) struct ListedObject {
     pub(super) key: String,
     pub(super) size: u64,
+    #[serde(default, rename = "ETag")]
+    pub(super) etag: String,
     pub(super) last_modified: DateTime<Utc>,
 }
 

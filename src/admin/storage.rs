@@ -1,0 +1,65 @@
+//! Looking after the storage.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AdminError, Hold, Operation, Progress, Reporter};
+use crate::upkeep::{Migrated, Place, UpkeepError, Usage, Verified, VerifyOptions};
+
+/// What takes the room.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StorageUsage {}
+
+impl Operation for StorageUsage {
+    const NAME: &'static str = "storage.usage";
+    type Output = Usage;
+
+    async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Usage, AdminError> {
+        hold.upkeep.usage(counted(reporter, "blobs")).await.map_err(words)
+    }
+}
+
+/// Reads every blob, and mends what is wrong when asked to.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageVerify {
+    /// Whether to mend.
+    pub repair: bool,
+    /// How many bytes a second may be read at most; `null` is as many as can be.
+    pub bytes_per_s: Option<u64>,
+}
+
+impl Operation for StorageVerify {
+    const NAME: &'static str = "storage.verify";
+    type Output = Verified;
+
+    async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Verified, AdminError> {
+        let options = VerifyOptions { repair: self.repair, bytes_per_s: self.bytes_per_s };
+        hold.upkeep.verify(options, counted(reporter, "bytes")).await.map_err(words)
+    }
+}
+
+/// Copies every blob to another storage.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StorageMigrate {
+    /// The other storage, with its secrets.
+    pub to: Place,
+}
+
+impl Operation for StorageMigrate {
+    const NAME: &'static str = "storage.migrate";
+    type Output = Migrated;
+
+    async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Migrated, AdminError> {
+        hold.upkeep.migrate(&self.to, counted(reporter, "bytes")).await.map_err(words)
+    }
+}
+
+fn counted(reporter: Reporter, unit: &'static str) -> impl Fn(u64, u64) + Send + Sync + 'static {
+    move |done, total| reporter.report(Progress { done, total: Some(total), unit: unit.into() })
+}
+
+fn words(error: UpkeepError) -> AdminError {
+    AdminError::Failed(error.to_string())
+}

@@ -1,0 +1,81 @@
+//! Looking after the storage: is every blob what its digest says, what takes the room, and moving all of it.
+//!
+//! [`Upkeep`] compares the database's rows with the objects under the blobs' keys, a 256th of them at a time, so that
+//! memory stays small with millions of blobs. What looks wrong is judged again, and mended, while the digest is locked
+//! against completion ([`Digests`]): an upload that heals a blob meanwhile is never undone. Everything here may be
+//! ended at any point and begun again.
+//!
+//! This room knows nothing of who asks, and of uploads only where they lie.
+
+mod bucket_copy;
+mod directory_copy;
+mod error;
+mod finding;
+mod judge;
+mod meter;
+mod migrate;
+mod reading;
+mod store;
+mod usage;
+mod verify;
+
+use std::sync::Arc;
+
+use tokio::sync::Mutex;
+
+use crate::blobs::Digests;
+use crate::storage::StorageError;
+use crate::storage::sqlite::Database;
+
+pub use error::UpkeepError;
+pub use finding::{Finding, Findings, Problem, Repair};
+pub use migrate::Migrated;
+pub use store::{Place, Store};
+pub use usage::{Amount, Staged, Usage};
+pub use verify::{Verified, VerifyOptions};
+
+/// Blobs that are read or copied at once: enough that a bucket's answers are not waited for one by one, little enough
+/// that requests go on.
+const AT_ONCE: usize = 4;
+
+/// The room; cheap to clone. One process has one of it, beside one [`Blobs`](crate::blobs::Blobs).
+#[derive(Clone)]
+pub struct Upkeep {
+    db: Database,
+    store: Store,
+    digests: Digests,
+    /// Microseconds since 1970.
+    clock: fn() -> u64,
+    /// Held by the one migration that may run.
+    migration: Arc<Mutex<()>>,
+}
+
+impl Upkeep {
+    /// Looks after the blobs in `store` that `db` records. `digests` are those of the room that completes uploads;
+    /// `clock` gives microseconds since 1970.
+    #[must_use]
+    pub fn new(db: Database, store: Store, digests: Digests, clock: fn() -> u64) -> Self {
+        Self { db, store, digests, clock, migration: Arc::default() }
+    }
+}
+
+/// Runs `job` on the blocking pool.
+async fn blocking<T, F>(job: F) -> Result<T, StorageError>
+where
+    F: FnOnce() -> Result<T, StorageError> + Send + 'static,
+    T: Send + 'static,
+{
+    tokio::task::spawn_blocking(job).await.unwrap_or_else(|_| Err(panicked()))
+}
+
+/// Runs `work` to its end, also when the caller stops waiting.
+async fn detached<T>(work: impl Future<Output = Result<T, UpkeepError>> + Send + 'static) -> Result<T, UpkeepError>
+where
+    T: Send + 'static,
+{
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked().into()))
+}
+
+fn panicked() -> StorageError {
+    StorageError::failed("a task of the upkeep room panicked")
+}

@@ -1,0 +1,149 @@
+//! What takes the room, and whether the database and the storage agree, without reading a blob.
+
+use futures_util::TryStreamExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::judge::QUARANTINE;
+use super::store::Survey;
+use super::{Upkeep, UpkeepError, blocking};
+use crate::blobs::STAGING;
+use crate::storage::StorageError;
+
+/// So many things, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Amount {
+    /// How many.
+    pub count: u64,
+    /// How large they are together.
+    pub size_bytes: u64,
+}
+
+impl Amount {
+    pub(super) fn add(&mut self, size_bytes: u64) {
+        self.count += 1;
+        self.size_bytes += size_bytes;
+    }
+}
+
+/// What uploads that are not completed take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Staged {
+    /// Open uploads, as the database has them.
+    pub uploads: u64,
+    /// Staged objects or files.
+    pub objects: Amount,
+    /// Uploads in parts that are open in the bucket, with their parts' bytes; none in a directory.
+    pub multiparts: Amount,
+}
+
+/// What takes the room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Where the blobs are.
+    pub place: String,
+    /// Blobs of the database.
+    pub recorded: Amount,
+    /// Objects under the keys of blobs.
+    pub stored: Amount,
+    /// Recorded, and not there; in recorded bytes.
+    pub missing: Amount,
+    /// Recorded, and there with another size; in bytes that are there.
+    pub other_size: Amount,
+    /// There, and not recorded.
+    pub unrecorded: Amount,
+    /// Among the blobs, under keys that are no blob's.
+    pub foreign: Amount,
+    /// Put aside by a repair.
+    pub quarantined: Amount,
+    /// Uploads that are not completed.
+    pub staged: Staged,
+    /// Bytes that may still be written; `null` in a bucket, which does not say.
+    pub free_bytes: Option<u64>,
+}
+
+impl Upkeep {
+    /// Counts everything. `report` is told how many blobs were compared, and how many are recorded.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn usage(&self, report: impl Fn(u64, u64) + Send + Sync) -> Result<Usage, UpkeepError> {
+        let (totals, uploads) =
+            self.db.read(|read| Ok::<_, StorageError>((read.blob_totals()?, read.open_uploads_total()?))).await?;
+        let mut usage = Usage {
+            place: self.store.name.to_string(),
+            recorded: Amount::default(),
+            stored: Amount::default(),
+            missing: Amount::default(),
+            other_size: Amount::default(),
+            unrecorded: Amount::default(),
+            foreign: Amount::default(),
+            quarantined: self.below(QUARANTINE).await?,
+            staged: Staged { uploads, objects: self.below(STAGING).await?, multiparts: self.multiparts().await? },
+            free_bytes: self.free_bytes().await?,
+        };
+        let foreign = &mut usage.foreign;
+        let survey = self.store.survey(|object| foreign.add(object.size_bytes)).await?;
+        for first in 0..=u8::MAX {
+            self.compare(first, &survey, &mut usage).await?;
+            report(usage.recorded.count.min(totals.blobs), totals.blobs);
+        }
+        Ok(usage)
+    }
+
+    async fn compare(&self, first: u8, survey: &Survey, usage: &mut Usage) -> Result<(), UpkeepError> {
+        // The rows first: a blob's object is older than its row, so that one on its way does not seem to be missing.
+        let rows = self.db.read(move |read| read.blobs_of(first)).await?;
+        if rows.is_empty() && !survey.has(first) {
+            return Ok(());
+        }
+        let mut stored = self.store.blobs_of(first).await?;
+        for object in stored.values() {
+            usage.stored.add(object.size_bytes);
+        }
+        for row in rows {
+            usage.recorded.add(row.size_bytes);
+            match stored.remove(&row.digest) {
+                None => usage.missing.add(row.size_bytes),
+                Some(object) if object.size_bytes != row.size_bytes => usage.other_size.add(object.size_bytes),
+                Some(_) => {}
+            }
+        }
+        for object in stored.values() {
+            usage.unrecorded.add(object.size_bytes);
+        }
+        Ok(())
+    }
+
+    /// The objects of a folder.
+    async fn below(&self, folder: &str) -> Result<Amount, UpkeepError> {
+        let mut amount = Amount::default();
+        let mut listing = self.store.objects.list(folder);
+        while let Some(object) = listing.try_next().await? {
+            amount.add(object.size_bytes);
+        }
+        Ok(amount)
+    }
+
+    async fn multiparts(&self) -> Result<Amount, UpkeepError> {
+        let mut amount = Amount::default();
+        let Some(s3) = self.store.objects.bucket() else { return Ok(amount) };
+        let mut listing = Box::pin(s3.list_multiparts(""));
+        while let Some(open) = listing.try_next().await? {
+            // One that ended meanwhile has none.
+            if let Some(parts) = s3.list_parts(&open.key, &open.id).await? {
+                amount.add(parts.iter().map(|part| part.size_bytes).sum());
+            }
+        }
+        Ok(amount)
+    }
+
+    async fn free_bytes(&self) -> Result<Option<u64>, UpkeepError> {
+        match self.store.staging.clone() {
+            Some(staging) => Ok(Some(blocking(move || staging.free_bytes()).await?)),
+            None => Ok(None),
+        }
+    }
+}
