@@ -110,5 +110,6 @@ counted "Nix" bash tests/nix.sh
 step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
 counted "Machines" bash tests/appliance.sh
+counted "Limits of the kernel" bash tests/appliance.sh --emulated limits
 counted "Power cuts" bash tests/appliance.sh --cuts 3
 close
