@@ -9,6 +9,7 @@ The last line counts the cuts: `appliance: N passed, N failed`.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -240,6 +241,8 @@ def main() -> int:
         failed += 1
         traceback.print_exc()
         print((machine.directory / "console").read_text(errors="replace")[-3000:], file=sys.stderr)
+        with contextlib.suppress(Exception):
+            print(machine.execute("journalctl -b --no-pager -n 60", timeout=60)[1], file=sys.stderr)
     finally:
         machine.close()
     print(f"appliance: {passed} passed, {failed} failed", flush=True)
