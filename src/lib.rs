@@ -20,7 +20,7 @@
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
 //! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, upkeep, http |
-//! | `daemon` | sockets, accepting and draining, signals, the log | – |
+//! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | – |
 //! | `app` | wiring | all |
 //! | `cli` | the command line: what is asked, where it runs, how it is shown | all |
 //!

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory, a real PDS and
-# real S3 servers, the demo. Needs Rust and Node; installs the rest. At most 40 minutes on 2 cores from nothing.
+# real S3 servers, the NixOS module, the demo, and machines with systemd that run the hold as that module has it.
+# Needs Rust and Node; installs the rest. At most 40 minutes on 2 cores from nothing.
 #
 # ATCR_HOLD_INTEROP: a folder with the atproto interoperability vectors; without it those tests are skipped.
 # Tests that cannot run here say so, with a line "skipped: <what>: <why>" past the runner's capture.
@@ -63,10 +64,10 @@ fail_one() {
   failures+=("$1")
 }
 
-# sum_of WORD: over the closing lines of cargo test and of the demo in the log.
+# sum_of WORD: over the closing lines of cargo test, the demo, nix.sh and the machines in the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|demo): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|demo|nix|appliance): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -105,6 +106,10 @@ cargo_step "Formatting" fmt --check
 step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh tests/s3/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 counted "Tests" cargo test --locked --no-fail-fast
+counted "Nix" bash tests/nix.sh
 step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
+counted "Machines" bash tests/appliance.sh
+counted "Limits of the kernel" bash tests/appliance.sh --emulated limits
+counted "Power cuts" bash tests/appliance.sh --cuts 3
 close

@@ -16,6 +16,10 @@ declare -A debian_package=(
   [umoci]=umoci
   [shellcheck]=shellcheck
   [strace]=strace
+  [nix-instantiate]=nix-bin
+  [mmdebstrap]=mmdebstrap
+  [systemd-nspawn]=systemd-container
+  [mke2fs]=e2fsprogs
 )
 
 say() { printf '%s\n' "$*" >&2; }

@@ -32,7 +32,7 @@ pub struct Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// The configuration says so, or did when the hold last started; the owner is declared too.
+    /// The configuration says so, or did when the hold last read it; the owner is declared too.
     Declared,
     /// By request, by the captain's hand or by `crew add`.
     Joined,
@@ -137,7 +137,7 @@ impl Operation for CrewRemove {
 fn words_of(did: &Did, error: CrewError) -> AdminError {
     AdminError::Failed(match error {
         CrewError::Declared => format!(
-            "{did} is declared in the hold's configuration: change [crew.\"{did}\"] there, then restart the hold"
+            "{did} is declared in the hold's configuration: change [crew.\"{did}\"] there, then reload the hold"
         ),
         CrewError::Pds(PdsError::RecordExists) => format!("{did} is a member already: use crew set to change it"),
         CrewError::Pds(PdsError::RecordNotFound) => format!("{did} is not a member"),
@@ -148,7 +148,7 @@ fn words_of(did: &Did, error: CrewError) -> AdminError {
 fn words(error: CrewError) -> AdminError {
     match error {
         CrewError::Immutable => AdminError::failed(
-            "crew is declared in the hold's configuration: change [crew] there, or set mutable_crew = true, then restart \
+            "crew is declared in the hold's configuration: change [crew] there, or set mutable_crew = true, then reload \
              the hold",
         ),
         CrewError::NoCaptain => AdminError::failed("this hold has no crew yet: start it once"),

@@ -22,6 +22,7 @@ mod uploads;
 mod wire;
 
 use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock};
 
 use serde_json::Value;
 
@@ -56,8 +57,8 @@ pub struct Hold {
     pub pds: Pds,
     /// Captain and crew.
     pub crew: Crew,
-    /// What the configuration says of them.
-    pub declared: Declared,
+    /// What the configuration says of them; a reload changes it.
+    pub declared: RwLock<Declared>,
     /// The blobs.
     pub blobs: Blobs,
     /// What looks after them.
@@ -71,5 +72,16 @@ impl Hold {
     #[must_use]
     pub fn now_us(&self) -> u64 {
         (self.clock)()
+    }
+
+    /// What the configuration says of captain, crew and profile.
+    #[must_use]
+    pub fn declared(&self) -> Declared {
+        self.declared.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says anew what the configuration says.
+    pub fn declare(&self, declared: Declared) {
+        *self.declared.write().unwrap_or_else(PoisonError::into_inner) = declared;
     }
 }

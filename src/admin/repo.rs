@@ -73,7 +73,7 @@ impl Import for RepoImport {
             };
             let imported = hold.pds.import(hold.now_us(), file, IMPORT_RULES, progress).await;
             let imported = imported.map_err(|error| AdminError::failed(error.to_string()))?;
-            let reconciled = hold.crew.reconcile(&hold.declared, hold.now_us()).await.map_err(|error| {
+            let reconciled = hold.crew.reconcile(&hold.declared(), hold.now_us()).await.map_err(|error| {
                 AdminError::failed(format!("imported, but the configuration could not be followed: {error}"))
             })?;
             Ok(RepoImported {

@@ -29,6 +29,11 @@ pub enum StartError {
          (nothing was changed)"
     )]
     KeyMissing(PathBuf),
+    /// The signing key of the configuration is none.
+    #[error(
+        "database.signing_key (HOLD_SIGNING_KEY) is no key: it must be 64 hexadecimal digits (nothing was changed)"
+    )]
+    GivenKey,
     /// The key is not the one that signed the repository, or the DID is another one.
     #[error("{0}")]
     NotOurs(String),
@@ -95,7 +100,7 @@ impl StartError {
             | Self::KeyMissing(_)
             | Self::NotOurs(_)
             | Self::Resolver(_) => EX_CONFIG,
-            Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
+            Self::GivenKey | Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
             Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
             | Self::Bucket(ProbeError::Unavailable(_))

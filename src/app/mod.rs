@@ -6,7 +6,9 @@
 mod admin_socket;
 mod bucket;
 mod error;
+mod reload;
 mod signing_key;
+mod status;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,6 +26,7 @@ use crate::daemon::{self, Address, Listener, Stream};
 use crate::http::{Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::{NewBlob, Pds};
+use crate::storage::StorageError;
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
 use crate::upkeep::{Store, Upkeep};
@@ -31,6 +34,8 @@ use crate::{blobs, crew, http};
 
 pub use bucket::storage_of;
 pub use error::StartError;
+pub use reload::Reloads;
+use status::Status;
 
 use admin_socket::AdminSocket;
 
@@ -41,7 +46,20 @@ const SWEEP_EVERY: Duration = Duration::from_secs(600);
 ///
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
-pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    run_reloading(config, None, listeners, shutdown).await
+}
+
+/// The same, following the configuration whenever one of `reloads` asks for it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_reloading(
+    mut config: Config,
+    reloads: Option<Reloads>,
+    listeners: Vec<Listener>,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
     // First, so that a start without its storage makes no database and no key.
     let place = bucket::place(&config.storage)?;
     bucket::try_out(&config.storage, &place).await?;
@@ -59,14 +77,27 @@ pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: Cancell
         url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
-    let status = format!("serving {} on {}", config.public_url, addresses.join(", "));
-    daemon::notify::ready(&status);
+    let serving = format!("serving {} on {}; blobs in {}", config.public_url, addresses.join(", "), config.storage);
+    let status = Status::new(Arc::clone(&state), serving);
+    let status = Arc::new(status);
+    status.ready().await;
 
+    let (connections, drain) = (config.limits.connections, config.limits.drain);
     let mut background = JoinSet::new();
     background.spawn(sweep(Arc::clone(&state)));
+    background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
-        let tell = move |relays: &str| daemon::notify::status(&format!("{status}; relays: {relays}"));
+        let status = Arc::clone(&status);
+        let tell = move |relays: &str| status.relays_said(relays);
         background.spawn(until(shutdown.clone(), crawl.run(state.pds.newest_event(), tell)));
+    }
+    if let Some(reloads) = reloads {
+        let follower = reload::Follower { running: config, hold: Arc::clone(&hold), state: Arc::clone(&state), status };
+        background.spawn(until(shutdown.clone(), follower.follow(reloads)));
+    }
+    if let Some(waits) = daemon::notify::watchdog() {
+        let database = database.clone();
+        background.spawn(daemon::notify::keep_alive(waits, move || answers(database.clone())));
     }
     let limits = connection::Limits::default();
     let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
@@ -77,9 +108,8 @@ pub async fn run(mut config: Config, listeners: Vec<Listener>, shutdown: Cancell
         };
         connection::serve(stream, peer, limits, move |request| http::answer(Arc::clone(&state), request), drain)
     };
-    let drain = config.limits.drain;
     let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
-    let serving = daemon::serve(listeners, config.limits.connections, handle, shutdown, drain);
+    let serving = daemon::serve(listeners, connections, handle, shutdown, drain);
     let outcome = tokio::select! {
         served = async { tokio::try_join!(serving, commands) } => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
@@ -114,13 +144,17 @@ async fn open_hold(
     database: &Database,
 ) -> Result<(Hold, UrlSigner), StartError> {
     let head = database.read(|read| read.repo_head()).await?;
-    let key = signing_key::open(&config.key_dir, head.is_some())?;
+    let key = match &config.signing_key {
+        Some(text) => signing_key::given(text)?,
+        None => signing_key::open(&config.key_dir, head.is_some())?,
+    };
     let urls = UrlSigner::new(key.derive_secret("signed URLs"));
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
     let store = Store::open(&storage_of(&config.storage)).await?;
-    let blobs = Blobs::open(blob_settings(config, place), database.clone()).await?;
+    let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
+    let blobs = Blobs::open(blob_settings, database.clone()).await?;
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
@@ -129,7 +163,7 @@ async fn open_hold(
         upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us),
         blobs,
         crew: Crew::new(pds.clone(), config.mutable_crew),
-        declared: declared(config, profile),
+        declared: declared(config, profile).into(),
         pds,
         clock: now_us,
     };
@@ -144,7 +178,7 @@ async fn start(
     database: &Database,
 ) -> Result<(Hold, State), StartError> {
     let (hold, urls) = open_hold(config, profile, place, database).await?;
-    let changed = hold.crew.reconcile(&hold.declared, now_us()).await?;
+    let changed = hold.crew.reconcile(&hold.declared(), now_us()).await?;
     if changed > 0 {
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }
@@ -161,21 +195,21 @@ async fn start(
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
         subscribers: Subscribers::default(),
         trusted_proxies: config.trusted_proxies.clone(),
+        accel_redirect: config.accel_redirect.clone(),
         clock: now_us,
     };
     Ok((hold, state))
 }
 
-fn blob_settings(config: &Config, place: Place) -> blobs::Settings {
-    let limits = blobs::Limits {
+fn blob_limits(config: &Config) -> blobs::Limits {
+    blobs::Limits {
         max_part_bytes: config.limits.max_part_bytes,
         max_blob_bytes: config.limits.max_blob_bytes,
         uploads_per_account: config.limits.uploads_per_account.into(),
         uploads_total: config.limits.uploads_total.into(),
         stale_upload_s: config.limits.stale_upload.as_secs(),
         ..blobs::Limits::default()
-    };
-    blobs::Settings { place, limits }
+    }
 }
 
 fn declared(config: &Config, profile: Profile) -> Declared {
@@ -205,6 +239,23 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     tokio::select! {
         () = job => {}
         () = shutdown.cancelled() => {}
+    }
+}
+
+/// Whether the threads of the runtime, its timers, and the database, to write and to read, do their work.
+async fn answers(database: Database) -> bool {
+    let round_trip = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        database.write(|_| Ok::<_, StorageError>(())).await?;
+        database.read(|read| read.repo_head().map(drop)).await
+    });
+    match round_trip.await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the database does not answer; the service manager gets no sign of life");
+            false
+        }
+        Err(_) => false,
     }
 }
 

@@ -5,8 +5,14 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::StartError;
+use crate::config::Secret;
 use crate::repo::signing::SigningKey;
 use crate::storage::key_file;
+
+/// The key that the operator gave. One that did not sign the repository is refused later, as any other.
+pub(super) fn given(text: &Secret) -> Result<SigningKey, StartError> {
+    key_file::parse(text.expose().as_bytes()).ok_or(StartError::GivenKey)
+}
 
 /// The key in `directory`. Without one, a key is made, unless there is a repository that another key signed.
 pub(super) fn open(directory: &Path, repo_exists: bool) -> Result<SigningKey, StartError> {

@@ -90,6 +90,11 @@ impl Blobs {
         Ok(Self { sessions, store, digests: Digests::default() })
     }
 
+    /// Bounds what uploads may use from now on. A part on its way in keeps the bounds it began with.
+    pub fn set_limits(&self, limits: Limits) {
+        self.sessions.set_limits(limits);
+    }
+
     /// Begins an upload of `account`.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use http::Method;
 use crate::storage::objects::Object;
 use crate::syntax::Digest;
 
+use super::names::blob_key;
 use super::{BlobError, Blobs, Store, Target};
 
 /// A blob that is being read. From a storage directory it stays readable to its end whatever happens to its name.
@@ -55,6 +56,15 @@ impl Blobs {
         match &self.store {
             Store::Bucket(bucket) if bucket.is_presigned() => bucket.read_url(digest, method).await.map(Some),
             _ => Ok(Some(Target::Hold)),
+        }
+    }
+
+    /// The path of a blob's file below the storage directory, whether it is there or not; `None` in a bucket.
+    #[must_use]
+    pub fn file_of(&self, digest: &Digest) -> Option<String> {
+        match &self.store {
+            Store::Files(_) => Some(blob_key(digest)),
+            Store::Bucket(_) => None,
         }
     }
 

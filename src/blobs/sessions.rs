@@ -1,6 +1,6 @@
 //! Upload sessions as rows: who has one open, and how one ends. The same for every kind of store.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::storage::sqlite::{Database, Read, UploadKey, UploadRow, Write};
 use crate::syntax::{Did, Digest};
@@ -13,7 +13,7 @@ use super::{BlobError, Limits};
 #[derive(Clone)]
 pub(super) struct Sessions {
     pub(super) db: Database,
-    pub(super) limits: Arc<Limits>,
+    limits: Arc<RwLock<Arc<Limits>>>,
     pub(super) uploads: Arc<Uploads>,
 }
 
@@ -25,12 +25,20 @@ pub(super) struct Dropped {
 
 impl Sessions {
     pub(super) fn new(db: Database, limits: Limits) -> Self {
-        Self { db, limits: Arc::new(limits), uploads: Arc::default() }
+        Self { db, limits: Arc::new(RwLock::new(Arc::new(limits))), uploads: Arc::default() }
+    }
+
+    pub(super) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
     pub(super) async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         let id = UploadId::random()?;
-        let (account, limits) = (account.clone(), Arc::clone(&self.limits));
+        let (account, limits) = (account.clone(), self.limits());
         let begin = move |write: &Write<'_>| {
             let (own, all) = write.open_uploads(&account)?;
             if own >= limits.uploads_per_account || all >= limits.uploads_total {
@@ -91,7 +99,7 @@ impl Sessions {
 
     /// The moment before which what nothing touched is stale.
     pub(super) fn stale_before_us(&self, now_us: u64) -> u64 {
-        now_us.saturating_sub(self.limits.stale_upload_s.saturating_mul(1_000_000))
+        now_us.saturating_sub(self.limits().stale_upload_s.saturating_mul(1_000_000))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::EX_CONFIG;
+use super::{EX_CONFIG, EX_USAGE};
 use crate::admin::AdminError;
 use crate::app::StartError;
 use crate::config::ConfigError;
@@ -26,6 +26,9 @@ pub(super) enum CommandError {
          HOLD_ADMIN_SOCKET not that of the running hold?"
     )]
     NobodyAnswers(PathBuf),
+    /// What was typed makes no sense here.
+    #[error("{0}")]
+    Usage(String),
     /// Something here failed.
     #[error("{0}")]
     Failed(String),
@@ -57,6 +60,7 @@ impl CommandError {
         match self {
             Self::Config(_) => EX_CONFIG,
             Self::Start(error) => error.exit_code(),
+            Self::Usage(_) => EX_USAGE,
             Self::Operation(_) | Self::NobodyAnswers(_) | Self::Failed(_) | Self::Unread => 1,
         }
     }

@@ -15,6 +15,7 @@ mod repo;
 mod serve;
 mod storage;
 mod table;
+mod units;
 mod uploads;
 
 use std::path::{Path, PathBuf};
@@ -65,6 +66,13 @@ enum Command {
     Storage(storage::Arguments),
     /// The signed repository: captain, crew, profile.
     Repo(repo::Arguments),
+    /// The units for a machine with systemd and without Nix: socket, service, sandbox.
+    ///
+    /// Printed, or written by --directory. --config names the file that the hold is to read.
+    ///
+    /// Example: atcr-hold systemd-units --directory /etc/systemd/system
+    #[command(verbatim_doc_comment)]
+    SystemdUnits(units::Arguments),
     /// Print a completion script for a shell.
     ///
     /// Example: atcr-hold completions bash > /usr/share/bash-completion/completions/atcr-hold
@@ -76,6 +84,8 @@ enum Command {
     },
 }
 
+/// In the working directory.
+const DOTENV: &str = ".env";
 const EX_USAGE: u8 = 64;
 const EX_CONFIG: u8 = 78;
 
@@ -91,16 +101,19 @@ pub fn main() -> ExitCode {
         }
     };
     let environment = Environment::of_process();
-    let (file, dotenv) = (cli.config.as_deref(), Path::new(".env"));
+    let (file, dotenv) = (cli.config.as_deref(), Path::new(DOTENV));
     let load = || Config::load(file, dotenv, &environment);
+    let (again_file, again_environment) = (cli.config.clone(), environment.clone());
+    let load_again = move || Config::load(again_file.as_deref(), Path::new(DOTENV), &again_environment);
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => match load() {
-            Ok(config) => serve::serve(config),
+            Ok(config) => serve::serve(config, load_again),
             Err(error) => ended(Err(error.into())),
         },
         Command::CheckConfig => ended(
             Config::show(file, dotenv, &environment).map_err(CommandError::from).and_then(|text| output::text(&text)),
         ),
+        Command::SystemdUnits(arguments) => ended(arguments.run(file)),
         Command::Completions { shell } => ended(completions(&shell)),
         Command::Crew(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Identity(arguments) => run(load(), async |reach| arguments.run(reach).await),

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::EX_CONFIG;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::{app, daemon};
 
 /// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
@@ -12,8 +12,11 @@ const BLOCKING_THREADS: usize = 16;
 /// How long jobs on those threads may take after the hold has stopped.
 const LAST_JOBS: Duration = Duration::from_secs(5);
 
-/// Serves until a signal; answers the exit code.
-pub(super) fn serve(config: Config) -> ExitCode {
+/// Serves until a signal, following what `read_again` answers at each SIGHUP; answers the exit code.
+pub(super) fn serve(
+    config: Config,
+    read_again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
+) -> ExitCode {
     if let Err(error) = daemon::logging::init(&config.log_level) {
         eprintln!("atcr-hold: log_level: {error}");
         return ExitCode::from(EX_CONFIG);
@@ -41,7 +44,8 @@ pub(super) fn serve(config: Config) -> ExitCode {
     let outcome = runtime.block_on(async {
         daemon::signals::survive_file_size_limit().map_err(app::StartError::Listen)?;
         let shutdown = daemon::signals::shutdown().map_err(app::StartError::Listen)?;
-        app::run(config, listeners, shutdown).await
+        let hangups = daemon::signals::hangups().map_err(app::StartError::Listen)?;
+        app::run_reloading(config, Some(app::Reloads::new(hangups, read_again)), listeners, shutdown).await
     });
     // A look-up of a name cannot be stopped, and may take the system long.
     runtime.shutdown_timeout(LAST_JOBS);

@@ -101,7 +101,9 @@ impl Checker<'_> {
             test_mode: raw.test_mode,
             server_addr: self.server_addr()?,
             trusted_proxies: self.trusted_proxies()?,
+            accel_redirect: self.accel_redirect()?,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
+            signing_key: raw.database.signing_key.clone(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
             storage: self.storage()?,
@@ -176,6 +178,21 @@ impl Checker<'_> {
                 .map_err(|_| self.wrong("server.trusted_proxies", "each proxy is an IP address, like 127.0.0.1"))
         };
         self.raw.server.trusted_proxies.iter().map(parse).collect()
+    }
+
+    fn accel_redirect(&self) -> Result<Option<String>, ConfigError> {
+        const OPTION: &str = "server.accel_redirect";
+        let Some(prefix) = self.raw.server.accel_redirect.as_deref().filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let plain = prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.-_".contains(&byte));
+        if !plain || !prefix.starts_with('/') || !prefix.ends_with('/') {
+            return Err(self.wrong(OPTION, "it is a location of the reverse proxy's, like /.blobs/"));
+        }
+        if self.raw.storage.driver.as_deref() != Some("filesystem") {
+            return Err(self.wrong(OPTION, "a proxy has only files to send: remove it, or use the filesystem driver"));
+        }
+        Ok(Some(prefix.to_owned()))
     }
 
     fn limits(&self) -> Result<Limits, ConfigError> {

@@ -54,8 +54,12 @@ pub struct Config {
     pub server_addr: String,
     /// Reverse proxies whose X-Forwarded-For is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Where a reverse proxy at the Unix socket has the storage directory, with `/` at both ends, when it sends blobs itself.
+    pub accel_redirect: Option<String>,
     /// The database file.
     pub database_path: PathBuf,
+    /// The signing key itself, 64 hexadecimal digits, instead of the one in `key_dir`.
+    pub signing_key: Option<Secret>,
     /// Directory of the signing key.
     pub key_dir: PathBuf,
     /// The socket file through which commands reach the running hold.
@@ -69,7 +73,7 @@ pub struct Config {
 }
 
 /// Where the blobs are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Storage {
     /// Below this directory.
     Filesystem(PathBuf),
@@ -77,8 +81,18 @@ pub enum Storage {
     S3(Box<S3>),
 }
 
+impl std::fmt::Display for Storage {
+    /// As people name it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Filesystem(path) => write!(f, "{}", path.display()),
+            Self::S3(s3) => write!(f, "bucket {}", s3.bucket),
+        }
+    }
+}
+
 /// A bucket of a provider that speaks S3.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct S3 {
     /// Its name.
     pub bucket: String,
@@ -99,7 +113,7 @@ pub struct S3 {
 }
 
 /// Who signs the requests to a bucket.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum S3Credentials {
     /// Keys that the operator gave.
     Keys {

@@ -48,6 +48,8 @@ pub(super) struct Profile {
 pub(super) struct Server {
     pub(super) addr: String,
     pub(super) trusted_proxies: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accel_redirect: Option<String>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -57,6 +59,8 @@ pub(super) struct Database {
     pub(super) path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signing_key: Option<Secret>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -156,7 +160,7 @@ impl Default for Raw {
             test_mode: false,
             log_level: "info".into(),
             profile: Profile::default(),
-            server: Server { addr: ":8080".into(), trusted_proxies: Vec::new() },
+            server: Server { addr: ":8080".into(), trusted_proxies: Vec::new(), accel_redirect: None },
             database: Database::default(),
             admin: Admin::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 /// Secret text. `Debug` and serialization give asterisks; [`Secret::expose`] gives the text.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "String")]
 pub struct Secret(Zeroizing<String>);
 

@@ -15,7 +15,7 @@ pub enum CrewError {
     #[error("crew is declared in the hold's configuration and cannot be changed at run time")]
     Immutable,
     /// The operator's configuration declares this member.
-    #[error("this member is declared in the hold's configuration: change it there, then restart the hold")]
+    #[error("this member is declared in the hold's configuration: change it there, then reload the hold")]
     Declared,
     /// Accounts may not join by themselves.
     #[error("this hold does not accept new crew members by request; ask its captain")]

@@ -56,7 +56,7 @@ impl Crew {
         swap_commit: Option<Cid>,
         now_us: u64,
     ) -> Result<(Outcome, Vec<AtUri>), CrewError> {
-        let mutable = self.mutable;
+        let mutable = self.is_mutable();
         let checked = changes.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
         let uri = |c: &Checked| Ok(AtUri::record(self.pds.did(), &collection(c.nsid)?, &c.rkey));
         let uris = checked.iter().map(uri).collect::<Result<Vec<_>, CrewError>>()?;

@@ -109,7 +109,7 @@ impl Crew {
     where
         F: FnOnce(Option<lexicon::Crew>) -> Result<(Write, lexicon::Crew), CrewError> + Send + 'static,
     {
-        let (did, mutable) = (did.clone(), self.mutable);
+        let (did, mutable) = (did.clone(), self.is_mutable());
         // The job runs on the database's thread, and answers only what to write.
         let (tell, told) = tokio::sync::oneshot::channel();
         let job = move |records: &Records<'_>| {

@@ -12,6 +12,9 @@ mod reconcile;
 mod request;
 mod standing;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use sha2::{Digest as _, Sha256};
 
 use crate::lexicon::nsid;
@@ -26,21 +29,30 @@ pub use members::{Member, MemberChange, Terms};
 pub use profile::DeclaredProfile;
 pub use reconcile::{Declared, DeclaredMember};
 pub use request::Joined;
-pub use standing::Standing;
+pub use standing::{Standing, Summary};
 
 /// Captain and crew of this hold; cheap to clone.
 #[derive(Clone)]
 pub struct Crew {
     pds: Pds,
     /// Whether members may be changed at run time.
-    mutable: bool,
+    mutable: Arc<AtomicBool>,
 }
 
 impl Crew {
     /// The crew recorded in `pds`. With `mutable` false only the configuration changes it.
     #[must_use]
     pub fn new(pds: Pds, mutable: bool) -> Self {
-        Self { pds, mutable }
+        Self { pds, mutable: Arc::new(AtomicBool::new(mutable)) }
+    }
+
+    /// Says anew whether members may be changed at run time; answers what held before.
+    pub fn set_mutable(&self, mutable: bool) -> bool {
+        self.mutable.swap(mutable, Ordering::Relaxed)
+    }
+
+    fn is_mutable(&self) -> bool {
+        self.mutable.load(Ordering::Relaxed)
     }
 }
 

@@ -52,7 +52,7 @@ impl Crew {
     pub async fn reconcile(&self, declared: &Declared, now_us: u64) -> Result<usize, CrewError> {
         let mut changed = 0;
         loop {
-            let (declared, mutable) = (declared.clone(), self.mutable);
+            let (declared, mutable) = (declared.clone(), self.is_mutable());
             let decide = move |records: &Records<'_>| {
                 let recorded = Recorded::read(records)?;
                 difference(&declared, &recorded, mutable, now_us)

@@ -30,7 +30,7 @@ impl Crew {
         let permissions = granted(input)?;
         let rkey = member_key(account);
         let uri = AtUri::record(self.pds.did(), &collection(nsid::CREW)?, &rkey);
-        let (account, mutable) = (account.clone(), self.mutable);
+        let (account, mutable) = (account.clone(), self.is_mutable());
         let key = rkey.clone();
         let decide = move |records: &crate::pds::Records<'_>| {
             if records.get(nsid::CREW, key.as_str())?.is_some() {

@@ -4,6 +4,15 @@ use super::{Crew, CrewError, captain, member_key};
 use crate::lexicon::{self, Permission, PermissionSet, nsid};
 use crate::syntax::Did;
 
+/// Who the hold belongs to and how many may use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The owner.
+    pub captain: Did,
+    /// Crew records, the captain's own included.
+    pub members: u64,
+}
+
 /// An account's place in the hold, read in one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -37,6 +46,16 @@ impl Crew {
     /// [`CrewError::NoCaptain`] before the first start, or a storage error.
     pub async fn is_public(&self) -> Result<bool, CrewError> {
         self.pds.read(|records| Ok(captain(records)?.public)).await
+    }
+
+    /// The captain and the number of members.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn summary(&self) -> Result<Summary, CrewError> {
+        self.pds
+            .read(|records| Ok(Summary { captain: captain(records)?.owner, members: records.count(nsid::CREW)? }))
+            .await
     }
 
     /// What `account` is to the hold now.

@@ -1,10 +1,21 @@
 //! Tells the service manager how the daemon is. Does nothing where there is none (`NOTIFY_SOCKET` unset).
 
+use std::future::Future;
+use std::time::Duration;
+
 use sd_notify::NotifyState;
 
 /// Start-up is finished: requests are answered from now on.
 pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Following a changed configuration; [`ready`] ends it.
+pub fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => send(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "cannot tell the service manager when the reload began"),
+    }
 }
 
 /// Shutting down.
@@ -15,6 +26,25 @@ pub fn stopping() {
 /// One line for `systemctl status`.
 pub fn status(text: &str) {
     send(&[NotifyState::Status(text)]);
+}
+
+/// How long the service manager waits for a sign of life before it restarts the daemon; `None` when it does not.
+#[must_use]
+pub fn watchdog() -> Option<Duration> {
+    sd_notify::watchdog_enabled()
+}
+
+/// Gives signs of life, three of them in the time that the service manager waits, each after `is_alive` said so.
+/// A check that hangs or fails gives none.
+pub async fn keep_alive<F: Future<Output = bool>>(waits: Duration, is_alive: impl Fn() -> F) {
+    // An interval panics at zero.
+    let mut ticks = tokio::time::interval((waits / 3).max(Duration::from_millis(1)));
+    loop {
+        ticks.tick().await;
+        if is_alive().await {
+            send(&[NotifyState::Watchdog]);
+        }
+    }
 }
 
 fn send(states: &[NotifyState<'_>]) {

@@ -1,4 +1,4 @@
-//! Signals that end the process, and the one that must not.
+//! Signals that end the process, the one that asks it to read its configuration again, and the one that must not matter.
 
 use std::io;
 
@@ -10,8 +10,8 @@ use super::notify;
 /// "File size limit exceeded", which POSIX sends with EFBIG; the same number on every architecture of Linux but MIPS.
 const SIGXFSZ: i32 = 25;
 
-/// A token that is cancelled by the first SIGTERM or SIGINT, which the service manager is told of. The second ends the process at once, as it would
-/// without us: exit code 128 + its number.
+/// A token that is cancelled by the first SIGTERM or SIGINT, which the service manager is told of. The second ends the
+/// process at once, as it would without us: exit code 128 + its number.
 ///
 /// # Errors
 /// When the handlers cannot be installed. Must be called in a runtime.
@@ -30,6 +30,25 @@ pub fn shutdown() -> io::Result<CancellationToken> {
         std::process::exit(128 + second);
     });
     Ok(token)
+}
+
+/// The SIGHUPs that come from now on: each asks to read the configuration again. Without this one would end the process.
+///
+/// # Errors
+/// When the handler cannot be installed. Must be called in a runtime.
+pub fn hangups() -> io::Result<Hangups> {
+    signal(SignalKind::hangup()).map(Hangups)
+}
+
+/// SIGHUPs. Several that come while nobody waits are one.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Waits for the next one; `None` when there can be none any more.
+    pub async fn next(&mut self) -> Option<()> {
+        self.0.recv().await
+    }
 }
 
 /// Lets a write beyond the process's file size limit fail with an error, instead of ending the process.

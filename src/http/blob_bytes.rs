@@ -10,7 +10,7 @@ use http::header::{
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::connection::{Request, Response, ResponseBody};
+use super::connection::{Peer, Request, Response, ResponseBody};
 use super::error::Error;
 use super::request::header;
 use super::response;
@@ -21,6 +21,8 @@ use crate::syntax::Digest;
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+/// nginx answers with what it finds there. <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers>
+const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// `GET /blobs/<digest>?…`, by signed URL.
 pub(super) async fn handle(
@@ -29,7 +31,7 @@ pub(super) async fn handle(
     digest: Digest,
     request: Request,
 ) -> Result<Response, Error> {
-    serve(&state, &permit, digest, &request.head).await
+    serve(&state, &permit, digest, &request).await
 }
 
 /// The blob with the headers that registries and atproto clients expect.
@@ -37,14 +39,33 @@ pub(super) async fn serve(
     state: &State,
     _permit: &ReadPermit,
     digest: Digest,
-    head: &Parts,
+    request: &Request,
 ) -> Result<Response, Error> {
-    let blob = state.blobs.open_blob(&digest).await?.ok_or_else(Error::blob_not_found)?;
-    let size_bytes = blob.size_bytes();
-    let body = |range: Range<u64>| ResponseBody::stream(Some(range.end - range.start), blob.stream(range));
-    let mut response = part_or_whole(head, OCTETS, size_bytes, &format!("\"{digest}\""), body)?;
+    let etag = format!("\"{digest}\"");
+    let mut response = match sent_by_proxy(state, request.peer, &digest) {
+        Some(place) => {
+            state.blobs.stat(&digest).await?.ok_or_else(Error::blob_not_found)?;
+            let mut response = response::with_type(OCTETS, ResponseBody::empty());
+            describe(&mut response, &etag);
+            insert(&mut response, X_ACCEL_REDIRECT, &place);
+            response
+        }
+        None => {
+            let blob = state.blobs.open_blob(&digest).await?.ok_or_else(Error::blob_not_found)?;
+            let size_bytes = blob.size_bytes();
+            let body = |range: Range<u64>| ResponseBody::stream(Some(range.end - range.start), blob.stream(range));
+            part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?
+        }
+    };
     insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
-    Ok(response)
+    Ok(response::about(digest, response))
+}
+
+/// Where a reverse proxy that connects by the Unix socket finds the file of a blob, if it is to send the bytes, and do
+/// ranges, itself.
+fn sent_by_proxy(state: &State, peer: Peer, digest: &Digest) -> Option<String> {
+    let prefix = state.accel_redirect.as_ref().filter(|_| peer == Peer::Unix)?;
+    state.blobs.file_of(digest).map(|path| format!("{prefix}{path}"))
 }
 
 /// A blob that a record refers to, with its type.
@@ -86,14 +107,19 @@ fn part_or_whole(
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         insert(&mut response, CONTENT_RANGE, &text);
     }
-    insert(&mut response, ETAG, etag);
+    response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    describe(&mut response, etag);
+    Ok(response)
+}
+
+/// What every answer with a blob says of it.
+fn describe(response: &mut Response, etag: &str) {
+    insert(response, ETAG, etag);
     let headers = response.headers_mut();
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // A blob is anybody's bytes: a browser must never run or show them as part of this site.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
-    Ok(response)
 }
 
 fn insert(response: &mut Response, name: HeaderName, text: &str) {

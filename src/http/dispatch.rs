@@ -30,8 +30,8 @@ pub async fn answer(state: Arc<State>, request: Request) -> Response {
     let started = Instant::now();
     let line = Line { id: request_id(), method: request.head.method.clone(), path: request.head.uri.path().to_owned() };
     let peer = client_address(&state, &request);
-    let mut caller = None;
-    let outcome = respond(&state, request, peer, &mut caller).await;
+    let mut seen = Seen::default();
+    let outcome = respond(&state, request, peer, &mut seen).await;
     let (mut response, error) = match outcome {
         Ok(response) => (response, None),
         Err(mut error) => {
@@ -40,7 +40,7 @@ pub async fn answer(state: Arc<State>, request: Request) -> Response {
         }
     };
     decorate(&mut response, &line);
-    line.log(&response, peer, caller.as_ref(), error, started);
+    line.log(&response, peer, &seen, error, started);
     response
 }
 
@@ -48,7 +48,7 @@ async fn respond(
     state: &Arc<State>,
     request: Request,
     peer: Option<IpAddr>,
-    caller: &mut Option<Did>,
+    seen: &mut Seen,
 ) -> Result<Response, Error> {
     if let Some(refusal) = request.refusal {
         return Err(Error::refused(refusal.status, refusal.reason));
@@ -60,7 +60,8 @@ async fn respond(
         return Ok(preflight());
     }
     let endpoint = route(&request.head)?;
-    admit_and_handle(Arc::clone(state), endpoint, request, caller).await
+    seen.endpoint = Some(endpoint.path);
+    admit_and_handle(Arc::clone(state), endpoint, request, &mut seen.caller).await
 }
 
 fn route(head: &Parts) -> Result<&'static Endpoint, Error> {
@@ -183,6 +184,14 @@ fn request_id() -> String {
     data_encoding::HEXLOWER.encode(&bytes)
 }
 
+/// What came to light about a request on its way.
+#[derive(Default)]
+struct Seen {
+    /// The path of the endpoint's row: for a method its NSID.
+    endpoint: Option<&'static str>,
+    caller: Option<Did>,
+}
+
 /// What the log says of a request. The query is left out: it may hold a signature.
 struct Line {
     id: String,
@@ -195,7 +204,7 @@ impl Line {
         &self,
         response: &Response,
         peer: Option<IpAddr>,
-        caller: Option<&Did>,
+        seen: &Seen,
         error: Option<(&'static str, Option<String>)>,
         started: Instant,
     ) {
@@ -204,13 +213,17 @@ impl Line {
         let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (error, detail) = error.map_or((None, None), |(name, detail)| (Some(name), detail));
         let peer = peer.map(|peer| peer.to_string());
-        let caller = caller.map(Did::as_str);
+        let caller = seen.caller.as_ref().map(Did::as_str);
+        let nsid = seen.endpoint.filter(|endpoint| !endpoint.starts_with('/'));
+        // The handler that knows the blob leaves its digest with the answer.
+        let digest = response.extensions().get::<Digest>().map(ToString::to_string);
         let (id, method, path) = (self.id.as_str(), self.method.as_str(), self.path.as_str());
         if let Some(detail) = detail {
             tracing::error!(
                 request_id = id,
                 method,
                 path,
+                nsid,
                 status,
                 error,
                 detail,
@@ -224,6 +237,8 @@ impl Line {
                 request_id = id,
                 method,
                 path,
+                nsid,
+                digest,
                 status,
                 error,
                 size,

@@ -1,6 +1,7 @@
 //! Token buckets: how many requests an address or an account may make.
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
@@ -25,6 +26,12 @@ impl Rates {
         Self { addresses: Buckets::new(per_address), accounts: Buckets::new(per_account) }
     }
 
+    /// Other rates from now on. A bucket that is fuller than it may be is levelled at its next request.
+    pub fn set(&self, per_address: u32, per_account: u32) {
+        self.addresses.per_second.store(per_address.into(), Ordering::Relaxed);
+        self.accounts.per_second.store(per_account.into(), Ordering::Relaxed);
+    }
+
     /// Whether one more request from this address is within its rate.
     #[must_use]
     pub fn admit_address(&self, address: IpAddr, now_us: u64) -> bool {
@@ -47,7 +54,7 @@ impl Rates {
 }
 
 struct Buckets<K> {
-    per_second: u64,
+    per_second: AtomicU64,
     buckets: Cache<K, Arc<Mutex<Bucket>>>,
 }
 
@@ -59,21 +66,22 @@ struct Bucket {
 
 impl<K: std::hash::Hash + Eq + Clone> Buckets<K> {
     fn new(per_second: u32) -> Self {
-        Self { per_second: per_second.into(), buckets: Cache::new(MAX_BUCKETS) }
+        Self { per_second: AtomicU64::new(per_second.into()), buckets: Cache::new(MAX_BUCKETS) }
     }
 
     fn admit(&self, key: &K, now_us: u64) -> bool {
         const REQUEST: u64 = 1_000_000;
-        if self.per_second == 0 {
+        let per_second = self.per_second.load(Ordering::Relaxed);
+        if per_second == 0 {
             return true;
         }
-        let full = self.per_second * BURST_S * REQUEST;
+        let full = per_second * BURST_S * REQUEST;
         let fresh =
             || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Bucket { level: full, filled_at_us: now_us })));
         let Ok(bucket) = self.buckets.get_or_insert_with(key, fresh);
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed_us = now_us.saturating_sub(bucket.filled_at_us);
-        bucket.level = full.min(bucket.level.saturating_add(elapsed_us.saturating_mul(self.per_second)));
+        bucket.level = full.min(bucket.level.saturating_add(elapsed_us.saturating_mul(per_second)));
         bucket.filled_at_us = now_us;
         if bucket.level < REQUEST {
             return false;
@@ -97,6 +105,8 @@ mod tests {
         assert!(rates.admit_address(flooder, 5_100_000), "a tenth of a second later one more");
         assert!(!rates.admit_address(flooder, 5_100_000));
         assert!(rates.admit_address("::ffff:192.0.2.2".parse()?, 5_000_000));
+        rates.set(1, 0);
+        assert_eq!((0..9).filter(|_| rates.admit_address(other, 5_000_000)).count(), 2, "other rates hold at once");
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::connection::{Response, ResponseBody};
 use super::error::Error;
+use crate::syntax::Digest;
 
 /// `application/json`.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -32,6 +33,12 @@ pub(super) fn json_with(status: StatusCode, body: &impl Serialize) -> Response {
 /// 200 with these bytes.
 pub(super) fn full(kind: HeaderValue, bytes: Bytes) -> Response {
     with_type(kind, ResponseBody::full(bytes))
+}
+
+/// An answer about a blob: the log will name it.
+pub(super) fn about(digest: Digest, mut response: Response) -> Response {
+    response.extensions_mut().insert(digest);
+    response
 }
 
 /// 200 with this body.

@@ -32,6 +32,8 @@ pub struct State {
     pub subscribers: Subscribers,
     /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Where a proxy at the Unix socket has the storage directory, like `/.blobs/`, when it sends blobs itself.
+    pub accel_redirect: Option<String>,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }

@@ -62,6 +62,14 @@ impl<'r> Records<'r> {
         Ok(Page { records: rows.into_iter().map(decode).collect::<Result<_, _>>()?, cursor })
     }
 
+    /// How many records a collection has.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn count(&self, collection: &str) -> Result<u64, PdsError> {
+        Ok(self.read.record_count(collection)?)
+    }
+
     /// The names of all collections that have records.
     ///
     /// # Errors

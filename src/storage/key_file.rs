@@ -113,7 +113,9 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(length)
 }
 
-fn parse(text: &[u8]) -> Option<SigningKey> {
+/// The key that `text` spells, as a key file does; `None` when it spells none.
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<SigningKey> {
     let digits = text.strip_suffix(b"\n").unwrap_or(text);
     if digits.len() != HEX_DIGITS {
         return None;

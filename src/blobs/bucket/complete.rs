@@ -100,7 +100,7 @@ impl Bucket {
 
     /// Copies the staged object to the blob's key if it has the digest; answers its size.
     async fn publish(&self, id: &UploadId, staged: StagedRow, digest: &Digest) -> Result<u64, BlobError> {
-        let limit_bytes = self.sessions.limits.max_blob_bytes;
+        let limit_bytes = self.sessions.limits().max_blob_bytes;
         if staged.size_bytes > limit_bytes {
             return Err(BlobError::BlobTooLarge { limit_bytes });
         }

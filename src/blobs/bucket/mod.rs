@@ -105,7 +105,7 @@ impl Bucket {
     /// Notes that an upload is in use, unless that was noted a short time ago.
     async fn touch(&self, id: &UploadId, known: &Known, now_us: u64) -> Result<(), BlobError> {
         let noted_us = known.touched_us.load(Ordering::Relaxed);
-        let rest_us = self.sessions.limits.stale_upload_s.saturating_mul(1_000_000) / TOUCHES;
+        let rest_us = self.sessions.limits().stale_upload_s.saturating_mul(1_000_000) / TOUCHES;
         if now_us.saturating_sub(noted_us) < rest_us {
             return Ok(());
         }

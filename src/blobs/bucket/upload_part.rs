@@ -66,7 +66,7 @@ impl Bucket {
         let live = self.sessions.uploads.get(id);
         let _order = live.order.lock().await;
         let bucket = self.multipart(id, account, false).await?;
-        let (key, limits) = (*id.key(), Arc::clone(&self.sessions.limits));
+        let (key, limits) = (*id.key(), self.sessions.limits());
         let begin = move |write: &Write<'_>| {
             let earlier = write.bucket_part(&key, number.get())?;
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
@@ -137,7 +137,7 @@ impl Bucket {
     async fn record(&self, id: &UploadId, account: &Did, part: BucketPartRow, now_us: u64) -> Result<(), BlobError> {
         let live = self.sessions.uploads.get(id);
         let _order = live.order.lock().await;
-        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.sessions.limits.max_blob_bytes);
+        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.sessions.limits().max_blob_bytes);
         let store = move |write: &Write<'_>| {
             open_upload(write, &key, &who)?;
             if !takes_parts(write, &key)? {

@@ -62,7 +62,7 @@ impl Files {
         totals: PartTotals,
     ) -> Result<(), BlobError> {
         let published_bytes = self.objects.size(&blob_key(&digest)).await?;
-        let (staging, id, reserve_bytes) = (self.staging.clone(), *id, self.sessions.limits.reserve_bytes);
+        let (staging, id, reserve_bytes) = (self.staging.clone(), *id, self.sessions.limits().reserve_bytes);
         let proof = Proof { staging, id, digest, chosen, totals, published_bytes, reserve_bytes };
         match blocking(move || proof.publish()).await {
             Ok(()) => Ok(()),

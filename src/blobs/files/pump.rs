@@ -219,7 +219,7 @@ impl Pump<'_> {
         let Ok(permit) = Arc::clone(&self.files.write_backs).try_acquire_owned() else { return Ok(()) };
         self.written_back = part.size_bytes();
         let (file, staging, reserve_bytes) =
-            (part.file(), self.files.staging.clone(), self.files.sessions.limits.reserve_bytes);
+            (part.file(), self.files.staging.clone(), self.files.sessions.limits().reserve_bytes);
         self.write_back = Some(tokio::task::spawn_blocking(move || {
             let _permit = permit;
             leave_reserve(&staging, 0, reserve_bytes)?;

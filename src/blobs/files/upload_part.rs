@@ -86,8 +86,7 @@ impl Files {
             _ => None,
         };
         let earlier_bytes = recorded.earlier.as_ref().map_or(0, |part| part.size_bytes);
-        let bound =
-            Bound::new(Arc::clone(&self.sessions.limits), recorded.totals.size_bytes.saturating_sub(earlier_bytes));
+        let bound = Bound::new(self.sessions.limits(), recorded.totals.size_bytes.saturating_sub(earlier_bytes));
         bound.check(length)?;
         let beginning = Beginning {
             staging: self.staging.clone(),
@@ -98,7 +97,7 @@ impl Files {
             hash,
             append,
         };
-        let (reserve_bytes, first) = (self.sessions.limits.reserve_bytes, recorded.totals.parts == 0);
+        let (reserve_bytes, first) = (self.sessions.limits().reserve_bytes, recorded.totals.parts == 0);
         let part = blocking(move || {
             leave_reserve(&beginning.staging, length, reserve_bytes)?;
             if first {
@@ -126,7 +125,7 @@ impl Files {
             sealed => sealed?,
         };
         let etag = ETag(row.etag.clone());
-        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.sessions.limits.max_blob_bytes);
+        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.sessions.limits().max_blob_bytes);
         match self.sessions.db.write(move |write| store(write, &key, &who, &row, max_blob_bytes, now_us)).await {
             Ok(Stored::Same) => pump::discard(part).await,
             Ok(Stored::New { replaced_file }) => {

@@ -122,6 +122,16 @@ impl Read<'_> {
         self.all(sql, params, raw_record)?.into_iter().map(stored).collect()
     }
 
+    /// How many records a collection has.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn record_count(&self, collection: &str) -> Result<u64, StorageError> {
+        let sql = "SELECT count(*) FROM record WHERE collection = ?1";
+        let count = self.first(sql, [collection], |row| row.get::<_, i64>(0))?;
+        Ok(count.unwrap_or(0).cast_unsigned())
+    }
+
     /// The names of all collections that have records, in order.
     ///
     /// # Errors

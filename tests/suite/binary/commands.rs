@@ -7,6 +7,7 @@ mod refusals;
 mod socket;
 mod storage;
 mod streams;
+mod units;
 
 use serde_json::{Value, json};
 

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::Stdio;
 
-use super::client::receive;
+use super::client::{Place, receive};
 use super::process::{Daemon, eventually};
 use super::site::Site;
 use crate::suite::blob_hold::content;
@@ -52,8 +52,28 @@ fn a_socket_passed_on_as_descriptor_3_is_served() {
     let path = site.path("passed.sock");
     let daemon = start_with(&mut site, UnixListener::bind(&path).unwrap());
     let mut client = daemon.client(&site.alice);
-    client.place = super::client::Place::Unix(path);
+    client.place = Place::Unix(path);
     assert_eq!(client.pull(b"by descriptor").unwrap(), b"by descriptor");
+}
+
+#[test]
+fn several_sockets_that_are_passed_on_are_all_served() {
+    let mut site = Site::new();
+    let (tcp, path) = (TcpListener::bind("127.0.0.1:0").unwrap(), site.path("passed.sock"));
+    let moves = "exec 3<&0 4<&1 0</dev/null 1>/dev/null; LISTEN_FDS=2 LISTEN_FDNAMES=tcp:unix LISTEN_PID=$$; \
+                 export LISTEN_FDS LISTEN_FDNAMES LISTEN_PID; exec \"$@\"";
+    site.wrap(&["sh", "-c", moves, "sh"]);
+    let places = [Place::Tcp(tcp.local_addr().unwrap()), Place::Unix(path.clone())];
+    let mut command = site.command(&[]);
+    let unix = OwnedFd::from(UnixListener::bind(path).unwrap());
+    command.stdin(Stdio::from(OwnedFd::from(tcp))).stdout(Stdio::from(unix));
+    let daemon = Daemon::start(command);
+    let mut client = daemon.client(&site.alice);
+    for (place, content) in places.into_iter().zip([b"by the first", b"by the other"]) {
+        client.place = place;
+        client.push(content);
+        assert_eq!(client.pull(content).unwrap(), content);
+    }
 }
 
 #[test]

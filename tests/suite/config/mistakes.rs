@@ -86,6 +86,12 @@ fn values_of_the_file_are_named_as_its() {
         ("limits.connections = -1", &["limits.connections"]),
         ("limits.stale_upload_s = 60", &["limits.stale_upload_s", "at least 3600"]),
         ("server.trusted_proxies = ['nginx']", &["server.trusted_proxies", "127.0.0.1"]),
+        ("server.accel_redirect = '/.blobs'", &["server.accel_redirect", "/.blobs/"]),
+        ("server.accel_redirect = '/a b/'", &["server.accel_redirect", "/.blobs/"]),
+        (
+            "server.accel_redirect = '/.blobs/'\nstorage.driver = 's3'\nstorage.s3.bucket = 'layers'",
+            &["server.accel_redirect", "filesystem"],
+        ),
         ("crew = ['did:plc:x']", &["crew", "map"]),
         (&CREW.replace("blob:read", "blob:delete"), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "blob:delete", "crew:admin"]),
         (&CREW.replace("'blob:read'", ""), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "no permissions", "remove"]),

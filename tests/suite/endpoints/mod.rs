@@ -12,6 +12,7 @@ mod races;
 mod rates;
 mod reads;
 mod restarts;
+mod sent_by_proxy;
 mod sizes;
 mod tokens;
 mod uploads;

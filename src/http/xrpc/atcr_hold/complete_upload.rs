@@ -27,5 +27,5 @@ pub(in crate::http) async fn handle(
         .complete(&id, permit.account(), digest, parts, state.now_us())
         .await
         .map_err(|e| Error::from(e).named_if_internal(error::COMPLETION_FAILED))?;
-    Ok(response::json(&UploadStatus { status: "completed", digest: Some(digest) }))
+    Ok(response::about(digest, response::json(&UploadStatus { status: "completed", digest: Some(digest) })))
 }

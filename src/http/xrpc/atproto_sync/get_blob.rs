@@ -42,7 +42,7 @@ pub(in crate::http) async fn handle(
     let digest = cid::digest_of(&cid).ok_or_else(Error::blob_not_found)?;
     match state.blobs.read_target(&digest, request.head.method.clone()).await? {
         Some(Target::Store(url)) => response::redirect(&url),
-        _ => blob_bytes::serve(&state, &permit, digest, &request.head).await,
+        _ => blob_bytes::serve(&state, &permit, digest, &request).await,
     }
 }
 
@@ -56,7 +56,7 @@ async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Res
             format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url)
         }
     };
-    Ok(response::json(&serde_json::json!({ "url": url })))
+    Ok(response::about(digest, response::json(&serde_json::json!({ "url": url }))))
 }
 
 fn method(query: &Query) -> Result<ReadMethod, Error> {

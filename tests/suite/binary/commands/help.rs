@@ -19,6 +19,7 @@ fn every_command_explains_itself_with_an_example() {
         &["storage", "verify"],
         &["storage", "migrate"],
         &["repo", "export"],
+        &["systemd-units"],
         &["completions"],
     ] {
         let help = done(&site, &[command, &["--help"]].concat());
@@ -26,8 +27,17 @@ fn every_command_explains_itself_with_an_example() {
         assert!(!help.contains('\u{1b}'), "colours where there is no terminal: {help}");
     }
     let help = done(&site, &["--help"]);
-    for word in ["crew", "identity", "uploads", "storage", "repo", "completions", "HOLD_ADMIN_SOCKET", "64 wrong usage"]
-    {
+    for word in [
+        "crew",
+        "identity",
+        "uploads",
+        "storage",
+        "repo",
+        "systemd-units",
+        "completions",
+        "HOLD_ADMIN_SOCKET",
+        "64 wrong usage",
+    ] {
         assert!(help.contains(word), "no {word} in {help}");
     }
 }

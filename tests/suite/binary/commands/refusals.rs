@@ -23,7 +23,7 @@ fn members_of_the_configuration() {
     assert_eq!((&crew[1]["did"], &crew[1]["source"]), (&bob.as_str().into(), &"declared".into()));
     let change_it_there = format!("change [crew.\"{bob}\"] there");
     refuses_both_ways(&site, &["crew", "remove", &bob], &["declared in the hold's configuration", &change_it_there]);
-    refuses_both_ways(&site, &["crew", "set", &bob, "--role", "mate"], &[&bob, &change_it_there, "restart"]);
+    refuses_both_ways(&site, &["crew", "set", &bob, "--role", "mate"], &[&bob, &change_it_there, "reload"]);
     let alice = site.alice.did.as_str().to_owned();
     refuses_both_ways(&site, &["crew", "remove", &alice], &["captain's own membership", "configured owner"]);
 

@@ -57,7 +57,7 @@ fn what_a_killed_hold_leaves_behind_is_in_nobodys_way() {
     drop(UnixListener::bind(site.path("admin.sock.new/s")).unwrap());
     let daemon = site.start();
     assert!(done(&site, &["crew", "list"]).contains(bob));
-    assert!(daemon.log().contains("operation=\"crew.list\""), "{}", daemon.log());
+    daemon.wait_for_line("operation=\"crew.list\"");
     assert_eq!(daemon.stop(), Some(0));
 }
 

@@ -1,0 +1,11 @@
+# What several files of the module have to agree on.
+rec {
+  # Which DIDs can be resolved, and so be crew. <https://atproto.com/specs/did>
+  isDid =
+    text:
+    builtins.match "did:plc:[a-z2-7]{24}" text != null
+    || builtins.match "did:web:[a-z0-9-]+([.][a-z0-9-]+)+" text != null;
+
+  stateDirectory = "/var/lib/atcr-hold";
+  isInState = path: builtins.match "${stateDirectory}(/.*)?" path != null;
+}

@@ -1,0 +1,245 @@
+# The options of services.atcr-hold: what a person may write, with types that refuse the rest.
+# This file must not know how options reach the daemon (settings.nix) or systemd (service.nix).
+{ config, lib, ... }:
+let
+  inherit (lib) literalExpression mkOption types;
+  cfg = config.services.atcr-hold;
+
+  storage = import ./storage.nix { inherit lib; };
+  inherit (storage) secretFile;
+
+  holdUrl =
+    types.addCheck types.str (url: builtins.match "https://[a-z0-9-]+([.][a-z0-9-]+)+" url != null)
+    // {
+      description = "URL like https://hold.example.org, lower case, without a port, a path or a trailing slash";
+    };
+  did = types.addCheck types.str (import ./facts.nix).isDid // {
+    description = "DID like did:plc:ewvi7nxzyoun6zhxrhs64oiz or did:web:example.org";
+  };
+  size = types.addCheck types.str (text: builtins.match "[1-9][0-9]* ?[KMGT]i?B" text != null) // {
+    description = "size like 50 GB or 512 MiB";
+  };
+
+  member.options = {
+    role = mkOption {
+      type = types.str;
+      default = "member";
+      example = "maintainer";
+      description = "A word for people; it grants nothing.";
+    };
+    permissions = mkOption {
+      type = types.nonEmptyListOf (
+        types.enum [
+          "blob:read"
+          "blob:write"
+          "crew:admin"
+        ]
+      );
+      example = literalExpression ''[ "blob:write" ]'';
+      description = "What the member may do. `blob:write` implies `blob:read`; `crew:admin` implies both.";
+    };
+    tier = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "bosun";
+      description = "Quota tier, one of `tiers`.";
+    };
+  };
+
+  tier.options.quota = mkOption {
+    type = size;
+    example = "50 GB";
+    description = "How much the distinct layers of one account may take.";
+  };
+in
+{
+  options.services.atcr-hold = {
+    enable = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = "Whether to run a hold: blob storage for the ATCR container registry, and an atproto account.";
+    };
+    package = mkOption {
+      type = types.package;
+      defaultText = literalExpression "the atcr-hold of the flake that this module comes from";
+      example = literalExpression "pkgs.atcr-hold";
+      description = "The package that is run.";
+    };
+    url = mkOption {
+      type = holdUrl;
+      example = "https://hold.example.org";
+      description = "Where the world reaches the hold. It makes the DID, so it can never be changed.";
+    };
+    did = mkOption {
+      type = types.str;
+      readOnly = true;
+      default = "did:web:" + lib.removePrefix "https://" cfg.url;
+      defaultText = literalExpression ''"did:web:<host of url>"'';
+      example = "did:web:hold.example.org";
+      description = "The DID of the hold, for other modules to use.";
+    };
+    owner = mkOption {
+      type = did;
+      example = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+      description = "DID of the captain, who may do everything.";
+    };
+    public = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = "Whether anyone may pull.";
+    };
+    allowAllCrew = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = "Whether any account may join the crew by itself, to read and write.";
+    };
+    crew = mkOption {
+      type = types.attrsOf (types.submodule member);
+      default = { };
+      example = literalExpression ''{ "did:plc:ewvi7nxzyoun6zhxrhs64oiz".permissions = [ "blob:write" ]; }'';
+      description = "Crew by DID. A member is added, changed, and removed again with its declaration, without a restart.";
+    };
+    mutableCrew = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = "Whether members who joined at run time may stay. `false`: the crew is exactly what is declared.";
+    };
+    tiers = mkOption {
+      type = types.attrsOf (types.submodule tier);
+      default = { };
+      example = literalExpression ''{ bosun.quota = "50 GB"; }'';
+      description = "Quota tiers by name; without any there are no quotas. The captain has none.";
+    };
+    relays = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = literalExpression ''[ "bsky.network" ]'';
+      description = "Hosts of relays that are asked to crawl the hold, so that the network sees it.";
+    };
+    profile = {
+      displayName = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "The harbour";
+        description = "The name that atproto software shows; `null` is the host.";
+      };
+      description = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        example = "Layers of our own images.";
+        description = "The sentence that atproto software shows; `null` is one of the hold's own.";
+      };
+      avatar = mkOption {
+        type = types.nullOr types.path;
+        default = null;
+        example = literalExpression "./harbour.png";
+        description = "A PNG or JPEG of at most 1,000,000 bytes, beside the configuration; it becomes public.";
+      };
+    };
+    storage = mkOption {
+      type = types.attrTag {
+        filesystem = mkOption {
+          type = types.submodule storage.filesystem;
+          example = literalExpression ''{ path = "/srv/blobs"; }'';
+          description = "Blobs are files of this machine.";
+        };
+        s3 = mkOption {
+          type = types.submodule storage.s3;
+          example = literalExpression ''{ bucket = "layers"; }'';
+          description = "Blobs are objects of an S3 service.";
+        };
+      };
+      default.filesystem = { };
+      defaultText = literalExpression "{ filesystem = { }; }";
+      example = literalExpression ''{ s3.bucket = "layers"; }'';
+      description = "Where the blobs are: exactly one of the two kinds.";
+    };
+    listen = {
+      streams = mkOption {
+        type = types.nonEmptyListOf types.str;
+        default = [ "/run/atcr-hold.sock" ];
+        defaultText = literalExpression ''[ "/run/atcr-hold.sock" ]'';
+        example = literalExpression ''[ "127.0.0.1:8080" "/run/atcr-hold.sock" ]'';
+        description = "Sockets that systemd listens on for the hold: paths, ports, or addresses with a port.";
+      };
+      mode = mkOption {
+        type = types.strMatching "0[0-7]{3}";
+        default = "0660";
+        example = "0600";
+        description = "Permissions of the socket files.";
+      };
+      group = mkOption {
+        type = types.str;
+        default = if cfg.nginx.enable then config.services.nginx.group else "root";
+        defaultText = literalExpression ''if nginx.enable then config.services.nginx.group else "root"'';
+        example = "caddy";
+        description = "Group of the socket files: that of the reverse proxy.";
+      };
+    };
+    openFirewall = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = "Whether to open the ports of `listen.streams`, and with `nginx.enable` 80 and 443.";
+    };
+    startAtBoot = mkOption {
+      type = types.bool;
+      default = true;
+      example = false;
+      description = "Whether the hold runs from boot on. `false`: the first connection starts it.";
+    };
+    signingKeyFile = secretFile {
+      example = "/run/keys/hold-signing-key";
+      description = ''
+        File with the signing key, 64 hexadecimal digits, read by systemd as root at each start. `null`: the hold makes
+        one at its first start, in `/var/lib/atcr-hold/keys`, and it must be backed up.
+      '';
+    };
+    environmentFile = secretFile {
+      example = "/run/keys/hold.env";
+      description = ''
+        File with lines like `AWS_SECRET_ACCESS_KEY=…`, by the names of the original hold, for those who come from it.
+        What it sets goes before these options. It is read as a credential and never becomes the environment.
+      '';
+    };
+    nginx = {
+      enable = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = "Whether to put nginx with TLS before the hold, on the host of `url`.";
+      };
+      acme = mkOption {
+        type = types.bool;
+        default = true;
+        example = false;
+        description = ''
+          Whether to get the certificate by ACME. `false`: set `services.nginx.virtualHosts.<host>.sslCertificate` and
+          `sslCertificateKey` yourself.
+        '';
+      };
+      sendBlobs = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Whether nginx sends the bytes of local blobs itself, when the hold answers with `X-Accel-Redirect`. nginx gets
+          to read the blob directory, which must be outside of `/var/lib/atcr-hold`.
+        '';
+      };
+    };
+    settings = mkOption {
+      type = types.attrsOf types.anything;
+      default = { };
+      example = literalExpression ''{ log_level = "debug"; limits.uploads_total = 256; }'';
+      description = ''
+        Any option of the hold's TOML file, by its own name; the options above end up here too. It is checked by the hold
+        itself when the system is built.
+      '';
+    };
+  };
+}

@@ -1,0 +1,47 @@
+# The daemon, from its sources and the lock file alone.
+{
+  lib,
+  rustPlatform,
+  # For the checks, which need the tests and their settings beside the sources.
+  withTests ? false,
+}:
+let
+  manifest = lib.importTOML ../Cargo.toml;
+in
+rustPlatform.buildRustPackage {
+  pname = manifest.package.name;
+  inherit (manifest.package) version;
+
+  # Nothing else can change the result, so nothing else may cause a build.
+  src = lib.fileset.toSource {
+    root = ../.;
+    fileset = lib.fileset.unions (
+      [
+        ../Cargo.toml
+        ../Cargo.lock
+        ../src
+        # What `systemd-units` prints.
+        ./units
+        # The manifest names these two.
+        ../tests/suite.rs
+        ../tests/architecture.rs
+      ]
+      ++ lib.optionals withTests [
+        ../tests/suite
+        ../.clippy.toml
+        ../.rustfmt.toml
+      ]
+    );
+  };
+  cargoLock.lockFile = ../Cargo.lock;
+
+  # The tests are a check of their own (checks.nix): whoever installs the hold need not wait for them.
+  doCheck = false;
+
+  meta = {
+    inherit (manifest.package) description;
+    license = lib.licenses.mit;
+    mainProgram = "atcr-hold";
+    platforms = lib.platforms.unix;
+  };
+}

@@ -1,0 +1,149 @@
+# The socket, the service, its configuration and its credentials.
+# This file must not know what the options mean to the daemon (settings.nix), nor nginx.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) optional optionalAttrs optionals;
+  cfg = config.services.atcr-hold;
+  facts = import ./facts.nix;
+  mapping = import ./settings.nix { inherit lib cfg; };
+
+  blobs = cfg.storage.filesystem.path or null;
+  blobsInState = blobs != null && facts.isInState blobs;
+  blobsOutside = blobs != null && !blobsInState;
+
+  # Checked by the daemon itself: a bad setting fails the build, not the boot. Secrets are not there yet.
+  plain = (pkgs.formats.toml { }).generate "atcr-hold-unchecked.toml" (
+    lib.filterAttrsRecursive (_: value: value != null) cfg.settings
+  );
+  checked =
+    if pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform then
+      pkgs.runCommand "atcr-hold.toml" { } ''
+        AWS_ACCESS_KEY_ID=unknown AWS_SECRET_ACCESS_KEY=unknown \
+          ${cfg.package}/bin/atcr-hold check-config --config ${plain} > /dev/null
+        cp ${plain} $out
+      ''
+    else
+      plain;
+  configFile = "/etc/atcr-hold/config.toml";
+
+  # For people: the same program with the same configuration.
+  command = pkgs.writeShellScriptBin "atcr-hold" ''
+    exec ${cfg.package}/bin/atcr-hold --config ${configFile} "$@"
+  '';
+
+  credentials = lib.filterAttrs (_: path: path != null) {
+    AWS_ACCESS_KEY_ID = cfg.storage.s3.accessKeyIdFile or null;
+    AWS_SECRET_ACCESS_KEY = cfg.storage.s3.secretAccessKeyFile or null;
+    HOLD_SIGNING_KEY = cfg.signingKeyFile;
+    ".env" = cfg.environmentFile;
+  };
+
+  # "8080", "127.0.0.1:8080" and "[::]:8080" have a port; paths have none.
+  portOf = stream: builtins.match "(.*:)?([0-9]+)" stream;
+  ports = map (stream: lib.toInt (builtins.elemAt (portOf stream) 1)) (
+    builtins.filter (stream: portOf stream != null) cfg.listen.streams
+  );
+in
+{
+  config = lib.mkIf cfg.enable {
+    services.atcr-hold.settings = mapping.all;
+
+    assertions =
+      map (name: {
+        assertion = facts.isDid name;
+        message = ''services.atcr-hold.crew."${name}": this is no DID that can be resolved; write one like did:plc:ewvi7nxzyoun6zhxrhs64oiz or did:web:example.org.'';
+      }) (builtins.attrNames cfg.crew)
+      ++ lib.mapAttrsToList (name: member: {
+        assertion = member.tier == null || cfg.tiers ? ${member.tier};
+        message = ''services.atcr-hold.crew."${name}".tier: there is no tier "${toString member.tier}"; declare it as services.atcr-hold.tiers."${toString member.tier}".quota.'';
+      }) cfg.crew
+      ++ optional (cfg.storage ? s3) {
+        assertion =
+          (cfg.storage.s3.accessKeyIdFile == null) == (cfg.storage.s3.secretAccessKeyFile == null);
+        message = "services.atcr-hold.storage.s3: accessKeyIdFile and secretAccessKeyFile belong together; set both, or neither.";
+      };
+
+    environment.etc."atcr-hold/config.toml".source = checked;
+    environment.systemPackages = [ command ];
+    networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall ports;
+
+    systemd.sockets.atcr-hold = {
+      description = "Sockets of the ATCR hold";
+      wantedBy = [ "sockets.target" ];
+      listenStreams = cfg.listen.streams;
+      socketConfig = {
+        SocketMode = cfg.listen.mode;
+        SocketGroup = cfg.listen.group;
+      };
+    };
+
+    systemd.services.atcr-hold = {
+      description = "ATCR hold";
+      documentation = [ "https://atcr.io" ];
+      wantedBy = optional cfg.startAtBoot "multi-user.target";
+      requires = [ "atcr-hold.socket" ];
+      wants = [ "network-online.target" ];
+      after = [
+        "atcr-hold.socket"
+        "network-online.target"
+      ];
+      unitConfig = optionalAttrs blobsOutside { RequiresMountsFor = blobs; };
+
+      # Else a switch would stop the service and restart the socket only: the hold would be down until someone connects.
+      stopIfChanged = false;
+      reloadTriggers = [ checked ];
+      restartTriggers = [ (builtins.toJSON (mapping.fixedAtStart cfg.settings)) ];
+
+      serviceConfig = {
+        Type = "notify-reload";
+        NotifyAccess = "main";
+        ExecStart = "${cfg.package}/bin/atcr-hold --config ${configFile}";
+        WatchdogSec = 30;
+        Restart = "on-failure";
+        RestartSec = 1;
+        RestartPreventExitStatus = 78; # a wrong configuration stays wrong
+        TimeoutStopSec = 90; # 30 for requests in flight, and room for the disk
+        DynamicUser = !blobsOutside;
+        StateDirectory = lib.unique (
+          [ "atcr-hold" ] ++ optional blobsInState (lib.removePrefix "/var/lib/" blobs)
+        );
+        StateDirectoryMode = "0700";
+        RuntimeDirectory = "atcr-hold"; # the admin socket
+        RuntimeDirectoryMode = "0700";
+        # The hold reads .env where it runs, so that no secret has to be in its environment.
+        WorkingDirectory = if cfg.environmentFile != null then "%d" else "/";
+        LoadCredential = lib.mapAttrsToList (name: path: "${name}:${path}") credentials;
+      }
+      // import ./hardening.nix
+      // optionalAttrs blobsOutside {
+        User = "atcr-hold";
+        Group = "atcr-hold";
+        UMask = "0027"; # the group is nginx's way to the blobs, if it is let into their directory
+        ReadWritePaths = "-${blobs}"; # absent, the hold itself says what is wrong
+      }
+      // optionalAttrs (cfg.storage ? s3 && cfg.storage.s3.accessKeyIdFile == null) {
+        IPAddressAllow = "169.254.169.254 169.254.170.2"; # where clouds hand a role's keys to a machine or container
+      };
+    };
+
+    systemd.tmpfiles.settings.atcr-hold = lib.mkIf blobsOutside {
+      ${blobs}.d = {
+        mode = if cfg.nginx.sendBlobs then "0750" else "0700";
+        user = "atcr-hold";
+        group = "atcr-hold";
+      };
+    };
+    users = lib.mkIf blobsOutside {
+      users.atcr-hold = {
+        isSystemUser = true;
+        group = "atcr-hold";
+      };
+      groups.atcr-hold.members = optionals cfg.nginx.sendBlobs [ config.services.nginx.user ];
+    };
+  };
+}

@@ -1,0 +1,71 @@
+# From the options to the tables of the daemon's TOML file (src/config/raw.rs). Pure: it must not know systemd.
+{ lib, cfg }:
+let
+  known = lib.filterAttrsRecursive (_: value: value != null);
+
+  storage =
+    if cfg.storage ? s3 then
+      {
+        driver = "s3";
+        s3 = {
+          inherit (cfg.storage.s3)
+            bucket
+            region
+            endpoint
+            prefix
+            ;
+          force_path_style = cfg.storage.s3.forcePathStyle;
+          pull_zone = cfg.storage.s3.pullZone;
+        };
+      }
+    else
+      {
+        driver = "filesystem";
+        root_dir = cfg.storage.filesystem.path;
+      };
+in
+{
+  # What the whole file is made of. Secrets are not here: the daemon finds them among its credentials.
+  all = known (
+    {
+      public_url = cfg.url;
+      inherit (cfg)
+        owner
+        public
+        relays
+        crew
+        ;
+      allow_all_crew = cfg.allowAllCrew;
+      mutable_crew = cfg.mutableCrew;
+      admin.socket = "/run/atcr-hold/admin.sock";
+      profile = {
+        display_name = cfg.profile.displayName;
+        inherit (cfg.profile) description;
+        # Copied to the store, so that it is there when the configuration is checked.
+        avatar = if cfg.profile.avatar == null then null else "${cfg.profile.avatar}";
+      };
+      database.path = "/var/lib/atcr-hold/hold.db";
+      inherit storage;
+    }
+    // lib.optionalAttrs (cfg.tiers != { }) { inherit (cfg) tiers; }
+    // lib.optionalAttrs cfg.nginx.sendBlobs { server.accel_redirect = "/.blobs/"; }
+  );
+
+  # A reload brings the rest into force; a change of these has to restart the hold.
+  fixedAtStart =
+    settings:
+    removeAttrs settings [
+      "owner"
+      "region"
+      "public"
+      "allow_all_crew"
+      "mutable_crew"
+      "crew"
+      "limits"
+    ]
+    // {
+      limits = lib.filterAttrs (name: _: name == "connections" || name == "drain_s") (
+        settings.limits or { }
+      );
+    };
+}

@@ -1,0 +1,230 @@
+# What every test script begins with: accounts with real keys, their documents in a directory, calls to the hold.
+# It runs where the test driver runs, with Python's own library only, and touches the machine by the driver's verbs.
+import base64
+import hashlib
+import json
+import secrets
+import time
+from typing import Any
+
+HOLD_URL = "https://hold.example.org"
+HOLD_DID = "did:web:hold.example.org"
+SOCKET = "/run/atcr-hold.sock"
+
+# secp256k1 <https://www.secg.org/sec2-v2.pdf>, just enough to sign.
+P = 2**256 - 2**32 - 977
+N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+G = (
+    0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798,
+    0x483ADA7726A3C4655DA4FBFC0E1108A8FD17B448A68554199C47D08FFB10D4B8,
+)
+Point = tuple[int, int]
+
+
+def add(a: Point | None, b: Point | None) -> Point | None:
+    if a is None or b is None:
+        return a or b
+    if a[0] == b[0] and (a[1] + b[1]) % P == 0:
+        return None
+    if a == b:
+        slope = 3 * a[0] * a[0] * pow(2 * a[1], -1, P)
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def multiply(scalar: int) -> Point:
+    total: Point | None = None
+    power: Point | None = G
+    while scalar:
+        if scalar & 1:
+            total = add(total, power)
+        power = add(power, power)
+        scalar >>= 1
+    assert total is not None
+    return total
+
+
+def multikey(private: int) -> str:
+    """The public key as a DID document has it. <https://atproto.com/specs/cryptography>"""
+    x, y = multiply(private)
+    number = int.from_bytes(b"\xe7\x01" + bytes([2 + y % 2]) + x.to_bytes(32, "big"), "big")
+    text = ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"[digit] + text
+    return "z" + text
+
+
+def sign(private: int, message: bytes) -> bytes:
+    nonce = secrets.randbelow(N - 1) + 1
+    r = multiply(nonce)[0] % N
+    s = pow(nonce, -1, N) * (int.from_bytes(hashlib.sha256(message).digest(), "big") + r * private) % N
+    return r.to_bytes(32, "big") + min(s, N - s).to_bytes(32, "big")
+
+
+def base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Account:
+    """A did:plc made of a name, and its key. The machine's own directory knows its document once it is published."""
+
+    def __init__(self, name: str) -> None:
+        self.did = "did:plc:" + name.ljust(24, "a")
+        self.key = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") % N
+
+    def publish(self) -> None:
+        method = {
+            "id": self.did + "#atproto",
+            "type": "Multikey",
+            "controller": self.did,
+            "publicKeyMultibase": multikey(self.key),
+        }
+        document = json.dumps({"id": self.did, "verificationMethod": [method]})
+        machine.succeed(f"echo '{document}' > /var/lib/plc/{self.did}")
+
+    def token(self, header: dict[str, Any] | None = None, key: int | None = None, **claims: Any) -> str:
+        """A service token, as the account's PDS makes it; what is given replaces what is right."""
+        now = int(time.time() if clock is None else clock)
+        right = {"iss": self.did, "aud": HOLD_DID, "iat": now, "exp": now + 60, "jti": secrets.token_hex(8)}
+        parts = [{"typ": "JWT", "alg": "ES256K", **(header or {})}, {**right, **claims}]
+        text = ".".join(base64url(json.dumps(part).encode()) for part in parts)
+        return text + "." + base64url(sign(self.key if key is None else key, text.encode()))
+
+
+# The machine's clock, where it is not ours.
+clock: float | None = None
+captain, alice, bob, stranger = (Account(name) for name in ("captain", "alice", "bob", "stranger"))
+
+
+def begin() -> None:
+    """Boots the machine as far as the hold's socket, with everybody's document published."""
+    global clock
+    machine.wait_for_unit("atcr-hold.socket")
+    machine.wait_for_unit("plc.service")
+    machine.wait_until_succeeds("curl -s http://127.0.0.1:2582/")
+    clock = float(machine.succeed("date +%s"))
+    for account in (captain, alice, bob, stranger):
+        account.publish()
+
+
+Answer = tuple[int, Any]
+
+
+def curl(arguments: str, socket: str | None = SOCKET) -> Answer:
+    """Status and body, from JSON where it is such. Status 0: no answer."""
+    by = f"--unix-socket {socket} " if socket else ""
+    output = machine.execute(f"curl -s --max-time 60 -o /tmp/body -w '%{{http_code}}' {by}{arguments}")[1]
+    # Blobs are no text, and the driver speaks nothing else.
+    body = machine.execute("head -c 200000 /tmp/body | tr -cd '[:print:]\\n'; rm -f /tmp/body")[1]
+    try:
+        return int(output.strip() or 0), json.loads(body)
+    except ValueError:
+        return int(output.strip() or 0), body
+
+
+def local(url: str) -> str:
+    """A URL of the hold, as its socket takes it: without TLS."""
+    return "'" + url.replace("https://", "http://", 1) + "'"
+
+
+def get(path: str, token: str | None = None, extra: str = "") -> Answer:
+    bearer = f"-H 'Authorization: Bearer {token}' " if token else ""
+    return curl(f"{bearer}{extra} {local(HOLD_URL + path)}")
+
+
+def post(method: str, token: str | None, body: dict[str, Any]) -> Answer:
+    bearer = f"-H 'Authorization: Bearer {token}' " if token else ""
+    data = f"-H 'Content-Type: application/json' --data-binary '{json.dumps(body)}'"
+    return curl(f"{bearer}{data} {local(HOLD_URL + '/xrpc/' + method)}")
+
+
+def expect(answer: Answer, status: int, text: str = "") -> Any:
+    assert answer[0] == status and text in json.dumps(answer[1]), f"expected {status} {text}, got {answer}"
+    return answer[1]
+
+
+SITE = "--resolve hold.example.org:443:127.0.0.1 --resolve hold.example.org:80:127.0.0.1 --cacert /run/tls/ca.pem"
+
+
+def put_tls_before() -> None:
+    """Starts nginx with a certificate made on the machine."""
+    machine.succeed(
+        "mkdir -p /run/tls",
+        "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -days 2 -keyout /run/tls/ca.key -out /run/tls/ca.pem 2>&1",
+        "openssl req -newkey rsa:2048 -nodes -subj /CN=hold.example.org -keyout /run/tls/key.pem -out /run/tls/csr.pem 2>&1",
+        "printf 'subjectAltName=DNS:hold.example.org\\n' > /run/tls/extension",
+        "openssl x509 -req -in /run/tls/csr.pem -CA /run/tls/ca.pem -CAkey /run/tls/ca.key -CAcreateserial -days 2"
+        " -extfile /run/tls/extension -out /run/tls/cert.pem 2>&1",
+        "chmod -R a+rX /run/tls",
+        # It has failed for want of the certificate, perhaps too often.
+        "systemctl reset-failed nginx.service",
+        "systemctl restart nginx.service",
+    )
+    machine.wait_for_open_port(443)
+
+
+def outside(arguments: str) -> Answer:
+    """As the world reaches the hold: by TLS."""
+    return curl(f"{SITE} {arguments}", None)
+
+
+def healthy() -> None:
+    expect(get("/xrpc/_health"), 200, "version")
+
+
+def make_layer(path: str, size_bytes: int) -> str:
+    """A file of random bytes on the machine; its digest."""
+    machine.succeed(f"head -c {size_bytes} /dev/urandom > {path}")
+    return "sha256:" + machine.succeed(f"sha256sum {path}").split()[0]
+
+
+def initiate(account: Account) -> Answer:
+    return post("io.atcr.hold.initiateUpload", account.token(), {"digest": "uploads/temp-1"})
+
+
+def send_part(account: Account, upload: str, number: int, path: str) -> str:
+    """Sends a file as a part, by the URL that the hold gives; its ETag."""
+    body = {"uploadId": upload, "partNumber": number}
+    given = expect(post("io.atcr.hold.getPartUploadUrl", account.token(), body), 200)
+    return put_part(given["url"], path)
+
+
+def put_part(url: str, path: str, extra: str = "") -> str:
+    ours = url.startswith(HOLD_URL)
+    arguments = f"-D /tmp/head -T {path} {extra} {local(url) if ours else repr(url)}"
+    expect(curl(arguments, SOCKET if ours else None), 200)
+    head = machine.succeed("cat /tmp/head")
+    return next(line.split(":", 1)[1].strip() for line in head.splitlines() if line.lower().startswith("etag:"))
+
+
+def complete(account: Account, upload: str, digest: str, etags: list[str]) -> Answer:
+    parts = [{"partNumber": number, "etag": etag.strip('"')} for number, etag in enumerate(etags, 1)]
+    body = {"uploadId": upload, "digest": digest, "parts": parts}
+    return post("io.atcr.hold.completeUpload", account.token(), body)
+
+
+def push(account: Account, path: str, digest: str) -> None:
+    """One file as one blob."""
+    upload = expect(initiate(account), 200)["uploadId"]
+    etag = send_part(account, upload, 1, path)
+    expect(complete(account, upload, digest, [etag]), 200, "completed")
+
+
+def blob_url(token: str | None, digest: str) -> Answer:
+    return get(f"/xrpc/com.atproto.sync.getBlob?did={HOLD_DID}&cid={digest}", token)
+
+
+def pull(account: Account, digest: str) -> None:
+    """Downloads a blob by the URL that the hold gives, and compares its hash."""
+    url = expect(blob_url(account.token(), digest), 200)["url"]
+    by = f"--unix-socket {SOCKET} {local(url)}" if url.startswith(HOLD_URL) else repr(url)
+    got = machine.succeed(f"curl -sf {by} | sha256sum").split()[0]
+    assert "sha256:" + got == digest, f"{digest} came back as {got}"
+
+
+def shown(name: str) -> str:
+    """A property of the hold's unit."""
+    return machine.succeed(f"systemctl show --value -p {name} atcr-hold.service").strip()

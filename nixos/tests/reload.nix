@@ -1,0 +1,4 @@
+# A changed configuration, followed without a restart.
+{
+  imports = [ ./common/machine.nix ];
+}

@@ -1,0 +1,4 @@
+# Blobs in the state directory: in, out, and refused.
+{
+  imports = [ ./common/machine.nix ];
+}

@@ -1,0 +1,10 @@
+# The machine whose units `atcr-hold systemd-units` gives to people without Nix: nginx, and blobs in the state directory.
+# `bash tests/nix.sh --write` makes the two units beside this file of it. What else the machine has, its README says.
+{
+  services.atcr-hold = {
+    enable = true;
+    url = "https://hold.example.org";
+    owner = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    listen.group = "www-data";
+  };
+}

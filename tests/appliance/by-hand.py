@@ -1,0 +1,75 @@
+# A Debian machine without the module, and the commands of the README's section on Debian as they stand there.
+INSTALL, UPGRADE = STEPS
+CONFIG = "/etc/atcr-hold/config.toml"
+UNIT = "/etc/systemd/system/atcr-hold.service"
+# Whom the README's configuration names.
+captain.did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
+
+with subtest("a fresh machine has no hold"):
+    machine.fail("command -v atcr-hold")
+    machine.fail("systemctl cat atcr-hold.service")
+
+with subtest("the README's commands install one that runs"):
+    machine.succeed("cd /root\n" + INSTALL)
+    machine.wait_for_unit("atcr-hold.service")
+    healthy()
+    expect(get("/.well-known/did.json"), 200, HOLD_DID)
+    assert "did:plc:ewvi7nxzyoun6zhxrhs64oiz" in machine.succeed(f"atcr-hold crew list --config {CONFIG}")
+
+with subtest("its socket is www-data's and root's, nobody else's"):
+    assert machine.succeed(f"stat -c '%U:%G %a' {SOCKET}").strip() == "root:www-data 660"
+    machine.fail(f"setpriv --reuid=65534 --regid=65534 --clear-groups curl -sf --unix-socket {SOCKET} http://hold/")
+
+with subtest("it is in the sandbox"):
+    machine.succeed("systemd-analyze security --threshold=11 atcr-hold.service")
+    assert machine.succeed(f"stat -c %u /proc/{shown('MainPID')}").strip() != "0"
+
+with subtest("it comes back with the machine"):
+    machine.succeed("systemctl is-enabled atcr-hold.socket atcr-hold.service")
+
+with subtest("a blob goes in and comes back; a stranger's does not go in"):
+    # Accounts that exist in this test only.
+    machine.succeed(f"printf 'test_mode = true\\nidentity.plc_url = \"http://127.0.0.1:2582\"\\n' >> {CONFIG}")
+    machine.succeed("systemctl restart atcr-hold.service")
+    begin()
+    digest = make_layer("/tmp/layer", 1_000_000)
+    push(captain, "/tmp/layer", digest)
+    pull(captain, digest)
+    expect(initiate(stranger), 403)
+
+with subtest("the README's commands upgrade it: the socket stays, an upload goes on, the blob is there"):
+    upload = expect(initiate(captain), 200)["uploadId"]
+    second = make_layer("/tmp/second", 1_000_000)
+    etag = send_part(captain, upload, 1, "/tmp/second")
+    before = shown("MainPID")
+    since = machine.succeed("systemctl show --value -p ActiveEnterTimestampMonotonic atcr-hold.socket")
+    machine.succeed("cd /root\n" + UPGRADE)
+    assert shown("MainPID") != before
+    assert machine.succeed("systemctl show --value -p ActiveEnterTimestampMonotonic atcr-hold.socket") == since
+    expect(complete(captain, upload, second, [etag]), 200, "completed")
+    pull(captain, digest)
+    pull(captain, second)
+
+with subtest("units that are right are no mistake; changed ones are not written over, unless by force"):
+    machine.succeed("atcr-hold systemd-units --directory /etc/systemd/system")
+    machine.succeed(f"cp {UNIT} /tmp/unit; sed -i s/TasksMax=256/TasksMax=255/ {UNIT}; cp {UNIT} /tmp/changed")
+    status, said = machine.execute("atcr-hold systemd-units --directory /etc/systemd/system 2>&1")
+    assert status == 1 and "--force" in said and UNIT in said, said
+    machine.succeed(f"cmp {UNIT} /tmp/changed")
+    machine.succeed("atcr-hold systemd-units --directory /etc/systemd/system --force", f"cmp {UNIT} /tmp/unit")
+
+with subtest("a bad configuration is refused: by check-config, by a reload that changes nothing, by a start with 78"):
+    machine.succeed(f"cp {CONFIG} /tmp/good; sed -i 's/^owner.*/owner = \"alice\"/' {CONFIG}")
+    status, said = machine.execute(f"atcr-hold check-config --config {CONFIG} 2>&1")
+    assert status == 78 and "owner" in said, said
+    machine.execute("systemctl reload atcr-hold.service")
+    healthy()
+    assert "owner" in shown("StatusText")
+    machine.execute("systemctl restart atcr-hold.service")
+    assert shown("ExecMainStatus") == "78" and shown("NRestarts") == "0"
+    machine.succeed("journalctl --sync", "journalctl -u atcr-hold.service -o cat | grep owner")
+
+with subtest("put right, it goes on"):
+    machine.succeed(f"cp /tmp/good {CONFIG}", "systemctl reset-failed atcr-hold.service atcr-hold.socket")
+    machine.succeed("systemctl start atcr-hold.socket atcr-hold.service")
+    pull(captain, digest)

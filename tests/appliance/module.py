@@ -1,0 +1,85 @@
+"""The NixOS module as a Debian machine has it, as `tests/nix.sh --render` wrote it out."""
+
+import re
+import shutil
+from pathlib import Path
+
+from roots import cache
+
+TESTS = Path(__file__).resolve().parent.parent.parent / "nixos" / "tests"
+# Where a NixOS machine has /run/current-system.
+SYSTEM = "usr/lib/system"
+# What the original does of all it can do: bring a configuration into force by a restart where a unit changed, by a
+# reload where only the hold's own file did.
+SWITCH = """#!/bin/bash
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+changed=$(diff -rq etc/systemd/system /etc/systemd/system | grep '^Files' || true)
+settings=$(diff -q etc/atcr-hold/config.toml /etc/atcr-hold/config.toml || true)
+cp -r etc/. /etc
+if [ -n "$changed" ]; then
+  systemctl daemon-reload
+  systemctl restart atcr-hold.service
+elif [ -n "$settings" ]; then
+  systemctl reload atcr-hold.service
+fi
+"""
+# What the module's wrapper is there.
+COMMAND = '#!/bin/sh\nexec /usr/bin/atcr-hold --config /etc/atcr-hold/config.toml "$@"\n'
+
+
+# A server that Debian does not have; tests of S3 bring it.
+GARAGE = "usr/bin/garage"
+# The test of a machine without the module: what a person does there who follows the README.
+BY_HAND = "by-hand"
+HERE = Path(__file__).resolve().parent
+README = HERE.parent.parent / "README.md"
+
+
+def names() -> list[str]:
+    """The tests that have a machine of their own."""
+    return sorted([BY_HAND, *(path.stem for path in TESTS.glob("*.nix"))])
+
+
+def files(machines: Path, test: str, binary: Path) -> dict[str, str | Path]:
+    """What the machine of a test has on its disk, besides Debian."""
+    if test == BY_HAND:
+        directory = "etc/systemd/system/plc.service"
+        return {"root/target/release/atcr-hold": binary, directory: (machines / "boot" / directory).read_text()}
+    rendered = machines / test
+    found: dict[str, str | Path] = {"usr/bin/atcr-hold": binary, "usr/local/bin/atcr-hold": COMMAND}
+    found["etc/tmpfiles.d/current-system.conf"] = f"L /run/current-system - - - - /{SYSTEM}\n"
+    if (rendered / "etc/garage.toml").exists():
+        kept = cache().parent / "garage-2.5.0/bin/garage"
+        found[GARAGE] = Path(shutil.which("garage") or kept)
+    systems = [rendered, *sorted((rendered / "specialisation").glob("*"))]
+    for system in systems:
+        inside = f"{SYSTEM}/{system.relative_to(rendered)}"
+        found[f"{inside}/bin/switch-to-configuration"] = SWITCH
+        for path in sorted((system / "etc").rglob("*")):
+            if path.is_file():
+                name = path.relative_to(system).as_posix()
+                found[f"{inside}/{name}"] = path.read_text()
+                if system is rendered:
+                    found[name] = path.read_text()
+    return found
+
+
+def lacking(files: dict[str, str | Path]) -> str | None:
+    """What the machine's disk cannot have because it is not here."""
+    missing = [name for name, content in files.items() if isinstance(content, Path) and not content.is_file()]
+    return f"there is no {', '.join(missing)} to give it" if missing else None
+
+
+def script(test: str) -> str:
+    """The test's text, after what all tests begin with."""
+    common = (TESTS / "common" / "script.py").read_text()
+    if test == BY_HAND:
+        return f"{common}\nSTEPS = {steps()!r}\n{(HERE / 'by-hand.py').read_text()}"
+    return common + (TESTS / f"{test}.py").read_text()
+
+
+def steps() -> list[str]:
+    """The commands of the README's section on Debian, a text for each block."""
+    section = README.read_text().split("\n## Run it on Debian\n", 1)[1].split("\n## ", 1)[0]
+    return re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)

@@ -1,0 +1,80 @@
+"""Debian trees to boot from, made by mmdebstrap and kept outside the checkout.
+
+A tree is named after what went into it and the month, so that it is made anew when either changes.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+SUITE = os.environ.get("ATCR_HOLD_SUITE", "trixie")
+MACHINE = ["systemd", "systemd-sysv", "dbus", "ca-certificates", "curl", "python3", "openssl", "nginx", "iproute2"]
+MACHINE += ["dmsetup", "e2fsprogs", "kmod"]
+EMULATOR = ["qemu-system-x86", "seabios", "ipxe-qemu", "kmod"]
+# The kernel is unpacked, not installed: that would want an initial RAM disk, which a kernel with ext4 and NVMe built
+# in does not need.
+# Only a machine that has a site for it starts it.
+NO_NGINX = "rm -f /etc/systemd/system/multi-user.target.wants/nginx.service /etc/nginx/sites-enabled/default"
+KERNEL = r"""
+cd /tmp
+package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
+apt-get download "$package"
+dpkg-deb -x "$package"_*.deb /kernel
+rm "$package"_*.deb
+depmod -b /kernel/usr "${package#linux-image-}"
+"""
+
+
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.environ.get("HOME", "/root"), ".cache")
+    return Path(base) / "atcr-hold" / "appliance"
+
+
+def mirror() -> str:
+    """Where this machine's own apt gets Debian from."""
+    sources = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    for source in sources:
+        if not source.is_file():
+            continue
+        text = source.read_text(errors="replace")
+        for stanza in text.split("\n\n"):
+            uris = re.search(r"^URIs:\s*(\S+)", stanza, re.M)
+            if uris and re.search(r"^Suites:\s*(bookworm|trixie|forky|sid|stable|testing)\b", stanza, re.M):
+                return uris[1]
+        line = re.search(r"^deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(bookworm|trixie|forky|sid|stable|testing)\s", text, re.M)
+        if line:
+            return line[1]
+    raise RuntimeError("this machine's apt has no source of Debian packages")
+
+
+def tree(kind: str) -> Path:
+    """The tree called `kind`, "machine" or "emulator"; made when it is not there. Never to be written to."""
+    packages = {"machine": MACHINE, "emulator": EMULATOR}[kind]
+    hook = {"machine": NO_NGINX, "emulator": KERNEL}[kind]
+    key = " ".join([SUITE, *packages, hook, time.strftime("%Y-%m")])
+    path = cache() / f"{kind}-{SUITE}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    if path.is_dir():
+        return path
+    for old in cache().glob(f"{kind}-{SUITE}-*"):
+        shutil.rmtree(old)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    without = ["doc", "locale", "man", "info"]
+    command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}"]
+    command += ["--aptopt=APT::Install-Recommends false"]
+    command += [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in without]
+    if hook:
+        script = unfinished.with_suffix(".sh")
+        script.write_text(f"set -e\n{hook}")
+        command += [f"--customize-hook=copy-in {script} /", f'--customize-hook=chroot "$1" sh /{script.name}']
+    try:
+        subprocess.run([*command, SUITE, str(unfinished), mirror()], check=True, stdout=2)
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.with_suffix(".sh").unlink(missing_ok=True)
+    return path

@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# Checks the flake and the NixOS module without NixOS: everything is evaluated, nothing is built.
+#
+#   bash tests/nix.sh                check
+#   bash tests/nix.sh --write        bring nixos/options.md, nixos/units and the formatting up to date
+#   bash tests/nix.sh --render DIR   write what a Debian machine needs of each NixOS test: DIR/<test>/etc/…, and
+#                                    DIR/<test>/specialisation/<name>/etc/…; the program belongs at /usr/bin/atcr-hold
+#
+# ATCR_HOLD_NIXPKGS_LIB: the folder `lib` of nixpkgs. Without it only the small one in tests/nix/lib is used.
+# ATCR_HOLD_BINARY: the hold that judges the configurations; without it, the last debug build.
+#
+# The last line is the sum: "nix: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
+set -euo pipefail
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$repo"
+
+tools=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/tools
+real_lib=${ATCR_HOLD_NIXPKGS_LIB:-}
+hold=${ATCR_HOLD_BINARY:-${CARGO_TARGET_DIR:-target}/debug/atcr-hold}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+
+skip() { echo "skipped: $*"; }
+
+# check TITLE COMMAND...: counts as one; what it printed is shown when it failed.
+check() {
+  local title=$1
+  shift
+  if "$@" >"$work/log" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok      $title"
+  else
+    failed=$((failed + 1))
+    echo "FAILED  $title"
+    sed 's/^/        /' "$work/log" | head -40
+  fi
+}
+
+# evaluate EXPRESSION: its value as JSON.
+evaluate() { nix-instantiate --readonly-mode --eval --strict --json --expr "$1"; }
+
+# configuration FILE LIBRARY: all files of a machine with this configuration.
+configuration() { evaluate "import $repo/tests/nix/evaluate.nix { configuration = $repo/$1; libPath = $2; }"; }
+
+options_reference() {
+  evaluate "import $repo/tests/nix/reference.nix { libPath = $1; }" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin), end="")'
+}
+
+render() {
+  local test
+  for test in nixos/tests/*.nix; do
+    configuration "$test" "$small_lib" | python3 tests/nix/write.py "$1/$(basename "$test" .nix)"
+  done
+}
+
+# unit NAME: as people without Nix get it.
+unit() {
+  configuration nixos/units/debian.nix "$small_lib" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["files"]["systemd/system/" + sys.argv[1]].rstrip())' "$1"
+}
+
+# The same value from both libraries.
+same_with_real() {
+  "$@" "$small_lib" >"$work/small" && "$@" "$real_lib" >"$work/real" && diff "$work/small" "$work/real"
+}
+flake_outputs() { evaluate "import $repo/tests/nix/flake.nix { libPath = $1; }"; }
+
+# refused FILE LIBRARY: its first line says with which message.
+refused() {
+  local wanted
+  wanted=$(sed -n '1s/^# Must be refused with: //p' "$1")
+  [ -n "$wanted" ] || { echo "the first line must say: # Must be refused with: …"; return 1; }
+  ! configuration "$1" "$2" >"$work/answer" 2>&1 || { echo "it was accepted"; return 1; }
+  grep -F -- "$wanted" "$work/answer" || { cat "$work/answer"; return 1; }
+}
+
+# judged FILE: the hold accepts the configuration that the module makes of it.
+judged() {
+  configuration "$1" "$small_lib" | python3 tests/nix/write.py "$work/judged"
+  # As at build time: secrets are not there yet.
+  (cd "$work" && env -i AWS_ACCESS_KEY_ID=unknown AWS_SECRET_ACCESS_KEY=unknown "$hold" \
+    check-config --config "$work/judged/etc/atcr-hold/config.toml")
+}
+
+# What the options are ahead of the hold in; the day it takes them, this fails and they move to the examples.
+judged_ahead() { ! judged "$1" || { echo "the hold takes it now: move it to tests/nix/examples"; return 1; }; }
+
+# systemd's own measure of the sandbox, in tenths.
+exposed_little() { systemd-analyze security --offline=true --threshold=11 "$1"; }
+
+complete_reference() {
+  [ "$(grep -c '^## ' nixos/options.md)" -eq "$(grep -c '^- Example: ' nixos/options.md)" ] ||
+    { echo "each option needs an example"; return 1; }
+}
+
+lock_unchanged() {
+  mkdir -p "$work/flake"
+  cp flake.nix flake.lock "$work/flake"
+  nix --offline --store "$work/store" --extra-experimental-features 'nix-command flakes' flake lock "path:$work/flake"
+  diff flake.lock "$work/flake/flake.lock"
+}
+
+short_flake() { [ "$(wc -l <flake.nix)" -le 80 ] || { echo "flake.nix is for outputs only: at most 80 lines"; return 1; }; }
+
+# every_test_paired: each test has its script and the other way round.
+every_test_paired() {
+  diff <(basename -s .nix nixos/tests/*.nix) <(basename -s .py nixos/tests/*.py)
+}
+
+# The scripts as the driver sees them: behind its verbs and what they all share.
+scripts_checked() {
+  local script
+  for script in nixos/tests/*.py; do
+    cat tests/nix/verbs.py nixos/tests/common/script.py "$script" >"$work/script_$(basename "$script")"
+  done
+  { cat tests/nix/verbs.py nixos/tests/common/script.py; echo "STEPS: list[str] = []"; cat tests/appliance/by-hand.py; } \
+    >"$work/script_by-hand.py"
+  "$tools/python/bin/mypy" --strict --disable-error-code empty-body --cache-dir "$tools/mypy" "$work"/script_*.py &&
+    "$tools/python/bin/pyflakes" "$work"/script_*.py tests/nix/write.py
+}
+
+# tool CRATE VERSION COMMAND: built once, outside of the checkout.
+tool() {
+  [ -x "$tools/bin/$3" ] && return 0
+  command -v cargo >/dev/null || return 1
+  say "Building $1 $2 (about a minute, once)"
+  cargo install "$1" --version "$2" --locked --root "$tools" --target-dir "$work/target" >&2
+}
+
+python_tools() {
+  [ -x "$tools/python/bin/mypy" ] && [ -x "$tools/python/bin/pyflakes" ] && return 0
+  python3 -m venv "$tools/python" >&2 && "$tools/python/bin/pip" install -q mypy==1.18.2 pyflakes==3.4.0 >&2
+}
+
+need nix-instantiate python3
+small_lib=$repo/tests/nix/lib
+mapfile -t nix_files < <(git ls-files --cached --others --exclude-standard '*.nix')
+
+case ${1:-} in
+--render)
+  render "${2:?--render needs a directory}"
+  exit
+  ;;
+--write)
+  tool nixfmt_rs 0.5.3 nixfmt
+  "$tools/bin/nixfmt" "${nix_files[@]}"
+  options_reference "$small_lib" >nixos/options.md
+  for name in atcr-hold.service atcr-hold.socket; do unit "$name" >"nixos/units/$name"; done
+  exit
+  ;;
+esac
+
+[ -z "$real_lib" ] && skip "the module under nixpkgs' own library: ATCR_HOLD_NIXPKGS_LIB names none"
+
+for file in tests/nix/examples/*.nix tests/nix/ahead/*.nix nixos/tests/*.nix nixos/units/debian.nix; do
+  check "$file evaluates" configuration "$file" "$small_lib"
+  [ -z "$real_lib" ] || check "$file is the same under nixpkgs' library" same_with_real configuration "$file"
+done
+for file in tests/nix/mistakes/*.nix; do
+  check "$file is refused" refused "$file" "$small_lib"
+  [ -z "$real_lib" ] || check "$file is refused by nixpkgs' library" refused "$file" "$real_lib"
+done
+
+if [ -x "$hold" ]; then
+  hold=$(realpath "$hold")
+  for file in tests/nix/examples/*.nix nixos/tests/*.nix; do
+    check "the hold takes $file" judged "$file"
+  done
+  for file in tests/nix/ahead/*.nix; do
+    check "the hold does not take $file yet" judged_ahead "$file"
+  done
+else
+  skip "check-config: there is no $hold"
+fi
+
+check "nixos/options.md is up to date (else: bash tests/nix.sh --write)" \
+  diff nixos/options.md <(options_reference "$small_lib")
+[ -z "$real_lib" ] || check "nixos/options.md is the same under nixpkgs' library" same_with_real options_reference
+for name in atcr-hold.service atcr-hold.socket; do
+  check "nixos/units/$name is up to date (else: bash tests/nix.sh --write)" diff "nixos/units/$name" <(unit "$name")
+done
+check "each option has an example" complete_reference
+
+check "the flake's outputs evaluate" flake_outputs "$small_lib"
+[ -z "$real_lib" ] || check "the flake's outputs are the same under nixpkgs' library" same_with_real flake_outputs
+check "flake.lock is what Nix would write" lock_unchanged
+check "flake.nix is short" short_flake
+
+check "the tests' machines can be written out" render "$work/machines"
+if systemd-analyze security --offline=true --help >/dev/null 2>&1; then
+  for unit in "$work"/machines/{uploads,elsewhere,garage,credentials,sent-by-nginx}/etc/systemd/system/atcr-hold.service; do
+    check "exposure at most 1.1: ${unit#"$work/machines/"}" exposed_little "$unit"
+  done
+else
+  skip "exposure: there is no systemd-analyze that judges files"
+fi
+
+check "each NixOS test has a script, each script a test" every_test_paired
+if python_tools; then
+  check "types and names in the test scripts" scripts_checked
+else
+  skip "types of the test scripts: mypy and pyflakes could not be installed"
+fi
+
+if tool nixfmt_rs 0.5.3 nixfmt; then
+  check "formatting of Nix files (else: bash tests/nix.sh --write)" "$tools/bin/nixfmt" --check "${nix_files[@]}"
+else
+  skip "formatting of Nix files: nixfmt could not be built"
+fi
+if tool deadnix 1.3.1 deadnix; then
+  check "no unused names in Nix files" "$tools/bin/deadnix" --fail "${nix_files[@]}"
+else
+  skip "unused names in Nix files: deadnix could not be built"
+fi
+
+printf 'nix: %d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]

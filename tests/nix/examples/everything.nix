@@ -1,0 +1,33 @@
+# A hold on S3 behind nginx, with every option that has no other example.
+{
+  services.atcr-hold = {
+    enable = true;
+    url = "https://hold.example.org";
+    owner = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    public = true;
+    allowAllCrew = true;
+    mutableCrew = false;
+    crew."did:web:alice.example.org" = {
+      role = "maintainer";
+      permissions = [
+        "blob:write"
+        "crew:admin"
+      ];
+    };
+    relays = [ "bsky.network" ];
+    storage.s3 = {
+      bucket = "layers";
+      region = "garage";
+      endpoint = "https://s3.example.org";
+      forcePathStyle = true;
+      prefix = "hold";
+      pullZone = "https://layers.example.net";
+      accessKeyIdFile = "/run/keys/s3-access-key-id";
+      secretAccessKeyFile = "/run/keys/s3-secret-access-key";
+    };
+    signingKeyFile = "/run/keys/hold-signing-key";
+    openFirewall = true;
+    nginx.enable = true;
+    settings.log_level = "info,atcr_hold=debug";
+  };
+}

@@ -1,0 +1,108 @@
+# The flake's outputs, without Nix's own fetching: nixpkgs is the library at hand and a set of packages that build nothing.
+{
+  libPath ? ./lib,
+}:
+let
+  # Which files become a source is for a newer Nix to say; here, that they exist.
+  lib = import libPath // {
+    fileset = {
+      unions = map (
+        path: if builtins.pathExists path then path else throw "There is no ${toString path}."
+      );
+      fileFilter = _: path: [ path ];
+      toSource = { fileset, ... }: builtins.deepSeq fileset { outPath = "/nowhere"; };
+    };
+  };
+  flake = import ../../flake.nix;
+  # A package is the arguments that would make it.
+  derivation =
+    arguments:
+    arguments
+    // {
+      outPath = "/nowhere";
+      type = "derivation";
+    };
+  stub = name: derivation { inherit name; };
+  packages =
+    system:
+    let
+      pkgs = {
+        inherit lib;
+        stdenv.hostPlatform = {
+          inherit system;
+          isLinux = builtins.match ".*-linux" system != null;
+        };
+        callPackage =
+          file: arguments:
+          let
+            function = import file;
+            call =
+              more:
+              function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // arguments // more)
+              // {
+                override = call;
+              };
+          in
+          call { };
+        rustPlatform.buildRustPackage =
+          arguments:
+          derivation arguments
+          // {
+            overrideAttrs =
+              change: derivation (arguments // change (arguments // { nativeBuildInputs = [ ]; }));
+          };
+        dockerTools.buildLayeredImage = derivation;
+        mkShell = derivation;
+        runCommand =
+          name: _: script:
+          derivation { inherit name script; };
+        writeText = name: text: derivation { inherit name text; };
+        testers.runNixOSTest = derivation;
+        cacert = stub "cacert";
+        clippy = stub "clippy";
+        rustfmt = stub "rustfmt";
+        nixfmt = stub "nixfmt" // {
+          meta.mainProgram = "nixfmt";
+        };
+        nixfmt-tree = stub "nixfmt-tree";
+        deadnix = stub "deadnix" // {
+          meta.mainProgram = "deadnix";
+        };
+        nodejs = stub "nodejs";
+        shellcheck = stub "shellcheck";
+      };
+    in
+    pkgs;
+  self = outputs;
+  outputs = flake.outputs {
+    inherit self;
+    nixpkgs = {
+      inherit lib;
+      legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] packages;
+    };
+  };
+  linux = outputs.checks.x86_64-linux;
+in
+{
+  inherit (outputs.packages.x86_64-linux.default) pname version src;
+  inherit (outputs.packages.x86_64-linux.default.meta) mainProgram;
+  systems = builtins.mapAttrs (_: builtins.attrNames) outputs.packages;
+  checks = builtins.mapAttrs (_: check: check.name or check.pname) linux;
+  scripts = lib.filterAttrs (_: check: check != null) (
+    builtins.mapAttrs (
+      _: check:
+      if check ? testScript then builtins.stringLength check.testScript else check.script or null
+    ) linux
+  );
+  shells = builtins.mapAttrs (
+    _: shell: map (package: package.name) shell.default.packages
+  ) outputs.devShells;
+  formatters = builtins.mapAttrs (_: package: package.name) outputs.formatter;
+  overlay = (outputs.overlays.default (packages "x86_64-linux") { }).atcr-hold.pname;
+  image = { inherit (outputs.packages.x86_64-linux.image) tag config; };
+  module = builtins.isFunction outputs.nixosModules.default || outputs.nixosModules.default ? imports;
+  template = map builtins.pathExists [
+    (outputs.templates.default.path + "/flake.nix")
+    (outputs.templates.default.path + "/configuration.nix")
+  ];
+}

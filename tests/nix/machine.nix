@@ -1,0 +1,60 @@
+# What the module and the tests' nodes use of NixOS, as options that take anything, and packages as Debian has them:
+# under /usr. So the module evaluates without nixpkgs, and its units run on a Debian machine as they are.
+{ lib }:
+let
+  anything =
+    default:
+    lib.mkOption {
+      type = lib.types.anything;
+      inherit default;
+    };
+  list = lib.mkOption {
+    type = lib.types.listOf lib.types.raw;
+    default = [ ];
+  };
+  usr = {
+    outPath = "/usr";
+  };
+in
+{
+  options = {
+    assertions = list;
+    environment.etc = anything { };
+    environment.systemPackages = list;
+    environment.variables = anything { };
+    networking = anything { };
+    security = anything { };
+    specialisation = anything { };
+    system = anything { };
+    systemd = {
+      services = anything { };
+      sockets = anything { };
+      tmpfiles = anything { };
+    };
+    users = anything { };
+    virtualisation = anything { };
+    services.nginx = {
+      enable = anything false;
+      user = anything "www-data";
+      group = anything "www-data";
+      virtualHosts = anything { };
+    };
+  };
+
+  packages = {
+    stdenv.hostPlatform.system = "x86_64-linux";
+    stdenv.buildPlatform.canExecute = _: true;
+    formats.toml = _: { generate = _: _: { outPath = "/etc/atcr-hold/unchecked.toml"; }; };
+    runCommand = _: _: _: { outPath = "/etc/atcr-hold/config.toml"; };
+    writeShellScriptBin = name: text: {
+      outPath = "/usr/local/bin/${name}";
+      inherit text;
+    };
+    curl = usr;
+    python3 = usr;
+    openssl = usr;
+    garage_2 = usr;
+    iproute2 = usr;
+    util-linux = usr;
+  };
+}

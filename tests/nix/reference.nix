@@ -1,0 +1,14 @@
+# The options reference that nixos/options.md must equal.
+{
+  libPath ? ./lib,
+}:
+let
+  lib = import libPath;
+  evaluated = lib.evalModules {
+    modules = [ ../../nixos/options.nix ];
+  };
+in
+import ../../nixos/reference.nix {
+  inherit lib;
+  options.services.atcr-hold = evaluated.options.services.atcr-hold;
+}
