@@ -2,10 +2,11 @@
 
 use crate::blobs::{self, Place};
 use crate::config::{S3, S3Credentials, Secret, Storage};
+use crate::storage::StorageError;
 use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as Bucket, S3Settings};
+use crate::upkeep::{self, Store};
 
 use super::{StartError, now_us};
-use crate::upkeep;
 
 /// Where the blobs are. A bucket is not asked yet.
 ///
@@ -50,6 +51,17 @@ pub fn storage_of(config: &Storage) -> upkeep::Place {
     match config {
         Storage::Filesystem(root) => upkeep::Place::Directory(root.clone()),
         Storage::S3(s3) => upkeep::Place::Bucket(Box::new(settings(s3))),
+    }
+}
+
+/// The storage of the hold itself, for upkeep: a bucket by the client that `place` has.
+///
+/// # Errors
+/// When the directory cannot be used.
+pub(super) async fn store(config: &Storage, place: &Place) -> Result<Store, StorageError> {
+    match (config, place) {
+        (Storage::S3(config), Place::Bucket { s3, .. }) => Ok(Store::in_bucket(s3.clone(), &settings(config))),
+        _ => Store::open(&storage_of(config)).await,
     }
 }
 

@@ -29,7 +29,7 @@ use crate::pds::{NewBlob, Pds};
 use crate::storage::StorageError;
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
-use crate::upkeep::{Store, Upkeep};
+use crate::upkeep::Upkeep;
 use crate::{blobs, crew, http};
 
 pub use bucket::storage_of;
@@ -152,7 +152,7 @@ async fn open_hold(
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
-    let store = Store::open(&storage_of(&config.storage)).await?;
+    let store = bucket::store(&config.storage, &place).await?;
     let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?;
     let hold = Hold {

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::storage::objects::Objects;
 use crate::storage::sqlite::{Database, Read, UploadKey, UploadRow, Write};
 use crate::syntax::{Did, Digest};
 
 use super::live::Uploads;
-use super::names::UploadId;
+use super::names::{UploadId, blob_key};
 use super::{BlobError, Limits};
 
 /// The sessions of one hold; cheap to clone.
@@ -95,6 +96,13 @@ impl Sessions {
     pub(super) async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
         let digest = *digest;
         self.db.read(move |read| read.blob_size(&digest).map_err(BlobError::from)).await
+    }
+
+    /// The same, if its object is there with that size: one that is not can be uploaded again.
+    pub(super) async fn stored_size(&self, objects: &Objects, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        let Some(size_bytes) = self.blob_size(digest).await? else { return Ok(None) };
+        let found_bytes = objects.size(&blob_key(digest)).await?;
+        Ok(found_bytes.filter(|found| *found == size_bytes))
     }
 
     /// The moment before which what nothing touched is stale.

@@ -10,17 +10,8 @@ use crate::admin::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
 use crate::lexicon::{Permission, ROLE_MEMBER};
 use crate::syntax::Did;
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-    /// Print one JSON document.
-    #[arg(long, global = true)]
-    json: bool,
-}
-
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List all members, the oldest first.
     ///
     /// SOURCE is `declared` for the owner and whoever the configuration declares, `joined` for all others.
@@ -63,7 +54,7 @@ enum Command {
 
 #[derive(Args)]
 #[group(required = true, multiple = true)]
-struct Change {
+pub(super) struct Change {
     /// A word for people.
     #[arg(long)]
     role: Option<String>,
@@ -75,27 +66,26 @@ struct Change {
     tier: Option<String>,
 }
 
-impl Arguments {
-    pub(super) async fn run(self, reach: Reach) -> Result<(), CommandError> {
-        let json = self.json;
-        match self.command {
-            Command::List => {
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::List => {
                 let members = reach.run(CrewList {}).await?;
                 if json { output::json(&members) } else { output::text(&shown(&members)) }
             }
-            Command::Add { did, role, permissions, tier } => {
+            Self::Add { did, role, permissions, tier } => {
                 let default = || vec![Permission::BlobRead, Permission::BlobWrite];
                 let permissions = if permissions.is_empty() { default() } else { permissions };
                 let member = reach.run(CrewAdd { did, role, permissions, tier }).await?;
                 done(json, &member, "is a member now")
             }
-            Command::Set { did, change } => {
+            Self::Set { did, change } => {
                 let Change { role, permissions, tier } = change;
                 let permissions = (!permissions.is_empty()).then_some(permissions);
                 let member = reach.run(CrewSet { did, role, permissions, tier }).await?;
                 done(json, &member, "is set")
             }
-            Command::Remove { did } => {
+            Self::Remove { did } => {
                 let member = reach.run(CrewRemove { did }).await?;
                 done(json, &member, "is no longer a member")
             }

@@ -21,7 +21,7 @@ mod uploads;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::config::{Config, ConfigError, Environment};
@@ -57,15 +57,15 @@ enum Command {
     /// Check the configuration and print it, secrets masked; starts nothing.
     CheckConfig,
     /// Who may push and pull.
-    Crew(crew::Arguments),
+    Crew(Group<crew::Command>),
     /// Who the hold is: DID, key, repository.
     Identity(identity::Arguments),
     /// Uploads that are not completed.
-    Uploads(uploads::Arguments),
+    Uploads(Group<uploads::Command>),
     /// Where the blobs are: what it takes, whether it is right, and moving it.
-    Storage(storage::Arguments),
+    Storage(Group<storage::Command>),
     /// The signed repository: captain, crew, profile.
-    Repo(repo::Arguments),
+    Repo(Group<repo::Command>),
     /// The units for a machine with systemd and without Nix: socket, service, sandbox.
     ///
     /// Printed, or written by --directory. --config names the file that the hold is to read.
@@ -82,6 +82,16 @@ enum Command {
         #[arg(value_parser = clap::builder::PossibleValuesParser::new(["bash", "zsh", "fish"]))]
         shell: String,
     },
+}
+
+/// A group of commands that show what came of them.
+#[derive(Args)]
+struct Group<C: Subcommand> {
+    #[command(subcommand)]
+    command: C,
+    /// Print one JSON document.
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 /// In the working directory.
@@ -115,11 +125,11 @@ pub fn main() -> ExitCode {
         ),
         Command::SystemdUnits(arguments) => ended(arguments.run(file)),
         Command::Completions { shell } => ended(completions(&shell)),
-        Command::Crew(arguments) => run(load(), async |reach| arguments.run(reach).await),
+        Command::Crew(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Identity(arguments) => run(load(), async |reach| arguments.run(reach).await),
-        Command::Uploads(arguments) => run(load(), async |reach| arguments.run(reach).await),
-        Command::Storage(arguments) => run(load(), async |reach| arguments.run(reach).await),
-        Command::Repo(arguments) => run(load(), async |reach| arguments.run(reach).await),
+        Command::Uploads(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
+        Command::Storage(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
+        Command::Repo(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use tokio::io::AsyncReadExt as _;
@@ -23,17 +23,8 @@ use crate::admin::{
 /// Read from a file at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-    /// Print one JSON document.
-    #[arg(long, global = true)]
-    json: bool,
-}
-
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Write the whole signed repository into a CAR file, one snapshot; writes go on meanwhile.
     #[command(after_help = "Example: atcr-hold repo export /backup/hold.car")]
     Export {
@@ -65,16 +56,15 @@ struct Exported {
     size_bytes: u64,
 }
 
-impl Arguments {
-    pub(super) async fn run(self, reach: Reach) -> Result<(), CommandError> {
-        let json = self.json;
-        match self.command {
-            Command::Export { file } => export(reach, &file, json).await,
-            Command::Import { file, signed_by } => {
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::Export { file } => export(reach, &file, json).await,
+            Self::Import { file, signed_by } => {
                 let imported = reach.import(RepoImport { signed_by }, from_file(&file).await?).await?;
                 if json { output::json(&imported) } else { output::text(&shown_import(&imported)) }
             }
-            Command::Verify => {
+            Self::Verify => {
                 let began = Instant::now();
                 let verified = reach.run(RepoVerify {}).await?;
                 if json {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::error::CommandError;
 use super::output;
@@ -13,17 +13,8 @@ use crate::app;
 use crate::config::Storage;
 use crate::upkeep::{Amount, Finding, Findings, Migrated, Problem, Repair, Usage, Verified};
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-    /// Print one JSON document.
-    #[arg(long, global = true)]
-    json: bool,
-}
-
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// Count what takes the room: blobs, uploads, and where the database and the storage differ. Reads no blob.
     #[command(after_help = "Example: atcr-hold storage usage --json | jq .stored.sizeBytes")]
     Usage,
@@ -53,17 +44,17 @@ enum Command {
     },
 }
 
-impl Arguments {
-    pub(super) async fn run(self, reach: Reach) -> Result<(), CommandError> {
-        match self.command {
-            Command::Usage => {
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::Usage => {
                 let usage = reach.run(StorageUsage {}).await?;
-                if self.json { output::json(&usage) } else { output::text(&shown_usage(&usage)) }
+                if json { output::json(&usage) } else { output::text(&shown_usage(&usage)) }
             }
-            Command::Verify { repair, rate } => {
+            Self::Verify { repair, rate } => {
                 let verify = StorageVerify { repair, bytes_per_s: rate.map(|rate| rate * 1_000_000) };
                 let verified = reach.run(verify).await?;
-                if self.json {
+                if json {
                     output::json(&verified)?
                 } else {
                     output::text(&shown_verified(&verified))?
@@ -74,11 +65,11 @@ impl Arguments {
                     (wrong, false) => Err(CommandError::failed(format!("{wrong} wrong: use --repair to mend"))),
                 }
             }
-            Command::Migrate { to } => {
+            Self::Migrate { to } => {
                 let place = app::storage_of(&Storage::of_file(&to)?);
                 let is_running = reach.is_running();
                 let migrated = reach.run(StorageMigrate { to: place }).await?;
-                if self.json {
+                if json {
                     output::json(&migrated)?
                 } else {
                     output::text(&shown_migrated(&migrated, is_running))?

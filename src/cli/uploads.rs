@@ -1,6 +1,6 @@
 //! `uploads list`, `abort`.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 
 use super::error::CommandError;
 use super::output;
@@ -8,17 +8,8 @@ use super::reach::Reach;
 use super::table::{duration, size, table};
 use crate::admin::{Upload, UploadsAbort, UploadsList};
 
-#[derive(Args)]
-pub(super) struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-    /// Print one JSON document.
-    #[arg(long, global = true)]
-    json: bool,
-}
-
 #[derive(Subcommand)]
-enum Command {
+pub(super) enum Command {
     /// List open uploads, the one idle for longest first. IDLE is the time since its last part.
     #[command(after_help = "Example: atcr-hold uploads list --json | jq '[.[].sizeBytes] | add'")]
     List,
@@ -31,16 +22,16 @@ enum Command {
     },
 }
 
-impl Arguments {
-    pub(super) async fn run(self, reach: Reach) -> Result<(), CommandError> {
-        match self.command {
-            Command::List => {
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::List => {
                 let uploads = reach.run(UploadsList {}).await?;
-                if self.json { output::json(&uploads) } else { output::text(&shown(&uploads)) }
+                if json { output::json(&uploads) } else { output::text(&shown(&uploads)) }
             }
-            Command::Abort { id } => {
+            Self::Abort { id } => {
                 let aborted = reach.run(UploadsAbort { id }).await?;
-                if self.json {
+                if json {
                     return output::json(&aborted);
                 }
                 output::text(&format!("upload {} of {} is given up\n", aborted.id, aborted.account))

@@ -40,6 +40,11 @@ impl StorageError {
 impl From<std::io::Error> for StorageError {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;
+        // The stream of an object in a bucket carries the store's own error.
+        let error = match error.downcast::<Self>() {
+            Ok(inner) => return inner,
+            Err(error) => error,
+        };
         match error.kind() {
             Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => Self::NoSpace(error.into()),
             Kind::ReadOnlyFilesystem | Kind::NotFound | Kind::StaleNetworkFileHandle => Self::Unavailable(error.into()),

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::UpkeepError;
 use super::finding::Problem;
 use super::migrate::{Copied, Target};
-use super::reading::{digest as digest_of, of_target, storage_error};
+use super::reading::{digest as digest_of, of_target};
 use crate::blobs::blob_key;
 use crate::storage::StorageError;
 use crate::storage::objects::{Completed, Objects, PartError, S3};
@@ -29,7 +29,7 @@ pub(super) async fn copy(source: &Objects, digest: &Digest, target: &Target, s3:
     let Some(object) = source.open_object(&key).await? else { return Ok(Copied::Wrong(Problem::Missing)) };
     let size_bytes = object.size_bytes();
     let problem = if size_bytes <= PIECE_BYTES {
-        let bytes: Vec<Bytes> = match object.stream(0..size_bytes).try_collect().await.map_err(storage_error) {
+        let bytes: Vec<Bytes> = match object.stream(0..size_bytes).try_collect().await.map_err(StorageError::from) {
             Ok(bytes) => bytes,
             Err(error) => return of_source(error).map(Copied::Wrong),
         };
@@ -134,7 +134,7 @@ impl InParts<'_> {
                     return Err(of_target(StorageError::failed("it lost an upload in parts")));
                 }
                 Err(PartError::TooShort) => return Ok(Err(Problem::Unreadable("it ended early".into()))),
-                Err(PartError::Body(error)) => return of_source(storage_error(error)).map(Err),
+                Err(PartError::Body(error)) => return of_source(error.into()).map(Err),
             }
         }
     }

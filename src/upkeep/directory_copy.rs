@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::finding::Problem;
 use super::migrate::{Copied, Target};
-use super::reading::{digest as digest_of, of_target, storage_error};
+use super::reading::{digest as digest_of, of_target};
 use super::{UpkeepError, blocking};
 use crate::blobs::blob_key;
 use crate::storage::StorageError;
@@ -75,7 +75,7 @@ async fn fill(object: Object, file: &Arc<StagedFile>) -> Result<Result<Digest, S
     let mut hash = Sha256::new();
     let mut offset = 0;
     loop {
-        let bytes = match stream.try_next().await.map_err(storage_error) {
+        let bytes = match stream.try_next().await.map_err(StorageError::from) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Ok(Ok(digest_of(hash))),
             Err(error @ (StorageError::Unavailable(_) | StorageError::Refused(_))) => return Err(error.into()),

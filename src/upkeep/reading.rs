@@ -1,7 +1,5 @@
 //! Reading a whole object for its hash.
 
-use std::io;
-
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 
@@ -46,21 +44,13 @@ pub(super) async fn read(objects: &Objects, key: &str, meter: &Meter) -> Result<
                 meter.read(bytes.len() as u64).await;
             }
             Ok(None) => return Ok(Read::Whole { digest: digest(hash), size_bytes }),
-            Err(error) => return unreadable(storage_error(error)),
+            Err(error) => return unreadable(error.into()),
         }
     }
 }
 
 pub(super) fn digest(hash: Sha256) -> Digest {
     Digest::from_bytes(hash.finalize().into())
-}
-
-/// What a reader's error says of the store: one in a bucket has the store's own error inside.
-pub(super) fn storage_error(error: io::Error) -> StorageError {
-    match error.downcast::<StorageError>() {
-        Ok(inner) => inner,
-        Err(error) => error.into(),
-    }
 }
 
 /// An outage is no finding: whoever acts on it would take away blobs that are right.

@@ -71,7 +71,9 @@ impl Store {
         })
     }
 
-    fn in_bucket(s3: S3, settings: &S3Settings) -> Self {
+    /// A bucket that is open already, by these settings.
+    #[must_use]
+    pub fn in_bucket(s3: S3, settings: &S3Settings) -> Self {
         let S3Settings { bucket, region, endpoint, prefix, .. } = settings;
         let at = endpoint.as_deref().unwrap_or(region);
         let prefix = prefix.trim_matches('/');

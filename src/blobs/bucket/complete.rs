@@ -34,7 +34,7 @@ impl Bucket {
         }
         let listed = in_sequence(listed)?;
         let multipart = bucket.as_ref().map(|bucket| bucket.multipart.clone());
-        let size_bytes = match self.stored_size(&digest).await? {
+        let size_bytes = match self.sessions.stored_size(&self.objects, &digest).await? {
             Some(size_bytes) => size_bytes,
             None if !listed.iter().any(|part| has_bytes(part, &seen)) => self.put_empty(&digest).await?,
             None => {
@@ -46,13 +46,6 @@ impl Bucket {
         self.sessions.finish(id, digest, size_bytes, now_us).await?;
         self.clear(id, multipart.as_deref()).await;
         Ok(())
-    }
-
-    /// The size of the blob if it is acknowledged and its object is there: one that is not can be uploaded again.
-    async fn stored_size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
-        let Some(size_bytes) = self.sessions.blob_size(digest).await? else { return Ok(None) };
-        let found_bytes = self.objects.size(&blob_key(digest)).await?;
-        Ok(found_bytes.filter(|found| *found == size_bytes))
     }
 
     async fn put_empty(&self, digest: &Digest) -> Result<u64, BlobError> {

@@ -1,7 +1,6 @@
 //! The proof of a digest: the staged object is read back once and hashed. No checksum that S3 offers proves the
 //! SHA-256 of an object that was uploaded in parts, and some stores keep wrong bytes in spite of one.
 
-use std::io;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -47,7 +46,7 @@ impl Bucket {
         let info = ObjectInfo { size_bytes, etag: staged.etag.clone() };
         let mut bytes = self.s3.pinned_object(&staged_key(id), info).stream(0..size_bytes);
         let (mut hash, mut done_bytes, mut told) = (Hash::default(), 0, Instant::now());
-        while let Some(chunk) = bytes.try_next().await.map_err(read_error)? {
+        while let Some(chunk) = bytes.try_next().await.map_err(StorageError::from)? {
             hash.update(&chunk);
             done_bytes += chunk.len() as u64;
             if size_bytes >= WORTH_TELLING_BYTES && told.elapsed() >= TELL_EVERY {
@@ -57,8 +56,4 @@ impl Bucket {
         }
         Ok(hash.digest())
     }
-}
-
-fn read_error(error: io::Error) -> BlobError {
-    error.downcast::<StorageError>().unwrap_or_else(StorageError::from).into()
 }

@@ -57,9 +57,7 @@ impl Files {
     }
 
     pub(super) async fn stat(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
-        let Some(size_bytes) = self.sessions.blob_size(digest).await? else { return Ok(None) };
-        let found_bytes = self.objects.size(&blob_key(digest)).await?;
-        Ok(found_bytes.filter(|found| *found == size_bytes))
+        self.sessions.stored_size(&self.objects, digest).await
     }
 
     pub(super) async fn open_object(&self, digest: &Digest) -> Result<Option<Object>, BlobError> {

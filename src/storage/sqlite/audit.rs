@@ -1,6 +1,6 @@
 //! Going through the repository's rows one by one, to compare them with each other, and replacing them all.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use super::{Database, Read, Write};
 use crate::repo::Cid;
@@ -34,15 +34,9 @@ impl Read<'_> {
         &self,
         mut visit: impl FnMut(i64, Option<Cid>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let storage = |e: rusqlite::Error| StorageError::from(e);
-        let mut statement =
-            self.connection.prepare_cached("SELECT number, cid FROM block ORDER BY number").map_err(storage)?;
-        let mut rows = statement.query([]).map_err(storage)?;
-        while let Some(row) = rows.next().map_err(storage)? {
-            let cid: Vec<u8> = row.get(1).map_err(storage)?;
-            visit(row.get(0).map_err(storage)?, Cid::try_from(cid).ok())?;
-        }
-        Ok(())
+        let sql = "SELECT number, cid FROM block ORDER BY number";
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
+        self.each(sql, [], row, |(number, cid)| visit(number, Cid::try_from(cid).ok()))
     }
 
     /// Calls `visit` with the collection and the key of every record in the index.
@@ -53,14 +47,8 @@ impl Read<'_> {
         &self,
         mut visit: impl FnMut(String, String) -> Result<(), E>,
     ) -> Result<(), E> {
-        let storage = |e: rusqlite::Error| StorageError::from(e);
         let sql = "SELECT collection, rkey FROM record ORDER BY collection, rkey";
-        let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
-        let mut rows = statement.query([]).map_err(storage)?;
-        while let Some(row) = rows.next().map_err(storage)? {
-            visit(row.get(0).map_err(storage)?, row.get(1).map_err(storage)?)?;
-        }
-        Ok(())
+        self.each(sql, [], |row| Ok((row.get(0)?, row.get(1)?)), |(collection, rkey)| visit(collection, rkey))
     }
 
     /// Calls `visit` with the collection and the key of every record that refers to a blob, once for each of them.
@@ -71,14 +59,8 @@ impl Read<'_> {
         &self,
         mut visit: impl FnMut(String, String) -> Result<(), E>,
     ) -> Result<(), E> {
-        let storage = |e: rusqlite::Error| StorageError::from(e);
         let sql = "SELECT collection, rkey FROM blob_reference ORDER BY collection, rkey";
-        let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
-        let mut rows = statement.query([]).map_err(storage)?;
-        while let Some(row) = rows.next().map_err(storage)? {
-            visit(row.get(0).map_err(storage)?, row.get(1).map_err(storage)?)?;
-        }
-        Ok(())
+        self.each(sql, [], |row| Ok((row.get(0)?, row.get(1)?)), |(collection, rkey)| visit(collection, rkey))
     }
 
     /// Calls `visit` with the CID and the bytes of every blob of a record that is here.
@@ -89,14 +71,8 @@ impl Read<'_> {
         &self,
         mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let storage = |e: rusqlite::Error| StorageError::from(e);
         let sql = "SELECT cid, bytes FROM record_blob WHERE bytes IS NOT NULL";
-        let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
-        let mut rows = statement.query([]).map_err(storage)?;
-        while let Some(row) = rows.next().map_err(storage)? {
-            visit(row.get(0).map_err(storage)?, row.get(1).map_err(storage)?)?;
-        }
-        Ok(())
+        self.each(sql, [], |row| Ok((row.get(0)?, row.get(1)?)), |(cid, bytes)| visit(cid, bytes))
     }
 
     /// The number of a block's row.

@@ -151,6 +151,23 @@ impl Read<'_> {
         let rows = statement.query_map(params, row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+
+    /// Calls `visit` with each row of a query, one in memory at a time, until it answers an error.
+    fn each<T, E: From<StorageError>>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        row: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+        mut visit: impl FnMut(T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let storage = |error: rusqlite::Error| StorageError::from(error);
+        let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
+        let mut rows = statement.query(params).map_err(storage)?;
+        while let Some(found) = rows.next().map_err(storage)? {
+            visit(row(found).map_err(storage)?)?;
+        }
+        Ok(())
+    }
 }
 
 impl Write<'_> {

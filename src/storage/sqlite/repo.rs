@@ -85,14 +85,9 @@ impl Read<'_> {
             None => "SELECT cid, bytes FROM block ORDER BY number",
             Some(_) => "SELECT cid, bytes FROM block WHERE rev > ?1 ORDER BY rev",
         };
-        let storage = |e: rusqlite::Error| StorageError::from(e);
-        let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
-        let mut rows = statement.query(rusqlite::params_from_iter(since.map(Tid::as_str))).map_err(storage)?;
-        while let Some(row) = rows.next().map_err(storage)? {
-            let cid_bytes: Vec<u8> = row.get(0).map_err(storage)?;
-            visit(cid(&cid_bytes)?, row.get(1).map_err(storage)?)?;
-        }
-        Ok(())
+        let params = rusqlite::params_from_iter(since.map(Tid::as_str));
+        let row = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?));
+        self.each(sql, params, row, |(cid_bytes, bytes)| visit(cid(&cid_bytes)?, bytes))
     }
 
     /// A record's CID and bytes.
