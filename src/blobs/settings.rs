@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::storage::objects::S3;
+use crate::storage::objects;
 
 use super::OpenError;
 
@@ -23,7 +23,7 @@ pub enum Place {
     /// A bucket.
     Bucket {
         /// The bucket.
-        s3: S3,
+        bucket: objects::Bucket,
         /// Whether clients are given URLs of the store. Otherwise all bytes go through the hold.
         presigned: bool,
     },

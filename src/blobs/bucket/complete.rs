@@ -52,7 +52,7 @@ impl Bucket {
         if Hash::default().digest() != *digest {
             return Err(BlobError::DigestMismatch);
         }
-        self.s3.put(&blob_key(digest), b"".as_slice()).await?;
+        self.store.put(&blob_key(digest), b"".as_slice()).await?;
         Ok(0)
     }
 
@@ -75,7 +75,7 @@ impl Bucket {
         }
         let stored = listed.into_iter().filter(|part| has_bytes(part, seen));
         let parts: Vec<_> = stored.map(|(number, etag)| (number.to_u16(), etag)).collect();
-        let info = match self.s3.complete_multipart(&staged_key(id), &bucket.multipart, &parts).await? {
+        let info = match self.store.complete_multipart(&staged_key(id), &bucket.multipart, &parts).await? {
             Completed::Object(info) => info,
             Completed::WrongParts => return Err(BlobError::MissingParts),
             Completed::Unknown => return Err(BlobError::UnknownUpload),
@@ -102,7 +102,7 @@ impl Bucket {
         if proven.digest != *digest {
             return Err(BlobError::DigestMismatch);
         }
-        match self.s3.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
+        match self.store.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
             Copied::SourceChanged => {
                 let what = "the staged object of an upload was changed or removed by somebody else";

@@ -19,7 +19,7 @@ impl Bucket {
     /// Removes what is older than a stale upload; answers how much it was.
     pub(in crate::blobs) async fn drop_orphans(&self, now_us: u64) -> Result<usize, BlobError> {
         let before_us = self.sessions.stale_before_us(now_us).min(now_us.saturating_sub(MIN_AGE_US));
-        let multiparts = self.s3.list_multiparts(STAGING).chain(self.s3.list_multiparts(BLOBS));
+        let multiparts = self.store.list_multiparts(STAGING).chain(self.store.list_multiparts(BLOBS));
         let multiparts = multiparts
             .map_err(BlobError::from)
             .try_filter(|open| std::future::ready(open.begun_us < before_us))
@@ -42,7 +42,7 @@ impl Bucket {
             None => blob_digest(&open.key).is_some(),
         };
         if is_orphan {
-            self.s3.abort_multipart(&open.key, &open.id).await?;
+            self.store.abort_multipart(&open.key, &open.id).await?;
         }
         Ok(is_orphan)
     }
@@ -52,7 +52,7 @@ impl Bucket {
         if self.owns(&id, None).await? {
             return Ok(false);
         }
-        self.s3.delete(&object.key).await?;
+        self.store.delete(&object.key).await?;
         Ok(true)
     }
 

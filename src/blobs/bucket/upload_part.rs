@@ -116,7 +116,7 @@ impl Bucket {
             let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
             return Ok((EMPTY_ETAG.to_owned(), hash));
         }
-        let sent = self.s3.upload_part(&staged_key(id), &begun.multipart, number.to_u16(), length, body).await;
+        let sent = self.store.upload_part(&staged_key(id), &begun.multipart, number.to_u16(), length, body).await;
         match sent {
             Ok(etag) => {
                 let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();

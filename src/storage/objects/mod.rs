@@ -3,9 +3,10 @@
 //! A key is a relative path of plain segments, `/` between them. What the keys mean is not known here.
 //! [`Objects`] finds, reads, lists and removes objects wherever they are. How bytes get in differs: on a file
 //! system [`Staging`] takes them and publishes a staged file as an object, in such an order that an object which
-//! can be seen is whole and survives a power cut; in a bucket [`S3`] has uploads in parts and pinned copies.
+//! can be seen is whole and survives a power cut; a [`Bucket`] has uploads in parts and pinned copies.
 //! `tests/suite/object_contract/` says what every store must keep.
 
+mod bucket;
 mod local;
 mod object;
 mod s3;
@@ -17,6 +18,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::StorageError;
 
+pub use bucket::{Bucket, BucketSettings};
 pub use local::Memory;
 pub use object::Object;
 pub use s3::{
@@ -59,7 +61,7 @@ pub struct Objects(Backend);
 #[derive(Clone)]
 enum Backend {
     Local(Local),
-    S3(S3),
+    Bucket(Bucket),
 }
 
 impl Objects {
@@ -79,15 +81,15 @@ impl Objects {
 
     /// Serves the objects of a bucket.
     #[must_use]
-    pub fn in_bucket(s3: S3) -> Self {
-        Self(Backend::S3(s3))
+    pub fn in_bucket(bucket: impl Into<Bucket>) -> Self {
+        Self(Backend::Bucket(bucket.into()))
     }
 
     /// The bucket, when the objects are in one.
     #[must_use]
-    pub fn bucket(&self) -> Option<&S3> {
+    pub fn bucket(&self) -> Option<&Bucket> {
         match &self.0 {
-            Backend::S3(s3) => Some(s3),
+            Backend::Bucket(bucket) => Some(bucket),
             Backend::Local(_) => None,
         }
     }
@@ -99,7 +101,7 @@ impl Objects {
     pub async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
         match &self.0 {
             Backend::Local(local) => local.stat(key).await,
-            Backend::S3(s3) => s3.stat(key).await,
+            Backend::Bucket(bucket) => bucket.stat(key).await,
         }
     }
 
@@ -118,7 +120,7 @@ impl Objects {
     pub async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
         match &self.0 {
             Backend::Local(local) => local.open_object(key).await,
-            Backend::S3(s3) => Ok(s3.open_object(key).await?.map(Object::in_bucket)),
+            Backend::Bucket(bucket) => bucket.open_object(key).await,
         }
     }
 
@@ -127,7 +129,7 @@ impl Objects {
     pub fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
         match &self.0 {
             Backend::Local(local) => local.list(folder),
-            Backend::S3(s3) => s3.list(folder).boxed(),
+            Backend::Bucket(bucket) => bucket.list(folder),
         }
     }
 
@@ -138,7 +140,7 @@ impl Objects {
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         match &self.0 {
             Backend::Local(local) => local.delete(key).await,
-            Backend::S3(s3) => s3.delete(key).await,
+            Backend::Bucket(bucket) => bucket.delete(key).await,
         }
     }
 
@@ -150,9 +152,9 @@ impl Objects {
     pub async fn set_aside(&self, from: &str, to: &str, info: &ObjectInfo) -> Result<bool, StorageError> {
         match &self.0 {
             Backend::Local(local) => local.rename(from, to).await,
-            Backend::S3(s3) => match s3.copy_pinned(from, &info.etag, to, info.size_bytes).await? {
+            Backend::Bucket(bucket) => match bucket.copy_pinned(from, &info.etag, to, info.size_bytes).await? {
                 Copied::SourceChanged => Ok(false),
-                Copied::Done => s3.delete(from).await.map(|()| true),
+                Copied::Done => bucket.delete(from).await.map(|()| true),
             },
         }
     }

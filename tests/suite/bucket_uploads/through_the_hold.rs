@@ -34,7 +34,7 @@ async fn complete(hold: &Hold, id: &UploadId, whole: &[u8], list: &[(u32, ETag)]
 
 /// Whether the store still takes parts of the upload.
 async fn takes_parts(hold: &Hold, id: &UploadId) -> bool {
-    hold.s3().stat(&format!("uploads/{id}")).await.unwrap().is_none()
+    hold.store().stat(&format!("uploads/{id}")).await.unwrap().is_none()
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use atcr_hold::blobs::Digests;
+use atcr_hold::storage::objects::BucketSettings;
 use atcr_hold::storage::sqlite::Database;
 use atcr_hold::upkeep::{Migrated, Place, Problem, Store, Upkeep, UpkeepError, VerifyOptions};
 use tempfile::TempDir;
@@ -18,7 +19,7 @@ fn targets() -> Vec<(String, Place, Option<TempDir>)> {
     let directory = TempDir::new().unwrap();
     let mut targets = vec![("files".to_owned(), Place::Directory(directory.path().to_owned()), Some(directory))];
     for bucket in buckets_here() {
-        targets.push((bucket.name, Place::Bucket(Box::new(bucket.settings)), None));
+        targets.push((bucket.name, Place::Bucket(Box::new(BucketSettings::S3(bucket.settings))), None));
     }
     targets
 }

@@ -7,7 +7,7 @@ mod races;
 use std::path::Path;
 
 use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
-use atcr_hold::storage::objects::{Memory, Objects, S3};
+use atcr_hold::storage::objects::{Bucket, BucketSettings, Memory, Objects};
 use atcr_hold::storage::sqlite::Database;
 use atcr_hold::syntax::Digest;
 use atcr_hold::upkeep::{Finding, Place, Store, Upkeep, Verified, VerifyOptions};
@@ -30,7 +30,7 @@ struct Stock {
 enum WayIn {
     Memory(Memory),
     Directory,
-    Bucket(S3),
+    Bucket(Bucket),
 }
 
 impl Stock {
@@ -60,8 +60,9 @@ impl Stock {
     async fn everywhere() -> Vec<Self> {
         let mut stocks = vec![Self::in_memory().await, Self::in_directory().await];
         for bucket in buckets_here() {
-            let store = Store::open(&Place::Bucket(Box::new(bucket.settings.clone()))).await.unwrap();
-            stocks.push(Self::with(bucket.name.clone(), store, WayIn::Bucket(bucket.open())));
+            let store =
+                Store::open(&Place::Bucket(Box::new(BucketSettings::S3(bucket.settings.clone())))).await.unwrap();
+            stocks.push(Self::with(bucket.name.clone(), store, WayIn::Bucket(bucket.open().into())));
         }
         stocks
     }
@@ -74,14 +75,14 @@ impl Stock {
         match &self.way_in {
             WayIn::Memory(memory) => Objects::in_memory(memory),
             WayIn::Directory => Objects::open(&self.root()).unwrap(),
-            WayIn::Bucket(s3) => Objects::in_bucket(s3.clone()),
+            WayIn::Bucket(bucket) => Objects::in_bucket(bucket.clone()),
         }
     }
 
     fn objects_of(place: &Place) -> Objects {
         match place {
             Place::Directory(root) => Objects::open(root).unwrap(),
-            Place::Bucket(settings) => Objects::in_bucket(S3::open(settings).unwrap()),
+            Place::Bucket(settings) => Objects::in_bucket(Bucket::open(settings).unwrap()),
         }
     }
 
@@ -89,14 +90,14 @@ impl Stock {
     async fn overwrite(place: &Place, key: &str, bytes: &[u8]) {
         match place {
             Place::Directory(root) => std::fs::write(root.join(key), bytes).unwrap(),
-            Place::Bucket(settings) => S3::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
+            Place::Bucket(settings) => Bucket::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
         }
     }
 
     async fn put(&self, key: &str, bytes: &[u8]) {
         match &self.way_in {
             WayIn::Memory(memory) => memory.put(key, bytes.to_vec()).await.unwrap(),
-            WayIn::Bucket(s3) => s3.put(key, bytes.to_vec()).await.unwrap(),
+            WayIn::Bucket(bucket) => bucket.put(key, bytes.to_vec()).await.unwrap(),
             WayIn::Directory => {
                 let path = self.root().join(key);
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();

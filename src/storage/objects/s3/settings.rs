@@ -90,6 +90,14 @@ impl Default for CopyLimits {
 }
 
 impl Settings {
+    /// Tells the bucket from others, and says to people where it is.
+    pub(in crate::storage::objects) fn name(&self) -> String {
+        let at = self.endpoint.as_deref().unwrap_or(&self.region);
+        let folder = self.folder();
+        let folder = if folder.is_empty() { folder } else { format!("/{}", folder.trim_end_matches('/')) };
+        format!("s3://{}{folder} at {at}", self.bucket)
+    }
+
     /// The bucket's URL without a trailing slash.
     pub(super) fn bucket_url(&self) -> Result<String, StorageError> {
         let aws = format!("https://s3.{}.amazonaws.com", self.region);
