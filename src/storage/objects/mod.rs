@@ -9,7 +9,6 @@
 mod bucket;
 mod local;
 mod object;
-mod s3;
 mod staging;
 
 use std::path::Path;
@@ -18,13 +17,12 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::StorageError;
 
-pub use bucket::{Bucket, BucketSettings};
+pub use bucket::{
+    Bucket, BucketSettings, Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, Part, PartError,
+    ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3, S3Settings,
+};
 pub use local::Memory;
 pub use object::Object;
-pub use s3::{
-    Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, Part, PartError, ProbeError, Probed,
-    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings,
-};
 pub use staging::{StagedFile, Staging, SyncError};
 
 use local::Local;

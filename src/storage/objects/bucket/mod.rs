@@ -3,16 +3,32 @@
 //! Each provider has its own folder and its own requests; nobody outside of this room knows which one it is.
 //! Where a provider cannot do a thing, it says so here ([`Bucket::signs_parts`]) and not in its errors.
 
+mod client;
+mod common;
+mod fault;
+mod http;
+mod outcome;
+mod probe;
+mod read;
+mod s3;
+mod send;
+mod signer;
+mod xml;
+
+use ::http::Method;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
-use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Completed, Copied, Listed, Object, ObjectInfo, OpenMultipart, Part, PartError, ProbeError, Probed, ResponseHeaders,
-    S3, S3Settings,
-};
+use super::{Listed, Object, ObjectInfo};
 use crate::storage::StorageError;
+
+pub use outcome::{Completed, Copied, OpenMultipart, PART_URL_S, Part, READ_URL_S, ResponseHeaders};
+pub use probe::{ProbeError, Probed};
+pub use s3::{CopyLimits, Credentials, Role, S3, Settings as S3Settings};
+pub use send::PartError;
+
+pub(super) use read::BucketObject;
 
 /// What a bucket is opened with. Serialized, it has the secrets: for the ears of another process of the hold alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,40 +6,28 @@
 //! No key, address or signature stands in any error.
 //! API: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
-mod client;
 mod copy;
-mod fault;
-mod http;
 mod list;
 mod multipart;
 mod presign;
 mod probe;
-mod read;
 mod settings;
 mod upload_part;
 mod xml;
 
 use std::sync::Arc;
 
-use ::http::Method;
-use ::http::header::{CONTENT_LENGTH, ETAG};
 use bytes::Bytes;
+use http::Method;
 
-use super::{Object, ObjectInfo};
+use super::client::{Call, Client};
+use super::http::Http;
+use super::read::BucketObject;
+use super::signer::Signer;
 use crate::storage::StorageError;
+use crate::storage::objects::{Object, ObjectInfo};
 
-pub use copy::Copied;
-pub use multipart::{Completed, OpenMultipart, Part};
-pub use presign::{PART_URL_S, READ_URL_S, ResponseHeaders};
-pub use probe::{ProbeError, Probed};
 pub use settings::{CopyLimits, Credentials, Role, Settings};
-pub use upload_part::PartError;
-
-pub(super) use read::S3Object;
-
-use client::{Call, Client};
-use fault::Fault;
-use http::Http;
 
 /// A bucket, or a folder of one; cheap to clone.
 #[derive(Clone)]
@@ -58,11 +46,10 @@ impl S3 {
         let http = Http::new().map_err(|error| StorageError::Failed(error.into()))?;
         let bucket_url = settings.bucket_url()?;
         let client = Client {
-            signer: settings.signer(&http, &bucket_url)?,
+            signer: Signer::Aws { store: settings.signer(&http, &bucket_url)?, region: settings.region.clone() },
             http,
             bucket_url,
             bucket: settings.bucket.clone(),
-            region: settings.region.clone(),
             prefix: settings.folder(),
         };
         Ok(Self {
@@ -77,21 +64,7 @@ impl S3 {
     /// # Errors
     /// When the store fails.
     pub async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
-        Ok(self.find(key).await?)
-    }
-
-    async fn find(&self, key: &str) -> Result<Option<ObjectInfo>, Fault> {
-        let answer = match self.client.exchange(&Call::on(Method::HEAD, key)).await {
-            Ok(answer) => answer,
-            Err(fault) if fault.is_missing() => return Ok(None),
-            Err(fault) => return Err(fault),
-        };
-        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        let size_bytes = header(CONTENT_LENGTH).and_then(|text| text.parse().ok());
-        let size_bytes = size_bytes.ok_or(Fault::Senseless("an object has no length"))?;
-        let etag = header(ETAG).filter(|etag| !etag.trim_matches('"').is_empty());
-        let etag = etag.ok_or(Fault::Senseless("an object has no ETag"))?.to_owned();
-        Ok(Some(ObjectInfo { size_bytes, etag }))
+        Ok(self.client.find(key).await?)
     }
 
     /// Stores a few bytes under a key, and replaces what is there. They are sent in one piece, out of memory.
@@ -108,24 +81,20 @@ impl S3 {
     /// # Errors
     /// When the store fails.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        Ok(self.remove(key).await?)
-    }
-
-    async fn remove(&self, key: &str) -> Result<(), Fault> {
-        match self.client.exchange(&Call::on(Method::DELETE, key)).await {
-            Err(fault) if !fault.is_missing() => Err(fault),
-            _ => Ok(()),
-        }
+        Ok(self.client.remove(key).await?)
     }
 
     /// The object of this size and ETag, without asking whether it is there: reading any other one fails.
     #[must_use]
     pub fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
-        Object::in_bucket(S3Object::new(Arc::clone(&self.client), key.to_owned(), info))
+        Object::in_bucket(BucketObject::new(Arc::clone(&self.client), key.to_owned(), info))
     }
 
-    pub(super) async fn open_object(&self, key: &str) -> Result<Option<S3Object>, StorageError> {
-        let found = self.find(key).await?;
-        Ok(found.map(|info| S3Object::new(Arc::clone(&self.client), key.to_owned(), info)))
+    pub(in crate::storage::objects::bucket) async fn open_object(
+        &self,
+        key: &str,
+    ) -> Result<Option<BucketObject>, StorageError> {
+        let found = self.client.find(key).await?;
+        Ok(found.map(|info| BucketObject::new(Arc::clone(&self.client), key.to_owned(), info)))
     }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::http::Http;
 use crate::storage::StorageError;
+use crate::storage::objects::bucket::http::Http;
 
 /// Everything the store is opened with. Serialized, it has its secrets: for the ears of another process of the hold alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl Default for CopyLimits {
 
 impl Settings {
     /// Tells the bucket from others, and says to people where it is.
-    pub(in crate::storage::objects) fn name(&self) -> String {
+    pub(in crate::storage::objects::bucket) fn name(&self) -> String {
         let at = self.endpoint.as_deref().unwrap_or(&self.region);
         let folder = self.folder();
         let folder = if folder.is_empty() { folder } else { format!("/{}", folder.trim_end_matches('/')) };

@@ -6,26 +6,17 @@ use http::header::HeaderName;
 use http::{Method, StatusCode};
 
 use super::S3;
-use super::client::{Call, LONG_PATIENCE, encode};
-use super::fault::Fault;
-use super::multipart::Completed;
-use super::xml::{self, CopiedPart};
+use super::xml::CopiedPart;
 use crate::storage::StorageError;
+use crate::storage::objects::bucket::client::{Call, LONG_PATIENCE, encode};
+use crate::storage::objects::bucket::fault::Fault;
+use crate::storage::objects::bucket::{Completed, Copied, xml};
 
 static SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
 static SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-amz-copy-source-if-match");
 static SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
 /// Pieces of one object that are copied at once.
 const PIECES_AT_ONCE: usize = 4;
-
-/// How a pinned copy ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copied {
-    /// The target has the bytes.
-    Done,
-    /// The source is gone, or is not the object with that ETag any more. The target is as it was.
-    SourceChanged,
-}
 
 impl S3 {
     /// Copies the object `from`, `size_bytes` long, to `to`, if its ETag is still `etag`. Above
@@ -94,7 +85,7 @@ impl S3 {
 
     /// A store that drops the condition without a word still shows a wrong size.
     async fn is_at(&self, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
-        match self.find(to).await? {
+        match self.client.find(to).await? {
             Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
             _ => Err(Fault::Senseless("a copy is not as long as its source")),
         }
