@@ -19,6 +19,10 @@ pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
             return Ok(Place::Directory(root.clone()));
         }
         Storage::S3(config) => (s3(config), config.presigned_urls),
+        #[cfg(feature = "gcs")]
+        Storage::Gcs(config) => (google(config), config.presigned_urls),
+        #[cfg(feature = "azure")]
+        Storage::Azure(config) => (azure(config), config.presigned_urls),
     };
     Ok(Place::Bucket { bucket: Bucket::open(&settings)?, presigned })
 }
@@ -50,6 +54,10 @@ pub fn storage_of(config: &Storage) -> upkeep::Place {
     match config {
         Storage::Filesystem(root) => upkeep::Place::Directory(root.clone()),
         Storage::S3(config) => upkeep::Place::Bucket(Box::new(s3(config))),
+        #[cfg(feature = "gcs")]
+        Storage::Gcs(config) => upkeep::Place::Bucket(Box::new(google(config))),
+        #[cfg(feature = "azure")]
+        Storage::Azure(config) => upkeep::Place::Bucket(Box::new(azure(config))),
     }
 }
 
@@ -97,7 +105,28 @@ fn s3(config: &S3) -> BucketSettings {
         prefix: config.prefix.clone(),
         pull_zone: config.pull_zone.clone(),
         credentials,
-        copy: CopyLimits::default(),
+        copy: CopyLimits::of(config.endpoint.as_deref()),
+    })
+}
+
+#[cfg(feature = "gcs")]
+fn google(config: &crate::config::Gcs) -> BucketSettings {
+    BucketSettings::Google(crate::storage::objects::GoogleSettings {
+        bucket: config.bucket.clone(),
+        service_account: config.service_account.expose().to_owned().into(),
+        endpoint: config.endpoint.clone(),
+        prefix: config.prefix.clone(),
+    })
+}
+
+#[cfg(feature = "azure")]
+fn azure(config: &crate::config::Azure) -> BucketSettings {
+    BucketSettings::Azure(crate::storage::objects::AzureSettings {
+        account: config.account.clone(),
+        container: config.container.clone(),
+        access_key: config.access_key.expose().to_owned().into(),
+        endpoint: config.endpoint.clone(),
+        prefix: config.prefix.clone(),
     })
 }
 

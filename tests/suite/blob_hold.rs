@@ -12,7 +12,7 @@ use futures_util::{Stream, TryStreamExt as _, stream};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
-use super::object_contract::{Bucket, buckets_here};
+use super::object_contract::{Bucket, Remote, remotes_here};
 
 /// 2020-01-01 in microseconds.
 pub(super) const NOW_US: u64 = 1_577_836_800_000_000;
@@ -43,10 +43,15 @@ impl Hold {
 
     pub(super) async fn everywhere_with(limits: Limits) -> Vec<Self> {
         let mut holds = vec![Self::with(limits.clone()).await];
-        for bucket in buckets_here().into_iter().filter(|bucket| bucket.name == "garage") {
-            holds.push(Self::in_bucket(&bucket, false, limits.clone()).await);
+        for remote in remotes_here().into_iter().filter(Remote::takes_small_parts) {
+            holds.push(Self::in_remote(&remote, limits.clone()).await);
         }
         holds
+    }
+
+    /// In a bucket of whatever provider, through the hold.
+    pub(super) async fn in_remote(remote: &Remote, limits: Limits) -> Self {
+        Self::on(remote.name.clone(), Some((remote.open(), false)), limits).await
     }
 
     pub(super) async fn in_bucket(bucket: &Bucket, presigned: bool, limits: Limits) -> Self {

@@ -17,6 +17,10 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use super::StorageError;
 
+#[cfg(feature = "gcs")]
+pub use bucket::GoogleSettings;
+#[cfg(feature = "azure")]
+pub use bucket::{Azure, AzureSettings};
 pub use bucket::{
     Bucket, BucketSettings, Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, Part, PartError,
     ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3, S3Settings,

@@ -7,7 +7,7 @@ mod races;
 use std::path::Path;
 
 use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
-use atcr_hold::storage::objects::{Bucket, BucketSettings, Memory, Objects};
+use atcr_hold::storage::objects::{Bucket, Memory, Objects};
 use atcr_hold::storage::sqlite::Database;
 use atcr_hold::syntax::Digest;
 use atcr_hold::upkeep::{Finding, Place, Store, Upkeep, Verified, VerifyOptions};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use super::blob_hold::{NOW_US, alice, digest, frames, list, part_number};
 use super::hold::now_s;
-use super::object_contract::buckets_here;
+use super::object_contract::remotes_here;
 
 /// Rows and objects that a test sets as it likes.
 struct Stock {
@@ -59,10 +59,9 @@ impl Stock {
     /// One in memory, one in a directory, and one in a bucket of each real server that is there.
     async fn everywhere() -> Vec<Self> {
         let mut stocks = vec![Self::in_memory().await, Self::in_directory().await];
-        for bucket in buckets_here() {
-            let store =
-                Store::open(&Place::Bucket(Box::new(BucketSettings::S3(bucket.settings.clone())))).await.unwrap();
-            stocks.push(Self::with(bucket.name.clone(), store, WayIn::Bucket(bucket.open().into())));
+        for remote in remotes_here() {
+            let store = Store::open(&Place::Bucket(Box::new(remote.settings.clone()))).await.unwrap();
+            stocks.push(Self::with(remote.name.clone(), store, WayIn::Bucket(remote.open())));
         }
         stocks
     }

@@ -174,7 +174,8 @@ impl Client {
         Ok(request.into_parts().0)
     }
 
-    fn url(&self, call: &Call) -> String {
+    /// The address of a call, unsigned.
+    pub(super) fn url(&self, call: &Call) -> String {
         let mut url = self.bucket_url.clone();
         if let Some(key) = &call.key {
             url.push('/');

@@ -3,6 +3,8 @@
 //! Each provider has its own folder and its own requests; nobody outside of this room knows which one it is.
 //! Where a provider cannot do a thing, it says so here ([`Bucket::signs_parts`]) and not in its errors.
 
+#[cfg(feature = "azure")]
+mod azure;
 mod client;
 mod common;
 mod fault;
@@ -11,20 +13,27 @@ mod outcome;
 mod probe;
 mod read;
 mod s3;
+mod secret;
 mod send;
 mod signer;
 mod xml;
 
 use ::http::Method;
 use bytes::Bytes;
+#[cfg(feature = "azure")]
+use futures_util::stream;
 use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Listed, Object, ObjectInfo};
 use crate::storage::StorageError;
 
+#[cfg(feature = "azure")]
+pub use azure::{Azure, Settings as AzureSettings};
 pub use outcome::{Completed, Copied, OpenMultipart, PART_URL_S, Part, READ_URL_S, ResponseHeaders};
 pub use probe::{ProbeError, Probed};
+#[cfg(feature = "gcs")]
+pub use s3::GoogleSettings;
 pub use s3::{CopyLimits, Credentials, Role, S3, Settings as S3Settings};
 pub use send::PartError;
 
@@ -35,6 +44,12 @@ pub(super) use read::BucketObject;
 pub enum BucketSettings {
     /// A provider that speaks S3.
     S3(S3Settings),
+    /// Google Cloud Storage.
+    #[cfg(feature = "gcs")]
+    Google(GoogleSettings),
+    /// Azure Blob Storage.
+    #[cfg(feature = "azure")]
+    Azure(AzureSettings),
 }
 
 impl BucketSettings {
@@ -43,6 +58,10 @@ impl BucketSettings {
     pub fn name(&self) -> String {
         match self {
             Self::S3(settings) => settings.name(),
+            #[cfg(feature = "gcs")]
+            Self::Google(settings) => settings.name(),
+            #[cfg(feature = "azure")]
+            Self::Azure(settings) => settings.name(),
         }
     }
 }
@@ -53,12 +72,22 @@ pub struct Bucket(Provider);
 
 #[derive(Clone)]
 enum Provider {
+    /// Google too: it has the same requests.
     S3(S3),
+    #[cfg(feature = "azure")]
+    Azure(Azure),
 }
 
 impl From<S3> for Bucket {
     fn from(s3: S3) -> Self {
         Self(Provider::S3(s3))
+    }
+}
+
+#[cfg(feature = "azure")]
+impl From<Azure> for Bucket {
+    fn from(azure: Azure) -> Self {
+        Self(Provider::Azure(azure))
     }
 }
 
@@ -70,6 +99,10 @@ impl Bucket {
     pub fn open(settings: &BucketSettings) -> Result<Self, StorageError> {
         match settings {
             BucketSettings::S3(settings) => S3::open(settings).map(Self::from),
+            #[cfg(feature = "gcs")]
+            BucketSettings::Google(settings) => S3::open_google(settings).map(Self::from),
+            #[cfg(feature = "azure")]
+            BucketSettings::Azure(settings) => Azure::open(settings).map(Self::from),
         }
     }
 
@@ -80,6 +113,8 @@ impl Bucket {
     pub async fn probe(&self, name: &str, now_us: fn() -> u64) -> Result<Probed, ProbeError> {
         match &self.0 {
             Provider::S3(s3) => s3.probe(name, now_us).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.probe(name, now_us).await,
         }
     }
 
@@ -88,6 +123,8 @@ impl Bucket {
     pub fn signs_parts(&self) -> bool {
         match &self.0 {
             Provider::S3(_) => true,
+            #[cfg(feature = "azure")]
+            Provider::Azure(_) => false,
         }
     }
 
@@ -98,6 +135,8 @@ impl Bucket {
     pub async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.stat(key).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.stat(key).await,
         }
     }
 
@@ -108,6 +147,8 @@ impl Bucket {
     pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.put(key, bytes).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.put(key, bytes).await,
         }
     }
 
@@ -118,6 +159,8 @@ impl Bucket {
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.delete(key).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.delete(key).await,
         }
     }
 
@@ -125,6 +168,8 @@ impl Bucket {
     pub(super) fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
         match &self.0 {
             Provider::S3(s3) => s3.list(folder).boxed(),
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.list(folder).boxed(),
         }
     }
 
@@ -135,6 +180,8 @@ impl Bucket {
     pub(super) async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
         match &self.0 {
             Provider::S3(s3) => Ok(s3.open_object(key).await?.map(Object::in_bucket)),
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.open_object(key).await,
         }
     }
 
@@ -143,6 +190,8 @@ impl Bucket {
     pub fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
         match &self.0 {
             Provider::S3(s3) => s3.pinned_object(key, info),
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.pinned_object(key, info),
         }
     }
 
@@ -153,6 +202,8 @@ impl Bucket {
     pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.copy_pinned(from, etag, to, size_bytes).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.copy_pinned(from, etag, to, size_bytes).await,
         }
     }
 
@@ -163,6 +214,8 @@ impl Bucket {
     pub async fn create_multipart(&self, key: &str) -> Result<String, StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.create_multipart(key).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(_) => Ok(azure::UPLOAD.to_owned()),
         }
     }
 
@@ -185,6 +238,8 @@ impl Bucket {
     {
         match &self.0 {
             Provider::S3(s3) => s3.upload_part(key, id, number, size_bytes, body).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.upload_part(key, number, size_bytes, body).await,
         }
     }
 
@@ -196,6 +251,8 @@ impl Bucket {
     pub async fn list_parts(&self, key: &str, id: &str) -> Result<Option<Vec<Part>>, StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.list_parts(key, id).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.list_parts(key).await,
         }
     }
 
@@ -212,6 +269,8 @@ impl Bucket {
     ) -> Result<Completed, StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.complete_multipart(key, id, parts).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.complete_multipart(key, parts).await,
         }
     }
 
@@ -222,6 +281,8 @@ impl Bucket {
     pub async fn abort_multipart(&self, key: &str, id: &str) -> Result<(), StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.abort_multipart(key, id).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.abort_multipart(key).await,
         }
     }
 
@@ -232,6 +293,8 @@ impl Bucket {
     pub fn list_multiparts(&self, folder: &str) -> BoxStream<'static, Result<OpenMultipart, StorageError>> {
         match &self.0 {
             Provider::S3(s3) => s3.list_multiparts(folder).boxed(),
+            #[cfg(feature = "azure")]
+            Provider::Azure(_) => stream::empty().boxed(),
         }
     }
 
@@ -243,6 +306,8 @@ impl Bucket {
     pub async fn presign_part(&self, key: &str, id: &str, number: u16) -> Result<String, StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.presign_part(key, id, number).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(_) => Err(StorageError::failed("Azure signs no parts")),
         }
     }
 
@@ -258,6 +323,23 @@ impl Bucket {
     ) -> Result<String, StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.presign_read(method, key, headers).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.presign_read(key).await,
         }
     }
+}
+
+/// The beginning of all keys: empty, or ends in a slash.
+fn folder_of(prefix: &str) -> String {
+    match prefix.trim_matches('/') {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    }
+}
+
+/// A bucket as people name it, and unlike any other.
+fn shown(scheme: &str, bucket: &str, prefix: &str, at: &str) -> String {
+    let folder = folder_of(prefix);
+    let slash = if folder.is_empty() { "" } else { "/" };
+    format!("{scheme}://{bucket}{slash}{} at {at}", folder.trim_end_matches('/'))
 }

@@ -136,6 +136,19 @@ impl Client {
     }
 }
 
+#[cfg(feature = "azure")]
+impl Client {
+    /// GETs an object as a client does that has nothing but the URL.
+    pub(super) async fn get_by_url(&self, url: &str) -> Result<Bytes, Fault> {
+        let request = Request::get(url).body(any_body(Empty::new()));
+        let request = request.map_err(|_| Fault::Senseless("its address is not a URL"))?;
+        let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_or(Bytes::new(), http_body_util::Collected::to_bytes);
+        if head.status.is_success() { Ok(body) } else { Err(Fault::answered(head.status, &body)) }
+    }
+}
+
 fn skewed() -> Fault {
     Fault::Answered { status: StatusCode::FORBIDDEN, code: "RequestTimeTooSkewed".into() }
 }

@@ -3,8 +3,14 @@
 use std::time::Duration;
 
 use http::Method;
+#[cfg(feature = "gcs")]
+use http::header::{AUTHORIZATION, HeaderValue};
 use object_store::aws::{AmazonS3, AwsAuthorizer};
+#[cfg(feature = "azure")]
+use object_store::azure::{AzureAuthorizer, MicrosoftAzure};
 use object_store::client::HttpRequest;
+#[cfg(feature = "gcs")]
+use object_store::gcp::GoogleCloudStorage;
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
 use url::Url;
@@ -15,6 +21,12 @@ use super::http::innermost;
 pub(super) enum Signer {
     /// Signature version 4, for this region.
     Aws { store: AmazonS3, region: String },
+    /// A bearer token, and signatures by a service account's key in URLs.
+    #[cfg(feature = "gcs")]
+    Google(GoogleCloudStorage),
+    /// The key of this storage account.
+    #[cfg(feature = "azure")]
+    Azure { store: MicrosoftAzure, account: String },
 }
 
 impl Signer {
@@ -27,6 +39,20 @@ impl Signer {
                     .with_sign_payload(body_hash.is_some())
                     .try_authorize(request, body_hash)
                     .map_err(unsigned)
+            }
+            #[cfg(feature = "gcs")]
+            Self::Google(store) => {
+                let credential = store.credentials().get_credential().await.map_err(no_credentials)?;
+                let token = HeaderValue::try_from(format!("Bearer {}", credential.bearer));
+                let mut token = token.map_err(|_| Fault::Senseless("a request cannot be signed"))?;
+                token.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, token);
+                Ok(())
+            }
+            #[cfg(feature = "azure")]
+            Self::Azure { store, account } => {
+                let credential = store.credentials().get_credential().await.map_err(no_credentials)?;
+                AzureAuthorizer::new(&credential, account).try_authorize(request).map_err(unsigned)
             }
         }
     }
@@ -41,6 +67,10 @@ impl Signer {
     ) -> Result<Url, Fault> {
         let signed = match self {
             Self::Aws { store, .. } => store.signed_url_opts(method, path, valid, options).await,
+            #[cfg(feature = "gcs")]
+            Self::Google(store) => store.signed_url_opts(method, path, valid, options).await,
+            #[cfg(feature = "azure")]
+            Self::Azure { store, .. } => store.signed_url_opts(method, path, valid, options).await,
         };
         signed.map_err(no_credentials)
     }

@@ -12,8 +12,6 @@ use crate::storage::objects::bucket::client::{Call, LONG_PATIENCE, encode};
 use crate::storage::objects::bucket::fault::Fault;
 use crate::storage::objects::bucket::{Completed, Copied, xml};
 
-static SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
-static SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-amz-copy-source-if-match");
 static SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
 /// Pieces of one object that are copied at once.
 const PIECES_AT_ONCE: usize = 4;
@@ -42,12 +40,14 @@ impl S3 {
     }
 
     fn pinned(&self, call: Call, from: &str, etag: &str) -> Call {
-        let mut source = String::from("/");
+        let dialect = self.dialect;
+        let mut source = String::from(dialect.copy_root);
         for text in [&self.client.bucket, "/", &self.client.prefix, from] {
             encode(text, true, &mut source);
         }
         let etag = format!("\"{}\"", etag.trim_matches('"'));
-        call.header(SOURCE.clone(), &source).header(SOURCE_IF_MATCH.clone(), &etag).patience(LONG_PATIENCE)
+        let call = call.header(dialect.copy_source.clone(), &source);
+        call.header(dialect.copy_source_if_match.clone(), &etag).patience(LONG_PATIENCE)
     }
 
     async fn copy_in_pieces(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<(), Fault> {

@@ -7,6 +7,9 @@
 //! API: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
 mod copy;
+mod dialect;
+#[cfg(feature = "gcs")]
+mod google;
 mod list;
 mod multipart;
 mod presign;
@@ -20,13 +23,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 
+use self::dialect::Dialect;
 use super::client::{Call, Client};
+use super::folder_of;
 use super::http::Http;
 use super::read::BucketObject;
 use super::signer::Signer;
 use crate::storage::StorageError;
 use crate::storage::objects::{Object, ObjectInfo};
 
+#[cfg(feature = "gcs")]
+pub use google::Settings as GoogleSettings;
 pub use settings::{CopyLimits, Credentials, Role, Settings};
 
 /// A bucket, or a folder of one; cheap to clone.
@@ -35,6 +42,7 @@ pub struct S3 {
     client: Arc<Client>,
     pull_zone: Option<Arc<str>>,
     copy: CopyLimits,
+    dialect: &'static Dialect,
 }
 
 impl S3 {
@@ -50,12 +58,13 @@ impl S3 {
             http,
             bucket_url,
             bucket: settings.bucket.clone(),
-            prefix: settings.folder(),
+            prefix: folder_of(&settings.prefix),
         };
         Ok(Self {
             client: Arc::new(client),
             pull_zone: settings.pull_zone.as_deref().map(Arc::from),
             copy: settings.copy,
+            dialect: &dialect::S3,
         })
     }
 

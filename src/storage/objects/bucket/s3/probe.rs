@@ -4,39 +4,12 @@
 
 use futures_util::TryStreamExt as _;
 use http::Method;
-use http::header::HeaderName;
 
 use super::S3;
 use crate::storage::objects::bucket::client::Call;
 use crate::storage::objects::bucket::fault::Fault;
-use crate::storage::objects::bucket::probe::{Advice, Attempt, CONTENT, FOLDER, Step, in_step};
+use crate::storage::objects::bucket::probe::{Attempt, CONTENT, FOLDER, Step, in_step};
 use crate::storage::objects::bucket::{Completed, Copied, ProbeError, Probed};
-
-static CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
-/// The SHA-256 of nothing, which is not that of [`CONTENT`], in base64.
-const WRONG_CHECKSUM: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-
-static ADVICE: Advice = Advice {
-    store: "S3 store",
-    address: "S3_ENDPOINT",
-    all: "S3_ENDPOINT, S3_BUCKET and AWS_REGION",
-    elsewhere: "S3_ENDPOINT and AWS_REGION",
-    credentials: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role",
-    not_allowed: "correct the keys or S3_BUCKET, or allow the key to read, write, list and delete in the bucket",
-    by_code: &[
-        ("NoSuchBucket", "create the bucket, or correct S3_BUCKET"),
-        ("InvalidAccessKeyId", "the store does not know the key: correct AWS_ACCESS_KEY_ID"),
-        ("SignatureDoesNotMatch", "correct AWS_SECRET_ACCESS_KEY (or AWS_REGION)"),
-        ("ExpiredToken", SESSION),
-        ("InvalidToken", SESSION),
-        ("AuthorizationHeaderMalformed", REGION),
-        ("PermanentRedirect", REGION),
-        ("TemporaryRedirect", REGION),
-        ("IllegalLocationConstraintException", REGION),
-    ],
-};
-const SESSION: &str = "the session has ended: renew AWS_SESSION_TOKEN and its keys";
-const REGION: &str = "the bucket is in another region: correct AWS_REGION and S3_ENDPOINT";
 
 impl S3 {
     /// Tries everything the hold will need, within half a minute, and leaves nothing behind. `name` is a word that
@@ -46,7 +19,7 @@ impl S3 {
     /// [`ProbeError`]
     pub async fn probe(&self, name: &str, now_us: fn() -> u64) -> Result<Probed, ProbeError> {
         let keys = ["object", "parts", "copy", "checksum"].map(|word| format!("{FOLDER}/{name}/{word}"));
-        let attempt = Attempt { client: &self.client, advice: &ADVICE };
+        let attempt = Attempt { client: &self.client, advice: &self.dialect.advice };
         attempt.run(now_us, self.try_all(&keys), self.clean_up(name, &keys)).await
     }
 
@@ -56,7 +29,8 @@ impl S3 {
         self.try_object(object).await?;
         self.try_parts(parts).await?;
         self.try_copy(parts, copy).await.map_err(in_step("copy an object"))?;
-        let call = Call::on(Method::PUT, checksum).header(CHECKSUM.clone(), WRONG_CHECKSUM).body(CONTENT);
+        let (name, value) = &self.dialect.wrong_checksum;
+        let call = Call::on(Method::PUT, checksum).header(name.clone(), value).body(CONTENT);
         let refuses_wrong_checksum = self.client.exchange(&call).await.is_err_and(|fault| !fault.is_passing());
         for key in keys {
             self.client.remove(key).await.map_err(in_step("delete an object"))?;
