@@ -6,6 +6,8 @@ mod buckets;
 mod copies;
 mod every_store;
 mod files;
+#[cfg(feature = "gcs")]
+mod google;
 mod presigned;
 mod probes;
 mod remotes;

@@ -23,26 +23,7 @@ impl Script {
 
     /// With settings that are changed, given the address of the server.
     async fn with<const N: usize>(answers: [String; N], change: impl FnOnce(&mut S3Settings, &str)) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let requests = Arc::clone(&seen);
-        tokio::spawn(async move {
-            for answer in answers {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = Vec::new();
-                while !is_whole(&request) {
-                    let mut chunk = [0; 4096];
-                    match stream.read(&mut chunk).await.unwrap() {
-                        0 => break,
-                        count => request.extend_from_slice(&chunk[..count]),
-                    }
-                }
-                let text = String::from_utf8(request).unwrap();
-                requests.lock().unwrap().push(text);
-                stream.write_all(answer.as_bytes()).await.unwrap();
-            }
-        });
+        let (endpoint, seen) = serve(answers).await;
         let mut settings = S3Settings {
             bucket: "bucket".into(),
             region: "us-east-1".into(),
@@ -72,6 +53,31 @@ impl Script {
     }
 }
 
+/// Answers connection after connection with one scripted answer each; gives its address, and what it was asked.
+pub(super) async fn serve<const N: usize>(answers: [String; N]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let requests = Arc::clone(&seen);
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !is_whole(&request) {
+                let mut chunk = [0; 4096];
+                match stream.read(&mut chunk).await.unwrap() {
+                    0 => break,
+                    count => request.extend_from_slice(&chunk[..count]),
+                }
+            }
+            let text = String::from_utf8(request).unwrap();
+            requests.lock().unwrap().push(text);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (endpoint, seen)
+}
+
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
@@ -80,7 +86,7 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 /// An answer after which the connection ends, with the length of its body unless the headers have one.
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(super) fn answer(status: &str, headers: &str, body: &str) -> String {
     let length =
         if headers.contains("content-length") { String::new() } else { format!("content-length: {}\r\n", body.len()) };
     format!("HTTP/1.1 {status}\r\n{headers}{length}connection: close\r\n\r\n{body}")
@@ -98,12 +104,12 @@ fn late_error() -> String {
     answer("200 OK", "", "  <?xml version='1.0'?>\n<Error><Code>InternalError</Code></Error>")
 }
 
-fn no_such_upload() -> String {
+pub(super) fn no_such_upload() -> String {
     answer("404 Not Found", "", "<Error><Code>NoSuchUpload</Code></Error>")
 }
 
 /// An object of five bytes: what HEAD says.
-fn found() -> String {
+pub(super) fn found() -> String {
     answer("200 OK", "etag: \"e\"\r\ncontent-length: 5\r\n", "")
 }
 

@@ -103,16 +103,14 @@ impl Azure {
     }
 
     /// There is no request for it, but an object in their place makes Azure forget the blocks. An object that is
-    /// there already stays.
+    /// there already stays. Nothing may complete the upload meanwhile.
     pub(super) async fn abort(&self, key: &str) -> Result<(), Fault> {
-        if self.parts(key).await?.is_none_or(|parts| parts.is_empty()) {
+        let has_blocks = self.parts(key).await?.is_some_and(|parts| !parts.is_empty());
+        if !has_blocks || self.client.find(key).await?.is_some() {
             return Ok(());
         }
-        let put = Call::on(Method::PUT, key).header(BLOB_TYPE.clone(), "BlockBlob").header(IF_NONE_MATCH, "*");
-        let made = match self.client.exchange(&put).await {
-            Err(fault) if is_there(&fault) => return Ok(()),
-            answer => answer?,
-        };
+        let put = Call::on(Method::PUT, key).header(BLOB_TYPE.clone(), "BlockBlob");
+        let made = self.client.exchange(&put).await?;
         let Some(etag) = made.headers().get(ETAG).and_then(|etag| etag.to_str().ok()) else {
             return Err(Fault::Senseless("an object has no ETag"));
         };
