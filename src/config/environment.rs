@@ -14,7 +14,7 @@ use super::ConfigError;
 
 /// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
 /// systemd credential of the same name).
-const NAMES: [(&str, &str, Kind); 44] = [
+const NAMES: [(&str, &str, Kind); 42] = [
     ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
     ("HOLD_OWNER", "owner", Kind::Text),
     ("HOLD_PUBLIC", "public", Kind::Text),
@@ -56,10 +56,7 @@ const NAMES: [(&str, &str, Kind); 44] = [
     ("AZURE_STORAGE_CONTAINER_NAME", "storage.azure.container", Kind::Text),
     ("AZURE_STORAGE_ENDPOINT", "storage.azure.endpoint", Kind::Text),
     ("AZURE_STORAGE_PREFIX", "storage.azure.prefix", Kind::Text),
-    // One variable for whichever bucket it is.
     ("DISABLE_PRESIGNED_URLS", "storage.s3.disable_presigned_urls", Kind::Text),
-    ("DISABLE_PRESIGNED_URLS", "storage.gcs.disable_presigned_urls", Kind::Text),
-    ("DISABLE_PRESIGNED_URLS", "storage.azure.disable_presigned_urls", Kind::Text),
     ("TEST_MODE", "test_mode", Kind::Text),
 ];
 

@@ -101,7 +101,6 @@ pub(super) struct Gcs {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) endpoint: Option<String>,
     pub(super) prefix: String,
-    pub(super) disable_presigned_urls: bool,
 }
 
 /// As [`Gcs`].
@@ -117,7 +116,6 @@ pub(super) struct Azure {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) endpoint: Option<String>,
     pub(super) prefix: String,
-    pub(super) disable_presigned_urls: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -149,6 +147,7 @@ pub(super) struct S3 {
     pub(super) web_identity_token_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) role_arn: Option<String>,
+    /// Of whichever bucket it is.
     pub(super) disable_presigned_urls: bool,
 }
 

@@ -88,6 +88,11 @@ impl Hold {
     pub(super) async fn is_staged(&self, id: &UploadId) -> bool {
         let Some((store, _)) = &self.bucket else { return !self.staged(id).is_empty() };
         let key = format!("uploads/{id}");
+        if !store.signs_parts() {
+            // Azure knows of no upload, only of its blocks.
+            let blocks = store.list_parts(&key, "").await.unwrap().unwrap_or_default();
+            return !blocks.is_empty() || store.stat(&key).await.unwrap().is_some();
+        }
         let open: Vec<_> = store.list_multiparts("uploads").try_collect().await.unwrap();
         open.iter().any(|open| open.key == key) || store.stat(&key).await.unwrap().is_some()
     }

@@ -18,7 +18,7 @@ impl Checker<'_> {
             service_account: self.secret("storage.gcs.service_account", raw.service_account.as_ref(), example)?,
             endpoint: self.other_endpoint("storage.gcs.endpoint", raw.endpoint.as_deref())?,
             prefix: self.prefix("storage.gcs.prefix", &raw.prefix)?,
-            presigned_urls: !raw.disable_presigned_urls,
+            presigned_urls: !self.raw.storage.s3.disable_presigned_urls,
         })
     }
 
@@ -37,7 +37,7 @@ impl Checker<'_> {
             access_key: self.secret("storage.azure.access_key", raw.access_key.as_ref(), example)?,
             endpoint: self.other_endpoint("storage.azure.endpoint", raw.endpoint.as_deref())?,
             prefix: self.prefix("storage.azure.prefix", &raw.prefix)?,
-            presigned_urls: !raw.disable_presigned_urls,
+            presigned_urls: !self.raw.storage.s3.disable_presigned_urls,
         })
     }
 
