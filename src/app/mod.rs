@@ -78,8 +78,7 @@ pub async fn run_reloading(
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
     let serving = format!("serving {} on {}; blobs in {}", config.public_url, addresses.join(", "), config.storage);
-    let status = Status::new(Arc::clone(&state), serving);
-    let status = Arc::new(status);
+    let status = Arc::new(Status::new(Arc::clone(&state), serving));
     status.ready().await;
 
     let (connections, drain) = (config.limits.connections, config.limits.drain);

@@ -10,7 +10,7 @@ use crate::http::state::State;
 use crate::http::xrpc::bsky_actor::{blob_of, blob_path};
 use crate::lexicon::nsid;
 use crate::repo::cid;
-use crate::syntax::{Did, Handle};
+use crate::syntax::{Did, Handle, HoldUrl};
 
 pub(super) const STYLE: &str = include_str!("page.css");
 const PAGE: &str = include_str!("page.html");
@@ -18,6 +18,9 @@ const STEPS: &str = include_str!("steps.html");
 /// The hold's mark, where it has no picture of its own.
 const MARK: &str = include_str!("mark.svg");
 
+const MOVED: &str = "<aside class=\"moved\" aria-label=\"Moved\">
+<p><strong>This hold has moved to {{name}}.</strong> Make that one your default hold.</p>
+</aside>";
 const FACT: &str = "<div><dt>{{name}}</dt><dd>{{value}}</dd></div>\n";
 /// In characters; a record from elsewhere may have more than its lexicon allows.
 const NAME_MAX: usize = 100;
@@ -86,19 +89,14 @@ impl Content<'_> {
     /// Where the hold has gone, if it has.
     fn moved(&self) -> Html {
         let Some(successor) = &self.portrait.captain.successor else { return Html::default() };
-        let did = Html::text(successor.as_str());
-        let name = match host_of(successor) {
-            Some(host) => Html::fill(
-                "<a href=\"https://{{host}}/\">{{host}}</a> (<code class=\"copy\">{{did}}</code>)",
-                &[("host", Html::text(&host)), ("did", did)],
+        let name = match HoldUrl::of_did(successor) {
+            Ok(url) => Html::fill(
+                "<a href=\"{{url}}/\">{{host}}</a>",
+                &[("url", Html::text(url.as_str())), ("host", Html::text(url.authority()))],
             ),
-            None => Html::fill("<code class=\"copy\">{{did}}</code>", &[("did", did)]),
+            Err(_) => code(successor),
         };
-        Html::fill(
-            "<aside class=\"moved\" aria-label=\"Moved\">\n<p><strong>This hold has moved to {{name}}.</strong> \
-             Make that one your default hold.</p>\n</aside>",
-            &[("name", name)],
-        )
+        Html::fill(MOVED, &[("name", name)])
     }
 
     fn access(&self) -> &'static str {
@@ -112,18 +110,17 @@ impl Content<'_> {
 
     fn facts(&self) -> Html {
         let captain = &self.portrait.captain;
-        let code = |did: &Did| Html::fill("<code class=\"copy\">{{did}}</code>", &[("did", Html::text(did.as_str()))]);
         let region = captain.region.as_deref().and_then(|region| line(region, REGION_MAX));
         let region = region.map(|region| Html::fill("<bdi>{{text}}</bdi>", &[("text", Html::text(&region))]));
         let stored = self.totals.map(|totals| match totals.blobs {
             0 => Html::literal("nothing yet"),
             blobs => Html::text(&format!("{} in {}", size(totals.size_bytes), counted(blobs, "blob"))),
         });
-        let joining = if self.portrait.joinable { "open to any account" } else { "by invitation of the owner" };
-        let crew = Html::text(&format!("{}; {joining}", counted(self.portrait.members, "member")));
+        let joining = if self.portrait.joinable { "open to any account" } else { "by invitation" };
+        let crew = Html::text(&format!("{}, {joining}", counted(self.portrait.members, "member")));
         let facts = [
             ("DID", Some(code(self.state.url.did()))),
-            ("Owner", Some(self.owner(code(&captain.owner)))),
+            ("Owner", Some(self.owner())),
             ("Crew", Some(crew)),
             ("Region", region),
             ("Stored", stored),
@@ -133,10 +130,19 @@ impl Content<'_> {
         Html::join(facts.into_iter().filter_map(fact))
     }
 
-    fn owner(&self, did: Html) -> Html {
-        let Some(handle) = self.owner else { return did };
-        let template = "<a href=\"https://bsky.app/profile/{{handle}}\">@{{handle}}</a> {{did}}";
-        Html::fill(template, &[("handle", Html::text(handle.as_str())), ("did", did)])
+    /// The owner, with a way to get to know them.
+    fn owner(&self) -> Html {
+        let did = &self.portrait.captain.owner;
+        match self.owner {
+            Some(handle) => Html::fill(
+                "<a href=\"https://bsky.app/profile/{{handle}}\">@{{handle}}</a><br>{{did}}",
+                &[("handle", Html::text(handle.as_str())), ("did", code(did))],
+            ),
+            None => Html::fill(
+                "{{did}}<br><a href=\"https://bsky.app/profile/{{path}}\">See their profile</a>",
+                &[("did", code(did)), ("path", Html::text(&did.as_str().replace('%', "%25")))],
+            ),
+        }
     }
 
     /// The path at which anyone reads who is crew.
@@ -155,15 +161,14 @@ impl Content<'_> {
         let crew = if self.portrait.joinable {
             "Any account may join its crew."
         } else {
-            "It is in the list of its crew only: ask the owner first, and give them your handle."
+            "Only its crew find it there: ask its owner to be added."
         };
         let host = Html::text(self.state.url.authority());
         Html::fill(STEPS, &[("host", host), ("crew", Html::literal(crew))])
     }
 }
 
-/// The host of a did:web that has a page of its own.
-fn host_of(did: &Did) -> Option<String> {
-    let host = did.as_str().strip_prefix("did:web:")?;
-    Handle::parse(host).ok().map(|host| host.to_string())
+/// A DID to be copied: one click selects it.
+fn code(did: &Did) -> Html {
+    Html::fill("<code title=\"Click to select\">{{did}}</code>", &[("did", Html::text(did.as_str()))])
 }
