@@ -106,17 +106,21 @@ class Browser:
             file.write(base64.b64decode(picture["data"]))
 
     def texts(self):
-        """Every element with text of its own: its name, the text, its colour, the colours behind it, size and weight."""
+        """Every element with text of its own: its name, the text, its colour, the one behind it, and its font's size."""
         document = self.call("DOM.getDocument", depth=-1)["root"]
 
-        def walk(node):
-            own = " ".join(child["nodeValue"] for child in node.get("children", []) if child["nodeType"] == 3).strip()
-            if node["nodeType"] == 1 and own and node["localName"] not in ("style", "title"):
-                behind = self.call("CSS.getBackgroundColors", nodeId=node["nodeId"])
+        def walk(node, behind):
+            if node["nodeType"] == 1:
                 style = self.call("CSS.getComputedStyleForNode", nodeId=node["nodeId"])["computedStyle"]
                 style = {entry["name"]: entry["value"] for entry in style}
-                yield node["localName"], own, style["color"], behind.get("backgroundColors", []), style["font-size"]
+                if style["display"] == "none":
+                    return
+                if style["background-color"] != "rgba(0, 0, 0, 0)":
+                    behind = style["background-color"]
+                own = [child["nodeValue"] for child in node.get("children", []) if child["nodeType"] == 3]
+                if text := "".join(own).strip():
+                    yield node["localName"], text, style["color"], behind, style["font-size"]
             for child in node.get("children", []):
-                yield from walk(child)
+                yield from walk(child, behind)
 
-        yield from walk(document)
+        yield from walk(document, "rgb(255, 255, 255)")

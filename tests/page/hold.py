@@ -64,10 +64,9 @@ class Network:
 
 
 class Hold:
-    """A hold with these options (TOML), and blobs that only its database knows: [size in bytes]."""
+    """A hold with these options (TOML; PICTURE is a file), and blobs that only its database knows, by their sizes."""
 
-    def __init__(self, program: str, network: Network, options: str = "", tables: str = "", blobs: list[int] = ()):
-        self.program, self.network = program, network
+    def __init__(self, program: str, network: Network, options: str = "", blobs: list[int] = ()):
         self.state = tempfile.TemporaryDirectory(prefix="atcr-hold-page-")
         root = Path(self.state.name)
         (root / "blobs").mkdir()
@@ -76,7 +75,7 @@ class Hold:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         config = root / "config.toml"
-        config.write_text(options.replace("PICTURE", json.dumps(str(root / "picture.png"))) + "\n" + tables)
+        config.write_text(options.replace("PICTURE", json.dumps(str(root / "picture.png"))))
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOLD_PUBLIC_URL": f"https://{HOST}",
