@@ -12,6 +12,8 @@
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+folder=${1:-}
+[ -z "$folder" ] || folder=$(realpath -m -- "$folder")
 cd "$repo"
 
 packages=(chromium-headless-shell fonts-noto-core)
@@ -70,7 +72,6 @@ END
 
 need python3
 export PYTHONDONTWRITEBYTECODE=1
-folder=${1:-}
 if [ -z "$folder" ]; then
   folder=$(mktemp -d)
   trap 'rm -rf "$folder"' EXIT

@@ -95,7 +95,7 @@ fn parse(uri: &str) -> Result<Uri, Error> {
 #[cfg(test)]
 mod tests {
     use super::{Location, Locator};
-    use crate::syntax::Did;
+    use crate::syntax::{Did, Handle};
 
     fn locate(did: &str, test_mode: bool) -> Option<String> {
         let locator = Locator::new("https://plc.example/", test_mode).unwrap();
@@ -145,6 +145,23 @@ mod tests {
         {
             assert_eq!(locate(did, false), None, "{did}");
         }
+    }
+
+    #[test]
+    fn a_handle_is_asked_for_at_its_own_domain() {
+        let locate = |handle, test_mode| {
+            let locator = Locator::new("https://plc.example/", test_mode).unwrap();
+            let handle = Handle::parse(handle).unwrap();
+            match locator.locate_handle(&handle, Some("http://localhost:2583/")).unwrap() {
+                Location::Handle(uri, host) => (uri.to_string(), host == handle),
+                other => panic!("{other:?}"),
+            }
+        };
+        let https = |host: &str| (format!("https://{host}/.well-known/atproto-did"), true);
+        assert_eq!(locate("alice.example", false), https("alice.example"));
+        assert_eq!(locate("alice.example", true), https("alice.example"));
+        assert_eq!(locate("alice.test", false), https("alice.test"));
+        assert_eq!(locate("alice.test", true), ("http://localhost:2583/.well-known/atproto-did".into(), true));
     }
 
     #[test]

@@ -92,6 +92,8 @@ class Browser:
         self.call("Page.navigate", url=url)
         while not self.seen("Page.loadEventFired"):
             self.events.append(self._message())
+            if self.events[-1].get("method") == "Page.javascriptDialogOpening":
+                self.call("Page.handleJavaScriptDialog", accept=True)
         # Whatever the page does later than that, it does at once.
         settled = time.monotonic() + 0.3
         while select.select([self.incoming], [], [], max(0, settled - time.monotonic()))[0]:

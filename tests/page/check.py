@@ -151,7 +151,7 @@ def main() -> int:
         print(f"{title}: {outcome}", flush=True)
 
     network = Network()
-    for name, hold in holds(arguments.hold, network):
+    for name, hold in holds(os.path.abspath(arguments.hold), network):
         step(f"{name}: the handle", hold.wait_for, f"@{HANDLE}")
         step(f"{name}: the markup", check_markup, hold)
         if arguments.browser:

@@ -35,7 +35,7 @@ use owner::OwnerHandle;
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// How long the page as it was made last is shown.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long a sum over all blobs is shown: with a million of them it takes a tenth of a second.
+/// How long a sum over all blobs is shown: with a million of them it takes a fifth of a second.
 const TOTALS_FRESH: Duration = Duration::from_secs(60);
 
 /// Allows the one style sheet of the page, its icon and its picture, and nothing else.
