@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory, a real PDS and
-# real S3 servers, the NixOS module, the demo, and machines with systemd that run the hold as that module has it.
+# real S3 servers, the NixOS module, the demo, the page in a browser, and machines with systemd that run the hold as
+# that module has it.
 # Needs Rust and Node; installs the rest. 16 minutes on 2 cores; the first time it also compiles Garage (10 minutes of processor
 # time), sets up Debian trees and installs servers, which are kept outside the checkout.
 #
