@@ -68,6 +68,10 @@ impl Bucket {
         if let Some(staged) = bucket.staged {
             return Ok(staged);
         }
+        // Where no part goes past the hold its rows are the truth: such a store may keep what was replaced.
+        if !self.store.signs_parts() && !listed.iter().all(|part| is_recorded(part, seen)) {
+            return Err(BlobError::MissingParts);
+        }
         let proven = if bucket.unseen { None } else { proven_by_hold(seen, &listed)? };
         if proven.is_some_and(|(found, _)| found != *digest) {
             // While the store still takes parts in place of the wrong ones.
@@ -110,6 +114,12 @@ impl Bucket {
             }
         }
     }
+}
+
+/// Whether the listed part is the last that the hold received under its number.
+fn is_recorded((number, etag): &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
+    let found = seen.binary_search_by_key(&number.get(), |part| part.number).ok().map(|index| &seen[index]);
+    found.is_some_and(|part| part.etag == *etag)
 }
 
 /// Whether the store may have the listed part: one without bytes is never sent there.
