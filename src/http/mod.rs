@@ -18,6 +18,7 @@ mod request;
 mod response;
 mod state;
 mod subscribe;
+mod traffic;
 mod well_known;
 mod xrpc;
 
@@ -26,3 +27,4 @@ pub use endpoint::{Access, Verbs, endpoints};
 pub use rate::Rates;
 pub use state::State;
 pub use subscribe::Subscribers;
+pub use traffic::Traffic;
