@@ -1,6 +1,7 @@
 """A hold, a little load, and the real Prometheus that scrapes it. See tests/metrics.sh."""
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -128,7 +129,7 @@ class Prometheus(Process):
 class Sum:
     passed = failed = 0
 
-    def check(self, title: str, look: Callable[[], None]) -> None:
+    def check(self, title: str, look: Callable[[], object]) -> None:
         try:
             look()
             self.passed += 1
@@ -170,6 +171,9 @@ def scraped(total: Sum, hold: Hold, prometheus: Prometheus) -> None:
     def up() -> None:
         eventually(lambda: prometheus.value('up{job="atcr-hold"}') == 1)
 
+    def is_positive(query: str) -> bool:
+        return (prometheus.value(query) or 0) > 0
+
     def series() -> None:
         for query in (
             'rate(atcr_hold_requests_total{method="_health", code="200"}[5s])',
@@ -182,12 +186,12 @@ def scraped(total: Sum, hold: Hold, prometheus: Prometheus) -> None:
             "atcr_hold_crew_members == 1",
             'atcr_hold_build_info{version!=""}',
         ):
-            eventually(lambda query=query: (prometheus.value(query) or 0) > 0)
+            eventually(functools.partial(is_positive, query))
 
     def dashboard() -> None:
         silent = [query for query in dashboard_queries() if not prometheus.ask("query", query=query)["result"]]
         # There is no bucket, nothing went wrong, and no account was looked up.
-        absent = ("_s3_", "storage_errors", "did_lookups")
+        absent = ("_bucket_requests", "_bucket_retries", "_bucket_failures", "storage_errors", "did_lookups")
         unexpected = [query for query in silent if not any(name in query for name in absent)]
         assert not unexpected, f"no answer to {unexpected}"
 
@@ -221,7 +225,7 @@ def main() -> int:
     parser.add_argument("--tools", type=Path)
     options = parser.parse_args()
     total = Sum()
-    total.check("the dashboard is JSON, and its panels have their places", lambda: bool(dashboard_queries()))
+    total.check("the dashboard is JSON, and its panels have their places", dashboard_queries)
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         processes: list[Process] = []
@@ -230,7 +234,7 @@ def main() -> int:
             processes.append(hold)
             hold.load()
             page = fetch(f"http://{hold.metrics}/metrics")[1]
-            total.check("the page has the hold's metrics", lambda: page.index(b"\natcr_hold_requests_total{") and None)
+            total.check("the page has the hold's metrics", lambda: page.index(b"\natcr_hold_requests_total{"))
             if options.tools:
                 tools: Path = options.tools
                 check = total.check
