@@ -26,7 +26,7 @@ use crate::config::{Avatar, Config, Profile};
 use crate::crawl::{Crawl, Pace};
 use crate::crew::{Crew, Declared, DeclaredProfile};
 use crate::daemon::{self, Inherited, Listener};
-use crate::http::{Rates, State, Subscribers, Traffic};
+use crate::http::{Page, Rates, State, Subscribers, Traffic};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::{NewBlob, Pds};
 use crate::storage::key_file;
@@ -185,16 +185,17 @@ async fn start(
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }
     let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
-    let authenticator = Authenticator::new(config.public_url.did().clone(), Resolver::new(&settings)?);
+    let resolver = Resolver::new(&settings)?;
     let state = State {
         did_document: hold.did_document.clone(),
         url: config.public_url.clone(),
-        gate: Gate::new(authenticator, hold.crew.clone()),
+        gate: Gate::new(Authenticator::new(hold.url.did().clone(), resolver.clone()), hold.crew.clone()),
         pds: hold.pds.clone(),
         crew: hold.crew.clone(),
         blobs: hold.blobs.clone(),
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
+        page: Page::new(resolver),
         subscribers: Subscribers::default(),
         traffic: Traffic::default(),
         trusted_proxies: config.trusted_proxies.clone(),

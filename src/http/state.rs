@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::page::Page;
 use super::rate::Rates;
 use super::subscribe::Subscribers;
 use super::traffic::Traffic;
@@ -29,6 +30,8 @@ pub struct State {
     pub urls: UrlSigner,
     /// Bounds on requests by address and account.
     pub rates: Rates,
+    /// What a browser is shown.
+    pub page: Page,
     /// Places for subscribers of events.
     pub subscribers: Subscribers,
     /// Counts requests.
