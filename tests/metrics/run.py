@@ -114,6 +114,8 @@ class Prometheus(Process):
         command = [tools / "prometheus", f"--config.file={work}/prometheus.yml", f"--storage.tsdb.path={work}/series"]
         super().__init__([str(word) for word in command] + ["--web.listen-address=127.0.0.1:0"])
         self.url = "http://" + self.said(r'msg="?Listening on"? address="?(127\.0\.0\.1:\d+)')[1]
+        # It listens before it has its storage open.
+        eventually(lambda: fetch(self.url + "/-/ready")[0] == 200)
 
     def ask(self, path: str, **query: str) -> Any:
         status, body = fetch(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(query)}")
