@@ -37,6 +37,7 @@ pub(super) fn declared(config: &Config, profile: Profile) -> Declared {
         allow_all_crew: config.allow_all_crew,
         bluesky_posts: config.bluesky_posts,
         region: config.region.clone(),
+        successor: config.successor.as_ref().map(|hold| hold.did().clone()),
         crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
     }
 }

@@ -164,6 +164,7 @@ pub(super) fn declared(home: &RepoHome, owner: &Did) -> Declared {
         allow_all_crew: false,
         bluesky_posts: false,
         region: None,
+        successor: None,
         crew: BTreeMap::new(),
     }
 }
