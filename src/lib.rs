@@ -11,7 +11,7 @@
 //! | `repo` | CID, DAG-CBOR, Merkle search tree, commit, CAR, signing: pure | syntax |
 //! | `config` | layers of configuration, checked | syntax, lexicon |
 //! | `storage` | SQLite, the blob store (files or a bucket), the key file | syntax, repo |
-//! | `identity` | our DID document; other accounts' keys | syntax, repo |
+//! | `identity` | our DID document; other accounts' keys and sessions | syntax, repo |
 //! | `pds` | records and their blobs, commits, events, exports | syntax, lexicon, repo, storage |
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | syntax, storage |
