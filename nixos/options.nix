@@ -102,6 +102,12 @@ in
       example = literalExpression ''{ "did:plc:ewvi7nxzyoun6zhxrhs64oiz".permissions = [ "blob:write" ]; }'';
       description = "Crew by DID. A member is added, changed, and removed again with its declaration, without a restart.";
     };
+    successor = mkOption {
+      type = types.nullOr did;
+      default = null;
+      example = "did:web:next.example.org";
+      description = "DID of the hold that follows this one: who asks for a blob that is not here is sent there.";
+    };
     mutableCrew = mkOption {
       type = types.bool;
       default = true;

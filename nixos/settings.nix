@@ -34,6 +34,7 @@ in
         public
         relays
         crew
+        successor
         ;
       allow_all_crew = cfg.allowAllCrew;
       mutable_crew = cfg.mutableCrew;
@@ -57,6 +58,7 @@ in
     removeAttrs settings [
       "owner"
       "region"
+      "successor"
       "public"
       "allow_all_crew"
       "mutable_crew"

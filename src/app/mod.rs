@@ -230,6 +230,7 @@ fn declared(config: &Config, profile: Profile) -> Declared {
         public: config.public,
         allow_all_crew: config.allow_all_crew,
         region: config.region.clone(),
+        successor: config.successor.as_ref().map(|hold| hold.did().clone()),
         crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
     }
 }

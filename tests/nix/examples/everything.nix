@@ -6,6 +6,7 @@
     owner = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
     public = true;
     allowAllCrew = true;
+    successor = "did:web:next.example.org";
     mutableCrew = false;
     crew."did:web:alice.example.org" = {
       role = "maintainer";
