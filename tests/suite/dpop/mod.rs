@@ -17,7 +17,7 @@ use super::did_server::Reply;
 use super::hold::{Account, Answer, Call, Hold, now_s};
 use super::service_tokens::with;
 
-const GET_SESSION: &str = "/xrpc/com.atproto.server.getSession";
+pub(super) const GET_SESSION: &str = "/xrpc/com.atproto.server.getSession";
 const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
 
 /// An OAuth client with a token of one account, bound to the client's key.
@@ -106,19 +106,19 @@ fn pds_of(hold: &Hold) -> String {
 }
 
 /// A client of `account`, whose document now names the network as its PDS.
-fn client_of(hold: &Hold, account: &Account) -> Client {
+pub(super) fn client_of(hold: &Hold, account: &Account) -> Client {
     account.publish_with_pds(&hold.network, &pds_of(hold));
     Client::with_token(&account.did, &pds_of(hold), &json!({}))
 }
 
 /// From now on the PDS has this session for whoever asks.
-fn serve_session(hold: &Hold, did: &Did) {
+pub(super) fn serve_session(hold: &Hold, did: &Did) {
     let session = json!({ "did": did, "handle": "alice.test", "active": true });
     hold.network.set(GET_SESSION, Reply::Body(session.to_string()));
 }
 
 /// A call that only a good token and blob:write make succeed.
-async fn initiate(hold: &Hold, client: &Client, proof: &str) -> Answer {
+pub(super) async fn initiate(hold: &Hold, client: &Client, proof: &str) -> Answer {
     let call = hold.call("POST", INITIATE).json(&json!({ "digest": "uploads/temp-1" }));
     client.prove(call, proof).send().await
 }

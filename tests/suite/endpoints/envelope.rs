@@ -132,7 +132,7 @@ async fn a_bad_token_is_an_error_also_where_none_is_needed() {
     assert_eq!(hold.get(&target).bearer(&good).send().await.status, 200);
     let form = "the token is malformed: the Authorization header must be Bearer and a service token, or DPoP and an access token";
     for value in
-        ["", "Bearer", "Basic YTpi", &format!("bearer {good}"), &format!("DPoP {good}"), &format!("Bearer {good} x")]
+        ["", "Bearer", "Basic YTpi", &format!("bearer {good}"), &format!("dpop {good}"), &format!("Bearer {good} x")]
     {
         hold.get(&target).header("authorization", value).send().await.assert_refused(401, "BadJwt", form);
     }
