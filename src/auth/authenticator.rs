@@ -128,9 +128,9 @@ impl Authenticator {
         lane: Lane,
     ) -> Result<Did, AuthError> {
         let issuer = &token.claims.issuer;
-        let known = self.resolver.resolve(issuer, lane).await?;
+        let known = self.resolver.resolve(issuer, lane).await.map_err(unknown_issuer)?;
         if token.verify(&known).is_err() {
-            let newer = self.resolver.refresh(issuer, lane).await?;
+            let newer = self.resolver.refresh(issuer, lane).await.map_err(unknown_issuer)?;
             if Arc::ptr_eq(&known, &newer) {
                 return Err(TokenError::Signature.into());
             }
@@ -144,14 +144,14 @@ impl Authenticator {
     /// Where the PDS of the account is asked for the session, which must be what the proof is for.
     async fn session_url(&self, token: &BoundToken<'_>, lane: Lane) -> Result<PdsUrl, AuthError> {
         let url_of = |account: &Account| self.resolver.pds_method(account, nsid::GET_SESSION);
-        let known = self.resolver.resolve(&token.account, lane).await.map_err(no_session)?;
-        let url = url_of(&known).map_err(no_session)?;
+        let known = self.resolver.resolve(&token.account, lane).await.map_err(unknown_account)?;
+        let url = url_of(&known).map_err(unknown_account)?;
         if token.is_for(&url.to_string()) {
             return Ok(url);
         }
         // The account may have moved to another PDS.
-        let newer = self.resolver.refresh(&token.account, lane).await.map_err(no_session)?;
-        let url = url_of(&newer).map_err(no_session)?;
+        let newer = self.resolver.refresh(&token.account, lane).await.map_err(unknown_account)?;
+        let url = url_of(&newer).map_err(unknown_account)?;
         if token.is_for(&url.to_string()) {
             return Ok(url);
         }
@@ -159,14 +159,22 @@ impl Authenticator {
     }
 }
 
-/// Why an account's session cannot be asked for.
-fn no_session(error: identity::Error) -> AuthError {
+/// Why an account is not known; `refused` is for what lasts until its owner repairs it.
+fn unknown(error: identity::Error, refused: fn(&'static str) -> AuthError) -> AuthError {
     match error {
-        identity::Error::NotFound => DpopError::Token("there is no such DID").into(),
-        identity::Error::Invalid(reason) | identity::Error::Unsupported(reason) => DpopError::Token(reason).into(),
+        identity::Error::NotFound => refused("there is no such DID"),
+        identity::Error::Invalid(reason) | identity::Error::Unsupported(reason) => refused(reason),
         identity::Error::Unreachable => AuthError::Unresolvable,
         identity::Error::Busy => AuthError::Busy,
     }
+}
+
+fn unknown_issuer(error: identity::Error) -> AuthError {
+    unknown(error, |reason| TokenError::Issuer(reason).into())
+}
+
+fn unknown_account(error: identity::Error) -> AuthError {
+    unknown(error, |reason| DpopError::Token(reason).into())
 }
 
 impl From<SessionError> for AuthError {
@@ -177,19 +185,6 @@ impl From<SessionError> for AuthError {
             SessionError::Nonce(nonce) => DpopError::Nonce(nonce).into(),
             SessionError::Unreachable => Self::PdsUnreachable,
             SessionError::Busy => Self::Busy,
-        }
-    }
-}
-
-impl From<identity::Error> for AuthError {
-    fn from(error: identity::Error) -> Self {
-        match error {
-            identity::Error::NotFound => TokenError::Issuer("there is no such DID").into(),
-            identity::Error::Invalid(reason) | identity::Error::Unsupported(reason) => {
-                TokenError::Issuer(reason).into()
-            }
-            identity::Error::Unreachable => Self::Unresolvable,
-            identity::Error::Busy => Self::Busy,
         }
     }
 }

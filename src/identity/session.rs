@@ -32,7 +32,7 @@ const DPOP: HeaderName = HeaderName::from_static("dpop");
 /// The header of the nonce that the next proof must have.
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// A hash of the token and the proof.
+/// A hash of a token and its proof.
 pub type SessionKey = [u8; 32];
 
 type Answer = Result<(), SessionError>;
@@ -192,13 +192,15 @@ fn judge(response: &Response<bytes::Bytes>, account: &Did) -> Answer {
 
 /// Why the PDS refuses, by the names of RFC 9449 and RFC 6750. The text it gives for people is not passed on.
 fn refusal(headers: &HeaderMap) -> SessionError {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let challenge = text(WWW_AUTHENTICATE);
-    let nonce = text(DPOP_NONCE);
+    let says = |error| {
+        let mut challenges = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        challenges.any(|challenge| challenge.contains(error))
+    };
+    let nonce = headers.get(DPOP_NONCE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let nonce_ok = (1..=MAX_NONCE_BYTES).contains(&nonce.len()) && nonce.bytes().all(|byte| byte.is_ascii_graphic());
-    if challenge.contains("\"use_dpop_nonce\"") && nonce_ok {
+    if says("use_dpop_nonce") && nonce_ok {
         SessionError::Nonce(nonce.to_owned())
-    } else if challenge.contains("\"invalid_dpop_proof\"") {
+    } else if says("invalid_dpop_proof") {
         SessionError::Proof
     } else {
         SessionError::Token("the account's PDS refuses it")

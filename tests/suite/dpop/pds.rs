@@ -68,6 +68,9 @@ async fn the_nonce_of_the_pds_reaches_the_client() {
         answer.assert_error(401, "invalid_token");
         assert_eq!(answer.header("dpop-nonce"), None);
     }
+    let two = "WWW-Authenticate: Bearer\r\nWWW-Authenticate: DPoP error=use_dpop_nonce\r\nDPoP-Nonce: n\r\n";
+    hold.network.set(GET_SESSION, raw("401 Unauthorized", two, ""));
+    assert_eq!(initiate(&hold, &client, &client.proof()).await.header("dpop-nonce"), Some("n"));
     serve_session(&hold, &hold.writer.did);
     let proof = client.sign(&with(client.claims(), &json!({ "nonce": "the-nonce" })));
     initiate(&hold, &client, &proof).await.ok();
