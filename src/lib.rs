@@ -16,7 +16,7 @@
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | syntax, storage |
 //! | `upkeep` | looks after the blobs: verify, repair, usage, migration | syntax, storage, blobs |
-//! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
+//! | `auth` | tokens, signed URLs, permits | syntax, lexicon, repo, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
 //! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, upkeep, http |
