@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::ACCEPT;
+use http::header::{ACCEPT, HOST};
 use http::request::Builder;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
@@ -112,11 +112,14 @@ impl Fetcher {
 
     /// The body of the document at `location`.
     pub(super) async fn get(&self, location: Location) -> Result<Bytes, Error> {
-        let (client, uri) = match location {
-            Location::Directory(uri) => (&self.directory, uri),
-            Location::Web(uri) => (&self.web, uri),
+        let document = |uri| Request::get(uri).header(ACCEPT, "application/did+ld+json, application/json");
+        let (client, request) = match location {
+            Location::Directory(uri) => (&self.directory, document(uri)),
+            Location::Web(uri) => (&self.web, document(uri)),
+            Location::Handle(uri, host) => {
+                (&self.web, Request::get(uri).header(ACCEPT, "text/plain").header(HOST, host.as_str()))
+            }
         };
-        let request = Request::get(uri).header(ACCEPT, "application/did+ld+json, application/json");
         let response = exchange(client, request).await?;
         match response.status() {
             StatusCode::OK => Ok(response.into_body()),

@@ -11,6 +11,7 @@ mod address;
 mod document;
 mod fetch;
 mod flight;
+mod handle;
 mod lane;
 mod location;
 mod resolver;
