@@ -12,8 +12,9 @@ use sha2::{Digest as _, Sha256};
 use super::dpop::BoundToken;
 use super::service_token::{Claims, ServiceToken};
 use super::{AuthError, DpopError, Presented, TokenError};
-use crate::identity::{self, Account, Lane, PdsUrl, Question, Resolver, SessionError, SessionKey, Sessions};
+use crate::identity::{self, Account, Lane, LookUps, PdsUrl, Question, Resolver, SessionError, SessionKey, Sessions};
 use crate::lexicon::nsid;
+use crate::metrics::Tally;
 use crate::syntax::Did;
 
 /// Proven tokens remembered; at about 500 bytes each, 2 MiB.
@@ -21,12 +22,35 @@ const MAX_TOKENS: usize = 4096;
 
 type TokenHash = [u8; 32];
 
+/// How checks of tokens end: the token was proven before, or now; or by which name it was refused; or why it could not be
+/// proven.
+pub type TokenChecks = Tally<15>;
+
+const CHECKS: [&str; 15] = [
+    "known",
+    "proven",
+    "BadJwt",
+    "BadJwtType",
+    "JwtExpired",
+    "BadJwtAudience",
+    "BadJwtLexiconMethod",
+    "BadJwtIss",
+    "BadJwtSignature",
+    "invalid_token",
+    "invalid_dpop_proof",
+    "use_dpop_nonce",
+    "unresolvable",
+    "pds_unreachable",
+    "busy",
+];
+
 /// Proves tokens for one hold.
 pub struct Authenticator {
     hold: Did,
     resolver: Resolver,
     sessions: Sessions,
     proven: Cache<TokenHash, Arc<Claims>>,
+    checks: TokenChecks,
 }
 
 /// What [`Authenticator::check`] found.
@@ -62,7 +86,8 @@ impl Authenticator {
     /// For the hold with the DID `hold`.
     #[must_use]
     pub fn new(hold: Did, resolver: Resolver) -> Self {
-        Self { hold, sessions: resolver.sessions(), resolver, proven: Cache::new(MAX_TOKENS) }
+        let checks = Tally::new(CHECKS);
+        Self { hold, sessions: resolver.sessions(), resolver, proven: Cache::new(MAX_TOKENS), checks }
     }
 
     /// Checks all that can be checked without asking anybody of what was sent with a call of `method` (an NSID) at
@@ -71,10 +96,17 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError::Token`] or [`AuthError::Dpop`].
     pub fn check<'a>(&self, presented: Presented<'a>, method: &str, now_s: i64) -> Result<Checked<'a>, AuthError> {
-        match presented {
-            Presented::Bearer(token) => Ok(self.check_service_token(token, method, now_s)?),
-            Presented::Dpop { token, proof } => Ok(self.check_session(token, proof, now_s)?),
+        let outcome = match presented {
+            Presented::Bearer(token) => self.check_service_token(token, method, now_s).map_err(AuthError::from),
+            Presented::Dpop { token, proof } => self.check_session(token, proof, now_s).map_err(AuthError::from),
+        };
+        match &outcome {
+            Ok(Checked::Proven(_)) => self.checks.one("known"),
+            // It is counted when it is proven.
+            Ok(Checked::Claimed(_)) => {}
+            Err(error) => self.checks.one(result_of(error)),
         }
+        outcome
     }
 
     fn check_service_token<'a>(&self, token: &'a str, method: &str, now_s: i64) -> Result<Checked<'a>, TokenError> {
@@ -104,6 +136,24 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError`]
     pub async fn prove(&self, claimed: Claimed<'_>, lane: Lane) -> Result<Did, AuthError> {
+        let outcome = self.verify(claimed, lane).await;
+        self.checks.one(outcome.as_ref().map_or_else(result_of, |_| "proven"));
+        outcome
+    }
+
+    /// How the checks of tokens ended.
+    #[must_use]
+    pub fn checks(&self) -> &TokenChecks {
+        &self.checks
+    }
+
+    /// How look-ups of accounts ended.
+    #[must_use]
+    pub fn look_ups(&self) -> &LookUps {
+        self.resolver.look_ups()
+    }
+
+    async fn verify(&self, claimed: Claimed<'_>, lane: Lane) -> Result<Did, AuthError> {
         match claimed.0 {
             Claim::Service { token, hash } => self.prove_service_token(*token, hash, lane).await,
             Claim::Session { token, key } => {
@@ -156,6 +206,17 @@ impl Authenticator {
             return Ok(url);
         }
         Err(DpopError::Binding(url.to_string()).into())
+    }
+}
+
+/// Under what a failed check is counted.
+fn result_of(error: &AuthError) -> &'static str {
+    match error {
+        AuthError::Token(error) => error.name(),
+        AuthError::Dpop(error) => error.name(),
+        AuthError::Unresolvable => "unresolvable",
+        AuthError::PdsUnreachable => "pds_unreachable",
+        AuthError::Busy => "busy",
     }
 }
 

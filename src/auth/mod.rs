@@ -14,7 +14,7 @@ pub mod service_token;
 mod signed_url;
 mod strict_json;
 
-pub use authenticator::{Authenticator, Checked, Claimed};
+pub use authenticator::{Authenticator, Checked, Claimed, TokenChecks};
 pub use dpop::DpopError;
 pub use gate::{Credentials, Denied, Gate};
 pub use permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};

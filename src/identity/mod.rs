@@ -22,7 +22,7 @@ pub use document::{HOLD_SERVICE, document};
 pub use fetch::Dns;
 pub use lane::Lane;
 pub use location::PdsUrl;
-pub use resolver::{Resolver, ResolverSettings};
+pub use resolver::{LookUps, Resolver, ResolverSettings};
 pub use session::{Question, SessionError, SessionKey, Sessions};
 
 /// Why there is no account for a DID.

@@ -11,7 +11,13 @@ use super::lane::{Answer, Course, Lane, LaneState, Wish};
 use super::location::{Locator, PdsUrl};
 use super::session::Sessions;
 use super::{Error, SetupError};
+use crate::metrics::Tally;
 use crate::syntax::Did;
+
+/// How questions for an account end: from memory (also when it is a failure that is remembered), or by looking it up.
+pub type LookUps = Tally<7>;
+
+const OUTCOMES: [&str; 7] = ["known", "found", "not_found", "invalid", "unsupported", "unreachable", "busy"];
 
 /// The operator's choices.
 #[derive(Debug, Clone)]
@@ -29,6 +35,7 @@ pub struct Resolver {
     pub(super) fetcher: Fetcher,
     members: Arc<LaneState>,
     strangers: Arc<LaneState>,
+    look_ups: Arc<LookUps>,
 }
 
 impl Resolver {
@@ -47,7 +54,13 @@ impl Resolver {
     pub fn with_dns(settings: &ResolverSettings, dns: Dns) -> Result<Self, SetupError> {
         let locator = Locator::new(&settings.plc_directory, settings.test_mode)?;
         let fetcher = Fetcher::new(dns, settings.test_mode)?;
-        Ok(Self { locator: Arc::new(locator), fetcher, members: LaneState::new(), strangers: LaneState::new() })
+        Ok(Self {
+            locator: Arc::new(locator),
+            fetcher,
+            members: LaneState::new(),
+            strangers: LaneState::new(),
+            look_ups: Arc::new(Tally::new(OUTCOMES)),
+        })
     }
 
     /// The account of `did`, at most an hour old (a day, while its source is down).
@@ -81,14 +94,38 @@ impl Resolver {
         Sessions::new(self.fetcher.clone())
     }
 
+    /// How the questions for accounts ended.
+    #[must_use]
+    pub fn look_ups(&self) -> &LookUps {
+        &self.look_ups
+    }
+
     async fn answer(&self, did: &Did, lane: Lane, wish: Wish) -> Answer {
+        let mut was_known = false;
+        let answer = self.find(did, lane, wish, &mut was_known).await;
+        self.look_ups.one(match &answer {
+            _ if was_known => "known",
+            Ok(_) => "found",
+            Err(Error::NotFound) => "not_found",
+            Err(Error::Invalid(_)) => "invalid",
+            Err(Error::Unsupported(_)) => "unsupported",
+            Err(Error::Unreachable) => "unreachable",
+            Err(Error::Busy) => "busy",
+        });
+        answer
+    }
+
+    async fn find(&self, did: &Did, lane: Lane, wish: Wish, was_known: &mut bool) -> Answer {
         let location = self.locator.locate(did)?;
         let lane = match lane {
             Lane::Member => &self.members,
             Lane::Stranger => &self.strangers,
         };
         let (landing, flight) = match lane.course(did, wish) {
-            Course::Known(answer) => return answer,
+            Course::Known(answer) => {
+                *was_known = true;
+                return answer;
+            }
             Course::Wait(landing, flight) => (landing, flight),
         };
         if let Some(flight) = flight {

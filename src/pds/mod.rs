@@ -10,6 +10,7 @@ mod commit;
 mod error;
 mod events;
 mod export;
+mod followers;
 mod import;
 mod marks;
 mod records;
@@ -30,10 +31,13 @@ pub use change::{Change, Plan, Write};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
 pub use error::PdsError;
 pub use export::BlockStream;
+pub use followers::Following;
 pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
 pub use records::{Page, PageQuery, Record, Records};
 pub use subscription::{Step, Subscription};
 pub use verify::{Finding, FindingKind, Verified};
+
+use followers::Followers;
 
 /// The one repository of this hold; cheap to clone.
 #[derive(Clone)]
@@ -50,6 +54,7 @@ struct Inner {
     clock_id: u16,
     exports: Arc<tokio::sync::Semaphore>,
     blobs_in_flight: blobs::InFlight,
+    followers: Followers,
 }
 
 /// Where the repository stands.
@@ -73,7 +78,8 @@ impl Pds {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
         let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
-        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight }) }
+        let followers = Followers::default();
+        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, followers }) }
     }
 
     /// Whose repository it is.

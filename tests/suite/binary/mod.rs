@@ -19,6 +19,7 @@ mod faults;
 mod given_key;
 mod limits;
 mod manager;
+mod metrics;
 mod relays;
 mod repository_file;
 mod restored;
