@@ -9,6 +9,8 @@ mod blobs;
 mod bucket_uploads;
 mod copies;
 mod events;
+mod image_stats;
+mod layers;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -32,6 +34,8 @@ pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
+pub use image_stats::NewPulls;
+pub use layers::{LayerRow, LayerTotals};
 pub use open::OpenError;
 pub use readers::Sizes;
 pub use record_blobs::BlobListQuery;
