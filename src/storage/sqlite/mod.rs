@@ -9,6 +9,7 @@ mod blobs;
 mod bucket_uploads;
 mod copies;
 mod events;
+mod garbage;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -31,6 +32,7 @@ pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
+pub use garbage::{BlobUseRow, DoomedRow};
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};

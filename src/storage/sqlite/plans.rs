@@ -7,20 +7,22 @@ use rusqlite::{Connection, params_from_iter};
 use super::open::MIGRATIONS;
 
 /// All but `audit.rs`, whose statements are about everything there is.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("blobs.rs"),
     include_str!("bucket_uploads.rs"),
     include_str!("copies.rs"),
     include_str!("events.rs"),
+    include_str!("garbage.rs"),
     include_str!("record_blobs.rs"),
     include_str!("repo.rs"),
     include_str!("uploads.rs"),
 ];
 
 /// Steps that go through a whole table or index, each with the reason why that is right.
-const SCANS: [(&str, &str); 6] = [
-    // A repair, of a blob that is wrong: seldom, and among the uploads of a day.
-    ("DELETE FROM upload WHERE digest = ?1", "SCAN upload"),
+const SCANS: [(&str, &str); 7] = [
+    // Empty but for the seconds of a collection, and after one that was cut off.
+    ("FROM doomed WHERE removed_us <= ?1", "SCAN doomed"),
+    ("FROM doomed", "SCAN doomed"),
     // SQLite empties a whole table at once.
     ("DELETE FROM copied", "SCAN copied"),
     // A sum over all blobs, for an operator; it holds up nobody.
