@@ -10,6 +10,7 @@ mod bucket_uploads;
 mod copies;
 mod events;
 mod garbage;
+mod layers;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -33,6 +34,7 @@ pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
 pub use garbage::{BlobUseRow, DoomedRow};
+pub use layers::{LayerRow, LayerTotals};
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};

@@ -7,12 +7,13 @@ use rusqlite::{Connection, params_from_iter};
 use super::open::MIGRATIONS;
 
 /// All but `audit.rs`, whose statements are about everything there is.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     include_str!("blobs.rs"),
     include_str!("bucket_uploads.rs"),
     include_str!("copies.rs"),
     include_str!("events.rs"),
     include_str!("garbage.rs"),
+    include_str!("layers.rs"),
     include_str!("record_blobs.rs"),
     include_str!("repo.rs"),
     include_str!("uploads.rs"),
