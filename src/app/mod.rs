@@ -6,6 +6,7 @@
 mod admin_socket;
 mod bucket;
 mod error;
+mod gc;
 mod reload;
 mod signing_key;
 mod status;
@@ -85,6 +86,7 @@ pub async fn run_reloading(
     let (connections, drain) = (config.limits.connections, config.limits.drain);
     let mut background = JoinSet::new();
     background.spawn(sweep(Arc::clone(&state)));
+    background.spawn(gc::keep(hold.upkeep.clone(), config.gc.clone()));
     background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
@@ -160,7 +162,7 @@ async fn open_hold(
         did_document: document(&config.public_url, &public_key),
         key: public_key,
         key_file: config.key_dir.join(key_file::FILE_NAME),
-        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us),
+        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us).with_grace(config.gc.grace),
         blobs,
         crew: Crew::new(pds.clone(), config.mutable_crew),
         declared: declared(config, profile).into(),
@@ -208,6 +210,7 @@ fn blob_limits(config: &Config) -> blobs::Limits {
         uploads_per_account: config.limits.uploads_per_account.into(),
         uploads_total: config.limits.uploads_total.into(),
         stale_upload_s: config.limits.stale_upload.as_secs(),
+        asked_every: blobs::asked_every(config.gc.grace),
         ..blobs::Limits::default()
     }
 }

@@ -1,5 +1,6 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
+mod gc;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -107,6 +108,7 @@ impl Checker<'_> {
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
             storage: self.storage()?,
+            gc: self.gc()?,
             limits: self.limits()?,
             log_level: self.log_level()?,
         })

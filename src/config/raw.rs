@@ -28,6 +28,7 @@ pub(super) struct Raw {
     pub(super) admin: Admin,
     pub(super) identity: Identity,
     pub(super) storage: Storage,
+    pub(super) gc: Gc,
     pub(super) limits: Limits,
     pub(super) crew: BTreeMap<String, Member>,
 }
@@ -120,6 +121,14 @@ pub(super) struct S3 {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Gc {
+    pub(super) enabled: bool,
+    pub(super) schedule: String,
+    pub(super) grace_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) max_part_bytes: u64,
     pub(super) max_blob_bytes: u64,
@@ -165,6 +174,7 @@ impl Default for Raw {
             admin: Admin::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },
             storage: Storage::default(),
+            gc: Gc::default(),
             limits: Limits::default(),
             crew: BTreeMap::new(),
         }
@@ -190,6 +200,12 @@ impl Default for S3 {
             role_arn: None,
             disable_presigned_urls: false,
         }
+    }
+}
+
+impl Default for Gc {
+    fn default() -> Self {
+        Self { enabled: false, schedule: "03:30".into(), grace_s: 86_400 }
     }
 }
 

@@ -88,13 +88,15 @@ impl Read<'_> {
 }
 
 impl Write<'_> {
-    /// Writes down when somebody last asked for a blob; one that is not there stays so.
+    /// Writes down when somebody last asked for a blob, unless a use less than `every_us` before is known. A blob that
+    /// is not there stays so.
     ///
     /// # Errors
     /// [`StorageError`] as for every method here.
-    pub fn put_asked(&self, digest: &Digest, asked_us: u64) -> Result<(), StorageError> {
-        let sql = "UPDATE blob SET asked_us = ?2 WHERE digest = ?1 AND coalesce(asked_us, 0) < ?2";
-        self.execute(sql, (digest.as_bytes(), asked_us.cast_signed())).map(drop)
+    pub fn put_asked(&self, digest: &Digest, asked_us: u64, every_us: u64) -> Result<(), StorageError> {
+        let sql = "UPDATE blob SET asked_us = ?2
+                   WHERE digest = ?1 AND max(completed_us, coalesce(asked_us, 0)) + ?3 <= ?2";
+        self.execute(sql, (digest.as_bytes(), asked_us.cast_signed(), every_us.cast_signed())).map(drop)
     }
 
     /// Forgets a blob as [`Write::delete_blob`] does, and writes down that its object is to go.

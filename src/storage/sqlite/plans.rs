@@ -20,9 +20,8 @@ const SOURCES: [&str; 9] = [
 ];
 
 /// Steps that go through a whole table or index, each with the reason why that is right.
-const SCANS: [(&str, &str); 7] = [
+const SCANS: [(&str, &str); 6] = [
     // Empty but for the seconds of a collection, and after one that was cut off.
-    ("FROM doomed WHERE removed_us <= ?1", "SCAN doomed"),
     ("FROM doomed", "SCAN doomed"),
     // SQLite empties a whole table at once.
     ("DELETE FROM copied", "SCAN copied"),

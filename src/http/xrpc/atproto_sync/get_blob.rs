@@ -40,7 +40,7 @@ pub(in crate::http) async fn handle(
     let cid = parse_cid("cid", name)?;
     check_did(&state, &query)?;
     let digest = cid::digest_of(&cid).ok_or_else(Error::blob_not_found)?;
-    match state.blobs.read_target(&digest, request.head.method.clone()).await? {
+    match state.blobs.read_target(&digest, request.head.method.clone(), state.now_us()).await? {
         Some(Target::Store(url)) => response::redirect(&url),
         _ => blob_bytes::serve(&state, &permit, digest, &request).await,
     }
@@ -49,7 +49,7 @@ pub(in crate::http) async fn handle(
 /// What the registry asks for: a URL that needs no header, for a blob that is there.
 async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
     let verb = if method == ReadMethod::Head { Method::HEAD } else { Method::GET };
-    let url = match state.blobs.read_target(&digest, verb).await?.ok_or_else(Error::blob_not_found)? {
+    let url = match state.blobs.read_target(&digest, verb, state.now_us()).await?.ok_or_else(Error::blob_not_found)? {
         Target::Store(url) => url,
         Target::Hold => {
             let query = state.urls.read_query(&digest, method, state.now_s());
