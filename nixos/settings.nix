@@ -34,6 +34,7 @@ in
         public
         relays
         crew
+        successor
         ;
       allow_all_crew = cfg.allowAllCrew;
       mutable_crew = cfg.mutableCrew;
@@ -46,6 +47,11 @@ in
       };
       database.path = "/var/lib/atcr-hold/hold.db";
       inherit storage;
+      gc = {
+        enabled = cfg.gc.enable;
+        inherit (cfg.gc) schedule;
+        grace_s = cfg.gc.graceDays * 24 * 3600;
+      };
     }
     // lib.optionalAttrs (cfg.tiers != { }) { inherit (cfg) tiers; }
     // lib.optionalAttrs cfg.nginx.sendBlobs { server.accel_redirect = "/.blobs/"; }
@@ -57,6 +63,7 @@ in
     removeAttrs settings [
       "owner"
       "region"
+      "successor"
       "public"
       "allow_all_crew"
       "mutable_crew"

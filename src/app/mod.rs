@@ -5,6 +5,7 @@
 
 mod admin_socket;
 mod bucket;
+mod clock;
 mod error;
 mod gc;
 mod reload;
@@ -12,7 +13,7 @@ mod signing_key;
 mod status;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ pub use reload::Reloads;
 use status::Status;
 
 use admin_socket::AdminSocket;
+use clock::{clock_id, now_us};
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -79,8 +81,7 @@ pub async fn run_reloading(
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
     let serving = format!("serving {} on {}; blobs in {}", config.public_url, addresses.join(", "), config.storage);
-    let status = Status::new(Arc::clone(&state), serving);
-    let status = Arc::new(status);
+    let status = Arc::new(Status::new(Arc::clone(&state), serving));
     status.ready().await;
 
     let (connections, drain) = (config.limits.connections, config.limits.drain);
@@ -110,6 +111,7 @@ pub async fn run_reloading(
         };
         connection::serve(stream, peer, limits, move |request| http::answer(Arc::clone(&state), request), drain)
     };
+    let blobs = hold.blobs.clone();
     let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
     let serving = daemon::serve(listeners, connections, handle, shutdown, drain);
     let outcome = tokio::select! {
@@ -117,6 +119,7 @@ pub async fn run_reloading(
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
+    write_asked(&blobs).await;
     drop(admin_socket);
     let (served, ()) = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
@@ -233,6 +236,7 @@ fn declared(config: &Config, profile: Profile) -> Declared {
         public: config.public,
         allow_all_crew: config.allow_all_crew,
         region: config.region.clone(),
+        successor: config.successor.as_ref().map(|hold| hold.did().clone()),
         crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
     }
 }
@@ -262,6 +266,13 @@ async fn answers(database: Database) -> bool {
     }
 }
 
+/// Writes down what is only in memory.
+async fn write_asked(blobs: &Blobs) {
+    if let Err(error) = blobs.write_asked().await {
+        tracing::warn!(%error, "which blobs were asked for could not be written down");
+    }
+}
+
 /// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
 async fn sweep(state: Arc<State>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
@@ -285,18 +296,4 @@ async fn sweep(state: Arc<State>) {
             Err(error) => tracing::warn!(%error, "old events could not be deleted"),
         }
     }
-}
-
-/// Microseconds since 1970: the clock of the whole program.
-#[allow(clippy::disallowed_methods)]
-fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Tells TIDs of this process from those of another one at the same microsecond.
-fn clock_id() -> Result<u16, StartError> {
-    let mut bytes = [0; 2];
-    getrandom::fill(&mut bytes).map_err(StartError::Randomness)?;
-    Ok(u16::from_be_bytes(bytes))
 }

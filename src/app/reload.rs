@@ -59,6 +59,7 @@ impl Follower {
             allow_all_crew: new.allow_all_crew,
             mutable_crew: new.mutable_crew,
             region: new.region,
+            successor: new.successor,
             crew: new.crew,
             limits: Limits { connections: fixed.connections, drain: fixed.drain, ..new.limits },
             ..self.running.clone()
@@ -90,6 +91,7 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         allow_all_crew: _,
         mutable_crew: _,
         region: _,
+        successor: _,
         crew: _,
         profile: _,
         relays,

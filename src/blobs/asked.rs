@@ -142,7 +142,8 @@ impl Blobs {
         let rows = unwritten.clone();
         let write = self.sessions.db.write(move |write| {
             let mut rows = rows.iter();
-            rows.try_for_each(|(digest, asked_us)| write.put_asked(digest, *asked_us, every_us)).map_err(BlobError::from)
+            rows.try_for_each(|(digest, asked_us)| write.put_asked(digest, *asked_us, every_us))
+                .map_err(BlobError::from)
         });
         write.await?;
         let mut state = self.digests.asked.state();

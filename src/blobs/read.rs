@@ -50,12 +50,7 @@ impl Blobs {
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn read_target(
-        &self,
-        digest: &Digest,
-        method: Method,
-        now_us: u64,
-    ) -> Result<Option<Target>, BlobError> {
+    pub async fn read_target(&self, digest: &Digest, method: Method, now_us: u64) -> Result<Option<Target>, BlobError> {
         // Before it is looked for: a blob that is found then is known to be in use.
         self.note_asked(digest, now_us).await;
         if self.stat(digest).await?.is_none() {

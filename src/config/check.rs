@@ -90,6 +90,7 @@ impl Checker<'_> {
         let owner = resolvable(owner).map_err(|problem| self.wrong("owner", &problem))?;
         Ok(Config {
             crew: self.crew(&owner)?,
+            successor: self.successor(&public_url)?,
             public_url,
             owner,
             public: raw.public,
@@ -121,6 +122,19 @@ impl Checker<'_> {
     fn wrong(&self, option: &str, problem: &str) -> ConfigError {
         let origin = self.figment.find_metadata(option).map_or_else(|| "the configuration".into(), origin_name);
         ConfigError::option(option, &origin, problem)
+    }
+
+    fn successor(&self, public_url: &HoldUrl) -> Result<Option<HoldUrl>, ConfigError> {
+        let Some(text) = self.raw.successor.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        let successor = Did::parse(text).and_then(|did| HoldUrl::of_did(&did));
+        let successor = successor.map_err(|e| self.wrong("successor", &e.to_string()))?;
+        if successor == *public_url {
+            return Err(self.wrong("successor", "it is this hold itself: name the one that follows it"));
+        }
+        if successor.is_local() && !self.raw.test_mode {
+            return Err(self.wrong("successor", "it must be reachable by others (localhost needs test_mode)"));
+        }
+        Ok(Some(successor))
     }
 
     fn server_addr(&self) -> Result<String, ConfigError> {

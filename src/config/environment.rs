@@ -14,11 +14,12 @@ use super::ConfigError;
 
 /// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
 /// systemd credential of the same name).
-const NAMES: [(&str, &str, Kind); 32] = [
+const NAMES: [(&str, &str, Kind); 33] = [
     ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
     ("HOLD_OWNER", "owner", Kind::Text),
     ("HOLD_PUBLIC", "public", Kind::Text),
     ("HOLD_ALLOW_ALL_CREW", "allow_all_crew", Kind::Text),
+    ("HOLD_SUCCESSOR", "successor", Kind::Text),
     ("HOLD_SERVER_ADDR", "server.addr", Kind::Text),
     ("HOLD_DATABASE_PATH", "database.path", Kind::Text),
     ("HOLD_SIGNING_KEY", "database.signing_key", Kind::Secret),

@@ -40,6 +40,8 @@ pub struct Config {
     pub mutable_crew: bool,
     /// Shown in the captain record.
     pub region: Option<String>,
+    /// The hold that follows this one.
+    pub successor: Option<HoldUrl>,
     /// How the hold shows itself.
     pub profile: Profile,
     /// Crew declared by the operator.

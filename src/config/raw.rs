@@ -19,6 +19,8 @@ pub(super) struct Raw {
     pub(super) mutable_crew: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) successor: Option<String>,
     pub(super) relays: Vec<String>,
     pub(super) test_mode: bool,
     pub(super) log_level: String,
@@ -165,6 +167,7 @@ impl Default for Raw {
             allow_all_crew: false,
             mutable_crew: true,
             region: None,
+            successor: None,
             relays: Vec::new(),
             test_mode: false,
             log_level: "info".into(),

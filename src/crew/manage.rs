@@ -41,8 +41,7 @@ const MAX_CREW_BYTES: usize = 8 * 1024;
 const OTHER_COLLECTION: &str =
     "only records of io.atcr.hold.crew, io.atcr.hold.captain and app.bsky.actor.profile can be written";
 const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; it follows the configured owner";
-const PROTECTED_CAPTAIN: &str =
-    "owner, public, allowAllCrew, region and deployedAt of the captain record follow the hold's configuration";
+const PROTECTED_CAPTAIN: &str = "owner, public, allowAllCrew, region, successor and deployedAt of the captain record follow the hold's configuration";
 
 impl Crew {
     /// Applies all `changes` in one commit, or none. Answers the outcome and each record's address, in order.
@@ -174,7 +173,8 @@ impl Checked {
         let new: lexicon::Captain =
             serde_json::from_value(record.clone()).map_err(|e| CrewError::Invalid(e.to_string()))?;
         let fixed = |c: &lexicon::Captain| {
-            (c.owner.clone(), c.public, c.allow_all_crew, c.region.clone(), c.deployed_at.clone())
+            let successor = c.successor.clone();
+            (c.owner.clone(), c.public, c.allow_all_crew, c.region.clone(), successor, c.deployed_at.clone())
         };
         if fixed(now) == fixed(&new) { Ok(()) } else { Err(CrewError::Protected(PROTECTED_CAPTAIN)) }
     }

@@ -24,6 +24,8 @@ pub struct Declared {
     pub allow_all_crew: bool,
     /// Shown in the captain record.
     pub region: Option<String>,
+    /// The hold that follows this one.
+    pub successor: Option<Did>,
     /// Members besides the captain.
     pub crew: BTreeMap<Did, DeclaredMember>,
 }
@@ -152,7 +154,7 @@ fn captain_change(
         enable_bluesky_posts: false,
         deployed_at: now.clone(),
         region: declared.region.clone(),
-        successor: None,
+        successor: declared.successor.clone(),
         other: serde_json::Map::new(),
     };
     let new = match old {
@@ -160,7 +162,6 @@ fn captain_change(
         Some(old) => lexicon::Captain {
             enable_bluesky_posts: old.enable_bluesky_posts,
             deployed_at: old.deployed_at.clone(),
-            successor: old.successor.clone(),
             other: old.other.clone(),
             ..fresh
         },

@@ -2,7 +2,7 @@
 
 use super::{Crew, CrewError, captain, member_key};
 use crate::lexicon::{self, Permission, PermissionSet, nsid};
-use crate::syntax::Did;
+use crate::syntax::{Did, HoldUrl};
 
 /// Who the hold belongs to and how many may use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +46,15 @@ impl Crew {
     /// [`CrewError::NoCaptain`] before the first start, or a storage error.
     pub async fn is_public(&self) -> Result<bool, CrewError> {
         self.pds.read(|records| Ok(captain(records)?.public)).await
+    }
+
+    /// The hold that follows this one.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn successor(&self) -> Result<Option<HoldUrl>, CrewError> {
+        let recorded = self.pds.read(|records| Ok::<_, CrewError>(captain(records)?.successor)).await?;
+        Ok(recorded.and_then(|did| HoldUrl::of_did(&did).ok()))
     }
 
     /// The captain and the number of members.

@@ -37,6 +37,18 @@ impl HoldUrl {
         Ok(Self { text: trimmed.into(), authority: authority.into(), did })
     }
 
+    /// Where the hold with this DID is.
+    ///
+    /// # Errors
+    /// When it is no did:web of a host.
+    pub fn of_did(did: &Did) -> Result<Self, SyntaxError> {
+        let fail = |reason| SyntaxError { kind: "DID of a hold", reason };
+        let host = did.as_str().strip_prefix("did:web:").ok_or(fail("it must be like did:web:hold.example.org"))?;
+        let scheme = if host == "localhost" || host.starts_with("localhost%3A") { "http" } else { "https" };
+        let url = Self::parse(&format!("{scheme}://{}", host.replacen("%3A", ":", 1)));
+        url.map_err(|_| fail("it must be did:web: and a domain name"))
+    }
+
     /// The URL without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -80,13 +92,30 @@ impl std::fmt::Display for HoldUrl {
 
 #[cfg(test)]
 mod tests {
-    use super::HoldUrl;
+    use super::{Did, HoldUrl};
 
     #[test]
     fn a_url_names_its_did() {
         let did = |text| HoldUrl::parse(text).map(|url| url.did().to_string());
         assert_eq!(did("https://hold.example.org/"), Ok("did:web:hold.example.org".into()));
         assert_eq!(did("http://localhost:8080"), Ok("did:web:localhost%3A8080".into()));
+    }
+
+    #[test]
+    fn a_did_names_its_url() {
+        let url = |text| HoldUrl::of_did(&Did::parse(text).unwrap()).map(|url| url.to_string());
+        assert_eq!(url("did:web:hold.example.org"), Ok("https://hold.example.org".into()));
+        assert_eq!(url("did:web:localhost%3A8080"), Ok("http://localhost:8080".into()));
+        for text in [
+            "did:plc:ewvi7nxzyoun6zhxrhs64oiz",
+            "did:web:hold.example.org%3A8443",
+            "did:web:hold.example.org:path",
+            "did:web:10.0.0.1",
+            "did:web:localhost%3A99999",
+            "did:web:localhost%3a80",
+        ] {
+            assert!(url(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -45,7 +45,8 @@ impl Upkeep {
     ) -> Result<Option<(Problem, Option<ObjectInfo>)>, UpkeepError> {
         let key = blob_key(digest);
         let wanted = *digest;
-        let rows = self.db.read(move |read| Ok::<_, StorageError>((read.blob_size(&wanted)?, read.doomed_us(&wanted)?)));
+        let rows =
+            self.db.read(move |read| Ok::<_, StorageError>((read.blob_size(&wanted)?, read.doomed_us(&wanted)?)));
         let (recorded, doomed_us) = rows.await?;
         if doomed_us.is_some() {
             // Garbage whose object is about to go.

@@ -8,10 +8,10 @@ use crate::storage::sqlite::{BucketPartRow, BucketUploadRow, StagedRow};
 use crate::syntax::{Did, Digest};
 
 use super::Bucket;
-use crate::blobs::{BlobError, REMOVAL_SETTLED_US};
 use crate::blobs::hash::Hash;
 use crate::blobs::names::{PartNumber, UploadId, blob_key, in_sequence, staged_key};
 use crate::blobs::sessions::is_finished;
+use crate::blobs::{BlobError, REMOVAL_SETTLED_US};
 
 impl Bucket {
     /// As [`Blobs::complete`](crate::blobs::Blobs::complete). Call it with the upload's order held.

@@ -6,6 +6,7 @@
     owner = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
     public = true;
     allowAllCrew = true;
+    successor = "did:web:next.example.org";
     mutableCrew = false;
     crew."did:web:alice.example.org" = {
       role = "maintainer";
@@ -24,6 +25,11 @@
       pullZone = "https://layers.example.net";
       accessKeyIdFile = "/run/keys/s3-access-key-id";
       secretAccessKeyFile = "/run/keys/s3-secret-access-key";
+    };
+    gc = {
+      enable = true;
+      schedule = "6h";
+      graceDays = 7;
     };
     signingKeyFile = "/run/keys/hold-signing-key";
     openFirewall = true;

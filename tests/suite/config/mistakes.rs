@@ -49,6 +49,11 @@ fn values_of_the_environment_are_explained() {
         ("HOLD_RELAYS", "bsky.network?x", &["relays (HOLD_RELAYS)", "host name"]),
         ("HOLD_RELAYS", "bsky.network:99999", &["relays (HOLD_RELAYS)", "host name"]),
         ("HOLD_RELAYS", "http://localhost:2470", &["relays (HOLD_RELAYS)", "https", "test_mode"]),
+        ("HOLD_SUCCESSOR", "next.example.org", &["successor (HOLD_SUCCESSOR)", "did:"]),
+        ("HOLD_SUCCESSOR", OWNER, &["successor (HOLD_SUCCESSOR)", "did:web:hold.example.org"]),
+        ("HOLD_SUCCESSOR", "did:web:10.0.0.1", &["successor (HOLD_SUCCESSOR)", "domain name"]),
+        ("HOLD_SUCCESSOR", "did:web:hold.example.org", &["successor (HOLD_SUCCESSOR)", "this hold itself"]),
+        ("HOLD_SUCCESSOR", "did:web:localhost%3A8080", &["successor (HOLD_SUCCESSOR)", "test_mode"]),
         ("STORAGE_DRIVER", "azure", &["storage.driver (STORAGE_DRIVER)", "filesystem or s3"]),
     ] {
         let outcome = load([(name, value)]);
@@ -105,6 +110,10 @@ fn values_of_the_file_are_named_as_its() {
         (&format!("{CREW}permission = []"), &["\"permission\"", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "spelling"]),
         (&format!("{CREW}role = 5"), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "role", "string"]),
         ("public = true\npublic = false", &["duplicate", "line 2"]),
+        ("[gc]\ngrace_s = 86399", &["gc.grace_s", "86400"]),
+        ("[gc]\nschedule = \"daily\"", &["gc.schedule", "03:30", "6h"]),
+        ("[gc]\nschedule = \"0h\"", &["gc.schedule"]),
+        ("[gc]\nschedule = \"3599s\"", &["gc.schedule"]),
         ("public = ", &["line 1"]),
     ] {
         let outcome = load_toml(toml);

@@ -7,6 +7,7 @@ use crate::suite::did_server::plc;
 use crate::suite::repo_home::{CAPTAIN, CREW, PROFILE, RepoHome, START_US, declared, member};
 use atcr_hold::crew::{CrewChange, CrewError, CrewWrite};
 use atcr_hold::lexicon::Permission;
+use atcr_hold::syntax::HoldUrl;
 
 const CAPTAIN_PATH: &str = "io.atcr.hold.captain/self";
 
@@ -61,6 +62,19 @@ async fn changed_settings_are_one_commit_of_the_captain_record() {
 }
 
 #[tokio::test]
+async fn the_successor_follows_the_configuration() {
+    let mut started = Started::new(|_| {}).await;
+    assert_eq!(started.home.crew.successor().await.unwrap(), None);
+    let next = HoldUrl::parse("https://next.example.org").unwrap();
+    let declared_next = next.did().clone();
+    assert_eq!(started.again(move |declared| declared.successor = Some(declared_next)).await, [[CAPTAIN_PATH]]);
+    assert_eq!(started.home.records(CAPTAIN).await["self"]["successor"], json!(next.did()));
+    assert_eq!(started.home.crew.successor().await.unwrap(), Some(next));
+    assert_eq!(started.again(|declared| declared.successor = None).await, [[CAPTAIN_PATH]]);
+    assert!(started.home.records(CAPTAIN).await["self"].get("successor").is_none());
+}
+
+#[tokio::test]
 async fn a_new_owner_takes_the_place_of_the_former_one() {
     let mut started = Started::new(|_| {}).await;
     let paths = started.again(|declared| declared.owner = plc(2)).await;
@@ -99,7 +113,6 @@ async fn what_the_captain_wrote_into_the_record_stays() {
     let mut started = Started::new(|_| {}).await;
     let mut captain = started.home.records(CAPTAIN).await.remove("self").unwrap();
     captain["enableBlueskyPosts"] = json!(true);
-    captain["successor"] = json!("did:web:next.example.org");
     captain["fromTheFuture"] = json!({ "kept": true });
     let write = CrewWrite::Put(captain.clone());
     let change = CrewChange { collection: CAPTAIN.into(), rkey: Some("self".into()), write, swap: None };

@@ -14,5 +14,6 @@ mod reads;
 mod restarts;
 mod sent_by_proxy;
 mod sizes;
+mod successor;
 mod tokens;
 mod uploads;

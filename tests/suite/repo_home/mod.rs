@@ -163,6 +163,7 @@ pub(super) fn declared(home: &RepoHome, owner: &Did) -> Declared {
         public: false,
         allow_all_crew: false,
         region: None,
+        successor: None,
         crew: BTreeMap::new(),
     }
 }

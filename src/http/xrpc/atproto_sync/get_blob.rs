@@ -16,6 +16,7 @@ use crate::http::error::Error;
 use crate::http::request::{Query, parse_cid};
 use crate::http::response;
 use crate::http::state::State;
+use crate::lexicon::nsid;
 use crate::repo::cid;
 use crate::syntax::Digest;
 
@@ -42,16 +43,27 @@ pub(in crate::http) async fn handle(
     let digest = cid::digest_of(&cid).ok_or_else(Error::blob_not_found)?;
     match state.blobs.read_target(&digest, request.head.method.clone(), state.now_us()).await? {
         Some(Target::Store(url)) => response::redirect(&url),
-        _ => blob_bytes::serve(&state, &permit, digest, &request).await,
+        Some(Target::Hold) => blob_bytes::serve(&state, &permit, digest, &request).await,
+        None => ask_successor(&state, &format!("cid={cid}")).await,
     }
+}
+
+/// Where to ask for a blob that is not here. The token is for this hold: the successor wants one of its own, unless it
+/// is public.
+async fn ask_successor(state: &State, blob: &str) -> Result<Response, Error> {
+    let successor = state.crew.successor().await?.ok_or_else(Error::blob_not_found)?;
+    let did = successor.did().as_str().replace('%', "%25");
+    response::redirect(&format!("{successor}/xrpc/{}?did={did}&{blob}", nsid::SYNC_GET_BLOB))
 }
 
 /// What the registry asks for: a URL that needs no header, for a blob that is there.
 async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
     let verb = if method == ReadMethod::Head { Method::HEAD } else { Method::GET };
-    let url = match state.blobs.read_target(&digest, verb, state.now_us()).await?.ok_or_else(Error::blob_not_found)? {
-        Target::Store(url) => url,
-        Target::Hold => {
+    let target = state.blobs.read_target(&digest, verb.clone(), state.now_us()).await?;
+    let url = match target {
+        None => return ask_successor(state, &format!("cid={digest}&method={verb}")).await,
+        Some(Target::Store(url)) => url,
+        Some(Target::Hold) => {
             let query = state.urls.read_query(&digest, method, state.now_s());
             format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url)
         }

@@ -45,12 +45,15 @@ impl S3 {
                 Err(fault) => return Removed { gone: Vec::new(), failure: Some(fault.into()) },
             }
         }
-        let removals = keys.iter().map(|key| async move { (key, self.remove_once(key).await) });
+        let removals = keys.iter().cloned().map(|key| async move {
+            let outcome = self.remove_once(&key).await;
+            (key, outcome)
+        });
         let removals = stream::iter(removals).buffer_unordered(REQUESTS_AT_ONCE);
         let mut removed = Removed::default();
         removals
             .for_each(|(key, outcome)| {
-                removed.note(key, outcome.map_err(Into::into));
+                removed.note(&key, outcome.map_err(Into::into));
                 std::future::ready(())
             })
             .await;
