@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::now_us;
+use crate::blobs::Blobs;
 use crate::config::{Gc, Schedule};
 use crate::upkeep::{Upkeep, UpkeepError};
 
@@ -33,6 +34,13 @@ pub(super) async fn keep(upkeep: Upkeep, gc: Gc) {
         }
         let rest = if gc.enabled { Duration::from_micros(due_us.saturating_sub(now_us())) } else { LOOK_EVERY };
         sleep(rest.min(LOOK_EVERY)).await;
+    }
+}
+
+/// Writes down, at the end, which blobs somebody asked for.
+pub(super) async fn write_asked(blobs: &Blobs) {
+    if let Err(error) = blobs.write_asked().await {
+        tracing::warn!(%error, "which blobs were asked for could not be written down");
     }
 }
 

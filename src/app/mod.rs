@@ -5,15 +5,15 @@
 
 mod admin_socket;
 mod bucket;
-mod clock;
 mod error;
 mod gc;
 mod reload;
+mod settings;
 mod signing_key;
 mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -21,29 +21,32 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
 use crate::blobs::{Blobs, Place};
-use crate::config::{Avatar, Config, Profile};
+use crate::config::{Config, Profile};
 use crate::crawl::{Crawl, Pace};
-use crate::crew::{Crew, Declared, DeclaredProfile};
+use crate::crew::Crew;
 use crate::daemon::{self, Address, Listener, Stream};
 use crate::http::{Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
-use crate::pds::{NewBlob, Pds};
+use crate::pds::Pds;
+use crate::registry::Registry;
 use crate::storage::StorageError;
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
 use crate::upkeep::Upkeep;
-use crate::{blobs, crew, http};
+use crate::{blobs, http};
 
 pub use bucket::storage_of;
 pub use error::StartError;
 pub use reload::Reloads;
+use settings::{blob_limits, books, declared};
 use status::Status;
 
 use admin_socket::AdminSocket;
-use clock::{clock_id, now_us};
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often pulls become a commit: relays bear 2,500 events an hour of a host.
+const WRITE_PULLS_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves the hold that `config` describes until `shutdown`, then lets requests in flight finish.
 ///
@@ -86,8 +89,7 @@ pub async fn run_reloading(
 
     let (connections, drain) = (config.limits.connections, config.limits.drain);
     let mut background = JoinSet::new();
-    background.spawn(sweep(Arc::clone(&state)));
-    background.spawn(gc::keep(hold.upkeep.clone(), config.gc.clone()));
+    tidy(&mut background, &hold, &state, &config);
     background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
@@ -119,7 +121,7 @@ pub async fn run_reloading(
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
-    write_asked(&blobs).await;
+    gc::write_asked(&blobs).await;
     drop(admin_socket);
     let (served, ()) = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
@@ -160,6 +162,7 @@ async fn open_hold(
     let store = bucket::store(&config.storage, &place).await?;
     let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?;
+    let crew = Crew::new(pds.clone(), config.mutable_crew);
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
@@ -167,7 +170,8 @@ async fn open_hold(
         key_file: config.key_dir.join(key_file::FILE_NAME),
         upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us).with_grace(config.gc.grace),
         blobs,
-        crew: Crew::new(pds.clone(), config.mutable_crew),
+        registry: Registry::open(pds.clone(), crew.clone(), books(config), now_us()).await?,
+        crew,
         declared: declared(config, profile).into(),
         pds,
         clock: now_us,
@@ -196,6 +200,7 @@ async fn start(
         pds: hold.pds.clone(),
         crew: hold.crew.clone(),
         blobs: hold.blobs.clone(),
+        registry: hold.registry.clone(),
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
         subscribers: Subscribers::default(),
@@ -204,41 +209,6 @@ async fn start(
         clock: now_us,
     };
     Ok((hold, state))
-}
-
-fn blob_limits(config: &Config) -> blobs::Limits {
-    blobs::Limits {
-        max_part_bytes: config.limits.max_part_bytes,
-        max_blob_bytes: config.limits.max_blob_bytes,
-        uploads_per_account: config.limits.uploads_per_account.into(),
-        uploads_total: config.limits.uploads_total.into(),
-        stale_upload_s: config.limits.stale_upload.as_secs(),
-        asked_every: blobs::asked_every(config.gc.grace),
-        ..blobs::Limits::default()
-    }
-}
-
-fn declared(config: &Config, profile: Profile) -> Declared {
-    let member = |member: &crate::config::DeclaredMember| crew::DeclaredMember {
-        role: member.role.clone(),
-        permissions: member.permissions.clone(),
-        tier: member.tier.clone(),
-    };
-    let avatar = |avatar: Avatar| NewBlob::new(&avatar.media_type, avatar.bytes.into());
-    Declared {
-        url: config.public_url.clone(),
-        profile: DeclaredProfile {
-            display_name: profile.display_name,
-            description: profile.description,
-            avatar: profile.avatar.map(avatar),
-        },
-        owner: config.owner.clone(),
-        public: config.public,
-        allow_all_crew: config.allow_all_crew,
-        region: config.region.clone(),
-        successor: config.successor.as_ref().map(|hold| hold.did().clone()),
-        crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
-    }
 }
 
 /// Runs `job` until `shutdown`.
@@ -266,11 +236,11 @@ async fn answers(database: Database) -> bool {
     }
 }
 
-/// Writes down what is only in memory.
-async fn write_asked(blobs: &Blobs) {
-    if let Err(error) = blobs.write_asked().await {
-        tracing::warn!(%error, "which blobs were asked for could not be written down");
-    }
+/// Begins what is done again and again as long as the hold runs.
+fn tidy(background: &mut JoinSet<()>, hold: &Hold, state: &Arc<State>, config: &Config) {
+    background.spawn(sweep(Arc::clone(state)));
+    background.spawn(gc::keep(hold.upkeep.clone(), config.gc.clone()));
+    background.spawn(write_pulls(state.registry.clone()));
 }
 
 /// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
@@ -296,4 +266,29 @@ async fn sweep(state: Arc<State>) {
             Err(error) => tracing::warn!(%error, "old events could not be deleted"),
         }
     }
+}
+
+/// Brings pulls into the records now and then; what a stop leaves behind the next start finds.
+async fn write_pulls(registry: Registry) {
+    let mut ticks = tokio::time::interval(WRITE_PULLS_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = registry.write_pulls(now_us()).await {
+            tracing::warn!(%error, "pulls could not be brought into the records");
+        }
+    }
+}
+
+/// Microseconds since 1970: the clock of the whole program.
+#[allow(clippy::disallowed_methods)]
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Tells TIDs of this process from those of another one at the same microsecond.
+fn clock_id() -> Result<u16, StartError> {
+    let mut bytes = [0; 2];
+    getrandom::fill(&mut bytes).map_err(StartError::Randomness)?;
+    Ok(u16::from_be_bytes(bytes))
 }

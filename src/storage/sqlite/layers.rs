@@ -100,6 +100,14 @@ impl Read<'_> {
         Ok(self.first(sql, params![manifest.as_str(), digest.as_bytes()], |_| Ok(()))?.is_some())
     }
 
+    /// Whether the manifest was pushed here.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn has_manifest(&self, uri: &AtUri) -> Result<bool, StorageError> {
+        Ok(self.first("SELECT 1 FROM manifest WHERE uri = ?1", [uri.as_str()], |_| Ok(()))?.is_some())
+    }
+
     /// The keys of an account's layer records, at most `limit` of them.
     ///
     /// # Errors

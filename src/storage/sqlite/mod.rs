@@ -10,6 +10,7 @@ mod bucket_uploads;
 mod copies;
 mod events;
 mod garbage;
+mod image_stats;
 mod layers;
 mod open;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
 pub use garbage::{BlobUseRow, DoomedRow};
+pub use image_stats::NewPulls;
 pub use layers::{LayerRow, LayerTotals};
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;

@@ -11,6 +11,7 @@ mod site;
 mod subscriber;
 mod writer;
 
+mod collection;
 mod commands;
 mod consistency;
 mod crashes;

@@ -36,7 +36,10 @@ fn a_preview_and_then_the_deed_both_ways() {
             assert_eq!(lines.iter().filter(|found| found.starts_with(&line)).count(), 1, "{preview}");
         }
         assert_eq!(lines[2], site.path("blobs").display().to_string());
-        assert!(lines[4].starts_with("would go  2      8 B   nothing names them; the first was last used 20"), "{preview}");
+        assert!(
+            lines[4].starts_with("would go  2      8 B   nothing names them; the first was last used 20"),
+            "{preview}"
+        );
         assert_eq!(lines[5], "kept      0      0 B   a layer record or a manifest names them");
         assert_eq!(lines[7], "Nothing was removed: use --run for that.");
 
