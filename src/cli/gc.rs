@@ -11,14 +11,9 @@ use crate::upkeep::{Amount, Collected};
 
 #[derive(Args)]
 #[command(after_help = "Example: atcr-hold gc --dry-run --verbose")]
-#[group(id = "what", required = true, args = ["dry_run", "run"])]
 pub(super) struct Arguments {
-    /// Say what would be removed, and why the rest is kept; change nothing.
-    #[arg(long)]
-    dry_run: bool,
-    /// Remove it.
-    #[arg(long)]
-    run: bool,
+    #[command(flatten)]
+    choice: Choice,
     /// List the blobs too, the first 10,000: digest, bytes, and when each was last used.
     #[arg(long)]
     verbose: bool,
@@ -27,9 +22,20 @@ pub(super) struct Arguments {
     json: bool,
 }
 
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Choice {
+    /// Say what would be removed, and why the rest is kept; change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Remove it.
+    #[arg(long)]
+    run: bool,
+}
+
 impl Arguments {
     pub(super) async fn run(self, reach: Reach) -> Result<(), CommandError> {
-        let collected = reach.run(GcRun { dry_run: self.dry_run }).await?;
+        let collected = reach.run(GcRun { dry_run: self.choice.dry_run }).await?;
         if self.json {
             return output::json(&collected);
         }
