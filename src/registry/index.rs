@@ -7,14 +7,16 @@ use crate::syntax::Digest;
 
 use super::{Image, stats_key};
 
-/// The note that says that the index is made.
+/// The note that says which form of the index is there.
 const NOTE: &str = "registry_index";
+/// Rises when the index has to be made again.
+const FORM: &str = "1";
 /// Records read at a time.
 const PAGE: u32 = 500;
 
-/// Makes the index where it was never made.
+/// Makes the index where it is not there in this form.
 pub(super) async fn make(pds: &Pds, now_us: u64) -> Result<(), PdsError> {
-    if pds.read(|records| records.note(NOTE)).await?.is_some() {
+    if pds.read(|records| records.note(NOTE)).await?.as_deref() == Some(FORM) {
         return Ok(());
     }
     pds.transact(now_us, rebuild).await
@@ -73,5 +75,5 @@ pub fn rebuild(repository: &Repository<'_>) -> Result<(), PdsError> {
     if left_out > 0 {
         tracing::warn!(records = left_out, "records about images that say nothing of this hold's blobs are left out");
     }
-    Ok(rows.put_note(NOTE, "1")?)
+    Ok(rows.put_note(NOTE, FORM)?)
 }
