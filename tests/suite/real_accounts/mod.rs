@@ -132,9 +132,14 @@ async fn expires(stack: &Stack, hold: &RealHold, captain: &Person) {
     token.verify(&account).unwrap();
 }
 
-async fn resolve(stack: &Stack, person: &Person) -> Arc<ProvenAccount> {
+/// A resolver that asks the stack's directory.
+fn resolver(stack: &Stack) -> Resolver {
     let settings = ResolverSettings { plc_directory: stack.plc.clone(), test_mode: true };
-    Resolver::new(&settings).unwrap().resolve(&person.did, Lane::Stranger).await.unwrap()
+    Resolver::new(&settings).unwrap()
+}
+
+async fn resolve(stack: &Stack, person: &Person) -> Arc<ProvenAccount> {
+    resolver(stack).resolve(&person.did, Lane::Stranger).await.unwrap()
 }
 
 #[tokio::test]
@@ -147,6 +152,8 @@ async fn documents_of_a_real_directory_are_read() {
     assert_eq!(method["type"], "EcdsaSecp256k1VerificationKey2019", "this directory writes the legacy form");
     let account = resolve(&stack, &alice).await;
     assert_eq!((&account.did, account.handle.as_ref().map(AsRef::as_ref)), (&alice.did, Some("alice.test")));
+    let proven = resolver(&stack).proven_handle(&alice.did, Lane::Member).await;
+    assert_eq!(proven, Ok(account.handle.clone()), "the PDS answers for its names");
     assert!(account.pds.as_deref().is_some_and(|pds| stack.pds.starts_with(pds)));
     assert_eq!(account.key.algorithm(), "ES256K");
     assert!(account.key.verify(b"anything", &[1; 64], HighS::Accept).is_err());
