@@ -12,8 +12,6 @@ pub const STATS: &str = "io.atcr.hold.stats";
 pub const MANIFEST: &str = "io.atcr.manifest";
 /// The collection of posts.
 pub const POST: &str = "app.bsky.feed.post";
-/// The part of a post's text that is a link.
-pub const FACET_LINK: &str = "app.bsky.richtext.facet#link";
 /// The part of a post's text that names an account.
 pub const FACET_MENTION: &str = "app.bsky.richtext.facet#mention";
 /// The hold's profile collection.

@@ -121,6 +121,8 @@ impl Upkeep {
             listed: Vec::new(),
         };
         let outcome = self.collect_into(&mut collected, report).await;
+        let (count, size_bytes) = self.db.read(|read| read.doomed_totals()).await?;
+        collected.unfinished = Amount { count, size_bytes };
         if !dry_run {
             let Collected { garbage, named, recent, unfinished, .. } = &collected;
             tracing::info!(
@@ -163,8 +165,6 @@ impl Upkeep {
             }
             report(judged.min(totals.blobs), totals.blobs);
         }
-        let (count, size_bytes) = self.db.read(|read| read.doomed_totals()).await?;
-        collected.unfinished = Amount { count, size_bytes };
         Ok(())
     }
 

@@ -11,6 +11,7 @@ mod site;
 mod subscriber;
 mod writer;
 
+mod books;
 mod collection;
 mod commands;
 mod consistency;
