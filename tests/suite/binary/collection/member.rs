@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::run::{GRACE, Run};
-use crate::suite::binary::client::Client;
+use crate::suite::binary::client::{Answer, Client};
 use crate::suite::binary::dice::Dice;
 use crate::suite::hold::{Account, digest_of};
 
@@ -14,6 +14,8 @@ const POPULAR: u64 = 24;
 const MAX_BYTES: u64 = 48 * 1024;
 /// How long a member thinks before the registry tells the hold of a manifest, at most.
 const THINKS_MS: u64 = 1_200;
+/// How often a client asks a store in trouble.
+const TRIES: usize = 10;
 
 /// What an acknowledged manifest has.
 struct Image {
@@ -41,10 +43,22 @@ impl<'r> Member<'r> {
     }
 
     /// The answer to a call that succeeds.
-    fn call(&self, method: &str, input: &Value) -> Value {
+    fn call(&self, method: &str, input: &Value) {
         let answer = self.client().call(method, input);
-        assert!(answer.status < 300, "{method}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
-        answer.json()
+        assert!(answer.status < 300, "{method}: {}", said(&answer));
+    }
+
+    /// The answer, which is not that the store is in trouble, after some tries; `None` when that lasts.
+    fn patiently(&self, mut ask: impl FnMut() -> Answer) -> Option<Answer> {
+        for _ in 0..TRIES {
+            let answer = ask();
+            if answer.status != 503 {
+                return Some(answer);
+            }
+            self.run.note("answers that the store is in trouble", 1);
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        None
     }
 
     fn join(&self) {
@@ -69,24 +83,26 @@ impl<'r> Member<'r> {
         (0..size).map(|_| dice.below(256).to_le_bytes()[0]).collect()
     }
 
-    /// Sees to it that the hold has a blob, as a registry does: asks, and uploads what is not there.
-    fn bring(&self, whole: &[u8]) {
+    /// Sees to it that the hold has a blob, as a registry does: asks, and uploads what is not there. `None` when the
+    /// store is in trouble.
+    fn bring(&self, whole: &[u8]) -> Option<()> {
         let client = self.client();
         let target =
             format!("/xrpc/com.atproto.sync.getBlob?did=did:web:localhost&cid={}&method=HEAD", digest_of(whole));
         let asked = client.get(&target);
         if asked.status == 200 {
             self.run.note("blobs told to be here", 1);
-            return;
+            return Some(());
         }
-        assert_eq!(asked.status, 404, "{}", String::from_utf8_lossy(&asked.body));
+        assert_eq!(asked.status, 404, "{}", said(&asked));
         let upload = client.initiate();
-        let url = client.try_part_target(&upload, 1).unwrap().text("url");
-        let part = client.try_by_url("PUT", &url, whole).unwrap();
-        assert_eq!(part.status, 200, "{}", String::from_utf8_lossy(&part.body));
-        let completed = client.complete(&upload, whole, &[part.etag()]);
-        assert_eq!(completed.status, 200, "{}", String::from_utf8_lossy(&completed.body));
+        let target = self.patiently(|| client.try_part_target(&upload, 1).unwrap())?;
+        let part = self.patiently(|| client.try_by_url("PUT", &target.text("url"), whole).unwrap())?;
+        assert_eq!(part.status, 200, "{}", said(&part));
+        let completed = self.patiently(|| client.complete(&upload, whole, &[part.etag()]))?;
+        assert_eq!(completed.status, 200, "{}", said(&completed));
         self.run.note("blobs uploaded", 1);
+        Some(())
     }
 
     fn push(&mut self) {
@@ -115,11 +131,13 @@ impl<'r> Member<'r> {
 
     fn publish(&mut self, image: Image) {
         let began = Instant::now();
-        image.blobs.iter().for_each(|blob| self.bring(blob));
+        if image.blobs.iter().any(|blob| self.bring(blob).is_none()) {
+            return self.run.note("pushes that the store let down", 1);
+        }
         std::thread::sleep(Duration::from_millis(self.dice.below(THINKS_MS)));
         let answer = self.client().call("io.atcr.hold.notifyManifest", &self.manifest(&image, "push"));
         if answer.status != 200 {
-            let text = String::from_utf8_lossy(&answer.body);
+            let text = said(&answer);
             assert!(began.elapsed() > GRACE && text.contains("not in this hold"), "{:?}: {text}", began.elapsed());
             self.run.note("manifests that came too late", 1);
             return;
@@ -153,11 +171,17 @@ impl<'r> Member<'r> {
     /// Reads every blob of an image: all must be there and right.
     fn read(&self, image: &Image) {
         for blob in &image.blobs {
-            let found = self.client().pull(blob);
-            assert!(found.is_some(), "a blob is missing after its manifest was acknowledged: {}", digest_of(blob));
-            assert!(found.as_ref() == Some(blob), "a blob has other bytes: {}", digest_of(blob));
+            let (digest, client) = (digest_of(blob), self.client());
+            let target = format!("/xrpc/com.atproto.sync.getBlob?did=did:web:localhost&cid={digest}");
+            let told = client.get(&target);
+            assert_eq!(told.status, 200, "missing after its manifest was acknowledged: {digest}: {}", said(&told));
+            let Some(found) = self.patiently(|| client.try_by_url("GET", &told.text("url"), &[]).unwrap()) else {
+                continue;
+            };
+            assert_eq!(found.status, 200, "missing after its manifest was acknowledged: {digest}: {}", said(&found));
+            assert!(found.body == *blob, "it has other bytes: {digest}");
+            self.run.note("blobs read and right", 1);
         }
-        self.run.note("blobs read and right", image.blobs.len() as u64);
     }
 
     fn pull(&mut self) {
@@ -173,7 +197,7 @@ impl<'r> Member<'r> {
     /// An upload of which no manifest ever comes.
     fn give_up(&mut self) {
         let blob = self.content();
-        self.bring(&blob);
+        let _ = self.bring(&blob);
         self.run.note("pushes given up", 1);
     }
 
@@ -189,4 +213,8 @@ impl<'r> Member<'r> {
         self.run.note("deletions of all data", 1);
         self.join();
     }
+}
+
+fn said(answer: &Answer) -> String {
+    format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body))
 }

@@ -72,7 +72,7 @@ impl Run {
             let at_work: Vec<_> = members.iter_mut().map(|member| scope.spawn(|| self.employ(member, lasts))).collect();
             let all_well = at_work.into_iter().all(|handle| handle.join().is_ok());
             self.is_over.store(true, Ordering::Relaxed);
-            assert!(all_well, "{}", self.daemon.log());
+            assert!(all_well, "{}", self.end_of_log());
         });
         // All that was acknowledged and not deleted.
         members.iter_mut().for_each(Member::check);
@@ -80,10 +80,10 @@ impl Run {
         members.iter_mut().for_each(Member::delete_all);
         drop(members);
         std::thread::sleep(GRACE + EVERY + EVERY);
-        self.collect();
+        let unfinished = self.collect();
         let usage = self.command(&["storage", "usage", "--json"]);
-        for what in ["recorded", "stored", "missing", "unrecorded"] {
-            assert_eq!(usage[what], json!({ "count": 0, "sizeBytes": 0 }), "{what} in the end");
+        for (what, count) in [("recorded", 0), ("missing", 0), ("stored", unfinished), ("unrecorded", unfinished)] {
+            assert_eq!(usage[what]["count"], json!(count), "{what} in the end");
         }
         let tally = self.tally.lock().unwrap();
         let happened: Vec<_> = tally.iter().map(|(what, count)| format!("{what} {count}")).collect();
@@ -109,12 +109,25 @@ impl Run {
         }
     }
 
-    fn collect(&self) {
-        let collected = self.command(&["gc", "--run", "--json"]);
+    /// Answers how many removals the store has refused or not answered. They are asked for again much later.
+    fn collect(&self) -> u64 {
+        let ended = self.site.run(&["gc", "--run", "--json"]);
         self.note("collections", 1);
+        if ended.code == Some(1) && ended.stderr.contains("storage is unavailable") {
+            self.note("collections that the store let down", 1);
+            return 0;
+        }
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        let collected: Value = serde_json::from_str(&ended.stdout).unwrap();
         self.note("blobs collected", collected["garbage"]["count"].as_u64().unwrap());
         self.note("bytes collected", collected["garbage"]["sizeBytes"].as_u64().unwrap());
-        assert_eq!(collected["unfinished"]["count"], json!(0));
+        collected["unfinished"]["count"].as_u64().unwrap()
+    }
+
+    fn end_of_log(&self) -> String {
+        let log = self.daemon.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
     fn command(&self, arguments: &[&str]) -> Value {
