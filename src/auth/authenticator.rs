@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::service_token::{Claims, ServiceToken};
 use super::{AuthError, TokenError};
-use crate::identity::{self, Lane, Resolver};
+use crate::identity::{self, Lane, LookUps, Resolver};
+use crate::metrics::Tally;
 use crate::syntax::Did;
 
 /// Proven tokens remembered; at about 500 bytes each, 2 MiB.
@@ -19,11 +20,30 @@ const MAX_TOKENS: usize = 4096;
 
 type TokenHash = [u8; 32];
 
+/// How checks of tokens end: the token was proven before, or now; or by which name it was refused; or why it could not be
+/// proven.
+pub type TokenChecks = Tally<11>;
+
+const CHECKS: [&str; 11] = [
+    "known",
+    "proven",
+    "BadJwt",
+    "BadJwtType",
+    "JwtExpired",
+    "BadJwtAudience",
+    "BadJwtLexiconMethod",
+    "BadJwtIss",
+    "BadJwtSignature",
+    "unresolvable",
+    "busy",
+];
+
 /// Proves service tokens for one hold.
 pub struct Authenticator {
     hold: Did,
     resolver: Resolver,
     proven: Cache<TokenHash, Arc<Claims>>,
+    checks: TokenChecks,
 }
 
 /// What [`Authenticator::check`] found.
@@ -52,7 +72,7 @@ impl Authenticator {
     /// For the hold with the DID `hold`.
     #[must_use]
     pub fn new(hold: Did, resolver: Resolver) -> Self {
-        Self { hold, resolver, proven: Cache::new(MAX_TOKENS) }
+        Self { hold, resolver, proven: Cache::new(MAX_TOKENS), checks: Tally::new(CHECKS) }
     }
 
     /// Checks everything but the signature of `token`, sent with a call of `method` (an NSID) at `now_s`
@@ -61,6 +81,17 @@ impl Authenticator {
     /// # Errors
     /// [`TokenError`], any but [`TokenError::Signature`].
     pub fn check<'a>(&self, token: &'a str, method: &str, now_s: i64) -> Result<Checked<'a>, TokenError> {
+        let outcome = self.look_at(token, method, now_s);
+        match &outcome {
+            Ok(Checked::Proven(_)) => self.checks.one("known"),
+            // It is counted when it is proven.
+            Ok(Checked::Claimed(_)) => {}
+            Err(error) => self.checks.one(error.name()),
+        }
+        outcome
+    }
+
+    fn look_at<'a>(&self, token: &'a str, method: &str, now_s: i64) -> Result<Checked<'a>, TokenError> {
         let hash = Sha256::digest(token).into();
         if let Some(claims) = self.proven.get(&hash) {
             claims.check(&self.hold, method, now_s)?;
@@ -77,6 +108,29 @@ impl Authenticator {
     /// # Errors
     /// [`AuthError`]
     pub async fn prove(&self, claimed: Claimed<'_>, lane: Lane) -> Result<Did, AuthError> {
+        let outcome = self.verify(claimed, lane).await;
+        self.checks.one(match &outcome {
+            Ok(_) => "proven",
+            Err(AuthError::Token(error)) => error.name(),
+            Err(AuthError::Unresolvable) => "unresolvable",
+            Err(AuthError::Busy) => "busy",
+        });
+        outcome
+    }
+
+    /// How the checks of tokens ended.
+    #[must_use]
+    pub fn checks(&self) -> &TokenChecks {
+        &self.checks
+    }
+
+    /// How look-ups of accounts ended.
+    #[must_use]
+    pub fn look_ups(&self) -> &LookUps {
+        self.resolver.look_ups()
+    }
+
+    async fn verify(&self, claimed: Claimed<'_>, lane: Lane) -> Result<Did, AuthError> {
         let Claimed { token, hash } = claimed;
         let issuer = &token.claims.issuer;
         let known = self.resolver.resolve(issuer, lane).await?;

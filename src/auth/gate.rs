@@ -126,6 +126,12 @@ impl Gate {
         ReadPermit::new()
     }
 
+    /// Who proves tokens here, with what it has counted.
+    #[must_use]
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
     async fn caller(&self, credentials: Credentials<'_>) -> Result<(Did, Standing), Denied> {
         let token = credentials.token.ok_or(Denied::Anonymous)?;
         let checked =

@@ -12,7 +12,7 @@ pub mod service_token;
 mod signed_url;
 mod strict_json;
 
-pub use authenticator::{Authenticator, Checked, Claimed};
+pub use authenticator::{Authenticator, Checked, Claimed, TokenChecks};
 pub use gate::{Credentials, Denied, Gate};
 pub use permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 pub use service_token::TokenError;

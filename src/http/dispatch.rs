@@ -40,6 +40,7 @@ pub async fn answer(state: Arc<State>, request: Request) -> Response {
         }
     };
     decorate(&mut response, &line);
+    state.traffic.count(seen.endpoint, response.status(), started.elapsed());
     line.log(&response, peer, &seen, error, started);
     response
 }

@@ -18,7 +18,7 @@ pub use account::Account;
 pub use document::{HOLD_SERVICE, document};
 pub use fetch::Dns;
 pub use lane::Lane;
-pub use resolver::{Resolver, ResolverSettings};
+pub use resolver::{LookUps, Resolver, ResolverSettings};
 
 /// Why there is no account for a DID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -11,10 +11,16 @@ use super::fetch::{Dns, Fetcher, system_dns};
 use super::lane::{Answer, Course, Lane, LaneState, Wish};
 use super::location::Locator;
 use super::{Error, SetupError};
+use crate::metrics::Tally;
 use crate::syntax::Did;
 
 /// How long a look-up waits for its turn. With the look-up's own 5 s a caller waits 10 s at most.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How questions for an account end: from memory (also when it is a failure that is remembered), or by looking it up.
+pub type LookUps = Tally<7>;
+
+const OUTCOMES: [&str; 7] = ["known", "found", "not_found", "invalid", "unsupported", "unreachable", "busy"];
 
 /// The operator's choices.
 #[derive(Debug, Clone)]
@@ -32,6 +38,7 @@ pub struct Resolver {
     pub(super) fetcher: Fetcher,
     members: Arc<LaneState>,
     strangers: Arc<LaneState>,
+    look_ups: Arc<LookUps>,
 }
 
 impl Resolver {
@@ -50,7 +57,13 @@ impl Resolver {
     pub fn with_dns(settings: &ResolverSettings, dns: Dns) -> Result<Self, SetupError> {
         let locator = Locator::new(&settings.plc_directory, settings.test_mode)?;
         let fetcher = Fetcher::new(dns, settings.test_mode)?;
-        Ok(Self { locator: Arc::new(locator), fetcher, members: LaneState::new(), strangers: LaneState::new() })
+        Ok(Self {
+            locator: Arc::new(locator),
+            fetcher,
+            members: LaneState::new(),
+            strangers: LaneState::new(),
+            look_ups: Arc::new(Tally::new(OUTCOMES)),
+        })
     }
 
     /// The account of `did`, at most an hour old (a day, while its source is down).
@@ -70,14 +83,38 @@ impl Resolver {
         self.answer(did, lane, Wish::Newer).await
     }
 
+    /// How the questions for accounts ended.
+    #[must_use]
+    pub fn look_ups(&self) -> &LookUps {
+        &self.look_ups
+    }
+
     async fn answer(&self, did: &Did, lane: Lane, wish: Wish) -> Answer {
+        let mut was_known = false;
+        let answer = self.find(did, lane, wish, &mut was_known).await;
+        self.look_ups.one(match &answer {
+            _ if was_known => "known",
+            Ok(_) => "found",
+            Err(Error::NotFound) => "not_found",
+            Err(Error::Invalid(_)) => "invalid",
+            Err(Error::Unsupported(_)) => "unsupported",
+            Err(Error::Unreachable) => "unreachable",
+            Err(Error::Busy) => "busy",
+        });
+        answer
+    }
+
+    async fn find(&self, did: &Did, lane: Lane, wish: Wish, was_known: &mut bool) -> Answer {
         let location = self.locator.locate(did)?;
         let lane = match lane {
             Lane::Member => &self.members,
             Lane::Stranger => &self.strangers,
         };
         let (mut landing, flight) = match lane.course(did, wish) {
-            Course::Known(answer) => return answer,
+            Course::Known(answer) => {
+                *was_known = true;
+                return answer;
+            }
             Course::Wait(landing, flight) => (landing, flight),
         };
         if let Some(flight) = flight {

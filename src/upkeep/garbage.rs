@@ -135,7 +135,11 @@ impl Upkeep {
                 "garbage collected"
             );
         }
-        outcome.map(|()| collected)
+        outcome?;
+        if !dry_run {
+            self.runs.collected_us.set((self.clock)());
+        }
+        Ok(collected)
     }
 
     async fn collect_into(

@@ -32,6 +32,8 @@
       graceDays = 7;
     };
     signingKeyFile = "/run/keys/hold-signing-key";
+    metrics.enable = true;
+    metrics.scrape = true;
     openFirewall = true;
     nginx.enable = true;
     settings.log_level = "info,atcr_hold=debug";

@@ -21,6 +21,7 @@ mod faults;
 mod given_key;
 mod limits;
 mod manager;
+mod metrics;
 mod relays;
 mod repository_file;
 mod restored;

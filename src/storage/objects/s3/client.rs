@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::fault::Fault;
 use super::http::{AnyBody, Http, any_body, innermost};
 use super::xml;
+use crate::metrics::Counter;
 
 /// How often a request is sent in all, and how long it rests in between.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
@@ -87,6 +88,18 @@ pub(super) struct Client {
     pub(super) prefix: String,
     /// Whether the store was seen not to remove many objects with one request.
     pub(super) removes_singly: AtomicBool,
+    pub(super) traffic: Traffic,
+}
+
+/// What was sent to a store, and how it went.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Requests that were sent, each try for itself.
+    pub requests: Counter,
+    /// Requests that were sent again.
+    pub retries: Counter,
+    /// Requests that did not succeed, those that are sent again among them. That something is not there is no failure.
+    pub failures: Counter,
 }
 
 impl Client {
@@ -99,7 +112,7 @@ impl Client {
                 Err(fault) => fault,
             };
             match pauses.next() {
-                Some(pause) if fault.is_passing() => tokio::time::sleep(pause).await,
+                Some(pause) if fault.is_passing() => self.rest(pause).await,
                 _ => return Err(fault),
             }
         }
@@ -129,7 +142,7 @@ impl Client {
                 Err(fault) => fault,
             };
             match pauses.next() {
-                Some(pause) if fault.is_passing() => tokio::time::sleep(pause).await,
+                Some(pause) if fault.is_passing() => self.rest(pause).await,
                 _ => return Err(fault),
             }
         }
@@ -154,7 +167,22 @@ impl Client {
         self.deliver(Request::from_parts(head, body)).await
     }
 
+    /// Waits before a request is sent again.
+    async fn rest(&self, pause: Duration) {
+        self.traffic.retries.one();
+        tokio::time::sleep(pause).await;
+    }
+
     async fn deliver(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
+        self.traffic.requests.one();
+        let answer = self.answer_to(request).await;
+        if answer.as_ref().is_err_and(|fault| !fault.is_missing()) {
+            self.traffic.failures.one();
+        }
+        answer
+    }
+
+    async fn answer_to(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
         let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
         if answer.status().is_success() {
             return Ok(answer);

@@ -30,6 +30,7 @@ use bytes::Bytes;
 use super::{Object, ObjectInfo};
 use crate::storage::StorageError;
 
+pub use client::Traffic;
 pub use copy::Copied;
 pub use multipart::{Completed, OpenMultipart, Part};
 pub use presign::{PART_URL_S, READ_URL_S, ResponseHeaders};
@@ -67,12 +68,19 @@ impl S3 {
             region: settings.region.clone(),
             prefix: settings.folder(),
             removes_singly: AtomicBool::new(false),
+            traffic: Traffic::default(),
         };
         Ok(Self {
             client: Arc::new(client),
             pull_zone: settings.pull_zone.as_deref().map(Arc::from),
             copy: settings.copy,
         })
+    }
+
+    /// What this and its clones have sent.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.client.traffic
     }
 
     /// What is under a key, `None` when nothing is.
