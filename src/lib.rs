@@ -12,13 +12,13 @@
 //! | `repo` | CID, DAG-CBOR, Merkle search tree, commit, CAR, signing: pure | syntax |
 //! | `config` | layers of configuration, checked | syntax, lexicon |
 //! | `storage` | SQLite, the blob store (files or a bucket), the key file | metrics, syntax, repo |
-//! | `identity` | our DID document; other accounts' keys | metrics, syntax, repo |
+//! | `identity` | our DID document; other accounts' keys and sessions | metrics, syntax, repo |
 //! | `pds` | records and their blobs, commits, events, exports | syntax, lexicon, repo, storage |
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | metrics, syntax, storage |
 //! | `registry` | what is recorded of images: layers, statistics, quotas, what is known of an account | syntax, lexicon, repo, storage, pds, crew, blobs |
 //! | `upkeep` | looks after the blobs: verify, repair, usage, garbage, migration | metrics, syntax, storage, blobs, registry |
-//! | `auth` | tokens, signed URLs, permits | metrics, syntax, lexicon, identity, crew |
+//! | `auth` | tokens, signed URLs, permits | metrics, syntax, lexicon, repo, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | metrics, syntax, lexicon, repo, identity, pds, crew, blobs, registry, auth |
 //! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, registry, upkeep, http |

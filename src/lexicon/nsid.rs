@@ -48,6 +48,8 @@ pub const REQUEST_CREW: &str = "io.atcr.hold.requestCrew";
 
 /// What this server is.
 pub const DESCRIBE_SERVER: &str = "com.atproto.server.describeServer";
+/// Whose session a token is. The hold calls it at an account's PDS, and does not answer it.
+pub const GET_SESSION: &str = "com.atproto.server.getSession";
 /// The DID that a handle names.
 pub const RESOLVE_HANDLE: &str = "com.atproto.identity.resolveHandle";
 /// How an account shows itself.
