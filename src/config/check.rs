@@ -1,12 +1,13 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
 mod crew;
+mod gc;
+mod limits;
 mod quota;
 mod storage;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
@@ -14,7 +15,7 @@ use figment::providers::{Format as _, Serialized, Toml};
 use super::environment::Environment;
 use super::error::origin_name;
 use super::raw::Raw;
-use super::{Config, ConfigError, Limits, profile, show};
+use super::{Config, ConfigError, profile, show};
 use crate::syntax::{Did, HoldUrl};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-hold";
@@ -112,6 +113,7 @@ impl Checker<'_> {
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
             metrics_addr: self.metrics_addr()?,
             storage: self.storage()?,
+            gc: self.gc()?,
             limits: self.limits()?,
             log_level: self.log_level()?,
         })
@@ -222,36 +224,6 @@ impl Checker<'_> {
             return Err(self.wrong(OPTION, "a proxy has only files to send: remove it, or use the filesystem driver"));
         }
         Ok(Some(prefix.to_owned()))
-    }
-
-    fn limits(&self) -> Result<Limits, ConfigError> {
-        let raw = &self.raw.limits;
-        let positive = [
-            ("max_part_bytes", raw.max_part_bytes),
-            ("max_blob_bytes", raw.max_blob_bytes),
-            ("uploads_per_account", raw.uploads_per_account.into()),
-            ("uploads_total", raw.uploads_total.into()),
-            ("connections", raw.connections.into()),
-        ];
-        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
-            return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
-        }
-        if raw.stale_upload_s < 3_600 {
-            return Err(
-                self.wrong("limits.stale_upload_s", "it must be at least 3600, or slow pushes would be swept away")
-            );
-        }
-        Ok(Limits {
-            max_part_bytes: raw.max_part_bytes,
-            max_blob_bytes: raw.max_blob_bytes,
-            uploads_per_account: raw.uploads_per_account,
-            uploads_total: raw.uploads_total,
-            stale_upload: Duration::from_secs(raw.stale_upload_s),
-            connections: usize::try_from(raw.connections).unwrap_or(usize::MAX),
-            requests_per_address: raw.requests_per_address,
-            requests_per_account: raw.requests_per_account,
-            drain: Duration::from_secs(raw.drain_s),
-        })
     }
 }
 

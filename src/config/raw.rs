@@ -35,6 +35,7 @@ pub(super) struct Raw {
     pub(super) metrics: Metrics,
     pub(super) identity: Identity,
     pub(super) storage: Storage,
+    pub(super) gc: Gc,
     pub(super) limits: Limits,
     pub(super) tiers: BTreeMap<String, Tier>,
     pub(super) crew: BTreeMap<String, Member>,
@@ -143,6 +144,14 @@ pub(super) struct S3 {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(super) struct Gc {
+    pub(super) enabled: bool,
+    pub(super) schedule: String,
+    pub(super) grace_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) max_part_bytes: u64,
     pub(super) max_blob_bytes: u64,
@@ -193,6 +202,7 @@ impl Default for Raw {
             metrics: Metrics::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },
             storage: Storage::default(),
+            gc: Gc::default(),
             limits: Limits::default(),
             tiers: BTreeMap::new(),
             crew: BTreeMap::new(),
@@ -220,6 +230,12 @@ impl Default for S3 {
             ec2_metadata_service_endpoint: None,
             disable_presigned_urls: false,
         }
+    }
+}
+
+impl Default for Gc {
+    fn default() -> Self {
+        Self { enabled: false, schedule: "03:30".into(), grace_s: 86_400 }
     }
 }
 

@@ -12,6 +12,7 @@ mod subscriber;
 mod writer;
 
 mod books;
+mod collection;
 mod commands;
 mod consistency;
 mod crashes;

@@ -1,5 +1,6 @@
 //! One request to the store: signed, sent, tried again while the fault is a passing one.
 
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -85,6 +86,8 @@ pub(super) struct Client {
     pub(super) region: String,
     /// Empty, or ends in a slash.
     pub(super) prefix: String,
+    /// Whether the store was seen not to remove many objects with one request.
+    pub(super) removes_singly: AtomicBool,
     pub(super) traffic: Traffic,
 }
 
@@ -115,7 +118,8 @@ impl Client {
         }
     }
 
-    async fn exchange_once(&self, call: &Call) -> Result<Response<Bytes>, Fault> {
+    /// The same, sent once.
+    pub(super) async fn exchange_once(&self, call: &Call) -> Result<Response<Bytes>, Fault> {
         let exchange = async {
             let (head, body) = self.send(call).await?.into_parts();
             let body = collect(body).await?;

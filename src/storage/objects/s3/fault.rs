@@ -37,6 +37,12 @@ impl Fault {
         Self::Answered { status: StatusCode::FORBIDDEN, code: "RequestTimeTooSkewed".into() }
     }
 
+    /// What an answer says of one of the many objects that were asked for.
+    pub(super) fn of_one(code: String) -> Self {
+        let status = if code == "AccessDenied" { StatusCode::FORBIDDEN } else { StatusCode::INTERNAL_SERVER_ERROR };
+        Self::Answered { status, code }
+    }
+
     /// Whether the same request may succeed a moment later.
     pub(super) fn is_passing(&self) -> bool {
         match self {

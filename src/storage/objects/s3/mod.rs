@@ -16,11 +16,13 @@ mod multipart;
 mod presign;
 mod probe;
 mod read;
+mod remove;
 mod settings;
 mod upload_part;
 mod xml;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use ::http::Method;
 use ::http::header::{CONTENT_LENGTH, ETAG};
@@ -66,6 +68,7 @@ impl S3 {
             bucket: settings.bucket.clone(),
             region: settings.region.clone(),
             prefix: settings.folder(),
+            removes_singly: AtomicBool::new(false),
             traffic: Traffic::default(),
         };
         Ok(Self {
