@@ -164,6 +164,31 @@ in
       example = literalExpression ''{ s3.bucket = "layers"; }'';
       description = "Where the blobs are: exactly one of the two kinds.";
     };
+    gc = {
+      enable = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Whether the hold removes blobs that no manifest names and nobody uses, by itself, once a day or so. See first
+          what would go: `atcr-hold gc --dry-run`.
+        '';
+      };
+      schedule = mkOption {
+        type = types.strMatching "([01][0-9]|2[0-3]):[0-5][0-9]|[1-9][0-9]{0,3}h";
+        default = "03:30";
+        example = "6h";
+        description = "When it does: a time of day in UTC, or every so many hours.";
+      };
+      graceDays = mkOption {
+        type = types.addCheck types.int (days: days >= 1) // {
+          description = "days, at least 1";
+        };
+        default = 1;
+        example = 7;
+        description = "For so many days after its last use a blob is kept that no manifest names.";
+      };
+    };
     listen = {
       streams = mkOption {
         type = types.nonEmptyListOf types.str;
@@ -184,6 +209,33 @@ in
         defaultText = literalExpression ''if nginx.enable then config.services.nginx.group else "root"'';
         example = "caddy";
         description = "Group of the socket files: that of the reverse proxy.";
+      };
+    };
+    metrics = {
+      enable = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = "Whether to give metrics to Prometheus, at `GET /metrics` of a socket of their own.";
+      };
+      listen = mkOption {
+        type = types.str;
+        default = "127.0.0.1:9464";
+        defaultText = literalExpression ''"127.0.0.1:9464"'';
+        example = "[fd00::1]:9464";
+        description = ''
+          Where systemd listens for scrapers: an address with a port, or a path. Whoever can connect may read. No option
+          here opens it in the firewall.
+        '';
+      };
+      scrape = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Whether the Prometheus of this machine (`services.prometheus`) scrapes the hold, and watches it by the alerts of
+          `nixos/metrics/alerts.yml`.
+        '';
       };
     };
     openFirewall = mkOption {

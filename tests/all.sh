@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory, a real PDS and
-# real S3 servers, the NixOS module, the demo, the page in a browser, and machines with systemd that run the hold as
-# that module has it.
+# real S3 servers, the NixOS module, Prometheus, the demo, the page in a browser, and machines with systemd that run the
+# hold as that module has it.
 # Needs Rust and Node; installs the rest. 16 minutes on 2 cores; the first time it also compiles Garage (10 minutes of processor
 # time), sets up Debian trees and installs servers, which are kept outside the checkout.
 #
@@ -66,10 +66,10 @@ fail_one() {
   failures+=("$1")
 }
 
-# sum_of WORD: over the closing lines of cargo test, the demo, nix.sh, the page and the machines in the log.
+# sum_of WORD: over the closing lines of cargo test, the demo, nix.sh, metrics.sh, the page and the machines in the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|demo|nix|appliance|page): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|demo|nix|metrics|appliance|page): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -97,7 +97,7 @@ close() {
   [ "$failed" -eq 0 ]
 }
 
-need node npm cargo cc c++ make python3 umoci shellcheck strace
+need node npm cargo cc c++ make python3 openssl umoci shellcheck strace
 install_stack
 export ATCR_HOLD_STACK=$stack
 start_s3 garage
@@ -111,6 +111,7 @@ cargo_step "Lints of the features" clippy --locked --all-targets --all-features 
 counted "Tests" cargo test --locked --no-fail-fast
 counted "Clouds" bash tests/clouds.sh
 counted "Nix" bash tests/nix.sh
+counted "Metrics" bash tests/metrics.sh
 step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
 counted "Page" bash tests/page.sh

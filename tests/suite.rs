@@ -20,6 +20,7 @@ mod suite {
     mod crew_reconcile;
     mod daemon;
     mod did_server;
+    mod dpop;
     mod endpoints;
     mod firehose;
     mod hold;
@@ -31,6 +32,7 @@ mod suite {
     mod real_accounts;
     mod record_blobs;
     mod record_endpoints;
+    mod registry;
     mod repo_file;
     mod repo_home;
     mod repository;

@@ -13,6 +13,7 @@
 mod client;
 mod crew;
 mod error;
+mod gc;
 mod identity;
 mod operation;
 mod repo;
@@ -29,6 +30,7 @@ use serde_json::Value;
 use crate::blobs::Blobs;
 use crate::crew::{Crew, Declared};
 use crate::pds::Pds;
+use crate::registry::Registry;
 use crate::repo::signing::PublicKey;
 use crate::syntax::HoldUrl;
 use crate::upkeep::Upkeep;
@@ -36,6 +38,7 @@ use crate::upkeep::Upkeep;
 pub use client::{Client, Connection};
 pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
 pub use error::AdminError;
+pub use gc::GcRun;
 pub use identity::{Head, Identity, IdentityShow, Service};
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
@@ -63,6 +66,8 @@ pub struct Hold {
     pub blobs: Blobs,
     /// What looks after them.
     pub upkeep: Upkeep,
+    /// What is recorded of images.
+    pub registry: Registry,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }

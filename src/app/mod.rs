@@ -4,9 +4,14 @@
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
 mod admin_socket;
+mod alive;
 mod bucket;
 mod error;
+mod gc;
+mod metrics;
+mod public;
 mod reload;
+mod settings;
 mod signing_key;
 mod status;
 
@@ -18,36 +23,41 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
-use crate::blobs::{Blobs, Place};
-use crate::config::{Avatar, Config, Profile};
+use crate::blobs::{self, Blobs, Place};
+use crate::config::{Config, Profile};
 use crate::crawl::{Crawl, Pace};
-use crate::crew::{Crew, Declared, DeclaredProfile};
-use crate::daemon::{self, Address, Listener, Stream};
-use crate::http::{Page, Rates, State, Subscribers, connection};
+use crate::crew::Crew;
+use crate::daemon::{self, Inherited, Listener};
+use crate::http::{Page, Rates, State, Subscribers, Traffic};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
-use crate::pds::{NewBlob, Pds};
-use crate::storage::StorageError;
+use crate::pds::Pds;
+use crate::registry::Registry;
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
 use crate::upkeep::Upkeep;
-use crate::{blobs, crew, http};
 
 pub use bucket::storage_of;
 pub use error::StartError;
+use metrics::{Sources, Tasks};
+use public::Public;
 pub use reload::Reloads;
+use settings::{blob_limits, books, declared};
 use status::Status;
 
 use admin_socket::AdminSocket;
+use alive::answers;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often pulls become a commit: relays bear 2,500 events an hour of a host.
+const WRITE_PULLS_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves the hold that `config` describes until `shutdown`, then lets requests in flight finish.
 ///
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
-    run_reloading(config, None, listeners, shutdown).await
+    run_reloading(config, None, Inherited { public: listeners, ..Inherited::default() }, shutdown).await
 }
 
 /// The same, following the configuration whenever one of `reloads` asks for it.
@@ -57,12 +67,13 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
 pub async fn run_reloading(
     mut config: Config,
     reloads: Option<Reloads>,
-    listeners: Vec<Listener>,
+    listeners: Inherited,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
+    let started_us = now_us();
     // First, so that a start without its storage makes no database and no key.
     let place = bucket::place(&config.storage)?;
-    bucket::try_out(&config.storage, &place).await?;
+    let Some(()) = bucket::try_out(&config.storage, &place, &shutdown).await? else { return Ok(()) };
     let database = Database::open(&config.database_path)?;
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
@@ -72,18 +83,23 @@ pub async fn run_reloading(
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
     let (admin_socket, admin_listener) = AdminSocket::bind(&config)?;
-    let addresses: Vec<_> = listeners.iter().map(Listener::describe).collect();
+    let Inherited { public: listeners, metrics } = listeners;
+    let metrics_listeners = metrics::listen(&config, metrics)?;
+    let addresses = describe(&listeners);
     tracing::info!(
-        url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
+        url = %config.public_url, did = %config.public_url.did(), listening = addresses,
+        metrics = (!metrics_listeners.is_empty()).then(|| describe(&metrics_listeners)),
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
-    let serving = format!("serving {} on {}; blobs in {}", config.public_url, addresses.join(", "), config.storage);
+    let serving = format!("serving {} on {addresses}; blobs in {}", config.public_url, config.storage);
     let status = Arc::new(Status::new(Arc::clone(&state), serving));
     status.ready().await;
 
-    let (connections, drain) = (config.limits.connections, config.limits.drain);
+    let (max_connections, drain) = (config.limits.connections, config.limits.drain);
+    let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
+    let public = Public { state: Arc::clone(&state), flow: Arc::clone(&sources.flow), max_connections };
     let mut background = JoinSet::new();
-    background.spawn(sweep(Arc::clone(&state)));
+    tidy(&mut background, &hold, &state, &sources.tasks, &config);
     background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
@@ -98,24 +114,18 @@ pub async fn run_reloading(
         let database = database.clone();
         background.spawn(daemon::notify::keep_alive(waits, move || answers(database.clone())));
     }
-    let limits = connection::Limits::default();
-    let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
-        let state = Arc::clone(&state);
-        let peer = match address {
-            Address::Tcp(address) => connection::Peer::Ip(address),
-            Address::Unix => connection::Peer::Unix,
-        };
-        connection::serve(stream, peer, limits, move |request| http::answer(Arc::clone(&state), request), drain)
-    };
+    let blobs = hold.blobs.clone();
     let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
-    let serving = daemon::serve(listeners, connections, handle, shutdown, drain);
+    let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
+    let serving = public.serve(listeners, shutdown, drain);
     let outcome = tokio::select! {
-        served = async { tokio::try_join!(serving, commands) } => served.map_err(StartError::Listen),
+        served = async { tokio::try_join!(serving, commands, scrapes) } => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
+    gc::write_asked(&blobs).await;
     drop(admin_socket);
-    let (served, ()) = outcome?;
+    let (served, (), ()) = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
 }
@@ -154,14 +164,16 @@ async fn open_hold(
     let store = bucket::store(&config.storage, &place).await?;
     let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?;
+    let crew = Crew::new(pds.clone(), config.mutable_crew);
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
         key: public_key,
         key_file: config.key_dir.join(key_file::FILE_NAME),
-        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us),
+        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us).with_grace(config.gc.grace),
         blobs,
-        crew: Crew::new(pds.clone(), config.mutable_crew),
+        registry: Registry::open(pds.clone(), crew.clone(), books(config), now_us()).await?,
+        crew,
         declared: declared(config, profile).into(),
         pds,
         clock: now_us,
@@ -190,10 +202,12 @@ async fn start(
         pds: hold.pds.clone(),
         crew: hold.crew.clone(),
         blobs: hold.blobs.clone(),
+        registry: hold.registry.clone(),
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
         page: Page::new(resolver),
         subscribers: Subscribers::default(),
+        traffic: Traffic::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         accel_redirect: config.accel_redirect.clone(),
         clock: now_us,
@@ -201,38 +215,9 @@ async fn start(
     Ok((hold, state))
 }
 
-fn blob_limits(config: &Config) -> blobs::Limits {
-    blobs::Limits {
-        max_part_bytes: config.limits.max_part_bytes,
-        max_blob_bytes: config.limits.max_blob_bytes,
-        uploads_per_account: config.limits.uploads_per_account.into(),
-        uploads_total: config.limits.uploads_total.into(),
-        stale_upload_s: config.limits.stale_upload.as_secs(),
-        ..blobs::Limits::default()
-    }
-}
-
-fn declared(config: &Config, profile: Profile) -> Declared {
-    let member = |member: &crate::config::DeclaredMember| crew::DeclaredMember {
-        role: member.role.clone(),
-        permissions: member.permissions.clone(),
-        tier: member.tier.clone(),
-    };
-    let avatar = |avatar: Avatar| NewBlob::new(&avatar.media_type, avatar.bytes.into());
-    Declared {
-        url: config.public_url.clone(),
-        profile: DeclaredProfile {
-            display_name: profile.display_name,
-            description: profile.description,
-            avatar: profile.avatar.map(avatar),
-        },
-        owner: config.owner.clone(),
-        public: config.public,
-        allow_all_crew: config.allow_all_crew,
-        region: config.region.clone(),
-        successor: config.successor.as_ref().map(|hold| hold.did().clone()),
-        crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
-    }
+/// Where a hold listens, for people.
+fn describe(listeners: &[Listener]) -> String {
+    listeners.iter().map(Listener::describe).collect::<Vec<_>>().join(", ")
 }
 
 /// Runs `job` until `shutdown`.
@@ -243,44 +228,53 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     }
 }
 
-/// Whether the threads of the runtime, its timers, and the database, to write and to read, do their work.
-async fn answers(database: Database) -> bool {
-    let round_trip = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        database.write(|_| Ok::<_, StorageError>(())).await?;
-        database.read(|read| read.repo_head().map(drop)).await
-    });
-    match round_trip.await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the database does not answer; the service manager gets no sign of life");
-            false
-        }
-        Err(_) => false,
-    }
+/// Begins what is done again and again as long as the hold runs.
+fn tidy(background: &mut JoinSet<()>, hold: &Hold, state: &Arc<State>, tasks: &Arc<Tasks>, config: &Config) {
+    background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
+    background.spawn(gc::keep(hold.upkeep.clone(), config.gc.clone()));
+    background.spawn(write_pulls(state.registry.clone()));
 }
 
 /// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
-async fn sweep(state: Arc<State>) {
+async fn sweep(state: Arc<State>, tasks: Arc<Tasks>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
+        let mut failed = false;
+        let mut warn = |error: &dyn std::error::Error, what| {
+            tracing::warn!(error = %error, "{what}");
+            failed = true;
+        };
         match state.blobs.sweep(now_us()).await {
             Ok(swept) if swept.uploads + swept.orphans > 0 => {
                 tracing::info!(uploads = swept.uploads, orphans = swept.orphans, "stale uploads swept");
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "stale uploads could not be swept"),
+            Err(error) => warn(&error, "stale uploads could not be swept"),
         }
         match state.pds.sweep_blobs(now_us()).await {
             Ok(0) => {}
             Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
-            Err(error) => tracing::warn!(%error, "blobs that no record refers to could not be deleted"),
+            Err(error) => warn(&error, "blobs that no record refers to could not be deleted"),
         }
         match state.pds.prune_events(now_us()).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events deleted"),
-            Err(error) => tracing::warn!(%error, "old events could not be deleted"),
+            Err(error) => warn(&error, "old events could not be deleted"),
+        }
+        if !failed {
+            tasks.swept_us.set(now_us());
+        }
+    }
+}
+
+/// Brings pulls into the records now and then; what a stop leaves behind the next start finds.
+async fn write_pulls(registry: Registry) {
+    let mut ticks = tokio::time::interval(WRITE_PULLS_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = registry.write_pulls(now_us()).await {
+            tracing::warn!(%error, "pulls could not be brought into the records");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::status::Status;
-use super::{blob_limits, declared, now_us};
+use super::{blob_limits, books, declared, now_us};
 use crate::admin::Hold;
 use crate::config::{Config, ConfigError, Limits};
 use crate::daemon::notify;
@@ -61,6 +61,9 @@ impl Follower {
             region: new.region,
             successor: new.successor,
             crew: new.crew,
+            quota: new.quota,
+            appviews: new.appviews,
+            bluesky_posts: new.bluesky_posts,
             limits: Limits { connections: fixed.connections, drain: fixed.drain, ..new.limits },
             ..self.running.clone()
         };
@@ -71,6 +74,7 @@ impl Follower {
             format!("captain, crew and profile cannot follow it: {error}")
         })?;
         self.hold.declare(declared);
+        self.hold.registry.set(books(&next));
         self.hold.blobs.set_limits(blob_limits(&next));
         self.state.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
         self.running = next;
@@ -93,18 +97,23 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         region: _,
         successor: _,
         crew: _,
+        quota: _,
+        appviews: _,
+        bluesky_posts: _,
         profile: _,
         relays,
         plc_directory_url,
         test_mode,
         server_addr,
         admin_socket,
+        metrics_addr,
         trusted_proxies,
         accel_redirect,
         database_path,
         signing_key,
         key_dir,
         storage,
+        gc,
         limits,
         log_level,
     } = new;
@@ -115,12 +124,14 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         ("test_mode", *test_mode != running.test_mode),
         ("server.addr", *server_addr != running.server_addr),
         ("admin.socket", *admin_socket != running.admin_socket),
+        ("metrics.addr", *metrics_addr != running.metrics_addr),
         ("server.trusted_proxies", *trusted_proxies != running.trusted_proxies),
         ("server.accel_redirect", *accel_redirect != running.accel_redirect),
         ("database.path", *database_path != running.database_path),
         ("database.signing_key", *signing_key != running.signing_key),
         ("database.key_path", *key_dir != running.key_dir),
         ("storage", *storage != running.storage),
+        ("gc", *gc != running.gc),
         ("limits.connections", limits.connections != running.limits.connections),
         ("limits.drain_s", limits.drain != running.limits.drain),
         ("log_level", *log_level != running.log_level),

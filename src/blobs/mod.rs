@@ -9,8 +9,10 @@
 //! request is read and answered.
 //! Digests: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
 
+mod asked;
 mod bound;
 mod bucket;
+mod counts;
 mod digests;
 mod error;
 mod files;
@@ -32,12 +34,14 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::{BlobTotals, Database};
 use crate::syntax::{Did, Digest};
 
-pub use digests::Digests;
+pub use asked::Judging;
+pub use counts::Counts;
+pub use digests::{Alone, Digests, REMOVAL_SETTLED_US};
 pub use error::{BlobError, BodyError, OpenError};
 pub use list::OpenUpload;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
 pub use read::OpenBlob;
-pub use settings::{Limits, Place, Settings, check_root};
+pub use settings::{Limits, Place, Settings, asked_every, check_root};
 pub use sweep::Swept;
 
 use bucket::Bucket;
@@ -175,10 +179,12 @@ impl Blobs {
             let live = blobs.sessions.uploads.get(&id);
             let _order = live.order.lock().await;
             let _alone = blobs.digests.lock(&digest).await;
-            match &blobs.store {
+            let outcome = match &blobs.store {
                 Store::Files(files) => files.complete(&live, &id, &account, digest, parts, now_us).await,
                 Store::Bucket(bucket) => bucket.complete(&id, &account, digest, parts, now_us).await,
-            }
+            };
+            blobs.sessions.counts.completion(&outcome);
+            outcome
         })
         .await
     }
@@ -191,9 +197,19 @@ impl Blobs {
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
             let dropped = blobs.drop_if(&id, move |upload| upload.account == account).await?;
-            if dropped { Ok(()) } else { Err(BlobError::UnknownUpload) }
+            if !dropped {
+                return Err(BlobError::UnknownUpload);
+            }
+            blobs.sessions.counts.aborted.one();
+            Ok(())
         })
         .await
+    }
+
+    /// What became of uploads.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.sessions.counts
     }
 
     /// How many uploads are open.

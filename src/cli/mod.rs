@@ -7,6 +7,7 @@
 
 mod crew;
 mod error;
+mod gc;
 mod identity;
 mod output;
 mod progress;
@@ -44,7 +45,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-crew, identity, uploads, storage and repo need the configuration of the hold they are for. While the hold runs they go through
+crew, identity, uploads, storage, gc and repo need the configuration of the hold they are for. While the hold runs they go through
 its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or something is wrong in
@@ -64,6 +65,11 @@ enum Command {
     Uploads(Group<uploads::Command>),
     /// Where the blobs are: what it takes, whether it is right, and moving it.
     Storage(Group<storage::Command>),
+    /// Remove blobs that no manifest needs.
+    ///
+    /// A blob goes when no layer record and no config of a manifest names it, and nobody uploaded it or asked for it
+    /// during gc.grace_s. The hold goes on meanwhile. See gc.enabled for doing it every day.
+    Gc(gc::Arguments),
     /// The signed repository: captain, crew, profile.
     Repo(Group<repo::Command>),
     /// The units for a machine with systemd and without Nix: socket, service, sandbox.
@@ -129,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Identity(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Uploads(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Storage(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
+        Command::Gc(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Repo(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
     }
 }

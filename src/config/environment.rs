@@ -14,7 +14,7 @@ use super::ConfigError;
 
 /// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
 /// systemd credential of the same name).
-const NAMES: [(&str, &str, Kind); 42] = [
+const NAMES: [(&str, &str, Kind); 44] = [
     ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
     ("HOLD_OWNER", "owner", Kind::Text),
     ("HOLD_PUBLIC", "public", Kind::Text),
@@ -25,6 +25,7 @@ const NAMES: [(&str, &str, Kind); 42] = [
     ("HOLD_SIGNING_KEY", "database.signing_key", Kind::Secret),
     ("HOLD_DATABASE_KEY_PATH", "database.key_path", Kind::Text),
     ("HOLD_ADMIN_SOCKET", "admin.socket", Kind::Text),
+    ("HOLD_METRICS_ADDR", "metrics.addr", Kind::Text),
     ("HOLD_PLC_DIRECTORY_URL", "identity.plc_url", Kind::Text),
     ("HOLD_RELAYS", "relays", Kind::List),
     ("HOLD_PROFILE_DISPLAY_NAME", "profile.display_name", Kind::Text),
@@ -47,6 +48,7 @@ const NAMES: [(&str, &str, Kind); 42] = [
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "storage.s3.container_authorization_token_file", Kind::Text),
     ("AWS_WEB_IDENTITY_TOKEN_FILE", "storage.s3.web_identity_token_file", Kind::Text),
     ("AWS_ROLE_ARN", "storage.s3.role_arn", Kind::Text),
+    ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "storage.s3.ec2_metadata_service_endpoint", Kind::Text),
     ("GCS_BUCKET", "storage.gcs.bucket", Kind::Text),
     ("GOOGLE_APPLICATION_CREDENTIALS", "storage.gcs.service_account", Kind::SecretFile),
     ("GCS_ENDPOINT", "storage.gcs.endpoint", Kind::Text),

@@ -46,6 +46,12 @@ pub struct Config {
     pub profile: Profile,
     /// Crew declared by the operator.
     pub crew: BTreeMap<Did, DeclaredMember>,
+    /// How much accounts may have.
+    pub quota: Quota,
+    /// Accounts of the registry front ends that may put members into tiers.
+    pub appviews: Vec<Did>,
+    /// Whether a push may make a post; the captain record says whether it does.
+    pub bluesky_posts: bool,
     /// Base URLs of the relays that are asked to crawl the hold, without a trailing slash.
     pub relays: Vec<String>,
     /// Base URL of the did:plc directory, without a trailing slash.
@@ -66,8 +72,12 @@ pub struct Config {
     pub key_dir: PathBuf,
     /// The socket file through which commands reach the running hold.
     pub admin_socket: PathBuf,
+    /// Address to answer scrapers of metrics on when no socket was inherited for them; `None`: nowhere.
+    pub metrics_addr: Option<String>,
     /// Where the blobs are.
     pub storage: Storage,
+    /// When blobs that nothing needs are removed.
+    pub gc: Gc,
     /// Bounds on what clients may use.
     pub limits: Limits,
     /// `error` to `trace`, or tracing's filter syntax.
@@ -182,7 +192,32 @@ pub enum S3Credentials {
         web_identity_token_file: Option<String>,
         /// `AWS_ROLE_ARN`
         role_arn: Option<String>,
+        /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`
+        metadata_endpoint: Option<String>,
     },
+}
+
+/// When blobs that nothing needs are removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gc {
+    /// Whether the running hold does it by itself.
+    pub enabled: bool,
+    /// When it does.
+    pub schedule: Schedule,
+    /// How long a blob that nothing names is kept after its last use.
+    pub grace: Duration,
+}
+
+/// When something is done again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// Every day, so long after midnight UTC.
+    Daily {
+        /// Less than a day.
+        after_midnight: Duration,
+    },
+    /// After so long, counted from the start and from the end of the time before.
+    Every(Duration),
 }
 
 /// A crew member of the configuration.
@@ -194,6 +229,24 @@ pub struct DeclaredMember {
     pub permissions: Vec<Permission>,
     /// Quota tier.
     pub tier: Option<String>,
+}
+
+/// How much accounts may have. Without tiers there is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// From the smallest to the largest.
+    pub tiers: Vec<Tier>,
+    /// The tier of members who have none; absent: the smallest.
+    pub new_crew_tier: Option<String>,
+}
+
+/// A tier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// Its name.
+    pub name: String,
+    /// What the distinct layers of an account may take, in bytes.
+    pub limit_bytes: u64,
 }
 
 /// Bounds on what clients may use.

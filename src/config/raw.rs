@@ -24,14 +24,27 @@ pub(super) struct Raw {
     pub(super) relays: Vec<String>,
     pub(super) test_mode: bool,
     pub(super) log_level: String,
+    pub(super) bluesky_posts: bool,
+    pub(super) appviews: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) new_crew_tier: Option<String>,
     pub(super) profile: Profile,
     pub(super) server: Server,
     pub(super) database: Database,
     pub(super) admin: Admin,
+    pub(super) metrics: Metrics,
     pub(super) identity: Identity,
     pub(super) storage: Storage,
+    pub(super) gc: Gc,
     pub(super) limits: Limits,
+    pub(super) tiers: BTreeMap<String, Tier>,
     pub(super) crew: BTreeMap<String, Member>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tier {
+    pub(super) quota: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -70,6 +83,13 @@ pub(super) struct Database {
 pub(super) struct Admin {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) socket: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) addr: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -147,8 +167,18 @@ pub(super) struct S3 {
     pub(super) web_identity_token_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) role_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ec2_metadata_service_endpoint: Option<String>,
     /// Of whichever bucket it is.
     pub(super) disable_presigned_urls: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gc {
+    pub(super) enabled: bool,
+    pub(super) schedule: String,
+    pub(super) grace_s: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -193,13 +223,19 @@ impl Default for Raw {
             relays: Vec::new(),
             test_mode: false,
             log_level: "info".into(),
+            bluesky_posts: false,
+            appviews: Vec::new(),
+            new_crew_tier: None,
             profile: Profile::default(),
             server: Server { addr: ":8080".into(), trusted_proxies: Vec::new(), accel_redirect: None },
             database: Database::default(),
             admin: Admin::default(),
+            metrics: Metrics::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },
             storage: Storage::default(),
+            gc: Gc::default(),
             limits: Limits::default(),
+            tiers: BTreeMap::new(),
             crew: BTreeMap::new(),
         }
     }
@@ -222,8 +258,15 @@ impl Default for S3 {
             container_authorization_token_file: None,
             web_identity_token_file: None,
             role_arn: None,
+            ec2_metadata_service_endpoint: None,
             disable_presigned_urls: false,
         }
+    }
+}
+
+impl Default for Gc {
+    fn default() -> Self {
+        Self { enabled: false, schedule: "03:30".into(), grace_s: 86_400 }
     }
 }
 

@@ -24,12 +24,12 @@ use crate::repo::cbor::{self, Ipld};
 use crate::syntax::{Did, Nsid, RecordKey};
 
 pub use error::CrewError;
-pub use import::IMPORT_RULES;
+pub use import::import_rules;
 pub use manage::{CrewChange, CrewWrite};
 pub use members::{Member, MemberChange, Terms};
 pub use portrait::Portrait;
 pub use profile::{DEFAULT_DESCRIPTION, DeclaredProfile};
-pub use reconcile::{Declared, DeclaredMember};
+pub use reconcile::{Declared, DeclaredMember, is_declared};
 pub use request::Joined;
 pub use standing::{Standing, Summary};
 

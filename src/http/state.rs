@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use super::page::Page;
 use super::rate::Rates;
 use super::subscribe::Subscribers;
+use super::traffic::Traffic;
 use crate::auth::{Gate, UrlSigner};
 use crate::blobs::Blobs;
 use crate::crew::Crew;
 use crate::pds::Pds;
+use crate::registry::Registry;
 use crate::syntax::HoldUrl;
 
 /// The services of one hold, and the clock.
@@ -23,6 +25,8 @@ pub struct State {
     pub crew: Crew,
     /// The blobs.
     pub blobs: Blobs,
+    /// What is recorded of images.
+    pub registry: Registry,
     /// Gives permits.
     pub gate: Gate,
     /// Makes and checks signed URLs.
@@ -33,6 +37,8 @@ pub struct State {
     pub page: Page,
     /// Places for subscribers of events.
     pub subscribers: Subscribers,
+    /// Counts requests.
+    pub traffic: Traffic,
     /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
     pub trusted_proxies: Vec<IpAddr>,
     /// Where a proxy at the Unix socket has the storage directory, like `/.blobs/`, when it sends blobs itself.

@@ -4,6 +4,16 @@
 pub const CAPTAIN: &str = "io.atcr.hold.captain";
 /// The crew records' collection.
 pub const CREW: &str = "io.atcr.hold.crew";
+/// The collection of layers that manifests have.
+pub const LAYER: &str = "io.atcr.hold.layer";
+/// The collection of an image's pushes and pulls.
+pub const STATS: &str = "io.atcr.hold.stats";
+/// Manifests, in their owners' repositories.
+pub const MANIFEST: &str = "io.atcr.manifest";
+/// The collection of posts.
+pub const POST: &str = "app.bsky.feed.post";
+/// The part of a post's text that names an account.
+pub const FACET_MENTION: &str = "app.bsky.richtext.facet#mention";
 /// The hold's profile collection.
 pub const PROFILE: &str = "app.bsky.actor.profile";
 
@@ -19,11 +29,27 @@ pub const UPLOAD_PART: &str = "io.atcr.hold.uploadPart";
 pub const COMPLETE_UPLOAD: &str = "io.atcr.hold.completeUpload";
 /// Gives an upload up.
 pub const ABORT_UPLOAD: &str = "io.atcr.hold.abortUpload";
+/// Says that a manifest was pushed or pulled.
+pub const NOTIFY_MANIFEST: &str = "io.atcr.hold.notifyManifest";
+/// How much an account has, and may have.
+pub const GET_QUOTA: &str = "io.atcr.hold.getQuota";
+/// The quota tiers.
+pub const LIST_TIERS: &str = "io.atcr.hold.listTiers";
+/// Sets the counts of an image.
+pub const SET_STATS: &str = "io.atcr.hold.setStats";
+/// Puts a member into another tier.
+pub const UPDATE_CREW_TIER: &str = "io.atcr.hold.updateCrewTier";
+/// All records about the caller.
+pub const EXPORT_USER_DATA: &str = "io.atcr.hold.exportUserData";
+/// Deletes all records about the caller.
+pub const DELETE_USER_DATA: &str = "io.atcr.hold.deleteUserData";
 /// Joins the crew.
 pub const REQUEST_CREW: &str = "io.atcr.hold.requestCrew";
 
 /// What this server is.
 pub const DESCRIBE_SERVER: &str = "com.atproto.server.describeServer";
+/// Whose session a token is. The hold calls it at an account's PDS, and does not answer it.
+pub const GET_SESSION: &str = "com.atproto.server.getSession";
 /// The DID that a handle names.
 pub const RESOLVE_HANDLE: &str = "com.atproto.identity.resolveHandle";
 /// How an account shows itself.

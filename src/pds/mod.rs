@@ -10,10 +10,12 @@ mod commit;
 mod error;
 mod events;
 mod export;
+mod followers;
 mod import;
 mod marks;
 mod records;
 mod subscription;
+mod transaction;
 mod verify;
 
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use crate::repo::Cid;
 use crate::repo::commit::Commit;
 use crate::repo::signing::SigningKey;
 use crate::storage::StorageError;
-use crate::storage::sqlite::Database;
+use crate::storage::sqlite::{Database, RepoHead};
 use crate::syntax::{Did, HoldUrl, Tid};
 
 pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
@@ -30,10 +32,14 @@ pub use change::{Change, Plan, Write};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
 pub use error::PdsError;
 pub use export::BlockStream;
+pub use followers::Following;
 pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
 pub use records::{Page, PageQuery, Record, Records};
 pub use subscription::{Step, Subscription};
+pub use transaction::Repository;
 pub use verify::{Finding, FindingKind, Verified};
+
+use followers::Followers;
 
 /// The one repository of this hold; cheap to clone.
 #[derive(Clone)]
@@ -50,6 +56,7 @@ struct Inner {
     clock_id: u16,
     exports: Arc<tokio::sync::Semaphore>,
     blobs_in_flight: blobs::InFlight,
+    followers: Followers,
 }
 
 /// Where the repository stands.
@@ -63,6 +70,12 @@ pub struct Head {
     pub rev: Tid,
 }
 
+impl From<RepoHead> for Head {
+    fn from(head: RepoHead) -> Self {
+        Self { did: head.did, commit: head.commit, rev: head.rev }
+    }
+}
+
 /// Repository exports at once: each holds a database connection for as long as its reader takes.
 const MAX_EXPORTS: usize = 4;
 
@@ -73,7 +86,8 @@ impl Pds {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
         let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
-        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight }) }
+        let followers = Followers::default();
+        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, followers }) }
     }
 
     /// Whose repository it is.
@@ -94,7 +108,7 @@ impl Pds {
     /// [`PdsError::Storage`].
     pub async fn head(&self) -> Result<Option<Head>, PdsError> {
         let stored = self.inner.database.read(|read| read.repo_head()).await?;
-        Ok(stored.map(|head| Head { did: head.did, commit: head.commit, rev: head.rev }))
+        Ok(stored.map(Head::from))
     }
 
     /// Checks at start that the stored repository is ours: same DID, signed with our key.

@@ -66,11 +66,12 @@ impl Bucket {
         let live = self.sessions.uploads.get(id);
         let _order = live.order.lock().await;
         let bucket = self.multipart(id, account, false).await?;
-        let (key, limits) = (*id.key(), self.sessions.limits());
+        let (key, limits, max_part_bytes) = (*id.key(), self.sessions.limits(), self.store.max_part_bytes());
         let begin = move |write: &Write<'_>| {
             let earlier = write.bucket_part(&key, number.get())?;
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
-            Bound::new(limits, write.bucket_part_bytes(&key)?.saturating_sub(earlier_bytes)).check(length)?;
+            let others_bytes = write.bucket_part_bytes(&key)?.saturating_sub(earlier_bytes);
+            Bound::new(limits, others_bytes).in_store(max_part_bytes).check(length)?;
             if bucket.unseen {
                 return Ok(None);
             }

@@ -9,6 +9,9 @@ mod blobs;
 mod bucket_uploads;
 mod copies;
 mod events;
+mod garbage;
+mod image_stats;
+mod layers;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -25,13 +28,18 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use tokio::sync::watch;
 
 use super::StorageError;
+use super::faults::{Origin, counted};
 
 pub use audit::BlockRow;
 pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
+pub use garbage::{BlobUseRow, DoomedRow};
+pub use image_stats::NewPulls;
+pub use layers::{LayerRow, LayerTotals};
 pub use open::OpenError;
+pub use readers::Sizes;
 pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{OpenUploadRow, PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
@@ -94,6 +102,14 @@ impl Database {
         E: From<StorageError> + Send + 'static,
     {
         self.readers.run_apart(job).await
+    }
+
+    /// What the database takes on its disk.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub async fn sizes(&self) -> Result<Sizes, StorageError> {
+        self.readers.sizes().await
     }
 
     /// The newest event committed since the database was opened, by its sequence number; 0 before the first.
@@ -181,14 +197,15 @@ impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
         let error = without_secrets(error);
-        match error.sqlite_error_code() {
+        let error = match error.sqlite_error_code() {
             Some(Code::DiskFull) => Self::NoSpace(error.into()),
             Some(Code::ReadOnly | Code::CannotOpen | Code::DatabaseBusy | Code::DatabaseLocked) => {
                 Self::Unavailable(error.into())
             }
             Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged(error.into()),
             _ => Self::Failed(error.into()),
-        }
+        };
+        counted(Origin::Database, error)
     }
 }
 

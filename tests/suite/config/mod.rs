@@ -3,6 +3,7 @@
 mod clouds;
 mod layers;
 mod mistakes;
+mod quota;
 mod secrets;
 mod show;
 mod storage;

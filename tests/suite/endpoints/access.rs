@@ -2,7 +2,7 @@
 
 use atcr_hold::http::{Access, Verbs, endpoints};
 
-use crate::suite::hold::{Account, Answer, Call, Hold, PRIVATE, PUBLIC};
+use crate::suite::hold::{Account, Answer, Call, Hold, NO_TOKEN, PRIVATE, PUBLIC};
 
 /// No file has this digest.
 const ABSENT: &str = "sha256:7777777777777777777777777777777777777777777777777777777777777777";
@@ -42,6 +42,13 @@ const EXPECTED: &[(&str, Verbs, Access, u16, &str)] = &[
     ("io.atcr.hold.uploadPart", Verbs::PutOrPost, Access::Part, 400, "InvalidRequest"),
     ("io.atcr.hold.completeUpload", Verbs::Post, Access::Write, 415, "InvalidContentType"),
     ("io.atcr.hold.abortUpload", Verbs::Post, Access::Write, 415, "InvalidContentType"),
+    ("io.atcr.hold.notifyManifest", Verbs::Post, Access::Account, 415, "InvalidContentType"),
+    ("io.atcr.hold.getQuota", Verbs::Get, Access::Open, 400, "InvalidRequest"),
+    ("io.atcr.hold.listTiers", Verbs::Get, Access::Open, 200, ""),
+    ("io.atcr.hold.setStats", Verbs::Post, Access::Admin, 415, "InvalidContentType"),
+    ("io.atcr.hold.updateCrewTier", Verbs::Post, Access::Account, 415, "InvalidContentType"),
+    ("io.atcr.hold.exportUserData", Verbs::Get, Access::Account, 200, ""),
+    ("io.atcr.hold.deleteUserData", Verbs::Post, Access::Account, 415, "InvalidContentType"),
 ];
 
 /// Where an endpoint is reached.
@@ -130,8 +137,7 @@ async fn everyone_may_do_what_the_matrix_says_and_no_more() {
                 let refusal = lacks(*access, public, &caller);
                 match (account, refusal) {
                     (None, _) if needs_token(*access, public) => {
-                        let message = "a service token is required: Authorization: Bearer <token>";
-                        answer.assert_refused(401, "AuthRequired", message);
+                        answer.assert_refused(401, "AuthRequired", NO_TOKEN);
                     }
                     (_, Some((permission, required))) => {
                         let reason =

@@ -3,6 +3,7 @@
 //! They need node: `npm ci` in `tests/stack`, and ATCR_HOLD_STACK set to the path of that directory. Without the
 //! variable these tests say that they were skipped.
 
+mod oauth;
 mod stack;
 
 use std::sync::Arc;
@@ -119,6 +120,22 @@ async fn joins_and_uploads(stack: &Stack, hold: &RealHold, stranger: &Person) {
     });
     let output = hold.post(&token, "io.atcr.hold.completeUpload", &input).await.ok();
     assert_eq!(output, json!({ "status": "completed", "digest": digest_of(content) }));
+    is_recorded(hold, &token, stranger, content).await;
+}
+
+/// Its push is recorded by the same token, as the registry says it; then it takes its data along and leaves.
+async fn is_recorded(hold: &RealHold, token: &str, person: &Person, content: &[u8]) {
+    let push = json!({
+        "repository": "app", "userDid": person.did, "manifestDigest": digest_of(b"manifest"), "tag": "latest",
+        "manifest": { "layers": [{ "digest": digest_of(content), "size": content.len(), "mediaType": "text/plain" }] },
+    });
+    let output = hold.post(token, "io.atcr.hold.notifyManifest", &push).await.ok();
+    assert_eq!(output["layersCreated"], 1);
+    let export = Call::new(hold.port, "GET", "/xrpc/io.atcr.hold.exportUserData").bearer(token).send().await.ok();
+    assert_eq!(export["layerRecords"][0]["digest"], json!(digest_of(content)));
+    let deleted = hold.post(token, "io.atcr.hold.deleteUserData", &json!({})).await.ok();
+    assert_eq!(deleted, json!({ "success": true, "crewDeleted": true, "layersDeleted": 1, "statsDeleted": 1 }));
+    hold.initiate(token).await.assert_error(403, "Forbidden");
 }
 
 /// A real token, judged later than it was made: nobody waits for a clock.

@@ -1,10 +1,10 @@
 //! One request to the store: signed, sent, tried again while the fault is a passing one.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
 use object_store::client::HttpRequestBody;
 use sha2::{Digest as _, Sha256};
@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 use super::fault::Fault;
 use super::http::{AnyBody, Http, any_body, innermost};
 use super::signer::Signer;
-use super::xml;
+use super::{clock, xml};
+use crate::metrics::Counter;
 
 /// How often a request is sent in all, and how long it rests in between.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
@@ -82,6 +83,18 @@ pub(super) struct Client {
     pub(super) bucket: String,
     /// Empty, or ends in a slash.
     pub(super) prefix: String,
+    pub(super) traffic: Traffic,
+}
+
+/// What was sent to a store, and how it went.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Requests that were sent, each try for itself.
+    pub requests: Counter,
+    /// Requests that were sent again.
+    pub retries: Counter,
+    /// Requests that did not succeed, those that are sent again among them. That something is not there is no failure.
+    pub failures: Counter,
 }
 
 impl Client {
@@ -94,19 +107,20 @@ impl Client {
                 Err(fault) => fault,
             };
             match pauses.next() {
-                Some(pause) if fault.is_passing() => tokio::time::sleep(pause).await,
+                Some(pause) if fault.is_passing() => self.rest(pause).await,
                 _ => return Err(fault),
             }
         }
     }
 
-    async fn exchange_once(&self, call: &Call) -> Result<Response<Bytes>, Fault> {
+    /// The same, sent once.
+    pub(super) async fn exchange_once(&self, call: &Call) -> Result<Response<Bytes>, Fault> {
         let exchange = async {
             let (head, body) = self.send(call).await?.into_parts();
             let body = collect(body).await?;
             // CompleteMultipartUpload and the copies begin their answer before they know how it ends.
             match xml::error_code(&body) {
-                Some(code) => Err(Fault::Answered { status: http::StatusCode::INTERNAL_SERVER_ERROR, code }),
+                Some(code) => Err(Fault::Answered { status: StatusCode::INTERNAL_SERVER_ERROR, code }),
                 None => Ok(Response::from_parts(head, body)),
             }
         };
@@ -123,7 +137,7 @@ impl Client {
                 Err(fault) => fault,
             };
             match pauses.next() {
-                Some(pause) if fault.is_passing() => tokio::time::sleep(pause).await,
+                Some(pause) if fault.is_passing() => self.rest(pause).await,
                 _ => return Err(fault),
             }
         }
@@ -148,12 +162,35 @@ impl Client {
         self.deliver(Request::from_parts(head, body)).await
     }
 
+    /// Waits before a request is sent again.
+    async fn rest(&self, pause: Duration) {
+        self.traffic.retries.one();
+        tokio::time::sleep(pause).await;
+    }
+
     async fn deliver(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
+        self.traffic.requests.one();
+        let answer = self.answer_to(request).await;
+        if answer.as_ref().is_err_and(|fault| !fault.is_missing()) {
+            self.traffic.failures.one();
+        }
+        answer
+    }
+
+    async fn answer_to(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
+        let (signed_s, sent) = (clock::signed_s(request.headers()), Instant::now());
         let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
-        if answer.status().is_success() {
+        let status = answer.status();
+        if status.is_success() {
             return Ok(answer);
         }
-        let status = answer.status();
+        let own_s = signed_s.and_then(|signed_s| signed_s.checked_add_unsigned(sent.elapsed().as_secs()));
+        let clocks = own_s.zip(clock::answered_s(answer.headers()));
+        if matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN)
+            && clocks.is_some_and(|(own_s, store_s)| clock::is_too_far(own_s, store_s))
+        {
+            return Err(Fault::skewed());
+        }
         // An error whose body does not come is still that error.
         let body = collect(answer.into_body()).await.unwrap_or_default();
         Err(Fault::answered(status, &body))

@@ -2,15 +2,20 @@
 
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use http::Method;
 use http::header::{CONTENT_LENGTH, ETAG};
 use object_store::path::Path;
 use object_store::signer::SignedUrlOptions;
 use url::Url;
 
+use super::Copied;
 use super::client::{Call, Client};
 use super::fault::Fault;
-use crate::storage::objects::ObjectInfo;
+use crate::storage::objects::{ObjectInfo, Removed};
+
+/// Removals that are on their way at once.
+const REQUESTS_AT_ONCE: usize = 16;
 
 impl Client {
     /// What is under a key, `None` when nothing is.
@@ -33,6 +38,43 @@ impl Client {
         match self.exchange(&Call::on(Method::DELETE, key)).await {
             Err(fault) if !fault.is_missing() => Err(fault),
             _ => Ok(()),
+        }
+    }
+
+    /// Removes objects, one by one, each asked for once.
+    pub(super) async fn remove_each(&self, keys: &[String]) -> Removed {
+        let removals = keys.iter().cloned().map(|key| async move {
+            let outcome = self.remove_once(&key).await;
+            (key, outcome)
+        });
+        let removals = stream::iter(removals).buffer_unordered(REQUESTS_AT_ONCE);
+        let mut removed = Removed::default();
+        removals
+            .for_each(|(key, outcome)| {
+                removed.note(&key, outcome.map_err(Into::into));
+                std::future::ready(())
+            })
+            .await;
+        removed
+    }
+
+    async fn remove_once(&self, key: &str) -> Result<(), Fault> {
+        match self.exchange_once(&Call::on(Method::DELETE, key)).await {
+            Err(fault) if !fault.is_missing() => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// What came of a copy that the store says it made. It may drop the condition without a word: a source that has its
+    /// ETag after the copy had it all the time.
+    pub(super) async fn check_copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
+        let (source, target) = tokio::try_join!(self.find(from), self.find(to))?;
+        if source.is_none_or(|info| info.etag.trim_matches('"') != etag.trim_matches('"')) {
+            return Ok(Copied::SourceChanged);
+        }
+        match target {
+            Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
+            _ => Err(Fault::Senseless("a copy is not as long as its source")),
         }
     }
 

@@ -6,6 +6,7 @@
 use http::StatusCode;
 
 use crate::storage::StorageError;
+use crate::storage::faults::{Origin, counted};
 
 /// What stores say when the bucket itself is missing.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
@@ -34,6 +35,17 @@ impl Fault {
         Self::Answered { status, code }
     }
 
+    /// The clocks are too far apart for any signature, in the words of S3.
+    pub(super) fn skewed() -> Self {
+        Self::Answered { status: StatusCode::FORBIDDEN, code: "RequestTimeTooSkewed".into() }
+    }
+
+    /// What an answer says of one of the many objects that were asked for.
+    pub(super) fn of_one(code: String) -> Self {
+        let status = if code == "AccessDenied" { StatusCode::FORBIDDEN } else { StatusCode::INTERNAL_SERVER_ERROR };
+        Self::Answered { status, code }
+    }
+
     /// Whether the same request may succeed a moment later.
     pub(super) fn is_passing(&self) -> bool {
         match self {
@@ -47,6 +59,11 @@ impl Fault {
             Self::NoAnswer(_) => true,
             Self::NoCredentials(_) | Self::Senseless(_) => false,
         }
+    }
+
+    /// Whether the store does not know such a request, or takes it for another one.
+    pub(super) fn is_not_understood(&self) -> bool {
+        matches!(self, Self::Senseless(_)) || self.has_status(StatusCode::NOT_IMPLEMENTED)
     }
 
     /// Whether this is the store's answer for what is not there. A missing bucket is another matter.
@@ -65,7 +82,7 @@ impl Fault {
 
 impl From<Fault> for StorageError {
     fn from(fault: Fault) -> Self {
-        match &fault {
+        let error = match &fault {
             Fault::Answered { status, code } => {
                 if *status == StatusCode::INSUFFICIENT_STORAGE || code.contains("Quota") || code.contains("StorageFull")
                 {
@@ -84,6 +101,7 @@ impl From<Fault> for StorageError {
             Fault::NoAnswer(_) => Self::Unavailable(fault.into()),
             Fault::NoCredentials(_) => Self::Refused(fault.into()),
             Fault::Senseless(_) => Self::Failed(fault.into()),
-        }
+        };
+        counted(Origin::Bucket, error)
     }
 }

@@ -6,6 +6,7 @@
 #[cfg(feature = "azure")]
 mod azure;
 mod client;
+mod clock;
 mod common;
 mod fault;
 mod http;
@@ -24,13 +25,14 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
-use super::{Listed, Object, ObjectInfo};
+use super::{Listed, Object, ObjectInfo, Removed};
 use crate::storage::StorageError;
 
 #[cfg(feature = "azure")]
 pub use azure::{Azure, Settings as AzureSettings};
+pub use client::Traffic;
 pub use outcome::{Completed, Copied, OpenMultipart, PART_URL_S, Part, READ_URL_S, ResponseHeaders};
-pub use probe::{ProbeError, Probed};
+pub use probe::{PROBES, ProbeError, Probed, is_probe};
 #[cfg(feature = "gcs")]
 pub use s3::GoogleSettings;
 pub use s3::{CopyLimits, Credentials, Role, S3, Settings as S3Settings};
@@ -153,6 +155,25 @@ impl Bucket {
         }
     }
 
+    /// Removes many objects, as [`Objects::remove_all`](super::Objects::remove_all) has it.
+    pub(super) async fn remove_all(&self, keys: Vec<String>) -> Removed {
+        match &self.0 {
+            Provider::S3(s3) => s3.remove_all(keys).await,
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.remove_all(&keys).await,
+        }
+    }
+
+    /// What this and its clones have sent.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        match &self.0 {
+            Provider::S3(s3) => s3.traffic(),
+            #[cfg(feature = "azure")]
+            Provider::Azure(azure) => azure.traffic(),
+        }
+    }
+
     /// The objects below `folder`, as [`Objects::list`](super::Objects::list) has it.
     pub(super) fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
         match &self.0 {
@@ -187,7 +208,8 @@ impl Bucket {
     /// Copies the object `from`, `size_bytes` long, to `to`, if its ETag is still `etag`. No bytes pass the hold.
     ///
     /// # Errors
-    /// When the store fails. The target is whole or as it was, and the call may be repeated.
+    /// When the store fails. The target is whole or as it was, or as for [`Copied::SourceChanged`], and the call may be
+    /// repeated.
     pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
         match &self.0 {
             Provider::S3(s3) => s3.copy_pinned(from, etag, to, size_bytes).await,

@@ -40,7 +40,8 @@ pub enum Completed {
 pub enum Copied {
     /// The target has the bytes.
     Done,
-    /// The source is gone, or is not the object with that ETag any more. The target is as it was.
+    /// The source is gone, or is not the object with that ETag any more. The target is as it was where the store heeds
+    /// the condition of a copy; where it does not (Ceph, rclone), the target may have bytes of somebody else.
     SourceChanged,
 }
 

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{DATE, ETAG};
+use http::header::ETAG;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
 
 use super::client::Client;
+use super::clock;
 use super::fault::Fault;
 use super::http::any_body;
 
@@ -17,10 +18,9 @@ use super::http::any_body;
 const REACH_LIMIT: Duration = Duration::from_secs(5);
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 const CLEANING_LIMIT: Duration = Duration::from_secs(5);
-/// Stores refuse signatures whose time is further off.
-const MAX_SKEW_S: i64 = 15 * 60;
-/// Below it everything is tried.
-pub(super) const FOLDER: &str = "probe";
+/// The folder of what is tried, as a name without slashes.
+pub const PROBES: &str = "probe";
+const WORDS: [&str; 4] = ["object", "parts", "copy", "checksum"];
 pub(super) const CONTENT: &[u8] = b"atcr-hold was here";
 
 /// Why the bucket cannot be used. Each text is one line that says what to do.
@@ -48,6 +48,18 @@ pub(super) struct Step(pub(super) &'static str, pub(super) Fault);
 
 pub(super) fn in_step(tried: &'static str) -> impl Fn(Fault) -> Step + Copy {
     move |fault| Step(tried, fault)
+}
+
+/// Whether an object under this key is of a probe: it is left behind only when the process ended before the probe did.
+#[must_use]
+pub fn is_probe(key: &str) -> bool {
+    let segments: Vec<_> = key.split('/').collect();
+    matches!(segments[..], [PROBES, _, word] if WORDS.contains(&word))
+}
+
+/// The keys of a probe of this name: of an object, of one made of parts, of its copy, and of one with a wrong checksum.
+pub(super) fn keys(name: &str) -> [String; 4] {
+    WORDS.map(|word| format!("{PROBES}/{name}/{word}"))
 }
 
 /// What an operator calls the things that may be wrong, and what to do about the provider's own codes.
@@ -102,7 +114,7 @@ impl Attempt<'_> {
     async fn reach(&self, now_us: fn() -> u64) -> Result<Option<i64>, Step> {
         let clock_ahead_s = self.clock_ahead_s(now_us).await.map_err(in_step("reach the store"))?;
         match clock_ahead_s {
-            Some(seconds) if seconds.abs() > MAX_SKEW_S => Err(Step("read the clock", skewed())),
+            Some(seconds) if clock::is_too_far(seconds, 0) => Err(Step("read the clock", Fault::skewed())),
             _ => Ok(clock_ahead_s),
         }
     }
@@ -113,10 +125,8 @@ impl Attempt<'_> {
         let request = request.map_err(|_| Fault::Senseless("its address is not a URL"))?;
         let answer = tokio::time::timeout(REACH_LIMIT, self.client.http.send(request)).await;
         let answer = answer.unwrap_or_else(|_| Err("it did not answer in time".into())).map_err(Fault::NoAnswer)?;
-        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
-        let date = date.and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
         let own_s = i64::try_from(now_us() / 1_000_000).unwrap_or_default();
-        Ok(date.map(|date| own_s - date.timestamp()))
+        Ok(clock::answered_s(answer.headers()).map(|store_s| own_s - store_s))
     }
 }
 
@@ -147,10 +157,6 @@ impl Client {
         let body = body.collect().await.map_or(Bytes::new(), http_body_util::Collected::to_bytes);
         if head.status.is_success() { Ok(body) } else { Err(Fault::answered(head.status, &body)) }
     }
-}
-
-fn skewed() -> Fault {
-    Fault::Answered { status: StatusCode::FORBIDDEN, code: "RequestTimeTooSkewed".into() }
 }
 
 impl Advice {

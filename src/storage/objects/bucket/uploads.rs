@@ -21,6 +21,17 @@ impl Bucket {
         }
     }
 
+    /// The largest part that may be sent through the hold, in bytes, where that is known of the provider.
+    #[must_use]
+    pub fn max_part_bytes(&self) -> u64 {
+        match &self.0 {
+            // Those who speak S3 differ, and refuse what is too large themselves.
+            Provider::S3(_) => u64::MAX,
+            #[cfg(feature = "azure")]
+            Provider::Azure(_) => azure::MAX_PART_BYTES,
+        }
+    }
+
     /// Begins an upload in parts and answers the store's name for it.
     ///
     /// # Errors

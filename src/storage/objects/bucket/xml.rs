@@ -28,9 +28,13 @@ pub(super) fn error_code(body: &[u8]) -> Option<String> {
     if !root.starts_with("<Error") {
         return None;
     }
-    let code = quick_xml::de::from_str::<ErrorDocument>(root).map(|error| error.code).unwrap_or_default();
+    Some(word(quick_xml::de::from_str::<ErrorDocument>(root).map(|error| error.code).unwrap_or_default()))
+}
+
+/// The code, if it is one.
+pub(super) fn word(code: String) -> String {
     let is_word = code.len() <= MAX_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    Some(if is_word { code } else { String::new() })
+    if is_word { code } else { String::new() }
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::storage::objects::bucket::client::{Call, LONG_PATIENCE};
 use crate::storage::objects::bucket::fault::Fault;
 use crate::storage::objects::bucket::{Completed, Part, PartError, xml};
 
+/// The largest block, since version 2019-12-12 of the API.
+pub(in crate::storage::objects::bucket) const MAX_PART_BYTES: u64 = 4_000 << 20;
 /// The name of every upload: its key is all that tells it from others.
 pub(in crate::storage::objects::bucket) const UPLOAD: &str = "blocks";
 /// A block's identity, which stands for its ETag as well: `00001-` and so many random bytes in hexadecimal. All that

@@ -46,10 +46,7 @@ impl Azure {
         if copying {
             self.wait_for_copy(to).await?;
         }
-        match self.client.find(to).await? {
-            Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
-            _ => Err(Fault::Senseless("a copy is not as long as its source")),
-        }
+        self.client.check_copy(from, &etag, to, size_bytes).await
     }
 
     async fn wait_for_copy(&self, to: &str) -> Result<(), Fault> {

@@ -20,18 +20,18 @@ use http::Method;
 use http::header::HeaderName;
 use object_store::signer::SignedUrlOptions;
 
-use super::client::{Call, Client};
+use super::client::{Call, Client, Traffic};
 use super::fault::Fault;
 use super::http::Http;
 use super::read::BucketObject;
 use super::signer::Signer;
 use super::{READ_URL_S, folder_of};
 use crate::storage::StorageError;
-use crate::storage::objects::{Object, ObjectInfo};
+use crate::storage::objects::{Object, ObjectInfo, Removed};
 
 pub use settings::Settings;
 
-pub(super) use blocks::UPLOAD;
+pub(super) use blocks::{MAX_PART_BYTES, UPLOAD};
 
 static BLOB_TYPE: HeaderName = HeaderName::from_static("x-ms-blob-type");
 static CONTENT_TYPE: HeaderName = HeaderName::from_static("x-ms-blob-content-type");
@@ -56,6 +56,7 @@ impl Azure {
             bucket_url: format!("{}/{}", settings.account_url(), settings.container),
             bucket: settings.container.clone(),
             prefix: folder_of(&settings.prefix),
+            traffic: Traffic::default(),
         };
         Ok(Self { client: Arc::new(client) })
     }
@@ -75,6 +76,14 @@ impl Azure {
 
     pub(super) async fn delete(&self, key: &str) -> Result<(), StorageError> {
         Ok(self.client.remove(key).await?)
+    }
+
+    pub(super) async fn remove_all(&self, keys: &[String]) -> Removed {
+        self.client.remove_each(keys).await
+    }
+
+    pub(super) fn traffic(&self) -> &Traffic {
+        &self.client.traffic
     }
 
     pub(super) fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {

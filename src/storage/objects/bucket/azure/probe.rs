@@ -9,7 +9,7 @@ use http::header::HeaderName;
 use super::{Azure, BLOB_TYPE};
 use crate::storage::objects::bucket::client::Call;
 use crate::storage::objects::bucket::fault::Fault;
-use crate::storage::objects::bucket::probe::{Advice, Attempt, CONTENT, FOLDER, Step, in_step};
+use crate::storage::objects::bucket::probe::{Advice, Attempt, CONTENT, PROBES, Step, in_step, keys};
 use crate::storage::objects::bucket::{Completed, Copied, PartError, ProbeError, Probed};
 
 static CHECKSUM: HeaderName = HeaderName::from_static("content-md5");
@@ -39,7 +39,7 @@ impl Azure {
         name: &str,
         now_us: fn() -> u64,
     ) -> Result<Probed, ProbeError> {
-        let keys = ["object", "parts", "copy", "checksum"].map(|word| format!("{FOLDER}/{name}/{word}"));
+        let keys = keys(name);
         let attempt = Attempt { client: &self.client, advice: &ADVICE };
         attempt.run(now_us, self.try_all(&keys), self.clean_up(&keys)).await
     }
@@ -73,7 +73,7 @@ impl Azure {
         if got != CONTENT {
             return Err(Step("get an object by a signed URL", Fault::Senseless("the bytes are not what was put")));
         }
-        let list = Self::page_of(&self.client.listed_prefix(FOLDER));
+        let list = Self::page_of(&self.client.listed_prefix(PROBES));
         self.client.exchange(&list).await.map(drop).map_err(in_step("list the container"))
     }
 

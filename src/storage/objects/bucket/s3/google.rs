@@ -4,6 +4,7 @@
 //! <https://cloud.google.com/storage/docs/access-control/signed-urls>
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use http::header::HeaderName;
 use object_store::gcp::GoogleCloudStorageBuilder;
@@ -13,7 +14,7 @@ use zeroize::Zeroizing;
 use super::dialect::Dialect;
 use super::{CopyLimits, S3};
 use crate::storage::StorageError;
-use crate::storage::objects::bucket::client::Client;
+use crate::storage::objects::bucket::client::{Client, Traffic};
 use crate::storage::objects::bucket::http::Http;
 use crate::storage::objects::bucket::probe::Advice;
 use crate::storage::objects::bucket::secret::{conceal, expose};
@@ -74,8 +75,16 @@ impl S3 {
             bucket_url: format!("{}/{}", settings.origin(), settings.bucket),
             bucket: settings.bucket.clone(),
             prefix: folder_of(&settings.prefix),
+            traffic: Traffic::default(),
         };
-        Ok(Self { client: Arc::new(client), pull_zone: None, copy: CopyLimits::WHOLE, dialect: &DIALECT })
+        Ok(Self {
+            client: Arc::new(client),
+            pull_zone: None,
+            copy: CopyLimits::WHOLE,
+            dialect: &DIALECT,
+            // Among Google's requests there is none for many objects that takes a bearer token.
+            removes_singly: Arc::new(AtomicBool::new(true)),
+        })
     }
 }
 

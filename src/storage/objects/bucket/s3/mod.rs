@@ -14,17 +14,19 @@ mod list;
 mod multipart;
 mod presign;
 mod probe;
+mod remove;
 mod settings;
 mod upload_part;
 mod xml;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 use http::Method;
 
 use self::dialect::Dialect;
-use super::client::{Call, Client};
+use super::client::{Call, Client, Traffic};
 use super::folder_of;
 use super::http::Http;
 use super::read::BucketObject;
@@ -43,6 +45,8 @@ pub struct S3 {
     pull_zone: Option<Arc<str>>,
     copy: CopyLimits,
     dialect: &'static Dialect,
+    /// Whether the store was seen not to remove many objects with one request.
+    removes_singly: Arc<AtomicBool>,
 }
 
 impl S3 {
@@ -59,13 +63,21 @@ impl S3 {
             bucket_url,
             bucket: settings.bucket.clone(),
             prefix: folder_of(&settings.prefix),
+            traffic: Traffic::default(),
         };
         Ok(Self {
             client: Arc::new(client),
             pull_zone: settings.pull_zone.as_deref().map(Arc::from),
             copy: settings.copy,
             dialect: &dialect::S3,
+            removes_singly: Arc::new(AtomicBool::new(false)),
         })
+    }
+
+    /// What this and its clones have sent.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.client.traffic
     }
 
     /// What is under a key, `None` when nothing is.

@@ -8,7 +8,7 @@ use http::Method;
 use super::S3;
 use crate::storage::objects::bucket::client::Call;
 use crate::storage::objects::bucket::fault::Fault;
-use crate::storage::objects::bucket::probe::{Attempt, CONTENT, FOLDER, Step, in_step};
+use crate::storage::objects::bucket::probe::{Attempt, CONTENT, PROBES, Step, in_step, keys};
 use crate::storage::objects::bucket::{Completed, Copied, ProbeError, Probed};
 
 impl S3 {
@@ -18,7 +18,7 @@ impl S3 {
     /// # Errors
     /// [`ProbeError`]
     pub async fn probe(&self, name: &str, now_us: fn() -> u64) -> Result<Probed, ProbeError> {
-        let keys = ["object", "parts", "copy", "checksum"].map(|word| format!("{FOLDER}/{name}/{word}"));
+        let keys = keys(name);
         let attempt = Attempt { client: &self.client, advice: &self.dialect.advice };
         attempt.run(now_us, self.try_all(&keys), self.clean_up(name, &keys)).await
     }
@@ -51,7 +51,7 @@ impl S3 {
             return Err(Step("get an object", Fault::Senseless("the bytes are not what was put")));
         }
         let list =
-            Call::on_bucket(Method::GET).query("list-type", "2").query("prefix", self.client.listed_prefix(FOLDER));
+            Call::on_bucket(Method::GET).query("list-type", "2").query("prefix", self.client.listed_prefix(PROBES));
         self.client.exchange(&list).await.map(drop).map_err(in_step("list the bucket"))
     }
 
@@ -66,7 +66,7 @@ impl S3 {
         if self.parts(key, &id).await.map_err(listing)?.is_none_or(|parts| parts.len() != 1) {
             return Err(listing(Fault::Senseless("the part is not there")));
         }
-        let open = Call::on_bucket(Method::GET).query("uploads", "").query("prefix", self.client.listed_prefix(FOLDER));
+        let open = Call::on_bucket(Method::GET).query("uploads", "").query("prefix", self.client.listed_prefix(PROBES));
         self.client.exchange(&open).await.map_err(in_step("list the open uploads (ListMultipartUploads)"))?;
         let completing = in_step("complete an upload in parts (CompleteMultipartUpload)");
         match self.complete(key, &id, &[(1, etag)]).await.map_err(completing)? {
@@ -86,7 +86,7 @@ impl S3 {
 
     /// Removes what the probe may have left; what fails here was reported by the step before.
     async fn clean_up(&self, name: &str, keys: &[String]) {
-        let open = self.list_multiparts(&format!("{FOLDER}/{name}")).try_collect::<Vec<_>>().await;
+        let open = self.list_multiparts(&format!("{PROBES}/{name}")).try_collect::<Vec<_>>().await;
         for upload in open.unwrap_or_default() {
             let _ = self.abort(&upload.key, &upload.id).await;
         }
