@@ -100,6 +100,7 @@ close() {
 need node npm cargo cc c++ make python3 openssl umoci shellcheck strace
 install_stack
 export ATCR_HOLD_STACK=$stack
+eval "$(bash tests/lexicons.sh)"
 start_s3 garage
 start_s3 seaweedfs
 export ATCR_HOLD_S3=$s3_list
