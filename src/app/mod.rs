@@ -6,6 +6,7 @@
 mod admin_socket;
 mod bucket;
 mod error;
+mod new_key;
 mod reload;
 mod signing_key;
 mod status;
@@ -34,6 +35,7 @@ use crate::{blobs, crew, http};
 
 pub use bucket::storage_of;
 pub use error::StartError;
+pub use new_key::{NewKey, new_key};
 pub use reload::Reloads;
 use status::Status;
 

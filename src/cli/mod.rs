@@ -5,6 +5,7 @@
 //! Exit codes: 0 done, 1 failed or refused, 64 wrong usage, 78 wrong configuration.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod backup;
 mod crew;
 mod error;
 mod identity;
@@ -44,7 +45,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-crew, identity, uploads, storage and repo need the configuration of the hold they are for. While the hold runs they go through
+backup, crew, identity, uploads, storage and repo need the configuration of the hold they are for. While the hold runs they go through
 its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or something is wrong in
@@ -60,6 +61,13 @@ enum Command {
     Crew(Group<crew::Command>),
     /// Who the hold is: DID, key, repository.
     Identity(identity::Arguments),
+    /// Copy the database into a new file, as it is now, while the hold goes on. Restored, it is the hold of this moment.
+    ///
+    /// The signing key and the blobs are not in it. Copy the blobs after it.
+    ///
+    /// Example: atcr-hold backup /backup/hold-$(date +%F).db
+    #[command(verbatim_doc_comment)]
+    Backup(backup::Arguments),
     /// Uploads that are not completed.
     Uploads(Group<uploads::Command>),
     /// Where the blobs are: what it takes, whether it is right, and moving it.
@@ -126,7 +134,8 @@ pub fn main() -> ExitCode {
         Command::SystemdUnits(arguments) => ended(arguments.run(file)),
         Command::Completions { shell } => ended(completions(&shell)),
         Command::Crew(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
-        Command::Identity(arguments) => run(load(), async |reach| arguments.run(reach).await),
+        Command::Identity(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
+        Command::Backup(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
         Command::Uploads(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Storage(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Repo(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
@@ -138,10 +147,18 @@ fn run<F>(config: Result<Config, ConfigError>, command: F) -> ExitCode
 where
     F: AsyncFnOnce(Reach) -> Result<(), CommandError>,
 {
+    run_alone(config, async |config| command(Reach::find(&config).await?).await)
+}
+
+/// Runs a command that finds by itself what it needs.
+fn run_alone<F>(config: Result<Config, ConfigError>, command: F) -> ExitCode
+where
+    F: AsyncFnOnce(Config) -> Result<(), CommandError>,
+{
     let outcome = config.map_err(CommandError::from).and_then(|config| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| CommandError::failed(format!("cannot start the runtime: {error}")))?;
-        runtime.block_on(async { command(Reach::find(&config).await?).await })
+        runtime.block_on(command(config))
     });
     ended(outcome)
 }

@@ -12,6 +12,7 @@ mod events;
 mod export;
 mod import;
 mod marks;
+mod new_key;
 mod records;
 mod subscription;
 mod verify;

@@ -5,6 +5,7 @@
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
 mod audit;
+mod backup;
 mod blobs;
 mod bucket_uploads;
 mod copies;
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use super::StorageError;
 
 pub use audit::BlockRow;
+pub use backup::{BackupError, back_up, unfinished_backup};
 pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
