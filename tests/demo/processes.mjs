@@ -122,10 +122,10 @@ export class Hold {
   }
 }
 
-/** Runs the reference consumers over the hold. @returns {Promise<{code: number, lines: string[]}>} */
-export async function runConsumers(hold) {
+/** Runs the reference consumers over the hold, with more arguments of theirs. @returns {Promise<{code: number, lines: string[]}>} */
+export async function runConsumers(hold, ...more) {
   const script = path.join(STACK, 'consumers.mjs')
-  const child = spawn(process.execPath, [script, hold.url, hold.did], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [script, hold.url, hold.did, ...more], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   const lines = []
   for await (const line of createInterface(child.stdout)) lines.push(line)
