@@ -65,10 +65,10 @@ fail_one() {
   failures+=("$1")
 }
 
-# sum_of WORD: over the closing lines of cargo test, the demo, nix.sh and the machines in the log.
+# sum_of WORD: over the closing lines of cargo test, the demo, the drills, nix.sh and the machines in the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|demo|nix|appliance): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|demo|drills|nix|appliance): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -110,6 +110,7 @@ counted "Tests" cargo test --locked --no-fail-fast
 counted "Nix" bash tests/nix.sh
 step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
+counted "Drills" bash tests/drills.sh
 counted "Machines" bash tests/appliance.sh
 counted "Limits of the kernel" bash tests/appliance.sh --emulated limits
 counted "Power cuts" bash tests/appliance.sh --cuts 3

@@ -11,7 +11,7 @@ import { Copy } from '../stack/follower.mjs'
 import { consumersAgree } from './backup.mjs'
 import { Load, assertReadable, done, elsewhere, newBlob, pushBlob } from './site.mjs'
 
-const COMMITS = 100
+const COMMITS = 30
 
 /** Settings of a hold with its blobs in the server's bucket, and Litestream's configuration for the same bucket. */
 function places(s3List, hold) {
