@@ -63,6 +63,10 @@ in
       "allow_all_crew"
       "mutable_crew"
       "crew"
+      "tiers"
+      "new_crew_tier"
+      "appviews"
+      "bluesky_posts"
       "limits"
     ]
     // {

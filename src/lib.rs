@@ -15,11 +15,12 @@
 //! | `pds` | records and their blobs, commits, events, exports | syntax, lexicon, repo, storage |
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | syntax, storage |
-//! | `upkeep` | looks after the blobs: verify, repair, usage, migration | syntax, storage, blobs |
+//! | `registry` | what is recorded of images: layers, statistics, quotas, what is known of an account | syntax, lexicon, repo, storage, pds, crew, blobs |
+//! | `upkeep` | looks after the blobs: verify, repair, usage, migration | syntax, storage, blobs, registry |
 //! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
-//! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, auth |
-//! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, upkeep, http |
+//! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, registry, auth |
+//! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, registry, upkeep, http |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | – |
 //! | `app` | wiring | all |
 //! | `cli` | the command line: what is asked, where it runs, how it is shown | all |
@@ -43,6 +44,11 @@
 //! lexicon and plans a change; `pds::Pds::commit` runs the plan in one transaction: tree, signature, blocks, head and
 //! event together. From the next request on, `auth::Gate` reads the new record.
 //!
+//! # A push on its way into the books
+//! `notifyManifest` has what the registry says of a manifest; `registry::Push::of` checks it, and `registry::Registry::push`
+//! opens one transaction with `pds::Pds::transact`: are all blobs here, and has the account room? Then it makes one commit
+//! of a layer record each and the statistics, and changes the index that quotas and garbage collection ask.
+//!
 //! # A command on its way
 //! `atcr-hold crew add` loads the configuration, and `cli::reach` finds the hold: a daemon that listens at its admin
 //! socket (`admin::server` has the table), else `app::open` under the database's lock. Either way `admin::CrewAdd::run`
@@ -62,6 +68,7 @@ pub mod http;
 pub mod identity;
 pub mod lexicon;
 pub mod pds;
+pub mod registry;
 pub mod repo;
 pub mod storage;
 pub mod syntax;

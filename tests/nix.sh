@@ -86,9 +86,6 @@ judged() {
     check-config --config "$work/judged/etc/atcr-hold/config.toml")
 }
 
-# What the options are ahead of the hold in; the day it takes them, this fails and they move to the examples.
-judged_ahead() { ! judged "$1" || { echo "the hold takes it now: move it to tests/nix/examples"; return 1; }; }
-
 # systemd's own measure of the sandbox, in tenths.
 exposed_little() { systemd-analyze security --offline=true --threshold=11 "$1"; }
 
@@ -156,7 +153,7 @@ esac
 
 [ -z "$real_lib" ] && skip "the module under nixpkgs' own library: ATCR_HOLD_NIXPKGS_LIB names none"
 
-for file in tests/nix/examples/*.nix tests/nix/ahead/*.nix nixos/tests/*.nix nixos/units/debian.nix; do
+for file in tests/nix/examples/*.nix nixos/tests/*.nix nixos/units/debian.nix; do
   check "$file evaluates" configuration "$file" "$small_lib"
   [ -z "$real_lib" ] || check "$file is the same under nixpkgs' library" same_with_real configuration "$file"
 done
@@ -169,9 +166,6 @@ if [ -x "$hold" ]; then
   hold=$(realpath "$hold")
   for file in tests/nix/examples/*.nix nixos/tests/*.nix; do
     check "the hold takes $file" judged "$file"
-  done
-  for file in tests/nix/ahead/*.nix; do
-    check "the hold does not take $file yet" judged_ahead "$file"
   done
 else
   skip "check-config: there is no $hold"

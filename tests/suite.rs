@@ -30,6 +30,7 @@ mod suite {
     mod real_accounts;
     mod record_blobs;
     mod record_endpoints;
+    mod registry;
     mod repo_file;
     mod repo_home;
     mod repository;

@@ -29,6 +29,7 @@ use serde_json::Value;
 use crate::blobs::Blobs;
 use crate::crew::{Crew, Declared};
 use crate::pds::Pds;
+use crate::registry::Registry;
 use crate::repo::signing::PublicKey;
 use crate::syntax::HoldUrl;
 use crate::upkeep::Upkeep;
@@ -63,6 +64,8 @@ pub struct Hold {
     pub blobs: Blobs,
     /// What looks after them.
     pub upkeep: Upkeep,
+    /// What is recorded of images.
+    pub registry: Registry,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::{AdminError, ByteStream, Export, Hold, Import, Operation, Progress, Reporter};
-use crate::crew::IMPORT_RULES;
+use crate::crew::import_rules;
 use crate::pds::{ImportFile, ImportProgress, PdsError};
+use crate::registry;
 use crate::repo::signing::PublicKey;
 
 /// The whole repository as a CAR.
@@ -71,7 +72,7 @@ impl Import for RepoImport {
                 };
                 reporter.report(Progress { done, total: None, unit: unit.into() });
             };
-            let imported = hold.pds.import(hold.now_us(), file, IMPORT_RULES, progress).await;
+            let imported = hold.pds.import(hold.now_us(), file, import_rules(registry::rebuild), progress).await;
             let imported = imported.map_err(|error| AdminError::failed(error.to_string()))?;
             let reconciled = hold.crew.reconcile(&hold.declared(), hold.now_us()).await.map_err(|error| {
                 AdminError::failed(format!("imported, but the configuration could not be followed: {error}"))

@@ -8,6 +8,7 @@ mod bucket;
 mod error;
 mod new_key;
 mod reload;
+mod settings;
 mod signing_key;
 mod status;
 
@@ -20,29 +21,33 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
 use crate::blobs::{Blobs, Place};
-use crate::config::{Avatar, Config, Profile};
+use crate::config::{Config, Profile};
 use crate::crawl::{Crawl, Pace};
-use crate::crew::{Crew, Declared, DeclaredProfile};
+use crate::crew::Crew;
 use crate::daemon::{self, Address, Listener, Stream};
 use crate::http::{Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
-use crate::pds::{NewBlob, Pds};
+use crate::pds::Pds;
+use crate::registry::Registry;
 use crate::storage::StorageError;
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
 use crate::upkeep::Upkeep;
-use crate::{blobs, crew, http};
+use crate::{blobs, http};
 
 pub use bucket::storage_of;
 pub use error::StartError;
 pub use new_key::{NewKey, new_key};
 pub use reload::Reloads;
+use settings::{blob_limits, books, declared};
 use status::Status;
 
 use admin_socket::AdminSocket;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often pulls become a commit: relays bear 2,500 events an hour of a host.
+const WRITE_PULLS_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves the hold that `config` describes until `shutdown`, then lets requests in flight finish.
 ///
@@ -87,6 +92,7 @@ pub async fn run_reloading(
     let (connections, drain) = (config.limits.connections, config.limits.drain);
     let mut background = JoinSet::new();
     background.spawn(sweep(Arc::clone(&state)));
+    background.spawn(write_pulls(state.registry.clone()));
     background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
@@ -157,6 +163,7 @@ async fn open_hold(
     let store = bucket::store(&config.storage, &place).await?;
     let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?;
+    let crew = Crew::new(pds.clone(), config.mutable_crew);
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
@@ -164,7 +171,8 @@ async fn open_hold(
         key_file: config.key_dir.join(key_file::FILE_NAME),
         upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us),
         blobs,
-        crew: Crew::new(pds.clone(), config.mutable_crew),
+        registry: Registry::open(pds.clone(), crew.clone(), books(config), now_us()).await?,
+        crew,
         declared: declared(config, profile).into(),
         pds,
         clock: now_us,
@@ -193,6 +201,7 @@ async fn start(
         pds: hold.pds.clone(),
         crew: hold.crew.clone(),
         blobs: hold.blobs.clone(),
+        registry: hold.registry.clone(),
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
         subscribers: Subscribers::default(),
@@ -201,40 +210,6 @@ async fn start(
         clock: now_us,
     };
     Ok((hold, state))
-}
-
-fn blob_limits(config: &Config) -> blobs::Limits {
-    blobs::Limits {
-        max_part_bytes: config.limits.max_part_bytes,
-        max_blob_bytes: config.limits.max_blob_bytes,
-        uploads_per_account: config.limits.uploads_per_account.into(),
-        uploads_total: config.limits.uploads_total.into(),
-        stale_upload_s: config.limits.stale_upload.as_secs(),
-        ..blobs::Limits::default()
-    }
-}
-
-fn declared(config: &Config, profile: Profile) -> Declared {
-    let member = |member: &crate::config::DeclaredMember| crew::DeclaredMember {
-        role: member.role.clone(),
-        permissions: member.permissions.clone(),
-        tier: member.tier.clone(),
-    };
-    let avatar = |avatar: Avatar| NewBlob::new(&avatar.media_type, avatar.bytes.into());
-    Declared {
-        url: config.public_url.clone(),
-        profile: DeclaredProfile {
-            display_name: profile.display_name,
-            description: profile.description,
-            avatar: profile.avatar.map(avatar),
-        },
-        owner: config.owner.clone(),
-        public: config.public,
-        allow_all_crew: config.allow_all_crew,
-        region: config.region.clone(),
-        successor: config.successor.as_ref().map(|hold| hold.did().clone()),
-        crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
-    }
 }
 
 /// Runs `job` until `shutdown`.
@@ -283,6 +258,17 @@ async fn sweep(state: Arc<State>) {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events deleted"),
             Err(error) => tracing::warn!(%error, "old events could not be deleted"),
+        }
+    }
+}
+
+/// Brings pulls into the records now and then; what a stop leaves behind the next start finds.
+async fn write_pulls(registry: Registry) {
+    let mut ticks = tokio::time::interval(WRITE_PULLS_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = registry.write_pulls(now_us()).await {
+            tracing::warn!(%error, "pulls could not be brought into the records");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::status::Status;
-use super::{blob_limits, declared, now_us};
+use super::{blob_limits, books, declared, now_us};
 use crate::admin::Hold;
 use crate::config::{Config, ConfigError, Limits};
 use crate::daemon::notify;
@@ -61,6 +61,9 @@ impl Follower {
             region: new.region,
             successor: new.successor,
             crew: new.crew,
+            quota: new.quota,
+            appviews: new.appviews,
+            bluesky_posts: new.bluesky_posts,
             limits: Limits { connections: fixed.connections, drain: fixed.drain, ..new.limits },
             ..self.running.clone()
         };
@@ -71,6 +74,7 @@ impl Follower {
             format!("captain, crew and profile cannot follow it: {error}")
         })?;
         self.hold.declare(declared);
+        self.hold.registry.set(books(&next));
         self.hold.blobs.set_limits(blob_limits(&next));
         self.state.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
         self.running = next;
@@ -93,6 +97,9 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         region: _,
         successor: _,
         crew: _,
+        quota: _,
+        appviews: _,
+        bluesky_posts: _,
         profile: _,
         relays,
         plc_directory_url,

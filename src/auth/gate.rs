@@ -98,6 +98,18 @@ impl Gate {
         Ok(WritePermit::new(account))
     }
 
+    /// Asks whether a proven account may read blobs.
+    ///
+    /// # Errors
+    /// [`Denied::Forbidden`] or [`Denied::Crew`].
+    pub async fn may_read(&self, account: &AccountPermit) -> Result<ReadPermit, Denied> {
+        let standing = self.crew.standing(account.account()).await?;
+        if !standing.public {
+            demand(&standing, Permission::BlobRead)?;
+        }
+        Ok(ReadPermit::new())
+    }
+
     /// Asks to manage the crew.
     ///
     /// # Errors

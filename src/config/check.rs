@@ -1,5 +1,6 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
+mod quota;
 mod storage;
 
 use std::collections::BTreeMap;
@@ -97,6 +98,9 @@ impl Checker<'_> {
             mutable_crew: raw.mutable_crew,
             region: raw.region.clone().filter(|region| !region.is_empty()),
             profile: profile::check(&raw.profile).map_err(|(option, problem)| self.wrong(option, &problem))?,
+            quota: self.quota()?,
+            appviews: self.appviews()?,
+            bluesky_posts: raw.bluesky_posts,
             relays: self.relays()?,
             plc_directory_url: self.plc_url()?,
             test_mode: raw.test_mode,
@@ -263,6 +267,9 @@ impl Checker<'_> {
         let permissions = member.permissions.iter().map(permission).collect::<Result<Vec<_>, _>>()?;
         if permissions.is_empty() {
             return Err(wrong("it has no permissions: add permissions = [\"blob:read\"], or remove the member"));
+        }
+        if let Some(tier) = member.tier.as_ref().filter(|tier| self.has_no_tier(tier)) {
+            return Err(wrong(&format!("there is no tier \"{tier}\": add it to tiers, or name one that is there")));
         }
         Ok((did, DeclaredMember { role: member.role.clone(), permissions, tier: member.tier.clone() }))
     }

@@ -46,6 +46,12 @@ pub struct Config {
     pub profile: Profile,
     /// Crew declared by the operator.
     pub crew: BTreeMap<Did, DeclaredMember>,
+    /// How much accounts may have.
+    pub quota: Quota,
+    /// Accounts of the registry front ends that may put members into tiers.
+    pub appviews: Vec<Did>,
+    /// Whether a push may make a post; the captain record says whether it does.
+    pub bluesky_posts: bool,
     /// Base URLs of the relays that are asked to crawl the hold, without a trailing slash.
     pub relays: Vec<String>,
     /// Base URL of the did:plc directory, without a trailing slash.
@@ -150,6 +156,24 @@ pub struct DeclaredMember {
     pub permissions: Vec<Permission>,
     /// Quota tier.
     pub tier: Option<String>,
+}
+
+/// How much accounts may have. Without tiers there is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// From the smallest to the largest.
+    pub tiers: Vec<Tier>,
+    /// The tier of members who have none; absent: the smallest.
+    pub new_crew_tier: Option<String>,
+}
+
+/// A tier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// Its name.
+    pub name: String,
+    /// What the distinct layers of an account may take, in bytes.
+    pub limit_bytes: u64,
 }
 
 /// Bounds on what clients may use.

@@ -24,6 +24,10 @@ pub(super) struct Raw {
     pub(super) relays: Vec<String>,
     pub(super) test_mode: bool,
     pub(super) log_level: String,
+    pub(super) bluesky_posts: bool,
+    pub(super) appviews: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) new_crew_tier: Option<String>,
     pub(super) profile: Profile,
     pub(super) server: Server,
     pub(super) database: Database,
@@ -31,7 +35,14 @@ pub(super) struct Raw {
     pub(super) identity: Identity,
     pub(super) storage: Storage,
     pub(super) limits: Limits,
+    pub(super) tiers: BTreeMap<String, Tier>,
     pub(super) crew: BTreeMap<String, Member>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tier {
+    pub(super) quota: String,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -162,6 +173,9 @@ impl Default for Raw {
             relays: Vec::new(),
             test_mode: false,
             log_level: "info".into(),
+            bluesky_posts: false,
+            appviews: Vec::new(),
+            new_crew_tier: None,
             profile: Profile::default(),
             server: Server { addr: ":8080".into(), trusted_proxies: Vec::new(), accel_redirect: None },
             database: Database::default(),
@@ -169,6 +183,7 @@ impl Default for Raw {
             identity: Identity { plc_url: "https://plc.directory".into() },
             storage: Storage::default(),
             limits: Limits::default(),
+            tiers: BTreeMap::new(),
             crew: BTreeMap::new(),
         }
     }

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use super::reconcile::{NOTE, Recorded};
 use crate::lexicon::{SELF_KEY, nsid};
-use crate::pds::{ImportRules, PageQuery, PdsError, Records};
+use crate::pds::{ImportRules, PageQuery, PdsError, Records, Repository};
 use crate::syntax::Did;
 
 /// Only a hold that nobody has used may be replaced, and only by records that captain and crew can be read from.
-pub const IMPORT_RULES: ImportRules = ImportRules { may_replace: is_as_configured, check: is_readable };
+/// `index` makes what else of the database follows from the new records.
+#[must_use]
+pub fn import_rules(index: fn(&Repository<'_>) -> Result<(), PdsError>) -> ImportRules {
+    ImportRules { may_replace: is_as_configured, check: is_readable, index }
+}
 
 /// Members that are looked at; a configuration declares fewer.
 const MAX_DECLARED: u32 = 10_000;

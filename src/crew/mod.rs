@@ -23,11 +23,11 @@ use crate::repo::cbor::{self, Ipld};
 use crate::syntax::{Did, Nsid, RecordKey};
 
 pub use error::CrewError;
-pub use import::IMPORT_RULES;
+pub use import::import_rules;
 pub use manage::{CrewChange, CrewWrite};
 pub use members::{Member, MemberChange, Terms};
 pub use profile::DeclaredProfile;
-pub use reconcile::{Declared, DeclaredMember};
+pub use reconcile::{Declared, DeclaredMember, is_declared};
 pub use request::Joined;
 pub use standing::{Standing, Summary};
 

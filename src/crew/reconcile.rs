@@ -22,6 +22,8 @@ pub struct Declared {
     pub public: bool,
     /// Whether any account may join.
     pub allow_all_crew: bool,
+    /// Whether a new captain record asks for posts about pushes; later only the captain changes that.
+    pub bluesky_posts: bool,
     /// Shown in the captain record.
     pub region: Option<String>,
     /// The hold that follows this one.
@@ -111,6 +113,14 @@ pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, C
     Ok(note.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
 }
 
+/// Whether the configuration declared this member when the hold last started.
+///
+/// # Errors
+/// [`CrewError::Unreadable`] or a storage error.
+pub fn is_declared(records: &Records<'_>, member: &Did) -> Result<bool, CrewError> {
+    Ok(declared_members(records)?.contains(member))
+}
+
 fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u64) -> Result<Plan, CrewError> {
     let now = Datetime::from_micros(now_us);
     let mut changes = Vec::new();
@@ -151,7 +161,7 @@ fn captain_change(
         owner: declared.owner.clone(),
         public: declared.public,
         allow_all_crew: declared.allow_all_crew,
-        enable_bluesky_posts: false,
+        enable_bluesky_posts: declared.bluesky_posts,
         deployed_at: now.clone(),
         region: declared.region.clone(),
         successor: declared.successor.clone(),

@@ -2,6 +2,7 @@
 
 use super::{Crew, CrewError, captain, member_key};
 use crate::lexicon::{self, Permission, PermissionSet, nsid};
+use crate::pds::Records;
 use crate::syntax::{Did, HoldUrl};
 
 /// Who the hold belongs to and how many may use it.
@@ -22,10 +23,36 @@ pub struct Standing {
     pub member: bool,
     /// The hold lets anyone read blobs.
     pub public: bool,
+    /// The captain wants posts about pushes.
+    pub posts: bool,
+    /// The quota tier that its crew record names.
+    pub tier: Option<String>,
     permissions: PermissionSet,
 }
 
 impl Standing {
+    /// What `account` is to the hold as these records say.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub fn read(records: &Records<'_>, account: &Did) -> Result<Self, CrewError> {
+        let hold = captain(records)?;
+        let record = records.get(nsid::CREW, member_key(account).as_str())?;
+        let crew: Option<lexicon::Crew> = record
+            .map(|record| serde_json::from_value(record.value))
+            .transpose()
+            .map_err(|e| CrewError::Unreadable(e.to_string()))?;
+        let permissions = crew.iter().flat_map(|crew| crew.permissions.iter().map(String::as_str));
+        Ok(Self {
+            captain: hold.owner == *account,
+            member: crew.is_some(),
+            public: hold.public,
+            posts: hold.enable_bluesky_posts,
+            permissions: PermissionSet::from_record(permissions),
+            tier: crew.and_then(|crew| crew.tier),
+        })
+    }
+
     /// Whether the account may do what needs `permission`. The captain may do everything.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {
@@ -73,21 +100,6 @@ impl Crew {
     /// As [`Crew::is_public`].
     pub async fn standing(&self, account: &Did) -> Result<Standing, CrewError> {
         let account = account.clone();
-        let job = move |records: &crate::pds::Records<'_>| {
-            let hold = captain(records)?;
-            let record = records.get(nsid::CREW, member_key(&account).as_str())?;
-            let crew: Option<lexicon::Crew> = record
-                .map(|record| serde_json::from_value(record.value))
-                .transpose()
-                .map_err(|e| CrewError::Unreadable(e.to_string()))?;
-            let permissions = crew.iter().flat_map(|crew| crew.permissions.iter().map(String::as_str));
-            Ok(Standing {
-                captain: hold.owner == account,
-                member: crew.is_some(),
-                public: hold.public,
-                permissions: PermissionSet::from_record(permissions),
-            })
-        };
-        self.pds.read(job).await
+        self.pds.read(move |records| Standing::read(records, &account)).await
     }
 }

@@ -160,4 +160,11 @@ pub(super) static TABLE: &[Endpoint] = &[
     },
     post(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r)))),
     post(nsid::ABORT_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::abort_upload::handle(s, p, r)))),
+    post(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r)))),
+    get(nsid::GET_QUOTA, Handler::Open(|s, r| Box::pin(atcr_hold::get_quota::handle(s, r)))),
+    get(nsid::LIST_TIERS, Handler::Open(|s, r| Box::pin(atcr_hold::list_tiers::handle(s, r)))),
+    post(nsid::SET_STATS, Handler::Admin(|s, p, r| Box::pin(atcr_hold::set_stats::handle(s, p, r)))),
+    post(nsid::UPDATE_CREW_TIER, Handler::Account(|s, p, r| Box::pin(atcr_hold::update_crew_tier::handle(s, p, r)))),
+    get(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r)))),
+    post(nsid::DELETE_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::delete_user_data::handle(s, p, r)))),
 ];

@@ -4,6 +4,7 @@
 //! with the request id, and never sent.
 
 mod blobs;
+mod registry;
 
 use http::StatusCode;
 use http::header::{

@@ -8,6 +8,7 @@ use crate::auth::{Gate, UrlSigner};
 use crate::blobs::Blobs;
 use crate::crew::Crew;
 use crate::pds::Pds;
+use crate::registry::Registry;
 use crate::syntax::HoldUrl;
 
 /// The services of one hold, and the clock.
@@ -22,6 +23,8 @@ pub struct State {
     pub crew: Crew,
     /// The blobs.
     pub blobs: Blobs,
+    /// What is recorded of images.
+    pub registry: Registry,
     /// Gives permits.
     pub gate: Gate,
     /// Makes and checks signed URLs.

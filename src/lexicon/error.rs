@@ -48,6 +48,22 @@ pub const MISSING_PARTS: &str = "MissingParts";
 pub const UPLOAD_FAILED: &str = "UploadFailed";
 /// An upload could not be completed.
 pub const COMPLETION_FAILED: &str = "CompletionFailed";
+/// The operation is neither push nor pull.
+pub const INVALID_OPERATION: &str = "InvalidOperation";
+/// The token is not that of the account that the request names.
+pub const USER_MISMATCH: &str = "UserMismatch";
+/// The account has no room left.
+pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
+/// The account that is asked about has no valid DID.
+pub const INVALID_USER_DID: &str = "InvalidUserDid";
+/// The owner has no valid DID.
+pub const INVALID_OWNER: &str = "InvalidOwner";
+/// The image has no valid name.
+pub const INVALID_REPOSITORY: &str = "InvalidRepository";
+/// The account is no crew member.
+pub const USER_NOT_FOUND: &str = "UserNotFound";
+/// What is recorded of an account could not be deleted.
+pub const DELETION_FAILED: &str = "DeletionFailed";
 /// Accounts may not join by themselves.
 pub const REGISTRATION_DISABLED: &str = "RegistrationDisabled";
 /// Too many requests or open uploads.

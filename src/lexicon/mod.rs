@@ -9,6 +9,8 @@ pub mod nsid;
 mod permission;
 mod profile;
 mod records;
+mod registry_methods;
+mod registry_records;
 mod repo_methods;
 
 pub use hold_methods::{
@@ -20,6 +22,11 @@ pub use profile::{
     DESCRIPTION, DISPLAY_NAME, Link, MAX_PICTURE_BYTES, PICTURE_TYPES, Picture, Profile, StrongRef, TextBound,
 };
 pub use records::{Captain, Crew, ROLE_MEMBER, ROLE_OWNER, SELF_KEY};
+pub use registry_methods::{
+    BlobInfo, CrewExport, DeletedUserData, LayerExport, LayerInfo, ManifestInfo, NotifyManifest, NotifyManifestOutput,
+    PostExport, Quota, SetStats, StatsExport, Success, TierInfo, TierName, Tiers, UpdateCrewTier, UserData,
+};
+pub use registry_records::{Facet, FacetFeature, FacetIndex, Layer, Post, Stats};
 pub use repo_methods::{
     ApplyWrites, ApplyWritesOutput, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordResult, WriteOperation,
 };

@@ -4,6 +4,18 @@
 pub const CAPTAIN: &str = "io.atcr.hold.captain";
 /// The crew records' collection.
 pub const CREW: &str = "io.atcr.hold.crew";
+/// The collection of layers that manifests have.
+pub const LAYER: &str = "io.atcr.hold.layer";
+/// The collection of an image's pushes and pulls.
+pub const STATS: &str = "io.atcr.hold.stats";
+/// Manifests, in their owners' repositories.
+pub const MANIFEST: &str = "io.atcr.manifest";
+/// The collection of posts.
+pub const POST: &str = "app.bsky.feed.post";
+/// The part of a post's text that is a link.
+pub const FACET_LINK: &str = "app.bsky.richtext.facet#link";
+/// The part of a post's text that names an account.
+pub const FACET_MENTION: &str = "app.bsky.richtext.facet#mention";
 /// The hold's profile collection.
 pub const PROFILE: &str = "app.bsky.actor.profile";
 
@@ -19,6 +31,20 @@ pub const UPLOAD_PART: &str = "io.atcr.hold.uploadPart";
 pub const COMPLETE_UPLOAD: &str = "io.atcr.hold.completeUpload";
 /// Gives an upload up.
 pub const ABORT_UPLOAD: &str = "io.atcr.hold.abortUpload";
+/// Says that a manifest was pushed or pulled.
+pub const NOTIFY_MANIFEST: &str = "io.atcr.hold.notifyManifest";
+/// How much an account has, and may have.
+pub const GET_QUOTA: &str = "io.atcr.hold.getQuota";
+/// The quota tiers.
+pub const LIST_TIERS: &str = "io.atcr.hold.listTiers";
+/// Sets the counts of an image.
+pub const SET_STATS: &str = "io.atcr.hold.setStats";
+/// Puts a member into another tier.
+pub const UPDATE_CREW_TIER: &str = "io.atcr.hold.updateCrewTier";
+/// All records about the caller.
+pub const EXPORT_USER_DATA: &str = "io.atcr.hold.exportUserData";
+/// Deletes all records about the caller.
+pub const DELETE_USER_DATA: &str = "io.atcr.hold.deleteUserData";
 /// Joins the crew.
 pub const REQUEST_CREW: &str = "io.atcr.hold.requestCrew";
 

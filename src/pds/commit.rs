@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::change::{Change, Plan, Write as RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
 use super::records::Records;
-use super::{Carried, Inner, Pds, PdsError, blobs};
+use super::transaction::Repository;
+use super::{Inner, Pds, PdsError, blobs};
 use crate::repo::commit::Commit;
 use crate::repo::{BlobRef, Cid, RepoError, car, cbor, cid, mst};
 use crate::storage::sqlite::{Read, RepoHead, Write};
@@ -40,16 +41,14 @@ impl Pds {
         F: FnOnce(&Records<'_>) -> Result<Plan, E> + Send + 'static,
         E: From<PdsError> + Send + 'static,
     {
-        let inner = std::sync::Arc::clone(&self.inner);
-        let job = move |write: &Write<'_>| {
-            let head = write.repo_head()?;
-            if swap_commit.is_some() && swap_commit != head.as_ref().map(|head| head.commit) {
-                return Err(Carried(E::from(PdsError::InvalidSwap { what: "repository" })));
+        let job = move |repository: &Repository<'_>| {
+            if swap_commit.is_some() && swap_commit != repository.head()?.map(|head| head.commit) {
+                return Err(PdsError::InvalidSwap { what: "repository" }.into());
             }
-            let plan = decide(&Records::new(write)).map_err(Carried)?;
-            Transaction { inner: &inner, write, now_us }.run(head, plan).map_err(|e| Carried(E::from(e)))
+            let plan = decide(&repository.records())?;
+            Ok(repository.commit(plan)?)
         };
-        self.inner.database.write(job).await.map_err(Carried::into_inner)
+        self.transact(now_us, job).await
     }
 }
 
@@ -74,7 +73,7 @@ pub(super) struct Transaction<'t> {
 }
 
 impl Transaction<'_> {
-    fn run(&self, head: Option<RepoHead>, plan: Plan) -> Result<Outcome, PdsError> {
+    pub(super) fn run(&self, plan: Plan) -> Result<Outcome, PdsError> {
         for (name, value) in &plan.notes {
             self.write.put_note(name, value)?;
         }
@@ -82,7 +81,7 @@ impl Transaction<'_> {
             blob.put_declared(self.write, self.now_us)?;
         }
         let (effects, cids) = self.effects(plan.changes)?;
-        let mut head = match head {
+        let mut head = match self.write.repo_head()? {
             Some(head) => head,
             None => self.create_repo()?,
         };

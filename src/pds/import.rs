@@ -5,6 +5,7 @@
 use super::commit::{MAX_RECORD_BYTES, StoredBlocks, Transaction};
 use super::marks::Marks;
 use super::records::Records;
+use super::transaction::Repository;
 use super::{Pds, PdsError, blobs, events};
 use crate::repo::commit::Commit;
 use crate::repo::mst::{self, Visit};
@@ -89,6 +90,8 @@ pub struct ImportRules {
     pub may_replace: fn(&Records<'_>) -> Result<bool, PdsError>,
     /// Whether the new records can be worked with; else why not.
     pub check: fn(&Records<'_>) -> Result<(), String>,
+    /// What else of the database follows from the new records, in the same transaction.
+    pub index: fn(&Repository<'_>) -> Result<(), PdsError>,
 }
 
 /// How far an import is.
@@ -180,6 +183,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         self.write.delete_blobs_without_reference()?;
         (rules.check)(&Records::new(self.write)).map_err(ImportError::NotAHold)?;
         let commit = self.commit(last, imported.data)?;
+        (rules.index)(&Repository::new(self.transaction))?;
         let Self { records, blocks, rev, .. } = self;
         Ok(Imported { records, blocks, imported_rev: imported.rev, commit, rev, data: imported.data })
     }

@@ -15,6 +15,7 @@ mod marks;
 mod new_key;
 mod records;
 mod subscription;
+mod transaction;
 mod verify;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::repo::Cid;
 use crate::repo::commit::Commit;
 use crate::repo::signing::SigningKey;
 use crate::storage::StorageError;
-use crate::storage::sqlite::Database;
+use crate::storage::sqlite::{Database, RepoHead};
 use crate::syntax::{Did, HoldUrl, Tid};
 
 pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
@@ -34,6 +35,7 @@ pub use export::BlockStream;
 pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
 pub use records::{Page, PageQuery, Record, Records};
 pub use subscription::{Step, Subscription};
+pub use transaction::Repository;
 pub use verify::{Finding, FindingKind, Verified};
 
 /// The one repository of this hold; cheap to clone.
@@ -62,6 +64,12 @@ pub struct Head {
     pub commit: Cid,
     /// Its revision.
     pub rev: Tid,
+}
+
+impl From<RepoHead> for Head {
+    fn from(head: RepoHead) -> Self {
+        Self { did: head.did, commit: head.commit, rev: head.rev }
+    }
 }
 
 /// Repository exports at once: each holds a database connection for as long as its reader takes.
@@ -95,7 +103,7 @@ impl Pds {
     /// [`PdsError::Storage`].
     pub async fn head(&self) -> Result<Option<Head>, PdsError> {
         let stored = self.inner.database.read(|read| read.repo_head()).await?;
-        Ok(stored.map(|head| Head { did: head.did, commit: head.commit, rev: head.rev }))
+        Ok(stored.map(Head::from))
     }
 
     /// Checks at start that the stored repository is ours: same DID, signed with our key.

@@ -40,6 +40,12 @@ impl<'r> Records<'r> {
         Self { read }
     }
 
+    /// The other rows of the database, in the same snapshot.
+    #[must_use]
+    pub fn rows(&self) -> &'r Read<'r> {
+        self.read
+    }
+
     /// One record, or `None`.
     ///
     /// # Errors

@@ -78,9 +78,12 @@ mod did;
 mod digest;
 mod handle;
 mod hold_url;
+mod image_name;
 mod media_type;
 mod nsid;
 mod record_key;
+mod size;
+mod tag;
 mod tid;
 
 pub use at_uri::AtUri;
@@ -90,9 +93,12 @@ pub use did::Did;
 pub use digest::Digest;
 pub use handle::Handle;
 pub use hold_url::HoldUrl;
+pub use image_name::ImageName;
 pub use media_type::MediaType;
 pub use nsid::Nsid;
 pub use record_key::RecordKey;
+pub use size::Size;
+pub use tag::Tag;
 pub use tid::Tid;
 
 /// Why a text is not the identifier it was taken for. It never repeats the text itself.

@@ -119,9 +119,21 @@ impl Write<'_> {
     /// # Errors
     /// [`StorageError`] as for every method here.
     pub fn clear_repository(&self) -> Result<(), StorageError> {
+        self.clear_registry()?;
         self.execute("DELETE FROM blob_reference", [])?;
         self.execute("DELETE FROM record", [])?;
         self.execute("DELETE FROM block", []).map(drop)
+    }
+
+    /// Forgets what the registry said of the images, but for the records.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn clear_registry(&self) -> Result<(), StorageError> {
+        self.execute("DELETE FROM layer", [])?;
+        self.execute("DELETE FROM manifest", [])?;
+        self.execute("DELETE FROM stats", [])?;
+        self.execute("DELETE FROM post", []).map(drop)
     }
 
     /// Removes the blobs that no record refers to and that do not wait for one.

@@ -10,6 +10,8 @@ mod blobs;
 mod bucket_uploads;
 mod copies;
 mod events;
+mod image_stats;
+mod layers;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -33,6 +35,8 @@ pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
+pub use image_stats::NewPulls;
+pub use layers::{LayerRow, LayerTotals};
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};

@@ -7,18 +7,20 @@ use rusqlite::{Connection, params_from_iter};
 use super::open::MIGRATIONS;
 
 /// All but `audit.rs`, whose statements are about everything there is.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     include_str!("blobs.rs"),
     include_str!("bucket_uploads.rs"),
     include_str!("copies.rs"),
     include_str!("events.rs"),
+    include_str!("image_stats.rs"),
+    include_str!("layers.rs"),
     include_str!("record_blobs.rs"),
     include_str!("repo.rs"),
     include_str!("uploads.rs"),
 ];
 
 /// Steps that go through a whole table or index, each with the reason why that is right.
-const SCANS: [(&str, &str); 6] = [
+const SCANS: [(&str, &str); 7] = [
     // A repair, of a blob that is wrong: seldom, and among the uploads of a day.
     ("DELETE FROM upload WHERE digest = ?1", "SCAN upload"),
     // SQLite empties a whole table at once.
@@ -29,6 +31,8 @@ const SCANS: [(&str, &str); 6] = [
     ("SELECT cid, bytes FROM block ORDER BY number", "SCAN block"),
     // Ends at the first event within the window; those before it are what is deleted.
     ("SELECT max(seq) FROM (", "SCAN event"),
+    // The index has only what is asked for.
+    ("FROM stats WHERE new_pulls > 0", "SCAN stats USING INDEX stats_new_pulls"),
     // At most as many as uploads may be open.
     ("FROM upload WHERE digest IS NULL", "SCAN upload USING INDEX upload_open"),
 ];

@@ -42,6 +42,13 @@ const EXPECTED: &[(&str, Verbs, Access, u16, &str)] = &[
     ("io.atcr.hold.uploadPart", Verbs::PutOrPost, Access::Part, 400, "InvalidRequest"),
     ("io.atcr.hold.completeUpload", Verbs::Post, Access::Write, 415, "InvalidContentType"),
     ("io.atcr.hold.abortUpload", Verbs::Post, Access::Write, 415, "InvalidContentType"),
+    ("io.atcr.hold.notifyManifest", Verbs::Post, Access::Account, 415, "InvalidContentType"),
+    ("io.atcr.hold.getQuota", Verbs::Get, Access::Open, 400, "InvalidRequest"),
+    ("io.atcr.hold.listTiers", Verbs::Get, Access::Open, 200, ""),
+    ("io.atcr.hold.setStats", Verbs::Post, Access::Admin, 415, "InvalidContentType"),
+    ("io.atcr.hold.updateCrewTier", Verbs::Post, Access::Account, 401, "AuthRequired"),
+    ("io.atcr.hold.exportUserData", Verbs::Get, Access::Account, 200, ""),
+    ("io.atcr.hold.deleteUserData", Verbs::Post, Access::Account, 415, "InvalidContentType"),
 ];
 
 /// Where an endpoint is reached.

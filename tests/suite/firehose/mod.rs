@@ -31,7 +31,7 @@ const ASKS: &str = "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec
                     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const ACCEPTED: &str = "sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
 
-struct Subscriber(WebSocketStream<TcpStream>);
+pub(super) struct Subscriber(WebSocketStream<TcpStream>);
 
 impl Subscriber {
     /// Subscribes with a query such as `?cursor=0`; answers the head of any other answer than 101.
@@ -39,7 +39,7 @@ impl Subscriber {
         Self::open_on(TcpStream::connect(("127.0.0.1", hold.port)).await.unwrap(), query).await
     }
 
-    async fn open(hold: &Hold, query: &str) -> Self {
+    pub(super) async fn open(hold: &Hold, query: &str) -> Self {
         Self::try_open(hold, query).await.unwrap_or_else(|head| panic!("{head}"))
     }
 
@@ -77,7 +77,7 @@ impl Subscriber {
         }
     }
 
-    async fn event(&mut self) -> Event {
+    pub(super) async fn event(&mut self) -> Event {
         Event::decode(&self.frame().await)
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use atcr_hold::crew::IMPORT_RULES;
+use atcr_hold::crew::import_rules;
 use atcr_hold::pds::{ImportError, ImportFile, Imported, Pds};
 use atcr_hold::repo::signing::PublicKey;
 use atcr_hold::repo::{Cid, car};
@@ -24,7 +24,13 @@ pub(in crate::suite) async fn import(
     file: Vec<u8>,
     signed_by: Option<PublicKey>,
 ) -> Result<Imported, ImportError> {
-    pds.import(now_us, ImportFile { bytes: Cursor::new(file), signed_by }, IMPORT_RULES, |_| {}).await
+    pds.import(
+        now_us,
+        ImportFile { bytes: Cursor::new(file), signed_by },
+        import_rules(atcr_hold::registry::rebuild),
+        |_| {},
+    )
+    .await
 }
 
 /// Roots and blocks, to be changed.

@@ -162,6 +162,7 @@ pub(super) fn declared(home: &RepoHome, owner: &Did) -> Declared {
         owner: owner.clone(),
         public: false,
         allow_all_crew: false,
+        bluesky_posts: false,
         region: None,
         successor: None,
         crew: BTreeMap::new(),

@@ -23,6 +23,8 @@ pub(in crate::http) async fn handle(
         let message = "digest must have 1 to 128 characters";
         return Err(Error::new(http::StatusCode::BAD_REQUEST, error::INVALID_DIGEST, message));
     }
+    // Before the bytes come, so that they do not fill the disk for nothing.
+    state.registry.check_room(permit.account()).await?;
     let upload_id = state.blobs.initiate(permit.account(), state.now_us()).await?;
     Ok(response::json(&UploadIdOutput { upload_id: upload_id.to_string() }))
 }

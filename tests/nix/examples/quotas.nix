@@ -1,4 +1,4 @@
-# Quotas: the hold has none yet.
+# Quotas: two tiers, and the one that new members are in.
 {
   services.atcr-hold = {
     enable = true;
@@ -9,5 +9,8 @@
       tier = "bosun";
     };
     tiers.bosun.quota = "50 GB";
+    tiers.deckhand.quota = "512 MiB";
+    settings.new_crew_tier = "deckhand";
+    settings.appviews = [ "did:web:atcr.io" ];
   };
 }

@@ -1,0 +1,33 @@
+//! What the registry room refuses.
+
+use http::StatusCode;
+
+use super::{Error, unauthorized};
+use crate::lexicon::error as name;
+use crate::registry::RegistryError;
+
+impl Error {
+    /// The caller is no registry front end that this hold trusts.
+    pub(in crate::http) fn not_appview() -> Self {
+        unauthorized(name::AUTH_REQUIRED, "a token of a registry front end that this hold trusts is required".into())
+    }
+}
+
+impl From<RegistryError> for Error {
+    fn from(error: RegistryError) -> Self {
+        let refused = |status, name| Self::new(status, name, error.to_string());
+        match error {
+            RegistryError::Invalid(message) => Self::invalid(message),
+            RegistryError::NotPermitted => refused(StatusCode::FORBIDDEN, name::FORBIDDEN),
+            RegistryError::MissingBlobs { .. } => refused(StatusCode::BAD_REQUEST, name::BLOB_NOT_FOUND),
+            RegistryError::WrongSize { .. } => refused(StatusCode::BAD_REQUEST, name::INVALID_SIZE),
+            RegistryError::QuotaExceeded { .. } | RegistryError::NoRoom { .. } => {
+                refused(StatusCode::FORBIDDEN, name::QUOTA_EXCEEDED)
+            }
+            RegistryError::NoTiers => refused(StatusCode::BAD_REQUEST, name::INVALID_REQUEST),
+            RegistryError::NotCounted => Self::unavailable(error),
+            RegistryError::Crew(error) => error.into(),
+            RegistryError::Pds(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The records that the hold writes about images: layers, statistics, and posts about pushes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::syntax::{AtUri, Datetime, Did, Digest, ImageName};
+
+/// `io.atcr.hold.layer/<tid>`: a manifest has a layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Layer {
+    /// The blob.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its media type, as the manifest says it.
+    pub media_type: String,
+    /// The manifest, in its owner's repository.
+    pub manifest: AtUri,
+    /// Who pushed it.
+    pub user_did: Did,
+    /// When the manifest was pushed.
+    pub created_at: Datetime,
+}
+
+/// `io.atcr.hold.stats/<hash of owner and name>`: how often an image was pushed and pulled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stats {
+    /// Whose image it is.
+    pub owner_did: Did,
+    /// Its name.
+    pub repository: ImageName,
+    /// Manifests downloaded.
+    pub pull_count: u64,
+    /// Manifests uploaded.
+    pub push_count: u64,
+    /// The newest download.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_pull: Option<Datetime>,
+    /// The newest upload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_push: Option<Datetime>,
+    /// When the record was last written.
+    pub updated_at: Datetime,
+}
+
+/// `app.bsky.feed.post/<tid>`: tells people of a push.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Post {
+    /// What people read: at most 300 graphemes.
+    pub text: String,
+    /// What parts of the text mean.
+    #[serde(default)]
+    pub facets: Vec<Facet>,
+    /// Languages of the text.
+    #[serde(default)]
+    pub langs: Vec<String>,
+    /// When it was written.
+    pub created_at: Datetime,
+}
+
+/// What a part of a text means.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Facet {
+    /// Which part.
+    pub index: FacetIndex,
+    /// What it means.
+    pub features: Vec<FacetFeature>,
+}
+
+/// A part of a text by its bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FacetIndex {
+    /// The first byte.
+    pub byte_start: usize,
+    /// The byte after the last.
+    pub byte_end: usize,
+}
+
+/// A meaning of a part of a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FacetFeature {
+    /// Which meaning, as an NSID with a fragment.
+    #[serde(rename = "$type")]
+    pub kind: String,
+    /// The account of a mention.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub did: Option<Did>,
+}
