@@ -15,6 +15,7 @@ mod reach;
 mod repo;
 mod serve;
 mod storage;
+mod successor;
 mod table;
 mod units;
 mod uploads;
@@ -45,7 +46,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-backup, crew, identity, uploads, storage and repo need the configuration of the hold they are for. While the hold runs they go through
+backup, crew, identity, uploads, storage, repo and successor need the configuration of the hold they are for. While the hold runs they go through
 its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or something is wrong in
@@ -74,6 +75,8 @@ enum Command {
     Storage(Group<storage::Command>),
     /// The signed repository: captain, crew, profile.
     Repo(Group<repo::Command>),
+    /// To a hold under another address: what it must know of this one.
+    Successor(Group<successor::Command>),
     /// The units for a machine with systemd and without Nix: socket, service, sandbox.
     ///
     /// Printed, or written by --directory. --config names the file that the hold is to read.
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Backup(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
         Command::Uploads(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Storage(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
+        Command::Successor(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Repo(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
     }
 }

@@ -36,7 +36,7 @@ pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
 pub use image_stats::NewPulls;
-pub use layers::{LayerRow, LayerTotals};
+pub use layers::{LayerRow, LayerTotals, ManifestRow};
 pub use open::OpenError;
 pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
