@@ -64,12 +64,12 @@ export class Hold {
     this.settings = settings
   }
 
-  /** Starts the hold and waits until it answers. */
-  async start() {
+  /** Starts the hold, with a TOML file where one is given, and waits until it answers. */
+  async start(config) {
     await mkdir(this.settings.STORAGE_ROOT_DIR, { recursive: true })
     const log = openSync(this.log, 'a')
     // setpriv: the kernel kills the hold when this process is gone.
-    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary, 'serve'], {
+    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary, 'serve', ...(config ? ['--config', config] : [])], {
       // Nowhere near a `.env`, and without the caller's own settings.
       cwd: this.settings.STORAGE_ROOT_DIR,
       env: { PATH: process.env.PATH, ...this.settings },

@@ -13,6 +13,7 @@ import { backup } from './backup.mjs'
 import { newHost } from './host.mjs'
 import { lostKey } from './key.mjs'
 import { standby } from './standby.mjs'
+import { successor } from './successor.mjs'
 
 const [binary, work, s3List, litestream] = process.argv.slice(2)
 const started = performance.now()
@@ -42,6 +43,7 @@ async function drills() {
   hold = await newHost(at(hold))
   hold = await lostKey(at(hold))
   if (litestream) hold = await standby({ ...at(hold), s3List, litestream })
+  hold = await successor({ ...at(hold), binary, stack })
 }
 
 async function stop(code) {
