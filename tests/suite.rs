@@ -27,6 +27,7 @@ mod suite {
     mod key_file;
     mod large_repository;
     mod object_contract;
+    mod page;
     mod real_accounts;
     mod record_blobs;
     mod record_endpoints;

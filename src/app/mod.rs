@@ -25,7 +25,7 @@ use crate::config::{Config, Profile};
 use crate::crawl::{Crawl, Pace};
 use crate::crew::Crew;
 use crate::daemon::{self, Address, Listener, Stream};
-use crate::http::{Rates, State, Subscribers, connection};
+use crate::http::{Page, Rates, State, Subscribers, connection};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::Pds;
 use crate::registry::Registry;
@@ -85,8 +85,7 @@ pub async fn run_reloading(
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
     let serving = format!("serving {} on {}; blobs in {}", config.public_url, addresses.join(", "), config.storage);
-    let status = Status::new(Arc::clone(&state), serving);
-    let status = Arc::new(status);
+    let status = Arc::new(Status::new(Arc::clone(&state), serving));
     status.ready().await;
 
     let (connections, drain) = (config.limits.connections, config.limits.drain);
@@ -193,17 +192,18 @@ async fn start(
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }
     let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
-    let authenticator = Authenticator::new(config.public_url.did().clone(), Resolver::new(&settings)?);
+    let resolver = Resolver::new(&settings)?;
     let state = State {
         did_document: hold.did_document.clone(),
         url: config.public_url.clone(),
-        gate: Gate::new(authenticator, hold.crew.clone()),
+        gate: Gate::new(Authenticator::new(hold.url.did().clone(), resolver.clone()), hold.crew.clone()),
         pds: hold.pds.clone(),
         crew: hold.crew.clone(),
         blobs: hold.blobs.clone(),
         registry: hold.registry.clone(),
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
+        page: Page::new(resolver),
         subscribers: Subscribers::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         accel_redirect: config.accel_redirect.clone(),

@@ -29,7 +29,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use crate::storage::StorageError;
-use crate::storage::sqlite::Database;
+use crate::storage::sqlite::{BlobTotals, Database};
 use crate::syntax::{Did, Digest};
 
 pub use digests::Digests;
@@ -75,6 +75,9 @@ impl std::fmt::Debug for Target {
         })
     }
 }
+
+/// All acknowledged blobs together.
+pub type Totals = BlobTotals;
 
 impl Blobs {
     /// Opens the store; in a storage directory it drops what no open upload owns.
@@ -199,6 +202,14 @@ impl Blobs {
     /// When the database fails.
     pub async fn open_uploads(&self) -> Result<u64, BlobError> {
         self.sessions.db.read(|read| read.open_uploads_total().map_err(BlobError::from)).await
+    }
+
+    /// How many blobs are acknowledged, and how large they are together. Reads the row of each.
+    ///
+    /// # Errors
+    /// [`BlobError::Storage`].
+    pub async fn totals(&self) -> Result<Totals, BlobError> {
+        self.sessions.db.read(|read| read.blob_totals().map_err(BlobError::from)).await
     }
 }
 

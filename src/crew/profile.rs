@@ -21,11 +21,13 @@ pub struct DeclaredProfile {
 }
 
 /// What a hold says of itself until somebody says more.
-const DESCRIPTION: &str = "A hold: blob storage for container images of the ATCR registry (https://atcr.io).";
+pub const DEFAULT_DESCRIPTION: &str =
+    "A hold: blob storage for container images of the ATCR registry (https://atcr.io).";
 
 /// The change that makes the profile match `declared`; `None` when it does.
 pub(super) fn change(declared: &Declared, old: Option<&Value>, now: &Datetime) -> Result<Option<Change>, CrewError> {
-    let first = || json!({ "displayName": declared.url.authority(), "description": DESCRIPTION, "createdAt": now });
+    let first =
+        || json!({ "displayName": declared.url.authority(), "description": DEFAULT_DESCRIPTION, "createdAt": now });
     let mut new = old.cloned().unwrap_or_else(first);
     let DeclaredProfile { display_name, description, avatar } = &declared.profile;
     let fields = [

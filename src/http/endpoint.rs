@@ -14,7 +14,7 @@ use super::error::Error;
 use super::part_access::PartAccess;
 use super::state::State;
 use super::xrpc::{atcr_hold, atproto_identity, atproto_repo, atproto_server, atproto_sync, bsky_actor};
-use super::{blob_bytes, well_known};
+use super::{blob_bytes, page, well_known};
 use crate::auth::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 use crate::lexicon::nsid;
 use crate::syntax::Digest;
@@ -121,7 +121,7 @@ const fn post(path: &'static str, handler: Handler) -> Endpoint {
 pub(super) const BLOBS_PREFIX: &str = "/blobs/";
 
 pub(super) static TABLE: &[Endpoint] = &[
-    get("/", Handler::Open(|s, r| Box::pin(well_known::greeting(s, r)))),
+    get("/", Handler::Open(|s, r| Box::pin(page::handle(s, r)))),
     get("/.well-known/did.json", Handler::Open(|s, r| Box::pin(well_known::did_document(s, r)))),
     get("/.well-known/atproto-did", Handler::Open(|s, r| Box::pin(well_known::atproto_did(s, r)))),
     get(BLOBS_PREFIX, Handler::SignedRead(|s, p, d, r| Box::pin(blob_bytes::handle(s, p, d, r)))),

@@ -2,7 +2,7 @@
 //!
 //! `connection` speaks HTTP/1.1, `subscribe` the WebSocket that may follow, `endpoint` is the table of paths and who
 //! may call them, `dispatch` gets the permit and writes the log line, `xrpc` has one file a method, `error` alone turns
-//! refusals into status codes.
+//! refusals into status codes; `page` is what a browser is shown.
 //! Handlers translate; they hold no SQL, no storage and no rule of the domain.
 
 pub mod connection;
@@ -12,6 +12,7 @@ mod blob_bytes;
 mod dispatch;
 mod endpoint;
 mod error;
+mod page;
 mod part_access;
 mod rate;
 mod request;
@@ -23,6 +24,7 @@ mod xrpc;
 
 pub use dispatch::answer;
 pub use endpoint::{Access, Verbs, endpoints};
+pub use page::Page;
 pub use rate::Rates;
 pub use state::State;
 pub use subscribe::Subscribers;

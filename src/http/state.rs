@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::page::Page;
 use super::rate::Rates;
 use super::subscribe::Subscribers;
 use crate::auth::{Gate, UrlSigner};
@@ -31,6 +32,8 @@ pub struct State {
     pub urls: UrlSigner,
     /// Bounds on requests by address and account.
     pub rates: Rates,
+    /// What a browser is shown.
+    pub page: Page,
     /// Places for subscribers of events.
     pub subscribers: Subscribers,
     /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.

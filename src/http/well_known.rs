@@ -7,15 +7,6 @@ use super::error::Error;
 use super::response;
 use super::state::State;
 
-/// `GET /`: a line for people who open the URL in a browser.
-pub(super) async fn greeting(state: Arc<State>, _request: Request) -> Result<Response, Error> {
-    let text = format!(
-        "This is a hold of the ATCR container registry (https://atcr.io): it stores image layers.\nIts DID is {}.\n",
-        state.url.did()
-    );
-    Ok(response::full(response::TEXT, text.into()))
-}
-
 /// `GET /.well-known/did.json`
 pub(super) async fn did_document(state: Arc<State>, _request: Request) -> Result<Response, Error> {
     Ok(response::json(&state.did_document))

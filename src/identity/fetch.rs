@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::ACCEPT;
-use http::{Request, StatusCode, Uri};
+use http::header::{ACCEPT, HOST};
+use http::request::Builder;
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -111,11 +112,15 @@ impl Fetcher {
 
     /// The body of the document at `location`.
     pub(super) async fn get(&self, location: Location) -> Result<Bytes, Error> {
-        let (client, uri) = match location {
-            Location::Directory(uri) => (&self.directory, uri),
-            Location::Web(uri) => (&self.web, uri),
+        let document = |uri| Request::get(uri).header(ACCEPT, "application/did+ld+json, application/json");
+        let (client, request) = match location {
+            Location::Directory(uri) => (&self.directory, document(uri)),
+            Location::Web(uri) => (&self.web, document(uri)),
+            Location::Handle(uri, host) => {
+                (&self.web, Request::get(uri).header(ACCEPT, "text/plain").header(HOST, host.as_str()))
+            }
         };
-        tokio::time::timeout(TIME_LIMIT, get(client, uri)).await.unwrap_or(Err(Error::Unreachable))
+        tokio::time::timeout(TIME_LIMIT, get(client, request)).await.unwrap_or(Err(Error::Unreachable))
     }
 }
 
@@ -134,11 +139,8 @@ fn client(dns: CheckedDns, plain_http: bool, idle_connections: usize) -> Result<
         .build(schemes.enable_http1().wrap_connector(tcp)))
 }
 
-async fn get(client: &HttpClient, uri: Uri) -> Result<Bytes, Error> {
-    let request = Request::get(uri)
-        .header(ACCEPT, "application/did+ld+json, application/json")
-        .body(Empty::new())
-        .map_err(|_| Error::Unsupported("it makes no address"))?;
+async fn get(client: &HttpClient, request: Builder) -> Result<Bytes, Error> {
+    let request = request.body(Empty::new()).map_err(|_| Error::Unsupported("it makes no address"))?;
     let response = client.request(request).await.map_err(|error| refusal(&error).unwrap_or(Error::Unreachable))?;
     match response.status() {
         StatusCode::OK => {}

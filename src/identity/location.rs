@@ -10,6 +10,7 @@ use super::{Error, SetupError};
 use crate::syntax::{Did, Handle};
 
 const DOCUMENT_PATH: &str = "/.well-known/did.json";
+const HANDLE_PATH: &str = "/.well-known/atproto-did";
 /// The text after `did:plc:`, 24 characters of base32.
 const PLC_ID_BYTES: usize = 24;
 
@@ -20,6 +21,8 @@ pub(super) enum Location {
     Directory(Uri),
     /// A did:web: whoever sent it did.
     Web(Uri),
+    /// A handle, and where to ask for it by this name: whoever claims it did.
+    Handle(Uri, Handle),
 }
 
 /// The operator's part in finding documents.
@@ -50,6 +53,14 @@ impl Locator {
             "web" => self.locate_web(id).map(Location::Web),
             _ => Err(Error::Unsupported("only did:plc and did:web are known")),
         }
+    }
+
+    /// Where the DID of `handle` is asked for, which an account with this PDS claims.
+    pub(super) fn locate_handle(&self, handle: &Handle, pds: Option<&str>) -> Result<Location, Error> {
+        // No name server knows names below .test: in test mode the PDS that gave the name answers for it.
+        let pds = pds.filter(|_| self.test_mode && handle.as_str().ends_with(".test"));
+        let origin = pds.map_or_else(|| format!("https://{handle}"), |pds| pds.trim_end_matches('/').to_owned());
+        Ok(Location::Handle(parse(&format!("{origin}{HANDLE_PATH}"))?, handle.clone()))
     }
 
     fn locate_web(&self, id: &str) -> Result<Uri, Error> {
@@ -84,12 +95,12 @@ fn parse(uri: &str) -> Result<Uri, Error> {
 #[cfg(test)]
 mod tests {
     use super::{Location, Locator};
-    use crate::syntax::Did;
+    use crate::syntax::{Did, Handle};
 
     fn locate(did: &str, test_mode: bool) -> Option<String> {
         let locator = Locator::new("https://plc.example/", test_mode).unwrap();
         match locator.locate(&Did::parse(did).unwrap()).ok()? {
-            Location::Directory(uri) | Location::Web(uri) => Some(uri.to_string()),
+            Location::Directory(uri) | Location::Web(uri) | Location::Handle(uri, _) => Some(uri.to_string()),
         }
     }
 
@@ -134,6 +145,23 @@ mod tests {
         {
             assert_eq!(locate(did, false), None, "{did}");
         }
+    }
+
+    #[test]
+    fn a_handle_is_asked_for_at_its_own_domain() {
+        let locate = |handle, test_mode| {
+            let locator = Locator::new("https://plc.example/", test_mode).unwrap();
+            let handle = Handle::parse(handle).unwrap();
+            match locator.locate_handle(&handle, Some("http://localhost:2583/")).unwrap() {
+                Location::Handle(uri, host) => (uri.to_string(), host == handle),
+                other => panic!("{other:?}"),
+            }
+        };
+        let https = |host: &str| (format!("https://{host}/.well-known/atproto-did"), true);
+        assert_eq!(locate("alice.example", false), https("alice.example"));
+        assert_eq!(locate("alice.example", true), https("alice.example"));
+        assert_eq!(locate("alice.test", false), https("alice.test"));
+        assert_eq!(locate("alice.test", true), ("http://localhost:2583/.well-known/atproto-did".into(), true));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod account;
 mod address;
 mod document;
 mod fetch;
+mod handle;
 mod lane;
 mod location;
 mod resolver;

@@ -28,8 +28,8 @@ pub struct ResolverSettings {
 /// Resolves did:plc and did:web. Clones share everything.
 #[derive(Clone)]
 pub struct Resolver {
-    locator: Arc<Locator>,
-    fetcher: Fetcher,
+    pub(super) locator: Arc<Locator>,
+    pub(super) fetcher: Fetcher,
     members: Arc<LaneState>,
     strangers: Arc<LaneState>,
 }

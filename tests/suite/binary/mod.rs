@@ -11,6 +11,7 @@ mod site;
 mod subscriber;
 mod writer;
 
+mod books;
 mod commands;
 mod consistency;
 mod crashes;

@@ -2,6 +2,7 @@
 
 mod layers;
 mod mistakes;
+mod quota;
 mod secrets;
 mod show;
 mod storage;

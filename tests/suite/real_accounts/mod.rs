@@ -119,6 +119,22 @@ async fn joins_and_uploads(stack: &Stack, hold: &RealHold, stranger: &Person) {
     });
     let output = hold.post(&token, "io.atcr.hold.completeUpload", &input).await.ok();
     assert_eq!(output, json!({ "status": "completed", "digest": digest_of(content) }));
+    is_recorded(hold, &token, stranger, content).await;
+}
+
+/// Its push is recorded by the same token, as the registry says it; then it takes its data along and leaves.
+async fn is_recorded(hold: &RealHold, token: &str, person: &Person, content: &[u8]) {
+    let push = json!({
+        "repository": "app", "userDid": person.did, "manifestDigest": digest_of(b"manifest"), "tag": "latest",
+        "manifest": { "layers": [{ "digest": digest_of(content), "size": content.len(), "mediaType": "text/plain" }] },
+    });
+    let output = hold.post(token, "io.atcr.hold.notifyManifest", &push).await.ok();
+    assert_eq!(output["layersCreated"], 1);
+    let export = Call::new(hold.port, "GET", "/xrpc/io.atcr.hold.exportUserData").bearer(token).send().await.ok();
+    assert_eq!(export["layerRecords"][0]["digest"], json!(digest_of(content)));
+    let deleted = hold.post(token, "io.atcr.hold.deleteUserData", &json!({})).await.ok();
+    assert_eq!(deleted, json!({ "success": true, "crewDeleted": true, "layersDeleted": 1, "statsDeleted": 1 }));
+    hold.initiate(token).await.assert_error(403, "Forbidden");
 }
 
 /// A real token, judged later than it was made: nobody waits for a clock.
@@ -132,9 +148,14 @@ async fn expires(stack: &Stack, hold: &RealHold, captain: &Person) {
     token.verify(&account).unwrap();
 }
 
-async fn resolve(stack: &Stack, person: &Person) -> Arc<ProvenAccount> {
+/// A resolver that asks the stack's directory.
+fn resolver(stack: &Stack) -> Resolver {
     let settings = ResolverSettings { plc_directory: stack.plc.clone(), test_mode: true };
-    Resolver::new(&settings).unwrap().resolve(&person.did, Lane::Stranger).await.unwrap()
+    Resolver::new(&settings).unwrap()
+}
+
+async fn resolve(stack: &Stack, person: &Person) -> Arc<ProvenAccount> {
+    resolver(stack).resolve(&person.did, Lane::Stranger).await.unwrap()
 }
 
 #[tokio::test]
@@ -147,6 +168,8 @@ async fn documents_of_a_real_directory_are_read() {
     assert_eq!(method["type"], "EcdsaSecp256k1VerificationKey2019", "this directory writes the legacy form");
     let account = resolve(&stack, &alice).await;
     assert_eq!((&account.did, account.handle.as_ref().map(AsRef::as_ref)), (&alice.did, Some("alice.test")));
+    let proven = resolver(&stack).proven_handle(&alice.did, Lane::Member).await;
+    assert_eq!(proven, Ok(account.handle.clone()), "the PDS answers for its names");
     assert!(account.pds.as_deref().is_some_and(|pds| stack.pds.starts_with(pds)));
     assert_eq!(account.key.algorithm(), "ES256K");
     assert!(account.key.verify(b"anything", &[1; 64], HighS::Accept).is_err());

@@ -24,12 +24,17 @@ fn is_ours(state: &State, actor: &str) -> Result<bool, Error> {
     Ok(check_repo(actor, state.pds.did(), state.pds.handle()).is_ok())
 }
 
-/// Where anyone can read a blob of a record.
-fn blob_url(state: &State, cid: &str) -> String {
+/// The CID of the blob in a field of a record.
+pub(in crate::http) fn blob_of<'r>(record: &'r Value, field: &str) -> Option<&'r str> {
+    record.get(field)?.get("ref")?.get("$link")?.as_str()
+}
+
+/// Where on this server anyone can read a blob of a record.
+pub(in crate::http) fn blob_path(state: &State, cid: &str) -> String {
     let did = state.pds.did().to_string();
     let query =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("did", &did).append_pair("cid", cid).finish();
-    format!("{}/xrpc/{}?{query}", state.url, nsid::SYNC_GET_BLOB)
+    format!("/xrpc/{}?{query}", nsid::SYNC_GET_BLOB)
 }
 
 /// The hold's profile as `app.bsky.actor.defs#profileViewDetailed`.
@@ -42,9 +47,9 @@ async fn view(state: &State) -> Result<Value, Error> {
         }
     }
     for name in PICTURES {
-        let cid = record.as_ref().and_then(|record| record.value.get(name)?.get("ref")?.get("$link")?.as_str());
+        let cid = record.as_ref().and_then(|record| blob_of(&record.value, name));
         if let Some(cid) = cid {
-            view[name] = blob_url(state, cid).into();
+            view[name] = format!("{}{}", state.url, blob_path(state, cid)).into();
         }
     }
     Ok(view)

@@ -1,0 +1,125 @@
+//! Text from records made fit to be read: without what is invisible or turns other text around, and not too long.
+//! Pure.
+
+use std::ops::RangeInclusive;
+
+/// Characters that change the text around them, or end a line where none should end.
+const DROPPED: [RangeInclusive<char>; 5] = [
+    '\u{0}'..='\u{1f}',
+    '\u{7f}'..='\u{9f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2066}'..='\u{2069}',
+    '\u{fff9}'..='\u{fffb}',
+];
+/// Characters that show nothing by themselves. Emoji and some scripts need them between others.
+const INVISIBLE: [RangeInclusive<char>; 11] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{feff}',
+    '\u{e0000}'..='\u{e0fff}',
+];
+
+fn is_in(ranges: &[RangeInclusive<char>], character: char) -> bool {
+    ranges.iter().any(|range| range.contains(&character))
+}
+
+/// The text in one line of at most `max` characters; `None` when nobody would see any of it.
+pub(super) fn line(text: &str, max: usize) -> Option<String> {
+    let shown = text.chars().map(|character| if character.is_whitespace() { ' ' } else { character });
+    let shown: String = shown.filter(|character| !is_in(&DROPPED, *character)).collect();
+    let visible = |character: char| !character.is_whitespace() && !is_in(&INVISIBLE, character);
+    if !shown.chars().any(visible) {
+        return None;
+    }
+    let shown = shown.trim();
+    match shown.char_indices().nth(max) {
+        None => Some(shown.to_owned()),
+        Some((end, _)) => Some(format!("{}…", shown[..end].trim_end())),
+    }
+}
+
+/// Bytes as sellers of storage count them: `0 bytes`, `1.5 kB`, `12 GB`.
+pub(super) fn size(bytes: u64) -> String {
+    let (mut tenths, mut unit) = (u128::from(bytes) * 10, None);
+    for next in ["kB", "MB", "GB", "TB", "PB", "EB"] {
+        if tenths < 10_000 {
+            break;
+        }
+        tenths /= 1000;
+        unit = Some(next);
+    }
+    match unit {
+        None => counted(bytes, "byte"),
+        Some(unit) if tenths >= 100 => format!("{} {unit}", tenths / 10),
+        Some(unit) => format!("{}.{} {unit}", tenths / 10, tenths % 10),
+    }
+}
+
+/// A number with its noun: `1 blob`, `12,000 blobs`.
+pub(super) fn counted(number: u64, noun: &str) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    format!("{grouped} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{counted, line, size};
+
+    #[test]
+    fn nothing_turns_the_text_around_or_hides_it() {
+        let cases = [
+            ("Ünal's hold", Some("Ünal's hold")),
+            ("  a\tb\u{2028}c\r\nd\u{7}  ", Some("a b c  d")),
+            ("\u{202e}dloh\u{202c} \u{2066}x\u{2069}", Some("dloh x")),
+            ("שלום\u{200f} عالم", Some("שלום\u{200f} عالم")),
+            ("👨\u{200d}👩\u{200d}👧", Some("👨\u{200d}👩\u{200d}👧")),
+            ("", None),
+            (" \u{200b}\u{feff}\u{2800}\u{3164}\u{e0041}\u{200d} ", None),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(line(text, 30).as_deref(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let long = "ü".repeat(1000);
+        assert_eq!(line(&long, 1000), Some(long.clone()));
+        assert_eq!(line(&long, 10), Some(format!("{}…", "ü".repeat(10))));
+    }
+
+    #[test]
+    fn quantities_are_short() {
+        let sizes = [
+            (0, "0 bytes"),
+            (1, "1 byte"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (1_550, "1.5 kB"),
+            (12_000_000_000, "12 GB"),
+            (u64::MAX, "18 EB"),
+        ];
+        for (bytes, text) in sizes {
+            assert_eq!(size(bytes), text);
+        }
+        let counts = [(0, "0 blobs"), (1, "1 blob"), (999, "999 blobs"), (1_000, "1,000 blobs")];
+        for (number, text) in counts {
+            assert_eq!(counted(number, "blob"), text);
+        }
+        assert_eq!(counted(1_234_567, "member"), "1,234,567 members");
+    }
+}
