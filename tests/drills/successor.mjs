@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { createAccount } from '../stack/account.mjs'
-import { Client } from '../demo/client.mjs'
+import { Client, digestOf } from '../demo/client.mjs'
 import { Hold } from '../demo/processes.mjs'
 import { chapter, step } from '../demo/report.mjs'
 import { consumersAgree } from './backup.mjs'
@@ -103,23 +103,25 @@ export async function successor({ hold: spent, alice: owner, work, binary, stack
     while (captain.successor !== next.did && performance.now() < deadline)
     assert.equal(captain.successor, next.did)
   })
+  /** Asks the old hold, which sends on to the new one. */
+  const foundThere = async (blob) => {
+    const method = 'com.atproto.sync.getBlob'
+    const query = new URLSearchParams({ did: old.did, cid: blob.digest })
+    const headers = await as(bob, old).headers(method)
+    const response = await fetch(`${old.url}/xrpc/${method}?${query}`, { headers, redirect: 'manual' })
+    assert.equal(response.status, 307)
+    const location = new URL(response.headers.get('location'))
+    assert.equal(location.origin, next.url)
+    // The new hold is private: a token that was made for the old one is not good there.
+    assert.equal((await fetch(location, { headers })).status, 401)
+    const answer = await fetch(location, { headers: await as(bob, next).headers(method) })
+    assert.equal(answer.status, 200)
+    const { url } = await answer.json()
+    assert.deepEqual(await digestOf(await fetch(url)), { digest: blob.digest, bytes: blob.body.length })
+  }
   await step('Pushes go to the new hold; who asks the old one for such a blob finds it', async () => {
     images.push(await pushImage(as(bob, next), 'third'))
-    for (const blob of images[2].blobs) {
-      const method = 'com.atproto.sync.getBlob'
-      const query = new URLSearchParams({ did: old.did, cid: blob.digest })
-      const response = await fetch(`${old.url}/xrpc/${method}?${query}`, {
-        headers: await as(bob, old).headers(method), redirect: 'manual',
-      })
-      assert.equal(response.status, 307)
-      // A private hold wants a token made for it; the old one's is not good there.
-      const location = new URL(response.headers.get('location'))
-      assert.equal(location.origin, next.url)
-      const answer = await fetch(location, { headers: await as(bob, next).headers(method) })
-      assert.equal(answer.status, 200)
-      const { url } = await answer.json()
-      assert.equal((await (await fetch(url)).arrayBuffer()).byteLength, blob.body.length)
-    }
+    for (const blob of images[2].blobs) await foundThere(blob)
   })
   const late = {}
   await step('A push that still went to the old hold: 1 to 3 once more', async () => {
@@ -132,6 +134,13 @@ export async function successor({ hold: spent, alice: owner, work, binary, stack
     const { findings } = await json(next, `atcr-hold storage verify --repair --config ${next.config}`)
     assert.deepEqual([findings.wrong, findings.repaired], [0, 3])
     for (const blob of late.blobs) await assertReadable(there, blob)
+  })
+  await step('The old hold gives its room back, and sends on who asks for what it had', async () => {
+    const place = path.join(old.settings.STORAGE_ROOT_DIR, 'docker')
+    await done(old, `rm -r ${place}`)
+    const { code } = await shell(old, `atcr-hold storage verify --repair --config ${old.config}`)
+    assert.equal(code, 1, 'it says that something was missing')
+    for (const blob of [...images, late].flatMap(({ blobs }) => blobs)) await foundThere(blob)
   })
   await step('The old hold is switched off: every blob is in the new one', async () => {
     old.signal('SIGTERM')
