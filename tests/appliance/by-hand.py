@@ -78,7 +78,7 @@ with subtest("put right, it goes on"):
 
 with subtest("the README's commands back it up"):
     (back_up,) = GUIDE["Back up"]
-    machine.succeed(back_up)
+    machine.succeed("cd /root\n" + back_up)
     (backup,) = machine.succeed("ls /backup | grep ^hold-").split()
     late = make_layer("/tmp/late", 1_000_000)
     push(captain, "/tmp/late", late)
@@ -87,14 +87,14 @@ with subtest("they restore it where it never ran: what was acknowledged before i
     onto_nothing, in_its_place = (block.replace(WRITTEN, backup) for block in GUIDE["Restore"])
     machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service")
     machine.succeed(f"rm -r {STATE} /var/lib/private/atcr-hold")
-    machine.succeed(onto_nothing)
+    machine.succeed("cd /root\n" + onto_nothing)
     pull(captain, digest)
     pull(captain, second)
     expect(blob_url(captain.token(), late), 404)
     push(captain, "/tmp/late", late)
 
 with subtest("they restore the database alone in its place; what it does not know is recorded"):
-    machine.succeed(in_its_place)
+    machine.succeed("cd /root\n" + in_its_place)
     expect(blob_url(captain.token(), late), 404)
     machine.succeed(f"atcr-hold --config {CONFIG} storage verify --repair")
     pull(captain, late)
@@ -102,7 +102,7 @@ with subtest("they restore the database alone in its place; what it does not kno
 with subtest("they give it another key"):
     (new_key,) = GUIDE["The key is lost, or known to others"]
     before = get("/.well-known/did.json")[1]
-    machine.succeed(new_key)
+    machine.succeed("cd /root\n" + new_key)
     healthy()
     assert get("/.well-known/did.json")[1] != before
     machine.succeed(f"atcr-hold --config {CONFIG} repo verify")

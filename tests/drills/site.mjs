@@ -111,6 +111,8 @@ export class Load {
   }
 
   async #change() {
+    // The reference consumers need longer for an event than the hold does.
+    await new Promise((resolve) => setTimeout(resolve, 20))
     const turn = this.writes.length % 4
     const member = turn < 2 ? inventedDid() : this.#members.at(-1)
     const record = {

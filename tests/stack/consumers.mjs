@@ -268,7 +268,7 @@ await check('@atproto/sync learns every record from authenticated events', async
     [...learnt].every(([uri, cid]) => expected.get(uri) === cid)
   // The hold is younger than the 24 hours for which events are kept: they tell its whole history.
   await new Promise((resolve, reject) => {
-    const patience = setTimeout(() => finish(new Error(`${learnt.size} of ${expected.size} records`)), 20_000)
+    const patience = setTimeout(() => finish(new Error(`${learnt.size} of ${expected.size} records`)), 60_000)
     const firehose = new Firehose({
       service: holdUrl.replace(/^http/, 'ws'),
       idResolver: {
