@@ -5,6 +5,7 @@ self:
   imports = [
     ./options.nix
     ./service.nix
+    ./metrics.nix
     ./nginx.nix
   ];
 

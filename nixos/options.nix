@@ -186,6 +186,33 @@ in
         description = "Group of the socket files: that of the reverse proxy.";
       };
     };
+    metrics = {
+      enable = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = "Whether to give metrics to Prometheus, at `GET /metrics` of a socket of their own.";
+      };
+      listen = mkOption {
+        type = types.str;
+        default = "127.0.0.1:9464";
+        defaultText = literalExpression ''"127.0.0.1:9464"'';
+        example = "[fd00::1]:9464";
+        description = ''
+          Where systemd listens for scrapers: an address with a port, or a path. Whoever can connect may read. No option
+          here opens it in the firewall.
+        '';
+      };
+      scrape = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Whether the Prometheus of this machine (`services.prometheus`) scrapes the hold, and watches it by the alerts of
+          `nixos/metrics/alerts.yml`.
+        '';
+      };
+    };
     openFirewall = mkOption {
       type = types.bool;
       default = false;

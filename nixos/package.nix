@@ -28,6 +28,7 @@ rustPlatform.buildRustPackage {
       ]
       ++ lib.optionals withTests [
         ../tests/suite
+        ./metrics
         ../.clippy.toml
         ../.rustfmt.toml
       ]

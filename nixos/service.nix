@@ -43,6 +43,9 @@ let
     ".env" = cfg.environmentFile;
   };
 
+  # Both are passed on to the one service; it tells them apart by name.
+  sockets = [ "atcr-hold.socket" ] ++ optional cfg.metrics.enable "atcr-hold-metrics.socket";
+
   # "8080", "127.0.0.1:8080" and "[::]:8080" have a port; paths have none.
   portOf = stream: builtins.match "(.*:)?([0-9]+)" stream;
   ports = map (stream: lib.toInt (builtins.elemAt (portOf stream) 1)) (
@@ -86,12 +89,9 @@ in
       description = "ATCR hold";
       documentation = [ "https://atcr.io" ];
       wantedBy = optional cfg.startAtBoot "multi-user.target";
-      requires = [ "atcr-hold.socket" ];
+      requires = sockets;
       wants = [ "network-online.target" ];
-      after = [
-        "atcr-hold.socket"
-        "network-online.target"
-      ];
+      after = sockets ++ [ "network-online.target" ];
       unitConfig = optionalAttrs blobsOutside { RequiresMountsFor = blobs; };
 
       # Else a switch would stop the service and restart the socket only: the hold would be down until someone connects.

@@ -6,22 +6,23 @@
 //!
 //! | room | for | may name |
 //! |---|---|---|
+//! | `metrics` | counters, and the text that shows them | – |
 //! | `syntax` | identifiers as types: DID, NSID, record key, TID, AT URI, digest, … | – |
 //! | `lexicon` | names, records and methods of the wire | syntax |
 //! | `repo` | CID, DAG-CBOR, Merkle search tree, commit, CAR, signing: pure | syntax |
 //! | `config` | layers of configuration, checked | syntax, lexicon |
-//! | `storage` | SQLite, the blob store (files or a bucket), the key file | syntax, repo |
-//! | `identity` | our DID document; other accounts' keys | syntax, repo |
+//! | `storage` | SQLite, the blob store (files or a bucket), the key file | metrics, syntax, repo |
+//! | `identity` | our DID document; other accounts' keys and sessions | metrics, syntax, repo |
 //! | `pds` | records and their blobs, commits, events, exports | syntax, lexicon, repo, storage |
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
-//! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | syntax, storage |
+//! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | metrics, syntax, storage |
 //! | `registry` | what is recorded of images: layers, statistics, quotas, what is known of an account | syntax, lexicon, repo, storage, pds, crew, blobs |
-//! | `upkeep` | looks after the blobs: verify, repair, usage, migration | syntax, storage, blobs, registry |
-//! | `auth` | tokens, signed URLs, permits | syntax, lexicon, identity, crew |
+//! | `upkeep` | looks after the blobs: verify, repair, usage, migration | metrics, syntax, storage, blobs, registry |
+//! | `auth` | tokens, signed URLs, permits | metrics, syntax, lexicon, repo, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
-//! | `http` | connections, the endpoint table, a handler a method | syntax, lexicon, repo, identity, pds, crew, blobs, registry, auth |
+//! | `http` | connections, the endpoint table, a handler a method | metrics, syntax, lexicon, repo, identity, pds, crew, blobs, registry, auth |
 //! | `admin` | what an operator may do, and the local socket it goes through | syntax, lexicon, repo, pds, crew, blobs, registry, upkeep, http |
-//! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | – |
+//! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `app` | wiring | all |
 //! | `cli` | the command line: what is asked, where it runs, how it is shown | all |
 //!
@@ -67,6 +68,7 @@ pub mod daemon;
 pub mod http;
 pub mod identity;
 pub mod lexicon;
+pub mod metrics;
 pub mod pds;
 pub mod registry;
 pub mod repo;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory, a real PDS and
-# real S3 servers, the NixOS module, the demo, the page in a browser, and machines with systemd that run the hold as
-# that module has it.
+# real S3 servers, the NixOS module, Prometheus, the demo, the page in a browser, and machines with systemd that run the
+# hold as that module has it.
 # Needs Rust and Node; installs the rest. 16 minutes on 2 cores; the first time it also compiles Garage (10 minutes of processor
 # time), sets up Debian trees and installs servers, which are kept outside the checkout.
 #
@@ -66,10 +66,11 @@ fail_one() {
   failures+=("$1")
 }
 
-# sum_of WORD: over the closing lines of cargo test, the demo, the drills, nix.sh, the page and the machines in the log.
+# sum_of WORD: over the closing lines of cargo test, the demo, the drills, nix.sh, metrics.sh, the page and the machines in
+# the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|demo|drills|nix|appliance|page): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|demo|drills|nix|metrics|appliance|page): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -109,6 +110,7 @@ step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 counted "Tests" cargo test --locked --no-fail-fast
 counted "Nix" bash tests/nix.sh
+counted "Metrics" bash tests/metrics.sh
 step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
 counted "Drills" bash tests/drills.sh

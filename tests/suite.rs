@@ -20,6 +20,7 @@ mod suite {
     mod crew_reconcile;
     mod daemon;
     mod did_server;
+    mod dpop;
     mod endpoints;
     mod firehose;
     mod hold;

@@ -54,6 +54,14 @@ pub enum StartError {
         /// What the system said.
         reason: String,
     },
+    /// Scrapers of metrics could not reach the hold.
+    #[error("metrics cannot be given at {address}: {reason}; set HOLD_METRICS_ADDR to a free address")]
+    MetricsSocket {
+        /// As it was configured.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
     /// The storage directory cannot be used.
     #[error(transparent)]
     Blobs(BlobsError),
@@ -117,6 +125,7 @@ impl StartError {
             | Self::Storage(_)
             | Self::Randomness(_)
             | Self::Listen(_)
+            | Self::MetricsSocket { .. }
             | Self::DatabaseFailed => 1,
         }
     }

@@ -4,9 +4,12 @@
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
 mod admin_socket;
+mod alive;
 mod bucket;
 mod error;
+mod metrics;
 mod new_key;
+mod public;
 mod reload;
 mod settings;
 mod signing_key;
@@ -20,29 +23,30 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::Hold;
 use crate::auth::{Authenticator, Gate, UrlSigner};
-use crate::blobs::{Blobs, Place};
+use crate::blobs::{self, Blobs, Place};
 use crate::config::{Config, Profile};
 use crate::crawl::{Crawl, Pace};
 use crate::crew::Crew;
-use crate::daemon::{self, Address, Listener, Stream};
-use crate::http::{Page, Rates, State, Subscribers, connection};
+use crate::daemon::{self, Inherited, Listener};
+use crate::http::{Page, Rates, State, Subscribers, Traffic};
 use crate::identity::{Resolver, ResolverSettings, SetupError, document};
 use crate::pds::Pds;
 use crate::registry::Registry;
-use crate::storage::StorageError;
 use crate::storage::key_file;
 use crate::storage::sqlite::Database;
 use crate::upkeep::Upkeep;
-use crate::{blobs, http};
 
 pub use bucket::storage_of;
 pub use error::StartError;
+use metrics::{Sources, Tasks};
 pub use new_key::{NewKey, new_key};
+use public::Public;
 pub use reload::Reloads;
 use settings::{blob_limits, books, declared};
 use status::Status;
 
 use admin_socket::AdminSocket;
+use alive::answers;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -54,7 +58,7 @@ const WRITE_PULLS_EVERY: Duration = Duration::from_secs(60);
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
-    run_reloading(config, None, listeners, shutdown).await
+    run_reloading(config, None, Inherited { public: listeners, ..Inherited::default() }, shutdown).await
 }
 
 /// The same, following the configuration whenever one of `reloads` asks for it.
@@ -64,9 +68,10 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
 pub async fn run_reloading(
     mut config: Config,
     reloads: Option<Reloads>,
-    listeners: Vec<Listener>,
+    listeners: Inherited,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
+    let started_us = now_us();
     // First, so that a start without its storage makes no database and no key.
     let place = bucket::place(&config.storage)?;
     bucket::try_out(&config.storage, &place).await?;
@@ -79,18 +84,23 @@ pub async fn run_reloading(
     let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
     let (admin_socket, admin_listener) = AdminSocket::bind(&config)?;
-    let addresses: Vec<_> = listeners.iter().map(Listener::describe).collect();
+    let Inherited { public: listeners, metrics } = listeners;
+    let metrics_listeners = metrics::listen(&config, metrics)?;
+    let addresses = describe(&listeners);
     tracing::info!(
-        url = %config.public_url, did = %config.public_url.did(), listening = addresses.join(", "),
+        url = %config.public_url, did = %config.public_url.did(), listening = addresses,
+        metrics = (!metrics_listeners.is_empty()).then(|| describe(&metrics_listeners)),
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
-    let serving = format!("serving {} on {}; blobs in {}", config.public_url, addresses.join(", "), config.storage);
+    let serving = format!("serving {} on {addresses}; blobs in {}", config.public_url, config.storage);
     let status = Arc::new(Status::new(Arc::clone(&state), serving));
     status.ready().await;
 
-    let (connections, drain) = (config.limits.connections, config.limits.drain);
+    let (max_connections, drain) = (config.limits.connections, config.limits.drain);
+    let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
+    let public = Public { state: Arc::clone(&state), flow: Arc::clone(&sources.flow), max_connections };
     let mut background = JoinSet::new();
-    background.spawn(sweep(Arc::clone(&state)));
+    background.spawn(sweep(Arc::clone(&state), Arc::clone(&sources.tasks)));
     background.spawn(write_pulls(state.registry.clone()));
     background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
@@ -106,24 +116,16 @@ pub async fn run_reloading(
         let database = database.clone();
         background.spawn(daemon::notify::keep_alive(waits, move || answers(database.clone())));
     }
-    let limits = connection::Limits::default();
-    let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
-        let state = Arc::clone(&state);
-        let peer = match address {
-            Address::Tcp(address) => connection::Peer::Ip(address),
-            Address::Unix => connection::Peer::Unix,
-        };
-        connection::serve(stream, peer, limits, move |request| http::answer(Arc::clone(&state), request), drain)
-    };
     let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
-    let serving = daemon::serve(listeners, connections, handle, shutdown, drain);
+    let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
+    let serving = public.serve(listeners, shutdown, drain);
     let outcome = tokio::select! {
-        served = async { tokio::try_join!(serving, commands) } => served.map_err(StartError::Listen),
+        served = async { tokio::try_join!(serving, commands, scrapes) } => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
     drop(admin_socket);
-    let (served, ()) = outcome?;
+    let (served, (), ()) = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
 }
@@ -205,11 +207,17 @@ async fn start(
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
         page: Page::new(resolver),
         subscribers: Subscribers::default(),
+        traffic: Traffic::default(),
         trusted_proxies: config.trusted_proxies.clone(),
         accel_redirect: config.accel_redirect.clone(),
         clock: now_us,
     };
     Ok((hold, state))
+}
+
+/// Where a hold listens, for people.
+fn describe(listeners: &[Listener]) -> String {
+    listeners.iter().map(Listener::describe).collect::<Vec<_>>().join(", ")
 }
 
 /// Runs `job` until `shutdown`.
@@ -220,44 +228,35 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     }
 }
 
-/// Whether the threads of the runtime, its timers, and the database, to write and to read, do their work.
-async fn answers(database: Database) -> bool {
-    let round_trip = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        database.write(|_| Ok::<_, StorageError>(())).await?;
-        database.read(|read| read.repo_head().map(drop)).await
-    });
-    match round_trip.await {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
-            tracing::error!(%error, "the database does not answer; the service manager gets no sign of life");
-            false
-        }
-        Err(_) => false,
-    }
-}
-
 /// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
-async fn sweep(state: Arc<State>) {
+async fn sweep(state: Arc<State>, tasks: Arc<Tasks>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
+        let mut failed = false;
+        let mut warn = |error: &dyn std::error::Error, what| {
+            tracing::warn!(error = %error, "{what}");
+            failed = true;
+        };
         match state.blobs.sweep(now_us()).await {
             Ok(swept) if swept.uploads + swept.orphans > 0 => {
                 tracing::info!(uploads = swept.uploads, orphans = swept.orphans, "stale uploads swept");
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "stale uploads could not be swept"),
+            Err(error) => warn(&error, "stale uploads could not be swept"),
         }
         match state.pds.sweep_blobs(now_us()).await {
             Ok(0) => {}
             Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
-            Err(error) => tracing::warn!(%error, "blobs that no record refers to could not be deleted"),
+            Err(error) => warn(&error, "blobs that no record refers to could not be deleted"),
         }
         match state.pds.prune_events(now_us()).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events deleted"),
-            Err(error) => tracing::warn!(%error, "old events could not be deleted"),
+            Err(error) => warn(&error, "old events could not be deleted"),
+        }
+        if !failed {
+            tasks.swept_us.set(now_us());
         }
     }
 }

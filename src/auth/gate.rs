@@ -2,7 +2,7 @@
 
 use super::permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 use super::signed_url::SignedRead;
-use super::{AuthError, Authenticator, Checked};
+use super::{AuthError, Authenticator, Checked, Presented};
 use crate::crew::{Crew, CrewError, Standing};
 use crate::identity::Lane;
 use crate::lexicon::Permission;
@@ -18,7 +18,7 @@ pub struct Gate {
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
     /// There was no token.
-    #[error("a service token is required: Authorization: Bearer <token>")]
+    #[error("a token is required: Authorization: Bearer <service token>, or DPoP <access token> and a DPoP header")]
     Anonymous,
     /// The token is bad, or cannot be proven at present.
     #[error(transparent)]
@@ -39,10 +39,10 @@ pub enum Denied {
 }
 
 /// A caller's token, not looked at yet, and what it is used for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Credentials<'c> {
     /// The token; `None` for an anonymous caller.
-    pub token: Option<&'c str>,
+    pub token: Option<Presented<'c>>,
     /// NSID of the called method.
     pub method: &'static str,
     /// Unix seconds.
@@ -126,18 +126,22 @@ impl Gate {
         ReadPermit::new()
     }
 
+    /// Who proves tokens here, with what it has counted.
+    #[must_use]
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
     async fn caller(&self, credentials: Credentials<'_>) -> Result<(Did, Standing), Denied> {
         let token = credentials.token.ok_or(Denied::Anonymous)?;
-        let checked =
-            self.authenticator.check(token, credentials.method, credentials.now_s).map_err(AuthError::from)?;
-        match checked {
+        match self.authenticator.check(token, credentials.method, credentials.now_s)? {
             Checked::Proven(account) => {
                 let standing = self.crew.standing(&account).await?;
                 Ok((account, standing))
             }
             Checked::Claimed(claimed) => {
                 // Read before the proof only to choose the lane; nothing is answered from it unless the proof holds.
-                let standing = self.crew.standing(claimed.issuer()).await?;
+                let standing = self.crew.standing(claimed.account()).await?;
                 let lane = if standing.is_known() { Lane::Member } else { Lane::Stranger };
                 let account = self.authenticator.prove(claimed, lane).await?;
                 Ok((account, standing))

@@ -4,16 +4,13 @@
 //! through (padding, duplicate names, embedded keys, DER signatures). The time and the issuer's key come in
 //! as arguments. <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
 
-use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value};
 
-use super::strict_json;
+use super::jwt::{Jwt, text, time};
 use crate::identity::{Account, HOLD_SERVICE};
 use crate::lexicon::nsid;
 use crate::syntax::Did;
 
-/// A real token has about 400 bytes.
-const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// How far ahead `exp` may lie.
 const MAX_LIFE_S: i64 = 3600;
 /// How far the issuer's clock may be from ours, for `exp`.
@@ -65,6 +62,12 @@ impl TokenError {
     }
 }
 
+impl From<&'static str> for TokenError {
+    fn from(reason: &'static str) -> Self {
+        Self::Malformed(reason)
+    }
+}
+
 /// What a token says. Times are Unix seconds.
 #[derive(Debug)]
 pub struct Claims {
@@ -92,24 +95,13 @@ impl<'a> ServiceToken<'a> {
     /// # Errors
     /// [`TokenError::Malformed`], [`TokenError::Type`] or [`TokenError::Issuer`].
     pub fn parse(token: &'a str) -> Result<Self, TokenError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::Malformed("it is longer than 8 KiB"));
-        }
-        let mut parts = token.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err(TokenError::Malformed("it must have three parts"));
-        };
-        let signed = &token[..header.len() + 1 + payload.len()];
-        let header = object(header)?;
+        let jwt = Jwt::parse(token)?;
         // First, for tokens of another type have other claims.
-        check_type(&header)?;
-        let claims = Claims::read(&object(payload)?)?;
-        let algorithm = check_header(&header, &claims.issuer)?;
-        let signature =
-            decode(signature)?.try_into().map_err(|_| TokenError::Malformed("its signature must have 64 bytes"))?;
-        Ok(Self { claims, algorithm, signed, signature })
+        check_type(&jwt.header)?;
+        let claims = Claims::read(&jwt.claims)?;
+        let algorithm = check_header(&jwt.header, &claims.issuer)?;
+        let signature = jwt.signature()?;
+        Ok(Self { claims, algorithm, signed: jwt.signed, signature })
     }
 
     /// Whether `account`, which must be the issuer's, made the signature.
@@ -184,35 +176,5 @@ fn check_header(header: &Map<String, Value>, issuer: &Did) -> Result<&'static st
         Some("ES256K") => Ok("ES256K"),
         Some("ES256") => Ok("ES256"),
         _ => Err(TokenError::Malformed("its alg must be ES256K or ES256")),
-    }
-}
-
-fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
-    BASE64URL_NOPAD
-        .decode(part.as_bytes())
-        .map_err(|_| TokenError::Malformed("its parts must be base64url without padding"))
-}
-
-fn object(part: &str) -> Result<Map<String, Value>, TokenError> {
-    strict_json::object(&decode(part)?)
-        .map_err(|_| TokenError::Malformed("its parts must be JSON objects without duplicate names"))
-}
-
-/// A text claim; `None` when absent.
-fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, TokenError> {
-    match object.get(name) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(TokenError::Malformed("a claim that must be a text is something else")),
-    }
-}
-
-/// A time in Unix seconds; `None` when absent.
-fn time(object: &Map<String, Value>, name: &str) -> Result<Option<i64>, TokenError> {
-    match object.get(name) {
-        None => Ok(None),
-        Some(value) => {
-            value.as_i64().map(Some).ok_or(TokenError::Malformed("a time must be a whole number of seconds"))
-        }
     }
 }

@@ -11,6 +11,7 @@
 
 mod bound;
 mod bucket;
+mod counts;
 mod digests;
 mod error;
 mod files;
@@ -32,6 +33,7 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::{BlobTotals, Database};
 use crate::syntax::{Did, Digest};
 
+pub use counts::Counts;
 pub use digests::Digests;
 pub use error::{BlobError, BodyError, OpenError};
 pub use list::OpenUpload;
@@ -175,10 +177,12 @@ impl Blobs {
             let live = blobs.sessions.uploads.get(&id);
             let _order = live.order.lock().await;
             let _alone = blobs.digests.lock(&digest).await;
-            match &blobs.store {
+            let outcome = match &blobs.store {
                 Store::Files(files) => files.complete(&live, &id, &account, digest, parts, now_us).await,
                 Store::Bucket(bucket) => bucket.complete(&id, &account, digest, parts, now_us).await,
-            }
+            };
+            blobs.sessions.counts.completion(&outcome);
+            outcome
         })
         .await
     }
@@ -191,9 +195,19 @@ impl Blobs {
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
             let dropped = blobs.drop_if(&id, move |upload| upload.account == account).await?;
-            if dropped { Ok(()) } else { Err(BlobError::UnknownUpload) }
+            if !dropped {
+                return Err(BlobError::UnknownUpload);
+            }
+            blobs.sessions.counts.aborted.one();
+            Ok(())
         })
         .await
+    }
+
+    /// What became of uploads.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.sessions.counts
     }
 
     /// How many uploads are open.

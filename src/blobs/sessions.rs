@@ -6,6 +6,7 @@ use crate::storage::objects::Objects;
 use crate::storage::sqlite::{Database, Read, UploadKey, UploadRow, Write};
 use crate::syntax::{Did, Digest};
 
+use super::counts::Counts;
 use super::live::Uploads;
 use super::names::{UploadId, blob_key};
 use super::{BlobError, Limits};
@@ -16,6 +17,7 @@ pub(super) struct Sessions {
     pub(super) db: Database,
     limits: Arc<RwLock<Arc<Limits>>>,
     pub(super) uploads: Arc<Uploads>,
+    pub(super) counts: Arc<Counts>,
 }
 
 /// What an upload whose row is gone may have left in a bucket.
@@ -26,7 +28,7 @@ pub(super) struct Dropped {
 
 impl Sessions {
     pub(super) fn new(db: Database, limits: Limits) -> Self {
-        Self { db, limits: Arc::new(RwLock::new(Arc::new(limits))), uploads: Arc::default() }
+        Self { db, limits: Arc::new(RwLock::new(Arc::new(limits))), uploads: Arc::default(), counts: Arc::default() }
     }
 
     pub(super) fn limits(&self) -> Arc<Limits> {
@@ -48,6 +50,7 @@ impl Sessions {
             Ok(write.begin_upload(id.key(), &account, now_us)?)
         };
         self.db.write(begin).await?;
+        self.counts.begun.one();
         Ok(id)
     }
 

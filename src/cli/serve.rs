@@ -22,8 +22,11 @@ pub(super) fn serve(
         return ExitCode::from(EX_CONFIG);
     }
     // Before the runtime starts: taking over inherited sockets changes the environment.
-    let listeners = daemon::listeners::inherited().and_then(|inherited| {
-        if inherited.is_empty() { Ok(vec![daemon::listeners::bind(&config.server_addr)?]) } else { Ok(inherited) }
+    let listeners = daemon::listeners::inherited().and_then(|mut inherited| {
+        if inherited.public.is_empty() {
+            inherited.public.push(daemon::listeners::bind(&config.server_addr)?);
+        }
+        Ok(inherited)
     });
     let listeners = match listeners {
         Ok(listeners) => listeners,

@@ -111,6 +111,7 @@ impl Checker<'_> {
             signing_key: raw.database.signing_key.clone(),
             key_dir: raw.database.key_path.clone().unwrap_or_default().into(),
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
+            metrics_addr: self.metrics_addr()?,
             storage: self.storage()?,
             limits: self.limits()?,
             log_level: self.log_level()?,
@@ -141,11 +142,22 @@ impl Checker<'_> {
 
     fn server_addr(&self) -> Result<String, ConfigError> {
         let addr = &self.raw.server.addr;
-        let is_path = addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/');
-        if is_path || addr.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        if can_be_listened_on(addr) {
             return Ok(addr.clone());
         }
         Err(self.wrong("server.addr", "it must be like :8080, 127.0.0.1:8080 or unix:/run/atcr-hold.sock"))
+    }
+
+    fn metrics_addr(&self) -> Result<Option<String>, ConfigError> {
+        const OPTION: &str = "metrics.addr";
+        let Some(addr) = self.raw.metrics.addr.as_ref().filter(|addr| !addr.is_empty()) else { return Ok(None) };
+        if !can_be_listened_on(addr) {
+            return Err(self.wrong(OPTION, "it must be like 127.0.0.1:9464 or unix:/run/atcr-hold-metrics.sock"));
+        }
+        if *addr == self.raw.server.addr && !addr.ends_with(":0") {
+            return Err(self.wrong(OPTION, "metrics are not for the public: use another address than server.addr"));
+        }
+        Ok(Some(addr.clone()))
     }
 
     fn log_level(&self) -> Result<String, ConfigError> {
@@ -273,6 +285,12 @@ impl Checker<'_> {
         }
         Ok((did, DeclaredMember { role: member.role.clone(), permissions, tier: member.tier.clone() }))
     }
+}
+
+/// A path, or something with a port.
+fn can_be_listened_on(addr: &str) -> bool {
+    let is_path = addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/');
+    is_path || addr.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
 }
 
 /// A DID whose tokens can be verified.

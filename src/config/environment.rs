@@ -14,7 +14,7 @@ use super::ConfigError;
 
 /// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
 /// systemd credential of the same name).
-const NAMES: [(&str, &str, Kind); 33] = [
+const NAMES: [(&str, &str, Kind); 34] = [
     ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
     ("HOLD_OWNER", "owner", Kind::Text),
     ("HOLD_PUBLIC", "public", Kind::Text),
@@ -25,6 +25,7 @@ const NAMES: [(&str, &str, Kind); 33] = [
     ("HOLD_SIGNING_KEY", "database.signing_key", Kind::Secret),
     ("HOLD_DATABASE_KEY_PATH", "database.key_path", Kind::Text),
     ("HOLD_ADMIN_SOCKET", "admin.socket", Kind::Text),
+    ("HOLD_METRICS_ADDR", "metrics.addr", Kind::Text),
     ("HOLD_PLC_DIRECTORY_URL", "identity.plc_url", Kind::Text),
     ("HOLD_RELAYS", "relays", Kind::List),
     ("HOLD_PROFILE_DISPLAY_NAME", "profile.display_name", Kind::Text),

@@ -72,6 +72,8 @@ pub struct Config {
     pub key_dir: PathBuf,
     /// The socket file through which commands reach the running hold.
     pub admin_socket: PathBuf,
+    /// Address to answer scrapers of metrics on when no socket was inherited for them; `None`: nowhere.
+    pub metrics_addr: Option<String>,
     /// Where the blobs are.
     pub storage: Storage,
     /// Bounds on what clients may use.

@@ -32,6 +32,7 @@ pub(super) struct Raw {
     pub(super) server: Server,
     pub(super) database: Database,
     pub(super) admin: Admin,
+    pub(super) metrics: Metrics,
     pub(super) identity: Identity,
     pub(super) storage: Storage,
     pub(super) limits: Limits,
@@ -81,6 +82,13 @@ pub(super) struct Database {
 pub(super) struct Admin {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) socket: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) addr: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -180,6 +188,7 @@ impl Default for Raw {
             server: Server { addr: ":8080".into(), trusted_proxies: Vec::new(), accel_redirect: None },
             database: Database::default(),
             admin: Admin::default(),
+            metrics: Metrics::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },
             storage: Storage::default(),
             limits: Limits::default(),

@@ -56,25 +56,44 @@ impl Listener {
     }
 }
 
-/// The sockets that the service manager passed on, in its order; none when there is no such manager.
+/// The sockets that the service manager passed on, in its order.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    /// Those with the name `metrics` (`FileDescriptorName=`): for them alone.
+    pub metrics: Vec<Listener>,
+    /// All others, whatever their names: for requests.
+    pub public: Vec<Listener>,
+}
+
+/// The name of sockets for metrics.
+const METRICS: &str = "metrics";
+
+/// The sockets that the service manager passed on; none when there is no such manager.
 ///
 /// To be called once, before the runtime and any thread starts: it takes the `LISTEN_*` variables away, so that
 /// a child process does not mistake them for its own.
 ///
 /// # Errors
 /// When something else than a listening stream socket was passed on.
-pub fn inherited() -> io::Result<Vec<Listener>> {
+pub fn inherited() -> io::Result<Inherited> {
+    #[allow(clippy::disallowed_methods)]
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
     let mut passed = ListenFd::from_env();
-    (0..passed.len())
-        .map(|index| match passed.take_tcp_listener(index) {
-            Ok(Some(listener)) => Listener::tcp(listener),
+    let mut inherited = Inherited::default();
+    for index in 0..passed.len() {
+        let listener = match passed.take_tcp_listener(index) {
+            Ok(Some(listener)) => Listener::tcp(listener)?,
             // Not TCP, so it is still there.
             _ => match passed.take_unix_listener(index)? {
-                Some(listener) => Listener::unix(listener),
-                None => Err(io::Error::other("an inherited socket was taken twice")),
+                Some(listener) => Listener::unix(listener)?,
+                None => return Err(io::Error::other("an inherited socket was taken twice")),
             },
-        })
-        .collect()
+        };
+        let is_for_metrics = names.next() == Some(METRICS);
+        if is_for_metrics { inherited.metrics.push(listener) } else { inherited.public.push(listener) }
+    }
+    Ok(inherited)
 }
 
 /// Listens on `address`: `:8080` (every interface, IPv6 and IPv4), `host:port`, `/path/to.sock` or

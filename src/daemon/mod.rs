@@ -1,14 +1,17 @@
 //! The process as the machine sees it: sockets, signals, the service manager, the log.
 //!
-//! It accepts connections and hands them to whoever it is given; it names no other room and knows no HTTP.
+//! It accepts connections and hands them to whoever it is given; it names no other room but the counters', and knows no HTTP.
 //! Socket activation: <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>,
 //! notification: <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>.
 
 mod accept;
+mod flow;
 pub mod listeners;
 pub mod logging;
 pub mod notify;
 pub mod signals;
+pub mod usage;
 
 pub use accept::{Served, serve};
-pub use listeners::{Address, Listener, Stream};
+pub use flow::{Flow, Metered};
+pub use listeners::{Address, Inherited, Listener, Stream};

@@ -40,6 +40,7 @@ pub async fn answer(state: Arc<State>, request: Request) -> Response {
         }
     };
     decorate(&mut response, &line);
+    state.traffic.count(seen.endpoint, response.status(), started.elapsed());
     line.log(&response, peer, &seen, error, started);
     response
 }
@@ -142,7 +143,7 @@ fn preflight() -> Response {
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, range"));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, dpop, range"));
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
     response
 }
@@ -154,7 +155,9 @@ fn decorate(response: &mut Response, line: &Line) {
     }
     if matches!(line.method, Method::GET | Method::HEAD | Method::OPTIONS) {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        let exposed = HeaderValue::from_static("content-range, docker-content-digest, etag, retry-after, x-request-id");
+        let exposed = HeaderValue::from_static(
+            "content-range, docker-content-digest, dpop-nonce, etag, retry-after, www-authenticate, x-request-id",
+        );
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
 }

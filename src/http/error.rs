@@ -14,10 +14,15 @@ use serde::Serialize;
 
 use super::connection::Response;
 use super::response;
-use crate::auth::{AuthError, Denied, SignedUrlError};
+use crate::auth::{AuthError, Denied, DpopError, SignedUrlError};
 use crate::crew::CrewError;
 use crate::lexicon::error as name;
 use crate::pds::PdsError;
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// How a caller may say who it is.
+const ANY_TOKEN: &str = "Bearer realm=\"atcr-hold\", DPoP realm=\"atcr-hold\", algs=\"ES256\"";
+const SERVICE_TOKEN: &str = "Bearer realm=\"atcr-hold\"";
 
 /// Seconds after which a client that met a limit may come back.
 const RETRY_S: u32 = 5;
@@ -102,16 +107,9 @@ impl Error {
     }
 
     pub(super) fn range_not_satisfiable(size_bytes: u64) -> Self {
-        let value = HeaderValue::from_str(&format!("bytes */{size_bytes}"));
-        let error = Self::new(
-            StatusCode::RANGE_NOT_SATISFIABLE,
-            name::RANGE_NOT_SATISFIABLE,
-            "the range begins beyond the end of the blob",
-        );
-        match value {
-            Ok(value) => error.with(http::header::CONTENT_RANGE, value),
-            Err(_) => error,
-        }
+        let message = "the range begins beyond the end of the blob";
+        Self::new(StatusCode::RANGE_NOT_SATISFIABLE, name::RANGE_NOT_SATISFIABLE, message)
+            .with_text(http::header::CONTENT_RANGE, &format!("bytes */{size_bytes}"))
     }
 
     /// What the connection layer refused before there was a request.
@@ -163,6 +161,14 @@ impl Error {
         self
     }
 
+    /// Without the header when the text is none.
+    fn with_text(self, header: HeaderName, text: &str) -> Self {
+        match HeaderValue::from_str(text) {
+            Ok(value) => self.with(header, value),
+            Err(_) => self,
+        }
+    }
+
     pub(super) fn into_response(self) -> Response {
         let mut response = response::json_with(self.status, &Body { error: self.name, message: &self.message });
         response.headers_mut().extend(self.headers);
@@ -174,7 +180,7 @@ impl From<Denied> for Error {
     fn from(denied: Denied) -> Self {
         let text = denied.to_string();
         match denied {
-            Denied::Anonymous => unauthorized(name::AUTH_REQUIRED, text),
+            Denied::Anonymous => unauthorized(name::AUTH_REQUIRED, text, ANY_TOKEN),
             Denied::Auth(error) => error.into(),
             Denied::Forbidden { .. } => Self::new(StatusCode::FORBIDDEN, name::FORBIDDEN, text),
             Denied::Crew(error) => error.into(),
@@ -185,15 +191,27 @@ impl From<Denied> for Error {
 impl From<AuthError> for Error {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Token(token) => unauthorized(token.name(), token.to_string()),
-            AuthError::Unresolvable | AuthError::Busy => Self::unavailable(error),
+            AuthError::Token(token) => unauthorized(token.name(), token.to_string(), SERVICE_TOKEN),
+            AuthError::Dpop(error) => error.into(),
+            AuthError::Unresolvable | AuthError::PdsUnreachable | AuthError::Busy => Self::unavailable(error),
         }
     }
 }
 
-fn unauthorized(name: &'static str, message: String) -> Error {
-    let challenge = HeaderValue::from_static("Bearer realm=\"atcr-hold\"");
-    Error::new(StatusCode::UNAUTHORIZED, name, message).with(WWW_AUTHENTICATE, challenge)
+impl From<DpopError> for Error {
+    fn from(error: DpopError) -> Self {
+        // Alone and first, as clients look for it; the name is how they know to try again with the nonce.
+        let challenge = format!("DPoP realm=\"atcr-hold\", algs=\"ES256\", error=\"{}\"", error.name());
+        let refusal = unauthorized(error.name(), error.to_string(), &challenge);
+        match error {
+            DpopError::Nonce(nonce) => refusal.with_text(DPOP_NONCE, &nonce),
+            DpopError::Token(_) | DpopError::Proof(_) | DpopError::Binding(_) => refusal,
+        }
+    }
+}
+
+fn unauthorized(name: &'static str, message: String, challenge: &str) -> Error {
+    Error::new(StatusCode::UNAUTHORIZED, name, message).with_text(WWW_AUTHENTICATE, challenge)
 }
 
 impl From<SignedUrlError> for Error {

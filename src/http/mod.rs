@@ -19,6 +19,7 @@ mod request;
 mod response;
 mod state;
 mod subscribe;
+mod traffic;
 mod well_known;
 mod xrpc;
 
@@ -28,3 +29,4 @@ pub use page::Page;
 pub use rate::Rates;
 pub use state::State;
 pub use subscribe::Subscribers;
+pub use traffic::Traffic;

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::connection::{Request, RequestBody};
 use super::error::Error;
-use crate::auth::{Credentials, bearer};
+use crate::auth::{Credentials, Presented};
 use crate::lexicon::error as name;
 use crate::repo::{Cid, cid};
 use crate::syntax::{Did, MediaType, Nsid, RecordKey};
@@ -85,8 +85,8 @@ pub(super) fn check_repo(text: &str, did: &Did, handle: Option<&str>) -> Result<
 
 /// The caller's token for a call of `method`.
 pub(super) fn credentials<'h>(head: &'h Parts, method: &'static str, now_s: i64) -> Result<Credentials<'h>, Error> {
-    let values = head.headers.get_all(http::header::AUTHORIZATION).iter().map(http::HeaderValue::as_bytes);
-    let token = bearer::token(values).map_err(crate::auth::AuthError::from)?;
+    let values = |name: &str| head.headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
+    let token = Presented::of(values("authorization"), values("dpop"))?;
     Ok(Credentials { token, method, now_s })
 }
 

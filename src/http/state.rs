@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::page::Page;
 use super::rate::Rates;
 use super::subscribe::Subscribers;
+use super::traffic::Traffic;
 use crate::auth::{Gate, UrlSigner};
 use crate::blobs::Blobs;
 use crate::crew::Crew;
@@ -36,6 +37,8 @@ pub struct State {
     pub page: Page,
     /// Places for subscribers of events.
     pub subscribers: Subscribers,
+    /// Counts requests.
+    pub traffic: Traffic,
     /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
     pub trusted_proxies: Vec<IpAddr>,
     /// Where a proxy at the Unix socket has the storage directory, like `/.blobs/`, when it sends blobs itself.

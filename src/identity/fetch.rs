@@ -1,4 +1,4 @@
-//! One document over HTTP: bounded in time and size, no redirects, and the address checked at connect.
+//! One answer over HTTP: bounded in time and size, no redirects, and the address checked at connect.
 //!
 //! The second half of the guard. The name is looked up here and nowhere else, and the connection is made to
 //! the very addresses that were checked, so a name that changes its answer in between gains nothing.
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{ACCEPT, HOST};
 use http::request::Builder;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -120,7 +120,20 @@ impl Fetcher {
                 (&self.web, Request::get(uri).header(ACCEPT, "text/plain").header(HOST, host.as_str()))
             }
         };
-        tokio::time::timeout(TIME_LIMIT, get(client, request)).await.unwrap_or(Err(Error::Unreachable))
+        let response = exchange(client, request).await?;
+        match response.status() {
+            StatusCode::OK => Ok(response.into_body()),
+            // The PLC directory answers 410 for a DID that was given up.
+            StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound),
+            status if status.is_redirection() => Err(Error::Invalid("redirects are not followed")),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Err(Error::Unreachable),
+            _ => Err(Error::Invalid("its host refuses it")),
+        }
+    }
+
+    /// What a host that a stranger named answers to `request`. Only the body of a 200 is read.
+    pub(super) async fn ask(&self, request: Builder) -> Result<Response<Bytes>, Error> {
+        exchange(&self.web, request).await
     }
 }
 
@@ -139,24 +152,23 @@ fn client(dns: CheckedDns, plain_http: bool, idle_connections: usize) -> Result<
         .build(schemes.enable_http1().wrap_connector(tcp)))
 }
 
-async fn get(client: &HttpClient, request: Builder) -> Result<Bytes, Error> {
+async fn exchange(client: &HttpClient, request: Builder) -> Result<Response<Bytes>, Error> {
     let request = request.body(Empty::new()).map_err(|_| Error::Unsupported("it makes no address"))?;
-    let response = client.request(request).await.map_err(|error| refusal(&error).unwrap_or(Error::Unreachable))?;
-    match response.status() {
-        StatusCode::OK => {}
-        // The PLC directory answers 410 for a DID that was given up.
-        StatusCode::NOT_FOUND | StatusCode::GONE => return Err(Error::NotFound),
-        status if status.is_redirection() => return Err(Error::Invalid("redirects are not followed")),
-        status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-            return Err(Error::Unreachable);
+    let exchange = async {
+        let response = client.request(request).await.map_err(|error| refusal(&error).unwrap_or(Error::Unreachable))?;
+        let (head, body) = response.into_parts();
+        if head.status != StatusCode::OK {
+            return Ok(Response::from_parts(head, Bytes::new()));
         }
-        _ => return Err(Error::Invalid("its host refuses it")),
-    }
-    match Limited::new(response.into_body(), MAX_BODY_BYTES).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Error::Invalid("it is larger than 64 KiB")),
-        Err(_) => Err(Error::Unreachable),
-    }
+        match Limited::new(body, MAX_BODY_BYTES).collect().await {
+            Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+                Err(Error::Invalid("it is larger than 64 KiB"))
+            }
+            Err(_) => Err(Error::Unreachable),
+        }
+    };
+    tokio::time::timeout(TIME_LIMIT, exchange).await.unwrap_or(Err(Error::Unreachable))
 }
 
 /// The guard's refusal, when that is what stands behind a failed connection.

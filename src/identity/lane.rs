@@ -3,14 +3,13 @@
 //! A lane shares nothing with the other: own memory, own look-ups at once, own queue. So strangers, however
 //! many, neither delay the look-up of a member nor push a member's document out of memory.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 
+use super::flight::{self, Boarding, Flights, Landing};
 use super::{Account, Error};
 use crate::syntax::Did;
 
@@ -22,8 +21,6 @@ const STALE: Duration = Duration::from_hours(24);
 const REST: Duration = Duration::from_mins(1);
 /// DIDs remembered; at about 500 bytes each, 2 MiB a lane.
 const MAX_ENTRIES: usize = 4096;
-const MAX_RUNNING: usize = 8;
-const MAX_WAITING: usize = 64;
 
 /// Which of the two lanes a look-up takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,91 +99,64 @@ impl Error {
     }
 }
 
-/// The memory, queue and look-ups under way of one lane.
+/// The memory and the look-ups under way of one lane.
 pub(super) struct LaneState {
     entries: Cache<Did, Entry>,
-    flights: Mutex<HashMap<Did, watch::Receiver<Option<Answer>>>>,
-    /// One for each look-up that runs or waits.
-    places: Arc<Semaphore>,
-    running: Semaphore,
+    flights: Arc<Flights<Did, Answer>>,
 }
 
 /// A look-up that this caller must now make, alone. Dropping it lets the next caller try again.
 pub(super) struct Flight {
     lane: Arc<LaneState>,
-    did: Did,
     wish: Wish,
-    landed: watch::Sender<Option<Answer>>,
-    _place: OwnedSemaphorePermit,
+    flight: flight::Flight<Did, Answer>,
 }
 
 /// How a caller gets its answer.
 pub(super) enum Course {
     Known(Answer),
     /// By a look-up; the flight is there for the first caller, the others only wait.
-    Wait(watch::Receiver<Option<Answer>>, Option<Flight>),
+    Wait(Landing<Answer>, Option<Flight>),
 }
 
 impl LaneState {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            entries: Cache::new(MAX_ENTRIES),
-            flights: Mutex::default(),
-            places: Arc::new(Semaphore::new(MAX_RUNNING + MAX_WAITING)),
-            running: Semaphore::new(MAX_RUNNING),
-        })
-    }
-
-    fn flights(&self) -> MutexGuard<'_, HashMap<Did, watch::Receiver<Option<Answer>>>> {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::new(Self { entries: Cache::new(MAX_ENTRIES), flights: Flights::new() })
     }
 
     /// Decides how `did` is answered.
     pub(super) fn course(self: &Arc<Self>, did: &Did, wish: Wish) -> Course {
-        let known = |entry: &Entry| entry.answer(wish, Instant::now());
-        if let Some(answer) = self.entries.get(did).as_ref().and_then(known) {
-            return Course::Known(answer);
+        let known = || self.entries.get(did).and_then(|entry| entry.answer(wish, Instant::now()));
+        match self.flights.board(did, known) {
+            Boarding::Known(answer) => Course::Known(answer),
+            Boarding::Full => {
+                let entry = self.entries.get(did).unwrap_or_default();
+                Course::Known(entry.despite(Error::Busy, Instant::now()))
+            }
+            Boarding::Wait(landing, flight) => {
+                Course::Wait(landing, flight.map(|flight| Flight { lane: self.clone(), wish, flight }))
+            }
         }
-        let mut flights = self.flights();
-        if let Some(flight) = flights.get(did) {
-            return Course::Wait(flight.clone(), None);
-        }
-        // Once more under the lock: a flight may have landed in between.
-        let entry = self.entries.get(did).unwrap_or_default();
-        if let Some(answer) = known(&entry) {
-            return Course::Known(answer);
-        }
-        let Ok(place) = self.places.clone().try_acquire_owned() else {
-            return Course::Known(entry.despite(Error::Busy, Instant::now()));
-        };
-        let (landed, waiting) = watch::channel(None);
-        flights.insert(did.clone(), waiting.clone());
-        let flight = Flight { lane: self.clone(), did: did.clone(), wish, landed, _place: place };
-        Course::Wait(waiting, Some(flight))
     }
 }
 
 impl Flight {
-    /// Makes the look-up when its turn has come (at most `patience` from now), and tells all who wait.
-    pub(super) async fn fly(self, patience: Duration, look_up: impl Future<Output = Answer>) {
-        let turn = tokio::time::timeout(patience, self.lane.running.acquire()).await;
+    /// Makes the look-up when its turn has come, and tells all who wait.
+    pub(super) async fn fly(self, look_up: impl Future<Output = Answer>) {
+        let turn = self.flight.turn().await;
         let answer = match &turn {
-            Ok(Ok(_)) => look_up.await,
-            _ => Err(Error::Busy),
+            Some(_) => look_up.await,
+            None => Err(Error::Busy),
         };
+        drop(turn);
         let now = Instant::now();
-        let mut entry = self.lane.entries.get(&self.did).unwrap_or_default();
+        let did = self.flight.key();
+        let mut entry = self.lane.entries.get(did).unwrap_or_default();
         // Without a turn nothing was learned about the source.
         if answer.as_ref().err() != Some(&Error::Busy) {
             entry = entry.after(&answer, self.wish, now);
-            self.lane.entries.insert(self.did.clone(), entry.clone());
+            self.lane.entries.insert(did.clone(), entry.clone());
         }
-        self.landed.send_replace(Some(answer.or_else(|error| entry.despite(error, now))));
-    }
-}
-
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.lane.flights().remove(&self.did);
+        self.flight.land(answer.or_else(|error| entry.despite(error, now)));
     }
 }

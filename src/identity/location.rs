@@ -25,6 +25,22 @@ pub(super) enum Location {
     Handle(Uri, Handle),
 }
 
+/// The address of a method at an account's PDS: https and a host name, so that nothing else can be asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PdsUrl(Uri);
+
+impl PdsUrl {
+    pub(super) fn uri(&self) -> &Uri {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for PdsUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The operator's part in finding documents.
 pub(super) struct Locator {
     /// Without a slash at its end.
@@ -53,6 +69,20 @@ impl Locator {
             "web" => self.locate_web(id).map(Location::Web),
             _ => Err(Error::Unsupported("only did:plc and did:web are known")),
         }
+    }
+
+    /// Where the PDS at `endpoint`, as a DID document has it, answers the method `nsid`.
+    pub(super) fn pds_method(&self, endpoint: &str, nsid: &str) -> Result<PdsUrl, Error> {
+        let base = endpoint.strip_suffix('/').unwrap_or(endpoint);
+        let web = base.strip_prefix("https://").is_some_and(|host| Handle::parse(host).is_ok());
+        let local = self.test_mode
+            && base.strip_prefix("http://localhost").is_some_and(|rest| {
+                rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
+            });
+        if !web && !local {
+            return Err(Error::Invalid("its PDS must be https:// and a host name only"));
+        }
+        parse(&format!("{base}/xrpc/{nsid}")).map(PdsUrl)
     }
 
     /// Where the DID of `handle` is asked for, which an account with this PDS claims.
@@ -144,6 +174,40 @@ mod tests {
             ["did:key:zQ3sh", "did:plc:short", "did:plc:EWVI7NXZYOUN6ZHXRHS64OIZ", "did:plc:ewvi7nxzyoun6zhxrhs64oi.z"]
         {
             assert_eq!(locate(did, false), None, "{did}");
+        }
+    }
+
+    #[test]
+    fn a_pds_is_asked_at_its_host_name_only() {
+        let asked = |endpoint: &str, test_mode| {
+            let locator = Locator::new("https://plc.example", test_mode).unwrap();
+            locator.pds_method(endpoint, "a.b.c").ok().map(|url| url.to_string())
+        };
+        for endpoint in ["https://pds.example", "https://pds.example/"] {
+            assert_eq!(asked(endpoint, false), Some("https://pds.example/xrpc/a.b.c".into()));
+        }
+        assert_eq!(asked("http://localhost:2583", true), Some("http://localhost:2583/xrpc/a.b.c".into()));
+        for endpoint in [
+            "",
+            "http://pds.example",
+            "http://localhost",
+            "http://localhost:2583",
+            "https://localhost",
+            "https://127.0.0.1",
+            "https://[::1]",
+            "https://0x7f.1",
+            "https://pds.example:8443",
+            "https://pds.example/path",
+            "https://pds.example//",
+            "https://pds.example?x",
+            "https://a@pds.example",
+        ] {
+            assert_eq!(asked(endpoint, false), None, "{endpoint}");
+        }
+        for endpoint in
+            ["http://localhost:x", "http://localhost:+1x", "http://localhosts", "http://localhost@a.example"]
+        {
+            assert_eq!(asked(endpoint, true), None, "{endpoint}");
         }
     }
 

@@ -2,23 +2,28 @@
 //!
 //! The resolver follows did:plc and did:web and keeps what it learned. It is the one place outside `http`
 //! and `daemon` that names `hyper` (as a client), and it treats every DID as hostile text: no look-up may
-//! reach a private network, cost more than a bounded time and memory, or delay those of others. This room
-//! knows neither tokens nor crew. <https://atproto.com/specs/did>
+//! reach a private network, cost more than a bounded time and memory, or delay those of others. With the same
+//! guard it asks an account's PDS whose session a token is. It knows neither what tokens say nor crew.
+//! <https://atproto.com/specs/did>
 
 mod account;
 mod address;
 mod document;
 mod fetch;
+mod flight;
 mod handle;
 mod lane;
 mod location;
 mod resolver;
+mod session;
 
 pub use account::Account;
 pub use document::{HOLD_SERVICE, document};
 pub use fetch::Dns;
 pub use lane::Lane;
-pub use resolver::{Resolver, ResolverSettings};
+pub use location::PdsUrl;
+pub use resolver::{LookUps, Resolver, ResolverSettings};
+pub use session::{Question, SessionError, SessionKey, Sessions};
 
 /// Why there is no account for a DID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

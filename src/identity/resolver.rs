@@ -4,17 +4,20 @@
 //! is looked up once at a time, whoever asks; a caller that goes away leaves the look-up to the others.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::account::Account;
 use super::fetch::{Dns, Fetcher, system_dns};
 use super::lane::{Answer, Course, Lane, LaneState, Wish};
-use super::location::Locator;
+use super::location::{Locator, PdsUrl};
+use super::session::Sessions;
 use super::{Error, SetupError};
+use crate::metrics::Tally;
 use crate::syntax::Did;
 
-/// How long a look-up waits for its turn. With the look-up's own 5 s a caller waits 10 s at most.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How questions for an account end: from memory (also when it is a failure that is remembered), or by looking it up.
+pub type LookUps = Tally<7>;
+
+const OUTCOMES: [&str; 7] = ["known", "found", "not_found", "invalid", "unsupported", "unreachable", "busy"];
 
 /// The operator's choices.
 #[derive(Debug, Clone)]
@@ -32,6 +35,7 @@ pub struct Resolver {
     pub(super) fetcher: Fetcher,
     members: Arc<LaneState>,
     strangers: Arc<LaneState>,
+    look_ups: Arc<LookUps>,
 }
 
 impl Resolver {
@@ -50,7 +54,13 @@ impl Resolver {
     pub fn with_dns(settings: &ResolverSettings, dns: Dns) -> Result<Self, SetupError> {
         let locator = Locator::new(&settings.plc_directory, settings.test_mode)?;
         let fetcher = Fetcher::new(dns, settings.test_mode)?;
-        Ok(Self { locator: Arc::new(locator), fetcher, members: LaneState::new(), strangers: LaneState::new() })
+        Ok(Self {
+            locator: Arc::new(locator),
+            fetcher,
+            members: LaneState::new(),
+            strangers: LaneState::new(),
+            look_ups: Arc::new(Tally::new(OUTCOMES)),
+        })
     }
 
     /// The account of `did`, at most an hour old (a day, while its source is down).
@@ -70,14 +80,52 @@ impl Resolver {
         self.answer(did, lane, Wish::Newer).await
     }
 
+    /// Where `account`'s PDS answers the method `nsid`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the document names no PDS that may be asked.
+    pub fn pds_method(&self, account: &Account, nsid: &str) -> Result<PdsUrl, Error> {
+        self.locator.pds_method(account.pds.as_deref().unwrap_or_default(), nsid)
+    }
+
+    /// Asks PDSes about sessions, with this resolver's guard and limits. Nothing is shared with its look-ups but these.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.fetcher.clone())
+    }
+
+    /// How the questions for accounts ended.
+    #[must_use]
+    pub fn look_ups(&self) -> &LookUps {
+        &self.look_ups
+    }
+
     async fn answer(&self, did: &Did, lane: Lane, wish: Wish) -> Answer {
+        let mut was_known = false;
+        let answer = self.find(did, lane, wish, &mut was_known).await;
+        self.look_ups.one(match &answer {
+            _ if was_known => "known",
+            Ok(_) => "found",
+            Err(Error::NotFound) => "not_found",
+            Err(Error::Invalid(_)) => "invalid",
+            Err(Error::Unsupported(_)) => "unsupported",
+            Err(Error::Unreachable) => "unreachable",
+            Err(Error::Busy) => "busy",
+        });
+        answer
+    }
+
+    async fn find(&self, did: &Did, lane: Lane, wish: Wish, was_known: &mut bool) -> Answer {
         let location = self.locator.locate(did)?;
         let lane = match lane {
             Lane::Member => &self.members,
             Lane::Stranger => &self.strangers,
         };
-        let (mut landing, flight) = match lane.course(did, wish) {
-            Course::Known(answer) => return answer,
+        let (landing, flight) = match lane.course(did, wish) {
+            Course::Known(answer) => {
+                *was_known = true;
+                return answer;
+            }
             Course::Wait(landing, flight) => (landing, flight),
         };
         if let Some(flight) = flight {
@@ -85,14 +133,8 @@ impl Resolver {
             let did = did.clone();
             let look_up = async move { Account::from_document(&did, &fetcher.get(location).await?).map(Arc::new) };
             // Its own task: the look-up goes on when the caller that began it goes away.
-            tokio::spawn(flight.fly(PATIENCE, look_up));
+            tokio::spawn(flight.fly(look_up));
         }
-        // The sender is gone without an answer only when the runtime ends.
-        landing
-            .wait_for(Option::is_some)
-            .await
-            .ok()
-            .and_then(|answer| answer.clone())
-            .unwrap_or(Err(Error::Unreachable))
+        landing.answer().await.unwrap_or(Err(Error::Unreachable))
     }
 }

@@ -12,8 +12,6 @@ pub const STATS: &str = "io.atcr.hold.stats";
 pub const MANIFEST: &str = "io.atcr.manifest";
 /// The collection of posts.
 pub const POST: &str = "app.bsky.feed.post";
-/// The part of a post's text that is a link.
-pub const FACET_LINK: &str = "app.bsky.richtext.facet#link";
 /// The part of a post's text that names an account.
 pub const FACET_MENTION: &str = "app.bsky.richtext.facet#mention";
 /// The hold's profile collection.
@@ -50,6 +48,8 @@ pub const REQUEST_CREW: &str = "io.atcr.hold.requestCrew";
 
 /// What this server is.
 pub const DESCRIBE_SERVER: &str = "com.atproto.server.describeServer";
+/// Whose session a token is. The hold calls it at an account's PDS, and does not answer it.
+pub const GET_SESSION: &str = "com.atproto.server.getSession";
 /// The DID that a handle names.
 pub const RESOLVE_HANDLE: &str = "com.atproto.identity.resolveHandle";
 /// How an account shows itself.

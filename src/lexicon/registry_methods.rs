@@ -23,7 +23,7 @@ pub struct NotifyManifest {
     pub operation: Option<String>,
 }
 
-/// What a manifest has.
+/// What a manifest has. The manifests of a list are not looked at: each is pushed before the list, and said to be.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestInfo {
@@ -33,8 +33,6 @@ pub struct ManifestInfo {
     pub config: Option<BlobInfo>,
     /// The image's layers.
     pub layers: Option<Vec<LayerInfo>>,
-    /// The manifests of a list; the hold only counts that the list was pushed.
-    pub manifests: Option<Vec<serde_json::Value>>,
 }
 
 /// A blob of a manifest.

@@ -10,6 +10,7 @@ mod commit;
 mod error;
 mod events;
 mod export;
+mod followers;
 mod import;
 mod marks;
 mod new_key;
@@ -32,11 +33,14 @@ pub use change::{Change, Plan, Write};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
 pub use error::PdsError;
 pub use export::BlockStream;
+pub use followers::Following;
 pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
 pub use records::{Page, PageQuery, Record, Records};
 pub use subscription::{Step, Subscription};
 pub use transaction::Repository;
 pub use verify::{Finding, FindingKind, Verified};
+
+use followers::Followers;
 
 /// The one repository of this hold; cheap to clone.
 #[derive(Clone)]
@@ -53,6 +57,7 @@ struct Inner {
     clock_id: u16,
     exports: Arc<tokio::sync::Semaphore>,
     blobs_in_flight: blobs::InFlight,
+    followers: Followers,
 }
 
 /// Where the repository stands.
@@ -82,7 +87,8 @@ impl Pds {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
         let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
-        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight }) }
+        let followers = Followers::default();
+        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, followers }) }
     }
 
     /// Whose repository it is.

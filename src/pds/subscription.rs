@@ -4,6 +4,9 @@
 //! is sent before it is stored, memory does not grow with a reader's delay, and readers do not wait for each other.
 //! <https://atproto.com/specs/event-stream>
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use tokio::sync::watch;
 
 use super::{Pds, PdsError, events};
@@ -29,6 +32,8 @@ pub struct Subscription {
     newest: watch::Receiver<i64>,
     /// All events up to this sequence number were handed out, or were not asked for.
     position: i64,
+    /// Where others see it.
+    place: Arc<AtomicI64>,
     /// Whether the reader has been up to date.
     live: bool,
     opening: Opening,
@@ -66,7 +71,8 @@ impl Pds {
             _ => Opening::Nothing,
         };
         let position = cursor.unwrap_or(last_seq).max(pruned);
-        Ok(Subscription { database, newest, position, live: cursor.is_none(), opening })
+        let place = self.inner.followers.add(position);
+        Ok(Subscription { database, newest, position, place, live: cursor.is_none(), opening })
     }
 
     /// Changes with every commit: the sequence number of its last event.
@@ -128,6 +134,7 @@ impl Subscription {
                 return Ok(Step::End(too_slow()?));
             }
             self.position = page.last_seq.unwrap_or(position);
+            self.place.store(self.position, Ordering::Relaxed);
             self.live |= self.position >= last_seq;
             if !page.frames.is_empty() {
                 return Ok(Step::Frames(page.frames));
@@ -162,7 +169,7 @@ fn too_slow() -> Result<Vec<u8>, PdsError> {
     Ok(events::error(name::CONSUMER_TOO_SLOW, message)?)
 }
 
-fn last_seq(read: &Read<'_>) -> Result<i64, StorageError> {
+pub(super) fn last_seq(read: &Read<'_>) -> Result<i64, StorageError> {
     Ok(read.repo_head()?.map_or(0, |head| head.last_seq))
 }
 

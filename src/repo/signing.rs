@@ -139,6 +139,14 @@ impl PublicKey {
         }
     }
 
+    /// The P-256 key at these coordinates, as a JSON Web Key carries them.
+    ///
+    /// # Errors
+    /// [`RepoError::InvalidKey`] for what is no point of the curve.
+    pub fn from_p256_coordinates(x: &[u8; 32], y: &[u8; 32]) -> Result<Self, RepoError> {
+        Self::p256(&[&[4], x.as_slice(), y.as_slice()].concat())
+    }
+
     /// The Multikey form, as a DID document carries it; behind `did:key:` it is the key's DID.
     #[must_use]
     pub fn to_multikey(&self) -> String {

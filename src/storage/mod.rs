@@ -3,9 +3,16 @@
 //! The only room that names `rusqlite` and `object_store`. It knows rows, files and their durability,
 //! and nothing of what a record or an upload means. Errors say what a caller can do about them.
 
+mod faults;
 pub mod key_file;
 pub mod objects;
+mod room;
 pub mod sqlite;
+
+use faults::{Origin, counted};
+
+pub use faults::faults;
+pub use room::Room;
 
 /// Why storage could not do what it was asked. `Display` is for the log, never for a response body.
 #[derive(Debug, thiserror::Error)]
@@ -45,10 +52,11 @@ impl From<std::io::Error> for StorageError {
             Ok(inner) => return inner,
             Err(error) => error,
         };
-        match error.kind() {
+        let error = match error.kind() {
             Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge => Self::NoSpace(error.into()),
             Kind::ReadOnlyFilesystem | Kind::NotFound | Kind::StaleNetworkFileHandle => Self::Unavailable(error.into()),
             _ => Self::Failed(error.into()),
-        }
+        };
+        counted(Origin::Filesystem, error)
     }
 }

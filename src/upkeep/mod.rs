@@ -24,8 +24,10 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use crate::blobs::Digests;
-use crate::storage::StorageError;
+use crate::metrics::Gauge;
+use crate::storage::objects::{S3, Traffic};
 use crate::storage::sqlite::Database;
+use crate::storage::{Room, StorageError};
 
 pub use error::UpkeepError;
 pub use finding::{Finding, Findings, Problem, Repair};
@@ -48,6 +50,31 @@ pub struct Upkeep {
     clock: fn() -> u64,
     /// Held by the one migration that may run.
     migration: Arc<Mutex<()>>,
+    runs: Arc<Runs>,
+}
+
+/// The last run of each kind that came to its end, since the process began; all 0 before the first.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// When the last verification ended, in microseconds since 1970.
+    pub verified_us: Gauge,
+    /// When the last garbage collection ended. Whoever collects sets it.
+    pub collected_us: Gauge,
+    /// What the verification found wrong.
+    pub wrong: Gauge,
+    /// What it found that is only worth a word.
+    pub noted: Gauge,
+    /// What it repaired.
+    pub repaired: Gauge,
+}
+
+impl Runs {
+    fn verified(&self, now_us: u64, findings: &Findings) {
+        self.wrong.set(findings.wrong);
+        self.noted.set(findings.noted);
+        self.repaired.set(findings.repaired);
+        self.verified_us.set(now_us);
+    }
 }
 
 impl Upkeep {
@@ -55,7 +82,30 @@ impl Upkeep {
     /// `clock` gives microseconds since 1970.
     #[must_use]
     pub fn new(db: Database, store: Store, digests: Digests, clock: fn() -> u64) -> Self {
-        Self { db, store, digests, clock, migration: Arc::default() }
+        Self { db, store, digests, clock, migration: Arc::default(), runs: Arc::default() }
+    }
+
+    /// The last runs.
+    #[must_use]
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// How much room the file system of the storage has; `None` in a bucket, which does not say.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub async fn room(&self) -> Result<Option<Room>, StorageError> {
+        match self.store.staging.clone() {
+            Some(staging) => blocking(move || staging.room()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What was sent to the bucket; `None` for a directory.
+    #[must_use]
+    pub fn bucket_traffic(&self) -> Option<&Traffic> {
+        self.store.objects.bucket().map(S3::traffic)
     }
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::judge::QUARANTINE;
 use super::store::Survey;
-use super::{Upkeep, UpkeepError, blocking};
+use super::{Upkeep, UpkeepError};
 use crate::blobs::STAGING;
 use crate::storage::StorageError;
 
@@ -82,7 +82,7 @@ impl Upkeep {
             foreign: Amount::default(),
             quarantined: self.below(QUARANTINE).await?,
             staged: Staged { uploads, objects: self.below(STAGING).await?, multiparts: self.multiparts().await? },
-            free_bytes: self.free_bytes().await?,
+            free_bytes: self.room().await?.map(|room| room.free_bytes),
         };
         let foreign = &mut usage.foreign;
         let survey = self.store.survey(|object| foreign.add(object.size_bytes)).await?;
@@ -138,12 +138,5 @@ impl Upkeep {
             }
         }
         Ok(amount)
-    }
-
-    async fn free_bytes(&self) -> Result<Option<u64>, UpkeepError> {
-        match self.store.staging.clone() {
-            Some(staging) => Ok(Some(blocking(move || staging.free_bytes()).await?)),
-            None => Ok(None),
-        }
     }
 }

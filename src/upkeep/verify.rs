@@ -78,6 +78,7 @@ impl Upkeep {
             }
         }
         verified.findings = verified.findings.sorted();
+        self.runs.verified((self.clock)(), &verified.findings);
         Ok(verified)
     }
 

@@ -33,6 +33,10 @@ in
     };
     users = anything { };
     virtualisation = anything { };
+    services.prometheus = {
+      scrapeConfigs = list;
+      ruleFiles = list;
+    };
     services.nginx = {
       enable = anything false;
       user = anything "www-data";

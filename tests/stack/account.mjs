@@ -1,6 +1,6 @@
 // Accounts on the test PDS, and the service tokens that the PDS makes for them.
 //
-//   account.mjs create PDS_URL HANDLE...                    one line {"handle","did","accessJwt"} an account
+//   account.mjs create PDS_URL HANDLE...                    a line {"handle","did","password","accessJwt"} each
 //   account.mjs token PDS_URL ACCESS_JWT AUD [LXM [TTL_S]]  one line {"token"}
 //
 // LXM "-" asks for a token without a method. The PDS allows 3,600 s with a method and 60 s without one.
@@ -16,13 +16,14 @@ async function answer(response) {
 }
 
 export async function createAccount(pdsUrl, handle) {
+  const password = randomUUID()
   const response = await fetch(`${pdsUrl}/xrpc/com.atproto.server.createAccount`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ handle, email: `${handle}@mail.test`, password: randomUUID() }),
+    body: JSON.stringify({ handle, email: `${handle}@mail.test`, password }),
   })
   const { did, accessJwt } = await answer(response)
-  return { handle, did, accessJwt }
+  return { handle, did, password, accessJwt }
 }
 
 export async function serviceToken(pdsUrl, accessJwt, { aud, lxm, ttlSeconds }) {

@@ -1,6 +1,6 @@
 //! From a token to a proven account: what is remembered, what is asked again, and how failures differ.
 
-use atcr_hold::auth::{AuthError, Authenticator, Checked, TokenError};
+use atcr_hold::auth::{AuthError, Authenticator, Checked, Presented, TokenError};
 use atcr_hold::identity::Lane;
 use atcr_hold::repo::signing::PublicKey;
 use atcr_hold::syntax::Did;
@@ -13,7 +13,7 @@ use super::service_tokens::{METHOD, NOW_S, claims, header, hold, issuer, signed,
 
 /// Both steps, as a handler takes them.
 async fn authenticate(authenticator: &Authenticator, token: &str) -> Result<Did, AuthError> {
-    match authenticator.check(token, METHOD, NOW_S)? {
+    match authenticator.check(Presented::Bearer(token), METHOD, NOW_S)? {
         Checked::Proven(did) => Ok(did),
         Checked::Claimed(claimed) => authenticator.prove(claimed, Lane::Stranger).await,
     }
@@ -27,11 +27,12 @@ async fn a_proven_token_needs_neither_resolver_nor_signature_again() {
     let token = signed(&header(), &claims());
     assert_eq!(authenticate(&authenticator, &token).await, Ok(issuer()));
     server.stop().await;
-    assert!(matches!(authenticator.check(&token, METHOD, NOW_S), Ok(Checked::Proven(did)) if did == issuer()));
+    let bearer = Presented::Bearer(&token);
+    assert!(matches!(authenticator.check(bearer, METHOD, NOW_S), Ok(Checked::Proven(did)) if did == issuer()));
 
-    let other_call = authenticator.check(&token, "io.atcr.hold.completeUpload", NOW_S).err();
-    assert_eq!(other_call, Some(TokenError::Method));
-    assert_eq!(authenticator.check(&token, METHOD, NOW_S + 91).err(), Some(TokenError::Expired));
+    let other_call = authenticator.check(bearer, "io.atcr.hold.completeUpload", NOW_S).err();
+    assert_eq!(other_call, Some(TokenError::Method.into()));
+    assert_eq!(authenticator.check(bearer, METHOD, NOW_S + 91).err(), Some(TokenError::Expired.into()));
     assert_eq!(server.requests(), 1);
 }
 
@@ -74,7 +75,8 @@ async fn issuers_that_cannot_be_known_are_told_apart() {
     let token_of = |did: &Did| signed(&header(), &with(claims(), &json!({ "iss": did })));
     let name = |answer: Result<Did, AuthError>| match answer.unwrap_err() {
         AuthError::Token(error) => error.name(),
-        AuthError::Unresolvable => "503",
+        AuthError::Dpop(error) => error.name(),
+        AuthError::Unresolvable | AuthError::PdsUnreachable => "503",
         AuthError::Busy => "busy",
     };
     let down = plc(7);

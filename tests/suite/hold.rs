@@ -31,6 +31,9 @@ pub(super) use uploads::digest_of;
 
 /// The configuration of a hold that anyone may read.
 pub(super) const PUBLIC: &str = "public = true\n";
+/// What a caller is told who must say who it is.
+pub(super) const NO_TOKEN: &str =
+    "a token is required: Authorization: Bearer <service token>, or DPoP <access token> and a DPoP header";
 /// The configuration of a hold that only crew may read.
 pub(super) const PRIVATE: &str = "public = false\n";
 

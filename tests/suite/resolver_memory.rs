@@ -16,7 +16,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 type Answer = Result<Arc<Account>, Error>;
 
 /// Moves the clock without waiting.
-async fn pass(time: Duration) {
+pub(super) async fn pass(time: Duration) {
     tokio::time::pause();
     tokio::time::advance(time).await;
     tokio::time::resume();

@@ -46,14 +46,18 @@ impl Bucket {
         let info = ObjectInfo { size_bytes, etag: staged.etag.clone() };
         let mut bytes = self.s3.pinned_object(&staged_key(id), info).stream(0..size_bytes);
         let (mut hash, mut done_bytes, mut told) = (Hash::default(), 0, Instant::now());
+        let (counts, begun) = (&self.sessions.counts, Instant::now());
         while let Some(chunk) = bytes.try_next().await.map_err(StorageError::from)? {
             hash.update(&chunk);
             done_bytes += chunk.len() as u64;
+            counts.proof_bytes.add(chunk.len() as u64);
             if size_bytes >= WORTH_TELLING_BYTES && told.elapsed() >= TELL_EVERY {
                 told = Instant::now();
                 tracing::info!(upload = %id, done_bytes, size_bytes, "proving the digest of an upload");
             }
         }
+        counts.proofs.one();
+        counts.proof_us.add(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
         Ok(hash.digest())
     }
 }

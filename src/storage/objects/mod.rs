@@ -21,7 +21,7 @@ pub use local::Memory;
 pub use object::Object;
 pub use s3::{
     Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, Part, PartError, ProbeError, Probed,
-    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings,
+    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings, Traffic,
 };
 pub use staging::{StagedFile, Staging, SyncError};
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::storage::StorageError;
+use crate::storage::{Room, StorageError};
 
 /// The group may read objects, so that a reverse proxy can be let in; other local users may not.
 const FILE_MODE: u32 = 0o640;
@@ -42,8 +42,15 @@ impl Staging {
     /// # Errors
     /// When the system does not say.
     pub fn free_bytes(&self) -> Result<u64, StorageError> {
-        let found = rustix::fs::statvfs(&*self.directory).map_err(io::Error::from)?;
-        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+        Ok(self.room()?.free_bytes)
+    }
+
+    /// How much room the file system has.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn room(&self) -> Result<Room, StorageError> {
+        Room::of(&self.directory)
     }
 
     /// The names of what is staged: in the staging directory itself, or in one of its folders.

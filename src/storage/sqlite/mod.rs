@@ -28,6 +28,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use tokio::sync::watch;
 
 use super::StorageError;
+use super::faults::{Origin, counted};
 
 pub use audit::BlockRow;
 pub use backup::{BackupError, back_up, unfinished_backup};
@@ -38,6 +39,7 @@ pub use events::EventPage;
 pub use image_stats::NewPulls;
 pub use layers::{LayerRow, LayerTotals, ManifestRow};
 pub use open::OpenError;
+pub use readers::Sizes;
 pub use record_blobs::BlobListQuery;
 pub use repo::{ListQuery, RepoHead, StoredRecord};
 pub use uploads::{OpenUploadRow, PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
@@ -100,6 +102,14 @@ impl Database {
         E: From<StorageError> + Send + 'static,
     {
         self.readers.run_apart(job).await
+    }
+
+    /// What the database takes on its disk.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub async fn sizes(&self) -> Result<Sizes, StorageError> {
+        self.readers.sizes().await
     }
 
     /// The newest event committed since the database was opened, by its sequence number; 0 before the first.
@@ -187,14 +197,15 @@ impl From<rusqlite::Error> for StorageError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode as Code;
         let error = without_secrets(error);
-        match error.sqlite_error_code() {
+        let error = match error.sqlite_error_code() {
             Some(Code::DiskFull) => Self::NoSpace(error.into()),
             Some(Code::ReadOnly | Code::CannotOpen | Code::DatabaseBusy | Code::DatabaseLocked) => {
                 Self::Unavailable(error.into())
             }
             Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged(error.into()),
             _ => Self::Failed(error.into()),
-        }
+        };
+        counted(Origin::Database, error)
     }
 }
 

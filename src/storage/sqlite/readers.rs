@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -10,11 +10,23 @@ use tokio::sync::Semaphore;
 
 use super::writer::Writer;
 use super::{Read, StorageError, open};
+use crate::storage::Room;
 
 /// Reads are short; more connections than this only cost memory.
 const MAX_CONNECTIONS: usize = 4;
 /// A job that goes through a table once has no use for pages that it has seen.
 const CACHE_APART_KIB: i32 = 1024;
+
+/// What the database takes on its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The database file.
+    pub file_bytes: u64,
+    /// The write-ahead log.
+    pub log_bytes: u64,
+    /// The file system they are on.
+    pub room: Room,
+}
 
 #[derive(Clone)]
 pub(super) struct Readers {
@@ -73,6 +85,19 @@ impl Readers {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         std::fs::remove_file(&path)?;
         Ok(file)
+    }
+
+    pub(super) async fn sizes(&self) -> Result<Sizes, StorageError> {
+        let path = Arc::clone(&self.path);
+        blocking(move || {
+            let length = |file: &Path| std::fs::metadata(file).map(|found| found.len());
+            let mut log = path.as_os_str().to_owned();
+            log.push("-wal");
+            // The log is made by the first write.
+            let log_bytes = length(Path::new(&log)).unwrap_or_default();
+            Ok(Sizes { file_bytes: length(&path)?, log_bytes, room: Room::of(&path)? })
+        })
+        .await
     }
 
     fn take(&self) -> Result<Connection, StorageError> {

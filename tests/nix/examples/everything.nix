@@ -27,6 +27,8 @@
       secretAccessKeyFile = "/run/keys/s3-secret-access-key";
     };
     signingKeyFile = "/run/keys/hold-signing-key";
+    metrics.enable = true;
+    metrics.scrape = true;
     openFirewall = true;
     nginx.enable = true;
     settings.log_level = "info,atcr_hold=debug";

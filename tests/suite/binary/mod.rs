@@ -21,6 +21,7 @@ mod given_key;
 mod keeping;
 mod limits;
 mod manager;
+mod metrics;
 mod relays;
 mod repository_file;
 mod restored;

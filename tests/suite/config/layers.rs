@@ -20,7 +20,7 @@ fn the_least_configuration_has_the_documented_defaults() {
     assert_eq!(root(&config), Path::new("/srv/blobs"));
     assert_eq!(config.plc_directory_url, "https://plc.directory");
     assert!(config.relays.is_empty() && config.trusted_proxies.is_empty() && config.crew.is_empty());
-    assert_eq!((config.region, config.log_level.as_str()), (None, "info"));
+    assert_eq!((config.region, config.metrics_addr, config.log_level.as_str()), (None, None, "info"));
     assert_eq!((config.limits.uploads_per_account, config.limits.uploads_total), (64, 1024));
     assert_eq!((config.limits.connections, config.limits.stale_upload), (1024, Duration::from_secs(86_400)));
 }
@@ -176,5 +176,6 @@ fn the_file_declares_crew_and_limits() {
 fn a_socket_file_is_an_address() {
     for addr in [":0", "[::1]:8080", "localhost:80", "/run/hold.sock", "unix:/run/hold.sock"] {
         assert_eq!(load([("HOLD_SERVER_ADDR", addr)]).unwrap().server_addr, addr);
+        assert_eq!(load([("HOLD_METRICS_ADDR", addr)]).unwrap().metrics_addr.as_deref(), Some(addr));
     }
 }

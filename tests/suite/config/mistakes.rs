@@ -41,6 +41,8 @@ fn values_of_the_environment_are_explained() {
         ),
         ("HOLD_SERVER_ADDR", "8080", &["server.addr (HOLD_SERVER_ADDR)", ":8080"]),
         ("HOLD_SERVER_ADDR", ":99999", &["server.addr (HOLD_SERVER_ADDR)", ":8080"]),
+        ("HOLD_METRICS_ADDR", "9464", &["metrics.addr (HOLD_METRICS_ADDR)", "127.0.0.1:9464"]),
+        ("HOLD_METRICS_ADDR", ":8080", &["metrics.addr (HOLD_METRICS_ADDR)", "not for the public", "server.addr"]),
         ("HOLD_PLC_DIRECTORY_URL", "plc.directory", &["identity.plc_url (HOLD_PLC_DIRECTORY_URL)", "URL"]),
         ("HOLD_PLC_DIRECTORY_URL", "http://plc.example.org", &["HOLD_PLC_DIRECTORY_URL", "https://", "test_mode"]),
         ("HOLD_RELAYS", "bsky.network,wss://x.example.org/", &["relays (HOLD_RELAYS)", "bsky.network"]),

@@ -87,7 +87,7 @@ async fn a_browser_may_read_and_is_told_so_before_it_asks() {
         for (name, value) in [
             ("access-control-allow-origin", "*"),
             ("access-control-allow-methods", "GET, HEAD"),
-            ("access-control-allow-headers", "authorization, range"),
+            ("access-control-allow-headers", "authorization, dpop, range"),
             ("access-control-max-age", "86400"),
         ] {
             assert_eq!(answer.header(name), Some(value), "{target} {name}");
@@ -95,7 +95,7 @@ async fn a_browser_may_read_and_is_told_so_before_it_asks() {
         // "*" with credentials would let any page act with a visitor's identity.
         assert_eq!(answer.header("access-control-allow-credentials"), None);
     }
-    let exposed = "content-range, docker-content-digest, etag, retry-after, x-request-id";
+    let exposed = "content-range, docker-content-digest, dpop-nonce, etag, retry-after, www-authenticate, x-request-id";
     // Refusals too, or a page could not see why.
     for (target, status) in [("/xrpc/_health", 200), ("/xrpc/com.atproto.sync.getBlob", 401), ("/nothing", 404)] {
         let answer = hold.get(target).send().await;
@@ -130,9 +130,9 @@ async fn a_bad_token_is_an_error_also_where_none_is_needed() {
     let target = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={digest}", hold.did_in_query());
     let good = hold.token(&hold.stranger);
     assert_eq!(hold.get(&target).bearer(&good).send().await.status, 200);
-    let form = "the token is malformed: the Authorization header must be Bearer and a service token";
+    let form = "the token is malformed: the Authorization header must be Bearer and a service token, or DPoP and an access token";
     for value in
-        ["", "Bearer", "Basic YTpi", &format!("bearer {good}"), &format!("DPoP {good}"), &format!("Bearer {good} x")]
+        ["", "Bearer", "Basic YTpi", &format!("bearer {good}"), &format!("dpop {good}"), &format!("Bearer {good} x")]
     {
         hold.get(&target).header("authorization", value).send().await.assert_refused(401, "BadJwt", form);
     }

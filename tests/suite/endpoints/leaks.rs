@@ -9,6 +9,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use super::access::target;
 use atcr_hold::repo::cid;
 
+use crate::suite::did_server::Reply;
+use crate::suite::dpop;
 use crate::suite::hold::{Answer, Call, Hold, PRIVATE, digest_of, now_s};
 use crate::suite::object_contract::buckets_here;
 use crate::suite::service_tokens::with;
@@ -113,6 +115,32 @@ async fn refusals_and_their_log_lines_hold_no_secret() {
         let lines: Vec<_> = text.lines().filter(|line| line.contains(&id)).collect();
         assert!(lines.len() == 1 && lines[0].contains(&format!("status={}", answer.status)), "{id} {lines:?}");
     }
+}
+
+#[tokio::test]
+async fn access_tokens_and_proofs_are_shown_nowhere_whatever_the_pds_answers() {
+    let hold = Hold::start(PRIVATE).await;
+    let client = dpop::client_of(&hold, &hold.writer);
+    let (log, _guard) = Log::capture();
+    let answer = |status: &str, more: &str| Reply::Raw(format!("HTTP/1.1 {status}\r\n{more}Content-Length: 0\r\n\r\n"));
+    let nonce = "WWW-Authenticate: DPoP error=\"use_dpop_nonce\"\r\nDPoP-Nonce: n\r\n";
+    let mut secrets = vec![client.token.clone()];
+    for (reply, status) in [
+        (answer("401 Unauthorized", nonce), 401),
+        (answer("401 Unauthorized", ""), 401),
+        (answer("500 Oops", ""), 503),
+        (Reply::Body(json!({ "did": hold.writer.did }).to_string()), 200),
+    ] {
+        hold.network.set(dpop::GET_SESSION, reply);
+        secrets.push(client.proof());
+        let answer = dpop::initiate(&hold, &client, secrets.last().unwrap()).await;
+        assert_eq!(answer.status, status);
+        assert_silent(&hold, &wire(&answer), &secrets);
+    }
+    // Of a token no part is shown, not only not the signature.
+    let parts: Vec<_> = secrets.iter().flat_map(|secret| secret.split('.').skip(1).map(str::to_owned)).collect();
+    assert!(log.text().contains("use_dpop_nonce"));
+    assert_silent(&hold, &log.text(), &parts);
 }
 
 #[tokio::test]

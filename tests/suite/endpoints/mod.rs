@@ -7,6 +7,7 @@ mod complete;
 mod disk;
 mod envelope;
 mod leaks;
+mod metrics;
 mod private_reads;
 mod races;
 mod rates;

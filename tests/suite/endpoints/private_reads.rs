@@ -2,7 +2,7 @@
 
 use atcr_hold::repo::cid;
 
-use crate::suite::hold::{Answer, Hold, PRIVATE, PUBLIC, digest_of};
+use crate::suite::hold::{Answer, Hold, NO_TOKEN, PRIVATE, PUBLIC, digest_of};
 
 /// All of an answer that could tell one blob from another.
 fn lasting(answer: &Answer) -> (u16, http::HeaderMap, bytes::Bytes) {
@@ -17,7 +17,7 @@ async fn existing_and_missing_blobs_look_alike_to_those_who_may_not_read() {
     for digest in [existing, missing] {
         cids.extend([digest.to_string(), cid::raw(&digest).to_string()]);
     }
-    let anonymous = (401, "AuthRequired", "a service token is required: Authorization: Bearer <token>");
+    let anonymous = (401, "AuthRequired", NO_TOKEN);
     let stranger = (
         403,
         "Forbidden",

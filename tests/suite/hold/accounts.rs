@@ -50,6 +50,14 @@ impl Account {
         account
     }
 
+    /// Publishes the document of a did:plc anew, with this PDS.
+    pub(in crate::suite) fn publish_with_pds(&self, network: &DidServer, pds: &str) {
+        let mut document = self.document();
+        document["service"] =
+            json!([{ "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": pds }]);
+        network.publish(&self.did, &document);
+    }
+
     fn document(&self) -> Value {
         let key = match &self.key {
             Key::K256(key) => key.public(),

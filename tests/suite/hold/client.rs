@@ -155,8 +155,15 @@ impl Answer {
         assert_eq!((self.status, body["error"].as_str()), (status, Some(name)), "{body}");
         assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
         assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
-        let challenge = (status == 401).then_some("Bearer realm=\"atcr-hold\"");
-        assert_eq!(self.header("www-authenticate"), challenge);
+        let challenge = match name {
+            _ if status != 401 => None,
+            "AuthRequired" => Some("Bearer realm=\"atcr-hold\", DPoP realm=\"atcr-hold\", algs=\"ES256\"".to_owned()),
+            "invalid_token" | "invalid_dpop_proof" | "use_dpop_nonce" => {
+                Some(format!("DPoP realm=\"atcr-hold\", algs=\"ES256\", error=\"{name}\""))
+            }
+            _ => Some("Bearer realm=\"atcr-hold\"".to_owned()),
+        };
+        assert_eq!(self.header("www-authenticate"), challenge.as_deref());
         let later = self.header("retry-after").map(|seconds| seconds.parse::<u32>().unwrap() > 0);
         assert_eq!(later, matches!(status, 429 | 503).then_some(true));
     }

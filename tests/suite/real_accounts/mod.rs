@@ -3,6 +3,7 @@
 //! They need node: `npm ci` in `tests/stack`, and ATCR_HOLD_STACK set to the path of that directory. Without the
 //! variable these tests say that they were skipped.
 
+mod oauth;
 mod stack;
 
 use std::sync::Arc;

@@ -37,7 +37,19 @@ pub(super) struct Stack {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Person {
     pub(super) did: Did,
+    handle: String,
+    password: String,
     pub(super) access_jwt: String,
+}
+
+/// What an OAuth client has after a sign-in.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Tokens {
+    pub(super) access_token: String,
+    pub(super) refresh_token: String,
+    /// The private number of the P-256 key that they are bound to, in hexadecimal.
+    pub(super) key: String,
 }
 
 fn port(url: &str) -> u16 {
@@ -79,11 +91,27 @@ impl Stack {
 
     /// Creates an account for each handle.
     pub(super) fn create<const N: usize>(&self, handles: [&str; N]) -> [Person; N] {
-        let output = node(&self.directory, "account.mjs").args(["create", &self.pds]).args(handles).output().unwrap();
-        assert!(output.status.success());
-        let text = String::from_utf8(output.stdout).unwrap();
+        let text = self.script("account.mjs", [&["create", &self.pds], &handles[..]].concat());
         let people: Vec<Person> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         people.try_into().unwrap_or_else(|_| panic!("an account for each handle"))
+    }
+
+    /// Signs `person` in to an OAuth client.
+    pub(super) fn sign_in(&self, person: &Person) -> Tokens {
+        let line = self.script("oauth.mjs", vec!["sign-in", &self.pds, &person.handle, &person.password]);
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Ends the OAuth session that `token` belongs to.
+    pub(super) fn revoke(&self, key: &str, token: &str) {
+        self.script("oauth.mjs", vec!["revoke", &self.pds, key, token]);
+    }
+
+    /// What a script prints that must succeed.
+    fn script(&self, name: &str, arguments: Vec<&str>) -> String {
+        let output = node(&self.directory, name).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// A service token that the PDS makes for `person` now.

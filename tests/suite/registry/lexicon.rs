@@ -1,6 +1,6 @@
 //! Real answers and records against the published lexicons.
 //!
-//! ATCR_HOLD_LEXICONS is the directory `lexicons` of the crate jacquard-api, which has them as JSON. Without the variable
+//! ATCR_HOLD_LEXICONS is a directory with them as JSON: `bash tests/lexicons.sh` says where it is. Without the variable
 //! these tests say that they were skipped.
 
 use std::path::PathBuf;

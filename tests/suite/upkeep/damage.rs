@@ -1,6 +1,7 @@
 //! Everything that can be wrong with a blob is found, and mended when that is asked for.
 
 use atcr_hold::blobs::BlobError;
+use atcr_hold::metrics::Gauge;
 use atcr_hold::syntax::Digest;
 use atcr_hold::upkeep::{Amount, Finding, Problem, Repair, Verified};
 
@@ -73,6 +74,8 @@ async fn every_kind_of_damage_is_found_and_nothing_is_changed() {
             let verified = stock.verify(false).await;
             assert_eq!(verified.findings.listed, expected(&damaged, false), "{}", stock.name);
             assert_eq!(counts(&verified), (3, 5 + (3 << 20), 5, 2, 0), "{}", stock.name);
+            let runs = stock.upkeep.runs();
+            assert_eq!([&runs.wrong, &runs.noted, &runs.repaired].map(Gauge::get), [5, 2, 0], "{}", stock.name);
         }
     }
 }

@@ -17,10 +17,10 @@ pub(in crate::http) async fn handle(
     permit: AccountPermit,
     request: Request,
 ) -> Result<Response, Error> {
+    let input: UpdateCrewTier = json(request, JSON_BYTES).await?;
     if !state.registry.is_appview(permit.account()) {
         return Err(Error::not_appview());
     }
-    let input: UpdateCrewTier = json(request, JSON_BYTES).await?;
     match state.registry.set_tier(&input.user_did, input.tier_rank, state.now_us()).await {
         Ok(tier_name) => Ok(response::json(&TierName { tier_name })),
         Err(e) if e.is_no_member() => {

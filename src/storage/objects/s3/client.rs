@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::fault::Fault;
 use super::http::{AnyBody, Http, any_body, innermost};
 use super::xml;
+use crate::metrics::Counter;
 
 /// How often a request is sent in all, and how long it rests in between.
 const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
@@ -84,6 +85,18 @@ pub(super) struct Client {
     pub(super) region: String,
     /// Empty, or ends in a slash.
     pub(super) prefix: String,
+    pub(super) traffic: Traffic,
+}
+
+/// What was sent to a store, and how it went.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Requests that were sent, each try for itself.
+    pub requests: Counter,
+    /// Requests that were sent again.
+    pub retries: Counter,
+    /// Requests that did not succeed, those that are sent again among them. That something is not there is no failure.
+    pub failures: Counter,
 }
 
 impl Client {
@@ -96,7 +109,7 @@ impl Client {
                 Err(fault) => fault,
             };
             match pauses.next() {
-                Some(pause) if fault.is_passing() => tokio::time::sleep(pause).await,
+                Some(pause) if fault.is_passing() => self.rest(pause).await,
                 _ => return Err(fault),
             }
         }
@@ -125,7 +138,7 @@ impl Client {
                 Err(fault) => fault,
             };
             match pauses.next() {
-                Some(pause) if fault.is_passing() => tokio::time::sleep(pause).await,
+                Some(pause) if fault.is_passing() => self.rest(pause).await,
                 _ => return Err(fault),
             }
         }
@@ -150,7 +163,22 @@ impl Client {
         self.deliver(Request::from_parts(head, body)).await
     }
 
+    /// Waits before a request is sent again.
+    async fn rest(&self, pause: Duration) {
+        self.traffic.retries.one();
+        tokio::time::sleep(pause).await;
+    }
+
     async fn deliver(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
+        self.traffic.requests.one();
+        let answer = self.answer_to(request).await;
+        if answer.as_ref().is_err_and(|fault| !fault.is_missing()) {
+            self.traffic.failures.one();
+        }
+        answer
+    }
+
+    async fn answer_to(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
         let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
         if answer.status().is_success() {
             return Ok(answer);

@@ -6,6 +6,7 @@
 use http::StatusCode;
 
 use crate::storage::StorageError;
+use crate::storage::faults::{Origin, counted};
 
 /// A request that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +63,7 @@ impl Fault {
 
 impl From<Fault> for StorageError {
     fn from(fault: Fault) -> Self {
-        match &fault {
+        let error = match &fault {
             Fault::Answered { status, code } => {
                 if *status == StatusCode::INSUFFICIENT_STORAGE || code.contains("Quota") || code.contains("StorageFull")
                 {
@@ -81,6 +82,7 @@ impl From<Fault> for StorageError {
             Fault::NoAnswer(_) => Self::Unavailable(fault.into()),
             Fault::NoCredentials(_) => Self::Refused(fault.into()),
             Fault::Senseless(_) => Self::Failed(fault.into()),
-        }
+        };
+        counted(Origin::Bucket, error)
     }
 }

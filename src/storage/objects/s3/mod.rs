@@ -28,6 +28,7 @@ use bytes::Bytes;
 use super::{Object, ObjectInfo};
 use crate::storage::StorageError;
 
+pub use client::Traffic;
 pub use copy::Copied;
 pub use multipart::{Completed, OpenMultipart, Part};
 pub use presign::{PART_URL_S, READ_URL_S, ResponseHeaders};
@@ -64,12 +65,19 @@ impl S3 {
             bucket: settings.bucket.clone(),
             region: settings.region.clone(),
             prefix: settings.folder(),
+            traffic: Traffic::default(),
         };
         Ok(Self {
             client: Arc::new(client),
             pull_zone: settings.pull_zone.as_deref().map(Arc::from),
             copy: settings.copy,
         })
+    }
+
+    /// What this and its clones have sent.
+    #[must_use]
+    pub fn traffic(&self) -> &Traffic {
+        &self.client.traffic
     }
 
     /// What is under a key, `None` when nothing is.

@@ -1,0 +1,91 @@
+//! Connections as they come and go, and the bytes that pass over them.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::metrics::{Counter, Gauge};
+
+/// What passed over some sockets.
+#[derive(Debug, Default)]
+pub struct Flow {
+    /// Connections that were accepted.
+    pub accepted: Counter,
+    /// Connections that are open.
+    pub open: Gauge,
+    /// Bytes that were read, heads of requests and frames among them.
+    pub received_bytes: Counter,
+    /// Bytes that were written, as above.
+    pub sent_bytes: Counter,
+}
+
+impl Flow {
+    /// A connection that counts, from now until it is dropped.
+    pub fn meter<S>(self: &Arc<Self>, stream: S) -> Metered<S> {
+        self.accepted.one();
+        self.open.up();
+        Metered { stream, flow: Arc::clone(self) }
+    }
+}
+
+/// A connection whose bytes are counted.
+#[derive(Debug)]
+pub struct Metered<S> {
+    stream: S,
+    flow: Arc<Flow>,
+}
+
+impl<S> Drop for Metered<S> {
+    fn drop(&mut self) {
+        self.flow.open.down();
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        self.flow.received_bytes.add((buffer.filled().len() - before) as u64);
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.sent(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, pieces);
+        self.sent(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl<S> Metered<S> {
+    fn sent(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(count)) = &polled {
+            self.flow.sent_bytes.add(*count as u64);
+        }
+        polled
+    }
+}

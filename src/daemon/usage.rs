@@ -1,0 +1,63 @@
+//! What this process takes of the machine, as the kernel says it. The sandbox shows a process nothing but itself.
+//! <https://www.kernel.org/doc/html/latest/filesystems/proc.html#process-specific-subdirectories>
+
+use std::fs;
+
+use rustix::process::{Resource, getrlimit};
+use rustix::time::{ClockId, clock_gettime};
+
+/// What a process takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Time on processors, in seconds.
+    pub cpu_s: f64,
+    /// Memory that is in use.
+    pub resident_bytes: u64,
+    /// Addresses that are in use.
+    pub virtual_bytes: u64,
+    /// Open files and sockets.
+    pub open_files: u64,
+    /// How many may be open.
+    pub max_open_files: Option<u64>,
+    /// Threads.
+    pub threads: u64,
+}
+
+impl Usage {
+    /// Of this process, now. What the kernel does not tell is 0. Reads a few short files of `/proc`.
+    #[must_use]
+    pub fn now() -> Self {
+        let cpu = clock_gettime(ClockId::ProcessCPUTime);
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let kib = |name| field(&status, name).unwrap_or_default().saturating_mul(1024);
+        Self {
+            #[allow(clippy::cast_precision_loss)]
+            cpu_s: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
+            resident_bytes: kib("VmRSS:"),
+            virtual_bytes: kib("VmSize:"),
+            // One of them is the directory itself.
+            open_files: fs::read_dir("/proc/self/fd").map_or(0, |open| (open.count() as u64).saturating_sub(1)),
+            max_open_files: getrlimit(Resource::Nofile).current,
+            threads: field(&status, "Threads:").unwrap_or_default(),
+        }
+    }
+}
+
+/// The number after a name.
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::Usage;
+
+    #[test]
+    fn a_process_takes_something() {
+        let usage = Usage::now();
+        assert!(usage.cpu_s > 0.0 && usage.threads > 0 && usage.open_files >= 3, "{usage:?}");
+        assert!((1 << 20..usage.virtual_bytes).contains(&usage.resident_bytes), "{usage:?}");
+        assert!(usage.max_open_files.is_none_or(|most| most >= usage.open_files), "{usage:?}");
+    }
+}

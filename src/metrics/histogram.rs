@@ -1,0 +1,67 @@
+//! How long things take, in a few steps.
+
+use std::time::Duration;
+
+use super::Counter;
+
+/// The upper ends of the steps, in seconds: a look into memory, the database, a disk that syncs, a slow client, a
+/// large blob that is read back.
+const ENDS_S: [f64; 7] = [0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0];
+const ENDS_US: [u64; 7] = [5_000, 25_000, 100_000, 500_000, 2_500_000, 10_000_000, 60_000_000];
+
+/// Durations, counted by step.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    /// Each step alone; the last is everything beyond.
+    steps: [Counter; ENDS_S.len() + 1],
+    sum_us: Counter,
+}
+
+impl Histogram {
+    /// One more that took so long.
+    pub fn observe(&self, took: Duration) {
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.steps[ENDS_US.partition_point(|end_us| *end_us < took_us)].one();
+        self.sum_us.add(took_us);
+    }
+
+    /// The upper end of each step but the last in seconds, with how many took no longer.
+    pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        let counts = self.steps.iter().scan(0, |sum, step| {
+            *sum += step.get();
+            Some(*sum)
+        });
+        ENDS_S.into_iter().zip(counts)
+    }
+
+    /// How many there were.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.steps.iter().map(Counter::get).sum()
+    }
+
+    /// How long they took together, in seconds.
+    #[must_use]
+    pub fn sum_s(&self) -> f64 {
+        Duration::from_micros(self.sum_us.get()).as_secs_f64()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{ENDS_S, ENDS_US, Histogram};
+
+    #[test]
+    fn a_duration_counts_in_its_step_and_all_above() {
+        assert_eq!(ENDS_S.map(|end_s| Duration::from_secs_f64(end_s).as_micros() as u64), ENDS_US);
+        let histogram = Histogram::default();
+        for us in [0, 5_000, 5_001, 60_000_000, 60_000_001] {
+            histogram.observe(Duration::from_micros(us));
+        }
+        let counts: Vec<_> = histogram.cumulative().map(|(_, count)| count).collect();
+        assert_eq!((counts, histogram.count()), (vec![2, 3, 3, 3, 3, 3, 4], 5));
+        assert!((histogram.sum_s() - 120.010_002).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,14 @@
+//! Counters that other rooms keep, and the text that shows them to Prometheus.
+//!
+//! Whoever counts owns its counters and knows what they mean; `app` gathers all of them when somebody asks. Counting
+//! is one addition to an atomic: no lock, no allocation, and label values that are known beforehand, so that nothing a
+//! client sends makes a new series. This room reads nothing and waits for nothing.
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/>, <https://prometheus.io/docs/practices/naming/>
+
+mod counter;
+mod histogram;
+mod text;
+
+pub use counter::{Counter, Gauge, Tally};
+pub use histogram::Histogram;
+pub use text::{Family, Kind, Text};

@@ -1,0 +1,138 @@
+//! Prometheus' text format, version 0.0.4.
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
+
+use std::fmt::{Display, Write as _};
+
+use super::{Histogram, Tally};
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, and begins at 0 with the process.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// Counts by step.
+    Histogram,
+}
+
+/// A page of metrics.
+#[derive(Debug, Default)]
+pub struct Text(String);
+
+/// One metric, to be given its values.
+#[derive(Debug)]
+pub struct Family<'t> {
+    text: &'t mut String,
+    name: &'static str,
+}
+
+impl Text {
+    /// The media type of the page.
+    pub const MEDIA_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// Begins a metric. Each name comes once; `help` is one line without a backslash.
+    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        // Writing to a string does not fail, here and below.
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        Family { text: &mut self.0, name }
+    }
+
+    /// A counter with one value.
+    pub fn counter(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.family(name, Kind::Counter, help).value(&[], value);
+    }
+
+    /// A gauge with one value.
+    pub fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
+        self.family(name, Kind::Gauge, help).value(&[], value);
+    }
+
+    /// A counter with a value for each value of `label`.
+    pub fn tally<const N: usize>(&mut self, name: &'static str, help: &str, label: &str, tally: &Tally<N>) {
+        let mut family = self.family(name, Kind::Counter, help);
+        for (value, count) in tally.iter() {
+            family.value(&[(label, value)], count);
+        }
+    }
+
+    /// The whole page.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl Family<'_> {
+    /// The value for these labels.
+    pub fn value(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.sample("", labels, None, value);
+    }
+
+    /// The steps, the sum and the count of a histogram.
+    pub fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
+        for (end_s, count) in histogram.cumulative() {
+            self.sample("_bucket", labels, Some(&end_s.to_string()), count);
+        }
+        // What is counted meanwhile must not make this less than a step.
+        let count = histogram.count();
+        self.sample("_bucket", labels, Some("+Inf"), count);
+        self.sample("_sum", labels, None, histogram.sum_s());
+        self.sample("_count", labels, None, count);
+    }
+
+    fn sample(&mut self, suffix: &str, labels: &[(&str, &str)], end: Option<&str>, value: impl Display) {
+        let _ = write!(self.text, "{}{suffix}", self.name);
+        let all = labels.iter().copied().chain(end.map(|end| ("le", end)));
+        let mut before = '{';
+        for (label, text) in all {
+            let _ = write!(self.text, "{before}{label}=\"{}\"", Escaped(text));
+            before = ',';
+        }
+        let close = if before == ',' { "}" } else { "" };
+        let _ = writeln!(self.text, "{close} {value}");
+    }
+}
+
+/// A label's value as it stands between quotes.
+struct Escaped<'t>(&'t str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\\' => f.write_str("\\\\"),
+            '"' => f.write_str("\\\""),
+            '\n' => f.write_str("\\n"),
+            c => f.write_char(c),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Histogram, Kind, Text};
+
+    #[test]
+    fn as_in_the_format() {
+        let mut text = Text::default();
+        text.gauge("a_bytes", "What a is.", 1_800_000_000_000_001_u64);
+        text.family("b", Kind::Gauge, "b.").value(&[("x", "1\"2\\3\n"), ("y", "")], 0.5);
+        let histogram = Histogram::default();
+        histogram.observe(Duration::from_millis(30));
+        text.family("c_seconds", Kind::Histogram, "c.").histogram(&[("z", "q")], &histogram);
+        let text = text.into_string();
+        let expected = "# HELP a_bytes What a is.\n# TYPE a_bytes gauge\na_bytes 1800000000000001\n\
+                        # HELP b b.\n# TYPE b gauge\nb{x=\"1\\\"2\\\\3\\n\",y=\"\"} 0.5\n\
+                        # HELP c_seconds c.\n# TYPE c_seconds histogram\nc_seconds_bucket{z=\"q\",le=\"0.005\"} 0\n\
+                        c_seconds_bucket{z=\"q\",le=\"0.025\"} 0\nc_seconds_bucket{z=\"q\",le=\"0.1\"} 1\n";
+        assert!(text.starts_with(expected), "{text}");
+        assert!(text.ends_with("le=\"+Inf\"} 1\nc_seconds_sum{z=\"q\"} 0.03\nc_seconds_count{z=\"q\"} 1\n"), "{text}");
+    }
+}

@@ -1,0 +1,58 @@
+//! Who follows the events, and how far each is: for those who watch over the hold.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::{Pds, PdsError, subscription};
+use crate::storage::sqlite::Read;
+
+/// Events counted behind a position; a follower that was up to date is given up before that.
+const COUNTED: u32 = 1000;
+
+/// The places of all subscriptions there are.
+#[derive(Default)]
+pub(super) struct Followers(Mutex<Vec<Weak<AtomicI64>>>);
+
+/// How the events are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Following {
+    /// Subscriptions that are open.
+    pub followers: u64,
+    /// Events that the slowest was not given yet, at most 1,000. Up to 100 more may be on their way to it.
+    pub behind: u32,
+    /// The sequence number of the newest event.
+    pub last_seq: i64,
+}
+
+impl Followers {
+    /// A new one, at this sequence number. It is there until its place is dropped.
+    pub(super) fn add(&self, position: i64) -> Arc<AtomicI64> {
+        let place = Arc::new(AtomicI64::new(position));
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.retain(|place| place.strong_count() > 0);
+        places.push(Arc::downgrade(&place));
+        place
+    }
+
+    fn positions(&self) -> Vec<i64> {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.iter().filter_map(Weak::upgrade).map(|place| place.load(Ordering::Relaxed)).collect()
+    }
+}
+
+impl Pds {
+    /// How the events are followed at present.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn following(&self) -> Result<Following, PdsError> {
+        let positions = self.inner.followers.positions();
+        let slowest = positions.iter().min().copied();
+        let read = move |read: &Read<'_>| {
+            let behind = slowest.map_or(Ok(0), |slowest| read.count_events_after(slowest, COUNTED))?;
+            Ok::<_, PdsError>((behind, subscription::last_seq(read)?))
+        };
+        let (behind, last_seq) = self.inner.database.read(read).await?;
+        Ok(Following { followers: positions.len() as u64, behind, last_seq })
+    }
+}

@@ -1,0 +1,11 @@
+# Must be refused with: Prometheus scrapes addresses, not paths
+{
+  services.atcr-hold = {
+    enable = true;
+    url = "https://hold.example.org";
+    owner = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    metrics.enable = true;
+    metrics.listen = "/run/atcr-hold-metrics.sock";
+    metrics.scrape = true;
+  };
+}
