@@ -21,7 +21,7 @@ use crate::storage::{Room, faults};
 /// processor at most, whoever asks how often.
 const REST: u32 = 100;
 /// Collections that have a name of their own; all others are one.
-const COLLECTIONS: [&str; 3] = [nsid::CAPTAIN, nsid::CREW, nsid::PROFILE];
+const COLLECTIONS: [&str; 5] = [nsid::CAPTAIN, nsid::CREW, nsid::PROFILE, nsid::LAYER, nsid::STATS];
 const OTHER: &str = "other";
 
 /// When the jobs that `app` runs by itself last succeeded, in microseconds since 1970; 0 before the first time.

@@ -2,14 +2,15 @@
 
 use http::StatusCode;
 
-use super::{Error, unauthorized};
+use super::{Error, SERVICE_TOKEN, unauthorized};
 use crate::lexicon::error as name;
 use crate::registry::RegistryError;
 
 impl Error {
     /// The caller is no registry front end that this hold trusts.
     pub(in crate::http) fn not_appview() -> Self {
-        unauthorized(name::AUTH_REQUIRED, "a token of a registry front end that this hold trusts is required".into())
+        let message = "a token of a registry front end that this hold trusts is required";
+        unauthorized(name::AUTH_REQUIRED, message.into(), SERVICE_TOKEN)
     }
 }
 
