@@ -164,6 +164,31 @@ in
       example = literalExpression ''{ s3.bucket = "layers"; }'';
       description = "Where the blobs are: exactly one of the two kinds.";
     };
+    gc = {
+      enable = mkOption {
+        type = types.bool;
+        default = false;
+        example = true;
+        description = ''
+          Whether the hold removes blobs that no manifest names and nobody uses, by itself, once a day or so. See first
+          what would go: `atcr-hold gc --dry-run`.
+        '';
+      };
+      schedule = mkOption {
+        type = types.strMatching "([01][0-9]|2[0-3]):[0-5][0-9]|[1-9][0-9]{0,3}h";
+        default = "03:30";
+        example = "6h";
+        description = "When it does: a time of day in UTC, or every so many hours.";
+      };
+      graceDays = mkOption {
+        type = types.addCheck types.int (days: days >= 1) // {
+          description = "days, at least 1";
+        };
+        default = 1;
+        example = 7;
+        description = "For so many days after its last use a blob is kept that no manifest names.";
+      };
+    };
     listen = {
       streams = mkOption {
         type = types.nonEmptyListOf types.str;

@@ -47,6 +47,11 @@ in
       };
       database.path = "/var/lib/atcr-hold/hold.db";
       inherit storage;
+      gc = {
+        enabled = cfg.gc.enable;
+        inherit (cfg.gc) schedule;
+        grace_s = cfg.gc.graceDays * 24 * 3600;
+      };
     }
     // lib.optionalAttrs (cfg.tiers != { }) { inherit (cfg) tiers; }
     // lib.optionalAttrs cfg.nginx.sendBlobs { server.accel_redirect = "/.blobs/"; }

@@ -17,7 +17,7 @@
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | syntax, lexicon, repo, pds |
 //! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | metrics, syntax, storage |
 //! | `registry` | what is recorded of images: layers, statistics, quotas, what is known of an account | syntax, lexicon, repo, storage, pds, crew, blobs |
-//! | `upkeep` | looks after the blobs: verify, repair, usage, migration | metrics, syntax, storage, blobs, registry |
+//! | `upkeep` | looks after the blobs: verify, repair, usage, garbage, migration | metrics, syntax, storage, blobs, registry |
 //! | `auth` | tokens, signed URLs, permits | metrics, syntax, lexicon, repo, identity, crew |
 //! | `crawl` | asks relays to crawl the hold | syntax, lexicon |
 //! | `http` | connections, the endpoint table, a handler a method | metrics, syntax, lexicon, repo, identity, pds, crew, blobs, registry, auth |

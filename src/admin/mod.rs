@@ -13,6 +13,7 @@
 mod client;
 mod crew;
 mod error;
+mod gc;
 mod identity;
 mod operation;
 mod repo;
@@ -38,6 +39,7 @@ use crate::upkeep::Upkeep;
 pub use client::{Client, Connection};
 pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
 pub use error::AdminError;
+pub use gc::GcRun;
 pub use identity::{Head, Identity, IdentityShow, Service};
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
 use super::{
-    AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, Hold, IdentityShow, Import, Operation, Progress,
+    AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, GcRun, Hold, IdentityShow, Import, Operation, Progress,
     RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
     SuccessorImport, UploadsAbort, UploadsList,
 };
@@ -27,7 +27,7 @@ use crate::http::connection::{self, Limits, Peer, Request, Response, ResponseBod
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
 
 /// Everything that can be asked for.
-const OPERATIONS: [(&str, Handler); 15] = [
+const OPERATIONS: [(&str, Handler); 16] = [
     (CrewList::NAME, run::<CrewList>),
     (CrewAdd::NAME, run::<CrewAdd>),
     (CrewSet::NAME, run::<CrewSet>),
@@ -38,6 +38,7 @@ const OPERATIONS: [(&str, Handler); 15] = [
     (StorageUsage::NAME, run::<StorageUsage>),
     (StorageVerify::NAME, run::<StorageVerify>),
     (StorageMigrate::NAME, run::<StorageMigrate>),
+    (GcRun::NAME, run::<GcRun>),
     (RepoExport::NAME, export::<RepoExport>),
     (RepoImport::NAME, import::<RepoImport>),
     (RepoVerify::NAME, run::<RepoVerify>),

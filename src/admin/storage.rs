@@ -56,10 +56,10 @@ impl Operation for StorageMigrate {
     }
 }
 
-fn counted(reporter: Reporter, unit: &'static str) -> impl Fn(u64, u64) + Send + Sync + 'static {
+pub(super) fn counted(reporter: Reporter, unit: &'static str) -> impl Fn(u64, u64) + Send + Sync + 'static {
     move |done, total| reporter.report(Progress { done, total: Some(total), unit: unit.into() })
 }
 
-fn words(error: UpkeepError) -> AdminError {
+pub(super) fn words(error: UpkeepError) -> AdminError {
     AdminError::Failed(error.to_string())
 }

@@ -7,6 +7,7 @@ mod admin_socket;
 mod alive;
 mod bucket;
 mod error;
+mod gc;
 mod metrics;
 mod new_key;
 mod public;
@@ -74,7 +75,7 @@ pub async fn run_reloading(
     let started_us = now_us();
     // First, so that a start without its storage makes no database and no key.
     let place = bucket::place(&config.storage)?;
-    bucket::try_out(&config.storage, &place).await?;
+    let Some(()) = bucket::try_out(&config.storage, &place, &shutdown).await? else { return Ok(()) };
     let database = Database::open(&config.database_path)?;
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
@@ -100,8 +101,7 @@ pub async fn run_reloading(
     let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
     let public = Public { state: Arc::clone(&state), flow: Arc::clone(&sources.flow), max_connections };
     let mut background = JoinSet::new();
-    background.spawn(sweep(Arc::clone(&state), Arc::clone(&sources.tasks)));
-    background.spawn(write_pulls(state.registry.clone()));
+    tidy(&mut background, &hold, &state, &sources.tasks, &config);
     background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
@@ -116,6 +116,7 @@ pub async fn run_reloading(
         let database = database.clone();
         background.spawn(daemon::notify::keep_alive(waits, move || answers(database.clone())));
     }
+    let blobs = hold.blobs.clone();
     let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
     let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
     let serving = public.serve(listeners, shutdown, drain);
@@ -124,6 +125,7 @@ pub async fn run_reloading(
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
+    gc::write_asked(&blobs).await;
     drop(admin_socket);
     let (served, (), ()) = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
@@ -170,7 +172,7 @@ async fn open_hold(
         did_document: document(&config.public_url, &public_key),
         key: public_key,
         key_file: config.key_dir.join(key_file::FILE_NAME),
-        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us),
+        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us).with_grace(config.gc.grace),
         blobs,
         registry: Registry::open(pds.clone(), crew.clone(), books(config), now_us()).await?,
         crew,
@@ -226,6 +228,13 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
         () = job => {}
         () = shutdown.cancelled() => {}
     }
+}
+
+/// Begins what is done again and again as long as the hold runs.
+fn tidy(background: &mut JoinSet<()>, hold: &Hold, state: &Arc<State>, tasks: &Arc<Tasks>, config: &Config) {
+    background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
+    background.spawn(gc::keep(hold.upkeep.clone(), config.gc.clone()));
+    background.spawn(write_pulls(state.registry.clone()));
 }
 
 /// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.

@@ -113,6 +113,7 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         signing_key,
         key_dir,
         storage,
+        gc,
         limits,
         log_level,
     } = new;
@@ -130,6 +131,7 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         ("database.signing_key", *signing_key != running.signing_key),
         ("database.key_path", *key_dir != running.key_dir),
         ("storage", *storage != running.storage),
+        ("gc", *gc != running.gc),
         ("limits.connections", limits.connections != running.limits.connections),
         ("limits.drain_s", limits.drain != running.limits.drain),
         ("log_level", *log_level != running.log_level),

@@ -14,6 +14,7 @@ pub(super) fn blob_limits(config: &Config) -> blobs::Limits {
         uploads_per_account: config.limits.uploads_per_account.into(),
         uploads_total: config.limits.uploads_total.into(),
         stale_upload_s: config.limits.stale_upload.as_secs(),
+        asked_every: blobs::asked_every(config.gc.grace),
         ..blobs::Limits::default()
     }
 }

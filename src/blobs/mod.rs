@@ -9,6 +9,7 @@
 //! request is read and answered.
 //! Digests: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
 
+mod asked;
 mod bound;
 mod bucket;
 mod counts;
@@ -33,13 +34,14 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::{BlobTotals, Database};
 use crate::syntax::{Did, Digest};
 
+pub use asked::Judging;
 pub use counts::Counts;
-pub use digests::Digests;
+pub use digests::{Alone, Digests, REMOVAL_SETTLED_US};
 pub use error::{BlobError, BodyError, OpenError};
 pub use list::OpenUpload;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
 pub use read::OpenBlob;
-pub use settings::{Limits, Place, Settings, check_root};
+pub use settings::{Limits, Place, Settings, asked_every, check_root};
 pub use sweep::Swept;
 
 use bucket::Bucket;

@@ -46,10 +46,13 @@ impl Blobs {
     }
 
     /// Where a client gets a blob from by `method`, GET or HEAD; `None` when it is absent as for [`Blobs::stat`].
+    /// A client that is told of a blob relies on it, and does not upload it: so this counts as a use.
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn read_target(&self, digest: &Digest, method: Method) -> Result<Option<Target>, BlobError> {
+    pub async fn read_target(&self, digest: &Digest, method: Method, now_us: u64) -> Result<Option<Target>, BlobError> {
+        // Before it is looked for: a blob that is found then is known to be in use.
+        self.note_asked(digest, now_us).await;
         if self.stat(digest).await?.is_none() {
             return Ok(None);
         }

@@ -1,6 +1,7 @@
 //! What the room is opened with.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::storage::objects::S3;
 
@@ -44,6 +45,14 @@ pub struct Limits {
     pub stale_upload_s: u64,
     /// Bytes of the file system that uploads leave free: the database may be on the same one.
     pub reserve_bytes: u64,
+    /// How often it is written down, at most, that somebody asked for a blob: see [`asked_every`].
+    pub asked_every: Duration,
+}
+
+/// How often a use of a blob is written down, at most, where blobs may go that nobody used for `grace`.
+#[must_use]
+pub fn asked_every(grace: Duration) -> Duration {
+    (grace / 4).min(Duration::from_secs(3_600))
 }
 
 impl Default for Limits {
@@ -55,6 +64,7 @@ impl Default for Limits {
             uploads_total: 1024,
             stale_upload_s: 86_400,
             reserve_bytes: 64 << 20,
+            asked_every: Duration::from_secs(3_600),
         }
     }
 }

@@ -8,6 +8,7 @@
 mod backup;
 mod crew;
 mod error;
+mod gc;
 mod identity;
 mod output;
 mod progress;
@@ -46,8 +47,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-backup, crew, identity, uploads, storage, repo and successor need the configuration of the hold they are for. While the hold runs they go through
-its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
+backup, crew, identity, uploads, storage, gc, repo and successor need the configuration of the hold they are for.
+While the hold runs all but backup go through its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or something is wrong in
 the storage; 64 wrong usage; 78 wrong configuration.";
@@ -73,6 +74,11 @@ enum Command {
     Uploads(Group<uploads::Command>),
     /// Where the blobs are: what it takes, whether it is right, and moving it.
     Storage(Group<storage::Command>),
+    /// Remove blobs that no manifest needs.
+    ///
+    /// A blob goes when no layer record and no config of a manifest names it, and nobody uploaded it or asked for it
+    /// during gc.grace_s. The hold goes on meanwhile. See gc.enabled for doing it every day.
+    Gc(gc::Arguments),
     /// The signed repository: captain, crew, profile.
     Repo(Group<repo::Command>),
     /// To a hold under another address: what it must know of this one.
@@ -142,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Uploads(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Storage(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Successor(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
+        Command::Gc(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Repo(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
     }
 }

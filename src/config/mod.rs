@@ -76,6 +76,8 @@ pub struct Config {
     pub metrics_addr: Option<String>,
     /// Where the blobs are.
     pub storage: Storage,
+    /// When blobs that nothing needs are removed.
+    pub gc: Gc,
     /// Bounds on what clients may use.
     pub limits: Limits,
     /// `error` to `trace`, or tracing's filter syntax.
@@ -146,7 +148,32 @@ pub enum S3Credentials {
         web_identity_token_file: Option<String>,
         /// `AWS_ROLE_ARN`
         role_arn: Option<String>,
+        /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`
+        metadata_endpoint: Option<String>,
     },
+}
+
+/// When blobs that nothing needs are removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gc {
+    /// Whether the running hold does it by itself.
+    pub enabled: bool,
+    /// When it does.
+    pub schedule: Schedule,
+    /// How long a blob that nothing names is kept after its last use.
+    pub grace: Duration,
+}
+
+/// When something is done again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// Every day, so long after midnight UTC.
+    Daily {
+        /// Less than a day.
+        after_midnight: Duration,
+    },
+    /// After so long, counted from the start and from the end of the time before.
+    Every(Duration),
 }
 
 /// A crew member of the configuration.

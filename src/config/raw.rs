@@ -35,6 +35,7 @@ pub(super) struct Raw {
     pub(super) metrics: Metrics,
     pub(super) identity: Identity,
     pub(super) storage: Storage,
+    pub(super) gc: Gc,
     pub(super) limits: Limits,
     pub(super) tiers: BTreeMap<String, Tier>,
     pub(super) crew: BTreeMap<String, Member>,
@@ -136,7 +137,17 @@ pub(super) struct S3 {
     pub(super) web_identity_token_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) role_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ec2_metadata_service_endpoint: Option<String>,
     pub(super) disable_presigned_urls: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gc {
+    pub(super) enabled: bool,
+    pub(super) schedule: String,
+    pub(super) grace_s: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -191,6 +202,7 @@ impl Default for Raw {
             metrics: Metrics::default(),
             identity: Identity { plc_url: "https://plc.directory".into() },
             storage: Storage::default(),
+            gc: Gc::default(),
             limits: Limits::default(),
             tiers: BTreeMap::new(),
             crew: BTreeMap::new(),
@@ -215,8 +227,15 @@ impl Default for S3 {
             container_authorization_token_file: None,
             web_identity_token_file: None,
             role_arn: None,
+            ec2_metadata_service_endpoint: None,
             disable_presigned_urls: false,
         }
+    }
+}
+
+impl Default for Gc {
+    fn default() -> Self {
+        Self { enabled: false, schedule: "03:30".into(), grace_s: 86_400 }
     }
 }
 

@@ -85,7 +85,6 @@ impl Deletion<'_> {
         let rows = self.repository.rows();
         let mut changes = Vec::new();
         let crew = self.membership(&mut changes)?;
-        rows.delete_manifests(self.account)?;
         let layers = rows.layers_of(self.account, PAGE - changes.len())?;
         for key in &layers {
             rows.delete_layer(key)?;
@@ -101,6 +100,10 @@ impl Deletion<'_> {
             changes.push(delete(nsid::POST, record_key(&key)?)?);
         }
         let is_last = changes.len() < PAGE;
+        if is_last {
+            // After their layers: one whose manifest is not known seems to have come with an imported repository.
+            rows.delete_manifests(self.account)?;
+        }
         self.repository.commit(Plan::of(changes))?;
         Ok(Page { crew, layers: layers.len(), stats: stats.len(), is_last })
     }

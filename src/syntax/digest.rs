@@ -14,7 +14,7 @@ pub struct Digest([u8; 32]);
 impl Digest {
     /// The digest with these 32 bytes.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

@@ -21,9 +21,15 @@ pub enum UpkeepError {
     /// The blobs are there already.
     #[error("the new storage is the one that the hold uses: name another one")]
     SamePlace,
-    /// Another migration runs.
-    #[error("a migration is under way: wait for its end")]
+    /// Another migration, or a collection of garbage, runs.
+    #[error("a migration or a garbage collection is under way: wait for its end")]
     Busy,
+    /// So many manifests came with an imported repository, and what configs they have stands in no record.
+    #[error(
+        "{0} manifests came with an imported repository, and which configs they need is not known: nothing is removed \
+         until each of them was pushed again, or its layers deleted"
+    )]
+    UnknownConfigs(u64),
     /// The system has no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Randomness(getrandom::Error),

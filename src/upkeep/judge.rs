@@ -45,7 +45,13 @@ impl Upkeep {
     ) -> Result<Option<(Problem, Option<ObjectInfo>)>, UpkeepError> {
         let key = blob_key(digest);
         let wanted = *digest;
-        let recorded = self.db.read(move |read| read.blob_size(&wanted)).await?;
+        let rows =
+            self.db.read(move |read| Ok::<_, StorageError>((read.blob_size(&wanted)?, read.doomed_us(&wanted)?)));
+        let (recorded, doomed_us) = rows.await?;
+        if doomed_us.is_some() {
+            // Garbage whose object is about to go.
+            return Ok(None);
+        }
         let found = match self.store.objects.stat(&key).await? {
             Some(found) => Some((read(&self.store.objects, &key, meter).await?, found)),
             None => None,

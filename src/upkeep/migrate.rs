@@ -101,7 +101,7 @@ impl Upkeep {
         place: &Place,
         report: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<Migrated, UpkeepError> {
-        let _only = Arc::clone(&self.migration).try_lock_owned().map_err(|_| UpkeepError::Busy)?;
+        let _only = self.alone()?;
         let target = Target::open(place, self).await?;
         let name = target.store.name.to_string();
         self.db.write(move |write| write.begin_migration(&name)).await?;

@@ -1,4 +1,5 @@
-//! Looking after the storage: is every blob what its digest says, what takes the room, and moving all of it.
+//! Looking after the storage: is every blob what its digest says, what takes the room, what nothing needs any more,
+//! and moving all of it.
 //!
 //! [`Upkeep`] compares the database's rows with the objects under the blobs' keys, a 256th of them at a time, so that
 //! memory stays small with millions of blobs. What looks wrong is judged again, and mended, while the digest is locked
@@ -11,17 +12,20 @@ mod bucket_copy;
 mod directory_copy;
 mod error;
 mod finding;
+mod garbage;
 mod judge;
 mod meter;
 mod migrate;
 mod reading;
+mod removal;
 mod store;
 mod usage;
 mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::blobs::Digests;
 use crate::metrics::Gauge;
@@ -31,6 +35,7 @@ use crate::storage::{Room, StorageError};
 
 pub use error::UpkeepError;
 pub use finding::{Finding, Findings, Problem, Repair};
+pub use garbage::{Collected, Garbage};
 pub use migrate::Migrated;
 pub use store::{Place, Store};
 pub use usage::{Amount, Staged, Usage};
@@ -48,8 +53,10 @@ pub struct Upkeep {
     digests: Digests,
     /// Microseconds since 1970.
     clock: fn() -> u64,
-    /// Held by the one migration that may run.
-    migration: Arc<Mutex<()>>,
+    /// How long a blob that nothing names must not have been used before it goes.
+    grace: Duration,
+    /// Held by the one migration or collection that may run: what is copied must not go meanwhile.
+    alone: Arc<Mutex<()>>,
     runs: Arc<Runs>,
 }
 
@@ -58,7 +65,7 @@ pub struct Upkeep {
 pub struct Runs {
     /// When the last verification ended, in microseconds since 1970.
     pub verified_us: Gauge,
-    /// When the last garbage collection ended. Whoever collects sets it.
+    /// When the last garbage collection ended.
     pub collected_us: Gauge,
     /// What the verification found wrong.
     pub wrong: Gauge,
@@ -77,12 +84,25 @@ impl Runs {
     }
 }
 
+/// How long blobs that nothing names are kept, unless it is said otherwise.
+const GRACE: Duration = Duration::from_secs(86_400);
+
 impl Upkeep {
     /// Looks after the blobs in `store` that `db` records. `digests` are those of the room that completes uploads;
     /// `clock` gives microseconds since 1970.
     #[must_use]
     pub fn new(db: Database, store: Store, digests: Digests, clock: fn() -> u64) -> Self {
-        Self { db, store, digests, clock, migration: Arc::default(), runs: Arc::default() }
+        Self { db, store, digests, clock, grace: GRACE, alone: Arc::default(), runs: Arc::default() }
+    }
+
+    /// The same, where blobs that nothing names are kept for `grace`.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    fn alone(&self) -> Result<OwnedMutexGuard<()>, UpkeepError> {
+        Arc::clone(&self.alone).try_lock_owned().map_err(|_| UpkeepError::Busy)
     }
 
     /// The last runs.

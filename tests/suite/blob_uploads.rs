@@ -1,5 +1,7 @@
 //! Uploads as a client sees them: parts, their limits, completing, aborting.
 
+use std::time::Duration;
+
 use atcr_hold::blobs::{BlobError, Blobs, BodyError, Limits, OpenError, PartNumber, Place, Settings, UploadId};
 use atcr_hold::storage::sqlite::Database;
 use bytes::Bytes;
@@ -15,6 +17,7 @@ const SMALL: Limits = Limits {
     uploads_total: 3,
     stale_upload_s: 86_400,
     reserve_bytes: 0,
+    asked_every: Duration::from_secs(3_600),
 };
 
 #[tokio::test]

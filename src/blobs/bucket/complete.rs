@@ -8,10 +8,10 @@ use crate::storage::sqlite::{BucketPartRow, BucketUploadRow, StagedRow};
 use crate::syntax::{Did, Digest};
 
 use super::Bucket;
-use crate::blobs::BlobError;
 use crate::blobs::hash::Hash;
 use crate::blobs::names::{PartNumber, UploadId, blob_key, in_sequence, staged_key};
 use crate::blobs::sessions::is_finished;
+use crate::blobs::{BlobError, REMOVAL_SETTLED_US};
 
 impl Bucket {
     /// As [`Blobs::complete`](crate::blobs::Blobs::complete). Call it with the upload's order held.
@@ -26,11 +26,16 @@ impl Bucket {
         self.known.remove(id);
         let key = *id.key();
         let find = self.sessions.db.read(move |read| {
-            Ok::<_, BlobError>((read.upload(&key)?, read.bucket_upload(&key)?, read.bucket_parts(&key)?))
+            let upload = (read.upload(&key)?, read.bucket_upload(&key)?, read.bucket_parts(&key)?);
+            Ok::<_, BlobError>((upload, read.doomed_us(&digest)?))
         });
-        let (upload, bucket, seen) = find.await?;
+        let ((upload, bucket, seen), doomed_us) = find.await?;
         if is_finished(upload.as_ref(), account, &digest)? {
             return Ok(());
+        }
+        if doomed_us.is_some_and(|removed_us| now_us < removed_us.saturating_add(REMOVAL_SETTLED_US)) {
+            let what = "the store was asked to remove this blob and has not answered: it might do so yet";
+            return Err(BlobError::Unavailable(StorageError::failed(what)));
         }
         let listed = in_sequence(listed)?;
         let multipart = bucket.as_ref().map(|bucket| bucket.multipart.clone());
@@ -102,6 +107,9 @@ impl Bucket {
         if proven.digest != *digest {
             return Err(BlobError::DigestMismatch);
         }
+        // The row of an earlier upload, whose object is gone, must not show what a copy may leave that goes wrong.
+        let name = *digest;
+        self.sessions.db.write(move |write| write.delete_blob(&name).map_err(BlobError::from)).await?;
         match self.s3.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
             Copied::SourceChanged => {

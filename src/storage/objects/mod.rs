@@ -13,22 +13,19 @@ mod staging;
 
 use std::path::Path;
 
-use futures_util::stream::{self, BoxStream, StreamExt as _};
+use futures_util::stream::{BoxStream, StreamExt as _};
 
 use super::StorageError;
 
 pub use local::Memory;
 pub use object::Object;
 pub use s3::{
-    Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, Part, PartError, ProbeError, Probed,
-    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings, Traffic,
+    Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, PROBES, Part, PartError, ProbeError, Probed,
+    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings, Traffic, is_probe,
 };
 pub use staging::{StagedFile, Staging, SyncError};
 
 use local::Local;
-
-/// Objects that are removed at once when many are.
-const REMOVALS_AT_ONCE: usize = 16;
 
 /// What a store says of an object without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +47,30 @@ pub struct Listed {
     pub etag: String,
     /// When it was written, in microseconds since 1970, by the store's clock.
     pub modified_us: u64,
+}
+
+/// What became of objects that were to be removed.
+#[derive(Debug, Default)]
+pub struct Removed {
+    /// The keys under which nothing is any more.
+    pub gone: Vec<String>,
+    /// The first failure. Objects under the keys that are not [gone](Self::gone) may be there, or go later: whether
+    /// the store carries out what it was asked is unknown.
+    pub failure: Option<StorageError>,
+}
+
+impl Removed {
+    fn note(&mut self, key: &str, outcome: Result<(), StorageError>) {
+        match outcome {
+            Ok(()) => self.gone.push(key.to_owned()),
+            Err(error) => _ = self.failure.get_or_insert(error),
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.gone.extend(more.gone);
+        self.failure = self.failure.take().or(more.failure);
+    }
 }
 
 /// The objects of a hold, wherever they are; cheap to clone.
@@ -157,14 +178,17 @@ impl Objects {
         }
     }
 
-    /// Removes many objects, several at once. Not every store has a request for many, and some want checksums
-    /// with it that others refuse.
-    ///
-    /// # Errors
-    /// The first error, after all were tried.
-    pub async fn delete_many(&self, keys: impl IntoIterator<Item = String>) -> Result<(), StorageError> {
-        let removals = keys.into_iter().map(|key| async move { self.delete(&key).await });
-        let removals = stream::iter(removals).buffer_unordered(REMOVALS_AT_ONCE);
-        removals.fold(Ok(()), |first, next| async move { first.and(next) }).await
+    /// Removes many objects; one that is not there counts as removed. Each is asked for once.
+    pub async fn remove_all(&self, keys: Vec<String>) -> Removed {
+        match &self.0 {
+            Backend::S3(s3) => s3.remove_all(keys).await,
+            Backend::Local(local) => {
+                let mut removed = Removed::default();
+                for key in &keys {
+                    removed.note(key, local.delete(key).await);
+                }
+                removed
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! The order that survives a power cut: write, fsync the file, rename it to its key, fsync every directory on
 //! the way. A failed fsync leaves the data unknown and must not be repeated: [`SyncError::Unknown`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -158,6 +158,30 @@ impl Staging {
             }
         }
         Ok(())
+    }
+
+    /// Removes objects, each with its own directory when nothing else is in it, and records on disk that they are gone.
+    /// One that is not there counts as removed. Nobody may publish under these keys meanwhile.
+    ///
+    /// # Errors
+    /// When some may not be gone, or not on disk. It may be repeated.
+    pub fn remove_objects(&self, keys: &[String]) -> Result<(), StorageError> {
+        let mut changed = BTreeSet::new();
+        for key in keys {
+            let path = self.root.join(key);
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+            let Some(parent) = path.parent() else { continue };
+            let is_left = match std::fs::remove_dir(parent) {
+                Ok(()) => false,
+                // By an attempt that was cut off: it may not be on disk.
+                Err(error) => error.kind() != ErrorKind::NotFound,
+            };
+            changed.extend(path.ancestors().nth(if is_left { 1 } else { 2 }).map(Path::to_owned));
+        }
+        changed.iter().filter(|directory| directory.exists()).try_for_each(|directory| Ok(sync_directory(directory)?))
     }
 
     fn recorded(&self) -> MutexGuard<'_, HashSet<PathBuf>> {

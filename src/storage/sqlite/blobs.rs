@@ -69,7 +69,7 @@ impl Read<'_> {
 }
 
 impl Write<'_> {
-    /// Records a blob as acknowledged, or that it was uploaded once more.
+    /// Records a blob as acknowledged, or that it was uploaded once more. Its object is not to go any more.
     ///
     /// # Errors
     /// When the database fails.
@@ -77,8 +77,9 @@ impl Write<'_> {
         let sql = "INSERT INTO blob (digest, size_bytes, completed_us) VALUES (?1, ?2, ?3)
                    ON CONFLICT (digest) DO UPDATE SET size_bytes = ?2, completed_us = ?3";
         self.execute(sql, (digest.as_bytes(), size_bytes.cast_signed(), now_us.cast_signed()))?;
-        Ok(())
+        self.delete_doomed(digest)
     }
+
     /// Forgets a blob, and that uploads finished with it: a completion that is repeated must not say that it is there.
     ///
     /// # Errors

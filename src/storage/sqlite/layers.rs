@@ -44,15 +44,6 @@ impl Read<'_> {
         Ok(self.first(sql, [digest.as_bytes()], |_| Ok(()))?.is_some())
     }
 
-    /// When an upload last completed with this digest, in microseconds since 1970; `None`: it is no blob here.
-    ///
-    /// # Errors
-    /// [`StorageError`].
-    pub fn blob_completed_us(&self, digest: &Digest) -> Result<Option<u64>, StorageError> {
-        let sql = "SELECT completed_us FROM blob WHERE digest = ?1";
-        Ok(self.first(sql, [digest.as_bytes()], |row| row.get::<_, i64>(0))?.map(i64::cast_unsigned))
-    }
-
     /// How many manifests have layers here but came with an imported repository: their configs, which no record names,
     /// are needed but not known. Zero once each was pushed again.
     ///

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 /// The schema, one script a version. A script that was released is never edited; the next one changes it.
-pub(super) const MIGRATIONS: [&str; 7] = [
+pub(super) const MIGRATIONS: [&str; 8] = [
     include_str!("001_repo.sql"),
     include_str!("002_blobs.sql"),
     include_str!("003_record_blobs.sql"),
@@ -16,6 +16,7 @@ pub(super) const MIGRATIONS: [&str; 7] = [
     include_str!("005_bucket_uploads.sql"),
     include_str!("006_copies.sql"),
     include_str!("007_registry.sql"),
+    include_str!("008_garbage.sql"),
 ];
 /// "atcr" in ASCII: what `file` and a careful operator see in the header.
 const APPLICATION_ID: i64 = 0x6174_6372;

@@ -7,11 +7,12 @@ use rusqlite::{Connection, params_from_iter};
 use super::open::MIGRATIONS;
 
 /// All but `audit.rs`, whose statements are about everything there is.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("blobs.rs"),
     include_str!("bucket_uploads.rs"),
     include_str!("copies.rs"),
     include_str!("events.rs"),
+    include_str!("garbage.rs"),
     include_str!("image_stats.rs"),
     include_str!("layers.rs"),
     include_str!("record_blobs.rs"),
@@ -21,8 +22,8 @@ const SOURCES: [&str; 9] = [
 
 /// Steps that go through a whole table or index, each with the reason why that is right.
 const SCANS: [(&str, &str); 7] = [
-    // A repair, of a blob that is wrong: seldom, and among the uploads of a day.
-    ("DELETE FROM upload WHERE digest = ?1", "SCAN upload"),
+    // Empty but for the seconds of a collection, and after one that was cut off.
+    ("FROM doomed", "SCAN doomed"),
     // SQLite empties a whole table at once.
     ("DELETE FROM copied", "SCAN copied"),
     // A sum over all blobs, for an operator; it holds up nobody.

@@ -26,6 +26,11 @@
       accessKeyIdFile = "/run/keys/s3-access-key-id";
       secretAccessKeyFile = "/run/keys/s3-secret-access-key";
     };
+    gc = {
+      enable = true;
+      schedule = "6h";
+      graceDays = 7;
+    };
     signingKeyFile = "/run/keys/hold-signing-key";
     metrics.enable = true;
     metrics.scrape = true;

@@ -22,6 +22,7 @@ let
     head
     isAttrs
     isBool
+    isInt
     isList
     isString
     length
@@ -69,6 +70,7 @@ let
   types = {
     str = plain "string" isString;
     bool = plain "boolean" isBool;
+    int = plain "signed integer" isInt;
     package = plain "package" (v: isAttrs v && v ? outPath);
     anything = plain "anything" (_: true) // {
       merge = mergeAny;

@@ -35,7 +35,7 @@ pub(super) struct Site {
     wrapper: Vec<OsString>,
     arguments: Vec<OsString>,
     // The directory of accounts lives as long as its runtime.
-    _accounts: DidServer,
+    accounts: DidServer,
     _runtime: Runtime,
 }
 
@@ -58,7 +58,12 @@ impl Site {
             ("TEST_MODE", "true".into()),
         ]);
         let (wrapper, arguments) = (vec![], vec![]);
-        Self { directory, alice, bob, variables, wrapper, arguments, _accounts: accounts, _runtime: runtime }
+        Self { directory, alice, bob, variables, wrapper, arguments, accounts, _runtime: runtime }
+    }
+
+    /// One more account; 1 and 2 are taken.
+    pub(super) fn account(&self, number: u8) -> Account {
+        Account::plc(number, &self.accounts)
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -112,6 +112,10 @@ fn values_of_the_file_are_named_as_its() {
         (&format!("{CREW}permission = []"), &["\"permission\"", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "spelling"]),
         (&format!("{CREW}role = 5"), &["did:plc:aaaaaaaaaaaaaaaaaaaaaaaa", "role", "string"]),
         ("public = true\npublic = false", &["duplicate", "line 2"]),
+        ("[gc]\ngrace_s = 86399", &["gc.grace_s", "86400"]),
+        ("[gc]\nschedule = \"daily\"", &["gc.schedule", "03:30", "6h"]),
+        ("[gc]\nschedule = \"0h\"", &["gc.schedule"]),
+        ("[gc]\nschedule = \"3599s\"", &["gc.schedule"]),
         ("public = ", &["line 1"]),
     ] {
         let outcome = load_toml(toml);

@@ -1,21 +1,24 @@
 //! Looking after the storage: every kind of damage, repairs beside uploads, and moving to another storage.
 
 mod damage;
+mod garbage;
+mod garbage_races;
 mod migration;
 mod races;
+mod removal;
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
 use atcr_hold::storage::objects::{Memory, Objects, S3};
-use atcr_hold::storage::sqlite::Database;
-use atcr_hold::syntax::Digest;
+use atcr_hold::storage::sqlite::{Database, LayerRow, Write};
+use atcr_hold::syntax::{AtUri, Digest};
 use atcr_hold::upkeep::{Finding, Place, Store, Upkeep, Verified, VerifyOptions};
 use futures_util::TryStreamExt as _;
 use tempfile::TempDir;
 
 use super::blob_hold::{NOW_US, alice, digest, frames, list, part_number};
-use super::hold::now_s;
 use super::object_contract::buckets_here;
 
 /// Rows and objects that a test sets as it likes.
@@ -127,8 +130,10 @@ impl Stock {
 }
 
 /// A real clock: stores look at it.
+#[allow(clippy::disallowed_methods)]
 fn now_us() -> u64 {
-    (now_s() * 1_000_000).unsigned_abs()
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_micros()).unwrap()
 }
 
 fn key(digest: &Digest) -> String {
@@ -166,6 +171,24 @@ async fn read_blob(blobs: &Blobs, digest: &Digest) -> Option<Vec<u8>> {
     let blob = blobs.open_blob(digest).await.unwrap()?;
     let size_bytes = blob.size_bytes();
     Some(blob.stream(0..size_bytes).try_collect::<Vec<_>>().await.unwrap().concat())
+}
+
+/// Records that a layer of a manifest, or its config, is needed; the manifest was pushed here.
+async fn name(db: &Database, blob: Digest, as_config: bool) {
+    let rkey = blob.hex();
+    let manifest = AtUri::parse(&format!("at://did:plc:alice/io.atcr.manifest/{rkey}")).unwrap();
+    let record = move |write: &Write<'_>| {
+        write.put_manifest(&manifest, &alice(), as_config.then_some(&blob))?;
+        let layer = LayerRow {
+            rkey: &rkey,
+            account: "did:plc:alice",
+            digest: &blob,
+            size_bytes: 1,
+            manifest: manifest.as_str(),
+        };
+        if as_config { Ok(()) } else { write.put_layer(&layer) }
+    };
+    db.write(record).await.unwrap();
 }
 
 /// Findings by their digest.

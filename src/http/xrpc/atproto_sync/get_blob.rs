@@ -41,7 +41,7 @@ pub(in crate::http) async fn handle(
     let cid = parse_cid("cid", name)?;
     check_did(&state, &query)?;
     let digest = cid::digest_of(&cid).ok_or_else(Error::blob_not_found)?;
-    match state.blobs.read_target(&digest, request.head.method.clone()).await? {
+    match state.blobs.read_target(&digest, request.head.method.clone(), state.now_us()).await? {
         Some(Target::Store(url)) => response::redirect(&url),
         Some(Target::Hold) => blob_bytes::serve(&state, &permit, digest, &request).await,
         None => ask_successor(&state, &format!("cid={cid}")).await,
@@ -59,7 +59,7 @@ async fn ask_successor(state: &State, blob: &str) -> Result<Response, Error> {
 /// What the registry asks for: a URL that needs no header, for a blob that is there.
 async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
     let verb = if method == ReadMethod::Head { Method::HEAD } else { Method::GET };
-    let target = state.blobs.read_target(&digest, verb.clone()).await?;
+    let target = state.blobs.read_target(&digest, verb.clone(), state.now_us()).await?;
     let url = match target {
         None => return ask_successor(state, &format!("cid={digest}&method={verb}")).await,
         Some(Target::Store(url)) => url,

@@ -7,6 +7,7 @@
 //! API: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
 mod client;
+mod clock;
 mod copy;
 mod fault;
 mod http;
@@ -15,11 +16,13 @@ mod multipart;
 mod presign;
 mod probe;
 mod read;
+mod remove;
 mod settings;
 mod upload_part;
 mod xml;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use ::http::Method;
 use ::http::header::{CONTENT_LENGTH, ETAG};
@@ -32,7 +35,7 @@ pub use client::Traffic;
 pub use copy::Copied;
 pub use multipart::{Completed, OpenMultipart, Part};
 pub use presign::{PART_URL_S, READ_URL_S, ResponseHeaders};
-pub use probe::{ProbeError, Probed};
+pub use probe::{PROBES, ProbeError, Probed, is_probe};
 pub use settings::{CopyLimits, Credentials, Role, Settings};
 pub use upload_part::PartError;
 
@@ -65,6 +68,7 @@ impl S3 {
             bucket: settings.bucket.clone(),
             region: settings.region.clone(),
             prefix: settings.folder(),
+            removes_singly: AtomicBool::new(false),
             traffic: Traffic::default(),
         };
         Ok(Self {

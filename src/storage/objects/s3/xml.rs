@@ -1,4 +1,4 @@
-//! The XML that S3 answers, and the one document it is sent.
+//! The XML that S3 answers, and the two documents it is sent.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
 use std::fmt::Write as _;
@@ -95,6 +95,22 @@ pub(super) struct ListedUpload {
     pub(super) initiated: DateTime<Utc>,
 }
 
+/// The answer to DeleteObjects.
+#[derive(Debug, Deserialize)]
+pub(super) struct Removals {
+    #[serde(default, rename = "$value")]
+    pub(super) told: Vec<Removal>,
+}
+
+/// What became of one object. The two kinds come in any order.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum Removal {
+    #[serde(rename_all = "PascalCase")]
+    Deleted { key: String },
+    #[serde(rename_all = "PascalCase")]
+    Error { key: String, code: String },
+}
+
 /// Reads an answer.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     quick_xml::de::from_reader(body).map_err(|_| Fault::Senseless("its XML is not the expected document"))
@@ -107,9 +123,13 @@ pub(super) fn error_code(body: &[u8]) -> Option<String> {
     if !root.starts_with("<Error") {
         return None;
     }
-    let code = quick_xml::de::from_str::<ErrorDocument>(root).map(|error| error.code).unwrap_or_default();
+    Some(word(quick_xml::de::from_str::<ErrorDocument>(root).map(|error| error.code).unwrap_or_default()))
+}
+
+/// The code, if it is one.
+pub(super) fn word(code: String) -> String {
     let is_word = code.len() <= MAX_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    Some(if is_word { code } else { String::new() })
+    if is_word { code } else { String::new() }
 }
 
 /// The document of CompleteMultipartUpload. The ETags come from a client: bare or quoted, and never trusted.
@@ -121,6 +141,18 @@ pub(super) fn part_list<'a>(parts: impl Iterator<Item = (u16, &'a str)>) -> Stri
         let _ = write!(text, "<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag></Part>");
     }
     text.push_str("</CompleteMultipartUpload>");
+    text
+}
+
+/// The document of DeleteObjects, which asks for an answer with failures only.
+pub(super) fn removal_list(keys: impl Iterator<Item = String>) -> String {
+    let mut text = String::from("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+    for key in keys {
+        let key = quick_xml::escape::escape(key);
+        // Writing to a string does not fail.
+        let _ = write!(text, "<Object><Key>{key}</Key></Object>");
+    }
+    text.push_str("<Quiet>true</Quiet></Delete>");
     text
 }
 
@@ -161,5 +193,22 @@ mod tests {
         let empty: UploadPage =
             parse(b"<ListMultipartUploadsResult><Bucket>b</Bucket></ListMultipartUploadsResult>").unwrap();
         assert!(empty.uploads.is_empty() && !empty.is_truncated);
+    }
+
+    #[test]
+    fn removals_are_told_in_any_order() {
+        let removals: Removals = parse(
+            br#"<?xml version="1.0" encoding="UTF-8"?>
+            <DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
+              <Deleted><Key>a</Key><DeleteMarker>true</DeleteMarker></Deleted>
+              <Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>
+              <Deleted><Key>c</Key></Deleted></DeleteResult>"#,
+        )
+        .unwrap();
+        let deleted = |key: &str| Removal::Deleted { key: key.into() };
+        let expected = [deleted("a"), Removal::Error { key: "b".into(), code: "AccessDenied".into() }, deleted("c")];
+        assert_eq!(removals.told, expected);
+        assert!(parse::<Removals>(b"<DeleteResult/>").unwrap().told.is_empty());
+        assert!(removal_list(["a&b".to_owned()].into_iter()).contains("<Object><Key>a&amp;b</Key></Object>"));
     }
 }

@@ -1,0 +1,75 @@
+//! Removing what nothing needs, when it is time, while the hold runs.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::now_us;
+use crate::blobs::Blobs;
+use crate::config::{Gc, Schedule};
+use crate::upkeep::{Upkeep, UpkeepError};
+
+/// How often removals that were cut off are looked for. The clock may be set meanwhile, too.
+const LOOK_EVERY: Duration = Duration::from_secs(600);
+const DAY_US: u64 = 86_400_000_000;
+
+/// Finishes removals that were cut off, and collects garbage when `gc` says so.
+pub(super) async fn keep(upkeep: Upkeep, gc: Gc) {
+    let mut due_us = due_us(gc.schedule, now_us());
+    loop {
+        match upkeep.finish_removals().await {
+            Ok(finished) if finished.count > 0 => {
+                tracing::info!(blobs = finished.count, bytes = finished.size_bytes, "removals finished");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "removals could not be finished"),
+        }
+        if gc.enabled && now_us() >= due_us {
+            match upkeep.collect(false, |_, _| {}).await {
+                Ok(_) => {}
+                Err(error @ UpkeepError::Busy) => tracing::info!(%error, "no garbage was collected"),
+                Err(error) => tracing::warn!(%error, "garbage could not be collected"),
+            }
+            due_us = self::due_us(gc.schedule, now_us());
+        }
+        let rest = if gc.enabled { Duration::from_micros(due_us.saturating_sub(now_us())) } else { LOOK_EVERY };
+        sleep(rest.min(LOOK_EVERY)).await;
+    }
+}
+
+/// Writes down, at the end, which blobs somebody asked for.
+pub(super) async fn write_asked(blobs: &Blobs) {
+    if let Err(error) = blobs.write_asked().await {
+        tracing::warn!(%error, "which blobs were asked for could not be written down");
+    }
+}
+
+/// When it is to be done the next time after `now_us`, in microseconds since 1970.
+fn due_us(schedule: Schedule, now_us: u64) -> u64 {
+    match schedule {
+        Schedule::Every(interval) => now_us.saturating_add(micros(interval)),
+        Schedule::Daily { after_midnight } => {
+            let today_us = now_us - now_us % DAY_US + micros(after_midnight);
+            if today_us > now_us { today_us } else { today_us + DAY_US }
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_time_is_in_the_future() {
+        let half_past_three = 12_600_000_000;
+        let daily = Schedule::Daily { after_midnight: Duration::from_micros(half_past_three) };
+        assert_eq!(due_us(daily, 5 * DAY_US), 5 * DAY_US + half_past_three);
+        assert_eq!(due_us(daily, 5 * DAY_US + half_past_three), 6 * DAY_US + half_past_three);
+        assert_eq!(due_us(daily, 6 * DAY_US - 1), 6 * DAY_US + half_past_three);
+        assert_eq!(due_us(Schedule::Every(Duration::from_secs(2)), 5), 2_000_005);
+    }
+}

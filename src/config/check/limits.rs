@@ -1,0 +1,38 @@
+//! Bounds on what clients may use.
+
+use std::time::Duration;
+
+use super::super::{ConfigError, Limits};
+use super::Checker;
+
+impl Checker<'_> {
+    pub(super) fn limits(&self) -> Result<Limits, ConfigError> {
+        let raw = &self.raw.limits;
+        let positive = [
+            ("max_part_bytes", raw.max_part_bytes),
+            ("max_blob_bytes", raw.max_blob_bytes),
+            ("uploads_per_account", raw.uploads_per_account.into()),
+            ("uploads_total", raw.uploads_total.into()),
+            ("connections", raw.connections.into()),
+        ];
+        if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
+        }
+        if raw.stale_upload_s < 3_600 {
+            return Err(
+                self.wrong("limits.stale_upload_s", "it must be at least 3600, or slow pushes would be swept away")
+            );
+        }
+        Ok(Limits {
+            max_part_bytes: raw.max_part_bytes,
+            max_blob_bytes: raw.max_blob_bytes,
+            uploads_per_account: raw.uploads_per_account,
+            uploads_total: raw.uploads_total,
+            stale_upload: Duration::from_secs(raw.stale_upload_s),
+            connections: usize::try_from(raw.connections).unwrap_or(usize::MAX),
+            requests_per_address: raw.requests_per_address,
+            requests_per_account: raw.requests_per_account,
+            drain: Duration::from_secs(raw.drain_s),
+        })
+    }
+}
