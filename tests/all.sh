@@ -97,7 +97,7 @@ close() {
   [ "$failed" -eq 0 ]
 }
 
-need node npm cargo cc c++ make python3 umoci shellcheck strace
+need node npm cargo cc c++ make python3 openssl umoci shellcheck strace
 install_stack
 export ATCR_HOLD_STACK=$stack
 start_s3 garage

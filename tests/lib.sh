@@ -20,6 +20,8 @@ declare -A debian_package=(
   [mmdebstrap]=mmdebstrap
   [systemd-nspawn]=systemd-container
   [mke2fs]=e2fsprogs
+  [curl]=curl
+  [openssl]=openssl
 )
 
 say() { printf '%s\n' "$*" >&2; }

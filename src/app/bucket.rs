@@ -1,5 +1,7 @@
 //! From the configuration of the storage to a place for blobs, and to a bucket that was tried.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::blobs::{self, Place};
 use crate::config::{S3, S3Credentials, Secret, Storage};
 use crate::storage::StorageError;
@@ -24,15 +26,23 @@ pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
     }
 }
 
-/// Tries what the hold will need of its bucket, if it has one.
+/// Tries what the hold will need of its bucket, if it has one. `None` when `shutdown` came before: what was put there
+/// is swept later.
 ///
 /// # Errors
 /// [`StartError::Bucket`], which says what to do.
-pub(super) async fn try_out(storage: &Storage, place: &Place) -> Result<(), StartError> {
-    let (Storage::S3(config), Place::Bucket { s3, .. }) = (storage, place) else { return Ok(()) };
+pub(super) async fn try_out(
+    storage: &Storage,
+    place: &Place,
+    shutdown: &CancellationToken,
+) -> Result<Option<()>, StartError> {
+    let (Storage::S3(config), Place::Bucket { s3, .. }) = (storage, place) else { return Ok(Some(())) };
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(StartError::Randomness)?;
-    let probed = s3.probe(&format!("{:016x}", u64::from_be_bytes(random)), now_us).await?;
+    let name = format!("{:016x}", u64::from_be_bytes(random));
+    let Some(probed) = shutdown.run_until_cancelled(s3.probe(&name, now_us)).await.transpose()? else {
+        return Ok(None);
+    };
     if let Some(seconds) = probed.clock_ahead_s.filter(|seconds| seconds.abs() > WORTH_A_WARNING_S) {
         tracing::warn!(seconds, "the clock of this machine is ahead of the store's (negative: behind): set it");
     }
@@ -42,7 +52,7 @@ pub(super) async fn try_out(storage: &Storage, place: &Place) -> Result<(), Star
         refuses_wrong_checksum = probed.refuses_wrong_checksum,
         "the bucket can be used"
     );
-    Ok(())
+    Ok(Some(()))
 }
 
 /// The same in the words of those who look after the blobs.
@@ -80,12 +90,14 @@ fn settings(config: &S3) -> S3Settings {
             container_token_file,
             web_identity_token_file,
             role_arn,
+            metadata_endpoint,
         } => Credentials::Role(Role {
             container_relative_uri: container_relative_uri.clone(),
             container_full_uri: container_full_uri.clone(),
             container_token_file: container_token_file.clone(),
             web_identity_token_file: web_identity_token_file.clone(),
             role_arn: role_arn.clone(),
+            metadata_endpoint: metadata_endpoint.clone(),
         }),
     };
     S3Settings {

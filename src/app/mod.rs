@@ -73,7 +73,7 @@ pub async fn run_reloading(
     let started_us = now_us();
     // First, so that a start without its storage makes no database and no key.
     let place = bucket::place(&config.storage)?;
-    bucket::try_out(&config.storage, &place).await?;
+    let Some(()) = bucket::try_out(&config.storage, &place, &shutdown).await? else { return Ok(()) };
     let database = Database::open(&config.database_path)?;
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);

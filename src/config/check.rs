@@ -1,11 +1,11 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
+mod crew;
 mod gc;
 mod limits;
 mod quota;
 mod storage;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,8 @@ use figment::providers::{Format as _, Serialized, Toml};
 
 use super::environment::Environment;
 use super::error::origin_name;
-use super::raw::{Member, Raw};
-use super::{Config, ConfigError, DeclaredMember, profile, show};
-use crate::lexicon::{Permission, ROLE_OWNER};
+use super::raw::Raw;
+use super::{Config, ConfigError, profile, show};
 use crate::syntax::{Did, HoldUrl};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-hold";
@@ -225,37 +224,6 @@ impl Checker<'_> {
             return Err(self.wrong(OPTION, "a proxy has only files to send: remove it, or use the filesystem driver"));
         }
         Ok(Some(prefix.to_owned()))
-    }
-
-    fn crew(&self, owner: &Did) -> Result<BTreeMap<Did, DeclaredMember>, ConfigError> {
-        self.raw.crew.iter().map(|(text, member)| self.member(text, member, owner)).collect()
-    }
-
-    fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, DeclaredMember), ConfigError> {
-        let wrong = |problem: &str| {
-            let origin = self.figment.find_metadata("crew").map_or_else(|| "the configuration".into(), origin_name);
-            ConfigError::option(&format!("crew.\"{text}\""), &origin, problem)
-        };
-        let did = resolvable(text).map_err(|problem| wrong(&problem))?;
-        if did == *owner {
-            return Err(wrong("the owner is always a member with all permissions: remove this declaration"));
-        }
-        if member.role == ROLE_OWNER {
-            return Err(wrong("only the owner has the role owner: use another word, like admin or member"));
-        }
-        let permission = |name: &String| {
-            Permission::parse(name).ok_or_else(|| {
-                wrong(&format!("there is no permission \"{name}\": use blob:read, blob:write or crew:admin"))
-            })
-        };
-        let permissions = member.permissions.iter().map(permission).collect::<Result<Vec<_>, _>>()?;
-        if permissions.is_empty() {
-            return Err(wrong("it has no permissions: add permissions = [\"blob:read\"], or remove the member"));
-        }
-        if let Some(tier) = member.tier.as_ref().filter(|tier| self.has_no_tier(tier)) {
-            return Err(wrong(&format!("there is no tier \"{tier}\": add it to tiers, or name one that is there")));
-        }
-        Ok((did, DeclaredMember { role: member.role.clone(), permissions, tier: member.tier.clone() }))
     }
 }
 

@@ -14,7 +14,7 @@ use super::ConfigError;
 
 /// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
 /// systemd credential of the same name).
-const NAMES: [(&str, &str, Kind); 34] = [
+const NAMES: [(&str, &str, Kind); 35] = [
     ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
     ("HOLD_OWNER", "owner", Kind::Text),
     ("HOLD_PUBLIC", "public", Kind::Text),
@@ -48,6 +48,7 @@ const NAMES: [(&str, &str, Kind); 34] = [
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "storage.s3.container_authorization_token_file", Kind::Text),
     ("AWS_WEB_IDENTITY_TOKEN_FILE", "storage.s3.web_identity_token_file", Kind::Text),
     ("AWS_ROLE_ARN", "storage.s3.role_arn", Kind::Text),
+    ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "storage.s3.ec2_metadata_service_endpoint", Kind::Text),
     ("DISABLE_PRESIGNED_URLS", "storage.s3.disable_presigned_urls", Kind::Text),
     ("TEST_MODE", "test_mode", Kind::Text),
 ];

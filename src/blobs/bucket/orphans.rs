@@ -1,11 +1,12 @@
 //! What nobody owns in the bucket: staged objects and uploads in parts whose row is finished, gone or was never
-//! made, also those of a database that was lost. Found by our own list: not every provider has lifecycle rules.
+//! made, also those of a database that was lost, and what a start that was cut off has tried. Found by our own list:
+//! not every provider has lifecycle rules.
 //!
 //! Only names that this program gives are touched: the bucket may have other users.
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::storage::objects::{Listed, OpenMultipart};
+use crate::storage::objects::{Listed, OpenMultipart, PROBES, is_probe};
 
 use super::Bucket;
 use crate::blobs::BlobError;
@@ -20,13 +21,14 @@ impl Bucket {
     pub(in crate::blobs) async fn drop_orphans(&self, now_us: u64) -> Result<usize, BlobError> {
         let before_us = self.sessions.stale_before_us(now_us).min(now_us.saturating_sub(MIN_AGE_US));
         let multiparts = self.s3.list_multiparts(STAGING).chain(self.s3.list_multiparts(BLOBS));
+        let multiparts = multiparts.chain(self.s3.list_multiparts(PROBES));
         let multiparts = multiparts
             .map_err(BlobError::from)
             .try_filter(|open| std::future::ready(open.begun_us < before_us))
             .map_ok(|open| self.drop_multipart(open))
             .try_buffer_unordered(REMOVALS_AT_ONCE)
             .try_fold(0, |sum, dropped| async move { Ok(sum + usize::from(dropped)) });
-        let objects = self.objects.list(STAGING).map_err(BlobError::from);
+        let objects = self.objects.list(STAGING).chain(self.objects.list(PROBES)).map_err(BlobError::from);
         let objects = objects
             .try_filter(|object| std::future::ready(object.modified_us < before_us))
             .map_ok(|object| self.drop_object(object))
@@ -38,8 +40,8 @@ impl Bucket {
     async fn drop_multipart(&self, open: OpenMultipart) -> Result<bool, BlobError> {
         let is_orphan = match staged_id(&open.key) {
             Some(id) => !self.owns(&id, Some(&open.id)).await?,
-            // A copy that was cut off.
-            None => blob_digest(&open.key).is_some(),
+            // A copy or a probe that was cut off.
+            None => blob_digest(&open.key).is_some() || is_probe(&open.key),
         };
         if is_orphan {
             self.s3.abort_multipart(&open.key, &open.id).await?;
@@ -48,12 +50,14 @@ impl Bucket {
     }
 
     async fn drop_object(&self, object: Listed) -> Result<bool, BlobError> {
-        let Some(id) = staged_id(&object.key) else { return Ok(false) };
-        if self.owns(&id, None).await? {
-            return Ok(false);
+        let is_orphan = match staged_id(&object.key) {
+            Some(id) => !self.owns(&id, None).await?,
+            None => is_probe(&object.key),
+        };
+        if is_orphan {
+            self.s3.delete(&object.key).await?;
         }
-        self.s3.delete(&object.key).await?;
-        Ok(true)
+        Ok(is_orphan)
     }
 
     /// Whether an upload is open, and these are its parts.

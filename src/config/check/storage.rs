@@ -140,6 +140,7 @@ impl Checker<'_> {
                 container_token_file: raw.container_authorization_token_file.clone(),
                 web_identity_token_file: raw.web_identity_token_file.clone(),
                 role_arn: raw.role_arn.clone(),
+                metadata_endpoint: raw.ec2_metadata_service_endpoint.clone(),
             }),
         }
     }

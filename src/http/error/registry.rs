@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::{Error, SERVICE_TOKEN, unauthorized};
+use super::{ANY_TOKEN, Error, unauthorized};
 use crate::lexicon::error as name;
 use crate::registry::RegistryError;
 
@@ -10,7 +10,7 @@ impl Error {
     /// The caller is no registry front end that this hold trusts.
     pub(in crate::http) fn not_appview() -> Self {
         let message = "a token of a registry front end that this hold trusts is required";
-        unauthorized(name::AUTH_REQUIRED, message.into(), SERVICE_TOKEN)
+        unauthorized(name::AUTH_REQUIRED, message.into(), ANY_TOKEN)
     }
 }
 

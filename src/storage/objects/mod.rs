@@ -20,8 +20,8 @@ use super::StorageError;
 pub use local::Memory;
 pub use object::Object;
 pub use s3::{
-    Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, Part, PartError, ProbeError, Probed,
-    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings, Traffic,
+    Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, PROBES, Part, PartError, ProbeError, Probed,
+    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings, Traffic, is_probe,
 };
 pub use staging::{StagedFile, Staging, SyncError};
 

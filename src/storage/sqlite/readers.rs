@@ -1,12 +1,17 @@
 //! A small pool of read-only connections, opened on demand and kept.
+//!
+//! A read waits in a queue for one of a few jobs on the blocking pool, each of which has a connection and goes on for
+//! as long as something waits: the more there is to read, the fewer threads have to be woken for it.
 
+use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::writer::Writer;
 use super::{Read, StorageError, open};
@@ -28,42 +33,53 @@ pub struct Sizes {
     pub room: Room,
 }
 
+type Job = Box<dyn FnOnce(Result<&mut Connection, StorageError>) -> Reply + Send>;
+/// Tells whoever waits what a job has found.
+type Reply = Box<dyn FnOnce()>;
+
 #[derive(Clone)]
-pub(super) struct Readers {
-    path: Arc<PathBuf>,
-    idle: Arc<Mutex<Vec<Connection>>>,
-    /// Waiting happens here, in a task, so that no thread waits for a connection.
-    turns: Arc<Semaphore>,
+pub(super) struct Readers(Arc<Pool>);
+
+struct Pool {
+    path: PathBuf,
+    state: Mutex<State>,
     /// The last field, so that it goes after the connections, also those of a read that outlives the last handle on
     /// the database: only a connection that may write ends the write-ahead log, and only as the last one.
     _writer: Writer,
 }
 
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Job>,
+    idle: Vec<Connection>,
+    /// Turns that were given out: each serves what waits until nothing does.
+    turns: usize,
+}
+
 impl Readers {
     pub(super) fn new(path: PathBuf, writer: Writer) -> Self {
-        let turns = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Self { path: Arc::new(path), idle: Arc::default(), turns, _writer: writer }
+        Self(Arc::new(Pool { path, state: Mutex::default(), _writer: writer }))
     }
 
-    /// Runs `job` in a read transaction on the blocking pool.
+    /// Runs `job` in a read transaction on the blocking pool, unless the caller has stopped waiting by then.
     pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let closed = |_| E::from(StorageError::failed("the readers are closed"));
-        let turn = Arc::clone(&self.turns).acquire_owned().await.map_err(closed)?;
-        let readers = self.clone();
-        blocking(move || {
-            let mut loan = Loan { readers: &readers, connection: None };
-            let connection = loan.connection.insert(readers.take()?);
-            let outcome = read_in(connection, job);
-            drop(loan);
-            drop(turn);
-            outcome
-        })
-        .await
+        let (reply, answer) = oneshot::channel();
+        let job = move |connection: Result<&mut Connection, StorageError>| -> Reply {
+            if reply.is_closed() {
+                return Box::new(|| {});
+            }
+            let outcome = connection.map_err(E::from).and_then(|connection| read_in(connection, job));
+            Box::new(move || drop(reply.send(outcome)))
+        };
+        if let Some(turn) = Turn::take(&self.0, Box::new(job)) {
+            tokio::task::spawn_blocking(|| turn.serve());
+        }
+        answer.await.map_err(|_| panicked())?
     }
 
     /// The same on a connection that is opened for this job alone.
@@ -73,13 +89,13 @@ impl Readers {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let readers = self.clone();
-        blocking(move || read_in(&mut readers.connect(CACHE_APART_KIB)?, job)).await
+        let pool = Arc::clone(&self.0);
+        blocking(move || read_in(&mut pool.connect(CACHE_APART_KIB)?, job)).await
     }
 
     /// An empty file without a name in the database's directory.
     pub(super) fn unnamed_file(&self) -> Result<File, StorageError> {
-        let path = self.path.with_added_extension("spool");
+        let path = self.0.path.with_added_extension("spool");
         // One of a process that ended between the two steps below.
         let _ = std::fs::remove_file(&path);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
@@ -88,21 +104,22 @@ impl Readers {
     }
 
     pub(super) async fn sizes(&self) -> Result<Sizes, StorageError> {
-        let path = Arc::clone(&self.path);
+        let pool = Arc::clone(&self.0);
         blocking(move || {
             let length = |file: &Path| std::fs::metadata(file).map(|found| found.len());
-            let mut log = path.as_os_str().to_owned();
+            let mut log = pool.path.as_os_str().to_owned();
             log.push("-wal");
             // The log is made by the first write.
             let log_bytes = length(Path::new(&log)).unwrap_or_default();
-            Ok(Sizes { file_bytes: length(&path)?, log_bytes, room: Room::of(&path)? })
+            Ok(Sizes { file_bytes: length(&pool.path)?, log_bytes, room: Room::of(&pool.path)? })
         })
         .await
     }
+}
 
-    fn take(&self) -> Result<Connection, StorageError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.map_or_else(|| self.connect(open::CACHE_KIB), Ok)
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connect(&self, cache_kib: i32) -> Result<Connection, StorageError> {
@@ -110,15 +127,69 @@ impl Readers {
     }
 }
 
-/// Returns the connection even when the job panics.
-struct Loan<'r> {
-    readers: &'r Readers,
+/// The right to use one of the connections.
+struct Turn {
     connection: Option<Connection>,
+    pool: Arc<Pool>,
+    ended: bool,
 }
 
-impl Drop for Loan<'_> {
+impl Turn {
+    /// Lets `job` wait; answers a turn to serve it with, unless all are given out.
+    fn take(pool: &Arc<Pool>, job: Job) -> Option<Self> {
+        let mut state = pool.state();
+        state.waiting.push_back(job);
+        if state.turns == MAX_CONNECTIONS {
+            return None;
+        }
+        state.turns += 1;
+        Some(Self { pool: Arc::clone(pool), connection: state.idle.pop(), ended: false })
+    }
+
+    fn serve(mut self) {
+        let mut reply: Option<Reply> = None;
+        while let Some(job) = self.next() {
+            if let Some(reply) = reply.take() {
+                reply();
+            }
+            let connection = match &mut self.connection {
+                Some(connection) => Ok(connection),
+                none => self.pool.connect(open::CACHE_KIB).map(|opened| none.insert(opened)),
+            };
+            // Whoever waits for a job that panics hears of it by the loss of the reply.
+            reply = catch_unwind(AssertUnwindSafe(|| job(connection))).ok();
+        }
+        // Before the last reply: whoever gets it may drop the last handle, and open the database again at once.
+        drop(self);
+        if let Some(reply) = reply {
+            reply();
+        }
+    }
+
+    /// The next job that waits. When there is none, the turn ends in the same moment: no job is left to nobody.
+    fn next(&mut self) -> Option<Job> {
+        let mut state = self.pool.state();
+        let job = state.waiting.pop_front();
+        if job.is_none() {
+            self.ended = true;
+            state.turns -= 1;
+            state.idle.extend(self.connection.take());
+        }
+        job
+    }
+}
+
+impl Drop for Turn {
+    /// A turn that never began, because its runtime ended first, leaves nobody waiting.
     fn drop(&mut self) {
-        self.readers.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(self.connection.take());
+        if !self.ended {
+            let mut state = self.pool.state();
+            state.turns -= 1;
+            let forsaken = std::mem::take(&mut state.waiting);
+            drop(state);
+            // Without the lock: what a job holds may be the last handle on the pool.
+            drop(forsaken);
+        }
     }
 }
 
@@ -138,6 +209,9 @@ where
     T: Send + 'static,
     E: From<StorageError> + Send + 'static,
 {
-    let panicked = |_| E::from(StorageError::failed("a database read panicked"));
-    tokio::task::spawn_blocking(job).await.map_err(panicked)?
+    tokio::task::spawn_blocking(job).await.map_err(|_| panicked())?
+}
+
+fn panicked<E: From<StorageError>>() -> E {
+    StorageError::failed("a database read panicked").into()
 }

@@ -20,6 +20,41 @@ const OWNER: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
 /// A token may be good for an hour.
 const TOKEN_S: i64 = 3_500;
 
+/// Where a hold has its blobs.
+pub(crate) enum Place<'s> {
+    Bucket {
+        settings: &'s S3Settings,
+        presigned: bool,
+    },
+    /// A folder beside its state.
+    Directory,
+}
+
+type Variables = Vec<(&'static str, String)>;
+
+impl Place<'_> {
+    /// Lines of the configuration, and variables.
+    fn describe(&self, folder: &Path) -> Result<(String, Variables), Failure> {
+        let Self::Bucket { settings, presigned } = self else {
+            let root = folder.join("blobs");
+            std::fs::create_dir_all(&root)?;
+            return Ok((String::new(), vec![("STORAGE_ROOT_DIR", root.display().to_string())]));
+        };
+        let Credentials::Keys { id, secret, .. } = &settings.credentials else { return Err("keys are needed".into()) };
+        let lines =
+            format!("[storage.s3]\nprefix = \"{}\"\ndisable_presigned_urls = {}\n", settings.prefix, !presigned);
+        let variables = vec![
+            ("STORAGE_DRIVER", "s3".to_owned()),
+            ("S3_BUCKET", settings.bucket.clone()),
+            ("S3_ENDPOINT", settings.endpoint.clone().unwrap_or_default()),
+            ("AWS_REGION", settings.region.clone()),
+            ("AWS_ACCESS_KEY_ID", id.to_string()),
+            ("AWS_SECRET_ACCESS_KEY", secret.to_string()),
+        ];
+        Ok((lines, variables))
+    }
+}
+
 pub(crate) struct Hold {
     child: Child,
     pub(crate) port: u16,
@@ -27,26 +62,19 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// Starts `binary` with its state in `folder`, on the bucket of `settings`.
-    pub(crate) async fn start(
-        binary: &Path,
-        folder: PathBuf,
-        settings: &S3Settings,
-        presigned: bool,
-    ) -> Result<Self, Failure> {
+    /// Starts `binary` with its state in `folder`.
+    pub(crate) async fn start(binary: &Path, folder: PathBuf, place: &Place<'_>) -> Result<Self, Failure> {
         std::fs::create_dir_all(&folder)?;
         let key = SigningKey::from_bytes(&[7; 32])?;
         let directory = serve_document(&key).await?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let Credentials::Keys { id, secret, .. } = &settings.credentials else { return Err("keys are needed".into()) };
+        let (lines, variables) = place.describe(&folder)?;
         let config = folder.join("hold.toml");
         // The limits on requests would be what is measured.
         std::fs::write(
             &config,
             format!(
-                "[limits]\nrequests_per_address = 0\nrequests_per_account = 0\nuploads_per_account = 1000\n\
-                 [storage.s3]\nprefix = \"{}\"\ndisable_presigned_urls = {}\n",
-                settings.prefix, !presigned
+                "[limits]\nrequests_per_address = 0\nrequests_per_account = 0\nuploads_per_account = 1000\n{lines}"
             ),
         )?;
         let child = Command::new(binary)
@@ -61,13 +89,8 @@ impl Hold {
                 ("HOLD_SERVER_ADDR", format!("127.0.0.1:{port}")),
                 ("HOLD_DATABASE_PATH", folder.join("hold.db").display().to_string()),
                 ("TEST_MODE", "true".to_owned()),
-                ("STORAGE_DRIVER", "s3".to_owned()),
-                ("S3_BUCKET", settings.bucket.clone()),
-                ("S3_ENDPOINT", settings.endpoint.clone().unwrap_or_default()),
-                ("AWS_REGION", settings.region.clone()),
-                ("AWS_ACCESS_KEY_ID", id.to_string()),
-                ("AWS_SECRET_ACCESS_KEY", secret.to_string()),
             ])
+            .envs(variables)
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(folder.join("log"))?)
             .spawn()?;

@@ -1,6 +1,5 @@
 //! 1 GiB in and out by URLs of the store: by the hold's, and by those that the same program signs itself.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -168,11 +167,4 @@ pub(crate) fn hashing(blob: &Blob) -> f64 {
     (0..SIZE / PART).for_each(|_| hash.update(&*blob.part));
     std::hint::black_box(hash.finalize());
     began.elapsed().as_secs_f64()
-}
-
-/// The file system of a folder, by its name.
-pub(crate) fn file_system(folder: &Path) -> String {
-    let found = std::process::Command::new("df").args(["--output=fstype"]).arg(folder).output();
-    let text = found.map(|found| String::from_utf8_lossy(&found.stdout).into_owned()).unwrap_or_default();
-    text.lines().last().unwrap_or("?").to_owned()
 }

@@ -7,6 +7,7 @@ use futures_util::TryStreamExt as _;
 
 use super::{begin, complete, holds, put_all, three_parts};
 use crate::suite::blob_hold::{Hold, blob_key, digest};
+use crate::suite::object_contract::is_lax;
 
 /// The store's name of the one upload in parts that is open.
 async fn multipart(hold: &Hold) -> String {
@@ -63,7 +64,9 @@ async fn a_staged_object_that_was_swapped_never_becomes_the_blob() {
         for _ in 0..2 {
             let refused = complete(&hold, &id, &whole, &list).await;
             assert!(matches!(refused, Err(BlobError::Storage(_))), "{name}: {refused:?}");
-            assert!(!hold.is_published(&digest(&whole)).await, "{name}");
+            assert!(hold.read(&digest(&whole)).await.is_none(), "{name}");
+            // What the hold does not show, some stores have copied all the same.
+            assert!(is_lax(name) || !hold.is_published(&digest(&whole)).await, "{name}");
         }
     }
 }

@@ -54,22 +54,30 @@ async fn what_a_lost_database_owned_goes_when_it_is_old() {
         let staged = begin(&hold).await;
         let list = put_all(&hold, &staged, b"whole").await;
         assert!(matches!(complete(&hold, &staged, b"x", &list).await, Err(BlobError::DigestMismatch)), "{name}");
-        // A copy in pieces that was cut off, and what other users of the bucket have.
+        // A copy in pieces and a start that were cut off, and what other users of the bucket have.
         let copied = crate::suite::blob_hold::blob_key(&crate::suite::blob_hold::digest(b"copied"));
         hold.s3().create_multipart(&copied).await.unwrap();
-        let foreign = ["uploads/somebody-elses.png", "uploads/0123456789abcdef0123456789abcdef/x", "other/data"];
+        hold.s3().put("probe/0123456789abcdef/object", b"atcr-hold was here".as_slice()).await.unwrap();
+        hold.s3().create_multipart("probe/0123456789abcdef/parts").await.unwrap();
+        let foreign = [
+            "uploads/somebody-elses.png",
+            "uploads/0123456789abcdef0123456789abcdef/x",
+            "other/data",
+            "probe/space/photo.png",
+        ];
         for key in foreign {
             hold.s3().put(key, b"theirs".as_slice()).await.unwrap();
         }
         hold.s3().create_multipart("uploads/video.mkv").await.unwrap();
         let hold = hold.lose_database().await;
         assert_eq!(hold.blobs.sweep(now_us() + 23 * HOUR_US).await.unwrap().orphans, 0, "{name}");
-        assert_eq!(hold.blobs.sweep(now_us() + 25 * HOUR_US).await.unwrap().orphans, 5, "{name}");
+        assert_eq!(hold.blobs.sweep(now_us() + 25 * HOUR_US).await.unwrap().orphans, 7, "{name}");
         let mut rest = left(&hold, "uploads").await;
         rest.sort();
         assert_eq!(rest, [foreign[1], foreign[0], "uploads/video.mkv"], "{name}");
         assert!(left(&hold, "docker").await.is_empty(), "{name}");
         assert_eq!(left(&hold, "other").await, ["other/data"], "{name}");
+        assert_eq!(left(&hold, "probe").await, ["probe/space/photo.png"], "{name}");
     }
 }
 

@@ -3,7 +3,7 @@
 use atcr_hold::storage::objects::{Copied, Objects};
 use futures_util::TryStreamExt as _;
 
-use super::{buckets_here, pattern, read};
+use super::{buckets_here, is_lax, pattern, read};
 
 #[tokio::test]
 async fn a_copy_has_the_bytes_whole_or_in_pieces() {
@@ -37,7 +37,7 @@ async fn a_source_that_was_swapped_is_not_copied() {
             s3.put("uploads/u/data", swapped).await.unwrap();
             let copied = s3.copy_pinned("uploads/u/data", &proven.etag, "target", size as u64).await.unwrap();
             assert_eq!(copied, Copied::SourceChanged, "{name} {size}");
-            assert_eq!(s3.stat("target").await.unwrap(), None, "{name} {size}");
+            assert!(is_lax(name) || s3.stat("target").await.unwrap().is_none(), "{name} {size}");
             let copied = s3.copy_pinned("uploads/u/gone", &proven.etag, "target", size as u64).await.unwrap();
             assert_eq!(copied, Copied::SourceChanged, "{name} {size}");
         }

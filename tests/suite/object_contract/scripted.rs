@@ -164,12 +164,54 @@ async fn the_etag_of_an_object_is_what_the_store_keeps_not_what_completing_says(
 
 #[tokio::test]
 async fn a_copy_is_pinned_by_a_signed_header() {
-    let script = Script::new([answer("200 OK", "", ""), found()]).await;
+    let script = Script::new([answer("200 OK", "", ""), found(), found()]).await;
     assert_eq!(script.s3.copy_pinned("k", "e", "to", 5).await.unwrap(), Copied::Done);
     let request = script.request(0);
     assert!(request.contains("x-amz-copy-source: /bucket/folder/k\r\n"), "{request}");
     assert!(request.contains("x-amz-copy-source-if-match: \"e\"\r\n"), "{request}");
     assert!(request.contains("x-amz-copy-source;x-amz-copy-source-if-match;"), "{request}");
+}
+
+#[tokio::test]
+async fn a_refusal_by_another_clock_is_known_whatever_the_store_calls_it() {
+    let invalid = "<Error><Code>InvalidRequest</Code><Message>Bad request: Date is too old</Message></Error>";
+    let script = Script::new([answer("400 Bad Request", "date: Thu, 01 Jan 2015 00:00:00 GMT\r\n", invalid)]).await;
+    let error = script.s3.put("k", b"x".as_slice()).await.unwrap_err();
+    assert!(matches!(error, StorageError::Refused(_)) && error.to_string().contains("TimeTooSkewed"), "{error:?}");
+    let script = Script::new([answer("400 Bad Request", "", invalid)]).await;
+    let error = script.s3.put("k", b"x".as_slice()).await.unwrap_err();
+    assert!(matches!(error, StorageError::Failed(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_copy_counts_only_when_its_source_still_is_what_was_proven() {
+    let other = || answer("200 OK", "etag: \"other\"\r\ncontent-length: 5\r\n", "");
+    let script = Script::new([answer("200 OK", "", ""), other(), other()]).await;
+    assert_eq!(script.s3.copy_pinned("k", "e", "to", 5).await.unwrap(), Copied::SourceChanged);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_copy_pieces_is_asked_for_the_whole() {
+    let created = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
+    let as_part = answer("200 OK", "etag: \"d41d8cd98f00b204e9800998ecf8427e\"\r\n", "");
+    let gone = answer("204 No Content", "", "");
+    let answers = [answer("200 OK", "", created), as_part, gone, answer("200 OK", "", ""), found(), found()];
+    let script = Script::with(answers, |settings, _| {
+        settings.copy = CopyLimits { single_max_bytes: 4, part_bytes: 5 };
+    })
+    .await;
+    assert_eq!(script.s3.copy_pinned("k", "e", "to", 5).await.unwrap(), Copied::Done);
+    let expected = ["POST", "PUT", "DELETE", "PUT", "HEAD", "HEAD"];
+    let methods: Vec<_> = script.requests().iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(methods, expected);
+}
+
+#[tokio::test]
+async fn an_internal_error_of_completing_what_is_not_there_is_known() {
+    let broken = || answer("500 Internal Server Error", "", "<Error><Code>InternalError</Code></Error>");
+    let script = Script::new([broken(), broken(), broken(), no_such_upload(), missing()]).await;
+    let completed = script.s3.complete_multipart("k", "id", &one_part()).await.unwrap();
+    assert_eq!(completed, Completed::Unknown);
 }
 
 #[tokio::test]

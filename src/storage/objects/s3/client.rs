@@ -1,11 +1,11 @@
 //! One request to the store: signed, sent, tried again while the fault is a passing one.
 
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
 use object_store::aws::{AmazonS3, AwsAuthorizer};
 use object_store::client::HttpRequestBody;
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::fault::Fault;
 use super::http::{AnyBody, Http, any_body, innermost};
-use super::xml;
+use super::{clock, xml};
 use crate::metrics::Counter;
 
 /// How often a request is sent in all, and how long it rests in between.
@@ -125,7 +125,7 @@ impl Client {
             let body = collect(body).await?;
             // CompleteMultipartUpload and the copies begin their answer before they know how it ends.
             match xml::error_code(&body) {
-                Some(code) => Err(Fault::Answered { status: http::StatusCode::INTERNAL_SERVER_ERROR, code }),
+                Some(code) => Err(Fault::Answered { status: StatusCode::INTERNAL_SERVER_ERROR, code }),
                 None => Ok(Response::from_parts(head, body)),
             }
         };
@@ -183,11 +183,19 @@ impl Client {
     }
 
     async fn answer_to(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
+        let (signed_s, sent) = (clock::signed_s(request.headers()), Instant::now());
         let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
-        if answer.status().is_success() {
+        let status = answer.status();
+        if status.is_success() {
             return Ok(answer);
         }
-        let status = answer.status();
+        let own_s = signed_s.and_then(|signed_s| signed_s.checked_add_unsigned(sent.elapsed().as_secs()));
+        let clocks = own_s.zip(clock::answered_s(answer.headers()));
+        if matches!(status, StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN)
+            && clocks.is_some_and(|(own_s, store_s)| clock::is_too_far(own_s, store_s))
+        {
+            return Err(Fault::skewed());
+        }
         // An error whose body does not come is still that error.
         let body = collect(answer.into_body()).await.unwrap_or_default();
         Err(Fault::answered(status, &body))

@@ -23,7 +23,8 @@ const PIECES_AT_ONCE: usize = 4;
 pub enum Copied {
     /// The target has the bytes.
     Done,
-    /// The source is gone, or is not the object with that ETag any more. The target is as it was.
+    /// The source is gone, or is not the object with that ETag any more. The target is as it was where the store heeds
+    /// the condition of a copy; where it does not (Ceph, rclone), the target may have bytes of somebody else.
     SourceChanged,
 }
 
@@ -32,22 +33,31 @@ impl S3 {
     /// [`CopyLimits::single_max_bytes`](super::CopyLimits) it is copied in pieces, and no bytes pass the hold.
     ///
     /// # Errors
-    /// When the store fails. The target is whole or as it was, and the call may be repeated.
+    /// When the store fails. The target is whole or as it was, or as for [`Copied::SourceChanged`], and the call may be
+    /// repeated.
     pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
         Ok(self.copy_object(from, etag, to, size_bytes).await?)
     }
 
     pub(super) async fn copy_object(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
         let copied = if size_bytes <= self.copy.single_max_bytes {
-            self.client.exchange(&self.pinned(Call::on(Method::PUT, to), from, etag)).await.map(drop)
+            self.copy_whole(from, etag, to).await
         } else {
-            self.copy_in_pieces(from, etag, to, size_bytes).await
+            match self.copy_in_pieces(from, etag, to, size_bytes).await {
+                // A store that cannot copy a piece (rclone) may know no limit for the whole.
+                Err(fault) if fault.is_not_understood() => self.copy_whole(from, etag, to).await,
+                copied => copied,
+            }
         };
         match copied {
-            Ok(()) => self.is_at(to, size_bytes).await,
+            Ok(()) => self.check(from, etag, to, size_bytes).await,
             Err(fault) if fault.is_missing() || is_precondition(&fault) => Ok(Copied::SourceChanged),
             Err(fault) => Err(fault),
         }
+    }
+
+    async fn copy_whole(&self, from: &str, etag: &str, to: &str) -> Result<(), Fault> {
+        self.client.exchange(&self.pinned(Call::on(Method::PUT, to), from, etag)).await.map(drop)
     }
 
     fn pinned(&self, call: Call, from: &str, etag: &str) -> Call {
@@ -92,9 +102,13 @@ impl S3 {
         }
     }
 
-    /// A store that drops the condition without a word still shows a wrong size.
-    async fn is_at(&self, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
-        match self.find(to).await? {
+    /// A store may drop the condition without a word: a source that has its ETag after the copy had it all the time.
+    async fn check(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
+        let (source, target) = tokio::try_join!(self.find(from), self.find(to))?;
+        if source.is_none_or(|info| info.etag.trim_matches('"') != etag.trim_matches('"')) {
+            return Ok(Copied::SourceChanged);
+        }
+        match target {
             Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
             _ => Err(Fault::Senseless("a copy is not as long as its source")),
         }

@@ -32,6 +32,11 @@ impl Fault {
         Self::Answered { status, code }
     }
 
+    /// The clocks are too far apart for any signature, in the words of S3.
+    pub(super) fn skewed() -> Self {
+        Self::Answered { status: StatusCode::FORBIDDEN, code: "RequestTimeTooSkewed".into() }
+    }
+
     /// What an answer says of one of the many objects that were asked for.
     pub(super) fn of_one(code: String) -> Self {
         let status = if code == "AccessDenied" { StatusCode::FORBIDDEN } else { StatusCode::INTERNAL_SERVER_ERROR };
@@ -51,6 +56,11 @@ impl Fault {
             Self::NoAnswer(_) => true,
             Self::NoCredentials(_) | Self::Senseless(_) => false,
         }
+    }
+
+    /// Whether the store does not know such a request, or takes it for another one.
+    pub(super) fn is_not_understood(&self) -> bool {
+        matches!(self, Self::Senseless(_)) || self.has_status(StatusCode::NOT_IMPLEMENTED)
     }
 
     /// Whether this is the store's answer for what is not there. A missing bucket is another matter.

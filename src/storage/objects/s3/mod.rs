@@ -7,6 +7,7 @@
 //! API: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
 mod client;
+mod clock;
 mod copy;
 mod fault;
 mod http;
@@ -34,7 +35,7 @@ pub use client::Traffic;
 pub use copy::Copied;
 pub use multipart::{Completed, OpenMultipart, Part};
 pub use presign::{PART_URL_S, READ_URL_S, ResponseHeaders};
-pub use probe::{ProbeError, Probed};
+pub use probe::{PROBES, ProbeError, Probed, is_probe};
 pub use settings::{CopyLimits, Credentials, Role, Settings};
 pub use upload_part::PartError;
 

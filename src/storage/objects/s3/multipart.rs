@@ -121,6 +121,9 @@ impl S3 {
             Ok(_) => {}
             Err(fault) if fault.has_code(&WRONG_PARTS) => return Ok(Completed::WrongParts),
             Err(fault) if fault.is_missing() || fault.has_code(&["NoSuchUpload"]) => {}
+            // Ceph has an internal error for an upload that is not there; other trouble shows here once more.
+            Err(fault @ Fault::Answered { .. }) if self.parts(key, id).await?.is_some() => return Err(fault),
+            Err(Fault::Answered { .. }) => {}
             Err(fault) => return Err(fault),
         }
         // The answer's own ETag may be empty (Ceph), and an answer may be lost: the object is what counts.

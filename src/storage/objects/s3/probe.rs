@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
-use http::header::{DATE, HeaderName};
+use http::header::HeaderName;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
 
@@ -14,15 +14,15 @@ use super::client::Call;
 use super::fault::Fault;
 use super::http::any_body;
 use super::multipart::Completed;
-use super::{Copied, S3};
+use super::{Copied, S3, clock};
 
 /// What the first answer may take, all steps after it, and cleaning up: half a minute together.
 const REACH_LIMIT: Duration = Duration::from_secs(5);
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 const CLEANING_LIMIT: Duration = Duration::from_secs(5);
-/// Stores refuse signatures whose time is further off.
-const MAX_SKEW_S: i64 = 15 * 60;
-const FOLDER: &str = "probe";
+/// The folder of what is tried, as a name without slashes.
+pub const PROBES: &str = "probe";
+const WORDS: [&str; 4] = ["object", "parts", "copy", "checksum"];
 const CONTENT: &[u8] = b"atcr-hold was here";
 static CHECKSUM: HeaderName = HeaderName::from_static("x-amz-checksum-sha256");
 /// The SHA-256 of nothing, which is not that of [`CONTENT`], in base64.
@@ -51,6 +51,13 @@ pub struct Probed {
 /// A step that failed: what was tried, and how it went.
 struct Step(&'static str, Fault);
 
+/// Whether an object under this key is of a probe: it is left behind only when the process ended before the probe did.
+#[must_use]
+pub fn is_probe(key: &str) -> bool {
+    let segments: Vec<_> = key.split('/').collect();
+    matches!(segments[..], [PROBES, _, word] if WORDS.contains(&word))
+}
+
 impl S3 {
     /// Tries everything the hold will need, within half a minute, and leaves nothing behind. `name` is a word that
     /// no other hold probes with; `now_us` gives the time in microseconds since 1970.
@@ -58,7 +65,7 @@ impl S3 {
     /// # Errors
     /// [`ProbeError`]
     pub async fn probe(&self, name: &str, now_us: fn() -> u64) -> Result<Probed, ProbeError> {
-        let keys = ["object", "parts", "copy", "checksum"].map(|word| format!("{FOLDER}/{name}/{word}"));
+        let keys = WORDS.map(|word| format!("{PROBES}/{name}/{word}"));
         // Nothing is written before this, so that nothing is cleaned up in a store that is not there.
         let clock_ahead_s = self.reach(now_us).await?;
         let outcome = tokio::time::timeout(TIME_LIMIT, self.try_all(&keys)).await;
@@ -78,7 +85,7 @@ impl S3 {
     async fn reach(&self, now_us: fn() -> u64) -> Result<Option<i64>, Step> {
         let clock_ahead_s = self.clock_ahead_s(now_us).await.map_err(in_step("reach the store"))?;
         match clock_ahead_s {
-            Some(seconds) if seconds.abs() > MAX_SKEW_S => Err(Step("read the clock", skewed())),
+            Some(seconds) if clock::is_too_far(seconds, 0) => Err(Step("read the clock", Fault::skewed())),
             _ => Ok(clock_ahead_s),
         }
     }
@@ -103,10 +110,8 @@ impl S3 {
         let request = request.map_err(|_| Fault::Senseless("its address is not a URL"))?;
         let answer = tokio::time::timeout(REACH_LIMIT, self.client.http.send(request)).await;
         let answer = answer.unwrap_or_else(|_| Err("it did not answer in time".into())).map_err(Fault::NoAnswer)?;
-        let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
-        let date = date.and_then(|text| chrono::DateTime::parse_from_rfc2822(text).ok());
         let own_s = i64::try_from(now_us() / 1_000_000).unwrap_or_default();
-        Ok(date.map(|date| own_s - date.timestamp()))
+        Ok(clock::answered_s(answer.headers()).map(|store_s| own_s - store_s))
     }
 
     async fn try_object(&self, key: &str) -> Result<(), Step> {
@@ -121,7 +126,7 @@ impl S3 {
         if got.body() != CONTENT {
             return Err(Step("get an object", Fault::Senseless("the bytes are not what was put")));
         }
-        let list = Call::on_bucket(Method::GET).query("list-type", "2").query("prefix", self.listed_prefix(FOLDER));
+        let list = Call::on_bucket(Method::GET).query("list-type", "2").query("prefix", self.listed_prefix(PROBES));
         self.client.exchange(&list).await.map(drop).map_err(in_step("list the bucket"))
     }
 
@@ -136,7 +141,7 @@ impl S3 {
         if self.parts(key, &id).await.map_err(listing)?.is_none_or(|parts| parts.len() != 1) {
             return Err(listing(Fault::Senseless("the part is not there")));
         }
-        let open = Call::on_bucket(Method::GET).query("uploads", "").query("prefix", self.listed_prefix(FOLDER));
+        let open = Call::on_bucket(Method::GET).query("uploads", "").query("prefix", self.listed_prefix(PROBES));
         self.client.exchange(&open).await.map_err(in_step("list the open uploads (ListMultipartUploads)"))?;
         let completing = in_step("complete an upload in parts (CompleteMultipartUpload)");
         match self.complete(key, &id, &[(1, etag)]).await.map_err(completing)? {
@@ -170,7 +175,7 @@ impl S3 {
 
     /// Removes what the probe may have left; what fails here was reported by the step before.
     async fn clean_up(&self, name: &str, keys: &[String]) {
-        let open = self.list_multiparts(&format!("{FOLDER}/{name}")).try_collect::<Vec<_>>().await;
+        let open = self.list_multiparts(&format!("{PROBES}/{name}")).try_collect::<Vec<_>>().await;
         for upload in open.unwrap_or_default() {
             let _ = self.abort(&upload.key, &upload.id).await;
         }
@@ -182,10 +187,6 @@ impl S3 {
 
 fn in_step(tried: &'static str) -> impl Fn(Fault) -> Step + Copy {
     move |fault| Step(tried, fault)
-}
-
-fn skewed() -> Fault {
-    Fault::Answered { status: StatusCode::FORBIDDEN, code: "RequestTimeTooSkewed".into() }
 }
 
 impl From<Step> for ProbeError {

@@ -66,22 +66,23 @@ impl S3Object {
         if etag.is_some_and(|etag| etag.trim_matches('"') != self.info.etag.trim_matches('"')) {
             return Err(Fault::Senseless("an object changed while it was read"));
         }
-        let is_right = match answer.status() {
-            StatusCode::PARTIAL_CONTENT => {
-                is_range(answer.headers(), wanted.start, self.info.size_bytes).unwrap_or_default()
-            }
-            _ => wanted.start == 0,
+        let is_right = match is_range(answer.headers(), wanted.start, self.info.size_bytes) {
+            // Also in an answer with 200 (rclone).
+            Some(is_right) => is_right,
+            None => answer.status() != StatusCode::PARTIAL_CONTENT && wanted.start == 0,
         };
         if is_right { Ok(answer.into_body()) } else { Err(Fault::Senseless("it is not the range asked for")) }
     }
 }
 
-/// Whether a `Content-Range` such as `bytes 5-9/10` begins at `start`, in an object of this size.
+/// Whether a `Content-Range` such as `bytes 5-9/10` begins at `start`, in an object of this size; `None` without one.
 fn is_range(headers: &HeaderMap, start: u64, size_bytes: u64) -> Option<bool> {
-    let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
-    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let first: u64 = range.split_once('-')?.0.parse().ok()?;
-    Some(first == start && (total == "*" || total.parse() == Ok(size_bytes)))
+    let text = headers.get(CONTENT_RANGE)?.to_str().unwrap_or_default();
+    let found = text.strip_prefix("bytes ").and_then(|text| text.split_once('/')).and_then(|(range, total)| {
+        let first: u64 = range.split_once('-')?.0.parse().ok()?;
+        Some(first == start && (total == "*" || total.parse() == Ok(size_bytes)))
+    });
+    Some(found.unwrap_or_default())
 }
 
 impl Reading {

@@ -71,6 +71,8 @@ pub struct Role {
     pub web_identity_token_file: Option<String>,
     /// `AWS_ROLE_ARN`
     pub role_arn: Option<String>,
+    /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`
+    pub metadata_endpoint: Option<String>,
 }
 
 /// From where on, and in which pieces, an object is copied in parts, in bytes.
@@ -134,6 +136,7 @@ impl Settings {
                     (Key::ContainerAuthorizationTokenFile, &role.container_token_file),
                     (Key::WebIdentityTokenFile, &role.web_identity_token_file),
                     (Key::RoleArn, &role.role_arn),
+                    (Key::MetadataEndpoint, &role.metadata_endpoint),
                 ];
                 for (key, value) in options {
                     if let Some(value) = value {

@@ -6,6 +6,7 @@
 //!
 //! How much is to go wrong on each server: `ATCR_HOLD_FAULTS`; which faults it is follows from `ATCR_HOLD_SEED`.
 
+mod copies;
 mod fault;
 mod journey;
 mod message;

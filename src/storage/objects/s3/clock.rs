@@ -1,0 +1,44 @@
+//! The store's clock against this machine's, as they stand in a request and its answer.
+//!
+//! Stores refuse a signature whose time is too far off, each in its own words: Garage says `400 InvalidRequest`.
+
+use http::HeaderMap;
+use http::header::DATE;
+
+/// S3 allows for so much, in seconds, and everybody else does as S3.
+const MAX_SKEW_S: i64 = 15 * 60;
+
+/// Whether a signature made at `own_s` is refused when the store's clock shows `store_s`.
+pub(super) fn is_too_far(own_s: i64, store_s: i64) -> bool {
+    own_s.abs_diff(store_s) > MAX_SKEW_S.unsigned_abs()
+}
+
+/// When a request was signed, in seconds since 1970.
+pub(super) fn signed_s(request: &HeaderMap) -> Option<i64> {
+    let stamp = request.get("x-amz-date")?.to_str().ok()?;
+    Some(chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ").ok()?.and_utc().timestamp())
+}
+
+/// When the store sent an answer, in seconds since 1970.
+pub(super) fn answered_s(answer: &HeaderMap) -> Option<i64> {
+    let date = answer.get(DATE)?.to_str().ok()?;
+    Some(chrono::DateTime::parse_from_rfc2822(date).ok()?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue};
+
+    use super::{answered_s, is_too_far, signed_s};
+
+    #[test]
+    fn both_clocks_are_read_in_their_own_form() {
+        let mut headers = HeaderMap::new();
+        assert_eq!((signed_s(&headers), answered_s(&headers)), (None, None));
+        headers.insert("x-amz-date", HeaderValue::from_static("20261123T033800Z"));
+        headers.insert("date", HeaderValue::from_static("Mon, 23 Nov 2026 03:53:01 GMT"));
+        let (Some(own_s), Some(store_s)) = (signed_s(&headers), answered_s(&headers)) else { panic!() };
+        assert_eq!(store_s - own_s, 901);
+        assert!(is_too_far(own_s, store_s) && is_too_far(store_s, own_s) && !is_too_far(own_s, store_s - 1));
+    }
+}
