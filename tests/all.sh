@@ -66,10 +66,11 @@ fail_one() {
   failures+=("$1")
 }
 
-# sum_of WORD: over the closing lines of cargo test, the demo, nix.sh, metrics.sh, the page and the machines in the log.
+# sum_of WORD: over the closing lines of cargo test, the demo, the drills, nix.sh, metrics.sh, the page and the machines in
+# the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|demo|nix|metrics|appliance|page): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|demo|drills|nix|metrics|appliance|page): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -100,6 +101,7 @@ close() {
 need node npm cargo cc c++ make python3 openssl umoci shellcheck strace
 install_stack
 export ATCR_HOLD_STACK=$stack
+eval "$(bash tests/lexicons.sh)"
 start_s3 garage
 start_s3 seaweedfs
 export ATCR_HOLD_S3=$s3_list
@@ -114,6 +116,7 @@ counted "Nix" bash tests/nix.sh
 counted "Metrics" bash tests/metrics.sh
 step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
+counted "Drills" bash tests/drills.sh
 counted "Page" bash tests/page.sh
 counted "Machines" bash tests/appliance.sh
 counted "Limits of the kernel" bash tests/appliance.sh --emulated limits

@@ -16,6 +16,7 @@ declare -A debian_package=(
   [umoci]=umoci
   [shellcheck]=shellcheck
   [strace]=strace
+  [rsync]=rsync
   [nix-instantiate]=nix-bin
   [mmdebstrap]=mmdebstrap
   [systemd-nspawn]=systemd-container

@@ -19,6 +19,7 @@ mod operation;
 mod repo;
 mod server;
 mod storage;
+mod successor;
 mod uploads;
 mod wire;
 
@@ -44,6 +45,7 @@ pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 pub use server::serve;
 pub use storage::{StorageMigrate, StorageUsage, StorageVerify};
+pub use successor::{SuccessorExport, SuccessorImport, SuccessorImported};
 pub use uploads::{Upload, UploadAborted, UploadsAbort, UploadsList};
 
 /// An opened hold, as operations see it.

@@ -19,15 +19,15 @@ use tokio_util::sync::CancellationToken;
 use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
 use super::{
     AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, GcRun, Hold, IdentityShow, Import, Operation, Progress,
-    RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify, UploadsAbort,
-    UploadsList,
+    RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
+    SuccessorImport, UploadsAbort, UploadsList,
 };
 use crate::http::connection::{self, Limits, Peer, Request, Response, ResponseBody};
 
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
 
 /// Everything that can be asked for.
-const OPERATIONS: [(&str, Handler); 14] = [
+const OPERATIONS: [(&str, Handler); 16] = [
     (CrewList::NAME, run::<CrewList>),
     (CrewAdd::NAME, run::<CrewAdd>),
     (CrewSet::NAME, run::<CrewSet>),
@@ -42,6 +42,8 @@ const OPERATIONS: [(&str, Handler); 14] = [
     (RepoExport::NAME, export::<RepoExport>),
     (RepoImport::NAME, import::<RepoImport>),
     (RepoVerify::NAME, run::<RepoVerify>),
+    (SuccessorExport::NAME, export::<SuccessorExport>),
+    (SuccessorImport::NAME, import::<SuccessorImport>),
 ];
 
 /// Serves one connection to the admin socket until it or `drain` ends it.

@@ -25,8 +25,8 @@ pub enum StartError {
     KeyFile(#[from] KeyFileError),
     /// There is a repository, but not the key that signs it.
     #[error(
-        "signing key {0} is missing, but the database holds a signed repository: restore the key from a backup \
-         (nothing was changed)"
+        "signing key {0} is missing, but the database holds a signed repository: restore the key from a backup, \
+         or see identity new-key if there is none (nothing was changed)"
     )]
     KeyMissing(PathBuf),
     /// The signing key of the configuration is none.
@@ -37,6 +37,12 @@ pub enum StartError {
     /// The key is not the one that signed the repository, or the DID is another one.
     #[error("{0}")]
     NotOurs(String),
+    /// A new key is asked for, and the old one is in its place.
+    #[error("the signing key {0} is the one that signs the repository: move it aside if another is to take its place")]
+    KeyInUse(String),
+    /// A new key is asked for, and nothing was signed yet.
+    #[error("there is no repository yet, which another key could take over: start the hold once")]
+    NoRepository,
     /// A command found no state to work on.
     #[error("there is no database {0}: start the hold once, or set HOLD_DATABASE_PATH")]
     NoDatabase(PathBuf),
@@ -106,6 +112,8 @@ impl StartError {
             | Self::AdminSocket { .. }
             | Self::KeyFile(_)
             | Self::KeyMissing(_)
+            | Self::KeyInUse(_)
+            | Self::NoRepository
             | Self::NotOurs(_)
             | Self::Resolver(_) => EX_CONFIG,
             Self::GivenKey | Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
@@ -131,7 +139,8 @@ impl From<PdsError> for StartError {
                  (nothing was changed)"
             )),
             PdsError::OtherKey => Self::NotOurs(
-                "the signing key is not the one that signed the repository: restore the right key (nothing was changed)"
+                "the signing key is not the one that signed the repository: restore the right key, or \
+                 see identity new-key if it is lost (nothing was changed)"
                     .into(),
             ),
             PdsError::Storage(error) => Self::Storage(error),

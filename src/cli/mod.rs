@@ -5,6 +5,7 @@
 //! Exit codes: 0 done, 1 failed or refused, 64 wrong usage, 78 wrong configuration.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod backup;
 mod crew;
 mod error;
 mod gc;
@@ -15,6 +16,7 @@ mod reach;
 mod repo;
 mod serve;
 mod storage;
+mod successor;
 mod table;
 mod units;
 mod uploads;
@@ -45,8 +47,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-crew, identity, uploads, storage, gc and repo need the configuration of the hold they are for. While the hold runs they go through
-its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
+backup, crew, identity, uploads, storage, gc, repo and successor need the configuration of the hold they are for.
+While the hold runs all but backup go through its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or something is wrong in
 the storage; 64 wrong usage; 78 wrong configuration.";
@@ -61,6 +63,13 @@ enum Command {
     Crew(Group<crew::Command>),
     /// Who the hold is: DID, key, repository.
     Identity(identity::Arguments),
+    /// Copy the database into a new file, as it is now, while the hold goes on. Restored, it is the hold of this moment.
+    ///
+    /// The signing key and the blobs are not in it. Copy the blobs after it.
+    ///
+    /// Example: atcr-hold backup /backup/hold-$(date +%F).db
+    #[command(verbatim_doc_comment)]
+    Backup(backup::Arguments),
     /// Uploads that are not completed.
     Uploads(Group<uploads::Command>),
     /// Where the blobs are: what it takes, whether it is right, and moving it.
@@ -72,6 +81,8 @@ enum Command {
     Gc(gc::Arguments),
     /// The signed repository: captain, crew, profile.
     Repo(Group<repo::Command>),
+    /// To a hold under another address: what it must know of this one.
+    Successor(Group<successor::Command>),
     /// The units for a machine with systemd and without Nix: socket, service, sandbox.
     ///
     /// Printed, or written by --directory. --config names the file that the hold is to read.
@@ -132,9 +143,11 @@ pub fn main() -> ExitCode {
         Command::SystemdUnits(arguments) => ended(arguments.run(file)),
         Command::Completions { shell } => ended(completions(&shell)),
         Command::Crew(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
-        Command::Identity(arguments) => run(load(), async |reach| arguments.run(reach).await),
+        Command::Identity(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
+        Command::Backup(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
         Command::Uploads(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Storage(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
+        Command::Successor(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
         Command::Gc(arguments) => run(load(), async |reach| arguments.run(reach).await),
         Command::Repo(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
     }
@@ -145,10 +158,18 @@ fn run<F>(config: Result<Config, ConfigError>, command: F) -> ExitCode
 where
     F: AsyncFnOnce(Reach) -> Result<(), CommandError>,
 {
+    run_alone(config, async |config| command(Reach::find(&config).await?).await)
+}
+
+/// Runs a command that finds by itself what it needs.
+fn run_alone<F>(config: Result<Config, ConfigError>, command: F) -> ExitCode
+where
+    F: AsyncFnOnce(Config) -> Result<(), CommandError>,
+{
     let outcome = config.map_err(CommandError::from).and_then(|config| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| CommandError::failed(format!("cannot start the runtime: {error}")))?;
-        runtime.block_on(async { command(Reach::find(&config).await?).await })
+        runtime.block_on(command(config))
     });
     ended(outcome)
 }

@@ -125,7 +125,7 @@ fn shown_check(verified: &RepoVerified, took: Duration) -> String {
 }
 
 /// The file in pieces, opened here: the hold need not see its path.
-async fn from_file(path: &Path) -> Result<ByteStream, CommandError> {
+pub(super) async fn from_file(path: &Path) -> Result<ByteStream, CommandError> {
     let failed = |error: io::Error| CommandError::failed(format!("{} cannot be read: {error}", path.display()));
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     if file.metadata().await.map_err(failed)?.is_dir() {
@@ -142,7 +142,7 @@ async fn from_file(path: &Path) -> Result<ByteStream, CommandError> {
 }
 
 /// The file appears whole or not at all, readable by its owner, and lasts once this returns.
-async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
+pub(super) async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
     let unfinished = file.with_added_extension("part");
     let failed = |error: io::Error| CommandError::failed(format!("{} cannot be written: {error}", file.display()));
     let mut out =
@@ -158,7 +158,7 @@ async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
     written
 }
 
-async fn copy(mut bytes: ByteStream, out: &mut impl io::Write) -> Result<u64, CommandError> {
+pub(super) async fn copy(mut bytes: ByteStream, out: &mut impl io::Write) -> Result<u64, CommandError> {
     let mut line = ProgressLine::new();
     let mut done = 0;
     while let Some(piece) = bytes.next().await {

@@ -53,7 +53,9 @@ impl Crew {
         self.mutable.swap(mutable, Ordering::Relaxed)
     }
 
-    fn is_mutable(&self) -> bool {
+    /// Whether members may come by other ways than the configuration.
+    #[must_use]
+    pub fn is_mutable(&self) -> bool {
         self.mutable.load(Ordering::Relaxed)
     }
 }

@@ -13,6 +13,7 @@ mod export;
 mod followers;
 mod import;
 mod marks;
+mod new_key;
 mod records;
 mod subscription;
 mod transaction;

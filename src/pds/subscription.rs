@@ -91,7 +91,7 @@ impl Pds {
         let batch = move |write: &Write<'_>| {
             let (count, last) = write.delete_events_before(before_us, PRUNE_BATCH)?;
             if let Some(last) = last {
-                write.put_note(PRUNED_NOTE, &last.to_string())?;
+                note_pruned(write, last)?;
             }
             Ok::<_, PdsError>(count)
         };
@@ -171,6 +171,11 @@ fn too_slow() -> Result<Vec<u8>, PdsError> {
 
 pub(super) fn last_seq(read: &Read<'_>) -> Result<i64, StorageError> {
     Ok(read.repo_head()?.map_or(0, |head| head.last_seq))
+}
+
+/// Notes the sequence number of the last event that was deleted.
+pub(super) fn note_pruned(write: &Write<'_>, last: i64) -> Result<(), StorageError> {
+    write.put_note(PRUNED_NOTE, &last.to_string())
 }
 
 /// The sequence number of the last event that was deleted, 0 when none was.

@@ -6,6 +6,7 @@
 //! <https://lexicon.garden/identity/did:plc:wfj5kyialpmcv2fzk6uqwsln>
 
 mod error;
+mod handover;
 mod index;
 mod manifest;
 mod post;
@@ -24,6 +25,7 @@ use crate::repo::cbor::{self, Ipld};
 use crate::syntax::Did;
 
 pub use error::RegistryError;
+pub use handover::{Entry, MAX_ENTRIES, Place, TakenOver};
 pub use index::rebuild;
 pub use manifest::{Image, MAX_LAYERS, Push, PushedBlob, PushedLayer};
 pub use push::Pushed;

@@ -149,6 +149,11 @@ fn write_synced(temporary: &Path, key: &SigningKey) -> std::io::Result<()> {
     let mut text = Zeroizing::new([b'\n'; HEX_DIGITS + 1]);
     HEXLOWER.encode_mut(key.to_bytes().as_slice(), &mut text[..HEX_DIGITS]);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+    let (directory, made) = (std::fs::metadata(parent_of(temporary))?, file.metadata()?);
+    if made.uid() == 0 && directory.uid() != 0 {
+        // Root makes it for the user whose directory it is.
+        std::os::unix::fs::fchown(&file, Some(directory.uid()), Some(directory.gid()))?;
+    }
     file.write_all(text.as_slice())?;
     file.sync_all()
 }

@@ -17,8 +17,9 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::{BlobUseRow, Read, Write};
 use crate::syntax::{Datetime, Digest};
 
-/// Blobs that are taken away together: their digests are locked until the store has answered.
-const TAKEN_AT_ONCE: usize = 256;
+/// Blobs that are taken away together: their digests are locked until the store has answered, and a small store under
+/// load was seen to take a tenth of a second for each.
+const TAKEN_AT_ONCE: usize = 100;
 /// Garbage that is listed; the rest is only counted.
 const LISTED: usize = 10_000;
 

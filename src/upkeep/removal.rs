@@ -13,7 +13,7 @@ use crate::storage::sqlite::{DoomedRow, Write};
 use crate::syntax::Digest;
 
 /// As many as are removed together.
-const REMOVED_AT_ONCE: usize = 256;
+const REMOVED_AT_ONCE: usize = 100;
 
 impl Upkeep {
     /// Finishes the removals that were cut off, or that the store refused; answers what they were.

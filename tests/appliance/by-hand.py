@@ -2,6 +2,8 @@
 INSTALL, UPGRADE = STEPS
 CONFIG = "/etc/atcr-hold/config.toml"
 UNIT = "/etc/systemd/system/atcr-hold.service"
+STATE = "/var/lib/atcr-hold"
+WRITTEN = "hold-2026-11-23.db"
 # Whom the README's configuration names.
 captain.did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 
@@ -73,3 +75,35 @@ with subtest("put right, it goes on"):
     machine.succeed(f"cp /tmp/good {CONFIG}", "systemctl reset-failed atcr-hold.service atcr-hold.socket")
     machine.succeed("systemctl start atcr-hold.socket atcr-hold.service")
     pull(captain, digest)
+
+with subtest("the README's commands back it up"):
+    (back_up,) = GUIDE["Back up"]
+    machine.succeed("cd /root\n" + back_up)
+    (backup,) = machine.succeed("ls /backup | grep ^hold-").split()
+    late = make_layer("/tmp/late", 1_000_000)
+    push(captain, "/tmp/late", late)
+
+with subtest("they restore it where it never ran: what was acknowledged before is there, what came after is not"):
+    onto_nothing, in_its_place = (block.replace(WRITTEN, backup) for block in GUIDE["Restore"])
+    machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service")
+    machine.succeed(f"rm -r {STATE} /var/lib/private/atcr-hold")
+    machine.succeed("cd /root\n" + onto_nothing)
+    pull(captain, digest)
+    pull(captain, second)
+    expect(blob_url(captain.token(), late), 404)
+    push(captain, "/tmp/late", late)
+
+with subtest("they restore the database alone in its place; what it does not know is recorded"):
+    machine.succeed("cd /root\n" + in_its_place)
+    expect(blob_url(captain.token(), late), 404)
+    machine.succeed(f"atcr-hold --config {CONFIG} storage verify --repair")
+    pull(captain, late)
+
+with subtest("they give it another key"):
+    (new_key,) = GUIDE["The key is lost, or known to others"]
+    before = get("/.well-known/did.json")[1]
+    machine.succeed("cd /root\n" + new_key)
+    healthy()
+    assert get("/.well-known/did.json")[1] != before
+    machine.succeed(f"atcr-hold --config {CONFIG} repo verify")
+    pull(captain, late)

@@ -75,11 +75,24 @@ def script(test: str) -> str:
     """The test's text, after what all tests begin with."""
     common = (TESTS / "common" / "script.py").read_text()
     if test == BY_HAND:
-        return f"{common}\nSTEPS = {steps()!r}\n{(HERE / 'by-hand.py').read_text()}"
+        return f"{common}\nSTEPS = {steps()!r}\nGUIDE = {guide()!r}\n{(HERE / 'by-hand.py').read_text()}"
     return common + (TESTS / f"{test}.py").read_text()
 
 
 def steps() -> list[str]:
     """The commands of the README's section on Debian, a text for each block."""
-    section = README.read_text().split("\n## Run it on Debian\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(r"^```sh\n(.*?)^```$", section, re.M | re.S)
+    return blocks(section("Run it on Debian"))
+
+
+def guide() -> dict[str, list[str]]:
+    """The commands of the README's guide for operators, by the part they are in."""
+    parts = section("Keep it, move it").split("\n### ")[1:]
+    return {part.split("\n", 1)[0]: blocks(part) for part in parts}
+
+
+def section(title: str) -> str:
+    return README.read_text().split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def blocks(text: str) -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)

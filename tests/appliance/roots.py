@@ -13,7 +13,7 @@ from pathlib import Path
 
 SUITE = os.environ.get("ATCR_HOLD_SUITE", "trixie")
 MACHINE = ["systemd", "systemd-sysv", "dbus", "ca-certificates", "curl", "python3", "openssl", "nginx", "iproute2"]
-MACHINE += ["dmsetup", "e2fsprogs", "kmod"]
+MACHINE += ["dmsetup", "e2fsprogs", "kmod", "rsync"]
 EMULATOR = ["qemu-system-x86", "seabios", "ipxe-qemu", "kmod"]
 # The kernel is unpacked, not installed: that would want an initial RAM disk, which a kernel with ext4 and NVMe built
 # in does not need.

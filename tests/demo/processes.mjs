@@ -64,12 +64,12 @@ export class Hold {
     this.settings = settings
   }
 
-  /** Starts the hold and waits until it answers. */
-  async start() {
+  /** Starts the hold, with a TOML file where one is given, and waits until it answers. */
+  async start(config) {
     await mkdir(this.settings.STORAGE_ROOT_DIR, { recursive: true })
     const log = openSync(this.log, 'a')
     // setpriv: the kernel kills the hold when this process is gone.
-    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary, 'serve'], {
+    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary, 'serve', ...(config ? ['--config', config] : [])], {
       // Nowhere near a `.env`, and without the caller's own settings.
       cwd: this.settings.STORAGE_ROOT_DIR,
       env: { PATH: process.env.PATH, ...this.settings },
@@ -122,10 +122,10 @@ export class Hold {
   }
 }
 
-/** Runs the reference consumers over the hold. @returns {Promise<{code: number, lines: string[]}>} */
-export async function runConsumers(hold) {
+/** Runs the reference consumers over the hold, with more arguments of theirs. @returns {Promise<{code: number, lines: string[]}>} */
+export async function runConsumers(hold, ...more) {
   const script = path.join(STACK, 'consumers.mjs')
-  const child = spawn(process.execPath, [script, hold.url, hold.did], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [script, hold.url, hold.did, ...more], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   const lines = []
   for await (const line of createInterface(child.stdout)) lines.push(line)

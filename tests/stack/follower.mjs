@@ -78,14 +78,18 @@ export class Copy {
     return this.repo?.commit.rev
   }
 
-  /** Fetches what is new since the copy's revision (or all), verifies it on top of the copy. @returns the writes */
-  async update() {
+  /**
+   * Fetches what is new since the copy's revision (or all), verifies it on top of the copy.
+   * @param {string} [known] the key, where it is not the one that the resolver remembers
+   * @returns the writes
+   */
+  async update(known) {
     const since = this.repo ? `&since=${this.rev}` : ''
     const did = encodeURIComponent(this.hold.did)
     const response = await fetch(`${this.hold.url}/xrpc/com.atproto.sync.getRepo?did=${did}${since}`)
     assert.equal(response.status, 200)
     const { root, blocks } = await readCarWithRoot(new Uint8Array(await response.arrayBuffer()))
-    const key = await resolver.resolveAtprotoKey(this.hold.did)
+    const key = known ?? (await resolver.resolveAtprotoKey(this.hold.did))
     const { writes, commit } = await verifyDiff(this.repo ?? null, blocks, root, this.hold.did, key)
     const storage = this.repo?.storage ?? new MemoryBlockstore()
     await storage.applyCommit(commit)

@@ -1,6 +1,6 @@
 //! Which blobs the manifests of the registry need, and how much an account has. The rules are in the room `registry`.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use crate::storage::StorageError;
 use crate::syntax::{AtUri, Did, Digest};
@@ -21,6 +21,9 @@ pub struct LayerRow<'a> {
     /// The manifest that has it.
     pub manifest: &'a str,
 }
+
+/// A manifest's address, who pushed it, and its config.
+pub type ManifestRow = (AtUri, Did, Option<Digest>);
 
 /// The distinct layers of an account together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,6 +100,24 @@ impl Read<'_> {
     /// [`StorageError`].
     pub fn has_manifest(&self, uri: &AtUri) -> Result<bool, StorageError> {
         Ok(self.first("SELECT 1 FROM manifest WHERE uri = ?1", [uri.as_str()], |_| Ok(()))?.is_some())
+    }
+
+    /// Manifests that were pushed here, by their address and beyond `after`: who pushed each, and its config. At most
+    /// `limit` of them.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn manifests_after(&self, after: &str, limit: usize) -> Result<Vec<ManifestRow>, StorageError> {
+        let sql = "SELECT uri, account, config FROM manifest WHERE uri > ?1 ORDER BY uri LIMIT ?2";
+        let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let rows: Vec<(String, String, Option<[u8; 32]>)> = self.all(sql, params![after, limit.cast_signed()], row)?;
+        let damaged = |error: crate::syntax::SyntaxError| StorageError::Damaged(error.into());
+        rows.into_iter()
+            .map(|(uri, account, config)| {
+                let uri = AtUri::parse(&uri).map_err(damaged)?;
+                Ok((uri, Did::parse(&account).map_err(damaged)?, config.map(Digest::from_bytes)))
+            })
+            .collect()
     }
 
     /// The keys of an account's layer records, at most `limit` of them.

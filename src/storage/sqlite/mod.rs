@@ -5,6 +5,7 @@
 //! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
 
 mod audit;
+mod backup;
 mod blobs;
 mod bucket_uploads;
 mod copies;
@@ -31,13 +32,14 @@ use super::StorageError;
 use super::faults::{Origin, counted};
 
 pub use audit::BlockRow;
+pub use backup::{BackupError, back_up, unfinished_backup};
 pub use blobs::{BlobRow, BlobTotals};
 pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
 pub use copies::CopiedRow;
 pub use events::EventPage;
 pub use garbage::{BlobUseRow, DoomedRow};
 pub use image_stats::NewPulls;
-pub use layers::{LayerRow, LayerTotals};
+pub use layers::{LayerRow, LayerTotals, ManifestRow};
 pub use open::OpenError;
 pub use readers::Sizes;
 pub use record_blobs::BlobListQuery;

@@ -152,7 +152,7 @@ fn demand(
 }
 
 /// The schema version of a database that is ours, 0 of an empty one.
-fn check_schema(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
+pub(super) fn check_schema(connection: &Connection, path: &Path) -> Result<usize, OpenError> {
     let fail = |e: rusqlite::Error| damaged(path, &e);
     let integer = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let found = usize::try_from(integer("user_version").map_err(fail)?).unwrap_or(usize::MAX);
@@ -178,7 +178,7 @@ fn migrate(connection: &mut Connection, found: usize) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn damaged(path: &Path, error: &rusqlite::Error) -> OpenError {
+pub(super) fn damaged(path: &Path, error: &rusqlite::Error) -> OpenError {
     use rusqlite::ErrorCode as Code;
     let path = path.to_owned();
     match error.sqlite_error_code() {

@@ -19,6 +19,7 @@ mod crashes;
 mod disk;
 mod faults;
 mod given_key;
+mod keeping;
 mod limits;
 mod manager;
 mod metrics;

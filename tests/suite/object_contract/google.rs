@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use atcr_hold::storage::objects::{
-    Bucket, BucketSettings, Completed, Copied, CopyLimits, GoogleSettings, ResponseHeaders,
+    Bucket, BucketSettings, Completed, Copied, CopyLimits, GoogleSettings, Objects, ResponseHeaders,
 };
 use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
@@ -85,7 +85,8 @@ async fn a_read_is_signed_for_its_method_and_headers() {
 async fn requests_are_those_of_the_xml_api_under_a_token_of_the_account() {
     let begun = "<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>";
     let done = "<CompleteMultipartUploadResult><ETag>\"e\"</ETag></CompleteMultipartUploadResult>";
-    let answers = [answer("200 OK", "", begun), answer("200 OK", "", done), found(), answer("200 OK", "", ""), found()];
+    let empty = || answer("200 OK", "", "");
+    let answers = [answer("200 OK", "", begun), answer("200 OK", "", done), found(), empty(), found(), found()];
     let (endpoint, seen) = serve(answers).await;
     let bucket = open(Some(endpoint));
     let id = bucket.create_multipart("u").await.unwrap();
@@ -93,7 +94,9 @@ async fn requests_are_those_of_the_xml_api_under_a_token_of_the_account() {
     assert!(matches!(completed, Completed::Object(_)));
     assert_eq!(bucket.copy_pinned("u", "e", "to", 5).await.unwrap(), Copied::Done);
     let seen = seen.lock().unwrap();
-    let lines: Vec<_> = seen.iter().map(|request| request.split(" HTTP/1.1").next().unwrap()).collect();
+    let mut lines: Vec<_> = seen.iter().map(|request| request.split(" HTTP/1.1").next().unwrap()).collect();
+    // Source and target are asked for at once.
+    lines[4..].sort_unstable();
     assert_eq!(
         lines,
         [
@@ -101,7 +104,8 @@ async fn requests_are_those_of_the_xml_api_under_a_token_of_the_account() {
             "POST /bucket/folder/u?uploadId=id",
             "HEAD /bucket/folder/u",
             "PUT /bucket/folder/to",
-            "HEAD /bucket/folder/to"
+            "HEAD /bucket/folder/to",
+            "HEAD /bucket/folder/u"
         ]
     );
     for request in seen.iter() {
@@ -116,8 +120,17 @@ async fn requests_are_those_of_the_xml_api_under_a_token_of_the_account() {
 }
 
 #[tokio::test]
+async fn objects_are_removed_one_by_one_from_the_beginning() {
+    let done = || answer("204 No Content", "", "");
+    let (endpoint, seen) = serve([done(), done()]).await;
+    let removed = Objects::in_bucket(open(Some(endpoint))).remove_all(vec!["a".into(), "b".into()]).await;
+    assert!(removed.failure.is_none() && removed.gone.len() == 2, "{removed:?}");
+    assert!(seen.lock().unwrap().iter().all(|request| request.starts_with("DELETE /bucket/folder/")));
+}
+
+#[tokio::test]
 async fn an_object_of_any_size_is_copied_at_once() {
-    let (endpoint, seen) = serve([answer("200 OK", "", ""), found()]).await;
+    let (endpoint, seen) = serve([answer("200 OK", "", ""), found(), found()]).await;
     // The length is wrong in the end; what counts is that one request was enough.
     let copied = open(Some(endpoint)).copy_pinned("u", "e", "to", 50_000_000_000).await;
     assert!(copied.is_err() && seen.lock().unwrap()[0].starts_with("PUT /bucket/folder/to HTTP"));

@@ -11,6 +11,7 @@ mod google;
 mod presigned;
 mod probes;
 mod remotes;
+mod removals;
 mod scripted;
 
 use std::io::Write as _;

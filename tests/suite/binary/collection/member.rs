@@ -69,7 +69,8 @@ impl<'r> Member<'r> {
         match self.dice.below(60) {
             0 => self.delete_all(),
             1..=6 => self.give_up(),
-            7..=24 => self.pull(),
+            7..=10 => self.come_back(),
+            11..=24 => self.pull(),
             25..=36 => self.push_again(),
             _ => self.push(),
         }
@@ -199,6 +200,17 @@ impl<'r> Member<'r> {
         let blob = self.content();
         let _ = self.bring(&blob);
         self.run.note("pushes given up", 1);
+    }
+
+    /// An upload of which the manifest comes so late that only asking for the blob once more keeps it until then.
+    fn come_back(&mut self) {
+        let blobs = vec![self.content(), self.content()];
+        if blobs.iter().any(|blob| self.bring(blob).is_none()) {
+            return;
+        }
+        std::thread::sleep(GRACE - Duration::from_millis(100 + self.dice.below(600)));
+        self.numbers += 1;
+        self.publish(Image { number: self.numbers, blobs });
     }
 
     /// Everything that was acknowledged is there.

