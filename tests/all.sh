@@ -107,9 +107,11 @@ start_s3 seaweedfs
 export ATCR_HOLD_S3=$s3_list
 
 cargo_step "Formatting" fmt --check
-step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh tests/s3/*.sh
+step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh tests/s3/*.sh tests/clouds/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
+cargo_step "Lints of the features" clippy --locked --all-targets --all-features -- -D warnings
 counted "Tests" cargo test --locked --no-fail-fast
+counted "Clouds" bash tests/clouds.sh
 counted "Nix" bash tests/nix.sh
 counted "Metrics" bash tests/metrics.sh
 step "Fuzzing" bash tests/fuzz.sh 20

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blobs::{self, Place};
 use crate::config::{S3, S3Credentials, Secret, Storage};
 use crate::storage::StorageError;
-use crate::storage::objects::{CopyLimits, Credentials, ProbeError, Role, S3 as Bucket, S3Settings};
+use crate::storage::objects::{Bucket, BucketSettings, CopyLimits, Credentials, ProbeError, Role, S3Settings};
 use crate::upkeep::{self, Store};
 
 use super::{StartError, now_us};
@@ -15,15 +15,18 @@ use super::{StartError, now_us};
 /// # Errors
 /// When the directory is not there, or the settings of the bucket do not fit together.
 pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
-    match storage {
+    let (settings, presigned) = match storage {
         Storage::Filesystem(root) => {
             blobs::check_root(root)?;
-            Ok(Place::Directory(root.clone()))
+            return Ok(Place::Directory(root.clone()));
         }
-        Storage::S3(config) => {
-            Ok(Place::Bucket { s3: Bucket::open(&settings(config))?, presigned: config.presigned_urls })
-        }
-    }
+        Storage::S3(config) => (s3(config), config.presigned_urls),
+        #[cfg(feature = "gcs")]
+        Storage::Gcs(config) => (google(config), config.presigned_urls),
+        #[cfg(feature = "azure")]
+        Storage::Azure(config) => (azure(config), config.presigned_urls),
+    };
+    Ok(Place::Bucket { bucket: Bucket::open(&settings)?, presigned })
 }
 
 /// Tries what the hold will need of its bucket, if it has one. `None` when `shutdown` came before: what was put there
@@ -36,19 +39,19 @@ pub(super) async fn try_out(
     place: &Place,
     shutdown: &CancellationToken,
 ) -> Result<Option<()>, StartError> {
-    let (Storage::S3(config), Place::Bucket { s3, .. }) = (storage, place) else { return Ok(Some(())) };
+    let Place::Bucket { bucket, presigned } = place else { return Ok(Some(())) };
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(StartError::Randomness)?;
     let name = format!("{:016x}", u64::from_be_bytes(random));
-    let Some(probed) = shutdown.run_until_cancelled(s3.probe(&name, now_us)).await.transpose()? else {
+    let Some(probed) = shutdown.run_until_cancelled(bucket.probe(&name, now_us)).await.transpose()? else {
         return Ok(None);
     };
     if let Some(seconds) = probed.clock_ahead_s.filter(|seconds| seconds.abs() > WORTH_A_WARNING_S) {
         tracing::warn!(seconds, "the clock of this machine is ahead of the store's (negative: behind): set it");
     }
     tracing::info!(
-        bucket = config.bucket,
-        presigned = config.presigned_urls,
+        %storage,
+        presigned,
         refuses_wrong_checksum = probed.refuses_wrong_checksum,
         "the bucket can be used"
     );
@@ -60,7 +63,11 @@ pub(super) async fn try_out(
 pub fn storage_of(config: &Storage) -> upkeep::Place {
     match config {
         Storage::Filesystem(root) => upkeep::Place::Directory(root.clone()),
-        Storage::S3(s3) => upkeep::Place::Bucket(Box::new(settings(s3))),
+        Storage::S3(config) => upkeep::Place::Bucket(Box::new(s3(config))),
+        #[cfg(feature = "gcs")]
+        Storage::Gcs(config) => upkeep::Place::Bucket(Box::new(google(config))),
+        #[cfg(feature = "azure")]
+        Storage::Azure(config) => upkeep::Place::Bucket(Box::new(azure(config))),
     }
 }
 
@@ -69,16 +76,18 @@ pub fn storage_of(config: &Storage) -> upkeep::Place {
 /// # Errors
 /// When the directory cannot be used.
 pub(super) async fn store(config: &Storage, place: &Place) -> Result<Store, StorageError> {
-    match (config, place) {
-        (Storage::S3(config), Place::Bucket { s3, .. }) => Ok(Store::in_bucket(s3.clone(), &settings(config))),
-        _ => Store::open(&storage_of(config)).await,
+    match (storage_of(config), place) {
+        (upkeep::Place::Bucket(settings), Place::Bucket { bucket, .. }) => {
+            Ok(Store::in_bucket(bucket.clone(), &settings))
+        }
+        (own, _) => Store::open(&own).await,
     }
 }
 
 /// URLs for reading are good for 300 s.
 const WORTH_A_WARNING_S: i64 = 30;
 
-fn settings(config: &S3) -> S3Settings {
+fn s3(config: &S3) -> BucketSettings {
     let text = |secret: &Secret| secret.expose().to_owned().into();
     let credentials = match &config.credentials {
         S3Credentials::Keys { id, secret, session_token } => {
@@ -100,7 +109,7 @@ fn settings(config: &S3) -> S3Settings {
             metadata_endpoint: metadata_endpoint.clone(),
         }),
     };
-    S3Settings {
+    BucketSettings::S3(S3Settings {
         bucket: config.bucket.clone(),
         region: config.region.clone(),
         endpoint: config.endpoint.clone(),
@@ -108,8 +117,29 @@ fn settings(config: &S3) -> S3Settings {
         prefix: config.prefix.clone(),
         pull_zone: config.pull_zone.clone(),
         credentials,
-        copy: CopyLimits::default(),
-    }
+        copy: CopyLimits::of(config.endpoint.as_deref()),
+    })
+}
+
+#[cfg(feature = "gcs")]
+fn google(config: &crate::config::Gcs) -> BucketSettings {
+    BucketSettings::Google(crate::storage::objects::GoogleSettings {
+        bucket: config.bucket.clone(),
+        service_account: config.service_account.expose().to_owned().into(),
+        endpoint: config.endpoint.clone(),
+        prefix: config.prefix.clone(),
+    })
+}
+
+#[cfg(feature = "azure")]
+fn azure(config: &crate::config::Azure) -> BucketSettings {
+    BucketSettings::Azure(crate::storage::objects::AzureSettings {
+        account: config.account.clone(),
+        container: config.container.clone(),
+        access_key: config.access_key.expose().to_owned().into(),
+        endpoint: config.endpoint.clone(),
+        prefix: config.prefix.clone(),
+    })
 }
 
 impl From<ProbeError> for StartError {

@@ -7,6 +7,7 @@ use super::{BlobError, Limits};
 /// How many bytes a part may have, and which limit says so.
 pub(super) struct Bound {
     limits: Arc<Limits>,
+    max_part_bytes: u64,
     /// What the blob's limit leaves beside the other parts.
     left_bytes: u64,
 }
@@ -15,14 +16,19 @@ impl Bound {
     /// The bound of a part beside others of `others_bytes`.
     pub(super) fn new(limits: Arc<Limits>, others_bytes: u64) -> Self {
         let left_bytes = limits.max_blob_bytes.saturating_sub(others_bytes);
-        Self { limits, left_bytes }
+        Self { max_part_bytes: limits.max_part_bytes, limits, left_bytes }
+    }
+
+    /// The same where the store takes no part of more than `max_part_bytes`.
+    pub(super) fn in_store(self, max_part_bytes: u64) -> Self {
+        Self { max_part_bytes: self.max_part_bytes.min(max_part_bytes), ..self }
     }
 
     /// # Errors
     /// When a part of so many bytes is too large.
     pub(super) fn check(&self, size_bytes: u64) -> Result<(), BlobError> {
-        if size_bytes > self.limits.max_part_bytes {
-            return Err(BlobError::PartTooLarge { limit_bytes: self.limits.max_part_bytes });
+        if size_bytes > self.max_part_bytes {
+            return Err(BlobError::PartTooLarge { limit_bytes: self.max_part_bytes });
         }
         if size_bytes > self.left_bytes {
             return Err(BlobError::BlobTooLarge { limit_bytes: self.limits.max_blob_bytes });

@@ -3,7 +3,7 @@
 //! A blob is visible when the database has its row. It comes only after the blob's SHA-256 was computed from the
 //! bytes that are stored, and they lie under the blob's key. An upload is a row; where its bytes are staged, and how
 //! they become the blob, is the business of one of two ways: [`files`] for a storage directory, where a missing or
-//! cut-off file hides the row, and [`bucket`] for an S3 bucket, where bytes may go past the hold.
+//! cut-off file hides the row, and [`bucket`] for a bucket, where bytes may go past the hold.
 //!
 //! This room knows accounts only as names that own uploads. It knows nothing of permissions, records, or how a
 //! request is read and answered.
@@ -92,7 +92,7 @@ impl Blobs {
         let sessions = Sessions::new(db, settings.limits);
         let store = match settings.place {
             Place::Directory(root) => Store::Files(Files::open(&root, sessions.clone()).await?),
-            Place::Bucket { s3, presigned } => Store::Bucket(Bucket::new(s3, presigned, sessions.clone())),
+            Place::Bucket { bucket, presigned } => Store::Bucket(Bucket::new(bucket, presigned, sessions.clone())),
         };
         Ok(Self { sessions, store, digests: Digests::default() })
     }
@@ -130,7 +130,7 @@ impl Blobs {
         now_us: u64,
     ) -> Result<Target, BlobError> {
         match &self.store {
-            Store::Bucket(bucket) if bucket.is_presigned() => bucket.part_url(id, account, number, now_us).await,
+            Store::Bucket(bucket) if bucket.signs_parts() => bucket.part_url(id, account, number, now_us).await,
             _ if self.sessions.account(id).await? == *account => Ok(Target::Hold),
             _ => Err(BlobError::UnknownUpload),
         }

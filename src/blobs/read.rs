@@ -57,7 +57,7 @@ impl Blobs {
             return Ok(None);
         }
         match &self.store {
-            Store::Bucket(bucket) if bucket.is_presigned() => bucket.read_url(digest, method).await.map(Some),
+            Store::Bucket(bucket) if bucket.signs_reads() => bucket.read_url(digest, method).await.map(Some),
             _ => Ok(Some(Target::Hold)),
         }
     }

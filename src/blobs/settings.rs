@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::storage::objects::S3;
+use crate::storage::objects;
 
 use super::OpenError;
 
@@ -24,7 +24,7 @@ pub enum Place {
     /// A bucket.
     Bucket {
         /// The bucket.
-        s3: S3,
+        bucket: objects::Bucket,
         /// Whether clients are given URLs of the store. Otherwise all bytes go through the hold.
         presigned: bool,
     },

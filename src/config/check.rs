@@ -1,5 +1,7 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
+#[cfg(any(feature = "gcs", feature = "azure"))]
+mod clouds;
 mod crew;
 mod gc;
 mod limits;

@@ -14,7 +14,7 @@ use super::ConfigError;
 
 /// Variable, option path, and whether the value is a secret (which may also come from `<NAME>_FILE` or a
 /// systemd credential of the same name).
-const NAMES: [(&str, &str, Kind); 35] = [
+const NAMES: [(&str, &str, Kind); 44] = [
     ("HOLD_PUBLIC_URL", "public_url", Kind::Text),
     ("HOLD_OWNER", "owner", Kind::Text),
     ("HOLD_PUBLIC", "public", Kind::Text),
@@ -49,6 +49,15 @@ const NAMES: [(&str, &str, Kind); 35] = [
     ("AWS_WEB_IDENTITY_TOKEN_FILE", "storage.s3.web_identity_token_file", Kind::Text),
     ("AWS_ROLE_ARN", "storage.s3.role_arn", Kind::Text),
     ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "storage.s3.ec2_metadata_service_endpoint", Kind::Text),
+    ("GCS_BUCKET", "storage.gcs.bucket", Kind::Text),
+    ("GOOGLE_APPLICATION_CREDENTIALS", "storage.gcs.service_account", Kind::SecretFile),
+    ("GCS_ENDPOINT", "storage.gcs.endpoint", Kind::Text),
+    ("GCS_PREFIX", "storage.gcs.prefix", Kind::Text),
+    ("AZURE_STORAGE_ACCOUNT_NAME", "storage.azure.account", Kind::Text),
+    ("AZURE_STORAGE_ACCOUNT_KEY", "storage.azure.access_key", Kind::Secret),
+    ("AZURE_STORAGE_CONTAINER_NAME", "storage.azure.container", Kind::Text),
+    ("AZURE_STORAGE_ENDPOINT", "storage.azure.endpoint", Kind::Text),
+    ("AZURE_STORAGE_PREFIX", "storage.azure.prefix", Kind::Text),
     ("DISABLE_PRESIGNED_URLS", "storage.s3.disable_presigned_urls", Kind::Text),
     ("TEST_MODE", "test_mode", Kind::Text),
 ];
@@ -58,6 +67,8 @@ enum Kind {
     Text,
     List,
     Secret,
+    /// The path of a file with a secret in it; without the variable a systemd credential of its name.
+    SecretFile,
 }
 
 /// The variables the hold may look at: the process's own, or a test's.
@@ -99,8 +110,9 @@ impl Environment {
                 (Some(text), Kind::List) => {
                     text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>().into()
                 }
+                (Some(path), Kind::SecretFile) => Value::from(read_secret(path, name)?),
                 (Some(text), _) => Value::from(text),
-                (None, Kind::Secret) => match self.secret_from_file(name)? {
+                (None, Kind::Secret | Kind::SecretFile) => match self.secret_from_file(name)? {
                     Some(text) => Value::from(text),
                     None => continue,
                 },
@@ -112,16 +124,9 @@ impl Environment {
     }
 
     fn secret_from_file(&self, name: &str) -> Result<Option<String>, ConfigError> {
-        if let Some(path) = self.get(&format!("{name}_FILE")) {
-            let wrong =
-                |problem: &str| ConfigError::file(Path::new(path), &format!("{name}_FILE names it, but {problem}"));
-            let text = std::fs::read_to_string(path).map_err(|e| wrong(&format!("it cannot be read: {e}")))?;
-            let text = text.trim_end();
-            return if text.is_empty() {
-                Err(wrong("it is empty: write the secret into it"))
-            } else {
-                Ok(Some(text.into()))
-            };
+        let variable = format!("{name}_FILE");
+        if let Some(path) = self.get(&variable) {
+            return read_secret(path, &variable).map(Some);
         }
         let Some(directory) = self.get("CREDENTIALS_DIRECTORY") else { return Ok(None) };
         let path = Path::new(directory).join(name);
@@ -131,6 +136,14 @@ impl Environment {
             Err(e) => Err(ConfigError::file(&path, &format!("the credential cannot be read: {e}"))),
         }
     }
+}
+
+/// The secret in the file that a variable names.
+fn read_secret(path: &str, variable: &str) -> Result<String, ConfigError> {
+    let wrong = |problem: &str| ConfigError::file(Path::new(path), &format!("{variable} names it, but {problem}"));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(&format!("it cannot be read: {e}")))?;
+    let text = text.trim_end();
+    if text.is_empty() { Err(wrong("it is empty: write the secret into it")) } else { Ok(text.into()) }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {

@@ -91,6 +91,12 @@ pub enum Storage {
     Filesystem(PathBuf),
     /// In a bucket.
     S3(Box<S3>),
+    /// In a bucket of Google Cloud Storage.
+    #[cfg(feature = "gcs")]
+    Gcs(Box<Gcs>),
+    /// In a container of Azure Blob Storage.
+    #[cfg(feature = "azure")]
+    Azure(Box<Azure>),
 }
 
 impl std::fmt::Display for Storage {
@@ -99,6 +105,10 @@ impl std::fmt::Display for Storage {
         match self {
             Self::Filesystem(path) => write!(f, "{}", path.display()),
             Self::S3(s3) => write!(f, "bucket {}", s3.bucket),
+            #[cfg(feature = "gcs")]
+            Self::Gcs(gcs) => write!(f, "bucket {} at Google", gcs.bucket),
+            #[cfg(feature = "azure")]
+            Self::Azure(azure) => write!(f, "container {} of {} at Azure", azure.container, azure.account),
         }
     }
 }
@@ -121,6 +131,40 @@ pub struct S3 {
     /// Who signs.
     pub credentials: S3Credentials,
     /// Whether clients get URLs of the store itself.
+    pub presigned_urls: bool,
+}
+
+/// A bucket of Google Cloud Storage.
+#[cfg(feature = "gcs")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gcs {
+    /// Its name.
+    pub bucket: String,
+    /// The JSON of the service account's key.
+    pub service_account: Secret,
+    /// Another URL than Google's own.
+    pub endpoint: Option<String>,
+    /// The folder of the bucket that the hold uses; empty is all of it.
+    pub prefix: String,
+    /// Whether clients get URLs of the store itself.
+    pub presigned_urls: bool,
+}
+
+/// A container of Azure Blob Storage.
+#[cfg(feature = "azure")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Azure {
+    /// The storage account.
+    pub account: String,
+    /// The container's name.
+    pub container: String,
+    /// The account's key, in base64.
+    pub access_key: Secret,
+    /// Another URL than the account's own.
+    pub endpoint: Option<String>,
+    /// The folder of the container that the hold uses; empty is all of it.
+    pub prefix: String,
+    /// Whether clients get URLs of the store itself, to read from.
     pub presigned_urls: bool,
 }
 

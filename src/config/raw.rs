@@ -106,6 +106,36 @@ pub(super) struct Storage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) root_dir: Option<String>,
     pub(super) s3: S3,
+    pub(super) gcs: Gcs,
+    pub(super) azure: Azure,
+}
+
+/// Google's, also in a build that cannot use it, so that it is told what is missing and not what is unknown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Gcs {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bucket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) service_account: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) endpoint: Option<String>,
+    pub(super) prefix: String,
+}
+
+/// As [`Gcs`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Azure {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access_key: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) endpoint: Option<String>,
+    pub(super) prefix: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -139,6 +169,7 @@ pub(super) struct S3 {
     pub(super) role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ec2_metadata_service_endpoint: Option<String>,
+    /// Of whichever bucket it is.
     pub(super) disable_presigned_urls: bool,
 }
 

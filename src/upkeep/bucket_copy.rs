@@ -13,7 +13,7 @@ use super::migrate::{Copied, Target};
 use super::reading::{digest as digest_of, of_target};
 use crate::blobs::blob_key;
 use crate::storage::StorageError;
-use crate::storage::objects::{Completed, Objects, PartError, S3};
+use crate::storage::objects::{Bucket, Completed, Objects, PartError};
 use crate::syntax::Digest;
 
 /// Up to this size a blob is sent in one piece out of memory.
@@ -24,7 +24,12 @@ const MAX_PARTS: u64 = 10_000;
 /// How often a part is sent.
 const TRIES: u32 = 3;
 
-pub(super) async fn copy(source: &Objects, digest: &Digest, target: &Target, s3: &S3) -> Result<Copied, UpkeepError> {
+pub(super) async fn copy(
+    source: &Objects,
+    digest: &Digest,
+    target: &Target,
+    bucket: &Bucket,
+) -> Result<Copied, UpkeepError> {
     let key = blob_key(digest);
     let Some(object) = source.open_object(&key).await? else { return Ok(Copied::Wrong(Problem::Missing)) };
     let size_bytes = object.size_bytes();
@@ -35,18 +40,18 @@ pub(super) async fn copy(source: &Objects, digest: &Digest, target: &Target, s3:
         };
         let bytes = bytes.concat();
         if digest_of(Sha256::new_with_prefix(&bytes)) == *digest {
-            s3.put(&key, bytes).await.map_err(of_target)?;
+            bucket.put(&key, bytes).await.map_err(of_target)?;
             None
         } else {
             Some(Problem::WrongContent)
         }
     } else {
         // What is there is not the blob, and must not be taken for what this upload makes.
-        s3.delete(&key).await.map_err(of_target)?;
-        let id = s3.create_multipart(&key).await.map_err(of_target)?;
-        let sent = InParts { source, s3, key: &key, id: &id, size_bytes }.send(digest).await;
+        bucket.delete(&key).await.map_err(of_target)?;
+        let id = bucket.create_multipart(&key).await.map_err(of_target)?;
+        let sent = InParts { source, bucket, key: &key, id: &id, size_bytes }.send(digest).await;
         if !matches!(sent, Ok(None))
-            && let Err(error) = s3.abort_multipart(&key, &id).await
+            && let Err(error) = bucket.abort_multipart(&key, &id).await
         {
             tracing::warn!(%error, "the parts of a blob that was not copied stay until the next migration");
         }
@@ -55,11 +60,11 @@ pub(super) async fn copy(source: &Objects, digest: &Digest, target: &Target, s3:
     if let Some(problem) = problem {
         return Ok(Copied::Wrong(problem));
     }
-    let info = s3.stat(&key).await.map_err(of_target)?;
+    let info = bucket.stat(&key).await.map_err(of_target)?;
     match info {
         Some(info) if target.has(digest).await? => Ok(Copied::Done { etag: info.etag }),
         _ => {
-            s3.delete(&key).await.map_err(of_target)?;
+            bucket.delete(&key).await.map_err(of_target)?;
             Err(of_target(StorageError::failed("it answered other bytes than it was sent")))
         }
     }
@@ -68,7 +73,7 @@ pub(super) async fn copy(source: &Objects, digest: &Digest, target: &Target, s3:
 /// An upload in parts of one blob.
 struct InParts<'a> {
     source: &'a Objects,
-    s3: &'a S3,
+    bucket: &'a Bucket,
     key: &'a str,
     id: &'a str,
     size_bytes: u64,
@@ -98,7 +103,7 @@ impl InParts<'_> {
         if digest_of(hash) != *digest {
             return Ok(Some(Problem::WrongContent));
         }
-        match self.s3.complete_multipart(self.key, self.id, &parts).await.map_err(of_target)? {
+        match self.bucket.complete_multipart(self.key, self.id, &parts).await.map_err(of_target)? {
             Completed::Object(_) => Ok(None),
             Completed::WrongParts | Completed::Unknown => {
                 Err(of_target(StorageError::failed("it lost the parts it was sent")))
@@ -123,7 +128,7 @@ impl InParts<'_> {
                 hashing.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
             });
             let size_bytes = range.end - range.start;
-            match self.s3.upload_part(self.key, self.id, number, size_bytes, body.boxed()).await {
+            match self.bucket.upload_part(self.key, self.id, number, size_bytes, body.boxed()).await {
                 Ok(etag) => {
                     let hash = hashed.lock().unwrap_or_else(PoisonError::into_inner).clone();
                     return Ok(Ok((etag, hash)));

@@ -229,9 +229,9 @@ impl Upkeep {
     async fn copy(&self, object: Object, digest: &Digest, target: &Target) -> Result<Copied, UpkeepError> {
         match (&target.store.staging, target.store.objects.bucket()) {
             (Some(staging), _) => directory_copy::copy(object, digest, target, staging).await,
-            (None, Some(s3)) => {
+            (None, Some(bucket)) => {
                 drop(object);
-                bucket_copy::copy(&self.store.objects, digest, target, s3).await
+                bucket_copy::copy(&self.store.objects, digest, target, bucket).await
             }
             (None, None) => Err(UpkeepError::Place("takes no copies".into())),
         }
@@ -251,11 +251,11 @@ impl Target {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(UpkeepError::Randomness)?;
         let target = Self { store, run: format!("{:016x}", u64::from_be_bytes(random)) };
-        if let Some(s3) = target.store.objects.bucket() {
-            s3.probe(&target.run, upkeep.clock).await?;
-            let left: Vec<_> = s3.list_multiparts(BLOBS).try_collect().await.map_err(of_target)?;
+        if let Some(bucket) = target.store.objects.bucket() {
+            bucket.probe(&target.run, upkeep.clock).await?;
+            let left: Vec<_> = bucket.list_multiparts(BLOBS).try_collect().await.map_err(of_target)?;
             for open in left {
-                s3.abort_multipart(&open.key, &open.id).await.map_err(of_target)?;
+                bucket.abort_multipart(&open.key, &open.id).await.map_err(of_target)?;
             }
         }
         if let Some(staging) = target.store.staging.clone() {

@@ -29,7 +29,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::blobs::Digests;
 use crate::metrics::Gauge;
-use crate::storage::objects::{S3, Traffic};
+use crate::storage::objects::{Bucket, Traffic};
 use crate::storage::sqlite::Database;
 use crate::storage::{Room, StorageError};
 
@@ -125,7 +125,7 @@ impl Upkeep {
     /// What was sent to the bucket; `None` for a directory.
     #[must_use]
     pub fn bucket_traffic(&self) -> Option<&Traffic> {
-        self.store.objects.bucket().map(S3::traffic)
+        self.store.objects.bucket().map(Bucket::traffic)
     }
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::blocking;
 use crate::blobs::{BLOBS, STAGING, blob_digest, blob_folder};
 use crate::storage::StorageError;
-use crate::storage::objects::{Listed, Objects, S3, S3Settings, Staging};
+use crate::storage::objects::{Bucket, BucketSettings, Listed, Objects, Staging};
 use crate::syntax::Digest;
 
 /// A description of a storage. Serialized, it has the secrets of a bucket.
@@ -20,7 +20,7 @@ pub enum Place {
     /// A directory, which must exist.
     Directory(PathBuf),
     /// A bucket, or a folder of one.
-    Bucket(Box<S3Settings>),
+    Bucket(Box<BucketSettings>),
 }
 
 /// What one pass over all keys shows.
@@ -58,7 +58,7 @@ impl Store {
                 let root = root.clone();
                 blocking(move || Self::in_directory(&root)).await
             }
-            Place::Bucket(settings) => Ok(Self::in_bucket(S3::open(settings)?, settings)),
+            Place::Bucket(settings) => Ok(Self::in_bucket(Bucket::open(settings)?, settings)),
         }
     }
 
@@ -73,13 +73,8 @@ impl Store {
 
     /// A bucket that is open already, by these settings.
     #[must_use]
-    pub fn in_bucket(s3: S3, settings: &S3Settings) -> Self {
-        let S3Settings { bucket, region, endpoint, prefix, .. } = settings;
-        let at = endpoint.as_deref().unwrap_or(region);
-        let prefix = prefix.trim_matches('/');
-        let folder = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-        let name = format!("s3://{bucket}{folder} at {at}").into();
-        Self { objects: Objects::in_bucket(s3), staging: None, name }
+    pub fn in_bucket(bucket: Bucket, settings: &BucketSettings) -> Self {
+        Self { objects: Objects::in_bucket(bucket), staging: None, name: settings.name().into() }
     }
 
     /// A storage that is neither: for tests.

@@ -129,11 +129,11 @@ impl Upkeep {
 
     async fn multiparts(&self) -> Result<Amount, UpkeepError> {
         let mut amount = Amount::default();
-        let Some(s3) = self.store.objects.bucket() else { return Ok(amount) };
-        let mut listing = Box::pin(s3.list_multiparts(""));
+        let Some(bucket) = self.store.objects.bucket() else { return Ok(amount) };
+        let mut listing = bucket.list_multiparts("");
         while let Some(open) = listing.try_next().await? {
             // One that ended meanwhile has none.
-            if let Some(parts) = s3.list_parts(&open.key, &open.id).await? {
+            if let Some(parts) = bucket.list_parts(&open.key, &open.id).await? {
                 amount.add(parts.iter().map(|part| part.size_bytes).sum());
             }
         }

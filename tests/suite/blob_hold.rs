@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use atcr_hold::blobs::{BlobError, Blobs, BodyError, ETag, Limits, PartNumber, Place, Settings, UploadId};
-use atcr_hold::storage::objects::S3;
+use atcr_hold::storage::objects;
 use atcr_hold::storage::sqlite::{Database, OpenError};
 use atcr_hold::syntax::{Did, Digest};
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use futures_util::{Stream, TryStreamExt as _, stream};
 use sha2::Digest as _;
 use tempfile::TempDir;
 
-use super::object_contract::{Bucket, buckets_here};
+use super::object_contract::{Bucket, Remote, remotes_here};
 
 /// 2020-01-01 in microseconds.
 pub(super) const NOW_US: u64 = 1_577_836_800_000_000;
@@ -24,7 +24,7 @@ pub(super) struct Hold {
     pub(super) blobs: Blobs,
     limits: Limits,
     /// The bucket, and whether clients get URLs of it. Without one the blobs are in the directory.
-    bucket: Option<(S3, bool)>,
+    bucket: Option<(objects::Bucket, bool)>,
 }
 
 impl Hold {
@@ -43,17 +43,22 @@ impl Hold {
 
     pub(super) async fn everywhere_with(limits: Limits) -> Vec<Self> {
         let mut holds = vec![Self::with(limits.clone()).await];
-        for bucket in buckets_here().into_iter().filter(|bucket| bucket.name == "garage") {
-            holds.push(Self::in_bucket(&bucket, false, limits.clone()).await);
+        for remote in remotes_here().into_iter().filter(Remote::takes_small_parts) {
+            holds.push(Self::in_remote(&remote, limits.clone()).await);
         }
         holds
     }
 
-    pub(super) async fn in_bucket(bucket: &Bucket, presigned: bool, limits: Limits) -> Self {
-        Self::on(bucket.name.clone(), Some((bucket.open(), presigned)), limits).await
+    /// In a bucket of whatever provider, through the hold.
+    pub(super) async fn in_remote(remote: &Remote, limits: Limits) -> Self {
+        Self::on(remote.name.clone(), Some((remote.open(), false)), limits).await
     }
 
-    async fn on(name: String, bucket: Option<(S3, bool)>, limits: Limits) -> Self {
+    pub(super) async fn in_bucket(bucket: &Bucket, presigned: bool, limits: Limits) -> Self {
+        Self::on(bucket.name.clone(), Some((bucket.open().into(), presigned)), limits).await
+    }
+
+    async fn on(name: String, bucket: Option<(objects::Bucket, bool)>, limits: Limits) -> Self {
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("blobs")).unwrap();
         let blobs = open(&directory, bucket.as_ref(), &limits).await;
@@ -75,22 +80,27 @@ impl Hold {
         Self::on(name, bucket, limits).await
     }
 
-    pub(super) fn s3(&self) -> &S3 {
+    pub(super) fn store(&self) -> &objects::Bucket {
         &self.bucket.as_ref().expect("a hold in a bucket").0
     }
 
     /// Whether the store has anything of an upload.
     pub(super) async fn is_staged(&self, id: &UploadId) -> bool {
-        let Some((s3, _)) = &self.bucket else { return !self.staged(id).is_empty() };
+        let Some((store, _)) = &self.bucket else { return !self.staged(id).is_empty() };
         let key = format!("uploads/{id}");
-        let open: Vec<_> = s3.list_multiparts("uploads").try_collect().await.unwrap();
-        open.iter().any(|open| open.key == key) || s3.stat(&key).await.unwrap().is_some()
+        if !store.signs_parts() {
+            // Azure knows of no upload, only of its blocks.
+            let blocks = store.list_parts(&key, "").await.unwrap().unwrap_or_default();
+            return !blocks.is_empty() || store.stat(&key).await.unwrap().is_some();
+        }
+        let open: Vec<_> = store.list_multiparts("uploads").try_collect().await.unwrap();
+        open.iter().any(|open| open.key == key) || store.stat(&key).await.unwrap().is_some()
     }
 
     /// Whether the store has an object under the digest.
     pub(super) async fn is_published(&self, digest: &Digest) -> bool {
         match &self.bucket {
-            Some((s3, _)) => s3.stat(&blob_key(digest)).await.unwrap().is_some(),
+            Some((store, _)) => store.stat(&blob_key(digest)).await.unwrap().is_some(),
             None => self.blob_file(digest).exists(),
         }
     }
@@ -150,7 +160,7 @@ pub(super) fn blob_key(digest: &Digest) -> String {
     format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])
 }
 
-async fn open(directory: &TempDir, bucket: Option<&(S3, bool)>, limits: &Limits) -> Blobs {
+async fn open(directory: &TempDir, bucket: Option<&(objects::Bucket, bool)>, limits: &Limits) -> Blobs {
     let db = loop {
         match Database::open(&directory.path().join("hold.db")) {
             // The thread of the room before is still ending.
@@ -159,7 +169,7 @@ async fn open(directory: &TempDir, bucket: Option<&(S3, bool)>, limits: &Limits)
         }
     };
     let place = match bucket.cloned() {
-        Some((s3, presigned)) => Place::Bucket { s3, presigned },
+        Some((bucket, presigned)) => Place::Bucket { bucket, presigned },
         None => Place::Directory(directory.path().join("blobs")),
     };
     let settings = Settings { place, limits: limits.clone() };

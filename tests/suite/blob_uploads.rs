@@ -130,7 +130,9 @@ async fn a_repeated_part_replaces_the_earlier_one_wherever_it_was() {
         let one = hold.part(&id, 1, b"one").await.unwrap();
         let two = hold.part(&id, 2, b"two").await.unwrap();
         let three = hold.part(&id, 3, b"three").await.unwrap();
-        assert_eq!(hold.part(&id, 2, b"two").await.unwrap(), two, "the same bytes are the same part");
+        let same = hold.part(&id, 2, b"two").await.unwrap();
+        // Azure has no ETag of a part's bytes.
+        assert_eq!(same == two, hold.name != "azurite", "{}: the same bytes are the same part", hold.name);
         if hold.name == "directory" {
             assert_eq!(hold.staged(&id), ["main"]);
         }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use atcr_hold::app::{self, StartError};
 use atcr_hold::config::{Config, Environment};
 use atcr_hold::daemon::{Listener, listeners};
-use atcr_hold::storage::objects::{Objects, S3};
+use atcr_hold::storage::objects::{self, Objects};
 use atcr_hold::storage::sqlite::OpenError;
 use atcr_hold::syntax::Digest;
 use futures_util::TryStreamExt as _;
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::did_server::DidServer;
-use super::object_contract::{Bucket, buckets_here};
+use super::object_contract::{Bucket, Remote, remotes_here};
 
 pub(super) use accounts::Account;
 pub(super) use client::{Answer, Call, raw, raw_unix};
@@ -55,8 +55,8 @@ pub(super) struct Hold {
     /// Where its blobs are, for messages.
     pub(super) store: String,
     directory: TempDir,
-    /// The bucket and its options; without one the blobs are in the directory.
-    bucket: Option<(S3, String)>,
+    /// The bucket, its driver and its options; without one the blobs are in the directory.
+    bucket: Option<(objects::Bucket, &'static str, String)>,
     /// Stays open while the hold is stopped, so that nobody takes the port; connections wait, as with a socket unit.
     socket: std::net::TcpListener,
     running: Option<Running>,
@@ -77,8 +77,9 @@ impl Hold {
     /// that takes parts of any size, where all bytes go through the hold.
     pub(super) async fn everywhere(toml: &str) -> Vec<Self> {
         let mut holds = vec![Self::start(toml).await];
-        for bucket in buckets_here().into_iter().filter(|bucket| bucket.name == "garage") {
-            holds.push(Self::start_in(&bucket, "disable_presigned_urls = true\n", toml).await);
+        for remote in remotes_here().into_iter().filter(Remote::takes_small_parts) {
+            let bucket = (remote.open(), remote.driver, remote.options);
+            holds.push(Self::start_on(remote.name, Some(bucket), toml).await);
         }
         holds
     }
@@ -86,10 +87,10 @@ impl Hold {
     /// A fresh hold with these options on a bucket that has `more` options.
     pub(super) async fn start_in(bucket: &Bucket, more: &str, toml: &str) -> Self {
         let options = format!("[storage.s3]\n{more}{}", bucket.options());
-        Self::start_on(bucket.name.clone(), Some((bucket.open(), options)), toml).await
+        Self::start_on(bucket.name.clone(), Some((bucket.open().into(), "s3", options)), toml).await
     }
 
-    async fn start_on(store: String, bucket: Option<(S3, String)>, toml: &str) -> Self {
+    async fn start_on(store: String, bucket: Option<(objects::Bucket, &'static str, String)>, toml: &str) -> Self {
         let network = DidServer::start().await;
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         socket.set_nonblocking(true).unwrap();
@@ -161,7 +162,7 @@ impl Hold {
         let file = root.join("hold.toml");
         std::fs::write(
             &file,
-            format!("{toml}\n{}\n{}", crew.concat(), self.bucket.as_ref().map_or("", |(_, options)| options)),
+            format!("{toml}\n{}\n{}", crew.concat(), self.bucket.as_ref().map_or("", |(_, _, options)| options)),
         )
         .unwrap();
         let environment = Environment::from([
@@ -169,7 +170,7 @@ impl Hold {
             ("HOLD_OWNER", self.captain.did.as_str()),
             ("HOLD_PLC_DIRECTORY_URL", &format!("http://localhost:{}", self.network.port)),
             ("HOLD_DATABASE_PATH", root.join("hold.db").to_str().unwrap()),
-            ("STORAGE_DRIVER", if self.bucket.is_some() { "s3" } else { "filesystem" }),
+            ("STORAGE_DRIVER", self.bucket.as_ref().map_or("filesystem", |(_, driver, _)| driver)),
             ("STORAGE_ROOT_DIR", root.join("blobs").to_str().unwrap()),
             ("TEST_MODE", "true"),
         ]);
@@ -183,12 +184,12 @@ impl Hold {
 
     /// What is staged of uploads, by name.
     pub(super) async fn staged(&self) -> Vec<String> {
-        let Some((s3, _)) = &self.bucket else {
+        let Some((bucket, _, _)) = &self.bucket else {
             let entries = std::fs::read_dir(self.root().join("blobs/uploads")).unwrap();
             return entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         };
-        let open = s3.list_multiparts("uploads").map_ok(|open| open.key).try_collect::<Vec<_>>().await.unwrap();
-        let objects = Objects::in_bucket(s3.clone()).list("uploads");
+        let open = bucket.list_multiparts("uploads").map_ok(|open| open.key).try_collect::<Vec<_>>().await.unwrap();
+        let objects = Objects::in_bucket(bucket.clone()).list("uploads");
         let objects = objects.map_ok(|object| object.key).try_collect::<Vec<_>>().await.unwrap();
         [open, objects].concat()
     }

@@ -57,7 +57,7 @@ impl Bucket {
         if Hash::default().digest() != *digest {
             return Err(BlobError::DigestMismatch);
         }
-        self.s3.put(&blob_key(digest), b"".as_slice()).await?;
+        self.store.put(&blob_key(digest), b"".as_slice()).await?;
         Ok(0)
     }
 
@@ -73,6 +73,10 @@ impl Bucket {
         if let Some(staged) = bucket.staged {
             return Ok(staged);
         }
+        // Where no part goes past the hold its rows are the truth: such a store may keep what was replaced.
+        if !self.store.signs_parts() && !listed.iter().all(|part| is_recorded(part, seen)) {
+            return Err(BlobError::MissingParts);
+        }
         let proven = if bucket.unseen { None } else { proven_by_hold(seen, &listed)? };
         if proven.is_some_and(|(found, _)| found != *digest) {
             // While the store still takes parts in place of the wrong ones.
@@ -80,7 +84,7 @@ impl Bucket {
         }
         let stored = listed.into_iter().filter(|part| has_bytes(part, seen));
         let parts: Vec<_> = stored.map(|(number, etag)| (number.to_u16(), etag)).collect();
-        let info = match self.s3.complete_multipart(&staged_key(id), &bucket.multipart, &parts).await? {
+        let info = match self.store.complete_multipart(&staged_key(id), &bucket.multipart, &parts).await? {
             Completed::Object(info) => info,
             Completed::WrongParts => return Err(BlobError::MissingParts),
             Completed::Unknown => return Err(BlobError::UnknownUpload),
@@ -110,7 +114,7 @@ impl Bucket {
         // The row of an earlier upload, whose object is gone, must not show what a copy may leave that goes wrong.
         let name = *digest;
         self.sessions.db.write(move |write| write.delete_blob(&name).map_err(BlobError::from)).await?;
-        match self.s3.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
+        match self.store.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
             Copied::SourceChanged => {
                 let what = "the staged object of an upload was changed or removed by somebody else";
@@ -118,6 +122,12 @@ impl Bucket {
             }
         }
     }
+}
+
+/// Whether the listed part is the last that the hold received under its number.
+fn is_recorded((number, etag): &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
+    let found = seen.binary_search_by_key(&number.get(), |part| part.number).ok().map(|index| &seen[index]);
+    found.is_some_and(|part| part.etag == *etag)
 }
 
 /// Whether the store may have the listed part: one without bytes is never sent there.

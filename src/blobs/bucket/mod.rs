@@ -17,7 +17,7 @@ use http::Method;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-use crate::storage::objects::{Object, Objects, ResponseHeaders, S3};
+use crate::storage::objects::{self, Object, Objects, ResponseHeaders};
 use crate::storage::sqlite::{BucketUploadRow, Read};
 use crate::syntax::{Did, Digest};
 
@@ -36,7 +36,7 @@ const TOUCHES: u64 = 24;
 #[derive(Clone)]
 pub(super) struct Bucket {
     sessions: Sessions,
-    s3: S3,
+    store: objects::Bucket,
     objects: Objects,
     presigned: bool,
     slots: Arc<Semaphore>,
@@ -52,20 +52,25 @@ struct Known {
 }
 
 impl Bucket {
-    pub(super) fn new(s3: S3, presigned: bool, sessions: Sessions) -> Self {
+    pub(super) fn new(store: objects::Bucket, presigned: bool, sessions: Sessions) -> Self {
         Self {
             sessions,
-            objects: Objects::in_bucket(s3.clone()),
-            s3,
+            objects: Objects::in_bucket(store.clone()),
+            store,
             presigned,
             slots: Arc::new(Semaphore::new(SLOTS)),
             known: Arc::new(Cache::new(KNOWN_UPLOADS)),
         }
     }
 
-    /// Whether clients are given URLs of the store.
-    pub(super) fn is_presigned(&self) -> bool {
+    /// Whether clients are given URLs of the store to read from.
+    pub(super) fn signs_reads(&self) -> bool {
         self.presigned
+    }
+
+    /// Whether clients are given URLs of the store to send parts to.
+    pub(super) fn signs_parts(&self) -> bool {
+        self.presigned && self.store.signs_parts()
     }
 
     /// The URL for a part of an open upload.
@@ -84,7 +89,7 @@ impl Bucket {
             return Err(BlobError::UnknownUpload);
         }
         self.touch(id, &known, now_us).await?;
-        let url = self.s3.presign_part(&staged_key(id), &known.multipart, number.to_u16()).await?;
+        let url = self.store.presign_part(&staged_key(id), &known.multipart, number.to_u16()).await?;
         Ok(Target::Store(url))
     }
 
@@ -131,7 +136,7 @@ impl Bucket {
                 Ok(BucketUploadRow { unseen: true, ..found })
             }
             None => {
-                let multipart = self.s3.create_multipart(&staged_key(id)).await?;
+                let multipart = self.store.create_multipart(&staged_key(id)).await?;
                 let begun = BucketUploadRow { multipart: multipart.clone(), unseen, staged: None };
                 let begin = self.sessions.db.write(move |write| write.begin_bucket_upload(&key, &multipart, unseen));
                 begin.await?;
@@ -153,7 +158,7 @@ impl Bucket {
             content_type: Some("application/octet-stream".into()),
             content_disposition: Some("attachment".into()),
         };
-        Ok(Target::Store(self.s3.presign_read(method, &blob_key(digest), &headers).await?))
+        Ok(Target::Store(self.store.presign_read(method, &blob_key(digest), &headers).await?))
     }
 
     pub(super) async fn open_object(&self, digest: &Digest) -> Result<Option<Object>, BlobError> {
@@ -165,7 +170,7 @@ impl Bucket {
         self.known.remove(id);
         let Some(multipart) = multipart else { return };
         let key = staged_key(id);
-        let (aborted, deleted) = tokio::join!(self.s3.abort_multipart(&key, multipart), self.s3.delete(&key));
+        let (aborted, deleted) = tokio::join!(self.store.abort_multipart(&key, multipart), self.store.delete(&key));
         if let Err(error) = aborted.and(deleted) {
             tracing::warn!(%error, upload = %id, "what an upload staged stays in the bucket until it is swept");
         }

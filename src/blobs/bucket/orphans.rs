@@ -20,8 +20,8 @@ impl Bucket {
     /// Removes what is older than a stale upload; answers how much it was.
     pub(in crate::blobs) async fn drop_orphans(&self, now_us: u64) -> Result<usize, BlobError> {
         let before_us = self.sessions.stale_before_us(now_us).min(now_us.saturating_sub(MIN_AGE_US));
-        let multiparts = self.s3.list_multiparts(STAGING).chain(self.s3.list_multiparts(BLOBS));
-        let multiparts = multiparts.chain(self.s3.list_multiparts(PROBES));
+        let multiparts = self.store.list_multiparts(STAGING).chain(self.store.list_multiparts(BLOBS));
+        let multiparts = multiparts.chain(self.store.list_multiparts(PROBES));
         let multiparts = multiparts
             .map_err(BlobError::from)
             .try_filter(|open| std::future::ready(open.begun_us < before_us))
@@ -44,7 +44,7 @@ impl Bucket {
             None => blob_digest(&open.key).is_some() || is_probe(&open.key),
         };
         if is_orphan {
-            self.s3.abort_multipart(&open.key, &open.id).await?;
+            self.store.abort_multipart(&open.key, &open.id).await?;
         }
         Ok(is_orphan)
     }
@@ -55,7 +55,7 @@ impl Bucket {
             None => is_probe(&object.key),
         };
         if is_orphan {
-            self.s3.delete(&object.key).await?;
+            self.store.delete(&object.key).await?;
         }
         Ok(is_orphan)
     }

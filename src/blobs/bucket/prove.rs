@@ -44,7 +44,7 @@ impl Bucket {
     async fn read_back(&self, id: &UploadId, staged: &StagedRow) -> Result<Digest, BlobError> {
         let size_bytes = staged.size_bytes;
         let info = ObjectInfo { size_bytes, etag: staged.etag.clone() };
-        let mut bytes = self.s3.pinned_object(&staged_key(id), info).stream(0..size_bytes);
+        let mut bytes = self.store.pinned_object(&staged_key(id), info).stream(0..size_bytes);
         let (mut hash, mut done_bytes, mut told) = (Hash::default(), 0, Instant::now());
         let (counts, begun) = (&self.sessions.counts, Instant::now());
         while let Some(chunk) = bytes.try_next().await.map_err(StorageError::from)? {

@@ -66,11 +66,12 @@ impl Bucket {
         let live = self.sessions.uploads.get(id);
         let _order = live.order.lock().await;
         let bucket = self.multipart(id, account, false).await?;
-        let (key, limits) = (*id.key(), self.sessions.limits());
+        let (key, limits, max_part_bytes) = (*id.key(), self.sessions.limits(), self.store.max_part_bytes());
         let begin = move |write: &Write<'_>| {
             let earlier = write.bucket_part(&key, number.get())?;
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
-            Bound::new(limits, write.bucket_part_bytes(&key)?.saturating_sub(earlier_bytes)).check(length)?;
+            let others_bytes = write.bucket_part_bytes(&key)?.saturating_sub(earlier_bytes);
+            Bound::new(limits, others_bytes).in_store(max_part_bytes).check(length)?;
             if bucket.unseen {
                 return Ok(None);
             }
@@ -116,7 +117,7 @@ impl Bucket {
             let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
             return Ok((EMPTY_ETAG.to_owned(), hash));
         }
-        let sent = self.s3.upload_part(&staged_key(id), &begun.multipart, number.to_u16(), length, body).await;
+        let sent = self.store.upload_part(&staged_key(id), &begun.multipart, number.to_u16(), length, body).await;
         match sent {
             Ok(etag) => {
                 let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();

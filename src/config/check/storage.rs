@@ -1,4 +1,4 @@
-//! Where the blobs are: a directory, or a bucket of any provider that speaks S3.
+//! Where the blobs are: a directory, a bucket of any provider that speaks S3, or of a cloud that does not.
 
 use std::path::Path;
 
@@ -42,8 +42,23 @@ impl Checker<'_> {
                 Ok(Storage::Filesystem(root.into()))
             }
             Some("s3") => self.s3(&self.raw.storage.s3).map(|s3| Storage::S3(Box::new(s3))),
-            _ => Err(self.wrong("storage.driver", "it must be filesystem or s3")),
+            #[cfg(feature = "gcs")]
+            Some("gcs") => self.gcs(&self.raw.storage.gcs).map(|gcs| Storage::Gcs(Box::new(gcs))),
+            #[cfg(feature = "azure")]
+            Some("azure") => self.azure(&self.raw.storage.azure).map(|azure| Storage::Azure(Box::new(azure))),
+            #[cfg(not(feature = "gcs"))]
+            Some("gcs") => Err(self.absent("gcs")),
+            #[cfg(not(feature = "azure"))]
+            Some("azure") => Err(self.absent("azure")),
+            _ => Err(self.wrong("storage.driver", "it must be filesystem, s3, gcs or azure")),
         }
+    }
+
+    /// A driver that this build has not.
+    #[cfg(not(all(feature = "gcs", feature = "azure")))]
+    fn absent(&self, driver: &str) -> ConfigError {
+        let problem = format!("this build has no {driver}: build it with `cargo build --release --features {driver}`");
+        self.wrong("storage.driver", &problem)
     }
 
     fn s3(&self, raw: &raw::S3) -> Result<S3, ConfigError> {
@@ -52,7 +67,7 @@ impl Checker<'_> {
         let region = self.required("storage.s3.region", Some(&raw.region), "us-east-1")?;
         self.plain("storage.s3.region", region, "a region is a word like us-east-1, auto or garage", b"-_")?;
         let endpoint = raw.endpoint.as_deref().filter(|text| !text.is_empty());
-        let endpoint = endpoint.map(|text| self.endpoint(text)).transpose()?;
+        let endpoint = endpoint.map(|text| self.endpoint("storage.s3.endpoint", text)).transpose()?;
         let pull_zone = raw.pull_zone.as_deref().filter(|text| !text.is_empty());
         // A provider of one's own seldom has names for each bucket, and AWS has no certificate for one with dots.
         let path_style = raw.force_path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
@@ -61,7 +76,7 @@ impl Checker<'_> {
             region: region.to_owned(),
             path_style,
             endpoint,
-            prefix: self.prefix(&raw.prefix)?,
+            prefix: self.prefix("storage.s3.prefix", &raw.prefix)?,
             pull_zone: pull_zone.map(|zone| self.pull_zone(zone)).transpose()?,
             credentials: self.credentials(raw)?,
             presigned_urls: !raw.disable_presigned_urls,
@@ -69,20 +84,18 @@ impl Checker<'_> {
     }
 
     /// Refuses a text that has other characters than letters, digits and `others`.
-    fn plain(&self, option: &str, text: &str, rule: &str, others: &[u8]) -> Result<(), ConfigError> {
+    pub(super) fn plain(&self, option: &str, text: &str, rule: &str, others: &[u8]) -> Result<(), ConfigError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
         if text.bytes().all(allowed) { Ok(()) } else { Err(self.wrong(option, rule)) }
     }
 
     /// Some providers have a path in their endpoint; none has more.
-    fn endpoint(&self, text: &str) -> Result<String, ConfigError> {
+    pub(super) fn endpoint(&self, option: &str, text: &str) -> Result<String, ConfigError> {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let plain = url.filter(|url| url.as_str() == format!("{}{}", url.origin().ascii_serialization(), url.path()));
         match plain {
             Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
-            None => {
-                Err(self.wrong("storage.s3.endpoint", "it must be like https://s3.example.org, without the bucket"))
-            }
+            None => Err(self.wrong(option, "it must be like https://s3.example.org, without the bucket")),
         }
     }
 
@@ -101,15 +114,14 @@ impl Checker<'_> {
         }
     }
 
-    fn prefix(&self, text: &str) -> Result<String, ConfigError> {
-        const OPTION: &str = "storage.s3.prefix";
+    pub(super) fn prefix(&self, option: &str, text: &str) -> Result<String, ConfigError> {
         let prefix = text.trim_matches('/');
-        self.plain(OPTION, prefix, "a folder of the bucket has letters, digits, and . - _ / between them", b".-_/")?;
+        self.plain(option, prefix, "a folder of the bucket has letters, digits, and . - _ / between them", b".-_/")?;
         let is_folder = |segment: &str| !matches!(segment, "" | "." | "..");
         if prefix.is_empty() || prefix.split('/').all(is_folder) {
             return Ok(prefix.to_owned());
         }
-        Err(self.wrong(OPTION, "it must be a folder of the bucket, like holds/first"))
+        Err(self.wrong(option, "it must be a folder of the bucket, like holds/first"))
     }
 
     fn credentials(&self, raw: &raw::S3) -> Result<S3Credentials, ConfigError> {

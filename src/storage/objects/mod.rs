@@ -3,26 +3,30 @@
 //! A key is a relative path of plain segments, `/` between them. What the keys mean is not known here.
 //! [`Objects`] finds, reads, lists and removes objects wherever they are. How bytes get in differs: on a file
 //! system [`Staging`] takes them and publishes a staged file as an object, in such an order that an object which
-//! can be seen is whole and survives a power cut; in a bucket [`S3`] has uploads in parts and pinned copies.
+//! can be seen is whole and survives a power cut; a [`Bucket`] has uploads in parts and pinned copies.
 //! `tests/suite/object_contract/` says what every store must keep.
 
+mod bucket;
 mod local;
 mod object;
-mod s3;
 mod staging;
 
 use std::path::Path;
 
-use futures_util::stream::{BoxStream, StreamExt as _};
+use futures_util::stream::BoxStream;
 
 use super::StorageError;
 
+#[cfg(feature = "gcs")]
+pub use bucket::GoogleSettings;
+#[cfg(feature = "azure")]
+pub use bucket::{Azure, AzureSettings};
+pub use bucket::{
+    Bucket, BucketSettings, Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, PROBES, Part,
+    PartError, ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3, S3Settings, Traffic, is_probe,
+};
 pub use local::Memory;
 pub use object::Object;
-pub use s3::{
-    Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, PROBES, Part, PartError, ProbeError, Probed,
-    READ_URL_S, ResponseHeaders, Role, S3, Settings as S3Settings, Traffic, is_probe,
-};
 pub use staging::{StagedFile, Staging, SyncError};
 
 use local::Local;
@@ -80,7 +84,7 @@ pub struct Objects(Backend);
 #[derive(Clone)]
 enum Backend {
     Local(Local),
-    S3(S3),
+    Bucket(Bucket),
 }
 
 impl Objects {
@@ -100,15 +104,15 @@ impl Objects {
 
     /// Serves the objects of a bucket.
     #[must_use]
-    pub fn in_bucket(s3: S3) -> Self {
-        Self(Backend::S3(s3))
+    pub fn in_bucket(bucket: impl Into<Bucket>) -> Self {
+        Self(Backend::Bucket(bucket.into()))
     }
 
     /// The bucket, when the objects are in one.
     #[must_use]
-    pub fn bucket(&self) -> Option<&S3> {
+    pub fn bucket(&self) -> Option<&Bucket> {
         match &self.0 {
-            Backend::S3(s3) => Some(s3),
+            Backend::Bucket(bucket) => Some(bucket),
             Backend::Local(_) => None,
         }
     }
@@ -120,7 +124,7 @@ impl Objects {
     pub async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
         match &self.0 {
             Backend::Local(local) => local.stat(key).await,
-            Backend::S3(s3) => s3.stat(key).await,
+            Backend::Bucket(bucket) => bucket.stat(key).await,
         }
     }
 
@@ -139,7 +143,7 @@ impl Objects {
     pub async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
         match &self.0 {
             Backend::Local(local) => local.open_object(key).await,
-            Backend::S3(s3) => Ok(s3.open_object(key).await?.map(Object::in_bucket)),
+            Backend::Bucket(bucket) => bucket.open_object(key).await,
         }
     }
 
@@ -148,7 +152,7 @@ impl Objects {
     pub fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
         match &self.0 {
             Backend::Local(local) => local.list(folder),
-            Backend::S3(s3) => s3.list(folder).boxed(),
+            Backend::Bucket(bucket) => bucket.list(folder),
         }
     }
 
@@ -159,7 +163,7 @@ impl Objects {
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
         match &self.0 {
             Backend::Local(local) => local.delete(key).await,
-            Backend::S3(s3) => s3.delete(key).await,
+            Backend::Bucket(bucket) => bucket.delete(key).await,
         }
     }
 
@@ -171,9 +175,9 @@ impl Objects {
     pub async fn set_aside(&self, from: &str, to: &str, info: &ObjectInfo) -> Result<bool, StorageError> {
         match &self.0 {
             Backend::Local(local) => local.rename(from, to).await,
-            Backend::S3(s3) => match s3.copy_pinned(from, &info.etag, to, info.size_bytes).await? {
+            Backend::Bucket(bucket) => match bucket.copy_pinned(from, &info.etag, to, info.size_bytes).await? {
                 Copied::SourceChanged => Ok(false),
-                Copied::Done => s3.delete(from).await.map(|()| true),
+                Copied::Done => bucket.delete(from).await.map(|()| true),
             },
         }
     }
@@ -181,7 +185,7 @@ impl Objects {
     /// Removes many objects; one that is not there counts as removed. Each is asked for once.
     pub async fn remove_all(&self, keys: Vec<String>) -> Removed {
         match &self.0 {
-            Backend::S3(s3) => s3.remove_all(keys).await,
+            Backend::Bucket(bucket) => bucket.remove_all(keys).await,
             Backend::Local(local) => {
                 let mut removed = Removed::default();
                 for key in &keys {

@@ -7,7 +7,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 
-use super::s3::S3Object;
+use super::bucket::BucketObject;
 
 /// Bytes a read. Larger reads were no faster, 8 KiB reads cost ten times the processor time.
 const CHUNK_BYTES: u64 = 256 * 1024;
@@ -22,7 +22,7 @@ pub struct Object {
 enum Place {
     File(File),
     Memory(Bytes),
-    Bucket(S3Object),
+    Bucket(BucketObject),
 }
 
 impl Object {
@@ -34,7 +34,7 @@ impl Object {
         Self { size_bytes: bytes.len() as u64, bytes: Place::Memory(bytes) }
     }
 
-    pub(super) fn in_bucket(object: S3Object) -> Self {
+    pub(super) fn in_bucket(object: BucketObject) -> Self {
         Self { size_bytes: object.info.size_bytes, bytes: Place::Bucket(object) }
     }
 

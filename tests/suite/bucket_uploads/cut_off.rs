@@ -11,7 +11,7 @@ use crate::suite::object_contract::is_lax;
 
 /// The store's name of the one upload in parts that is open.
 async fn multipart(hold: &Hold) -> String {
-    let open: Vec<_> = hold.s3().list_multiparts("uploads").try_collect().await.unwrap();
+    let open: Vec<_> = hold.store().list_multiparts("uploads").try_collect().await.unwrap();
     assert_eq!(open.len(), 1, "{}: {open:?}", hold.name);
     open[0].id.clone()
 }
@@ -24,7 +24,7 @@ async fn after_the_parts_were_put_together() {
             let list = put_all(&hold, &id, &whole).await;
             let key = format!("uploads/{id}");
             let parts: Vec<_> = list.iter().map(|(n, etag)| (u16::try_from(*n).unwrap(), etag.clone())).collect();
-            let completed = hold.s3().complete_multipart(&key, &multipart(&hold).await, &parts).await.unwrap();
+            let completed = hold.store().complete_multipart(&key, &multipart(&hold).await, &parts).await.unwrap();
             assert!(matches!(completed, Completed::Object(_)), "{}", hold.name);
             complete(&hold, &id, &whole, &list).await.unwrap();
             hold.assert_blob(&whole).await;
@@ -41,8 +41,8 @@ async fn after_the_copy() {
         // A wrong digest stops it after the proof.
         assert!(matches!(complete(&hold, &id, b"x", &list).await, Err(BlobError::DigestMismatch)), "{name}");
         let (from, to) = (format!("uploads/{id}"), blob_key(&digest(&whole)));
-        let etag = hold.s3().stat(&from).await.unwrap().unwrap().etag;
-        let copied = hold.s3().copy_pinned(&from, &etag, &to, whole.len() as u64).await.unwrap();
+        let etag = hold.store().stat(&from).await.unwrap().unwrap().etag;
+        let copied = hold.store().copy_pinned(&from, &etag, &to, whole.len() as u64).await.unwrap();
         assert_eq!(copied, Copied::Done, "{name}");
         let hold = hold.reopen().await;
         assert!(hold.read(&digest(&whole)).await.is_none(), "{name}: not acknowledged, not visible");
@@ -60,7 +60,7 @@ async fn a_staged_object_that_was_swapped_never_becomes_the_blob() {
         assert!(matches!(complete(&hold, &id, b"x", &list).await, Err(BlobError::DigestMismatch)), "{name}");
         let mut swapped = whole.clone();
         swapped[7] ^= 1;
-        hold.s3().put(&format!("uploads/{id}"), swapped).await.unwrap();
+        hold.store().put(&format!("uploads/{id}"), swapped).await.unwrap();
         for _ in 0..2 {
             let refused = complete(&hold, &id, &whole, &list).await;
             assert!(matches!(refused, Err(BlobError::Storage(_))), "{name}: {refused:?}");

@@ -104,7 +104,7 @@ async fn a_digest_that_is_there_already_ends_the_upload() {
         // The bytes of one that was lost come back by an upload.
         let id = begin(&hold).await;
         let list = put_all(&hold, &id, &whole).await;
-        hold.s3().delete(&crate::suite::blob_hold::blob_key(&digest(&whole))).await.unwrap();
+        hold.store().delete(&crate::suite::blob_hold::blob_key(&digest(&whole))).await.unwrap();
         complete(&hold, &id, &whole, &list).await.unwrap();
         hold.assert_blob(&whole).await;
         let empty = begin(&hold).await;

@@ -15,9 +15,9 @@ fn now_us() -> u64 {
 
 /// The keys of objects, and of uploads in parts that are open, below a folder.
 async fn left(hold: &Hold, folder: &str) -> Vec<String> {
-    let objects = atcr_hold::storage::objects::Objects::in_bucket(hold.s3().clone()).list(folder);
+    let objects = atcr_hold::storage::objects::Objects::in_bucket(hold.store().clone()).list(folder);
     let objects: Vec<_> = objects.map_ok(|object| object.key).try_collect().await.unwrap();
-    let open: Vec<_> = hold.s3().list_multiparts(folder).map_ok(|open| open.key).try_collect().await.unwrap();
+    let open: Vec<_> = hold.store().list_multiparts(folder).map_ok(|open| open.key).try_collect().await.unwrap();
     [objects, open].concat()
 }
 
@@ -56,9 +56,9 @@ async fn what_a_lost_database_owned_goes_when_it_is_old() {
         assert!(matches!(complete(&hold, &staged, b"x", &list).await, Err(BlobError::DigestMismatch)), "{name}");
         // A copy in pieces and a start that were cut off, and what other users of the bucket have.
         let copied = crate::suite::blob_hold::blob_key(&crate::suite::blob_hold::digest(b"copied"));
-        hold.s3().create_multipart(&copied).await.unwrap();
-        hold.s3().put("probe/0123456789abcdef/object", b"atcr-hold was here".as_slice()).await.unwrap();
-        hold.s3().create_multipart("probe/0123456789abcdef/parts").await.unwrap();
+        hold.store().create_multipart(&copied).await.unwrap();
+        hold.store().put("probe/0123456789abcdef/object", b"atcr-hold was here".as_slice()).await.unwrap();
+        hold.store().create_multipart("probe/0123456789abcdef/parts").await.unwrap();
         let foreign = [
             "uploads/somebody-elses.png",
             "uploads/0123456789abcdef0123456789abcdef/x",
@@ -66,9 +66,9 @@ async fn what_a_lost_database_owned_goes_when_it_is_old() {
             "probe/space/photo.png",
         ];
         for key in foreign {
-            hold.s3().put(key, b"theirs".as_slice()).await.unwrap();
+            hold.store().put(key, b"theirs".as_slice()).await.unwrap();
         }
-        hold.s3().create_multipart("uploads/video.mkv").await.unwrap();
+        hold.store().create_multipart("uploads/video.mkv").await.unwrap();
         let hold = hold.lose_database().await;
         assert_eq!(hold.blobs.sweep(now_us() + 23 * HOUR_US).await.unwrap().orphans, 0, "{name}");
         assert_eq!(hold.blobs.sweep(now_us() + 25 * HOUR_US).await.unwrap().orphans, 7, "{name}");
@@ -86,11 +86,11 @@ async fn what_an_open_upload_owns_stays_and_what_a_finished_one_left_goes() {
     for hold in holds().await {
         let (name, finished) = (&hold.name, begin(&hold).await);
         complete(&hold, &finished, b"", &[]).await.unwrap();
-        hold.s3().put(&format!("uploads/{finished}"), b"left".as_slice()).await.unwrap();
+        hold.store().put(&format!("uploads/{finished}"), b"left".as_slice()).await.unwrap();
         let open = hold.blobs.initiate(&alice(), now_us() + 30 * HOUR_US).await.unwrap();
         let list = put_all(&hold, &open, b"whole").await;
         // One that was begun besides, when an answer was lost.
-        hold.s3().create_multipart(&format!("uploads/{open}")).await.unwrap();
+        hold.store().create_multipart(&format!("uploads/{open}")).await.unwrap();
         let swept = hold.blobs.sweep(now_us() + 25 * HOUR_US).await.unwrap();
         assert_eq!((swept.uploads, swept.orphans), (0, 2), "{name}");
         complete(&hold, &open, b"whole", &list).await.unwrap();

@@ -6,14 +6,14 @@ use futures_util::{StreamExt as _, stream};
 
 use super::{begin, three_parts};
 use crate::suite::blob_hold::{Hold, NOW_US, alice, content, digest, frames, part_number};
-use crate::suite::object_contract::buckets_here;
+use crate::suite::object_contract::remotes_here;
 
 const PART_BYTES: usize = 5 << 20;
 
 async fn holds() -> Vec<Hold> {
     let mut holds = vec![];
-    for bucket in buckets_here() {
-        holds.push(Hold::in_bucket(&bucket, false, Limits::default()).await);
+    for remote in remotes_here() {
+        holds.push(Hold::in_remote(&remote, Limits::default()).await);
     }
     holds
 }
@@ -34,7 +34,7 @@ async fn complete(hold: &Hold, id: &UploadId, whole: &[u8], list: &[(u32, ETag)]
 
 /// Whether the store still takes parts of the upload.
 async fn takes_parts(hold: &Hold, id: &UploadId) -> bool {
-    hold.s3().stat(&format!("uploads/{id}")).await.unwrap().is_none()
+    hold.store().stat(&format!("uploads/{id}")).await.unwrap().is_none()
 }
 
 #[tokio::test]
@@ -60,10 +60,12 @@ async fn what_was_sent_out_of_order_or_twice_is_read_back() {
         for twice in [false, true] {
             let (mut whole, id) = (three_parts(), begin(&hold).await);
             whole[0] = u8::from(twice);
-            let list = send(&hold, &id, &whole, if twice { [1, 2, 3] } else { [2, 1, 3] }).await;
+            let mut list = send(&hold, &id, &whole, if twice { [1, 2, 3] } else { [2, 1, 3] }).await;
             if twice {
                 let again = hold.part(&id, 1, &whole[..PART_BYTES]).await.unwrap();
-                assert_eq!(again, list[0].1);
+                // Azure has no ETag of a part's bytes.
+                assert_eq!(again == list[0].1, hold.store().signs_parts());
+                list[0].1 = again;
             }
             let refused = complete(&hold, &id, b"something else", &list).await;
             assert!(matches!(refused, Err(BlobError::DigestMismatch)), "{}", hold.name);
@@ -95,8 +97,8 @@ async fn more_parts_at_once_than_there_are_slots_are_sent_away() {
 #[tokio::test]
 async fn limits_hold_for_parts_through_the_hold() {
     let limits = Limits { max_part_bytes: 1000, max_blob_bytes: 1500, ..Limits::default() };
-    for bucket in buckets_here() {
-        let hold = Hold::in_bucket(&bucket, false, limits.clone()).await;
+    for remote in remotes_here() {
+        let hold = Hold::in_remote(&remote, limits.clone()).await;
         let id = begin(&hold).await;
         assert!(matches!(
             hold.part(&id, 1, &content(7, 1001)).await,

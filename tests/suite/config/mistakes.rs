@@ -56,7 +56,7 @@ fn values_of_the_environment_are_explained() {
         ("HOLD_SUCCESSOR", "did:web:10.0.0.1", &["successor (HOLD_SUCCESSOR)", "domain name"]),
         ("HOLD_SUCCESSOR", "did:web:hold.example.org", &["successor (HOLD_SUCCESSOR)", "this hold itself"]),
         ("HOLD_SUCCESSOR", "did:web:localhost%3A8080", &["successor (HOLD_SUCCESSOR)", "test_mode"]),
-        ("STORAGE_DRIVER", "azure", &["storage.driver (STORAGE_DRIVER)", "filesystem or s3"]),
+        ("STORAGE_DRIVER", "tape", &["storage.driver (STORAGE_DRIVER)", "filesystem, s3"]),
     ] {
         let outcome = load([(name, value)]);
         check(outcome.clone(), expected);

@@ -1,5 +1,6 @@
 //! Configuration: its layers, every mistake with its explanation, secrets, and what `check-config` prints.
 
+mod clouds;
 mod layers;
 mod mistakes;
 mod quota;
@@ -77,6 +78,6 @@ fn load_toml(text: &str) -> Result<Config, String> {
 fn root(config: &Config) -> &Path {
     match &config.storage {
         Storage::Filesystem(root) => root,
-        Storage::S3(_) => panic!("the blobs are in a bucket"),
+        other => panic!("the blobs are in {other}"),
     }
 }

@@ -124,7 +124,10 @@ async fn a_part_by_the_hold_has_an_announced_length() {
         let chunked = hold.call("PUT", &url).body("part").chunked().send().await;
         chunked.assert_refused(411, "LengthRequired", "the length of the part must be announced");
         hold.part(&hold.writer, &id, 1, "part").await;
-        assert_eq!(hold.staged().await, [format!("uploads/{id}")]);
+        // Azure does not tell of blocks that nobody committed.
+        if hold.store != "azurite" {
+            assert_eq!(hold.staged().await, [format!("uploads/{id}")]);
+        }
     }
 }
 

@@ -1,27 +1,27 @@
-//! Uploads in parts, on each real S3 server.
+//! Uploads in parts, on each real server.
 
 use atcr_hold::storage::StorageError;
-use atcr_hold::storage::objects::{Completed, Credentials, Objects, PartError, S3};
+use atcr_hold::storage::objects::{Bucket, Completed, Credentials, Objects, PartError};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::{buckets_here, pattern, read};
+use super::{buckets_here, pattern, read, remotes_here};
 
 const MIB: usize = 1 << 20;
 
 /// Sends a part in small chunks, as a request does.
-pub(super) async fn send(s3: &S3, key: &str, id: &str, number: u16, bytes: &[u8]) -> String {
+pub(super) async fn send(s3: &Bucket, key: &str, id: &str, number: u16, bytes: &[u8]) -> String {
     let chunks: Vec<_> = bytes.chunks(64 * 1024).map(|chunk| Ok::<_, ()>(Bytes::copy_from_slice(chunk))).collect();
     s3.upload_part(key, id, number, bytes.len() as u64, stream::iter(chunks)).await.unwrap()
 }
 
-async fn open_uploads(s3: &S3, folder: &str) -> Vec<(String, String)> {
+async fn open_uploads(s3: &Bucket, folder: &str) -> Vec<(String, String)> {
     s3.list_multiparts(folder).map_ok(|open| (open.key, open.id)).try_collect().await.unwrap()
 }
 
 #[tokio::test]
 async fn parts_become_one_object_whatever_the_order() {
-    for bucket in buckets_here() {
+    for bucket in remotes_here() {
         let (name, s3) = (&bucket.name, bucket.open());
         let bytes = pattern(11 * MIB + 17);
         let id = s3.create_multipart("uploads/u/data").await.unwrap();
@@ -37,7 +37,9 @@ async fn parts_become_one_object_whatever_the_order() {
         let five = 5 * MIB as u64;
         let expected = [(1, five, again.clone()), (2, five, second.clone()), (3, MIB as u64 + 17, third.clone())];
         assert_eq!(listed.collect::<Vec<_>>(), expected, "{name}");
-        assert_eq!(open_uploads(&s3, "uploads").await, [("uploads/u/data".to_owned(), id.clone())], "{name}");
+        if s3.signs_parts() {
+            assert_eq!(open_uploads(&s3, "uploads").await, [("uploads/u/data".to_owned(), id.clone())], "{name}");
+        }
         assert_eq!(s3.stat("uploads/u/data").await.unwrap(), None, "{name}: nothing is visible before");
 
         // Quoted and bare, out of order.
@@ -55,7 +57,7 @@ async fn parts_become_one_object_whatever_the_order() {
 
 #[tokio::test]
 async fn a_list_that_is_not_what_was_sent_is_told() {
-    for bucket in buckets_here() {
+    for bucket in remotes_here() {
         let (name, s3) = (&bucket.name, bucket.open());
         let id = s3.create_multipart("uploads/u/data").await.unwrap();
         let etag = send(&s3, "uploads/u/data", &id, 1, b"whole").await;
@@ -77,7 +79,7 @@ async fn a_list_that_is_not_what_was_sent_is_told() {
 #[tokio::test]
 async fn an_upload_that_was_dropped_is_unknown() {
     for bucket in buckets_here() {
-        let (name, s3) = (&bucket.name, bucket.open());
+        let (name, s3) = (&bucket.name, Bucket::from(bucket.open()));
         let id = s3.create_multipart("uploads/u/data").await.unwrap();
         let etag = send(&s3, "uploads/u/data", &id, 1, b"whole").await;
         s3.abort_multipart("uploads/u/data", &id).await.unwrap();
@@ -92,7 +94,7 @@ async fn an_upload_that_was_dropped_is_unknown() {
 
 #[tokio::test]
 async fn a_body_that_breaks_off_leaves_no_part() {
-    for bucket in buckets_here() {
+    for bucket in remotes_here() {
         let (name, s3) = (&bucket.name, bucket.open());
         let id = s3.create_multipart("uploads/u/data").await.unwrap();
         let chunk = || Ok(Bytes::from(vec![7; 64 * 1024]));
@@ -102,14 +104,14 @@ async fn a_body_that_breaks_off_leaves_no_part() {
         let short = stream::iter([Ok::<_, ()>(Bytes::from_static(b"four"))]);
         let outcome = s3.upload_part("uploads/u/data", &id, 1, 5, short).await;
         assert!(matches!(outcome, Err(PartError::TooShort)), "{name}: {outcome:?}");
-        assert_eq!(s3.list_parts("uploads/u/data", &id).await.unwrap(), Some(vec![]), "{name}");
+        assert!(s3.list_parts("uploads/u/data", &id).await.unwrap().unwrap_or_default().is_empty(), "{name}");
         s3.abort_multipart("uploads/u/data", &id).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_part_of_many_chunks_is_not_kept_in_memory() {
-    for bucket in buckets_here() {
+    for bucket in remotes_here() {
         let (name, s3) = (&bucket.name, bucket.open());
         let id = s3.create_multipart("uploads/u/data").await.unwrap();
         let chunk = Bytes::from(pattern(MIB));

@@ -1,16 +1,16 @@
-//! Pinned copies, whole and in pieces, on each real S3 server.
+//! Pinned copies, whole and in pieces, on each real server.
 
 use atcr_hold::storage::objects::{Copied, Objects};
 use futures_util::TryStreamExt as _;
 
-use super::{buckets_here, is_lax, pattern, read};
+use super::{COPY, is_lax, pattern, read, remotes_here};
 
 #[tokio::test]
 async fn a_copy_has_the_bytes_whole_or_in_pieces() {
-    for bucket in buckets_here() {
+    for bucket in remotes_here() {
         let (name, s3) = (&bucket.name, bucket.open());
         let objects = Objects::in_bucket(s3.clone());
-        let limit = usize::try_from(bucket.settings.copy.single_max_bytes).unwrap();
+        let limit = usize::try_from(COPY.single_max_bytes).unwrap();
         for (key, size) in [("empty", 0), ("whole", limit), ("pieces", limit + 1), ("more", 2 * limit + 5)] {
             let bytes = pattern(size);
             s3.put("uploads/u/data", bytes.clone()).await.unwrap();
@@ -27,7 +27,7 @@ async fn a_copy_has_the_bytes_whole_or_in_pieces() {
 
 #[tokio::test]
 async fn a_source_that_was_swapped_is_not_copied() {
-    for bucket in buckets_here() {
+    for bucket in remotes_here() {
         let (name, s3) = (&bucket.name, bucket.open());
         for size in [100, 9 << 20] {
             s3.put("uploads/u/data", pattern(size)).await.unwrap();

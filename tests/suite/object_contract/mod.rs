@@ -1,19 +1,28 @@
-//! What every store behind `storage::objects` must keep: a file system, memory, and each real S3 server that is there.
+//! What every store behind `storage::objects` must keep: a file system, memory, and each real server that is there.
 
+#[cfg(feature = "azure")]
+mod azure;
 mod buckets;
 mod copies;
 mod every_store;
 mod files;
+#[cfg(feature = "gcs")]
+mod google;
 mod presigned;
 mod probes;
+mod remotes;
+mod removals;
 mod scripted;
 
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Once;
 
+use atcr_hold::storage::objects;
 use atcr_hold::storage::objects::{CopyLimits, Credentials, Memory, Object, Objects, S3, S3Settings, Staging};
 use futures_util::TryStreamExt as _;
+
+pub(super) use remotes::{Remote, remotes_here};
 
 /// A store that is empty, and how bytes get into it.
 pub(super) struct Store {
@@ -25,7 +34,7 @@ pub(super) struct Store {
 enum WayIn {
     Files { staging: Staging, directory: tempfile::TempDir },
     Memory(Memory),
-    Bucket(S3),
+    Bucket(objects::Bucket),
 }
 
 impl Store {
@@ -40,7 +49,7 @@ impl Store {
                 staging.sync_key(key).unwrap();
             }
             WayIn::Memory(memory) => memory.put(key, bytes.to_vec()).await.unwrap(),
-            WayIn::Bucket(s3) => s3.put(key, bytes.to_vec()).await.unwrap(),
+            WayIn::Bucket(bucket) => bucket.put(key, bytes.to_vec()).await.unwrap(),
         }
     }
 
@@ -68,10 +77,10 @@ pub(super) fn every_store() -> Vec<Store> {
     let in_memory =
         Store { name: "memory".into(), objects: Objects::in_memory(&memory), way_in: WayIn::Memory(memory) };
     let mut stores = vec![file_system(), in_memory];
-    for bucket in buckets_here() {
-        let s3 = bucket.open();
-        let objects = Objects::in_bucket(s3.clone());
-        stores.push(Store { name: bucket.name, objects, way_in: WayIn::Bucket(s3) });
+    for remote in remotes_here() {
+        let bucket = remote.open();
+        let objects = Objects::in_bucket(bucket.clone());
+        stores.push(Store { name: remote.name, objects, way_in: WayIn::Bucket(bucket) });
     }
     stores
 }
@@ -143,11 +152,13 @@ fn bucket(line: &str) -> Bucket {
         prefix: format!("test-{:016x}", u64::from_be_bytes(random)),
         pull_zone: None,
         credentials: Credentials::Keys { id: word_in(key), secret: word_in(secret), session_token: None },
-        // Low, so that tests need not store gigabytes; the smallest piece that S3 allows.
-        copy: CopyLimits { single_max_bytes: 8 << 20, part_bytes: 5 << 20 },
+        copy: COPY,
     };
     Bucket { name: name.into(), settings }
 }
+
+/// Low, so that tests need not store gigabytes; the smallest piece that S3 allows.
+const COPY: CopyLimits = CopyLimits { single_max_bytes: 8 << 20, part_bytes: 5 << 20 };
 
 /// Bytes in which no stretch repeats another.
 pub(super) fn pattern(bytes: usize) -> Vec<u8> {

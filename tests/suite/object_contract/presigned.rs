@@ -9,7 +9,7 @@ use hyper_util::rt::TokioExecutor;
 use super::buckets_here;
 
 /// Sends a request as a client does that knows nothing but the URL.
-async fn request(method: Method, url: &str, body: &'static [u8]) -> http::Response<bytes::Bytes> {
+pub(super) async fn request(method: Method, url: &str, body: &'static [u8]) -> http::Response<bytes::Bytes> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let request = http::Request::builder().method(method).uri(url).body(Full::<bytes::Bytes>::from(body)).unwrap();
     let (head, body) = client.request(request).await.unwrap().into_parts();

@@ -7,12 +7,12 @@ use super::{Bucket, buckets_here, is_lax};
 
 /// The clock of the tests, which is that of the servers.
 #[allow(clippy::disallowed_methods)]
-fn now_us() -> u64 {
+pub(super) fn now_us() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     u64::try_from(since.as_micros()).unwrap()
 }
 
-fn an_hour_ahead_us() -> u64 {
+pub(super) fn an_hour_ahead_us() -> u64 {
     now_us() + 3_600_000_000
 }
 

@@ -10,39 +10,20 @@ use tokio::net::TcpListener;
 use super::read;
 
 /// A server that answers connection after connection with one scripted answer each, and keeps the requests' lines.
-struct Script {
-    s3: S3,
+pub(super) struct Script {
+    pub(super) s3: S3,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Script {
     /// An empty answer closes the connection.
-    async fn new<const N: usize>(answers: [String; N]) -> Self {
+    pub(super) async fn new<const N: usize>(answers: [String; N]) -> Self {
         Self::with(answers, |_, _| {}).await
     }
 
     /// With settings that are changed, given the address of the server.
     async fn with<const N: usize>(answers: [String; N], change: impl FnOnce(&mut S3Settings, &str)) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let requests = Arc::clone(&seen);
-        tokio::spawn(async move {
-            for answer in answers {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                let mut request = Vec::new();
-                while !is_whole(&request) {
-                    let mut chunk = [0; 4096];
-                    match stream.read(&mut chunk).await.unwrap() {
-                        0 => break,
-                        count => request.extend_from_slice(&chunk[..count]),
-                    }
-                }
-                let text = String::from_utf8(request).unwrap();
-                requests.lock().unwrap().push(text);
-                stream.write_all(answer.as_bytes()).await.unwrap();
-            }
-        });
+        let (endpoint, seen) = serve(answers).await;
         let mut settings = S3Settings {
             bucket: "bucket".into(),
             region: "us-east-1".into(),
@@ -62,14 +43,39 @@ impl Script {
     }
 
     /// Method and path of each request, without its query.
-    fn requests(&self) -> Vec<String> {
+    pub(super) fn requests(&self) -> Vec<String> {
         let line = |text: &String| text.split(['?', '\r']).next().unwrap().replace(" HTTP/1.1", "");
         self.seen.lock().unwrap().iter().map(line).collect()
     }
 
-    fn request(&self, index: usize) -> String {
+    pub(super) fn request(&self, index: usize) -> String {
         self.seen.lock().unwrap()[index].clone()
     }
+}
+
+/// Answers connection after connection with one scripted answer each; gives its address, and what it was asked.
+pub(super) async fn serve<const N: usize>(answers: [String; N]) -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let requests = Arc::clone(&seen);
+    tokio::spawn(async move {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !is_whole(&request) {
+                let mut chunk = [0; 4096];
+                match stream.read(&mut chunk).await.unwrap() {
+                    0 => break,
+                    count => request.extend_from_slice(&chunk[..count]),
+                }
+            }
+            let text = String::from_utf8(request).unwrap();
+            requests.lock().unwrap().push(text);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (endpoint, seen)
 }
 
 fn is_whole(request: &[u8]) -> bool {
@@ -80,17 +86,17 @@ fn is_whole(request: &[u8]) -> bool {
 }
 
 /// An answer after which the connection ends, with the length of its body unless the headers have one.
-fn answer(status: &str, headers: &str, body: &str) -> String {
+pub(super) fn answer(status: &str, headers: &str, body: &str) -> String {
     let length =
         if headers.contains("content-length") { String::new() } else { format!("content-length: {}\r\n", body.len()) };
     format!("HTTP/1.1 {status}\r\n{headers}{length}connection: close\r\n\r\n{body}")
 }
 
-fn lost() -> String {
+pub(super) fn lost() -> String {
     String::new()
 }
 
-fn busy() -> String {
+pub(super) fn busy() -> String {
     answer("503 Slow Down", "", "<?xml version='1.0'?><Error><Code>SlowDown</Code><Resource>/secret</Resource></Error>")
 }
 
@@ -98,16 +104,16 @@ fn late_error() -> String {
     answer("200 OK", "", "  <?xml version='1.0'?>\n<Error><Code>InternalError</Code></Error>")
 }
 
-fn no_such_upload() -> String {
+pub(super) fn no_such_upload() -> String {
     answer("404 Not Found", "", "<Error><Code>NoSuchUpload</Code></Error>")
 }
 
 /// An object of five bytes: what HEAD says.
-fn found() -> String {
+pub(super) fn found() -> String {
     answer("200 OK", "etag: \"e\"\r\ncontent-length: 5\r\n", "")
 }
 
-fn missing() -> String {
+pub(super) fn missing() -> String {
     answer("404 Not Found", "", "")
 }
 
@@ -237,44 +243,6 @@ async fn bytes_of_another_object_or_range_are_never_passed_on() {
     let script = Script::new([found(), whole()]).await;
     let object = Objects::in_bucket(script.s3.clone()).open_object("k").await.unwrap().unwrap();
     assert_eq!(read(object, 0..3).await.unwrap(), b"abc");
-}
-
-fn two_keys() -> Vec<String> {
-    vec!["a".into(), "b".into()]
-}
-
-#[tokio::test]
-async fn a_removal_is_asked_for_once_and_each_key_has_an_outcome() {
-    for silence in [busy(), lost()] {
-        let script = Script::new([silence]).await;
-        let removed = script.s3.remove_all(two_keys()).await;
-        assert!(matches!(removed.failure, Some(StorageError::Unavailable(_))), "{removed:?}");
-        assert!(removed.gone.is_empty());
-        assert_eq!(script.requests(), ["POST /bucket"]);
-    }
-    let body = "<DeleteResult><Error><Key>folder/b</Key><Code>InternalError</Code></Error></DeleteResult>";
-    let script = Script::new([answer("200 OK", "", body)]).await;
-    let removed = script.s3.remove_all(two_keys()).await;
-    assert_eq!((removed.gone, removed.failure.is_some()), (vec!["a".to_owned()], true));
-    let request = script.request(0);
-    assert!(request.starts_with("POST /bucket?delete= HTTP/1.1\r\n"), "{request}");
-    assert!(request.contains("content-md5: ") && request.contains("content-md5;"), "{request}");
-    assert!(request.contains("<Object><Key>folder/a</Key></Object>"), "{request}");
-}
-
-#[tokio::test]
-async fn a_store_that_removes_one_by_one_is_asked_so_from_then_on() {
-    let refusal = || answer("501 Not Implemented", "", "<Error><Code>NotImplemented</Code></Error>");
-    let done = || answer("204 No Content", "", "");
-    let script = Script::new([refusal(), done(), missing(), busy(), done()]).await;
-    let removed = script.s3.remove_all(two_keys()).await;
-    assert_eq!((removed.gone.len(), removed.failure.is_none()), (2, true));
-    let removed = script.s3.remove_all(two_keys()).await;
-    assert_eq!((removed.gone.len(), removed.failure.is_some()), (1, true), "nothing is asked for twice");
-    let mut requests = script.requests();
-    requests.sort_unstable();
-    let (a, b) = ("DELETE /bucket/folder/a", "DELETE /bucket/folder/b");
-    assert_eq!(requests, [a, a, b, b, "POST /bucket"]);
 }
 
 #[tokio::test]

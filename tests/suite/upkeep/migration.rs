@@ -11,14 +11,14 @@ use tempfile::TempDir;
 
 use super::{Stock, digest, key, now_us, read, room, upload};
 use crate::suite::blob_hold::content;
-use crate::suite::object_contract::buckets_here;
+use crate::suite::object_contract::remotes_here;
 
 /// A directory, and a bucket of each real server that is there.
 fn targets() -> Vec<(String, Place, Option<TempDir>)> {
     let directory = TempDir::new().unwrap();
     let mut targets = vec![("files".to_owned(), Place::Directory(directory.path().to_owned()), Some(directory))];
-    for bucket in buckets_here() {
-        targets.push((bucket.name, Place::Bucket(Box::new(bucket.settings)), None));
+    for remote in remotes_here() {
+        targets.push((remote.name, Place::Bucket(Box::new(remote.settings)), None));
     }
     targets
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
-use atcr_hold::storage::objects::{Memory, Objects, S3};
+use atcr_hold::storage::objects::{Bucket, Memory, Objects};
 use atcr_hold::storage::sqlite::{Database, LayerRow, Write};
 use atcr_hold::syntax::{AtUri, Digest};
 use atcr_hold::upkeep::{Finding, Place, Store, Upkeep, Verified, VerifyOptions};
@@ -19,7 +19,7 @@ use futures_util::TryStreamExt as _;
 use tempfile::TempDir;
 
 use super::blob_hold::{NOW_US, alice, digest, frames, list, part_number};
-use super::object_contract::buckets_here;
+use super::object_contract::remotes_here;
 
 /// Rows and objects that a test sets as it likes.
 struct Stock {
@@ -33,7 +33,7 @@ struct Stock {
 enum WayIn {
     Memory(Memory),
     Directory,
-    Bucket(S3),
+    Bucket(Bucket),
 }
 
 impl Stock {
@@ -62,9 +62,9 @@ impl Stock {
     /// One in memory, one in a directory, and one in a bucket of each real server that is there.
     async fn everywhere() -> Vec<Self> {
         let mut stocks = vec![Self::in_memory().await, Self::in_directory().await];
-        for bucket in buckets_here() {
-            let store = Store::open(&Place::Bucket(Box::new(bucket.settings.clone()))).await.unwrap();
-            stocks.push(Self::with(bucket.name.clone(), store, WayIn::Bucket(bucket.open())));
+        for remote in remotes_here() {
+            let store = Store::open(&Place::Bucket(Box::new(remote.settings.clone()))).await.unwrap();
+            stocks.push(Self::with(remote.name.clone(), store, WayIn::Bucket(remote.open())));
         }
         stocks
     }
@@ -77,14 +77,14 @@ impl Stock {
         match &self.way_in {
             WayIn::Memory(memory) => Objects::in_memory(memory),
             WayIn::Directory => Objects::open(&self.root()).unwrap(),
-            WayIn::Bucket(s3) => Objects::in_bucket(s3.clone()),
+            WayIn::Bucket(bucket) => Objects::in_bucket(bucket.clone()),
         }
     }
 
     fn objects_of(place: &Place) -> Objects {
         match place {
             Place::Directory(root) => Objects::open(root).unwrap(),
-            Place::Bucket(settings) => Objects::in_bucket(S3::open(settings).unwrap()),
+            Place::Bucket(settings) => Objects::in_bucket(Bucket::open(settings).unwrap()),
         }
     }
 
@@ -92,14 +92,14 @@ impl Stock {
     async fn overwrite(place: &Place, key: &str, bytes: &[u8]) {
         match place {
             Place::Directory(root) => std::fs::write(root.join(key), bytes).unwrap(),
-            Place::Bucket(settings) => S3::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
+            Place::Bucket(settings) => Bucket::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
         }
     }
 
     async fn put(&self, key: &str, bytes: &[u8]) {
         match &self.way_in {
             WayIn::Memory(memory) => memory.put(key, bytes.to_vec()).await.unwrap(),
-            WayIn::Bucket(s3) => s3.put(key, bytes.to_vec()).await.unwrap(),
+            WayIn::Bucket(bucket) => bucket.put(key, bytes.to_vec()).await.unwrap(),
             WayIn::Directory => {
                 let path = self.root().join(key);
                 std::fs::create_dir_all(path.parent().unwrap()).unwrap();

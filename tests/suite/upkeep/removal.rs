@@ -6,7 +6,7 @@ use atcr_hold::upkeep::{Amount, Problem};
 
 use super::{Stock, digest, key, now_us, read, read_blob, room, upload};
 use crate::suite::blob_hold::{NOW_US, alice, content, frames, list, part_number};
-use crate::suite::object_contract::buckets_here;
+use crate::suite::object_contract::remotes_here;
 
 /// As a process leaves a blob that ends between its row and its object.
 async fn doom(stock: &Stock, blob: Digest, at_us: u64) {
@@ -69,9 +69,9 @@ async fn a_blob_that_somebody_uploads_is_left_to_them() {
 /// A store may carry out a removal late: until that cannot be, nobody is told that the blob is there.
 #[tokio::test]
 async fn a_bucket_takes_no_blob_that_it_may_still_remove() {
-    for bucket in buckets_here() {
+    for bucket in remotes_here() {
         let stock = Stock::in_memory().await;
-        let place = blobs::Place::Bucket { s3: bucket.open(), presigned: false };
+        let place = blobs::Place::Bucket { bucket: bucket.open(), presigned: false };
         let room = Blobs::open(Settings { place, limits: Limits::default() }, stock.db.clone()).await.unwrap();
         let whole = content(1, 5_000);
         let (id, blob) = (room.initiate(&alice(), NOW_US).await.unwrap(), digest(&whole));

@@ -156,7 +156,7 @@ fn targets_that_cannot_be_are_refused_with_a_line() {
         refuses(&site, code, &arguments.each_ref().map(String::as_str), words);
     };
     refuses(&site, 78, &["storage", "migrate", "--to", "nothing.toml"], &["nothing.toml", "there is no such file"]);
-    refused(78, "[storage]\ndriver = \"tape\"\n", &["storage.driver", "filesystem or s3"]);
+    refused(78, "[storage]\ndriver = \"tape\"\n", &["storage.driver", "filesystem, s3"]);
     refused(78, "[storage]\n", &["storage.root_dir"]);
     refused(1, "[storage]\nroot_dir = \"/nonexistent\"\n", &["/nonexistent cannot be used"]);
     let own = site.path("blobs");

@@ -36,7 +36,7 @@ pub(super) fn check(run: Run) -> String {
         assert!(ledger.claimed.iter().all(|digest| !before.contains_key(digest)), "a claim became visible");
         let left = staged(&direct).await;
         let database = Database::open(&site.path("hold.db")).unwrap();
-        let place = Place::Bucket { s3: direct.clone(), presigned: true };
+        let place = Place::Bucket { bucket: direct.clone().into(), presigned: true };
         let blobs = Blobs::open(Settings { place, limits: Limits::default() }, database).await.unwrap();
         let now_us = u64::try_from(chrono::Utc::now().timestamp_micros()).unwrap();
         blobs.sweep(now_us + LATER_US).await.unwrap();

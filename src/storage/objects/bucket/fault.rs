@@ -8,6 +8,9 @@ use http::StatusCode;
 use crate::storage::StorageError;
 use crate::storage::faults::{Origin, counted};
 
+/// What stores say when the bucket itself is missing.
+const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
+
 /// A request that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
@@ -65,7 +68,7 @@ impl Fault {
 
     /// Whether this is the store's answer for what is not there. A missing bucket is another matter.
     pub(super) fn is_missing(&self) -> bool {
-        matches!(self, Self::Answered { status: StatusCode::NOT_FOUND, code } if code != "NoSuchBucket")
+        matches!(self, Self::Answered { status: StatusCode::NOT_FOUND, code } if !NO_BUCKET.contains(&code.as_str()))
     }
 
     pub(super) fn has_status(&self, wanted: StatusCode) -> bool {
@@ -88,7 +91,7 @@ impl From<Fault> for StorageError {
                     Self::Unavailable(fault.into())
                 } else if status.is_redirection()
                     || matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
-                    || code == "NoSuchBucket"
+                    || NO_BUCKET.contains(&code.as_str())
                 {
                     Self::Refused(fault.into())
                 } else {

@@ -5,18 +5,6 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-
-use super::fault::Fault;
-
-/// A code is one word; anything longer is not shown.
-const MAX_CODE_BYTES: usize = 64;
-
-#[derive(Debug, Deserialize)]
-#[serde(rename = "Error", rename_all = "PascalCase")]
-struct ErrorDocument {
-    code: String,
-}
 
 /// The answer to CreateMultipartUpload.
 #[derive(Debug, Deserialize)]
@@ -111,27 +99,6 @@ pub(super) enum Removal {
     Error { key: String, code: String },
 }
 
-/// Reads an answer.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
-    quick_xml::de::from_reader(body).map_err(|_| Fault::Senseless("its XML is not the expected document"))
-}
-
-/// The code of an error document; `None` when the document is no error.
-pub(super) fn error_code(body: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(body).ok()?;
-    let root = text.split_once("?>").map_or(text, |(_, rest)| rest).trim_start();
-    if !root.starts_with("<Error") {
-        return None;
-    }
-    Some(word(quick_xml::de::from_str::<ErrorDocument>(root).map(|error| error.code).unwrap_or_default()))
-}
-
-/// The code, if it is one.
-pub(super) fn word(code: String) -> String {
-    let is_word = code.len() <= MAX_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if is_word { code } else { String::new() }
-}
-
 /// The document of CompleteMultipartUpload. The ETags come from a client: bare or quoted, and never trusted.
 pub(super) fn part_list<'a>(parts: impl Iterator<Item = (u16, &'a str)>) -> String {
     let mut text = String::from("<CompleteMultipartUpload>");
@@ -158,18 +125,8 @@ pub(super) fn removal_list(keys: impl Iterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::xml::parse;
     use super::*;
-
-    #[test]
-    fn an_error_is_told_from_an_answer() {
-        let error =
-            br#"<?xml version="1.0" encoding="UTF-8"?>  <Error><Code>InternalError</Code><Message>m</Message></Error>"#;
-        assert_eq!(error_code(error).as_deref(), Some("InternalError"));
-        assert_eq!(error_code(b"<Error><Code>a secret/path</Code></Error>").as_deref(), Some(""));
-        assert_eq!(error_code(b"<Error>").as_deref(), Some(""));
-        assert_eq!(error_code(b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"), None);
-        assert_eq!(error_code(b""), None);
-    }
 
     #[test]
     fn etags_of_a_client_cannot_break_out_of_the_document() {

@@ -5,16 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
-use http::Method;
-use http::header::ETAG;
+use http::Response;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::time::Instant;
 
-use super::S3;
-use super::client::Call;
+use super::client::{Call, Client};
 use super::fault::Fault;
-use super::http::{Broken, any_body};
+use super::http::{AnyBody, Broken, any_body};
 use crate::storage::StorageError;
 
 /// How long neither a chunk of the body nor the answer may come. Longer than what a slow client is allowed.
@@ -45,39 +43,32 @@ struct Progress<E> {
 
 type Watched<E> = Arc<Mutex<Progress<E>>>;
 
-impl S3 {
-    /// Sends a part of `size_bytes` and answers its ETag, in quotes. A part of that number is replaced.
-    /// It is sent once, because the body can be read only once: whoever has the body repeats it.
+impl Client {
+    /// Sends a part of `size_bytes`, once, because its body can be read only once; answers the head of the success.
     ///
     /// # Errors
-    /// [`PartError`]: the store has no part of that number then, or the one it had.
-    pub async fn upload_part<B, E>(
+    /// [`PartError`]: the store has no such part then, or the one it had.
+    pub(super) async fn send_part<B, E>(
         &self,
-        key: &str,
-        id: &str,
-        number: u16,
+        call: &Call,
         size_bytes: u64,
         body: B,
-    ) -> Result<String, PartError<E>>
+    ) -> Result<Response<AnyBody>, PartError<E>>
     where
         B: Stream<Item = Result<Bytes, E>> + Send + 'static,
         E: Send + 'static,
     {
         let progress: Watched<E> = Arc::new(Mutex::new(Progress { last: Instant::now(), broken: None }));
         let frames = StreamBody::new(frames(body, size_bytes, Arc::clone(&progress)));
-        let call = Call::on(Method::PUT, key).query("partNumber", number.to_string()).query("uploadId", id);
         let sent = tokio::select! {
-            sent = self.client.stream(&call, size_bytes, any_body(frames)) => sent,
+            sent = self.stream(call, size_bytes, any_body(frames)) => sent,
             () = silence(&progress) => Err(Fault::NoAnswer("the part came to a standstill".into())),
         };
         if let Some(broken) = lock(&progress).broken.take() {
             return Err(broken);
         }
         match sent {
-            Ok(answer) => match answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()) {
-                Some(etag) => Ok(etag.to_owned()),
-                None => Err(PartError::Storage(Fault::Senseless("a part has no ETag").into())),
-            },
+            Ok(answer) => Ok(answer),
             Err(fault) if fault.is_missing() => Err(PartError::UnknownUpload),
             Err(fault) => Err(PartError::Storage(fault.into())),
         }

@@ -1,12 +1,14 @@
 //! Where the bucket is, and who may use it.
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::http::Http;
 use crate::storage::StorageError;
+use crate::storage::objects::bucket::http::Http;
+use crate::storage::objects::bucket::secret::{conceal, conceal_some, expose, expose_some};
+use crate::storage::objects::bucket::shown;
 
 /// Everything the store is opened with. Serialized, it has its secrets: for the ears of another process of the hold alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,7 +93,33 @@ impl Default for CopyLimits {
     }
 }
 
+impl CopyLimits {
+    /// What fits the provider at an endpoint: Google copies an object of any size at once, and has no copy of a part.
+    /// <https://cloud.google.com/storage/docs/xml-api/put-object-copy>
+    #[must_use]
+    pub fn of(endpoint: Option<&str>) -> Self {
+        let host = endpoint.map(|url| url.split("://").last().unwrap_or(url));
+        if host.is_some_and(|host| host.split(['/', ':']).next() == Some(GOOGLE)) {
+            Self::WHOLE
+        } else {
+            Self::default()
+        }
+    }
+
+    /// Every object at once.
+    pub(in crate::storage::objects::bucket) const WHOLE: Self =
+        Self { single_max_bytes: u64::MAX, part_bytes: 1 << 30 };
+}
+
+const GOOGLE: &str = "storage.googleapis.com";
+
 impl Settings {
+    /// Tells the bucket from others, and says to people where it is.
+    pub(in crate::storage::objects::bucket) fn name(&self) -> String {
+        let at = self.endpoint.as_deref().unwrap_or(&self.region);
+        shown("s3", &self.bucket, &self.prefix, at)
+    }
+
     /// The bucket's URL without a trailing slash.
     pub(super) fn bucket_url(&self) -> Result<String, StorageError> {
         let aws = format!("https://s3.{}.amazonaws.com", self.region);
@@ -104,14 +132,6 @@ impl Settings {
         }
         let (scheme, host) = origin.split_once("://").unwrap_or(("https", &origin));
         Ok(format!("{scheme}://{}.{host}{path}", self.bucket))
-    }
-
-    /// Empty, or ends in a slash.
-    pub(super) fn folder(&self) -> String {
-        match self.prefix.trim_matches('/') {
-            "" => String::new(),
-            prefix => format!("{prefix}/"),
-        }
     }
 
     pub(super) fn signer(&self, http: &Http, bucket_url: &str) -> Result<AmazonS3, StorageError> {
@@ -148,20 +168,4 @@ impl Settings {
         // The error may name the key.
         builder.build().map_err(|_| StorageError::failed("the S3 settings do not fit together"))
     }
-}
-
-fn expose<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(secret)
-}
-
-fn conceal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
-    String::deserialize(deserializer).map(Zeroizing::new)
-}
-
-fn expose_some<S: Serializer>(secret: &Option<Zeroizing<String>>, serializer: S) -> Result<S::Ok, S::Error> {
-    secret.as_deref().serialize(serializer)
-}
-
-fn conceal_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(Zeroizing::new))
 }

@@ -6,16 +6,14 @@
 //! No key, address or signature stands in any error.
 //! API: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
-mod client;
-mod clock;
 mod copy;
-mod fault;
-mod http;
+mod dialect;
+#[cfg(feature = "gcs")]
+mod google;
 mod list;
 mod multipart;
 mod presign;
 mod probe;
-mod read;
 mod remove;
 mod settings;
 mod upload_part;
@@ -24,26 +22,21 @@ mod xml;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ::http::Method;
-use ::http::header::{CONTENT_LENGTH, ETAG};
 use bytes::Bytes;
+use http::Method;
 
-use super::{Object, ObjectInfo};
+use self::dialect::Dialect;
+use super::client::{Call, Client, Traffic};
+use super::folder_of;
+use super::http::Http;
+use super::read::BucketObject;
+use super::signer::Signer;
 use crate::storage::StorageError;
+use crate::storage::objects::{Object, ObjectInfo};
 
-pub use client::Traffic;
-pub use copy::Copied;
-pub use multipart::{Completed, OpenMultipart, Part};
-pub use presign::{PART_URL_S, READ_URL_S, ResponseHeaders};
-pub use probe::{PROBES, ProbeError, Probed, is_probe};
+#[cfg(feature = "gcs")]
+pub use google::Settings as GoogleSettings;
 pub use settings::{CopyLimits, Credentials, Role, Settings};
-pub use upload_part::PartError;
-
-pub(super) use read::S3Object;
-
-use client::{Call, Client};
-use fault::Fault;
-use http::Http;
 
 /// A bucket, or a folder of one; cheap to clone.
 #[derive(Clone)]
@@ -51,6 +44,9 @@ pub struct S3 {
     client: Arc<Client>,
     pull_zone: Option<Arc<str>>,
     copy: CopyLimits,
+    dialect: &'static Dialect,
+    /// Whether the store was seen not to remove many objects with one request.
+    removes_singly: Arc<AtomicBool>,
 }
 
 impl S3 {
@@ -62,19 +58,19 @@ impl S3 {
         let http = Http::new().map_err(|error| StorageError::Failed(error.into()))?;
         let bucket_url = settings.bucket_url()?;
         let client = Client {
-            signer: settings.signer(&http, &bucket_url)?,
+            signer: Signer::Aws { store: settings.signer(&http, &bucket_url)?, region: settings.region.clone() },
             http,
             bucket_url,
             bucket: settings.bucket.clone(),
-            region: settings.region.clone(),
-            prefix: settings.folder(),
-            removes_singly: AtomicBool::new(false),
+            prefix: folder_of(&settings.prefix),
             traffic: Traffic::default(),
         };
         Ok(Self {
             client: Arc::new(client),
             pull_zone: settings.pull_zone.as_deref().map(Arc::from),
             copy: settings.copy,
+            dialect: &dialect::S3,
+            removes_singly: Arc::new(AtomicBool::new(false)),
         })
     }
 
@@ -89,21 +85,7 @@ impl S3 {
     /// # Errors
     /// When the store fails.
     pub async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
-        Ok(self.find(key).await?)
-    }
-
-    async fn find(&self, key: &str) -> Result<Option<ObjectInfo>, Fault> {
-        let answer = match self.client.exchange(&Call::on(Method::HEAD, key)).await {
-            Ok(answer) => answer,
-            Err(fault) if fault.is_missing() => return Ok(None),
-            Err(fault) => return Err(fault),
-        };
-        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
-        let size_bytes = header(CONTENT_LENGTH).and_then(|text| text.parse().ok());
-        let size_bytes = size_bytes.ok_or(Fault::Senseless("an object has no length"))?;
-        let etag = header(ETAG).filter(|etag| !etag.trim_matches('"').is_empty());
-        let etag = etag.ok_or(Fault::Senseless("an object has no ETag"))?.to_owned();
-        Ok(Some(ObjectInfo { size_bytes, etag }))
+        Ok(self.client.find(key).await?)
     }
 
     /// Stores a few bytes under a key, and replaces what is there. They are sent in one piece, out of memory.
@@ -120,24 +102,20 @@ impl S3 {
     /// # Errors
     /// When the store fails.
     pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        Ok(self.remove(key).await?)
-    }
-
-    async fn remove(&self, key: &str) -> Result<(), Fault> {
-        match self.client.exchange(&Call::on(Method::DELETE, key)).await {
-            Err(fault) if !fault.is_missing() => Err(fault),
-            _ => Ok(()),
-        }
+        Ok(self.client.remove(key).await?)
     }
 
     /// The object of this size and ETag, without asking whether it is there: reading any other one fails.
     #[must_use]
     pub fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
-        Object::in_bucket(S3Object::new(Arc::clone(&self.client), key.to_owned(), info))
+        Object::in_bucket(BucketObject::new(Arc::clone(&self.client), key.to_owned(), info))
     }
 
-    pub(super) async fn open_object(&self, key: &str) -> Result<Option<S3Object>, StorageError> {
-        let found = self.find(key).await?;
-        Ok(found.map(|info| S3Object::new(Arc::clone(&self.client), key.to_owned(), info)))
+    pub(in crate::storage::objects::bucket) async fn open_object(
+        &self,
+        key: &str,
+    ) -> Result<Option<BucketObject>, StorageError> {
+        let found = self.client.find(key).await?;
+        Ok(found.map(|info| BucketObject::new(Arc::clone(&self.client), key.to_owned(), info)))
     }
 }

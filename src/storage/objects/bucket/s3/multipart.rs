@@ -7,47 +7,14 @@ use futures_util::stream::{self, Stream};
 use http::Method;
 
 use super::S3;
-use super::client::{Call, LONG_PATIENCE};
-use super::fault::Fault;
-use super::xml::{self, Created, PartPage, UploadPage};
+use super::xml::{Created, ListedPart, PartPage, UploadPage, part_list};
 use crate::storage::StorageError;
-use crate::storage::objects::ObjectInfo;
+use crate::storage::objects::bucket::client::{Call, LONG_PATIENCE};
+use crate::storage::objects::bucket::fault::Fault;
+use crate::storage::objects::bucket::{Completed, OpenMultipart, Part, xml};
 
 /// What the store says to a list of parts that is not what it received.
 const WRONG_PARTS: [&str; 4] = ["InvalidPart", "InvalidPartOrder", "EntityTooSmall", "InvalidPartNumber"];
-
-/// A part that the store has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    /// From 1 to 10,000.
-    pub number: u16,
-    /// As the store gave it, in quotes.
-    pub etag: String,
-    /// Its size in bytes.
-    pub size_bytes: u64,
-}
-
-/// An upload in parts that was neither completed nor dropped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenMultipart {
-    /// Where its object would be.
-    pub key: String,
-    /// The store's name for it.
-    pub id: String,
-    /// When it began, in microseconds since 1970, by the store's clock.
-    pub begun_us: u64,
-}
-
-/// How completing ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Completed {
-    /// The object is there, made by this request or by an earlier one whose answer was lost.
-    Object(ObjectInfo),
-    /// The list is not what the store received, or a part that is not the last is smaller than 5 MiB. Nothing changed.
-    WrongParts,
-    /// There is no such upload, and no object under the key.
-    Unknown,
-}
 
 impl S3 {
     /// Begins an upload in parts and answers the store's name for it.
@@ -86,8 +53,7 @@ impl S3 {
                 answer => answer?,
             };
             let page: PartPage = xml::parse(answer.body())?;
-            let part =
-                |part: xml::ListedPart| Part { number: part.part_number, etag: part.etag, size_bytes: part.size };
+            let part = |part: ListedPart| Part { number: part.part_number, etag: part.etag, size_bytes: part.size };
             parts.extend(page.parts.into_iter().map(part));
             match page.next_part_number_marker {
                 Some(marker) if page.is_truncated => after = Some(marker),
@@ -115,7 +81,7 @@ impl S3 {
         parts.sort_unstable_by_key(|(number, _)| *number);
         let call = Call::on(Method::POST, key)
             .query("uploadId", id)
-            .body(xml::part_list(parts.into_iter()))
+            .body(part_list(parts.into_iter()))
             .patience(LONG_PATIENCE);
         match self.client.exchange(&call).await {
             Ok(_) => {}
@@ -127,7 +93,7 @@ impl S3 {
             Err(fault) => return Err(fault),
         }
         // The answer's own ETag may be empty (Ceph), and an answer may be lost: the object is what counts.
-        Ok(self.find(key).await?.map_or(Completed::Unknown, Completed::Object))
+        Ok(self.client.find(key).await?.map_or(Completed::Unknown, Completed::Object))
     }
 
     /// Drops an upload with its parts; one that is not there counts as dropped.
@@ -154,7 +120,7 @@ impl S3 {
         folder: &str,
     ) -> impl Stream<Item = Result<OpenMultipart, StorageError>> + Send + use<> {
         let listing = OpenUploads {
-            prefix: self.listed_prefix(folder),
+            prefix: self.client.listed_prefix(folder),
             s3: self.clone(),
             page: VecDeque::new(),
             after: Some((String::new(), String::new())),

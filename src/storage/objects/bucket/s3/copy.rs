@@ -6,27 +6,15 @@ use http::header::HeaderName;
 use http::{Method, StatusCode};
 
 use super::S3;
-use super::client::{Call, LONG_PATIENCE, encode};
-use super::fault::Fault;
-use super::multipart::Completed;
-use super::xml::{self, CopiedPart};
+use super::xml::CopiedPart;
 use crate::storage::StorageError;
+use crate::storage::objects::bucket::client::{Call, LONG_PATIENCE, encode};
+use crate::storage::objects::bucket::fault::Fault;
+use crate::storage::objects::bucket::{Completed, Copied, xml};
 
-static SOURCE: HeaderName = HeaderName::from_static("x-amz-copy-source");
-static SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-amz-copy-source-if-match");
 static SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
 /// Pieces of one object that are copied at once.
 const PIECES_AT_ONCE: usize = 4;
-
-/// How a pinned copy ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copied {
-    /// The target has the bytes.
-    Done,
-    /// The source is gone, or is not the object with that ETag any more. The target is as it was where the store heeds
-    /// the condition of a copy; where it does not (Ceph, rclone), the target may have bytes of somebody else.
-    SourceChanged,
-}
 
 impl S3 {
     /// Copies the object `from`, `size_bytes` long, to `to`, if its ETag is still `etag`. Above
@@ -50,7 +38,7 @@ impl S3 {
             }
         };
         match copied {
-            Ok(()) => self.check(from, etag, to, size_bytes).await,
+            Ok(()) => self.client.check_copy(from, etag, to, size_bytes).await,
             Err(fault) if fault.is_missing() || is_precondition(&fault) => Ok(Copied::SourceChanged),
             Err(fault) => Err(fault),
         }
@@ -61,12 +49,14 @@ impl S3 {
     }
 
     fn pinned(&self, call: Call, from: &str, etag: &str) -> Call {
-        let mut source = String::from("/");
+        let dialect = self.dialect;
+        let mut source = String::from(dialect.copy_root);
         for text in [&self.client.bucket, "/", &self.client.prefix, from] {
             encode(text, true, &mut source);
         }
         let etag = format!("\"{}\"", etag.trim_matches('"'));
-        call.header(SOURCE.clone(), &source).header(SOURCE_IF_MATCH.clone(), &etag).patience(LONG_PATIENCE)
+        let call = call.header(dialect.copy_source.clone(), &source);
+        call.header(dialect.copy_source_if_match.clone(), &etag).patience(LONG_PATIENCE)
     }
 
     async fn copy_in_pieces(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<(), Fault> {
@@ -99,18 +89,6 @@ impl S3 {
         match self.complete(to, id, &parts).await? {
             Completed::Object(_) => Ok(()),
             Completed::WrongParts | Completed::Unknown => Err(Fault::Senseless("the pieces of a copy are refused")),
-        }
-    }
-
-    /// A store may drop the condition without a word: a source that has its ETag after the copy had it all the time.
-    async fn check(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
-        let (source, target) = tokio::try_join!(self.find(from), self.find(to))?;
-        if source.is_none_or(|info| info.etag.trim_matches('"') != etag.trim_matches('"')) {
-            return Ok(Copied::SourceChanged);
-        }
-        match target {
-            Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
-            _ => Err(Fault::Senseless("a copy is not as long as its source")),
         }
     }
 }

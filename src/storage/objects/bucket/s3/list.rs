@@ -6,11 +6,12 @@ use futures_util::stream::{self, Stream};
 use http::Method;
 
 use super::S3;
-use super::client::Call;
-use super::fault::Fault;
-use super::xml::{self, ObjectPage};
+use super::xml::ObjectPage;
 use crate::storage::StorageError;
 use crate::storage::objects::Listed;
+use crate::storage::objects::bucket::client::Call;
+use crate::storage::objects::bucket::fault::Fault;
+use crate::storage::objects::bucket::xml;
 
 struct Listing {
     s3: S3,
@@ -21,22 +22,16 @@ struct Listing {
 }
 
 impl S3 {
-    pub(in crate::storage::objects) fn list(
+    pub(in crate::storage::objects::bucket) fn list(
         &self,
         folder: &str,
     ) -> impl Stream<Item = Result<Listed, StorageError>> + Send + use<> {
-        let folder = self.listed_prefix(folder);
+        let folder = self.client.listed_prefix(folder);
         let listing = Listing { s3: self.clone(), folder, page: VecDeque::new(), token: None };
         stream::try_unfold(listing, |mut listing| async move {
             let next = listing.next().await?;
             Ok(next.map(|object| (object, listing)))
         })
-    }
-
-    /// The beginning that all keys below a folder have in the bucket.
-    pub(super) fn listed_prefix(&self, folder: &str) -> String {
-        let end = if folder.is_empty() { "" } else { "/" };
-        format!("{}{folder}{end}", self.client.prefix)
     }
 }
 

@@ -26,7 +26,7 @@ const SILENCE_LIMIT: Duration = Duration::from_secs(20);
 const MAX_FRUITLESS: u8 = 3;
 
 /// An object that was found. Its bytes are asked for when they are read.
-pub(in crate::storage::objects) struct S3Object {
+pub(in crate::storage::objects) struct BucketObject {
     client: Arc<Client>,
     key: String,
     pub(in crate::storage::objects) info: ObjectInfo,
@@ -34,13 +34,13 @@ pub(in crate::storage::objects) struct S3Object {
 
 /// A read on its way: what is still wanted, and where it comes from.
 struct Reading {
-    object: S3Object,
+    object: BucketObject,
     wanted: Range<u64>,
     body: Option<AnyBody>,
     fruitless: u8,
 }
 
-impl S3Object {
+impl BucketObject {
     pub(super) fn new(client: Arc<Client>, key: String, info: ObjectInfo) -> Self {
         Self { client, key, info }
     }

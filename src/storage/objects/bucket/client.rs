@@ -1,18 +1,17 @@
 //! One request to the store: signed, sent, tried again while the fault is a passing one.
 
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full, Limited};
-use object_store::aws::{AmazonS3, AwsAuthorizer};
 use object_store::client::HttpRequestBody;
 use sha2::{Digest as _, Sha256};
 
 use super::fault::Fault;
 use super::http::{AnyBody, Http, any_body, innermost};
+use super::signer::Signer;
 use super::{clock, xml};
 use crate::metrics::Counter;
 
@@ -78,16 +77,12 @@ impl Call {
 /// Where requests go, and who signs them.
 pub(super) struct Client {
     pub(super) http: Http,
-    /// Signs URLs and has the credentials.
-    pub(super) signer: AmazonS3,
+    pub(super) signer: Signer,
     /// The bucket's URL without a trailing slash.
     pub(super) bucket_url: String,
     pub(super) bucket: String,
-    pub(super) region: String,
     /// Empty, or ends in a slash.
     pub(super) prefix: String,
-    /// Whether the store was seen not to remove many objects with one request.
-    pub(super) removes_singly: AtomicBool,
     pub(super) traffic: Traffic,
 }
 
@@ -208,20 +203,16 @@ impl Client {
         headers: HeaderMap,
         body_hash: Option<&[u8]>,
     ) -> Result<http::request::Parts, Fault> {
-        let credential = self.signer.credentials().get_credential().await;
-        let credential = credential.map_err(|error| Fault::NoCredentials(innermost(&error)))?;
         let mut request = Request::new(HttpRequestBody::empty());
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = self.url(call).parse().map_err(|_| Fault::Senseless("its address is not a URL"))?;
         *request.headers_mut() = headers;
-        AwsAuthorizer::new(&credential, "s3", &self.region)
-            .with_sign_payload(body_hash.is_some())
-            .try_authorize(&mut request, body_hash)
-            .map_err(|_| Fault::Senseless("a request cannot be signed"))?;
+        self.signer.sign(&mut request, body_hash).await?;
         Ok(request.into_parts().0)
     }
 
-    fn url(&self, call: &Call) -> String {
+    /// The address of a call, unsigned.
+    pub(super) fn url(&self, call: &Call) -> String {
         let mut url = self.bucket_url.clone();
         if let Some(key) = &call.key {
             url.push('/');

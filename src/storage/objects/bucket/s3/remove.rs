@@ -6,22 +6,21 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use data_encoding::BASE64;
-use futures_util::stream::{self, StreamExt as _};
 use http::Method;
 use http::header::HeaderName;
 use md5::{Digest as _, Md5};
 
 use super::S3;
-use super::client::Call;
-use super::fault::Fault;
-use super::xml::{self, Removal, Removals};
+use super::xml::{Removal, Removals, removal_list};
 use crate::storage::objects::Removed;
+use crate::storage::objects::bucket::client::Call;
+use crate::storage::objects::bucket::fault::Fault;
+use crate::storage::objects::bucket::xml;
 
 /// As many as one request may name.
 const REMOVED_AT_ONCE: usize = 1_000;
 /// Some stores go through the list one by one.
 const PATIENCE: Duration = Duration::from_secs(60);
-const REQUESTS_AT_ONCE: usize = 16;
 static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 impl S3 {
@@ -35,41 +34,22 @@ impl S3 {
     }
 
     async fn remove_some(&self, keys: &[String]) -> Removed {
-        if !self.client.removes_singly.load(Ordering::Relaxed) {
+        if !self.removes_singly.load(Ordering::Relaxed) {
             match self.remove_together(keys).await {
                 Ok(removed) => return removed,
                 Err(fault) if is_refusal(&fault) => {
                     tracing::debug!(%fault, "the store does not remove many objects at once");
-                    self.client.removes_singly.store(true, Ordering::Relaxed);
+                    self.removes_singly.store(true, Ordering::Relaxed);
                 }
                 Err(fault) => return Removed { gone: Vec::new(), failure: Some(fault.into()) },
             }
         }
-        let removals = keys.iter().cloned().map(|key| async move {
-            let outcome = self.remove_once(&key).await;
-            (key, outcome)
-        });
-        let removals = stream::iter(removals).buffer_unordered(REQUESTS_AT_ONCE);
-        let mut removed = Removed::default();
-        removals
-            .for_each(|(key, outcome)| {
-                removed.note(&key, outcome.map_err(Into::into));
-                std::future::ready(())
-            })
-            .await;
-        removed
-    }
-
-    async fn remove_once(&self, key: &str) -> Result<(), Fault> {
-        match self.client.exchange_once(&Call::on(Method::DELETE, key)).await {
-            Err(fault) if !fault.is_missing() => Err(fault),
-            _ => Ok(()),
-        }
+        self.client.remove_each(keys).await
     }
 
     async fn remove_together(&self, keys: &[String]) -> Result<Removed, Fault> {
         let prefix = &self.client.prefix;
-        let body = xml::removal_list(keys.iter().map(|key| format!("{prefix}{key}")));
+        let body = removal_list(keys.iter().map(|key| format!("{prefix}{key}")));
         let hash = BASE64.encode(&Md5::digest(&body));
         let call = Call::on_bucket(Method::POST).query("delete", "").header(CONTENT_MD5.clone(), &hash);
         let answer = self.client.exchange_once(&call.body(body).patience(PATIENCE)).await?;

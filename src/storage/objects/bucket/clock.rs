@@ -2,10 +2,10 @@
 //!
 //! Stores refuse a signature whose time is too far off, each in its own words: Garage says `400 InvalidRequest`.
 
-use http::HeaderMap;
 use http::header::DATE;
+use http::{HeaderMap, HeaderValue};
 
-/// S3 allows for so much, in seconds, and everybody else does as S3.
+/// S3 and Azure allow for so much, in seconds, and everybody else does as S3.
 const MAX_SKEW_S: i64 = 15 * 60;
 
 /// Whether a signature made at `own_s` is refused when the store's clock shows `store_s`.
@@ -13,16 +13,22 @@ pub(super) fn is_too_far(own_s: i64, store_s: i64) -> bool {
     own_s.abs_diff(store_s) > MAX_SKEW_S.unsigned_abs()
 }
 
-/// When a request was signed, in seconds since 1970.
+/// When a request was signed, in seconds since 1970; `None` when its signature has no time.
 pub(super) fn signed_s(request: &HeaderMap) -> Option<i64> {
+    if let Some(date) = request.get("x-ms-date") {
+        return read(date);
+    }
     let stamp = request.get("x-amz-date")?.to_str().ok()?;
     Some(chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ").ok()?.and_utc().timestamp())
 }
 
 /// When the store sent an answer, in seconds since 1970.
 pub(super) fn answered_s(answer: &HeaderMap) -> Option<i64> {
-    let date = answer.get(DATE)?.to_str().ok()?;
-    Some(chrono::DateTime::parse_from_rfc2822(date).ok()?.timestamp())
+    read(answer.get(DATE)?)
+}
+
+fn read(date: &HeaderValue) -> Option<i64> {
+    Some(chrono::DateTime::parse_from_rfc2822(date.to_str().ok()?).ok()?.timestamp())
 }
 
 #[cfg(test)]
@@ -40,5 +46,7 @@ mod tests {
         let (Some(own_s), Some(store_s)) = (signed_s(&headers), answered_s(&headers)) else { panic!() };
         assert_eq!(store_s - own_s, 901);
         assert!(is_too_far(own_s, store_s) && is_too_far(store_s, own_s) && !is_too_far(own_s, store_s - 1));
+        headers.insert("x-ms-date", HeaderValue::from_static("Mon, 23 Nov 2026 03:38:02 GMT"));
+        assert_eq!(signed_s(&headers), Some(own_s + 2));
     }
 }

@@ -1,0 +1,85 @@
+//! Who signs: the credentials of a provider, and its way to put a signature on a request or into a URL.
+
+use std::time::Duration;
+
+use http::Method;
+#[cfg(feature = "gcs")]
+use http::header::{AUTHORIZATION, HeaderValue};
+use object_store::aws::{AmazonS3, AwsAuthorizer};
+#[cfg(feature = "azure")]
+use object_store::azure::{AzureAuthorizer, MicrosoftAzure};
+use object_store::client::HttpRequest;
+#[cfg(feature = "gcs")]
+use object_store::gcp::GoogleCloudStorage;
+use object_store::path::Path;
+use object_store::signer::{SignedUrlOptions, Signer as _};
+use url::Url;
+
+use super::fault::Fault;
+use super::http::innermost;
+
+pub(super) enum Signer {
+    /// Signature version 4, for this region.
+    Aws { store: AmazonS3, region: String },
+    /// A bearer token, and signatures by a service account's key in URLs.
+    #[cfg(feature = "gcs")]
+    Google(GoogleCloudStorage),
+    /// The key of this storage account.
+    #[cfg(feature = "azure")]
+    Azure { store: MicrosoftAzure, account: String },
+}
+
+impl Signer {
+    /// Signs a request, the last thing before it is sent; without a hash the body is not signed.
+    pub(super) async fn sign(&self, request: &mut HttpRequest, body_hash: Option<&[u8]>) -> Result<(), Fault> {
+        match self {
+            Self::Aws { store, region } => {
+                let credential = store.credentials().get_credential().await.map_err(no_credentials)?;
+                AwsAuthorizer::new(&credential, "s3", region)
+                    .with_sign_payload(body_hash.is_some())
+                    .try_authorize(request, body_hash)
+                    .map_err(unsigned)
+            }
+            #[cfg(feature = "gcs")]
+            Self::Google(store) => {
+                let credential = store.credentials().get_credential().await.map_err(no_credentials)?;
+                let token = HeaderValue::try_from(format!("Bearer {}", credential.bearer));
+                let mut token = token.map_err(|_| Fault::Senseless("a request cannot be signed"))?;
+                token.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, token);
+                Ok(())
+            }
+            #[cfg(feature = "azure")]
+            Self::Azure { store, account } => {
+                let credential = store.credentials().get_credential().await.map_err(no_credentials)?;
+                AzureAuthorizer::new(&credential, account).try_authorize(request).map_err(unsigned)
+            }
+        }
+    }
+
+    /// A URL that whoever has it may use with this method until it expires.
+    pub(super) async fn sign_url(
+        &self,
+        method: Method,
+        path: &Path,
+        valid: Duration,
+        options: &SignedUrlOptions,
+    ) -> Result<Url, Fault> {
+        let signed = match self {
+            Self::Aws { store, .. } => store.signed_url_opts(method, path, valid, options).await,
+            #[cfg(feature = "gcs")]
+            Self::Google(store) => store.signed_url_opts(method, path, valid, options).await,
+            #[cfg(feature = "azure")]
+            Self::Azure { store, .. } => store.signed_url_opts(method, path, valid, options).await,
+        };
+        signed.map_err(no_credentials)
+    }
+}
+
+fn no_credentials(error: object_store::Error) -> Fault {
+    Fault::NoCredentials(innermost(&error))
+}
+
+fn unsigned(_: object_store::Error) -> Fault {
+    Fault::Senseless("a request cannot be signed")
+}
