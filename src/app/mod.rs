@@ -126,6 +126,7 @@ pub async fn run_reloading(
     };
     background.shutdown().await;
     gc::write_asked(&blobs).await;
+    database.settle().await;
     drop(admin_socket);
     let (served, (), ()) = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");

@@ -80,6 +80,15 @@ impl Database {
         self.writer.run(job).await
     }
 
+    /// Waits for the writes that were asked for so far, also those nobody waits for any more: from then on none of them
+    /// holds a handle on the database. Who drops the last handle waits for the end of the write-ahead log, and a write
+    /// that dropped it could not.
+    pub async fn settle(&self) {
+        let nothing = self.write(|_| Ok::<_, StorageError>(())).await;
+        // A database that fails has said so to whoever wanted something of it.
+        drop(nothing);
+    }
+
     /// Runs `job` on a consistent snapshot that later writes do not change.
     ///
     /// # Errors
