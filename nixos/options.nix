@@ -120,6 +120,24 @@ in
       example = literalExpression ''{ bosun.quota = "50 GB"; }'';
       description = "Quota tiers by name; without any there are no quotas. The captain has none.";
     };
+    newCrewTier = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "deckhand";
+      description = "The tier of members who have none of their own; `null` is the smallest.";
+    };
+    appviews = mkOption {
+      type = types.listOf did;
+      default = [ ];
+      example = literalExpression ''[ "did:web:atcr.io" ]'';
+      description = "DIDs of the registry front ends that may put members into tiers.";
+    };
+    blueskyPosts = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = "Whether a push may make a post of the hold's account; the captain record says whether it does.";
+    };
     relays = mkOption {
       type = types.listOf types.str;
       default = [ ];

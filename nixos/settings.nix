@@ -35,7 +35,10 @@ in
         relays
         crew
         successor
+        appviews
         ;
+      new_crew_tier = cfg.newCrewTier;
+      bluesky_posts = cfg.blueskyPosts;
       allow_all_crew = cfg.allowAllCrew;
       mutable_crew = cfg.mutableCrew;
       admin.socket = "/run/atcr-hold/admin.sock";

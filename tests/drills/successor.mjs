@@ -93,6 +93,10 @@ export async function successor({ hold: spent, alice: owner, work, binary, stack
     assert.deepEqual([findings.wrong, findings.repaired], [0, 6])
     for (const blob of images.flatMap(({ blobs }) => blobs)) await assertReadable(there, blob)
   })
+  await step('Garbage collection there keeps them all, as layer records and manifests name them', async () => {
+    const { garbage, named, recent } = await json(next, `atcr-hold gc --dry-run --config ${next.config}`)
+    assert.deepEqual([garbage.count, named.count, recent.count], [0, 6, 0])
+  })
   await step('4. The old hold says who follows it, without a restart', async () => {
     await writeFile(old.config, `successor = "${next.did}"\n${TIERS}`)
     old.signal('SIGHUP')

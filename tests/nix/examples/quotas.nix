@@ -10,7 +10,8 @@
     };
     tiers.bosun.quota = "50 GB";
     tiers.deckhand.quota = "512 MiB";
-    settings.new_crew_tier = "deckhand";
-    settings.appviews = [ "did:web:atcr.io" ];
+    newCrewTier = "deckhand";
+    appviews = [ "did:web:atcr.io" ];
+    blueskyPosts = true;
   };
 }
