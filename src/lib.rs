@@ -50,6 +50,11 @@
 //! opens one transaction with `pds::Pds::transact`: are all blobs here, and has the account room? Then it makes one commit
 //! of a layer record each and the statistics, and changes the index that quotas and garbage collection ask.
 //!
+//! # A blob on its way out
+//! `upkeep::Upkeep::collect` asks that index, blob after blob, who names it. What nobody names, and nobody uploaded or
+//! asked for during the grace, is judged again in the transaction that drops its row, under the digest's lock that
+//! completion takes. The object goes after its row, and `upkeep::removal` finishes what was cut off.
+//!
 //! # A command on its way
 //! `atcr-hold crew add` loads the configuration, and `cli::reach` finds the hold: a daemon that listens at its admin
 //! socket (`admin::server` has the table), else `app::open` under the database's lock. Either way `admin::CrewAdd::run`
