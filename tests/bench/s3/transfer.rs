@@ -71,9 +71,16 @@ async fn send_parts(blob: &Blob, urls: Vec<String>) -> Result<Vec<String>, Failu
                     Some(open) => open,
                     None => Connection::open(host).await?,
                 };
-                let answer = open.call("PUT", target, "", &part).await?;
+                let mut answer = open.call("PUT", target, "", &part).await?;
+                if answer.status >= 500 {
+                    // As any client of S3 does: a small server that is busy says so.
+                    eprintln!("part {}: {}, sent again", index + 1, answer.status);
+                    open = Connection::open(host).await?;
+                    answer = open.call("PUT", target, "", &part).await?;
+                }
                 connection = Some(open);
-                let etag = answer.etag.filter(|_| answer.status == 200).ok_or("a part was refused")?;
+                let status = answer.status;
+                let etag = answer.etag.filter(|_| status == 200).ok_or(format!("a part was answered {status}"))?;
                 etags.push((index, etag));
             }
             Ok::<_, Failure>(etags)
