@@ -18,6 +18,7 @@ mod serve;
 mod storage;
 mod successor;
 mod table;
+mod transfer;
 mod units;
 mod uploads;
 

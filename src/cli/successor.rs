@@ -1,14 +1,13 @@
 //! `successor export`, `import`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Subcommand;
-use serde::Serialize;
 
 use super::error::CommandError;
+use super::output;
 use super::reach::Reach;
-use super::repo::{copy, from_file, to_file};
-use super::{output, table};
+use super::transfer::{export, from_file};
 use crate::admin::{SuccessorExport, SuccessorImport, SuccessorImported};
 use crate::registry::TakenOver;
 
@@ -30,29 +29,10 @@ pub(super) enum Command {
     },
 }
 
-/// What an export came to.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Exported {
-    file: String,
-    size_bytes: u64,
-}
-
 impl Command {
     pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
         match self {
-            Self::Export { file } => {
-                let bytes = reach.export(SuccessorExport {}).await?;
-                if file == Path::new("-") {
-                    return copy(bytes, &mut std::io::stdout()).await.map(drop);
-                }
-                let size_bytes = to_file(bytes, &file).await?;
-                let exported = Exported { file: file.display().to_string(), size_bytes };
-                if json {
-                    return output::json(&exported);
-                }
-                output::text(&format!("{} written to {}\n", table::size(size_bytes), exported.file))
-            }
+            Self::Export { file } => export(reach, SuccessorExport {}, &file, json).await,
             Self::Import { file } => {
                 let imported = reach.import(SuccessorImport {}, from_file(&file).await?).await?;
                 if json { output::json(&imported) } else { output::text(&shown(&imported)) }
