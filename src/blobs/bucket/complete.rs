@@ -74,7 +74,7 @@ impl Bucket {
             return Ok(staged);
         }
         // Where no part goes past the hold its rows are the truth: such a store may keep what was replaced.
-        if !self.store.signs_parts() && !listed.iter().all(|part| is_recorded(part, seen)) {
+        if !self.store.signs_parts() && !listed.iter().all(|part| recorded(part, seen).is_some()) {
             return Err(BlobError::MissingParts);
         }
         let proven = if bucket.unseen { None } else { proven_by_hold(seen, &listed)? };
@@ -124,16 +124,15 @@ impl Bucket {
     }
 }
 
-/// Whether the listed part is the last that the hold received under its number.
-fn is_recorded((number, etag): &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
+/// The row of the listed part, if it is the last that the hold received under its number.
+fn recorded<'s>((number, etag): &(PartNumber, String), seen: &'s [BucketPartRow]) -> Option<&'s BucketPartRow> {
     let found = seen.binary_search_by_key(&number.get(), |part| part.number).ok().map(|index| &seen[index]);
-    found.is_some_and(|part| part.etag == *etag)
+    found.filter(|part| part.etag == *etag)
 }
 
 /// Whether the store may have the listed part: one without bytes is never sent there.
-fn has_bytes((number, etag): &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
-    let found = seen.binary_search_by_key(&number.get(), |part| part.number).ok().map(|index| &seen[index]);
-    !found.is_some_and(|part| part.size_bytes == 0 && part.etag == *etag)
+fn has_bytes(listed: &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
+    recorded(listed, seen).is_none_or(|part| part.size_bytes > 0)
 }
 
 /// The digest and size of the listed parts, if all of them went through the hold and were hashed one after the
