@@ -6,11 +6,12 @@
   withTests ? false,
 }:
 let
-  manifest = lib.importTOML ../Cargo.toml;
+  workspace = lib.importTOML ../Cargo.toml;
+  manifest = lib.importTOML ../src/hold/Cargo.toml;
 in
 rustPlatform.buildRustPackage {
   pname = manifest.package.name;
-  inherit (manifest.package) version;
+  inherit (workspace.workspace.package) version;
 
   # Nothing else can change the result, so nothing else may cause a build.
   src = lib.fileset.toSource {
@@ -23,11 +24,13 @@ rustPlatform.buildRustPackage {
         # What `systemd-units` prints.
         ./units
         # The manifest names these two.
-        ../tests/suite.rs
+        ../tests/hold.rs
         ../tests/architecture.rs
       ]
       ++ lib.optionals withTests [
-        ../tests/suite
+        ../tests/hold
+        ../tests/bench
+        ../tests/s3/tls.py
         ./metrics
         ../.clippy.toml
         ../.rustfmt.toml

@@ -1,4 +1,4 @@
-# From the options to the tables of the daemon's TOML file (src/config/raw.rs). Pure: it must not know systemd.
+# From the options to the tables of the daemon's TOML file (src/hold/config/raw.rs). Pure: it must not know systemd.
 { lib, cfg }:
 let
   known = lib.filterAttrsRecursive (_: value: value != null);

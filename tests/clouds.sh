@@ -24,4 +24,4 @@ done
 # shellcheck source=/dev/null
 . "$work/env"
 [ $# -gt 0 ] || set -- object_contract config:: bucket_uploads blob_ upkeep:: endpoints::
-cargo test --locked --all-features --no-fail-fast --test suite -- "$@"
+cargo test --locked --all-features --no-fail-fast -p atcr-hold --test hold -- "$@"

@@ -19,4 +19,4 @@ trap stop_s3 EXIT
 start_s3 "${servers[@]}"
 export ATCR_HOLD_SOAK_S=${1:-900} ATCR_HOLD_S3=$s3_list
 cd "$repo"
-cargo test --locked --test suite binary::collection:: -- --nocapture --test-threads=2
+cargo test --locked -p atcr-hold --test hold binary::collection:: -- --nocapture --test-threads=2

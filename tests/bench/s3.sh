@@ -42,7 +42,7 @@ need cargo cc python3
 say "Building the release binary, and what drives it"
 binary=$(build_release)
 [ -x "$binary" ] || die "cargo built no atcr-hold binary"
-(cd "$repo" && cargo build --release --locked --example s3) >&2
+(cd "$repo" && cargo build --release --locked -p atcr-hold --example s3) >&2
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")
 trap 'stop_s3; rm -rf "$work"' EXIT

@@ -12,7 +12,7 @@ install_stack
 say "Building the release binary, and what seeds"
 binary=$(build_release)
 [ -x "$binary" ] || die "cargo built no atcr-hold binary"
-(cd "$repo" && cargo build --release --locked --example seed) >&2
+(cd "$repo" && cargo build --release --locked -p atcr-hold --example seed) >&2
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-scale.XXXXXX")
 trap 'rm -rf "$work"' EXIT

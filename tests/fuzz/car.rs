@@ -1,8 +1,8 @@
 //! A CAR from elsewhere: read in pieces or at once it is the same file, or no file. What is imported is a repository.
 #![no_main]
 
-use core_rooms::import;
-use core_rooms::repo::{Cid, RepoError, car};
+use support::import;
+use atproto::repo::{Cid, RepoError, car};
 use libfuzzer_sys::fuzz_target;
 
 const MAX_SECTION: usize = 64 * 1024;

@@ -1,8 +1,8 @@
 //! The strict decoder: what it accepts is byte for byte what it would write, also by way of JSON.
 #![no_main]
 
-use core_rooms::repo::cbor::{self, Ipld};
-use core_rooms::repo::commit::Commit;
+use atproto::repo::cbor::{self, Ipld};
+use atproto::repo::commit::Commit;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

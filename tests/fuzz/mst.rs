@@ -7,9 +7,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use core_rooms::records;
-use core_rooms::repo::mst::{self, Change, Operation, Visit};
-use core_rooms::repo::{Cid, RepoError, cid};
+use support::records;
+use atproto::repo::mst::{self, Change, Operation, Visit};
+use atproto::repo::{Cid, RepoError, cid};
 use libfuzzer_sys::fuzz_target;
 
 /// Version 1, DAG-CBOR, SHA-256 of 32 bytes.

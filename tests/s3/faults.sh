@@ -18,4 +18,4 @@ trap stop_s3 EXIT
 start_s3 "${servers[@]}"
 export ATCR_HOLD_FAULTS=${1:-2000} ATCR_HOLD_S3=$s3_list
 cd "$repo"
-cargo test --locked --test suite binary::faults:: -- --nocapture --test-threads=1
+cargo test --locked -p atcr-hold --test hold binary::faults:: -- --nocapture --test-threads=1

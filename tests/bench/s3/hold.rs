@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use atcr_hold::repo::signing::SigningKey;
-use atcr_hold::storage::objects::{Credentials, S3Settings};
-use atcr_hold::syntax::Did;
+use atcr_hold::objects::{Credentials, S3Settings};
+use atproto::keys::SigningKey;
+use atproto::syntax::Did;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -15,7 +15,7 @@ mod wire;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use atcr_hold::storage::objects::{CopyLimits, Credentials, S3, S3Settings};
+use atcr_hold::objects::{CopyLimits, Credentials, S3, S3Settings};
 
 use control::Rate;
 use hold::{Hold, Place};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atcr_hold::storage::objects::S3;
+use atcr_hold::objects::S3;
 use serde_json::json;
 use tokio::task::JoinSet;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use atcr_hold::storage::objects::{Completed, ResponseHeaders, S3};
+use atcr_hold::objects::{Completed, ResponseHeaders, S3};
 use http::Method;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};

@@ -1,0 +1,16 @@
+//! What the AT Protocol is made of: identifiers, records, keys, and the signed repository.
+//!
+//! Pure: no I/O, no async, no clock, no randomness. Whatever a function needs of the world is an argument.
+//!
+//! | room | for | may name |
+//! |---|---|---|
+//! | `syntax` | identifiers as types: DID, NSID, record key, TID, AT URI, digest, image name, service URL | – |
+//! | `lexicon` | names, records and methods of the wire | syntax |
+//! | `keys` | signing and public keys, did:key, Multikey | – |
+//! | `repo` | CID, DAG-CBOR, Merkle search tree, commit, CAR | syntax, keys |
+#![forbid(unsafe_code)]
+
+pub mod keys;
+pub mod lexicon;
+pub mod repo;
+pub mod syntax;

@@ -1,0 +1,21 @@
+//! The pure core of the embedded PDS: content identifiers, DAG-CBOR, the Merkle search tree,
+//! commits, CAR files and signatures. Bytes in, bytes out.
+//!
+//! No I/O, no async, no clock, no randomness: blocks come through [`mst::Blocks`], keys and revisions as arguments.
+//! What it reads may be hostile: every decoder is strict (what it accepts is byte for byte what it would
+//! write), bounded in depth, and answers an error, never a panic.
+//! Specifications: <https://atproto.com/specs/repository>, <https://atproto.com/specs/data-model>,
+//! <https://atproto.com/specs/cryptography>.
+
+mod blob_ref;
+pub mod car;
+pub mod cbor;
+pub mod cid;
+pub mod commit;
+mod error;
+pub mod mst;
+pub mod record;
+
+pub use blob_ref::BlobRef;
+pub use error::RepoError;
+pub use ipld_core::cid::Cid;

@@ -1,0 +1,43 @@
+//! Who may read a blob by its CID or digest: anyone where a record of the repository refers to it, for records are
+//! public; else whoever may read image blobs.
+
+use http::request::Parts;
+
+use super::error::Error;
+use super::request::{Query, credentials};
+use super::state::State;
+use crate::gate::ReadPermit;
+use crate::pds::PublishedBlob;
+use atproto::lexicon::nsid;
+use atproto::repo::cid;
+use atproto::syntax::Did;
+
+/// Permission to read one blob.
+pub(super) enum BlobAccess {
+    /// A record refers to it: here it is.
+    Published(PublishedBlob),
+    /// It is none of those; image blobs may be read, by this account if it gave its name.
+    Image(ReadPermit, Option<Did>),
+}
+
+impl BlobAccess {
+    pub(super) async fn of(state: &State, head: &Parts) -> Result<Self, Error> {
+        // What is no CID is refused later, after the permit: who may not read learns nothing from it.
+        let cid = Query::of(head).get("cid").ok().flatten().and_then(|text| cid::parse(text).ok());
+        if let Some(cid) = cid
+            && let Some(blob) = state.pds.published_blob(cid).await?
+        {
+            return Ok(Self::Published(blob));
+        }
+        let (permit, account) = state.gate.read(credentials(head, nsid::SYNC_GET_BLOB, state.now_s())?).await?;
+        Ok(Self::Image(permit, account))
+    }
+
+    /// Who reads, where that was asked.
+    pub(super) fn account(&self) -> Option<&Did> {
+        match self {
+            Self::Published(_) => None,
+            Self::Image(_, account) => account.as_ref(),
+        }
+    }
+}

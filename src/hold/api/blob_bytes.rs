@@ -1,0 +1,193 @@
+//! The bytes of a blob, whole or one range. <https://www.rfc-editor.org/rfc/rfc9110#section-14>
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue,
+    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use super::error::Error;
+use super::request::header;
+use super::response;
+use super::state::State;
+use crate::gate::ReadPermit;
+use crate::pds::PublishedBlob;
+use atproto::syntax::Digest;
+use server::wire::{Peer, Request, Response, ResponseBody};
+
+const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+/// nginx answers with what it finds there. <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers>
+const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
+
+/// `GET /blobs/<digest>?…`, by signed URL.
+pub(super) async fn handle(
+    state: Arc<State>,
+    permit: ReadPermit,
+    digest: Digest,
+    request: Request,
+) -> Result<Response, Error> {
+    serve(&state, &permit, digest, &request).await
+}
+
+/// The blob with the headers that registries and atproto clients expect.
+pub(super) async fn serve(
+    state: &State,
+    _permit: &ReadPermit,
+    digest: Digest,
+    request: &Request,
+) -> Result<Response, Error> {
+    let etag = format!("\"{digest}\"");
+    let mut response = match sent_by_proxy(state, request.peer, &digest) {
+        Some(place) => {
+            state.blobs.stat(&digest).await?.ok_or_else(Error::blob_not_found)?;
+            let mut response = response::with_type(OCTETS, ResponseBody::empty());
+            describe(&mut response, &etag);
+            insert(&mut response, X_ACCEL_REDIRECT, &place);
+            response
+        }
+        None => {
+            let blob = state.blobs.open_blob(&digest).await?.ok_or_else(Error::blob_not_found)?;
+            let size_bytes = blob.size_bytes();
+            let body = |range: Range<u64>| ResponseBody::stream(Some(range.end - range.start), blob.stream(range));
+            part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?
+        }
+    };
+    insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
+    Ok(response::about(digest, response))
+}
+
+/// Where a reverse proxy that connects by the Unix socket finds the file of a blob, if it is to send the bytes, and do
+/// ranges, itself.
+fn sent_by_proxy(state: &State, peer: Peer, digest: &Digest) -> Option<String> {
+    let prefix = state.accel_redirect.as_ref().filter(|_| peer == Peer::Unix)?;
+    state.blobs.file_of(digest).map(|path| format!("{prefix}{path}"))
+}
+
+/// A blob that a record refers to, with its type.
+pub(super) fn serve_published(blob: PublishedBlob, head: &Parts) -> Result<Response, Error> {
+    let kind = HeaderValue::from_str(blob.media_type.as_str()).unwrap_or(OCTETS);
+    let (size_bytes, etag) = (blob.bytes.len() as u64, format!("\"{}\"", blob.cid));
+    part_or_whole(head, kind, size_bytes, &etag, |range| {
+        // Both ends are within the bytes, whose length is a usize.
+        let index = |at: u64| usize::try_from(at).unwrap_or(blob.bytes.len());
+        ResponseBody::full(blob.bytes.slice(index(range.start)..index(range.end)))
+    })
+}
+
+/// What of a blob the request asks for. `body` makes the bytes of a range.
+fn part_or_whole(
+    head: &Parts,
+    kind: HeaderValue,
+    size_bytes: u64,
+    etag: &str,
+    body: impl FnOnce(Range<u64>) -> ResponseBody,
+) -> Result<Response, Error> {
+    // A range of another version would not fit what the client has; ours never has one, but it may ask.
+    let applies = header(head, "if-range").is_none_or(|value| value == etag) && head.method == Method::GET;
+    let asked = header(head, RANGE.as_str()).filter(|_| applies && head.headers.get_all(IF_RANGE).iter().count() < 2);
+    let (range, partial) = match asked.map_or(Asked::Whole, |text| parse_range(text, size_bytes)) {
+        Asked::Whole => (0..size_bytes, false),
+        Asked::Part(range) => (range, true),
+        Asked::Unsatisfiable => return Err(Error::range_not_satisfiable(size_bytes)),
+    };
+    let length_bytes = range.end - range.start;
+    let content_range = partial.then(|| format!("bytes {}-{}/{size_bytes}", range.start, range.end - 1));
+    let body = if head.method == Method::HEAD {
+        ResponseBody::stream(Some(length_bytes), futures_util::stream::empty())
+    } else {
+        body(range)
+    };
+    let mut response = response::with_type(kind, body);
+    if let Some(text) = content_range {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        insert(&mut response, CONTENT_RANGE, &text);
+    }
+    response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    describe(&mut response, etag);
+    Ok(response)
+}
+
+/// What every answer with a blob says of it.
+fn describe(response: &mut Response, etag: &str) {
+    insert(response, ETAG, etag);
+    let headers = response.headers_mut();
+    // A blob is anybody's bytes: a browser must never run or show them as part of this site.
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+}
+
+fn insert(response: &mut Response, name: HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Asked {
+    /// No range, one we do not understand, or several: the whole is a right answer to all of them.
+    Whole,
+    Part(Range<u64>),
+    Unsatisfiable,
+}
+
+fn parse_range(text: &str, size: u64) -> Asked {
+    let number =
+        |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
+    let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
+        return Asked::Whole;
+    };
+    match (first, last) {
+        ("", suffix) => match number(suffix) {
+            None => Asked::Whole,
+            Some(0) => Asked::Unsatisfiable,
+            Some(_) if size == 0 => Asked::Unsatisfiable,
+            Some(count) => Asked::Part(size.saturating_sub(count)..size),
+        },
+        (first, last) => {
+            let end =
+                if last.is_empty() { Some(size) } else { number(last).map(|last| last.saturating_add(1).min(size)) };
+            match number(first).zip(end) {
+                None => Asked::Whole,
+                Some((first, _)) if first >= size => Asked::Unsatisfiable,
+                Some((first, end)) if first < end => Asked::Part(first..end),
+                Some(_) => Asked::Whole,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Asked, parse_range};
+
+    #[test]
+    fn ranges_as_in_rfc_9110() {
+        let cases = [
+            ("bytes=0-0", Asked::Part(0..1)),
+            ("bytes=2-4", Asked::Part(2..5)),
+            ("bytes=7-", Asked::Part(7..10)),
+            ("bytes=-3", Asked::Part(7..10)),
+            ("bytes=-30", Asked::Part(0..10)),
+            ("bytes=5-500", Asked::Part(5..10)),
+            ("bytes=10-", Asked::Unsatisfiable),
+            ("bytes=10-12", Asked::Unsatisfiable),
+            ("bytes=-0", Asked::Unsatisfiable),
+            ("bytes=4-2", Asked::Whole),
+            ("bytes=0-1,3-4", Asked::Whole),
+            ("bytes=a-b", Asked::Whole),
+            ("bytes=-", Asked::Whole),
+            ("items=0-1", Asked::Whole),
+            ("bytes=18446744073709551616-", Asked::Whole),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(parse_range(text, 10), expected, "{text}");
+        }
+        assert_eq!(parse_range("bytes=-5", 0), Asked::Unsatisfiable);
+    }
+}

@@ -1,0 +1,170 @@
+//! The endpoint table: every path, its HTTP methods, and who may call it.
+//!
+//! The kind of handler says who may call: a handler that takes a [`WritePermit`] cannot stand in a row that
+//! anyone may call. XRPC methods are named by NSID, other paths begin with a slash.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::Method;
+
+use super::blob_access::BlobAccess;
+use super::error::Error;
+use super::part_access::PartAccess;
+use super::state::State;
+use super::xrpc::{atcr_hold, atproto_identity, atproto_repo, atproto_server, atproto_sync, bsky_actor};
+use super::{blob_bytes, page, well_known};
+use crate::gate::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
+use atproto::lexicon::nsid;
+use atproto::syntax::Digest;
+use server::wire::{Request, Response};
+
+pub(super) type Reply = BoxFuture<'static, Result<Response, Error>>;
+pub(super) type Shared = Arc<State>;
+
+/// Who may call an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone.
+    Open,
+    /// Anyone for a blob of a record, and for all on a public hold; else crew that may read.
+    Blob,
+    /// Whoever holds a signed URL for this blob.
+    SignedRead,
+    /// Crew that may write.
+    Write,
+    /// Whoever holds a signed URL for this part, or crew that may write.
+    Part,
+    /// Any account that proves itself.
+    Account,
+    /// The captain, or crew that may manage crew.
+    Admin,
+}
+
+/// What answers an endpoint; its arguments are what the caller must have.
+pub(super) enum Handler {
+    Open(fn(Shared, Request) -> Reply),
+    Blob(fn(Shared, BlobAccess, Request) -> Reply),
+    SignedRead(fn(Shared, ReadPermit, Digest, Request) -> Reply),
+    Write(fn(Shared, WritePermit, Request) -> Reply),
+    Part(fn(Shared, PartAccess, Request) -> Reply),
+    Account(fn(Shared, AccountPermit, Request) -> Reply),
+    Admin(fn(Shared, AdminPermit, Request) -> Reply),
+}
+
+/// The HTTP methods of an endpoint; HEAD goes where GET goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbs {
+    /// GET and HEAD.
+    Get,
+    /// POST.
+    Post,
+    /// PUT and POST.
+    PutOrPost,
+}
+
+/// One row of the table.
+pub(super) struct Endpoint {
+    pub(super) path: &'static str,
+    pub(super) verbs: Verbs,
+    pub(super) handler: Handler,
+}
+
+impl Verbs {
+    pub(super) fn allow(self, method: &Method) -> bool {
+        match self {
+            Self::Get => method == Method::GET || method == Method::HEAD,
+            Self::Post => method == Method::POST,
+            Self::PutOrPost => method == Method::PUT || method == Method::POST,
+        }
+    }
+
+    /// As in an Allow header.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+            Self::PutOrPost => "PUT, POST",
+        }
+    }
+}
+
+impl Endpoint {
+    fn access(&self) -> Access {
+        match self.handler {
+            Handler::Open(_) => Access::Open,
+            Handler::Blob(_) => Access::Blob,
+            Handler::SignedRead(_) => Access::SignedRead,
+            Handler::Write(_) => Access::Write,
+            Handler::Part(_) => Access::Part,
+            Handler::Account(_) => Access::Account,
+            Handler::Admin(_) => Access::Admin,
+        }
+    }
+}
+
+/// Every endpoint: path or NSID, methods, and who may call it.
+pub fn endpoints() -> impl Iterator<Item = (&'static str, Verbs, Access)> {
+    TABLE.iter().map(|endpoint| (endpoint.path, endpoint.verbs, endpoint.access()))
+}
+
+const fn get(path: &'static str, handler: Handler) -> Endpoint {
+    Endpoint { path, verbs: Verbs::Get, handler }
+}
+
+const fn post(path: &'static str, handler: Handler) -> Endpoint {
+    Endpoint { path, verbs: Verbs::Post, handler }
+}
+
+/// A blob by signed URL: this prefix and the digest.
+pub(super) const BLOBS_PREFIX: &str = "/blobs/";
+
+pub(super) static TABLE: &[Endpoint] = &[
+    get("/", Handler::Open(|s, r| Box::pin(page::handle(s, r)))),
+    get("/.well-known/did.json", Handler::Open(|s, r| Box::pin(well_known::did_document(s, r)))),
+    get("/.well-known/atproto-did", Handler::Open(|s, r| Box::pin(well_known::atproto_did(s, r)))),
+    get(BLOBS_PREFIX, Handler::SignedRead(|s, p, d, r| Box::pin(blob_bytes::handle(s, p, d, r)))),
+    get(nsid::HEALTH, Handler::Open(|s, r| Box::pin(well_known::health(s, r)))),
+    get(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r)))),
+    get(nsid::RESOLVE_HANDLE, Handler::Open(|s, r| Box::pin(atproto_identity::resolve_handle::handle(s, r)))),
+    get(nsid::GET_PROFILE, Handler::Open(|s, r| Box::pin(bsky_actor::get_profile::handle(s, r)))),
+    get(nsid::GET_PROFILES, Handler::Open(|s, r| Box::pin(bsky_actor::get_profiles::handle(s, r)))),
+    get(nsid::DESCRIBE_REPO, Handler::Open(|s, r| Box::pin(atproto_repo::describe_repo::handle(s, r)))),
+    get(nsid::GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_repo::get_record::handle(s, r)))),
+    get(nsid::LIST_RECORDS, Handler::Open(|s, r| Box::pin(atproto_repo::list_records::handle(s, r)))),
+    post(nsid::CREATE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::create_record::handle(s, p, r)))),
+    post(nsid::PUT_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::put_record::handle(s, p, r)))),
+    post(nsid::DELETE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::delete_record::handle(s, p, r)))),
+    post(nsid::APPLY_WRITES, Handler::Admin(|s, p, r| Box::pin(atproto_repo::apply_writes::handle(s, p, r)))),
+    post(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r)))),
+    get(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r)))),
+    get(nsid::SYNC_GET_BLOCKS, Handler::Open(|s, r| Box::pin(atproto_sync::get_blocks::handle(s, r)))),
+    get(nsid::SYNC_GET_LATEST_COMMIT, Handler::Open(|s, r| Box::pin(atproto_sync::get_latest_commit::handle(s, r)))),
+    get(nsid::SYNC_GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_sync::get_record::handle(s, r)))),
+    get(nsid::SYNC_GET_REPO, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo::handle(s, r)))),
+    get(nsid::SYNC_GET_REPO_STATUS, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo_status::handle(s, r)))),
+    get(nsid::SYNC_LIST_BLOBS, Handler::Open(|s, r| Box::pin(atproto_sync::list_blobs::handle(s, r)))),
+    get(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
+    get(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r)))),
+    post(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
+    post(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),
+    post(
+        nsid::GET_PART_UPLOAD_URL,
+        Handler::Write(|s, p, r| Box::pin(atcr_hold::get_part_upload_url::handle(s, p, r))),
+    ),
+    Endpoint {
+        path: nsid::UPLOAD_PART,
+        verbs: Verbs::PutOrPost,
+        handler: Handler::Part(|s, a, r| Box::pin(atcr_hold::upload_part::handle(s, a, r))),
+    },
+    post(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r)))),
+    post(nsid::ABORT_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::abort_upload::handle(s, p, r)))),
+    post(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r)))),
+    get(nsid::GET_QUOTA, Handler::Open(|s, r| Box::pin(atcr_hold::get_quota::handle(s, r)))),
+    get(nsid::LIST_TIERS, Handler::Open(|s, r| Box::pin(atcr_hold::list_tiers::handle(s, r)))),
+    post(nsid::SET_STATS, Handler::Admin(|s, p, r| Box::pin(atcr_hold::set_stats::handle(s, p, r)))),
+    post(nsid::UPDATE_CREW_TIER, Handler::Account(|s, p, r| Box::pin(atcr_hold::update_crew_tier::handle(s, p, r)))),
+    get(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r)))),
+    post(nsid::DELETE_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::delete_user_data::handle(s, p, r)))),
+];

@@ -1,0 +1,73 @@
+//! What the blob room and bodies refuse.
+
+use http::StatusCode;
+
+use super::{Error, RETRY_S};
+use crate::blobs::{BlobError, BodyError};
+use atproto::lexicon::error as name;
+use server::wire::BodyFault;
+
+impl From<BlobError> for Error {
+    fn from(error: BlobError) -> Self {
+        let bad = |name, error: BlobError| Self::new(StatusCode::BAD_REQUEST, name, error.to_string());
+        match error {
+            BlobError::UnknownUpload => {
+                Self::new(StatusCode::NOT_FOUND, name::INVALID_UPLOAD_ID, "there is no such upload of this account")
+            }
+            BlobError::InvalidPart => bad(name::INVALID_PART_NUMBER, error),
+            BlobError::MissingParts => bad(name::MISSING_PARTS, error),
+            BlobError::DigestMismatch => bad(name::INVALID_DIGEST, error),
+            BlobError::PartTooLarge { .. } | BlobError::BlobTooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, error.to_string())
+            }
+            BlobError::TooManyUploads => {
+                let message = "too many uploads are open; complete or abort some";
+                Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(60)
+            }
+            BlobError::LengthRequired => {
+                Self::new(StatusCode::LENGTH_REQUIRED, name::LENGTH_REQUIRED, error.to_string())
+            }
+            BlobError::Busy => {
+                let message = "too many parts are on their way; try again later";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_after(RETRY_S)
+            }
+            BlobError::Body(body) => body.into(),
+            BlobError::NoSpace(source) => Self::no_space(source),
+            BlobError::Unavailable(source) => Self::unavailable(source),
+            BlobError::Storage(source) => Self::internal(source),
+        }
+    }
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TimedOut => {
+                Self::new(StatusCode::REQUEST_TIMEOUT, name::REQUEST_TIMEOUT, BlobError::from(error).to_string())
+            }
+            BodyError::TooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, "the body is too large")
+            }
+            BodyError::Disconnected | BodyError::WrongLength | BodyError::Malformed => {
+                Self::invalid(BlobError::from(error).to_string())
+            }
+        }
+    }
+}
+
+impl From<BodyFault> for Error {
+    fn from(fault: BodyFault) -> Self {
+        BodyError::from(fault).into()
+    }
+}
+
+impl From<BodyFault> for BodyError {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => Self::TooLarge,
+            BodyFault::TimedOut => Self::TimedOut,
+            BodyFault::Malformed => Self::Malformed,
+            BodyFault::Disconnected => Self::Disconnected,
+        }
+    }
+}

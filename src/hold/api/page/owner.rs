@@ -1,0 +1,102 @@
+//! The owner's handle: looked up when somebody looks at the page, and never waited for.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use atproto::syntax::{Did, Handle};
+use server::identity::{Error, Lane, Resolver};
+
+/// How long a proof is good before the handle's domain is asked again.
+const PROVEN: Duration = Duration::from_hours(1);
+/// How long it is shown while the domain does not answer.
+const STALE: Duration = Duration::from_hours(24);
+/// When to ask again after an answer that proved nothing, or none.
+const REST: Duration = Duration::from_mins(1);
+
+pub(super) struct OwnerHandle {
+    resolver: Resolver,
+    known: Arc<Mutex<Known>>,
+}
+
+#[derive(Default)]
+struct Known {
+    owner: Option<Did>,
+    proven: Option<(Handle, Instant)>,
+    /// When the last look-up began or ended.
+    asked: Option<Instant>,
+}
+
+impl Known {
+    fn is_due(&self, now: Instant) -> bool {
+        let within = |limit: Duration, at: Instant| now.saturating_duration_since(at) < limit;
+        let proven = self.proven.as_ref().is_some_and(|(_, at)| within(PROVEN, *at));
+        !proven && !self.asked.is_some_and(|at| within(REST, at))
+    }
+
+    fn learn(&mut self, answer: Result<Option<Handle>, Error>, now: Instant) {
+        self.asked = Some(now);
+        match answer {
+            Ok(handle) => self.proven = handle.map(|handle| (handle, now)),
+            Err(_) => _ = self.proven.take_if(|(_, at)| now.saturating_duration_since(*at) >= STALE),
+        }
+    }
+}
+
+impl OwnerHandle {
+    pub(super) fn new(resolver: Resolver) -> Self {
+        Self { resolver, known: Arc::default() }
+    }
+
+    /// What is known of `owner`'s handle now. Begins a look-up where one is due.
+    pub(super) fn of(&self, owner: &Did) -> Option<Handle> {
+        let mut known = lock(&self.known);
+        if known.owner.as_ref() != Some(owner) {
+            *known = Known { owner: Some(owner.clone()), ..Known::default() };
+        }
+        let now = Instant::now();
+        if known.is_due(now) {
+            // A look-up ends before the rest is over, so there is one at a time.
+            known.asked = Some(now);
+            tokio::spawn(look_up(self.resolver.clone(), owner.clone(), Arc::clone(&self.known)));
+        }
+        known.proven.as_ref().map(|(handle, _)| handle.clone())
+    }
+}
+
+async fn look_up(resolver: Resolver, owner: Did, known: Arc<Mutex<Known>>) {
+    let answer = resolver.proven_handle(&owner, Lane::Member).await;
+    let mut known = lock(&known);
+    if known.owner.as_ref() == Some(&owner) {
+        known.learn(answer, Instant::now());
+    }
+}
+
+fn lock(known: &Mutex<Known>) -> MutexGuard<'_, Known> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{Known, PROVEN, REST, STALE};
+    use atproto::syntax::Handle;
+    use server::identity::Error;
+
+    #[test]
+    fn a_proof_is_renewed_and_outlives_its_source_for_a_day() {
+        let (start, alice) = (Instant::now(), Handle::parse("alice.test").unwrap());
+        let mut known = Known::default();
+        assert!(known.is_due(start));
+        known.learn(Err(Error::Unreachable), start);
+        assert!(!known.is_due(start) && known.is_due(start + REST));
+        known.learn(Ok(Some(alice)), start);
+        assert!(!known.is_due(start + REST) && known.is_due(start + PROVEN));
+        known.learn(Err(Error::Unreachable), start + PROVEN);
+        assert!(known.proven.is_some() && !known.is_due(start + PROVEN));
+        known.learn(Err(Error::Unreachable), start + STALE);
+        assert!(known.proven.is_none());
+        known.learn(Ok(None), start + STALE);
+        assert!(known.proven.is_none() && !known.is_due(start + STALE));
+    }
+}

@@ -1,0 +1,45 @@
+//! Who may send a part: whoever holds its signed URL, or crew with a token that names it in headers.
+
+use http::request::Parts;
+
+use super::error::Error;
+use super::request::{Query, credentials, header};
+use super::state::State;
+use crate::blobs::{PartNumber, UploadId};
+use crate::gate::WritePermit;
+use atproto::lexicon::nsid;
+
+/// Permission to send one part.
+pub(super) struct PartAccess {
+    pub(super) permit: WritePermit,
+    pub(super) upload_id: UploadId,
+    pub(super) number: PartNumber,
+}
+
+impl PartAccess {
+    pub(super) async fn of(state: &State, head: &Parts) -> Result<Self, Error> {
+        let query = Query::of(head);
+        if query.get("signature")?.is_some() {
+            return Self::by_url(state, &query).await;
+        }
+        let permit = state.gate.write(credentials(head, nsid::UPLOAD_PART, state.now_s())?).await?;
+        let upload_id = header(head, "x-upload-id").ok_or_else(|| Error::invalid("header X-Upload-Id is required"))?;
+        let number = header(head, "x-part-number").ok_or_else(|| Error::invalid("header X-Part-Number is required"))?;
+        Ok(Self { permit, upload_id: UploadId::parse(upload_id)?, number: parse_number(number)? })
+    }
+
+    async fn by_url(state: &State, query: &Query) -> Result<Self, Error> {
+        let part = state.urls.check_part(|name| query.get(name).ok().flatten(), state.now_s())?;
+        let upload_id = UploadId::parse(&part.upload_id)?;
+        let account = state.blobs.session_account(&upload_id).await?;
+        // The URL was given to crew; whoever was removed since may not write any more.
+        let permit = state.gate.still_write(account).await?;
+        Ok(Self { permit, upload_id, number: parse_number(&part.part_number)? })
+    }
+}
+
+fn parse_number(text: &str) -> Result<PartNumber, Error> {
+    // Rust's own parser would take "+1".
+    let digits = Some(text).filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    Ok(PartNumber::new(digits.and_then(|text| text.parse().ok()).unwrap_or(0))?)
+}

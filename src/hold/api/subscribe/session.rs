@@ -1,0 +1,262 @@
+//! One subscriber: frames out, pings both ways, and an end that says why.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Error};
+use tokio_util::sync::CancellationToken;
+
+use crate::pds::{PdsError, Step, Subscription};
+use server::wire::{Ended, Io, Upgraded};
+
+/// How often a subscriber is asked whether it is there; proxies close what is silent for 60 s.
+const PING_EVERY: Duration = Duration::from_secs(30);
+/// A subscriber that answered no ping for so long is gone.
+const DEAD_AFTER: Duration = Duration::from_secs(60);
+/// Frames that took so long to send waited for their reader.
+const SLOW_READ: Duration = Duration::from_secs(1);
+/// How long a subscriber may take to receive its last frame and to answer that we close.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Subscribers have nothing to say; a close frame has 125 bytes.
+const MAX_MESSAGE_BYTES: usize = 4 * 1024;
+
+/// Sends `events` until the subscriber leaves, does not keep up or answers no ping, or `drain` is cancelled.
+pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain: CancellationToken) -> Ended {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(MAX_MESSAGE_BYTES)
+        // Each frame goes out at once.
+        .write_buffer_size(0)
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
+    let Upgraded { io, early } = upgraded;
+    let socket = WebSocketStream::from_partially_read(io, early, Role::Server, Some(config)).await;
+    let mut session = Session { socket, events, answered: Instant::now(), left: false, drain };
+    let end = session.until_end().await;
+    tracing::debug!(?end, "a subscriber leaves");
+    // Whoever does not take its last words in time goes without them.
+    let told = timeout(LAST_WORDS, session.finish(end)).await;
+    Ended { io: session.socket.into_inner(), at_rest: session.left || told.is_err() }
+}
+
+struct Session {
+    socket: WebSocketStream<Box<dyn Io>>,
+    events: Subscription,
+    /// When the subscriber last showed that it is there.
+    answered: Instant,
+    /// Whether the subscriber said that it sends no more.
+    left: bool,
+    drain: CancellationToken,
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+enum End {
+    /// The subscriber left, or does not answer.
+    Gone,
+    /// We close, after a last frame.
+    Told(Vec<u8>),
+    /// We close.
+    Close(CloseCode, &'static str),
+}
+
+impl End {
+    const STOPPING: Self = Self::Close(CloseCode::Away, "the hold stops");
+
+    fn failed(error: &PdsError) -> Self {
+        tracing::error!(%error, "events cannot be read");
+        Self::Close(CloseCode::Error, "the hold failed; its log says why")
+    }
+}
+
+impl Session {
+    async fn until_end(&mut self) -> End {
+        let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            if let Err(end) = self.turn(&mut pings).await {
+                return end;
+            }
+        }
+    }
+
+    /// Does whatever comes first.
+    async fn turn(&mut self, pings: &mut Interval) -> Result<(), End> {
+        tokio::select! {
+            biased;
+            () = self.drain.cancelled() => Err(End::STOPPING),
+            message = self.socket.next() => self.hear(message),
+            () = sleep_until(self.answered + DEAD_AFTER) => Err(End::Gone),
+            _ = pings.tick() => self.send(Message::Ping(Bytes::new())).await,
+            step = self.events.next() => match step {
+                Ok(Step::Frames(frames)) => self.send_all(frames).await,
+                Ok(Step::End(frame)) => Err(End::Told(frame)),
+                Err(error) => Err(End::failed(&error)),
+            },
+        }
+    }
+
+    /// Ignores what a subscriber says, except that it leaves. Pings are answered by the socket itself.
+    fn hear(&mut self, message: Option<Result<Message, Error>>) -> Result<(), End> {
+        match message {
+            Some(Ok(Message::Close(_))) => {
+                self.left = true;
+                Err(End::Gone)
+            }
+            None => Err(End::Gone),
+            Some(Ok(Message::Pong(_))) => {
+                self.answered = Instant::now();
+                Ok(())
+            }
+            Some(Ok(_)) => Ok(()),
+            Some(Err(Error::Capacity(_))) => Err(End::Close(CloseCode::Size, "a message is larger than 4 KiB")),
+            Some(Err(Error::Utf8(_))) => Err(End::Close(CloseCode::Invalid, "a text is not UTF-8")),
+            Some(Err(Error::Protocol(_))) => Err(End::Close(CloseCode::Protocol, "a frame is malformed")),
+            Some(Err(_)) => Err(End::Gone),
+        }
+    }
+
+    async fn send_all(&mut self, frames: Vec<Vec<u8>>) -> Result<(), End> {
+        let begun = Instant::now();
+        for frame in frames {
+            self.send(Message::Binary(frame.into())).await?;
+        }
+        // Meanwhile nobody asked or listened. A connection that was full and is not any more has a reader.
+        if begun.elapsed() >= SLOW_READ {
+            self.answered = Instant::now();
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        tokio::select! {
+            biased;
+            sent = self.socket.send(message) => sent.map_err(|_| End::Gone),
+            () = self.drain.cancelled() => Err(End::STOPPING),
+            frame = self.events.left_behind() => Err(frame.map_or_else(|error| End::failed(&error), End::Told)),
+        }
+    }
+
+    /// Says why, and waits until the subscriber has closed too.
+    async fn finish(&mut self, end: End) -> Result<(), Error> {
+        let close = match end {
+            End::Gone => None,
+            End::Told(frame) => {
+                self.socket.send(Message::Binary(frame.into())).await?;
+                Some((CloseCode::Policy, "the last frame says why"))
+            }
+            End::Close(code, reason) => Some((code, reason)),
+        };
+        if let Some((code, reason)) = close {
+            self.socket.close(Some(CloseFrame { code, reason: reason.into() })).await?;
+        }
+        while let Some(Ok(message)) = self.socket.next().await {
+            self.left |= message.is_close();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use tokio::io::{AsyncReadExt as _, DuplexStream};
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::pds::{Change, Pds, Plan, Write};
+    use crate::storage::sqlite::Database;
+    use atproto::keys::SigningKey;
+    use atproto::repo::cbor::Ipld;
+    use atproto::syntax::{Nsid, RecordKey, ServiceUrl};
+
+    type Client = WebSocketStream<DuplexStream>;
+
+    async fn commit(pds: &Pds, text: String) {
+        let change = Change {
+            collection: Nsid::parse("com.example.note").unwrap(),
+            rkey: RecordKey::parse("a").unwrap(),
+            write: Write::Put(Ipld::String(text)),
+            swap: None,
+        };
+        pds.commit::<PdsError, _>(1_800_000_000_000_000, None, move |_| Ok(Plan::of(vec![change]))).await.unwrap();
+    }
+
+    async fn repository(directory: &TempDir) -> Pds {
+        let database = Database::open(&directory.path().join("hold.db")).unwrap();
+        let url = ServiceUrl::parse("https://hold.example.org").unwrap();
+        let pds = Pds::new(database, &url, SigningKey::from_bytes(&[7; 32]).unwrap(), 1);
+        commit(&pds, "first".into()).await;
+        pds
+    }
+
+    /// A subscriber over a pipe that holds 4 KiB.
+    async fn subscribe(pds: &Pds, cursor: Option<i64>) -> (Client, JoinHandle<()>) {
+        let (client, server) = tokio::io::duplex(4096);
+        let events = pds.subscribe(cursor).await.unwrap();
+        let upgraded = Upgraded { io: Box::new(server), early: Vec::new() };
+        let session = tokio::spawn(async { drop(run(upgraded, events, CancellationToken::new()).await) });
+        (WebSocketStream::from_raw_socket(client, Role::Client, None).await, session)
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_told_so_and_let_go() {
+        let directory = TempDir::new().unwrap();
+        let pds = repository(&directory).await;
+        let (mut client, session) = subscribe(&pds, None).await;
+        // One that does not fit into the pipe, and so many behind it that the reader is given up with the last.
+        commit(&pds, "x".repeat(100_000)).await;
+        // The session has taken it once the first bytes are in the pipe.
+        let first = client.get_mut().read_u8().await.unwrap();
+        // The session looks again at each commit, so some more than it allows.
+        for number in 0..520 {
+            commit(&pds, number.to_string()).await;
+        }
+        let mut bytes = vec![first];
+        client.get_mut().read_to_end(&mut bytes).await.unwrap();
+        session.await.unwrap();
+        let texts = ["ConsumerTooSlow", "the last frame says why"];
+        let found: Vec<_> =
+            texts.iter().map(|text| bytes.windows(text.len()).position(|part| part == text.as_bytes())).collect();
+        assert!(found.iter().all(Option::is_some) && found.is_sorted(), "{found:?}");
+        assert!((100_000..110_000).contains(&bytes.len()), "one event and the reason: {}", bytes.len());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_is_not_taken_for_dead() {
+        let directory = TempDir::new().unwrap();
+        let pds = repository(&directory).await;
+        commit(&pds, "x".repeat(50_000)).await;
+        let (mut client, session) = subscribe(&pds, Some(0)).await;
+        // About 25 pieces at a pace of ten seconds each: no ping is sent or heard in four minutes.
+        let mut piece = [0; 2048];
+        for _ in 0..24 {
+            client.get_mut().read_exact(&mut piece).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        let mut rest = Vec::new();
+        let nothing_more = timeout(Duration::from_secs(1), client.get_mut().read_to_end(&mut rest)).await;
+        assert!(nothing_more.is_err() && !session.is_finished());
+        assert_eq!(rest.last_chunk(), Some(&[0x89, 0]), "after the event it is asked whether it is there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_answers_no_ping_is_let_go_after_a_minute() {
+        let directory = TempDir::new().unwrap();
+        let pds = repository(&directory).await;
+        let (mut client, session) = subscribe(&pds, None).await;
+        let begin = Instant::now();
+        // A client that reads answers pings by itself.
+        for _ in 0..10 {
+            assert_eq!(client.next().await.unwrap().unwrap(), Message::Ping(Bytes::new()));
+        }
+        assert_eq!(begin.elapsed().as_secs(), 300);
+        session.await.unwrap();
+        let elapsed = begin.elapsed().as_secs();
+        // Its answer to the last ping would have gone out with its next read.
+        assert!((330..=335).contains(&elapsed), "{elapsed}");
+    }
+}

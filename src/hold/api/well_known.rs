@@ -1,0 +1,24 @@
+//! What the hold says of itself to anyone.
+
+use std::sync::Arc;
+
+use super::error::Error;
+use super::response;
+use super::state::State;
+use server::wire::{Request, Response};
+
+/// `GET /.well-known/did.json`
+pub(super) async fn did_document(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    Ok(response::json(&state.did_document))
+}
+
+/// `GET /.well-known/atproto-did`
+pub(super) async fn atproto_did(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    Ok(response::full(response::TEXT, state.url.did().to_string().into()))
+}
+
+/// `GET /xrpc/_health`: healthy means that the database answers.
+pub(super) async fn health(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    state.pds.head().await?;
+    Ok(response::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })))
+}

@@ -1,0 +1,22 @@
+//! `io.atcr.hold.abortUpload`: gives an upload up.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json};
+use crate::api::response;
+use crate::api::state::State;
+use crate::blobs::UploadId;
+use crate::gate::WritePermit;
+use atproto::lexicon::{AbortUpload, UploadStatus};
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    permit: WritePermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: AbortUpload = json(request, JSON_BYTES).await?;
+    state.blobs.abort(&UploadId::parse(&input.upload_id)?, permit.account()).await?;
+    Ok(response::json(&UploadStatus { status: "aborted", digest: None }))
+}

@@ -1,0 +1,31 @@
+//! `io.atcr.hold.completeUpload`: makes the parts a blob under its proven digest.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::request::{COMPLETE_BYTES, json, part_number};
+use crate::api::response;
+use crate::api::state::State;
+use crate::blobs::UploadId;
+use crate::gate::WritePermit;
+use atproto::lexicon::{CompleteUpload, UploadStatus, error};
+use atproto::syntax::Digest;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    permit: WritePermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: CompleteUpload = json(request, COMPLETE_BYTES).await?;
+    let digest = Digest::parse(&input.digest).map_err(|_| Error::invalid_digest())?;
+    let id = UploadId::parse(&input.upload_id)?;
+    let part = |part: atproto::lexicon::CompletedPart| Ok((part_number(&part.part_number)?, part.etag));
+    let parts = input.parts.into_iter().map(part).collect::<Result<Vec<_>, Error>>()?;
+    state
+        .blobs
+        .complete(&id, permit.account(), digest, parts, state.now_us())
+        .await
+        .map_err(|e| Error::from(e).named_if_internal(error::COMPLETION_FAILED))?;
+    Ok(response::about(digest, response::json(&UploadStatus { status: "completed", digest: Some(digest) })))
+}

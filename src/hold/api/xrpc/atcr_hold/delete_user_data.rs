@@ -1,0 +1,24 @@
+//! `io.atcr.hold.deleteUserData`: deletes all records about the caller. Blobs stay: others may use them.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::request::json_or_default;
+use crate::api::response;
+use crate::api::state::State;
+use crate::gate::AccountPermit;
+use atproto::lexicon::error;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    permit: AccountPermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let _nothing: serde_json::Map<String, serde_json::Value> = json_or_default(request).await?;
+    let (registry, account, now_us) = (state.registry.clone(), permit.account().clone(), state.now_us());
+    // To its end, also when the caller goes away.
+    let deleted = tokio::spawn(async move { registry.delete_user_data(&account, now_us).await }).await;
+    let deleted = deleted.map_err(Error::internal)?.map_err(Error::from);
+    deleted.map(|deleted| response::json(&deleted)).map_err(|e| e.named_if_internal(error::DELETION_FAILED))
+}

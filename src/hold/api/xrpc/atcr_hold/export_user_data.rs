@@ -1,0 +1,17 @@
+//! `io.atcr.hold.exportUserData`: all records about the caller.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::response;
+use crate::api::state::State;
+use crate::gate::AccountPermit;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    permit: AccountPermit,
+    _request: Request,
+) -> Result<Response, Error> {
+    Ok(response::json(&state.registry.export_user_data(permit.account(), state.now_us()).await?))
+}

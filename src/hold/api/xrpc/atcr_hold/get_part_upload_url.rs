@@ -1,0 +1,34 @@
+//! `io.atcr.hold.getPartUploadUrl`: where a part goes.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json, part_number};
+use crate::api::response;
+use crate::api::state::State;
+use crate::blobs::{Target, UploadId};
+use crate::gate::WritePermit;
+use atproto::lexicon::{GetPartUploadUrl, PartHeaders, PartTarget, nsid};
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    permit: WritePermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: GetPartUploadUrl = json(request, JSON_BYTES).await?;
+    let number = part_number(&input.part_number)?;
+    let id = UploadId::parse(&input.upload_id)?;
+    let url = match state.blobs.part_target(&id, permit.account(), number, state.now_us()).await? {
+        Target::Store(url) => url,
+        Target::Hold => {
+            let query = state.urls.part_query(&id.to_string(), number.get(), state.now_s());
+            format!("{}/xrpc/{}?{query}", state.url, nsid::UPLOAD_PART)
+        }
+    };
+    Ok(response::json(&PartTarget {
+        url,
+        method: "PUT",
+        headers: PartHeaders { upload_id: id.to_string(), part_number: number.get().to_string() },
+    }))
+}

@@ -1,0 +1,21 @@
+//! `io.atcr.hold.getQuota`: how much an account has, and may have.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::response;
+use crate::api::state::State;
+use atproto::lexicon::error;
+use atproto::syntax::Did;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    let account = Did::parse(query.required("userDid")?);
+    let account =
+        account.map_err(|e| Error::new(StatusCode::BAD_REQUEST, error::INVALID_USER_DID, format!("userDid is {e}")))?;
+    Ok(response::json(&state.registry.quota(&account).await?))
+}

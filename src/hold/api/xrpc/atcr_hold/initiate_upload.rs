@@ -1,0 +1,30 @@
+//! `io.atcr.hold.initiateUpload`: begins an upload.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json};
+use crate::api::response;
+use crate::api::state::State;
+use crate::gate::WritePermit;
+use atproto::lexicon::{InitiateUpload, UploadIdOutput, error};
+use server::wire::{Request, Response};
+
+/// The client's temporary name is only a courtesy to it; this bounds what it may send.
+const MAX_NAME_BYTES: usize = 128;
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    permit: WritePermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: InitiateUpload = json(request, JSON_BYTES).await?;
+    if !(1..=MAX_NAME_BYTES).contains(&input.digest.len()) {
+        let message = "digest must have 1 to 128 characters";
+        return Err(Error::new(http::StatusCode::BAD_REQUEST, error::INVALID_DIGEST, message));
+    }
+    // Before the bytes come, so that they do not fill the disk for nothing.
+    state.registry.check_room(permit.account()).await?;
+    let upload_id = state.blobs.initiate(permit.account(), state.now_us()).await?;
+    Ok(response::json(&UploadIdOutput { upload_id: upload_id.to_string() }))
+}

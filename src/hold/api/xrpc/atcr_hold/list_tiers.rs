@@ -1,0 +1,20 @@
+//! `io.atcr.hold.listTiers`: the quota tiers, from the smallest to the largest.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::response;
+use crate::api::state::State;
+use atproto::lexicon::{TierInfo, Tiers};
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    let tiers = state.registry.tiers().all.into_iter();
+    let tiers = tiers.map(|tier| TierInfo {
+        quota_bytes: tier.limit.bytes,
+        quota_formatted: tier.limit.to_string(),
+        name: tier.name,
+        scan_on_push: false,
+    });
+    Ok(response::json(&Tiers { tiers: tiers.collect() }))
+}

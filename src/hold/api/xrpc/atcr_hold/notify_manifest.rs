@@ -1,0 +1,67 @@
+//! `io.atcr.hold.notifyManifest`: a manifest was pushed or pulled.
+//!
+//! The token of a push is that of the image's owner, who must be allowed to write. That of a pull is of whoever pulls:
+//! to read is enough.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json};
+use crate::api::response;
+use crate::api::state::State;
+use crate::gate::AccountPermit;
+use crate::images::{Image, Push};
+use atproto::lexicon::{NotifyManifest, NotifyManifestOutput, error};
+use server::wire::{Request, Response};
+
+const PUSH: &str = "push";
+const PULL: &str = "pull";
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    permit: AccountPermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: NotifyManifest = json(request, JSON_BYTES).await?;
+    let output = match input.operation.as_deref() {
+        None | Some(PUSH) => push(&state, &permit, input).await?,
+        Some(PULL) => pull(&state, &permit, &input).await?,
+        Some(_) => {
+            let message = "operation must be push or pull";
+            return Err(Error::new(StatusCode::BAD_REQUEST, error::INVALID_OPERATION, message));
+        }
+    };
+    Ok(response::json(&output))
+}
+
+async fn push(state: &State, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
+    if input.user_did != *permit.account() {
+        let message = "userDid must be the account whose token this is";
+        return Err(Error::new(StatusCode::FORBIDDEN, error::USER_MISMATCH, message));
+    }
+    state.gate.still_write(permit.account().clone()).await?;
+    let pushed = state.registry.push(Push::of(input)?, state.now_us()).await?;
+    Ok(NotifyManifestOutput {
+        success: true,
+        operation: PUSH,
+        stats_updated: true,
+        layers_created: Some(pushed.layers_created),
+        post_created: Some(pushed.post.is_some()),
+        post_uri: pushed.post,
+    })
+}
+
+async fn pull(state: &State, permit: &AccountPermit, input: &NotifyManifest) -> Result<NotifyManifestOutput, Error> {
+    state.gate.may_read(permit).await?;
+    let stats_updated = state.registry.pull(&Image::of(input)?, state.now_us()).await?;
+    Ok(NotifyManifestOutput {
+        success: true,
+        operation: PULL,
+        stats_updated,
+        layers_created: None,
+        post_created: None,
+        post_uri: None,
+    })
+}

@@ -1,0 +1,30 @@
+//! `io.atcr.hold.setStats`: the counts of an image, as they were elsewhere.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json};
+use crate::api::response;
+use crate::api::state::State;
+use crate::gate::AdminPermit;
+use crate::images::Image;
+use atproto::lexicon::{SetStats, Success, error};
+use atproto::syntax::{Did, ImageName};
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    _permit: AdminPermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: SetStats = json(request, JSON_BYTES).await?;
+    let wrong = |name, message| Error::new(StatusCode::BAD_REQUEST, name, message);
+    let owner = Did::parse(&input.owner_did);
+    let owner = owner.map_err(|e| wrong(error::INVALID_OWNER, format!("ownerDid is {e}")))?;
+    let name = ImageName::parse(&input.repository);
+    let name = name.map_err(|e| wrong(error::INVALID_REPOSITORY, format!("repository is {e}")))?;
+    state.registry.set_stats(Image { owner, name }, input.into(), state.now_us()).await?;
+    Ok(response::json(&Success { success: true }))
+}

@@ -1,0 +1,32 @@
+//! `io.atcr.hold.updateCrewTier`: a registry front end puts a member into another tier.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json};
+use crate::api::response;
+use crate::api::state::State;
+use crate::gate::AccountPermit;
+use atproto::lexicon::{TierName, UpdateCrewTier, error};
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    permit: AccountPermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: UpdateCrewTier = json(request, JSON_BYTES).await?;
+    if !state.registry.is_appview(permit.account()) {
+        return Err(Error::not_appview());
+    }
+    match state.registry.set_tier(&input.user_did, input.tier_rank, state.now_us()).await {
+        Ok(tier_name) => Ok(response::json(&TierName { tier_name })),
+        Err(e) if e.is_no_member() => {
+            let message = "the account is no crew member of this hold";
+            Err(Error::new(StatusCode::NOT_FOUND, error::USER_NOT_FOUND, message))
+        }
+        Err(e) => Err(e.into()),
+    }
+}

@@ -1,0 +1,29 @@
+//! `io.atcr.hold.uploadPart`: the bytes of one part.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::part_access::PartAccess;
+use crate::api::response;
+use crate::api::state::State;
+use crate::blobs::BodyError;
+use atproto::lexicon::error;
+use futures_util::TryStreamExt as _;
+use http::header::{ETAG, HeaderValue};
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, access: PartAccess, request: Request) -> Result<Response, Error> {
+    let length = request.body.announced_length();
+    let body = request.body.map_err(BodyError::from);
+    let account = access.permit.account();
+    let etag = state
+        .blobs
+        .upload_part(&access.upload_id, account, access.number, length, body, state.now_us())
+        .await
+        .map_err(|e| Error::from(e).named_if_internal(error::UPLOAD_FAILED))?;
+    let mut response = response::json(&serde_json::json!({ "etag": etag.as_str() }));
+    if let Ok(value) = HeaderValue::from_str(&etag.quoted()) {
+        response.headers_mut().insert(ETAG, value);
+    }
+    Ok(response)
+}

@@ -1,0 +1,29 @@
+//! `com.atproto.repo.createRecord`: adds a crew record.
+
+use std::sync::Arc;
+
+use super::{check_write, write_one};
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json};
+use crate::api::response;
+use crate::api::state::State;
+use crate::crew::{CrewChange, CrewWrite};
+use crate::gate::AdminPermit;
+use atproto::lexicon::CreateRecord;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    _permit: AdminPermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: CreateRecord = json(request, JSON_BYTES).await?;
+    let swap_commit = check_write(&state, &input.repo, input.swap_commit.as_deref())?;
+    let change = CrewChange {
+        collection: input.collection,
+        rkey: input.rkey,
+        write: CrewWrite::Create(input.record),
+        swap: None,
+    };
+    Ok(response::json(&write_one(&state, change, swap_commit).await?))
+}

@@ -1,0 +1,26 @@
+//! `com.atproto.repo.deleteRecord`: removes a crew record; one that is not there is no error.
+
+use std::sync::Arc;
+
+use super::{check_write, write_one};
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json, parse_cid};
+use crate::api::response;
+use crate::api::state::State;
+use crate::crew::{CrewChange, CrewWrite};
+use crate::gate::AdminPermit;
+use atproto::lexicon::DeleteRecord;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    _permit: AdminPermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: DeleteRecord = json(request, JSON_BYTES).await?;
+    let swap_commit = check_write(&state, &input.repo, input.swap_commit.as_deref())?;
+    let swap = input.swap_record.as_deref().map(|text| parse_cid("swapRecord", text)).transpose()?.map(Some);
+    let change =
+        CrewChange { collection: input.collection, rkey: Some(input.rkey), write: CrewWrite::DeleteIfPresent, swap };
+    Ok(response::json(&write_one(&state, change, swap_commit).await?))
+}

@@ -1,0 +1,22 @@
+//! `com.atproto.repo.getRecord`
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::request::{Query, check_repo, parse_cid};
+use crate::api::response;
+use crate::api::state::State;
+use atproto::syntax::AtUri;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    check_repo(query.required("repo")?, state.pds.did(), state.pds.handle())?;
+    let (collection, rkey) = (query.collection()?, query.rkey()?);
+    let wanted = query.get("cid")?.map(|text| parse_cid("cid", text)).transpose()?;
+    let uri = AtUri::record(state.pds.did(), &collection, &rkey);
+    let read = move |records: &crate::pds::Records<'_>| records.get(collection.as_str(), rkey.as_str());
+    let record = state.pds.read(read).await?.filter(|record| wanted.is_none_or(|cid| cid == record.cid));
+    let record = record.ok_or_else(Error::record_not_found)?;
+    Ok(response::json(&serde_json::json!({ "uri": uri, "cid": record.cid.to_string(), "value": record.value })))
+}

@@ -1,0 +1,37 @@
+//! `com.atproto.repo.listRecords`: newest key first, or last with `reverse=true`.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::request::{Query, check_repo};
+use crate::api::response;
+use crate::api::state::State;
+use crate::pds::{PageQuery, Record};
+use atproto::syntax::AtUri;
+use serde_json::{Value, json};
+use server::wire::{Request, Response};
+
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 100;
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    check_repo(query.required("repo")?, state.pds.did(), state.pds.handle())?;
+    let collection = query.collection()?;
+    let page_query = PageQuery {
+        collection: collection.to_string(),
+        cursor: query.get("cursor")?.filter(|cursor| !cursor.is_empty()).map(str::to_owned),
+        limit: query.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
+        ascending: query.flag("reverse")?,
+    };
+    let page = state.pds.read(move |records| records.page(&page_query)).await?;
+    let entry = |record: Record| {
+        let uri = AtUri::record(state.pds.did(), &collection, &record.rkey);
+        json!({ "uri": uri, "cid": record.cid.to_string(), "value": record.value })
+    };
+    let mut output = json!({ "records": page.records.into_iter().map(entry).collect::<Vec<Value>>() });
+    if let Some(cursor) = page.cursor {
+        output["cursor"] = cursor.into();
+    }
+    Ok(response::json(&output))
+}

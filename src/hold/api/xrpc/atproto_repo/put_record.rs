@@ -1,0 +1,27 @@
+//! `com.atproto.repo.putRecord`: adds or replaces a crew record or the profile, or changes the captain record.
+
+use std::sync::Arc;
+
+use super::{check_write, write_one};
+use crate::api::error::Error;
+use crate::api::request::{JSON_BYTES, json, parse_cid};
+use crate::api::response;
+use crate::api::state::State;
+use crate::crew::{CrewChange, CrewWrite};
+use crate::gate::AdminPermit;
+use atproto::lexicon::PutRecord;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(
+    state: Arc<State>,
+    _permit: AdminPermit,
+    request: Request,
+) -> Result<Response, Error> {
+    let input: PutRecord = json(request, JSON_BYTES).await?;
+    let swap_commit = check_write(&state, &input.repo, input.swap_commit.as_deref())?;
+    let parse = |text: &str| parse_cid("swapRecord", text);
+    let swap = input.swap_record.map(|cid| cid.as_deref().map(parse).transpose()).transpose()?;
+    let change =
+        CrewChange { collection: input.collection, rkey: Some(input.rkey), write: CrewWrite::Put(input.record), swap };
+    Ok(response::json(&write_one(&state, change, swap_commit).await?))
+}

@@ -1,0 +1,18 @@
+//! `com.atproto.server.describeServer`: this server has one account and takes no others.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::response;
+use crate::api::state::State;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+    Ok(response::json(&serde_json::json!({
+        "did": state.url.did(),
+        "availableUserDomains": [],
+        "inviteCodeRequired": true,
+        "links": {},
+        "contact": {},
+    })))
+}

@@ -1,0 +1,3 @@
+//! `com.atproto.server.*`
+
+pub(in crate::api) mod describe_server;

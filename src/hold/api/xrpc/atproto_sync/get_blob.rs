@@ -1,0 +1,76 @@
+//! `com.atproto.sync.getBlob`: where an image blob is, by digest; or the bytes themselves, of an image or a record's
+//! blob, by CID. Those of an image may be at the store.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::check_did;
+use crate::api::blob_access::BlobAccess;
+use crate::api::blob_bytes;
+use crate::api::endpoint::BLOBS_PREFIX;
+use crate::api::error::Error;
+use crate::api::request::{Query, parse_cid};
+use crate::api::response;
+use crate::api::state::State;
+use crate::blobs::Target;
+use crate::gate::ReadMethod;
+use atproto::lexicon::nsid;
+use atproto::repo::cid;
+use atproto::syntax::Digest;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, access: BlobAccess, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    let permit = match access {
+        BlobAccess::Published(blob) => {
+            check_did(&state, &query)?;
+            return blob_bytes::serve_published(blob, &request.head);
+        }
+        BlobAccess::Image(permit, _) => permit,
+    };
+    let name = query.required("cid")?;
+    if name.starts_with("sha256:") {
+        let digest = Digest::parse(name).map_err(|_| Error::invalid_digest())?;
+        return url_of(&state, digest, method(&query)?).await;
+    }
+    let cid = parse_cid("cid", name)?;
+    check_did(&state, &query)?;
+    let digest = cid::digest_of(&cid).ok_or_else(Error::blob_not_found)?;
+    match state.blobs.read_target(&digest, request.head.method.clone(), state.now_us()).await? {
+        Some(Target::Store(url)) => response::redirect(&url),
+        Some(Target::Hold) => blob_bytes::serve(&state, &permit, digest, &request).await,
+        None => ask_successor(&state, &format!("cid={cid}")).await,
+    }
+}
+
+/// Where to ask for a blob that is not here. The token is for this hold: the successor wants one of its own, unless it
+/// is public.
+async fn ask_successor(state: &State, blob: &str) -> Result<Response, Error> {
+    let successor = state.crew.successor().await?.ok_or_else(Error::blob_not_found)?;
+    let did = successor.did().as_str().replace('%', "%25");
+    response::redirect(&format!("{successor}/xrpc/{}?did={did}&{blob}", nsid::SYNC_GET_BLOB))
+}
+
+/// What the registry asks for: a URL that needs no header, for a blob that is there.
+async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
+    let verb = if method == ReadMethod::Head { Method::HEAD } else { Method::GET };
+    let target = state.blobs.read_target(&digest, verb.clone(), state.now_us()).await?;
+    let url = match target {
+        None => return ask_successor(state, &format!("cid={digest}&method={verb}")).await,
+        Some(Target::Store(url)) => url,
+        Some(Target::Hold) => {
+            let query = state.urls.read_query(&digest, method, state.now_s());
+            format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url)
+        }
+    };
+    Ok(response::about(digest, response::json(&serde_json::json!({ "url": url }))))
+}
+
+fn method(query: &Query) -> Result<ReadMethod, Error> {
+    match query.get("method")? {
+        None | Some("GET") => Ok(ReadMethod::Get),
+        Some("HEAD") => Ok(ReadMethod::Head),
+        Some(_) => Err(Error::invalid("method must be GET or HEAD")),
+    }
+}

@@ -1,0 +1,16 @@
+//! `com.atproto.sync.getLatestCommit`
+
+use std::sync::Arc;
+
+use super::{check_did, head};
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::response;
+use crate::api::state::State;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    check_did(&state, &Query::of(&request.head))?;
+    let head = head(&state).await?;
+    Ok(response::json(&serde_json::json!({ "cid": head.commit.to_string(), "rev": head.rev })))
+}

@@ -1,0 +1,18 @@
+//! `com.atproto.sync.getRecord`: a record with the proof that it is, or is not, in the repository.
+
+use std::sync::Arc;
+
+use super::check_did;
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::response;
+use crate::api::state::State;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    check_did(&state, &query)?;
+    let path = format!("{}/{}", query.collection()?, query.rkey()?);
+    let car = state.pds.record_proof(path).await?.ok_or_else(Error::repo_not_found)?;
+    Ok(response::full(response::CAR, car.into()))
+}

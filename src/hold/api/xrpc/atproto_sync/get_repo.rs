@@ -1,0 +1,34 @@
+//! `com.atproto.sync.getRepo`: the repository as a CAR, all of it or what came after a revision.
+
+use std::sync::Arc;
+
+use super::{check_did, since};
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::response;
+use crate::api::state::State;
+use crate::pds::BlockStream;
+use bytes::Bytes;
+use futures_util::stream::{self, Stream};
+use server::wire::ResponseBody;
+use server::wire::{Request, Response};
+use std::io;
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    check_did(&state, &query)?;
+    let blocks = state.pds.export(since(&query)?).await?.ok_or_else(Error::repo_not_found)?;
+    Ok(response::with_type(response::CAR, ResponseBody::stream(None, chunks(blocks))))
+}
+
+/// A failure breaks the connection off, so that the reader does not take a part for the whole.
+fn chunks(blocks: BlockStream) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::unfold(blocks, |mut blocks| async move {
+        let chunk = blocks.recv().await?;
+        let chunk = chunk.map_err(|error| {
+            tracing::error!(%error, "the export of the repository broke off");
+            io::Error::other("the export broke off")
+        });
+        Some((chunk, blocks))
+    })
+}

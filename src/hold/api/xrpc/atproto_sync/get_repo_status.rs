@@ -1,0 +1,16 @@
+//! `com.atproto.sync.getRepoStatus`: always active, for the hold is its own account.
+
+use std::sync::Arc;
+
+use super::{check_did, head};
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::response;
+use crate::api::state::State;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    check_did(&state, &Query::of(&request.head))?;
+    let head = head(&state).await?;
+    Ok(response::json(&serde_json::json!({ "did": head.did, "active": true, "rev": head.rev })))
+}

@@ -1,0 +1,32 @@
+//! `com.atproto.sync.listBlobs`: the blobs that records refer to. Image layers are none of them.
+
+use std::sync::Arc;
+
+use super::{check_did, since};
+use crate::api::error::Error;
+use crate::api::request::{Query, parse_cid};
+use crate::api::response;
+use crate::api::state::State;
+use crate::pds::BlobsQuery;
+use server::wire::{Request, Response};
+
+const DEFAULT_LIMIT: u32 = 500;
+const MAX_LIMIT: u32 = 1000;
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    check_did(&state, &query)?;
+    let cursor = query.get("cursor")?.filter(|cursor| !cursor.is_empty());
+    let blobs_query = BlobsQuery {
+        since: since(&query)?,
+        cursor: cursor.map(|text| parse_cid("cursor", text)).transpose()?,
+        limit: query.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
+    };
+    let page = state.pds.list_blobs(blobs_query).await?;
+    let cids: Vec<_> = page.cids.iter().map(ToString::to_string).collect();
+    let mut output = serde_json::json!({ "cids": cids });
+    if let Some(cursor) = page.cursor {
+        output["cursor"] = cursor.to_string().into();
+    }
+    Ok(response::json(&output))
+}

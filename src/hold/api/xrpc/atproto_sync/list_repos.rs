@@ -1,0 +1,25 @@
+//! `com.atproto.sync.listRepos`: the one repository of this host.
+
+use std::sync::Arc;
+
+use super::head;
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::response;
+use crate::api::state::State;
+use serde_json::json;
+use server::wire::{Request, Response};
+
+const MAX_LIMIT: u32 = 1000;
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    query.limit(MAX_LIMIT, MAX_LIMIT)?;
+    // We never hand out a cursor; whoever brings one has seen all there is.
+    if query.get("cursor")?.is_some() {
+        return Ok(response::json(&json!({ "repos": [] })));
+    }
+    let head = head(&state).await?;
+    let repo = json!({ "did": head.did, "head": head.commit.to_string(), "rev": head.rev, "active": true });
+    Ok(response::json(&json!({ "repos": [repo] })))
+}

@@ -1,0 +1,32 @@
+//! `com.atproto.sync.*`: the repository as signed blocks and events, and blobs.
+
+pub(in crate::api) mod get_blob;
+pub(in crate::api) mod get_blocks;
+pub(in crate::api) mod get_latest_commit;
+pub(in crate::api) mod get_record;
+pub(in crate::api) mod get_repo;
+pub(in crate::api) mod get_repo_status;
+pub(in crate::api) mod list_blobs;
+pub(in crate::api) mod list_repos;
+pub(in crate::api) mod subscribe_repos;
+
+use crate::api::error::Error;
+use crate::api::request::{Query, check_repo};
+use crate::api::state::State;
+use crate::pds::Head;
+use atproto::syntax::Tid;
+
+/// The `did` parameter must name our repository.
+fn check_did(state: &State, query: &Query) -> Result<(), Error> {
+    check_repo(query.required("did")?, state.pds.did(), None)
+}
+
+/// The revision after which the caller wants to know.
+fn since(query: &Query) -> Result<Option<Tid>, Error> {
+    query.get("since")?.map(Tid::parse).transpose().map_err(|e| Error::invalid(format!("since is {e}")))
+}
+
+/// The head of our repository, which exists from the first start on.
+async fn head(state: &State) -> Result<Head, Error> {
+    state.pds.head().await?.ok_or_else(Error::repo_not_found)
+}

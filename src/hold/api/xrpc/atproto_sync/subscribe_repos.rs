@@ -1,0 +1,31 @@
+//! `com.atproto.sync.subscribeRepos`: the repository's events over WebSocket, stored ones first if a cursor asks for them.
+
+use std::sync::Arc;
+
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::state::State;
+use crate::api::subscribe::{handshake, session};
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let accept = handshake::check(&request.head)?;
+    let cursor = cursor(&Query::of(&request.head))?;
+    let place = state.subscribers.place()?;
+    // Before the answer: whoever has read it misses no later event.
+    let events = state.pds.subscribe(cursor).await?;
+    Ok(handshake::switch(accept, move |upgraded, drain| {
+        Box::pin(async move {
+            let ended = session::run(upgraded, events, drain).await;
+            drop(place);
+            ended
+        })
+    }))
+}
+
+/// A sequence number: decimal digits.
+fn cursor(query: &Query) -> Result<Option<i64>, Error> {
+    let Some(text) = query.get("cursor")? else { return Ok(None) };
+    let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    number.map(Some).ok_or_else(|| Error::invalid("cursor must be a whole number of 0 or more"))
+}

@@ -1,0 +1,17 @@
+//! `app.bsky.actor.getProfile`
+
+use std::sync::Arc;
+
+use super::{is_ours, view};
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::response;
+use crate::api::state::State;
+use server::wire::{Request, Response};
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    if !is_ours(&state, Query::of(&request.head).required("actor")?)? {
+        return Err(Error::invalid("Profile not found"));
+    }
+    Ok(response::json(&view(&state).await?))
+}

@@ -1,0 +1,27 @@
+//! `app.bsky.actor.getProfiles`: accounts that are not here are left out of the answer.
+
+use std::sync::Arc;
+
+use super::{is_ours, view};
+use crate::api::error::Error;
+use crate::api::request::Query;
+use crate::api::response;
+use crate::api::state::State;
+use server::wire::{Request, Response};
+
+const MAX_ACTORS: usize = 25;
+
+pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+    let query = Query::of(&request.head);
+    let actors: Vec<_> = query.all("actors").collect();
+    if !(1..=MAX_ACTORS).contains(&actors.len()) {
+        return Err(Error::invalid(format!("query parameter actors must be given 1 to {MAX_ACTORS} times")));
+    }
+    let mut profiles = Vec::new();
+    for actor in actors {
+        if is_ours(&state, actor)? && profiles.is_empty() {
+            profiles.push(view(&state).await?);
+        }
+    }
+    Ok(response::json(&serde_json::json!({ "profiles": profiles })))
+}

@@ -1,0 +1,171 @@
+//! Why the hold did not start, or had to stop.
+
+use std::path::{Path, PathBuf};
+
+use crate::blobs::OpenError as BlobsError;
+use crate::crew::CrewError;
+use crate::objects::ProbeError;
+use crate::pds::PdsError;
+use crate::storage::StorageError;
+use crate::storage::sqlite::OpenError;
+use server::identity::SetupError;
+use server::key_file::KeyFileError;
+
+/// Exit code of sysexits.h for a mistake that a restart cannot mend.
+const EX_CONFIG: u8 = 78;
+
+/// Why the hold did not start, or had to stop. One line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// There is a repository, but not the key that signs it.
+    #[error(
+        "signing key {0} is missing, but the database holds a signed repository: restore the key from a backup, \
+         or see identity new-key if there is none (nothing was changed)"
+    )]
+    KeyMissing(PathBuf),
+    /// The signing key of the configuration is none.
+    #[error(
+        "database.signing_key (HOLD_SIGNING_KEY) is no key: it must be 64 hexadecimal digits (nothing was changed)"
+    )]
+    GivenKey,
+    /// The key is not the one that signed the repository, or the DID is another one.
+    #[error("{0}")]
+    NotOurs(String),
+    /// A new key is asked for, and the old one is in its place.
+    #[error("the signing key {0} is the one that signs the repository: move it aside if another is to take its place")]
+    KeyInUse(String),
+    /// A new key is asked for, and nothing was signed yet.
+    #[error("there is no repository yet, which another key could take over: start the hold once")]
+    NoRepository,
+    /// A command found no state to work on.
+    #[error("there is no database {0}: start the hold once, or set HOLD_DATABASE_PATH")]
+    NoDatabase(PathBuf),
+    /// Commands could not reach the hold.
+    #[error("the admin socket {path} cannot be made: {reason}; set HOLD_ADMIN_SOCKET to a path this user can write")]
+    AdminSocket {
+        /// The socket file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// Scrapers of metrics could not reach the hold.
+    #[error("metrics cannot be given at {address}: {reason}; set HOLD_METRICS_ADDR to a free address")]
+    MetricsSocket {
+        /// As it was configured.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The storage directory cannot be used.
+    #[error(transparent)]
+    Blobs(BlobsError),
+    /// The bucket cannot be used.
+    #[error(transparent)]
+    Bucket(ProbeError),
+    /// Names or certificates cannot be looked up.
+    #[error(transparent)]
+    Resolver(#[from] SetupError),
+    /// The records could not be brought in line with the configuration.
+    #[error("captain, crew and profile cannot follow the configuration: {0}")]
+    Crew(CrewError),
+    /// The repository cannot be read.
+    #[error("the repository cannot be read: {0}")]
+    Pds(PdsError),
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Storage(#[from] StorageError),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Randomness(getrandom::Error),
+    /// Connections cannot be accepted.
+    #[error("connections cannot be accepted: {0}")]
+    Listen(std::io::Error),
+    /// A commit failed with an unknown outcome; the next start recovers from the log.
+    #[error("the database reported an input/output error; stopping, so that the next start recovers")]
+    DatabaseFailed,
+}
+
+impl StartError {
+    /// The same, saying which database is damaged, where one is.
+    pub(super) fn of_database(self, path: &Path) -> Self {
+        match self {
+            Self::Storage(StorageError::Damaged(reason)) => {
+                Self::Database(OpenError::Damaged { path: path.to_owned(), reason: reason.to_string() })
+            }
+            other => other,
+        }
+    }
+
+    /// The exit code of the process.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Database(OpenError::InUse(_)) => 1,
+            Self::Database(_)
+            | Self::NoDatabase(_)
+            | Self::AdminSocket { .. }
+            | Self::KeyFile(_)
+            | Self::KeyMissing(_)
+            | Self::KeyInUse(_)
+            | Self::NoRepository
+            | Self::NotOurs(_)
+            | Self::Resolver(_) => EX_CONFIG,
+            Self::GivenKey | Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
+            Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
+            Self::Blobs(BlobsError::Storage(_))
+            | Self::Bucket(ProbeError::Unavailable(_))
+            | Self::Crew(_)
+            | Self::Pds(_)
+            | Self::Storage(_)
+            | Self::Randomness(_)
+            | Self::Listen(_)
+            | Self::MetricsSocket { .. }
+            | Self::DatabaseFailed => 1,
+        }
+    }
+}
+
+impl From<PdsError> for StartError {
+    fn from(error: PdsError) -> Self {
+        match error {
+            PdsError::OtherDid(did) => Self::NotOurs(format!(
+                "the database is the repository of {did}: set HOLD_PUBLIC_URL back to its address, or use another database \
+                 (nothing was changed)"
+            )),
+            PdsError::OtherKey => Self::NotOurs(
+                "the signing key is not the one that signed the repository: restore the right key, or \
+                 see identity new-key if it is lost (nothing was changed)"
+                    .into(),
+            ),
+            PdsError::Storage(error) => Self::Storage(error),
+            error @ (PdsError::Damaged(_) | PdsError::MissingBlock(_)) => {
+                Self::Storage(StorageError::Damaged(error.into()))
+            }
+            other => Self::Pds(other),
+        }
+    }
+}
+
+impl From<CrewError> for StartError {
+    fn from(error: CrewError) -> Self {
+        match error {
+            CrewError::Pds(error) => error.into(),
+            other => Self::Crew(other),
+        }
+    }
+}
+
+impl From<BlobsError> for StartError {
+    fn from(error: BlobsError) -> Self {
+        match error {
+            BlobsError::Storage(error) => Self::Storage(error),
+            other => Self::Blobs(other),
+        }
+    }
+}

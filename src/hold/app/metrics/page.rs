@@ -1,0 +1,269 @@
+//! The page of metrics: every name, its meaning, and where its value comes from.
+//!
+//! Names are units and `_total` by convention, and stay as they are: people's dashboards and alerts have them, as do
+//! those in `nixos/metrics`. <https://prometheus.io/docs/practices/naming/>
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Mutex;
+
+use crate::api::State;
+use crate::operations::Hold;
+use crate::pds::{Following, PdsError};
+use crate::storage::sqlite::{BlobTotals, Database, Sizes};
+use crate::storage::{Room, faults};
+use atproto::lexicon::nsid;
+use server::daemon::{Flow, usage::Usage};
+use server::metrics::{Gauge, Kind, Text};
+
+/// What is counted in the database is counted again after so many times as long as it took: a hundredth of one
+/// processor at most, whoever asks how often.
+const REST: u32 = 100;
+/// Collections that have a name of their own; all others are one.
+const COLLECTIONS: [&str; 5] = [nsid::CAPTAIN, nsid::CREW, nsid::PROFILE, nsid::LAYER, nsid::STATS];
+const OTHER: &str = "other";
+
+/// When the jobs that `app` runs by itself last succeeded, in microseconds since 1970; 0 before the first time.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Tasks {
+    pub(in crate::app) swept_us: Gauge,
+}
+
+/// Where the numbers come from.
+pub(in crate::app) struct Sources {
+    hold: Arc<Hold>,
+    state: Arc<State>,
+    database: Database,
+    /// Of the public sockets.
+    pub(in crate::app) flow: Arc<Flow>,
+    max_connections: usize,
+    pub(in crate::app) tasks: Arc<Tasks>,
+    started_us: u64,
+    counted: Mutex<Option<Kept>>,
+}
+
+/// What only the database or the file system can say.
+#[derive(Clone, Default)]
+struct Counted {
+    blobs: Option<BlobTotals>,
+    open_uploads: Option<u64>,
+    records: Option<Vec<(&'static str, u64)>>,
+    crew: Option<u64>,
+    following: Option<Following>,
+    sizes: Option<Sizes>,
+    blob_room: Option<Room>,
+}
+
+/// The same, and until when it is good enough.
+struct Kept {
+    counted: Counted,
+    until: Instant,
+}
+
+impl Sources {
+    /// Of a hold whose process began at `started_us`, in microseconds since 1970.
+    pub(in crate::app) fn new(
+        hold: &Arc<Hold>,
+        state: &Arc<State>,
+        database: &Database,
+        started_us: u64,
+        max_connections: usize,
+    ) -> Self {
+        Self {
+            hold: Arc::clone(hold),
+            state: Arc::clone(state),
+            database: database.clone(),
+            flow: Arc::default(),
+            max_connections,
+            tasks: Arc::default(),
+            started_us,
+            counted: Mutex::default(),
+        }
+    }
+
+    /// The page. What cannot be read at present is left out.
+    pub(super) async fn page(&self) -> String {
+        let counted = self.counted().await;
+        let mut text = Text::default();
+        process(&mut text, self.started_us);
+        self.requests(&mut text);
+        self.accounts(&mut text);
+        self.uploads(&mut text, &counted);
+        self.storage(&mut text, &counted);
+        repository(&mut text, &counted);
+        self.upkeep(&mut text);
+        text.into_string()
+    }
+
+    /// Whoever comes meanwhile waits for the same count.
+    async fn counted(&self) -> Counted {
+        let mut kept = self.counted.lock().await;
+        if let Some(kept) = kept.as_ref().filter(|kept| Instant::now() < kept.until) {
+            return kept.counted.clone();
+        }
+        let begun = Instant::now();
+        let counted = self.count().await;
+        let took: Duration = begun.elapsed();
+        *kept = Some(Kept { counted: counted.clone(), until: Instant::now() + took * REST });
+        counted
+    }
+
+    async fn count(&self) -> Counted {
+        let hold = &self.hold;
+        let records = hold.pds.read(|records| {
+            let mut counts: Vec<_> = COLLECTIONS.into_iter().chain([OTHER]).map(|name| (name, 0)).collect();
+            for collection in records.collections()? {
+                let index = COLLECTIONS.iter().position(|known| *known == collection).unwrap_or(COLLECTIONS.len());
+                counts[index].1 += records.count(&collection)?;
+            }
+            Ok::<_, PdsError>(counts)
+        });
+        // What fails here was counted as a fault of the storage, which stands on the page.
+        Counted {
+            blobs: self.database.read(|read| read.blob_totals()).await.ok(),
+            open_uploads: hold.blobs.open_uploads().await.ok(),
+            records: records.await.ok(),
+            crew: hold.crew.summary().await.ok().map(|summary| summary.members),
+            following: hold.pds.following().await.ok(),
+            sizes: self.database.sizes().await.ok(),
+            blob_room: hold.upkeep.room().await.unwrap_or_default(),
+        }
+    }
+
+    fn requests(&self, text: &mut Text) {
+        let help = "Requests answered, by XRPC method or path and by HTTP status.";
+        self.state.traffic.show_requests(&mut text.family("atcr_hold_requests_total", Kind::Counter, help));
+        let help = "Time from the head of a request to the head of its answer.";
+        let mut family = text.family("atcr_hold_request_duration_seconds", Kind::Histogram, help);
+        self.state.traffic.show_durations(&mut family);
+        let flow = &self.flow;
+        let help = "Bytes received on the public sockets, heads and frames among them.";
+        text.counter("atcr_hold_received_bytes_total", help, flow.received_bytes.get());
+        let help = "Bytes sent on the public sockets; what a bucket or a proxy sends is not among them.";
+        text.counter("atcr_hold_sent_bytes_total", help, flow.sent_bytes.get());
+        let help = "Connections accepted on the public sockets.";
+        text.counter("atcr_hold_connections_accepted_total", help, flow.accepted.get());
+        text.gauge("atcr_hold_connections_open", "Open connections on the public sockets.", flow.open.get());
+        let help = "Connections that may be open; beyond that the kernel keeps new ones waiting.";
+        text.gauge("atcr_hold_connections_max", help, self.max_connections);
+    }
+
+    fn accounts(&self, text: &mut Text) {
+        let authenticator = self.state.gate.authenticator();
+        let help = "Checks of service tokens by how they ended: known (proven before), proven, the error's name, or why \
+                    the account could not be looked up.";
+        text.tally("atcr_hold_token_checks_total", help, "result", authenticator.checks());
+        let help = "Questions for an account's DID document by how they ended; known: from memory.";
+        text.tally("atcr_hold_did_lookups_total", help, "result", authenticator.look_ups());
+    }
+
+    fn uploads(&self, text: &mut Text, counted: &Counted) {
+        let counts = self.hold.blobs.counts();
+        if let Some(open) = counted.open_uploads {
+            text.gauge("atcr_hold_uploads_open", "Uploads that are open.", open);
+        }
+        text.counter("atcr_hold_uploads_begun_total", "Uploads begun.", counts.begun.get());
+        let help = "Attempts to complete an upload: completed, refused (the client's fault), failed (storage).";
+        text.tally("atcr_hold_upload_completions_total", help, "result", &counts.completions);
+        text.counter("atcr_hold_uploads_aborted_total", "Uploads given up by their client.", counts.aborted.get());
+        let help = "Uploads dropped because nothing touched them.";
+        text.counter("atcr_hold_uploads_swept_total", help, counts.swept.get());
+        let help = "Uploads in a bucket that were read back to prove their digest.";
+        text.counter("atcr_hold_proofs_total", help, counts.proofs.get());
+        text.counter("atcr_hold_proof_read_bytes_total", "Bytes read for proofs.", counts.proof_bytes.get());
+        let took = Duration::from_micros(counts.proof_us.get()).as_secs_f64();
+        text.counter("atcr_hold_proof_seconds_total", "Time that proofs took.", took);
+    }
+
+    fn storage(&self, text: &mut Text, counted: &Counted) {
+        if let Some(totals) = counted.blobs {
+            text.gauge("atcr_hold_blobs", "Image blobs.", totals.blobs);
+            text.gauge("atcr_hold_blob_bytes", "Size of all image blobs together.", totals.size_bytes);
+        }
+        let help = "Errors of the file system, the bucket or the database, by kind.";
+        let mut family = text.family("atcr_hold_storage_errors_total", Kind::Counter, help);
+        for (origin, kind, count) in faults() {
+            family.value(&[("backend", origin), ("kind", kind)], count);
+        }
+        if let Some(traffic) = self.hold.upkeep.bucket_traffic() {
+            text.counter("atcr_hold_bucket_requests_total", "Requests sent to the bucket.", traffic.requests.get());
+            text.counter("atcr_hold_bucket_retries_total", "Requests sent to the bucket again.", traffic.retries.get());
+            let help = "Requests to the bucket that failed, those sent again among them.";
+            text.counter("atcr_hold_bucket_failures_total", help, traffic.failures.get());
+        }
+        if let Some(sizes) = counted.sizes {
+            text.gauge("atcr_hold_database_bytes", "Size of the database file.", sizes.file_bytes);
+            text.gauge("atcr_hold_database_log_bytes", "Size of the write-ahead log.", sizes.log_bytes);
+        }
+        let rooms = [("database", counted.sizes.map(|sizes| sizes.room)), ("blobs", counted.blob_room)];
+        let show = |text: &mut Text, name, help, bytes: fn(&Room) -> u64| {
+            let mut family = text.family(name, Kind::Gauge, help);
+            for (of, room) in &rooms {
+                if let Some(room) = room {
+                    family.value(&[("of", of)], bytes(room));
+                }
+            }
+        };
+        let help = "Room left on the file system of the database and of the blobs.";
+        show(text, "atcr_hold_filesystem_free_bytes", help, |room| room.free_bytes);
+        let help = "Size of the file system of the database and of the blobs.";
+        show(text, "atcr_hold_filesystem_size_bytes", help, |room| room.size_bytes);
+    }
+
+    fn upkeep(&self, text: &mut Text) {
+        let runs = self.hold.upkeep.runs();
+        let help = "When a job last came to a good end; 0 before the first since the start.";
+        let mut family = text.family("atcr_hold_task_last_success_timestamp_seconds", Kind::Gauge, help);
+        let tasks = [("sweep", &self.tasks.swept_us), ("verify", &runs.verified_us), ("gc", &runs.collected_us)];
+        for (task, at_us) in tasks {
+            family.value(&[("task", task)], seconds(at_us.get()));
+        }
+        let help = "What the last verification of the blobs found: wrong, noted (only worth a word), repaired.";
+        let mut family = text.family("atcr_hold_verify_findings", Kind::Gauge, help);
+        for (kind, count) in [("wrong", &runs.wrong), ("noted", &runs.noted), ("repaired", &runs.repaired)] {
+            family.value(&[("kind", kind)], count.get());
+        }
+    }
+}
+
+fn repository(text: &mut Text, counted: &Counted) {
+    if let Some(records) = &counted.records {
+        let mut family = text.family("atcr_hold_records", Kind::Gauge, "Records of the repository, by collection.");
+        for (collection, count) in records {
+            family.value(&[("collection", collection)], count);
+        }
+    }
+    if let Some(members) = counted.crew {
+        text.gauge("atcr_hold_crew_members", "Crew, the captain among them.", members);
+    }
+    if let Some(following) = counted.following {
+        let help = "Subscribers of the event stream.";
+        text.gauge("atcr_hold_firehose_subscribers", help, following.followers);
+        let help = "Events that the slowest subscriber was not given yet, counted up to 1000; one that was up to date is \
+                    given up at 500.";
+        text.gauge("atcr_hold_firehose_lag_events", help, following.behind);
+        let help = "Sequence number of the newest event.";
+        text.gauge("atcr_hold_firehose_last_seq", help, following.last_seq);
+    }
+}
+
+fn process(text: &mut Text, started_us: u64) {
+    let version = env!("CARGO_PKG_VERSION");
+    let help = "Always 1; the version is in the label.";
+    text.family("atcr_hold_build_info", Kind::Gauge, help).value(&[("version", version)], 1);
+    let usage = Usage::now();
+    text.gauge("process_start_time_seconds", "When the process started, since 1970.", seconds(started_us));
+    text.counter("process_cpu_seconds_total", "Time on processors.", usage.cpu_s);
+    text.gauge("process_resident_memory_bytes", "Memory in use.", usage.resident_bytes);
+    text.gauge("process_virtual_memory_bytes", "Addresses in use.", usage.virtual_bytes);
+    text.gauge("process_open_fds", "Open files and sockets.", usage.open_files);
+    if let Some(most) = usage.max_open_files {
+        text.gauge("process_max_fds", "Files and sockets that may be open.", most);
+    }
+    text.gauge("process_threads", "Threads.", usage.threads);
+}
+
+fn seconds(us: u64) -> f64 {
+    Duration::from_micros(us).as_secs_f64()
+}

@@ -1,0 +1,306 @@
+//! Wiring: from a configuration to a hold that serves.
+//!
+//! The only room that reads the clock and randomness for the others, and the only one that names all of them.
+//! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
+
+mod admin_socket;
+mod alive;
+mod bucket;
+mod error;
+mod gc;
+mod metrics;
+mod new_key;
+mod public;
+mod reload;
+mod settings;
+mod signing_key;
+mod status;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{Page, State, Subscribers, Traffic};
+use crate::blobs::{self, Blobs, Place};
+use crate::config::{Config, Profile};
+use crate::crew::Crew;
+use crate::did_document::{HOLD_SERVICE, document};
+use crate::gate::{Gate, UrlSigner};
+use crate::images::Registry;
+use crate::operations::Hold;
+use crate::pds::Pds;
+use crate::relays::{Crawl, Pace};
+use crate::storage::sqlite::Database;
+use crate::upkeep::Upkeep;
+use atproto::syntax::ServiceUrl;
+use server::daemon::{self, Inherited, Listener};
+use server::identity::{Resolver, ResolverSettings, SetupError};
+use server::key_file;
+use server::tokens::{Audience, Authenticator};
+use server::wire::Rates;
+
+pub use bucket::storage_of;
+pub use error::StartError;
+use metrics::{Sources, Tasks};
+pub use new_key::{NewKey, new_key};
+use public::Public;
+pub use reload::Reloads;
+use settings::{blob_limits, books, declared};
+use status::Status;
+
+use admin_socket::AdminSocket;
+use alive::answers;
+
+/// How often stale uploads and old events are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(600);
+/// How often pulls become a commit: relays bear 2,500 events an hour of a host.
+const WRITE_PULLS_EVERY: Duration = Duration::from_secs(60);
+
+/// Serves the hold that `config` describes until `shutdown`, then lets requests in flight finish.
+///
+/// # Errors
+/// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
+pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    run_reloading(config, None, Inherited { public: listeners, ..Inherited::default() }, shutdown).await
+}
+
+/// The same, following the configuration whenever one of `reloads` asks for it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_reloading(
+    mut config: Config,
+    reloads: Option<Reloads>,
+    listeners: Inherited,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let started_us = now_us();
+    // First, so that a start without its storage makes no database and no key.
+    let place = bucket::place(&config.storage)?;
+    let Some(()) = bucket::try_out(&config.storage, &place, &shutdown).await? else { return Ok(()) };
+    let database = Database::open(&config.database_path)?;
+    // The picture need not stay in memory twice.
+    let profile = std::mem::take(&mut config.profile);
+    let started = start(&config, profile, place, &database).await;
+    let (hold, state) = started.map_err(|error| error.of_database(&config.database_path))?;
+    let (hold, state) = (Arc::new(hold), Arc::new(state));
+    let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
+    let crawl = crawl.map_err(SetupError::Roots)?;
+    let (admin_socket, admin_listener) = AdminSocket::bind(&config)?;
+    let Inherited { public: listeners, metrics } = listeners;
+    let metrics_listeners = metrics::listen(&config, metrics)?;
+    let addresses = describe(&listeners);
+    tracing::info!(
+        url = %config.public_url, did = %config.public_url.did(), listening = addresses,
+        metrics = (!metrics_listeners.is_empty()).then(|| describe(&metrics_listeners)),
+        version = env!("CARGO_PKG_VERSION"), "ready"
+    );
+    let serving = format!("serving {} on {addresses}; blobs in {}", config.public_url, config.storage);
+    let status = Arc::new(Status::new(Arc::clone(&state), serving));
+    status.ready().await;
+
+    let (max_connections, drain) = (config.limits.connections, config.limits.drain);
+    let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
+    let public = Public { state: Arc::clone(&state), flow: Arc::clone(&sources.flow), max_connections };
+    let mut background = JoinSet::new();
+    tidy(&mut background, &hold, &state, &sources.tasks, &config);
+    background.spawn(Arc::clone(&status).keep());
+    if let Some(crawl) = crawl {
+        let status = Arc::clone(&status);
+        let tell = move |relays: &str| status.relays_said(relays);
+        background.spawn(until(shutdown.clone(), crawl.run(state.pds.newest_event(), tell)));
+    }
+    if let Some(reloads) = reloads {
+        let follower = reload::Follower { running: config, hold: Arc::clone(&hold), state: Arc::clone(&state), status };
+        background.spawn(until(shutdown.clone(), follower.follow(reloads)));
+    }
+    if let Some(waits) = daemon::notify::watchdog() {
+        let database = database.clone();
+        background.spawn(daemon::notify::keep_alive(waits, move || answers(database.clone())));
+    }
+    let blobs = hold.blobs.clone();
+    let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
+    let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
+    let serving = public.serve(listeners, shutdown, drain);
+    let outcome = tokio::select! {
+        served = async { tokio::try_join!(serving, commands, scrapes) } => served.map_err(StartError::Listen),
+        () = database.failed() => Err(StartError::DatabaseFailed),
+    };
+    background.shutdown().await;
+    gc::write_asked(&blobs).await;
+    database.settle().await;
+    drop(admin_socket);
+    let (served, (), ()) = outcome?;
+    tracing::info!(cut_off = served.cut_off, "stopped");
+    Ok(())
+}
+
+/// Opens the hold for one command in this process, while no daemon has it. Its records stay as they are, whatever the
+/// configuration says, and a bucket is not asked for anything.
+///
+/// # Errors
+/// As [`run`]; [`StartError::NoDatabase`] before the first start.
+pub async fn open(config: &Config) -> Result<Hold, StartError> {
+    let place = bucket::place(&config.storage)?;
+    if !config.database_path.exists() {
+        return Err(StartError::NoDatabase(config.database_path.clone()));
+    }
+    let database = Database::open(&config.database_path)?;
+    let opened = open_hold(config, config.profile.clone(), place, &database).await;
+    opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
+}
+
+/// Opens what requests and commands work on, and what signs URLs.
+async fn open_hold(
+    config: &Config,
+    profile: Profile,
+    place: Place,
+    database: &Database,
+) -> Result<(Hold, UrlSigner), StartError> {
+    let head = database.read(|read| read.repo_head()).await?;
+    let key = match &config.signing_key {
+        Some(text) => signing_key::given(text)?,
+        None => signing_key::open(&config.key_dir, head.is_some())?,
+    };
+    let urls = UrlSigner::new(key.derive_secret("signed URLs"));
+    let public_key = key.public();
+    let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
+    pds.check_ownership().await?;
+    let store = bucket::store(&config.storage, &place).await?;
+    let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
+    let blobs = Blobs::open(blob_settings, database.clone()).await?;
+    let crew = Crew::new(pds.clone(), config.mutable_crew);
+    let hold = Hold {
+        url: config.public_url.clone(),
+        did_document: document(&config.public_url, &public_key),
+        key: public_key,
+        key_file: config.key_dir.join(key_file::FILE_NAME),
+        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us).with_grace(config.gc.grace),
+        blobs,
+        registry: Registry::open(pds.clone(), crew.clone(), books(config), now_us()).await?,
+        crew,
+        declared: declared(config, profile).into(),
+        pds,
+        clock: now_us,
+    };
+    Ok((hold, urls))
+}
+
+/// Opens everything a request needs, and makes the records match the configuration.
+async fn start(
+    config: &Config,
+    profile: Profile,
+    place: Place,
+    database: &Database,
+) -> Result<(Hold, State), StartError> {
+    let (hold, urls) = open_hold(config, profile, place, database).await?;
+    let changed = hold.crew.reconcile(&hold.declared(), now_us()).await?;
+    if changed > 0 {
+        tracing::info!(records = changed, "captain, crew and profile follow the configuration");
+    }
+    let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
+    let resolver = Resolver::new(&settings)?;
+    let state = State {
+        did_document: hold.did_document.clone(),
+        url: config.public_url.clone(),
+        gate: Gate::new(Authenticator::new(audience(&hold.url), resolver.clone()), hold.crew.clone()),
+        pds: hold.pds.clone(),
+        crew: hold.crew.clone(),
+        blobs: hold.blobs.clone(),
+        registry: hold.registry.clone(),
+        urls,
+        rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
+        page: Page::new(resolver),
+        subscribers: Subscribers::default(),
+        traffic: Traffic::default(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        accel_redirect: config.accel_redirect.clone(),
+        clock: now_us,
+    };
+    Ok((hold, state))
+}
+
+/// Whom service tokens must be for.
+fn audience(url: &ServiceUrl) -> Audience {
+    Audience { did: url.did().clone(), service: HOLD_SERVICE }
+}
+
+/// Where a hold listens, for people.
+fn describe(listeners: &[Listener]) -> String {
+    listeners.iter().map(Listener::describe).collect::<Vec<_>>().join(", ")
+}
+
+/// Runs `job` until `shutdown`.
+async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
+    tokio::select! {
+        () = job => {}
+        () = shutdown.cancelled() => {}
+    }
+}
+
+/// Begins what is done again and again as long as the hold runs.
+fn tidy(background: &mut JoinSet<()>, hold: &Hold, state: &Arc<State>, tasks: &Arc<Tasks>, config: &Config) {
+    background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
+    background.spawn(gc::keep(hold.upkeep.clone(), config.gc.clone()));
+    background.spawn(write_pulls(state.registry.clone()));
+}
+
+/// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
+async fn sweep(state: Arc<State>, tasks: Arc<Tasks>) {
+    let mut ticks = tokio::time::interval(SWEEP_EVERY);
+    loop {
+        ticks.tick().await;
+        let mut failed = false;
+        let mut warn = |error: &dyn std::error::Error, what| {
+            tracing::warn!(error = %error, "{what}");
+            failed = true;
+        };
+        match state.blobs.sweep(now_us()).await {
+            Ok(swept) if swept.uploads + swept.orphans > 0 => {
+                tracing::info!(uploads = swept.uploads, orphans = swept.orphans, "stale uploads swept");
+            }
+            Ok(_) => {}
+            Err(error) => warn(&error, "stale uploads could not be swept"),
+        }
+        match state.pds.sweep_blobs(now_us()).await {
+            Ok(0) => {}
+            Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
+            Err(error) => warn(&error, "blobs that no record refers to could not be deleted"),
+        }
+        match state.pds.prune_events(now_us()).await {
+            Ok(0) => {}
+            Ok(events) => tracing::info!(events, "old events deleted"),
+            Err(error) => warn(&error, "old events could not be deleted"),
+        }
+        if !failed {
+            tasks.swept_us.set(now_us());
+        }
+    }
+}
+
+/// Brings pulls into the records now and then; what a stop leaves behind the next start finds.
+async fn write_pulls(registry: Registry) {
+    let mut ticks = tokio::time::interval(WRITE_PULLS_EVERY);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = registry.write_pulls(now_us()).await {
+            tracing::warn!(%error, "pulls could not be brought into the records");
+        }
+    }
+}
+
+/// Microseconds since 1970: the clock of the whole program.
+#[allow(clippy::disallowed_methods)]
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Tells TIDs of this process from those of another one at the same microsecond.
+fn clock_id() -> Result<u16, StartError> {
+    let mut bytes = [0; 2];
+    getrandom::fill(&mut bytes).map_err(StartError::Randomness)?;
+    Ok(u16::from_be_bytes(bytes))
+}

@@ -1,0 +1,54 @@
+//! Putting another signing key in the place of one that is lost or known to others, while no daemon has the hold.
+
+use std::path::PathBuf;
+
+use super::{StartError, clock_id, now_us, signing_key};
+use crate::config::Config;
+use crate::pds::{Head, Pds, PdsError};
+use crate::storage::sqlite::Database;
+use atproto::keys::PublicKey;
+use server::key_file;
+
+/// What came of it.
+pub struct NewKey {
+    /// The key that signs from now on.
+    pub key: PublicKey,
+    /// Where it lies; `None` where the configuration gives it.
+    pub file: Option<PathBuf>,
+    /// The commit that it signed.
+    pub head: Head,
+}
+
+/// Signs the repository with the key that is in the key's place, or with a new one when there is none. Done again after
+/// it was cut off, it goes on with the key that it had made.
+///
+/// # Errors
+/// [`StartError::KeyInUse`] when that key is no other than the one that signs; else as [`super::open`].
+pub async fn new_key(config: &Config) -> Result<NewKey, StartError> {
+    if !config.database_path.exists() {
+        return Err(StartError::NoDatabase(config.database_path.clone()));
+    }
+    let database = Database::open(&config.database_path)?;
+    let head = database.read(|read| read.repo_head()).await?.ok_or(StartError::NoRepository)?;
+    if head.did != *config.public_url.did() {
+        // Before a key is made.
+        return Err(PdsError::OtherDid(head.did).into());
+    }
+    let key = match &config.signing_key {
+        Some(text) => signing_key::given(text)?,
+        None => signing_key::open(&config.key_dir, false)?,
+    };
+    let file = config.signing_key.is_none().then(|| config.key_dir.join(key_file::FILE_NAME));
+    let public_key = key.public();
+    let pds = Pds::new(database, &config.public_url, key, clock_id()?);
+    match pds.check_ownership().await {
+        Ok(()) => {
+            Err(StartError::KeyInUse(file.map_or_else(|| "HOLD_SIGNING_KEY".into(), |file| file.display().to_string())))
+        }
+        Err(PdsError::OtherKey) => {
+            let head = pds.sign_anew(now_us()).await?.ok_or(StartError::NoRepository)?;
+            Ok(NewKey { key: public_key, file, head })
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,57 @@
+//! From the configuration to what the rooms are told of it.
+
+use crate::blobs;
+use crate::config::{Avatar, Config, Profile};
+use crate::crew::{self, Declared, DeclaredProfile};
+use crate::images::{self, Tier, Tiers};
+use crate::pds::NewBlob;
+use atproto::syntax::Size;
+
+pub(super) fn blob_limits(config: &Config) -> blobs::Limits {
+    blobs::Limits {
+        max_part_bytes: config.limits.max_part_bytes,
+        max_blob_bytes: config.limits.max_blob_bytes,
+        uploads_per_account: config.limits.uploads_per_account.into(),
+        uploads_total: config.limits.uploads_total.into(),
+        stale_upload_s: config.limits.stale_upload.as_secs(),
+        asked_every: blobs::asked_every(config.gc.grace),
+        ..blobs::Limits::default()
+    }
+}
+
+pub(super) fn declared(config: &Config, profile: Profile) -> Declared {
+    let member = |member: &crate::config::DeclaredMember| crew::DeclaredMember {
+        role: member.role.clone(),
+        permissions: member.permissions.clone(),
+        tier: member.tier.clone(),
+    };
+    let avatar = |avatar: Avatar| NewBlob::new(&avatar.media_type, avatar.bytes.into());
+    Declared {
+        url: config.public_url.clone(),
+        profile: DeclaredProfile {
+            display_name: profile.display_name,
+            description: profile.description,
+            avatar: profile.avatar.map(avatar),
+        },
+        owner: config.owner.clone(),
+        public: config.public,
+        allow_all_crew: config.allow_all_crew,
+        bluesky_posts: config.bluesky_posts,
+        region: config.region.clone(),
+        successor: config.successor.as_ref().map(|hold| hold.did().clone()),
+        crew: config.crew.iter().map(|(did, declared)| (did.clone(), member(declared))).collect(),
+    }
+}
+
+/// What the books of the images are told.
+pub(super) fn books(config: &Config) -> images::Settings {
+    let tier = |tier: &crate::config::Tier| Tier { name: tier.name.clone(), limit: Size { bytes: tier.limit_bytes } };
+    images::Settings {
+        tiers: Tiers {
+            all: config.quota.tiers.iter().map(tier).collect(),
+            of_new_crew: config.quota.new_crew_tier.clone(),
+        },
+        appviews: config.appviews.clone(),
+        posts: config.bluesky_posts,
+    }
+}

@@ -1,0 +1,41 @@
+//! The hold's key: read, or made once, never replaced.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::StartError;
+use crate::config::Secret;
+use atproto::keys::SigningKey;
+use server::key_file;
+
+/// The key that the operator gave. One that did not sign the repository is refused later, as any other.
+pub(super) fn given(text: &Secret) -> Result<SigningKey, StartError> {
+    key_file::parse(text.expose().as_bytes()).ok_or(StartError::GivenKey)
+}
+
+/// The key in `directory`. Without one, a key is made, unless there is a repository that another key signed.
+pub(super) fn open(directory: &Path, repo_exists: bool) -> Result<SigningKey, StartError> {
+    let path = directory.join(key_file::FILE_NAME);
+    if let Some(key) = key_file::load(&path)? {
+        return Ok(key);
+    }
+    if repo_exists {
+        return Err(StartError::KeyMissing(path));
+    }
+    let key = generate()?;
+    key_file::create(&path, &key)?;
+    tracing::info!(path = %path.display(), "a signing key was made: back it up together with the database");
+    Ok(key)
+}
+
+fn generate() -> Result<SigningKey, StartError> {
+    loop {
+        let mut bytes = Zeroizing::new([0; 32]);
+        getrandom::fill(bytes.as_mut()).map_err(StartError::Randomness)?;
+        // All but a vanishing part of 256-bit numbers are keys.
+        if let Ok(key) = SigningKey::from_bytes(&bytes) {
+            return Ok(key);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Completing an upload into a bucket. Every step can be repeated after the process ended at any point: the parts
+//! are put together once and that is recorded, the digest is found once and that is recorded, the copy is the same
+//! however often it is made, and the row makes the blob visible and the upload finished at once.
+
+use crate::objects::{Completed, Copied};
+use crate::storage::StorageError;
+use crate::storage::sqlite::{BucketPartRow, BucketUploadRow, StagedRow};
+use atproto::syntax::{Did, Digest};
+
+use super::Bucket;
+use crate::blobs::hash::Hash;
+use crate::blobs::names::{PartNumber, UploadId, blob_key, in_sequence, staged_key};
+use crate::blobs::sessions::is_finished;
+use crate::blobs::{BlobError, REMOVAL_SETTLED_US};
+
+impl Bucket {
+    /// As [`Blobs::complete`](crate::blobs::Blobs::complete). Call it with the upload's order held.
+    pub(in crate::blobs) async fn complete(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        digest: Digest,
+        listed: Vec<(PartNumber, String)>,
+        now_us: u64,
+    ) -> Result<(), BlobError> {
+        self.known.remove(id);
+        let key = *id.key();
+        let find = self.sessions.db.read(move |read| {
+            let upload = (read.upload(&key)?, read.bucket_upload(&key)?, read.bucket_parts(&key)?);
+            Ok::<_, BlobError>((upload, read.doomed_us(&digest)?))
+        });
+        let ((upload, bucket, seen), doomed_us) = find.await?;
+        if is_finished(upload.as_ref(), account, &digest)? {
+            return Ok(());
+        }
+        if doomed_us.is_some_and(|removed_us| now_us < removed_us.saturating_add(REMOVAL_SETTLED_US)) {
+            let what = "the store was asked to remove this blob and has not answered: it might do so yet";
+            return Err(BlobError::Unavailable(StorageError::failed(what)));
+        }
+        let listed = in_sequence(listed)?;
+        let multipart = bucket.as_ref().map(|bucket| bucket.multipart.clone());
+        let size_bytes = match self.sessions.stored_size(&self.objects, &digest).await? {
+            Some(size_bytes) => size_bytes,
+            None if !listed.iter().any(|part| has_bytes(part, &seen)) => self.put_empty(&digest).await?,
+            None => {
+                let bucket = bucket.ok_or(BlobError::MissingParts)?;
+                let staged = self.put_together(id, bucket, &seen, listed, &digest).await?;
+                self.publish(id, staged, &digest).await?
+            }
+        };
+        self.sessions.finish(id, digest, size_bytes, now_us).await?;
+        self.clear(id, multipart.as_deref()).await;
+        Ok(())
+    }
+
+    async fn put_empty(&self, digest: &Digest) -> Result<u64, BlobError> {
+        if Hash::default().digest() != *digest {
+            return Err(BlobError::DigestMismatch);
+        }
+        self.store.put(&blob_key(digest), b"".as_slice()).await?;
+        Ok(0)
+    }
+
+    /// Makes one staged object of the parts, unless that was done before.
+    async fn put_together(
+        &self,
+        id: &UploadId,
+        bucket: BucketUploadRow,
+        seen: &[BucketPartRow],
+        listed: Vec<(PartNumber, String)>,
+        digest: &Digest,
+    ) -> Result<StagedRow, BlobError> {
+        if let Some(staged) = bucket.staged {
+            return Ok(staged);
+        }
+        // Where no part goes past the hold its rows are the truth: such a store may keep what was replaced.
+        if !self.store.signs_parts() && !listed.iter().all(|part| recorded(part, seen).is_some()) {
+            return Err(BlobError::MissingParts);
+        }
+        let proven = if bucket.unseen { None } else { proven_by_hold(seen, &listed)? };
+        if proven.is_some_and(|(found, _)| found != *digest) {
+            // While the store still takes parts in place of the wrong ones.
+            return Err(BlobError::DigestMismatch);
+        }
+        let stored = listed.into_iter().filter(|part| has_bytes(part, seen));
+        let parts: Vec<_> = stored.map(|(number, etag)| (number.to_u16(), etag)).collect();
+        let info = match self.store.complete_multipart(&staged_key(id), &bucket.multipart, &parts).await? {
+            Completed::Object(info) => info,
+            Completed::WrongParts => return Err(BlobError::MissingParts),
+            Completed::Unknown => return Err(BlobError::UnknownUpload),
+        };
+        let digest = proven.filter(|(_, size_bytes)| *size_bytes == info.size_bytes).map(|(digest, _)| digest);
+        let staged = StagedRow { size_bytes: info.size_bytes, etag: info.etag, digest };
+        self.put_staged(id, &staged).await?;
+        Ok(staged)
+    }
+
+    pub(super) async fn put_staged(&self, id: &UploadId, staged: &StagedRow) -> Result<(), BlobError> {
+        let (key, staged) = (*id.key(), staged.clone());
+        self.sessions.db.write(move |write| write.put_staged(&key, &staged).map_err(BlobError::from)).await
+    }
+
+    /// Copies the staged object to the blob's key if it has the digest; answers its size.
+    async fn publish(&self, id: &UploadId, staged: StagedRow, digest: &Digest) -> Result<u64, BlobError> {
+        let limit_bytes = self.sessions.limits().max_blob_bytes;
+        if staged.size_bytes > limit_bytes {
+            return Err(BlobError::BlobTooLarge { limit_bytes });
+        }
+        let size_bytes = staged.size_bytes;
+        let proven = self.prove(id, staged).await?;
+        if proven.digest != *digest {
+            return Err(BlobError::DigestMismatch);
+        }
+        // The row of an earlier upload, whose object is gone, must not show what a copy may leave that goes wrong.
+        let name = *digest;
+        self.sessions.db.write(move |write| write.delete_blob(&name).map_err(BlobError::from)).await?;
+        match self.store.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
+            Copied::Done => Ok(size_bytes),
+            Copied::SourceChanged => {
+                let what = "the staged object of an upload was changed or removed by somebody else";
+                Err(BlobError::Storage(StorageError::Damaged(what.into())))
+            }
+        }
+    }
+}
+
+/// The row of the listed part, if it is the last that the hold received under its number.
+fn recorded<'s>((number, etag): &(PartNumber, String), seen: &'s [BucketPartRow]) -> Option<&'s BucketPartRow> {
+    let found = seen.binary_search_by_key(&number.get(), |part| part.number).ok().map(|index| &seen[index]);
+    found.filter(|part| part.etag == *etag)
+}
+
+/// Whether the store may have the listed part: one without bytes is never sent there.
+fn has_bytes(listed: &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
+    recorded(listed, seen).is_none_or(|part| part.size_bytes > 0)
+}
+
+/// The digest and size of the listed parts, if all of them went through the hold and were hashed one after the
+/// other. The store takes a list only with the ETags of the parts it has, so these are their bytes.
+fn proven_by_hold(seen: &[BucketPartRow], listed: &[(PartNumber, String)]) -> Result<Option<(Digest, u64)>, BlobError> {
+    let mut size_bytes = 0;
+    let mut last = None;
+    for ((number, etag), part) in listed.iter().zip(seen) {
+        if part.number != number.get() || part.etag != *etag {
+            return Ok(None);
+        }
+        size_bytes += part.size_bytes;
+        last = Some(part);
+    }
+    let whole = last.filter(|part| part.number as usize == listed.len());
+    let Some(state) = whole.and_then(|part| part.hash_state.as_ref()) else { return Ok(None) };
+    Ok(Some((Hash::restore(state)?.digest(), size_bytes)))
+}

@@ -1,0 +1,178 @@
+//! Uploads into a bucket: the store collects the parts, the hold signs, proves and records.
+//!
+//! A part goes to the store by a URL of the store, or through the hold. Completing puts the parts together under
+//! a staged key, proves the digest by reading that object back (unless the hold saw every byte), copies the very
+//! object that was proven to the blob's key, and only then makes the row. Each step is recorded or can be repeated,
+//! so that completing goes on where it was cut off, in whatever process.
+
+mod complete;
+mod orphans;
+mod prove;
+mod upload_part;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::Method;
+use quick_cache::sync::Cache;
+use tokio::sync::Semaphore;
+
+use crate::objects::{self, Object, Objects, ResponseHeaders};
+use crate::storage::sqlite::{BucketUploadRow, Read};
+use atproto::syntax::{Did, Digest};
+
+use super::names::{PartNumber, UploadId, blob_key, staged_key};
+use super::sessions::{Sessions, open_upload};
+use super::{BlobError, Target, detached};
+
+/// Parts that pass through the hold at once. Each costs two connections' buffers, about 200 KiB.
+const SLOTS: usize = 32;
+/// Uploads whose parts are being asked for, remembered at about 300 bytes each.
+const KNOWN_UPLOADS: usize = 4096;
+/// URLs count as use of an upload, which is written down so many times before the upload would be stale.
+const TOUCHES: u64 = 24;
+
+/// The bucket; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Bucket {
+    sessions: Sessions,
+    store: objects::Bucket,
+    objects: Objects,
+    presigned: bool,
+    slots: Arc<Semaphore>,
+    /// Open uploads that the store knows, so that a URL costs no look into the database. Entries come and go with
+    /// the upload's order held.
+    known: Arc<Cache<UploadId, Arc<Known>>>,
+}
+
+struct Known {
+    account: Did,
+    multipart: String,
+    touched_us: AtomicU64,
+}
+
+impl Bucket {
+    pub(super) fn new(store: objects::Bucket, presigned: bool, sessions: Sessions) -> Self {
+        Self {
+            sessions,
+            objects: Objects::in_bucket(store.clone()),
+            store,
+            presigned,
+            slots: Arc::new(Semaphore::new(SLOTS)),
+            known: Arc::new(Cache::new(KNOWN_UPLOADS)),
+        }
+    }
+
+    /// Whether clients are given URLs of the store to read from.
+    pub(super) fn signs_reads(&self) -> bool {
+        self.presigned
+    }
+
+    /// Whether clients are given URLs of the store to send parts to.
+    pub(super) fn signs_parts(&self) -> bool {
+        self.presigned && self.store.signs_parts()
+    }
+
+    /// The URL for a part of an open upload.
+    pub(super) async fn part_url(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        number: PartNumber,
+        now_us: u64,
+    ) -> Result<Target, BlobError> {
+        let known = match self.known.get(id) {
+            Some(known) => known,
+            None => self.remember(id, account).await?,
+        };
+        if known.account != *account {
+            return Err(BlobError::UnknownUpload);
+        }
+        self.touch(id, &known, now_us).await?;
+        let url = self.store.presign_part(&staged_key(id), &known.multipart, number.to_u16()).await?;
+        Ok(Target::Store(url))
+    }
+
+    async fn remember(&self, id: &UploadId, account: &Did) -> Result<Arc<Known>, BlobError> {
+        let (bucket, id, account) = (self.clone(), *id, account.clone());
+        detached(async move {
+            let live = bucket.sessions.uploads.get(&id);
+            let _order = live.order.lock().await;
+            let multipart = bucket.multipart(&id, &account, true).await?.multipart;
+            // It may have begun long ago: the first URL is a use to be written down.
+            let known = Arc::new(Known { account, multipart, touched_us: AtomicU64::new(0) });
+            bucket.known.insert(id, Arc::clone(&known));
+            Ok(known)
+        })
+        .await
+    }
+
+    /// Notes that an upload is in use, unless that was noted a short time ago.
+    async fn touch(&self, id: &UploadId, known: &Known, now_us: u64) -> Result<(), BlobError> {
+        let noted_us = known.touched_us.load(Ordering::Relaxed);
+        let rest_us = self.sessions.limits().stale_upload_s.saturating_mul(1_000_000) / TOUCHES;
+        if now_us.saturating_sub(noted_us) < rest_us {
+            return Ok(());
+        }
+        known.touched_us.store(now_us, Ordering::Relaxed);
+        let key = *id.key();
+        self.sessions.db.write(move |write| write.touch_upload(&key, now_us).map_err(BlobError::from)).await
+    }
+
+    /// What the store has of an open upload whose parts were not put together yet; the first part begins it.
+    /// With `unseen`, bytes may go past the hold from now on. Call it with the upload's order held.
+    async fn multipart(&self, id: &UploadId, account: &Did, unseen: bool) -> Result<BucketUploadRow, BlobError> {
+        let (key, who) = (*id.key(), account.clone());
+        let find = move |read: &Read<'_>| {
+            open_upload(read, &key, &who)?;
+            Ok::<_, BlobError>(read.bucket_upload(&key)?)
+        };
+        match self.sessions.db.read(find).await? {
+            // The store takes no more parts of it.
+            Some(BucketUploadRow { staged: Some(_), .. }) => Err(BlobError::UnknownUpload),
+            Some(found) if found.unseen || !unseen => Ok(found),
+            Some(found) => {
+                self.mark_unseen(id).await?;
+                Ok(BucketUploadRow { unseen: true, ..found })
+            }
+            None => {
+                let multipart = self.store.create_multipart(&staged_key(id)).await?;
+                let begun = BucketUploadRow { multipart: multipart.clone(), unseen, staged: None };
+                let begin = self.sessions.db.write(move |write| write.begin_bucket_upload(&key, &multipart, unseen));
+                begin.await?;
+                Ok(begun)
+            }
+        }
+    }
+
+    /// Records that the store may have other bytes than those the hold saw.
+    async fn mark_unseen(&self, id: &UploadId) -> Result<(), BlobError> {
+        let key = *id.key();
+        self.sessions.db.write(move |write| write.mark_unseen(&key).map_err(BlobError::from)).await
+    }
+
+    /// The URL by which a blob is read with `method`.
+    pub(super) async fn read_url(&self, digest: &Digest, method: Method) -> Result<Target, BlobError> {
+        // A layer is anybody's bytes: a browser must never show them as part of the store's site.
+        let headers = ResponseHeaders {
+            content_type: Some("application/octet-stream".into()),
+            content_disposition: Some("attachment".into()),
+        };
+        Ok(Target::Store(self.store.presign_read(method, &blob_key(digest), &headers).await?))
+    }
+
+    pub(super) async fn open_object(&self, digest: &Digest) -> Result<Option<Object>, BlobError> {
+        Ok(self.objects.open_object(&blob_key(digest)).await?)
+    }
+
+    /// Removes what an upload that is finished or gone has staged; what fails here is swept later.
+    pub(super) async fn clear(&self, id: &UploadId, multipart: Option<&str>) {
+        self.known.remove(id);
+        let Some(multipart) = multipart else { return };
+        let key = staged_key(id);
+        let (aborted, deleted) = tokio::join!(self.store.abort_multipart(&key, multipart), self.store.delete(&key));
+        if let Err(error) = aborted.and(deleted) {
+            tracing::warn!(%error, upload = %id, "what an upload staged stays in the bucket until it is swept");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What nobody owns in the bucket: staged objects and uploads in parts whose row is finished, gone or was never
+//! made, also those of a database that was lost, and what a start that was cut off has tried. Found by our own list:
+//! not every provider has lifecycle rules.
+//!
+//! Only names that this program gives are touched: the bucket may have other users.
+
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use crate::objects::{Listed, OpenMultipart, PROBES, is_probe};
+
+use super::Bucket;
+use crate::blobs::BlobError;
+use crate::blobs::names::{BLOBS, STAGING, UploadId, blob_digest, staged_key};
+
+/// Copies of large blobs are open uploads in parts, and younger than this, whatever counts as stale otherwise.
+const MIN_AGE_US: u64 = 3_600_000_000;
+const REMOVALS_AT_ONCE: usize = 8;
+
+impl Bucket {
+    /// Removes what is older than a stale upload; answers how much it was.
+    pub(in crate::blobs) async fn drop_orphans(&self, now_us: u64) -> Result<usize, BlobError> {
+        let before_us = self.sessions.stale_before_us(now_us).min(now_us.saturating_sub(MIN_AGE_US));
+        let multiparts = self.store.list_multiparts(STAGING).chain(self.store.list_multiparts(BLOBS));
+        let multiparts = multiparts.chain(self.store.list_multiparts(PROBES));
+        let multiparts = multiparts
+            .map_err(BlobError::from)
+            .try_filter(|open| std::future::ready(open.begun_us < before_us))
+            .map_ok(|open| self.drop_multipart(open))
+            .try_buffer_unordered(REMOVALS_AT_ONCE)
+            .try_fold(0, |sum, dropped| async move { Ok(sum + usize::from(dropped)) });
+        let objects = self.objects.list(STAGING).chain(self.objects.list(PROBES)).map_err(BlobError::from);
+        let objects = objects
+            .try_filter(|object| std::future::ready(object.modified_us < before_us))
+            .map_ok(|object| self.drop_object(object))
+            .try_buffer_unordered(REMOVALS_AT_ONCE)
+            .try_fold(0, |sum, dropped| async move { Ok(sum + usize::from(dropped)) });
+        Ok(multiparts.await? + objects.await?)
+    }
+
+    async fn drop_multipart(&self, open: OpenMultipart) -> Result<bool, BlobError> {
+        let is_orphan = match staged_id(&open.key) {
+            Some(id) => !self.owns(&id, Some(&open.id)).await?,
+            // A copy or a probe that was cut off.
+            None => blob_digest(&open.key).is_some() || is_probe(&open.key),
+        };
+        if is_orphan {
+            self.store.abort_multipart(&open.key, &open.id).await?;
+        }
+        Ok(is_orphan)
+    }
+
+    async fn drop_object(&self, object: Listed) -> Result<bool, BlobError> {
+        let is_orphan = match staged_id(&object.key) {
+            Some(id) => !self.owns(&id, None).await?,
+            None => is_probe(&object.key),
+        };
+        if is_orphan {
+            self.store.delete(&object.key).await?;
+        }
+        Ok(is_orphan)
+    }
+
+    /// Whether an upload is open, and these are its parts.
+    async fn owns(&self, id: &UploadId, multipart: Option<&str>) -> Result<bool, BlobError> {
+        let key = *id.key();
+        let find = self.sessions.db.read(move |read| {
+            let is_open = read.upload(&key)?.is_some_and(|upload| upload.digest.is_none());
+            Ok::<_, BlobError>((is_open, read.bucket_upload(&key)?))
+        });
+        let (is_open, bucket) = find.await?;
+        let matches = multipart.is_none_or(|name| bucket.is_some_and(|bucket| bucket.multipart == name));
+        Ok(is_open && matches)
+    }
+}
+
+/// The upload that a key is of.
+fn staged_id(key: &str) -> Option<UploadId> {
+    let (_, name) = key.split_once('/')?;
+    UploadId::parse(name).ok().filter(|id| staged_key(id) == key)
+}

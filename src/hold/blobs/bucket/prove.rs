@@ -1,0 +1,63 @@
+//! The proof of a digest: the staged object is read back once and hashed. No checksum that S3 offers proves the
+//! SHA-256 of an object that was uploaded in parts, and some stores keep wrong bytes in spite of one.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use tokio::time::Instant;
+
+use crate::objects::ObjectInfo;
+use crate::storage::StorageError;
+use crate::storage::sqlite::StagedRow;
+use atproto::syntax::Digest;
+
+use super::Bucket;
+use crate::blobs::BlobError;
+use crate::blobs::hash::Hash;
+use crate::blobs::names::{UploadId, staged_key};
+
+/// From this size on the log says how far a proof is.
+const WORTH_TELLING_BYTES: u64 = 1 << 30;
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// A staged object whose bytes are known.
+pub(super) struct Proven {
+    pub(super) digest: Digest,
+    pub(super) etag: String,
+}
+
+impl Bucket {
+    /// Finds the digest of the staged object, and records it: a repeated attempt need not read it again.
+    pub(super) async fn prove(&self, id: &UploadId, mut staged: StagedRow) -> Result<Proven, BlobError> {
+        let digest = match staged.digest {
+            Some(digest) => digest,
+            None => {
+                let digest = self.read_back(id, &staged).await?;
+                staged.digest = Some(digest);
+                self.put_staged(id, &staged).await?;
+                digest
+            }
+        };
+        Ok(Proven { digest, etag: staged.etag })
+    }
+
+    async fn read_back(&self, id: &UploadId, staged: &StagedRow) -> Result<Digest, BlobError> {
+        let size_bytes = staged.size_bytes;
+        let info = ObjectInfo { size_bytes, etag: staged.etag.clone() };
+        let mut bytes = self.store.pinned_object(&staged_key(id), info).stream(0..size_bytes);
+        let (mut hash, mut done_bytes, mut told) = (Hash::default(), 0, Instant::now());
+        let (counts, begun) = (&self.sessions.counts, Instant::now());
+        while let Some(chunk) = bytes.try_next().await.map_err(StorageError::from)? {
+            hash.update(&chunk);
+            done_bytes += chunk.len() as u64;
+            counts.proof_bytes.add(chunk.len() as u64);
+            if size_bytes >= WORTH_TELLING_BYTES && told.elapsed() >= TELL_EVERY {
+                told = Instant::now();
+                tracing::info!(upload = %id, done_bytes, size_bytes, "proving the digest of an upload");
+            }
+        }
+        counts.proofs.one();
+        counts.proof_us.add(u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+        Ok(hash.digest())
+    }
+}

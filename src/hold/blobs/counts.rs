@@ -1,0 +1,60 @@
+//! What became of uploads, since the process began.
+
+use super::BlobError;
+use server::metrics::{Counter, Tally};
+
+/// Counters of the room.
+#[derive(Debug)]
+pub struct Counts {
+    /// Uploads that were begun.
+    pub begun: Counter,
+    /// Attempts to complete one: `completed`; `refused`, for a reason that the client can change; `failed`, for one
+    /// that it cannot.
+    pub completions: Tally<3>,
+    /// Uploads that were given up by their client.
+    pub aborted: Counter,
+    /// Uploads that were dropped because nothing touched them.
+    pub swept: Counter,
+    /// Staged objects that were read back from a bucket, to its end.
+    pub proofs: Counter,
+    /// Bytes that were read for that.
+    pub proof_bytes: Counter,
+    /// How long that took, in microseconds.
+    pub proof_us: Counter,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            begun: Counter::new(),
+            completions: Tally::new(["completed", "refused", "failed"]),
+            aborted: Counter::new(),
+            swept: Counter::new(),
+            proofs: Counter::new(),
+            proof_bytes: Counter::new(),
+            proof_us: Counter::new(),
+        }
+    }
+}
+
+impl Counts {
+    pub(super) fn completion(&self, outcome: &Result<(), BlobError>) {
+        self.completions.one(match outcome {
+            Ok(()) => "completed",
+            Err(BlobError::NoSpace(_) | BlobError::Unavailable(_) | BlobError::Storage(_) | BlobError::Busy) => {
+                "failed"
+            }
+            Err(
+                BlobError::UnknownUpload
+                | BlobError::InvalidPart
+                | BlobError::MissingParts
+                | BlobError::DigestMismatch
+                | BlobError::PartTooLarge { .. }
+                | BlobError::BlobTooLarge { .. }
+                | BlobError::TooManyUploads
+                | BlobError::LengthRequired
+                | BlobError::Body(_),
+            ) => "refused",
+        });
+    }
+}

@@ -1,0 +1,183 @@
+//! From recorded parts to a file under its digest. Blocks: it runs on the blocking pool.
+//!
+//! Nothing a recorded part needs is changed before the digest was found right.
+
+use crate::objects::{StagedFile, Staging};
+use crate::storage::StorageError;
+use crate::storage::sqlite::{PartPlace, PartRow, PartTotals};
+use atproto::syntax::Digest;
+
+use super::MAIN;
+use super::parts::{self, Assembly};
+use super::pump::{Failed, leave_reserve};
+use crate::blobs::BlobError;
+use crate::blobs::hash::Hash;
+use crate::blobs::names::{UploadId, blob_key, random_hex};
+
+/// Bytes a read when parts are read once more.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A blob to be proven, and published if it has its digest. The upload's files belong to it alone meanwhile.
+pub(super) struct Proof {
+    pub(super) staging: Staging,
+    pub(super) id: UploadId,
+    pub(super) digest: Digest,
+    /// The parts in order.
+    pub(super) chosen: Vec<PartRow>,
+    pub(super) totals: PartTotals,
+    /// The size of the file that lies under the digest without being acknowledged, if there is one.
+    pub(super) published_bytes: Option<u64>,
+    pub(super) reserve_bytes: u64,
+}
+
+impl Proof {
+    /// # Errors
+    /// [`BlobError::DigestMismatch`] and other errors leave all parts as they were; after
+    /// [`Failed::Unsynced`] it is unknown what is on disk.
+    pub(super) fn publish(&self) -> Result<(), Failed> {
+        let plan = parts::plan(&self.chosen, &self.totals);
+        let hash = self.hash_at(plan.appended)?;
+        let all_hashed = plan.appended == self.chosen.len();
+        if all_hashed && hash.digest() != self.digest {
+            return Err(BlobError::DigestMismatch.into());
+        }
+        let main = self.staging.find_file(&self.file(MAIN))?;
+        let key = blob_key(&self.digest);
+        if main.is_none() && plan.appended > 0 {
+            return self.published_before(&key);
+        }
+        let name = if all_hashed && plan.in_main {
+            self.cut(main.as_ref(), plan.appended_bytes)?;
+            MAIN.to_owned()
+        } else {
+            self.assemble(main.as_ref(), &plan, hash)?
+        };
+        self.staging.publish(&self.file(&name), &key)?;
+        Ok(self.staging.sync_key(&key)?)
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.id.file(name)
+    }
+
+    /// The hash of the first `appended` parts.
+    fn hash_at(&self, appended: usize) -> Result<Hash, BlobError> {
+        match appended.checked_sub(1).and_then(|last| self.chosen.get(last)).map(|part| &part.place) {
+            Some(PartPlace::Appended { hash_state, .. }) => Ok(Hash::restore(hash_state)?),
+            _ => Ok(Hash::default()),
+        }
+    }
+
+    /// An earlier attempt was cut off between the rename and the row. What lies under the digest was proven
+    /// before it was renamed; only its name may not be on disk yet.
+    fn published_before(&self, key: &str) -> Result<(), Failed> {
+        let total_bytes = self.chosen.iter().map(|part| part.size_bytes).sum::<u64>();
+        if self.published_bytes != Some(total_bytes) {
+            return Err(Failed::Unsynced(StorageError::Damaged("the staged file of an upload is gone".into())));
+        }
+        Ok(self.staging.sync_key(key)?)
+    }
+
+    /// All parts are in the main file, and proven: cuts off what follows them, and has it on disk.
+    fn cut(&self, main: Option<&StagedFile>, size_bytes: u64) -> Result<(), Failed> {
+        let made;
+        let main = match main {
+            Some(main) => main,
+            None => {
+                self.staging.make_folder(&self.id.to_string())?;
+                made = self.staging.open_file(&self.file(MAIN))?;
+                &made
+            }
+        };
+        let found_bytes = main.length()?;
+        if found_bytes < size_bytes {
+            return Err(Failed::Unsynced(StorageError::Damaged("a staged file is shorter than its parts".into())));
+        }
+        if found_bytes > size_bytes {
+            main.set_length(size_bytes)?;
+        }
+        Ok(main.sync()?)
+    }
+
+    /// Writes the parts one after the other and proves them; answers the name of the file they are in.
+    fn assemble(&self, main: Option<&StagedFile>, plan: &Assembly, mut hash: Hash) -> Result<String, Failed> {
+        let name = if plan.in_main { MAIN.to_owned() } else { format!("whole-{}", random_hex()?) };
+        let to_write = self.chosen.iter().skip(if plan.in_main { plan.appended } else { 0 });
+        leave_reserve(&self.staging, to_write.map(|part| part.size_bytes).sum(), self.reserve_bytes)?;
+        let target = self.staging.open_file(&self.file(&name))?;
+        match self.fill(&target, main, plan, &mut hash) {
+            Ok(size_bytes) => {
+                target.set_length(size_bytes)?;
+                target.sync()?;
+                Ok(name)
+            }
+            Err(error) => {
+                let undone = if plan.in_main {
+                    target.set_length(plan.appended_bytes)
+                } else {
+                    self.staging.remove(&self.file(&name))
+                };
+                if let Err(error) = undone {
+                    tracing::warn!(%error, upload = %self.id, "bytes of a refused blob stay until its upload ends");
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Answers the blob's size if it has its digest.
+    fn fill(
+        &self,
+        target: &StagedFile,
+        main: Option<&StagedFile>,
+        plan: &Assembly,
+        hash: &mut Hash,
+    ) -> Result<u64, BlobError> {
+        let mut end = 0;
+        for (index, part) in self.chosen.iter().enumerate() {
+            let hashed = index < plan.appended;
+            if !(hashed && plan.in_main) {
+                let own;
+                let (source, start) = match (&part.place, main) {
+                    (PartPlace::Appended { start, .. }, Some(main)) => (main, *start),
+                    (PartPlace::Appended { .. }, None) => return Err(gone()),
+                    (PartPlace::OwnFile { name }, _) => {
+                        own = self.staging.find_file(&self.file(name))?.ok_or_else(gone)?;
+                        (&own, 0)
+                    }
+                };
+                let known = if hashed { None } else { Some(&mut *hash) };
+                copy(source, start, part.size_bytes, target, end, known)?;
+            }
+            end += part.size_bytes;
+        }
+        if hash.digest() == self.digest { Ok(end) } else { Err(BlobError::DigestMismatch) }
+    }
+}
+
+fn gone() -> BlobError {
+    BlobError::Storage(StorageError::Damaged("the staged file of a part is gone".into()))
+}
+
+/// Copies `size_bytes` from `start` of one file to `end` of the other, and hashes them unless they are already.
+fn copy(
+    source: &StagedFile,
+    start: u64,
+    size_bytes: u64,
+    target: &StagedFile,
+    end: u64,
+    mut hash: Option<&mut Hash>,
+) -> Result<(), BlobError> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut done = 0;
+    while done < size_bytes {
+        let step = usize::try_from(size_bytes - done).unwrap_or(usize::MAX).min(CHUNK_BYTES);
+        source.read_at(&mut buffer[..step], start + done)?;
+        if let Some(hash) = &mut hash {
+            hash.update(&buffer[..step]);
+        }
+        target.write_at(&buffer[..step], end + done)?;
+        done += step as u64;
+    }
+    Ok(())
+}

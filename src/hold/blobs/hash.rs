@@ -1,0 +1,61 @@
+//! SHA-256 that can be put aside at a part's end and taken up again, also by a later process.
+
+use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
+use sha2::{Digest as _, Sha256};
+
+use crate::storage::StorageError;
+use atproto::syntax::Digest;
+
+/// The running hash of everything up to some offset.
+#[derive(Clone, Default)]
+pub(super) struct Hash(Sha256);
+
+impl Hash {
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest if nothing followed.
+    pub(super) fn digest(&self) -> Digest {
+        Digest::from_bytes(self.0.clone().finalize().into())
+    }
+
+    /// Names everything so far: two bodies that differ have different ones.
+    pub(super) fn etag(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.digest().as_bytes()[..16])
+    }
+
+    pub(super) fn save(&self) -> Vec<u8> {
+        self.0.serialize().to_vec()
+    }
+
+    /// Takes up a saved state.
+    ///
+    /// # Errors
+    /// For bytes that are no such state.
+    pub(super) fn restore(saved: &[u8]) -> Result<Self, StorageError> {
+        let damaged = || StorageError::Damaged("a saved hash state cannot be read".into());
+        let state = SerializedState::<Sha256>::try_from(saved).map_err(|_| damaged())?;
+        Sha256::deserialize(&state).map(Self).map_err(|_| damaged())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restored_state_goes_on_where_it_was_saved() {
+        let bytes = (0..1000u32).map(|n| (n % 251) as u8).collect::<Vec<_>>();
+        let mut whole = Hash::default();
+        whole.update(&bytes);
+        for cut in [0, 1, 63, 64, 65, 999, 1000] {
+            let mut first = Hash::default();
+            first.update(&bytes[..cut]);
+            let mut second = Hash::restore(&first.save()).unwrap();
+            second.update(&bytes[cut..]);
+            assert_eq!(second.digest(), whole.digest(), "cut at {cut}");
+        }
+        assert!(Hash::restore(b"short").is_err());
+    }
+}

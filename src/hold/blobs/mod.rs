@@ -1,0 +1,253 @@
+//! Blobs: uploads in parts, the proof that a blob has its digest, and reads.
+//!
+//! A blob is visible when the database has its row. It comes only after the blob's SHA-256 was computed from the
+//! bytes that are stored, and they lie under the blob's key. An upload is a row; where its bytes are staged, and how
+//! they become the blob, is the business of one of two ways: [`files`] for a storage directory, where a missing or
+//! cut-off file hides the row, and [`bucket`] for a bucket, where bytes may go past the hold.
+//!
+//! This room knows accounts only as names that own uploads. It knows nothing of permissions, records, or how a
+//! request is read and answered.
+//! Digests: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
+
+mod asked;
+mod bound;
+mod bucket;
+mod counts;
+mod digests;
+mod error;
+mod files;
+mod hash;
+mod list;
+mod live;
+mod names;
+mod read;
+mod sessions;
+mod settings;
+mod sweep;
+
+use std::future::Future;
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+use crate::storage::StorageError;
+use crate::storage::sqlite::{BlobTotals, Database};
+use atproto::syntax::{Did, Digest};
+
+pub use asked::Judging;
+pub use counts::Counts;
+pub use digests::{Alone, Digests, REMOVAL_SETTLED_US};
+pub use error::{BlobError, BodyError, OpenError};
+pub use list::OpenUpload;
+pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
+pub use read::OpenBlob;
+pub use settings::{Limits, Place, Settings, asked_every, check_root};
+pub use sweep::Swept;
+
+use bucket::Bucket;
+use files::Files;
+use sessions::Sessions;
+
+/// The room; cheap to clone. One process has one of it a store: the database's lock sees to that.
+#[derive(Clone)]
+pub struct Blobs {
+    sessions: Sessions,
+    store: Store,
+    digests: Digests,
+}
+
+#[derive(Clone)]
+enum Store {
+    Files(Files),
+    Bucket(Bucket),
+}
+
+/// Where a client sends bytes to, or gets them from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Target {
+    /// This hold.
+    Hold,
+    /// The store itself, by this URL. It carries its own permission: it belongs in an answer and in no log.
+    Store(String),
+}
+
+impl std::fmt::Debug for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hold => "Hold",
+            Self::Store(_) => "Store",
+        })
+    }
+}
+
+/// All acknowledged blobs together.
+pub type Totals = BlobTotals;
+
+impl Blobs {
+    /// Opens the store; in a storage directory it drops what no open upload owns.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what an operator can do.
+    pub async fn open(settings: Settings, db: Database) -> Result<Self, OpenError> {
+        let sessions = Sessions::new(db, settings.limits);
+        let store = match settings.place {
+            Place::Directory(root) => Store::Files(Files::open(&root, sessions.clone()).await?),
+            Place::Bucket { bucket, presigned } => Store::Bucket(Bucket::new(bucket, presigned, sessions.clone())),
+        };
+        Ok(Self { sessions, store, digests: Digests::default() })
+    }
+
+    /// Bounds what uploads may use from now on. A part on its way in keeps the bounds it began with.
+    pub fn set_limits(&self, limits: Limits) {
+        self.sessions.set_limits(limits);
+    }
+
+    /// Begins an upload of `account`.
+    ///
+    /// # Errors
+    /// [`BlobError::TooManyUploads`], or a storage error.
+    pub async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
+        self.sessions.initiate(account, now_us).await
+    }
+
+    /// Whose open upload this is.
+    ///
+    /// # Errors
+    /// [`BlobError::UnknownUpload`], or a storage error.
+    pub async fn session_account(&self, id: &UploadId) -> Result<Did, BlobError> {
+        self.sessions.account(id).await
+    }
+
+    /// Where a part of an open upload of `account` goes.
+    ///
+    /// # Errors
+    /// [`BlobError::UnknownUpload`], or a storage error.
+    pub async fn part_target(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        number: PartNumber,
+        now_us: u64,
+    ) -> Result<Target, BlobError> {
+        match &self.store {
+            Store::Bucket(bucket) if bucket.signs_parts() => bucket.part_url(id, account, number, now_us).await,
+            _ if self.sessions.account(id).await? == *account => Ok(Target::Hold),
+            _ => Err(BlobError::UnknownUpload),
+        }
+    }
+
+    /// Receives part `number` of an open upload. `length` is what the client announced, in bytes.
+    ///
+    /// When it answers, the part is stored. An earlier part of the same number is replaced then, and not before.
+    ///
+    /// # Errors
+    /// [`BlobError`]. The upload stays open with its earlier parts, unless an fsync failed: then it is gone.
+    pub async fn upload_part<S>(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        number: PartNumber,
+        length: Option<u64>,
+        body: S,
+        now_us: u64,
+    ) -> Result<ETag, BlobError>
+    where
+        S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'static,
+    {
+        match &self.store {
+            Store::Files(files) => files.upload_part(id, account, number, length, body, now_us).await,
+            Store::Bucket(bucket) => bucket.upload_part(id, account, number, length, body, now_us).await,
+        }
+    }
+
+    /// Makes the blob `digest` of the parts that the client lists with the ETags it was given, quoted or bare. No
+    /// parts make the empty blob. Repeated with the same digest after it succeeded, it succeeds again.
+    ///
+    /// # Errors
+    /// [`BlobError::MissingParts`], [`BlobError::DigestMismatch`]: the upload stays open with what it has.
+    /// [`BlobError::UnknownUpload`], or a storage error.
+    pub async fn complete(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        digest: Digest,
+        parts: Vec<(PartNumber, String)>,
+        now_us: u64,
+    ) -> Result<(), BlobError> {
+        let (blobs, id, account) = (self.clone(), *id, account.clone());
+        detached(async move {
+            let live = blobs.sessions.uploads.get(&id);
+            let _order = live.order.lock().await;
+            let _alone = blobs.digests.lock(&digest).await;
+            let outcome = match &blobs.store {
+                Store::Files(files) => files.complete(&live, &id, &account, digest, parts, now_us).await,
+                Store::Bucket(bucket) => bucket.complete(&id, &account, digest, parts, now_us).await,
+            };
+            blobs.sessions.counts.completion(&outcome);
+            outcome
+        })
+        .await
+    }
+
+    /// Ends an open upload and drops what it staged. Parts in flight fail.
+    ///
+    /// # Errors
+    /// [`BlobError::UnknownUpload`], or a storage error.
+    pub async fn abort(&self, id: &UploadId, account: &Did) -> Result<(), BlobError> {
+        let (blobs, id, account) = (self.clone(), *id, account.clone());
+        detached(async move {
+            let dropped = blobs.drop_if(&id, move |upload| upload.account == account).await?;
+            if !dropped {
+                return Err(BlobError::UnknownUpload);
+            }
+            blobs.sessions.counts.aborted.one();
+            Ok(())
+        })
+        .await
+    }
+
+    /// What became of uploads.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.sessions.counts
+    }
+
+    /// How many uploads are open.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_uploads(&self) -> Result<u64, BlobError> {
+        self.sessions.db.read(|read| read.open_uploads_total().map_err(BlobError::from)).await
+    }
+
+    /// How many blobs are acknowledged, and how large they are together. Reads the row of each.
+    ///
+    /// # Errors
+    /// [`BlobError::Storage`].
+    pub async fn totals(&self) -> Result<Totals, BlobError> {
+        self.sessions.db.read(|read| read.blob_totals().map_err(BlobError::from)).await
+    }
+}
+
+/// Runs `job` on the blocking pool.
+async fn blocking<T, E, F>(job: F) -> Result<T, E>
+where
+    F: FnOnce() -> Result<T, E> + Send + 'static,
+    T: Send + 'static,
+    E: From<BlobError> + Send + 'static,
+{
+    tokio::task::spawn_blocking(job).await.unwrap_or_else(|_| Err(panicked().into()))
+}
+
+/// Runs `work` to its end, also when the caller stops waiting.
+async fn detached<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<BlobError> + Send + 'static,
+{
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked().into()))
+}
+
+fn panicked() -> BlobError {
+    BlobError::Storage(StorageError::failed("a task of the blob room panicked"))
+}

@@ -1,0 +1,86 @@
+//! Finding and reading blobs.
+
+use std::io;
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http::Method;
+
+use crate::objects::Object;
+use atproto::syntax::Digest;
+
+use super::names::blob_key;
+use super::{BlobError, Blobs, Store, Target};
+
+/// A blob that is being read. From a storage directory it stays readable to its end whatever happens to its name.
+#[derive(Debug)]
+pub struct OpenBlob {
+    pub(super) object: Object,
+}
+
+impl OpenBlob {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.object.size_bytes()
+    }
+
+    /// The bytes of `range`, which lies within the blob.
+    pub fn stream(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        self.object.stream(range)
+    }
+}
+
+impl Blobs {
+    /// The size of a blob in bytes. A blob whose file is missing or has another size is absent: it can be uploaded
+    /// again. What a bucket has is not asked: its row counts.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn stat(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        match &self.store {
+            Store::Files(files) => files.stat(digest).await,
+            Store::Bucket(_) => self.sessions.blob_size(digest).await,
+        }
+    }
+
+    /// Where a client gets a blob from by `method`, GET or HEAD; `None` when it is absent as for [`Blobs::stat`].
+    /// A client that is told of a blob relies on it, and does not upload it: so this counts as a use.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn read_target(&self, digest: &Digest, method: Method, now_us: u64) -> Result<Option<Target>, BlobError> {
+        // Before it is looked for: a blob that is found then is known to be in use.
+        self.note_asked(digest, now_us).await;
+        if self.stat(digest).await?.is_none() {
+            return Ok(None);
+        }
+        match &self.store {
+            Store::Bucket(bucket) if bucket.signs_reads() => bucket.read_url(digest, method).await.map(Some),
+            _ => Ok(Some(Target::Hold)),
+        }
+    }
+
+    /// The path of a blob's file below the storage directory, whether it is there or not; `None` in a bucket.
+    #[must_use]
+    pub fn file_of(&self, digest: &Digest) -> Option<String> {
+        match &self.store {
+            Store::Files(_) => Some(blob_key(digest)),
+            Store::Bucket(_) => None,
+        }
+    }
+
+    /// Opens a blob to read it here; `None` when it is absent, or not as long as its row says.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn open_blob(&self, digest: &Digest) -> Result<Option<OpenBlob>, BlobError> {
+        let Some(size_bytes) = self.sessions.blob_size(digest).await? else { return Ok(None) };
+        let found = match &self.store {
+            Store::Files(files) => files.open_object(digest).await?,
+            Store::Bucket(bucket) => bucket.open_object(digest).await?,
+        };
+        Ok(found.filter(|object| object.size_bytes() == size_bytes).map(|object| OpenBlob { object }))
+    }
+}

@@ -1,0 +1,130 @@
+//! Upload sessions as rows: who has one open, and how one ends. The same for every kind of store.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::objects::Objects;
+use crate::storage::sqlite::{Database, Read, UploadKey, UploadRow, Write};
+use atproto::syntax::{Did, Digest};
+
+use super::counts::Counts;
+use super::live::Uploads;
+use super::names::{UploadId, blob_key};
+use super::{BlobError, Limits};
+
+/// The sessions of one hold; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Sessions {
+    pub(super) db: Database,
+    limits: Arc<RwLock<Arc<Limits>>>,
+    pub(super) uploads: Arc<Uploads>,
+    pub(super) counts: Arc<Counts>,
+}
+
+/// What an upload whose row is gone may have left in a bucket.
+pub(super) struct Dropped {
+    /// The store's name for its parts, if it ever had one.
+    pub(super) multipart: Option<String>,
+}
+
+impl Sessions {
+    pub(super) fn new(db: Database, limits: Limits) -> Self {
+        Self { db, limits: Arc::new(RwLock::new(Arc::new(limits))), uploads: Arc::default(), counts: Arc::default() }
+    }
+
+    pub(super) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_limits(&self, limits: Limits) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    pub(super) async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
+        let id = UploadId::random()?;
+        let (account, limits) = (account.clone(), self.limits());
+        let begin = move |write: &Write<'_>| {
+            let (own, all) = write.open_uploads(&account)?;
+            if own >= limits.uploads_per_account || all >= limits.uploads_total {
+                return Err(BlobError::TooManyUploads);
+            }
+            Ok(write.begin_upload(id.key(), &account, now_us)?)
+        };
+        self.db.write(begin).await?;
+        self.counts.begun.one();
+        Ok(id)
+    }
+
+    pub(super) async fn account(&self, id: &UploadId) -> Result<Did, BlobError> {
+        let key = *id.key();
+        let found = self.db.read(move |read| read.upload(&key).map_err(BlobError::from)).await?;
+        found.filter(|upload| upload.digest.is_none()).map(|upload| upload.account).ok_or(BlobError::UnknownUpload)
+    }
+
+    /// Deletes the row of an open upload if `which` says so. Call it with the upload's order held.
+    pub(super) async fn delete_open(
+        &self,
+        id: &UploadId,
+        which: impl FnOnce(&UploadRow) -> bool + Send + 'static,
+    ) -> Result<Option<Dropped>, BlobError> {
+        let key = *id.key();
+        let delete = move |write: &Write<'_>| {
+            let open = write.upload(&key)?.filter(|upload| upload.digest.is_none());
+            if !open.is_some_and(|upload| which(&upload)) {
+                return Ok::<_, BlobError>(None);
+            }
+            let multipart = write.bucket_upload(&key)?.map(|bucket| bucket.multipart);
+            write.delete_upload(&key)?;
+            Ok(Some(Dropped { multipart }))
+        };
+        self.db.write(delete).await
+    }
+
+    /// Makes the blob visible and the upload finished, at once.
+    pub(super) async fn finish(
+        &self,
+        id: &UploadId,
+        digest: Digest,
+        size_bytes: u64,
+        now_us: u64,
+    ) -> Result<(), BlobError> {
+        let key = *id.key();
+        let finish = move |write: &Write<'_>| {
+            write.put_blob(&digest, size_bytes, now_us)?;
+            Ok(write.finish_upload(&key, &digest, now_us)?)
+        };
+        self.db.write(finish).await
+    }
+
+    /// The size of an acknowledged blob in bytes.
+    pub(super) async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        let digest = *digest;
+        self.db.read(move |read| read.blob_size(&digest).map_err(BlobError::from)).await
+    }
+
+    /// The same, if its object is there with that size: one that is not can be uploaded again.
+    pub(super) async fn stored_size(&self, objects: &Objects, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        let Some(size_bytes) = self.blob_size(digest).await? else { return Ok(None) };
+        let found_bytes = objects.size(&blob_key(digest)).await?;
+        Ok(found_bytes.filter(|found| *found == size_bytes))
+    }
+
+    /// The moment before which what nothing touched is stale.
+    pub(super) fn stale_before_us(&self, now_us: u64) -> u64 {
+        now_us.saturating_sub(self.limits().stale_upload_s.saturating_mul(1_000_000))
+    }
+}
+
+/// Refuses unless the upload is open and belongs to `account`.
+pub(super) fn open_upload(read: &Read<'_>, key: &UploadKey, account: &Did) -> Result<UploadRow, BlobError> {
+    let upload = read.upload(key)?.filter(|upload| upload.digest.is_none() && upload.account == *account);
+    upload.ok_or(BlobError::UnknownUpload)
+}
+
+/// Whether the upload of `account` has become the blob `digest` already; `false` when it is open.
+pub(super) fn is_finished(upload: Option<&UploadRow>, account: &Did, digest: &Digest) -> Result<bool, BlobError> {
+    match upload.filter(|upload| upload.account == *account).map(|upload| upload.digest) {
+        Some(None) => Ok(false),
+        Some(Some(finished)) if finished == *digest => Ok(true),
+        _ => Err(BlobError::UnknownUpload),
+    }
+}

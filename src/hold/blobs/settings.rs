@@ -1,0 +1,83 @@
+//! What the room is opened with.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::objects;
+
+use super::OpenError;
+
+/// What the room is opened with.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the blobs are.
+    pub place: Place,
+    /// What uploads may use.
+    pub limits: Limits,
+}
+
+/// Where the blobs are.
+#[derive(Clone)]
+pub enum Place {
+    /// The storage directory. It must exist.
+    Directory(PathBuf),
+    /// A bucket.
+    Bucket {
+        /// The bucket.
+        bucket: objects::Bucket,
+        /// Whether clients are given URLs of the store. Otherwise all bytes go through the hold.
+        presigned: bool,
+    },
+}
+
+/// What uploads may use.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// The largest part, in bytes. The store alone limits parts that go past the hold.
+    pub max_part_bytes: u64,
+    /// The largest blob, in bytes.
+    pub max_blob_bytes: u64,
+    /// Open uploads of one account.
+    pub uploads_per_account: u64,
+    /// Open uploads of all accounts.
+    pub uploads_total: u64,
+    /// Seconds after which an upload that nothing touched is dropped.
+    pub stale_upload_s: u64,
+    /// Bytes of the file system that uploads leave free: the database may be on the same one.
+    pub reserve_bytes: u64,
+    /// How often it is written down, at most, that somebody asked for a blob: see [`asked_every`].
+    pub asked_every: Duration,
+}
+
+/// How often a use of a blob is written down, at most, where blobs may go that nobody used for `grace`.
+#[must_use]
+pub fn asked_every(grace: Duration) -> Duration {
+    (grace / 4).min(Duration::from_secs(3_600))
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_part_bytes: 10 << 30,
+            max_blob_bytes: 100 << 30,
+            uploads_per_account: 64,
+            uploads_total: 1024,
+            stale_upload_s: 86_400,
+            reserve_bytes: 64 << 20,
+            asked_every: Duration::from_secs(3_600),
+        }
+    }
+}
+
+/// Checks that the storage directory is there, without touching it.
+///
+/// # Errors
+/// [`OpenError::Root`].
+pub fn check_root(root: &Path) -> Result<(), OpenError> {
+    let reason = match std::fs::metadata(root) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(_) => "it is not a directory".into(),
+        Err(error) => error.to_string(),
+    };
+    Err(OpenError::Root { path: root.to_owned(), reason })
+}

@@ -1,0 +1,132 @@
+//! `crew list`, `add`, `set`, `remove`.
+
+use clap::{Args, Subcommand};
+
+use super::error::CommandError;
+use super::output;
+use super::reach::Reach;
+use super::table::{NONE, table};
+use crate::operations::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
+use atproto::lexicon::{Permission, ROLE_MEMBER};
+use atproto::syntax::Did;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List all members, the oldest first.
+    ///
+    /// SOURCE is `declared` for the owner and whoever the configuration declares, `joined` for all others.
+    #[command(after_help = "Example: atcr-hold crew list --json | jq -r '.[].did'")]
+    List,
+    /// Make an account a member.
+    #[command(after_help = "Example: atcr-hold crew add did:plc:ewvi7nxzyoun6zhxrhs64oiz --permission blob:read")]
+    Add {
+        /// The account.
+        #[arg(value_parser = did)]
+        did: Did,
+        /// A word for people.
+        #[arg(long, default_value = ROLE_MEMBER)]
+        role: String,
+        /// blob:read, blob:write (implies read) or crew:admin (implies all); give it again for more.
+        /// Without it: blob:read and blob:write.
+        #[arg(long = "permission", value_name = "PERMISSION", value_parser = permission)]
+        permissions: Vec<Permission>,
+        /// Quota tier.
+        #[arg(long)]
+        tier: Option<String>,
+    },
+    /// Change a member who joined at run time; what is not given stays.
+    #[command(after_help = "Example: atcr-hold crew set did:plc:ewvi7nxzyoun6zhxrhs64oiz --role mate --tier ''")]
+    Set {
+        /// The member.
+        #[arg(value_parser = did)]
+        did: Did,
+        #[command(flatten)]
+        change: Change,
+    },
+    /// End the membership of one who joined at run time.
+    #[command(after_help = "Example: atcr-hold crew remove did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+    Remove {
+        /// The member.
+        #[arg(value_parser = did)]
+        did: Did,
+    },
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Change {
+    /// A word for people.
+    #[arg(long)]
+    role: Option<String>,
+    /// All permissions of the member from now on; give it again for more.
+    #[arg(long = "permission", value_name = "PERMISSION", value_parser = permission)]
+    permissions: Vec<Permission>,
+    /// Quota tier; '' for none.
+    #[arg(long)]
+    tier: Option<String>,
+}
+
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::List => {
+                let members = reach.run(CrewList {}).await?;
+                if json { output::json(&members) } else { output::text(&shown(&members)) }
+            }
+            Self::Add { did, role, permissions, tier } => {
+                let default = || vec![Permission::BlobRead, Permission::BlobWrite];
+                let permissions = if permissions.is_empty() { default() } else { permissions };
+                let member = reach.run(CrewAdd { did, role, permissions, tier }).await?;
+                done(json, &member, "is a member now")
+            }
+            Self::Set { did, change } => {
+                let Change { role, permissions, tier } = change;
+                let permissions = (!permissions.is_empty()).then_some(permissions);
+                let member = reach.run(CrewSet { did, role, permissions, tier }).await?;
+                done(json, &member, "is set")
+            }
+            Self::Remove { did } => {
+                let member = reach.run(CrewRemove { did }).await?;
+                done(json, &member, "is no longer a member")
+            }
+        }
+    }
+}
+
+fn shown(members: &[Member]) -> String {
+    let rows = members.iter().map(|member| {
+        let source = match member.source {
+            Source::Declared => "declared",
+            Source::Joined => "joined",
+        };
+        [
+            member.did.to_string(),
+            member.role.clone(),
+            member.permissions.join(","),
+            member.tier.clone().unwrap_or_else(|| NONE.into()),
+            member.added_at.to_string(),
+            source.to_owned(),
+        ]
+    });
+    table(["MEMBER", "ROLE", "PERMISSIONS", "TIER", "ADDED", "SOURCE"], rows)
+}
+
+fn done(json: bool, member: &Member, what: &str) -> Result<(), CommandError> {
+    if json {
+        return output::json(member);
+    }
+    let tier = member.tier.as_ref().map(|tier| format!(", tier {tier}")).unwrap_or_default();
+    let Member { did, role, permissions, .. } = member;
+    output::text(&format!("{did} {what}: {role}, {}{tier}\n", permissions.join(",")))
+}
+
+fn did(text: &str) -> Result<Did, String> {
+    if !text.starts_with("did:") {
+        return Err("members are named by DID, like did:plc:ewvi7nxzyoun6zhxrhs64oiz, not by handle".into());
+    }
+    Did::parse(text).map_err(|error| error.to_string())
+}
+
+fn permission(text: &str) -> Result<Permission, String> {
+    Permission::parse(text).ok_or_else(|| "it is blob:read, blob:write or crew:admin".into())
+}

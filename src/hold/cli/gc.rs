@@ -1,0 +1,74 @@
+//! `gc`.
+
+use clap::Args;
+
+use super::error::CommandError;
+use super::output;
+use super::reach::Reach;
+use super::table::{NONE, duration, size, table};
+use crate::operations::GcRun;
+use crate::upkeep::{Amount, Collected};
+
+#[derive(Args)]
+#[command(after_help = "Example: atcr-hold gc --dry-run --verbose")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    choice: Choice,
+    /// List the blobs too, the first 10,000: digest, bytes, and when each was last used.
+    #[arg(long)]
+    verbose: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Choice {
+    /// Say what would be removed, and why the rest is kept; change nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Remove it.
+    #[arg(long)]
+    run: bool,
+}
+
+impl Arguments {
+    pub(super) async fn run(self, reach: Reach) -> Result<(), CommandError> {
+        let collected = reach.run(GcRun { dry_run: self.choice.dry_run }).await?;
+        if self.json {
+            return output::json(&collected);
+        }
+        if self.verbose {
+            let lines = collected.listed.iter();
+            let lines = lines.map(|blob| format!("{}  {}  {}\n", blob.digest, blob.size_bytes, blob.used_at));
+            output::text(&lines.collect::<String>())?;
+        }
+        output::text(&shown(&collected))
+    }
+}
+
+fn shown(collected: &Collected) -> String {
+    let row = |name: &str, amount: &Amount, why: &str| {
+        [name.to_owned(), amount.count.to_string(), size(amount.size_bytes), why.to_owned()]
+    };
+    let Collected { garbage, named, recent, unfinished, .. } = collected;
+    let grace = duration(collected.grace_s);
+    let unused = match &collected.oldest_use {
+        Some(oldest) => format!("nothing names them; the first was last used {oldest}"),
+        None => NONE.into(),
+    };
+    let mut rows = vec![
+        row(if collected.dry_run { "would go" } else { "removed" }, garbage, &unused),
+        row("kept", named, "a layer record or a manifest names them"),
+        row("kept", recent, &format!("uploaded or asked for in the last {grace}, or an hour more")),
+    ];
+    if unfinished.count > 0 {
+        rows.push(row("on their way out", unfinished, "the store has not removed them yet"));
+    }
+    let hint = match (collected.dry_run, garbage.count) {
+        (true, 1..) => "Nothing was removed: use --run for that.\n",
+        _ => "",
+    };
+    format!("{}\n{}{hint}", collected.place, table(["BLOBS", "COUNT", "SIZE", "WHY"], rows))
+}

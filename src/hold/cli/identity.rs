@@ -1,0 +1,88 @@
+//! `identity show`, `new-key`.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::error::CommandError;
+use super::output;
+use super::reach::Reach;
+use super::table::NONE;
+use crate::app::{self, NewKey};
+use crate::config::Config;
+use crate::operations::{Identity, IdentityShow};
+
+#[derive(Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print one JSON document, the DID document in it.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show DID, handle, addresses, signing key and where the repository stands.
+    #[command(after_help = "Example: atcr-hold identity show --json | jq .document")]
+    Show,
+    /// Sign the repository with another key: when the old one is lost for good, or known to others. The hold must be stopped.
+    ///
+    /// Move the old key file aside, if there is one; a new key is made in its place. The records stay. The DID document
+    /// names the new key from the next start on, and the network is told to read both anew. Back the new key up.
+    #[command(after_help = "Example: atcr-hold identity new-key")]
+    NewKey,
+}
+
+/// What a new key came to.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Renewed {
+    signing_key: String,
+    key_file: Option<String>,
+    rev: String,
+    commit: String,
+}
+
+impl Arguments {
+    pub(super) async fn run(self, config: &Config) -> Result<(), CommandError> {
+        match self.command {
+            Command::Show => {
+                let identity = Reach::find(config).await?.run(IdentityShow {}).await?;
+                if self.json { output::json(&identity) } else { output::text(&shown(&identity)) }
+            }
+            Command::NewKey => {
+                let NewKey { key, file, head } = app::new_key(config).await?;
+                let renewed = Renewed {
+                    signing_key: format!("did:key:{}", key.to_multikey()),
+                    key_file: file.map(|file| file.display().to_string()),
+                    rev: head.rev.to_string(),
+                    commit: head.commit.to_string(),
+                };
+                if self.json { output::json(&renewed) } else { output::text(&shown_renewed(&renewed)) }
+            }
+        }
+    }
+}
+
+fn shown(identity: &Identity) -> String {
+    let head = |of: fn(&crate::operations::Head) -> String| identity.head.as_ref().map_or_else(|| NONE.into(), of);
+    let mut lines = vec![
+        ("DID", identity.did.to_string()),
+        ("Handle", identity.handle.clone().unwrap_or_else(|| NONE.into())),
+        ("Public URL", identity.public_url.clone()),
+        ("Signing key", identity.signing_key.clone()),
+        ("Key file", identity.key_file.clone()),
+        ("Revision", head(|head| head.rev.to_string())),
+        ("Commit", head(|head| head.commit.clone())),
+    ];
+    let services = identity.services.iter().map(|service| ("Service", format!("{} {}", service.id, service.endpoint)));
+    lines.extend(services);
+    lines.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect()
+}
+
+fn shown_renewed(renewed: &Renewed) -> String {
+    let Renewed { signing_key, key_file, rev, .. } = renewed;
+    let place =
+        key_file.as_ref().map_or_else(String::new, |file| format!("It lies in {file}: keep a copy of it elsewhere.\n"));
+    format!("The repository is signed with {signing_key} from revision {rev} on.\n{place}Now start the hold.\n")
+}

@@ -1,0 +1,92 @@
+//! `repo export`, `import`, `verify`.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Subcommand;
+
+use super::error::CommandError;
+use super::output;
+use super::reach::Reach;
+use super::transfer::{export, from_file};
+use crate::operations::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Write the whole signed repository into a CAR file, one snapshot; writes go on meanwhile.
+    #[command(after_help = "Example: atcr-hold repo export /backup/hold.car")]
+    Export {
+        /// The file; it is replaced once the export is whole. `-` is standard output.
+        file: PathBuf,
+    },
+    /// Take over the repository in a CAR file. The hold must be new, with no records but those of its configuration.
+    ///
+    /// The file is checked whole before anything changes. Then a new commit of this hold stands above its records, the
+    /// network is told to read them anew, and captain, crew and profile follow the configuration again.
+    #[command(after_help = "Example: atcr-hold repo import /backup/hold.car")]
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The key that signed the file, if this hold has another one now. Name it only for a file you trust.
+        #[arg(long, value_name = "DID:KEY")]
+        signed_by: Option<String>,
+    },
+    /// Check the signature, the tree, every record and every block; exit 1 when anything is wrong.
+    #[command(after_help = "Example: atcr-hold repo verify --json | jq .findings")]
+    Verify,
+}
+
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::Export { file } => export(reach, RepoExport {}, &file, json).await,
+            Self::Import { file, signed_by } => {
+                let imported = reach.import(RepoImport { signed_by }, from_file(&file).await?).await?;
+                if json { output::json(&imported) } else { output::text(&shown_import(&imported)) }
+            }
+            Self::Verify => {
+                let began = Instant::now();
+                let verified = reach.run(RepoVerify {}).await?;
+                if json {
+                    output::json(&verified)?;
+                } else {
+                    output::text(&shown_check(&verified, began.elapsed()))?;
+                }
+                match verified.found {
+                    0 => Ok(()),
+                    1 => Err(CommandError::failed("the repository is damaged: one finding")),
+                    found => Err(CommandError::failed(format!("the repository is damaged: {found} findings"))),
+                }
+            }
+        }
+    }
+}
+
+fn shown_import(imported: &RepoImported) -> String {
+    let RepoImported { records, blocks, imported_rev, rev, commit, reconciled } = imported;
+    format!(
+        "{records} records in {blocks} blocks imported, of revision {imported_rev}\n\
+         {reconciled} records changed, to follow the configuration\n\
+         The commit above the import is {commit}, of revision {rev}\n"
+    )
+}
+
+fn shown_check(verified: &RepoVerified, took: Duration) -> String {
+    let mut text: String = verified
+        .findings
+        .iter()
+        .map(|Found { kind, subject, reason }| format!("{kind} {subject}: {reason}\n"))
+        .collect();
+    let RepoVerified { records, nodes, blocks, unjudged, found, .. } = verified;
+    if *found > verified.findings.len() as u64 {
+        text.push_str("…\n");
+    }
+    if *unjudged > 0 {
+        text.push_str(&format!("{unjudged} rows cannot be judged: a damaged node may lead to them\n"));
+    }
+    text.push_str(&format!(
+        "{records} records, {nodes} nodes, {blocks} blocks checked in {:.1} s: {found} wrong\n",
+        took.as_secs_f64()
+    ));
+    text
+}

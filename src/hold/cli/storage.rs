@@ -1,0 +1,181 @@
+//! `storage usage`, `verify`, `migrate`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::error::CommandError;
+use super::output;
+use super::reach::Reach;
+use super::table::{NONE, size, table};
+use crate::app;
+use crate::config::Storage;
+use crate::operations::{StorageMigrate, StorageUsage, StorageVerify};
+use crate::upkeep::{Amount, Finding, Findings, Migrated, Problem, Repair, Usage, Verified};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Count what takes the room: blobs, uploads, and where the database and the storage differ. Reads no blob.
+    #[command(after_help = "Example: atcr-hold storage usage --json | jq .stored.sizeBytes")]
+    Usage,
+    /// Read and hash every blob, and say what is wrong, one blob a line. Exits 1 when anything is.
+    ///
+    /// The hold goes on meanwhile. Objects that are right and not recorded, and keys that are no blob's, are named,
+    /// and are nothing wrong.
+    #[command(after_help = "Example: atcr-hold storage verify --repair --rate 50")]
+    Verify {
+        /// Move wrong objects to quarantine/, so that their blobs are absent and an upload brings them back; forget
+        /// blobs without an object; record right objects that are not recorded. It still exits 1.
+        #[arg(long)]
+        repair: bool,
+        /// Read at most so many megabytes (10^6 bytes) a second.
+        #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        rate: Option<u64>,
+    },
+    /// Copy every blob to another storage, each proven there; what was copied before is not copied again.
+    ///
+    /// The hold goes on with its own storage. When all is there, stop the hold, run this once more for what came
+    /// meanwhile, change its configuration, and start it. Exits 0 only when every blob is there.
+    #[command(after_help = "Example: atcr-hold storage migrate --to new.toml, a file with the new [storage] table")]
+    Migrate {
+        /// A configuration file that has the new [storage] table. Nothing else in it counts, nor does the environment.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::Usage => {
+                let usage = reach.run(StorageUsage {}).await?;
+                if json { output::json(&usage) } else { output::text(&shown_usage(&usage)) }
+            }
+            Self::Verify { repair, rate } => {
+                let verify = StorageVerify { repair, bytes_per_s: rate.map(|rate| rate * 1_000_000) };
+                let verified = reach.run(verify).await?;
+                if json {
+                    output::json(&verified)?
+                } else {
+                    output::text(&shown_verified(&verified))?
+                }
+                match (verified.findings.wrong, repair) {
+                    (0, _) => Ok(()),
+                    (wrong, true) => Err(CommandError::failed(format!("{wrong} wrong: see what was done above"))),
+                    (wrong, false) => Err(CommandError::failed(format!("{wrong} wrong: use --repair to mend"))),
+                }
+            }
+            Self::Migrate { to } => {
+                let place = app::storage_of(&Storage::of_file(&to)?);
+                let is_running = reach.is_running();
+                let migrated = reach.run(StorageMigrate { to: place }).await?;
+                if json {
+                    output::json(&migrated)?
+                } else {
+                    output::text(&shown_migrated(&migrated, is_running))?
+                }
+                if migrated.whole { Ok(()) } else { Err(not_whole(&migrated)) }
+            }
+        }
+    }
+}
+
+fn shown_usage(usage: &Usage) -> String {
+    let row = |name: &str, amount: &Amount| [name.to_owned(), amount.count.to_string(), size(amount.size_bytes)];
+    let staged = &usage.staged;
+    let mut rows = vec![row("recorded", &usage.recorded), row("stored", &usage.stored)];
+    let differences = [
+        ("recorded, but missing", &usage.missing),
+        ("of another size than recorded", &usage.other_size),
+        ("stored, but not recorded", &usage.unrecorded),
+        ("under keys of no blob", &usage.foreign),
+        ("quarantined", &usage.quarantined),
+        ("open in the bucket, in parts", &staged.multiparts),
+    ];
+    rows.extend(differences.into_iter().filter(|(_, amount)| amount.count > 0).map(|(name, amount)| row(name, amount)));
+    rows.push(["open uploads".into(), staged.uploads.to_string(), size(staged.objects.size_bytes)]);
+    if let Some(free_bytes) = usage.free_bytes {
+        rows.push(["free".into(), NONE.into(), size(free_bytes)]);
+    }
+    format!("{}\n{}", usage.place, table(["BLOBS", "COUNT", "SIZE"], rows))
+}
+
+fn shown_verified(verified: &Verified) -> String {
+    let Verified { right, right_bytes, findings } = verified;
+    let mut text = shown_findings(findings);
+    text += &format!("{right} right ({}), {} wrong", size(*right_bytes), findings.wrong);
+    if findings.noted > 0 {
+        text += &format!(", {} worth a word", findings.noted);
+    }
+    if findings.repaired > 0 {
+        text += &format!("; {} mended", findings.repaired);
+    }
+    text + "\n"
+}
+
+fn shown_findings(findings: &Findings) -> String {
+    let mut text: String = findings.listed.iter().map(shown_finding).collect();
+    let all = findings.wrong + findings.noted;
+    if let Some(more @ 1..) = all.checked_sub(findings.listed.len() as u64) {
+        text += &format!("and {more} more\n");
+    }
+    text
+}
+
+fn shown_finding(finding: &Finding) -> String {
+    let Finding { digest, key, problem, repair } = finding;
+    let what = match problem {
+        Problem::WrongContent => "wrong content".to_owned(),
+        Problem::WrongSize { recorded_bytes, found_bytes } => {
+            format!("wrong size: {found_bytes} bytes instead of {recorded_bytes}")
+        }
+        Problem::WrongRecord { recorded_bytes, found_bytes } => {
+            format!("right, but recorded with {recorded_bytes} bytes instead of {found_bytes}")
+        }
+        Problem::Missing => "missing".to_owned(),
+        Problem::Unreadable(reason) => format!("unreadable: {reason}"),
+        Problem::UnrecordedWrong => "not recorded, and wrong content".to_owned(),
+        Problem::Unrecorded => "right, but not recorded".to_owned(),
+        Problem::Foreign => "the key of no blob".to_owned(),
+    };
+    let done = match repair {
+        Some(Repair::Quarantined) => "; quarantined",
+        Some(Repair::Forgotten) => "; forgotten",
+        Some(Repair::Recorded) => "; recorded",
+        None => "",
+    };
+    match (digest, key) {
+        (Some(digest), _) => format!("{digest}  {what}{done}\n"),
+        // A key may be anything, also what moves the cursor.
+        (None, key) => format!("{:?}  {what}{done}\n", key.as_deref().unwrap_or_default()),
+    }
+}
+
+fn shown_migrated(migrated: &Migrated, is_running: bool) -> String {
+    let Migrated { from, to, present, copied, findings, whole, .. } = migrated;
+    let amount = |amount: &Amount| format!("{} ({})", amount.count, size(amount.size_bytes));
+    let mut text = shown_findings(findings);
+    text += &format!("{} blobs are in {to}, {} of them copied now\n", amount(present), amount(copied));
+    text += match (whole, is_running) {
+        (false, _) => "",
+        (true, true) => {
+            "The hold goes on with its own storage. To switch: stop it, run this once more for what came meanwhile, give it\n\
+             the new [storage] table in place of the old one (and of STORAGE_DRIVER and its like), and start it.\n"
+        }
+        (true, false) => {
+            "Nothing is missing there. Now give the hold the new [storage] table in place of the old one (and of\n\
+             STORAGE_DRIVER and its like), and start it.\n"
+        }
+    };
+    text + &format!("Nothing was removed from {from}.\n")
+}
+
+fn not_whole(migrated: &Migrated) -> CommandError {
+    CommandError::failed(match migrated.findings.wrong {
+        0 => "uploads kept coming: stop the hold, then run this once more".to_owned(),
+        wrong => format!(
+            "{wrong} blobs are wrong where they are and were not copied: storage verify --repair takes them away, then run \
+             this once more"
+        ),
+    })
+}

@@ -1,0 +1,55 @@
+//! `successor export`, `import`.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::error::CommandError;
+use super::output;
+use super::reach::Reach;
+use super::transfer::{export, from_file};
+use crate::images::TakenOver;
+use crate::operations::{SuccessorExport, SuccessorImport, SuccessorImported};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Write what a hold under another address needs to follow this one: crew with tiers, layers, statistics, configs.
+    #[command(after_help = "Example: atcr-hold successor export a.jsonl")]
+    Export {
+        /// The file; it is replaced once the export is whole. `-` is standard output.
+        file: PathBuf,
+    },
+    /// Take over what another hold exported. What is here already stays, so that it can be done again at any time.
+    ///
+    /// Import before the blobs come: then garbage collection knows that they are needed.
+    #[command(after_help = "Example: atcr-hold successor import a.jsonl")]
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::Export { file } => export(reach, SuccessorExport {}, &file, json).await,
+            Self::Import { file } => {
+                let imported = reach.import(SuccessorImport {}, from_file(&file).await?).await?;
+                if json { output::json(&imported) } else { output::text(&shown(&imported)) }
+            }
+        }
+    }
+}
+
+fn shown(imported: &SuccessorImported) -> String {
+    let SuccessorImported { from, taken } = imported;
+    let TakenOver { members, manifests, layers, stats, kept, left_out } = taken;
+    let mut text = format!(
+        "Taken over from {from}: {members} members, {manifests} manifests, {layers} layers, {stats} statistics; {kept} were \
+         here already\n"
+    );
+    if *left_out > 0 {
+        text += &format!("{left_out} members were left out: mutable_crew = false, so declare them in [crew]\n");
+    }
+    text
+}

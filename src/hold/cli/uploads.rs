@@ -1,0 +1,49 @@
+//! `uploads list`, `abort`.
+
+use clap::Subcommand;
+
+use super::error::CommandError;
+use super::output;
+use super::reach::Reach;
+use super::table::{duration, size, table};
+use crate::operations::{Upload, UploadsAbort, UploadsList};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List open uploads, the one idle for longest first. IDLE is the time since its last part.
+    #[command(after_help = "Example: atcr-hold uploads list --json | jq '[.[].sizeBytes] | add'")]
+    List,
+    /// Give an upload up and drop what it staged.
+    #[command(after_help = "Example: atcr-hold uploads abort 5f0c2a9be1d34c7f8a6b0e1d2c3f4a5b")]
+    Abort {
+        /// As `uploads list` shows it.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::List => {
+                let uploads = reach.run(UploadsList {}).await?;
+                if json { output::json(&uploads) } else { output::text(&shown(&uploads)) }
+            }
+            Self::Abort { id } => {
+                let aborted = reach.run(UploadsAbort { id }).await?;
+                if json {
+                    return output::json(&aborted);
+                }
+                output::text(&format!("upload {} of {} is given up\n", aborted.id, aborted.account))
+            }
+        }
+    }
+}
+
+fn shown(uploads: &[Upload]) -> String {
+    let rows = uploads.iter().map(|upload| {
+        let Upload { id, account, idle_s, parts, size_bytes, .. } = upload;
+        [id.clone(), account.to_string(), duration(*idle_s), parts.to_string(), size(*size_bytes)]
+    });
+    table(["ID", "ACCOUNT", "IDLE", "PARTS", "SIZE"], rows)
+}

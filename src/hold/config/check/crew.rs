@@ -1,0 +1,43 @@
+//! The declared crew.
+
+use std::collections::BTreeMap;
+
+use super::{Checker, resolvable};
+use crate::config::error::origin_name;
+use crate::config::raw::Member;
+use crate::config::{ConfigError, DeclaredMember};
+use atproto::lexicon::{Permission, ROLE_OWNER};
+use atproto::syntax::Did;
+
+impl Checker<'_> {
+    pub(super) fn crew(&self, owner: &Did) -> Result<BTreeMap<Did, DeclaredMember>, ConfigError> {
+        self.raw.crew.iter().map(|(text, member)| self.member(text, member, owner)).collect()
+    }
+
+    fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, DeclaredMember), ConfigError> {
+        let wrong = |problem: &str| {
+            let origin = self.figment.find_metadata("crew").map_or_else(|| "the configuration".into(), origin_name);
+            ConfigError::option(&format!("crew.\"{text}\""), &origin, problem)
+        };
+        let did = resolvable(text).map_err(|problem| wrong(&problem))?;
+        if did == *owner {
+            return Err(wrong("the owner is always a member with all permissions: remove this declaration"));
+        }
+        if member.role == ROLE_OWNER {
+            return Err(wrong("only the owner has the role owner: use another word, like admin or member"));
+        }
+        let permission = |name: &String| {
+            Permission::parse(name).ok_or_else(|| {
+                wrong(&format!("there is no permission \"{name}\": use blob:read, blob:write or crew:admin"))
+            })
+        };
+        let permissions = member.permissions.iter().map(permission).collect::<Result<Vec<_>, _>>()?;
+        if permissions.is_empty() {
+            return Err(wrong("it has no permissions: add permissions = [\"blob:read\"], or remove the member"));
+        }
+        if let Some(tier) = member.tier.as_ref().filter(|tier| self.has_no_tier(tier)) {
+            return Err(wrong(&format!("there is no tier \"{tier}\": add it to tiers, or name one that is there")));
+        }
+        Ok((did, DeclaredMember { role: member.role.clone(), permissions, tier: member.tier.clone() }))
+    }
+}

@@ -1,0 +1,45 @@
+//! Quota tiers, and who may put members into them.
+
+use super::{Checker, resolvable};
+use crate::config::{ConfigError, Quota, Tier};
+use atproto::syntax::{Did, Size};
+
+/// What a crew record has room for.
+const MAX_NAME_BYTES: usize = 32;
+
+impl Checker<'_> {
+    pub(super) fn quota(&self) -> Result<Quota, ConfigError> {
+        let mut tiers = self.raw.tiers.keys().map(|name| self.tier(name)).collect::<Result<Vec<_>, _>>()?;
+        // A table has no order of its own; among equals the name decides.
+        tiers.sort_by(|one, other| one.limit_bytes.cmp(&other.limit_bytes).then_with(|| one.name.cmp(&other.name)));
+        let new_crew_tier = self.raw.new_crew_tier.clone().filter(|name| !name.is_empty());
+        if new_crew_tier.as_ref().is_some_and(|name| !self.raw.tiers.contains_key(name)) {
+            return Err(
+                self.wrong("new_crew_tier", "there is no such tier: add it to tiers, or name one that is there")
+            );
+        }
+        Ok(Quota { tiers, new_crew_tier })
+    }
+
+    /// Whether there are tiers, but not this one.
+    pub(super) fn has_no_tier(&self, name: &str) -> bool {
+        !self.raw.tiers.is_empty() && !self.raw.tiers.contains_key(name)
+    }
+
+    fn tier(&self, name: &str) -> Result<Tier, ConfigError> {
+        let option = format!("tiers.{name}.quota");
+        if name.is_empty() || name.len() > MAX_NAME_BYTES {
+            return Err(self.wrong(&option, "the name of a tier has 1 to 32 bytes"));
+        }
+        let size = Size::parse(&self.raw.tiers[name].quota).map_err(|error| self.wrong(&option, &error.to_string()))?;
+        Ok(Tier { name: name.to_owned(), limit_bytes: size.bytes })
+    }
+
+    pub(super) fn appviews(&self) -> Result<Vec<Did>, ConfigError> {
+        let parse = |text: &String| {
+            resolvable(text)
+                .map_err(|problem| self.wrong("appviews", &format!("{problem}; it must be like did:web:atcr.io")))
+        };
+        self.raw.appviews.iter().map(parse).collect()
+    }
+}

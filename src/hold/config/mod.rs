@@ -1,0 +1,273 @@
+//! Configuration: defaults < TOML file < `.env` < environment, with every mistake explained.
+//!
+//! figment merges the layers into [`Raw`](raw::Raw), whose fields are plain text, numbers and booleans;
+//! [`check`] turns that into [`Config`], whose types hold only what makes sense together. An error names the
+//! option, where its value came from, and the remedy. Secrets are never shown.
+
+mod check;
+mod environment;
+mod error;
+mod profile;
+mod raw;
+mod secret;
+mod show;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atproto::lexicon::Permission;
+use atproto::syntax::{Did, ServiceUrl};
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use profile::{Avatar, Profile};
+pub use secret::Secret;
+
+/// A configuration that can be run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the world reaches the hold.
+    pub public_url: ServiceUrl,
+    /// The captain.
+    pub owner: Did,
+    /// Whether anyone may read blobs.
+    pub public: bool,
+    /// Whether any account may join.
+    pub allow_all_crew: bool,
+    /// Whether members who joined at run time may stay.
+    pub mutable_crew: bool,
+    /// Shown in the captain record.
+    pub region: Option<String>,
+    /// The hold that follows this one.
+    pub successor: Option<ServiceUrl>,
+    /// How the hold shows itself.
+    pub profile: Profile,
+    /// Crew declared by the operator.
+    pub crew: BTreeMap<Did, DeclaredMember>,
+    /// How much accounts may have.
+    pub quota: Quota,
+    /// Accounts of the registry front ends that may put members into tiers.
+    pub appviews: Vec<Did>,
+    /// Whether a push may make a post; the captain record says whether it does.
+    pub bluesky_posts: bool,
+    /// Base URLs of the relays that are asked to crawl the hold, without a trailing slash.
+    pub relays: Vec<String>,
+    /// Base URL of the did:plc directory, without a trailing slash.
+    pub plc_directory_url: String,
+    /// Plain http and loopback addresses are allowed for other people's DIDs and for relays: tests only.
+    pub test_mode: bool,
+    /// Address to listen on when no socket was inherited.
+    pub server_addr: String,
+    /// Reverse proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Where a reverse proxy at the Unix socket has the storage directory, with `/` at both ends, when it sends blobs itself.
+    pub accel_redirect: Option<String>,
+    /// The database file.
+    pub database_path: PathBuf,
+    /// The signing key itself, 64 hexadecimal digits, instead of the one in `key_dir`.
+    pub signing_key: Option<Secret>,
+    /// Directory of the signing key.
+    pub key_dir: PathBuf,
+    /// The socket file through which commands reach the running hold.
+    pub admin_socket: PathBuf,
+    /// Address to answer scrapers of metrics on when no socket was inherited for them; `None`: nowhere.
+    pub metrics_addr: Option<String>,
+    /// Where the blobs are.
+    pub storage: Storage,
+    /// When blobs that nothing needs are removed.
+    pub gc: Gc,
+    /// Bounds on what clients may use.
+    pub limits: Limits,
+    /// `error` to `trace`, or tracing's filter syntax.
+    pub log_level: String,
+}
+
+/// Where the blobs are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// Below this directory.
+    Filesystem(PathBuf),
+    /// In a bucket.
+    S3(Box<S3>),
+    /// In a bucket of Google Cloud Storage.
+    #[cfg(feature = "gcs")]
+    Gcs(Box<Gcs>),
+    /// In a container of Azure Blob Storage.
+    #[cfg(feature = "azure")]
+    Azure(Box<Azure>),
+}
+
+impl std::fmt::Display for Storage {
+    /// As people name it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Filesystem(path) => write!(f, "{}", path.display()),
+            Self::S3(s3) => write!(f, "bucket {}", s3.bucket),
+            #[cfg(feature = "gcs")]
+            Self::Gcs(gcs) => write!(f, "bucket {} at Google", gcs.bucket),
+            #[cfg(feature = "azure")]
+            Self::Azure(azure) => write!(f, "container {} of {} at Azure", azure.container, azure.account),
+        }
+    }
+}
+
+/// A bucket of a provider that speaks S3.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct S3 {
+    /// Its name.
+    pub bucket: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The provider's URL; `None` is AWS.
+    pub endpoint: Option<String>,
+    /// Whether the bucket stands in the path of URLs, and not before the host.
+    pub path_style: bool,
+    /// The folder of the bucket that the hold uses; empty is all of it.
+    pub prefix: String,
+    /// The origin of the CDN for downloads, as in `https://cdn.example.org`.
+    pub pull_zone: Option<String>,
+    /// Who signs.
+    pub credentials: S3Credentials,
+    /// Whether clients get URLs of the store itself.
+    pub presigned_urls: bool,
+}
+
+/// A bucket of Google Cloud Storage.
+#[cfg(feature = "gcs")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gcs {
+    /// Its name.
+    pub bucket: String,
+    /// The JSON of the service account's key.
+    pub service_account: Secret,
+    /// Another URL than Google's own.
+    pub endpoint: Option<String>,
+    /// The folder of the bucket that the hold uses; empty is all of it.
+    pub prefix: String,
+    /// Whether clients get URLs of the store itself.
+    pub presigned_urls: bool,
+}
+
+/// A container of Azure Blob Storage.
+#[cfg(feature = "azure")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Azure {
+    /// The storage account.
+    pub account: String,
+    /// The container's name.
+    pub container: String,
+    /// The account's key, in base64.
+    pub access_key: Secret,
+    /// Another URL than the account's own.
+    pub endpoint: Option<String>,
+    /// The folder of the container that the hold uses; empty is all of it.
+    pub prefix: String,
+    /// Whether clients get URLs of the store itself, to read from.
+    pub presigned_urls: bool,
+}
+
+/// Who signs the requests to a bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum S3Credentials {
+    /// Keys that the operator gave.
+    Keys {
+        /// The access key's identity.
+        id: Secret,
+        /// Its secret.
+        secret: Secret,
+        /// The token of a session, for temporary keys.
+        session_token: Option<Secret>,
+    },
+    /// A role of the machine or container, and what the cloud says about it.
+    Role {
+        /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`
+        container_relative_uri: Option<String>,
+        /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+        container_full_uri: Option<String>,
+        /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`
+        container_token_file: Option<String>,
+        /// `AWS_WEB_IDENTITY_TOKEN_FILE`
+        web_identity_token_file: Option<String>,
+        /// `AWS_ROLE_ARN`
+        role_arn: Option<String>,
+        /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`
+        metadata_endpoint: Option<String>,
+    },
+}
+
+/// When blobs that nothing needs are removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gc {
+    /// Whether the running hold does it by itself.
+    pub enabled: bool,
+    /// When it does.
+    pub schedule: Schedule,
+    /// How long a blob that nothing names is kept after its last use.
+    pub grace: Duration,
+}
+
+/// When something is done again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// Every day, so long after midnight UTC.
+    Daily {
+        /// Less than a day.
+        after_midnight: Duration,
+    },
+    /// After so long, counted from the start and from the end of the time before.
+    Every(Duration),
+}
+
+/// A crew member of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredMember {
+    /// A word for people.
+    pub role: String,
+    /// At least one.
+    pub permissions: Vec<Permission>,
+    /// Quota tier.
+    pub tier: Option<String>,
+}
+
+/// How much accounts may have. Without tiers there is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quota {
+    /// From the smallest to the largest.
+    pub tiers: Vec<Tier>,
+    /// The tier of members who have none; absent: the smallest.
+    pub new_crew_tier: Option<String>,
+}
+
+/// A tier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// Its name.
+    pub name: String,
+    /// What the distinct layers of an account may take, in bytes.
+    pub limit_bytes: u64,
+}
+
+/// Bounds on what clients may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest part in bytes.
+    pub max_part_bytes: u64,
+    /// Largest blob in bytes.
+    pub max_blob_bytes: u64,
+    /// Open uploads of one account.
+    pub uploads_per_account: u32,
+    /// Open uploads of all accounts.
+    pub uploads_total: u32,
+    /// How long an upload may lie untouched.
+    pub stale_upload: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// Requests a second from one address, in the long run; 0 is no limit.
+    pub requests_per_address: u32,
+    /// Requests a second of one account, in the long run; 0 is no limit.
+    pub requests_per_account: u32,
+    /// How long requests in flight may take after SIGTERM.
+    pub drain: Duration,
+}

@@ -1,0 +1,289 @@
+//! The shape of the TOML file, and the defaults.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+
+/// All options as they are written. Unknown ones are refused, so that a misspelt one is noticed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Raw {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) public_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<String>,
+    pub(super) public: bool,
+    pub(super) allow_all_crew: bool,
+    pub(super) mutable_crew: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) successor: Option<String>,
+    pub(super) relays: Vec<String>,
+    pub(super) test_mode: bool,
+    pub(super) log_level: String,
+    pub(super) bluesky_posts: bool,
+    pub(super) appviews: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) new_crew_tier: Option<String>,
+    pub(super) profile: Profile,
+    pub(super) server: Server,
+    pub(super) database: Database,
+    pub(super) admin: Admin,
+    pub(super) metrics: Metrics,
+    pub(super) identity: Identity,
+    pub(super) storage: Storage,
+    pub(super) gc: Gc,
+    pub(super) limits: Limits,
+    pub(super) tiers: BTreeMap<String, Tier>,
+    pub(super) crew: BTreeMap<String, Member>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tier {
+    pub(super) quota: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Profile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) description: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) avatar: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) addr: String,
+    pub(super) trusted_proxies: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) accel_redirect: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Database {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) signing_key: Option<Secret>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) socket: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) addr: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Identity {
+    pub(super) plc_url: String,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Storage {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) driver: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) root_dir: Option<String>,
+    pub(super) s3: S3,
+    pub(super) gcs: Gcs,
+    pub(super) azure: Azure,
+}
+
+/// Google's, also in a build that cannot use it, so that it is told what is missing and not what is unknown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Gcs {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bucket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) service_account: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) endpoint: Option<String>,
+    pub(super) prefix: String,
+}
+
+/// As [`Gcs`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Azure {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access_key: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) endpoint: Option<String>,
+    pub(super) prefix: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct S3 {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) bucket: Option<String>,
+    pub(super) region: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) force_path_style: Option<bool>,
+    pub(super) prefix: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) pull_zone: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) access_key_id: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secret_access_key: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) session_token: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_credentials_relative_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_credentials_full_uri: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) container_authorization_token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) web_identity_token_file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) role_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ec2_metadata_service_endpoint: Option<String>,
+    /// Of whichever bucket it is.
+    pub(super) disable_presigned_urls: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gc {
+    pub(super) enabled: bool,
+    pub(super) schedule: String,
+    pub(super) grace_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) max_part_bytes: u64,
+    pub(super) max_blob_bytes: u64,
+    pub(super) uploads_per_account: u32,
+    pub(super) uploads_total: u32,
+    pub(super) stale_upload_s: u64,
+    pub(super) connections: u32,
+    pub(super) requests_per_address: u32,
+    pub(super) requests_per_account: u32,
+    pub(super) drain_s: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Member {
+    #[serde(default = "default_role")]
+    pub(super) role: String,
+    #[serde(default)]
+    pub(super) permissions: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tier: Option<String>,
+}
+
+fn default_role() -> String {
+    atproto::lexicon::ROLE_MEMBER.into()
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            owner: None,
+            public: false,
+            allow_all_crew: false,
+            mutable_crew: true,
+            region: None,
+            successor: None,
+            relays: Vec::new(),
+            test_mode: false,
+            log_level: "info".into(),
+            bluesky_posts: false,
+            appviews: Vec::new(),
+            new_crew_tier: None,
+            profile: Profile::default(),
+            server: Server { addr: ":8080".into(), trusted_proxies: Vec::new(), accel_redirect: None },
+            database: Database::default(),
+            admin: Admin::default(),
+            metrics: Metrics::default(),
+            identity: Identity { plc_url: "https://plc.directory".into() },
+            storage: Storage::default(),
+            gc: Gc::default(),
+            limits: Limits::default(),
+            tiers: BTreeMap::new(),
+            crew: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for S3 {
+    fn default() -> Self {
+        Self {
+            bucket: None,
+            region: "us-east-1".into(),
+            endpoint: None,
+            force_path_style: None,
+            prefix: String::new(),
+            pull_zone: None,
+            access_key_id: None,
+            secret_access_key: None,
+            session_token: None,
+            container_credentials_relative_uri: None,
+            container_credentials_full_uri: None,
+            container_authorization_token_file: None,
+            web_identity_token_file: None,
+            role_arn: None,
+            ec2_metadata_service_endpoint: None,
+            disable_presigned_urls: false,
+        }
+    }
+}
+
+impl Default for Gc {
+    fn default() -> Self {
+        Self { enabled: false, schedule: "03:30".into(), grace_s: 86_400 }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // S3's own limit of a part, and room for the largest model images seen in registries.
+            max_part_bytes: 5 << 30,
+            max_blob_bytes: 100 << 30,
+            uploads_per_account: 64,
+            uploads_total: 1024,
+            stale_upload_s: 86_400,
+            connections: 1024,
+            // One registry front end speaks for all of its users, so an address gets much more than an account.
+            requests_per_address: 2_000,
+            requests_per_account: 500,
+            drain_s: 30,
+        }
+    }
+}

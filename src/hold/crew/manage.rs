@@ -1,0 +1,197 @@
+//! Changing crew, captain and profile records with the standard record methods.
+
+use serde_json::Value;
+
+use super::{Crew, CrewError, captain, collection, member_key};
+use crate::pds::{Change, Outcome, Plan, Records, Write};
+use atproto::lexicon::{self, ROLE_OWNER, SELF_KEY, nsid};
+use atproto::repo::{Cid, cbor};
+use atproto::syntax::{AtUri, RecordKey};
+
+/// One write as a client asks for it.
+#[derive(Clone, Debug)]
+pub struct CrewChange {
+    /// The collection; only captain, crew and profile can be written.
+    pub collection: String,
+    /// The key; a new member's is derived when absent.
+    pub rkey: Option<String>,
+    /// What to do.
+    pub write: CrewWrite,
+    /// Only when the record has this CID; `Some(None)`: only when it does not exist.
+    pub swap: Option<Option<Cid>>,
+}
+
+/// What to do with a record.
+#[derive(Clone, Debug)]
+pub enum CrewWrite {
+    /// Add it; it must not exist.
+    Create(Value),
+    /// Replace it; it must exist.
+    Update(Value),
+    /// Add or replace it.
+    Put(Value),
+    /// Remove it; it must exist.
+    Delete,
+    /// Remove it if it exists.
+    DeleteIfPresent,
+}
+
+/// Bytes of a crew record as JSON: 200 of them still fit into one commit's event of 2,000,000.
+const MAX_CREW_BYTES: usize = 8 * 1024;
+const OTHER_COLLECTION: &str =
+    "only records of io.atcr.hold.crew, io.atcr.hold.captain and app.bsky.actor.profile can be written";
+const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; it follows the configured owner";
+const PROTECTED_CAPTAIN: &str = "owner, public, allowAllCrew, region, successor and deployedAt of the captain record follow the hold's configuration";
+
+impl Crew {
+    /// Applies all `changes` in one commit, or none. Answers the outcome and each record's address, in order.
+    ///
+    /// # Errors
+    /// [`CrewError::Invalid`] for another collection, a wrong key or a record that breaks its lexicon;
+    /// [`CrewError::Protected`]; [`PdsError`](crate::pds::PdsError) for swaps and existence.
+    pub async fn apply(
+        &self,
+        changes: Vec<CrewChange>,
+        swap_commit: Option<Cid>,
+        now_us: u64,
+    ) -> Result<(Outcome, Vec<AtUri>), CrewError> {
+        let mutable = self.is_mutable();
+        let checked = changes.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
+        let uri = |c: &Checked| Ok(AtUri::record(self.pds.did(), &collection(c.nsid)?, &c.rkey));
+        let uris = checked.iter().map(uri).collect::<Result<Vec<_>, CrewError>>()?;
+        let decide = move |records: &Records<'_>| {
+            let captain = captain(records)?;
+            let changes = checked.into_iter().filter_map(|c| c.against(&captain, records, mutable).transpose());
+            Ok::<_, CrewError>(Plan::of(changes.collect::<Result<_, CrewError>>()?))
+        };
+        let outcome = self.pds.commit(now_us, swap_commit, decide).await?;
+        Ok((outcome, uris))
+    }
+}
+
+/// A change that is well formed by itself.
+struct Checked {
+    nsid: &'static str,
+    rkey: RecordKey,
+    write: CrewWrite,
+    swap: Option<Option<Cid>>,
+}
+
+fn check(change: CrewChange) -> Result<Checked, CrewError> {
+    let invalid = |text: &str| CrewError::Invalid(text.to_owned());
+    let nsid = [nsid::CREW, nsid::CAPTAIN, nsid::PROFILE]
+        .into_iter()
+        .find(|nsid| *nsid == change.collection)
+        .ok_or_else(|| invalid(OTHER_COLLECTION))?;
+    let rkey = change.rkey.as_deref().map(RecordKey::parse).transpose().map_err(|e| invalid(&e.to_string()))?;
+    let mut write = change.write;
+    let derived = match &mut write {
+        CrewWrite::Create(record) | CrewWrite::Update(record) | CrewWrite::Put(record) => {
+            check_type(record, nsid)?;
+            let lexicon = |e: serde_json::Error| CrewError::Invalid(format!("not a valid {nsid} record: {e}"));
+            if nsid == nsid::PROFILE {
+                let profile: lexicon::Profile = serde_json::from_value(record.clone()).map_err(lexicon)?;
+                profile.check().map_err(CrewError::Invalid)?;
+                RecordKey::parse(SELF_KEY).ok()
+            } else if nsid == nsid::CREW {
+                let crew: lexicon::Crew = serde_json::from_value(record.clone()).map_err(lexicon)?;
+                crew.check_lengths().map_err(invalid)?;
+                if record.to_string().len() > MAX_CREW_BYTES {
+                    return Err(invalid("a crew record has at most 8192 bytes"));
+                }
+                Some(member_key(&crew.member))
+            } else {
+                serde_json::from_value::<lexicon::Captain>(record.clone()).map_err(lexicon)?;
+                RecordKey::parse(SELF_KEY).ok()
+            }
+        }
+        CrewWrite::Delete | CrewWrite::DeleteIfPresent => None,
+    };
+    let rkey = match (rkey, derived) {
+        (Some(rkey), Some(derived)) if rkey != derived => {
+            return Err(CrewError::Invalid(format!("the key of this record must be {derived}")));
+        }
+        (Some(rkey), _) | (None, Some(rkey)) => rkey,
+        (None, None) => return Err(invalid("rkey is required")),
+    };
+    Ok(Checked { nsid, rkey, write, swap: change.swap })
+}
+
+/// `$type` must name the collection; it is added where it is absent, as the reference server does.
+fn check_type(record: &mut Value, nsid: &str) -> Result<(), CrewError> {
+    let fields = record.as_object_mut().ok_or_else(|| CrewError::Invalid("a record must be an object".into()))?;
+    match fields.get("$type") {
+        None => {
+            fields.insert("$type".into(), nsid.into());
+            Ok(())
+        }
+        Some(kind) if kind == nsid => Ok(()),
+        Some(_) => Err(CrewError::Invalid(format!("the record's $type must be {nsid}"))),
+    }
+}
+
+impl Checked {
+    /// Checks the change against the hold as it is; `None` when there is nothing to do.
+    fn against(
+        self,
+        captain: &lexicon::Captain,
+        records: &Records<'_>,
+        mutable: bool,
+    ) -> Result<Option<Change>, CrewError> {
+        if self.nsid == nsid::CREW {
+            self.protect_crew(captain, mutable)?;
+        } else if self.nsid == nsid::CAPTAIN {
+            self.protect_captain(captain)?;
+        }
+        let write = match self.write {
+            CrewWrite::Create(record) => Write::Create(encode(&record)?),
+            CrewWrite::Update(record) => Write::Update(encode(&record)?),
+            CrewWrite::Put(record) => Write::Put(encode(&record)?),
+            CrewWrite::Delete => Write::Delete,
+            CrewWrite::DeleteIfPresent if records.get(self.nsid, self.rkey.as_str())?.is_some() => Write::Delete,
+            CrewWrite::DeleteIfPresent => return Ok(None),
+        };
+        Ok(Some(Change { collection: collection(self.nsid)?, rkey: self.rkey, write, swap: self.swap }))
+    }
+
+    fn protect_crew(&self, captain: &lexicon::Captain, mutable: bool) -> Result<(), CrewError> {
+        check_member_change(captain, &self.rkey, mutable)?;
+        match &self.write {
+            CrewWrite::Create(record) | CrewWrite::Update(record) | CrewWrite::Put(record)
+                if record.get("role").and_then(Value::as_str) == Some(ROLE_OWNER) =>
+            {
+                Err(CrewError::Invalid("only the captain has the role owner".into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn protect_captain(&self, now: &lexicon::Captain) -> Result<(), CrewError> {
+        let (CrewWrite::Update(record) | CrewWrite::Put(record)) = &self.write else {
+            return Err(CrewError::Protected("the captain record cannot be created or deleted"));
+        };
+        let new: lexicon::Captain =
+            serde_json::from_value(record.clone()).map_err(|e| CrewError::Invalid(e.to_string()))?;
+        let fixed = |c: &lexicon::Captain| {
+            let successor = c.successor.clone();
+            (c.owner.clone(), c.public, c.allow_all_crew, c.region.clone(), successor, c.deployed_at.clone())
+        };
+        if fixed(now) == fixed(&new) { Ok(()) } else { Err(CrewError::Protected(PROTECTED_CAPTAIN)) }
+    }
+}
+
+/// Whether the member with this key may be changed at run time at all.
+pub(super) fn check_member_change(
+    captain: &lexicon::Captain,
+    rkey: &RecordKey,
+    mutable: bool,
+) -> Result<(), CrewError> {
+    if !mutable {
+        return Err(CrewError::Immutable);
+    }
+    if *rkey == member_key(&captain.owner) { Err(CrewError::Protected(PROTECTED_MEMBER)) } else { Ok(()) }
+}
+
+fn encode(record: &Value) -> Result<cbor::Ipld, CrewError> {
+    cbor::from_json(record).map_err(|e| CrewError::Invalid(e.to_string()))
+}

@@ -1,0 +1,167 @@
+//! The crew as its operator manages it: by member, and with respect for what the configuration declares.
+
+use std::collections::BTreeSet;
+
+use super::manage::check_member_change;
+use super::reconcile::declared_members;
+use super::{Crew, CrewError, captain, collection, encode, member_key};
+use crate::pds::{Change, PageQuery, PdsError, Plan, Records, Write};
+use atproto::lexicon::{self, Permission, nsid};
+use atproto::syntax::{Datetime, Did};
+
+/// A member, and whether the configuration declared it when the hold last started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// The record.
+    pub record: lexicon::Crew,
+    /// Declared, as the owner is; else it joined at run time.
+    pub declared: bool,
+}
+
+/// What a new member is and may do.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// A word for people.
+    pub role: String,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// Quota tier.
+    pub tier: Option<String>,
+}
+
+/// What is to be changed of a member; `None` stays.
+#[derive(Clone, Debug)]
+pub struct MemberChange {
+    /// A word for people.
+    pub role: Option<String>,
+    /// All that it may do.
+    pub permissions: Option<Vec<Permission>>,
+    /// Quota tier; the empty text is none.
+    pub tier: Option<String>,
+}
+
+/// Members read at a time.
+const PAGE: u32 = 500;
+
+impl Crew {
+    /// All members in one snapshot, the oldest first.
+    ///
+    /// # Errors
+    /// [`CrewError::NoCaptain`] before the first start, or a storage error.
+    pub async fn members(&self) -> Result<Vec<Member>, CrewError> {
+        let job = |records: &Records<'_>| {
+            captain(records)?;
+            let declared = declared_members(records)?;
+            let mut members: Vec<_> = all(records)?.into_iter().map(|record| with_source(record, &declared)).collect();
+            let age = |member: &Member| (member.record.added_at.clone(), member.record.member.clone());
+            members.sort_by_key(age);
+            Ok(members)
+        };
+        self.pds.read(job).await
+    }
+
+    /// Makes `did` a member. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`PdsError::RecordExists`]; [`CrewError::Invalid`] or [`CrewError::Protected`].
+    pub async fn add_member(&self, did: &Did, terms: Terms, now_us: u64) -> Result<Member, CrewError> {
+        let record = lexicon::Crew {
+            member: did.clone(),
+            role: terms.role,
+            permissions: names(&terms.permissions),
+            added_at: Datetime::from_micros(now_us),
+            tier: terms.tier.filter(|tier| !tier.is_empty()),
+            other: serde_json::Map::new(),
+        };
+        self.change_member(did, now_us, move |_| Ok((Write::Create(encode(nsid::CREW, &record)?), record))).await
+    }
+
+    /// Changes a member who joined at run time; what it has besides stays. A change that changes nothing makes no
+    /// commit.
+    ///
+    /// # Errors
+    /// [`PdsError::RecordNotFound`], [`CrewError::Declared`]; as [`Crew::add_member`].
+    pub async fn set_member(&self, did: &Did, change: MemberChange, now_us: u64) -> Result<Member, CrewError> {
+        let decide = move |old: Option<lexicon::Crew>| {
+            let mut record = old.ok_or(CrewError::Pds(PdsError::RecordNotFound))?;
+            record.role = change.role.unwrap_or(record.role);
+            record.permissions = change.permissions.as_deref().map_or(record.permissions, names);
+            record.tier = change.tier.or(record.tier).filter(|tier| !tier.is_empty());
+            Ok((Write::Update(encode(nsid::CREW, &record)?), record))
+        };
+        self.change_member(did, now_us, decide).await
+    }
+
+    /// Ends the membership of one who joined at run time. Answers the member that was.
+    ///
+    /// # Errors
+    /// As [`Crew::set_member`].
+    pub async fn remove_member(&self, did: &Did, now_us: u64) -> Result<Member, CrewError> {
+        let decide = |old: Option<lexicon::Crew>| {
+            let record = old.ok_or(CrewError::Pds(PdsError::RecordNotFound))?;
+            Ok((Write::Delete, record))
+        };
+        self.change_member(did, now_us, decide).await
+    }
+
+    /// Writes the record of `did` as `decide` says, who gets the record as it is: one commit.
+    async fn change_member<F>(&self, did: &Did, now_us: u64, decide: F) -> Result<Member, CrewError>
+    where
+        F: FnOnce(Option<lexicon::Crew>) -> Result<(Write, lexicon::Crew), CrewError> + Send + 'static,
+    {
+        let (did, mutable) = (did.clone(), self.is_mutable());
+        // The job runs on the database's thread, and answers only what to write.
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let job = move |records: &Records<'_>| {
+            let captain = captain(records)?;
+            let rkey = member_key(&did);
+            let old = records.get(nsid::CREW, rkey.as_str())?.map(|record| serde_json::from_value(record.value));
+            let old = old.transpose().map_err(|e| CrewError::Unreadable(e.to_string()))?;
+            let is_member = old.is_some();
+            check_member_change(&captain, &rkey, mutable)?;
+            if is_member && declared_members(records)?.contains(&did) {
+                return Err(CrewError::Declared);
+            }
+            let (write, record) = decide(old)?;
+            check_record(&record)?;
+            let _ = tell.send(Member { record, declared: false });
+            Ok(Plan::of(vec![Change { collection: collection(nsid::CREW)?, rkey, write, swap: None }]))
+        };
+        self.pds.commit(now_us, None, job).await?;
+        told.await.map_err(|_| CrewError::Invalid("the change came to nothing".into()))
+    }
+}
+
+fn check_record(record: &lexicon::Crew) -> Result<(), CrewError> {
+    if record.role == lexicon::ROLE_OWNER {
+        return Err(CrewError::Invalid("only the captain has the role owner".into()));
+    }
+    if record.permissions.is_empty() {
+        return Err(CrewError::Invalid("a member has at least one permission".into()));
+    }
+    record.check_lengths().map_err(|reason| CrewError::Invalid(reason.into()))
+}
+
+fn names(permissions: &[Permission]) -> Vec<String> {
+    let known: BTreeSet<_> = permissions.iter().collect();
+    known.into_iter().map(|permission| permission.as_str().to_owned()).collect()
+}
+
+fn with_source(record: lexicon::Crew, declared: &BTreeSet<Did>) -> Member {
+    Member { declared: declared.contains(&record.member), record }
+}
+
+fn all(records: &Records<'_>) -> Result<Vec<lexicon::Crew>, CrewError> {
+    let mut all = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = records.page(&PageQuery { collection: nsid::CREW.into(), cursor, limit: PAGE, ascending: true })?;
+        for record in page.records {
+            all.push(serde_json::from_value(record.value).map_err(|e| CrewError::Unreadable(e.to_string()))?);
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(all);
+        }
+    }
+}

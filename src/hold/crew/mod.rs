@@ -1,0 +1,110 @@
+//! Captain and crew: who owns the hold, who may do what, and how the records follow the configuration.
+//!
+//! Facts come from the records at every question, so a change holds from the next request. This room knows
+//! permissions and membership, not tokens and not HTTP.
+
+mod error;
+mod import;
+mod manage;
+mod members;
+mod portrait;
+mod profile;
+mod reconcile;
+mod request;
+mod standing;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::pds::Pds;
+use atproto::lexicon::nsid;
+use atproto::repo::cbor::{self, Ipld};
+use atproto::syntax::{Did, Nsid, RecordKey};
+
+pub use error::CrewError;
+pub use import::import_rules;
+pub use manage::{CrewChange, CrewWrite};
+pub use members::{Member, MemberChange, Terms};
+pub use portrait::Portrait;
+pub use profile::{DEFAULT_DESCRIPTION, DeclaredProfile};
+pub use reconcile::{Declared, DeclaredMember, is_declared};
+pub use request::Joined;
+pub use standing::{Standing, Summary};
+
+/// Captain and crew of this hold; cheap to clone.
+#[derive(Clone)]
+pub struct Crew {
+    pds: Pds,
+    /// Whether members may be changed at run time.
+    mutable: Arc<AtomicBool>,
+}
+
+impl Crew {
+    /// The crew recorded in `pds`. With `mutable` false only the configuration changes it.
+    #[must_use]
+    pub fn new(pds: Pds, mutable: bool) -> Self {
+        Self { pds, mutable: Arc::new(AtomicBool::new(mutable)) }
+    }
+
+    /// Says anew whether members may be changed at run time; answers what held before.
+    pub fn set_mutable(&self, mutable: bool) -> bool {
+        self.mutable.swap(mutable, Ordering::Relaxed)
+    }
+
+    /// Whether members may come by other ways than the configuration.
+    #[must_use]
+    pub fn is_mutable(&self) -> bool {
+        self.mutable.load(Ordering::Relaxed)
+    }
+}
+
+/// The key of a member's record: the DID where that is a valid record key, else the base32 of its SHA-256.
+/// One member has one record.
+#[must_use]
+pub fn member_key(member: &Did) -> RecordKey {
+    RecordKey::parse(member.as_str()).unwrap_or_else(|_| {
+        let hash = Sha256::digest(member.as_str());
+        let text = data_encoding::BASE32_NOPAD.encode(&hash).to_ascii_lowercase();
+        // 52 letters and digits always are a record key.
+        RecordKey::parse(&text).unwrap_or_else(|_| unreachable!())
+    })
+}
+
+/// An NSID constant of the lexicon as a type.
+fn collection(nsid: &'static str) -> Result<Nsid, CrewError> {
+    Nsid::parse(nsid).map_err(|e| CrewError::Invalid(e.to_string()))
+}
+
+/// A record with its `$type`, as the repository stores it.
+fn encode(nsid: &'static str, record: impl serde::Serialize) -> Result<Ipld, CrewError> {
+    let mut value = serde_json::to_value(record).map_err(|e| CrewError::Invalid(e.to_string()))?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("$type".into(), nsid.into());
+    }
+    cbor::from_json(&value).map_err(|e| CrewError::Invalid(e.to_string()))
+}
+
+/// The captain record, which exists from the first start on.
+fn captain(records: &crate::pds::Records<'_>) -> Result<atproto::lexicon::Captain, CrewError> {
+    let record = records.get(nsid::CAPTAIN, atproto::lexicon::SELF_KEY)?.ok_or(CrewError::NoCaptain)?;
+    serde_json::from_value(record.value).map_err(|e| CrewError::Unreadable(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::member_key;
+    use atproto::syntax::Did;
+
+    #[test]
+    fn a_did_that_is_no_record_key_is_hashed() -> Result<(), atproto::syntax::SyntaxError> {
+        let plain = Did::parse("did:plc:ewvi7nxzyoun6zhxrhs64oiz")?;
+        assert_eq!(member_key(&plain).as_str(), plain.as_str());
+        let port = Did::parse("did:web:localhost%3A8080")?;
+        let key = member_key(&port);
+        assert_eq!(key.as_str().len(), 52);
+        assert_eq!(key, member_key(&port));
+        Ok(())
+    }
+}

@@ -1,0 +1,41 @@
+//! What a hold's public records say of it, for those who look at it.
+
+use serde_json::Value;
+
+use super::{Crew, CrewError, captain};
+use crate::pds::Records;
+use atproto::lexicon::{self, SELF_KEY, nsid};
+
+/// A hold as its records describe it, read in one snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Portrait {
+    /// The captain record.
+    pub captain: lexicon::Captain,
+    /// Whether any account may join the crew by asking.
+    pub joinable: bool,
+    /// Crew records, the captain's own included.
+    pub members: u64,
+    /// The profile record as it is, `null` without one. An imported one may have any shape.
+    pub profile: Value,
+}
+
+impl Crew {
+    /// What the records say of the hold. Costs as much as the crew is large.
+    ///
+    /// # Errors
+    /// [`CrewError::NoCaptain`] before the first start, or a storage error.
+    pub async fn portrait(&self) -> Result<Portrait, CrewError> {
+        let mutable = self.is_mutable();
+        let job = move |records: &Records<'_>| {
+            let captain = captain(records)?;
+            let profile = records.get(nsid::PROFILE, SELF_KEY)?.map_or(Value::Null, |record| record.value);
+            Ok(Portrait {
+                joinable: captain.allow_all_crew && mutable,
+                members: records.count(nsid::CREW)?,
+                captain,
+                profile,
+            })
+        };
+        self.pds.read(job).await
+    }
+}

@@ -1,0 +1,44 @@
+//! The profile as the configuration declares it.
+
+use serde_json::{Value, json};
+
+use super::reconcile::{put, self_key};
+use super::{CrewError, Declared};
+use crate::pds::{Change, NewBlob};
+use atproto::lexicon::nsid;
+use atproto::repo::cbor;
+use atproto::syntax::Datetime;
+
+/// What the operator declared of the profile. A field that was not declared is left as it is.
+#[derive(Clone, Debug, Default)]
+pub struct DeclaredProfile {
+    /// Name for people.
+    pub display_name: Option<String>,
+    /// A sentence about the hold.
+    pub description: Option<String>,
+    /// The small picture.
+    pub avatar: Option<NewBlob>,
+}
+
+/// What a hold says of itself until somebody says more.
+pub const DEFAULT_DESCRIPTION: &str =
+    "A hold: blob storage for container images of the ATCR registry (https://atcr.io).";
+
+/// The change that makes the profile match `declared`; `None` when it does.
+pub(super) fn change(declared: &Declared, old: Option<&Value>, now: &Datetime) -> Result<Option<Change>, CrewError> {
+    let first =
+        || json!({ "displayName": declared.url.authority(), "description": DEFAULT_DESCRIPTION, "createdAt": now });
+    let mut new = old.cloned().unwrap_or_else(first);
+    let DeclaredProfile { display_name, description, avatar } = &declared.profile;
+    let fields = [
+        ("displayName", display_name.as_deref().map(Value::from)),
+        ("description", description.as_deref().map(Value::from)),
+        ("avatar", avatar.as_ref().map(|blob| cbor::to_json(&blob.reference.to_ipld()))),
+    ];
+    for (name, value) in fields {
+        if let Some(value) = value {
+            new[name] = value;
+        }
+    }
+    if old == Some(&new) { Ok(None) } else { put(nsid::PROFILE, self_key()?, &new).map(Some) }
+}

@@ -1,0 +1,209 @@
+//! Making the records match the configuration: a pure difference, then one commit or none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Crew, CrewError, DeclaredProfile, collection, encode, member_key, profile};
+use crate::pds::{Change, MAX_WRITES, PageQuery, Plan, Records, Write};
+use atproto::lexicon::{self, Permission, ROLE_OWNER, SELF_KEY, nsid};
+use atproto::syntax::{Datetime, Did, RecordKey, ServiceUrl};
+
+/// What the operator declared.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The profile's name until another is declared.
+    pub url: ServiceUrl,
+    /// How the hold shows itself.
+    pub profile: DeclaredProfile,
+    /// The captain.
+    pub owner: Did,
+    /// Whether anyone may read blobs.
+    pub public: bool,
+    /// Whether any account may join.
+    pub allow_all_crew: bool,
+    /// Whether a new captain record asks for posts about pushes; later only the captain changes that.
+    pub bluesky_posts: bool,
+    /// Shown in the captain record.
+    pub region: Option<String>,
+    /// The hold that follows this one.
+    pub successor: Option<Did>,
+    /// Members besides the captain.
+    pub crew: BTreeMap<Did, DeclaredMember>,
+}
+
+/// A declared member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredMember {
+    /// A word for people.
+    pub role: String,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// Quota tier.
+    pub tier: Option<String>,
+}
+
+/// The note that remembers whom the configuration declared, so that they go when their declaration goes.
+pub(super) const NOTE: &str = "declared_crew";
+
+impl Crew {
+    /// Makes captain, crew and profile match `declared`: in one commit (or, past 200 changes, in several), or in
+    /// none when nothing differs. Members who joined at run time stay unless the crew is immutable.
+    /// Answers the number of records changed.
+    ///
+    /// # Errors
+    /// A storage error; nothing of the failed commit is kept.
+    pub async fn reconcile(&self, declared: &Declared, now_us: u64) -> Result<usize, CrewError> {
+        let mut changed = 0;
+        loop {
+            let (declared, mutable) = (declared.clone(), self.is_mutable());
+            let decide = move |records: &Records<'_>| {
+                let recorded = Recorded::read(records)?;
+                difference(&declared, &recorded, mutable, now_us)
+            };
+            let outcome = self.pds.commit(now_us, None, decide).await?;
+            let planned = outcome.cids.len();
+            changed += planned;
+            // A round that changed nothing would be followed by the same again.
+            if planned < MAX_WRITES || outcome.commit.is_none() {
+                return Ok(changed);
+            }
+        }
+    }
+}
+
+/// The records as they are.
+pub(super) struct Recorded {
+    pub(super) captain: Option<lexicon::Captain>,
+    profile: Option<Value>,
+    members: BTreeMap<RecordKey, lexicon::Crew>,
+    /// Whom the configuration declared last time.
+    declared_before: BTreeSet<Did>,
+}
+
+impl Recorded {
+    pub(super) fn read(records: &Records<'_>) -> Result<Self, CrewError> {
+        let unreadable = |e: serde_json::Error| CrewError::Unreadable(e.to_string());
+        let captain = records.get(nsid::CAPTAIN, SELF_KEY)?.map(|r| serde_json::from_value(r.value)).transpose();
+        let mut members = BTreeMap::new();
+        let mut cursor = None;
+        loop {
+            let page =
+                records.page(&PageQuery { collection: nsid::CREW.into(), cursor, limit: 500, ascending: true })?;
+            for record in page.records {
+                members.insert(record.rkey, serde_json::from_value(record.value).map_err(unreadable)?);
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(Self {
+            captain: captain.map_err(unreadable)?,
+            profile: records.get(nsid::PROFILE, SELF_KEY)?.map(|record| record.value),
+            members,
+            declared_before: declared_members(records)?,
+        })
+    }
+}
+
+/// Whom the configuration declared when the hold last started, the owner among them.
+pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
+    let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(note.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
+}
+
+/// Whether the configuration declared this member when the hold last started.
+///
+/// # Errors
+/// [`CrewError::Unreadable`] or a storage error.
+pub fn is_declared(records: &Records<'_>, member: &Did) -> Result<bool, CrewError> {
+    Ok(declared_members(records)?.contains(member))
+}
+
+fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u64) -> Result<Plan, CrewError> {
+    let now = Datetime::from_micros(now_us);
+    let mut changes = Vec::new();
+    changes.extend(captain_change(declared, recorded.captain.as_ref(), &now)?);
+    changes.extend(profile::change(declared, recorded.profile.as_ref(), &now)?);
+    // The owner's membership is declared by being the owner: a former owner loses it like any other declaration.
+    let all = Permission::ALL.to_vec();
+    let mut wanted = declared.crew.clone();
+    wanted.insert(declared.owner.clone(), DeclaredMember { role: ROLE_OWNER.into(), permissions: all, tier: None });
+    for (did, member) in &wanted {
+        let old = recorded.members.get(&member_key(did));
+        changes.extend(member_change(did, member, old, &now)?);
+    }
+    for (rkey, crew) in &recorded.members {
+        let undeclared = recorded.declared_before.contains(&crew.member) || !mutable;
+        if !wanted.contains_key(&crew.member) && undeclared {
+            changes.push(change(nsid::CREW, rkey.clone(), Write::Delete)?);
+        }
+    }
+    let mut declared_now: BTreeSet<Did> = wanted.into_keys().collect();
+    if changes.len() >= MAX_WRITES {
+        // Another round follows; until then nobody who has yet to be removed is forgotten.
+        changes.truncate(MAX_WRITES);
+        declared_now.extend(recorded.declared_before.iter().cloned());
+    }
+    let note = serde_json::to_string(&declared_now).map_err(|e| CrewError::Invalid(e.to_string()))?;
+    // Also when the profile refers to it already: an imported repository comes without blobs.
+    let blobs = declared.profile.avatar.iter().cloned().collect();
+    Ok(Plan { changes, notes: vec![(NOTE, note)], blobs })
+}
+
+fn captain_change(
+    declared: &Declared,
+    old: Option<&lexicon::Captain>,
+    now: &Datetime,
+) -> Result<Option<Change>, CrewError> {
+    let fresh = lexicon::Captain {
+        owner: declared.owner.clone(),
+        public: declared.public,
+        allow_all_crew: declared.allow_all_crew,
+        enable_bluesky_posts: declared.bluesky_posts,
+        deployed_at: now.clone(),
+        region: declared.region.clone(),
+        successor: declared.successor.clone(),
+        other: serde_json::Map::new(),
+    };
+    let new = match old {
+        None => fresh,
+        Some(old) => lexicon::Captain {
+            enable_bluesky_posts: old.enable_bluesky_posts,
+            deployed_at: old.deployed_at.clone(),
+            other: old.other.clone(),
+            ..fresh
+        },
+    };
+    if old == Some(&new) { Ok(None) } else { put(nsid::CAPTAIN, self_key()?, &new).map(Some) }
+}
+
+fn member_change(
+    did: &Did,
+    declared: &DeclaredMember,
+    old: Option<&lexicon::Crew>,
+    now: &Datetime,
+) -> Result<Option<Change>, CrewError> {
+    let new = lexicon::Crew {
+        member: did.clone(),
+        role: declared.role.clone(),
+        permissions: declared.permissions.iter().map(|p| p.as_str().to_owned()).collect(),
+        added_at: old.map_or(now, |old| &old.added_at).clone(),
+        tier: declared.tier.clone(),
+        other: old.map(|old| old.other.clone()).unwrap_or_default(),
+    };
+    if old == Some(&new) { Ok(None) } else { put(nsid::CREW, member_key(did), &new).map(Some) }
+}
+
+pub(super) fn put(nsid: &'static str, rkey: RecordKey, record: &impl serde::Serialize) -> Result<Change, CrewError> {
+    change(nsid, rkey, Write::Put(encode(nsid, record)?))
+}
+
+fn change(nsid: &'static str, rkey: RecordKey, write: Write) -> Result<Change, CrewError> {
+    Ok(Change { collection: collection(nsid)?, rkey, write, swap: None })
+}
+
+pub(super) fn self_key() -> Result<RecordKey, CrewError> {
+    RecordKey::parse(SELF_KEY).map_err(|e| CrewError::Invalid(e.to_string()))
+}

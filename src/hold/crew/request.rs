@@ -1,0 +1,74 @@
+//! Joining the crew by request.
+
+use super::{Crew, CrewError, captain, collection, encode, member_key};
+use crate::pds::{Change, Plan, Write};
+use atproto::lexicon::{self, Permission, ROLE_MEMBER, nsid};
+use atproto::syntax::{AtUri, Datetime, Did};
+
+/// What joining came to.
+#[derive(Debug)]
+pub struct Joined {
+    /// Whether the record is new.
+    pub created: bool,
+    /// The member's record.
+    pub uri: AtUri,
+    /// Its CID as text.
+    pub cid: String,
+}
+
+/// What a request can grant at most.
+const GRANTABLE: [Permission; 2] = [Permission::BlobRead, Permission::BlobWrite];
+
+impl Crew {
+    /// Makes `account` a member, or answers that it is one. Never grants more than reading and writing.
+    /// `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`CrewError::RegistrationDisabled`] unless the captain asks or the hold accepts everyone;
+    /// [`CrewError::Invalid`] when nothing that was asked for can be granted.
+    pub async fn request(&self, account: &Did, input: &lexicon::RequestCrew, now_us: u64) -> Result<Joined, CrewError> {
+        let permissions = granted(input)?;
+        let rkey = member_key(account);
+        let uri = AtUri::record(self.pds.did(), &collection(nsid::CREW)?, &rkey);
+        let (account, mutable) = (account.clone(), self.is_mutable());
+        let key = rkey.clone();
+        let decide = move |records: &crate::pds::Records<'_>| {
+            if records.get(nsid::CREW, key.as_str())?.is_some() {
+                return Ok(Plan::default());
+            }
+            let captain = captain(records)?;
+            if captain.owner != account && !(captain.allow_all_crew && mutable) {
+                return Err(CrewError::RegistrationDisabled);
+            }
+            let record = lexicon::Crew {
+                member: account,
+                role: ROLE_MEMBER.into(),
+                permissions,
+                added_at: Datetime::from_micros(now_us),
+                tier: None,
+                other: serde_json::Map::new(),
+            };
+            let write = Write::Create(encode(nsid::CREW, record)?);
+            Ok(Plan::of(vec![Change { collection: collection(nsid::CREW)?, rkey: key, write, swap: None }]))
+        };
+        let outcome = self.pds.commit(now_us, None, decide).await?;
+        if let Some(cid) = outcome.cids.first().copied().flatten() {
+            return Ok(Joined { created: true, uri, cid: cid.to_string() });
+        }
+        let existing = self.pds.read(move |records| records.get(nsid::CREW, rkey.as_str())).await?;
+        let cid = existing.ok_or(CrewError::Pds(crate::pds::PdsError::RecordNotFound))?.cid.to_string();
+        Ok(Joined { created: false, uri, cid })
+    }
+}
+
+fn granted(input: &lexicon::RequestCrew) -> Result<Vec<String>, CrewError> {
+    let asked = |permission: &Permission| match &input.permissions {
+        None => true,
+        Some(list) => list.iter().any(|name| name == permission.as_str()),
+    };
+    let granted: Vec<_> = GRANTABLE.into_iter().filter(asked).map(|p| p.as_str().to_owned()).collect();
+    if granted.is_empty() {
+        return Err(CrewError::Invalid("only blob:read and blob:write can be asked for".into()));
+    }
+    Ok(granted)
+}

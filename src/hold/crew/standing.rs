@@ -1,0 +1,105 @@
+//! What one account is to this hold.
+
+use super::{Crew, CrewError, captain, member_key};
+use crate::pds::Records;
+use atproto::lexicon::{self, Permission, PermissionSet, nsid};
+use atproto::syntax::{Did, ServiceUrl};
+
+/// Who the hold belongs to and how many may use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The owner.
+    pub captain: Did,
+    /// Crew records, the captain's own included.
+    pub members: u64,
+}
+
+/// An account's place in the hold, read in one snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// It owns the hold.
+    pub captain: bool,
+    /// It has a crew record.
+    pub member: bool,
+    /// The hold lets anyone read blobs.
+    pub public: bool,
+    /// The captain wants posts about pushes.
+    pub posts: bool,
+    /// The quota tier that its crew record names.
+    pub tier: Option<String>,
+    permissions: PermissionSet,
+}
+
+impl Standing {
+    /// What `account` is to the hold as these records say.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub fn read(records: &Records<'_>, account: &Did) -> Result<Self, CrewError> {
+        let hold = captain(records)?;
+        let record = records.get(nsid::CREW, member_key(account).as_str())?;
+        let crew: Option<lexicon::Crew> = record
+            .map(|record| serde_json::from_value(record.value))
+            .transpose()
+            .map_err(|e| CrewError::Unreadable(e.to_string()))?;
+        let permissions = crew.iter().flat_map(|crew| crew.permissions.iter().map(String::as_str));
+        Ok(Self {
+            captain: hold.owner == *account,
+            member: crew.is_some(),
+            public: hold.public,
+            posts: hold.enable_bluesky_posts,
+            permissions: PermissionSet::from_record(permissions),
+            tier: crew.and_then(|crew| crew.tier),
+        })
+    }
+
+    /// Whether the account may do what needs `permission`. The captain may do everything.
+    #[must_use]
+    pub fn may(&self, permission: Permission) -> bool {
+        self.captain || self.permissions.allows(permission)
+    }
+
+    /// Whether it is captain or crew at all.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.captain || self.member
+    }
+}
+
+impl Crew {
+    /// Whether anyone may read blobs.
+    ///
+    /// # Errors
+    /// [`CrewError::NoCaptain`] before the first start, or a storage error.
+    pub async fn is_public(&self) -> Result<bool, CrewError> {
+        self.pds.read(|records| Ok(captain(records)?.public)).await
+    }
+
+    /// The hold that follows this one.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn successor(&self) -> Result<Option<ServiceUrl>, CrewError> {
+        let recorded = self.pds.read(|records| Ok::<_, CrewError>(captain(records)?.successor)).await?;
+        Ok(recorded.and_then(|did| ServiceUrl::of_did(&did).ok()))
+    }
+
+    /// The captain and the number of members.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn summary(&self) -> Result<Summary, CrewError> {
+        self.pds
+            .read(|records| Ok(Summary { captain: captain(records)?.owner, members: records.count(nsid::CREW)? }))
+            .await
+    }
+
+    /// What `account` is to the hold now.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn standing(&self, account: &Did) -> Result<Standing, CrewError> {
+        let account = account.clone();
+        self.pds.read(move |records| Standing::read(records, &account)).await
+    }
+}

@@ -1,0 +1,164 @@
+//! Who calls, and whether they may: from a token and the crew records to a permit.
+
+use super::permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
+use super::signed_url::SignedRead;
+use crate::crew::{Crew, CrewError, Standing};
+use atproto::lexicon::Permission;
+use atproto::syntax::Did;
+use server::identity::Lane;
+use server::tokens::{AuthError, Authenticator, Checked, Presented};
+
+/// Gives permits. The crew is read at every question, so a removal holds from the next request.
+pub struct Gate {
+    authenticator: Authenticator,
+    crew: Crew,
+}
+
+/// Why no permit was given.
+#[derive(Debug, thiserror::Error)]
+pub enum Denied {
+    /// There was no token.
+    #[error("a token is required: Authorization: Bearer <service token>, or DPoP <access token> and a DPoP header")]
+    Anonymous,
+    /// The token is bad, or cannot be proven at present.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The account lacks the permission.
+    #[error("access denied for {needed}: {reason} (required: {required})")]
+    Forbidden {
+        /// The permission asked for.
+        needed: &'static str,
+        /// What the account is.
+        reason: &'static str,
+        /// What would have been enough.
+        required: &'static str,
+    },
+    /// The crew records could not be read.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
+}
+
+/// A caller's token, not looked at yet, and what it is used for.
+#[derive(Clone, Copy)]
+pub struct Credentials<'c> {
+    /// The token; `None` for an anonymous caller.
+    pub token: Option<Presented<'c>>,
+    /// NSID of the called method.
+    pub method: &'static str,
+    /// Unix seconds.
+    pub now_s: i64,
+}
+
+impl Gate {
+    /// A gate for the hold that `authenticator` and `crew` belong to.
+    #[must_use]
+    pub fn new(authenticator: Authenticator, crew: Crew) -> Self {
+        Self { authenticator, crew }
+    }
+
+    /// Proves who calls, without asking what they may do.
+    ///
+    /// # Errors
+    /// [`Denied::Anonymous`], [`Denied::Auth`] or [`Denied::Crew`].
+    pub async fn account(&self, credentials: Credentials<'_>) -> Result<AccountPermit, Denied> {
+        self.caller(credentials).await.map(|(account, _)| AccountPermit::new(account))
+    }
+
+    /// Asks to read blobs. A bad token is refused on a public hold too.
+    ///
+    /// # Errors
+    /// [`Denied`]
+    pub async fn read(&self, credentials: Credentials<'_>) -> Result<(ReadPermit, Option<Did>), Denied> {
+        if credentials.token.is_none() && self.crew.is_public().await? {
+            return Ok((ReadPermit::new(), None));
+        }
+        let (account, standing) = self.caller(credentials).await?;
+        if !standing.public {
+            demand(&standing, Permission::BlobRead)?;
+        }
+        Ok((ReadPermit::new(), Some(account)))
+    }
+
+    /// Asks to upload blobs.
+    ///
+    /// # Errors
+    /// [`Denied`]
+    pub async fn write(&self, credentials: Credentials<'_>) -> Result<WritePermit, Denied> {
+        let (account, standing) = self.caller(credentials).await?;
+        demand(&standing, Permission::BlobWrite)?;
+        Ok(WritePermit::new(account))
+    }
+
+    /// Asks again whether `account`, which opened an upload, may still write: the holder of a signed part URL.
+    ///
+    /// # Errors
+    /// [`Denied::Forbidden`] or [`Denied::Crew`].
+    pub async fn still_write(&self, account: Did) -> Result<WritePermit, Denied> {
+        demand(&self.crew.standing(&account).await?, Permission::BlobWrite)?;
+        Ok(WritePermit::new(account))
+    }
+
+    /// Asks whether a proven account may read blobs.
+    ///
+    /// # Errors
+    /// [`Denied::Forbidden`] or [`Denied::Crew`].
+    pub async fn may_read(&self, account: &AccountPermit) -> Result<ReadPermit, Denied> {
+        let standing = self.crew.standing(account.account()).await?;
+        if !standing.public {
+            demand(&standing, Permission::BlobRead)?;
+        }
+        Ok(ReadPermit::new())
+    }
+
+    /// Asks to manage the crew.
+    ///
+    /// # Errors
+    /// [`Denied`]
+    pub async fn admin(&self, credentials: Credentials<'_>) -> Result<(AdminPermit, Did), Denied> {
+        let (account, standing) = self.caller(credentials).await?;
+        demand(&standing, Permission::CrewAdmin)?;
+        Ok((AdminPermit::new(), account))
+    }
+
+    /// The holder of a signed read URL was permitted when the URL was made.
+    #[must_use]
+    pub fn signed_read(&self, _proof: &SignedRead) -> ReadPermit {
+        ReadPermit::new()
+    }
+
+    /// Who proves tokens here, with what it has counted.
+    #[must_use]
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    async fn caller(&self, credentials: Credentials<'_>) -> Result<(Did, Standing), Denied> {
+        let token = credentials.token.ok_or(Denied::Anonymous)?;
+        match self.authenticator.check(token, credentials.method, credentials.now_s)? {
+            Checked::Proven(account) => {
+                let standing = self.crew.standing(&account).await?;
+                Ok((account, standing))
+            }
+            Checked::Claimed(claimed) => {
+                // Read before the proof only to choose the lane; nothing is answered from it unless the proof holds.
+                let standing = self.crew.standing(claimed.account()).await?;
+                let lane = if standing.is_known() { Lane::Member } else { Lane::Stranger };
+                let account = self.authenticator.prove(claimed, lane).await?;
+                Ok((account, standing))
+            }
+        }
+    }
+}
+
+fn demand(standing: &Standing, permission: Permission) -> Result<(), Denied> {
+    if standing.may(permission) {
+        return Ok(());
+    }
+    let required = match permission {
+        Permission::BlobRead => "blob:read or blob:write",
+        Permission::BlobWrite => "blob:write",
+        Permission::CrewAdmin => "crew:admin",
+    };
+    let reason = if standing.is_known() { "crew member lacks permission" } else { "user is not a crew member" };
+    Err(Denied::Forbidden { needed: permission.as_str(), reason, required })
+}

@@ -1,0 +1,12 @@
+//! What a caller may do: from a proven account, or a signed URL, to a permit.
+//!
+//! Only this room makes permits, and a handler's arguments say which one its caller must have. The crew is read at every
+//! question.
+
+mod gatekeeper;
+mod permits;
+mod signed_url;
+
+pub use gatekeeper::{Credentials, Denied, Gate};
+pub use permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
+pub use signed_url::{ReadMethod, SignedPart, SignedRead, SignedUrlError, UrlSigner};

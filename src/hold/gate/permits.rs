@@ -1,0 +1,55 @@
+//! Permission as a value. Only this room can make one, so a handler that skipped the question does not compile.
+
+use atproto::syntax::Did;
+
+/// May read blobs.
+#[derive(Clone, Debug)]
+pub struct ReadPermit(());
+
+/// May upload blobs, as this account.
+#[derive(Clone, Debug)]
+pub struct WritePermit(Did);
+
+/// May manage the crew.
+#[derive(Clone, Debug)]
+pub struct AdminPermit(());
+
+/// Is this account, whatever it may do.
+#[derive(Clone, Debug)]
+pub struct AccountPermit(Did);
+
+impl ReadPermit {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl WritePermit {
+    pub(super) fn new(account: Did) -> Self {
+        Self(account)
+    }
+
+    /// The account that uploads.
+    #[must_use]
+    pub fn account(&self) -> &Did {
+        &self.0
+    }
+}
+
+impl AdminPermit {
+    pub(super) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl AccountPermit {
+    pub(super) fn new(account: Did) -> Self {
+        Self(account)
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> &Did {
+        &self.0
+    }
+}

@@ -1,0 +1,201 @@
+//! URLs that carry their own permission: query parameters with an expiry and an HMAC-SHA-256.
+//!
+//! Whoever holds such a URL may use it until it expires, as with S3's presigned URLs, but only for the one part or
+//! blob and the one HTTP method it names.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use atproto::syntax::Digest;
+
+/// How long a part may take to begin, in seconds.
+const PART_LIFETIME_S: i64 = 900;
+/// How long a download may take to begin, in seconds.
+const READ_LIFETIME_S: i64 = 300;
+
+/// Makes and checks signed queries with one secret.
+pub struct UrlSigner {
+    secret: Zeroizing<[u8; 32]>,
+}
+
+/// Which HTTP method a read URL is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadMethod {
+    /// The bytes.
+    Get,
+    /// Only the head.
+    Head,
+}
+
+/// Proof that a part URL is ours, and what it is for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SignedPart {
+    /// The upload, as text.
+    pub upload_id: String,
+    /// The part's number, as text.
+    pub part_number: String,
+}
+
+/// Proof that a read URL is ours.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SignedRead(());
+
+/// Why a signed URL is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignedUrlError {
+    /// Its time is over.
+    #[error("this URL has expired; ask for a new one")]
+    Expired,
+    /// It was not made here, or was changed, or is used with another method.
+    #[error("this URL is not valid for this request")]
+    Invalid,
+}
+
+impl ReadMethod {
+    /// As in HTTP.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+        }
+    }
+}
+
+impl UrlSigner {
+    /// A signer whose URLs stay valid over restarts with the same secret.
+    #[must_use]
+    pub fn new(secret: Zeroizing<[u8; 32]>) -> Self {
+        Self { secret }
+    }
+
+    /// The query of a URL for one part.
+    #[must_use]
+    pub fn part_query(&self, upload_id: &str, part_number: u32, now_s: i64) -> String {
+        let expires = (now_s + PART_LIFETIME_S).to_string();
+        let signature = self.sign(&["part", upload_id, &part_number.to_string(), &expires]);
+        format!("uploadId={upload_id}&partNumber={part_number}&expires={expires}&signature={signature}")
+    }
+
+    /// Checks the query of a part URL; `get` answers the value of a query parameter that is there exactly once.
+    ///
+    /// # Errors
+    /// [`SignedUrlError`]
+    pub fn check_part<'q>(
+        &self,
+        get: impl Fn(&str) -> Option<&'q str>,
+        now_s: i64,
+    ) -> Result<SignedPart, SignedUrlError> {
+        let (upload_id, part_number) = get("uploadId").zip(get("partNumber")).ok_or(SignedUrlError::Invalid)?;
+        self.check(&["part", upload_id, part_number], get, now_s)?;
+        Ok(SignedPart { upload_id: upload_id.to_owned(), part_number: part_number.to_owned() })
+    }
+
+    /// The query of a URL that reads one blob.
+    #[must_use]
+    pub fn read_query(&self, digest: &Digest, method: ReadMethod, now_s: i64) -> String {
+        let expires = (now_s + READ_LIFETIME_S).to_string();
+        let signature = self.sign(&["read", method.as_str(), &digest.to_string(), &expires]);
+        format!("method={}&expires={expires}&signature={signature}", method.as_str())
+    }
+
+    /// Checks the query of a read URL that was requested with `method`.
+    ///
+    /// # Errors
+    /// [`SignedUrlError`]
+    pub fn check_read<'q>(
+        &self,
+        digest: &Digest,
+        method: ReadMethod,
+        get: impl Fn(&str) -> Option<&'q str>,
+        now_s: i64,
+    ) -> Result<SignedRead, SignedUrlError> {
+        self.check(&["read", method.as_str(), &digest.to_string()], get, now_s)?;
+        Ok(SignedRead(()))
+    }
+
+    fn check<'q>(
+        &self,
+        fields: &[&str],
+        get: impl Fn(&str) -> Option<&'q str>,
+        now_s: i64,
+    ) -> Result<(), SignedUrlError> {
+        let (expires, signature) = get("expires").zip(get("signature")).ok_or(SignedUrlError::Invalid)?;
+        let signature =
+            data_encoding::BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| SignedUrlError::Invalid)?;
+        let mut all = fields.to_vec();
+        all.push(expires);
+        self.mac(&all).verify_slice(&signature).map_err(|_| SignedUrlError::Invalid)?;
+        // Only now is the expiry known to be ours.
+        let expires: i64 = expires.parse().map_err(|_| SignedUrlError::Invalid)?;
+        if now_s < expires { Ok(()) } else { Err(SignedUrlError::Expired) }
+    }
+
+    fn sign(&self, fields: &[&str]) -> String {
+        data_encoding::BASE64URL_NOPAD.encode(&self.mac(fields).finalize().into_bytes())
+    }
+
+    fn mac(&self, fields: &[&str]) -> Hmac<Sha256> {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.secret.as_ref()) else {
+            unreachable!("HMAC takes keys of any length")
+        };
+        for field in fields {
+            // Lengths keep ["a", "bc"] and ["ab", "c"] apart.
+            mac.update(&(field.len() as u64).to_be_bytes());
+            mac.update(field.as_bytes());
+        }
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn signer() -> UrlSigner {
+        UrlSigner::new(Zeroizing::new([7; 32]))
+    }
+
+    fn pairs(query: &str) -> Vec<(String, String)> {
+        query.split('&').filter_map(|p| p.split_once('=')).map(|(k, v)| (k.into(), v.into())).collect()
+    }
+
+    fn get<'q>(pairs: &'q [(String, String)]) -> impl Fn(&str) -> Option<&'q str> {
+        move |name| pairs.iter().find(|(k, _)| k == name).map(|(_, v)| v.as_str())
+    }
+
+    #[test]
+    fn a_part_url_is_for_its_part_until_it_expires() {
+        let query = pairs(&signer().part_query("0a1b", 7, NOW));
+        let part = SignedPart { upload_id: "0a1b".into(), part_number: "7".into() };
+        assert_eq!(signer().check_part(get(&query), NOW + 899), Ok(part));
+        assert_eq!(signer().check_part(get(&query), NOW + 900), Err(SignedUrlError::Expired));
+        for (at, forged) in [(0, "0a1c"), (1, "8"), (2, "9999999999"), (3, "AAAA"), (3, "not base64!")] {
+            let mut changed = query.clone();
+            changed[at].1 = forged.into();
+            assert_eq!(signer().check_part(get(&changed), NOW), Err(SignedUrlError::Invalid), "{forged}");
+        }
+        let other = UrlSigner::new(Zeroizing::new([8; 32]));
+        assert_eq!(other.check_part(get(&query), NOW), Err(SignedUrlError::Invalid));
+    }
+
+    #[test]
+    fn a_read_url_is_for_its_blob_and_method() {
+        let digest = Digest::from_bytes([1; 32]);
+        let query = pairs(&signer().read_query(&digest, ReadMethod::Get, NOW));
+        let check = |digest: &Digest, method, now| signer().check_read(digest, method, get(&query), now).map(drop);
+        assert_eq!(check(&digest, ReadMethod::Get, NOW), Ok(()));
+        assert_eq!(check(&digest, ReadMethod::Head, NOW), Err(SignedUrlError::Invalid));
+        assert_eq!(check(&Digest::from_bytes([2; 32]), ReadMethod::Get, NOW), Err(SignedUrlError::Invalid));
+        assert_eq!(check(&digest, ReadMethod::Get, NOW + 300), Err(SignedUrlError::Expired));
+        // A part's signature is not a read's.
+        let part = pairs(&signer().part_query("x", 1, NOW));
+        assert_eq!(
+            signer().check_read(&digest, ReadMethod::Get, get(&part), NOW).map(drop),
+            Err(SignedUrlError::Invalid)
+        );
+    }
+}

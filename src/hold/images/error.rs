@@ -1,0 +1,74 @@
+//! Why something about an image was not recorded.
+
+use crate::crew::CrewError;
+use crate::pds::PdsError;
+use atproto::syntax::{Digest, Size};
+
+/// Errors of the registry room, named by what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// What was said of a manifest makes no sense; the text says what.
+    #[error("{0}")]
+    Invalid(String),
+    /// The account may not write any more.
+    #[error("the account is no crew member that may write")]
+    NotPermitted,
+    /// Blobs of the manifest are not here: upload them first.
+    #[error("{count} of the manifest's blobs are not in this hold: {}", list(.first))]
+    MissingBlobs {
+        /// How many.
+        count: usize,
+        /// The first of them.
+        first: Vec<Digest>,
+    },
+    /// The manifest says another size than a blob has.
+    #[error("{digest} has {actual} bytes, not {said} as the manifest says")]
+    WrongSize {
+        /// The blob.
+        digest: Digest,
+        /// What the manifest says, in bytes.
+        said: u64,
+        /// What it has, in bytes.
+        actual: u64,
+    },
+    /// The account would have, or has, more than it may.
+    #[error("quota exceeded: {used} are used, the manifest adds {added}, and the limit is {limit}")]
+    QuotaExceeded {
+        /// What it has.
+        used: Size,
+        /// What it would get.
+        added: Size,
+        /// What it may have.
+        limit: Size,
+    },
+    /// The account has all that it may have.
+    #[error("quota exceeded: {used} are used, and the limit is {limit}")]
+    NoRoom {
+        /// What it has.
+        used: Size,
+        /// What it may have.
+        limit: Size,
+    },
+    /// The configuration has no tiers.
+    #[error("this hold has no tiers")]
+    NoTiers,
+    /// A pull was not counted; the database failed, and the log says how.
+    #[error("the pull could not be counted")]
+    NotCounted,
+    /// The crew records could not be read or written.
+    #[error(transparent)]
+    Crew(#[from] CrewError),
+    /// The repository refused or failed.
+    #[error(transparent)]
+    Pds(#[from] PdsError),
+}
+
+impl From<crate::storage::StorageError> for RegistryError {
+    fn from(error: crate::storage::StorageError) -> Self {
+        Self::Pds(error.into())
+    }
+}
+
+fn list(digests: &[Digest]) -> String {
+    digests.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

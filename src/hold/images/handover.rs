@@ -1,0 +1,255 @@
+//! What a hold hands to the one that follows it under another address: members, layers, statistics, and which config each
+//! manifest needs. With it the other hold knows whose the blobs are, before it has them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Image, Registry, RegistryError, encode, stats};
+use crate::crew::{Standing, member_key};
+use crate::pds::{Change, PageQuery, Plan, Records, Repository, Write};
+use crate::storage::sqlite::LayerRow;
+use atproto::lexicon::{Crew, Layer, ROLE_MEMBER, ROLE_OWNER, Stats, nsid};
+use atproto::syntax::{AtUri, Datetime, Did, Digest, Nsid, RecordKey};
+
+/// Entries that one commit takes over: their proofs have to fit into its event, however far apart the records are.
+pub const MAX_ENTRIES: usize = 100;
+
+/// One thing that is handed over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Entry {
+    /// Whose it is; the first entry.
+    Hold(Did),
+    /// A crew record.
+    Member(Crew),
+    /// A manifest that was pushed.
+    Manifest {
+        /// Its record, in its owner's repository.
+        uri: AtUri,
+        /// Who pushed it.
+        account: Did,
+        /// The config that it needs.
+        config: Option<Digest>,
+    },
+    /// A layer record.
+    Layer {
+        /// Its key, which it keeps.
+        rkey: RecordKey,
+        /// The record.
+        record: Layer,
+    },
+    /// A statistics record.
+    Stats(Stats),
+}
+
+/// Where a reader of entries is. The default is the beginning.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    part: Part,
+    after: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Part {
+    #[default]
+    Members,
+    Manifests,
+    Layers,
+    Stats,
+}
+
+impl Part {
+    fn next(self) -> Option<Self> {
+        match self {
+            Self::Members => Some(Self::Manifests),
+            Self::Manifests => Some(Self::Layers),
+            Self::Layers => Some(Self::Stats),
+            Self::Stats => None,
+        }
+    }
+}
+
+/// What was taken over of some entries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenOver {
+    /// New members.
+    pub members: u64,
+    /// New manifests.
+    pub manifests: u64,
+    /// New layer records.
+    pub layers: u64,
+    /// Statistics that were new, or had smaller counts.
+    pub stats: u64,
+    /// What was here already.
+    pub kept: u64,
+    /// Members that were left out, because only the configuration makes members here.
+    pub left_out: u64,
+}
+
+impl Registry {
+    /// Some entries from `place` on, and where the next ones are. Each call reads what is there then: what is written
+    /// meanwhile may be missing.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn hand_over(&self, place: Place) -> Result<(Vec<Entry>, Option<Place>), RegistryError> {
+        let job = move |records: &Records<'_>| {
+            let (entries, after) = page(records, &place)?;
+            let next = match after {
+                Some(_) => Some(Place { after, ..place }),
+                None => place.part.next().map(|part| Place { part, after: None }),
+            };
+            Ok((entries, next))
+        };
+        self.inner.pds.read(job).await
+    }
+
+    /// Takes over at most [`MAX_ENTRIES`] of another hold in one commit. What is here already stays: done again, it
+    /// changes nothing. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`RegistryError::Invalid`], or a storage error; then nothing was taken over.
+    pub async fn take_over(&self, entries: Vec<Entry>, now_us: u64) -> Result<TakenOver, RegistryError> {
+        let crew_is_mutable = self.inner.crew.is_mutable();
+        let job = move |repository: &Repository<'_>| {
+            let mut taking = Taking { repository, crew_is_mutable, now_us, taken: TakenOver::default() };
+            let mut changes: Vec<Change> = Vec::new();
+            for entry in entries {
+                let change = taking.take(entry)?;
+                // A file that has a record twice says nothing new the second time.
+                let is_new = |change: &Change| {
+                    !changes.iter().any(|c| c.rkey == change.rkey && c.collection == change.collection)
+                };
+                changes.extend(change.filter(is_new));
+            }
+            repository.commit(Plan::of(changes))?;
+            Ok::<_, RegistryError>(taking.taken)
+        };
+        self.inner.pds.transact(now_us, job).await
+    }
+}
+
+fn page(records: &Records<'_>, place: &Place) -> Result<(Vec<Entry>, Option<String>), RegistryError> {
+    let invalid = |error: serde_json::Error| RegistryError::Invalid(format!("a record cannot be read: {error}"));
+    let cursor = place.after.clone();
+    let of = |collection: &str| {
+        let limit = u32::try_from(MAX_ENTRIES).unwrap_or(u32::MAX);
+        records.page(&PageQuery { collection: collection.into(), cursor: cursor.clone(), limit, ascending: true })
+    };
+    Ok(match place.part {
+        Part::Members => {
+            let page = of(nsid::CREW)?;
+            let member = |record: crate::pds::Record| serde_json::from_value(record.value).map(Entry::Member);
+            (page.records.into_iter().map(member).collect::<Result<_, _>>().map_err(invalid)?, page.cursor)
+        }
+        Part::Manifests => {
+            let rows = records.rows().manifests_after(cursor.as_deref().unwrap_or_default(), MAX_ENTRIES)?;
+            let after = rows.last().filter(|_| rows.len() == MAX_ENTRIES).map(|row| row.0.to_string());
+            (rows.into_iter().map(|(uri, account, config)| Entry::Manifest { uri, account, config }).collect(), after)
+        }
+        Part::Layers => {
+            let page = of(nsid::LAYER)?;
+            let layer = |record: crate::pds::Record| {
+                serde_json::from_value(record.value).map(|value| Entry::Layer { rkey: record.rkey, record: value })
+            };
+            (page.records.into_iter().map(layer).collect::<Result<_, _>>().map_err(invalid)?, page.cursor)
+        }
+        Part::Stats => {
+            let page = of(nsid::STATS)?;
+            let stats = |record: crate::pds::Record| serde_json::from_value(record.value).map(Entry::Stats);
+            (page.records.into_iter().map(stats).collect::<Result<_, _>>().map_err(invalid)?, page.cursor)
+        }
+    })
+}
+
+/// Taking entries over, within a transaction.
+struct Taking<'t> {
+    repository: &'t Repository<'t>,
+    crew_is_mutable: bool,
+    now_us: u64,
+    taken: TakenOver,
+}
+
+impl Taking<'_> {
+    /// The change that the entry needs, if any; rows of the index are written here.
+    fn take(&mut self, entry: Entry) -> Result<Option<Change>, RegistryError> {
+        let rows = self.repository.rows();
+        match entry {
+            Entry::Hold(_) => Ok(None),
+            Entry::Member(record) => self.member(record),
+            Entry::Manifest { uri, account, config } => {
+                if rows.has_manifest(&uri)? {
+                    return self.keep();
+                }
+                rows.put_manifest(&uri, &account, config.as_ref())?;
+                self.taken.manifests += 1;
+                Ok(None)
+            }
+            Entry::Layer { rkey, record } => self.layer(rkey, &record),
+            Entry::Stats(stats) => self.stats(stats),
+        }
+    }
+
+    fn keep(&mut self) -> Result<Option<Change>, RegistryError> {
+        self.taken.kept += 1;
+        Ok(None)
+    }
+
+    fn member(&mut self, mut record: Crew) -> Result<Option<Change>, RegistryError> {
+        if Standing::read(&self.repository.records(), &record.member)?.is_known() {
+            return self.keep();
+        }
+        if !self.crew_is_mutable {
+            self.taken.left_out += 1;
+            return Ok(None);
+        }
+        record.check_lengths().map_err(|reason| RegistryError::Invalid(reason.into()))?;
+        if record.role == ROLE_OWNER {
+            // This hold has an owner.
+            record.role = ROLE_MEMBER.into();
+        }
+        self.taken.members += 1;
+        create(nsid::CREW, member_key(&record.member), &record).map(Some)
+    }
+
+    fn layer(&mut self, rkey: RecordKey, record: &Layer) -> Result<Option<Change>, RegistryError> {
+        let rows = self.repository.rows();
+        let is_here = self.repository.records().get(nsid::LAYER, rkey.as_str())?.is_some();
+        if is_here || rows.is_layer_of(&record.manifest, &record.digest)? {
+            return self.keep();
+        }
+        rows.put_layer(&LayerRow {
+            rkey: rkey.as_str(),
+            account: record.user_did.as_str(),
+            digest: &record.digest,
+            size_bytes: record.size,
+            manifest: record.manifest.as_str(),
+        })?;
+        self.taken.layers += 1;
+        create(nsid::LAYER, rkey, record).map(Some)
+    }
+
+    /// The greater counts and the later times: an image that is pushed to both holds meanwhile loses nothing.
+    fn stats(&mut self, theirs: Stats) -> Result<Option<Change>, RegistryError> {
+        let image = Image { owner: theirs.owner_did, name: theirs.repository };
+        let ours = stats::current(&self.repository.records(), &image, self.now_us)?;
+        let later = |one: &Option<Datetime>, other: Option<Datetime>| one.clone().max(other);
+        let stats = Stats {
+            pull_count: ours.pull_count.max(theirs.pull_count),
+            push_count: ours.push_count.max(theirs.push_count),
+            last_pull: later(&ours.last_pull, theirs.last_pull),
+            last_push: later(&ours.last_push, theirs.last_push),
+            ..ours.clone()
+        };
+        if stats == ours {
+            return self.keep();
+        }
+        self.taken.stats += 1;
+        stats::put(self.repository, &stats).map(Some)
+    }
+}
+
+fn create(nsid: &'static str, rkey: RecordKey, record: impl Serialize) -> Result<Change, RegistryError> {
+    let collection = Nsid::parse(nsid).map_err(|error| RegistryError::Invalid(error.to_string()))?;
+    Ok(Change { collection, rkey, write: Write::Create(encode(nsid, record)?), swap: None })
+}

@@ -1,0 +1,79 @@
+//! The index of the records about images: made from them when it is not there, and when others take their place.
+
+use crate::pds::{PageQuery, Pds, PdsError, Record, Repository};
+use crate::storage::sqlite::LayerRow;
+use atproto::lexicon::{FacetFeature, Post, Stats, nsid};
+use atproto::syntax::Digest;
+
+use super::{Image, stats_key};
+
+/// The note that says which form of the index is there.
+const NOTE: &str = "registry_index";
+/// Rises when the index has to be made again.
+const FORM: &str = "1";
+/// Records read at a time.
+const PAGE: u32 = 500;
+
+/// Makes the index where it is not there in this form.
+pub(super) async fn make(pds: &Pds, now_us: u64) -> Result<(), PdsError> {
+    if pds.read(|records| records.note(NOTE)).await?.as_deref() == Some(FORM) {
+        return Ok(());
+    }
+    pds.transact(now_us, rebuild).await
+}
+
+/// Makes the index anew from the records. What no record says is forgotten: which configs the manifests need.
+///
+/// # Errors
+/// A storage error.
+pub fn rebuild(repository: &Repository<'_>) -> Result<(), PdsError> {
+    let rows = repository.rows();
+    rows.clear_registry()?;
+    let mut left_out = 0;
+    let mut each = |collection: &'static str, put: &dyn Fn(Record) -> Result<bool, PdsError>| {
+        let mut cursor = None;
+        loop {
+            let query = PageQuery { collection: collection.into(), cursor, limit: PAGE, ascending: true };
+            let page = repository.records().page(&query)?;
+            for record in page.records {
+                left_out += u64::from(!put(record)?);
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok::<_, PdsError>(());
+            }
+        }
+    };
+    each(nsid::LAYER, &|record| {
+        let text = |field: &str| record.value.get(field).and_then(|value| value.as_str());
+        let (Some(digest), Some(account), Some(manifest)) = (text("digest"), text("userDid"), text("manifest")) else {
+            return Ok(false);
+        };
+        let Ok(digest) = Digest::parse(digest) else { return Ok(false) };
+        let size_bytes = record.value.get("size").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        rows.put_layer(&LayerRow { rkey: record.rkey.as_str(), account, digest: &digest, size_bytes, manifest })?;
+        Ok(true)
+    })?;
+    each(nsid::STATS, &|record| {
+        let Ok(Stats { owner_did, repository, .. }) = serde_json::from_value(record.value) else { return Ok(false) };
+        let image = Image { owner: owner_did, name: repository };
+        let is_its_own = stats_key(&image) == record.rkey.as_str();
+        if is_its_own {
+            rows.put_stats(record.rkey.as_str(), image.owner.as_str(), image.name.as_str())?;
+        }
+        Ok(is_its_own)
+    })?;
+    each(nsid::POST, &|record| {
+        let Ok(Post { facets, .. }) = serde_json::from_value(record.value) else { return Ok(false) };
+        let mut features = facets.into_iter().flat_map(|facet| facet.features);
+        let account = features.find_map(|FacetFeature { did, .. }| did);
+        if let Some(account) = &account {
+            rows.put_post(record.rkey.as_str(), account.as_str())?;
+        }
+        Ok(account.is_some())
+    })?;
+    if left_out > 0 {
+        tracing::warn!(records = left_out, "records about images that say nothing of this hold's blobs are left out");
+    }
+    Ok(rows.put_note(NOTE, FORM)?)
+}

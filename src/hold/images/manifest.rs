@@ -1,0 +1,144 @@
+//! What the registry says of a pushed manifest, checked as far as that is possible without the hold. Pure.
+//! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>
+
+use super::RegistryError;
+use crate::pds::MAX_WRITES;
+use atproto::lexicon::{LayerInfo, NotifyManifest, nsid};
+use atproto::syntax::{AtUri, Did, Digest, ImageName, Nsid, RecordKey, Tag};
+
+/// Distinct layers of one manifest: their records share a commit with the statistics and a post.
+pub const MAX_LAYERS: usize = MAX_WRITES - 2;
+/// What the layer record allows.
+const MAX_LAYER_TYPE_BYTES: usize = 128;
+/// What the method allows.
+const MAX_TYPE_BYTES: usize = 256;
+/// Layers of these kinds may be anywhere in the world.
+const FOREIGN: [&str; 2] =
+    ["application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable."];
+/// The type of a layer of which nothing is said.
+const ANY_TYPE: &str = "application/octet-stream";
+
+/// An image by its owner and name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Whose it is.
+    pub owner: Did,
+    /// What it is called.
+    pub name: ImageName,
+}
+
+/// A manifest that was pushed, with all blobs that it needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// The image that it is of.
+    pub image: Image,
+    /// Where it is, in its owner's repository.
+    pub manifest: AtUri,
+    /// Under which tag.
+    pub tag: Option<Tag>,
+    /// The image's configuration; a list of manifests has none.
+    pub config: Option<PushedBlob>,
+    /// Each layer once.
+    pub layers: Vec<PushedLayer>,
+}
+
+/// A blob as the manifest describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PushedBlob {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes, where the manifest says it.
+    pub size_bytes: Option<u64>,
+}
+
+/// A layer as the manifest describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushedLayer {
+    /// The blob.
+    pub blob: PushedBlob,
+    /// Its media type.
+    pub media_type: String,
+}
+
+impl Image {
+    /// The image that the registry speaks of.
+    ///
+    /// # Errors
+    /// [`RegistryError::Invalid`]
+    pub fn of(input: &NotifyManifest) -> Result<Self, RegistryError> {
+        let name = ImageName::parse(&input.repository);
+        let name = name.map_err(|error| RegistryError::Invalid(format!("repository is {error}")))?;
+        Ok(Self { owner: input.user_did.clone(), name })
+    }
+}
+
+impl Push {
+    /// What the registry says of a pushed manifest.
+    ///
+    /// # Errors
+    /// [`RegistryError::Invalid`] with the field that is wrong.
+    pub fn of(input: NotifyManifest) -> Result<Self, RegistryError> {
+        let image = Image::of(&input)?;
+        let manifest = address(&image.owner, &digest("manifestDigest", Some(&input.manifest_digest))?)?;
+        let tag = input.tag.as_deref().filter(|tag| !tag.is_empty()).map(Tag::parse).transpose();
+        let tag = tag.map_err(|error| RegistryError::Invalid(format!("tag is {error}")))?;
+        if input.manifest.media_type.is_some_and(|kind| kind.len() > MAX_TYPE_BYTES) {
+            return Err(RegistryError::Invalid("manifest.mediaType has at most 256 bytes".into()));
+        }
+        // A client may write an empty config where there is none.
+        let config = input.manifest.config.filter(|config| config.digest.as_ref().is_some_and(|text| !text.is_empty()));
+        let config = config.map(|config| blob("manifest.config", config.digest.as_deref(), config.size)).transpose()?;
+        let layers = layers(input.manifest.layers.unwrap_or_default())?;
+        Ok(Self { image, manifest, tag, config, layers })
+    }
+}
+
+impl PushedLayer {
+    /// Whether it may be elsewhere, so that it need not be here.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        FOREIGN.iter().any(|prefix| self.media_type.starts_with(prefix))
+    }
+}
+
+/// Where the registry writes the record of a manifest.
+fn address(owner: &Did, digest: &Digest) -> Result<AtUri, RegistryError> {
+    let invalid = |error: atproto::syntax::SyntaxError| RegistryError::Invalid(error.to_string());
+    let collection = Nsid::parse(nsid::MANIFEST).map_err(invalid)?;
+    Ok(AtUri::record(owner, &collection, &RecordKey::parse(&digest.hex()).map_err(invalid)?))
+}
+
+fn layers(infos: Vec<LayerInfo>) -> Result<Vec<PushedLayer>, RegistryError> {
+    let mut layers: Vec<PushedLayer> = Vec::new();
+    for (number, info) in infos.into_iter().enumerate() {
+        let field = format!("manifest.layers[{number}]");
+        let blob = blob(&field, info.digest.as_deref(), info.size)?;
+        let media_type = info.media_type.filter(|kind| !kind.is_empty()).unwrap_or_else(|| ANY_TYPE.into());
+        if media_type.len() > MAX_LAYER_TYPE_BYTES {
+            return Err(RegistryError::Invalid(format!("{field}.mediaType has at most 128 bytes")));
+        }
+        match layers.iter().find(|layer| layer.blob.digest == blob.digest) {
+            None => layers.push(PushedLayer { blob, media_type }),
+            Some(same) if same.blob.size_bytes == blob.size_bytes => {}
+            Some(_) => {
+                return Err(RegistryError::Invalid(format!("{field}.size is not that of the same digest before")));
+            }
+        }
+        if layers.len() > MAX_LAYERS {
+            return Err(RegistryError::Invalid(format!("a manifest has at most {MAX_LAYERS} distinct layers here")));
+        }
+    }
+    Ok(layers)
+}
+
+fn blob(field: &str, text: Option<&str>, size: Option<i64>) -> Result<PushedBlob, RegistryError> {
+    let size_bytes = size.map(u64::try_from).transpose();
+    let size_bytes = size_bytes.map_err(|_| RegistryError::Invalid(format!("{field}.size must not be negative")))?;
+    Ok(PushedBlob { digest: digest(&format!("{field}.digest"), text)?, size_bytes })
+}
+
+fn digest(field: &str, text: Option<&str>) -> Result<Digest, RegistryError> {
+    text.and_then(|text| Digest::parse(text).ok()).ok_or_else(|| {
+        RegistryError::Invalid(format!("{field} must be \"sha256:\" and 64 lower-case hexadecimal digits"))
+    })
+}

@@ -1,0 +1,87 @@
+//! What is recorded of images: the layers of manifests, pushes and pulls, how much an account has and may have, and
+//! everything that is known of an account.
+//!
+//! The records are the truth and public; tables beside them are an index that quotas and garbage collection ask, kept in
+//! the same transactions. This room knows what a manifest needs, not how anybody proves who they are.
+//! <https://lexicon.garden/identity/did:plc:wfj5kyialpmcv2fzk6uqwsln>
+
+mod error;
+mod handover;
+mod index;
+mod manifest;
+mod post;
+mod pulls;
+mod push;
+mod quota;
+mod stats;
+mod tiers;
+mod user_data;
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::crew::Crew;
+use crate::pds::{Pds, PdsError};
+use atproto::repo::cbor::{self, Ipld};
+use atproto::syntax::Did;
+
+pub use error::RegistryError;
+pub use handover::{Entry, MAX_ENTRIES, Place, TakenOver};
+pub use index::rebuild;
+pub use manifest::{Image, MAX_LAYERS, Push, PushedBlob, PushedLayer};
+pub use push::Pushed;
+pub use stats::{NewStats, stats_key};
+pub use tiers::{Tier, Tiers};
+
+/// What the configuration says.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// How much accounts may have.
+    pub tiers: Tiers,
+    /// Accounts of the registry front ends that may put members into tiers.
+    pub appviews: Vec<Did>,
+    /// Whether a push may make a post.
+    pub posts: bool,
+}
+
+/// The books of the images; cheap to clone.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pds: Pds,
+    crew: Crew,
+    settings: RwLock<Arc<Settings>>,
+    pulls: pulls::Pulls,
+}
+
+impl Registry {
+    /// The books in `pds`, whose index is made where it was never made. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn open(pds: Pds, crew: Crew, settings: Settings, now_us: u64) -> Result<Self, PdsError> {
+        index::make(&pds, now_us).await?;
+        let settings = RwLock::new(settings.into());
+        Ok(Self { inner: Arc::new(Inner { pds, crew, settings, pulls: pulls::Pulls::default() }) })
+    }
+
+    /// Says anew what the configuration says.
+    pub fn set(&self, settings: Settings) {
+        *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings.into();
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.inner.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A record with its `$type`, as the repository stores it.
+fn encode(nsid: &'static str, record: impl serde::Serialize) -> Result<Ipld, RegistryError> {
+    let mut value = serde_json::to_value(record).map_err(|e| RegistryError::Invalid(e.to_string()))?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("$type".into(), nsid.into());
+    }
+    cbor::from_json(&value).map_err(|e| RegistryError::Invalid(e.to_string()))
+}

@@ -1,0 +1,209 @@
+//! Recording a pushed manifest: all of it in one transaction, or nothing.
+
+use super::manifest::{Push, PushedBlob, PushedLayer};
+use super::{Registry, RegistryError, Settings, encode, post, stats};
+use crate::crew::Standing;
+use crate::pds::{Change, Plan, Repository, Write};
+use crate::storage::sqlite::LayerRow;
+use atproto::lexicon::{Layer, Permission, nsid};
+use atproto::syntax::{AtUri, Datetime, Did, Nsid, RecordKey, Size, Tid};
+
+/// Missing blobs that an answer names.
+const NAMED_BLOBS: usize = 10;
+
+/// What came of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pushed {
+    /// Layer records that were written; those that were there already are not among them.
+    pub layers_created: usize,
+    /// The post about it, where one was made.
+    pub post: Option<AtUri>,
+}
+
+impl Registry {
+    /// Records a push: a record for each layer that the manifest did not have before and the statistics, in one commit,
+    /// and which config it needs. The owner of the image pushes. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`RegistryError::MissingBlobs`], [`RegistryError::WrongSize`], [`RegistryError::QuotaExceeded`],
+    /// [`RegistryError::NotPermitted`], or a storage error; then nothing is recorded.
+    pub async fn push(&self, push: Push, now_us: u64) -> Result<Pushed, RegistryError> {
+        let settings = self.settings();
+        let hold = self.inner.pds.did().clone();
+        let (account, manifest) = (push.image.owner.clone(), push.manifest.clone());
+        let job = move |repository: &Repository<'_>| {
+            Recording { repository, settings: &settings, hold: &hold, push: &push, now_us }.run()
+        };
+        let outcome = self.inner.pds.transact(now_us, job).await;
+        if let Err(error @ (RegistryError::MissingBlobs { .. } | RegistryError::WrongSize { .. })) = &outcome {
+            tracing::warn!(did = %account, %manifest, "a manifest is not recorded: {error}");
+        }
+        outcome
+    }
+}
+
+/// A push within its transaction.
+struct Recording<'r> {
+    repository: &'r Repository<'r>,
+    settings: &'r Settings,
+    hold: &'r Did,
+    push: &'r Push,
+    now_us: u64,
+}
+
+impl Recording<'_> {
+    fn run(&self) -> Result<Pushed, RegistryError> {
+        let standing = Standing::read(&self.repository.records(), &self.push.image.owner)?;
+        // Who was a member when the request came may have gone, with all that was recorded of them.
+        if !standing.may(Permission::BlobWrite) {
+            return Err(RegistryError::NotPermitted);
+        }
+        let layers = self.layers_here()?;
+        let mut new = Vec::new();
+        for (layer, size_bytes) in &layers {
+            if !self.repository.rows().is_layer_of(&self.push.manifest, &layer.blob.digest)? {
+                new.push((layer, *size_bytes));
+            }
+        }
+        self.check_quota(&standing, &new)?;
+        let mut keys = self.keys()?;
+        let mut changes = Vec::new();
+        for (layer, size_bytes) in &new {
+            changes.push(self.record_layer(keys.next(), layer, *size_bytes)?);
+        }
+        let post = self.record_post(&standing, &layers, &mut keys)?;
+        let uri = post.as_ref().map(|change| AtUri::record(self.hold, &change.collection, &change.rkey));
+        changes.extend(post);
+        let mut counts = stats::current(&self.repository.records(), &self.push.image, self.now_us)?;
+        counts.push_count = counts.push_count.saturating_add(1);
+        counts.last_push = Some(Datetime::from_micros(self.now_us));
+        changes.push(stats::put(self.repository, &counts)?);
+        let config = self.push.config.map(|config| config.digest);
+        self.repository.rows().put_manifest(&self.push.manifest, &self.push.image.owner, config.as_ref())?;
+        self.repository.commit(Plan::of(changes))?;
+        Ok(Pushed { layers_created: new.len(), post: uri })
+    }
+
+    /// The layers whose blobs are here, with their sizes in bytes. All must be, and the config, but for foreign layers.
+    fn layers_here(&self) -> Result<Vec<(PushedLayer, u64)>, RegistryError> {
+        let mut missing = Vec::new();
+        let mut here = Vec::new();
+        if let Some(config) = &self.push.config
+            && self.size_of(config)?.is_none()
+        {
+            missing.push(config.digest);
+        }
+        for layer in &self.push.layers {
+            match self.size_of(&layer.blob)? {
+                Some(size_bytes) => here.push((layer.clone(), size_bytes)),
+                None if layer.is_foreign() => {}
+                None => missing.push(layer.blob.digest),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(here);
+        }
+        let count = missing.len();
+        missing.truncate(NAMED_BLOBS);
+        Err(RegistryError::MissingBlobs { count, first: missing })
+    }
+
+    /// The size of a blob in bytes, where it is here; it must be what the manifest says.
+    fn size_of(&self, blob: &PushedBlob) -> Result<Option<u64>, RegistryError> {
+        let Some(actual) = self.repository.rows().blob_size(&blob.digest)? else { return Ok(None) };
+        match blob.size_bytes {
+            Some(said) if said != actual => Err(RegistryError::WrongSize { digest: blob.digest, said, actual }),
+            _ => Ok(Some(actual)),
+        }
+    }
+
+    fn check_quota(&self, standing: &Standing, new: &[(&PushedLayer, u64)]) -> Result<(), RegistryError> {
+        let Some(tier) = self.settings.tiers.of(standing) else { return Ok(()) };
+        let account = &self.push.image.owner;
+        let mut added = 0_u64;
+        for (layer, size_bytes) in new {
+            if !self.repository.rows().has_layer(account, &layer.blob.digest)? {
+                added = added.saturating_add(*size_bytes);
+            }
+        }
+        let used = self.repository.rows().layer_totals(account)?.size_bytes;
+        // Whoever has too much already may still push what adds nothing.
+        if added == 0 || used.saturating_add(added) <= tier.limit.bytes {
+            return Ok(());
+        }
+        Err(RegistryError::QuotaExceeded {
+            used: Size { bytes: used },
+            added: Size { bytes: added },
+            limit: tier.limit,
+        })
+    }
+
+    fn record_layer(&self, key: Tid, layer: &PushedLayer, size_bytes: u64) -> Result<Change, RegistryError> {
+        let owner = &self.push.image.owner;
+        self.repository.rows().put_layer(&LayerRow {
+            rkey: key.as_str(),
+            account: owner.as_str(),
+            digest: &layer.blob.digest,
+            size_bytes,
+            manifest: self.push.manifest.as_str(),
+        })?;
+        let record = Layer {
+            digest: layer.blob.digest,
+            size: size_bytes,
+            media_type: layer.media_type.clone(),
+            manifest: self.push.manifest.clone(),
+            user_did: owner.clone(),
+            created_at: Datetime::from_micros(self.now_us),
+        };
+        create(nsid::LAYER, &key, &record)
+    }
+
+    /// The post, when captain and operator want one: for a manifest that is new, and has a tag.
+    fn record_post(
+        &self,
+        standing: &Standing,
+        layers: &[(PushedLayer, u64)],
+        keys: &mut Keys<'_>,
+    ) -> Result<Option<Change>, RegistryError> {
+        let Some(tag) = self.push.tag.as_ref().filter(|_| standing.posts && self.settings.posts) else {
+            return Ok(None);
+        };
+        if self.repository.rows().has_manifest(&self.push.manifest)? {
+            return Ok(None);
+        }
+        let key = keys.next();
+        self.repository.rows().put_post(key.as_str(), self.push.image.owner.as_str())?;
+        let post = post::post(self.push, tag, layers, Datetime::from_micros(self.now_us));
+        create(nsid::POST, &key, &post).map(Some)
+    }
+
+    /// Keys for new records, greater than all that are there.
+    fn keys(&self) -> Result<Keys<'_>, RegistryError> {
+        let last = self.repository.rows().newest_registry_key()?.and_then(|key| Tid::parse(&key).ok());
+        Ok(Keys { repository: self.repository, last })
+    }
+}
+
+/// Keys that rise.
+struct Keys<'k> {
+    repository: &'k Repository<'k>,
+    last: Option<Tid>,
+}
+
+impl Keys<'_> {
+    fn next(&mut self) -> Tid {
+        let next = self.repository.next_key(self.last.as_ref());
+        self.last = Some(next.clone());
+        next
+    }
+}
+
+fn create(nsid: &'static str, key: &Tid, record: &impl serde::Serialize) -> Result<Change, RegistryError> {
+    let invalid = |error: atproto::syntax::SyntaxError| RegistryError::Invalid(error.to_string());
+    Ok(Change {
+        collection: Nsid::parse(nsid).map_err(invalid)?,
+        rkey: RecordKey::parse(key.as_str()).map_err(invalid)?,
+        write: Write::Create(encode(nsid, record)?),
+        swap: None,
+    })
+}

@@ -1,0 +1,80 @@
+//! How much an account has, and may have.
+
+use super::{Registry, RegistryError, Tiers};
+use crate::crew::{CrewError, MemberChange, Standing};
+use crate::pds::{PdsError, Records};
+use atproto::lexicon;
+use atproto::syntax::{Did, Size};
+
+impl Registry {
+    /// How much `account` has and may have.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn quota(&self, account: &Did) -> Result<lexicon::Quota, RegistryError> {
+        let (account, settings) = (account.clone(), self.settings());
+        let job = move |records: &Records<'_>| {
+            let standing = Standing::read(records, &account)?;
+            let totals = records.rows().layer_totals(&account)?;
+            let tier = settings.tiers.of(&standing);
+            Ok(lexicon::Quota {
+                user_did: account,
+                unique_blobs: totals.blobs,
+                total_size: totals.size_bytes,
+                limit: tier.map(|tier| tier.limit.bytes),
+                tier: tier.map(|tier| tier.name.clone()),
+            })
+        };
+        self.inner.pds.read(job).await
+    }
+
+    /// Refuses an account that has all that it may have already.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoRoom`], or a storage error.
+    pub async fn check_room(&self, account: &Did) -> Result<(), RegistryError> {
+        if self.settings().tiers.all.is_empty() {
+            return Ok(());
+        }
+        let quota = self.quota(account).await?;
+        match quota.limit {
+            Some(limit) if quota.total_size >= limit => {
+                Err(RegistryError::NoRoom { used: Size { bytes: quota.total_size }, limit: Size { bytes: limit } })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The tiers of the configuration.
+    #[must_use]
+    pub fn tiers(&self) -> Tiers {
+        self.settings().tiers.clone()
+    }
+
+    /// Whether this account is a registry front end that may put members into tiers.
+    #[must_use]
+    pub fn is_appview(&self, account: &Did) -> bool {
+        self.settings().appviews.contains(account)
+    }
+
+    /// Puts a member who joined at run time into the tier of this rank, and answers the tier's name. `now_us` is in
+    /// microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoTiers`]; [`PdsError::RecordNotFound`] when it is no member; [`CrewError::Declared`].
+    pub async fn set_tier(&self, member: &Did, rank: u64, now_us: u64) -> Result<String, RegistryError> {
+        let settings = self.settings();
+        let name = settings.tiers.ranked(rank).ok_or(RegistryError::NoTiers)?.name.clone();
+        let change = MemberChange { role: None, permissions: None, tier: Some(name.clone()) };
+        self.inner.crew.set_member(member, change, now_us).await?;
+        Ok(name)
+    }
+}
+
+impl RegistryError {
+    /// Whether it is that the account is no member.
+    #[must_use]
+    pub fn is_no_member(&self) -> bool {
+        matches!(self, Self::Crew(CrewError::Pds(PdsError::RecordNotFound)))
+    }
+}

@@ -1,0 +1,165 @@
+//! How often an image was pushed and pulled: its record, and the pulls that the record does not count yet.
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Image, Registry, RegistryError, encode};
+use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
+use atproto::lexicon::{self, Stats, nsid};
+use atproto::syntax::{Datetime, Nsid, RecordKey};
+
+/// Records that one commit writes when pulls are counted.
+const PAGE: usize = 100;
+/// What every JSON reader holds.
+const MAX_COUNT: u64 = (1 << 53) - 1;
+
+/// What is to become of an image's statistics; `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct NewStats {
+    /// Manifests downloaded.
+    pub pull_count: Option<u64>,
+    /// Manifests uploaded.
+    pub push_count: Option<u64>,
+    /// The newest download.
+    pub last_pull: Option<Datetime>,
+    /// The newest upload.
+    pub last_push: Option<Datetime>,
+}
+
+/// The key of an image's statistics: the same image has one record.
+#[must_use]
+pub fn stats_key(image: &Image) -> String {
+    let hash = Sha256::digest(format!("{}/{}", image.owner, image.name));
+    data_encoding::BASE32_NOPAD.encode(&hash[..16]).to_ascii_lowercase()
+}
+
+/// The statistics of an image as they are now, with the pulls that the record does not count yet.
+pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Result<Stats, RegistryError> {
+    let key = stats_key(image);
+    let recorded = records.get(nsid::STATS, &key)?.and_then(|record| serde_json::from_value(record.value).ok());
+    let mut stats = recorded.unwrap_or_else(|| Stats {
+        owner_did: image.owner.clone(),
+        repository: image.name.clone(),
+        pull_count: 0,
+        push_count: 0,
+        last_pull: None,
+        last_push: None,
+        updated_at: Datetime::from_micros(now_us),
+    });
+    stats.updated_at = Datetime::from_micros(now_us);
+    if let Some(new) = records.rows().new_pulls(&key)?.filter(|new| new.pulls > 0) {
+        stats.pull_count = stats.pull_count.saturating_add(new.pulls);
+        stats.last_pull = Some(Datetime::from_micros(new.last_us));
+    }
+    Ok(stats)
+}
+
+/// The change that writes the record, and its place in the index.
+pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<Change, RegistryError> {
+    let image = Image { owner: stats.owner_did.clone(), name: stats.repository.clone() };
+    let key = stats_key(&image);
+    repository.rows().put_stats(&key, image.owner.as_str(), image.name.as_str())?;
+    let invalid = |error: atproto::syntax::SyntaxError| RegistryError::Invalid(error.to_string());
+    Ok(Change {
+        collection: Nsid::parse(nsid::STATS).map_err(invalid)?,
+        rkey: RecordKey::parse(&key).map_err(invalid)?,
+        write: Write::Put(encode(nsid::STATS, stats)?),
+        swap: None,
+    })
+}
+
+impl Registry {
+    /// Sets the statistics of an image, whatever they were. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`RegistryError::Invalid`] for counts that JSON does not hold, or a storage error.
+    pub async fn set_stats(&self, image: Image, new: NewStats, now_us: u64) -> Result<(), RegistryError> {
+        if new.pull_count.max(new.push_count).is_some_and(|count| count > MAX_COUNT) {
+            return Err(RegistryError::Invalid("pullCount and pushCount have at most 53 bits".into()));
+        }
+        let job = move |repository: &Repository<'_>| {
+            let old = current(&repository.records(), &image, now_us)?;
+            let stats = Stats {
+                pull_count: new.pull_count.unwrap_or(old.pull_count),
+                push_count: new.push_count.unwrap_or(old.push_count),
+                last_pull: new.last_pull.or(old.last_pull.clone()),
+                last_push: new.last_push.or(old.last_push.clone()),
+                ..old
+            };
+            let change = put(repository, &stats)?;
+            repository.commit(Plan::of(vec![change]))?;
+            Ok::<_, RegistryError>(())
+        };
+        self.inner.pds.transact(now_us, job).await
+    }
+
+    /// Counts a pull of an image that is here, and answers whether it is. The record has it after the next
+    /// [`Registry::write_pulls`]. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`RegistryError::NotCounted`]
+    pub async fn pull(&self, image: &Image, now_us: u64) -> Result<bool, RegistryError> {
+        let counted = self.inner.pulls.add(stats_key(image));
+        if counted.is_first {
+            let registry = self.clone();
+            // In a task of its own: it counts for all who came meanwhile, also when this caller goes away.
+            tokio::spawn(async move { registry.count_pulls(now_us).await });
+        }
+        counted.answer.await.map_err(|_| RegistryError::NotCounted)
+    }
+
+    /// One transaction for all pulls that wait when it begins.
+    async fn count_pulls(&self, now_us: u64) {
+        let registry = self.clone();
+        let job = move |repository: &Repository<'_>| {
+            let waiting = registry.inner.pulls.take();
+            let count = |pull: super::pulls::Waiting| Ok((repository.rows().count_pull(&pull.key, now_us)?, pull));
+            waiting.into_iter().map(count).collect::<Result<Vec<_>, PdsError>>()
+        };
+        match self.inner.pds.transact(now_us, job).await {
+            Ok(counted) => counted.into_iter().for_each(|(counted, pull)| pull.answer(counted)),
+            Err(error) => {
+                // Also those that the transaction did not come to: nobody else would count them.
+                drop(self.inner.pulls.take());
+                tracing::error!(%error, "pulls could not be counted");
+            }
+        }
+    }
+
+    /// Brings the pulls that were counted since the last time into the records, and answers how many records changed.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn write_pulls(&self, now_us: u64) -> Result<usize, RegistryError> {
+        let mut written = 0;
+        loop {
+            let job = move |repository: &Repository<'_>| {
+                let mut changes = Vec::new();
+                for new in repository.rows().all_new_pulls(PAGE)? {
+                    let damaged = |_| RegistryError::Invalid("the index of statistics is damaged".into());
+                    let owner = new.owner.parse().map_err(damaged)?;
+                    let image = Image { owner, name: new.repository.parse().map_err(damaged)? };
+                    changes.push(put(repository, &current(&repository.records(), &image, now_us)?)?);
+                }
+                let count = changes.len();
+                repository.commit(Plan::of(changes))?;
+                Ok::<_, RegistryError>(count)
+            };
+            let count = self.inner.pds.transact(now_us, job).await?;
+            written += count;
+            if count < PAGE {
+                return Ok(written);
+            }
+        }
+    }
+}
+
+impl From<lexicon::SetStats> for NewStats {
+    fn from(input: lexicon::SetStats) -> Self {
+        Self {
+            pull_count: input.pull_count,
+            push_count: input.push_count,
+            last_pull: input.last_pull,
+            last_push: input.last_push,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Everything that the records say of one account: to give it to the account, and to delete it.
+
+use serde::de::DeserializeOwned;
+
+use super::{Registry, RegistryError};
+use crate::crew::{self, Standing, member_key};
+use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
+use atproto::lexicon::{DeletedUserData, LayerExport, PostExport, StatsExport, UserData, nsid};
+use atproto::syntax::{AtUri, Datetime, Did, Nsid, RecordKey};
+
+/// Records that one commit deletes: their proofs have to fit into its event, however far apart the records are.
+const PAGE: usize = 100;
+/// More records than anybody has.
+const ALL: usize = i64::MAX as usize;
+
+impl Registry {
+    /// All records about `account`. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn export_user_data(&self, account: &Did, now_us: u64) -> Result<UserData, RegistryError> {
+        let (account, hold) = (account.clone(), self.inner.pds.did().clone());
+        let job = move |records: &Records<'_>| {
+            let rows = records.rows();
+            let posts = nsid(nsid::POST)?;
+            let mut bluesky_posts = Vec::new();
+            for key in rows.posts_of(&account, ALL)? {
+                let Some(mut post) = read::<PostExport>(records, nsid::POST, &key)? else { continue };
+                post.uri = Some(AtUri::record(&hold, &posts, &record_key(&key)?));
+                bluesky_posts.push(post);
+            }
+            let exported = |collection, keys: Vec<String>| Reader { records, collection, keys };
+            Ok(UserData {
+                exported_at: Datetime::from_micros(now_us),
+                is_captain: Standing::read(records, &account)?.captain,
+                crew_record: read(records, nsid::CREW, member_key(&account).as_str())?,
+                layer_records: exported(nsid::LAYER, rows.layers_of(&account, ALL)?).all::<LayerExport>()?,
+                stats_records: exported(nsid::STATS, rows.stats_of(&account, ALL)?).all::<StatsExport>()?,
+                bluesky_posts,
+                hold_did: hold,
+                user_did: account,
+            })
+        };
+        self.inner.pds.read(job).await
+    }
+
+    /// Deletes all records about `account`, and answers how many this call deleted. The captain stays captain. The
+    /// membership goes first, so that nothing new can come after; cut off, it goes on when it is called again.
+    /// `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// A storage error; what was deleted until then stays deleted.
+    pub async fn delete_user_data(&self, account: &Did, now_us: u64) -> Result<DeletedUserData, RegistryError> {
+        let mut deleted = DeletedUserData { success: true, ..DeletedUserData::default() };
+        loop {
+            let account = account.clone();
+            let job = move |repository: &Repository<'_>| Deletion { repository, account: &account }.page();
+            let page = self.inner.pds.transact(now_us, job).await?;
+            deleted.crew_deleted |= page.crew;
+            deleted.layers_deleted += page.layers;
+            deleted.stats_deleted += page.stats;
+            if page.is_last {
+                return Ok(deleted);
+            }
+        }
+    }
+}
+
+/// What one commit deleted.
+struct Page {
+    crew: bool,
+    layers: usize,
+    stats: usize,
+    is_last: bool,
+}
+
+/// A part of a deletion, in its transaction.
+struct Deletion<'d> {
+    repository: &'d Repository<'d>,
+    account: &'d Did,
+}
+
+impl Deletion<'_> {
+    fn page(&self) -> Result<Page, RegistryError> {
+        let rows = self.repository.rows();
+        let mut changes = Vec::new();
+        let crew = self.membership(&mut changes)?;
+        let layers = rows.layers_of(self.account, PAGE - changes.len())?;
+        for key in &layers {
+            rows.delete_layer(key)?;
+            changes.push(delete(nsid::LAYER, record_key(key)?)?);
+        }
+        let stats = rows.stats_of(self.account, PAGE - changes.len())?;
+        for key in &stats {
+            rows.delete_stats(key)?;
+            changes.push(delete(nsid::STATS, record_key(key)?)?);
+        }
+        for key in rows.posts_of(self.account, PAGE - changes.len())? {
+            rows.delete_post(&key)?;
+            changes.push(delete(nsid::POST, record_key(&key)?)?);
+        }
+        let is_last = changes.len() < PAGE;
+        if is_last {
+            // After their layers: one whose manifest is not known seems to have come with an imported repository.
+            rows.delete_manifests(self.account)?;
+        }
+        self.repository.commit(Plan::of(changes))?;
+        Ok(Page { crew, layers: layers.len(), stats: stats.len(), is_last })
+    }
+
+    /// Whether the account is a member whose record goes.
+    fn membership(&self, changes: &mut Vec<Change>) -> Result<bool, RegistryError> {
+        let records = self.repository.records();
+        let standing = Standing::read(&records, self.account)?;
+        if standing.captain || !standing.member {
+            return Ok(false);
+        }
+        if crew::is_declared(&records, self.account)? {
+            tracing::warn!(
+                did = %self.account,
+                "a member that the configuration declares deleted their data: the membership comes back at the next start \
+                 or reload, unless the configuration drops it"
+            );
+        }
+        changes.push(delete(nsid::CREW, member_key(self.account))?);
+        Ok(true)
+    }
+}
+
+/// Records of one collection by their keys.
+struct Reader<'r> {
+    records: &'r Records<'r>,
+    collection: &'static str,
+    keys: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn all<T: DeserializeOwned>(self) -> Result<Vec<T>, RegistryError> {
+        let one = |key: String| read(self.records, self.collection, &key).transpose();
+        self.keys.into_iter().filter_map(one).collect()
+    }
+}
+
+fn read<T: DeserializeOwned>(records: &Records<'_>, collection: &str, key: &str) -> Result<Option<T>, RegistryError> {
+    let unreadable = |error: serde_json::Error| RegistryError::Crew(crew::CrewError::Unreadable(error.to_string()));
+    records.get(collection, key)?.map(|record| serde_json::from_value(record.value)).transpose().map_err(unreadable)
+}
+
+fn delete(collection: &'static str, rkey: RecordKey) -> Result<Change, RegistryError> {
+    Ok(Change { collection: nsid(collection)?, rkey, write: Write::Delete, swap: None })
+}
+
+fn nsid(text: &'static str) -> Result<Nsid, RegistryError> {
+    Nsid::parse(text).map_err(|error| RegistryError::Invalid(error.to_string()))
+}
+
+fn record_key(text: &str) -> Result<RecordKey, RegistryError> {
+    RecordKey::parse(text).map_err(|_| PdsError::RecordNotFound.into())
+}

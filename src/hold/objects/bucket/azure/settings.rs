@@ -1,0 +1,60 @@
+//! Where the container is, and the key that opens it.
+
+use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::objects::bucket::http::Http;
+use crate::objects::bucket::secret::{conceal, expose};
+use crate::objects::bucket::shown;
+use crate::storage::StorageError;
+
+/// Everything a container is opened with. Serialized, it has the account's key: for the ears of another process of the
+/// hold alone.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// The storage account's name.
+    pub account: String,
+    /// The container's name.
+    pub container: String,
+    /// The account's key, in base64.
+    #[serde(serialize_with = "expose", deserialize_with = "conceal")]
+    pub access_key: Zeroizing<String>,
+    /// The account's URL; `None` is `https://<account>.blob.core.windows.net`.
+    pub endpoint: Option<String>,
+    /// A folder inside the container for everything of this hold; may be empty. Slashes at its ends do not count.
+    pub prefix: String,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+impl Settings {
+    /// Tells the container from others, and says to people where it is.
+    pub(in crate::objects::bucket) fn name(&self) -> String {
+        shown("azure", &self.container, &self.prefix, &self.account_url())
+    }
+
+    /// Without a trailing slash.
+    pub(super) fn account_url(&self) -> String {
+        match &self.endpoint {
+            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
+            None => format!("https://{}.blob.core.windows.net", self.account),
+        }
+    }
+
+    pub(super) fn signer(&self, http: &Http) -> Result<MicrosoftAzure, StorageError> {
+        let built = MicrosoftAzureBuilder::new()
+            .with_http_connector(http.clone())
+            .with_account(&self.account)
+            .with_container_name(&self.container)
+            .with_access_key(self.access_key.as_str())
+            .with_endpoint(self.account_url())
+            .build();
+        // The error may show the key.
+        built.map_err(|_| StorageError::failed("the Azure settings do not fit together: is the key the account's?"))
+    }
+}

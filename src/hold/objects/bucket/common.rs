@@ -1,0 +1,99 @@
+//! The requests that every provider takes in the same form, and URLs for anybody.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _};
+use http::Method;
+use http::header::{CONTENT_LENGTH, ETAG};
+use object_store::path::Path;
+use object_store::signer::SignedUrlOptions;
+use url::Url;
+
+use super::Copied;
+use super::client::{Call, Client};
+use super::fault::Fault;
+use crate::objects::{ObjectInfo, Removed};
+
+/// Removals that are on their way at once.
+const REQUESTS_AT_ONCE: usize = 16;
+
+impl Client {
+    /// What is under a key, `None` when nothing is.
+    pub(super) async fn find(&self, key: &str) -> Result<Option<ObjectInfo>, Fault> {
+        let answer = match self.exchange(&Call::on(Method::HEAD, key)).await {
+            Ok(answer) => answer,
+            Err(fault) if fault.is_missing() => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let size_bytes = header(CONTENT_LENGTH).and_then(|text| text.parse().ok());
+        let size_bytes = size_bytes.ok_or(Fault::Senseless("an object has no length"))?;
+        let etag = header(ETAG).filter(|etag| !etag.trim_matches('"').is_empty());
+        let etag = etag.ok_or(Fault::Senseless("an object has no ETag"))?.to_owned();
+        Ok(Some(ObjectInfo { size_bytes, etag }))
+    }
+
+    /// Removes an object; one that is not there counts as removed.
+    pub(super) async fn remove(&self, key: &str) -> Result<(), Fault> {
+        match self.exchange(&Call::on(Method::DELETE, key)).await {
+            Err(fault) if !fault.is_missing() => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes objects, one by one, each asked for once.
+    pub(super) async fn remove_each(&self, keys: &[String]) -> Removed {
+        let removals = keys.iter().cloned().map(|key| async move {
+            let outcome = self.remove_once(&key).await;
+            (key, outcome)
+        });
+        let removals = stream::iter(removals).buffer_unordered(REQUESTS_AT_ONCE);
+        let mut removed = Removed::default();
+        removals
+            .for_each(|(key, outcome)| {
+                removed.note(&key, outcome.map_err(Into::into));
+                std::future::ready(())
+            })
+            .await;
+        removed
+    }
+
+    async fn remove_once(&self, key: &str) -> Result<(), Fault> {
+        match self.exchange_once(&Call::on(Method::DELETE, key)).await {
+            Err(fault) if !fault.is_missing() => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// What came of a copy that the store says it made. It may drop the condition without a word: a source that has its
+    /// ETag after the copy had it all the time.
+    pub(super) async fn check_copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
+        let (source, target) = tokio::try_join!(self.find(from), self.find(to))?;
+        if source.is_none_or(|info| info.etag.trim_matches('"') != etag.trim_matches('"')) {
+            return Ok(Copied::SourceChanged);
+        }
+        match target {
+            Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
+            _ => Err(Fault::Senseless("a copy is not as long as its source")),
+        }
+    }
+
+    /// A URL for an object, good for `valid_s` seconds. It cannot be called back.
+    pub(super) async fn presign(
+        &self,
+        method: Method,
+        key: &str,
+        valid_s: u64,
+        options: &SignedUrlOptions,
+    ) -> Result<Url, Fault> {
+        let path = Path::parse(format!("{}{key}", self.prefix));
+        let path = path.map_err(|_| Fault::Senseless("a key is not a path"))?;
+        self.signer.sign_url(method, &path, Duration::from_secs(valid_s), options).await
+    }
+
+    /// The beginning that all keys below a folder have in the bucket.
+    pub(super) fn listed_prefix(&self, folder: &str) -> String {
+        let end = if folder.is_empty() { "" } else { "/" };
+        format!("{}{folder}{end}", self.prefix)
+    }
+}

@@ -1,0 +1,48 @@
+//! The words in which providers of S3's requests differ.
+
+use http::header::HeaderName;
+
+use crate::objects::bucket::probe::Advice;
+
+pub(super) struct Dialect {
+    /// The header that names the source of a copy, and what its value begins with, before the bucket.
+    pub(super) copy_source: HeaderName,
+    pub(super) copy_root: &'static str,
+    /// The header with the ETag that the source must have.
+    pub(super) copy_source_if_match: HeaderName,
+    /// A header with a checksum that is not that of what the probe puts.
+    pub(super) wrong_checksum: (HeaderName, &'static str),
+    pub(super) advice: Advice,
+}
+
+/// S3's own.
+pub(super) static S3: Dialect = Dialect {
+    copy_source: HeaderName::from_static("x-amz-copy-source"),
+    copy_root: "/",
+    copy_source_if_match: HeaderName::from_static("x-amz-copy-source-if-match"),
+    // The SHA-256 of nothing, in base64.
+    wrong_checksum: (HeaderName::from_static("x-amz-checksum-sha256"), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+    advice: ADVICE,
+};
+
+const ADVICE: Advice = Advice {
+    store: "S3 store",
+    address: "S3_ENDPOINT",
+    all: "S3_ENDPOINT, S3_BUCKET and AWS_REGION",
+    elsewhere: "S3_ENDPOINT and AWS_REGION",
+    credentials: "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role",
+    not_allowed: "correct the keys or S3_BUCKET, or allow the key to read, write, list and delete in the bucket",
+    by_code: &[
+        ("NoSuchBucket", "create the bucket, or correct S3_BUCKET"),
+        ("InvalidAccessKeyId", "the store does not know the key: correct AWS_ACCESS_KEY_ID"),
+        ("SignatureDoesNotMatch", "correct AWS_SECRET_ACCESS_KEY (or AWS_REGION)"),
+        ("ExpiredToken", SESSION),
+        ("InvalidToken", SESSION),
+        ("AuthorizationHeaderMalformed", REGION),
+        ("PermanentRedirect", REGION),
+        ("TemporaryRedirect", REGION),
+        ("IllegalLocationConstraintException", REGION),
+    ],
+};
+const SESSION: &str = "the session has ended: renew AWS_SESSION_TOKEN and its keys";
+const REGION: &str = "the bucket is in another region: correct AWS_REGION and S3_ENDPOINT";

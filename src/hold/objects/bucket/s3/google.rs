@@ -1,0 +1,116 @@
+//! Google Cloud Storage by its XML API, which has S3's requests under other signatures: a bearer token on each request
+//! and `GOOG4-RSA-SHA256` in URLs, both made with the key of a service account.
+//! <https://cloud.google.com/storage/docs/xml-api/overview>,
+//! <https://cloud.google.com/storage/docs/access-control/signed-urls>
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use http::header::HeaderName;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::dialect::Dialect;
+use super::{CopyLimits, S3};
+use crate::objects::bucket::client::{Client, Traffic};
+use crate::objects::bucket::http::Http;
+use crate::objects::bucket::probe::Advice;
+use crate::objects::bucket::secret::{conceal, expose};
+use crate::objects::bucket::signer::Signer;
+use crate::objects::bucket::{folder_of, shown};
+use crate::storage::StorageError;
+
+/// Everything a bucket of Google's is opened with. Serialized, it has the account's key: for the ears of another process
+/// of the hold alone.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Settings {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The JSON of the service account's key, as Google hands it out.
+    #[serde(serialize_with = "expose", deserialize_with = "conceal")]
+    pub service_account: Zeroizing<String>,
+    /// The store's URL, `https://storage.googleapis.com` when it is `None`. URLs are signed for Google's own host
+    /// whatever it is.
+    pub endpoint: Option<String>,
+    /// A folder inside the bucket for everything of this hold; may be empty. Slashes at its ends do not count.
+    pub prefix: String,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+impl Settings {
+    /// Tells the bucket from others, and says to people where it is.
+    pub(in crate::objects::bucket) fn name(&self) -> String {
+        shown("gs", &self.bucket, &self.prefix, self.origin())
+    }
+
+    fn origin(&self) -> &str {
+        self.endpoint.as_deref().unwrap_or("https://storage.googleapis.com").trim_end_matches('/')
+    }
+}
+
+impl S3 {
+    /// Prepares the requests to a bucket of Google's; sends none.
+    ///
+    /// # Errors
+    /// When the key is none, or the system has no certificates.
+    pub fn open_google(settings: &Settings) -> Result<Self, StorageError> {
+        let http = Http::new().map_err(|error| StorageError::Failed(error.into()))?;
+        let store = GoogleCloudStorageBuilder::new()
+            .with_http_connector(http.clone())
+            .with_bucket_name(&settings.bucket)
+            .with_base_url(settings.origin())
+            .with_service_account_key(settings.service_account.as_str())
+            .build()
+            // The error may show the key.
+            .map_err(|_| StorageError::failed("the key of the service account is not Google's JSON with an RSA key"))?;
+        let client = Client {
+            signer: Signer::Google(store),
+            http,
+            bucket_url: format!("{}/{}", settings.origin(), settings.bucket),
+            bucket: settings.bucket.clone(),
+            prefix: folder_of(&settings.prefix),
+            traffic: Traffic::default(),
+        };
+        Ok(Self {
+            client: Arc::new(client),
+            pull_zone: None,
+            copy: CopyLimits::WHOLE,
+            dialect: &DIALECT,
+            // Among Google's requests there is none for many objects that takes a bearer token.
+            removes_singly: Arc::new(AtomicBool::new(true)),
+        })
+    }
+}
+
+static DIALECT: Dialect = Dialect {
+    copy_source: HeaderName::from_static("x-goog-copy-source"),
+    copy_root: "",
+    copy_source_if_match: HeaderName::from_static("x-goog-copy-source-if-match"),
+    // The MD5 of nothing, in base64.
+    wrong_checksum: (HeaderName::from_static("x-goog-hash"), "md5=1B2M2Y8AsgTpgAmY7PhCfg=="),
+    advice: ADVICE,
+};
+
+const ADVICE: Advice = Advice {
+    store: "Google store",
+    address: "GCS_ENDPOINT",
+    all: "GCS_BUCKET and GCS_ENDPOINT",
+    elsewhere: "GCS_ENDPOINT",
+    credentials: "check the key that GOOGLE_APPLICATION_CREDENTIALS names",
+    not_allowed: "correct GCS_BUCKET or the key of the service account, or give the account the role Storage Object User \
+                  (roles/storage.objectUser) on the bucket",
+    by_code: &[
+        ("NoSuchBucket", "create the bucket, or correct GCS_BUCKET"),
+        ("SignatureDoesNotMatch", "renew the key that GOOGLE_APPLICATION_CREDENTIALS names"),
+        (
+            "InvalidToken",
+            "renew the key that GOOGLE_APPLICATION_CREDENTIALS names, and check the clock of this machine",
+        ),
+    ],
+};

@@ -1,0 +1,170 @@
+//! Where the bucket is, and who may use it.
+
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key};
+use serde::{Deserialize, Serialize};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::objects::bucket::http::Http;
+use crate::objects::bucket::secret::{conceal, conceal_some, expose, expose_some};
+use crate::objects::bucket::shown;
+use crate::storage::StorageError;
+
+/// Everything the store is opened with. Serialized, it has its secrets: for the ears of another process of the hold alone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// The bucket's name.
+    pub bucket: String,
+    /// The region that requests are signed for.
+    pub region: String,
+    /// The provider's URL, scheme and host; `None` is AWS in `region`.
+    pub endpoint: Option<String>,
+    /// Whether the bucket stands in the path (`https://host/bucket/…`) or before the host (`https://bucket.host/…`).
+    pub path_style: bool,
+    /// A folder inside the bucket for everything of this hold; may be empty. Slashes at its ends do not count.
+    pub prefix: String,
+    /// The origin of a public CDN that is put in the place of the store's in URLs for reading, as in `https://cdn.example`.
+    pub pull_zone: Option<String>,
+    /// Who signs.
+    pub credentials: Credentials,
+    /// From where on, and in which pieces, an object is copied in parts.
+    pub copy: CopyLimits,
+}
+
+/// Who signs the requests.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Credentials {
+    /// Keys that the operator gave.
+    Keys {
+        /// The access key's identity.
+        #[serde(serialize_with = "expose", deserialize_with = "conceal")]
+        id: Zeroizing<String>,
+        /// Its secret.
+        #[serde(serialize_with = "expose", deserialize_with = "conceal")]
+        secret: Zeroizing<String>,
+        /// The token of a session, for keys that are temporary.
+        #[serde(serialize_with = "expose_some", deserialize_with = "conceal_some")]
+        session_token: Option<Zeroizing<String>>,
+    },
+    /// A role that the platform gives the machine or container.
+    Role(Role),
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Keys { .. } => "Keys",
+            Self::Role(_) => "Role",
+        })
+    }
+}
+
+/// What a platform says about the role; with nothing set, the instance's metadata service is asked.
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Role {
+    /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`
+    pub container_relative_uri: Option<String>,
+    /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
+    pub container_full_uri: Option<String>,
+    /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`
+    pub container_token_file: Option<String>,
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE`
+    pub web_identity_token_file: Option<String>,
+    /// `AWS_ROLE_ARN`
+    pub role_arn: Option<String>,
+    /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`
+    pub metadata_endpoint: Option<String>,
+}
+
+/// From where on, and in which pieces, an object is copied in parts, in bytes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct CopyLimits {
+    /// The largest object that one CopyObject takes. S3's own limit is 5 GiB; some providers count 5 GB.
+    pub single_max_bytes: u64,
+    /// The size of a piece, from 5 MiB to 5 GB.
+    pub part_bytes: u64,
+}
+
+impl Default for CopyLimits {
+    fn default() -> Self {
+        // Pieces of 1 GiB are copied within the time limit of a request, and 10,000 of them hold any blob.
+        Self { single_max_bytes: 5_000_000_000, part_bytes: 1 << 30 }
+    }
+}
+
+impl CopyLimits {
+    /// What fits the provider at an endpoint: Google copies an object of any size at once, and has no copy of a part.
+    /// <https://cloud.google.com/storage/docs/xml-api/put-object-copy>
+    #[must_use]
+    pub fn of(endpoint: Option<&str>) -> Self {
+        let host = endpoint.map(|url| url.split("://").last().unwrap_or(url));
+        if host.is_some_and(|host| host.split(['/', ':']).next() == Some(GOOGLE)) {
+            Self::WHOLE
+        } else {
+            Self::default()
+        }
+    }
+
+    /// Every object at once.
+    pub(in crate::objects::bucket) const WHOLE: Self = Self { single_max_bytes: u64::MAX, part_bytes: 1 << 30 };
+}
+
+const GOOGLE: &str = "storage.googleapis.com";
+
+impl Settings {
+    /// Tells the bucket from others, and says to people where it is.
+    pub(in crate::objects::bucket) fn name(&self) -> String {
+        let at = self.endpoint.as_deref().unwrap_or(&self.region);
+        shown("s3", &self.bucket, &self.prefix, at)
+    }
+
+    /// The bucket's URL without a trailing slash.
+    pub(super) fn bucket_url(&self) -> Result<String, StorageError> {
+        let aws = format!("https://s3.{}.amazonaws.com", self.region);
+        let origin = self.endpoint.as_deref().unwrap_or(&aws);
+        let url = Url::parse(origin).map_err(|_| StorageError::failed("the S3 endpoint is not a URL"))?;
+        let origin = url.origin().ascii_serialization();
+        let path = url.path().trim_end_matches('/');
+        if self.path_style {
+            return Ok(format!("{origin}{path}/{}", self.bucket));
+        }
+        let (scheme, host) = origin.split_once("://").unwrap_or(("https", &origin));
+        Ok(format!("{scheme}://{}.{host}{path}", self.bucket))
+    }
+
+    pub(super) fn signer(&self, http: &Http, bucket_url: &str) -> Result<AmazonS3, StorageError> {
+        // What the builder calls virtual-hosted is an endpoint that has the bucket in it already.
+        let mut builder = AmazonS3Builder::new()
+            .with_http_connector(http.clone())
+            .with_bucket_name(&self.bucket)
+            .with_region(&self.region)
+            .with_endpoint(bucket_url)
+            .with_virtual_hosted_style_request(true);
+        match &self.credentials {
+            Credentials::Keys { id, secret, session_token } => {
+                builder = builder.with_access_key_id(id.as_str()).with_secret_access_key(secret.as_str());
+                if let Some(token) = session_token {
+                    builder = builder.with_token(token.as_str());
+                }
+            }
+            Credentials::Role(role) => {
+                let options = [
+                    (Key::ContainerCredentialsRelativeUri, &role.container_relative_uri),
+                    (Key::ContainerCredentialsFullUri, &role.container_full_uri),
+                    (Key::ContainerAuthorizationTokenFile, &role.container_token_file),
+                    (Key::WebIdentityTokenFile, &role.web_identity_token_file),
+                    (Key::RoleArn, &role.role_arn),
+                    (Key::MetadataEndpoint, &role.metadata_endpoint),
+                ];
+                for (key, value) in options {
+                    if let Some(value) = value {
+                        builder = builder.with_config(key, value);
+                    }
+                }
+            }
+        }
+        // The error may name the key.
+        builder.build().map_err(|_| StorageError::failed("the S3 settings do not fit together"))
+    }
+}

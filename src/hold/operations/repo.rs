@@ -1,0 +1,174 @@
+//! The repository as a file, and whether what is stored of it is right.
+
+use std::io;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+
+use super::{AdminError, ByteStream, Export, Hold, Import, Operation, Progress, Reporter};
+use crate::crew::import_rules;
+use crate::images;
+use crate::pds::{ImportFile, ImportProgress, PdsError};
+use atproto::keys::PublicKey;
+
+/// The whole repository as a CAR.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RepoExport {}
+
+impl Export for RepoExport {
+    const NAME: &'static str = "repo.export";
+
+    async fn open(self, hold: Arc<Hold>) -> Result<ByteStream, AdminError> {
+        let blocks = hold.pds.export(None).await.map_err(failed)?.ok_or_else(no_repository)?;
+        Ok(Box::pin(stream::unfold(blocks, |mut blocks| async move {
+            let chunk = blocks.recv().await?;
+            Some((chunk.map_err(io::Error::other), blocks))
+        })))
+    }
+}
+
+/// Takes over the repository in a CAR, in a hold that is new.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepoImport {
+    /// The `did:key` that signed it, where that is not the hold's own.
+    pub signed_by: Option<String>,
+}
+
+/// What came of an import.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepoImported {
+    /// Records in the file.
+    pub records: u64,
+    /// Blocks in the file.
+    pub blocks: u64,
+    /// The file's revision.
+    pub imported_rev: String,
+    /// The revision of the commit that took it over.
+    pub rev: String,
+    /// That commit.
+    pub commit: String,
+    /// Records that were changed after it, so that they follow the configuration.
+    pub reconciled: usize,
+}
+
+impl Import for RepoImport {
+    const NAME: &'static str = "repo.import";
+    type Output = RepoImported;
+
+    async fn run(self, bytes: ByteStream, hold: Arc<Hold>, reporter: Reporter) -> Result<RepoImported, AdminError> {
+        let signed_by = self.signed_by.as_deref().map(PublicKey::from_did_key).transpose();
+        let signed_by = signed_by.map_err(|error| AdminError::failed(error.to_string()))?;
+        // Whole before it is looked at: the transaction must not wait for whoever sends it.
+        let file = ImportFile { bytes: spooled(bytes, &hold, &reporter).await?, signed_by };
+        let work = async move {
+            let progress = move |progress: ImportProgress| {
+                let (done, unit) = match progress {
+                    ImportProgress::Blocks(blocks) => (blocks, "blocks"),
+                    ImportProgress::Records(records) => (records, "records"),
+                };
+                reporter.report(Progress { done, total: None, unit: unit.into() });
+            };
+            let imported = hold.pds.import(hold.now_us(), file, import_rules(images::rebuild), progress).await;
+            let imported = imported.map_err(|error| AdminError::failed(error.to_string()))?;
+            let reconciled = hold.crew.reconcile(&hold.declared(), hold.now_us()).await.map_err(|error| {
+                AdminError::failed(format!("imported, but the configuration could not be followed: {error}"))
+            })?;
+            Ok(RepoImported {
+                records: imported.records,
+                blocks: imported.blocks,
+                imported_rev: imported.imported_rev.to_string(),
+                rev: imported.rev.to_string(),
+                commit: imported.commit.to_string(),
+                reconciled,
+            })
+        };
+        // To its end, also when the operator goes away: after the import comes the configuration.
+        tokio::spawn(work).await.map_err(|_| AdminError::failed("the import panicked"))?
+    }
+}
+
+/// The bytes in a file without a name.
+async fn spooled(mut bytes: ByteStream, hold: &Hold, reporter: &Reporter) -> Result<std::fs::File, AdminError> {
+    let failed_writing = |error: io::Error| AdminError::failed(format!("the file cannot be kept meanwhile: {error}"));
+    let mut file = tokio::fs::File::from_std(hold.pds.spool().map_err(failed)?);
+    let mut done = 0;
+    while let Some(piece) = bytes.next().await {
+        let piece = piece.map_err(|error| AdminError::failed(format!("the file cannot be read: {error}")))?;
+        file.write_all(&piece).await.map_err(failed_writing)?;
+        done += piece.len() as u64;
+        reporter.report(Progress { done, total: None, unit: "bytes".into() });
+    }
+    file.flush().await.map_err(failed_writing)?;
+    file.rewind().await.map_err(failed_writing)?;
+    Ok(file.into_std().await)
+}
+
+/// Checks everything that is stored of the repository.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RepoVerify {}
+
+/// What a check came to.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepoVerified {
+    /// Records in the tree.
+    pub records: u64,
+    /// Nodes of the tree.
+    pub nodes: u64,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Rows that a damaged node keeps from being judged.
+    pub unjudged: u64,
+    /// How much is wrong.
+    pub found: u64,
+    /// What is wrong; of very much, the first part.
+    pub findings: Vec<Found>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// What kind of thing.
+    pub kind: String,
+    /// The path of a record, or the CID of a block.
+    pub subject: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Operation for RepoVerify {
+    const NAME: &'static str = "repo.verify";
+    type Output = RepoVerified;
+
+    async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<RepoVerified, AdminError> {
+        let progress = move |done, total| {
+            reporter.report(Progress { done, total: Some(total), unit: "records".into() });
+        };
+        let verified = hold.pds.verify(progress).await.map_err(failed)?.ok_or_else(no_repository)?;
+        let found = |finding: crate::pds::Finding| Found {
+            kind: finding.kind.name().into(),
+            subject: finding.subject,
+            reason: finding.reason,
+        };
+        Ok(RepoVerified {
+            records: verified.records,
+            nodes: verified.nodes,
+            blocks: verified.blocks,
+            unjudged: verified.unjudged,
+            found: verified.found,
+            findings: verified.findings.into_iter().map(found).collect(),
+        })
+    }
+}
+
+fn failed(error: PdsError) -> AdminError {
+    AdminError::failed(error.to_string())
+}
+
+fn no_repository() -> AdminError {
+    AdminError::failed("this hold has no repository yet: start it once")
+}

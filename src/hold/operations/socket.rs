@@ -1,0 +1,222 @@
+//! The daemon's end of the admin socket: the table of operations, and answering in lines.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, Stream};
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
+use super::{
+    AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, GcRun, Hold, IdentityShow, Import, Operation, Progress,
+    RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
+    SuccessorImport, UploadsAbort, UploadsList,
+};
+use server::wire::{self, Limits, Peer, Request, Response, ResponseBody};
+
+type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
+
+/// Everything that can be asked for.
+const OPERATIONS: [(&str, Handler); 16] = [
+    (CrewList::NAME, run::<CrewList>),
+    (CrewAdd::NAME, run::<CrewAdd>),
+    (CrewSet::NAME, run::<CrewSet>),
+    (CrewRemove::NAME, run::<CrewRemove>),
+    (IdentityShow::NAME, run::<IdentityShow>),
+    (UploadsList::NAME, run::<UploadsList>),
+    (UploadsAbort::NAME, run::<UploadsAbort>),
+    (StorageUsage::NAME, run::<StorageUsage>),
+    (StorageVerify::NAME, run::<StorageVerify>),
+    (StorageMigrate::NAME, run::<StorageMigrate>),
+    (GcRun::NAME, run::<GcRun>),
+    (RepoExport::NAME, export::<RepoExport>),
+    (RepoImport::NAME, import::<RepoImport>),
+    (RepoVerify::NAME, run::<RepoVerify>),
+    (SuccessorExport::NAME, export::<SuccessorExport>),
+    (SuccessorImport::NAME, import::<SuccessorImport>),
+];
+
+/// Serves one connection to the admin socket until it or `drain` ends it.
+pub async fn serve<I>(hold: Arc<Hold>, io: I, drain: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let answer = move |request| answer(Arc::clone(&hold), request);
+    wire::serve(io, Peer::Unix, Limits::default(), answer, drain).await;
+}
+
+async fn answer(hold: Arc<Hold>, request: Request) -> Response {
+    if let Some(refusal) = request.refusal {
+        return refused(refusal.status, refusal.reason);
+    }
+    let name = request.head.uri.path().trim_start_matches('/');
+    match OPERATIONS.iter().find(|(known, _)| *known == name) {
+        None => refused(StatusCode::NOT_FOUND, "this hold does not know the operation: is it another version?"),
+        Some(_) if request.head.method != Method::POST => {
+            refused(StatusCode::METHOD_NOT_ALLOWED, "operations are asked for by POST")
+        }
+        Some((_, handler)) => handler(hold, request).await,
+    }
+}
+
+fn run<O: Operation>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Response> {
+    Box::pin(async move {
+        match arguments::<O>(request).await {
+            Ok(operation) => {
+                let (reporter, progress) = Reporter::new();
+                in_lines(O::NAME, operation.run(hold, reporter), progress)
+            }
+            Err(refusal) => refusal,
+        }
+    })
+}
+
+fn export<E: Export>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Response> {
+    Box::pin(async move {
+        let operation = match arguments::<E>(request).await {
+            Ok(operation) => operation,
+            Err(refusal) => return refusal,
+        };
+        let started = Instant::now();
+        match operation.open(hold).await {
+            Ok(bytes) => {
+                log(E::NAME, started, None);
+                with_type(BYTES, ResponseBody::stream(None, bytes))
+            }
+            Err(error) => {
+                log(E::NAME, started, Some(&error));
+                refused(StatusCode::CONFLICT, &error.to_string())
+            }
+        }
+    })
+}
+
+fn import<I: Import>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Response> {
+    Box::pin(async move {
+        let arguments = request.head.headers.get(ARGUMENTS).map_or(&b""[..], |value| value.as_bytes());
+        let operation = match serde_json::from_slice::<I>(arguments) {
+            Ok(operation) => operation,
+            Err(error) => return refused(StatusCode::BAD_REQUEST, &error.to_string()),
+        };
+        let (reporter, progress) = Reporter::new();
+        let bytes = request.body.map(|piece| piece.map_err(io::Error::other));
+        in_lines(I::NAME, operation.run(Box::pin(bytes), hold, reporter), progress)
+    })
+}
+
+async fn arguments<T: DeserializeOwned>(request: Request) -> Result<T, Response> {
+    let body = request.body.collect(MAX_REQUEST_BYTES).await;
+    let body = body.map_err(|fault| refused(StatusCode::BAD_REQUEST, &fault.to_string()))?;
+    serde_json::from_slice(&body).map_err(|error| refused(StatusCode::BAD_REQUEST, &error.to_string()))
+}
+
+/// Runs `work` as its answer is read: progress now and then, at least a heartbeat, and the outcome as the last line.
+fn in_lines<T, F>(name: &'static str, work: F, progress: watch::Receiver<Option<Progress>>) -> Response
+where
+    T: serde::Serialize + Send + 'static,
+    F: Future<Output = Result<T, AdminError>> + Send + 'static,
+{
+    let started = Instant::now();
+    let work = async move {
+        let outcome = work.await;
+        log(name, started, outcome.as_ref().err());
+        match outcome {
+            Ok(output) => Line::Result(output),
+            Err(error) => Line::Error(Failure { message: error.to_string() }),
+        }
+    };
+    with_type(NDJSON, ResponseBody::stream(None, lines(Box::pin(work), progress)))
+}
+
+type Work<T> = Pin<Box<dyn Future<Output = Line<T>> + Send>>;
+
+fn lines<T: serde::Serialize + Send + 'static>(
+    work: Work<T>,
+    progress: watch::Receiver<Option<Progress>>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    stream::unfold(Some((work, progress)), |state| async move {
+        let (mut work, mut progress) = state?;
+        tokio::select! {
+            biased;
+            last = &mut work => Some((Ok(last.to_bytes().into()), None)),
+            newest = news(&mut progress) => {
+                let line = Line::<T>::Progress(newest);
+                Some((Ok(line.to_bytes().into()), Some((work, progress))))
+            }
+        }
+    })
+}
+
+/// What is to be said next, not too soon and not too late.
+async fn news(progress: &mut watch::Receiver<Option<Progress>>) -> Option<Progress> {
+    tokio::time::sleep(REPORT_EVERY).await;
+    let word = async {
+        if progress.changed().await.is_err() {
+            // The operation reports nothing more; its outcome will come.
+            std::future::pending::<()>().await;
+        }
+    };
+    // Without a word in time the last one is repeated.
+    let _ = tokio::time::timeout(HEARTBEAT, word).await;
+    progress.borrow_and_update().clone()
+}
+
+fn log(operation: &'static str, started: Instant, error: Option<&AdminError>) {
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let error = error.map(ToString::to_string);
+    tracing::info!(operation, error, duration_ms, "operator");
+}
+
+/// An answer that comes before any work: one error line.
+fn refused(status: StatusCode, message: &str) -> Response {
+    let line = Line::<()>::Error(Failure { message: message.to_owned() });
+    let mut response = with_type(NDJSON, ResponseBody::full(line.to_bytes()));
+    *response.status_mut() = status;
+    response
+}
+
+fn with_type(kind: &'static str, body: ResponseBody) -> Response {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn lines_come_now_and_then_and_the_outcome_last() {
+        let (reporter, progress) = Reporter::new();
+        let work = async move {
+            for done in 0..1000 {
+                reporter.report(Progress { done, total: Some(1000), unit: "blobs".into() });
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(reporter);
+            tokio::time::sleep(HEARTBEAT * 3).await;
+            Line::Result("done")
+        };
+        let lines: Vec<_> = lines(Box::pin(work), progress).map(|line| line.unwrap()).collect().await;
+        // One each tenth of a second, and then one each heartbeat.
+        assert!((10..=14).contains(&lines.len()), "{} lines", lines.len());
+        let (last, before) = lines.split_last().unwrap();
+        assert_eq!(last.as_ref(), b"{\"result\":\"done\"}\n");
+        for line in before {
+            assert!(line.starts_with(b"{\"progress\":{\"done\":") && line.ends_with(b"\"unit\":\"blobs\"}}\n"));
+        }
+        assert_eq!(before[before.len() - 1], before[before.len() - 2], "a heartbeat repeats the last word");
+    }
+}

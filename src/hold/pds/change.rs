@@ -1,0 +1,58 @@
+//! What a commit is to change.
+
+use super::NewBlob;
+use atproto::repo::Cid;
+use atproto::repo::cbor::Ipld;
+use atproto::syntax::{Nsid, RecordKey};
+
+/// One write to one record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// The record's collection.
+    pub collection: Nsid,
+    /// The record's key.
+    pub rkey: RecordKey,
+    /// What to do with it.
+    pub write: Write,
+    /// Only when the record has this CID now; `Some(None)`: only when it does not exist.
+    pub swap: Option<Option<Cid>>,
+}
+
+/// What to do with a record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// Add it; it must not exist.
+    Create(Ipld),
+    /// Replace it; it must exist.
+    Update(Ipld),
+    /// Add or replace it.
+    Put(Ipld),
+    /// Remove it; it must exist.
+    Delete,
+}
+
+/// What one transaction does: record changes, all in one commit, and what goes with them unpublished.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Changes of the repository; those that change nothing are left out of the commit.
+    pub changes: Vec<Change>,
+    /// Notes by name.
+    pub notes: Vec<(&'static str, String)>,
+    /// Blobs that records refer to once the changes are made.
+    pub blobs: Vec<NewBlob>,
+}
+
+impl Plan {
+    /// A plan of nothing but changes.
+    #[must_use]
+    pub fn of(changes: Vec<Change>) -> Self {
+        Self { changes, ..Self::default() }
+    }
+}
+
+impl Change {
+    /// The record's place in the tree.
+    pub(super) fn key(&self) -> String {
+        format!("{}/{}", self.collection, self.rkey)
+    }
+}

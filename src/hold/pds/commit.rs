@@ -1,0 +1,258 @@
+//! Making a commit: read, decide, change the tree, sign, store; all in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::change::{Change, Plan, Write as RecordWrite};
+use super::events::{self, CommitEvent, RecordOp, Stamp};
+use super::records::Records;
+use super::transaction::Repository;
+use super::{Inner, Pds, PdsError, blobs};
+use crate::storage::sqlite::{Read, RepoHead, Write};
+use atproto::repo::commit::Commit;
+use atproto::repo::{BlobRef, Cid, RepoError, car, cbor, cid, mst};
+use atproto::syntax::Tid;
+
+/// Operations that one #commit event may carry.
+pub const MAX_WRITES: usize = 200;
+/// Bytes of one record as DAG-CBOR.
+pub const MAX_RECORD_BYTES: usize = 1_000_000;
+/// Bytes of blocks that one #commit event may carry.
+const MAX_EVENT_BYTES: usize = 2_000_000;
+
+/// What a commit did.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// CID and revision of the new commit; `None` when nothing changed.
+    pub commit: Option<(Cid, Tid)>,
+    /// CID of each planned record, in the plan's order; `None` for a deletion.
+    pub cids: Vec<Option<Cid>>,
+}
+
+impl Pds {
+    /// Lets `decide` look at the records and plan changes, and makes them one signed commit with its event.
+    /// The first commit ever also makes the repository. `now_us` is in microseconds since 1970.
+    ///
+    /// Runs to its end even when the caller stops waiting. A plan that changes nothing makes no commit.
+    ///
+    /// # Errors
+    /// What `decide` answers; a swap or existence rule that does not hold; limits; storage.
+    pub async fn commit<E, F>(&self, now_us: u64, swap_commit: Option<Cid>, decide: F) -> Result<Outcome, E>
+    where
+        F: FnOnce(&Records<'_>) -> Result<Plan, E> + Send + 'static,
+        E: From<PdsError> + Send + 'static,
+    {
+        let job = move |repository: &Repository<'_>| {
+            if swap_commit.is_some() && swap_commit != repository.head()?.map(|head| head.commit) {
+                return Err(PdsError::InvalidSwap { what: "repository" }.into());
+            }
+            let plan = decide(&repository.records())?;
+            Ok(repository.commit(plan)?)
+        };
+        self.transact(now_us, job).await
+    }
+}
+
+/// A record that the commit really changes.
+struct Effect {
+    collection: String,
+    rkey: String,
+    key: String,
+    /// CID and bytes now; `None` for a deletion.
+    new: Option<(Cid, Vec<u8>)>,
+    old: Option<Cid>,
+    /// What the record refers to now.
+    blobs: Vec<BlobRef>,
+}
+
+/// One transaction of the repository.
+#[derive(Clone, Copy)]
+pub(super) struct Transaction<'t> {
+    pub(super) inner: &'t Inner,
+    pub(super) write: &'t Write<'t>,
+    pub(super) now_us: u64,
+}
+
+impl Transaction<'_> {
+    pub(super) fn run(&self, plan: Plan) -> Result<Outcome, PdsError> {
+        for (name, value) in &plan.notes {
+            self.write.put_note(name, value)?;
+        }
+        for blob in &plan.blobs {
+            blob.put_declared(self.write, self.now_us)?;
+        }
+        let (effects, cids) = self.effects(plan.changes)?;
+        let mut head = match self.write.repo_head()? {
+            Some(head) => head,
+            None => self.create_repo()?,
+        };
+        let commit = if effects.is_empty() { None } else { Some(self.commit(&mut head, effects)?) };
+        Ok(Outcome { commit, cids })
+    }
+
+    /// Checks each change against the record it meets.
+    fn effects(&self, changes: Vec<Change>) -> Result<(Vec<Effect>, Vec<Option<Cid>>), PdsError> {
+        if changes.len() > MAX_WRITES {
+            return Err(PdsError::TooLarge("one commit has at most 200 writes"));
+        }
+        let mut seen = BTreeSet::new();
+        let mut effects = Vec::new();
+        let mut cids = Vec::new();
+        for change in changes {
+            let key = change.key();
+            if !seen.insert(key.clone()) {
+                return Err(PdsError::RepeatedRecord);
+            }
+            let (collection, rkey) = (change.collection.to_string(), change.rkey.to_string());
+            let stored = self.write.record(&collection, &rkey)?;
+            let old = stored.as_ref().map(|record| record.cid);
+            if change.swap.is_some_and(|expected| expected != old) {
+                return Err(PdsError::InvalidSwap { what: "record" });
+            }
+            let (new, blobs) = match (change.write, old) {
+                (RecordWrite::Create(_), Some(_)) => return Err(PdsError::RecordExists),
+                (RecordWrite::Update(_) | RecordWrite::Delete, None) => return Err(PdsError::RecordNotFound),
+                (RecordWrite::Delete, Some(_)) => (None, Vec::new()),
+                (RecordWrite::Create(value) | RecordWrite::Update(value) | RecordWrite::Put(value), _) => {
+                    (Some(encode_record(&value)?), BlobRef::all_in(&value))
+                }
+            };
+            let new_cid = new.as_ref().map(|(cid, _)| *cid);
+            cids.push(new_cid);
+            if new_cid != old {
+                blobs::check(self.write, &blobs, stored.as_ref())?;
+                effects.push(Effect { collection, rkey, key, new, old, blobs });
+            }
+        }
+        Ok((effects, cids))
+    }
+
+    /// The empty repository and the events by which the network learns of it.
+    fn create_repo(&self) -> Result<RepoHead, PdsError> {
+        let empty = mst::apply(&StoredBlocks(self.write), None, &[])?;
+        let rev = Tid::next(self.now_us, self.inner.clock_id, None);
+        let signed = Commit::sign(&self.inner.did, empty.root, &rev, &self.inner.key)?;
+        for (cid, bytes) in empty.new.iter().chain([&(signed.cid, signed.bytes.clone())]) {
+            self.write.put_block(cid, &rev, bytes)?;
+        }
+        let mut head = RepoHead {
+            did: self.inner.did.clone(),
+            commit: signed.cid,
+            data: empty.root,
+            rev: rev.clone(),
+            last_seq: 0,
+        };
+        self.introduce(&mut head)?;
+        let blocks = car_of(&signed.cid, &signed.bytes, &empty.new.into_iter().collect())?;
+        let event = CommitEvent { commit: signed.cid, rev: &rev, since: None, ops: Vec::new(), blocks };
+        self.emit(&mut head, |stamp| events::commit(stamp, event))?;
+        self.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;
+        self.write.put_repo_head(&head)?;
+        Ok(head)
+    }
+
+    fn commit(&self, head: &mut RepoHead, effects: Vec<Effect>) -> Result<(Cid, Tid), PdsError> {
+        let changes: Vec<_> = effects
+            .iter()
+            .map(|effect| mst::Change { key: effect.key.clone(), value: effect.new.as_ref().map(|(cid, _)| *cid) })
+            .collect();
+        let tree = mst::apply(&StoredBlocks(self.write), Some(head.data), &changes)?;
+        let rev = Tid::next(self.now_us, self.inner.clock_id, Some(&head.rev));
+        let signed = Commit::sign(&self.inner.did, tree.root, &rev, &self.inner.key)?;
+
+        let mut blocks: BTreeMap<Cid, Vec<u8>> = tree.covering.into_iter().chain(tree.new.iter().cloned()).collect();
+        blocks.extend(effects.iter().filter_map(|effect| effect.new.clone()));
+        let blocks = car_of(&signed.cid, &signed.bytes, &blocks)?;
+        if blocks.len() > MAX_EVENT_BYTES {
+            return Err(PdsError::TooLarge("one commit has at most 2,000,000 bytes"));
+        }
+        self.store(&effects, &tree.new, &tree.dropped, &rev)?;
+        self.write.delete_block(&head.commit)?;
+        self.write.put_block(&signed.cid, &rev, &signed.bytes)?;
+
+        let ops = effects
+            .into_iter()
+            .map(|effect| RecordOp { path: effect.key, cid: effect.new.map(|(cid, _)| cid), prev: effect.old })
+            .collect();
+        let (since_rev, since_data) = (head.rev.clone(), head.data);
+        let event = CommitEvent { commit: signed.cid, rev: &rev, since: Some((&since_rev, since_data)), ops, blocks };
+        self.emit(head, |stamp| events::commit(stamp, event))?;
+        (head.commit, head.data, head.rev) = (signed.cid, tree.root, rev.clone());
+        self.write.put_repo_head(head)?;
+        Ok((signed.cid, rev))
+    }
+
+    /// New nodes and records in, what nothing refers to any more out.
+    fn store(&self, effects: &[Effect], new: &[(Cid, Vec<u8>)], dropped: &[Cid], rev: &Tid) -> Result<(), PdsError> {
+        for (cid, bytes) in new.iter().chain(effects.iter().filter_map(|effect| effect.new.as_ref())) {
+            self.write.put_block(cid, rev, bytes)?;
+        }
+        let mut blobs_before = Vec::new();
+        for effect in effects {
+            let name = (effect.collection.as_str(), effect.rkey.as_str());
+            match &effect.new {
+                Some((cid, _)) => self.write.put_record(name.0, name.1, cid)?,
+                None => self.write.delete_record(name.0, name.1)?,
+            }
+            blobs_before.extend(blobs::refer(self.write, name, &effect.blobs, rev)?);
+        }
+        blobs::drop_unreferenced(self.write, &blobs_before)?;
+        for cid in dropped {
+            self.write.delete_block(cid)?;
+        }
+        for old in effects.iter().filter_map(|effect| effect.old) {
+            // Equal records share a block.
+            if !self.write.is_record(&old)? {
+                self.write.delete_block(&old)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The events with which a repository begins.
+    pub(super) fn introduce(&self, head: &mut RepoHead) -> Result<(), PdsError> {
+        self.emit(head, |stamp| events::identity(stamp, self.inner.handle.as_deref()))?;
+        self.emit(head, events::account_active)
+    }
+
+    /// Stores an event under the next sequence number: from the clock, so that a restored backup goes on above
+    /// what consumers hold, and always above the last.
+    pub(super) fn emit(
+        &self,
+        head: &mut RepoHead,
+        frame: impl FnOnce(Stamp<'_>) -> Result<Vec<u8>, RepoError>,
+    ) -> Result<(), PdsError> {
+        let clock = i64::try_from(self.now_us).unwrap_or(i64::MAX - 1);
+        let seq = clock.max(head.last_seq + 1);
+        let frame = frame(Stamp { did: &self.inner.did, seq, time_us: self.now_us })?;
+        self.write.put_event(seq, self.now_us, &frame)?;
+        head.last_seq = seq;
+        Ok(())
+    }
+}
+
+fn encode_record(value: &cbor::Ipld) -> Result<(Cid, Vec<u8>), PdsError> {
+    let bytes = cbor::encode(value).map_err(PdsError::InvalidRecord)?;
+    if bytes.len() > MAX_RECORD_BYTES {
+        return Err(PdsError::TooLarge("a record has at most 1,000,000 bytes"));
+    }
+    Ok((cid::dag_cbor(&bytes), bytes))
+}
+
+/// A CAR whose first block is its root, the commit.
+fn car_of(root: &Cid, root_bytes: &[u8], blocks: &BTreeMap<Cid, Vec<u8>>) -> Result<Vec<u8>, RepoError> {
+    let mut out = car::header(root)?;
+    car::push_block(&mut out, root, root_bytes);
+    for (cid, bytes) in blocks {
+        car::push_block(&mut out, cid, bytes);
+    }
+    Ok(out)
+}
+
+/// The database as the tree's source of nodes.
+pub(super) struct StoredBlocks<'r>(pub(super) &'r Read<'r>);
+
+impl mst::Blocks for StoredBlocks<'_> {
+    fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, RepoError> {
+        self.0.block(cid).map_err(|e| RepoError::Source(e.into()))
+    }
+}

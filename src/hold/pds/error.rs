@@ -1,0 +1,69 @@
+//! Why the repository did not do what it was asked.
+
+use super::BlobRefError;
+use crate::storage::StorageError;
+use atproto::repo::{Cid, RepoError};
+use atproto::syntax::Did;
+
+/// Errors of the embedded PDS, named by what the caller can do.
+#[derive(Debug, thiserror::Error)]
+pub enum PdsError {
+    /// The repository or the record is not at the version the caller named; read it again.
+    #[error("the {what} is not at the expected version")]
+    InvalidSwap {
+        /// `repository` or `record`.
+        what: &'static str,
+    },
+    /// A record with this key exists.
+    #[error("a record with this key exists already")]
+    RecordExists,
+    /// There is no record with this key.
+    #[error("there is no such record")]
+    RecordNotFound,
+    /// The same record is named twice in one commit.
+    #[error("one commit cannot write the same record twice")]
+    RepeatedRecord,
+    /// More writes, or more bytes, than one commit may have.
+    #[error("too large: {0}")]
+    TooLarge(&'static str),
+    /// The record cannot be stored as DAG-CBOR.
+    #[error("not a valid record: {0}")]
+    InvalidRecord(RepoError),
+    /// The record refers to a blob that is not here, or not as it says.
+    #[error(transparent)]
+    BlobRef(#[from] BlobRefError),
+    /// Too many blobs wait for a record; refer to some, or come back when they are gone.
+    #[error("too many blobs wait for a record that refers to them")]
+    TooManyBlobs,
+    /// The database belongs to another DID.
+    #[error("the database is the repository of {0}")]
+    OtherDid(Did),
+    /// The newest commit was signed with another key.
+    #[error("the newest commit was not signed with this key")]
+    OtherKey,
+    /// A block that the repository needs is not there.
+    #[error("block {0} is missing")]
+    MissingBlock(Cid),
+    /// The stored repository is damaged.
+    #[error("the stored repository is damaged: {0}")]
+    Damaged(#[from] RepoError),
+    /// The disk is full; nothing was changed.
+    #[error(transparent)]
+    NoSpace(StorageError),
+    /// The database takes no writes at the moment; repeat later.
+    #[error(transparent)]
+    Unavailable(StorageError),
+    /// The database failed.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for PdsError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NoSpace(_) => Self::NoSpace(error),
+            StorageError::Unavailable(_) | StorageError::Refused(_) => Self::Unavailable(error),
+            StorageError::Damaged(_) | StorageError::Failed(_) => Self::Storage(error),
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Reading the repository as CAR files: all of it, the proof of one record, or single blocks.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::commit::StoredBlocks;
+use super::{Pds, PdsError};
+use crate::storage::StorageError;
+use crate::storage::sqlite::{Read, RepoHead};
+use atproto::repo::{Cid, car, mst};
+use atproto::syntax::Tid;
+
+/// Blocks are gathered into chunks of about this size on their way out.
+const CHUNK_BYTES: usize = 64 * 1024;
+/// Chunks that may wait for a slow reader.
+const CHUNKS_AHEAD: usize = 2;
+/// An export holds a snapshot, which keeps the write-ahead log from being used anew. So its reader has to take this
+/// much a second, counted from the start and with a minute's grace: 1 GB in at most four and a half hours.
+const MIN_BYTES_A_SECOND: u64 = 64 * 1024;
+const GRACE: Duration = Duration::from_secs(60);
+/// Blocks that one getBlocks may ask for.
+const MAX_BLOCKS: usize = 200;
+
+/// A CAR file in chunks. It ends early with an error when the database fails.
+pub type BlockStream = mpsc::Receiver<Result<Bytes, PdsError>>;
+
+impl Pds {
+    /// The repository as a CAR, only what came after `since` when that is given. Waits while too many others read.
+    /// The stream is one snapshot; writes go on meanwhile. `None` before the first commit.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`]; later failures come in the stream.
+    pub async fn export(&self, since: Option<Tid>) -> Result<Option<BlockStream>, PdsError> {
+        if self.head().await?.is_none() {
+            return Ok(None);
+        }
+        let closed = |_| PdsError::Storage(StorageError::failed("the exports are closed"));
+        let permit = std::sync::Arc::clone(&self.inner.exports).acquire_owned().await.map_err(closed)?;
+        let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
+        let database = self.inner.database.clone();
+        tokio::spawn(async move {
+            let _permit = permit;
+            let sender = chunks.clone();
+            let outcome = database.snapshot(move |read| send_repo(read, since.as_ref(), &sender)).await;
+            if let Err(error) = outcome {
+                // A reader that went away is not a failure.
+                let _ = chunks.send(Err(error)).await;
+            }
+        });
+        Ok(Some(stream))
+    }
+
+    /// The proof of a record as a CAR: commit, path through the tree, and the record where it exists.
+    /// `None` before the first commit.
+    ///
+    /// # Errors
+    /// [`PdsError::Damaged`] or [`PdsError::Storage`].
+    pub async fn record_proof(&self, path: String) -> Result<Option<Vec<u8>>, PdsError> {
+        let job = move |read: &Read<'_>| {
+            let Some(head) = read.repo_head()? else { return Ok(None) };
+            let mut out = commit_car(read, &head)?;
+            let (nodes, value) = mst::proof(&StoredBlocks(read), head.data, &path)?;
+            for (cid, bytes) in nodes {
+                car::push_block(&mut out, &cid, &bytes);
+            }
+            if let Some(cid) = value {
+                car::push_block(&mut out, &cid, &required(read, &cid)?);
+            }
+            Ok(Some(out))
+        };
+        self.inner.database.read(job).await
+    }
+
+    /// Single blocks as a CAR whose root is the newest commit.
+    ///
+    /// # Errors
+    /// [`PdsError::TooLarge`] beyond 200 blocks; [`PdsError::MissingBlock`] for one that is not ours.
+    pub async fn blocks(&self, cids: Vec<Cid>) -> Result<Option<Vec<u8>>, PdsError> {
+        if cids.len() > MAX_BLOCKS {
+            return Err(PdsError::TooLarge("at most 200 blocks can be asked for at once"));
+        }
+        let job = move |read: &Read<'_>| {
+            let Some(head) = read.repo_head()? else { return Ok(None) };
+            let mut out = car::header(&head.commit)?;
+            for cid in &cids {
+                car::push_block(&mut out, cid, &required(read, cid)?);
+            }
+            Ok(Some(out))
+        };
+        self.inner.database.read(job).await
+    }
+}
+
+/// Blocking: fills the channel at the reader's pace.
+fn send_repo(
+    read: &Read<'_>,
+    since: Option<&Tid>,
+    chunks: &mpsc::Sender<Result<Bytes, PdsError>>,
+) -> Result<(), PdsError> {
+    let Some(head) = read.repo_head()? else { return Ok(()) };
+    let (began, mut sent_bytes) = (Instant::now(), 0);
+    let mut chunk = commit_car(read, &head)?;
+    let mut send = |chunk: Vec<u8>| {
+        sent_bytes += chunk.len() as u64;
+        let broken = |what: &str| PdsError::Storage(StorageError::failed(what));
+        chunks.blocking_send(Ok(chunk.into())).map_err(|_| broken("the reader of an export went away"))?;
+        if is_too_slow(sent_bytes, began.elapsed()) {
+            Err(broken("the reader of an export is too slow"))
+        } else {
+            Ok(())
+        }
+    };
+    read.each_block(since, |cid, bytes| {
+        if cid != head.commit {
+            car::push_block(&mut chunk, &cid, &bytes);
+        }
+        if chunk.len() >= CHUNK_BYTES { send(std::mem::take(&mut chunk)) } else { Ok(()) }
+    })?;
+    send(chunk)
+}
+
+fn is_too_slow(sent_bytes: u64, elapsed: Duration) -> bool {
+    elapsed > GRACE + Duration::from_secs(sent_bytes / MIN_BYTES_A_SECOND)
+}
+
+/// A CAR that begins with the newest commit.
+fn commit_car(read: &Read<'_>, head: &RepoHead) -> Result<Vec<u8>, PdsError> {
+    let mut out = car::header(&head.commit)?;
+    car::push_block(&mut out, &head.commit, &required(read, &head.commit)?);
+    Ok(out)
+}
+
+fn required(read: &Read<'_>, cid: &Cid) -> Result<Vec<u8>, PdsError> {
+    read.block(cid)?.ok_or(PdsError::MissingBlock(*cid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, is_too_slow};
+
+    #[test]
+    fn a_reader_has_to_keep_its_pace() {
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        assert!(!is_too_slow(0, minutes(1)));
+        assert!(is_too_slow(1024 * 60, minutes(2)));
+        assert!(!is_too_slow(64 * 1024 * 60 * 60, minutes(61)));
+        assert!(is_too_slow(64 * 1024 * 60 * 60, minutes(62)));
+    }
+}

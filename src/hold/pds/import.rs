@@ -1,0 +1,283 @@
+//! Taking over a repository from a CAR file, whole or not at all: one transaction, and blocks pass through memory one
+//! at a time. What it accepts would pass [`Pds::verify`].
+//! <https://atproto.com/specs/repository#car-file-serialization>
+
+use super::commit::{MAX_RECORD_BYTES, StoredBlocks, Transaction};
+use super::marks::Marks;
+use super::records::Records;
+use super::transaction::Repository;
+use super::{Pds, PdsError, blobs, events};
+use crate::storage::StorageError;
+use crate::storage::sqlite::{RepoHead, Write};
+use atproto::keys::PublicKey;
+use atproto::repo::commit::Commit;
+use atproto::repo::mst::{self, Visit};
+use atproto::repo::{BlobRef, Cid, RepoError, car, record};
+use atproto::syntax::{Did, Tid};
+
+/// Bytes of one block with its CID. Records have less; a node of this size could not be sent in any commit.
+const MAX_SECTION_BYTES: usize = 2_000_000;
+/// Read from the file at once.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Why a file was not imported. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The hold has records that would be lost.
+    #[error("this hold has records of its own that the import would replace: import into a hold that is new")]
+    NotEmpty,
+    /// The file is not a CAR, or a block in it is damaged.
+    #[error("the file cannot be imported: {0}")]
+    InvalidFile(#[from] RepoError),
+    /// A CAR of something else than one repository.
+    #[error("the file must have one root, the newest commit; it has {0}")]
+    Roots(usize),
+    /// The file has a block twice.
+    #[error("the file has block {0} twice")]
+    RepeatedBlock(Cid),
+    /// The file has a block that its commit does not reach.
+    #[error("the file has blocks that do not belong to its commit; the first is {0}")]
+    UnusedBlock(Cid),
+    /// The repository of somebody else.
+    #[error("the file is the repository of {0}")]
+    OtherDid(Did),
+    /// Signed by another key.
+    #[error(
+        "the file was not signed with the key of this hold: give its key with --signed-by did:key:…, if this hold lost \
+         it and the file comes from where you trust it"
+    )]
+    OtherKey,
+    /// A commit that was made later than now.
+    #[error("the file's revision {0} is later than this machine's clock: set the clock")]
+    Future(Tid),
+    /// A record that has no place in a repository.
+    #[error("record {path} cannot be imported: {reason}")]
+    InvalidRecord {
+        /// Its path.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Records that the hold needs and cannot read.
+    #[error("the file's records are not those of a hold: {0}")]
+    NotAHold(String),
+    /// The file could not be read to its end.
+    #[error("the file cannot be read: {0}")]
+    Unreadable(#[from] std::io::Error),
+    /// The repository as it is does not allow it, or the database failed.
+    #[error(transparent)]
+    Pds(#[from] PdsError),
+}
+
+impl From<StorageError> for ImportError {
+    fn from(error: StorageError) -> Self {
+        Self::Pds(error.into())
+    }
+}
+
+/// A file to import.
+pub struct ImportFile<R> {
+    /// Its bytes.
+    pub bytes: R,
+    /// Whose signature it must have, where that is not the hold's own key.
+    pub signed_by: Option<PublicKey>,
+}
+
+/// What the owner of the records says of an import.
+#[derive(Clone, Copy)]
+pub struct ImportRules {
+    /// Whether the records that are here may be replaced.
+    pub may_replace: fn(&Records<'_>) -> Result<bool, PdsError>,
+    /// Whether the new records can be worked with; else why not.
+    pub check: fn(&Records<'_>) -> Result<(), String>,
+    /// What else of the database follows from the new records, in the same transaction.
+    pub index: fn(&Repository<'_>) -> Result<(), PdsError>,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportProgress {
+    /// So many blocks were read.
+    Blocks(u64),
+    /// All blocks were read, and so many records checked.
+    Records(u64),
+}
+
+/// What an import came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// How many records there are.
+    pub records: u64,
+    /// How many blocks the file had.
+    pub blocks: u64,
+    /// The revision that the file had.
+    pub imported_rev: Tid,
+    /// The new commit over the file's records.
+    pub commit: Cid,
+    /// Its revision.
+    pub rev: Tid,
+    /// The root of the tree, the same as in the file.
+    pub data: Cid,
+}
+
+impl Pds {
+    /// Replaces the repository, which must be one that `rules` give up, by that in `file`, under a new commit. Its
+    /// consumers learn of it by a #sync event. Runs to its end even when the caller stops waiting.
+    ///
+    /// Other writes wait meanwhile, so `file` must not wait for anybody. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`ImportError`]; then nothing was changed.
+    pub async fn import<R: std::io::Read + Send + 'static>(
+        &self,
+        now_us: u64,
+        file: ImportFile<R>,
+        rules: ImportRules,
+        progress: impl FnMut(ImportProgress) + Send + 'static,
+    ) -> Result<Imported, ImportError> {
+        let inner = std::sync::Arc::clone(&self.inner);
+        let job = move |write: &Write<'_>| {
+            let transaction = Transaction { inner: &inner, write, now_us };
+            let last = write.repo_head()?;
+            // Also that of the blocks, so that a reader with any earlier revision asks for all of them.
+            let rev = Tid::next(now_us, inner.clock_id, last.as_ref().map(|head| &head.rev));
+            Import { transaction, write, rev, progress, blocks: 0, records: 0 }.run(last, file, rules)
+        };
+        self.inner.database.write(job).await
+    }
+}
+
+struct Import<'i, P> {
+    transaction: Transaction<'i>,
+    write: &'i Write<'i>,
+    /// Of the new commit.
+    rev: Tid,
+    progress: P,
+    blocks: u64,
+    records: u64,
+}
+
+impl<P: FnMut(ImportProgress)> Import<'_, P> {
+    fn run(
+        mut self,
+        last: Option<RepoHead>,
+        file: ImportFile<impl std::io::Read>,
+        rules: ImportRules,
+    ) -> Result<Imported, ImportError> {
+        let inner = self.transaction.inner;
+        if let Some(head) = &last {
+            if head.did != inner.did {
+                return Err(PdsError::OtherDid(head.did.clone()).into());
+            }
+            if !(rules.may_replace)(&Records::new(self.write))? {
+                return Err(ImportError::NotEmpty);
+            }
+        }
+        self.write.clear_repository()?;
+        let root = self.read_blocks(file.bytes)?;
+        let imported = self.take_commit(&root, &file.signed_by.unwrap_or_else(|| inner.key.public()))?;
+        if imported.rev >= self.rev {
+            return Err(ImportError::Future(imported.rev));
+        }
+        self.take_tree(&imported.data)?;
+        self.write.delete_blobs_without_reference()?;
+        (rules.check)(&Records::new(self.write)).map_err(ImportError::NotAHold)?;
+        let commit = self.commit(last, imported.data)?;
+        (rules.index)(&Repository::new(self.transaction))?;
+        let Self { records, blocks, rev, .. } = self;
+        Ok(Imported { records, blocks, imported_rev: imported.rev, commit, rev, data: imported.data })
+    }
+
+    /// Stores the blocks, and answers the root.
+    fn read_blocks(&mut self, mut file: impl std::io::Read) -> Result<Cid, ImportError> {
+        let mut reader = car::Reader::new(MAX_SECTION_BYTES);
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let length = file.read(&mut piece)?;
+            if length == 0 {
+                break;
+            }
+            reader.push(&piece[..length]);
+            while let Some((cid, bytes)) = reader.next_block()? {
+                if !self.write.add_block(&cid, &self.rev, bytes)? {
+                    return Err(ImportError::RepeatedBlock(cid));
+                }
+                self.blocks += 1;
+            }
+            (self.progress)(ImportProgress::Blocks(self.blocks));
+        }
+        let roots = reader.roots().unwrap_or_default().to_vec();
+        reader.finish()?;
+        match roots.as_slice() {
+            [root] => Ok(*root),
+            roots => Err(ImportError::Roots(roots.len())),
+        }
+    }
+
+    /// Reads the file's commit and takes it out of the blocks: a new one takes its place.
+    fn take_commit(&self, root: &Cid, key: &PublicKey) -> Result<Commit, ImportError> {
+        let block = self.write.block(root)?.ok_or(RepoError::MissingBlock(*root))?;
+        let commit = Commit::decode(&block)?;
+        if commit.did != self.transaction.inner.did {
+            return Err(ImportError::OtherDid(commit.did));
+        }
+        commit.verify(key).map_err(|_| ImportError::OtherKey)?;
+        self.write.delete_block(root)?;
+        Ok(commit)
+    }
+
+    /// Checks the tree and each of its records, makes the index, and finds blocks that belong to neither.
+    fn take_tree(&mut self, data: &Cid) -> Result<(), ImportError> {
+        let mut marks = Marks::default();
+        let write = self.write;
+        mst::walk(&StoredBlocks(write), *data, |visit| match visit {
+            Visit::Node { cid, .. } => {
+                write.block_number(cid)?.iter().for_each(|number| marks.add(*number));
+                Ok(())
+            }
+            Visit::Leaf { key, value } => {
+                let row = write.block_row(value)?.ok_or(RepoError::MissingBlock(*value))?;
+                marks.add(row.number);
+                self.take_record(key, value, &row.bytes)
+            }
+        })?;
+        if marks.count() + 1 == self.blocks {
+            return Ok(());
+        }
+        write.each_block_name(|number, cid| match cid {
+            Some(cid) if !marks.has(number) => Err(ImportError::UnusedBlock(cid)),
+            _ => Ok(()),
+        })
+    }
+
+    fn take_record(&mut self, path: &str, cid: &Cid, bytes: &[u8]) -> Result<(), ImportError> {
+        let invalid = |reason: String| ImportError::InvalidRecord { path: path.to_owned(), reason };
+        if bytes.len() > MAX_RECORD_BYTES {
+            return Err(invalid("a record has at most 1,000,000 bytes".into()));
+        }
+        let placed = record::check(path, cid, bytes).map_err(|error| invalid(error.to_string()))?;
+        let name = (placed.collection.as_str(), placed.rkey.as_str());
+        self.write.put_record(name.0, name.1, cid)?;
+        blobs::refer(self.write, name, &BlobRef::all_in(&placed.value), &self.rev)?;
+        self.records += 1;
+        (self.progress)(ImportProgress::Records(self.records));
+        Ok(())
+    }
+
+    /// A commit of ours over the imported tree, and the events by which the network learns of it.
+    fn commit(&self, last: Option<RepoHead>, data: Cid) -> Result<Cid, PdsError> {
+        let rev = &self.rev;
+        let Transaction { inner, write, .. } = self.transaction;
+        let signed = Commit::sign(&inner.did, data, rev, &inner.key)?;
+        write.put_block(&signed.cid, rev, &signed.bytes)?;
+        let is_new = last.is_none();
+        let last_seq = last.map_or(0, |head| head.last_seq);
+        let mut head = RepoHead { did: inner.did.clone(), commit: signed.cid, data, rev: rev.clone(), last_seq };
+        if is_new {
+            self.transaction.introduce(&mut head)?;
+        }
+        self.transaction.emit(&mut head, |stamp| events::sync(stamp, rev, &signed.cid, &signed.bytes))?;
+        write.put_repo_head(&head)?;
+        Ok(signed.cid)
+    }
+}

@@ -1,0 +1,159 @@
+//! The embedded PDS: records, signed commits, and their events, for exactly one repository.
+//!
+//! Every change goes through [`Pds::commit`]: inside one database transaction it reads, decides, changes the
+//! tree, signs, and stores blocks, head and event. This room knows what a repository is, not what a captain is.
+//! <https://atproto.com/specs/repository>, <https://atproto.com/specs/sync>
+
+mod blobs;
+mod change;
+mod commit;
+mod error;
+mod events;
+mod export;
+mod followers;
+mod import;
+mod marks;
+mod new_key;
+mod records;
+mod subscription;
+mod transaction;
+mod verify;
+
+use std::sync::Arc;
+
+use crate::storage::StorageError;
+use crate::storage::sqlite::{Database, RepoHead};
+use atproto::keys::SigningKey;
+use atproto::repo::Cid;
+use atproto::repo::commit::Commit;
+use atproto::syntax::{Did, ServiceUrl, Tid};
+
+pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
+pub use change::{Change, Plan, Write};
+pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
+pub use error::PdsError;
+pub use export::BlockStream;
+pub use followers::Following;
+pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
+pub use records::{Page, PageQuery, Record, Records};
+pub use subscription::{Step, Subscription};
+pub use transaction::Repository;
+pub use verify::{Finding, FindingKind, Verified};
+
+use followers::Followers;
+
+/// The one repository of this hold; cheap to clone.
+#[derive(Clone)]
+pub struct Pds {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    database: Database,
+    did: Did,
+    /// What the #identity event announces; a local hold has no handle.
+    handle: Option<String>,
+    key: SigningKey,
+    clock_id: u16,
+    exports: Arc<tokio::sync::Semaphore>,
+    blobs_in_flight: blobs::InFlight,
+    followers: Followers,
+}
+
+/// Where the repository stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Whose repository it is.
+    pub did: Did,
+    /// The newest commit.
+    pub commit: Cid,
+    /// Its revision.
+    pub rev: Tid,
+}
+
+impl From<RepoHead> for Head {
+    fn from(head: RepoHead) -> Self {
+        Self { did: head.did, commit: head.commit, rev: head.rev }
+    }
+}
+
+/// Repository exports at once: each holds a database connection for as long as its reader takes.
+const MAX_EXPORTS: usize = 4;
+
+impl Pds {
+    /// The repository of `url`'s DID in `database`, signed with `key`. `clock_id` tells TIDs of one process apart.
+    #[must_use]
+    pub fn new(database: Database, url: &ServiceUrl, key: SigningKey, clock_id: u16) -> Self {
+        let handle = (!url.is_local()).then(|| url.authority().to_owned());
+        let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
+        let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
+        let followers = Followers::default();
+        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, followers }) }
+    }
+
+    /// Whose repository it is.
+    #[must_use]
+    pub fn did(&self) -> &Did {
+        &self.inner.did
+    }
+
+    /// The hold's handle; `None` when only this machine can reach it.
+    #[must_use]
+    pub fn handle(&self) -> Option<&str> {
+        self.inner.handle.as_deref()
+    }
+
+    /// Where the repository stands; `None` before its first commit.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn head(&self) -> Result<Option<Head>, PdsError> {
+        let stored = self.inner.database.read(|read| read.repo_head()).await?;
+        Ok(stored.map(Head::from))
+    }
+
+    /// Checks at start that the stored repository is ours: same DID, signed with our key.
+    ///
+    /// # Errors
+    /// [`PdsError::OtherDid`] or [`PdsError::OtherKey`].
+    pub async fn check_ownership(&self) -> Result<(), PdsError> {
+        let Some(head) = self.head().await? else { return Ok(()) };
+        if head.did != self.inner.did {
+            return Err(PdsError::OtherDid(head.did));
+        }
+        let commit = self.block(head.commit).await?.ok_or(PdsError::MissingBlock(head.commit))?;
+        let commit = Commit::decode(&commit)?;
+        commit.verify(&self.inner.key.public()).map_err(|_| PdsError::OtherKey)
+    }
+
+    /// An empty file without a name, beside the database, for bytes on their way in.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn spool(&self) -> Result<std::fs::File, PdsError> {
+        Ok(self.inner.database.unnamed_file()?)
+    }
+
+    /// The bytes of a block of the repository.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn block(&self, cid: Cid) -> Result<Option<Vec<u8>>, PdsError> {
+        self.inner.database.read(move |read| Ok(read.block(&cid)?)).await
+    }
+}
+
+/// Carries a caller's own error through the database, which knows only its own.
+struct Carried<E>(E);
+
+impl<E> Carried<E> {
+    fn into_inner(self) -> E {
+        self.0
+    }
+}
+
+impl<E: From<PdsError>> From<StorageError> for Carried<E> {
+    fn from(error: StorageError) -> Self {
+        Self(E::from(PdsError::from(error)))
+    }
+}

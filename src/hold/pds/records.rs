@@ -1,0 +1,123 @@
+//! Reading records: outside a transaction, and inside one that is about to decide.
+
+use serde_json::Value;
+
+use super::{Carried, Pds, PdsError};
+use crate::storage::sqlite::{ListQuery, Read, StoredRecord};
+use atproto::repo::{Cid, cbor};
+use atproto::syntax::RecordKey;
+
+/// A record as JSON.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its key.
+    pub rkey: RecordKey,
+    /// Its CID.
+    pub cid: Cid,
+    /// The record.
+    pub value: Value,
+}
+
+/// Which records of a collection to list.
+pub type PageQuery = ListQuery;
+
+/// Some records, and the cursor for the next ones when there are more.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// In the order asked for.
+    pub records: Vec<Record>,
+    /// The last key, only when more follow.
+    pub cursor: Option<String>,
+}
+
+/// The records as one transaction sees them.
+pub struct Records<'r> {
+    read: &'r Read<'r>,
+}
+
+impl<'r> Records<'r> {
+    pub(super) fn new(read: &'r Read<'r>) -> Self {
+        Self { read }
+    }
+
+    /// The other rows of the database, in the same snapshot.
+    #[must_use]
+    pub fn rows(&self) -> &'r Read<'r> {
+        self.read
+    }
+
+    /// One record, or `None`.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`] or [`PdsError::Damaged`].
+    pub fn get(&self, collection: &str, rkey: &str) -> Result<Option<Record>, PdsError> {
+        self.read.record(collection, rkey)?.map(decode).transpose()
+    }
+
+    /// One page of a collection.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub fn page(&self, query: &PageQuery) -> Result<Page, PdsError> {
+        // One more than asked for tells whether a next page exists.
+        let mut rows = self.read.records(&ListQuery { limit: query.limit.saturating_add(1), ..query.clone() })?;
+        let asked = usize::try_from(query.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > asked;
+        rows.truncate(asked);
+        let cursor = rows.last().filter(|_| more).map(|row| row.rkey.to_string());
+        Ok(Page { records: rows.into_iter().map(decode).collect::<Result<_, _>>()?, cursor })
+    }
+
+    /// How many records a collection has.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn count(&self, collection: &str) -> Result<u64, PdsError> {
+        Ok(self.read.record_count(collection)?)
+    }
+
+    /// The names of all collections that have records.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn collections(&self) -> Result<Vec<String>, PdsError> {
+        Ok(self.read.collections()?)
+    }
+
+    /// An unpublished note.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn note(&self, name: &str) -> Result<Option<String>, PdsError> {
+        Ok(self.read.note(name)?)
+    }
+}
+
+impl Pds {
+    /// Runs `job` on a snapshot of the records.
+    ///
+    /// # Errors
+    /// What `job` answers, or a storage error.
+    pub async fn read<T, E, F>(&self, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Records<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<PdsError> + Send + 'static,
+    {
+        let job = move |read: &Read<'_>| job(&Records::new(read)).map_err(Carried);
+        self.inner.database.read(job).await.map_err(Carried::into_inner)
+    }
+
+    /// The names of all collections that have records.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn collections(&self) -> Result<Vec<String>, PdsError> {
+        self.inner.database.read(|read| Ok(read.collections()?)).await
+    }
+}
+
+fn decode(row: StoredRecord) -> Result<Record, PdsError> {
+    let value = cbor::to_json(&cbor::decode(&row.bytes)?);
+    Ok(Record { rkey: row.rkey, cid: row.cid, value })
+}

@@ -1,0 +1,189 @@
+//! Following the events: those that are stored after a cursor, then each new one once its commit is on disk.
+//!
+//! A subscription reads the database by itself, a page at a time, and is only told that there is more. So nothing
+//! is sent before it is stored, memory does not grow with a reader's delay, and readers do not wait for each other.
+//! <https://atproto.com/specs/event-stream>
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tokio::sync::watch;
+
+use super::{Pds, PdsError, events};
+use crate::storage::StorageError;
+use crate::storage::sqlite::{Database, Read, Write};
+use atproto::lexicon::error as name;
+
+/// For how long events are kept for consumers that were away: 24 hours, as on other hosts.
+const WINDOW_US: u64 = 24 * 60 * 60 * 1_000_000;
+/// Events deleted in one transaction, so that writes do not wait long for it.
+const PRUNE_BATCH: u32 = 500;
+/// A reader that was up to date and is then so many events behind, with the connection full, is given up.
+const TOO_FAR_BEHIND: u32 = 500;
+/// A page ends after so many events or bytes: 64 subscribers hold 16 MiB, and one event each of at most 2 MB.
+const PAGE_EVENTS: u32 = 100;
+const PAGE_BYTES: usize = 256 * 1024;
+/// The note that holds the sequence number of the last deleted event.
+const PRUNED_NOTE: &str = "events_pruned_through";
+
+/// One reader's place among the events.
+pub struct Subscription {
+    database: Database,
+    newest: watch::Receiver<i64>,
+    /// All events up to this sequence number were handed out, or were not asked for.
+    position: i64,
+    /// Where others see it.
+    place: Arc<AtomicI64>,
+    /// Whether the reader has been up to date.
+    live: bool,
+    opening: Opening,
+}
+
+/// What comes before the first event.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Nothing,
+    OutdatedCursor,
+    FutureCursor,
+}
+
+/// What a reader is to be sent.
+#[derive(Debug)]
+pub enum Step {
+    /// Frames, in order.
+    Frames(Vec<Vec<u8>>),
+    /// A last frame that says why no more come.
+    End(Vec<u8>),
+}
+
+impl Pds {
+    /// Events after `cursor`: `None` are those from now on, 0 all that are kept.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn subscribe(&self, cursor: Option<i64>) -> Result<Subscription, PdsError> {
+        let database = self.inner.database.clone();
+        let newest = self.newest_event();
+        let (last_seq, pruned) = database.read(|read| Ok::<_, PdsError>((last_seq(read)?, pruned(read)?))).await?;
+        let opening = match cursor {
+            Some(cursor) if cursor > last_seq => Opening::FutureCursor,
+            Some(1..) if cursor < Some(pruned) => Opening::OutdatedCursor,
+            _ => Opening::Nothing,
+        };
+        let position = cursor.unwrap_or(last_seq).max(pruned);
+        let place = self.inner.followers.add(position);
+        Ok(Subscription { database, newest, position, place, live: cursor.is_none(), opening })
+    }
+
+    /// Changes with every commit: the sequence number of its last event.
+    #[must_use]
+    pub fn newest_event(&self) -> watch::Receiver<i64> {
+        self.inner.database.newest_event()
+    }
+
+    /// Deletes events that are older than the window, but never the newest. Answers how many. `now_us` is in
+    /// microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`]; what was deleted until then stays deleted.
+    pub async fn prune_events(&self, now_us: u64) -> Result<usize, PdsError> {
+        let before_us = now_us.saturating_sub(WINDOW_US);
+        let batch = move |write: &Write<'_>| {
+            let (count, last) = write.delete_events_before(before_us, PRUNE_BATCH)?;
+            if let Some(last) = last {
+                note_pruned(write, last)?;
+            }
+            Ok::<_, PdsError>(count)
+        };
+        let mut total = 0;
+        loop {
+            match self.inner.database.write(batch).await? {
+                0 => return Ok(total),
+                count => total += count,
+            }
+        }
+    }
+}
+
+impl Subscription {
+    /// What to send next; waits until there is something. Nothing is lost when the wait is given up.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn next(&mut self) -> Result<Step, PdsError> {
+        match std::mem::replace(&mut self.opening, Opening::Nothing) {
+            Opening::Nothing => {}
+            Opening::OutdatedCursor => {
+                let message = "events after the cursor are no longer kept; those that are follow";
+                return Ok(Step::Frames(vec![events::info(name::OUTDATED_CURSOR, message)?]));
+            }
+            Opening::FutureCursor => {
+                return Ok(Step::End(events::error(name::FUTURE_CURSOR, "the cursor is beyond the newest event")?));
+            }
+        }
+        loop {
+            // Before the read: a commit in between wakes the wait below.
+            self.newest.mark_unchanged();
+            let position = self.position;
+            let read = move |read: &Read<'_>| {
+                let page = read.events_after(position, PAGE_EVENTS, PAGE_BYTES)?;
+                Ok::<_, PdsError>((page, last_seq(read)?, pruned(read)?))
+            };
+            let (page, last_seq, pruned) = self.database.read(read).await?;
+            if position < pruned {
+                return Ok(Step::End(too_slow()?));
+            }
+            self.position = page.last_seq.unwrap_or(position);
+            self.place.store(self.position, Ordering::Relaxed);
+            self.live |= self.position >= last_seq;
+            if !page.frames.is_empty() {
+                return Ok(Step::Frames(page.frames));
+            }
+            self.newest.changed().await.map_err(|_| database_ended())?;
+        }
+    }
+
+    /// Waits until a reader that was up to date is so far behind that it is to be given up; answers its last frame.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn left_behind(&self) -> Result<Vec<u8>, PdsError> {
+        if !self.live {
+            return std::future::pending().await;
+        }
+        let mut newest = self.newest.clone();
+        loop {
+            newest.mark_unchanged();
+            let position = self.position;
+            let read = move |read: &Read<'_>| Ok::<_, PdsError>(read.count_events_after(position, TOO_FAR_BEHIND)?);
+            if self.database.read(read).await? >= TOO_FAR_BEHIND {
+                return too_slow();
+            }
+            newest.changed().await.map_err(|_| database_ended())?;
+        }
+    }
+}
+
+fn too_slow() -> Result<Vec<u8>, PdsError> {
+    let message = "too far behind; come back with the last sequence number as cursor";
+    Ok(events::error(name::CONSUMER_TOO_SLOW, message)?)
+}
+
+pub(super) fn last_seq(read: &Read<'_>) -> Result<i64, StorageError> {
+    Ok(read.repo_head()?.map_or(0, |head| head.last_seq))
+}
+
+/// Notes the sequence number of the last event that was deleted.
+pub(super) fn note_pruned(write: &Write<'_>, last: i64) -> Result<(), StorageError> {
+    write.put_note(PRUNED_NOTE, &last.to_string())
+}
+
+/// The sequence number of the last event that was deleted, 0 when none was.
+fn pruned(read: &Read<'_>) -> Result<i64, StorageError> {
+    let Some(text) = read.note(PRUNED_NOTE)? else { return Ok(0) };
+    text.parse().map_err(|e: std::num::ParseIntError| StorageError::Damaged(e.into()))
+}
+
+fn database_ended() -> PdsError {
+    PdsError::Storage(StorageError::Failed("the database thread has ended".into()))
+}

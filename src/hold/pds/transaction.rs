@@ -1,0 +1,73 @@
+//! One transaction over the repository and whatever other rows of the database must change together with it.
+
+use super::change::Plan;
+use super::commit::{Outcome, Transaction};
+use super::records::Records;
+use super::{Carried, Head, Pds, PdsError};
+use crate::storage::sqlite::Write;
+use atproto::syntax::Tid;
+
+/// The repository within one transaction.
+pub struct Repository<'t> {
+    transaction: Transaction<'t>,
+}
+
+impl<'t> Repository<'t> {
+    pub(super) fn new(transaction: Transaction<'t>) -> Self {
+        Self { transaction }
+    }
+
+    /// The rows of the database. Those of the repository are changed by [`Repository::commit`] only.
+    #[must_use]
+    pub fn rows(&self) -> &'t Write<'t> {
+        self.transaction.write
+    }
+
+    /// The records, after the commits that this transaction made.
+    #[must_use]
+    pub fn records(&self) -> Records<'t> {
+        Records::new(self.transaction.write)
+    }
+
+    /// Where the repository stands.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn head(&self) -> Result<Option<Head>, PdsError> {
+        Ok(self.transaction.write.repo_head()?.map(Head::from))
+    }
+
+    /// A key for a new record, greater than `last`.
+    #[must_use]
+    pub fn next_key(&self, last: Option<&Tid>) -> Tid {
+        Tid::next(self.transaction.now_us, self.transaction.inner.clock_id, last)
+    }
+
+    /// Makes the plan one signed commit with its event; one that changes nothing makes none.
+    ///
+    /// # Errors
+    /// As [`Pds::commit`]; then the transaction must fail.
+    pub fn commit(&self, plan: Plan) -> Result<Outcome, PdsError> {
+        self.transaction.run(plan)
+    }
+}
+
+impl Pds {
+    /// Runs `job` in one transaction: all of it is kept when it answers `Ok`, else nothing. `now_us` is in microseconds
+    /// since 1970. It runs to its end even when the caller stops waiting.
+    ///
+    /// # Errors
+    /// What `job` answers, or a storage error.
+    pub async fn transact<T, E, F>(&self, now_us: u64, job: F) -> Result<T, E>
+    where
+        F: FnOnce(&Repository<'_>) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<PdsError> + Send + 'static,
+    {
+        let inner = std::sync::Arc::clone(&self.inner);
+        let job = move |write: &Write<'_>| {
+            job(&Repository::new(Transaction { inner: &inner, write, now_us })).map_err(Carried)
+        };
+        self.inner.database.write(job).await.map_err(Carried::into_inner)
+    }
+}

@@ -1,0 +1,42 @@
+//! The part of the check that is about blobs of records: what refers to them, and their bytes.
+
+use super::{Check, FindingKind};
+use crate::pds::PdsError;
+use atproto::repo::cbor::Ipld;
+use atproto::repo::{BlobRef, cid};
+
+impl<P: FnMut(u64, u64)> Check<'_, P> {
+    /// Compares what is noted of a record's blobs with the record.
+    pub(super) fn references(&mut self, path: &str, value: &Ipld) -> Result<(), PdsError> {
+        let (collection, rkey) = path.split_once('/').unwrap_or_default();
+        let mut noted = self.read.blobs_of_record(collection, rkey)?;
+        let mut referred: Vec<_> = BlobRef::all_in(value).into_iter().map(|blob| blob.cid).collect();
+        noted.sort_unstable();
+        referred.sort_unstable();
+        referred.dedup();
+        if noted != referred {
+            self.find(FindingKind::Blob, path.to_owned(), "its blobs are not those that are noted");
+        }
+        Ok(())
+    }
+
+    /// Checks the blobs' own bytes, and finds notes of records that are not there.
+    pub(super) fn blobs(&mut self) -> Result<(), PdsError> {
+        self.read.each_blob_reference(|collection, rkey| {
+            if self.read.indexed_record(&collection, &rkey)?.is_none() {
+                let path = format!("{collection}/{rkey}");
+                self.find(FindingKind::Blob, path, "blobs are noted for it, but it is not in the index");
+            }
+            Ok::<_, PdsError>(())
+        })?;
+        self.read.each_record_blob(|name, bytes| {
+            let hashed = cid::raw_of(&bytes);
+            if hashed.to_bytes() != name {
+                let subject =
+                    atproto::repo::Cid::try_from(name).map_or_else(|_| hashed.to_string(), |cid| cid.to_string());
+                self.find(FindingKind::Blob, subject, "its bytes have another hash");
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,272 @@
+//! Checking the whole stored repository, from the signature to the last byte, in memory that does not grow with it.
+//!
+//! It goes through the tree once, in the order of its keys; at each record it reads the block and the row of the index,
+//! and marks what it came by. Whatever is not marked in the end belongs to nothing.
+
+mod blobs;
+
+use super::commit::StoredBlocks;
+use super::marks::Marks;
+use super::{Pds, PdsError};
+use crate::storage::StorageError;
+use crate::storage::sqlite::{Read, RepoHead};
+use atproto::repo::commit::Commit;
+use atproto::repo::mst::{self, Visit};
+use atproto::repo::{RepoError, cid, record};
+
+/// Findings that are told one by one; more are only counted.
+const MAX_TOLD: usize = 10_000;
+/// Records between two words about the progress.
+const PROGRESS_EVERY: u64 = 1_000;
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of thing.
+    pub kind: FindingKind,
+    /// Where: the path of a record, or the CID of a block.
+    pub subject: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindingKind {
+    /// The newest commit, or what is noted of it.
+    Commit,
+    /// The signature of the newest commit.
+    Signature,
+    /// A node of the tree; what is below it cannot be judged.
+    Node,
+    /// A record's block.
+    Record,
+    /// The index of records.
+    Index,
+    /// A block that the newest commit does not reach.
+    Unreachable,
+    /// A blob of a record, or what is noted of it.
+    Blob,
+}
+
+impl FindingKind {
+    /// Its name in lists.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Signature => "signature",
+            Self::Node => "node",
+            Self::Record => "record",
+            Self::Index => "index",
+            Self::Unreachable => "unreachable",
+            Self::Blob => "blob",
+        }
+    }
+}
+
+/// What a check came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Records in the tree.
+    pub records: u64,
+    /// Nodes of the tree.
+    pub nodes: u64,
+    /// Blocks in all.
+    pub blocks: u64,
+    /// Rows that cannot be judged, because a node that would lead to them is damaged.
+    pub unjudged: u64,
+    /// How much is wrong.
+    pub found: u64,
+    /// What is wrong; the first 10,000.
+    pub findings: Vec<Finding>,
+}
+
+impl Pds {
+    /// Checks everything that is stored of the repository. Writes go on meanwhile: it is one snapshot that is checked.
+    /// `progress` is told how many records were checked, and how many there are. `None` before the first commit.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`] when the database cannot be read to its end.
+    pub async fn verify(&self, progress: impl FnMut(u64, u64) + Send + 'static) -> Result<Option<Verified>, PdsError> {
+        let pds = self.clone();
+        let job = move |read: &Read<'_>| {
+            let Some(head) = read.repo_head()? else { return Ok(None) };
+            let mut check = Check { pds: &pds, read, progress, marks: Marks::default(), verified: Verified::default() };
+            check.run(&head)?;
+            Ok(Some(check.verified))
+        };
+        self.inner.database.snapshot(job).await
+    }
+}
+
+struct Check<'c, P> {
+    pds: &'c Pds,
+    read: &'c Read<'c>,
+    progress: P,
+    /// Blocks that were come by.
+    marks: Marks,
+    verified: Verified,
+}
+
+/// Why the walk through the tree ends early.
+enum Stop {
+    Failed(PdsError),
+    /// There were more nodes than there are blocks: a damaged tree that would take forever.
+    Endless,
+}
+
+impl<P: FnMut(u64, u64)> Check<'_, P> {
+    fn run(&mut self, head: &RepoHead) -> Result<(), PdsError> {
+        self.verified.blocks = self.read.count_blocks()?;
+        let indexed = self.read.count_records()?;
+        self.commit(head)?;
+        let mut in_index = 0;
+        let walked = mst::survey(&StoredBlocks(self.read), head.data, |seen| match seen {
+            Ok(Visit::Node { cid, .. }) => {
+                self.verified.nodes += 1;
+                self.read.block_number(cid).map_err(failed)?.iter().for_each(|number| self.marks.add(*number));
+                if self.verified.nodes > self.verified.blocks { Err(Stop::Endless) } else { Ok(()) }
+            }
+            Ok(Visit::Leaf { key, value }) => {
+                in_index += u64::from(self.leaf(key, value).map_err(Stop::Failed)?);
+                if self.verified.records.is_multiple_of(PROGRESS_EVERY) {
+                    (self.progress)(self.verified.records, indexed.max(self.verified.records));
+                }
+                Ok(())
+            }
+            Err(error) => self.node(error).map_err(Stop::Failed),
+        });
+        match walked {
+            Ok(()) => {}
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Endless) => self.find(FindingKind::Node, head.data.to_string(), "the tree comes back to itself"),
+        }
+        (self.progress)(self.verified.records, indexed.max(self.verified.records));
+        if in_index != indexed {
+            self.rest_of_index(head)?;
+        }
+        self.unreachable()?;
+        self.blobs()
+    }
+
+    fn commit(&mut self, head: &RepoHead) -> Result<(), PdsError> {
+        let subject = head.commit.to_string();
+        let Some(row) = self.read.block_row(&head.commit)? else {
+            self.find(FindingKind::Commit, subject, "its block is missing");
+            return Ok(());
+        };
+        self.marks.add(row.number);
+        if cid::dag_cbor(&row.bytes) != head.commit {
+            self.find(FindingKind::Commit, subject.clone(), "its bytes have another hash");
+        }
+        let commit = match Commit::decode(&row.bytes) {
+            Ok(commit) => commit,
+            Err(error) => {
+                self.find(FindingKind::Commit, subject, error);
+                return Ok(());
+            }
+        };
+        for (wrong, reason) in [
+            (commit.did != *self.pds.did() || head.did != commit.did, "it is of another DID"),
+            (commit.rev != head.rev, "its revision is not the one that is noted"),
+            (commit.data != head.data, "its tree is not the one that is noted"),
+        ] {
+            if wrong {
+                self.find(FindingKind::Commit, subject.clone(), reason);
+            }
+        }
+        if commit.verify(&self.pds.inner.key.public()).is_err() {
+            self.find(FindingKind::Signature, subject, "it was not made with this hold's key");
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, error: RepoError) -> Result<(), PdsError> {
+        let subject = match &error {
+            RepoError::MissingBlock(cid) => cid.to_string(),
+            RepoError::InvalidNode { cid, .. } => {
+                // The block is reached, whatever it is.
+                self.read.block_number(cid)?.iter().for_each(|number| self.marks.add(*number));
+                cid.to_string()
+            }
+            _ => return Err(PdsError::Damaged(error)),
+        };
+        self.find(FindingKind::Node, subject, error);
+        Ok(())
+    }
+
+    /// Answers whether the index has the record, in whatever version.
+    fn leaf(&mut self, path: &str, value: &atproto::repo::Cid) -> Result<bool, PdsError> {
+        self.verified.records += 1;
+        let block = self.read.block_row(value)?;
+        let number = block.as_ref().map(|row| row.number);
+        match block {
+            None => self.find(FindingKind::Record, path.to_owned(), RepoError::MissingBlock(*value)),
+            Some(row) => {
+                self.marks.add(row.number);
+                match record::check(path, value, &row.bytes) {
+                    Ok(placed) => self.references(path, &placed.value)?,
+                    Err(error) => self.find(FindingKind::Record, path.to_owned(), error),
+                }
+            }
+        }
+        let (collection, rkey) = path.split_once('/').unwrap_or_default();
+        let indexed = self.read.indexed_record(collection, rkey)?;
+        match &indexed {
+            None => self.find(FindingKind::Index, path.to_owned(), "it is in the tree, but not in the index"),
+            Some((cid, _)) if *cid != value.to_bytes() => {
+                self.find(FindingKind::Index, path.to_owned(), "the index has another version of it than the tree");
+            }
+            Some((_, led_to)) if number.is_some_and(|number| number != *led_to) => {
+                self.find(FindingKind::Index, path.to_owned(), "the index leads to another block than the tree");
+            }
+            Some(_) => {}
+        }
+        Ok(indexed.is_some())
+    }
+
+    /// Finds the rows of the index that the tree does not have.
+    fn rest_of_index(&mut self, head: &RepoHead) -> Result<(), PdsError> {
+        let blocks = StoredBlocks(self.read);
+        self.read.each_record_name(|collection, rkey| {
+            let path = format!("{collection}/{rkey}");
+            match mst::get(&blocks, head.data, &path) {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(RepoError::InvalidPath(_)) => {
+                    self.find(FindingKind::Index, path, "it is in the index, but not in the tree");
+                }
+                Err(RepoError::MissingBlock(_) | RepoError::InvalidNode { .. }) => self.verified.unjudged += 1,
+                Err(error) => return Err(PdsError::Damaged(error)),
+            }
+            Ok(())
+        })
+    }
+
+    /// Finds the blocks that nothing refers to. Below a damaged node there may be any of them.
+    fn unreachable(&mut self) -> Result<(), PdsError> {
+        let whole = self.verified.findings.iter().all(|finding| finding.kind != FindingKind::Node);
+        self.read.each_block_name(|number, cid| {
+            match (self.marks.has(number), whole) {
+                (true, _) => {}
+                (false, false) => self.verified.unjudged += 1,
+                (false, true) => {
+                    let subject = cid.map_or_else(|| format!("row {number}"), |cid| cid.to_string());
+                    self.find(FindingKind::Unreachable, subject, "nothing in the repository refers to it");
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn find(&mut self, kind: FindingKind, subject: String, reason: impl ToString) {
+        self.verified.found += 1;
+        if self.verified.findings.len() < MAX_TOLD {
+            self.verified.findings.push(Finding { kind, subject, reason: reason.to_string() });
+        }
+    }
+}
+
+fn failed(error: StorageError) -> Stop {
+    Stop::Failed(error.into())
+}

@@ -1,0 +1,90 @@
+//! Asking relays to crawl the hold: without one that does, the network does not see it.
+//!
+//! Each relay is asked at start, and again at the first commit after a quiet time, for a relay forgets hosts that it
+//! has not heard of for long. Nobody waits for a relay: not the start, not a commit, not another relay. This room knows
+//! when there was a commit, not what was in it. <https://docs.bsky.app/docs/api/com-atproto-sync-request-crawl>
+
+mod client;
+mod quiet;
+mod relay;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::sync::watch;
+
+use atproto::syntax::ServiceUrl;
+use client::{Client, Refusal};
+use relay::Answer;
+
+/// When to ask, and when again.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// The first commit after so long without one is worth asking again.
+    pub quiet: Duration,
+    /// From the first refusal to the second attempt; the waits after that double.
+    pub first_retry: Duration,
+    /// No wait is longer.
+    pub longest_retry: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_mins(10),
+            first_retry: Duration::from_secs(30),
+            longest_retry: Duration::from_hours(1),
+        }
+    }
+}
+
+/// The relays of a hold, and what they are told.
+pub struct Crawl {
+    client: Client,
+    /// The hold's host.
+    hostname: String,
+    /// Base URLs without a trailing slash.
+    relays: Vec<String>,
+    pace: Pace,
+}
+
+impl Crawl {
+    /// For the hold at `url`; `None` when there is no relay to ask. No relay can reach a hold at localhost: only a
+    /// test's own is asked, in test mode.
+    ///
+    /// # Errors
+    /// No root certificate of the system's store could be loaded.
+    pub fn new(url: &ServiceUrl, relays: &[String], test_mode: bool, pace: Pace) -> io::Result<Option<Self>> {
+        if relays.is_empty() {
+            return Ok(None);
+        }
+        if url.is_local() && !test_mode {
+            tracing::info!(%url, "relays are not asked to crawl this hold: only this machine reaches it");
+            return Ok(None);
+        }
+        let (client, hostname) = (Client::new(test_mode)?, url.authority().to_owned());
+        Ok(Some(Self { client, hostname, relays: relays.to_vec(), pace }))
+    }
+
+    /// Asks, and asks again, until it is dropped. `newest_event` changes with every commit. `tell` gets a line for
+    /// people with what each relay said last, whenever one says something else.
+    pub async fn run(self, newest_event: watch::Receiver<i64>, tell: impl Fn(&str) + Send + Sync) {
+        let (wish, wishes) = watch::channel(());
+        let said = Mutex::new(BTreeMap::new());
+        let asking = self.relays.iter().map(|relay| {
+            let ask = || self.client.request_crawl(relay, &self.hostname);
+            let heard = |answer: &Answer| {
+                let answer = answer.as_ref().map_or_else(Refusal::to_string, |()| "it agreed".into());
+                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                said.insert(relay.as_str(), answer);
+                let lines: Vec<_> = said.iter().map(|(relay, answer)| format!("{relay}: {answer}")).collect();
+                tell(&lines.join("; "));
+            };
+            relay::keep_asking(relay, self.pace, wishes.clone(), ask, heard)
+        });
+        tokio::join!(join_all(asking), quiet::wish_after_quiet(newest_event, self.pace.quiet, wish));
+    }
+}

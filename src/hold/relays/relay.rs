@@ -1,0 +1,150 @@
+//! One relay: asked until it agrees, then again at each wish.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Pace;
+use super::client::Refusal;
+
+pub(super) type Answer = Result<(), Refusal>;
+
+/// Asks now and at each of `wishes`; a refusal is followed by attempts at waits that double. The log and `heard` get an
+/// answer when it is an agreement, or another one than before.
+pub(super) async fn keep_asking<A>(
+    relay: &str,
+    pace: Pace,
+    mut wishes: watch::Receiver<()>,
+    ask: impl Fn() -> A,
+    heard: impl Fn(&Answer),
+) where
+    A: Future<Output = Answer>,
+{
+    loop {
+        let (mut wait, mut last) = (pace.first_retry, None);
+        loop {
+            // An agreement to this goes for every wish so far.
+            wishes.mark_unchanged();
+            let answer = ask().await;
+            if last.as_ref() != Some(&answer) {
+                log(relay, &answer, wait);
+                heard(&answer);
+            }
+            if answer.is_ok() {
+                break;
+            }
+            last = Some(answer);
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(pace.longest_retry);
+        }
+        if wishes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn log(relay: &str, answer: &Answer, wait: Duration) {
+    match answer {
+        Ok(()) => tracing::info!(relay, "the relay was asked to crawl this hold"),
+        Err(refusal) => {
+            let retry_s = wait.as_secs();
+            tracing::warn!(relay, retry_s, "the relay was asked to crawl this hold, but {refusal}; will retry");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::time::Duration;
+
+    use tokio::sync::watch;
+    use tokio::time::{Instant, sleep};
+
+    use super::keep_asking;
+    use crate::relays::Pace;
+    use crate::relays::client::Refusal;
+
+    /// A relay that refuses `refusals` times; answers the seconds at which it was asked, until `end_s`. There is a wish
+    /// at each of `wishes_s`.
+    async fn asked_at(refusals: usize, wishes_s: &[u64], end_s: u64) -> Vec<u64> {
+        let (wish, wishes) = watch::channel(());
+        let (start, asked) = (Instant::now(), RefCell::new(Vec::new()));
+        let ask = || {
+            asked.borrow_mut().push(start.elapsed().as_secs());
+            let refused = asked.borrow().len() <= refusals;
+            std::future::ready(if refused { Err(Refusal::Silent) } else { Ok(()) })
+        };
+        let wishing = async {
+            for at in wishes_s {
+                tokio::time::sleep_until(start + Duration::from_secs(*at)).await;
+                wish.send_replace(());
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |_| {}) => {}
+            () = wishing => {}
+            () = sleep(Duration::from_secs(end_s)) => {}
+        }
+        asked.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_relay_that_agrees_is_asked_once_and_at_each_wish() {
+        assert_eq!(asked_at(0, &[], 1_000_000).await, [0]);
+        assert_eq!(asked_at(0, &[700, 5_000], 1_000_000).await, [0, 700, 5_000]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_double_up_to_an_hour() {
+        let expected = [0, 30, 90, 210, 450, 930, 1_890, 3_810, 7_410, 11_010];
+        assert_eq!(asked_at(usize::MAX, &[], 14_609).await, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wishes_do_not_hasten_attempts_and_one_agreement_is_enough() {
+        assert_eq!(asked_at(2, &[10, 20, 80], 1_000_000).await, [0, 30, 90]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_told_when_it_is_another_one_or_an_agreement() {
+        let (wish, wishes) = watch::channel(());
+        let no = |status: u16| Err(Refusal::Status(http::StatusCode::from_u16(status).unwrap()));
+        let answers = RefCell::new(vec![Ok(()), Ok(()), no(400), no(500), no(500), Err(Refusal::Silent), no(500)]);
+        let heard = RefCell::new(Vec::new());
+        let ask = || std::future::ready(answers.borrow_mut().pop().unwrap());
+        let wishing = async {
+            sleep(Duration::from_secs(10_000)).await;
+            wish.send_replace(());
+            sleep(Duration::from_secs(10_000)).await;
+        };
+        tokio::select! {
+            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |a| heard.borrow_mut().push(a.clone())) => {}
+            () = wishing => {}
+        }
+        assert_eq!(heard.into_inner(), [no(500), Err(Refusal::Silent), no(500), no(400), Ok(()), Ok(())]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_an_agreement_waits_begin_anew() {
+        let (wish, wishes) = watch::channel(());
+        let (start, asked) = (Instant::now(), RefCell::new(Vec::new()));
+        let ask = || {
+            asked.borrow_mut().push(start.elapsed().as_secs());
+            // Agrees to the third attempt alone.
+            let agreed = asked.borrow().len() == 3;
+            std::future::ready(if agreed { Ok(()) } else { Err(Refusal::Silent) })
+        };
+        let wishing = async {
+            sleep(Duration::from_secs(1_000)).await;
+            wish.send_replace(());
+            sleep(Duration::from_secs(100)).await;
+        };
+        tokio::select! {
+            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |_| {}) => {}
+            () = wishing => {}
+        }
+        assert_eq!(asked.into_inner(), [0, 30, 90, 1_000, 1_030, 1_090]);
+    }
+}

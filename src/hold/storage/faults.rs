@@ -1,0 +1,40 @@
+//! How often storage failed, by where and how. The counters are the process's: an error is counted where it is made,
+//! far from whoever opened the file, the database or the bucket.
+
+use super::StorageError;
+use server::metrics::Counter;
+
+/// What failed.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    Filesystem,
+    Bucket,
+    Database,
+}
+
+const ORIGINS: [&str; 3] = ["filesystem", "bucket", "database"];
+const KINDS: [&str; 5] = ["no_space", "unavailable", "refused", "damaged", "failed"];
+
+static FAULTS: [[Counter; KINDS.len()]; ORIGINS.len()] = [const { [const { Counter::new() }; KINDS.len()] }; 3];
+
+/// The same error, counted.
+pub(crate) fn counted(origin: Origin, error: StorageError) -> StorageError {
+    let kind = match &error {
+        StorageError::NoSpace(_) => 0,
+        StorageError::Unavailable(_) => 1,
+        StorageError::Refused(_) => 2,
+        StorageError::Damaged(_) => 3,
+        StorageError::Failed(_) => 4,
+    };
+    FAULTS[origin as usize][kind].one();
+    error
+}
+
+/// Errors that the file system, the bucket and the database have answered since the process began: where
+/// (`filesystem`, `bucket`, `database`), of what kind (a [`StorageError`]), how many.
+pub fn faults() -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+    let of = |(origin, counts): (&'static str, &'static [Counter; KINDS.len()])| {
+        KINDS.into_iter().zip(counts).map(move |(kind, count)| (origin, kind, count.get()))
+    };
+    ORIGINS.into_iter().zip(&FAULTS).flat_map(of)
+}

@@ -1,0 +1,154 @@
+//! A blob on its way into a bucket: hashed as it is sent, put under its key only if the hash is right, and then read
+//! back, because no answer of a store proves what it has.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use sha2::{Digest as _, Sha256};
+
+use super::UpkeepError;
+use super::finding::Problem;
+use super::migrate::{Copied, Target};
+use super::reading::{digest as digest_of, of_target};
+use crate::blobs::blob_key;
+use crate::objects::{Bucket, Completed, Objects, PartError};
+use crate::storage::StorageError;
+use atproto::syntax::Digest;
+
+/// Up to this size a blob is sent in one piece out of memory.
+const PIECE_BYTES: u64 = 1 << 20;
+/// What is sent again when a connection breaks. With 10,000 of them a blob has 320 GiB; larger ones get larger parts.
+const PART_BYTES: u64 = 32 << 20;
+const MAX_PARTS: u64 = 10_000;
+/// How often a part is sent.
+const TRIES: u32 = 3;
+
+pub(super) async fn copy(
+    source: &Objects,
+    digest: &Digest,
+    target: &Target,
+    bucket: &Bucket,
+) -> Result<Copied, UpkeepError> {
+    let key = blob_key(digest);
+    let Some(object) = source.open_object(&key).await? else { return Ok(Copied::Wrong(Problem::Missing)) };
+    let size_bytes = object.size_bytes();
+    let problem = if size_bytes <= PIECE_BYTES {
+        let bytes: Vec<Bytes> = match object.stream(0..size_bytes).try_collect().await.map_err(StorageError::from) {
+            Ok(bytes) => bytes,
+            Err(error) => return of_source(error).map(Copied::Wrong),
+        };
+        let bytes = bytes.concat();
+        if digest_of(Sha256::new_with_prefix(&bytes)) == *digest {
+            bucket.put(&key, bytes).await.map_err(of_target)?;
+            None
+        } else {
+            Some(Problem::WrongContent)
+        }
+    } else {
+        // What is there is not the blob, and must not be taken for what this upload makes.
+        bucket.delete(&key).await.map_err(of_target)?;
+        let id = bucket.create_multipart(&key).await.map_err(of_target)?;
+        let sent = InParts { source, bucket, key: &key, id: &id, size_bytes }.send(digest).await;
+        if !matches!(sent, Ok(None))
+            && let Err(error) = bucket.abort_multipart(&key, &id).await
+        {
+            tracing::warn!(%error, "the parts of a blob that was not copied stay until the next migration");
+        }
+        sent?
+    };
+    if let Some(problem) = problem {
+        return Ok(Copied::Wrong(problem));
+    }
+    let info = bucket.stat(&key).await.map_err(of_target)?;
+    match info {
+        Some(info) if target.has(digest).await? => Ok(Copied::Done { etag: info.etag }),
+        _ => {
+            bucket.delete(&key).await.map_err(of_target)?;
+            Err(of_target(StorageError::failed("it answered other bytes than it was sent")))
+        }
+    }
+}
+
+/// An upload in parts of one blob.
+struct InParts<'a> {
+    source: &'a Objects,
+    bucket: &'a Bucket,
+    key: &'a str,
+    id: &'a str,
+    size_bytes: u64,
+}
+
+impl InParts<'_> {
+    /// Makes the object, unless what was sent is not the blob.
+    async fn send(&self, digest: &Digest) -> Result<Option<Problem>, UpkeepError> {
+        let part_bytes = PART_BYTES.max(self.size_bytes.div_ceil(MAX_PARTS));
+        let mut hash = Sha256::new();
+        let mut parts = Vec::new();
+        let mut start = 0;
+        for number in 1..=u16::MAX {
+            let end = (start + part_bytes).min(self.size_bytes);
+            match self.send_part(number, start..end, hash).await? {
+                Ok((etag, longer)) => {
+                    parts.push((number, etag));
+                    hash = longer;
+                }
+                Err(problem) => return Ok(Some(problem)),
+            }
+            start = end;
+            if start == self.size_bytes {
+                break;
+            }
+        }
+        if digest_of(hash) != *digest {
+            return Ok(Some(Problem::WrongContent));
+        }
+        match self.bucket.complete_multipart(self.key, self.id, &parts).await.map_err(of_target)? {
+            Completed::Object(_) => Ok(None),
+            Completed::WrongParts | Completed::Unknown => {
+                Err(of_target(StorageError::failed("it lost the parts it was sent")))
+            }
+        }
+    }
+
+    /// Sends a range of the source; answers the part's ETag and the hash with the range in it.
+    async fn send_part(
+        &self,
+        number: u16,
+        range: std::ops::Range<u64>,
+        hash: Sha256,
+    ) -> Result<Result<(String, Sha256), Problem>, UpkeepError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let Some(object) = self.source.open_object(self.key).await? else { return Ok(Err(Problem::Missing)) };
+            let hashed = Arc::new(Mutex::new(hash.clone()));
+            let hashing = Arc::clone(&hashed);
+            let body = object.stream(range.clone()).inspect_ok(move |bytes| {
+                hashing.lock().unwrap_or_else(PoisonError::into_inner).update(bytes);
+            });
+            let size_bytes = range.end - range.start;
+            match self.bucket.upload_part(self.key, self.id, number, size_bytes, body.boxed()).await {
+                Ok(etag) => {
+                    let hash = hashed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    return Ok(Ok((etag, hash)));
+                }
+                Err(PartError::Storage(_)) if tries < TRIES => {}
+                Err(PartError::Storage(error)) => return Err(of_target(error)),
+                Err(PartError::UnknownUpload) => {
+                    return Err(of_target(StorageError::failed("it lost an upload in parts")));
+                }
+                Err(PartError::TooShort) => return Ok(Err(Problem::Unreadable("it ended early".into()))),
+                Err(PartError::Body(error)) => return of_source(error.into()).map(Err),
+            }
+        }
+    }
+}
+
+/// An outage of the source ends the migration; anything else is the blob's own fault.
+fn of_source(error: StorageError) -> Result<Problem, UpkeepError> {
+    match error {
+        StorageError::Unavailable(_) | StorageError::Refused(_) => Err(error.into()),
+        other => Ok(Problem::Unreadable(other.to_string())),
+    }
+}

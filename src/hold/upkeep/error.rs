@@ -1,0 +1,36 @@
+//! Why looking after the storage came to nothing.
+
+use crate::objects::ProbeError;
+use crate::storage::StorageError;
+
+/// Errors of the room, named by what the operator can do. Each is one line.
+#[derive(Debug, thiserror::Error)]
+pub enum UpkeepError {
+    /// The storage or the database failed: what was done stays done, and the rest may be begun again.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    /// The storage that the blobs are to be copied to failed, or has no room. As for [`UpkeepError::Storage`].
+    #[error("the new storage: {0}")]
+    Target(#[source] StorageError),
+    /// The storage that the blobs are to be copied to cannot be used as it is described.
+    #[error("the new storage {0}")]
+    Place(String),
+    /// The bucket that the blobs are to be copied to cannot be used.
+    #[error("the new storage: {0}")]
+    Bucket(#[from] ProbeError),
+    /// The blobs are there already.
+    #[error("the new storage is the one that the hold uses: name another one")]
+    SamePlace,
+    /// Another migration, or a collection of garbage, runs.
+    #[error("a migration or a garbage collection is under way: wait for its end")]
+    Busy,
+    /// So many manifests came with an imported repository, and what configs they have stands in no record.
+    #[error(
+        "{0} manifests came with an imported repository, and which configs they need is not known: nothing is removed \
+         until each of them was pushed again, or its layers deleted"
+    )]
+    UnknownConfigs(u64),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Randomness(getrandom::Error),
+}

@@ -1,0 +1,252 @@
+//! Removing blobs that nothing needs: those that no layer record and no config of a manifest names, and that nobody
+//! uploaded or asked for during the grace.
+//!
+//! What seems to be garbage is judged again in one transaction that also drops its row, while nobody completes an
+//! upload of it and nobody is told that it is here. A manifest is recorded in a transaction of its own, which comes
+//! before, so that the blob stays, or after, so that the manifest is refused. The object goes after its row: see
+//! [`removal`](super::removal).
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::usage::Amount;
+use super::{Upkeep, UpkeepError, detached};
+use crate::blobs::asked_every;
+use crate::storage::StorageError;
+use crate::storage::sqlite::{BlobUseRow, Read, Write};
+use atproto::syntax::{Datetime, Digest};
+
+/// Blobs that are taken away together: their digests are locked until the store has answered, and a small store under
+/// load was seen to take a tenth of a second for each.
+const TAKEN_AT_ONCE: usize = 100;
+/// Garbage that is listed; the rest is only counted.
+const LISTED: usize = 10_000;
+
+/// A blob that nothing needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Garbage {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// When it was last uploaded or asked for; the latter may be up to an hour later.
+    pub used_at: Datetime,
+}
+
+/// What a collection came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Collected {
+    /// Where the blobs are.
+    pub place: String,
+    /// Whether it was only a preview.
+    pub dry_run: bool,
+    /// How long a blob must not have been used, in seconds.
+    pub grace_s: u64,
+    /// What goes, or went.
+    pub garbage: Amount,
+    /// When the first of it was last used.
+    pub oldest_use: Option<Datetime>,
+    /// Kept: a layer record or a manifest names them.
+    pub named: Amount,
+    /// Kept: they were uploaded or asked for during the grace.
+    pub recent: Amount,
+    /// Objects of this and earlier collections that the store has not removed yet.
+    pub unfinished: Amount,
+    /// The first 10,000 of the garbage.
+    pub listed: Vec<Garbage>,
+}
+
+impl Collected {
+    fn add(&mut self, row: &BlobUseRow, fate: Fate) {
+        match fate {
+            Fate::Named => self.named.add(row.size_bytes),
+            Fate::Recent => self.recent.add(row.size_bytes),
+            Fate::Garbage => {
+                self.garbage.add(row.size_bytes);
+                let used_at = Datetime::from_micros(row.used_us);
+                if self.oldest_use.as_ref().is_none_or(|oldest| used_at < *oldest) {
+                    self.oldest_use = Some(used_at.clone());
+                }
+                if self.listed.len() < LISTED {
+                    let BlobUseRow { digest, size_bytes, .. } = *row;
+                    self.listed.push(Garbage { digest, size_bytes, used_at });
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Named,
+    Recent,
+    Garbage,
+}
+
+impl Fate {
+    fn of(row: &BlobUseRow, before_us: u64, read: &Read<'_>) -> Result<Self, StorageError> {
+        Ok(match read.is_referenced(&row.digest)? {
+            true => Self::Named,
+            false if row.used_us >= before_us => Self::Recent,
+            false => Self::Garbage,
+        })
+    }
+}
+
+impl Upkeep {
+    /// Removes what nothing needs, or says what that would be. `report` is told how many blobs were judged, and how
+    /// many there are.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]; what was removed is removed, and what was begun is finished by
+    /// [`Upkeep::finish_removals`].
+    pub async fn collect(
+        &self,
+        dry_run: bool,
+        report: impl Fn(u64, u64) + Send + Sync,
+    ) -> Result<Collected, UpkeepError> {
+        let _only = if dry_run { None } else { Some(self.alone()?) };
+        let began = Instant::now();
+        let mut collected = Collected {
+            place: self.store.name.to_string(),
+            dry_run,
+            grace_s: self.grace.as_secs(),
+            garbage: Amount::default(),
+            oldest_use: None,
+            named: Amount::default(),
+            recent: Amount::default(),
+            unfinished: Amount::default(),
+            listed: Vec::new(),
+        };
+        let outcome = self.collect_into(&mut collected, report).await;
+        let (count, size_bytes) = self.db.read(|read| read.doomed_totals()).await?;
+        collected.unfinished = Amount { count, size_bytes };
+        if !dry_run {
+            let Collected { garbage, named, recent, unfinished, .. } = &collected;
+            tracing::info!(
+                blobs = garbage.count,
+                bytes = garbage.size_bytes,
+                kept = named.count + recent.count,
+                unfinished = unfinished.count,
+                duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+                error = outcome.as_ref().err().map(tracing::field::display),
+                "garbage collected"
+            );
+        }
+        outcome?;
+        if !dry_run {
+            self.runs.collected_us.set((self.clock)());
+        }
+        Ok(collected)
+    }
+
+    async fn collect_into(
+        &self,
+        collected: &mut Collected,
+        report: impl Fn(u64, u64) + Send + Sync,
+    ) -> Result<(), UpkeepError> {
+        let begin = |read: &Read<'_>| Ok::<_, StorageError>((read.manifests_without_config()?, read.blob_totals()?));
+        let (unknown, totals) = self.db.read(begin).await?;
+        if unknown > 0 {
+            return Err(UpkeepError::UnknownConfigs(unknown));
+        }
+        if !collected.dry_run {
+            self.finish_removals().await?;
+        }
+        let before_us = self.unused_before_us();
+        let mut garbage = Vec::new();
+        let mut judged = 0;
+        for first in 0..=u8::MAX {
+            for (row, fate) in self.fates_of(first, before_us).await? {
+                judged += 1;
+                if fate == Fate::Garbage { garbage.push(row) } else { collected.add(&row, fate) }
+            }
+            while garbage.len() >= TAKEN_AT_ONCE || (first == u8::MAX && !garbage.is_empty()) {
+                let rest = garbage.split_off(garbage.len().min(TAKEN_AT_ONCE));
+                self.take(std::mem::replace(&mut garbage, rest), before_us, collected).await?;
+            }
+            report(judged.min(totals.blobs), totals.blobs);
+        }
+        Ok(())
+    }
+
+    /// The moment since which a blob must not have been used. A use may have been written down, for the last time, so
+    /// much before it ended.
+    fn unused_before_us(&self) -> u64 {
+        let unused: Duration = self.grace + asked_every(self.grace);
+        (self.clock)().saturating_sub(u64::try_from(unused.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    async fn fates_of(&self, first: u8, before_us: u64) -> Result<Vec<(BlobUseRow, Fate)>, StorageError> {
+        let judge = move |read: &Read<'_>| {
+            let rows = read.blob_uses_of(first)?;
+            let fates = rows.into_iter().map(|row| Fate::of(&row, before_us, read).map(|fate| (row, fate)));
+            fates.collect()
+        };
+        self.db.read(judge).await
+    }
+
+    /// Takes garbage away, or only looks again, and counts what became of it.
+    async fn take(
+        &self,
+        garbage: Vec<BlobUseRow>,
+        before_us: u64,
+        collected: &mut Collected,
+    ) -> Result<(), UpkeepError> {
+        if collected.dry_run {
+            let judging = self.digests.judge(garbage.iter().map(|row| row.digest), before_us);
+            for row in &garbage {
+                let is_unused = judging.digests().contains(&row.digest);
+                collected.add(row, if is_unused { Fate::Garbage } else { Fate::Recent });
+            }
+            return Ok(());
+        }
+        let upkeep = self.clone();
+        // To its end, also when the operator goes away: the digests are locked, and rows without an object unfinished.
+        let (fates, removed) = detached(async move {
+            let alone: Vec<_> =
+                garbage.iter().filter_map(|row| Some((row.digest, upkeep.digests.try_lock(&row.digest)?))).collect();
+            let fates = upkeep.doom(garbage, alone.iter().map(|(digest, _)| *digest), before_us).await?;
+            let doomed = fates.iter().filter(|(_, fate)| *fate == Fate::Garbage).map(|(row, _)| row.digest).collect();
+            let removed = upkeep.remove(doomed).await;
+            drop(alone);
+            Ok((fates, removed))
+        })
+        .await?;
+        fates.iter().for_each(|(row, fate)| collected.add(row, *fate));
+        removed
+    }
+
+    /// Drops the rows of what still is garbage.
+    async fn doom(
+        &self,
+        garbage: Vec<BlobUseRow>,
+        locked: impl Iterator<Item = Digest>,
+        before_us: u64,
+    ) -> Result<Vec<(BlobUseRow, Fate)>, UpkeepError> {
+        let judging = self.digests.judge(locked, before_us);
+        let unused: std::collections::HashSet<_> = judging.digests().iter().copied().collect();
+        let now_us = (self.clock)();
+        let doom = move |write: &Write<'_>| {
+            let mut fates = Vec::new();
+            for seen in garbage {
+                if !unused.contains(&seen.digest) {
+                    fates.push((seen, Fate::Recent));
+                    continue;
+                }
+                // A repair may have taken it away.
+                let Some(row) = write.blob_use(&seen.digest)? else { continue };
+                let fate = Fate::of(&row, before_us, write)?;
+                if fate == Fate::Garbage {
+                    write.doom_blob(&row.digest, row.size_bytes, now_us)?;
+                }
+                fates.push((row, fate));
+            }
+            Ok::<_, StorageError>(fates)
+        };
+        Ok(self.db.write(doom).await?)
+    }
+}

@@ -1,0 +1,114 @@
+//! The second look at a blob that seems not as it should be, and what is done about it.
+
+use std::sync::Arc;
+
+use super::finding::{Finding, Problem, Repair};
+use super::meter::Meter;
+use super::reading::{Read, read};
+use super::{Upkeep, UpkeepError, detached};
+use crate::blobs::blob_key;
+use crate::objects::ObjectInfo;
+use crate::storage::StorageError;
+use atproto::syntax::Digest;
+
+/// Where wrong objects are put aside.
+pub(super) const QUARANTINE: &str = "quarantine";
+
+impl Upkeep {
+    /// Looks at a blob while no upload can complete it, and mends what is wrong if `repair` says so. `None` when
+    /// nothing is the matter: what was seen before was an upload on its way.
+    ///
+    /// It runs to its end also when the caller stops waiting: an object must not be removed after the lock is free.
+    pub(super) async fn judge(
+        &self,
+        digest: Digest,
+        repair: bool,
+        meter: &Arc<Meter>,
+    ) -> Result<Option<Finding>, UpkeepError> {
+        let (upkeep, meter) = (self.clone(), Arc::clone(meter));
+        detached(async move {
+            let _alone = upkeep.digests.lock(&digest).await;
+            let Some((problem, found)) = upkeep.problem(&digest, &meter).await? else { return Ok(None) };
+            let repair = if repair { upkeep.mend(&digest, &problem, found).await? } else { None };
+            if let Some(repair) = repair {
+                tracing::warn!(%digest, ?problem, ?repair, "a blob was mended");
+            }
+            Ok(Some(Finding { digest: Some(digest), key: None, problem, repair }))
+        })
+        .await
+    }
+
+    async fn problem(
+        &self,
+        digest: &Digest,
+        meter: &Meter,
+    ) -> Result<Option<(Problem, Option<ObjectInfo>)>, UpkeepError> {
+        let key = blob_key(digest);
+        let wanted = *digest;
+        let rows =
+            self.db.read(move |read| Ok::<_, StorageError>((read.blob_size(&wanted)?, read.doomed_us(&wanted)?)));
+        let (recorded, doomed_us) = rows.await?;
+        if doomed_us.is_some() {
+            // Garbage whose object is about to go.
+            return Ok(None);
+        }
+        let found = match self.store.objects.stat(&key).await? {
+            Some(found) => Some((read(&self.store.objects, &key, meter).await?, found)),
+            None => None,
+        };
+        let (actual, found) = match found {
+            None | Some((Read::Gone, _)) => return Ok(recorded.map(|_| (Problem::Missing, None))),
+            Some((Read::Unreadable(reason), _)) => return Ok(Some((Problem::Unreadable(reason), None))),
+            Some((Read::Whole { digest, .. }, found)) => (digest, found),
+        };
+        let found_bytes = found.size_bytes;
+        let problem = match recorded {
+            Some(recorded_bytes) if recorded_bytes != found_bytes && actual == *digest => {
+                Problem::WrongRecord { recorded_bytes, found_bytes }
+            }
+            Some(recorded_bytes) if recorded_bytes != found_bytes => Problem::WrongSize { recorded_bytes, found_bytes },
+            Some(_) if actual == *digest => return Ok(None),
+            Some(_) => Problem::WrongContent,
+            None if actual == *digest => Problem::Unrecorded,
+            None => Problem::UnrecordedWrong,
+        };
+        Ok(Some((problem, Some(found))))
+    }
+
+    /// Does what a problem asks for. Ended at any point, it leaves an absent blob or a right one.
+    async fn mend(
+        &self,
+        digest: &Digest,
+        problem: &Problem,
+        found: Option<ObjectInfo>,
+    ) -> Result<Option<Repair>, UpkeepError> {
+        match (problem, found) {
+            (Problem::Missing, _) => {
+                self.forget(digest).await?;
+                Ok(Some(Repair::Forgotten))
+            }
+            (Problem::Unrecorded | Problem::WrongRecord { .. }, Some(found)) => {
+                self.record(digest, found.size_bytes).await?;
+                Ok(Some(Repair::Recorded))
+            }
+            (Problem::WrongContent | Problem::WrongSize { .. } | Problem::UnrecordedWrong, Some(found)) => {
+                // First the row: from then on the blob is absent, whatever becomes of the rest.
+                self.forget(digest).await?;
+                let aside = format!("{QUARANTINE}/{}", digest.hex());
+                let moved = self.store.objects.set_aside(&blob_key(digest), &aside, &found).await?;
+                Ok(moved.then_some(Repair::Quarantined))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    async fn forget(&self, digest: &Digest) -> Result<(), StorageError> {
+        let digest = *digest;
+        self.db.write(move |write| write.delete_blob(&digest)).await
+    }
+
+    async fn record(&self, digest: &Digest, size_bytes: u64) -> Result<(), StorageError> {
+        let (digest, now_us) = (*digest, (self.clock)());
+        self.db.write(move |write| write.put_blob(&digest, size_bytes, now_us)).await
+    }
+}

@@ -1,0 +1,277 @@
+//! Copying all blobs to another storage while the hold goes on.
+//!
+//! A blob counts as copied when its bytes in the target were proven and the database has the target's name (ETag) for
+//! that very object; both are compared with the target's list at each pass. An object that is there with the right
+//! size but without such a record is read there once. Passes repeat until one finds nothing new.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+
+use super::bucket_copy;
+use super::directory_copy;
+use super::finding::{Finding, Findings, Problem};
+use super::meter::Meter;
+use super::reading::{Read, of_target, read};
+use super::usage::Amount;
+use super::{AT_ONCE, Place, Store, Upkeep, UpkeepError, blocking};
+use crate::blobs::{BLOBS, blob_key};
+use crate::objects::{Listed, Object};
+use crate::storage::sqlite::CopiedRow;
+use atproto::syntax::Digest;
+
+/// A hold that takes uploads all the time always has something new: what the last passes find is little.
+const MAX_PASSES: u32 = 10;
+/// Copies are recorded together, so that a million small blobs do not make a million transactions; at most so many
+/// are read once more after a kill.
+const RECORDED_AT_ONCE: usize = 64;
+/// So are larger ones after so many bytes.
+const RECORDED_AT_BYTES: u64 = 256 << 20;
+
+/// What came of a migration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Migrated {
+    /// Where the blobs are.
+    pub from: String,
+    /// Where they were copied to.
+    pub to: String,
+    /// Recorded blobs that the target has, as the last pass saw it.
+    pub present: Amount,
+    /// Those that were copied by this migration.
+    pub copied: Amount,
+    /// How often all blobs were looked through.
+    pub passes: u32,
+    /// Whether every recorded blob was in the target at the end, and the last pass found nothing new.
+    pub whole: bool,
+    /// Blobs that could not be copied, because they are wrong where they are.
+    pub findings: Findings,
+}
+
+/// How the copying of one blob ended.
+pub(super) enum Copied {
+    /// The target has its bytes, proven, in the object with this ETag.
+    Done {
+        /// As the target writes it.
+        etag: String,
+    },
+    /// The source is not the blob.
+    Wrong(Problem),
+}
+
+/// Where blobs are copied to.
+pub(super) struct Target {
+    pub(super) store: Store,
+    /// A word that no other migration has.
+    pub(super) run: String,
+}
+
+/// What one pass found.
+#[derive(Default)]
+struct Pass {
+    present: Amount,
+    copied: Amount,
+    findings: Findings,
+}
+
+enum Outcome {
+    Present,
+    /// The target has it, as this migration did not know.
+    Proven {
+        etag: String,
+    },
+    Copied {
+        etag: String,
+    },
+    Wrong(Finding),
+    /// It was taken away meanwhile.
+    Gone,
+}
+
+impl Upkeep {
+    /// Copies every blob to `place`, each proven there. What an earlier migration to it did is not done again.
+    /// `report` is told the bytes that are there, and the bytes of all blobs.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]; what was copied stays copied.
+    pub async fn migrate(
+        &self,
+        place: &Place,
+        report: impl Fn(u64, u64) + Send + Sync + 'static,
+    ) -> Result<Migrated, UpkeepError> {
+        let _only = self.alone()?;
+        let target = Target::open(place, self).await?;
+        let name = target.store.name.to_string();
+        self.db.write(move |write| write.begin_migration(&name)).await?;
+        let totals = self.db.read(|read| read.blob_totals()).await?;
+        let meter = Meter::new(totals.size_bytes, None, report);
+        let mut copied = Amount::default();
+        let mut passes = 0;
+        loop {
+            passes += 1;
+            let pass = self.pass(&target, if passes == 1 { Some(&meter) } else { None }).await?;
+            copied.count += pass.copied.count;
+            copied.size_bytes += pass.copied.size_bytes;
+            let quiet = pass.copied.count == 0;
+            if quiet || passes == MAX_PASSES {
+                return Ok(Migrated {
+                    from: self.store.name.to_string(),
+                    to: target.store.name.to_string(),
+                    present: pass.present,
+                    copied,
+                    passes,
+                    whole: quiet && pass.findings.wrong == 0,
+                    findings: pass.findings.sorted(),
+                });
+            }
+        }
+    }
+
+    /// Looks through all blobs once, and copies those that the target has not.
+    async fn pass(&self, target: &Target, meter: Option<&Arc<Meter>>) -> Result<Pass, UpkeepError> {
+        let mut pass = Pass::default();
+        for first in 0..=u8::MAX {
+            let rows = self.db.read(move |read| read.copied_of(first)).await?;
+            if rows.is_empty() {
+                continue;
+            }
+            let there = target.store.blobs_of(first).await.map_err(of_target)?;
+            self.copy_all(rows, &there, target, meter, &mut pass).await?;
+        }
+        Ok(pass)
+    }
+
+    async fn copy_all(
+        &self,
+        rows: Vec<CopiedRow>,
+        there: &BTreeMap<Digest, Listed>,
+        target: &Target,
+        meter: Option<&Arc<Meter>>,
+        pass: &mut Pass,
+    ) -> Result<(), UpkeepError> {
+        let unmetered = Meter::new(0, None, |_, _| {});
+        let meter = meter.unwrap_or(&unmetered);
+        let copies = rows.into_iter().map(|row| async move {
+            let outcome = self.bring(&row, there.get(&row.digest), target).await?;
+            meter.read(row.size_bytes).await;
+            Ok::<_, UpkeepError>((row, outcome))
+        });
+        let mut copies = stream::iter(copies).buffer_unordered(AT_ONCE);
+        let mut proven = Vec::new();
+        let mut proven_bytes = 0;
+        while let Some((row, outcome)) = copies.try_next().await? {
+            let (etag, is_copy) = match outcome {
+                Outcome::Present => (None, false),
+                Outcome::Proven { etag } => (Some(etag), false),
+                Outcome::Copied { etag } => (Some(etag), true),
+                Outcome::Wrong(finding) => {
+                    pass.findings.add(finding);
+                    continue;
+                }
+                Outcome::Gone => continue,
+            };
+            pass.present.add(row.size_bytes);
+            if is_copy {
+                pass.copied.add(row.size_bytes);
+            }
+            if let Some(etag) = etag {
+                proven_bytes += row.size_bytes;
+                proven.push((row.digest, etag));
+            }
+            if proven.len() >= RECORDED_AT_ONCE || proven_bytes >= RECORDED_AT_BYTES {
+                self.put_copied(std::mem::take(&mut proven)).await?;
+                proven_bytes = 0;
+            }
+        }
+        self.put_copied(proven).await
+    }
+
+    async fn put_copied(&self, proven: Vec<(Digest, String)>) -> Result<(), UpkeepError> {
+        if proven.is_empty() {
+            return Ok(());
+        }
+        let record = move |write: &crate::storage::sqlite::Write<'_>| {
+            proven.iter().try_for_each(|(digest, etag)| write.put_copied(digest, etag))
+        };
+        Ok(self.db.write(record).await?)
+    }
+
+    /// Sees to it that the target has a blob.
+    async fn bring(&self, row: &CopiedRow, there: Option<&Listed>, target: &Target) -> Result<Outcome, UpkeepError> {
+        if let Some(there) = there.filter(|there| there.size_bytes == row.size_bytes) {
+            if row.etag.as_deref().is_some_and(|etag| bare(etag) == bare(&there.etag)) {
+                return Ok(Outcome::Present);
+            }
+            if target.has(&row.digest).await? {
+                return Ok(Outcome::Proven { etag: there.etag.clone() });
+            }
+        }
+        let key = blob_key(&row.digest);
+        let problem = match self.store.objects.open_object(&key).await? {
+            None => Problem::Missing,
+            Some(object) if object.size_bytes() != row.size_bytes => {
+                Problem::WrongSize { recorded_bytes: row.size_bytes, found_bytes: object.size_bytes() }
+            }
+            Some(object) => match self.copy(object, &row.digest, target).await? {
+                Copied::Done { etag } => return Ok(Outcome::Copied { etag }),
+                Copied::Wrong(problem) => problem,
+            },
+        };
+        let digest = row.digest;
+        match self.db.read(move |read| read.blob_size(&digest)).await? {
+            None => Ok(Outcome::Gone),
+            Some(_) => Ok(Outcome::Wrong(Finding { digest: Some(digest), key: None, problem, repair: None })),
+        }
+    }
+
+    async fn copy(&self, object: Object, digest: &Digest, target: &Target) -> Result<Copied, UpkeepError> {
+        match (&target.store.staging, target.store.objects.bucket()) {
+            (Some(staging), _) => directory_copy::copy(object, digest, target, staging).await,
+            (None, Some(bucket)) => {
+                drop(object);
+                bucket_copy::copy(&self.store.objects, digest, target, bucket).await
+            }
+            (None, None) => Err(UpkeepError::Place("takes no copies".into())),
+        }
+    }
+}
+
+impl Target {
+    /// Opens and tries the storage, and drops what an earlier migration left half done.
+    async fn open(place: &Place, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
+        let store = Store::open(place).await.map_err(|error| match place {
+            Place::Directory(root) => UpkeepError::Place(format!("{} cannot be used: {error}", root.display())),
+            Place::Bucket(_) => of_target(error),
+        })?;
+        if store.name == upkeep.store.name {
+            return Err(UpkeepError::SamePlace);
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(UpkeepError::Randomness)?;
+        let target = Self { store, run: format!("{:016x}", u64::from_be_bytes(random)) };
+        if let Some(bucket) = target.store.objects.bucket() {
+            bucket.probe(&target.run, upkeep.clock).await?;
+            let left: Vec<_> = bucket.list_multiparts(BLOBS).try_collect().await.map_err(of_target)?;
+            for open in left {
+                bucket.abort_multipart(&open.key, &open.id).await.map_err(of_target)?;
+            }
+        }
+        if let Some(staging) = target.store.staging.clone() {
+            blocking(move || directory_copy::drop_left(&staging)).await.map_err(of_target)?;
+        }
+        Ok(target)
+    }
+
+    /// Whether the target has the blob's bytes under its key. They are read.
+    pub(super) async fn has(&self, digest: &Digest) -> Result<bool, UpkeepError> {
+        let unmetered = Meter::new(0, None, |_, _| {});
+        let found = read(&self.store.objects, &blob_key(digest), &unmetered).await.map_err(of_target)?;
+        Ok(matches!(found, Read::Whole { digest: actual, .. } if actual == *digest))
+    }
+}
+
+fn bare(etag: &str) -> &str {
+    etag.trim_matches('"')
+}

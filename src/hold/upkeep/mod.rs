@@ -1,0 +1,151 @@
+//! Looking after the storage: is every blob what its digest says, what takes the room, what nothing needs any more,
+//! and moving all of it.
+//!
+//! [`Upkeep`] compares the database's rows with the objects under the blobs' keys, a 256th of them at a time, so that
+//! memory stays small with millions of blobs. What looks wrong is judged again, and mended, while the digest is locked
+//! against completion ([`Digests`]): an upload that heals a blob meanwhile is never undone. Everything here may be
+//! ended at any point and begun again.
+//!
+//! This room knows nothing of who asks, and of uploads only where they lie.
+
+mod bucket_copy;
+mod directory_copy;
+mod error;
+mod finding;
+mod garbage;
+mod judge;
+mod meter;
+mod migrate;
+mod reading;
+mod removal;
+mod store;
+mod usage;
+mod verify;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::blobs::Digests;
+use crate::objects::{Bucket, Traffic};
+use crate::storage::sqlite::Database;
+use crate::storage::{Room, StorageError};
+use server::metrics::Gauge;
+
+pub use error::UpkeepError;
+pub use finding::{Finding, Findings, Problem, Repair};
+pub use garbage::{Collected, Garbage};
+pub use migrate::Migrated;
+pub use store::{Place, Store};
+pub use usage::{Amount, Staged, Usage};
+pub use verify::{Verified, VerifyOptions};
+
+/// Blobs that are read or copied at once: enough that a bucket's answers are not waited for one by one, little enough
+/// that requests go on.
+const AT_ONCE: usize = 4;
+
+/// The room; cheap to clone. One process has one of it, beside one [`Blobs`](crate::blobs::Blobs).
+#[derive(Clone)]
+pub struct Upkeep {
+    db: Database,
+    store: Store,
+    digests: Digests,
+    /// Microseconds since 1970.
+    clock: fn() -> u64,
+    /// How long a blob that nothing names must not have been used before it goes.
+    grace: Duration,
+    /// Held by the one migration or collection that may run: what is copied must not go meanwhile.
+    alone: Arc<Mutex<()>>,
+    runs: Arc<Runs>,
+}
+
+/// The last run of each kind that came to its end, since the process began; all 0 before the first.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// When the last verification ended, in microseconds since 1970.
+    pub verified_us: Gauge,
+    /// When the last garbage collection ended.
+    pub collected_us: Gauge,
+    /// What the verification found wrong.
+    pub wrong: Gauge,
+    /// What it found that is only worth a word.
+    pub noted: Gauge,
+    /// What it repaired.
+    pub repaired: Gauge,
+}
+
+impl Runs {
+    fn verified(&self, now_us: u64, findings: &Findings) {
+        self.wrong.set(findings.wrong);
+        self.noted.set(findings.noted);
+        self.repaired.set(findings.repaired);
+        self.verified_us.set(now_us);
+    }
+}
+
+/// How long blobs that nothing names are kept, unless it is said otherwise.
+const GRACE: Duration = Duration::from_secs(86_400);
+
+impl Upkeep {
+    /// Looks after the blobs in `store` that `db` records. `digests` are those of the room that completes uploads;
+    /// `clock` gives microseconds since 1970.
+    #[must_use]
+    pub fn new(db: Database, store: Store, digests: Digests, clock: fn() -> u64) -> Self {
+        Self { db, store, digests, clock, grace: GRACE, alone: Arc::default(), runs: Arc::default() }
+    }
+
+    /// The same, where blobs that nothing names are kept for `grace`.
+    #[must_use]
+    pub fn with_grace(self, grace: Duration) -> Self {
+        Self { grace, ..self }
+    }
+
+    fn alone(&self) -> Result<OwnedMutexGuard<()>, UpkeepError> {
+        Arc::clone(&self.alone).try_lock_owned().map_err(|_| UpkeepError::Busy)
+    }
+
+    /// The last runs.
+    #[must_use]
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// How much room the file system of the storage has; `None` in a bucket, which does not say.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub async fn room(&self) -> Result<Option<Room>, StorageError> {
+        match self.store.staging.clone() {
+            Some(staging) => blocking(move || staging.room()).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What was sent to the bucket; `None` for a directory.
+    #[must_use]
+    pub fn bucket_traffic(&self) -> Option<&Traffic> {
+        self.store.objects.bucket().map(Bucket::traffic)
+    }
+}
+
+/// Runs `job` on the blocking pool.
+async fn blocking<T, F>(job: F) -> Result<T, StorageError>
+where
+    F: FnOnce() -> Result<T, StorageError> + Send + 'static,
+    T: Send + 'static,
+{
+    tokio::task::spawn_blocking(job).await.unwrap_or_else(|_| Err(panicked()))
+}
+
+/// Runs `work` to its end, also when the caller stops waiting.
+async fn detached<T>(work: impl Future<Output = Result<T, UpkeepError>> + Send + 'static) -> Result<T, UpkeepError>
+where
+    T: Send + 'static,
+{
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(panicked().into()))
+}
+
+fn panicked() -> StorageError {
+    StorageError::failed("a task of the upkeep room panicked")
+}

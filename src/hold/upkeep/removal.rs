@@ -1,0 +1,80 @@
+//! Removing the objects of blobs that have no row any more.
+//!
+//! The database has a list of them, made with the transaction that drops their rows, so that what was cut off is found
+//! and finished. A blob that is uploaded again leaves the list with the transaction that gives it a row. A removal that
+//! a store other than a directory has not answered may be carried out later: so long nobody may upload the blob, and
+//! nobody asks once more.
+
+use super::usage::Amount;
+use super::{Upkeep, UpkeepError, blocking, detached};
+use crate::blobs::{REMOVAL_SETTLED_US, blob_digest, blob_key};
+use crate::objects::Removed;
+use crate::storage::sqlite::{DoomedRow, Write};
+use atproto::syntax::Digest;
+
+/// As many as are removed together.
+const REMOVED_AT_ONCE: usize = 100;
+
+impl Upkeep {
+    /// Finishes the removals that were cut off, or that the store refused; answers what they were.
+    ///
+    /// # Errors
+    /// [`UpkeepError`]; the rest stays on the list.
+    pub async fn finish_removals(&self) -> Result<Amount, UpkeepError> {
+        let mut finished = Amount::default();
+        loop {
+            // A directory did what it was asked when the process that asked is gone.
+            let settled_us = if self.store.staging.is_some() { 0 } else { REMOVAL_SETTLED_US };
+            let before_us = (self.clock)().saturating_sub(settled_us);
+            let rows = self.db.read(move |read| read.doomed(before_us, REMOVED_AT_ONCE)).await?;
+            let upkeep = self.clone();
+            let removed = detached(async move { upkeep.remove_again(rows).await }).await?;
+            if removed.is_empty() {
+                return Ok(finished);
+            }
+            removed.iter().for_each(|row| finished.add(row.size_bytes));
+        }
+    }
+
+    /// Removes those that nobody is uploading, and answers which.
+    async fn remove_again(&self, rows: Vec<DoomedRow>) -> Result<Vec<DoomedRow>, UpkeepError> {
+        let locked = rows.into_iter().filter_map(|row| Some((self.digests.try_lock(&row.digest)?, row)));
+        let (alone, rows): (Vec<_>, Vec<_>) = locked.unzip();
+        let now_us = (self.clock)();
+        let doom = move |write: &Write<'_>| {
+            let mut doomed = Vec::new();
+            for row in rows {
+                if write.doom_again(&row.digest, now_us)? {
+                    doomed.push(row);
+                }
+            }
+            Ok::<_, UpkeepError>(doomed)
+        };
+        let doomed = self.db.write(doom).await?;
+        self.remove(doomed.iter().map(|row| row.digest).collect()).await?;
+        drop(alone);
+        Ok(doomed)
+    }
+
+    /// Removes the objects, and takes those that are gone from the list. Call it with all of them locked.
+    pub(super) async fn remove(&self, digests: Vec<Digest>) -> Result<(), UpkeepError> {
+        if digests.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<_> = digests.iter().map(blob_key).collect();
+        let removed = match self.store.staging.clone() {
+            None => self.store.objects.remove_all(keys).await,
+            Some(staging) => {
+                let outcome = blocking(move || staging.remove_objects(&keys).map(|()| keys)).await;
+                match outcome {
+                    Ok(gone) => Removed { gone, failure: None },
+                    Err(error) => Removed { gone: Vec::new(), failure: Some(error) },
+                }
+            }
+        };
+        let gone: Vec<_> = removed.gone.iter().filter_map(|key| blob_digest(key)).collect();
+        let forget = move |write: &Write<'_>| gone.iter().try_for_each(|digest| write.delete_doomed(digest));
+        self.db.write(forget).await?;
+        removed.failure.map_or(Ok(()), |error| Err(error.into()))
+    }
+}

@@ -1,0 +1,108 @@
+//! Where blobs are, and what is there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures_util::TryStreamExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::blocking;
+use crate::blobs::{BLOBS, STAGING, blob_digest, blob_folder};
+use crate::objects::{Bucket, BucketSettings, Listed, Objects, Staging};
+use crate::storage::StorageError;
+use atproto::syntax::Digest;
+
+/// A description of a storage. Serialized, it has the secrets of a bucket.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Place {
+    /// A directory, which must exist.
+    Directory(PathBuf),
+    /// A bucket, or a folder of one.
+    Bucket(Box<BucketSettings>),
+}
+
+/// What one pass over all keys shows.
+pub(super) struct Survey {
+    /// The bytes of all blobs.
+    pub(super) size_bytes: u64,
+    begins_with: [bool; 256],
+}
+
+impl Survey {
+    /// Whether there was any blob whose digest begins with the byte `first`: a list that need not be asked for.
+    pub(super) fn has(&self, first: u8) -> bool {
+        self.begins_with[usize::from(first)]
+    }
+}
+
+/// A storage that is open; cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) objects: Objects,
+    /// Of a directory.
+    pub(super) staging: Option<Staging>,
+    /// Tells it from other storages, and says to people where it is.
+    pub(super) name: Arc<str>,
+}
+
+impl Store {
+    /// Opens a storage. A bucket is not asked for anything.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, or the settings of a bucket do not fit together.
+    pub async fn open(place: &Place) -> Result<Self, StorageError> {
+        match place {
+            Place::Directory(root) => {
+                let root = root.clone();
+                blocking(move || Self::in_directory(&root)).await
+            }
+            Place::Bucket(settings) => Ok(Self::in_bucket(Bucket::open(settings)?, settings)),
+        }
+    }
+
+    fn in_directory(root: &Path) -> Result<Self, StorageError> {
+        let root = root.canonicalize()?;
+        Ok(Self {
+            objects: Objects::open(&root)?,
+            staging: Some(Staging::open(&root, STAGING)?),
+            name: root.display().to_string().into(),
+        })
+    }
+
+    /// A bucket that is open already, by these settings.
+    #[must_use]
+    pub fn in_bucket(bucket: Bucket, settings: &BucketSettings) -> Self {
+        Self { objects: Objects::in_bucket(bucket), staging: None, name: settings.name().into() }
+    }
+
+    /// A storage that is neither: for tests.
+    #[must_use]
+    pub fn of_objects(objects: Objects) -> Self {
+        Self { objects, staging: None, name: "memory".into() }
+    }
+
+    /// One pass over all keys among the blobs. `foreign` is told of those that are no blob's.
+    pub(super) async fn survey(&self, mut foreign: impl FnMut(Listed) + Send) -> Result<Survey, StorageError> {
+        let mut survey = Survey { size_bytes: 0, begins_with: [false; 256] };
+        let mut listing = self.objects.list(BLOBS);
+        while let Some(object) = listing.try_next().await? {
+            match blob_digest(&object.key) {
+                Some(digest) => {
+                    survey.size_bytes += object.size_bytes;
+                    survey.begins_with[usize::from(digest.as_bytes()[0])] = true;
+                }
+                None => foreign(object),
+            }
+        }
+        Ok(survey)
+    }
+
+    /// The blobs there whose digest begins with the byte `first`. Keys of no blob are left out.
+    pub(super) async fn blobs_of(&self, first: u8) -> Result<BTreeMap<Digest, Listed>, StorageError> {
+        let listing = self.objects.list(&blob_folder(first));
+        let blobs = listing.try_filter_map(async |object| Ok(blob_digest(&object.key).map(|digest| (digest, object))));
+        blobs.try_collect().await
+    }
+}

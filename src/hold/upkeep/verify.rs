@@ -1,0 +1,135 @@
+//! Reading every blob to see whether it is what its digest says.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+
+use super::finding::{Finding, Findings, Problem};
+use super::meter::Meter;
+use super::reading::{Read, read};
+use super::store::Survey;
+use super::{AT_ONCE, Upkeep, UpkeepError};
+use crate::blobs::blob_key;
+use crate::objects::Listed;
+use atproto::syntax::Digest;
+
+/// How to verify.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VerifyOptions {
+    /// Whether to mend what is wrong.
+    pub repair: bool,
+    /// How many bytes a second may be read at most.
+    pub bytes_per_s: Option<u64>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verified {
+    /// Blobs that are recorded, and were found right.
+    pub right: u64,
+    /// Their bytes.
+    pub right_bytes: u64,
+    /// Everything else.
+    pub findings: Findings,
+}
+
+/// The sizes that the database and the store have of a blob.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    recorded_bytes: Option<u64>,
+    found_bytes: Option<u64>,
+}
+
+impl Upkeep {
+    /// Reads and hashes every blob, and compares what is recorded with what is there. `report` is told the bytes
+    /// done and the bytes there are.
+    ///
+    /// # Errors
+    /// When storage as a whole fails; what was repaired stays repaired.
+    pub async fn verify(
+        &self,
+        options: VerifyOptions,
+        report: impl Fn(u64, u64) + Send + Sync + 'static,
+    ) -> Result<Verified, UpkeepError> {
+        let mut verified = Verified::default();
+        let findings = &mut verified.findings;
+        let foreign = |object: Listed| {
+            let (key, problem) = (Some(object.key), Problem::Foreign);
+            findings.add(Finding { digest: None, key, problem, repair: None });
+        };
+        let survey = self.store.survey(foreign).await?;
+        let meter = Meter::new(survey.size_bytes, options.bytes_per_s, report);
+        for first in 0..=u8::MAX {
+            let seen = self.seen_of(first, &survey).await?;
+            let checks = seen.into_iter().map(|(digest, seen)| self.check(digest, seen, options.repair, &meter));
+            let mut checks = stream::iter(checks).buffer_unordered(AT_ONCE);
+            while let Some(checked) = checks.try_next().await? {
+                match checked {
+                    Checked::Right { size_bytes } => {
+                        verified.right += 1;
+                        verified.right_bytes += size_bytes;
+                    }
+                    Checked::Finding(finding) => verified.findings.add(finding),
+                    Checked::Gone => {}
+                }
+            }
+        }
+        verified.findings = verified.findings.sorted();
+        self.runs.verified((self.clock)(), &verified.findings);
+        Ok(verified)
+    }
+
+    async fn seen_of(&self, first: u8, survey: &Survey) -> Result<BTreeMap<Digest, Seen>, UpkeepError> {
+        let rows = self.db.read(move |read| read.blobs_of(first)).await?;
+        let mut seen: BTreeMap<Digest, Seen> = BTreeMap::new();
+        for row in rows {
+            seen.entry(row.digest).or_default().recorded_bytes = Some(row.size_bytes);
+        }
+        // What came since the survey is looked at by its row.
+        if survey.has(first) {
+            for (digest, object) in self.store.blobs_of(first).await? {
+                seen.entry(digest).or_default().found_bytes = Some(object.size_bytes);
+            }
+        }
+        Ok(seen)
+    }
+
+    async fn check(
+        &self,
+        digest: Digest,
+        seen: Seen,
+        repair: bool,
+        meter: &Arc<Meter>,
+    ) -> Result<Checked, UpkeepError> {
+        if let Seen { recorded_bytes: Some(recorded_bytes), found_bytes: Some(_) } = seen
+            && let Read::Whole { digest: actual, size_bytes } =
+                read(&self.store.objects, &blob_key(&digest), meter).await?
+            && actual == digest
+            && size_bytes == recorded_bytes
+        {
+            return Ok(Checked::Right { size_bytes });
+        }
+        Ok(match self.judge(digest, repair, meter).await? {
+            Some(finding) => Checked::Finding(finding),
+            None => self.after_all(digest).await?,
+        })
+    }
+
+    /// A blob that was not right at the first look, and then was.
+    async fn after_all(&self, digest: Digest) -> Result<Checked, UpkeepError> {
+        let recorded = self.db.read(move |read| read.blob_size(&digest)).await?;
+        Ok(recorded.map_or(Checked::Gone, |size_bytes| Checked::Right { size_bytes }))
+    }
+}
+
+enum Checked {
+    Right {
+        size_bytes: u64,
+    },
+    Finding(Finding),
+    /// It was taken away meanwhile.
+    Gone,
+}

@@ -1,3 +1,0 @@
-//! `com.atproto.identity.*`
-
-pub(in crate::http) mod resolve_handle;

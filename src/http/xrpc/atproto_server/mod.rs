@@ -1,3 +1,0 @@
-//! `com.atproto.server.*`
-
-pub(in crate::http) mod describe_server;

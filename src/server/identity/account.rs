@@ -1,0 +1,93 @@
+//! What the hold reads from another account's DID document. Pure.
+//!
+//! A document is hostile input: its `id` must be the DID that was asked for, and of all that it says only
+//! the signing key, the handle and the PDS are kept. <https://atproto.com/specs/did#did-documents>
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Error;
+use atproto::keys::{HighS, PublicKey};
+use atproto::syntax::{Did, Handle};
+
+/// Longest PDS address kept: a scheme, a host name of 253 bytes, a port.
+const MAX_PDS_BYTES: usize = 300;
+
+/// An account as its DID document describes it.
+#[derive(Debug)]
+pub struct Account {
+    /// The account.
+    pub did: Did,
+    /// The key behind `#atproto`; the account's PDS signs service tokens and commits with it.
+    pub key: PublicKey,
+    /// The first handle the document claims. A claim only: the handle's domain was not asked.
+    pub handle: Option<Handle>,
+    /// The address of the account's PDS, `https://…`.
+    pub pds: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    id: String,
+    #[serde(default)]
+    also_known_as: Vec<String>,
+    // Entries for other purposes may have any shape; only ours are looked at.
+    #[serde(default)]
+    verification_method: Vec<Value>,
+    #[serde(default)]
+    service: Vec<Value>,
+}
+
+impl Account {
+    /// Reads the document `body` that was served for `did`.
+    pub(super) fn from_document(did: &Did, body: &[u8]) -> Result<Self, Error> {
+        let document: Document =
+            serde_json::from_slice(body).map_err(|_| Error::Invalid("it is not a DID document in JSON"))?;
+        if document.id != did.as_str() {
+            return Err(Error::Invalid("its id is another DID"));
+        }
+        let method = entry(&document.verification_method, did, "atproto")
+            .ok_or(Error::Invalid("it has no verification method #atproto"))?;
+        let handle = document.also_known_as.iter().find_map(|uri| Handle::parse(uri.strip_prefix("at://")?).ok());
+        Ok(Self { did: did.clone(), key: key(method)?, handle, pds: pds(&document.service, did) })
+    }
+
+    /// Whether `signature` over `message`, said to be made with `algorithm` (`ES256K` or `ES256`), is this
+    /// account's. The key decides the algorithm, the sender must only agree. High-S signatures pass, as
+    /// with the reference implementations.
+    #[must_use]
+    pub fn has_signed(&self, algorithm: &str, message: &[u8], signature: &[u8; 64]) -> bool {
+        algorithm == self.key.algorithm() && self.key.verify(message, signature, HighS::Accept).is_ok()
+    }
+}
+
+/// The first entry with the id `#<fragment>`, alone or after the DID.
+fn entry<'a>(entries: &'a [Value], did: &Did, fragment: &str) -> Option<&'a Value> {
+    entries.iter().find(|entry| {
+        let id = entry["id"].as_str().unwrap_or_default();
+        let relative = id.strip_prefix(did.as_str()).unwrap_or(id);
+        relative.strip_prefix('#') == Some(fragment)
+    })
+}
+
+fn key(method: &Value) -> Result<PublicKey, Error> {
+    let unusable = Error::Invalid("its key #atproto is neither a K-256 nor a P-256 key");
+    let (Some(kind), Some(multibase)) = (method["type"].as_str(), method["publicKeyMultibase"].as_str()) else {
+        return Err(unusable);
+    };
+    let key = match kind {
+        "Multikey" => PublicKey::from_multikey(multibase),
+        legacy => PublicKey::from_legacy(legacy, multibase),
+    };
+    key.map_err(|_| unusable)
+}
+
+fn pds(services: &[Value], did: &Did) -> Option<String> {
+    let service = entry(services, did, "atproto_pds")?;
+    let endpoint = service["serviceEndpoint"].as_str()?;
+    let usable = service["type"] == "AtprotoPersonalDataServer"
+        && endpoint.len() <= MAX_PDS_BYTES
+        && (endpoint.starts_with("https://") || endpoint.starts_with("http://"));
+    usable.then(|| endpoint.to_owned())
+}

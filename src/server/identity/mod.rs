@@ -1,0 +1,55 @@
+//! Who an account is: our own DID document, and the documents of others, read from the network.
+//!
+//! The resolver follows did:plc and did:web and keeps what it learned. It is the one place outside `http`
+//! and `daemon` that names `hyper` (as a client), and it treats every DID as hostile text: no look-up may
+//! reach a private network, cost more than a bounded time and memory, or delay those of others. With the same
+//! guard it asks an account's PDS whose session a token is. It knows neither what tokens say nor crew.
+//! <https://atproto.com/specs/did>
+
+mod account;
+mod address;
+mod fetch;
+mod flight;
+mod handle;
+mod lane;
+mod location;
+mod resolver;
+mod session;
+
+pub use account::Account;
+pub use fetch::Dns;
+pub use lane::Lane;
+pub use location::PdsUrl;
+pub use resolver::{LookUps, Resolver, ResolverSettings};
+pub use session::{Question, SessionError, SessionKey, Sessions};
+
+/// Why there is no account for a DID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The DID does not exist, or no longer.
+    #[error("no such DID")]
+    NotFound,
+    /// There is an answer, but no account can be read from it. Its owner must repair it.
+    #[error("the DID document cannot be used: {0}")]
+    Invalid(&'static str),
+    /// The hold resolves did:plc, and did:web of a host name; this is something else.
+    #[error("DIDs of this form are not resolved: {0}")]
+    Unsupported(&'static str),
+    /// Its source does not answer, and nothing known is young enough. Try again later.
+    #[error("the source of the DID document cannot be reached")]
+    Unreachable,
+    /// Too many look-ups at once. Try again soon.
+    #[error("too many DID look-ups at once")]
+    Busy,
+}
+
+/// Why no resolver can be made from its settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// The PLC directory's URL is not one.
+    #[error("the PLC directory's URL must be https:// and a host (http:// in test mode only), without a query")]
+    PlcDirectory,
+    /// No certificate of the system's store could be loaded.
+    #[error("no root certificates were found in the system's store: install ca-certificates ({0})")]
+    Roots(#[source] std::io::Error),
+}

@@ -1,0 +1,159 @@
+//! The file that holds the signing key: `signing.key`, 64 hexadecimal digits and a newline, mode 0600.
+//!
+//! It is written once and never overwritten: a lost or changed key is a lost identity. Whether a missing
+//! file is fatal (it is beside an existing database) is for the caller to say. Nothing here logs, and no
+//! error repeats what the file contains.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use zeroize::Zeroizing;
+
+use atproto::keys::SigningKey;
+
+/// The key's name inside the key directory.
+pub const FILE_NAME: &str = "signing.key";
+const KEY_BYTES: usize = 32;
+const HEX_DIGITS: usize = 2 * KEY_BYTES;
+
+/// Why the key could not be read or stored. Each line names the file and says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyFileError {
+    /// Group or others have a permission on the file.
+    #[error("key file {0} can be read or changed by other users: chmod 600 {0}")]
+    Loose(PathBuf),
+    /// A directory, a pipe, a device.
+    #[error("key file {0} is not a regular file: put the key there, or move that aside")]
+    NotAFile(PathBuf),
+    /// Wrong length, other characters, or a number that is no key.
+    #[error(
+        "key file {0} is damaged (it must be 64 hexadecimal digits): restore it from a backup; it was left as it is"
+    )]
+    Damaged(PathBuf),
+    /// There is a key already.
+    #[error("key file {0} exists: it is never overwritten; move it aside if it is really to be replaced")]
+    Exists(PathBuf),
+    /// The system refused to read, or to write durably.
+    #[error("key file {path} cannot be {action}: {reason}; let this user own it and its directory")]
+    Unreachable {
+        /// The key file.
+        path: PathBuf,
+        /// `read` or `written`.
+        action: &'static str,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// Reads the key at `path`; `None` when there is no such file.
+///
+/// # Errors
+/// [`KeyFileError`], also for a key that others may read: it must be taken as known to them.
+pub fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
+    let unreachable = |error| unreachable(path, "read", &error);
+    // Without O_NONBLOCK the opening of a pipe would wait for its other end.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut file = match OpenOptions::new().read(true).custom_flags(nonblock).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreachable(error)),
+    };
+    let metadata = file.metadata().map_err(unreachable)?;
+    if !metadata.is_file() {
+        return Err(KeyFileError::NotAFile(path.to_owned()));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return Err(KeyFileError::Loose(path.to_owned()));
+    }
+    let mut text = Zeroizing::new([0; HEX_DIGITS + 2]);
+    let length = read_up_to(&mut file, text.as_mut_slice()).map_err(unreachable)?;
+    parse(&text[..length]).map(Some).ok_or_else(|| KeyFileError::Damaged(path.to_owned()))
+}
+
+/// Writes `key` to `path`, which must not exist; its directory is made (mode 0700) when missing.
+/// The file appears whole or not at all, and lasts once this returns.
+///
+/// # Errors
+/// [`KeyFileError::Exists`] when there is a file, [`KeyFileError::Unreachable`] when the system refuses.
+pub fn create(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
+    let directory = parent_of(path);
+    let temporary = path.with_added_extension("new");
+    let failed = |error: std::io::Error| unreachable(path, "written", &error);
+    make_directory(directory).map_err(failed)?;
+    let stored = write_synced(&temporary, key).map_err(failed).and_then(|()| {
+        // A link, not a rename: it fails where a rename would replace another key.
+        std::fs::hard_link(&temporary, path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
+            _ => failed(error),
+        })
+    });
+    // Also after a failure: no second copy of a secret stays behind.
+    let removed = std::fs::remove_file(&temporary).map_err(failed);
+    stored.and(removed)?;
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
+fn unreachable(path: &Path, action: &'static str, error: &std::io::Error) -> KeyFileError {
+    KeyFileError::Unreachable { path: path.to_owned(), action, reason: error.to_string() }
+}
+
+fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match file.read(&mut buffer[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(length)
+}
+
+/// The key that `text` spells, as a key file does; `None` when it spells none.
+#[must_use]
+pub fn parse(text: &[u8]) -> Option<SigningKey> {
+    let digits = text.strip_suffix(b"\n").unwrap_or(text);
+    if digits.len() != HEX_DIGITS {
+        return None;
+    }
+    let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+    HEXLOWER_PERMISSIVE.decode_mut(digits, bytes.as_mut_slice()).ok()?;
+    SigningKey::from_bytes(&bytes).ok()
+}
+
+/// Makes `directory` and what is missing above it; every new entry is synced, so that the key cannot vanish with one.
+fn make_directory(directory: &Path) -> std::io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(directory);
+    make_directory(parent)?;
+    DirBuilder::new().mode(0o700).create(directory)?;
+    File::open(parent)?.sync_all()
+}
+
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn write_synced(temporary: &Path, key: &SigningKey) -> std::io::Result<()> {
+    // Left by a crash between writing and linking; it never was the key.
+    match std::fs::remove_file(temporary) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut text = Zeroizing::new([b'\n'; HEX_DIGITS + 1]);
+    HEXLOWER.encode_mut(key.to_bytes().as_slice(), &mut text[..HEX_DIGITS]);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
+    let (directory, made) = (std::fs::metadata(parent_of(temporary))?, file.metadata()?);
+    if made.uid() == 0 && directory.uid() != 0 {
+        // Root makes it for the user whose directory it is.
+        std::os::unix::fs::fchown(&file, Some(directory.uid()), Some(directory.gid()))?;
+    }
+    file.write_all(text.as_slice())?;
+    file.sync_all()
+}

@@ -1,0 +1,20 @@
+//! What any daemon of this project needs, and nothing of what one of them is for.
+//!
+//! | room | for | may name |
+//! |---|---|---|
+//! | `metrics` | counters, and the text that shows them | – |
+//! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
+//! | `wire` | HTTP/1.1 connections with their guards, rate limits | daemon |
+//! | `key_file` | the signing key on disk | – |
+//! | `identity` | other accounts' keys, handles and sessions | metrics |
+//! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, identity |
+//!
+//! Every room may name the crate `atproto`.
+#![forbid(unsafe_code)]
+
+pub mod daemon;
+pub mod identity;
+pub mod key_file;
+pub mod metrics;
+pub mod tokens;
+pub mod wire;

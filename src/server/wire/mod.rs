@@ -1,0 +1,209 @@
+//! One connection: HTTP/1.1 by hyper, and the checks, limits and time-outs that hyper lacks.
+//!
+//! Bytes go `socket → Paced (slow readers) → HeadGuard (heads, framing, silence) → hyper → handler`, and a
+//! [`RequestBody`] watches what the handler reads. Nothing here knows a path, a method or an error name.
+//! <https://www.rfc-editor.org/rfc/rfc9112>
+
+mod framing;
+mod head;
+mod head_guard;
+mod limits;
+mod paced;
+mod rate;
+mod request_body;
+mod response_body;
+mod upgrade;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures_util::FutureExt as _;
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::{StatusCode, request};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::daemon::Address;
+
+use self::head_guard::HeadGuard;
+use self::paced::Paced;
+use self::upgrade::Switch;
+
+pub use head::{MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Refusal};
+pub use limits::Limits;
+pub use rate::Rates;
+pub use request_body::{BodyFault, RequestBody};
+pub use response_body::ResponseBody;
+pub use upgrade::{Continuation, Ended, Io, Upgraded};
+
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// A TCP peer.
+    Ip(SocketAddr),
+    /// A local process that may open our socket file.
+    Unix,
+}
+
+impl From<Address> for Peer {
+    fn from(address: Address) -> Self {
+        match address {
+            Address::Tcp(address) => Self::Ip(address),
+            Address::Unix => Self::Unix,
+        }
+    }
+}
+
+/// A request whose head was accepted, or stands for one that was not.
+#[derive(Debug)]
+pub struct Request {
+    /// Method, target, version, headers. When `refusal` is set: `GET /` or `HEAD /`, not what the peer sent.
+    pub head: request::Parts,
+    /// The body, not yet asked for.
+    pub body: RequestBody,
+    /// Who sent it.
+    pub peer: Peer,
+    /// When set, the only thing to do is to answer with it. The connection closes after that.
+    pub refusal: Option<Refusal>,
+}
+
+/// What a handler answers.
+pub type Response = http::Response<ResponseBody>;
+
+/// Speaks HTTP on `io` until the peer, an error, a limit or `drain` ends it; `io` is closed then.
+///
+/// Once `drain` is cancelled, the request in flight is finished and answered; no other is taken but the first one of
+/// a new connection. A handler that panics is answered for with 500. After an answer that changes the protocol its
+/// [`Continuation`] has the connection, and `drain`.
+pub async fn serve<I, H, F>(io: I, peer: Peer, limits: Limits, handler: H, drain: CancellationToken)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    H: Fn(Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Response> + Send + 'static,
+{
+    let refusal = Arc::new(OnceLock::new());
+    let switch = Switch::default();
+    let guard = HeadGuard::new(Paced::new(io, &limits), &limits, Arc::clone(&refusal), switch.clone());
+    let body_ended = Arc::new(AtomicBool::new(true));
+    let begun = Arc::new(Notify::new());
+    let (first_request, draining, for_answers) = (Arc::clone(&begun), drain.clone(), switch.clone());
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        begun.notify_one();
+        let (head, incoming) = request.into_parts();
+        let body = RequestBody::new(incoming, &limits, Arc::clone(&body_ended));
+        let request = Request { head, body, peer, refusal: refusal.get().copied() };
+        let (handler, body_ended, draining) = (handler.clone(), Arc::clone(&body_ended), draining.clone());
+        let switch = for_answers.clone();
+        async move {
+            let mut response = answer(handler, request).await;
+            if let Some(continuation) = response.body_mut().take_upgrade() {
+                switch.throw(continuation);
+            } else if draining.is_cancelled() || !body_ended.load(Ordering::Acquire) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
+        .boxed()
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // The guard's clock counts from a head's first byte; hyper's would count idle time too.
+        .header_read_timeout(None)
+        // A peer may close its sending half and still wait for the answer.
+        .half_close(true)
+        .max_buf_size(limits.buffer_bytes)
+        .serve_connection(TokioIo::new(guard), service);
+    // Whoever has just connected has sent a request, and would not know from a closed connection what became of it.
+    let drained = async {
+        drain.cancelled().await;
+        let _ = tokio::time::timeout(limits.drain_first_time, first_request.notified()).await;
+    };
+    let ended = tokio::select! {
+        biased;
+        () = drained => None,
+        outcome = &mut connection => Some(outcome),
+    };
+    let outcome = match ended {
+        Some(outcome) => outcome,
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
+        }
+    };
+    match outcome {
+        Err(error) if !error.is_parse() => tracing::debug!(%error, "connection broke off"),
+        _ => {
+            let parts = connection.into_parts();
+            end(parts.io.into_inner(), &parts.read_buf, &switch, &limits, drain).await;
+        }
+    }
+}
+
+/// What follows the last answer: another protocol if it said so; then the connection is closed.
+async fn end<I: Io + 'static>(
+    guard: HeadGuard<I>,
+    read_by_hyper: &[u8],
+    switch: &Switch,
+    limits: &Limits,
+    drain: CancellationToken,
+) {
+    let at_rest = guard.is_at_rest();
+    let (io, held) = guard.into_parts();
+    match switch.take() {
+        Some(continuation) => {
+            let upgraded = Upgraded { io: Box::new(io), early: [read_by_hyper, &held].concat() };
+            let Ended { io, at_rest } = continuation(upgraded, drain).await;
+            linger(io, at_rest, limits).await;
+        }
+        None => linger(io, at_rest, limits).await,
+    }
+}
+
+/// The handler's answer, or 500 when it panics.
+async fn answer<H, F>(handler: H, request: Request) -> Response
+where
+    H: Fn(Request) -> F,
+    F: Future<Output = Response>,
+{
+    let guarded = AssertUnwindSafe(async move { handler(request).await }).catch_unwind();
+    guarded.await.unwrap_or_else(|_| panicked())
+}
+
+fn panicked() -> Response {
+    tracing::error!("a request handler panicked");
+    let body = r#"{"error":"InternalServerError","message":"Internal Server Error"}"#;
+    let mut response = Response::new(ResponseBody::full(body));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Closes without losing the last answer: bytes that arrive at a closed socket would make the kernel reset the
+/// connection, and the peer might never read what was sent before. RFC 9112, section 9.6.
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, at_rest: bool, limits: &Limits) {
+    let time = if at_rest { limits.linger_at_rest_time } else { limits.linger_time };
+    let discard = async {
+        io.shutdown().await?;
+        let mut scratch = vec![0; 16 * 1024];
+        let mut left = limits.linger_bytes;
+        while left > 0 {
+            match io.read(&mut scratch).await? {
+                0 => break,
+                count => left = left.saturating_sub(count as u64),
+            }
+        }
+        std::io::Result::Ok(())
+    };
+    // Time-out and error mean the same: the peer had its chance.
+    let _ = tokio::time::timeout(time, discard).await;
+}

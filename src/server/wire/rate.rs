@@ -1,0 +1,112 @@
+//! Token buckets: how many requests an address or an account may make.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+
+use atproto::syntax::Did;
+
+/// Addresses and accounts remembered; the least used are forgotten first, at about 100 bytes each.
+const MAX_BUCKETS: usize = 10_000;
+/// A bucket holds this many seconds of its rate, so that a burst of parallel layers passes.
+const BURST_S: u64 = 2;
+
+/// Buckets by address and by account.
+pub struct Rates {
+    addresses: Buckets<IpAddr>,
+    accounts: Buckets<Did>,
+}
+
+impl Rates {
+    /// Rates in requests a second; 0 is no limit.
+    #[must_use]
+    pub fn new(per_address: u32, per_account: u32) -> Self {
+        Self { addresses: Buckets::new(per_address), accounts: Buckets::new(per_account) }
+    }
+
+    /// Other rates from now on. A bucket that is fuller than it may be is levelled at its next request.
+    pub fn set(&self, per_address: u32, per_account: u32) {
+        self.addresses.per_second.store(per_address.into(), Ordering::Relaxed);
+        self.accounts.per_second.store(per_account.into(), Ordering::Relaxed);
+    }
+
+    /// Whether one more request from this address is within its rate.
+    #[must_use]
+    pub fn admit_address(&self, address: IpAddr, now_us: u64) -> bool {
+        // One IPv6 customer has a whole /64.
+        let address = match address {
+            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+                Some(v4) => IpAddr::V4(v4),
+                None => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+            },
+            v4 @ IpAddr::V4(_) => v4,
+        };
+        self.addresses.admit(&address, now_us)
+    }
+
+    /// Whether one more request of this account is within its rate.
+    #[must_use]
+    pub fn admit_account(&self, account: &Did, now_us: u64) -> bool {
+        self.accounts.admit(account, now_us)
+    }
+}
+
+struct Buckets<K> {
+    per_second: AtomicU64,
+    buckets: Cache<K, Arc<Mutex<Bucket>>>,
+}
+
+struct Bucket {
+    /// Millionths of a request that are left.
+    level: u64,
+    filled_at_us: u64,
+}
+
+impl<K: std::hash::Hash + Eq + Clone> Buckets<K> {
+    fn new(per_second: u32) -> Self {
+        Self { per_second: AtomicU64::new(per_second.into()), buckets: Cache::new(MAX_BUCKETS) }
+    }
+
+    fn admit(&self, key: &K, now_us: u64) -> bool {
+        const REQUEST: u64 = 1_000_000;
+        let per_second = self.per_second.load(Ordering::Relaxed);
+        if per_second == 0 {
+            return true;
+        }
+        let full = per_second * BURST_S * REQUEST;
+        let fresh =
+            || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Bucket { level: full, filled_at_us: now_us })));
+        let Ok(bucket) = self.buckets.get_or_insert_with(key, fresh);
+        let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed_us = now_us.saturating_sub(bucket.filled_at_us);
+        bucket.level = full.min(bucket.level.saturating_add(elapsed_us.saturating_mul(per_second)));
+        bucket.filled_at_us = now_us;
+        if bucket.level < REQUEST {
+            return false;
+        }
+        bucket.level -= REQUEST;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rates;
+
+    #[test]
+    fn a_flood_of_one_address_leaves_others_alone() -> Result<(), std::net::AddrParseError> {
+        let rates = Rates::new(10, 0);
+        let (flooder, other) = ("192.0.2.1".parse()?, "192.0.2.2".parse()?);
+        let admitted = (0..100).filter(|_| rates.admit_address(flooder, 5_000_000)).count();
+        assert_eq!(admitted, 20);
+        assert!(rates.admit_address(other, 5_000_000));
+        assert!(rates.admit_address(flooder, 5_100_000), "a tenth of a second later one more");
+        assert!(!rates.admit_address(flooder, 5_100_000));
+        assert!(rates.admit_address("::ffff:192.0.2.2".parse()?, 5_000_000));
+        rates.set(1, 0);
+        assert_eq!((0..9).filter(|_| rates.admit_address(other, 5_000_000)).count(), 2, "other rates hold at once");
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! The connection layer over real sockets, byte by byte, with a handler that echoes.
+
+mod bodies;
+mod cuts;
+mod endings;
+mod heads;
+mod times;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use server::wire::{BodyFault, Limits, Peer, Request, Response, ResponseBody, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// What a test may steer while a handler runs.
+#[derive(Clone, Default)]
+struct Stage {
+    /// A handler of `/wait` was entered.
+    entered: Arc<Notify>,
+    /// Lets it answer.
+    release: Arc<Notify>,
+}
+
+/// Answers by the request's path; see each arm.
+async fn echo(stage: Stage, mut request: Request) -> Response {
+    if let Some(refusal) = request.refusal {
+        return answer(refusal.status.as_u16(), refusal.reason);
+    }
+    match request.head.uri.path() {
+        "/panic" => panic!("as the test asked"),
+        "/unread" => answer(413, "unread"),
+        "/limited" => reply(request.body.collect(10).await),
+        "/wait" => {
+            stage.entered.notify_one();
+            stage.release.notified().await;
+            answer(200, "waited")
+        }
+        "/endless" => streamed(None, stream::repeat_with(|| Ok(Bytes::from_static(&[7; 65536])))),
+        "/known" => streamed(Some(6), stream::iter([Ok("abc".into()), Ok("def".into())])),
+        "/short" => streamed(Some(6), stream::iter([Ok("abc".into())])),
+        "/broken" => streamed(None, stream::iter([Ok("abc".into()), Err(std::io::ErrorKind::Other.into())])),
+        "/never" => {
+            use futures_util::StreamExt as _;
+            while let Some(Ok(_)) = request.body.next().await {}
+            std::future::pending().await
+        }
+        _ => reply(request.body.collect(u64::MAX).await),
+    }
+}
+
+fn reply(body: Result<Bytes, BodyFault>) -> Response {
+    match body {
+        Ok(bytes) => Response::new(ResponseBody::full(bytes)),
+        Err(BodyFault::TooLarge) => answer(413, "too large"),
+        Err(BodyFault::TimedOut) => answer(408, "body timed out"),
+        Err(BodyFault::Malformed) => answer(400, "body malformed"),
+        Err(BodyFault::Disconnected) => answer(499, "gone"),
+    }
+}
+
+fn answer(status: u16, text: &'static str) -> Response {
+    http::Response::builder().status(status).body(ResponseBody::full(text)).unwrap()
+}
+
+fn streamed(
+    length: Option<u64>,
+    pieces: impl futures_util::Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+) -> Response {
+    Response::new(ResponseBody::stream(length, pieces))
+}
+
+/// One connection to the layer.
+struct Wire {
+    client: TcpStream,
+    stage: Stage,
+    drain: CancellationToken,
+    /// Ends when the layer is done with the connection.
+    served: JoinHandle<()>,
+}
+
+impl Wire {
+    async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    async fn with(limits: Limits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, address) = listener.accept().await.unwrap();
+        let (stage, drain) = (Stage::default(), CancellationToken::new());
+        let for_handler = stage.clone();
+        let handler = move |request: Request| echo(for_handler.clone(), request);
+        let served = tokio::spawn(serve(server, Peer::Ip(address), limits, handler, drain.clone()));
+        Self { client, stage, drain, served }
+    }
+
+    async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.client.write_all(bytes.as_ref()).await.unwrap();
+    }
+
+    /// The next answer, which must have Content-Length.
+    async fn receive(&mut self) -> Answer {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(self.client.read_u8().await.expect("an answer's head"));
+        }
+        let head = String::from_utf8(head).unwrap();
+        let mut answer = Answer { status: status(&head), head, body: Vec::new() };
+        if answer.status != 100 {
+            answer.body.resize(answer.header("content-length").expect("a length").parse().unwrap(), 0);
+            self.client.read_exact(&mut answer.body).await.unwrap();
+        }
+        answer
+    }
+
+    /// All that comes until the connection ends in order.
+    async fn rest(&mut self) -> String {
+        let mut rest = Vec::new();
+        self.client.read_to_end(&mut rest).await.expect("the end of the connection, not a reset");
+        String::from_utf8(rest).unwrap()
+    }
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().filter_map(|line| line.split_once(": ")).find(|(field, _)| *field == name).map(|it| it.1)
+    }
+
+    fn closes(&self) -> bool {
+        self.header("connection") == Some("close")
+    }
+}
+
+fn status(head: &str) -> u16 {
+    head.split(' ').nth(1).expect("a status line").parse().unwrap()
+}

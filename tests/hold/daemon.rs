@@ -1,0 +1,149 @@
+//! Sockets and the accept loop. Inherited sockets, signals and notification are tested on the real binary.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
+
+use server::daemon::{Address, Listener, Served, Stream, listeners, serve};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_util::sync::CancellationToken;
+
+const LONG: Duration = Duration::from_secs(600);
+
+/// Sends who connected, then echoes until the peer or `drain` ends it; a peer that sent `!` keeps it from ending.
+async fn echo(mut stream: Stream, address: Address, drain: CancellationToken) {
+    let name = match address {
+        Address::Tcp(_) => b"tcp ",
+        Address::Unix => b"unix",
+    };
+    stream.write_all(name).await.unwrap();
+    let mut stubborn = false;
+    loop {
+        let mut byte = [0];
+        let read = tokio::select! {
+            read = stream.read(&mut byte) => read.unwrap(),
+            () = drain.cancelled(), if !stubborn => return,
+        };
+        if read == 0 {
+            return;
+        }
+        stubborn |= byte == *b"!";
+        stream.write_all(&byte).await.unwrap();
+    }
+}
+
+fn start(
+    listeners: Vec<Listener>,
+    max_connections: usize,
+    drain_for: Duration,
+) -> (CancellationToken, tokio::task::JoinHandle<Served>) {
+    let shutdown = CancellationToken::new();
+    let token = shutdown.clone();
+    let served = tokio::spawn(async move { serve(listeners, max_connections, echo, token, drain_for).await.unwrap() });
+    (shutdown, served)
+}
+
+fn tcp() -> (Listener, String) {
+    let listener = listeners::bind("127.0.0.1:0").unwrap();
+    let address = listener.describe();
+    (listener, address)
+}
+
+/// Connects and reads the greeting: the connection is being served.
+async fn served_at(address: &str) -> TcpStream {
+    let mut client = TcpStream::connect(address).await.unwrap();
+    let mut name = [0; 4];
+    client.read_exact(&mut name).await.unwrap();
+    assert_eq!(&name, b"tcp ");
+    client
+}
+
+#[tokio::test]
+async fn beyond_the_cap_connections_wait_their_turn() {
+    let (listener, address) = tcp();
+    let (shutdown, served) = start(vec![listener], 2, LONG);
+    let first = served_at(&address).await;
+    let mut second = served_at(&address).await;
+    let mut third = TcpStream::connect(&address).await.unwrap();
+    // The second is still served while the third waits; a greeting for the third would be there by now or soon.
+    second.write_all(b"x").await.unwrap();
+    assert_eq!(second.read_u8().await.unwrap(), b'x');
+    let early = tokio::time::timeout(Duration::from_millis(50), third.readable()).await;
+    assert!(early.is_err(), "the third connection was served beyond the cap");
+    drop(first);
+    let mut name = [0; 4];
+    third.read_exact(&mut name).await.unwrap();
+    shutdown.cancel();
+    assert_eq!(served.await.unwrap(), Served { cut_off: 0 });
+}
+
+#[tokio::test]
+async fn shutting_down_drains_and_then_cuts_off() {
+    let (listener, address) = tcp();
+    let (shutdown, served) = start(vec![listener], 10, Duration::from_millis(100));
+    let _willing = served_at(&address).await;
+    let mut stubborn = served_at(&address).await;
+    stubborn.write_all(b"!").await.unwrap();
+    assert_eq!(stubborn.read_u8().await.unwrap(), b'!');
+    shutdown.cancel();
+    assert_eq!(served.await.unwrap(), Served { cut_off: 1 });
+    assert!(TcpStream::connect(&address).await.is_err(), "it still listens");
+    assert!(stubborn.read_u8().await.is_err());
+}
+
+#[tokio::test]
+async fn draining_waits_for_connections_to_end() {
+    let (listener, address) = tcp();
+    let (shutdown, served) = start(vec![listener], 10, LONG);
+    let mut client = served_at(&address).await;
+    client.write_all(b"!").await.unwrap();
+    assert_eq!(client.read_u8().await.unwrap(), b'!');
+    shutdown.cancel();
+    client.write_all(b"x").await.unwrap();
+    assert_eq!(client.read_u8().await.unwrap(), b'x');
+    drop(client);
+    assert_eq!(served.await.unwrap(), Served { cut_off: 0 });
+}
+
+#[tokio::test]
+async fn tcp_and_unix_are_served_side_by_side() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hold.sock");
+    let unix = listeners::bind(&format!("unix:{}", path.display())).unwrap();
+    assert_eq!(unix.describe(), path.display().to_string());
+    let (listener, address) = tcp();
+    let (shutdown, served) = start(vec![listener, unix], 1, LONG);
+    for _ in 0..3 {
+        drop(served_at(&address).await);
+        let mut client = UnixStream::connect(&path).await.unwrap();
+        let mut name = [0; 4];
+        client.read_exact(&mut name).await.unwrap();
+        assert_eq!(&name, b"unix");
+    }
+    shutdown.cancel();
+    served.await.unwrap();
+}
+
+#[test]
+fn a_socket_file_is_replaced_only_when_nobody_listens() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hold.sock");
+    let address = path.to_str().unwrap();
+    let first = listeners::bind(address).unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
+    assert_eq!(listeners::bind(address).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+    drop(first);
+    assert!(path.exists());
+    listeners::bind(address).unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "kept").unwrap();
+    assert!(listeners::bind(file.to_str().unwrap()).is_err());
+    assert_eq!(std::fs::read(&file).unwrap(), b"kept");
+}
+
+#[test]
+fn addresses_that_make_no_sense_are_refused() {
+    for address in ["", ":", ":http", ":65536", "127.0.0.1", "/no/such/directory/hold.sock"] {
+        assert!(listeners::bind(address).is_err(), "{address:?}");
+    }
+}

@@ -1,0 +1,127 @@
+//! Garbage is collected again and again beside clients that push, push what they are told is here, and take it back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use atcr_hold::blobs::{Blobs, Limits};
+use atcr_hold::storage::StorageError;
+use atcr_hold::storage::sqlite::{LayerRow, Write};
+use atproto::syntax::AtUri;
+use http::Method;
+
+use super::races::Dice;
+use super::{Stock, digest, now_us, read_blob, room, upload};
+use crate::suite::blob_hold::{alice, content};
+
+const CLIENTS: u64 = 6;
+const BLOBS: u64 = 10;
+const LASTS: Duration = Duration::from_secs(4);
+const GRACE: Duration = Duration::from_millis(20);
+
+/// How often what happened.
+#[derive(Default)]
+struct Tally {
+    uploaded: AtomicU64,
+    told: AtomicU64,
+    acknowledged: AtomicU64,
+    refused: AtomicU64,
+    collected: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+struct Client {
+    number: u64,
+    stock: Arc<Stock>,
+    blobs: Blobs,
+    tally: Arc<Tally>,
+    dice: Dice,
+}
+
+impl Client {
+    /// A push of one of a few blobs, and its end.
+    async fn go(&mut self) {
+        let whole = content(u8::try_from(self.dice.roll(BLOBS)).unwrap(), 3_000);
+        let blob = digest(&whole);
+        if self.blobs.read_target(&blob, Method::HEAD, now_us()).await.unwrap().is_some() {
+            count(&self.tally.told);
+        } else {
+            upload(&self.blobs, &whole).await;
+            self.stock.db.write(move |write| write.put_asked(&blob, now_us(), 0)).await.unwrap();
+            count(&self.tally.uploaded);
+        }
+        // Sometimes too late.
+        tokio::time::sleep(Duration::from_millis(self.dice.roll(40))).await;
+        let rkey = format!("{}", self.number);
+        let manifest = format!("at://did:plc:alice/io.atcr.manifest/{rkey}");
+        let key = rkey.clone();
+        let record = move |write: &Write<'_>| {
+            if write.blob_size(&blob)?.is_none() {
+                return Ok::<_, StorageError>(false);
+            }
+            let uri = AtUri::parse(&manifest).unwrap();
+            write.put_manifest(&uri, &alice(), None)?;
+            let (account, manifest) = ("did:plc:alice", manifest.as_str());
+            write.put_layer(&LayerRow { rkey: &key, account, digest: &blob, size_bytes: 1, manifest })?;
+            Ok(true)
+        };
+        if !self.stock.db.write(record).await.unwrap() {
+            count(&self.tally.refused);
+            return;
+        }
+        count(&self.tally.acknowledged);
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(self.dice.roll(30))).await;
+            assert!(self.blobs.read_target(&blob, Method::GET, now_us()).await.unwrap().is_some());
+            assert!(read_blob(&self.blobs, &blob).await.as_ref() == Some(&whole), "a live blob is gone");
+        }
+        self.stock.db.write(move |write| write.delete_layer(&rkey)).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_named_is_never_missing() {
+    let mut stock = Stock::in_directory().await;
+    let (blobs, upkeep) = room(&stock.root(), &stock.db).await;
+    let limits = Limits { reserve_bytes: 0, asked_every: GRACE / 4, ..Default::default() };
+    blobs.set_limits(limits);
+    stock.upkeep = upkeep.with_grace(GRACE);
+    let (stock, tally, over) = (Arc::new(stock), Arc::<Tally>::default(), Arc::new(AtomicBool::new(false)));
+    let collector = tokio::spawn({
+        let (stock, tally, over) = (Arc::clone(&stock), Arc::clone(&tally), Arc::clone(&over));
+        async move {
+            while !over.load(Ordering::Relaxed) {
+                let collected = stock.upkeep.collect(false, |_, _| {}).await.unwrap();
+                tally.collected.fetch_add(collected.garbage.count, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+        }
+    });
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|number| {
+            let (stock, blobs, tally) = (Arc::clone(&stock), blobs.clone(), Arc::clone(&tally));
+            let mut client = Client { number, stock, blobs, tally, dice: Dice(number + 1) };
+            tokio::spawn(async move {
+                let end = tokio::time::Instant::now() + LASTS;
+                while tokio::time::Instant::now() < end {
+                    client.go().await;
+                }
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    over.store(true, Ordering::Relaxed);
+    collector.await.unwrap();
+    let counts = [&tally.uploaded, &tally.told, &tally.acknowledged, &tally.collected];
+    let counts = counts.map(|counter| counter.load(Ordering::Relaxed));
+    assert!(counts.iter().all(|count| *count > 10), "{counts:?}: too little happened");
+    assert!(stock.verify(false).await.findings.listed.is_empty());
+    tokio::time::sleep(GRACE * 2).await;
+    stock.upkeep.collect(false, |_, _| {}).await.unwrap();
+    assert_eq!(stock.db.read(|read| read.blob_totals()).await.unwrap().blobs, 0);
+}

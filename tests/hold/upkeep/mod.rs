@@ -1,0 +1,197 @@
+//! Looking after the storage: every kind of damage, repairs beside uploads, and moving to another storage.
+
+mod damage;
+mod garbage;
+mod garbage_races;
+mod migration;
+mod races;
+mod removal;
+
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
+use atcr_hold::objects::{Bucket, Memory, Objects};
+use atcr_hold::storage::sqlite::{Database, LayerRow, Write};
+use atcr_hold::upkeep::{Finding, Place, Store, Upkeep, Verified, VerifyOptions};
+use atproto::syntax::{AtUri, Digest};
+use futures_util::TryStreamExt as _;
+use tempfile::TempDir;
+
+use super::blob_hold::{NOW_US, alice, digest, frames, list, part_number};
+use super::object_contract::remotes_here;
+
+/// Rows and objects that a test sets as it likes.
+struct Stock {
+    name: String,
+    upkeep: Upkeep,
+    db: Database,
+    way_in: WayIn,
+    directory: TempDir,
+}
+
+enum WayIn {
+    Memory(Memory),
+    Directory,
+    Bucket(Bucket),
+}
+
+impl Stock {
+    async fn in_memory() -> Self {
+        let memory = Memory::default();
+        let store = Store::of_objects(Objects::in_memory(&memory));
+        Self::with("memory".into(), store, WayIn::Memory(memory))
+    }
+
+    async fn in_directory() -> Self {
+        let mut stock =
+            Self::with("files".into(), Store::of_objects(Objects::in_memory(&Memory::default())), WayIn::Directory);
+        std::fs::create_dir(stock.root()).unwrap();
+        let store = Store::open(&Place::Directory(stock.root())).await.unwrap();
+        stock.upkeep = Upkeep::new(stock.db.clone(), store, Digests::default(), now_us);
+        stock
+    }
+
+    fn with(name: String, store: Store, way_in: WayIn) -> Self {
+        let directory = TempDir::new().unwrap();
+        let db = Database::open(&directory.path().join("hold.db")).unwrap();
+        let upkeep = Upkeep::new(db.clone(), store, Digests::default(), now_us);
+        Self { name, upkeep, db, way_in, directory }
+    }
+
+    /// One in memory, one in a directory, and one in a bucket of each real server that is there.
+    async fn everywhere() -> Vec<Self> {
+        let mut stocks = vec![Self::in_memory().await, Self::in_directory().await];
+        for remote in remotes_here() {
+            let store = Store::open(&Place::Bucket(Box::new(remote.settings.clone()))).await.unwrap();
+            stocks.push(Self::with(remote.name.clone(), store, WayIn::Bucket(remote.open())));
+        }
+        stocks
+    }
+
+    fn root(&self) -> std::path::PathBuf {
+        self.directory.path().join("blobs")
+    }
+
+    fn objects(&self) -> Objects {
+        match &self.way_in {
+            WayIn::Memory(memory) => Objects::in_memory(memory),
+            WayIn::Directory => Objects::open(&self.root()).unwrap(),
+            WayIn::Bucket(bucket) => Objects::in_bucket(bucket.clone()),
+        }
+    }
+
+    fn objects_of(place: &Place) -> Objects {
+        match place {
+            Place::Directory(root) => Objects::open(root).unwrap(),
+            Place::Bucket(settings) => Objects::in_bucket(Bucket::open(settings).unwrap()),
+        }
+    }
+
+    /// Puts other bytes under a key of any place.
+    async fn overwrite(place: &Place, key: &str, bytes: &[u8]) {
+        match place {
+            Place::Directory(root) => std::fs::write(root.join(key), bytes).unwrap(),
+            Place::Bucket(settings) => Bucket::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
+        }
+    }
+
+    async fn put(&self, key: &str, bytes: &[u8]) {
+        match &self.way_in {
+            WayIn::Memory(memory) => memory.put(key, bytes.to_vec()).await.unwrap(),
+            WayIn::Bucket(bucket) => bucket.put(key, bytes.to_vec()).await.unwrap(),
+            WayIn::Directory => {
+                let path = self.root().join(key);
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(path, bytes).unwrap();
+            }
+        }
+    }
+
+    async fn record(&self, digest: Digest, size_bytes: usize) {
+        self.db.write(move |write| write.put_blob(&digest, size_bytes as u64, NOW_US)).await.unwrap();
+    }
+
+    /// A blob as it should be.
+    async fn put_blob(&self, content: &[u8]) -> Digest {
+        let digest = digest(content);
+        self.put(&key(&digest), content).await;
+        self.record(digest, content.len()).await;
+        digest
+    }
+
+    async fn recorded(&self, digest: Digest) -> Option<u64> {
+        self.db.read(move |read| read.blob_size(&digest)).await.unwrap()
+    }
+
+    async fn verify(&self, repair: bool) -> Verified {
+        self.upkeep.verify(VerifyOptions { repair, bytes_per_s: None }, |_, _| {}).await.unwrap()
+    }
+}
+
+/// A real clock: stores look at it.
+#[allow(clippy::disallowed_methods)]
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_micros()).unwrap()
+}
+
+fn key(digest: &Digest) -> String {
+    let hex = digest.hex();
+    format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])
+}
+
+async fn read(objects: &Objects, key: &str) -> Option<Vec<u8>> {
+    let object = objects.open_object(key).await.unwrap()?;
+    let size_bytes = object.size_bytes();
+    Some(object.stream(0..size_bytes).try_collect::<Vec<_>>().await.unwrap().concat())
+}
+
+/// A blob room on a directory, and what looks after it.
+async fn room(root: &Path, db: &Database) -> (Blobs, Upkeep) {
+    let settings = Settings {
+        place: blobs::Place::Directory(root.to_owned()),
+        limits: Limits { reserve_bytes: 0, ..Limits::default() },
+    };
+    let blobs = Blobs::open(settings, db.clone()).await.unwrap();
+    let store = Store::open(&Place::Directory(root.to_owned())).await.unwrap();
+    let upkeep = Upkeep::new(db.clone(), store, blobs.digests(), now_us);
+    (blobs, upkeep)
+}
+
+/// A whole upload of one part.
+async fn upload(blobs: &Blobs, content: &[u8]) {
+    let id = blobs.initiate(&alice(), NOW_US).await.unwrap();
+    let length = Some(content.len() as u64);
+    let etag = blobs.upload_part(&id, &alice(), part_number(1), length, frames(content), NOW_US).await.unwrap();
+    blobs.complete(&id, &alice(), digest(content), list(&[(1, &etag)]), NOW_US).await.unwrap();
+}
+
+async fn read_blob(blobs: &Blobs, digest: &Digest) -> Option<Vec<u8>> {
+    let blob = blobs.open_blob(digest).await.unwrap()?;
+    let size_bytes = blob.size_bytes();
+    Some(blob.stream(0..size_bytes).try_collect::<Vec<_>>().await.unwrap().concat())
+}
+
+/// Records that a layer of a manifest, or its config, is needed; the manifest was pushed here.
+async fn name(db: &Database, blob: Digest, as_config: bool) {
+    let rkey = blob.hex();
+    let manifest = AtUri::parse(&format!("at://did:plc:alice/io.atcr.manifest/{rkey}")).unwrap();
+    let record = move |write: &Write<'_>| {
+        write.put_manifest(&manifest, &alice(), as_config.then_some(&blob))?;
+        let layer = LayerRow {
+            rkey: &rkey,
+            account: "did:plc:alice",
+            digest: &blob,
+            size_bytes: 1,
+            manifest: manifest.as_str(),
+        };
+        if as_config { Ok(()) } else { write.put_layer(&layer) }
+    };
+    db.write(record).await.unwrap();
+}
+
+/// Findings by their digest.
+fn of<'f>(verified: &'f Verified, digest: &Digest) -> Vec<&'f Finding> {
+    verified.findings.listed.iter().filter(|finding| finding.digest.as_ref() == Some(digest)).collect()
+}

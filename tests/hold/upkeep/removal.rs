@@ -1,0 +1,98 @@
+//! Objects whose rows are gone: what was cut off is finished, and what came back stays.
+
+use atcr_hold::blobs::{self, BlobError, Blobs, Limits, REMOVAL_SETTLED_US, Settings};
+use atcr_hold::upkeep::{Amount, Problem};
+use atproto::syntax::Digest;
+
+use super::{Stock, digest, key, now_us, read, read_blob, room, upload};
+use crate::suite::blob_hold::{NOW_US, alice, content, frames, list, part_number};
+use crate::suite::object_contract::remotes_here;
+
+/// As a process leaves a blob that ends between its row and its object.
+async fn doom(stock: &Stock, blob: Digest, at_us: u64) {
+    stock.db.write(move |write| write.doom_blob(&blob, 6, at_us)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_removal_that_was_cut_off_is_finished_once_it_is_settled() {
+    for stock in Stock::everywhere().await {
+        let blob = stock.put_blob(b"doomed").await;
+        doom(&stock, blob, now_us()).await;
+        let (found, preview) = (stock.verify(true).await, stock.upkeep.collect(true, |_, _| {}).await.unwrap());
+        assert_eq!(found.findings.listed, [], "{}: it is not put back", stock.name);
+        assert_eq!(preview.unfinished, Amount { count: 1, size_bytes: 6 }, "{}", stock.name);
+        let finished = stock.upkeep.finish_removals().await.unwrap();
+        let object = stock.objects().stat(&key(&blob)).await.unwrap();
+        if stock.name == "files" {
+            assert_eq!((finished.count, object), (1, None));
+            continue;
+        }
+        assert_eq!((finished.count, object.is_some()), (0, true), "{}", stock.name);
+        doom(&stock, blob, now_us() - REMOVAL_SETTLED_US).await;
+        // The next collection finishes it too.
+        let collected = stock.upkeep.collect(false, |_, _| {}).await.unwrap();
+        assert_eq!((collected.garbage.count, collected.unfinished.count), (0, 0), "{}", stock.name);
+        assert_eq!(stock.objects().stat(&key(&blob)).await.unwrap(), None, "{}", stock.name);
+        assert!(stock.db.read(move |read| read.doomed_us(&blob)).await.unwrap().is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_came_back_stays() {
+    let stock = Stock::in_directory().await;
+    let (blobs, upkeep) = room(&stock.root(), &stock.db).await;
+    for whole in [&b"doomed"[..], &content(3, 100_000)] {
+        upload(&blobs, whole).await;
+        doom(&stock, digest(whole), 0).await;
+        assert_eq!(read_blob(&blobs, &digest(whole)).await, None);
+        upload(&blobs, whole).await;
+        assert_eq!(upkeep.finish_removals().await.unwrap(), Amount::default());
+        assert_eq!(read_blob(&blobs, &digest(whole)).await.as_deref(), Some(whole));
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_somebody_uploads_is_left_to_them() {
+    let stock = Stock::in_directory().await;
+    let (blobs, upkeep) = room(&stock.root(), &stock.db).await;
+    upload(&blobs, b"doomed").await;
+    let blob = digest(b"doomed");
+    doom(&stock, blob, 0).await;
+    let alone = blobs.digests().lock(&blob).await;
+    assert_eq!(upkeep.finish_removals().await.unwrap(), Amount::default());
+    assert_eq!(read(&stock.objects(), &key(&blob)).await.as_deref(), Some(&b"doomed"[..]));
+    drop(alone);
+    assert_eq!(upkeep.finish_removals().await.unwrap().count, 1);
+    assert_eq!(read(&stock.objects(), &key(&blob)).await, None);
+}
+
+/// A store may carry out a removal late: until that cannot be, nobody is told that the blob is there.
+#[tokio::test]
+async fn a_bucket_takes_no_blob_that_it_may_still_remove() {
+    for bucket in remotes_here() {
+        let stock = Stock::in_memory().await;
+        let place = blobs::Place::Bucket { bucket: bucket.open(), presigned: false };
+        let room = Blobs::open(Settings { place, limits: Limits::default() }, stock.db.clone()).await.unwrap();
+        let whole = content(1, 5_000);
+        let (id, blob) = (room.initiate(&alice(), NOW_US).await.unwrap(), digest(&whole));
+        let etag = room.upload_part(&id, &alice(), part_number(1), Some(5_000), frames(&whole), NOW_US).await.unwrap();
+        doom(&stock, blob, NOW_US - REMOVAL_SETTLED_US + 1).await;
+        let complete = async || room.complete(&id, &alice(), blob, list(&[(1, &etag)]), NOW_US).await;
+        let refused = complete().await.unwrap_err();
+        assert!(matches!(refused, BlobError::Unavailable(_)), "{}: {refused}", bucket.name);
+        doom(&stock, blob, NOW_US - REMOVAL_SETTLED_US).await;
+        complete().await.unwrap();
+        assert!(read_blob(&room, &blob).await == Some(whole), "{}", bucket.name);
+        assert_eq!(stock.db.read(move |read| read.doomed_us(&blob)).await.unwrap(), None, "{}", bucket.name);
+    }
+}
+
+#[tokio::test]
+async fn what_a_repair_judges_is_not_garbage_on_its_way_out() {
+    let stock = Stock::in_memory().await;
+    let blob = stock.put_blob(b"doomed").await;
+    doom(&stock, blob, now_us()).await;
+    assert!(stock.verify(true).await.findings.listed.is_empty());
+    stock.db.write(move |write| write.delete_doomed(&blob)).await.unwrap();
+    assert_eq!(stock.verify(true).await.findings.listed[0].problem, Problem::Unrecorded);
+}
