@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The drills of an operator, which the README's guide follows: backup and restore, a new host, a lost key, a warm spare
+# The drills of an operator, which the manual follows: backup and restore, a new host, a lost key, a warm spare
 # by Litestream, and a successor with another address; with real holds, a real PDS, the reference libraries and Garage.
 # Needs Rust and Node; installs the rest. Exits 0 when everything held. Leaves no process and no temporary file.
 set -euo pipefail

@@ -1,5 +1,5 @@
 # The machine whose units `atcr-hold systemd-units` gives to people without Nix: nginx, and blobs in the state directory.
-# `bash tests/nix.sh --write` makes the two units beside this file of it. What else the machine has, its README says.
+# `bash tests/nix.sh --write` makes the two units beside this file of it. What else the machine has, the manual's page on Debian says.
 {
   services.atcr-hold = {
     enable = true;

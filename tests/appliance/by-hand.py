@@ -1,17 +1,17 @@
-# A Debian machine without the module, and the commands of the README's section on Debian as they stand there.
+# A Debian machine without the module, and the commands of the manual's page on Debian as they stand there.
 INSTALL, UPGRADE = STEPS
 CONFIG = "/etc/atcr-hold/config.toml"
 UNIT = "/etc/systemd/system/atcr-hold.service"
 STATE = "/var/lib/atcr-hold"
 WRITTEN = "hold-2026-11-23.db"
-# Whom the README's configuration names.
+# Whom the manual's configuration names.
 captain.did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 
 with subtest("a fresh machine has no hold"):
     machine.fail("command -v atcr-hold")
     machine.fail("systemctl cat atcr-hold.service")
 
-with subtest("the README's commands install one that runs"):
+with subtest("the manual's commands install one that runs"):
     machine.succeed("cd /root\n" + INSTALL)
     machine.wait_for_unit("atcr-hold.service")
     healthy()
@@ -39,7 +39,7 @@ with subtest("a blob goes in and comes back; a stranger's does not go in"):
     pull(captain, digest)
     expect(initiate(stranger), 403)
 
-with subtest("the README's commands upgrade it: the socket stays, an upload goes on, the blob is there"):
+with subtest("the manual's commands upgrade it: the socket stays, an upload goes on, the blob is there"):
     upload = expect(initiate(captain), 200)["uploadId"]
     second = make_layer("/tmp/second", 1_000_000)
     etag = send_part(captain, upload, 1, "/tmp/second")
@@ -76,7 +76,7 @@ with subtest("put right, it goes on"):
     machine.succeed("systemctl start atcr-hold.socket atcr-hold.service")
     pull(captain, digest)
 
-with subtest("the README's commands back it up"):
+with subtest("the manual's commands back it up"):
     (back_up,) = GUIDE["Back up"]
     machine.succeed("cd /root\n" + back_up)
     (backup,) = machine.succeed("ls /backup | grep ^hold-").split()

@@ -30,10 +30,10 @@ COMMAND = '#!/bin/sh\nexec /usr/bin/atcr-hold --config /etc/atcr-hold/config.tom
 
 # A server that Debian does not have; tests of S3 bring it.
 GARAGE = "usr/bin/garage"
-# The test of a machine without the module: what a person does there who follows the README.
+# The test of a machine without the module: what a person does there who follows the manual.
 BY_HAND = "by-hand"
 HERE = Path(__file__).resolve().parent
-README = HERE.parent.parent / "README.md"
+MANUAL = HERE.parent.parent / "src/hold/manual"
 
 
 def names() -> list[str]:
@@ -80,18 +80,14 @@ def script(test: str) -> str:
 
 
 def steps() -> list[str]:
-    """The commands of the README's section on Debian, a text for each block."""
-    return blocks(section("Run it on Debian"))
+    """The commands of the manual's page on Debian, a text for each block."""
+    return blocks((MANUAL / "debian.md").read_text())
 
 
 def guide() -> dict[str, list[str]]:
-    """The commands of the README's guide for operators, by the part they are in."""
-    parts = section("Keep it, move it").split("\n### ")[1:]
+    """The commands of the manual's page on backups, by the part they are in."""
+    parts = (MANUAL / "backup.md").read_text().split("\n## ")[1:]
     return {part.split("\n", 1)[0]: blocks(part) for part in parts}
-
-
-def section(title: str) -> str:
-    return README.read_text().split(f"\n## {title}\n", 1)[1].split("\n## ", 1)[0]
 
 
 def blocks(text: str) -> list[str]:

@@ -101,7 +101,7 @@ export async function backup({ hold, alice, work }) {
   return restored
 }
 
-/** What the README says, without systemd. */
+/** What the manual says, without systemd. */
 function restoreCommands(kept, state) {
   return [
     `install -d -m 700 ${state} ${state}/keys`,

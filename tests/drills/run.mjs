@@ -1,4 +1,4 @@
-// The drills of an operator: each is a chapter of the guide in the README, done with real holds and the reference
+// The drills of an operator: each is a chapter of the manual, done with real holds and the reference
 // libraries, by the commands that stand there.
 //
 //   run.mjs HOLD_BINARY WORK_DIR [S3_LIST LITESTREAM]
