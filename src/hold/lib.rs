@@ -39,7 +39,7 @@
 //! event together. From the next request on, `gate::Gate` reads the new record.
 //!
 //! # A push on its way into the books
-//! `notifyManifest` has what the registry says of a manifest; `images::Push::of` checks it, and `images::Registry::push`
+//! `notifyManifest` has what the registry says of a manifest; `images::Push::of` checks it, and `images::Images::push`
 //! opens one transaction with `pds::Pds::transact`: are all blobs here, and has the account room? Then it makes one commit
 //! of a layer record each and the statistics, and changes the index that quotas and garbage collection ask.
 //!
@@ -49,7 +49,7 @@
 //! completion takes. The object goes after its row, and `upkeep::removal` finishes what was cut off.
 //!
 //! # A command on its way
-//! `atcr-hold crew add` loads the configuration, and `cli::reach` finds the hold: a daemon that listens at its admin
+//! `atcr-hold crew add` loads the configuration, and `cli::target` finds the hold: a daemon that listens at its admin
 //! socket (`operations::socket` has the table), else `app::open` under the database's lock. Either way `operations::CrewAdd::run`
 //! makes one commit through `crew::Crew::add_member`; `cli::crew` prints what came of it.
 #![forbid(unsafe_code)]

@@ -4,7 +4,7 @@
 //! with the request id, and never sent.
 
 mod blobs;
-mod registry;
+mod images;
 
 use http::StatusCode;
 use http::header::{

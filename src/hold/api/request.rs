@@ -4,7 +4,7 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::error::Error;
-use crate::gate::Credentials;
+use crate::gate::RequestCredentials;
 use atproto::lexicon::error as name;
 use atproto::repo::{Cid, cid};
 use atproto::syntax::{Did, MediaType, Nsid, RecordKey};
@@ -85,10 +85,14 @@ pub(super) fn check_repo(text: &str, did: &Did, handle: Option<&str>) -> Result<
 }
 
 /// The caller's token for a call of `method`.
-pub(super) fn credentials<'h>(head: &'h Parts, method: &'static str, now_s: i64) -> Result<Credentials<'h>, Error> {
+pub(super) fn credentials<'h>(
+    head: &'h Parts,
+    method: &'static str,
+    now_s: i64,
+) -> Result<RequestCredentials<'h>, Error> {
     let values = |name: &str| head.headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
     let token = Presented::of(values("authorization"), values("dpop"))?;
-    Ok(Credentials { token, method, now_s })
+    Ok(RequestCredentials { token, method, now_s })
 }
 
 /// Reads a JSON body of at most `limit_bytes`.

@@ -8,7 +8,7 @@ use super::traffic::Traffic;
 use crate::blobs::Blobs;
 use crate::crew::Crew;
 use crate::gate::{Gate, UrlSigner};
-use crate::images::Registry;
+use crate::images::Images;
 use crate::pds::Pds;
 use atproto::syntax::ServiceUrl;
 use server::wire::Rates;
@@ -26,7 +26,7 @@ pub struct State {
     /// The blobs.
     pub blobs: Blobs,
     /// What is recorded of images.
-    pub registry: Registry,
+    pub images: Images,
     /// Gives permits.
     pub gate: Gate,
     /// Makes and checks signed URLs.

@@ -60,14 +60,14 @@ pub(super) async fn try_out(
 
 /// The same in the words of those who look after the blobs.
 #[must_use]
-pub fn storage_of(config: &Storage) -> upkeep::Place {
+pub fn storage_of(config: &Storage) -> upkeep::StoreAddress {
     match config {
-        Storage::Filesystem(root) => upkeep::Place::Directory(root.clone()),
-        Storage::S3(config) => upkeep::Place::Bucket(Box::new(s3(config))),
+        Storage::Filesystem(root) => upkeep::StoreAddress::Directory(root.clone()),
+        Storage::S3(config) => upkeep::StoreAddress::Bucket(Box::new(s3(config))),
         #[cfg(feature = "gcs")]
-        Storage::Gcs(config) => upkeep::Place::Bucket(Box::new(google(config))),
+        Storage::Gcs(config) => upkeep::StoreAddress::Bucket(Box::new(google(config))),
         #[cfg(feature = "azure")]
-        Storage::Azure(config) => upkeep::Place::Bucket(Box::new(azure(config))),
+        Storage::Azure(config) => upkeep::StoreAddress::Bucket(Box::new(azure(config))),
     }
 }
 
@@ -77,7 +77,7 @@ pub fn storage_of(config: &Storage) -> upkeep::Place {
 /// When the directory cannot be used.
 pub(super) async fn store(config: &Storage, place: &Place) -> Result<Store, StorageError> {
     match (storage_of(config), place) {
-        (upkeep::Place::Bucket(settings), Place::Bucket { bucket, .. }) => {
+        (upkeep::StoreAddress::Bucket(settings), Place::Bucket { bucket, .. }) => {
             Ok(Store::in_bucket(bucket.clone(), &settings))
         }
         (own, _) => Store::open(&own).await,

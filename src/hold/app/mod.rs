@@ -28,7 +28,7 @@ use crate::config::{Config, Profile};
 use crate::crew::Crew;
 use crate::did_document::{HOLD_SERVICE, document};
 use crate::gate::{Gate, UrlSigner};
-use crate::images::Registry;
+use crate::images::Images;
 use crate::operations::Hold;
 use crate::pds::Pds;
 use crate::relays::{Crawl, Pace};
@@ -47,7 +47,7 @@ use metrics::{Sources, Tasks};
 pub use new_key::{NewKey, new_key};
 use public::Public;
 pub use reload::Reloads;
-use settings::{blob_limits, books, declared};
+use settings::{blob_limits, declared, images_settings};
 use status::Status;
 
 use admin_socket::AdminSocket;
@@ -179,7 +179,7 @@ async fn open_hold(
         key_file: config.key_dir.join(key_file::FILE_NAME),
         upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us).with_grace(config.gc.grace),
         blobs,
-        registry: Registry::open(pds.clone(), crew.clone(), books(config), now_us()).await?,
+        images: Images::open(pds.clone(), crew.clone(), images_settings(config), now_us()).await?,
         crew,
         declared: declared(config, profile).into(),
         pds,
@@ -209,7 +209,7 @@ async fn start(
         pds: hold.pds.clone(),
         crew: hold.crew.clone(),
         blobs: hold.blobs.clone(),
-        registry: hold.registry.clone(),
+        images: hold.images.clone(),
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
         page: Page::new(resolver),
@@ -244,7 +244,7 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
 fn tidy(background: &mut JoinSet<()>, hold: &Hold, state: &Arc<State>, tasks: &Arc<Tasks>, config: &Config) {
     background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
     background.spawn(gc::keep(hold.upkeep.clone(), config.gc.clone()));
-    background.spawn(write_pulls(state.registry.clone()));
+    background.spawn(write_pulls(state.images.clone()));
 }
 
 /// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
@@ -281,11 +281,11 @@ async fn sweep(state: Arc<State>, tasks: Arc<Tasks>) {
 }
 
 /// Brings pulls into the records now and then; what a stop leaves behind the next start finds.
-async fn write_pulls(registry: Registry) {
+async fn write_pulls(images: Images) {
     let mut ticks = tokio::time::interval(WRITE_PULLS_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(error) = registry.write_pulls(now_us()).await {
+        if let Err(error) = images.write_pulls(now_us()).await {
             tracing::warn!(%error, "pulls could not be brought into the records");
         }
     }

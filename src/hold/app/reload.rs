@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::status::Status;
-use super::{blob_limits, books, declared, now_us};
+use super::{blob_limits, declared, images_settings, now_us};
 use crate::api::State;
 use crate::config::{Config, ConfigError, Limits};
 use crate::operations::Hold;
@@ -74,7 +74,7 @@ impl Follower {
             format!("captain, crew and profile cannot follow it: {error}")
         })?;
         self.hold.declare(declared);
-        self.hold.registry.set(books(&next));
+        self.hold.images.set(images_settings(&next));
         self.hold.blobs.set_limits(blob_limits(&next));
         self.state.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
         self.running = next;

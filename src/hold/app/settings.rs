@@ -3,7 +3,7 @@
 use crate::blobs;
 use crate::config::{Avatar, Config, Profile};
 use crate::crew::{self, Declared, DeclaredProfile};
-use crate::images::{self, Tier, Tiers};
+use crate::images::{QuotaTier, Tiers};
 use crate::pds::NewBlob;
 use atproto::syntax::Size;
 
@@ -43,10 +43,11 @@ pub(super) fn declared(config: &Config, profile: Profile) -> Declared {
     }
 }
 
-/// What the books of the images are told.
-pub(super) fn books(config: &Config) -> images::Settings {
-    let tier = |tier: &crate::config::Tier| Tier { name: tier.name.clone(), limit: Size { bytes: tier.limit_bytes } };
-    images::Settings {
+/// What the images_settings of the images are told.
+pub(super) fn images_settings(config: &Config) -> crate::images::ImagesSettings {
+    let tier =
+        |tier: &crate::config::Tier| QuotaTier { name: tier.name.clone(), limit: Size { bytes: tier.limit_bytes } };
+    crate::images::ImagesSettings {
         tiers: Tiers {
             all: config.quota.tiers.iter().map(tier).collect(),
             of_new_crew: config.quota.new_crew_tier.clone(),

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::error::CommandError;
 use super::output;
-use super::reach::Reach;
 use super::table::{NONE, table};
+use super::target::Target;
 use crate::operations::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
 use atproto::lexicon::{Permission, ROLE_MEMBER};
 use atproto::syntax::Did;
@@ -67,26 +67,26 @@ pub(super) struct Change {
 }
 
 impl Command {
-    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         match self {
             Self::List => {
-                let members = reach.run(CrewList {}).await?;
+                let members = target.run(CrewList {}).await?;
                 if json { output::json(&members) } else { output::text(&shown(&members)) }
             }
             Self::Add { did, role, permissions, tier } => {
                 let default = || vec![Permission::BlobRead, Permission::BlobWrite];
                 let permissions = if permissions.is_empty() { default() } else { permissions };
-                let member = reach.run(CrewAdd { did, role, permissions, tier }).await?;
+                let member = target.run(CrewAdd { did, role, permissions, tier }).await?;
                 done(json, &member, "is a member now")
             }
             Self::Set { did, change } => {
                 let Change { role, permissions, tier } = change;
                 let permissions = (!permissions.is_empty()).then_some(permissions);
-                let member = reach.run(CrewSet { did, role, permissions, tier }).await?;
+                let member = target.run(CrewSet { did, role, permissions, tier }).await?;
                 done(json, &member, "is set")
             }
             Self::Remove { did } => {
-                let member = reach.run(CrewRemove { did }).await?;
+                let member = target.run(CrewRemove { did }).await?;
                 done(json, &member, "is no longer a member")
             }
         }

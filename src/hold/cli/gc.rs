@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::error::CommandError;
 use super::output;
-use super::reach::Reach;
 use super::table::{NONE, duration, size, table};
+use super::target::Target;
 use crate::operations::GcRun;
 use crate::upkeep::{Amount, Collected};
 
@@ -34,8 +34,8 @@ struct Choice {
 }
 
 impl Arguments {
-    pub(super) async fn run(self, reach: Reach) -> Result<(), CommandError> {
-        let collected = reach.run(GcRun { dry_run: self.choice.dry_run }).await?;
+    pub(super) async fn run(self, target: Target) -> Result<(), CommandError> {
+        let collected = target.run(GcRun { dry_run: self.choice.dry_run }).await?;
         if self.json {
             return output::json(&collected);
         }

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::error::CommandError;
 use super::output;
-use super::reach::Reach;
 use super::table::NONE;
+use super::target::Target;
 use crate::app::{self, NewKey};
 use crate::config::Config;
 use crate::operations::{Identity, IdentityShow};
@@ -47,7 +47,7 @@ impl Arguments {
     pub(super) async fn run(self, config: &Config) -> Result<(), CommandError> {
         match self.command {
             Command::Show => {
-                let identity = Reach::find(config).await?.run(IdentityShow {}).await?;
+                let identity = Target::find(config).await?.run(IdentityShow {}).await?;
                 if self.json { output::json(&identity) } else { output::text(&shown(&identity)) }
             }
             Command::NewKey => {

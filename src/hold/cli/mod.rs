@@ -1,6 +1,6 @@
 //! The command line: what is asked, where it runs, how its outcome is shown.
 //!
-//! One file a group of commands: its arguments for clap, and what it prints. [`reach`] finds the hold that a command
+//! One file a group of commands: its arguments for clap, and what it prints. [`target`] finds the hold that a command
 //! is for: the running one through its admin socket, else the one on disk. Errors are one line on standard error.
 //! Exit codes: 0 done, 1 failed or refused, 64 wrong usage, 78 wrong configuration.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
@@ -12,12 +12,12 @@ mod gc;
 mod identity;
 mod output;
 mod progress;
-mod reach;
 mod repo;
 mod serve;
 mod storage;
 mod successor;
 mod table;
+mod target;
 mod transfer;
 mod units;
 mod uploads;
@@ -30,7 +30,7 @@ use clap_complete::Shell;
 
 use crate::config::{Config, ConfigError, Environment};
 use error::CommandError;
-use reach::Reach;
+use target::Target;
 
 /// A hold for the ATCR container registry: stores image layers, and is an atproto account itself.
 ///
@@ -143,23 +143,23 @@ pub fn main() -> ExitCode {
         ),
         Command::SystemdUnits(arguments) => ended(arguments.run(file)),
         Command::Completions { shell } => ended(completions(&shell)),
-        Command::Crew(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
+        Command::Crew(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
         Command::Identity(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
         Command::Backup(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
-        Command::Uploads(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
-        Command::Storage(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
-        Command::Successor(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
-        Command::Gc(arguments) => run(load(), async |reach| arguments.run(reach).await),
-        Command::Repo(Group { command, json }) => run(load(), async |reach| command.run(reach, json).await),
+        Command::Uploads(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
+        Command::Storage(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
+        Command::Successor(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
+        Command::Gc(arguments) => run(load(), async |target| arguments.run(target).await),
+        Command::Repo(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
     }
 }
 
 /// Runs a command that needs a hold.
 fn run<F>(config: Result<Config, ConfigError>, command: F) -> ExitCode
 where
-    F: AsyncFnOnce(Reach) -> Result<(), CommandError>,
+    F: AsyncFnOnce(Target) -> Result<(), CommandError>,
 {
-    run_alone(config, async |config| command(Reach::find(&config).await?).await)
+    run_alone(config, async |config| command(Target::find(&config).await?).await)
 }
 
 /// Runs a command that finds by itself what it needs.

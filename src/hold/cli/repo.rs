@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::error::CommandError;
 use super::output;
-use super::reach::Reach;
+use super::target::Target;
 use super::transfer::{export, from_file};
 use crate::operations::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 
@@ -37,16 +37,16 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         match self {
-            Self::Export { file } => export(reach, RepoExport {}, &file, json).await,
+            Self::Export { file } => export(target, RepoExport {}, &file, json).await,
             Self::Import { file, signed_by } => {
-                let imported = reach.import(RepoImport { signed_by }, from_file(&file).await?).await?;
+                let imported = target.import(RepoImport { signed_by }, from_file(&file).await?).await?;
                 if json { output::json(&imported) } else { output::text(&shown_import(&imported)) }
             }
             Self::Verify => {
                 let began = Instant::now();
-                let verified = reach.run(RepoVerify {}).await?;
+                let verified = target.run(RepoVerify {}).await?;
                 if json {
                     output::json(&verified)?;
                 } else {

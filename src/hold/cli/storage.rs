@@ -6,12 +6,12 @@ use clap::Subcommand;
 
 use super::error::CommandError;
 use super::output;
-use super::reach::Reach;
 use super::table::{NONE, size, table};
+use super::target::Target;
 use crate::app;
 use crate::config::Storage;
 use crate::operations::{StorageMigrate, StorageUsage, StorageVerify};
-use crate::upkeep::{Amount, Finding, Findings, Migrated, Problem, Repair, Usage, Verified};
+use crate::upkeep::{Amount, BlobFinding, BlobsVerified, Findings, Migrated, Problem, Repair, Usage};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -45,15 +45,15 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         match self {
             Self::Usage => {
-                let usage = reach.run(StorageUsage {}).await?;
+                let usage = target.run(StorageUsage {}).await?;
                 if json { output::json(&usage) } else { output::text(&shown_usage(&usage)) }
             }
             Self::Verify { repair, rate } => {
                 let verify = StorageVerify { repair, bytes_per_s: rate.map(|rate| rate * 1_000_000) };
-                let verified = reach.run(verify).await?;
+                let verified = target.run(verify).await?;
                 if json {
                     output::json(&verified)?
                 } else {
@@ -67,8 +67,8 @@ impl Command {
             }
             Self::Migrate { to } => {
                 let place = app::storage_of(&Storage::of_file(&to)?);
-                let is_running = reach.is_running();
-                let migrated = reach.run(StorageMigrate { to: place }).await?;
+                let is_running = target.is_running();
+                let migrated = target.run(StorageMigrate { to: place }).await?;
                 if json {
                     output::json(&migrated)?
                 } else {
@@ -100,15 +100,15 @@ fn shown_usage(usage: &Usage) -> String {
     format!("{}\n{}", usage.place, table(["BLOBS", "COUNT", "SIZE"], rows))
 }
 
-fn shown_verified(verified: &Verified) -> String {
-    let Verified { right, right_bytes, findings } = verified;
+fn shown_verified(verified: &BlobsVerified) -> String {
+    let BlobsVerified { right, right_bytes, findings } = verified;
     let mut text = shown_findings(findings);
     text += &format!("{right} right ({}), {} wrong", size(*right_bytes), findings.wrong);
     if findings.noted > 0 {
-        text += &format!(", {} worth a word", findings.noted);
+        text += &format!(", {} informational", findings.noted);
     }
     if findings.repaired > 0 {
-        text += &format!("; {} mended", findings.repaired);
+        text += &format!("; {} repaired", findings.repaired);
     }
     text + "\n"
 }
@@ -122,8 +122,8 @@ fn shown_findings(findings: &Findings) -> String {
     text
 }
 
-fn shown_finding(finding: &Finding) -> String {
-    let Finding { digest, key, problem, repair } = finding;
+fn shown_finding(finding: &BlobFinding) -> String {
+    let BlobFinding { digest, key, problem, repair } = finding;
     let what = match problem {
         Problem::WrongContent => "wrong content".to_owned(),
         Problem::WrongSize { recorded_bytes, found_bytes } => {

@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::error::CommandError;
 use super::output;
-use super::reach::Reach;
+use super::target::Target;
 use super::transfer::{export, from_file};
 use crate::images::TakenOver;
 use crate::operations::{SuccessorExport, SuccessorImport, SuccessorImported};
@@ -30,11 +30,11 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         match self {
-            Self::Export { file } => export(reach, SuccessorExport {}, &file, json).await,
+            Self::Export { file } => export(target, SuccessorExport {}, &file, json).await,
             Self::Import { file } => {
-                let imported = reach.import(SuccessorImport {}, from_file(&file).await?).await?;
+                let imported = target.import(SuccessorImport {}, from_file(&file).await?).await?;
                 if json { output::json(&imported) } else { output::text(&shown(&imported)) }
             }
         }

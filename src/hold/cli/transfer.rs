@@ -12,7 +12,7 @@ use tokio::io::AsyncReadExt as _;
 
 use super::error::CommandError;
 use super::progress::ProgressLine;
-use super::reach::Reach;
+use super::target::Target;
 use super::{output, table};
 use crate::operations::{AdminError, ByteStream, Export, Progress};
 
@@ -28,8 +28,13 @@ struct Exported {
 }
 
 /// Writes what `operation` exports into a file, or to standard output for `-`, and says what was written.
-pub(super) async fn export(reach: Reach, operation: impl Export, file: &Path, json: bool) -> Result<(), CommandError> {
-    let bytes = reach.export(operation).await?;
+pub(super) async fn export(
+    target: Target,
+    operation: impl Export,
+    file: &Path,
+    json: bool,
+) -> Result<(), CommandError> {
+    let bytes = target.export(operation).await?;
     if file == Path::new("-") {
         return copy(bytes, &mut io::stdout()).await.map(drop);
     }

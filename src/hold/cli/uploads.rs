@@ -4,8 +4,8 @@ use clap::Subcommand;
 
 use super::error::CommandError;
 use super::output;
-use super::reach::Reach;
 use super::table::{duration, size, table};
+use super::target::Target;
 use crate::operations::{Upload, UploadsAbort, UploadsList};
 
 #[derive(Subcommand)]
@@ -23,14 +23,14 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, reach: Reach, json: bool) -> Result<(), CommandError> {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         match self {
             Self::List => {
-                let uploads = reach.run(UploadsList {}).await?;
+                let uploads = target.run(UploadsList {}).await?;
                 if json { output::json(&uploads) } else { output::text(&shown(&uploads)) }
             }
             Self::Abort { id } => {
-                let aborted = reach.run(UploadsAbort { id }).await?;
+                let aborted = target.run(UploadsAbort { id }).await?;
                 if json {
                     return output::json(&aborted);
                 }

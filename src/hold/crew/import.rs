@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::reconcile::{NOTE, Recorded};
+use super::declared::NOTE;
+use super::reconcile::Recorded;
 use crate::pds::{ImportRules, PageQuery, PdsError, Records, Repository};
 use atproto::lexicon::{SELF_KEY, nsid};
 use atproto::syntax::Did;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::declared::declared_members;
 use super::manage::check_member_change;
-use super::reconcile::declared_members;
 use super::{Crew, CrewError, captain, collection, encode, member_key};
 use crate::pds::{Change, PageQuery, PdsError, Plan, Records, Write};
 use atproto::lexicon::{self, Permission, nsid};
@@ -11,7 +11,7 @@ use atproto::syntax::{Datetime, Did};
 
 /// A member, and whether the configuration declared it when the hold last started.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Member {
+pub struct CrewMember {
     /// The record.
     pub record: lexicon::Crew,
     /// Declared, as the owner is; else it joined at run time.
@@ -48,12 +48,12 @@ impl Crew {
     ///
     /// # Errors
     /// [`CrewError::NoCaptain`] before the first start, or a storage error.
-    pub async fn members(&self) -> Result<Vec<Member>, CrewError> {
+    pub async fn members(&self) -> Result<Vec<CrewMember>, CrewError> {
         let job = |records: &Records<'_>| {
             captain(records)?;
             let declared = declared_members(records)?;
             let mut members: Vec<_> = all(records)?.into_iter().map(|record| with_source(record, &declared)).collect();
-            let age = |member: &Member| (member.record.added_at.clone(), member.record.member.clone());
+            let age = |member: &CrewMember| (member.record.added_at.clone(), member.record.member.clone());
             members.sort_by_key(age);
             Ok(members)
         };
@@ -64,7 +64,7 @@ impl Crew {
     ///
     /// # Errors
     /// [`PdsError::RecordExists`]; [`CrewError::Invalid`] or [`CrewError::Protected`].
-    pub async fn add_member(&self, did: &Did, terms: Terms, now_us: u64) -> Result<Member, CrewError> {
+    pub async fn add_member(&self, did: &Did, terms: Terms, now_us: u64) -> Result<CrewMember, CrewError> {
         let record = lexicon::Crew {
             member: did.clone(),
             role: terms.role,
@@ -81,7 +81,7 @@ impl Crew {
     ///
     /// # Errors
     /// [`PdsError::RecordNotFound`], [`CrewError::Declared`]; as [`Crew::add_member`].
-    pub async fn set_member(&self, did: &Did, change: MemberChange, now_us: u64) -> Result<Member, CrewError> {
+    pub async fn set_member(&self, did: &Did, change: MemberChange, now_us: u64) -> Result<CrewMember, CrewError> {
         let decide = move |old: Option<lexicon::Crew>| {
             let mut record = old.ok_or(CrewError::Pds(PdsError::RecordNotFound))?;
             record.role = change.role.unwrap_or(record.role);
@@ -96,7 +96,7 @@ impl Crew {
     ///
     /// # Errors
     /// As [`Crew::set_member`].
-    pub async fn remove_member(&self, did: &Did, now_us: u64) -> Result<Member, CrewError> {
+    pub async fn remove_member(&self, did: &Did, now_us: u64) -> Result<CrewMember, CrewError> {
         let decide = |old: Option<lexicon::Crew>| {
             let record = old.ok_or(CrewError::Pds(PdsError::RecordNotFound))?;
             Ok((Write::Delete, record))
@@ -105,7 +105,7 @@ impl Crew {
     }
 
     /// Writes the record of `did` as `decide` says, who gets the record as it is: one commit.
-    async fn change_member<F>(&self, did: &Did, now_us: u64, decide: F) -> Result<Member, CrewError>
+    async fn change_member<F>(&self, did: &Did, now_us: u64, decide: F) -> Result<CrewMember, CrewError>
     where
         F: FnOnce(Option<lexicon::Crew>) -> Result<(Write, lexicon::Crew), CrewError> + Send + 'static,
     {
@@ -124,11 +124,11 @@ impl Crew {
             }
             let (write, record) = decide(old)?;
             check_record(&record)?;
-            let _ = tell.send(Member { record, declared: false });
+            let _ = tell.send(CrewMember { record, declared: false });
             Ok(Plan::of(vec![Change { collection: collection(nsid::CREW)?, rkey, write, swap: None }]))
         };
         self.pds.commit(now_us, None, job).await?;
-        told.await.map_err(|_| CrewError::Invalid("the change came to nothing".into()))
+        told.await.map_err(|_| CrewError::Invalid("no change was made".into()))
     }
 }
 
@@ -147,8 +147,8 @@ fn names(permissions: &[Permission]) -> Vec<String> {
     known.into_iter().map(|permission| permission.as_str().to_owned()).collect()
 }
 
-fn with_source(record: lexicon::Crew, declared: &BTreeSet<Did>) -> Member {
-    Member { declared: declared.contains(&record.member), record }
+fn with_source(record: lexicon::Crew, declared: &BTreeSet<Did>) -> CrewMember {
+    CrewMember { declared: declared.contains(&record.member), record }
 }
 
 fn all(records: &Records<'_>) -> Result<Vec<lexicon::Crew>, CrewError> {

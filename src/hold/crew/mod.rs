@@ -3,15 +3,16 @@
 //! Facts come from the records at every question, so a change holds from the next request. This room knows
 //! permissions and membership, not tokens and not HTTP.
 
+mod declared;
 mod error;
 mod import;
 mod manage;
 mod members;
-mod portrait;
+mod membership;
 mod profile;
+mod public_info;
 mod reconcile;
 mod request;
-mod standing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,17 +22,17 @@ use sha2::{Digest as _, Sha256};
 use crate::pds::Pds;
 use atproto::lexicon::nsid;
 use atproto::repo::cbor::{self, Ipld};
-use atproto::syntax::{Did, Nsid, RecordKey};
+use atproto::syntax::{Did, Nsid, RecordKey, ServiceUrl};
 
+pub use declared::{Declared, DeclaredMember, is_declared};
 pub use error::CrewError;
 pub use import::import_rules;
 pub use manage::{CrewChange, CrewWrite};
-pub use members::{Member, MemberChange, Terms};
-pub use portrait::Portrait;
+pub use members::{CrewMember, MemberChange, Terms};
+pub use membership::Membership;
 pub use profile::{DEFAULT_DESCRIPTION, DeclaredProfile};
-pub use reconcile::{Declared, DeclaredMember, is_declared};
+pub use public_info::PublicInfo;
 pub use request::Joined;
-pub use standing::{Standing, Summary};
 
 /// Captain and crew of this hold; cheap to clone.
 #[derive(Clone)]
@@ -58,6 +59,42 @@ impl Crew {
     pub fn is_mutable(&self) -> bool {
         self.mutable.load(Ordering::Relaxed)
     }
+
+    /// Whether anyone may read blobs.
+    ///
+    /// # Errors
+    /// [`CrewError::NoCaptain`] before the first start, or a storage error.
+    pub async fn is_public(&self) -> Result<bool, CrewError> {
+        self.pds.read(|records| Ok(captain(records)?.public)).await
+    }
+
+    /// The hold that follows this one.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn successor(&self) -> Result<Option<ServiceUrl>, CrewError> {
+        let recorded = self.pds.read(|records| Ok::<_, CrewError>(captain(records)?.successor)).await?;
+        Ok(recorded.and_then(|did| ServiceUrl::of_did(&did).ok()))
+    }
+
+    /// The captain and the number of members.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn summary(&self) -> Result<Summary, CrewError> {
+        self.pds
+            .read(|records| Ok(Summary { captain: captain(records)?.owner, members: records.count(nsid::CREW)? }))
+            .await
+    }
+}
+
+/// Who the hold belongs to and how many may use it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The owner.
+    pub captain: Did,
+    /// Crew records, the captain's own included.
+    pub members: u64,
 }
 
 /// The key of a member's record: the DID where that is a valid record key, else the base32 of its SHA-256.

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::reconcile::{put, self_key};
-use super::{CrewError, Declared};
+use super::CrewError;
+use super::declared::{Declared, put, self_key};
 use crate::pds::{Change, NewBlob};
 use atproto::lexicon::nsid;
 use atproto::repo::cbor;

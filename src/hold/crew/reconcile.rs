@@ -4,47 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Crew, CrewError, DeclaredProfile, collection, encode, member_key, profile};
+use super::declared::{Declared, DeclaredMember, NOTE, change, declared_members, put, self_key};
+use super::{Crew, CrewError, member_key, profile};
 use crate::pds::{Change, MAX_WRITES, PageQuery, Plan, Records, Write};
 use atproto::lexicon::{self, Permission, ROLE_OWNER, SELF_KEY, nsid};
-use atproto::syntax::{Datetime, Did, RecordKey, ServiceUrl};
-
-/// What the operator declared.
-#[derive(Clone, Debug)]
-pub struct Declared {
-    /// The profile's name until another is declared.
-    pub url: ServiceUrl,
-    /// How the hold shows itself.
-    pub profile: DeclaredProfile,
-    /// The captain.
-    pub owner: Did,
-    /// Whether anyone may read blobs.
-    pub public: bool,
-    /// Whether any account may join.
-    pub allow_all_crew: bool,
-    /// Whether a new captain record asks for posts about pushes; later only the captain changes that.
-    pub bluesky_posts: bool,
-    /// Shown in the captain record.
-    pub region: Option<String>,
-    /// The hold that follows this one.
-    pub successor: Option<Did>,
-    /// Members besides the captain.
-    pub crew: BTreeMap<Did, DeclaredMember>,
-}
-
-/// A declared member.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeclaredMember {
-    /// A word for people.
-    pub role: String,
-    /// What it may do.
-    pub permissions: Vec<Permission>,
-    /// Quota tier.
-    pub tier: Option<String>,
-}
-
-/// The note that remembers whom the configuration declared, so that they go when their declaration goes.
-pub(super) const NOTE: &str = "declared_crew";
+use atproto::syntax::{Datetime, Did, RecordKey};
 
 impl Crew {
     /// Makes captain, crew and profile match `declared`: in one commit (or, past 200 changes, in several), or in
@@ -105,20 +69,6 @@ impl Recorded {
             declared_before: declared_members(records)?,
         })
     }
-}
-
-/// Whom the configuration declared when the hold last started, the owner among them.
-pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
-    let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
-    Ok(note.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
-}
-
-/// Whether the configuration declared this member when the hold last started.
-///
-/// # Errors
-/// [`CrewError::Unreadable`] or a storage error.
-pub fn is_declared(records: &Records<'_>, member: &Did) -> Result<bool, CrewError> {
-    Ok(declared_members(records)?.contains(member))
 }
 
 fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u64) -> Result<Plan, CrewError> {
@@ -194,16 +144,4 @@ fn member_change(
         other: old.map(|old| old.other.clone()).unwrap_or_default(),
     };
     if old == Some(&new) { Ok(None) } else { put(nsid::CREW, member_key(did), &new).map(Some) }
-}
-
-pub(super) fn put(nsid: &'static str, rkey: RecordKey, record: &impl serde::Serialize) -> Result<Change, CrewError> {
-    change(nsid, rkey, Write::Put(encode(nsid, record)?))
-}
-
-fn change(nsid: &'static str, rkey: RecordKey, write: Write) -> Result<Change, CrewError> {
-    Ok(Change { collection: collection(nsid)?, rkey, write, swap: None })
-}
-
-pub(super) fn self_key() -> Result<RecordKey, CrewError> {
-    RecordKey::parse(SELF_KEY).map_err(|e| CrewError::Invalid(e.to_string()))
 }

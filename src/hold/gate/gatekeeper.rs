@@ -2,7 +2,7 @@
 
 use super::permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 use super::signed_url::SignedRead;
-use crate::crew::{Crew, CrewError, Standing};
+use crate::crew::{Crew, CrewError, Membership};
 use atproto::lexicon::Permission;
 use atproto::syntax::Did;
 use server::identity::Lane;
@@ -40,7 +40,7 @@ pub enum Denied {
 
 /// A caller's token, not looked at yet, and what it is used for.
 #[derive(Clone, Copy)]
-pub struct Credentials<'c> {
+pub struct RequestCredentials<'c> {
     /// The token; `None` for an anonymous caller.
     pub token: Option<Presented<'c>>,
     /// NSID of the called method.
@@ -60,7 +60,7 @@ impl Gate {
     ///
     /// # Errors
     /// [`Denied::Anonymous`], [`Denied::Auth`] or [`Denied::Crew`].
-    pub async fn account(&self, credentials: Credentials<'_>) -> Result<AccountPermit, Denied> {
+    pub async fn account(&self, credentials: RequestCredentials<'_>) -> Result<AccountPermit, Denied> {
         self.caller(credentials).await.map(|(account, _)| AccountPermit::new(account))
     }
 
@@ -68,13 +68,13 @@ impl Gate {
     ///
     /// # Errors
     /// [`Denied`]
-    pub async fn read(&self, credentials: Credentials<'_>) -> Result<(ReadPermit, Option<Did>), Denied> {
+    pub async fn read(&self, credentials: RequestCredentials<'_>) -> Result<(ReadPermit, Option<Did>), Denied> {
         if credentials.token.is_none() && self.crew.is_public().await? {
             return Ok((ReadPermit::new(), None));
         }
-        let (account, standing) = self.caller(credentials).await?;
-        if !standing.public {
-            demand(&standing, Permission::BlobRead)?;
+        let (account, membership) = self.caller(credentials).await?;
+        if !membership.public {
+            demand(&membership, Permission::BlobRead)?;
         }
         Ok((ReadPermit::new(), Some(account)))
     }
@@ -83,9 +83,9 @@ impl Gate {
     ///
     /// # Errors
     /// [`Denied`]
-    pub async fn write(&self, credentials: Credentials<'_>) -> Result<WritePermit, Denied> {
-        let (account, standing) = self.caller(credentials).await?;
-        demand(&standing, Permission::BlobWrite)?;
+    pub async fn write(&self, credentials: RequestCredentials<'_>) -> Result<WritePermit, Denied> {
+        let (account, membership) = self.caller(credentials).await?;
+        demand(&membership, Permission::BlobWrite)?;
         Ok(WritePermit::new(account))
     }
 
@@ -94,7 +94,7 @@ impl Gate {
     /// # Errors
     /// [`Denied::Forbidden`] or [`Denied::Crew`].
     pub async fn still_write(&self, account: Did) -> Result<WritePermit, Denied> {
-        demand(&self.crew.standing(&account).await?, Permission::BlobWrite)?;
+        demand(&self.crew.membership(&account).await?, Permission::BlobWrite)?;
         Ok(WritePermit::new(account))
     }
 
@@ -103,9 +103,9 @@ impl Gate {
     /// # Errors
     /// [`Denied::Forbidden`] or [`Denied::Crew`].
     pub async fn may_read(&self, account: &AccountPermit) -> Result<ReadPermit, Denied> {
-        let standing = self.crew.standing(account.account()).await?;
-        if !standing.public {
-            demand(&standing, Permission::BlobRead)?;
+        let membership = self.crew.membership(account.account()).await?;
+        if !membership.public {
+            demand(&membership, Permission::BlobRead)?;
         }
         Ok(ReadPermit::new())
     }
@@ -114,9 +114,9 @@ impl Gate {
     ///
     /// # Errors
     /// [`Denied`]
-    pub async fn admin(&self, credentials: Credentials<'_>) -> Result<(AdminPermit, Did), Denied> {
-        let (account, standing) = self.caller(credentials).await?;
-        demand(&standing, Permission::CrewAdmin)?;
+    pub async fn admin(&self, credentials: RequestCredentials<'_>) -> Result<(AdminPermit, Did), Denied> {
+        let (account, membership) = self.caller(credentials).await?;
+        demand(&membership, Permission::CrewAdmin)?;
         Ok((AdminPermit::new(), account))
     }
 
@@ -132,26 +132,26 @@ impl Gate {
         &self.authenticator
     }
 
-    async fn caller(&self, credentials: Credentials<'_>) -> Result<(Did, Standing), Denied> {
+    async fn caller(&self, credentials: RequestCredentials<'_>) -> Result<(Did, Membership), Denied> {
         let token = credentials.token.ok_or(Denied::Anonymous)?;
         match self.authenticator.check(token, credentials.method, credentials.now_s)? {
             Checked::Proven(account) => {
-                let standing = self.crew.standing(&account).await?;
-                Ok((account, standing))
+                let membership = self.crew.membership(&account).await?;
+                Ok((account, membership))
             }
             Checked::Claimed(claimed) => {
                 // Read before the proof only to choose the lane; nothing is answered from it unless the proof holds.
-                let standing = self.crew.standing(claimed.account()).await?;
-                let lane = if standing.is_known() { Lane::Member } else { Lane::Stranger };
+                let membership = self.crew.membership(claimed.account()).await?;
+                let lane = if membership.is_known() { Lane::Member } else { Lane::Stranger };
                 let account = self.authenticator.prove(claimed, lane).await?;
-                Ok((account, standing))
+                Ok((account, membership))
             }
         }
     }
 }
 
-fn demand(standing: &Standing, permission: Permission) -> Result<(), Denied> {
-    if standing.may(permission) {
+fn demand(membership: &Membership, permission: Permission) -> Result<(), Denied> {
+    if membership.may(permission) {
         return Ok(());
     }
     let required = match permission {
@@ -159,6 +159,6 @@ fn demand(standing: &Standing, permission: Permission) -> Result<(), Denied> {
         Permission::BlobWrite => "blob:write",
         Permission::CrewAdmin => "crew:admin",
     };
-    let reason = if standing.is_known() { "crew member lacks permission" } else { "user is not a crew member" };
+    let reason = if membership.is_known() { "crew member lacks permission" } else { "user is not a crew member" };
     Err(Denied::Forbidden { needed: permission.as_str(), reason, required })
 }

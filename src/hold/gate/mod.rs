@@ -7,6 +7,6 @@ mod gatekeeper;
 mod permits;
 mod signed_url;
 
-pub use gatekeeper::{Credentials, Denied, Gate};
+pub use gatekeeper::{Denied, Gate, RequestCredentials};
 pub use permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 pub use signed_url::{ReadMethod, SignedPart, SignedRead, SignedUrlError, UrlSigner};

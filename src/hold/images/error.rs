@@ -6,7 +6,7 @@ use atproto::syntax::{Digest, Size};
 
 /// Errors of the registry room, named by what the caller can do.
 #[derive(Debug, thiserror::Error)]
-pub enum RegistryError {
+pub enum ImagesError {
     /// What was said of a manifest makes no sense; the text says what.
     #[error("{0}")]
     Invalid(String),
@@ -63,7 +63,7 @@ pub enum RegistryError {
     Pds(#[from] PdsError),
 }
 
-impl From<crate::storage::StorageError> for RegistryError {
+impl From<crate::storage::StorageError> for ImagesError {
     fn from(error: crate::storage::StorageError) -> Self {
         Self::Pds(error.into())
     }

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Image, Registry, RegistryError, encode, stats};
-use crate::crew::{Standing, member_key};
+use super::{Image, Images, ImagesError, encode, stats};
+use crate::crew::{Membership, member_key};
 use crate::pds::{Change, PageQuery, Plan, Records, Repository, Write};
 use crate::storage::sqlite::LayerRow;
 use atproto::lexicon::{Crew, Layer, ROLE_MEMBER, ROLE_OWNER, Stats, nsid};
@@ -43,7 +43,7 @@ pub enum Entry {
 
 /// Where a reader of entries is. The default is the beginning.
 #[derive(Clone, Debug, Default)]
-pub struct Place {
+pub struct HandOverCursor {
     part: Part,
     after: Option<String>,
 }
@@ -86,18 +86,18 @@ pub struct TakenOver {
     pub left_out: u64,
 }
 
-impl Registry {
+impl Images {
     /// Some entries from `place` on, and where the next ones are. Each call reads what is there then: what is written
     /// meanwhile may be missing.
     ///
     /// # Errors
     /// A storage error.
-    pub async fn hand_over(&self, place: Place) -> Result<(Vec<Entry>, Option<Place>), RegistryError> {
+    pub async fn hand_over(&self, place: HandOverCursor) -> Result<(Vec<Entry>, Option<HandOverCursor>), ImagesError> {
         let job = move |records: &Records<'_>| {
             let (entries, after) = page(records, &place)?;
             let next = match after {
-                Some(_) => Some(Place { after, ..place }),
-                None => place.part.next().map(|part| Place { part, after: None }),
+                Some(_) => Some(HandOverCursor { after, ..place }),
+                None => place.part.next().map(|part| HandOverCursor { part, after: None }),
             };
             Ok((entries, next))
         };
@@ -108,8 +108,8 @@ impl Registry {
     /// changes nothing. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`RegistryError::Invalid`], or a storage error; then nothing was taken over.
-    pub async fn take_over(&self, entries: Vec<Entry>, now_us: u64) -> Result<TakenOver, RegistryError> {
+    /// [`ImagesError::Invalid`], or a storage error; then nothing was taken over.
+    pub async fn take_over(&self, entries: Vec<Entry>, now_us: u64) -> Result<TakenOver, ImagesError> {
         let crew_is_mutable = self.inner.crew.is_mutable();
         let job = move |repository: &Repository<'_>| {
             let mut taking = Taking { repository, crew_is_mutable, now_us, taken: TakenOver::default() };
@@ -123,14 +123,14 @@ impl Registry {
                 changes.extend(change.filter(is_new));
             }
             repository.commit(Plan::of(changes))?;
-            Ok::<_, RegistryError>(taking.taken)
+            Ok::<_, ImagesError>(taking.taken)
         };
         self.inner.pds.transact(now_us, job).await
     }
 }
 
-fn page(records: &Records<'_>, place: &Place) -> Result<(Vec<Entry>, Option<String>), RegistryError> {
-    let invalid = |error: serde_json::Error| RegistryError::Invalid(format!("a record cannot be read: {error}"));
+fn page(records: &Records<'_>, place: &HandOverCursor) -> Result<(Vec<Entry>, Option<String>), ImagesError> {
+    let invalid = |error: serde_json::Error| ImagesError::Invalid(format!("a record cannot be read: {error}"));
     let cursor = place.after.clone();
     let of = |collection: &str| {
         let limit = u32::try_from(MAX_ENTRIES).unwrap_or(u32::MAX);
@@ -172,7 +172,7 @@ struct Taking<'t> {
 
 impl Taking<'_> {
     /// The change that the entry needs, if any; rows of the index are written here.
-    fn take(&mut self, entry: Entry) -> Result<Option<Change>, RegistryError> {
+    fn take(&mut self, entry: Entry) -> Result<Option<Change>, ImagesError> {
         let rows = self.repository.rows();
         match entry {
             Entry::Hold(_) => Ok(None),
@@ -190,20 +190,20 @@ impl Taking<'_> {
         }
     }
 
-    fn keep(&mut self) -> Result<Option<Change>, RegistryError> {
+    fn keep(&mut self) -> Result<Option<Change>, ImagesError> {
         self.taken.kept += 1;
         Ok(None)
     }
 
-    fn member(&mut self, mut record: Crew) -> Result<Option<Change>, RegistryError> {
-        if Standing::read(&self.repository.records(), &record.member)?.is_known() {
+    fn member(&mut self, mut record: Crew) -> Result<Option<Change>, ImagesError> {
+        if Membership::read(&self.repository.records(), &record.member)?.is_known() {
             return self.keep();
         }
         if !self.crew_is_mutable {
             self.taken.left_out += 1;
             return Ok(None);
         }
-        record.check_lengths().map_err(|reason| RegistryError::Invalid(reason.into()))?;
+        record.check_lengths().map_err(|reason| ImagesError::Invalid(reason.into()))?;
         if record.role == ROLE_OWNER {
             // This hold has an owner.
             record.role = ROLE_MEMBER.into();
@@ -212,7 +212,7 @@ impl Taking<'_> {
         create(nsid::CREW, member_key(&record.member), &record).map(Some)
     }
 
-    fn layer(&mut self, rkey: RecordKey, record: &Layer) -> Result<Option<Change>, RegistryError> {
+    fn layer(&mut self, rkey: RecordKey, record: &Layer) -> Result<Option<Change>, ImagesError> {
         let rows = self.repository.rows();
         let is_here = self.repository.records().get(nsid::LAYER, rkey.as_str())?.is_some();
         if is_here || rows.is_layer_of(&record.manifest, &record.digest)? {
@@ -230,7 +230,7 @@ impl Taking<'_> {
     }
 
     /// The greater counts and the later times: an image that is pushed to both holds meanwhile loses nothing.
-    fn stats(&mut self, theirs: Stats) -> Result<Option<Change>, RegistryError> {
+    fn stats(&mut self, theirs: Stats) -> Result<Option<Change>, ImagesError> {
         let image = Image { owner: theirs.owner_did, name: theirs.repository };
         let ours = stats::current(&self.repository.records(), &image, self.now_us)?;
         let later = |one: &Option<Datetime>, other: Option<Datetime>| one.clone().max(other);
@@ -249,7 +249,7 @@ impl Taking<'_> {
     }
 }
 
-fn create(nsid: &'static str, rkey: RecordKey, record: impl Serialize) -> Result<Change, RegistryError> {
-    let collection = Nsid::parse(nsid).map_err(|error| RegistryError::Invalid(error.to_string()))?;
+fn create(nsid: &'static str, rkey: RecordKey, record: impl Serialize) -> Result<Change, ImagesError> {
+    let collection = Nsid::parse(nsid).map_err(|error| ImagesError::Invalid(error.to_string()))?;
     Ok(Change { collection, rkey, write: Write::Create(encode(nsid, record)?), swap: None })
 }

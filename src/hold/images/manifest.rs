@@ -1,7 +1,7 @@
 //! What the registry says of a pushed manifest, checked as far as that is possible without the hold. Pure.
 //! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>
 
-use super::RegistryError;
+use super::ImagesError;
 use crate::pds::MAX_WRITES;
 use atproto::lexicon::{LayerInfo, NotifyManifest, nsid};
 use atproto::syntax::{AtUri, Did, Digest, ImageName, Nsid, RecordKey, Tag};
@@ -64,10 +64,10 @@ impl Image {
     /// The image that the registry speaks of.
     ///
     /// # Errors
-    /// [`RegistryError::Invalid`]
-    pub fn of(input: &NotifyManifest) -> Result<Self, RegistryError> {
+    /// [`ImagesError::Invalid`]
+    pub fn of(input: &NotifyManifest) -> Result<Self, ImagesError> {
         let name = ImageName::parse(&input.repository);
-        let name = name.map_err(|error| RegistryError::Invalid(format!("repository is {error}")))?;
+        let name = name.map_err(|error| ImagesError::Invalid(format!("repository is {error}")))?;
         Ok(Self { owner: input.user_did.clone(), name })
     }
 }
@@ -76,14 +76,14 @@ impl Push {
     /// What the registry says of a pushed manifest.
     ///
     /// # Errors
-    /// [`RegistryError::Invalid`] with the field that is wrong.
-    pub fn of(input: NotifyManifest) -> Result<Self, RegistryError> {
+    /// [`ImagesError::Invalid`] with the field that is wrong.
+    pub fn of(input: NotifyManifest) -> Result<Self, ImagesError> {
         let image = Image::of(&input)?;
         let manifest = address(&image.owner, &digest("manifestDigest", Some(&input.manifest_digest))?)?;
         let tag = input.tag.as_deref().filter(|tag| !tag.is_empty()).map(Tag::parse).transpose();
-        let tag = tag.map_err(|error| RegistryError::Invalid(format!("tag is {error}")))?;
+        let tag = tag.map_err(|error| ImagesError::Invalid(format!("tag is {error}")))?;
         if input.manifest.media_type.is_some_and(|kind| kind.len() > MAX_TYPE_BYTES) {
-            return Err(RegistryError::Invalid("manifest.mediaType has at most 256 bytes".into()));
+            return Err(ImagesError::Invalid("manifest.mediaType has at most 256 bytes".into()));
         }
         // A client may write an empty config where there is none.
         let config = input.manifest.config.filter(|config| config.digest.as_ref().is_some_and(|text| !text.is_empty()));
@@ -102,43 +102,43 @@ impl PushedLayer {
 }
 
 /// Where the registry writes the record of a manifest.
-fn address(owner: &Did, digest: &Digest) -> Result<AtUri, RegistryError> {
-    let invalid = |error: atproto::syntax::SyntaxError| RegistryError::Invalid(error.to_string());
+fn address(owner: &Did, digest: &Digest) -> Result<AtUri, ImagesError> {
+    let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
     let collection = Nsid::parse(nsid::MANIFEST).map_err(invalid)?;
     Ok(AtUri::record(owner, &collection, &RecordKey::parse(&digest.hex()).map_err(invalid)?))
 }
 
-fn layers(infos: Vec<LayerInfo>) -> Result<Vec<PushedLayer>, RegistryError> {
+fn layers(infos: Vec<LayerInfo>) -> Result<Vec<PushedLayer>, ImagesError> {
     let mut layers: Vec<PushedLayer> = Vec::new();
     for (number, info) in infos.into_iter().enumerate() {
         let field = format!("manifest.layers[{number}]");
         let blob = blob(&field, info.digest.as_deref(), info.size)?;
         let media_type = info.media_type.filter(|kind| !kind.is_empty()).unwrap_or_else(|| ANY_TYPE.into());
         if media_type.len() > MAX_LAYER_TYPE_BYTES {
-            return Err(RegistryError::Invalid(format!("{field}.mediaType has at most 128 bytes")));
+            return Err(ImagesError::Invalid(format!("{field}.mediaType has at most 128 bytes")));
         }
         match layers.iter().find(|layer| layer.blob.digest == blob.digest) {
             None => layers.push(PushedLayer { blob, media_type }),
             Some(same) if same.blob.size_bytes == blob.size_bytes => {}
             Some(_) => {
-                return Err(RegistryError::Invalid(format!("{field}.size is not that of the same digest before")));
+                return Err(ImagesError::Invalid(format!("{field}.size is not that of the same digest before")));
             }
         }
         if layers.len() > MAX_LAYERS {
-            return Err(RegistryError::Invalid(format!("a manifest has at most {MAX_LAYERS} distinct layers here")));
+            return Err(ImagesError::Invalid(format!("a manifest has at most {MAX_LAYERS} distinct layers here")));
         }
     }
     Ok(layers)
 }
 
-fn blob(field: &str, text: Option<&str>, size: Option<i64>) -> Result<PushedBlob, RegistryError> {
+fn blob(field: &str, text: Option<&str>, size: Option<i64>) -> Result<PushedBlob, ImagesError> {
     let size_bytes = size.map(u64::try_from).transpose();
-    let size_bytes = size_bytes.map_err(|_| RegistryError::Invalid(format!("{field}.size must not be negative")))?;
+    let size_bytes = size_bytes.map_err(|_| ImagesError::Invalid(format!("{field}.size must not be negative")))?;
     Ok(PushedBlob { digest: digest(&format!("{field}.digest"), text)?, size_bytes })
 }
 
-fn digest(field: &str, text: Option<&str>) -> Result<Digest, RegistryError> {
+fn digest(field: &str, text: Option<&str>) -> Result<Digest, ImagesError> {
     text.and_then(|text| Digest::parse(text).ok()).ok_or_else(|| {
-        RegistryError::Invalid(format!("{field} must be \"sha256:\" and 64 lower-case hexadecimal digits"))
+        ImagesError::Invalid(format!("{field} must be \"sha256:\" and 64 lower-case hexadecimal digits"))
     })
 }

@@ -24,17 +24,17 @@ use crate::pds::{Pds, PdsError};
 use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::Did;
 
-pub use error::RegistryError;
-pub use handover::{Entry, MAX_ENTRIES, Place, TakenOver};
+pub use error::ImagesError;
+pub use handover::{Entry, HandOverCursor, MAX_ENTRIES, TakenOver};
 pub use index::rebuild;
 pub use manifest::{Image, MAX_LAYERS, Push, PushedBlob, PushedLayer};
 pub use push::Pushed;
 pub use stats::{NewStats, stats_key};
-pub use tiers::{Tier, Tiers};
+pub use tiers::{QuotaTier, Tiers};
 
 /// What the configuration says.
 #[derive(Clone, Debug, Default)]
-pub struct Settings {
+pub struct ImagesSettings {
     /// How much accounts may have.
     pub tiers: Tiers,
     /// Accounts of the registry front ends that may put members into tiers.
@@ -45,43 +45,43 @@ pub struct Settings {
 
 /// The books of the images; cheap to clone.
 #[derive(Clone)]
-pub struct Registry {
+pub struct Images {
     inner: Arc<Inner>,
 }
 
 struct Inner {
     pds: Pds,
     crew: Crew,
-    settings: RwLock<Arc<Settings>>,
+    settings: RwLock<Arc<ImagesSettings>>,
     pulls: pulls::Pulls,
 }
 
-impl Registry {
+impl Images {
     /// The books in `pds`, whose index is made where it was never made. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// A storage error.
-    pub async fn open(pds: Pds, crew: Crew, settings: Settings, now_us: u64) -> Result<Self, PdsError> {
+    pub async fn open(pds: Pds, crew: Crew, settings: ImagesSettings, now_us: u64) -> Result<Self, PdsError> {
         index::make(&pds, now_us).await?;
         let settings = RwLock::new(settings.into());
         Ok(Self { inner: Arc::new(Inner { pds, crew, settings, pulls: pulls::Pulls::default() }) })
     }
 
     /// Says anew what the configuration says.
-    pub fn set(&self, settings: Settings) {
+    pub fn set(&self, settings: ImagesSettings) {
         *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings.into();
     }
 
-    fn settings(&self) -> Arc<Settings> {
+    fn settings(&self) -> Arc<ImagesSettings> {
         Arc::clone(&self.inner.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// A record with its `$type`, as the repository stores it.
-fn encode(nsid: &'static str, record: impl serde::Serialize) -> Result<Ipld, RegistryError> {
-    let mut value = serde_json::to_value(record).map_err(|e| RegistryError::Invalid(e.to_string()))?;
+fn encode(nsid: &'static str, record: impl serde::Serialize) -> Result<Ipld, ImagesError> {
+    let mut value = serde_json::to_value(record).map_err(|e| ImagesError::Invalid(e.to_string()))?;
     if let Some(fields) = value.as_object_mut() {
         fields.insert("$type".into(), nsid.into());
     }
-    cbor::from_json(&value).map_err(|e| RegistryError::Invalid(e.to_string()))
+    cbor::from_json(&value).map_err(|e| ImagesError::Invalid(e.to_string()))
 }

@@ -1,8 +1,8 @@
 //! Recording a pushed manifest: all of it in one transaction, or nothing.
 
 use super::manifest::{Push, PushedBlob, PushedLayer};
-use super::{Registry, RegistryError, Settings, encode, post, stats};
-use crate::crew::Standing;
+use super::{Images, ImagesError, ImagesSettings, encode, post, stats};
+use crate::crew::Membership;
 use crate::pds::{Change, Plan, Repository, Write};
 use crate::storage::sqlite::LayerRow;
 use atproto::lexicon::{Layer, Permission, nsid};
@@ -20,14 +20,14 @@ pub struct Pushed {
     pub post: Option<AtUri>,
 }
 
-impl Registry {
+impl Images {
     /// Records a push: a record for each layer that the manifest did not have before and the statistics, in one commit,
     /// and which config it needs. The owner of the image pushes. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`RegistryError::MissingBlobs`], [`RegistryError::WrongSize`], [`RegistryError::QuotaExceeded`],
-    /// [`RegistryError::NotPermitted`], or a storage error; then nothing is recorded.
-    pub async fn push(&self, push: Push, now_us: u64) -> Result<Pushed, RegistryError> {
+    /// [`ImagesError::MissingBlobs`], [`ImagesError::WrongSize`], [`ImagesError::QuotaExceeded`],
+    /// [`ImagesError::NotPermitted`], or a storage error; then nothing is recorded.
+    pub async fn push(&self, push: Push, now_us: u64) -> Result<Pushed, ImagesError> {
         let settings = self.settings();
         let hold = self.inner.pds.did().clone();
         let (account, manifest) = (push.image.owner.clone(), push.manifest.clone());
@@ -35,7 +35,7 @@ impl Registry {
             Recording { repository, settings: &settings, hold: &hold, push: &push, now_us }.run()
         };
         let outcome = self.inner.pds.transact(now_us, job).await;
-        if let Err(error @ (RegistryError::MissingBlobs { .. } | RegistryError::WrongSize { .. })) = &outcome {
+        if let Err(error @ (ImagesError::MissingBlobs { .. } | ImagesError::WrongSize { .. })) = &outcome {
             tracing::warn!(did = %account, %manifest, "a manifest is not recorded: {error}");
         }
         outcome
@@ -45,18 +45,18 @@ impl Registry {
 /// A push within its transaction.
 struct Recording<'r> {
     repository: &'r Repository<'r>,
-    settings: &'r Settings,
+    settings: &'r ImagesSettings,
     hold: &'r Did,
     push: &'r Push,
     now_us: u64,
 }
 
 impl Recording<'_> {
-    fn run(&self) -> Result<Pushed, RegistryError> {
-        let standing = Standing::read(&self.repository.records(), &self.push.image.owner)?;
+    fn run(&self) -> Result<Pushed, ImagesError> {
+        let membership = Membership::read(&self.repository.records(), &self.push.image.owner)?;
         // Who was a member when the request came may have gone, with all that was recorded of them.
-        if !standing.may(Permission::BlobWrite) {
-            return Err(RegistryError::NotPermitted);
+        if !membership.may(Permission::BlobWrite) {
+            return Err(ImagesError::NotPermitted);
         }
         let layers = self.layers_here()?;
         let mut new = Vec::new();
@@ -65,13 +65,13 @@ impl Recording<'_> {
                 new.push((layer, *size_bytes));
             }
         }
-        self.check_quota(&standing, &new)?;
+        self.check_quota(&membership, &new)?;
         let mut keys = self.keys()?;
         let mut changes = Vec::new();
         for (layer, size_bytes) in &new {
             changes.push(self.record_layer(keys.next(), layer, *size_bytes)?);
         }
-        let post = self.record_post(&standing, &layers, &mut keys)?;
+        let post = self.record_post(&membership, &layers, &mut keys)?;
         let uri = post.as_ref().map(|change| AtUri::record(self.hold, &change.collection, &change.rkey));
         changes.extend(post);
         let mut counts = stats::current(&self.repository.records(), &self.push.image, self.now_us)?;
@@ -85,7 +85,7 @@ impl Recording<'_> {
     }
 
     /// The layers whose blobs are here, with their sizes in bytes. All must be, and the config, but for foreign layers.
-    fn layers_here(&self) -> Result<Vec<(PushedLayer, u64)>, RegistryError> {
+    fn layers_here(&self) -> Result<Vec<(PushedLayer, u64)>, ImagesError> {
         let mut missing = Vec::new();
         let mut here = Vec::new();
         if let Some(config) = &self.push.config
@@ -105,20 +105,20 @@ impl Recording<'_> {
         }
         let count = missing.len();
         missing.truncate(NAMED_BLOBS);
-        Err(RegistryError::MissingBlobs { count, first: missing })
+        Err(ImagesError::MissingBlobs { count, first: missing })
     }
 
     /// The size of a blob in bytes, where it is here; it must be what the manifest says.
-    fn size_of(&self, blob: &PushedBlob) -> Result<Option<u64>, RegistryError> {
+    fn size_of(&self, blob: &PushedBlob) -> Result<Option<u64>, ImagesError> {
         let Some(actual) = self.repository.rows().blob_size(&blob.digest)? else { return Ok(None) };
         match blob.size_bytes {
-            Some(said) if said != actual => Err(RegistryError::WrongSize { digest: blob.digest, said, actual }),
+            Some(said) if said != actual => Err(ImagesError::WrongSize { digest: blob.digest, said, actual }),
             _ => Ok(Some(actual)),
         }
     }
 
-    fn check_quota(&self, standing: &Standing, new: &[(&PushedLayer, u64)]) -> Result<(), RegistryError> {
-        let Some(tier) = self.settings.tiers.of(standing) else { return Ok(()) };
+    fn check_quota(&self, membership: &Membership, new: &[(&PushedLayer, u64)]) -> Result<(), ImagesError> {
+        let Some(tier) = self.settings.tiers.of(membership) else { return Ok(()) };
         let account = &self.push.image.owner;
         let mut added = 0_u64;
         for (layer, size_bytes) in new {
@@ -131,14 +131,10 @@ impl Recording<'_> {
         if added == 0 || used.saturating_add(added) <= tier.limit.bytes {
             return Ok(());
         }
-        Err(RegistryError::QuotaExceeded {
-            used: Size { bytes: used },
-            added: Size { bytes: added },
-            limit: tier.limit,
-        })
+        Err(ImagesError::QuotaExceeded { used: Size { bytes: used }, added: Size { bytes: added }, limit: tier.limit })
     }
 
-    fn record_layer(&self, key: Tid, layer: &PushedLayer, size_bytes: u64) -> Result<Change, RegistryError> {
+    fn record_layer(&self, key: Tid, layer: &PushedLayer, size_bytes: u64) -> Result<Change, ImagesError> {
         let owner = &self.push.image.owner;
         self.repository.rows().put_layer(&LayerRow {
             rkey: key.as_str(),
@@ -161,11 +157,11 @@ impl Recording<'_> {
     /// The post, when captain and operator want one: for a manifest that is new, and has a tag.
     fn record_post(
         &self,
-        standing: &Standing,
+        membership: &Membership,
         layers: &[(PushedLayer, u64)],
         keys: &mut Keys<'_>,
-    ) -> Result<Option<Change>, RegistryError> {
-        let Some(tag) = self.push.tag.as_ref().filter(|_| standing.posts && self.settings.posts) else {
+    ) -> Result<Option<Change>, ImagesError> {
+        let Some(tag) = self.push.tag.as_ref().filter(|_| membership.posts && self.settings.posts) else {
             return Ok(None);
         };
         if self.repository.rows().has_manifest(&self.push.manifest)? {
@@ -178,7 +174,7 @@ impl Recording<'_> {
     }
 
     /// Keys for new records, greater than all that are there.
-    fn keys(&self) -> Result<Keys<'_>, RegistryError> {
+    fn keys(&self) -> Result<Keys<'_>, ImagesError> {
         let last = self.repository.rows().newest_registry_key()?.and_then(|key| Tid::parse(&key).ok());
         Ok(Keys { repository: self.repository, last })
     }
@@ -198,8 +194,8 @@ impl Keys<'_> {
     }
 }
 
-fn create(nsid: &'static str, key: &Tid, record: &impl serde::Serialize) -> Result<Change, RegistryError> {
-    let invalid = |error: atproto::syntax::SyntaxError| RegistryError::Invalid(error.to_string());
+fn create(nsid: &'static str, key: &Tid, record: &impl serde::Serialize) -> Result<Change, ImagesError> {
+    let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
     Ok(Change {
         collection: Nsid::parse(nsid).map_err(invalid)?,
         rkey: RecordKey::parse(key.as_str()).map_err(invalid)?,

@@ -1,22 +1,22 @@
 //! How much an account has, and may have.
 
-use super::{Registry, RegistryError, Tiers};
-use crate::crew::{CrewError, MemberChange, Standing};
+use super::{Images, ImagesError, Tiers};
+use crate::crew::{CrewError, MemberChange, Membership};
 use crate::pds::{PdsError, Records};
 use atproto::lexicon;
 use atproto::syntax::{Did, Size};
 
-impl Registry {
+impl Images {
     /// How much `account` has and may have.
     ///
     /// # Errors
     /// A storage error.
-    pub async fn quota(&self, account: &Did) -> Result<lexicon::Quota, RegistryError> {
+    pub async fn quota(&self, account: &Did) -> Result<lexicon::Quota, ImagesError> {
         let (account, settings) = (account.clone(), self.settings());
         let job = move |records: &Records<'_>| {
-            let standing = Standing::read(records, &account)?;
+            let membership = Membership::read(records, &account)?;
             let totals = records.rows().layer_totals(&account)?;
-            let tier = settings.tiers.of(&standing);
+            let tier = settings.tiers.of(&membership);
             Ok(lexicon::Quota {
                 user_did: account,
                 unique_blobs: totals.blobs,
@@ -31,15 +31,15 @@ impl Registry {
     /// Refuses an account that has all that it may have already.
     ///
     /// # Errors
-    /// [`RegistryError::NoRoom`], or a storage error.
-    pub async fn check_room(&self, account: &Did) -> Result<(), RegistryError> {
+    /// [`ImagesError::NoRoom`], or a storage error.
+    pub async fn check_room(&self, account: &Did) -> Result<(), ImagesError> {
         if self.settings().tiers.all.is_empty() {
             return Ok(());
         }
         let quota = self.quota(account).await?;
         match quota.limit {
             Some(limit) if quota.total_size >= limit => {
-                Err(RegistryError::NoRoom { used: Size { bytes: quota.total_size }, limit: Size { bytes: limit } })
+                Err(ImagesError::NoRoom { used: Size { bytes: quota.total_size }, limit: Size { bytes: limit } })
             }
             _ => Ok(()),
         }
@@ -61,17 +61,17 @@ impl Registry {
     /// microseconds since 1970.
     ///
     /// # Errors
-    /// [`RegistryError::NoTiers`]; [`PdsError::RecordNotFound`] when it is no member; [`CrewError::Declared`].
-    pub async fn set_tier(&self, member: &Did, rank: u64, now_us: u64) -> Result<String, RegistryError> {
+    /// [`ImagesError::NoTiers`]; [`PdsError::RecordNotFound`] when it is no member; [`CrewError::Declared`].
+    pub async fn set_tier(&self, member: &Did, rank: u64, now_us: u64) -> Result<String, ImagesError> {
         let settings = self.settings();
-        let name = settings.tiers.ranked(rank).ok_or(RegistryError::NoTiers)?.name.clone();
+        let name = settings.tiers.ranked(rank).ok_or(ImagesError::NoTiers)?.name.clone();
         let change = MemberChange { role: None, permissions: None, tier: Some(name.clone()) };
         self.inner.crew.set_member(member, change, now_us).await?;
         Ok(name)
     }
 }
 
-impl RegistryError {
+impl ImagesError {
     /// Whether it is that the account is no member.
     #[must_use]
     pub fn is_no_member(&self) -> bool {

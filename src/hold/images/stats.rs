@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Image, Registry, RegistryError, encode};
+use super::{Image, Images, ImagesError, encode};
 use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
 use atproto::lexicon::{self, Stats, nsid};
 use atproto::syntax::{Datetime, Nsid, RecordKey};
@@ -33,7 +33,7 @@ pub fn stats_key(image: &Image) -> String {
 }
 
 /// The statistics of an image as they are now, with the pulls that the record does not count yet.
-pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Result<Stats, RegistryError> {
+pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Result<Stats, ImagesError> {
     let key = stats_key(image);
     let recorded = records.get(nsid::STATS, &key)?.and_then(|record| serde_json::from_value(record.value).ok());
     let mut stats = recorded.unwrap_or_else(|| Stats {
@@ -54,11 +54,11 @@ pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Resu
 }
 
 /// The change that writes the record, and its place in the index.
-pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<Change, RegistryError> {
+pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<Change, ImagesError> {
     let image = Image { owner: stats.owner_did.clone(), name: stats.repository.clone() };
     let key = stats_key(&image);
     repository.rows().put_stats(&key, image.owner.as_str(), image.name.as_str())?;
-    let invalid = |error: atproto::syntax::SyntaxError| RegistryError::Invalid(error.to_string());
+    let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
     Ok(Change {
         collection: Nsid::parse(nsid::STATS).map_err(invalid)?,
         rkey: RecordKey::parse(&key).map_err(invalid)?,
@@ -67,14 +67,14 @@ pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<Change, 
     })
 }
 
-impl Registry {
+impl Images {
     /// Sets the statistics of an image, whatever they were. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`RegistryError::Invalid`] for counts that JSON does not hold, or a storage error.
-    pub async fn set_stats(&self, image: Image, new: NewStats, now_us: u64) -> Result<(), RegistryError> {
+    /// [`ImagesError::Invalid`] for counts that JSON does not hold, or a storage error.
+    pub async fn set_stats(&self, image: Image, new: NewStats, now_us: u64) -> Result<(), ImagesError> {
         if new.pull_count.max(new.push_count).is_some_and(|count| count > MAX_COUNT) {
-            return Err(RegistryError::Invalid("pullCount and pushCount have at most 53 bits".into()));
+            return Err(ImagesError::Invalid("pullCount and pushCount have at most 53 bits".into()));
         }
         let job = move |repository: &Repository<'_>| {
             let old = current(&repository.records(), &image, now_us)?;
@@ -87,31 +87,31 @@ impl Registry {
             };
             let change = put(repository, &stats)?;
             repository.commit(Plan::of(vec![change]))?;
-            Ok::<_, RegistryError>(())
+            Ok::<_, ImagesError>(())
         };
         self.inner.pds.transact(now_us, job).await
     }
 
     /// Counts a pull of an image that is here, and answers whether it is. The record has it after the next
-    /// [`Registry::write_pulls`]. `now_us` is in microseconds since 1970.
+    /// [`Images::write_pulls`]. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`RegistryError::NotCounted`]
-    pub async fn pull(&self, image: &Image, now_us: u64) -> Result<bool, RegistryError> {
+    /// [`ImagesError::NotCounted`]
+    pub async fn pull(&self, image: &Image, now_us: u64) -> Result<bool, ImagesError> {
         let counted = self.inner.pulls.add(stats_key(image));
         if counted.is_first {
-            let registry = self.clone();
+            let images = self.clone();
             // In a task of its own: it counts for all who came meanwhile, also when this caller goes away.
-            tokio::spawn(async move { registry.count_pulls(now_us).await });
+            tokio::spawn(async move { images.count_pulls(now_us).await });
         }
-        counted.answer.await.map_err(|_| RegistryError::NotCounted)
+        counted.answer.await.map_err(|_| ImagesError::NotCounted)
     }
 
     /// One transaction for all pulls that wait when it begins.
     async fn count_pulls(&self, now_us: u64) {
-        let registry = self.clone();
+        let images = self.clone();
         let job = move |repository: &Repository<'_>| {
-            let waiting = registry.inner.pulls.take();
+            let waiting = images.inner.pulls.take();
             let count = |pull: super::pulls::Waiting| Ok((repository.rows().count_pull(&pull.key, now_us)?, pull));
             waiting.into_iter().map(count).collect::<Result<Vec<_>, PdsError>>()
         };
@@ -129,20 +129,20 @@ impl Registry {
     ///
     /// # Errors
     /// A storage error.
-    pub async fn write_pulls(&self, now_us: u64) -> Result<usize, RegistryError> {
+    pub async fn write_pulls(&self, now_us: u64) -> Result<usize, ImagesError> {
         let mut written = 0;
         loop {
             let job = move |repository: &Repository<'_>| {
                 let mut changes = Vec::new();
                 for new in repository.rows().all_new_pulls(PAGE)? {
-                    let damaged = |_| RegistryError::Invalid("the index of statistics is damaged".into());
+                    let damaged = |_| ImagesError::Invalid("the index of statistics is damaged".into());
                     let owner = new.owner.parse().map_err(damaged)?;
                     let image = Image { owner, name: new.repository.parse().map_err(damaged)? };
                     changes.push(put(repository, &current(&repository.records(), &image, now_us)?)?);
                 }
                 let count = changes.len();
                 repository.commit(Plan::of(changes))?;
-                Ok::<_, RegistryError>(count)
+                Ok::<_, ImagesError>(count)
             };
             let count = self.inner.pds.transact(now_us, job).await?;
             written += count;

@@ -1,11 +1,11 @@
 //! How much an account may have. Pure.
 
-use crate::crew::Standing;
+use crate::crew::Membership;
 use atproto::syntax::Size;
 
 /// A quota tier.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tier {
+pub struct QuotaTier {
     /// Its name.
     pub name: String,
     /// What the distinct layers of an account may take.
@@ -16,7 +16,7 @@ pub struct Tier {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tiers {
     /// From the smallest to the largest: the place is the rank.
-    pub all: Vec<Tier>,
+    pub all: Vec<QuotaTier>,
     /// The tier of members who have none; `None` is the smallest.
     pub of_new_crew: Option<String>,
 }
@@ -25,18 +25,18 @@ impl Tiers {
     /// The tier of an account; `None` when it has no limit. The captain has none. Whose crew record names no tier, or
     /// one that is not there, has the tier of new members; so has who is no member yet.
     #[must_use]
-    pub fn of(&self, standing: &Standing) -> Option<&Tier> {
-        if standing.captain {
+    pub fn of(&self, membership: &Membership) -> Option<&QuotaTier> {
+        if membership.captain {
             return None;
         }
         let named = |name: &Option<String>| self.all.iter().find(|tier| Some(&tier.name) == name.as_ref());
-        named(&standing.tier).or_else(|| named(&self.of_new_crew)).or(self.all.first())
+        named(&membership.tier).or_else(|| named(&self.of_new_crew)).or(self.all.first())
     }
 
     /// The tier of a rank, counted from 0. A rank beyond the last tier is that of the last: registries have tiers of
     /// their own, perhaps more of them.
     #[must_use]
-    pub fn ranked(&self, rank: u64) -> Option<&Tier> {
+    pub fn ranked(&self, rank: u64) -> Option<&QuotaTier> {
         let rank = usize::try_from(rank).unwrap_or(usize::MAX);
         self.all.get(rank).or(self.all.last())
     }
@@ -44,11 +44,11 @@ impl Tiers {
 
 #[cfg(test)]
 mod tests {
-    use super::{Size, Tier, Tiers};
+    use super::{QuotaTier, Size, Tiers};
 
     #[test]
     fn ranks_beyond_the_last_tier_are_the_last() {
-        let tier = |name: &str, bytes| Tier { name: name.into(), limit: Size { bytes } };
+        let tier = |name: &str, bytes| QuotaTier { name: name.into(), limit: Size { bytes } };
         let tiers = Tiers { all: vec![tier("small", 1), tier("large", 2)], of_new_crew: None };
         let names = [0, 1, 2, u64::MAX].map(|rank| tiers.ranked(rank).map(|tier| tier.name.as_str()));
         assert_eq!(names, [Some("small"), Some("large"), Some("large"), Some("large")]);

@@ -2,8 +2,8 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{Registry, RegistryError};
-use crate::crew::{self, Standing, member_key};
+use super::{Images, ImagesError};
+use crate::crew::{self, Membership, member_key};
 use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
 use atproto::lexicon::{DeletedUserData, LayerExport, PostExport, StatsExport, UserData, nsid};
 use atproto::syntax::{AtUri, Datetime, Did, Nsid, RecordKey};
@@ -13,12 +13,12 @@ const PAGE: usize = 100;
 /// More records than anybody has.
 const ALL: usize = i64::MAX as usize;
 
-impl Registry {
+impl Images {
     /// All records about `account`. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// A storage error.
-    pub async fn export_user_data(&self, account: &Did, now_us: u64) -> Result<UserData, RegistryError> {
+    pub async fn export_user_data(&self, account: &Did, now_us: u64) -> Result<UserData, ImagesError> {
         let (account, hold) = (account.clone(), self.inner.pds.did().clone());
         let job = move |records: &Records<'_>| {
             let rows = records.rows();
@@ -32,7 +32,7 @@ impl Registry {
             let exported = |collection, keys: Vec<String>| Reader { records, collection, keys };
             Ok(UserData {
                 exported_at: Datetime::from_micros(now_us),
-                is_captain: Standing::read(records, &account)?.captain,
+                is_captain: Membership::read(records, &account)?.captain,
                 crew_record: read(records, nsid::CREW, member_key(&account).as_str())?,
                 layer_records: exported(nsid::LAYER, rows.layers_of(&account, ALL)?).all::<LayerExport>()?,
                 stats_records: exported(nsid::STATS, rows.stats_of(&account, ALL)?).all::<StatsExport>()?,
@@ -50,7 +50,7 @@ impl Registry {
     ///
     /// # Errors
     /// A storage error; what was deleted until then stays deleted.
-    pub async fn delete_user_data(&self, account: &Did, now_us: u64) -> Result<DeletedUserData, RegistryError> {
+    pub async fn delete_user_data(&self, account: &Did, now_us: u64) -> Result<DeletedUserData, ImagesError> {
         let mut deleted = DeletedUserData { success: true, ..DeletedUserData::default() };
         loop {
             let account = account.clone();
@@ -81,7 +81,7 @@ struct Deletion<'d> {
 }
 
 impl Deletion<'_> {
-    fn page(&self) -> Result<Page, RegistryError> {
+    fn page(&self) -> Result<Page, ImagesError> {
         let rows = self.repository.rows();
         let mut changes = Vec::new();
         let crew = self.membership(&mut changes)?;
@@ -109,10 +109,10 @@ impl Deletion<'_> {
     }
 
     /// Whether the account is a member whose record goes.
-    fn membership(&self, changes: &mut Vec<Change>) -> Result<bool, RegistryError> {
+    fn membership(&self, changes: &mut Vec<Change>) -> Result<bool, ImagesError> {
         let records = self.repository.records();
-        let standing = Standing::read(&records, self.account)?;
-        if standing.captain || !standing.member {
+        let membership = Membership::read(&records, self.account)?;
+        if membership.captain || !membership.member {
             return Ok(false);
         }
         if crew::is_declared(&records, self.account)? {
@@ -135,25 +135,25 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
-    fn all<T: DeserializeOwned>(self) -> Result<Vec<T>, RegistryError> {
+    fn all<T: DeserializeOwned>(self) -> Result<Vec<T>, ImagesError> {
         let one = |key: String| read(self.records, self.collection, &key).transpose();
         self.keys.into_iter().filter_map(one).collect()
     }
 }
 
-fn read<T: DeserializeOwned>(records: &Records<'_>, collection: &str, key: &str) -> Result<Option<T>, RegistryError> {
-    let unreadable = |error: serde_json::Error| RegistryError::Crew(crew::CrewError::Unreadable(error.to_string()));
+fn read<T: DeserializeOwned>(records: &Records<'_>, collection: &str, key: &str) -> Result<Option<T>, ImagesError> {
+    let unreadable = |error: serde_json::Error| ImagesError::Crew(crew::CrewError::Unreadable(error.to_string()));
     records.get(collection, key)?.map(|record| serde_json::from_value(record.value)).transpose().map_err(unreadable)
 }
 
-fn delete(collection: &'static str, rkey: RecordKey) -> Result<Change, RegistryError> {
+fn delete(collection: &'static str, rkey: RecordKey) -> Result<Change, ImagesError> {
     Ok(Change { collection: nsid(collection)?, rkey, write: Write::Delete, swap: None })
 }
 
-fn nsid(text: &'static str) -> Result<Nsid, RegistryError> {
-    Nsid::parse(text).map_err(|error| RegistryError::Invalid(error.to_string()))
+fn nsid(text: &'static str) -> Result<Nsid, ImagesError> {
+    Nsid::parse(text).map_err(|error| ImagesError::Invalid(error.to_string()))
 }
 
-fn record_key(text: &str) -> Result<RecordKey, RegistryError> {
+fn record_key(text: &str) -> Result<RecordKey, ImagesError> {
     RecordKey::parse(text).map_err(|_| PdsError::RecordNotFound.into())
 }

@@ -38,9 +38,9 @@ pub enum Source {
     Joined,
 }
 
-impl From<crew::Member> for Member {
-    fn from(member: crew::Member) -> Self {
-        let crew::Member { record, declared } = member;
+impl From<crew::CrewMember> for Member {
+    fn from(member: crew::CrewMember) -> Self {
+        let crew::CrewMember { record, declared } = member;
         Self {
             did: record.member,
             role: record.role,

@@ -30,7 +30,7 @@ use serde_json::Value;
 
 use crate::blobs::Blobs;
 use crate::crew::{Crew, Declared};
-use crate::images::Registry;
+use crate::images::Images;
 use crate::pds::Pds;
 use crate::upkeep::Upkeep;
 use atproto::keys::PublicKey;
@@ -69,7 +69,7 @@ pub struct Hold {
     /// What looks after them.
     pub upkeep: Upkeep,
     /// What is recorded of images.
-    pub registry: Registry,
+    pub images: Images,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{AdminError, Hold, Operation, Progress, Reporter};
-use crate::upkeep::{Migrated, Place, UpkeepError, Usage, Verified, VerifyOptions};
+use crate::upkeep::{BlobsVerified, Migrated, StoreAddress, UpkeepError, Usage, VerifyOptions};
 
 /// What takes the room.
 #[derive(Debug, Serialize, Deserialize)]
@@ -32,9 +32,9 @@ pub struct StorageVerify {
 
 impl Operation for StorageVerify {
     const NAME: &'static str = "storage.verify";
-    type Output = Verified;
+    type Output = BlobsVerified;
 
-    async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Verified, AdminError> {
+    async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<BlobsVerified, AdminError> {
         let options = VerifyOptions { repair: self.repair, bytes_per_s: self.bytes_per_s };
         hold.upkeep.verify(options, counted(reporter, "bytes")).await.map_err(words)
     }
@@ -44,7 +44,7 @@ impl Operation for StorageVerify {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StorageMigrate {
     /// The other storage, with its secrets.
-    pub to: Place,
+    pub to: StoreAddress,
 }
 
 impl Operation for StorageMigrate {

@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::{AdminError, ByteStream, Export, Hold, Import, Progress, Reporter};
-use crate::images::{Entry, MAX_ENTRIES, Place, RegistryError, TakenOver};
+use crate::images::{Entry, HandOverCursor, ImagesError, MAX_ENTRIES, TakenOver};
 
 /// A crew record has at most 8 KiB as JSON, other records less.
 const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -23,12 +23,12 @@ impl Export for SuccessorExport {
 
     async fn open(self, hold: Arc<Hold>) -> Result<ByteStream, AdminError> {
         // Pulls that no record counts yet are handed over too.
-        hold.registry.write_pulls(hold.now_us()).await.map_err(failed)?;
+        hold.images.write_pulls(hold.now_us()).await.map_err(failed)?;
         let first = lines(&[Entry::Hold(hold.pds.did().clone())]);
-        let rest = stream::unfold(Some(Place::default()), move |place| {
-            let registry = hold.registry.clone();
+        let rest = stream::unfold(Some(HandOverCursor::default()), move |place| {
+            let images = hold.images.clone();
             async move {
-                let page = registry.hand_over(place?).await;
+                let page = images.hand_over(place?).await;
                 Some(match page {
                     Ok((entries, next)) => (Ok(lines(&entries)), next),
                     Err(error) => (Err(std::io::Error::other(error)), None),
@@ -91,7 +91,7 @@ impl Import for SuccessorImport {
                 batch.push(entry);
             }
             let is_last = batch.len() < MAX_ENTRIES;
-            let some = hold.registry.take_over(batch, hold.now_us()).await.map_err(failed)?;
+            let some = hold.images.take_over(batch, hold.now_us()).await.map_err(failed)?;
             taken = sum(&taken, &some);
             reporter.report(Progress { done: entries.line, total: None, unit: "records".into() });
             if is_last {
@@ -142,6 +142,6 @@ impl Entries {
     }
 }
 
-fn failed(error: RegistryError) -> AdminError {
+fn failed(error: ImagesError) -> AdminError {
     AdminError::failed(error.to_string())
 }

@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::UpkeepError;
 use super::finding::Problem;
-use super::migrate::{Copied, Target};
 use super::reading::{digest as digest_of, of_target};
+use super::target::{Copied, Target};
 use crate::blobs::blob_key;
 use crate::objects::{Bucket, Completed, Objects, PartError};
 use crate::storage::StorageError;

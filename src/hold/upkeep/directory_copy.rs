@@ -6,8 +6,8 @@ use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 
 use super::finding::Problem;
-use super::migrate::{Copied, Target};
 use super::reading::{digest as digest_of, of_target};
+use super::target::{Copied, Target};
 use super::{UpkeepError, blocking};
 use crate::blobs::blob_key;
 use crate::objects::{Object, StagedFile, Staging};

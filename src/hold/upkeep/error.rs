@@ -1,4 +1,4 @@
-//! Why looking after the storage came to nothing.
+//! Why an operation on the storage failed.
 
 use crate::objects::ProbeError;
 use crate::storage::StorageError;
@@ -14,7 +14,7 @@ pub enum UpkeepError {
     Target(#[source] StorageError),
     /// The storage that the blobs are to be copied to cannot be used as it is described.
     #[error("the new storage {0}")]
-    Place(String),
+    UnusableTarget(String),
     /// The bucket that the blobs are to be copied to cannot be used.
     #[error("the new storage: {0}")]
     Bucket(#[from] ProbeError),

@@ -10,7 +10,7 @@ const LISTED: usize = 10_000;
 /// One thing that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Finding {
+pub struct BlobFinding {
     /// The blob; `null` when the key is no blob's.
     pub digest: Option<Digest>,
     /// The key, when it is no blob's; else `null`.
@@ -57,7 +57,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Whether something is wrong, and not only worth a word.
+    /// Whether something is wrong, and not informational.
     #[must_use]
     pub fn is_wrong(&self) -> bool {
         !matches!(self, Self::Unrecorded | Self::Foreign)
@@ -82,16 +82,16 @@ pub enum Repair {
 pub struct Findings {
     /// How many are wrong.
     pub wrong: u64,
-    /// How many are only worth a word.
+    /// How many are informational.
     pub noted: u64,
     /// How many were repaired.
     pub repaired: u64,
     /// The first 10,000, sorted.
-    pub listed: Vec<Finding>,
+    pub listed: Vec<BlobFinding>,
 }
 
 impl Findings {
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: BlobFinding) {
         if finding.problem.is_wrong() {
             self.wrong += 1;
         } else {

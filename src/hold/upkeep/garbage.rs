@@ -17,9 +17,9 @@ use crate::storage::StorageError;
 use crate::storage::sqlite::{BlobUseRow, Read, Write};
 use atproto::syntax::{Datetime, Digest};
 
-/// Blobs that are taken away together: their digests are locked until the store has answered, and a small store under
+/// Blobs that are deleted together: their digests are locked until the store has answered, and a small store under
 /// load was seen to take a tenth of a second for each.
-const TAKEN_AT_ONCE: usize = 100;
+const DELETED_AT_ONCE: usize = 100;
 /// Garbage that is listed; the rest is only counted.
 const LISTED: usize = 10_000;
 
@@ -60,11 +60,11 @@ pub struct Collected {
 }
 
 impl Collected {
-    fn add(&mut self, row: &BlobUseRow, fate: Fate) {
-        match fate {
-            Fate::Named => self.named.add(row.size_bytes),
-            Fate::Recent => self.recent.add(row.size_bytes),
-            Fate::Garbage => {
+    fn add(&mut self, row: &BlobUseRow, verdict: Verdict) {
+        match verdict {
+            Verdict::Named => self.named.add(row.size_bytes),
+            Verdict::Recent => self.recent.add(row.size_bytes),
+            Verdict::Garbage => {
                 self.garbage.add(row.size_bytes);
                 let used_at = Datetime::from_micros(row.used_us);
                 if self.oldest_use.as_ref().is_none_or(|oldest| used_at < *oldest) {
@@ -80,13 +80,13 @@ impl Collected {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
+enum Verdict {
     Named,
     Recent,
     Garbage,
 }
 
-impl Fate {
+impl Verdict {
     fn of(row: &BlobUseRow, before_us: u64, read: &Read<'_>) -> Result<Self, StorageError> {
         Ok(match read.is_referenced(&row.digest)? {
             true => Self::Named,
@@ -160,13 +160,13 @@ impl Upkeep {
         let mut garbage = Vec::new();
         let mut judged = 0;
         for first in 0..=u8::MAX {
-            for (row, fate) in self.fates_of(first, before_us).await? {
+            for (row, verdict) in self.verdicts_of(first, before_us).await? {
                 judged += 1;
-                if fate == Fate::Garbage { garbage.push(row) } else { collected.add(&row, fate) }
+                if verdict == Verdict::Garbage { garbage.push(row) } else { collected.add(&row, verdict) }
             }
-            while garbage.len() >= TAKEN_AT_ONCE || (first == u8::MAX && !garbage.is_empty()) {
-                let rest = garbage.split_off(garbage.len().min(TAKEN_AT_ONCE));
-                self.take(std::mem::replace(&mut garbage, rest), before_us, collected).await?;
+            while garbage.len() >= DELETED_AT_ONCE || (first == u8::MAX && !garbage.is_empty()) {
+                let rest = garbage.split_off(garbage.len().min(DELETED_AT_ONCE));
+                self.delete(std::mem::replace(&mut garbage, rest), before_us, collected).await?;
             }
             report(judged.min(totals.blobs), totals.blobs);
         }
@@ -180,17 +180,17 @@ impl Upkeep {
         (self.clock)().saturating_sub(u64::try_from(unused.as_micros()).unwrap_or(u64::MAX))
     }
 
-    async fn fates_of(&self, first: u8, before_us: u64) -> Result<Vec<(BlobUseRow, Fate)>, StorageError> {
+    async fn verdicts_of(&self, first: u8, before_us: u64) -> Result<Vec<(BlobUseRow, Verdict)>, StorageError> {
         let judge = move |read: &Read<'_>| {
             let rows = read.blob_uses_of(first)?;
-            let fates = rows.into_iter().map(|row| Fate::of(&row, before_us, read).map(|fate| (row, fate)));
-            fates.collect()
+            let verdicts = rows.into_iter().map(|row| Verdict::of(&row, before_us, read).map(|verdict| (row, verdict)));
+            verdicts.collect()
         };
         self.db.read(judge).await
     }
 
-    /// Takes garbage away, or only looks again, and counts what became of it.
-    async fn take(
+    /// Deletes garbage, or only looks again, and counts what became of it.
+    async fn delete(
         &self,
         garbage: Vec<BlobUseRow>,
         before_us: u64,
@@ -200,23 +200,27 @@ impl Upkeep {
             let judging = self.digests.judge(garbage.iter().map(|row| row.digest), before_us);
             for row in &garbage {
                 let is_unused = judging.digests().contains(&row.digest);
-                collected.add(row, if is_unused { Fate::Garbage } else { Fate::Recent });
+                collected.add(row, if is_unused { Verdict::Garbage } else { Verdict::Recent });
             }
             return Ok(());
         }
         let upkeep = self.clone();
         // To its end, also when the operator goes away: the digests are locked, and rows without an object unfinished.
-        let (fates, removed) = detached(async move {
+        let (verdicts, removed) = detached(async move {
             let alone: Vec<_> =
                 garbage.iter().filter_map(|row| Some((row.digest, upkeep.digests.try_lock(&row.digest)?))).collect();
-            let fates = upkeep.doom(garbage, alone.iter().map(|(digest, _)| *digest), before_us).await?;
-            let doomed = fates.iter().filter(|(_, fate)| *fate == Fate::Garbage).map(|(row, _)| row.digest).collect();
+            let verdicts = upkeep.doom(garbage, alone.iter().map(|(digest, _)| *digest), before_us).await?;
+            let doomed = verdicts
+                .iter()
+                .filter(|(_, verdict)| *verdict == Verdict::Garbage)
+                .map(|(row, _)| row.digest)
+                .collect();
             let removed = upkeep.remove(doomed).await;
             drop(alone);
-            Ok((fates, removed))
+            Ok((verdicts, removed))
         })
         .await?;
-        fates.iter().for_each(|(row, fate)| collected.add(row, *fate));
+        verdicts.iter().for_each(|(row, verdict)| collected.add(row, *verdict));
         removed
     }
 
@@ -226,26 +230,26 @@ impl Upkeep {
         garbage: Vec<BlobUseRow>,
         locked: impl Iterator<Item = Digest>,
         before_us: u64,
-    ) -> Result<Vec<(BlobUseRow, Fate)>, UpkeepError> {
+    ) -> Result<Vec<(BlobUseRow, Verdict)>, UpkeepError> {
         let judging = self.digests.judge(locked, before_us);
         let unused: std::collections::HashSet<_> = judging.digests().iter().copied().collect();
         let now_us = (self.clock)();
         let doom = move |write: &Write<'_>| {
-            let mut fates = Vec::new();
+            let mut verdicts = Vec::new();
             for seen in garbage {
                 if !unused.contains(&seen.digest) {
-                    fates.push((seen, Fate::Recent));
+                    verdicts.push((seen, Verdict::Recent));
                     continue;
                 }
                 // A repair may have taken it away.
                 let Some(row) = write.blob_use(&seen.digest)? else { continue };
-                let fate = Fate::of(&row, before_us, write)?;
-                if fate == Fate::Garbage {
+                let verdict = Verdict::of(&row, before_us, write)?;
+                if verdict == Verdict::Garbage {
                     write.doom_blob(&row.digest, row.size_bytes, now_us)?;
                 }
-                fates.push((row, fate));
+                verdicts.push((row, verdict));
             }
-            Ok::<_, StorageError>(fates)
+            Ok::<_, StorageError>(verdicts)
         };
         Ok(self.db.write(doom).await?)
     }

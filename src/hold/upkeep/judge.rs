@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::finding::{Finding, Problem, Repair};
+use super::finding::{BlobFinding, Problem, Repair};
 use super::meter::Meter;
 use super::reading::{Read, read};
 use super::{Upkeep, UpkeepError, detached};
@@ -11,11 +11,11 @@ use crate::objects::ObjectInfo;
 use crate::storage::StorageError;
 use atproto::syntax::Digest;
 
-/// Where wrong objects are put aside.
+/// The folder of objects in quarantine.
 pub(super) const QUARANTINE: &str = "quarantine";
 
 impl Upkeep {
-    /// Looks at a blob while no upload can complete it, and mends what is wrong if `repair` says so. `None` when
+    /// Looks at a blob while no upload can complete it, and repairs what is wrong if `repair` says so. `None` when
     /// nothing is the matter: what was seen before was an upload on its way.
     ///
     /// It runs to its end also when the caller stops waiting: an object must not be removed after the lock is free.
@@ -24,16 +24,16 @@ impl Upkeep {
         digest: Digest,
         repair: bool,
         meter: &Arc<Meter>,
-    ) -> Result<Option<Finding>, UpkeepError> {
+    ) -> Result<Option<BlobFinding>, UpkeepError> {
         let (upkeep, meter) = (self.clone(), Arc::clone(meter));
         detached(async move {
             let _alone = upkeep.digests.lock(&digest).await;
             let Some((problem, found)) = upkeep.problem(&digest, &meter).await? else { return Ok(None) };
-            let repair = if repair { upkeep.mend(&digest, &problem, found).await? } else { None };
+            let repair = if repair { upkeep.repair(&digest, &problem, found).await? } else { None };
             if let Some(repair) = repair {
-                tracing::warn!(%digest, ?problem, ?repair, "a blob was mended");
+                tracing::warn!(%digest, ?problem, ?repair, "blob repaired");
             }
-            Ok(Some(Finding { digest: Some(digest), key: None, problem, repair }))
+            Ok(Some(BlobFinding { digest: Some(digest), key: None, problem, repair }))
         })
         .await
     }
@@ -75,8 +75,8 @@ impl Upkeep {
         Ok(Some((problem, Some(found))))
     }
 
-    /// Does what a problem asks for. Ended at any point, it leaves an absent blob or a right one.
-    async fn mend(
+    /// Repairs a problem. Ended at any point, it leaves an absent blob or a right one.
+    async fn repair(
         &self,
         digest: &Digest,
         problem: &Problem,
@@ -94,8 +94,8 @@ impl Upkeep {
             (Problem::WrongContent | Problem::WrongSize { .. } | Problem::UnrecordedWrong, Some(found)) => {
                 // First the row: from then on the blob is absent, whatever becomes of the rest.
                 self.forget(digest).await?;
-                let aside = format!("{QUARANTINE}/{}", digest.hex());
-                let moved = self.store.objects.set_aside(&blob_key(digest), &aside, &found).await?;
+                let quarantined = format!("{QUARANTINE}/{}", digest.hex());
+                let moved = self.store.objects.set_aside(&blob_key(digest), &quarantined, &found).await?;
                 Ok(moved.then_some(Repair::Quarantined))
             }
             _ => Ok(None),

@@ -12,12 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::bucket_copy;
 use super::directory_copy;
-use super::finding::{Finding, Findings, Problem};
+use super::finding::{BlobFinding, Findings, Problem};
 use super::meter::Meter;
-use super::reading::{Read, of_target, read};
+use super::reading::of_target;
+use super::target::{Copied, Target};
 use super::usage::Amount;
-use super::{AT_ONCE, Place, Store, Upkeep, UpkeepError, blocking};
-use crate::blobs::{BLOBS, blob_key};
+use super::{AT_ONCE, StoreAddress, Upkeep, UpkeepError};
+use crate::blobs::blob_key;
 use crate::objects::{Listed, Object};
 use crate::storage::sqlite::CopiedRow;
 use atproto::syntax::Digest;
@@ -50,24 +51,6 @@ pub struct Migrated {
     pub findings: Findings,
 }
 
-/// How the copying of one blob ended.
-pub(super) enum Copied {
-    /// The target has its bytes, proven, in the object with this ETag.
-    Done {
-        /// As the target writes it.
-        etag: String,
-    },
-    /// The source is not the blob.
-    Wrong(Problem),
-}
-
-/// Where blobs are copied to.
-pub(super) struct Target {
-    pub(super) store: Store,
-    /// A word that no other migration has.
-    pub(super) run: String,
-}
-
 /// What one pass found.
 #[derive(Default)]
 struct Pass {
@@ -85,7 +68,7 @@ enum Outcome {
     Copied {
         etag: String,
     },
-    Wrong(Finding),
+    Wrong(BlobFinding),
     /// It was taken away meanwhile.
     Gone,
 }
@@ -98,7 +81,7 @@ impl Upkeep {
     /// [`UpkeepError`]; what was copied stays copied.
     pub async fn migrate(
         &self,
-        place: &Place,
+        place: &StoreAddress,
         report: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<Migrated, UpkeepError> {
         let _only = self.alone()?;
@@ -222,7 +205,7 @@ impl Upkeep {
         let digest = row.digest;
         match self.db.read(move |read| read.blob_size(&digest)).await? {
             None => Ok(Outcome::Gone),
-            Some(_) => Ok(Outcome::Wrong(Finding { digest: Some(digest), key: None, problem, repair: None })),
+            Some(_) => Ok(Outcome::Wrong(BlobFinding { digest: Some(digest), key: None, problem, repair: None })),
         }
     }
 
@@ -233,42 +216,8 @@ impl Upkeep {
                 drop(object);
                 bucket_copy::copy(&self.store.objects, digest, target, bucket).await
             }
-            (None, None) => Err(UpkeepError::Place("takes no copies".into())),
+            (None, None) => Err(UpkeepError::UnusableTarget("takes no copies".into())),
         }
-    }
-}
-
-impl Target {
-    /// Opens and tries the storage, and drops what an earlier migration left half done.
-    async fn open(place: &Place, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
-        let store = Store::open(place).await.map_err(|error| match place {
-            Place::Directory(root) => UpkeepError::Place(format!("{} cannot be used: {error}", root.display())),
-            Place::Bucket(_) => of_target(error),
-        })?;
-        if store.name == upkeep.store.name {
-            return Err(UpkeepError::SamePlace);
-        }
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(UpkeepError::Randomness)?;
-        let target = Self { store, run: format!("{:016x}", u64::from_be_bytes(random)) };
-        if let Some(bucket) = target.store.objects.bucket() {
-            bucket.probe(&target.run, upkeep.clock).await?;
-            let left: Vec<_> = bucket.list_multiparts(BLOBS).try_collect().await.map_err(of_target)?;
-            for open in left {
-                bucket.abort_multipart(&open.key, &open.id).await.map_err(of_target)?;
-            }
-        }
-        if let Some(staging) = target.store.staging.clone() {
-            blocking(move || directory_copy::drop_left(&staging)).await.map_err(of_target)?;
-        }
-        Ok(target)
-    }
-
-    /// Whether the target has the blob's bytes under its key. They are read.
-    pub(super) async fn has(&self, digest: &Digest) -> Result<bool, UpkeepError> {
-        let unmetered = Meter::new(0, None, |_, _| {});
-        let found = read(&self.store.objects, &blob_key(digest), &unmetered).await.map_err(of_target)?;
-        Ok(matches!(found, Read::Whole { digest: actual, .. } if actual == *digest))
     }
 }
 

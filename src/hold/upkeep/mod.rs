@@ -2,7 +2,7 @@
 //! and moving all of it.
 //!
 //! [`Upkeep`] compares the database's rows with the objects under the blobs' keys, a 256th of them at a time, so that
-//! memory stays small with millions of blobs. What looks wrong is judged again, and mended, while the digest is locked
+//! memory stays small with millions of blobs. What looks wrong is judged again, and repaired, while the digest is locked
 //! against completion ([`Digests`]): an upload that heals a blob meanwhile is never undone. Everything here may be
 //! ended at any point and begun again.
 //!
@@ -19,6 +19,7 @@ mod migrate;
 mod reading;
 mod removal;
 mod store;
+mod target;
 mod usage;
 mod verify;
 
@@ -34,12 +35,12 @@ use crate::storage::{Room, StorageError};
 use server::metrics::Gauge;
 
 pub use error::UpkeepError;
-pub use finding::{Finding, Findings, Problem, Repair};
+pub use finding::{BlobFinding, Findings, Problem, Repair};
 pub use garbage::{Collected, Garbage};
 pub use migrate::Migrated;
-pub use store::{Place, Store};
+pub use store::{Store, StoreAddress};
 pub use usage::{Amount, Staged, Usage};
-pub use verify::{Verified, VerifyOptions};
+pub use verify::{BlobsVerified, VerifyOptions};
 
 /// Blobs that are read or copied at once: enough that a bucket's answers are not waited for one by one, little enough
 /// that requests go on.
@@ -69,7 +70,7 @@ pub struct Runs {
     pub collected_us: Gauge,
     /// What the verification found wrong.
     pub wrong: Gauge,
-    /// What it found that is only worth a word.
+    /// What it found that is informational.
     pub noted: Gauge,
     /// What it repaired.
     pub repaired: Gauge,
@@ -147,5 +148,5 @@ where
 }
 
 fn panicked() -> StorageError {
-    StorageError::failed("a task of the upkeep room panicked")
+    StorageError::failed("upkeep task panicked")
 }

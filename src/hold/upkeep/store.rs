@@ -16,7 +16,7 @@ use atproto::syntax::Digest;
 /// A description of a storage. Serialized, it has the secrets of a bucket.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Place {
+pub enum StoreAddress {
     /// A directory, which must exist.
     Directory(PathBuf),
     /// A bucket, or a folder of one.
@@ -52,13 +52,13 @@ impl Store {
     ///
     /// # Errors
     /// When the directory cannot be used, or the settings of a bucket do not fit together.
-    pub async fn open(place: &Place) -> Result<Self, StorageError> {
+    pub async fn open(place: &StoreAddress) -> Result<Self, StorageError> {
         match place {
-            Place::Directory(root) => {
+            StoreAddress::Directory(root) => {
                 let root = root.clone();
                 blocking(move || Self::in_directory(&root)).await
             }
-            Place::Bucket(settings) => Ok(Self::in_bucket(Bucket::open(settings)?, settings)),
+            StoreAddress::Bucket(settings) => Ok(Self::in_bucket(Bucket::open(settings)?, settings)),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 
-use super::finding::{Finding, Findings, Problem};
+use super::finding::{BlobFinding, Findings, Problem};
 use super::meter::Meter;
 use super::reading::{Read, read};
 use super::store::Survey;
@@ -27,7 +27,7 @@ pub struct VerifyOptions {
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Verified {
+pub struct BlobsVerified {
     /// Blobs that are recorded, and were found right.
     pub right: u64,
     /// Their bytes.
@@ -53,12 +53,12 @@ impl Upkeep {
         &self,
         options: VerifyOptions,
         report: impl Fn(u64, u64) + Send + Sync + 'static,
-    ) -> Result<Verified, UpkeepError> {
-        let mut verified = Verified::default();
+    ) -> Result<BlobsVerified, UpkeepError> {
+        let mut verified = BlobsVerified::default();
         let findings = &mut verified.findings;
         let foreign = |object: Listed| {
             let (key, problem) = (Some(object.key), Problem::Foreign);
-            findings.add(Finding { digest: None, key, problem, repair: None });
+            findings.add(BlobFinding { digest: None, key, problem, repair: None });
         };
         let survey = self.store.survey(foreign).await?;
         let meter = Meter::new(survey.size_bytes, options.bytes_per_s, report);
@@ -129,7 +129,7 @@ enum Checked {
     Right {
         size_bytes: u64,
     },
-    Finding(Finding),
+    Finding(BlobFinding),
     /// It was taken away meanwhile.
     Gone,
 }

@@ -28,8 +28,8 @@ async fn the_first_start_makes_captain_owner_and_profile() {
     assert_eq!(home.records(CREW).await, [(plc(1).to_string(), owner)].into());
     let profile = &home.records(PROFILE).await["self"];
     assert_eq!((&profile["$type"], &profile["displayName"]), (&json!(PROFILE), &json!("hold.example.org")));
-    let standing = home.crew.standing(&plc(1)).await.unwrap();
-    assert!(standing.captain && standing.member);
+    let membership = home.crew.membership(&plc(1)).await.unwrap();
+    assert!(membership.captain && membership.member);
     assert_eq!(home.pds.collections().await.unwrap(), [PROFILE, CAPTAIN, CREW]);
 }
 
@@ -87,8 +87,8 @@ async fn a_new_owner_takes_the_place_of_the_former_one() {
     assert_eq!(started.crew_record(&plc(1)).await, None);
     let owner = started.crew_record(&plc(2)).await.unwrap();
     assert_eq!((&owner["role"], &owner["addedAt"]), (&json!("owner"), &json!(SECOND)));
-    let standing = started.home.crew.standing(&plc(1)).await.unwrap();
-    assert!(!standing.is_known() && !standing.may(Permission::BlobRead));
+    let membership = started.home.crew.membership(&plc(1)).await.unwrap();
+    assert!(!membership.is_known() && !membership.may(Permission::BlobRead));
 }
 
 #[tokio::test]
@@ -105,7 +105,7 @@ async fn a_former_owner_who_is_declared_becomes_an_ordinary_member() {
         "$type": CREW, "member": plc(1), "role": "mate", "permissions": ["blob:read"], "addedAt": FIRST,
     });
     assert_eq!(former, expected);
-    assert!(!started.home.crew.standing(&plc(1)).await.unwrap().may(Permission::BlobWrite));
+    assert!(!started.home.crew.membership(&plc(1)).await.unwrap().may(Permission::BlobWrite));
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_profile_that_was_changed_or_removed_is_respected_or_made_again() {
 #[tokio::test]
 async fn before_the_first_start_there_is_no_captain() {
     let home = RepoHome::new();
-    assert!(matches!(home.crew.standing(&plc(1)).await, Err(CrewError::NoCaptain)));
+    assert!(matches!(home.crew.membership(&plc(1)).await, Err(CrewError::NoCaptain)));
     assert!(matches!(home.crew.is_public().await, Err(CrewError::NoCaptain)));
     home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
     assert!(!home.crew.is_public().await.unwrap());

@@ -105,7 +105,7 @@ async fn a_did_that_is_no_record_key_has_a_record_all_the_same() {
     // base32 of SHA-256, fixed for ever: other programs find the record under it.
     assert_eq!(key.as_str(), "kjndxkbctnykh7vfj76i236ltjkszslluxl5yolgsvmnz6lg2xqa");
     assert_eq!(started.home.records(CREW).await[key.as_str()]["member"], port.as_str());
-    assert!(started.home.crew.standing(&port).await.unwrap().may(Permission::BlobRead));
+    assert!(started.home.crew.membership(&port).await.unwrap().may(Permission::BlobRead));
     assert!(started.again(|_| {}).await.is_empty());
     assert_eq!(started.again(|declared| declared.crew.clear()).await, [[crew_path(&port)]]);
 }

@@ -1,7 +1,7 @@
 //! The index of the records: it is the same after an import, but for what no record says.
 
 use atcr_hold::crew::{Crew, Declared};
-use atcr_hold::images::{Image, Push, PushedBlob, PushedLayer, Registry, Settings};
+use atcr_hold::images::{Image, Images, ImagesSettings, Push, PushedBlob, PushedLayer};
 use atcr_hold::pds::{Pds, PdsError};
 use atcr_hold::storage::StorageError;
 use atcr_hold::storage::sqlite::{LayerTotals, Write};
@@ -16,7 +16,7 @@ use crate::suite::repo_home::{RepoHome, START_US, declared, member};
 const LATER_US: u64 = START_US + 1_000_000;
 
 /// A hold whose writer is `plc(2)`.
-async fn home() -> (RepoHome, Registry) {
+async fn home() -> (RepoHome, Images) {
     let home = RepoHome::new();
     let mut declared: Declared = declared(&home, &plc(1));
     declared.crew.insert(plc(2), member("mate", &[Permission::BlobWrite]));
@@ -25,8 +25,8 @@ async fn home() -> (RepoHome, Registry) {
     (home, registry)
 }
 
-async fn books(pds: Pds, crew: Crew) -> Registry {
-    Registry::open(pds, crew, Settings { posts: true, ..Settings::default() }, START_US).await.unwrap()
+async fn books(pds: Pds, crew: Crew) -> Images {
+    Images::open(pds, crew, ImagesSettings { posts: true, ..ImagesSettings::default() }, START_US).await.unwrap()
 }
 
 /// Makes these contents blobs, whatever their bytes.

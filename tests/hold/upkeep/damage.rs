@@ -1,7 +1,7 @@
-//! Everything that can be wrong with a blob is found, and mended when that is asked for.
+//! Everything that can be wrong with a blob is found, and repaired when that is asked for.
 
 use atcr_hold::blobs::BlobError;
-use atcr_hold::upkeep::{Amount, Finding, Problem, Repair, Verified};
+use atcr_hold::upkeep::{Amount, BlobFinding, BlobsVerified, Problem, Repair};
 use atproto::syntax::Digest;
 use server::metrics::Gauge;
 
@@ -40,9 +40,10 @@ async fn damage(stock: &Stock) -> Damaged {
 }
 
 /// What is to be found, and with a repair what is to be done.
-fn expected(damaged: &Damaged, repair: bool) -> Vec<Finding> {
+fn expected(damaged: &Damaged, repair: bool) -> Vec<BlobFinding> {
     let done = |repaired| if repair { Some(repaired) } else { None };
-    let blob = |digest, problem, repaired| Finding { digest: Some(digest), key: None, problem, repair: done(repaired) };
+    let blob =
+        |digest, problem, repaired| BlobFinding { digest: Some(digest), key: None, problem, repair: done(repaired) };
     let mut findings = vec![
         blob(damaged.flipped, Problem::WrongContent, Repair::Quarantined),
         blob(damaged.short, Problem::WrongSize { recorded_bytes: 5, found_bytes: 4 }, Repair::Quarantined),
@@ -50,7 +51,7 @@ fn expected(damaged: &Damaged, repair: bool) -> Vec<Finding> {
         blob(damaged.missing, Problem::Missing, Repair::Forgotten),
         blob(damaged.unrecorded, Problem::Unrecorded, Repair::Recorded),
         blob(damaged.unrecorded_wrong, Problem::UnrecordedWrong, Repair::Quarantined),
-        Finding {
+        BlobFinding {
             digest: None,
             key: Some("docker/registry/v2/blobs/sha256/zz/foreign".into()),
             problem: Problem::Foreign,
@@ -61,8 +62,8 @@ fn expected(damaged: &Damaged, repair: bool) -> Vec<Finding> {
     findings
 }
 
-fn counts(verified: &Verified) -> (u64, u64, u64, u64, u64) {
-    let Verified { right, right_bytes, findings } = verified;
+fn counts(verified: &BlobsVerified) -> (u64, u64, u64, u64, u64) {
+    let BlobsVerified { right, right_bytes, findings } = verified;
     (*right, *right_bytes, findings.wrong, findings.noted, findings.repaired)
 }
 

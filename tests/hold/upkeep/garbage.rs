@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use atcr_hold::storage::sqlite::LayerRow;
-use atcr_hold::upkeep::{Amount, Collected, Place, UpkeepError};
+use atcr_hold::upkeep::{Amount, Collected, StoreAddress, UpkeepError};
 use atproto::syntax::{Datetime, Digest};
 use http::Method;
 
@@ -143,7 +143,7 @@ async fn what_is_being_copied_does_not_go() {
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let may_go_on = std::sync::Mutex::new(may_go_on);
     let (upkeep, target) = (stock.upkeep.clone(), tempfile::TempDir::new().unwrap());
-    let place = Place::Directory(target.path().to_owned());
+    let place = StoreAddress::Directory(target.path().to_owned());
     let migration = tokio::spawn(async move {
         let wait = move |done, _| {
             if done == 0 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use atcr_hold::blobs::Digests;
 use atcr_hold::storage::sqlite::Database;
-use atcr_hold::upkeep::{Migrated, Place, Problem, Store, Upkeep, UpkeepError, VerifyOptions};
+use atcr_hold::upkeep::{Migrated, Problem, Store, StoreAddress, Upkeep, UpkeepError, VerifyOptions};
 use tempfile::TempDir;
 
 use super::{Stock, digest, key, now_us, read, room, upload};
@@ -14,26 +14,26 @@ use crate::suite::blob_hold::content;
 use crate::suite::object_contract::remotes_here;
 
 /// A directory, and a bucket of each real server that is there.
-fn targets() -> Vec<(String, Place, Option<TempDir>)> {
+fn targets() -> Vec<(String, StoreAddress, Option<TempDir>)> {
     let directory = TempDir::new().unwrap();
-    let mut targets = vec![("files".to_owned(), Place::Directory(directory.path().to_owned()), Some(directory))];
+    let mut targets = vec![("files".to_owned(), StoreAddress::Directory(directory.path().to_owned()), Some(directory))];
     for remote in remotes_here() {
-        targets.push((remote.name, Place::Bucket(Box::new(remote.settings)), None));
+        targets.push((remote.name, StoreAddress::Bucket(Box::new(remote.settings)), None));
     }
     targets
 }
 
-async fn migrate(upkeep: &Upkeep, to: &Place) -> Migrated {
+async fn migrate(upkeep: &Upkeep, to: &StoreAddress) -> Migrated {
     upkeep.migrate(to, |_, _| {}).await.unwrap()
 }
 
 /// Looks after the blobs of `db` as they are at `place`.
-async fn at(place: &Place, db: &Database) -> Upkeep {
+async fn at(place: &StoreAddress, db: &Database) -> Upkeep {
     Upkeep::new(db.clone(), Store::open(place).await.unwrap(), Digests::default(), now_us)
 }
 
 /// Reads every blob that is recorded at `place`; answers how many there are.
-async fn all_right(place: &Place, db: &Database) -> u64 {
+async fn all_right(place: &StoreAddress, db: &Database) -> u64 {
     let verified = at(place, db).await.verify(VerifyOptions::default(), |_, _| {}).await.unwrap();
     assert_eq!(verified.findings.listed, []);
     let totals = db.read(|read| read.blob_totals()).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_wrong_object_of_the_right_size_in_the_target_is_replaced() {
         let target = Stock::objects_of(&place);
         migrate(&stock.upkeep, &place).await;
         // Another migration in between, so that nothing is known of the first.
-        migrate(&stock.upkeep, &Place::Directory(elsewhere.path().to_owned())).await;
+        migrate(&stock.upkeep, &StoreAddress::Directory(elsewhere.path().to_owned())).await;
         let known = migrate(&stock.upkeep, &place).await;
         assert_eq!((known.copied.count, known.present.count, known.whole), (0, 1, true), "{name}: it was read there");
         Stock::overwrite(&place, &key(&digest(b"flipped")), b"flipqed").await;
@@ -119,7 +119,7 @@ async fn there_and_back_with_uploads_and_interruptions() {
     let mut places: Vec<_> = targets();
     // From the directory of the first target to each of the others in turn, and to another directory at the end.
     let back = TempDir::new().unwrap();
-    places.push(("files again".into(), Place::Directory(back.path().to_owned()), None));
+    places.push(("files again".into(), StoreAddress::Directory(back.path().to_owned()), None));
     let stock = Stock::in_directory().await;
     for n in 0..40 {
         stock.put_blob(&content(n, 100_000 * usize::from(n % 13))).await;
@@ -161,12 +161,12 @@ async fn places_that_cannot_be_are_refused() {
     let stock = Stock::in_directory().await;
     stock.put_blob(b"x").await;
     let refused = |outcome: Result<Migrated, UpkeepError>| outcome.unwrap_err();
-    let same = stock.upkeep.migrate(&Place::Directory(stock.root().join(".")), |_, _| {}).await;
+    let same = stock.upkeep.migrate(&StoreAddress::Directory(stock.root().join(".")), |_, _| {}).await;
     assert!(matches!(refused(same), UpkeepError::SamePlace));
-    let nowhere = stock.upkeep.migrate(&Place::Directory(stock.root().join("nowhere")), |_, _| {}).await;
-    assert!(matches!(refused(nowhere), UpkeepError::Place(_)));
+    let nowhere = stock.upkeep.migrate(&StoreAddress::Directory(stock.root().join("nowhere")), |_, _| {}).await;
+    assert!(matches!(refused(nowhere), UpkeepError::UnusableTarget(_)));
     let target = TempDir::new().unwrap();
-    let place = Place::Directory(target.path().to_owned());
+    let place = StoreAddress::Directory(target.path().to_owned());
     let (first, second) =
         tokio::join!(stock.upkeep.migrate(&place, |_, _| {}), stock.upkeep.migrate(&place, |_, _| {}));
     assert!(first.unwrap().whole);

@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
 use atcr_hold::objects::{Bucket, Memory, Objects};
 use atcr_hold::storage::sqlite::{Database, LayerRow, Write};
-use atcr_hold::upkeep::{Finding, Place, Store, Upkeep, Verified, VerifyOptions};
+use atcr_hold::upkeep::{BlobFinding, BlobsVerified, Store, StoreAddress, Upkeep, VerifyOptions};
 use atproto::syntax::{AtUri, Digest};
 use futures_util::TryStreamExt as _;
 use tempfile::TempDir;
@@ -47,7 +47,7 @@ impl Stock {
         let mut stock =
             Self::with("files".into(), Store::of_objects(Objects::in_memory(&Memory::default())), WayIn::Directory);
         std::fs::create_dir(stock.root()).unwrap();
-        let store = Store::open(&Place::Directory(stock.root())).await.unwrap();
+        let store = Store::open(&StoreAddress::Directory(stock.root())).await.unwrap();
         stock.upkeep = Upkeep::new(stock.db.clone(), store, Digests::default(), now_us);
         stock
     }
@@ -63,7 +63,7 @@ impl Stock {
     async fn everywhere() -> Vec<Self> {
         let mut stocks = vec![Self::in_memory().await, Self::in_directory().await];
         for remote in remotes_here() {
-            let store = Store::open(&Place::Bucket(Box::new(remote.settings.clone()))).await.unwrap();
+            let store = Store::open(&StoreAddress::Bucket(Box::new(remote.settings.clone()))).await.unwrap();
             stocks.push(Self::with(remote.name.clone(), store, WayIn::Bucket(remote.open())));
         }
         stocks
@@ -81,18 +81,18 @@ impl Stock {
         }
     }
 
-    fn objects_of(place: &Place) -> Objects {
+    fn objects_of(place: &StoreAddress) -> Objects {
         match place {
-            Place::Directory(root) => Objects::open(root).unwrap(),
-            Place::Bucket(settings) => Objects::in_bucket(Bucket::open(settings).unwrap()),
+            StoreAddress::Directory(root) => Objects::open(root).unwrap(),
+            StoreAddress::Bucket(settings) => Objects::in_bucket(Bucket::open(settings).unwrap()),
         }
     }
 
     /// Puts other bytes under a key of any place.
-    async fn overwrite(place: &Place, key: &str, bytes: &[u8]) {
+    async fn overwrite(place: &StoreAddress, key: &str, bytes: &[u8]) {
         match place {
-            Place::Directory(root) => std::fs::write(root.join(key), bytes).unwrap(),
-            Place::Bucket(settings) => Bucket::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
+            StoreAddress::Directory(root) => std::fs::write(root.join(key), bytes).unwrap(),
+            StoreAddress::Bucket(settings) => Bucket::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Stock {
         self.db.read(move |read| read.blob_size(&digest)).await.unwrap()
     }
 
-    async fn verify(&self, repair: bool) -> Verified {
+    async fn verify(&self, repair: bool) -> BlobsVerified {
         self.upkeep.verify(VerifyOptions { repair, bytes_per_s: None }, |_, _| {}).await.unwrap()
     }
 }
@@ -154,7 +154,7 @@ async fn room(root: &Path, db: &Database) -> (Blobs, Upkeep) {
         limits: Limits { reserve_bytes: 0, ..Limits::default() },
     };
     let blobs = Blobs::open(settings, db.clone()).await.unwrap();
-    let store = Store::open(&Place::Directory(root.to_owned())).await.unwrap();
+    let store = Store::open(&StoreAddress::Directory(root.to_owned())).await.unwrap();
     let upkeep = Upkeep::new(db.clone(), store, blobs.digests(), now_us);
     (blobs, upkeep)
 }
@@ -192,6 +192,6 @@ async fn name(db: &Database, blob: Digest, as_config: bool) {
 }
 
 /// Findings by their digest.
-fn of<'f>(verified: &'f Verified, digest: &Digest) -> Vec<&'f Finding> {
+fn of<'f>(verified: &'f BlobsVerified, digest: &Digest) -> Vec<&'f BlobFinding> {
     verified.findings.listed.iter().filter(|finding| finding.digest.as_ref() == Some(digest)).collect()
 }

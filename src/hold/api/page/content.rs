@@ -7,7 +7,7 @@ use super::words::{counted, line, size};
 use crate::api::state::State;
 use crate::api::xrpc::bsky_actor::{blob_of, blob_path};
 use crate::blobs::Totals;
-use crate::crew::{DEFAULT_DESCRIPTION, Portrait};
+use crate::crew::{DEFAULT_DESCRIPTION, PublicInfo};
 use atproto::lexicon::nsid;
 use atproto::repo::cid;
 use atproto::syntax::{Did, Handle, ServiceUrl};
@@ -30,7 +30,7 @@ const REGION_MAX: usize = 100;
 /// What the page is made of.
 pub(super) struct Content<'c> {
     pub(super) state: &'c State,
-    pub(super) portrait: &'c Portrait,
+    pub(super) public_info: &'c PublicInfo,
     /// The owner's handle, if it is proven.
     pub(super) owner: Option<&'c Handle>,
     /// What is stored, if anyone may know.
@@ -50,7 +50,7 @@ impl Content<'_> {
             ("name", Html::text(&name)),
             ("description", self.description()),
             ("moved", self.moved()),
-            ("visibility", Html::literal(if self.portrait.captain.public { "Public" } else { "Private" })),
+            ("visibility", Html::literal(if self.public_info.captain.public { "Public" } else { "Private" })),
             ("access", Html::literal(self.access())),
             ("facts", self.facts()),
             ("steps", self.steps()),
@@ -61,11 +61,11 @@ impl Content<'_> {
     }
 
     fn profile_text(&self, field: &str, max: usize) -> Option<String> {
-        line(self.portrait.profile.get(field)?.as_str()?, max)
+        line(self.public_info.profile.get(field)?.as_str()?, max)
     }
 
     fn picture(&self) -> Html {
-        match blob_of(&self.portrait.profile, "avatar").and_then(|name| cid::parse(name).ok()) {
+        match blob_of(&self.public_info.profile, "avatar").and_then(|name| cid::parse(name).ok()) {
             Some(cid) => {
                 let path = blob_path(self.state, &cid.to_string());
                 Html::fill(
@@ -88,7 +88,7 @@ impl Content<'_> {
 
     /// Where the hold has gone, if it has.
     fn moved(&self) -> Html {
-        let Some(successor) = &self.portrait.captain.successor else { return Html::default() };
+        let Some(successor) = &self.public_info.captain.successor else { return Html::default() };
         let name = match ServiceUrl::of_did(successor) {
             Ok(url) => Html::fill(
                 "<a href=\"{{url}}/\">{{host}}</a>",
@@ -100,7 +100,7 @@ impl Content<'_> {
     }
 
     fn access(&self) -> &'static str {
-        match (self.portrait.captain.public, self.portrait.joinable) {
+        match (self.public_info.captain.public, self.public_info.joinable) {
             (true, true) => "Anyone may read what is stored here, and any account may join the crew and push.",
             (true, false) => "Anyone may read what is stored here. Only its crew may push.",
             (false, true) => "Only its crew may read and push. Any account may join.",
@@ -109,15 +109,15 @@ impl Content<'_> {
     }
 
     fn facts(&self) -> Html {
-        let captain = &self.portrait.captain;
+        let captain = &self.public_info.captain;
         let region = captain.region.as_deref().and_then(|region| line(region, REGION_MAX));
         let region = region.map(|region| Html::fill("<bdi>{{text}}</bdi>", &[("text", Html::text(&region))]));
         let stored = self.totals.map(|totals| match totals.blobs {
             0 => Html::literal("nothing yet"),
             blobs => Html::text(&format!("{} in {}", size(totals.size_bytes), counted(blobs, "blob"))),
         });
-        let joining = if self.portrait.joinable { "open to any account" } else { "by invitation" };
-        let crew = Html::text(&format!("{}, {joining}", counted(self.portrait.members, "member")));
+        let joining = if self.public_info.joinable { "open to any account" } else { "by invitation" };
+        let crew = Html::text(&format!("{}, {joining}", counted(self.public_info.members, "member")));
         let facts = [
             ("DID", Some(code(self.state.url.did()))),
             ("Owner", Some(self.owner())),
@@ -132,7 +132,7 @@ impl Content<'_> {
 
     /// The owner, with a way to get to know them.
     fn owner(&self) -> Html {
-        let did = &self.portrait.captain.owner;
+        let did = &self.public_info.captain.owner;
         match self.owner {
             Some(handle) => Html::fill(
                 "<a href=\"https://bsky.app/profile/{{handle}}\">@{{handle}}</a><br>{{did}}",
@@ -155,10 +155,10 @@ impl Content<'_> {
 
     /// How to push here; a hold that has moved has nobody begin.
     fn steps(&self) -> Html {
-        if self.portrait.captain.successor.is_some() {
+        if self.public_info.captain.successor.is_some() {
             return Html::default();
         }
-        let crew = if self.portrait.joinable {
+        let crew = if self.public_info.joinable {
             "Any account may join its crew."
         } else {
             "Only its crew find it there: ask its owner to be added."

@@ -100,11 +100,11 @@ async fn rendered(state: &Arc<State>) -> Result<Rendered, Error> {
 }
 
 async fn make(state: Arc<State>, mut made: OwnedMutexGuard<Made>) -> Result<Rendered, Error> {
-    let portrait = state.crew.portrait().await?;
+    let public_info = state.crew.public_info().await?;
     // What a private hold stores is nobody else's business.
-    let totals = if portrait.captain.public { Some(made.totals(&state).await?) } else { None };
-    let owner = state.page.owner.of(&portrait.captain.owner);
-    let html = Content { state: &state, portrait: &portrait, owner: owner.as_ref(), totals }.page();
+    let totals = if public_info.captain.public { Some(made.totals(&state).await?) } else { None };
+    let owner = state.page.owner.of(&public_info.captain.owner);
+    let html = Content { state: &state, public_info: &public_info, owner: owner.as_ref(), totals }.page();
     let etag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&html)[..16]));
     let page = Rendered { html: html.into(), etag };
     made.page = Some((page.clone(), Instant::now()));

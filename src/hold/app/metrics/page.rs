@@ -219,7 +219,7 @@ impl Sources {
         for (task, at_us) in tasks {
             family.value(&[("task", task)], seconds(at_us.get()));
         }
-        let help = "What the last verification of the blobs found: wrong, noted (only worth a word), repaired.";
+        let help = "What the last verification of the blobs found: wrong, noted (informational), repaired.";
         let mut family = text.family("atcr_hold_verify_findings", Kind::Gauge, help);
         for (kind, count) in [("wrong", &runs.wrong), ("noted", &runs.noted), ("repaired", &runs.repaired)] {
             family.value(&[("kind", kind)], count.get());

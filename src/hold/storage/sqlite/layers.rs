@@ -1,4 +1,4 @@
-//! Which blobs the manifests of the registry need, and how much an account has. The rules are in the room `registry`.
+//! Which blobs the manifests of the registry need, and how much an account has. the rules are in the room `images`.
 
 use rusqlite::{Row, params};
 

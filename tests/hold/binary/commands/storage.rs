@@ -58,7 +58,7 @@ fn damage_is_said_one_blob_a_line_and_mended_both_ways() {
 
         let repaired = site.run(&["storage", "verify", "--repair"]);
         assert_eq!(repaired.code, Some(1));
-        let last = "1 right (5 B), 2 wrong; 2 mended";
+        let last = "1 right (5 B), 2 wrong; 2 repaired";
         assert_eq!(repaired.stdout, lines("wrong content; quarantined", "missing; forgotten", last));
         assert_eq!(repaired.stderr, "atcr-hold: 2 wrong: see what was done above\n");
         assert_eq!(std::fs::read(site.path("blobs").join("quarantine").join(flipped.hex())).unwrap(), b"flipqed");

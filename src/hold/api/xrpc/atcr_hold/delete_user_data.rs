@@ -16,9 +16,9 @@ pub(in crate::api) async fn handle(
     request: Request,
 ) -> Result<Response, Error> {
     let _nothing: serde_json::Map<String, serde_json::Value> = json_or_default(request).await?;
-    let (registry, account, now_us) = (state.registry.clone(), permit.account().clone(), state.now_us());
+    let (images, account, now_us) = (state.images.clone(), permit.account().clone(), state.now_us());
     // To its end, also when the caller goes away.
-    let deleted = tokio::spawn(async move { registry.delete_user_data(&account, now_us).await }).await;
+    let deleted = tokio::spawn(async move { images.delete_user_data(&account, now_us).await }).await;
     let deleted = deleted.map_err(Error::internal)?.map_err(Error::from);
     deleted.map(|deleted| response::json(&deleted)).map_err(|e| e.named_if_internal(error::DELETION_FAILED))
 }

@@ -13,5 +13,5 @@ pub(in crate::api) async fn handle(
     permit: AccountPermit,
     _request: Request,
 ) -> Result<Response, Error> {
-    Ok(response::json(&state.registry.export_user_data(permit.account(), state.now_us()).await?))
+    Ok(response::json(&state.images.export_user_data(permit.account(), state.now_us()).await?))
 }

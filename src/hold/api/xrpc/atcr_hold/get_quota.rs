@@ -17,5 +17,5 @@ pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Resul
     let account = Did::parse(query.required("userDid")?);
     let account =
         account.map_err(|e| Error::new(StatusCode::BAD_REQUEST, error::INVALID_USER_DID, format!("userDid is {e}")))?;
-    Ok(response::json(&state.registry.quota(&account).await?))
+    Ok(response::json(&state.images.quota(&account).await?))
 }

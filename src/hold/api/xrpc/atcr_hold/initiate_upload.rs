@@ -24,7 +24,7 @@ pub(in crate::api) async fn handle(
         return Err(Error::new(http::StatusCode::BAD_REQUEST, error::INVALID_DIGEST, message));
     }
     // Before the bytes come, so that they do not fill the disk for nothing.
-    state.registry.check_room(permit.account()).await?;
+    state.images.check_room(permit.account()).await?;
     let upload_id = state.blobs.initiate(permit.account(), state.now_us()).await?;
     Ok(response::json(&UploadIdOutput { upload_id: upload_id.to_string() }))
 }

@@ -9,7 +9,7 @@ use atproto::lexicon::{TierInfo, Tiers};
 use server::wire::{Request, Response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, _request: Request) -> Result<Response, Error> {
-    let tiers = state.registry.tiers().all.into_iter();
+    let tiers = state.images.tiers().all.into_iter();
     let tiers = tiers.map(|tier| TierInfo {
         quota_bytes: tier.limit.bytes,
         quota_formatted: tier.limit.to_string(),

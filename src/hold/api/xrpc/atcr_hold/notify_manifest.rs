@@ -42,7 +42,7 @@ async fn push(state: &State, permit: &AccountPermit, input: NotifyManifest) -> R
         return Err(Error::new(StatusCode::FORBIDDEN, error::USER_MISMATCH, message));
     }
     state.gate.still_write(permit.account().clone()).await?;
-    let pushed = state.registry.push(Push::of(input)?, state.now_us()).await?;
+    let pushed = state.images.push(Push::of(input)?, state.now_us()).await?;
     Ok(NotifyManifestOutput {
         success: true,
         operation: PUSH,
@@ -55,7 +55,7 @@ async fn push(state: &State, permit: &AccountPermit, input: NotifyManifest) -> R
 
 async fn pull(state: &State, permit: &AccountPermit, input: &NotifyManifest) -> Result<NotifyManifestOutput, Error> {
     state.gate.may_read(permit).await?;
-    let stats_updated = state.registry.pull(&Image::of(input)?, state.now_us()).await?;
+    let stats_updated = state.images.pull(&Image::of(input)?, state.now_us()).await?;
     Ok(NotifyManifestOutput {
         success: true,
         operation: PULL,

@@ -25,6 +25,6 @@ pub(in crate::api) async fn handle(
     let owner = owner.map_err(|e| wrong(error::INVALID_OWNER, format!("ownerDid is {e}")))?;
     let name = ImageName::parse(&input.repository);
     let name = name.map_err(|e| wrong(error::INVALID_REPOSITORY, format!("repository is {e}")))?;
-    state.registry.set_stats(Image { owner, name }, input.into(), state.now_us()).await?;
+    state.images.set_stats(Image { owner, name }, input.into(), state.now_us()).await?;
     Ok(response::json(&Success { success: true }))
 }

@@ -18,10 +18,10 @@ pub(in crate::api) async fn handle(
     request: Request,
 ) -> Result<Response, Error> {
     let input: UpdateCrewTier = json(request, JSON_BYTES).await?;
-    if !state.registry.is_appview(permit.account()) {
+    if !state.images.is_appview(permit.account()) {
         return Err(Error::not_appview());
     }
-    match state.registry.set_tier(&input.user_did, input.tier_rank, state.now_us()).await {
+    match state.images.set_tier(&input.user_did, input.tier_rank, state.now_us()).await {
         Ok(tier_name) => Ok(response::json(&TierName { tier_name })),
         Err(e) if e.is_no_member() => {
             let message = "the account is no crew member of this hold";

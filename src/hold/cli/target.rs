@@ -16,7 +16,7 @@ use crate::operations::{
 use crate::storage::sqlite::OpenError;
 
 /// A hold that may be at the other end of a socket, or in this process.
-pub(super) enum Reach {
+pub(super) enum Target {
     /// The running one, for one operation.
     Running(Connection),
     /// The one on disk, which is ours until this process ends.
@@ -27,7 +27,7 @@ pub(super) enum Reach {
 const PATIENCE: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(50);
 
-impl Reach {
+impl Target {
     /// The running hold if somebody listens at its admin socket, else the one on disk under its lock.
     pub(super) async fn find(config: &Config) -> Result<Self, CommandError> {
         let client = Client::new(&config.admin_socket);

@@ -1,22 +1,13 @@
-//! What one account is to this hold.
+//! The membership of one account: what it is to this hold, and what it may do here.
 
 use super::{Crew, CrewError, captain, member_key};
 use crate::pds::Records;
 use atproto::lexicon::{self, Permission, PermissionSet, nsid};
-use atproto::syntax::{Did, ServiceUrl};
-
-/// Who the hold belongs to and how many may use it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// The owner.
-    pub captain: Did,
-    /// Crew records, the captain's own included.
-    pub members: u64,
-}
+use atproto::syntax::Did;
 
 /// An account's place in the hold, read in one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct Membership {
     /// It owns the hold.
     pub captain: bool,
     /// It has a crew record.
@@ -30,7 +21,7 @@ pub struct Standing {
     permissions: PermissionSet,
 }
 
-impl Standing {
+impl Membership {
     /// What `account` is to the hold as these records say.
     ///
     /// # Errors
@@ -67,39 +58,12 @@ impl Standing {
 }
 
 impl Crew {
-    /// Whether anyone may read blobs.
-    ///
-    /// # Errors
-    /// [`CrewError::NoCaptain`] before the first start, or a storage error.
-    pub async fn is_public(&self) -> Result<bool, CrewError> {
-        self.pds.read(|records| Ok(captain(records)?.public)).await
-    }
-
-    /// The hold that follows this one.
-    ///
-    /// # Errors
-    /// As [`Crew::is_public`].
-    pub async fn successor(&self) -> Result<Option<ServiceUrl>, CrewError> {
-        let recorded = self.pds.read(|records| Ok::<_, CrewError>(captain(records)?.successor)).await?;
-        Ok(recorded.and_then(|did| ServiceUrl::of_did(&did).ok()))
-    }
-
-    /// The captain and the number of members.
-    ///
-    /// # Errors
-    /// As [`Crew::is_public`].
-    pub async fn summary(&self) -> Result<Summary, CrewError> {
-        self.pds
-            .read(|records| Ok(Summary { captain: captain(records)?.owner, members: records.count(nsid::CREW)? }))
-            .await
-    }
-
     /// What `account` is to the hold now.
     ///
     /// # Errors
     /// As [`Crew::is_public`].
-    pub async fn standing(&self, account: &Did) -> Result<Standing, CrewError> {
+    pub async fn membership(&self, account: &Did) -> Result<Membership, CrewError> {
         let account = account.clone();
-        self.pds.read(move |records| Standing::read(records, &account)).await
+        self.pds.read(move |records| Membership::read(records, &account)).await
     }
 }

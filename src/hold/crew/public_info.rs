@@ -8,7 +8,7 @@ use atproto::lexicon::{self, SELF_KEY, nsid};
 
 /// A hold as its records describe it, read in one snapshot.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Portrait {
+pub struct PublicInfo {
     /// The captain record.
     pub captain: lexicon::Captain,
     /// Whether any account may join the crew by asking.
@@ -24,12 +24,12 @@ impl Crew {
     ///
     /// # Errors
     /// [`CrewError::NoCaptain`] before the first start, or a storage error.
-    pub async fn portrait(&self) -> Result<Portrait, CrewError> {
+    pub async fn public_info(&self) -> Result<PublicInfo, CrewError> {
         let mutable = self.is_mutable();
         let job = move |records: &Records<'_>| {
             let captain = captain(records)?;
             let profile = records.get(nsid::PROFILE, SELF_KEY)?.map_or(Value::Null, |record| record.value);
-            Ok(Portrait {
+            Ok(PublicInfo {
                 joinable: captain.allow_all_crew && mutable,
                 members: records.count(nsid::CREW)?,
                 captain,

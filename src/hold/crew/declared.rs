@@ -1,0 +1,74 @@
+//! What the configuration declares of captain, crew and profile, and whom it declared before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{CrewError, DeclaredProfile, collection, encode};
+use crate::pds::{Change, Records, Write};
+use atproto::lexicon::{Permission, SELF_KEY};
+use atproto::syntax::{Did, RecordKey, ServiceUrl};
+
+/// What the operator declared.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The profile's name until another is declared.
+    pub url: ServiceUrl,
+    /// How the hold shows itself.
+    pub profile: DeclaredProfile,
+    /// The captain.
+    pub owner: Did,
+    /// Whether anyone may read blobs.
+    pub public: bool,
+    /// Whether any account may join.
+    pub allow_all_crew: bool,
+    /// Whether a new captain record asks for posts about pushes; later only the captain changes that.
+    pub bluesky_posts: bool,
+    /// Shown in the captain record.
+    pub region: Option<String>,
+    /// The hold that follows this one.
+    pub successor: Option<Did>,
+    /// Members besides the captain.
+    pub crew: BTreeMap<Did, DeclaredMember>,
+}
+
+/// A declared member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeclaredMember {
+    /// A word for people.
+    pub role: String,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// Quota tier.
+    pub tier: Option<String>,
+}
+
+/// The key of the note that remembers whom the configuration declared, so that they go when their declaration goes.
+pub(super) const NOTE: &str = "declared_crew";
+
+/// Whom the configuration declared when the hold last started, the owner among them.
+pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
+    let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(note.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
+}
+
+/// Whether the configuration declared this member when the hold last started.
+///
+/// # Errors
+/// [`CrewError::Unreadable`] or a storage error.
+pub fn is_declared(records: &Records<'_>, member: &Did) -> Result<bool, CrewError> {
+    Ok(declared_members(records)?.contains(member))
+}
+
+/// The change that writes `record` under `rkey`, whether it is there or not.
+pub(super) fn put(nsid: &'static str, rkey: RecordKey, record: &impl serde::Serialize) -> Result<Change, CrewError> {
+    change(nsid, rkey, Write::Put(encode(nsid, record)?))
+}
+
+/// The change `write` of the record `rkey` in the collection `nsid`.
+pub(super) fn change(nsid: &'static str, rkey: RecordKey, write: Write) -> Result<Change, CrewError> {
+    Ok(Change { collection: collection(nsid)?, rkey, write, swap: None })
+}
+
+/// The key of records that a repository has one of.
+pub(super) fn self_key() -> Result<RecordKey, CrewError> {
+    RecordKey::parse(SELF_KEY).map_err(|e| CrewError::Invalid(e.to_string()))
+}

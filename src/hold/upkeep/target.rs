@@ -1,0 +1,65 @@
+//! The storage that a migration copies to.
+
+use futures_util::TryStreamExt as _;
+
+use super::directory_copy;
+use super::finding::Problem;
+use super::meter::Meter;
+use super::reading::{Read, of_target, read};
+use super::{Store, StoreAddress, Upkeep, UpkeepError, blocking};
+use crate::blobs::{BLOBS, blob_key};
+use atproto::syntax::Digest;
+
+/// How the copying of one blob ended.
+pub(super) enum Copied {
+    /// The target has its bytes, proven, in the object with this ETag.
+    Done {
+        /// As the target writes it.
+        etag: String,
+    },
+    /// The source is not the blob.
+    Wrong(Problem),
+}
+
+/// Where blobs are copied to.
+pub(super) struct Target {
+    pub(super) store: Store,
+    /// A word that no other migration has.
+    pub(super) run: String,
+}
+
+impl Target {
+    /// Opens and tries the storage, and drops what an earlier migration left half done.
+    pub(super) async fn open(place: &StoreAddress, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
+        let store = Store::open(place).await.map_err(|error| match place {
+            StoreAddress::Directory(root) => {
+                UpkeepError::UnusableTarget(format!("{} cannot be used: {error}", root.display()))
+            }
+            StoreAddress::Bucket(_) => of_target(error),
+        })?;
+        if store.name == upkeep.store.name {
+            return Err(UpkeepError::SamePlace);
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(UpkeepError::Randomness)?;
+        let target = Self { store, run: format!("{:016x}", u64::from_be_bytes(random)) };
+        if let Some(bucket) = target.store.objects.bucket() {
+            bucket.probe(&target.run, upkeep.clock).await?;
+            let left: Vec<_> = bucket.list_multiparts(BLOBS).try_collect().await.map_err(of_target)?;
+            for open in left {
+                bucket.abort_multipart(&open.key, &open.id).await.map_err(of_target)?;
+            }
+        }
+        if let Some(staging) = target.store.staging.clone() {
+            blocking(move || directory_copy::drop_left(&staging)).await.map_err(of_target)?;
+        }
+        Ok(target)
+    }
+
+    /// Whether the target has the blob's bytes under its key. They are read.
+    pub(super) async fn has(&self, digest: &Digest) -> Result<bool, UpkeepError> {
+        let unmetered = Meter::new(0, None, |_, _| {});
+        let found = read(&self.store.objects, &blob_key(digest), &unmetered).await.map_err(of_target)?;
+        Ok(matches!(found, Read::Whole { digest: actual, .. } if actual == *digest))
+    }
+}
