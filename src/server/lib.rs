@@ -3,6 +3,7 @@
 //! | room | for | may name |
 //! |---|---|---|
 //! | `metrics` | counters, and the text that shows them | – |
+//! | `bulkhead` | so many at once, a bounded queue, a fair turn for everybody who waits | metrics |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `wire` | HTTP/1.1 connections with their guards, rate limits | daemon |
 //! | `key_file` | the signing key on disk | – |
@@ -12,6 +13,7 @@
 //! Every room may name the crate `atproto`.
 #![forbid(unsafe_code)]
 
+pub mod bulkhead;
 pub mod daemon;
 pub mod identity;
 pub mod key_file;

@@ -1,0 +1,279 @@
+//! A bulkhead: so many at once, a bounded queue before them, and a fair turn for everybody who waits.
+//!
+//! Whoever floods it fills its own queue, not that of others: places are given in turn to each caller that waits (round
+//! robin), no caller holds more than its share, and when the queue is full the longest queue of one caller gives way.
+//! A wait is short; after it the caller is told to come back ([`Overload`]).
+
+mod state;
+
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::metrics::{Counter, Gauge};
+use state::{State, Verdict};
+
+/// The bounds of one bulkhead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BulkheadLimits {
+    /// How many are inside at once.
+    pub places: usize,
+    /// How many of them one caller may hold.
+    pub places_per_caller: usize,
+    /// How many wait, all callers together.
+    pub queue: usize,
+    /// How many of one caller wait.
+    pub queue_per_caller: usize,
+    /// How long one waits before it is refused.
+    pub max_wait: Duration,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Overload {
+    /// Others need the places. Answer 503.
+    #[error("too much is asked of this server at present")]
+    Server,
+    /// The caller itself has too much under way. Answer 429.
+    #[error("too many requests of this caller are under way")]
+    Caller,
+}
+
+/// What a bulkhead counts.
+#[derive(Debug, Default)]
+pub struct BulkheadCounts {
+    /// Inside now.
+    pub inside: Gauge,
+    /// Waiting now.
+    pub waiting: Gauge,
+    /// Refused because others need the places.
+    pub refused_server: Counter,
+    /// Refused because of the caller's own excess.
+    pub refused_caller: Counter,
+}
+
+/// A bulkhead for callers named by `K`. Cheap to clone.
+pub struct Bulkhead<K>(Arc<Shared<K>>);
+
+struct Shared<K> {
+    limits: BulkheadLimits,
+    state: Mutex<State<K>>,
+    counts: BulkheadCounts,
+}
+
+/// A place inside; dropping it lets the next one in.
+pub struct Place<K: Hash + Eq + Clone> {
+    shared: Arc<Shared<K>>,
+    caller: Option<K>,
+}
+
+impl<K> Clone for Bulkhead<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Hash + Eq + Clone> Bulkhead<K> {
+    /// An empty one.
+    #[must_use]
+    pub fn new(limits: BulkheadLimits) -> Self {
+        let state = Mutex::new(State::new(limits));
+        Self(Arc::new(Shared { limits, state, counts: BulkheadCounts::default() }))
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn counts(&self) -> &BulkheadCounts {
+        &self.0.counts
+    }
+
+    /// Waits for a place, for at most [`BulkheadLimits::max_wait`].
+    ///
+    /// # Errors
+    /// [`Overload`]
+    pub async fn enter(&self, caller: &K) -> Result<Place<K>, Overload> {
+        let shared = &self.0;
+        // Bound to a variable: the lock is not held while one waits.
+        let verdict = shared.state().ask(caller);
+        let (id, turn) = match verdict {
+            Verdict::Inside => return Ok(shared.place(caller)),
+            Verdict::Refused(overload) => return Err(shared.refuse(overload)),
+            Verdict::Waits { id, turn } => (id, turn),
+        };
+        shared.counts.waiting.up();
+        let waiting = Waiting { shared, caller, id, ended: false };
+        let outcome = tokio::time::timeout(shared.limits.max_wait, turn).await;
+        // What was given in the last moment is given back by the guard, which looks again.
+        match outcome {
+            Ok(Ok(())) => {
+                waiting.end();
+                Ok(shared.place(caller))
+            }
+            // A longer queue than others have gave way.
+            Ok(Err(_)) => Err(shared.refuse(Overload::Caller)),
+            Err(_) => {
+                let own = shared.state().is_at_its_share(caller);
+                Err(shared.refuse(if own { Overload::Caller } else { Overload::Server }))
+            }
+        }
+    }
+}
+
+impl<K: Hash + Eq + Clone> Shared<K> {
+    fn state(&self) -> MutexGuard<'_, State<K>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The place that the state has counted already.
+    fn place(self: &Arc<Self>, caller: &K) -> Place<K> {
+        self.counts.inside.up();
+        Place { shared: Arc::clone(self), caller: Some(caller.clone()) }
+    }
+
+    fn refuse(&self, overload: Overload) -> Overload {
+        match overload {
+            Overload::Server => self.counts.refused_server.one(),
+            Overload::Caller => self.counts.refused_caller.one(),
+        }
+        overload
+    }
+}
+
+impl<K: Hash + Eq + Clone> Drop for Place<K> {
+    fn drop(&mut self) {
+        if let Some(caller) = self.caller.take() {
+            self.shared.counts.inside.down();
+            self.shared.state().leave(&caller);
+        }
+    }
+}
+
+/// Takes a caller out of the queue when it goes away, or gives back the place that it got meanwhile.
+struct Waiting<'w, K: Hash + Eq + Clone> {
+    shared: &'w Arc<Shared<K>>,
+    caller: &'w K,
+    id: u64,
+    ended: bool,
+}
+
+impl<K: Hash + Eq + Clone> Waiting<'_, K> {
+    /// It has its place.
+    fn end(mut self) {
+        self.shared.state().take(self.id);
+        self.ended = true;
+    }
+}
+
+impl<K: Hash + Eq + Clone> Drop for Waiting<'_, K> {
+    fn drop(&mut self) {
+        self.shared.counts.waiting.down();
+        if !self.ended {
+            self.shared.state().give_up(self.caller, self.id);
+        }
+    }
+}
+
+type Turn = oneshot::Receiver<()>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulkhead(places: usize, share: usize, queue: usize) -> Bulkhead<&'static str> {
+        Bulkhead::new(BulkheadLimits {
+            places,
+            places_per_caller: share,
+            queue,
+            queue_per_caller: queue,
+            max_wait: Duration::from_secs(2),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_one_caller_leaves_room_for_others() {
+        let doors = bulkhead(4, 3, 8);
+        let mut flood = Vec::new();
+        for _ in 0..3 {
+            flood.push(doors.enter(&"flood").await.unwrap());
+        }
+        let refused = doors.enter(&"flood").await;
+        assert_eq!(refused.err(), Some(Overload::Caller), "its share is all it gets, after a wait");
+        assert!(doors.enter(&"other").await.is_ok());
+        assert_eq!(doors.counts().refused_caller.get(), 1);
+        assert_eq!((doors.counts().inside.get(), doors.counts().waiting.get()), (3, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_are_given_in_turn() {
+        let doors = bulkhead(1, 1, 8);
+        let inside = doors.enter(&"flood").await.unwrap();
+        let (order, mut seen) = tokio::sync::mpsc::unbounded_channel();
+        for caller in ["flood", "flood", "flood", "other"] {
+            let (doors, order) = (doors.clone(), order.clone());
+            tokio::spawn(async move {
+                let place = doors.enter(&caller).await;
+                order.send(caller).unwrap();
+                drop(place);
+            });
+            tokio::task::yield_now().await;
+        }
+        drop(inside);
+        let first = [seen.recv().await.unwrap(), seen.recv().await.unwrap()];
+        assert!(first.contains(&"other"), "not behind all of the flood: {first:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_takes_from_the_longest() {
+        let doors = bulkhead(1, 1, 2);
+        let inside = doors.enter(&"a").await.unwrap();
+        let wait = |caller: &'static str| {
+            let doors = doors.clone();
+            tokio::spawn(async move { doors.enter(&caller).await.map(drop) })
+        };
+        let (first, second) = (wait("flood"), wait("flood"));
+        tokio::task::yield_now().await;
+        let third = wait("other");
+        assert_eq!(second.await.unwrap(), Err(Overload::Caller), "the newest of the longest queue goes");
+        drop(inside);
+        assert_eq!((first.await.unwrap(), third.await.unwrap()), (Ok(()), Ok(())));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_away_takes_no_place_with_it() {
+        let doors = bulkhead(1, 1, 8);
+        let inside = doors.enter(&"a").await.unwrap();
+        let gone = doors.clone();
+        let task = tokio::spawn(async move { gone.enter(&"b").await.map(drop) });
+        tokio::task::yield_now().await;
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert_eq!(doors.counts().waiting.get(), 0);
+        drop(inside);
+        assert!(doors.enter(&"c").await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_comes_too_late_goes_to_the_next() {
+        let doors = bulkhead(1, 1, 8);
+        let inside = doors.enter(&"a").await.unwrap();
+        let gone = doors.clone();
+        let task = tokio::spawn(async move { gone.enter(&"b").await.map(drop) });
+        tokio::task::yield_now().await;
+        // Its turn comes, and it goes away before it runs again.
+        drop(inside);
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        assert!(doors.enter(&"c").await.is_ok());
+        assert_eq!(doors.counts().inside.get(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends() {
+        let doors = bulkhead(1, 1, 8);
+        let _inside = doors.enter(&"a").await.unwrap();
+        assert_eq!(doors.enter(&"b").await.err(), Some(Overload::Server));
+        assert_eq!(doors.counts().refused_server.get(), 1);
+    }
+}

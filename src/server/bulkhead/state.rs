@@ -1,0 +1,167 @@
+//! Who is inside a bulkhead, who waits, and whose turn it is.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+
+use tokio::sync::oneshot;
+
+use super::{BulkheadLimits, Overload, Turn};
+
+/// The books of a bulkhead. Small: at most `places` and `queue` entries.
+pub(super) struct State<K> {
+    limits: BulkheadLimits,
+    inside: usize,
+    /// Places by caller; none with zero.
+    held: HashMap<K, usize>,
+    /// Who waits, by caller, the oldest first; none that is empty.
+    queues: HashMap<K, VecDeque<Waiter>>,
+    /// Callers with a queue, in the order of their turns.
+    ring: VecDeque<K>,
+    /// Places that were given, and not taken yet: whoever waited may go away in that moment.
+    granted: HashSet<u64>,
+    waiting: usize,
+    next_id: u64,
+}
+
+struct Waiter {
+    id: u64,
+    turn: oneshot::Sender<()>,
+}
+
+/// What is said to somebody who asks for a place.
+pub(super) enum Verdict {
+    /// A place is counted for it.
+    Inside,
+    /// It waits for its turn.
+    Waits {
+        /// Its number in the queue's books.
+        id: u64,
+        /// Resolves with a place counted for it, or with an error when it must give way.
+        turn: Turn,
+    },
+    /// There is no place, and no room to wait.
+    Refused(Overload),
+}
+
+impl<K: Hash + Eq + Clone> State<K> {
+    pub(super) fn new(limits: BulkheadLimits) -> Self {
+        Self {
+            limits,
+            inside: 0,
+            held: HashMap::new(),
+            queues: HashMap::new(),
+            ring: VecDeque::new(),
+            granted: HashSet::new(),
+            waiting: 0,
+            next_id: 0,
+        }
+    }
+
+    /// Gives a place at once where one is free and nobody who could have it waits; else a place in the queue.
+    pub(super) fn ask(&mut self, caller: &K) -> Verdict {
+        // Whoever waits although a place is free is at its share, so it is passed over.
+        if self.inside < self.limits.places && !self.is_at_its_share(caller) {
+            self.admit(caller);
+            return Verdict::Inside;
+        }
+        let own = self.queues.get(caller).map_or(0, VecDeque::len);
+        if own >= self.limits.queue_per_caller {
+            return Verdict::Refused(Overload::Caller);
+        }
+        if self.waiting >= self.limits.queue && !self.shorten_the_longest(own + 1) {
+            return Verdict::Refused(if own > 0 { Overload::Caller } else { Overload::Server });
+        }
+        let (sender, turn) = oneshot::channel();
+        let id = self.next_id;
+        self.next_id += 1;
+        let queue = self.queues.entry(caller.clone()).or_default();
+        if queue.is_empty() {
+            self.ring.push_back(caller.clone());
+        }
+        queue.push_back(Waiter { id, turn: sender });
+        self.waiting += 1;
+        Verdict::Waits { id, turn }
+    }
+
+    /// Whether `caller` holds all that one caller may.
+    pub(super) fn is_at_its_share(&self, caller: &K) -> bool {
+        self.held.get(caller).is_some_and(|held| *held >= self.limits.places_per_caller)
+    }
+
+    /// A place of `caller` is free again.
+    pub(super) fn leave(&mut self, caller: &K) {
+        self.inside -= 1;
+        if let Some(held) = self.held.get_mut(caller) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(caller);
+            }
+        }
+        self.call_in();
+    }
+
+    /// `caller` waits no longer under the number `id`; when its turn came meanwhile, the place goes to the next.
+    pub(super) fn give_up(&mut self, caller: &K, id: u64) {
+        if self.granted.remove(&id) {
+            self.leave(caller);
+        } else if let Some(queue) = self.queues.get_mut(caller)
+            && let Some(at) = queue.iter().position(|waiter| waiter.id == id)
+        {
+            queue.remove(at);
+            self.waiting -= 1;
+            self.forget_empty(caller);
+        }
+    }
+
+    fn admit(&mut self, caller: &K) {
+        self.inside += 1;
+        *self.held.entry(caller.clone()).or_default() += 1;
+    }
+
+    /// Gives free places to those who wait, a caller after the other.
+    fn call_in(&mut self) {
+        let mut passed_over = 0;
+        while self.inside < self.limits.places && passed_over < self.ring.len() {
+            let Some(caller) = self.ring.pop_front() else { return };
+            self.ring.push_back(caller.clone());
+            if self.is_at_its_share(&caller) {
+                passed_over += 1;
+                continue;
+            }
+            passed_over = 0;
+            let Some(waiter) = self.queues.get_mut(&caller).and_then(VecDeque::pop_front) else { return };
+            self.waiting -= 1;
+            self.forget_empty(&caller);
+            // Counted before it is told. Whoever goes away in this moment gives it back by `give_up`.
+            self.admit(&caller);
+            self.granted.insert(waiter.id);
+            let _ = waiter.turn.send(());
+        }
+    }
+
+    /// The place that was given under the number `id` is taken.
+    pub(super) fn take(&mut self, id: u64) {
+        self.granted.remove(&id);
+    }
+
+    /// Makes room by refusing the newest waiter of the longest queue, if that is longer than `than`.
+    fn shorten_the_longest(&mut self, than: usize) -> bool {
+        let longest = self.queues.iter().max_by_key(|(_, queue)| queue.len());
+        let Some((caller, length)) = longest.map(|(caller, queue)| (caller.clone(), queue.len())) else { return false };
+        if length <= than {
+            return false;
+        }
+        // Its sender is dropped, which tells it.
+        self.queues.get_mut(&caller).and_then(VecDeque::pop_back);
+        self.waiting -= 1;
+        self.forget_empty(&caller);
+        true
+    }
+
+    fn forget_empty(&mut self, caller: &K) {
+        if self.queues.get(caller).is_some_and(VecDeque::is_empty) {
+            self.queues.remove(caller);
+            self.ring.retain(|waiting| waiting != caller);
+        }
+    }
+}
