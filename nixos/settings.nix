@@ -78,7 +78,7 @@ in
       "limits"
     ]
     // {
-      limits = lib.filterAttrs (name: _: name == "connections" || name == "drain_s") (
+      limits = lib.filterAttrs (name: _: name == "connections" || name == "connections_per_address" || name == "drain_s") (
         settings.limits or { }
       );
     };

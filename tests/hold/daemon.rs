@@ -1,17 +1,29 @@
 //! Sockets and the accept loop. Inherited sockets, signals and notification are tested on the real binary.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
-use server::daemon::{Address, Listener, Served, Stream, listeners, serve};
+use server::daemon::{Accepted, Address, ConnectionLimits, Listener, Served, listeners, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+/// A number stands for the total.
+struct Limits(ConnectionLimits);
+
+impl From<usize> for Limits {
+    fn from(total: usize) -> Self {
+        Self(ConnectionLimits::total(total))
+    }
+}
+
 const LONG: Duration = Duration::from_secs(600);
 
 /// Sends who connected, then echoes until the peer or `drain` ends it; a peer that sent `!` keeps it from ending.
-async fn echo(mut stream: Stream, address: Address, drain: CancellationToken) {
+async fn echo(accepted: Accepted) {
+    let Accepted { mut stream, address, drain, activity } = accepted;
+    let mut busy = None;
     let name = match address {
         Address::Tcp(_) => b"tcp ",
         Address::Unix => b"unix",
@@ -28,18 +40,24 @@ async fn echo(mut stream: Stream, address: Address, drain: CancellationToken) {
             return;
         }
         stubborn |= byte == *b"!";
+        match &byte {
+            b"+" => busy = Some(activity.busy()),
+            b"-" => drop(busy.take()),
+            _ => {}
+        }
         stream.write_all(&byte).await.unwrap();
     }
 }
 
 fn start(
     listeners: Vec<Listener>,
-    max_connections: usize,
+    limits: impl Into<Limits>,
     drain_for: Duration,
 ) -> (CancellationToken, tokio::task::JoinHandle<Served>) {
     let shutdown = CancellationToken::new();
-    let token = shutdown.clone();
-    let served = tokio::spawn(async move { serve(listeners, max_connections, echo, token, drain_for).await.unwrap() });
+    let (token, Limits(limits)) = (shutdown.clone(), limits.into());
+    let served =
+        tokio::spawn(async move { serve(listeners, limits, Arc::default(), echo, token, drain_for).await.unwrap() });
     (shutdown, served)
 }
 
@@ -58,12 +76,69 @@ async fn served_at(address: &str) -> TcpStream {
     client
 }
 
+/// The same, with a request under way: it is not idle.
+async fn busy_at(address: &str) -> TcpStream {
+    let mut client = served_at(address).await;
+    client.write_all(b"+").await.unwrap();
+    assert_eq!(client.read_u8().await.unwrap(), b'+');
+    client
+}
+
+#[tokio::test]
+async fn when_all_places_are_taken_the_longest_idle_connection_goes() {
+    let (listener, address) = tcp();
+    let (shutdown, served) = start(vec![listener], 3, LONG);
+    let mut busy = busy_at(&address).await;
+    let mut longest = served_at(&address).await;
+    let mut shorter = busy_at(&address).await;
+    shorter.write_all(b"-").await.unwrap();
+    assert_eq!(shorter.read_u8().await.unwrap(), b'-');
+    let newcomer = served_at(&address).await;
+    assert!(longest.read_u8().await.is_err(), "it is closed");
+    for client in [&mut busy, &mut shorter] {
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'x');
+    }
+    drop((newcomer, busy, shorter));
+    shutdown.cancel();
+    assert_eq!(served.await.unwrap(), Served { cut_off: 0 });
+}
+
+#[tokio::test]
+async fn one_address_has_a_share_and_a_proxy_has_none() {
+    for (proxies, expected) in [(vec![], 2), (vec!["127.0.0.1".parse().unwrap()], 5)] {
+        let (listener, address) = tcp();
+        let limits = Limits(ConnectionLimits { total: 8, per_address: 2, proxies });
+        let (shutdown, served) = start(vec![listener], limits, LONG);
+        let mut open = Vec::new();
+        for _ in 0..5 {
+            let mut client = TcpStream::connect(&address).await.unwrap();
+            let mut name = [0; 4];
+            if client.read_exact(&mut name).await.is_ok() {
+                client.write_all(b"+").await.unwrap();
+                assert_eq!(client.read_u8().await.unwrap(), b'+');
+                open.push(client);
+            }
+        }
+        assert_eq!(open.len(), expected);
+        // An address with none of them gets one of the last places.
+        let other = tokio::net::TcpSocket::new_v4().unwrap();
+        other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+        let mut other = other.connect(address.parse().unwrap()).await.unwrap();
+        let mut name = [0; 4];
+        other.read_exact(&mut name).await.unwrap();
+        drop((open, other));
+        shutdown.cancel();
+        assert_eq!(served.await.unwrap(), Served { cut_off: 0 });
+    }
+}
+
 #[tokio::test]
 async fn beyond_the_cap_connections_wait_their_turn() {
     let (listener, address) = tcp();
     let (shutdown, served) = start(vec![listener], 2, LONG);
-    let first = served_at(&address).await;
-    let mut second = served_at(&address).await;
+    let first = busy_at(&address).await;
+    let mut second = busy_at(&address).await;
     let mut third = TcpStream::connect(&address).await.unwrap();
     // The second is still served while the third waits; a greeting for the third would be there by now or soon.
     second.write_all(b"x").await.unwrap();

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::StartError;
 use crate::config::Config;
 use crate::operations::{self, Hold};
-use server::daemon::{self, Address, Listener, Stream, listeners};
+use server::daemon::{self, Accepted, ConnectionLimits, Listener, listeners};
 
 /// Commands at once; more wait in the kernel's backlog.
 const CONNECTIONS: usize = 16;
@@ -75,7 +75,8 @@ pub(super) async fn serve(
     shutdown: CancellationToken,
     drain_for: Duration,
 ) -> io::Result<()> {
-    let handle =
-        move |stream: Stream, _: Address, drain: CancellationToken| operations::serve(Arc::clone(&hold), stream, drain);
-    daemon::serve(vec![listener], CONNECTIONS, handle, shutdown, drain_for).await.map(drop)
+    let handle = move |accepted: Accepted| operations::serve(Arc::clone(&hold), accepted.stream, accepted.drain);
+    daemon::serve(vec![listener], ConnectionLimits::total(CONNECTIONS), Arc::default(), handle, shutdown, drain_for)
+        .await
+        .map(drop)
 }

@@ -47,7 +47,7 @@ use metrics::{Sources, Tasks};
 pub use new_key::{NewKey, new_key};
 use public::Public;
 pub use reload::Reloads;
-use settings::{blob_limits, declared, images_settings};
+use settings::{blob_limits, connection_limits, declared, images_settings};
 use status::Status;
 
 use admin_socket::AdminSocket;
@@ -101,9 +101,10 @@ pub async fn run_reloading(
     let status = Arc::new(Status::new(Arc::clone(&state), serving));
     status.ready().await;
 
-    let (max_connections, drain) = (config.limits.connections, config.limits.drain);
+    let (connections, drain) = (connection_limits(&config), config.limits.drain);
+    let max_connections = connections.total;
     let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
-    let public = Public { state: Arc::clone(&state), flow: Arc::clone(&sources.flow), max_connections };
+    let public = Public { state: Arc::clone(&state), flow: Arc::clone(&sources.flow), connections };
     let mut background = JoinSet::new();
     tidy(&mut background, &hold, &state, &sources.tasks, &config);
     background.spawn(Arc::clone(&status).keep());

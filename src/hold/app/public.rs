@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{self, State};
-use server::daemon::{self, Address, Flow, Listener, Served, Stream};
+use server::daemon::{self, Accepted, ConnectionLimits, Flow, Listener, Served};
 use server::wire;
 
 /// Who answers there.
@@ -15,7 +15,8 @@ pub(super) struct Public {
     pub(super) state: Arc<State>,
     /// Counts what passes.
     pub(super) flow: Arc<Flow>,
-    pub(super) max_connections: usize,
+    /// How many connections there may be.
+    pub(super) connections: ConnectionLimits,
 }
 
 impl Public {
@@ -27,12 +28,14 @@ impl Public {
         drain_for: Duration,
     ) -> io::Result<Served> {
         let limits = wire::Limits::default();
-        let Self { state, flow, max_connections } = self;
-        let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
+        let Self { state, flow, connections } = self;
+        let metered = Arc::clone(&flow);
+        let handle = move |accepted: Accepted| {
             let state = Arc::clone(&state);
             let answer = move |request| api::answer(Arc::clone(&state), request);
-            wire::serve(flow.meter(stream), address.into(), limits, answer, drain)
+            let Accepted { stream, address, drain, activity } = accepted;
+            wire::serve(metered.meter(stream), address.into(), limits, answer, drain, activity)
         };
-        daemon::serve(listeners, max_connections, handle, shutdown, drain_for).await
+        daemon::serve(listeners, connections, flow, handle, shutdown, drain_for).await
     }
 }

@@ -64,7 +64,12 @@ impl Follower {
             quota: new.quota,
             appviews: new.appviews,
             bluesky_posts: new.bluesky_posts,
-            limits: Limits { connections: fixed.connections, drain: fixed.drain, ..new.limits },
+            limits: Limits {
+                connections: fixed.connections,
+                connections_per_address: fixed.connections_per_address,
+                drain: fixed.drain,
+                ..new.limits
+            },
             ..self.running.clone()
         };
         let declared = declared(&next, new.profile);
@@ -133,6 +138,7 @@ fn fixed_at_start(running: &Config, new: &Config) -> Vec<&'static str> {
         ("storage", *storage != running.storage),
         ("gc", *gc != running.gc),
         ("limits.connections", limits.connections != running.limits.connections),
+        ("limits.connections_per_address", limits.connections_per_address != running.limits.connections_per_address),
         ("limits.drain_s", limits.drain != running.limits.drain),
         ("log_level", *log_level != running.log_level),
     ];

@@ -6,6 +6,7 @@ use crate::crew::{self, Declared, DeclaredProfile};
 use crate::images::{QuotaTier, Tiers};
 use crate::pds::NewBlob;
 use atproto::syntax::Size;
+use server::daemon::ConnectionLimits;
 
 pub(super) fn blob_limits(config: &Config) -> blobs::Limits {
     blobs::Limits {
@@ -16,6 +17,15 @@ pub(super) fn blob_limits(config: &Config) -> blobs::Limits {
         stale_upload_s: config.limits.stale_upload.as_secs(),
         asked_every: blobs::asked_every(config.gc.grace),
         ..blobs::Limits::default()
+    }
+}
+
+/// How many connections there may be on the public sockets.
+pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        total: config.limits.connections,
+        per_address: config.limits.connections_per_address,
+        proxies: config.trusted_proxies.clone(),
     }
 }
 

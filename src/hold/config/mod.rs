@@ -264,6 +264,8 @@ pub struct Limits {
     pub stale_upload: Duration,
     /// Connections at once.
     pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_address: usize,
     /// Requests a second from one address, in the long run; 0 is no limit.
     pub requests_per_address: u32,
     /// Requests a second of one account, in the long run; 0 is no limit.

@@ -22,6 +22,7 @@ use super::{
     RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
     SuccessorImport, UploadsAbort, UploadsList,
 };
+use server::daemon::Activity;
 use server::wire::{self, Limits, Peer, Request, Response, ResponseBody};
 
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
@@ -52,7 +53,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answer = move |request| answer(Arc::clone(&hold), request);
-    wire::serve(io, Peer::Unix, Limits::default(), answer, drain).await;
+    wire::serve(io, Peer::Unix, Limits::default(), answer, drain, Activity::default()).await;
 }
 
 async fn answer(hold: Arc<Hold>, request: Request) -> Response {

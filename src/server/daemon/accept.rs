@@ -1,4 +1,4 @@
-//! Accepts connections up to a cap, and ends them in order.
+//! Accepts connections within their limits, and ends them in order.
 
 use std::future::Future;
 use std::io;
@@ -7,11 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::connections::{Activity, ConnectionLimits, Connections};
+use super::flow::Flow;
 use super::listeners::{Address, Listener, Stream};
 
 /// Pause after accept failed for want of descriptors or memory: long enough for connections to end.
@@ -24,36 +25,55 @@ pub struct Served {
     pub cut_off: usize,
 }
 
+/// A connection that was accepted.
+pub struct Accepted {
+    /// Its bytes.
+    pub stream: Stream,
+    /// Who connected.
+    pub address: Address,
+    /// Cancelled when the connection has to finish what it does, and end.
+    pub drain: CancellationToken,
+    /// Where it says whether it does something.
+    pub activity: Activity,
+}
+
 /// Accepts connections on all `listeners` and runs `handle` for each in its own task, until `shutdown`.
 ///
-/// At `max_connections` it stops accepting; the kernel's backlog queues. After `shutdown` it listens no more, the
-/// token that each `handle` got is cancelled too, and what is not done after `drain_for` is cut off.
+/// At the limit a new connection takes the place of the longest idle one; while none is idle it waits, and those after
+/// it wait in the kernel's backlog. After `shutdown` it listens no more, [`Accepted::drain`] is cancelled too, and what is not done after
+/// `drain_for` is cut off. What was closed and refused is counted in `flow`.
 ///
 /// # Errors
 /// When a listener cannot be registered with the runtime. Failures to accept are waited out.
 pub async fn serve<H, F>(
     listeners: Vec<Listener>,
-    max_connections: usize,
+    limits: ConnectionLimits,
+    flow: Arc<Flow>,
     handle: H,
     shutdown: CancellationToken,
     drain_for: Duration,
 ) -> io::Result<Served>
 where
-    H: Fn(Stream, Address, CancellationToken) -> F,
+    H: Fn(Accepted) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
     let mut sockets = Sockets::new(listeners)?;
-    let slots = Arc::new(Semaphore::new(max_connections));
+    let table = Connections::new(limits, flow);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let accepting = async {
-        // The semaphore is never closed.
-        while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+        loop {
             let (stream, address) = sockets.accept().await;
-            let connection = handle(stream, address, shutdown.clone());
+            table.room().await;
+            let Some(slot) = table.admit(&address) else { continue };
+            let (drain, activity) = (shutdown.clone(), slot.activity());
+            let connection = handle(Accepted { stream, address, drain, activity });
             let cut_off = cut_off.clone();
             connections.spawn(async move {
+                let evicted = slot.evicted();
+                // Dropped in this order: the connection is closed before its place is free.
                 let _slot = slot;
+                let connection = evicted.run_until_cancelled_owned(connection);
                 let _ = cut_off.run_until_cancelled(connection).await;
             });
         }

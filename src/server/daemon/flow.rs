@@ -14,6 +14,10 @@ use crate::metrics::{Counter, Gauge};
 pub struct Flow {
     /// Connections that were accepted.
     pub accepted: Counter,
+    /// Connections that were closed at once, because their address has its share.
+    pub refused: Counter,
+    /// Idle connections that were closed to make room.
+    pub evicted: Counter,
     /// Connections that are open.
     pub open: Gauge,
     /// Bytes that were read, heads of requests and frames among them.

@@ -5,6 +5,7 @@
 //! notification: <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>.
 
 mod accept;
+mod connections;
 mod flow;
 pub mod listeners;
 pub mod logging;
@@ -12,6 +13,7 @@ pub mod notify;
 pub mod signals;
 pub mod usage;
 
-pub use accept::{Served, serve};
+pub use accept::{Accepted, Served, serve};
+pub use connections::{Activity, Busy, ConnectionLimits, network_of};
 pub use flow::{Flow, Metered};
 pub use listeners::{Address, Inherited, Listener, Stream};

@@ -33,7 +33,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::daemon::Address;
+use crate::daemon::{Activity, Address};
 
 use self::head_guard::HeadGuard;
 use self::paced::Paced;
@@ -84,8 +84,8 @@ pub type Response = http::Response<ResponseBody>;
 ///
 /// Once `drain` is cancelled, the request in flight is finished and answered; no other is taken but the first one of
 /// a new connection. A handler that panics is answered for with 500. After an answer that changes the protocol its
-/// [`Continuation`] has the connection, and `drain`.
-pub async fn serve<I, H, F>(io: I, peer: Peer, limits: Limits, handler: H, drain: CancellationToken)
+/// [`Continuation`] has the connection, and `drain`. `activity` is told when there is a request.
+pub async fn serve<I, H, F>(io: I, peer: Peer, limits: Limits, handler: H, drain: CancellationToken, activity: Activity)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request) -> F + Clone + Send + 'static,
@@ -99,6 +99,7 @@ where
     let (first_request, draining, for_answers) = (Arc::clone(&begun), drain.clone(), switch.clone());
     let service = service_fn(move |request: http::Request<Incoming>| {
         begun.notify_one();
+        let busy = activity.busy();
         let (head, incoming) = request.into_parts();
         let body = RequestBody::new(incoming, &limits, Arc::clone(&body_ended));
         let request = Request { head, body, peer, refusal: refusal.get().copied() };
@@ -107,9 +108,12 @@ where
         async move {
             let mut response = answer(handler, request).await;
             if let Some(continuation) = response.body_mut().take_upgrade() {
-                switch.throw(continuation);
-            } else if draining.is_cancelled() || !body_ended.load(Ordering::Acquire) {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                switch.throw(continuation, busy);
+            } else {
+                if draining.is_cancelled() || !body_ended.load(Ordering::Acquire) {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                response.body_mut().keep_busy(busy);
             }
             Ok::<_, Infallible>(response)
         }
@@ -160,7 +164,7 @@ async fn end<I: Io + 'static>(
     let at_rest = guard.is_at_rest();
     let (io, held) = guard.into_parts();
     match switch.take() {
-        Some(continuation) => {
+        Some((continuation, _busy)) => {
             let upgraded = Upgraded { io: Box::new(io), early: [read_by_hyper, &held].concat() };
             let Ended { io, at_rest } = continuation(upgraded, drain).await;
             linger(io, at_rest, limits).await;

@@ -1,11 +1,12 @@
 //! Token buckets: how many requests an address or an account may make.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
 
+use crate::daemon::network_of;
 use atproto::syntax::Did;
 
 /// Addresses and accounts remembered; the least used are forgotten first, at about 100 bytes each.
@@ -35,15 +36,7 @@ impl Rates {
     /// Whether one more request from this address is within its rate.
     #[must_use]
     pub fn admit_address(&self, address: IpAddr, now_us: u64) -> bool {
-        // One IPv6 customer has a whole /64.
-        let address = match address {
-            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-                Some(v4) => IpAddr::V4(v4),
-                None => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
-            },
-            v4 @ IpAddr::V4(_) => v4,
-        };
-        self.addresses.admit(&address, now_us)
+        self.addresses.admit(&network_of(address), now_us)
     }
 
     /// Whether one more request of this account is within its rate.

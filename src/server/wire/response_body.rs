@@ -9,9 +9,14 @@ use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 
 use super::upgrade::Continuation;
+use crate::daemon::Busy;
 
 /// The body of an answer. One of known length is sent with Content-Length, to HEAD too; else chunked.
-pub struct ResponseBody(Kind);
+pub struct ResponseBody {
+    kind: Kind,
+    /// The connection is not idle before the body is sent.
+    busy: Option<Busy>,
+}
 
 type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
@@ -26,22 +31,31 @@ impl ResponseBody {
     /// No body.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Kind::Empty)
+        Self::of(Kind::Empty)
     }
 
     /// No body: the connection goes on as `continuation` says. For 101 answers to HTTP/1.1 requests that ask for an
     /// upgrade and have no body.
     #[must_use]
     pub fn upgrade(continuation: Continuation) -> Self {
-        Self(Kind::Upgrade(continuation))
+        Self::of(Kind::Upgrade(continuation))
+    }
+
+    fn of(kind: Kind) -> Self {
+        Self { kind, busy: None }
+    }
+
+    /// The connection is busy for as long as the body is there.
+    pub(super) fn keep_busy(&mut self, busy: Busy) {
+        self.busy = Some(busy);
     }
 
     /// Takes out what follows the answer, if it ends HTTP on this connection.
     pub(super) fn take_upgrade(&mut self) -> Option<Continuation> {
-        match std::mem::replace(&mut self.0, Kind::Empty) {
+        match std::mem::replace(&mut self.kind, Kind::Empty) {
             Kind::Upgrade(continuation) => Some(continuation),
             other => {
-                self.0 = other;
+                self.kind = other;
                 None
             }
         }
@@ -50,7 +64,7 @@ impl ResponseBody {
     /// A body that is in memory.
     #[must_use]
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        Self(Kind::Full(bytes.into()))
+        Self::of(Kind::Full(bytes.into()))
     }
 
     /// A body that comes in pieces, `length_bytes` in all if that is known.
@@ -58,7 +72,7 @@ impl ResponseBody {
     /// When the stream fails or is shorter, the connection breaks off, so that the peer does not take the part
     /// for the whole. It is not polled for an answer to HEAD.
     pub fn stream(length_bytes: Option<u64>, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
-        Self(Kind::Stream { left_bytes: length_bytes, stream: Box::pin(stream) })
+        Self::of(Kind::Stream { left_bytes: length_bytes, stream: Box::pin(stream) })
     }
 }
 
@@ -67,11 +81,11 @@ impl Body for ResponseBody {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Empty | Kind::Upgrade(_) => Poll::Ready(None),
             Kind::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
-                self.0 = Kind::Empty;
+                self.kind = Kind::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Kind::Stream { left_bytes, stream } => stream.as_mut().poll_next(cx).map_ok(|piece| {
@@ -82,7 +96,7 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty | Kind::Upgrade(_) => true,
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::Stream { left_bytes, .. } => *left_bytes == Some(0),
@@ -90,7 +104,7 @@ impl Body for ResponseBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty | Kind::Upgrade(_) => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Stream { left_bytes: Some(left), .. } => SizeHint::with_exact(*left),

@@ -7,6 +7,8 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
+use crate::daemon::Busy;
+
 /// The stream below HTTP.
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
@@ -35,12 +37,13 @@ pub type Continuation = Box<dyn FnOnce(Upgraded, CancellationToken) -> BoxFuture
 #[derive(Clone, Default)]
 pub(super) struct Switch {
     thrown: Arc<AtomicBool>,
-    continuation: Arc<Mutex<Option<Continuation>>>,
+    continuation: Arc<Mutex<Option<(Continuation, Busy)>>>,
 }
 
 impl Switch {
-    pub(super) fn throw(&self, continuation: Continuation) {
-        *self.continuation.lock().unwrap_or_else(PoisonError::into_inner) = Some(continuation);
+    /// The connection stays busy for as long as the new protocol is spoken.
+    pub(super) fn throw(&self, continuation: Continuation, busy: Busy) {
+        *self.continuation.lock().unwrap_or_else(PoisonError::into_inner) = Some((continuation, busy));
         self.thrown.store(true, Ordering::Release);
     }
 
@@ -49,7 +52,7 @@ impl Switch {
         self.thrown.load(Ordering::Acquire)
     }
 
-    pub(super) fn take(&self) -> Option<Continuation> {
+    pub(super) fn take(&self) -> Option<(Continuation, Busy)> {
         self.continuation.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
+use server::daemon::Activity;
 use server::wire::{BodyFault, Limits, Peer, Request, Response, ResponseBody, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -95,7 +96,8 @@ impl Wire {
         let (stage, drain) = (Stage::default(), CancellationToken::new());
         let for_handler = stage.clone();
         let handler = move |request: Request| echo(for_handler.clone(), request);
-        let served = tokio::spawn(serve(server, Peer::Ip(address), limits, handler, drain.clone()));
+        let served =
+            tokio::spawn(serve(server, Peer::Ip(address), limits, handler, drain.clone(), Activity::default()));
         Self { client, stage, drain, served }
     }
 

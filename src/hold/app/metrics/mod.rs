@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::config::Config;
-use server::daemon::{self, Address, Listener, Stream, listeners};
+use server::daemon::{self, Accepted, ConnectionLimits, Listener, listeners};
 use server::metrics::Text;
 use server::wire::{self, Limits, Request, Response, ResponseBody};
 
@@ -41,12 +41,15 @@ pub(super) async fn serve(sources: Sources, listeners: Vec<Listener>, shutdown: 
     }
     let sources = Arc::new(sources);
     let limits = Limits { pace_window: PACE.0, pace_min_bytes: PACE.1, ..Limits::default() };
-    let handle = move |stream: Stream, address: Address, drain: CancellationToken| {
+    let handle = move |accepted: Accepted| {
         let sources = Arc::clone(&sources);
         let answer = move |request| answer(Arc::clone(&sources), request);
-        wire::serve(stream, address.into(), limits, answer, drain)
+        let Accepted { stream, address, drain, activity } = accepted;
+        wire::serve(stream, address.into(), limits, answer, drain, activity)
     };
-    daemon::serve(listeners, CONNECTIONS, handle, shutdown, DRAIN).await.map(drop)
+    daemon::serve(listeners, ConnectionLimits::total(CONNECTIONS), Arc::default(), handle, shutdown, DRAIN)
+        .await
+        .map(drop)
 }
 
 async fn answer(sources: Arc<Sources>, request: Request) -> Response {

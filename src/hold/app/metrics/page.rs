@@ -144,6 +144,10 @@ impl Sources {
         text.counter("atcr_hold_sent_bytes_total", help, flow.sent_bytes.get());
         let help = "Connections accepted on the public sockets.";
         text.counter("atcr_hold_connections_accepted_total", help, flow.accepted.get());
+        let help = "Connections that were closed at once, because their address has its share.";
+        text.counter("atcr_hold_connections_refused_total", help, flow.refused.get());
+        let help = "Idle connections that were closed to make room for others.";
+        text.counter("atcr_hold_connections_evicted_total", help, flow.evicted.get());
         text.gauge("atcr_hold_connections_open", "Open connections on the public sockets.", flow.open.get());
         let help = "Connections that may be open; beyond that the kernel keeps new ones waiting.";
         text.gauge("atcr_hold_connections_max", help, self.max_connections);

@@ -14,6 +14,7 @@ impl Checker<'_> {
             ("uploads_per_account", raw.uploads_per_account.into()),
             ("uploads_total", raw.uploads_total.into()),
             ("connections", raw.connections.into()),
+            ("connections_per_address", raw.connections_per_address.into()),
         ];
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
@@ -30,6 +31,7 @@ impl Checker<'_> {
             uploads_total: raw.uploads_total,
             stale_upload: Duration::from_secs(raw.stale_upload_s),
             connections: usize::try_from(raw.connections).unwrap_or(usize::MAX),
+            connections_per_address: usize::try_from(raw.connections_per_address).unwrap_or(usize::MAX),
             requests_per_address: raw.requests_per_address,
             requests_per_account: raw.requests_per_account,
             drain: Duration::from_secs(raw.drain_s),

@@ -1,0 +1,248 @@
+//! The open connections of some sockets: how many there are, of which address, and which of them do nothing.
+//!
+//! A server has so many places for connections. One address gets a share of them, the last places are for addresses that
+//! have none, and when all are taken the connection that was idle for the longest time gives its place to a new one. A
+//! reverse proxy (a local peer at a Unix socket, or a trusted address) speaks for many and has no share of its own.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::flow::Flow;
+use super::listeners::Address;
+
+/// Between two lines in the log about connections that were refused or closed.
+const LOG_EVERY: Duration = Duration::from_secs(60);
+
+/// How many connections there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// All together. What comes beyond waits in the kernel's backlog, unless an idle one can be closed for it.
+    pub total: usize,
+    /// Of one address, or of one /64 of IPv6.
+    pub per_address: usize,
+    /// Addresses of proxies, which speak for many and have no share.
+    pub proxies: Vec<IpAddr>,
+}
+
+impl ConnectionLimits {
+    /// So many in all, from wherever they come.
+    #[must_use]
+    pub fn total(total: usize) -> Self {
+        Self { total, per_address: total, proxies: Vec::new() }
+    }
+
+    /// The last places, for addresses that have no connection yet and for local peers: one in sixteen.
+    fn reserve(&self) -> usize {
+        if self.per_address < self.total { self.total / 16 } else { 0 }
+    }
+}
+
+/// Says whether a connection does something at present. It is idle until its first request, and between two.
+#[derive(Clone, Debug)]
+pub struct Activity(Arc<Entry>);
+
+/// A request is under way on a connection for as long as this lives.
+#[derive(Debug)]
+pub struct Busy(Arc<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    began: Instant,
+    /// Requests under way.
+    busy: AtomicU64,
+    /// Milliseconds after `began` since when there was none.
+    idle_since_ms: AtomicU64,
+    evict: CancellationToken,
+    network: Option<IpAddr>,
+}
+
+impl Activity {
+    /// A request begins.
+    #[must_use]
+    pub fn busy(&self) -> Busy {
+        self.0.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(&self.0))
+    }
+}
+
+impl Default for Activity {
+    /// Of a connection that no limit concerns.
+    fn default() -> Self {
+        Self(Arc::new(Entry::new(None)))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let ms = u64::try_from(self.0.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.idle_since_ms.store(ms, Ordering::Relaxed);
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Entry {
+    fn new(network: Option<IpAddr>) -> Self {
+        Self {
+            began: Instant::now(),
+            busy: AtomicU64::new(0),
+            idle_since_ms: AtomicU64::new(0),
+            evict: CancellationToken::new(),
+            network,
+        }
+    }
+
+    fn idle_since(&self) -> Option<Instant> {
+        let is_idle = self.busy.load(Ordering::Relaxed) == 0;
+        is_idle.then(|| self.began + Duration::from_millis(self.idle_since_ms.load(Ordering::Relaxed)))
+    }
+}
+
+/// The connections of some sockets.
+pub(super) struct Connections {
+    limits: ConnectionLimits,
+    flow: Arc<Flow>,
+    state: Mutex<State>,
+    freed: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    open: HashMap<u64, Arc<Entry>>,
+    by_network: HashMap<IpAddr, usize>,
+    next_id: u64,
+    logged: Option<Instant>,
+}
+
+/// A connection's place; dropping it frees the place.
+pub(super) struct Slot {
+    id: u64,
+    entry: Arc<Entry>,
+    connections: Arc<Connections>,
+}
+
+impl Slot {
+    pub(super) fn activity(&self) -> Activity {
+        Activity(Arc::clone(&self.entry))
+    }
+
+    /// Cancelled when the connection has to give its place to another one.
+    pub(super) fn evicted(&self) -> CancellationToken {
+        self.entry.evict.clone()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.connections.state();
+        state.open.remove(&self.id);
+        if let Some(network) = self.entry.network
+            && let Some(count) = state.by_network.get_mut(&network)
+        {
+            *count -= 1;
+            if *count == 0 {
+                state.by_network.remove(&network);
+            }
+        }
+        drop(state);
+        self.connections.freed.notify_one();
+    }
+}
+
+impl Connections {
+    pub(super) fn new(limits: ConnectionLimits, flow: Arc<Flow>) -> Arc<Self> {
+        Arc::new(Self { limits, flow, state: Mutex::default(), freed: Notify::new() })
+    }
+
+    /// Waits until there is a place for a connection that was accepted. When all are taken, the one that was idle for the
+    /// longest time is asked to go.
+    pub(super) async fn room(&self) {
+        loop {
+            let freed = self.freed.notified();
+            {
+                let mut state = self.state();
+                if state.open.len() < self.limits.total {
+                    return;
+                }
+                if state.evict_idle(None) {
+                    self.flow.evicted.one();
+                    state.log("all places for connections are taken: idle ones are closed", None);
+                }
+            }
+            // Also when one was asked to go: its place is free once its task has ended.
+            freed.await;
+        }
+    }
+
+    /// A place for a connection that was accepted, or `None` when its address has its share: then it is to be closed.
+    pub(super) fn admit(self: &Arc<Self>, address: &Address) -> Option<Slot> {
+        let network = match address {
+            Address::Tcp(address) if self.limits.proxies.contains(&address.ip().to_canonical()) => None,
+            Address::Tcp(address) => Some(network_of(address.ip())),
+            Address::Unix => None,
+        };
+        let mut state = self.state();
+        let of_network = network.and_then(|network| state.by_network.get(&network).copied()).unwrap_or(0);
+        let reserved = of_network > 0 && state.open.len() + self.limits.reserve() >= self.limits.total;
+        if of_network >= self.limits.per_address || reserved {
+            // An idle one of the same address makes room for its next; this one would be over the share until then.
+            if state.evict_idle(network) {
+                self.flow.evicted.one();
+            }
+            self.flow.refused.one();
+            state.log("an address has its share of connections: more of it are closed", network);
+            return None;
+        }
+        let entry = Arc::new(Entry::new(network));
+        let id = state.next_id;
+        state.next_id += 1;
+        state.open.insert(id, Arc::clone(&entry));
+        if let Some(network) = network {
+            *state.by_network.entry(network).or_default() += 1;
+        }
+        Some(Slot { id, entry, connections: Arc::clone(self) })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Asks the connection to go that was idle for the longest time, of this network if one is named.
+    fn evict_idle(&self, network: Option<IpAddr>) -> bool {
+        let candidates = self.open.values().filter(|entry| !entry.evict.is_cancelled());
+        let of_network = candidates.filter(|entry| network.is_none() || entry.network == network);
+        let idle = of_network.filter_map(|entry| entry.idle_since().map(|since| (since, entry)));
+        match idle.min_by_key(|(since, _)| *since) {
+            Some((_, entry)) => {
+                entry.evict.cancel();
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn log(&mut self, message: &'static str, network: Option<IpAddr>) {
+        if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
+            self.logged = Some(Instant::now());
+            let (open, network) = (self.open.len(), network.map(|network| network.to_string()));
+            tracing::warn!(open, peer = network, "{message}");
+        }
+    }
+}
+
+/// What one customer of a provider has: an IPv4 address, or a /64 of IPv6.
+#[must_use]
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
