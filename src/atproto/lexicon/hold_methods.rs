@@ -7,14 +7,14 @@ use serde_json::Value;
 use crate::syntax::{AtUri, Digest};
 
 /// Input of `initiateUpload`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InitiateUpload {
     /// A temporary name of the client's choice, 1 to 128 characters; never used as a name here.
     pub digest: String,
 }
 
 /// Output of `initiateUpload`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadIdOutput {
     /// The new upload.
@@ -22,7 +22,7 @@ pub struct UploadIdOutput {
 }
 
 /// Input of `getPartUploadUrl`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetPartUploadUrl {
     /// The upload.
@@ -32,18 +32,18 @@ pub struct GetPartUploadUrl {
 }
 
 /// Output of `getPartUploadUrl`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartTarget {
     /// Where the part goes; needs no header.
     pub url: String,
     /// `PUT`.
-    pub method: &'static str,
+    pub method: String,
     /// The same as headers, for clients that prefer a token.
     pub headers: PartHeaders,
 }
 
 /// Headers of a part.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartHeaders {
     /// The upload.
     #[serde(rename = "X-Upload-Id")]
@@ -54,7 +54,7 @@ pub struct PartHeaders {
 }
 
 /// Input of `completeUpload`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteUpload {
     /// The upload.
@@ -66,7 +66,7 @@ pub struct CompleteUpload {
 }
 
 /// One part of `completeUpload`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompletedPart {
     /// 1 to 10000.
@@ -76,7 +76,7 @@ pub struct CompletedPart {
 }
 
 /// Input of `abortUpload`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AbortUpload {
     /// The upload.
@@ -84,33 +84,69 @@ pub struct AbortUpload {
 }
 
 /// Output of `completeUpload` and `abortUpload`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UploadStatus {
-    /// `completed` or `aborted`.
-    pub status: &'static str,
+    /// What became of the upload.
+    pub status: UploadOutcome,
     /// The blob's name, when completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
 }
 
+/// What became of an upload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UploadOutcome {
+    /// It is a blob.
+    Completed,
+    /// It was given up.
+    Aborted,
+}
+
+/// Output of `uploadPart`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UploadedPart {
+    /// The part's ETag, without quotes.
+    pub etag: String,
+}
+
+/// Output of `com.atproto.sync.getBlob` for an OCI digest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobLocation {
+    /// Where the bytes are; needs no header.
+    pub url: String,
+}
+
 /// Input of `requestCrew`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestCrew {
     /// A word for people; `owner` cannot be asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
     /// What the account asks for; at most reading and writing is granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<String>>,
 }
 
 /// Output of `requestCrew`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RequestCrewOutput {
-    /// `created` or `already_member`.
-    pub status: &'static str,
+    /// Whether the record is new.
+    pub status: CrewOutcome,
     /// A sentence for people.
-    pub message: &'static str,
+    pub message: String,
     /// The crew record.
     pub uri: AtUri,
     /// Its CID.
     pub cid: String,
+}
+
+/// What became of a request to join.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CrewOutcome {
+    /// The account is a member now.
+    Created,
+    /// It was one already.
+    AlreadyMember,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::syntax::{AtUri, Datetime, Did};
 
 /// Input of `notifyManifest`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifyManifest {
     /// The image's name.
@@ -18,52 +18,62 @@ pub struct NotifyManifest {
     /// What the manifest has.
     pub manifest: ManifestInfo,
     /// Under which tag, if under one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// `push` or `pull`; absent is `push`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<String>,
 }
 
 /// What a manifest has. The manifests of a list are not looked at: each is pushed before the list, and said to be.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestInfo {
     /// Its media type.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
     /// The image's configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<BlobInfo>,
     /// The image's layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<LayerInfo>>,
 }
 
 /// A blob of a manifest.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BlobInfo {
     /// Its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Its size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
 }
 
 /// A layer of a manifest.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerInfo {
     /// Its digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Its size in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
     /// Its media type.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
 }
 
 /// Output of `notifyManifest`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifyManifestOutput {
     /// `true`: failures are answered as errors.
     pub success: bool,
-    /// `push` or `pull`.
-    pub operation: &'static str,
+    /// What was counted.
+    pub operation: ImageOperation,
     /// Whether it was counted.
     pub stats_updated: bool,
     /// Layer records that were written, of a push.
@@ -77,8 +87,18 @@ pub struct NotifyManifestOutput {
     pub post_uri: Option<AtUri>,
 }
 
+/// What was done with a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImageOperation {
+    /// It was uploaded.
+    Push,
+    /// It was downloaded.
+    Pull,
+}
+
 /// Output of `getQuota`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Quota {
     /// The account.
@@ -96,14 +116,14 @@ pub struct Quota {
 }
 
 /// Output of `listTiers`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tiers {
     /// From the smallest to the largest: the place in this list is the tier's rank.
     pub tiers: Vec<TierInfo>,
 }
 
 /// A tier.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TierInfo {
     /// Its name.
@@ -117,7 +137,7 @@ pub struct TierInfo {
 }
 
 /// Input of `setStats`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetStats {
     /// Whose image it is; checked by the handler, which answers InvalidOwner.
@@ -125,24 +145,28 @@ pub struct SetStats {
     /// The image's name; checked by the handler, which answers InvalidRepository.
     pub repository: String,
     /// Manifests downloaded; absent stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_count: Option<u64>,
     /// Manifests uploaded; absent stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub push_count: Option<u64>,
     /// The newest download; absent stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_pull: Option<Datetime>,
     /// The newest upload; absent stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_push: Option<Datetime>,
 }
 
 /// Output of `setStats`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Success {
     /// `true`: failures are answered as errors.
     pub success: bool,
 }
 
 /// Input of `updateCrewTier`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateCrewTier {
     /// The member.
@@ -152,7 +176,7 @@ pub struct UpdateCrewTier {
 }
 
 /// Output of `updateCrewTier`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TierName {
     /// The tier that the member has now.
@@ -160,7 +184,7 @@ pub struct TierName {
 }
 
 /// Output of `exportUserData`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserData {
     /// Now.
@@ -183,65 +207,82 @@ pub struct UserData {
 }
 
 /// A membership.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrewExport {
-    role: String,
-    permissions: Vec<String>,
-    added_at: String,
+    /// A word for people.
+    pub role: String,
+    /// What it may do.
+    pub permissions: Vec<String>,
+    /// When it became a member.
+    pub added_at: String,
+    /// Quota tier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    tier: Option<String>,
+    pub tier: Option<String>,
 }
 
 /// A layer.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerExport {
+    /// The blob.
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<String>,
+    pub digest: Option<String>,
+    /// Its size in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<i64>,
+    pub size: Option<i64>,
+    /// Its media type.
     #[serde(skip_serializing_if = "Option::is_none")]
-    media_type: Option<String>,
+    pub media_type: Option<String>,
+    /// The manifest that has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    manifest: Option<String>,
+    pub manifest: Option<String>,
+    /// When it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<String>,
+    pub created_at: Option<String>,
 }
 
 /// Statistics of an image.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatsExport {
+    /// The image's name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    repository: Option<String>,
+    pub repository: Option<String>,
+    /// Manifests downloaded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pull_count: Option<i64>,
+    pub pull_count: Option<i64>,
+    /// Manifests uploaded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    push_count: Option<i64>,
+    pub push_count: Option<i64>,
+    /// The newest download.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_pull: Option<String>,
+    pub last_pull: Option<String>,
+    /// The newest upload.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_push: Option<String>,
+    pub last_push: Option<String>,
+    /// When the record was last written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    updated_at: Option<String>,
+    pub updated_at: Option<String>,
 }
 
 /// A post.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PostExport {
     /// Its address.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<AtUri>,
+    /// What people read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
+    pub text: Option<String>,
+    /// When it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<String>,
+    pub created_at: Option<String>,
 }
 
 /// Output of `deleteUserData`.
-#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletedUserData {
     /// `true`: failures are answered as errors.

@@ -1,4 +1,4 @@
-//! Inputs and outputs of the writing half of `com.atproto.repo.*`.
+//! Inputs and outputs of `com.atproto.repo.*`.
 
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::syntax::AtUri;
 
 /// Input of `createRecord`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRecord {
     /// Our DID or handle.
@@ -14,15 +14,17 @@ pub struct CreateRecord {
     /// The collection.
     pub collection: String,
     /// Wanted key; ours is used when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rkey: Option<String>,
     /// The record.
     pub record: Value,
     /// Only when the repository is at this commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
 }
 
 /// Input of `putRecord`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutRecord {
     /// Our DID or handle.
@@ -34,14 +36,15 @@ pub struct PutRecord {
     /// The record.
     pub record: Value,
     /// Only when the record has this CID; `null`: only when it does not exist.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub swap_record: Option<Option<String>>,
     /// Only when the repository is at this commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
 }
 
 /// Input of `deleteRecord`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteRecord {
     /// Our DID or handle.
@@ -51,13 +54,15 @@ pub struct DeleteRecord {
     /// The key.
     pub rkey: String,
     /// Only when the record has this CID.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_record: Option<String>,
     /// Only when the repository is at this commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
 }
 
 /// Input of `applyWrites`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplyWrites {
     /// Our DID or handle.
@@ -65,11 +70,12 @@ pub struct ApplyWrites {
     /// At most 200, all or none.
     pub writes: Vec<WriteOperation>,
     /// Only when the repository is at this commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
 }
 
 /// One write of `applyWrites`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "$type")]
 pub enum WriteOperation {
     /// Adds a record.
@@ -78,6 +84,7 @@ pub enum WriteOperation {
         /// The collection.
         collection: String,
         /// Wanted key; ours is used when absent.
+        #[serde(skip_serializing_if = "Option::is_none")]
         rkey: Option<String>,
         /// The record.
         value: Value,
@@ -103,7 +110,7 @@ pub enum WriteOperation {
 }
 
 /// The commit a write made.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommitMeta {
     /// CID of the commit.
     pub cid: String,
@@ -112,12 +119,12 @@ pub struct CommitMeta {
 }
 
 /// What a write answers for one record.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordResult {
     /// `com.atproto.repo.applyWrites#createResult` and its like; absent outside applyWrites.
     #[serde(rename = "$type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<&'static str>,
+    pub kind: Option<String>,
     /// The record; absent for a deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<AtUri>,
@@ -129,17 +136,39 @@ pub struct RecordResult {
     pub commit: Option<CommitMeta>,
     /// Every record written was checked against its lexicon.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub validation_status: Option<&'static str>,
+    pub validation_status: Option<String>,
 }
 
 /// Output of `applyWrites`.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ApplyWritesOutput {
     /// The commit; absent when nothing changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<CommitMeta>,
     /// One for each write, in their order.
     pub results: Vec<RecordResult>,
+}
+
+/// A record as `getRecord` answers it, and as an entry of `listRecords`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// Its address.
+    pub uri: AtUri,
+    /// Its CID; a server may leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cid: Option<String>,
+    /// The record.
+    pub value: Value,
+}
+
+/// Output of `listRecords`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RecordPage {
+    /// Some records of the collection.
+    pub records: Vec<RecordView>,
+    /// Where the next ones are; absent behind the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 /// Tells a field that is `null` from one that is absent.

@@ -29,7 +29,8 @@ impl BlobAccess {
         {
             return Ok(Self::Published(blob));
         }
-        let (permit, account) = state.gate.read(credentials(head, nsid::SYNC_GET_BLOB, state.now_s())?).await?;
+        let (permit, account) =
+            state.gate.read(credentials(head, nsid::SYNC_GET_BLOB.as_str(), state.now_s())?).await?;
         Ok(Self::Image(permit, account))
     }
 

@@ -113,8 +113,14 @@ const fn get(path: &'static str, handler: Handler) -> Endpoint {
     Endpoint { path, verbs: Verbs::Get, handler }
 }
 
-const fn post(path: &'static str, handler: Handler) -> Endpoint {
-    Endpoint { path, verbs: Verbs::Post, handler }
+/// An XRPC method that reads.
+const fn query(method: nsid::Method, handler: Handler) -> Endpoint {
+    get(method.as_str(), handler)
+}
+
+/// An XRPC method that writes.
+const fn procedure(method: nsid::Method, handler: Handler) -> Endpoint {
+    Endpoint { path: method.as_str(), verbs: Verbs::Post, handler }
 }
 
 /// A blob by signed URL: this prefix and the digest.
@@ -126,45 +132,51 @@ pub(super) static TABLE: &[Endpoint] = &[
     get("/.well-known/atproto-did", Handler::Open(|s, r| Box::pin(well_known::atproto_did(s, r)))),
     get(BLOBS_PREFIX, Handler::SignedRead(|s, p, d, r| Box::pin(blob_bytes::handle(s, p, d, r)))),
     get(nsid::HEALTH, Handler::Open(|s, r| Box::pin(well_known::health(s, r)))),
-    get(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r)))),
-    get(nsid::RESOLVE_HANDLE, Handler::Open(|s, r| Box::pin(atproto_identity::resolve_handle::handle(s, r)))),
-    get(nsid::GET_PROFILE, Handler::Open(|s, r| Box::pin(bsky_actor::get_profile::handle(s, r)))),
-    get(nsid::GET_PROFILES, Handler::Open(|s, r| Box::pin(bsky_actor::get_profiles::handle(s, r)))),
-    get(nsid::DESCRIBE_REPO, Handler::Open(|s, r| Box::pin(atproto_repo::describe_repo::handle(s, r)))),
-    get(nsid::GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_repo::get_record::handle(s, r)))),
-    get(nsid::LIST_RECORDS, Handler::Open(|s, r| Box::pin(atproto_repo::list_records::handle(s, r)))),
-    post(nsid::CREATE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::create_record::handle(s, p, r)))),
-    post(nsid::PUT_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::put_record::handle(s, p, r)))),
-    post(nsid::DELETE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::delete_record::handle(s, p, r)))),
-    post(nsid::APPLY_WRITES, Handler::Admin(|s, p, r| Box::pin(atproto_repo::apply_writes::handle(s, p, r)))),
-    post(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r)))),
-    get(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r)))),
-    get(nsid::SYNC_GET_BLOCKS, Handler::Open(|s, r| Box::pin(atproto_sync::get_blocks::handle(s, r)))),
-    get(nsid::SYNC_GET_LATEST_COMMIT, Handler::Open(|s, r| Box::pin(atproto_sync::get_latest_commit::handle(s, r)))),
-    get(nsid::SYNC_GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_sync::get_record::handle(s, r)))),
-    get(nsid::SYNC_GET_REPO, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo::handle(s, r)))),
-    get(nsid::SYNC_GET_REPO_STATUS, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo_status::handle(s, r)))),
-    get(nsid::SYNC_LIST_BLOBS, Handler::Open(|s, r| Box::pin(atproto_sync::list_blobs::handle(s, r)))),
-    get(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
-    get(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r)))),
-    post(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
-    post(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),
-    post(
+    query(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r)))),
+    query(nsid::RESOLVE_HANDLE, Handler::Open(|s, r| Box::pin(atproto_identity::resolve_handle::handle(s, r)))),
+    query(nsid::GET_PROFILE, Handler::Open(|s, r| Box::pin(bsky_actor::get_profile::handle(s, r)))),
+    query(nsid::GET_PROFILES, Handler::Open(|s, r| Box::pin(bsky_actor::get_profiles::handle(s, r)))),
+    query(nsid::DESCRIBE_REPO, Handler::Open(|s, r| Box::pin(atproto_repo::describe_repo::handle(s, r)))),
+    query(nsid::GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_repo::get_record::handle(s, r)))),
+    query(nsid::LIST_RECORDS, Handler::Open(|s, r| Box::pin(atproto_repo::list_records::handle(s, r)))),
+    procedure(nsid::CREATE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::create_record::handle(s, p, r)))),
+    procedure(nsid::PUT_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::put_record::handle(s, p, r)))),
+    procedure(nsid::DELETE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::delete_record::handle(s, p, r)))),
+    procedure(nsid::APPLY_WRITES, Handler::Admin(|s, p, r| Box::pin(atproto_repo::apply_writes::handle(s, p, r)))),
+    procedure(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r)))),
+    query(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r)))),
+    query(nsid::SYNC_GET_BLOCKS, Handler::Open(|s, r| Box::pin(atproto_sync::get_blocks::handle(s, r)))),
+    query(nsid::SYNC_GET_LATEST_COMMIT, Handler::Open(|s, r| Box::pin(atproto_sync::get_latest_commit::handle(s, r)))),
+    query(nsid::SYNC_GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_sync::get_record::handle(s, r)))),
+    query(nsid::SYNC_GET_REPO, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo::handle(s, r)))),
+    query(nsid::SYNC_GET_REPO_STATUS, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo_status::handle(s, r)))),
+    query(nsid::SYNC_LIST_BLOBS, Handler::Open(|s, r| Box::pin(atproto_sync::list_blobs::handle(s, r)))),
+    query(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
+    query(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r)))),
+    procedure(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
+    procedure(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),
+    procedure(
         nsid::GET_PART_UPLOAD_URL,
         Handler::Write(|s, p, r| Box::pin(atcr_hold::get_part_upload_url::handle(s, p, r))),
     ),
     Endpoint {
-        path: nsid::UPLOAD_PART,
+        path: nsid::UPLOAD_PART.as_str(),
         verbs: Verbs::PutOrPost,
         handler: Handler::Part(|s, a, r| Box::pin(atcr_hold::upload_part::handle(s, a, r))),
     },
-    post(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r)))),
-    post(nsid::ABORT_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::abort_upload::handle(s, p, r)))),
-    post(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r)))),
-    get(nsid::GET_QUOTA, Handler::Open(|s, r| Box::pin(atcr_hold::get_quota::handle(s, r)))),
-    get(nsid::LIST_TIERS, Handler::Open(|s, r| Box::pin(atcr_hold::list_tiers::handle(s, r)))),
-    post(nsid::SET_STATS, Handler::Admin(|s, p, r| Box::pin(atcr_hold::set_stats::handle(s, p, r)))),
-    post(nsid::UPDATE_CREW_TIER, Handler::Account(|s, p, r| Box::pin(atcr_hold::update_crew_tier::handle(s, p, r)))),
-    get(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r)))),
-    post(nsid::DELETE_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::delete_user_data::handle(s, p, r)))),
+    procedure(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r)))),
+    procedure(nsid::ABORT_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::abort_upload::handle(s, p, r)))),
+    procedure(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r)))),
+    query(nsid::GET_QUOTA, Handler::Open(|s, r| Box::pin(atcr_hold::get_quota::handle(s, r)))),
+    query(nsid::LIST_TIERS, Handler::Open(|s, r| Box::pin(atcr_hold::list_tiers::handle(s, r)))),
+    procedure(nsid::SET_STATS, Handler::Admin(|s, p, r| Box::pin(atcr_hold::set_stats::handle(s, p, r)))),
+    procedure(
+        nsid::UPDATE_CREW_TIER,
+        Handler::Account(|s, p, r| Box::pin(atcr_hold::update_crew_tier::handle(s, p, r))),
+    ),
+    query(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r)))),
+    procedure(
+        nsid::DELETE_USER_DATA,
+        Handler::Account(|s, p, r| Box::pin(atcr_hold::delete_user_data::handle(s, p, r))),
+    ),
 ];

@@ -22,7 +22,7 @@ impl PartAccess {
         if query.get("signature")?.is_some() {
             return Self::by_url(state, &query).await;
         }
-        let permit = state.gate.write(credentials(head, nsid::UPLOAD_PART, state.now_s())?).await?;
+        let permit = state.gate.write(credentials(head, nsid::UPLOAD_PART.as_str(), state.now_s())?).await?;
         let upload_id = header(head, "x-upload-id").ok_or_else(|| Error::invalid("header X-Upload-Id is required"))?;
         let number = header(head, "x-part-number").ok_or_else(|| Error::invalid("header X-Part-Number is required"))?;
         Ok(Self { permit, upload_id: UploadId::parse(upload_id)?, number: parse_number(number)? })

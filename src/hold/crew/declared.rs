@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{CrewError, DeclaredProfile, collection, encode};
+use super::{CrewError, DeclaredProfile, encode};
 use crate::pds::{Change, Records, Write};
+use atproto::lexicon::nsid::Collection;
 use atproto::lexicon::{Permission, SELF_KEY};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
@@ -59,13 +60,17 @@ pub fn is_declared(records: &Records<'_>, member: &Did) -> Result<bool, CrewErro
 }
 
 /// The change that writes `record` under `rkey`, whether it is there or not.
-pub(super) fn put(nsid: &'static str, rkey: RecordKey, record: &impl serde::Serialize) -> Result<Change, CrewError> {
-    change(nsid, rkey, Write::Put(encode(nsid, record)?))
+pub(super) fn put(
+    collection: Collection,
+    rkey: RecordKey,
+    record: &impl serde::Serialize,
+) -> Result<Change, CrewError> {
+    Ok(change(collection, rkey, Write::Put(encode(collection, record)?)))
 }
 
-/// The change `write` of the record `rkey` in the collection `nsid`.
-pub(super) fn change(nsid: &'static str, rkey: RecordKey, write: Write) -> Result<Change, CrewError> {
-    Ok(Change { collection: collection(nsid)?, rkey, write, swap: None })
+/// The change `write` of the record `rkey` of `collection`.
+pub(super) fn change(collection: Collection, rkey: RecordKey, write: Write) -> Change {
+    Change { collection: collection.into(), rkey, write, swap: None }
 }
 
 /// The key of records that a repository has one of.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::declared::NOTE;
 use super::reconcile::Recorded;
 use crate::pds::{ImportRules, PageQuery, PdsError, Records, Repository};
-use atproto::lexicon::{SELF_KEY, nsid};
+use atproto::lexicon::SELF_KEY;
+use atproto::lexicon::nsid::{self, COLLECTIONS};
 use atproto::syntax::Did;
 
 /// Only a hold that nobody has used may be replaced, and only by records that captain and crew can be read from.
@@ -30,9 +31,9 @@ fn is_as_configured(records: &Records<'_>) -> Result<bool, PdsError> {
     let declared: BTreeSet<_> = note.unwrap_or_default().iter().map(super::member_key).collect();
     for collection in records.collections()? {
         let (found, complete) = keys(&collection)?;
-        let expected = match collection.as_str() {
-            nsid::CAPTAIN | nsid::PROFILE => found.iter().all(|record| record.rkey.as_str() == SELF_KEY),
-            nsid::CREW => found.iter().all(|record| declared.contains(&record.rkey)),
+        let expected = match COLLECTIONS.iter().find(|known| ***known == *collection) {
+            Some(&(nsid::CAPTAIN | nsid::PROFILE)) => found.iter().all(|record| record.rkey.as_str() == SELF_KEY),
+            Some(&nsid::CREW) => found.iter().all(|record| declared.contains(&record.rkey)),
             _ => false,
         };
         if !expected || !complete {

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Crew, CrewError, captain, collection, member_key};
+use super::{Crew, CrewError, captain, member_key};
 use crate::pds::{Change, Outcome, Plan, Records, Write};
-use atproto::lexicon::{self, ROLE_OWNER, SELF_KEY, nsid};
+use atproto::lexicon::nsid::{self, Collection};
+use atproto::lexicon::{self, ROLE_OWNER, SELF_KEY};
 use atproto::repo::{Cid, cbor};
 use atproto::syntax::{AtUri, RecordKey};
 
@@ -57,8 +58,8 @@ impl Crew {
     ) -> Result<(Outcome, Vec<AtUri>), CrewError> {
         let mutable = self.is_mutable();
         let checked = changes.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
-        let uri = |c: &Checked| Ok(AtUri::record(self.pds.did(), &collection(c.nsid)?, &c.rkey));
-        let uris = checked.iter().map(uri).collect::<Result<Vec<_>, CrewError>>()?;
+        let uri = |c: &Checked| AtUri::record(self.pds.did(), &c.collection.into(), &c.rkey);
+        let uris = checked.iter().map(uri).collect::<Vec<_>>();
         let decide = move |records: &Records<'_>| {
             let captain = captain(records)?;
             let changes = checked.into_iter().filter_map(|c| c.against(&captain, records, mutable).transpose());
@@ -71,7 +72,7 @@ impl Crew {
 
 /// A change that is well formed by itself.
 struct Checked {
-    nsid: &'static str,
+    collection: Collection,
     rkey: RecordKey,
     write: CrewWrite,
     swap: Option<Option<Cid>>,
@@ -79,21 +80,21 @@ struct Checked {
 
 fn check(change: CrewChange) -> Result<Checked, CrewError> {
     let invalid = |text: &str| CrewError::Invalid(text.to_owned());
-    let nsid = [nsid::CREW, nsid::CAPTAIN, nsid::PROFILE]
+    let collection = [nsid::CREW, nsid::CAPTAIN, nsid::PROFILE]
         .into_iter()
-        .find(|nsid| *nsid == change.collection)
+        .find(|known| **known == *change.collection)
         .ok_or_else(|| invalid(OTHER_COLLECTION))?;
     let rkey = change.rkey.as_deref().map(RecordKey::parse).transpose().map_err(|e| invalid(&e.to_string()))?;
     let mut write = change.write;
     let derived = match &mut write {
         CrewWrite::Create(record) | CrewWrite::Update(record) | CrewWrite::Put(record) => {
-            check_type(record, nsid)?;
-            let lexicon = |e: serde_json::Error| CrewError::Invalid(format!("not a valid {nsid} record: {e}"));
-            if nsid == nsid::PROFILE {
+            check_type(record, collection)?;
+            let lexicon = |e: serde_json::Error| CrewError::Invalid(format!("not a valid {collection} record: {e}"));
+            if collection == nsid::PROFILE {
                 let profile: lexicon::Profile = serde_json::from_value(record.clone()).map_err(lexicon)?;
                 profile.check().map_err(CrewError::Invalid)?;
                 RecordKey::parse(SELF_KEY).ok()
-            } else if nsid == nsid::CREW {
+            } else if collection == nsid::CREW {
                 let crew: lexicon::Crew = serde_json::from_value(record.clone()).map_err(lexicon)?;
                 crew.check_lengths().map_err(invalid)?;
                 if record.to_string().len() > MAX_CREW_BYTES {
@@ -114,19 +115,19 @@ fn check(change: CrewChange) -> Result<Checked, CrewError> {
         (Some(rkey), _) | (None, Some(rkey)) => rkey,
         (None, None) => return Err(invalid("rkey is required")),
     };
-    Ok(Checked { nsid, rkey, write, swap: change.swap })
+    Ok(Checked { collection, rkey, write, swap: change.swap })
 }
 
 /// `$type` must name the collection; it is added where it is absent, as the reference server does.
-fn check_type(record: &mut Value, nsid: &str) -> Result<(), CrewError> {
+fn check_type(record: &mut Value, collection: Collection) -> Result<(), CrewError> {
     let fields = record.as_object_mut().ok_or_else(|| CrewError::Invalid("a record must be an object".into()))?;
     match fields.get("$type") {
         None => {
-            fields.insert("$type".into(), nsid.into());
+            fields.insert("$type".into(), collection.as_str().into());
             Ok(())
         }
-        Some(kind) if kind == nsid => Ok(()),
-        Some(_) => Err(CrewError::Invalid(format!("the record's $type must be {nsid}"))),
+        Some(kind) if kind == collection.as_str() => Ok(()),
+        Some(_) => Err(CrewError::Invalid(format!("the record's $type must be {collection}"))),
     }
 }
 
@@ -138,9 +139,9 @@ impl Checked {
         records: &Records<'_>,
         mutable: bool,
     ) -> Result<Option<Change>, CrewError> {
-        if self.nsid == nsid::CREW {
+        if self.collection == nsid::CREW {
             self.protect_crew(captain, mutable)?;
-        } else if self.nsid == nsid::CAPTAIN {
+        } else if self.collection == nsid::CAPTAIN {
             self.protect_captain(captain)?;
         }
         let write = match self.write {
@@ -148,10 +149,10 @@ impl Checked {
             CrewWrite::Update(record) => Write::Update(encode(&record)?),
             CrewWrite::Put(record) => Write::Put(encode(&record)?),
             CrewWrite::Delete => Write::Delete,
-            CrewWrite::DeleteIfPresent if records.get(self.nsid, self.rkey.as_str())?.is_some() => Write::Delete,
+            CrewWrite::DeleteIfPresent if records.get(&self.collection, self.rkey.as_str())?.is_some() => Write::Delete,
             CrewWrite::DeleteIfPresent => return Ok(None),
         };
-        Ok(Some(Change { collection: collection(self.nsid)?, rkey: self.rkey, write, swap: self.swap }))
+        Ok(Some(Change { collection: self.collection.into(), rkey: self.rkey, write, swap: self.swap }))
     }
 
     fn protect_crew(&self, captain: &lexicon::Captain, mutable: bool) -> Result<(), CrewError> {

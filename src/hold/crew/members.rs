@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::declared::declared_members;
 use super::manage::check_member_change;
-use super::{Crew, CrewError, captain, collection, encode, member_key};
+use super::{Crew, CrewError, captain, encode, member_key};
 use crate::pds::{Change, PageQuery, PdsError, Plan, Records, Write};
 use atproto::lexicon::{self, Permission, nsid};
 use atproto::syntax::{Datetime, Did};
@@ -115,7 +115,7 @@ impl Crew {
         let job = move |records: &Records<'_>| {
             let captain = captain(records)?;
             let rkey = member_key(&did);
-            let old = records.get(nsid::CREW, rkey.as_str())?.map(|record| serde_json::from_value(record.value));
+            let old = records.get(&nsid::CREW, rkey.as_str())?.map(|record| serde_json::from_value(record.value));
             let old = old.transpose().map_err(|e| CrewError::Unreadable(e.to_string()))?;
             let is_member = old.is_some();
             check_member_change(&captain, &rkey, mutable)?;
@@ -125,7 +125,7 @@ impl Crew {
             let (write, record) = decide(old)?;
             check_record(&record)?;
             let _ = tell.send(CrewMember { record, declared: false });
-            Ok(Plan::of(vec![Change { collection: collection(nsid::CREW)?, rkey, write, swap: None }]))
+            Ok(Plan::of(vec![Change { collection: nsid::CREW.into(), rkey, write, swap: None }]))
         };
         self.pds.commit(now_us, None, job).await?;
         told.await.map_err(|_| CrewError::Invalid("no change was made".into()))
@@ -155,7 +155,8 @@ fn all(records: &Records<'_>) -> Result<Vec<lexicon::Crew>, CrewError> {
     let mut all = Vec::new();
     let mut cursor = None;
     loop {
-        let page = records.page(&PageQuery { collection: nsid::CREW.into(), cursor, limit: PAGE, ascending: true })?;
+        let page =
+            records.page(&PageQuery { collection: nsid::CREW.to_string(), cursor, limit: PAGE, ascending: true })?;
         for record in page.records {
             all.push(serde_json::from_value(record.value).map_err(|e| CrewError::Unreadable(e.to_string()))?);
         }

@@ -28,7 +28,7 @@ impl Membership {
     /// As [`Crew::is_public`].
     pub fn read(records: &Records<'_>, account: &Did) -> Result<Self, CrewError> {
         let hold = captain(records)?;
-        let record = records.get(nsid::CREW, member_key(account).as_str())?;
+        let record = records.get(&nsid::CREW, member_key(account).as_str())?;
         let crew: Option<lexicon::Crew> = record
             .map(|record| serde_json::from_value(record.value))
             .transpose()

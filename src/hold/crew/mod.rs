@@ -20,9 +20,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest as _, Sha256};
 
 use crate::pds::Pds;
-use atproto::lexicon::nsid;
+use atproto::lexicon::nsid::{self, Collection};
 use atproto::repo::cbor::{self, Ipld};
-use atproto::syntax::{Did, Nsid, RecordKey, ServiceUrl};
+use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
 pub use declared::{Declared, DeclaredMember, is_declared};
 pub use error::CrewError;
@@ -83,7 +83,7 @@ impl Crew {
     /// As [`Crew::is_public`].
     pub async fn summary(&self) -> Result<Summary, CrewError> {
         self.pds
-            .read(|records| Ok(Summary { captain: captain(records)?.owner, members: records.count(nsid::CREW)? }))
+            .read(|records| Ok(Summary { captain: captain(records)?.owner, members: records.count(&nsid::CREW)? }))
             .await
     }
 }
@@ -109,23 +109,18 @@ pub fn member_key(member: &Did) -> RecordKey {
     })
 }
 
-/// An NSID constant of the lexicon as a type.
-fn collection(nsid: &'static str) -> Result<Nsid, CrewError> {
-    Nsid::parse(nsid).map_err(|e| CrewError::Invalid(e.to_string()))
-}
-
 /// A record with its `$type`, as the repository stores it.
-fn encode(nsid: &'static str, record: impl serde::Serialize) -> Result<Ipld, CrewError> {
+fn encode(collection: Collection, record: impl serde::Serialize) -> Result<Ipld, CrewError> {
     let mut value = serde_json::to_value(record).map_err(|e| CrewError::Invalid(e.to_string()))?;
     if let Some(fields) = value.as_object_mut() {
-        fields.insert("$type".into(), nsid.into());
+        fields.insert("$type".into(), collection.as_str().into());
     }
     cbor::from_json(&value).map_err(|e| CrewError::Invalid(e.to_string()))
 }
 
 /// The captain record, which exists from the first start on.
 fn captain(records: &crate::pds::Records<'_>) -> Result<atproto::lexicon::Captain, CrewError> {
-    let record = records.get(nsid::CAPTAIN, atproto::lexicon::SELF_KEY)?.ok_or(CrewError::NoCaptain)?;
+    let record = records.get(&nsid::CAPTAIN, atproto::lexicon::SELF_KEY)?.ok_or(CrewError::NoCaptain)?;
     serde_json::from_value(record.value).map_err(|e| CrewError::Unreadable(e.to_string()))
 }
 

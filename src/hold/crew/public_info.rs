@@ -28,10 +28,10 @@ impl Crew {
         let mutable = self.is_mutable();
         let job = move |records: &Records<'_>| {
             let captain = captain(records)?;
-            let profile = records.get(nsid::PROFILE, SELF_KEY)?.map_or(Value::Null, |record| record.value);
+            let profile = records.get(&nsid::PROFILE, SELF_KEY)?.map_or(Value::Null, |record| record.value);
             Ok(PublicInfo {
                 joinable: captain.allow_all_crew && mutable,
-                members: records.count(nsid::CREW)?,
+                members: records.count(&nsid::CREW)?,
                 captain,
                 profile,
             })

@@ -48,12 +48,12 @@ pub(super) struct Recorded {
 impl Recorded {
     pub(super) fn read(records: &Records<'_>) -> Result<Self, CrewError> {
         let unreadable = |e: serde_json::Error| CrewError::Unreadable(e.to_string());
-        let captain = records.get(nsid::CAPTAIN, SELF_KEY)?.map(|r| serde_json::from_value(r.value)).transpose();
+        let captain = records.get(&nsid::CAPTAIN, SELF_KEY)?.map(|r| serde_json::from_value(r.value)).transpose();
         let mut members = BTreeMap::new();
         let mut cursor = None;
         loop {
             let page =
-                records.page(&PageQuery { collection: nsid::CREW.into(), cursor, limit: 500, ascending: true })?;
+                records.page(&PageQuery { collection: nsid::CREW.to_string(), cursor, limit: 500, ascending: true })?;
             for record in page.records {
                 members.insert(record.rkey, serde_json::from_value(record.value).map_err(unreadable)?);
             }
@@ -64,7 +64,7 @@ impl Recorded {
         }
         Ok(Self {
             captain: captain.map_err(unreadable)?,
-            profile: records.get(nsid::PROFILE, SELF_KEY)?.map(|record| record.value),
+            profile: records.get(&nsid::PROFILE, SELF_KEY)?.map(|record| record.value),
             members,
             declared_before: declared_members(records)?,
         })
@@ -87,7 +87,7 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
     for (rkey, crew) in &recorded.members {
         let undeclared = recorded.declared_before.contains(&crew.member) || !mutable;
         if !wanted.contains_key(&crew.member) && undeclared {
-            changes.push(change(nsid::CREW, rkey.clone(), Write::Delete)?);
+            changes.push(change(nsid::CREW, rkey.clone(), Write::Delete));
         }
     }
     let mut declared_now: BTreeSet<Did> = wanted.into_keys().collect();

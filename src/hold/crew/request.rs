@@ -1,6 +1,6 @@
 //! Joining the crew by request.
 
-use super::{Crew, CrewError, captain, collection, encode, member_key};
+use super::{Crew, CrewError, captain, encode, member_key};
 use crate::pds::{Change, Plan, Write};
 use atproto::lexicon::{self, Permission, ROLE_MEMBER, nsid};
 use atproto::syntax::{AtUri, Datetime, Did};
@@ -29,11 +29,11 @@ impl Crew {
     pub async fn request(&self, account: &Did, input: &lexicon::RequestCrew, now_us: u64) -> Result<Joined, CrewError> {
         let permissions = granted(input)?;
         let rkey = member_key(account);
-        let uri = AtUri::record(self.pds.did(), &collection(nsid::CREW)?, &rkey);
+        let uri = AtUri::record(self.pds.did(), &nsid::CREW.into(), &rkey);
         let (account, mutable) = (account.clone(), self.is_mutable());
         let key = rkey.clone();
         let decide = move |records: &crate::pds::Records<'_>| {
-            if records.get(nsid::CREW, key.as_str())?.is_some() {
+            if records.get(&nsid::CREW, key.as_str())?.is_some() {
                 return Ok(Plan::default());
             }
             let captain = captain(records)?;
@@ -49,13 +49,13 @@ impl Crew {
                 other: serde_json::Map::new(),
             };
             let write = Write::Create(encode(nsid::CREW, record)?);
-            Ok(Plan::of(vec![Change { collection: collection(nsid::CREW)?, rkey: key, write, swap: None }]))
+            Ok(Plan::of(vec![Change { collection: nsid::CREW.into(), rkey: key, write, swap: None }]))
         };
         let outcome = self.pds.commit(now_us, None, decide).await?;
         if let Some(cid) = outcome.cids.first().copied().flatten() {
             return Ok(Joined { created: true, uri, cid: cid.to_string() });
         }
-        let existing = self.pds.read(move |records| records.get(nsid::CREW, rkey.as_str())).await?;
+        let existing = self.pds.read(move |records| records.get(&nsid::CREW, rkey.as_str())).await?;
         let cid = existing.ok_or(CrewError::Pds(crate::pds::PdsError::RecordNotFound))?.cid.to_string();
         Ok(Joined { created: false, uri, cid })
     }

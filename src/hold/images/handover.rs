@@ -7,8 +7,11 @@ use super::{Image, Images, ImagesError, encode, stats};
 use crate::crew::{Membership, member_key};
 use crate::pds::{Change, PageQuery, Plan, Records, Repository, Write};
 use crate::storage::sqlite::LayerRow;
-use atproto::lexicon::{Crew, Layer, ROLE_MEMBER, ROLE_OWNER, Stats, nsid};
-use atproto::syntax::{AtUri, Datetime, Did, Digest, Nsid, RecordKey};
+use atproto::lexicon::{
+    Crew, Layer, ROLE_MEMBER, ROLE_OWNER, Stats,
+    nsid::{self, Collection},
+};
+use atproto::syntax::{AtUri, Datetime, Did, Digest, RecordKey};
 
 /// Entries that one commit takes over: their proofs have to fit into its event, however far apart the records are.
 pub const MAX_ENTRIES: usize = 100;
@@ -132,9 +135,9 @@ impl Images {
 fn page(records: &Records<'_>, place: &HandOverCursor) -> Result<(Vec<Entry>, Option<String>), ImagesError> {
     let invalid = |error: serde_json::Error| ImagesError::Invalid(format!("a record cannot be read: {error}"));
     let cursor = place.after.clone();
-    let of = |collection: &str| {
+    let of = |collection: Collection| {
         let limit = u32::try_from(MAX_ENTRIES).unwrap_or(u32::MAX);
-        records.page(&PageQuery { collection: collection.into(), cursor: cursor.clone(), limit, ascending: true })
+        records.page(&PageQuery { collection: collection.to_string(), cursor: cursor.clone(), limit, ascending: true })
     };
     Ok(match place.part {
         Part::Members => {
@@ -214,7 +217,7 @@ impl Taking<'_> {
 
     fn layer(&mut self, rkey: RecordKey, record: &Layer) -> Result<Option<Change>, ImagesError> {
         let rows = self.repository.rows();
-        let is_here = self.repository.records().get(nsid::LAYER, rkey.as_str())?.is_some();
+        let is_here = self.repository.records().get(&nsid::LAYER, rkey.as_str())?.is_some();
         if is_here || rows.is_layer_of(&record.manifest, &record.digest)? {
             return self.keep();
         }
@@ -249,7 +252,6 @@ impl Taking<'_> {
     }
 }
 
-fn create(nsid: &'static str, rkey: RecordKey, record: impl Serialize) -> Result<Change, ImagesError> {
-    let collection = Nsid::parse(nsid).map_err(|error| ImagesError::Invalid(error.to_string()))?;
-    Ok(Change { collection, rkey, write: Write::Create(encode(nsid, record)?), swap: None })
+fn create(collection: Collection, rkey: RecordKey, record: impl Serialize) -> Result<Change, ImagesError> {
+    Ok(Change { collection: collection.into(), rkey, write: Write::Create(encode(collection, record)?), swap: None })
 }

@@ -2,7 +2,10 @@
 
 use crate::pds::{PageQuery, Pds, PdsError, Record, Repository};
 use crate::storage::sqlite::LayerRow;
-use atproto::lexicon::{FacetFeature, Post, Stats, nsid};
+use atproto::lexicon::{
+    FacetFeature, Post, Stats,
+    nsid::{self, Collection},
+};
 use atproto::syntax::Digest;
 
 use super::{Image, stats_key};
@@ -30,10 +33,10 @@ pub fn rebuild(repository: &Repository<'_>) -> Result<(), PdsError> {
     let rows = repository.rows();
     rows.clear_registry()?;
     let mut left_out = 0;
-    let mut each = |collection: &'static str, put: &dyn Fn(Record) -> Result<bool, PdsError>| {
+    let mut each = |collection: Collection, put: &dyn Fn(Record) -> Result<bool, PdsError>| {
         let mut cursor = None;
         loop {
-            let query = PageQuery { collection: collection.into(), cursor, limit: PAGE, ascending: true };
+            let query = PageQuery { collection: collection.to_string(), cursor, limit: PAGE, ascending: true };
             let page = repository.records().page(&query)?;
             for record in page.records {
                 left_out += u64::from(!put(record)?);

@@ -4,7 +4,7 @@
 use super::ImagesError;
 use crate::pds::MAX_WRITES;
 use atproto::lexicon::{LayerInfo, NotifyManifest, nsid};
-use atproto::syntax::{AtUri, Did, Digest, ImageName, Nsid, RecordKey, Tag};
+use atproto::syntax::{AtUri, Did, Digest, ImageName, RecordKey, Tag};
 
 /// Distinct layers of one manifest: their records share a commit with the statistics and a post.
 pub const MAX_LAYERS: usize = MAX_WRITES - 2;
@@ -104,8 +104,7 @@ impl PushedLayer {
 /// Where the registry writes the record of a manifest.
 fn address(owner: &Did, digest: &Digest) -> Result<AtUri, ImagesError> {
     let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
-    let collection = Nsid::parse(nsid::MANIFEST).map_err(invalid)?;
-    Ok(AtUri::record(owner, &collection, &RecordKey::parse(&digest.hex()).map_err(invalid)?))
+    Ok(AtUri::record(owner, &nsid::MANIFEST.into(), &RecordKey::parse(&digest.hex()).map_err(invalid)?))
 }
 
 fn layers(infos: Vec<LayerInfo>) -> Result<Vec<PushedLayer>, ImagesError> {

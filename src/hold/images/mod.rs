@@ -21,6 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::crew::Crew;
 use crate::pds::{Pds, PdsError};
+use atproto::lexicon::nsid::Collection;
 use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::Did;
 
@@ -78,10 +79,10 @@ impl Images {
 }
 
 /// A record with its `$type`, as the repository stores it.
-fn encode(nsid: &'static str, record: impl serde::Serialize) -> Result<Ipld, ImagesError> {
+fn encode(collection: Collection, record: impl serde::Serialize) -> Result<Ipld, ImagesError> {
     let mut value = serde_json::to_value(record).map_err(|e| ImagesError::Invalid(e.to_string()))?;
     if let Some(fields) = value.as_object_mut() {
-        fields.insert("$type".into(), nsid.into());
+        fields.insert("$type".into(), collection.as_str().into());
     }
     cbor::from_json(&value).map_err(|e| ImagesError::Invalid(e.to_string()))
 }

@@ -5,8 +5,11 @@ use super::{Images, ImagesError, ImagesSettings, encode, post, stats};
 use crate::crew::Membership;
 use crate::pds::{Change, Plan, Repository, Write};
 use crate::storage::sqlite::LayerRow;
-use atproto::lexicon::{Layer, Permission, nsid};
-use atproto::syntax::{AtUri, Datetime, Did, Nsid, RecordKey, Size, Tid};
+use atproto::lexicon::{
+    Layer, Permission,
+    nsid::{self, Collection},
+};
+use atproto::syntax::{AtUri, Datetime, Did, RecordKey, Size, Tid};
 
 /// Missing blobs that an answer names.
 const NAMED_BLOBS: usize = 10;
@@ -194,12 +197,12 @@ impl Keys<'_> {
     }
 }
 
-fn create(nsid: &'static str, key: &Tid, record: &impl serde::Serialize) -> Result<Change, ImagesError> {
+fn create(collection: Collection, key: &Tid, record: &impl serde::Serialize) -> Result<Change, ImagesError> {
     let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
     Ok(Change {
-        collection: Nsid::parse(nsid).map_err(invalid)?,
+        collection: collection.into(),
         rkey: RecordKey::parse(key.as_str()).map_err(invalid)?,
-        write: Write::Create(encode(nsid, record)?),
+        write: Write::Create(encode(collection, record)?),
         swap: None,
     })
 }

@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Image, Images, ImagesError, encode};
 use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
 use atproto::lexicon::{self, Stats, nsid};
-use atproto::syntax::{Datetime, Nsid, RecordKey};
+use atproto::syntax::{Datetime, RecordKey};
 
 /// Records that one commit writes when pulls are counted.
 const PAGE: usize = 100;
@@ -35,7 +35,7 @@ pub fn stats_key(image: &Image) -> String {
 /// The statistics of an image as they are now, with the pulls that the record does not count yet.
 pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Result<Stats, ImagesError> {
     let key = stats_key(image);
-    let recorded = records.get(nsid::STATS, &key)?.and_then(|record| serde_json::from_value(record.value).ok());
+    let recorded = records.get(&nsid::STATS, &key)?.and_then(|record| serde_json::from_value(record.value).ok());
     let mut stats = recorded.unwrap_or_else(|| Stats {
         owner_did: image.owner.clone(),
         repository: image.name.clone(),
@@ -60,7 +60,7 @@ pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<Change, 
     repository.rows().put_stats(&key, image.owner.as_str(), image.name.as_str())?;
     let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
     Ok(Change {
-        collection: Nsid::parse(nsid::STATS).map_err(invalid)?,
+        collection: nsid::STATS.into(),
         rkey: RecordKey::parse(&key).map_err(invalid)?,
         write: Write::Put(encode(nsid::STATS, stats)?),
         swap: None,

@@ -5,8 +5,11 @@ use serde::de::DeserializeOwned;
 use super::{Images, ImagesError};
 use crate::crew::{self, Membership, member_key};
 use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
-use atproto::lexicon::{DeletedUserData, LayerExport, PostExport, StatsExport, UserData, nsid};
-use atproto::syntax::{AtUri, Datetime, Did, Nsid, RecordKey};
+use atproto::lexicon::{
+    DeletedUserData, LayerExport, PostExport, StatsExport, UserData,
+    nsid::{self, Collection},
+};
+use atproto::syntax::{AtUri, Datetime, Did, RecordKey};
 
 /// Records that one commit deletes: their proofs have to fit into its event, however far apart the records are.
 const PAGE: usize = 100;
@@ -22,7 +25,7 @@ impl Images {
         let (account, hold) = (account.clone(), self.inner.pds.did().clone());
         let job = move |records: &Records<'_>| {
             let rows = records.rows();
-            let posts = nsid(nsid::POST)?;
+            let posts = nsid::POST.into();
             let mut bluesky_posts = Vec::new();
             for key in rows.posts_of(&account, ALL)? {
                 let Some(mut post) = read::<PostExport>(records, nsid::POST, &key)? else { continue };
@@ -130,7 +133,7 @@ impl Deletion<'_> {
 /// Records of one collection by their keys.
 struct Reader<'r> {
     records: &'r Records<'r>,
-    collection: &'static str,
+    collection: Collection,
     keys: Vec<String>,
 }
 
@@ -141,17 +144,17 @@ impl Reader<'_> {
     }
 }
 
-fn read<T: DeserializeOwned>(records: &Records<'_>, collection: &str, key: &str) -> Result<Option<T>, ImagesError> {
+fn read<T: DeserializeOwned>(
+    records: &Records<'_>,
+    collection: Collection,
+    key: &str,
+) -> Result<Option<T>, ImagesError> {
     let unreadable = |error: serde_json::Error| ImagesError::Crew(crew::CrewError::Unreadable(error.to_string()));
-    records.get(collection, key)?.map(|record| serde_json::from_value(record.value)).transpose().map_err(unreadable)
+    records.get(&collection, key)?.map(|record| serde_json::from_value(record.value)).transpose().map_err(unreadable)
 }
 
-fn delete(collection: &'static str, rkey: RecordKey) -> Result<Change, ImagesError> {
-    Ok(Change { collection: nsid(collection)?, rkey, write: Write::Delete, swap: None })
-}
-
-fn nsid(text: &'static str) -> Result<Nsid, ImagesError> {
-    Nsid::parse(text).map_err(|error| ImagesError::Invalid(error.to_string()))
+fn delete(collection: Collection, rkey: RecordKey) -> Result<Change, ImagesError> {
+    Ok(Change { collection: collection.into(), rkey, write: Write::Delete, swap: None })
 }
 
 fn record_key(text: &str) -> Result<RecordKey, ImagesError> {

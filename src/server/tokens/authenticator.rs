@@ -193,7 +193,7 @@ impl Authenticator {
 
     /// Where the PDS of the account is asked for the session, which must be what the proof is for.
     async fn session_url(&self, token: &BoundToken<'_>, lane: Lane) -> Result<PdsUrl, AuthError> {
-        let url_of = |account: &Account| self.resolver.pds_method(account, nsid::GET_SESSION);
+        let url_of = |account: &Account| self.resolver.pds_method(account, &nsid::GET_SESSION);
         let known = self.resolver.resolve(&token.account, lane).await.map_err(unknown_account)?;
         let url = url_of(&known).map_err(unknown_account)?;
         if token.is_for(&url.to_string()) {

@@ -1,6 +1,7 @@
 //! Who may call what: every row of the endpoint table against the permission matrix, on a public and a private hold.
 
 use atcr_hold::api::{Access, Verbs, endpoints};
+use atproto::lexicon::nsid::{self, METHODS, Method};
 
 use crate::suite::hold::{Account, Answer, Call, Hold, NO_TOKEN, PRIVATE, PUBLIC};
 
@@ -121,6 +122,18 @@ fn assert_answer(answer: &Answer, status: u16, name: &str) {
 fn the_table_is_the_one_that_was_agreed() {
     let expected: Vec<_> = EXPECTED.iter().map(|(path, verbs, access, ..)| (*path, *verbs, *access)).collect();
     assert_eq!(endpoints().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn every_method_of_the_lexicon_is_answered_or_called() {
+    // Of other hosts: whose session it is, and to be crawled.
+    const CALLED: [Method; 2] = [nsid::GET_SESSION, nsid::REQUEST_CRAWL];
+    let answered: Vec<_> = EXPECTED.iter().map(|(path, ..)| *path).collect();
+    for method in METHODS {
+        assert_ne!(answered.contains(&method.as_str()), CALLED.contains(method), "{method}");
+    }
+    let names = answered.iter().filter(|path| path.contains('.') && !path.starts_with('/'));
+    assert_eq!(names.count() + CALLED.len(), METHODS.len());
 }
 
 #[tokio::test]

@@ -149,7 +149,7 @@ impl Content<'_> {
     fn crew_records(&self) -> Html {
         let did = self.state.url.did().as_str();
         let query =
-            Serializer::new(String::new()).append_pair("repo", did).append_pair("collection", nsid::CREW).finish();
+            Serializer::new(String::new()).append_pair("repo", did).append_pair("collection", &nsid::CREW).finish();
         Html::text(&format!("/xrpc/{}?{query}", nsid::LIST_RECORDS))
     }
 

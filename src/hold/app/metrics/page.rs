@@ -21,7 +21,8 @@ use server::metrics::{Gauge, Kind, Text};
 /// processor at most, whoever asks how often.
 const REST: u32 = 100;
 /// Collections that have a name of their own; all others are one.
-const COLLECTIONS: [&str; 5] = [nsid::CAPTAIN, nsid::CREW, nsid::PROFILE, nsid::LAYER, nsid::STATS];
+const COLLECTIONS: [&str; 5] =
+    [nsid::CAPTAIN.as_str(), nsid::CREW.as_str(), nsid::PROFILE.as_str(), nsid::LAYER.as_str(), nsid::STATS.as_str()];
 const OTHER: &str = "other";
 
 /// When the jobs that `app` runs by itself last succeeded, in microseconds since 1970; 0 before the first time.

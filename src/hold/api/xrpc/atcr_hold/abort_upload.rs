@@ -8,7 +8,7 @@ use crate::api::response;
 use crate::api::state::State;
 use crate::blobs::UploadId;
 use crate::gate::WritePermit;
-use atproto::lexicon::{AbortUpload, UploadStatus};
+use atproto::lexicon::{AbortUpload, UploadOutcome, UploadStatus};
 use server::wire::{Request, Response};
 
 pub(in crate::api) async fn handle(
@@ -18,5 +18,5 @@ pub(in crate::api) async fn handle(
 ) -> Result<Response, Error> {
     let input: AbortUpload = json(request, JSON_BYTES).await?;
     state.blobs.abort(&UploadId::parse(&input.upload_id)?, permit.account()).await?;
-    Ok(response::json(&UploadStatus { status: "aborted", digest: None }))
+    Ok(response::json(&UploadStatus { status: UploadOutcome::Aborted, digest: None }))
 }

@@ -8,7 +8,7 @@ use crate::api::response;
 use crate::api::state::State;
 use crate::blobs::UploadId;
 use crate::gate::WritePermit;
-use atproto::lexicon::{CompleteUpload, UploadStatus, error};
+use atproto::lexicon::{CompleteUpload, UploadOutcome, UploadStatus, error};
 use atproto::syntax::Digest;
 use server::wire::{Request, Response};
 
@@ -27,5 +27,8 @@ pub(in crate::api) async fn handle(
         .complete(&id, permit.account(), digest, parts, state.now_us())
         .await
         .map_err(|e| Error::from(e).named_if_internal(error::COMPLETION_FAILED))?;
-    Ok(response::about(digest, response::json(&UploadStatus { status: "completed", digest: Some(digest) })))
+    Ok(response::about(
+        digest,
+        response::json(&UploadStatus { status: UploadOutcome::Completed, digest: Some(digest) }),
+    ))
 }

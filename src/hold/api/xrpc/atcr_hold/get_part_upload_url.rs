@@ -28,7 +28,7 @@ pub(in crate::api) async fn handle(
     };
     Ok(response::json(&PartTarget {
         url,
-        method: "PUT",
+        method: "PUT".into(),
         headers: PartHeaders { upload_id: id.to_string(), part_number: number.get().to_string() },
     }))
 }

@@ -13,7 +13,7 @@ use crate::api::response;
 use crate::api::state::State;
 use crate::gate::AccountPermit;
 use crate::images::{Image, Push};
-use atproto::lexicon::{NotifyManifest, NotifyManifestOutput, error};
+use atproto::lexicon::{ImageOperation, NotifyManifest, NotifyManifestOutput, error};
 use server::wire::{Request, Response};
 
 const PUSH: &str = "push";
@@ -45,7 +45,7 @@ async fn push(state: &State, permit: &AccountPermit, input: NotifyManifest) -> R
     let pushed = state.images.push(Push::of(input)?, state.now_us()).await?;
     Ok(NotifyManifestOutput {
         success: true,
-        operation: PUSH,
+        operation: ImageOperation::Push,
         stats_updated: true,
         layers_created: Some(pushed.layers_created),
         post_created: Some(pushed.post.is_some()),
@@ -58,7 +58,7 @@ async fn pull(state: &State, permit: &AccountPermit, input: &NotifyManifest) -> 
     let stats_updated = state.images.pull(&Image::of(input)?, state.now_us()).await?;
     Ok(NotifyManifestOutput {
         success: true,
-        operation: PULL,
+        operation: ImageOperation::Pull,
         stats_updated,
         layers_created: None,
         post_created: None,

@@ -7,7 +7,7 @@ use crate::api::request::json_or_default;
 use crate::api::response;
 use crate::api::state::State;
 use crate::gate::AccountPermit;
-use atproto::lexicon::{RequestCrew, RequestCrewOutput};
+use atproto::lexicon::{CrewOutcome, RequestCrew, RequestCrewOutput};
 use http::StatusCode;
 use server::wire::{Request, Response};
 
@@ -18,11 +18,11 @@ pub(in crate::api) async fn handle(
 ) -> Result<Response, Error> {
     let input: RequestCrew = json_or_default(request).await?;
     let joined = state.crew.request(permit.account(), &input, state.now_us()).await?;
-    let (status, word, message) = if joined.created {
-        (StatusCode::CREATED, "created", "welcome aboard")
+    let (code, status, message) = if joined.created {
+        (StatusCode::CREATED, CrewOutcome::Created, "welcome aboard")
     } else {
-        (StatusCode::OK, "already_member", "the account is a crew member already")
+        (StatusCode::OK, CrewOutcome::AlreadyMember, "the account is a crew member already")
     };
-    let output = RequestCrewOutput { status: word, message, uri: joined.uri, cid: joined.cid };
-    Ok(response::json_with(status, &output))
+    let output = RequestCrewOutput { status, message: message.into(), uri: joined.uri, cid: joined.cid };
+    Ok(response::json_with(code, &output))
 }

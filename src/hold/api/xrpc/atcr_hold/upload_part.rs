@@ -7,7 +7,7 @@ use crate::api::part_access::PartAccess;
 use crate::api::response;
 use crate::api::state::State;
 use crate::blobs::BodyError;
-use atproto::lexicon::error;
+use atproto::lexicon::{UploadedPart, error};
 use futures_util::TryStreamExt as _;
 use http::header::{ETAG, HeaderValue};
 use server::wire::{Request, Response};
@@ -21,7 +21,7 @@ pub(in crate::api) async fn handle(state: Arc<State>, access: PartAccess, reques
         .upload_part(&access.upload_id, account, access.number, length, body, state.now_us())
         .await
         .map_err(|e| Error::from(e).named_if_internal(error::UPLOAD_FAILED))?;
-    let mut response = response::json(&serde_json::json!({ "etag": etag.as_str() }));
+    let mut response = response::json(&UploadedPart { etag: etag.as_str().to_owned() });
     if let Ok(value) = HeaderValue::from_str(&etag.quoted()) {
         response.headers_mut().insert(ETAG, value);
     }

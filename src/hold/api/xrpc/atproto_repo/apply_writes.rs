@@ -32,7 +32,9 @@ pub(in crate::api) async fn handle(
     let (outcome, uris) = state.crew.apply(changes, swap_commit, state.now_us()).await?;
     let commit = commit_meta(&outcome);
     let result = |((kind, uri), cid)| match kind {
-        DELETED => RecordResult { kind: Some(kind), uri: None, cid: None, commit: None, validation_status: None },
+        DELETED => {
+            RecordResult { kind: Some(kind.into()), uri: None, cid: None, commit: None, validation_status: None }
+        }
         _ => written(Some(kind), Some(uri), cid, None),
     };
     let results = kinds.into_iter().zip(uris).zip(outcome.cids).map(result).collect();

@@ -6,6 +6,7 @@ use crate::api::error::Error;
 use crate::api::request::{Query, check_repo, parse_cid};
 use crate::api::response;
 use crate::api::state::State;
+use atproto::lexicon::RecordView;
 use atproto::syntax::AtUri;
 use server::wire::{Request, Response};
 
@@ -18,5 +19,5 @@ pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Resul
     let read = move |records: &crate::pds::Records<'_>| records.get(collection.as_str(), rkey.as_str());
     let record = state.pds.read(read).await?.filter(|record| wanted.is_none_or(|cid| cid == record.cid));
     let record = record.ok_or_else(Error::record_not_found)?;
-    Ok(response::json(&serde_json::json!({ "uri": uri, "cid": record.cid.to_string(), "value": record.value })))
+    Ok(response::json(&RecordView { uri, cid: Some(record.cid.to_string()), value: record.value }))
 }

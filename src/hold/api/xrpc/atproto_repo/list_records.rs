@@ -7,8 +7,8 @@ use crate::api::request::{Query, check_repo};
 use crate::api::response;
 use crate::api::state::State;
 use crate::pds::{PageQuery, Record};
+use atproto::lexicon::{RecordPage, RecordView};
 use atproto::syntax::AtUri;
-use serde_json::{Value, json};
 use server::wire::{Request, Response};
 
 const DEFAULT_LIMIT: u32 = 50;
@@ -27,11 +27,8 @@ pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Resul
     let page = state.pds.read(move |records| records.page(&page_query)).await?;
     let entry = |record: Record| {
         let uri = AtUri::record(state.pds.did(), &collection, &record.rkey);
-        json!({ "uri": uri, "cid": record.cid.to_string(), "value": record.value })
+        RecordView { uri, cid: Some(record.cid.to_string()), value: record.value }
     };
-    let mut output = json!({ "records": page.records.into_iter().map(entry).collect::<Vec<Value>>() });
-    if let Some(cursor) = page.cursor {
-        output["cursor"] = cursor.into();
-    }
-    Ok(response::json(&output))
+    let records = page.records.into_iter().map(entry).collect();
+    Ok(response::json(&RecordPage { records, cursor: page.cursor }))
 }

@@ -42,7 +42,13 @@ fn written(
     cid: Option<Cid>,
     commit: Option<CommitMeta>,
 ) -> RecordResult {
-    RecordResult { kind, uri, cid: cid.map(|cid| cid.to_string()), commit, validation_status: Some("valid") }
+    RecordResult {
+        kind: kind.map(str::to_owned),
+        uri,
+        cid: cid.map(|cid| cid.to_string()),
+        commit,
+        validation_status: Some("valid".into()),
+    }
 }
 
 fn commit_meta(outcome: &Outcome) -> Option<CommitMeta> {

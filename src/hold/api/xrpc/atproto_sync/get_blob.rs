@@ -15,7 +15,7 @@ use crate::api::response;
 use crate::api::state::State;
 use crate::blobs::Target;
 use crate::gate::ReadMethod;
-use atproto::lexicon::nsid;
+use atproto::lexicon::{BlobLocation, nsid};
 use atproto::repo::cid;
 use atproto::syntax::Digest;
 use server::wire::{Request, Response};
@@ -64,7 +64,7 @@ async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Res
             format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url)
         }
     };
-    Ok(response::about(digest, response::json(&serde_json::json!({ "url": url }))))
+    Ok(response::about(digest, response::json(&BlobLocation { url })))
 }
 
 fn method(query: &Query) -> Result<ReadMethod, Error> {

@@ -39,7 +39,7 @@ pub(in crate::api) fn blob_path(state: &State, cid: &str) -> String {
 
 /// The hold's profile as `app.bsky.actor.defs#profileViewDetailed`.
 async fn view(state: &State) -> Result<Value, Error> {
-    let record = state.pds.read(|records: &Records<'_>| records.get(nsid::PROFILE, SELF_KEY)).await?;
+    let record = state.pds.read(|records: &Records<'_>| records.get(&nsid::PROFILE, SELF_KEY)).await?;
     let mut view = json!({ "did": state.pds.did(), "handle": state.shown_handle() });
     for name in SHOWN {
         if let Some(value) = record.as_ref().and_then(|record| record.value.get(name)) {
