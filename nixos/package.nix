@@ -23,13 +23,18 @@ rustPlatform.buildRustPackage {
         ../src
         # What `systemd-units` prints.
         ./units
-        # The manifest names these two.
-        ../tests/hold.rs
+        # The manifests name these.
         ../tests/architecture.rs
+        ../tests/atproto.rs
+        ../tests/hold.rs
+        ../tests/server.rs
       ]
       ++ lib.optionals withTests [
-        ../tests/hold
+        ../tests/atproto
         ../tests/bench
+        ../tests/hold
+        ../tests/server
+        ../tests/support
         ../tests/s3/tls.py
         ./metrics
         ../.clippy.toml

@@ -23,5 +23,5 @@ until [ -s "$work/env" ]; do
 done
 # shellcheck source=/dev/null
 . "$work/env"
-[ $# -gt 0 ] || set -- object_contract config:: bucket_uploads blob_ upkeep:: endpoints::
+[ $# -gt 0 ] || set -- objects:: config:: blobs:: upkeep:: api::
 cargo test --locked --all-features --no-fail-fast -p atcr-hold --test hold -- "$@"

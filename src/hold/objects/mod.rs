@@ -4,7 +4,7 @@
 //! [`Objects`] finds, reads, lists and removes objects wherever they are. How bytes get in differs: on a file
 //! system [`Staging`] takes them and publishes a staged file as an object, in such an order that an object which
 //! can be seen is whole and survives a power cut; a [`Bucket`] has uploads in parts and pinned copies.
-//! `tests/suite/object_contract/` says what every store must keep.
+//! `tests/hold/objects/` says what every store must keep.
 
 mod bucket;
 mod local;

@@ -11,7 +11,7 @@ use super::dice::Dice;
 use super::process::eventually;
 use super::repository::{listed, verified};
 use super::site::Site;
-use crate::suite::blob_hold::digest;
+use crate::support::blob_hold::digest;
 
 const KILLS: usize = 12;
 /// The most requests that a daemon answers before it is killed.

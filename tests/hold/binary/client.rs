@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::process::PATIENCE;
-use crate::suite::blob_hold::digest;
+use crate::support::blob_hold::digest;
 
 /// Where the holds of these tests say that they are.
 const HOLD_URL: &str = "http://localhost:8080";

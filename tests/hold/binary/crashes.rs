@@ -12,7 +12,7 @@ use super::dice::Dice;
 use super::process::{Daemon, eventually};
 use super::repository::verified;
 use super::site::Site;
-use crate::suite::object_contract::buckets_here;
+use crate::objects::buckets_here;
 use worker::{Members, Uploader};
 
 const KILLS: usize = 45;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use super::client::{Client, Place, path_of, receive};
 use super::process::{Daemon, eventually};
 use super::site::{Site, token};
-use crate::suite::blob_hold::{content, digest};
+use crate::support::blob_hold::{content, digest};
 
 #[test]
 fn it_outlives_a_want_of_descriptors() {
@@ -49,7 +49,7 @@ fn handle_secrets(site: &Site, daemon: &Daemon) -> Vec<String> {
 
     // Refusals of every kind: a wrong signature, a token for nobody, broken requests, a part of a finished upload.
     let tampered = format!("{}AAAA{}", &good[..good.len() - 40], &good[good.len() - 36..]);
-    let stranger = token(&crate::suite::hold::Account::unpublished(77));
+    let stranger = token(&crate::support::hold::Account::unpublished(77));
     for bad in [&tampered, &stranger] {
         let refused = Client { token: Some(bad.clone()), ..client.clone() }.try_initiate().unwrap();
         assert!(matches!(refused.status, 401 | 503), "{}", refused.status);

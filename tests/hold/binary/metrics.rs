@@ -227,7 +227,7 @@ fn the_dashboard_and_the_alerts_use_what_is_on_the_page() {
     let (_daemon, scraper, _subscriber) = used_hold(&mut site);
     let page = scrape(&scraper);
     let mut known = page.names();
-    // A hold with a bucket has these too; tests/suite/endpoints/metrics.rs holds the page to them.
+    // A hold with a bucket has these too; tests/hold/api/metrics.rs holds the page to them.
     known.extend([
         "atcr_hold_bucket_requests_total",
         "atcr_hold_bucket_retries_total",

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::site::Site;
 use super::skip;
-use crate::suite::object_contract::{Bucket, buckets_here, pattern};
+use crate::objects::{Bucket, buckets_here, pattern};
 
 const TLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/s3/tls.py");
 /// Gives the command a hosts file of its own: no resolver need know the bucket's name.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{Client, Place};
 use super::site::token;
-use crate::suite::hold::Account;
+use crate::support::hold::Account;
 
 /// Far more than anything here takes: reached only when something hangs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);

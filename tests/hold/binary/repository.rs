@@ -8,7 +8,7 @@ use atproto::repo::mst::{self, Blocks, Visit};
 use atproto::repo::{Cid, RepoError, car};
 use serde_json::Value;
 
-use crate::suite::binary::client::Client;
+use crate::binary::client::Client;
 
 struct Exported<'a>(HashMap<Cid, &'a [u8]>);
 

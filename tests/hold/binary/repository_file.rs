@@ -11,9 +11,9 @@ use serde_json::Value;
 use server::key_file;
 
 use super::site::{Ended, Site};
-use crate::suite::hold::now_s;
-use crate::suite::repo_home::file::exported;
-use crate::suite::repo_home::{CAPTAIN, change, note};
+use crate::support::hold::now_s;
+use crate::support::repo_home::file::exported;
+use crate::support::repo_home::{CAPTAIN, change, note};
 
 /// Writes a repository of this hold, with its key, into a file: what an earlier life of it might have exported.
 fn earlier_life(site: &Site, notes: usize) -> PathBuf {

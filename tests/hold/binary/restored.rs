@@ -9,7 +9,7 @@ use super::repository::verified;
 use super::site::Site;
 use super::subscriber::{Heard, History, Subscriber};
 use super::writer::Writer;
-use crate::suite::repo_home::event::Event;
+use crate::support::repo_home::event::Event;
 
 fn write(writer: &mut Writer, client: &Client, count: usize) {
     let before = writer.revs.len();

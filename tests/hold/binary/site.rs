@@ -12,8 +12,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use super::process::{Daemon, PATIENCE};
-use crate::suite::did_server::DidServer;
-use crate::suite::hold::{Account, now_s};
+use crate::support::did_server::DidServer;
+use crate::support::hold::{Account, now_s};
 
 pub(super) const BINARY: &str = env!("CARGO_BIN_EXE_atcr-hold");
 /// What a run came to. The code of one that hung is `None`.

@@ -10,7 +10,7 @@ use std::process::Stdio;
 use super::client::{Place, receive};
 use super::process::{Daemon, eventually};
 use super::site::Site;
-use crate::suite::blob_hold::content;
+use crate::support::blob_hold::content;
 
 /// A hold that gets `socket` as descriptor 3, as from a service manager: a shell moves it there and names itself,
 /// which the binary becomes.

@@ -7,7 +7,7 @@ use std::path::Path;
 use atcr_hold::objects::Credentials;
 
 use super::site::Site;
-use crate::suite::object_contract::buckets_here;
+use crate::objects::buckets_here;
 
 /// That the hold says why it does not start, in one line with these words, and leaves everything as it is.
 #[track_caller]

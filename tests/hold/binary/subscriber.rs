@@ -12,8 +12,8 @@ use tokio_tungstenite::tungstenite::{self};
 use super::client::{Client, Place};
 use super::dice::Dice;
 use super::process::PATIENCE;
-use crate::suite::repo_home::consumer::Consumer;
-use crate::suite::repo_home::event::Event;
+use crate::support::repo_home::consumer::Consumer;
+use crate::support::repo_home::event::Event;
 
 pub(super) struct Subscriber(WebSocket<TcpStream>);
 

@@ -6,9 +6,9 @@ use super::client::Client;
 use super::dice::Dice;
 use super::site::Site;
 use super::subscriber::{Heard, History, Subscriber};
-use crate::suite::did_server::plc;
-use crate::suite::firehose::member_record;
-use crate::suite::repo_home::CREW;
+use crate::api::firehose::member_record;
+use crate::support::did_server::plc;
+use crate::support::repo_home::CREW;
 
 /// Commits of 200 kB: more than the system keeps for a reader.
 const LARGE: u32 = 50;

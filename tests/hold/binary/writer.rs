@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::dice::Dice;
-use crate::suite::did_server::plc;
-use crate::suite::firehose::member_record;
-use crate::suite::repo_home::CREW;
+use crate::api::firehose::member_record;
+use crate::support::did_server::plc;
+use crate::support::repo_home::CREW;
 
 /// Members whose records one writer changes.
 const MEMBERS: u64 = 40;

@@ -6,7 +6,7 @@ use atproto::syntax::Digest;
 use server::metrics::Gauge;
 
 use super::{Stock, digest, key, of, read, read_blob, room, upload};
-use crate::suite::blob_hold::{NOW_US, alice, content, frames, list, part_number};
+use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_number};
 
 /// One blob of each kind of damage, by name.
 struct Damaged {

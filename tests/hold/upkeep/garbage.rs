@@ -9,7 +9,7 @@ use atproto::syntax::{Datetime, Digest};
 use http::Method;
 
 use super::{Stock, digest, key, name, now_us, read_blob, room, upload};
-use crate::suite::blob_hold::{NOW_US, content};
+use crate::support::blob_hold::{NOW_US, content};
 
 async fn collect(stock: &Stock, dry_run: bool) -> Collected {
     stock.upkeep.collect(dry_run, |_, _| {}).await.unwrap()

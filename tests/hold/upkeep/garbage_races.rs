@@ -12,7 +12,7 @@ use http::Method;
 
 use super::races::Dice;
 use super::{Stock, digest, now_us, read_blob, room, upload};
-use crate::suite::blob_hold::{alice, content};
+use crate::support::blob_hold::{alice, content};
 
 const CLIENTS: u64 = 6;
 const BLOBS: u64 = 10;

@@ -10,8 +10,8 @@ use atcr_hold::upkeep::{Migrated, Problem, Store, StoreAddress, Upkeep, UpkeepEr
 use tempfile::TempDir;
 
 use super::{Stock, digest, key, now_us, read, room, upload};
-use crate::suite::blob_hold::content;
-use crate::suite::object_contract::remotes_here;
+use crate::objects::remotes_here;
+use crate::support::blob_hold::content;
 
 /// A directory, and a bucket of each real server that is there.
 fn targets() -> Vec<(String, StoreAddress, Option<TempDir>)> {

@@ -18,8 +18,8 @@ use atproto::syntax::{AtUri, Digest};
 use futures_util::TryStreamExt as _;
 use tempfile::TempDir;
 
-use super::blob_hold::{NOW_US, alice, digest, frames, list, part_number};
-use super::object_contract::remotes_here;
+use crate::objects::remotes_here;
+use crate::support::blob_hold::{NOW_US, alice, digest, frames, list, part_number};
 
 /// Rows and objects that a test sets as it likes.
 struct Stock {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use atcr_hold::upkeep::VerifyOptions;
 
 use super::{Stock, digest, key, read_blob, room, upload};
-use crate::suite::blob_hold::content;
+use crate::support::blob_hold::content;
 
 const BLOBS: u8 = 8;
 const ROUNDS: u64 = 40;

@@ -5,8 +5,8 @@ use atcr_hold::upkeep::{Amount, Problem};
 use atproto::syntax::Digest;
 
 use super::{Stock, digest, key, now_us, read, read_blob, room, upload};
-use crate::suite::blob_hold::{NOW_US, alice, content, frames, list, part_number};
-use crate::suite::object_contract::remotes_here;
+use crate::objects::remotes_here;
+use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_number};
 
 /// As a process leaves a blob that ends between its row and its object.
 async fn doom(stock: &Stock, blob: Digest, at_us: u64) {

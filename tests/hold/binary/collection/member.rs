@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::run::{GRACE, Run};
-use crate::suite::binary::client::{Answer, Client};
-use crate::suite::binary::dice::Dice;
-use crate::suite::hold::{Account, digest_of};
+use crate::binary::client::{Answer, Client};
+use crate::binary::dice::Dice;
+use crate::support::hold::{Account, digest_of};
 
 /// Blobs that everybody pushes.
 const POPULAR: u64 = 24;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use run::Run;
 
 use super::dice::Dice;
-use crate::suite::object_contract::buckets_here;
+use crate::objects::buckets_here;
 
 const LASTS_S: u64 = 20;
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::member::Member;
-use crate::suite::binary::dice::Dice;
-use crate::suite::binary::process::Daemon;
-use crate::suite::binary::site::Site;
-use crate::suite::object_contract::Bucket;
+use crate::binary::dice::Dice;
+use crate::binary::process::Daemon;
+use crate::binary::site::Site;
+use crate::objects::Bucket;
 
 const MEMBERS: u8 = 6;
 pub(super) const GRACE: Duration = Duration::from_secs(2);

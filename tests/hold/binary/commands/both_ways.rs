@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::{Site, done, json_of, started_once};
-use crate::suite::binary::client::Client;
-use crate::suite::binary::process::Daemon;
+use crate::binary::client::Client;
+use crate::binary::process::Daemon;
 
 /// What `script` prints with a daemon, and without one.
 #[track_caller]

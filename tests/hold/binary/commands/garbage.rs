@@ -5,9 +5,9 @@ use std::process::Command;
 use serde_json::json;
 
 use super::{Site, done, json_of};
-use crate::suite::binary::process::eventually;
-use crate::suite::binary::skip;
-use crate::suite::blob_hold::{blob_key, digest};
+use crate::binary::process::eventually;
+use crate::binary::skip;
+use crate::support::blob_hold::{blob_key, digest};
 
 /// A hold that keeps nothing that no manifest names.
 fn without_grace(more: &str) -> Site {

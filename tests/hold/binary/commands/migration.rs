@@ -9,10 +9,10 @@ use atcr_hold::objects::{Credentials, S3Settings};
 use serde_json::json;
 
 use super::{Site, done, json_of, refuses, started_once};
-use crate::suite::binary::client::Client;
-use crate::suite::binary::dice::Dice;
-use crate::suite::blob_hold::{content, digest};
-use crate::suite::object_contract::buckets_here;
+use crate::binary::client::Client;
+use crate::binary::dice::Dice;
+use crate::objects::buckets_here;
+use crate::support::blob_hold::{content, digest};
 
 /// Where the blobs go next.
 enum Next {

@@ -6,8 +6,8 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use super::{Site, done, refuses, started_once};
-use crate::suite::binary::site::BINARY;
-use crate::suite::binary::{process::PATIENCE, skip};
+use crate::binary::site::BINARY;
+use crate::binary::{process::PATIENCE, skip};
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o7777

@@ -6,8 +6,8 @@ use atproto::syntax::Digest;
 use serde_json::{Value, json};
 
 use super::{Ended, Site, done, json_of, refuses, started_once};
-use crate::suite::binary::skip;
-use crate::suite::blob_hold::digest;
+use crate::binary::skip;
+use crate::support::blob_hold::digest;
 
 fn blob_file(site: &Site, digest: &Digest) -> std::path::PathBuf {
     let hex = digest.hex();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{done, refuses};
-use crate::suite::binary::site::Site;
+use crate::binary::site::Site;
 
 #[test]
 fn units_are_printed_as_the_module_has_them() {

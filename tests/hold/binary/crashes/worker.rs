@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 
-use crate::suite::binary::client::{Answer, Client};
-use crate::suite::blob_hold::content;
-use crate::suite::did_server::plc;
+use crate::binary::client::{Answer, Client};
+use crate::support::blob_hold::content;
+use crate::support::did_server::plc;
 
 const PARTS: usize = 3;
 

@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::suite::binary::process::Daemon;
-use crate::suite::binary::site::Site;
-use crate::suite::binary::skip;
-use crate::suite::blob_hold::{content, digest};
+use crate::binary::process::Daemon;
+use crate::binary::site::Site;
+use crate::binary::skip;
+use crate::support::blob_hold::{content, digest};
 
 /// A tracer of a daemon that lets every fsync of one file or directory fail, until it goes.
 struct BrokenSync(Child);

@@ -3,11 +3,11 @@
 use std::io::Write as _;
 
 use super::mount::{Mount, names};
-use crate::suite::binary::client::{Answer, Client, receive};
-use crate::suite::binary::process::{Daemon, eventually};
-use crate::suite::binary::site::Site;
-use crate::suite::binary::skip;
-use crate::suite::blob_hold::content;
+use crate::binary::client::{Answer, Client, receive};
+use crate::binary::process::{Daemon, eventually};
+use crate::binary::site::Site;
+use crate::binary::skip;
+use crate::support::blob_hold::content;
 
 const MIB: usize = 1 << 20;
 /// What uploads leave free for the database.

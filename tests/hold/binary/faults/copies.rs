@@ -10,10 +10,10 @@ use futures_util::TryStreamExt as _;
 
 use super::proxy::Proxy;
 use super::wanted;
-use crate::suite::binary::dice::Dice;
-use crate::suite::blob_hold::{Hold, NOW_US, alice, blob_key, digest, part_number};
-use crate::suite::hold::Call;
-use crate::suite::object_contract::{Bucket, buckets_here, pattern, read};
+use crate::binary::dice::Dice;
+use crate::objects::{Bucket, buckets_here, pattern, read};
+use crate::support::blob_hold::{Hold, NOW_US, alice, blob_key, digest, part_number};
+use crate::support::hold::Call;
 
 const MIB: usize = 1 << 20;
 /// Copied in three pieces of at most 5 MiB.

@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::run::{Content, Run, Way};
 use super::store_client;
-use crate::suite::binary::client::{Answer, Client, path_of};
-use crate::suite::binary::dice::Dice;
-use crate::suite::hold::digest_of;
+use crate::binary::client::{Answer, Client, path_of};
+use crate::binary::dice::Dice;
+use crate::support::hold::digest_of;
 
 /// How often a call is made before it is given up.
 const ATTEMPTS: usize = 25;

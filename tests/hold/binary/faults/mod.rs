@@ -21,7 +21,7 @@ use std::io::Write as _;
 use run::{Run, Way};
 
 use super::dice::Dice;
-use crate::suite::object_contract::buckets_here;
+use crate::objects::buckets_here;
 
 /// Half of them for either way: seconds.
 const FAULTS: u64 = 160;

@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use super::fault::{Fault, Tally, Wish, is_presigned};
 use super::message::Message;
-use crate::suite::binary::dice::Dice;
+use crate::binary::dice::Dice;
 
 /// Of a hundred requests, so many go wrong. Storms come on top.
 const RATE: u64 = 30;

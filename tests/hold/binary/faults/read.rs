@@ -5,8 +5,8 @@ use atproto::repo::cid;
 use super::journey::Journey;
 use super::run::Way;
 use super::store_client;
-use crate::suite::binary::client::path_of;
-use crate::suite::hold::digest_of;
+use crate::binary::client::path_of;
+use crate::support::hold::digest_of;
 
 const ATTEMPTS: usize = 40;
 

@@ -11,10 +11,10 @@ use atcr_hold::objects::{S3, S3Settings};
 use super::journey::Journey;
 use super::proxy::Proxy;
 use super::truth;
-use crate::suite::binary::dice::Dice;
-use crate::suite::binary::process::Daemon;
-use crate::suite::binary::site::Site;
-use crate::suite::object_contract::Bucket;
+use crate::binary::dice::Dice;
+use crate::binary::process::Daemon;
+use crate::binary::site::Site;
+use crate::objects::Bucket;
 
 const WORKERS: usize = 12;
 /// A run that does not come to an end fails.

@@ -1,0 +1,130 @@
+//! Where a subscription begins.
+
+use atcr_hold::pds::{Step, Subscription, Write};
+use serde_json::json;
+
+use super::{Subscriber, error_frame, frame_of, put_member};
+use crate::support::did_server::plc;
+use crate::support::hold::{Hold, PUBLIC};
+use crate::support::repo_home::event::Event;
+use crate::support::repo_home::{RepoHome, START_US, change, declared, note};
+
+const DAY_US: u64 = 24 * 60 * 60 * 1_000_000;
+
+#[tokio::test]
+async fn a_cursor_is_the_last_event_that_is_not_sent() {
+    let hold = Hold::start(PUBLIC).await;
+    let all = Subscriber::open(&hold, "?cursor=0").await.events(5).await;
+    for (index, event) in all.iter().enumerate() {
+        let mut subscriber = Subscriber::open(&hold, &format!("?cursor={}", event.seq)).await;
+        let expected: Vec<_> = all[index + 1..].iter().map(|event| event.seq).collect();
+        let sent: Vec<_> = subscriber.events(expected.len()).await.iter().map(|event| event.seq).collect();
+        assert_eq!(sent, expected);
+    }
+    // Below the first event, and between two.
+    assert_eq!(Subscriber::open(&hold, "?cursor=1").await.event().await.seq, all[0].seq);
+    let mut newest = Subscriber::open(&hold, "").await;
+    put_member(&hold, 1, "a").await;
+    assert!(newest.event().await.seq > all[4].seq);
+}
+
+#[tokio::test]
+async fn a_cursor_in_the_future_is_an_error_in_the_stream() {
+    let hold = Hold::start(PUBLIC).await;
+    let last = Subscriber::open(&hold, "?cursor=0").await.events(5).await[4].seq;
+    for cursor in [last + 1, i64::MAX] {
+        let mut subscriber = Subscriber::open(&hold, &format!("?cursor={cursor}")).await;
+        assert_eq!(subscriber.frame().await, error_frame("FutureCursor", "the cursor is beyond the newest event"));
+        subscriber.assert_closed(1008).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_is_no_number_is_refused_before_the_upgrade() {
+    let hold = Hold::start(PUBLIC).await;
+    for cursor in ["-1", "abc", "", "1.5", "%2B1", "0x1", "9223372036854775808", "1&cursor=2"] {
+        let Err(head) = Subscriber::try_open(&hold, &format!("?cursor={cursor}")).await else {
+            panic!("{cursor} was accepted")
+        };
+        assert!(head.starts_with("HTTP/1.1 400 "), "{cursor}: {head}");
+    }
+}
+
+async fn frames(subscription: &mut Subscription) -> Vec<Vec<u8>> {
+    match subscription.next().await.unwrap() {
+        Step::Frames(frames) => frames,
+        Step::End(frame) => panic!("the end: {frame:?}"),
+    }
+}
+
+/// A repository with events of the first day and one of the second.
+async fn two_days() -> RepoHome {
+    let home = RepoHome::new();
+    home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
+    home.commit(START_US + DAY_US + 1, vec![change("com.example.note/a", Write::Put(note("a")))]).await.unwrap();
+    home
+}
+
+#[tokio::test]
+async fn events_of_more_than_a_day_go_and_the_newest_stays() {
+    let home = two_days().await;
+    let all = home.events_after(0).await;
+    assert_eq!(home.pds.prune_events(START_US + DAY_US).await.unwrap(), 0);
+    assert_eq!(home.pds.prune_events(START_US + DAY_US + 1000).await.unwrap(), all.len() - 1);
+    assert_eq!(home.pds.prune_events(START_US + 9 * DAY_US).await.unwrap(), 0);
+    let kept = home.events_after(0).await;
+    assert_eq!((kept.len(), kept[0].seq), (1, all.last().unwrap().seq));
+    // The clock went back: still above everything that was ever sent.
+    home.commit(START_US, vec![change("com.example.note/b", Write::Put(note("b")))]).await.unwrap();
+    assert_eq!(home.events_after(kept[0].seq).await[0].seq, kept[0].seq + 1);
+}
+
+#[tokio::test]
+async fn an_outdated_cursor_is_told_and_then_gets_what_is_kept() {
+    let home = two_days().await;
+    let all: Vec<i64> = home.events_after(0).await.iter().map(|event| event.seq).collect();
+    home.pds.prune_events(START_US + 2 * DAY_US).await.unwrap();
+    let [.., last_pruned, kept] = all[..] else { panic!("two events") };
+    let message = "events after the cursor are no longer kept; those that are follow";
+    let info = frame_of(json!({ "op": 1, "t": "#info" }), json!({ "name": "OutdatedCursor", "message": message }));
+    for (cursor, outdated) in [(0, false), (1, true), (all[0], true), (last_pruned - 1, true), (last_pruned, false)] {
+        let mut subscription = home.pds.subscribe(Some(cursor)).await.unwrap();
+        if outdated {
+            assert_eq!(frames(&mut subscription).await, std::slice::from_ref(&info));
+        }
+        let events: Vec<_> = frames(&mut subscription).await.iter().map(|frame| Event::decode(frame).seq).collect();
+        assert_eq!(events, [kept], "after {cursor}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_whose_next_events_are_gone_is_told_so() {
+    let home = two_days().await;
+    let first = home.events_after(0).await[0].seq;
+    let mut subscription = home.pds.subscribe(Some(first)).await.unwrap();
+    home.pds.prune_events(START_US + 2 * DAY_US).await.unwrap();
+    let message = "too far behind; come back with the last sequence number as cursor";
+    match subscription.next().await.unwrap() {
+        Step::End(frame) => assert_eq!(frame, error_frame("ConsumerTooSlow", message)),
+        Step::Frames(_) => panic!("a gap"),
+    }
+}
+
+#[tokio::test]
+async fn only_who_was_up_to_date_can_fall_behind() {
+    let home = RepoHome::new();
+    home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
+    let from_start = home.pds.subscribe(Some(0)).await.unwrap();
+    let live = home.pds.subscribe(None).await.unwrap();
+    let write =
+        |number: u64| home.commit(START_US, vec![change("com.example.note/a", Write::Put(note(&number.to_string())))]);
+    for number in 0..499 {
+        write(number).await.unwrap();
+    }
+    let at_once = std::time::Duration::ZERO;
+    assert!(tokio::time::timeout(at_once, live.left_behind()).await.is_err());
+    write(499).await.unwrap();
+    let message = "too far behind; come back with the last sequence number as cursor";
+    assert_eq!(live.left_behind().await.unwrap(), error_frame("ConsumerTooSlow", message));
+    assert!(tokio::time::timeout(at_once, from_start.left_behind()).await.is_err());
+}

@@ -1,0 +1,117 @@
+//! Parts that go through the hold: when it knows the digest by itself, and when it does not trust what it saw.
+
+use atcr_hold::blobs::{BlobError, BodyError, ETag, Limits, UploadId};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+
+use super::{begin, three_parts};
+use crate::objects::remotes_here;
+use crate::support::blob_hold::{Hold, NOW_US, alice, content, digest, frames, part_number};
+
+const PART_BYTES: usize = 5 << 20;
+
+async fn holds() -> Vec<Hold> {
+    let mut holds = vec![];
+    for remote in remotes_here() {
+        holds.push(Hold::in_remote(&remote, Limits::default()).await);
+    }
+    holds
+}
+
+async fn send(hold: &Hold, id: &UploadId, whole: &[u8], order: [u32; 3]) -> Vec<(u32, ETag)> {
+    let mut sent = vec![];
+    for number in order {
+        let bytes = whole.chunks(PART_BYTES).nth(number as usize - 1).unwrap();
+        sent.push((number, hold.part(id, number, bytes).await.unwrap()));
+    }
+    sent
+}
+
+async fn complete(hold: &Hold, id: &UploadId, whole: &[u8], list: &[(u32, ETag)]) -> Result<(), BlobError> {
+    let list: Vec<_> = list.iter().map(|(number, etag)| (*number, etag)).collect();
+    hold.complete(id, whole, &list).await
+}
+
+/// Whether the store still takes parts of the upload.
+async fn takes_parts(hold: &Hold, id: &UploadId) -> bool {
+    hold.store().stat(&format!("uploads/{id}")).await.unwrap().is_none()
+}
+
+#[tokio::test]
+async fn in_order_a_wrong_digest_is_known_before_the_parts_are_put_together() {
+    for hold in holds().await {
+        let (name, whole, id) = (hold.name.clone(), three_parts(), begin(&hold).await);
+        let mut wrong = whole.clone();
+        wrong[PART_BYTES] ^= 1;
+        let mut list = send(&hold, &id, &wrong, [1, 2, 3]).await;
+        let hold = hold.reopen().await;
+        assert!(matches!(complete(&hold, &id, &whole, &list).await, Err(BlobError::DigestMismatch)), "{name}");
+        assert!(takes_parts(&hold, &id).await, "{name}");
+        // The wrong part again, and rightly: from now on only reading tells.
+        list[1].1 = hold.part(&id, 2, &whole[PART_BYTES..2 * PART_BYTES]).await.unwrap();
+        complete(&hold, &id, &whole, &list).await.unwrap();
+        hold.assert_blob(&whole).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_out_of_order_or_twice_is_read_back() {
+    for hold in holds().await {
+        for twice in [false, true] {
+            let (mut whole, id) = (three_parts(), begin(&hold).await);
+            whole[0] = u8::from(twice);
+            let mut list = send(&hold, &id, &whole, if twice { [1, 2, 3] } else { [2, 1, 3] }).await;
+            if twice {
+                let again = hold.part(&id, 1, &whole[..PART_BYTES]).await.unwrap();
+                // Azure has no ETag of a part's bytes.
+                assert_eq!(again == list[0].1, hold.store().signs_parts());
+                list[0].1 = again;
+            }
+            let refused = complete(&hold, &id, b"something else", &list).await;
+            assert!(matches!(refused, Err(BlobError::DigestMismatch)), "{}", hold.name);
+            assert!(!takes_parts(&hold, &id).await, "{}: it was put together to be read", hold.name);
+            complete(&hold, &id, &whole, &list).await.unwrap();
+            hold.assert_blob(&whole).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn more_parts_at_once_than_there_are_slots_are_sent_away() {
+    for hold in holds().await {
+        let id = begin(&hold).await;
+        let silent = |number| {
+            let (blobs, body) = (hold.blobs.clone(), stream::pending::<Result<Bytes, BodyError>>().boxed());
+            tokio::spawn(
+                async move { blobs.upload_part(&id, &alice(), part_number(number), Some(9), body, NOW_US).await },
+            )
+        };
+        let waiting: Vec<_> = (1..=32).map(silent).collect();
+        tokio::task::yield_now().await;
+        let refused = hold.part(&id, 40, &content(1, 9)).await;
+        assert!(matches!(refused, Err(BlobError::Busy)), "{}: {refused:?}", hold.name);
+        assert!(waiting.iter().all(|part| !part.is_finished()), "{}", hold.name);
+    }
+}
+
+#[tokio::test]
+async fn limits_hold_for_parts_through_the_hold() {
+    let limits = Limits { max_part_bytes: 1000, max_blob_bytes: 1500, ..Limits::default() };
+    for remote in remotes_here() {
+        let hold = Hold::in_remote(&remote, limits.clone()).await;
+        let id = begin(&hold).await;
+        assert!(matches!(
+            hold.part(&id, 1, &content(7, 1001)).await,
+            Err(BlobError::PartTooLarge { limit_bytes: 1000 })
+        ));
+        let one = hold.part(&id, 1, &content(7, 1000)).await.unwrap();
+        assert!(matches!(
+            hold.part(&id, 2, &content(7, 501)).await,
+            Err(BlobError::BlobTooLarge { limit_bytes: 1500 })
+        ));
+        let chunked = hold.blobs.upload_part(&id, &alice(), part_number(2), None, frames(b"x"), NOW_US).await;
+        assert!(matches!(chunked, Err(BlobError::LengthRequired)));
+        hold.complete(&id, &content(7, 1000), &[(1, &one)]).await.unwrap();
+        assert_eq!(hold.blobs.stat(&digest(&content(7, 1000))).await.unwrap(), Some(1000));
+    }
+}

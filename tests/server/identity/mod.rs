@@ -1,0 +1,4 @@
+//! Other accounts: their documents, and what is remembered of them.
+
+mod memory;
+mod resolver;

@@ -1,0 +1,174 @@
+//! The resolver: what it reads, what it refuses to ask or to believe, and what it remembers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use atproto::keys::PublicKey;
+use atproto::syntax::Did;
+use ipld_core::cid::multibase::{Base, encode};
+use serde_json::json;
+use server::identity::{Dns, Error, Lane, Resolver, ResolverSettings, SetupError};
+
+use crate::support::did_server::{DidServer, Reply, document, document_with, key, plc};
+
+fn web(server: &DidServer) -> Did {
+    Did::web("localhost", Some(server.port)).unwrap()
+}
+
+const WEB_PATH: &str = "/.well-known/did.json";
+
+#[tokio::test]
+async fn documents_of_plc_and_web_are_read() {
+    let server = DidServer::start().await;
+    let did = plc(1);
+    server.publish(&did, &document(&did, 1));
+    let account = server.resolver().resolve(&did, Lane::Member).await.unwrap();
+    assert_eq!((account.did.clone(), account.key), (did, key(1).public()));
+    assert_eq!(account.handle.as_ref().unwrap().as_str(), "alice.test");
+    assert_eq!(account.pds.as_deref(), Some("https://pds.example"));
+
+    let did = web(&server);
+    server.set(WEB_PATH, Reply::Body(document(&did, 2).to_string()));
+    let account = server.resolver().resolve(&did, Lane::Stranger).await.unwrap();
+    assert_eq!(account.key, key(2).public());
+}
+
+#[tokio::test]
+async fn both_curves_are_read_in_every_form_of_a_key() {
+    let server = DidServer::start().await;
+    let resolver = server.resolver();
+    let PublicKey::K256(k256) = key(3).public() else { panic!("our keys are K-256") };
+    let p256 = *p256::ecdsa::SigningKey::from_slice(&[3; 32]).unwrap().verifying_key();
+    let legacy = |point: &[u8]| encode(Base::Base58Btc, point);
+    let (k256_type, p256_type) = ("EcdsaSecp256k1VerificationKey2019", "EcdsaSecp256r1VerificationKey2019");
+    let (k256_key, p256_key) = (PublicKey::K256(k256), PublicKey::P256(p256));
+    let forms = [
+        ("Multikey", k256_key.to_multikey(), k256_key),
+        ("Multikey", p256_key.to_multikey(), p256_key),
+        (k256_type, legacy(k256.to_sec1_point(false).as_bytes()), k256_key),
+        (p256_type, legacy(p256.to_sec1_point(false).as_bytes()), p256_key),
+        (k256_type, legacy(k256.to_sec1_point(true).as_bytes()), k256_key),
+    ];
+    for (number, (kind, multibase, expected)) in (0..).zip(forms) {
+        for (offset, id) in [(0, "#atproto".to_owned()), (50, format!("{}#atproto", plc(number + 50)))] {
+            let did = plc(number + offset);
+            server.publish(&did, &document_with(&did, &id, kind, &multibase));
+            assert_eq!(resolver.resolve(&did, Lane::Member).await.unwrap().key, expected, "{kind} {id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn addresses_and_ports_in_a_did_web_are_refused_before_any_look_up() {
+    let server = DidServer::start().await;
+    let port = server.port;
+    let names_asked = Arc::new(AtomicUsize::new(0));
+    let asked = names_asked.clone();
+    let dns: Dns = Arc::new(move |_| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        Box::pin(async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) })
+    });
+    let resolver = Resolver::with_dns(&server.settings(), dns).unwrap();
+    for host in
+        ["127.0.0.1", "127.1", "2130706433", "0177.0.0.1", "0x7f000001", "0x7f.0.0.0x1", "%5B%3A%3A1%5D", "1.1.1.1"]
+    {
+        for id in [host.to_owned(), format!("{host}%3A{port}")] {
+            let did = Did::parse(&format!("did:web:{id}")).unwrap();
+            let error = resolver.resolve(&did, Lane::Stranger).await.unwrap_err();
+            assert!(matches!(error, Error::Unsupported(_)), "{id}");
+        }
+    }
+    for did in [&format!("did:web:a.example%3A{port}"), "did:web:a.example:u:alice", "did:key:zQ3shabc", "did:plc:.."] {
+        let error = resolver.resolve(&Did::parse(did).unwrap(), Lane::Stranger).await.unwrap_err();
+        assert!(matches!(error, Error::Unsupported(_)), "{did}");
+    }
+    assert_eq!((names_asked.load(Ordering::SeqCst), server.connections()), (0, 0));
+}
+
+#[tokio::test]
+async fn names_that_lead_to_private_addresses_are_refused_without_a_connection() {
+    let server = DidServer::start().await;
+    // As an attacker's name server would: each of these reaches, or would reach, a machine of ours.
+    for address in [
+        "127.0.0.1",
+        "::ffff:127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "::1",
+        "fe80::1",
+        "64:ff9b::7f00:1",
+    ] {
+        let answers = vec![
+            SocketAddr::new(address.parse().unwrap(), server.port),
+            SocketAddr::from(([127, 0, 0, 1], server.port)),
+        ];
+        let dns: Dns = Arc::new(move |_| {
+            let answers = answers.clone();
+            Box::pin(async move { Ok(answers) })
+        });
+        let resolver = Resolver::with_dns(&server.settings(), dns).unwrap();
+        let error = resolver.resolve(&Did::web("a.example", None).unwrap(), Lane::Stranger).await.unwrap_err();
+        assert_eq!(error, Error::Invalid("its host has no public address"), "{address}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn localhost_is_followed_in_test_mode_only() {
+    let server = DidServer::start().await;
+    let did = web(&server);
+    server.set(WEB_PATH, Reply::Body(document(&did, 1).to_string()));
+    let settings = ResolverSettings { plc_directory: "https://plc.example".into(), test_mode: false };
+    for did in [&did, &Did::web("localhost", None).unwrap()] {
+        let error = Resolver::new(&settings).unwrap().resolve(did, Lane::Member).await.unwrap_err();
+        assert!(matches!(error, Error::Unsupported(_)));
+    }
+    assert_eq!(server.connections(), 0);
+    let plain = ResolverSettings { test_mode: false, ..server.settings() };
+    assert!(matches!(Resolver::new(&plain), Err(SetupError::PlcDirectory)));
+    assert!(server.resolver().resolve(&did, Lane::Member).await.is_ok());
+}
+
+#[tokio::test]
+async fn answers_that_are_no_document_of_the_did_are_refused() {
+    let server = DidServer::start().await;
+    let resolver = server.resolver();
+    let raw = |head: &str| Reply::Raw(format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n"));
+    let with_padding = |did: &Did, size: usize| {
+        let mut body = document(did, 1);
+        body["padding"] = json!("x".repeat(size));
+        body.to_string()
+    };
+    let endless = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", "[".repeat(10_000_000));
+    let no_key = json!({ "id": plc(8), "verificationMethod": [] }).to_string();
+    let bad_key = document_with(&plc(9), "#atproto", "Multikey", "zabc").to_string();
+    let cases = [
+        (raw("302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0"), "redirects are not followed"),
+        (raw("401 Unauthorized\r\nContent-Length: 0"), "its host refuses it"),
+        (Reply::Body(with_padding(&plc(2), 65_536)), "it is larger than 64 KiB"),
+        (Reply::Raw(endless), "it is larger than 64 KiB"),
+        (Reply::Body("<html>".into()), "it is not a DID document in JSON"),
+        (Reply::Body("[]".into()), "it is not a DID document in JSON"),
+        (Reply::Body("[".repeat(60_000)), "it is not a DID document in JSON"),
+        (Reply::Body(document(&plc(99), 1).to_string()), "its id is another DID"),
+        (Reply::Body(no_key), "it has no verification method #atproto"),
+        (Reply::Body(bad_key), "its key #atproto is neither a K-256 nor a P-256 key"),
+    ];
+    server.set("/elsewhere", Reply::Body(document(&plc(0), 1).to_string()));
+    let count = cases.len();
+    for (number, (reply, reason)) in (0..).zip(cases) {
+        let did = plc(number);
+        server.set(&format!("/{did}"), reply);
+        assert_eq!(resolver.resolve(&did, Lane::Stranger).await.unwrap_err(), Error::Invalid(reason), "case {number}");
+    }
+    assert_eq!(server.requests(), count, "no redirect was followed");
+    let did = plc(100);
+    server.set(&format!("/{did}"), Reply::Body(with_padding(&did, 60_000)));
+    assert!(resolver.resolve(&did, Lane::Stranger).await.is_ok());
+    server.set(&format!("/{}", plc(101)), raw("410 Gone\r\nContent-Length: 0"));
+    assert_eq!(resolver.resolve(&plc(101), Lane::Stranger).await.unwrap_err(), Error::NotFound);
+    server.set(&format!("/{}", plc(102)), raw("503 Service Unavailable\r\nContent-Length: 0"));
+    assert_eq!(resolver.resolve(&plc(102), Lane::Stranger).await.unwrap_err(), Error::Unreachable);
+}

@@ -1,0 +1,7 @@
+//! What tests are made with: a whole hold in this process, parts of one, and the accounts that use it.
+
+pub(crate) mod blob_hold;
+pub(crate) mod did_server;
+pub(crate) mod hold;
+pub(crate) mod repo_home;
+pub(crate) mod small;
