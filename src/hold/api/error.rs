@@ -50,6 +50,11 @@ impl Error {
         Self { status, name, message: message.into(), headers: Vec::new(), detail: None }
     }
 
+    /// What the answer tells the caller.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, name::INVALID_REQUEST, message)
     }

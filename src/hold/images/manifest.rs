@@ -1,13 +1,13 @@
 //! What the registry says of a pushed manifest, checked as far as that is possible without the hold. Pure.
 //! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::ImagesError;
-use crate::pds::MAX_WRITES;
 use atproto::lexicon::{LayerInfo, NotifyManifest, nsid};
 use atproto::syntax::{AtUri, Did, Digest, ImageName, RecordKey, Tag};
 
-/// Distinct layers of one manifest: their records share a commit with the statistics and a post.
-pub const MAX_LAYERS: usize = MAX_WRITES - 2;
 /// What the layer record allows.
 const MAX_LAYER_TYPE_BYTES: usize = 128;
 /// What the method allows.
@@ -109,6 +109,7 @@ fn address(owner: &Did, digest: &Digest) -> Result<AtUri, ImagesError> {
 
 fn layers(infos: Vec<LayerInfo>) -> Result<Vec<PushedLayer>, ImagesError> {
     let mut layers: Vec<PushedLayer> = Vec::new();
+    let mut sizes = HashMap::new();
     for (number, info) in infos.into_iter().enumerate() {
         let field = format!("manifest.layers[{number}]");
         let blob = blob(&field, info.digest.as_deref(), info.size)?;
@@ -116,15 +117,15 @@ fn layers(infos: Vec<LayerInfo>) -> Result<Vec<PushedLayer>, ImagesError> {
         if media_type.len() > MAX_LAYER_TYPE_BYTES {
             return Err(ImagesError::Invalid(format!("{field}.mediaType has at most 128 bytes")));
         }
-        match layers.iter().find(|layer| layer.blob.digest == blob.digest) {
-            None => layers.push(PushedLayer { blob, media_type }),
-            Some(same) if same.blob.size_bytes == blob.size_bytes => {}
-            Some(_) => {
+        match sizes.entry(blob.digest) {
+            Entry::Vacant(size) => {
+                size.insert(blob.size_bytes);
+                layers.push(PushedLayer { blob, media_type });
+            }
+            Entry::Occupied(same) if *same.get() == blob.size_bytes => {}
+            Entry::Occupied(_) => {
                 return Err(ImagesError::Invalid(format!("{field}.size is not that of the same digest before")));
             }
-        }
-        if layers.len() > MAX_LAYERS {
-            return Err(ImagesError::Invalid(format!("a manifest has at most {MAX_LAYERS} distinct layers here")));
         }
     }
     Ok(layers)

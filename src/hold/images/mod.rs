@@ -28,7 +28,7 @@ use atproto::syntax::Did;
 pub use error::ImagesError;
 pub use handover::{Entry, HandOverCursor, MAX_ENTRIES, TakenOver};
 pub use index::rebuild;
-pub use manifest::{Image, MAX_LAYERS, Push, PushedBlob, PushedLayer};
+pub use manifest::{Image, Push, PushedBlob, PushedLayer};
 pub use push::Pushed;
 pub use stats::{NewStats, stats_key};
 pub use tiers::{QuotaTier, Tiers};

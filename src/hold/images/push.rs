@@ -3,7 +3,7 @@
 use super::manifest::{Push, PushedBlob, PushedLayer};
 use super::{Images, ImagesError, ImagesSettings, encode, post, stats};
 use crate::crew::Membership;
-use crate::pds::{Change, Plan, Repository, Write};
+use crate::pds::{Change, MAX_WRITES, Plan, Repository, Write};
 use crate::storage::sqlite::LayerRow;
 use atproto::lexicon::{
     Layer, Permission,
@@ -24,8 +24,8 @@ pub struct Pushed {
 }
 
 impl Images {
-    /// Records a push: a record for each layer that the manifest did not have before and the statistics, in one commit,
-    /// and which config it needs. The owner of the image pushes. `now_us` is in microseconds since 1970.
+    /// Records a push: a record for each layer that the manifest did not have before, the statistics, and which config it
+    /// needs. All of it is one transaction; past 198 new layers it has more than one commit. The owner of the image pushes. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`ImagesError::MissingBlobs`], [`ImagesError::WrongSize`], [`ImagesError::QuotaExceeded`],
@@ -33,15 +33,10 @@ impl Images {
     pub async fn push(&self, push: Push, now_us: u64) -> Result<Pushed, ImagesError> {
         let settings = self.settings();
         let hold = self.inner.pds.did().clone();
-        let (account, manifest) = (push.image.owner.clone(), push.manifest.clone());
         let job = move |repository: &Repository<'_>| {
             Recording { repository, settings: &settings, hold: &hold, push: &push, now_us }.run()
         };
-        let outcome = self.inner.pds.transact(now_us, job).await;
-        if let Err(error @ (ImagesError::MissingBlobs { .. } | ImagesError::WrongSize { .. })) = &outcome {
-            tracing::warn!(did = %account, %manifest, "a manifest is not recorded: {error}");
-        }
-        outcome
+        self.inner.pds.transact(now_us, job).await
     }
 }
 
@@ -70,10 +65,12 @@ impl Recording<'_> {
         }
         self.check_quota(&membership, &new)?;
         let mut keys = self.keys()?;
-        let mut changes = Vec::new();
+        let mut layer_changes = Vec::new();
         for (layer, size_bytes) in &new {
-            changes.push(self.record_layer(keys.next(), layer, *size_bytes)?);
+            layer_changes.push(self.record_layer(keys.next(), layer, *size_bytes)?);
         }
+        let mut layer_changes = layer_changes.into_iter();
+        let mut changes: Vec<_> = layer_changes.by_ref().take(MAX_WRITES - 2).collect();
         let post = self.record_post(&membership, &layers, &mut keys)?;
         let uri = post.as_ref().map(|change| AtUri::record(self.hold, &change.collection, &change.rkey));
         changes.extend(post);
@@ -83,7 +80,11 @@ impl Recording<'_> {
         changes.push(stats::put(self.repository, &counts)?);
         let config = self.push.config.map(|config| config.digest);
         self.repository.rows().put_manifest(&self.push.manifest, &self.push.image.owner, config.as_ref())?;
-        self.repository.commit(Plan::of(changes))?;
+        // One commit carries no more: a manifest of many layers has several, all of them or none.
+        while !changes.is_empty() {
+            self.repository.commit(Plan::of(changes))?;
+            changes = layer_changes.by_ref().take(MAX_WRITES).collect();
+        }
         Ok(Pushed { layers_created: new.len(), post: uri })
     }
 

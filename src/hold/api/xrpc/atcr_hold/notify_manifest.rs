@@ -16,6 +16,9 @@ use crate::images::{Image, Push};
 use atproto::lexicon::{ImageOperation, NotifyManifest, NotifyManifestOutput, error};
 use server::wire::{Request, Response};
 
+/// What the OCI distribution specification lets a manifest have, and some more for what else is said of it.
+const MANIFEST_BYTES: u64 = 4 * 1024 * 1024 + JSON_BYTES;
+
 const PUSH: &str = "push";
 const PULL: &str = "pull";
 
@@ -24,7 +27,7 @@ pub(in crate::api) async fn handle(
     permit: AccountPermit,
     request: Request,
 ) -> Result<Response, Error> {
-    let input: NotifyManifest = json(request, JSON_BYTES).await?;
+    let input: NotifyManifest = json(request, MANIFEST_BYTES).await?;
     let output = match input.operation.as_deref() {
         None | Some(PUSH) => push(&state, &permit, input).await?,
         Some(PULL) => pull(&state, &permit, &input).await?,
@@ -36,7 +39,22 @@ pub(in crate::api) async fn handle(
     Ok(response::json(&output))
 }
 
+/// A refusal is logged: the manifest stands in its owner's repository, and nothing here says what it needs until garbage
+/// collection asks there.
 async fn push(state: &State, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
+    let (repository, manifest) = (input.repository.clone(), input.manifest_digest.clone());
+    let outcome = record(state, permit, input).await;
+    if let Err(error) = &outcome {
+        let account = permit.account();
+        tracing::warn!(
+            did = %account, ?repository, ?manifest, status = error.status.as_u16(), error = error.name,
+            "push not recorded: manifest {manifest:.80?} of {repository:.80?} by {account}: {}", error.message()
+        );
+    }
+    outcome
+}
+
+async fn record(state: &State, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
     if input.user_did != *permit.account() {
         let message = "userDid must be the account whose token this is";
         return Err(Error::new(StatusCode::FORBIDDEN, error::USER_MISMATCH, message));
