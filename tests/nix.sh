@@ -16,6 +16,7 @@ set -euo pipefail
 cd "$repo"
 
 tools=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/tools
+copy=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/checked-files
 real_lib=${ATCR_HOLD_NIXPKGS_LIB:-}
 hold=${ATCR_HOLD_BINARY:-${CARGO_TARGET_DIR:-target}/debug/atcr-hold}
 work=$(mktemp -d)
@@ -101,6 +102,35 @@ lock_unchanged() {
   diff flake.lock "$work/flake/flake.lock"
 }
 
+# copy_checked_files: what nixos/package.nix gives the flake's checks, and nothing else, beside the checkout. The folder
+# stays, with the files' own times, so that the next run builds what has changed.
+copy_checked_files() {
+  local paths
+  paths=$(evaluate "(import $repo/tests/nix/flake.nix { libPath = $small_lib; }).files" |
+    python3 -c 'import json, sys; print(*json.load(sys.stdin), sep="\n")') || return 1
+  rm -rf "$copy"
+  mkdir -p "$copy"
+  local path
+  while IFS= read -r path; do
+    git ls-files -z --cached --others --exclude-standard -- "${path#"$repo/"}" | xargs -0 cp -p --parents -t "$copy" || return 1
+  done <<<"$paths"
+}
+
+# In the copy, with what was built in the checkout: cargo takes it for the same sources, and builds again what named a file
+# that is not in the copy, which then fails.
+in_copy() { (cd "$copy" && CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$repo/target} "$@"); }
+
+# Every file that a manifest names is in the set.
+targets_copied() {
+  in_copy cargo metadata --offline --locked --no-deps --format-version 1 | python3 -c '
+import json, pathlib, sys
+packages = json.load(sys.stdin)["packages"]
+targets = [target["src_path"] for package in packages for target in package["targets"]]
+missing = [path for path in targets if not pathlib.Path(path).exists()]
+print(len(targets), "targets; not in the file set:", *missing)
+sys.exit(bool(missing) or len(targets) < 8)'
+}
+
 short_flake() { [ "$(wc -l <flake.nix)" -le 80 ] || { echo "flake.nix is for outputs only: at most 80 lines"; return 1; }; }
 
 # every_test_paired: each test has its script and the other way round.
@@ -182,6 +212,19 @@ check "each option has an example" complete_reference
 check "the flake's outputs evaluate" flake_outputs "$small_lib"
 [ -z "$real_lib" ] || check "the flake's outputs are the same under nixpkgs' library" same_with_real flake_outputs
 check "flake.lock is what Nix would write" lock_unchanged
+
+check "the files of the flake's checks can be copied" copy_checked_files
+if command -v cargo >/dev/null && cargo fetch --locked --quiet; then
+  check "the manifests name nothing outside those files" targets_copied
+  check "formatting with those files alone" in_copy cargo fmt --check
+  # First where it shall stay: a test that was built in the copy looks for its files there.
+  cargo clippy --locked --all-targets --quiet -- -D warnings || true
+  check "lints with those files alone" in_copy cargo clippy --offline --locked --all-targets --quiet -- -D warnings
+  cargo test --locked --no-run --quiet || true
+  check "tests build with those files alone" in_copy cargo test --offline --locked --no-run --quiet
+else
+  skip "the files of the flake's checks: there is no cargo, or its crates cannot be fetched"
+fi
 check "flake.nix is short" short_flake
 
 check "the tests' machines can be written out" render "$work/machines"

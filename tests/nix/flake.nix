@@ -10,7 +10,12 @@ let
         path: if builtins.pathExists path then path else throw "There is no ${toString path}."
       );
       fileFilter = _: path: [ path ];
-      toSource = { fileset, ... }: builtins.deepSeq fileset { outPath = "/nowhere"; };
+      toSource =
+        { fileset, ... }:
+        builtins.deepSeq fileset {
+          outPath = "/nowhere";
+          files = map toString fileset;
+        };
     };
   };
   flake = import ../../flake.nix;
@@ -85,6 +90,8 @@ let
 in
 {
   inherit (outputs.packages.x86_64-linux.default) pname version src;
+  # What the checks of the sources are given, for those who run them without Nix's own building.
+  inherit (linux.clippy.src) files;
   inherit (outputs.packages.x86_64-linux.default.meta) mainProgram;
   systems = builtins.mapAttrs (_: builtins.attrNames) outputs.packages;
   checks = builtins.mapAttrs (_: check: check.name or check.pname) linux;
