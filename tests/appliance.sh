@@ -40,7 +40,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bash tests/nix.sh --render "$work/machines" >&2
 hold=${ATCR_HOLD_BINARY:-}
-[ -n "$hold" ] || hold=$(build_release)
+[ -n "$hold" ] || hold=$(build_hold release)
 
 # Not `exec`: the directory has to go. A signal reaches the machines' own end first.
 if [ -n "$cuts" ]; then

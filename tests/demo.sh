@@ -24,8 +24,8 @@ trap 'exit 143' TERM
 
 need node npm cargo umoci
 install_stack
-say "Building the release binary"
-binary=$(build_release)
+say "Building the hold"
+binary=$(build_hold quick)
 [ -x "$binary" ] || die "cargo built no atcr-hold binary"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-hold-demo.XXXXXX")

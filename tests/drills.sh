@@ -39,8 +39,8 @@ need node npm cargo rsync python3
 install_stack
 install_litestream
 start_s3 garage
-say "Building the release binary"
-binary=$(build_release)
+say "Building the hold"
+binary=$(build_hold quick)
 [ -x "$binary" ] || die "cargo built no atcr-hold binary"
 work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-hold-drills.XXXXXX")
 

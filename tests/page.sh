@@ -6,7 +6,7 @@
 #
 # Debian's Chromium and a font are downloaded with apt and unpacked into ${XDG_CACHE_HOME:-~/.cache}/atcr-hold/chromium;
 # nothing is installed. A machine that has the browser uses its own. Where they cannot be had, that is said ("skipped: …"), and the markup is checked alone.
-# ATCR_HOLD_BINARY: the hold to look at; without it, a release is built.
+# ATCR_HOLD_BINARY: the hold to look at; without it, one is built.
 #
 # The last line is the sum: "page: N passed, N failed".
 set -euo pipefail
@@ -78,7 +78,7 @@ if [ -z "$folder" ]; then
 fi
 mkdir -p "$folder"
 hold=${ATCR_HOLD_BINARY:-}
-[ -n "$hold" ] || hold=$(build_release)
+[ -n "$hold" ] || hold=$(build_hold quick)
 if browser=$(chromium) && "$browser" --version >&2; then
   with_browser=(--browser "$browser")
 else

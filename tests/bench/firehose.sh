@@ -10,7 +10,7 @@ set -euo pipefail
 need node npm cargo cc
 install_stack
 say "Building the release binary"
-binary=$(build_release)
+binary=$(build_hold release)
 [ -x "$binary" ] || die "cargo built no atcr-hold binary"
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")

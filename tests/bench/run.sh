@@ -23,7 +23,7 @@ unpack_registry() {
 need node npm cargo cc python3
 install_stack
 say "Building the release binary"
-binary=$(build_release)
+binary=$(build_hold release)
 [ -x "$binary" ] || die "cargo built no atcr-hold binary"
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")

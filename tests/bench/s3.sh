@@ -40,7 +40,7 @@ table() {
 
 need cargo cc python3
 say "Building the release binary, and what drives it"
-binary=$(build_release)
+binary=$(build_hold release)
 [ -x "$binary" ] || die "cargo built no atcr-hold binary"
 (cd "$repo" && cargo build --release --locked -p atcr-hold --example s3) >&2
 

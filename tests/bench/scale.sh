@@ -10,7 +10,7 @@ set -euo pipefail
 need node npm cargo cc python3
 install_stack
 say "Building the release binary, and what seeds"
-binary=$(build_release)
+binary=$(build_hold release)
 [ -x "$binary" ] || die "cargo built no atcr-hold binary"
 (cd "$repo" && cargo build --release --locked -p atcr-hold --example seed) >&2
 
