@@ -12,14 +12,16 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use http_body::Body as _;
 
+use super::admission::{Caller, Cost};
 use super::blob_access::BlobAccess;
-use super::endpoint::{BLOBS_PREFIX, Endpoint, Handler, TABLE};
+use super::endpoint::{BLOBS_PREFIX, Endpoint, Handler, Reply, Shared, TABLE};
 use super::error::Error;
 use super::part_access::PartAccess;
 use super::request::{Query, credentials, header};
 use super::state::State;
 use crate::gate::ReadMethod;
 use atproto::syntax::{Did, Digest};
+use server::daemon::network_of;
 use server::wire::{Peer, Request, Response, ResponseBody};
 
 const XRPC_PREFIX: &str = "/xrpc/";
@@ -62,7 +64,7 @@ async fn respond(
     }
     let endpoint = route(&request.head)?;
     seen.endpoint = Some(endpoint.path);
-    admit_and_handle(Arc::clone(state), endpoint, request, &mut seen.caller).await
+    admit_and_handle(Arc::clone(state), endpoint, request, peer, &mut seen.caller).await
 }
 
 fn route(head: &Parts) -> Result<&'static Endpoint, Error> {
@@ -80,52 +82,86 @@ fn route(head: &Parts) -> Result<&'static Endpoint, Error> {
     }
 }
 
-/// Gets the permit that the handler takes, and hands it over.
+/// Gets the permit that the handler takes, then a place for the request, and hands both over.
 async fn admit_and_handle(
     state: Arc<State>,
     endpoint: &'static Endpoint,
     request: Request,
-    caller: &mut Option<Did>,
+    peer: Option<IpAddr>,
+    account: &mut Option<Did>,
 ) -> Result<Response, Error> {
     let with_token = || credentials(&request.head, endpoint.path, state.now_s());
-    let mut known = |account: &Did| {
-        *caller = Some(account.clone());
-        if state.rates.admit_account(account, state.now_us()) { Ok(()) } else { Err(Error::rate_limited()) }
+    let mut known = |proven: &Did| {
+        *account = Some(proven.clone());
+        if state.rates.admit_account(proven, state.now_us()) { Ok(()) } else { Err(Error::rate_limited()) }
     };
-    let reply = match endpoint.handler {
-        Handler::Open(handle) => handle(state, request),
+    let handler: Admitted = match endpoint.handler {
+        Handler::Open(handle) => Box::new(handle),
         Handler::Blob(handle) => {
             let access = BlobAccess::of(&state, &request.head).await?;
             access.account().map_or(Ok(()), known)?;
-            handle(state, access, request)
+            Box::new(move |state, request| handle(state, access, request))
         }
         Handler::SignedRead(handle) => {
             let (digest, proof) = signed_read(&state, &request.head)?;
             let permit = state.gate.signed_read(&proof);
-            handle(state, permit, digest, request)
+            Box::new(move |state, request| handle(state, permit, digest, request))
         }
         Handler::Write(handle) => {
             let permit = state.gate.write(with_token()?).await?;
             known(permit.account())?;
-            handle(state, permit, request)
+            Box::new(move |state, request| handle(state, permit, request))
         }
         Handler::Part(handle) => {
             let access = PartAccess::of(&state, &request.head).await?;
             known(access.permit.account())?;
-            handle(state, access, request)
+            Box::new(move |state, request| handle(state, access, request))
         }
         Handler::Account(handle) => {
             let permit = state.gate.account(with_token()?).await?;
             known(permit.account())?;
-            handle(state, permit, request)
+            Box::new(move |state, request| handle(state, permit, request))
         }
         Handler::Admin(handle) => {
-            let (permit, account) = state.gate.admin(with_token()?).await?;
-            known(&account)?;
-            handle(state, permit, request)
+            let (permit, proven) = state.gate.admin(with_token()?).await?;
+            known(&proven)?;
+            Box::new(move |state, request| handle(state, permit, request))
         }
     };
-    reply.await
+    let caller = match (account.clone(), peer) {
+        (Some(account), _) => Caller::Account(account),
+        (None, Some(address)) => Caller::Network(network_of(address)),
+        (None, None) => Caller::Unknown,
+    };
+    handle_in_place(state, endpoint, request, &caller, handler).await
+}
+
+/// A handler that has its permit.
+type Admitted = Box<dyn FnOnce(Shared, Request) -> Reply + Send>;
+
+/// Reads a body that goes into memory, waits for a place, and lets the handler answer.
+async fn handle_in_place(
+    state: Arc<State>,
+    endpoint: &'static Endpoint,
+    mut request: Request,
+    caller: &Caller,
+    handler: Admitted,
+) -> Result<Response, Error> {
+    let room = if endpoint.body_bytes > 0 {
+        let room = state.admission.enter_body(endpoint.body_bytes, caller).await.map_err(Error::overload)?;
+        request.body = request.body.buffer(endpoint.body_bytes).await?;
+        Some(room)
+    } else {
+        None
+    };
+    let place = state.admission.enter(endpoint.cost, caller).await.map_err(Error::overload)?;
+    let mut response = handler(state, request).await?;
+    drop(room);
+    if endpoint.cost == Cost::Export {
+        // It reads for as long as the answer is sent.
+        response.body_mut().attach(place);
+    }
+    Ok(response)
 }
 
 fn signed_read(state: &State, head: &Parts) -> Result<(Digest, crate::gate::SignedRead), Error> {

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use http::Method;
 
+use super::admission::Cost;
 use super::blob_access::BlobAccess;
 use super::error::Error;
 use super::part_access::PartAccess;
+use super::request::{COMPLETE_BYTES, JSON_BYTES};
 use super::state::State;
 use super::xrpc::{atcr_hold, atproto_identity, atproto_repo, atproto_server, atproto_sync, bsky_actor};
 use super::{blob_bytes, page, well_known};
@@ -68,6 +70,10 @@ pub(super) struct Endpoint {
     pub(super) path: &'static str,
     pub(super) verbs: Verbs,
     pub(super) handler: Handler,
+    /// What it costs the hold.
+    pub(super) cost: Cost,
+    /// The most bytes of a body that is read into memory; 0 for endpoints without a body, or with one that streams.
+    pub(super) body_bytes: u64,
 }
 
 impl Verbs {
@@ -91,6 +97,16 @@ impl Verbs {
 }
 
 impl Endpoint {
+    /// The same endpoint at another cost.
+    const fn at(self, cost: Cost) -> Self {
+        Self { cost, ..self }
+    }
+
+    /// The same endpoint with a body in memory of at most so many bytes; 0: it streams.
+    const fn body(self, body_bytes: u64) -> Self {
+        Self { body_bytes, ..self }
+    }
+
     fn access(&self) -> Access {
         match self.handler {
             Handler::Open(_) => Access::Open,
@@ -110,30 +126,30 @@ pub fn endpoints() -> impl Iterator<Item = (&'static str, Verbs, Access)> {
 }
 
 const fn get(path: &'static str, handler: Handler) -> Endpoint {
-    Endpoint { path, verbs: Verbs::Get, handler }
+    Endpoint { path, verbs: Verbs::Get, handler, cost: Cost::Light, body_bytes: 0 }
 }
 
 /// An XRPC method that reads.
 const fn query(method: nsid::Method, handler: Handler) -> Endpoint {
-    get(method.as_str(), handler)
+    get(method.as_str(), handler).at(Cost::Read)
 }
 
 /// An XRPC method that writes.
 const fn procedure(method: nsid::Method, handler: Handler) -> Endpoint {
-    Endpoint { path: method.as_str(), verbs: Verbs::Post, handler }
+    Endpoint { path: method.as_str(), verbs: Verbs::Post, handler, cost: Cost::Write, body_bytes: JSON_BYTES }
 }
 
 /// A blob by signed URL: this prefix and the digest.
 pub(super) const BLOBS_PREFIX: &str = "/blobs/";
 
 pub(super) static TABLE: &[Endpoint] = &[
-    get("/", Handler::Open(|s, r| Box::pin(page::handle(s, r)))),
+    get("/", Handler::Open(|s, r| Box::pin(page::handle(s, r)))).at(Cost::Read),
     get("/.well-known/did.json", Handler::Open(|s, r| Box::pin(well_known::did_document(s, r)))),
     get("/.well-known/atproto-did", Handler::Open(|s, r| Box::pin(well_known::atproto_did(s, r)))),
     get(BLOBS_PREFIX, Handler::SignedRead(|s, p, d, r| Box::pin(blob_bytes::handle(s, p, d, r)))),
     get(nsid::HEALTH, Handler::Open(|s, r| Box::pin(well_known::health(s, r)))),
-    query(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r)))),
-    query(nsid::RESOLVE_HANDLE, Handler::Open(|s, r| Box::pin(atproto_identity::resolve_handle::handle(s, r)))),
+    query(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r)))).at(Cost::Light),
+    query(nsid::RESOLVE_HANDLE, Handler::Open(|s, r| Box::pin(atproto_identity::resolve_handle::handle(s, r)))).at(Cost::Light),
     query(nsid::GET_PROFILE, Handler::Open(|s, r| Box::pin(bsky_actor::get_profile::handle(s, r)))),
     query(nsid::GET_PROFILES, Handler::Open(|s, r| Box::pin(bsky_actor::get_profiles::handle(s, r)))),
     query(nsid::DESCRIBE_REPO, Handler::Open(|s, r| Box::pin(atproto_repo::describe_repo::handle(s, r)))),
@@ -143,16 +159,16 @@ pub(super) static TABLE: &[Endpoint] = &[
     procedure(nsid::PUT_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::put_record::handle(s, p, r)))),
     procedure(nsid::DELETE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::delete_record::handle(s, p, r)))),
     procedure(nsid::APPLY_WRITES, Handler::Admin(|s, p, r| Box::pin(atproto_repo::apply_writes::handle(s, p, r)))),
-    procedure(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r)))),
-    query(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r)))),
+    procedure(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r)))).at(Cost::Light).body(0),
+    query(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r)))).at(Cost::Light),
     query(nsid::SYNC_GET_BLOCKS, Handler::Open(|s, r| Box::pin(atproto_sync::get_blocks::handle(s, r)))),
     query(nsid::SYNC_GET_LATEST_COMMIT, Handler::Open(|s, r| Box::pin(atproto_sync::get_latest_commit::handle(s, r)))),
     query(nsid::SYNC_GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_sync::get_record::handle(s, r)))),
-    query(nsid::SYNC_GET_REPO, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo::handle(s, r)))),
+    query(nsid::SYNC_GET_REPO, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo::handle(s, r)))).at(Cost::Export),
     query(nsid::SYNC_GET_REPO_STATUS, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo_status::handle(s, r)))),
     query(nsid::SYNC_LIST_BLOBS, Handler::Open(|s, r| Box::pin(atproto_sync::list_blobs::handle(s, r)))),
     query(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
-    query(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r)))),
+    query(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r)))).at(Cost::Light),
     procedure(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
     procedure(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),
     procedure(
@@ -163,18 +179,20 @@ pub(super) static TABLE: &[Endpoint] = &[
         path: nsid::UPLOAD_PART.as_str(),
         verbs: Verbs::PutOrPost,
         handler: Handler::Part(|s, a, r| Box::pin(atcr_hold::upload_part::handle(s, a, r))),
+        cost: Cost::Light,
+        body_bytes: 0,
     },
-    procedure(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r)))),
+    procedure(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r)))).at(Cost::Proof).body(COMPLETE_BYTES),
     procedure(nsid::ABORT_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::abort_upload::handle(s, p, r)))),
     procedure(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r)))),
     query(nsid::GET_QUOTA, Handler::Open(|s, r| Box::pin(atcr_hold::get_quota::handle(s, r)))),
-    query(nsid::LIST_TIERS, Handler::Open(|s, r| Box::pin(atcr_hold::list_tiers::handle(s, r)))),
+    query(nsid::LIST_TIERS, Handler::Open(|s, r| Box::pin(atcr_hold::list_tiers::handle(s, r)))).at(Cost::Light),
     procedure(nsid::SET_STATS, Handler::Admin(|s, p, r| Box::pin(atcr_hold::set_stats::handle(s, p, r)))),
     procedure(
         nsid::UPDATE_CREW_TIER,
         Handler::Account(|s, p, r| Box::pin(atcr_hold::update_crew_tier::handle(s, p, r))),
     ),
-    query(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r)))),
+    query(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r)))).at(Cost::Export),
     procedure(
         nsid::DELETE_USER_DATA,
         Handler::Account(|s, p, r| Box::pin(atcr_hold::delete_user_data::handle(s, p, r))),

@@ -17,6 +17,7 @@ use crate::crew::CrewError;
 use crate::gate::{Denied, SignedUrlError};
 use crate::pds::PdsError;
 use atproto::lexicon::error as name;
+use server::bulkhead::Overload;
 use server::tokens::{AuthError, DpopError};
 use server::wire::Response;
 
@@ -110,6 +111,15 @@ impl Error {
     pub(super) fn rate_limited() -> Self {
         let message = "too many requests; slow down";
         Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(RETRY_S)
+    }
+
+    /// The hold, or the caller, has too much under way.
+    pub(super) fn overload(overload: Overload) -> Self {
+        let (status, name) = match overload {
+            Overload::Server => (StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE),
+            Overload::Caller => (StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED),
+        };
+        Self::new(status, name, overload.to_string()).retry_after(RETRY_S)
     }
 
     pub(super) fn range_not_satisfiable(size_bytes: u64) -> Self {

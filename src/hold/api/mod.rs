@@ -5,6 +5,7 @@
 //! refusals into status codes; `page` is what a browser is shown.
 //! Handlers translate; they hold no SQL, no storage and no rule of the domain.
 
+mod admission;
 mod blob_access;
 mod blob_bytes;
 mod dispatch;
@@ -20,6 +21,7 @@ mod traffic;
 mod well_known;
 mod xrpc;
 
+pub use admission::{Admission, Caller};
 pub use dispatch::answer;
 pub use endpoint::{Access, Verbs, endpoints};
 pub use page::Page;

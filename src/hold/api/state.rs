@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::admission::Admission;
 use super::page::Page;
 use super::subscribe::Subscribers;
 use super::traffic::Traffic;
@@ -33,6 +34,8 @@ pub struct State {
     pub urls: UrlSigner,
     /// Bounds on requests by address and account.
     pub rates: Rates,
+    /// Keeps what is shared from being taken by one caller.
+    pub admission: Admission,
     /// What a browser is shown.
     pub page: Page,
     /// Places for subscribers of events.

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Page, State, Subscribers, Traffic};
+use crate::api::{Admission, Page, State, Subscribers, Traffic};
 use crate::blobs::{self, Blobs, Place};
 use crate::config::{Config, Profile};
 use crate::crew::Crew;
@@ -213,6 +213,7 @@ async fn start(
         images: hold.images.clone(),
         urls,
         rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
+        admission: Admission::default(),
         page: Page::new(resolver),
         subscribers: Subscribers::default(),
         traffic: Traffic::default(),

@@ -281,8 +281,8 @@ impl Default for Limits {
             uploads_total: 1024,
             stale_upload_s: 86_400,
             connections: 1024,
-            // A quarter: a front end needs one for each transfer of its users at a time.
-            connections_per_address: 256,
+            // Half: a front end needs one for each transfer of its users at a time.
+            connections_per_address: 512,
             // One registry front end speaks for all of its users, so an address gets much more than an account.
             requests_per_address: 2_000,
             requests_per_account: 500,

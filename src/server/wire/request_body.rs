@@ -44,6 +44,8 @@ pub struct RequestBody {
     wait: Wait,
     ended: Arc<AtomicBool>,
     failed: bool,
+    /// What was read already, and is given once more.
+    buffered: Option<Bytes>,
 }
 
 impl RequestBody {
@@ -57,6 +59,7 @@ impl RequestBody {
             wait: Wait { idle: limits.body_idle_time, pace: Pace::new(limits), since: None, timer: None },
             ended,
             failed: false,
+            buffered: None,
         }
     }
 
@@ -78,13 +81,29 @@ impl RequestBody {
     ///
     /// # Errors
     /// The fault that kept it from being read, among them a body beyond `limit_bytes`.
-    pub async fn collect(self, limit_bytes: u64) -> Result<Bytes, BodyFault> {
-        let mut body = self.limited(limit_bytes);
-        let first = body.next().await.transpose()?.unwrap_or_default();
-        let Some(second) = body.next().await.transpose()? else { return Ok(first) };
+    pub async fn collect(mut self, limit_bytes: u64) -> Result<Bytes, BodyFault> {
+        self.read(limit_bytes).await
+    }
+
+    /// Reads the whole body into memory; the same body is then read from there.
+    ///
+    /// # Errors
+    /// As [`Self::collect`].
+    pub async fn buffer(mut self, limit_bytes: u64) -> Result<Self, BodyFault> {
+        let whole = self.read(limit_bytes).await?;
+        self.left_bytes = u64::MAX;
+        self.announced_bytes = Some(whole.len() as u64);
+        self.buffered = Some(whole);
+        Ok(self)
+    }
+
+    async fn read(&mut self, limit_bytes: u64) -> Result<Bytes, BodyFault> {
+        self.left_bytes = limit_bytes;
+        let first = self.next().await.transpose()?.unwrap_or_default();
+        let Some(second) = self.next().await.transpose()? else { return Ok(first) };
         let mut whole = BytesMut::from(first);
         whole.extend_from_slice(&second);
-        while let Some(piece) = body.next().await.transpose()? {
+        while let Some(piece) = self.next().await.transpose()? {
             whole.extend_from_slice(&piece);
         }
         Ok(whole.freeze())
@@ -125,6 +144,10 @@ impl Stream for RequestBody {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if self.failed {
             return Poll::Ready(None);
+        }
+        if let Some(whole) = self.buffered.take().filter(|whole| !whole.is_empty()) {
+            let fits = whole.len() as u64 <= self.left_bytes;
+            return Poll::Ready(Some(if fits { Ok(whole) } else { Err(BodyFault::TooLarge) }));
         }
         let polled = self.poll_piece(cx);
         match &polled {

@@ -16,6 +16,8 @@ pub struct ResponseBody {
     kind: Kind,
     /// The connection is not idle before the body is sent.
     busy: Option<Busy>,
+    /// Whatever else ends with it.
+    attached: Option<Box<dyn std::any::Any + Send>>,
 }
 
 type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
@@ -42,12 +44,17 @@ impl ResponseBody {
     }
 
     fn of(kind: Kind) -> Self {
-        Self { kind, busy: None }
+        Self { kind, busy: None, attached: None }
     }
 
     /// The connection is busy for as long as the body is there.
     pub(super) fn keep_busy(&mut self, busy: Busy) {
         self.busy = Some(busy);
+    }
+
+    /// Keeps `guard` until the body is sent, or the peer is gone.
+    pub fn attach(&mut self, guard: impl Send + 'static) {
+        self.attached = Some(Box::new(guard));
     }
 
     /// Takes out what follows the answer, if it ends HTTP on this connection.

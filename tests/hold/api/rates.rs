@@ -1,6 +1,11 @@
 //! Floods: whoever sends too much is told so, and nobody else notices.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::hold::{Account, Answer, Hold, raw_unix};
 
@@ -74,4 +79,36 @@ async fn whoever_connects_by_the_socket_file_is_a_trusted_proxy() {
     // Without the header there is nobody to hold to a rate.
     let unnamed = join_all((0..FLOOD).map(|_| call(""))).await;
     assert!(unnamed.iter().all(|status| status == "HTTP/1.1 200"), "{unnamed:?}");
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_end_take_the_share_of_their_account_only() {
+    const BODIES: usize = 300;
+    // Of one account 16 bodies are read, and 256 wait for their turn.
+    const SHARE: usize = 16 + 256;
+    let hold = Hold::start("").await;
+    let head = format!(
+        "POST /xrpc/io.atcr.hold.requestCrew HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{",
+        hold.token(&hold.writer)
+    );
+    let mut open = Vec::new();
+    for _ in 0..BODIES {
+        let mut stream = TcpStream::connect(("127.0.0.1", hold.port)).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        open.push(stream);
+    }
+    let answered = join_all(open.iter_mut().map(|stream| async {
+        let mut status = [0; 12];
+        let read = tokio::time::timeout(Duration::from_secs(5), stream.read_exact(&mut status)).await;
+        read.is_ok_and(|read| read.is_ok()).then(|| String::from_utf8_lossy(&status).into_owned())
+    }));
+    let answered: Vec<_> = answered.await.into_iter().flatten().collect();
+    assert_eq!(answered, vec!["HTTP/1.1 429"; BODIES - SHARE]);
+    // Others do not notice.
+    let other = hold.post(&hold.captain, "io.atcr.hold.initiateUpload", &json!({ "digest": "x" })).await;
+    assert_eq!(other.status, 200);
+    drop(open);
+    let own = hold.post(&hold.writer, "io.atcr.hold.initiateUpload", &json!({ "digest": "x" })).await;
+    assert_eq!(own.status, 200);
 }

@@ -143,6 +143,7 @@ impl Sources {
         text.counter("atcr_hold_received_bytes_total", help, flow.received_bytes.get());
         let help = "Bytes sent on the public sockets; what a bucket or a proxy sends is not among them.";
         text.counter("atcr_hold_sent_bytes_total", help, flow.sent_bytes.get());
+        self.bulkheads(text);
         let help = "Connections accepted on the public sockets.";
         text.counter("atcr_hold_connections_accepted_total", help, flow.accepted.get());
         let help = "Connections that were closed at once, because their address has its share.";
@@ -152,6 +153,22 @@ impl Sources {
         text.gauge("atcr_hold_connections_open", "Open connections on the public sockets.", flow.open.get());
         let help = "Connections that may be open; beyond that the kernel keeps new ones waiting.";
         text.gauge("atcr_hold_connections_max", help, self.max_connections);
+    }
+
+    fn bulkheads(&self, text: &mut Text) {
+        let counts = self.state.admission.counts();
+        let help = "Requests that hold a place of a resource that many share.";
+        let mut inside = text.family("atcr_hold_bulkhead_inside", Kind::Gauge, help);
+        counts.iter().for_each(|(name, counts)| inside.value(&[("resource", name)], counts.inside.get()));
+        let help = "Requests that wait for such a place.";
+        let mut waiting = text.family("atcr_hold_bulkhead_waiting", Kind::Gauge, help);
+        counts.iter().for_each(|(name, counts)| waiting.value(&[("resource", name)], counts.waiting.get()));
+        let help = "Requests that got none: others need the places (503), or the caller has too much under way (429).";
+        let mut refused = text.family("atcr_hold_bulkhead_refused_total", Kind::Counter, help);
+        for (name, counts) in counts {
+            refused.value(&[("resource", name), ("code", "503")], counts.refused_server.get());
+            refused.value(&[("resource", name), ("code", "429")], counts.refused_caller.get());
+        }
     }
 
     fn accounts(&self, text: &mut Text) {

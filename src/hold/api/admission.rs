@@ -1,0 +1,148 @@
+//! What an endpoint costs the hold, and the bulkheads before what many share: readers, the one writer, exports, proofs.
+//!
+//! A caller is an account where a token proved one, else the network it comes from. A request waits here with its body
+//! already in memory, so a slow sender keeps no place.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::request::JSON_BYTES;
+use atproto::syntax::Did;
+use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Overload, Place};
+
+/// Which of the shared resources a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cost {
+    /// None of them for long: what is in memory, bytes of blobs, whose connections have bounds of their own.
+    Light,
+    /// A reader of the database.
+    Read,
+    /// The writer of the database.
+    Write,
+    /// A reader for as long as the answer is sent.
+    Export,
+    /// The proof of a blob, which may read it whole.
+    Proof,
+}
+
+/// Who has a share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Caller {
+    /// Whoever proved to be this account.
+    Account(Did),
+    /// Whoever comes from this network: an IPv4 address or a /64 of IPv6.
+    Network(IpAddr),
+    /// Whoever comes through a local proxy that does not say for whom.
+    Unknown,
+}
+
+/// The hold's bulkheads.
+pub struct Admission {
+    reads: Bulkhead<Caller>,
+    writes: Bulkhead<Caller>,
+    exports: Bulkhead<Caller>,
+    proofs: Bulkhead<Caller>,
+    bodies: Bulkhead<Caller>,
+    large_bodies: Bulkhead<Caller>,
+}
+
+/// Four readers with sixteen questions before each; a question takes 1.3 ms at most, so the last one waits 0.7 s.
+const READS: BulkheadLimits = BulkheadLimits {
+    places: 64,
+    places_per_caller: 16,
+    queue: 512,
+    queue_per_caller: 128,
+    max_wait: Duration::from_secs(5),
+};
+/// One writer. A manifest of 200 layers takes up to 60 ms on a busy disk: with two of each account others wait for 0.5 s.
+const WRITES: BulkheadLimits = BulkheadLimits {
+    places: 8,
+    places_per_caller: 2,
+    queue: 512,
+    queue_per_caller: 64,
+    max_wait: Duration::from_secs(10),
+};
+/// Each holds a snapshot of the database, or a copy of it on disk.
+const EXPORTS: BulkheadLimits = BulkheadLimits {
+    places: 4,
+    places_per_caller: 1,
+    queue: 32,
+    queue_per_caller: 4,
+    max_wait: Duration::from_secs(10),
+};
+/// In a bucket each reads a blob back. A client pushes some three to eight layers at a time.
+const PROOFS: BulkheadLimits = BulkheadLimits {
+    places: 64,
+    places_per_caller: 16,
+    queue: 256,
+    queue_per_caller: 64,
+    max_wait: Duration::from_secs(20),
+};
+
+/// Bodies of at most 256 KiB in memory: 32 MiB in all, 4 MiB of one caller.
+const BODIES: BulkheadLimits = BulkheadLimits {
+    places: 128,
+    places_per_caller: 16,
+    queue: 1024,
+    queue_per_caller: 256,
+    max_wait: Duration::from_secs(30),
+};
+/// Bodies of at most a few MiB: with lists of 10,000 parts, 2 MiB each, 32 MiB in all, 8 MiB of one caller.
+const LARGE_BODIES: BulkheadLimits = BulkheadLimits {
+    places: 16,
+    places_per_caller: 4,
+    queue: 256,
+    queue_per_caller: 64,
+    max_wait: Duration::from_secs(30),
+};
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            reads: Bulkhead::new(READS),
+            writes: Bulkhead::new(WRITES),
+            exports: Bulkhead::new(EXPORTS),
+            proofs: Bulkhead::new(PROOFS),
+            bodies: Bulkhead::new(BODIES),
+            large_bodies: Bulkhead::new(LARGE_BODIES),
+        }
+    }
+}
+
+impl Admission {
+    /// A place for a request of `caller`, or `None` where it needs none.
+    ///
+    /// # Errors
+    /// [`Overload`]
+    pub(super) async fn enter(&self, cost: Cost, caller: &Caller) -> Result<Option<Place<Caller>>, Overload> {
+        let bulkhead = match cost {
+            Cost::Light => return Ok(None),
+            Cost::Read => &self.reads,
+            Cost::Write => &self.writes,
+            Cost::Export => &self.exports,
+            Cost::Proof => &self.proofs,
+        };
+        bulkhead.enter(caller).await.map(Some)
+    }
+
+    /// Room in memory for a body of at most so many bytes.
+    ///
+    /// # Errors
+    /// [`Overload`]
+    pub(super) async fn enter_body(&self, limit_bytes: u64, caller: &Caller) -> Result<Place<Caller>, Overload> {
+        let bulkhead = if limit_bytes <= JSON_BYTES { &self.bodies } else { &self.large_bodies };
+        bulkhead.enter(caller).await
+    }
+
+    /// What each bulkhead counts, by its name in the metrics.
+    pub fn counts(&self) -> [(&'static str, &BulkheadCounts); 6] {
+        [
+            ("reads", self.reads.counts()),
+            ("writes", self.writes.counts()),
+            ("exports", self.exports.counts()),
+            ("proofs", self.proofs.counts()),
+            ("bodies", self.bodies.counts()),
+            ("large_bodies", self.large_bodies.counts()),
+        ]
+    }
+}
