@@ -148,8 +148,10 @@ pub(super) static TABLE: &[Endpoint] = &[
     get("/.well-known/atproto-did", Handler::Open(|s, r| Box::pin(well_known::atproto_did(s, r)))),
     get(BLOBS_PREFIX, Handler::SignedRead(|s, p, d, r| Box::pin(blob_bytes::handle(s, p, d, r)))),
     get(nsid::HEALTH, Handler::Open(|s, r| Box::pin(well_known::health(s, r)))),
-    query(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r)))).at(Cost::Light),
-    query(nsid::RESOLVE_HANDLE, Handler::Open(|s, r| Box::pin(atproto_identity::resolve_handle::handle(s, r)))).at(Cost::Light),
+    query(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r))))
+        .at(Cost::Light),
+    query(nsid::RESOLVE_HANDLE, Handler::Open(|s, r| Box::pin(atproto_identity::resolve_handle::handle(s, r))))
+        .at(Cost::Light),
     query(nsid::GET_PROFILE, Handler::Open(|s, r| Box::pin(bsky_actor::get_profile::handle(s, r)))),
     query(nsid::GET_PROFILES, Handler::Open(|s, r| Box::pin(bsky_actor::get_profiles::handle(s, r)))),
     query(nsid::DESCRIBE_REPO, Handler::Open(|s, r| Box::pin(atproto_repo::describe_repo::handle(s, r)))),
@@ -159,8 +161,11 @@ pub(super) static TABLE: &[Endpoint] = &[
     procedure(nsid::PUT_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::put_record::handle(s, p, r)))),
     procedure(nsid::DELETE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::delete_record::handle(s, p, r)))),
     procedure(nsid::APPLY_WRITES, Handler::Admin(|s, p, r| Box::pin(atproto_repo::apply_writes::handle(s, p, r)))),
-    procedure(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r)))).at(Cost::Light).body(0),
-    query(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r)))).at(Cost::Light),
+    procedure(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r))))
+        .at(Cost::Light)
+        .body(0),
+    query(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r))))
+        .at(Cost::Light),
     query(nsid::SYNC_GET_BLOCKS, Handler::Open(|s, r| Box::pin(atproto_sync::get_blocks::handle(s, r)))),
     query(nsid::SYNC_GET_LATEST_COMMIT, Handler::Open(|s, r| Box::pin(atproto_sync::get_latest_commit::handle(s, r)))),
     query(nsid::SYNC_GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_sync::get_record::handle(s, r)))),
@@ -168,7 +173,8 @@ pub(super) static TABLE: &[Endpoint] = &[
     query(nsid::SYNC_GET_REPO_STATUS, Handler::Open(|s, r| Box::pin(atproto_sync::get_repo_status::handle(s, r)))),
     query(nsid::SYNC_LIST_BLOBS, Handler::Open(|s, r| Box::pin(atproto_sync::list_blobs::handle(s, r)))),
     query(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
-    query(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r)))).at(Cost::Light),
+    query(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r))))
+        .at(Cost::Light),
     procedure(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
     procedure(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),
     procedure(
@@ -182,7 +188,9 @@ pub(super) static TABLE: &[Endpoint] = &[
         cost: Cost::Light,
         body_bytes: 0,
     },
-    procedure(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r)))).at(Cost::Proof).body(COMPLETE_BYTES),
+    procedure(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r))))
+        .at(Cost::Proof)
+        .body(COMPLETE_BYTES),
     procedure(nsid::ABORT_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::abort_upload::handle(s, p, r)))),
     procedure(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r)))),
     query(nsid::GET_QUOTA, Handler::Open(|s, r| Box::pin(atcr_hold::get_quota::handle(s, r)))),
@@ -192,7 +200,8 @@ pub(super) static TABLE: &[Endpoint] = &[
         nsid::UPDATE_CREW_TIER,
         Handler::Account(|s, p, r| Box::pin(atcr_hold::update_crew_tier::handle(s, p, r))),
     ),
-    query(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r)))).at(Cost::Export),
+    query(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r))))
+        .at(Cost::Export),
     procedure(
         nsid::DELETE_USER_DATA,
         Handler::Account(|s, p, r| Box::pin(atcr_hold::delete_user_data::handle(s, p, r))),
