@@ -9,10 +9,20 @@ use std::path::{Path, PathBuf};
 
 /// The crates, each of which may name those that stand before it; its `lib.rs` has the table of its rooms.
 const CRATES: [&str; 3] = ["atproto", "server", "hold"];
-/// Outside crates and the rooms that may name them.
+/// Outside crates and the rooms, or folders of rooms, that may name them.
 const FENCES: [(&str, &[&str]); 16] = [
-    ("rusqlite", &["hold/storage"]),
-    ("object_store", &["hold/objects", "hold/storage"]),
+    (
+        "rusqlite",
+        &[
+            "server/sqlite",
+            "hold/schema",
+            "hold/pds/tables",
+            "hold/blobs/tables",
+            "hold/images/tables",
+            "hold/upkeep/tables",
+        ],
+    ),
+    ("object_store", &["hold/objects"]),
     ("figment", &["hold/config"]),
     ("dotenvy", &["hold/config"]),
     ("listenfd", &["server/daemon"]),
@@ -208,11 +218,30 @@ fn the_plan_is_the_disk() {
 fn outside_crates_have_their_addresses() {
     for source in sources() {
         let code = code(&source.text);
-        let room = format!("{}/{}", source.room.0, source.room.1);
-        for (outside, rooms) in FENCES {
+        let path = source.path.strip_prefix(root().join("src")).unwrap();
+        for (outside, folders) in FENCES {
             let named = !named_after(&format!("{outside}::"), &code).is_empty();
-            assert!(!named || rooms.contains(&room.as_str()), "{}: {outside}", source.path.display());
+            let is_inside = folders.iter().any(|folder| path.starts_with(folder));
+            assert!(!named || is_inside, "{}: {outside}", source.path.display());
         }
+    }
+}
+
+#[test]
+fn sql_stands_in_the_tables_of_the_room_that_owns_them() {
+    let verbs = ["SELECT ", "WITH ", "INSERT ", "UPDATE ", "DELETE FROM "];
+    for source in sources() {
+        let path = source.path.strip_prefix(root().join("src")).unwrap();
+        let code = code(&source.text);
+        // The engine, and the test of query plans.
+        let is_below = path.starts_with("server/sqlite") || path.starts_with("hold/schema");
+        if is_below || path.iter().any(|part| part == "tables") {
+            continue;
+        }
+        let literal = code.split('"').skip(1).step_by(2).find(|text| verbs.iter().any(|verb| text.starts_with(verb)));
+        assert_eq!(literal, None, "{}", path.display());
+        let foreign = code.match_indices("::tables::").find(|(at, _)| !code[..*at].ends_with(&source.room.1));
+        assert_eq!(foreign, None, "{}: the tables of another room", path.display());
     }
 }
 

@@ -7,15 +7,15 @@
 //! | room | for | may name |
 //! |---|---|---|
 //! | `config` | layers of configuration, checked | – |
-//! | `storage` | SQLite | – |
-//! | `objects` | the blob store: files or a bucket | storage |
-//! | `pds` | records and their blobs, commits, events, exports | storage |
+//! | `schema` | the schema of the database: the scripts of its versions, all rooms' tables together | – |
+//! | `objects` | the blob store: files or a bucket | – |
+//! | `pds` | records and their blobs, commits, events, exports | – |
 //! | `did_document` | our own DID document | – |
 //! | `relays` | asks relays to crawl the hold | – |
 //! | `crew` | captain, members, permissions, profile, the declared against the recorded | pds |
-//! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | storage, objects |
-//! | `images` | what is recorded of images: layers, statistics, quotas, what is known of an account | storage, pds, crew |
-//! | `upkeep` | looks after the blobs: verify, repair, usage, garbage, migration | storage, objects, blobs |
+//! | `blobs` | image blobs: uploads, proofs of digest, reads, sweep | objects |
+//! | `images` | what is recorded of images: layers, statistics, quotas, what is known of an account | pds, blobs, crew |
+//! | `upkeep` | looks after the blobs: verify, repair, usage, garbage, migration | objects, blobs, images |
 //! | `gate` | permits, signed URLs | crew |
 //! | `api` | the endpoint table, a handler a method, the page | pds, crew, blobs, images, gate |
 //! | `operations` | what an operator may do, and the local socket it goes through | pds, crew, blobs, images, upkeep |
@@ -67,5 +67,5 @@ pub mod objects;
 pub mod operations;
 pub mod pds;
 pub mod relays;
-pub mod storage;
+pub mod schema;
 pub mod upkeep;

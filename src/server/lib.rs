@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `metrics` | counters, and the text that shows them | – |
 //! | `bulkhead` | so many at once, a bounded queue, a fair turn for everybody who waits | metrics |
+//! | `storage` | why storage fails, how often it did, how full a disk is | metrics |
+//! | `sqlite` | the database engine: open, lock, migrate, one writer, readers, backup; the schema is handed in | storage |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `wire` | HTTP/1.1 connections with their guards, rate limits | daemon |
 //! | `key_file` | the signing key on disk | – |
@@ -18,5 +20,7 @@ pub mod daemon;
 pub mod identity;
 pub mod key_file;
 pub mod metrics;
+pub mod sqlite;
+pub mod storage;
 pub mod tokens;
 pub mod wire;

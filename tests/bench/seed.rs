@@ -5,14 +5,15 @@
 
 use std::path::Path;
 
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
 use atcr_hold::pds::{Change, MAX_WRITES, Pds, PdsError, Plan, Write};
-use atcr_hold::storage::sqlite::Database;
+use atcr_hold::schema;
 use atproto::keys::SigningKey;
 use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::{Datetime, Nsid, RecordKey, ServiceUrl, Tid};
-use serde_json::json;
 use server::key_file;
-use sha2::{Digest as _, Sha256};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -29,7 +30,7 @@ async fn main() -> Result<(), Failure> {
     };
     let key = SigningKey::from_bytes(&[7; 32])?;
     key_file::create(&Path::new(keys).join(key_file::FILE_NAME), &key)?;
-    let pds = Pds::new(Database::open(Path::new(database))?, &ServiceUrl::parse(url)?, key, CLOCK_ID);
+    let pds = Pds::new(schema::open(Path::new(database))?, &ServiceUrl::parse(url)?, key, CLOCK_ID);
 
     let count: u64 = count.parse()?;
     let per_commit = MAX_WRITES as u64;

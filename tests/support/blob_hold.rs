@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use atcr_hold::blobs::{BlobError, Blobs, BodyError, ETag, Limits, PartNumber, Place, Settings, UploadId};
 use atcr_hold::objects;
-use atcr_hold::storage::sqlite::{Database, OpenError};
+use atcr_hold::schema;
 use atproto::syntax::{Did, Digest};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _, stream};
+use server::sqlite::OpenError;
 use sha2::Digest as _;
 use tempfile::TempDir;
 
@@ -162,9 +163,9 @@ pub(crate) fn blob_key(digest: &Digest) -> String {
 
 async fn open(directory: &TempDir, bucket: Option<&(objects::Bucket, bool)>, limits: &Limits) -> Blobs {
     let db = loop {
-        match Database::open(&directory.path().join("hold.db")) {
+        match schema::open(&directory.path().join("hold.db")) {
             // The thread of the room before is still ending.
-            Err(OpenError::InUse(_)) => tokio::time::sleep(Duration::from_millis(1)).await,
+            Err(OpenError::InUse { .. }) => tokio::time::sleep(Duration::from_millis(1)).await,
             opened => break opened.unwrap(),
         }
     };

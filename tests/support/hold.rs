@@ -13,11 +13,11 @@ use std::path::PathBuf;
 use atcr_hold::app::{self, StartError};
 use atcr_hold::config::{Config, Environment};
 use atcr_hold::objects::{self, Objects};
-use atcr_hold::storage::sqlite::OpenError;
 use atproto::syntax::Digest;
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use server::daemon::{Listener, listeners};
+use server::sqlite::OpenError;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -138,7 +138,7 @@ impl Hold {
             tokio::select! {
                 outcome = &mut ended => match outcome.unwrap() {
                     // The database thread of the hold before is still ending.
-                    Err(StartError::Database(OpenError::InUse(_))) => continue,
+                    Err(StartError::Database(OpenError::InUse { .. })) => continue,
                     outcome => panic!("the hold ended: {outcome:?}"),
                 },
                 health = self.get("/xrpc/_health").send() => assert_eq!(health.status, 200),

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use crate::storage::StorageError;
-use crate::storage::sqlite::Database;
+use server::sqlite::Database;
 
 /// Whether the threads of the runtime, its timers, and the database, to write and to read, do their work.
 pub(super) async fn answers(database: Database) -> bool {
     let round_trip = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        database.write(|_| Ok::<_, StorageError>(())).await?;
-        database.read(|read| read.repo_head().map(drop)).await
+        database.ping().await
     });
     match round_trip.await {
         Ok(Ok(())) => true,

@@ -5,8 +5,8 @@ use tokio_util::sync::CancellationToken;
 use crate::blobs::{self, Place};
 use crate::config::{S3, S3Credentials, Secret, Storage};
 use crate::objects::{Bucket, BucketSettings, CopyLimits, Credentials, ProbeError, Role, S3Settings};
-use crate::storage::StorageError;
 use crate::upkeep::{self, Store};
+use server::storage::StorageError;
 
 use super::{StartError, now_us};
 

@@ -6,10 +6,11 @@ use crate::blobs::OpenError as BlobsError;
 use crate::crew::CrewError;
 use crate::objects::ProbeError;
 use crate::pds::PdsError;
-use crate::storage::StorageError;
-use crate::storage::sqlite::OpenError;
+use crate::schema::SCHEMA;
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
+use server::sqlite::OpenError;
+use server::storage::StorageError;
 
 /// Exit code of sysexits.h for a mistake that a restart cannot mend.
 const EX_CONFIG: u8 = 78;
@@ -95,9 +96,11 @@ impl StartError {
     /// The same, saying which database is damaged, where one is.
     pub(super) fn of_database(self, path: &Path) -> Self {
         match self {
-            Self::Storage(StorageError::Damaged(reason)) => {
-                Self::Database(OpenError::Damaged { path: path.to_owned(), reason: reason.to_string() })
-            }
+            Self::Storage(StorageError::Damaged(reason)) => Self::Database(OpenError::Damaged {
+                path: path.to_owned(),
+                program: SCHEMA.program,
+                reason: reason.to_string(),
+            }),
             other => other,
         }
     }
@@ -106,7 +109,7 @@ impl StartError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Database(OpenError::InUse(_)) => 1,
+            Self::Database(OpenError::InUse { .. }) => 1,
             Self::Database(_)
             | Self::NoDatabase(_)
             | Self::AdminSocket { .. }

@@ -30,14 +30,16 @@ use crate::did_document::{HOLD_SERVICE, document};
 use crate::gate::{Gate, UrlSigner};
 use crate::images::Images;
 use crate::operations::Hold;
+use crate::pds;
 use crate::pds::Pds;
 use crate::relays::{Crawl, Pace};
-use crate::storage::sqlite::Database;
+use crate::schema;
 use crate::upkeep::Upkeep;
 use atproto::syntax::ServiceUrl;
 use server::daemon::{self, Inherited, Listener};
 use server::identity::{Resolver, ResolverSettings, SetupError};
 use server::key_file;
+use server::sqlite::Database;
 use server::tokens::{Audience, Authenticator};
 use server::wire::Rates;
 
@@ -80,7 +82,7 @@ pub async fn run_reloading(
     // First, so that a start without its storage makes no database and no key.
     let place = bucket::place(&config.storage)?;
     let Some(()) = bucket::try_out(&config.storage, &place, &shutdown).await? else { return Ok(()) };
-    let database = Database::open(&config.database_path)?;
+    let database = schema::open(&config.database_path)?;
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
     let started = start(&config, profile, place, &database).await;
@@ -148,7 +150,7 @@ pub async fn open(config: &Config) -> Result<Hold, StartError> {
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
-    let database = Database::open(&config.database_path)?;
+    let database = schema::open(&config.database_path)?;
     let opened = open_hold(config, config.profile.clone(), place, &database).await;
     opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
 }
@@ -160,7 +162,7 @@ async fn open_hold(
     place: Place,
     database: &Database,
 ) -> Result<(Hold, UrlSigner), StartError> {
-    let head = database.read(|read| read.repo_head()).await?;
+    let head = database.read(pds::stored_head).await?;
     let key = match &config.signing_key {
         Some(text) => signing_key::given(text)?,
         None => signing_key::open(&config.key_dir, head.is_some())?,

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::{StartError, clock_id, now_us, signing_key};
 use crate::config::Config;
+use crate::pds;
 use crate::pds::{Head, Pds, PdsError};
-use crate::storage::sqlite::Database;
+use crate::schema;
 use atproto::keys::PublicKey;
 use server::key_file;
 
@@ -28,8 +29,8 @@ pub async fn new_key(config: &Config) -> Result<NewKey, StartError> {
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
-    let database = Database::open(&config.database_path)?;
-    let head = database.read(|read| read.repo_head()).await?.ok_or(StartError::NoRepository)?;
+    let database = schema::open(&config.database_path)?;
+    let head = database.read(pds::stored_head).await?.ok_or(StartError::NoRepository)?;
     if head.did != *config.public_url.did() {
         // Before a key is made.
         return Err(PdsError::OtherDid(head.did).into());

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::{BlobError, Blobs};
+use crate::blobs::tables;
 use atproto::syntax::Digest;
 
 /// What comes in so much time is written together.
@@ -142,7 +143,7 @@ impl Blobs {
         let rows = unwritten.clone();
         let write = self.sessions.db.write(move |write| {
             let mut rows = rows.iter();
-            rows.try_for_each(|(digest, asked_us)| write.put_asked(digest, *asked_us, every_us))
+            rows.try_for_each(|(digest, asked_us)| tables::put_asked(write, digest, *asked_us, every_us))
                 .map_err(BlobError::from)
         });
         write.await?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// Why an upload or a read failed. The source of a storage error is for the log, never for a response.
 #[derive(Debug, thiserror::Error)]

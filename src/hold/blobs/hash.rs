@@ -3,8 +3,8 @@
 use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 use sha2::{Digest as _, Sha256};
 
-use crate::storage::StorageError;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 /// The running hash of everything up to some offset.
 #[derive(Clone, Default)]

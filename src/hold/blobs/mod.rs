@@ -24,15 +24,17 @@ mod read;
 mod sessions;
 mod settings;
 mod sweep;
+pub mod tables;
 
 use std::future::Future;
 
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::storage::StorageError;
-use crate::storage::sqlite::{BlobTotals, Database};
+use crate::blobs::tables::BlobTotals;
 use atproto::syntax::{Did, Digest};
+use server::sqlite::Database;
+use server::storage::StorageError;
 
 pub use asked::Judging;
 pub use counts::Counts;
@@ -43,6 +45,11 @@ pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_fo
 pub use read::OpenBlob;
 pub use settings::{Limits, Place, Settings, asked_every, check_root};
 pub use sweep::Swept;
+// What other rooms ask within a transaction of their own.
+pub use tables::{
+    BlobRow, BlobUseRow, DoomedRow, blob_size, blob_totals, blob_use, blob_uses_of, blobs_of, delete_blob,
+    delete_doomed, doom_again, doom_blob, doomed, doomed_totals, doomed_us, open_uploads_total, put_blob,
+};
 
 use bucket::Bucket;
 use files::Files;
@@ -217,7 +224,7 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn open_uploads(&self) -> Result<u64, BlobError> {
-        self.sessions.db.read(|read| read.open_uploads_total().map_err(BlobError::from)).await
+        self.sessions.db.read(|read| tables::open_uploads_total(read).map_err(BlobError::from)).await
     }
 
     /// How many blobs are acknowledged, and how large they are together. Reads the row of each.
@@ -225,7 +232,7 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::Storage`].
     pub async fn totals(&self) -> Result<Totals, BlobError> {
-        self.sessions.db.read(|read| read.blob_totals().map_err(BlobError::from)).await
+        self.sessions.db.read(|read| tables::blob_totals(read).map_err(BlobError::from)).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! What an upload, a part and their files are called.
 
-use crate::storage::StorageError;
-use crate::storage::sqlite::UploadKey;
+use crate::blobs::tables::UploadKey;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 use super::BlobError;
 

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::objects::Objects;
-use crate::storage::sqlite::{Database, Read, UploadKey, UploadRow, Write};
-use atproto::syntax::{Did, Digest};
-
 use super::counts::Counts;
 use super::live::Uploads;
 use super::names::{UploadId, blob_key};
 use super::{BlobError, Limits};
+use crate::blobs::tables;
+use crate::blobs::tables::{UploadKey, UploadRow};
+use crate::objects::Objects;
+use atproto::syntax::{Did, Digest};
+use server::sqlite::{Database, Read, Write};
 
 /// The sessions of one hold; cheap to clone.
 #[derive(Clone)]
@@ -43,11 +44,11 @@ impl Sessions {
         let id = UploadId::random()?;
         let (account, limits) = (account.clone(), self.limits());
         let begin = move |write: &Write<'_>| {
-            let (own, all) = write.open_uploads(&account)?;
+            let (own, all) = tables::open_uploads(write, &account)?;
             if own >= limits.uploads_per_account || all >= limits.uploads_total {
                 return Err(BlobError::TooManyUploads);
             }
-            Ok(write.begin_upload(id.key(), &account, now_us)?)
+            Ok(tables::begin_upload(write, id.key(), &account, now_us)?)
         };
         self.db.write(begin).await?;
         self.counts.begun.one();
@@ -56,7 +57,7 @@ impl Sessions {
 
     pub(super) async fn account(&self, id: &UploadId) -> Result<Did, BlobError> {
         let key = *id.key();
-        let found = self.db.read(move |read| read.upload(&key).map_err(BlobError::from)).await?;
+        let found = self.db.read(move |read| tables::upload(read, &key).map_err(BlobError::from)).await?;
         found.filter(|upload| upload.digest.is_none()).map(|upload| upload.account).ok_or(BlobError::UnknownUpload)
     }
 
@@ -68,12 +69,12 @@ impl Sessions {
     ) -> Result<Option<Dropped>, BlobError> {
         let key = *id.key();
         let delete = move |write: &Write<'_>| {
-            let open = write.upload(&key)?.filter(|upload| upload.digest.is_none());
+            let open = tables::upload(write, &key)?.filter(|upload| upload.digest.is_none());
             if !open.is_some_and(|upload| which(&upload)) {
                 return Ok::<_, BlobError>(None);
             }
-            let multipart = write.bucket_upload(&key)?.map(|bucket| bucket.multipart);
-            write.delete_upload(&key)?;
+            let multipart = tables::bucket_upload(write, &key)?.map(|bucket| bucket.multipart);
+            tables::delete_upload(write, &key)?;
             Ok(Some(Dropped { multipart }))
         };
         self.db.write(delete).await
@@ -89,8 +90,8 @@ impl Sessions {
     ) -> Result<(), BlobError> {
         let key = *id.key();
         let finish = move |write: &Write<'_>| {
-            write.put_blob(&digest, size_bytes, now_us)?;
-            Ok(write.finish_upload(&key, &digest, now_us)?)
+            tables::put_blob(write, &digest, size_bytes, now_us)?;
+            Ok(tables::finish_upload(write, &key, &digest, now_us)?)
         };
         self.db.write(finish).await
     }
@@ -98,7 +99,7 @@ impl Sessions {
     /// The size of an acknowledged blob in bytes.
     pub(super) async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
         let digest = *digest;
-        self.db.read(move |read| read.blob_size(&digest).map_err(BlobError::from)).await
+        self.db.read(move |read| tables::blob_size(read, &digest).map_err(BlobError::from)).await
     }
 
     /// The same, if its object is there with that size: one that is not can be uploaded again.
@@ -116,7 +117,7 @@ impl Sessions {
 
 /// Refuses unless the upload is open and belongs to `account`.
 pub(super) fn open_upload(read: &Read<'_>, key: &UploadKey, account: &Did) -> Result<UploadRow, BlobError> {
-    let upload = read.upload(key)?.filter(|upload| upload.digest.is_none() && upload.account == *account);
+    let upload = tables::upload(read, key)?.filter(|upload| upload.digest.is_none() && upload.account == *account);
     upload.ok_or(BlobError::UnknownUpload)
 }
 

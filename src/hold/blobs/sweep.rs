@@ -1,6 +1,7 @@
 //! What time leaves behind: uploads that nobody completed, rows of finished ones, staged bytes without an owner.
 
-use crate::storage::sqlite::UploadRow;
+use crate::blobs::tables;
+use crate::blobs::tables::UploadRow;
 
 use super::names::UploadId;
 use super::{BlobError, Blobs, Store};
@@ -25,7 +26,7 @@ impl Blobs {
     pub async fn sweep(&self, now_us: u64) -> Result<Swept, BlobError> {
         let before_us = self.sessions.stale_before_us(now_us);
         let db = &self.sessions.db;
-        let stale = db.read(move |read| read.stale_uploads(before_us).map_err(BlobError::from)).await?;
+        let stale = db.read(move |read| tables::stale_uploads(read, before_us).map_err(BlobError::from)).await?;
         let mut swept = Swept::default();
         for id in stale.into_iter().map(UploadId::from_key) {
             // A part may have been recorded since the list was read.
@@ -34,7 +35,7 @@ impl Blobs {
                 self.sessions.counts.swept.one();
             }
         }
-        let forget = db.write(move |write| write.delete_finished_uploads(before_us).map_err(BlobError::from));
+        let forget = db.write(move |write| tables::delete_finished_uploads(write, before_us).map_err(BlobError::from));
         swept.finished = forget.await?;
         swept.orphans = match &self.store {
             Store::Files(files) => files.drop_orphan_folders().await?,

@@ -11,8 +11,10 @@ use super::progress::ProgressLine;
 use super::{output, table};
 use crate::config::Config;
 use crate::operations::Progress;
-use crate::storage::sqlite::{back_up, unfinished_backup};
+use crate::pds;
+use crate::schema::SCHEMA;
 use server::key_file;
+use server::sqlite::{BackupError, back_up, unfinished_backup};
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -40,7 +42,7 @@ impl Arguments {
     pub(super) async fn run(self, config: &Config) -> Result<(), CommandError> {
         let failed = |error: String| CommandError::failed(error);
         let (database, target) = (config.database_path.clone(), self.file.clone());
-        let mut copying = tokio::task::spawn_blocking(move || back_up(&database, &target));
+        let mut copying = tokio::task::spawn_blocking(move || back_up(&database, &SCHEMA, &target, pds::stored_head));
         let total = std::fs::metadata(&config.database_path).ok().map(|metadata| metadata.len());
         let mut line = ProgressLine::new();
         let head = loop {
@@ -53,7 +55,11 @@ impl Arguments {
             }
         };
         drop(line);
-        let rev = head.map_err(|error| failed(error.to_string()))?.map(|head| head.rev.to_string());
+        let head = head.map_err(|error| match error {
+            BackupError::NoDatabase(_) => failed(format!("{error}: start the hold once, or set HOLD_DATABASE_PATH")),
+            error => failed(error.to_string()),
+        })?;
+        let rev = head.map(|head| head.rev.to_string());
         let size_bytes = size_of(&self.file).unwrap_or_default();
         let done = BackedUp { file: self.file.display().to_string(), size_bytes, rev };
         if self.json { output::json(&done) } else { output::text(&shown(&done, config)) }

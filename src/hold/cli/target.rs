@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::operations::{
     AdminError, ByteStream, Client, Connection, Export, Hold, Import, Operation, Progress, Reporter,
 };
-use crate::storage::sqlite::OpenError;
+use server::sqlite::OpenError;
 
 /// A hold that may be at the other end of a socket, or in this process.
 pub(super) enum Target {
@@ -38,10 +38,10 @@ impl Target {
             }
             match app::open(config).await {
                 Ok(hold) => return Ok(Self::Opened(Arc::new(hold))),
-                Err(StartError::Database(OpenError::InUse(_))) if Instant::now() < deadline => {
+                Err(StartError::Database(OpenError::InUse { .. })) if Instant::now() < deadline => {
                     tokio::time::sleep(RETRY).await;
                 }
-                Err(StartError::Database(OpenError::InUse(_))) => {
+                Err(StartError::Database(OpenError::InUse { .. })) => {
                     return Err(CommandError::NobodyAnswers(config.admin_socket.clone()));
                 }
                 Err(error) => return Err(error.into()),

@@ -63,8 +63,8 @@ pub enum ImagesError {
     Pds(#[from] PdsError),
 }
 
-impl From<crate::storage::StorageError> for ImagesError {
-    fn from(error: crate::storage::StorageError) -> Self {
+impl From<server::storage::StorageError> for ImagesError {
+    fn from(error: server::storage::StorageError) -> Self {
         Self::Pds(error.into())
     }
 }

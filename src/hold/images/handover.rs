@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Image, Images, ImagesError, encode, stats};
 use crate::crew::{Membership, member_key};
+use crate::images::tables;
+use crate::images::tables::LayerRow;
 use crate::pds::{Change, PageQuery, Plan, Records, Repository, Write};
-use crate::storage::sqlite::LayerRow;
 use atproto::lexicon::{
     Crew, Layer, ROLE_MEMBER, ROLE_OWNER, Stats,
     nsid::{self, Collection},
@@ -146,7 +147,7 @@ fn page(records: &Records<'_>, place: &HandOverCursor) -> Result<(Vec<Entry>, Op
             (page.records.into_iter().map(member).collect::<Result<_, _>>().map_err(invalid)?, page.cursor)
         }
         Part::Manifests => {
-            let rows = records.rows().manifests_after(cursor.as_deref().unwrap_or_default(), MAX_ENTRIES)?;
+            let rows = tables::manifests_after(records.snapshot(), cursor.as_deref().unwrap_or_default(), MAX_ENTRIES)?;
             let after = rows.last().filter(|_| rows.len() == MAX_ENTRIES).map(|row| row.0.to_string());
             (rows.into_iter().map(|(uri, account, config)| Entry::Manifest { uri, account, config }).collect(), after)
         }
@@ -176,15 +177,15 @@ struct Taking<'t> {
 impl Taking<'_> {
     /// The change that the entry needs, if any; rows of the index are written here.
     fn take(&mut self, entry: Entry) -> Result<Option<Change>, ImagesError> {
-        let rows = self.repository.rows();
+        let rows = self.repository.transaction();
         match entry {
             Entry::Hold(_) => Ok(None),
             Entry::Member(record) => self.member(record),
             Entry::Manifest { uri, account, config } => {
-                if rows.has_manifest(&uri)? {
+                if tables::has_manifest(rows, &uri)? {
                     return self.keep();
                 }
-                rows.put_manifest(&uri, &account, config.as_ref())?;
+                tables::put_manifest(rows, &uri, &account, config.as_ref())?;
                 self.taken.manifests += 1;
                 Ok(None)
             }
@@ -216,18 +217,21 @@ impl Taking<'_> {
     }
 
     fn layer(&mut self, rkey: RecordKey, record: &Layer) -> Result<Option<Change>, ImagesError> {
-        let rows = self.repository.rows();
+        let rows = self.repository.transaction();
         let is_here = self.repository.records().get(&nsid::LAYER, rkey.as_str())?.is_some();
-        if is_here || rows.is_layer_of(&record.manifest, &record.digest)? {
+        if is_here || tables::is_layer_of(rows, &record.manifest, &record.digest)? {
             return self.keep();
         }
-        rows.put_layer(&LayerRow {
-            rkey: rkey.as_str(),
-            account: record.user_did.as_str(),
-            digest: &record.digest,
-            size_bytes: record.size,
-            manifest: record.manifest.as_str(),
-        })?;
+        tables::put_layer(
+            rows,
+            &LayerRow {
+                rkey: rkey.as_str(),
+                account: record.user_did.as_str(),
+                digest: &record.digest,
+                size_bytes: record.size,
+                manifest: record.manifest.as_str(),
+            },
+        )?;
         self.taken.layers += 1;
         create(nsid::LAYER, rkey, record).map(Some)
     }

@@ -1,7 +1,8 @@
 //! The index of the records about images: made from them when it is not there, and when others take their place.
 
+use crate::images::tables;
+use crate::images::tables::LayerRow;
 use crate::pds::{PageQuery, Pds, PdsError, Record, Repository};
-use crate::storage::sqlite::LayerRow;
 use atproto::lexicon::{
     FacetFeature, Post, Stats,
     nsid::{self, Collection},
@@ -30,8 +31,8 @@ pub(super) async fn make(pds: &Pds, now_us: u64) -> Result<(), PdsError> {
 /// # Errors
 /// A storage error.
 pub fn rebuild(repository: &Repository<'_>) -> Result<(), PdsError> {
-    let rows = repository.rows();
-    rows.clear_registry()?;
+    let rows = repository.transaction();
+    tables::clear_registry(rows)?;
     let mut left_out = 0;
     let mut each = |collection: Collection, put: &dyn Fn(Record) -> Result<bool, PdsError>| {
         let mut cursor = None;
@@ -54,7 +55,10 @@ pub fn rebuild(repository: &Repository<'_>) -> Result<(), PdsError> {
         };
         let Ok(digest) = Digest::parse(digest) else { return Ok(false) };
         let size_bytes = record.value.get("size").and_then(serde_json::Value::as_u64).unwrap_or(0);
-        rows.put_layer(&LayerRow { rkey: record.rkey.as_str(), account, digest: &digest, size_bytes, manifest })?;
+        tables::put_layer(
+            rows,
+            &LayerRow { rkey: record.rkey.as_str(), account, digest: &digest, size_bytes, manifest },
+        )?;
         Ok(true)
     })?;
     each(nsid::STATS, &|record| {
@@ -62,7 +66,7 @@ pub fn rebuild(repository: &Repository<'_>) -> Result<(), PdsError> {
         let image = Image { owner: owner_did, name: repository };
         let is_its_own = stats_key(&image) == record.rkey.as_str();
         if is_its_own {
-            rows.put_stats(record.rkey.as_str(), image.owner.as_str(), image.name.as_str())?;
+            tables::put_stats(rows, record.rkey.as_str(), image.owner.as_str(), image.name.as_str())?;
         }
         Ok(is_its_own)
     })?;
@@ -71,12 +75,12 @@ pub fn rebuild(repository: &Repository<'_>) -> Result<(), PdsError> {
         let mut features = facets.into_iter().flat_map(|facet| facet.features);
         let account = features.find_map(|FacetFeature { did, .. }| did);
         if let Some(account) = &account {
-            rows.put_post(record.rkey.as_str(), account.as_str())?;
+            tables::put_post(rows, record.rkey.as_str(), account.as_str())?;
         }
         Ok(account.is_some())
     })?;
     if left_out > 0 {
         tracing::warn!(records = left_out, "records about images that say nothing of this hold's blobs are left out");
     }
-    Ok(rows.put_note(NOTE, FORM)?)
+    repository.put_note(NOTE, FORM)
 }

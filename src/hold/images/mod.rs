@@ -14,6 +14,7 @@ mod pulls;
 mod push;
 mod quota;
 mod stats;
+pub mod tables;
 mod tiers;
 mod user_data;
 
@@ -31,6 +32,8 @@ pub use index::rebuild;
 pub use manifest::{Image, Push, PushedBlob, PushedLayer};
 pub use push::Pushed;
 pub use stats::{NewStats, stats_key};
+// What other rooms ask within a transaction of their own.
+pub use tables::{is_referenced, manifests_without_config};
 pub use tiers::{QuotaTier, Tiers};
 
 /// What the configuration says.

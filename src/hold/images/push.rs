@@ -2,9 +2,11 @@
 
 use super::manifest::{Push, PushedBlob, PushedLayer};
 use super::{Images, ImagesError, ImagesSettings, encode, post, stats};
+use crate::blobs;
 use crate::crew::Membership;
+use crate::images::tables;
+use crate::images::tables::LayerRow;
 use crate::pds::{Change, MAX_WRITES, Plan, Repository, Write};
-use crate::storage::sqlite::LayerRow;
 use atproto::lexicon::{
     Layer, Permission,
     nsid::{self, Collection},
@@ -59,7 +61,7 @@ impl Recording<'_> {
         let layers = self.layers_here()?;
         let mut new = Vec::new();
         for (layer, size_bytes) in &layers {
-            if !self.repository.rows().is_layer_of(&self.push.manifest, &layer.blob.digest)? {
+            if !tables::is_layer_of(self.repository.transaction(), &self.push.manifest, &layer.blob.digest)? {
                 new.push((layer, *size_bytes));
             }
         }
@@ -79,7 +81,12 @@ impl Recording<'_> {
         counts.last_push = Some(Datetime::from_micros(self.now_us));
         changes.push(stats::put(self.repository, &counts)?);
         let config = self.push.config.map(|config| config.digest);
-        self.repository.rows().put_manifest(&self.push.manifest, &self.push.image.owner, config.as_ref())?;
+        tables::put_manifest(
+            self.repository.transaction(),
+            &self.push.manifest,
+            &self.push.image.owner,
+            config.as_ref(),
+        )?;
         // One commit carries no more: a manifest of many layers has several, all of them or none.
         while !changes.is_empty() {
             self.repository.commit(Plan::of(changes))?;
@@ -114,7 +121,7 @@ impl Recording<'_> {
 
     /// The size of a blob in bytes, where it is here; it must be what the manifest says.
     fn size_of(&self, blob: &PushedBlob) -> Result<Option<u64>, ImagesError> {
-        let Some(actual) = self.repository.rows().blob_size(&blob.digest)? else { return Ok(None) };
+        let Some(actual) = blobs::blob_size(self.repository.transaction(), &blob.digest)? else { return Ok(None) };
         match blob.size_bytes {
             Some(said) if said != actual => Err(ImagesError::WrongSize { digest: blob.digest, said, actual }),
             _ => Ok(Some(actual)),
@@ -126,11 +133,11 @@ impl Recording<'_> {
         let account = &self.push.image.owner;
         let mut added = 0_u64;
         for (layer, size_bytes) in new {
-            if !self.repository.rows().has_layer(account, &layer.blob.digest)? {
+            if !tables::has_layer(self.repository.transaction(), account, &layer.blob.digest)? {
                 added = added.saturating_add(*size_bytes);
             }
         }
-        let used = self.repository.rows().layer_totals(account)?.size_bytes;
+        let used = tables::layer_totals(self.repository.transaction(), account)?.size_bytes;
         // Whoever has too much already may still push what adds nothing.
         if added == 0 || used.saturating_add(added) <= tier.limit.bytes {
             return Ok(());
@@ -140,13 +147,16 @@ impl Recording<'_> {
 
     fn record_layer(&self, key: Tid, layer: &PushedLayer, size_bytes: u64) -> Result<Change, ImagesError> {
         let owner = &self.push.image.owner;
-        self.repository.rows().put_layer(&LayerRow {
-            rkey: key.as_str(),
-            account: owner.as_str(),
-            digest: &layer.blob.digest,
-            size_bytes,
-            manifest: self.push.manifest.as_str(),
-        })?;
+        tables::put_layer(
+            self.repository.transaction(),
+            &LayerRow {
+                rkey: key.as_str(),
+                account: owner.as_str(),
+                digest: &layer.blob.digest,
+                size_bytes,
+                manifest: self.push.manifest.as_str(),
+            },
+        )?;
         let record = Layer {
             digest: layer.blob.digest,
             size: size_bytes,
@@ -168,18 +178,18 @@ impl Recording<'_> {
         let Some(tag) = self.push.tag.as_ref().filter(|_| membership.posts && self.settings.posts) else {
             return Ok(None);
         };
-        if self.repository.rows().has_manifest(&self.push.manifest)? {
+        if tables::has_manifest(self.repository.transaction(), &self.push.manifest)? {
             return Ok(None);
         }
         let key = keys.next();
-        self.repository.rows().put_post(key.as_str(), self.push.image.owner.as_str())?;
+        tables::put_post(self.repository.transaction(), key.as_str(), self.push.image.owner.as_str())?;
         let post = post::post(self.push, tag, layers, Datetime::from_micros(self.now_us));
         create(nsid::POST, &key, &post).map(Some)
     }
 
     /// Keys for new records, greater than all that are there.
     fn keys(&self) -> Result<Keys<'_>, ImagesError> {
-        let last = self.repository.rows().newest_registry_key()?.and_then(|key| Tid::parse(&key).ok());
+        let last = tables::newest_registry_key(self.repository.transaction())?.and_then(|key| Tid::parse(&key).ok());
         Ok(Keys { repository: self.repository, last })
     }
 }

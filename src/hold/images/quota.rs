@@ -2,6 +2,7 @@
 
 use super::{Images, ImagesError, Tiers};
 use crate::crew::{CrewError, MemberChange, Membership};
+use crate::images::tables;
 use crate::pds::{PdsError, Records};
 use atproto::lexicon;
 use atproto::syntax::{Did, Size};
@@ -15,7 +16,7 @@ impl Images {
         let (account, settings) = (account.clone(), self.settings());
         let job = move |records: &Records<'_>| {
             let membership = Membership::read(records, &account)?;
-            let totals = records.rows().layer_totals(&account)?;
+            let totals = tables::layer_totals(records.snapshot(), &account)?;
             let tier = settings.tiers.of(&membership);
             Ok(lexicon::Quota {
                 user_did: account,

@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Image, Images, ImagesError, encode};
+use crate::images::tables;
 use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
 use atproto::lexicon::{self, Stats, nsid};
 use atproto::syntax::{Datetime, RecordKey};
@@ -46,7 +47,7 @@ pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Resu
         updated_at: Datetime::from_micros(now_us),
     });
     stats.updated_at = Datetime::from_micros(now_us);
-    if let Some(new) = records.rows().new_pulls(&key)?.filter(|new| new.pulls > 0) {
+    if let Some(new) = tables::new_pulls(records.snapshot(), &key)?.filter(|new| new.pulls > 0) {
         stats.pull_count = stats.pull_count.saturating_add(new.pulls);
         stats.last_pull = Some(Datetime::from_micros(new.last_us));
     }
@@ -57,7 +58,7 @@ pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Resu
 pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<Change, ImagesError> {
     let image = Image { owner: stats.owner_did.clone(), name: stats.repository.clone() };
     let key = stats_key(&image);
-    repository.rows().put_stats(&key, image.owner.as_str(), image.name.as_str())?;
+    tables::put_stats(repository.transaction(), &key, image.owner.as_str(), image.name.as_str())?;
     let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
     Ok(Change {
         collection: nsid::STATS.into(),
@@ -112,7 +113,9 @@ impl Images {
         let images = self.clone();
         let job = move |repository: &Repository<'_>| {
             let waiting = images.inner.pulls.take();
-            let count = |pull: super::pulls::Waiting| Ok((repository.rows().count_pull(&pull.key, now_us)?, pull));
+            let count = |pull: super::pulls::Waiting| {
+                Ok((tables::count_pull(repository.transaction(), &pull.key, now_us)?, pull))
+            };
             waiting.into_iter().map(count).collect::<Result<Vec<_>, PdsError>>()
         };
         match self.inner.pds.transact(now_us, job).await {
@@ -134,7 +137,7 @@ impl Images {
         loop {
             let job = move |repository: &Repository<'_>| {
                 let mut changes = Vec::new();
-                for new in repository.rows().all_new_pulls(PAGE)? {
+                for new in tables::all_new_pulls(repository.transaction(), PAGE)? {
                     let damaged = |_| ImagesError::Invalid("the index of statistics is damaged".into());
                     let owner = new.owner.parse().map_err(damaged)?;
                     let image = Image { owner, name: new.repository.parse().map_err(damaged)? };

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::{Images, ImagesError};
 use crate::crew::{self, Membership, member_key};
+use crate::images::tables;
 use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
 use atproto::lexicon::{
     DeletedUserData, LayerExport, PostExport, StatsExport, UserData,
@@ -24,10 +25,10 @@ impl Images {
     pub async fn export_user_data(&self, account: &Did, now_us: u64) -> Result<UserData, ImagesError> {
         let (account, hold) = (account.clone(), self.inner.pds.did().clone());
         let job = move |records: &Records<'_>| {
-            let rows = records.rows();
+            let rows = records.snapshot();
             let posts = nsid::POST.into();
             let mut bluesky_posts = Vec::new();
-            for key in rows.posts_of(&account, ALL)? {
+            for key in tables::posts_of(rows, &account, ALL)? {
                 let Some(mut post) = read::<PostExport>(records, nsid::POST, &key)? else { continue };
                 post.uri = Some(AtUri::record(&hold, &posts, &record_key(&key)?));
                 bluesky_posts.push(post);
@@ -37,8 +38,8 @@ impl Images {
                 exported_at: Datetime::from_micros(now_us),
                 is_captain: Membership::read(records, &account)?.captain,
                 crew_record: read(records, nsid::CREW, member_key(&account).as_str())?,
-                layer_records: exported(nsid::LAYER, rows.layers_of(&account, ALL)?).all::<LayerExport>()?,
-                stats_records: exported(nsid::STATS, rows.stats_of(&account, ALL)?).all::<StatsExport>()?,
+                layer_records: exported(nsid::LAYER, tables::layers_of(rows, &account, ALL)?).all::<LayerExport>()?,
+                stats_records: exported(nsid::STATS, tables::stats_of(rows, &account, ALL)?).all::<StatsExport>()?,
                 bluesky_posts,
                 hold_did: hold,
                 user_did: account,
@@ -85,27 +86,27 @@ struct Deletion<'d> {
 
 impl Deletion<'_> {
     fn page(&self) -> Result<Page, ImagesError> {
-        let rows = self.repository.rows();
+        let rows = self.repository.transaction();
         let mut changes = Vec::new();
         let crew = self.membership(&mut changes)?;
-        let layers = rows.layers_of(self.account, PAGE - changes.len())?;
+        let layers = tables::layers_of(rows, self.account, PAGE - changes.len())?;
         for key in &layers {
-            rows.delete_layer(key)?;
+            tables::delete_layer(rows, key)?;
             changes.push(delete(nsid::LAYER, record_key(key)?)?);
         }
-        let stats = rows.stats_of(self.account, PAGE - changes.len())?;
+        let stats = tables::stats_of(rows, self.account, PAGE - changes.len())?;
         for key in &stats {
-            rows.delete_stats(key)?;
+            tables::delete_stats(rows, key)?;
             changes.push(delete(nsid::STATS, record_key(key)?)?);
         }
-        for key in rows.posts_of(self.account, PAGE - changes.len())? {
-            rows.delete_post(&key)?;
+        for key in tables::posts_of(rows, self.account, PAGE - changes.len())? {
+            tables::delete_post(rows, &key)?;
             changes.push(delete(nsid::POST, record_key(&key)?)?);
         }
         let is_last = changes.len() < PAGE;
         if is_last {
             // After their layers: one whose manifest is not known seems to have come with an imported repository.
-            rows.delete_manifests(self.account)?;
+            tables::delete_manifests(rows, self.account)?;
         }
         self.repository.commit(Plan::of(changes))?;
         Ok(Page { crew, layers: layers.len(), stats: stats.len(), is_last })

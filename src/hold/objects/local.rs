@@ -12,7 +12,7 @@ use object_store::memory::InMemory;
 use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as _};
 
 use super::{Listed, Object, ObjectInfo};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// Objects that end with the process.
 #[derive(Clone, Debug, Default)]

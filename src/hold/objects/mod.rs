@@ -15,7 +15,7 @@ use std::path::Path;
 
 use futures_util::stream::BoxStream;
 
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 #[cfg(feature = "gcs")]
 pub use bucket::GoogleSettings;

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::storage::{Room, StorageError};
+use server::storage::{DiskSpace, StorageError};
 
 /// The group may read objects, so that a reverse proxy can be let in; other local users may not.
 const FILE_MODE: u32 = 0o640;
@@ -49,8 +49,8 @@ impl Staging {
     ///
     /// # Errors
     /// When the system does not say.
-    pub fn room(&self) -> Result<Room, StorageError> {
-        Room::of(&self.directory)
+    pub fn room(&self) -> Result<DiskSpace, StorageError> {
+        DiskSpace::of(&self.directory)
     }
 
     /// The names of what is staged: in the staging directory itself, or in one of its folders.

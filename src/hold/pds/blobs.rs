@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::Bytes;
 
 use super::{Pds, PdsError};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{BlobListQuery, Read, StoredRecord, Write};
+use crate::pds::tables;
+use crate::pds::tables::{BlobListQuery, StoredRecord};
 use atproto::lexicon::error as name;
 use atproto::repo::{BlobRef, Cid, cbor, cid};
 use atproto::syntax::{MediaType, Tid};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
 
 /// Bytes of one blob: what the profile's lexicon allows for a picture.
 pub const MAX_RECORD_BLOB_BYTES: u64 = 1_000_000;
@@ -97,13 +99,13 @@ impl NewBlob {
     }
 
     fn put(&self, write: &Write<'_>, now_us: u64) -> Result<bool, StorageError> {
-        write.put_record_blob(&self.reference.cid, &self.reference.mime_type, &self.bytes, now_us)
+        tables::put_record_blob(write, &self.reference.cid, &self.reference.mime_type, &self.bytes, now_us)
     }
 
     /// Adds the blob in the transaction whose record refers to it. Its media type is what the record will say.
     pub(super) fn put_declared(&self, write: &Write<'_>, now_us: u64) -> Result<(), StorageError> {
         self.put(write, now_us)?;
-        write.set_blob_type(&self.reference.cid, &self.reference.mime_type)
+        tables::set_blob_type(write, &self.reference.cid, &self.reference.mime_type)
     }
 }
 
@@ -121,11 +123,11 @@ impl Pds {
     /// [`PdsError::TooManyBlobs`] when too many wait for a record; a storage error.
     pub async fn upload_blob(&self, blob: NewBlob, now_us: u64) -> Result<BlobRef, PdsError> {
         let job = move |write: &Write<'_>| {
-            if blob.put(write, now_us)? && write.waiting_blobs()? > MAX_WAITING {
+            if blob.put(write, now_us)? && tables::waiting_blobs(write)? > MAX_WAITING {
                 return Err(PdsError::TooManyBlobs);
             }
             let mut reference = blob.reference;
-            if let Some((mime_type, _)) = write.blob_facts(&reference.cid)? {
+            if let Some((mime_type, _)) = tables::blob_facts(write, &reference.cid)? {
                 reference.mime_type = mime_type;
             }
             Ok(reference)
@@ -140,10 +142,10 @@ impl Pds {
     pub async fn published_blob(&self, cid: Cid) -> Result<Option<PublishedBlob>, PdsError> {
         let inner = Arc::clone(&self.inner);
         let job = move |read: &Read<'_>| {
-            let Some(mime_type) = read.referenced_blob_type(&cid)? else { return Ok(None) };
+            let Some(mime_type) = tables::referenced_blob_type(read, &cid)? else { return Ok(None) };
             let bytes = match inner.blobs_in_flight.get(&cid) {
                 Some(bytes) => bytes,
-                None => inner.blobs_in_flight.share(cid, read.record_blob_bytes(&cid)?.unwrap_or_default()),
+                None => inner.blobs_in_flight.share(cid, tables::record_blob_bytes(read, &cid)?.unwrap_or_default()),
             };
             // A record of an imported repository may spell a type as nobody could upload it.
             let media_type = MediaType::of_header(&mime_type).unwrap_or_else(|_| MediaType::octet_stream());
@@ -160,7 +162,8 @@ impl Pds {
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
         // One more than asked for tells whether a next page exists.
         let query = BlobsQuery { limit: query.limit.saturating_add(1), ..query };
-        let mut cids = self.inner.database.read(move |read| Ok::<_, PdsError>(read.list_blobs(&query)?)).await?;
+        let mut cids =
+            self.inner.database.read(move |read| Ok::<_, PdsError>(tables::list_blobs(read, &query)?)).await?;
         let more = cids.len() > limit;
         cids.truncate(limit);
         Ok(BlobPage { cursor: cids.last().filter(|_| more).copied(), cids })
@@ -172,7 +175,7 @@ impl Pds {
     /// [`PdsError::Storage`].
     pub async fn sweep_blobs(&self, now_us: u64) -> Result<usize, PdsError> {
         let before_us = now_us.saturating_sub(WAITING_US);
-        let sweep = move |write: &Write<'_>| Ok::<_, PdsError>(write.delete_waiting_blobs(before_us)?);
+        let sweep = move |write: &Write<'_>| Ok::<_, PdsError>(tables::delete_waiting_blobs(write, before_us)?);
         self.inner.database.write(sweep).await
     }
 }
@@ -209,7 +212,7 @@ pub(super) fn check(read: &Read<'_>, new: &[BlobRef], old: Option<&StoredRecord>
     let said = said.as_ref().map(BlobRef::all_in).unwrap_or_default();
     for blob in new.iter().filter(|blob| !said.contains(blob)) {
         let (cid, found, size_bytes) = (blob.cid, blob.mime_type.clone(), blob.size_bytes);
-        let (stored, stored_bytes) = read.blob_facts(&cid)?.ok_or(BlobRefError::NotFound(cid))?;
+        let (stored, stored_bytes) = tables::blob_facts(read, &cid)?.ok_or(BlobRefError::NotFound(cid))?;
         if stored != found {
             return Err(BlobRefError::InvalidMimeType { stored, found }.into());
         }
@@ -228,17 +231,17 @@ pub(super) fn refer(
     blobs: &[BlobRef],
     rev: &Tid,
 ) -> Result<Vec<Cid>, StorageError> {
-    let before = write.blobs_of_record(collection, rkey)?;
+    let before = tables::blobs_of_record(write, collection, rkey)?;
     if !before.is_empty() {
-        write.delete_blob_references(collection, rkey)?;
+        tables::delete_blob_references(write, collection, rkey)?;
     }
     for blob in blobs {
-        write.put_blob_reference(&blob.cid, &blob.mime_type, (collection, rkey), rev)?;
+        tables::put_blob_reference(write, &blob.cid, &blob.mime_type, (collection, rkey), rev)?;
     }
     Ok(before)
 }
 
 /// Deletes those of `blobs` that no record refers to any more, once all references of a commit are recorded.
 pub(super) fn drop_unreferenced(write: &Write<'_>, blobs: &[Cid]) -> Result<(), StorageError> {
-    blobs.iter().try_for_each(|cid| write.delete_blob_without_reference(cid))
+    blobs.iter().try_for_each(|cid| tables::delete_blob_without_reference(write, cid))
 }

@@ -7,10 +7,12 @@ use super::events::{self, CommitEvent, RecordOp, Stamp};
 use super::records::Records;
 use super::transaction::Repository;
 use super::{Inner, Pds, PdsError, blobs};
-use crate::storage::sqlite::{Read, RepoHead, Write};
+use crate::pds::tables;
+use crate::pds::tables::RepoHead;
 use atproto::repo::commit::Commit;
 use atproto::repo::{BlobRef, Cid, RepoError, car, cbor, cid, mst};
 use atproto::syntax::Tid;
+use server::sqlite::{Read, Write};
 
 /// Operations that one #commit event may carry.
 pub const MAX_WRITES: usize = 200;
@@ -75,13 +77,13 @@ pub(super) struct Transaction<'t> {
 impl Transaction<'_> {
     pub(super) fn run(&self, plan: Plan) -> Result<Outcome, PdsError> {
         for (name, value) in &plan.notes {
-            self.write.put_note(name, value)?;
+            tables::put_note(self.write, name, value)?;
         }
         for blob in &plan.blobs {
             blob.put_declared(self.write, self.now_us)?;
         }
         let (effects, cids) = self.effects(plan.changes)?;
-        let mut head = match self.write.repo_head()? {
+        let mut head = match tables::repo_head(self.write)? {
             Some(head) => head,
             None => self.create_repo()?,
         };
@@ -103,7 +105,7 @@ impl Transaction<'_> {
                 return Err(PdsError::RepeatedRecord);
             }
             let (collection, rkey) = (change.collection.to_string(), change.rkey.to_string());
-            let stored = self.write.record(&collection, &rkey)?;
+            let stored = tables::record(self.write, &collection, &rkey)?;
             let old = stored.as_ref().map(|record| record.cid);
             if change.swap.is_some_and(|expected| expected != old) {
                 return Err(PdsError::InvalidSwap { what: "record" });
@@ -132,7 +134,7 @@ impl Transaction<'_> {
         let rev = Tid::next(self.now_us, self.inner.clock_id, None);
         let signed = Commit::sign(&self.inner.did, empty.root, &rev, &self.inner.key)?;
         for (cid, bytes) in empty.new.iter().chain([&(signed.cid, signed.bytes.clone())]) {
-            self.write.put_block(cid, &rev, bytes)?;
+            tables::put_block(self.write, cid, &rev, bytes)?;
         }
         let mut head = RepoHead {
             did: self.inner.did.clone(),
@@ -146,7 +148,7 @@ impl Transaction<'_> {
         let event = CommitEvent { commit: signed.cid, rev: &rev, since: None, ops: Vec::new(), blocks };
         self.emit(&mut head, |stamp| events::commit(stamp, event))?;
         self.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;
-        self.write.put_repo_head(&head)?;
+        tables::put_repo_head(self.write, &head)?;
         Ok(head)
     }
 
@@ -166,8 +168,8 @@ impl Transaction<'_> {
             return Err(PdsError::TooLarge("one commit has at most 2,000,000 bytes"));
         }
         self.store(&effects, &tree.new, &tree.dropped, &rev)?;
-        self.write.delete_block(&head.commit)?;
-        self.write.put_block(&signed.cid, &rev, &signed.bytes)?;
+        tables::delete_block(self.write, &head.commit)?;
+        tables::put_block(self.write, &signed.cid, &rev, &signed.bytes)?;
 
         let ops = effects
             .into_iter()
@@ -177,32 +179,32 @@ impl Transaction<'_> {
         let event = CommitEvent { commit: signed.cid, rev: &rev, since: Some((&since_rev, since_data)), ops, blocks };
         self.emit(head, |stamp| events::commit(stamp, event))?;
         (head.commit, head.data, head.rev) = (signed.cid, tree.root, rev.clone());
-        self.write.put_repo_head(head)?;
+        tables::put_repo_head(self.write, head)?;
         Ok((signed.cid, rev))
     }
 
     /// New nodes and records in, what nothing refers to any more out.
     fn store(&self, effects: &[Effect], new: &[(Cid, Vec<u8>)], dropped: &[Cid], rev: &Tid) -> Result<(), PdsError> {
         for (cid, bytes) in new.iter().chain(effects.iter().filter_map(|effect| effect.new.as_ref())) {
-            self.write.put_block(cid, rev, bytes)?;
+            tables::put_block(self.write, cid, rev, bytes)?;
         }
         let mut blobs_before = Vec::new();
         for effect in effects {
             let name = (effect.collection.as_str(), effect.rkey.as_str());
             match &effect.new {
-                Some((cid, _)) => self.write.put_record(name.0, name.1, cid)?,
-                None => self.write.delete_record(name.0, name.1)?,
+                Some((cid, _)) => tables::put_record(self.write, name.0, name.1, cid)?,
+                None => tables::delete_record(self.write, name.0, name.1)?,
             }
             blobs_before.extend(blobs::refer(self.write, name, &effect.blobs, rev)?);
         }
         blobs::drop_unreferenced(self.write, &blobs_before)?;
         for cid in dropped {
-            self.write.delete_block(cid)?;
+            tables::delete_block(self.write, cid)?;
         }
         for old in effects.iter().filter_map(|effect| effect.old) {
             // Equal records share a block.
-            if !self.write.is_record(&old)? {
-                self.write.delete_block(&old)?;
+            if !tables::is_record(self.write, &old)? {
+                tables::delete_block(self.write, &old)?;
             }
         }
         Ok(())
@@ -224,7 +226,11 @@ impl Transaction<'_> {
         let clock = i64::try_from(self.now_us).unwrap_or(i64::MAX - 1);
         let seq = clock.max(head.last_seq + 1);
         let frame = frame(Stamp { did: &self.inner.did, seq, time_us: self.now_us })?;
-        self.write.put_event(seq, self.now_us, &frame)?;
+        tables::put_event(self.write, seq, self.now_us, &frame)?;
+        let newest_event = self.inner.newest_event.clone();
+        self.write.after_commit(move || {
+            newest_event.send_replace(seq);
+        });
         head.last_seq = seq;
         Ok(())
     }
@@ -253,6 +259,6 @@ pub(super) struct StoredBlocks<'r>(pub(super) &'r Read<'r>);
 
 impl mst::Blocks for StoredBlocks<'_> {
     fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, RepoError> {
-        self.0.block(cid).map_err(|e| RepoError::Source(e.into()))
+        tables::block(self.0, cid).map_err(|e| RepoError::Source(e.into()))
     }
 }

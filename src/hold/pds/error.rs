@@ -1,9 +1,9 @@
 //! Why the repository did not do what it was asked.
 
 use super::BlobRefError;
-use crate::storage::StorageError;
 use atproto::repo::{Cid, RepoError};
 use atproto::syntax::Did;
+use server::storage::StorageError;
 
 /// Errors of the embedded PDS, named by what the caller can do.
 #[derive(Debug, thiserror::Error)]

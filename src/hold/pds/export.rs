@@ -7,10 +7,12 @@ use tokio::sync::mpsc;
 
 use super::commit::StoredBlocks;
 use super::{Pds, PdsError};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{Read, RepoHead};
+use crate::pds::tables;
+use crate::pds::tables::RepoHead;
 use atproto::repo::{Cid, car, mst};
 use atproto::syntax::Tid;
+use server::sqlite::Read;
+use server::storage::StorageError;
 
 /// Blocks are gathered into chunks of about this size on their way out.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -59,7 +61,7 @@ impl Pds {
     /// [`PdsError::Damaged`] or [`PdsError::Storage`].
     pub async fn record_proof(&self, path: String) -> Result<Option<Vec<u8>>, PdsError> {
         let job = move |read: &Read<'_>| {
-            let Some(head) = read.repo_head()? else { return Ok(None) };
+            let Some(head) = tables::repo_head(read)? else { return Ok(None) };
             let mut out = commit_car(read, &head)?;
             let (nodes, value) = mst::proof(&StoredBlocks(read), head.data, &path)?;
             for (cid, bytes) in nodes {
@@ -82,7 +84,7 @@ impl Pds {
             return Err(PdsError::TooLarge("at most 200 blocks can be asked for at once"));
         }
         let job = move |read: &Read<'_>| {
-            let Some(head) = read.repo_head()? else { return Ok(None) };
+            let Some(head) = tables::repo_head(read)? else { return Ok(None) };
             let mut out = car::header(&head.commit)?;
             for cid in &cids {
                 car::push_block(&mut out, cid, &required(read, cid)?);
@@ -99,7 +101,7 @@ fn send_repo(
     since: Option<&Tid>,
     chunks: &mpsc::Sender<Result<Bytes, PdsError>>,
 ) -> Result<(), PdsError> {
-    let Some(head) = read.repo_head()? else { return Ok(()) };
+    let Some(head) = tables::repo_head(read)? else { return Ok(()) };
     let (began, mut sent_bytes) = (Instant::now(), 0);
     let mut chunk = commit_car(read, &head)?;
     let mut send = |chunk: Vec<u8>| {
@@ -112,7 +114,7 @@ fn send_repo(
             Ok(())
         }
     };
-    read.each_block(since, |cid, bytes| {
+    tables::each_block(read, since, |cid, bytes| {
         if cid != head.commit {
             car::push_block(&mut chunk, &cid, &bytes);
         }
@@ -133,7 +135,7 @@ fn commit_car(read: &Read<'_>, head: &RepoHead) -> Result<Vec<u8>, PdsError> {
 }
 
 fn required(read: &Read<'_>, cid: &Cid) -> Result<Vec<u8>, PdsError> {
-    read.block(cid)?.ok_or(PdsError::MissingBlock(*cid))
+    tables::block(read, cid)?.ok_or(PdsError::MissingBlock(*cid))
 }
 
 #[cfg(test)]

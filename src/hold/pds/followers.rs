@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::{Pds, PdsError, subscription};
-use crate::storage::sqlite::Read;
+use crate::pds::tables;
+use server::sqlite::Read;
 
 /// Events counted behind a position; a follower that was up to date is given up before that.
 const COUNTED: u32 = 1000;
@@ -49,7 +50,7 @@ impl Pds {
         let positions = self.inner.followers.positions();
         let slowest = positions.iter().min().copied();
         let read = move |read: &Read<'_>| {
-            let behind = slowest.map_or(Ok(0), |slowest| read.count_events_after(slowest, COUNTED))?;
+            let behind = slowest.map_or(Ok(0), |slowest| tables::count_events_after(read, slowest, COUNTED))?;
             Ok::<_, PdsError>((behind, subscription::last_seq(read)?))
         };
         let (behind, last_seq) = self.inner.database.read(read).await?;

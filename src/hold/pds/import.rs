@@ -7,13 +7,15 @@ use super::marks::Marks;
 use super::records::Records;
 use super::transaction::Repository;
 use super::{Pds, PdsError, blobs, events};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{RepoHead, Write};
+use crate::pds::tables;
+use crate::pds::tables::RepoHead;
 use atproto::keys::PublicKey;
 use atproto::repo::commit::Commit;
 use atproto::repo::mst::{self, Visit};
 use atproto::repo::{BlobRef, Cid, RepoError, car, record};
 use atproto::syntax::{Did, Tid};
+use server::sqlite::Write;
+use server::storage::StorageError;
 
 /// Bytes of one block with its CID. Records have less; a node of this size could not be sent in any commit.
 const MAX_SECTION_BYTES: usize = 2_000_000;
@@ -138,7 +140,7 @@ impl Pds {
         let inner = std::sync::Arc::clone(&self.inner);
         let job = move |write: &Write<'_>| {
             let transaction = Transaction { inner: &inner, write, now_us };
-            let last = write.repo_head()?;
+            let last = tables::repo_head(write)?;
             // Also that of the blocks, so that a reader with any earlier revision asks for all of them.
             let rev = Tid::next(now_us, inner.clock_id, last.as_ref().map(|head| &head.rev));
             Import { transaction, write, rev, progress, blocks: 0, records: 0 }.run(last, file, rules)
@@ -173,14 +175,14 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
                 return Err(ImportError::NotEmpty);
             }
         }
-        self.write.clear_repository()?;
+        tables::clear_repository(self.write)?;
         let root = self.read_blocks(file.bytes)?;
         let imported = self.take_commit(&root, &file.signed_by.unwrap_or_else(|| inner.key.public()))?;
         if imported.rev >= self.rev {
             return Err(ImportError::Future(imported.rev));
         }
         self.take_tree(&imported.data)?;
-        self.write.delete_blobs_without_reference()?;
+        tables::delete_blobs_without_reference(self.write)?;
         (rules.check)(&Records::new(self.write)).map_err(ImportError::NotAHold)?;
         let commit = self.commit(last, imported.data)?;
         (rules.index)(&Repository::new(self.transaction))?;
@@ -199,7 +201,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
             }
             reader.push(&piece[..length]);
             while let Some((cid, bytes)) = reader.next_block()? {
-                if !self.write.add_block(&cid, &self.rev, bytes)? {
+                if !tables::add_block(self.write, &cid, &self.rev, bytes)? {
                     return Err(ImportError::RepeatedBlock(cid));
                 }
                 self.blocks += 1;
@@ -216,13 +218,13 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
 
     /// Reads the file's commit and takes it out of the blocks: a new one takes its place.
     fn take_commit(&self, root: &Cid, key: &PublicKey) -> Result<Commit, ImportError> {
-        let block = self.write.block(root)?.ok_or(RepoError::MissingBlock(*root))?;
+        let block = tables::block(self.write, root)?.ok_or(RepoError::MissingBlock(*root))?;
         let commit = Commit::decode(&block)?;
         if commit.did != self.transaction.inner.did {
             return Err(ImportError::OtherDid(commit.did));
         }
         commit.verify(key).map_err(|_| ImportError::OtherKey)?;
-        self.write.delete_block(root)?;
+        tables::delete_block(self.write, root)?;
         Ok(commit)
     }
 
@@ -232,11 +234,11 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         let write = self.write;
         mst::walk(&StoredBlocks(write), *data, |visit| match visit {
             Visit::Node { cid, .. } => {
-                write.block_number(cid)?.iter().for_each(|number| marks.add(*number));
+                tables::block_number(write, cid)?.iter().for_each(|number| marks.add(*number));
                 Ok(())
             }
             Visit::Leaf { key, value } => {
-                let row = write.block_row(value)?.ok_or(RepoError::MissingBlock(*value))?;
+                let row = tables::block_row(write, value)?.ok_or(RepoError::MissingBlock(*value))?;
                 marks.add(row.number);
                 self.take_record(key, value, &row.bytes)
             }
@@ -244,7 +246,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         if marks.count() + 1 == self.blocks {
             return Ok(());
         }
-        write.each_block_name(|number, cid| match cid {
+        tables::each_block_name(write, |number, cid| match cid {
             Some(cid) if !marks.has(number) => Err(ImportError::UnusedBlock(cid)),
             _ => Ok(()),
         })
@@ -257,7 +259,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         }
         let placed = record::check(path, cid, bytes).map_err(|error| invalid(error.to_string()))?;
         let name = (placed.collection.as_str(), placed.rkey.as_str());
-        self.write.put_record(name.0, name.1, cid)?;
+        tables::put_record(self.write, name.0, name.1, cid)?;
         blobs::refer(self.write, name, &BlobRef::all_in(&placed.value), &self.rev)?;
         self.records += 1;
         (self.progress)(ImportProgress::Records(self.records));
@@ -269,7 +271,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         let rev = &self.rev;
         let Transaction { inner, write, .. } = self.transaction;
         let signed = Commit::sign(&inner.did, data, rev, &inner.key)?;
-        write.put_block(&signed.cid, rev, &signed.bytes)?;
+        tables::put_block(write, &signed.cid, rev, &signed.bytes)?;
         let is_new = last.is_none();
         let last_seq = last.map_or(0, |head| head.last_seq);
         let mut head = RepoHead { did: inner.did.clone(), commit: signed.cid, data, rev: rev.clone(), last_seq };
@@ -277,7 +279,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
             self.transaction.introduce(&mut head)?;
         }
         self.transaction.emit(&mut head, |stamp| events::sync(stamp, rev, &signed.cid, &signed.bytes))?;
-        write.put_repo_head(&head)?;
+        tables::put_repo_head(write, &head)?;
         Ok(signed.cid)
     }
 }

@@ -16,17 +16,21 @@ mod marks;
 mod new_key;
 mod records;
 mod subscription;
+pub mod tables;
 mod transaction;
 mod verify;
 
 use std::sync::Arc;
 
-use crate::storage::StorageError;
-use crate::storage::sqlite::{Database, RepoHead};
+use tokio::sync::watch;
+
+use crate::pds::tables::RepoHead;
 use atproto::keys::SigningKey;
 use atproto::repo::Cid;
 use atproto::repo::commit::Commit;
 use atproto::syntax::{Did, ServiceUrl, Tid};
+use server::sqlite::{Database, Read};
+use server::storage::StorageError;
 
 pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
 pub use change::{Change, Plan, Write};
@@ -58,6 +62,8 @@ struct Inner {
     exports: Arc<tokio::sync::Semaphore>,
     blobs_in_flight: blobs::InFlight,
     followers: Followers,
+    /// The newest event that is on disk, by its sequence number; 0 before the first of this process.
+    newest_event: watch::Sender<i64>,
 }
 
 /// Where the repository stands.
@@ -77,6 +83,14 @@ impl From<RepoHead> for Head {
     }
 }
 
+/// Where the repository in a database stands, whoever's it is; `None` before its first commit.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn stored_head(read: &Read<'_>) -> Result<Option<Head>, StorageError> {
+    Ok(tables::repo_head(read)?.map(Head::from))
+}
+
 /// Repository exports at once: each holds a database connection for as long as its reader takes.
 const MAX_EXPORTS: usize = 4;
 
@@ -87,8 +101,9 @@ impl Pds {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
         let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
-        let followers = Followers::default();
-        Self { inner: Arc::new(Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, followers }) }
+        let (followers, newest_event) = (Followers::default(), watch::Sender::default());
+        let inner = Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, followers, newest_event };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Whose repository it is.
@@ -108,8 +123,7 @@ impl Pds {
     /// # Errors
     /// [`PdsError::Storage`].
     pub async fn head(&self) -> Result<Option<Head>, PdsError> {
-        let stored = self.inner.database.read(|read| read.repo_head()).await?;
-        Ok(stored.map(Head::from))
+        Ok(self.inner.database.read(stored_head).await?)
     }
 
     /// Checks at start that the stored repository is ours: same DID, signed with our key.
@@ -139,7 +153,7 @@ impl Pds {
     /// # Errors
     /// [`PdsError::Storage`].
     pub async fn block(&self, cid: Cid) -> Result<Option<Vec<u8>>, PdsError> {
-        self.inner.database.read(move |read| Ok(read.block(&cid)?)).await
+        self.inner.database.read(move |read| Ok(tables::block(read, &cid)?)).await
     }
 }
 

@@ -4,9 +4,10 @@
 use super::commit::Transaction;
 use super::subscription::note_pruned;
 use super::{Head, Pds, PdsError, events};
-use crate::storage::sqlite::Write;
+use crate::pds::tables;
 use atproto::repo::commit::Commit;
 use atproto::syntax::Tid;
+use server::sqlite::Write;
 
 impl Pds {
     /// Makes a commit of the same tree, signed with this key, whatever key signed the one before. Consumers learn of the
@@ -19,23 +20,23 @@ impl Pds {
     pub async fn sign_anew(&self, now_us: u64) -> Result<Option<Head>, PdsError> {
         let inner = std::sync::Arc::clone(&self.inner);
         let job = move |write: &Write<'_>| {
-            let Some(mut head) = write.repo_head()? else { return Ok(None) };
+            let Some(mut head) = tables::repo_head(write)? else { return Ok(None) };
             if head.did != inner.did {
                 return Err(PdsError::OtherDid(head.did));
             }
             let rev = Tid::next(now_us, inner.clock_id, Some(&head.rev));
             let signed = Commit::sign(&inner.did, head.data, &rev, &inner.key)?;
-            write.delete_block(&head.commit)?;
-            write.put_block(&signed.cid, &rev, &signed.bytes)?;
+            tables::delete_block(write, &head.commit)?;
+            tables::put_block(write, &signed.cid, &rev, &signed.bytes)?;
             (head.commit, head.rev) = (signed.cid, rev.clone());
             let transaction = Transaction { inner: &inner, write, now_us };
             transaction.emit(&mut head, |stamp| events::identity(stamp, inner.handle.as_deref()))?;
             // All but the newest, which is the #identity event.
-            if let (_, Some(last)) = write.delete_events_before(u64::MAX, u32::MAX)? {
+            if let (_, Some(last)) = tables::delete_events_before(write, u64::MAX, u32::MAX)? {
                 note_pruned(write, last)?;
             }
             transaction.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;
-            write.put_repo_head(&head)?;
+            tables::put_repo_head(write, &head)?;
             Ok(Some(Head { did: head.did, commit: head.commit, rev: head.rev }))
         };
         self.inner.database.write(job).await

@@ -3,9 +3,11 @@
 use serde_json::Value;
 
 use super::{Carried, Pds, PdsError};
-use crate::storage::sqlite::{ListQuery, Read, StoredRecord};
+use crate::pds::tables;
+use crate::pds::tables::{ListQuery, StoredRecord};
 use atproto::repo::{Cid, cbor};
 use atproto::syntax::RecordKey;
+use server::sqlite::Read;
 
 /// A record as JSON.
 #[derive(Clone, Debug)]
@@ -40,9 +42,9 @@ impl<'r> Records<'r> {
         Self { read }
     }
 
-    /// The other rows of the database, in the same snapshot.
+    /// The snapshot itself, for the tables of the caller's own room.
     #[must_use]
-    pub fn rows(&self) -> &'r Read<'r> {
+    pub fn snapshot(&self) -> &'r Read<'r> {
         self.read
     }
 
@@ -51,7 +53,7 @@ impl<'r> Records<'r> {
     /// # Errors
     /// [`PdsError::Storage`] or [`PdsError::Damaged`].
     pub fn get(&self, collection: &str, rkey: &str) -> Result<Option<Record>, PdsError> {
-        self.read.record(collection, rkey)?.map(decode).transpose()
+        tables::record(self.read, collection, rkey)?.map(decode).transpose()
     }
 
     /// One page of a collection.
@@ -60,7 +62,8 @@ impl<'r> Records<'r> {
     /// As [`Records::get`].
     pub fn page(&self, query: &PageQuery) -> Result<Page, PdsError> {
         // One more than asked for tells whether a next page exists.
-        let mut rows = self.read.records(&ListQuery { limit: query.limit.saturating_add(1), ..query.clone() })?;
+        let mut rows =
+            tables::records(self.read, &ListQuery { limit: query.limit.saturating_add(1), ..query.clone() })?;
         let asked = usize::try_from(query.limit).unwrap_or(usize::MAX);
         let more = rows.len() > asked;
         rows.truncate(asked);
@@ -73,7 +76,7 @@ impl<'r> Records<'r> {
     /// # Errors
     /// [`PdsError::Storage`].
     pub fn count(&self, collection: &str) -> Result<u64, PdsError> {
-        Ok(self.read.record_count(collection)?)
+        Ok(tables::record_count(self.read, collection)?)
     }
 
     /// The names of all collections that have records.
@@ -81,7 +84,7 @@ impl<'r> Records<'r> {
     /// # Errors
     /// [`PdsError::Storage`].
     pub fn collections(&self) -> Result<Vec<String>, PdsError> {
-        Ok(self.read.collections()?)
+        Ok(tables::collections(self.read)?)
     }
 
     /// An unpublished note.
@@ -89,7 +92,7 @@ impl<'r> Records<'r> {
     /// # Errors
     /// [`PdsError::Storage`].
     pub fn note(&self, name: &str) -> Result<Option<String>, PdsError> {
-        Ok(self.read.note(name)?)
+        Ok(tables::note(self.read, name)?)
     }
 }
 
@@ -113,7 +116,7 @@ impl Pds {
     /// # Errors
     /// [`PdsError::Storage`].
     pub async fn collections(&self) -> Result<Vec<String>, PdsError> {
-        self.inner.database.read(|read| Ok(read.collections()?)).await
+        self.inner.database.read(|read| Ok(tables::collections(read)?)).await
     }
 }
 

@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tokio::sync::watch;
 
 use super::{Pds, PdsError, events};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{Database, Read, Write};
+use crate::pds::tables;
 use atproto::lexicon::error as name;
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
 
 /// For how long events are kept for consumers that were away: 24 hours, as on other hosts.
 const WINDOW_US: u64 = 24 * 60 * 60 * 1_000_000;
@@ -28,7 +29,7 @@ const PRUNED_NOTE: &str = "events_pruned_through";
 
 /// One reader's place among the events.
 pub struct Subscription {
-    database: Database,
+    pds: Pds,
     newest: watch::Receiver<i64>,
     /// All events up to this sequence number were handed out, or were not asked for.
     position: i64,
@@ -62,9 +63,9 @@ impl Pds {
     /// # Errors
     /// [`PdsError::Storage`].
     pub async fn subscribe(&self, cursor: Option<i64>) -> Result<Subscription, PdsError> {
-        let database = self.inner.database.clone();
         let newest = self.newest_event();
-        let (last_seq, pruned) = database.read(|read| Ok::<_, PdsError>((last_seq(read)?, pruned(read)?))).await?;
+        let (last_seq, pruned) =
+            self.inner.database.read(|read| Ok::<_, PdsError>((last_seq(read)?, pruned(read)?))).await?;
         let opening = match cursor {
             Some(cursor) if cursor > last_seq => Opening::FutureCursor,
             Some(1..) if cursor < Some(pruned) => Opening::OutdatedCursor,
@@ -72,13 +73,13 @@ impl Pds {
         };
         let position = cursor.unwrap_or(last_seq).max(pruned);
         let place = self.inner.followers.add(position);
-        Ok(Subscription { database, newest, position, place, live: cursor.is_none(), opening })
+        Ok(Subscription { pds: self.clone(), newest, position, place, live: cursor.is_none(), opening })
     }
 
     /// Changes with every commit: the sequence number of its last event.
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
-        self.inner.database.newest_event()
+        self.inner.newest_event.subscribe()
     }
 
     /// Deletes events that are older than the window, but never the newest. Answers how many. `now_us` is in
@@ -89,7 +90,7 @@ impl Pds {
     pub async fn prune_events(&self, now_us: u64) -> Result<usize, PdsError> {
         let before_us = now_us.saturating_sub(WINDOW_US);
         let batch = move |write: &Write<'_>| {
-            let (count, last) = write.delete_events_before(before_us, PRUNE_BATCH)?;
+            let (count, last) = tables::delete_events_before(write, before_us, PRUNE_BATCH)?;
             if let Some(last) = last {
                 note_pruned(write, last)?;
             }
@@ -126,10 +127,10 @@ impl Subscription {
             self.newest.mark_unchanged();
             let position = self.position;
             let read = move |read: &Read<'_>| {
-                let page = read.events_after(position, PAGE_EVENTS, PAGE_BYTES)?;
+                let page = tables::events_after(read, position, PAGE_EVENTS, PAGE_BYTES)?;
                 Ok::<_, PdsError>((page, last_seq(read)?, pruned(read)?))
             };
-            let (page, last_seq, pruned) = self.database.read(read).await?;
+            let (page, last_seq, pruned) = self.pds.inner.database.read(read).await?;
             if position < pruned {
                 return Ok(Step::End(too_slow()?));
             }
@@ -155,8 +156,9 @@ impl Subscription {
         loop {
             newest.mark_unchanged();
             let position = self.position;
-            let read = move |read: &Read<'_>| Ok::<_, PdsError>(read.count_events_after(position, TOO_FAR_BEHIND)?);
-            if self.database.read(read).await? >= TOO_FAR_BEHIND {
+            let read =
+                move |read: &Read<'_>| Ok::<_, PdsError>(tables::count_events_after(read, position, TOO_FAR_BEHIND)?);
+            if self.pds.inner.database.read(read).await? >= TOO_FAR_BEHIND {
                 return too_slow();
             }
             newest.changed().await.map_err(|_| database_ended())?;
@@ -170,17 +172,17 @@ fn too_slow() -> Result<Vec<u8>, PdsError> {
 }
 
 pub(super) fn last_seq(read: &Read<'_>) -> Result<i64, StorageError> {
-    Ok(read.repo_head()?.map_or(0, |head| head.last_seq))
+    Ok(tables::repo_head(read)?.map_or(0, |head| head.last_seq))
 }
 
 /// Notes the sequence number of the last event that was deleted.
 pub(super) fn note_pruned(write: &Write<'_>, last: i64) -> Result<(), StorageError> {
-    write.put_note(PRUNED_NOTE, &last.to_string())
+    tables::put_note(write, PRUNED_NOTE, &last.to_string())
 }
 
 /// The sequence number of the last event that was deleted, 0 when none was.
 fn pruned(read: &Read<'_>) -> Result<i64, StorageError> {
-    let Some(text) = read.note(PRUNED_NOTE)? else { return Ok(0) };
+    let Some(text) = tables::note(read, PRUNED_NOTE)? else { return Ok(0) };
     text.parse().map_err(|e: std::num::ParseIntError| StorageError::Damaged(e.into()))
 }
 

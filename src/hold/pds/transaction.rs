@@ -4,8 +4,9 @@ use super::change::Plan;
 use super::commit::{Outcome, Transaction};
 use super::records::Records;
 use super::{Carried, Head, Pds, PdsError};
-use crate::storage::sqlite::Write;
+use crate::pds::tables;
 use atproto::syntax::Tid;
+use server::sqlite::Write;
 
 /// The repository within one transaction.
 pub struct Repository<'t> {
@@ -17,9 +18,9 @@ impl<'t> Repository<'t> {
         Self { transaction }
     }
 
-    /// The rows of the database. Those of the repository are changed by [`Repository::commit`] only.
+    /// The transaction itself, for the tables of the caller's own room.
     #[must_use]
-    pub fn rows(&self) -> &'t Write<'t> {
+    pub fn transaction(&self) -> &'t Write<'t> {
         self.transaction.write
     }
 
@@ -34,7 +35,15 @@ impl<'t> Repository<'t> {
     /// # Errors
     /// [`PdsError::Storage`].
     pub fn head(&self) -> Result<Option<Head>, PdsError> {
-        Ok(self.transaction.write.repo_head()?.map(Head::from))
+        Ok(tables::repo_head(self.transaction.write)?.map(Head::from))
+    }
+
+    /// Sets an unpublished note.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub fn put_note(&self, name: &str, value: &str) -> Result<(), PdsError> {
+        Ok(tables::put_note(self.transaction.write, name, value)?)
     }
 
     /// A key for a new record, greater than `last`.

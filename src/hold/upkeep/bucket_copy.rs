@@ -13,8 +13,8 @@ use super::reading::{digest as digest_of, of_target};
 use super::target::{Copied, Target};
 use crate::blobs::blob_key;
 use crate::objects::{Bucket, Completed, Objects, PartError};
-use crate::storage::StorageError;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 /// Up to this size a blob is sent in one piece out of memory.
 const PIECE_BYTES: u64 = 1 << 20;

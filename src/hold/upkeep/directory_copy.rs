@@ -11,8 +11,8 @@ use super::target::{Copied, Target};
 use super::{UpkeepError, blocking};
 use crate::blobs::blob_key;
 use crate::objects::{Object, StagedFile, Staging};
-use crate::storage::StorageError;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 /// Where copies are staged, each migration in a folder of its own: what a killed one still writes harms no other.
 const FOLDER: &str = "migration-";

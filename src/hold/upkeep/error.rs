@@ -1,7 +1,7 @@
 //! Why an operation on the storage failed.
 
 use crate::objects::ProbeError;
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// Errors of the room, named by what the operator can do. Each is one line.
 #[derive(Debug, thiserror::Error)]

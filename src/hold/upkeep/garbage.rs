@@ -12,10 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::usage::Amount;
 use super::{Upkeep, UpkeepError, detached};
+use crate::blobs;
+use crate::blobs::BlobUseRow;
 use crate::blobs::asked_every;
-use crate::storage::StorageError;
-use crate::storage::sqlite::{BlobUseRow, Read, Write};
+use crate::images;
 use atproto::syntax::{Datetime, Digest};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
 
 /// Blobs that are deleted together: their digests are locked until the store has answered, and a small store under
 /// load was seen to take a tenth of a second for each.
@@ -88,7 +91,7 @@ enum Verdict {
 
 impl Verdict {
     fn of(row: &BlobUseRow, before_us: u64, read: &Read<'_>) -> Result<Self, StorageError> {
-        Ok(match read.is_referenced(&row.digest)? {
+        Ok(match images::is_referenced(read, &row.digest)? {
             true => Self::Named,
             false if row.used_us >= before_us => Self::Recent,
             false => Self::Garbage,
@@ -122,7 +125,7 @@ impl Upkeep {
             listed: Vec::new(),
         };
         let outcome = self.collect_into(&mut collected, report).await;
-        let (count, size_bytes) = self.db.read(|read| read.doomed_totals()).await?;
+        let (count, size_bytes) = self.db.read(blobs::doomed_totals).await?;
         collected.unfinished = Amount { count, size_bytes };
         if !dry_run {
             let Collected { garbage, named, recent, unfinished, .. } = &collected;
@@ -148,7 +151,9 @@ impl Upkeep {
         collected: &mut Collected,
         report: impl Fn(u64, u64) + Send + Sync,
     ) -> Result<(), UpkeepError> {
-        let begin = |read: &Read<'_>| Ok::<_, StorageError>((read.manifests_without_config()?, read.blob_totals()?));
+        let begin = |read: &Read<'_>| {
+            Ok::<_, StorageError>((images::manifests_without_config(read)?, blobs::blob_totals(read)?))
+        };
         let (unknown, totals) = self.db.read(begin).await?;
         if unknown > 0 {
             return Err(UpkeepError::UnknownConfigs(unknown));
@@ -182,7 +187,7 @@ impl Upkeep {
 
     async fn verdicts_of(&self, first: u8, before_us: u64) -> Result<Vec<(BlobUseRow, Verdict)>, StorageError> {
         let judge = move |read: &Read<'_>| {
-            let rows = read.blob_uses_of(first)?;
+            let rows = blobs::blob_uses_of(read, first)?;
             let verdicts = rows.into_iter().map(|row| Verdict::of(&row, before_us, read).map(|verdict| (row, verdict)));
             verdicts.collect()
         };
@@ -242,10 +247,10 @@ impl Upkeep {
                     continue;
                 }
                 // A repair may have taken it away.
-                let Some(row) = write.blob_use(&seen.digest)? else { continue };
+                let Some(row) = blobs::blob_use(write, &seen.digest)? else { continue };
                 let verdict = Verdict::of(&row, before_us, write)?;
                 if verdict == Verdict::Garbage {
-                    write.doom_blob(&row.digest, row.size_bytes, now_us)?;
+                    blobs::doom_blob(write, &row.digest, row.size_bytes, now_us)?;
                 }
                 verdicts.push((row, verdict));
             }

@@ -6,10 +6,11 @@ use super::finding::{BlobFinding, Problem, Repair};
 use super::meter::Meter;
 use super::reading::{Read, read};
 use super::{Upkeep, UpkeepError, detached};
+use crate::blobs;
 use crate::blobs::blob_key;
 use crate::objects::ObjectInfo;
-use crate::storage::StorageError;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 /// The folder of objects in quarantine.
 pub(super) const QUARANTINE: &str = "quarantine";
@@ -45,8 +46,9 @@ impl Upkeep {
     ) -> Result<Option<(Problem, Option<ObjectInfo>)>, UpkeepError> {
         let key = blob_key(digest);
         let wanted = *digest;
-        let rows =
-            self.db.read(move |read| Ok::<_, StorageError>((read.blob_size(&wanted)?, read.doomed_us(&wanted)?)));
+        let rows = self.db.read(move |read| {
+            Ok::<_, StorageError>((blobs::blob_size(read, &wanted)?, blobs::doomed_us(read, &wanted)?))
+        });
         let (recorded, doomed_us) = rows.await?;
         if doomed_us.is_some() {
             // Garbage whose object is about to go.
@@ -104,11 +106,11 @@ impl Upkeep {
 
     async fn forget(&self, digest: &Digest) -> Result<(), StorageError> {
         let digest = *digest;
-        self.db.write(move |write| write.delete_blob(&digest)).await
+        self.db.write(move |write| blobs::delete_blob(write, &digest)).await
     }
 
     async fn record(&self, digest: &Digest, size_bytes: u64) -> Result<(), StorageError> {
         let (digest, now_us) = (*digest, (self.clock)());
-        self.db.write(move |write| write.put_blob(&digest, size_bytes, now_us)).await
+        self.db.write(move |write| blobs::put_blob(write, &digest, size_bytes, now_us)).await
     }
 }

@@ -18,9 +18,11 @@ use super::reading::of_target;
 use super::target::{Copied, Target};
 use super::usage::Amount;
 use super::{AT_ONCE, StoreAddress, Upkeep, UpkeepError};
+use crate::blobs;
 use crate::blobs::blob_key;
 use crate::objects::{Listed, Object};
-use crate::storage::sqlite::CopiedRow;
+use crate::upkeep::tables;
+use crate::upkeep::tables::CopiedRow;
 use atproto::syntax::Digest;
 
 /// A hold that takes uploads all the time always has something new: what the last passes find is little.
@@ -87,8 +89,8 @@ impl Upkeep {
         let _only = self.alone()?;
         let target = Target::open(place, self).await?;
         let name = target.store.name.to_string();
-        self.db.write(move |write| write.begin_migration(&name)).await?;
-        let totals = self.db.read(|read| read.blob_totals()).await?;
+        self.db.write(move |write| tables::begin_migration(write, &name)).await?;
+        let totals = self.db.read(blobs::blob_totals).await?;
         let meter = Meter::new(totals.size_bytes, None, report);
         let mut copied = Amount::default();
         let mut passes = 0;
@@ -116,7 +118,7 @@ impl Upkeep {
     async fn pass(&self, target: &Target, meter: Option<&Arc<Meter>>) -> Result<Pass, UpkeepError> {
         let mut pass = Pass::default();
         for first in 0..=u8::MAX {
-            let rows = self.db.read(move |read| read.copied_of(first)).await?;
+            let rows = self.db.read(move |read| tables::copied_of(read, first)).await?;
             if rows.is_empty() {
                 continue;
             }
@@ -175,8 +177,8 @@ impl Upkeep {
         if proven.is_empty() {
             return Ok(());
         }
-        let record = move |write: &crate::storage::sqlite::Write<'_>| {
-            proven.iter().try_for_each(|(digest, etag)| write.put_copied(digest, etag))
+        let record = move |write: &server::sqlite::Write<'_>| {
+            proven.iter().try_for_each(|(digest, etag)| tables::put_copied(write, digest, etag))
         };
         Ok(self.db.write(record).await?)
     }
@@ -203,7 +205,7 @@ impl Upkeep {
             },
         };
         let digest = row.digest;
-        match self.db.read(move |read| read.blob_size(&digest)).await? {
+        match self.db.read(move |read| blobs::blob_size(read, &digest)).await? {
             None => Ok(Outcome::Gone),
             Some(_) => Ok(Outcome::Wrong(BlobFinding { digest: Some(digest), key: None, problem, repair: None })),
         }

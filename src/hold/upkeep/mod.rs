@@ -19,6 +19,7 @@ mod migrate;
 mod reading;
 mod removal;
 mod store;
+pub mod tables;
 mod target;
 mod usage;
 mod verify;
@@ -30,9 +31,9 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::blobs::Digests;
 use crate::objects::{Bucket, Traffic};
-use crate::storage::sqlite::Database;
-use crate::storage::{Room, StorageError};
 use server::metrics::Gauge;
+use server::sqlite::Database;
+use server::storage::{DiskSpace, StorageError};
 
 pub use error::UpkeepError;
 pub use finding::{BlobFinding, Findings, Problem, Repair};
@@ -116,7 +117,7 @@ impl Upkeep {
     ///
     /// # Errors
     /// When the system does not say.
-    pub async fn room(&self) -> Result<Option<Room>, StorageError> {
+    pub async fn room(&self) -> Result<Option<DiskSpace>, StorageError> {
         match self.store.staging.clone() {
             Some(staging) => blocking(move || staging.room()).await.map(Some),
             None => Ok(None),

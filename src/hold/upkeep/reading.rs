@@ -6,8 +6,8 @@ use sha2::{Digest as _, Sha256};
 use super::UpkeepError;
 use super::meter::Meter;
 use crate::objects::Objects;
-use crate::storage::StorageError;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 /// What an object turned out to be.
 pub(super) enum Read {

@@ -7,10 +7,12 @@
 
 use super::usage::Amount;
 use super::{Upkeep, UpkeepError, blocking, detached};
+use crate::blobs;
+use crate::blobs::DoomedRow;
 use crate::blobs::{REMOVAL_SETTLED_US, blob_digest, blob_key};
 use crate::objects::Removed;
-use crate::storage::sqlite::{DoomedRow, Write};
 use atproto::syntax::Digest;
+use server::sqlite::Write;
 
 /// As many as are removed together.
 const REMOVED_AT_ONCE: usize = 100;
@@ -26,7 +28,7 @@ impl Upkeep {
             // A directory did what it was asked when the process that asked is gone.
             let settled_us = if self.store.staging.is_some() { 0 } else { REMOVAL_SETTLED_US };
             let before_us = (self.clock)().saturating_sub(settled_us);
-            let rows = self.db.read(move |read| read.doomed(before_us, REMOVED_AT_ONCE)).await?;
+            let rows = self.db.read(move |read| blobs::doomed(read, before_us, REMOVED_AT_ONCE)).await?;
             let upkeep = self.clone();
             let removed = detached(async move { upkeep.remove_again(rows).await }).await?;
             if removed.is_empty() {
@@ -44,7 +46,7 @@ impl Upkeep {
         let doom = move |write: &Write<'_>| {
             let mut doomed = Vec::new();
             for row in rows {
-                if write.doom_again(&row.digest, now_us)? {
+                if blobs::doom_again(write, &row.digest, now_us)? {
                     doomed.push(row);
                 }
             }
@@ -73,7 +75,7 @@ impl Upkeep {
             }
         };
         let gone: Vec<_> = removed.gone.iter().filter_map(|key| blob_digest(key)).collect();
-        let forget = move |write: &Write<'_>| gone.iter().try_for_each(|digest| write.delete_doomed(digest));
+        let forget = move |write: &Write<'_>| gone.iter().try_for_each(|digest| blobs::delete_doomed(write, digest));
         self.db.write(forget).await?;
         removed.failure.map_or(Ok(()), |error| Err(error.into()))
     }

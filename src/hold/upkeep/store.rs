@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::blocking;
 use crate::blobs::{BLOBS, STAGING, blob_digest, blob_folder};
 use crate::objects::{Bucket, BucketSettings, Listed, Objects, Staging};
-use crate::storage::StorageError;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 /// A description of a storage. Serialized, it has the secrets of a bucket.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::judge::QUARANTINE;
 use super::store::Survey;
 use super::{Upkeep, UpkeepError};
+use crate::blobs;
 use crate::blobs::STAGING;
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// So many things, and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,8 +71,10 @@ impl Upkeep {
     /// # Errors
     /// When storage fails.
     pub async fn usage(&self, report: impl Fn(u64, u64) + Send + Sync) -> Result<Usage, UpkeepError> {
-        let (totals, uploads) =
-            self.db.read(|read| Ok::<_, StorageError>((read.blob_totals()?, read.open_uploads_total()?))).await?;
+        let (totals, uploads) = self
+            .db
+            .read(|read| Ok::<_, StorageError>((blobs::blob_totals(read)?, blobs::open_uploads_total(read)?)))
+            .await?;
         let mut usage = Usage {
             place: self.store.name.to_string(),
             recorded: Amount::default(),
@@ -95,7 +98,7 @@ impl Upkeep {
 
     async fn compare(&self, first: u8, survey: &Survey, usage: &mut Usage) -> Result<(), UpkeepError> {
         // The rows first: a blob's object is older than its row, so that one on its way does not seem to be missing.
-        let rows = self.db.read(move |read| read.blobs_of(first)).await?;
+        let rows = self.db.read(move |read| blobs::blobs_of(read, first)).await?;
         if rows.is_empty() && !survey.has(first) {
             return Ok(());
         }

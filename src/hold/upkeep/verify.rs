@@ -11,6 +11,7 @@ use super::meter::Meter;
 use super::reading::{Read, read};
 use super::store::Survey;
 use super::{AT_ONCE, Upkeep, UpkeepError};
+use crate::blobs;
 use crate::blobs::blob_key;
 use crate::objects::Listed;
 use atproto::syntax::Digest;
@@ -83,7 +84,7 @@ impl Upkeep {
     }
 
     async fn seen_of(&self, first: u8, survey: &Survey) -> Result<BTreeMap<Digest, Seen>, UpkeepError> {
-        let rows = self.db.read(move |read| read.blobs_of(first)).await?;
+        let rows = self.db.read(move |read| blobs::blobs_of(read, first)).await?;
         let mut seen: BTreeMap<Digest, Seen> = BTreeMap::new();
         for row in rows {
             seen.entry(row.digest).or_default().recorded_bytes = Some(row.size_bytes);
@@ -120,7 +121,7 @@ impl Upkeep {
 
     /// A blob that was not right at the first look, and then was.
     async fn after_all(&self, digest: Digest) -> Result<Checked, UpkeepError> {
-        let recorded = self.db.read(move |read| read.blob_size(&digest)).await?;
+        let recorded = self.db.read(move |read| blobs::blob_size(read, &digest)).await?;
         Ok(recorded.map_or(Checked::Gone, |size_bytes| Checked::Right { size_bytes }))
     }
 }

@@ -45,7 +45,7 @@ fn a_backup_is_private_and_whole_and_replaces_nothing() {
     let left: Vec<_> = std::fs::read_dir(site.directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(!left.iter().any(|name| name.to_str().unwrap().ends_with(".part")), "{left:?}");
     std::fs::write(site.path("hold.db"), "no database").unwrap();
-    refused(&site.run(&["backup", "damaged.db"]), 1, "damaged or not a hold's database");
+    refused(&site.run(&["backup", "damaged.db"]), 1, "damaged or not a database of atcr-hold");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use atcr_hold::pds::{Pds, PdsError, Plan, Write};
-use atcr_hold::storage::sqlite::Database;
+use atcr_hold::schema;
 use atproto::syntax::ServiceUrl;
 use serde_json::Value;
 use server::key_file;
@@ -20,7 +20,7 @@ fn earlier_life(site: &Site, notes: usize) -> PathBuf {
     let key = key_file::load(&site.path("keys").join(key_file::FILE_NAME)).unwrap().expect("a key");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bytes = runtime.block_on(async {
-        let database = Database::open(&site.path("earlier.db")).unwrap();
+        let database = schema::open(&site.path("earlier.db")).unwrap();
         let pds = Pds::new(database, &ServiceUrl::parse("http://localhost:8080").unwrap(), key, 9);
         let captain = atproto::repo::cbor::from_json(&serde_json::json!({
             "$type": CAPTAIN, "owner": site.alice.did, "public": false, "allowAllCrew": false,

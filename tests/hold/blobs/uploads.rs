@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use atcr_hold::blobs::{BlobError, Blobs, BodyError, Limits, OpenError, PartNumber, Place, Settings, UploadId};
-use atcr_hold::storage::sqlite::Database;
+use atcr_hold::schema;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
@@ -292,7 +292,7 @@ async fn a_reserve_that_cannot_be_kept_refuses_parts_and_keeps_the_upload() {
 #[tokio::test]
 async fn a_missing_storage_directory_is_named() {
     let directory = tempfile::tempdir().unwrap();
-    let db = Database::open(&directory.path().join("hold.db")).unwrap();
+    let db = schema::open(&directory.path().join("hold.db")).unwrap();
     let root = directory.path().join("missing");
     let opened = Blobs::open(Settings { place: Place::Directory(root.clone()), limits: Limits::default() }, db).await;
     assert!(matches!(opened.err(), Some(OpenError::Root { path, .. }) if path == root));

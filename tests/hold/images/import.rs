@@ -1,12 +1,16 @@
 //! The index of the records: it is the same after an import, but for what no record says.
 
+use atcr_hold::blobs;
 use atcr_hold::crew::{Crew, Declared};
+use atcr_hold::images;
+use atcr_hold::images::tables::LayerTotals;
 use atcr_hold::images::{Image, Images, ImagesSettings, Push, PushedBlob, PushedLayer};
+use atcr_hold::pds;
 use atcr_hold::pds::{Pds, PdsError};
-use atcr_hold::storage::StorageError;
-use atcr_hold::storage::sqlite::{LayerTotals, Write};
 use atproto::lexicon::Permission;
 use atproto::syntax::{Did, Digest};
+use server::sqlite::Write;
+use server::storage::StorageError;
 
 use crate::support::did_server::plc;
 use crate::support::hold::digest_of;
@@ -32,7 +36,9 @@ async fn books(pds: Pds, crew: Crew) -> Images {
 /// Makes these contents blobs, whatever their bytes.
 async fn add_blobs(home: &RepoHome, contents: &'static [&'static str]) {
     let job = move |write: &Write<'_>| {
-        contents.iter().try_for_each(|text| write.put_blob(&digest_of(text.as_bytes()), text.len() as u64, START_US))
+        contents.iter().try_for_each(|text| {
+            blobs::tables::put_blob(write, &digest_of(text.as_bytes()), text.len() as u64, START_US)
+        })
     };
     home.database.write::<_, StorageError, _>(job).await.unwrap();
 }
@@ -55,8 +61,9 @@ fn push(account: &Did, name: &str, contents: &[&str]) -> Push {
 /// What garbage collection and quotas ask.
 async fn answers(home: &RepoHome, digests: [Digest; 4]) -> (Vec<bool>, u64, LayerTotals) {
     home.read(move |read| {
-        let referenced = digests.iter().map(|digest| read.is_referenced(digest)).collect::<Result<Vec<_>, _>>()?;
-        Ok((referenced, read.manifests_without_config()?, read.layer_totals(&plc(2))?))
+        let referenced =
+            digests.iter().map(|digest| images::tables::is_referenced(read, digest)).collect::<Result<Vec<_>, _>>()?;
+        Ok((referenced, images::tables::manifests_without_config(read)?, images::tables::layer_totals(read, &plc(2))?))
     })
     .await
 }
@@ -98,8 +105,8 @@ async fn an_index_that_was_never_made_is_made_at_start() {
     registry.push(push(&plc(2), "app", &contents[..3]), LATER_US).await.unwrap();
     // As an older version left it, which had no index.
     let job = |write: &Write<'_>| {
-        write.clear_registry()?;
-        write.put_note("registry_index", "")
+        images::tables::clear_registry(write)?;
+        pds::tables::put_note(write, "registry_index", "")
     };
     home.database.write::<_, StorageError, _>(job).await.unwrap();
     books(home.pds.clone(), home.crew.clone()).await;
@@ -111,9 +118,9 @@ async fn an_index_that_was_never_made_is_made_at_start() {
 async fn a_transaction_that_fails_leaves_no_rows() {
     let (home, _) = home().await;
     let job = |repository: &atcr_hold::pds::Repository<'_>| {
-        repository.rows().put_stats("key", "did:plc:alice", "app")?;
+        images::tables::put_stats(repository.transaction(), "key", "did:plc:alice", "app")?;
         Err::<(), _>(PdsError::RecordNotFound)
     };
     assert!(home.pds.transact(LATER_US, job).await.is_err());
-    assert_eq!(home.read(|read| read.new_pulls("key")).await, None);
+    assert_eq!(home.read(|read| images::tables::new_pulls(read, "key")).await, None);
 }

@@ -6,9 +6,9 @@ use std::sync::Once;
 
 use atcr_hold::blobs::{BlobError, Limits};
 use atcr_hold::objects::{Azure, AzureSettings, Bucket, BucketSettings, Completed, ProbeError, ResponseHeaders};
-use atcr_hold::storage::StorageError;
 use futures_util::TryStreamExt as _;
 use http::{Method, StatusCode};
+use server::storage::StorageError;
 
 use super::buckets::send;
 use super::presigned::request;

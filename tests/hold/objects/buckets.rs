@@ -1,9 +1,9 @@
 //! Uploads in parts, on each real server.
 
 use atcr_hold::objects::{Bucket, Completed, Credentials, Objects, PartError};
-use atcr_hold::storage::StorageError;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use server::storage::StorageError;
 
 use super::{buckets_here, pattern, read, remotes_here};
 

@@ -1,6 +1,6 @@
 //! Removing many objects: what a scripted server is asked for, and what is made of its answers.
 
-use atcr_hold::storage::StorageError;
+use server::storage::StorageError;
 
 use super::scripted::{Script, answer, busy, lost, missing};
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use atcr_hold::objects::{Completed, Copied, CopyLimits, Credentials, Objects, Role, S3, S3Settings};
-use atcr_hold::storage::StorageError;
+use server::storage::StorageError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 

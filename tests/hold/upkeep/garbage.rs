@@ -3,7 +3,9 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use atcr_hold::storage::sqlite::LayerRow;
+use atcr_hold::blobs;
+use atcr_hold::images;
+use atcr_hold::images::tables::LayerRow;
 use atcr_hold::upkeep::{Amount, Collected, StoreAddress, UpkeepError};
 use atproto::syntax::{Datetime, Digest};
 use http::Method;
@@ -30,9 +32,9 @@ async fn what_nothing_names_and_nobody_uses_goes() {
         name(&stock.db, layer, false).await;
         name(&stock.db, config, true).await;
         let recent = stock.put_blob(b"recent").await;
-        stock.db.write(move |write| write.put_blob(&recent, 6, now_us())).await.unwrap();
+        stock.db.write(move |write| blobs::tables::put_blob(write, &recent, 6, now_us())).await.unwrap();
         let asked = stock.put_blob(b"asked for").await;
-        stock.db.write(move |write| write.put_asked(&asked, now_us(), 0)).await.unwrap();
+        stock.db.write(move |write| blobs::tables::put_asked(write, &asked, now_us(), 0)).await.unwrap();
         let mut garbage = vec![stock.put_blob(b"").await, stock.put_blob(b"without an object").await];
         stock.objects().delete(&key(&garbage[1])).await.unwrap();
         for seed in 0..5 {
@@ -72,7 +74,7 @@ async fn many_go_in_more_than_one_piece() {
     let collected = collect(&stock, false).await;
     assert_eq!(collected.garbage, amount(1_000, 4_000));
     assert_eq!(collected.listed.len(), 1_000);
-    assert_eq!(stock.db.read(|read| read.blob_totals()).await.unwrap().blobs, 0);
+    assert_eq!(stock.db.read(blobs::tables::blob_totals).await.unwrap().blobs, 0);
     assert!(stock.verify(false).await.findings.listed.is_empty());
     let folders = std::fs::read_dir(stock.root().join("docker/registry/v2/blobs/sha256")).unwrap();
     let left: usize = folders.map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap().count()).sum();
@@ -83,12 +85,18 @@ async fn many_go_in_more_than_one_piece() {
 async fn nothing_goes_while_a_config_may_be_needed_that_is_not_known() {
     let stock = Stock::in_memory().await;
     let blob = stock.put_blob(b"a config, perhaps").await;
-    let import = move |write: &atcr_hold::storage::sqlite::Write<'_>| {
+    let import = move |write: &server::sqlite::Write<'_>| {
         let manifest = "at://did:plc:alice/io.atcr.manifest/imported";
-        write.put_layer(&LayerRow { rkey: "a", account: "did:plc:alice", digest: &blob, size_bytes: 1, manifest })?;
-        write.delete_layer("a")?;
+        images::tables::put_layer(
+            write,
+            &LayerRow { rkey: "a", account: "did:plc:alice", digest: &blob, size_bytes: 1, manifest },
+        )?;
+        images::tables::delete_layer(write, "a")?;
         let other = digest(b"a layer");
-        write.put_layer(&LayerRow { rkey: "b", account: "did:plc:alice", digest: &other, size_bytes: 1, manifest })
+        images::tables::put_layer(
+            write,
+            &LayerRow { rkey: "b", account: "did:plc:alice", digest: &other, size_bytes: 1, manifest },
+        )
     };
     stock.db.write(import).await.unwrap();
     for dry_run in [true, false] {
@@ -96,7 +104,7 @@ async fn nothing_goes_while_a_config_may_be_needed_that_is_not_known() {
         assert!(matches!(refused, UpkeepError::UnknownConfigs(1)), "{refused}");
     }
     assert_eq!(is_there(&stock, &blob).await, (true, true));
-    stock.db.write(|write| write.delete_layer("b")).await.unwrap();
+    stock.db.write(|write| images::tables::delete_layer(write, "b")).await.unwrap();
     assert_eq!(collect(&stock, false).await.garbage.count, 1);
 }
 

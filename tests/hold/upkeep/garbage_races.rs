@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use atcr_hold::blobs;
 use atcr_hold::blobs::{Blobs, Limits};
-use atcr_hold::storage::StorageError;
-use atcr_hold::storage::sqlite::{LayerRow, Write};
+use atcr_hold::images;
+use atcr_hold::images::tables::LayerRow;
 use atproto::syntax::AtUri;
 use http::Method;
+use server::sqlite::Write;
+use server::storage::StorageError;
 
 use super::races::Dice;
 use super::{Stock, digest, now_us, read_blob, room, upload};
@@ -50,7 +53,7 @@ impl Client {
             count(&self.tally.told);
         } else {
             upload(&self.blobs, &whole).await;
-            self.stock.db.write(move |write| write.put_asked(&blob, now_us(), 0)).await.unwrap();
+            self.stock.db.write(move |write| blobs::tables::put_asked(write, &blob, now_us(), 0)).await.unwrap();
             count(&self.tally.uploaded);
         }
         // Sometimes too late.
@@ -59,13 +62,16 @@ impl Client {
         let manifest = format!("at://did:plc:alice/io.atcr.manifest/{rkey}");
         let key = rkey.clone();
         let record = move |write: &Write<'_>| {
-            if write.blob_size(&blob)?.is_none() {
+            if blobs::tables::blob_size(write, &blob)?.is_none() {
                 return Ok::<_, StorageError>(false);
             }
             let uri = AtUri::parse(&manifest).unwrap();
-            write.put_manifest(&uri, &alice(), None)?;
+            images::tables::put_manifest(write, &uri, &alice(), None)?;
             let (account, manifest) = ("did:plc:alice", manifest.as_str());
-            write.put_layer(&LayerRow { rkey: &key, account, digest: &blob, size_bytes: 1, manifest })?;
+            images::tables::put_layer(
+                write,
+                &LayerRow { rkey: &key, account, digest: &blob, size_bytes: 1, manifest },
+            )?;
             Ok(true)
         };
         if !self.stock.db.write(record).await.unwrap() {
@@ -78,7 +84,7 @@ impl Client {
             assert!(self.blobs.read_target(&blob, Method::GET, now_us()).await.unwrap().is_some());
             assert!(read_blob(&self.blobs, &blob).await.as_ref() == Some(&whole), "a live blob is gone");
         }
-        self.stock.db.write(move |write| write.delete_layer(&rkey)).await.unwrap();
+        self.stock.db.write(move |write| images::tables::delete_layer(write, &rkey)).await.unwrap();
     }
 }
 
@@ -123,5 +129,5 @@ async fn what_is_named_is_never_missing() {
     assert!(stock.verify(false).await.findings.listed.is_empty());
     tokio::time::sleep(GRACE * 2).await;
     stock.upkeep.collect(false, |_, _| {}).await.unwrap();
-    assert_eq!(stock.db.read(|read| read.blob_totals()).await.unwrap().blobs, 0);
+    assert_eq!(stock.db.read(blobs::tables::blob_totals).await.unwrap().blobs, 0);
 }

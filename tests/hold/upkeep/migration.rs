@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use atcr_hold::blobs;
 use atcr_hold::blobs::Digests;
-use atcr_hold::storage::sqlite::Database;
 use atcr_hold::upkeep::{Migrated, Problem, Store, StoreAddress, Upkeep, UpkeepError, VerifyOptions};
+use server::sqlite::Database;
 use tempfile::TempDir;
 
 use super::{Stock, digest, key, now_us, read, room, upload};
@@ -36,7 +37,7 @@ async fn at(place: &StoreAddress, db: &Database) -> Upkeep {
 async fn all_right(place: &StoreAddress, db: &Database) -> u64 {
     let verified = at(place, db).await.verify(VerifyOptions::default(), |_, _| {}).await.unwrap();
     assert_eq!(verified.findings.listed, []);
-    let totals = db.read(|read| read.blob_totals()).await.unwrap();
+    let totals = db.read(blobs::tables::blob_totals).await.unwrap();
     assert_eq!((verified.right, verified.right_bytes), (totals.blobs, totals.size_bytes));
     totals.blobs
 }

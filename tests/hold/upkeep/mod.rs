@@ -11,11 +11,14 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
+use atcr_hold::images;
+use atcr_hold::images::tables::LayerRow;
 use atcr_hold::objects::{Bucket, Memory, Objects};
-use atcr_hold::storage::sqlite::{Database, LayerRow, Write};
+use atcr_hold::schema;
 use atcr_hold::upkeep::{BlobFinding, BlobsVerified, Store, StoreAddress, Upkeep, VerifyOptions};
 use atproto::syntax::{AtUri, Digest};
 use futures_util::TryStreamExt as _;
+use server::sqlite::{Database, Write};
 use tempfile::TempDir;
 
 use crate::objects::remotes_here;
@@ -54,7 +57,7 @@ impl Stock {
 
     fn with(name: String, store: Store, way_in: WayIn) -> Self {
         let directory = TempDir::new().unwrap();
-        let db = Database::open(&directory.path().join("hold.db")).unwrap();
+        let db = schema::open(&directory.path().join("hold.db")).unwrap();
         let upkeep = Upkeep::new(db.clone(), store, Digests::default(), now_us);
         Self { name, upkeep, db, way_in, directory }
     }
@@ -109,7 +112,7 @@ impl Stock {
     }
 
     async fn record(&self, digest: Digest, size_bytes: usize) {
-        self.db.write(move |write| write.put_blob(&digest, size_bytes as u64, NOW_US)).await.unwrap();
+        self.db.write(move |write| blobs::tables::put_blob(write, &digest, size_bytes as u64, NOW_US)).await.unwrap();
     }
 
     /// A blob as it should be.
@@ -121,7 +124,7 @@ impl Stock {
     }
 
     async fn recorded(&self, digest: Digest) -> Option<u64> {
-        self.db.read(move |read| read.blob_size(&digest)).await.unwrap()
+        self.db.read(move |read| blobs::tables::blob_size(read, &digest)).await.unwrap()
     }
 
     async fn verify(&self, repair: bool) -> BlobsVerified {
@@ -178,7 +181,7 @@ async fn name(db: &Database, blob: Digest, as_config: bool) {
     let rkey = blob.hex();
     let manifest = AtUri::parse(&format!("at://did:plc:alice/io.atcr.manifest/{rkey}")).unwrap();
     let record = move |write: &Write<'_>| {
-        write.put_manifest(&manifest, &alice(), as_config.then_some(&blob))?;
+        images::tables::put_manifest(write, &manifest, &alice(), as_config.then_some(&blob))?;
         let layer = LayerRow {
             rkey: &rkey,
             account: "did:plc:alice",
@@ -186,7 +189,7 @@ async fn name(db: &Database, blob: Digest, as_config: bool) {
             size_bytes: 1,
             manifest: manifest.as_str(),
         };
-        if as_config { Ok(()) } else { write.put_layer(&layer) }
+        if as_config { Ok(()) } else { images::tables::put_layer(write, &layer) }
     };
     db.write(record).await.unwrap();
 }

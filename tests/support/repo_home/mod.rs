@@ -8,14 +8,17 @@ pub(crate) mod file;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use atcr_hold::crew::{Crew, Declared, DeclaredMember, DeclaredProfile};
+use atcr_hold::pds;
+use atcr_hold::pds::tables::RepoHead;
 use atcr_hold::pds::{Change, Outcome, PageQuery, Pds, PdsError, Plan, Write};
-use atcr_hold::storage::StorageError;
-use atcr_hold::storage::sqlite::{Database, OpenError, Read, RepoHead};
+use atcr_hold::schema;
 use atproto::lexicon::Permission;
 use atproto::repo::mst::{self, Visit};
 use atproto::repo::{Cid, RepoError, cbor};
 use atproto::syntax::{Did, Nsid, RecordKey, ServiceUrl};
 use serde_json::{Value, json};
+use server::sqlite::{Database, OpenError, Read};
+use server::storage::StorageError;
 use tempfile::TempDir;
 
 use super::did_server::key;
@@ -59,10 +62,10 @@ impl RepoHome {
 
     fn open(directory: TempDir, url: ServiceUrl, mutable_crew: bool) -> Self {
         let database = loop {
-            match Database::open(&directory.path().join("hold.db")) {
+            match schema::open(&directory.path().join("hold.db")) {
                 Ok(database) => break database,
                 // The thread of the one before is still ending.
-                Err(OpenError::InUse(_)) => std::thread::yield_now(),
+                Err(OpenError::InUse { .. }) => std::thread::yield_now(),
                 Err(error) => panic!("{error}"),
             }
         };
@@ -77,7 +80,7 @@ impl RepoHome {
     }
 
     pub(crate) async fn head(&self) -> RepoHead {
-        self.read(|read| read.repo_head()).await.expect("a repository")
+        self.read(pds::tables::repo_head).await.expect("a repository")
     }
 
     /// Reads the database directly.
@@ -90,7 +93,7 @@ impl RepoHome {
 
     /// Every event after `seq`.
     pub(crate) async fn events_after(&self, seq: i64) -> Vec<Event> {
-        let page = self.read(move |read| read.events_after(seq, u32::MAX, usize::MAX)).await;
+        let page = self.read(move |read| pds::tables::events_after(read, seq, u32::MAX, usize::MAX)).await;
         let events: Vec<_> = page.frames.iter().map(|frame| Event::decode(frame)).collect();
         assert_eq!(events.last().map(|event| event.seq), page.last_seq, "the rows and their frames agree");
         events
@@ -114,11 +117,11 @@ impl RepoHome {
         let (head, blocks) = self
             .read(|read| {
                 let mut blocks = HashMap::new();
-                read.each_block::<StorageError>(None, |cid, bytes| {
+                pds::tables::each_block::<StorageError>(read, None, |cid, bytes| {
                     assert!(blocks.insert(cid, bytes).is_none(), "{cid} is there twice");
                     Ok(())
                 })?;
-                Ok((read.repo_head()?.unwrap(), blocks))
+                Ok((pds::tables::repo_head(read)?.unwrap(), blocks))
             })
             .await;
         let mut reached = BTreeSet::from([head.commit]);

@@ -168,7 +168,7 @@ mod tests {
 
     use super::*;
     use crate::pds::{Change, Pds, Plan, Write};
-    use crate::storage::sqlite::Database;
+    use crate::schema;
     use atproto::keys::SigningKey;
     use atproto::repo::cbor::Ipld;
     use atproto::syntax::{Nsid, RecordKey, ServiceUrl};
@@ -186,7 +186,7 @@ mod tests {
     }
 
     async fn repository(directory: &TempDir) -> Pds {
-        let database = Database::open(&directory.path().join("hold.db")).unwrap();
+        let database = schema::open(&directory.path().join("hold.db")).unwrap();
         let url = ServiceUrl::parse("https://hold.example.org").unwrap();
         let pds = Pds::new(database, &url, SigningKey::from_bytes(&[7; 32]).unwrap(), 1);
         commit(&pds, "first".into()).await;

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 
 use crate::api::State;
+use crate::blobs;
 use crate::operations::Hold;
 use crate::pds::{Following, PdsError};
-use crate::storage::sqlite::{BlobTotals, Database, Sizes};
-use crate::storage::{Room, faults};
 use atproto::lexicon::nsid;
 use server::daemon::{Flow, usage::Usage};
 use server::metrics::{Gauge, Kind, Text};
+use server::sqlite::{Database, Sizes};
+use server::storage::{DiskSpace, faults};
 
 /// What is counted in the database is counted again after so many times as long as it took: a hundredth of one
 /// processor at most, whoever asks how often.
@@ -47,13 +48,13 @@ pub(in crate::app) struct Sources {
 /// What only the database or the file system can say.
 #[derive(Clone, Default)]
 struct Counted {
-    blobs: Option<BlobTotals>,
+    blobs: Option<blobs::Totals>,
     open_uploads: Option<u64>,
     records: Option<Vec<(&'static str, u64)>>,
     crew: Option<u64>,
     following: Option<Following>,
     sizes: Option<Sizes>,
-    blob_room: Option<Room>,
+    blob_room: Option<DiskSpace>,
 }
 
 /// The same, and until when it is good enough.
@@ -122,7 +123,7 @@ impl Sources {
         });
         // What fails here was counted as a fault of the storage, which stands on the page.
         Counted {
-            blobs: self.database.read(|read| read.blob_totals()).await.ok(),
+            blobs: hold.blobs.totals().await.ok(),
             open_uploads: hold.blobs.open_uploads().await.ok(),
             records: records.await.ok(),
             crew: hold.crew.summary().await.ok().map(|summary| summary.members),
@@ -218,8 +219,8 @@ impl Sources {
             text.gauge("atcr_hold_database_bytes", "Size of the database file.", sizes.file_bytes);
             text.gauge("atcr_hold_database_log_bytes", "Size of the write-ahead log.", sizes.log_bytes);
         }
-        let rooms = [("database", counted.sizes.map(|sizes| sizes.room)), ("blobs", counted.blob_room)];
-        let show = |text: &mut Text, name, help, bytes: fn(&Room) -> u64| {
+        let rooms = [("database", counted.sizes.map(|sizes| sizes.disk)), ("blobs", counted.blob_room)];
+        let show = |text: &mut Text, name, help, bytes: fn(&DiskSpace) -> u64| {
             let mut family = text.family(name, Kind::Gauge, help);
             for (of, room) in &rooms {
                 if let Some(room) = room {
@@ -227,7 +228,7 @@ impl Sources {
                 }
             }
         };
-        let help = "Room left on the file system of the database and of the blobs.";
+        let help = "DiskSpace left on the file system of the database and of the blobs.";
         show(text, "atcr_hold_filesystem_free_bytes", help, |room| room.free_bytes);
         let help = "Size of the file system of the database and of the blobs.";
         show(text, "atcr_hold_filesystem_size_bytes", help, |room| room.size_bytes);

@@ -2,10 +2,11 @@
 //! are put together once and that is recorded, the digest is found once and that is recorded, the copy is the same
 //! however often it is made, and the row makes the blob visible and the upload finished at once.
 
+use crate::blobs::tables;
+use crate::blobs::tables::{BucketPartRow, BucketUploadRow, StagedRow};
 use crate::objects::{Completed, Copied};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{BucketPartRow, BucketUploadRow, StagedRow};
 use atproto::syntax::{Did, Digest};
+use server::storage::StorageError;
 
 use super::Bucket;
 use crate::blobs::hash::Hash;
@@ -26,8 +27,9 @@ impl Bucket {
         self.known.remove(id);
         let key = *id.key();
         let find = self.sessions.db.read(move |read| {
-            let upload = (read.upload(&key)?, read.bucket_upload(&key)?, read.bucket_parts(&key)?);
-            Ok::<_, BlobError>((upload, read.doomed_us(&digest)?))
+            let upload =
+                (tables::upload(read, &key)?, tables::bucket_upload(read, &key)?, tables::bucket_parts(read, &key)?);
+            Ok::<_, BlobError>((upload, tables::doomed_us(read, &digest)?))
         });
         let ((upload, bucket, seen), doomed_us) = find.await?;
         if is_finished(upload.as_ref(), account, &digest)? {
@@ -97,7 +99,7 @@ impl Bucket {
 
     pub(super) async fn put_staged(&self, id: &UploadId, staged: &StagedRow) -> Result<(), BlobError> {
         let (key, staged) = (*id.key(), staged.clone());
-        self.sessions.db.write(move |write| write.put_staged(&key, &staged).map_err(BlobError::from)).await
+        self.sessions.db.write(move |write| tables::put_staged(write, &key, &staged).map_err(BlobError::from)).await
     }
 
     /// Copies the staged object to the blob's key if it has the digest; answers its size.
@@ -113,7 +115,7 @@ impl Bucket {
         }
         // The row of an earlier upload, whose object is gone, must not show what a copy may leave that goes wrong.
         let name = *digest;
-        self.sessions.db.write(move |write| write.delete_blob(&name).map_err(BlobError::from)).await?;
+        self.sessions.db.write(move |write| tables::delete_blob(write, &name).map_err(BlobError::from)).await?;
         match self.store.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
             Copied::SourceChanged => {

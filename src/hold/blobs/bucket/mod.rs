@@ -17,13 +17,14 @@ use http::Method;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-use crate::objects::{self, Object, Objects, ResponseHeaders};
-use crate::storage::sqlite::{BucketUploadRow, Read};
-use atproto::syntax::{Did, Digest};
-
 use super::names::{PartNumber, UploadId, blob_key, staged_key};
 use super::sessions::{Sessions, open_upload};
 use super::{BlobError, Target, detached};
+use crate::blobs::tables;
+use crate::blobs::tables::BucketUploadRow;
+use crate::objects::{self, Object, Objects, ResponseHeaders};
+use atproto::syntax::{Did, Digest};
+use server::sqlite::Read;
 
 /// Parts that pass through the hold at once. Each costs two connections' buffers, about 200 KiB.
 const SLOTS: usize = 32;
@@ -116,7 +117,7 @@ impl Bucket {
         }
         known.touched_us.store(now_us, Ordering::Relaxed);
         let key = *id.key();
-        self.sessions.db.write(move |write| write.touch_upload(&key, now_us).map_err(BlobError::from)).await
+        self.sessions.db.write(move |write| tables::touch_upload(write, &key, now_us).map_err(BlobError::from)).await
     }
 
     /// What the store has of an open upload whose parts were not put together yet; the first part begins it.
@@ -125,7 +126,7 @@ impl Bucket {
         let (key, who) = (*id.key(), account.clone());
         let find = move |read: &Read<'_>| {
             open_upload(read, &key, &who)?;
-            Ok::<_, BlobError>(read.bucket_upload(&key)?)
+            Ok::<_, BlobError>(tables::bucket_upload(read, &key)?)
         };
         match self.sessions.db.read(find).await? {
             // The store takes no more parts of it.
@@ -138,7 +139,8 @@ impl Bucket {
             None => {
                 let multipart = self.store.create_multipart(&staged_key(id)).await?;
                 let begun = BucketUploadRow { multipart: multipart.clone(), unseen, staged: None };
-                let begin = self.sessions.db.write(move |write| write.begin_bucket_upload(&key, &multipart, unseen));
+                let begin =
+                    self.sessions.db.write(move |write| tables::begin_bucket_upload(write, &key, &multipart, unseen));
                 begin.await?;
                 Ok(begun)
             }
@@ -148,7 +150,7 @@ impl Bucket {
     /// Records that the store may have other bytes than those the hold saw.
     async fn mark_unseen(&self, id: &UploadId) -> Result<(), BlobError> {
         let key = *id.key();
-        self.sessions.db.write(move |write| write.mark_unseen(&key).map_err(BlobError::from)).await
+        self.sessions.db.write(move |write| tables::mark_unseen(write, &key).map_err(BlobError::from)).await
     }
 
     /// The URL by which a blob is read with `method`.

@@ -6,11 +6,11 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use crate::objects::{Listed, OpenMultipart, PROBES, is_probe};
-
 use super::Bucket;
 use crate::blobs::BlobError;
 use crate::blobs::names::{BLOBS, STAGING, UploadId, blob_digest, staged_key};
+use crate::blobs::tables;
+use crate::objects::{Listed, OpenMultipart, PROBES, is_probe};
 
 /// Copies of large blobs are open uploads in parts, and younger than this, whatever counts as stale otherwise.
 const MIN_AGE_US: u64 = 3_600_000_000;
@@ -64,8 +64,8 @@ impl Bucket {
     async fn owns(&self, id: &UploadId, multipart: Option<&str>) -> Result<bool, BlobError> {
         let key = *id.key();
         let find = self.sessions.db.read(move |read| {
-            let is_open = read.upload(&key)?.is_some_and(|upload| upload.digest.is_none());
-            Ok::<_, BlobError>((is_open, read.bucket_upload(&key)?))
+            let is_open = tables::upload(read, &key)?.is_some_and(|upload| upload.digest.is_none());
+            Ok::<_, BlobError>((is_open, tables::bucket_upload(read, &key)?))
         });
         let (is_open, bucket) = find.await?;
         let matches = multipart.is_none_or(|name| bucket.is_some_and(|bucket| bucket.multipart == name));

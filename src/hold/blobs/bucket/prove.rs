@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures_util::TryStreamExt as _;
 use tokio::time::Instant;
 
+use crate::blobs::tables::StagedRow;
 use crate::objects::ObjectInfo;
-use crate::storage::StorageError;
-use crate::storage::sqlite::StagedRow;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 use super::Bucket;
 use crate::blobs::BlobError;

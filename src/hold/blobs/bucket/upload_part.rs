@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 
-use crate::objects::PartError;
-use crate::storage::sqlite::{BucketPartRow, Read, UploadKey, Write};
-use atproto::syntax::Did;
-
 use super::Bucket;
 use crate::blobs::bound::Bound;
 use crate::blobs::hash::Hash;
 use crate::blobs::names::{ETag, PartNumber, UploadId, bare, staged_key};
 use crate::blobs::sessions::open_upload;
+use crate::blobs::tables;
+use crate::blobs::tables::{BucketPartRow, UploadKey};
 use crate::blobs::{BlobError, BodyError, detached};
+use crate::objects::PartError;
+use atproto::syntax::Did;
+use server::sqlite::{Read, Write};
 
 /// What stores answer for a part without bytes: the MD5 of nothing.
 const EMPTY_ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
@@ -68,20 +69,20 @@ impl Bucket {
         let bucket = self.multipart(id, account, false).await?;
         let (key, limits, max_part_bytes) = (*id.key(), self.sessions.limits(), self.store.max_part_bytes());
         let begin = move |write: &Write<'_>| {
-            let earlier = write.bucket_part(&key, number.get())?;
+            let earlier = tables::bucket_part(write, &key, number.get())?;
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
-            let others_bytes = write.bucket_part_bytes(&key)?.saturating_sub(earlier_bytes);
+            let others_bytes = tables::bucket_part_bytes(write, &key)?.saturating_sub(earlier_bytes);
             Bound::new(limits, others_bytes).in_store(max_part_bytes).check(length)?;
             if bucket.unseen {
                 return Ok(None);
             }
             if earlier.is_some() {
                 // Which of two bodies the store keeps is its own affair, and their ETags can be made equal.
-                write.mark_unseen(&key)?;
+                tables::mark_unseen(write, &key)?;
                 return Ok(None);
             }
             // So that it is known of the next attempt that it is not the first, whatever becomes of this one.
-            write.put_bucket_part(&key, &BucketPartRow::begun(number.get()))?;
+            tables::put_bucket_part(write, &key, &BucketPartRow::begun(number.get()))?;
             hash_before(write, &key, number)
         };
         let hash = self.sessions.db.write(begin).await?;
@@ -144,11 +145,11 @@ impl Bucket {
             if !takes_parts(write, &key)? {
                 return Err(BlobError::UnknownUpload);
             }
-            write.put_bucket_part(&key, &part)?;
-            if write.bucket_part_bytes(&key)? > max_blob_bytes {
+            tables::put_bucket_part(write, &key, &part)?;
+            if tables::bucket_part_bytes(write, &key)? > max_blob_bytes {
                 return Err(BlobError::BlobTooLarge { limit_bytes: max_blob_bytes });
             }
-            Ok(write.touch_upload(&key, now_us)?)
+            Ok(tables::touch_upload(write, &key, now_us)?)
         };
         self.sessions.db.write(store).await
     }
@@ -156,7 +157,7 @@ impl Bucket {
 
 /// Whether the upload is open and its parts were not put together yet.
 fn takes_parts(read: &Read<'_>, key: &UploadKey) -> Result<bool, BlobError> {
-    Ok(read.bucket_upload(key)?.is_some_and(|bucket| bucket.staged.is_none()))
+    Ok(tables::bucket_upload(read, key)?.is_some_and(|bucket| bucket.staged.is_none()))
 }
 
 /// The hash of everything before a part, if all of that is known.
@@ -164,6 +165,6 @@ fn hash_before(read: &Read<'_>, key: &UploadKey, number: PartNumber) -> Result<O
     if number.get() == 1 {
         return Ok(Some(Hash::default()));
     }
-    let state = read.bucket_part(key, number.get() - 1)?.and_then(|part| part.hash_state);
+    let state = tables::bucket_part(read, key, number.get() - 1)?.and_then(|part| part.hash_state);
     Ok(state.map(|state| Hash::restore(&state)).transpose()?)
 }

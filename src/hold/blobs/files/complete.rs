@@ -5,9 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::storage::sqlite::{PartRow, PartTotals, UploadRow};
-use atproto::syntax::{Did, Digest};
-
 use super::Files;
 use super::parts;
 use super::prove::Proof;
@@ -15,7 +12,10 @@ use super::pump::Failed;
 use crate::blobs::live::Live;
 use crate::blobs::names::{PartNumber, UploadId, blob_key};
 use crate::blobs::sessions::is_finished;
+use crate::blobs::tables;
+use crate::blobs::tables::{PartRow, PartTotals, UploadRow};
 use crate::blobs::{BlobError, blocking};
+use atproto::syntax::{Did, Digest};
 
 impl Files {
     /// As [`Blobs::complete`](crate::blobs::Blobs::complete). Call it with `live.order` held.
@@ -49,7 +49,12 @@ impl Files {
 
     async fn recorded(&self, id: &UploadId) -> Result<(Option<UploadRow>, Vec<PartRow>, PartTotals), BlobError> {
         let key = *id.key();
-        self.sessions.db.read(move |read| Ok((read.upload(&key)?, read.parts(&key)?, read.part_totals(&key)?))).await
+        self.sessions
+            .db
+            .read(move |read| {
+                Ok((tables::upload(read, &key)?, tables::parts(read, &key)?, tables::part_totals(read, &key)?))
+            })
+            .await
     }
 
     /// Gives the digest its file.

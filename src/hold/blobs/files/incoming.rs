@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::blobs::tables::{PartPlace, PartRow};
 use crate::objects::{StagedFile, Staging};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{PartPlace, PartRow};
+use server::storage::StorageError;
 
 use super::MAIN;
 use super::pump::Failed;

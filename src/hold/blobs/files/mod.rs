@@ -16,8 +16,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::objects::{Object, Objects, Staging};
-use crate::storage::StorageError;
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 use super::live::Live;
 use super::names::{STAGING, UploadId, blob_key};

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::storage::StorageError;
-use crate::storage::sqlite::PartPlace;
-
 use super::{Files, MAIN};
 use crate::blobs::names::UploadId;
+use crate::blobs::tables;
+use crate::blobs::tables::PartPlace;
 use crate::blobs::{BlobError, blocking};
+use server::storage::StorageError;
 
 impl Files {
     /// At start, while nothing is in flight: removes all staged bytes that no row claims.
@@ -42,7 +42,7 @@ impl Files {
     async fn drop_orphan_files(&self, folder: &str) -> Result<(), BlobError> {
         let Ok(id) = UploadId::parse(folder) else { return Ok(()) };
         let key = *id.key();
-        let parts = self.sessions.db.read(move |read| read.parts(&key).map_err(BlobError::from)).await?;
+        let parts = self.sessions.db.read(move |read| tables::parts(read, &key).map_err(BlobError::from)).await?;
         let claimed = parts.into_iter().filter_map(|part| match part.place {
             PartPlace::OwnFile { name } => Some(name),
             PartPlace::Appended { .. } => None,

@@ -1,6 +1,6 @@
 //! The rules about parts, without input or output: where a part's bytes go, and which bytes make the blob.
 
-use crate::storage::sqlite::{PartPlace, PartRow, PartTotals};
+use crate::blobs::tables::{PartPlace, PartRow, PartTotals};
 
 use crate::blobs::BlobError;
 use crate::blobs::names::{self, PartNumber};

@@ -2,10 +2,10 @@
 //!
 //! Nothing a recorded part needs is changed before the digest was found right.
 
+use crate::blobs::tables::{PartPlace, PartRow, PartTotals};
 use crate::objects::{StagedFile, Staging};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{PartPlace, PartRow, PartTotals};
 use atproto::syntax::Digest;
+use server::storage::StorageError;
 
 use super::MAIN;
 use super::parts::{self, Assembly};

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::objects::{Staging, SyncError};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 use super::Files;
 use super::incoming::Incoming;

@@ -5,9 +5,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::storage::sqlite::{PartPlace, PartRow, UploadKey, Write};
-use atproto::syntax::Did;
-
 use super::Files;
 use super::incoming::{Beginning, Incoming};
 use super::parts::{self, Recorded};
@@ -16,7 +13,11 @@ use crate::blobs::bound::Bound;
 use crate::blobs::hash::Hash;
 use crate::blobs::names::{ETag, PartNumber, UploadId};
 use crate::blobs::sessions::open_upload;
+use crate::blobs::tables;
+use crate::blobs::tables::{PartPlace, PartRow, UploadKey};
 use crate::blobs::{BlobError, BodyError, blocking, detached};
+use atproto::syntax::Did;
+use server::sqlite::Write;
 
 impl Files {
     /// As [`Blobs::upload_part`](crate::blobs::Blobs::upload_part).
@@ -71,8 +72,9 @@ impl Files {
             .db
             .read(move |read| {
                 open_upload(read, &key, &who)?;
-                let (previous, earlier) = (read.part(&key, number.get() - 1)?, read.part(&key, number.get())?);
-                Ok::<_, BlobError>(Recorded { totals: read.part_totals(&key)?, previous, earlier })
+                let (previous, earlier) =
+                    (tables::part(read, &key, number.get() - 1)?, tables::part(read, &key, number.get())?);
+                Ok::<_, BlobError>(Recorded { totals: tables::part_totals(read, &key)?, previous, earlier })
             })
             .await?;
         let before = parts::before(number, &recorded);
@@ -164,15 +166,15 @@ fn store(
     now_us: u64,
 ) -> Result<Stored, BlobError> {
     open_upload(write, key, account)?;
-    let earlier = write.part(key, row.number)?;
+    let earlier = tables::part(write, key, row.number)?;
     if let Some(PartRow { size_bytes, etag, place: PartPlace::Appended { .. }, .. }) = &earlier
         && (*size_bytes, etag) == (row.size_bytes, &row.etag)
     {
-        write.touch_upload(key, now_us)?;
+        tables::touch_upload(write, key, now_us)?;
         return Ok(Stored::Same);
     }
-    write.put_part(key, row, now_us)?;
-    if write.part_totals(key)?.size_bytes > max_blob_bytes {
+    tables::put_part(write, key, row, now_us)?;
+    if tables::part_totals(write, key)?.size_bytes > max_blob_bytes {
         return Err(BlobError::BlobTooLarge { limit_bytes: max_blob_bytes });
     }
     let replaced_file = match earlier {

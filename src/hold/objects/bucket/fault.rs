@@ -5,8 +5,8 @@
 
 use http::StatusCode;
 
-use crate::storage::StorageError;
-use crate::storage::faults::{Origin, counted};
+use server::storage::StorageError;
+use server::storage::{Origin, counted};
 
 /// What stores say when the bucket itself is missing.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];

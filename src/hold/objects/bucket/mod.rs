@@ -26,7 +26,7 @@ use futures_util::stream::{BoxStream, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::{Listed, Object, ObjectInfo, Removed};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 #[cfg(feature = "azure")]
 pub use azure::{Azure, Settings as AzureSettings};

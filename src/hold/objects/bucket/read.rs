@@ -18,7 +18,7 @@ use super::client::{Call, Client};
 use super::fault::Fault;
 use super::http::AnyBody;
 use crate::objects::ObjectInfo;
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// How long a read waits for the next bytes.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::client::{Call, Client};
 use super::fault::Fault;
 use super::http::{AnyBody, Broken, any_body};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// How long neither a chunk of the body nor the answer may come. Longer than what a slow client is allowed.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);

@@ -8,7 +8,7 @@ use futures_util::stream::{BoxStream, Stream, StreamExt as _};
 #[cfg(feature = "azure")]
 use super::azure;
 use super::{Bucket, Completed, OpenMultipart, Part, PartError, Provider};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 impl Bucket {
     /// Whether a part may be sent past the hold, by [`Bucket::presign_part`].

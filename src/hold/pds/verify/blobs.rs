@@ -2,6 +2,7 @@
 
 use super::{Check, FindingKind};
 use crate::pds::PdsError;
+use crate::pds::tables;
 use atproto::repo::cbor::Ipld;
 use atproto::repo::{BlobRef, cid};
 
@@ -9,7 +10,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
     /// Compares what is noted of a record's blobs with the record.
     pub(super) fn references(&mut self, path: &str, value: &Ipld) -> Result<(), PdsError> {
         let (collection, rkey) = path.split_once('/').unwrap_or_default();
-        let mut noted = self.read.blobs_of_record(collection, rkey)?;
+        let mut noted = tables::blobs_of_record(self.read, collection, rkey)?;
         let mut referred: Vec<_> = BlobRef::all_in(value).into_iter().map(|blob| blob.cid).collect();
         noted.sort_unstable();
         referred.sort_unstable();
@@ -22,14 +23,14 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
 
     /// Checks the blobs' own bytes, and finds notes of records that are not there.
     pub(super) fn blobs(&mut self) -> Result<(), PdsError> {
-        self.read.each_blob_reference(|collection, rkey| {
-            if self.read.indexed_record(&collection, &rkey)?.is_none() {
+        tables::each_blob_reference(self.read, |collection, rkey| {
+            if tables::indexed_record(self.read, &collection, &rkey)?.is_none() {
                 let path = format!("{collection}/{rkey}");
                 self.find(FindingKind::Blob, path, "blobs are noted for it, but it is not in the index");
             }
             Ok::<_, PdsError>(())
         })?;
-        self.read.each_record_blob(|name, bytes| {
+        tables::each_record_blob(self.read, |name, bytes| {
             let hashed = cid::raw_of(&bytes);
             if hashed.to_bytes() != name {
                 let subject =

@@ -8,11 +8,13 @@ mod blobs;
 use super::commit::StoredBlocks;
 use super::marks::Marks;
 use super::{Pds, PdsError};
-use crate::storage::StorageError;
-use crate::storage::sqlite::{Read, RepoHead};
+use crate::pds::tables;
+use crate::pds::tables::RepoHead;
 use atproto::repo::commit::Commit;
 use atproto::repo::mst::{self, Visit};
 use atproto::repo::{RepoError, cid, record};
+use server::sqlite::Read;
+use server::storage::StorageError;
 
 /// Findings that are told one by one; more are only counted.
 const MAX_TOLD: usize = 10_000;
@@ -91,7 +93,7 @@ impl Pds {
     pub async fn verify(&self, progress: impl FnMut(u64, u64) + Send + 'static) -> Result<Option<Verified>, PdsError> {
         let pds = self.clone();
         let job = move |read: &Read<'_>| {
-            let Some(head) = read.repo_head()? else { return Ok(None) };
+            let Some(head) = tables::repo_head(read)? else { return Ok(None) };
             let mut check = Check { pds: &pds, read, progress, marks: Marks::default(), verified: Verified::default() };
             check.run(&head)?;
             Ok(Some(check.verified))
@@ -118,14 +120,14 @@ enum Stop {
 
 impl<P: FnMut(u64, u64)> Check<'_, P> {
     fn run(&mut self, head: &RepoHead) -> Result<(), PdsError> {
-        self.verified.blocks = self.read.count_blocks()?;
-        let indexed = self.read.count_records()?;
+        self.verified.blocks = tables::count_blocks(self.read)?;
+        let indexed = tables::count_records(self.read)?;
         self.commit(head)?;
         let mut in_index = 0;
         let walked = mst::survey(&StoredBlocks(self.read), head.data, |seen| match seen {
             Ok(Visit::Node { cid, .. }) => {
                 self.verified.nodes += 1;
-                self.read.block_number(cid).map_err(failed)?.iter().for_each(|number| self.marks.add(*number));
+                tables::block_number(self.read, cid).map_err(failed)?.iter().for_each(|number| self.marks.add(*number));
                 if self.verified.nodes > self.verified.blocks { Err(Stop::Endless) } else { Ok(()) }
             }
             Ok(Visit::Leaf { key, value }) => {
@@ -152,7 +154,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
 
     fn commit(&mut self, head: &RepoHead) -> Result<(), PdsError> {
         let subject = head.commit.to_string();
-        let Some(row) = self.read.block_row(&head.commit)? else {
+        let Some(row) = tables::block_row(self.read, &head.commit)? else {
             self.find(FindingKind::Commit, subject, "its block is missing");
             return Ok(());
         };
@@ -187,7 +189,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
             RepoError::MissingBlock(cid) => cid.to_string(),
             RepoError::InvalidNode { cid, .. } => {
                 // The block is reached, whatever it is.
-                self.read.block_number(cid)?.iter().for_each(|number| self.marks.add(*number));
+                tables::block_number(self.read, cid)?.iter().for_each(|number| self.marks.add(*number));
                 cid.to_string()
             }
             _ => return Err(PdsError::Damaged(error)),
@@ -199,7 +201,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
     /// Answers whether the index has the record, in whatever version.
     fn leaf(&mut self, path: &str, value: &atproto::repo::Cid) -> Result<bool, PdsError> {
         self.verified.records += 1;
-        let block = self.read.block_row(value)?;
+        let block = tables::block_row(self.read, value)?;
         let number = block.as_ref().map(|row| row.number);
         match block {
             None => self.find(FindingKind::Record, path.to_owned(), RepoError::MissingBlock(*value)),
@@ -212,7 +214,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
             }
         }
         let (collection, rkey) = path.split_once('/').unwrap_or_default();
-        let indexed = self.read.indexed_record(collection, rkey)?;
+        let indexed = tables::indexed_record(self.read, collection, rkey)?;
         match &indexed {
             None => self.find(FindingKind::Index, path.to_owned(), "it is in the tree, but not in the index"),
             Some((cid, _)) if *cid != value.to_bytes() => {
@@ -229,7 +231,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
     /// Finds the rows of the index that the tree does not have.
     fn rest_of_index(&mut self, head: &RepoHead) -> Result<(), PdsError> {
         let blocks = StoredBlocks(self.read);
-        self.read.each_record_name(|collection, rkey| {
+        tables::each_record_name(self.read, |collection, rkey| {
             let path = format!("{collection}/{rkey}");
             match mst::get(&blocks, head.data, &path) {
                 Ok(Some(_)) => {}
@@ -246,7 +248,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
     /// Finds the blocks that nothing refers to. Below a damaged node there may be any of them.
     fn unreachable(&mut self) -> Result<(), PdsError> {
         let whole = self.verified.findings.iter().all(|finding| finding.kind != FindingKind::Node);
-        self.read.each_block_name(|number, cid| {
+        tables::each_block_name(self.read, |number, cid| {
             match (self.marks.has(number), whole) {
                 (true, _) => {}
                 (false, false) => self.verified.unjudged += 1,

@@ -1,11 +1,12 @@
 //! Blobs over time: waiting ones go, referenced ones survive a restart and are in a backup, and an imported record may
 //! refer to one that is not here.
 
+use atcr_hold::pds;
 use atcr_hold::pds::{BlobsQuery, NewBlob, PdsError, Write};
-use atcr_hold::storage::StorageError;
 use atproto::repo::{BlobRef, cbor};
 use atproto::syntax::{MediaType, Tid};
 use serde_json::json;
+use server::storage::StorageError;
 
 use super::PNG;
 use crate::support::repo_home::{RepoHome, START_US, change};
@@ -114,8 +115,8 @@ async fn a_reference_makes_the_row_of_a_blob_that_is_not_here() {
     let reference = blob("image/png", PNG).reference;
     let cid = reference.cid;
     let rev = Tid::next(START_US, 1, None);
-    let job = move |write: &atcr_hold::storage::sqlite::Write<'_>| {
-        write.put_blob_reference(&cid, "image/png", ("com.example.note", "one"), &rev)
+    let job = move |write: &server::sqlite::Write<'_>| {
+        pds::tables::put_blob_reference(write, &cid, "image/png", ("com.example.note", "one"), &rev)
     };
     home.database.write::<(), StorageError, _>(job).await.unwrap();
     assert_eq!(listed(&home).await, [cid]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use atcr_hold::blobs::{Blobs, Limits, Place, Settings};
 use atcr_hold::objects::{Objects, S3};
-use atcr_hold::storage::sqlite::Database;
+use atcr_hold::schema;
 use atproto::syntax::Digest;
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
@@ -35,7 +35,7 @@ pub(super) fn check(run: Run) -> String {
         }
         assert!(ledger.claimed.iter().all(|digest| !before.contains_key(digest)), "a claim became visible");
         let left = staged(&direct).await;
-        let database = Database::open(&site.path("hold.db")).unwrap();
+        let database = schema::open(&site.path("hold.db")).unwrap();
         let place = Place::Bucket { bucket: direct.clone().into(), presigned: true };
         let blobs = Blobs::open(Settings { place, limits: Limits::default() }, database).await.unwrap();
         let now_us = u64::try_from(chrono::Utc::now().timestamp_micros()).unwrap();

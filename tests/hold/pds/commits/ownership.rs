@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use atcr_hold::app::{self, StartError};
 use atcr_hold::config::{Config, Environment};
-use atcr_hold::storage::sqlite::OpenError;
 use server::key_file;
+use server::sqlite::OpenError;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,7 @@ async fn start(root: &Path, url: &str) -> Result<(), StartError> {
     loop {
         match app::run(config.clone(), Vec::new(), shutdown.clone()).await {
             // The database thread of the start before is still ending.
-            Err(StartError::Database(OpenError::InUse(_))) => tokio::task::yield_now().await,
+            Err(StartError::Database(OpenError::InUse { .. })) => tokio::task::yield_now().await,
             outcome => return outcome,
         }
     }

@@ -1,11 +1,12 @@
 //! Verify finds whatever was damaged, and says what it was.
 
+use atcr_hold::pds;
 use atcr_hold::pds::{Finding, FindingKind};
-use atcr_hold::storage::StorageError;
-use atcr_hold::storage::sqlite::Write;
 use atproto::repo::commit::Commit;
 use atproto::repo::mst::{self, Visit};
 use atproto::repo::{Cid, RepoError, cid};
+use server::sqlite::Write;
+use server::storage::StorageError;
 
 use super::{file_with_notes, with_notes};
 use crate::support::did_server::key;
@@ -28,10 +29,10 @@ fn kinds(findings: &[Finding]) -> Vec<(FindingKind, &str)> {
 }
 
 fn flip(write: &Write<'_>, cid: &Cid) -> Result<(), StorageError> {
-    let (head, mut bytes) = (write.repo_head()?.unwrap(), write.block(cid)?.unwrap());
+    let (head, mut bytes) = (pds::tables::repo_head(write)?.unwrap(), pds::tables::block(write, cid)?.unwrap());
     *bytes.last_mut().unwrap() ^= 1;
-    write.delete_block(cid)?;
-    write.put_block(cid, &head.rev, &bytes)
+    pds::tables::delete_block(write, cid)?;
+    pds::tables::put_block(write, cid, &head.rev, &bytes)
 }
 
 /// A node that is not the root.
@@ -61,11 +62,15 @@ async fn a_sound_repository_has_no_findings() {
 
 #[tokio::test]
 async fn a_record_that_is_damaged_or_missing_is_found() {
-    let (_, findings) = found(|write| flip(write, &write.record("com.example.note", "n5")?.unwrap().cid)).await;
+    let (_, findings) =
+        found(|write| flip(write, &pds::tables::record(write, "com.example.note", "n5")?.unwrap().cid)).await;
     // The flipped block got a row of its own.
     let expected = [(FindingKind::Record, "com.example.note/n5"), (FindingKind::Index, "com.example.note/n5")];
     assert_eq!(kinds(&findings), expected);
-    let (_, findings) = found(|write| write.delete_block(&write.record("com.example.note", "n5")?.unwrap().cid)).await;
+    let (_, findings) = found(|write| {
+        pds::tables::delete_block(write, &pds::tables::record(write, "com.example.note", "n5")?.unwrap().cid)
+    })
+    .await;
     assert_eq!(kinds(&findings), [(FindingKind::Record, "com.example.note/n5")]);
     assert!(findings[0].reason.contains("missing"));
 }
@@ -74,11 +79,11 @@ async fn a_record_that_is_damaged_or_missing_is_found() {
 async fn a_node_that_is_damaged_or_missing_is_found_and_the_rest_goes_on() {
     let node = a_node().await;
     let text = node.to_string();
-    for damage in [flip, |write: &Write<'_>, cid: &Cid| write.delete_block(cid)] {
+    for damage in [flip, |write: &Write<'_>, cid: &Cid| pds::tables::delete_block(write, cid)] {
         // Besides, a record far from it.
         let (_, findings) = found(move |write| {
             damage(write, &node)?;
-            write.delete_record("com.example.note", "n0")
+            pds::tables::delete_record(write, "com.example.note", "n0")
         })
         .await;
         let nodes: Vec<_> = findings.iter().filter(|finding| finding.kind == FindingKind::Node).collect();
@@ -97,27 +102,31 @@ async fn a_node_that_is_damaged_or_missing_is_found_and_the_rest_goes_on() {
 #[tokio::test]
 async fn a_block_too_much_is_found() {
     let extra = cid::dag_cbor(b"\x01");
-    let (_, findings) = found(move |write| write.put_block(&extra, &write.repo_head()?.unwrap().rev, b"\x01")).await;
+    let (_, findings) = found(move |write| {
+        pds::tables::put_block(write, &extra, &pds::tables::repo_head(write)?.unwrap().rev, b"\x01")
+    })
+    .await;
     assert_eq!(kinds(&findings), [(FindingKind::Unreachable, extra.to_string().as_str())]);
 }
 
 #[tokio::test]
 async fn an_index_that_differs_from_the_tree_is_found() {
-    let (_, findings) = found(|write| write.delete_record("com.example.note", "n5")).await;
+    let (_, findings) = found(|write| pds::tables::delete_record(write, "com.example.note", "n5")).await;
     assert_eq!(kinds(&findings), [(FindingKind::Index, "com.example.note/n5")]);
     let (_, findings) = found(|write| {
-        let cid = write.record("com.example.note", "n5")?.unwrap().cid;
-        write.put_record("com.example.note", "n6", &cid)?;
-        write.put_record("com.example.note", "other", &cid)
+        let cid = pds::tables::record(write, "com.example.note", "n5")?.unwrap().cid;
+        pds::tables::put_record(write, "com.example.note", "n6", &cid)?;
+        pds::tables::put_record(write, "com.example.note", "other", &cid)
     })
     .await;
     let expected = [(FindingKind::Index, "com.example.note/n6"), (FindingKind::Index, "com.example.note/other")];
     assert_eq!(kinds(&findings), expected);
     // The right CID, but the row of a block that is no longer there.
     let (_, findings) = found(|write| {
-        let (head, record) = (write.repo_head()?.unwrap(), write.record("com.example.note", "n5")?.unwrap());
-        write.delete_block(&record.cid)?;
-        write.put_block(&record.cid, &head.rev, &record.bytes)
+        let (head, record) =
+            (pds::tables::repo_head(write)?.unwrap(), pds::tables::record(write, "com.example.note", "n5")?.unwrap());
+        pds::tables::delete_block(write, &record.cid)?;
+        pds::tables::put_block(write, &record.cid, &head.rev, &record.bytes)
     })
     .await;
     assert_eq!(kinds(&findings), [(FindingKind::Index, "com.example.note/n5")]);
@@ -127,12 +136,12 @@ async fn an_index_that_differs_from_the_tree_is_found() {
 async fn a_commit_of_another_key_or_of_another_tree_is_found() {
     let resign = |number: u8, noted: bool| {
         move |write: &Write<'_>| {
-            let mut head = write.repo_head()?.unwrap();
+            let mut head = pds::tables::repo_head(write)?.unwrap();
             let signed = Commit::sign(&head.did, head.data, &head.rev, &key(number)).unwrap();
-            write.delete_block(&head.commit)?;
-            write.put_block(&signed.cid, &head.rev, &signed.bytes)?;
+            pds::tables::delete_block(write, &head.commit)?;
+            pds::tables::put_block(write, &signed.cid, &head.rev, &signed.bytes)?;
             head.commit = if noted { signed.cid } else { head.commit };
-            write.put_repo_head(&head)
+            pds::tables::put_repo_head(write, &head)
         }
     };
     let (home, findings) = found(resign(78, true)).await;
@@ -146,9 +155,9 @@ async fn a_commit_of_another_key_or_of_another_tree_is_found() {
 async fn a_blob_reference_too_much_is_found() {
     let blob = cid::raw_of(b"picture");
     let (home, findings) = found(move |write| {
-        let rev = write.repo_head()?.unwrap().rev;
-        write.put_blob_reference(&blob, "image/png", ("com.example.note", "n5"), &rev)?;
-        write.put_blob_reference(&blob, "image/png", ("com.example.note", "gone"), &rev)
+        let rev = pds::tables::repo_head(write)?.unwrap().rev;
+        pds::tables::put_blob_reference(write, &blob, "image/png", ("com.example.note", "n5"), &rev)?;
+        pds::tables::put_blob_reference(write, &blob, "image/png", ("com.example.note", "gone"), &rev)
     })
     .await;
     let expected = [(FindingKind::Blob, "com.example.note/n5"), (FindingKind::Blob, "com.example.note/gone")];

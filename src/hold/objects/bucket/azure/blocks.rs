@@ -13,7 +13,7 @@ use super::{Azure, BLOB_TYPE, as_download};
 use crate::objects::bucket::client::{Call, LONG_PATIENCE};
 use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::{Completed, Part, PartError, xml};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// The largest block, since version 2019-12-12 of the API.
 pub(in crate::objects::bucket) const MAX_PART_BYTES: u64 = 4_000 << 20;

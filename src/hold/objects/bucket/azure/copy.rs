@@ -11,7 +11,7 @@ use super::Azure;
 use crate::objects::bucket::Copied;
 use crate::objects::bucket::client::{Call, LONG_PATIENCE};
 use crate::objects::bucket::fault::Fault;
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 static SOURCE: HeaderName = HeaderName::from_static("x-ms-copy-source");
 static SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-ms-source-if-match");

@@ -14,7 +14,7 @@ use crate::objects::Listed;
 use crate::objects::bucket::client::{Call, Client};
 use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::xml;
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 struct Listing {
     client: Arc<Client>,

@@ -27,7 +27,7 @@ use super::read::BucketObject;
 use super::signer::Signer;
 use super::{READ_URL_S, folder_of};
 use crate::objects::{Object, ObjectInfo, Removed};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 pub use settings::Settings;
 

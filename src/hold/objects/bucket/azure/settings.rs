@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::objects::bucket::http::Http;
 use crate::objects::bucket::secret::{conceal, expose};
 use crate::objects::bucket::shown;
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// Everything a container is opened with. Serialized, it has the account's key: for the ears of another process of the
 /// hold alone.

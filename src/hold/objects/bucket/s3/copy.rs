@@ -10,7 +10,7 @@ use super::xml::CopiedPart;
 use crate::objects::bucket::client::{Call, LONG_PATIENCE, encode};
 use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::{Completed, Copied, xml};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 static SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
 /// Pieces of one object that are copied at once.

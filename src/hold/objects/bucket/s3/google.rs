@@ -19,7 +19,7 @@ use crate::objects::bucket::probe::Advice;
 use crate::objects::bucket::secret::{conceal, expose};
 use crate::objects::bucket::signer::Signer;
 use crate::objects::bucket::{folder_of, shown};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// Everything a bucket of Google's is opened with. Serialized, it has the account's key: for the ears of another process
 /// of the hold alone.

@@ -11,7 +11,7 @@ use crate::objects::Listed;
 use crate::objects::bucket::client::Call;
 use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::xml;
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 struct Listing {
     s3: S3,

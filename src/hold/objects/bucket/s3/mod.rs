@@ -32,7 +32,7 @@ use super::http::Http;
 use super::read::BucketObject;
 use super::signer::Signer;
 use crate::objects::{Object, ObjectInfo};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 #[cfg(feature = "gcs")]
 pub use google::Settings as GoogleSettings;

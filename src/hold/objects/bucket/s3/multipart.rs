@@ -11,7 +11,7 @@ use super::xml::{Created, ListedPart, PartPage, UploadPage, part_list};
 use crate::objects::bucket::client::{Call, LONG_PATIENCE};
 use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::{Completed, OpenMultipart, Part, xml};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// What the store says to a list of parts that is not what it received.
 const WRONG_PARTS: [&str; 4] = ["InvalidPart", "InvalidPartOrder", "EntityTooSmall", "InvalidPartNumber"];

@@ -10,7 +10,7 @@ use url::Url;
 use super::S3;
 use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::{PART_URL_S, READ_URL_S, ResponseHeaders};
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 impl S3 {
     /// A URL to which one part may be PUT, for [`PART_URL_S`].

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::objects::bucket::http::Http;
 use crate::objects::bucket::secret::{conceal, conceal_some, expose, expose_some};
 use crate::objects::bucket::shown;
-use crate::storage::StorageError;
+use server::storage::StorageError;
 
 /// Everything the store is opened with. Serialized, it has its secrets: for the ears of another process of the hold alone.
 #[derive(Clone, Debug, Serialize, Deserialize)]

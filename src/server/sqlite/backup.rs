@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{OpenFlags, TransactionBehavior};
 
-use super::open::{CACHE_KIB, check_schema, connect, damaged};
-use super::{OpenError, Read, RepoHead};
+use super::open::{CACHE_KIB, check_version, connect, damaged};
+use super::{OpenError, Read, Schema};
 use crate::storage::StorageError;
 
 /// Why there is no copy. The database is as it was, and what was written of the copy is removed.
@@ -17,7 +17,7 @@ pub enum BackupError {
     #[error("{0} exists: name a new file")]
     Exists(PathBuf),
     /// There is nothing to copy.
-    #[error("there is no database {0}: start the hold once, or set HOLD_DATABASE_PATH")]
+    #[error("there is no database {0}")]
     NoDatabase(PathBuf),
     /// The database cannot be read.
     #[error(transparent)]
@@ -42,13 +42,18 @@ pub fn unfinished_backup(target: &Path) -> PathBuf {
 }
 
 /// Copies the database at `path`, which another process may be writing, into `target`, which must not exist: one
-/// snapshot, with mode 0600. It appears whole, and lasts once this returns. Answers the head of the repository in it.
+/// snapshot, with mode 0600. It appears whole, and lasts once this returns. Returns what `inspect` reads in it.
 ///
 /// It neither waits for writers nor keeps them waiting; the write-ahead log grows meanwhile.
 ///
 /// # Errors
 /// [`BackupError`].
-pub fn back_up(path: &Path, target: &Path) -> Result<Option<RepoHead>, BackupError> {
+pub fn back_up<T>(
+    path: &Path,
+    schema: &Schema,
+    target: &Path,
+    inspect: impl FnOnce(&Read<'_>) -> Result<T, StorageError>,
+) -> Result<T, BackupError> {
     if target.symlink_metadata().is_ok() {
         return Err(BackupError::Exists(target.to_owned()));
     }
@@ -56,11 +61,11 @@ pub fn back_up(path: &Path, target: &Path) -> Result<Option<RepoHead>, BackupErr
         return Err(BackupError::NoDatabase(path.to_owned()));
     }
     let unfinished = unfinished_backup(target);
-    let copied = copy(path, &unfinished).and_then(|head| {
+    let copied = copy(path, schema, &unfinished, inspect).and_then(|found| {
         std::fs::rename(&unfinished, target)
             .and_then(|()| File::open(directory_of(target))?.sync_all())
             .map_err(|error| unwritable(target, &error))?;
-        Ok(head)
+        Ok(found)
     });
     if copied.is_err() {
         // What failed is said already.
@@ -69,7 +74,12 @@ pub fn back_up(path: &Path, target: &Path) -> Result<Option<RepoHead>, BackupErr
     copied
 }
 
-fn copy(path: &Path, unfinished: &Path) -> Result<Option<RepoHead>, BackupError> {
+fn copy<T>(
+    path: &Path,
+    schema: &Schema,
+    unfinished: &Path,
+    inspect: impl FnOnce(&Read<'_>) -> Result<T, StorageError>,
+) -> Result<T, BackupError> {
     let failed = |error: rusqlite::Error| BackupError::Failed(error.into());
     let unwritable = |error: std::io::Error| unwritable(unfinished, &error);
     // Of one that was cut off.
@@ -79,16 +89,17 @@ fn copy(path: &Path, unfinished: &Path) -> Result<Option<RepoHead>, BackupError>
     }
     // SQLite fills a file that is empty, and would make a new one readable by everyone.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished).map_err(unwritable)?;
-    let source = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, CACHE_KIB).map_err(|error| damaged(path, &error))?;
-    check_schema(&source, path)?;
+    let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let source = connect(path, read_only, CACHE_KIB).map_err(|error| damaged(path, schema, &error))?;
+    check_version(&source, path, schema)?;
     let name = unfinished.to_str().ok_or_else(|| unwritable(std::io::Error::other("its name is not UTF-8")))?;
     source.execute("VACUUM INTO ?1", [name]).map_err(failed)?;
     drop(source);
     // SQLite does not sync what it vacuums into another file.
     file.sync_all().map_err(unwritable)?;
-    let mut copy = connect(unfinished, OpenFlags::SQLITE_OPEN_READ_ONLY, CACHE_KIB).map_err(failed)?;
+    let mut copy = connect(unfinished, read_only, CACHE_KIB).map_err(failed)?;
     let snapshot = copy.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed)?;
-    Ok(Read { connection: &snapshot }.repo_head()?)
+    Ok(inspect(&Read { connection: &snapshot })?)
 }
 
 fn directory_of(path: &Path) -> &Path {

@@ -14,8 +14,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::writer::Writer;
-use super::{Read, StorageError, open};
-use crate::storage::Room;
+use super::{Read, open};
+use crate::storage::{DiskSpace, StorageError};
 
 /// Reads are short; more connections than this only cost memory.
 const MAX_CONNECTIONS: usize = 4;
@@ -30,7 +30,7 @@ pub struct Sizes {
     /// The write-ahead log.
     pub log_bytes: u64,
     /// The file system they are on.
-    pub room: Room,
+    pub disk: DiskSpace,
 }
 
 type Job = Box<dyn FnOnce(Result<&mut Connection, StorageError>) -> Reply + Send>;
@@ -111,7 +111,7 @@ impl Readers {
             log.push("-wal");
             // The log is made by the first write.
             let log_bytes = length(Path::new(&log)).unwrap_or_default();
-            Ok(Sizes { file_bytes: length(&pool.path)?, log_bytes, room: Room::of(&pool.path)? })
+            Ok(Sizes { file_bytes: length(&pool.path)?, log_bytes, disk: DiskSpace::of(&pool.path)? })
         })
         .await
     }

@@ -1,33 +1,28 @@
 //! The one thread that writes.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::{OpenError, Read, StorageError, Write};
+use super::{OpenError, Read, Write};
+use crate::storage::StorageError;
 
 /// Jobs that may wait. Senders wait beyond that, so a slow disk slows its callers instead of filling memory.
 const QUEUE: usize = 256;
 
-type Job = Box<dyn FnOnce(&mut Connection, &Signals) + Send>;
-
-/// What the thread tells those who did not ask.
-#[derive(Default)]
-struct Signals {
-    failed: Notify,
-    newest_event: watch::Sender<i64>,
-}
+type Job = Box<dyn FnOnce(&mut Connection, &Notify) + Send>;
 
 #[derive(Clone)]
 pub(super) struct Writer {
     // Before the thread: it ends when the last sender is gone, and is waited for then.
     jobs: mpsc::Sender<Job>,
-    signals: Arc<Signals>,
+    /// A commit failed whose outcome is unknown.
+    failed: Arc<Notify>,
     _thread: Arc<Thread>,
 }
 
@@ -47,11 +42,11 @@ impl Drop for Thread {
 impl Writer {
     pub(super) fn start(mut connection: Connection, lock: File) -> Result<Self, OpenError> {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
-        let signals = Arc::<Signals>::default();
-        let signals_in_thread = Arc::clone(&signals);
+        let failed = Arc::<Notify>::default();
+        let failed_in_thread = Arc::clone(&failed);
         let run = move || {
             while let Some(job) = queue.blocking_recv() {
-                job(&mut connection, &signals_in_thread);
+                job(&mut connection, &failed_in_thread);
             }
             // Closing writes to the file, so the lock goes after it.
             drop(connection);
@@ -62,7 +57,7 @@ impl Writer {
             path: std::path::PathBuf::new(),
             reason: format!("no thread: {e}"),
         })?;
-        Ok(Self { jobs, signals, _thread: Arc::new(Thread(Some(thread))) })
+        Ok(Self { jobs, failed, _thread: Arc::new(Thread(Some(thread))) })
     }
 
     pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>
@@ -72,8 +67,8 @@ impl Writer {
         E: From<StorageError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let boxed: Job = Box::new(move |connection, signals| {
-            let outcome = transact(connection, signals, job);
+        let boxed: Job = Box::new(move |connection, failed| {
+            let outcome = transact(connection, failed, job);
             // Nobody may be waiting any more; the transaction stands all the same.
             let _ = reply.send(outcome);
         });
@@ -83,34 +78,31 @@ impl Writer {
     }
 
     pub(super) async fn failed(&self) {
-        self.signals.failed.notified().await;
-    }
-
-    pub(super) fn newest_event(&self) -> watch::Receiver<i64> {
-        self.signals.newest_event.subscribe()
+        self.failed.notified().await;
     }
 }
 
-fn transact<T, E, F>(connection: &mut Connection, signals: &Signals, job: F) -> Result<T, E>
+fn transact<T, E, F>(connection: &mut Connection, failed: &Notify, job: F) -> Result<T, E>
 where
     F: FnOnce(&Write<'_>) -> Result<T, E>,
     E: From<StorageError>,
 {
     let storage = |e: rusqlite::Error| E::from(StorageError::from(e));
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
-    let write = Write { read: Read { connection: &transaction }, newest_event: Cell::default() };
+    let write = Write { read: Read { connection: &transaction }, after_commit: RefCell::default() };
     // A panic rolls back with the transaction's drop and must not take the thread with it.
     let value = catch_unwind(AssertUnwindSafe(|| job(&write)))
         .unwrap_or_else(|_| Err(E::from(StorageError::failed("a database write panicked"))))?;
-    let newest_event = write.newest_event.take();
+    let after_commit = write.after_commit.take();
     transaction.commit().map_err(|e| {
         if e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
-            signals.failed.notify_one();
+            failed.notify_one();
         }
         storage(e)
     })?;
-    if let Some(seq) = newest_event {
-        signals.newest_event.send_replace(seq);
+    for notify in after_commit {
+        // As a job: a panic must not take the thread with it. It was reported when it happened.
+        let _ = catch_unwind(AssertUnwindSafe(notify));
     }
     Ok(value)
 }

@@ -1,16 +1,13 @@
-//! Everything that lasts: the SQLite database, the blob store, the key file.
+//! Why storage fails, whatever it is (a file system, a database, a bucket), how often it did, and how full a disk is.
 //!
-//! The only room that names `rusqlite` and `object_store`. It knows rows, files and their durability,
-//! and nothing of what a record or an upload means. Errors say what a caller can do about them.
+//! A [`StorageError`] says what its caller can do about it. Whoever makes one of a library's own error counts it
+//! with [`counted`].
 
-pub(crate) mod faults;
-mod room;
-pub mod sqlite;
+mod disk_space;
+mod faults;
 
-use faults::{Origin, counted};
-
-pub use faults::faults;
-pub use room::Room;
+pub use disk_space::DiskSpace;
+pub use faults::{Origin, counted, faults};
 
 /// Why storage could not do what it was asked. `Display` is for the log, never for a response body.
 #[derive(Debug, thiserror::Error)]

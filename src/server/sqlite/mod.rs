@@ -1,50 +1,26 @@
-//! The database: one file, one thread that writes, a few connections that read.
+//! SQLite: one file, one thread that writes, a few connections that read.
 //!
+//! [`Database::open`] takes the lock of the file and brings it to the newest version of the program's [`Schema`].
 //! [`Database::write`] runs a closure inside one IMMEDIATE transaction on the writer thread and answers after
 //! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
-//! The closures get [`Write`] and [`Read`], whose methods are the only SQL in the program.
+//! The closures get [`Write`] and [`Read`], which run the SQL of whoever owns the table.
 
-mod audit;
 mod backup;
-mod blobs;
-mod bucket_uploads;
-mod copies;
-mod events;
-mod garbage;
-mod image_stats;
-mod layers;
 mod open;
-#[cfg(test)]
-mod plans;
 mod readers;
-mod record_blobs;
-mod repo;
-mod uploads;
 mod writer;
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
-use tokio::sync::watch;
 
-use super::StorageError;
-use super::faults::{Origin, counted};
+use crate::storage::{Origin, StorageError, counted};
 
-pub use audit::BlockRow;
 pub use backup::{BackupError, back_up, unfinished_backup};
-pub use blobs::{BlobRow, BlobTotals};
-pub use bucket_uploads::{BucketPartRow, BucketUploadRow, StagedRow};
-pub use copies::CopiedRow;
-pub use events::EventPage;
-pub use garbage::{BlobUseRow, DoomedRow};
-pub use image_stats::NewPulls;
-pub use layers::{LayerRow, LayerTotals, ManifestRow};
-pub use open::OpenError;
+pub use open::{OpenError, Schema};
 pub use readers::Sizes;
-pub use record_blobs::BlobListQuery;
-pub use repo::{ListQuery, RepoHead, StoredRecord};
-pub use uploads::{OpenUploadRow, PartPlace, PartRow, PartTotals, UploadKey, UploadRow};
 
 /// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log goes into the
 /// file, and the lock is free.
@@ -55,12 +31,12 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens or creates the database at `path`, takes its lock and brings its schema up to date.
+    /// Opens or creates the database at `path`, takes its lock and brings it to the newest version of `schema`.
     ///
     /// # Errors
     /// [`OpenError`] says what an operator can do.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let opened = open::open(path)?;
+    pub fn open(path: &Path, schema: &Schema) -> Result<Self, OpenError> {
+        let opened = open::open(path, schema)?;
         let writer = writer::Writer::start(opened.connection, opened.lock)?;
         Ok(Self { readers: readers::Readers::new(path.to_owned(), writer.clone()), writer })
     }
@@ -115,6 +91,15 @@ impl Database {
         self.readers.run_apart(job).await
     }
 
+    /// Waits for a turn to write and for one to read: both work when this returns.
+    ///
+    /// # Errors
+    /// When the database cannot be written or read.
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        self.write(|_| Ok::<_, StorageError>(())).await?;
+        self.read(|read| read.first("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map(drop)).await
+    }
+
     /// What the database takes on its disk.
     ///
     /// # Errors
@@ -123,10 +108,12 @@ impl Database {
         self.readers.sizes().await
     }
 
-    /// The newest event committed since the database was opened, by its sequence number; 0 before the first.
-    #[must_use]
-    pub fn newest_event(&self) -> watch::Receiver<i64> {
-        self.writer.newest_event()
+    /// An empty file beside the database that has no name: it is gone with its handle, also after a crash.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn unnamed_file(&self) -> Result<std::fs::File, StorageError> {
+        self.readers.unnamed_file()
     }
 
     /// Resolves when a commit failed in a way that leaves its outcome unknown: the process must end, so that
@@ -144,8 +131,7 @@ pub struct Read<'c> {
 /// Write access within one transaction; reads see its own writes.
 pub struct Write<'c> {
     read: Read<'c>,
-    /// The last event of the transaction.
-    newest_event: Cell<Option<i64>>,
+    after_commit: RefCell<Vec<Box<dyn FnOnce()>>>,
 }
 
 impl<'c> std::ops::Deref for Write<'c> {
@@ -156,8 +142,11 @@ impl<'c> std::ops::Deref for Write<'c> {
 }
 
 impl Read<'_> {
-    /// The first row of a query, or `None`.
-    fn first<T>(
+    /// Returns the first row of a query, or `None`.
+    ///
+    /// # Errors
+    /// [`StorageError`] as for every method here.
+    pub fn first<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -167,8 +156,11 @@ impl Read<'_> {
         Ok(statement.query_row(params, row).optional()?)
     }
 
-    /// All rows of a query.
-    fn all<T>(
+    /// Returns all rows of a query.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn all<T>(
         &self,
         sql: &str,
         params: impl Params,
@@ -180,27 +172,55 @@ impl Read<'_> {
     }
 
     /// Calls `visit` with each row of a query, one in memory at a time, until it answers an error.
-    fn each<T, E: From<StorageError>>(
+    ///
+    /// # Errors
+    /// [`StorageError`], or what `visit` answered.
+    pub fn each<T, E: From<StorageError>>(
         &self,
         sql: &str,
         params: impl Params,
         row: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
         mut visit: impl FnMut(T) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.each_while(sql, params, row, |found| visit(found).map(ControlFlow::Continue))
+    }
+
+    /// Like [`Read::each`], until `visit` has enough.
+    ///
+    /// # Errors
+    /// [`StorageError`], or what `visit` answered.
+    pub fn each_while<T, E: From<StorageError>>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        row: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+        mut visit: impl FnMut(T) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
         let storage = |error: rusqlite::Error| StorageError::from(error);
         let mut statement = self.connection.prepare_cached(sql).map_err(storage)?;
         let mut rows = statement.query(params).map_err(storage)?;
         while let Some(found) = rows.next().map_err(storage)? {
-            visit(row(found).map_err(storage)?)?;
+            if visit(row(found).map_err(storage)?)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }
 }
 
 impl Write<'_> {
-    /// Runs a statement and answers how many rows it changed.
-    fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StorageError> {
+    /// Runs a statement and returns how many rows it changed.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StorageError> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Runs `notify` once the transaction is on disk, before its caller gets the answer; never when it is rolled back.
+    /// It runs on the thread that writes, so it must not wait.
+    pub fn after_commit(&self, notify: impl FnOnce() + 'static) {
+        self.after_commit.borrow_mut().push(Box::new(notify));
     }
 }
 

@@ -5,17 +5,21 @@ use std::path::Path;
 
 use super::StorageError;
 
-/// The room of the file system that a file or directory is on.
+/// The space of the file system that a file or directory is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct DiskSpace {
     /// What this user may still write.
     pub free_bytes: u64,
     /// What there is, used or not.
     pub size_bytes: u64,
 }
 
-impl Room {
-    pub(crate) fn of(path: &Path) -> Result<Self, StorageError> {
+impl DiskSpace {
+    /// Asks the system for the space where `path` is.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn of(path: &Path) -> Result<Self, StorageError> {
         let found = rustix::fs::statvfs(path).map_err(io::Error::from)?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         Ok(Self { free_bytes: bytes(found.f_bavail), size_bytes: bytes(found.f_blocks) })

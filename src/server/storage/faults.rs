@@ -2,13 +2,16 @@
 //! far from whoever opened the file, the database or the bucket.
 
 use super::StorageError;
-use server::metrics::Counter;
+use crate::metrics::Counter;
 
 /// What failed.
-#[derive(Clone, Copy)]
-pub(crate) enum Origin {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file or a directory.
     Filesystem,
+    /// An object store.
     Bucket,
+    /// SQLite.
     Database,
 }
 
@@ -17,8 +20,9 @@ const KINDS: [&str; 5] = ["no_space", "unavailable", "refused", "damaged", "fail
 
 static FAULTS: [[Counter; KINDS.len()]; ORIGINS.len()] = [const { [const { Counter::new() }; KINDS.len()] }; 3];
 
-/// The same error, counted.
-pub(crate) fn counted(origin: Origin, error: StorageError) -> StorageError {
+/// Counts an error, and returns it.
+#[must_use]
+pub fn counted(origin: Origin, error: StorageError) -> StorageError {
     let kind = match &error {
         StorageError::NoSpace(_) => 0,
         StorageError::Unavailable(_) => 1,

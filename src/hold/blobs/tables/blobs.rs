@@ -1,0 +1,88 @@
+//! The rows of proven blobs. What a blob is for is not known here.
+
+use super::garbage::delete_doomed;
+use atproto::syntax::Digest;
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// An acknowledged blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlobRow {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+}
+
+/// All acknowledged blobs together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BlobTotals {
+    /// How many there are.
+    pub blobs: u64,
+    /// Their sizes together, in bytes.
+    pub size_bytes: u64,
+}
+
+/// The first and the last digest that begin with a byte.
+pub(crate) fn bounds(first: u8) -> ([u8; 32], [u8; 32]) {
+    let (mut low, mut high) = ([0; 32], [0xff; 32]);
+    (low[0], high[0]) = (first, first);
+    (low, high)
+}
+
+/// The size of an acknowledged blob, in bytes.
+///
+/// # Errors
+/// When the database fails.
+pub fn blob_size(read: &Read<'_>, digest: &Digest) -> Result<Option<u64>, StorageError> {
+    let sql = "SELECT size_bytes FROM blob WHERE digest = ?1";
+    let size = read.first(sql, [digest.as_bytes()], |row| row.get::<_, i64>(0))?;
+    Ok(size.map(i64::cast_unsigned))
+}
+
+/// The acknowledged blobs whose digest begins with the byte `first`, in the order of their digests: about one
+/// of 256.
+///
+/// # Errors
+/// When the database fails.
+pub fn blobs_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobRow>, StorageError> {
+    let sql = "SELECT digest, size_bytes FROM blob WHERE digest BETWEEN ?1 AND ?2 ORDER BY digest";
+    read.all(sql, bounds(first), |row| {
+        Ok(BlobRow { digest: Digest::from_bytes(row.get(0)?), size_bytes: row.get::<_, i64>(1)?.cast_unsigned() })
+    })
+}
+
+/// How many blobs are acknowledged, and how large they are together.
+///
+/// # Errors
+/// When the database fails.
+pub fn blob_totals(read: &Read<'_>) -> Result<BlobTotals, StorageError> {
+    let totals = read.first("SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob", [], |row| {
+        Ok(BlobTotals {
+            blobs: row.get::<_, i64>(0)?.cast_unsigned(),
+            size_bytes: row.get::<_, i64>(1)?.cast_unsigned(),
+        })
+    })?;
+    Ok(totals.unwrap_or_default())
+}
+
+/// Records a blob as acknowledged, or that it was uploaded once more. Its object is not to go any more.
+///
+/// # Errors
+/// When the database fails.
+pub fn put_blob(write: &Write<'_>, digest: &Digest, size_bytes: u64, now_us: u64) -> Result<(), StorageError> {
+    let sql = "INSERT INTO blob (digest, size_bytes, completed_us) VALUES (?1, ?2, ?3)
+               ON CONFLICT (digest) DO UPDATE SET size_bytes = ?2, completed_us = ?3";
+    write.execute(sql, (digest.as_bytes(), size_bytes.cast_signed(), now_us.cast_signed()))?;
+    delete_doomed(write, digest)
+}
+
+/// Forgets a blob, and that uploads finished with it: a completion that is repeated must not say that it is there.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_blob(write: &Write<'_>, digest: &Digest) -> Result<(), StorageError> {
+    write.execute("DELETE FROM blob WHERE digest = ?1", [digest.as_bytes()])?;
+    write.execute("DELETE FROM upload WHERE digest = ?1", [digest.as_bytes()])?;
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! What the rows of uploads into a bucket say beyond those of every upload. The rules are in the room `blobs`.
+
+use rusqlite::Row;
+
+use super::UploadKey;
+use atproto::syntax::Digest;
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// An upload that the store knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketUploadRow {
+    /// The store's name for the upload in parts.
+    pub multipart: String,
+    /// Whether the store may have other bytes than those that the hold saw.
+    pub unseen: bool,
+    /// The object, once the parts were put together.
+    pub staged: Option<StagedRow>,
+}
+
+/// A staged object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedRow {
+    /// Its size.
+    pub size_bytes: u64,
+    /// As the store writes it.
+    pub etag: String,
+    /// Its SHA-256, once it is known.
+    pub digest: Option<Digest>,
+}
+
+/// A part that went through the hold, or was begun to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketPartRow {
+    /// 1..=10000.
+    pub number: u32,
+    /// Its length.
+    pub size_bytes: u64,
+    /// As the store answered it, without quotes; empty before it did.
+    pub etag: String,
+    /// The unfinished SHA-256 of everything up to the part's end, if all of it is known.
+    pub hash_state: Option<Vec<u8>>,
+}
+
+impl BucketPartRow {
+    /// A part of which it is only known that it is on its way.
+    #[must_use]
+    pub fn begun(number: u32) -> Self {
+        Self { number, size_bytes: 0, etag: String::new(), hash_state: None }
+    }
+}
+
+/// What the store has of an upload; `None` before the first part was asked for, and when it is finished.
+///
+/// # Errors
+/// When the database fails.
+pub fn bucket_upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<BucketUploadRow>, StorageError> {
+    let sql = "SELECT multipart, unseen, size_bytes, etag, digest FROM bucket_upload WHERE upload = ?1";
+    read.first(sql, [id], |row| {
+        let size_bytes = row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned);
+        let digest = row.get::<_, Option<[u8; 32]>>(4)?.map(Digest::from_bytes);
+        let staged = size_bytes.zip(row.get(3)?).map(|(size_bytes, etag)| StagedRow { size_bytes, etag, digest });
+        Ok(BucketUploadRow { multipart: row.get(0)?, unseen: row.get(1)?, staged })
+    })
+}
+
+/// The parts that were sent through the hold, in the order of their numbers.
+///
+/// # Errors
+/// When the database fails.
+pub fn bucket_parts(read: &Read<'_>, id: &UploadKey) -> Result<Vec<BucketPartRow>, StorageError> {
+    let sql = "SELECT number, size_bytes, etag, hash_state FROM bucket_part WHERE upload = ?1 ORDER BY number";
+    read.all(sql, [id], part_row)
+}
+
+/// One of them.
+///
+/// # Errors
+/// When the database fails.
+pub fn bucket_part(read: &Read<'_>, id: &UploadKey, number: u32) -> Result<Option<BucketPartRow>, StorageError> {
+    let sql = "SELECT number, size_bytes, etag, hash_state FROM bucket_part WHERE upload = ?1 AND number = ?2";
+    read.first(sql, (id, number), part_row)
+}
+
+/// Bytes in all of them.
+///
+/// # Errors
+/// When the database fails.
+pub fn bucket_part_bytes(read: &Read<'_>, id: &UploadKey) -> Result<u64, StorageError> {
+    let sql = "SELECT coalesce(sum(size_bytes), 0) FROM bucket_part WHERE upload = ?1";
+    Ok(read.first(sql, [id], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
+}
+
+/// Records under which name the store knows an upload.
+///
+/// # Errors
+/// When the database fails, or one is recorded already.
+pub fn begin_bucket_upload(
+    write: &Write<'_>,
+    id: &UploadKey,
+    multipart: &str,
+    unseen: bool,
+) -> Result<(), StorageError> {
+    let sql = "INSERT INTO bucket_upload (upload, multipart, unseen) VALUES (?1, ?2, ?3)";
+    write.execute(sql, (id, multipart, unseen))?;
+    Ok(())
+}
+
+/// Records that the store may have other bytes than those that the hold saw.
+///
+/// # Errors
+/// When the database fails.
+pub fn mark_unseen(write: &Write<'_>, id: &UploadKey) -> Result<(), StorageError> {
+    write.execute("UPDATE bucket_upload SET unseen = 1 WHERE upload = ?1", [id])?;
+    Ok(())
+}
+
+/// Records a part, in place of an earlier one with its number.
+///
+/// # Errors
+/// When the database fails.
+pub fn put_bucket_part(write: &Write<'_>, id: &UploadKey, part: &BucketPartRow) -> Result<(), StorageError> {
+    let sql = "INSERT OR REPLACE INTO bucket_part (upload, number, size_bytes, etag, hash_state)
+               VALUES (?1, ?2, ?3, ?4, ?5)";
+    write.execute(sql, (id, part.number, part.size_bytes.cast_signed(), &part.etag, &part.hash_state))?;
+    Ok(())
+}
+
+/// Records the object that the parts became.
+///
+/// # Errors
+/// When the database fails.
+pub fn put_staged(write: &Write<'_>, id: &UploadKey, staged: &StagedRow) -> Result<(), StorageError> {
+    let sql = "UPDATE bucket_upload SET size_bytes = ?2, etag = ?3, digest = ?4 WHERE upload = ?1";
+    let digest = staged.digest.as_ref().map(Digest::as_bytes);
+    write.execute(sql, (id, staged.size_bytes.cast_signed(), &staged.etag, digest))?;
+    Ok(())
+}
+
+fn part_row(row: &Row<'_>) -> rusqlite::Result<BucketPartRow> {
+    let size_bytes = row.get::<_, i64>(1)?.cast_unsigned();
+    Ok(BucketPartRow { number: row.get(0)?, size_bytes, etag: row.get(2)?, hash_state: row.get(3)? })
+}

@@ -1,0 +1,33 @@
+//! The SQL of image blobs: those that are proven, uploads and their parts, and objects that are to go.
+//!
+//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+
+mod blobs;
+mod bucket_uploads;
+mod garbage;
+mod uploads;
+
+pub use blobs::*;
+pub use bucket_uploads::*;
+pub use garbage::*;
+pub use uploads::*;
+
+#[cfg(test)]
+#[test]
+fn statements_use_indexes() {
+    let sources = [
+        include_str!("blobs.rs"),
+        include_str!("bucket_uploads.rs"),
+        include_str!("garbage.rs"),
+        include_str!("uploads.rs"),
+    ];
+    let scans = [
+        // Empty but for the seconds of a collection, and after one that was cut off.
+        ("FROM doomed", "SCAN doomed"),
+        // A sum over all blobs, for an operator; it holds up nobody.
+        ("SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob", "SCAN blob"),
+        // At most as many as uploads may be open.
+        ("FROM upload WHERE digest IS NULL", "SCAN upload USING INDEX upload_open"),
+    ];
+    crate::schema::plans::assert_indexed(&sources, &scans);
+}

@@ -1,0 +1,252 @@
+//! The rows of upload sessions and their parts. The rules about them are in the room `blobs`.
+
+use rusqlite::Row;
+
+use atproto::syntax::{Did, Digest};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// The identity of an upload as it is stored.
+pub type UploadKey = [u8; 16];
+
+/// An upload session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadRow {
+    /// Who began it.
+    pub account: Did,
+    /// When it began, a part was received, or it finished; microseconds since 1970.
+    pub touched_us: u64,
+    /// The blob it became; `None` while it is open.
+    pub digest: Option<Digest>,
+}
+
+/// An upload that is open, and what its parts come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenUploadRow {
+    /// Its identity.
+    pub id: UploadKey,
+    /// Who began it.
+    pub account: Did,
+    /// When it began or a part was received; microseconds since 1970.
+    pub touched_us: u64,
+    /// How many parts there are.
+    pub parts: u32,
+    /// Bytes in all parts.
+    pub size_bytes: u64,
+}
+
+/// A part whose bytes are on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartRow {
+    /// 1..=10000.
+    pub number: u32,
+    /// Its length.
+    pub size_bytes: u64,
+    /// What the client must name it by.
+    pub etag: String,
+    /// Where its bytes are.
+    pub place: PartPlace,
+}
+
+/// Where the bytes of a part are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartPlace {
+    /// In the upload's one file.
+    Appended {
+        /// Where the part begins there, in bytes.
+        start: u64,
+        /// The unfinished SHA-256 of everything up to the part's end.
+        hash_state: Vec<u8>,
+    },
+    /// In a file of its own.
+    OwnFile {
+        /// Its name in the upload's directory.
+        name: String,
+    },
+}
+
+/// What the parts of an upload come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PartTotals {
+    /// How many there are.
+    pub parts: u32,
+    /// Bytes in all parts.
+    pub size_bytes: u64,
+    /// How many parts are in the upload's one file.
+    pub appended: u32,
+    /// The highest number among those, 0 when there are none.
+    pub last_appended: u32,
+}
+
+/// An upload, open or finished.
+///
+/// # Errors
+/// When the database fails or holds what was never written.
+pub fn upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<UploadRow>, StorageError> {
+    let sql = "SELECT account, touched_us, digest FROM upload WHERE id = ?1";
+    let columns = read.first(sql, [id], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get::<_, Option<[u8; 32]>>(2)?))
+    })?;
+    let Some((account, touched_us, digest)) = columns else { return Ok(None) };
+    let account = Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()))?;
+    let touched_us = touched_us.cast_unsigned();
+    Ok(Some(UploadRow { account, touched_us, digest: digest.map(Digest::from_bytes) }))
+}
+
+/// How many uploads are open: of `account`, and of everyone.
+///
+/// # Errors
+/// When the database fails.
+pub fn open_uploads(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
+    let sql = "SELECT count(*) FILTER (WHERE account = ?1), count(*) FROM upload WHERE digest IS NULL";
+    let counts = read.first(sql, [account.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    Ok(counts.map_or((0, 0), |(own, all)| (own.cast_unsigned(), all.cast_unsigned())))
+}
+
+/// How many uploads are open.
+///
+/// # Errors
+/// When the database fails.
+pub fn open_uploads_total(read: &Read<'_>) -> Result<u64, StorageError> {
+    let count = read.first("SELECT count(*) FROM upload WHERE digest IS NULL", [], |row| row.get::<_, i64>(0))?;
+    Ok(count.unwrap_or(0).cast_unsigned())
+}
+
+/// Open uploads that nothing touched since `before_us`.
+///
+/// # Errors
+/// When the database fails.
+pub fn stale_uploads(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadKey>, StorageError> {
+    let sql = "SELECT id FROM upload WHERE touched_us < ?1 AND digest IS NULL";
+    read.all(sql, [before_us.cast_signed()], |row| row.get(0))
+}
+
+/// All open uploads with what their parts come to, the one untouched for longest first.
+///
+/// # Errors
+/// When the database fails or holds what was never written.
+pub fn open_upload_list(read: &Read<'_>) -> Result<Vec<OpenUploadRow>, StorageError> {
+    let sql = "SELECT id, account, touched_us,
+                      (SELECT count(*) FROM upload_part WHERE upload = id)
+                      + (SELECT count(*) FROM bucket_part WHERE upload = id AND etag <> ''),
+                      (SELECT coalesce(sum(size_bytes), 0) FROM upload_part WHERE upload = id)
+                      + (SELECT coalesce(sum(size_bytes), 0) FROM bucket_part WHERE upload = id)
+               FROM upload WHERE digest IS NULL";
+    let rows = read.all(sql, [], |row| {
+        Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get(3)?, row.get::<_, i64>(4)?))
+    })?;
+    let checked = |(id, account, touched_us, parts, size_bytes): (UploadKey, String, i64, u32, i64)| {
+        let account = Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()))?;
+        let (touched_us, size_bytes) = (touched_us.cast_unsigned(), size_bytes.cast_unsigned());
+        Ok(OpenUploadRow { id, account, touched_us, parts, size_bytes })
+    };
+    let mut uploads = rows.into_iter().map(checked).collect::<Result<Vec<_>, StorageError>>()?;
+    uploads.sort_unstable_by_key(|upload| (upload.touched_us, upload.id));
+    Ok(uploads)
+}
+
+/// All parts of an upload in the order of their numbers.
+///
+/// # Errors
+/// When the database fails.
+pub fn parts(read: &Read<'_>, id: &UploadKey) -> Result<Vec<PartRow>, StorageError> {
+    read.all(&format!("{PART} ORDER BY number"), [id], part_row)
+}
+
+/// One part.
+///
+/// # Errors
+/// When the database fails.
+pub fn part(read: &Read<'_>, id: &UploadKey, number: u32) -> Result<Option<PartRow>, StorageError> {
+    read.first(&format!("{PART} AND number = ?2"), (id, number), part_row)
+}
+
+/// What the parts of an upload come to.
+///
+/// # Errors
+/// When the database fails.
+pub fn part_totals(read: &Read<'_>, id: &UploadKey) -> Result<PartTotals, StorageError> {
+    let sql = "SELECT coalesce(sum(size_bytes), 0), count(start_offset),
+                      coalesce(max(number) FILTER (WHERE start_offset IS NOT NULL), 0), count(*)
+               FROM upload_part WHERE upload = ?1";
+    let totals = read.first(sql, [id], |row| {
+        let size_bytes = row.get::<_, i64>(0)?.cast_unsigned();
+        Ok(PartTotals { size_bytes, appended: row.get(1)?, last_appended: row.get(2)?, parts: row.get(3)? })
+    })?;
+    Ok(totals.unwrap_or_default())
+}
+
+/// Begins an upload.
+///
+/// # Errors
+/// When the database fails, or the identity is taken.
+pub fn begin_upload(write: &Write<'_>, id: &UploadKey, account: &Did, now_us: u64) -> Result<(), StorageError> {
+    let sql = "INSERT INTO upload (id, account, touched_us) VALUES (?1, ?2, ?3)";
+    write.execute(sql, (id, account.as_str(), now_us.cast_signed()))?;
+    Ok(())
+}
+
+/// Records a part, in place of an earlier one with its number.
+///
+/// # Errors
+/// When the database fails.
+pub fn put_part(write: &Write<'_>, id: &UploadKey, part: &PartRow, now_us: u64) -> Result<(), StorageError> {
+    let (start, state, file) = match &part.place {
+        PartPlace::Appended { start, hash_state } => (Some(start.cast_signed()), Some(hash_state), None),
+        PartPlace::OwnFile { name } => (None, None, Some(name)),
+    };
+    let sql = "INSERT OR REPLACE INTO upload_part (upload, number, size_bytes, etag, start_offset, hash_state, file)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    write.execute(sql, (id, part.number, part.size_bytes.cast_signed(), &part.etag, start, state, file))?;
+    touch_upload(write, id, now_us)
+}
+
+/// Notes that an upload is in use.
+///
+/// # Errors
+/// When the database fails.
+pub fn touch_upload(write: &Write<'_>, id: &UploadKey, now_us: u64) -> Result<(), StorageError> {
+    write.execute("UPDATE upload SET touched_us = max(touched_us, ?2) WHERE id = ?1", (id, now_us.cast_signed()))?;
+    Ok(())
+}
+
+/// Marks an upload as the blob it became, and forgets its parts.
+///
+/// # Errors
+/// When the database fails.
+pub fn finish_upload(write: &Write<'_>, id: &UploadKey, digest: &Digest, now_us: u64) -> Result<(), StorageError> {
+    let sql = "UPDATE upload SET digest = ?2, touched_us = ?3 WHERE id = ?1";
+    write.execute(sql, (id, digest.as_bytes(), now_us.cast_signed()))?;
+    write.execute("DELETE FROM upload_part WHERE upload = ?1", [id])?;
+    write.execute("DELETE FROM bucket_part WHERE upload = ?1", [id])?;
+    write.execute("DELETE FROM bucket_upload WHERE upload = ?1", [id])?;
+    Ok(())
+}
+
+/// Forgets an upload and its parts.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_upload(write: &Write<'_>, id: &UploadKey) -> Result<(), StorageError> {
+    write.execute("DELETE FROM upload WHERE id = ?1", [id])?;
+    Ok(())
+}
+
+/// Forgets finished uploads that nothing touched since `before_us`; answers how many there were.
+///
+/// # Errors
+/// When the database fails.
+pub fn delete_finished_uploads(write: &Write<'_>, before_us: u64) -> Result<usize, StorageError> {
+    let sql = "DELETE FROM upload WHERE touched_us < ?1 AND digest IS NOT NULL";
+    write.execute(sql, [before_us.cast_signed()])
+}
+
+const PART: &str = "SELECT number, size_bytes, etag, start_offset, hash_state, file FROM upload_part WHERE upload = ?1";
+
+fn part_row(row: &Row<'_>) -> rusqlite::Result<PartRow> {
+    let place = match row.get::<_, Option<i64>>(3)? {
+        Some(start) => PartPlace::Appended { start: start.cast_unsigned(), hash_state: row.get(4)? },
+        None => PartPlace::OwnFile { name: row.get(5)? },
+    };
+    Ok(PartRow { number: row.get(0)?, size_bytes: row.get::<_, i64>(1)?.cast_unsigned(), etag: row.get(2)?, place })
+}

@@ -1,0 +1,180 @@
+//! Which blobs the manifests of the registry need, and how much an account has. The rules are in the room `images`.
+
+use rusqlite::{Row, params};
+
+use atproto::syntax::{AtUri, Did, Digest};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// A layer record, as the index knows it. Names are text: also records that somebody else wrote are indexed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerRow<'a> {
+    /// The record's key.
+    pub rkey: &'a str,
+    /// Who pushed it.
+    pub account: &'a str,
+    /// Its digest.
+    pub digest: &'a Digest,
+    /// Its size in bytes, as the record says it.
+    pub size_bytes: u64,
+    /// The manifest that has it.
+    pub manifest: &'a str,
+}
+
+/// A manifest's address, who pushed it, and its config.
+pub type ManifestRow = (AtUri, Did, Option<Digest>);
+
+/// The distinct layers of an account together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LayerTotals {
+    /// How many there are.
+    pub blobs: u64,
+    /// Their sizes together, in bytes.
+    pub size_bytes: u64,
+}
+
+/// Whether a layer record or the config of a manifest names this blob: then it is needed.
+///
+/// # Errors
+/// [`StorageError`] as for every method here.
+pub fn is_referenced(read: &Read<'_>, digest: &Digest) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM layer WHERE digest = ?1 UNION ALL SELECT 1 FROM manifest WHERE config = ?1 LIMIT 1";
+    Ok(read.first(sql, [digest.as_bytes()], |_| Ok(()))?.is_some())
+}
+
+/// How many manifests have layers here but came with an imported repository: their configs, which no record names,
+/// are needed but not known. Zero once each was pushed again.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn manifests_without_config(read: &Read<'_>) -> Result<u64, StorageError> {
+    // Hops from one manifest to the next by the index.
+    let sql = "WITH RECURSIVE name(value) AS (
+                   SELECT min(manifest) FROM layer
+                   UNION ALL
+                   SELECT (SELECT min(manifest) FROM layer WHERE manifest > value) FROM name WHERE value IS NOT NULL
+               ) SELECT count(*) FROM name
+                 WHERE value IS NOT NULL AND NOT EXISTS (SELECT 1 FROM manifest WHERE uri = value)";
+    Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
+}
+
+/// The distinct layers of an account together. Where records differ in the size of a digest, the largest counts.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn layer_totals(read: &Read<'_>, account: &Did) -> Result<LayerTotals, StorageError> {
+    let sql = "SELECT count(*), coalesce(sum(size), 0) FROM
+               (SELECT max(size_bytes) AS size FROM layer WHERE account = ?1 GROUP BY digest)";
+    let totals = read.first(sql, [account.as_str()], |row| {
+        Ok(LayerTotals {
+            blobs: row.get::<_, i64>(0)?.cast_unsigned(),
+            size_bytes: row.get::<_, i64>(1)?.cast_unsigned(),
+        })
+    })?;
+    Ok(totals.unwrap_or_default())
+}
+
+/// Whether the account has a layer record of this digest.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn has_layer(read: &Read<'_>, account: &Did, digest: &Digest) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM layer WHERE account = ?1 AND digest = ?2 LIMIT 1";
+    Ok(read.first(sql, params![account.as_str(), digest.as_bytes()], |_| Ok(()))?.is_some())
+}
+
+/// Whether the manifest has a layer record of this digest.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn is_layer_of(read: &Read<'_>, manifest: &AtUri, digest: &Digest) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM layer WHERE manifest = ?1 AND digest = ?2 LIMIT 1";
+    Ok(read.first(sql, params![manifest.as_str(), digest.as_bytes()], |_| Ok(()))?.is_some())
+}
+
+/// Whether the manifest was pushed here.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn has_manifest(read: &Read<'_>, uri: &AtUri) -> Result<bool, StorageError> {
+    Ok(read.first("SELECT 1 FROM manifest WHERE uri = ?1", [uri.as_str()], |_| Ok(()))?.is_some())
+}
+
+/// Manifests that were pushed here, by their address and beyond `after`: who pushed each, and its config. At most
+/// `limit` of them.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn manifests_after(read: &Read<'_>, after: &str, limit: usize) -> Result<Vec<ManifestRow>, StorageError> {
+    let sql = "SELECT uri, account, config FROM manifest WHERE uri > ?1 ORDER BY uri LIMIT ?2";
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let rows: Vec<(String, String, Option<[u8; 32]>)> = read.all(sql, params![after, limit.cast_signed()], row)?;
+    let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
+    rows.into_iter()
+        .map(|(uri, account, config)| {
+            let uri = AtUri::parse(&uri).map_err(damaged)?;
+            Ok((uri, Did::parse(&account).map_err(damaged)?, config.map(Digest::from_bytes)))
+        })
+        .collect()
+}
+
+/// The keys of an account's layer records, at most `limit` of them.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn layers_of(read: &Read<'_>, account: &Did, limit: usize) -> Result<Vec<String>, StorageError> {
+    let sql = "SELECT rkey FROM layer WHERE account = ?1 LIMIT ?2";
+    read.all(sql, params![account.as_str(), limit.cast_signed()], |row| row.get(0))
+}
+
+/// Adds a layer record to the index.
+///
+/// # Errors
+/// [`StorageError`] as for every method here.
+pub fn put_layer(write: &Write<'_>, layer: &LayerRow<'_>) -> Result<(), StorageError> {
+    let sql = "INSERT INTO layer (rkey, account, digest, size_bytes, manifest) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let LayerRow { rkey, account, digest, size_bytes, manifest } = *layer;
+    write.execute(sql, params![rkey, account, digest.as_bytes(), size_bytes.cast_signed(), manifest]).map(drop)
+}
+
+/// Takes a layer record out of the index.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_layer(write: &Write<'_>, rkey: &str) -> Result<(), StorageError> {
+    write.execute("DELETE FROM layer WHERE rkey = ?1", [rkey]).map(drop)
+}
+
+/// Records a manifest that was pushed here, with the config that it needs.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn put_manifest(
+    write: &Write<'_>,
+    uri: &AtUri,
+    account: &Did,
+    config: Option<&Digest>,
+) -> Result<(), StorageError> {
+    let sql = "INSERT INTO manifest (uri, account, config) VALUES (?1, ?2, ?3)
+               ON CONFLICT (uri) DO UPDATE SET account = ?2, config = ?3";
+    write.execute(sql, params![uri.as_str(), account.as_str(), config.map(Digest::as_bytes)]).map(drop)
+}
+
+/// Forgets the manifests of an account.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_manifests(write: &Write<'_>, account: &Did) -> Result<usize, StorageError> {
+    write.execute("DELETE FROM manifest WHERE account = ?1", [account.as_str()])
+}
+
+/// Forgets what the registry said of the images, but for the records.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn clear_registry(write: &Write<'_>) -> Result<(), StorageError> {
+    write.execute("DELETE FROM layer", [])?;
+    write.execute("DELETE FROM manifest", [])?;
+    write.execute("DELETE FROM stats", [])?;
+    write.execute("DELETE FROM post", []).map(drop)
+}

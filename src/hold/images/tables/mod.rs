@@ -1,0 +1,25 @@
+//! The SQL of images: layers, manifests, statistics, posts.
+//!
+//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+
+mod image_stats;
+mod layers;
+
+pub use image_stats::*;
+pub use layers::*;
+
+#[cfg(test)]
+#[test]
+fn statements_use_indexes() {
+    let sources = [include_str!("image_stats.rs"), include_str!("layers.rs")];
+    let scans = [
+        // The index has only what is asked for.
+        ("FROM stats WHERE new_pulls > 0", "SCAN stats USING INDEX stats_new_pulls"),
+        // SQLite empties a whole table at once.
+        ("DELETE FROM layer", "SCAN layer"),
+        ("DELETE FROM manifest", "SCAN manifest"),
+        ("DELETE FROM stats", "SCAN stats"),
+        ("DELETE FROM post", "SCAN post"),
+    ];
+    crate::schema::plans::assert_indexed(&sources, &scans);
+}

@@ -1,0 +1,74 @@
+//! Rows of events, by sequence number. What a frame holds is the `pds` room's business.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{Row, params};
+
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// Part of the events after some point, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct EventPage {
+    /// The sequence number of the last one; `None` when there are none.
+    pub last_seq: Option<i64>,
+    /// The frames, in order.
+    pub frames: Vec<Vec<u8>>,
+}
+
+/// Events after `cursor`: at most `limit`, and no more once `enough_bytes` are reached.
+///
+/// # Errors
+/// [`StorageError`] as for every method here.
+pub fn events_after(read: &Read<'_>, cursor: i64, limit: u32, enough_bytes: usize) -> Result<EventPage, StorageError> {
+    let sql = "SELECT seq, frame FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
+    let (mut page, mut bytes) = (EventPage::default(), 0);
+    read.each_while(sql, params![cursor, limit], row, |(seq, frame)| {
+        bytes += frame.len();
+        page.last_seq = Some(seq);
+        page.frames.push(frame);
+        Ok::<_, StorageError>(if bytes >= enough_bytes { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    Ok(page)
+}
+
+/// How many events there are after `cursor`, counted up to `most`.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn count_events_after(read: &Read<'_>, cursor: i64, most: u32) -> Result<u32, StorageError> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM event WHERE seq > ?1 LIMIT ?2)";
+    Ok(read.first(sql, params![cursor, most], |row| row.get(0))?.unwrap_or_default())
+}
+
+/// Adds an event.
+///
+/// # Errors
+/// [`StorageError`] as for every method here, also when the sequence number was used before.
+pub fn put_event(write: &Write<'_>, seq: i64, time_us: u64, frame: &[u8]) -> Result<(), StorageError> {
+    let time_us = i64::try_from(time_us).unwrap_or(i64::MAX);
+    write.execute("INSERT INTO event (seq, time_us, frame) VALUES (?1, ?2, ?3)", params![seq, time_us, frame]).map(drop)
+}
+
+/// Deletes the oldest events up to the first one of `before_us` or later, at most `limit` of them and never the
+/// newest. Answers how many, and the last sequence number among them.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_events_before(
+    write: &Write<'_>,
+    before_us: u64,
+    limit: u32,
+) -> Result<(usize, Option<i64>), StorageError> {
+    let before_us = i64::try_from(before_us).unwrap_or(i64::MAX);
+    let last = "SELECT max(seq) FROM (
+                    SELECT seq FROM event WHERE seq < coalesce(
+                        (SELECT seq FROM event WHERE time_us >= ?1 ORDER BY seq LIMIT 1),
+                        (SELECT max(seq) FROM event)
+                    ) ORDER BY seq LIMIT ?2
+                )";
+    let last: Option<i64> = write.first(last, params![before_us, limit], |row| row.get(0))?.flatten();
+    let Some(last) = last else { return Ok((0, None)) };
+    Ok((write.execute("DELETE FROM event WHERE seq <= ?1", [last])?, Some(last)))
+}

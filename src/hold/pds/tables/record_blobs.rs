@@ -1,0 +1,163 @@
+//! Rows of blobs that records refer to, and of the references. The rules about them are in the room `pds`.
+
+use rusqlite::{Row, named_params, params};
+
+use atproto::repo::Cid;
+use atproto::syntax::Tid;
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// One page of the blobs that records refer to.
+#[derive(Clone, Debug)]
+pub struct BlobListQuery {
+    /// Only those of records that were written after this revision.
+    pub since: Option<Tid>,
+    /// Only CIDs beyond this one.
+    pub cursor: Option<Cid>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// The media type of a blob that a record refers to, where its bytes are here.
+///
+/// # Errors
+/// [`StorageError`] as for every method here.
+pub fn referenced_blob_type(read: &Read<'_>, cid: &Cid) -> Result<Option<String>, StorageError> {
+    let sql = "SELECT mime_type FROM record_blob
+               WHERE cid = ?1 AND waiting_since_us IS NULL AND bytes IS NOT NULL";
+    read.first(sql, [cid.to_bytes()], |row| row.get(0))
+}
+
+/// The bytes of a blob, where they are here.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn record_blob_bytes(read: &Read<'_>, cid: &Cid) -> Result<Option<Vec<u8>>, StorageError> {
+    Ok(read.first("SELECT bytes FROM record_blob WHERE cid = ?1", [cid.to_bytes()], |row| row.get(0))?.flatten())
+}
+
+/// Media type and length of a blob, where its bytes are here.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn blob_facts(read: &Read<'_>, cid: &Cid) -> Result<Option<(String, u64)>, StorageError> {
+    let sql = "SELECT mime_type, length(bytes) FROM record_blob WHERE cid = ?1 AND bytes IS NOT NULL";
+    read.first(sql, [cid.to_bytes()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
+}
+
+/// How many blobs wait for a record.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn waiting_blobs(read: &Read<'_>) -> Result<u64, StorageError> {
+    let sql = "SELECT count(*) FROM record_blob WHERE waiting_since_us IS NOT NULL";
+    Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
+}
+
+/// The blobs that a record refers to.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn blobs_of_record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<Vec<Cid>, StorageError> {
+    let sql = "SELECT cid FROM blob_reference WHERE collection = ?1 AND rkey = ?2";
+    cids(read.all(sql, [collection, rkey], first_column)?)
+}
+
+/// Blobs that records refer to, also those whose bytes are not here, in the order of their CIDs' bytes.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn list_blobs(read: &Read<'_>, query: &BlobListQuery) -> Result<Vec<Cid>, StorageError> {
+    let sql = "SELECT DISTINCT cid FROM blob_reference
+               WHERE cid > coalesce(:cursor, x'') AND rev > coalesce(:since, '') ORDER BY cid LIMIT :limit";
+    let params = named_params! {
+        ":cursor": query.cursor.map(|cid| cid.to_bytes()),
+        ":since": query.since.as_ref().map(Tid::as_str),
+        ":limit": query.limit,
+    };
+    cids(read.all(sql, params, first_column)?)
+}
+
+/// Adds a blob that waits for a record. One that waits already begins anew, under this media type; to one that
+/// records refer to only its bytes are added, where they are not here. Answers whether it waits.
+///
+/// # Errors
+/// [`StorageError`] as for every method here.
+pub fn put_record_blob(
+    write: &Write<'_>,
+    cid: &Cid,
+    mime_type: &str,
+    bytes: &[u8],
+    now_us: u64,
+) -> Result<bool, StorageError> {
+    let cid = cid.to_bytes();
+    let sql = "INSERT INTO record_blob (cid, mime_type, bytes, waiting_since_us) VALUES (?1, ?2, ?3, ?4)
+               ON CONFLICT (cid) DO UPDATE SET
+                   mime_type = iif(waiting_since_us IS NULL, mime_type, ?2),
+                   bytes = coalesce(bytes, ?3),
+                   waiting_since_us = iif(waiting_since_us IS NULL, NULL, ?4)";
+    write.execute(sql, params![cid, mime_type, bytes, now_us.cast_signed()])?;
+    let sql = "SELECT waiting_since_us IS NOT NULL FROM record_blob WHERE cid = ?1";
+    Ok(write.first(sql, [cid], |row| row.get(0))?.unwrap_or(false))
+}
+
+/// Changes a blob's media type.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn set_blob_type(write: &Write<'_>, cid: &Cid, mime_type: &str) -> Result<(), StorageError> {
+    write.execute("UPDATE record_blob SET mime_type = ?2 WHERE cid = ?1", params![cid.to_bytes(), mime_type]).map(drop)
+}
+
+/// Records that a record refers to a blob: one that waits waits no more, and one that is not here is expected.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn put_blob_reference(
+    write: &Write<'_>,
+    cid: &Cid,
+    mime_type: &str,
+    (collection, rkey): (&str, &str),
+    rev: &Tid,
+) -> Result<(), StorageError> {
+    let cid = cid.to_bytes();
+    let sql = "INSERT INTO record_blob (cid, mime_type) VALUES (?1, ?2)
+               ON CONFLICT (cid) DO UPDATE SET waiting_since_us = NULL";
+    write.execute(sql, params![cid, mime_type])?;
+    // A record may name the same blob twice.
+    let sql = "INSERT OR REPLACE INTO blob_reference (cid, collection, rkey, rev) VALUES (?1, ?2, ?3, ?4)";
+    write.execute(sql, params![cid, collection, rkey, rev.as_str()]).map(drop)
+}
+
+/// Forgets what a record refers to.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_blob_references(write: &Write<'_>, collection: &str, rkey: &str) -> Result<(), StorageError> {
+    write.execute("DELETE FROM blob_reference WHERE collection = ?1 AND rkey = ?2", [collection, rkey]).map(drop)
+}
+
+/// Deletes a blob unless a record refers to it.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_blob_without_reference(write: &Write<'_>, cid: &Cid) -> Result<(), StorageError> {
+    let sql = "DELETE FROM record_blob WHERE cid = ?1 AND NOT EXISTS (SELECT 1 FROM blob_reference WHERE cid = ?1)";
+    write.execute(sql, [cid.to_bytes()]).map(drop)
+}
+
+/// Deletes blobs that waited for a record since before `before_us`; answers how many.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_waiting_blobs(write: &Write<'_>, before_us: u64) -> Result<usize, StorageError> {
+    write.execute("DELETE FROM record_blob WHERE waiting_since_us < ?1", [before_us.cast_signed()])
+}
+
+fn first_column(row: &Row<'_>) -> rusqlite::Result<Vec<u8>> {
+    row.get(0)
+}
+
+fn cids(rows: Vec<Vec<u8>>) -> Result<Vec<Cid>, StorageError> {
+    rows.iter().map(|bytes| Cid::try_from(bytes.as_slice()).map_err(|e| StorageError::Damaged(e.into()))).collect()
+}

@@ -1,0 +1,230 @@
+//! Rows of the signed repository. What they mean is the `pds` room's business.
+
+use rusqlite::{Row, named_params, params};
+
+use atproto::repo::Cid;
+use atproto::syntax::{Did, RecordKey, Tid};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// Where the repository stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepoHead {
+    /// Whose repository it is.
+    pub did: Did,
+    /// The newest commit.
+    pub commit: Cid,
+    /// The root of its tree.
+    pub data: Cid,
+    /// Its revision.
+    pub rev: Tid,
+    /// The newest sequence number ever given to an event.
+    pub last_seq: i64,
+}
+
+/// A record with its bytes.
+#[derive(Clone, Debug)]
+pub struct StoredRecord {
+    /// Its key.
+    pub rkey: RecordKey,
+    /// Its CID.
+    pub cid: Cid,
+    /// Its DAG-CBOR.
+    pub bytes: Vec<u8>,
+}
+
+/// One page of a collection.
+#[derive(Clone, Debug)]
+pub struct ListQuery {
+    /// The collection.
+    pub collection: String,
+    /// Only keys beyond this one, in the direction of travel.
+    pub cursor: Option<String>,
+    /// At most so many.
+    pub limit: u32,
+    /// Smallest key first instead of greatest first.
+    pub ascending: bool,
+}
+
+/// The head, or `None` before the first commit.
+///
+/// # Errors
+/// [`StorageError`] as for every method here.
+pub fn repo_head(read: &Read<'_>) -> Result<Option<RepoHead>, StorageError> {
+    let sql = "SELECT did, commit_cid, data_cid, rev, last_seq FROM repo WHERE id = 1";
+    let row = read.first(sql, [], |row| {
+        let text: (String, String) = (row.get(0)?, row.get(3)?);
+        Ok((text, row.get::<_, Vec<u8>>(1)?, row.get::<_, Vec<u8>>(2)?, row.get(4)?))
+    })?;
+    let Some(((did, rev), commit, data, last_seq)) = row else { return Ok(None) };
+    let damaged = |e: atproto::syntax::SyntaxError| StorageError::Damaged(e.into());
+    let (did, rev) = (Did::parse(&did).map_err(damaged)?, Tid::parse(&rev).map_err(damaged)?);
+    Ok(Some(RepoHead { did, commit: cid(&commit)?, data: cid(&data)?, rev, last_seq }))
+}
+
+/// A block's bytes.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn block(read: &Read<'_>, cid: &Cid) -> Result<Option<Vec<u8>>, StorageError> {
+    read.first("SELECT bytes FROM block WHERE cid = ?1", [cid.to_bytes()], |row| row.get(0))
+}
+
+/// Calls `visit` with every block that came after the revision `since`, or with all of them.
+///
+/// # Errors
+/// [`StorageError`], or what `visit` answered.
+pub fn each_block<E: From<StorageError>>(
+    read: &Read<'_>,
+    since: Option<&Tid>,
+    mut visit: impl FnMut(Cid, Vec<u8>) -> Result<(), E>,
+) -> Result<(), E> {
+    // All of them as they lie in the file; the newer ones by their index, which costs what is new.
+    let sql = match since {
+        None => "SELECT cid, bytes FROM block ORDER BY number",
+        Some(_) => "SELECT cid, bytes FROM block WHERE rev > ?1 ORDER BY rev",
+    };
+    let params = rusqlite::params_from_iter(since.map(Tid::as_str));
+    let row = |row: &Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?));
+    read.each(sql, params, row, |(cid_bytes, bytes)| visit(cid(&cid_bytes)?, bytes))
+}
+
+/// A record's CID and bytes.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<Option<StoredRecord>, StorageError> {
+    let sql = "SELECT rkey, record.cid, bytes FROM record JOIN block ON number = block
+               WHERE collection = ?1 AND rkey = ?2";
+    read.first(sql, [collection, rkey], raw_record)?.map(stored).transpose()
+}
+
+/// One page of a collection.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn records(read: &Read<'_>, query: &ListQuery) -> Result<Vec<StoredRecord>, StorageError> {
+    let sql = if query.ascending {
+        "SELECT rkey, record.cid, bytes FROM record JOIN block ON number = block
+         WHERE collection = :collection AND rkey > coalesce(:cursor, '') ORDER BY rkey LIMIT :limit"
+    } else {
+        // U+007F is above every character of a record key.
+        "SELECT rkey, record.cid, bytes FROM record JOIN block ON number = block
+         WHERE collection = :collection AND rkey < coalesce(:cursor, char(127)) ORDER BY rkey DESC LIMIT :limit"
+    };
+    let params = named_params! { ":collection": query.collection, ":cursor": query.cursor, ":limit": query.limit };
+    read.all(sql, params, raw_record)?.into_iter().map(stored).collect()
+}
+
+/// How many records a collection has.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn record_count(read: &Read<'_>, collection: &str) -> Result<u64, StorageError> {
+    let sql = "SELECT count(*) FROM record WHERE collection = ?1";
+    let count = read.first(sql, [collection], |row| row.get::<_, i64>(0))?;
+    Ok(count.unwrap_or(0).cast_unsigned())
+}
+
+/// The names of all collections that have records, in order.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn collections(read: &Read<'_>) -> Result<Vec<String>, StorageError> {
+    // Hops from one collection to the next by the index: flat in the number of records.
+    let sql = "WITH RECURSIVE name(value) AS (
+                   SELECT min(collection) FROM record
+                   UNION ALL
+                   SELECT (SELECT min(collection) FROM record WHERE collection > value) FROM name WHERE value IS NOT NULL
+               ) SELECT value FROM name WHERE value IS NOT NULL";
+    read.all(sql, [], |row| row.get(0))
+}
+
+/// Whether any record has this CID.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn is_record(read: &Read<'_>, cid: &Cid) -> Result<bool, StorageError> {
+    let found = read.first("SELECT 1 FROM record WHERE cid = ?1 LIMIT 1", [cid.to_bytes()], |_| Ok(()))?;
+    Ok(found.is_some())
+}
+
+/// An unpublished value by its name.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn note(read: &Read<'_>, name: &str) -> Result<Option<String>, StorageError> {
+    read.first("SELECT value FROM note WHERE name = ?1", [name], |row| row.get(0))
+}
+
+/// Moves the head.
+///
+/// # Errors
+/// [`StorageError`] as for every method here.
+pub fn put_repo_head(write: &Write<'_>, head: &RepoHead) -> Result<(), StorageError> {
+    let sql = "INSERT INTO repo (id, did, commit_cid, data_cid, rev, last_seq) VALUES (1, ?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (id) DO UPDATE SET commit_cid = ?2, data_cid = ?3, rev = ?4, last_seq = ?5";
+    let params =
+        params![head.did.as_str(), head.commit.to_bytes(), head.data.to_bytes(), head.rev.as_str(), head.last_seq];
+    write.execute(sql, params).map(drop)
+}
+
+/// Adds a block; one that is there keeps its revision.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn put_block(write: &Write<'_>, cid: &Cid, rev: &Tid, bytes: &[u8]) -> Result<(), StorageError> {
+    let sql = "INSERT INTO block (cid, rev, bytes) VALUES (?1, ?2, ?3) ON CONFLICT (cid) DO NOTHING";
+    write.execute(sql, params![cid.to_bytes(), rev.as_str(), bytes]).map(drop)
+}
+
+/// Removes a block.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_block(write: &Write<'_>, cid: &Cid) -> Result<(), StorageError> {
+    write.execute("DELETE FROM block WHERE cid = ?1", [cid.to_bytes()]).map(drop)
+}
+
+/// Points a record's name at a CID, whose block is there.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn put_record(write: &Write<'_>, collection: &str, rkey: &str, cid: &Cid) -> Result<(), StorageError> {
+    let sql = "INSERT INTO record (collection, rkey, cid, block)
+               VALUES (?1, ?2, ?3, (SELECT number FROM block WHERE cid = ?3))
+               ON CONFLICT (collection, rkey) DO UPDATE SET cid = excluded.cid, block = excluded.block";
+    write.execute(sql, params![collection, rkey, cid.to_bytes()]).map(drop)
+}
+
+/// Removes a record's name.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_record(write: &Write<'_>, collection: &str, rkey: &str) -> Result<(), StorageError> {
+    write.execute("DELETE FROM record WHERE collection = ?1 AND rkey = ?2", [collection, rkey]).map(drop)
+}
+
+/// Sets an unpublished value.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn put_note(write: &Write<'_>, name: &str, value: &str) -> Result<(), StorageError> {
+    let sql = "INSERT INTO note (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+    write.execute(sql, [name, value]).map(drop)
+}
+
+fn cid(bytes: &[u8]) -> Result<Cid, StorageError> {
+    Cid::try_from(bytes).map_err(|e| StorageError::Damaged(e.into()))
+}
+
+type RawRecord = (String, Vec<u8>, Vec<u8>);
+
+fn raw_record(row: &Row<'_>) -> rusqlite::Result<RawRecord> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+}
+
+fn stored((rkey, cid_bytes, bytes): RawRecord) -> Result<StoredRecord, StorageError> {
+    let rkey = RecordKey::parse(&rkey).map_err(|e| StorageError::Damaged(e.into()))?;
+    Ok(StoredRecord { rkey, cid: cid(&cid_bytes)?, bytes })
+}

@@ -1,0 +1,60 @@
+//! The schema of the hold's database: one script a version, of all rooms' tables together, for it is one file.
+//!
+//! What a table is for, and its SQL, is in the `tables` of the room that owns it.
+
+#[cfg(test)]
+pub(crate) mod plans;
+
+use std::path::Path;
+
+use server::sqlite::{Database, OpenError, Schema};
+
+/// What the hold keeps in its database.
+pub const SCHEMA: Schema = Schema {
+    program: "atcr-hold",
+    // "atcr" in ASCII: what `file` and a careful operator see in the header.
+    application_id: 0x6174_6372,
+    migrations: &[
+        include_str!("001_repo.sql"),
+        include_str!("002_blobs.sql"),
+        include_str!("003_record_blobs.sql"),
+        include_str!("004_record_blocks.sql"),
+        include_str!("005_bucket_uploads.sql"),
+        include_str!("006_copies.sql"),
+        include_str!("007_registry.sql"),
+        include_str!("008_garbage.sql"),
+    ],
+};
+
+/// Opens or creates the hold's database at `path`, takes its lock and brings it to the newest version.
+///
+/// # Errors
+/// [`OpenError`] says what an operator can do.
+pub fn open(path: &Path) -> Result<Database, OpenError> {
+    Database::open(path, &SCHEMA)
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::SCHEMA;
+
+    #[test]
+    fn records_of_an_older_database_lead_to_their_blocks_also_when_it_is_vacuumed() {
+        let database = Connection::open_in_memory().unwrap();
+        SCHEMA.migrations[..3].iter().for_each(|script| database.execute_batch(script).unwrap());
+        database
+            .execute_batch(
+                "INSERT INTO block (rowid, cid, rev, bytes) VALUES (3, x'03', '', x'33'), (7, x'07', '', x'77');
+                 INSERT INTO record (collection, rkey, cid) VALUES ('c', 'a', x'07'), ('c', 'b', x'03'), ('c', 'd', x'07')",
+            )
+            .unwrap();
+        SCHEMA.migrations[3..].iter().for_each(|script| database.execute_batch(script).unwrap());
+        database.execute_batch("VACUUM").unwrap();
+        let sql = "SELECT group_concat(rkey || number || hex(bytes)) FROM record JOIN block ON number = block
+                   WHERE record.cid = block.cid";
+        let found: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "a777,b333,d777");
+    }
+}
