@@ -23,6 +23,7 @@ mod keeping;
 mod limits;
 mod manager;
 mod metrics;
+mod old_database;
 mod own_cloud;
 mod relays;
 mod repository_file;

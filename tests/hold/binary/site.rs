@@ -34,6 +34,7 @@ pub(super) struct Site {
     /// Commands, with arguments, that start the binary in turn.
     wrapper: Vec<OsString>,
     arguments: Vec<OsString>,
+    program: PathBuf,
     // The directory of accounts lives as long as its runtime.
     accounts: DidServer,
     _runtime: Runtime,
@@ -57,8 +58,8 @@ impl Site {
             ("HOLD_PLC_DIRECTORY_URL", format!("http://localhost:{}", accounts.port).into()),
             ("TEST_MODE", "true".into()),
         ]);
-        let (wrapper, arguments) = (vec![], vec![]);
-        Self { directory, alice, bob, variables, wrapper, arguments, accounts, _runtime: runtime }
+        let (wrapper, arguments, program) = (vec![], vec![], BINARY.into());
+        Self { directory, alice, bob, variables, wrapper, arguments, program, accounts, _runtime: runtime }
     }
 
     /// One more account; 1 and 2 are taken.
@@ -85,6 +86,11 @@ impl Site {
         self.arguments = vec!["--config".into(), path.into()];
     }
 
+    /// From now on this program is run instead of the binary.
+    pub(super) fn run_program(&mut self, program: impl Into<PathBuf>) {
+        self.program = program.into();
+    }
+
     /// Lets another command start the binary: it gets the binary and its arguments after its own.
     pub(super) fn wrap(&mut self, command: &[&str]) {
         self.wrapper = command.iter().map(Into::into).collect();
@@ -92,7 +98,7 @@ impl Site {
 
     /// The command that starts the hold, with nothing of this process's environment but the search path.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
-        let mut words = self.wrapper.iter().cloned().chain([BINARY.into()]);
+        let mut words = self.wrapper.iter().cloned().chain([self.program.clone().into()]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).args(&self.arguments).args(arguments);
         let search_path = std::env::vars_os().filter(|(name, _)| name == "PATH");
