@@ -36,7 +36,7 @@ const FENCES: [(&str, &[&str]); 16] = [
     ("clap_complete", &["hold/cli"]),
     ("hyper_rustls", &["server/identity", "hold/relays", "hold/objects"]),
     ("quick_xml", &["hold/objects"]),
-    ("tokio_tungstenite", &["hold/api"]),
+    ("tokio_tungstenite", &["server/wire", "hold/api"]),
 ];
 const MAX_LINES: usize = 400;
 

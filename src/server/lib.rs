@@ -7,7 +7,8 @@
 //! | `storage` | why storage fails, how often it did, how full a disk is | metrics |
 //! | `sqlite` | the database engine: open, lock, migrate, one writer, readers, backup; the schema is handed in | storage |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
-//! | `wire` | HTTP/1.1 connections with their guards, rate limits | daemon |
+//! | `wire` | HTTP/1.1 connections with their guards, WebSocket handshakes, ranges, rate limits; no error format | daemon |
+//! | `xrpc` | query, JSON, error envelope, CORS, request id, log line, request metrics | metrics, wire |
 //! | `key_file` | the signing key on disk | – |
 //! | `identity` | other accounts' keys, handles and sessions | metrics |
 //! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, identity |
@@ -24,3 +25,4 @@ pub mod sqlite;
 pub mod storage;
 pub mod tokens;
 pub mod wire;
+pub mod xrpc;

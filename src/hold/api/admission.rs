@@ -6,9 +6,9 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::request::JSON_BYTES;
 use atproto::syntax::Did;
 use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Overload, Place};
+use server::xrpc::JSON_BYTES;
 
 /// Which of the shared resources a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,14 +3,14 @@
 
 use http::request::Parts;
 
-use super::error::Error;
-use super::request::{Query, credentials};
+use super::request::credentials;
 use super::state::State;
 use crate::gate::ReadPermit;
 use crate::pds::PublishedBlob;
 use atproto::lexicon::nsid;
 use atproto::repo::cid;
 use atproto::syntax::Did;
+use server::xrpc::{Error, Query};
 
 /// Permission to read one blob.
 pub(super) enum BlobAccess {

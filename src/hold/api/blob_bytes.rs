@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue,
-    IF_RANGE, RANGE, X_CONTENT_TYPE_OPTIONS,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::request::Parts;
 use http::{Method, StatusCode};
 
-use super::error::Error;
-use super::request::header;
-use super::response;
+use super::refusal;
 use super::state::State;
 use crate::gate::ReadPermit;
 use crate::pds::PublishedBlob;
 use atproto::syntax::Digest;
-use server::wire::{Peer, Request, Response, ResponseBody};
+use server::wire::{Peer, Request, RequestedRange, Response, ResponseBody};
+use server::xrpc::{Error, response};
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -44,14 +43,14 @@ pub(super) async fn serve(
     let etag = format!("\"{digest}\"");
     let mut response = match sent_by_proxy(state, request.peer, &digest) {
         Some(place) => {
-            state.blobs.stat(&digest).await?.ok_or_else(Error::blob_not_found)?;
+            state.blobs.stat(&digest).await?.ok_or_else(refusal::blob_not_found)?;
             let mut response = response::with_type(OCTETS, ResponseBody::empty());
             describe(&mut response, &etag);
             insert(&mut response, X_ACCEL_REDIRECT, &place);
             response
         }
         None => {
-            let blob = state.blobs.open_blob(&digest).await?.ok_or_else(Error::blob_not_found)?;
+            let blob = state.blobs.open_blob(&digest).await?.ok_or_else(refusal::blob_not_found)?;
             let size_bytes = blob.size_bytes();
             let body = |range: Range<u64>| ResponseBody::stream(Some(range.end - range.start), blob.stream(range));
             part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?
@@ -87,13 +86,10 @@ fn part_or_whole(
     etag: &str,
     body: impl FnOnce(Range<u64>) -> ResponseBody,
 ) -> Result<Response, Error> {
-    // A range of another version would not fit what the client has; ours never has one, but it may ask.
-    let applies = header(head, "if-range").is_none_or(|value| value == etag) && head.method == Method::GET;
-    let asked = header(head, RANGE.as_str()).filter(|_| applies && head.headers.get_all(IF_RANGE).iter().count() < 2);
-    let (range, partial) = match asked.map_or(Asked::Whole, |text| parse_range(text, size_bytes)) {
-        Asked::Whole => (0..size_bytes, false),
-        Asked::Part(range) => (range, true),
-        Asked::Unsatisfiable => return Err(Error::range_not_satisfiable(size_bytes)),
+    let (range, partial) = match RequestedRange::of(head, size_bytes, etag) {
+        RequestedRange::Whole => (0..size_bytes, false),
+        RequestedRange::Part(range) => (range, true),
+        RequestedRange::Unsatisfiable => return Err(Error::range_not_satisfiable(size_bytes)),
     };
     let length_bytes = range.end - range.start;
     let content_range = partial.then(|| format!("bytes {}-{}/{size_bytes}", range.start, range.end - 1));
@@ -125,69 +121,5 @@ fn describe(response: &mut Response, etag: &str) {
 fn insert(response: &mut Response, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
         response.headers_mut().insert(name, value);
-    }
-}
-
-#[derive(Debug, PartialEq)]
-enum Asked {
-    /// No range, one we do not understand, or several: the whole is a right answer to all of them.
-    Whole,
-    Part(Range<u64>),
-    Unsatisfiable,
-}
-
-fn parse_range(text: &str, size: u64) -> Asked {
-    let number =
-        |digits: &str| digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<u64>().ok()).flatten();
-    let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|spec| spec.trim().split_once('-')) else {
-        return Asked::Whole;
-    };
-    match (first, last) {
-        ("", suffix) => match number(suffix) {
-            None => Asked::Whole,
-            Some(0) => Asked::Unsatisfiable,
-            Some(_) if size == 0 => Asked::Unsatisfiable,
-            Some(count) => Asked::Part(size.saturating_sub(count)..size),
-        },
-        (first, last) => {
-            let end =
-                if last.is_empty() { Some(size) } else { number(last).map(|last| last.saturating_add(1).min(size)) };
-            match number(first).zip(end) {
-                None => Asked::Whole,
-                Some((first, _)) if first >= size => Asked::Unsatisfiable,
-                Some((first, end)) if first < end => Asked::Part(first..end),
-                Some(_) => Asked::Whole,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Asked, parse_range};
-
-    #[test]
-    fn ranges_as_in_rfc_9110() {
-        let cases = [
-            ("bytes=0-0", Asked::Part(0..1)),
-            ("bytes=2-4", Asked::Part(2..5)),
-            ("bytes=7-", Asked::Part(7..10)),
-            ("bytes=-3", Asked::Part(7..10)),
-            ("bytes=-30", Asked::Part(0..10)),
-            ("bytes=5-500", Asked::Part(5..10)),
-            ("bytes=10-", Asked::Unsatisfiable),
-            ("bytes=10-12", Asked::Unsatisfiable),
-            ("bytes=-0", Asked::Unsatisfiable),
-            ("bytes=4-2", Asked::Whole),
-            ("bytes=0-1,3-4", Asked::Whole),
-            ("bytes=a-b", Asked::Whole),
-            ("bytes=-", Asked::Whole),
-            ("items=0-1", Asked::Whole),
-            ("bytes=18446744073709551616-", Asked::Whole),
-        ];
-        for (text, expected) in cases {
-            assert_eq!(parse_range(text, 10), expected, "{text}");
-        }
-        assert_eq!(parse_range("bytes=-5", 0), Asked::Unsatisfiable);
     }
 }

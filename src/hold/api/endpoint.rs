@@ -6,13 +6,12 @@
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::Method;
 
 use super::admission::Cost;
 use super::blob_access::BlobAccess;
-use super::error::Error;
 use super::part_access::PartAccess;
-use super::request::{COMPLETE_BYTES, JSON_BYTES};
+use super::paths::BLOBS_PREFIX;
+use super::request::COMPLETE_BYTES;
 use super::state::State;
 use super::xrpc::{atcr_hold, atproto_identity, atproto_repo, atproto_server, atproto_sync, bsky_actor};
 use super::{blob_bytes, page, well_known};
@@ -20,6 +19,7 @@ use crate::gate::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 use atproto::lexicon::nsid;
 use atproto::syntax::Digest;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, Route, Verbs};
 
 pub(super) type Reply = BoxFuture<'static, Result<Response, Error>>;
 pub(super) type Shared = Arc<State>;
@@ -54,17 +54,6 @@ pub(super) enum Handler {
     Admin(fn(Shared, AdminPermit, Request) -> Reply),
 }
 
-/// The HTTP methods of an endpoint; HEAD goes where GET goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verbs {
-    /// GET and HEAD.
-    Get,
-    /// POST.
-    Post,
-    /// PUT and POST.
-    PutOrPost,
-}
-
 /// One row of the table.
 pub(super) struct Endpoint {
     pub(super) path: &'static str,
@@ -76,23 +65,13 @@ pub(super) struct Endpoint {
     pub(super) body_bytes: u64,
 }
 
-impl Verbs {
-    pub(super) fn allow(self, method: &Method) -> bool {
-        match self {
-            Self::Get => method == Method::GET || method == Method::HEAD,
-            Self::Post => method == Method::POST,
-            Self::PutOrPost => method == Method::PUT || method == Method::POST,
-        }
+impl Route for Endpoint {
+    fn path(&self) -> &'static str {
+        self.path
     }
 
-    /// As in an Allow header.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET, HEAD",
-            Self::Post => "POST",
-            Self::PutOrPost => "PUT, POST",
-        }
+    fn verbs(&self) -> Verbs {
+        self.verbs
     }
 }
 
@@ -138,9 +117,6 @@ const fn query(method: nsid::Method, handler: Handler) -> Endpoint {
 const fn procedure(method: nsid::Method, handler: Handler) -> Endpoint {
     Endpoint { path: method.as_str(), verbs: Verbs::Post, handler, cost: Cost::Write, body_bytes: JSON_BYTES }
 }
-
-/// A blob by signed URL: this prefix and the digest.
-pub(super) const BLOBS_PREFIX: &str = "/blobs/";
 
 pub(super) static TABLE: &[Endpoint] = &[
     get("/", Handler::Open(|s, r| Box::pin(page::handle(s, r)))).at(Cost::Read),

@@ -1,30 +1,27 @@
-//! The wire: from a socket's bytes to a room's answer and back.
+//! The hold's HTTP API: from a request to a room's answer and back.
 //!
-//! `connection` speaks HTTP/1.1, `subscribe` the WebSocket that may follow, `endpoint` is the table of paths and who
-//! may call them, `dispatch` gets the permit and writes the log line, `xrpc` has one file a method, `error` alone turns
-//! refusals into status codes; `page` is what a browser is shown.
-//! Handlers translate; they hold no SQL, no storage and no rule of the domain.
+//! `endpoint` is the table of paths, who may call them and what they cost, `dispatch` finds the row and gets the permit,
+//! `admission` a place; `xrpc` has one file a method, `refusal` alone turns the rooms' errors into status codes,
+//! `subscribe` is the event stream, `page` is what a browser is shown. Handlers translate; they hold no SQL, no storage
+//! and no rule of the domain.
 
 mod admission;
 mod blob_access;
 mod blob_bytes;
 mod dispatch;
 mod endpoint;
-mod error;
 mod page;
 mod part_access;
+mod paths;
+mod refusal;
 mod request;
-mod response;
 mod state;
 mod subscribe;
-mod traffic;
 mod well_known;
 mod xrpc;
 
 pub use admission::{Admission, Caller};
-pub use dispatch::answer;
-pub use endpoint::{Access, Verbs, endpoints};
+pub use endpoint::{Access, endpoints};
 pub use page::Page;
 pub use state::State;
 pub use subscribe::Subscribers;
-pub use traffic::Traffic;

@@ -2,12 +2,12 @@
 
 use http::request::Parts;
 
-use super::error::Error;
-use super::request::{Query, credentials, header};
+use super::request::credentials;
 use super::state::State;
 use crate::blobs::{PartNumber, UploadId};
 use crate::gate::WritePermit;
 use atproto::lexicon::nsid;
+use server::xrpc::{Error, Query, header};
 
 /// Permission to send one part.
 pub(super) struct PartAccess {

@@ -1,18 +1,15 @@
 //! What every handler may use.
 
-use std::net::IpAddr;
-
 use super::admission::Admission;
 use super::page::Page;
 use super::subscribe::Subscribers;
-use super::traffic::Traffic;
 use crate::blobs::Blobs;
 use crate::crew::Crew;
 use crate::gate::{Gate, UrlSigner};
 use crate::images::Images;
 use crate::pds::Pds;
 use atproto::syntax::ServiceUrl;
-use server::wire::Rates;
+use server::xrpc::Front;
 
 /// The services of one hold, and the clock.
 pub struct State {
@@ -32,18 +29,14 @@ pub struct State {
     pub gate: Gate,
     /// Makes and checks signed URLs.
     pub urls: UrlSigner,
-    /// Bounds on requests by address and account.
-    pub rates: Rates,
+    /// What every request passes first.
+    pub front: Front,
     /// Keeps what is shared from being taken by one caller.
     pub admission: Admission,
     /// What a browser is shown.
     pub page: Page,
     /// Places for subscribers of events.
     pub subscribers: Subscribers,
-    /// Counts requests.
-    pub traffic: Traffic,
-    /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
-    pub trusted_proxies: Vec<IpAddr>,
     /// Where a proxy at the Unix socket has the storage directory, like `/.blobs/`, when it sends blobs itself.
     pub accel_redirect: Option<String>,
     /// Microseconds since 1970.

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::error::Error;
-use super::response;
 use super::state::State;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, response};
 
 /// `GET /.well-known/did.json`
 pub(super) async fn did_document(state: Arc<State>, _request: Request) -> Result<Response, Error> {

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Admission, Page, State, Subscribers, Traffic};
+use crate::api::{Admission, Page, State, Subscribers, endpoints};
 use crate::blobs::{self, Blobs, Place};
 use crate::config::{Config, Profile};
 use crate::crew::Crew;
@@ -42,6 +42,7 @@ use server::key_file;
 use server::sqlite::Database;
 use server::tokens::{Audience, Authenticator};
 use server::wire::Rates;
+use server::xrpc::{Front, RequestMetrics};
 
 pub use bucket::storage_of;
 pub use error::StartError;
@@ -106,7 +107,7 @@ pub async fn run_reloading(
     let (connections, drain) = (connection_limits(&config), config.limits.drain);
     let max_connections = connections.total;
     let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
-    let public = Public { state: Arc::clone(&state), flow: Arc::clone(&sources.flow), connections };
+    let public = Public { state: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
     let mut background = JoinSet::new();
     tidy(&mut background, &hold, &state, &sources.tasks, &config);
     background.spawn(Arc::clone(&status).keep());
@@ -214,12 +215,14 @@ async fn start(
         blobs: hold.blobs.clone(),
         images: hold.images.clone(),
         urls,
-        rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
+        front: Front {
+            rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
+            metrics: RequestMetrics::new(endpoints().map(|(path, ..)| path)),
+            trusted_proxies: config.trusted_proxies.clone(),
+        },
         admission: Admission::default(),
         page: Page::new(resolver),
         subscribers: Subscribers::default(),
-        traffic: Traffic::default(),
-        trusted_proxies: config.trusted_proxies.clone(),
         accel_redirect: config.accel_redirect.clone(),
         clock: now_us,
     };

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{self, State};
-use server::daemon::{self, Accepted, ConnectionLimits, Flow, Listener, Served};
-use server::wire;
+use crate::api::State;
+use server::daemon::{self, Accepted, ConnectionLimits, Listener, Served, SocketMetrics};
+use server::{wire, xrpc};
 
 /// Who answers there.
 pub(super) struct Public {
     pub(super) state: Arc<State>,
     /// Counts what passes.
-    pub(super) flow: Arc<Flow>,
+    pub(super) sockets: Arc<SocketMetrics>,
     /// How many connections there may be.
     pub(super) connections: ConnectionLimits,
 }
@@ -27,15 +27,15 @@ impl Public {
         shutdown: CancellationToken,
         drain_for: Duration,
     ) -> io::Result<Served> {
-        let limits = wire::Limits::default();
-        let Self { state, flow, connections } = self;
-        let metered = Arc::clone(&flow);
+        let limits = wire::HttpLimits::default();
+        let Self { state, sockets, connections } = self;
+        let metered = Arc::clone(&sockets);
         let handle = move |accepted: Accepted| {
             let state = Arc::clone(&state);
-            let answer = move |request| api::answer(Arc::clone(&state), request);
+            let answer = move |request| xrpc::answer(Arc::clone(&state), request);
             let Accepted { stream, address, drain, activity } = accepted;
             wire::serve(metered.meter(stream), address.into(), limits, answer, drain, activity)
         };
-        daemon::serve(listeners, connections, flow, handle, shutdown, drain_for).await
+        daemon::serve(listeners, connections, sockets, handle, shutdown, drain_for).await
     }
 }

@@ -81,7 +81,7 @@ impl Follower {
         self.hold.declare(declared);
         self.hold.images.set(images_settings(&next));
         self.hold.blobs.set_limits(blob_limits(&next));
-        self.state.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
+        self.state.front.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
         self.running = next;
         tracing::info!(records = changed, "the configuration was read again");
         if !waiting.is_empty() {

@@ -23,7 +23,7 @@ use super::{
     SuccessorImport, UploadsAbort, UploadsList,
 };
 use server::daemon::Activity;
-use server::wire::{self, Limits, Peer, Request, Response, ResponseBody};
+use server::wire::{self, HttpLimits, Peer, Request, Response, ResponseBody};
 
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
 
@@ -53,7 +53,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let answer = move |request| answer(Arc::clone(&hold), request);
-    wire::serve(io, Peer::Unix, Limits::default(), answer, drain, Activity::default()).await;
+    wire::serve(io, Peer::Unix, HttpLimits::default(), answer, drain, Activity::default()).await;
 }
 
 async fn answer(hold: Arc<Hold>, request: Request) -> Response {

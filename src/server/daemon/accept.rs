@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connections::{Activity, ConnectionLimits, Connections};
-use super::flow::Flow;
 use super::listeners::{Address, Listener, Stream};
+use super::socket_metrics::SocketMetrics;
 
 /// Pause after accept failed for want of descriptors or memory: long enough for connections to end.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -41,14 +41,14 @@ pub struct Accepted {
 ///
 /// At the limit a new connection takes the place of the longest idle one; while none is idle it waits, and those after
 /// it wait in the kernel's backlog. After `shutdown` it listens no more, [`Accepted::drain`] is cancelled too, and what is not done after
-/// `drain_for` is cut off. What was closed and refused is counted in `flow`.
+/// `drain_for` is cut off. What was closed and refused is counted in `metrics`.
 ///
 /// # Errors
 /// When a listener cannot be registered with the runtime. Failures to accept are waited out.
 pub async fn serve<H, F>(
     listeners: Vec<Listener>,
     limits: ConnectionLimits,
-    flow: Arc<Flow>,
+    metrics: Arc<SocketMetrics>,
     handle: H,
     shutdown: CancellationToken,
     drain_for: Duration,
@@ -58,7 +58,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut sockets = Sockets::new(listeners)?;
-    let table = Connections::new(limits, flow);
+    let table = Connections::new(limits, metrics);
     let connections = TaskTracker::new();
     let cut_off = CancellationToken::new();
     let accepting = async {

@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::flow::Flow;
 use super::listeners::Address;
+use super::socket_metrics::SocketMetrics;
 
 /// Between two lines in the log about connections that were refused or closed.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -107,7 +107,7 @@ impl Entry {
 /// The connections of some sockets.
 pub(super) struct Connections {
     limits: ConnectionLimits,
-    flow: Arc<Flow>,
+    metrics: Arc<SocketMetrics>,
     state: Mutex<State>,
     freed: Notify,
 }
@@ -156,8 +156,8 @@ impl Drop for Slot {
 }
 
 impl Connections {
-    pub(super) fn new(limits: ConnectionLimits, flow: Arc<Flow>) -> Arc<Self> {
-        Arc::new(Self { limits, flow, state: Mutex::default(), freed: Notify::new() })
+    pub(super) fn new(limits: ConnectionLimits, metrics: Arc<SocketMetrics>) -> Arc<Self> {
+        Arc::new(Self { limits, metrics, state: Mutex::default(), freed: Notify::new() })
     }
 
     /// Waits until there is a place for a connection that was accepted. When all are taken, the one that was idle for the
@@ -171,7 +171,7 @@ impl Connections {
                     return;
                 }
                 if state.evict_idle(None) {
-                    self.flow.evicted.one();
+                    self.metrics.evicted.one();
                     state.log("all places for connections are taken: idle ones are closed", None);
                 }
             }
@@ -193,9 +193,9 @@ impl Connections {
         if of_network >= self.limits.per_address || reserved {
             // An idle one of the same address makes room for its next; this one would be over the share until then.
             if state.evict_idle(network) {
-                self.flow.evicted.one();
+                self.metrics.evicted.one();
             }
-            self.flow.refused.one();
+            self.metrics.refused.one();
             state.log("an address has its share of connections: more of it are closed", network);
             return None;
         }

@@ -6,14 +6,14 @@
 
 mod accept;
 mod connections;
-mod flow;
 pub mod listeners;
 pub mod logging;
 pub mod notify;
 pub mod signals;
+mod socket_metrics;
 pub mod usage;
 
 pub use accept::{Accepted, Served, serve};
 pub use connections::{Activity, Busy, ConnectionLimits, network_of};
-pub use flow::{Flow, Metered};
 pub use listeners::{Address, Inherited, Listener, Stream};
+pub use socket_metrics::{Metered, SocketMetrics};

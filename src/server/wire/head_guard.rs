@@ -13,10 +13,10 @@ use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use super::Limits;
+use super::HttpLimits;
 use super::framing::Framing;
 use super::head::{self, Refusal};
-use super::paced::poll_timer;
+use super::min_rate::poll_timer;
 use super::upgrade::Switch;
 
 const REFUSED_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
@@ -53,7 +53,7 @@ enum Stage {
 const NEXT_HEAD: Stage = Stage::Head { scanned: 0, after_empty_line: false };
 
 impl<I: AsyncRead + Unpin> HeadGuard<I> {
-    pub(super) fn new(io: I, limits: &Limits, refusal: Arc<OnceLock<Refusal>>, switch: Switch) -> Self {
+    pub(super) fn new(io: I, limits: &HttpLimits, refusal: Arc<OnceLock<Refusal>>, switch: Switch) -> Self {
         let clock =
             Clock { limits: *limits, timer: None, first_head: true, head_since: None, quiet_since: Instant::now() };
         Self { io, held: BytesMut::new(), passable: 0, stage: NEXT_HEAD, clock, refusal, switch }
@@ -234,7 +234,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for HeadGuard<I> {
 
 /// How long heads may take, and silence between them.
 struct Clock {
-    limits: Limits,
+    limits: HttpLimits,
     timer: Option<Pin<Box<Sleep>>>,
     first_head: bool,
     /// When the current head was first seen incomplete.

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 /// What one connection may cost. The defaults are the production values; tests shrink them.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct HttpLimits {
     /// From the first byte of a request's head to its last; also how long a new connection may stay silent.
     pub head_time: Duration,
     /// How long a connection may stay silent between two requests.
     pub idle_time: Duration,
     /// How long a request body may stay silent while its reader waits.
     pub body_idle_time: Duration,
-    /// Waiting time over which a peer's pace is judged, in either direction.
-    pub pace_window: Duration,
-    /// Bytes that must move in each [`Self::pace_window`] of waiting.
-    pub pace_min_bytes: u64,
+    /// Waiting time over which a peer's rate is measured, in either direction.
+    pub min_rate_window: Duration,
+    /// Bytes that must move in each [`Self::min_rate_window`] of waiting.
+    pub min_rate_bytes: u64,
     /// How long a connection that has brought no request yet may still bring its first when draining begins.
     pub drain_first_time: Duration,
     /// How long a connection is read on after its last answer, so that the answer is not lost to a reset.
@@ -28,7 +28,7 @@ pub struct Limits {
     pub buffer_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             head_time: Duration::from_secs(10),
@@ -37,8 +37,8 @@ impl Default for Limits {
             body_idle_time: Duration::from_secs(30),
             // 1 KiB/s over a minute. The kernel reports progress in steps of a third of its send buffer: about
             // 50 KiB on slow links, so the judgement is about right where it matters.
-            pace_window: Duration::from_secs(60),
-            pace_min_bytes: 60 * 1024,
+            min_rate_window: Duration::from_secs(60),
+            min_rate_bytes: 60 * 1024,
             // Whoever connects sends at once; a restart waits no longer for connections made in advance.
             drain_first_time: Duration::from_millis(250),
             linger_time: Duration::from_secs(5),

@@ -1,6 +1,6 @@
 //! One connection: HTTP/1.1 by hyper, and the checks, limits and time-outs that hyper lacks.
 //!
-//! Bytes go `socket → Paced (slow readers) → HeadGuard (heads, framing, silence) → hyper → handler`, and a
+//! Bytes go `socket → SlowPeerGuard (slow readers) → HeadGuard (heads, framing, silence) → hyper → handler`, and a
 //! [`RequestBody`] watches what the handler reads. Nothing here knows a path, a method or an error name.
 //! <https://www.rfc-editor.org/rfc/rfc9112>
 
@@ -8,11 +8,13 @@ mod framing;
 mod head;
 mod head_guard;
 mod limits;
-mod paced;
+mod min_rate;
+mod range;
 mod rate;
 mod request_body;
 mod response_body;
 mod upgrade;
+pub mod websocket;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
+use http::header::{CONNECTION, HeaderValue};
 use http::{StatusCode, request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -36,11 +38,12 @@ use tokio_util::sync::CancellationToken;
 use crate::daemon::{Activity, Address};
 
 use self::head_guard::HeadGuard;
-use self::paced::Paced;
+use self::min_rate::SlowPeerGuard;
 use self::upgrade::Switch;
 
 pub use head::{MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Refusal};
-pub use limits::Limits;
+pub use limits::HttpLimits;
+pub use range::RequestedRange;
 pub use rate::Rates;
 pub use request_body::{BodyFault, RequestBody};
 pub use response_body::ResponseBody;
@@ -83,17 +86,24 @@ pub type Response = http::Response<ResponseBody>;
 /// Speaks HTTP on `io` until the peer, an error, a limit or `drain` ends it; `io` is closed then.
 ///
 /// Once `drain` is cancelled, the request in flight is finished and answered; no other is taken but the first one of
-/// a new connection. A handler that panics is answered for with 500. After an answer that changes the protocol its
+/// a new connection. A handler that panics is answered for with 500 and no body: one that has an error format catches
+/// its panics by [`catch_panic`] itself. After an answer that changes the protocol its
 /// [`Continuation`] has the connection, and `drain`. `activity` is told when there is a request.
-pub async fn serve<I, H, F>(io: I, peer: Peer, limits: Limits, handler: H, drain: CancellationToken, activity: Activity)
-where
+pub async fn serve<I, H, F>(
+    io: I,
+    peer: Peer,
+    limits: HttpLimits,
+    handler: H,
+    drain: CancellationToken,
+    activity: Activity,
+) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request) -> F + Clone + Send + 'static,
     F: Future<Output = Response> + Send + 'static,
 {
     let refusal = Arc::new(OnceLock::new());
     let switch = Switch::default();
-    let guard = HeadGuard::new(Paced::new(io, &limits), &limits, Arc::clone(&refusal), switch.clone());
+    let guard = HeadGuard::new(SlowPeerGuard::new(io, &limits), &limits, Arc::clone(&refusal), switch.clone());
     let body_ended = Arc::new(AtomicBool::new(true));
     let begun = Arc::new(Notify::new());
     let (first_request, draining, for_answers) = (Arc::clone(&begun), drain.clone(), switch.clone());
@@ -158,7 +168,7 @@ async fn end<I: Io + 'static>(
     guard: HeadGuard<I>,
     read_by_hyper: &[u8],
     switch: &Switch,
-    limits: &Limits,
+    limits: &HttpLimits,
     drain: CancellationToken,
 ) {
     let at_rest = guard.is_at_rest();
@@ -179,22 +189,28 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Response>,
 {
-    let guarded = AssertUnwindSafe(async move { handler(request).await }).catch_unwind();
-    guarded.await.unwrap_or_else(|_| panicked())
+    catch_panic(async move { handler(request).await }).await.unwrap_or_else(|message| {
+        tracing::error!("a request handler panicked: {message}");
+        let mut response = Response::new(ResponseBody::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response
+    })
 }
 
-fn panicked() -> Response {
-    tracing::error!("a request handler panicked");
-    let body = r#"{"error":"InternalServerError","message":"Internal Server Error"}"#;
-    let mut response = Response::new(ResponseBody::full(body));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+/// What `work` comes to.
+///
+/// # Errors
+/// The words with which it panicked.
+pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(work).catch_unwind().await.map_err(|payload| {
+        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+        text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned())
+    })
 }
 
 /// Closes without losing the last answer: bytes that arrive at a closed socket would make the kernel reset the
 /// connection, and the peer might never read what was sent before. RFC 9112, section 9.6.
-async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, at_rest: bool, limits: &Limits) {
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, at_rest: bool, limits: &HttpLimits) {
     let time = if at_rest { limits.linger_at_rest_time } else { limits.linger_time };
     let discard = async {
         io.shutdown().await?;

@@ -16,7 +16,8 @@ const BURST_S: u64 = 2;
 
 /// Buckets by address and by account.
 pub struct Rates {
-    addresses: Buckets<IpAddr>,
+    /// Clients that no proxy names share the bucket of `None`.
+    addresses: Buckets<Option<IpAddr>>,
     accounts: Buckets<Did>,
 }
 
@@ -33,10 +34,10 @@ impl Rates {
         self.accounts.per_second.store(per_account.into(), Ordering::Relaxed);
     }
 
-    /// Whether one more request from this address is within its rate.
+    /// Whether one more request from this address is within its rate; `None` is all clients whose address is not known.
     #[must_use]
-    pub fn admit_address(&self, address: IpAddr, now_us: u64) -> bool {
-        self.addresses.admit(&network_of(address), now_us)
+    pub fn admit_address(&self, address: Option<IpAddr>, now_us: u64) -> bool {
+        self.addresses.admit(&address.map(network_of), now_us)
     }
 
     /// Whether one more request of this account is within its rate.
@@ -48,10 +49,10 @@ impl Rates {
 
 struct Buckets<K> {
     per_second: AtomicU64,
-    buckets: Cache<K, Arc<Mutex<Bucket>>>,
+    buckets: Cache<K, Arc<Mutex<TokenBucket>>>,
 }
 
-struct Bucket {
+struct TokenBucket {
     /// Millionths of a request that are left.
     level: u64,
     filled_at_us: u64,
@@ -69,8 +70,9 @@ impl<K: std::hash::Hash + Eq + Clone> Buckets<K> {
             return true;
         }
         let full = per_second * BURST_S * REQUEST;
-        let fresh =
-            || Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(Bucket { level: full, filled_at_us: now_us })));
+        let fresh = || {
+            Ok::<_, std::convert::Infallible>(Arc::new(Mutex::new(TokenBucket { level: full, filled_at_us: now_us })))
+        };
         let Ok(bucket) = self.buckets.get_or_insert_with(key, fresh);
         let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
         let elapsed_us = now_us.saturating_sub(bucket.filled_at_us);
@@ -91,13 +93,15 @@ mod tests {
     #[test]
     fn a_flood_of_one_address_leaves_others_alone() -> Result<(), std::net::AddrParseError> {
         let rates = Rates::new(10, 0);
-        let (flooder, other) = ("192.0.2.1".parse()?, "192.0.2.2".parse()?);
+        let (flooder, other) = (Some("192.0.2.1".parse()?), Some("192.0.2.2".parse()?));
         let admitted = (0..100).filter(|_| rates.admit_address(flooder, 5_000_000)).count();
         assert_eq!(admitted, 20);
         assert!(rates.admit_address(other, 5_000_000));
         assert!(rates.admit_address(flooder, 5_100_000), "a tenth of a second later one more");
         assert!(!rates.admit_address(flooder, 5_100_000));
-        assert!(rates.admit_address("::ffff:192.0.2.2".parse()?, 5_000_000));
+        assert!(rates.admit_address(Some("::ffff:192.0.2.2".parse()?), 5_000_000));
+        let unknown = (0..100).filter(|_| rates.admit_address(None, 5_000_000)).count();
+        assert_eq!(unknown, 20, "those who are not known are one");
         rates.set(1, 0);
         assert_eq!((0..9).filter(|_| rates.admit_address(other, 5_000_000)).count(), 2, "other rates hold at once");
         Ok(())

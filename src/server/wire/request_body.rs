@@ -13,8 +13,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
-use super::Limits;
-use super::paced::{Pace, poll_timer};
+use super::HttpLimits;
+use super::min_rate::{MinRate, poll_timer};
 
 /// Why a body could not be read to its end. Nothing more comes after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum BodyFault {
     Disconnected,
 }
 
-/// The body of a request, as a stream of its bytes in pieces of at most [`Limits::buffer_bytes`].
+/// The body of a request, as a stream of its bytes in pieces of at most [`HttpLimits::buffer_bytes`].
 ///
 /// A peer that sent `Expect: 100-continue` is told to go on when the body is first polled, not before: an early
 /// refusal is all it gets. When a body is not read to its end, the connection closes after the answer.
@@ -50,13 +50,13 @@ pub struct RequestBody {
 
 impl RequestBody {
     /// `ended` is set as soon as the body was read to its end.
-    pub(super) fn new(incoming: Incoming, limits: &Limits, ended: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(incoming: Incoming, limits: &HttpLimits, ended: Arc<AtomicBool>) -> Self {
         ended.store(incoming.is_end_stream(), Ordering::Release);
         Self {
             announced_bytes: incoming.size_hint().exact(),
             incoming,
             left_bytes: u64::MAX,
-            wait: Wait { idle: limits.body_idle_time, pace: Pace::new(limits), since: None, timer: None },
+            wait: Wait { idle: limits.body_idle_time, min_rate: MinRate::new(limits), since: None, timer: None },
             ended,
             failed: false,
             buffered: None,
@@ -178,7 +178,7 @@ fn fault(error: &hyper::Error) -> BodyFault {
 /// How long a body may keep its reader waiting.
 struct Wait {
     idle: std::time::Duration,
-    pace: Pace,
+    min_rate: MinRate,
     since: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -186,7 +186,7 @@ struct Wait {
 impl Wait {
     fn moved(&mut self, bytes: usize) {
         self.since = None;
-        self.pace.moved(bytes, Instant::now());
+        self.min_rate.moved(bytes, Instant::now());
     }
 
     /// Ready when the peer was silent for too long or was too slow.
@@ -194,12 +194,12 @@ impl Wait {
         loop {
             let now = Instant::now();
             let silent = *self.since.get_or_insert(now) + self.idle;
-            let judged = self.pace.wait(now);
-            if poll_timer(&mut self.timer, silent.min(judged), cx).is_pending() {
+            let due = self.min_rate.wait(now);
+            if poll_timer(&mut self.timer, silent.min(due), cx).is_pending() {
                 return Poll::Pending;
             }
             let now = Instant::now();
-            if now >= silent || self.pace.is_too_slow(now) {
+            if now >= silent || self.min_rate.is_too_slow(now) {
                 return Poll::Ready(());
             }
         }

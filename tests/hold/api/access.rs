@@ -1,7 +1,8 @@
 //! Who may call what: every row of the endpoint table against the permission matrix, on a public and a private hold.
 
-use atcr_hold::api::{Access, Verbs, endpoints};
+use atcr_hold::api::{Access, endpoints};
 use atproto::lexicon::nsid::{self, METHODS, Method};
+use server::xrpc::Verbs;
 
 use crate::support::hold::{Account, Answer, Call, Hold, NO_TOKEN, PRIVATE, PUBLIC};
 

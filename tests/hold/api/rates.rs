@@ -76,9 +76,18 @@ async fn whoever_connects_by_the_socket_file_is_a_trusted_proxy() {
     let flood = join_all((0..FLOOD).map(|_| call("X-Forwarded-For: 192.0.2.1\r\n"))).await;
     assert!(flood.contains(&"HTTP/1.1 429".to_owned()), "{flood:?}");
     assert_eq!(call("X-Forwarded-For: 192.0.2.2\r\n").await, "HTTP/1.1 200");
-    // Without the header there is nobody to hold to a rate.
-    let unnamed = join_all((0..FLOOD).map(|_| call(""))).await;
-    assert!(unnamed.iter().all(|status| status == "HTTP/1.1 200"), "{unnamed:?}");
+    // Those whom the proxy does not name, or not by an address, are held to one rate together.
+    for garbage in ["", "X-Forwarded-For: unknown\r\n", "X-Forwarded-For: 192.0.2.3, \r\n"] {
+        let unnamed = join_all((0..FLOOD).map(|_| call(garbage))).await;
+        assert!(unnamed.contains(&"HTTP/1.1 429".to_owned()), "{garbage} {unnamed:?}");
+    }
+    // HAProxy adds a line of its own, others a port.
+    for number in 10..FLOOD {
+        let line = format!("X-Forwarded-For: 198.51.100.{number}\r\nx-forwarded-for: 192.0.2.4:{number}\r\n");
+        _ = call(&line).await;
+    }
+    assert_eq!(call("X-Forwarded-For: 192.0.2.4\r\n").await, "HTTP/1.1 429");
+    assert_eq!(call("X-Forwarded-For: 198.51.100.10\r\n").await, "HTTP/1.1 200");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use server::wire::Limits;
+use server::wire::HttpLimits;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Wire, status};
@@ -112,7 +112,7 @@ async fn a_peer_that_expects_100_is_told_to_go_on_only_when_its_body_is_wanted()
 
 #[tokio::test]
 async fn an_early_answer_reaches_a_peer_that_goes_on_sending() {
-    let limits = Limits { linger_time: Duration::from_secs(60), ..Limits::default() };
+    let limits = HttpLimits { linger_time: Duration::from_secs(60), ..HttpLimits::default() };
     let mut wire = Wire::with(limits).await;
     wire.send(format!("PUT /unread HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", 100 << 20)).await;
     let block = vec![0; 1 << 20];

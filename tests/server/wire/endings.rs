@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use server::wire::Limits;
+use server::wire::HttpLimits;
 use tokio::io::AsyncWriteExt as _;
 
 use super::{Wire, status};
@@ -17,6 +17,9 @@ async fn a_panic_is_answered_and_the_connection_lives() {
     let answer = wire.receive().await;
     assert_eq!((answer.status, answer.closes()), (500, false));
     assert_eq!(answer.body, br#"{"error":"InternalServerError","message":"Internal Server Error"}"#);
+    wire.send("GET /panic/uncaught HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let answer = wire.receive().await;
+    assert_eq!((answer.status, answer.closes(), answer.body.as_slice()), (500, false, &b""[..]));
     wire.send(GET).await;
     assert_eq!(wire.receive().await.status, 200);
 }
@@ -52,7 +55,7 @@ async fn draining_finishes_an_upload() {
 
 #[tokio::test]
 async fn draining_answers_the_first_request_of_a_new_connection_and_no_second() {
-    let mut wire = Wire::with(Limits { drain_first_time: Duration::from_secs(600), ..Limits::default() }).await;
+    let mut wire = Wire::with(HttpLimits { drain_first_time: Duration::from_secs(600), ..HttpLimits::default() }).await;
     wire.drain.cancel();
     tokio::task::yield_now().await;
     wire.send(GET).await;

@@ -11,12 +11,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use server::daemon::Activity;
-use server::wire::{BodyFault, Limits, Peer, Request, Response, ResponseBody, serve};
+use server::wire::{BodyFault, HttpLimits, Peer, Request, Response, ResponseBody, catch_panic, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// The body that the handler's program has for a panic.
+const PANICKED: &str = r#"{"error":"InternalServerError","message":"Internal Server Error"}"#;
 
 /// What a test may steer while a handler runs.
 #[derive(Clone, Default)]
@@ -33,7 +36,10 @@ async fn echo(stage: Stage, mut request: Request) -> Response {
         return answer(refusal.status.as_u16(), refusal.reason);
     }
     match request.head.uri.path() {
-        "/panic" => panic!("as the test asked"),
+        "/panic" => catch_panic(async { panic!("as the test asked") }).await.unwrap_or_else(|message: String| {
+            answer(500, if message == "as the test asked" { PANICKED } else { "other words" })
+        }),
+        "/panic/uncaught" => panic!("as the test asked"),
         "/unread" => answer(413, "unread"),
         "/limited" => reply(request.body.collect(10).await),
         "/wait" => {
@@ -86,10 +92,10 @@ struct Wire {
 
 impl Wire {
     async fn new() -> Self {
-        Self::with(Limits::default()).await
+        Self::with(HttpLimits::default()).await
     }
 
-    async fn with(limits: Limits) -> Self {
+    async fn with(limits: HttpLimits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, address) = listener.accept().await.unwrap();

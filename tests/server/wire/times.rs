@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use server::wire::Limits;
+use server::wire::HttpLimits;
 use tokio::io::AsyncWriteExt as _;
 
 use super::Wire;
@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_millis(100);
 
 #[tokio::test]
 async fn a_head_that_does_not_arrive_is_answered_408() {
-    let mut wire = Wire::with(Limits { head_time: SOON, ..Limits::default() }).await;
+    let mut wire = Wire::with(HttpLimits { head_time: SOON, ..HttpLimits::default() }).await;
     wire.send("GET / HTTP/1.1\r\nHos").await;
     let answer = wire.receive().await;
     assert_eq!((answer.status, answer.closes()), (408, true));
@@ -20,7 +20,7 @@ async fn a_head_that_does_not_arrive_is_answered_408() {
 
 #[tokio::test]
 async fn a_head_that_drips_is_answered_408() {
-    let mut wire = Wire::with(Limits { head_time: 3 * SOON, ..Limits::default() }).await;
+    let mut wire = Wire::with(HttpLimits { head_time: 3 * SOON, ..HttpLimits::default() }).await;
     wire.send("GET / HTTP/1.1\r\nX: ").await;
     assert_dripping_is_answered_408(wire).await;
 }
@@ -41,9 +41,9 @@ async fn assert_dripping_is_answered_408(mut wire: Wire) {
 
 #[tokio::test]
 async fn silent_connections_are_closed_without_an_answer() {
-    let mut new = Wire::with(Limits { head_time: SOON, ..Limits::default() }).await;
+    let mut new = Wire::with(HttpLimits { head_time: SOON, ..HttpLimits::default() }).await;
     assert_eq!(new.rest().await, "");
-    let mut used = Wire::with(Limits { idle_time: SOON, ..Limits::default() }).await;
+    let mut used = Wire::with(HttpLimits { idle_time: SOON, ..HttpLimits::default() }).await;
     used.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(used.receive().await.status, 200);
     assert_eq!(used.rest().await, "");
@@ -51,7 +51,7 @@ async fn silent_connections_are_closed_without_an_answer() {
 
 #[tokio::test]
 async fn a_long_answer_is_not_silence() {
-    let mut wire = Wire::with(Limits { idle_time: SOON, ..Limits::default() }).await;
+    let mut wire = Wire::with(HttpLimits { idle_time: SOON, ..HttpLimits::default() }).await;
     wire.send("GET /wait HTTP/1.1\r\nHost: a\r\n\r\n").await;
     tokio::time::sleep(3 * SOON).await;
     wire.stage.release.notify_one();
@@ -62,7 +62,7 @@ async fn a_long_answer_is_not_silence() {
 #[tokio::test]
 async fn a_body_that_stops_is_answered_408() {
     for head in ["Content-Length: 10\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"] {
-        let mut wire = Wire::with(Limits { body_idle_time: SOON, ..Limits::default() }).await;
+        let mut wire = Wire::with(HttpLimits { body_idle_time: SOON, ..HttpLimits::default() }).await;
         wire.send(format!("PUT / HTTP/1.1\r\nHost: a\r\n{head}")).await;
         let answer = wire.receive().await;
         assert_eq!((answer.status, answer.body.as_slice(), answer.closes()), (408, b"body timed out".as_slice(), true));
@@ -72,14 +72,14 @@ async fn a_body_that_stops_is_answered_408() {
 
 #[tokio::test]
 async fn a_body_that_drips_is_answered_408() {
-    let mut wire = Wire::with(Limits { pace_window: 3 * SOON, ..Limits::default() }).await;
+    let mut wire = Wire::with(HttpLimits { min_rate_window: 3 * SOON, ..HttpLimits::default() }).await;
     wire.send("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").await;
     assert_dripping_is_answered_408(wire).await;
 }
 
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_closed() {
-    let mut wire = Wire::with(Limits { pace_window: 3 * SOON, ..Limits::default() }).await;
+    let mut wire = Wire::with(HttpLimits { min_rate_window: 3 * SOON, ..HttpLimits::default() }).await;
     wire.send("GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").await;
     // The answer has no end: only the layer can end this.
     wire.served.await.unwrap();
@@ -87,7 +87,7 @@ async fn a_peer_that_does_not_read_is_closed() {
 
 #[tokio::test]
 async fn reading_on_after_the_last_answer_ends() {
-    let mut wire = Wire::with(Limits { linger_time: SOON, ..Limits::default() }).await;
+    let mut wire = Wire::with(HttpLimits { linger_time: SOON, ..HttpLimits::default() }).await;
     wire.send("PUT /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n").await;
     assert_eq!(wire.receive().await.status, 413);
     // The peer neither sends nor closes.
@@ -97,7 +97,7 @@ async fn reading_on_after_the_last_answer_ends() {
 #[tokio::test]
 async fn draining_does_not_wait_for_idle_clients() {
     // Longer than any test run: lingering for what was left unread would be noticed.
-    let mut wire = Wire::with(Limits { linger_time: Duration::from_secs(100_000), ..Limits::default() }).await;
+    let mut wire = Wire::with(HttpLimits { linger_time: Duration::from_secs(100_000), ..HttpLimits::default() }).await;
     wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(wire.receive().await.status, 200);
     wire.drain.cancel();

@@ -22,15 +22,14 @@ use http::{Response as HttpResponse, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::error::Error;
-use super::request::header;
-use super::response;
 use super::state::State;
+use crate::api::refusal;
 use crate::blobs::Totals;
 use content::{Content, STYLE};
 use owner::OwnerHandle;
 use server::identity::Resolver;
 use server::wire::{Request, Response, ResponseBody};
+use server::xrpc::{Error, header, response};
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 /// How long the page as it was made last is shown.
@@ -95,7 +94,7 @@ async fn rendered(state: &Arc<State>) -> Result<Rendered, Error> {
     match &made.page {
         Some((page, at)) if at.elapsed() < FRESH => Ok(page.clone()),
         // Its own task: whoever goes away leaves the work to the next one, and cannot have it begun again and again.
-        _ => tokio::spawn(make(Arc::clone(state), made)).await.map_err(Error::internal)?,
+        _ => tokio::spawn(make(Arc::clone(state), made)).await.map_err(refusal::internal)?,
     }
 }
 

@@ -14,7 +14,7 @@ use super::StartError;
 use crate::config::Config;
 use server::daemon::{self, Accepted, ConnectionLimits, Listener, listeners};
 use server::metrics::Text;
-use server::wire::{self, Limits, Request, Response, ResponseBody};
+use server::wire::{self, HttpLimits, Request, Response, ResponseBody};
 
 pub(super) use page::{Sources, Tasks};
 
@@ -40,7 +40,7 @@ pub(super) async fn serve(sources: Sources, listeners: Vec<Listener>, shutdown: 
         return Ok(());
     }
     let sources = Arc::new(sources);
-    let limits = Limits { pace_window: PACE.0, pace_min_bytes: PACE.1, ..Limits::default() };
+    let limits = HttpLimits { min_rate_window: PACE.0, min_rate_bytes: PACE.1, ..HttpLimits::default() };
     let handle = move |accepted: Accepted| {
         let sources = Arc::clone(&sources);
         let answer = move |request| answer(Arc::clone(&sources), request);

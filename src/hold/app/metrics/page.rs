@@ -13,7 +13,7 @@ use crate::blobs;
 use crate::operations::Hold;
 use crate::pds::{Following, PdsError};
 use atproto::lexicon::nsid;
-use server::daemon::{Flow, usage::Usage};
+use server::daemon::{SocketMetrics, usage::Usage};
 use server::metrics::{Gauge, Kind, Text};
 use server::sqlite::{Database, Sizes};
 use server::storage::{DiskSpace, faults};
@@ -38,7 +38,7 @@ pub(in crate::app) struct Sources {
     state: Arc<State>,
     database: Database,
     /// Of the public sockets.
-    pub(in crate::app) flow: Arc<Flow>,
+    pub(in crate::app) sockets: Arc<SocketMetrics>,
     max_connections: usize,
     pub(in crate::app) tasks: Arc<Tasks>,
     started_us: u64,
@@ -76,7 +76,7 @@ impl Sources {
             hold: Arc::clone(hold),
             state: Arc::clone(state),
             database: database.clone(),
-            flow: Arc::default(),
+            sockets: Arc::default(),
             max_connections,
             tasks: Arc::default(),
             started_us,
@@ -135,23 +135,23 @@ impl Sources {
 
     fn requests(&self, text: &mut Text) {
         let help = "Requests answered, by XRPC method or path and by HTTP status.";
-        self.state.traffic.show_requests(&mut text.family("atcr_hold_requests_total", Kind::Counter, help));
+        self.state.front.metrics.show_requests(&mut text.family("atcr_hold_requests_total", Kind::Counter, help));
         let help = "Time from the head of a request to the head of its answer.";
         let mut family = text.family("atcr_hold_request_duration_seconds", Kind::Histogram, help);
-        self.state.traffic.show_durations(&mut family);
-        let flow = &self.flow;
+        self.state.front.metrics.show_durations(&mut family);
+        let sockets = &self.sockets;
         let help = "Bytes received on the public sockets, heads and frames among them.";
-        text.counter("atcr_hold_received_bytes_total", help, flow.received_bytes.get());
+        text.counter("atcr_hold_received_bytes_total", help, sockets.received_bytes.get());
         let help = "Bytes sent on the public sockets; what a bucket or a proxy sends is not among them.";
-        text.counter("atcr_hold_sent_bytes_total", help, flow.sent_bytes.get());
+        text.counter("atcr_hold_sent_bytes_total", help, sockets.sent_bytes.get());
         self.bulkheads(text);
         let help = "Connections accepted on the public sockets.";
-        text.counter("atcr_hold_connections_accepted_total", help, flow.accepted.get());
+        text.counter("atcr_hold_connections_accepted_total", help, sockets.accepted.get());
         let help = "Connections that were closed at once, because their address has its share.";
-        text.counter("atcr_hold_connections_refused_total", help, flow.refused.get());
+        text.counter("atcr_hold_connections_refused_total", help, sockets.refused.get());
         let help = "Idle connections that were closed to make room for others.";
-        text.counter("atcr_hold_connections_evicted_total", help, flow.evicted.get());
-        text.gauge("atcr_hold_connections_open", "Open connections on the public sockets.", flow.open.get());
+        text.counter("atcr_hold_connections_evicted_total", help, sockets.evicted.get());
+        text.gauge("atcr_hold_connections_open", "Open connections on the public sockets.", sockets.open.get());
         let help = "Connections that may be open; beyond that the kernel keeps new ones waiting.";
         text.gauge("atcr_hold_connections_max", help, self.max_connections);
     }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json};
-use crate::api::response;
 use crate::api::state::State;
 use crate::blobs::UploadId;
 use crate::gate::WritePermit;
 use atproto::lexicon::{AbortUpload, UploadOutcome, UploadStatus};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::{COMPLETE_BYTES, json, part_number};
-use crate::api::response;
+use crate::api::refusal;
+use crate::api::request::{COMPLETE_BYTES, part_number};
 use crate::api::state::State;
 use crate::blobs::UploadId;
 use crate::gate::WritePermit;
 use atproto::lexicon::{CompleteUpload, UploadOutcome, UploadStatus, error};
 use atproto::syntax::Digest;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,
@@ -18,7 +18,7 @@ pub(in crate::api) async fn handle(
     request: Request,
 ) -> Result<Response, Error> {
     let input: CompleteUpload = json(request, COMPLETE_BYTES).await?;
-    let digest = Digest::parse(&input.digest).map_err(|_| Error::invalid_digest())?;
+    let digest = Digest::parse(&input.digest).map_err(|_| refusal::invalid_digest())?;
     let id = UploadId::parse(&input.upload_id)?;
     let part = |part: atproto::lexicon::CompletedPart| Ok((part_number(&part.part_number)?, part.etag));
     let parts = input.parts.into_iter().map(part).collect::<Result<Vec<_>, Error>>()?;

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::json_or_default;
-use crate::api::response;
+use crate::api::refusal;
 use crate::api::state::State;
 use crate::gate::AccountPermit;
 use atproto::lexicon::error;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, json_or_default, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,
@@ -19,6 +18,6 @@ pub(in crate::api) async fn handle(
     let (images, account, now_us) = (state.images.clone(), permit.account().clone(), state.now_us());
     // To its end, also when the caller goes away.
     let deleted = tokio::spawn(async move { images.delete_user_data(&account, now_us).await }).await;
-    let deleted = deleted.map_err(Error::internal)?.map_err(Error::from);
+    let deleted = deleted.map_err(refusal::internal)?.map_err(Error::from);
     deleted.map(|deleted| response::json(&deleted)).map_err(|e| e.named_if_internal(error::DELETION_FAILED))
 }

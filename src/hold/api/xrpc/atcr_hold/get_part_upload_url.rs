@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json, part_number};
-use crate::api::response;
+use crate::api::request::part_number;
 use crate::api::state::State;
 use crate::blobs::{Target, UploadId};
 use crate::gate::WritePermit;
 use atproto::lexicon::{GetPartUploadUrl, PartHeaders, PartTarget, nsid};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,

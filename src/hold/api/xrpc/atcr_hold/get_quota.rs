@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::api::error::Error;
-use crate::api::request::Query;
-use crate::api::response;
 use crate::api::state::State;
 use atproto::lexicon::error;
 use atproto::syntax::Did;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json};
-use crate::api::response;
 use crate::api::state::State;
 use crate::gate::WritePermit;
 use atproto::lexicon::{InitiateUpload, UploadIdOutput, error};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 /// The client's temporary name is only a courtesy to it; this bounds what it may send.
 const MAX_NAME_BYTES: usize = 128;

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::response;
 use crate::api::state::State;
 use atproto::lexicon::{TierInfo, Tiers};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, _request: Request) -> Result<Response, Error> {
     let tiers = state.images.tiers().all.into_iter();

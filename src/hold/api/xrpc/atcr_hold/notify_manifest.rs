@@ -7,14 +7,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json};
-use crate::api::response;
 use crate::api::state::State;
 use crate::gate::AccountPermit;
 use crate::images::{Image, Push};
 use atproto::lexicon::{ImageOperation, NotifyManifest, NotifyManifestOutput, error};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 /// What the OCI distribution specification lets a manifest have, and some more for what else is said of it.
 const MANIFEST_BYTES: u64 = 4 * 1024 * 1024 + JSON_BYTES;
@@ -47,7 +45,7 @@ async fn push(state: &State, permit: &AccountPermit, input: NotifyManifest) -> R
     if let Err(error) = &outcome {
         let account = permit.account();
         tracing::warn!(
-            did = %account, ?repository, ?manifest, status = error.status.as_u16(), error = error.name,
+            did = %account, ?repository, ?manifest, status = error.status().as_u16(), error = error.name(),
             "push not recorded: manifest {manifest:.80?} of {repository:.80?} by {account}: {}", error.message()
         );
     }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::json_or_default;
-use crate::api::response;
 use crate::api::state::State;
 use crate::gate::AccountPermit;
 use atproto::lexicon::{CrewOutcome, RequestCrew, RequestCrewOutput};
 use http::StatusCode;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, json_or_default, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,

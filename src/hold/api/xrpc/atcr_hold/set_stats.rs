@@ -4,15 +4,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json};
-use crate::api::response;
 use crate::api::state::State;
 use crate::gate::AdminPermit;
 use crate::images::Image;
 use atproto::lexicon::{SetStats, Success, error};
 use atproto::syntax::{Did, ImageName};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json};
-use crate::api::response;
+use crate::api::refusal;
 use crate::api::state::State;
 use crate::gate::AccountPermit;
 use atproto::lexicon::{TierName, UpdateCrewTier, error};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,
@@ -19,7 +18,7 @@ pub(in crate::api) async fn handle(
 ) -> Result<Response, Error> {
     let input: UpdateCrewTier = json(request, JSON_BYTES).await?;
     if !state.images.is_appview(permit.account()) {
-        return Err(Error::not_appview());
+        return Err(refusal::not_appview());
     }
     match state.images.set_tier(&input.user_did, input.tier_rank, state.now_us()).await {
         Ok(tier_name) => Ok(response::json(&TierName { tier_name })),

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
 use crate::api::part_access::PartAccess;
-use crate::api::response;
 use crate::api::state::State;
 use crate::blobs::BodyError;
 use atproto::lexicon::{UploadedPart, error};
 use futures_util::TryStreamExt as _;
 use http::header::{ETAG, HeaderValue};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, access: PartAccess, request: Request) -> Result<Response, Error> {
     let length = request.body.announced_length();

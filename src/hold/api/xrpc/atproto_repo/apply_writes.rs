@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use super::{check_write, commit_meta, written};
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json};
-use crate::api::response;
 use crate::api::state::State;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::gate::AdminPermit;
 use crate::pds::MAX_WRITES;
 use atproto::lexicon::{ApplyWrites, ApplyWritesOutput, RecordResult, WriteOperation};
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 const CREATED: &str = "com.atproto.repo.applyWrites#createResult";
 const UPDATED: &str = "com.atproto.repo.applyWrites#updateResult";

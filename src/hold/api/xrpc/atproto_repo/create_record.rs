@@ -3,14 +3,12 @@
 use std::sync::Arc;
 
 use super::{check_write, write_one};
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json};
-use crate::api::response;
 use crate::api::state::State;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::gate::AdminPermit;
 use atproto::lexicon::CreateRecord;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use super::{check_write, write_one};
-use crate::api::error::Error;
-use crate::api::request::{JSON_BYTES, json, parse_cid};
-use crate::api::response;
+use crate::api::request::parse_cid;
 use crate::api::state::State;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::gate::AdminPermit;
 use atproto::lexicon::DeleteRecord;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,

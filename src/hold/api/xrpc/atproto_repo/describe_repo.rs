@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::{Query, check_repo};
-use crate::api::response;
+use crate::api::request::check_repo;
 use crate::api::state::State;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);

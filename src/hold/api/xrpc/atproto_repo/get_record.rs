@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::{Query, check_repo, parse_cid};
-use crate::api::response;
+use crate::api::refusal;
+use crate::api::request::{check_repo, parse_cid};
 use crate::api::state::State;
 use atproto::lexicon::RecordView;
 use atproto::syntax::AtUri;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
@@ -18,6 +18,6 @@ pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Resul
     let uri = AtUri::record(state.pds.did(), &collection, &rkey);
     let read = move |records: &crate::pds::Records<'_>| records.get(collection.as_str(), rkey.as_str());
     let record = state.pds.read(read).await?.filter(|record| wanted.is_none_or(|cid| cid == record.cid));
-    let record = record.ok_or_else(Error::record_not_found)?;
+    let record = record.ok_or_else(refusal::record_not_found)?;
     Ok(response::json(&RecordView { uri, cid: Some(record.cid.to_string()), value: record.value }))
 }

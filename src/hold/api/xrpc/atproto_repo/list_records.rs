@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::{Query, check_repo};
-use crate::api::response;
+use crate::api::request::check_repo;
 use crate::api::state::State;
 use crate::pds::{PageQuery, Record};
 use atproto::lexicon::{RecordPage, RecordView};
 use atproto::syntax::AtUri;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;

@@ -9,7 +9,6 @@ pub(in crate::api) mod list_records;
 pub(in crate::api) mod put_record;
 pub(in crate::api) mod upload_blob;
 
-use crate::api::error::Error;
 use crate::api::request::{check_repo, parse_cid};
 use crate::api::state::State;
 use crate::crew::{CrewChange, CrewWrite};
@@ -17,6 +16,7 @@ use crate::pds::Outcome;
 use atproto::lexicon::{CommitMeta, RecordResult};
 use atproto::repo::Cid;
 use atproto::syntax::AtUri;
+use server::xrpc::Error;
 
 /// Checks what all writing methods have in common, and parses the commit that they may name.
 fn check_write(state: &State, repo: &str, swap_commit: Option<&str>) -> Result<Option<Cid>, Error> {

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
 use crate::api::request::media_type;
-use crate::api::response;
 use crate::api::state::State;
 use crate::gate::AdminPermit;
 use crate::pds::{MAX_RECORD_BLOB_BYTES, NewBlob};
@@ -13,6 +11,7 @@ use atproto::lexicon::error;
 use atproto::repo::cbor;
 use http::StatusCode;
 use server::wire::{BodyFault, Request, Response};
+use server::xrpc::{Error, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<State>,

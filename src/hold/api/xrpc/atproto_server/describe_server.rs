@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::response;
 use crate::api::state::State;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, _request: Request) -> Result<Response, Error> {
     Ok(response::json(&serde_json::json!({

@@ -3,22 +3,23 @@
 
 use std::sync::Arc;
 
-use http::Method;
+use http::header::{CACHE_CONTROL, HeaderValue, LOCATION};
+use http::{Method, StatusCode};
 
 use super::check_did;
 use crate::api::blob_access::BlobAccess;
 use crate::api::blob_bytes;
-use crate::api::endpoint::BLOBS_PREFIX;
-use crate::api::error::Error;
-use crate::api::request::{Query, parse_cid};
-use crate::api::response;
+use crate::api::paths::BLOBS_PREFIX;
+use crate::api::refusal;
+use crate::api::request::parse_cid;
 use crate::api::state::State;
 use crate::blobs::Target;
 use crate::gate::ReadMethod;
 use atproto::lexicon::{BlobLocation, nsid};
 use atproto::repo::cid;
 use atproto::syntax::Digest;
-use server::wire::{Request, Response};
+use server::wire::{Request, Response, ResponseBody};
+use server::xrpc::{Error, Query, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, access: BlobAccess, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
@@ -31,14 +32,14 @@ pub(in crate::api) async fn handle(state: Arc<State>, access: BlobAccess, reques
     };
     let name = query.required("cid")?;
     if name.starts_with("sha256:") {
-        let digest = Digest::parse(name).map_err(|_| Error::invalid_digest())?;
+        let digest = Digest::parse(name).map_err(|_| refusal::invalid_digest())?;
         return url_of(&state, digest, method(&query)?).await;
     }
     let cid = parse_cid("cid", name)?;
     check_did(&state, &query)?;
-    let digest = cid::digest_of(&cid).ok_or_else(Error::blob_not_found)?;
+    let digest = cid::digest_of(&cid).ok_or_else(refusal::blob_not_found)?;
     match state.blobs.read_target(&digest, request.head.method.clone(), state.now_us()).await? {
-        Some(Target::Store(url)) => response::redirect(&url),
+        Some(Target::Store(url)) => redirect(&url),
         Some(Target::Hold) => blob_bytes::serve(&state, &permit, digest, &request).await,
         None => ask_successor(&state, &format!("cid={cid}")).await,
     }
@@ -47,9 +48,9 @@ pub(in crate::api) async fn handle(state: Arc<State>, access: BlobAccess, reques
 /// Where to ask for a blob that is not here. The token is for this hold: the successor wants one of its own, unless it
 /// is public.
 async fn ask_successor(state: &State, blob: &str) -> Result<Response, Error> {
-    let successor = state.crew.successor().await?.ok_or_else(Error::blob_not_found)?;
+    let successor = state.crew.successor().await?.ok_or_else(refusal::blob_not_found)?;
     let did = successor.did().as_str().replace('%', "%25");
-    response::redirect(&format!("{successor}/xrpc/{}?did={did}&{blob}", nsid::SYNC_GET_BLOB))
+    redirect(&format!("{successor}/xrpc/{}?did={did}&{blob}", nsid::SYNC_GET_BLOB))
 }
 
 /// What the registry asks for: a URL that needs no header, for a blob that is there.
@@ -73,4 +74,14 @@ fn method(query: &Query) -> Result<ReadMethod, Error> {
         Some("HEAD") => Ok(ReadMethod::Head),
         Some(_) => Err(Error::invalid("method must be GET or HEAD")),
     }
+}
+
+/// 307 to a URL that belongs to whoever asked, for a while: nobody may keep it for another.
+fn redirect(url: &str) -> Result<Response, Error> {
+    let location = HeaderValue::from_str(url).map_err(|_| refusal::internal("a URL is no header"))?;
+    let mut response = http::Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::TEMPORARY_REDIRECT;
+    response.headers_mut().insert(LOCATION, location);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::check_did;
-use crate::api::error::Error;
-use crate::api::request::{Query, parse_cid};
-use crate::api::response;
+use crate::api::refusal;
+use crate::api::request::parse_cid;
 use crate::api::state::State;
 use crate::pds::PdsError;
 use atproto::lexicon::error;
 use http::StatusCode;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
@@ -26,5 +26,5 @@ pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Resul
         PdsError::TooLarge(message) => Error::invalid(message),
         other => other.into(),
     })?;
-    Ok(response::full(response::CAR, car.ok_or_else(Error::repo_not_found)?.into()))
+    Ok(response::full(response::CAR, car.ok_or_else(refusal::repo_not_found)?.into()))
 }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::{check_did, head};
-use crate::api::error::Error;
-use crate::api::request::Query;
-use crate::api::response;
 use crate::api::state::State;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
     check_did(&state, &Query::of(&request.head))?;

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use super::check_did;
-use crate::api::error::Error;
-use crate::api::request::Query;
-use crate::api::response;
+use crate::api::refusal;
 use crate::api::state::State;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     check_did(&state, &query)?;
     let path = format!("{}/{}", query.collection()?, query.rkey()?);
-    let car = state.pds.record_proof(path).await?.ok_or_else(Error::repo_not_found)?;
+    let car = state.pds.record_proof(path).await?.ok_or_else(refusal::repo_not_found)?;
     Ok(response::full(response::CAR, car.into()))
 }

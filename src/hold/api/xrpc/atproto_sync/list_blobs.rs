@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::{check_did, since};
-use crate::api::error::Error;
-use crate::api::request::{Query, parse_cid};
-use crate::api::response;
+use crate::api::request::parse_cid;
 use crate::api::state::State;
 use crate::pds::BlobsQuery;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 const DEFAULT_LIMIT: u32 = 500;
 const MAX_LIMIT: u32 = 1000;

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use super::head;
-use crate::api::error::Error;
-use crate::api::request::Query;
-use crate::api::response;
 use crate::api::state::State;
 use serde_json::json;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 const MAX_LIMIT: u32 = 1000;
 

@@ -10,11 +10,12 @@ pub(in crate::api) mod list_blobs;
 pub(in crate::api) mod list_repos;
 pub(in crate::api) mod subscribe_repos;
 
-use crate::api::error::Error;
-use crate::api::request::{Query, check_repo};
+use crate::api::refusal;
+use crate::api::request::check_repo;
 use crate::api::state::State;
 use crate::pds::Head;
 use atproto::syntax::Tid;
+use server::xrpc::{Error, Query};
 
 /// The `did` parameter must name our repository.
 fn check_did(state: &State, query: &Query) -> Result<(), Error> {
@@ -28,5 +29,5 @@ fn since(query: &Query) -> Result<Option<Tid>, Error> {
 
 /// The head of our repository, which exists from the first start on.
 async fn head(state: &State) -> Result<Head, Error> {
-    state.pds.head().await?.ok_or_else(Error::repo_not_found)
+    state.pds.head().await?.ok_or_else(refusal::repo_not_found)
 }

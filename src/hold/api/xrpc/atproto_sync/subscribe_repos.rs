@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use crate::api::error::Error;
-use crate::api::request::Query;
+use crate::api::refusal;
 use crate::api::state::State;
-use crate::api::subscribe::{handshake, session};
+use crate::api::subscribe::session;
+use server::wire::websocket::Handshake;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query};
 
 pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
-    let accept = handshake::check(&request.head)?;
+    let handshake = Handshake::check(&request.head).map_err(refusal::of_handshake)?;
     let cursor = cursor(&Query::of(&request.head))?;
     let place = state.subscribers.place()?;
     // Before the answer: whoever has read it misses no later event.
     let events = state.pds.subscribe(cursor).await?;
-    Ok(handshake::switch(accept, move |upgraded, drain| {
+    Ok(handshake.switch(move |upgraded, drain| {
         Box::pin(async move {
             let ended = session::run(upgraded, events, drain).await;
             drop(place);

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::{is_ours, view};
-use crate::api::error::Error;
-use crate::api::request::Query;
-use crate::api::response;
 use crate::api::state::State;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
     if !is_ours(&state, Query::of(&request.head).required("actor")?)? {

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 
 use super::{is_ours, view};
-use crate::api::error::Error;
-use crate::api::request::Query;
-use crate::api::response;
 use crate::api::state::State;
 use server::wire::{Request, Response};
+use server::xrpc::{Error, Query, response};
 
 const MAX_ACTORS: usize = 25;
 

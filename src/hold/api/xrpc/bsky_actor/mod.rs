@@ -3,13 +3,13 @@
 pub(in crate::api) mod get_profile;
 pub(in crate::api) mod get_profiles;
 
-use crate::api::error::Error;
 use crate::api::request::check_repo;
 use crate::api::state::State;
 use crate::pds::Records;
 use atproto::lexicon::{SELF_KEY, nsid};
 use atproto::syntax::{Did, Handle};
 use serde_json::{Value, json};
+use server::xrpc::Error;
 
 /// Fields that a profile view takes over from the record as they are.
 const SHOWN: [&str; 3] = ["displayName", "description", "createdAt"];

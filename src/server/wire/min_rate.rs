@@ -1,4 +1,4 @@
-//! A peer must keep up: judging its pace, and the writer that closes on a reader that does not.
+//! The least rate at which a peer must move bytes, and the writer that closes on a reader that does not.
 
 use std::io;
 use std::pin::Pin;
@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::Limits;
+use super::HttpLimits;
 
 /// How many bytes a peer moved while we waited for it. Time in which nobody waited does not count.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct MinRate {
     window: Duration,
     min_bytes: u64,
     waited: Duration,
@@ -20,18 +20,18 @@ pub(super) struct Pace {
     waiting_since: Option<Instant>,
 }
 
-impl Pace {
-    pub(super) fn new(limits: &Limits) -> Self {
+impl MinRate {
+    pub(super) fn new(limits: &HttpLimits) -> Self {
         Self {
-            window: limits.pace_window,
-            min_bytes: limits.pace_min_bytes,
+            window: limits.min_rate_window,
+            min_bytes: limits.min_rate_bytes,
             waited: Duration::ZERO,
             moved: 0,
             waiting_since: None,
         }
     }
 
-    /// We wait for the peer. Answers when its pace is to be judged if nothing moves until then.
+    /// We wait for the peer. Returns when its rate is due for a check if nothing moves until then.
     pub(super) fn wait(&mut self, now: Instant) -> Instant {
         let since = *self.waiting_since.get_or_insert(now);
         since + self.window.saturating_sub(self.waited)
@@ -60,31 +60,31 @@ impl Pace {
 }
 
 /// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the peer takes them too slowly.
-pub(super) struct Paced<I> {
+pub(super) struct SlowPeerGuard<I> {
     io: I,
-    pace: Pace,
+    min_rate: MinRate,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<I> Paced<I> {
-    pub(super) fn new(io: I, limits: &Limits) -> Self {
-        Self { io, pace: Pace::new(limits), timer: None }
+impl<I> SlowPeerGuard<I> {
+    pub(super) fn new(io: I, limits: &HttpLimits) -> Self {
+        Self { io, min_rate: MinRate::new(limits), timer: None }
     }
 
-    /// Judges the outcome of one attempt to write.
-    fn judge(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Checks the rate after one attempt to write.
+    fn check(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Ok(bytes)) => {
-                self.pace.moved(bytes, Instant::now());
+                self.min_rate.moved(bytes, Instant::now());
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => loop {
-                let deadline = self.pace.wait(Instant::now());
+                let deadline = self.min_rate.wait(Instant::now());
                 if poll_timer(&mut self.timer, deadline, cx).is_pending() {
                     return Poll::Pending;
                 }
-                if self.pace.is_too_slow(Instant::now()) {
+                if self.min_rate.is_too_slow(Instant::now()) {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
             },
@@ -101,16 +101,16 @@ pub(super) fn poll_timer(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant,
     timer.as_mut().poll(cx)
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Paced<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for SlowPeerGuard<I> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for SlowPeerGuard<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.io).poll_write(cx, bytes);
-        self.judge(cx, outcome)
+        self.check(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -119,7 +119,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Paced<I> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
-        self.judge(cx, outcome)
+        self.check(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -144,26 +144,26 @@ mod tests {
     /// Whether a peer is found too slow within ten windows when it moves `bytes` after each `waited`, and then we
     /// are busy with something else for as long as `busy`.
     fn is_cut(bytes: usize, waited: Duration, busy: Duration) -> bool {
-        let mut pace = Pace::new(&Limits::default());
+        let mut rate = MinRate::new(&HttpLimits::default());
         let mut now = Instant::now();
         let end = now + 600 * SECOND;
         while now < end {
             let step = now + waited;
-            while pace.wait(now) <= step {
-                now = pace.wait(now);
-                if pace.is_too_slow(now) {
+            while rate.wait(now) <= step {
+                now = rate.wait(now);
+                if rate.is_too_slow(now) {
                     return true;
                 }
             }
             now = step;
-            pace.moved(bytes, now);
+            rate.moved(bytes, now);
             now += busy;
         }
         false
     }
 
     #[test]
-    fn a_peer_is_judged_by_what_it_moves_while_we_wait() {
+    fn a_peer_is_measured_by_what_it_moves_while_we_wait() {
         assert!(is_cut(0, 61 * SECOND, Duration::ZERO));
         assert!(is_cut(1, SECOND, Duration::ZERO));
         assert!(is_cut(1000, SECOND, Duration::ZERO));

@@ -2,17 +2,10 @@
 
 use http::StatusCode;
 
-use super::{ANY_TOKEN, Error, unauthorized};
+use super::unavailable;
 use crate::images::ImagesError;
 use atproto::lexicon::error as name;
-
-impl Error {
-    /// The caller is no registry front end that this hold trusts.
-    pub(in crate::api) fn not_appview() -> Self {
-        let message = "a token of a registry front end that this hold trusts is required";
-        unauthorized(name::AUTH_REQUIRED, message.into(), ANY_TOKEN)
-    }
-}
+use server::xrpc::Error;
 
 impl From<ImagesError> for Error {
     fn from(error: ImagesError) -> Self {
@@ -26,7 +19,7 @@ impl From<ImagesError> for Error {
                 refused(StatusCode::FORBIDDEN, name::QUOTA_EXCEEDED)
             }
             ImagesError::NoTiers => refused(StatusCode::BAD_REQUEST, name::INVALID_REQUEST),
-            ImagesError::NotCounted => Self::unavailable(error),
+            ImagesError::NotCounted => unavailable(error),
             ImagesError::Crew(error) => error.into(),
             ImagesError::Pds(error) => error.into(),
         }

@@ -11,7 +11,7 @@ use crate::metrics::{Counter, Gauge};
 
 /// What passed over some sockets.
 #[derive(Debug, Default)]
-pub struct Flow {
+pub struct SocketMetrics {
     /// Connections that were accepted.
     pub accepted: Counter,
     /// Connections that were closed at once, because their address has its share.
@@ -26,12 +26,12 @@ pub struct Flow {
     pub sent_bytes: Counter,
 }
 
-impl Flow {
+impl SocketMetrics {
     /// A connection that counts, from now until it is dropped.
     pub fn meter<S>(self: &Arc<Self>, stream: S) -> Metered<S> {
         self.accepted.one();
         self.open.up();
-        Metered { stream, flow: Arc::clone(self) }
+        Metered { stream, metrics: Arc::clone(self) }
     }
 }
 
@@ -39,12 +39,12 @@ impl Flow {
 #[derive(Debug)]
 pub struct Metered<S> {
     stream: S,
-    flow: Arc<Flow>,
+    metrics: Arc<SocketMetrics>,
 }
 
 impl<S> Drop for Metered<S> {
     fn drop(&mut self) {
-        self.flow.open.down();
+        self.metrics.open.down();
     }
 }
 
@@ -52,7 +52,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.flow.received_bytes.add((buffer.filled().len() - before) as u64);
+        self.metrics.received_bytes.add((buffer.filled().len() - before) as u64);
         polled
     }
 }
@@ -88,7 +88,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 impl<S> Metered<S> {
     fn sent(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(count)) = &polled {
-            self.flow.sent_bytes.add(*count as u64);
+            self.metrics.sent_bytes.add(*count as u64);
         }
         polled
     }

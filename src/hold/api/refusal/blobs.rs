@@ -2,10 +2,11 @@
 
 use http::StatusCode;
 
-use super::{Error, RETRY_S};
+use super::{internal, no_space, unavailable};
 use crate::blobs::{BlobError, BodyError};
 use atproto::lexicon::error as name;
 use server::wire::BodyFault;
+use server::xrpc::Error;
 
 impl From<BlobError> for Error {
     fn from(error: BlobError) -> Self {
@@ -29,12 +30,12 @@ impl From<BlobError> for Error {
             }
             BlobError::Busy => {
                 let message = "too many parts are on their way; try again later";
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_after(RETRY_S)
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_soon()
             }
             BlobError::Body(body) => body.into(),
-            BlobError::NoSpace(source) => Self::no_space(source),
-            BlobError::Unavailable(source) => Self::unavailable(source),
-            BlobError::Storage(source) => Self::internal(source),
+            BlobError::NoSpace(source) => no_space(source),
+            BlobError::Unavailable(source) => unavailable(source),
+            BlobError::Storage(source) => internal(source),
         }
     }
 }
@@ -52,12 +53,6 @@ impl From<BodyError> for Error {
                 Self::invalid(BlobError::from(error).to_string())
             }
         }
-    }
-}
-
-impl From<BodyFault> for Error {
-    fn from(fault: BodyFault) -> Self {
-        BodyError::from(fault).into()
     }
 }
 

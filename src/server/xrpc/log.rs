@@ -1,0 +1,107 @@
+//! The id of a request, and its line in the log.
+
+use std::time::Duration;
+
+use http::Method;
+use http::header::{HeaderName, HeaderValue};
+use http_body::Body as _;
+
+use super::service::Trace;
+use crate::wire::{Request, Response};
+use atproto::syntax::Digest;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Of a path in the log; the longest that means something here is that of a blob, with some 80 characters.
+const MAX_PATH_CHARS: usize = 256;
+
+/// What the log says of a request. The query is left out: it may hold a signature.
+pub(super) struct Line {
+    id: String,
+    pub(super) method: Method,
+    path: String,
+}
+
+/// Why a request was refused or failed.
+pub(super) struct Why {
+    pub(super) name: &'static str,
+    /// What really happened, if the hold failed.
+    pub(super) detail: Option<String>,
+}
+
+impl Line {
+    pub(super) fn of(request: &Request) -> Self {
+        let path = request.head.uri.path();
+        let path = match path.char_indices().nth(MAX_PATH_CHARS) {
+            Some((end, _)) => format!("{}…", &path[..end]),
+            None => path.to_owned(),
+        };
+        Self { id: random_id(), method: request.head.method.clone(), path }
+    }
+
+    /// Names the request in its answer.
+    pub(super) fn mark(&self, response: &mut Response) {
+        if let Ok(id) = HeaderValue::from_str(&self.id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+    }
+
+    pub(super) fn write(
+        &self,
+        response: &Response,
+        trace: &Trace,
+        why: Option<&Why>,
+        took: Duration,
+    ) {
+        let status = response.status().as_u16();
+        let size = response.body().size_hint().exact();
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let error = why.map(|why| why.name);
+        let detail = why.and_then(|why| why.detail.as_deref());
+        let peer = trace.client.map(|peer| peer.to_string());
+        let caller = trace.caller.as_ref().map(|did| did.as_str());
+        let nsid = trace.endpoint.map(|(_, name)| name).filter(|name| !name.starts_with('/'));
+        // The handler that knows the blob leaves its digest with the answer.
+        let digest = response.extensions().get::<Digest>().map(ToString::to_string);
+        let (id, method, path) = (self.id.as_str(), self.method.as_str(), self.path.as_str());
+        // The message alone must say what happened: it is all that `journalctl -u` shows.
+        let named = error.map(|name| format!(" {name}")).unwrap_or_default();
+        let message = format!("{method} {path} {status}{named} in {duration_ms} ms");
+        if let Some(detail) = detail {
+            tracing::error!(
+                request_id = id,
+                method,
+                path,
+                nsid,
+                status,
+                error,
+                detail,
+                peer,
+                did = caller,
+                duration_ms,
+                "{message}: {detail}"
+            );
+        } else {
+            tracing::info!(
+                request_id = id,
+                method,
+                path,
+                nsid,
+                digest,
+                status,
+                error,
+                size,
+                peer,
+                did = caller,
+                duration_ms,
+                "{message}"
+            );
+        }
+    }
+}
+
+fn random_id() -> String {
+    let mut bytes = [0; 8];
+    // Without randomness ids repeat, which hurts nobody but the reader of the log.
+    let _ = getrandom::fill(&mut bytes);
+    data_encoding::HEXLOWER.encode(&bytes)
+}

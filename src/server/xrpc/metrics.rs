@@ -1,0 +1,82 @@
+//! Requests and how they went, by endpoint: a row of counters for each row of the endpoint table.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::metrics::{Counter, Family, Histogram};
+
+/// The statuses that answers have, in order; whatever else there may be counts as the first.
+const STATUSES: [u16; 31] = [
+    0, 101, 200, 201, 204, 206, 304, 307, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 417, 426, 429,
+    431, 500, 501, 502, 503, 504, 505, 507,
+];
+/// The name of requests that no endpoint had.
+const OTHER: &str = "other";
+
+/// Requests by endpoint, since the process began.
+pub struct RequestMetrics {
+    /// One for each endpoint, in the order of the table, and one for what is not in it.
+    rows: Vec<Row>,
+}
+
+struct Row {
+    method: &'static str,
+    statuses: [Counter; STATUSES.len()],
+    durations: Histogram,
+}
+
+impl RequestMetrics {
+    /// Counters for endpoints of these names, in the order of the table.
+    pub fn new(endpoints: impl IntoIterator<Item = &'static str>) -> Self {
+        let row = |method| Row { method, statuses: Default::default(), durations: Histogram::default() };
+        Self { rows: endpoints.into_iter().chain([OTHER]).map(row).collect() }
+    }
+
+    /// One more request of the endpoint with this index; `took` ends when the head of the answer is there.
+    pub(super) fn count(&self, endpoint: Option<usize>, status: StatusCode, took: Duration) {
+        let row = endpoint.and_then(|index| self.rows.get(index)).or(self.rows.last());
+        let Some(row) = row else { return };
+        row.statuses[STATUSES.binary_search(&status.as_u16()).unwrap_or(0)].one();
+        row.durations.observe(took);
+    }
+
+    /// Writes the requests by method and status, those that there were.
+    pub fn show_requests(&self, family: &mut Family<'_>) {
+        for row in &self.rows {
+            for (status, count) in STATUSES.iter().zip(&row.statuses).filter(|(_, count)| count.get() > 0) {
+                family.value(&[("method", row.method), ("code", &status.to_string())], count.get());
+            }
+        }
+    }
+
+    /// Writes how long they took, by method.
+    pub fn show_durations(&self, family: &mut Family<'_>) {
+        for row in self.rows.iter().filter(|row| row.durations.count() > 0) {
+            family.histogram(&[("method", row.method)], &row.durations);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Kind, Text};
+
+    #[test]
+    fn statuses_are_in_order_and_strangers_have_a_place() {
+        assert!(STATUSES.is_sorted());
+        let metrics = RequestMetrics::new(["/", "_health"]);
+        metrics.count(Some(1), StatusCode::OK, Duration::from_millis(1));
+        metrics.count(Some(7), StatusCode::IM_A_TEAPOT, Duration::ZERO);
+        metrics.count(None, StatusCode::NOT_FOUND, Duration::ZERO);
+        let mut text = Text::default();
+        metrics.show_requests(&mut text.family("r", Kind::Counter, ""));
+        metrics.show_durations(&mut text.family("d", Kind::Histogram, ""));
+        let text = text.into_string();
+        let lines =
+            ["{method=\"_health\",code=\"200\"} 1", "{method=\"other\",code=\"0\"} 1", "d_count{method=\"other\"} 2"];
+        assert!(lines.iter().all(|line| text.contains(line)), "{text}");
+        assert_eq!(text.matches("\nr{").count(), 3);
+    }
+}

@@ -1,0 +1,25 @@
+//! The conventions of an HTTP API on the AT Protocol: query parameters, JSON bodies, errors, CORS, request ids, request
+//! metrics and the log line of each request.
+//!
+//! [`answer`] is what every request passes: it knows a [`Program`] and its [`Refusal`]s, and no path and no error format.
+//! The rest serves programs that speak XRPC: [`Error`] is its error envelope, [`route`] finds the row of an endpoint table.
+//! <https://atproto.com/specs/xrpc>
+
+mod body;
+mod client;
+mod cors;
+mod endpoint;
+mod error;
+mod log;
+mod metrics;
+mod query;
+pub mod response;
+mod service;
+
+pub use body::{JSON_BYTES, header, json, json_or_default};
+pub use client::client_address;
+pub use endpoint::{Route, Verbs, route};
+pub use error::Error;
+pub use metrics::RequestMetrics;
+pub use query::Query;
+pub use service::{Cause, Front, Program, Refusal, Trace, answer};

@@ -1,0 +1,65 @@
+//! Answers in the few forms that handlers need.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response as HttpResponse, StatusCode};
+use serde::Serialize;
+
+use super::error::Error;
+use crate::wire::{Response, ResponseBody};
+use atproto::syntax::Digest;
+
+/// `application/json`.
+pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// A CAR file.
+pub const CAR: HeaderValue = HeaderValue::from_static("application/vnd.ipld.car");
+/// Plain text.
+pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+#[derive(Serialize)]
+struct Envelope<'e> {
+    error: &'e str,
+    message: &'e str,
+}
+
+/// 200 with a JSON body.
+pub fn json(body: &impl Serialize) -> Response {
+    json_with(StatusCode::OK, body)
+}
+
+/// A JSON body with another status.
+pub fn json_with(status: StatusCode, body: &impl Serialize) -> Response {
+    // Our output types have text keys only, which is all that could fail.
+    let bytes = serde_json::to_vec(body).unwrap_or_default();
+    let mut response = full(JSON, bytes.into());
+    *response.status_mut() = status;
+    response
+}
+
+/// 200 with these bytes.
+#[must_use]
+pub fn full(kind: HeaderValue, bytes: Bytes) -> Response {
+    with_type(kind, ResponseBody::full(bytes))
+}
+
+/// 200 with this body.
+#[must_use]
+pub fn with_type(kind: HeaderValue, body: ResponseBody) -> Response {
+    let mut response = HttpResponse::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
+/// An answer about a blob: the log line names it.
+#[must_use]
+pub fn about(digest: Digest, mut response: Response) -> Response {
+    response.extensions_mut().insert(digest);
+    response
+}
+
+/// An error in its envelope.
+pub(super) fn of_error(error: Error) -> Response {
+    let mut response = json_with(error.status, &Envelope { error: error.name, message: &error.message });
+    response.headers_mut().extend(error.headers);
+    response
+}

@@ -1,0 +1,256 @@
+//! What every request passes: its id, its client's rate, its answer or its refusal, its metrics, its log line.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::Method;
+
+use super::client::client_address;
+use super::cors;
+use super::log::{Line, Why};
+use super::metrics::RequestMetrics;
+use crate::wire::{self, Rates, Request, Response, catch_panic};
+use atproto::syntax::Did;
+
+/// What a program has in front of its endpoints.
+pub struct Front {
+    /// Bounds on requests by address and account.
+    pub rates: Rates,
+    /// Counts requests.
+    pub metrics: RequestMetrics,
+    /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// A program that answers requests.
+pub trait Program: Send + Sync + 'static {
+    /// Its error format.
+    type Refusal: Refusal;
+
+    /// What stands in front of its endpoints.
+    fn front(&self) -> &Front;
+
+    /// Now, in microseconds since 1970.
+    fn now_us(&self) -> u64;
+
+    /// Answers one request, which is no preflight, and says in `trace` what came to light on the way.
+    ///
+    /// # Errors
+    /// The refusal to answer.
+    fn respond(
+        self: Arc<Self>,
+        request: Request,
+        trace: &mut Trace,
+    ) -> impl Future<Output = Result<Response, Self::Refusal>> + Send;
+
+    /// What to answer where [`Program::respond`] was not asked, or did not come back.
+    fn refuse(&self, cause: Cause) -> Self::Refusal;
+}
+
+/// Why a program did not answer a request itself.
+#[derive(Debug)]
+pub enum Cause {
+    /// The head is not acceptable.
+    Head(wire::Refusal),
+    /// The client sends too much.
+    RateLimited,
+    /// It panicked, with these words.
+    Panic(String),
+}
+
+/// A refusal on its way out, in the error format of a program.
+pub trait Refusal: Send {
+    /// Its name, for the log.
+    fn name(&self) -> &'static str;
+
+    /// Takes out what really happened. A refusal that has it is logged as a failure of ours.
+    fn take_detail(&mut self) -> Option<String>;
+
+    /// The answer.
+    fn into_response(self) -> Response;
+}
+
+/// What came to light about a request on its way.
+#[derive(Debug, Default)]
+pub struct Trace {
+    /// Index and name of its endpoint: for an XRPC method its NSID.
+    pub endpoint: Option<(usize, &'static str)>,
+    /// The client's address, if it is known.
+    pub client: Option<IpAddr>,
+    /// The account that proved itself.
+    pub caller: Option<Did>,
+}
+
+/// Answers any request. Never fails: a refusal is an answer too, and so is that to a request whose handler panicked.
+pub async fn answer<P: Program>(program: Arc<P>, request: Request) -> Response {
+    let started = Instant::now();
+    let line = Line::of(&request);
+    let mut trace = Trace { client: client_address(&request, &program.front().trusted_proxies), ..Trace::default() };
+    let outcome = catch_panic(respond(&program, request, &mut trace)).await;
+    let outcome = outcome.unwrap_or_else(|message| Err(program.refuse(Cause::Panic(message))));
+    let (mut response, why) = match outcome {
+        Ok(response) => (response, None),
+        Err(mut refusal) => {
+            let why = Why { name: refusal.name(), detail: refusal.take_detail() };
+            (refusal.into_response(), Some(why))
+        }
+    };
+    line.mark(&mut response);
+    cors::open(&mut response, &line.method);
+    let took = started.elapsed();
+    program.front().metrics.count(trace.endpoint.map(|(index, _)| index), response.status(), took);
+    line.write(&response, &trace, why.as_ref(), took);
+    response
+}
+
+async fn respond<P: Program>(
+    program: &Arc<P>,
+    request: Request,
+    trace: &mut Trace,
+) -> Result<Response, P::Refusal> {
+    if let Some(refusal) = request.refusal {
+        return Err(program.refuse(Cause::Head(refusal)));
+    }
+    if !program.front().rates.admit_address(trace.client, program.now_us()) {
+        return Err(program.refuse(Cause::RateLimited));
+    }
+    if request.head.method == Method::OPTIONS {
+        return Ok(cors::preflight());
+    }
+    Arc::clone(program).respond(request, trace).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio_util::sync::CancellationToken;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::*;
+    use crate::daemon::Activity;
+    use crate::metrics::{Kind, Text};
+    use crate::wire::{HttpLimits, Peer};
+    use crate::xrpc::{Error, Route, Verbs, response, route};
+
+    /// Answers, or panics.
+    struct Example(Front);
+
+    impl Route for &'static str {
+        fn path(&self) -> &'static str {
+            self
+        }
+
+        fn verbs(&self) -> Verbs {
+            Verbs::Get
+        }
+    }
+
+    static TABLE: &[&str] = &["/", PANIC];
+    const PANIC: &str = "com.example.panic";
+
+    impl Program for Example {
+        type Refusal = Error;
+
+        fn front(&self) -> &Front {
+            &self.0
+        }
+
+        fn now_us(&self) -> u64 {
+            1_800_000_000_000_000
+        }
+
+        async fn respond(self: Arc<Self>, request: Request, trace: &mut Trace) -> Result<Response, Error> {
+            let (row, endpoint) = route(TABLE, &request.head)?;
+            trace.endpoint = Some((row, endpoint));
+            assert!(*endpoint != PANIC, "as the test asked");
+            Ok(response::json(&"fine"))
+        }
+
+        fn refuse(&self, cause: Cause) -> Error {
+            match cause {
+                Cause::Head(refusal) => refusal.into(),
+                Cause::RateLimited => Error::rate_limited(),
+                Cause::Panic(message) => {
+                    let status = http::StatusCode::INTERNAL_SERVER_ERROR;
+                    Error::new(status, "InternalServerError", "it failed").because(message)
+                }
+            }
+        }
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl<'w> MakeWriter<'w> for Lines {
+        type Writer = Self;
+
+        fn make_writer(&'w self) -> Self {
+            self.clone()
+        }
+    }
+
+    /// What a program answers to these bytes over a connection, what it logs and what it counts.
+    async fn exchange(bytes: &str) -> (String, String, String) {
+        let lines = Lines::default();
+        let log = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
+        let _guard = tracing::subscriber::set_default(log);
+        let metrics = RequestMetrics::new(TABLE.iter().copied());
+        let example = Arc::new(Example(Front { rates: Rates::new(0, 0), metrics, trusted_proxies: Vec::new() }));
+        let (mut client, io) = tokio::io::duplex(64 * 1024);
+        let program = Arc::clone(&example);
+        let handler = move |request| answer(Arc::clone(&program), request);
+        let (drain, activity) = (CancellationToken::new(), Activity::default());
+        let served = tokio::spawn(wire::serve(io, Peer::Unix, HttpLimits::default(), handler, drain, activity));
+        client.write_all(bytes.as_bytes()).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).await.unwrap();
+        served.await.unwrap();
+        let mut text = Text::default();
+        example.front().metrics.show_requests(&mut text.family("r", Kind::Counter, ""));
+        let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        (answers, log, text.into_string())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_answered_named_counted_and_logged_once() {
+        let panic = "GET /xrpc/com.example.panic?secret=1 HTTP/1.1\r\nHost: a\r\n\r\n";
+        let next = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        let (answers, log, counts) = exchange(&format!("{panic}{next}")).await;
+        let (first, second) = answers.split_once("HTTP/1.1 200 OK").expect("the connection goes on");
+        assert!(first.starts_with("HTTP/1.1 500 "), "{first}");
+        assert!(first.ends_with("\r\n\r\n{\"error\":\"InternalServerError\",\"message\":\"it failed\"}"), "{first}");
+        assert!(second.ends_with("\"fine\""), "{second}");
+        let (_, id) = first.split_once("x-request-id: ").unwrap();
+        let failed: Vec<_> = log.lines().filter(|line| line.contains(&id[..16])).collect();
+        assert_eq!(failed.len(), 1, "{log}");
+        assert!(failed[0].contains(" ERROR ") && failed[0].contains("GET /xrpc/com.example.panic 500 "), "{log}");
+        assert!(failed[0].contains("InternalServerError in ") && failed[0].contains(" ms: as the test asked"), "{log}");
+        assert!(!log.contains("secret"), "{log}");
+        assert!(counts.contains("r{method=\"com.example.panic\",code=\"500\"} 1\n"), "{counts}");
+    }
+
+    #[tokio::test]
+    async fn long_paths_are_cut_in_the_log() {
+        let get = |path: &str| format!("GET /{path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let (answers, log, counts) = exchange(&get(&"x".repeat(8000))).await;
+        assert!(answers.starts_with("HTTP/1.1 404 "), "{answers}");
+        assert!(log.contains(&format!(" /{}… 404 NotFound in ", "x".repeat(255))) && log.len() < 1200, "{log}");
+        assert!(counts.contains("r{method=\"other\",code=\"404\"} 1\n"), "{counts}");
+    }
+}
