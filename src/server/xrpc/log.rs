@@ -45,13 +45,7 @@ impl Line {
         }
     }
 
-    pub(super) fn write(
-        &self,
-        response: &Response,
-        trace: &Trace,
-        why: Option<&Why>,
-        took: Duration,
-    ) {
+    pub(super) fn write(&self, response: &Response, trace: &Trace, why: Option<&Why>, took: Duration) {
         let status = response.status().as_u16();
         let size = response.body().size_hint().exact();
         let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -104,11 +104,7 @@ pub async fn answer<P: Program>(program: Arc<P>, request: Request) -> Response {
     response
 }
 
-async fn respond<P: Program>(
-    program: &Arc<P>,
-    request: Request,
-    trace: &mut Trace,
-) -> Result<Response, P::Refusal> {
+async fn respond<P: Program>(program: &Arc<P>, request: Request, trace: &mut Trace) -> Result<Response, P::Refusal> {
     if let Some(refusal) = request.refusal {
         return Err(program.refuse(Cause::Head(refusal)));
     }
