@@ -37,6 +37,8 @@ rustPlatform.buildRustPackage {
         ../tests/support
         ../tests/s3/tls.py
         ./metrics
+        ./options.md
+        ./live-options.json
         ../.clippy.toml
         ../.rustfmt.toml
       ]

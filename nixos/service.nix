@@ -102,7 +102,10 @@ in
       serviceConfig = {
         Type = "notify-reload";
         NotifyAccess = "main";
-        ExecStart = "${cfg.package}/bin/atcr-hold --config ${configFile}";
+        # The variables are read from a credential, so that no secret has to be in the environment.
+        ExecStart =
+          "${cfg.package}/bin/atcr-hold --config ${configFile}"
+          + lib.optionalString (cfg.environmentFile != null) " --env-file %d/.env";
         WatchdogSec = 30;
         Restart = "on-failure";
         RestartSec = 1;
@@ -115,8 +118,7 @@ in
         StateDirectoryMode = "0700";
         RuntimeDirectory = "atcr-hold"; # the admin socket
         RuntimeDirectoryMode = "0700";
-        # The hold reads .env where it runs, so that no secret has to be in its environment.
-        WorkingDirectory = if cfg.environmentFile != null then "%d" else "/";
+        WorkingDirectory = "/";
         LoadCredential = lib.mapAttrsToList (name: path: "${name}:${path}") credentials;
       }
       // import ./hardening.nix

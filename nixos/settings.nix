@@ -60,26 +60,18 @@ in
     // lib.optionalAttrs cfg.nginx.sendBlobs { server.accel_redirect = "/.blobs/"; }
   );
 
-  # A reload brings the rest into force; a change of these has to restart the hold.
+  # A reload follows the live options; a change of any other has to restart the hold. The list is the daemon's own:
+  # its table of options makes the file, and its tests keep it so.
   fixedAtStart =
-    settings:
-    removeAttrs settings [
-      "owner"
-      "region"
-      "successor"
-      "public"
-      "allow_all_crew"
-      "mutable_crew"
-      "crew"
-      "tiers"
-      "new_crew_tier"
-      "appviews"
-      "bluesky_posts"
-      "limits"
-    ]
-    // {
-      limits = lib.filterAttrs (name: _: name == "connections" || name == "connections_per_address" || name == "drain_s") (
-        settings.limits or { }
-      );
-    };
+    let
+      live = lib.importJSON ./live-options.json;
+      fixed =
+        prefix: settings:
+        lib.filterAttrs (_: value: value != { }) (
+          builtins.mapAttrs (
+            name: value: if builtins.isAttrs value then fixed "${prefix}${name}." value else value
+          ) (lib.filterAttrs (name: _: !(builtins.elem "${prefix}${name}" live)) settings)
+        );
+    in
+    fixed "";
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The crates, each of which may name those that stand before it; its `lib.rs` has the table of its rooms.
 const CRATES: [&str; 3] = ["atproto", "server", "hold"];
 /// Outside crates and the rooms, or folders of rooms, that may name them.
-const FENCES: [(&str, &[&str]); 16] = [
+const FENCES: [(&str, &[&str]); 17] = [
     (
         "rusqlite",
         &[
@@ -23,8 +23,9 @@ const FENCES: [(&str, &[&str]); 16] = [
         ],
     ),
     ("object_store", &["hold/objects"]),
-    ("figment", &["hold/config"]),
-    ("dotenvy", &["hold/config"]),
+    ("figment", &["server/settings"]),
+    ("dotenvy", &["server/settings"]),
+    ("strsim", &["server/settings"]),
     ("listenfd", &["server/daemon"]),
     ("sd_notify", &["server/daemon"]),
     ("tracing_journald", &["server/daemon"]),

@@ -9,6 +9,7 @@
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `wire` | HTTP/1.1 connections with their guards, WebSocket handshakes, ranges, rate limits; no error format | daemon |
 //! | `xrpc` | query, JSON, error envelope, CORS, request id, log line, request metrics | metrics, wire |
+//! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | – |
 //! | `key_file` | the signing key on disk | – |
 //! | `identity` | other accounts' keys, handles and sessions | metrics |
 //! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, identity |
@@ -21,6 +22,7 @@ pub mod daemon;
 pub mod identity;
 pub mod key_file;
 pub mod metrics;
+pub mod settings;
 pub mod sqlite;
 pub mod storage;
 pub mod tokens;

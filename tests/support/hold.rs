@@ -11,12 +11,13 @@ mod uploads;
 use std::path::PathBuf;
 
 use atcr_hold::app::{self, StartError};
-use atcr_hold::config::{Config, Environment};
+use atcr_hold::config::Config;
 use atcr_hold::objects::{self, Objects};
 use atproto::syntax::Digest;
 use futures_util::TryStreamExt as _;
 use serde_json::{Value, json};
 use server::daemon::{Listener, listeners};
+use server::settings::{Environment, Sources};
 use server::sqlite::OpenError;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -174,7 +175,7 @@ impl Hold {
             ("STORAGE_ROOT_DIR", root.join("blobs").to_str().unwrap()),
             ("TEST_MODE", "true"),
         ]);
-        Config::load(Some(&file), &root.join("no.env"), &environment).unwrap()
+        Config::load(&Sources { file: Some(file), ..Sources::of_environment(environment) }).unwrap()
     }
 
     /// Where everything that the hold keeps is.

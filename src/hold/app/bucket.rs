@@ -3,9 +3,10 @@
 use tokio_util::sync::CancellationToken;
 
 use crate::blobs::{self, Place};
-use crate::config::{S3, S3Credentials, Secret, Storage};
+use crate::config::{S3, S3Credentials, Storage};
 use crate::objects::{Bucket, BucketSettings, CopyLimits, Credentials, ProbeError, Role, S3Settings};
 use crate::upkeep::{self, Store};
+use server::settings::Secret;
 use server::storage::StorageError;
 
 use super::{StartError, now_us};

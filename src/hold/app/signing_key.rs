@@ -5,9 +5,9 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::StartError;
-use crate::config::Secret;
 use atproto::keys::SigningKey;
 use server::key_file;
+use server::settings::Secret;
 
 /// The key that the operator gave. One that did not sign the repository is refused later, as any other.
 pub(super) fn given(text: &Secret) -> Result<SigningKey, StartError> {

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use super::{EX_CONFIG, EX_USAGE};
 use crate::app::StartError;
-use crate::config::ConfigError;
 use crate::operations::AdminError;
+use server::settings::SettingsError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CommandError {
     /// The configuration is wrong.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] SettingsError),
     /// The hold on disk cannot be opened.
     #[error(transparent)]
     Start(Box<StartError>),

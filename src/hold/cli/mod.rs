@@ -22,14 +22,15 @@ mod transfer;
 mod units;
 mod uploads;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::Config;
 use error::CommandError;
+use server::settings::{Environment, SettingsError, Sources};
 use target::Target;
 
 /// A hold for the ATCR container registry: stores image layers, and is an atproto account itself.
@@ -45,6 +46,9 @@ struct Cli {
     /// A TOML file with options.
     #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
+    /// A file of variables, a line each, which count more than --config. Without --config: .env in the working directory.
+    #[arg(long, value_name = "FILE", global = true)]
+    env_file: Option<PathBuf>,
 }
 
 const EXIT_CODES: &str = "\
@@ -128,20 +132,22 @@ pub fn main() -> ExitCode {
             return code;
         }
     };
-    let environment = Environment::of_process();
-    let (file, dotenv) = (cli.config.as_deref(), Path::new(DOTENV));
-    let load = || Config::load(file, dotenv, &environment);
-    let (again_file, again_environment) = (cli.config.clone(), environment.clone());
-    let load_again = move || Config::load(again_file.as_deref(), Path::new(DOTENV), &again_environment);
+    let sources = Sources {
+        file: cli.config,
+        env_file: cli.env_file,
+        dotenv: DOTENV.into(),
+        environment: Environment::of_process(),
+    };
+    let load = || Config::load(&sources);
+    let again = sources.clone();
+    let load_again = move || Config::load(&again);
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => match load() {
             Ok(config) => serve::serve(config, load_again),
             Err(error) => ended(Err(error.into())),
         },
-        Command::CheckConfig => ended(
-            Config::show(file, dotenv, &environment).map_err(CommandError::from).and_then(|text| output::text(&text)),
-        ),
-        Command::SystemdUnits(arguments) => ended(arguments.run(file)),
+        Command::CheckConfig => ended(check_config(&sources)),
+        Command::SystemdUnits(arguments) => ended(arguments.run(sources.file.as_deref())),
         Command::Completions { shell } => ended(completions(&shell)),
         Command::Crew(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
         Command::Identity(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
@@ -155,7 +161,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs a command that needs a hold.
-fn run<F>(config: Result<Config, ConfigError>, command: F) -> ExitCode
+fn run<F>(config: Result<Config, SettingsError>, command: F) -> ExitCode
 where
     F: AsyncFnOnce(Target) -> Result<(), CommandError>,
 {
@@ -163,16 +169,29 @@ where
 }
 
 /// Runs a command that finds by itself what it needs.
-fn run_alone<F>(config: Result<Config, ConfigError>, command: F) -> ExitCode
+fn run_alone<F>(config: Result<Config, SettingsError>, command: F) -> ExitCode
 where
     F: AsyncFnOnce(Config) -> Result<(), CommandError>,
 {
     let outcome = config.map_err(CommandError::from).and_then(|config| {
+        warn(config.warnings());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| CommandError::failed(format!("cannot start the runtime: {error}")))?;
         runtime.block_on(command(config))
     });
     ended(outcome)
+}
+
+fn check_config(sources: &Sources) -> Result<(), CommandError> {
+    let (text, warnings) = Config::show(sources)?;
+    warn(&warnings);
+    output::text(&text)
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("atcr-hold: warning: {warning}");
+    }
 }
 
 fn completions(shell: &str) -> Result<(), CommandError> {

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::EX_CONFIG;
 use crate::app;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use server::daemon;
+use server::settings::SettingsError;
 
 /// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
 const BLOCKING_THREADS: usize = 16;
@@ -16,11 +17,14 @@ const LAST_JOBS: Duration = Duration::from_secs(5);
 /// Serves until a signal, following what `read_again` answers at each SIGHUP; answers the exit code.
 pub(super) fn serve(
     config: Config,
-    read_again: impl Fn() -> Result<Config, ConfigError> + Send + Sync + 'static,
+    read_again: impl Fn() -> Result<Config, SettingsError> + Send + Sync + 'static,
 ) -> ExitCode {
     if let Err(error) = daemon::logging::init(&config.log_level) {
         eprintln!("atcr-hold: log_level: {error}");
         return ExitCode::from(EX_CONFIG);
+    }
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
     }
     // Before the runtime starts: taking over inherited sockets changes the environment.
     let listeners = daemon::listeners::inherited().and_then(|mut inherited| {

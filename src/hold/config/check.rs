@@ -9,82 +9,99 @@ mod quota;
 mod storage;
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use figment::Figment;
-use figment::providers::{Format as _, Serialized, Toml};
+use server::settings::{SettingsError, Sources, Values};
 
-use super::environment::Environment;
-use super::error::origin_name;
+use super::options::OPTIONS;
 use super::raw::Raw;
-use super::{Config, ConfigError, profile, show};
+use super::{Config, profile, show};
 use atproto::syntax::{Did, ServiceUrl};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-hold";
 const ADMIN_SOCKET: &str = "admin.sock";
+/// Variables that begin so are meant for the hold.
+const PREFIX: &str = "HOLD_";
 
 impl Config {
-    /// Merges the layers and checks the result. `file` must exist when given; `dotenv` may be absent.
+    /// Merges the layers and checks the result.
     ///
     /// # Errors
     /// The first mistake found, as one line an operator can act on.
-    pub fn load(file: Option<&Path>, dotenv: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        Ok(Loaded::new(file, dotenv, environment)?.config)
+    pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
+        Self::of(load(sources)?)
     }
 
-    /// The effective configuration as TOML, secrets masked.
+    /// The effective configuration as TOML, secrets masked, and what is probably not meant in it.
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn show(file: Option<&Path>, dotenv: &Path, environment: &Environment) -> Result<String, ConfigError> {
-        Ok(show::to_toml(&Loaded::new(file, dotenv, environment)?.raw))
+    pub fn show(sources: &Sources) -> Result<(String, Vec<String>), SettingsError> {
+        let config = Self::load(sources)?;
+        Ok((show::to_toml(&config.values.extract()?), config.values.warnings().to_vec()))
+    }
+
+    /// What a hold that runs with this configuration goes on with when a reload reads `new`: of it, what the table of
+    /// options says that a reload follows.
+    ///
+    /// # Errors
+    /// When what is followed does not fit to what is not.
+    pub fn followed(&self, new: &Self) -> Result<Self, SettingsError> {
+        Self::of(self.values.followed(&new.values)?)
+    }
+
+    /// The options that differ in `new`, and that a reload does not follow.
+    #[must_use]
+    pub fn waiting_for_restart(&self, new: &Self) -> Vec<&'static str> {
+        self.values.waiting_for_restart(&new.values)
+    }
+
+    /// What is not wrong, but probably not meant. Each is one line.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        self.values.warnings()
+    }
+
+    fn of(values: Values) -> Result<Self, SettingsError> {
+        let raw = values.extract()?;
+        Checker { values: &values, raw: &raw }.config()
     }
 }
 
-struct Loaded {
-    raw: Raw,
-    config: Config,
+fn load(sources: &Sources) -> Result<Values, SettingsError> {
+    let mut values = Values::load(OPTIONS, PREFIX, sources)?;
+    let environment = &sources.environment;
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    // Paths that follow from other options, filled in so that `check-config` shows them too.
+    let state = environment.directory("STATE_DIRECTORY").unwrap_or(Path::new(DEFAULT_STATE_DIR));
+    values.fill("database.path", |_| text(&state.join("hold.db")));
+    let beside_database = |values: &Values, name| {
+        text(&Path::new(&values.text("database.path").unwrap_or_default()).with_file_name(name))
+    };
+    values.fill("database.key_path", |values| beside_database(values, "keys"));
+    values.fill("admin.socket", |values| match environment.directory("RUNTIME_DIRECTORY") {
+        Some(runtime) => text(&runtime.join(ADMIN_SOCKET)),
+        None => beside_database(values, ADMIN_SOCKET),
+    });
+    fill_driver(&mut values);
+    Ok(values)
 }
 
-impl Loaded {
-    fn new(file: Option<&Path>, dotenv: &Path, environment: &Environment) -> Result<Self, ConfigError> {
-        let mut figment = Figment::from(Serialized::defaults(Raw::default()));
-        if let Some(path) = file {
-            if !path.is_file() {
-                return Err(ConfigError::file(path, "--config names it, but there is no such file"));
-            }
-            figment = figment.merge(Toml::file_exact(path));
-        }
-        figment =
-            figment.merge(Environment::of_file(dotenv)?.layer(".env")?).merge(environment.layer("the environment")?);
-        let mut raw: Raw = figment.extract_lossy().map_err(ConfigError::from_figment)?;
-        fill_paths(&mut raw, environment);
-        let config = Checker { figment: &figment, raw: &raw }.config()?;
-        Ok(Self { raw, config })
-    }
-}
-
-/// Paths that follow from other options, so that `check-config` shows them too.
-fn fill_paths(raw: &mut Raw, environment: &Environment) {
-    // systemd separates several directories by colons; the first is the one of the unit's own name.
-    let directory = |variable| environment.get(variable).and_then(|list| list.split(':').next()).map(Path::new);
-    let state = directory("STATE_DIRECTORY").unwrap_or(Path::new(DEFAULT_STATE_DIR));
-    let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let database = raw.database.path.get_or_insert_with(|| text(state.join("hold.db"))).clone();
-    raw.database.key_path.get_or_insert_with(|| text(Path::new(&database).with_file_name("keys")));
-    let beside_database = || Path::new(&database).with_file_name(ADMIN_SOCKET);
-    let socket = directory("RUNTIME_DIRECTORY").map_or_else(beside_database, |runtime| runtime.join(ADMIN_SOCKET));
-    raw.admin.socket.get_or_insert_with(|| text(socket));
-    raw.storage.fill_driver();
+/// The driver that is meant where none is named: a bucket of S3 says enough.
+pub(super) fn fill_driver(values: &mut Values) {
+    values.fill("storage.driver", |values| {
+        let driver = if values.text("storage.s3.bucket").is_some() { "s3" } else { "filesystem" };
+        driver.to_owned()
+    });
 }
 
 struct Checker<'a> {
-    figment: &'a Figment,
+    values: &'a Values,
     raw: &'a Raw,
 }
 
 impl Checker<'_> {
-    fn config(&self) -> Result<Config, ConfigError> {
+    fn config(&self) -> Result<Config, SettingsError> {
         let raw = self.raw;
         let public_url = self.required("public_url", raw.public_url.as_deref(), "https://hold.example.org")?;
         let public_url = ServiceUrl::parse(public_url).map_err(|e| self.wrong("public_url", &e.to_string()))?;
@@ -118,19 +135,19 @@ impl Checker<'_> {
             gc: self.gc()?,
             limits: self.limits()?,
             log_level: self.log_level()?,
+            values: self.values.clone(),
         })
     }
 
-    fn required<'v>(&self, option: &str, value: Option<&'v str>, example: &str) -> Result<&'v str, ConfigError> {
-        value.filter(|text| !text.is_empty()).ok_or_else(|| ConfigError::missing(option, example))
+    fn required<'v>(&self, option: &str, value: Option<&'v str>, example: &str) -> Result<&'v str, SettingsError> {
+        value.filter(|text| !text.is_empty()).ok_or_else(|| self.values.missing(option, example))
     }
 
-    fn wrong(&self, option: &str, problem: &str) -> ConfigError {
-        let origin = self.figment.find_metadata(option).map_or_else(|| "the configuration".into(), origin_name);
-        ConfigError::option(option, &origin, problem)
+    fn wrong(&self, option: &str, problem: &str) -> SettingsError {
+        self.values.wrong(option, problem)
     }
 
-    fn successor(&self, public_url: &ServiceUrl) -> Result<Option<ServiceUrl>, ConfigError> {
+    fn successor(&self, public_url: &ServiceUrl) -> Result<Option<ServiceUrl>, SettingsError> {
         let Some(text) = self.raw.successor.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
         let successor = Did::parse(text).and_then(|did| ServiceUrl::of_did(&did));
         let successor = successor.map_err(|e| self.wrong("successor", &e.to_string()))?;
@@ -143,7 +160,7 @@ impl Checker<'_> {
         Ok(Some(successor))
     }
 
-    fn server_addr(&self) -> Result<String, ConfigError> {
+    fn server_addr(&self) -> Result<String, SettingsError> {
         let addr = &self.raw.server.addr;
         if can_be_listened_on(addr) {
             return Ok(addr.clone());
@@ -151,7 +168,7 @@ impl Checker<'_> {
         Err(self.wrong("server.addr", "it must be like :8080, 127.0.0.1:8080 or unix:/run/atcr-hold.sock"))
     }
 
-    fn metrics_addr(&self) -> Result<Option<String>, ConfigError> {
+    fn metrics_addr(&self) -> Result<Option<String>, SettingsError> {
         const OPTION: &str = "metrics.addr";
         let Some(addr) = self.raw.metrics.addr.as_ref().filter(|addr| !addr.is_empty()) else { return Ok(None) };
         if !can_be_listened_on(addr) {
@@ -163,7 +180,7 @@ impl Checker<'_> {
         Ok(Some(addr.clone()))
     }
 
-    fn log_level(&self) -> Result<String, ConfigError> {
+    fn log_level(&self) -> Result<String, SettingsError> {
         const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
         // A single word that is no level would be taken as a target, and silence everything else.
         let has_level = |directive: &str| LEVELS.contains(&directive.rsplit('=').next().unwrap_or_default());
@@ -173,7 +190,7 @@ impl Checker<'_> {
         Err(self.wrong("log_level", "it must be error, warn, info, debug, trace, or like info,atcr_hold=debug"))
     }
 
-    fn plc_url(&self) -> Result<String, ConfigError> {
+    fn plc_url(&self) -> Result<String, SettingsError> {
         const OPTION: &str = "identity.plc_url";
         let url = self.raw.identity.plc_url.trim_end_matches('/');
         let parsed = url::Url::parse(url).map_err(|e| self.wrong(OPTION, &format!("it is not a URL: {e}")))?;
@@ -184,11 +201,11 @@ impl Checker<'_> {
         }
     }
 
-    fn relays(&self) -> Result<Vec<String>, ConfigError> {
+    fn relays(&self) -> Result<Vec<String>, SettingsError> {
         self.raw.relays.iter().map(|text| self.relay(text)).collect()
     }
 
-    fn relay(&self, text: &str) -> Result<String, ConfigError> {
+    fn relay(&self, text: &str) -> Result<String, SettingsError> {
         let (scheme, host) = text.split_once("://").unwrap_or(("https", text));
         let url = url::Url::parse(&format!("{scheme}://{}", host.trim_end_matches('/'))).ok();
         // A URL that is more than scheme, host and port differs from its origin.
@@ -205,7 +222,7 @@ impl Checker<'_> {
         }
     }
 
-    fn trusted_proxies(&self) -> Result<Vec<IpAddr>, ConfigError> {
+    fn trusted_proxies(&self) -> Result<Vec<IpAddr>, SettingsError> {
         let parse = |text: &String| {
             text.parse()
                 .map_err(|_| self.wrong("server.trusted_proxies", "each proxy is an IP address, like 127.0.0.1"))
@@ -213,7 +230,7 @@ impl Checker<'_> {
         self.raw.server.trusted_proxies.iter().map(parse).collect()
     }
 
-    fn accel_redirect(&self) -> Result<Option<String>, ConfigError> {
+    fn accel_redirect(&self) -> Result<Option<String>, SettingsError> {
         const OPTION: &str = "server.accel_redirect";
         let Some(prefix) = self.raw.server.accel_redirect.as_deref().filter(|text| !text.is_empty()) else {
             return Ok(None);

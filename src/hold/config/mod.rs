@@ -1,15 +1,13 @@
 //! Configuration: defaults < TOML file < `.env` < environment, with every mistake explained.
 //!
-//! figment merges the layers into [`Raw`](raw::Raw), whose fields are plain text, numbers and booleans;
-//! [`check`] turns that into [`Config`], whose types hold only what makes sense together. An error names the
-//! option, where its value came from, and the remedy. Secrets are never shown.
+//! [`OPTIONS`] describes each option once. `server::settings` merges the layers into [`Raw`](raw::Raw), whose fields are
+//! plain text, numbers and booleans; [`check`] turns that into [`Config`], whose types hold only what makes sense
+//! together. An error names the option, where its value came from, and the remedy. Secrets are never shown.
 
 mod check;
-mod environment;
-mod error;
+mod options;
 mod profile;
 mod raw;
-mod secret;
 mod show;
 
 use std::collections::BTreeMap;
@@ -19,11 +17,10 @@ use std::time::Duration;
 
 use atproto::lexicon::Permission;
 use atproto::syntax::{Did, ServiceUrl};
+use server::settings::{Secret, Values};
 
-pub use environment::Environment;
-pub use error::ConfigError;
+pub use options::OPTIONS;
 pub use profile::{Avatar, Profile};
-pub use secret::Secret;
 
 /// A configuration that can be run.
 #[derive(Clone, Debug)]
@@ -82,6 +79,8 @@ pub struct Config {
     pub limits: Limits,
     /// `error` to `trace`, or tracing's filter syntax.
     pub log_level: String,
+    /// What all of this was made of.
+    values: Values,
 }
 
 /// Where the blobs are.

@@ -1,10 +1,10 @@
-//! The shape of the TOML file, and the defaults.
+//! The shape of the TOML file. The defaults come from the table of options.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use server::settings::Secret;
 
 /// All options as they are written. Unknown ones are refused, so that a misspelt one is noticed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,16 +28,22 @@ pub(super) struct Raw {
     pub(super) appviews: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) new_crew_tier: Option<String>,
+    #[serde(default)]
     pub(super) profile: Profile,
     pub(super) server: Server,
+    #[serde(default)]
     pub(super) database: Database,
+    #[serde(default)]
     pub(super) admin: Admin,
+    #[serde(default)]
     pub(super) metrics: Metrics,
     pub(super) identity: Identity,
     pub(super) storage: Storage,
     pub(super) gc: Gc,
     pub(super) limits: Limits,
+    #[serde(default)]
     pub(super) tiers: BTreeMap<String, Tier>,
+    #[serde(default)]
     pub(super) crew: BTreeMap<String, Member>,
 }
 
@@ -98,21 +104,22 @@ pub(super) struct Identity {
     pub(super) plc_url: String,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Storage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) driver: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) root_dir: Option<String>,
+    pub(super) disable_presigned_urls: bool,
     pub(super) s3: S3,
     pub(super) gcs: Gcs,
     pub(super) azure: Azure,
 }
 
 /// Google's, also in a build that cannot use it, so that it is told what is missing and not what is unknown.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Gcs {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) bucket: Option<String>,
@@ -124,8 +131,8 @@ pub(super) struct Gcs {
 }
 
 /// As [`Gcs`].
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Azure {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) account: Option<String>,
@@ -169,8 +176,6 @@ pub(super) struct S3 {
     pub(super) role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ec2_metadata_service_endpoint: Option<String>,
-    /// Of whichever bucket it is.
-    pub(super) disable_presigned_urls: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -209,84 +214,4 @@ pub(super) struct Member {
 
 fn default_role() -> String {
     atproto::lexicon::ROLE_MEMBER.into()
-}
-
-impl Default for Raw {
-    fn default() -> Self {
-        Self {
-            public_url: None,
-            owner: None,
-            public: false,
-            allow_all_crew: false,
-            mutable_crew: true,
-            region: None,
-            successor: None,
-            relays: Vec::new(),
-            test_mode: false,
-            log_level: "info".into(),
-            bluesky_posts: false,
-            appviews: Vec::new(),
-            new_crew_tier: None,
-            profile: Profile::default(),
-            server: Server { addr: ":8080".into(), trusted_proxies: Vec::new(), accel_redirect: None },
-            database: Database::default(),
-            admin: Admin::default(),
-            metrics: Metrics::default(),
-            identity: Identity { plc_url: "https://plc.directory".into() },
-            storage: Storage::default(),
-            gc: Gc::default(),
-            limits: Limits::default(),
-            tiers: BTreeMap::new(),
-            crew: BTreeMap::new(),
-        }
-    }
-}
-
-impl Default for S3 {
-    fn default() -> Self {
-        Self {
-            bucket: None,
-            region: "us-east-1".into(),
-            endpoint: None,
-            force_path_style: None,
-            prefix: String::new(),
-            pull_zone: None,
-            access_key_id: None,
-            secret_access_key: None,
-            session_token: None,
-            container_credentials_relative_uri: None,
-            container_credentials_full_uri: None,
-            container_authorization_token_file: None,
-            web_identity_token_file: None,
-            role_arn: None,
-            ec2_metadata_service_endpoint: None,
-            disable_presigned_urls: false,
-        }
-    }
-}
-
-impl Default for Gc {
-    fn default() -> Self {
-        Self { enabled: false, schedule: "03:30".into(), grace_s: 86_400 }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            // S3's own limit of a part, and room for the largest model images seen in registries.
-            max_part_bytes: 5 << 30,
-            max_blob_bytes: 100 << 30,
-            uploads_per_account: 64,
-            uploads_total: 1024,
-            stale_upload_s: 86_400,
-            connections: 1024,
-            // Half: a front end needs one for each transfer of its users at a time.
-            connections_per_address: 512,
-            // One registry front end speaks for all of its users, so an address gets much more than an account.
-            requests_per_address: 2_000,
-            requests_per_account: 500,
-            drain_s: 30,
-        }
-    }
 }

@@ -1,8 +1,7 @@
 //! Every mistake is one line that names the option, where the value came from, and the remedy.
 
-use std::path::Path;
-
-use atcr_hold::config::{Config, Environment};
+use atcr_hold::config::Config;
+use server::settings::{Environment, Sources};
 
 use super::{OWNER, Place, load, load_toml, with};
 
@@ -37,7 +36,7 @@ fn values_of_the_environment_are_explained() {
         (
             "DISABLE_PRESIGNED_URLS",
             "never",
-            &["storage.s3.disable_presigned_urls (DISABLE_PRESIGNED_URLS)", "true or false"],
+            &["storage.disable_presigned_urls (DISABLE_PRESIGNED_URLS)", "true or false"],
         ),
         ("HOLD_SERVER_ADDR", "8080", &["server.addr (HOLD_SERVER_ADDR)", ":8080"]),
         ("HOLD_SERVER_ADDR", ":99999", &["server.addr (HOLD_SERVER_ADDR)", ":8080"]),
@@ -72,7 +71,7 @@ fn values_of_dotenv_are_named_as_its() {
     check(place.load(environment), &["owner (HOLD_OWNER)", "(from .env)"]);
     let path = place.file(".env", "HOLD_OWNER=did:plc:x\nthis is no assignment hunter2\n");
     let outcome = place.load(environment);
-    check(outcome.clone(), &[&path, "NAME=value"]);
+    check(outcome.clone(), &[&path, "line 2", "NAME=value"]);
     assert!(!outcome.unwrap_err().contains("hunter2"));
 }
 
@@ -126,16 +125,21 @@ fn values_of_the_file_are_named_as_its() {
 
 #[test]
 fn a_missing_file_is_a_mistake_and_a_missing_dotenv_is_none() {
-    let load = |file| Config::load(file, Path::new("/nonexistent/.env"), &with([])).map_err(|e| e.to_string());
-    check(load(Some(Path::new("/nonexistent/hold.toml"))), &["/nonexistent/hold.toml", "--config", "no such file"]);
-    assert!(load(None).is_ok());
+    let load = |sources: Sources| Config::load(&sources).map_err(|e| e.to_string());
+    let sources = || Sources { dotenv: "/nonexistent/.env".into(), ..Sources::of_environment(with([])) };
+    let missing = || Some("/nonexistent/hold.toml".into());
+    let outcome = load(Sources { file: missing(), ..sources() });
+    check(outcome, &["/nonexistent/hold.toml", "--config", "no such file"]);
+    let outcome = load(Sources { env_file: missing(), ..sources() });
+    check(outcome, &["/nonexistent/hold.toml", "--env-file", "no such file"]);
+    assert!(load(sources()).is_ok());
     let directory = tempfile::tempdir().unwrap();
-    let outcome = Config::load(None, directory.path(), &with([])).map_err(|e| e.to_string());
+    let outcome = load(Sources { dotenv: directory.path().into(), ..sources() });
     check(outcome, &[directory.path().to_str().unwrap(), "cannot be read"]);
 }
 
 #[test]
 fn nothing_at_all_is_explained_too() {
-    let outcome = Config::load(None, Path::new("/nonexistent/.env"), &Environment::from([]));
+    let outcome = Config::load(&Sources::of_environment(Environment::from([])));
     check(outcome.map_err(|e| e.to_string()), &["HOLD_PUBLIC_URL"]);
 }

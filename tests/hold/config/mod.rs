@@ -4,13 +4,16 @@ mod clouds;
 mod layers;
 mod mistakes;
 mod quota;
+mod reload;
 mod secrets;
 mod show;
 mod storage;
+mod table;
 
 use std::path::{Path, PathBuf};
 
-use atcr_hold::config::{Config, Environment, Storage};
+use atcr_hold::config::{Config, Storage};
+use server::settings::{Environment, Sources};
 use tempfile::TempDir;
 
 const OWNER: &str = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
@@ -35,17 +38,20 @@ impl Place {
         self.path(name).to_str().unwrap().to_owned()
     }
 
-    /// Loads with `hold.toml` and `.env` where they were written.
+    /// Loads with `hold.toml` and `.env` where they were written; beside a `hold.toml`, `.env` is named.
     fn load<const N: usize>(&self, environment: [(&str, &str); N]) -> Result<Config, String> {
-        let toml = self.path("hold.toml");
-        let toml = toml.is_file().then_some(toml);
-        Config::load(toml.as_deref(), &self.path(".env"), &Environment::from(environment)).map_err(|e| e.to_string())
+        Config::load(&self.sources(environment)).map_err(|e| e.to_string())
     }
 
     fn show<const N: usize>(&self, environment: [(&str, &str); N]) -> String {
-        let toml = self.path("hold.toml");
-        let toml = toml.is_file().then_some(toml);
-        Config::show(toml.as_deref(), &self.path(".env"), &Environment::from(environment)).unwrap()
+        Config::show(&self.sources(environment)).unwrap().0
+    }
+
+    fn sources<const N: usize>(&self, environment: [(&str, &str); N]) -> Sources {
+        let there = |name| Some(self.path(name)).filter(|path| path.is_file());
+        let file = there("hold.toml");
+        let env_file = if file.is_some() { there(".env") } else { None };
+        Sources { file, env_file, dotenv: self.path(".env"), environment: Environment::from(environment) }
     }
 }
 
@@ -64,14 +70,14 @@ fn with<'v, const N: usize>(more: [(&'v str, &'v str); N]) -> Environment {
 
 /// What only the environment comes to.
 fn load<const N: usize>(more: [(&str, &str); N]) -> Result<Config, String> {
-    Config::load(None, Path::new("/nonexistent/.env"), &with(more)).map_err(|e| e.to_string())
+    Config::load(&Sources::of_environment(with(more))).map_err(|e| e.to_string())
 }
 
 /// What the least environment and this file come to.
 fn load_toml(text: &str) -> Result<Config, String> {
     let place = Place::new();
     let path = place.file("hold.toml", text);
-    Config::load(Some(Path::new(&path)), &place.path(".env"), &with([])).map_err(|e| e.to_string())
+    Config::load(&Sources { file: Some(path.into()), ..Sources::of_environment(with([])) }).map_err(|e| e.to_string())
 }
 
 /// The directory of the blobs.

@@ -1,8 +1,7 @@
 //! Secrets: where they may come from, and that they show nowhere.
 
-use std::path::Path;
-
-use atcr_hold::config::{Config, Secret};
+use atcr_hold::config::Config;
+use server::settings::{Secret, Sources};
 
 use super::{Place, load, load_toml, with};
 
@@ -11,7 +10,7 @@ const MASK: &str = "********";
 
 /// What `check-config` prints with these variables.
 fn shown<const N: usize>(more: [(&str, &str); N]) -> Result<String, String> {
-    Config::show(None, Path::new("/nonexistent/.env"), &with(more)).map_err(|e| e.to_string())
+    Config::show(&Sources::of_environment(with(more))).map(|(text, _)| text).map_err(|e| e.to_string())
 }
 
 #[test]

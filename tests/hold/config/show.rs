@@ -57,7 +57,7 @@ fn every_option_is_shown_with_its_value() {
         assert_eq!(at(path), toml::Value::from(expected), "{path}");
     }
     assert_eq!(at("public"), toml::Value::from(true));
-    for path in ["allow_all_crew", "test_mode", "storage.s3.disable_presigned_urls"] {
+    for path in ["allow_all_crew", "test_mode", "storage.disable_presigned_urls"] {
         assert_eq!(at(path), toml::Value::from(false), "{path}");
     }
     assert_eq!(at("mutable_crew"), toml::Value::from(true));

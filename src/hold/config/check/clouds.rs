@@ -1,14 +1,14 @@
 //! The buckets of Google and Azure.
 
 use super::super::raw;
-use super::super::{ConfigError, Secret};
 use super::Checker;
+use server::settings::{Secret, SettingsError};
 
 const BUCKET_RULE: &str = "a bucket's name has letters, digits, dots, hyphens and underscores";
 
 impl Checker<'_> {
     #[cfg(feature = "gcs")]
-    pub(super) fn gcs(&self, raw: &raw::Gcs) -> Result<super::super::Gcs, ConfigError> {
+    pub(super) fn gcs(&self, raw: &raw::Gcs) -> Result<super::super::Gcs, SettingsError> {
         const BUCKET: &str = "storage.gcs.bucket";
         let bucket = self.required(BUCKET, raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
         self.plain(BUCKET, bucket, BUCKET_RULE, b".-_")?;
@@ -18,12 +18,12 @@ impl Checker<'_> {
             service_account: self.secret("storage.gcs.service_account", raw.service_account.as_ref(), example)?,
             endpoint: self.other_endpoint("storage.gcs.endpoint", raw.endpoint.as_deref())?,
             prefix: self.prefix("storage.gcs.prefix", &raw.prefix)?,
-            presigned_urls: !self.raw.storage.s3.disable_presigned_urls,
+            presigned_urls: !self.raw.storage.disable_presigned_urls,
         })
     }
 
     #[cfg(feature = "azure")]
-    pub(super) fn azure(&self, raw: &raw::Azure) -> Result<super::super::Azure, ConfigError> {
+    pub(super) fn azure(&self, raw: &raw::Azure) -> Result<super::super::Azure, SettingsError> {
         const ACCOUNT: &str = "storage.azure.account";
         const CONTAINER: &str = "storage.azure.container";
         let account = self.required(ACCOUNT, raw.account.as_deref(), "mystorage, the name of your storage account")?;
@@ -37,16 +37,16 @@ impl Checker<'_> {
             access_key: self.secret("storage.azure.access_key", raw.access_key.as_ref(), example)?,
             endpoint: self.other_endpoint("storage.azure.endpoint", raw.endpoint.as_deref())?,
             prefix: self.prefix("storage.azure.prefix", &raw.prefix)?,
-            presigned_urls: !self.raw.storage.s3.disable_presigned_urls,
+            presigned_urls: !self.raw.storage.disable_presigned_urls,
         })
     }
 
-    fn secret(&self, option: &str, given: Option<&Secret>, example: &str) -> Result<Secret, ConfigError> {
+    fn secret(&self, option: &str, given: Option<&Secret>, example: &str) -> Result<Secret, SettingsError> {
         self.required(option, given.map(Secret::expose), example)?;
         given.cloned().ok_or_else(|| self.wrong(option, example))
     }
 
-    fn other_endpoint(&self, option: &str, given: Option<&str>) -> Result<Option<String>, ConfigError> {
+    fn other_endpoint(&self, option: &str, given: Option<&str>) -> Result<Option<String>, SettingsError> {
         given.filter(|text| !text.is_empty()).map(|text| self.endpoint(option, text)).transpose()
     }
 }

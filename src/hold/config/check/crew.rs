@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::{Checker, resolvable};
-use crate::config::error::origin_name;
+use crate::config::DeclaredMember;
 use crate::config::raw::Member;
-use crate::config::{ConfigError, DeclaredMember};
 use atproto::lexicon::{Permission, ROLE_OWNER};
 use atproto::syntax::Did;
+use server::settings::SettingsError;
 
 impl Checker<'_> {
-    pub(super) fn crew(&self, owner: &Did) -> Result<BTreeMap<Did, DeclaredMember>, ConfigError> {
+    pub(super) fn crew(&self, owner: &Did) -> Result<BTreeMap<Did, DeclaredMember>, SettingsError> {
         self.raw.crew.iter().map(|(text, member)| self.member(text, member, owner)).collect()
     }
 
-    fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, DeclaredMember), ConfigError> {
-        let wrong = |problem: &str| {
-            let origin = self.figment.find_metadata("crew").map_or_else(|| "the configuration".into(), origin_name);
-            ConfigError::option(&format!("crew.\"{text}\""), &origin, problem)
-        };
+    fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, DeclaredMember), SettingsError> {
+        let wrong = |problem: &str| self.values.wrong_within("crew", &format!("crew.\"{text}\""), problem);
         let did = resolvable(text).map_err(|problem| wrong(&problem))?;
         if did == *owner {
             return Err(wrong("the owner is always a member with all permissions: remove this declaration"));

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use super::super::{ConfigError, Gc, Schedule};
+use super::super::{Gc, Schedule};
 use super::Checker;
+use server::settings::SettingsError;
 
 const DAY_S: u64 = 86_400;
 const SHORTEST: Duration = Duration::from_secs(3_600);
 
 impl Checker<'_> {
-    pub(super) fn gc(&self) -> Result<Gc, ConfigError> {
+    pub(super) fn gc(&self) -> Result<Gc, SettingsError> {
         let raw = &self.raw.gc;
         let test_mode = self.raw.test_mode;
         if raw.grace_s < DAY_S && !test_mode {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::{ConfigError, Limits};
+use super::super::Limits;
 use super::Checker;
+use server::settings::SettingsError;
 
 impl Checker<'_> {
-    pub(super) fn limits(&self) -> Result<Limits, ConfigError> {
+    pub(super) fn limits(&self) -> Result<Limits, SettingsError> {
         let raw = &self.raw.limits;
         let positive = [
             ("max_part_bytes", raw.max_part_bytes),

@@ -1,14 +1,15 @@
 //! Quota tiers, and who may put members into them.
 
 use super::{Checker, resolvable};
-use crate::config::{ConfigError, Quota, Tier};
+use crate::config::{Quota, Tier};
 use atproto::syntax::{Did, Size};
+use server::settings::SettingsError;
 
 /// What a crew record has room for.
 const MAX_NAME_BYTES: usize = 32;
 
 impl Checker<'_> {
-    pub(super) fn quota(&self) -> Result<Quota, ConfigError> {
+    pub(super) fn quota(&self) -> Result<Quota, SettingsError> {
         let mut tiers = self.raw.tiers.keys().map(|name| self.tier(name)).collect::<Result<Vec<_>, _>>()?;
         // A table has no order of its own; among equals the name decides.
         tiers.sort_by(|one, other| one.limit_bytes.cmp(&other.limit_bytes).then_with(|| one.name.cmp(&other.name)));
@@ -26,7 +27,7 @@ impl Checker<'_> {
         !self.raw.tiers.is_empty() && !self.raw.tiers.contains_key(name)
     }
 
-    fn tier(&self, name: &str) -> Result<Tier, ConfigError> {
+    fn tier(&self, name: &str) -> Result<Tier, SettingsError> {
         let option = format!("tiers.{name}.quota");
         if name.is_empty() || name.len() > MAX_NAME_BYTES {
             return Err(self.wrong(&option, "the name of a tier has 1 to 32 bytes"));
@@ -35,7 +36,7 @@ impl Checker<'_> {
         Ok(Tier { name: name.to_owned(), limit_bytes: size.bytes })
     }
 
-    pub(super) fn appviews(&self) -> Result<Vec<Did>, ConfigError> {
+    pub(super) fn appviews(&self) -> Result<Vec<Did>, SettingsError> {
         let parse = |text: &String| {
             resolvable(text)
                 .map_err(|problem| self.wrong("appviews", &format!("{problem}; it must be like did:web:atcr.io")))

@@ -2,39 +2,33 @@
 
 use std::path::Path;
 
-use figment::Figment;
-use figment::providers::{Format as _, Serialized, Toml};
+use server::settings::{Secret, SettingsError, Sources, Values};
 use url::Url;
 
+use super::super::options::OPTIONS;
 use super::super::raw;
-use super::super::{ConfigError, S3, S3Credentials, Secret, Storage};
-use super::Checker;
+use super::super::{S3, S3Credentials, Storage};
+use super::{Checker, PREFIX, fill_driver};
 
 impl Storage {
     /// The storage that a configuration file describes. The environment and the file's other tables do not count.
     ///
     /// # Errors
     /// As [`Config::load`](super::super::Config::load).
-    pub fn of_file(path: &Path) -> Result<Self, ConfigError> {
+    pub fn of_file(path: &Path) -> Result<Self, SettingsError> {
         if !path.is_file() {
-            return Err(ConfigError::file(path, "there is no such file"));
+            return Err(SettingsError::file(path, "there is no such file"));
         }
-        let figment = Figment::from(Serialized::defaults(raw::Raw::default())).merge(Toml::file_exact(path));
-        let mut raw: raw::Raw = figment.extract_lossy().map_err(ConfigError::from_figment)?;
-        raw.storage.fill_driver();
-        Checker { figment: &figment, raw: &raw }.storage()
-    }
-}
-
-impl raw::Storage {
-    pub(super) fn fill_driver(&mut self) {
-        let driver = if self.s3.bucket.is_some() { "s3" } else { "filesystem" };
-        self.driver.get_or_insert_with(|| driver.into());
+        let file = Sources { file: Some(path.to_owned()), ..Sources::default() };
+        let mut values = Values::load(OPTIONS, PREFIX, &file)?;
+        fill_driver(&mut values);
+        let raw = values.extract()?;
+        Checker { values: &values, raw: &raw }.storage()
     }
 }
 
 impl Checker<'_> {
-    pub(super) fn storage(&self) -> Result<Storage, ConfigError> {
+    pub(super) fn storage(&self) -> Result<Storage, SettingsError> {
         match self.raw.storage.driver.as_deref() {
             Some("filesystem") => {
                 let root = self.raw.storage.root_dir.as_deref();
@@ -54,14 +48,15 @@ impl Checker<'_> {
         }
     }
 
-    /// A driver that this build has not.
+    /// A driver that was not compiled in.
     #[cfg(not(all(feature = "gcs", feature = "azure")))]
-    fn absent(&self, driver: &str) -> ConfigError {
-        let problem = format!("this build has no {driver}: build it with `cargo build --release --features {driver}`");
+    fn absent(&self, driver: &str) -> SettingsError {
+        let problem =
+            format!("driver {driver} is not compiled in: build with `cargo build --release --features {driver}`");
         self.wrong("storage.driver", &problem)
     }
 
-    fn s3(&self, raw: &raw::S3) -> Result<S3, ConfigError> {
+    fn s3(&self, raw: &raw::S3) -> Result<S3, SettingsError> {
         let bucket = self.required("storage.s3.bucket", raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
         self.plain("storage.s3.bucket", bucket, "a bucket's name has letters, digits, dots and hyphens", b".-_")?;
         let region = self.required("storage.s3.region", Some(&raw.region), "us-east-1")?;
@@ -79,18 +74,18 @@ impl Checker<'_> {
             prefix: self.prefix("storage.s3.prefix", &raw.prefix)?,
             pull_zone: pull_zone.map(|zone| self.pull_zone(zone)).transpose()?,
             credentials: self.credentials(raw)?,
-            presigned_urls: !raw.disable_presigned_urls,
+            presigned_urls: !self.raw.storage.disable_presigned_urls,
         })
     }
 
     /// Refuses a text that has other characters than letters, digits and `others`.
-    pub(super) fn plain(&self, option: &str, text: &str, rule: &str, others: &[u8]) -> Result<(), ConfigError> {
+    pub(super) fn plain(&self, option: &str, text: &str, rule: &str, others: &[u8]) -> Result<(), SettingsError> {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
         if text.bytes().all(allowed) { Ok(()) } else { Err(self.wrong(option, rule)) }
     }
 
     /// Some providers have a path in their endpoint; none has more.
-    pub(super) fn endpoint(&self, option: &str, text: &str) -> Result<String, ConfigError> {
+    pub(super) fn endpoint(&self, option: &str, text: &str) -> Result<String, SettingsError> {
         let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let plain = url.filter(|url| url.as_str() == format!("{}{}", url.origin().ascii_serialization(), url.path()));
         match plain {
@@ -99,9 +94,9 @@ impl Checker<'_> {
         }
     }
 
-    fn pull_zone(&self, text: &str) -> Result<String, ConfigError> {
+    fn pull_zone(&self, text: &str) -> Result<String, SettingsError> {
         const OPTION: &str = "storage.s3.pull_zone";
-        if self.raw.storage.s3.disable_presigned_urls {
+        if self.raw.storage.disable_presigned_urls {
             return Err(self.wrong(OPTION, "it needs presigned URLs: remove it, or disable_presigned_urls"));
         }
         // A host alone is how providers show it.
@@ -114,7 +109,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn prefix(&self, option: &str, text: &str) -> Result<String, ConfigError> {
+    pub(super) fn prefix(&self, option: &str, text: &str) -> Result<String, SettingsError> {
         let prefix = text.trim_matches('/');
         self.plain(option, prefix, "a folder of the bucket has letters, digits, and . - _ / between them", b".-_/")?;
         let is_folder = |segment: &str| !matches!(segment, "" | "." | "..");
@@ -124,7 +119,7 @@ impl Checker<'_> {
         Err(self.wrong(option, "it must be a folder of the bucket, like holds/first"))
     }
 
-    fn credentials(&self, raw: &raw::S3) -> Result<S3Credentials, ConfigError> {
+    fn credentials(&self, raw: &raw::S3) -> Result<S3Credentials, SettingsError> {
         let given = |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.expose().is_empty());
         let session_token = given(&raw.session_token);
         let keys = [

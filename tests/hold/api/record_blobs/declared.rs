@@ -1,9 +1,8 @@
 //! The profile as the configuration declares it: checked at load, in the record after each start.
 
-use std::path::Path;
-
-use atcr_hold::config::{Config, Environment};
+use atcr_hold::config::Config;
 use serde_json::json;
+use server::settings::{Environment, Sources};
 
 use super::{JPEG, PNG, list, name, profile, put_profile, read, reference, rev, upload};
 use crate::support::hold::{Hold, PRIVATE};
@@ -77,7 +76,7 @@ fn mistakes_are_explained() {
             ("STORAGE_ROOT_DIR", "/srv/blobs"),
             (name, value),
         ]);
-        Config::load(None, Path::new("/nonexistent/.env"), &environment).map_err(|e| e.to_string())
+        Config::load(&Sources::of_environment(environment)).map_err(|e| e.to_string())
     };
     for (name, value, expected) in [
         ("HOLD_PROFILE_AVATAR", path("absent"), "profile.avatar (HOLD_PROFILE_AVATAR): "),

@@ -1,8 +1,9 @@
 //! A hold of a public host in this process, without accounts: it has a handle, which one at localhost has not.
 
 use atcr_hold::app::{self, StartError};
-use atcr_hold::config::{Config, Environment};
+use atcr_hold::config::Config;
 use server::daemon::listeners;
+use server::settings::{Environment, Sources};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +29,7 @@ impl PublicHold {
             ("HOLD_DATABASE_PATH", &path("hold.db")),
             ("STORAGE_ROOT_DIR", &path("blobs")),
         ]);
-        let config = Config::load(None, &state.path().join("no.env"), &environment).unwrap();
+        let config = Config::load(&Sources::of_environment(environment)).unwrap();
         let listener = listeners::bind("127.0.0.1:0").unwrap();
         let port = listener.describe().rsplit(':').next().unwrap().parse().unwrap();
         let shutdown = CancellationToken::new();

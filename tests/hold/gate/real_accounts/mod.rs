@@ -9,12 +9,13 @@ mod stack;
 use std::sync::Arc;
 
 use atcr_hold::app;
-use atcr_hold::config::{Config, Environment};
+use atcr_hold::config::Config;
 use atproto::keys::HighS;
 use atproto::syntax::Did;
 use serde_json::{Value, json};
 use server::daemon::listeners;
 use server::identity::{Account as ProvenAccount, Lane, Resolver, ResolverSettings};
+use server::settings::{Environment, Sources};
 use server::tokens::service_token::ServiceToken;
 use server::tokens::{Audience, TokenError};
 use tempfile::TempDir;
@@ -47,7 +48,7 @@ impl RealHold {
             ("STORAGE_ROOT_DIR", &path("blobs")),
             ("TEST_MODE", "true"),
         ]);
-        let config = Config::load(None, &state.path().join("no.env"), &environment).unwrap();
+        let config = Config::load(&Sources::of_environment(environment)).unwrap();
         tokio::spawn(app::run(config, vec![listener], CancellationToken::new()));
         Self { port, _state: state }
     }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use atcr_hold::app::{self, StartError};
-use atcr_hold::config::{Config, Environment};
+use atcr_hold::config::Config;
 use server::key_file;
+use server::settings::{Environment, Sources};
 use server::sqlite::OpenError;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ async fn start(root: &Path, url: &str) -> Result<(), StartError> {
         ("HOLD_DATABASE_PATH", &path("hold.db")),
         ("STORAGE_ROOT_DIR", &path("blobs")),
     ]);
-    let config = Config::load(None, &root.join("no.env"), &environment).unwrap();
+    let config = Config::load(&Sources::of_environment(environment)).unwrap();
     let shutdown = CancellationToken::new();
     shutdown.cancel();
     loop {

@@ -4,28 +4,31 @@ use std::path::Path;
 
 use figment::error::Kind;
 
-use super::environment;
+use super::Setting;
 
-/// One mistake. Its text names the option, where the value came from, and what to do.
+/// One mistake in a configuration. Its text is one line that names the option, where the value came from, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct ConfigError(String);
+pub struct SettingsError(String);
 
-impl ConfigError {
-    pub(super) fn option(option: &str, origin: &str, problem: &str) -> Self {
-        Self(format!("{}: {problem} (from {origin})", label(option)))
+impl SettingsError {
+    /// `option`, as [`label`] writes it, has a value that came from `origin` and is wrong.
+    pub(super) fn option(label: &str, origin: &str, problem: &str) -> Self {
+        Self(format!("{label}: {problem} (from {origin})"))
     }
 
-    pub(super) fn missing(option: &str, example: &str) -> Self {
-        Self(format!("{} is not set: set it, for example to {example}", label(option)))
+    pub(super) fn missing(label: &str, example: &str) -> Self {
+        Self(format!("{label} is not set: set it, for example to {example}"))
     }
 
-    pub(super) fn file(path: &Path, problem: &str) -> Self {
+    /// A file is wrong.
+    #[must_use]
+    pub fn file(path: &Path, problem: &str) -> Self {
         Self(format!("{}: {problem}", path.display()))
     }
 
     /// figment's first error, without the value where that is a secret.
-    pub(super) fn from_figment(error: figment::Error) -> Self {
+    pub(super) fn from_figment(settings: &[Setting], error: &figment::Error) -> Self {
         let mut path = error.path.clone();
         if matches!(error.kind, Kind::UnknownField(..)) {
             // Its own name, after that of its table.
@@ -38,7 +41,7 @@ impl ConfigError {
                 let table = if option.is_empty() { String::new() } else { format!(" in [{option}]") };
                 return Self(format!("there is no option \"{field}\"{table}: check its spelling (from {origin})"));
             }
-            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if environment::is_secret(&option) => {
+            Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) if has_secret(settings, &option) => {
                 format!("it must be {expected}")
             }
             Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
@@ -48,8 +51,16 @@ impl ConfigError {
             Kind::Message(message) => without_excerpt(message),
             other => other.to_string(),
         };
-        if option.is_empty() { Self(format!("{origin}: {problem}")) } else { Self::option(&option, &origin, &problem) }
+        match option.as_str() {
+            "" => Self(format!("{origin}: {problem}")),
+            option => Self::option(&label(settings, option), &origin, &problem),
+        }
     }
+}
+
+/// Whether what stands in the place of an option must not be shown: it is a secret, or a table of some.
+fn has_secret(settings: &[Setting], option: &str) -> bool {
+    settings.iter().any(|setting| setting.name.starts_with(option) && setting.is_secret())
 }
 
 /// A TOML parser's message in one line, without the line of the file that it repeats: it may hold a secret.
@@ -65,9 +76,10 @@ fn without_excerpt(message: &str) -> String {
         .join(": ")
 }
 
-/// `public_url (HOLD_PUBLIC_URL)`
-fn label(option: &str) -> String {
-    match environment::variable_of(option) {
+/// An option with its variable: `public_url (HOLD_PUBLIC_URL)`.
+pub(super) fn label(settings: &[Setting], option: &str) -> String {
+    let variable = settings.iter().find(|setting| setting.name == option).and_then(|setting| setting.variable);
+    match variable {
         Some(variable) => format!("{option} ({variable})"),
         None => option.to_owned(),
     }

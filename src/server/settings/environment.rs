@@ -1,0 +1,118 @@
+//! Environment variables as a layer of configuration.
+//!
+//! figment's own provider parses values (`S3_BUCKET=0123` would become 123), shows them in errors, and lets an
+//! empty variable override the file. Here every value is text, an empty variable is unset, and errors can name
+//! the variable.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use figment::value::{Dict, Value};
+
+use super::values::{Layer, insert};
+use super::{Kind, Setting, SettingsError, dotenv};
+
+/// The variables a program may look at: the process's own, those of a file, or a test's.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The environment of this process. Variables that are not UTF-8 are left out.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
+    }
+
+    /// A variable that is set and not empty.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The first of the directories that systemd names in a variable like `STATE_DIRECTORY`.
+    #[must_use]
+    pub fn directory(&self, name: &str) -> Option<&Path> {
+        // It separates several by colons; the first is the one of the unit's own name.
+        self.get(name).and_then(|list| list.split(':').next()).map(Path::new)
+    }
+
+    /// Reads a file of variables; `None` when there is no such file.
+    pub(super) fn of_file(path: &Path) -> Result<Option<Self>, SettingsError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Some(Self(dotenv::parse(path, &text)?))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(SettingsError::file(path, &format!("it cannot be read: {error}"))),
+        }
+    }
+
+    /// Whether it sets any option of the table.
+    pub(super) fn sets_any(&self, settings: &[Setting]) -> bool {
+        settings.iter().filter_map(|setting| setting.variable).any(|variable| self.get(variable).is_some())
+    }
+
+    /// Variables with this prefix that no option has, each with the known name that is nearest to it.
+    pub(super) fn unknown<'e>(&'e self, prefix: &str, settings: &[Setting]) -> Vec<(&'e str, &'static str)> {
+        let known = |name: &str, setting: &Setting| {
+            setting.variable.is_some_and(|variable| {
+                name == variable || (setting.kind == Kind::Secret && name.strip_suffix("_FILE") == Some(variable))
+            })
+        };
+        let unknown = self.0.keys().filter(|name| name.starts_with(prefix));
+        let unknown = unknown.filter(|name| !settings.iter().any(|setting| known(name, setting)));
+        let nearest = |name: &str| {
+            let variables = settings.iter().filter_map(|setting| setting.variable);
+            variables.min_by_key(|variable| strsim::damerau_levenshtein(name, variable)).unwrap_or_default()
+        };
+        unknown.map(|name| (name.as_str(), nearest(name))).collect()
+    }
+
+    /// These variables as a layer, secrets read from their files.
+    pub(super) fn layer(&self, settings: &[Setting], origin: String) -> Result<Layer, SettingsError> {
+        let mut values = Dict::new();
+        for setting in settings {
+            let Some(name) = setting.variable else { continue };
+            let value = match (self.get(name), setting.kind) {
+                (Some(text), Kind::List) => {
+                    text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>().into()
+                }
+                (Some(path), Kind::SecretFile) => Value::from(read_secret(path, name)?),
+                (Some(text), _) => Value::from(text),
+                (None, Kind::Secret | Kind::SecretFile) => match self.secret_from_file(name)? {
+                    Some(text) => Value::from(text),
+                    None => continue,
+                },
+                (None, _) => continue,
+            };
+            insert(&mut values, setting.name, value);
+        }
+        Ok(Layer { origin, values })
+    }
+
+    fn secret_from_file(&self, name: &str) -> Result<Option<String>, SettingsError> {
+        let variable = format!("{name}_FILE");
+        if let Some(path) = self.get(&variable) {
+            return read_secret(path, &variable).map(Some);
+        }
+        let Some(directory) = self.get("CREDENTIALS_DIRECTORY") else { return Ok(None) };
+        let path = Path::new(directory).join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(SettingsError::file(&path, &format!("the credential cannot be read: {e}"))),
+        }
+    }
+}
+
+/// The secret in the file that a variable names.
+fn read_secret(path: &str, variable: &str) -> Result<String, SettingsError> {
+    let wrong = |problem: &str| SettingsError::file(Path::new(path), &format!("{variable} names it, but {problem}"));
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(&format!("it cannot be read: {e}")))?;
+    let text = text.trim_end();
+    if text.is_empty() { Err(wrong("it is empty: write the secret into it")) } else { Ok(text.into()) }
+}
+
+impl<const N: usize> From<[(&str, &str); N]> for Environment {
+    fn from(pairs: [(&str, &str); N]) -> Self {
+        Self(pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+    }
+}

@@ -1,0 +1,22 @@
+//! Configuration of a daemon: layers of options, their environment variables, secrets, and errors an operator can act on.
+//!
+//! A program describes each of its options once, in a table of [`Setting`]s. [`Values::load`] merges the layers:
+//! defaults (of the table) < TOML file < file of variables < environment. What a reload follows is a column of the
+//! table too: [`Values::followed`]. An error names the option, where its value came from, and the remedy.
+//!
+//! This room knows no option of any program.
+
+mod dotenv;
+mod environment;
+mod error;
+mod secret;
+mod setting;
+mod sources;
+mod values;
+
+pub use environment::Environment;
+pub use error::SettingsError;
+pub use secret::Secret;
+pub use setting::{Default, Kind, Reload, Setting, markdown};
+pub use sources::Sources;
+pub use values::Values;

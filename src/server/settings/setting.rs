@@ -1,0 +1,86 @@
+//! One option of a program, described in one place.
+
+/// One option: everything that is said or decided about it comes from here.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its path in the TOML file, like `server.addr`. A part in angle brackets stands for any key: `tiers.<name>.quota`.
+    pub name: &'static str,
+    /// The path that it had before, which goes on working.
+    pub old_name: Option<&'static str>,
+    /// The environment variable that sets it.
+    pub variable: Option<&'static str>,
+    /// What its value is.
+    pub kind: Kind,
+    /// Its value when nothing sets it.
+    pub default: Default,
+    /// Whether a reload follows a change.
+    pub reload: Reload,
+    /// What it does, in Markdown of one line.
+    pub doc: &'static str,
+}
+
+/// What the value of an option is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Number,
+    /// A list of texts; in a variable they stand between commas.
+    List,
+    /// A text that is never shown. It may also come from the file that `<VARIABLE>_FILE` names, or from a systemd
+    /// credential with the name of the variable.
+    Secret,
+    /// A secret whose variable names its file. Without the variable: a systemd credential with its name.
+    SecretFile,
+}
+
+/// The value of an option that nothing sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Default {
+    /// This value, as TOML.
+    Toml(&'static str),
+    /// None, or one that follows from something else: what that is, for people.
+    Words(&'static str),
+}
+
+/// Whether a running daemon follows a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// At the next reload.
+    Live,
+    /// At the next start.
+    Restart,
+}
+
+impl Setting {
+    /// The path without what stands for any key: `tiers` of `tiers.<name>.quota`.
+    #[must_use]
+    pub fn root(&self) -> &'static str {
+        let end = self.name.find(".<").or_else(|| self.name.find(".\"<"));
+        &self.name[..end.unwrap_or(self.name.len())]
+    }
+
+    /// Whether its value must not be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret | Kind::SecretFile)
+    }
+}
+
+/// The options as the rows of a Markdown table, with its head.
+#[must_use]
+pub fn markdown(settings: &[Setting]) -> String {
+    let mut text = "| TOML | variable | default | reload | |\n|---|---|---|---|---|\n".to_owned();
+    for setting in settings {
+        let variable = setting.variable.map(|name| format!("`{name}`")).unwrap_or_default();
+        let default = match setting.default {
+            Default::Toml(value) => format!("`{value}`"),
+            Default::Words(words) => words.to_owned(),
+        };
+        let reload = if setting.reload == Reload::Live { "yes" } else { "restart" };
+        text += &format!("| `{}` | {variable} | {default} | {reload} | {} |\n", setting.name, setting.doc);
+    }
+    text
+}

@@ -1,0 +1,62 @@
+//! Where a configuration is read from.
+
+use std::path::{Path, PathBuf};
+
+use super::{Environment, Setting, SettingsError};
+
+/// Where a configuration is read from, as somebody asked for it.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// A TOML file, which must exist.
+    pub file: Option<PathBuf>,
+    /// A file of variables that was named, and must exist.
+    pub env_file: Option<PathBuf>,
+    /// A file of variables that may exist, like `.env` in the working directory. It counts only when no file is named:
+    /// whoever names one may be working in a directory of something else.
+    pub dotenv: PathBuf,
+    /// The environment.
+    pub environment: Environment,
+}
+
+/// A file of variables, and how it is named in errors.
+pub(super) struct Variables {
+    pub(super) environment: Environment,
+    pub(super) origin: String,
+}
+
+impl Sources {
+    /// What only the environment says.
+    #[must_use]
+    pub fn of_environment(environment: Environment) -> Self {
+        Self { environment, ..Self::default() }
+    }
+
+    /// The file of variables that counts.
+    pub(super) fn variables(&self) -> Result<Option<Variables>, SettingsError> {
+        if let Some(path) = &self.env_file {
+            let missing = || SettingsError::file(path, "--env-file names it, but there is no such file");
+            let environment = Environment::of_file(path)?.ok_or_else(missing)?;
+            return Ok(Some(Variables { environment, origin: path.display().to_string() }));
+        }
+        if self.file.is_some() || self.dotenv == Path::new("") {
+            return Ok(None);
+        }
+        let environment = Environment::of_file(&self.dotenv)?;
+        Ok(environment.map(|environment| Variables { environment, origin: ".env".to_owned() }))
+    }
+
+    /// What an operator should be told about a file of variables that does not count.
+    pub(super) fn ignored(&self, settings: &[Setting]) -> Option<String> {
+        if self.file.is_none() || self.env_file.is_some() || self.dotenv == Path::new("") {
+            return None;
+        }
+        let sets_any = Environment::of_file(&self.dotenv).ok().flatten().is_some_and(|found| found.sets_any(settings));
+        sets_any.then(|| {
+            format!(
+                "{} is not read, because --config names a file: if it belongs to this configuration, name it with \
+                 --env-file",
+                self.dotenv.display()
+            )
+        })
+    }
+}

@@ -1,0 +1,226 @@
+//! The layers, merged: what each option comes to, and where that came from.
+
+use figment::providers::{Format as _, Toml};
+use figment::value::{Dict, Map, Tag, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+use serde::de::DeserializeOwned;
+
+use super::error::{label, origin_name};
+use super::{Default, Kind, Reload, Setting, SettingsError, Sources};
+
+/// What the options come to.
+#[derive(Clone)]
+pub struct Values {
+    settings: &'static [Setting],
+    figment: Figment,
+    warnings: Vec<String>,
+}
+
+impl Values {
+    /// Merges the layers: the table's defaults < TOML file < file of variables < environment. Variables that begin with
+    /// `prefix` and belong to no option become warnings.
+    ///
+    /// # Errors
+    /// When a file cannot be read; a mistake in a value comes later, from [`Values::extract`].
+    pub fn load(settings: &'static [Setting], prefix: &str, sources: &Sources) -> Result<Self, SettingsError> {
+        let mut figment = Figment::from(defaults(settings)?);
+        if let Some(path) = &sources.file {
+            if !path.is_file() {
+                return Err(SettingsError::file(path, "--config names it, but there is no such file"));
+            }
+            figment = figment.merge(TomlFile { toml: Toml::file_exact(path), settings });
+        }
+        let mut warnings: Vec<_> = sources.ignored(settings).into_iter().collect();
+        let variables = sources.variables()?;
+        let named = variables.as_ref().map(|file| (&file.environment, file.origin.clone()));
+        for (environment, origin) in named.into_iter().chain([(&sources.environment, "the environment".to_owned())]) {
+            let unknown = environment.unknown(prefix, settings).into_iter();
+            warnings.extend(unknown.map(|(name, nearest)| {
+                format!("{name} (from {origin}) is no variable of this program, and is ignored: is it {nearest}?")
+            }));
+            figment = figment.merge(environment.layer(settings, origin)?);
+        }
+        Ok(Self { settings, figment, warnings })
+    }
+
+    /// What is not wrong, but probably not meant. Each is one line.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Sets `option` to `value` if nothing sets it: a default that follows from other options.
+    pub fn fill(&mut self, option: &str, value: impl FnOnce(&Self) -> String) {
+        if self.text(option).is_none() {
+            let mut values = Dict::new();
+            insert(&mut values, option, value(self).into());
+            let layer = Layer { origin: "the defaults".into(), values };
+            self.figment = std::mem::take(&mut self.figment).join(layer);
+        }
+    }
+
+    /// The text of an option that is set.
+    #[must_use]
+    pub fn text(&self, option: &str) -> Option<String> {
+        self.figment.find_value(option).ok().and_then(Value::into_string)
+    }
+
+    /// All of them as the type that has a field for each.
+    ///
+    /// # Errors
+    /// The first option that is unknown, or of another kind than its field.
+    pub fn extract<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
+        self.figment.extract_lossy().map_err(|error| SettingsError::from_figment(self.settings, &error))
+    }
+
+    /// The mistake that `option` has a wrong value.
+    #[must_use]
+    pub fn wrong(&self, option: &str, problem: &str) -> SettingsError {
+        self.wrong_within(option, option, problem)
+    }
+
+    /// The mistake that `option`, which is one of the table `root`, has a wrong value.
+    #[must_use]
+    pub fn wrong_within(&self, root: &str, option: &str, problem: &str) -> SettingsError {
+        let origin = self.figment.find_metadata(root).map_or_else(|| "the configuration".into(), origin_name);
+        SettingsError::option(&label(self.settings, option), &origin, problem)
+    }
+
+    /// The mistake that `option` is not set.
+    #[must_use]
+    pub fn missing(&self, option: &str, example: &str) -> SettingsError {
+        SettingsError::missing(&label(self.settings, option), example)
+    }
+
+    /// What a daemon that runs with these values goes on with when a reload reads `new`: the new values of all options
+    /// that a reload follows, and these of all others.
+    ///
+    /// # Errors
+    /// When the values cannot be read, which they could before.
+    pub fn followed(&self, new: &Self) -> Result<Self, SettingsError> {
+        let data = |values: &Self| -> Result<Dict, SettingsError> { values.extract() };
+        let (running, mut next) = (data(self)?, data(new)?);
+        for root in self.roots(Reload::Restart) {
+            remove(&mut next, root);
+            if let Some(value) = Value::Dict(Tag::Default, running.clone()).find(root) {
+                insert(&mut next, root, value);
+            }
+        }
+        let layer = Layer { origin: "the configuration".into(), values: next };
+        Ok(Self { settings: self.settings, figment: Figment::from(layer), warnings: new.warnings.clone() })
+    }
+
+    /// The options that differ in `new`, and that a reload does not follow.
+    #[must_use]
+    pub fn waiting_for_restart(&self, new: &Self) -> Vec<&'static str> {
+        let at = |values: &Self, setting: &Setting| {
+            let value = values.figment.find_value(setting.root()).ok()?;
+            Some(match setting.kind {
+                // A variable has text where a file has a value.
+                Kind::Flag => value.to_bool_lossy().map_or(value, Value::from),
+                Kind::Number => value.to_num_lossy().map_or(value, Value::from),
+                _ => value,
+            })
+        };
+        let fixed = self.settings.iter().filter(|setting| setting.reload == Reload::Restart);
+        let mut names: Vec<_> = fixed.filter(|it| at(self, it) != at(new, it)).map(Setting::root).collect();
+        names.dedup();
+        names
+    }
+
+    /// The first parts of the names of all options that `reload` says this of, each once.
+    fn roots(&self, reload: Reload) -> Vec<&'static str> {
+        let mut roots: Vec<_> = self.settings.iter().filter(|it| it.reload == reload).map(Setting::root).collect();
+        roots.dedup();
+        roots
+    }
+}
+
+impl std::fmt::Debug for Values {
+    /// Nothing of them: there are secrets among them.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Values").finish_non_exhaustive()
+    }
+}
+
+/// Values under a name that errors give for where they came from.
+pub(super) struct Layer {
+    pub(super) origin: String,
+    pub(super) values: Dict,
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(self.values.clone()))
+    }
+}
+
+/// A TOML file in which options may have their old names.
+struct TomlFile {
+    toml: figment::providers::Data<Toml>,
+    settings: &'static [Setting],
+}
+
+impl Provider for TomlFile {
+    fn metadata(&self) -> Metadata {
+        self.toml.metadata()
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let mut data = self.toml.data()?;
+        for values in data.values_mut() {
+            for (setting, old) in self.settings.iter().filter_map(|it| Some((it, it.old_name?))) {
+                let Some(value) = remove(values, old) else { continue };
+                if Value::Dict(Tag::Default, values.clone()).find(setting.name).is_none() {
+                    insert(values, setting.name, value);
+                }
+            }
+        }
+        Ok(data)
+    }
+}
+
+/// The defaults of the table.
+fn defaults(settings: &[Setting]) -> Result<Layer, SettingsError> {
+    let mut values = Dict::new();
+    for setting in settings {
+        let Default::Toml(text) = setting.default else { continue };
+        let parsed = Toml::from_str::<Dict>(&format!("it = {text}"));
+        let mut parsed =
+            parsed.map_err(|error| SettingsError::option(setting.name, "the defaults", error.message()))?;
+        if let Some(value) = parsed.remove("it") {
+            insert(&mut values, setting.name, value);
+        }
+    }
+    Ok(Layer { origin: "the defaults".into(), values })
+}
+
+/// Puts a value at a path, whose tables are made.
+pub(super) fn insert(values: &mut Dict, path: &str, value: Value) {
+    match path.split_once('.') {
+        None => {
+            values.insert(path.into(), value);
+        }
+        Some((table, rest)) => {
+            let entry = values.entry(table.into()).or_insert_with(|| Value::Dict(Tag::Default, Dict::new()));
+            if let Value::Dict(_, inner) = entry {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// Takes the value at a path away.
+fn remove(values: &mut Dict, path: &str) -> Option<Value> {
+    match path.split_once('.') {
+        None => values.remove(path),
+        Some((table, rest)) => match values.get_mut(table) {
+            Some(Value::Dict(_, inner)) => remove(inner, rest),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,65 @@
+//! What comes from the table of options: the manual's table, and what the NixOS module knows of a reload.
+//!
+//! `ATCR_HOLD_WRITE=1 cargo test -p atcr-hold --test hold config::table` brings both files up to date.
+
+use std::path::{Path, PathBuf};
+
+use atcr_hold::config::OPTIONS;
+use server::settings::{Default, Reload, Setting, markdown};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// `file` is `wanted`, or becomes it when that is asked for.
+fn is_up_to_date(file: &Path, wanted: &str) {
+    #[expect(clippy::disallowed_methods, reason = "who runs a test tells it so")]
+    if std::env::var("ATCR_HOLD_WRITE").is_ok() {
+        std::fs::write(file, wanted).unwrap();
+    }
+    assert!(std::fs::read_to_string(file).unwrap() == wanted, "{}: see the head of this test", file.display());
+}
+
+#[test]
+fn the_manual_has_the_table_of_options() {
+    let file = root().join("src/hold/manual/configuration.md");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let begin = text.find("| TOML | variable |").expect("the table's head");
+    let end = begin + text[begin..].find("\n\n").expect("the table's end") + 1;
+    is_up_to_date(&file, &format!("{}{}{}", &text[..begin], markdown(OPTIONS), &text[end..]));
+}
+
+#[test]
+fn the_nixos_module_knows_what_a_reload_follows() {
+    let live = OPTIONS.iter().filter(|option| option.reload == Reload::Live);
+    let mut names: Vec<_> = live.map(Setting::root).collect();
+    names.dedup();
+    let json = serde_json::to_string_pretty(&names).unwrap() + "\n";
+    is_up_to_date(&root().join("nixos/live-options.json"), &json);
+}
+
+#[test]
+fn the_nixos_module_has_the_defaults_of_the_hold() {
+    let reference = std::fs::read_to_string(root().join("nixos/options.md")).unwrap();
+    let default_of = |nix: &str| {
+        let section = reference.split("\n## ").find(|text| text.starts_with(&format!("services.atcr-hold.{nix}\n")));
+        let section = section.unwrap_or_else(|| panic!("{nix} is no option of the module"));
+        let line = section.lines().find_map(|line| line.strip_prefix("- Default: `"));
+        line.unwrap_or_default().trim_end_matches('`').replace("[ ]", "[]")
+    };
+    for (nix, name) in [
+        ("public", "public"),
+        ("allowAllCrew", "allow_all_crew"),
+        ("mutableCrew", "mutable_crew"),
+        ("appviews", "appviews"),
+        ("blueskyPosts", "bluesky_posts"),
+        ("relays", "relays"),
+        ("storage.s3.region", "storage.s3.region"),
+        ("gc.enable", "gc.enabled"),
+        ("gc.schedule", "gc.schedule"),
+    ] {
+        let setting = OPTIONS.iter().find(|option| option.name == name).unwrap();
+        let Default::Toml(expected) = setting.default else { panic!("{name} has no default") };
+        assert_eq!(default_of(nix), expected, "{nix}");
+    }
+}
