@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Attacks a hold and looks what an honest account beside it feels: nothing. Each case starts a hold of its own on loopback,
+# in bounded loops, and ends by itself.
+#
+#   bash tests/attacks.sh [--long] [NAME...]   every case, or these (tests/attacks/cases.py); --long: six times as long
+#
+# Needs Rust and root (a name server of its own and a mount namespace); installs the rest.
+# ATCR_HOLD_BINARY: the hold to attack; without it one is built.
+# The last line is the sum: "attacks: N passed, N failed".
+set -euo pipefail
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+need python3
+tools=$cache/attacks
+if ! [ -x "$tools/bin/python" ]; then
+  python3 -m venv "$tools" >&2
+  "$tools/bin/pip" install -q cryptography >&2
+fi
+export ATCR_HOLD_BINARY=${ATCR_HOLD_BINARY:-$(build_quick)}
+exec "$tools/bin/python" "$repo/tests/attacks/run.py" "$@"

@@ -1,0 +1,305 @@
+"""The attacks: each takes a scale (1 is short), attacks a hold of its own, and says what must not have happened.
+
+A case returns a line for people. It fails by an assertion: a bystander who was refused or not answered, a limit that did
+not hold, a right that was gained.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import random
+import resource
+import socket
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from hold import HOLD, Account, Bystander, Hold, base64url
+
+Case = Callable[[int], str]
+# A bystander is answered within this, on a machine that other tests keep busy too.
+PATIENCE_S = 10.0
+
+
+@contextlib.contextmanager
+def unfelt(hold: Hold) -> Iterator[Bystander]:
+    """Runs an attack beside a bystander who must be answered all the time."""
+    with Bystander(hold) as bystander:
+        yield bystander
+    assert not bystander.failed, bystander.felt()
+    assert max(bystander.worst.values()) < PATIENCE_S, bystander.felt()
+
+
+def raw(hold: Hold, data: bytes) -> socket.socket:
+    """A connection that sent `data` and does not wait for an answer."""
+    connection = socket.socket()
+    # The kernel shall not take much off the hold's hands.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", hold.port))
+    connection.sendall(data)
+    return connection
+
+
+def close(connections: list[socket.socket]) -> None:
+    for connection in connections:
+        connection.close()
+
+
+def request(method: str, path: str, token: str | None = None, body: bytes | None = None, announced: int = 0) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: x"]
+    if token:
+        lines.append(f"Authorization: Bearer {token}")
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {announced or len(body)}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode() + (body or b"")
+
+
+def manifest(account: Account, number: int, layers: list[str], repository: str = "app") -> dict[str, object]:
+    listed = [{"digest": digest, "size": 4, "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"} for digest in layers]
+    return {
+        "repository": repository,
+        "userDid": account.did,
+        "manifestDigest": "sha256:" + hashlib.sha256(str(number).encode()).hexdigest(),
+        "operation": "push",
+        "manifest": {"mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": listed},
+    }
+
+
+def blobs(hold: Hold, token: str, count: int) -> list[str]:
+    return [hold.push_blob(token, number.to_bytes(4, "big")) for number in range(count)]
+
+
+def idle_connections(scale: int) -> str:
+    """Keep-alive connections of one address, after a request each."""
+    with Hold() as hold, unfelt(hold) as bystander:
+        connections: list[socket.socket] = []
+        for _ in range(1100):
+            with contextlib.suppress(OSError):
+                connections.append(raw(hold, request("GET", "/xrpc/_health")))
+        time.sleep(5 * scale)
+        close(connections)
+    return f"1,100 idle connections of one address: {bystander.felt()}"
+
+
+def exports_unread(scale: int) -> str:
+    """getRepo, again and again, by somebody who does not read the answers."""
+    with Hold(public=True) as hold:
+        member, token = hold.member("w")
+        layers = blobs(hold, token, 100)
+        for number in range(20 * scale):
+            assert hold.post(HOLD + "notifyManifest", manifest(member, number, layers), token).status == 200
+        with unfelt(hold) as bystander:
+            path = f"/xrpc/com.atproto.sync.getRepo?did={hold.did.replace('%', '%25')}"
+            connections: list[socket.socket] = []
+            for _ in range(1024):
+                with contextlib.suppress(OSError):
+                    connections.append(raw(hold, request("GET", path)))
+            time.sleep(5 * scale)
+            close(connections)
+        log = hold.path("hold.db-wal")
+        log_mib = log.stat().st_size / 2**20 if log.exists() else 0
+        assert log_mib < 256, f"the write-ahead log has {log_mib:.0f} MiB"
+    return f"1,024 exports that nobody reads: {bystander.felt()}; log {log_mib:.0f} MiB"
+
+
+def bodies_unfinished(scale: int) -> str:
+    """JSON bodies of the greatest size of which the last byte does not come."""
+    with Hold() as hold:
+        _, token = hold.member("w")
+        with unfelt(hold) as bystander:
+            body = b" " * (2 * 1024 * 1024 - 1)
+            head = request("POST", f"/xrpc/{HOLD}completeUpload", token, b"", len(body) + 1)
+            connections: list[socket.socket] = []
+            for _ in range(300 * scale):
+                with contextlib.suppress(OSError):
+                    connection = raw(hold, head)
+                    connections.append(connection)
+                    connection.setblocking(False)
+                    connection.send(body)
+            time.sleep(3 * scale)
+            close(connections)
+        memory = hold.memory_mib()
+        assert memory < 192, f"{memory:.0f} MiB"
+    return f"{300 * scale} bodies of 2 MiB without an end: {bystander.felt()}; {memory:.0f} MiB at most"
+
+
+def manifests_at_once(scale: int) -> str:
+    """One member notifies many large manifests at the same moment."""
+    with Hold() as hold:
+        member, token = hold.member("w")
+        layers = blobs(hold, token, 150)
+        with unfelt(hold) as bystander:
+            connections = []
+            for number in range(300 * scale):
+                body = json.dumps(manifest(member, number, layers)).encode()
+                with contextlib.suppress(OSError):
+                    connections.append(raw(hold, request("POST", f"/xrpc/{HOLD}notifyManifest", token, body)))
+            statuses: Counter[str] = Counter()
+            for connection in connections:
+                connection.settimeout(120)
+                with contextlib.suppress(OSError):
+                    statuses[connection.recv(4096)[9:12].decode(errors="replace")] += 1
+            close(connections)
+        assert statuses["200"] > 0 and statuses["500"] == 0, statuses
+    return f"{300 * scale} manifests of one member at once: {dict(statuses)}; {bystander.felt()}"
+
+
+def quota_asked(scale: int) -> str:
+    """Anybody asks for the quota of an account with many layers."""
+    with Hold(config='[tiers]\nbig.quota = "10 TB"\n') as hold:
+        member, token = hold.member("w")
+        layers = blobs(hold, token, 150)
+        for number in range(60 * scale):
+            assert hold.post(HOLD + "notifyManifest", manifest(member, number, layers), token).status == 200
+        path, statuses = f"/xrpc/{HOLD}getQuota?userDid={member.did}", flood(hold, None, scale)
+        with unfelt(hold) as bystander:
+            statuses = flood(hold, path, scale)
+        assert statuses[200] > 0
+    return f"getQuota of {60 * 150 * scale} layers by 200 connections: {dict(statuses)}; {bystander.felt()}"
+
+
+def data_exported(scale: int) -> str:
+    """An account exports its data many times at once."""
+    with Hold() as hold:
+        member, token = hold.member("w")
+        layers = blobs(hold, token, 150)
+        for number in range(60 * scale):
+            assert hold.post(HOLD + "notifyManifest", manifest(member, number, layers), token).status == 200
+        with unfelt(hold) as bystander:
+            statuses = flood(hold, f"/xrpc/{HOLD}exportUserData", scale, token, 32)
+        memory = hold.memory_mib()
+        assert memory < 128, f"{memory:.0f} MiB"
+    return f"32 exports of {60 * 150 * scale} records: {dict(statuses)}; {bystander.felt()}; {memory:.0f} MiB at most"
+
+
+def flood(hold: Hold, path: str | None, scale: int, token: str | None = None, threads: int = 200) -> Counter[int]:
+    """Asks for `path` on many connections for some seconds."""
+    statuses: Counter[int] = Counter()
+    ends = time.time() + 4 * scale
+
+    def ask() -> None:
+        while path and time.time() < ends:
+            try:
+                statuses[hold.get(path, token, timeout=60).status] += 1
+            except OSError:
+                statuses[0] += 1
+
+    workers = [threading.Thread(target=ask) for _ in range(threads if path else 0)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return statuses
+
+
+def forged(hold: Hold, issuer: str) -> str:
+    """A token with a made-up signature."""
+    claims = {"iss": issuer, "aud": hold.did, "exp": int(time.time()) + 600}
+    head = base64url(json.dumps({"typ": "JWT", "alg": "ES256K"}).encode())
+    return head + "." + base64url(json.dumps(claims).encode()) + "." + base64url(b"\1" * 64)
+
+
+def silent_names(scale: int) -> str:
+    """Tokens of did:webs whose name servers never answer."""
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind(("127.0.0.77", 53))
+    with tempfile.TemporaryDirectory() as folder:
+        resolv = Path(folder) / "resolv.conf"
+        resolv.write_text("nameserver 127.0.0.77\n")
+        bind = f'mount --bind {resolv} /etc/resolv.conf && exec "$@"'
+        with Hold(wrap=["unshare", "-m", "sh", "-c", bind, "sh"]) as hold, unfelt(hold) as bystander:
+            ends = time.time() + 20 * scale
+            while time.time() < ends:
+                token = forged(hold, f"did:web:n{random.randrange(10**9)}.slow.example.com")
+                threading.Thread(target=ignored, args=(hold, token), daemon=True).start()
+                time.sleep(1 / 6)
+    silent.close()
+    return f"6 silent names a second: {bystander.felt()}"
+
+
+def ignored(hold: Hold, token: str) -> None:
+    with contextlib.suppress(OSError):
+        hold.post(HOLD + "requestCrew", {}, token, timeout=20)
+
+
+def strangers_made_up(scale: int) -> str:
+    """Tokens of made-up did:plcs, so that newcomers find the look-ups busy."""
+    with Hold(config="allow_all_crew = true\n") as hold:
+        newcomers = [hold.directory.account(f"newcomer {number}") for number in range(20)]
+        with unfelt(hold) as bystander:
+            ends = time.time() + 5 * scale
+
+            def forge() -> None:
+                while time.time() < ends:
+                    made_up = base64.b32encode(os.urandom(15)).decode().lower()
+                    ignored(hold, forged(hold, f"did:plc:{made_up}"))
+
+            attackers = [threading.Thread(target=forge) for _ in range(16)]
+            for attacker in attackers:
+                attacker.start()
+            joined = [hold.post(HOLD + "requestCrew", {}, hold.token(account)).status for account in newcomers]
+            for attacker in attackers:
+                attacker.join()
+        errors = sum(line.split()[1:2] == ["ERROR"] for line in hold.log.read_text().splitlines())
+        assert errors == 0, f"{errors} lines of ERROR about strangers"
+    return f"forged tokens of strangers by 16 connections: newcomers {dict(Counter(joined))}; {bystander.felt()}"
+
+
+def uploads_hoarded(scale: int) -> str:
+    """Many members of one's own open all the uploads that they may, and put nothing into them."""
+    with Hold(config="allow_all_crew = true\n") as hold:
+        opened: Counter[int] = Counter()
+        for number in range(18):
+            account = hold.directory.account(f"own {number}")
+            token = hold.token(account)
+            assert hold.post(HOLD + "requestCrew", {}, token).status == 201
+            for _ in range(64):
+                opened[hold.post(HOLD + "initiateUpload", {"digest": "x"}, token).status] += 1
+        captain = hold.post(HOLD + "initiateUpload", {"digest": "x"}, hold.token(hold.captain))
+        assert captain.status == 200, captain.body
+    return f"18 members open 64 uploads each: {dict(opened)}; the captain still begins one"
+
+
+def ban_kept(_: int) -> str:
+    """A member of an open hold that was reduced or removed comes back by leaving and joining again."""
+    with Hold(config="allow_all_crew = true\n") as hold:
+        account = hold.directory.account("mallory")
+        token = hold.token(account)
+        assert hold.post(HOLD + "requestCrew", {}, token).status == 201
+        record = {"$type": HOLD + "crew", "member": account.did, "role": "member", "permissions": ["blob:read"]}
+        record["addedAt"] = "2026-01-01T00:00:00Z"
+        place = {"repo": hold.did, "collection": HOLD + "crew", "rkey": account.did}
+        captain = hold.token(hold.captain)
+        assert hold.post("com.atproto.repo.putRecord", {**place, "record": record}, captain).status == 200
+        hold.post(HOLD + "deleteUserData", {}, token)
+        hold.post(HOLD + "requestCrew", {}, token)
+        written = hold.post(HOLD + "initiateUpload", {"digest": "x"}, token).status
+        assert written == 403, f"a reduced member writes again: {written}"
+        hold.post("com.atproto.repo.deleteRecord", place, captain)
+        again = hold.post(HOLD + "requestCrew", {}, token).status
+        assert again == 403, f"a removed member is in again: {again}"
+    return "the captain's decision outlives leaving and joining"
+
+
+CASES: list[Case] = [
+    idle_connections,
+    exports_unread,
+    bodies_unfinished,
+    manifests_at_once,
+    quota_asked,
+    data_exported,
+    silent_names,
+    strangers_made_up,
+    uploads_hoarded,
+    ban_kept,
+]
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))

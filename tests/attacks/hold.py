@@ -1,0 +1,282 @@
+"""A hold of the binary under test, a PLC directory that knows everybody, and accounts with tokens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import http.server
+import json
+import os
+import secrets
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+HOLD = "io.atcr.hold."
+
+
+def base58(data: bytes) -> str:
+    number, text = int.from_bytes(data, "big"), ""
+    while number:
+        number, digit = divmod(number, 58)
+        text = ALPHABET[digit] + text
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + text
+
+
+def base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+class Account:
+    """A did:plc with a K-256 key."""
+
+    def __init__(self, name: str) -> None:
+        digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode().lower()
+        self.did = "did:plc:" + digest[:24]
+        self.key = ec.generate_private_key(ec.SECP256K1())
+
+    def document(self) -> dict[str, Any]:
+        form = serialization.PublicFormat.CompressedPoint
+        point = self.key.public_key().public_bytes(serialization.Encoding.X962, form)
+        method = {
+            "id": f"{self.did}#atproto",
+            "type": "Multikey",
+            "controller": self.did,
+            "publicKeyMultibase": "z" + base58(b"\xe7\x01" + point),
+        }
+        return {"id": self.did, "alsoKnownAs": [], "verificationMethod": [method], "service": []}
+
+    def sign(self, text: str) -> str:
+        r, s = decode_dss_signature(self.key.sign(text.encode(), ec.ECDSA(hashes.SHA256())))
+        # The low of the two signatures is the one that counts.
+        s = min(s, ORDER - s)
+        return base64url(r.to_bytes(32, "big") + s.to_bytes(32, "big"))
+
+    def token(self, audience: str, seconds: int = 600) -> str:
+        now = int(time.time())
+        claims = {"iss": self.did, "aud": audience, "iat": now, "exp": now + seconds, "jti": secrets.token_hex(8)}
+        head = base64url(json.dumps({"typ": "JWT", "alg": "ES256K"}).encode())
+        text = head + "." + base64url(json.dumps(claims).encode())
+        return text + "." + self.sign(text)
+
+
+class Directory:
+    """A PLC directory. Who is not in it gets 404; `statuses` has other answers for some."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.status: int | None = None
+        directory = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                did = self.path.lstrip("/")
+                directory.asked.append(did)
+                found = directory.documents.get(did)
+                status = directory.status or (200 if found else 404)
+                body = found if status == 200 and found else b"{}"
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def account(self, name: str) -> Account:
+        account = Account(name)
+        self.documents[account.did] = json.dumps(account.document()).encode()
+        return account
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    seconds: float
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Hold:
+    """A hold with one captain, in a directory of its own. `config` is appended to its configuration."""
+
+    config: str = ""
+    public: bool = False
+    wrap: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="attacks-")
+        root = Path(self.folder.name)
+        (root / "blobs").mkdir()
+        self.directory = Directory()
+        self.captain = self.directory.account("captain")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.did = f"did:web:localhost%3A{self.port}"
+        head = [
+            f'public_url = "http://localhost:{self.port}"',
+            f'owner = "{self.captain.did}"',
+            f"public = {str(self.public).lower()}",
+            "test_mode = true",
+            f'database.path = "{root}/hold.db"',
+            f'storage.root_dir = "{root}/blobs"',
+            f'admin.socket = "{root}/admin.sock"',
+            f'server.addr = "127.0.0.1:{self.port}"',
+            f'identity.plc_url = "{self.directory.url}"',
+        ]
+        (root / "config.toml").write_text("\n".join(head) + "\n" + self.config)
+        self.log = root / "log"
+        binary = os.environ["ATCR_HOLD_BINARY"]
+        command = [*self.wrap, binary, "--config", str(root / "config.toml")]
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=root)
+        deadline = time.time() + 30
+        while True:
+            try:
+                if self.get("/xrpc/_health").status == 200:
+                    break
+            except OSError:
+                pass
+            if self.process.poll() is not None or time.time() > deadline:
+                raise SystemExit(f"the hold did not start:\n{self.log.read_text()}")
+            time.sleep(0.05)
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self.directory.server.shutdown()
+        self.folder.cleanup()
+
+    def path(self, name: str) -> Path:
+        return Path(self.folder.name) / name
+
+    def token(self, account: Account) -> str:
+        return account.token(self.did)
+
+    def send(self, method: str, path: str, headers: dict[str, str], body: bytes | None, timeout: float) -> Answer:
+        began = time.time()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            response = connection.getresponse()
+            content = response.read()
+            fields = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, fields, content, time.time() - began)
+        finally:
+            connection.close()
+
+    def get(self, path: str, token: str | None = None, timeout: float = 30) -> Answer:
+        return self.send("GET", path, {"Authorization": f"Bearer {token}"} if token else {}, None, timeout)
+
+    def post(self, nsid: str, value: object, token: str | None = None, timeout: float = 60) -> Answer:
+        headers = {"Content-Type": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        return self.send("POST", f"/xrpc/{nsid}", headers, json.dumps(value).encode(), timeout)
+
+    def member(self, name: str, permissions: tuple[str, ...] = ("blob:read", "blob:write")) -> tuple[Account, str]:
+        """A new member of the crew, and a token of its."""
+        account = self.directory.account(name)
+        record = {"member": account.did, "role": "member", "permissions": list(permissions), "addedAt": "2026-01-01T00:00:00Z"}
+        record["$type"] = HOLD + "crew"
+        call = {"repo": self.did, "collection": HOLD + "crew", "rkey": account.did, "record": record}
+        answer = self.post("com.atproto.repo.putRecord", call, self.token(self.captain))
+        assert answer.status == 200, answer.body
+        return account, self.token(account)
+
+    def push_blob(self, token: str, content: bytes) -> str:
+        """Uploads a blob; returns its digest."""
+        begun = self.post(HOLD + "initiateUpload", {"digest": "uploads/temp"}, token)
+        assert begun.status == 200, begun.body
+        upload = begun.json()["uploadId"]
+        target = self.post(HOLD + "getPartUploadUrl", {"uploadId": upload, "partNumber": 1}, token).json()["url"]
+        part = self.send("PUT", "/" + target.split("/", 3)[3], {}, content, 60)
+        assert part.status == 200, part.body
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        parts = [{"partNumber": 1, "etag": part.headers["etag"]}]
+        done = self.post(HOLD + "completeUpload", {"uploadId": upload, "digest": digest, "parts": parts}, token)
+        assert done.status == 200, done.body
+        return digest
+
+    def memory_mib(self) -> float:
+        """The most memory that the hold has had."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+
+class Bystander:
+    """An honest account, and whoever asks whether the hold is alive: twice a second, for as long as an attack lasts."""
+
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
+        _, self.token = hold.member("bystander")
+        self.worst = {"health": 0.0, "upload": 0.0}
+        self.failed: list[str] = []
+        self.ended = threading.Event()
+        self.threads = [threading.Thread(target=self.watch, args=(name,)) for name in self.worst]
+
+    def once(self, name: str) -> Answer:
+        if name == "health":
+            return self.hold.get("/xrpc/_health", timeout=20)
+        begun = self.hold.post(HOLD + "initiateUpload", {"digest": "x"}, self.token, timeout=20)
+        if begun.status == 200:
+            self.hold.post(HOLD + "abortUpload", {"uploadId": begun.json()["uploadId"]}, self.token, timeout=20)
+        return begun
+
+    def watch(self, name: str) -> None:
+        while not self.ended.wait(0.5):
+            try:
+                answer = self.once(name)
+                self.worst[name] = max(self.worst[name], answer.seconds)
+                if answer.status != 200:
+                    self.failed.append(f"{name}: {answer.status}")
+            except OSError as error:
+                self.failed.append(f"{name}: {error!r}")
+
+    def __enter__(self) -> Bystander:
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        for thread in self.threads:
+            thread.join()
+
+    def felt(self) -> str:
+        worst = ", ".join(f"{name} {seconds * 1000:.0f} ms at worst" for name, seconds in self.worst.items())
+        return worst + (f"; FAILED {len(self.failed)}: {', '.join(sorted(set(self.failed)))}" if self.failed else "")
