@@ -70,7 +70,7 @@ fail_one() {
 # the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|demo|drills|nix|metrics|appliance|page): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|demo|drills|nix|metrics|appliance|page|attacks): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -140,6 +140,7 @@ step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
 counted "Drills" bash tests/drills.sh
 counted "Page" bash tests/page.sh
+counted "Attacks" bash tests/attacks.sh
 counted "Machines" bash tests/appliance.sh
 counted "Limits of the kernel" bash tests/appliance.sh --emulated limits
 counted "Power cuts" bash tests/appliance.sh --cuts 3

@@ -12,10 +12,10 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 need python3
-tools=$cache/attacks
+tools=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/attacks
 if ! [ -x "$tools/bin/python" ]; then
   python3 -m venv "$tools" >&2
   "$tools/bin/pip" install -q cryptography >&2
 fi
-export ATCR_HOLD_BINARY=${ATCR_HOLD_BINARY:-$(build_quick)}
+export ATCR_HOLD_BINARY=${ATCR_HOLD_BINARY:-$(build_hold quick)}
 exec "$tools/bin/python" "$repo/tests/attacks/run.py" "$@"
