@@ -193,3 +193,26 @@ async fn head_answers_like_get_without_the_body() {
         assert_eq!(head.lasting_headers(), get.lasting_headers(), "{path}");
     }
 }
+
+#[test]
+fn the_manual_says_what_each_endpoint_may_cost() {
+    let page = include_str!("../../../src/hold/manual/limits.md");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    for (path, _, access) in endpoints() {
+        let named = format!("`{path}`");
+        let of_path: Vec<_> =
+            rows.iter().filter(|row| row.split('|').nth(1).is_some_and(|cell| cell.contains(&named))).collect();
+        let [row] = of_path.as_slice() else { panic!("{path} is in {} rows of limits.md", of_path.len()) };
+        let who = row.split('|').nth(2).unwrap_or_default().trim();
+        let expected = match access {
+            Access::Open => "open",
+            Access::Blob => "open for blobs of records, else readers",
+            Access::SignedRead => "signed URL",
+            Access::Write => "writers",
+            Access::Part => "signed URL or writers",
+            Access::Account => "any account",
+            Access::Admin => "captain, `crew:admin`",
+        };
+        assert_eq!(who, expected, "{path}");
+    }
+}
