@@ -27,7 +27,7 @@ pub use registry_methods::{
     NotifyManifestOutput, PostExport, Quota, SetStats, StatsExport, Success, TierInfo, TierName, Tiers, UpdateCrewTier,
     UserData,
 };
-pub use registry_records::{Facet, FacetFeature, FacetIndex, Layer, Post, Stats};
+pub use registry_records::{Facet, FacetFeature, FacetIndex, Layer, Manifest, Post, Stats};
 pub use repo_methods::{
     ApplyWrites, ApplyWritesOutput, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordPage, RecordResult,
     RecordView, WriteOperation,

@@ -2,7 +2,37 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{BlobInfo, LayerInfo};
 use crate::syntax::{AtUri, Datetime, Did, Digest, ImageName};
+
+/// `io.atcr.manifest/<digest>`: an image's manifest, in its owner's repository. What a reader needs of it is as loosely
+/// typed as what anybody may write there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// The image's name.
+    pub repository: String,
+    /// The manifest's digest.
+    pub digest: String,
+    /// Its media type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// The hold that has the blobs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_did: Option<String>,
+    /// The same as a URL, in older records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_endpoint: Option<String>,
+    /// The image's configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config: Option<BlobInfo>,
+    /// The image's layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<LayerInfo>>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
 
 /// `io.atcr.hold.layer/<tid>`: a manifest has a layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -187,9 +187,16 @@ async fn open_hold(
         crew,
         declared: declared(config, profile).into(),
         pds,
+        resolver: resolver(config)?,
         clock: now_us,
     };
     Ok((hold, urls))
+}
+
+/// Asks the PLC directory of the configuration.
+fn resolver(config: &Config) -> Result<Resolver, StartError> {
+    let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
+    Ok(Resolver::new(&settings)?)
 }
 
 /// Opens everything a request needs, and makes the records match the configuration.
@@ -204,8 +211,7 @@ async fn start(
     if changed > 0 {
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }
-    let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
-    let resolver = Resolver::new(&settings)?;
+    let resolver = hold.resolver.clone();
     let state = State {
         did_document: hold.did_document.clone(),
         url: config.public_url.clone(),

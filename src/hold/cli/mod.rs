@@ -10,6 +10,7 @@ mod crew;
 mod error;
 mod gc;
 mod identity;
+mod images;
 mod output;
 mod progress;
 mod repo;
@@ -52,7 +53,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-backup, crew, identity, uploads, storage, gc, repo and successor need the configuration of the hold they are for.
+backup, crew, identity, uploads, storage, gc, images, repo and successor need the configuration of the hold they are for.
 While the hold runs all but backup go through its admin socket (HOLD_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or something is wrong in
@@ -84,6 +85,8 @@ enum Command {
     /// A blob goes when no layer record and no config of a manifest names it, and nobody uploaded it or asked for it
     /// during gc.grace_s. The hold goes on meanwhile. See gc.enabled for doing it every day.
     Gc(gc::Arguments),
+    /// Images: what is recorded of them.
+    Images(Group<images::Command>),
     /// The signed repository: captain, crew, profile.
     Repo(Group<repo::Command>),
     /// To a hold under another address: what it must know of this one.
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Storage(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
         Command::Successor(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
         Command::Gc(arguments) => run(load(), async |target| arguments.run(target).await),
+        Command::Images(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
         Command::Repo(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
     }
 }

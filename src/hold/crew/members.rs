@@ -6,7 +6,7 @@ use super::declared::declared_members;
 use super::manage::check_member_change;
 use super::{Crew, CrewError, captain, encode, member_key};
 use crate::pds::{Change, PageQuery, PdsError, Plan, Records, Write};
-use atproto::lexicon::{self, Permission, nsid};
+use atproto::lexicon::{self, Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
 
 /// A member, and whether the configuration declared it when the hold last started.
@@ -58,6 +58,18 @@ impl Crew {
             Ok(members)
         };
         self.pds.read(job).await
+    }
+
+    /// The owner, and all members who may write.
+    ///
+    /// # Errors
+    /// As [`Crew::members`].
+    pub fn writers(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
+        let may_write = |member: &lexicon::Crew| {
+            PermissionSet::from_record(member.permissions.iter().map(String::as_str)).allows(Permission::BlobWrite)
+        };
+        let members = all(records)?.into_iter().filter(may_write).map(|member| member.member);
+        Ok(members.chain([captain(records)?.owner]).collect())
     }
 
     /// Makes `did` a member. `now_us` is in microseconds since 1970.

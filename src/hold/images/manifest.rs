@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::ImagesError;
-use atproto::lexicon::{LayerInfo, NotifyManifest, nsid};
-use atproto::syntax::{AtUri, Did, Digest, ImageName, RecordKey, Tag};
+use atproto::lexicon::{LayerInfo, Manifest, ManifestInfo, NotifyManifest, RecordView, nsid};
+use atproto::syntax::{AtUri, Did, Digest, ImageName, RecordKey, ServiceUrl, Tag};
 
 /// What the layer record allows.
 const MAX_LAYER_TYPE_BYTES: usize = 128;
@@ -90,6 +90,41 @@ impl Push {
         let config = config.map(|config| blob("manifest.config", config.digest.as_deref(), config.size)).transpose()?;
         let layers = layers(input.manifest.layers.unwrap_or_default())?;
         Ok(Self { image, manifest, tag, config, layers })
+    }
+}
+
+impl Push {
+    /// What the record of a manifest says, in the repository of `account`; `None` when it does not name `hold`. It has no
+    /// tag: other records have.
+    ///
+    /// # Errors
+    /// [`ImagesError::Invalid`] with the field that is wrong.
+    pub fn of_record(hold: &Did, account: &Did, record: &RecordView) -> Result<Option<Self>, ImagesError> {
+        let manifest: Manifest = serde_json::from_value(record.value.clone())
+            .map_err(|error| ImagesError::Invalid(format!("the record is not that of a manifest: {error}")))?;
+        if !names(hold, &manifest) {
+            return Ok(None);
+        }
+        let said = NotifyManifest {
+            repository: manifest.repository,
+            user_did: account.clone(),
+            manifest_digest: manifest.digest,
+            manifest: ManifestInfo { media_type: None, config: manifest.config, layers: manifest.layers },
+            tag: None,
+            operation: None,
+        };
+        Self::of(said).map(Some)
+    }
+}
+
+/// Whether the blobs of a manifest are in this hold, by its DID or, in older records, its URL.
+fn names(hold: &Did, manifest: &Manifest) -> bool {
+    match (manifest.hold_did.as_deref().filter(|did| !did.is_empty()), manifest.hold_endpoint.as_deref()) {
+        (Some(did), _) => did == hold.as_str(),
+        (None, Some(endpoint)) => {
+            endpoint == hold.as_str() || ServiceUrl::parse(endpoint).is_ok_and(|url| url.did() == hold)
+        }
+        (None, None) => false,
     }
 }
 

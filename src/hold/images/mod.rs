@@ -13,6 +13,7 @@ mod post;
 mod pulls;
 mod push;
 mod quota;
+mod reconcile;
 mod stats;
 pub mod tables;
 mod tiers;
@@ -31,6 +32,7 @@ pub use handover::{Entry, HandOverCursor, MAX_ENTRIES, TakenOver};
 pub use index::rebuild;
 pub use manifest::{Image, Push, PushedBlob, PushedLayer};
 pub use push::Pushed;
+pub use reconcile::{Reconciled, UnaskedAccount};
 pub use stats::{NewStats, stats_key};
 // What other rooms ask within a transaction of their own.
 pub use tables::{is_referenced, manifests_without_config};

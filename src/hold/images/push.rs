@@ -66,10 +66,17 @@ impl Recording<'_> {
             }
         }
         self.check_quota(&membership, &new)?;
-        let mut keys = self.keys()?;
+        let mut keys = Keys::of(self.repository)?;
         let mut layer_changes = Vec::new();
         for (layer, size_bytes) in &new {
-            layer_changes.push(self.record_layer(keys.next(), layer, *size_bytes)?);
+            layer_changes.push(layer_change(
+                self.repository,
+                self.push,
+                &keys.next(),
+                layer,
+                *size_bytes,
+                self.now_us,
+            )?);
         }
         let mut layer_changes = layer_changes.into_iter();
         let mut changes: Vec<_> = layer_changes.by_ref().take(MAX_WRITES - 2).collect();
@@ -145,29 +152,6 @@ impl Recording<'_> {
         Err(ImagesError::QuotaExceeded { used: Size { bytes: used }, added: Size { bytes: added }, limit: tier.limit })
     }
 
-    fn record_layer(&self, key: Tid, layer: &PushedLayer, size_bytes: u64) -> Result<Change, ImagesError> {
-        let owner = &self.push.image.owner;
-        tables::put_layer(
-            self.repository.transaction(),
-            &LayerRow {
-                rkey: key.as_str(),
-                account: owner.as_str(),
-                digest: &layer.blob.digest,
-                size_bytes,
-                manifest: self.push.manifest.as_str(),
-            },
-        )?;
-        let record = Layer {
-            digest: layer.blob.digest,
-            size: size_bytes,
-            media_type: layer.media_type.clone(),
-            manifest: self.push.manifest.clone(),
-            user_did: owner.clone(),
-            created_at: Datetime::from_micros(self.now_us),
-        };
-        create(nsid::LAYER, &key, &record)
-    }
-
     /// The post, when captain and operator want one: for a manifest that is new, and has a tag.
     fn record_post(
         &self,
@@ -186,26 +170,55 @@ impl Recording<'_> {
         let post = post::post(self.push, tag, layers, Datetime::from_micros(self.now_us));
         create(nsid::POST, &key, &post).map(Some)
     }
-
-    /// Keys for new records, greater than all that are there.
-    fn keys(&self) -> Result<Keys<'_>, ImagesError> {
-        let last = tables::newest_registry_key(self.repository.transaction())?.and_then(|key| Tid::parse(&key).ok());
-        Ok(Keys { repository: self.repository, last })
-    }
 }
 
 /// Keys that rise.
-struct Keys<'k> {
+pub(super) struct Keys<'k> {
     repository: &'k Repository<'k>,
     last: Option<Tid>,
 }
 
-impl Keys<'_> {
-    fn next(&mut self) -> Tid {
+impl<'k> Keys<'k> {
+    /// Keys for new records, greater than all that are there.
+    pub(super) fn of(repository: &'k Repository<'k>) -> Result<Self, ImagesError> {
+        let last = tables::newest_registry_key(repository.transaction())?.and_then(|key| Tid::parse(&key).ok());
+        Ok(Self { repository, last })
+    }
+
+    pub(super) fn next(&mut self) -> Tid {
         let next = self.repository.next_key(self.last.as_ref());
         self.last = Some(next.clone());
         next
     }
+}
+
+/// The record of a layer that is here, and its row in the index.
+pub(super) fn layer_change(
+    repository: &Repository<'_>,
+    push: &Push,
+    key: &Tid,
+    layer: &PushedLayer,
+    size_bytes: u64,
+    now_us: u64,
+) -> Result<Change, ImagesError> {
+    let owner = &push.image.owner;
+    let row = LayerRow {
+        rkey: key.as_str(),
+        account: owner.as_str(),
+        digest: &layer.blob.digest,
+        size_bytes,
+        manifest: push.manifest.as_str(),
+    };
+    tables::put_layer(repository.transaction(), &row)?;
+    let record = Layer {
+        digest: layer.blob.digest,
+        size: size_bytes,
+        media_type: layer.media_type.clone(),
+        manifest: push.manifest.clone(),
+        user_did: owner.clone(),
+        created_at: Datetime::from_micros(now_us),
+    };
+    create(nsid::LAYER, key, &record)
 }
 
 fn create(collection: Collection, key: &Tid, record: &impl serde::Serialize) -> Result<Change, ImagesError> {

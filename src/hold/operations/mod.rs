@@ -15,6 +15,7 @@ mod crew;
 mod error;
 mod gc;
 mod identity;
+mod images;
 mod operation;
 mod repo;
 mod socket;
@@ -35,12 +36,14 @@ use crate::pds::Pds;
 use crate::upkeep::Upkeep;
 use atproto::keys::PublicKey;
 use atproto::syntax::ServiceUrl;
+use server::identity::Resolver;
 
 pub use client::{Client, Connection};
 pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
 pub use error::AdminError;
 pub use gc::GcRun;
 pub use identity::{Head, Identity, IdentityShow, Service};
+pub use images::ImagesReconcile;
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 pub use socket::serve;
@@ -70,6 +73,8 @@ pub struct Hold {
     pub upkeep: Upkeep,
     /// What is recorded of images.
     pub images: Images,
+    /// Finds accounts and asks their servers.
+    pub resolver: Resolver,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }

@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
 use super::{
-    AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, GcRun, Hold, IdentityShow, Import, Operation, Progress,
-    RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
-    SuccessorImport, UploadsAbort, UploadsList,
+    AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, GcRun, Hold, IdentityShow, ImagesReconcile, Import,
+    Operation, Progress, RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify,
+    SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
 };
 use server::daemon::Activity;
 use server::wire::{self, HttpLimits, Peer, Request, Response, ResponseBody};
@@ -28,7 +28,7 @@ use server::wire::{self, HttpLimits, Peer, Request, Response, ResponseBody};
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
 
 /// Everything that can be asked for.
-const OPERATIONS: [(&str, Handler); 16] = [
+const OPERATIONS: [(&str, Handler); 17] = [
     (CrewList::NAME, run::<CrewList>),
     (CrewAdd::NAME, run::<CrewAdd>),
     (CrewSet::NAME, run::<CrewSet>),
@@ -40,6 +40,7 @@ const OPERATIONS: [(&str, Handler); 16] = [
     (StorageVerify::NAME, run::<StorageVerify>),
     (StorageMigrate::NAME, run::<StorageMigrate>),
     (GcRun::NAME, run::<GcRun>),
+    (ImagesReconcile::NAME, run::<ImagesReconcile>),
     (RepoExport::NAME, export::<RepoExport>),
     (RepoImport::NAME, import::<RepoImport>),
     (RepoVerify::NAME, run::<RepoVerify>),

@@ -34,6 +34,9 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
+/// An answer has more bytes than its limit.
+pub(super) const TOO_LARGE: &str = "it is larger than it may be";
+
 type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Looks a host name up. Tests bring their own; [`system_dns`] asks the system.
@@ -131,6 +134,16 @@ impl Fetcher {
         }
     }
 
+    /// The same as [`Fetcher::ask`], of which the body may have `limit_bytes` and all of it may take `time_limit`.
+    pub(super) async fn ask_within(
+        &self,
+        request: Builder,
+        time_limit: Duration,
+        limit_bytes: usize,
+    ) -> Result<Response<Bytes>, Error> {
+        exchange_within(&self.web, request, time_limit, limit_bytes).await
+    }
+
     /// What a host that a stranger named answers to `request`. Only the body of a 200 is read.
     pub(super) async fn ask(&self, request: Builder) -> Result<Response<Bytes>, Error> {
         exchange(&self.web, request).await
@@ -153,6 +166,15 @@ fn client(dns: CheckedDns, plain_http: bool, idle_connections: usize) -> Result<
 }
 
 async fn exchange(client: &HttpClient, request: Builder) -> Result<Response<Bytes>, Error> {
+    exchange_within(client, request, TIME_LIMIT, MAX_BODY_BYTES).await
+}
+
+async fn exchange_within(
+    client: &HttpClient,
+    request: Builder,
+    time_limit: Duration,
+    limit_bytes: usize,
+) -> Result<Response<Bytes>, Error> {
     let request = request.body(Empty::new()).map_err(|_| Error::Unsupported("it makes no address"))?;
     let exchange = async {
         let response = client.request(request).await.map_err(|error| refusal(&error).unwrap_or(Error::Unreachable))?;
@@ -160,15 +182,13 @@ async fn exchange(client: &HttpClient, request: Builder) -> Result<Response<Byte
         if head.status != StatusCode::OK {
             return Ok(Response::from_parts(head, Bytes::new()));
         }
-        match Limited::new(body, MAX_BODY_BYTES).collect().await {
+        match Limited::new(body, limit_bytes).collect().await {
             Ok(body) => Ok(Response::from_parts(head, body.to_bytes())),
-            Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                Err(Error::Invalid("it is larger than 64 KiB"))
-            }
+            Err(error) if error.is::<http_body_util::LengthLimitError>() => Err(Error::Invalid(TOO_LARGE)),
             Err(_) => Err(Error::Unreachable),
         }
     };
-    tokio::time::timeout(TIME_LIMIT, exchange).await.unwrap_or(Err(Error::Unreachable))
+    tokio::time::timeout(time_limit, exchange).await.unwrap_or(Err(Error::Unreachable))
 }
 
 /// The guard's refusal, when that is what stands behind a failed connection.

@@ -13,6 +13,7 @@ mod flight;
 mod handle;
 mod lane;
 mod location;
+mod repo_records;
 mod resolver;
 mod session;
 
@@ -20,6 +21,7 @@ pub use account::Account;
 pub use fetch::Dns;
 pub use lane::Lane;
 pub use location::PdsUrl;
+pub use repo_records::{ListError, MAX_PAGE_RECORDS};
 pub use resolver::{LookUps, Resolver, ResolverSettings};
 pub use session::{Question, SessionError, SessionKey, Sessions};
 

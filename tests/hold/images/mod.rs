@@ -7,6 +7,7 @@ mod pulls;
 mod pushes;
 mod quotas;
 mod races;
+mod reconcile;
 mod refusals;
 mod schema;
 mod tiers;

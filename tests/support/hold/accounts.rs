@@ -58,7 +58,7 @@ impl Account {
         network.publish(&self.did, &document);
     }
 
-    fn document(&self) -> Value {
+    pub(crate) fn document(&self) -> Value {
         let key = match &self.key {
             Key::K256(key) => key.public(),
             Key::P256(key) => PublicKey::P256(*key.verifying_key()),

@@ -118,6 +118,27 @@ pub fn manifests_after(read: &Read<'_>, after: &str, limit: usize) -> Result<Vec
         .collect()
 }
 
+/// Everyone who has a layer record or a manifest. Accounts that somebody else wrote wrong are left out.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn pushing_accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
+    // Hops from one account to the next by the indexes.
+    let sql = "WITH RECURSIVE name(value) AS (
+                   SELECT min(account) FROM layer
+                   UNION ALL
+                   SELECT (SELECT min(account) FROM layer WHERE account > value) FROM name WHERE value IS NOT NULL
+               ) SELECT value FROM name WHERE value IS NOT NULL";
+    let mut names: Vec<String> = read.all(sql, [], |row| row.get(0))?;
+    let sql = "WITH RECURSIVE name(value) AS (
+                   SELECT min(account) FROM manifest
+                   UNION ALL
+                   SELECT (SELECT min(account) FROM manifest WHERE account > value) FROM name WHERE value IS NOT NULL
+               ) SELECT value FROM name WHERE value IS NOT NULL";
+    names.extend(read.all::<String>(sql, [], |row| row.get(0))?);
+    Ok(names.iter().filter_map(|name| Did::parse(name).ok()).collect())
+}
+
 /// The keys of an account's layer records, at most `limit` of them.
 ///
 /// # Errors

@@ -1,0 +1,61 @@
+//! `images`.
+
+use clap::Subcommand;
+
+use super::error::CommandError;
+use super::output;
+use super::target::Target;
+use crate::images::{Reconciled, UnaskedAccount};
+use crate::operations::ImagesReconcile;
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Ask the repositories of all who can push for their images here, and record what is missing.
+    ///
+    /// A push whose word to the hold was lost or refused stands in its owner's repository only. This gives its blobs a
+    /// name, so that garbage collection leaves them alone. `gc` does it by itself before it removes anything. Exits 1
+    /// when an account could not be asked.
+    #[command(after_help = "Example: atcr-hold images reconcile --dry-run")]
+    Reconcile {
+        /// Say what would be recorded; change nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
+        let Self::Reconcile { dry_run } = self;
+        let reconciled = target.run(ImagesReconcile { dry_run }).await?;
+        if json {
+            output::json(&reconciled)?;
+        } else {
+            output::text(&shown(&reconciled))?;
+        }
+        match reconciled.unasked.len() {
+            0 => Ok(()),
+            unasked => Err(CommandError::failed(format!("{unasked} accounts could not be asked: see above"))),
+        }
+    }
+}
+
+fn shown(reconciled: &Reconciled) -> String {
+    let Reconciled { accounts, manifests, recorded, layers, incomplete, invalid, .. } = reconciled;
+    let mut text: String = reconciled.listed.iter().map(|manifest| format!("{manifest}\n")).collect();
+    text += &unasked_lines(&reconciled.unasked);
+    let done = if reconciled.dry_run { "would be recorded" } else { "recorded" };
+    text += &format!("{accounts} accounts asked, {manifests} manifests name this hold\n");
+    text += &format!("{recorded} {done}, with {layers} layers\n");
+    if *incomplete > 0 {
+        text += &format!("{incomplete} need blobs that are not here: push them again\n");
+    }
+    if *invalid > 0 {
+        text += &format!("{invalid} make no sense: see the log\n");
+    }
+    text
+}
+
+/// A line for each account that could not be asked.
+pub(super) fn unasked_lines(unasked: &[UnaskedAccount]) -> String {
+    unasked.iter().map(|account| format!("{}  not asked: {}\n", account.did, account.reason)).collect()
+}

@@ -1,0 +1,334 @@
+//! What the repositories of accounts say of images here, and what is missing of it in the hold's own records.
+//!
+//! A push stands in its owner's repository before the registry tells the hold of it (`notifyManifest`). That word can be
+//! lost, or refused. Here the hold asks for itself: at each account that can push, for its `io.atcr.manifest` records
+//! that name this hold. What is not recorded is recorded, so that the blobs have a name and count for their account.
+//! An account that cannot be asked is said to be so; whoever removes blobs leaves alone what could be its own.
+//!
+//! What an account says of itself is believed and counts for it; see [`Resolver::list_records`].
+
+use std::collections::{BTreeSet, HashSet};
+
+use futures_util::stream::{self, StreamExt as _};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Duration, Instant, timeout_at};
+
+use super::push::{Keys, layer_change};
+use super::{Image, Images, ImagesError, Push, PushedLayer, stats, stats_key, tables};
+use crate::blobs;
+use crate::crew::Crew;
+use crate::pds::{Change, Plan, Records, Repository};
+use atproto::lexicon::nsid;
+use atproto::syntax::{AtUri, Datetime, Did, Digest};
+use server::identity::Resolver;
+
+/// Accounts that are asked at once, each with one page of 4 MiB in memory.
+const ACCOUNTS_AT_ONCE: usize = 4;
+/// What all pages of one account may take. Those with 20,000 manifests take some 200 pages.
+const ACCOUNT_TIME: Duration = Duration::from_secs(600);
+/// Manifests of one account: its list is long after that, and the hold's memory and repository are not its own.
+const MAX_MANIFESTS: usize = 20_000;
+/// Layers that one transaction writes, so that it holds up nobody for long.
+const LAYERS_AT_ONCE: usize = 500;
+/// Records that one commit writes: their proofs have to fit into its event, however far apart the records are.
+const WRITES_AT_ONCE: usize = 100;
+/// Recorded manifests that are listed; the rest is only counted.
+const LISTED: usize = 10_000;
+
+/// What a reconciliation came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reconciled {
+    /// Whether nothing was written.
+    pub dry_run: bool,
+    /// Accounts that were asked.
+    pub accounts: u64,
+    /// Manifests in their repositories that name this hold.
+    pub manifests: u64,
+    /// Manifests that were not recorded, or not whole, and are now; or would be.
+    pub recorded: u64,
+    /// Layer records that were written for them, or would be.
+    pub layers: u64,
+    /// Manifests of which blobs are not here. What is here of them is recorded.
+    pub incomplete: u64,
+    /// Manifests whose record makes no sense.
+    pub invalid: u64,
+    /// Accounts that could not be asked, or not to the end of their list.
+    pub unasked: Vec<UnaskedAccount>,
+    /// The first 10,000 of the manifests that were recorded.
+    pub listed: Vec<AtUri>,
+    /// All blobs that a manifest names, also where nothing was written.
+    #[serde(skip)]
+    pub named: HashSet<Digest>,
+}
+
+/// An account whose repository was not read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UnaskedAccount {
+    /// The account.
+    pub did: Did,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the list of one account came to.
+#[derive(Default)]
+struct Listed {
+    pushes: Vec<Push>,
+    invalid: u64,
+    unasked: Option<String>,
+}
+
+/// What is missing of some pushes.
+#[derive(Default)]
+struct Missing {
+    recorded: Vec<AtUri>,
+    layers: u64,
+    incomplete: u64,
+}
+
+impl Images {
+    /// Asks the repositories of all who can push, and records what is missing; only says so with `dry_run`. Quotas are
+    /// not looked at: the blobs are here, and count from now on. `report` is told how many accounts were asked, and how
+    /// many there are. `clock` gives microseconds since 1970.
+    ///
+    /// # Errors
+    /// A storage error; what was recorded until then stays recorded.
+    pub async fn reconcile(
+        &self,
+        resolver: &Resolver,
+        dry_run: bool,
+        clock: fn() -> u64,
+        report: impl Fn(u64, u64) + Send + Sync,
+    ) -> Result<Reconciled, ImagesError> {
+        let accounts = self.pushers().await?;
+        let total = accounts.len() as u64;
+        let hold = self.inner.pds.did().clone();
+        let mut reconciled = Reconciled { dry_run, ..Reconciled::default() };
+        let asked = accounts.into_iter().map(|did| {
+            let hold = &hold;
+            async move {
+                let listed = list(resolver, hold, &did).await;
+                (did, listed)
+            }
+        });
+        let mut asked = stream::iter(asked).buffer_unordered(ACCOUNTS_AT_ONCE);
+        while let Some((did, listed)) = asked.next().await {
+            self.record_missing(&mut reconciled, did, listed, clock).await?;
+            reconciled.accounts += 1;
+            report(reconciled.accounts, total);
+        }
+        reconciled.unasked.sort_by(|one, other| one.did.cmp(&other.did));
+        let Reconciled { accounts, manifests, recorded, layers, incomplete, invalid, ref unasked, .. } = reconciled;
+        tracing::info!(
+            accounts,
+            manifests,
+            recorded,
+            layers,
+            incomplete,
+            invalid,
+            unasked = unasked.len(),
+            dry_run,
+            "images reconciled with {accounts} repositories: {recorded} of {manifests} manifests were not recorded, {} \
+             accounts could not be asked",
+            unasked.len()
+        );
+        Ok(reconciled)
+    }
+
+    /// The owner, the crew, and whoever has records of pushes.
+    async fn pushers(&self) -> Result<BTreeSet<Did>, ImagesError> {
+        let job = |records: &Records<'_>| {
+            let mut accounts = Crew::writers(records)?;
+            accounts.extend(tables::pushing_accounts(records.snapshot())?);
+            Ok::<_, ImagesError>(accounts)
+        };
+        self.inner.pds.read(job).await
+    }
+
+    async fn record_missing(
+        &self,
+        reconciled: &mut Reconciled,
+        did: Did,
+        listed: Listed,
+        clock: fn() -> u64,
+    ) -> Result<(), ImagesError> {
+        if let Some(reason) = listed.unasked {
+            tracing::warn!(%did, "images of {did} not reconciled: {reason}");
+            reconciled.unasked.push(UnaskedAccount { did, reason });
+        }
+        reconciled.invalid += listed.invalid;
+        reconciled.manifests += listed.pushes.len() as u64;
+        for push in &listed.pushes {
+            reconciled.named.extend(push.layers.iter().map(|layer| layer.blob.digest));
+            reconciled.named.extend(push.config.map(|config| config.digest));
+        }
+        let mut pushes = listed.pushes.into_iter().peekable();
+        while pushes.peek().is_some() {
+            let mut layers = 0;
+            let mut some = Vec::new();
+            while let Some(push) = pushes.next_if(|push| some.is_empty() || layers + push.layers.len() < LAYERS_AT_ONCE)
+            {
+                // One without layers is work too.
+                layers += push.layers.len() + 1;
+                some.push(push);
+            }
+            let missing = self.record_some(some, reconciled.dry_run, clock()).await?;
+            reconciled.recorded += missing.recorded.len() as u64;
+            reconciled.layers += missing.layers;
+            reconciled.incomplete += missing.incomplete;
+            let room = LISTED.saturating_sub(reconciled.listed.len());
+            reconciled.listed.extend(missing.recorded.into_iter().take(room));
+        }
+        Ok(())
+    }
+
+    /// One transaction, or none when nothing is to be written.
+    async fn record_some(&self, pushes: Vec<Push>, dry_run: bool, now_us: u64) -> Result<Missing, ImagesError> {
+        let looked = self.inner.pds.read(move |records| {
+            let mut missing = Missing::default();
+            for push in &pushes {
+                look(records, push, &mut missing)?;
+            }
+            Ok::<_, ImagesError>((missing, pushes))
+        });
+        let (missing, pushes) = looked.await?;
+        if dry_run || missing.recorded.is_empty() {
+            return Ok(missing);
+        }
+        self.inner.pds.transact(now_us, move |repository| record(repository, &pushes, now_us)).await
+    }
+}
+
+/// The manifests of `account` that name this hold.
+async fn list(resolver: &Resolver, hold: &Did, account: &Did) -> Listed {
+    let mut listed = Listed::default();
+    let deadline = Instant::now() + ACCOUNT_TIME;
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = resolver.list_records(account, nsid::MANIFEST, cursor.as_deref());
+        let page = match timeout_at(deadline, page).await {
+            Ok(Ok(page)) => page,
+            Ok(Err(error)) => {
+                listed.unasked = Some(error.to_string());
+                return listed;
+            }
+            Err(_) => {
+                listed.unasked = Some(format!("its list was not at its end after {} s", ACCOUNT_TIME.as_secs()));
+                return listed;
+            }
+        };
+        let is_empty = page.records.is_empty();
+        for record in page.records {
+            match Push::of_record(hold, account, &record) {
+                Ok(Some(push)) => listed.pushes.push(push),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(did = %account, uri = %record.uri, "invalid manifest record: {error}");
+                    listed.invalid += 1;
+                }
+            }
+        }
+        if listed.pushes.len() > MAX_MANIFESTS {
+            listed.unasked = Some(format!("it has more than {MAX_MANIFESTS} manifests here"));
+            return listed;
+        }
+        match page.cursor {
+            // A server that answers the same place again would never come to an end.
+            Some(next) if !is_empty && cursor.as_ref() != Some(&next) => cursor = Some(next),
+            _ => return listed,
+        }
+    }
+}
+
+/// The layers of a push that are here, with their sizes in bytes, and have no record; whether all of it is here, and
+/// whether something is to be written.
+struct Look {
+    new: Vec<(PushedLayer, u64)>,
+    is_whole: bool,
+    is_missing: bool,
+}
+
+impl Look {
+    fn at(records: &Records<'_>, push: &Push) -> Result<Self, ImagesError> {
+        let rows = records.snapshot();
+        let mut look = Self { new: Vec::new(), is_whole: true, is_missing: false };
+        let mut here = 0;
+        for layer in &push.layers {
+            match blobs::blob_size(rows, &layer.blob.digest)? {
+                Some(size_bytes) => {
+                    here += 1;
+                    if !tables::is_layer_of(rows, &push.manifest, &layer.blob.digest)? {
+                        look.new.push((layer.clone(), size_bytes));
+                    }
+                }
+                None => look.is_whole &= layer.is_foreign(),
+            }
+        }
+        if let Some(config) = &push.config {
+            let is_here = blobs::blob_size(rows, &config.digest)?.is_some();
+            look.is_whole &= is_here;
+            here += usize::from(is_here);
+        }
+        let is_known = tables::has_manifest(rows, &push.manifest)?;
+        look.is_missing = !look.new.is_empty() || (here > 0 && !is_known);
+        Ok(look)
+    }
+}
+
+fn look(records: &Records<'_>, push: &Push, missing: &mut Missing) -> Result<Look, ImagesError> {
+    let look = Look::at(records, push)?;
+    missing.incomplete += u64::from(!look.is_whole);
+    if look.is_missing {
+        missing.layers += look.new.len() as u64;
+        missing.recorded.push(push.manifest.clone());
+    }
+    Ok(look)
+}
+
+/// Writes what is missing: layer records, which config each manifest needs, and statistics where an image has none.
+fn record(repository: &Repository<'_>, pushes: &[Push], now_us: u64) -> Result<Missing, ImagesError> {
+    let mut missing = Missing::default();
+    let mut changes: Vec<Change> = Vec::new();
+    let mut keys = Keys::of(repository)?;
+    // The record of the first is not there yet when the next manifest of the same image comes.
+    let mut counted = HashSet::new();
+    for push in pushes {
+        let look = look(&repository.records(), push, &mut missing)?;
+        if !look.is_missing {
+            continue;
+        }
+        for (layer, size_bytes) in &look.new {
+            changes.push(layer_change(repository, push, &keys.next(), layer, *size_bytes, now_us)?);
+            flush(repository, &mut changes, WRITES_AT_ONCE)?;
+        }
+        let config = push.config.map(|config| config.digest);
+        tables::put_manifest(repository.transaction(), &push.manifest, &push.image.owner, config.as_ref())?;
+        if counted.insert(stats_key(&push.image)) {
+            changes.extend(first_stats(repository, &push.image, now_us)?);
+            flush(repository, &mut changes, WRITES_AT_ONCE)?;
+        }
+    }
+    flush(repository, &mut changes, 1)?;
+    Ok(missing)
+}
+
+/// Commits when there are at least so many changes.
+fn flush(repository: &Repository<'_>, changes: &mut Vec<Change>, least: usize) -> Result<(), ImagesError> {
+    if changes.len() >= least {
+        repository.commit(Plan::of(std::mem::take(changes)))?;
+    }
+    Ok(())
+}
+
+/// Statistics of an image that has none: it was pushed once at least, and its pulls can be counted from now on.
+fn first_stats(repository: &Repository<'_>, image: &Image, now_us: u64) -> Result<Option<Change>, ImagesError> {
+    let mut counts = stats::current(&repository.records(), image, now_us)?;
+    if counts.push_count > 0 {
+        return Ok(None);
+    }
+    counts.push_count = 1;
+    counts.last_push = Some(Datetime::from_micros(now_us));
+    stats::put(repository, &counts).map(Some)
+}

@@ -1,0 +1,104 @@
+//! Lists the records of an account at its own PDS.
+//!
+//! # What the answer proves
+//! The address comes from the account's DID document, and the answer over TLS from that host. It has no signature: a PDS
+//! signs for its accounts, so one that lies about a list could sign the lie as well, and no proof of single records
+//! (`com.atproto.sync.getRecord`) shows that a list is complete. Whoever asks believes what an account says of itself,
+//! and no more.
+//!
+//! The same guard as for look-ups holds: addresses of the public internet only, no redirects, bounds of time and bytes.
+
+use std::time::Duration;
+
+use http::header::ACCEPT;
+use http::{Request, StatusCode};
+
+use super::{Error, Lane, Resolver};
+use atproto::lexicon::RecordPage;
+use atproto::lexicon::nsid::{self, Collection};
+use atproto::syntax::Did;
+
+/// The most that the method takes.
+pub const MAX_PAGE_RECORDS: u32 = 100;
+/// A page of small records has some 100 KiB; a record alone at most 1,000,000 bytes as DAG-CBOR. One page is in memory
+/// for each account that is asked at once.
+const PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// From the name to the last byte of a page.
+const PAGE_TIME: Duration = Duration::from_secs(15);
+
+/// Why an account's records were not listed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// The account has no PDS that can be found.
+    #[error("its account: {0}")]
+    Account(Error),
+    /// Its PDS does not answer in time, or answers with an error of its own.
+    #[error("its PDS cannot be reached")]
+    Unreachable,
+    /// Its PDS has no such account, or does not tell.
+    #[error("its PDS answers {0}")]
+    Refused(StatusCode),
+    /// The answer is not a list of records.
+    #[error("its PDS does not answer with a list of records")]
+    Invalid,
+    /// A page is too large, whatever its number of records.
+    #[error("a record of it is larger than 4 MiB")]
+    TooLarge,
+}
+
+impl Resolver {
+    /// One page of the records of `account` in `collection`, behind `cursor`. Where a page of 100 records is too large
+    /// it has fewer of them.
+    ///
+    /// # Errors
+    /// [`ListError`]
+    pub async fn list_records(
+        &self,
+        account: &Did,
+        collection: Collection,
+        cursor: Option<&str>,
+    ) -> Result<RecordPage, ListError> {
+        let mut limit = MAX_PAGE_RECORDS;
+        loop {
+            match self.list_page(account, collection, limit, cursor).await {
+                Err(ListError::TooLarge) if limit > 1 => limit /= 10,
+                answer => return answer,
+            }
+        }
+    }
+
+    async fn list_page(
+        &self,
+        account: &Did,
+        collection: Collection,
+        limit: u32,
+        cursor: Option<&str>,
+    ) -> Result<RecordPage, ListError> {
+        let document = self.resolve(account, Lane::Member).await.map_err(ListError::Account)?;
+        let url = self.pds_method(&document, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
+        let request = Request::get(format!("{url}?{}", query(account, collection, limit, cursor)))
+            .header(ACCEPT, "application/json");
+        let answer = self.fetcher.ask_within(request, PAGE_TIME, PAGE_BYTES).await.map_err(|error| match error {
+            Error::Invalid(reason) if reason == super::fetch::TOO_LARGE => ListError::TooLarge,
+            Error::Unreachable | Error::Busy => ListError::Unreachable,
+            other => ListError::Account(other),
+        })?;
+        match answer.status() {
+            StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|_| ListError::Invalid),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(ListError::Unreachable)
+            }
+            status => Err(ListError::Refused(status)),
+        }
+    }
+}
+
+fn query(account: &Did, collection: Collection, limit: u32, cursor: Option<&str>) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("repo", account.as_str()).append_pair("collection", &collection);
+    query.append_pair("limit", &limit.to_string());
+    if let Some(cursor) = cursor {
+        query.append_pair("cursor", cursor);
+    }
+    query.finish()
+}

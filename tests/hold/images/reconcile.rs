@@ -1,0 +1,177 @@
+//! What stands in the repositories of accounts and was never recorded here: pages of listRecords, and every fault of a
+//! server that answers them.
+
+use atcr_hold::images::Reconciled;
+use atcr_hold::operations::{Client, ImagesReconcile, Operation};
+use serde_json::{Value, json};
+
+use super::{LAYER, OCI_LAYER, STATS, push, quota, records, rev};
+use crate::support::did_server::Reply;
+use crate::support::hold::{Account, Hold, PRIVATE, digest_of};
+
+/// Runs an operation at the hold's admin socket, as a command does.
+pub(super) async fn operate<O: Operation>(hold: &Hold, operation: O) -> O::Output {
+    let client = Client::new(&hold.root().join("admin.sock"));
+    client.connect().await.unwrap().expect("a hold that listens").run(&operation, |_| {}).await.unwrap()
+}
+
+async fn reconcile(hold: &Hold, dry_run: bool) -> Reconciled {
+    operate(hold, ImagesReconcile { dry_run }).await
+}
+
+/// The path at which a PDS answers a page of the account's manifests.
+pub(super) fn page_path(account: &Account, limit: u32, cursor: &str) -> String {
+    let did = account.did.as_str().replace('%', "%25").replace(':', "%3A");
+    format!("/xrpc/com.atproto.repo.listRecords?repo={did}&collection=io.atcr.manifest&limit={limit}{cursor}")
+}
+
+/// Gives the account a PDS, the network's own host, whose first page of manifests is this.
+pub(super) fn serve_page(hold: &Hold, account: &Account, reply: Reply) {
+    account.publish_with_pds(&hold.network, &format!("http://localhost:{}", hold.network.port));
+    hold.network.set(&page_path(account, 100, ""), reply);
+}
+
+pub(super) fn page(records: &[Value]) -> Reply {
+    Reply::Body(json!({ "records": records }).to_string())
+}
+
+/// All who can push have a PDS without manifests. The did:web's document names none.
+pub(super) fn serve_nothing(hold: &Hold) {
+    for account in [&hold.captain, &hold.admin, &hold.writer] {
+        serve_page(hold, account, page(&[]));
+    }
+    let mut document = json!({ "id": hold.other_writer.did });
+    document["verificationMethod"] = hold.other_writer.document()["verificationMethod"].clone();
+    let pds = format!("http://localhost:{}", hold.network.port);
+    document["service"] =
+        json!([{ "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": pds }]);
+    hold.network.set("/.well-known/did.json", Reply::Body(document.to_string()));
+    hold.network.set(&page_path(&hold.other_writer, 100, ""), page(&[]));
+}
+
+/// A manifest's record as the registry writes it; the first of `contents` is the config.
+pub(super) fn record(account: &Account, contents: &[&str], hold: &Value) -> Value {
+    let blob = |content: &str| json!({ "digest": digest_of(content.as_bytes()), "size": content.len() });
+    let layers = contents[1..].iter().map(|content| {
+        let mut layer = blob(content);
+        layer["mediaType"] = OCI_LAYER.into();
+        layer
+    });
+    let digest = digest_of(contents.concat().as_bytes());
+    let mut value = json!({
+        "$type": "io.atcr.manifest", "repository": "app", "digest": digest, "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json", "createdAt": "2026-11-01T00:00:00.000Z",
+        "config": blob(contents[0]), "layers": layers.collect::<Vec<_>>(),
+    });
+    for (name, text) in hold.as_object().unwrap() {
+        value[name] = text.clone();
+    }
+    json!({ "uri": format!("at://{}/io.atcr.manifest/{}", account.did, digest.hex()), "cid": "bafy", "value": value })
+}
+
+async fn upload(hold: &Hold, contents: &[&str]) {
+    for content in contents {
+        hold.upload(&hold.writer, content.as_bytes()).await;
+    }
+}
+
+#[tokio::test]
+async fn pushes_whose_word_was_lost_are_recorded() {
+    let hold = Hold::start(&format!("{PRIVATE}")).await;
+    serve_nothing(&hold);
+    upload(&hold, &["config", "one", "two", "old config", "old", "elsewhere"]).await;
+    // One is known already, from its push.
+    push(&hold, &hold.writer, "app", &["known config", "known"]).await.ok();
+    let ours = json!({ "holdDid": hold.did() });
+    let known = record(&hold.writer, &["known config", "known"], &ours);
+    let new = record(&hold.writer, &["config", "one", "two"], &ours);
+    let old = record(&hold.writer, &["old config", "old"], &json!({ "holdEndpoint": hold.url() }));
+    let other = record(&hold.writer, &["elsewhere", "elsewhere"], &json!({ "holdDid": "did:web:other.example" }));
+    let partly = record(&hold.writer, &["config", "one", "nowhere"], &ours);
+    let senseless = json!({ "uri": new["uri"], "cid": "bafy", "value": { "repository": 5 } });
+    let first = json!({ "records": [known, new, other, senseless], "cursor": "next" });
+    serve_page(&hold, &hold.writer, Reply::Body(first.to_string()));
+    hold.network.set(&page_path(&hold.writer, 100, "&cursor=next"), page(&[old, partly]));
+
+    let at = rev(&hold).await;
+    let expected = |dry_run, recorded: u64, layers| {
+        let counts = [("accounts", 4), ("manifests", 4), ("recorded", recorded), ("layers", layers), ("incomplete", 1)];
+        let mut expected = json!({ "dryRun": dry_run, "invalid": 1, "unasked": [] });
+        counts.into_iter().for_each(|(name, count)| expected[name] = count.into());
+        expected
+    };
+    for (dry_run, recorded, layers) in [(true, 3, 4), (false, 3, 4), (false, 0, 0)] {
+        let mut reconciled = serde_json::to_value(reconcile(&hold, dry_run).await).unwrap();
+        let listed = reconciled.as_object_mut().unwrap().remove("listed").unwrap();
+        assert_eq!(reconciled, expected(dry_run, recorded, layers));
+        assert_eq!(listed.as_array().unwrap().len() as u64, recorded);
+        assert_eq!(rev(&hold).await == at, dry_run, "a preview writes nothing");
+    }
+    let layers: Vec<_> = records(&hold, LAYER).await.into_iter().map(|(_, layer)| layer["digest"].clone()).collect();
+    let named = ["known", "one", "two", "old", "one"].map(|content| json!(digest_of(content.as_bytes())));
+    assert_eq!(layers, named);
+    assert_eq!(quota(&hold, &hold.writer).await["uniqueBlobs"], 4);
+    assert_eq!(records(&hold, STATS).await[0].1["pushCount"], 1, "how often it was pushed besides nobody knows");
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_asked_is_said_to_be_so() {
+    let hold = Hold::start(PRIVATE).await;
+    serve_nothing(&hold);
+    let raw = |status: &str, more: &str, body: &str| {
+        let length = body.len();
+        Reply::Raw(format!("HTTP/1.1 {status}\r\n{more}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
+    };
+    let elsewhere = format!("Location: http://localhost:{}/elsewhere\r\n", hold.network.port);
+    hold.network.set("/elsewhere", page(&[]));
+    for (reply, reason) in [
+        (Reply::Body("no JSON".into()), "its PDS does not answer with a list of records"),
+        (
+            Reply::Body(json!({ "records": [{ "uri": "at://" }] }).to_string()),
+            "its PDS does not answer with a list of records",
+        ),
+        (raw("302 Found", &elsewhere, ""), "its PDS answers 302 Found"),
+        (raw("400 Bad Request", "", "{}"), "its PDS answers 400 Bad Request"),
+        (raw("502 Bad Gateway", "", ""), "its PDS cannot be reached"),
+        (Reply::Raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{".into()), "its PDS cannot be reached"),
+    ] {
+        serve_page(&hold, &hold.writer, reply);
+        let unasked = reconcile(&hold, false).await.unasked;
+        let found: Vec<_> = unasked.iter().map(|one| (&one.did, one.reason.as_str())).collect();
+        assert_eq!(found, [(&hold.writer.did, reason)]);
+    }
+    // The others are asked all the same, also beside one that says nothing for ever.
+    serve_page(&hold, &hold.writer, Reply::Stall("HTTP/1.1 200 OK\r\n".into()));
+    upload(&hold, &["config", "layer"]).await;
+    let ours = json!({ "holdDid": hold.did() });
+    serve_page(&hold, &hold.captain, page(&[record(&hold.captain, &["config", "layer"], &ours)]));
+    let reconciled = reconcile(&hold, false).await;
+    assert_eq!((reconciled.accounts, reconciled.unasked.len(), reconciled.layers), (4, 1, 1));
+}
+
+#[tokio::test]
+async fn pages_are_asked_for_smaller_where_they_are_too_large() {
+    let hold = Hold::start(PRIVATE).await;
+    serve_nothing(&hold);
+    upload(&hold, &["config", "layer"]).await;
+    let ours = json!({ "holdDid": hold.did() });
+    let mut large = record(&hold.writer, &["config", "layer"], &ours);
+    large["value"]["annotations"] = json!({ "long": "x".repeat(1 << 20) });
+    let records = vec![large; 5];
+    serve_page(&hold, &hold.writer, page(&records));
+    hold.network.set(&page_path(&hold.writer, 10, ""), page(&records[..3]));
+    let reconciled = reconcile(&hold, false).await;
+    assert_eq!((reconciled.manifests, reconciled.layers, reconciled.unasked), (3, 1, vec![]));
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_go_on_ends() {
+    let hold = Hold::start(PRIVATE).await;
+    serve_nothing(&hold);
+    let ours = json!({ "holdDid": hold.did() });
+    let again = json!({ "records": [record(&hold.writer, &["config", "layer"], &ours)], "cursor": "same" }).to_string();
+    serve_page(&hold, &hold.writer, Reply::Body(again.clone()));
+    hold.network.set(&page_path(&hold.writer, 100, "&cursor=same"), Reply::Body(again));
+    let reconciled = reconcile(&hold, false).await;
+    assert_eq!((reconciled.manifests, reconciled.recorded, reconciled.incomplete), (2, 0, 2), "none of it is here");
+}
