@@ -77,7 +77,7 @@ async fn upload(hold: &Hold, contents: &[&str]) {
 
 #[tokio::test]
 async fn pushes_whose_word_was_lost_are_recorded() {
-    let hold = Hold::start(&format!("{PRIVATE}")).await;
+    let hold = Hold::start(PRIVATE).await;
     serve_nothing(&hold);
     upload(&hold, &["config", "one", "two", "old config", "old", "elsewhere"]).await;
     // One is known already, from its push.
