@@ -25,6 +25,8 @@ pub(crate) enum Reply {
     Held(String),
 }
 
+const LIST_RECORDS: &str = "/xrpc/com.atproto.repo.listRecords?";
+
 #[derive(Default)]
 struct Shared {
     replies: Mutex<HashMap<String, Reply>>,
@@ -106,6 +108,8 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut gate: watch::Rece
     let path = head.split(' ').nth(1).unwrap();
     let reply = shared.replies.lock().unwrap().get(path).cloned();
     let answer = match reply {
+        // A PDS without records.
+        None if path.starts_with(LIST_RECORDS) => ok("{\"records\":[]}"),
         None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".into(),
         Some(Reply::Body(body)) => ok(&body),
         Some(Reply::Raw(text)) => text,

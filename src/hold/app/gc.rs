@@ -1,5 +1,6 @@
 //! Removing what nothing needs, when it is time, while the hold runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -7,17 +8,18 @@ use tokio::time::sleep;
 use super::now_us;
 use crate::blobs::Blobs;
 use crate::config::{Gc, Schedule};
-use crate::upkeep::{Upkeep, UpkeepError};
+use crate::operations::{Hold, Reporter, collect_garbage};
+use crate::upkeep::UpkeepError;
 
 /// How often removals that were cut off are looked for. The clock may be set meanwhile, too.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 const DAY_US: u64 = 86_400_000_000;
 
 /// Finishes removals that were cut off, and collects garbage when `gc` says so.
-pub(super) async fn keep(upkeep: Upkeep, gc: Gc) {
+pub(super) async fn keep(hold: Arc<Hold>, gc: Gc) {
     let mut due_us = due_us(gc.schedule, now_us());
     loop {
-        match upkeep.finish_removals().await {
+        match hold.upkeep.finish_removals().await {
             Ok(finished) if finished.count > 0 => {
                 tracing::info!(blobs = finished.count, bytes = finished.size_bytes, "removals finished");
             }
@@ -25,10 +27,10 @@ pub(super) async fn keep(upkeep: Upkeep, gc: Gc) {
             Err(error) => tracing::warn!(%error, "removals could not be finished"),
         }
         if gc.enabled && now_us() >= due_us {
-            match upkeep.collect(false, |_, _| {}).await {
+            match collect_garbage(&hold, false, false, Reporter::new().0).await {
                 Ok(_) => {}
                 Err(error @ UpkeepError::Busy) => tracing::info!(%error, "no garbage was collected"),
-                Err(error) => tracing::warn!(%error, "garbage could not be collected"),
+                Err(error) => tracing::warn!(%error, "no garbage was collected: {error}"),
             }
             due_us = self::due_us(gc.schedule, now_us());
         }

@@ -254,9 +254,9 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
 }
 
 /// Begins what is done again and again as long as the hold runs.
-fn tidy(background: &mut JoinSet<()>, hold: &Hold, state: &Arc<State>, tasks: &Arc<Tasks>, config: &Config) {
+fn tidy(background: &mut JoinSet<()>, hold: &Arc<Hold>, state: &Arc<State>, tasks: &Arc<Tasks>, config: &Config) {
     background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
-    background.spawn(gc::keep(hold.upkeep.clone(), config.gc.clone()));
+    background.spawn(gc::keep(Arc::clone(hold), config.gc.clone()));
     background.spawn(write_pulls(state.images.clone()));
 }
 

@@ -48,7 +48,8 @@ pub use sweep::Swept;
 // What other rooms ask within a transaction of their own.
 pub use tables::{
     BlobRow, BlobUseRow, DoomedRow, blob_size, blob_totals, blob_use, blob_uses_of, blobs_of, delete_blob,
-    delete_doomed, doom_again, doom_blob, doomed, doomed_totals, doomed_us, open_uploads_total, put_blob,
+    delete_doomed, doom_again, doom_blob, doomed, doomed_totals, doomed_us, open_uploads_total, put_blob, put_found,
+    uploaders,
 };
 
 use bucket::Bucket;

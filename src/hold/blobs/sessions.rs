@@ -91,6 +91,7 @@ impl Sessions {
         let key = *id.key();
         let finish = move |write: &Write<'_>| {
             tables::put_blob(write, &digest, size_bytes, now_us)?;
+            tables::put_uploader(write, &digest, &key)?;
             Ok(tables::finish_upload(write, &key, &digest, now_us)?)
         };
         self.db.write(finish).await

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::error::CommandError;
+use super::images::unasked_lines;
 use super::output;
 use super::table::{NONE, duration, size, table};
 use super::target::Target;
@@ -14,6 +15,9 @@ use crate::upkeep::{Amount, Collected};
 pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
+    /// Remove it also when it is more than half of everything.
+    #[arg(long, requires = "run")]
+    force: bool,
     /// List the blobs too, the first 10,000: digest, bytes, and when each was last used.
     #[arg(long)]
     verbose: bool,
@@ -35,7 +39,7 @@ struct Choice {
 
 impl Arguments {
     pub(super) async fn run(self, target: Target) -> Result<(), CommandError> {
-        let collected = target.run(GcRun { dry_run: self.choice.dry_run }).await?;
+        let collected = target.run(GcRun { dry_run: self.choice.dry_run, force: self.force }).await?;
         if self.json {
             return output::json(&collected);
         }
@@ -52,7 +56,7 @@ fn shown(collected: &Collected) -> String {
     let row = |name: &str, amount: &Amount, why: &str| {
         [name.to_owned(), amount.count.to_string(), size(amount.size_bytes), why.to_owned()]
     };
-    let Collected { garbage, named, recent, unfinished, .. } = collected;
+    let Collected { garbage, named, recent, unasked, found, unfinished, .. } = collected;
     let grace = duration(collected.grace_s);
     let unused = match &collected.oldest_use {
         Some(oldest) => format!("nothing names them; the first was last used {oldest}"),
@@ -63,12 +67,22 @@ fn shown(collected: &Collected) -> String {
         row("kept", named, "a layer record or a manifest names them"),
         row("kept", recent, &format!("uploaded or asked for in the last {grace}, or an hour more")),
     ];
+    if unasked.count > 0 {
+        rows.push(row("kept", unasked, "could be of accounts that could not be asked"));
+    }
+    if found.count > 0 {
+        rows.push(row("kept", found, "found by storage verify --repair, and not uploaded since"));
+    }
     if unfinished.count > 0 {
         rows.push(row("on their way out", unfinished, "the store has not removed them yet"));
     }
     let hint = match (collected.dry_run, garbage.count) {
+        (true, _) if collected.needs_force => {
+            "Nothing was removed. It is more than half of everything: use --run --force for that.\n"
+        }
         (true, 1..) => "Nothing was removed: use --run for that.\n",
         _ => "",
     };
-    format!("{}\n{}{hint}", collected.place, table(["BLOBS", "COUNT", "SIZE", "WHY"], rows))
+    let accounts = unasked_lines(&collected.accounts);
+    format!("{}\n{}{accounts}{hint}", collected.place, table(["BLOBS", "COUNT", "SIZE", "WHY"], rows))
 }

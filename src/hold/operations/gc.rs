@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::storage::{counted, words};
 use super::{AdminError, Hold, Operation, Reporter};
-use crate::upkeep::Collected;
+use crate::upkeep::{CollectOptions, Collected, UpkeepError};
 
 /// Removes blobs that nothing needs, or says what that would be.
 #[derive(Debug, Serialize, Deserialize)]
@@ -14,6 +14,9 @@ use crate::upkeep::Collected;
 pub struct GcRun {
     /// Whether only to say it.
     pub dry_run: bool,
+    /// Whether to remove more than half of everything, if that is what nothing needs.
+    #[serde(default)]
+    pub force: bool,
 }
 
 impl Operation for GcRun {
@@ -21,6 +24,22 @@ impl Operation for GcRun {
     type Output = Collected;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Collected, AdminError> {
-        hold.upkeep.collect(self.dry_run, counted(reporter, "blobs")).await.map_err(words)
+        collect_garbage(&hold, self.dry_run, self.force, reporter).await.map_err(words)
     }
+}
+
+/// Asks the repositories of those who can push what they have here, records what is missing, and then collects.
+///
+/// # Errors
+/// [`UpkeepError`]
+pub async fn collect_garbage(
+    hold: &Hold,
+    dry_run: bool,
+    force: bool,
+    reporter: Reporter,
+) -> Result<Collected, UpkeepError> {
+    let report = counted(reporter.clone(), "accounts");
+    let reconciled = hold.images.reconcile(&hold.resolver, dry_run, hold.clock, report).await?;
+    let options = CollectOptions { dry_run, force, reconciled };
+    hold.upkeep.collect(options, counted(reporter, "blobs")).await
 }

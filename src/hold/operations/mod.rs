@@ -41,7 +41,7 @@ use server::identity::Resolver;
 pub use client::{Client, Connection};
 pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
 pub use error::AdminError;
-pub use gc::GcRun;
+pub use gc::{GcRun, collect_garbage};
 pub use identity::{Head, Identity, IdentityShow, Service};
 pub use images::ImagesReconcile;
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};

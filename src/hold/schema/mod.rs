@@ -23,6 +23,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("006_copies.sql"),
         include_str!("007_registry.sql"),
         include_str!("008_garbage.sql"),
+        include_str!("009_uploaders.sql"),
     ],
 };
 

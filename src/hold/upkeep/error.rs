@@ -1,5 +1,6 @@
 //! Why an operation on the storage failed.
 
+use crate::images::ImagesError;
 use crate::objects::ProbeError;
 use server::storage::StorageError;
 
@@ -30,6 +31,20 @@ pub enum UpkeepError {
          until each of them was pushed again, or its layers deleted"
     )]
     UnknownConfigs(u64),
+    /// A collection would remove more than it keeps.
+    #[error(
+        "{garbage} of {all} blobs would be removed, which is more than half of them or of their bytes: nothing was removed; \
+         look at them with gc --dry-run --verbose, and if they are garbage, use gc --run --force"
+    )]
+    Brake {
+        /// Blobs that would go.
+        garbage: u64,
+        /// All blobs.
+        all: u64,
+    },
+    /// The records of images could not be reconciled with the repositories of their owners.
+    #[error("images could not be reconciled: {0}")]
+    Reconcile(#[from] ImagesError),
     /// The system has no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Randomness(getrandom::Error),

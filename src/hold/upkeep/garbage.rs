@@ -5,7 +5,13 @@
 //! upload of it and nobody is told that it is here. A manifest is recorded in a transaction of its own, which comes
 //! before, so that the blob stays, or after, so that the manifest is refused. The object goes after its row: see
 //! [`removal`](super::removal).
+//!
+//! Whoever collects asks the repositories of those who can push before ([`Images::reconcile`](crate::images::Images::reconcile)),
+//! and says whom it could not ask: what could be of one of them is left alone. So is what a repair found, until somebody
+//! uploads it. A collection that would remove more than half of everything does nothing unless it is forced to.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +20,9 @@ use super::usage::Amount;
 use super::{Upkeep, UpkeepError, detached};
 use crate::blobs;
 use crate::blobs::BlobUseRow;
-use crate::blobs::asked_every;
+use crate::blobs::{Totals, asked_every};
 use crate::images;
+use crate::images::{Reconciled, UnaskedAccount};
 use atproto::syntax::{Datetime, Digest};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -25,6 +32,17 @@ use server::storage::StorageError;
 const DELETED_AT_ONCE: usize = 100;
 /// Garbage that is listed; the rest is only counted.
 const LISTED: usize = 10_000;
+
+/// How to collect.
+#[derive(Clone, Debug, Default)]
+pub struct CollectOptions {
+    /// Whether only to say what would go.
+    pub dry_run: bool,
+    /// Whether to remove more than half of everything, if that is what nothing needs.
+    pub force: bool,
+    /// What the repositories of those who can push say.
+    pub reconciled: Reconciled,
+}
 
 /// A blob that nothing needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +74,14 @@ pub struct Collected {
     pub named: Amount,
     /// Kept: they were uploaded or asked for during the grace.
     pub recent: Amount,
+    /// Kept: they could be of accounts whose repositories could not be asked.
+    pub unasked: Amount,
+    /// Kept: a repair found them, and nobody uploaded them since.
+    pub found: Amount,
+    /// Those accounts.
+    pub accounts: Vec<UnaskedAccount>,
+    /// Whether this goes on only when it is forced to, because more than half of everything would go.
+    pub needs_force: bool,
     /// Objects of this and earlier collections that the store has not removed yet.
     pub unfinished: Amount,
     /// The first 10,000 of the garbage.
@@ -67,6 +93,8 @@ impl Collected {
         match verdict {
             Verdict::Named => self.named.add(row.size_bytes),
             Verdict::Recent => self.recent.add(row.size_bytes),
+            Verdict::Unasked => self.unasked.add(row.size_bytes),
+            Verdict::Found => self.found.add(row.size_bytes),
             Verdict::Garbage => {
                 self.garbage.add(row.size_bytes);
                 let used_at = Datetime::from_micros(row.used_us);
@@ -86,16 +114,36 @@ impl Collected {
 enum Verdict {
     Named,
     Recent,
+    Unasked,
+    Found,
     Garbage,
 }
 
+/// What decides besides the rows.
+#[derive(Clone)]
+struct Rules {
+    before_us: u64,
+    named: Arc<HashSet<Digest>>,
+    unasked: Arc<HashSet<String>>,
+}
+
 impl Verdict {
-    fn of(row: &BlobUseRow, before_us: u64, read: &Read<'_>) -> Result<Self, StorageError> {
-        Ok(match images::is_referenced(read, &row.digest)? {
-            true => Self::Named,
-            false if row.used_us >= before_us => Self::Recent,
-            false => Self::Garbage,
-        })
+    fn of(row: &BlobUseRow, rules: &Rules, read: &Read<'_>) -> Result<Self, StorageError> {
+        if images::is_referenced(read, &row.digest)? || rules.named.contains(&row.digest) {
+            return Ok(Self::Named);
+        }
+        if row.used_us >= rules.before_us {
+            return Ok(Self::Recent);
+        }
+        let uploaders = blobs::uploaders(read, &row.digest)?;
+        if uploaders.iter().any(String::is_empty) {
+            return Ok(Self::Found);
+        }
+        // Of blobs from before uploaders were written down nobody knows whose they are.
+        let could_be = |unasked: &HashSet<String>| {
+            !unasked.is_empty() && (uploaders.is_empty() || uploaders.iter().any(|account| unasked.contains(account)))
+        };
+        Ok(if could_be(&rules.unasked) { Self::Unasked } else { Self::Garbage })
     }
 }
 
@@ -108,9 +156,15 @@ impl Upkeep {
     /// [`Upkeep::finish_removals`].
     pub async fn collect(
         &self,
-        dry_run: bool,
+        options: CollectOptions,
         report: impl Fn(u64, u64) + Send + Sync,
     ) -> Result<Collected, UpkeepError> {
+        let CollectOptions { dry_run, force, reconciled } = options;
+        let rules = Rules {
+            before_us: self.unused_before_us(),
+            named: reconciled.named.into(),
+            unasked: Arc::new(reconciled.unasked.iter().map(|account| account.did.to_string()).collect()),
+        };
         let _only = if dry_run { None } else { Some(self.alone()?) };
         let began = Instant::now();
         let mut collected = Collected {
@@ -121,18 +175,22 @@ impl Upkeep {
             oldest_use: None,
             named: Amount::default(),
             recent: Amount::default(),
+            unasked: Amount::default(),
+            found: Amount::default(),
+            accounts: reconciled.unasked,
+            needs_force: false,
             unfinished: Amount::default(),
             listed: Vec::new(),
         };
-        let outcome = self.collect_into(&mut collected, report).await;
+        let outcome = self.collect_into(&mut collected, &rules, force, report).await;
         let (count, size_bytes) = self.db.read(blobs::doomed_totals).await?;
         collected.unfinished = Amount { count, size_bytes };
         if !dry_run {
-            let Collected { garbage, named, recent, unfinished, .. } = &collected;
+            let Collected { garbage, named, recent, unasked, found, unfinished, .. } = &collected;
             tracing::info!(
                 blobs = garbage.count,
                 bytes = garbage.size_bytes,
-                kept = named.count + recent.count,
+                kept = named.count + recent.count + unasked.count + found.count,
                 unfinished = unfinished.count,
                 duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
                 error = outcome.as_ref().err().map(tracing::field::display),
@@ -149,6 +207,8 @@ impl Upkeep {
     async fn collect_into(
         &self,
         collected: &mut Collected,
+        rules: &Rules,
+        force: bool,
         report: impl Fn(u64, u64) + Send + Sync,
     ) -> Result<(), UpkeepError> {
         let begin = |read: &Read<'_>| {
@@ -161,17 +221,21 @@ impl Upkeep {
         if !collected.dry_run {
             self.finish_removals().await?;
         }
-        let before_us = self.unused_before_us();
+        let foreseen = self.foresee(rules).await?;
+        collected.needs_force = is_most(&foreseen, totals);
+        if collected.needs_force && !collected.dry_run && !force {
+            return Err(UpkeepError::Brake { garbage: foreseen.count, all: totals.blobs });
+        }
         let mut garbage = Vec::new();
         let mut judged = 0;
         for first in 0..=u8::MAX {
-            for (row, verdict) in self.verdicts_of(first, before_us).await? {
+            for (row, verdict) in self.verdicts_of(first, rules).await? {
                 judged += 1;
                 if verdict == Verdict::Garbage { garbage.push(row) } else { collected.add(&row, verdict) }
             }
             while garbage.len() >= DELETED_AT_ONCE || (first == u8::MAX && !garbage.is_empty()) {
                 let rest = garbage.split_off(garbage.len().min(DELETED_AT_ONCE));
-                self.delete(std::mem::replace(&mut garbage, rest), before_us, collected).await?;
+                self.delete(std::mem::replace(&mut garbage, rest), rules, collected).await?;
             }
             report(judged.min(totals.blobs), totals.blobs);
         }
@@ -185,10 +249,22 @@ impl Upkeep {
         (self.clock)().saturating_sub(u64::try_from(unused.as_micros()).unwrap_or(u64::MAX))
     }
 
-    async fn verdicts_of(&self, first: u8, before_us: u64) -> Result<Vec<(BlobUseRow, Verdict)>, StorageError> {
+    /// What would go now.
+    async fn foresee(&self, rules: &Rules) -> Result<Amount, StorageError> {
+        let mut garbage = Amount::default();
+        for first in 0..=u8::MAX {
+            let verdicts = self.verdicts_of(first, rules).await?;
+            let goes = verdicts.iter().filter(|(_, verdict)| *verdict == Verdict::Garbage);
+            goes.for_each(|(row, _)| garbage.add(row.size_bytes));
+        }
+        Ok(garbage)
+    }
+
+    async fn verdicts_of(&self, first: u8, rules: &Rules) -> Result<Vec<(BlobUseRow, Verdict)>, StorageError> {
+        let rules = rules.clone();
         let judge = move |read: &Read<'_>| {
             let rows = blobs::blob_uses_of(read, first)?;
-            let verdicts = rows.into_iter().map(|row| Verdict::of(&row, before_us, read).map(|verdict| (row, verdict)));
+            let verdicts = rows.into_iter().map(|row| Verdict::of(&row, &rules, read).map(|verdict| (row, verdict)));
             verdicts.collect()
         };
         self.db.read(judge).await
@@ -198,23 +274,23 @@ impl Upkeep {
     async fn delete(
         &self,
         garbage: Vec<BlobUseRow>,
-        before_us: u64,
+        rules: &Rules,
         collected: &mut Collected,
     ) -> Result<(), UpkeepError> {
         if collected.dry_run {
-            let judging = self.digests.judge(garbage.iter().map(|row| row.digest), before_us);
+            let judging = self.digests.judge(garbage.iter().map(|row| row.digest), rules.before_us);
             for row in &garbage {
                 let is_unused = judging.digests().contains(&row.digest);
                 collected.add(row, if is_unused { Verdict::Garbage } else { Verdict::Recent });
             }
             return Ok(());
         }
-        let upkeep = self.clone();
+        let (upkeep, rules) = (self.clone(), rules.clone());
         // To its end, also when the operator goes away: the digests are locked, and rows without an object unfinished.
         let (verdicts, removed) = detached(async move {
             let alone: Vec<_> =
                 garbage.iter().filter_map(|row| Some((row.digest, upkeep.digests.try_lock(&row.digest)?))).collect();
-            let verdicts = upkeep.doom(garbage, alone.iter().map(|(digest, _)| *digest), before_us).await?;
+            let verdicts = upkeep.doom(garbage, alone.iter().map(|(digest, _)| *digest), rules).await?;
             let doomed = verdicts
                 .iter()
                 .filter(|(_, verdict)| *verdict == Verdict::Garbage)
@@ -234,9 +310,9 @@ impl Upkeep {
         &self,
         garbage: Vec<BlobUseRow>,
         locked: impl Iterator<Item = Digest>,
-        before_us: u64,
+        rules: Rules,
     ) -> Result<Vec<(BlobUseRow, Verdict)>, UpkeepError> {
-        let judging = self.digests.judge(locked, before_us);
+        let judging = self.digests.judge(locked, rules.before_us);
         let unused: std::collections::HashSet<_> = judging.digests().iter().copied().collect();
         let now_us = (self.clock)();
         let doom = move |write: &Write<'_>| {
@@ -248,7 +324,7 @@ impl Upkeep {
                 }
                 // A repair may have taken it away.
                 let Some(row) = blobs::blob_use(write, &seen.digest)? else { continue };
-                let verdict = Verdict::of(&row, before_us, write)?;
+                let verdict = Verdict::of(&row, &rules, write)?;
                 if verdict == Verdict::Garbage {
                     blobs::doom_blob(write, &row.digest, row.size_bytes, now_us)?;
                 }
@@ -258,4 +334,9 @@ impl Upkeep {
         };
         Ok(self.db.write(doom).await?)
     }
+}
+
+/// Whether more than half of everything would go, or all of it.
+fn is_most(garbage: &Amount, all: Totals) -> bool {
+    garbage.count > 0 && (garbage.count > all.blobs / 2 || garbage.size_bytes > all.size_bytes / 2)
 }

@@ -10,6 +10,7 @@ use crate::blobs;
 use crate::blobs::blob_key;
 use crate::objects::ObjectInfo;
 use atproto::syntax::Digest;
+use server::sqlite::Write;
 use server::storage::StorageError;
 
 /// The folder of objects in quarantine.
@@ -90,7 +91,7 @@ impl Upkeep {
                 Ok(Some(Repair::Forgotten))
             }
             (Problem::Unrecorded | Problem::WrongRecord { .. }, Some(found)) => {
-                self.record(digest, found.size_bytes).await?;
+                self.record(digest, found.size_bytes, *problem == Problem::Unrecorded).await?;
                 Ok(Some(Repair::Recorded))
             }
             (Problem::WrongContent | Problem::WrongSize { .. } | Problem::UnrecordedWrong, Some(found)) => {
@@ -109,8 +110,12 @@ impl Upkeep {
         self.db.write(move |write| blobs::delete_blob(write, &digest)).await
     }
 
-    async fn record(&self, digest: &Digest, size_bytes: u64) -> Result<(), StorageError> {
+    async fn record(&self, digest: &Digest, size_bytes: u64, is_found: bool) -> Result<(), StorageError> {
         let (digest, now_us) = (*digest, (self.clock)());
-        self.db.write(move |write| blobs::put_blob(write, &digest, size_bytes, now_us)).await
+        let record = move |write: &Write<'_>| {
+            blobs::put_blob(write, &digest, size_bytes, now_us)?;
+            if is_found { blobs::put_found(write, &digest) } else { Ok(()) }
+        };
+        self.db.write(record).await
     }
 }

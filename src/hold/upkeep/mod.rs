@@ -37,7 +37,7 @@ use server::storage::{DiskSpace, StorageError};
 
 pub use error::UpkeepError;
 pub use finding::{BlobFinding, Findings, Problem, Repair};
-pub use garbage::{Collected, Garbage};
+pub use garbage::{CollectOptions, Collected, Garbage};
 pub use migrate::Migrated;
 pub use store::{Store, StoreAddress};
 pub use usage::{Amount, Staged, Usage};

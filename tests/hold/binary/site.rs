@@ -46,6 +46,9 @@ impl Site {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let accounts = runtime.block_on(DidServer::start());
         let (alice, bob) = (Account::plc(1, &accounts), Account::plc(2, &accounts));
+        // They have a PDS, without records: garbage collection asks there.
+        let pds = format!("http://localhost:{}", accounts.port);
+        [&alice, &bob].into_iter().for_each(|account| account.publish_with_pds(&accounts, &pds));
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("blobs")).unwrap();
         let variables = BTreeMap::from([
@@ -64,7 +67,9 @@ impl Site {
 
     /// One more account; 1 and 2 are taken.
     pub(super) fn account(&self, number: u8) -> Account {
-        Account::plc(number, &self.accounts)
+        let account = Account::plc(number, &self.accounts);
+        account.publish_with_pds(&self.accounts, &format!("http://localhost:{}", self.accounts.port));
+        account
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -2,7 +2,7 @@
 //! server that answers them.
 
 use atcr_hold::images::Reconciled;
-use atcr_hold::operations::{Client, ImagesReconcile, Operation};
+use atcr_hold::operations::{Client, GcRun, ImagesReconcile, Operation};
 use serde_json::{Value, json};
 
 use super::{LAYER, OCI_LAYER, STATS, push, quota, records, rev};
@@ -67,6 +67,30 @@ pub(super) fn record(account: &Account, contents: &[&str], hold: &Value) -> Valu
         value[name] = text.clone();
     }
     json!({ "uri": format!("at://{}/io.atcr.manifest/{}", account.did, digest.hex()), "cid": "bafy", "value": value })
+}
+
+#[tokio::test]
+async fn garbage_collection_asks_first() {
+    let configuration = format!("{PRIVATE}[gc]\ngrace_s = 0\n");
+    let hold = Hold::start(&configuration).await;
+    serve_nothing(&hold);
+    upload(&hold, &["config", "one", "two", "garbage"]).await;
+    let ours = json!({ "holdDid": hold.did() });
+    serve_page(&hold, &hold.writer, page(&[record(&hold.writer, &["config", "one", "two"], &ours)]));
+    hold.upload(&hold.captain, b"his").await;
+
+    // One that cannot be asked keeps what it uploaded, and nobody else's.
+    serve_page(&hold, &hold.captain, Reply::Body("no JSON".into()));
+    for dry_run in [true, false] {
+        let collected = operate(&hold, GcRun { dry_run, force: false }).await;
+        let counts = [&collected.garbage, &collected.named, &collected.unasked].map(|amount| amount.count);
+        assert_eq!(counts, [1, 3, 1], "the preview says the same");
+        assert_eq!(collected.accounts[0].did, hold.captain.did);
+    }
+    assert_eq!(records(&hold, LAYER).await.len(), 2);
+    serve_page(&hold, &hold.captain, page(&[]));
+    let collected = operate(&hold, GcRun { dry_run: false, force: false }).await;
+    assert_eq!((collected.garbage.count, collected.named.count, collected.unasked.count), (1, 3, 0));
 }
 
 async fn upload(hold: &Hold, contents: &[&str]) {

@@ -10,11 +10,11 @@ use atcr_hold::upkeep::{Amount, Collected, StoreAddress, UpkeepError};
 use atproto::syntax::{Datetime, Digest};
 use http::Method;
 
-use super::{Stock, digest, key, name, now_us, read_blob, room, upload};
+use super::{Stock, digest, forced, key, name, now_us, read_blob, room, upload};
 use crate::support::blob_hold::{NOW_US, content};
 
 async fn collect(stock: &Stock, dry_run: bool) -> Collected {
-    stock.upkeep.collect(dry_run, |_, _| {}).await.unwrap()
+    stock.upkeep.collect(forced(dry_run), |_, _| {}).await.unwrap()
 }
 
 fn amount(count: u64, size_bytes: u64) -> Amount {
@@ -100,7 +100,7 @@ async fn nothing_goes_while_a_config_may_be_needed_that_is_not_known() {
     };
     stock.db.write(import).await.unwrap();
     for dry_run in [true, false] {
-        let refused = stock.upkeep.collect(dry_run, |_, _| {}).await.unwrap_err();
+        let refused = stock.upkeep.collect(forced(dry_run), |_, _| {}).await.unwrap_err();
         assert!(matches!(refused, UpkeepError::UnknownConfigs(1)), "{refused}");
     }
     assert_eq!(is_there(&stock, &blob).await, (true, true));
@@ -162,7 +162,7 @@ async fn what_is_being_copied_does_not_go() {
         upkeep.migrate(&place, wait).await
     });
     tokio::task::spawn_blocking(move || has_begun.recv().unwrap()).await.unwrap();
-    let refused = stock.upkeep.collect(false, |_, _| {}).await.unwrap_err();
+    let refused = stock.upkeep.collect(forced(false), |_, _| {}).await.unwrap_err();
     assert!(matches!(refused, UpkeepError::Busy), "{refused}");
     assert_eq!(collect(&stock, true).await.garbage.count, 1, "a preview is in nobody's way");
     go_on.send(()).unwrap();

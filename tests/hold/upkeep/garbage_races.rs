@@ -14,7 +14,7 @@ use server::sqlite::Write;
 use server::storage::StorageError;
 
 use super::races::Dice;
-use super::{Stock, digest, now_us, read_blob, room, upload};
+use super::{Stock, digest, forced, now_us, read_blob, room, upload};
 use crate::support::blob_hold::{alice, content};
 
 const CLIENTS: u64 = 6;
@@ -100,7 +100,7 @@ async fn what_is_named_is_never_missing() {
         let (stock, tally, over) = (Arc::clone(&stock), Arc::clone(&tally), Arc::clone(&over));
         async move {
             while !over.load(Ordering::Relaxed) {
-                let collected = stock.upkeep.collect(false, |_, _| {}).await.unwrap();
+                let collected = stock.upkeep.collect(forced(false), |_, _| {}).await.unwrap();
                 tally.collected.fetch_add(collected.garbage.count, Ordering::Relaxed);
                 tokio::time::sleep(Duration::from_millis(3)).await;
             }
@@ -128,6 +128,6 @@ async fn what_is_named_is_never_missing() {
     assert!(counts.iter().all(|count| *count > 10), "{counts:?}: too little happened");
     assert!(stock.verify(false).await.findings.listed.is_empty());
     tokio::time::sleep(GRACE * 2).await;
-    stock.upkeep.collect(false, |_, _| {}).await.unwrap();
+    stock.upkeep.collect(forced(false), |_, _| {}).await.unwrap();
     assert_eq!(stock.db.read(blobs::tables::blob_totals).await.unwrap().blobs, 0);
 }

@@ -3,6 +3,7 @@
 mod damage;
 mod garbage;
 mod garbage_races;
+mod garbage_rules;
 mod migration;
 mod races;
 mod removal;
@@ -15,7 +16,7 @@ use atcr_hold::images;
 use atcr_hold::images::tables::LayerRow;
 use atcr_hold::objects::{Bucket, Memory, Objects};
 use atcr_hold::schema;
-use atcr_hold::upkeep::{BlobFinding, BlobsVerified, Store, StoreAddress, Upkeep, VerifyOptions};
+use atcr_hold::upkeep::{BlobFinding, BlobsVerified, CollectOptions, Store, StoreAddress, Upkeep, VerifyOptions};
 use atproto::syntax::{AtUri, Digest};
 use futures_util::TryStreamExt as _;
 use server::sqlite::{Database, Write};
@@ -130,6 +131,11 @@ impl Stock {
     async fn verify(&self, repair: bool) -> BlobsVerified {
         self.upkeep.verify(VerifyOptions { repair, bytes_per_s: None }, |_, _| {}).await.unwrap()
     }
+}
+
+/// A collection of whatever is garbage, where everybody was asked.
+fn forced(dry_run: bool) -> CollectOptions {
+    CollectOptions { dry_run, force: true, ..CollectOptions::default() }
 }
 
 /// A real clock: stores look at it.

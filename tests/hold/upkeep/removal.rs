@@ -4,7 +4,7 @@ use atcr_hold::blobs::{self, BlobError, Blobs, Limits, REMOVAL_SETTLED_US, Setti
 use atcr_hold::upkeep::{Amount, Problem};
 use atproto::syntax::Digest;
 
-use super::{Stock, digest, key, now_us, read, read_blob, room, upload};
+use super::{Stock, digest, forced, key, now_us, read, read_blob, room, upload};
 use crate::objects::remotes_here;
 use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_number};
 
@@ -18,7 +18,7 @@ async fn a_removal_that_was_cut_off_is_finished_once_it_is_settled() {
     for stock in Stock::everywhere().await {
         let blob = stock.put_blob(b"doomed").await;
         doom(&stock, blob, now_us()).await;
-        let (found, preview) = (stock.verify(true).await, stock.upkeep.collect(true, |_, _| {}).await.unwrap());
+        let (found, preview) = (stock.verify(true).await, stock.upkeep.collect(forced(true), |_, _| {}).await.unwrap());
         assert_eq!(found.findings.listed, [], "{}: it is not put back", stock.name);
         assert_eq!(preview.unfinished, Amount { count: 1, size_bytes: 6 }, "{}", stock.name);
         let finished = stock.upkeep.finish_removals().await.unwrap();
@@ -30,7 +30,7 @@ async fn a_removal_that_was_cut_off_is_finished_once_it_is_settled() {
         assert_eq!((finished.count, object.is_some()), (0, true), "{}", stock.name);
         doom(&stock, blob, now_us() - REMOVAL_SETTLED_US).await;
         // The next collection finishes it too.
-        let collected = stock.upkeep.collect(false, |_, _| {}).await.unwrap();
+        let collected = stock.upkeep.collect(forced(false), |_, _| {}).await.unwrap();
         assert_eq!((collected.garbage.count, collected.unfinished.count), (0, 0), "{}", stock.name);
         assert_eq!(stock.objects().stat(&key(&blob)).await.unwrap(), None, "{}", stock.name);
         assert!(stock.db.read(move |read| blobs::tables::doomed_us(read, &blob)).await.unwrap().is_none());

@@ -1,6 +1,7 @@
 //! When blobs were last used, and blobs whose objects are to go. The rules are in the room `upkeep`.
 
 use super::blobs::{bounds, delete_blob};
+use super::uploads::UploadKey;
 use atproto::syntax::Digest;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -50,6 +51,34 @@ pub fn blob_use(read: &Read<'_>, digest: &Digest) -> Result<Option<BlobUseRow>, 
         let (size_bytes, used_us) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
         Ok(BlobUseRow { digest: *digest, size_bytes, used_us })
     })
+}
+
+/// Who completed uploads of a blob, as far as that was written down; the empty text when a repair found it.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn uploaders(read: &Read<'_>, digest: &Digest) -> Result<Vec<String>, StorageError> {
+    read.all("SELECT account FROM blob_uploader WHERE digest = ?1", [digest.as_bytes()], |row| row.get(0))
+}
+
+/// Writes down that a repair found a blob: nobody is known who uploaded it.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn put_found(write: &Write<'_>, digest: &Digest) -> Result<(), StorageError> {
+    let sql = "INSERT INTO blob_uploader (digest, account) VALUES (?1, '') ON CONFLICT DO NOTHING";
+    write.execute(sql, [digest.as_bytes()]).map(drop)
+}
+
+/// Writes down who completed the upload `id` of a blob, which is a found one no more.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn put_uploader(write: &Write<'_>, digest: &Digest, id: &UploadKey) -> Result<(), StorageError> {
+    let sql = "INSERT INTO blob_uploader (digest, account) SELECT ?1, account FROM upload WHERE id = ?2
+               ON CONFLICT DO NOTHING";
+    write.execute(sql, (digest.as_bytes(), id))?;
+    write.execute("DELETE FROM blob_uploader WHERE digest = ?1 AND account = ''", [digest.as_bytes()]).map(drop)
 }
 
 /// At most `limit` blobs whose objects are to go, and which the store was not asked to remove since `before_us`.

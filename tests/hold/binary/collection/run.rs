@@ -112,7 +112,7 @@ impl Run {
     /// Answers how many removals the store has refused or not answered, which are asked for again much later. `None`
     /// when the store was in trouble, or so slow that the command was killed: the next one goes on.
     fn collect(&self) -> Option<u64> {
-        let ended = self.site.run(&["gc", "--run", "--json"]);
+        let ended = self.site.run(&["gc", "--run", "--force", "--json"]);
         self.note("collections", 1);
         if ended.code == Some(1) && ended.stderr.contains("storage is unavailable") {
             self.note("collections that the store let down", 1);

@@ -41,13 +41,16 @@ fn a_preview_and_then_the_deed_both_ways() {
             "{preview}"
         );
         assert_eq!(lines[5], "kept      0      0 B   a layer record or a manifest names them");
-        assert_eq!(lines[7], "Nothing was removed: use --run for that.");
+        assert_eq!(lines[7], "Nothing was removed. It is more than half of everything: use --run --force for that.");
 
         let found = json_of(&site, &["gc", "--dry-run"]);
         assert_eq!((&found["dryRun"], &found["graceS"]), (&json!(true), &json!(0)));
         assert_eq!(found["garbage"], json!({ "count": 2, "sizeBytes": 8 }));
         assert_eq!(found["listed"].as_array().unwrap().len(), 2);
-        let found = json_of(&site, &["gc", "--run"]);
+        let braked = site.run(&["gc", "--run"]);
+        assert_eq!((braked.code, braked.stdout.as_str()), (Some(1), ""));
+        assert!(braked.stderr.contains("2 of 2 blobs would be removed") && braked.stderr.contains("--force"));
+        let found = json_of(&site, &["gc", "--run", "--force"]);
         assert_eq!((&found["dryRun"], &found["garbage"]), (&json!(false), &json!({ "count": 2, "sizeBytes": 8 })));
         assert_eq!(found["unfinished"], json!({ "count": 0, "sizeBytes": 0 }));
         let again = done(&site, &["gc", "--run"]);
@@ -75,9 +78,18 @@ fn which_of_the_two_has_to_be_said() {
 fn a_hold_does_it_by_itself_only_when_it_is_told_to() {
     let site = without_grace("enabled = true\nschedule = \"1s\"\n");
     let daemon = site.start();
-    daemon.client(&site.alice).push(b"garbage");
+    let alice = daemon.client(&site.alice);
+    let named = [&b"a layer that is long"[..], b"another one"];
+    named.iter().for_each(|content| alice.push(content));
+    let layers = named.map(|content| json!({ "digest": digest(content), "size": content.len(), "mediaType": "a/b" }));
+    let push = json!({
+        "repository": "app", "userDid": site.alice.did, "manifestDigest": digest(b"any"),
+        "manifest": { "layers": layers },
+    });
+    assert_eq!(alice.call("io.atcr.hold.notifyManifest", &push).status, 200);
+    alice.push(b"garbage");
     let line = daemon.wait_for_line("garbage collected blobs=1 bytes=7");
-    assert!(line.contains("kept=0") && line.contains("unfinished=0") && line.contains("duration_ms="), "{line}");
+    assert!(line.contains("kept=2") && line.contains("unfinished=0") && line.contains("duration_ms="), "{line}");
     assert!(!site.path("blobs").join(blob_key(&digest(b"garbage"))).exists());
     assert_eq!(daemon.client(&site.alice).pull(b"garbage"), None);
 }
@@ -92,7 +104,7 @@ fn what_was_cut_off_between_row_and_object_is_finished_by_the_next_start() {
         return skip("an end between a blob's row and its object", "strace cannot be used");
     }
     site.wrap(&[&tracer[..], &[file.to_str().unwrap()]].concat());
-    let killed = site.run(&["gc", "--run"]);
+    let killed = site.run(&["gc", "--run", "--force"]);
     assert_eq!((killed.stdout.as_str(), killed.code == Some(0)), ("", false), "{}", killed.stderr);
     site.wrap(&[]);
     assert!(!file.exists() || std::fs::read(&file).unwrap() == b"garbage");
