@@ -44,8 +44,14 @@ pub enum UpkeepError {
     },
     /// The records of images could not be reconciled with the repositories of their owners.
     #[error("images could not be reconciled: {0}")]
-    Reconcile(#[from] ImagesError),
+    Reconcile(#[source] Box<ImagesError>),
     /// The system has no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Randomness(getrandom::Error),
+}
+
+impl From<ImagesError> for UpkeepError {
+    fn from(error: ImagesError) -> Self {
+        Self::Reconcile(Box::new(error))
+    }
 }
