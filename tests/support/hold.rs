@@ -2,10 +2,9 @@
 //!
 //! `Hold::start(toml)` begins on a fresh state and port; `stop` and `restart` go on with the same ones. Accounts are
 //! in the fields of [`Hold`]: the captain and one of each kind of crew, declared in the configuration, and some that
-//! are no crew. Calls go over real sockets: see [`client`].
+//! are no crew. Calls go over real sockets: see [`Call`].
 
 mod accounts;
-mod client;
 mod uploads;
 
 use std::path::PathBuf;
@@ -26,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use super::did_server::DidServer;
 use crate::objects::{Bucket, Remote, remotes_here};
 
+pub(crate) use super::http::{Answer, Call, raw, raw_unix};
 pub(crate) use accounts::Account;
-pub(crate) use client::{Answer, Call, raw, raw_unix};
 pub(crate) use uploads::digest_of;
 
 /// The configuration of a hold that anyone may read.

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::dice::Dice;
 use super::process::eventually;
 use super::repository::{listed, verified};
 use super::site::Site;
 use crate::support::blob_hold::digest;
+use crate::support::http::blocking::Client;
 
 const KILLS: usize = 12;
 /// The most requests that a daemon answers before it is killed.

@@ -64,6 +64,6 @@ fn grow(daemon: &Daemon, site: &Site, mib: usize) {
             .collect();
         let answer = client
             .call("com.atproto.repo.applyWrites", &json!({ "repo": "did:web:localhost%3A8080", "writes": writes }));
-        assert_eq!(answer.status, 200, "{}", answer.text("message"));
+        assert_eq!(answer.status, 200, "{}", answer.field("message"));
     }
 }

@@ -6,13 +6,13 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::client::Client;
 use super::dice::Dice;
 use super::process::{Daemon, eventually};
 use super::repository::{listed, verified};
 use super::site::Site;
 use super::subscriber::{History, Subscriber};
 use super::writer::Writer;
+use crate::support::http::blocking::Client;
 
 const WRITES: u64 = 1_000;
 const WRITERS: u32 = 3;

@@ -7,12 +7,12 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::client::Client;
 use super::dice::Dice;
 use super::process::{Daemon, eventually};
 use super::repository::verified;
 use super::site::Site;
 use crate::objects::buckets_here;
+use crate::support::http::blocking::Client;
 use worker::{Members, Uploader};
 
 const KILLS: usize = 45;

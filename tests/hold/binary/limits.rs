@@ -3,10 +3,10 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 
-use super::client::{Client, Place, path_of, receive};
 use super::process::{Daemon, eventually};
 use super::site::{Site, token};
 use crate::support::blob_hold::{content, digest};
+use crate::support::http::blocking::{Client, Place, path_of, receive};
 
 #[test]
 fn it_outlives_a_want_of_descriptors() {
@@ -39,9 +39,9 @@ fn handle_secrets(site: &Site, daemon: &Daemon) -> Vec<String> {
     let good = client.token.clone().unwrap();
     let upload = client.initiate();
     let target = client.part_target(&upload, 1);
-    let first = client.try_put(&target, b"first ").unwrap().text("etag");
+    let first = client.try_put(&target, b"first ").unwrap().field("etag");
     let headers = format!("X-Upload-Id: {upload}\r\nX-Part-Number: 2\r\n");
-    let second = client.try_send("PUT", "/xrpc/io.atcr.hold.uploadPart", &headers, b"second").unwrap().text("etag");
+    let second = client.try_send("PUT", "/xrpc/io.atcr.hold.uploadPart", &headers, b"second").unwrap().field("etag");
     assert_eq!(client.complete(&upload, b"first second", &[first, second]).status, 200);
     let cid = digest(b"first second");
     let read = path_of(&client.get(&format!("/xrpc/com.atproto.sync.getBlob?did=did:web:x&cid={cid}")));

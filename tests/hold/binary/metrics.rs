@@ -9,12 +9,12 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use super::client::{Client, Place};
 use super::process::{Daemon, eventually};
 use super::site::Site;
 use super::subscriber::Subscriber;
+use crate::support::http::blocking::{Client, Place};
 
-const MEDIA_TYPE: &str = "content-type: text/plain; version=0.0.4; charset=utf-8";
+const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A page, by name and labels.
 struct Page(BTreeMap<String, f64>);
@@ -51,7 +51,7 @@ fn scraper(daemon: &Daemon) -> Client {
 fn scrape(scraper: &Client) -> Page {
     let answer = scraper.get("/metrics");
     assert_eq!(answer.status, 200);
-    assert!(answer.head.to_lowercase().contains(MEDIA_TYPE), "{}", answer.head);
+    assert_eq!(answer.header("content-type"), Some(MEDIA_TYPE));
     Page::of(std::str::from_utf8(&answer.body).unwrap())
 }
 

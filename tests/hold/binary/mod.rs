@@ -1,9 +1,8 @@
 //! The real binary as a child process: what only a whole process can show. Nothing here looks inside it.
 //!
 //! [`site::Site`] is a hold's state on disk and its configuration, [`process::Daemon`] a process on it, and
-//! [`client::Client`] an account that talks to one.
+//! [`crate::support::http::blocking::Client`] an account that talks to one.
 
-mod client;
 mod dice;
 mod process;
 mod repository;

@@ -9,11 +9,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::process::{Daemon, eventually};
 use super::repository::{listed, verified};
 use super::site::{BINARY, Site};
 use crate::support::blob_hold::digest;
+use crate::support::http::blocking::Client;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/hold/fixtures/9ac8281.tar.gz");
 const NOTIFY: &str = "io.atcr.hold.notifyManifest";
@@ -75,14 +75,14 @@ fn notify(client: &Client, owner: &str, operation: &str) -> Value {
         "manifest": { "config": blob(&IMAGE[0]), "layers": IMAGE[1..].iter().map(blob).collect::<Vec<_>>() },
     });
     let answer = client.call(NOTIFY, &input);
-    assert_eq!(answer.status, 200, "{}", answer.text("message"));
+    assert_eq!(answer.status, 200, "{}", answer.field("message"));
     answer.json()
 }
 
 /// Begins an upload and sends these parts.
 fn begin(client: &Client, parts: &[&[u8]]) -> (String, Vec<String>) {
     let upload = client.initiate();
-    let etags = parts.iter().zip(1..).map(|(part, number)| client.put_part(&upload, number, part).text("etag"));
+    let etags = parts.iter().zip(1..).map(|(part, number)| client.put_part(&upload, number, part).field("etag"));
     let etags = etags.collect();
     (upload, etags)
 }
@@ -162,7 +162,7 @@ fn uploads_go_on(daemon: &Daemon, site: &Site, facts: &Facts) {
 
     let mut etags = facts.etags("half_etags");
     let upload = facts.text("half_sent");
-    etags.push(alice.put_part(upload, 3, PARTS[2]).text("etag"));
+    etags.push(alice.put_part(upload, 3, PARTS[2]).field("etag"));
     let three = PARTS.concat();
     assert_eq!(alice.complete(upload, &three, &etags).outcome(), (200, String::new()));
     assert_eq!(alice.pull(&three), Some(three));

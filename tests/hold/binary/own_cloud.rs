@@ -120,7 +120,7 @@ fn a_bucket_by_its_own_name_over_private_tls_with_the_keys_of_a_role() {
     let hold = site.start();
     let client = hold.client(&site.alice);
     let target = client.try_part_target(&client.initiate(), 1).unwrap();
-    let (wanted, url) = (format!("https://{name}:{port}/{}/uploads/", bucket.settings.prefix), target.text("url"));
+    let (wanted, url) = (format!("https://{name}:{port}/{}/uploads/", bucket.settings.prefix), target.field("url"));
     assert!(url.starts_with(&wanted), "{url}");
     assert_eq!(hold.stop(), Some(0));
 

@@ -6,9 +6,9 @@ use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use super::client::{Client, Place};
 use super::site::token;
 use crate::support::hold::Account;
+use crate::support::http::blocking::{Client, Place};
 
 /// Far more than anything here takes: reached only when something hangs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,7 +8,7 @@ use atproto::repo::mst::{self, Blocks, Visit};
 use atproto::repo::{Cid, RepoError, car};
 use serde_json::Value;
 
-use crate::binary::client::Client;
+use crate::support::http::blocking::Client;
 
 struct Exported<'a>(HashMap<Cid, &'a [u8]>);
 

@@ -2,13 +2,13 @@
 
 use atproto::repo::cbor::Ipld;
 
-use super::client::Client;
 use super::dice::Dice;
 use super::process::Daemon;
 use super::repository::verified;
 use super::site::Site;
 use super::subscriber::{Heard, History, Subscriber};
 use super::writer::Writer;
+use crate::support::http::blocking::Client;
 use crate::support::repo_home::event::Event;
 
 fn write(writer: &mut Writer, client: &Client, count: usize) {

@@ -7,10 +7,10 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::Stdio;
 
-use super::client::{Place, receive};
 use super::process::{Daemon, eventually};
 use super::site::Site;
 use crate::support::blob_hold::content;
+use crate::support::http::blocking::{Place, receive};
 
 /// A hold that gets `socket` as descriptor 3, as from a service manager: a shell moves it there and names itself,
 /// which the binary becomes.
@@ -26,7 +26,7 @@ fn start_with(site: &mut Site, socket: impl Into<OwnedFd>) -> Daemon {
 fn half_an_upload(daemon: &Daemon, site: &Site, whole: &[u8]) -> (String, String, String) {
     let client = daemon.client(&site.alice);
     let upload = client.initiate();
-    let first = client.put_part(&upload, 1, &whole[..whole.len() / 2]).text("etag");
+    let first = client.put_part(&upload, 1, &whole[..whole.len() / 2]).field("etag");
     let target = client.part_target(&upload, 2);
     (upload, target, first)
 }
@@ -132,7 +132,7 @@ fn a_part_in_flight_is_finished_before_the_end() {
 
     let daemon = site.start();
     let client = daemon.client(&site.alice);
-    assert_eq!(client.complete(&upload, &whole, &[first, answer.text("etag")]).status, 200);
+    assert_eq!(client.complete(&upload, &whole, &[first, answer.field("etag")]).status, 200);
     assert!(client.pull(&whole).unwrap() == whole);
 }
 
@@ -163,7 +163,7 @@ fn what_does_not_finish_is_cut_off_and_can_be_repeated() {
 
     let daemon = site.start();
     let client = daemon.client(&site.alice);
-    let second = client.put_part(&upload, 2, &whole[150_000..]).text("etag");
+    let second = client.put_part(&upload, 2, &whole[150_000..]).field("etag");
     assert_eq!(client.complete(&upload, &whole, &[first, second]).status, 200);
     assert!(client.pull(&whole).unwrap() == whole);
 }
@@ -196,7 +196,7 @@ fn urls_and_uploads_of_before_go_on_after_a_restart() {
     let client = daemon.client(&site.alice);
     let second = client.try_put(&target, &whole[50_000..]).unwrap();
     assert_eq!(second.outcome(), (200, String::new()));
-    assert_eq!(client.complete(&upload, &whole, &[first, second.text("etag")]).status, 200);
+    assert_eq!(client.complete(&upload, &whole, &[first, second.field("etag")]).status, 200);
     assert!(client.pull(&whole).unwrap() == whole);
     assert_eq!(client.pull(b"read me later").unwrap(), b"read me later");
     assert_eq!(client.complete(&unused, b"", &[]).status, 200);

@@ -52,7 +52,7 @@ fn five_variables_are_enough() {
     let key = site.path("keys/signing.key");
     assert_eq!((mode(&key), mode(key.parent().unwrap())), (0o600, 0o700));
     let identity = daemon.anonymous().get("/.well-known/did.json");
-    assert_eq!((identity.status, identity.text("id")), (200, "did:web:localhost%3A8080".into()));
+    assert_eq!((identity.status, identity.field("id")), (200, "did:web:localhost%3A8080".into()));
     assert_eq!(daemon.anonymous().get("/xrpc/_health").status, 200);
     assert_eq!(daemon.stop(), Some(0));
 

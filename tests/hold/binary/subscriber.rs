@@ -9,9 +9,9 @@ use atproto::syntax::Did;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocket};
 use tokio_tungstenite::tungstenite::{self};
 
-use super::client::{Client, Place};
 use super::dice::Dice;
 use super::process::PATIENCE;
+use crate::support::http::blocking::{Client, Place};
 use crate::support::repo_home::consumer::Consumer;
 use crate::support::repo_home::event::Event;
 
@@ -117,7 +117,7 @@ impl History {
     pub(super) fn catch_up(&mut self, client: &Client) {
         let latest = client.get("/xrpc/com.atproto.sync.getLatestCommit?did=did:web:localhost%253A8080");
         let mut subscriber = Subscriber::open(client, Some(self.consumer.seq)).unwrap();
-        while self.consumer.rev.as_ref().is_none_or(|rev| rev.as_str() != latest.text("rev")) {
+        while self.consumer.rev.as_ref().is_none_or(|rev| rev.as_str() != latest.field("rev")) {
             self.take(subscriber.frame());
         }
     }

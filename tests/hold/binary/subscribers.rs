@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::dice::Dice;
 use super::site::Site;
 use super::subscriber::{Heard, History, Subscriber};
 use crate::api::firehose::member_record;
 use crate::support::did_server::plc;
+use crate::support::http::blocking::Client;
 use crate::support::repo_home::CREW;
 
 /// Commits of 200 kB: more than the system keeps for a reader.

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::dice::Dice;
 use crate::api::firehose::member_record;
 use crate::support::did_server::plc;
+use crate::support::http::blocking::Client;
 use crate::support::repo_home::CREW;
 
 /// Members whose records one writer changes.

@@ -2,18 +2,16 @@
 
 use atcr_hold::objects::{Completed, ResponseHeaders, S3};
 use http::{Method, StatusCode};
-use http_body_util::{BodyExt as _, Full};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 
 use super::buckets_here;
+use crate::support::http::Call;
 
 /// Sends a request as a client does that knows nothing but the URL.
 pub(super) async fn request(method: Method, url: &str, body: &'static [u8]) -> http::Response<bytes::Bytes> {
-    let client = Client::builder(TokioExecutor::new()).build_http();
-    let request = http::Request::builder().method(method).uri(url).body(Full::<bytes::Bytes>::from(body)).unwrap();
-    let (head, body) = client.request(request).await.unwrap().into_parts();
-    http::Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    let answer = Call::to(method.as_str(), url).body(body).send().await;
+    let mut response = http::Response::builder().status(answer.status).body(answer.body).unwrap();
+    *response.headers_mut() = answer.headers;
+    response
 }
 
 async fn read_url(s3: &S3, method: Method, headers: &ResponseHeaders) -> String {

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::run::{GRACE, Run};
-use crate::binary::client::{Answer, Client};
 use crate::binary::dice::Dice;
 use crate::support::hold::{Account, digest_of};
+use crate::support::http::Answer;
+use crate::support::http::blocking::Client;
 
 /// Blobs that everybody pushes.
 const POPULAR: u64 = 24;
@@ -98,7 +99,7 @@ impl<'r> Member<'r> {
         assert_eq!(asked.status, 404, "{}", said(&asked));
         let upload = client.initiate();
         let target = self.patiently(|| client.try_part_target(&upload, 1).unwrap())?;
-        let part = self.patiently(|| client.try_by_url("PUT", &target.text("url"), whole).unwrap())?;
+        let part = self.patiently(|| client.try_by_url("PUT", &target.field("url"), whole).unwrap())?;
         assert_eq!(part.status, 200, "{}", said(&part));
         let completed = self.patiently(|| client.complete(&upload, whole, &[part.etag()]))?;
         assert_eq!(completed.status, 200, "{}", said(&completed));
@@ -176,7 +177,7 @@ impl<'r> Member<'r> {
             let target = format!("/xrpc/com.atproto.sync.getBlob?did=did:web:localhost&cid={digest}");
             let told = client.get(&target);
             assert_eq!(told.status, 200, "missing after its manifest was acknowledged: {digest}: {}", said(&told));
-            let Some(found) = self.patiently(|| client.try_by_url("GET", &told.text("url"), &[]).unwrap()) else {
+            let Some(found) = self.patiently(|| client.try_by_url("GET", &told.field("url"), &[]).unwrap()) else {
                 continue;
             };
             assert_eq!(found.status, 200, "missing after its manifest was acknowledged: {digest}: {}", said(&found));

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::{Site, done, json_of, started_once};
-use crate::binary::client::Client;
 use crate::binary::process::Daemon;
+use crate::support::http::blocking::Client;
 
 /// What `script` prints with a daemon, and without one.
 #[track_caller]

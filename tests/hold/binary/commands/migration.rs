@@ -9,10 +9,10 @@ use atcr_hold::objects::{Credentials, S3Settings};
 use serde_json::json;
 
 use super::{Site, done, json_of, refuses, started_once};
-use crate::binary::client::Client;
 use crate::binary::dice::Dice;
 use crate::objects::buckets_here;
 use crate::support::blob_hold::{content, digest};
+use crate::support::http::blocking::Client;
 
 /// Where the blobs go next.
 enum Next {
@@ -73,9 +73,9 @@ fn push_until(client: &Client, seed: u8, is_over: &AtomicBool) -> Vec<Vec<u8>> {
     while !is_over.load(Ordering::Relaxed) {
         let whole = [content(seed, 20_000), pushed.len().to_be_bytes().to_vec()].concat();
         let push = || -> std::io::Result<bool> {
-            let upload = client.try_initiate()?.text("uploadId");
+            let upload = client.try_initiate()?.field("uploadId");
             let part = client.try_put(&client.part_target(&upload, 1), &whole)?;
-            Ok(client.try_complete(&upload, &whole, &[part.text("etag")])?.status == 200)
+            Ok(client.try_complete(&upload, &whole, &[part.field("etag")])?.status == 200)
         };
         // The hold is killed at some time.
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(push)) {

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 
-use crate::binary::client::{Answer, Client};
 use crate::support::blob_hold::content;
 use crate::support::did_server::plc;
+use crate::support::http::Answer;
+use crate::support::http::blocking::Client;
 
 const PARTS: usize = 3;
 
@@ -59,7 +60,7 @@ impl Uploader {
         let open = match &mut self.open {
             Some(open) => open,
             none => {
-                let id = succeeded(client.try_initiate()?).text("uploadId");
+                let id = succeeded(client.try_initiate()?).field("uploadId");
                 let count = self.acknowledged.len();
                 let mut whole = content(self.number, 30_000 + 1_000 * (count % 40));
                 whole[..8].copy_from_slice(&count.to_be_bytes());
@@ -70,7 +71,7 @@ impl Uploader {
         let next = if self.backwards { (0..PARTS).rev().find(missing) } else { (0..PARTS).find(missing) };
         if let Some(index) = next {
             let number = u32::try_from(index + 1).unwrap();
-            let url = succeeded(client.try_part_target(&open.id, number)?).text("url");
+            let url = succeeded(client.try_part_target(&open.id, number)?).field("url");
             let length = open.whole.len().div_ceil(PARTS);
             let bytes = open.whole.chunks(length).nth(index).unwrap();
             open.etags[index] = Some(succeeded(client.try_by_url("PUT", &url, bytes)?).etag());
@@ -106,7 +107,7 @@ impl Members {
                 "rkey": atcr_hold::crew::member_key(&member), "record": record,
             });
             let Ok(answer) = client.try_call("com.atproto.repo.createRecord", &input) else { return };
-            let uri = succeeded(answer).text("uri");
+            let uri = succeeded(answer).field("uri");
             self.acknowledged.push(uri.rsplit('/').next().unwrap().to_owned());
             answered.fetch_add(1, Ordering::Relaxed);
         }
@@ -115,6 +116,6 @@ impl Members {
 
 #[track_caller]
 fn succeeded(answer: Answer) -> Answer {
-    assert!(answer.status < 400, "{} {}", answer.head, String::from_utf8_lossy(&answer.body));
+    assert!(answer.status < 400, "{} {}", answer.status, String::from_utf8_lossy(&answer.body));
     answer
 }

@@ -51,12 +51,12 @@ fn a_part_that_cannot_be_synced_is_never_acknowledged() {
     let whole = content(1, 200_000);
     let upload = client.initiate();
     let target = client.part_target(&upload, 2);
-    let first = client.put_part(&upload, 1, &whole[..100_000]).text("etag");
+    let first = client.put_part(&upload, 1, &whole[..100_000]).field("etag");
     let main = site.path(&format!("blobs/uploads/{upload}/main"));
     let Some(broken) = BrokenSync::or_skip("a part that cannot be synced", &daemon, &main) else { return };
     let answer = client.try_put(&target, &whole[100_000..]).unwrap();
     assert_eq!(answer.outcome(), (500, "UploadFailed".into()));
-    assert_eq!(answer.text("message"), "the hold failed; its log says why");
+    assert_eq!(answer.field("message"), "the hold failed; its log says why");
     drop(broken);
 
     // What of the upload is on disk is unknown: it is gone, and nothing was promised.
@@ -79,7 +79,7 @@ fn a_blob_that_cannot_be_synced_is_never_acknowledged() {
     let directory = site.path(&format!("blobs/docker/registry/v2/blobs/sha256/{}/{hex}", &hex[..2]));
     std::fs::create_dir_all(&directory).unwrap();
     let upload = client.initiate();
-    let first = client.put_part(&upload, 1, &whole).text("etag");
+    let first = client.put_part(&upload, 1, &whole).field("etag");
     let Some(broken) = BrokenSync::or_skip("a blob that cannot be synced", &daemon, &directory) else { return };
     assert_eq!(client.complete(&upload, &whole, &[first]).outcome(), (500, "CompletionFailed".into()));
     assert!(client.pull(&whole).is_none(), "a blob that may not last is visible");

@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::run::{Content, Run, Way};
-use super::store_client;
-use crate::binary::client::{Answer, Client, path_of};
 use crate::binary::dice::Dice;
 use crate::support::hold::digest_of;
+use crate::support::http::Answer;
+use crate::support::http::blocking::{Client, by_url, path_of};
 
+/// How long a store may be silent.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a call is made before it is given up.
 const ATTEMPTS: usize = 25;
 /// Contents that many clients push at once.
@@ -142,8 +144,8 @@ impl<'a> Journey<'a> {
 
     fn initiate(&mut self) -> Option<String> {
         let answer = self.client.try_initiate().expect("beginning an upload asks nothing of the store");
-        assert_eq!(answer.status, 200, "{}", answer.text("message"));
-        Some(answer.text("uploadId"))
+        assert_eq!(answer.status, 200, "{}", answer.field("message"));
+        Some(answer.field("uploadId"))
     }
 
     /// The part's ETag, once the store or the hold has taken it.
@@ -163,14 +165,14 @@ impl<'a> Journey<'a> {
 
     fn send_part_to_store(&mut self, id: &str, number: u32, bytes: &[u8]) -> Option<String> {
         let target = self.settle(id, |client| client.try_part_target(id, number))?;
-        let answer = store_client::call("PUT", &target.text("url"), "", bytes).ok()?;
-        answer.header("etag").filter(|_| answer.status() == 200).map(str::to_owned)
+        let answer = by_url("PUT", &target.field("url"), "", bytes, PATIENCE).ok()?;
+        answer.header("etag").filter(|_| answer.status == 200).map(str::to_owned)
     }
 
     fn send_part_to_hold(&mut self, id: &str, number: u32, bytes: &[u8]) -> Option<String> {
         let target = self.settle(id, |client| client.try_part_target(id, number))?;
         let answer = self.settle(id, |client| client.try_put(&path_of(&target), bytes))?;
-        Some(answer.text("etag"))
+        Some(answer.field("etag"))
     }
 
     pub(super) fn complete(&mut self, id: &str, bytes: &[u8], etags: &[String]) -> Outcome {
@@ -237,7 +239,7 @@ impl<'a> Journey<'a> {
     fn is_trouble(&mut self, answer: &Answer, about: &[&str]) -> bool {
         match answer.outcome() {
             (503, name) if name == "ServiceUnavailable" => {
-                assert!(answer.head.to_lowercase().contains("\r\nretry-after: "), "{}", answer.head);
+                assert!(answer.header("retry-after").is_some(), "{:?}", answer.headers);
                 self.run.note("503");
                 true
             }

@@ -84,11 +84,6 @@ impl Message {
         self.start.split(' ').nth(1).unwrap_or_default()
     }
 
-    /// The status of an answer.
-    pub(super) fn status(&self) -> u16 {
-        self.target().parse().unwrap_or_default()
-    }
-
     pub(super) fn head_bytes(&self) -> Vec<u8> {
         let headers: String = self.headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("{}\r\n{headers}\r\n", self.start).into_bytes()

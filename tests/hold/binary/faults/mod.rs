@@ -13,7 +13,6 @@ mod message;
 mod proxy;
 mod read;
 mod run;
-mod store_client;
 mod truth;
 
 use std::io::Write as _;

@@ -2,11 +2,10 @@
 
 use atproto::repo::cid;
 
-use super::journey::Journey;
+use super::journey::{Journey, PATIENCE};
 use super::run::Way;
-use super::store_client;
-use crate::binary::client::path_of;
 use crate::support::hold::digest_of;
+use crate::support::http::blocking::{by_url, path_of};
 
 const ATTEMPTS: usize = 40;
 
@@ -60,12 +59,12 @@ impl Journey<'_> {
             return self.get_here(hex, &path_of(&answer), header);
         }
         let url = match name {
-            Name::Digest => answer.text("url"),
-            Name::Cid => location(&answer.head).to_owned(),
+            Name::Digest => answer.field("url"),
+            Name::Cid => answer.header("location").expect("where a CID leads to").to_owned(),
         };
-        let found = store_client::call("GET", &url, header.unwrap_or_default(), &[]).ok()?;
+        let found = by_url("GET", &url, header.unwrap_or_default(), &[], PATIENCE).ok()?;
         let wanted = if header.is_some() { 206 } else { 200 };
-        (found.status() == wanted).then_some(found.body)
+        (found.status == wanted).then(|| found.body.into())
     }
 
     fn get_here(&mut self, hex: &str, target: &str, header: Option<&str>) -> Option<Vec<u8>> {
@@ -73,11 +72,6 @@ impl Journey<'_> {
         let framing = header.unwrap_or_default();
         let answer = self.settle(hex, |client| client.try_send("GET", target, framing, &[]))?;
         assert_eq!(answer.status, wanted);
-        Some(answer.body)
+        Some(answer.body.into())
     }
-}
-
-fn location(head: &str) -> &str {
-    let line = head.lines().find_map(|line| line.strip_prefix("location: ").or(line.strip_prefix("Location: ")));
-    line.expect("where a CID leads to")
 }

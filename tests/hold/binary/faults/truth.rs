@@ -10,7 +10,7 @@ use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 
 use super::run::{Ledger, Run};
-use crate::binary::client::Client;
+use crate::support::http::blocking::Client;
 
 const BLOBS: &str = "docker/registry/v2/blobs/sha256";
 const STAGING: &str = "uploads";

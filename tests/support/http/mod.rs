@@ -1,4 +1,7 @@
-//! A small HTTP client: one connection a call, so that a call sees nothing of the ones before.
+//! A small HTTP client: one connection a call, so that a call sees nothing of the ones before. [`Call`] is for tests with
+//! a runtime; [`blocking::Client`] for those that talk to a process, which may be gone at any byte.
+
+pub(crate) mod blocking;
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -98,6 +101,7 @@ fn chunks(body: &Bytes) -> UnsyncBoxBody<Bytes, Infallible> {
     UnsyncBoxBody::new(StreamBody::new(stream::iter(pieces.collect::<Vec<_>>())))
 }
 
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
@@ -131,6 +135,24 @@ impl Answer {
     pub(crate) fn json(&self) -> Value {
         assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.text());
         serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// A text member of the body, or the empty text.
+    #[track_caller]
+    pub(crate) fn field(&self, name: &str) -> String {
+        self.json()[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The ETag of a part, as its header has it.
+    #[track_caller]
+    pub(crate) fn etag(&self) -> String {
+        self.header("etag").unwrap().to_owned()
+    }
+
+    /// Status and error name, to compare with.
+    #[track_caller]
+    pub(crate) fn outcome(&self) -> (u16, String) {
+        (self.status, if self.status < 400 { String::new() } else { self.field("error") })
     }
 
     /// The body of a call that must have succeeded.

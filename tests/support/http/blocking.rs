@@ -4,62 +4,38 @@ use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::process::PATIENCE;
+use super::Answer;
 use crate::support::blob_hold::digest;
+
+/// Far more than an answer takes: reached only when something hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where the holds of these tests say that they are.
 const HOLD_URL: &str = "http://localhost:8080";
 
 /// Where a hold listens.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     Tcp(SocketAddr),
     Unix(PathBuf),
 }
 
-pub(super) trait Stream: Read + Write + Send {}
+pub(crate) trait Stream: Read + Write + Send {}
 impl<S: Read + Write + Send> Stream for S {}
 
 #[derive(Clone)]
-pub(super) struct Client {
-    pub(super) place: Place,
-    pub(super) token: Option<String>,
-}
-
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) head: String,
-    pub(super) body: Vec<u8>,
-}
-
-impl Answer {
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    /// Its text member, or the empty text.
-    pub(super) fn text(&self, name: &str) -> String {
-        self.json()[name].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// The ETag of a part, as its header has it.
-    pub(super) fn etag(&self) -> String {
-        let line = self.head.lines().find(|line| line.to_lowercase().starts_with("etag: "));
-        line.and_then(|line| line.split_once(": ")).unwrap().1.to_owned()
-    }
-
-    /// Status and error name, to compare with.
-    pub(super) fn outcome(&self) -> (u16, String) {
-        (self.status, if self.status < 400 { String::new() } else { self.text("error") })
-    }
+pub(crate) struct Client {
+    pub(crate) place: Place,
+    pub(crate) token: Option<String>,
 }
 
 impl Client {
-    pub(super) fn connect(&self) -> io::Result<Box<dyn Stream>> {
+    pub(crate) fn connect(&self) -> io::Result<Box<dyn Stream>> {
         match &self.place {
             Place::Tcp(address) => {
                 let stream = TcpStream::connect(address)?;
@@ -79,7 +55,7 @@ impl Client {
         format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}{framing}\r\n")
     }
 
-    pub(super) fn try_send(&self, method: &str, target: &str, framing: &str, body: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn try_send(&self, method: &str, target: &str, framing: &str, body: &[u8]) -> io::Result<Answer> {
         let mut stream = self.connect()?;
         let head = self.head(method, target, &format!("{framing}Content-Length: {}\r\n", body.len()));
         stream.write_all(head.as_bytes())?;
@@ -88,96 +64,90 @@ impl Client {
         receive(&mut stream).map_err(|error| sent.err().unwrap_or(error))
     }
 
-    pub(super) fn try_call(&self, method: &str, input: &Value) -> io::Result<Answer> {
+    pub(crate) fn try_call(&self, method: &str, input: &Value) -> io::Result<Answer> {
         let framing = "Content-Type: application/json\r\n";
         self.try_send("POST", &format!("/xrpc/{method}"), framing, input.to_string().as_bytes())
     }
 
-    pub(super) fn call(&self, method: &str, input: &Value) -> Answer {
+    pub(crate) fn call(&self, method: &str, input: &Value) -> Answer {
         self.try_call(method, input).unwrap()
     }
 
-    pub(super) fn get(&self, target: &str) -> Answer {
+    pub(crate) fn get(&self, target: &str) -> Answer {
         self.try_send("GET", target, "", &[]).unwrap()
     }
 
-    pub(super) fn try_initiate(&self) -> io::Result<Answer> {
+    pub(crate) fn try_initiate(&self) -> io::Result<Answer> {
         self.try_call("io.atcr.hold.initiateUpload", &json!({ "digest": "uploads/temp-1" }))
     }
 
     /// Begins an upload.
-    pub(super) fn initiate(&self) -> String {
+    pub(crate) fn initiate(&self) -> String {
         let answer = self.try_initiate().unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.text("message"));
-        answer.text("uploadId")
+        assert_eq!(answer.status, 200, "{}", answer.field("message"));
+        answer.field("uploadId")
     }
 
-    pub(super) fn try_part_target(&self, upload: &str, number: u32) -> io::Result<Answer> {
+    pub(crate) fn try_part_target(&self, upload: &str, number: u32) -> io::Result<Answer> {
         self.try_call("io.atcr.hold.getPartUploadUrl", &json!({ "uploadId": upload, "partNumber": number }))
     }
 
     /// The path and query of a part's signed URL.
-    pub(super) fn part_target(&self, upload: &str, number: u32) -> String {
+    pub(crate) fn part_target(&self, upload: &str, number: u32) -> String {
         path_of(&self.try_part_target(upload, number).unwrap())
     }
 
     /// Sends a part by its signed URL, without a token.
-    pub(super) fn try_put(&self, target: &str, bytes: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn try_put(&self, target: &str, bytes: &[u8]) -> io::Result<Answer> {
         Self { token: None, ..self.clone() }.try_send("PUT", target, "", bytes)
     }
 
     /// Uses a URL that this hold gave, without a token: one of the hold, or one of the store.
-    pub(super) fn try_by_url(&self, method: &str, url: &str, body: &[u8]) -> io::Result<Answer> {
+    pub(crate) fn try_by_url(&self, method: &str, url: &str, body: &[u8]) -> io::Result<Answer> {
         let anonymous = Self { token: None, ..self.clone() };
         if let Some(path) = url.strip_prefix(HOLD_URL) {
             return anonymous.try_send(method, path, "", body);
         }
-        let (host, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-        let mut stream: Box<dyn Stream> = Box::new(TcpStream::connect(host)?);
-        let length = body.len();
-        let head = format!("{method} /{target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
-        receive(&mut stream)
+        by_url(method, url, "", body, PATIENCE)
     }
 
-    pub(super) fn put_part(&self, upload: &str, number: u32, bytes: &[u8]) -> Answer {
+    pub(crate) fn put_part(&self, upload: &str, number: u32, bytes: &[u8]) -> Answer {
         self.try_put(&self.part_target(upload, number), bytes).unwrap()
     }
 
-    pub(super) fn try_complete(&self, upload: &str, whole: &[u8], etags: &[String]) -> io::Result<Answer> {
+    pub(crate) fn try_complete(&self, upload: &str, whole: &[u8], etags: &[String]) -> io::Result<Answer> {
         let parts: Vec<_> =
             etags.iter().zip(1..).map(|(etag, number)| json!({ "partNumber": number, "etag": etag })).collect();
         let input = json!({ "uploadId": upload, "digest": digest(whole).to_string(), "parts": parts });
         self.try_call("io.atcr.hold.completeUpload", &input)
     }
 
-    pub(super) fn complete(&self, upload: &str, whole: &[u8], etags: &[String]) -> Answer {
+    pub(crate) fn complete(&self, upload: &str, whole: &[u8], etags: &[String]) -> Answer {
         self.try_complete(upload, whole, etags).unwrap()
     }
 
     /// A whole upload in one part.
-    pub(super) fn push(&self, whole: &[u8]) {
+    pub(crate) fn push(&self, whole: &[u8]) {
         let upload = self.initiate();
         let part = self.put_part(&upload, 1, whole);
         assert_eq!(part.outcome(), (200, String::new()));
-        assert_eq!(self.complete(&upload, whole, &[part.text("etag")]).outcome(), (200, String::new()));
+        assert_eq!(self.complete(&upload, whole, &[part.field("etag")]).outcome(), (200, String::new()));
     }
 
     /// The blob's bytes by the way a registry takes: a signed URL first. `None` when there is no such blob.
-    pub(super) fn pull(&self, whole: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn pull(&self, whole: &[u8]) -> Option<Vec<u8>> {
         let answer = self.get(&format!("/xrpc/com.atproto.sync.getBlob?did=did:web:localhost&cid={}", digest(whole)));
         if answer.status == 404 {
             return None;
         }
         assert_eq!(answer.outcome(), (200, String::new()));
-        let blob = self.try_by_url("GET", &answer.text("url"), &[]).unwrap();
+        let blob = self.try_by_url("GET", &answer.field("url"), &[]).unwrap();
         assert_eq!(blob.status, 200);
-        Some(blob.body)
+        Some(blob.body.into())
     }
 
     /// A part whose head was sent, and of whose `length` bytes none.
-    pub(super) fn begin_part(&self, target: &str, length: usize) -> Box<dyn Stream> {
+    pub(crate) fn begin_part(&self, target: &str, length: usize) -> Box<dyn Stream> {
         let mut stream = self.connect().unwrap();
         let anonymous = Self { token: None, ..self.clone() };
         let head = anonymous.head("PUT", target, &format!("Content-Length: {length}\r\n"));
@@ -186,8 +156,22 @@ impl Client {
     }
 }
 
-/// Reads one answer.
-pub(super) fn receive(stream: &mut Box<dyn Stream>) -> io::Result<Answer> {
+/// Calls a URL without a token. `framing` are header lines with their ends.
+pub(crate) fn by_url(method: &str, url: &str, framing: &str, body: &[u8], patience: Duration) -> io::Result<Answer> {
+    let (host, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(patience))?;
+    let mut stream: Box<dyn Stream> = Box::new(stream);
+    let length = body.len();
+    let head = format!(
+        "{method} /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: {length}\r\n{framing}\r\n"
+    );
+    stream.write_all(&[head.as_bytes(), body].concat())?;
+    receive(&mut stream)
+}
+
+/// Reads one answer; an error when it does not come whole.
+pub(crate) fn receive(stream: &mut Box<dyn Stream>) -> io::Result<Answer> {
     let mut bytes = vec![];
     let mut piece = vec![0; 64 * 1024];
     loop {
@@ -199,22 +183,40 @@ pub(super) fn receive(stream: &mut Box<dyn Stream>) -> io::Result<Answer> {
             Err(error) => return Err(error),
         };
         bytes.extend_from_slice(&piece[..count]);
-        if let Some(answer) = whole_answer(&bytes) {
+        if let Some(answer) = whole_answer(&bytes)? {
             return Ok(answer);
         }
     }
     Err(io::ErrorKind::UnexpectedEof.into())
 }
 
-fn whole_answer(bytes: &[u8]) -> Option<Answer> {
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = std::str::from_utf8(&bytes[..end]).unwrap();
-    let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+fn whole_answer(bytes: &[u8]) -> io::Result<Option<Answer>> {
+    let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let (status, headers) = head(&bytes[..end]).ok_or(io::ErrorKind::InvalidData)?;
+    let rest = &bytes[end + 4..];
+    let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
     let body = match length {
-        Some(length) => bytes[end..].get(..length)?.to_vec(),
-        None => chunked(&bytes[end..])?,
+        Some(length) => rest.get(..length).map(<[u8]>::to_vec),
+        None if headers.contains_key("transfer-encoding") => chunked(rest),
+        None => None,
     };
-    Some(Answer { status: head.split(' ').nth(1)?.parse().unwrap(), head: head.to_owned(), body })
+    Ok(body.map(|body| Answer { status, headers, body: body.into() }))
+}
+
+/// Status and headers.
+fn head(bytes: &[u8]) -> Option<(u16, HeaderMap)> {
+    let mut lines = std::str::from_utf8(bytes).ok()?.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let header = |line: &str| {
+        let (name, value) = line.split_once(':')?;
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value.trim()).ok()?))
+    };
+    let mut headers = HeaderMap::new();
+    for line in lines {
+        let (name, value) = header(line)?;
+        headers.append(name, value);
+    }
+    Some((status, headers))
 }
 
 fn chunked(mut rest: &[u8]) -> Option<Vec<u8>> {
@@ -231,7 +233,7 @@ fn chunked(mut rest: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The path and query of the `url` that was answered.
-pub(super) fn path_of(answer: &Answer) -> String {
-    let url = answer.text("url");
+pub(crate) fn path_of(answer: &Answer) -> String {
+    let url = answer.field("url");
     url.strip_prefix(HOLD_URL).unwrap_or_else(|| panic!("not a URL of this hold: {url}")).to_owned()
 }
