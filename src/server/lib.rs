@@ -11,7 +11,8 @@
 //! | `xrpc` | query, JSON, error envelope, CORS, request id, log line, request metrics | metrics, wire |
 //! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | – |
 //! | `key_file` | the signing key on disk | – |
-//! | `identity` | other accounts' keys, handles and sessions | metrics |
+//! | `egress` | the one way out: HTTP client, TLS roots, look-ups of names and their guard, limits | – |
+//! | `identity` | other accounts' keys, handles and sessions | metrics, egress |
 //! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, identity |
 //!
 //! Every room may name the crate `atproto`.
@@ -19,6 +20,7 @@
 
 pub mod bulkhead;
 pub mod daemon;
+pub mod egress;
 pub mod identity;
 pub mod key_file;
 pub mod metrics;

@@ -3,18 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use http_body_util::combinators::UnsyncBoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use http_body::Frame;
+use http_body_util::{BodyExt as _, StreamBody};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::net::UnixStream;
+use server::egress::{ClientBody, UnixConnection, boxed_body, full_body};
 
 use super::wire::{ARGUMENTS, Line, MAX_LINE_BYTES, MAX_SILENCE};
 use super::{AdminError, ByteStream, Export, Import, Operation, Progress};
@@ -28,7 +25,7 @@ pub struct Client {
 /// A connection to a running hold, for one operation.
 pub struct Connection {
     path: PathBuf,
-    sender: SendRequest<UnsyncBoxBody<Bytes, io::Error>>,
+    http: UnixConnection,
 }
 
 impl Client {
@@ -44,21 +41,14 @@ impl Client {
     /// [`AdminError::Forbidden`] or [`AdminError::NoAnswer`].
     pub async fn connect(&self) -> Result<Option<Connection>, AdminError> {
         let failed = |reason: String| AdminError::NoAnswer { path: self.path.clone(), reason };
-        let stream = match UnixStream::connect(&self.path).await {
-            Ok(stream) => stream,
-            Err(error) => {
-                return match error.kind() {
-                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
-                    io::ErrorKind::PermissionDenied => Err(AdminError::Forbidden(self.path.clone())),
-                    _ => Err(failed(error.to_string())),
-                };
-            }
-        };
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = handshake.map_err(|error| failed(error.to_string()))?;
-        // It ends with the last answer; what breaks it is seen where the answer is read.
-        tokio::spawn(connection);
-        Ok(Some(Connection { path: self.path.clone(), sender }))
+        match UnixConnection::open(&self.path).await {
+            Ok(http) => Ok(Some(Connection { path: self.path.clone(), http })),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
+                io::ErrorKind::PermissionDenied => Err(AdminError::Forbidden(self.path.clone())),
+                _ => Err(failed(error.to_string())),
+            },
+        }
     }
 }
 
@@ -99,7 +89,7 @@ impl Connection {
         bytes: ByteStream,
         on_progress: impl FnMut(&Progress),
     ) -> Result<I::Output, AdminError> {
-        let body = StreamBody::new(bytes.map_ok(Frame::data)).boxed_unsync();
+        let body = boxed_body(StreamBody::new(bytes.map_ok(Frame::data)));
         // Arguments are text keys and ASCII values, so this cannot fail.
         let arguments = serde_json::to_vec(operation).unwrap_or_default();
         let arguments = HeaderValue::from_bytes(&arguments).map_err(|error| AdminError::failed(error.to_string()))?;
@@ -111,14 +101,14 @@ impl Connection {
         mut self,
         name: &str,
         arguments: Option<HeaderValue>,
-        body: UnsyncBoxBody<Bytes, io::Error>,
-    ) -> Result<http::Response<Incoming>, AdminError> {
+        body: ClientBody,
+    ) -> Result<http::Response<ClientBody>, AdminError> {
         let failed = |reason: String| AdminError::NoAnswer { path: self.path.clone(), reason };
         let request = http::Request::builder().method(Method::POST).uri(format!("/{name}")).header(HOST, "localhost");
         let mut request = request.body(body).map_err(|error| failed(error.to_string()))?;
         request.headers_mut().extend(arguments.map(|json| (HeaderName::from_static(ARGUMENTS), json)));
         // The head comes before the work.
-        match tokio::time::timeout(MAX_SILENCE, self.sender.send_request(request)).await {
+        match tokio::time::timeout(MAX_SILENCE, self.http.send(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failed(error.to_string())),
             Err(_) => Err(failed(format!("silent for {} seconds", MAX_SILENCE.as_secs()))),
@@ -126,14 +116,14 @@ impl Connection {
     }
 }
 
-fn json(operation: &impl Serialize) -> UnsyncBoxBody<Bytes, io::Error> {
+fn json(operation: &impl Serialize) -> ClientBody {
     // Operations have text keys only, which is all that could fail.
     let bytes = serde_json::to_vec(operation).unwrap_or_default();
-    Full::from(bytes).map_err(|never| match never {}).boxed_unsync()
+    full_body(bytes)
 }
 
 /// The bytes of an answer, which must not stay away too long.
-fn pieces(body: Incoming) -> ByteStream {
+fn pieces(body: ClientBody) -> ByteStream {
     Box::pin(stream::unfold(body, |mut body| async move {
         let piece = match tokio::time::timeout(MAX_SILENCE, body.frame()).await {
             Ok(None) => return None,
@@ -147,7 +137,7 @@ fn pieces(body: Incoming) -> ByteStream {
 
 /// Reads the lines of an answer up to the one that ends it.
 async fn outcome<T: DeserializeOwned>(
-    answer: http::Response<Incoming>,
+    answer: http::Response<ClientBody>,
     mut on_progress: impl FnMut(&Progress),
 ) -> Result<T, AdminError> {
     let mut pieces = pieces(answer.into_body());

@@ -1,13 +1,11 @@
-//! Who an account is: our own DID document, and the documents of others, read from the network.
+//! Who an account is: the DID documents of others, read from the network.
 //!
-//! The resolver follows did:plc and did:web and keeps what it learned. It is the one place outside `http`
-//! and `daemon` that names `hyper` (as a client), and it treats every DID as hostile text: no look-up may
-//! reach a private network, cost more than a bounded time and memory, or delay those of others. With the same
-//! guard it asks an account's PDS whose session a token is. It knows neither what tokens say nor crew.
+//! The resolver follows did:plc and did:web and keeps what it learned. It treats every DID as hostile text: no
+//! look-up may reach a private network, cost more than a bounded time and memory, or delay those of others. With the
+//! same guard it asks an account's PDS whose session a token is. It knows neither what tokens say nor crew.
 //! <https://atproto.com/specs/did>
 
 mod account;
-mod address;
 mod fetch;
 mod flight;
 mod handle;
@@ -18,7 +16,6 @@ mod resolver;
 mod session;
 
 pub use account::Account;
-pub use fetch::Dns;
 pub use lane::Lane;
 pub use location::PdsUrl;
 pub use repo_records::{ListError, MAX_PAGE_RECORDS};

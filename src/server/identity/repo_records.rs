@@ -14,17 +14,19 @@ use http::header::ACCEPT;
 use http::{Request, StatusCode};
 
 use super::{Error, Lane, Resolver};
+use crate::egress::AnswerLimits;
 use atproto::lexicon::RecordPage;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::syntax::Did;
 
 /// The most that the method takes.
 pub const MAX_PAGE_RECORDS: u32 = 100;
-/// A page of small records has some 100 KiB; a record alone at most 1,000,000 bytes as DAG-CBOR. One page is in memory
-/// for each account that is asked at once.
-const PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// From the name to the last byte of a page.
-const PAGE_TIME: Duration = Duration::from_secs(15);
+const PAGE_LIMITS: AnswerLimits = AnswerLimits {
+    time: Duration::from_secs(15),
+    // A page of small records has some 100 KiB; a record alone at most 1,000,000 bytes as DAG-CBOR. One page is in
+    // memory for each account that is asked at once.
+    body_bytes: 4 * 1024 * 1024,
+};
 
 /// Why an account's records were not listed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -78,7 +80,7 @@ impl Resolver {
         let url = self.pds_method(&document, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
         let request = Request::get(format!("{url}?{}", query(account, collection, limit, cursor)))
             .header(ACCEPT, "application/json");
-        let answer = self.fetcher.ask_within(request, PAGE_TIME, PAGE_BYTES).await.map_err(|error| match error {
+        let answer = self.fetcher.ask_within(request, PAGE_LIMITS).await.map_err(|error| match error {
             Error::Invalid(reason) if reason == super::fetch::TOO_LARGE => ListError::TooLarge,
             Error::Unreachable | Error::Busy => ListError::Unreachable,
             other => ListError::Account(other),

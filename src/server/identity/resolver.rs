@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use super::account::Account;
-use super::fetch::{Dns, Fetcher, system_dns};
+use super::fetch::Fetcher;
 use super::lane::{Answer, Course, Lane, LaneState, Wish};
 use super::location::{Locator, PdsUrl};
 use super::session::Sessions;
 use super::{Error, SetupError};
+use crate::egress::Dns;
 use crate::metrics::Tally;
 use atproto::syntax::Did;
 
@@ -44,7 +45,7 @@ impl Resolver {
     /// # Errors
     /// [`SetupError`] when the settings or the system's root certificates cannot be used.
     pub fn new(settings: &ResolverSettings) -> Result<Self, SetupError> {
-        Self::with_dns(settings, system_dns())
+        Self::build(settings, None)
     }
 
     /// A resolver that asks `dns` for host names.
@@ -52,6 +53,10 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::new`].
     pub fn with_dns(settings: &ResolverSettings, dns: Dns) -> Result<Self, SetupError> {
+        Self::build(settings, Some(dns))
+    }
+
+    fn build(settings: &ResolverSettings, dns: Option<Dns>) -> Result<Self, SetupError> {
         let locator = Locator::new(&settings.plc_directory, settings.test_mode)?;
         let fetcher = Fetcher::new(dns, settings.test_mode)?;
         Ok(Self {

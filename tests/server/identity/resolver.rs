@@ -8,7 +8,8 @@ use atproto::keys::PublicKey;
 use atproto::syntax::Did;
 use ipld_core::cid::multibase::{Base, encode};
 use serde_json::json;
-use server::identity::{Dns, Error, Lane, Resolver, ResolverSettings, SetupError};
+use server::egress::Dns;
+use server::identity::{Error, Lane, Resolver, ResolverSettings, SetupError};
 
 use crate::support::did_server::{DidServer, Reply, document, document_with, key, plc};
 

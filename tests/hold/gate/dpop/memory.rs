@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use atproto::syntax::Did;
 use serde_json::{Value, json};
-use server::identity::{Dns, Lane, Question, Resolver, ResolverSettings, SessionError, Sessions};
+use server::egress::Dns;
+use server::identity::{Lane, Question, Resolver, ResolverSettings, SessionError, Sessions};
 
 use super::{Client, GET_SESSION, client_of, initiate, pds_of, serve_session};
 use crate::support::did_server::{DidServer, Reply, document, plc};

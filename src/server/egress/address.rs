@@ -1,4 +1,4 @@
-//! Which addresses a look-up on behalf of a stranger may connect to: only those of the public internet.
+//! Addresses of the public internet, which are all that a host named by a stranger may have.
 //!
 //! Pure. The guard against server-side request forgery rests on this list: a DID is text that anyone can
 //! send, and must not make the hold talk to its own machine or network.

@@ -1,0 +1,269 @@
+//! A client: a pool of connections under one policy.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+
+use super::body::{ClientBody, boxed_body, full_body};
+use super::dns::{Dns, GuardedDns};
+use super::error::{EgressError, root_cause};
+use super::roots::tls_config;
+
+/// Which hosts a client may connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Any: the operator chose the host.
+    Any,
+    /// Those of the public internet: a stranger named the host.
+    Public {
+        /// Whether the name `localhost` may be connected to as well, at this machine's own addresses: in test mode.
+        localhost: bool,
+    },
+}
+
+/// What a client may do, for all its requests.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientPolicy {
+    /// Where it may connect to.
+    pub reach: Reach,
+    /// Whether `http://` is allowed beside `https://`.
+    pub plain_http: bool,
+    /// What the connections to all addresses of a name may take together, without TLS.
+    pub connect_limit: Duration,
+    /// Idle connections kept a host; with none each request makes its own.
+    pub idle_connections: usize,
+    /// How long an idle connection is kept.
+    pub idle_limit: Duration,
+    /// Bytes a connection may buffer: the longest head of an answer, and the memory of a body that streams.
+    pub buffer_bytes: usize,
+}
+
+/// What one answer may take that is read into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerLimits {
+    /// From the look-up of the name to the last byte.
+    pub time: Duration,
+    /// Bytes of the body.
+    pub body_bytes: usize,
+}
+
+/// A client. Clones share its connections.
+#[derive(Clone)]
+pub struct HttpClient {
+    http: Client<HttpsConnector<HttpConnector<GuardedDns>>, ClientBody>,
+    reach: Reach,
+}
+
+impl HttpClient {
+    /// A client under `policy` that looks names up with `dns`.
+    ///
+    /// # Errors
+    /// No root certificate of the system's store could be loaded.
+    pub fn new(policy: &ClientPolicy, dns: Dns) -> io::Result<Self> {
+        let reach = policy.reach;
+        let mut tcp = HttpConnector::new_with_resolver(GuardedDns { dns, reach });
+        tcp.enforce_http(false);
+        // Small requests would wait for delayed acknowledgements otherwise.
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(policy.connect_limit));
+        let tls = HttpsConnectorBuilder::new().with_tls_config(tls_config()?);
+        let schemes = if policy.plain_http { tls.https_or_http() } else { tls.https_only() };
+        let http = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(policy.idle_limit)
+            .pool_max_idle_per_host(policy.idle_connections)
+            .http1_max_buf_size(policy.buffer_bytes)
+            .build(schemes.enable_http1().wrap_connector(tcp));
+        Ok(Self { http, reach })
+    }
+
+    /// Sends a request as it is and waits for the head of the answer, without a limit of time: the caller, who knows
+    /// what a streamed body may take, sets it. Redirects are answers like others.
+    ///
+    /// # Errors
+    /// [`EgressError`]
+    pub async fn send(&self, request: Request<ClientBody>) -> Result<Response<ClientBody>, EgressError> {
+        // An address in the place of a name is never looked up, so the guard over look-ups would not see it.
+        if literal(request.uri()).is_some_and(|(host, address)| !self.reach.allows(host, address)) {
+            return Err(EgressError::NotPublic);
+        }
+        match self.http.request(request).await {
+            Ok(answer) => Ok(answer.map(boxed_body)),
+            Err(error) => Err(EgressError::of(&error)),
+        }
+    }
+
+    /// Sends a request and answers the head with the whole body. An error status is an answer as well: of its body
+    /// comes what fits in the limits, else nothing.
+    ///
+    /// # Errors
+    /// [`EgressError`]
+    pub async fn exchange(
+        &self,
+        request: Request<ClientBody>,
+        limits: AnswerLimits,
+    ) -> Result<Response<Bytes>, EgressError> {
+        let deadline = Instant::now() + limits.time;
+        let late = |_| EgressError::TimedOut(limits.time);
+        let answer = timeout_at(deadline, self.send(request)).await.map_err(late)??;
+        let (head, body) = answer.into_parts();
+        let body = match timeout_at(deadline, collect(body, limits.body_bytes)).await.map_err(late) {
+            Ok(Ok(body)) => body,
+            _ if !head.status.is_success() => Bytes::new(),
+            Ok(Err(error)) | Err(error) => return Err(error),
+        };
+        Ok(Response::from_parts(head, body))
+    }
+
+    /// [`HttpClient::exchange`] of a request with `value` as its body in JSON.
+    ///
+    /// # Errors
+    /// [`EgressError`]; [`EgressError::Request`] when `value` has no form in JSON.
+    pub async fn exchange_json(
+        &self,
+        request: http::request::Builder,
+        value: &impl Serialize,
+        limits: AnswerLimits,
+    ) -> Result<Response<Bytes>, EgressError> {
+        let body = serde_json::to_vec(value).map_err(|error| EgressError::Request(error.to_string()))?;
+        let request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(full_body(body));
+        self.exchange(request.map_err(|error| EgressError::Request(error.to_string()))?, limits).await
+    }
+}
+
+impl std::fmt::Debug for HttpClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpClient").field("reach", &self.reach).finish_non_exhaustive()
+    }
+}
+
+/// The whole of `body`, which may have so many bytes.
+async fn collect(body: ClientBody, limit_bytes: usize) -> Result<Bytes, EgressError> {
+    match Limited::new(body, limit_bytes).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(EgressError::TooLarge(limit_bytes)),
+        Err(error) => Err(EgressError::Broken(root_cause(&*error))),
+    }
+}
+
+/// The host of `uri` when it is an address.
+fn literal(uri: &Uri) -> Option<(&str, IpAddr)> {
+    let host = uri.host()?;
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Some((host, address.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use http::{Request, StatusCode};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::{AnswerLimits, ClientPolicy, EgressError, HttpClient, Reach};
+    use crate::egress::{empty_body, system_dns};
+
+    const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_millis(500), body_bytes: 10 };
+
+    const POLICY: ClientPolicy = ClientPolicy {
+        reach: Reach::Any,
+        plain_http: true,
+        connect_limit: Duration::from_secs(1),
+        idle_connections: 0,
+        idle_limit: Duration::from_secs(1),
+        buffer_bytes: 16 * 1024,
+    };
+
+    fn client(reach: Reach) -> HttpClient {
+        HttpClient::new(&ClientPolicy { reach, ..POLICY }, system_dns(1)).unwrap()
+    }
+
+    /// A server that answers every request with `answer`, and keeps the connection open.
+    async fn server(answer: &'static str) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 1024]).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+                open.push(stream);
+            }
+        });
+        address
+    }
+
+    async fn asked(client: &HttpClient, url: &str) -> Result<(StatusCode, String), EgressError> {
+        let answer = client.exchange(Request::get(url).body(empty_body()).unwrap(), LIMITS).await?;
+        Ok((answer.status(), String::from_utf8_lossy(answer.body()).into_owned()))
+    }
+
+    async fn answered(answer: &'static str) -> Result<(StatusCode, String), EgressError> {
+        asked(&client(Reach::Any), &format!("http://{}/", server(answer).await)).await
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_bounded_in_bytes_and_time() {
+        assert_eq!(answered("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await, Ok((StatusCode::OK, "hi".into())));
+        let large = answered("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n01234567890").await;
+        assert_eq!(large, Err(EgressError::TooLarge(10)));
+        for unfinished in ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nh", "HTTP/1.1 200 OK\r\n", ""] {
+            assert_eq!(answered(unfinished).await, Err(EgressError::TimedOut(LIMITS.time)), "{unfinished}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_is_an_answer_also_when_its_body_does_not_come() {
+        let whole = answered("HTTP/1.1 400 Bad Request\r\ncontent-length: 2\r\n\r\nno").await;
+        assert_eq!(whole, Ok((StatusCode::BAD_REQUEST, "no".into())));
+        for body in ["content-length: 2\r\n\r\nn", "content-length: 11\r\n\r\n01234567890"] {
+            let answer: &'static str = format!("HTTP/1.1 404 Not Found\r\n{body}").leak();
+            assert_eq!(answered(answer).await, Ok((StatusCode::NOT_FOUND, String::new())), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed() {
+        let other = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let answer = format!("HTTP/1.1 302 Found\r\nlocation: http://{other}/\r\ncontent-length: 0\r\n\r\n").leak();
+        assert_eq!(answered(answer).await.unwrap().0, StatusCode::FOUND);
+    }
+
+    #[tokio::test]
+    async fn an_address_in_the_place_of_a_name_is_guarded_too() {
+        let address = server("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
+        let port = address.port();
+        let public = client(Reach::Public { localhost: false });
+        for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "10.0.0.1", "localhost"] {
+            assert_eq!(asked(&public, &format!("http://{host}:{port}/")).await, Err(EgressError::NotPublic), "{host}");
+        }
+        let local = client(Reach::Public { localhost: true });
+        assert!(asked(&local, &format!("http://localhost:{port}/")).await.is_ok());
+        assert!(asked(&local, &format!("http://127.0.0.1:{port}/")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn an_error_names_its_cause() {
+        let refused = asked(&client(Reach::Any), "http://127.0.0.1:1/").await;
+        assert!(matches!(&refused, Err(EgressError::Connect(cause)) if cause.contains("refused")), "{refused:?}");
+        let dns = Arc::new(|_| -> futures_util::future::BoxFuture<'static, _> {
+            Box::pin(async { Err(std::io::Error::other("Temporary failure in name resolution")) })
+        });
+        let unknown = asked(&HttpClient::new(&POLICY, dns).unwrap(), "http://a.example/").await.unwrap_err();
+        assert_eq!(unknown.to_string(), "its name cannot be looked up: Temporary failure in name resolution");
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a request got no answer, in words that an operator can act on.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use super::dns::{LookUpFailed, NoPublicAddress};
+
+/// Why there is no answer, or no whole one. Has no address, header or credential in its text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EgressError {
+    /// The request itself is at fault; nothing was sent.
+    #[error("the request cannot be made: {0}")]
+    Request(String),
+    /// The host has no address that may be connected to; nothing was sent.
+    #[error("its host has no public address")]
+    NotPublic,
+    /// The host's name could not be looked up.
+    #[error("its name cannot be looked up: {0}")]
+    NameLookUp(String),
+    /// This machine forbids the connection.
+    #[error("a firewall or the service's sandbox (IPAddressDeny=) forbids the connection: {0}")]
+    Forbidden(String),
+    /// No connection was made: refused, no route, no trust in the certificate.
+    #[error("{0}")]
+    Connect(String),
+    /// The connection ended before the answer did. Whether the request was carried out is unknown.
+    #[error("{0}")]
+    Broken(String),
+    /// The answer did not come in time.
+    #[error("it did not answer within {} s", .0.as_secs())]
+    TimedOut(Duration),
+    /// The answer has more bytes than this.
+    #[error("its answer is larger than {0} bytes")]
+    TooLarge(usize),
+}
+
+impl EgressError {
+    /// What stands behind an error of the HTTP client.
+    pub(super) fn of(error: &hyper_util::client::legacy::Error) -> Self {
+        let mut next: Option<&(dyn Error + 'static)> = Some(error);
+        while let Some(error) = next {
+            if error.is::<NoPublicAddress>() {
+                return Self::NotPublic;
+            }
+            if let Some(failed) = error.downcast_ref::<LookUpFailed>() {
+                return Self::NameLookUp(failed.0.clone());
+            }
+            if let Some(error) = error.downcast_ref::<io::Error>()
+                && error.kind() == io::ErrorKind::PermissionDenied
+            {
+                return Self::Forbidden(root_cause(error));
+            }
+            next = error.source();
+        }
+        let cause = root_cause(error);
+        if error.is_connect() { Self::Connect(cause) } else { Self::Broken(cause) }
+    }
+}
+
+/// The innermost reason: it is the one that helps ("connection refused", not "client error"), and the only one in
+/// which no address stands.
+#[must_use]
+pub fn root_cause(error: &(dyn Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,18 @@
+//! The root certificates of the system's store, loaded once.
+
+use std::io;
+use std::sync::OnceLock;
+
+use hyper_rustls::ConfigBuilderExt as _;
+use rustls::ClientConfig;
+
+static ROOTS: OnceLock<ClientConfig> = OnceLock::new();
+
+/// TLS with the system's roots: a copy that shares them with all others. A load that failed is tried again.
+pub(super) fn tls_config() -> io::Result<ClientConfig> {
+    if let Some(config) = ROOTS.get() {
+        return Ok(config.clone());
+    }
+    let config = ClientConfig::builder().with_native_roots()?.with_no_client_auth();
+    Ok(ROOTS.get_or_init(|| config).clone())
+}
