@@ -32,7 +32,7 @@ use crate::images::Images;
 use crate::operations::Hold;
 use crate::pds;
 use crate::pds::Pds;
-use crate::relays::{Crawl, Pace};
+use crate::relays::{CrawlRequester, RetryPolicy};
 use crate::schema;
 use crate::upkeep::Upkeep;
 use atproto::syntax::ServiceUrl;
@@ -89,7 +89,7 @@ pub async fn run_reloading(
     let started = start(&config, profile, place, &database).await;
     let (hold, state) = started.map_err(|error| error.of_database(&config.database_path))?;
     let (hold, state) = (Arc::new(hold), Arc::new(state));
-    let crawl = Crawl::new(&config.public_url, &config.relays, config.test_mode, Pace::default());
+    let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
     let (admin_socket, admin_listener) = AdminSocket::bind(&config)?;
     let Inherited { public: listeners, metrics } = listeners;

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
+use serde::Deserialize;
 use serde_json::json;
 use server::egress::{AnswerLimits, ClientPolicy, EgressError, HttpClient, Reach, system_dns};
 
@@ -15,14 +16,17 @@ const LIMITS: AnswerLimits = AnswerLimits {
     // An error has a name and a sentence.
     body_bytes: 16 * 1024,
 };
+/// A relay's reason is cut to so many characters.
+const MAX_REASON_CHARS: usize = 200;
 /// One a relay, and few have more than this.
 const DNS_THREADS: usize = 4;
 
 /// Why a relay did not take the request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {
-    #[error("it answered {0}")]
-    Status(StatusCode),
+    /// The relay answered with an error. The reason is its own, like `HostBanned: the host was banned`; often empty.
+    #[error("it answered {status}{}{reason}", if reason.is_empty() { "" } else { ": " })]
+    Status { status: StatusCode, reason: String },
     #[error("it cannot be reached: {0}")]
     Unreachable(EgressError),
     #[error("it did not answer within {} s", LIMITS.time.as_secs())]
@@ -30,11 +34,11 @@ pub(super) enum Refusal {
 }
 
 /// Asks relays.
-pub(super) struct Client {
+pub(super) struct RelayClient {
     http: HttpClient,
 }
 
-impl Client {
+impl RelayClient {
     pub(super) fn new(plain_http: bool) -> io::Result<Self> {
         let policy = ClientPolicy {
             reach: Reach::Any,
@@ -53,9 +57,47 @@ impl Client {
         let request = Request::post(format!("{relay}/xrpc/{}", nsid::REQUEST_CRAWL));
         match self.http.exchange_json(request, &json!({ "hostname": hostname }), LIMITS).await {
             Ok(answer) if answer.status().is_success() => Ok(()),
-            Ok(answer) => Err(Refusal::Status(answer.status())),
+            Ok(answer) => Err(Refusal::Status { status: answer.status(), reason: reason(answer.body()) }),
             Err(EgressError::TimedOut(_)) => Err(Refusal::Silent),
             Err(error) => Err(Refusal::Unreachable(error)),
         }
+    }
+}
+
+/// The error of an XRPC answer.
+#[derive(Deserialize)]
+struct XrpcError {
+    error: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// What an answer says of why, in one line: the name and message of an XRPC error, else the text itself.
+fn reason(body: &[u8]) -> String {
+    let text = match serde_json::from_slice(body) {
+        Ok(XrpcError { error, message }) if message.is_empty() => error,
+        Ok(XrpcError { error, message }) => format!("{error}: {message}"),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
+    };
+    let line = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    line.collect::<Vec<_>>().join(" ").chars().take(MAX_REASON_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_REASON_CHARS, reason};
+
+    #[test]
+    fn a_reason_is_one_short_line() {
+        for (body, expected) in [
+            (r#"{"error":"HostBanned","message":"the host is\nbanned"}"#, "HostBanned: the host is banned"),
+            (r#"{"error":"InvalidRequest"}"#, "InvalidRequest"),
+            ("domain is temporarily disabled\n", "domain is temporarily disabled"),
+            ("a\u{1b}[31mb", "a [31mb"),
+            ("", ""),
+        ] {
+            assert_eq!(reason(body.as_bytes()), expected);
+        }
+        assert_eq!(reason("é".repeat(1000).as_bytes()).chars().count(), MAX_REASON_CHARS);
     }
 }

@@ -17,12 +17,12 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use atproto::syntax::ServiceUrl;
-use client::{Client, Refusal};
-use relay::Answer;
+use client::{Refusal, RelayClient};
+use relay::CrawlAnswer;
 
 /// When to ask, and when again.
 #[derive(Clone, Copy, Debug)]
-pub struct Pace {
+pub struct RetryPolicy {
     /// The first commit after so long without one is worth asking again.
     pub quiet: Duration,
     /// From the first refusal to the second attempt; the waits after that double.
@@ -31,7 +31,7 @@ pub struct Pace {
     pub longest_retry: Duration,
 }
 
-impl Default for Pace {
+impl Default for RetryPolicy {
     fn default() -> Self {
         Self {
             quiet: Duration::from_mins(10),
@@ -42,22 +42,22 @@ impl Default for Pace {
 }
 
 /// The relays of a hold, and what they are told.
-pub struct Crawl {
-    client: Client,
+pub struct CrawlRequester {
+    client: RelayClient,
     /// The hold's host.
     hostname: String,
     /// Base URLs without a trailing slash.
     relays: Vec<String>,
-    pace: Pace,
+    policy: RetryPolicy,
 }
 
-impl Crawl {
+impl CrawlRequester {
     /// For the hold at `url`; `None` when there is no relay to ask. No relay can reach a hold at localhost: only a
     /// test's own is asked, in test mode.
     ///
     /// # Errors
     /// No root certificate of the system's store could be loaded.
-    pub fn new(url: &ServiceUrl, relays: &[String], test_mode: bool, pace: Pace) -> io::Result<Option<Self>> {
+    pub fn new(url: &ServiceUrl, relays: &[String], test_mode: bool, policy: RetryPolicy) -> io::Result<Option<Self>> {
         if relays.is_empty() {
             return Ok(None);
         }
@@ -65,8 +65,8 @@ impl Crawl {
             tracing::info!(%url, "relays are not asked to crawl this hold: only this machine reaches it");
             return Ok(None);
         }
-        let (client, hostname) = (Client::new(test_mode)?, url.authority().to_owned());
-        Ok(Some(Self { client, hostname, relays: relays.to_vec(), pace }))
+        let (client, hostname) = (RelayClient::new(test_mode)?, url.authority().to_owned());
+        Ok(Some(Self { client, hostname, relays: relays.to_vec(), policy }))
     }
 
     /// Asks, and asks again, until it is dropped. `newest_event` changes with every commit. `tell` gets a line for
@@ -76,15 +76,15 @@ impl Crawl {
         let said = Mutex::new(BTreeMap::new());
         let asking = self.relays.iter().map(|relay| {
             let ask = || self.client.request_crawl(relay, &self.hostname);
-            let heard = |answer: &Answer| {
+            let heard = |answer: &CrawlAnswer| {
                 let answer = answer.as_ref().map_or_else(Refusal::to_string, |()| "it agreed".into());
                 let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
                 said.insert(relay.as_str(), answer);
                 let lines: Vec<_> = said.iter().map(|(relay, answer)| format!("{relay}: {answer}")).collect();
                 tell(&lines.join("; "));
             };
-            relay::keep_asking(relay, self.pace, wishes.clone(), ask, heard)
+            relay::keep_asking(relay, self.policy, wishes.clone(), ask, heard)
         });
-        tokio::join!(join_all(asking), quiet::wish_after_quiet(newest_event, self.pace.quiet, wish));
+        tokio::join!(join_all(asking), quiet::wish_after_quiet(newest_event, self.policy.quiet, wish));
     }
 }

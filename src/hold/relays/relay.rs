@@ -4,24 +4,24 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Pace;
+use super::RetryPolicy;
 use super::client::Refusal;
 
-pub(super) type Answer = Result<(), Refusal>;
+pub(super) type CrawlAnswer = Result<(), Refusal>;
 
 /// Asks now and at each of `wishes`; a refusal is followed by attempts at waits that double. The log and `heard` get an
 /// answer when it is an agreement, or another one than before.
 pub(super) async fn keep_asking<A>(
     relay: &str,
-    pace: Pace,
+    policy: RetryPolicy,
     mut wishes: watch::Receiver<()>,
     ask: impl Fn() -> A,
-    heard: impl Fn(&Answer),
+    heard: impl Fn(&CrawlAnswer),
 ) where
-    A: Future<Output = Answer>,
+    A: Future<Output = CrawlAnswer>,
 {
     loop {
-        let (mut wait, mut last) = (pace.first_retry, None);
+        let (mut wait, mut last) = (policy.first_retry, None);
         loop {
             // An agreement to this goes for every wish so far.
             wishes.mark_unchanged();
@@ -35,7 +35,7 @@ pub(super) async fn keep_asking<A>(
             }
             last = Some(answer);
             tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(pace.longest_retry);
+            wait = (wait * 2).min(policy.longest_retry);
         }
         if wishes.changed().await.is_err() {
             return;
@@ -43,7 +43,7 @@ pub(super) async fn keep_asking<A>(
     }
 }
 
-fn log(relay: &str, answer: &Answer, wait: Duration) {
+fn log(relay: &str, answer: &CrawlAnswer, wait: Duration) {
     match answer {
         Ok(()) => tracing::info!(relay, "the relay was asked to crawl this hold"),
         Err(refusal) => {
@@ -62,7 +62,7 @@ mod tests {
     use tokio::time::{Instant, sleep};
 
     use super::keep_asking;
-    use crate::relays::Pace;
+    use crate::relays::RetryPolicy;
     use crate::relays::client::Refusal;
 
     /// A relay that refuses `refusals` times; answers the seconds at which it was asked, until `end_s`. There is a wish
@@ -83,7 +83,7 @@ mod tests {
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |_| {}) => {}
+            () = keep_asking("https://relay.example", RetryPolicy::default(), wishes, ask, |_| {}) => {}
             () = wishing => {}
             () = sleep(Duration::from_secs(end_s)) => {}
         }
@@ -110,7 +110,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_told_when_it_is_another_one_or_an_agreement() {
         let (wish, wishes) = watch::channel(());
-        let no = |status: u16| Err(Refusal::Status(http::StatusCode::from_u16(status).unwrap()));
+        let no = |status: u16| {
+            Err(Refusal::Status { status: http::StatusCode::from_u16(status).unwrap(), reason: String::new() })
+        };
         let answers = RefCell::new(vec![Ok(()), Ok(()), no(400), no(500), no(500), Err(Refusal::Silent), no(500)]);
         let heard = RefCell::new(Vec::new());
         let ask = || std::future::ready(answers.borrow_mut().pop().unwrap());
@@ -120,7 +122,7 @@ mod tests {
             sleep(Duration::from_secs(10_000)).await;
         };
         tokio::select! {
-            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |a| heard.borrow_mut().push(a.clone())) => {}
+            () = keep_asking("https://relay.example", RetryPolicy::default(), wishes, ask, |a| heard.borrow_mut().push(a.clone())) => {}
             () = wishing => {}
         }
         assert_eq!(heard.into_inner(), [no(500), Err(Refusal::Silent), no(500), no(400), Ok(()), Ok(())]);
@@ -142,7 +144,7 @@ mod tests {
             sleep(Duration::from_secs(100)).await;
         };
         tokio::select! {
-            () = keep_asking("https://relay.example", Pace::default(), wishes, ask, |_| {}) => {}
+            () = keep_asking("https://relay.example", RetryPolicy::default(), wishes, ask, |_| {}) => {}
             () = wishing => {}
         }
         assert_eq!(asked.into_inner(), [0, 30, 90, 1_000, 1_030, 1_090]);

@@ -5,7 +5,7 @@ mod relay_server;
 use std::time::Duration;
 
 use atcr_hold::pds::Write;
-use atcr_hold::relays::{Crawl, Pace};
+use atcr_hold::relays::{CrawlRequester, RetryPolicy};
 use atproto::syntax::ServiceUrl;
 use serde_json::{Value, json};
 
@@ -14,8 +14,11 @@ use crate::support::repo_home::{RepoHome, START_US, change, note};
 use relay_server::{Asked, RelayServer, Reply};
 
 /// Fast enough for a test; every commit comes after a quiet time.
-const FAST: Pace =
-    Pace { quiet: Duration::ZERO, first_retry: Duration::from_millis(1), longest_retry: Duration::from_millis(2) };
+const FAST: RetryPolicy = RetryPolicy {
+    quiet: Duration::ZERO,
+    first_retry: Duration::from_millis(1),
+    longest_retry: Duration::from_millis(2),
+};
 
 fn url() -> ServiceUrl {
     ServiceUrl::parse("https://hold.example.org").unwrap()
@@ -79,7 +82,7 @@ async fn a_relay_is_asked_until_it_agrees_and_at_a_commit_after_a_quiet_time() {
     let refusals = [Reply::Cut, Reply::Status(500), Reply::Status(400), Reply::Status(302)];
     let mut relay = RelayServer::start(refusals).await;
     let relays = [relay.url.clone()];
-    let crawl = Crawl::new(&url(), &relays, true, FAST).unwrap().unwrap();
+    let crawl = CrawlRequester::new(&url(), &relays, true, FAST).unwrap().unwrap();
     let asking = tokio::spawn(crawl.run(home.pds.newest_event(), |_| {}));
     for _ in 0..=refusals.len() {
         assert_eq!(relay.next().await, request_of("hold.example.org"));
@@ -94,7 +97,7 @@ async fn a_relay_that_cannot_be_reached_does_not_keep_another_from_being_asked()
     let mut relay = RelayServer::start([Reply::Status(503)]).await;
     // Nothing listens on port 1, and no name ends in .invalid.
     let relays = ["http://localhost:1".into(), "https://relay.invalid".into(), relay.url.clone()];
-    let crawl = Crawl::new(&url(), &relays, true, FAST).unwrap().unwrap();
+    let crawl = CrawlRequester::new(&url(), &relays, true, FAST).unwrap().unwrap();
     let asking = tokio::spawn(crawl.run(home.pds.newest_event(), |_| {}));
     for _ in 0..2 {
         assert_eq!(relay.next().await, request_of("hold.example.org"));
@@ -106,7 +109,9 @@ async fn a_relay_that_cannot_be_reached_does_not_keep_another_from_being_asked()
 fn a_hold_that_no_relay_can_reach_asks_none() {
     let relays = ["https://relay.example.org".to_owned()];
     let asks = |url: &str, relays: &[String], test_mode| {
-        Crawl::new(&ServiceUrl::parse(url).unwrap(), relays, test_mode, Pace::default()).unwrap().is_some()
+        CrawlRequester::new(&ServiceUrl::parse(url).unwrap(), relays, test_mode, RetryPolicy::default())
+            .unwrap()
+            .is_some()
     };
     assert!(asks("https://hold.example.org", &relays, false));
     assert!(!asks("https://hold.example.org", &[], false));
