@@ -3,7 +3,7 @@
 use atcr_hold::did_document::document as own_document;
 use atproto::syntax::ServiceUrl;
 use serde_json::json;
-use server::identity::Lane;
+use server::identity::Pool;
 
 use crate::support::did_server::{DidServer, Reply, key};
 
@@ -14,7 +14,7 @@ async fn our_own_document_can_be_resolved() {
     let ours = own_document(&url, &key(9).public());
     assert_eq!(ours.get("alsoKnownAs"), None);
     server.set("/.well-known/did.json", Reply::Body(ours.to_string()));
-    let account = server.resolver().resolve(url.did(), Lane::Member).await.unwrap();
+    let account = server.resolver().resolve(url.did(), Pool::Members).await.unwrap();
     assert_eq!((account.key, account.pds.as_deref()), (key(9).public(), Some(url.as_str())));
 
     let public = own_document(&ServiceUrl::parse("https://hold.example.org").unwrap(), &key(9).public());

@@ -58,8 +58,13 @@ pub(super) fn internal(detail: impl Display) -> Error {
 }
 
 fn unavailable(detail: impl Display) -> Error {
+    try_again_later().because(detail)
+}
+
+/// The answer when the hold itself is well: the log gets no error.
+fn try_again_later() -> Error {
     let message = "the hold cannot do this at present; try again later";
-    Error::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_soon().because(detail)
+    Error::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_soon()
 }
 
 fn no_space(detail: impl Display) -> Error {
@@ -98,7 +103,8 @@ pub(super) fn of_token(error: AuthError) -> Error {
     match error {
         AuthError::Token(token) => unauthorized(token.name(), token.to_string(), SERVICE_TOKEN),
         AuthError::Dpop(error) => of_dpop(error),
-        AuthError::Unresolvable | AuthError::PdsUnreachable | AuthError::Busy => unavailable(error),
+        // Whoever reads the document or asks the PDS logs what stood in the way.
+        AuthError::Unresolvable | AuthError::PdsUnreachable | AuthError::Busy => try_again_later(),
     }
 }
 

@@ -1,16 +1,27 @@
 //! What became of uploads, since the process began.
 
 use super::BlobError;
-use server::metrics::{Counter, Tally};
+use server::metrics::{Counter, CounterBy};
+
+server::label! {
+    /// How an attempt to complete an upload ends.
+    pub enum CompletionResult {
+        /// The blob is there.
+        Completed = "completed",
+        /// Not, for a reason that the client can change.
+        Refused = "refused",
+        /// Not, for a reason that the client cannot change.
+        Failed = "failed",
+    }
+}
 
 /// Counters of the room.
 #[derive(Debug)]
 pub struct Counts {
     /// Uploads that were begun.
     pub begun: Counter,
-    /// Attempts to complete one: `completed`; `refused`, for a reason that the client can change; `failed`, for one
-    /// that it cannot.
-    pub completions: Tally<3>,
+    /// Attempts to complete one.
+    pub completions: CounterBy<CompletionResult>,
     /// Uploads that were given up by their client.
     pub aborted: Counter,
     /// Uploads that were dropped because nothing touched them.
@@ -27,7 +38,7 @@ impl Default for Counts {
     fn default() -> Self {
         Self {
             begun: Counter::new(),
-            completions: Tally::new(["completed", "refused", "failed"]),
+            completions: CounterBy::default(),
             aborted: Counter::new(),
             swept: Counter::new(),
             proofs: Counter::new(),
@@ -39,10 +50,10 @@ impl Default for Counts {
 
 impl Counts {
     pub(super) fn completion(&self, outcome: &Result<(), BlobError>) {
-        self.completions.one(match outcome {
-            Ok(()) => "completed",
+        self.completions.inc(match outcome {
+            Ok(()) => CompletionResult::Completed,
             Err(BlobError::NoSpace(_) | BlobError::Unavailable(_) | BlobError::Storage(_) | BlobError::Busy) => {
-                "failed"
+                CompletionResult::Failed
             }
             Err(
                 BlobError::UnknownUpload
@@ -54,7 +65,7 @@ impl Counts {
                 | BlobError::TooManyUploads
                 | BlobError::LengthRequired
                 | BlobError::Body(_),
-            ) => "refused",
+            ) => CompletionResult::Refused,
         });
     }
 }

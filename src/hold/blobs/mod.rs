@@ -208,7 +208,7 @@ impl Blobs {
             if !dropped {
                 return Err(BlobError::UnknownUpload);
             }
-            blobs.sessions.counts.aborted.one();
+            blobs.sessions.counts.aborted.inc();
             Ok(())
         })
         .await

@@ -51,7 +51,7 @@ impl Sessions {
             Ok(tables::begin_upload(write, id.key(), &account, now_us)?)
         };
         self.db.write(begin).await?;
-        self.counts.begun.one();
+        self.counts.begun.inc();
         Ok(id)
     }
 

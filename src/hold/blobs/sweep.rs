@@ -32,7 +32,7 @@ impl Blobs {
             // A part may have been recorded since the list was read.
             if self.drop_if(&id, move |upload| upload.touched_us < before_us).await? {
                 swept.uploads += 1;
-                self.sessions.counts.swept.one();
+                self.sessions.counts.swept.inc();
             }
         }
         let forget = db.write(move |write| tables::delete_finished_uploads(write, before_us).map_err(BlobError::from));

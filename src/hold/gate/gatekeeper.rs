@@ -5,8 +5,8 @@ use super::signed_url::SignedRead;
 use crate::crew::{Crew, CrewError, Membership};
 use atproto::lexicon::Permission;
 use atproto::syntax::Did;
-use server::identity::Lane;
-use server::tokens::{AuthError, Authenticator, Checked, Presented};
+use server::identity::Pool;
+use server::tokens::{AuthError, Authenticator, CheckedToken, Presented};
 
 /// Gives permits. The crew is read at every question, so a removal holds from the next request.
 pub struct Gate {
@@ -135,15 +135,15 @@ impl Gate {
     async fn caller(&self, credentials: RequestCredentials<'_>) -> Result<(Did, Membership), Denied> {
         let token = credentials.token.ok_or(Denied::Anonymous)?;
         match self.authenticator.check(token, credentials.method, credentials.now_s)? {
-            Checked::Proven(account) => {
+            CheckedToken::Proven(account) => {
                 let membership = self.crew.membership(&account).await?;
                 Ok((account, membership))
             }
-            Checked::Claimed(claimed) => {
+            CheckedToken::Claimed(claimed) => {
                 // Read before the proof only to choose the lane; nothing is answered from it unless the proof holds.
                 let membership = self.crew.membership(claimed.account()).await?;
-                let lane = if membership.is_known() { Lane::Member } else { Lane::Stranger };
-                let account = self.authenticator.prove(claimed, lane).await?;
+                let pool = if membership.is_known() { Pool::Members } else { Pool::Strangers };
+                let account = self.authenticator.prove(claimed, pool).await?;
                 Ok((account, membership))
             }
         }

@@ -102,7 +102,7 @@ impl<K: Hash + Eq + Clone> Bulkhead<K> {
             Verdict::Refused(overload) => return Err(shared.refuse(overload)),
             Verdict::Waits { id, turn } => (id, turn),
         };
-        shared.counts.waiting.up();
+        shared.counts.waiting.inc();
         let waiting = Waiting { shared, caller, id, ended: false };
         let outcome = tokio::time::timeout(shared.limits.max_wait, turn).await;
         // What was given in the last moment is given back by the guard, which looks again.
@@ -128,14 +128,14 @@ impl<K: Hash + Eq + Clone> Shared<K> {
 
     /// The place that the state has counted already.
     fn place(self: &Arc<Self>, caller: &K) -> Place<K> {
-        self.counts.inside.up();
+        self.counts.inside.inc();
         Place { shared: Arc::clone(self), caller: Some(caller.clone()) }
     }
 
     fn refuse(&self, overload: Overload) -> Overload {
         match overload {
-            Overload::Server => self.counts.refused_server.one(),
-            Overload::Caller => self.counts.refused_caller.one(),
+            Overload::Server => self.counts.refused_server.inc(),
+            Overload::Caller => self.counts.refused_caller.inc(),
         }
         overload
     }
@@ -144,7 +144,7 @@ impl<K: Hash + Eq + Clone> Shared<K> {
 impl<K: Hash + Eq + Clone> Drop for Place<K> {
     fn drop(&mut self) {
         if let Some(caller) = self.caller.take() {
-            self.shared.counts.inside.down();
+            self.shared.counts.inside.dec();
             self.shared.state().leave(&caller);
         }
     }
@@ -168,7 +168,7 @@ impl<K: Hash + Eq + Clone> Waiting<'_, K> {
 
 impl<K: Hash + Eq + Clone> Drop for Waiting<'_, K> {
     fn drop(&mut self) {
-        self.shared.counts.waiting.down();
+        self.shared.counts.waiting.dec();
         if !self.ended {
             self.shared.state().give_up(self.caller, self.id);
         }

@@ -171,7 +171,7 @@ impl Connections {
                     return;
                 }
                 if state.evict_idle(None) {
-                    self.metrics.evicted.one();
+                    self.metrics.evicted.inc();
                     state.log("all places for connections are taken: idle ones are closed", None);
                 }
             }
@@ -193,9 +193,9 @@ impl Connections {
         if of_network >= self.limits.per_address || reserved {
             // An idle one of the same address makes room for its next; this one would be over the share until then.
             if state.evict_idle(network) {
-                self.metrics.evicted.one();
+                self.metrics.evicted.inc();
             }
-            self.metrics.refused.one();
+            self.metrics.refused.inc();
             state.log("an address has its share of connections: more of it are closed", network);
             return None;
         }

@@ -29,8 +29,8 @@ pub struct SocketMetrics {
 impl SocketMetrics {
     /// A connection that counts, from now until it is dropped.
     pub fn meter<S>(self: &Arc<Self>, stream: S) -> Metered<S> {
-        self.accepted.one();
-        self.open.up();
+        self.accepted.inc();
+        self.open.inc();
         Metered { stream, metrics: Arc::clone(self) }
     }
 }
@@ -44,7 +44,7 @@ pub struct Metered<S> {
 
 impl<S> Drop for Metered<S> {
     fn drop(&mut self) {
-        self.metrics.open.down();
+        self.metrics.open.dec();
     }
 }
 

@@ -17,8 +17,6 @@ const LIMITS: AnswerLimits = AnswerLimits {
     // A document of a real account has less than 2 KiB.
     body_bytes: 64 * 1024,
 };
-/// An answer has more bytes than its limit.
-pub(super) const TOO_LARGE: &str = "it is larger than it may be";
 /// Look-ups of the directory's name at once: its connections are kept, so there are few.
 const DIRECTORY_DNS_THREADS: usize = 4;
 /// Look-ups of names at once that strangers chose. Each can keep its thread for 40 s: 8 are what one look-up of a
@@ -53,7 +51,7 @@ impl Fetcher {
     }
 
     /// The body of the document at `location`.
-    pub(super) async fn get(&self, location: Location) -> Result<Bytes, Error> {
+    pub(super) async fn get(&self, location: Location) -> Result<Bytes, FetchError> {
         let document = |uri| Request::get(uri).header(ACCEPT, "application/did+ld+json, application/json");
         let (client, request) = match location {
             Location::Directory(uri) => (&self.directory, document(uri)),
@@ -62,42 +60,76 @@ impl Fetcher {
                 (&self.web, Request::get(uri).header(ACCEPT, "text/plain").header(HOST, host.as_str()))
             }
         };
-        let response = exchange(client, request).await?;
+        let response = exchange(client, request, LIMITS).await?;
         match response.status() {
             StatusCode::OK => Ok(response.into_body()),
-            // The PLC directory answers 410 for a DID that was given up.
-            StatusCode::NOT_FOUND | StatusCode::GONE => Err(Error::NotFound),
-            status if status.is_redirection() => Err(Error::Invalid("redirects are not followed")),
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => Err(Error::Unreachable),
-            _ => Err(Error::Invalid("its host refuses it")),
+            status => Err(FetchError::Status(status)),
         }
     }
 
     /// The same as [`Fetcher::ask`], within other limits.
-    pub(super) async fn ask_within(&self, request: Builder, limits: AnswerLimits) -> Result<Response<Bytes>, Error> {
-        exchange_within(&self.web, request, limits).await
+    pub(super) async fn ask_within(
+        &self,
+        request: Builder,
+        limits: AnswerLimits,
+    ) -> Result<Response<Bytes>, EgressError> {
+        exchange(&self.web, request, limits).await
     }
 
     /// What a host that a stranger named answers to `request`.
-    pub(super) async fn ask(&self, request: Builder) -> Result<Response<Bytes>, Error> {
-        exchange(&self.web, request).await
+    pub(super) async fn ask(&self, request: Builder) -> Result<Response<Bytes>, EgressError> {
+        exchange(&self.web, request, LIMITS).await
     }
 }
 
-async fn exchange(client: &HttpClient, request: Builder) -> Result<Response<Bytes>, Error> {
-    exchange_within(client, request, LIMITS).await
+async fn exchange(client: &HttpClient, request: Builder, limits: AnswerLimits) -> Result<Response<Bytes>, EgressError> {
+    let request = request.body(empty_body()).map_err(|error| EgressError::Request(error.to_string()))?;
+    client.exchange(request, limits).await
 }
 
-async fn exchange_within(client: &HttpClient, request: Builder, limits: AnswerLimits) -> Result<Response<Bytes>, Error> {
-    let request = request.body(empty_body()).map_err(|_| Error::Unsupported("it makes no address"))?;
-    client.exchange(request, limits).await.map_err(|error| match error {
-        EgressError::NotPublic => Error::Invalid("its host has no public address"),
-        EgressError::TooLarge(_) => Error::Invalid(TOO_LARGE),
-        EgressError::Request(_) => Error::Unsupported("it makes no address"),
-        EgressError::NameLookUp(_)
-        | EgressError::Forbidden(_)
-        | EgressError::Connect(_)
-        | EgressError::Broken(_)
-        | EgressError::TimedOut(_) => Error::Unreachable,
-    })
+/// Why a document did not come, for the log.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    /// Another answer than the document.
+    #[error("it answered {0}")]
+    Status(StatusCode),
+    /// No answer.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+}
+
+impl FetchError {
+    /// Whether the same request may have a better answer later, without anyone repairing anything.
+    pub(super) fn is_transient(&self) -> bool {
+        Error::from(self).is_transient()
+    }
+}
+
+impl From<FetchError> for Error {
+    fn from(error: FetchError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&FetchError> for Error {
+    fn from(error: &FetchError) -> Self {
+        match error {
+            // The PLC directory answers 410 for a DID that was given up.
+            FetchError::Status(StatusCode::NOT_FOUND | StatusCode::GONE) => Self::NotFound,
+            FetchError::Status(status) if status.is_redirection() => Self::Refused("redirects are not followed"),
+            FetchError::Status(StatusCode::TOO_MANY_REQUESTS) => Self::Unreachable,
+            FetchError::Status(status) if status.is_server_error() => Self::Unreachable,
+            FetchError::Status(_) => Self::Refused("its host refuses it"),
+            FetchError::Egress(EgressError::NotPublic) => Self::Invalid("its host has no public address"),
+            FetchError::Egress(EgressError::TooLarge(_)) => Self::Invalid("it is larger than 64 KiB"),
+            FetchError::Egress(EgressError::Request(_)) => Self::Unsupported("it makes no address"),
+            FetchError::Egress(
+                EgressError::NameLookUp(_)
+                | EgressError::Forbidden(_)
+                | EgressError::Connect(_)
+                | EgressError::Broken(_)
+                | EgressError::TimedOut(_),
+            ) => Self::Unreachable,
+        }
+    }
 }

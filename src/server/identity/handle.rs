@@ -5,7 +5,7 @@
 //! addresses only. So a handle that is proven that way only stays a claim here.
 //! <https://atproto.com/specs/handle#handle-resolution>
 
-use super::{Error, Lane, Resolver};
+use super::{Error, Pool, Resolver};
 use atproto::syntax::{Did, Handle};
 
 impl Resolver {
@@ -14,15 +14,17 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::resolve`]; [`Error::Unreachable`] when the handle's domain does not answer.
-    pub async fn proven_handle(&self, did: &Did, lane: Lane) -> Result<Option<Handle>, Error> {
-        let account = self.resolve(did, lane).await?;
+    pub async fn proven_handle(&self, did: &Did, pool: Pool) -> Result<Option<Handle>, Error> {
+        let account = self.resolve(did, pool).await?;
         let claimed = account.handle.as_ref().map(|handle| Handle::parse(&handle.as_str().to_ascii_lowercase()));
         let Some(Ok(handle)) = claimed else { return Ok(None) };
         let location = self.locator.locate_handle(&handle, account.pds.as_deref())?;
         match self.fetcher.get(location).await {
             Ok(body) => Ok((body.trim_ascii() == did.as_str().as_bytes()).then_some(handle)),
-            Err(Error::NotFound | Error::Invalid(_) | Error::Unsupported(_)) => Ok(None),
-            Err(error @ (Error::Unreachable | Error::Busy)) => Err(error),
+            Err(error) => match Error::from(error) {
+                Error::NotFound | Error::Invalid(_) | Error::Unsupported(_) | Error::Refused(_) => Ok(None),
+                error @ (Error::Unreachable | Error::Busy) => Err(error),
+            },
         }
     }
 }

@@ -7,20 +7,21 @@
 
 mod account;
 mod fetch;
-mod flight;
 mod handle;
-mod lane;
+mod health;
 mod location;
+mod pool;
 mod repo_records;
 mod resolver;
 mod session;
+mod single_flight;
 
 pub use account::Account;
-pub use lane::Lane;
 pub use location::PdsUrl;
+pub use pool::Pool;
 pub use repo_records::{ListError, MAX_PAGE_RECORDS};
-pub use resolver::{LookUps, Resolver, ResolverSettings};
-pub use session::{Question, SessionError, SessionKey, Sessions};
+pub use resolver::{LookUpResult, Resolver, ResolverSettings};
+pub use session::{SessionError, SessionKey, SessionQuestion, Sessions};
 
 /// Why there is no account for a DID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,9 @@ pub enum Error {
     /// The hold resolves did:plc, and did:web of a host name; this is something else.
     #[error("DIDs of this form are not resolved: {0}")]
     Unsupported(&'static str),
+    /// Its source answers, but does not give it at present. The same question may have a better answer later.
+    #[error("the source of the DID document does not give it: {0}")]
+    Refused(&'static str),
     /// Its source does not answer, and nothing known is young enough. Try again later.
     #[error("the source of the DID document cannot be reached")]
     Unreachable,

@@ -13,8 +13,8 @@ use std::time::Duration;
 use http::header::ACCEPT;
 use http::{Request, StatusCode};
 
-use super::{Error, Lane, Resolver};
-use crate::egress::AnswerLimits;
+use super::{Error, Pool, Resolver};
+use crate::egress::{AnswerLimits, EgressError};
 use atproto::lexicon::RecordPage;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::syntax::Did;
@@ -76,14 +76,19 @@ impl Resolver {
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<RecordPage, ListError> {
-        let document = self.resolve(account, Lane::Member).await.map_err(ListError::Account)?;
+        let document = self.resolve(account, Pool::Members).await.map_err(ListError::Account)?;
         let url = self.pds_method(&document, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
         let request = Request::get(format!("{url}?{}", query(account, collection, limit, cursor)))
             .header(ACCEPT, "application/json");
         let answer = self.fetcher.ask_within(request, PAGE_LIMITS).await.map_err(|error| match error {
-            Error::Invalid(reason) if reason == super::fetch::TOO_LARGE => ListError::TooLarge,
-            Error::Unreachable | Error::Busy => ListError::Unreachable,
-            other => ListError::Account(other),
+            EgressError::TooLarge(_) => ListError::TooLarge,
+            EgressError::NotPublic => ListError::Account(Error::Invalid("its host has no public address")),
+            EgressError::Request(_) => ListError::Account(Error::Unsupported("it makes no address")),
+            EgressError::NameLookUp(_)
+            | EgressError::Forbidden(_)
+            | EgressError::Connect(_)
+            | EgressError::Broken(_)
+            | EgressError::TimedOut(_) => ListError::Unreachable,
         })?;
         match answer.status() {
             StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|_| ListError::Invalid),

@@ -7,18 +7,34 @@ use std::sync::Arc;
 
 use super::account::Account;
 use super::fetch::Fetcher;
-use super::lane::{Answer, Course, Lane, LaneState, Wish};
-use super::location::{Locator, PdsUrl};
+use super::health::SourceHealth;
+use super::location::{Location, Locator, PdsUrl};
+use super::pool::{Answer, Freshness, LookUpPool, Lookup, Pool};
 use super::session::Sessions;
 use super::{Error, SetupError};
 use crate::egress::Dns;
-use crate::metrics::Tally;
+use crate::metrics::CounterBy;
 use atproto::syntax::Did;
 
-/// How questions for an account end: from memory (also when it is a failure that is remembered), or by looking it up.
-pub type LookUps = Tally<7>;
-
-const OUTCOMES: [&str; 7] = ["known", "found", "not_found", "invalid", "unsupported", "unreachable", "busy"];
+crate::label! {
+    /// How a question for an account ends.
+    pub enum LookUpResult {
+        /// From the cache, also when it is a failure that is remembered.
+        Known = "known",
+        /// By reading the document.
+        Found = "found",
+        /// [`Error::NotFound`]
+        NotFound = "not_found",
+        /// [`Error::Invalid`] or [`Error::Refused`]
+        Invalid = "invalid",
+        /// [`Error::Unsupported`]
+        Unsupported = "unsupported",
+        /// [`Error::Unreachable`]
+        Unreachable = "unreachable",
+        /// [`Error::Busy`]
+        Busy = "busy",
+    }
+}
 
 /// The operator's choices.
 #[derive(Debug, Clone)]
@@ -34,9 +50,10 @@ pub struct ResolverSettings {
 pub struct Resolver {
     pub(super) locator: Arc<Locator>,
     pub(super) fetcher: Fetcher,
-    members: Arc<LaneState>,
-    strangers: Arc<LaneState>,
-    look_ups: Arc<LookUps>,
+    members: Arc<LookUpPool>,
+    strangers: Arc<LookUpPool>,
+    directory: Arc<SourceHealth>,
+    look_ups: Arc<CounterBy<LookUpResult>>,
 }
 
 impl Resolver {
@@ -62,9 +79,10 @@ impl Resolver {
         Ok(Self {
             locator: Arc::new(locator),
             fetcher,
-            members: LaneState::new(),
-            strangers: LaneState::new(),
-            look_ups: Arc::new(Tally::new(OUTCOMES)),
+            members: LookUpPool::new(),
+            strangers: LookUpPool::new(),
+            directory: Arc::default(),
+            look_ups: Arc::default(),
         })
     }
 
@@ -72,8 +90,8 @@ impl Resolver {
     ///
     /// # Errors
     /// [`Error`]; the same again for a minute without a new look-up.
-    pub async fn resolve(&self, did: &Did, lane: Lane) -> Result<Arc<Account>, Error> {
-        self.answer(did, lane, Wish::Current).await
+    pub async fn resolve(&self, did: &Did, pool: Pool) -> Result<Arc<Account>, Error> {
+        self.answer(did, pool, Freshness::Cached).await
     }
 
     /// The account of `did`, read again now unless that was done in the last minute.
@@ -81,8 +99,8 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
-    pub async fn refresh(&self, did: &Did, lane: Lane) -> Result<Arc<Account>, Error> {
-        self.answer(did, lane, Wish::Newer).await
+    pub async fn refresh(&self, did: &Did, pool: Pool) -> Result<Arc<Account>, Error> {
+        self.answer(did, pool, Freshness::Newer).await
     }
 
     /// Where `account`'s PDS answers the method `nsid`.
@@ -101,45 +119,69 @@ impl Resolver {
 
     /// How the questions for accounts ended.
     #[must_use]
-    pub fn look_ups(&self) -> &LookUps {
+    pub fn look_ups(&self) -> &CounterBy<LookUpResult> {
         &self.look_ups
     }
 
-    async fn answer(&self, did: &Did, lane: Lane, wish: Wish) -> Answer {
-        let mut was_known = false;
-        let answer = self.find(did, lane, wish, &mut was_known).await;
-        self.look_ups.one(match &answer {
-            _ if was_known => "known",
-            Ok(_) => "found",
-            Err(Error::NotFound) => "not_found",
-            Err(Error::Invalid(_)) => "invalid",
-            Err(Error::Unsupported(_)) => "unsupported",
-            Err(Error::Unreachable) => "unreachable",
-            Err(Error::Busy) => "busy",
+    /// The account of `did` as its document was read in the last hour, without asking anybody.
+    #[must_use]
+    pub fn cached(&self, did: &Did) -> Option<Arc<Account>> {
+        self.members.cached(did).or_else(|| self.strangers.cached(did))
+    }
+
+    async fn answer(&self, did: &Did, pool: Pool, freshness: Freshness) -> Answer {
+        let mut was_cached = false;
+        let answer = self.find(did, pool, freshness, &mut was_cached).await;
+        self.look_ups.inc(match &answer {
+            _ if was_cached => LookUpResult::Known,
+            Ok(_) => LookUpResult::Found,
+            Err(Error::NotFound) => LookUpResult::NotFound,
+            Err(Error::Invalid(_) | Error::Refused(_)) => LookUpResult::Invalid,
+            Err(Error::Unsupported(_)) => LookUpResult::Unsupported,
+            Err(Error::Unreachable) => LookUpResult::Unreachable,
+            Err(Error::Busy) => LookUpResult::Busy,
         });
         answer
     }
 
-    async fn find(&self, did: &Did, lane: Lane, wish: Wish, was_known: &mut bool) -> Answer {
+    async fn find(&self, did: &Did, pool: Pool, freshness: Freshness, was_cached: &mut bool) -> Answer {
         let location = self.locator.locate(did)?;
-        let lane = match lane {
-            Lane::Member => &self.members,
-            Lane::Stranger => &self.strangers,
+        let look_ups = match pool {
+            Pool::Members => &self.members,
+            Pool::Strangers => &self.strangers,
         };
-        let (landing, flight) = match lane.course(did, wish) {
-            Course::Known(answer) => {
-                *was_known = true;
+        let (waiter, leader) = match look_ups.join(did, freshness) {
+            Lookup::Cached(answer) => {
+                *was_cached = true;
                 return answer;
             }
-            Course::Wait(landing, flight) => (landing, flight),
+            Lookup::Wait(waiter, leader) => (waiter, leader),
         };
-        if let Some(flight) = flight {
-            let fetcher = self.fetcher.clone();
-            let did = did.clone();
-            let look_up = async move { Account::from_document(&did, &fetcher.get(location).await?).map(Arc::new) };
+        if let Some(leader) = leader {
+            let (resolver, did) = (self.clone(), did.clone());
             // Its own task: the look-up goes on when the caller that began it goes away.
-            tokio::spawn(flight.fly(look_up));
+            tokio::spawn(leader.run(async move { resolver.read(&did, pool, location).await }));
         }
-        landing.answer().await.unwrap_or(Err(Error::Unreachable))
+        waiter.answer().await.unwrap_or(Err(Error::Unreachable))
+    }
+
+    /// Reads the document, and logs what keeps it away: for members always, since they are known and few.
+    async fn read(&self, did: &Did, pool: Pool, location: Location) -> Answer {
+        let is_directory = matches!(location, Location::Directory(_));
+        let fetched = self.fetcher.get(location).await;
+        let failure = fetched.as_ref().err().filter(|error| error.is_transient());
+        if is_directory {
+            self.directory.observe("the PLC directory", failure);
+        }
+        match (failure, pool) {
+            (Some(cause), Pool::Members) => {
+                tracing::warn!(%did, "the DID document of {did}, a member, cannot be read: {cause}");
+            }
+            (Some(cause), Pool::Strangers) => {
+                tracing::debug!(%did, "the DID document of {did}, a stranger, cannot be read: {cause}");
+            }
+            (None, _) => {}
+        }
+        Account::from_document(did, &fetched?).map(Arc::new)
     }
 }

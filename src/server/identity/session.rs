@@ -13,16 +13,16 @@ use quick_cache::sync::Cache;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::Error;
 use super::fetch::Fetcher;
-use super::flight::{Boarding, Flights};
-use super::lane::Lane;
 use super::location::PdsUrl;
+use super::pool::Pool;
+use super::single_flight::{Joined, SingleFlight};
+use crate::egress::EgressError;
 use atproto::syntax::Did;
 
 /// How long an answer is good: as long as the registry uses a service token.
 const LIFETIME: Duration = Duration::from_secs(50);
-/// Answers remembered; at about 200 bytes each, 1 MiB a lane.
+/// Answers remembered; at about 200 bytes each, 1 MiB a pool.
 const MAX_PROVEN: usize = 4096;
 /// The reference server's nonces have 43 bytes.
 const MAX_NONCE_BYTES: usize = 256;
@@ -38,7 +38,7 @@ pub type SessionKey = [u8; 32];
 type Answer = Result<(), SessionError>;
 
 /// Is this the session of that account?
-pub struct Question {
+pub struct SessionQuestion {
     /// Equal for the same token and proof only.
     pub key: SessionKey,
     /// Whom the token claims to be of.
@@ -77,19 +77,19 @@ pub enum SessionError {
 #[derive(Clone)]
 pub struct Sessions {
     fetcher: Fetcher,
-    members: Arc<Memory>,
-    strangers: Arc<Memory>,
+    members: Arc<SessionPool>,
+    strangers: Arc<SessionPool>,
 }
 
-/// Nothing of one lane is taken from the other.
-struct Memory {
+/// Nothing of one pool is taken from the other.
+struct SessionPool {
     proven: Cache<SessionKey, (Did, Instant)>,
-    flights: Arc<Flights<SessionKey, Answer>>,
+    flights: Arc<SingleFlight<SessionKey, Answer>>,
 }
 
 impl Sessions {
     pub(super) fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher, members: Memory::new(), strangers: Memory::new() }
+        Self { fetcher, members: SessionPool::new(), strangers: SessionPool::new() }
     }
 
     /// The account of a token and proof about which the PDS was asked a moment ago.
@@ -102,41 +102,41 @@ impl Sessions {
     ///
     /// # Errors
     /// [`SessionError`]
-    pub async fn ask(&self, question: Question, lane: Lane) -> Result<(), SessionError> {
-        let memory = match lane {
-            Lane::Member => &self.members,
-            Lane::Stranger => &self.strangers,
+    pub async fn ask(&self, question: SessionQuestion, pool: Pool) -> Result<(), SessionError> {
+        let sessions = match pool {
+            Pool::Members => &self.members,
+            Pool::Strangers => &self.strangers,
         };
-        let (landing, flight) =
-            match memory.flights.board(&question.key, || memory.known(&question.key).map(|_| Ok(()))) {
-                Boarding::Known(answer) => return answer,
-                Boarding::Full => return Err(SessionError::Busy),
-                Boarding::Wait(landing, flight) => (landing, flight),
-            };
-        if let Some(flight) = flight {
-            let (fetcher, memory) = (self.fetcher.clone(), Arc::clone(memory));
+        let cached = || sessions.known(&question.key).map(|_| Ok(()));
+        let (waiter, leader) = match sessions.flights.join(&question.key, cached) {
+            Joined::Cached(answer) => return answer,
+            Joined::Full => return Err(SessionError::Busy),
+            Joined::Wait(waiter, leader) => (waiter, leader),
+        };
+        if let Some(leader) = leader {
+            let (fetcher, sessions) = (self.fetcher.clone(), Arc::clone(sessions));
             // Its own task: the proof is used up, so the answer must not go when the caller that began goes away.
             tokio::spawn(async move {
-                let turn = flight.turn().await;
+                let turn = leader.turn().await;
                 let answer = match &turn {
-                    Some(_) => ask(&fetcher, &question).await,
+                    Some(_) => ask(&fetcher, &question, pool).await,
                     None => Err(SessionError::Busy),
                 };
                 drop(turn);
                 if answer.is_ok() {
                     let until = Instant::now() + question.lifetime.min(LIFETIME);
-                    memory.proven.insert(question.key, (question.account, until));
+                    sessions.proven.insert(question.key, (question.account, until));
                 }
-                flight.land(answer);
+                leader.complete(answer);
             });
         }
-        landing.answer().await.unwrap_or(Err(SessionError::Unreachable))
+        waiter.answer().await.unwrap_or(Err(SessionError::Unreachable))
     }
 }
 
-impl Memory {
+impl SessionPool {
     fn new() -> Arc<Self> {
-        Arc::new(Self { proven: Cache::new(MAX_PROVEN), flights: Flights::new() })
+        Arc::new(Self { proven: Cache::new(MAX_PROVEN), flights: SingleFlight::new() })
     }
 
     fn known(&self, key: &SessionKey) -> Option<Did> {
@@ -156,14 +156,29 @@ fn yes() -> bool {
     true
 }
 
-async fn ask(fetcher: &Fetcher, question: &Question) -> Answer {
+async fn ask(fetcher: &Fetcher, question: &SessionQuestion, pool: Pool) -> Answer {
     let request = Request::get(question.url.uri())
         .header(ACCEPT, "application/json")
         .header(AUTHORIZATION, secret(&question.authorization)?)
         .header(DPOP, secret(&question.proof)?);
     let response = fetcher.ask(request).await.map_err(|error| match error {
-        Error::Unreachable | Error::Busy => SessionError::Unreachable,
-        Error::NotFound | Error::Invalid(_) | Error::Unsupported(_) => SessionError::Token(NO_SESSION),
+        EgressError::NotPublic | EgressError::TooLarge(_) | EgressError::Request(_) => SessionError::Token(NO_SESSION),
+        EgressError::NameLookUp(_)
+        | EgressError::Forbidden(_)
+        | EgressError::Connect(_)
+        | EgressError::Broken(_)
+        | EgressError::TimedOut(_) => {
+            let account = &question.account;
+            match pool {
+                Pool::Members => {
+                    tracing::warn!(did = %account, "the PDS of {account}, a member, gives no answer: {error}")
+                }
+                Pool::Strangers => {
+                    tracing::debug!(did = %account, "the PDS of {account}, a stranger, gives no answer: {error}")
+                }
+            }
+            SessionError::Unreachable
+        }
     })?;
     judge(&response, &question.account)
 }

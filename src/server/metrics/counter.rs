@@ -1,5 +1,6 @@
 //! Numbers that many tasks change at once.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A count that only grows.
@@ -14,7 +15,7 @@ impl Counter {
     }
 
     /// One more.
-    pub fn one(&self) {
+    pub fn inc(&self) {
         self.add(1);
     }
 
@@ -41,12 +42,12 @@ impl Gauge {
     }
 
     /// One more.
-    pub fn up(&self) {
+    pub fn inc(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One less. Only after [`Gauge::up`].
-    pub fn down(&self) {
+    /// One less. Only after [`Gauge::inc`].
+    pub fn dec(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -57,42 +58,76 @@ impl Gauge {
     }
 }
 
-/// Counts of one thing by the value of one label. All values are known beforehand.
-#[derive(Debug)]
-pub struct Tally<const N: usize> {
-    values: [&'static str; N],
-    counts: [Counter; N],
+/// A label of a metric: an enum whose variants are all its values. Made by [`label!`](crate::label).
+pub trait Label: Copy {
+    /// The values as they are shown, in the order of the variants.
+    const VALUES: &'static [&'static str];
+
+    /// The place among [`Label::VALUES`].
+    fn index(self) -> usize;
 }
 
-impl<const N: usize> Tally<N> {
-    /// Nothing counted yet. The last value stands for all that are not among them.
-    #[must_use]
-    pub const fn new(values: [&'static str; N]) -> Self {
-        Self { values, counts: [const { Counter::new() }; N] }
-    }
-
-    /// One more with this value.
-    pub fn one(&self, value: &str) {
-        let index = self.values.iter().position(|known| *known == value);
-        if let Some(count) = index.map_or(self.counts.last(), |index| self.counts.get(index)) {
-            count.one();
+/// Declares an enum as a [`Label`]: each variant with the text that it is shown by.
+#[macro_export]
+macro_rules! label {
+    ($(#[$about:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $vis enum $name {
+            $($(#[$doc])* $variant,)+
         }
+
+        impl $crate::metrics::Label for $name {
+            const VALUES: &'static [&'static str] = &[$($text),+];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+/// Counts of one thing by the value of a label.
+#[derive(Debug)]
+pub struct CounterBy<L> {
+    counts: Box<[Counter]>,
+    label: PhantomData<fn(L)>,
+}
+
+impl<L: Label> CounterBy<L> {
+    /// One more with this value.
+    pub fn inc(&self, value: L) {
+        self.counts[value.index()].inc();
     }
 
     /// Every value with its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.values.into_iter().zip(self.counts.iter().map(Counter::get))
+        L::VALUES.iter().copied().zip(self.counts.iter().map(Counter::get))
+    }
+}
+
+impl<L: Label> Default for CounterBy<L> {
+    fn default() -> Self {
+        Self { counts: L::VALUES.iter().map(|_| Counter::new()).collect(), label: PhantomData }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::CounterBy;
+
+    crate::label! {
+        /// Two values.
+        enum Letter {
+            A = "a",
+            B = "b",
+        }
+    }
 
     #[test]
-    fn a_value_that_is_not_known_counts_as_the_last() {
-        let tally = Tally::new(["a", "b", "other"]);
-        ["b", "c", "", "b"].iter().for_each(|value| tally.one(value));
-        assert_eq!(tally.iter().collect::<Vec<_>>(), [("a", 0), ("b", 2), ("other", 2)]);
+    fn each_value_has_its_count() {
+        let counts = CounterBy::default();
+        [Letter::B, Letter::A, Letter::B].into_iter().for_each(|letter| counts.inc(letter));
+        assert_eq!(counts.iter().collect::<Vec<_>>(), [("a", 1), ("b", 2)]);
     }
 }

@@ -9,6 +9,6 @@ mod counter;
 mod histogram;
 mod text;
 
-pub use counter::{Counter, Gauge, Tally};
+pub use counter::{Counter, CounterBy, Gauge, Label};
 pub use histogram::Histogram;
 pub use text::{Family, Kind, Text};

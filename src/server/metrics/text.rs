@@ -3,7 +3,7 @@
 
 use std::fmt::{Display, Write as _};
 
-use super::{Histogram, Tally};
+use super::{CounterBy, Histogram, Label};
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,9 +54,9 @@ impl Text {
     }
 
     /// A counter with a value for each value of `label`.
-    pub fn tally<const N: usize>(&mut self, name: &'static str, help: &str, label: &str, tally: &Tally<N>) {
+    pub fn counter_by<L: Label>(&mut self, name: &'static str, help: &str, label: &str, counter: &CounterBy<L>) {
         let mut family = self.family(name, Kind::Counter, help);
-        for (value, count) in tally.iter() {
+        for (value, count) in counter.iter() {
             family.value(&[(label, value)], count);
         }
     }

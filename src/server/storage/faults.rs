@@ -30,7 +30,7 @@ pub fn counted(origin: Origin, error: StorageError) -> StorageError {
         StorageError::Damaged(_) => 3,
         StorageError::Failed(_) => 4,
     };
-    FAULTS[origin as usize][kind].one();
+    FAULTS[origin as usize][kind].inc();
     error
 }
 

@@ -1,8 +1,9 @@
 //! From a token to the account that it proves.
 //!
 //! In two steps, so that the caller can say in between whether the claimed account is a member: members are
-//! looked up in a lane of their own, which no flood of strangers can fill. A token that was proven once is
-//! remembered until it expires (with a proof: for a moment), so that its next use costs one hash.
+//! looked up in a pool of their own, which no flood of strangers can fill. A token that was proven once is
+//! remembered until it expires or its issuer's key changes (with a proof: for a moment), so that its next use costs
+//! one hash.
 
 use std::sync::Arc;
 
@@ -12,8 +13,11 @@ use sha2::{Digest as _, Sha256};
 use super::dpop::BoundToken;
 use super::service_token::{Audience, Claims, ServiceToken};
 use super::{AuthError, DpopError, Presented, TokenError};
-use crate::identity::{self, Account, Lane, LookUps, PdsUrl, Question, Resolver, SessionError, SessionKey, Sessions};
-use crate::metrics::Tally;
+use crate::identity::{
+    self, Account, LookUpResult, PdsUrl, Pool, Resolver, SessionError, SessionKey, SessionQuestion, Sessions,
+};
+use crate::metrics::CounterBy;
+use atproto::keys::PublicKey;
 use atproto::lexicon::nsid;
 use atproto::syntax::Did;
 
@@ -22,47 +26,68 @@ const MAX_TOKENS: usize = 4096;
 
 type TokenHash = [u8; 32];
 
-/// How checks of tokens end: the token was proven before, or now; or by which name it was refused; or why it could not be
-/// proven.
-pub type TokenChecks = Tally<15>;
+crate::label! {
+    /// How the check of a token ends.
+    pub enum TokenCheckResult {
+        /// It was proven before.
+        Known = "known",
+        /// It is proven now.
+        Proven = "proven",
+        /// [`TokenError::Malformed`]
+        Malformed = "BadJwt",
+        /// [`TokenError::Type`]
+        Type = "BadJwtType",
+        /// [`TokenError::Expired`]
+        Expired = "JwtExpired",
+        /// [`TokenError::Audience`]
+        Audience = "BadJwtAudience",
+        /// [`TokenError::Method`]
+        Method = "BadJwtLexiconMethod",
+        /// [`TokenError::Issuer`]
+        Issuer = "BadJwtIss",
+        /// [`TokenError::Signature`]
+        Signature = "BadJwtSignature",
+        /// [`DpopError::Token`]
+        AccessToken = "invalid_token",
+        /// [`DpopError::Proof`] or [`DpopError::Binding`]
+        Proof = "invalid_dpop_proof",
+        /// [`DpopError::Nonce`]
+        Nonce = "use_dpop_nonce",
+        /// [`AuthError::Unresolvable`]
+        Unresolvable = "unresolvable",
+        /// [`AuthError::PdsUnreachable`]
+        PdsUnreachable = "pds_unreachable",
+        /// [`AuthError::Busy`]
+        Busy = "busy",
+    }
+}
 
-const CHECKS: [&str; 15] = [
-    "known",
-    "proven",
-    "BadJwt",
-    "BadJwtType",
-    "JwtExpired",
-    "BadJwtAudience",
-    "BadJwtLexiconMethod",
-    "BadJwtIss",
-    "BadJwtSignature",
-    "invalid_token",
-    "invalid_dpop_proof",
-    "use_dpop_nonce",
-    "unresolvable",
-    "pds_unreachable",
-    "busy",
-];
+/// A service token that its issuer's key has proven.
+struct ProvenToken {
+    claims: Claims,
+    /// The key that did. A token outlives it by no use.
+    key: PublicKey,
+}
 
 /// Proves tokens for one hold.
 pub struct Authenticator {
     us: Audience,
     resolver: Resolver,
     sessions: Sessions,
-    proven: Cache<TokenHash, Arc<Claims>>,
-    checks: TokenChecks,
+    proven: Cache<TokenHash, Arc<ProvenToken>>,
+    checks: CounterBy<TokenCheckResult>,
 }
 
 /// What [`Authenticator::check`] found.
-pub enum Checked<'a> {
+pub enum CheckedToken<'a> {
     /// The token was proven before: the caller is this account.
     Proven(Did),
     /// All is well as far as the token itself tells.
-    Claimed(Claimed<'a>),
+    Claimed(ClaimedToken<'a>),
 }
 
 /// A token whose claims are acceptable, not yet proven.
-pub struct Claimed<'a>(Claim<'a>);
+pub struct ClaimedToken<'a>(Claim<'a>);
 
 enum Claim<'a> {
     /// A service token, for its issuer's key to prove.
@@ -71,7 +96,7 @@ enum Claim<'a> {
     Session { token: Box<BoundToken<'a>>, key: SessionKey },
 }
 
-impl Claimed<'_> {
+impl ClaimedToken<'_> {
     /// The account that the token claims to speak for.
     #[must_use]
     pub fn account(&self) -> &Did {
@@ -86,8 +111,8 @@ impl Authenticator {
     /// For the service that tokens must be for.
     #[must_use]
     pub fn new(us: Audience, resolver: Resolver) -> Self {
-        let checks = Tally::new(CHECKS);
-        Self { us, sessions: resolver.sessions(), resolver, proven: Cache::new(MAX_TOKENS), checks }
+        let (sessions, proven) = (resolver.sessions(), Cache::new(MAX_TOKENS));
+        Self { us, resolver, sessions, proven, checks: CounterBy::default() }
     }
 
     /// Checks all that can be checked without asking anybody of what was sent with a call of `method` (an NSID) at
@@ -95,39 +120,47 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`AuthError::Token`] or [`AuthError::Dpop`].
-    pub fn check<'a>(&self, presented: Presented<'a>, method: &str, now_s: i64) -> Result<Checked<'a>, AuthError> {
+    pub fn check<'a>(&self, presented: Presented<'a>, method: &str, now_s: i64) -> Result<CheckedToken<'a>, AuthError> {
         let outcome = match presented {
             Presented::Bearer(token) => self.check_service_token(token, method, now_s).map_err(AuthError::from),
             Presented::Dpop { token, proof } => self.check_session(token, proof, now_s).map_err(AuthError::from),
         };
         match &outcome {
-            Ok(Checked::Proven(_)) => self.checks.one("known"),
+            Ok(CheckedToken::Proven(_)) => self.checks.inc(TokenCheckResult::Known),
             // It is counted when it is proven.
-            Ok(Checked::Claimed(_)) => {}
-            Err(error) => self.checks.one(result_of(error)),
+            Ok(CheckedToken::Claimed(_)) => {}
+            Err(error) => self.checks.inc(result_of(error)),
         }
         outcome
     }
 
-    fn check_service_token<'a>(&self, token: &'a str, method: &str, now_s: i64) -> Result<Checked<'a>, TokenError> {
+    fn check_service_token<'a>(
+        &self,
+        token: &'a str,
+        method: &str,
+        now_s: i64,
+    ) -> Result<CheckedToken<'a>, TokenError> {
         let hash = Sha256::digest(token).into();
-        if let Some(claims) = self.proven.get(&hash) {
+        if let Some(ProvenToken { claims, key }) = self.proven.get(&hash).as_deref() {
             claims.check(&self.us, method, now_s)?;
-            return Ok(Checked::Proven(claims.issuer.clone()));
+            // Else the account's key has changed, or it is time to read its document again.
+            if self.resolver.cached(&claims.issuer).is_some_and(|account| account.key == *key) {
+                return Ok(CheckedToken::Proven(claims.issuer.clone()));
+            }
         }
         let token = Box::new(ServiceToken::parse(token)?);
         token.claims.check(&self.us, method, now_s)?;
-        Ok(Checked::Claimed(Claimed(Claim::Service { token, hash })))
+        Ok(CheckedToken::Claimed(ClaimedToken(Claim::Service { token, hash })))
     }
 
-    fn check_session<'a>(&self, token: &'a str, proof: &'a str, now_s: i64) -> Result<Checked<'a>, DpopError> {
+    fn check_session<'a>(&self, token: &'a str, proof: &'a str, now_s: i64) -> Result<CheckedToken<'a>, DpopError> {
         // Neither text has a line break.
         let key = Sha256::digest([token, "\n", proof].concat()).into();
         if let Some(account) = self.sessions.known(&key) {
-            return Ok(Checked::Proven(account));
+            return Ok(CheckedToken::Proven(account));
         }
         let token = Box::new(BoundToken::check(token, proof, now_s)?);
-        Ok(Checked::Claimed(Claimed(Claim::Session { token, key })))
+        Ok(CheckedToken::Claimed(ClaimedToken(Claim::Session { token, key })))
     }
 
     /// Proves `claimed`, and remembers it: a service token by its issuer's key, an access token by asking the account's
@@ -135,37 +168,37 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`AuthError`]
-    pub async fn prove(&self, claimed: Claimed<'_>, lane: Lane) -> Result<Did, AuthError> {
-        let outcome = self.verify(claimed, lane).await;
-        self.checks.one(outcome.as_ref().map_or_else(result_of, |_| "proven"));
+    pub async fn prove(&self, claimed: ClaimedToken<'_>, pool: Pool) -> Result<Did, AuthError> {
+        let outcome = self.verify(claimed, pool).await;
+        self.checks.inc(outcome.as_ref().map_or_else(result_of, |_| TokenCheckResult::Proven));
         outcome
     }
 
     /// How the checks of tokens ended.
     #[must_use]
-    pub fn checks(&self) -> &TokenChecks {
+    pub fn checks(&self) -> &CounterBy<TokenCheckResult> {
         &self.checks
     }
 
     /// How look-ups of accounts ended.
     #[must_use]
-    pub fn look_ups(&self) -> &LookUps {
+    pub fn look_ups(&self) -> &CounterBy<LookUpResult> {
         self.resolver.look_ups()
     }
 
-    async fn verify(&self, claimed: Claimed<'_>, lane: Lane) -> Result<Did, AuthError> {
+    async fn verify(&self, claimed: ClaimedToken<'_>, pool: Pool) -> Result<Did, AuthError> {
         match claimed.0 {
-            Claim::Service { token, hash } => self.prove_service_token(*token, hash, lane).await,
+            Claim::Service { token, hash } => self.prove_service_token(*token, hash, pool).await,
             Claim::Session { token, key } => {
-                let question = Question {
+                let question = SessionQuestion {
                     key,
-                    url: self.session_url(&token, lane).await?,
+                    url: self.session_url(&token, pool).await?,
                     authorization: format!("DPoP {}", token.token),
                     proof: token.proof.to_owned(),
                     account: token.account.clone(),
                     lifetime: token.lifetime,
                 };
-                self.sessions.ask(question, lane).await?;
+                self.sessions.ask(question, pool).await?;
                 Ok(token.account)
             }
         }
@@ -175,32 +208,33 @@ impl Authenticator {
         &self,
         token: ServiceToken<'_>,
         hash: TokenHash,
-        lane: Lane,
+        pool: Pool,
     ) -> Result<Did, AuthError> {
         let issuer = &token.claims.issuer;
-        let known = self.resolver.resolve(issuer, lane).await.map_err(unknown_issuer)?;
-        if token.verify(&known).is_err() {
-            let newer = self.resolver.refresh(issuer, lane).await.map_err(unknown_issuer)?;
-            if Arc::ptr_eq(&known, &newer) {
+        let mut account = self.resolver.resolve(issuer, pool).await.map_err(unknown_issuer)?;
+        if token.verify(&account).is_err() {
+            let newer = self.resolver.refresh(issuer, pool).await.map_err(unknown_issuer)?;
+            if Arc::ptr_eq(&account, &newer) {
                 return Err(TokenError::Signature.into());
             }
             token.verify(&newer)?;
+            account = newer;
         }
         let issuer = issuer.clone();
-        self.proven.insert(hash, Arc::new(token.claims));
+        self.proven.insert(hash, Arc::new(ProvenToken { claims: token.claims, key: account.key.clone() }));
         Ok(issuer)
     }
 
     /// Where the PDS of the account is asked for the session, which must be what the proof is for.
-    async fn session_url(&self, token: &BoundToken<'_>, lane: Lane) -> Result<PdsUrl, AuthError> {
+    async fn session_url(&self, token: &BoundToken<'_>, pool: Pool) -> Result<PdsUrl, AuthError> {
         let url_of = |account: &Account| self.resolver.pds_method(account, &nsid::GET_SESSION);
-        let known = self.resolver.resolve(&token.account, lane).await.map_err(unknown_account)?;
+        let known = self.resolver.resolve(&token.account, pool).await.map_err(unknown_account)?;
         let url = url_of(&known).map_err(unknown_account)?;
         if token.is_for(&url.to_string()) {
             return Ok(url);
         }
         // The account may have moved to another PDS.
-        let newer = self.resolver.refresh(&token.account, lane).await.map_err(unknown_account)?;
+        let newer = self.resolver.refresh(&token.account, pool).await.map_err(unknown_account)?;
         let url = url_of(&newer).map_err(unknown_account)?;
         if token.is_for(&url.to_string()) {
             return Ok(url);
@@ -210,13 +244,25 @@ impl Authenticator {
 }
 
 /// Under what a failed check is counted.
-fn result_of(error: &AuthError) -> &'static str {
+fn result_of(error: &AuthError) -> TokenCheckResult {
     match error {
-        AuthError::Token(error) => error.name(),
-        AuthError::Dpop(error) => error.name(),
-        AuthError::Unresolvable => "unresolvable",
-        AuthError::PdsUnreachable => "pds_unreachable",
-        AuthError::Busy => "busy",
+        AuthError::Token(error) => match error {
+            TokenError::Malformed(_) => TokenCheckResult::Malformed,
+            TokenError::Type => TokenCheckResult::Type,
+            TokenError::Expired => TokenCheckResult::Expired,
+            TokenError::Audience => TokenCheckResult::Audience,
+            TokenError::Method => TokenCheckResult::Method,
+            TokenError::Issuer(_) => TokenCheckResult::Issuer,
+            TokenError::Signature => TokenCheckResult::Signature,
+        },
+        AuthError::Dpop(error) => match error {
+            DpopError::Token(_) => TokenCheckResult::AccessToken,
+            DpopError::Proof(_) | DpopError::Binding(_) => TokenCheckResult::Proof,
+            DpopError::Nonce(_) => TokenCheckResult::Nonce,
+        },
+        AuthError::Unresolvable => TokenCheckResult::Unresolvable,
+        AuthError::PdsUnreachable => TokenCheckResult::PdsUnreachable,
+        AuthError::Busy => TokenCheckResult::Busy,
     }
 }
 
@@ -224,7 +270,9 @@ fn result_of(error: &AuthError) -> &'static str {
 fn unknown(error: identity::Error, refused: fn(&'static str) -> AuthError) -> AuthError {
     match error {
         identity::Error::NotFound => refused("there is no such DID"),
-        identity::Error::Invalid(reason) | identity::Error::Unsupported(reason) => refused(reason),
+        identity::Error::Invalid(reason) | identity::Error::Unsupported(reason) | identity::Error::Refused(reason) => {
+            refused(reason)
+        }
         identity::Error::Unreachable => AuthError::Unresolvable,
         identity::Error::Busy => AuthError::Busy,
     }

@@ -11,7 +11,7 @@ mod presented;
 pub mod service_token;
 mod strict_json;
 
-pub use authenticator::{Authenticator, Checked, Claimed, TokenChecks};
+pub use authenticator::{Authenticator, CheckedToken, ClaimedToken, TokenCheckResult};
 pub use dpop::DpopError;
 pub use presented::Presented;
 pub use service_token::{Audience, TokenError};

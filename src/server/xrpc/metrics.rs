@@ -37,7 +37,7 @@ impl RequestMetrics {
     pub(super) fn count(&self, endpoint: Option<usize>, status: StatusCode, took: Duration) {
         let row = endpoint.and_then(|index| self.rows.get(index)).or(self.rows.last());
         let Some(row) = row else { return };
-        row.statuses[STATUSES.binary_search(&status.as_u16()).unwrap_or(0)].one();
+        row.statuses[STATUSES.binary_search(&status.as_u16()).unwrap_or(0)].inc();
         row.durations.observe(took);
     }
 

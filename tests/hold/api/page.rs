@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
-use server::identity::{Error, Lane};
+use server::identity::{Error, Pool};
 use sha2::Digest as _;
 
 use crate::support::did_server::{DidServer, Reply, document, plc};
@@ -147,7 +147,7 @@ async fn a_handle_is_shown_once_it_is_proven_and_not_waited_for() {
 async fn only_the_domain_of_a_handle_can_prove_it() {
     let network = DidServer::start().await;
     let (alice, other) = (plc(1), plc(2));
-    let proven = async || network.resolver().proven_handle(&alice, Lane::Member).await;
+    let proven = async || network.resolver().proven_handle(&alice, Pool::Members).await;
     network.publish(&alice, &claim(&network, &alice, "alice.test"));
     assert_eq!(proven().await, Ok(None), "nothing is there");
     for body in [other.to_string(), String::new(), format!("{alice} {other}"), alice.to_string().to_uppercase()] {

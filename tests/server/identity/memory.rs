@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use atproto::syntax::Did;
-use server::identity::{Account, Error, Lane, Resolver};
+use server::identity::{Account, Error, Pool, Resolver};
 
 use crate::support::did_server::{DidServer, Reply, document, key, plc};
 use crate::support::small::pass;
@@ -17,11 +17,11 @@ const MINUTE: Duration = Duration::from_mins(1);
 type Answer = Result<Arc<Account>, Error>;
 
 /// Asks so far that the look-up is under way or in the queue.
-async fn begin(resolver: &Resolver, did: &Did, lane: Lane) -> tokio::task::JoinHandle<Answer> {
+async fn begin(resolver: &Resolver, did: &Did, pool: Pool) -> tokio::task::JoinHandle<Answer> {
     let (resolver, did) = (resolver.clone(), did.clone());
     let (begun, begins) = tokio::sync::oneshot::channel();
     let task = tokio::spawn(async move {
-        let mut asking = pin!(resolver.resolve(&did, lane));
+        let mut asking = pin!(resolver.resolve(&did, pool));
         assert!(asking.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         begun.send(()).unwrap();
         asking.await
@@ -37,7 +37,7 @@ async fn a_source_that_falls_silent_is_given_up() {
     for (number, sent) in (0..).zip(["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"]) {
         let did = plc(number);
         server.set(&format!("/{did}"), Reply::Stall(sent.into()));
-        let asking = begin(&resolver, &did, Lane::Stranger).await;
+        let asking = begin(&resolver, &did, Pool::Strangers).await;
         while server.requests() == number as usize {
             tokio::task::yield_now().await;
         }
@@ -56,10 +56,10 @@ async fn one_look_up_serves_all_who_ask_and_outlives_who_asked_first() {
     let resolver = server.resolver();
     let did = plc(1);
     server.set(&format!("/{did}"), Reply::Held(document(&did, 1).to_string()));
-    let first = begin(&resolver, &did, Lane::Stranger).await;
+    let first = begin(&resolver, &did, Pool::Strangers).await;
     let mut others = Vec::new();
     for _ in 0..20 {
-        others.push(begin(&resolver, &did, Lane::Stranger).await);
+        others.push(begin(&resolver, &did, Pool::Strangers).await);
     }
     first.abort();
     server.release();
@@ -76,13 +76,13 @@ async fn a_failure_is_remembered_for_a_minute() {
     let server = DidServer::start().await;
     let resolver = server.resolver();
     let did = plc(1);
-    assert_eq!(resolver.resolve(&did, Lane::Stranger).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), Error::NotFound);
     server.publish(&did, &document(&did, 1));
-    assert_eq!(resolver.resolve(&did, Lane::Stranger).await.unwrap_err(), Error::NotFound);
-    assert_eq!(resolver.refresh(&did, Lane::Stranger).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.refresh(&did, Pool::Strangers).await.unwrap_err(), Error::NotFound);
     assert_eq!(server.requests(), 1);
     pass(MINUTE).await;
-    assert!(resolver.resolve(&did, Lane::Stranger).await.is_ok());
+    assert!(resolver.resolve(&did, Pool::Strangers).await.is_ok());
 }
 
 #[tokio::test]
@@ -91,23 +91,23 @@ async fn a_document_serves_for_an_hour_and_for_a_day_while_its_source_is_down() 
     let resolver = server.resolver();
     let did = plc(1);
     server.publish(&did, &document(&did, 1));
-    resolver.resolve(&did, Lane::Member).await.unwrap();
+    resolver.resolve(&did, Pool::Members).await.unwrap();
     pass(HOUR - MINUTE).await;
     server.publish(&did, &document(&did, 2));
-    assert_eq!(resolver.resolve(&did, Lane::Member).await.unwrap().key, key(1).public());
+    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap().key, key(1).public());
     assert_eq!(server.requests(), 1);
     pass(MINUTE).await;
-    assert_eq!(resolver.resolve(&did, Lane::Member).await.unwrap().key, key(2).public());
+    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap().key, key(2).public());
     assert_eq!(server.requests(), 2);
 
     server.stop().await;
     for _ in 0..23 {
         pass(HOUR).await;
-        assert_eq!(resolver.resolve(&did, Lane::Member).await.unwrap().key, key(2).public());
+        assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap().key, key(2).public());
     }
-    assert_eq!(resolver.resolve(&plc(2), Lane::Member).await.unwrap_err(), Error::Unreachable);
+    assert_eq!(resolver.resolve(&plc(2), Pool::Members).await.unwrap_err(), Error::Unreachable);
     pass(HOUR).await;
-    assert_eq!(resolver.resolve(&did, Lane::Member).await.unwrap_err(), Error::Unreachable);
+    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), Error::Unreachable);
 }
 
 #[tokio::test]
@@ -116,10 +116,27 @@ async fn a_did_that_was_given_up_does_not_live_on_in_memory() {
     let resolver = server.resolver();
     let did = plc(1);
     server.publish(&did, &document(&did, 1));
-    resolver.resolve(&did, Lane::Member).await.unwrap();
+    resolver.resolve(&did, Pool::Members).await.unwrap();
     server.set(&format!("/{did}"), Reply::Raw("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n".into()));
     pass(HOUR).await;
-    assert_eq!(resolver.resolve(&did, Lane::Member).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), Error::NotFound);
+}
+
+#[tokio::test]
+async fn only_404_and_410_drop_a_known_document() {
+    let server = DidServer::start().await;
+    let resolver = server.resolver();
+    let did = plc(1);
+    server.publish(&did, &document(&did, 1));
+    resolver.resolve(&did, Pool::Members).await.unwrap();
+    for status in ["403 Forbidden", "400 Bad Request", "429 Too Many Requests", "302 Found", "503 Unavailable"] {
+        server.set(&format!("/{did}"), Reply::Raw(format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n")));
+        pass(HOUR).await;
+        assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap().key, key(1).public(), "{status}");
+    }
+    server.set(&format!("/{did}"), Reply::Raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into()));
+    pass(HOUR).await;
+    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), Error::NotFound);
 }
 
 #[tokio::test]
@@ -129,8 +146,8 @@ async fn a_document_is_refreshed_at_most_once_a_minute() {
     let did = plc(1);
     for (number, requests) in [(1, 1), (2, 2)] {
         server.publish(&did, &document(&did, number));
-        assert_eq!(resolver.refresh(&did, Lane::Member).await.unwrap().key, key(number).public());
-        assert_eq!(resolver.refresh(&did, Lane::Member).await.unwrap().key, key(number).public());
+        assert_eq!(resolver.refresh(&did, Pool::Members).await.unwrap().key, key(number).public());
+        assert_eq!(resolver.refresh(&did, Pool::Members).await.unwrap().key, key(number).public());
         assert_eq!(server.requests(), requests);
         pass(MINUTE).await;
     }
@@ -144,14 +161,14 @@ async fn a_flood_of_strangers_fills_their_lane_and_delays_no_member() {
     for number in 0..72 {
         let did = plc(number);
         server.set(&format!("/{did}"), Reply::Held(document(&did, 1).to_string()));
-        flood.push(begin(&resolver, &did, Lane::Stranger).await);
+        flood.push(begin(&resolver, &did, Pool::Strangers).await);
     }
     let late = plc(1000);
     server.publish(&late, &document(&late, 1));
-    assert_eq!(resolver.resolve(&late, Lane::Stranger).await.unwrap_err(), Error::Busy);
+    assert_eq!(resolver.resolve(&late, Pool::Strangers).await.unwrap_err(), Error::Busy);
     let member = plc(2000);
     server.publish(&member, &document(&member, 2));
-    assert!(resolver.resolve(&member, Lane::Member).await.is_ok());
+    assert!(resolver.resolve(&member, Pool::Members).await.is_ok());
     while server.requests() < 9 {
         tokio::task::yield_now().await;
     }
@@ -162,5 +179,5 @@ async fn a_flood_of_strangers_fills_their_lane_and_delays_no_member() {
     for stranger in flood {
         assert!(stranger.await.unwrap().is_ok());
     }
-    assert!(resolver.resolve(&late, Lane::Stranger).await.is_ok(), "Busy is not remembered");
+    assert!(resolver.resolve(&late, Pool::Strangers).await.is_ok(), "Busy is not remembered");
 }

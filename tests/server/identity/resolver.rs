@@ -9,7 +9,7 @@ use atproto::syntax::Did;
 use ipld_core::cid::multibase::{Base, encode};
 use serde_json::json;
 use server::egress::Dns;
-use server::identity::{Error, Lane, Resolver, ResolverSettings, SetupError};
+use server::identity::{Error, Pool, Resolver, ResolverSettings, SetupError};
 
 use crate::support::did_server::{DidServer, Reply, document, document_with, key, plc};
 
@@ -24,14 +24,14 @@ async fn documents_of_plc_and_web_are_read() {
     let server = DidServer::start().await;
     let did = plc(1);
     server.publish(&did, &document(&did, 1));
-    let account = server.resolver().resolve(&did, Lane::Member).await.unwrap();
+    let account = server.resolver().resolve(&did, Pool::Members).await.unwrap();
     assert_eq!((account.did.clone(), account.key), (did, key(1).public()));
     assert_eq!(account.handle.as_ref().unwrap().as_str(), "alice.test");
     assert_eq!(account.pds.as_deref(), Some("https://pds.example"));
 
     let did = web(&server);
     server.set(WEB_PATH, Reply::Body(document(&did, 2).to_string()));
-    let account = server.resolver().resolve(&did, Lane::Stranger).await.unwrap();
+    let account = server.resolver().resolve(&did, Pool::Strangers).await.unwrap();
     assert_eq!(account.key, key(2).public());
 }
 
@@ -55,7 +55,7 @@ async fn both_curves_are_read_in_every_form_of_a_key() {
         for (offset, id) in [(0, "#atproto".to_owned()), (50, format!("{}#atproto", plc(number + 50)))] {
             let did = plc(number + offset);
             server.publish(&did, &document_with(&did, &id, kind, &multibase));
-            assert_eq!(resolver.resolve(&did, Lane::Member).await.unwrap().key, expected, "{kind} {id}");
+            assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap().key, expected, "{kind} {id}");
         }
     }
 }
@@ -76,12 +76,12 @@ async fn addresses_and_ports_in_a_did_web_are_refused_before_any_look_up() {
     {
         for id in [host.to_owned(), format!("{host}%3A{port}")] {
             let did = Did::parse(&format!("did:web:{id}")).unwrap();
-            let error = resolver.resolve(&did, Lane::Stranger).await.unwrap_err();
+            let error = resolver.resolve(&did, Pool::Strangers).await.unwrap_err();
             assert!(matches!(error, Error::Unsupported(_)), "{id}");
         }
     }
     for did in [&format!("did:web:a.example%3A{port}"), "did:web:a.example:u:alice", "did:key:zQ3shabc", "did:plc:.."] {
-        let error = resolver.resolve(&Did::parse(did).unwrap(), Lane::Stranger).await.unwrap_err();
+        let error = resolver.resolve(&Did::parse(did).unwrap(), Pool::Strangers).await.unwrap_err();
         assert!(matches!(error, Error::Unsupported(_)), "{did}");
     }
     assert_eq!((names_asked.load(Ordering::SeqCst), server.connections()), (0, 0));
@@ -110,7 +110,7 @@ async fn names_that_lead_to_private_addresses_are_refused_without_a_connection()
             Box::pin(async move { Ok(answers) })
         });
         let resolver = Resolver::with_dns(&server.settings(), dns).unwrap();
-        let error = resolver.resolve(&Did::web("a.example", None).unwrap(), Lane::Stranger).await.unwrap_err();
+        let error = resolver.resolve(&Did::web("a.example", None).unwrap(), Pool::Strangers).await.unwrap_err();
         assert_eq!(error, Error::Invalid("its host has no public address"), "{address}");
     }
     assert_eq!(server.connections(), 0);
@@ -123,13 +123,13 @@ async fn localhost_is_followed_in_test_mode_only() {
     server.set(WEB_PATH, Reply::Body(document(&did, 1).to_string()));
     let settings = ResolverSettings { plc_directory: "https://plc.example".into(), test_mode: false };
     for did in [&did, &Did::web("localhost", None).unwrap()] {
-        let error = Resolver::new(&settings).unwrap().resolve(did, Lane::Member).await.unwrap_err();
+        let error = Resolver::new(&settings).unwrap().resolve(did, Pool::Members).await.unwrap_err();
         assert!(matches!(error, Error::Unsupported(_)));
     }
     assert_eq!(server.connections(), 0);
     let plain = ResolverSettings { test_mode: false, ..server.settings() };
     assert!(matches!(Resolver::new(&plain), Err(SetupError::PlcDirectory)));
-    assert!(server.resolver().resolve(&did, Lane::Member).await.is_ok());
+    assert!(server.resolver().resolve(&did, Pool::Members).await.is_ok());
 }
 
 #[tokio::test]
@@ -146,8 +146,6 @@ async fn answers_that_are_no_document_of_the_did_are_refused() {
     let no_key = json!({ "id": plc(8), "verificationMethod": [] }).to_string();
     let bad_key = document_with(&plc(9), "#atproto", "Multikey", "zabc").to_string();
     let cases = [
-        (raw("302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0"), "redirects are not followed"),
-        (raw("401 Unauthorized\r\nContent-Length: 0"), "its host refuses it"),
         (Reply::Body(with_padding(&plc(2), 65_536)), "it is larger than 64 KiB"),
         (Reply::Raw(endless), "it is larger than 64 KiB"),
         (Reply::Body("<html>".into()), "it is not a DID document in JSON"),
@@ -157,19 +155,28 @@ async fn answers_that_are_no_document_of_the_did_are_refused() {
         (Reply::Body(no_key), "it has no verification method #atproto"),
         (Reply::Body(bad_key), "its key #atproto is neither a K-256 nor a P-256 key"),
     ];
+    let refused = [
+        (raw("302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0"), "redirects are not followed"),
+        (raw("401 Unauthorized\r\nContent-Length: 0"), "its host refuses it"),
+    ];
     server.set("/elsewhere", Reply::Body(document(&plc(0), 1).to_string()));
-    let count = cases.len();
-    for (number, (reply, reason)) in (0..).zip(cases) {
+    let count = cases.len() + refused.len();
+    for (number, (reply, reason)) in (0..).zip(refused) {
         let did = plc(number);
         server.set(&format!("/{did}"), reply);
-        assert_eq!(resolver.resolve(&did, Lane::Stranger).await.unwrap_err(), Error::Invalid(reason), "case {number}");
+        assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), Error::Refused(reason), "case {number}");
+    }
+    for (number, (reply, reason)) in (2..).zip(cases) {
+        let did = plc(number);
+        server.set(&format!("/{did}"), reply);
+        assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), Error::Invalid(reason), "case {number}");
     }
     assert_eq!(server.requests(), count, "no redirect was followed");
     let did = plc(100);
     server.set(&format!("/{did}"), Reply::Body(with_padding(&did, 60_000)));
-    assert!(resolver.resolve(&did, Lane::Stranger).await.is_ok());
+    assert!(resolver.resolve(&did, Pool::Strangers).await.is_ok());
     server.set(&format!("/{}", plc(101)), raw("410 Gone\r\nContent-Length: 0"));
-    assert_eq!(resolver.resolve(&plc(101), Lane::Stranger).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&plc(101), Pool::Strangers).await.unwrap_err(), Error::NotFound);
     server.set(&format!("/{}", plc(102)), raw("503 Service Unavailable\r\nContent-Length: 0"));
-    assert_eq!(resolver.resolve(&plc(102), Lane::Stranger).await.unwrap_err(), Error::Unreachable);
+    assert_eq!(resolver.resolve(&plc(102), Pool::Strangers).await.unwrap_err(), Error::Unreachable);
 }

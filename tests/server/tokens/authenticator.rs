@@ -1,22 +1,24 @@
 //! From a token to a proven account: what is remembered, what is asked again, and how failures differ.
 
+use std::time::Duration;
+
 use atproto::keys::PublicKey;
 use atproto::syntax::Did;
 use data_encoding::BASE64URL_NOPAD;
 use p256::ecdsa::signature::Signer as _;
 use serde_json::json;
-use server::identity::Lane;
-use server::tokens::{AuthError, Authenticator, Checked, Presented, TokenError};
+use server::identity::Pool;
+use server::tokens::{AuthError, Authenticator, CheckedToken, Presented, TokenError};
 
 use super::service_tokens::{METHOD, NOW_S, audience, claims, header, issuer, signed, signed_text};
 use crate::support::did_server::{DidServer, Reply, document, document_with, key, plc};
-use crate::support::small::with;
+use crate::support::small::{pass, with};
 
 /// Both steps, as a handler takes them.
 async fn authenticate(authenticator: &Authenticator, token: &str) -> Result<Did, AuthError> {
     match authenticator.check(Presented::Bearer(token), METHOD, NOW_S)? {
-        Checked::Proven(did) => Ok(did),
-        Checked::Claimed(claimed) => authenticator.prove(claimed, Lane::Stranger).await,
+        CheckedToken::Proven(did) => Ok(did),
+        CheckedToken::Claimed(claimed) => authenticator.prove(claimed, Pool::Strangers).await,
     }
 }
 
@@ -29,12 +31,41 @@ async fn a_proven_token_needs_neither_resolver_nor_signature_again() {
     assert_eq!(authenticate(&authenticator, &token).await, Ok(issuer()));
     server.stop().await;
     let bearer = Presented::Bearer(&token);
-    assert!(matches!(authenticator.check(bearer, METHOD, NOW_S), Ok(Checked::Proven(did)) if did == issuer()));
+    assert!(matches!(authenticator.check(bearer, METHOD, NOW_S), Ok(CheckedToken::Proven(did)) if did == issuer()));
 
     let other_call = authenticator.check(bearer, "io.atcr.hold.completeUpload", NOW_S).err();
     assert_eq!(other_call, Some(TokenError::Method.into()));
     assert_eq!(authenticator.check(bearer, METHOD, NOW_S + 91).err(), Some(TokenError::Expired.into()));
     assert_eq!(server.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_proven_token_is_forgotten_when_its_issuers_key_changes() {
+    let server = DidServer::start().await;
+    server.publish(&issuer(), &document(&issuer(), 1));
+    let authenticator = Authenticator::new(audience(), server.resolver());
+    let old = signed(&header(), &claims());
+    assert_eq!(authenticate(&authenticator, &old).await, Ok(issuer()));
+    server.publish(&issuer(), &document(&issuer(), 2));
+    assert_eq!(authenticate(&authenticator, &old).await, Ok(issuer()), "nobody has told of the new key yet");
+
+    let new = signed_text(&header().to_string(), &claims().to_string(), &key(2));
+    assert_eq!(authenticate(&authenticator, &new).await, Ok(issuer()));
+    assert_eq!(authenticate(&authenticator, &old).await, Err(TokenError::Signature.into()));
+    assert_eq!(authenticate(&authenticator, &new).await, Ok(issuer()), "the refusal changes nothing for the new key");
+    assert_eq!(server.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_proven_token_outlives_its_issuers_document_no_longer_than_the_cache() {
+    let server = DidServer::start().await;
+    server.publish(&issuer(), &document(&issuer(), 1));
+    let authenticator = Authenticator::new(audience(), server.resolver());
+    let old = signed(&header(), &claims());
+    assert_eq!(authenticate(&authenticator, &old).await, Ok(issuer()));
+    server.publish(&issuer(), &document(&issuer(), 2));
+    pass(Duration::from_hours(1)).await;
+    assert_eq!(authenticate(&authenticator, &old).await, Err(TokenError::Signature.into()));
 }
 
 #[tokio::test]

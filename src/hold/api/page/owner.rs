@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use atproto::syntax::{Did, Handle};
-use server::identity::{Error, Lane, Resolver};
+use server::identity::{Error, Pool, Resolver};
 
 /// How long a proof is good before the handle's domain is asked again.
 const PROVEN: Duration = Duration::from_hours(1);
@@ -64,7 +64,7 @@ impl OwnerHandle {
 }
 
 async fn look_up(resolver: Resolver, owner: Did, known: Arc<Mutex<Known>>) {
-    let answer = resolver.proven_handle(&owner, Lane::Member).await;
+    let answer = resolver.proven_handle(&owner, Pool::Members).await;
     let mut known = lock(&known);
     if known.owner.as_ref() == Some(&owner) {
         known.learn(answer, Instant::now());

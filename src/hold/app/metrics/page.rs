@@ -176,9 +176,9 @@ impl Sources {
         let authenticator = self.state.gate.authenticator();
         let help = "Checks of service tokens by how they ended: known (proven before), proven, the error's name, or why \
                     the account could not be looked up.";
-        text.tally("atcr_hold_token_checks_total", help, "result", authenticator.checks());
+        text.counter_by("atcr_hold_token_checks_total", help, "result", authenticator.checks());
         let help = "Questions for an account's DID document by how they ended; known: from memory.";
-        text.tally("atcr_hold_did_lookups_total", help, "result", authenticator.look_ups());
+        text.counter_by("atcr_hold_did_lookups_total", help, "result", authenticator.look_ups());
     }
 
     fn uploads(&self, text: &mut Text, counted: &Counted) {
@@ -188,7 +188,7 @@ impl Sources {
         }
         text.counter("atcr_hold_uploads_begun_total", "Uploads begun.", counts.begun.get());
         let help = "Attempts to complete an upload: completed, refused (the client's fault), failed (storage).";
-        text.tally("atcr_hold_upload_completions_total", help, "result", &counts.completions);
+        text.counter_by("atcr_hold_upload_completions_total", help, "result", &counts.completions);
         text.counter("atcr_hold_uploads_aborted_total", "Uploads given up by their client.", counts.aborted.get());
         let help = "Uploads dropped because nothing touched them.";
         text.counter("atcr_hold_uploads_swept_total", help, counts.swept.get());

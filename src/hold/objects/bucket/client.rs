@@ -164,15 +164,15 @@ impl Client {
 
     /// Waits before a request is sent again.
     async fn rest(&self, pause: Duration) {
-        self.traffic.retries.one();
+        self.traffic.retries.inc();
         tokio::time::sleep(pause).await;
     }
 
     async fn deliver(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
-        self.traffic.requests.one();
+        self.traffic.requests.inc();
         let answer = self.answer_to(request).await;
         if answer.as_ref().is_err_and(|fault| !fault.is_missing()) {
-            self.traffic.failures.one();
+            self.traffic.failures.inc();
         }
         answer
     }

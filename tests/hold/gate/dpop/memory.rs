@@ -7,7 +7,7 @@ use std::time::Duration;
 use atproto::syntax::Did;
 use serde_json::{Value, json};
 use server::egress::Dns;
-use server::identity::{Lane, Question, Resolver, ResolverSettings, SessionError, Sessions};
+use server::identity::{Pool, Resolver, ResolverSettings, SessionError, SessionQuestion, Sessions};
 
 use super::{Client, GET_SESSION, client_of, initiate, pds_of, serve_session};
 use crate::support::did_server::{DidServer, Reply, document, plc};
@@ -41,9 +41,9 @@ impl Asked {
     }
 
     /// Asks about the `number`th account, whose pair has that number as its key.
-    async fn ask(&self, number: u8, lifetime: Duration, lane: Lane) -> Result<(), SessionError> {
-        let account = self.resolver.resolve(&plc(number.into()), lane).await.unwrap();
-        let question = Question {
+    async fn ask(&self, number: u8, lifetime: Duration, pool: Pool) -> Result<(), SessionError> {
+        let account = self.resolver.resolve(&plc(number.into()), pool).await.unwrap();
+        let question = SessionQuestion {
             key: [number; 32],
             account: account.did.clone(),
             url: self.resolver.pds_method(&account, "com.atproto.server.getSession").unwrap(),
@@ -51,7 +51,7 @@ impl Asked {
             proof: "d.e.f".into(),
             lifetime,
         };
-        self.sessions.ask(question, lane).await
+        self.sessions.ask(question, pool).await
     }
 
     fn session(&self, reply: fn(String) -> Reply, number: u8) {
@@ -66,11 +66,11 @@ async fn a_good_answer_is_remembered_for_fifty_seconds_or_as_long_as_the_token_l
     let asked = Asked::start().await;
     for (number, lifetime, seconds) in [(1, LONG, 50), (2, Duration::from_secs(7), 7)] {
         asked.session(Reply::Body, number);
-        assert_eq!(asked.ask(number, lifetime, Lane::Member).await, Ok(()));
+        assert_eq!(asked.ask(number, lifetime, Pool::Members).await, Ok(()));
         pass(Duration::from_secs(seconds - 1)).await;
         assert_eq!(asked.sessions.known(&[number; 32]), Some(plc(number.into())));
         let before = asked.server.requests();
-        assert_eq!(asked.ask(number, lifetime, Lane::Member).await, Ok(()));
+        assert_eq!(asked.ask(number, lifetime, Pool::Members).await, Ok(()));
         assert_eq!(asked.server.requests(), before);
         pass(Duration::from_secs(1)).await;
         assert_eq!(asked.sessions.known(&[number; 32]), None);
@@ -83,9 +83,9 @@ async fn a_silent_pds_is_given_up_after_five_seconds() {
     let asked = Asked::start().await;
     for sent in ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"] {
         asked.server.set(GET_SESSION, Reply::Stall(sent.into()));
-        asked.resolver.resolve(&plc(1), Lane::Member).await.unwrap();
+        asked.resolver.resolve(&plc(1), Pool::Members).await.unwrap();
         let before = asked.server.requests();
-        let asking = asked.ask(1, LONG, Lane::Member);
+        let asking = asked.ask(1, LONG, Pool::Members);
         let watching = async {
             while asked.server.requests() == before {
                 tokio::task::yield_now().await;
@@ -105,21 +105,21 @@ async fn a_silent_pds_is_given_up_after_five_seconds() {
 async fn strangers_who_wait_for_a_pds_keep_nobody_of_the_crew_waiting() {
     let asked = Arc::new(Asked::start().await);
     for number in 0..90 {
-        asked.resolver.resolve(&plc(number), Lane::Stranger).await.unwrap();
+        asked.resolver.resolve(&plc(number), Pool::Strangers).await.unwrap();
     }
-    asked.resolver.resolve(&plc(99), Lane::Member).await.unwrap();
+    asked.resolver.resolve(&plc(99), Pool::Members).await.unwrap();
     asked.session(Reply::Held, 1);
     let before = asked.server.requests();
     let ask_one = |number| {
         let asked = Arc::clone(&asked);
-        tokio::spawn(async move { asked.ask(number, LONG, Lane::Stranger).await })
+        tokio::spawn(async move { asked.ask(number, LONG, Pool::Strangers).await })
     };
     let strangers: Vec<_> = (0..90).map(ask_one).collect();
     while asked.server.requests() < before + 8 {
         tokio::task::yield_now().await;
     }
     asked.session(Reply::Body, 99);
-    assert_eq!(asked.ask(99, LONG, Lane::Member).await, Ok(()));
+    assert_eq!(asked.ask(99, LONG, Pool::Members).await, Ok(()));
     assert_eq!(asked.server.requests(), before + 8 + 1);
     asked.server.release();
     let mut busy = 0;
@@ -138,7 +138,7 @@ async fn a_pds_on_a_private_network_is_not_asked() {
     let settings = ResolverSettings { plc_directory: format!("http://localhost:{port}"), test_mode: true };
     let resolver = Resolver::with_dns(&settings, dns).unwrap();
     let asked = Asked { sessions: resolver.sessions(), resolver, server };
-    let answer = asked.ask(1, LONG, Lane::Stranger).await;
+    let answer = asked.ask(1, LONG, Pool::Strangers).await;
     assert_eq!(answer, Err(SessionError::Token("the account's PDS does not answer with a session")));
     assert_eq!(asked.server.connections(), 1, "for the document");
 }

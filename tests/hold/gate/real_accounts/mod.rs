@@ -14,7 +14,7 @@ use atproto::keys::HighS;
 use atproto::syntax::Did;
 use serde_json::{Value, json};
 use server::daemon::listeners;
-use server::identity::{Account as ProvenAccount, Lane, Resolver, ResolverSettings};
+use server::identity::{Account as ProvenAccount, Pool, Resolver, ResolverSettings};
 use server::settings::{Environment, Sources};
 use server::tokens::service_token::ServiceToken;
 use server::tokens::{Audience, TokenError};
@@ -157,7 +157,7 @@ fn resolver(stack: &Stack) -> Resolver {
 }
 
 async fn resolve(stack: &Stack, person: &Person) -> Arc<ProvenAccount> {
-    resolver(stack).resolve(&person.did, Lane::Stranger).await.unwrap()
+    resolver(stack).resolve(&person.did, Pool::Strangers).await.unwrap()
 }
 
 #[tokio::test]
@@ -170,7 +170,7 @@ async fn documents_of_a_real_directory_are_read() {
     assert_eq!(method["type"], "EcdsaSecp256k1VerificationKey2019", "this directory writes the legacy form");
     let account = resolve(&stack, &alice).await;
     assert_eq!((&account.did, account.handle.as_ref().map(AsRef::as_ref)), (&alice.did, Some("alice.test")));
-    let proven = resolver(&stack).proven_handle(&alice.did, Lane::Member).await;
+    let proven = resolver(&stack).proven_handle(&alice.did, Pool::Members).await;
     assert_eq!(proven, Ok(account.handle.clone()), "the PDS answers for its names");
     assert!(account.pds.as_deref().is_some_and(|pds| stack.pds.starts_with(pds)));
     assert_eq!(account.key.algorithm(), "ES256K");

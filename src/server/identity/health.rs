@@ -1,0 +1,39 @@
+//! Whether a source that all look-ups share answers: said once when it stops and once when it begins again.
+
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Between two warnings: a source may fail every other time.
+const WARN_EVERY: Duration = Duration::from_mins(1);
+
+/// What was last seen of a source.
+#[derive(Debug, Default)]
+pub(super) struct SourceHealth(Mutex<Seen>);
+
+#[derive(Debug, Default)]
+struct Seen {
+    warned: Option<Instant>,
+    is_down: bool,
+}
+
+impl SourceHealth {
+    /// Notes how a request to `source` ended, and logs when that is news.
+    pub(super) fn observe(&self, source: &str, failure: Option<&impl Display>) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match failure {
+            Some(cause) if seen.warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) => {
+                *seen = Seen { warned: Some(Instant::now()), is_down: true };
+                tracing::warn!("{source} cannot be reached: {cause}");
+            }
+            Some(_) => {}
+            None if seen.is_down => {
+                seen.is_down = false;
+                tracing::info!("{source} answers again");
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The two bulkheads of the resolver: a cache and a single flight each.
+//!
+//! A pool shares nothing with the other: own cache, own look-ups at once, own queue. So strangers, however many,
+//! neither delay the look-up of a member nor push a member's document out of the cache.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+use super::single_flight::{Joined, Leader, SingleFlight, Waiter};
+use super::{Account, Error};
+use atproto::syntax::Did;
+
+/// Documents younger than this are used without asking again.
+const TTL: Duration = Duration::from_hours(1);
+/// Documents younger than this are used while their source cannot be reached.
+const MAX_STALE: Duration = Duration::from_hours(24);
+/// After a failed look-up, and after a refresh, the source is left alone for this long.
+const NEGATIVE_TTL: Duration = Duration::from_mins(1);
+/// DIDs remembered; at about 500 bytes each, 2 MiB a pool.
+const MAX_ENTRIES: usize = 4096;
+
+/// For whom a look-up is made, and so whose capacity it uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pool {
+    /// The captain and the crew.
+    Members,
+    /// Everyone else.
+    Strangers,
+}
+
+/// How old a document may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// As old as [`TTL`].
+    Cached,
+    /// Read after this call, because the one at hand seems outdated.
+    Newer,
+}
+
+pub(super) type Answer = Result<Arc<Account>, Error>;
+
+/// What is known of one DID.
+#[derive(Clone, Default)]
+struct Entry {
+    known: Option<(Arc<Account>, Instant)>,
+    failed: Option<(Error, Instant)>,
+    refreshed: Option<Instant>,
+}
+
+impl Entry {
+    /// The answer to give without a look-up, if there is one.
+    fn cached(&self, freshness: Freshness, now: Instant) -> Option<Answer> {
+        let within = |limit: Duration, at: Instant| now.saturating_duration_since(at) < limit;
+        if freshness == Freshness::Cached
+            && let Some((account, at)) = &self.known
+            && within(TTL, *at)
+        {
+            return Some(Ok(account.clone()));
+        }
+        match self.failed {
+            Some((error, at)) if within(NEGATIVE_TTL, at) => return Some(self.stale_if_error(error, now)),
+            _ => {}
+        }
+        let refreshed = freshness == Freshness::Newer && self.refreshed.is_some_and(|at| within(NEGATIVE_TTL, at));
+        self.known.as_ref().filter(|_| refreshed).map(|(account, _)| Ok(account.clone()))
+    }
+
+    /// The answer when a look-up ended in `error`: what is still known. A final error has left nothing known.
+    fn stale_if_error(&self, error: Error, now: Instant) -> Answer {
+        match &self.known {
+            Some((account, at)) if now.saturating_duration_since(*at) < MAX_STALE => Ok(account.clone()),
+            _ => Err(error),
+        }
+    }
+
+    /// The entry after a look-up.
+    fn after(mut self, answer: &Answer, freshness: Freshness, now: Instant) -> Self {
+        if freshness == Freshness::Newer {
+            self.refreshed = Some(now);
+        }
+        match answer {
+            Ok(account) => Self { known: Some((account.clone(), now)), failed: None, ..self },
+            Err(error) if error.is_transient() => Self { failed: Some((*error, now)), ..self },
+            Err(error) => Self { known: None, failed: Some((*error, now)), ..self },
+        }
+    }
+}
+
+impl Error {
+    /// Whether the same question may have a better answer later, without anyone repairing anything.
+    pub(super) fn is_transient(self) -> bool {
+        match self {
+            Self::Refused(_) | Self::Unreachable | Self::Busy => true,
+            Self::NotFound | Self::Invalid(_) | Self::Unsupported(_) => false,
+        }
+    }
+}
+
+/// The cache of one pool, and its look-ups under way.
+pub(super) struct LookUpPool {
+    entries: Cache<Did, Entry>,
+    flights: Arc<SingleFlight<Did, Answer>>,
+}
+
+/// The duty to make a look-up, alone. Dropping it lets the next caller try again.
+pub(super) struct LookUpLeader {
+    pool: Arc<LookUpPool>,
+    freshness: Freshness,
+    leader: Leader<Did, Answer>,
+}
+
+/// How a caller gets its answer.
+pub(super) enum Lookup {
+    Cached(Answer),
+    /// By a look-up; the first caller leads, the others only wait.
+    Wait(Waiter<Answer>, Option<LookUpLeader>),
+}
+
+impl LookUpPool {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { entries: Cache::new(MAX_ENTRIES), flights: SingleFlight::new() })
+    }
+
+    /// Decides how `did` is answered.
+    pub(super) fn join(self: &Arc<Self>, did: &Did, freshness: Freshness) -> Lookup {
+        let cached = || self.entries.get(did).and_then(|entry| entry.cached(freshness, Instant::now()));
+        match self.flights.join(did, cached) {
+            Joined::Cached(answer) => Lookup::Cached(answer),
+            Joined::Full => {
+                let entry = self.entries.get(did).unwrap_or_default();
+                Lookup::Cached(entry.stale_if_error(Error::Busy, Instant::now()))
+            }
+            Joined::Wait(waiter, leader) => {
+                Lookup::Wait(waiter, leader.map(|leader| LookUpLeader { pool: self.clone(), freshness, leader }))
+            }
+        }
+    }
+
+    /// The account of `did` from a document that is young enough, without a look-up.
+    pub(super) fn cached(&self, did: &Did) -> Option<Arc<Account>> {
+        let (account, at) = self.entries.get(did)?.known?;
+        (at.elapsed() < TTL).then_some(account)
+    }
+}
+
+impl LookUpLeader {
+    /// Makes the look-up when its turn has come, and tells all who wait.
+    pub(super) async fn run(self, look_up: impl Future<Output = Answer>) {
+        let turn = self.leader.turn().await;
+        let answer = match &turn {
+            Some(_) => look_up.await,
+            None => Err(Error::Busy),
+        };
+        drop(turn);
+        let now = Instant::now();
+        let did = self.leader.key();
+        let mut entry = self.pool.entries.get(did).unwrap_or_default();
+        // Without a turn nothing was learned about the source.
+        if answer.as_ref().err() != Some(&Error::Busy) {
+            entry = entry.after(&answer, self.freshness, now);
+            self.pool.entries.insert(did.clone(), entry.clone());
+        }
+        self.leader.complete(answer.or_else(|error| entry.stale_if_error(error, now)));
+    }
+}
