@@ -24,7 +24,7 @@
   ProtectProc = "invisible"; # no process of others can be seen
   ProcSubset = "pid"; # nor what /proc says of the machine
   RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6"; # no netlink, no raw packets, no vsock
-  IPAddressDeny = "link-local multicast"; # the cloud's metadata address is link-local
+  IPAddressDeny = "link-local multicast"; # the cloud's metadata address is link-local; what is let through: service.nix
   RestrictNamespaces = true; # a new namespace opens much of the kernel
   RestrictRealtime = true; # it cannot starve the machine
   RestrictSUIDSGID = true; # it can leave no set-uid file behind

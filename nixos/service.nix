@@ -43,6 +43,16 @@ let
     ".env" = cfg.environmentFile;
   };
 
+  # The machine itself is who S3 knows.
+  hasRole = cfg.storage ? s3 && cfg.storage.s3.accessKeyIdFile == null;
+  # Where the hold itself asks name servers, those that the sandbox would cut off; on Google's machines one is 169.254.169.254.
+  asksItself = !(config.services.nscd.enable or true) && !(config.services.resolved.enable or false);
+  linkLocalResolvers = optionals asksItself (
+    builtins.filter (address: builtins.match "169[.]254[.].*" address != null) (
+      config.networking.nameservers or [ ]
+    )
+  );
+
   # Both are passed on to the one service; it tells them apart by name.
   sockets = [ "atcr-hold.socket" ] ++ optional cfg.metrics.enable "atcr-hold-metrics.socket";
 
@@ -88,6 +98,8 @@ in
     systemd.services.atcr-hold = {
       description = "ATCR hold";
       documentation = [ "https://atcr.io" ];
+      # A name server that is silent is given up after 2 s, twice, where the default would be 5.
+      environment.RES_OPTIONS = "timeout:2 attempts:2";
       wantedBy = optional cfg.startAtBoot "multi-user.target";
       requires = sockets;
       wants = [ "network-online.target" ];
@@ -128,8 +140,18 @@ in
         UMask = "0027"; # the group is nginx's way to the blobs, if it is let into their directory
         ReadWritePaths = "-${blobs}"; # absent, the hold itself says what is wrong
       }
-      // optionalAttrs (cfg.storage ? s3 && cfg.storage.s3.accessKeyIdFile == null) {
-        IPAddressAllow = "169.254.169.254 169.254.170.2"; # where clouds hand a role's keys to a machine or container
+      // {
+        IPAddressAllow = builtins.concatStringsSep " " (
+          [
+            "169.254.169.253" # the resolver of Amazon's networks
+            "fe80::/64" # routers announce themselves as resolvers there; no cloud's metadata is
+          ]
+          ++ optionals hasRole [
+            "169.254.169.254" # where clouds hand a role's keys to a machine
+            "169.254.170.2" # or to a container
+          ]
+          ++ linkLocalResolvers
+        );
       };
     };
 

@@ -17,6 +17,8 @@ use tokio::sync::{Semaphore, oneshot};
 use super::address::is_public;
 use super::client::Reach;
 
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Looks a host name up. Tests bring their own; [`system_dns`] asks the system.
@@ -28,8 +30,18 @@ pub fn system_dns(threads: usize) -> Dns {
     let permits = Arc::new(Semaphore::new(threads));
     Arc::new(move |host| {
         let permits = Arc::clone(&permits);
-        Box::pin(async move { look_up(permits, move || Ok((host.as_str(), 0).to_socket_addrs()?.collect())).await })
+        Box::pin(async move { look_up(permits, move || ask_system(&host)).await })
     })
+}
+
+fn ask_system(host: &str) -> io::Result<Vec<SocketAddr>> {
+    match (host, 0).to_socket_addrs() {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(error) => {
+            let servers = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+            Err(io::Error::other(reason(&error.to_string(), &servers)))
+        }
+    }
 }
 
 /// Runs `question` on a thread of its own, which has a permit until it ends.
@@ -77,17 +89,35 @@ impl tower_service::Service<Name> for GuardedDns {
         let Self { dns, reach } = self.clone();
         Box::pin(async move {
             let found = dns(name.as_str().to_owned()).await;
-            let mut addresses = found.map_err(|error| LookUpFailed(reason(&error)))?;
+            let mut addresses = found.map_err(|error| LookUpFailed(error.to_string()))?;
             addresses.retain(|address| reach.allows(name.as_str(), address.ip()));
             if addresses.is_empty() { Err(NoPublicAddress.into()) } else { Ok(addresses.into_iter()) }
         })
     }
 }
 
-/// The resolver's words, without those that every such error begins with.
-fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_owned()
+/// What the resolver says, without the words that all its errors begin with, and what may stand behind it: a service's
+/// sandbox makes a name server silent, which nobody would look for.
+fn reason(error: &str, resolv_conf: &str) -> String {
+    let error = error.strip_prefix("failed to lookup address information: ").unwrap_or(error);
+    let is_silence = error.starts_with("Temporary failure");
+    match link_local_server(resolv_conf).filter(|_| is_silence) {
+        Some(server) => {
+            format!(
+                "{error}; the name server {server} is link-local: does the service's sandbox let it through (IPAddressAllow=)?"
+            )
+        }
+        None => error.to_owned(),
+    }
+}
+
+/// The first name server that is only on this machine's own link.
+fn link_local_server(resolv_conf: &str) -> Option<&str> {
+    let servers =
+        resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next());
+    servers
+        .into_iter()
+        .find(|server| server.starts_with("169.254.") || server.to_ascii_lowercase().starts_with("fe80:"))
 }
 
 impl Reach {
@@ -110,7 +140,7 @@ mod tests {
     use tokio::sync::Semaphore;
     use tower_service::Service as _;
 
-    use super::{Dns, GuardedDns, Reach, look_up};
+    use super::{Dns, GuardedDns, Reach, look_up, reason};
 
     /// What is left of `answers` for `host`.
     async fn checked(reach: Reach, host: &str, answers: &[&str]) -> Vec<String> {
@@ -133,6 +163,17 @@ mod tests {
         assert_eq!(checked(test_mode, "localhost", &mixed).await, ["127.0.0.1", "::1"]);
         assert!(checked(public, "localhost", &mixed).await.is_empty());
         assert_eq!(checked(Reach::Any, "plc.internal", &["10.0.0.1"]).await, ["10.0.0.1"]);
+    }
+
+    #[test]
+    fn a_silent_name_server_that_the_sandbox_may_cut_off_is_named() {
+        let silent = "failed to lookup address information: Temporary failure in name resolution";
+        assert_eq!(reason(silent, "nameserver 127.0.0.53\n"), "Temporary failure in name resolution");
+        for server in ["169.254.169.254", "fe80::1%eth0"] {
+            let servers = format!("# by the network\nnameserver 1.1.1.1\nnameserver {server}\n");
+            assert!(reason(silent, &servers).contains(server), "{server}");
+            assert_eq!(reason("Name or service not known", &servers), "Name or service not known");
+        }
     }
 
     #[tokio::test]

@@ -35,6 +35,10 @@ pub enum EgressError {
     TooLarge(usize),
 }
 
+/// What a connection says that was not made in time.
+const NO_CONNECTION: &str =
+    "connecting timed out; a firewall or the service's sandbox (IPAddressDeny=) may drop the packets";
+
 impl EgressError {
     /// What stands behind an error of the HTTP client.
     pub(super) fn of(error: &hyper_util::client::legacy::Error) -> Self {
@@ -46,10 +50,11 @@ impl EgressError {
             if let Some(failed) = error.downcast_ref::<LookUpFailed>() {
                 return Self::NameLookUp(failed.0.clone());
             }
-            if let Some(error) = error.downcast_ref::<io::Error>()
-                && error.kind() == io::ErrorKind::PermissionDenied
-            {
-                return Self::Forbidden(root_cause(error));
+            match error.downcast_ref::<io::Error>().map(|error| (error.kind(), error)) {
+                Some((io::ErrorKind::PermissionDenied, error)) => return Self::Forbidden(root_cause(error)),
+                // The client's own limit for a connection: packets to a forbidden address vanish without an error.
+                Some((io::ErrorKind::TimedOut, _)) => return Self::Connect(NO_CONNECTION.into()),
+                _ => {}
             }
             next = error.source();
         }

@@ -66,6 +66,8 @@ impl HttpService for Http {
         match self.0.exchange(request.map(any_body), CREDENTIALS_LIMITS).await {
             Ok(answer) => Ok(answer.map(HttpResponseBody::from)),
             Err(error) => {
+                // object_store tries again and again, and what it says at last has no cause in it.
+                tracing::warn!("the cloud's provider of credentials gives no answer: {error}");
                 let kind = if matches!(error, EgressError::TimedOut(_)) {
                     HttpErrorKind::Timeout
                 } else {
