@@ -221,7 +221,7 @@ impl Authenticator {
             account = newer;
         }
         let issuer = issuer.clone();
-        self.proven.insert(hash, Arc::new(ProvenToken { claims: token.claims, key: account.key.clone() }));
+        self.proven.insert(hash, Arc::new(ProvenToken { claims: token.claims, key: account.key }));
         Ok(issuer)
     }
 
