@@ -23,6 +23,9 @@ pub struct Placed {
 pub fn check(path: &str, cid: &Cid, block: &[u8]) -> Result<Placed, RepoError> {
     let (collection, rkey) = path.split_once('/').ok_or(RepoError::InvalidPath("it has no '/'"))?;
     let collection = Nsid::parse(collection).map_err(|_| RepoError::InvalidPath("its collection is not an NSID"))?;
+    if !collection.is_normalized() {
+        return Err(RepoError::InvalidPath("the domain of its collection is not in lower case"));
+    }
     let rkey = RecordKey::parse(rkey).map_err(|_| RepoError::InvalidPath("its record key is not one"))?;
     if !cid::is_dag_cbor(cid) || !cid::matches(cid, block) {
         return Err(RepoError::InvalidRecord("its bytes have another hash"));
@@ -54,6 +57,8 @@ mod tests {
         for (path, bytes) in [
             ("com.example.other/a", good.clone()),
             ("com.example/a", good.clone()),
+            ("com.Example.note/a", block(Some("com.Example.note"))),
+            ("COM.example.note/a", block(Some("COM.example.note"))),
             ("com.example.note/.", good.clone()),
             ("com.example.note", good.clone()),
             ("com.example.note/a", block(None)),

@@ -33,9 +33,28 @@ fn check(text: &str) -> Result<(), &'static str> {
     if name_ok { Ok(()) } else { Err("the name is 1 to 63 letters and digits and begins with a letter") }
 }
 
+impl Nsid {
+    /// Whether its domain is in lower case. Domains that differ in case alone are one authority, so whoever writes an
+    /// NSID writes it like this, and a repository has no other: <https://atproto.com/specs/nsid>.
+    #[must_use]
+    pub fn is_normalized(&self) -> bool {
+        let authority = self.as_str().rsplit_once('.').map_or("", |(authority, _)| authority);
+        !authority.bytes().any(|byte| byte.is_ascii_uppercase())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Nsid;
+
+    #[test]
+    fn a_domain_in_upper_case_is_not_normalized() {
+        for (text, is_normalized) in
+            [("com.example.fooBar", true), ("Com.example.foo", false), ("com.eXample.foo", false)]
+        {
+            assert_eq!(Nsid::parse(text).unwrap().is_normalized(), is_normalized, "{text}");
+        }
+    }
 
     #[test]
     fn only_the_whole_is_bounded_and_each_segment() {

@@ -159,6 +159,9 @@ impl From<PdsError> for Error {
             PdsError::InvalidSwap { .. } => Self::new(StatusCode::BAD_REQUEST, name::INVALID_SWAP, error.to_string()),
             PdsError::RecordNotFound => record_not_found(),
             PdsError::BlobRef(ref refused) => Self::new(StatusCode::BAD_REQUEST, refused.name(), error.to_string()),
+            PdsError::TooManyExports => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, error.to_string()).retry_soon()
+            }
             PdsError::TooManyBlobs => Self::rate_limited().saying(error.to_string()),
             PdsError::RecordExists | PdsError::RepeatedRecord | PdsError::InvalidRecord(_) => {
                 Self::invalid(error.to_string())

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{SocketAddr, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +46,13 @@ impl AdminSocket {
         }
         Ok((Self { path, link }, listener))
     }
+}
+
+/// Whether the system takes the configured path for a socket: about 100 bytes.
+pub(super) fn check(config: &Config) -> Result<(), StartError> {
+    let path = &config.admin_socket;
+    let failed = |error: io::Error| StartError::AdminSocket { path: path.clone(), reason: error.to_string() };
+    SocketAddr::from_pathname(path).map(drop).map_err(failed)
 }
 
 impl Drop for AdminSocket {

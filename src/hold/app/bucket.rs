@@ -19,6 +19,8 @@ pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
     let (settings, presigned) = match storage {
         Storage::Filesystem(root) => {
             blobs::check_root(root)?;
+            server::storage::check_writable(root)
+                .map_err(|error| blobs::OpenError::Root { path: root.clone(), reason: error.to_string() })?;
             return Ok(Place::Directory(root.clone()));
         }
         Storage::S3(config) => (s3(config), config.presigned_urls),
@@ -76,12 +78,18 @@ pub fn storage_of(config: &Storage) -> upkeep::StoreAddress {
 ///
 /// # Errors
 /// When the directory cannot be used.
-pub(super) async fn store(config: &Storage, place: &Place) -> Result<Store, StorageError> {
+pub(super) async fn store(config: &Storage, place: &Place) -> Result<Store, StartError> {
     match (storage_of(config), place) {
         (upkeep::StoreAddress::Bucket(settings), Place::Bucket { bucket, .. }) => {
             Ok(Store::in_bucket(bucket.clone(), &settings))
         }
-        (own, _) => Store::open(&own).await,
+        (own, _) => Store::open(&own).await.map_err(|error| match (place, &error) {
+            // The system's own words: the line around them says the rest.
+            (Place::Directory(root), StorageError::Unavailable(reason) | StorageError::Failed(reason)) => {
+                blobs::OpenError::Root { path: root.clone(), reason: reason.to_string() }.into()
+            }
+            _ => error.into(),
+        }),
     }
 }
 

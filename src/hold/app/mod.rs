@@ -80,20 +80,23 @@ pub async fn run_reloading(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     let started_us = now_us();
-    // First, so that a start without its storage makes no database and no key.
+    // First, so that a start that has to be refused makes no database, no key and no repository.
     let place = bucket::place(&config.storage)?;
+    check_key(&config)?;
+    admin_socket::check(&config)?;
+    let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
+    let crawl = crawl.map_err(SetupError::Roots)?;
     let Some(()) = bucket::try_out(&config.storage, &place, &shutdown).await? else { return Ok(()) };
     let database = schema::open(&config.database_path)?;
+    // With the lock, and before there is a key: an address or a path that is taken refuses the start as well.
+    let Inherited { public: listeners, metrics } = listeners;
+    let metrics_listeners = metrics::listen(&config, metrics)?;
+    let (admin_socket, admin_listener) = AdminSocket::bind(&config)?;
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
     let started = start(&config, profile, place, &database).await;
     let (hold, state) = started.map_err(|error| error.of_database(&config.database_path))?;
     let (hold, state) = (Arc::new(hold), Arc::new(state));
-    let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
-    let crawl = crawl.map_err(SetupError::Roots)?;
-    let (admin_socket, admin_listener) = AdminSocket::bind(&config)?;
-    let Inherited { public: listeners, metrics } = listeners;
-    let metrics_listeners = metrics::listen(&config, metrics)?;
     let addresses = describe(&listeners);
     tracing::info!(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses,
@@ -148,12 +151,18 @@ pub async fn run_reloading(
 /// As [`run`]; [`StartError::NoDatabase`] before the first start.
 pub async fn open(config: &Config) -> Result<Hold, StartError> {
     let place = bucket::place(&config.storage)?;
+    check_key(config)?;
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = schema::open(&config.database_path)?;
     let opened = open_hold(config, config.profile.clone(), place, &database).await;
     opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
+}
+
+/// Whether the configuration gives a signing key that is none.
+fn check_key(config: &Config) -> Result<(), StartError> {
+    config.signing_key.as_ref().map_or(Ok(()), |text| signing_key::given(text).map(drop))
 }
 
 /// Opens what requests and commands work on, and what signs URLs.
@@ -164,6 +173,8 @@ async fn open_hold(
     database: &Database,
 ) -> Result<(Hold, UrlSigner), StartError> {
     let head = database.read(pds::stored_head).await?;
+    // Before there is a key, so that blobs that cannot be stored leave no trace of a start.
+    let store = bucket::store(&config.storage, &place).await?;
     let key = match &config.signing_key {
         Some(text) => signing_key::given(text)?,
         None => signing_key::open(&config.key_dir, head.is_some())?,
@@ -172,7 +183,6 @@ async fn open_hold(
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
-    let store = bucket::store(&config.storage, &place).await?;
     let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?;
     let crew = Crew::new(pds.clone(), config.mutable_crew);
@@ -207,6 +217,16 @@ async fn start(
     database: &Database,
 ) -> Result<(Hold, State), StartError> {
     let (hold, urls) = open_hold(config, profile, place, database).await?;
+    if let Some(head) = hold.pds.head().await?
+        && let Some(seconds) = head.ahead_s(now_us())
+    {
+        tracing::warn!(
+            rev = %head.rev,
+            seconds,
+            "the newest revision is ahead of this machine's clock: relays refuse commits until the clock has passed it; \
+             check the clock"
+        );
+    }
     let changed = hold.crew.reconcile(&hold.declared(), now_us()).await?;
     if changed > 0 {
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");

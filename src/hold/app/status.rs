@@ -83,7 +83,13 @@ impl Status {
         let (crew, uploads) = (self.state.crew.summary().await, self.state.blobs.open_uploads().await);
         match (crew, uploads) {
             (Ok(crew), Ok(uploads)) => {
-                format!("captain {}; crew {}; open uploads {uploads}", crew.captain, crew.members)
+                let head = self.state.pds.head().await.ok().flatten();
+                let ahead_s = head.and_then(|head| head.ahead_s((self.state.clock)()));
+                let clock = ahead_s.map(|seconds| {
+                    format!("; the newest revision is {seconds} s ahead of this machine's clock: relays refuse it")
+                });
+                let clock = clock.unwrap_or_default();
+                format!("captain {}; crew {}; open uploads {uploads}{clock}", crew.captain, crew.members)
             }
             _ => "the database does not answer".into(),
         }

@@ -84,6 +84,12 @@ fn shown_check(verified: &RepoVerified, took: Duration) -> String {
     if *unjudged > 0 {
         text.push_str(&format!("{unjudged} rows cannot be judged: a damaged node may lead to them\n"));
     }
+    if let Some(seconds) = verified.rev_ahead_s {
+        text.push_str(&format!(
+            "warning: the newest revision is {seconds} s ahead of the hold's clock; relays refuse commits until the \
+             clock has passed it\n"
+        ));
+    }
     text.push_str(&format!(
         "{records} records, {nodes} nodes, {blocks} blocks checked in {:.1} s: {found} wrong\n",
         took.as_secs_f64()

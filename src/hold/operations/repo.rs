@@ -127,6 +127,9 @@ pub struct RepoVerified {
     pub found: u64,
     /// What is wrong; of very much, the first part.
     pub findings: Vec<Found>,
+    /// How many seconds the newest revision is ahead of the hold's clock, where relays refuse it; else `null`.
+    #[serde(default)]
+    pub rev_ahead_s: Option<u64>,
 }
 
 /// One thing that is wrong.
@@ -149,6 +152,7 @@ impl Operation for RepoVerify {
             reporter.report(Progress { done, total: Some(total), unit: "records".into() });
         };
         let verified = hold.pds.verify(progress).await.map_err(failed)?.ok_or_else(no_repository)?;
+        let head = hold.pds.head().await.map_err(failed)?;
         let found = |finding: crate::pds::Finding| Found {
             kind: finding.kind.name().into(),
             subject: finding.subject,
@@ -161,6 +165,7 @@ impl Operation for RepoVerify {
             unjudged: verified.unjudged,
             found: verified.found,
             findings: verified.findings.into_iter().map(found).collect(),
+            rev_ahead_s: head.and_then(|head| head.ahead_s(hold.now_us())),
         })
     }
 }

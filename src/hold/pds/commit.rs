@@ -110,6 +110,11 @@ impl Transaction<'_> {
             if change.swap.is_some_and(|expected| expected != old) {
                 return Err(PdsError::InvalidSwap { what: "record" });
             }
+            // One that an earlier version took over can still be deleted.
+            if change.write != RecordWrite::Delete && !change.collection.is_normalized() {
+                let reason = "the domain of its collection is not in lower case";
+                return Err(PdsError::InvalidRecord(RepoError::InvalidPath(reason)));
+            }
             let (new, blobs) = match (change.write, old) {
                 (RecordWrite::Create(_), Some(_)) => return Err(PdsError::RecordExists),
                 (RecordWrite::Update(_) | RecordWrite::Delete, None) => return Err(PdsError::RecordNotFound),

@@ -35,6 +35,9 @@ pub enum PdsError {
     /// Too many blobs wait for a record; refer to some, or come back when they are gone.
     #[error("too many blobs wait for a record that refers to them")]
     TooManyBlobs,
+    /// Exports that are under way keep the write-ahead log from beginning anew, and it is long; repeat later.
+    #[error("exports of the repository are under way, and no other may begin until they have ended; try again later")]
+    TooManyExports,
     /// The database belongs to another DID.
     #[error("the database is the repository of {0}")]
     OtherDid(Did),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::commit::StoredBlocks;
-use super::{Pds, PdsError};
+use super::{MAX_EXPORTS, Pds, PdsError};
 use crate::pds::tables;
 use crate::pds::tables::RepoHead;
 use atproto::repo::{Cid, car, mst};
@@ -22,6 +22,9 @@ const CHUNKS_AHEAD: usize = 2;
 /// much a second, counted from the start and with a minute's grace: 1 GB in at most four and a half hours.
 const MIN_BYTES_A_SECOND: u64 = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(60);
+/// Exports that overlap keep the log growing although each ends in time. So none begins beside others once the log has
+/// this size: when they have ended, the next write begins the log anew.
+const MAX_LOG_BYTES: u64 = 64 << 20;
 /// Blocks that one getBlocks may ask for.
 const MAX_BLOCKS: usize = 200;
 
@@ -33,13 +36,17 @@ impl Pds {
     /// The stream is one snapshot; writes go on meanwhile. `None` before the first commit.
     ///
     /// # Errors
-    /// [`PdsError::Storage`]; later failures come in the stream.
+    /// [`PdsError::TooManyExports`]; [`PdsError::Storage`]; later failures come in the stream.
     pub async fn export(&self, since: Option<Tid>) -> Result<Option<BlockStream>, PdsError> {
         if self.head().await?.is_none() {
             return Ok(None);
         }
         let closed = |_| PdsError::Storage(StorageError::failed("the exports are closed"));
         let permit = std::sync::Arc::clone(&self.inner.exports).acquire_owned().await.map_err(closed)?;
+        let is_alone = self.inner.exports.available_permits() + 1 == MAX_EXPORTS;
+        if !is_alone && self.inner.database.sizes().await?.log_bytes > MAX_LOG_BYTES {
+            return Err(PdsError::TooManyExports);
+        }
         let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
         let database = self.inner.database.clone();
         tokio::spawn(async move {

@@ -77,6 +77,19 @@ pub struct Head {
     pub rev: Tid,
 }
 
+/// How far a revision may be ahead of a clock: as far as relays let it.
+const MAX_AHEAD_US: u64 = 5 * 60 * 1_000_000;
+
+impl Head {
+    /// How many seconds the revision is ahead of `now_us` (microseconds since 1970), where relays would refuse it: a
+    /// clock was ahead when it was made, and each later revision is above it. `None` when it is not.
+    #[must_use]
+    pub fn ahead_s(&self, now_us: u64) -> Option<u64> {
+        let ahead_us = self.rev.micros().saturating_sub(now_us);
+        (ahead_us > MAX_AHEAD_US).then_some(ahead_us / 1_000_000)
+    }
+}
+
 impl From<RepoHead> for Head {
     fn from(head: RepoHead) -> Self {
         Self { did: head.did, commit: head.commit, rev: head.rev }

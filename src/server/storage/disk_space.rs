@@ -1,4 +1,4 @@
-//! How full a file system is.
+//! How full a file system is, and whether this process may write to a directory.
 
 use std::io;
 use std::path::Path;
@@ -24,4 +24,14 @@ impl DiskSpace {
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         Ok(Self { free_bytes: bytes(found.f_bavail), size_bytes: bytes(found.f_blocks) })
     }
+}
+
+/// Whether this process may make files in a directory, without making one. A file system that is mounted read-only is
+/// told as that.
+///
+/// # Errors
+/// What the system says: it is not there, it is not this user's, or its file system is read-only.
+pub fn check_writable(directory: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
 }

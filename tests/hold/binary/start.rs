@@ -153,6 +153,18 @@ fn missing_directories_are_named() {
     site.set("HOLD_DATABASE_PATH", site.path("state/hold.db"));
     refuses(&site, &[site.path("state/hold.db").to_str().unwrap(), "create its directory"]);
 
+    // Found when the directory is there: before there is a key and a repository.
+    let site = Site::new();
+    std::fs::write(site.path("blobs/uploads"), "not a directory").unwrap();
+    let ended = site.run(&[]);
+    assert_eq!(ended.code, Some(78), "{}", ended.stderr);
+    assert!(ended.stderr.contains("storage directory"), "{}", ended.stderr);
+    assert!(!site.path("keys").exists(), "a key was made");
+
+    let mut site = Site::new();
+    site.set("HOLD_ADMIN_SOCKET", site.path(&"long/".repeat(30)));
+    refuses(&site, &["the admin socket", "HOLD_ADMIN_SOCKET"]);
+
     // A mount that is missing beside a database that is there.
     let site = used();
     std::fs::remove_dir_all(site.path("blobs")).unwrap();

@@ -1,5 +1,7 @@
 //! The embedded repository: commits, files of a whole repository, and a large one.
 
+mod clock;
 mod commits;
+mod exports;
 mod large_repository;
 mod repo_file;

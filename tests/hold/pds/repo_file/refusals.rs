@@ -108,6 +108,13 @@ async fn a_repository_that_is_not_ours_or_not_a_holds_is_refused() {
     refused(&home, file_of("com.example.note/a", &note, &ours, LATER_US + A_SECOND_US), "clock").await;
     refused(&home, file("com.example.other/a", &note), "$type").await;
     refused(&home, file("example/a", &note), "NSID").await;
+    for path in ["com.Example.note/a", "COM.example.note/a"] {
+        let collection = path.split_once('/').unwrap().0;
+        let record = cbor::from_json(&json!({ "$type": collection, "text": "text" })).unwrap();
+        refused(&home, file(path, &record), "not in lower case").await;
+        let refusal = home.commit(LATER_US, vec![change(path, Write::Create(record))]).await.unwrap_err();
+        assert!(refusal.to_string().contains("not in lower case"), "{refusal}");
+    }
     refused(&home, file("com.example.note/.", &note), "record key").await;
     refused(&home, file("com.example.note/a", &Ipld::List(Vec::new())), "not a map").await;
     let large = cbor::from_json(&json!({ "$type": "com.example.note", "text": "x".repeat(1_000_000) })).unwrap();
