@@ -81,8 +81,7 @@ pub async fn run_reloading(
 ) -> Result<(), StartError> {
     let started_us = now_us();
     // First, so that a start that has to be refused makes no database, no key and no repository.
-    let place = bucket::place(&config.storage)?;
-    check_key(&config)?;
+    let place = check(&config)?;
     admin_socket::check(&config)?;
     let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
@@ -150,8 +149,7 @@ pub async fn run_reloading(
 /// # Errors
 /// As [`run`]; [`StartError::NoDatabase`] before the first start.
 pub async fn open(config: &Config) -> Result<Hold, StartError> {
-    let place = bucket::place(&config.storage)?;
-    check_key(config)?;
+    let place = check(config)?;
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
@@ -160,9 +158,14 @@ pub async fn open(config: &Config) -> Result<Hold, StartError> {
     opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
 }
 
-/// Whether the configuration gives a signing key that is none.
-fn check_key(config: &Config) -> Result<(), StartError> {
-    config.signing_key.as_ref().map_or(Ok(()), |text| signing_key::given(text).map(drop))
+/// Checks what the configuration says of blobs and key, as far as that can be done without the database; returns where
+/// the blobs are.
+fn check(config: &Config) -> Result<Place, StartError> {
+    let place = bucket::place(&config.storage)?;
+    if let Some(text) = &config.signing_key {
+        signing_key::given(text)?;
+    }
+    Ok(place)
 }
 
 /// Opens what requests and commands work on, and what signs URLs.

@@ -47,9 +47,9 @@ pub use settings::{Limits, Place, Settings, asked_every, check_root};
 pub use sweep::Swept;
 // What other rooms ask within a transaction of their own.
 pub use tables::{
-    BlobRow, BlobUseRow, DoomedRow, blob_size, blob_totals, blob_use, blob_uses_of, blobs_of, delete_blob,
-    delete_doomed, doom_again, doom_blob, doomed, doomed_totals, doomed_us, open_uploads_total, put_blob, put_found,
-    uploaders,
+    BlobRow, BlobUseRow, PendingDeletionRow, blob_size, blob_totals, blob_use, blob_uses_of, blobs_of, delete_blob,
+    delete_pending_deletion, open_uploads_total, pending_deletion_totals, pending_deletion_us, pending_deletions,
+    put_blob, put_found, put_pending_deletion, renew_pending_deletion, uploaders,
 };
 
 use bucket::Bucket;

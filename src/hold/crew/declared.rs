@@ -42,13 +42,13 @@ pub struct DeclaredMember {
     pub tier: Option<String>,
 }
 
-/// The key of the note that remembers whom the configuration declared, so that they go when their declaration goes.
-pub(super) const NOTE: &str = "declared_crew";
+/// The name of the value in `meta` that remembers whom the configuration declared, so that they go when their declaration goes.
+pub(super) const META_NAME: &str = "declared_crew";
 
 /// Whom the configuration declared when the hold last started, the owner among them.
 pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
-    let note = records.note(NOTE)?.map(|text| serde_json::from_str(&text)).transpose();
-    Ok(note.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
+    let declared = records.meta(META_NAME)?.map(|text| serde_json::from_str(&text)).transpose();
+    Ok(declared.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
 }
 
 /// Whether the configuration declared this member when the hold last started.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::declared::NOTE;
+use super::declared::META_NAME;
 use super::reconcile::Recorded;
 use crate::pds::{ImportRules, PageQuery, PdsError, Records, Repository};
 use atproto::lexicon::SELF_KEY;
@@ -27,7 +27,7 @@ fn is_as_configured(records: &Records<'_>) -> Result<bool, PdsError> {
         let complete = page.cursor.is_none();
         Ok::<_, PdsError>((page.records, complete))
     };
-    let note = records.note(NOTE)?.and_then(|text| serde_json::from_str::<BTreeSet<Did>>(&text).ok());
+    let note = records.meta(META_NAME)?.and_then(|text| serde_json::from_str::<BTreeSet<Did>>(&text).ok());
     let declared: BTreeSet<_> = note.unwrap_or_default().iter().map(super::member_key).collect();
     for collection in records.collections()? {
         let (found, complete) = keys(&collection)?;

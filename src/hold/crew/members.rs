@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::declared::declared_members;
 use super::manage::check_member_change;
 use super::{Crew, CrewError, captain, encode, member_key};
-use crate::pds::{Change, PageQuery, PdsError, Plan, Records, Write};
+use crate::pds::{Change, PageQuery, PdsError, Plan, Records, Repository, Write};
 use atproto::lexicon::{self, Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
 
@@ -122,9 +122,8 @@ impl Crew {
         F: FnOnce(Option<lexicon::Crew>) -> Result<(Write, lexicon::Crew), CrewError> + Send + 'static,
     {
         let (did, mutable) = (did.clone(), self.is_mutable());
-        // The job runs on the database's thread, and answers only what to write.
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let job = move |records: &Records<'_>| {
+        let job = move |repository: &Repository<'_>| {
+            let records = &repository.records();
             let captain = captain(records)?;
             let rkey = member_key(&did);
             let old = records.get(&nsid::CREW, rkey.as_str())?.map(|record| serde_json::from_value(record.value));
@@ -136,11 +135,10 @@ impl Crew {
             }
             let (write, record) = decide(old)?;
             check_record(&record)?;
-            let _ = tell.send(CrewMember { record, declared: false });
-            Ok(Plan::of(vec![Change { collection: nsid::CREW.into(), rkey, write, swap: None }]))
+            repository.commit(Plan::of(vec![Change { collection: nsid::CREW.into(), rkey, write, swap: None }]))?;
+            Ok(CrewMember { record, declared: false })
         };
-        self.pds.commit(now_us, None, job).await?;
-        told.await.map_err(|_| CrewError::Invalid("no change was made".into()))
+        self.pds.transact(now_us, job).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::declared::{Declared, DeclaredMember, NOTE, change, declared_members, put, self_key};
+use super::declared::{Declared, DeclaredMember, META_NAME, change, declared_members, put, self_key};
 use super::{Crew, CrewError, member_key, profile};
 use crate::pds::{Change, MAX_WRITES, PageQuery, Plan, Records, Write};
 use atproto::lexicon::{self, Permission, ROLE_OWNER, SELF_KEY, nsid};
@@ -96,10 +96,10 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
         changes.truncate(MAX_WRITES);
         declared_now.extend(recorded.declared_before.iter().cloned());
     }
-    let note = serde_json::to_string(&declared_now).map_err(|e| CrewError::Invalid(e.to_string()))?;
+    let names = serde_json::to_string(&declared_now).map_err(|e| CrewError::Invalid(e.to_string()))?;
     // Also when the profile refers to it already: an imported repository comes without blobs.
     let blobs = declared.profile.avatar.iter().cloned().collect();
-    Ok(Plan { changes, notes: vec![(NOTE, note)], blobs })
+    Ok(Plan { changes, meta: vec![(META_NAME, names)], blobs })
 }
 
 fn captain_change(

@@ -11,8 +11,8 @@ use atproto::syntax::Digest;
 
 use super::{Image, stats_key};
 
-/// The note that says which form of the index is there.
-const NOTE: &str = "registry_index";
+/// The name of the value in `meta` that says which form of the index is there.
+const META_NAME: &str = "registry_index";
 /// Rises when the index has to be made again.
 const FORM: &str = "1";
 /// Records read at a time.
@@ -20,7 +20,7 @@ const PAGE: u32 = 500;
 
 /// Makes the index where it is not there in this form.
 pub(super) async fn make(pds: &Pds, now_us: u64) -> Result<(), PdsError> {
-    if pds.read(|records| records.note(NOTE)).await?.as_deref() == Some(FORM) {
+    if pds.read(|records| records.meta(META_NAME)).await?.as_deref() == Some(FORM) {
         return Ok(());
     }
     pds.transact(now_us, rebuild).await
@@ -82,5 +82,5 @@ pub fn rebuild(repository: &Repository<'_>) -> Result<(), PdsError> {
     if left_out > 0 {
         tracing::warn!(records = left_out, "records about images that say nothing of this hold's blobs are left out");
     }
-    repository.put_note(NOTE, FORM)
+    repository.put_meta(META_NAME, FORM)
 }

@@ -36,8 +36,8 @@ pub enum Write {
 pub struct Plan {
     /// Changes of the repository; those that change nothing are left out of the commit.
     pub changes: Vec<Change>,
-    /// Notes by name.
-    pub notes: Vec<(&'static str, String)>,
+    /// Unpublished values by name.
+    pub meta: Vec<(&'static str, String)>,
     /// Blobs that records refer to once the changes are made.
     pub blobs: Vec<NewBlob>,
 }

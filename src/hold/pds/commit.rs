@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Plan, Write as RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
-use super::records::Records;
-use super::transaction::Repository;
-use super::{Inner, Pds, PdsError, blobs};
+use super::outcome::Outcome;
+use super::{Inner, PdsError, blobs};
 use crate::pds::tables;
 use crate::pds::tables::RepoHead;
 use atproto::repo::commit::Commit;
@@ -20,39 +19,6 @@ pub const MAX_WRITES: usize = 200;
 pub const MAX_RECORD_BYTES: usize = 1_000_000;
 /// Bytes of blocks that one #commit event may carry.
 const MAX_EVENT_BYTES: usize = 2_000_000;
-
-/// What a commit did.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// CID and revision of the new commit; `None` when nothing changed.
-    pub commit: Option<(Cid, Tid)>,
-    /// CID of each planned record, in the plan's order; `None` for a deletion.
-    pub cids: Vec<Option<Cid>>,
-}
-
-impl Pds {
-    /// Lets `decide` look at the records and plan changes, and makes them one signed commit with its event.
-    /// The first commit ever also makes the repository. `now_us` is in microseconds since 1970.
-    ///
-    /// Runs to its end even when the caller stops waiting. A plan that changes nothing makes no commit.
-    ///
-    /// # Errors
-    /// What `decide` answers; a swap or existence rule that does not hold; limits; storage.
-    pub async fn commit<E, F>(&self, now_us: u64, swap_commit: Option<Cid>, decide: F) -> Result<Outcome, E>
-    where
-        F: FnOnce(&Records<'_>) -> Result<Plan, E> + Send + 'static,
-        E: From<PdsError> + Send + 'static,
-    {
-        let job = move |repository: &Repository<'_>| {
-            if swap_commit.is_some() && swap_commit != repository.head()?.map(|head| head.commit) {
-                return Err(PdsError::InvalidSwap { what: "repository" }.into());
-            }
-            let plan = decide(&repository.records())?;
-            Ok(repository.commit(plan)?)
-        };
-        self.transact(now_us, job).await
-    }
-}
 
 /// A record that the commit really changes.
 struct Effect {
@@ -76,8 +42,8 @@ pub(super) struct Transaction<'t> {
 
 impl Transaction<'_> {
     pub(super) fn run(&self, plan: Plan) -> Result<Outcome, PdsError> {
-        for (name, value) in &plan.notes {
-            tables::put_note(self.write, name, value)?;
+        for (name, value) in &plan.meta {
+            tables::put_meta(self.write, name, value)?;
         }
         for blob in &plan.blobs {
             blob.put_declared(self.write, self.now_us)?;

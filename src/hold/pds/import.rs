@@ -3,9 +3,9 @@
 //! <https://atproto.com/specs/repository#car-file-serialization>
 
 use super::commit::{MAX_RECORD_BYTES, StoredBlocks, Transaction};
-use super::marks::Marks;
 use super::records::Records;
 use super::transaction::Repository;
+use super::visited_rows::VisitedRows;
 use super::{Pds, PdsError, blobs, events};
 use crate::pds::tables;
 use crate::pds::tables::RepoHead;
@@ -230,24 +230,24 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
 
     /// Checks the tree and each of its records, makes the index, and finds blocks that belong to neither.
     fn take_tree(&mut self, data: &Cid) -> Result<(), ImportError> {
-        let mut marks = Marks::default();
+        let mut visited = VisitedRows::default();
         let write = self.write;
         mst::walk(&StoredBlocks(write), *data, |visit| match visit {
             Visit::Node { cid, .. } => {
-                tables::block_number(write, cid)?.iter().for_each(|number| marks.add(*number));
+                tables::block_number(write, cid)?.iter().for_each(|number| visited.add(*number));
                 Ok(())
             }
             Visit::Leaf { key, value } => {
                 let row = tables::block_row(write, value)?.ok_or(RepoError::MissingBlock(*value))?;
-                marks.add(row.number);
+                visited.add(row.number);
                 self.take_record(key, value, &row.bytes)
             }
         })?;
-        if marks.count() + 1 == self.blocks {
+        if visited.count() + 1 == self.blocks {
             return Ok(());
         }
         tables::each_block_name(write, |number, cid| match cid {
-            Some(cid) if !marks.has(number) => Err(ImportError::UnusedBlock(cid)),
+            Some(cid) if !visited.has(number) => Err(ImportError::UnusedBlock(cid)),
             _ => Ok(()),
         })
     }

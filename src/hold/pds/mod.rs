@@ -10,15 +10,16 @@ mod commit;
 mod error;
 mod events;
 mod export;
-mod followers;
 mod import;
-mod marks;
 mod new_key;
+mod outcome;
 mod records;
+mod subscriber_lag;
 mod subscription;
 pub mod tables;
 mod transaction;
 mod verify;
+mod visited_rows;
 
 use std::sync::Arc;
 
@@ -34,17 +35,18 @@ use server::storage::StorageError;
 
 pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
 pub use change::{Change, Plan, Write};
-pub use commit::{MAX_RECORD_BYTES, MAX_WRITES, Outcome};
+pub use commit::{MAX_RECORD_BYTES, MAX_WRITES};
 pub use error::PdsError;
 pub use export::BlockStream;
-pub use followers::Following;
 pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
+pub use outcome::Outcome;
 pub use records::{Page, PageQuery, Record, Records};
+pub use subscriber_lag::SubscriberLag;
 pub use subscription::{Step, Subscription};
 pub use transaction::Repository;
 pub use verify::{Finding, FindingKind, Verified};
 
-use followers::Followers;
+use subscriber_lag::SubscriberPositions;
 
 /// The one repository of this hold; cheap to clone.
 #[derive(Clone)]
@@ -61,7 +63,7 @@ struct Inner {
     clock_id: u16,
     exports: Arc<tokio::sync::Semaphore>,
     blobs_in_flight: blobs::InFlight,
-    followers: Followers,
+    subscribers: SubscriberPositions,
     /// The newest event that is on disk, by its sequence number; 0 before the first of this process.
     newest_event: watch::Sender<i64>,
 }
@@ -114,8 +116,8 @@ impl Pds {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
         let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
-        let (followers, newest_event) = (Followers::default(), watch::Sender::default());
-        let inner = Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, followers, newest_event };
+        let (subscribers, newest_event) = (SubscriberPositions::default(), watch::Sender::default());
+        let inner = Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, subscribers, newest_event };
         Self { inner: Arc::new(inner) }
     }
 

@@ -2,7 +2,7 @@
 //! <https://atproto.com/specs/did#did-web>: who has the host has the identity, so the DID document may name a new key.
 
 use super::commit::Transaction;
-use super::subscription::note_pruned;
+use super::subscription::record_pruned;
 use super::{Head, Pds, PdsError, events};
 use crate::pds::tables;
 use atproto::repo::commit::Commit;
@@ -33,7 +33,7 @@ impl Pds {
             transaction.emit(&mut head, |stamp| events::identity(stamp, inner.handle.as_deref()))?;
             // All but the newest, which is the #identity event.
             if let (_, Some(last)) = tables::delete_events_before(write, u64::MAX, u32::MAX)? {
-                note_pruned(write, last)?;
+                record_pruned(write, last)?;
             }
             transaction.emit(&mut head, |stamp| events::sync(stamp, &rev, &signed.cid, &signed.bytes))?;
             tables::put_repo_head(write, &head)?;

@@ -87,12 +87,12 @@ impl<'r> Records<'r> {
         Ok(tables::collections(self.read)?)
     }
 
-    /// An unpublished note.
+    /// An unpublished value by its name.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
-    pub fn note(&self, name: &str) -> Result<Option<String>, PdsError> {
-        Ok(tables::note(self.read, name)?)
+    pub fn meta(&self, name: &str) -> Result<Option<String>, PdsError> {
+        Ok(tables::meta(self.read, name)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Following the events: those that are stored after a cursor, then each new one once its commit is on disk.
+//! SubscriberLag the events: those that are stored after a cursor, then each new one once its commit is on disk.
 //!
 //! A subscription reads the database by itself, a page at a time, and is only told that there is more. So nothing
 //! is sent before it is stored, memory does not grow with a reader's delay, and readers do not wait for each other.
@@ -24,8 +24,8 @@ const TOO_FAR_BEHIND: u32 = 500;
 /// A page ends after so many events or bytes: 64 subscribers hold 16 MiB, and one event each of at most 2 MB.
 const PAGE_EVENTS: u32 = 100;
 const PAGE_BYTES: usize = 256 * 1024;
-/// The note that holds the sequence number of the last deleted event.
-const PRUNED_NOTE: &str = "events_pruned_through";
+/// The name of the value in `meta` that is the sequence number of the last deleted event.
+const PRUNED: &str = "events_pruned_through";
 
 /// One reader's place among the events.
 pub struct Subscription {
@@ -72,7 +72,7 @@ impl Pds {
             _ => Opening::Nothing,
         };
         let position = cursor.unwrap_or(last_seq).max(pruned);
-        let place = self.inner.followers.add(position);
+        let place = self.inner.subscribers.add(position);
         Ok(Subscription { pds: self.clone(), newest, position, place, live: cursor.is_none(), opening })
     }
 
@@ -92,7 +92,7 @@ impl Pds {
         let batch = move |write: &Write<'_>| {
             let (count, last) = tables::delete_events_before(write, before_us, PRUNE_BATCH)?;
             if let Some(last) = last {
-                note_pruned(write, last)?;
+                record_pruned(write, last)?;
             }
             Ok::<_, PdsError>(count)
         };
@@ -175,14 +175,14 @@ pub(super) fn last_seq(read: &Read<'_>) -> Result<i64, StorageError> {
     Ok(tables::repo_head(read)?.map_or(0, |head| head.last_seq))
 }
 
-/// Notes the sequence number of the last event that was deleted.
-pub(super) fn note_pruned(write: &Write<'_>, last: i64) -> Result<(), StorageError> {
-    tables::put_note(write, PRUNED_NOTE, &last.to_string())
+/// Records the sequence number of the last event that was deleted.
+pub(super) fn record_pruned(write: &Write<'_>, last: i64) -> Result<(), StorageError> {
+    tables::put_meta(write, PRUNED, &last.to_string())
 }
 
 /// The sequence number of the last event that was deleted, 0 when none was.
 fn pruned(read: &Read<'_>) -> Result<i64, StorageError> {
-    let Some(text) = tables::note(read, PRUNED_NOTE)? else { return Ok(0) };
+    let Some(text) = tables::meta(read, PRUNED)? else { return Ok(0) };
     text.parse().map_err(|e: std::num::ParseIntError| StorageError::Damaged(e.into()))
 }
 

@@ -1,10 +1,12 @@
 //! One transaction over the repository and whatever other rows of the database must change together with it.
 
 use super::change::Plan;
-use super::commit::{Outcome, Transaction};
+use super::commit::Transaction;
+use super::outcome::Outcome;
 use super::records::Records;
 use super::{Carried, Head, Pds, PdsError};
 use crate::pds::tables;
+use atproto::repo::Cid;
 use atproto::syntax::Tid;
 use server::sqlite::Write;
 
@@ -38,12 +40,12 @@ impl<'t> Repository<'t> {
         Ok(tables::repo_head(self.transaction.write)?.map(Head::from))
     }
 
-    /// Sets an unpublished note.
+    /// Sets an unpublished value.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
-    pub fn put_note(&self, name: &str, value: &str) -> Result<(), PdsError> {
-        Ok(tables::put_note(self.transaction.write, name, value)?)
+    pub fn put_meta(&self, name: &str, value: &str) -> Result<(), PdsError> {
+        Ok(tables::put_meta(self.transaction.write, name, value)?)
     }
 
     /// A key for a new record, greater than `last`.
@@ -78,5 +80,27 @@ impl Pds {
             job(&Repository::new(Transaction { inner: &inner, write, now_us })).map_err(Carried)
         };
         self.inner.database.write(job).await.map_err(Carried::into_inner)
+    }
+
+    /// Lets `decide` look at the records and plan changes, and makes them one signed commit with its event.
+    /// The first commit ever also makes the repository. `now_us` is in microseconds since 1970.
+    ///
+    /// Runs to its end even when the caller stops waiting. A plan that changes nothing makes no commit.
+    ///
+    /// # Errors
+    /// What `decide` answers; a swap or existence rule that does not hold; limits; storage.
+    pub async fn commit<E, F>(&self, now_us: u64, swap_commit: Option<Cid>, decide: F) -> Result<Outcome, E>
+    where
+        F: FnOnce(&Records<'_>) -> Result<Plan, E> + Send + 'static,
+        E: From<PdsError> + Send + 'static,
+    {
+        let job = move |repository: &Repository<'_>| {
+            if swap_commit.is_some() && swap_commit != repository.head()?.map(|head| head.commit) {
+                return Err(PdsError::InvalidSwap { what: "repository" }.into());
+            }
+            let plan = decide(&repository.records())?;
+            Ok(repository.commit(plan)?)
+        };
+        self.transact(now_us, job).await
     }
 }

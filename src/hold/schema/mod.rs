@@ -24,6 +24,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("007_registry.sql"),
         include_str!("008_garbage.sql"),
         include_str!("009_uploaders.sql"),
+        include_str!("010_names.sql"),
     ],
 };
 
@@ -57,5 +58,27 @@ mod tests {
                    WHERE record.cid = block.cid";
         let found: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(found, "a777,b333,d777");
+    }
+
+    #[test]
+    fn what_an_older_database_has_keeps_its_rows_under_new_names() {
+        let database = Connection::open_in_memory().unwrap();
+        SCHEMA.migrations[..9].iter().for_each(|script| database.execute_batch(script).unwrap());
+        database
+            .execute_batch(
+                "INSERT INTO note (name, value) VALUES ('declared_crew', '[]');
+                 INSERT INTO doomed (digest, size_bytes, removed_us) VALUES (zeroblob(32), 6, 7);
+                 INSERT INTO blob (digest, size_bytes, completed_us, asked_us) VALUES (zeroblob(32), 6, 7, 8);
+                 INSERT INTO upload (id, account, touched_us) VALUES (zeroblob(16), 'did:plc:a', 1);
+                 INSERT INTO bucket_upload (upload, multipart, unseen) VALUES (zeroblob(16), 'm', 1)",
+            )
+            .unwrap();
+        SCHEMA.migrations[9..].iter().for_each(|script| database.execute_batch(script).unwrap());
+        let sql = "SELECT value || removed_us || last_used_us || bypassed_hold
+                   FROM meta, pending_deletion, blob, bucket_upload";
+        let found: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "[]781");
+        let refused = database.execute("UPDATE bucket_upload SET bypassed_hold = 2", []);
+        assert!(refused.is_err(), "the check went along");
     }
 }

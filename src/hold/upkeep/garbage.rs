@@ -183,7 +183,7 @@ impl Upkeep {
             listed: Vec::new(),
         };
         let outcome = self.collect_into(&mut collected, &rules, force, report).await;
-        let (count, size_bytes) = self.db.read(blobs::doomed_totals).await?;
+        let (count, size_bytes) = self.db.read(blobs::pending_deletion_totals).await?;
         collected.unfinished = Amount { count, size_bytes };
         if !dry_run {
             let Collected { garbage, named, recent, unasked, found, unfinished, .. } = &collected;
@@ -290,13 +290,13 @@ impl Upkeep {
         let (verdicts, removed) = detached(async move {
             let alone: Vec<_> =
                 garbage.iter().filter_map(|row| Some((row.digest, upkeep.digests.try_lock(&row.digest)?))).collect();
-            let verdicts = upkeep.doom(garbage, alone.iter().map(|(digest, _)| *digest), rules).await?;
-            let doomed = verdicts
+            let verdicts = upkeep.mark_pending(garbage, alone.iter().map(|(digest, _)| *digest), rules).await?;
+            let pending = verdicts
                 .iter()
                 .filter(|(_, verdict)| *verdict == Verdict::Garbage)
                 .map(|(row, _)| row.digest)
                 .collect();
-            let removed = upkeep.remove(doomed).await;
+            let removed = upkeep.remove(pending).await;
             drop(alone);
             Ok((verdicts, removed))
         })
@@ -306,7 +306,7 @@ impl Upkeep {
     }
 
     /// Drops the rows of what still is garbage.
-    async fn doom(
+    async fn mark_pending(
         &self,
         garbage: Vec<BlobUseRow>,
         locked: impl Iterator<Item = Digest>,
@@ -315,7 +315,7 @@ impl Upkeep {
         let judging = self.digests.judge(locked, rules.before_us);
         let unused: std::collections::HashSet<_> = judging.digests().iter().copied().collect();
         let now_us = (self.clock)();
-        let doom = move |write: &Write<'_>| {
+        let mark = move |write: &Write<'_>| {
             let mut verdicts = Vec::new();
             for seen in garbage {
                 if !unused.contains(&seen.digest) {
@@ -326,13 +326,13 @@ impl Upkeep {
                 let Some(row) = blobs::blob_use(write, &seen.digest)? else { continue };
                 let verdict = Verdict::of(&row, &rules, write)?;
                 if verdict == Verdict::Garbage {
-                    blobs::doom_blob(write, &row.digest, row.size_bytes, now_us)?;
+                    blobs::put_pending_deletion(write, &row.digest, row.size_bytes, now_us)?;
                 }
                 verdicts.push((row, verdict));
             }
             Ok::<_, StorageError>(verdicts)
         };
-        Ok(self.db.write(doom).await?)
+        Ok(self.db.write(mark).await?)
     }
 }
 

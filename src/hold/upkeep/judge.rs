@@ -48,10 +48,10 @@ impl Upkeep {
         let key = blob_key(digest);
         let wanted = *digest;
         let rows = self.db.read(move |read| {
-            Ok::<_, StorageError>((blobs::blob_size(read, &wanted)?, blobs::doomed_us(read, &wanted)?))
+            Ok::<_, StorageError>((blobs::blob_size(read, &wanted)?, blobs::pending_deletion_us(read, &wanted)?))
         });
-        let (recorded, doomed_us) = rows.await?;
-        if doomed_us.is_some() {
+        let (recorded, pending_deletion_us) = rows.await?;
+        if pending_deletion_us.is_some() {
             // Garbage whose object is about to go.
             return Ok(None);
         }

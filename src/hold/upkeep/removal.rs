@@ -8,7 +8,7 @@
 use super::usage::Amount;
 use super::{Upkeep, UpkeepError, blocking, detached};
 use crate::blobs;
-use crate::blobs::DoomedRow;
+use crate::blobs::PendingDeletionRow;
 use crate::blobs::{REMOVAL_SETTLED_US, blob_digest, blob_key};
 use crate::objects::Removed;
 use atproto::syntax::Digest;
@@ -28,7 +28,7 @@ impl Upkeep {
             // A directory did what it was asked when the process that asked is gone.
             let settled_us = if self.store.staging.is_some() { 0 } else { REMOVAL_SETTLED_US };
             let before_us = (self.clock)().saturating_sub(settled_us);
-            let rows = self.db.read(move |read| blobs::doomed(read, before_us, REMOVED_AT_ONCE)).await?;
+            let rows = self.db.read(move |read| blobs::pending_deletions(read, before_us, REMOVED_AT_ONCE)).await?;
             let upkeep = self.clone();
             let removed = detached(async move { upkeep.remove_again(rows).await }).await?;
             if removed.is_empty() {
@@ -39,23 +39,23 @@ impl Upkeep {
     }
 
     /// Removes those that nobody is uploading, and answers which.
-    async fn remove_again(&self, rows: Vec<DoomedRow>) -> Result<Vec<DoomedRow>, UpkeepError> {
+    async fn remove_again(&self, rows: Vec<PendingDeletionRow>) -> Result<Vec<PendingDeletionRow>, UpkeepError> {
         let locked = rows.into_iter().filter_map(|row| Some((self.digests.try_lock(&row.digest)?, row)));
         let (alone, rows): (Vec<_>, Vec<_>) = locked.unzip();
         let now_us = (self.clock)();
-        let doom = move |write: &Write<'_>| {
-            let mut doomed = Vec::new();
+        let mark = move |write: &Write<'_>| {
+            let mut pending = Vec::new();
             for row in rows {
-                if blobs::doom_again(write, &row.digest, now_us)? {
-                    doomed.push(row);
+                if blobs::renew_pending_deletion(write, &row.digest, now_us)? {
+                    pending.push(row);
                 }
             }
-            Ok::<_, UpkeepError>(doomed)
+            Ok::<_, UpkeepError>(pending)
         };
-        let doomed = self.db.write(doom).await?;
-        self.remove(doomed.iter().map(|row| row.digest).collect()).await?;
+        let pending = self.db.write(mark).await?;
+        self.remove(pending.iter().map(|row| row.digest).collect()).await?;
         drop(alone);
-        Ok(doomed)
+        Ok(pending)
     }
 
     /// Removes the objects, and takes those that are gone from the list. Call it with all of them locked.
@@ -75,7 +75,8 @@ impl Upkeep {
             }
         };
         let gone: Vec<_> = removed.gone.iter().filter_map(|key| blob_digest(key)).collect();
-        let forget = move |write: &Write<'_>| gone.iter().try_for_each(|digest| blobs::delete_doomed(write, digest));
+        let forget =
+            move |write: &Write<'_>| gone.iter().try_for_each(|digest| blobs::delete_pending_deletion(write, digest));
         self.db.write(forget).await?;
         removed.failure.map_or(Ok(()), |error| Err(error.into()))
     }

@@ -106,7 +106,7 @@ async fn an_index_that_was_never_made_is_made_at_start() {
     // As an older version left it, which had no index.
     let job = |write: &Write<'_>| {
         images::tables::clear_registry(write)?;
-        pds::tables::put_note(write, "registry_index", "")
+        pds::tables::put_meta(write, "registry_index", "")
     };
     home.database.write::<_, StorageError, _>(job).await.unwrap();
     books(home.pds.clone(), home.crew.clone()).await;

@@ -10,7 +10,7 @@ use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_numbe
 
 /// As a process leaves a blob that ends between its row and its object.
 async fn doom(stock: &Stock, blob: Digest, at_us: u64) {
-    stock.db.write(move |write| blobs::tables::doom_blob(write, &blob, 6, at_us)).await.unwrap();
+    stock.db.write(move |write| blobs::tables::put_pending_deletion(write, &blob, 6, at_us)).await.unwrap();
 }
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn a_removal_that_was_cut_off_is_finished_once_it_is_settled() {
         let collected = stock.upkeep.collect(forced(false), |_, _| {}).await.unwrap();
         assert_eq!((collected.garbage.count, collected.unfinished.count), (0, 0), "{}", stock.name);
         assert_eq!(stock.objects().stat(&key(&blob)).await.unwrap(), None, "{}", stock.name);
-        assert!(stock.db.read(move |read| blobs::tables::doomed_us(read, &blob)).await.unwrap().is_none());
+        assert!(stock.db.read(move |read| blobs::tables::pending_deletion_us(read, &blob)).await.unwrap().is_none());
     }
 }
 
@@ -84,7 +84,7 @@ async fn a_bucket_takes_no_blob_that_it_may_still_remove() {
         complete().await.unwrap();
         assert!(read_blob(&room, &blob).await == Some(whole), "{}", bucket.name);
         assert_eq!(
-            stock.db.read(move |read| blobs::tables::doomed_us(read, &blob)).await.unwrap(),
+            stock.db.read(move |read| blobs::tables::pending_deletion_us(read, &blob)).await.unwrap(),
             None,
             "{}",
             bucket.name
@@ -98,6 +98,6 @@ async fn what_a_repair_judges_is_not_garbage_on_its_way_out() {
     let blob = stock.put_blob(b"doomed").await;
     doom(&stock, blob, now_us()).await;
     assert!(stock.verify(true).await.findings.listed.is_empty());
-    stock.db.write(move |write| blobs::tables::delete_doomed(write, &blob)).await.unwrap();
+    stock.db.write(move |write| blobs::tables::delete_pending_deletion(write, &blob)).await.unwrap();
     assert_eq!(stock.verify(true).await.findings.listed[0].problem, Problem::Unrecorded);
 }

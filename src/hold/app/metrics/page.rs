@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use crate::api::State;
 use crate::blobs;
 use crate::operations::Hold;
-use crate::pds::{Following, PdsError};
+use crate::pds::{PdsError, SubscriberLag};
 use atproto::lexicon::nsid;
 use server::daemon::{SocketMetrics, usage::Usage};
 use server::metrics::{Gauge, Kind, Text};
@@ -52,7 +52,7 @@ struct Counted {
     open_uploads: Option<u64>,
     records: Option<Vec<(&'static str, u64)>>,
     crew: Option<u64>,
-    following: Option<Following>,
+    subscriber_lag: Option<SubscriberLag>,
     sizes: Option<Sizes>,
     blob_room: Option<DiskSpace>,
 }
@@ -127,7 +127,7 @@ impl Sources {
             open_uploads: hold.blobs.open_uploads().await.ok(),
             records: records.await.ok(),
             crew: hold.crew.summary().await.ok().map(|summary| summary.members),
-            following: hold.pds.following().await.ok(),
+            subscriber_lag: hold.pds.subscriber_lag().await.ok(),
             sizes: self.database.sizes().await.ok(),
             blob_room: hold.upkeep.room().await.unwrap_or_default(),
         }
@@ -260,14 +260,14 @@ fn repository(text: &mut Text, counted: &Counted) {
     if let Some(members) = counted.crew {
         text.gauge("atcr_hold_crew_members", "Crew, the captain among them.", members);
     }
-    if let Some(following) = counted.following {
+    if let Some(lag) = counted.subscriber_lag {
         let help = "Subscribers of the event stream.";
-        text.gauge("atcr_hold_firehose_subscribers", help, following.followers);
+        text.gauge("atcr_hold_firehose_subscribers", help, lag.subscribers);
         let help = "Events that the slowest subscriber was not given yet, counted up to 1000; one that was up to date is \
                     given up at 500.";
-        text.gauge("atcr_hold_firehose_lag_events", help, following.behind);
+        text.gauge("atcr_hold_firehose_lag_events", help, lag.behind_events);
         let help = "Sequence number of the newest event.";
-        text.gauge("atcr_hold_firehose_last_seq", help, following.last_seq);
+        text.gauge("atcr_hold_firehose_last_seq", help, lag.last_seq);
     }
 }
 

@@ -29,13 +29,13 @@ impl Bucket {
         let find = self.sessions.db.read(move |read| {
             let upload =
                 (tables::upload(read, &key)?, tables::bucket_upload(read, &key)?, tables::bucket_parts(read, &key)?);
-            Ok::<_, BlobError>((upload, tables::doomed_us(read, &digest)?))
+            Ok::<_, BlobError>((upload, tables::pending_deletion_us(read, &digest)?))
         });
-        let ((upload, bucket, seen), doomed_us) = find.await?;
+        let ((upload, bucket, seen), pending_deletion_us) = find.await?;
         if is_finished(upload.as_ref(), account, &digest)? {
             return Ok(());
         }
-        if doomed_us.is_some_and(|removed_us| now_us < removed_us.saturating_add(REMOVAL_SETTLED_US)) {
+        if pending_deletion_us.is_some_and(|removed_us| now_us < removed_us.saturating_add(REMOVAL_SETTLED_US)) {
             let what = "the store was asked to remove this blob and has not answered: it might do so yet";
             return Err(BlobError::Unavailable(StorageError::failed(what)));
         }
@@ -79,7 +79,7 @@ impl Bucket {
         if !self.store.signs_parts() && !listed.iter().all(|part| recorded(part, seen).is_some()) {
             return Err(BlobError::MissingParts);
         }
-        let proven = if bucket.unseen { None } else { proven_by_hold(seen, &listed)? };
+        let proven = if bucket.bypassed_hold { None } else { proven_by_hold(seen, &listed)? };
         if proven.is_some_and(|(found, _)| found != *digest) {
             // While the store still takes parts in place of the wrong ones.
             return Err(BlobError::DigestMismatch);

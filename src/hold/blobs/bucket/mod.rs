@@ -121,8 +121,8 @@ impl Bucket {
     }
 
     /// What the store has of an open upload whose parts were not put together yet; the first part begins it.
-    /// With `unseen`, bytes may go past the hold from now on. Call it with the upload's order held.
-    async fn multipart(&self, id: &UploadId, account: &Did, unseen: bool) -> Result<BucketUploadRow, BlobError> {
+    /// With `bypassed_hold`, bytes may go past the hold from now on. Call it with the upload's order held.
+    async fn multipart(&self, id: &UploadId, account: &Did, bypassed_hold: bool) -> Result<BucketUploadRow, BlobError> {
         let (key, who) = (*id.key(), account.clone());
         let find = move |read: &Read<'_>| {
             open_upload(read, &key, &who)?;
@@ -131,16 +131,18 @@ impl Bucket {
         match self.sessions.db.read(find).await? {
             // The store takes no more parts of it.
             Some(BucketUploadRow { staged: Some(_), .. }) => Err(BlobError::UnknownUpload),
-            Some(found) if found.unseen || !unseen => Ok(found),
+            Some(found) if found.bypassed_hold || !bypassed_hold => Ok(found),
             Some(found) => {
-                self.mark_unseen(id).await?;
-                Ok(BucketUploadRow { unseen: true, ..found })
+                self.mark_bypassed_hold(id).await?;
+                Ok(BucketUploadRow { bypassed_hold: true, ..found })
             }
             None => {
                 let multipart = self.store.create_multipart(&staged_key(id)).await?;
-                let begun = BucketUploadRow { multipart: multipart.clone(), unseen, staged: None };
-                let begin =
-                    self.sessions.db.write(move |write| tables::begin_bucket_upload(write, &key, &multipart, unseen));
+                let begun = BucketUploadRow { multipart: multipart.clone(), bypassed_hold, staged: None };
+                let begin = self
+                    .sessions
+                    .db
+                    .write(move |write| tables::begin_bucket_upload(write, &key, &multipart, bypassed_hold));
                 begin.await?;
                 Ok(begun)
             }
@@ -148,9 +150,9 @@ impl Bucket {
     }
 
     /// Records that the store may have other bytes than those the hold saw.
-    async fn mark_unseen(&self, id: &UploadId) -> Result<(), BlobError> {
+    async fn mark_bypassed_hold(&self, id: &UploadId) -> Result<(), BlobError> {
         let key = *id.key();
-        self.sessions.db.write(move |write| tables::mark_unseen(write, &key).map_err(BlobError::from)).await
+        self.sessions.db.write(move |write| tables::mark_bypassed_hold(write, &key).map_err(BlobError::from)).await
     }
 
     /// The URL by which a blob is read with `method`.

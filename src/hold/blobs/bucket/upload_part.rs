@@ -73,12 +73,12 @@ impl Bucket {
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
             let others_bytes = tables::bucket_part_bytes(write, &key)?.saturating_sub(earlier_bytes);
             Bound::new(limits, others_bytes).in_store(max_part_bytes).check(length)?;
-            if bucket.unseen {
+            if bucket.bypassed_hold {
                 return Ok(None);
             }
             if earlier.is_some() {
                 // Which of two bodies the store keeps is its own affair, and their ETags can be made equal.
-                tables::mark_unseen(write, &key)?;
+                tables::mark_bypassed_hold(write, &key)?;
                 return Ok(None);
             }
             // So that it is known of the next attempt that it is not the first, whatever becomes of this one.

@@ -1,6 +1,6 @@
 //! The rows of proven blobs. What a blob is for is not known here.
 
-use super::garbage::delete_doomed;
+use super::garbage::delete_pending_deletion;
 use atproto::syntax::Digest;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -74,7 +74,7 @@ pub fn put_blob(write: &Write<'_>, digest: &Digest, size_bytes: u64, now_us: u64
     let sql = "INSERT INTO blob (digest, size_bytes, completed_us) VALUES (?1, ?2, ?3)
                ON CONFLICT (digest) DO UPDATE SET size_bytes = ?2, completed_us = ?3";
     write.execute(sql, (digest.as_bytes(), size_bytes.cast_signed(), now_us.cast_signed()))?;
-    delete_doomed(write, digest)
+    delete_pending_deletion(write, digest)
 }
 
 /// Forgets a blob, and that uploads finished with it: a completion that is repeated must not say that it is there.

@@ -13,7 +13,7 @@ pub struct BucketUploadRow {
     /// The store's name for the upload in parts.
     pub multipart: String,
     /// Whether the store may have other bytes than those that the hold saw.
-    pub unseen: bool,
+    pub bypassed_hold: bool,
     /// The object, once the parts were put together.
     pub staged: Option<StagedRow>,
 }
@@ -55,12 +55,12 @@ impl BucketPartRow {
 /// # Errors
 /// When the database fails.
 pub fn bucket_upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<BucketUploadRow>, StorageError> {
-    let sql = "SELECT multipart, unseen, size_bytes, etag, digest FROM bucket_upload WHERE upload = ?1";
+    let sql = "SELECT multipart, bypassed_hold, size_bytes, etag, digest FROM bucket_upload WHERE upload = ?1";
     read.first(sql, [id], |row| {
         let size_bytes = row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned);
         let digest = row.get::<_, Option<[u8; 32]>>(4)?.map(Digest::from_bytes);
         let staged = size_bytes.zip(row.get(3)?).map(|(size_bytes, etag)| StagedRow { size_bytes, etag, digest });
-        Ok(BucketUploadRow { multipart: row.get(0)?, unseen: row.get(1)?, staged })
+        Ok(BucketUploadRow { multipart: row.get(0)?, bypassed_hold: row.get(1)?, staged })
     })
 }
 
@@ -99,10 +99,10 @@ pub fn begin_bucket_upload(
     write: &Write<'_>,
     id: &UploadKey,
     multipart: &str,
-    unseen: bool,
+    bypassed_hold: bool,
 ) -> Result<(), StorageError> {
-    let sql = "INSERT INTO bucket_upload (upload, multipart, unseen) VALUES (?1, ?2, ?3)";
-    write.execute(sql, (id, multipart, unseen))?;
+    let sql = "INSERT INTO bucket_upload (upload, multipart, bypassed_hold) VALUES (?1, ?2, ?3)";
+    write.execute(sql, (id, multipart, bypassed_hold))?;
     Ok(())
 }
 
@@ -110,8 +110,8 @@ pub fn begin_bucket_upload(
 ///
 /// # Errors
 /// When the database fails.
-pub fn mark_unseen(write: &Write<'_>, id: &UploadKey) -> Result<(), StorageError> {
-    write.execute("UPDATE bucket_upload SET unseen = 1 WHERE upload = ?1", [id])?;
+pub fn mark_bypassed_hold(write: &Write<'_>, id: &UploadKey) -> Result<(), StorageError> {
+    write.execute("UPDATE bucket_upload SET bypassed_hold = 1 WHERE upload = ?1", [id])?;
     Ok(())
 }
 

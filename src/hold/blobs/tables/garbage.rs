@@ -19,7 +19,7 @@ pub struct BlobUseRow {
 
 /// A blob that has no row any more, and whose object is to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DoomedRow {
+pub struct PendingDeletionRow {
     /// Its digest.
     pub digest: Digest,
     /// The size it had, in bytes.
@@ -33,7 +33,7 @@ pub struct DoomedRow {
 /// # Errors
 /// [`StorageError`] as for every method here.
 pub fn blob_uses_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobUseRow>, StorageError> {
-    let sql = "SELECT digest, size_bytes, max(completed_us, coalesce(asked_us, 0)) FROM blob
+    let sql = "SELECT digest, size_bytes, max(completed_us, coalesce(last_used_us, 0)) FROM blob
                WHERE digest BETWEEN ?1 AND ?2";
     read.all(sql, bounds(first), |row| {
         let (size_bytes, used_us) = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)?.cast_unsigned());
@@ -46,7 +46,7 @@ pub fn blob_uses_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobUseRow>, Stora
 /// # Errors
 /// [`StorageError`].
 pub fn blob_use(read: &Read<'_>, digest: &Digest) -> Result<Option<BlobUseRow>, StorageError> {
-    let sql = "SELECT size_bytes, max(completed_us, coalesce(asked_us, 0)) FROM blob WHERE digest = ?1";
+    let sql = "SELECT size_bytes, max(completed_us, coalesce(last_used_us, 0)) FROM blob WHERE digest = ?1";
     read.first(sql, [digest.as_bytes()], |row| {
         let (size_bytes, used_us) = (row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned());
         Ok(BlobUseRow { digest: *digest, size_bytes, used_us })
@@ -85,11 +85,15 @@ pub fn put_uploader(write: &Write<'_>, digest: &Digest, id: &UploadKey) -> Resul
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn doomed(read: &Read<'_>, before_us: u64, limit: usize) -> Result<Vec<DoomedRow>, StorageError> {
-    let sql = "SELECT digest, size_bytes, removed_us FROM doomed WHERE removed_us <= ?1 LIMIT ?2";
+pub fn pending_deletions(
+    read: &Read<'_>,
+    before_us: u64,
+    limit: usize,
+) -> Result<Vec<PendingDeletionRow>, StorageError> {
+    let sql = "SELECT digest, size_bytes, removed_us FROM pending_deletion WHERE removed_us <= ?1 LIMIT ?2";
     read.all(sql, (before_us.cast_signed(), limit.cast_signed()), |row| {
         let (size_bytes, removed_us) = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)?.cast_unsigned());
-        Ok(DoomedRow { digest: Digest::from_bytes(row.get(0)?), size_bytes, removed_us })
+        Ok(PendingDeletionRow { digest: Digest::from_bytes(row.get(0)?), size_bytes, removed_us })
     })
 }
 
@@ -98,8 +102,8 @@ pub fn doomed(read: &Read<'_>, before_us: u64, limit: usize) -> Result<Vec<Doome
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn doomed_us(read: &Read<'_>, digest: &Digest) -> Result<Option<u64>, StorageError> {
-    let sql = "SELECT removed_us FROM doomed WHERE digest = ?1";
+pub fn pending_deletion_us(read: &Read<'_>, digest: &Digest) -> Result<Option<u64>, StorageError> {
+    let sql = "SELECT removed_us FROM pending_deletion WHERE digest = ?1";
     Ok(read.first(sql, [digest.as_bytes()], |row| row.get::<_, i64>(0))?.map(i64::cast_unsigned))
 }
 
@@ -107,8 +111,8 @@ pub fn doomed_us(read: &Read<'_>, digest: &Digest) -> Result<Option<u64>, Storag
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn doomed_totals(read: &Read<'_>) -> Result<(u64, u64), StorageError> {
-    let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM doomed";
+pub fn pending_deletion_totals(read: &Read<'_>) -> Result<(u64, u64), StorageError> {
+    let sql = "SELECT count(*), coalesce(sum(size_bytes), 0) FROM pending_deletion";
     let totals = read.first(sql, [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     Ok(totals.map_or((0, 0), |(blobs, size_bytes)| (blobs.cast_unsigned(), size_bytes.cast_unsigned())))
 }
@@ -119,8 +123,8 @@ pub fn doomed_totals(read: &Read<'_>) -> Result<(u64, u64), StorageError> {
 /// # Errors
 /// [`StorageError`] as for every method here.
 pub fn put_asked(write: &Write<'_>, digest: &Digest, asked_us: u64, every_us: u64) -> Result<(), StorageError> {
-    let sql = "UPDATE blob SET asked_us = ?2
-               WHERE digest = ?1 AND max(completed_us, coalesce(asked_us, 0)) + ?3 <= ?2";
+    let sql = "UPDATE blob SET last_used_us = ?2
+               WHERE digest = ?1 AND max(completed_us, coalesce(last_used_us, 0)) + ?3 <= ?2";
     write.execute(sql, (digest.as_bytes(), asked_us.cast_signed(), every_us.cast_signed())).map(drop)
 }
 
@@ -128,9 +132,14 @@ pub fn put_asked(write: &Write<'_>, digest: &Digest, asked_us: u64, every_us: u6
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn doom_blob(write: &Write<'_>, digest: &Digest, size_bytes: u64, now_us: u64) -> Result<(), StorageError> {
+pub fn put_pending_deletion(
+    write: &Write<'_>,
+    digest: &Digest,
+    size_bytes: u64,
+    now_us: u64,
+) -> Result<(), StorageError> {
     delete_blob(write, digest)?;
-    let sql = "INSERT INTO doomed (digest, size_bytes, removed_us) VALUES (?1, ?2, ?3)
+    let sql = "INSERT INTO pending_deletion (digest, size_bytes, removed_us) VALUES (?1, ?2, ?3)
                ON CONFLICT (digest) DO UPDATE SET size_bytes = ?2, removed_us = ?3";
     write.execute(sql, (digest.as_bytes(), size_bytes.cast_signed(), now_us.cast_signed())).map(drop)
 }
@@ -139,8 +148,8 @@ pub fn doom_blob(write: &Write<'_>, digest: &Digest, size_bytes: u64, now_us: u6
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn doom_again(write: &Write<'_>, digest: &Digest, now_us: u64) -> Result<bool, StorageError> {
-    let sql = "UPDATE doomed SET removed_us = ?2 WHERE digest = ?1";
+pub fn renew_pending_deletion(write: &Write<'_>, digest: &Digest, now_us: u64) -> Result<bool, StorageError> {
+    let sql = "UPDATE pending_deletion SET removed_us = ?2 WHERE digest = ?1";
     Ok(write.execute(sql, (digest.as_bytes(), now_us.cast_signed()))? == 1)
 }
 
@@ -148,6 +157,6 @@ pub fn doom_again(write: &Write<'_>, digest: &Digest, now_us: u64) -> Result<boo
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn delete_doomed(write: &Write<'_>, digest: &Digest) -> Result<(), StorageError> {
-    write.execute("DELETE FROM doomed WHERE digest = ?1", [digest.as_bytes()]).map(drop)
+pub fn delete_pending_deletion(write: &Write<'_>, digest: &Digest) -> Result<(), StorageError> {
+    write.execute("DELETE FROM pending_deletion WHERE digest = ?1", [digest.as_bytes()]).map(drop)
 }

@@ -23,7 +23,7 @@ fn statements_use_indexes() {
     ];
     let scans = [
         // Empty but for the seconds of a collection, and after one that was cut off.
-        ("FROM doomed", "SCAN doomed"),
+        ("FROM pending_deletion", "SCAN pending_deletion"),
         // A sum over all blobs, for an operator; it holds up nobody.
         ("SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob", "SCAN blob"),
         // At most as many as uploads may be open.

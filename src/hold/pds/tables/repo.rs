@@ -153,8 +153,8 @@ pub fn is_record(read: &Read<'_>, cid: &Cid) -> Result<bool, StorageError> {
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn note(read: &Read<'_>, name: &str) -> Result<Option<String>, StorageError> {
-    read.first("SELECT value FROM note WHERE name = ?1", [name], |row| row.get(0))
+pub fn meta(read: &Read<'_>, name: &str) -> Result<Option<String>, StorageError> {
+    read.first("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
 }
 
 /// Moves the head.
@@ -209,8 +209,8 @@ pub fn delete_record(write: &Write<'_>, collection: &str, rkey: &str) -> Result<
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn put_note(write: &Write<'_>, name: &str, value: &str) -> Result<(), StorageError> {
-    let sql = "INSERT INTO note (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
+pub fn put_meta(write: &Write<'_>, name: &str, value: &str) -> Result<(), StorageError> {
+    let sql = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2";
     write.execute(sql, [name, value]).map(drop)
 }
 

@@ -6,7 +6,7 @@
 mod blobs;
 
 use super::commit::StoredBlocks;
-use super::marks::Marks;
+use super::visited_rows::VisitedRows;
 use super::{Pds, PdsError};
 use crate::pds::tables;
 use crate::pds::tables::RepoHead;
@@ -94,7 +94,8 @@ impl Pds {
         let pds = self.clone();
         let job = move |read: &Read<'_>| {
             let Some(head) = tables::repo_head(read)? else { return Ok(None) };
-            let mut check = Check { pds: &pds, read, progress, marks: Marks::default(), verified: Verified::default() };
+            let mut check =
+                Check { pds: &pds, read, progress, visited: VisitedRows::default(), verified: Verified::default() };
             check.run(&head)?;
             Ok(Some(check.verified))
         };
@@ -107,7 +108,7 @@ struct Check<'c, P> {
     read: &'c Read<'c>,
     progress: P,
     /// Blocks that were come by.
-    marks: Marks,
+    visited: VisitedRows,
     verified: Verified,
 }
 
@@ -127,7 +128,10 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         let walked = mst::survey(&StoredBlocks(self.read), head.data, |seen| match seen {
             Ok(Visit::Node { cid, .. }) => {
                 self.verified.nodes += 1;
-                tables::block_number(self.read, cid).map_err(failed)?.iter().for_each(|number| self.marks.add(*number));
+                tables::block_number(self.read, cid)
+                    .map_err(failed)?
+                    .iter()
+                    .for_each(|number| self.visited.add(*number));
                 if self.verified.nodes > self.verified.blocks { Err(Stop::Endless) } else { Ok(()) }
             }
             Ok(Visit::Leaf { key, value }) => {
@@ -158,7 +162,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
             self.find(FindingKind::Commit, subject, "its block is missing");
             return Ok(());
         };
-        self.marks.add(row.number);
+        self.visited.add(row.number);
         if cid::dag_cbor(&row.bytes) != head.commit {
             self.find(FindingKind::Commit, subject.clone(), "its bytes have another hash");
         }
@@ -189,7 +193,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
             RepoError::MissingBlock(cid) => cid.to_string(),
             RepoError::InvalidNode { cid, .. } => {
                 // The block is reached, whatever it is.
-                tables::block_number(self.read, cid)?.iter().for_each(|number| self.marks.add(*number));
+                tables::block_number(self.read, cid)?.iter().for_each(|number| self.visited.add(*number));
                 cid.to_string()
             }
             _ => return Err(PdsError::Damaged(error)),
@@ -206,7 +210,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         match block {
             None => self.find(FindingKind::Record, path.to_owned(), RepoError::MissingBlock(*value)),
             Some(row) => {
-                self.marks.add(row.number);
+                self.visited.add(row.number);
                 match record::check(path, value, &row.bytes) {
                     Ok(placed) => self.references(path, &placed.value)?,
                     Err(error) => self.find(FindingKind::Record, path.to_owned(), error),
@@ -249,7 +253,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
     fn unreachable(&mut self) -> Result<(), PdsError> {
         let whole = self.verified.findings.iter().all(|finding| finding.kind != FindingKind::Node);
         tables::each_block_name(self.read, |number, cid| {
-            match (self.marks.has(number), whole) {
+            match (self.visited.has(number), whole) {
                 (true, _) => {}
                 (false, false) => self.verified.unjudged += 1,
                 (false, true) => {

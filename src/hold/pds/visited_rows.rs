@@ -7,12 +7,12 @@ const PAGE_WORDS: usize = 512;
 
 /// A set of row numbers. A page of 4 KiB stands for 32,768 neighbouring numbers, so gaps cost nothing.
 #[derive(Default)]
-pub(super) struct Marks {
+pub(super) struct VisitedRows {
     pages: BTreeMap<i64, Box<[u64; PAGE_WORDS]>>,
     count: u64,
 }
 
-impl Marks {
+impl VisitedRows {
     /// Adds a number.
     pub(super) fn add(&mut self, number: i64) {
         let page = self.pages.entry(number.div_euclid(PAGE_BITS)).or_insert_with(|| Box::new([0; PAGE_WORDS]));
@@ -41,15 +41,15 @@ fn place(number: i64) -> (usize, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::Marks;
+    use super::VisitedRows;
 
     #[test]
     fn numbers_are_told_apart() {
-        let mut marks = Marks::default();
+        let mut visited = VisitedRows::default();
         let numbers = [i64::MIN, -1, 0, 1, 63, 64, 32_767, 32_768, 1 << 40, i64::MAX];
-        numbers.iter().chain(&numbers).for_each(|number| marks.add(*number));
-        assert!(numbers.iter().all(|number| marks.has(*number)));
-        assert!([-2, 2, 62, 65, 32_766, 32_769].iter().all(|number| !marks.has(*number)));
-        assert_eq!(marks.count(), 10);
+        numbers.iter().chain(&numbers).for_each(|number| visited.add(*number));
+        assert!(numbers.iter().all(|number| visited.has(*number)));
+        assert!([-2, 2, 62, 65, 32_766, 32_769].iter().all(|number| !visited.has(*number)));
+        assert_eq!(visited.count(), 10);
     }
 }

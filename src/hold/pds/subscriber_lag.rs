@@ -1,4 +1,4 @@
-//! Who follows the events, and how far each is: for those who watch over the hold.
+//! How far each subscriber of the events is, for those who monitor the hold.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,25 +7,25 @@ use super::{Pds, PdsError, subscription};
 use crate::pds::tables;
 use server::sqlite::Read;
 
-/// Events counted behind a position; a follower that was up to date is given up before that.
+/// Events counted behind a position; a subscriber that was up to date is given up before that.
 const COUNTED: u32 = 1000;
 
-/// The places of all subscriptions there are.
+/// The positions of all subscriptions that are open.
 #[derive(Default)]
-pub(super) struct Followers(Mutex<Vec<Weak<AtomicI64>>>);
+pub(super) struct SubscriberPositions(Mutex<Vec<Weak<AtomicI64>>>);
 
-/// How the events are followed.
+/// How far the subscribers are behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Following {
+pub struct SubscriberLag {
     /// Subscriptions that are open.
-    pub followers: u64,
+    pub subscribers: u64,
     /// Events that the slowest was not given yet, at most 1,000. Up to 100 more may be on their way to it.
-    pub behind: u32,
+    pub behind_events: u32,
     /// The sequence number of the newest event.
     pub last_seq: i64,
 }
 
-impl Followers {
+impl SubscriberPositions {
     /// A new one, at this sequence number. It is there until its place is dropped.
     pub(super) fn add(&self, position: i64) -> Arc<AtomicI64> {
         let place = Arc::new(AtomicI64::new(position));
@@ -42,18 +42,18 @@ impl Followers {
 }
 
 impl Pds {
-    /// How the events are followed at present.
+    /// Returns how far the subscribers are behind.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
-    pub async fn following(&self) -> Result<Following, PdsError> {
-        let positions = self.inner.followers.positions();
+    pub async fn subscriber_lag(&self) -> Result<SubscriberLag, PdsError> {
+        let positions = self.inner.subscribers.positions();
         let slowest = positions.iter().min().copied();
         let read = move |read: &Read<'_>| {
             let behind = slowest.map_or(Ok(0), |slowest| tables::count_events_after(read, slowest, COUNTED))?;
             Ok::<_, PdsError>((behind, subscription::last_seq(read)?))
         };
         let (behind, last_seq) = self.inner.database.read(read).await?;
-        Ok(Following { followers: positions.len() as u64, behind, last_seq })
+        Ok(SubscriberLag { subscribers: positions.len() as u64, behind_events: behind, last_seq })
     }
 }

@@ -1,0 +1,13 @@
+//! What came of a commit.
+
+use atproto::repo::Cid;
+use atproto::syntax::Tid;
+
+/// What a commit did.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// CID and revision of the new commit; `None` when nothing changed.
+    pub commit: Option<(Cid, Tid)>,
+    /// CID of each planned record, in the plan's order; `None` for a deletion.
+    pub cids: Vec<Option<Cid>>,
+}
