@@ -8,4 +8,12 @@ rec {
 
   stateDirectory = "/var/lib/atcr-hold";
   isInState = path: builtins.match "${stateDirectory}(/.*)?" path != null;
+
+  # A socket outlives every fault of the service: connections that wait start it again and again, without ever failing
+  # the socket (TriggerLimit), but not without pause (PollLimit, systemd 255).
+  lastingSocket = {
+    TriggerLimitIntervalSec = 0;
+    PollLimitIntervalSec = 10;
+    PollLimitBurst = 5;
+  };
 }

@@ -25,7 +25,8 @@ in
         Service = "atcr-hold.service";
         FileDescriptorName = "metrics";
         SocketMode = "0660";
-      };
+      }
+      // (import ./facts.nix).lastingSocket;
     };
 
     services.prometheus = lib.mkIf cfg.metrics.scrape {

@@ -2,6 +2,8 @@
 {
   lib,
   rustPlatform,
+  installShellFiles,
+  stdenv,
   # For the checks, which need the tests and their settings beside the sources.
   withTests ? false,
 }:
@@ -48,6 +50,18 @@ rustPlatform.buildRustPackage {
 
   # The tests are a check of their own (checks.nix): whoever installs the hold need not wait for them.
   doCheck = false;
+
+  # The program makes its own man pages and completions, where it can be run.
+  nativeBuildInputs = [ installShellFiles ];
+  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+    mkdir man
+    $out/bin/atcr-hold man-pages man
+    installManPage man/*
+    for shell in bash zsh fish; do
+      $out/bin/atcr-hold completions $shell > atcr-hold.$shell
+    done
+    installShellCompletion --cmd atcr-hold --bash atcr-hold.bash --zsh atcr-hold.zsh --fish atcr-hold.fish
+  '';
 
   meta = {
     inherit (manifest.package) description;

@@ -92,7 +92,8 @@ in
       socketConfig = {
         SocketMode = cfg.listen.mode;
         SocketGroup = cfg.listen.group;
-      };
+      }
+      // facts.lastingSocket;
     };
 
     systemd.services.atcr-hold = {
@@ -104,7 +105,10 @@ in
       requires = sockets;
       wants = [ "network-online.target" ];
       after = sockets ++ [ "network-online.target" ];
-      unitConfig = optionalAttrs blobsOutside { RequiresMountsFor = blobs; };
+      unitConfig = {
+        StartLimitIntervalSec = 0; # what may heal by itself is tried for ever
+      }
+      // optionalAttrs blobsOutside { RequiresMountsFor = blobs; };
 
       # Else a switch would stop the service and restart the socket only: the hold would be down until someone connects.
       stopIfChanged = false;
@@ -121,6 +125,8 @@ in
         WatchdogSec = 30;
         Restart = "on-failure";
         RestartSec = 1;
+        RestartSteps = 6; # the pauses grow up to
+        RestartMaxDelaySec = 30;
         RestartPreventExitStatus = 78; # a wrong configuration stays wrong
         TimeoutStopSec = 90; # 30 for requests in flight, and room for the disk
         DynamicUser = !blobsOutside;

@@ -17,10 +17,16 @@ impl ServiceUrl {
     /// For any other scheme, a path, user info, an IP address, or a port on a public host.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let fail = |reason| SyntaxError { kind: "public URL", reason };
+        if text.trim() != text {
+            return Err(fail("it has a space or a line break at its begin or end: remove it"));
+        }
         let trimmed = text.strip_suffix('/').unwrap_or(text);
         let (scheme, authority) = trimmed.split_once("://").ok_or(fail("it must be like https://hold.example.org"))?;
         if authority.contains(['/', '?', '#', '@']) {
             return Err(fail("it must be scheme and host only, without path, query or user"));
+        }
+        if authority.starts_with('[') {
+            return Err(fail("its host must be a domain name, not an address"));
         }
         let (host, port) = match authority.split_once(':') {
             None => (authority, None),
@@ -77,6 +83,12 @@ impl ServiceUrl {
 fn check_host(host: &str) -> Result<(), &'static str> {
     if host == "localhost" {
         return Ok(());
+    }
+    if !host.is_ascii() {
+        return Err("write its host in ASCII, an international name in its form with xn--");
+    }
+    if host.contains('_') {
+        return Err("its host has an underscore, which no name of a web server has");
     }
     if host.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err("write its host in lower case");

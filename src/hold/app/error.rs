@@ -105,6 +105,11 @@ impl StartError {
         }
     }
 
+    /// Whether a later attempt may succeed though nobody changed anything.
+    pub(super) fn may_pass(&self) -> bool {
+        matches!(self, Self::Database(OpenError::InUse { .. }) | Self::Bucket(ProbeError::Unavailable(_)))
+    }
+
     /// The exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {

@@ -15,6 +15,7 @@ mod reload;
 mod settings;
 mod signing_key;
 mod status;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -85,8 +86,8 @@ pub async fn run_reloading(
     admin_socket::check(&config)?;
     let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
-    let Some(()) = bucket::try_out(&config.storage, &place, &shutdown).await? else { return Ok(()) };
-    let database = schema::open(&config.database_path)?;
+    let Some(()) = waiting::for_bucket(&config.storage, &place, &shutdown).await? else { return Ok(()) };
+    let Some(database) = waiting::for_database(&config.database_path, &shutdown).await? else { return Ok(()) };
     // With the lock, and before there is a key: an address or a path that is taken refuses the start as well.
     let Inherited { public: listeners, metrics } = listeners;
     let metrics_listeners = metrics::listen(&config, metrics)?;

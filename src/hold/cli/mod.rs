@@ -11,6 +11,7 @@ mod error;
 mod gc;
 mod identity;
 mod images;
+mod manual;
 mod output;
 mod progress;
 mod repo;
@@ -98,6 +99,16 @@ enum Command {
     /// Example: atcr-hold systemd-units --directory /etc/systemd/system
     #[command(verbatim_doc_comment)]
     SystemdUnits(units::Arguments),
+    /// Show a page of the manual, or the list of its pages.
+    ///
+    /// Example: atcr-hold manual configuration | less
+    #[command(verbatim_doc_comment)]
+    Manual(manual::ManualArguments),
+    /// Write man pages: one a command, and the manual's.
+    ///
+    /// Example: atcr-hold man-pages /usr/local/share/man/man1
+    #[command(verbatim_doc_comment)]
+    ManPages(manual::ManPagesArguments),
     /// Print a completion script for a shell.
     ///
     /// Example: atcr-hold completions bash > /usr/share/bash-completion/completions/atcr-hold
@@ -151,6 +162,8 @@ pub fn main() -> ExitCode {
         },
         Command::CheckConfig => ended(check_config(&sources)),
         Command::SystemdUnits(arguments) => ended(arguments.run(sources.file.as_deref())),
+        Command::Manual(arguments) => ended(arguments.run()),
+        Command::ManPages(arguments) => ended(arguments.run()),
         Command::Completions { shell } => ended(completions(&shell)),
         Command::Crew(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
         Command::Identity(arguments) => run_alone(load(), async |config| arguments.run(&config).await),

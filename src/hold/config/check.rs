@@ -106,7 +106,7 @@ impl Checker<'_> {
         let public_url = self.required("public_url", raw.public_url.as_deref(), "https://hold.example.org")?;
         let public_url = ServiceUrl::parse(public_url).map_err(|e| self.wrong("public_url", &e.to_string()))?;
         let owner = self.required("owner", raw.owner.as_deref(), "did:plc:…, the DID of your account")?;
-        let owner = resolvable(owner).map_err(|problem| self.wrong("owner", &problem))?;
+        let owner = resolvable(owner, raw.test_mode).map_err(|problem| self.wrong("owner", &problem))?;
         Ok(Config {
             crew: self.crew(&owner)?,
             successor: self.successor(&public_url)?,
@@ -246,16 +246,29 @@ impl Checker<'_> {
     }
 }
 
-/// A path, or something with a port.
+/// A path, or a port with an address, a host name or nothing before it.
 fn can_be_listened_on(addr: &str) -> bool {
-    let is_path = addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/');
-    is_path || addr.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+    if addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/') {
+        return true;
+    }
+    let Some((host, port)) = addr.rsplit_once(':') else { return false };
+    let is_address = addr.parse::<std::net::SocketAddr>().is_ok();
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    is_address || (is_name && port.parse::<u16>().is_ok())
 }
 
-/// A DID whose tokens can be verified.
-fn resolvable(text: &str) -> Result<Did, String> {
+/// A DID whose document can be found, so that its account's tokens can be verified.
+fn resolvable(text: &str, test_mode: bool) -> Result<Did, String> {
     let did = Did::parse(text).map_err(|e| e.to_string())?;
-    match did.method() {
+    let (method, id) = (did.method(), did.as_str().splitn(3, ':').nth(2).unwrap_or_default());
+    let is_plc_id = |id: &str| id.len() == 24 && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'2'..=b'7'));
+    match method {
+        "plc" if !is_plc_id(id) => {
+            Err("a did:plc has 24 characters of a to z and 2 to 7, like did:plc:ewvi7nxzyoun6zhxrhs64oiz".into())
+        }
+        "web" if !test_mode && (id == "localhost" || id.starts_with("localhost%3A")) => {
+            Err("only this machine could resolve it (localhost needs test_mode)".into())
+        }
         "plc" | "web" => Ok(did),
         _ => Err("only did:plc and did:web accounts can be resolved".into()),
     }

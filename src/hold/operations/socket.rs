@@ -175,8 +175,12 @@ async fn news(progress: &mut watch::Receiver<Option<Progress>>) -> Option<Progre
 
 fn log(operation: &'static str, started: Instant, error: Option<&AdminError>) {
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let error = error.map(ToString::to_string);
-    tracing::info!(operation, error, duration_ms, "operator");
+    match error {
+        None => tracing::info!(operation, duration_ms, "admin operation finished: {operation}"),
+        Some(error) => {
+            tracing::warn!(operation, error = %error, duration_ms, "admin operation failed: {operation}: {error}");
+        }
+    }
 }
 
 /// An answer that comes before any work: one error line.

@@ -10,6 +10,19 @@ pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
+/// Whether there is a service manager that wants to be told.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the service manager's own variable, as its library reads it")]
+pub fn is_listening() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
+}
+
+/// Start-up waits for something; the service manager is to bear with it for `longer` from now on.
+pub fn waiting(status: &str, longer: Duration) {
+    let micros = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
+    send(&[NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(micros)]);
+}
+
 /// Following a changed configuration; [`ready`] ends it.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {

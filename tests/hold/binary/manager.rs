@@ -72,6 +72,28 @@ fn nobody_is_told_who_does_not_ask() {
     assert_eq!(manager.heard(), None);
 }
 
+#[test]
+fn a_start_waits_for_a_database_that_somebody_has_and_says_so() {
+    let mut site = Site::new();
+    // Whoever has the database has its lock.
+    let lock = std::fs::File::create(site.path("hold.db.lock")).unwrap();
+    lock.lock().unwrap();
+    let manager = Manager::of(&mut site);
+    let waiting = std::thread::scope(|scope| {
+        let starting = scope.spawn(|| site.start());
+        let told = manager.told();
+        lock.unlock().unwrap();
+        let daemon = starting.join().unwrap();
+        assert_eq!(daemon.anonymous().get("/xrpc/_health").status, 200);
+        told
+    });
+    assert!(
+        waiting.contains("STATUS=waiting to start: database") && waiting.contains("EXTEND_TIMEOUT_USEC="),
+        "{waiting}"
+    );
+    assert!(manager.told().starts_with("READY=1\n"));
+}
+
 /// Writes a configuration, sends SIGHUP, and answers what the manager is told at the end of it.
 fn reload(site: &mut Site, daemon: &Daemon, manager: &Manager, toml: &str) -> String {
     site.configure(toml);

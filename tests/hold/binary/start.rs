@@ -114,7 +114,7 @@ fn check_config_shows_what_a_start_would_use() {
     site.set("AWS_SECRET_ACCESS_KEY", "hunter2");
     std::fs::write(site.path(".env"), "HOLD_PUBLIC=true\nHOLD_OWNER=did:plc:overridden\n").unwrap();
     site.configure("public = false\nregion = \"harbour\"\n");
-    let shown = site.run(&["check-config"]);
+    let shown = site.run(&["check-config", "--env-file", ".env"]);
     assert_eq!((shown.code, shown.stderr.as_str()), (Some(0), ""));
     let keys = format!("key_path = \"{}\"", site.path("keys").display());
     let owner = format!("owner = \"{}\"", site.alice.did);
@@ -286,4 +286,28 @@ fn a_bucket_that_cannot_be_used_is_told_before_anything_is_made() {
         site.set("S3_ENDPOINT", format!("http://{free}"));
         refuses_with(1, &site, &["S3_ENDPOINT", "cannot be reached"]);
     }
+}
+
+#[test]
+fn the_dotenv_of_another_project_does_not_count_where_a_file_is_named() {
+    let mut site = Site::new();
+    site.configure("");
+    std::fs::write(site.path(".env"), "S3_BUCKET=of-another-project\nHOLD_OWNR=x\n").unwrap();
+    site.set("HOLD_SERVER_ADR", ":1");
+    let shown = site.run(&["check-config"]);
+    assert_eq!(shown.code, Some(0), "{}", shown.stderr);
+    assert!(!shown.stdout.contains("of-another-project"), "{}", shown.stdout);
+    let warnings: Vec<_> = shown.stderr.lines().collect();
+    assert!(warnings[0].contains(".env is not read") && warnings[0].contains("--env-file"), "{warnings:?}");
+    assert!(warnings[1].contains("HOLD_SERVER_ADR") && warnings[1].contains("is it HOLD_SERVER_ADDR?"), "{warnings:?}");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    // Without a named file it counts.
+    let site = Site::new();
+    std::fs::write(site.path(".env"), "HOLD_OWNR=x\n").unwrap();
+    let shown = site.run(&["check-config"]);
+    assert!(
+        shown.stderr.contains("HOLD_OWNR (from .env)") && shown.stderr.contains("is it HOLD_OWNER?"),
+        "{}",
+        shown.stderr
+    );
 }

@@ -152,7 +152,7 @@ fn one_trailing_slash_of_the_public_url_is_dropped() {
 #[test]
 fn the_file_declares_crew_and_limits() {
     let config = load_toml(
-        "mutable_crew = false\nregion = 'eu-central'\n[server]\ntrusted_proxies = ['127.0.0.1', '::1']\n\
+        "test_mode = true\nmutable_crew = false\nregion = 'eu-central'\n[server]\ntrusted_proxies = ['127.0.0.1', '::1']\n\
          [limits]\nmax_part_bytes = 1048576\nuploads_total = 7\nrequests_per_address = 0\n\
          [crew.'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa']\npermissions = ['blob:write', 'crew:admin']\nrole = 'admin'\ntier = 'bosun'\n\
          [crew.'did:web:localhost%3A8081']\npermissions = ['blob:read']\n",

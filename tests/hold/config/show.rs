@@ -18,7 +18,7 @@ fn what_is_shown_can_be_loaded_and_means_the_same() {
     let place = Place::new();
     place.file(
         "hold.toml",
-        "region = \"eu\"\n[crew.'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa']\npermissions = ['blob:read']\ntier = 'bosun'\n\
+        "test_mode = true\nregion = \"eu\"\n[crew.'did:plc:aaaaaaaaaaaaaaaaaaaaaaaa']\npermissions = ['blob:read']\ntier = 'bosun'\n\
          [crew.'did:web:localhost%3A8081']\nrole = 'quote \" and \\'\npermissions = ['crew:admin']\n",
     );
     let (shown, config) = (place.show(ENVIRONMENT), place.load(ENVIRONMENT).unwrap());

@@ -16,7 +16,7 @@ impl Checker<'_> {
 
     fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, DeclaredMember), SettingsError> {
         let wrong = |problem: &str| self.values.wrong_within("crew", &format!("crew.\"{text}\""), problem);
-        let did = resolvable(text).map_err(|problem| wrong(&problem))?;
+        let did = resolvable(text, self.raw.test_mode).map_err(|problem| wrong(&problem))?;
         if did == *owner {
             return Err(wrong("the owner is always a member with all permissions: remove this declaration"));
         }

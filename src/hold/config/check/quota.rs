@@ -38,7 +38,7 @@ impl Checker<'_> {
 
     pub(super) fn appviews(&self) -> Result<Vec<Did>, SettingsError> {
         let parse = |text: &String| {
-            resolvable(text)
+            resolvable(text, self.raw.test_mode)
                 .map_err(|problem| self.wrong("appviews", &format!("{problem}; it must be like did:web:atcr.io")))
         };
         self.raw.appviews.iter().map(parse).collect()

@@ -40,7 +40,7 @@ pub use send::PartError;
 
 pub(super) use read::BucketObject;
 
-/// What a bucket is opened with. Serialized, it has the secrets: for the ears of another process of the hold alone.
+/// What a bucket is opened with. Contains secrets; send it over the admin socket only.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum BucketSettings {
     /// A provider that speaks S3.

@@ -9,8 +9,7 @@ use crate::objects::bucket::secret::{conceal, expose};
 use crate::objects::bucket::shown;
 use server::storage::StorageError;
 
-/// Everything a container is opened with. Serialized, it has the account's key: for the ears of another process of the
-/// hold alone.
+/// Everything a container is opened with. Contains secrets; send it over the admin socket only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Settings {
     /// The storage account's name.

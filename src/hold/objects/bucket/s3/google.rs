@@ -21,8 +21,7 @@ use crate::objects::bucket::signer::Signer;
 use crate::objects::bucket::{folder_of, shown};
 use server::storage::StorageError;
 
-/// Everything a bucket of Google's is opened with. Serialized, it has the account's key: for the ears of another process
-/// of the hold alone.
+/// Everything a bucket of Google's is opened with. Contains secrets; send it over the admin socket only.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Settings {
     /// The bucket's name.

@@ -10,7 +10,7 @@ use crate::objects::bucket::secret::{conceal, conceal_some, expose, expose_some}
 use crate::objects::bucket::shown;
 use server::storage::StorageError;
 
-/// Everything the store is opened with. Serialized, it has its secrets: for the ears of another process of the hold alone.
+/// Everything the store is opened with. Contains secrets; send it over the admin socket only.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Settings {
     /// The bucket's name.

@@ -1,0 +1,4 @@
+# The store is away while the hold starts.
+{
+  imports = [ ./garage.nix ];
+}
