@@ -141,7 +141,7 @@ impl From<CrewError> for Error {
         match error {
             CrewError::Invalid(message) => Self::invalid(message),
             CrewError::Protected(message) => Self::new(StatusCode::FORBIDDEN, name::FORBIDDEN, message),
-            CrewError::Immutable | CrewError::Declared => {
+            CrewError::Immutable | CrewError::Declared | CrewError::Refused => {
                 Self::new(StatusCode::FORBIDDEN, name::FORBIDDEN, error.to_string())
             }
             CrewError::RegistrationDisabled => {

@@ -1,4 +1,4 @@
-//! `crew list`, `add`, `set`, `remove`.
+//! `crew list`, `add`, `set`, `remove`, `ban`, `unban`, `bans`.
 
 use clap::{Args, Subcommand};
 
@@ -6,7 +6,9 @@ use super::error::CommandError;
 use super::output;
 use super::table::{NONE, table};
 use super::target::Target;
-use crate::operations::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
+use crate::operations::{
+    BannedAccount, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Member, Source,
+};
 use atproto::lexicon::{Permission, ROLE_MEMBER};
 use atproto::syntax::Did;
 
@@ -43,6 +45,26 @@ pub(super) enum Command {
         #[command(flatten)]
         change: Change,
     },
+    /// Refuse an account: it is no member from now on, and cannot join by itself.
+    ///
+    /// Who is declared in the configuration goes there first. `crew remove` alone lets an account join an open hold again.
+    #[command(after_help = "Example: atcr-hold crew ban did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+    Ban {
+        /// The account.
+        #[arg(value_parser = did)]
+        did: Did,
+    },
+    /// Refuse an account nothing any more. It may ask to join again.
+    #[command(after_help = "Example: atcr-hold crew unban did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+    Unban {
+        /// The account.
+        #[arg(value_parser = did)]
+        did: Did,
+    },
+    /// List the accounts that are refused something: those that were banned, and those that deleted a membership that did
+    /// not let them write.
+    #[command(after_help = "Example: atcr-hold crew bans")]
+    Bans,
     /// End the membership of one who joined at run time.
     #[command(after_help = "Example: atcr-hold crew remove did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
     Remove {
@@ -85,6 +107,19 @@ impl Command {
                 let member = target.run(CrewSet { did, role, permissions, tier }).await?;
                 done(json, &member, "is set")
             }
+            Self::Ban { did } => {
+                target.run(CrewBan { did: did.clone() }).await?;
+                if json { output::json(&did) } else { output::text(&format!("{did} is banned\n")) }
+            }
+            Self::Unban { did } => {
+                let was_banned = target.run(CrewUnban { did: did.clone() }).await?;
+                let what = if was_banned { "is not banned any more" } else { "was not banned" };
+                if json { output::json(&was_banned) } else { output::text(&format!("{did} {what}\n")) }
+            }
+            Self::Bans => {
+                let bans = target.run(CrewBans {}).await?;
+                if json { output::json(&bans) } else { output::text(&shown_bans(&bans)) }
+            }
             Self::Remove { did } => {
                 let member = target.run(CrewRemove { did }).await?;
                 done(json, &member, "is no longer a member")
@@ -109,6 +144,15 @@ fn shown(members: &[Member]) -> String {
         ]
     });
     table(["MEMBER", "ROLE", "PERMISSIONS", "TIER", "ADDED", "SOURCE"], rows)
+}
+
+fn shown_bans(bans: &[BannedAccount]) -> String {
+    let rows = bans.iter().map(|ban| {
+        let left: Vec<_> = ban.permissions.iter().map(|permission| permission.as_str()).collect();
+        let left = if left.is_empty() { NONE.into() } else { left.join(",") };
+        [ban.did.to_string(), left, ban.since.to_string()]
+    });
+    table(["ACCOUNT", "MAY STILL ASK FOR", "SINCE"], rows)
 }
 
 fn done(json: bool, member: &Member, what: &str) -> Result<(), CommandError> {

@@ -1,6 +1,7 @@
 //! Why a question about crew, or a change of it, was refused.
 
 use crate::pds::PdsError;
+use server::storage::StorageError;
 
 /// Errors of the crew room, named by what the caller can do.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,9 @@ pub enum CrewError {
     /// Accounts may not join by themselves.
     #[error("this hold does not accept new crew members by request; ask its captain")]
     RegistrationDisabled,
+    /// The captain refuses this account.
+    #[error("the captain of this hold has refused this account")]
+    Refused,
     /// There is no captain record: the hold was not started yet.
     #[error("there is no captain record")]
     NoCaptain,
@@ -29,4 +33,10 @@ pub enum CrewError {
     /// The repository refused or failed.
     #[error(transparent)]
     Pds(#[from] PdsError),
+}
+
+impl From<StorageError> for CrewError {
+    fn from(error: StorageError) -> Self {
+        Self::Pds(error.into())
+    }
 }

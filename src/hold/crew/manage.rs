@@ -103,6 +103,9 @@ fn check(change: CrewChange) -> Result<Checked, CrewError> {
                 Some(member_key(&crew.member))
             } else {
                 serde_json::from_value::<lexicon::Captain>(record.clone()).map_err(lexicon)?;
+                if record.to_string().len() > MAX_CREW_BYTES {
+                    return Err(invalid("a captain record has at most 8192 bytes"));
+                }
                 RecordKey::parse(SELF_KEY).ok()
             }
         }

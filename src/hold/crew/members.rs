@@ -85,6 +85,8 @@ impl Crew {
             tier: terms.tier.filter(|tier| !tier.is_empty()),
             other: serde_json::Map::new(),
         };
+        // Whom the captain takes in is refused nothing any more.
+        self.unban(did, now_us).await?;
         self.change_member(did, now_us, move |_| Ok((Write::Create(encode(nsid::CREW, &record)?), record))).await
     }
 

@@ -50,6 +50,12 @@ impl Membership {
         self.captain || self.permissions.allows(permission)
     }
 
+    /// What its crew record lets it do.
+    #[must_use]
+    pub fn permissions(&self) -> &PermissionSet {
+        &self.permissions
+    }
+
     /// Whether it is captain or crew at all.
     #[must_use]
     pub fn is_known(&self) -> bool {

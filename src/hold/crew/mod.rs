@@ -3,6 +3,7 @@
 //! Facts come from the records at every question, so a change holds from the next request. This room knows
 //! permissions and membership, not tokens and not HTTP.
 
+mod bans;
 mod declared;
 mod error;
 mod import;
@@ -13,6 +14,7 @@ mod profile;
 mod public_info;
 mod reconcile;
 mod request;
+mod tables;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +26,7 @@ use atproto::lexicon::nsid::{self, Collection};
 use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
+pub use bans::{Ban, remember_limits};
 pub use declared::{Declared, DeclaredMember, is_declared};
 pub use error::CrewError;
 pub use import::import_rules;
@@ -33,6 +36,8 @@ pub use membership::Membership;
 pub use profile::{DEFAULT_DESCRIPTION, DeclaredProfile};
 pub use public_info::PublicInfo;
 pub use request::Joined;
+
+use declared::declared_members;
 
 /// Captain and crew of this hold; cheap to clone.
 #[derive(Clone)]

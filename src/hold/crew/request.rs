@@ -1,5 +1,6 @@
 //! Joining the crew by request.
 
+use super::bans::bounded;
 use super::{Crew, CrewError, captain, encode, member_key};
 use crate::pds::{Change, Plan, Write};
 use atproto::lexicon::{self, Permission, ROLE_MEMBER, nsid};
@@ -24,7 +25,7 @@ impl Crew {
     /// `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`CrewError::RegistrationDisabled`] unless the captain asks or the hold accepts everyone;
+    /// [`CrewError::Refused`] by the captain; [`CrewError::RegistrationDisabled`] unless the captain asks or the hold accepts everyone;
     /// [`CrewError::Invalid`] when nothing that was asked for can be granted.
     pub async fn request(&self, account: &Did, input: &lexicon::RequestCrew, now_us: u64) -> Result<Joined, CrewError> {
         let permissions = granted(input)?;
@@ -40,6 +41,8 @@ impl Crew {
             if captain.owner != account && !(captain.allow_all_crew && mutable) {
                 return Err(CrewError::RegistrationDisabled);
             }
+            let permissions =
+                if captain.owner == account { permissions } else { bounded(records, &account, permissions)? };
             let record = lexicon::Crew {
                 member: account,
                 role: ROLE_MEMBER.into(),

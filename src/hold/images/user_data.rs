@@ -58,7 +58,7 @@ impl Images {
         let mut deleted = DeletedUserData { success: true, ..DeletedUserData::default() };
         loop {
             let account = account.clone();
-            let job = move |repository: &Repository<'_>| Deletion { repository, account: &account }.page();
+            let job = move |repository: &Repository<'_>| Deletion { repository, account: &account, now_us }.page();
             let page = self.inner.pds.transact(now_us, job).await?;
             deleted.crew_deleted |= page.crew;
             deleted.layers_deleted += page.layers;
@@ -82,6 +82,7 @@ struct Page {
 struct Deletion<'d> {
     repository: &'d Repository<'d>,
     account: &'d Did,
+    now_us: u64,
 }
 
 impl Deletion<'_> {
@@ -126,6 +127,7 @@ impl Deletion<'_> {
                  or reload, unless the configuration drops it"
             );
         }
+        crew::remember_limits(self.repository, self.account, membership.permissions(), self.now_us)?;
         changes.push(delete(nsid::CREW, member_key(self.account))?);
         Ok(true)
     }

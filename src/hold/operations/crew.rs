@@ -134,6 +134,64 @@ impl Operation for CrewRemove {
     }
 }
 
+/// Refuses an account: it is no member from now on, and cannot join.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CrewBan {
+    /// Who.
+    pub did: Did,
+}
+
+impl Operation for CrewBan {
+    const NAME: &'static str = "crew.ban";
+    type Output = ();
+
+    async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<(), AdminError> {
+        hold.crew.ban(&self.did, hold.now_us()).await.map_err(|error| words_of(&self.did, error))
+    }
+}
+
+/// Refuses an account nothing any more. Answers whether something was refused.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CrewUnban {
+    /// Who.
+    pub did: Did,
+}
+
+impl Operation for CrewUnban {
+    const NAME: &'static str = "crew.unban";
+    type Output = bool;
+
+    async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<bool, AdminError> {
+        hold.crew.unban(&self.did, hold.now_us()).await.map_err(words)
+    }
+}
+
+/// An account that the captain refuses something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BannedAccount {
+    /// Who.
+    pub did: Did,
+    /// What a request to join may still grant.
+    pub permissions: Vec<Permission>,
+    /// Since when.
+    pub since: Datetime,
+}
+
+/// All accounts that are refused something.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CrewBans {}
+
+impl Operation for CrewBans {
+    const NAME: &'static str = "crew.bans";
+    type Output = Vec<BannedAccount>;
+
+    async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Vec<BannedAccount>, AdminError> {
+        let bans = hold.crew.bans().await.map_err(words)?;
+        let shown = |ban: crew::Ban| BannedAccount { did: ban.did, permissions: ban.permissions, since: ban.since };
+        Ok(bans.into_iter().map(shown).collect())
+    }
+}
+
 fn words_of(did: &Did, error: CrewError) -> AdminError {
     AdminError::Failed(match error {
         CrewError::Declared => format!(

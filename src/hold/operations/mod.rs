@@ -39,7 +39,7 @@ use atproto::syntax::ServiceUrl;
 use server::identity::Resolver;
 
 pub use client::{Client, Connection};
-pub use crew::{CrewAdd, CrewList, CrewRemove, CrewSet, Member, Source};
+pub use crew::{BannedAccount, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Member, Source};
 pub use error::AdminError;
 pub use gc::{GcRun, collect_garbage};
 pub use identity::{Head, Identity, IdentityShow, Service};

@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
 use super::{
-    AdminError, CrewAdd, CrewList, CrewRemove, CrewSet, Export, GcRun, Hold, IdentityShow, ImagesReconcile, Import,
-    Operation, Progress, RepoExport, RepoImport, RepoVerify, Reporter, StorageMigrate, StorageUsage, StorageVerify,
-    SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
+    AdminError, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Export, GcRun, Hold,
+    IdentityShow, ImagesReconcile, Import, Operation, Progress, RepoExport, RepoImport, RepoVerify, Reporter,
+    StorageMigrate, StorageUsage, StorageVerify, SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
 };
 use server::daemon::Activity;
 use server::wire::{self, HttpLimits, Peer, Request, Response, ResponseBody};
@@ -28,11 +28,14 @@ use server::wire::{self, HttpLimits, Peer, Request, Response, ResponseBody};
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
 
 /// Everything that can be asked for.
-const OPERATIONS: [(&str, Handler); 17] = [
+const OPERATIONS: [(&str, Handler); 20] = [
     (CrewList::NAME, run::<CrewList>),
     (CrewAdd::NAME, run::<CrewAdd>),
     (CrewSet::NAME, run::<CrewSet>),
     (CrewRemove::NAME, run::<CrewRemove>),
+    (CrewBan::NAME, run::<CrewBan>),
+    (CrewUnban::NAME, run::<CrewUnban>),
+    (CrewBans::NAME, run::<CrewBans>),
     (IdentityShow::NAME, run::<IdentityShow>),
     (UploadsList::NAME, run::<UploadsList>),
     (UploadsAbort::NAME, run::<UploadsAbort>),

@@ -25,6 +25,8 @@ pub const SCHEMA: Schema = Schema {
         include_str!("008_garbage.sql"),
         include_str!("009_uploaders.sql"),
         include_str!("010_names.sql"),
+        include_str!("011_crew_bans.sql"),
+        include_str!("012_layer_totals.sql"),
     ],
 };
 

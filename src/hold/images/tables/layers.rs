@@ -58,13 +58,13 @@ pub fn manifests_without_config(read: &Read<'_>) -> Result<u64, StorageError> {
     Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
 }
 
-/// The distinct layers of an account together. Where records differ in the size of a digest, the largest counts.
+/// The distinct layers of an account together, as triggers keep them. Where records differ in the size of a digest, the
+/// largest counts.
 ///
 /// # Errors
 /// [`StorageError`].
 pub fn layer_totals(read: &Read<'_>, account: &Did) -> Result<LayerTotals, StorageError> {
-    let sql = "SELECT count(*), coalesce(sum(size), 0) FROM
-               (SELECT max(size_bytes) AS size FROM layer WHERE account = ?1 GROUP BY digest)";
+    let sql = "SELECT blobs, size_bytes FROM layer_total WHERE account = ?1";
     let totals = read.first(sql, [account.as_str()], |row| {
         Ok(LayerTotals {
             blobs: row.get::<_, i64>(0)?.cast_unsigned(),
@@ -198,4 +198,62 @@ pub fn clear_registry(write: &Write<'_>) -> Result<(), StorageError> {
     write.execute("DELETE FROM manifest", [])?;
     write.execute("DELETE FROM stats", [])?;
     write.execute("DELETE FROM post", []).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// The totals by the rows themselves.
+    fn counted(read: &Read<'_>, account: &Did) -> Result<LayerTotals, StorageError> {
+        let sql = "SELECT count(*), coalesce(sum(size), 0) FROM
+                   (SELECT max(size_bytes) AS size FROM layer WHERE account = ?1 GROUP BY digest)";
+        let totals = read.first(sql, [account.as_str()], |row| {
+            Ok(LayerTotals {
+                blobs: row.get::<_, i64>(0)?.cast_unsigned(),
+                size_bytes: row.get::<_, i64>(1)?.cast_unsigned(),
+            })
+        });
+        Ok(totals?.unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn totals_are_what_the_rows_come_to_after_every_change() {
+        let directory = TempDir::new().unwrap();
+        let database = crate::schema::open(&directory.path().join("hold.db")).unwrap();
+        let job = |write: &Write<'_>| {
+            let accounts = ["did:plc:a", "did:plc:b"].map(|text| Did::parse(text).unwrap());
+            let digests = [1, 2, 3].map(|byte| Digest::from_bytes([byte; 32]));
+            let check = || {
+                for account in &accounts {
+                    assert_eq!(layer_totals(write, account)?, counted(write, account)?);
+                }
+                Ok::<_, StorageError>(())
+            };
+            let mut keys = Vec::new();
+            for round in 0..40_u64 {
+                let number = usize::try_from(round * 7 + round / 3).unwrap();
+                let rkey = format!("key{round}");
+                let (account, digest) = (&accounts[number % 2], &digests[number / 2 % 3]);
+                let size_bytes = round * 31 % 17;
+                let row = LayerRow { rkey: &rkey, account: account.as_str(), digest, size_bytes, manifest: "m" };
+                put_layer(write, &row)?;
+                keys.push(rkey);
+                check()?;
+                if round % 3 == 2 {
+                    delete_layer(write, &keys.remove(number % keys.len()))?;
+                    check()?;
+                }
+            }
+            while let Some(key) = keys.pop() {
+                delete_layer(write, &key)?;
+                check()?;
+            }
+            assert_eq!(layer_totals(write, &accounts[0])?, LayerTotals::default());
+            Ok::<_, StorageError>(())
+        };
+        database.write(job).await.unwrap();
+    }
 }

@@ -1,5 +1,7 @@
 //! requestCrew: joining, where the captain lets everyone join.
 
+use atcr_hold::operations::{Client, CrewAdd, CrewBan, CrewBans, CrewSet, CrewUnban, Operation};
+use atproto::lexicon::Permission;
 use serde_json::{Value, json};
 
 use super::{CREW, delete, get_record, latest, uri, value_of};
@@ -88,6 +90,49 @@ async fn a_member_who_was_removed_can_join_again() {
     let answer = hold.post(&hold.stranger, "io.atcr.hold.initiateUpload", &json!({ "digest": "x" })).await;
     answer.assert_error(403, "Forbidden");
     assert_eq!(request(&hold, &hold.stranger, json!({})).await.status, 201);
+}
+
+async fn operate<O: Operation>(hold: &Hold, operation: O) -> O::Output {
+    let client = Client::new(&hold.root().join("admin.sock"));
+    client.connect().await.unwrap().expect("a hold that listens").run(&operation, |_| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_ban_outlives_what_the_account_does() {
+    let hold = Hold::start(OPEN).await;
+    let did = hold.stranger.did.clone();
+    assert_eq!(request(&hold, &hold.stranger, json!({})).await.status, 201);
+    operate(&hold, CrewBan { did: did.clone() }).await;
+    let refused = "the captain of this hold has refused this account";
+    let deletes = async || hold.post(&hold.stranger, "io.atcr.hold.deleteUserData", &json!({})).await.ok();
+    for _ in 0..2 {
+        hold.post(&hold.stranger, "io.atcr.hold.initiateUpload", &json!({ "digest": "x" }))
+            .await
+            .assert_error(403, "Forbidden");
+        request(&hold, &hold.stranger, json!({})).await.assert_refused(403, "Forbidden", refused);
+        deletes().await;
+    }
+    let bans = operate(&hold, CrewBans {}).await;
+    assert_eq!(bans.iter().map(|ban| (&ban.did, ban.permissions.len())).collect::<Vec<_>>(), [(&did, 0)]);
+    assert!(operate(&hold, CrewUnban { did: did.clone() }).await);
+    assert!(!operate(&hold, CrewUnban { did: did.clone() }).await);
+    assert_eq!(request(&hold, &hold.stranger, json!({})).await.status, 201);
+
+    // Reduced to reading, it deletes its data and asks again: it may read, and no more.
+    let reduce = CrewSet { did: did.clone(), role: None, permissions: Some(vec![Permission::BlobRead]), tier: None };
+    operate(&hold, reduce).await;
+    deletes().await;
+    assert_eq!(request(&hold, &hold.stranger, json!({})).await.status, 201);
+    let answer = hold.post(&hold.stranger, "io.atcr.hold.initiateUpload", &json!({ "digest": "x" })).await;
+    answer.assert_error(403, "Forbidden");
+    deletes().await;
+    let write = json!({ "permissions": ["blob:write"] });
+    request(&hold, &hold.stranger, write).await.assert_refused(403, "Forbidden", refused);
+    // The captain's own word undoes it.
+    let (role, tier) = ("member".to_owned(), None);
+    operate(&hold, CrewAdd { did: did.clone(), role, permissions: vec![Permission::BlobWrite], tier }).await;
+    assert_eq!(operate(&hold, CrewBans {}).await, []);
+    hold.initiate(&hold.stranger).await;
 }
 
 #[tokio::test]

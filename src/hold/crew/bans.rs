@@ -1,0 +1,100 @@
+//! What the captain refuses: accounts that may not join, and those that may not get back what was taken from them.
+//!
+//! An account may delete its own data, its membership among it, and ask to join again. What the captain decided outlives
+//! that. It stands in a table, not in a record: whom a captain refuses is nobody else's business, and no lexicon has it.
+//! A backup has it; a hand-over to a successor has not.
+
+use super::{Crew, CrewError, captain, declared_members, member_key, tables};
+use crate::pds::{Change, Plan, Records, Repository, Write};
+use atproto::lexicon::{Permission, PermissionSet, nsid};
+use atproto::syntax::{Datetime, Did};
+
+/// An account that the captain refuses something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// The account.
+    pub did: Did,
+    /// What a request to join may still grant; empty when it may not join.
+    pub permissions: Vec<Permission>,
+    /// Since when.
+    pub since: Datetime,
+}
+
+impl Crew {
+    /// Refuses an account: it is no member from now on, and cannot join. `now_us` is in microseconds since 1970.
+    ///
+    /// # Errors
+    /// [`CrewError::Protected`] for the captain, [`CrewError::Declared`], or a storage error.
+    pub async fn ban(&self, did: &Did, now_us: u64) -> Result<(), CrewError> {
+        let did = did.clone();
+        let job = move |repository: &Repository<'_>| {
+            let records = repository.records();
+            if captain(&records)?.owner == did {
+                return Err(CrewError::Protected("the captain cannot be banned"));
+            }
+            if declared_members(&records)?.contains(&did) {
+                return Err(CrewError::Declared);
+            }
+            tables::put_ban(repository.transaction(), &did, "", now_us)?;
+            let rkey = member_key(&did);
+            if records.get(&nsid::CREW, rkey.as_str())?.is_some() {
+                let change = Change { collection: nsid::CREW.into(), rkey, write: Write::Delete, swap: None };
+                repository.commit(Plan::of(vec![change]))?;
+            }
+            Ok(())
+        };
+        self.pds.transact(now_us, job).await
+    }
+
+    /// Refuses an account nothing any more; answers whether something was refused. It may ask to join again.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn unban(&self, did: &Did, now_us: u64) -> Result<bool, CrewError> {
+        let did = did.clone();
+        let job = move |repository: &Repository<'_>| Ok(tables::delete_ban(repository.transaction(), &did)?);
+        self.pds.transact(now_us, job).await
+    }
+
+    /// All accounts that are refused something.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub async fn bans(&self) -> Result<Vec<Ban>, CrewError> {
+        let rows = self.pds.read(|records| Ok::<_, CrewError>(tables::bans(records.snapshot())?)).await?;
+        let ban = |(did, permissions, since_us): tables::BanRow| {
+            Some(Ban {
+                did: Did::parse(&did).ok()?,
+                permissions: permissions.split(',').filter_map(Permission::parse).collect(),
+                since: Datetime::from_micros(since_us.cast_unsigned()),
+            })
+        };
+        Ok(rows.into_iter().filter_map(ban).collect())
+    }
+}
+
+/// Of what a request of `account` would grant, what the captain lets it have.
+pub(super) fn bounded(records: &Records<'_>, account: &Did, granted: Vec<String>) -> Result<Vec<String>, CrewError> {
+    let Some(left) = tables::ban(records.snapshot(), account)? else { return Ok(granted) };
+    let granted: Vec<_> = granted.into_iter().filter(|name| left.split(',').any(|left| left == name)).collect();
+    if granted.is_empty() { Err(CrewError::Refused) } else { Ok(granted) }
+}
+
+/// Remembers of a member who deletes its own membership what it may not do, so that asking again does not bring it back.
+///
+/// # Errors
+/// A storage error.
+pub fn remember_limits(
+    repository: &Repository<'_>,
+    account: &Did,
+    permissions: &PermissionSet,
+    now_us: u64,
+) -> Result<(), CrewError> {
+    let of_request = [Permission::BlobRead, Permission::BlobWrite];
+    let left: Vec<_> = of_request.into_iter().filter(|permission| permissions.allows(*permission)).collect();
+    if left.len() < of_request.len() {
+        let left: Vec<_> = left.into_iter().map(Permission::as_str).collect();
+        tables::put_ban(repository.transaction(), account, &left.join(","), now_us)?;
+    }
+    Ok(())
+}
