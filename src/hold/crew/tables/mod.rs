@@ -34,5 +34,5 @@ pub(super) fn delete_ban(write: &Write<'_>, account: &Did) -> Result<bool, Stora
 fn statements_use_indexes() {
     // A list for the operator.
     let scans = [("FROM crew_ban ORDER BY account", "SCAN crew_ban")];
-    crate::schema::plans::assert_indexed(&[include_str!("tables.rs")], &scans);
+    crate::schema::plans::assert_indexed(&[include_str!("mod.rs")], &scans);
 }
