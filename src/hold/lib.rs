@@ -6,9 +6,9 @@
 //!
 //! | room | for | may name |
 //! |---|---|---|
-//! | `config` | layers of configuration, checked | – |
 //! | `schema` | the schema of the database: the scripts of its versions, all rooms' tables together | – |
 //! | `objects` | the blob store: files or a bucket | – |
+//! | `config` | layers of configuration, checked | objects |
 //! | `pds` | records and their blobs, commits, events, exports | – |
 //! | `did_document` | our own DID document | – |
 //! | `relays` | asks relays to crawl the hold | – |
@@ -18,7 +18,7 @@
 //! | `upkeep` | looks after the blobs: verify, repair, usage, garbage, migration | objects, blobs, images |
 //! | `gate` | permits, signed URLs | crew |
 //! | `api` | the endpoint table, a handler a method, the page | pds, crew, blobs, images, gate |
-//! | `operations` | what an operator may do, and the local socket it goes through | pds, crew, blobs, images, upkeep |
+//! | `operations` | what an operator may do, and the local socket it goes through | objects, pds, crew, blobs, images, upkeep |
 //! | `app` | wiring | all |
 //! | `cli` | the command line: what is asked, where it runs, how it is shown | all |
 //!

@@ -56,7 +56,7 @@ impl Hold {
     }
 
     pub(crate) async fn in_bucket(bucket: &Bucket, presigned: bool, limits: Limits) -> Self {
-        Self::on(bucket.name.clone(), Some((bucket.open().into(), presigned)), limits).await
+        Self::on(bucket.name.clone(), Some((bucket.open(), presigned)), limits).await
     }
 
     async fn on(name: String, bucket: Option<(objects::Bucket, bool)>, limits: Limits) -> Self {

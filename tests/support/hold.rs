@@ -87,7 +87,7 @@ impl Hold {
     /// A fresh hold with these options on a bucket that has `more` options.
     pub(crate) async fn start_in(bucket: &Bucket, more: &str, toml: &str) -> Self {
         let options = format!("[storage.s3]\n{more}{}", bucket.options());
-        Self::start_on(bucket.name.clone(), Some((bucket.open().into(), "s3", options)), toml).await
+        Self::start_on(bucket.name.clone(), Some((bucket.open(), "s3", options)), toml).await
     }
 
     async fn start_on(store: String, bucket: Option<(objects::Bucket, &'static str, String)>, toml: &str) -> Self {

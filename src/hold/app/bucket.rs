@@ -1,35 +1,34 @@
-//! From the configuration of the storage to a place for blobs, and to a bucket that was tried.
+//! From the location of the blobs to an opened place for them, and to a bucket that was tried.
 
 use tokio_util::sync::CancellationToken;
 
 use crate::blobs::{self, Place};
-use crate::config::{S3, S3Credentials, Storage};
-use crate::objects::{Bucket, BucketSettings, CopyLimits, Credentials, ProbeError, Role, S3Settings};
-use crate::upkeep::{self, Store};
-use server::settings::Secret;
+use crate::config::Config;
+use crate::objects::{Bucket, Location, ProbeError};
+use crate::upkeep::Store;
 use server::storage::StorageError;
 
 use super::{StartError, now_us};
 
-/// Where the blobs are. A bucket is not asked yet.
+/// A difference of clocks that is worth a warning, in seconds: URLs for reading are good for 300 s.
+const CLOCK_WARNING_S: i64 = 30;
+
+/// Opens the place of the blobs. A bucket is not asked yet.
 ///
 /// # Errors
 /// When the directory is not there, or the settings of the bucket do not fit together.
-pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
-    let (settings, presigned) = match storage {
-        Storage::Filesystem(root) => {
+pub(super) fn place(config: &Config) -> Result<Place, StartError> {
+    match &config.storage {
+        Location::Directory(root) => {
             blobs::check_root(root)?;
             server::storage::check_writable(root)
                 .map_err(|error| blobs::OpenError::Root { path: root.clone(), reason: error.to_string() })?;
-            return Ok(Place::Directory(root.clone()));
+            Ok(Place::Directory(root.clone()))
         }
-        Storage::S3(config) => (s3(config), config.presigned_urls),
-        #[cfg(feature = "gcs")]
-        Storage::Gcs(config) => (google(config), config.presigned_urls),
-        #[cfg(feature = "azure")]
-        Storage::Azure(config) => (azure(config), config.presigned_urls),
-    };
-    Ok(Place::Bucket { bucket: Bucket::open(&settings)?, presigned })
+        Location::Bucket(settings) => {
+            Ok(Place::Bucket { bucket: Bucket::open(settings)?, presigned: config.presigned_urls })
+        }
+    }
 }
 
 /// Tries what the hold will need of its bucket, if it has one. `None` when `shutdown` came before: what was put there
@@ -38,7 +37,7 @@ pub(super) fn place(storage: &Storage) -> Result<Place, StartError> {
 /// # Errors
 /// [`StartError::Bucket`], which says what to do.
 pub(super) async fn try_out(
-    storage: &Storage,
+    config: &Config,
     place: &Place,
     shutdown: &CancellationToken,
 ) -> Result<Option<()>, StartError> {
@@ -49,11 +48,18 @@ pub(super) async fn try_out(
     let Some(probed) = shutdown.run_until_cancelled(bucket.probe(&name, now_us)).await.transpose()? else {
         return Ok(None);
     };
-    if let Some(seconds) = probed.clock_ahead_s.filter(|seconds| seconds.abs() > WORTH_A_WARNING_S) {
+    if let Some(seconds) = probed.clock_ahead_s.filter(|seconds| seconds.abs() > CLOCK_WARNING_S) {
         tracing::warn!(seconds, "the clock of this machine is ahead of the store's (negative: behind): set it");
     }
+    warn_of_address(config, *presigned);
+    if probed.keeps_versions {
+        tracing::warn!(
+            "the bucket keeps versions: what the hold removes takes room for ever, unless a lifecycle rule of the bucket \
+             expires noncurrent versions (NoncurrentVersionExpiration, 1 day) and expired delete markers"
+        );
+    }
     tracing::info!(
-        %storage,
+        storage = %config.storage,
         presigned,
         refuses_wrong_checksum = probed.refuses_wrong_checksum,
         "the bucket can be used"
@@ -61,16 +67,16 @@ pub(super) async fn try_out(
     Ok(Some(()))
 }
 
-/// The same in the words of those who look after the blobs.
-#[must_use]
-pub fn storage_of(config: &Storage) -> upkeep::StoreAddress {
-    match config {
-        Storage::Filesystem(root) => upkeep::StoreAddress::Directory(root.clone()),
-        Storage::S3(config) => upkeep::StoreAddress::Bucket(Box::new(s3(config))),
-        #[cfg(feature = "gcs")]
-        Storage::Gcs(config) => upkeep::StoreAddress::Bucket(Box::new(google(config))),
-        #[cfg(feature = "azure")]
-        Storage::Azure(config) => upkeep::StoreAddress::Bucket(Box::new(azure(config))),
+/// A client that cannot reach the store fails at its first part, and the hold never hears of it.
+fn warn_of_address(config: &Config, presigned: bool) {
+    let Location::Bucket(settings) = &config.storage else { return };
+    let is_public = config.public_url.as_str().starts_with("https://");
+    if let Some(why) = settings.unreachable_for_clients().filter(|_| presigned && is_public) {
+        tracing::warn!(
+            storage = %config.storage, why,
+            "clients are sent to a store that they may not reach: set storage.s3.public_endpoint (S3_PUBLIC_ENDPOINT) to \
+             its public address, or storage.disable_presigned_urls"
+        );
     }
 }
 
@@ -78,12 +84,10 @@ pub fn storage_of(config: &Storage) -> upkeep::StoreAddress {
 ///
 /// # Errors
 /// When the directory cannot be used.
-pub(super) async fn store(config: &Storage, place: &Place) -> Result<Store, StartError> {
-    match (storage_of(config), place) {
-        (upkeep::StoreAddress::Bucket(settings), Place::Bucket { bucket, .. }) => {
-            Ok(Store::in_bucket(bucket.clone(), &settings))
-        }
-        (own, _) => Store::open(&own).await.map_err(|error| match (place, &error) {
+pub(super) async fn store(location: &Location, place: &Place) -> Result<Store, StartError> {
+    match (location, place) {
+        (Location::Bucket(settings), Place::Bucket { bucket, .. }) => Ok(Store::in_bucket(bucket.clone(), settings)),
+        (own, _) => Store::open(own).await.map_err(|error| match (place, &error) {
             // The system's own words: the line around them says the rest.
             (Place::Directory(root), StorageError::Unavailable(reason) | StorageError::Failed(reason)) => {
                 blobs::OpenError::Root { path: root.clone(), reason: reason.to_string() }.into()
@@ -91,64 +95,6 @@ pub(super) async fn store(config: &Storage, place: &Place) -> Result<Store, Star
             _ => error.into(),
         }),
     }
-}
-
-/// URLs for reading are good for 300 s.
-const WORTH_A_WARNING_S: i64 = 30;
-
-fn s3(config: &S3) -> BucketSettings {
-    let text = |secret: &Secret| secret.expose().to_owned().into();
-    let credentials = match &config.credentials {
-        S3Credentials::Keys { id, secret, session_token } => {
-            Credentials::Keys { id: text(id), secret: text(secret), session_token: session_token.as_ref().map(text) }
-        }
-        S3Credentials::Role {
-            container_relative_uri,
-            container_full_uri,
-            container_token_file,
-            web_identity_token_file,
-            role_arn,
-            metadata_endpoint,
-        } => Credentials::Role(Role {
-            container_relative_uri: container_relative_uri.clone(),
-            container_full_uri: container_full_uri.clone(),
-            container_token_file: container_token_file.clone(),
-            web_identity_token_file: web_identity_token_file.clone(),
-            role_arn: role_arn.clone(),
-            metadata_endpoint: metadata_endpoint.clone(),
-        }),
-    };
-    BucketSettings::S3(S3Settings {
-        bucket: config.bucket.clone(),
-        region: config.region.clone(),
-        endpoint: config.endpoint.clone(),
-        path_style: config.path_style,
-        prefix: config.prefix.clone(),
-        pull_zone: config.pull_zone.clone(),
-        credentials,
-        copy: CopyLimits::of(config.endpoint.as_deref()),
-    })
-}
-
-#[cfg(feature = "gcs")]
-fn google(config: &crate::config::Gcs) -> BucketSettings {
-    BucketSettings::Google(crate::objects::GoogleSettings {
-        bucket: config.bucket.clone(),
-        service_account: config.service_account.expose().to_owned().into(),
-        endpoint: config.endpoint.clone(),
-        prefix: config.prefix.clone(),
-    })
-}
-
-#[cfg(feature = "azure")]
-fn azure(config: &crate::config::Azure) -> BucketSettings {
-    BucketSettings::Azure(crate::objects::AzureSettings {
-        account: config.account.clone(),
-        container: config.container.clone(),
-        access_key: config.access_key.expose().to_owned().into(),
-        endpoint: config.endpoint.clone(),
-        prefix: config.prefix.clone(),
-    })
 }
 
 impl From<ProbeError> for StartError {

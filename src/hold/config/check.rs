@@ -132,6 +132,7 @@ impl Checker<'_> {
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
             metrics_addr: self.metrics_addr()?,
             storage: self.storage()?,
+            presigned_urls: !raw.storage.disable_presigned_urls,
             gc: self.gc()?,
             limits: self.limits()?,
             log_level: self.log_level()?,

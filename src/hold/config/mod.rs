@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::objects::Location;
 use atproto::lexicon::Permission;
 use atproto::syntax::{Did, ServiceUrl};
 use server::settings::{Secret, Values};
@@ -72,7 +73,9 @@ pub struct Config {
     /// Address to answer scrapers of metrics on when no socket was inherited for them; `None`: nowhere.
     pub metrics_addr: Option<String>,
     /// Where the blobs are.
-    pub storage: Storage,
+    pub storage: Location,
+    /// Whether clients of a bucket get URLs of the store itself.
+    pub presigned_urls: bool,
     /// When blobs that nothing needs are removed.
     pub gc: Gc,
     /// Bounds on what clients may use.
@@ -81,119 +84,6 @@ pub struct Config {
     pub log_level: String,
     /// What all of this was made of.
     values: Values,
-}
-
-/// Where the blobs are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Storage {
-    /// Below this directory.
-    Filesystem(PathBuf),
-    /// In a bucket.
-    S3(Box<S3>),
-    /// In a bucket of Google Cloud Storage.
-    #[cfg(feature = "gcs")]
-    Gcs(Box<Gcs>),
-    /// In a container of Azure Blob Storage.
-    #[cfg(feature = "azure")]
-    Azure(Box<Azure>),
-}
-
-impl std::fmt::Display for Storage {
-    /// As people name it.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Filesystem(path) => write!(f, "{}", path.display()),
-            Self::S3(s3) => write!(f, "bucket {}", s3.bucket),
-            #[cfg(feature = "gcs")]
-            Self::Gcs(gcs) => write!(f, "bucket {} at Google", gcs.bucket),
-            #[cfg(feature = "azure")]
-            Self::Azure(azure) => write!(f, "container {} of {} at Azure", azure.container, azure.account),
-        }
-    }
-}
-
-/// A bucket of a provider that speaks S3.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct S3 {
-    /// Its name.
-    pub bucket: String,
-    /// The region that requests are signed for.
-    pub region: String,
-    /// The provider's URL; `None` is AWS.
-    pub endpoint: Option<String>,
-    /// Whether the bucket stands in the path of URLs, and not before the host.
-    pub path_style: bool,
-    /// The folder of the bucket that the hold uses; empty is all of it.
-    pub prefix: String,
-    /// The origin of the CDN for downloads, as in `https://cdn.example.org`.
-    pub pull_zone: Option<String>,
-    /// Who signs.
-    pub credentials: S3Credentials,
-    /// Whether clients get URLs of the store itself.
-    pub presigned_urls: bool,
-}
-
-/// A bucket of Google Cloud Storage.
-#[cfg(feature = "gcs")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gcs {
-    /// Its name.
-    pub bucket: String,
-    /// The JSON of the service account's key.
-    pub service_account: Secret,
-    /// Another URL than Google's own.
-    pub endpoint: Option<String>,
-    /// The folder of the bucket that the hold uses; empty is all of it.
-    pub prefix: String,
-    /// Whether clients get URLs of the store itself.
-    pub presigned_urls: bool,
-}
-
-/// A container of Azure Blob Storage.
-#[cfg(feature = "azure")]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Azure {
-    /// The storage account.
-    pub account: String,
-    /// The container's name.
-    pub container: String,
-    /// The account's key, in base64.
-    pub access_key: Secret,
-    /// Another URL than the account's own.
-    pub endpoint: Option<String>,
-    /// The folder of the container that the hold uses; empty is all of it.
-    pub prefix: String,
-    /// Whether clients get URLs of the store itself, to read from.
-    pub presigned_urls: bool,
-}
-
-/// Who signs the requests to a bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum S3Credentials {
-    /// Keys that the operator gave.
-    Keys {
-        /// The access key's identity.
-        id: Secret,
-        /// Its secret.
-        secret: Secret,
-        /// The token of a session, for temporary keys.
-        session_token: Option<Secret>,
-    },
-    /// A role of the machine or container, and what the cloud says about it.
-    Role {
-        /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`
-        container_relative_uri: Option<String>,
-        /// `AWS_CONTAINER_CREDENTIALS_FULL_URI`
-        container_full_uri: Option<String>,
-        /// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE`
-        container_token_file: Option<String>,
-        /// `AWS_WEB_IDENTITY_TOKEN_FILE`
-        web_identity_token_file: Option<String>,
-        /// `AWS_ROLE_ARN`
-        role_arn: Option<String>,
-        /// `AWS_EC2_METADATA_SERVICE_ENDPOINT`
-        metadata_endpoint: Option<String>,
-    },
 }
 
 /// When blobs that nothing needs are removed.

@@ -80,6 +80,8 @@ options! {
         => "a folder of the bucket; everything of the hold is below it";
     Restart "storage.s3.pull_zone" ["S3_PULL_ZONE"] Text Words("none")
         => "host of a CDN before the bucket; it takes the store's place in URLs for downloads";
+    Restart "storage.s3.public_endpoint" ["S3_PUBLIC_ENDPOINT"] Text Words("`storage.s3.endpoint`")
+        => "the provider's URL as clients reach it, for presigned URLs";
     Restart "storage.s3.access_key_id" ["AWS_ACCESS_KEY_ID"] Secret Words("the role of the machine")
         => "a secret, as the next two";
     Restart "storage.s3.secret_access_key" ["AWS_SECRET_ACCESS_KEY"] Secret Words("the role of the machine") => "";

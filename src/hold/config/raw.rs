@@ -159,6 +159,8 @@ pub(super) struct S3 {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) pull_zone: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) public_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) access_key_id: Option<Secret>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) secret_access_key: Option<Secret>,

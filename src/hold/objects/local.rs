@@ -24,7 +24,7 @@ impl Memory {
     /// # Errors
     /// When the key is no path.
     pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), StorageError> {
-        self.0.put(&key.into(), bytes.into().into()).await.map(drop).map_err(storage_error)
+        self.local().put(key, bytes.into()).await
     }
 
     pub(super) fn local(&self) -> Local {
@@ -37,7 +37,7 @@ pub(super) struct Local(Arc<dyn ObjectStore>);
 
 impl Local {
     pub(super) fn open(root: &Path) -> Result<Self, StorageError> {
-        let store = LocalFileSystem::new_with_prefix(root).map_err(storage_error)?;
+        let store = LocalFileSystem::new_with_prefix(root).map_err(storage_error)?.with_fsync(true);
         Ok(Self(Arc::new(store)))
     }
 
@@ -65,6 +65,10 @@ impl Local {
         };
         let listing = self.0.list(Some(&folder.into()));
         listing.map(move |meta| meta.map(listed).map_err(storage_error)).boxed()
+    }
+
+    pub(super) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
+        self.0.put(&key.into(), bytes.into()).await.map(drop).map_err(storage_error)
     }
 
     pub(super) async fn rename(&self, from: &str, to: &str) -> Result<bool, StorageError> {

@@ -11,19 +11,21 @@ mod local;
 mod object;
 mod staging;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use serde::{Deserialize, Serialize};
 
 use server::storage::StorageError;
 
+#[cfg(feature = "azure")]
+pub use bucket::AzureSettings;
 #[cfg(feature = "gcs")]
 pub use bucket::GoogleSettings;
-#[cfg(feature = "azure")]
-pub use bucket::{Azure, AzureSettings};
 pub use bucket::{
-    Bucket, BucketSettings, Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S, PROBES, Part,
-    PartError, ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3, S3Settings, Traffic, is_probe,
+    Bucket, BucketRequests, BucketSettings, Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S,
+    PROBES, PartError, ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3Settings, StoredPart, is_probe,
 };
 pub use local::Memory;
 pub use object::Object;
@@ -31,12 +33,33 @@ pub use staging::{StagedFile, Staging, SyncError};
 
 use local::Local;
 
-/// What a store says of an object without its bytes.
+/// Where a hold keeps its blobs, from the configuration to the client of a bucket. Contains the secrets of a bucket, also
+/// when serialized; send it over the admin socket only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Location {
+    /// A directory, which must exist.
+    Directory(PathBuf),
+    /// A bucket, or a folder of one.
+    Bucket(Box<BucketSettings>),
+}
+
+impl std::fmt::Display for Location {
+    /// As people name it, without secrets.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Directory(path) => write!(f, "{}", path.display()),
+            Self::Bucket(settings) => f.write_str(&settings.name()),
+        }
+    }
+}
+
+/// Size and ETag of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
     /// Its size in bytes.
     pub size_bytes: u64,
-    /// Changes when the bytes under the key do. Opaque, as the store writes it.
+    /// The ETag as the store writes it: opaque, and another one when the bytes under the key change.
     pub etag: String,
 }
 
@@ -53,7 +76,7 @@ pub struct Listed {
     pub modified_us: u64,
 }
 
-/// What became of objects that were to be removed.
+/// The outcome of removing objects.
 #[derive(Debug, Default)]
 pub struct Removed {
     /// The keys under which nothing is any more.
@@ -69,11 +92,6 @@ impl Removed {
             Ok(()) => self.gone.push(key.to_owned()),
             Err(error) => _ = self.failure.get_or_insert(error),
         }
-    }
-
-    fn add(&mut self, more: Self) {
-        self.gone.extend(more.gone);
-        self.failure = self.failure.take().or(more.failure);
     }
 }
 
@@ -104,11 +122,11 @@ impl Objects {
 
     /// Serves the objects of a bucket.
     #[must_use]
-    pub fn in_bucket(bucket: impl Into<Bucket>) -> Self {
-        Self(Backend::Bucket(bucket.into()))
+    pub fn in_bucket(bucket: Bucket) -> Self {
+        Self(Backend::Bucket(bucket))
     }
 
-    /// The bucket, when the objects are in one.
+    /// Returns the bucket, when the objects are in one.
     #[must_use]
     pub fn bucket(&self) -> Option<&Bucket> {
         match &self.0 {
@@ -117,7 +135,7 @@ impl Objects {
         }
     }
 
-    /// What is under `key`, `None` when there is no object.
+    /// Returns size and ETag of the object under `key`; `None` when there is none.
     ///
     /// # Errors
     /// When storage fails.
@@ -128,7 +146,7 @@ impl Objects {
         }
     }
 
-    /// The size of an object in bytes, `None` when there is none under `key`.
+    /// Returns the size of an object in bytes; `None` when there is none under `key`.
     ///
     /// # Errors
     /// When storage fails.
@@ -136,7 +154,7 @@ impl Objects {
         Ok(self.stat(key).await?.map(|info| info.size_bytes))
     }
 
-    /// Opens an object for reading, `None` when there is none under `key`.
+    /// Opens an object for reading; `None` when there is none under `key`.
     ///
     /// # Errors
     /// When storage fails.
@@ -147,12 +165,23 @@ impl Objects {
         }
     }
 
-    /// The objects below `folder`, whole segments of a path without a slash at the end; all when it is empty.
+    /// Lists the objects below `folder`: whole segments of a path without a slash at the end; all when it is empty.
     /// The order is the store's. The stream ends at the first error.
     pub fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
         match &self.0 {
             Backend::Local(local) => local.list(folder),
             Backend::Bucket(bucket) => bucket.list(folder),
+        }
+    }
+
+    /// Stores a few bytes under a key, and replaces what is there. They are on disk when it answers.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), StorageError> {
+        match &self.0 {
+            Backend::Local(local) => local.put(key, bytes.into()).await,
+            Backend::Bucket(bucket) => bucket.put(key, bytes).await,
         }
     }
 
@@ -185,7 +214,7 @@ impl Objects {
     /// Removes many objects; one that is not there counts as removed. Each is asked for once.
     pub async fn remove_all(&self, keys: Vec<String>) -> Removed {
         match &self.0 {
-            Backend::Bucket(bucket) => bucket.remove_all(keys).await,
+            Backend::Bucket(bucket) => bucket.remove_all(&keys).await,
             Backend::Local(local) => {
                 let mut removed = Removed::default();
                 for key in &keys {

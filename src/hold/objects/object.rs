@@ -16,10 +16,10 @@ const CHUNK_BYTES: u64 = 256 * 1024;
 /// read of one in a bucket fails then.
 pub struct Object {
     size_bytes: u64,
-    bytes: Place,
+    source: Source,
 }
 
-enum Place {
+enum Source {
     File(File),
     Memory(Bytes),
     Bucket(BucketObject),
@@ -27,15 +27,15 @@ enum Place {
 
 impl Object {
     pub(super) fn in_file(file: File, size_bytes: u64) -> Self {
-        Self { size_bytes, bytes: Place::File(file) }
+        Self { size_bytes, source: Source::File(file) }
     }
 
     pub(super) fn in_memory(bytes: Bytes) -> Self {
-        Self { size_bytes: bytes.len() as u64, bytes: Place::Memory(bytes) }
+        Self { size_bytes: bytes.len() as u64, source: Source::Memory(bytes) }
     }
 
     pub(super) fn in_bucket(object: BucketObject) -> Self {
-        Self { size_bytes: object.info.size_bytes, bytes: Place::Bucket(object) }
+        Self { size_bytes: object.info.size_bytes, source: Source::Bucket(object) }
     }
 
     /// Its size in bytes.
@@ -44,12 +44,12 @@ impl Object {
         self.size_bytes
     }
 
-    /// The bytes of `range`, in order. A range that reaches beyond the object ends in `UnexpectedEof`.
+    /// Streams the bytes of `range`, in order. A range that reaches beyond the object ends in `UnexpectedEof`.
     pub fn stream(self, range: Range<u64>) -> BoxStream<'static, io::Result<Bytes>> {
-        match self.bytes {
-            Place::File(file) => file_stream(file, range).boxed(),
-            Place::Memory(bytes) => stream::iter([slice(&bytes, range)]).boxed(),
-            Place::Bucket(object) => object.stream(range).boxed(),
+        match self.source {
+            Source::File(file) => file_stream(file, range).boxed(),
+            Source::Memory(bytes) => stream::iter([slice(&bytes, range)]).boxed(),
+            Source::Bucket(object) => object.stream(range).boxed(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! the way. A failed fsync leaves the data unknown and must not be repeated: [`SyncError::Unknown`].
 
 use std::collections::{BTreeSet, HashSet};
+use std::error::Error as _;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use server::storage::{DiskSpace, StorageError};
 
+/// The file that is tried at start.
+const PROBE: &str = "atcr-hold-probe";
 /// The group may read objects, so that a reverse proxy can be let in; other local users may not.
 const FILE_MODE: u32 = 0o640;
 const DIRECTORY_MODE: u32 = 0o750;
@@ -35,6 +38,53 @@ impl Staging {
         make_directory(&directory, 0o700)?;
         sync_directory(root)?;
         Ok(Self { root: root.into(), directory: directory.into(), recorded: Arc::default() })
+    }
+
+    /// Tries what every upload will need: to write a file, to record it on disk, and to move it into each of `folders`
+    /// that is there. Nothing of it is left.
+    ///
+    /// # Errors
+    /// One line that says which folder cannot be used, and why.
+    pub fn probe(&self, folders: &[String]) -> Result<(), String> {
+        let outcome = match self.write_probe() {
+            // A full disk still has blobs to be read.
+            Err(StorageError::NoSpace(_)) => Ok(()),
+            Err(error) => Err(format!("a file cannot be written and recorded on disk there: {}", words(&error))),
+            Ok(()) => folders.iter().try_for_each(|folder| self.move_probe(folder)),
+        };
+        let _ = self.remove(PROBE);
+        outcome
+    }
+
+    fn write_probe(&self) -> Result<(), StorageError> {
+        let file = self.open_file(PROBE)?;
+        file.write_at(b"atcr-hold was here", 0)?;
+        file.sync()?;
+        Ok(sync_directory(&self.directory)?)
+    }
+
+    fn move_probe(&self, folder: &str) -> Result<(), String> {
+        let (here, there) = (self.directory.join(PROBE), self.root.join(folder).join(PROBE));
+        if !self.root.join(folder).is_dir() {
+            return Ok(());
+        }
+        let moved = std::fs::rename(&here, &there).and_then(|()| std::fs::rename(&there, &here));
+        moved.map_err(|error| match error.kind() {
+            ErrorKind::CrossesDevices => format!(
+                "its folder {folder} is on another file system (a symbolic link or a mount), and a finished upload cannot \
+                 be renamed into it: link or mount the storage directory itself"
+            ),
+            _ => format!("files cannot be renamed into its folder {folder}: {error}"),
+        })
+    }
+
+    /// Files that may still be made on the file system; `None` where it has no such limit.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn free_files(&self) -> Result<Option<u64>, StorageError> {
+        let found = rustix::fs::statvfs(&*self.directory).map_err(io::Error::from)?;
+        Ok(Some(found.f_favail).filter(|_| found.f_files > 0))
     }
 
     /// Bytes that may still be written to the file system.
@@ -255,6 +305,11 @@ impl StagedFile {
     pub fn sync(&self) -> Result<(), SyncError> {
         self.file.sync_data().map_err(|error| SyncError::Unknown(error.into()))
     }
+}
+
+/// Only the system's own words: the line around them says the rest.
+fn words(error: &StorageError) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn make_directory(path: &Path, mode: u32) -> io::Result<()> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{AdminError, Hold, Operation, Progress, Reporter};
-use crate::upkeep::{BlobsVerified, Migrated, StoreAddress, UpkeepError, Usage, VerifyOptions};
+use crate::objects::Location;
+use crate::upkeep::{BlobsVerified, Migrated, UpkeepError, Usage, VerifyOptions};
 
 /// What takes the room.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,11 +41,24 @@ impl Operation for StorageVerify {
     }
 }
 
+/// Marks the storage that is there as the hold's own, whatever it was.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StorageAdopt {}
+
+impl Operation for StorageAdopt {
+    const NAME: &'static str = "storage.adopt";
+    type Output = ();
+
+    async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<(), AdminError> {
+        hold.upkeep.adopt_storage().await.map_err(words)
+    }
+}
+
 /// Copies every blob to another storage.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StorageMigrate {
     /// The other storage, with its secrets.
-    pub to: StoreAddress,
+    pub to: Location,
 }
 
 impl Operation for StorageMigrate {

@@ -1,27 +1,16 @@
 //! Where blobs are, and what is there.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt as _;
-use serde::{Deserialize, Serialize};
 
 use super::blocking;
 use crate::blobs::{BLOBS, STAGING, blob_digest, blob_folder};
-use crate::objects::{Bucket, BucketSettings, Listed, Objects, Staging};
+use crate::objects::{Bucket, BucketSettings, Listed, Location, Objects, Staging};
 use atproto::syntax::Digest;
 use server::storage::StorageError;
-
-/// A description of a storage. Serialized, it has the secrets of a bucket.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum StoreAddress {
-    /// A directory, which must exist.
-    Directory(PathBuf),
-    /// A bucket, or a folder of one.
-    Bucket(Box<BucketSettings>),
-}
 
 /// What one pass over all keys shows.
 pub(super) struct Survey {
@@ -52,13 +41,13 @@ impl Store {
     ///
     /// # Errors
     /// When the directory cannot be used, or the settings of a bucket do not fit together.
-    pub async fn open(place: &StoreAddress) -> Result<Self, StorageError> {
+    pub async fn open(place: &Location) -> Result<Self, StorageError> {
         match place {
-            StoreAddress::Directory(root) => {
+            Location::Directory(root) => {
                 let root = root.clone();
                 blocking(move || Self::in_directory(&root)).await
             }
-            StoreAddress::Bucket(settings) => Ok(Self::in_bucket(Bucket::open(settings)?, settings)),
+            Location::Bucket(settings) => Ok(Self::in_bucket(Bucket::open(settings)?, settings)),
         }
     }
 

@@ -6,8 +6,9 @@ use super::directory_copy;
 use super::finding::Problem;
 use super::meter::Meter;
 use super::reading::{Read, of_target, read};
-use super::{Store, StoreAddress, Upkeep, UpkeepError, blocking};
+use super::{Store, Upkeep, UpkeepError, blocking};
 use crate::blobs::{BLOBS, blob_key};
+use crate::objects::Location;
 use atproto::syntax::Digest;
 
 /// How the copying of one blob ended.
@@ -30,12 +31,12 @@ pub(super) struct Target {
 
 impl Target {
     /// Opens and tries the storage, and drops what an earlier migration left half done.
-    pub(super) async fn open(place: &StoreAddress, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
+    pub(super) async fn open(place: &Location, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
         let store = Store::open(place).await.map_err(|error| match place {
-            StoreAddress::Directory(root) => {
+            Location::Directory(root) => {
                 UpkeepError::UnusableTarget(format!("{} cannot be used: {error}", root.display()))
             }
-            StoreAddress::Bucket(_) => of_target(error),
+            Location::Bucket(_) => of_target(error),
         })?;
         if store.name == upkeep.store.name {
             return Err(UpkeepError::SamePlace);

@@ -15,7 +15,7 @@ mod wire;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use atcr_hold::objects::{CopyLimits, Credentials, S3, S3Settings};
+use atcr_hold::objects::{Bucket, BucketSettings, CopyLimits, Credentials, S3Settings};
 
 use control::Rate;
 use hold::{Hold, Place};
@@ -64,7 +64,7 @@ impl Run {
     }
 
     async fn transfers(&self, settings: &S3Settings, name: &str) -> Result<(), Failure> {
-        let s3 = S3::open(settings)?;
+        let s3 = Bucket::open(&BucketSettings::S3(settings.clone()))?;
         let place = |presigned| Place::Bucket { settings, presigned };
         let hold = self.start(&format!("{name}-presigned"), &place(true)).await?;
         eprintln!("{name}: memory, presigned");
@@ -120,7 +120,7 @@ impl Run {
             generator.push(control::own_limit().await?);
         }
         if let Place::Bucket { settings, .. } = place {
-            transfer::remove(&S3::open(settings)?, digest).await?;
+            transfer::remove(&Bucket::open(&BucketSettings::S3((*settings).clone()))?, digest).await?;
         }
         row("getPartUploadUrl, 32 connections", requests(&part_urls));
         row("getPartUploadUrl, processor time of the hold", cost(&part_urls));
@@ -142,6 +142,7 @@ fn settings_of(line: &[String]) -> Result<(String, S3Settings), Failure> {
         path_style: true,
         prefix: "bench".into(),
         pull_zone: None,
+        public_endpoint: None,
         credentials: Credentials::Keys { id: word_in(key)?, secret: word_in(secret)?, session_token: None },
         copy: CopyLimits::default(),
     };

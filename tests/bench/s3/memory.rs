@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use atcr_hold::objects::S3;
+use atcr_hold::objects::Bucket;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -34,7 +34,7 @@ pub(crate) struct Memory {
 }
 
 /// 64 uploads at once.
-pub(crate) async fn measure(hold: Arc<Hold>, s3: &S3) -> Result<Memory, Failure> {
+pub(crate) async fn measure(hold: Arc<Hold>, s3: &Bucket) -> Result<Memory, Failure> {
     let idle = hold.memory_kib("VmRSS")?;
     hold.forget_peak()?;
     let mut content = Content::new(PART)?;

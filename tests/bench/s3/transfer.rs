@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use atcr_hold::objects::{Completed, ResponseHeaders, S3};
+use atcr_hold::objects::{Bucket, Completed, ResponseHeaders};
 use http::Method;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -101,7 +101,7 @@ async fn pull(url: &str) -> Result<(), Failure> {
 }
 
 /// The server driven directly.
-pub(crate) async fn direct(s3: &S3, blob: &Blob) -> Result<Times, Failure> {
+pub(crate) async fn direct(s3: &Bucket, blob: &Blob) -> Result<Times, Failure> {
     let key = format!("direct/{}", blob.digest.replace(':', "-"));
     let began = Instant::now();
     let id = s3.create_multipart(&key).await?;
@@ -124,7 +124,7 @@ pub(crate) async fn direct(s3: &S3, blob: &Blob) -> Result<Times, Failure> {
 }
 
 /// The same by the hold.
-pub(crate) async fn by_hold(hold: &Hold, s3: &S3, blob: &Blob) -> Result<Times, Failure> {
+pub(crate) async fn by_hold(hold: &Hold, s3: &Bucket, blob: &Blob) -> Result<Times, Failure> {
     let mut control = hold.connect().await?;
     let began = Instant::now();
     let begun = hold.post(&mut control, "io.atcr.hold.initiateUpload", &json!({ "digest": "uploads/temp-1" })).await?;
@@ -162,7 +162,7 @@ pub(crate) async fn complete(
 }
 
 /// Frees the space behind the hold's back.
-pub(crate) async fn remove(s3: &S3, digest: &str) -> Result<(), Failure> {
+pub(crate) async fn remove(s3: &Bucket, digest: &str) -> Result<(), Failure> {
     let hex = digest.strip_prefix("sha256:").ok_or("not a digest")?;
     Ok(s3.delete(&format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])).await?)
 }

@@ -18,7 +18,7 @@ fn a_build_without_azure_says_how_to_get_one() {
 
 #[cfg(feature = "gcs")]
 mod google {
-    use atcr_hold::config::Storage;
+    use atcr_hold::objects::{BucketSettings, Location};
 
     use super::load;
 
@@ -29,9 +29,10 @@ mod google {
         let path = key.path().to_str().unwrap();
         let driver = ("STORAGE_DRIVER", "gcs");
         let config = load([driver, ("GCS_BUCKET", "layers"), ("GOOGLE_APPLICATION_CREDENTIALS", path)]).unwrap();
-        let Storage::Gcs(gcs) = config.storage else { panic!("the blobs are in {}", config.storage) };
-        assert_eq!((gcs.bucket.as_str(), gcs.service_account.expose()), ("layers", "{\"private_key\": \"p\"}"));
-        assert!(gcs.presigned_urls && gcs.prefix.is_empty() && gcs.endpoint.is_none());
+        let Location::Bucket(settings) = config.storage else { panic!("the blobs are in a directory") };
+        let BucketSettings::Google(gcs) = *settings else { panic!("it is not Google's") };
+        assert_eq!((gcs.bucket.as_str(), gcs.service_account.as_str()), ("layers", "{\"private_key\": \"p\"}"));
+        assert!(config.presigned_urls && gcs.prefix.is_empty() && gcs.endpoint.is_none());
 
         let missing = load([driver, ("GCS_BUCKET", "layers")]).unwrap_err();
         assert!(missing.contains("GOOGLE_APPLICATION_CREDENTIALS"), "{missing}");
@@ -42,7 +43,7 @@ mod google {
 
 #[cfg(feature = "azure")]
 mod azure {
-    use atcr_hold::config::Storage;
+    use atcr_hold::objects::{BucketSettings, Location};
 
     use super::load;
 
@@ -53,9 +54,10 @@ mod azure {
         let container = ("AZURE_STORAGE_CONTAINER_NAME", "layers");
         let key = ("AZURE_STORAGE_ACCOUNT_KEY", "a2V5");
         let config = load([driver, account, container, key, ("DISABLE_PRESIGNED_URLS", "true")]).unwrap();
-        let Storage::Azure(azure) = config.storage else { panic!("the blobs are in {}", config.storage) };
+        let Location::Bucket(settings) = config.storage else { panic!("the blobs are in a directory") };
+        let BucketSettings::Azure(azure) = *settings else { panic!("it is not Azure's") };
         assert_eq!((azure.account.as_str(), azure.container.as_str()), ("mystorage", "layers"));
-        assert!(!azure.presigned_urls && azure.access_key.expose() == "a2V5" && azure.endpoint.is_none());
+        assert!(!config.presigned_urls && azure.access_key.as_str() == "a2V5" && azure.endpoint.is_none());
         for (given, missing) in [
             ([driver, account, container], "AZURE_STORAGE_ACCOUNT_KEY"),
             ([driver, account, key], "AZURE_STORAGE_CONTAINER_NAME"),

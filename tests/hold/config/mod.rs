@@ -12,7 +12,8 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-use atcr_hold::config::{Config, Storage};
+use atcr_hold::config::Config;
+use atcr_hold::objects::Location;
 use server::settings::{Environment, Sources};
 use tempfile::TempDir;
 
@@ -83,7 +84,7 @@ fn load_toml(text: &str) -> Result<Config, String> {
 /// The directory of the blobs.
 fn root(config: &Config) -> &Path {
     match &config.storage {
-        Storage::Filesystem(root) => root,
+        Location::Directory(root) => root,
         other => panic!("the blobs are in {other}"),
     }
 }

@@ -1,13 +1,15 @@
 //! The options of a bucket: what they come to, and what does not go together.
 
-use atcr_hold::config::{S3, S3Credentials, Storage};
+use atcr_hold::objects::{BucketSettings, Credentials, Location, Role, S3Settings};
 
 use super::{load, load_toml};
 
-fn bucket<const N: usize>(more: [(&str, &str); N]) -> S3 {
-    match load(more).unwrap().storage {
-        Storage::S3(s3) => *s3,
-        other => panic!("the blobs are in {other}"),
+fn bucket<const N: usize>(more: [(&str, &str); N]) -> S3Settings {
+    let Location::Bucket(settings) = load(more).unwrap().storage else { panic!("the blobs are in a directory") };
+    match *settings {
+        BucketSettings::S3(s3) => s3,
+        #[cfg(any(feature = "gcs", feature = "azure"))]
+        other => panic!("the bucket is {}", other.name()),
     }
 }
 
@@ -15,17 +17,17 @@ fn bucket<const N: usize>(more: [(&str, &str); N]) -> S3 {
 fn a_bucket_alone_is_s3_on_aws_with_the_role_of_the_machine() {
     let s3 = bucket([("S3_BUCKET", "layers")]);
     assert_eq!((s3.bucket.as_str(), s3.region.as_str(), s3.endpoint), ("layers", "us-east-1", None));
-    assert!(!s3.path_style && s3.presigned_urls && s3.prefix.is_empty() && s3.pull_zone.is_none());
-    assert!(matches!(s3.credentials, S3Credentials::Role { role_arn: None, .. }));
+    assert!(load([("S3_BUCKET", "layers")]).unwrap().presigned_urls);
+    assert!(!s3.path_style && s3.prefix.is_empty() && s3.pull_zone.is_none());
+    assert!(matches!(s3.credentials, Credentials::Role(Role { role_arn: None, .. })));
     let s3 = bucket([
         ("S3_BUCKET", "layers"),
         ("AWS_ROLE_ARN", "arn:aws:iam::1:role/hold"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/run/token"),
         ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials"),
     ]);
-    let S3Credentials::Role { role_arn, web_identity_token_file, container_relative_uri, .. } = s3.credentials else {
-        panic!("a role was given")
-    };
+    let Credentials::Role(role) = s3.credentials else { panic!("a role was given") };
+    let Role { role_arn, web_identity_token_file, container_relative_uri, .. } = role;
     assert_eq!(role_arn.as_deref(), Some("arn:aws:iam::1:role/hold"));
     assert_eq!(web_identity_token_file.as_deref(), Some("/run/token"));
     assert_eq!(container_relative_uri.as_deref(), Some("/v2/credentials"));
@@ -39,6 +41,7 @@ fn every_option_of_a_bucket_has_a_variable() {
         ("S3_ENDPOINT", "https://s3.example.org/"),
         ("S3_PREFIX", "/holds/first/"),
         ("S3_PULL_ZONE", "cdn.example.org"),
+        ("S3_PUBLIC_ENDPOINT", "https://s3.example.com/"),
         ("AWS_REGION", "eu-1"),
         ("AWS_ACCESS_KEY_ID", "key"),
         ("AWS_SECRET_ACCESS_KEY", "secret"),
@@ -47,9 +50,19 @@ fn every_option_of_a_bucket_has_a_variable() {
     assert_eq!((s3.bucket.as_str(), s3.region.as_str(), s3.prefix.as_str()), ("0123", "eu-1", "holds/first"));
     assert_eq!(s3.endpoint.as_deref(), Some("https://s3.example.org"));
     assert_eq!(s3.pull_zone.as_deref(), Some("https://cdn.example.org"));
-    let S3Credentials::Keys { id, secret, session_token } = s3.credentials else { panic!("keys were given") };
-    assert_eq!((id.expose(), secret.expose(), session_token.unwrap().expose()), ("key", "secret", "token"));
-    assert!(!bucket([("S3_BUCKET", "b"), ("DISABLE_PRESIGNED_URLS", "true")]).presigned_urls);
+    assert_eq!(s3.public_endpoint.as_deref(), Some("https://s3.example.com"));
+    let Credentials::Keys { id, secret, session_token } = s3.credentials else { panic!("keys were given") };
+    assert_eq!((id.as_str(), secret.as_str(), session_token.unwrap().as_str()), ("key", "secret", "token"));
+}
+
+#[test]
+fn presigned_urls_are_an_option_of_the_storage_and_its_former_place_goes_on_working() {
+    let signs = |text: &str| load_toml(&format!("{text}\n[storage.s3]\nbucket = 'b'\n")).unwrap().presigned_urls;
+    assert!(signs("") && !signs("[storage]\ndisable_presigned_urls = true"));
+    let former = "[storage.s3]\nbucket = 'b'\ndisable_presigned_urls = true\n";
+    assert!(!load_toml(former).unwrap().presigned_urls);
+    assert!(load_toml(&format!("[storage]\ndisable_presigned_urls = false\n{former}")).unwrap().presigned_urls);
+    assert!(!load([("S3_BUCKET", "b"), ("DISABLE_PRESIGNED_URLS", "true")]).unwrap().presigned_urls);
 }
 
 #[test]
@@ -72,6 +85,7 @@ fn what_does_not_go_together_is_explained() {
         ("S3_ENDPOINT", "https://s3.example.org/?x", &["storage.s3.endpoint (S3_ENDPOINT)"]),
         ("S3_PREFIX", "a/../b", &["storage.s3.prefix (S3_PREFIX)", "holds/first"]),
         ("S3_PREFIX", "a b", &["storage.s3.prefix (S3_PREFIX)", "letters"]),
+        ("S3_PUBLIC_ENDPOINT", "s3.example.org", &["storage.s3.public_endpoint (S3_PUBLIC_ENDPOINT)", "https://"]),
         ("S3_PULL_ZONE", "https://cdn.example.org/path", &["storage.s3.pull_zone (S3_PULL_ZONE)", "host"]),
         ("S3_FORCE_PATH_STYLE", "perhaps", &["storage.s3.force_path_style (S3_FORCE_PATH_STYLE)", "true or false"]),
         ("AWS_ACCESS_KEY_ID", "key", &["storage.s3.access_key_id (AWS_ACCESS_KEY_ID)", "secret_access_key", "role"]),
@@ -88,4 +102,23 @@ fn what_does_not_go_together_is_explained() {
     let both = "[storage.s3]\nbucket = 'b'\npull_zone = 'cdn.example.org'\ndisable_presigned_urls = true\n";
     let text = load_toml(both).unwrap_err();
     assert!(text.contains("storage.s3.pull_zone (S3_PULL_ZONE)") && text.contains("presigned"), "{text}");
+}
+
+#[test]
+fn a_store_that_clients_may_not_reach_is_known_by_its_address() {
+    let why = |more: &[(&str, &str)]| {
+        let mut all = [("S3_BUCKET", "b"), ("UNRELATED", "1"), ("UNRELATED", "1")];
+        all[1..].iter_mut().zip(more).for_each(|(place, given)| *place = *given);
+        BucketSettings::S3(bucket(all)).unreachable_for_clients()
+    };
+    for endpoint in
+        ["http://127.0.0.1:3900", "http://garage:3900", "https://10.0.0.7", "http://s3.example.org", "https://[::1]"]
+    {
+        assert!(why(&[("S3_ENDPOINT", endpoint)]).is_some(), "{endpoint}");
+        assert!(
+            why(&[("S3_ENDPOINT", endpoint), ("S3_PUBLIC_ENDPOINT", "https://s3.example.org")]).is_none(),
+            "{endpoint}"
+        );
+    }
+    assert!(why(&[]).is_none() && why(&[("S3_ENDPOINT", "https://s3.example.org")]).is_none());
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Once;
 
 use atcr_hold::blobs::{BlobError, Limits};
-use atcr_hold::objects::{Azure, AzureSettings, Bucket, BucketSettings, Completed, ProbeError, ResponseHeaders};
+use atcr_hold::objects::{AzureSettings, Bucket, BucketSettings, Completed, ProbeError, ResponseHeaders};
 use futures_util::TryStreamExt as _;
 use http::{Method, StatusCode};
 use server::storage::StorageError;
@@ -57,7 +57,7 @@ pub(super) fn remote((name, settings): (String, AzureSettings)) -> Remote {
 }
 
 fn open(settings: &AzureSettings) -> Bucket {
-    Azure::open(settings).unwrap().into()
+    Bucket::open(&BucketSettings::Azure(settings.clone())).unwrap()
 }
 
 #[tokio::test]
@@ -188,7 +188,7 @@ async fn a_key_that_is_none_is_told_without_showing_it() {
         endpoint: None,
         prefix: String::new(),
     };
-    let error = Azure::open(&settings).map(drop).unwrap_err();
+    let error = Bucket::open(&BucketSettings::Azure(settings)).map(drop).unwrap_err();
     assert!(error.to_string().contains("key") && !error.to_string().contains("base64!"), "{error}");
     assert!(!format!("{settings:?}").contains("base64!"));
 }

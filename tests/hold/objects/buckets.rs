@@ -68,7 +68,8 @@ async fn a_list_that_is_not_what_was_sent_is_told() {
         ];
         for list in wrong {
             let completed = s3.complete_multipart("uploads/u/data", &id, &list).await.unwrap();
-            assert_eq!(completed, Completed::WrongParts, "{name} {list:?}");
+            let Completed::WrongParts { code } = completed else { panic!("{name} {list:?}: {completed:?}") };
+            assert!(!code.is_empty(), "{name} {list:?}");
         }
         // It is as it was.
         let completed = s3.complete_multipart("uploads/u/data", &id, &[(1, etag)]).await.unwrap();
@@ -79,7 +80,7 @@ async fn a_list_that_is_not_what_was_sent_is_told() {
 #[tokio::test]
 async fn an_upload_that_was_dropped_is_unknown() {
     for bucket in buckets_here() {
-        let (name, s3) = (&bucket.name, Bucket::from(bucket.open()));
+        let (name, s3) = (&bucket.name, bucket.open());
         let id = s3.create_multipart("uploads/u/data").await.unwrap();
         let etag = send(&s3, "uploads/u/data", &id, 1, b"whole").await;
         s3.abort_multipart("uploads/u/data", &id).await.unwrap();

@@ -13,13 +13,14 @@ mod probes;
 mod remotes;
 mod removals;
 mod scripted;
+mod versions;
 
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Once;
 
 use atcr_hold::objects;
-use atcr_hold::objects::{CopyLimits, Credentials, Memory, Object, Objects, S3, S3Settings, Staging};
+use atcr_hold::objects::{BucketSettings, CopyLimits, Credentials, Memory, Object, Objects, S3Settings, Staging};
 use futures_util::TryStreamExt as _;
 
 pub(super) use remotes::{Remote, remotes_here};
@@ -97,8 +98,8 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) fn open(&self) -> S3 {
-        S3::open(&self.settings).unwrap()
+    pub(super) fn open(&self) -> objects::Bucket {
+        objects::Bucket::open(&BucketSettings::S3(self.settings.clone())).unwrap()
     }
 
     /// The settings as options of the table `storage.s3`.
@@ -151,6 +152,7 @@ fn bucket(line: &str) -> Bucket {
         path_style: true,
         prefix: format!("test-{:016x}", u64::from_be_bytes(random)),
         pull_zone: None,
+        public_endpoint: None,
         credentials: Credentials::Keys { id: word_in(key), secret: word_in(secret), session_token: None },
         copy: COPY,
     };

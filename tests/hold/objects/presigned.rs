@@ -1,6 +1,6 @@
 //! URLs that clients use without any credentials, on each real S3 server.
 
-use atcr_hold::objects::{Completed, ResponseHeaders, S3};
+use atcr_hold::objects::{Bucket, Completed, ResponseHeaders};
 use http::{Method, StatusCode};
 
 use super::buckets_here;
@@ -14,7 +14,7 @@ pub(super) async fn request(method: Method, url: &str, body: &'static [u8]) -> h
     response
 }
 
-async fn read_url(s3: &S3, method: Method, headers: &ResponseHeaders) -> String {
+async fn read_url(s3: &Bucket, method: Method, headers: &ResponseHeaders) -> String {
     s3.presign_read(method, "a/data", headers).await.unwrap()
 }
 
@@ -57,6 +57,27 @@ async fn reads_are_for_one_method_with_the_wanted_headers() {
         let head = request(Method::HEAD, &read_url(&s3, Method::HEAD, &ResponseHeaders::default()).await, b"").await;
         assert_eq!(head.status(), StatusCode::OK, "{name}");
         assert_eq!(head.headers()["content-length"], "5", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn urls_are_for_the_address_that_clients_use() {
+    for mut bucket in buckets_here() {
+        let endpoint = bucket.settings.endpoint.clone().unwrap();
+        let public = endpoint.replace("127.0.0.1", "localhost");
+        bucket.settings.public_endpoint = Some(public.clone());
+        let (name, s3) = (&bucket.name, bucket.open());
+        s3.probe("public", super::probes::now_us).await.unwrap();
+        let id = s3.create_multipart("a/data").await.unwrap();
+        let url = s3.presign_part("a/data", &id, 1).await.unwrap();
+        assert!(url.starts_with(&public), "{name}: {url}");
+        let put = request(Method::PUT, &url, b"bytes").await;
+        assert_eq!(put.status(), StatusCode::OK, "{name}");
+        let etag = put.headers()["etag"].to_str().unwrap().to_owned();
+        s3.complete_multipart("a/data", &id, &[(1, etag)]).await.unwrap();
+        let url = read_url(&s3, Method::GET, &ResponseHeaders::default()).await;
+        assert!(url.starts_with(&public), "{name}: {url}");
+        assert_eq!(request(Method::GET, &url, b"").await.body(), "bytes", "{name}");
     }
 }
 

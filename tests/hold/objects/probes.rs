@@ -31,7 +31,8 @@ async fn a_bucket_that_can_be_used_is_left_as_it_was() {
     for bucket in buckets_here() {
         let (name, s3) = (&bucket.name, bucket.open());
         let probed = s3.probe("one", now_us).await.unwrap();
-        let Probed { clock_ahead_s, refuses_wrong_checksum } = probed;
+        let Probed { clock_ahead_s, refuses_wrong_checksum, keeps_versions } = probed;
+        assert!(!keeps_versions, "{name}");
         assert!(clock_ahead_s.is_some_and(|seconds| seconds.abs() < 10), "{name}: {clock_ahead_s:?}");
         assert_eq!(refuses_wrong_checksum, !is_lax(name), "{name}");
         let left: Vec<_> = Objects::in_bucket(s3.clone()).list("").try_collect().await.unwrap();

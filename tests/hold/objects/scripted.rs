@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use atcr_hold::objects::{Completed, Copied, CopyLimits, Credentials, Objects, Role, S3, S3Settings};
+use atcr_hold::objects::{
+    Bucket, BucketSettings, Completed, Copied, CopyLimits, Credentials, Objects, Role, S3Settings,
+};
 use server::storage::StorageError;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -11,7 +13,7 @@ use super::read;
 
 /// A server that answers connection after connection with one scripted answer each, and keeps the requests' lines.
 pub(super) struct Script {
-    pub(super) s3: S3,
+    pub(super) s3: Bucket,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
@@ -31,6 +33,7 @@ impl Script {
             path_style: true,
             prefix: "folder".into(),
             pull_zone: None,
+            public_endpoint: None,
             credentials: Credentials::Keys {
                 id: "key".to_owned().into(),
                 secret: "secret".to_owned().into(),
@@ -39,7 +42,7 @@ impl Script {
             copy: CopyLimits::default(),
         };
         change(&mut settings, &endpoint);
-        Self { s3: S3::open(&settings).unwrap(), seen }
+        Self { s3: Bucket::open(&BucketSettings::S3(settings)).unwrap(), seen }
     }
 
     /// Method and path of each request, without its query.

@@ -209,11 +209,15 @@ impl Sources {
         for (origin, kind, count) in faults() {
             family.value(&[("backend", origin), ("kind", kind)], count);
         }
-        if let Some(traffic) = self.hold.upkeep.bucket_traffic() {
-            text.counter("atcr_hold_bucket_requests_total", "Requests sent to the bucket.", traffic.requests.get());
-            text.counter("atcr_hold_bucket_retries_total", "Requests sent to the bucket again.", traffic.retries.get());
+        if let Some(requests) = self.hold.upkeep.bucket_requests() {
+            text.counter("atcr_hold_bucket_requests_total", "Requests sent to the bucket.", requests.sent.get());
+            text.counter(
+                "atcr_hold_bucket_retries_total",
+                "Requests sent to the bucket again.",
+                requests.retries.get(),
+            );
             let help = "Requests to the bucket that failed, those sent again among them.";
-            text.counter("atcr_hold_bucket_failures_total", help, traffic.failures.get());
+            text.counter("atcr_hold_bucket_failures_total", help, requests.failures.get());
         }
         if let Some(sizes) = counted.sizes {
             text.gauge("atcr_hold_database_bytes", "Size of the database file.", sizes.file_bytes);

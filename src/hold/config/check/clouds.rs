@@ -1,29 +1,35 @@
 //! The buckets of Google and Azure.
 
+use zeroize::Zeroizing;
+
 use super::super::raw;
 use super::Checker;
+#[cfg(feature = "azure")]
+use crate::objects::AzureSettings;
+#[cfg(feature = "gcs")]
+use crate::objects::GoogleSettings;
 use server::settings::{Secret, SettingsError};
 
+#[cfg(feature = "gcs")]
 const BUCKET_RULE: &str = "a bucket's name has letters, digits, dots, hyphens and underscores";
 
 impl Checker<'_> {
     #[cfg(feature = "gcs")]
-    pub(super) fn gcs(&self, raw: &raw::Gcs) -> Result<super::super::Gcs, SettingsError> {
+    pub(super) fn gcs(&self, raw: &raw::Gcs) -> Result<GoogleSettings, SettingsError> {
         const BUCKET: &str = "storage.gcs.bucket";
         let bucket = self.required(BUCKET, raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
         self.plain(BUCKET, bucket, BUCKET_RULE, b".-_")?;
         let example = "the path of the key file that Google made for the service account";
-        Ok(super::super::Gcs {
+        Ok(GoogleSettings {
             bucket: bucket.to_owned(),
             service_account: self.secret("storage.gcs.service_account", raw.service_account.as_ref(), example)?,
             endpoint: self.other_endpoint("storage.gcs.endpoint", raw.endpoint.as_deref())?,
             prefix: self.prefix("storage.gcs.prefix", &raw.prefix)?,
-            presigned_urls: !self.raw.storage.disable_presigned_urls,
         })
     }
 
     #[cfg(feature = "azure")]
-    pub(super) fn azure(&self, raw: &raw::Azure) -> Result<super::super::Azure, SettingsError> {
+    pub(super) fn azure(&self, raw: &raw::Azure) -> Result<AzureSettings, SettingsError> {
         const ACCOUNT: &str = "storage.azure.account";
         const CONTAINER: &str = "storage.azure.container";
         let account = self.required(ACCOUNT, raw.account.as_deref(), "mystorage, the name of your storage account")?;
@@ -31,19 +37,17 @@ impl Checker<'_> {
         let container = self.required(CONTAINER, raw.container.as_deref(), "my-blobs, the name of your container")?;
         self.plain(CONTAINER, container, "the name of a container has letters, digits and hyphens", b"-$")?;
         let example = "one of the account's two keys, in base64";
-        Ok(super::super::Azure {
+        Ok(AzureSettings {
             account: account.to_owned(),
             container: container.to_owned(),
             access_key: self.secret("storage.azure.access_key", raw.access_key.as_ref(), example)?,
             endpoint: self.other_endpoint("storage.azure.endpoint", raw.endpoint.as_deref())?,
             prefix: self.prefix("storage.azure.prefix", &raw.prefix)?,
-            presigned_urls: !self.raw.storage.disable_presigned_urls,
         })
     }
 
-    fn secret(&self, option: &str, given: Option<&Secret>, example: &str) -> Result<Secret, SettingsError> {
-        self.required(option, given.map(Secret::expose), example)?;
-        given.cloned().ok_or_else(|| self.wrong(option, example))
+    fn secret(&self, option: &str, given: Option<&Secret>, example: &str) -> Result<Zeroizing<String>, SettingsError> {
+        self.required(option, given.map(Secret::expose), example).map(|text| text.to_owned().into())
     }
 
     fn other_endpoint(&self, option: &str, given: Option<&str>) -> Result<Option<String>, SettingsError> {

@@ -4,18 +4,20 @@ use std::path::Path;
 
 use server::settings::{Secret, SettingsError, Sources, Values};
 use url::Url;
+use zeroize::Zeroizing;
 
+use super::super::Config;
 use super::super::options::OPTIONS;
 use super::super::raw;
-use super::super::{S3, S3Credentials, Storage};
 use super::{Checker, PREFIX, fill_driver};
+use crate::objects::{BucketSettings, CopyLimits, Credentials, Location, Role, S3Settings};
 
-impl Storage {
+impl Config {
     /// The storage that a configuration file describes. The environment and the file's other tables do not count.
     ///
     /// # Errors
-    /// As [`Config::load`](super::super::Config::load).
-    pub fn of_file(path: &Path) -> Result<Self, SettingsError> {
+    /// As [`Config::load`].
+    pub fn storage_of(path: &Path) -> Result<Location, SettingsError> {
         if !path.is_file() {
             return Err(SettingsError::file(path, "there is no such file"));
         }
@@ -28,24 +30,25 @@ impl Storage {
 }
 
 impl Checker<'_> {
-    pub(super) fn storage(&self) -> Result<Storage, SettingsError> {
-        match self.raw.storage.driver.as_deref() {
+    pub(super) fn storage(&self) -> Result<Location, SettingsError> {
+        let settings = match self.raw.storage.driver.as_deref() {
             Some("filesystem") => {
                 let root = self.raw.storage.root_dir.as_deref();
                 let root = self.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs")?;
-                Ok(Storage::Filesystem(root.into()))
+                return Ok(Location::Directory(root.into()));
             }
-            Some("s3") => self.s3(&self.raw.storage.s3).map(|s3| Storage::S3(Box::new(s3))),
+            Some("s3") => BucketSettings::S3(self.s3(&self.raw.storage.s3)?),
             #[cfg(feature = "gcs")]
-            Some("gcs") => self.gcs(&self.raw.storage.gcs).map(|gcs| Storage::Gcs(Box::new(gcs))),
+            Some("gcs") => BucketSettings::Google(self.gcs(&self.raw.storage.gcs)?),
             #[cfg(feature = "azure")]
-            Some("azure") => self.azure(&self.raw.storage.azure).map(|azure| Storage::Azure(Box::new(azure))),
+            Some("azure") => BucketSettings::Azure(self.azure(&self.raw.storage.azure)?),
             #[cfg(not(feature = "gcs"))]
-            Some("gcs") => Err(self.absent("gcs")),
+            Some("gcs") => return Err(self.absent("gcs")),
             #[cfg(not(feature = "azure"))]
-            Some("azure") => Err(self.absent("azure")),
-            _ => Err(self.wrong("storage.driver", "it must be filesystem, s3, gcs or azure")),
-        }
+            Some("azure") => return Err(self.absent("azure")),
+            _ => return Err(self.wrong("storage.driver", "it must be filesystem, s3, gcs or azure")),
+        };
+        Ok(Location::Bucket(Box::new(settings)))
     }
 
     /// A driver that was not compiled in.
@@ -56,7 +59,7 @@ impl Checker<'_> {
         self.wrong("storage.driver", &problem)
     }
 
-    fn s3(&self, raw: &raw::S3) -> Result<S3, SettingsError> {
+    fn s3(&self, raw: &raw::S3) -> Result<S3Settings, SettingsError> {
         let bucket = self.required("storage.s3.bucket", raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
         self.plain("storage.s3.bucket", bucket, "a bucket's name has letters, digits, dots and hyphens", b".-_")?;
         let region = self.required("storage.s3.region", Some(&raw.region), "us-east-1")?;
@@ -66,7 +69,9 @@ impl Checker<'_> {
         let pull_zone = raw.pull_zone.as_deref().filter(|text| !text.is_empty());
         // A provider of one's own seldom has names for each bucket, and AWS has no certificate for one with dots.
         let path_style = raw.force_path_style.unwrap_or(endpoint.is_some() || bucket.contains('.'));
-        Ok(S3 {
+        Ok(S3Settings {
+            copy: CopyLimits::of(endpoint.as_deref()),
+            public_endpoint: self.public_endpoint(raw)?,
             bucket: bucket.to_owned(),
             region: region.to_owned(),
             path_style,
@@ -74,7 +79,6 @@ impl Checker<'_> {
             prefix: self.prefix("storage.s3.prefix", &raw.prefix)?,
             pull_zone: pull_zone.map(|zone| self.pull_zone(zone)).transpose()?,
             credentials: self.credentials(raw)?,
-            presigned_urls: !self.raw.storage.disable_presigned_urls,
         })
     }
 
@@ -92,6 +96,15 @@ impl Checker<'_> {
             Some(url) => Ok(url.as_str().trim_end_matches('/').to_owned()),
             None => Err(self.wrong(option, "it must be like https://s3.example.org, without the bucket")),
         }
+    }
+
+    fn public_endpoint(&self, raw: &raw::S3) -> Result<Option<String>, SettingsError> {
+        const OPTION: &str = "storage.s3.public_endpoint";
+        let Some(text) = raw.public_endpoint.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+        if self.raw.storage.disable_presigned_urls {
+            return Err(self.wrong(OPTION, "it is for presigned URLs: remove it, or disable_presigned_urls"));
+        }
+        self.endpoint(OPTION, text).map(Some)
     }
 
     fn pull_zone(&self, text: &str) -> Result<String, SettingsError> {
@@ -119,7 +132,7 @@ impl Checker<'_> {
         Err(self.wrong(option, "it must be a folder of the bucket, like holds/first"))
     }
 
-    fn credentials(&self, raw: &raw::S3) -> Result<S3Credentials, SettingsError> {
+    fn credentials(&self, raw: &raw::S3) -> Result<Credentials, SettingsError> {
         let given = |secret: &Option<Secret>| secret.clone().filter(|secret| !secret.expose().is_empty());
         let session_token = given(&raw.session_token);
         let keys = [
@@ -135,24 +148,32 @@ impl Checker<'_> {
         }
         let [(_, id), (_, secret), _] = keys;
         match (id, secret) {
-            (Some(id), Some(secret)) => Ok(S3Credentials::Keys { id, secret, session_token }),
+            (Some(id), Some(secret)) => Ok(Credentials::Keys {
+                id: text(&id),
+                secret: text(&secret),
+                session_token: session_token.as_ref().map(text),
+            }),
             (Some(_), None) => Err(self.wrong("storage.s3.access_key_id", &alone("storage.s3.secret_access_key"))),
             (None, Some(_)) => Err(self.wrong("storage.s3.secret_access_key", &alone("storage.s3.access_key_id"))),
             (None, None) if session_token.is_some() => {
                 Err(self.wrong("storage.s3.session_token", &alone("storage.s3.access_key_id")))
             }
-            (None, None) => Ok(S3Credentials::Role {
+            (None, None) => Ok(Credentials::Role(Role {
                 container_relative_uri: raw.container_credentials_relative_uri.clone(),
                 container_full_uri: raw.container_credentials_full_uri.clone(),
                 container_token_file: raw.container_authorization_token_file.clone(),
                 web_identity_token_file: raw.web_identity_token_file.clone(),
                 role_arn: raw.role_arn.clone(),
                 metadata_endpoint: raw.ec2_metadata_service_endpoint.clone(),
-            }),
+            })),
         }
     }
 }
 
 fn alone(missing: &str) -> String {
     format!("it is of no use without {missing}: set both, or neither where the machine has a role")
+}
+
+fn text(secret: &Secret) -> Zeroizing<String> {
+    secret.expose().to_owned().into()
 }

@@ -1,4 +1,4 @@
-//! One request to the store: signed, sent, tried again while the fault is a passing one.
+//! One request to the store: signed, sent, tried again while the fault is transient.
 
 use std::time::{Duration, Instant};
 
@@ -16,15 +16,15 @@ use super::{clock, xml};
 use server::metrics::Counter;
 
 /// How often a request is sent in all, and how long it rests in between.
-const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
+const BACKOFF: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
 /// What one try may take. With the pauses a caller hears of an outage after half a minute.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// What one try may take whose work grows with the object: completing and copying.
-pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(300);
+pub(super) const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 /// A page of 1,000 entries has less than half of it.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
-/// What is asked.
+/// A request that is not signed yet.
 pub(super) struct Call {
     method: Method,
     /// The key without the prefix; the bucket itself when there is none.
@@ -33,7 +33,7 @@ pub(super) struct Call {
     /// `None` once a value was no header's: such a call is never sent, for a pin would be missing.
     headers: Option<HeaderMap>,
     body: Bytes,
-    patience: Duration,
+    timeout: Duration,
 }
 
 impl Call {
@@ -43,12 +43,16 @@ impl Call {
 
     pub(super) fn on_bucket(method: Method) -> Self {
         let (query, headers) = (Vec::new(), Some(HeaderMap::new()));
-        Self { method, key: None, query, headers, body: Bytes::new(), patience: PATIENCE }
+        Self { method, key: None, query, headers, body: Bytes::new(), timeout: TIMEOUT }
     }
 
     pub(super) fn query(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.query.push((name, value.into()));
         self
+    }
+
+    pub(super) fn queries(self, parameters: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        parameters.into_iter().fold(self, |call, (name, value)| call.query(name, value))
     }
 
     pub(super) fn header(mut self, name: HeaderName, value: &str) -> Self {
@@ -60,7 +64,7 @@ impl Call {
     }
 
     fn headers(&self) -> Result<HeaderMap, Fault> {
-        self.headers.clone().ok_or(Fault::Senseless("a value of it cannot be sent"))
+        self.headers.clone().ok_or(Fault::InvalidResponse("a value of it cannot be sent"))
     }
 
     pub(super) fn body(mut self, body: impl Into<Bytes>) -> Self {
@@ -68,29 +72,31 @@ impl Call {
         self
     }
 
-    pub(super) fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    pub(super) fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 }
 
-/// Where requests go, and who signs them.
+/// Sends signed requests to one bucket.
 pub(super) struct Client {
     pub(super) http: Http,
     pub(super) signer: Signer,
+    /// Signs URLs for clients, where they reach the store by another address than the hold.
+    pub(super) url_signer: Option<Signer>,
     /// The bucket's URL without a trailing slash.
     pub(super) bucket_url: String,
     pub(super) bucket: String,
     /// Empty, or ends in a slash.
     pub(super) prefix: String,
-    pub(super) traffic: Traffic,
+    pub(super) requests: BucketRequests,
 }
 
-/// What was sent to a store, and how it went.
+/// Counts the requests to a bucket.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub struct BucketRequests {
     /// Requests that were sent, each try for itself.
-    pub requests: Counter,
+    pub sent: Counter,
     /// Requests that were sent again.
     pub retries: Counter,
     /// Requests that did not succeed, those that are sent again among them. That something is not there is no failure.
@@ -100,14 +106,14 @@ pub struct Traffic {
 impl Client {
     /// Sends a call and answers its head with the whole body.
     pub(super) async fn exchange(&self, call: &Call) -> Result<Response<Bytes>, Fault> {
-        let mut pauses = PAUSES.into_iter();
+        let mut pauses = BACKOFF.into_iter();
         loop {
             let fault = match self.exchange_once(call).await {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
             match pauses.next() {
-                Some(pause) if fault.is_passing() => self.rest(pause).await,
+                Some(pause) if fault.is_transient() => self.back_off(pause).await,
                 _ => return Err(fault),
             }
         }
@@ -124,20 +130,20 @@ impl Client {
                 None => Ok(Response::from_parts(head, body)),
             }
         };
-        tokio::time::timeout(call.patience, exchange).await.unwrap_or_else(|_| Err(too_slow()))
+        tokio::time::timeout(call.timeout, exchange).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     /// Sends a call once, and answers as soon as the head of a success is there; its body is still to come.
     pub(super) async fn open(&self, call: &Call) -> Result<Response<AnyBody>, Fault> {
-        let mut pauses = PAUSES.into_iter();
+        let mut pauses = BACKOFF.into_iter();
         loop {
-            let sent = tokio::time::timeout(call.patience, self.send(call)).await;
+            let sent = tokio::time::timeout(call.timeout, self.send(call)).await;
             let fault = match sent.unwrap_or_else(|_| Err(too_slow())) {
                 Ok(answer) => return Ok(answer),
                 Err(fault) => fault,
             };
             match pauses.next() {
-                Some(pause) if fault.is_passing() => self.rest(pause).await,
+                Some(pause) if fault.is_transient() => self.back_off(pause).await,
                 _ => return Err(fault),
             }
         }
@@ -163,16 +169,16 @@ impl Client {
     }
 
     /// Waits before a request is sent again.
-    async fn rest(&self, pause: Duration) {
-        self.traffic.retries.inc();
+    async fn back_off(&self, pause: Duration) {
+        self.requests.retries.inc();
         tokio::time::sleep(pause).await;
     }
 
     async fn deliver(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, Fault> {
-        self.traffic.requests.inc();
+        self.requests.sent.inc();
         let answer = self.answer_to(request).await;
         if answer.as_ref().is_err_and(|fault| !fault.is_missing()) {
-            self.traffic.failures.inc();
+            self.requests.failures.inc();
         }
         answer
     }
@@ -205,7 +211,7 @@ impl Client {
     ) -> Result<http::request::Parts, Fault> {
         let mut request = Request::new(HttpRequestBody::empty());
         *request.method_mut() = call.method.clone();
-        *request.uri_mut() = self.url(call).parse().map_err(|_| Fault::Senseless("its address is not a URL"))?;
+        *request.uri_mut() = self.url(call).parse().map_err(|_| Fault::InvalidResponse("its address is not a URL"))?;
         *request.headers_mut() = headers;
         self.signer.sign(&mut request, body_hash).await?;
         Ok(request.into_parts().0)

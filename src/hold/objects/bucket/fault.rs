@@ -1,4 +1,4 @@
-//! What went wrong with a request to the store, and what a caller can do about it.
+//! A failed request to the store: why it failed, and whether it may be repeated.
 //!
 //! A fault has no address, key or credential in its text: only a status, the store's word for it, or the
 //! system's reason. Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
@@ -25,11 +25,11 @@ pub(super) enum Fault {
     NoCredentials(String),
     /// The answer is not what S3 says it is.
     #[error("the store's answer cannot be understood: {0}")]
-    Senseless(&'static str),
+    InvalidResponse(&'static str),
 }
 
 impl Fault {
-    /// What an answer says that is an error; its body may have a code.
+    /// Reads an error answer; its body may have a code.
     pub(super) fn answered(status: StatusCode, body: &[u8]) -> Self {
         let code = super::xml::error_code(body).unwrap_or_default();
         Self::Answered { status, code }
@@ -40,14 +40,14 @@ impl Fault {
         Self::Answered { status: StatusCode::FORBIDDEN, code: "RequestTimeTooSkewed".into() }
     }
 
-    /// What an answer says of one of the many objects that were asked for.
+    /// Reads the code of one object in an answer about many.
     pub(super) fn of_one(code: String) -> Self {
         let status = if code == "AccessDenied" { StatusCode::FORBIDDEN } else { StatusCode::INTERNAL_SERVER_ERROR };
         Self::Answered { status, code }
     }
 
     /// Whether the same request may succeed a moment later.
-    pub(super) fn is_passing(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Answered { status, code } => {
                 let passing = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
@@ -57,13 +57,13 @@ impl Fault {
                     || (status.is_server_error() && !unimplemented.contains(status))
             }
             Self::NoAnswer(_) => true,
-            Self::NoCredentials(_) | Self::Senseless(_) => false,
+            Self::NoCredentials(_) | Self::InvalidResponse(_) => false,
         }
     }
 
     /// Whether the store does not know such a request, or takes it for another one.
     pub(super) fn is_not_understood(&self) -> bool {
-        matches!(self, Self::Senseless(_)) || self.has_status(StatusCode::NOT_IMPLEMENTED)
+        matches!(self, Self::InvalidResponse(_)) || self.has_status(StatusCode::NOT_IMPLEMENTED)
     }
 
     /// Whether this is the store's answer for what is not there. A missing bucket is another matter.
@@ -73,6 +73,14 @@ impl Fault {
 
     pub(super) fn has_status(&self, wanted: StatusCode) -> bool {
         matches!(self, Self::Answered { status, .. } if *status == wanted)
+    }
+
+    /// The store's code; empty when it gave none.
+    pub(super) fn code(&self) -> &str {
+        match self {
+            Self::Answered { code, .. } => code,
+            _ => "",
+        }
     }
 
     pub(super) fn has_code(&self, wanted: &[&str]) -> bool {
@@ -87,7 +95,7 @@ impl From<Fault> for StorageError {
                 if *status == StatusCode::INSUFFICIENT_STORAGE || code.contains("Quota") || code.contains("StorageFull")
                 {
                     Self::NoSpace(fault.into())
-                } else if fault.is_passing() {
+                } else if fault.is_transient() {
                     Self::Unavailable(fault.into())
                 } else if status.is_redirection()
                     || matches!(*status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
@@ -100,7 +108,7 @@ impl From<Fault> for StorageError {
             }
             Fault::NoAnswer(_) => Self::Unavailable(fault.into()),
             Fault::NoCredentials(_) => Self::Refused(fault.into()),
-            Fault::Senseless(_) => Self::Failed(fault.into()),
+            Fault::InvalidResponse(_) => Self::Failed(fault.into()),
         };
         counted(Origin::Bucket, error)
     }

@@ -1,134 +1,115 @@
 //! The bucket of a hold, whoever provides it: the few things that uploads, reads and upkeep ask of one.
 //!
-//! Each provider has its own folder and its own requests; nobody outside of this room knows which one it is.
-//! Where a provider cannot do a thing, it says so here ([`Bucket::signs_parts`]) and not in its errors.
+//! Two floors. [`Bucket`] is all that other rooms see. Below it each [`Provider`] has a folder with its own requests;
+//! nobody outside of this folder knows which one it is, and the faults of all are converted here. Where a provider
+//! cannot do a thing, it says so here ([`Bucket::signs_parts`]) and not in its errors.
 
 #[cfg(feature = "azure")]
 mod azure;
 mod client;
 mod clock;
-mod common;
 mod fault;
 mod http;
-mod outcome;
 mod probe;
+mod provider;
 mod read;
+mod requests;
 mod s3;
-mod secret;
 mod send;
+mod settings;
 mod signer;
-mod uploads;
+mod types;
 mod xml;
 
-use ::http::Method;
-use bytes::Bytes;
-use futures_util::stream::{BoxStream, StreamExt as _};
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
+use ::http::Method;
+use ::http::header::ETAG;
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, Stream};
+
+use self::fault::Fault;
+use self::provider::{PartRequest, Provider, paged};
 use super::{Listed, Object, ObjectInfo, Removed};
 use server::storage::StorageError;
 
 #[cfg(feature = "azure")]
-pub use azure::{Azure, Settings as AzureSettings};
-pub use client::Traffic;
-pub use outcome::{Completed, Copied, OpenMultipart, PART_URL_S, Part, READ_URL_S, ResponseHeaders};
+pub use azure::AzureSettings;
+pub use client::BucketRequests;
 pub use probe::{PROBES, ProbeError, Probed, is_probe};
 #[cfg(feature = "gcs")]
 pub use s3::GoogleSettings;
-pub use s3::{CopyLimits, Credentials, Role, S3, Settings as S3Settings};
+pub use s3::{CopyLimits, Credentials, Role, S3Settings};
 pub use send::PartError;
+pub use settings::BucketSettings;
+pub use types::{Completed, Copied, OpenMultipart, PART_URL_S, READ_URL_S, ResponseHeaders, StoredPart};
 
 pub(super) use read::BucketObject;
 
-/// What a bucket is opened with. Contains secrets; send it over the admin socket only.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum BucketSettings {
-    /// A provider that speaks S3.
-    S3(S3Settings),
-    /// Google Cloud Storage.
-    #[cfg(feature = "gcs")]
-    Google(GoogleSettings),
-    /// Azure Blob Storage.
-    #[cfg(feature = "azure")]
-    Azure(AzureSettings),
-}
-
-impl BucketSettings {
-    /// Tells the bucket from others, and says to people where it is: `s3://bucket/folder at https://host`.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::S3(settings) => settings.name(),
-            #[cfg(feature = "gcs")]
-            Self::Google(settings) => settings.name(),
-            #[cfg(feature = "azure")]
-            Self::Azure(settings) => settings.name(),
-        }
-    }
-}
-
 /// A bucket, or a folder of one; cheap to clone. Keys are as [`Objects`](super::Objects) has them.
 #[derive(Clone)]
-pub struct Bucket(Provider);
+pub struct Bucket(Arc<dyn Provider>);
 
-#[derive(Clone)]
-enum Provider {
-    /// Google too: it has the same requests.
-    S3(S3),
-    #[cfg(feature = "azure")]
-    Azure(Azure),
-}
-
-impl From<S3> for Bucket {
-    fn from(s3: S3) -> Self {
-        Self(Provider::S3(s3))
-    }
-}
-
-#[cfg(feature = "azure")]
-impl From<Azure> for Bucket {
-    fn from(azure: Azure) -> Self {
-        Self(Provider::Azure(azure))
-    }
-}
-
+/// Objects.
 impl Bucket {
     /// Prepares the requests; sends none.
     ///
     /// # Errors
     /// When the settings do not fit together, or the system has no certificates.
     pub fn open(settings: &BucketSettings) -> Result<Self, StorageError> {
-        match settings {
-            BucketSettings::S3(settings) => S3::open(settings).map(Self::from),
+        Ok(Self(match settings {
+            BucketSettings::S3(settings) => Arc::new(s3::S3::open(settings)?),
             #[cfg(feature = "gcs")]
-            BucketSettings::Google(settings) => S3::open_google(settings).map(Self::from),
+            BucketSettings::Google(settings) => Arc::new(s3::S3::open_google(settings)?),
             #[cfg(feature = "azure")]
-            BucketSettings::Azure(settings) => Azure::open(settings).map(Self::from),
-        }
+            BucketSettings::Azure(settings) => Arc::new(azure::Azure::open(settings)?),
+        }))
     }
 
-    /// As [`S3::probe`].
+    /// Tries everything the hold will need, within half a minute, and leaves nothing behind. `name` is a word that no
+    /// other hold probes with; `now_us` gives the time in microseconds since 1970.
     ///
     /// # Errors
-    /// [`ProbeError`]
+    /// [`ProbeError`], one line that says what to do.
     pub async fn probe(&self, name: &str, now_us: fn() -> u64) -> Result<Probed, ProbeError> {
-        match &self.0 {
-            Provider::S3(s3) => s3.probe(name, now_us).await,
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.probe(name, now_us).await,
-        }
+        probe::run(&*self.0, name, now_us).await
     }
 
-    /// What is under a key, `None` when nothing is.
+    /// Counts the requests that this and its clones have sent.
+    #[must_use]
+    pub fn requests(&self) -> &BucketRequests {
+        &self.0.client().requests
+    }
+
+    /// Size and ETag of an object; `None` when there is none under the key.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
-        match &self.0 {
-            Provider::S3(s3) => s3.stat(key).await,
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.stat(key).await,
-        }
+        Ok(self.0.client().find(key).await?)
+    }
+
+    /// Opens an object for reading; `None` when there is none under the key.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
+        Ok(self.stat(key).await?.map(|info| self.pinned_object(key, info)))
+    }
+
+    /// The object of this size and ETag, without asking whether it is there: reading any other one fails.
+    #[must_use]
+    pub fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
+        Object::in_bucket(BucketObject::new(Arc::clone(self.0.client()), key.to_owned(), info))
+    }
+
+    /// The objects below `folder`, as [`Objects::list`](super::Objects::list) has it.
+    pub(super) fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
+        let (provider, prefix) = (Arc::clone(&self.0), self.0.client().listed_prefix(folder));
+        paged(move |from| {
+            let (provider, prefix) = (Arc::clone(&provider), prefix.clone());
+            async move { provider.list(&prefix, from).await }
+        })
     }
 
     /// Stores a few bytes under a key, and replaces what is there. They are sent in one piece, out of memory.
@@ -136,73 +117,8 @@ impl Bucket {
     /// # Errors
     /// When the store fails.
     pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), StorageError> {
-        match &self.0 {
-            Provider::S3(s3) => s3.put(key, bytes).await,
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.put(key, bytes).await,
-        }
-    }
-
-    /// Removes an object; one that is not there counts as removed.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        match &self.0 {
-            Provider::S3(s3) => s3.delete(key).await,
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.delete(key).await,
-        }
-    }
-
-    /// Removes many objects, as [`Objects::remove_all`](super::Objects::remove_all) has it.
-    pub(super) async fn remove_all(&self, keys: Vec<String>) -> Removed {
-        match &self.0 {
-            Provider::S3(s3) => s3.remove_all(keys).await,
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.remove_all(&keys).await,
-        }
-    }
-
-    /// What this and its clones have sent.
-    #[must_use]
-    pub fn traffic(&self) -> &Traffic {
-        match &self.0 {
-            Provider::S3(s3) => s3.traffic(),
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.traffic(),
-        }
-    }
-
-    /// The objects below `folder`, as [`Objects::list`](super::Objects::list) has it.
-    pub(super) fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
-        match &self.0 {
-            Provider::S3(s3) => s3.list(folder).boxed(),
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.list(folder).boxed(),
-        }
-    }
-
-    /// Opens an object for reading, `None` when there is none under `key`.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(super) async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
-        match &self.0 {
-            Provider::S3(s3) => Ok(s3.open_object(key).await?.map(Object::in_bucket)),
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.open_object(key).await,
-        }
-    }
-
-    /// The object of this size and ETag, without asking whether it is there: reading any other one fails.
-    #[must_use]
-    pub fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
-        match &self.0 {
-            Provider::S3(s3) => s3.pinned_object(key, info),
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.pinned_object(key, info),
-        }
+        self.0.client().exchange(&self.0.put(key).body(bytes)).await?;
+        Ok(())
     }
 
     /// Copies the object `from`, `size_bytes` long, to `to`, if its ETag is still `etag`. No bytes pass the hold.
@@ -211,14 +127,27 @@ impl Bucket {
     /// When the store fails. The target is whole or as it was, or as for [`Copied::SourceChanged`], and the call may be
     /// repeated.
     pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
-        match &self.0 {
-            Provider::S3(s3) => s3.copy_pinned(from, etag, to, size_bytes).await,
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.copy_pinned(from, etag, to, size_bytes).await,
-        }
+        Ok(self.0.copy(from, etag, to, size_bytes).await?)
     }
 
-    /// A URL by which an object may be read with this method, GET or HEAD, for [`READ_URL_S`](super::READ_URL_S).
+    /// Removes an object; one that is not there counts as removed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        Ok(self.0.client().remove(key).await?)
+    }
+
+    /// Removes many objects, as [`Objects::remove_all`](super::Objects::remove_all) has it.
+    pub(super) async fn remove_all(&self, keys: &[String]) -> Removed {
+        let mut removed = Removed::default();
+        for (key, outcome) in self.0.remove_all(keys).await {
+            removed.note(&key, outcome.map_err(Into::into));
+        }
+        removed
+    }
+
+    /// A URL by which an object may be read with this method, GET or HEAD, for [`READ_URL_S`].
     ///
     /// # Errors
     /// When there are no credentials.
@@ -228,25 +157,103 @@ impl Bucket {
         key: &str,
         headers: &ResponseHeaders,
     ) -> Result<String, StorageError> {
-        match &self.0 {
-            Provider::S3(s3) => s3.presign_read(method, key, headers).await,
-            #[cfg(feature = "azure")]
-            Provider::Azure(azure) => azure.presign_read(key).await,
-        }
+        Ok(self.0.read_url(method, key, headers).await?)
     }
 }
 
-/// The beginning of all keys: empty, or ends in a slash.
-fn folder_of(prefix: &str) -> String {
-    match prefix.trim_matches('/') {
-        "" => String::new(),
-        prefix => format!("{prefix}/"),
+/// Uploads in parts.
+impl Bucket {
+    /// Whether a part may be sent past the hold, by [`Bucket::presign_part`].
+    #[must_use]
+    pub fn signs_parts(&self) -> bool {
+        self.0.signs_parts()
     }
-}
 
-/// A bucket as people name it, and unlike any other.
-fn shown(scheme: &str, bucket: &str, prefix: &str, at: &str) -> String {
-    let folder = folder_of(prefix);
-    let slash = if folder.is_empty() { "" } else { "/" };
-    format!("{scheme}://{bucket}{slash}{} at {at}", folder.trim_end_matches('/'))
+    /// The largest part that may be sent through the hold, in bytes, where that is known of the provider.
+    #[must_use]
+    pub fn max_part_bytes(&self) -> u64 {
+        self.0.max_part_bytes()
+    }
+
+    /// Begins an upload in parts and answers the store's name for it.
+    ///
+    /// # Errors
+    /// When the store fails. An upload may have begun all the same: [`Bucket::list_multiparts`] finds it.
+    pub async fn create_multipart(&self, key: &str) -> Result<String, StorageError> {
+        Ok(self.0.create(key).await?)
+    }
+
+    /// Sends a part of `size_bytes` and answers its ETag, in quotes. A part of that number is replaced. It is sent
+    /// once, because the body can be read only once: whoever has the body repeats it.
+    ///
+    /// # Errors
+    /// [`PartError`]: the store has no part of that number then, or the one it had.
+    pub async fn upload_part<B, E>(
+        &self,
+        key: &str,
+        id: &str,
+        number: u16,
+        size_bytes: u64,
+        body: B,
+    ) -> Result<String, PartError<E>>
+    where
+        B: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Send + 'static,
+    {
+        let PartRequest { call, etag } = self.0.part(key, id, number).map_err(StorageError::from)?;
+        let answer = self.0.client().send_part(&call, size_bytes, body).await?;
+        let answered = || answer.headers().get(ETAG)?.to_str().ok().map(str::to_owned);
+        etag.or_else(answered).ok_or_else(|| StorageError::from(Fault::InvalidResponse("a part has no ETag")).into())
+    }
+
+    /// The parts that the store has, in order of their numbers; `None` when there is no such upload. A store may
+    /// list a part that was replaced besides the one in its place: it is the ETags that tell.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list_parts(&self, key: &str, id: &str) -> Result<Option<Vec<StoredPart>>, StorageError> {
+        Ok(self.0.parts(key, id).await?)
+    }
+
+    /// Makes an object of parts, listed by number and ETag (quoted or bare), in any order. The key must belong to
+    /// this upload alone: an object found under it after a lost answer counts as the upload's own.
+    ///
+    /// # Errors
+    /// When the store fails; whether the object is there is unknown then, and the call may be repeated.
+    pub async fn complete_multipart(
+        &self,
+        key: &str,
+        id: &str,
+        parts: &[(u16, String)],
+    ) -> Result<Completed, StorageError> {
+        Ok(self.0.complete(key, id, parts).await?)
+    }
+
+    /// Drops an upload with its parts; one that is not there counts as dropped.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn abort_multipart(&self, key: &str, id: &str) -> Result<(), StorageError> {
+        Ok(self.0.abort(key, id).await?)
+    }
+
+    /// The uploads in parts that are open below a folder.
+    ///
+    /// # Errors
+    /// When the store fails; the stream ends there.
+    pub fn list_multiparts(&self, folder: &str) -> BoxStream<'static, Result<OpenMultipart, StorageError>> {
+        let (provider, prefix) = (Arc::clone(&self.0), self.0.client().listed_prefix(folder));
+        paged(move |from| {
+            let (provider, prefix) = (Arc::clone(&provider), prefix.clone());
+            async move { provider.list_uploads(&prefix, from).await }
+        })
+    }
+
+    /// A URL to which one part may be PUT, for [`PART_URL_S`]; only if [`Bucket::signs_parts`].
+    ///
+    /// # Errors
+    /// When there are no credentials.
+    pub async fn presign_part(&self, key: &str, id: &str, number: u16) -> Result<String, StorageError> {
+        Ok(self.0.part_url(key, id, number).await?)
+    }
 }

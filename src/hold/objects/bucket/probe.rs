@@ -1,18 +1,21 @@
 //! How a bucket is tried once at start, so that a hold that cannot store anything says so before it serves.
 //!
-//! Each provider has its own steps; here is what surrounds them, and the one line that an operator reads when one fails.
+//! Everything an upload and a read will need is done with small objects under a name of their own, and undone. An
+//! operator reads one line when a step fails.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::ETAG;
-use http::{Request, StatusCode};
+use futures_util::stream;
+use http::header::{ETAG, HeaderName};
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
 
-use super::client::Client;
-use super::clock;
+use super::client::{Call, Client};
 use super::fault::Fault;
 use super::http::any_body;
+use super::provider::{Cursor, PartRequest, Provider};
+use super::{Completed, Copied, PartError, ResponseHeaders, clock};
 
 /// What the first answer may take, all steps after it, and cleaning up: half a minute together.
 const REACH_LIMIT: Duration = Duration::from_secs(5);
@@ -21,7 +24,9 @@ const CLEANING_LIMIT: Duration = Duration::from_secs(5);
 /// The folder of what is tried, as a name without slashes.
 pub const PROBES: &str = "probe";
 const WORDS: [&str; 4] = ["object", "parts", "copy", "checksum"];
-pub(super) const CONTENT: &[u8] = b"atcr-hold was here";
+/// The headers with the version of an object, where a bucket has versions; it is `null` where it had once.
+const VERSIONS: [&str; 2] = ["x-amz-version-id", "x-ms-version-id"];
+const CONTENT: &[u8] = b"atcr-hold was here";
 
 /// Why the bucket cannot be used. Each text is one line that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,13 +46,21 @@ pub struct Probed {
     pub clock_ahead_s: Option<i64>,
     /// Whether the store refuses bytes that are not what their signed checksum says.
     pub refuses_wrong_checksum: bool,
+    /// Whether the store keeps what is replaced or removed, as an older version.
+    pub keeps_versions: bool,
+}
+
+/// What the steps showed.
+struct Seen {
+    refuses_wrong_checksum: bool,
+    keeps_versions: bool,
 }
 
 /// A step that failed: what was tried, and how it went.
-pub(super) struct Step(pub(super) &'static str, pub(super) Fault);
+struct FailedStep(&'static str, Fault);
 
-pub(super) fn in_step(tried: &'static str) -> impl Fn(Fault) -> Step + Copy {
-    move |fault| Step(tried, fault)
+fn in_step(tried: &'static str) -> impl Fn(Fault) -> FailedStep + Copy {
+    move |fault| FailedStep(tried, fault)
 }
 
 /// Whether an object under this key is of a probe: it is left behind only when the process ended before the probe did.
@@ -58,8 +71,25 @@ pub fn is_probe(key: &str) -> bool {
 }
 
 /// The keys of a probe of this name: of an object, of one made of parts, of its copy, and of one with a wrong checksum.
-pub(super) fn keys(name: &str) -> [String; 4] {
+fn keys(name: &str) -> [String; 4] {
     WORDS.map(|word| format!("{PROBES}/{name}/{word}"))
+}
+
+/// What differs between providers when a bucket is probed.
+pub(super) struct ProbePlan {
+    /// A header with a checksum that is not that of what the probe puts.
+    pub(super) wrong_checksum: (HeaderName, &'static str),
+    pub(super) steps: StepNames,
+    pub(super) advice: Advice,
+}
+
+/// The names of steps that providers call differently, each after "tried to".
+pub(super) struct StepNames {
+    pub(super) list: &'static str,
+    pub(super) part: &'static str,
+    pub(super) parts: &'static str,
+    pub(super) complete: &'static str,
+    pub(super) copy: &'static str,
 }
 
 /// What an operator calls the things that may be wrong, and what to do about the provider's own codes.
@@ -80,41 +110,41 @@ pub(super) struct Advice {
     pub(super) by_code: &'static [(&'static str, &'static str)],
 }
 
+/// As [`Bucket::probe`](super::Bucket::probe).
+pub(super) async fn run(provider: &dyn Provider, name: &str, now_us: fn() -> u64) -> Result<Probed, ProbeError> {
+    let (client, plan) = (&**provider.client(), provider.probe_plan());
+    let (advice, attempt) = (&plan.advice, Attempt { provider, client, plan, keys: keys(name) });
+    // Nothing is written before this, so that nothing is cleaned up in a store that is not there.
+    let clock_ahead_s = attempt.reach(now_us).await.map_err(|step| advice.on(step))?;
+    let outcome = tokio::time::timeout(TIME_LIMIT, attempt.try_all()).await;
+    // Whatever came of the steps: half of them may have been done.
+    let _ = tokio::time::timeout(CLEANING_LIMIT, attempt.clean_up(name)).await;
+    match outcome {
+        Ok(Ok(Seen { refuses_wrong_checksum, keeps_versions })) => {
+            Ok(Probed { clock_ahead_s, refuses_wrong_checksum, keeps_versions })
+        }
+        Ok(Err(step)) => Err(advice.on(step)),
+        Err(_) => Err(ProbeError::Unavailable(format!(
+            "the {} is too slow: what should take a second was not done after {} s; check its health and the network",
+            advice.store,
+            TIME_LIMIT.as_secs()
+        ))),
+    }
+}
+
 /// A bucket that is being tried.
-pub(super) struct Attempt<'a> {
-    pub(super) client: &'a Client,
-    pub(super) advice: &'static Advice,
+struct Attempt<'a> {
+    provider: &'a dyn Provider,
+    client: &'a Client,
+    plan: &'static ProbePlan,
+    keys: [String; 4],
 }
 
 impl Attempt<'_> {
-    /// Takes the `steps`, which answer whether a wrong checksum is refused, and cleans up after them, whatever came of
-    /// them: half of them may have been done.
-    pub(super) async fn run(
-        &self,
-        now_us: fn() -> u64,
-        steps: impl Future<Output = Result<bool, Step>>,
-        clean_up: impl Future<Output = ()>,
-    ) -> Result<Probed, ProbeError> {
-        // Nothing is written before this, so that nothing is cleaned up in a store that is not there.
-        let clock_ahead_s = self.reach(now_us).await.map_err(|step| self.advice.on(step))?;
-        let outcome = tokio::time::timeout(TIME_LIMIT, steps).await;
-        let _ = tokio::time::timeout(CLEANING_LIMIT, clean_up).await;
-        match outcome {
-            Ok(Ok(refuses_wrong_checksum)) => Ok(Probed { clock_ahead_s, refuses_wrong_checksum }),
-            Ok(Err(step)) => Err(self.advice.on(step)),
-            Err(_) => Err(ProbeError::Unavailable(format!(
-                "the {} is too slow: what should take a second was not done after {} s; check its health and the \
-                 network",
-                self.advice.store,
-                TIME_LIMIT.as_secs()
-            ))),
-        }
-    }
-
-    async fn reach(&self, now_us: fn() -> u64) -> Result<Option<i64>, Step> {
+    async fn reach(&self, now_us: fn() -> u64) -> Result<Option<i64>, FailedStep> {
         let clock_ahead_s = self.clock_ahead_s(now_us).await.map_err(in_step("reach the store"))?;
         match clock_ahead_s {
-            Some(seconds) if clock::is_too_far(seconds, 0) => Err(Step("read the clock", Fault::skewed())),
+            Some(seconds) if clock::is_too_far(seconds, 0) => Err(FailedStep("read the clock", Fault::skewed())),
             _ => Ok(clock_ahead_s),
         }
     }
@@ -122,46 +152,136 @@ impl Attempt<'_> {
     /// Any answer does, a refusal too: it is the clock that counts.
     async fn clock_ahead_s(&self, now_us: fn() -> u64) -> Result<Option<i64>, Fault> {
         let request = Request::get(&self.client.bucket_url).body(any_body(Empty::new()));
-        let request = request.map_err(|_| Fault::Senseless("its address is not a URL"))?;
+        let request = request.map_err(|_| Fault::InvalidResponse("its address is not a URL"))?;
         let answer = tokio::time::timeout(REACH_LIMIT, self.client.http.send(request)).await;
         let answer = answer.unwrap_or_else(|_| Err("it did not answer in time".into())).map_err(Fault::NoAnswer)?;
         let own_s = i64::try_from(now_us() / 1_000_000).unwrap_or_default();
         Ok(clock::answered_s(answer.headers()).map(|store_s| own_s - store_s))
     }
+
+    async fn try_all(&self) -> Result<Seen, FailedStep> {
+        let [object, parts, copy, checksum] = &self.keys;
+        let keeps_versions = self.try_object(object).await?;
+        self.try_parts(parts).await?;
+        self.try_copy(parts, copy).await.map_err(in_step(self.plan.steps.copy))?;
+        let (name, value) = &self.plan.wrong_checksum;
+        let call = self.provider.put(checksum).header(name.clone(), value).body(CONTENT);
+        let refuses_wrong_checksum = self.client.exchange(&call).await.is_err_and(|fault| !fault.is_transient());
+        for key in &self.keys {
+            self.client.remove(key).await.map_err(in_step("delete an object"))?;
+        }
+        Ok(Seen { refuses_wrong_checksum, keeps_versions })
+    }
+
+    /// Answers whether the store keeps versions of objects.
+    async fn try_object(&self, key: &str) -> Result<bool, FailedStep> {
+        let put = self.provider.put(key).body(CONTENT);
+        let answer = self.client.exchange(&put).await.map_err(in_step("put an object"))?;
+        let version = VERSIONS.iter().find_map(|name| answer.headers().get(*name));
+        let keeps_versions = version.is_some_and(|version| version != "null");
+        let asking = in_step("ask for an object's size");
+        let info = self.client.find(key).await.map_err(asking)?;
+        if info.is_none_or(|info| info.size_bytes != CONTENT.len() as u64) {
+            return Err(asking(Fault::InvalidResponse("what was put is not there")));
+        }
+        let got = if self.provider.signs_parts() {
+            let got = self.client.exchange(&Call::on(Method::GET, key)).await;
+            got.map(http::Response::into_body).map_err(in_step("get an object"))?
+        } else {
+            let signed = self.provider.read_url(Method::GET, key, &ResponseHeaders::default()).await;
+            let url = signed.map_err(in_step("sign a URL"))?;
+            self.client.by_url(Method::GET, &url, b"").await.map_err(in_step("get an object by a signed URL"))?.1
+        };
+        if got != CONTENT {
+            return Err(FailedStep("get an object", Fault::InvalidResponse("the bytes are not what was put")));
+        }
+        let listing = self.provider.list(&self.client.listed_prefix(PROBES), Cursor::new()).await;
+        listing.map(|_| keeps_versions).map_err(in_step(self.plan.steps.list))
+    }
+
+    async fn try_parts(&self, key: &str) -> Result<(), FailedStep> {
+        let (provider, steps) = (self.provider, &self.plan.steps);
+        let begin = in_step("begin an upload in parts (CreateMultipartUpload)");
+        let dropped = provider.create(key).await.map_err(begin)?;
+        provider.abort(key, &dropped).await.map_err(in_step("drop an upload in parts (AbortMultipartUpload)"))?;
+        let id = provider.create(key).await.map_err(begin)?;
+        let etag = self.send_part(key, &id).await?;
+        let listing = in_step(steps.parts);
+        if provider.parts(key, &id).await.map_err(listing)?.is_none_or(|parts| parts.len() != 1) {
+            return Err(listing(Fault::InvalidResponse("the part is not there")));
+        }
+        let open = provider.list_uploads(&self.client.listed_prefix(PROBES), Cursor::new()).await;
+        open.map_err(in_step("list the open uploads (ListMultipartUploads)"))?;
+        let completing = in_step(steps.complete);
+        match provider.complete(key, &id, &[(1, etag)]).await.map_err(completing)? {
+            Completed::Object(info) if info.size_bytes == CONTENT.len() as u64 => Ok(()),
+            _ => Err(completing(Fault::InvalidResponse("the parts do not become the object"))),
+        }
+    }
+
+    /// Sends a part the way clients do, by a URL, or else through the hold; answers its ETag.
+    async fn send_part(&self, key: &str, id: &str) -> Result<String, FailedStep> {
+        let sending = in_step(self.plan.steps.part);
+        // The hold itself need not reach the store by the address that clients use.
+        if self.provider.signs_parts() && self.client.url_signer.is_none() {
+            let url = self.provider.part_url(key, id, 1).await.map_err(in_step("sign a URL"))?;
+            let (etag, _) = self.client.by_url(Method::PUT, &url, CONTENT).await.map_err(sending)?;
+            return etag.ok_or_else(|| sending(Fault::InvalidResponse("a part has no ETag")));
+        }
+        let PartRequest { call, etag } = self.provider.part(key, id, 1).map_err(sending)?;
+        let body = stream::iter([Ok(Bytes::from_static(CONTENT))]);
+        let sent = self.client.send_part(&call, CONTENT.len() as u64, body).await;
+        let answer = sent.map_err(|_: PartError<()>| sending(Fault::InvalidResponse("it does not take the part")))?;
+        let answered = || answer.headers().get(ETAG)?.to_str().ok().map(str::to_owned);
+        etag.or_else(answered).ok_or_else(|| sending(Fault::InvalidResponse("a part has no ETag")))
+    }
+
+    async fn try_copy(&self, from: &str, to: &str) -> Result<(), Fault> {
+        let gone = Fault::InvalidResponse("the object to be copied is gone");
+        let Some(info) = self.client.find(from).await? else { return Err(gone) };
+        match self.provider.copy(from, &info.etag, to, info.size_bytes).await? {
+            Copied::Done => Ok(()),
+            Copied::SourceChanged => Err(gone),
+        }
+    }
+
+    /// Removes what the probe may have left; what fails here was reported by the step before.
+    async fn clean_up(&self, name: &str) {
+        let prefix = self.client.listed_prefix(&format!("{PROBES}/{name}"));
+        if let Ok(open) = self.provider.list_uploads(&prefix, Cursor::new()).await {
+            for upload in open.items {
+                let _ = self.provider.abort(&upload.key, &upload.id).await;
+            }
+        }
+        if !self.provider.signs_parts() {
+            // Such a store has no list of open uploads, and an upload's key is all that tells it from others.
+            let _ = self.provider.abort(&self.keys[1], "").await;
+        }
+        for key in &self.keys {
+            let _ = self.client.remove(key).await;
+        }
+    }
 }
 
 impl Client {
-    /// PUTs a part as a client does that has nothing but the URL; answers its ETag.
-    pub(super) async fn put_by_url(&self, url: &str) -> Result<String, Fault> {
-        let request = Request::put(url).body(any_body(Full::from(CONTENT)));
-        let request = request.map_err(|_| Fault::Senseless("its address is not a URL"))?;
+    /// Sends a request as a client does that has nothing but the URL; answers the ETag and the body.
+    async fn by_url(&self, method: Method, url: &str, body: &'static [u8]) -> Result<(Option<String>, Bytes), Fault> {
+        let request = Request::builder().method(method).uri(url).body(any_body(Full::from(body)));
+        let request = request.map_err(|_| Fault::InvalidResponse("its address is not a URL"))?;
         let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
         let (head, body) = answer.into_parts();
         let body = body.collect().await.map_or(Bytes::new(), http_body_util::Collected::to_bytes);
         if !head.status.is_success() {
             return Err(Fault::answered(head.status, &body));
         }
-        let etag = head.headers.get(ETAG).and_then(|etag| etag.to_str().ok());
-        etag.map(str::to_owned).ok_or(Fault::Senseless("a part has no ETag"))
-    }
-}
-
-#[cfg(feature = "azure")]
-impl Client {
-    /// GETs an object as a client does that has nothing but the URL.
-    pub(super) async fn get_by_url(&self, url: &str) -> Result<Bytes, Fault> {
-        let request = Request::get(url).body(any_body(Empty::new()));
-        let request = request.map_err(|_| Fault::Senseless("its address is not a URL"))?;
-        let answer = self.http.send(request).await.map_err(Fault::NoAnswer)?;
-        let (head, body) = answer.into_parts();
-        let body = body.collect().await.map_or(Bytes::new(), http_body_util::Collected::to_bytes);
-        if head.status.is_success() { Ok(body) } else { Err(Fault::answered(head.status, &body)) }
+        let etag = head.headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        Ok((etag, body))
     }
 }
 
 impl Advice {
     /// The line for a step that failed.
-    fn on(&self, Step(tried, fault): Step) -> ProbeError {
+    fn on(&self, FailedStep(tried, fault): FailedStep) -> ProbeError {
         let Self { store, address, all, .. } = self;
         let Fault::Answered { status, code } = &fault else {
             return match &fault {
@@ -183,7 +303,7 @@ impl Advice {
                 "the clock of this machine and that of the {store} differ by more than 15 minutes: set the clock"
             )),
             Some((_, advice)) => settings(advice),
-            None if fault.is_passing() => {
+            None if fault.is_transient() => {
                 ProbeError::Unavailable(format!("{fault} when the hold tried to {tried}; check the store"))
             }
             None if matches!(*status, StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED) => settings(self.not_allowed),

@@ -32,7 +32,7 @@ pub(in crate::objects) struct BucketObject {
     pub(in crate::objects) info: ObjectInfo,
 }
 
-/// A read on its way: what is still wanted, and where it comes from.
+/// A read in progress: the range that is still wanted, and the answer it comes from.
 struct Reading {
     object: BucketObject,
     wanted: Range<u64>,
@@ -61,14 +61,14 @@ impl BucketObject {
         // Not every store heeds If-Match, and not every one heeds Range.
         let etag = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
         if etag.is_some_and(|etag| etag.trim_matches('"') != self.info.etag.trim_matches('"')) {
-            return Err(Fault::Senseless("an object changed while it was read"));
+            return Err(Fault::InvalidResponse("an object changed while it was read"));
         }
         let is_right = match is_range(answer.headers(), wanted.start, self.info.size_bytes) {
             // Also in an answer with 200 (rclone).
             Some(is_right) => is_right,
             None => answer.status() != StatusCode::PARTIAL_CONTENT && wanted.start == 0,
         };
-        if is_right { Ok(answer.into_body()) } else { Err(Fault::Senseless("it is not the range asked for")) }
+        if is_right { Ok(answer.into_body()) } else { Err(Fault::InvalidResponse("it is not the range asked for")) }
     }
 }
 

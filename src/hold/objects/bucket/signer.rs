@@ -1,4 +1,4 @@
-//! Who signs: the credentials of a provider, and its way to put a signature on a request or into a URL.
+//! Signatures: the credentials of a provider, and how it signs a request or a URL.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Signer {
             Self::Google(store) => {
                 let credential = store.credentials().get_credential().await.map_err(no_credentials)?;
                 let token = HeaderValue::try_from(format!("Bearer {}", credential.bearer));
-                let mut token = token.map_err(|_| Fault::Senseless("a request cannot be signed"))?;
+                let mut token = token.map_err(|_| Fault::InvalidResponse("a request cannot be signed"))?;
                 token.set_sensitive(true);
                 request.headers_mut().insert(AUTHORIZATION, token);
                 Ok(())
@@ -81,5 +81,5 @@ fn no_credentials(error: object_store::Error) -> Fault {
 }
 
 fn unsigned(_: object_store::Error) -> Fault {
-    Fault::Senseless("a request cannot be signed")
+    Fault::InvalidResponse("a request cannot be signed")
 }

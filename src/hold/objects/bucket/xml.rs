@@ -18,7 +18,7 @@ struct ErrorDocument {
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     // Azure begins with a mark of its byte order.
     let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-    quick_xml::de::from_reader(body).map_err(|_| Fault::Senseless("its XML is not the expected document"))
+    quick_xml::de::from_reader(body).map_err(|_| Fault::InvalidResponse("its XML is not the expected document"))
 }
 
 /// The code of an error document; `None` when the document is no error.

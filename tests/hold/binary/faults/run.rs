@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use atcr_hold::objects::{S3, S3Settings};
+use atcr_hold::objects::{self, S3Settings};
 
 use super::journey::Journey;
 use super::proxy::Proxy;
@@ -35,7 +35,7 @@ pub(super) struct Run {
     pub(super) daemon: Daemon,
     pub(super) proxy: Proxy,
     /// The bucket without the proxy.
-    pub(super) direct: S3,
+    pub(super) direct: objects::Bucket,
     /// The smallest part that the server takes when it is not the last one.
     pub(super) part_bytes: usize,
     pub(super) ledger: Mutex<Ledger>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use atcr_hold::blobs::{Blobs, Limits, Place, Settings};
-use atcr_hold::objects::{Objects, S3};
+use atcr_hold::objects::{Bucket, Objects};
 use atcr_hold::schema;
 use atproto::syntax::Digest;
 use futures_util::TryStreamExt as _;
@@ -36,7 +36,7 @@ pub(super) fn check(run: Run) -> String {
         assert!(ledger.claimed.iter().all(|digest| !before.contains_key(digest)), "a claim became visible");
         let left = staged(&direct).await;
         let database = schema::open(&site.path("hold.db")).unwrap();
-        let place = Place::Bucket { bucket: direct.clone().into(), presigned: true };
+        let place = Place::Bucket { bucket: direct.clone(), presigned: true };
         let blobs = Blobs::open(Settings { place, limits: Limits::default() }, database).await.unwrap();
         let now_us = u64::try_from(chrono::Utc::now().timestamp_micros()).unwrap();
         blobs.sweep(now_us + LATER_US).await.unwrap();
@@ -69,7 +69,7 @@ fn acknowledged_are_known(ledger: &Ledger, client: &Client) {
 }
 
 /// Every blob in the bucket with its size; each is read and hashed, and is what its key says.
-async fn visible(s3: &S3) -> BTreeMap<[u8; 32], u64> {
+async fn visible(s3: &Bucket) -> BTreeMap<[u8; 32], u64> {
     let objects = Objects::in_bucket(s3.clone());
     let listed: Vec<_> = objects.list(BLOBS).try_collect().await.unwrap();
     let mut found = BTreeMap::new();
@@ -90,7 +90,7 @@ async fn visible(s3: &S3) -> BTreeMap<[u8; 32], u64> {
 }
 
 /// What is staged, and what is open in parts anywhere.
-async fn staged(s3: &S3) -> Vec<String> {
+async fn staged(s3: &Bucket) -> Vec<String> {
     let mut found: Vec<String> = s3.list_multiparts("").map_ok(|open| open.key).try_collect().await.unwrap();
     let objects: Vec<_> = Objects::in_bucket(s3.clone()).list(STAGING).try_collect().await.unwrap();
     found.extend(objects.into_iter().map(|object| object.key));

@@ -2,54 +2,55 @@
 //! <https://learn.microsoft.com/rest/api/storageservices/put-block>,
 //! <https://learn.microsoft.com/rest/api/storageservices/put-block-list>
 
-use bytes::Bytes;
 use data_encoding::{BASE64, HEXLOWER};
-use futures_util::stream::Stream;
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH};
 use http::{Method, StatusCode};
 
 use super::xml::{BlockList, block_list};
 use super::{Azure, BLOB_TYPE, as_download};
-use crate::objects::bucket::client::{Call, LONG_PATIENCE};
+use crate::objects::bucket::client::{Call, LONG_TIMEOUT};
 use crate::objects::bucket::fault::Fault;
-use crate::objects::bucket::{Completed, Part, PartError, xml};
-use server::storage::StorageError;
+use crate::objects::bucket::provider::{Cursor, Multipart, Page, PartRequest};
+use crate::objects::bucket::{Completed, OpenMultipart, StoredPart, xml};
 
 /// The largest block, since version 2019-12-12 of the API.
-pub(in crate::objects::bucket) const MAX_PART_BYTES: u64 = 4_000 << 20;
+const MAX_PART_BYTES: u64 = 4_000 << 20;
+/// What Azure says to a list of blocks that it does not have.
+const WRONG_PARTS: &str = "InvalidBlockList";
 /// The name of every upload: its key is all that tells it from others.
-pub(in crate::objects::bucket) const UPLOAD: &str = "blocks";
+const UPLOAD: &str = "blocks";
 /// A block's identity, which stands for its ETag as well: `00001-` and so many random bytes in hexadecimal. All that
 /// belong to one object are of one length, as Azure wants it.
 const RANDOM_BYTES: usize = 9;
 const ID_BYTES: usize = 6 + 2 * RANDOM_BYTES;
 
-impl Azure {
-    /// As [`Bucket::upload_part`](super::super::Bucket::upload_part). Whatever was sent before under the same number
-    /// stays a block of its own: it is the list that tells.
-    pub(in crate::objects::bucket) async fn upload_part<B, E>(
-        &self,
-        key: &str,
-        number: u16,
-        size_bytes: u64,
-        body: B,
-    ) -> Result<String, PartError<E>>
-    where
-        B: Stream<Item = Result<Bytes, E>> + Send + 'static,
-        E: Send + 'static,
-    {
-        let id = new_id(number)?;
-        let call = Call::on(Method::PUT, key).query("comp", "block").query("blockid", BASE64.encode(id.as_bytes()));
-        self.client.send_part(&call, size_bytes, body).await?;
-        Ok(format!("\"{id}\""))
+#[async_trait::async_trait]
+impl Multipart for Azure {
+    fn signs_parts(&self) -> bool {
+        false
     }
 
-    pub(in crate::objects::bucket) async fn list_parts(&self, key: &str) -> Result<Option<Vec<Part>>, StorageError> {
-        Ok(self.parts(key).await?)
+    fn max_part_bytes(&self) -> u64 {
+        MAX_PART_BYTES
+    }
+
+    async fn create(&self, _: &str) -> Result<String, Fault> {
+        Ok(UPLOAD.to_owned())
+    }
+
+    /// Whatever was sent before under the same number stays a block of its own: it is the list that tells.
+    fn part(&self, key: &str, _: &str, number: u16) -> Result<PartRequest, Fault> {
+        let id = new_id(number)?;
+        let call = Call::on(Method::PUT, key).query("comp", "block").query("blockid", BASE64.encode(id.as_bytes()));
+        Ok(PartRequest { call, etag: Some(format!("\"{id}\"")) })
+    }
+
+    async fn part_url(&self, _: &str, _: &str, _: u16) -> Result<String, Fault> {
+        Err(Fault::InvalidResponse("Azure signs no parts"))
     }
 
     /// The blocks that wait for a list; `None` when Azure knows nothing of the key.
-    pub(super) async fn parts(&self, key: &str) -> Result<Option<Vec<Part>>, Fault> {
+    async fn parts(&self, key: &str, _: &str) -> Result<Option<Vec<StoredPart>>, Fault> {
         let call = Call::on(Method::GET, key).query("comp", "blocklist").query("blocklisttype", "uncommitted");
         let answer = match self.client.exchange(&call).await {
             Err(fault) if fault.is_missing() => return Ok(None),
@@ -60,36 +61,28 @@ impl Azure {
         for block in list.uncommitted_blocks.blocks {
             let id = BASE64.decode(block.name.as_bytes()).ok().and_then(|id| String::from_utf8(id).ok());
             let Some((number, id)) = id.and_then(|id| Some((number_of(&id)?, id))) else { continue };
-            parts.push(Part { number, etag: format!("\"{id}\""), size_bytes: block.size });
+            parts.push(StoredPart { number, etag: format!("\"{id}\""), size_bytes: block.size });
         }
         parts.sort_by_key(|part| part.number);
         Ok(Some(parts))
     }
 
-    pub(in crate::objects::bucket) async fn complete_multipart(
-        &self,
-        key: &str,
-        parts: &[(u16, String)],
-    ) -> Result<Completed, StorageError> {
-        Ok(self.complete(key, parts).await?)
-    }
-
-    pub(super) async fn complete(&self, key: &str, parts: &[(u16, String)]) -> Result<Completed, Fault> {
+    async fn complete(&self, key: &str, id: &str, parts: &[(u16, String)]) -> Result<Completed, Fault> {
         let mut ids: Vec<_> = parts.iter().map(|(number, etag)| (*number, etag.trim_matches('"'))).collect();
         ids.sort_unstable_by_key(|(number, _)| *number);
         if !ids.iter().all(|(number, id)| number_of(id) == Some(*number)) {
-            return Ok(Completed::WrongParts);
+            return Ok(wrong_parts());
         }
         let list = block_list(ids.into_iter().map(|(_, id)| BASE64.encode(id.as_bytes())));
         // An object that is there was made by an attempt whose answer was lost.
         let call = as_download(Call::on(Method::PUT, key)).query("comp", "blocklist").header(IF_NONE_MATCH, "*");
-        match self.client.exchange(&call.body(list).patience(LONG_PATIENCE)).await {
-            Err(fault) if fault.has_code(&["InvalidBlockList"]) => {
+        match self.client.exchange(&call.body(list).timeout(LONG_TIMEOUT)).await {
+            Err(fault) if fault.has_code(&[WRONG_PARTS]) => {
                 if let Some(info) = self.client.find(key).await? {
                     return Ok(Completed::Object(info));
                 }
-                let is_known = self.parts(key).await?.is_some();
-                return Ok(if is_known { Completed::WrongParts } else { Completed::Unknown });
+                let is_known = self.parts(key, id).await?.is_some();
+                return Ok(if is_known { wrong_parts() } else { Completed::Unknown });
             }
             Err(fault) if !is_there(&fault) => return Err(fault),
             _ => {}
@@ -97,36 +90,41 @@ impl Azure {
         Ok(self.client.find(key).await?.map_or(Completed::Unknown, Completed::Object))
     }
 
-    pub(in crate::objects::bucket) async fn abort_multipart(&self, key: &str) -> Result<(), StorageError> {
-        Ok(self.abort(key).await?)
-    }
-
     /// There is no request for it, but an object in their place makes Azure forget the blocks. An object that is
     /// there already stays. Nothing may complete the upload meanwhile.
-    pub(super) async fn abort(&self, key: &str) -> Result<(), Fault> {
-        let has_blocks = self.parts(key).await?.is_some_and(|parts| !parts.is_empty());
+    async fn abort(&self, key: &str, id: &str) -> Result<(), Fault> {
+        let has_blocks = self.parts(key, id).await?.is_some_and(|parts| !parts.is_empty());
         if !has_blocks || self.client.find(key).await?.is_some() {
             return Ok(());
         }
         let put = Call::on(Method::PUT, key).header(BLOB_TYPE.clone(), "BlockBlob");
         let made = self.client.exchange(&put).await?;
         let Some(etag) = made.headers().get(ETAG).and_then(|etag| etag.to_str().ok()) else {
-            return Err(Fault::Senseless("an object has no ETag"));
+            return Err(Fault::InvalidResponse("an object has no ETag"));
         };
         match self.client.exchange(&Call::on(Method::DELETE, key).header(IF_MATCH, etag)).await {
             Err(fault) if !fault.is_missing() => Err(fault),
             _ => Ok(()),
         }
     }
+
+    /// Azure has no list of them; it drops their blocks after a week.
+    async fn list_uploads(&self, _: &str, _: Cursor) -> Result<Page<OpenMultipart>, Fault> {
+        Ok(Page { items: Vec::new(), next: None })
+    }
+}
+
+fn wrong_parts() -> Completed {
+    Completed::WrongParts { code: WRONG_PARTS.to_owned() }
 }
 
 fn is_there(fault: &Fault) -> bool {
     fault.has_code(&["BlobAlreadyExists"]) || fault.has_status(StatusCode::PRECONDITION_FAILED)
 }
 
-fn new_id(number: u16) -> Result<String, StorageError> {
+fn new_id(number: u16) -> Result<String, Fault> {
     let mut random = [0; RANDOM_BYTES];
-    getrandom::fill(&mut random).map_err(|error| StorageError::failed(error.to_string()))?;
+    getrandom::fill(&mut random).map_err(|_| Fault::InvalidResponse("the system gives no random bytes"))?;
     Ok(format!("{number:05}-{}", HEXLOWER.encode(&random)))
 }
 

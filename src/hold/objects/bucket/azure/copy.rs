@@ -9,9 +9,8 @@ use tokio::time::Instant;
 
 use super::Azure;
 use crate::objects::bucket::Copied;
-use crate::objects::bucket::client::{Call, LONG_PATIENCE};
+use crate::objects::bucket::client::{Call, LONG_TIMEOUT};
 use crate::objects::bucket::fault::Fault;
-use server::storage::StorageError;
 
 static SOURCE: HeaderName = HeaderName::from_static("x-ms-copy-source");
 static SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-ms-source-if-match");
@@ -20,16 +19,6 @@ static STATUS: HeaderName = HeaderName::from_static("x-ms-copy-status");
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 impl Azure {
-    pub(in crate::objects::bucket) async fn copy_pinned(
-        &self,
-        from: &str,
-        etag: &str,
-        to: &str,
-        size_bytes: u64,
-    ) -> Result<Copied, StorageError> {
-        Ok(self.copy_object(from, etag, to, size_bytes).await?)
-    }
-
     pub(super) async fn copy_object(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
         let source = self.client.url(&Call::on(Method::GET, from));
         let etag = format!("\"{}\"", etag.trim_matches('"'));
@@ -50,7 +39,7 @@ impl Azure {
     }
 
     async fn wait_for_copy(&self, to: &str) -> Result<(), Fault> {
-        let end = Instant::now() + LONG_PATIENCE;
+        let end = Instant::now() + LONG_TIMEOUT;
         while is_pending(self.client.exchange(&Call::on(Method::HEAD, to)).await?.headers()) {
             if Instant::now() > end {
                 return Err(Fault::NoAnswer("a copy takes too long".into()));

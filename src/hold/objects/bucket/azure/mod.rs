@@ -8,95 +8,97 @@
 
 mod blocks;
 mod copy;
-mod list;
 mod probe;
 mod settings;
 mod xml;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use chrono::DateTime;
 use http::Method;
 use http::header::HeaderName;
 use object_store::signer::SignedUrlOptions;
 
-use super::client::{Call, Client, Traffic};
+use self::xml::BlobPage;
+use super::client::{BucketRequests, Call, Client};
 use super::fault::Fault;
 use super::http::Http;
-use super::read::BucketObject;
+use super::probe::ProbePlan;
+use super::provider::{Cursor, Page, Provider};
+use super::settings::folder_of;
 use super::signer::Signer;
-use super::{READ_URL_S, folder_of};
-use crate::objects::{Object, ObjectInfo, Removed};
+use super::{Copied, READ_URL_S, ResponseHeaders};
+use crate::objects::Listed;
 use server::storage::StorageError;
 
-pub use settings::Settings;
-
-pub(super) use blocks::{MAX_PART_BYTES, UPLOAD};
+pub use settings::AzureSettings;
 
 static BLOB_TYPE: HeaderName = HeaderName::from_static("x-ms-blob-type");
 static CONTENT_TYPE: HeaderName = HeaderName::from_static("x-ms-blob-content-type");
 static DISPOSITION: HeaderName = HeaderName::from_static("x-ms-blob-content-disposition");
 
-/// A container, or a folder of one; cheap to clone.
-#[derive(Clone)]
-pub struct Azure {
+/// A container, or a folder of one.
+pub(super) struct Azure {
     client: Arc<Client>,
 }
 
 impl Azure {
-    /// Prepares the requests; sends none.
-    ///
-    /// # Errors
-    /// When the key is none, or the system has no certificates.
-    pub fn open(settings: &Settings) -> Result<Self, StorageError> {
+    pub(super) fn open(settings: &AzureSettings) -> Result<Self, StorageError> {
         let http = Http::new().map_err(|error| StorageError::Failed(error.into()))?;
         let client = Client {
+            url_signer: None,
             signer: Signer::Azure { store: settings.signer(&http)?, account: settings.account.clone() },
             http,
             bucket_url: format!("{}/{}", settings.account_url(), settings.container),
             bucket: settings.container.clone(),
             prefix: folder_of(&settings.prefix),
-            traffic: Traffic::default(),
+            requests: BucketRequests::default(),
         };
         Ok(Self { client: Arc::new(client) })
     }
+}
 
-    pub(super) async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
-        Ok(self.client.find(key).await?)
+#[async_trait::async_trait]
+impl Provider for Azure {
+    fn client(&self) -> &Arc<Client> {
+        &self.client
     }
 
-    pub(super) async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), StorageError> {
-        Ok(self.put_blob(key, bytes).await?)
+    fn probe_plan(&self) -> &'static ProbePlan {
+        &probe::PLAN
     }
 
-    async fn put_blob(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), Fault> {
-        let call = as_download(Call::on(Method::PUT, key)).header(BLOB_TYPE.clone(), "BlockBlob").body(bytes);
-        self.client.exchange(&call).await.map(drop)
+    fn put(&self, key: &str) -> Call {
+        as_download(Call::on(Method::PUT, key)).header(BLOB_TYPE.clone(), "BlockBlob")
     }
 
-    pub(super) async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        Ok(self.client.remove(key).await?)
+    /// <https://learn.microsoft.com/rest/api/storageservices/list-blobs>
+    async fn list(&self, prefix: &str, from: Cursor) -> Result<Page<Listed>, Fault> {
+        let call = Call::on_bucket(Method::GET).query("restype", "container").query("comp", "list");
+        let answer = self.client.exchange(&call.query("prefix", prefix).queries(from)).await?;
+        let page: BlobPage = super::xml::parse(answer.body())?;
+        let next = page.next_marker.filter(|marker| !marker.is_empty());
+        let mut items = Vec::new();
+        for blob in page.blobs.blobs {
+            let Some(key) = blob.name.strip_prefix(&self.client.prefix) else { continue };
+            let modified = DateTime::parse_from_rfc2822(&blob.properties.last_modified);
+            let modified = modified.map_err(|_| Fault::InvalidResponse("an object has no time"))?;
+            items.push(Listed {
+                key: key.to_owned(),
+                size_bytes: blob.properties.content_length,
+                etag: blob.properties.etag,
+                modified_us: u64::try_from(modified.timestamp_micros()).unwrap_or_default(),
+            });
+        }
+        Ok(Page { items, next: next.map(|marker| vec![("marker", marker)]) })
     }
 
-    pub(super) async fn remove_all(&self, keys: &[String]) -> Removed {
-        self.client.remove_each(keys).await
+    async fn copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
+        self.copy_object(from, etag, to, size_bytes).await
     }
 
-    pub(super) fn traffic(&self) -> &Traffic {
-        &self.client.traffic
-    }
-
-    pub(super) fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
-        Object::in_bucket(BucketObject::new(Arc::clone(&self.client), key.to_owned(), info))
-    }
-
-    pub(super) async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
-        Ok(self.client.find(key).await?.map(|info| self.pinned_object(key, info)))
-    }
-
-    /// A URL by which an object may be read: what permits GET permits HEAD. Its type and disposition are the object's
-    /// own, because object_store signs no other.
-    pub(super) async fn presign_read(&self, key: &str) -> Result<String, StorageError> {
+    /// What permits GET permits HEAD. Its type and disposition are the object's own, because object_store signs no other.
+    async fn read_url(&self, _: Method, key: &str, _: &ResponseHeaders) -> Result<String, Fault> {
         let url = self.client.presign(Method::GET, key, READ_URL_S, &SignedUrlOptions::new()).await?;
         Ok(url.into())
     }

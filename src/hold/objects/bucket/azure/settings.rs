@@ -1,17 +1,16 @@
-//! Where the container is, and the key that opens it.
+//! The settings of a container of Azure Blob Storage.
 
 use object_store::azure::{MicrosoftAzure, MicrosoftAzureBuilder};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::objects::bucket::http::Http;
-use crate::objects::bucket::secret::{conceal, expose};
-use crate::objects::bucket::shown;
+use crate::objects::bucket::settings::{conceal, expose, shown};
 use server::storage::StorageError;
 
-/// Everything a container is opened with. Contains secrets; send it over the admin socket only.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Settings {
+/// What a container of Azure Blob Storage is opened with. Contains the account's key, also when serialized.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AzureSettings {
     /// The storage account's name.
     pub account: String,
     /// The container's name.
@@ -25,13 +24,13 @@ pub struct Settings {
     pub prefix: String,
 }
 
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for AzureSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.name())
     }
 }
 
-impl Settings {
+impl AzureSettings {
     /// Tells the container from others, and says to people where it is.
     pub(in crate::objects::bucket) fn name(&self) -> String {
         shown("azure", &self.container, &self.prefix, &self.account_url())

@@ -7,26 +7,16 @@ use http::{Method, StatusCode};
 
 use super::S3;
 use super::xml::CopiedPart;
-use crate::objects::bucket::client::{Call, LONG_PATIENCE, encode};
+use crate::objects::bucket::client::{Call, LONG_TIMEOUT, encode};
 use crate::objects::bucket::fault::Fault;
+use crate::objects::bucket::provider::Multipart as _;
 use crate::objects::bucket::{Completed, Copied, xml};
-use server::storage::StorageError;
 
 static SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
 /// Pieces of one object that are copied at once.
 const PIECES_AT_ONCE: usize = 4;
 
 impl S3 {
-    /// Copies the object `from`, `size_bytes` long, to `to`, if its ETag is still `etag`. Above
-    /// [`CopyLimits::single_max_bytes`](super::CopyLimits) it is copied in pieces, and no bytes pass the hold.
-    ///
-    /// # Errors
-    /// When the store fails. The target is whole or as it was, or as for [`Copied::SourceChanged`], and the call may be
-    /// repeated.
-    pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
-        Ok(self.copy_object(from, etag, to, size_bytes).await?)
-    }
-
     pub(super) async fn copy_object(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
         let copied = if size_bytes <= self.copy.single_max_bytes {
             self.copy_whole(from, etag, to).await
@@ -56,7 +46,7 @@ impl S3 {
         }
         let etag = format!("\"{}\"", etag.trim_matches('"'));
         let call = call.header(dialect.copy_source.clone(), &source);
-        call.header(dialect.copy_source_if_match.clone(), &etag).patience(LONG_PATIENCE)
+        call.header(dialect.copy_source_if_match.clone(), &etag).timeout(LONG_TIMEOUT)
     }
 
     async fn copy_in_pieces(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<(), Fault> {
@@ -88,7 +78,9 @@ impl S3 {
         let parts: Vec<_> = stream::iter(pieces).buffered(PIECES_AT_ONCE).try_collect().await?;
         match self.complete(to, id, &parts).await? {
             Completed::Object(_) => Ok(()),
-            Completed::WrongParts | Completed::Unknown => Err(Fault::Senseless("the pieces of a copy are refused")),
+            Completed::WrongParts { .. } | Completed::Unknown => {
+                Err(Fault::InvalidResponse("the pieces of a copy are refused"))
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The words in which providers of S3's requests differ.
+//! The headers and words in which providers of S3's requests differ.
 
 use http::header::HeaderName;
 
-use crate::objects::bucket::probe::Advice;
+use crate::objects::bucket::probe::{Advice, ProbePlan, StepNames};
 
 pub(super) struct Dialect {
     /// The header that names the source of a copy, and what its value begins with, before the bucket.
@@ -10,9 +10,7 @@ pub(super) struct Dialect {
     pub(super) copy_root: &'static str,
     /// The header with the ETag that the source must have.
     pub(super) copy_source_if_match: HeaderName,
-    /// A header with a checksum that is not that of what the probe puts.
-    pub(super) wrong_checksum: (HeaderName, &'static str),
-    pub(super) advice: Advice,
+    pub(super) probe: ProbePlan,
 }
 
 /// S3's own.
@@ -20,9 +18,24 @@ pub(super) static S3: Dialect = Dialect {
     copy_source: HeaderName::from_static("x-amz-copy-source"),
     copy_root: "/",
     copy_source_if_match: HeaderName::from_static("x-amz-copy-source-if-match"),
-    // The SHA-256 of nothing, in base64.
-    wrong_checksum: (HeaderName::from_static("x-amz-checksum-sha256"), "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
-    advice: ADVICE,
+    probe: ProbePlan {
+        // The SHA-256 of nothing, in base64.
+        wrong_checksum: (
+            HeaderName::from_static("x-amz-checksum-sha256"),
+            "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        ),
+        steps: STEPS,
+        advice: ADVICE,
+    },
+};
+
+/// S3's requests, which Google has too.
+pub(super) const STEPS: StepNames = StepNames {
+    list: "list the bucket",
+    part: "upload a part by a presigned URL",
+    parts: "list the parts of an upload (ListParts)",
+    complete: "complete an upload in parts (CompleteMultipartUpload)",
+    copy: "copy an object",
 };
 
 const ADVICE: Advice = Advice {

@@ -11,19 +11,18 @@ use object_store::gcp::GoogleCloudStorageBuilder;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::dialect::Dialect;
+use super::dialect::{Dialect, STEPS};
 use super::{CopyLimits, S3};
-use crate::objects::bucket::client::{Client, Traffic};
+use crate::objects::bucket::client::{BucketRequests, Client};
 use crate::objects::bucket::http::Http;
-use crate::objects::bucket::probe::Advice;
-use crate::objects::bucket::secret::{conceal, expose};
+use crate::objects::bucket::probe::{Advice, ProbePlan};
+use crate::objects::bucket::settings::{conceal, expose, folder_of, shown};
 use crate::objects::bucket::signer::Signer;
-use crate::objects::bucket::{folder_of, shown};
 use server::storage::StorageError;
 
-/// Everything a bucket of Google's is opened with. Contains secrets; send it over the admin socket only.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct Settings {
+/// What a bucket of Google Cloud Storage is opened with. Contains the account's key, also when serialized.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoogleSettings {
     /// The bucket's name.
     pub bucket: String,
     /// The JSON of the service account's key, as Google hands it out.
@@ -36,13 +35,13 @@ pub struct Settings {
     pub prefix: String,
 }
 
-impl std::fmt::Debug for Settings {
+impl std::fmt::Debug for GoogleSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.name())
     }
 }
 
-impl Settings {
+impl GoogleSettings {
     /// Tells the bucket from others, and says to people where it is.
     pub(in crate::objects::bucket) fn name(&self) -> String {
         shown("gs", &self.bucket, &self.prefix, self.origin())
@@ -54,11 +53,7 @@ impl Settings {
 }
 
 impl S3 {
-    /// Prepares the requests to a bucket of Google's; sends none.
-    ///
-    /// # Errors
-    /// When the key is none, or the system has no certificates.
-    pub fn open_google(settings: &Settings) -> Result<Self, StorageError> {
+    pub(in crate::objects::bucket) fn open_google(settings: &GoogleSettings) -> Result<Self, StorageError> {
         let http = Http::new().map_err(|error| StorageError::Failed(error.into()))?;
         let store = GoogleCloudStorageBuilder::new()
             .with_http_connector(http.clone())
@@ -69,12 +64,13 @@ impl S3 {
             // The error may show the key.
             .map_err(|_| StorageError::failed("the key of the service account is not Google's JSON with an RSA key"))?;
         let client = Client {
+            url_signer: None,
             signer: Signer::Google(store),
             http,
             bucket_url: format!("{}/{}", settings.origin(), settings.bucket),
             bucket: settings.bucket.clone(),
             prefix: folder_of(&settings.prefix),
-            traffic: Traffic::default(),
+            requests: BucketRequests::default(),
         };
         Ok(Self {
             client: Arc::new(client),
@@ -82,7 +78,7 @@ impl S3 {
             copy: CopyLimits::WHOLE,
             dialect: &DIALECT,
             // Among Google's requests there is none for many objects that takes a bearer token.
-            removes_singly: Arc::new(AtomicBool::new(true)),
+            removes_singly: AtomicBool::new(true),
         })
     }
 }
@@ -91,9 +87,12 @@ static DIALECT: Dialect = Dialect {
     copy_source: HeaderName::from_static("x-goog-copy-source"),
     copy_root: "",
     copy_source_if_match: HeaderName::from_static("x-goog-copy-source-if-match"),
-    // The MD5 of nothing, in base64.
-    wrong_checksum: (HeaderName::from_static("x-goog-hash"), "md5=1B2M2Y8AsgTpgAmY7PhCfg=="),
-    advice: ADVICE,
+    probe: ProbePlan {
+        // The MD5 of nothing, in base64.
+        wrong_checksum: (HeaderName::from_static("x-goog-hash"), "md5=1B2M2Y8AsgTpgAmY7PhCfg=="),
+        steps: STEPS,
+        advice: ADVICE,
+    },
 };
 
 const ADVICE: Advice = Advice {

@@ -10,112 +10,123 @@ mod copy;
 mod dialect;
 #[cfg(feature = "gcs")]
 mod google;
-mod list;
 mod multipart;
-mod presign;
-mod probe;
 mod remove;
 mod settings;
-mod upload_part;
 mod xml;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bytes::Bytes;
 use http::Method;
+use object_store::signer::SignedUrlOptions;
 
 use self::dialect::Dialect;
-use super::client::{Call, Client, Traffic};
-use super::folder_of;
+use self::xml::ObjectPage;
+use super::client::{BucketRequests, Call, Client};
+use super::fault::Fault;
 use super::http::Http;
-use super::read::BucketObject;
+use super::probe::ProbePlan;
+use super::provider::{Cursor, Outcomes, Page, Provider};
+use super::settings::folder_of;
 use super::signer::Signer;
-use crate::objects::{Object, ObjectInfo};
+use super::{Copied, READ_URL_S, ResponseHeaders};
+use crate::objects::Listed;
 use server::storage::StorageError;
 
 #[cfg(feature = "gcs")]
-pub use google::Settings as GoogleSettings;
-pub use settings::{CopyLimits, Credentials, Role, Settings};
+pub use google::GoogleSettings;
+pub use settings::{CopyLimits, Credentials, Role, S3Settings};
 
-/// A bucket, or a folder of one; cheap to clone.
-#[derive(Clone)]
-pub struct S3 {
+/// A bucket, or a folder of one.
+pub(super) struct S3 {
     client: Arc<Client>,
-    pull_zone: Option<Arc<str>>,
+    pull_zone: Option<String>,
     copy: CopyLimits,
     dialect: &'static Dialect,
     /// Whether the store was seen not to remove many objects with one request.
-    removes_singly: Arc<AtomicBool>,
+    removes_singly: AtomicBool,
 }
 
 impl S3 {
-    /// Prepares the requests; sends none.
-    ///
-    /// # Errors
-    /// When the settings do not fit together, or the system has no certificates.
-    pub fn open(settings: &Settings) -> Result<Self, StorageError> {
+    pub(super) fn open(settings: &S3Settings) -> Result<Self, StorageError> {
         let http = Http::new().map_err(|error| StorageError::Failed(error.into()))?;
         let bucket_url = settings.bucket_url()?;
+        let public = settings.public_bucket_url()?;
+        let public = public.map(|url| settings.signer(&http, &url)).transpose()?;
+        let url_signer = public.map(|store| Signer::Aws { store, region: settings.region.clone() });
         let client = Client {
+            url_signer,
             signer: Signer::Aws { store: settings.signer(&http, &bucket_url)?, region: settings.region.clone() },
             http,
             bucket_url,
             bucket: settings.bucket.clone(),
             prefix: folder_of(&settings.prefix),
-            traffic: Traffic::default(),
+            requests: BucketRequests::default(),
         };
         Ok(Self {
             client: Arc::new(client),
-            pull_zone: settings.pull_zone.as_deref().map(Arc::from),
+            pull_zone: settings.pull_zone.clone(),
             copy: settings.copy,
             dialect: &dialect::S3,
-            removes_singly: Arc::new(AtomicBool::new(false)),
+            removes_singly: AtomicBool::new(false),
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Provider for S3 {
+    fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    fn probe_plan(&self) -> &'static ProbePlan {
+        &self.dialect.probe
+    }
+
+    fn put(&self, key: &str) -> Call {
+        Call::on(Method::PUT, key)
+    }
+
+    async fn list(&self, prefix: &str, from: Cursor) -> Result<Page<Listed>, Fault> {
+        let call = Call::on_bucket(Method::GET).query("list-type", "2").query("prefix", prefix).queries(from);
+        let answer = self.client.exchange(&call).await?;
+        let page: ObjectPage = super::xml::parse(answer.body())?;
+        let next = page.next_continuation_token.filter(|token| !token.is_empty());
+        let mut items = Vec::new();
+        for object in page.contents {
+            let Some(key) = object.key.strip_prefix(&self.client.prefix) else { continue };
+            // Consoles mark a folder with an empty object of its name.
+            if key.is_empty() || key.ends_with('/') {
+                continue;
+            }
+            let modified_us = u64::try_from(object.last_modified.timestamp_micros()).unwrap_or_default();
+            items.push(Listed { key: key.to_owned(), size_bytes: object.size, etag: object.etag, modified_us });
+        }
+        Ok(Page { items, next: next.map(|token| vec![("continuation-token", token)]) })
+    }
+
+    /// Above [`CopyLimits::single_max_bytes`] the object is copied in pieces.
+    async fn copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
+        self.copy_object(from, etag, to, size_bytes).await
+    }
+
+    /// The URL is for this very method. With a pull zone, it is on the CDN.
+    async fn read_url(&self, method: Method, key: &str, headers: &ResponseHeaders) -> Result<String, Fault> {
+        let wanted = [
+            ("response-content-type", &headers.content_type),
+            ("response-content-disposition", &headers.content_disposition),
+        ];
+        let query = wanted.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        let url = self.client.presign(method, key, READ_URL_S, &SignedUrlOptions::new().with_query(query)).await?;
+        Ok(match &self.pull_zone {
+            // The CDN asks the store with the store's own host, for which the signature is.
+            Some(origin) => format!("{origin}{}", &url[url::Position::BeforePath..]),
+            None => url.into(),
         })
     }
 
-    /// What this and its clones have sent.
-    #[must_use]
-    pub fn traffic(&self) -> &Traffic {
-        &self.client.traffic
-    }
-
-    /// What is under a key, `None` when nothing is.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
-        Ok(self.client.find(key).await?)
-    }
-
-    /// Stores a few bytes under a key, and replaces what is there. They are sent in one piece, out of memory.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), StorageError> {
-        self.client.exchange(&Call::on(Method::PUT, key).body(bytes)).await?;
-        Ok(())
-    }
-
-    /// Removes an object; one that is not there counts as removed.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        Ok(self.client.remove(key).await?)
-    }
-
-    /// The object of this size and ETag, without asking whether it is there: reading any other one fails.
-    #[must_use]
-    pub fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
-        Object::in_bucket(BucketObject::new(Arc::clone(&self.client), key.to_owned(), info))
-    }
-
-    pub(in crate::objects::bucket) async fn open_object(
-        &self,
-        key: &str,
-    ) -> Result<Option<BucketObject>, StorageError> {
-        let found = self.client.find(key).await?;
-        Ok(found.map(|info| BucketObject::new(Arc::clone(&self.client), key.to_owned(), info)))
+    async fn remove_all(&self, keys: &[String]) -> Outcomes {
+        self.remove_in_batches(keys).await
     }
 }

@@ -12,56 +12,51 @@ use md5::{Digest as _, Md5};
 
 use super::S3;
 use super::xml::{Removal, Removals, removal_list};
-use crate::objects::Removed;
 use crate::objects::bucket::client::Call;
 use crate::objects::bucket::fault::Fault;
+use crate::objects::bucket::provider::Outcomes;
 use crate::objects::bucket::xml;
 
 /// As many as one request may name.
 const REMOVED_AT_ONCE: usize = 1_000;
 /// Some stores go through the list one by one.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
 impl S3 {
-    /// Removes objects; one that is not there counts as removed. Nothing is asked twice.
-    pub async fn remove_all(&self, keys: Vec<String>) -> Removed {
-        let mut removed = Removed::default();
+    pub(super) async fn remove_in_batches(&self, keys: &[String]) -> Outcomes {
+        let mut outcomes = Outcomes::new();
         for keys in keys.chunks(REMOVED_AT_ONCE) {
-            removed.add(self.remove_some(keys).await);
+            outcomes.extend(self.remove_batch(keys).await);
         }
-        removed
+        outcomes
     }
 
-    async fn remove_some(&self, keys: &[String]) -> Removed {
+    async fn remove_batch(&self, keys: &[String]) -> Outcomes {
         if !self.removes_singly.load(Ordering::Relaxed) {
             match self.remove_together(keys).await {
-                Ok(removed) => return removed,
+                Ok(outcomes) => return outcomes,
                 Err(fault) if is_refusal(&fault) => {
                     tracing::debug!(%fault, "the store does not remove many objects at once");
                     self.removes_singly.store(true, Ordering::Relaxed);
                 }
-                Err(fault) => return Removed { gone: Vec::new(), failure: Some(fault.into()) },
+                Err(fault) => return keys.first().map(|key| (key.clone(), Err(fault))).into_iter().collect(),
             }
         }
         self.client.remove_each(keys).await
     }
 
-    async fn remove_together(&self, keys: &[String]) -> Result<Removed, Fault> {
+    async fn remove_together(&self, keys: &[String]) -> Result<Outcomes, Fault> {
         let prefix = &self.client.prefix;
         let body = removal_list(keys.iter().map(|key| format!("{prefix}{key}")));
         let hash = BASE64.encode(&Md5::digest(&body));
         let call = Call::on_bucket(Method::POST).query("delete", "").header(CONTENT_MD5.clone(), &hash);
-        let answer = self.client.exchange_once(&call.body(body).patience(PATIENCE)).await?;
+        let answer = self.client.exchange_once(&call.body(body).timeout(TIMEOUT)).await?;
         let page: Removals = xml::parse(answer.body())?;
         let mut told: HashMap<_, _> = page.told.into_iter().filter_map(|removal| named(removal, prefix)).collect();
-        let mut removed = Removed::default();
-        for key in keys {
-            // Stores leave out what was removed, as they are asked to, or what was not there.
-            let outcome = told.remove(key).map_or(Ok(()), |fault| fault.map_or(Ok(()), |fault| Err(fault.into())));
-            removed.note(key, outcome);
-        }
-        Ok(removed)
+        // Stores leave out what was removed, as they are asked to, or what was not there.
+        let mut outcome = |key: &String| told.remove(key).flatten().map_or(Ok(()), Err);
+        Ok(keys.iter().map(|key| (key.clone(), outcome(key))).collect())
     }
 }
 
@@ -77,5 +72,5 @@ fn named(removal: Removal, prefix: &str) -> Option<(String, Option<Fault>)> {
 
 /// Whether the store does not take this request at all, whatever it names.
 fn is_refusal(fault: &Fault) -> bool {
-    matches!(fault, Fault::Answered { .. }) && !fault.is_passing() && !fault.has_code(&["NoSuchBucket"])
+    matches!(fault, Fault::Answered { .. }) && !fault.is_transient() && !fault.has_code(&["NoSuchBucket"])
 }

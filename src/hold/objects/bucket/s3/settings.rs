@@ -1,4 +1,4 @@
-//! Where the bucket is, and who may use it.
+//! The settings of a bucket at a provider that speaks S3.
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key};
 use serde::{Deserialize, Serialize};
@@ -6,33 +6,35 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::objects::bucket::http::Http;
-use crate::objects::bucket::secret::{conceal, conceal_some, expose, expose_some};
-use crate::objects::bucket::shown;
+use crate::objects::bucket::settings::{conceal, conceal_some, expose, expose_some, shown};
 use server::storage::StorageError;
 
-/// Everything the store is opened with. Contains secrets; send it over the admin socket only.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Settings {
+/// What a bucket at a provider that speaks S3 is opened with. Contains secrets, also when serialized.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct S3Settings {
     /// The bucket's name.
     pub bucket: String,
     /// The region that requests are signed for.
     pub region: String,
     /// The provider's URL, scheme and host; `None` is AWS in `region`.
     pub endpoint: Option<String>,
+    /// The provider's URL as clients reach it, for presigned URLs; `None` is [`S3Settings::endpoint`].
+    #[serde(default)]
+    pub public_endpoint: Option<String>,
     /// Whether the bucket stands in the path (`https://host/bucket/…`) or before the host (`https://bucket.host/…`).
     pub path_style: bool,
     /// A folder inside the bucket for everything of this hold; may be empty. Slashes at its ends do not count.
     pub prefix: String,
     /// The origin of a public CDN that is put in the place of the store's in URLs for reading, as in `https://cdn.example`.
     pub pull_zone: Option<String>,
-    /// Who signs.
+    /// The credentials of requests.
     pub credentials: Credentials,
     /// From where on, and in which pieces, an object is copied in parts.
     pub copy: CopyLimits,
 }
 
-/// Who signs the requests.
-#[derive(Clone, Serialize, Deserialize)]
+/// The credentials of requests to a bucket.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Credentials {
     /// Keys that the operator gave.
     Keys {
@@ -59,9 +61,9 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// What a platform says about the role; with nothing set, the instance's metadata service is asked.
+/// The variables with which a platform describes the role; with nothing set, the instance's metadata service is asked.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
     /// `AWS_CONTAINER_CREDENTIALS_RELATIVE_URI`
     pub container_relative_uri: Option<String>,
@@ -78,7 +80,7 @@ pub struct Role {
 }
 
 /// From where on, and in which pieces, an object is copied in parts, in bytes.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyLimits {
     /// The largest object that one CopyObject takes. S3's own limit is 5 GiB; some providers count 5 GB.
     pub single_max_bytes: u64,
@@ -112,7 +114,7 @@ impl CopyLimits {
 
 const GOOGLE: &str = "storage.googleapis.com";
 
-impl Settings {
+impl S3Settings {
     /// Tells the bucket from others, and says to people where it is.
     pub(in crate::objects::bucket) fn name(&self) -> String {
         let at = self.endpoint.as_deref().unwrap_or(&self.region);
@@ -121,8 +123,17 @@ impl Settings {
 
     /// The bucket's URL without a trailing slash.
     pub(super) fn bucket_url(&self) -> Result<String, StorageError> {
+        self.bucket_url_at(self.endpoint.as_deref())
+    }
+
+    /// The same as clients reach it, where that differs.
+    pub(super) fn public_bucket_url(&self) -> Result<Option<String>, StorageError> {
+        self.public_endpoint.as_deref().map(|endpoint| self.bucket_url_at(Some(endpoint))).transpose()
+    }
+
+    fn bucket_url_at(&self, endpoint: Option<&str>) -> Result<String, StorageError> {
         let aws = format!("https://s3.{}.amazonaws.com", self.region);
-        let origin = self.endpoint.as_deref().unwrap_or(&aws);
+        let origin = endpoint.unwrap_or(&aws);
         let url = Url::parse(origin).map_err(|_| StorageError::failed("the S3 endpoint is not a URL"))?;
         let origin = url.origin().ascii_serialization();
         let path = url.path().trim_end_matches('/');

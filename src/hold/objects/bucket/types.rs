@@ -1,10 +1,10 @@
-//! What is asked of every bucket, and what comes of it, in words that no provider owns.
+//! What a bucket answers, in words that no provider owns.
 
 use crate::objects::ObjectInfo;
 
 /// A part that the store has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct StoredPart {
     /// From 1 to 10,000.
     pub number: u16,
     /// As the store gave it, in quotes.
@@ -29,8 +29,11 @@ pub struct OpenMultipart {
 pub enum Completed {
     /// The object is there, made by this request or by an earlier one whose answer was lost.
     Object(ObjectInfo),
-    /// The list is not what the store received, or a part that is not the last is smaller than 5 MiB. Nothing changed.
-    WrongParts,
+    /// The list is not what the store received, or a part is of a size that it does not take. Nothing changed.
+    WrongParts {
+        /// The store's code, such as `EntityTooSmall`.
+        code: String,
+    },
     /// There is no such upload, and no object under the key.
     Unknown,
 }

@@ -1,4 +1,4 @@
-//! The requests that every provider takes in the same form, and URLs for anybody.
+//! The requests that every provider takes in the same form, and presigned URLs.
 
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use url::Url;
 use super::Copied;
 use super::client::{Call, Client};
 use super::fault::Fault;
-use crate::objects::{ObjectInfo, Removed};
+use super::provider::Outcomes;
+use crate::objects::ObjectInfo;
 
 /// Removals that are on their way at once.
 const REQUESTS_AT_ONCE: usize = 16;
 
 impl Client {
-    /// What is under a key, `None` when nothing is.
+    /// Returns size and ETag of an object; `None` when there is none under the key.
     pub(super) async fn find(&self, key: &str) -> Result<Option<ObjectInfo>, Fault> {
         let answer = match self.exchange(&Call::on(Method::HEAD, key)).await {
             Ok(answer) => answer,
@@ -27,9 +28,9 @@ impl Client {
         };
         let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
         let size_bytes = header(CONTENT_LENGTH).and_then(|text| text.parse().ok());
-        let size_bytes = size_bytes.ok_or(Fault::Senseless("an object has no length"))?;
+        let size_bytes = size_bytes.ok_or(Fault::InvalidResponse("an object has no length"))?;
         let etag = header(ETAG).filter(|etag| !etag.trim_matches('"').is_empty());
-        let etag = etag.ok_or(Fault::Senseless("an object has no ETag"))?.to_owned();
+        let etag = etag.ok_or(Fault::InvalidResponse("an object has no ETag"))?.to_owned();
         Ok(Some(ObjectInfo { size_bytes, etag }))
     }
 
@@ -42,20 +43,12 @@ impl Client {
     }
 
     /// Removes objects, one by one, each asked for once.
-    pub(super) async fn remove_each(&self, keys: &[String]) -> Removed {
+    pub(super) async fn remove_each(&self, keys: &[String]) -> Outcomes {
         let removals = keys.iter().cloned().map(|key| async move {
             let outcome = self.remove_once(&key).await;
             (key, outcome)
         });
-        let removals = stream::iter(removals).buffer_unordered(REQUESTS_AT_ONCE);
-        let mut removed = Removed::default();
-        removals
-            .for_each(|(key, outcome)| {
-                removed.note(&key, outcome.map_err(Into::into));
-                std::future::ready(())
-            })
-            .await;
-        removed
+        stream::iter(removals).buffer_unordered(REQUESTS_AT_ONCE).collect().await
     }
 
     async fn remove_once(&self, key: &str) -> Result<(), Fault> {
@@ -65,7 +58,7 @@ impl Client {
         }
     }
 
-    /// What came of a copy that the store says it made. It may drop the condition without a word: a source that has its
+    /// Checks a copy that the store says it made. It may drop the condition without a word: a source that has its
     /// ETag after the copy had it all the time.
     pub(super) async fn check_copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
         let (source, target) = tokio::try_join!(self.find(from), self.find(to))?;
@@ -74,7 +67,7 @@ impl Client {
         }
         match target {
             Some(info) if info.size_bytes == size_bytes => Ok(Copied::Done),
-            _ => Err(Fault::Senseless("a copy is not as long as its source")),
+            _ => Err(Fault::InvalidResponse("a copy is not as long as its source")),
         }
     }
 
@@ -87,8 +80,12 @@ impl Client {
         options: &SignedUrlOptions,
     ) -> Result<Url, Fault> {
         let path = Path::parse(format!("{}{key}", self.prefix));
-        let path = path.map_err(|_| Fault::Senseless("a key is not a path"))?;
-        self.signer.sign_url(method, &path, Duration::from_secs(valid_s), options).await
+        let path = path.map_err(|_| Fault::InvalidResponse("a key is not a path"))?;
+        self.url_signer
+            .as_ref()
+            .unwrap_or(&self.signer)
+            .sign_url(method, &path, Duration::from_secs(valid_s), options)
+            .await
     }
 
     /// The beginning that all keys below a folder have in the bucket.

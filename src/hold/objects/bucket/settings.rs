@@ -1,0 +1,96 @@
+//! What a bucket is opened with.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+#[cfg(feature = "azure")]
+use super::AzureSettings;
+#[cfg(feature = "gcs")]
+use super::GoogleSettings;
+use super::S3Settings;
+
+/// What a bucket is opened with. Contains secrets, also when serialized; send it over the admin socket only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BucketSettings {
+    /// A provider that speaks S3.
+    S3(S3Settings),
+    /// Google Cloud Storage.
+    #[cfg(feature = "gcs")]
+    Google(GoogleSettings),
+    /// Azure Blob Storage.
+    #[cfg(feature = "azure")]
+    Azure(AzureSettings),
+}
+
+impl BucketSettings {
+    /// Tells the bucket from others, and says to people where it is: `s3://bucket/folder at https://host`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::S3(settings) => settings.name(),
+            #[cfg(feature = "gcs")]
+            Self::Google(settings) => settings.name(),
+            #[cfg(feature = "azure")]
+            Self::Azure(settings) => settings.name(),
+        }
+    }
+}
+
+impl BucketSettings {
+    /// Why clients of a hold that the world reaches by https cannot use presigned URLs; `None` when they can, as far as
+    /// the address shows.
+    #[must_use]
+    pub fn unreachable_for_clients(&self) -> Option<&'static str> {
+        let settings = match self {
+            Self::S3(settings) => settings,
+            #[cfg(any(feature = "gcs", feature = "azure"))]
+            _ => return None,
+        };
+        let endpoint = settings.public_endpoint.as_ref().or(settings.endpoint.as_ref())?;
+        let url = Url::parse(endpoint).ok()?;
+        match url.host()? {
+            Host::Ipv4(ip) if ip.is_loopback() || ip.is_private() => {
+                Some("it is reached on this machine or network only")
+            }
+            Host::Ipv6(ip) if ip.is_loopback() => Some("it is reached on this machine only"),
+            Host::Domain(name) if name == "localhost" || !name.contains('.') => {
+                Some("its name is known on this machine or network only")
+            }
+            _ if url.scheme() == "http" => Some("it is plain http, which many clients do not follow from https"),
+            _ => None,
+        }
+    }
+}
+
+/// The beginning of all keys: empty, or ends in a slash.
+pub(super) fn folder_of(prefix: &str) -> String {
+    match prefix.trim_matches('/') {
+        "" => String::new(),
+        prefix => format!("{prefix}/"),
+    }
+}
+
+/// A bucket as people name it, and unlike any other.
+pub(super) fn shown(scheme: &str, bucket: &str, prefix: &str, at: &str) -> String {
+    let folder = folder_of(prefix);
+    let slash = if folder.is_empty() { "" } else { "/" };
+    format!("{scheme}://{bucket}{slash}{} at {at}", folder.trim_end_matches('/'))
+}
+
+/// Writes a secret as text: for another process of the hold, which needs it.
+pub(super) fn expose<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(secret)
+}
+
+pub(super) fn conceal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<String>, D::Error> {
+    String::deserialize(deserializer).map(Zeroizing::new)
+}
+
+pub(super) fn expose_some<S: Serializer>(secret: &Option<Zeroizing<String>>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_deref().serialize(serializer)
+}
+
+pub(super) fn conceal_some<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zeroizing<String>>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.map(Zeroizing::new))
+}
