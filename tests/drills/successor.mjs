@@ -142,6 +142,9 @@ export async function successor({ hold: spent, alice: owner, work, binary, stack
   await step('The old hold gives its room back, and sends on who asks for what it had', async () => {
     const place = path.join(old.settings.STORAGE_ROOT_DIR, 'docker')
     await done(old, `rm -r ${place}`)
+    const refused = await shell(old, `atcr-hold storage verify --repair --config ${old.config}`)
+    assert.ok(refused.code !== 0, 'an emptied storage is not mended before it is adopted')
+    await done(old, `atcr-hold storage adopt --config ${old.config}`)
     const { code } = await shell(old, `atcr-hold storage verify --repair --config ${old.config}`)
     assert.equal(code, 1, 'it says that something was missing')
     for (const blob of [...images, late].flatMap(({ blobs }) => blobs)) await foundThere(blob)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::blobs::OpenError as BlobsError;
+use crate::blobs::{OpenError as BlobsError, PresenceError};
 use crate::crew::CrewError;
 use crate::objects::ProbeError;
 use crate::pds::PdsError;
@@ -66,6 +66,9 @@ pub enum StartError {
     /// The storage directory cannot be used.
     #[error(transparent)]
     Blobs(BlobsError),
+    /// The storage is not the hold's own.
+    #[error(transparent)]
+    Presence(#[from] PresenceError),
     /// The bucket cannot be used.
     #[error(transparent)]
     Bucket(ProbeError),
@@ -124,9 +127,17 @@ impl StartError {
             | Self::NoRepository
             | Self::NotOurs(_)
             | Self::Resolver(_) => EX_CONFIG,
-            Self::GivenKey | Self::Blobs(BlobsError::Root { .. }) | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
-            Self::Storage(StorageError::Refused(_)) => EX_CONFIG,
+            Self::GivenKey
+            | Self::Blobs(BlobsError::Root { .. } | BlobsError::Unusable { .. })
+            | Self::Bucket(ProbeError::Settings(_)) => EX_CONFIG,
+            Self::Storage(StorageError::Refused(_))
+            | Self::Presence(
+                PresenceError::Missing { .. }
+                | PresenceError::Foreign { .. }
+                | PresenceError::Storage(StorageError::Refused(_)),
+            ) => EX_CONFIG,
             Self::Blobs(BlobsError::Storage(_))
+            | Self::Presence(PresenceError::Storage(_))
             | Self::Bucket(ProbeError::Unavailable(_))
             | Self::Crew(_)
             | Self::Pds(_)

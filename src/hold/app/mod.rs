@@ -10,6 +10,7 @@ mod error;
 mod gc;
 mod metrics;
 mod new_key;
+mod presence;
 mod public;
 mod reload;
 mod settings;
@@ -24,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Admission, Page, State, Subscribers, endpoints};
-use crate::blobs::{self, Blobs, Place};
+use crate::blobs::{self, Blobs, Place, Presence};
 use crate::config::{Config, Profile};
 use crate::crew::Crew;
 use crate::did_document::{HOLD_SERVICE, document};
@@ -45,10 +46,10 @@ use server::tokens::{Audience, Authenticator};
 use server::wire::Rates;
 use server::xrpc::{Front, RequestMetrics};
 
-pub use bucket::storage_of;
 pub use error::StartError;
 use metrics::{Sources, Tasks};
 pub use new_key::{NewKey, new_key};
+pub use presence::adopt_storage;
 use public::Public;
 pub use reload::Reloads;
 use settings::{blob_limits, connection_limits, declared, images_settings};
@@ -86,7 +87,7 @@ pub async fn run_reloading(
     admin_socket::check(&config)?;
     let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
-    let Some(()) = waiting::for_bucket(&config.storage, &place, &shutdown).await? else { return Ok(()) };
+    let Some(()) = waiting::for_bucket(&config, &place, &shutdown).await? else { return Ok(()) };
     let Some(database) = waiting::for_database(&config.database_path, &shutdown).await? else { return Ok(()) };
     // With the lock, and before there is a key: an address or a path that is taken refuses the start as well.
     let Inherited { public: listeners, metrics } = listeners;
@@ -95,7 +96,7 @@ pub async fn run_reloading(
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
     let started = start(&config, profile, place, &database).await;
-    let (hold, state) = started.map_err(|error| error.of_database(&config.database_path))?;
+    let (hold, state, presence) = started.map_err(|error| error.of_database(&config.database_path))?;
     let (hold, state) = (Arc::new(hold), Arc::new(state));
     let addresses = describe(&listeners);
     tracing::info!(
@@ -112,7 +113,7 @@ pub async fn run_reloading(
     let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
     let public = Public { state: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
     let mut background = JoinSet::new();
-    tidy(&mut background, &hold, &state, &sources.tasks, &config);
+    tidy(&mut background, &hold, &state, &sources.tasks, (&config, presence));
     background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
@@ -155,14 +156,14 @@ pub async fn open(config: &Config) -> Result<Hold, StartError> {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
     let database = schema::open(&config.database_path)?;
-    let opened = open_hold(config, config.profile.clone(), place, &database).await;
-    opened.map(|(hold, _)| hold).map_err(|error| error.of_database(&config.database_path))
+    let opened = open_hold(config, config.profile.clone(), place, &database, false).await;
+    opened.map(|(hold, ..)| hold).map_err(|error| error.of_database(&config.database_path))
 }
 
 /// Checks what the configuration says of blobs and key, as far as that can be done without the database; returns where
 /// the blobs are.
 fn check(config: &Config) -> Result<Place, StartError> {
-    let place = bucket::place(&config.storage)?;
+    let place = bucket::place(config)?;
     if let Some(text) = &config.signing_key {
         signing_key::given(text)?;
     }
@@ -175,9 +176,11 @@ async fn open_hold(
     profile: Profile,
     place: Place,
     database: &Database,
-) -> Result<(Hold, UrlSigner), StartError> {
+    asks_bucket: bool,
+) -> Result<(Hold, UrlSigner, Presence), StartError> {
     let head = database.read(pds::stored_head).await?;
     // Before there is a key, so that blobs that cannot be stored leave no trace of a start.
+    let presence = presence::open(config, &place, database, asks_bucket).await?;
     let store = bucket::store(&config.storage, &place).await?;
     let key = match &config.signing_key {
         Some(text) => signing_key::given(text)?,
@@ -188,14 +191,16 @@ async fn open_hold(
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
     let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
-    let blobs = Blobs::open(blob_settings, database.clone()).await?;
+    let blobs = Blobs::open(blob_settings, database.clone()).await?.with_presence(presence.clone());
     let crew = Crew::new(pds.clone(), config.mutable_crew);
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
         key: public_key,
         key_file: config.key_dir.join(key_file::FILE_NAME),
-        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us).with_grace(config.gc.grace),
+        upkeep: Upkeep::new(database.clone(), store, blobs.digests(), now_us)
+            .with_grace(config.gc.grace)
+            .with_presence(presence.clone()),
         blobs,
         images: Images::open(pds.clone(), crew.clone(), images_settings(config), now_us()).await?,
         crew,
@@ -204,7 +209,7 @@ async fn open_hold(
         resolver: resolver(config)?,
         clock: now_us,
     };
-    Ok((hold, urls))
+    Ok((hold, urls, presence))
 }
 
 /// Asks the PLC directory of the configuration.
@@ -219,8 +224,8 @@ async fn start(
     profile: Profile,
     place: Place,
     database: &Database,
-) -> Result<(Hold, State), StartError> {
-    let (hold, urls) = open_hold(config, profile, place, database).await?;
+) -> Result<(Hold, State, Presence), StartError> {
+    let (hold, urls, presence) = open_hold(config, profile, place, database, true).await?;
     if let Some(head) = hold.pds.head().await?
         && let Some(seconds) = head.ahead_s(now_us())
     {
@@ -256,7 +261,7 @@ async fn start(
         accel_redirect: config.accel_redirect.clone(),
         clock: now_us,
     };
-    Ok((hold, state))
+    Ok((hold, state, presence))
 }
 
 /// Whom service tokens must be for.
@@ -278,7 +283,14 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
 }
 
 /// Begins what is done again and again as long as the hold runs.
-fn tidy(background: &mut JoinSet<()>, hold: &Arc<Hold>, state: &Arc<State>, tasks: &Arc<Tasks>, config: &Config) {
+fn tidy(
+    background: &mut JoinSet<()>,
+    hold: &Arc<Hold>,
+    state: &Arc<State>,
+    tasks: &Arc<Tasks>,
+    (config, presence): (&Config, Presence),
+) {
+    background.spawn(presence::keep(presence, hold.upkeep.bucket_requests().is_some()));
     background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
     background.spawn(gc::keep(Arc::clone(hold), config.gc.clone()));
     background.spawn(write_pulls(state.images.clone()));

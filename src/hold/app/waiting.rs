@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StartError, bucket};
 use crate::blobs::Place;
-use crate::config::Storage;
+use crate::config::Config;
 use crate::schema;
 use server::daemon::notify;
 use server::sqlite::Database;
@@ -23,13 +23,13 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(60);
 /// # Errors
 /// The failure that does not pass by itself.
 pub(super) async fn for_bucket(
-    storage: &Storage,
+    config: &Config,
     place: &Place,
     shutdown: &CancellationToken,
 ) -> Result<Option<()>, StartError> {
     let mut retries = Retries { shutdown, pause: FIRST_PAUSE };
     loop {
-        match bucket::try_out(storage, place, shutdown).await {
+        match bucket::try_out(config, place, shutdown).await {
             Ok(done) => return Ok(done),
             Err(error) => {
                 if !retries.wait_after(error).await? {

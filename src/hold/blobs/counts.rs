@@ -59,6 +59,7 @@ impl Counts {
                 BlobError::UnknownUpload
                 | BlobError::InvalidPart
                 | BlobError::MissingParts
+                | BlobError::PartsRefused { .. }
                 | BlobError::DigestMismatch
                 | BlobError::PartTooLarge { .. }
                 | BlobError::BlobTooLarge { .. }

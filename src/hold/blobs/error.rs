@@ -16,6 +16,12 @@ pub enum BlobError {
     /// The list of parts is not 1, 2, 3, … with the ETags that were answered.
     #[error("the parts are not exactly those that were received, numbered from 1 without a gap")]
     MissingParts,
+    /// The store does not make an object of the parts.
+    #[error("the store does not take the parts: {}", explained(code))]
+    PartsRefused {
+        /// The store's code.
+        code: String,
+    },
     /// The bytes do not have the digest. What was staged is kept.
     #[error("the content does not have this digest")]
     DigestMismatch,
@@ -54,6 +60,17 @@ pub enum BlobError {
     Storage(#[source] StorageError),
 }
 
+/// A code of a store with what it is about.
+fn explained(code: &str) -> String {
+    let about = match code {
+        "EntityTooSmall" => "every part but the last must have at least 5 MiB",
+        "InvalidPart" => "a part is not one that the store received, or at some providers not as long as the others",
+        "InvalidPartOrder" | "InvalidPartNumber" => "their numbers are not what the store takes",
+        _ => "the list is not what the store received",
+    };
+    format!("{code} ({about})")
+}
+
 /// What a transport says about a body that does not arrive whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
@@ -83,6 +100,14 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
         /// What the system said.
+        reason: String,
+    },
+    /// What an upload needs does not work in the storage directory.
+    #[error("storage directory {path} cannot be used: {reason}")]
+    Unusable {
+        /// The directory.
+        path: PathBuf,
+        /// What was tried, and what the system said.
         reason: String,
     },
     /// The database or what was staged could not be read.

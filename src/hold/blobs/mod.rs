@@ -20,6 +20,7 @@ mod hash;
 mod list;
 mod live;
 mod names;
+mod presence;
 mod read;
 mod sessions;
 mod settings;
@@ -42,6 +43,7 @@ pub use digests::{Alone, Digests, REMOVAL_SETTLED_US};
 pub use error::{BlobError, BodyError, OpenError};
 pub use list::OpenUpload;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
+pub use presence::{Presence, PresenceError};
 pub use read::OpenBlob;
 pub use settings::{Limits, Place, Settings, asked_every, check_root};
 pub use sweep::Swept;
@@ -62,6 +64,7 @@ pub struct Blobs {
     sessions: Sessions,
     store: Store,
     digests: Digests,
+    presence: Option<Presence>,
 }
 
 #[derive(Clone)]
@@ -102,7 +105,17 @@ impl Blobs {
             Place::Directory(root) => Store::Files(Files::open(&root, sessions.clone()).await?),
             Place::Bucket { bucket, presigned } => Store::Bucket(Bucket::new(bucket, presigned, sessions.clone())),
         };
-        Ok(Self { sessions, store, digests: Digests::default() })
+        Ok(Self { sessions, store, digests: Digests::default(), presence: None })
+    }
+
+    /// The same, which answers [`BlobError::Unavailable`] as long as the storage is not the hold's own.
+    #[must_use]
+    pub fn with_presence(self, presence: Presence) -> Self {
+        Self { presence: Some(presence), ..self }
+    }
+
+    fn require_storage(&self) -> Result<(), BlobError> {
+        Ok(self.presence.as_ref().map_or(Ok(()), Presence::require)?)
     }
 
     /// Bounds what uploads may use from now on. A part on its way in keeps the bounds it began with.
@@ -115,6 +128,7 @@ impl Blobs {
     /// # Errors
     /// [`BlobError::TooManyUploads`], or a storage error.
     pub async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
+        self.require_storage()?;
         self.sessions.initiate(account, now_us).await
     }
 
@@ -137,6 +151,7 @@ impl Blobs {
         number: PartNumber,
         now_us: u64,
     ) -> Result<Target, BlobError> {
+        self.require_storage()?;
         match &self.store {
             Store::Bucket(bucket) if bucket.signs_parts() => bucket.part_url(id, account, number, now_us).await,
             _ if self.sessions.account(id).await? == *account => Ok(Target::Hold),
@@ -162,6 +177,7 @@ impl Blobs {
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'static,
     {
+        self.require_storage()?;
         match &self.store {
             Store::Files(files) => files.upload_part(id, account, number, length, body, now_us).await,
             Store::Bucket(bucket) => bucket.upload_part(id, account, number, length, body, now_us).await,
@@ -172,7 +188,7 @@ impl Blobs {
     /// parts make the empty blob. Repeated with the same digest after it succeeded, it succeeds again.
     ///
     /// # Errors
-    /// [`BlobError::MissingParts`], [`BlobError::DigestMismatch`]: the upload stays open with what it has.
+    /// [`BlobError::MissingParts`], [`BlobError::PartsRefused`], [`BlobError::DigestMismatch`]: the upload stays open with what it has.
     /// [`BlobError::UnknownUpload`], or a storage error.
     pub async fn complete(
         &self,
@@ -182,6 +198,7 @@ impl Blobs {
         parts: Vec<(PartNumber, String)>,
         now_us: u64,
     ) -> Result<(), BlobError> {
+        self.require_storage()?;
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
             let live = blobs.sessions.uploads.get(&id);

@@ -39,6 +39,7 @@ impl Blobs {
     /// # Errors
     /// When storage fails.
     pub async fn stat(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        self.require_storage()?;
         match &self.store {
             Store::Files(files) => files.stat(digest).await,
             Store::Bucket(_) => self.sessions.blob_size(digest).await,
@@ -76,6 +77,7 @@ impl Blobs {
     /// # Errors
     /// When storage fails.
     pub async fn open_blob(&self, digest: &Digest) -> Result<Option<OpenBlob>, BlobError> {
+        self.require_storage()?;
         let Some(size_bytes) = self.sessions.blob_size(digest).await? else { return Ok(None) };
         let found = match &self.store {
             Store::Files(files) => files.open_object(digest).await?,

@@ -169,7 +169,7 @@ pub fn main() -> ExitCode {
         Command::Identity(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
         Command::Backup(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
         Command::Uploads(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
-        Command::Storage(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
+        Command::Storage(Group { command, json }) => run_alone(load(), async |config| command.run(&config, json).await),
         Command::Successor(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
         Command::Gc(arguments) => run(load(), async |target| arguments.run(target).await),
         Command::Images(Group { command, json }) => run(load(), async |target| command.run(target, json).await),

@@ -9,8 +9,8 @@ use super::output;
 use super::table::{NONE, size, table};
 use super::target::Target;
 use crate::app;
-use crate::config::Storage;
-use crate::operations::{StorageMigrate, StorageUsage, StorageVerify};
+use crate::config::Config;
+use crate::operations::{Client, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
 use crate::upkeep::{Amount, BlobFinding, BlobsVerified, Findings, Migrated, Problem, Repair, Usage};
 
 #[derive(Subcommand)]
@@ -42,11 +42,22 @@ pub(super) enum Command {
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
+    /// Take the storage that is there for this hold's own, although its marker is missing or names another hold.
+    ///
+    /// A hold refuses a storage that is not the one it used: a disk may not be mounted, or [storage] may name another
+    /// directory or bucket. Use this when the storage is right as it is, as after a restore of the blobs alone.
+    #[command(after_help = "Example: atcr-hold storage adopt && atcr-hold storage verify")]
+    Adopt,
 }
 
 impl Command {
-    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
+    pub(super) async fn run(self, config: &Config, json: bool) -> Result<(), CommandError> {
+        if matches!(self, Self::Adopt) {
+            return adopt(config, json).await;
+        }
+        let target = Target::find(config).await?;
         match self {
+            Self::Adopt => Ok(()),
             Self::Usage => {
                 let usage = target.run(StorageUsage {}).await?;
                 if json { output::json(&usage) } else { output::text(&shown_usage(&usage)) }
@@ -66,9 +77,9 @@ impl Command {
                 }
             }
             Self::Migrate { to } => {
-                let place = app::storage_of(&Storage::of_file(&to)?);
+                let to = Config::storage_of(&to)?;
                 let is_running = target.is_running();
-                let migrated = target.run(StorageMigrate { to: place }).await?;
+                let migrated = target.run(StorageMigrate { to }).await?;
                 if json {
                     output::json(&migrated)?
                 } else {
@@ -77,6 +88,20 @@ impl Command {
                 if migrated.whole { Ok(()) } else { Err(not_whole(&migrated)) }
             }
         }
+    }
+}
+
+/// A hold that is stopped cannot be opened with a storage that is not its own, which is why it is not [`Target`]'s.
+async fn adopt(config: &Config, json: bool) -> Result<(), CommandError> {
+    match Client::new(&config.admin_socket).connect().await? {
+        Some(connection) => connection.run(&StorageAdopt {}, |_| {}).await?,
+        None => app::adopt_storage(config).await?,
+    }
+    let storage = config.storage.to_string();
+    if json {
+        output::json(&serde_json::json!({ "storage": storage }))
+    } else {
+        output::text(&format!("{storage} is this hold's own storage from now on. See what is there: storage verify\n"))
     }
 }
 

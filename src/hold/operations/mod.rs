@@ -47,7 +47,7 @@ pub use images::ImagesReconcile;
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 pub use socket::serve;
-pub use storage::{StorageMigrate, StorageUsage, StorageVerify};
+pub use storage::{StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
 pub use successor::{SuccessorExport, SuccessorImport, SuccessorImported};
 pub use uploads::{Upload, UploadAborted, UploadsAbort, UploadsList};
 

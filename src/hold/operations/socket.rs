@@ -20,7 +20,8 @@ use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES,
 use super::{
     AdminError, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Export, GcRun, Hold,
     IdentityShow, ImagesReconcile, Import, Operation, Progress, RepoExport, RepoImport, RepoVerify, Reporter,
-    StorageMigrate, StorageUsage, StorageVerify, SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
+    StorageAdopt, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport, SuccessorImport, UploadsAbort,
+    UploadsList,
 };
 use server::daemon::Activity;
 use server::wire::{self, HttpLimits, Peer, Request, Response, ResponseBody};
@@ -28,7 +29,7 @@ use server::wire::{self, HttpLimits, Peer, Request, Response, ResponseBody};
 type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
 
 /// Everything that can be asked for.
-const OPERATIONS: [(&str, Handler); 20] = [
+const OPERATIONS: [(&str, Handler); 21] = [
     (CrewList::NAME, run::<CrewList>),
     (CrewAdd::NAME, run::<CrewAdd>),
     (CrewSet::NAME, run::<CrewSet>),
@@ -41,6 +42,7 @@ const OPERATIONS: [(&str, Handler); 20] = [
     (UploadsAbort::NAME, run::<UploadsAbort>),
     (StorageUsage::NAME, run::<StorageUsage>),
     (StorageVerify::NAME, run::<StorageVerify>),
+    (StorageAdopt::NAME, run::<StorageAdopt>),
     (StorageMigrate::NAME, run::<StorageMigrate>),
     (GcRun::NAME, run::<GcRun>),
     (ImagesReconcile::NAME, run::<ImagesReconcile>),

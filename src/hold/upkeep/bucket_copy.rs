@@ -105,7 +105,7 @@ impl InParts<'_> {
         }
         match self.bucket.complete_multipart(self.key, self.id, &parts).await.map_err(of_target)? {
             Completed::Object(_) => Ok(None),
-            Completed::WrongParts | Completed::Unknown => {
+            Completed::WrongParts { .. } | Completed::Unknown => {
                 Err(of_target(StorageError::failed("it lost the parts it was sent")))
             }
         }

@@ -1,5 +1,6 @@
 //! Why an operation on the storage failed.
 
+use crate::blobs::PresenceError;
 use crate::images::ImagesError;
 use crate::objects::ProbeError;
 use server::storage::StorageError;
@@ -10,6 +11,9 @@ pub enum UpkeepError {
     /// The storage or the database failed: what was done stays done, and the rest may be begun again.
     #[error("{0}")]
     Storage(#[from] StorageError),
+    /// The storage is not the hold's own.
+    #[error(transparent)]
+    Presence(#[from] PresenceError),
     /// The storage that the blobs are to be copied to failed, or has no room. As for [`UpkeepError::Storage`].
     #[error("the new storage: {0}")]
     Target(#[source] StorageError),

@@ -166,6 +166,7 @@ impl Upkeep {
             unasked: Arc::new(reconciled.unasked.iter().map(|account| account.did.to_string()).collect()),
         };
         let _only = if dry_run { None } else { Some(self.alone()?) };
+        self.check_storage().await?;
         let began = Instant::now();
         let mut collected = Collected {
             place: self.store.name.to_string(),

@@ -17,10 +17,10 @@ use super::meter::Meter;
 use super::reading::of_target;
 use super::target::{Copied, Target};
 use super::usage::Amount;
-use super::{AT_ONCE, StoreAddress, Upkeep, UpkeepError};
+use super::{AT_ONCE, Upkeep, UpkeepError};
 use crate::blobs;
-use crate::blobs::blob_key;
-use crate::objects::{Listed, Object};
+use crate::blobs::{Presence, blob_key};
+use crate::objects::{Listed, Location, Object};
 use crate::upkeep::tables;
 use crate::upkeep::tables::CopiedRow;
 use atproto::syntax::Digest;
@@ -83,10 +83,11 @@ impl Upkeep {
     /// [`UpkeepError`]; what was copied stays copied.
     pub async fn migrate(
         &self,
-        place: &StoreAddress,
+        place: &Location,
         report: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<Migrated, UpkeepError> {
         let _only = self.alone()?;
+        self.check_storage().await?;
         let target = Target::open(place, self).await?;
         let name = target.store.name.to_string();
         self.db.write(move |write| tables::begin_migration(write, &name)).await?;
@@ -101,13 +102,18 @@ impl Upkeep {
             copied.size_bytes += pass.copied.size_bytes;
             let quiet = pass.copied.count == 0;
             if quiet || passes == MAX_PASSES {
+                let whole = quiet && pass.findings.wrong == 0;
+                if whole {
+                    // Its name there may be another than this room's, as with a link in a path.
+                    Presence::migrated(&self.db, place.to_string()).await?;
+                }
                 return Ok(Migrated {
                     from: self.store.name.to_string(),
                     to: target.store.name.to_string(),
                     present: pass.present,
                     copied,
                     passes,
-                    whole: quiet && pass.findings.wrong == 0,
+                    whole,
                     findings: pass.findings.sorted(),
                 });
             }

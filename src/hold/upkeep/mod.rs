@@ -29,8 +29,8 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::blobs::Digests;
-use crate::objects::{Bucket, Traffic};
+use crate::blobs::{Digests, Presence};
+use crate::objects::{Bucket, BucketRequests};
 use server::metrics::Gauge;
 use server::sqlite::Database;
 use server::storage::{DiskSpace, StorageError};
@@ -39,7 +39,7 @@ pub use error::UpkeepError;
 pub use finding::{BlobFinding, Findings, Problem, Repair};
 pub use garbage::{CollectOptions, Collected, Garbage};
 pub use migrate::Migrated;
-pub use store::{Store, StoreAddress};
+pub use store::Store;
 pub use usage::{Amount, Staged, Usage};
 pub use verify::{BlobsVerified, VerifyOptions};
 
@@ -57,6 +57,7 @@ pub struct Upkeep {
     clock: fn() -> u64,
     /// How long a blob that nothing names must not have been used before it goes.
     grace: Duration,
+    presence: Option<Presence>,
     /// Held by the one migration or collection that may run: what is copied must not go meanwhile.
     alone: Arc<Mutex<()>>,
     runs: Arc<Runs>,
@@ -94,13 +95,38 @@ impl Upkeep {
     /// `clock` gives microseconds since 1970.
     #[must_use]
     pub fn new(db: Database, store: Store, digests: Digests, clock: fn() -> u64) -> Self {
-        Self { db, store, digests, clock, grace: GRACE, alone: Arc::default(), runs: Arc::default() }
+        Self { db, store, digests, clock, grace: GRACE, presence: None, alone: Arc::default(), runs: Arc::default() }
     }
 
     /// The same, where blobs that nothing names are kept for `grace`.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
+    }
+
+    /// The same, which refuses to change or copy a storage that is not the hold's own.
+    #[must_use]
+    pub fn with_presence(self, presence: Presence) -> Self {
+        Self { presence: Some(presence), ..self }
+    }
+
+    /// Marks the storage that is there as the hold's own.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub async fn adopt_storage(&self) -> Result<(), UpkeepError> {
+        match &self.presence {
+            Some(presence) => Ok(presence.adopt(&self.db, new_id()?).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that the storage is the hold's own; one that was never marked is marked.
+    async fn check_storage(&self) -> Result<(), UpkeepError> {
+        match &self.presence {
+            Some(presence) => Ok(presence.claim(&self.db, new_id()?).await?),
+            None => Ok(()),
+        }
     }
 
     fn alone(&self) -> Result<OwnedMutexGuard<()>, UpkeepError> {
@@ -124,11 +150,18 @@ impl Upkeep {
         }
     }
 
-    /// What was sent to the bucket; `None` for a directory.
+    /// The requests that were sent to the bucket; `None` for a directory.
     #[must_use]
-    pub fn bucket_traffic(&self) -> Option<&Traffic> {
-        self.store.objects.bucket().map(Bucket::traffic)
+    pub fn bucket_requests(&self) -> Option<&BucketRequests> {
+        self.store.objects.bucket().map(Bucket::requests)
     }
+}
+
+/// The id of a marker: 128 random bits.
+fn new_id() -> Result<String, UpkeepError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(UpkeepError::Randomness)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
 }
 
 /// Runs `job` on the blocking pool.

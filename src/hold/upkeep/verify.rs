@@ -55,6 +55,7 @@ impl Upkeep {
         options: VerifyOptions,
         report: impl Fn(u64, u64) + Send + Sync + 'static,
     ) -> Result<BlobsVerified, UpkeepError> {
+        self.check_storage().await?;
         let mut verified = BlobsVerified::default();
         let findings = &mut verified.findings;
         let foreign = |object: Listed| {

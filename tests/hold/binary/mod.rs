@@ -17,6 +17,7 @@ mod consistency;
 mod crashes;
 mod disk;
 mod faults;
+mod foreign_storage;
 mod given_key;
 mod keeping;
 mod limits;

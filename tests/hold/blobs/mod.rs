@@ -3,5 +3,6 @@
 mod bucket;
 mod crashes;
 mod orders;
+mod presence;
 mod reads;
 mod uploads;

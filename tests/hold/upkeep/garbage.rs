@@ -6,7 +6,8 @@ use std::time::Duration;
 use atcr_hold::blobs;
 use atcr_hold::images;
 use atcr_hold::images::tables::LayerRow;
-use atcr_hold::upkeep::{Amount, Collected, StoreAddress, UpkeepError};
+use atcr_hold::objects::Location;
+use atcr_hold::upkeep::{Amount, Collected, UpkeepError};
 use atproto::syntax::{Datetime, Digest};
 use http::Method;
 
@@ -151,7 +152,7 @@ async fn what_is_being_copied_does_not_go() {
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let may_go_on = std::sync::Mutex::new(may_go_on);
     let (upkeep, target) = (stock.upkeep.clone(), tempfile::TempDir::new().unwrap());
-    let place = StoreAddress::Directory(target.path().to_owned());
+    let place = Location::Directory(target.path().to_owned());
     let migration = tokio::spawn(async move {
         let wait = move |done, _| {
             if done == 0 {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use atcr_hold::blobs;
 use atcr_hold::blobs::Digests;
-use atcr_hold::upkeep::{Migrated, Problem, Store, StoreAddress, Upkeep, UpkeepError, VerifyOptions};
+use atcr_hold::objects::Location;
+use atcr_hold::upkeep::{Migrated, Problem, Store, Upkeep, UpkeepError, VerifyOptions};
 use server::sqlite::Database;
 use tempfile::TempDir;
 
@@ -15,26 +16,26 @@ use crate::objects::remotes_here;
 use crate::support::blob_hold::content;
 
 /// A directory, and a bucket of each real server that is there.
-fn targets() -> Vec<(String, StoreAddress, Option<TempDir>)> {
+fn targets() -> Vec<(String, Location, Option<TempDir>)> {
     let directory = TempDir::new().unwrap();
-    let mut targets = vec![("files".to_owned(), StoreAddress::Directory(directory.path().to_owned()), Some(directory))];
+    let mut targets = vec![("files".to_owned(), Location::Directory(directory.path().to_owned()), Some(directory))];
     for remote in remotes_here() {
-        targets.push((remote.name, StoreAddress::Bucket(Box::new(remote.settings)), None));
+        targets.push((remote.name, Location::Bucket(Box::new(remote.settings)), None));
     }
     targets
 }
 
-async fn migrate(upkeep: &Upkeep, to: &StoreAddress) -> Migrated {
+async fn migrate(upkeep: &Upkeep, to: &Location) -> Migrated {
     upkeep.migrate(to, |_, _| {}).await.unwrap()
 }
 
 /// Looks after the blobs of `db` as they are at `place`.
-async fn at(place: &StoreAddress, db: &Database) -> Upkeep {
+async fn at(place: &Location, db: &Database) -> Upkeep {
     Upkeep::new(db.clone(), Store::open(place).await.unwrap(), Digests::default(), now_us)
 }
 
 /// Reads every blob that is recorded at `place`; answers how many there are.
-async fn all_right(place: &StoreAddress, db: &Database) -> u64 {
+async fn all_right(place: &Location, db: &Database) -> u64 {
     let verified = at(place, db).await.verify(VerifyOptions::default(), |_, _| {}).await.unwrap();
     assert_eq!(verified.findings.listed, []);
     let totals = db.read(blobs::tables::blob_totals).await.unwrap();
@@ -105,7 +106,7 @@ async fn a_wrong_object_of_the_right_size_in_the_target_is_replaced() {
         let target = Stock::objects_of(&place);
         migrate(&stock.upkeep, &place).await;
         // Another migration in between, so that nothing is known of the first.
-        migrate(&stock.upkeep, &StoreAddress::Directory(elsewhere.path().to_owned())).await;
+        migrate(&stock.upkeep, &Location::Directory(elsewhere.path().to_owned())).await;
         let known = migrate(&stock.upkeep, &place).await;
         assert_eq!((known.copied.count, known.present.count, known.whole), (0, 1, true), "{name}: it was read there");
         Stock::overwrite(&place, &key(&digest(b"flipped")), b"flipqed").await;
@@ -120,7 +121,7 @@ async fn there_and_back_with_uploads_and_interruptions() {
     let mut places: Vec<_> = targets();
     // From the directory of the first target to each of the others in turn, and to another directory at the end.
     let back = TempDir::new().unwrap();
-    places.push(("files again".into(), StoreAddress::Directory(back.path().to_owned()), None));
+    places.push(("files again".into(), Location::Directory(back.path().to_owned()), None));
     let stock = Stock::in_directory().await;
     for n in 0..40 {
         stock.put_blob(&content(n, 100_000 * usize::from(n % 13))).await;
@@ -162,12 +163,12 @@ async fn places_that_cannot_be_are_refused() {
     let stock = Stock::in_directory().await;
     stock.put_blob(b"x").await;
     let refused = |outcome: Result<Migrated, UpkeepError>| outcome.unwrap_err();
-    let same = stock.upkeep.migrate(&StoreAddress::Directory(stock.root().join(".")), |_, _| {}).await;
+    let same = stock.upkeep.migrate(&Location::Directory(stock.root().join(".")), |_, _| {}).await;
     assert!(matches!(refused(same), UpkeepError::SamePlace));
-    let nowhere = stock.upkeep.migrate(&StoreAddress::Directory(stock.root().join("nowhere")), |_, _| {}).await;
+    let nowhere = stock.upkeep.migrate(&Location::Directory(stock.root().join("nowhere")), |_, _| {}).await;
     assert!(matches!(refused(nowhere), UpkeepError::UnusableTarget(_)));
     let target = TempDir::new().unwrap();
-    let place = StoreAddress::Directory(target.path().to_owned());
+    let place = Location::Directory(target.path().to_owned());
     let (first, second) =
         tokio::join!(stock.upkeep.migrate(&place, |_, _| {}), stock.upkeep.migrate(&place, |_, _| {}));
     assert!(first.unwrap().whole);

@@ -14,9 +14,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
 use atcr_hold::images;
 use atcr_hold::images::tables::LayerRow;
-use atcr_hold::objects::{Bucket, Memory, Objects};
+use atcr_hold::objects::{Bucket, Location, Memory, Objects};
 use atcr_hold::schema;
-use atcr_hold::upkeep::{BlobFinding, BlobsVerified, CollectOptions, Store, StoreAddress, Upkeep, VerifyOptions};
+use atcr_hold::upkeep::{BlobFinding, BlobsVerified, CollectOptions, Store, Upkeep, VerifyOptions};
 use atproto::syntax::{AtUri, Digest};
 use futures_util::TryStreamExt as _;
 use server::sqlite::{Database, Write};
@@ -51,7 +51,7 @@ impl Stock {
         let mut stock =
             Self::with("files".into(), Store::of_objects(Objects::in_memory(&Memory::default())), WayIn::Directory);
         std::fs::create_dir(stock.root()).unwrap();
-        let store = Store::open(&StoreAddress::Directory(stock.root())).await.unwrap();
+        let store = Store::open(&Location::Directory(stock.root())).await.unwrap();
         stock.upkeep = Upkeep::new(stock.db.clone(), store, Digests::default(), now_us);
         stock
     }
@@ -67,7 +67,7 @@ impl Stock {
     async fn everywhere() -> Vec<Self> {
         let mut stocks = vec![Self::in_memory().await, Self::in_directory().await];
         for remote in remotes_here() {
-            let store = Store::open(&StoreAddress::Bucket(Box::new(remote.settings.clone()))).await.unwrap();
+            let store = Store::open(&Location::Bucket(Box::new(remote.settings.clone()))).await.unwrap();
             stocks.push(Self::with(remote.name.clone(), store, WayIn::Bucket(remote.open())));
         }
         stocks
@@ -85,18 +85,18 @@ impl Stock {
         }
     }
 
-    fn objects_of(place: &StoreAddress) -> Objects {
+    fn objects_of(place: &Location) -> Objects {
         match place {
-            StoreAddress::Directory(root) => Objects::open(root).unwrap(),
-            StoreAddress::Bucket(settings) => Objects::in_bucket(Bucket::open(settings).unwrap()),
+            Location::Directory(root) => Objects::open(root).unwrap(),
+            Location::Bucket(settings) => Objects::in_bucket(Bucket::open(settings).unwrap()),
         }
     }
 
     /// Puts other bytes under a key of any place.
-    async fn overwrite(place: &StoreAddress, key: &str, bytes: &[u8]) {
+    async fn overwrite(place: &Location, key: &str, bytes: &[u8]) {
         match place {
-            StoreAddress::Directory(root) => std::fs::write(root.join(key), bytes).unwrap(),
-            StoreAddress::Bucket(settings) => Bucket::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
+            Location::Directory(root) => std::fs::write(root.join(key), bytes).unwrap(),
+            Location::Bucket(settings) => Bucket::open(settings).unwrap().put(key, bytes.to_vec()).await.unwrap(),
         }
     }
 
@@ -163,7 +163,7 @@ async fn room(root: &Path, db: &Database) -> (Blobs, Upkeep) {
         limits: Limits { reserve_bytes: 0, ..Limits::default() },
     };
     let blobs = Blobs::open(settings, db.clone()).await.unwrap();
-    let store = Store::open(&StoreAddress::Directory(root.to_owned())).await.unwrap();
+    let store = Store::open(&Location::Directory(root.to_owned())).await.unwrap();
     let upkeep = Upkeep::new(db.clone(), store, blobs.digests(), now_us);
     (blobs, upkeep)
 }

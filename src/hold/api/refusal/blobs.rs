@@ -16,7 +16,7 @@ impl From<BlobError> for Error {
                 Self::new(StatusCode::NOT_FOUND, name::INVALID_UPLOAD_ID, "there is no such upload of this account")
             }
             BlobError::InvalidPart => bad(name::INVALID_PART_NUMBER, error),
-            BlobError::MissingParts => bad(name::MISSING_PARTS, error),
+            BlobError::MissingParts | BlobError::PartsRefused { .. } => bad(name::MISSING_PARTS, error),
             BlobError::DigestMismatch => bad(name::INVALID_DIGEST, error),
             BlobError::PartTooLarge { .. } | BlobError::BlobTooLarge { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, error.to_string())

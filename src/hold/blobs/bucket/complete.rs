@@ -88,7 +88,10 @@ impl Bucket {
         let parts: Vec<_> = stored.map(|(number, etag)| (number.to_u16(), etag)).collect();
         let info = match self.store.complete_multipart(&staged_key(id), &bucket.multipart, &parts).await? {
             Completed::Object(info) => info,
-            Completed::WrongParts => return Err(BlobError::MissingParts),
+            Completed::WrongParts { code } => {
+                tracing::warn!(upload = %id, code, "the store does not take the parts of an upload");
+                return Err(BlobError::PartsRefused { code });
+            }
             Completed::Unknown => return Err(BlobError::UnknownUpload),
         };
         let digest = proven.filter(|(_, size_bytes)| *size_bytes == info.size_bytes).map(|(digest, _)| digest);

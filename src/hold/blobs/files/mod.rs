@@ -20,7 +20,7 @@ use atproto::syntax::Digest;
 use server::storage::StorageError;
 
 use super::live::Live;
-use super::names::{STAGING, UploadId, blob_key};
+use super::names::{BLOBS, STAGING, UploadId, blob_folder, blob_key};
 use super::sessions::Sessions;
 use super::settings::check_root;
 use super::{BlobError, OpenError, blocking, detached};
@@ -45,10 +45,15 @@ impl Files {
         // Only the system's own words: the line around them says the rest.
         let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
         let unusable = |e: StorageError| OpenError::Root { path: root.to_owned(), reason: reason(&e) };
+        let staging = Staging::open(root, STAGING).map_err(unusable)?;
+        let (tried, path) = (staging.clone(), root.to_owned());
+        let probe = move || tried.probe(&probed_folders()).map_err(|reason| OpenError::Unusable { path, reason });
+        tokio::task::spawn_blocking(probe).await.map_err(|_| StorageError::failed("blob task panicked"))??;
+        warn_of_little_room(&staging, sessions.limits().reserve_bytes);
         let files = Self {
             sessions,
             objects: Objects::open(root).map_err(unusable)?,
-            staging: Staging::open(root, STAGING).map_err(unusable)?,
+            staging,
             writers: Arc::new(Semaphore::new(pump::WRITERS)),
             write_backs: Arc::new(Semaphore::new(pump::WRITE_BACKS)),
         };
@@ -98,5 +103,25 @@ impl Files {
         if let Err(error) = blocking(move || staging.remove(&name).map_err(BlobError::from)).await {
             tracing::warn!(%error, "staged bytes could not be removed");
         }
+    }
+}
+
+/// Every folder between the root and the blobs, and those of the blobs themselves.
+fn probed_folders() -> Vec<String> {
+    let above = BLOBS.match_indices('/').map(|(at, _)| BLOBS[..at].to_owned());
+    above.chain([BLOBS.to_owned()]).chain((0..=u8::MAX).map(blob_folder)).collect()
+}
+
+fn warn_of_little_room(staging: &Staging, reserve_bytes: u64) {
+    let room = staging.room().map(|room| room.free_bytes).and_then(|bytes| Ok((bytes, staging.free_files()?)));
+    match room {
+        Ok((free_bytes, _)) if free_bytes < reserve_bytes => {
+            tracing::warn!(free_bytes, reserve_bytes, "the file system of the blobs is full: uploads are refused");
+        }
+        Ok((_, Some(0))) => {
+            tracing::warn!("the file system of the blobs has no inodes left: uploads are refused");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "how much room the file system of the blobs has is unknown"),
     }
 }

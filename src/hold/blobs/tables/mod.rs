@@ -5,11 +5,13 @@
 mod blobs;
 mod bucket_uploads;
 mod garbage;
+mod storage;
 mod uploads;
 
 pub use blobs::*;
 pub use bucket_uploads::*;
 pub use garbage::*;
+pub use storage::*;
 pub use uploads::*;
 
 #[cfg(test)]
@@ -19,6 +21,7 @@ fn statements_use_indexes() {
         include_str!("blobs.rs"),
         include_str!("bucket_uploads.rs"),
         include_str!("garbage.rs"),
+        include_str!("storage.rs"),
         include_str!("uploads.rs"),
     ];
     let scans = [

@@ -23,6 +23,7 @@ fn every_command_explains_itself_with_an_example() {
         &["storage", "usage"],
         &["storage", "verify"],
         &["storage", "migrate"],
+        &["storage", "adopt"],
         &["gc"],
         &["images", "reconcile"],
         &["repo", "export"],

@@ -1,0 +1,78 @@
+//! Whether the storage is the hold's own: checked at start and by commands, and again and again while the hold runs.
+
+use std::time::Duration;
+
+use super::{StartError, bucket};
+use crate::blobs::{Place, Presence, PresenceError};
+use crate::config::Config;
+use crate::objects::Objects;
+use crate::schema;
+use server::sqlite::Database;
+use server::storage::StorageError;
+
+/// How often a directory is looked at, which costs little, and a bucket, where each request has its price.
+const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
+const BUCKET_EVERY: Duration = Duration::from_secs(60);
+
+/// Checks the storage in `place`, and marks it when it never was. With `asks_bucket` unset a bucket is not asked.
+///
+/// # Errors
+/// [`StartError::Presence`]
+pub(super) async fn open(
+    config: &Config,
+    place: &Place,
+    database: &Database,
+    asks_bucket: bool,
+) -> Result<Presence, StartError> {
+    let presence = recorded(config, place, database).await?;
+    if asks_bucket || matches!(place, Place::Directory(_)) {
+        presence.claim(database, new_id()?).await?;
+    }
+    Ok(presence)
+}
+
+/// Marks the storage that is there as the hold's own, while no daemon has the hold.
+///
+/// # Errors
+/// As [`super::open`].
+pub async fn adopt_storage(config: &Config) -> Result<(), StartError> {
+    let place = bucket::place(config)?;
+    if !config.database_path.exists() {
+        return Err(StartError::NoDatabase(config.database_path.clone()));
+    }
+    let database = schema::open(&config.database_path)?;
+    let presence = recorded(config, &place, &database).await?;
+    Ok(presence.adopt(&database, new_id()?).await?)
+}
+
+/// Looks at the storage as long as the hold runs: blobs are refused while it is not the hold's own.
+pub(super) async fn keep(presence: Presence, in_bucket: bool) {
+    let mut ticks = tokio::time::interval(if in_bucket { BUCKET_EVERY } else { DIRECTORY_EVERY });
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let was_there = presence.is_there();
+        match presence.check().await {
+            Ok(()) if !was_there => tracing::info!("the storage is back; blobs are served again"),
+            Ok(()) => {}
+            Err(error @ PresenceError::Storage(_)) => tracing::debug!(%error, "the storage does not answer"),
+            Err(error) if was_there => tracing::error!(%error, "blobs are refused with 503 until the storage is back"),
+            Err(_) => {}
+        }
+    }
+}
+
+async fn recorded(config: &Config, place: &Place, database: &Database) -> Result<Presence, StorageError> {
+    let objects = match place {
+        Place::Directory(root) => Objects::open(root)?,
+        Place::Bucket { bucket, .. } => Objects::in_bucket(bucket.clone()),
+    };
+    let location = config.storage.to_string();
+    Presence::recorded(objects, location, config.public_url.did(), database).await
+}
+
+fn new_id() -> Result<String, StartError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(StartError::Randomness)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(random)))
+}

@@ -1,0 +1,112 @@
+//! A storage that is not the one the hold used: a disk that is not mounted, another hold's, a folder elsewhere.
+
+use std::path::Path;
+
+use super::site::{Ended, Site};
+
+/// A stopped hold with a blob, and its storage moved away: what a disk that is not mounted leaves.
+fn unmounted() -> Site {
+    let site = Site::new();
+    let daemon = site.start();
+    daemon.client(&site.alice).push(b"layer");
+    assert_eq!(daemon.stop(), Some(0));
+    move_away(&site);
+    site
+}
+
+fn move_away(site: &Site) {
+    std::fs::rename(site.path("blobs"), site.path("disk")).unwrap();
+    std::fs::create_dir(site.path("blobs")).unwrap();
+}
+
+fn move_back(site: &Site) {
+    std::fs::remove_dir_all(site.path("blobs")).unwrap();
+    std::fs::rename(site.path("disk"), site.path("blobs")).unwrap();
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::read_dir(path).unwrap().next().is_none()
+}
+
+#[track_caller]
+fn assert_refused(site: &Site, arguments: &[&str], words: &[&str]) {
+    let Ended { code, stderr, .. } = site.run(arguments);
+    assert_eq!((code, stderr.lines().count()), (Some(78), 1), "{stderr}");
+    for word in words {
+        assert!(stderr.contains(word), "no {word:?} in {stderr}");
+    }
+}
+
+#[test]
+fn a_storage_without_its_disk_is_neither_served_nor_mended() {
+    let site = unmounted();
+    for arguments in [&[][..], &["storage", "verify", "--repair"], &["gc", "--run"]] {
+        assert_refused(&site, arguments, &["atcr-hold.json is missing", "mounted", "storage adopt"]);
+        assert!(is_empty(&site.path("blobs")), "something was made on the wrong disk");
+    }
+    move_back(&site);
+    let daemon = site.start();
+    assert_eq!(daemon.client(&site.alice).pull(b"layer").as_deref(), Some(&b"layer"[..]));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn another_storage_is_taken_on_purpose_only() {
+    let site = unmounted();
+    let adopted = site.run(&["storage", "adopt"]);
+    assert_eq!((adopted.code, adopted.stderr.as_str()), (Some(0), ""), "{}", adopted.stdout);
+    let daemon = site.start();
+    assert!(daemon.client(&site.alice).pull(b"layer").is_none());
+    assert_eq!(daemon.stop(), Some(0));
+    // The disk of before is another one now.
+    std::fs::remove_dir_all(site.path("blobs")).unwrap();
+    std::fs::rename(site.path("disk"), site.path("blobs")).unwrap();
+    assert_refused(&site, &[], &["did:web:localhost%3A8080", "another id", "storage adopt"]);
+    let marker = site.path("blobs/docker/atcr-hold.json");
+    std::fs::write(&marker, r#"{"hold":"did:web:other.example","id":"1"}"#).unwrap();
+    assert_refused(&site, &["storage", "verify"], &["did:web:other.example"]);
+}
+
+#[test]
+fn a_disk_that_goes_while_the_hold_runs_is_waited_for() {
+    let site = Site::new();
+    let daemon = site.start();
+    let alice = daemon.client(&site.alice);
+    alice.push(b"layer");
+    move_away(&site);
+    daemon.wait_for_line("blobs are refused with 503");
+    assert_eq!(alice.try_initiate().unwrap().status, 503);
+    let refused = site.run(&["storage", "verify", "--repair"]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("storage adopt"), "{}", refused.stderr);
+    assert!(!site.path("blobs/docker").exists(), "a blob was put onto the wrong disk");
+    move_back(&site);
+    daemon.wait_for_line("the storage is back");
+    assert_eq!(alice.try_initiate().unwrap().status, 200);
+    assert_eq!(alice.pull(b"layer").as_deref(), Some(&b"layer"[..]));
+    // Adopted while it runs.
+    std::fs::remove_file(site.path("blobs/docker/atcr-hold.json")).unwrap();
+    assert_eq!(site.run(&["storage", "verify"]).code, Some(1));
+    let adopted = site.run(&["storage", "adopt", "--json"]);
+    assert_eq!((adopted.code, adopted.stderr.as_str()), (Some(0), ""));
+    assert_eq!(alice.pull(b"layer").as_deref(), Some(&b"layer"[..]));
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_folder_of_blobs_on_another_file_system_is_named() {
+    use std::os::unix::fs::MetadataExt as _;
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else {
+        return super::skip("a_folder_of_blobs_on_another_file_system_is_named", "there is no /dev/shm");
+    };
+    let device = |path: &Path| std::fs::metadata(path).unwrap().dev();
+    if device(elsewhere.path()) == device(&site.path("blobs")) {
+        return super::skip("a_folder_of_blobs_on_another_file_system_is_named", "/dev/shm is no other file system");
+    }
+    std::fs::copy(site.path("blobs/docker/atcr-hold.json"), elsewhere.path().join("atcr-hold.json")).unwrap();
+    std::fs::remove_dir_all(site.path("blobs/docker")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), site.path("blobs/docker")).unwrap();
+    assert_refused(&site, &[], &["its folder docker is on another file system", "link or mount the storage directory"]);
+    assert!(!site.path("blobs/uploads/atcr-hold-probe").exists());
+}

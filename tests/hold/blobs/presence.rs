@@ -1,0 +1,75 @@
+//! The marker of a storage: who gets one, and which storage is refused.
+
+use atcr_hold::blobs::{Presence, PresenceError};
+use atcr_hold::objects::{Memory, Objects};
+use atcr_hold::schema;
+use atproto::syntax::Did;
+use server::sqlite::Database;
+use server::storage::StorageError;
+use tempfile::TempDir;
+
+use crate::support::blob_hold::{NOW_US, digest};
+
+const MARKER: &str = "docker/atcr-hold.json";
+
+struct Home {
+    _directory: TempDir,
+    db: Database,
+}
+
+fn home() -> Home {
+    let directory = TempDir::new().unwrap();
+    let db = schema::open(&directory.path().join("hold.db")).unwrap();
+    Home { _directory: directory, db }
+}
+
+async fn claim(home: &Home, memory: &Memory, location: &str) -> Result<(), PresenceError> {
+    let hold = Did::parse("did:web:hold.example").unwrap();
+    let presence = Presence::recorded(Objects::in_memory(memory), location.into(), &hold, &home.db).await.unwrap();
+    presence.claim(&home.db, "new".into()).await
+}
+
+async fn record_blob(home: &Home, content: &'static [u8]) {
+    let digest = digest(content);
+    let size = content.len() as u64;
+    let put = home.db.write(move |write| atcr_hold::blobs::tables::put_blob(write, &digest, size, NOW_US));
+    put.await.unwrap_or_else(|error: StorageError| panic!("{error}"));
+}
+
+#[tokio::test]
+async fn a_storage_is_marked_once_and_another_is_refused() {
+    let (home, first) = (home(), Memory::default());
+    claim(&home, &first, "first").await.unwrap();
+    claim(&home, &first, "first").await.unwrap();
+    assert!(Objects::in_memory(&first).stat(MARKER).await.unwrap().is_some());
+    let other = claim(&home, &Memory::default(), "second").await;
+    assert!(matches!(other, Err(PresenceError::Missing { .. })), "{other:?}");
+    // A database that was made anew, or is older than the marker, knows its hold's own storage.
+    let anew = self::home();
+    claim(&anew, &first, "first").await.unwrap();
+    let foreign = Memory::default();
+    foreign.put(MARKER, r#"{"hold":"did:web:other.example","id":"1"}"#).await.unwrap();
+    let refused = claim(&self::home(), &foreign, "third").await.unwrap_err();
+    assert!(refused.to_string().contains("did:web:other.example"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_hold_from_before_there_were_markers_is_marked_where_its_blobs_are() {
+    let (home, full) = (home(), Memory::default());
+    record_blob(&home, b"layer").await;
+    let empty = claim(&home, &Memory::default(), "first").await;
+    assert!(matches!(empty, Err(PresenceError::Missing { .. })), "{empty:?}");
+    full.put(&atcr_hold::blobs::blob_key(&digest(b"layer")), b"layer".as_slice()).await.unwrap();
+    claim(&home, &full, "first").await.unwrap();
+}
+
+#[tokio::test]
+async fn where_everything_was_migrated_to_is_taken() {
+    let home = home();
+    claim(&home, &Memory::default(), "first").await.unwrap();
+    Presence::migrated(&home.db, "second".into()).await.unwrap();
+    let new = Memory::default();
+    claim(&home, &new, "second").await.unwrap();
+    claim(&home, &new, "second").await.unwrap();
+    assert!(claim(&home, &Memory::default(), "third").await.is_err());
+}
