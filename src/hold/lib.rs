@@ -17,8 +17,9 @@
 //! | `images` | what is recorded of images: layers, statistics, quotas, what is known of an account | pds, blobs, crew |
 //! | `upkeep` | looks after the blobs: verify, repair, usage, garbage, migration | objects, blobs, images |
 //! | `gate` | permits, signed URLs | crew |
-//! | `api` | the endpoint table, a handler a method, the page | pds, crew, blobs, images, gate |
-//! | `operations` | what an operator may do, and the local socket it goes through | objects, pds, crew, blobs, images, upkeep |
+//! | `hold` | `Hold`, one opened hold: its rooms and its clock | pds, crew, blobs, images, upkeep |
+//! | `api` | the endpoint table, a handler a method, the page | pds, crew, blobs, images, gate, hold |
+//! | `operations` | what an operator may do, and the local socket it goes through | objects, pds, crew, blobs, images, upkeep, hold |
 //! | `app` | wiring | all |
 //! | `cli` | the command line: what is asked, where it runs, how it is shown | all |
 //!
@@ -26,7 +27,8 @@
 //!
 //! # A part on its way in
 //! `server::daemon::serve` accepts a socket and hands it to `server::wire`, which checks the head of each request before
-//! hyper sees it. `api::answer` finds the row of the endpoint table; it says that a part needs a signed URL or a
+//! hyper sees it. `server::xrpc::answer` gives it an id and later its log line; `api::dispatch` finds the row of the endpoint
+//! table; it says that a part needs a signed URL or a
 //! token of crew that may write, so `gate::Gate` makes a `WritePermit`, or a refusal. `upload_part::handle` passes the
 //! body on to `blobs::Blobs::upload_part`, which hashes and appends it as it arrives, and answers an ETag once the bytes
 //! and the part's row are on disk. `completeUpload` compares the digest, renames the file, and makes the blob a row.
@@ -62,6 +64,7 @@ pub mod config;
 pub mod crew;
 pub mod did_document;
 pub mod gate;
+pub mod hold;
 pub mod images;
 pub mod objects;
 pub mod operations;

@@ -4,7 +4,7 @@
 use http::request::Parts;
 
 use super::request::credentials;
-use super::state::State;
+use super::state::ApiState;
 use crate::gate::ReadPermit;
 use crate::pds::PublishedBlob;
 use atproto::lexicon::nsid;
@@ -21,16 +21,16 @@ pub(super) enum BlobAccess {
 }
 
 impl BlobAccess {
-    pub(super) async fn of(state: &State, head: &Parts) -> Result<Self, Error> {
+    pub(super) async fn of(state: &ApiState, head: &Parts) -> Result<Self, Error> {
         // What is no CID is refused later, after the permit: who may not read learns nothing from it.
         let cid = Query::of(head).get("cid").ok().flatten().and_then(|text| cid::parse(text).ok());
         if let Some(cid) = cid
-            && let Some(blob) = state.pds.published_blob(cid).await?
+            && let Some(blob) = state.hold.pds.published_blob(cid).await?
         {
             return Ok(Self::Published(blob));
         }
         let (permit, account) =
-            state.gate.read(credentials(head, nsid::SYNC_GET_BLOB.as_str(), state.now_s())?).await?;
+            state.gate.read(credentials(head, nsid::SYNC_GET_BLOB.as_str(), state.hold.now_s())?).await?;
         Ok(Self::Image(permit, account))
     }
 

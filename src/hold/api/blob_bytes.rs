@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::refusal;
-use super::state::State;
+use super::state::ApiState;
 use crate::gate::ReadPermit;
 use crate::pds::PublishedBlob;
 use atproto::syntax::Digest;
@@ -25,7 +25,7 @@ const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect")
 
 /// `GET /blobs/<digest>?…`, by signed URL.
 pub(super) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     permit: ReadPermit,
     digest: Digest,
     request: Request,
@@ -35,7 +35,7 @@ pub(super) async fn handle(
 
 /// The blob with the headers that registries and atproto clients expect.
 pub(super) async fn serve(
-    state: &State,
+    state: &ApiState,
     _permit: &ReadPermit,
     digest: Digest,
     request: &Request,
@@ -43,14 +43,14 @@ pub(super) async fn serve(
     let etag = format!("\"{digest}\"");
     let mut response = match sent_by_proxy(state, request.peer, &digest) {
         Some(place) => {
-            state.blobs.stat(&digest).await?.ok_or_else(refusal::blob_not_found)?;
+            state.hold.blobs.stat(&digest).await?.ok_or_else(refusal::blob_not_found)?;
             let mut response = response::with_type(OCTETS, ResponseBody::empty());
             describe(&mut response, &etag);
             insert(&mut response, X_ACCEL_REDIRECT, &place);
             response
         }
         None => {
-            let blob = state.blobs.open_blob(&digest).await?.ok_or_else(refusal::blob_not_found)?;
+            let blob = state.hold.blobs.open_blob(&digest).await?.ok_or_else(refusal::blob_not_found)?;
             let size_bytes = blob.size_bytes();
             let body = |range: Range<u64>| ResponseBody::stream(Some(range.end - range.start), blob.stream(range));
             part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?
@@ -62,9 +62,9 @@ pub(super) async fn serve(
 
 /// Where a reverse proxy that connects by the Unix socket finds the file of a blob, if it is to send the bytes, and do
 /// ranges, itself.
-fn sent_by_proxy(state: &State, peer: Peer, digest: &Digest) -> Option<String> {
+fn sent_by_proxy(state: &ApiState, peer: Peer, digest: &Digest) -> Option<String> {
     let prefix = state.accel_redirect.as_ref().filter(|_| peer == Peer::Unix)?;
-    state.blobs.file_of(digest).map(|path| format!("{prefix}{path}"))
+    state.hold.blobs.file_of(digest).map(|path| format!("{prefix}{path}"))
 }
 
 /// A blob that a record refers to, with its type.

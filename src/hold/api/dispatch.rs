@@ -12,14 +12,14 @@ use super::part_access::PartAccess;
 use super::paths::BLOBS_PREFIX;
 use super::refusal;
 use super::request::credentials;
-use super::state::State;
+use super::state::ApiState;
 use crate::gate::{ReadMethod, SignedRead};
 use atproto::syntax::{Did, Digest};
 use server::daemon::network_of;
 use server::wire::{Request, Response};
 use server::xrpc::{Cause, Error, Front, Program, Query, Trace, route};
 
-impl Program for State {
+impl Program for ApiState {
     type Refusal = Error;
 
     fn front(&self) -> &Front {
@@ -27,7 +27,7 @@ impl Program for State {
     }
 
     fn now_us(&self) -> u64 {
-        Self::now_us(self)
+        self.hold.now_us()
     }
 
     async fn respond(self: Arc<Self>, request: Request, trace: &mut Trace) -> Result<Response, Error> {
@@ -47,15 +47,15 @@ impl Program for State {
 
 /// Gets the permit that the handler takes, then a place for the request, and hands both over.
 async fn admit_and_handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     endpoint: &'static Endpoint,
     request: Request,
     trace: &mut Trace,
 ) -> Result<Response, Error> {
-    let with_token = || credentials(&request.head, endpoint.path, state.now_s());
+    let with_token = || credentials(&request.head, endpoint.path, state.hold.now_s());
     let mut known = |proven: &Did| {
         trace.caller = Some(proven.clone());
-        if state.front.rates.admit_account(proven, state.now_us()) { Ok(()) } else { Err(Error::rate_limited()) }
+        if state.front.rates.admit_account(proven, state.hold.now_us()) { Ok(()) } else { Err(Error::rate_limited()) }
     };
     let handler: Admitted = match endpoint.handler {
         Handler::Open(handle) => Box::new(handle),
@@ -103,7 +103,7 @@ type Admitted = Box<dyn FnOnce(Shared, Request) -> Reply + Send>;
 
 /// Reads a body that goes into memory, waits for a place, and lets the handler answer.
 async fn handle_in_place(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     endpoint: &'static Endpoint,
     mut request: Request,
     caller: &Caller,
@@ -126,11 +126,11 @@ async fn handle_in_place(
     Ok(response)
 }
 
-fn signed_read(state: &State, head: &Parts) -> Result<(Digest, SignedRead), Error> {
+fn signed_read(state: &ApiState, head: &Parts) -> Result<(Digest, SignedRead), Error> {
     let digest = head.uri.path().strip_prefix(BLOBS_PREFIX).unwrap_or_default();
     let digest = Digest::parse(digest).map_err(|_| Error::not_found())?;
     let method = if head.method == Method::HEAD { ReadMethod::Head } else { ReadMethod::Get };
     let query = Query::of(head);
-    let proof = state.urls.check_read(&digest, method, |name| query.get(name).ok().flatten(), state.now_s())?;
+    let proof = state.urls.check_read(&digest, method, |name| query.get(name).ok().flatten(), state.hold.now_s())?;
     Ok((digest, proof))
 }

@@ -12,7 +12,7 @@ use super::blob_access::BlobAccess;
 use super::part_access::PartAccess;
 use super::paths::BLOBS_PREFIX;
 use super::request::COMPLETE_BYTES;
-use super::state::State;
+use super::state::ApiState;
 use super::xrpc::{atcr_hold, atproto_identity, atproto_repo, atproto_server, atproto_sync, bsky_actor};
 use super::{blob_bytes, page, well_known};
 use crate::gate::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
@@ -22,7 +22,7 @@ use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, Route, Verbs};
 
 pub(super) type Reply = BoxFuture<'static, Result<Response, Error>>;
-pub(super) type Shared = Arc<State>;
+pub(super) type Shared = Arc<ApiState>;
 
 /// Who may call an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

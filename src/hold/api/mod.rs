@@ -23,5 +23,5 @@ mod xrpc;
 pub use admission::{Admission, Caller};
 pub use endpoint::{Access, endpoints};
 pub use page::Page;
-pub use state::State;
+pub use state::ApiState;
 pub use subscribe::Subscribers;

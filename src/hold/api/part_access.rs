@@ -3,7 +3,7 @@
 use http::request::Parts;
 
 use super::request::credentials;
-use super::state::State;
+use super::state::ApiState;
 use crate::blobs::{PartNumber, UploadId};
 use crate::gate::WritePermit;
 use atproto::lexicon::nsid;
@@ -17,21 +17,21 @@ pub(super) struct PartAccess {
 }
 
 impl PartAccess {
-    pub(super) async fn of(state: &State, head: &Parts) -> Result<Self, Error> {
+    pub(super) async fn of(state: &ApiState, head: &Parts) -> Result<Self, Error> {
         let query = Query::of(head);
         if query.get("signature")?.is_some() {
             return Self::by_url(state, &query).await;
         }
-        let permit = state.gate.write(credentials(head, nsid::UPLOAD_PART.as_str(), state.now_s())?).await?;
+        let permit = state.gate.write(credentials(head, nsid::UPLOAD_PART.as_str(), state.hold.now_s())?).await?;
         let upload_id = header(head, "x-upload-id").ok_or_else(|| Error::invalid("header X-Upload-Id is required"))?;
         let number = header(head, "x-part-number").ok_or_else(|| Error::invalid("header X-Part-Number is required"))?;
         Ok(Self { permit, upload_id: UploadId::parse(upload_id)?, number: parse_number(number)? })
     }
 
-    async fn by_url(state: &State, query: &Query) -> Result<Self, Error> {
-        let part = state.urls.check_part(|name| query.get(name).ok().flatten(), state.now_s())?;
+    async fn by_url(state: &ApiState, query: &Query) -> Result<Self, Error> {
+        let part = state.urls.check_part(|name| query.get(name).ok().flatten(), state.hold.now_s())?;
         let upload_id = UploadId::parse(&part.upload_id)?;
-        let account = state.blobs.session_account(&upload_id).await?;
+        let account = state.hold.blobs.session_account(&upload_id).await?;
         // The URL was given to crew; whoever was removed since may not write any more.
         let permit = state.gate.still_write(account).await?;
         Ok(Self { permit, upload_id, number: parse_number(&part.part_number)? })

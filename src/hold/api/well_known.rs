@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::state::State;
+use super::state::ApiState;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, response};
 
 /// `GET /.well-known/did.json`
-pub(super) async fn did_document(state: Arc<State>, _request: Request) -> Result<Response, Error> {
-    Ok(response::json(&state.did_document))
+pub(super) async fn did_document(state: Arc<ApiState>, _request: Request) -> Result<Response, Error> {
+    Ok(response::json(&state.hold.did_document))
 }
 
 /// `GET /.well-known/atproto-did`
-pub(super) async fn atproto_did(state: Arc<State>, _request: Request) -> Result<Response, Error> {
-    Ok(response::full(response::TEXT, state.url.did().to_string().into()))
+pub(super) async fn atproto_did(state: Arc<ApiState>, _request: Request) -> Result<Response, Error> {
+    Ok(response::full(response::TEXT, state.hold.url.did().to_string().into()))
 }
 
 /// `GET /xrpc/_health`: healthy means that the database answers.
-pub(super) async fn health(state: Arc<State>, _request: Request) -> Result<Response, Error> {
-    state.pds.head().await?;
+pub(super) async fn health(state: Arc<ApiState>, _request: Request) -> Result<Response, Error> {
+    state.hold.pds.head().await?;
     Ok(response::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })))
 }

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::config::Config;
-use crate::operations::{self, Hold};
+use crate::hold::Hold;
+use crate::operations;
 use server::daemon::{self, Accepted, ConnectionLimits, Listener, listeners};
 
 /// Commands at once; more wait in the kernel's backlog.

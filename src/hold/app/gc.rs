@@ -8,7 +8,8 @@ use tokio::time::sleep;
 use super::now_us;
 use crate::blobs::Blobs;
 use crate::config::{Gc, Schedule};
-use crate::operations::{Hold, Reporter, collect_garbage};
+use crate::hold::Hold;
+use crate::operations::{Reporter, collect_garbage};
 use crate::upkeep::UpkeepError;
 
 /// How often removals that were cut off are looked for. The clock may be set meanwhile, too.

@@ -4,7 +4,6 @@
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
 mod admin_socket;
-mod alive;
 mod bucket;
 mod error;
 mod gc;
@@ -17,6 +16,7 @@ mod settings;
 mod signing_key;
 mod status;
 mod waiting;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,14 +24,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Admission, Page, State, Subscribers, endpoints};
+use crate::api::{Admission, ApiState, Page, Subscribers, endpoints};
 use crate::blobs::{self, Blobs, Place, Presence};
 use crate::config::{Config, Profile};
 use crate::crew::Crew;
 use crate::did_document::{HOLD_SERVICE, document};
 use crate::gate::{Gate, UrlSigner};
+use crate::hold::Hold;
 use crate::images::Images;
-use crate::operations::Hold;
 use crate::pds;
 use crate::pds::Pds;
 use crate::relays::{CrawlRequester, RetryPolicy};
@@ -56,7 +56,6 @@ use settings::{blob_limits, connection_limits, declared, images_settings};
 use status::Status;
 
 use admin_socket::AdminSocket;
-use alive::answers;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -97,7 +96,7 @@ pub async fn run_reloading(
     let profile = std::mem::take(&mut config.profile);
     let started = start(&config, profile, place, &database).await;
     let (hold, state, presence) = started.map_err(|error| error.of_database(&config.database_path))?;
-    let (hold, state) = (Arc::new(hold), Arc::new(state));
+    let state = Arc::new(state);
     let addresses = describe(&listeners);
     tracing::info!(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses,
@@ -113,12 +112,12 @@ pub async fn run_reloading(
     let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
     let public = Public { state: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
     let mut background = JoinSet::new();
-    tidy(&mut background, &hold, &state, &sources.tasks, (&config, presence));
+    maintain(&mut background, &hold, &state, &sources.tasks, (&config, presence));
     background.spawn(Arc::clone(&status).keep());
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
         let tell = move |relays: &str| status.relays_said(relays);
-        background.spawn(until(shutdown.clone(), crawl.run(state.pds.newest_event(), tell)));
+        background.spawn(until(shutdown.clone(), crawl.run(state.hold.pds.newest_event(), tell)));
     }
     if let Some(reloads) = reloads {
         let follower = reload::Follower { running: config, hold: Arc::clone(&hold), state: Arc::clone(&state), status };
@@ -126,7 +125,7 @@ pub async fn run_reloading(
     }
     if let Some(waits) = daemon::notify::watchdog() {
         let database = database.clone();
-        background.spawn(daemon::notify::keep_alive(waits, move || answers(database.clone())));
+        background.spawn(daemon::notify::keep_alive(waits, move || watchdog::check(database.clone())));
     }
     let blobs = hold.blobs.clone();
     let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
@@ -224,7 +223,7 @@ async fn start(
     profile: Profile,
     place: Place,
     database: &Database,
-) -> Result<(Hold, State, Presence), StartError> {
+) -> Result<(Arc<Hold>, ApiState, Presence), StartError> {
     let (hold, urls, presence) = open_hold(config, profile, place, database, true).await?;
     if let Some(head) = hold.pds.head().await?
         && let Some(seconds) = head.ahead_s(now_us())
@@ -241,14 +240,10 @@ async fn start(
         tracing::info!(records = changed, "captain, crew and profile follow the configuration");
     }
     let resolver = hold.resolver.clone();
-    let state = State {
-        did_document: hold.did_document.clone(),
-        url: config.public_url.clone(),
+    let hold = Arc::new(hold);
+    let state = ApiState {
+        hold: Arc::clone(&hold),
         gate: Gate::new(Authenticator::new(audience(&hold.url), resolver.clone()), hold.crew.clone()),
-        pds: hold.pds.clone(),
-        crew: hold.crew.clone(),
-        blobs: hold.blobs.clone(),
-        images: hold.images.clone(),
         urls,
         front: Front {
             rates: Rates::new(config.limits.requests_per_address, config.limits.requests_per_account),
@@ -259,7 +254,6 @@ async fn start(
         page: Page::new(resolver),
         subscribers: Subscribers::default(),
         accel_redirect: config.accel_redirect.clone(),
-        clock: now_us,
     };
     Ok((hold, state, presence))
 }
@@ -283,21 +277,21 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
 }
 
 /// Begins what is done again and again as long as the hold runs.
-fn tidy(
+fn maintain(
     background: &mut JoinSet<()>,
     hold: &Arc<Hold>,
-    state: &Arc<State>,
+    state: &Arc<ApiState>,
     tasks: &Arc<Tasks>,
     (config, presence): (&Config, Presence),
 ) {
     background.spawn(presence::keep(presence, hold.upkeep.bucket_requests().is_some()));
     background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
     background.spawn(gc::keep(Arc::clone(hold), config.gc.clone()));
-    background.spawn(write_pulls(state.images.clone()));
+    background.spawn(write_pulls(hold.images.clone()));
 }
 
 /// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
-async fn sweep(state: Arc<State>, tasks: Arc<Tasks>) {
+async fn sweep(state: Arc<ApiState>, tasks: Arc<Tasks>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
         ticks.tick().await;
@@ -306,19 +300,19 @@ async fn sweep(state: Arc<State>, tasks: Arc<Tasks>) {
             tracing::warn!(error = %error, "{what}");
             failed = true;
         };
-        match state.blobs.sweep(now_us()).await {
+        match state.hold.blobs.sweep(now_us()).await {
             Ok(swept) if swept.uploads + swept.orphans > 0 => {
                 tracing::info!(uploads = swept.uploads, orphans = swept.orphans, "stale uploads swept");
             }
             Ok(_) => {}
             Err(error) => warn(&error, "stale uploads could not be swept"),
         }
-        match state.pds.sweep_blobs(now_us()).await {
+        match state.hold.pds.sweep_blobs(now_us()).await {
             Ok(0) => {}
             Ok(blobs) => tracing::info!(blobs, "blobs that no record refers to deleted"),
             Err(error) => warn(&error, "blobs that no record refers to could not be deleted"),
         }
-        match state.pds.prune_events(now_us()).await {
+        match state.hold.pds.prune_events(now_us()).await {
             Ok(0) => {}
             Ok(events) => tracing::info!(events, "old events deleted"),
             Err(error) => warn(&error, "old events could not be deleted"),

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::api::State;
+use crate::api::ApiState;
 use server::daemon::{self, Accepted, ConnectionLimits, Listener, Served, SocketMetrics};
 use server::{wire, xrpc};
 
 /// Who answers there.
 pub(super) struct Public {
-    pub(super) state: Arc<State>,
+    pub(super) state: Arc<ApiState>,
     /// Counts what passes.
     pub(super) sockets: Arc<SocketMetrics>,
     /// How many connections there may be.

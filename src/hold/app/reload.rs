@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::status::Status;
 use super::{blob_limits, declared, images_settings, now_us};
-use crate::api::State;
+use crate::api::ApiState;
 use crate::config::Config;
-use crate::operations::Hold;
+use crate::hold::Hold;
 use server::daemon::notify;
 use server::daemon::signals::Hangups;
 use server::settings::SettingsError;
@@ -29,7 +29,7 @@ pub(super) struct Follower {
     /// The configuration that is followed now, without its profile.
     pub(super) running: Config,
     pub(super) hold: Arc<Hold>,
-    pub(super) state: Arc<State>,
+    pub(super) state: Arc<ApiState>,
     pub(super) status: Arc<Status>,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::api::State;
+use crate::api::ApiState;
 use server::daemon::notify;
 
 /// How often what changes by itself is looked at.
@@ -11,21 +11,23 @@ const REFRESH_EVERY: Duration = Duration::from_secs(60);
 
 /// What people are told, and what they were told last.
 pub(super) struct Status {
-    state: Arc<State>,
+    state: Arc<ApiState>,
     /// What holds as long as the process lives.
     serving: String,
-    said: Mutex<Said>,
+    line: Mutex<StatusLine>,
 }
 
+/// The parts of the line.
 #[derive(Default)]
-struct Said {
+struct StatusLine {
     facts: String,
     relays: Option<String>,
     refused: Option<String>,
-    line: String,
+    /// As it was composed last.
+    shown: String,
 }
 
-impl Said {
+impl StatusLine {
     fn compose(&self, serving: &str) -> String {
         let relays = self.relays.as_ref().map(|text| format!("relays: {text}"));
         let refused = self.refused.as_ref().map(|text| format!("reload refused: {text}"));
@@ -35,14 +37,14 @@ impl Said {
 }
 
 impl Status {
-    pub(super) fn new(state: Arc<State>, serving: String) -> Self {
-        Self { state, serving, said: Mutex::default() }
+    pub(super) fn new(state: Arc<ApiState>, serving: String) -> Self {
+        Self { state, serving, line: Mutex::default() }
     }
 
     /// Says that requests are answered, or that a reload is over.
     pub(super) async fn ready(&self) {
         let facts = self.facts().await;
-        notify::ready(&self.change(|said| said.facts = facts).0);
+        notify::ready(&self.change(|line| line.facts = facts).0);
     }
 
     /// Keeps the line up to date.
@@ -50,37 +52,37 @@ impl Status {
         loop {
             tokio::time::sleep(REFRESH_EVERY).await;
             let facts = self.facts().await;
-            self.tell(|said| said.facts = facts);
+            self.tell(|line| line.facts = facts);
         }
     }
 
     pub(super) fn relays_said(&self, text: &str) {
-        self.tell(|said| said.relays = Some(text.to_owned()));
+        self.tell(|line| line.relays = Some(text.to_owned()));
     }
 
     /// Why the configuration on disk is not the one that is followed; `None` when it is. Told by the next line.
     pub(super) fn refused(&self, reason: Option<String>) {
-        self.change(|said| said.refused = reason);
+        self.change(|line| line.refused = reason);
     }
 
-    fn tell(&self, change: impl FnOnce(&mut Said)) {
+    fn tell(&self, change: impl FnOnce(&mut StatusLine)) {
         if let (line, true) = self.change(change) {
             notify::status(&line);
         }
     }
 
     /// The line, and whether it is another than before.
-    fn change(&self, change: impl FnOnce(&mut Said)) -> (String, bool) {
-        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut said);
-        let line = said.compose(&self.serving);
-        let differs = line != said.line;
-        said.line.clone_from(&line);
+    fn change(&self, change: impl FnOnce(&mut StatusLine)) -> (String, bool) {
+        let mut parts = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut parts);
+        let line = parts.compose(&self.serving);
+        let differs = line != parts.shown;
+        parts.shown.clone_from(&line);
         (line, differs)
     }
 
     async fn facts(&self) -> String {
-        let (crew, uploads) = (self.state.crew.summary().await, self.state.blobs.open_uploads().await);
+        let (crew, uploads) = (self.state.hold.crew.summary().await, self.state.hold.blobs.open_uploads().await);
         match (crew, uploads) {
             (Ok(crew), Ok(uploads)) => {
                 let head = self.state.pds.head().await.ok().flatten();

@@ -10,9 +10,8 @@ use super::error::CommandError;
 use super::progress::ProgressLine;
 use crate::app::{self, StartError};
 use crate::config::Config;
-use crate::operations::{
-    AdminError, ByteStream, Client, Connection, Export, Hold, Import, Operation, Progress, Reporter,
-};
+use crate::hold::Hold;
+use crate::operations::{AdminError, ByteStream, Client, Connection, Export, Import, Operation, Progress, Reporter};
 use server::sqlite::OpenError;
 
 /// A hold that may be at the other end of a socket, or in this process.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, Hold, Operation, Reporter};
+use super::{AdminError, Operation, Reporter};
+use crate::hold::Hold;
 use crate::crew::{self, CrewError, MemberChange, Terms};
 use crate::pds::PdsError;
 use atproto::lexicon::Permission;

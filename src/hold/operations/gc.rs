@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::storage::{counted, words};
-use super::{AdminError, Hold, Operation, Reporter};
+use super::{AdminError, Operation, Reporter};
+use crate::hold::Hold;
 use crate::upkeep::{CollectOptions, Collected, UpkeepError};
 
 /// Removes blobs that nothing needs, or says what that would be.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AdminError, Hold, Operation, Reporter};
+use super::{AdminError, Operation, Reporter};
+use crate::hold::Hold;
 use atproto::syntax::{Did, Tid};
 
 /// Who the hold is.

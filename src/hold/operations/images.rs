@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::storage::counted;
-use super::{AdminError, Hold, Operation, Reporter};
+use super::{AdminError, Operation, Reporter};
+use crate::hold::Hold;
 use crate::images::Reconciled;
 
 /// Records what the repositories of those who can push have of images here, and the hold has not.

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{AdminError, Hold};
+use super::{AdminError};
+use crate::hold::Hold;
 
 /// Bytes that come in pieces. A stream that fails was cut off.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;

@@ -7,7 +7,8 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
-use super::{AdminError, ByteStream, Export, Hold, Import, Operation, Progress, Reporter};
+use super::{AdminError, ByteStream, Export, Import, Operation, Progress, Reporter};
+use crate::hold::Hold;
 use crate::crew::import_rules;
 use crate::images;
 use crate::pds::{ImportFile, ImportProgress, PdsError};

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, Hold, Operation, Progress, Reporter};
+use super::{AdminError, Operation, Progress, Reporter};
+use crate::hold::Hold;
 use crate::objects::Location;
 use crate::upkeep::{BlobsVerified, Migrated, UpkeepError, Usage, VerifyOptions};
 

@@ -8,7 +8,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, ByteStream, Export, Hold, Import, Progress, Reporter};
+use super::{AdminError, ByteStream, Export, Import, Progress, Reporter};
+use crate::hold::Hold;
 use crate::images::{Entry, HandOverCursor, ImagesError, MAX_ENTRIES, TakenOver};
 
 /// A crew record has at most 8 KiB as JSON, other records less.

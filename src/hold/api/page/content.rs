@@ -4,7 +4,7 @@ use url::form_urlencoded::Serializer;
 
 use super::html::Html;
 use super::words::{counted, line, size};
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::api::xrpc::bsky_actor::{blob_of, blob_path};
 use crate::blobs::Totals;
 use crate::crew::{DEFAULT_DESCRIPTION, PublicInfo};
@@ -29,7 +29,7 @@ const REGION_MAX: usize = 100;
 
 /// What the page is made of.
 pub(super) struct Content<'c> {
-    pub(super) state: &'c State,
+    pub(super) state: &'c ApiState,
     pub(super) public_info: &'c PublicInfo,
     /// The owner's handle, if it is proven.
     pub(super) owner: Option<&'c Handle>,
@@ -40,7 +40,7 @@ pub(super) struct Content<'c> {
 impl Content<'_> {
     /// The whole document.
     pub(super) fn page(&self) -> String {
-        let host = self.state.url.authority();
+        let host = self.state.hold.url.authority();
         let name = self.profile_text("displayName", NAME_MAX).unwrap_or_else(|| host.to_owned());
         let host_line = Html::fill("<p class=\"host\">{{host}}</p>", &[("host", Html::text(host))]);
         let pieces = [
@@ -119,7 +119,7 @@ impl Content<'_> {
         let joining = if self.public_info.joinable { "open to any account" } else { "by invitation" };
         let crew = Html::text(&format!("{}, {joining}", counted(self.public_info.members, "member")));
         let facts = [
-            ("DID", Some(code(self.state.url.did()))),
+            ("DID", Some(code(self.state.hold.url.did()))),
             ("Owner", Some(self.owner())),
             ("Crew", Some(crew)),
             ("Region", region),
@@ -147,7 +147,7 @@ impl Content<'_> {
 
     /// The path at which anyone reads who is crew.
     fn crew_records(&self) -> Html {
-        let did = self.state.url.did().as_str();
+        let did = self.state.hold.url.did().as_str();
         let query =
             Serializer::new(String::new()).append_pair("repo", did).append_pair("collection", &nsid::CREW).finish();
         Html::text(&format!("/xrpc/{}?{query}", nsid::LIST_RECORDS))
@@ -163,7 +163,7 @@ impl Content<'_> {
         } else {
             "Only its crew find it there: ask its owner to be added."
         };
-        let host = Html::text(self.state.url.authority());
+        let host = Html::text(self.state.hold.url.authority());
         Html::fill(STEPS, &[("host", host), ("crew", Html::literal(crew))])
     }
 }

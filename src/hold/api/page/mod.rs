@@ -22,7 +22,7 @@ use http::{Response as HttpResponse, StatusCode};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::state::State;
+use super::state::ApiState;
 use crate::api::refusal;
 use crate::blobs::Totals;
 use content::{Content, STYLE};
@@ -66,7 +66,7 @@ struct Rendered {
 }
 
 /// `GET /`
-pub(super) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+pub(super) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let page = rendered(&state).await?;
     let mut response = if has_it_already(&request.head, &page.etag) {
         let mut response = HttpResponse::new(ResponseBody::empty());
@@ -89,7 +89,7 @@ fn has_it_already(head: &Parts, etag: &str) -> bool {
     known.split(',').map(str::trim).any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == etag)
 }
 
-async fn rendered(state: &Arc<State>) -> Result<Rendered, Error> {
+async fn rendered(state: &Arc<ApiState>) -> Result<Rendered, Error> {
     let made = Arc::clone(&state.page.made).lock_owned().await;
     match &made.page {
         Some((page, at)) if at.elapsed() < FRESH => Ok(page.clone()),
@@ -98,8 +98,8 @@ async fn rendered(state: &Arc<State>) -> Result<Rendered, Error> {
     }
 }
 
-async fn make(state: Arc<State>, mut made: OwnedMutexGuard<Made>) -> Result<Rendered, Error> {
-    let public_info = state.crew.public_info().await?;
+async fn make(state: Arc<ApiState>, mut made: OwnedMutexGuard<Made>) -> Result<Rendered, Error> {
+    let public_info = state.hold.crew.public_info().await?;
     // What a private hold stores is nobody else's business.
     let totals = if public_info.captain.public { Some(made.totals(&state).await?) } else { None };
     let owner = state.page.owner.of(&public_info.captain.owner);
@@ -111,11 +111,11 @@ async fn make(state: Arc<State>, mut made: OwnedMutexGuard<Made>) -> Result<Rend
 }
 
 impl Made {
-    async fn totals(&mut self, state: &State) -> Result<Totals, Error> {
+    async fn totals(&mut self, state: &ApiState) -> Result<Totals, Error> {
         if let Some((totals, _)) = self.totals.filter(|(_, at)| at.elapsed() < TOTALS_FRESH) {
             return Ok(totals);
         }
-        let totals = state.blobs.totals().await?;
+        let totals = state.hold.blobs.totals().await?;
         self.totals = Some((totals, Instant::now()));
         Ok(totals)
     }

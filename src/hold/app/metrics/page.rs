@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
 
-use crate::api::State;
+use crate::api::ApiState;
 use crate::blobs;
-use crate::operations::Hold;
+use crate::hold::Hold;
 use crate::pds::{PdsError, SubscriberLag};
 use atproto::lexicon::nsid;
 use server::daemon::{SocketMetrics, usage::Usage};
@@ -35,7 +35,7 @@ pub(in crate::app) struct Tasks {
 /// Where the numbers come from.
 pub(in crate::app) struct Sources {
     hold: Arc<Hold>,
-    state: Arc<State>,
+    state: Arc<ApiState>,
     database: Database,
     /// Of the public sockets.
     pub(in crate::app) sockets: Arc<SocketMetrics>,
@@ -67,7 +67,7 @@ impl Sources {
     /// Of a hold whose process began at `started_us`, in microseconds since 1970.
     pub(in crate::app) fn new(
         hold: &Arc<Hold>,
-        state: &Arc<State>,
+        state: &Arc<ApiState>,
         database: &Database,
         started_us: u64,
         max_connections: usize,
@@ -232,7 +232,7 @@ impl Sources {
                 }
             }
         };
-        let help = "DiskSpace left on the file system of the database and of the blobs.";
+        let help = "Room left on the file system of the database and of the blobs.";
         show(text, "atcr_hold_filesystem_free_bytes", help, |room| room.free_bytes);
         let help = "Size of the file system of the database and of the blobs.";
         show(text, "atcr_hold_filesystem_size_bytes", help, |room| room.size_bytes);

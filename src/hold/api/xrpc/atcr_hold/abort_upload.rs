@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::blobs::UploadId;
 use crate::gate::WritePermit;
 use atproto::lexicon::{AbortUpload, UploadOutcome, UploadStatus};
@@ -10,11 +10,11 @@ use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     permit: WritePermit,
     request: Request,
 ) -> Result<Response, Error> {
     let input: AbortUpload = json(request, JSON_BYTES).await?;
-    state.blobs.abort(&UploadId::parse(&input.upload_id)?, permit.account()).await?;
+    state.hold.blobs.abort(&UploadId::parse(&input.upload_id)?, permit.account()).await?;
     Ok(response::json(&UploadStatus { status: UploadOutcome::Aborted, digest: None }))
 }

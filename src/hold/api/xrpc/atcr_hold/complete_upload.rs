@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::refusal;
 use crate::api::request::{COMPLETE_BYTES, part_number};
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::blobs::UploadId;
 use crate::gate::WritePermit;
 use atproto::lexicon::{CompleteUpload, UploadOutcome, UploadStatus, error};
@@ -13,7 +13,7 @@ use server::wire::{Request, Response};
 use server::xrpc::{Error, json, response};
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     permit: WritePermit,
     request: Request,
 ) -> Result<Response, Error> {
@@ -24,7 +24,7 @@ pub(in crate::api) async fn handle(
     let parts = input.parts.into_iter().map(part).collect::<Result<Vec<_>, Error>>()?;
     state
         .blobs
-        .complete(&id, permit.account(), digest, parts, state.now_us())
+        .complete(&id, permit.account(), digest, parts, state.hold.now_us())
         .await
         .map_err(|e| Error::from(e).named_if_internal(error::COMPLETION_FAILED))?;
     Ok(response::about(

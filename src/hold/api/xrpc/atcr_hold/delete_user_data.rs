@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use crate::api::refusal;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::gate::AccountPermit;
 use atproto::lexicon::error;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, json_or_default, response};
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     permit: AccountPermit,
     request: Request,
 ) -> Result<Response, Error> {
     let _nothing: serde_json::Map<String, serde_json::Value> = json_or_default(request).await?;
-    let (images, account, now_us) = (state.images.clone(), permit.account().clone(), state.now_us());
+    let (images, account, now_us) = (state.hold.images.clone(), permit.account().clone(), state.hold.now_us());
     // To its end, also when the caller goes away.
     let deleted = tokio::spawn(async move { images.delete_user_data(&account, now_us).await }).await;
     let deleted = deleted.map_err(refusal::internal)?.map_err(Error::from);

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::gate::AccountPermit;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, response};
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     permit: AccountPermit,
     _request: Request,
 ) -> Result<Response, Error> {
-    Ok(response::json(&state.images.export_user_data(permit.account(), state.now_us()).await?))
+    Ok(response::json(&state.hold.images.export_user_data(permit.account(), state.hold.now_us()).await?))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::gate::WritePermit;
 use atproto::lexicon::{InitiateUpload, UploadIdOutput, error};
 use server::wire::{Request, Response};
@@ -12,7 +12,7 @@ use server::xrpc::{Error, JSON_BYTES, json, response};
 const MAX_NAME_BYTES: usize = 128;
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     permit: WritePermit,
     request: Request,
 ) -> Result<Response, Error> {
@@ -22,7 +22,7 @@ pub(in crate::api) async fn handle(
         return Err(Error::new(http::StatusCode::BAD_REQUEST, error::INVALID_DIGEST, message));
     }
     // Before the bytes come, so that they do not fill the disk for nothing.
-    state.images.check_room(permit.account()).await?;
-    let upload_id = state.blobs.initiate(permit.account(), state.now_us()).await?;
+    state.hold.images.check_room(permit.account()).await?;
+    let upload_id = state.hold.blobs.initiate(permit.account(), state.hold.now_us()).await?;
     Ok(response::json(&UploadIdOutput { upload_id: upload_id.to_string() }))
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::gate::AccountPermit;
 use crate::images::{Image, Push};
 use atproto::lexicon::{ImageOperation, NotifyManifest, NotifyManifestOutput, error};
@@ -21,7 +21,7 @@ const PUSH: &str = "push";
 const PULL: &str = "pull";
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     permit: AccountPermit,
     request: Request,
 ) -> Result<Response, Error> {
@@ -39,7 +39,7 @@ pub(in crate::api) async fn handle(
 
 /// A refusal is logged: the manifest stands in its owner's repository, and nothing here says what it needs until garbage
 /// collection asks there.
-async fn push(state: &State, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
+async fn push(state: &ApiState, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
     let (repository, manifest) = (input.repository.clone(), input.manifest_digest.clone());
     let outcome = record(state, permit, input).await;
     if let Err(error) = &outcome {
@@ -52,13 +52,13 @@ async fn push(state: &State, permit: &AccountPermit, input: NotifyManifest) -> R
     outcome
 }
 
-async fn record(state: &State, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
+async fn record(state: &ApiState, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
     if input.user_did != *permit.account() {
         let message = "userDid must be the account whose token this is";
         return Err(Error::new(StatusCode::FORBIDDEN, error::USER_MISMATCH, message));
     }
     state.gate.still_write(permit.account().clone()).await?;
-    let pushed = state.images.push(Push::of(input)?, state.now_us()).await?;
+    let pushed = state.hold.images.push(Push::of(input)?, state.hold.now_us()).await?;
     Ok(NotifyManifestOutput {
         success: true,
         operation: ImageOperation::Push,
@@ -69,9 +69,9 @@ async fn record(state: &State, permit: &AccountPermit, input: NotifyManifest) ->
     })
 }
 
-async fn pull(state: &State, permit: &AccountPermit, input: &NotifyManifest) -> Result<NotifyManifestOutput, Error> {
+async fn pull(state: &ApiState, permit: &AccountPermit, input: &NotifyManifest) -> Result<NotifyManifestOutput, Error> {
     state.gate.may_read(permit).await?;
-    let stats_updated = state.images.pull(&Image::of(input)?, state.now_us()).await?;
+    let stats_updated = state.hold.images.pull(&Image::of(input)?, state.hold.now_us()).await?;
     Ok(NotifyManifestOutput {
         success: true,
         operation: ImageOperation::Pull,

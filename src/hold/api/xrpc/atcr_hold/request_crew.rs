@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::gate::AccountPermit;
 use atproto::lexicon::{CrewOutcome, RequestCrew, RequestCrewOutput};
 use http::StatusCode;
@@ -10,12 +10,12 @@ use server::wire::{Request, Response};
 use server::xrpc::{Error, json_or_default, response};
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     permit: AccountPermit,
     request: Request,
 ) -> Result<Response, Error> {
     let input: RequestCrew = json_or_default(request).await?;
-    let joined = state.crew.request(permit.account(), &input, state.now_us()).await?;
+    let joined = state.hold.crew.request(permit.account(), &input, state.hold.now_us()).await?;
     let (code, status, message) = if joined.created {
         (StatusCode::CREATED, CrewOutcome::Created, "welcome aboard")
     } else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::gate::AdminPermit;
 use crate::images::Image;
 use atproto::lexicon::{SetStats, Success, error};
@@ -13,7 +13,7 @@ use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     _permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {
@@ -23,6 +23,6 @@ pub(in crate::api) async fn handle(
     let owner = owner.map_err(|e| wrong(error::INVALID_OWNER, format!("ownerDid is {e}")))?;
     let name = ImageName::parse(&input.repository);
     let name = name.map_err(|e| wrong(error::INVALID_REPOSITORY, format!("repository is {e}")))?;
-    state.images.set_stats(Image { owner, name }, input.into(), state.now_us()).await?;
+    state.hold.images.set_stats(Image { owner, name }, input.into(), state.hold.now_us()).await?;
     Ok(response::json(&Success { success: true }))
 }

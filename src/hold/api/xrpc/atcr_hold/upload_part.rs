@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::part_access::PartAccess;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::blobs::BodyError;
 use atproto::lexicon::{UploadedPart, error};
 use futures_util::TryStreamExt as _;
@@ -11,13 +11,13 @@ use http::header::{ETAG, HeaderValue};
 use server::wire::{Request, Response};
 use server::xrpc::{Error, response};
 
-pub(in crate::api) async fn handle(state: Arc<State>, access: PartAccess, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, access: PartAccess, request: Request) -> Result<Response, Error> {
     let length = request.body.announced_length();
     let body = request.body.map_err(BodyError::from);
     let account = access.permit.account();
     let etag = state
         .blobs
-        .upload_part(&access.upload_id, account, access.number, length, body, state.now_us())
+        .upload_part(&access.upload_id, account, access.number, length, body, state.hold.now_us())
         .await
         .map_err(|e| Error::from(e).named_if_internal(error::UPLOAD_FAILED))?;
     let mut response = response::json(&UploadedPart { etag: etag.as_str().to_owned() });

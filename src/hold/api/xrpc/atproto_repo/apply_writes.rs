@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{check_write, commit_meta, written};
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::gate::AdminPermit;
 use crate::pds::MAX_WRITES;
@@ -16,7 +16,7 @@ const UPDATED: &str = "com.atproto.repo.applyWrites#updateResult";
 const DELETED: &str = "com.atproto.repo.applyWrites#deleteResult";
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     _permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {
@@ -27,7 +27,7 @@ pub(in crate::api) async fn handle(
     }
     let kinds: Vec<_> = input.writes.iter().map(result_kind).collect();
     let changes = input.writes.into_iter().map(change).collect();
-    let (outcome, uris) = state.crew.apply(changes, swap_commit, state.now_us()).await?;
+    let (outcome, uris) = state.hold.crew.apply(changes, swap_commit, state.hold.now_us()).await?;
     let commit = commit_meta(&outcome);
     let result = |((kind, uri), cid)| match kind {
         DELETED => {

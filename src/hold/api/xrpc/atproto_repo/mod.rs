@@ -10,7 +10,7 @@ pub(in crate::api) mod put_record;
 pub(in crate::api) mod upload_blob;
 
 use crate::api::request::{check_repo, parse_cid};
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::pds::Outcome;
 use atproto::lexicon::{CommitMeta, RecordResult};
@@ -19,15 +19,15 @@ use atproto::syntax::AtUri;
 use server::xrpc::Error;
 
 /// Checks what all writing methods have in common, and parses the commit that they may name.
-fn check_write(state: &State, repo: &str, swap_commit: Option<&str>) -> Result<Option<Cid>, Error> {
-    check_repo(repo, state.pds.did(), state.pds.handle())?;
+fn check_write(state: &ApiState, repo: &str, swap_commit: Option<&str>) -> Result<Option<Cid>, Error> {
+    check_repo(repo, state.hold.pds.did(), state.hold.pds.handle())?;
     swap_commit.map(|text| parse_cid("swapCommit", text)).transpose()
 }
 
 /// One write outside applyWrites.
-async fn write_one(state: &State, change: CrewChange, swap_commit: Option<Cid>) -> Result<RecordResult, Error> {
+async fn write_one(state: &ApiState, change: CrewChange, swap_commit: Option<Cid>) -> Result<RecordResult, Error> {
     let removes = matches!(change.write, CrewWrite::Delete | CrewWrite::DeleteIfPresent);
-    let (outcome, uris) = state.crew.apply(vec![change], swap_commit, state.now_us()).await?;
+    let (outcome, uris) = state.hold.crew.apply(vec![change], swap_commit, state.hold.now_us()).await?;
     let commit = commit_meta(&outcome);
     if removes {
         return Ok(RecordResult { kind: None, uri: None, cid: None, commit, validation_status: None });

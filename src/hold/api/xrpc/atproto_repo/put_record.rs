@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{check_write, write_one};
 use crate::api::request::parse_cid;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::crew::{CrewChange, CrewWrite};
 use crate::gate::AdminPermit;
 use atproto::lexicon::PutRecord;
@@ -12,7 +12,7 @@ use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     _permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {

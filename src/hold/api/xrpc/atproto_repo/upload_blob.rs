@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::api::request::media_type;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::gate::AdminPermit;
 use crate::pds::{MAX_RECORD_BLOB_BYTES, NewBlob};
 use atproto::lexicon::error;
@@ -14,7 +14,7 @@ use server::wire::{BodyFault, Request, Response};
 use server::xrpc::{Error, response};
 
 pub(in crate::api) async fn handle(
-    state: Arc<State>,
+    state: Arc<ApiState>,
     _permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {
@@ -26,6 +26,6 @@ pub(in crate::api) async fn handle(
         }
         other => other.into(),
     })?;
-    let blob = state.pds.upload_blob(NewBlob::new(&media_type, bytes), state.now_us()).await?;
+    let blob = state.hold.pds.upload_blob(NewBlob::new(&media_type, bytes), state.hold.now_us()).await?;
     Ok(response::json(&serde_json::json!({ "blob": cbor::to_json(&blob.to_ipld()) })))
 }

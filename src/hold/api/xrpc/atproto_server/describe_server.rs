@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, response};
 
-pub(in crate::api) async fn handle(state: Arc<State>, _request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, _request: Request) -> Result<Response, Error> {
     Ok(response::json(&serde_json::json!({
-        "did": state.url.did(),
+        "did": state.hold.url.did(),
         "availableUserDomains": [],
         "inviteCodeRequired": true,
         "links": {},

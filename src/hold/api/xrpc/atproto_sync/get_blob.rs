@@ -12,7 +12,7 @@ use crate::api::blob_bytes;
 use crate::api::paths::BLOBS_PREFIX;
 use crate::api::refusal;
 use crate::api::request::parse_cid;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::blobs::Target;
 use crate::gate::ReadMethod;
 use atproto::lexicon::{BlobLocation, nsid};
@@ -21,7 +21,7 @@ use atproto::syntax::Digest;
 use server::wire::{Request, Response, ResponseBody};
 use server::xrpc::{Error, Query, response};
 
-pub(in crate::api) async fn handle(state: Arc<State>, access: BlobAccess, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, access: BlobAccess, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     let permit = match access {
         BlobAccess::Published(blob) => {
@@ -38,7 +38,7 @@ pub(in crate::api) async fn handle(state: Arc<State>, access: BlobAccess, reques
     let cid = parse_cid("cid", name)?;
     check_did(&state, &query)?;
     let digest = cid::digest_of(&cid).ok_or_else(refusal::blob_not_found)?;
-    match state.blobs.read_target(&digest, request.head.method.clone(), state.now_us()).await? {
+    match state.hold.blobs.read_target(&digest, request.head.method.clone(), state.hold.now_us()).await? {
         Some(Target::Store(url)) => redirect(&url),
         Some(Target::Hold) => blob_bytes::serve(&state, &permit, digest, &request).await,
         None => ask_successor(&state, &format!("cid={cid}")).await,
@@ -47,22 +47,22 @@ pub(in crate::api) async fn handle(state: Arc<State>, access: BlobAccess, reques
 
 /// Where to ask for a blob that is not here. The token is for this hold: the successor wants one of its own, unless it
 /// is public.
-async fn ask_successor(state: &State, blob: &str) -> Result<Response, Error> {
-    let successor = state.crew.successor().await?.ok_or_else(refusal::blob_not_found)?;
+async fn ask_successor(state: &ApiState, blob: &str) -> Result<Response, Error> {
+    let successor = state.hold.crew.successor().await?.ok_or_else(refusal::blob_not_found)?;
     let did = successor.did().as_str().replace('%', "%25");
     redirect(&format!("{successor}/xrpc/{}?did={did}&{blob}", nsid::SYNC_GET_BLOB))
 }
 
 /// What the registry asks for: a URL that needs no header, for a blob that is there.
-async fn url_of(state: &State, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
+async fn url_of(state: &ApiState, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
     let verb = if method == ReadMethod::Head { Method::HEAD } else { Method::GET };
-    let target = state.blobs.read_target(&digest, verb.clone(), state.now_us()).await?;
+    let target = state.hold.blobs.read_target(&digest, verb.clone(), state.hold.now_us()).await?;
     let url = match target {
         None => return ask_successor(state, &format!("cid={digest}&method={verb}")).await,
         Some(Target::Store(url)) => url,
         Some(Target::Hold) => {
-            let query = state.urls.read_query(&digest, method, state.now_s());
-            format!("{}{BLOBS_PREFIX}{digest}?{query}", state.url)
+            let query = state.urls.read_query(&digest, method, state.hold.now_s());
+            format!("{}{BLOBS_PREFIX}{digest}?{query}", state.hold.url)
         }
     };
     Ok(response::about(digest, response::json(&BlobLocation { url })))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{check_did, since};
 use crate::api::refusal;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::pds::BlockStream;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
@@ -13,10 +13,10 @@ use server::wire::{Request, Response};
 use server::xrpc::{Error, Query, response};
 use std::io;
 
-pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     check_did(&state, &query)?;
-    let blocks = state.pds.export(since(&query)?).await?.ok_or_else(refusal::repo_not_found)?;
+    let blocks = state.hold.pds.export(since(&query)?).await?.ok_or_else(refusal::repo_not_found)?;
     Ok(response::with_type(response::CAR, ResponseBody::stream(None, chunks(blocks))))
 }
 

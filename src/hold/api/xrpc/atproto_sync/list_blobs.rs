@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{check_did, since};
 use crate::api::request::parse_cid;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::pds::BlobsQuery;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, Query, response};
@@ -12,7 +12,7 @@ use server::xrpc::{Error, Query, response};
 const DEFAULT_LIMIT: u32 = 500;
 const MAX_LIMIT: u32 = 1000;
 
-pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     check_did(&state, &query)?;
     let cursor = query.get("cursor")?.filter(|cursor| !cursor.is_empty());
@@ -21,7 +21,7 @@ pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Resul
         cursor: cursor.map(|text| parse_cid("cursor", text)).transpose()?,
         limit: query.limit(DEFAULT_LIMIT, MAX_LIMIT)?,
     };
-    let page = state.pds.list_blobs(blobs_query).await?;
+    let page = state.hold.pds.list_blobs(blobs_query).await?;
     let cids: Vec<_> = page.cids.iter().map(ToString::to_string).collect();
     let mut output = serde_json::json!({ "cids": cids });
     if let Some(cursor) = page.cursor {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::head;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use serde_json::json;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, Query, response};
 
 const MAX_LIMIT: u32 = 1000;
 
-pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     query.limit(MAX_LIMIT, MAX_LIMIT)?;
     // We never hand out a cursor; whoever brings one has seen all there is.

@@ -12,14 +12,14 @@ pub(in crate::api) mod subscribe_repos;
 
 use crate::api::refusal;
 use crate::api::request::check_repo;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::pds::Head;
 use atproto::syntax::Tid;
 use server::xrpc::{Error, Query};
 
 /// The `did` parameter must name our repository.
-fn check_did(state: &State, query: &Query) -> Result<(), Error> {
-    check_repo(query.required("did")?, state.pds.did(), None)
+fn check_did(state: &ApiState, query: &Query) -> Result<(), Error> {
+    check_repo(query.required("did")?, state.hold.pds.did(), None)
 }
 
 /// The revision after which the caller wants to know.
@@ -28,6 +28,6 @@ fn since(query: &Query) -> Result<Option<Tid>, Error> {
 }
 
 /// The head of our repository, which exists from the first start on.
-async fn head(state: &State) -> Result<Head, Error> {
-    state.pds.head().await?.ok_or_else(refusal::repo_not_found)
+async fn head(state: &ApiState) -> Result<Head, Error> {
+    state.hold.pds.head().await?.ok_or_else(refusal::repo_not_found)
 }

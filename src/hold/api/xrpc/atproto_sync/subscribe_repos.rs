@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use crate::api::refusal;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::api::subscribe::session;
 use server::wire::websocket::Handshake;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, Query};
 
-pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let handshake = Handshake::check(&request.head).map_err(refusal::of_handshake)?;
     let cursor = cursor(&Query::of(&request.head))?;
     let place = state.subscribers.place()?;
     // Before the answer: whoever has read it misses no later event.
-    let events = state.pds.subscribe(cursor).await?;
+    let events = state.hold.pds.subscribe(cursor).await?;
     Ok(handshake.switch(move |upgraded, drain| {
         Box::pin(async move {
             let ended = session::run(upgraded, events, drain).await;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{is_ours, view};
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, Query, response};
 
-pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     if !is_ours(&state, Query::of(&request.head).required("actor")?)? {
         return Err(Error::invalid("Profile not found"));
     }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::{is_ours, view};
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, Query, response};
 
 const MAX_ACTORS: usize = 25;
 
-pub(in crate::api) async fn handle(state: Arc<State>, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     let actors: Vec<_> = query.all("actors").collect();
     if !(1..=MAX_ACTORS).contains(&actors.len()) {

@@ -4,7 +4,7 @@ pub(in crate::api) mod get_profile;
 pub(in crate::api) mod get_profiles;
 
 use crate::api::request::check_repo;
-use crate::api::state::State;
+use crate::api::state::ApiState;
 use crate::pds::Records;
 use atproto::lexicon::{SELF_KEY, nsid};
 use atproto::syntax::{Did, Handle};
@@ -17,11 +17,11 @@ const SHOWN: [&str; 3] = ["displayName", "description", "createdAt"];
 const PICTURES: [&str; 2] = ["avatar", "banner"];
 
 /// Whether `actor` is the hold.
-fn is_ours(state: &State, actor: &str) -> Result<bool, Error> {
+fn is_ours(state: &ApiState, actor: &str) -> Result<bool, Error> {
     if Did::parse(actor).is_err() && Handle::parse(actor).is_err() {
         return Err(Error::invalid("an actor is a DID or a handle"));
     }
-    Ok(check_repo(actor, state.pds.did(), state.pds.handle()).is_ok())
+    Ok(check_repo(actor, state.hold.pds.did(), state.hold.pds.handle()).is_ok())
 }
 
 /// The CID of the blob in a field of a record.
@@ -30,17 +30,17 @@ pub(in crate::api) fn blob_of<'r>(record: &'r Value, field: &str) -> Option<&'r 
 }
 
 /// Where on this server anyone can read a blob of a record.
-pub(in crate::api) fn blob_path(state: &State, cid: &str) -> String {
-    let did = state.pds.did().to_string();
+pub(in crate::api) fn blob_path(state: &ApiState, cid: &str) -> String {
+    let did = state.hold.pds.did().to_string();
     let query =
         url::form_urlencoded::Serializer::new(String::new()).append_pair("did", &did).append_pair("cid", cid).finish();
     format!("/xrpc/{}?{query}", nsid::SYNC_GET_BLOB)
 }
 
 /// The hold's profile as `app.bsky.actor.defs#profileViewDetailed`.
-async fn view(state: &State) -> Result<Value, Error> {
-    let record = state.pds.read(|records: &Records<'_>| records.get(&nsid::PROFILE, SELF_KEY)).await?;
-    let mut view = json!({ "did": state.pds.did(), "handle": state.shown_handle() });
+async fn view(state: &ApiState) -> Result<Value, Error> {
+    let record = state.hold.pds.read(|records: &Records<'_>| records.get(&nsid::PROFILE, SELF_KEY)).await?;
+    let mut view = json!({ "did": state.hold.pds.did(), "handle": state.shown_handle() });
     for name in SHOWN {
         if let Some(value) = record.as_ref().and_then(|record| record.value.get(name)) {
             view[name] = value.clone();
@@ -49,7 +49,7 @@ async fn view(state: &State) -> Result<Value, Error> {
     for name in PICTURES {
         let cid = record.as_ref().and_then(|record| blob_of(&record.value, name));
         if let Some(cid) = cid {
-            view[name] = format!("{}{}", state.url, blob_path(state, cid)).into();
+            view[name] = format!("{}{}", state.hold.url, blob_path(state, cid)).into();
         }
     }
     Ok(view)
