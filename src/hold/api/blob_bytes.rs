@@ -16,7 +16,7 @@ use crate::gate::ReadPermit;
 use crate::pds::PublishedBlob;
 use atproto::syntax::Digest;
 use server::wire::{Peer, Request, RequestedRange, Response, ResponseBody};
-use server::xrpc::{Error, response};
+use server::xrpc::{Error, is_known, not_modified, response};
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -44,9 +44,12 @@ pub(super) async fn serve(
     let mut response = match sent_by_proxy(state, request.peer, &digest) {
         Some(place) => {
             state.hold.blobs.stat(&digest).await?.ok_or_else(refusal::blob_not_found)?;
-            let mut response = response::with_type(OCTETS, ResponseBody::empty());
+            let known = is_known(&request.head, &etag);
+            let mut response = if known { not_modified() } else { response::with_type(OCTETS, ResponseBody::empty()) };
             describe(&mut response, &etag);
-            insert(&mut response, X_ACCEL_REDIRECT, &place);
+            if !known {
+                insert(&mut response, X_ACCEL_REDIRECT, &place);
+            }
             response
         }
         None => {
@@ -86,6 +89,11 @@ fn part_or_whole(
     etag: &str,
     body: impl FnOnce(Range<u64>) -> ResponseBody,
 ) -> Result<Response, Error> {
+    if is_known(head, etag) {
+        let mut response = not_modified();
+        describe(&mut response, etag);
+        return Ok(response);
+    }
     let (range, partial) = match RequestedRange::of(head, size_bytes, etag) {
         RequestedRange::Whole => (0..size_bytes, false),
         RequestedRange::Part(range) => (range, true),

@@ -128,7 +128,9 @@ async fn handle_in_place(
 
 fn signed_read(state: &ApiState, head: &Parts) -> Result<(Digest, SignedRead), Error> {
     let digest = head.uri.path().strip_prefix(BLOBS_PREFIX).unwrap_or_default();
-    let digest = Digest::parse(digest).map_err(|_| Error::not_found())?;
+    // Some clients escape the colon in a path, as they may.
+    let digest = digest.replacen("%3A", ":", 1).replacen("%3a", ":", 1);
+    let digest = Digest::parse(&digest).map_err(|_| Error::not_found())?;
     let method = if head.method == Method::HEAD { ReadMethod::Head } else { ReadMethod::Get };
     let query = Query::of(head);
     let proof = state.urls.check_read(&digest, method, |name| query.get(name).ok().flatten(), state.hold.now_s())?;

@@ -85,7 +85,7 @@ impl Status {
         let (crew, uploads) = (self.state.hold.crew.summary().await, self.state.hold.blobs.open_uploads().await);
         match (crew, uploads) {
             (Ok(crew), Ok(uploads)) => {
-                let head = self.state.pds.head().await.ok().flatten();
+                let head = self.state.hold.pds.head().await.ok().flatten();
                 let ahead_s = head.and_then(|head| head.ahead_s((self.state.clock)()));
                 let clock = ahead_s.map(|seconds| {
                     format!("; the newest revision is {seconds} s ahead of this machine's clock: relays refuse it")

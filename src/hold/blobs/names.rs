@@ -97,20 +97,26 @@ impl ETag {
     }
 }
 
-/// The text of an ETag without quotes.
+/// Longest text of an ETag; stores answer 32 to 80 characters.
+const MAX_ETAG_CHARS: usize = 128;
+
+/// The text of an ETag without quotes, and without the mark of a weak one: a proxy that compresses an answer weakens the
+/// ETag beside it, and the part is the same.
 pub(super) fn bare(etag: &str) -> &str {
+    let etag = etag.strip_prefix("W/").unwrap_or(etag);
     etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(etag)
 }
 
 /// A client's list of parts in their order, each with its bare ETag.
 ///
 /// # Errors
-/// [`BlobError::MissingParts`] unless the numbers are exactly 1..=n, in any order, each with an ETag.
+/// [`BlobError::MissingParts`] unless the numbers are exactly 1..=n, in any order, each with an ETag of printable ASCII.
 pub(super) fn in_sequence(mut listed: Vec<(PartNumber, String)>) -> Result<Vec<(PartNumber, String)>, BlobError> {
     listed.sort_unstable_by_key(|(number, _)| *number);
     for (expected, (number, etag)) in (1..).zip(&mut listed) {
         *etag = bare(etag).to_owned();
-        if number.get() != expected || etag.trim_matches('"').is_empty() {
+        let printable = etag.len() <= MAX_ETAG_CHARS && etag.bytes().all(|byte| byte.is_ascii_graphic());
+        if number.get() != expected || !printable || etag.trim_matches('"').is_empty() {
             return Err(BlobError::MissingParts);
         }
     }

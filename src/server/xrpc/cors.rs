@@ -1,34 +1,38 @@
-//! Cross-origin requests of browsers: any page may read what anyone may read.
+//! Cross-origin requests of browsers, as the reference PDS has it: any page may call what its token lets it call. Never
+//! with credentials: cookies would act with a visitor's identity, and there are none here.
 //! <https://fetch.spec.whatwg.org/#http-cors-protocol>
 
+use http::StatusCode;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HeaderValue,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue, VARY,
 };
-use http::{Method, StatusCode};
+use http::request::Parts;
 
 use crate::wire::{Response, ResponseBody};
 
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, PATCH");
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "content-range, docker-content-digest, dpop-nonce, etag, retry-after, www-authenticate, x-request-id",
 );
 
-/// The answer to a browser that asks before it calls.
-pub(super) fn preflight() -> Response {
+/// The answer to a browser that asks before it calls: whatever headers it wants to send may be sent.
+pub(super) fn preflight(head: &Parts) -> Response {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, dpop, range"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+    headers.insert(VARY, HeaderValue::from_static("access-control-request-headers"));
+    if let Some(wanted) = head.headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone());
+    }
     response
 }
 
-/// Lets any page read an answer, a refusal too. Never with credentials: they would act with a visitor's identity.
-pub(super) fn open(response: &mut Response, method: &Method) {
-    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
-        let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    }
+/// Lets any page read an answer, a refusal too.
+pub(super) fn open(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
 }

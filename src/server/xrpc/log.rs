@@ -17,7 +17,7 @@ const MAX_PATH_CHARS: usize = 256;
 /// What the log says of a request. The query is left out: it may hold a signature.
 pub(super) struct Line {
     id: String,
-    pub(super) method: Method,
+    method: Method,
     path: String,
 }
 

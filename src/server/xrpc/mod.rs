@@ -7,6 +7,7 @@
 
 mod body;
 mod client;
+mod conditional;
 mod cors;
 mod endpoint;
 mod error;
@@ -18,6 +19,7 @@ mod service;
 
 pub use body::{JSON_BYTES, header, json, json_or_default};
 pub use client::client_address;
+pub use conditional::{is_known, not_modified};
 pub use endpoint::{Route, Verbs, route};
 pub use error::Error;
 pub use metrics::RequestMetrics;

@@ -1,7 +1,7 @@
 //! Answers in the few forms that handlers need.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Response as HttpResponse, StatusCode};
 use serde::Serialize;
 
@@ -33,6 +33,8 @@ pub fn json_with(status: StatusCode, body: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     let mut response = full(JSON, bytes.into());
     *response.status_mut() = status;
+    // A proxy that compresses it would weaken the entity tags beside it, and gain nothing.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-transform"));
     response
 }
 

@@ -97,7 +97,7 @@ pub async fn answer<P: Program>(program: Arc<P>, request: Request) -> Response {
         }
     };
     line.mark(&mut response);
-    cors::open(&mut response, &line.method);
+    cors::open(&mut response);
     let took = started.elapsed();
     program.front().metrics.count(trace.endpoint.map(|(index, _)| index), response.status(), took);
     line.write(&response, &trace, why.as_ref(), took);
@@ -112,7 +112,7 @@ async fn respond<P: Program>(program: &Arc<P>, request: Request, trace: &mut Tra
         return Err(program.refuse(Cause::RateLimited));
     }
     if request.head.method == Method::OPTIONS {
-        return Ok(cors::preflight());
+        return Ok(cors::preflight(&request.head));
     }
     Arc::clone(program).respond(request, trace).await
 }

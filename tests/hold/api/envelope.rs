@@ -79,15 +79,19 @@ fn assert_head_refused(answer: &str, status: u16, name: &str) {
 }
 
 #[tokio::test]
-async fn a_browser_may_read_and_is_told_so_before_it_asks() {
+async fn a_page_may_call_anything_and_is_told_so_before_it_asks() {
     let hold = Hold::start(PRIVATE).await;
     for target in ["/xrpc/com.atproto.sync.getBlob", "/blobs/", "/xrpc/io.atcr.hold.initiateUpload", "/nothing", "*"] {
-        let answer = hold.call("OPTIONS", target).header("origin", "https://example.org").send().await;
+        let wanted = "atproto-accept-labelers,authorization,content-type,x-anything";
+        let call = hold.call("OPTIONS", target).header("origin", "https://example.org");
+        let call = call.header("access-control-request-method", "POST");
+        let answer = call.header("access-control-request-headers", wanted).send().await;
         assert_eq!((answer.status, answer.text()), (204, ""));
         for (name, value) in [
             ("access-control-allow-origin", "*"),
-            ("access-control-allow-methods", "GET, HEAD"),
-            ("access-control-allow-headers", "authorization, dpop, range"),
+            ("access-control-allow-methods", "GET, HEAD, POST, PUT, DELETE, PATCH"),
+            ("access-control-allow-headers", wanted),
+            ("vary", "access-control-request-headers"),
             ("access-control-max-age", "86400"),
         ] {
             assert_eq!(answer.header(name), Some(value), "{target} {name}");
@@ -104,7 +108,17 @@ async fn a_browser_may_read_and_is_told_so_before_it_asks() {
         assert_eq!(answer.header("access-control-expose-headers"), Some(exposed));
     }
     let write = hold.call("POST", "/xrpc/io.atcr.hold.initiateUpload").bearer(&hold.token(&hold.writer)).send().await;
-    assert_eq!(write.header("access-control-allow-origin"), None);
+    assert_eq!(write.header("access-control-allow-origin"), Some("*"));
+    let plain = hold.call("OPTIONS", "/xrpc/_health").send().await;
+    assert_eq!((plain.status, plain.header("access-control-allow-headers")), (204, None));
+}
+
+#[tokio::test]
+async fn proxies_are_told_to_leave_json_as_it_is() {
+    let hold = Hold::start(PUBLIC).await;
+    for target in ["/xrpc/_health", "/.well-known/did.json", "/nothing"] {
+        assert_eq!(hold.get(target).send().await.header("cache-control"), Some("no-transform"), "{target}");
+    }
 }
 
 #[tokio::test]

@@ -95,6 +95,46 @@ async fn a_url_is_for_its_method_and_its_digest_until_it_expires() {
 }
 
 #[tokio::test]
+async fn what_a_client_has_already_is_not_sent_again() {
+    for hold in Hold::everywhere(PRIVATE).await {
+        let digest = hold.upload(&hold.writer, CONTENT).await;
+        let signed = url(&hold, &digest, "").await;
+        let by_cid = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={}", hold.did_in_query(), cid::raw(&digest));
+        let token = hold.token(&hold.reader);
+        for target in [&signed, &by_cid] {
+            let get = async |known: &str| {
+                hold.get(target).bearer(&token).header("if-none-match", known).header("range", "bytes=0-1").send().await
+            };
+            for known in [format!("\"{digest}\""), format!("\"other\", W/\"{digest}\""), "*".to_owned()] {
+                let answer = get(&known).await;
+                assert_eq!((answer.status, answer.text()), (304, ""), "{known}");
+                assert_eq!(answer.header("etag"), Some(format!("\"{digest}\"").as_str()));
+                assert_eq!(answer.header("docker-content-digest"), Some(digest.to_string().as_str()));
+            }
+            assert_eq!(get("\"sha256:other\"").await.status, 206);
+        }
+        // Who may not read learns nothing.
+        let stranger = hold.get(&by_cid).bearer(&hold.token(&hold.stranger)).header("if-none-match", "*").send().await;
+        assert_eq!(stranger.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn a_digest_in_a_path_may_have_its_colon_escaped() {
+    let hold = Hold::start(PRIVATE).await;
+    let digest = hold.upload(&hold.writer, CONTENT).await;
+    let signed = url(&hold, &digest, "").await;
+    for colon in ["%3A", "%3a"] {
+        let answer = hold.get(&signed.replacen("sha256:", &format!("sha256{colon}"), 1)).send().await;
+        assert_eq!((answer.status, &answer.body[..]), (200, CONTENT), "{colon}");
+    }
+    for wrong in ["sha256%3A%3A", "sha256%253A", "sha256%3B"] {
+        let answer = hold.get(&signed.replacen("sha256:", wrong, 1)).send().await;
+        answer.assert_refused(404, "NotFound", "there is nothing at this path");
+    }
+}
+
+#[tokio::test]
 async fn ranges() {
     for hold in Hold::everywhere(PRIVATE).await {
         let digest = hold.upload(&hold.writer, CONTENT).await;
