@@ -39,6 +39,7 @@ const FENCES: [(&str, &[&str]); 19] = [
     ("hyper_rustls", &["server/egress"]),
     ("rustls", &["server/egress"]),
     ("quick_xml", &["hold/objects"]),
+    ("askama", &["hold/api"]),
     ("tokio_tungstenite", &["server/wire", "hold/api"]),
 ];
 const MAX_LINES: usize = 400;

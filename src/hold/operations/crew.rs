@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{AdminError, Operation, Reporter};
-use crate::hold::Hold;
 use crate::crew::{self, CrewError, MemberChange, Terms};
+use crate::hold::Hold;
 use crate::pds::PdsError;
 use atproto::lexicon::Permission;
 use atproto::syntax::{Datetime, Did};

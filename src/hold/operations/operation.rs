@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{AdminError};
+use super::AdminError;
 use crate::hold::Hold;
 
 /// Bytes that come in pieces. A stream that fails was cut off.

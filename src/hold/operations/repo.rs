@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::{AdminError, ByteStream, Export, Import, Operation, Progress, Reporter};
-use crate::hold::Hold;
 use crate::crew::import_rules;
+use crate::hold::Hold;
 use crate::images;
 use crate::pds::{ImportFile, ImportProgress, PdsError};
 use atproto::keys::PublicKey;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{AdminError, Operation, Reporter};
-use crate::hold::Hold;
 use crate::blobs::{BlobError, UploadId};
+use crate::hold::Hold;
 use atproto::syntax::{Datetime, Did};
 
 /// An open upload as it is shown.

@@ -1,8 +1,8 @@
 //! What stands in the page: what this hold is, whose, who may use it, and how.
 
+use askama::Template;
 use url::form_urlencoded::Serializer;
 
-use super::html::Html;
 use super::words::{counted, line, size};
 use crate::api::state::ApiState;
 use crate::api::xrpc::bsky_actor::{blob_of, blob_path};
@@ -13,15 +13,9 @@ use atproto::repo::cid;
 use atproto::syntax::{Did, Handle, ServiceUrl};
 
 pub(super) const STYLE: &str = include_str!("page.css");
-const PAGE: &str = include_str!("page.html");
-const STEPS: &str = include_str!("steps.html");
 /// The hold's mark, where it has no picture of its own.
 const MARK: &str = include_str!("mark.svg");
 
-const MOVED: &str = "<aside class=\"moved\" aria-label=\"Moved\">
-<p><strong>This hold has moved to {{name}}.</strong> Make that one your default hold.</p>
-</aside>";
-const FACT: &str = "<div><dt>{{name}}</dt><dd>{{value}}</dd></div>\n";
 /// In characters; a record from elsewhere may have more than its lexicon allows.
 const NAME_MAX: usize = 100;
 const DESCRIPTION_MAX: usize = 600;
@@ -37,66 +31,90 @@ pub(super) struct Content<'c> {
     pub(super) totals: Option<Totals>,
 }
 
+/// `page.html`; a field that is not here, or not used there, does not compile.
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Document<'c> {
+    style: &'static str,
+    mark: &'static str,
+    /// The path of the hold's own picture.
+    picture: Option<String>,
+    name: &'c str,
+    host: &'c str,
+    /// Where the hold has gone, if it has.
+    successor: Option<Successor<'c>>,
+    description: Option<String>,
+    visibility: &'static str,
+    access: &'static str,
+    did: &'c Did,
+    owner: &'c Did,
+    owner_in_path: String,
+    owner_handle: Option<&'c str>,
+    crew: String,
+    region: Option<String>,
+    stored: Option<String>,
+    /// How an account becomes crew; a hold that has moved has nobody begin.
+    joining: Option<&'static str>,
+    /// The path at which anyone reads who is crew.
+    crew_records: String,
+    version: &'static str,
+}
+
+struct Successor<'c> {
+    did: &'c Did,
+    /// Its URL and host, where the DID says them.
+    address: Option<(String, String)>,
+}
+
 impl Content<'_> {
     /// The whole document.
-    pub(super) fn page(&self) -> String {
+    ///
+    /// # Errors
+    /// When it cannot be rendered, which no record can bring about.
+    pub(super) fn page(&self) -> askama::Result<String> {
+        let captain = &self.public_info.captain;
         let host = self.state.hold.url.authority();
-        let name = self.profile_text("displayName", NAME_MAX).unwrap_or_else(|| host.to_owned());
-        let host_line = Html::fill("<p class=\"host\">{{host}}</p>", &[("host", Html::text(host))]);
-        let pieces = [
-            ("style", Html::literal(STYLE)),
-            ("picture", self.picture()),
-            ("host-line", if name == host { Html::default() } else { host_line }),
-            ("name", Html::text(&name)),
-            ("description", self.description()),
-            ("moved", self.moved()),
-            ("visibility", Html::literal(if self.public_info.captain.public { "Public" } else { "Private" })),
-            ("access", Html::literal(self.access())),
-            ("facts", self.facts()),
-            ("steps", self.steps()),
-            ("crew-records", self.crew_records()),
-            ("version", Html::literal(env!("CARGO_PKG_VERSION"))),
-        ];
-        Html::fill(PAGE, &pieces).into_string()
+        let name = self.profile_text("displayName", NAME_MAX);
+        let joinable = self.public_info.joinable;
+        let crew = counted(self.public_info.members, "member");
+        Document {
+            style: STYLE,
+            mark: MARK,
+            picture: self.picture(),
+            name: name.as_deref().unwrap_or(host),
+            host,
+            successor: captain.successor.as_ref().map(successor),
+            description: self.profile_text("description", DESCRIPTION_MAX).filter(|text| text != DEFAULT_DESCRIPTION),
+            visibility: if captain.public { "Public" } else { "Private" },
+            access: self.access(),
+            did: self.state.hold.url.did(),
+            owner: &captain.owner,
+            owner_in_path: captain.owner.as_str().replace('%', "%25"),
+            owner_handle: self.owner.map(Handle::as_str),
+            crew: format!("{crew}, {}", if joinable { "open to any account" } else { "by invitation" }),
+            region: captain.region.as_deref().and_then(|region| line(region, REGION_MAX)),
+            stored: self.totals.map(|totals| match totals.blobs {
+                0 => "nothing yet".to_owned(),
+                blobs => format!("{} in {}", size(totals.size_bytes), counted(blobs, "blob")),
+            }),
+            joining: captain.successor.is_none().then_some(if joinable {
+                "Any account may join its crew."
+            } else {
+                "Only its crew find it there: ask its owner to be added."
+            }),
+            crew_records: self.crew_records(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+        .render()
     }
 
     fn profile_text(&self, field: &str, max: usize) -> Option<String> {
         line(self.public_info.profile.get(field)?.as_str()?, max)
     }
 
-    fn picture(&self) -> Html {
-        match blob_of(&self.public_info.profile, "avatar").and_then(|name| cid::parse(name).ok()) {
-            Some(cid) => {
-                let path = blob_path(self.state, &cid.to_string());
-                Html::fill(
-                    "<img class=\"picture\" src=\"{{path}}\" alt=\"\" width=\"72\" height=\"72\">",
-                    &[("path", Html::text(&path))],
-                )
-            }
-            None => Html::literal(MARK),
-        }
-    }
-
-    fn description(&self) -> Html {
-        match self.profile_text("description", DESCRIPTION_MAX) {
-            Some(text) if text != DEFAULT_DESCRIPTION => {
-                Html::fill("<p class=\"description\"><bdi>{{text}}</bdi></p>", &[("text", Html::text(&text))])
-            }
-            _ => Html::default(),
-        }
-    }
-
-    /// Where the hold has gone, if it has.
-    fn moved(&self) -> Html {
-        let Some(successor) = &self.public_info.captain.successor else { return Html::default() };
-        let name = match ServiceUrl::of_did(successor) {
-            Ok(url) => Html::fill(
-                "<a href=\"{{url}}/\">{{host}}</a>",
-                &[("url", Html::text(url.as_str())), ("host", Html::text(url.authority()))],
-            ),
-            Err(_) => code(successor),
-        };
-        Html::fill(MOVED, &[("name", name)])
+    fn picture(&self) -> Option<String> {
+        let cid = blob_of(&self.public_info.profile, "avatar").and_then(|name| cid::parse(name).ok())?;
+        Some(blob_path(self.state, &cid.to_string()))
     }
 
     fn access(&self) -> &'static str {
@@ -108,67 +126,15 @@ impl Content<'_> {
         }
     }
 
-    fn facts(&self) -> Html {
-        let captain = &self.public_info.captain;
-        let region = captain.region.as_deref().and_then(|region| line(region, REGION_MAX));
-        let region = region.map(|region| Html::fill("<bdi>{{text}}</bdi>", &[("text", Html::text(&region))]));
-        let stored = self.totals.map(|totals| match totals.blobs {
-            0 => Html::literal("nothing yet"),
-            blobs => Html::text(&format!("{} in {}", size(totals.size_bytes), counted(blobs, "blob"))),
-        });
-        let joining = if self.public_info.joinable { "open to any account" } else { "by invitation" };
-        let crew = Html::text(&format!("{}, {joining}", counted(self.public_info.members, "member")));
-        let facts = [
-            ("DID", Some(code(self.state.hold.url.did()))),
-            ("Owner", Some(self.owner())),
-            ("Crew", Some(crew)),
-            ("Region", region),
-            ("Stored", stored),
-        ];
-        let fact =
-            |(name, value): (_, Option<_>)| Some(Html::fill(FACT, &[("name", Html::literal(name)), ("value", value?)]));
-        Html::join(facts.into_iter().filter_map(fact))
-    }
-
-    /// The owner, with a way to get to know them.
-    fn owner(&self) -> Html {
-        let did = &self.public_info.captain.owner;
-        match self.owner {
-            Some(handle) => Html::fill(
-                "<a href=\"https://bsky.app/profile/{{handle}}\">@{{handle}}</a><br>{{did}}",
-                &[("handle", Html::text(handle.as_str())), ("did", code(did))],
-            ),
-            None => Html::fill(
-                "{{did}}<br><a href=\"https://bsky.app/profile/{{path}}\">See their profile</a>",
-                &[("did", code(did)), ("path", Html::text(&did.as_str().replace('%', "%25")))],
-            ),
-        }
-    }
-
-    /// The path at which anyone reads who is crew.
-    fn crew_records(&self) -> Html {
+    fn crew_records(&self) -> String {
         let did = self.state.hold.url.did().as_str();
         let query =
             Serializer::new(String::new()).append_pair("repo", did).append_pair("collection", &nsid::CREW).finish();
-        Html::text(&format!("/xrpc/{}?{query}", nsid::LIST_RECORDS))
-    }
-
-    /// How to push here; a hold that has moved has nobody begin.
-    fn steps(&self) -> Html {
-        if self.public_info.captain.successor.is_some() {
-            return Html::default();
-        }
-        let crew = if self.public_info.joinable {
-            "Any account may join its crew."
-        } else {
-            "Only its crew find it there: ask its owner to be added."
-        };
-        let host = Html::text(self.state.hold.url.authority());
-        Html::fill(STEPS, &[("host", host), ("crew", Html::literal(crew))])
+        format!("/xrpc/{}?{query}", nsid::LIST_RECORDS)
     }
 }
 
-/// A DID to be copied: one click selects it.
-fn code(did: &Did) -> Html {
-    Html::fill("<code title=\"Click to select\">{{did}}</code>", &[("did", Html::text(did.as_str()))])
+fn successor(did: &Did) -> Successor<'_> {
+    let url = ServiceUrl::of_did(did).ok();
+    Successor { did, address: url.map(|url| (url.as_str().to_owned(), url.authority().to_owned())) }
 }

@@ -23,6 +23,7 @@ pub(in crate::api) async fn handle(
     let part = |part: atproto::lexicon::CompletedPart| Ok((part_number(&part.part_number)?, part.etag));
     let parts = input.parts.into_iter().map(part).collect::<Result<Vec<_>, Error>>()?;
     state
+        .hold
         .blobs
         .complete(&id, permit.account(), digest, parts, state.hold.now_us())
         .await

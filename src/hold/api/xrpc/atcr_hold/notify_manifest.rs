@@ -52,7 +52,11 @@ async fn push(state: &ApiState, permit: &AccountPermit, input: NotifyManifest) -
     outcome
 }
 
-async fn record(state: &ApiState, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
+async fn record(
+    state: &ApiState,
+    permit: &AccountPermit,
+    input: NotifyManifest,
+) -> Result<NotifyManifestOutput, Error> {
     if input.user_did != *permit.account() {
         let message = "userDid must be the account whose token this is";
         return Err(Error::new(StatusCode::FORBIDDEN, error::USER_MISMATCH, message));

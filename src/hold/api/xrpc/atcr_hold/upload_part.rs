@@ -11,11 +11,16 @@ use http::header::{ETAG, HeaderValue};
 use server::wire::{Request, Response};
 use server::xrpc::{Error, response};
 
-pub(in crate::api) async fn handle(state: Arc<ApiState>, access: PartAccess, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(
+    state: Arc<ApiState>,
+    access: PartAccess,
+    request: Request,
+) -> Result<Response, Error> {
     let length = request.body.announced_length();
     let body = request.body.map_err(BodyError::from);
     let account = access.permit.account();
     let etag = state
+        .hold
         .blobs
         .upload_part(&access.upload_id, account, access.number, length, body, state.hold.now_us())
         .await

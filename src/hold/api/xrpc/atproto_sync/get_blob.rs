@@ -21,7 +21,11 @@ use atproto::syntax::Digest;
 use server::wire::{Request, Response, ResponseBody};
 use server::xrpc::{Error, Query, response};
 
-pub(in crate::api) async fn handle(state: Arc<ApiState>, access: BlobAccess, request: Request) -> Result<Response, Error> {
+pub(in crate::api) async fn handle(
+    state: Arc<ApiState>,
+    access: BlobAccess,
+    request: Request,
+) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     let permit = match access {
         BlobAccess::Published(blob) => {

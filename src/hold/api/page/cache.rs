@@ -1,0 +1,82 @@
+//! The page as it was made last.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use data_encoding::HEXLOWER;
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use super::content::Content;
+use super::owner::OwnerHandle;
+use crate::api::refusal;
+use crate::api::state::ApiState;
+use crate::blobs::Totals;
+use server::identity::Resolver;
+use server::xrpc::Error;
+
+/// How long the page as it was made last is shown.
+const FRESH: Duration = Duration::from_secs(2);
+/// How long a sum over all blobs is shown: with a million of them it takes a fifth of a second.
+const TOTALS_FRESH: Duration = Duration::from_secs(60);
+
+/// The page, and what it takes to make it.
+pub struct Page {
+    owner: OwnerHandle,
+    made: Arc<Mutex<Made>>,
+}
+
+#[derive(Default)]
+struct Made {
+    page: Option<(Rendered, Instant)>,
+    totals: Option<(Totals, Instant)>,
+}
+
+#[derive(Clone)]
+pub(super) struct Rendered {
+    pub(super) html: Bytes,
+    pub(super) etag: String,
+}
+
+/// The page, made anew when it is too old.
+pub(super) async fn rendered(state: &Arc<ApiState>) -> Result<Rendered, Error> {
+    let made = Arc::clone(&state.page.made).lock_owned().await;
+    match &made.page {
+        Some((page, at)) if at.elapsed() < FRESH => Ok(page.clone()),
+        // Its own task: whoever goes away leaves the work to the next one, and cannot have it begun again and again.
+        _ => tokio::spawn(make(Arc::clone(state), made)).await.map_err(refusal::internal)?,
+    }
+}
+
+async fn make(state: Arc<ApiState>, mut made: OwnedMutexGuard<Made>) -> Result<Rendered, Error> {
+    let public_info = state.hold.crew.public_info().await?;
+    // What a private hold stores is nobody else's business.
+    let totals = if public_info.captain.public { Some(made.totals(&state).await?) } else { None };
+    let owner = state.page.owner.of(&public_info.captain.owner);
+    let html = Content { state: &state, public_info: &public_info, owner: owner.as_ref(), totals };
+    let html = html.page().map_err(refusal::internal)?;
+    let etag = format!("\"{}\"", HEXLOWER.encode(&Sha256::digest(&html)[..16]));
+    let page = Rendered { html: html.into(), etag };
+    made.page = Some((page.clone(), Instant::now()));
+    Ok(page)
+}
+
+impl Made {
+    async fn totals(&mut self, state: &ApiState) -> Result<Totals, Error> {
+        if let Some((totals, _)) = self.totals.filter(|(_, at)| at.elapsed() < TOTALS_FRESH) {
+            return Ok(totals);
+        }
+        let totals = state.hold.blobs.totals().await?;
+        self.totals = Some((totals, Instant::now()));
+        Ok(totals)
+    }
+}
+
+impl Page {
+    /// A page that finds the owner's handle with `resolver`.
+    #[must_use]
+    pub fn new(resolver: Resolver) -> Self {
+        Self { owner: OwnerHandle::new(resolver), made: Arc::default() }
+    }
+}
