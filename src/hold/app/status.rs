@@ -86,7 +86,7 @@ impl Status {
         match (crew, uploads) {
             (Ok(crew), Ok(uploads)) => {
                 let head = self.state.hold.pds.head().await.ok().flatten();
-                let ahead_s = head.and_then(|head| head.ahead_s((self.state.clock)()));
+                let ahead_s = head.and_then(|head| head.ahead_s(self.state.hold.now_us()));
                 let clock = ahead_s.map(|seconds| {
                     format!("; the newest revision is {seconds} s ahead of this machine's clock: relays refuse it")
                 });
