@@ -18,10 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
 use super::{
-    AdminError, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Export, GcRun,
-    IdentityShow, ImagesReconcile, Import, Operation, Progress, RepoExport, RepoImport, RepoVerify, Reporter,
-    StorageAdopt, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport, SuccessorImport, UploadsAbort,
-    UploadsList,
+    AdminError, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Export, GcRun, IdentityShow,
+    ImagesReconcile, Import, Operation, Progress, RepoExport, RepoImport, RepoVerify, Reporter, StorageAdopt,
+    StorageMigrate, StorageUsage, StorageVerify, SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
 };
 use crate::hold::Hold;
 use server::daemon::Activity;
