@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atcr_hold::blobs::{BlobError, Blobs, BodyError, ETag, Limits, PartNumber, Place, Settings, UploadId};
+use atcr_hold::blobs::{
+    BlobError, BlobPlace, BlobSettings, Blobs, BodyError, ETag, PartNumber, PartRequest, UploadId, UploadLimits,
+};
 use atcr_hold::objects;
 use atcr_hold::schema;
 use atproto::syntax::{Did, Digest};
@@ -23,26 +25,26 @@ pub(crate) struct Hold {
     pub(crate) name: String,
     pub(crate) directory: TempDir,
     pub(crate) blobs: Blobs,
-    limits: Limits,
+    limits: UploadLimits,
     /// The bucket, and whether clients get URLs of it. Without one the blobs are in the directory.
     bucket: Option<(objects::Bucket, bool)>,
 }
 
 impl Hold {
     pub(crate) async fn new() -> Self {
-        Self::with(Limits { reserve_bytes: 0, ..Limits::default() }).await
+        Self::with(UploadLimits { reserve_bytes: 0, ..UploadLimits::default() }).await
     }
 
-    pub(crate) async fn with(limits: Limits) -> Self {
+    pub(crate) async fn with(limits: UploadLimits) -> Self {
         Self::on("directory".into(), None, limits).await
     }
 
     /// In a directory, and through the hold in the bucket of each real server here that takes parts of any size.
     pub(crate) async fn everywhere() -> Vec<Self> {
-        Self::everywhere_with(Limits { reserve_bytes: 0, ..Limits::default() }).await
+        Self::everywhere_with(UploadLimits { reserve_bytes: 0, ..UploadLimits::default() }).await
     }
 
-    pub(crate) async fn everywhere_with(limits: Limits) -> Vec<Self> {
+    pub(crate) async fn everywhere_with(limits: UploadLimits) -> Vec<Self> {
         let mut holds = vec![Self::with(limits.clone()).await];
         for remote in remotes_here().into_iter().filter(Remote::takes_small_parts) {
             holds.push(Self::in_remote(&remote, limits.clone()).await);
@@ -51,15 +53,15 @@ impl Hold {
     }
 
     /// In a bucket of whatever provider, through the hold.
-    pub(crate) async fn in_remote(remote: &Remote, limits: Limits) -> Self {
+    pub(crate) async fn in_remote(remote: &Remote, limits: UploadLimits) -> Self {
         Self::on(remote.name.clone(), Some((remote.open(), false)), limits).await
     }
 
-    pub(crate) async fn in_bucket(bucket: &Bucket, presigned: bool, limits: Limits) -> Self {
+    pub(crate) async fn in_bucket(bucket: &Bucket, presigned: bool, limits: UploadLimits) -> Self {
         Self::on(bucket.name.clone(), Some((bucket.open(), presigned)), limits).await
     }
 
-    async fn on(name: String, bucket: Option<(objects::Bucket, bool)>, limits: Limits) -> Self {
+    async fn on(name: String, bucket: Option<(objects::Bucket, bool)>, limits: UploadLimits) -> Self {
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("blobs")).unwrap();
         let blobs = open(&directory, bucket.as_ref(), &limits).await;
@@ -125,7 +127,7 @@ impl Hold {
 
     pub(crate) async fn part(&self, id: &UploadId, number: u32, bytes: &[u8]) -> Result<ETag, BlobError> {
         let length = Some(bytes.len() as u64);
-        self.blobs.upload_part(id, &alice(), part_number(number), length, frames(bytes), NOW_US).await
+        self.blobs.upload_part(part_request(*id, &alice(), part_number(number), length), frames(bytes)).await
     }
 
     pub(crate) async fn complete(
@@ -161,7 +163,7 @@ pub(crate) fn blob_key(digest: &Digest) -> String {
     format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])
 }
 
-async fn open(directory: &TempDir, bucket: Option<&(objects::Bucket, bool)>, limits: &Limits) -> Blobs {
+async fn open(directory: &TempDir, bucket: Option<&(objects::Bucket, bool)>, limits: &UploadLimits) -> Blobs {
     let db = loop {
         match schema::open(&directory.path().join("hold.db")) {
             // The thread of the room before is still ending.
@@ -170,11 +172,16 @@ async fn open(directory: &TempDir, bucket: Option<&(objects::Bucket, bool)>, lim
         }
     };
     let place = match bucket.cloned() {
-        Some((bucket, presigned)) => Place::Bucket { bucket, presigned },
-        None => Place::Directory(directory.path().join("blobs")),
+        Some((bucket, presigned)) => BlobPlace::Bucket { bucket, presigned },
+        None => BlobPlace::Directory(directory.path().join("blobs")),
     };
-    let settings = Settings { place, limits: limits.clone() };
+    let settings = BlobSettings { place, limits: limits.clone() };
     Blobs::open(settings, db).await.unwrap()
+}
+
+/// A part of `length` announced bytes on its way into an upload, now.
+pub(crate) fn part_request(upload: UploadId, account: &Did, number: PartNumber, length: Option<u64>) -> PartRequest {
+    PartRequest { upload, account: account.clone(), number, announced_bytes: length, now_us: NOW_US }
 }
 
 pub(crate) fn alice() -> Did {

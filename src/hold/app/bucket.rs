@@ -2,7 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 
-use crate::blobs::{self, Place};
+use crate::blobs::{self, BlobPlace};
 use crate::config::Config;
 use crate::objects::{Bucket, Location, ProbeError};
 use crate::upkeep::Store;
@@ -17,16 +17,16 @@ const CLOCK_WARNING_S: i64 = 30;
 ///
 /// # Errors
 /// When the directory is not there, or the settings of the bucket do not fit together.
-pub(super) fn place(config: &Config) -> Result<Place, StartError> {
+pub(super) fn place(config: &Config) -> Result<BlobPlace, StartError> {
     match &config.storage {
         Location::Directory(root) => {
             blobs::check_root(root)?;
             server::storage::check_writable(root)
-                .map_err(|error| blobs::OpenError::Root { path: root.clone(), reason: error.to_string() })?;
-            Ok(Place::Directory(root.clone()))
+                .map_err(|error| blobs::OpenBlobsError::Root { path: root.clone(), reason: error.to_string() })?;
+            Ok(BlobPlace::Directory(root.clone()))
         }
         Location::Bucket(settings) => {
-            Ok(Place::Bucket { bucket: Bucket::open(settings)?, presigned: config.presigned_urls })
+            Ok(BlobPlace::Bucket { bucket: Bucket::open(settings)?, presigned: config.presigned_urls })
         }
     }
 }
@@ -38,10 +38,10 @@ pub(super) fn place(config: &Config) -> Result<Place, StartError> {
 /// [`StartError::Bucket`], which says what to do.
 pub(super) async fn try_out(
     config: &Config,
-    place: &Place,
+    place: &BlobPlace,
     shutdown: &CancellationToken,
 ) -> Result<Option<()>, StartError> {
-    let Place::Bucket { bucket, presigned } = place else { return Ok(Some(())) };
+    let BlobPlace::Bucket { bucket, presigned } = place else { return Ok(Some(())) };
     let mut random = [0; 8];
     getrandom::fill(&mut random).map_err(StartError::Randomness)?;
     let name = format!("{:016x}", u64::from_be_bytes(random));
@@ -84,13 +84,15 @@ fn warn_of_address(config: &Config, presigned: bool) {
 ///
 /// # Errors
 /// When the directory cannot be used.
-pub(super) async fn store(location: &Location, place: &Place) -> Result<Store, StartError> {
+pub(super) async fn store(location: &Location, place: &BlobPlace) -> Result<Store, StartError> {
     match (location, place) {
-        (Location::Bucket(settings), Place::Bucket { bucket, .. }) => Ok(Store::in_bucket(bucket.clone(), settings)),
+        (Location::Bucket(settings), BlobPlace::Bucket { bucket, .. }) => {
+            Ok(Store::in_bucket(bucket.clone(), settings))
+        }
         (own, _) => Store::open(own).await.map_err(|error| match (place, &error) {
             // The system's own words: the line around them says the rest.
-            (Place::Directory(root), StorageError::Unavailable(reason) | StorageError::Failed(reason)) => {
-                blobs::OpenError::Root { path: root.clone(), reason: reason.to_string() }.into()
+            (BlobPlace::Directory(root), StorageError::Unavailable(reason) | StorageError::Failed(reason)) => {
+                blobs::OpenBlobsError::Root { path: root.clone(), reason: reason.to_string() }.into()
             }
             _ => error.into(),
         }),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::blobs::{OpenError as BlobsError, PresenceError};
+use crate::blobs::{OpenBlobsError as BlobsError, PresenceError};
 use crate::crew::CrewError;
 use crate::objects::ProbeError;
 use crate::pds::PdsError;

@@ -41,8 +41,8 @@ pub(super) async fn keep(hold: Arc<Hold>, gc: Gc) {
 }
 
 /// Writes down, at the end, which blobs somebody asked for.
-pub(super) async fn write_asked(blobs: &Blobs) {
-    if let Err(error) = blobs.write_asked().await {
+pub(super) async fn flush_last_used(blobs: &Blobs) {
+    if let Err(error) = blobs.flush_last_used().await {
         tracing::warn!(%error, "which blobs were asked for could not be written down");
     }
 }

@@ -25,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Admission, ApiState, Page, Subscribers, endpoints};
-use crate::blobs::{self, Blobs, Place, Presence};
+use crate::blobs::{self, BlobPlace, Blobs, Presence};
 use crate::config::{Config, Profile};
 use crate::crew::Crew;
 use crate::did_document::{HOLD_SERVICE, document};
@@ -136,7 +136,7 @@ pub async fn run_reloading(
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
-    gc::write_asked(&blobs).await;
+    gc::flush_last_used(&blobs).await;
     database.settle().await;
     drop(admin_socket);
     let (served, (), ()) = outcome?;
@@ -161,7 +161,7 @@ pub async fn open(config: &Config) -> Result<Hold, StartError> {
 
 /// Checks what the configuration says of blobs and key, as far as that can be done without the database; returns where
 /// the blobs are.
-fn check(config: &Config) -> Result<Place, StartError> {
+fn check(config: &Config) -> Result<BlobPlace, StartError> {
     let place = bucket::place(config)?;
     if let Some(text) = &config.signing_key {
         signing_key::given(text)?;
@@ -173,7 +173,7 @@ fn check(config: &Config) -> Result<Place, StartError> {
 async fn open_hold(
     config: &Config,
     profile: Profile,
-    place: Place,
+    place: BlobPlace,
     database: &Database,
     asks_bucket: bool,
 ) -> Result<(Hold, UrlSigner, Presence), StartError> {
@@ -189,7 +189,7 @@ async fn open_hold(
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
-    let blob_settings = blobs::Settings { place, limits: blob_limits(config) };
+    let blob_settings = blobs::BlobSettings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?.with_presence(presence.clone());
     let crew = Crew::new(pds.clone(), config.mutable_crew);
     let hold = Hold {
@@ -221,7 +221,7 @@ fn resolver(config: &Config) -> Result<Resolver, StartError> {
 async fn start(
     config: &Config,
     profile: Profile,
-    place: Place,
+    place: BlobPlace,
     database: &Database,
 ) -> Result<(Arc<Hold>, ApiState, Presence), StartError> {
     let (hold, urls, presence) = open_hold(config, profile, place, database, true).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{StartError, bucket};
-use crate::blobs::{Place, Presence, PresenceError};
+use crate::blobs::{BlobPlace, Presence, PresenceError};
 use crate::config::Config;
 use crate::objects::Objects;
 use crate::schema;
@@ -20,12 +20,12 @@ const BUCKET_EVERY: Duration = Duration::from_secs(60);
 /// [`StartError::Presence`]
 pub(super) async fn open(
     config: &Config,
-    place: &Place,
+    place: &BlobPlace,
     database: &Database,
     asks_bucket: bool,
 ) -> Result<Presence, StartError> {
     let presence = recorded(config, place, database).await?;
-    if asks_bucket || matches!(place, Place::Directory(_)) {
+    if asks_bucket || matches!(place, BlobPlace::Directory(_)) {
         presence.claim(database, new_id()?).await?;
     }
     Ok(presence)
@@ -62,10 +62,10 @@ pub(super) async fn keep(presence: Presence, in_bucket: bool) {
     }
 }
 
-async fn recorded(config: &Config, place: &Place, database: &Database) -> Result<Presence, StorageError> {
+async fn recorded(config: &Config, place: &BlobPlace, database: &Database) -> Result<Presence, StorageError> {
     let objects = match place {
-        Place::Directory(root) => Objects::open(root)?,
-        Place::Bucket { bucket, .. } => Objects::in_bucket(bucket.clone()),
+        BlobPlace::Directory(root) => Objects::open(root)?,
+        BlobPlace::Bucket { bucket, .. } => Objects::in_bucket(bucket.clone()),
     };
     let location = config.storage.to_string();
     Presence::recorded(objects, location, config.public_url.did(), database).await

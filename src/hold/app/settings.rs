@@ -8,15 +8,15 @@ use crate::pds::NewBlob;
 use atproto::syntax::Size;
 use server::daemon::ConnectionLimits;
 
-pub(super) fn blob_limits(config: &Config) -> blobs::Limits {
-    blobs::Limits {
+pub(super) fn blob_limits(config: &Config) -> blobs::UploadLimits {
+    blobs::UploadLimits {
         max_part_bytes: config.limits.max_part_bytes,
         max_blob_bytes: config.limits.max_blob_bytes,
         uploads_per_account: config.limits.uploads_per_account.into(),
         uploads_total: config.limits.uploads_total.into(),
         stale_upload_s: config.limits.stale_upload.as_secs(),
-        asked_every: blobs::asked_every(config.gc.grace),
-        ..blobs::Limits::default()
+        last_used_resolution: blobs::last_used_resolution(config.gc.grace),
+        ..blobs::UploadLimits::default()
     }
 }
 

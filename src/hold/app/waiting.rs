@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{StartError, bucket};
-use crate::blobs::Place;
+use crate::blobs::BlobPlace;
 use crate::config::Config;
 use crate::schema;
 use server::daemon::notify;
@@ -24,7 +24,7 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(60);
 /// The failure that does not pass by itself.
 pub(super) async fn for_bucket(
     config: &Config,
-    place: &Place,
+    place: &BlobPlace,
     shutdown: &CancellationToken,
 ) -> Result<Option<()>, StartError> {
     let mut retries = Retries { shutdown, pause: FIRST_PAUSE };

@@ -17,7 +17,7 @@ server::label! {
 
 /// Counters of the room.
 #[derive(Debug)]
-pub struct Counts {
+pub struct UploadCounts {
     /// Uploads that were begun.
     pub begun: Counter,
     /// Attempts to complete one.
@@ -34,7 +34,7 @@ pub struct Counts {
     pub proof_us: Counter,
 }
 
-impl Default for Counts {
+impl Default for UploadCounts {
     fn default() -> Self {
         Self {
             begun: Counter::new(),
@@ -48,7 +48,7 @@ impl Default for Counts {
     }
 }
 
-impl Counts {
+impl UploadCounts {
     pub(super) fn completion(&self, outcome: &Result<(), BlobError>) {
         self.completions.inc(match outcome {
             Ok(()) => CompletionResult::Completed,

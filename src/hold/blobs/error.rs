@@ -93,7 +93,7 @@ pub enum BodyError {
 
 /// Why the room could not be opened. Each line says what to do.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum OpenBlobsError {
     /// The storage directory is missing or no directory, or nothing can be written there.
     #[error("storage directory {path} cannot be used: {reason}; create it and let this user write there")]
     Root {

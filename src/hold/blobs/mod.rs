@@ -1,31 +1,62 @@
-//! Blobs: uploads in parts, the proof that a blob has its digest, and reads.
+//! Blobs: uploads in parts, verification of their digests, and reads.
 //!
-//! A blob is visible when the database has its row. It comes only after the blob's SHA-256 was computed from the
-//! bytes that are stored, and they lie under the blob's key. An upload is a row; where its bytes are staged, and how
-//! they become the blob, is the business of one of two ways: [`files`] for a storage directory, where a missing or
-//! cut-off file hides the row, and [`bucket`] for a bucket, where bytes may go past the hold.
+//! A blob is visible when the database has its row. The row is written only after the blob's SHA-256 was computed from
+//! the stored bytes, and these lie under the blob's key. An upload is a row too. There are two ways to stage its bytes
+//! and to make the blob of them: [`files`] for a storage directory, where a missing or truncated file hides the row,
+//! and [`bucket`] for a bucket, where bytes may bypass the hold.
 //!
 //! This room knows accounts only as names that own uploads. It knows nothing of permissions, records, or how a
 //! request is read and answered.
-//! Digests: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
+//!
+//! # The states of an upload
+//! ```text
+//!                 upload_part, part_target         complete: wrong digest or parts
+//!                        ┌──────┐                        ┌──────┐
+//!                        │      ▼                        │      ▼
+//!   initiate ──────────▶ open ─────────────────────────▶ open, staged   (a bucket only: the parts are one object)
+//!                        │  │  complete: the store        │   │
+//!                        │  │  assembled the parts        │   │
+//!                        │  └──────────┬──────────────────┼───┘
+//!      abort, sweep,     │             │ complete: digest verified, bytes under the blob's key, then in one
+//!      a failed fsync    │             ▼ transaction the blob's row and the upload's digest
+//!                        │          finished ── complete with the same digest: succeeds again
+//!                        ▼             │
+//!                      gone ◀──────────┘ sweep, after `stale_upload_s`
+//! ```
+//! An open upload is `upload.digest IS NULL`, a staged one has `bucket_upload.etag`, a finished one has its digest. Each
+//! step is in the database before the next begins, so a process that ends anywhere leaves one of these states.
+//!
+//! # The locks, in the order in which they are taken
+//! ```text
+//!   1. UploadGuard   one upload     the upload's rows, and the end of an epoch; never while a client is waited for
+//!   2. AppendGuard   one upload     appending to the main file: one part at a time, from its first byte to its row
+//!   3. DigestGuard   one digest     what lies under the digest: completion, repair, garbage collection
+//!   4. EpochFence    one upload     one write to a staged file, on the blocking pool
+//!   5. DeletionClaim some digests   readers wait while garbage collection decides; taken under their DigestGuards
+//! ```
+//! A part takes the [`UploadGuard`](upload_state::UploadGuard) twice, to begin and to be recorded, and receives its bytes
+//! in between without it. `complete`, `abort` and the sweep hold it all the time and end the epoch: a part that began in
+//! an earlier epoch can neither write nor be recorded. What must run under a lock takes its guard as a parameter.
+//! DigestLock: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
 
-mod asked;
-mod bound;
 mod bucket;
 mod counts;
-mod digests;
+mod digest_lock;
 mod error;
 mod files;
 mod hash;
+mod last_used;
 mod list;
-mod live;
 mod names;
+mod part_request;
 mod presence;
 mod read;
 mod sessions;
 mod settings;
+mod size_limit;
 mod sweep;
 pub mod tables;
+mod upload_state;
 
 use std::future::Future;
 
@@ -37,15 +68,16 @@ use atproto::syntax::{Did, Digest};
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-pub use asked::Judging;
-pub use counts::Counts;
-pub use digests::{Alone, Digests, REMOVAL_SETTLED_US};
-pub use error::{BlobError, BodyError, OpenError};
+pub use counts::UploadCounts;
+pub use digest_lock::{DigestGuard, DigestLock, REMOVAL_SETTLED_US};
+pub use error::{BlobError, BodyError, OpenBlobsError};
+pub use last_used::DeletionClaim;
 pub use list::OpenUpload;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
+pub use part_request::PartRequest;
 pub use presence::{Presence, PresenceError};
 pub use read::OpenBlob;
-pub use settings::{Limits, Place, Settings, asked_every, check_root};
+pub use settings::{BlobPlace, BlobSettings, UploadLimits, check_root, last_used_resolution};
 pub use sweep::Swept;
 // What other rooms ask within a transaction of their own.
 pub use tables::{
@@ -63,7 +95,7 @@ use sessions::Sessions;
 pub struct Blobs {
     sessions: Sessions,
     store: Store,
-    digests: Digests,
+    digests: DigestLock,
     presence: Option<Presence>,
 }
 
@@ -98,14 +130,14 @@ impl Blobs {
     /// Opens the store; in a storage directory it drops what no open upload owns.
     ///
     /// # Errors
-    /// [`OpenError`] says what an operator can do.
-    pub async fn open(settings: Settings, db: Database) -> Result<Self, OpenError> {
+    /// [`OpenBlobsError`] says what an operator can do.
+    pub async fn open(settings: BlobSettings, db: Database) -> Result<Self, OpenBlobsError> {
         let sessions = Sessions::new(db, settings.limits);
         let store = match settings.place {
-            Place::Directory(root) => Store::Files(Files::open(&root, sessions.clone()).await?),
-            Place::Bucket { bucket, presigned } => Store::Bucket(Bucket::new(bucket, presigned, sessions.clone())),
+            BlobPlace::Directory(root) => Store::Files(Files::open(&root, sessions.clone()).await?),
+            BlobPlace::Bucket { bucket, presigned } => Store::Bucket(Bucket::new(bucket, presigned, sessions.clone())),
         };
-        Ok(Self { sessions, store, digests: Digests::default(), presence: None })
+        Ok(Self { sessions, store, digests: DigestLock::default(), presence: None })
     }
 
     /// The same, which answers [`BlobError::Unavailable`] as long as the storage is not the hold's own.
@@ -119,7 +151,7 @@ impl Blobs {
     }
 
     /// Bounds what uploads may use from now on. A part on its way in keeps the bounds it began with.
-    pub fn set_limits(&self, limits: Limits) {
+    pub fn set_limits(&self, limits: UploadLimits) {
         self.sessions.set_limits(limits);
     }
 
@@ -159,28 +191,19 @@ impl Blobs {
         }
     }
 
-    /// Receives part `number` of an open upload. `length` is what the client announced, in bytes.
-    ///
-    /// When it answers, the part is stored. An earlier part of the same number is replaced then, and not before.
+    /// Receives a part of an open upload; returns its ETag once the part is stored. Only then an earlier part of the
+    /// same number is replaced.
     ///
     /// # Errors
     /// [`BlobError`]. The upload stays open with its earlier parts, unless an fsync failed: then it is gone.
-    pub async fn upload_part<S>(
-        &self,
-        id: &UploadId,
-        account: &Did,
-        number: PartNumber,
-        length: Option<u64>,
-        body: S,
-        now_us: u64,
-    ) -> Result<ETag, BlobError>
+    pub async fn upload_part<S>(&self, part: PartRequest, body: S) -> Result<ETag, BlobError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'static,
     {
         self.require_storage()?;
         match &self.store {
-            Store::Files(files) => files.upload_part(id, account, number, length, body, now_us).await,
-            Store::Bucket(bucket) => bucket.upload_part(id, account, number, length, body, now_us).await,
+            Store::Files(files) => files.upload_part(part, body).await,
+            Store::Bucket(bucket) => bucket.upload_part(part, body).await,
         }
     }
 
@@ -201,12 +224,11 @@ impl Blobs {
         self.require_storage()?;
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
-            let live = blobs.sessions.uploads.get(&id);
-            let _order = live.order.lock().await;
-            let _alone = blobs.digests.lock(&digest).await;
+            let upload = blobs.sessions.uploads.lock(&id).await;
+            let digest = blobs.digests.lock(&digest).await;
             let outcome = match &blobs.store {
-                Store::Files(files) => files.complete(&live, &id, &account, digest, parts, now_us).await,
-                Store::Bucket(bucket) => bucket.complete(&id, &account, digest, parts, now_us).await,
+                Store::Files(files) => files.complete(&upload, &digest, &account, parts, now_us).await,
+                Store::Bucket(bucket) => bucket.complete(&upload, &digest, &account, parts, now_us).await,
             };
             blobs.sessions.counts.completion(&outcome);
             outcome
@@ -233,7 +255,7 @@ impl Blobs {
 
     /// What became of uploads.
     #[must_use]
-    pub fn counts(&self) -> &Counts {
+    pub fn counts(&self) -> &UploadCounts {
         &self.sessions.counts
     }
 
@@ -274,5 +296,5 @@ where
 }
 
 fn panicked() -> BlobError {
-    BlobError::Storage(StorageError::failed("a task of the blob room panicked"))
+    BlobError::Storage(StorageError::failed("blob task panicked"))
 }

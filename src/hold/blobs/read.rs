@@ -53,7 +53,7 @@ impl Blobs {
     /// When storage fails.
     pub async fn read_target(&self, digest: &Digest, method: Method, now_us: u64) -> Result<Option<Target>, BlobError> {
         // Before it is looked for: a blob that is found then is known to be in use.
-        self.note_asked(digest, now_us).await;
+        self.record_use(digest, now_us).await;
         if self.stat(digest).await?.is_none() {
             return Ok(None);
         }

@@ -1,24 +1,26 @@
-//! Upload sessions as rows: who has one open, and how one ends. The same for every kind of store.
+//! Upload sessions as rows: their accounts, their begin and their end. The same for every kind of store.
 
+use crate::blobs::tables;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::counts::Counts;
-use super::live::Uploads;
-use super::names::{UploadId, blob_key};
-use super::{BlobError, Limits};
-use crate::blobs::tables;
 use crate::blobs::tables::{UploadKey, UploadRow};
 use crate::objects::Objects;
 use atproto::syntax::{Did, Digest};
 use server::sqlite::{Database, Read, Write};
 
+use super::counts::UploadCounts;
+use super::digest_lock::DigestGuard;
+use super::names::{UploadId, blob_key};
+use super::upload_state::{UploadGuard, UploadStates};
+use super::{BlobError, UploadLimits};
+
 /// The sessions of one hold; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Sessions {
     pub(super) db: Database,
-    limits: Arc<RwLock<Arc<Limits>>>,
-    pub(super) uploads: Arc<Uploads>,
-    pub(super) counts: Arc<Counts>,
+    limits: Arc<RwLock<Arc<UploadLimits>>>,
+    pub(super) uploads: Arc<UploadStates>,
+    pub(super) counts: Arc<UploadCounts>,
 }
 
 /// What an upload whose row is gone may have left in a bucket.
@@ -28,15 +30,15 @@ pub(super) struct Dropped {
 }
 
 impl Sessions {
-    pub(super) fn new(db: Database, limits: Limits) -> Self {
+    pub(super) fn new(db: Database, limits: UploadLimits) -> Self {
         Self { db, limits: Arc::new(RwLock::new(Arc::new(limits))), uploads: Arc::default(), counts: Arc::default() }
     }
 
-    pub(super) fn limits(&self) -> Arc<Limits> {
+    pub(super) fn limits(&self) -> Arc<UploadLimits> {
         Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn set_limits(&self, limits: Limits) {
+    pub(super) fn set_limits(&self, limits: UploadLimits) {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
@@ -61,13 +63,13 @@ impl Sessions {
         found.filter(|upload| upload.digest.is_none()).map(|upload| upload.account).ok_or(BlobError::UnknownUpload)
     }
 
-    /// Deletes the row of an open upload if `which` says so. Call it with the upload's order held.
+    /// Deletes the row of an open upload if `which` says so.
     pub(super) async fn delete_open(
         &self,
-        id: &UploadId,
+        upload: &UploadGuard,
         which: impl FnOnce(&UploadRow) -> bool + Send + 'static,
     ) -> Result<Option<Dropped>, BlobError> {
-        let key = *id.key();
+        let key = *upload.id().key();
         let delete = move |write: &Write<'_>| {
             let open = tables::upload(write, &key)?.filter(|upload| upload.digest.is_none());
             if !open.is_some_and(|upload| which(&upload)) {
@@ -83,12 +85,12 @@ impl Sessions {
     /// Makes the blob visible and the upload finished, at once.
     pub(super) async fn finish(
         &self,
-        id: &UploadId,
-        digest: Digest,
+        upload: &UploadGuard,
+        digest: &DigestGuard,
         size_bytes: u64,
         now_us: u64,
     ) -> Result<(), BlobError> {
-        let key = *id.key();
+        let (key, digest) = (*upload.id().key(), *digest.digest());
         let finish = move |write: &Write<'_>| {
             tables::put_blob(write, &digest, size_bytes, now_us)?;
             tables::put_uploader(write, &digest, &key)?;

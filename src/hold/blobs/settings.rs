@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use crate::objects;
 
-use super::OpenError;
+use super::OpenBlobsError;
 
 /// What the room is opened with.
 #[derive(Clone)]
-pub struct Settings {
+pub struct BlobSettings {
     /// Where the blobs are.
-    pub place: Place,
+    pub place: BlobPlace,
     /// What uploads may use.
-    pub limits: Limits,
+    pub limits: UploadLimits,
 }
 
 /// Where the blobs are.
 #[derive(Clone)]
-pub enum Place {
+pub enum BlobPlace {
     /// The storage directory. It must exist.
     Directory(PathBuf),
     /// A bucket.
@@ -32,7 +32,7 @@ pub enum Place {
 
 /// What uploads may use.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub struct UploadLimits {
     /// The largest part, in bytes. The store alone limits parts that go past the hold.
     pub max_part_bytes: u64,
     /// The largest blob, in bytes.
@@ -45,17 +45,17 @@ pub struct Limits {
     pub stale_upload_s: u64,
     /// Bytes of the file system that uploads leave free: the database may be on the same one.
     pub reserve_bytes: u64,
-    /// How often it is written down, at most, that somebody asked for a blob: see [`asked_every`].
-    pub asked_every: Duration,
+    /// How often it is written down, at most, that somebody asked for a blob: see [`last_used_resolution`].
+    pub last_used_resolution: Duration,
 }
 
 /// How often a use of a blob is written down, at most, where blobs may go that nobody used for `grace`.
 #[must_use]
-pub fn asked_every(grace: Duration) -> Duration {
+pub fn last_used_resolution(grace: Duration) -> Duration {
     (grace / 4).min(Duration::from_secs(3_600))
 }
 
-impl Default for Limits {
+impl Default for UploadLimits {
     fn default() -> Self {
         Self {
             max_part_bytes: 10 << 30,
@@ -64,7 +64,7 @@ impl Default for Limits {
             uploads_total: 1024,
             stale_upload_s: 86_400,
             reserve_bytes: 64 << 20,
-            asked_every: Duration::from_secs(3_600),
+            last_used_resolution: Duration::from_secs(3_600),
         }
     }
 }
@@ -72,12 +72,12 @@ impl Default for Limits {
 /// Checks that the storage directory is there, without touching it.
 ///
 /// # Errors
-/// [`OpenError::Root`].
-pub fn check_root(root: &Path) -> Result<(), OpenError> {
+/// [`OpenBlobsError::Root`].
+pub fn check_root(root: &Path) -> Result<(), OpenBlobsError> {
     let reason = match std::fs::metadata(root) {
         Ok(found) if found.is_dir() => return Ok(()),
         Ok(_) => "it is not a directory".into(),
         Err(error) => error.to_string(),
     };
-    Err(OpenError::Root { path: root.to_owned(), reason })
+    Err(OpenBlobsError::Root { path: root.to_owned(), reason })
 }

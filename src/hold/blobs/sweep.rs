@@ -50,12 +50,11 @@ impl Blobs {
         id: &UploadId,
         which: impl FnOnce(&UploadRow) -> bool + Send + 'static,
     ) -> Result<bool, BlobError> {
-        let live = self.sessions.uploads.get(id);
-        let _order = live.order.lock().await;
-        let Some(dropped) = self.sessions.delete_open(id, which).await? else { return Ok(false) };
+        let upload = self.sessions.uploads.lock(id).await;
+        let Some(dropped) = self.sessions.delete_open(&upload, which).await? else { return Ok(false) };
         match &self.store {
-            Store::Files(files) => files.close_and_remove(&live, id).await,
-            Store::Bucket(bucket) => bucket.clear(id, dropped.multipart.as_deref()).await,
+            Store::Files(files) => files.close_and_remove(&upload).await,
+            Store::Bucket(bucket) => bucket.clear(&upload, dropped.multipart.as_deref()).await,
         }
         Ok(true)
     }

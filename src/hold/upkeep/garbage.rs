@@ -20,7 +20,7 @@ use super::usage::Amount;
 use super::{Upkeep, UpkeepError, detached};
 use crate::blobs;
 use crate::blobs::BlobUseRow;
-use crate::blobs::{Totals, asked_every};
+use crate::blobs::{Totals, last_used_resolution};
 use crate::images;
 use crate::images::{Reconciled, UnaskedAccount};
 use atproto::syntax::{Datetime, Digest};
@@ -246,7 +246,7 @@ impl Upkeep {
     /// The moment since which a blob must not have been used. A use may have been written down, for the last time, so
     /// much before it ended.
     fn unused_before_us(&self) -> u64 {
-        let unused: Duration = self.grace + asked_every(self.grace);
+        let unused: Duration = self.grace + last_used_resolution(self.grace);
         (self.clock)().saturating_sub(u64::try_from(unused.as_micros()).unwrap_or(u64::MAX))
     }
 
@@ -279,9 +279,9 @@ impl Upkeep {
         collected: &mut Collected,
     ) -> Result<(), UpkeepError> {
         if collected.dry_run {
-            let judging = self.digests.judge(garbage.iter().map(|row| row.digest), rules.before_us);
+            let claim = self.digests.claim_unused(garbage.iter().map(|row| row.digest), rules.before_us);
             for row in &garbage {
-                let is_unused = judging.digests().contains(&row.digest);
+                let is_unused = claim.digests().contains(&row.digest);
                 collected.add(row, if is_unused { Verdict::Garbage } else { Verdict::Recent });
             }
             return Ok(());
@@ -313,8 +313,8 @@ impl Upkeep {
         locked: impl Iterator<Item = Digest>,
         rules: Rules,
     ) -> Result<Vec<(BlobUseRow, Verdict)>, UpkeepError> {
-        let judging = self.digests.judge(locked, rules.before_us);
-        let unused: std::collections::HashSet<_> = judging.digests().iter().copied().collect();
+        let claim = self.digests.claim_unused(locked, rules.before_us);
+        let unused: std::collections::HashSet<_> = claim.digests().iter().copied().collect();
         let now_us = (self.clock)();
         let mark = move |write: &Write<'_>| {
             let mut verdicts = Vec::new();

@@ -3,7 +3,7 @@
 //!
 //! [`Upkeep`] compares the database's rows with the objects under the blobs' keys, a 256th of them at a time, so that
 //! memory stays small with millions of blobs. What looks wrong is judged again, and repaired, while the digest is locked
-//! against completion ([`Digests`]): an upload that heals a blob meanwhile is never undone. Everything here may be
+//! against completion ([`DigestLock`]): an upload that heals a blob meanwhile is never undone. Everything here may be
 //! ended at any point and begun again.
 //!
 //! This room knows nothing of who asks, and of uploads only where they lie.
@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::blobs::{Digests, Presence};
+use crate::blobs::{DigestLock, Presence};
 use crate::objects::{Bucket, BucketRequests};
 use server::metrics::Gauge;
 use server::sqlite::Database;
@@ -52,7 +52,7 @@ const AT_ONCE: usize = 4;
 pub struct Upkeep {
     db: Database,
     store: Store,
-    digests: Digests,
+    digests: DigestLock,
     /// Microseconds since 1970.
     clock: fn() -> u64,
     /// How long a blob that nothing names must not have been used before it goes.
@@ -94,7 +94,7 @@ impl Upkeep {
     /// Looks after the blobs in `store` that `db` records. `digests` are those of the room that completes uploads;
     /// `clock` gives microseconds since 1970.
     #[must_use]
-    pub fn new(db: Database, store: Store, digests: Digests, clock: fn() -> u64) -> Self {
+    pub fn new(db: Database, store: Store, digests: DigestLock, clock: fn() -> u64) -> Self {
         Self { db, store, digests, clock, grace: GRACE, presence: None, alone: Arc::default(), runs: Arc::default() }
     }
 

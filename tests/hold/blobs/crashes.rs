@@ -4,11 +4,11 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 
-use atcr_hold::blobs::{BlobError, ETag, Swept, UploadId};
+use atcr_hold::blobs::{BlobError, ETag, PartRequest, Swept, UploadId};
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 
-use crate::support::blob_hold::{Hold, NOW_US, alice, content, digest, part_number};
+use crate::support::blob_hold::{Hold, NOW_US, alice, content, digest, part_number, part_request};
 
 const DAY_US: u64 = 86_400_000_000;
 
@@ -61,7 +61,8 @@ async fn a_part_cut_off_by_a_restart_is_gone_and_can_be_sent_again() {
     // A client that sends this and then nothing; its handler is dropped with the process.
     let body = stream::iter([Ok(Bytes::from(content(3, 300_000)))]).chain(stream::pending());
     let blobs = hold.blobs.clone();
-    let mut part = Box::pin(async move { blobs.upload_part(&id, &alice(), part_number(2), None, body, NOW_US).await });
+    let mut part =
+        Box::pin(async move { blobs.upload_part(part_request(id, &alice(), part_number(2), None), body).await });
     while std::fs::metadata(folder(&hold, &id).join("main")).unwrap().len() < 500_000 {
         assert!(part.as_mut().now_or_never().is_none());
         tokio::task::yield_now().await;
@@ -151,7 +152,8 @@ async fn stale_uploads_are_swept_and_used_ones_stay() {
     let used = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
     let later = NOW_US + DAY_US / 2;
     let body = stream::iter([Ok(Bytes::from_static(b"used"))]);
-    let etag = hold.blobs.upload_part(&used, &alice(), part_number(1), None, body, later).await.unwrap();
+    let request = PartRequest { now_us: later, ..part_request(used, &alice(), part_number(1), None) };
+    let etag = hold.blobs.upload_part(request, body).await.unwrap();
     std::fs::create_dir(hold.root().join("uploads/0123456789abcdef0123456789abcdef")).unwrap();
 
     let swept = hold.blobs.sweep(NOW_US + DAY_US).await.unwrap();

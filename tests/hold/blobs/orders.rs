@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::support::blob_hold::{Hold, NOW_US, alice, content, digest, frames, list, part_number};
+use crate::support::blob_hold::{Hold, NOW_US, alice, content, digest, frames, list, part_number, part_request};
 
 const PARTS: u32 = 5;
 
@@ -85,7 +85,7 @@ impl Run {
             Step::BreakOff(part) => {
                 let body = stream::iter([Ok(Bytes::from(part.bytes())), Err(BodyError::Disconnected)]);
                 let number = part_number(part.number);
-                let outcome = self.hold.blobs.upload_part(&self.id, &alice(), number, None, body, NOW_US).await;
+                let outcome = self.hold.blobs.upload_part(part_request(self.id, &alice(), number, None), body).await;
                 assert!(matches!(outcome, Err(BlobError::Body(BodyError::Disconnected))));
             }
             Step::Hang(part) => self.hang(part).await,
@@ -121,7 +121,7 @@ impl Run {
         let (sender, mut frames) = mpsc::channel(1);
         let body = stream::poll_fn(move |context| frames.poll_recv(context));
         let (blobs, id, number) = (self.hold.blobs.clone(), self.id, part_number(part.number));
-        let task = tokio::spawn(async move { blobs.upload_part(&id, &alice(), number, None, body, NOW_US).await });
+        let task = tokio::spawn(async move { blobs.upload_part(part_request(id, &alice(), number, None), body).await });
         for frame in part.bytes().chunks(32 * 1024) {
             sender.send(Ok(Bytes::copy_from_slice(frame))).await.unwrap();
         }
@@ -204,9 +204,9 @@ async fn frames_of_any_size_are_taken() {
     let whole = content(1, 600_001);
     let id = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
     let body = stream::iter([Ok(Bytes::new()), Ok(Bytes::from(whole[..500_000].to_vec())), Ok(Bytes::new())]);
-    let one = hold.blobs.upload_part(&id, &alice(), part_number(1), Some(500_000), body, NOW_US).await.unwrap();
+    let one = hold.blobs.upload_part(part_request(id, &alice(), part_number(1), Some(500_000)), body).await.unwrap();
     let rest = frames(&whole[500_000..]);
-    let two = hold.blobs.upload_part(&id, &alice(), part_number(2), None, rest, NOW_US).await.unwrap();
+    let two = hold.blobs.upload_part(part_request(id, &alice(), part_number(2), None), rest).await.unwrap();
     hold.complete(&id, &whole, &[(1, &one), (2, &two)]).await.unwrap();
     hold.assert_blob(&whole).await;
 }

@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
-use atcr_hold::blobs::{BlobError, Blobs, BodyError, Limits, OpenError, PartNumber, Place, Settings, UploadId};
+use atcr_hold::blobs::{
+    BlobError, BlobPlace, BlobSettings, Blobs, BodyError, OpenBlobsError, PartNumber, UploadId, UploadLimits,
+};
 use atcr_hold::schema;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use tokio::sync::mpsc;
 
-use crate::support::blob_hold::{Hold, NOW_US, alice, bob, content, digest, frames, list, part_number};
+use crate::support::blob_hold::{Hold, NOW_US, alice, bob, content, digest, frames, list, part_number, part_request};
 
-const SMALL: Limits = Limits {
+const SMALL: UploadLimits = UploadLimits {
     max_part_bytes: 1000,
     max_blob_bytes: 1500,
     uploads_per_account: 2,
     uploads_total: 3,
     stale_upload_s: 86_400,
     reserve_bytes: 0,
-    asked_every: Duration::from_secs(3_600),
+    last_used_resolution: Duration::from_secs(3_600),
 };
 
 #[tokio::test]
@@ -158,12 +160,15 @@ async fn a_part_that_breaks_off_leaves_the_earlier_one_and_the_order_as_they_wer
         let one = hold.part(&id, 1, b"one").await.unwrap();
         for (number, error) in [(1, BodyError::Disconnected), (2, BodyError::TimedOut)] {
             let body = stream::iter([Ok(Bytes::from(content(6, 200_000))), Err(error)]);
-            let outcome = hold.blobs.upload_part(&id, &alice(), part_number(number), Some(300_000), body, NOW_US).await;
+            let outcome =
+                hold.blobs.upload_part(part_request(id, &alice(), part_number(number), Some(300_000)), body).await;
             assert!(matches!(outcome, Err(BlobError::Body(found)) if found == error));
         }
         for announced in [2, 4] {
-            let outcome =
-                hold.blobs.upload_part(&id, &alice(), part_number(2), Some(announced), frames(b"two"), NOW_US).await;
+            let outcome = hold
+                .blobs
+                .upload_part(part_request(id, &alice(), part_number(2), Some(announced)), frames(b"two"))
+                .await;
             assert!(matches!(outcome, Err(BlobError::Body(BodyError::WrongLength))), "{announced} announced");
         }
         let two = hold.part(&id, 2, b"two").await.unwrap();
@@ -177,14 +182,15 @@ async fn too_large_parts_and_blobs_are_refused_early_and_late() {
     let hold = Hold::with(SMALL).await;
     let id = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
     let untouched = stream::poll_fn(|_| panic!("the body is not read"));
-    let early = hold.blobs.upload_part(&id, &alice(), part_number(1), Some(1001), untouched, NOW_US).await;
+    let early = hold.blobs.upload_part(part_request(id, &alice(), part_number(1), Some(1001)), untouched).await;
     assert!(matches!(early, Err(BlobError::PartTooLarge { limit_bytes: 1000 })));
-    let late = hold.blobs.upload_part(&id, &alice(), part_number(1), None, frames(&content(7, 1001)), NOW_US).await;
+    let late =
+        hold.blobs.upload_part(part_request(id, &alice(), part_number(1), None), frames(&content(7, 1001))).await;
     assert!(matches!(late, Err(BlobError::PartTooLarge { limit_bytes: 1000 })));
 
     let one = hold.part(&id, 1, &content(7, 1000)).await.unwrap();
     assert!(matches!(hold.part(&id, 2, &content(7, 501)).await, Err(BlobError::BlobTooLarge { limit_bytes: 1500 })));
-    let late = hold.blobs.upload_part(&id, &alice(), part_number(9), None, frames(&content(7, 501)), NOW_US).await;
+    let late = hold.blobs.upload_part(part_request(id, &alice(), part_number(9), None), frames(&content(7, 501))).await;
     assert!(matches!(late, Err(BlobError::BlobTooLarge { limit_bytes: 1500 })));
     let replaced = hold.part(&id, 1, &content(8, 1000)).await.unwrap();
     assert_ne!(one, replaced, "a replaced part does not count twice");
@@ -240,7 +246,8 @@ async fn one_digest_may_be_completed_twice_at_once_and_by_two_accounts() {
         assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
 
         let id = hold.blobs.initiate(&bob(), NOW_US).await.unwrap();
-        let etag = hold.blobs.upload_part(&id, &bob(), part_number(1), Some(4), frames(b"same"), NOW_US).await.unwrap();
+        let etag =
+            hold.blobs.upload_part(part_request(id, &bob(), part_number(1), Some(4)), frames(b"same")).await.unwrap();
         hold.blobs.complete(&id, &bob(), digest(b"same"), list(&[(1, &etag)]), NOW_US).await.unwrap();
         hold.assert_blob(b"same").await;
     }
@@ -257,7 +264,7 @@ async fn a_part_in_flight_ends_when_the_upload_does_and_changes_nothing() {
             let blobs = hold.blobs.clone();
             let body = stream::poll_fn(move |context| body.poll_recv(context));
             let part = tokio::spawn(async move {
-                blobs.upload_part(&id, &alice(), PartNumber::new(number).unwrap(), None, body, NOW_US).await
+                blobs.upload_part(part_request(id, &alice(), PartNumber::new(number).unwrap(), None), body).await
             });
             for _ in 0..8 {
                 sender.send(Ok(Bytes::from(content(9, 64 * 1024)))).await.unwrap();
@@ -281,9 +288,10 @@ async fn a_part_in_flight_ends_when_the_upload_does_and_changes_nothing() {
 
 #[tokio::test]
 async fn a_reserve_that_cannot_be_kept_refuses_parts_and_keeps_the_upload() {
-    let hold = Hold::with(Limits { reserve_bytes: u64::MAX / 2, ..Limits::default() }).await;
+    let hold = Hold::with(UploadLimits { reserve_bytes: u64::MAX / 2, ..UploadLimits::default() }).await;
     let id = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
-    let outcome = hold.blobs.upload_part(&id, &alice(), part_number(1), None, stream::pending().boxed(), NOW_US).await;
+    let outcome =
+        hold.blobs.upload_part(part_request(id, &alice(), part_number(1), None), stream::pending().boxed()).await;
     assert!(matches!(outcome, Err(BlobError::NoSpace(_))));
     assert_eq!(hold.blobs.session_account(&id).await.unwrap(), alice());
     hold.complete(&id, b"", &[]).await.unwrap();
@@ -294,7 +302,9 @@ async fn a_missing_storage_directory_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let db = schema::open(&directory.path().join("hold.db")).unwrap();
     let root = directory.path().join("missing");
-    let opened = Blobs::open(Settings { place: Place::Directory(root.clone()), limits: Limits::default() }, db).await;
-    assert!(matches!(opened.err(), Some(OpenError::Root { path, .. }) if path == root));
+    let opened =
+        Blobs::open(BlobSettings { place: BlobPlace::Directory(root.clone()), limits: UploadLimits::default() }, db)
+            .await;
+    assert!(matches!(opened.err(), Some(OpenBlobsError::Root { path, .. }) if path == root));
     assert!(!root.exists());
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::Once;
 
-use atcr_hold::blobs::{BlobError, Limits};
+use atcr_hold::blobs::{BlobError, UploadLimits};
 use atcr_hold::objects::{AzureSettings, Bucket, BucketSettings, Completed, ProbeError, ResponseHeaders};
 use futures_util::TryStreamExt as _;
 use http::{Method, StatusCode};
@@ -14,7 +14,7 @@ use super::buckets::send;
 use super::presigned::request;
 use super::probes::{an_hour_ahead_us, now_us};
 use super::remotes::Remote;
-use crate::support::blob_hold::{Hold, NOW_US, alice, frames, part_number};
+use crate::support::blob_hold::{Hold, NOW_US, alice, frames, part_number, part_request};
 
 /// The accounts in the file that `ATCR_HOLD_AZURE` names, a line an account: name, endpoint, account, container, and
 /// the file of the key. Each gets a folder that nothing else uses.
@@ -101,10 +101,10 @@ async fn no_part_goes_past_the_hold() {
 #[tokio::test]
 async fn a_part_that_is_no_block_is_refused_before_it_is_sent() {
     for account in accounts_here() {
-        let hold = Hold::in_remote(&remote(account), Limits::default()).await;
+        let hold = Hold::in_remote(&remote(account), UploadLimits::default()).await;
         let id = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
         let (number, size_bytes) = (part_number(1), (4_000 << 20) + 1);
-        let sent = hold.blobs.upload_part(&id, &alice(), number, Some(size_bytes), frames(b"begun"), NOW_US).await;
+        let sent = hold.blobs.upload_part(part_request(id, &alice(), number, Some(size_bytes)), frames(b"begun")).await;
         let refused = sent.unwrap_err();
         assert!(matches!(refused, BlobError::PartTooLarge { limit_bytes: 4_194_304_000 }), "{}: {refused}", hold.name);
     }

@@ -6,7 +6,7 @@ use atproto::syntax::Digest;
 use server::metrics::Gauge;
 
 use super::{Stock, digest, key, of, read, read_blob, room, upload};
-use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_number};
+use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_number, part_request};
 
 /// One blob of each kind of damage, by name.
 struct Damaged {
@@ -153,7 +153,7 @@ async fn a_completion_that_is_repeated_does_not_speak_for_a_blob_that_was_taken_
     let stock = Stock::in_directory().await;
     let (blobs, _) = room(&stock.root(), &stock.db).await;
     let id = blobs.initiate(&alice(), NOW_US).await.unwrap();
-    let etag = blobs.upload_part(&id, &alice(), part_number(1), Some(5), frames(b"whole"), NOW_US).await.unwrap();
+    let etag = blobs.upload_part(part_request(id, &alice(), part_number(1), Some(5)), frames(b"whole")).await.unwrap();
     let account = alice();
     let complete = || blobs.complete(&id, &account, digest(b"whole"), list(&[(1, &etag)]), NOW_US);
     complete().await.unwrap();

@@ -123,7 +123,7 @@ async fn being_asked_for_keeps_a_blob_also_after_a_restart() {
     // Nothing was written down yet.
     let preview = collect(&stock, true).await;
     assert_eq!((preview.garbage.count, preview.recent.count), (1, 1));
-    blobs.write_asked().await.unwrap();
+    blobs.flush_last_used().await.unwrap();
     let (blobs, upkeep) = room(&stock.root(), &stock.db).await;
     stock.upkeep = upkeep;
     let collected = collect(&stock, false).await;

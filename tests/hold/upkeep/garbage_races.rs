@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use atcr_hold::blobs;
-use atcr_hold::blobs::{Blobs, Limits};
+use atcr_hold::blobs::{Blobs, UploadLimits};
 use atcr_hold::images;
 use atcr_hold::images::tables::LayerRow;
 use atproto::syntax::AtUri;
@@ -92,7 +92,7 @@ impl Client {
 async fn what_is_named_is_never_missing() {
     let mut stock = Stock::in_directory().await;
     let (blobs, upkeep) = room(&stock.root(), &stock.db).await;
-    let limits = Limits { reserve_bytes: 0, asked_every: GRACE / 4, ..Default::default() };
+    let limits = UploadLimits { reserve_bytes: 0, last_used_resolution: GRACE / 4, ..Default::default() };
     blobs.set_limits(limits);
     stock.upkeep = upkeep.with_grace(GRACE);
     let (stock, tally, over) = (Arc::new(stock), Arc::<Tally>::default(), Arc::new(AtomicBool::new(false)));

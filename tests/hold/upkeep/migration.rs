@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use atcr_hold::blobs;
-use atcr_hold::blobs::Digests;
+use atcr_hold::blobs::DigestLock;
 use atcr_hold::objects::Location;
 use atcr_hold::upkeep::{Migrated, Problem, Store, Upkeep, UpkeepError, VerifyOptions};
 use server::sqlite::Database;
@@ -31,7 +31,7 @@ async fn migrate(upkeep: &Upkeep, to: &Location) -> Migrated {
 
 /// Looks after the blobs of `db` as they are at `place`.
 async fn at(place: &Location, db: &Database) -> Upkeep {
-    Upkeep::new(db.clone(), Store::open(place).await.unwrap(), Digests::default(), now_us)
+    Upkeep::new(db.clone(), Store::open(place).await.unwrap(), DigestLock::default(), now_us)
 }
 
 /// Reads every blob that is recorded at `place`; answers how many there are.

@@ -11,7 +11,7 @@ mod removal;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use atcr_hold::blobs::{self, Blobs, Digests, Limits, Settings};
+use atcr_hold::blobs::{self, BlobSettings, Blobs, DigestLock, UploadLimits};
 use atcr_hold::images;
 use atcr_hold::images::tables::LayerRow;
 use atcr_hold::objects::{Bucket, Location, Memory, Objects};
@@ -23,7 +23,7 @@ use server::sqlite::{Database, Write};
 use tempfile::TempDir;
 
 use crate::objects::remotes_here;
-use crate::support::blob_hold::{NOW_US, alice, digest, frames, list, part_number};
+use crate::support::blob_hold::{NOW_US, alice, digest, frames, list, part_number, part_request};
 
 /// Rows and objects that a test sets as it likes.
 struct Stock {
@@ -52,14 +52,14 @@ impl Stock {
             Self::with("files".into(), Store::of_objects(Objects::in_memory(&Memory::default())), WayIn::Directory);
         std::fs::create_dir(stock.root()).unwrap();
         let store = Store::open(&Location::Directory(stock.root())).await.unwrap();
-        stock.upkeep = Upkeep::new(stock.db.clone(), store, Digests::default(), now_us);
+        stock.upkeep = Upkeep::new(stock.db.clone(), store, DigestLock::default(), now_us);
         stock
     }
 
     fn with(name: String, store: Store, way_in: WayIn) -> Self {
         let directory = TempDir::new().unwrap();
         let db = schema::open(&directory.path().join("hold.db")).unwrap();
-        let upkeep = Upkeep::new(db.clone(), store, Digests::default(), now_us);
+        let upkeep = Upkeep::new(db.clone(), store, DigestLock::default(), now_us);
         Self { name, upkeep, db, way_in, directory }
     }
 
@@ -158,9 +158,9 @@ async fn read(objects: &Objects, key: &str) -> Option<Vec<u8>> {
 
 /// A blob room on a directory, and what looks after it.
 async fn room(root: &Path, db: &Database) -> (Blobs, Upkeep) {
-    let settings = Settings {
-        place: blobs::Place::Directory(root.to_owned()),
-        limits: Limits { reserve_bytes: 0, ..Limits::default() },
+    let settings = BlobSettings {
+        place: blobs::BlobPlace::Directory(root.to_owned()),
+        limits: UploadLimits { reserve_bytes: 0, ..UploadLimits::default() },
     };
     let blobs = Blobs::open(settings, db.clone()).await.unwrap();
     let store = Store::open(&Location::Directory(root.to_owned())).await.unwrap();
@@ -172,7 +172,7 @@ async fn room(root: &Path, db: &Database) -> (Blobs, Upkeep) {
 async fn upload(blobs: &Blobs, content: &[u8]) {
     let id = blobs.initiate(&alice(), NOW_US).await.unwrap();
     let length = Some(content.len() as u64);
-    let etag = blobs.upload_part(&id, &alice(), part_number(1), length, frames(content), NOW_US).await.unwrap();
+    let etag = blobs.upload_part(part_request(id, &alice(), part_number(1), length), frames(content)).await.unwrap();
     blobs.complete(&id, &alice(), digest(content), list(&[(1, &etag)]), NOW_US).await.unwrap();
 }
 

@@ -1,12 +1,12 @@
 //! Objects whose rows are gone: what was cut off is finished, and what came back stays.
 
-use atcr_hold::blobs::{self, BlobError, Blobs, Limits, REMOVAL_SETTLED_US, Settings};
+use atcr_hold::blobs::{self, BlobError, BlobSettings, Blobs, REMOVAL_SETTLED_US, UploadLimits};
 use atcr_hold::upkeep::{Amount, Problem};
 use atproto::syntax::Digest;
 
 use super::{Stock, digest, forced, key, now_us, read, read_blob, room, upload};
 use crate::objects::remotes_here;
-use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_number};
+use crate::support::blob_hold::{NOW_US, alice, content, frames, list, part_number, part_request};
 
 /// As a process leaves a blob that ends between its row and its object.
 async fn doom(stock: &Stock, blob: Digest, at_us: u64) {
@@ -71,11 +71,13 @@ async fn a_blob_that_somebody_uploads_is_left_to_them() {
 async fn a_bucket_takes_no_blob_that_it_may_still_remove() {
     for bucket in remotes_here() {
         let stock = Stock::in_memory().await;
-        let place = blobs::Place::Bucket { bucket: bucket.open(), presigned: false };
-        let room = Blobs::open(Settings { place, limits: Limits::default() }, stock.db.clone()).await.unwrap();
+        let place = blobs::BlobPlace::Bucket { bucket: bucket.open(), presigned: false };
+        let room =
+            Blobs::open(BlobSettings { place, limits: UploadLimits::default() }, stock.db.clone()).await.unwrap();
         let whole = content(1, 5_000);
         let (id, blob) = (room.initiate(&alice(), NOW_US).await.unwrap(), digest(&whole));
-        let etag = room.upload_part(&id, &alice(), part_number(1), Some(5_000), frames(&whole), NOW_US).await.unwrap();
+        let etag =
+            room.upload_part(part_request(id, &alice(), part_number(1), Some(5_000)), frames(&whole)).await.unwrap();
         doom(&stock, blob, NOW_US - REMOVAL_SETTLED_US + 1).await;
         let complete = async || room.complete(&id, &alice(), blob, list(&[(1, &etag)]), NOW_US).await;
         let refused = complete().await.unwrap_err();

@@ -9,30 +9,32 @@ use atproto::syntax::{Did, Digest};
 use server::storage::StorageError;
 
 use super::Bucket;
+use crate::blobs::digest_lock::DigestGuard;
 use crate::blobs::hash::Hash;
-use crate::blobs::names::{PartNumber, UploadId, blob_key, in_sequence, staged_key};
+use crate::blobs::names::{PartNumber, blob_key, in_sequence, staged_key};
 use crate::blobs::sessions::is_finished;
+use crate::blobs::upload_state::UploadGuard;
 use crate::blobs::{BlobError, REMOVAL_SETTLED_US};
 
 impl Bucket {
-    /// As [`Blobs::complete`](crate::blobs::Blobs::complete). Call it with the upload's order held.
+    /// As [`Blobs::complete`](crate::blobs::Blobs::complete).
     pub(in crate::blobs) async fn complete(
         &self,
-        id: &UploadId,
+        upload: &UploadGuard,
+        digest: &DigestGuard,
         account: &Did,
-        digest: Digest,
         listed: Vec<(PartNumber, String)>,
         now_us: u64,
     ) -> Result<(), BlobError> {
-        self.known.remove(id);
-        let key = *id.key();
+        self.known.remove(upload.id());
+        let (key, name) = (*upload.id().key(), *digest.digest());
         let find = self.sessions.db.read(move |read| {
-            let upload =
+            let rows =
                 (tables::upload(read, &key)?, tables::bucket_upload(read, &key)?, tables::bucket_parts(read, &key)?);
-            Ok::<_, BlobError>((upload, tables::pending_deletion_us(read, &digest)?))
+            Ok::<_, BlobError>((rows, tables::pending_deletion_us(read, &name)?))
         });
-        let ((upload, bucket, seen), pending_deletion_us) = find.await?;
-        if is_finished(upload.as_ref(), account, &digest)? {
+        let ((row, bucket, seen), pending_deletion_us) = find.await?;
+        if is_finished(row.as_ref(), account, &name)? {
             return Ok(());
         }
         if pending_deletion_us.is_some_and(|removed_us| now_us < removed_us.saturating_add(REMOVAL_SETTLED_US)) {
@@ -41,32 +43,32 @@ impl Bucket {
         }
         let listed = in_sequence(listed)?;
         let multipart = bucket.as_ref().map(|bucket| bucket.multipart.clone());
-        let size_bytes = match self.sessions.stored_size(&self.objects, &digest).await? {
+        let size_bytes = match self.sessions.stored_size(&self.objects, &name).await? {
             Some(size_bytes) => size_bytes,
-            None if !listed.iter().any(|part| has_bytes(part, &seen)) => self.put_empty(&digest).await?,
+            None if !listed.iter().any(|part| has_bytes(part, &seen)) => self.put_empty(digest).await?,
             None => {
                 let bucket = bucket.ok_or(BlobError::MissingParts)?;
-                let staged = self.put_together(id, bucket, &seen, listed, &digest).await?;
-                self.publish(id, staged, &digest).await?
+                let staged = self.assemble(upload, bucket, &seen, listed, &name).await?;
+                self.publish(upload, digest, staged).await?
             }
         };
-        self.sessions.finish(id, digest, size_bytes, now_us).await?;
-        self.clear(id, multipart.as_deref()).await;
+        self.sessions.finish(upload, digest, size_bytes, now_us).await?;
+        self.clear(upload, multipart.as_deref()).await;
         Ok(())
     }
 
-    async fn put_empty(&self, digest: &Digest) -> Result<u64, BlobError> {
-        if Hash::default().digest() != *digest {
+    async fn put_empty(&self, digest: &DigestGuard) -> Result<u64, BlobError> {
+        if Hash::default().digest() != *digest.digest() {
             return Err(BlobError::DigestMismatch);
         }
-        self.store.put(&blob_key(digest), b"".as_slice()).await?;
+        self.store.put(&blob_key(digest.digest()), b"".as_slice()).await?;
         Ok(0)
     }
 
     /// Makes one staged object of the parts, unless that was done before.
-    async fn put_together(
+    async fn assemble(
         &self,
-        id: &UploadId,
+        upload: &UploadGuard,
         bucket: BucketUploadRow,
         seen: &[BucketPartRow],
         listed: Vec<(PartNumber, String)>,
@@ -79,47 +81,47 @@ impl Bucket {
         if !self.store.signs_parts() && !listed.iter().all(|part| recorded(part, seen).is_some()) {
             return Err(BlobError::MissingParts);
         }
-        let proven = if bucket.bypassed_hold { None } else { proven_by_hold(seen, &listed)? };
-        if proven.is_some_and(|(found, _)| found != *digest) {
+        let hashed = if bucket.bypassed_hold { None } else { hashed_by_hold(seen, &listed)? };
+        if hashed.is_some_and(|(found, _)| found != *digest) {
             // While the store still takes parts in place of the wrong ones.
             return Err(BlobError::DigestMismatch);
         }
         let stored = listed.into_iter().filter(|part| has_bytes(part, seen));
         let parts: Vec<_> = stored.map(|(number, etag)| (number.to_u16(), etag)).collect();
-        let info = match self.store.complete_multipart(&staged_key(id), &bucket.multipart, &parts).await? {
+        let info = match self.store.complete_multipart(&staged_key(upload.id()), &bucket.multipart, &parts).await? {
             Completed::Object(info) => info,
             Completed::WrongParts { code } => {
-                tracing::warn!(upload = %id, code, "the store does not take the parts of an upload");
+                tracing::warn!(upload = %upload.id(), code, "the store does not take the parts of an upload");
                 return Err(BlobError::PartsRefused { code });
             }
             Completed::Unknown => return Err(BlobError::UnknownUpload),
         };
-        let digest = proven.filter(|(_, size_bytes)| *size_bytes == info.size_bytes).map(|(digest, _)| digest);
+        let digest = hashed.filter(|(_, size_bytes)| *size_bytes == info.size_bytes).map(|(digest, _)| digest);
         let staged = StagedRow { size_bytes: info.size_bytes, etag: info.etag, digest };
-        self.put_staged(id, &staged).await?;
+        self.put_staged(upload, &staged).await?;
         Ok(staged)
     }
 
-    pub(super) async fn put_staged(&self, id: &UploadId, staged: &StagedRow) -> Result<(), BlobError> {
-        let (key, staged) = (*id.key(), staged.clone());
+    pub(super) async fn put_staged(&self, upload: &UploadGuard, staged: &StagedRow) -> Result<(), BlobError> {
+        let (key, staged) = (*upload.id().key(), staged.clone());
         self.sessions.db.write(move |write| tables::put_staged(write, &key, &staged).map_err(BlobError::from)).await
     }
 
-    /// Copies the staged object to the blob's key if it has the digest; answers its size.
-    async fn publish(&self, id: &UploadId, staged: StagedRow, digest: &Digest) -> Result<u64, BlobError> {
+    /// Copies the staged object to the blob's key if it has the digest; returns its size in bytes.
+    async fn publish(&self, upload: &UploadGuard, digest: &DigestGuard, staged: StagedRow) -> Result<u64, BlobError> {
         let limit_bytes = self.sessions.limits().max_blob_bytes;
         if staged.size_bytes > limit_bytes {
             return Err(BlobError::BlobTooLarge { limit_bytes });
         }
         let size_bytes = staged.size_bytes;
-        let proven = self.prove(id, staged).await?;
-        if proven.digest != *digest {
+        let name = *digest.digest();
+        let verified = self.verify_digest(upload, staged).await?;
+        if verified.digest != name {
             return Err(BlobError::DigestMismatch);
         }
         // The row of an earlier upload, whose object is gone, must not show what a copy may leave that goes wrong.
-        let name = *digest;
         self.sessions.db.write(move |write| tables::delete_blob(write, &name).map_err(BlobError::from)).await?;
-        match self.store.copy_pinned(&staged_key(id), &proven.etag, &blob_key(digest), size_bytes).await? {
+        match self.store.copy_pinned(&staged_key(upload.id()), &verified.etag, &blob_key(&name), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
             Copied::SourceChanged => {
                 let what = "the staged object of an upload was changed or removed by somebody else";
@@ -142,7 +144,7 @@ fn has_bytes(listed: &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
 
 /// The digest and size of the listed parts, if all of them went through the hold and were hashed one after the
 /// other. The store takes a list only with the ETags of the parts it has, so these are their bytes.
-fn proven_by_hold(seen: &[BucketPartRow], listed: &[(PartNumber, String)]) -> Result<Option<(Digest, u64)>, BlobError> {
+fn hashed_by_hold(seen: &[BucketPartRow], listed: &[(PartNumber, String)]) -> Result<Option<(Digest, u64)>, BlobError> {
     let mut size_bytes = 0;
     let mut last = None;
     for ((number, etag), part) in listed.iter().zip(seen) {

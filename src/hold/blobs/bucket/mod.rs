@@ -1,14 +1,14 @@
 //! Uploads into a bucket: the store collects the parts, the hold signs, proves and records.
 //!
-//! A part goes to the store by a URL of the store, or through the hold. Completing puts the parts together under
-//! a staged key, proves the digest by reading that object back (unless the hold saw every byte), copies the very
-//! object that was proven to the blob's key, and only then makes the row. Each step is recorded or can be repeated,
-//! so that completing goes on where it was cut off, in whatever process.
+//! A part goes to the store by a presigned URL, or through the hold. Completion assembles the parts under a staged key,
+//! verifies the digest by reading that object back (unless the hold hashed every byte), copies the very object that was
+//! verified to the blob's key, and only then writes the row. Each step is recorded or can be repeated, so completion
+//! goes on where it was cut off, also in another process.
 
 mod complete;
 mod orphans;
-mod prove;
 mod upload_part;
+mod verify_digest;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,7 @@ use tokio::sync::Semaphore;
 
 use super::names::{PartNumber, UploadId, blob_key, staged_key};
 use super::sessions::{Sessions, open_upload};
+use super::upload_state::UploadGuard;
 use super::{BlobError, Target, detached};
 use crate::blobs::tables;
 use crate::blobs::tables::BucketUploadRow;
@@ -41,8 +42,8 @@ pub(super) struct Bucket {
     objects: Objects,
     presigned: bool,
     slots: Arc<Semaphore>,
-    /// Open uploads that the store knows, so that a URL costs no look into the database. Entries come and go with
-    /// the upload's order held.
+    /// Open uploads that the store knows, so that a URL costs no look into the database. Entries come and go under the
+    /// upload's lock.
     known: Arc<Cache<UploadId, Arc<Known>>>,
 }
 
@@ -97,9 +98,8 @@ impl Bucket {
     async fn remember(&self, id: &UploadId, account: &Did) -> Result<Arc<Known>, BlobError> {
         let (bucket, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
-            let live = bucket.sessions.uploads.get(&id);
-            let _order = live.order.lock().await;
-            let multipart = bucket.multipart(&id, &account, true).await?.multipart;
+            let upload = bucket.sessions.uploads.lock(&id).await;
+            let multipart = bucket.multipart(&upload, &account, true).await?.multipart;
             // It may have begun long ago: the first URL is a use to be written down.
             let known = Arc::new(Known { account, multipart, touched_us: AtomicU64::new(0) });
             bucket.known.insert(id, Arc::clone(&known));
@@ -120,10 +120,15 @@ impl Bucket {
         self.sessions.db.write(move |write| tables::touch_upload(write, &key, now_us).map_err(BlobError::from)).await
     }
 
-    /// What the store has of an open upload whose parts were not put together yet; the first part begins it.
-    /// With `bypassed_hold`, bytes may go past the hold from now on. Call it with the upload's order held.
-    async fn multipart(&self, id: &UploadId, account: &Did, bypassed_hold: bool) -> Result<BucketUploadRow, BlobError> {
-        let (key, who) = (*id.key(), account.clone());
+    /// The multipart upload of an open upload whose parts were not assembled yet; the first part creates it.
+    /// With `bypassed_hold`, bytes may bypass the hold from now on.
+    async fn multipart(
+        &self,
+        upload: &UploadGuard,
+        account: &Did,
+        bypassed_hold: bool,
+    ) -> Result<BucketUploadRow, BlobError> {
+        let (key, who) = (*upload.id().key(), account.clone());
         let find = move |read: &Read<'_>| {
             open_upload(read, &key, &who)?;
             Ok::<_, BlobError>(tables::bucket_upload(read, &key)?)
@@ -133,11 +138,11 @@ impl Bucket {
             Some(BucketUploadRow { staged: Some(_), .. }) => Err(BlobError::UnknownUpload),
             Some(found) if found.bypassed_hold || !bypassed_hold => Ok(found),
             Some(found) => {
-                self.mark_bypassed_hold(id).await?;
+                self.mark_bypassed_hold(upload).await?;
                 Ok(BucketUploadRow { bypassed_hold: true, ..found })
             }
             None => {
-                let multipart = self.store.create_multipart(&staged_key(id)).await?;
+                let multipart = self.store.create_multipart(&staged_key(upload.id())).await?;
                 let begun = BucketUploadRow { multipart: multipart.clone(), bypassed_hold, staged: None };
                 let begin = self
                     .sessions
@@ -150,8 +155,8 @@ impl Bucket {
     }
 
     /// Records that the store may have other bytes than those the hold saw.
-    async fn mark_bypassed_hold(&self, id: &UploadId) -> Result<(), BlobError> {
-        let key = *id.key();
+    async fn mark_bypassed_hold(&self, upload: &UploadGuard) -> Result<(), BlobError> {
+        let key = *upload.id().key();
         self.sessions.db.write(move |write| tables::mark_bypassed_hold(write, &key).map_err(BlobError::from)).await
     }
 
@@ -170,13 +175,13 @@ impl Bucket {
     }
 
     /// Removes what an upload that is finished or gone has staged; what fails here is swept later.
-    pub(super) async fn clear(&self, id: &UploadId, multipart: Option<&str>) {
-        self.known.remove(id);
+    pub(super) async fn clear(&self, upload: &UploadGuard, multipart: Option<&str>) {
+        self.known.remove(upload.id());
         let Some(multipart) = multipart else { return };
-        let key = staged_key(id);
+        let key = staged_key(upload.id());
         let (aborted, deleted) = tokio::join!(self.store.abort_multipart(&key, multipart), self.store.delete(&key));
         if let Err(error) = aborted.and(deleted) {
-            tracing::warn!(%error, upload = %id, "what an upload staged stays in the bucket until it is swept");
+            tracing::warn!(%error, upload = %upload.id(), "what an upload staged stays in the bucket until it is swept");
         }
     }
 }

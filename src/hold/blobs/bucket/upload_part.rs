@@ -1,27 +1,27 @@
-//! A part that passes through the hold into the store: hashed on its way, never kept.
+//! A part that passes through the hold into the store: hashed on its way, never kept here.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 
-use super::Bucket;
-use crate::blobs::bound::Bound;
-use crate::blobs::hash::Hash;
-use crate::blobs::names::{ETag, PartNumber, UploadId, bare, staged_key};
-use crate::blobs::sessions::open_upload;
 use crate::blobs::tables;
 use crate::blobs::tables::{BucketPartRow, UploadKey};
-use crate::blobs::{BlobError, BodyError, detached};
 use crate::objects::PartError;
-use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
+
+use super::Bucket;
+use crate::blobs::hash::Hash;
+use crate::blobs::names::{ETag, PartNumber, bare, staged_key};
+use crate::blobs::sessions::open_upload;
+use crate::blobs::size_limit::SizeLimit;
+use crate::blobs::{BlobError, BodyError, PartRequest, detached};
 
 /// What stores answer for a part without bytes: the MD5 of nothing.
 const EMPTY_ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
-/// A part that may be sent.
-struct Beginning {
+/// What is needed to send a part.
+struct PartStart {
     multipart: String,
     /// The hash of all bytes before the part, if it is of use.
     hash: Option<Hash>,
@@ -29,50 +29,36 @@ struct Beginning {
 
 impl Bucket {
     /// As [`Blobs::upload_part`](crate::blobs::Blobs::upload_part). S3 wants to know a part's length beforehand.
-    pub(in crate::blobs) async fn upload_part<S>(
-        &self,
-        id: &UploadId,
-        account: &Did,
-        number: PartNumber,
-        length: Option<u64>,
-        body: S,
-        now_us: u64,
-    ) -> Result<ETag, BlobError>
+    pub(in crate::blobs) async fn upload_part<S>(&self, request: PartRequest, body: S) -> Result<ETag, BlobError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
     {
-        let length = length.ok_or(BlobError::LengthRequired)?;
+        let length_bytes = request.announced_bytes.ok_or(BlobError::LengthRequired)?;
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| BlobError::Busy)?;
-        let (bucket, id, account) = (self.clone(), *id, account.clone());
+        let bucket = self.clone();
         // Once the store has the last byte, the part counts even when the client goes away.
         detached(async move {
             let _slot = slot;
-            let begun = bucket.begin_part(&id, &account, number, length).await?;
-            let (etag, hash) = bucket.send(&id, number, length, body, &begun).await?;
-            let hash_state = hash.map(|hash| hash.save());
-            let part = BucketPartRow { number: number.get(), size_bytes: length, etag: etag.clone(), hash_state };
-            bucket.record(&id, &account, part, now_us).await?;
+            let start = bucket.begin_part(&request, length_bytes).await?;
+            let (etag, hash) = bucket.send(&request, length_bytes, body, &start).await?;
+            let (number, hash_state) = (request.number.get(), hash.map(|hash| hash.save()));
+            let part = BucketPartRow { number, size_bytes: length_bytes, etag: etag.clone(), hash_state };
+            bucket.record(&request, part).await?;
             Ok(ETag(etag))
         })
         .await
     }
 
-    async fn begin_part(
-        &self,
-        id: &UploadId,
-        account: &Did,
-        number: PartNumber,
-        length: u64,
-    ) -> Result<Beginning, BlobError> {
-        let live = self.sessions.uploads.get(id);
-        let _order = live.order.lock().await;
-        let bucket = self.multipart(id, account, false).await?;
-        let (key, limits, max_part_bytes) = (*id.key(), self.sessions.limits(), self.store.max_part_bytes());
+    async fn begin_part(&self, request: &PartRequest, length_bytes: u64) -> Result<PartStart, BlobError> {
+        let upload = self.sessions.uploads.lock(&request.upload).await;
+        let bucket = self.multipart(&upload, &request.account, false).await?;
+        let (key, number) = (*upload.id().key(), request.number);
+        let (limits, max_part_bytes) = (self.sessions.limits(), self.store.max_part_bytes());
         let begin = move |write: &Write<'_>| {
             let earlier = tables::bucket_part(write, &key, number.get())?;
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
             let others_bytes = tables::bucket_part_bytes(write, &key)?.saturating_sub(earlier_bytes);
-            Bound::new(limits, others_bytes).in_store(max_part_bytes).check(length)?;
+            SizeLimit::new(limits, others_bytes).in_store(max_part_bytes).check(length_bytes)?;
             if bucket.bypassed_hold {
                 return Ok(None);
             }
@@ -86,24 +72,24 @@ impl Bucket {
             hash_before(write, &key, number)
         };
         let hash = self.sessions.db.write(begin).await?;
-        Ok(Beginning { multipart: bucket.multipart, hash })
+        Ok(PartStart { multipart: bucket.multipart, hash })
     }
 
-    /// Answers the part's ETag without quotes, and the hash of everything up to its end if all before it is known.
+    /// Sends the part. Returns its ETag without quotes, and the hash of everything up to its end if all before it is
+    /// known.
     async fn send<S>(
         &self,
-        id: &UploadId,
-        number: PartNumber,
-        length: u64,
+        request: &PartRequest,
+        length_bytes: u64,
         body: S,
-        begun: &Beginning,
+        start: &PartStart,
     ) -> Result<(String, Option<Hash>), BlobError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
     {
-        let hash = Arc::new(Mutex::new(begun.hash.clone()));
+        let hash = Arc::new(Mutex::new(start.hash.clone()));
         let hashing = Arc::clone(&hash);
-        let mut left_bytes = length;
+        let mut left_bytes = length_bytes;
         let body = body.map(move |bytes| {
             let bytes = bytes?;
             left_bytes = left_bytes.checked_sub(bytes.len() as u64).ok_or(BodyError::WrongLength)?;
@@ -112,14 +98,14 @@ impl Bucket {
             }
             Ok::<_, BodyError>(bytes)
         });
-        if length == 0 {
+        if length_bytes == 0 {
             // Some stores refuse a part without bytes: it is a row and nothing else.
             body.try_for_each(|_| std::future::ready(Ok(()))).await?;
             let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
             return Ok((EMPTY_ETAG.to_owned(), hash));
         }
-        let sent = self.store.upload_part(&staged_key(id), &begun.multipart, number.to_u16(), length, body).await;
-        match sent {
+        let (key, number) = (staged_key(&request.upload), request.number.to_u16());
+        match self.store.upload_part(&key, &start.multipart, number, length_bytes, body).await {
             Ok(etag) => {
                 let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
                 Ok((bare(&etag).to_owned(), hash))
@@ -129,19 +115,19 @@ impl Bucket {
             Err(PartError::UnknownUpload) => Err(BlobError::UnknownUpload),
             Err(PartError::Storage(error)) => {
                 // Stores have their own words for a part that meets the end of its upload.
-                let key = *id.key();
+                let key = *request.upload.key();
                 let takes_parts = self.sessions.db.read(move |read| takes_parts(read, &key)).await?;
                 Err(if takes_parts { error.into() } else { BlobError::UnknownUpload })
             }
         }
     }
 
-    async fn record(&self, id: &UploadId, account: &Did, part: BucketPartRow, now_us: u64) -> Result<(), BlobError> {
-        let live = self.sessions.uploads.get(id);
-        let _order = live.order.lock().await;
-        let (key, who, max_blob_bytes) = (*id.key(), account.clone(), self.sessions.limits().max_blob_bytes);
-        let store = move |write: &Write<'_>| {
-            open_upload(write, &key, &who)?;
+    async fn record(&self, request: &PartRequest, part: BucketPartRow) -> Result<(), BlobError> {
+        let upload = self.sessions.uploads.lock(&request.upload).await;
+        let (key, account, now_us) = (*upload.id().key(), request.account.clone(), request.now_us);
+        let max_blob_bytes = self.sessions.limits().max_blob_bytes;
+        let record = move |write: &Write<'_>| {
+            open_upload(write, &key, &account)?;
             if !takes_parts(write, &key)? {
                 return Err(BlobError::UnknownUpload);
             }
@@ -151,7 +137,7 @@ impl Bucket {
             }
             Ok(tables::touch_upload(write, &key, now_us)?)
         };
-        self.sessions.db.write(store).await
+        self.sessions.db.write(record).await
     }
 }
 

@@ -1,49 +1,48 @@
 //! Completing an upload: the parts become a blob, or nothing is visible and the upload stays as it was.
 //!
-//! Every step can be repeated after the process ended at any point: the bytes are proven and on disk before the
-//! rename, the rename is on disk before the row, and the row makes the blob visible and the upload finished at once.
+//! Every step can be repeated after the process ended at any point: the digest is verified and the bytes on disk before
+//! the rename, the rename is on disk before the row, and the row makes the blob visible and the upload finished at once.
 
-use std::sync::Arc;
-
-use super::Files;
-use super::parts;
-use super::prove::Proof;
-use super::pump::Failed;
-use crate::blobs::live::Live;
-use crate::blobs::names::{PartNumber, UploadId, blob_key};
-use crate::blobs::sessions::is_finished;
 use crate::blobs::tables;
 use crate::blobs::tables::{PartRow, PartTotals, UploadRow};
+use atproto::syntax::Did;
+
+use super::Files;
+use super::failed::Failed;
+use super::parts;
+use super::verify_digest::DigestVerification;
+use crate::blobs::digest_lock::DigestGuard;
+use crate::blobs::names::{PartNumber, UploadId, blob_key};
+use crate::blobs::sessions::is_finished;
+use crate::blobs::upload_state::UploadGuard;
 use crate::blobs::{BlobError, blocking};
-use atproto::syntax::{Did, Digest};
 
 impl Files {
-    /// As [`Blobs::complete`](crate::blobs::Blobs::complete). Call it with `live.order` held.
+    /// As [`Blobs::complete`](crate::blobs::Blobs::complete).
     pub(in crate::blobs) async fn complete(
         &self,
-        live: &Arc<Live>,
-        id: &UploadId,
+        upload: &UploadGuard,
+        digest: &DigestGuard,
         account: &Did,
-        digest: Digest,
         listed: Vec<(PartNumber, String)>,
         now_us: u64,
     ) -> Result<(), BlobError> {
-        let (upload, recorded, totals) = self.recorded(id).await?;
-        if is_finished(upload.as_ref(), account, &digest)? {
+        let (row, recorded, totals) = self.recorded(upload.id()).await?;
+        if is_finished(row.as_ref(), account, digest.digest())? {
             return Ok(());
         }
         let chosen = parts::choose(&recorded, listed)?;
         let total_bytes = chosen.iter().map(|part| part.size_bytes).sum::<u64>();
-        live.close().await?;
-        let size_bytes = match self.stat(&digest).await? {
+        upload.close().await?;
+        let size_bytes = match self.stat(digest.digest()).await? {
             Some(size_bytes) => size_bytes,
             None => {
-                self.prove(id, live, digest, chosen, totals).await?;
+                self.publish(upload, digest, chosen, totals).await?;
                 total_bytes
             }
         };
-        self.sessions.finish(id, digest, size_bytes, now_us).await?;
-        self.remove_staged(id.to_string()).await;
+        self.sessions.finish(upload, digest, size_bytes, now_us).await?;
+        self.remove_staged(upload.id().to_string()).await;
         Ok(())
     }
 
@@ -57,23 +56,23 @@ impl Files {
             .await
     }
 
-    /// Gives the digest its file.
-    async fn prove(
+    /// Verifies the digest of the parts and publishes their file under it.
+    async fn publish(
         &self,
-        id: &UploadId,
-        live: &Arc<Live>,
-        digest: Digest,
+        upload: &UploadGuard,
+        digest: &DigestGuard,
         chosen: Vec<PartRow>,
         totals: PartTotals,
     ) -> Result<(), BlobError> {
+        let (id, digest) = (*upload.id(), *digest.digest());
         let published_bytes = self.objects.size(&blob_key(&digest)).await?;
-        let (staging, id, reserve_bytes) = (self.staging.clone(), *id, self.sessions.limits().reserve_bytes);
-        let proof = Proof { staging, id, digest, chosen, totals, published_bytes, reserve_bytes };
-        match blocking(move || proof.publish()).await {
+        let (staging, reserve_bytes) = (self.staging.clone(), self.sessions.limits().reserve_bytes);
+        let verification = DigestVerification { staging, id, digest, chosen, totals, published_bytes, reserve_bytes };
+        match blocking(move || verification.publish()).await {
             Ok(()) => Ok(()),
             Err(Failed::Part(error)) => Err(error),
             Err(Failed::Unsynced(error)) => {
-                if let Err(error) = self.drop_open(live, &id).await {
+                if let Err(error) = self.drop_open(upload).await {
                     tracing::error!(%error, upload = %id, "an upload whose data is unknown could not be dropped");
                 }
                 Err(error.into())

@@ -2,12 +2,13 @@
 //! completing costs a rename; any other part gets a file of its own and is read once more at the end.
 
 mod complete;
-mod incoming;
+mod failed;
+mod incoming_part;
 mod orphans;
+mod part_writer;
 mod parts;
-mod prove;
-mod pump;
 mod upload_part;
+mod verify_digest;
 
 use std::error::Error as _;
 use std::path::Path;
@@ -19,11 +20,11 @@ use crate::objects::{Object, Objects, Staging};
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
-use super::live::Live;
 use super::names::{BLOBS, STAGING, UploadId, blob_folder, blob_key};
 use super::sessions::Sessions;
 use super::settings::check_root;
-use super::{BlobError, OpenError, blocking, detached};
+use super::upload_state::UploadGuard;
+use super::{BlobError, OpenBlobsError, blocking, detached};
 
 /// The file of an upload that parts in order are appended to.
 const MAIN: &str = "main";
@@ -40,22 +41,22 @@ pub(super) struct Files {
 
 impl Files {
     /// Opens the directory and drops what no open upload owns.
-    pub(super) async fn open(root: &Path, sessions: Sessions) -> Result<Self, OpenError> {
+    pub(super) async fn open(root: &Path, sessions: Sessions) -> Result<Self, OpenBlobsError> {
         check_root(root)?;
         // Only the system's own words: the line around them says the rest.
         let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
-        let unusable = |e: StorageError| OpenError::Root { path: root.to_owned(), reason: reason(&e) };
+        let unusable = |e: StorageError| OpenBlobsError::Root { path: root.to_owned(), reason: reason(&e) };
         let staging = Staging::open(root, STAGING).map_err(unusable)?;
         let (tried, path) = (staging.clone(), root.to_owned());
-        let probe = move || tried.probe(&probed_folders()).map_err(|reason| OpenError::Unusable { path, reason });
+        let probe = move || tried.probe(&probed_folders()).map_err(|reason| OpenBlobsError::Unusable { path, reason });
         tokio::task::spawn_blocking(probe).await.map_err(|_| StorageError::failed("blob task panicked"))??;
         warn_of_little_room(&staging, sessions.limits().reserve_bytes);
         let files = Self {
             sessions,
             objects: Objects::open(root).map_err(unusable)?,
             staging,
-            writers: Arc::new(Semaphore::new(pump::WRITERS)),
-            write_backs: Arc::new(Semaphore::new(pump::WRITE_BACKS)),
+            writers: Arc::new(Semaphore::new(part_writer::WRITERS)),
+            write_backs: Arc::new(Semaphore::new(part_writer::WRITE_BACKS)),
         };
         files.drop_orphans().await?;
         Ok(files)
@@ -73,27 +74,26 @@ impl Files {
     async fn drop_unknown(&self, id: &UploadId) {
         let (files, id) = (self.clone(), *id);
         let dropped = detached(async move {
-            let live = files.sessions.uploads.get(&id);
-            let _order = live.order.lock().await;
-            files.drop_open(&live, &id).await
+            let upload = files.sessions.uploads.lock(&id).await;
+            files.drop_open(&upload).await
         });
         if let Err(error) = dropped.await {
             tracing::error!(%error, upload = %id, "an upload whose data is unknown could not be dropped");
         }
     }
 
-    /// Drops an upload if it is open. Call it with `live.order` held.
-    async fn drop_open(&self, live: &Arc<Live>, id: &UploadId) -> Result<(), BlobError> {
-        if self.sessions.delete_open(id, |_| true).await?.is_some() {
-            self.close_and_remove(live, id).await;
+    /// Drops an upload if it is open.
+    async fn drop_open(&self, upload: &UploadGuard) -> Result<(), BlobError> {
+        if self.sessions.delete_open(upload, |_| true).await?.is_some() {
+            self.close_and_remove(upload).await;
         }
         Ok(())
     }
 
     /// Ends parts in flight and removes what is staged. Its row is gone or finished: what fails here is swept later.
-    pub(super) async fn close_and_remove(&self, live: &Arc<Live>, id: &UploadId) {
-        if live.close().await.is_ok() {
-            self.remove_staged(id.to_string()).await;
+    pub(super) async fn close_and_remove(&self, upload: &UploadGuard) {
+        if upload.close().await.is_ok() {
+            self.remove_staged(upload.id().to_string()).await;
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atcr_hold::blobs::{Blobs, Limits, Place, Settings};
+use atcr_hold::blobs::{BlobPlace, BlobSettings, Blobs, UploadLimits};
 use atcr_hold::objects::{Bucket, Objects};
 use atcr_hold::schema;
 use atproto::syntax::Digest;
@@ -36,8 +36,8 @@ pub(super) fn check(run: Run) -> String {
         assert!(ledger.claimed.iter().all(|digest| !before.contains_key(digest)), "a claim became visible");
         let left = staged(&direct).await;
         let database = schema::open(&site.path("hold.db")).unwrap();
-        let place = Place::Bucket { bucket: direct.clone(), presigned: true };
-        let blobs = Blobs::open(Settings { place, limits: Limits::default() }, database).await.unwrap();
+        let place = BlobPlace::Bucket { bucket: direct.clone(), presigned: true };
+        let blobs = Blobs::open(BlobSettings { place, limits: UploadLimits::default() }, database).await.unwrap();
         let now_us = u64::try_from(chrono::Utc::now().timestamp_micros()).unwrap();
         blobs.sweep(now_us + LATER_US).await.unwrap();
         assert_eq!(staged(&direct).await, Vec::<String>::new(), "a sweep leaves nothing");

@@ -6,7 +6,7 @@ mod presigned;
 mod swept;
 mod through_the_hold;
 
-use atcr_hold::blobs::{BlobError, Limits, Target, UploadId};
+use atcr_hold::blobs::{BlobError, Target, UploadId, UploadLimits};
 
 use crate::objects::{buckets_here, pattern};
 use crate::support::blob_hold::{Hold, NOW_US, alice, digest, part_number};
@@ -16,10 +16,10 @@ const MIB: usize = 1 << 20;
 
 /// A hold in each bucket whose clients get URLs of the store.
 async fn holds() -> Vec<Hold> {
-    holds_with(&Limits::default()).await
+    holds_with(&UploadLimits::default()).await
 }
 
-async fn holds_with(limits: &Limits) -> Vec<Hold> {
+async fn holds_with(limits: &UploadLimits) -> Vec<Hold> {
     let mut holds = vec![];
     for bucket in buckets_here() {
         holds.push(Hold::in_bucket(&bucket, true, limits.clone()).await);

@@ -1,6 +1,6 @@
 //! Parts by URLs of the store: what becomes a blob, and what does not.
 
-use atcr_hold::blobs::{BlobError, Limits};
+use atcr_hold::blobs::{BlobError, UploadLimits};
 
 use super::{MIB, begin, complete, holds, holds_with, part_url, put, put_all, three_parts};
 use crate::support::blob_hold::{NOW_US, alice, bob, digest, part_number};
@@ -155,7 +155,7 @@ async fn only_the_account_that_began_gets_urls() {
 
 #[tokio::test]
 async fn a_blob_that_is_too_large_is_told_when_its_size_is_known() {
-    let limits = Limits { max_blob_bytes: 6 * MIB as u64, ..Limits::default() };
+    let limits = UploadLimits { max_blob_bytes: 6 * MIB as u64, ..UploadLimits::default() };
     for hold in holds_with(&limits).await {
         let (whole, id) = (three_parts(), begin(&hold).await);
         let list = put_all(&hold, &id, &whole).await;

@@ -1,19 +1,19 @@
 //! Parts that go through the hold: when it knows the digest by itself, and when it does not trust what it saw.
 
-use atcr_hold::blobs::{BlobError, BodyError, ETag, Limits, UploadId};
+use atcr_hold::blobs::{BlobError, BodyError, ETag, UploadId, UploadLimits};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 
 use super::{begin, three_parts};
 use crate::objects::remotes_here;
-use crate::support::blob_hold::{Hold, NOW_US, alice, content, digest, frames, part_number};
+use crate::support::blob_hold::{Hold, alice, content, digest, frames, part_number, part_request};
 
 const PART_BYTES: usize = 5 << 20;
 
 async fn holds() -> Vec<Hold> {
     let mut holds = vec![];
     for remote in remotes_here() {
-        holds.push(Hold::in_remote(&remote, Limits::default()).await);
+        holds.push(Hold::in_remote(&remote, UploadLimits::default()).await);
     }
     holds
 }
@@ -82,9 +82,9 @@ async fn more_parts_at_once_than_there_are_slots_are_sent_away() {
         let id = begin(&hold).await;
         let silent = |number| {
             let (blobs, body) = (hold.blobs.clone(), stream::pending::<Result<Bytes, BodyError>>().boxed());
-            tokio::spawn(
-                async move { blobs.upload_part(&id, &alice(), part_number(number), Some(9), body, NOW_US).await },
-            )
+            tokio::spawn(async move {
+                blobs.upload_part(part_request(id, &alice(), part_number(number), Some(9)), body).await
+            })
         };
         let waiting: Vec<_> = (1..=32).map(silent).collect();
         tokio::task::yield_now().await;
@@ -96,7 +96,7 @@ async fn more_parts_at_once_than_there_are_slots_are_sent_away() {
 
 #[tokio::test]
 async fn limits_hold_for_parts_through_the_hold() {
-    let limits = Limits { max_part_bytes: 1000, max_blob_bytes: 1500, ..Limits::default() };
+    let limits = UploadLimits { max_part_bytes: 1000, max_blob_bytes: 1500, ..UploadLimits::default() };
     for remote in remotes_here() {
         let hold = Hold::in_remote(&remote, limits.clone()).await;
         let id = begin(&hold).await;
@@ -109,7 +109,7 @@ async fn limits_hold_for_parts_through_the_hold() {
             hold.part(&id, 2, &content(7, 501)).await,
             Err(BlobError::BlobTooLarge { limit_bytes: 1500 })
         ));
-        let chunked = hold.blobs.upload_part(&id, &alice(), part_number(2), None, frames(b"x"), NOW_US).await;
+        let chunked = hold.blobs.upload_part(part_request(id, &alice(), part_number(2), None), frames(b"x")).await;
         assert!(matches!(chunked, Err(BlobError::LengthRequired)));
         hold.complete(&id, &content(7, 1000), &[(1, &one)]).await.unwrap();
         assert_eq!(hold.blobs.stat(&digest(&content(7, 1000))).await.unwrap(), Some(1000));

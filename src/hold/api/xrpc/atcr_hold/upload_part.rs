@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::api::part_access::PartAccess;
 use crate::api::state::ApiState;
-use crate::blobs::BodyError;
+use crate::blobs::{BodyError, PartRequest};
 use atproto::lexicon::{UploadedPart, error};
 use futures_util::TryStreamExt as _;
 use http::header::{ETAG, HeaderValue};
@@ -16,13 +16,17 @@ pub(in crate::api) async fn handle(
     access: PartAccess,
     request: Request,
 ) -> Result<Response, Error> {
-    let length = request.body.announced_length();
-    let body = request.body.map_err(BodyError::from);
-    let account = access.permit.account();
+    let part = PartRequest {
+        upload: access.upload_id,
+        account: access.permit.account().clone(),
+        number: access.number,
+        announced_bytes: request.body.announced_length(),
+        now_us: state.hold.now_us(),
+    };
     let etag = state
         .hold
         .blobs
-        .upload_part(&access.upload_id, account, access.number, length, body, state.hold.now_us())
+        .upload_part(part, request.body.map_err(BodyError::from))
         .await
         .map_err(|e| Error::from(e).named_if_internal(error::UPLOAD_FAILED))?;
     let mut response = response::json(&UploadedPart { etag: etag.as_str().to_owned() });

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{BlobError, Limits};
+use super::{BlobError, UploadLimits};
 
 /// How many bytes a part may have, and which limit says so.
-pub(super) struct Bound {
-    limits: Arc<Limits>,
+pub(super) struct SizeLimit {
+    limits: Arc<UploadLimits>,
     max_part_bytes: u64,
     /// What the blob's limit leaves beside the other parts.
     left_bytes: u64,
 }
 
-impl Bound {
+impl SizeLimit {
     /// The bound of a part beside others of `others_bytes`.
-    pub(super) fn new(limits: Arc<Limits>, others_bytes: u64) -> Self {
+    pub(super) fn new(limits: Arc<UploadLimits>, others_bytes: u64) -> Self {
         let left_bytes = limits.max_blob_bytes.saturating_sub(others_bytes);
         Self { max_part_bytes: limits.max_part_bytes, limits, left_bytes }
     }

@@ -1,4 +1,4 @@
-//! From recorded parts to a file under its digest. Blocks: it runs on the blocking pool.
+//! Verifies the digest of recorded parts and publishes their file under it. Blocks: it runs on the blocking pool.
 //!
 //! Nothing a recorded part needs is changed before the digest was found right.
 
@@ -8,8 +8,9 @@ use atproto::syntax::Digest;
 use server::storage::StorageError;
 
 use super::MAIN;
+use super::failed::Failed;
+use super::part_writer::leave_reserve;
 use super::parts::{self, Assembly};
-use super::pump::{Failed, leave_reserve};
 use crate::blobs::BlobError;
 use crate::blobs::hash::Hash;
 use crate::blobs::names::{UploadId, blob_key, random_hex};
@@ -17,8 +18,8 @@ use crate::blobs::names::{UploadId, blob_key, random_hex};
 /// Bytes a read when parts are read once more.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// A blob to be proven, and published if it has its digest. The upload's files belong to it alone meanwhile.
-pub(super) struct Proof {
+/// The parts of a blob, to be published if they have its digest. The upload's files belong to it alone meanwhile.
+pub(super) struct DigestVerification {
     pub(super) staging: Staging,
     pub(super) id: UploadId,
     pub(super) digest: Digest,
@@ -30,7 +31,7 @@ pub(super) struct Proof {
     pub(super) reserve_bytes: u64,
 }
 
-impl Proof {
+impl DigestVerification {
     /// # Errors
     /// [`BlobError::DigestMismatch`] and other errors leave all parts as they were; after
     /// [`Failed::Unsynced`] it is unknown what is on disk.
@@ -68,7 +69,7 @@ impl Proof {
         }
     }
 
-    /// An earlier attempt was cut off between the rename and the row. What lies under the digest was proven
+    /// An earlier attempt was cut off between the rename and the row. What lies under the digest was verified
     /// before it was renamed; only its name may not be on disk yet.
     fn published_before(&self, key: &str) -> Result<(), Failed> {
         let total_bytes = self.chosen.iter().map(|part| part.size_bytes).sum::<u64>();
@@ -78,7 +79,7 @@ impl Proof {
         Ok(self.staging.sync_key(key)?)
     }
 
-    /// All parts are in the main file, and proven: cuts off what follows them, and has it on disk.
+    /// All parts are in the main file, and verified: cuts off what follows them, and syncs the file.
     fn cut(&self, main: Option<&StagedFile>, size_bytes: u64) -> Result<(), Failed> {
         let made;
         let main = match main {
@@ -99,7 +100,7 @@ impl Proof {
         Ok(main.sync()?)
     }
 
-    /// Writes the parts one after the other and proves them; answers the name of the file they are in.
+    /// Writes the parts one after the other and verifies them; returns the name of the file they are in.
     fn assemble(&self, main: Option<&StagedFile>, plan: &Assembly, mut hash: Hash) -> Result<String, Failed> {
         let name = if plan.in_main { MAIN.to_owned() } else { format!("whole-{}", random_hex()?) };
         let to_write = self.chosen.iter().skip(if plan.in_main { plan.appended } else { 0 });
@@ -125,7 +126,7 @@ impl Proof {
         }
     }
 
-    /// Answers the blob's size if it has its digest.
+    /// Returns the blob's size in bytes if it has its digest.
     fn fill(
         &self,
         target: &StagedFile,

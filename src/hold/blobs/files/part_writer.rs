@@ -1,7 +1,7 @@
-//! Moving a body from the client to the disk: one batch is hashed and written while the next one is gathered.
+//! Double buffering of a body on its way to the disk: one batch is hashed and written while the next one is filled.
 //!
 //! Memory: an upload waits for its next frame with nothing but that frame in hand. Only once a frame is there
-//! does it take one of [`WRITERS`] permits, gather what else has arrived, up to [`BATCH_BYTES`], and hand it to
+//! does it take one of [`WRITERS`] permits, add what else has arrived, up to [`BATCH_BYTES`], and hand the batch to
 //! the blocking pool. A permit is never held while waiting for a client.
 
 use std::sync::Arc;
@@ -11,12 +11,13 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::objects::{Staging, SyncError};
+use crate::objects::Staging;
 use server::storage::StorageError;
 
 use super::Files;
-use super::incoming::Incoming;
-use crate::blobs::bound::Bound;
+use super::failed::Failed;
+use super::incoming_part::IncomingPart;
+use crate::blobs::size_limit::SizeLimit;
 use crate::blobs::{BlobError, BodyError};
 
 /// Batches in memory at once, of all uploads: 8 × 256 KiB = 2 MiB.
@@ -28,41 +29,6 @@ const BATCH_FRAMES: usize = 64;
 const WRITE_BACK_BYTES: u64 = 4 * 1024 * 1024;
 /// Write-backs at once, of all uploads.
 pub(super) const WRITE_BACKS: usize = 4;
-
-/// Why a part failed, and what goes with it.
-pub(super) enum Failed {
-    /// The part is dropped.
-    Part(BlobError),
-    /// A failed fsync: what of the upload is on disk is unknown, so all of it is dropped.
-    Unsynced(StorageError),
-}
-
-impl From<BlobError> for Failed {
-    fn from(error: BlobError) -> Self {
-        Self::Part(error)
-    }
-}
-
-impl From<SyncError> for Failed {
-    fn from(error: SyncError) -> Self {
-        match error {
-            SyncError::NotTried(error) => Self::Part(error.into()),
-            SyncError::Unknown(error) => Self::Unsynced(error),
-        }
-    }
-}
-
-impl From<StorageError> for Failed {
-    fn from(error: StorageError) -> Self {
-        Self::Part(error.into())
-    }
-}
-
-impl From<BodyError> for Failed {
-    fn from(error: BodyError) -> Self {
-        Self::Part(error.into())
-    }
-}
 
 /// Refuses when `wanted_bytes` more would leave less than the reserve.
 ///
@@ -79,27 +45,33 @@ pub(super) fn leave_reserve(staging: &Staging, wanted_bytes: u64, reserve_bytes:
 ///
 /// # Errors
 /// When the body breaks off or is too large, or the bytes cannot be written.
-pub(super) async fn receive<S>(files: &Files, part: Incoming, body: &mut S, bound: &Bound) -> Result<Incoming, Failed>
+pub(super) async fn receive<S>(
+    files: &Files,
+    part: IncomingPart,
+    body: &mut S,
+    limit: &SizeLimit,
+) -> Result<IncomingPart, Failed>
 where
     S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
 {
-    let hand = Some(Hand::Idle(Box::new(part)));
-    let mut pump = Pump { files, bound, hand, received_bytes: 0, ended: false, written_back: 0, write_back: None };
-    if let Err(failed) = pump.run(body).await {
-        if let Ok(part) = pump.idle().await {
+    let owner = Some(PartOwner::Idle(Box::new(part)));
+    let mut writer =
+        PartWriter { files, limit, owner, received_bytes: 0, ended: false, written_back: 0, write_back: None };
+    if let Err(failed) = writer.run(body).await {
+        if let Ok(part) = writer.wait_idle().await {
             discard(part).await;
         }
         return Err(failed);
     }
-    let part = pump.idle().await?;
-    if let Some(job) = pump.write_back.take() {
+    let part = writer.wait_idle().await?;
+    if let Some(job) = writer.write_back.take() {
         job.await.map_err(panicked)??;
     }
     Ok(part)
 }
 
-/// Takes the bytes of a part back, and waits for it: a repeated part can be appended again right away.
-pub(super) async fn discard(part: Incoming) {
+/// Removes the bytes of a part, and waits for that: a repeated part can be appended again right away.
+pub(super) async fn discard(part: IncomingPart) {
     // A panic there leaves the bytes to the upload's end.
     let _ = tokio::task::spawn_blocking(move || part.discard()).await;
 }
@@ -110,17 +82,17 @@ struct Batch {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Who has the part: this task, or the blocking pool.
-enum Hand {
-    Idle(Box<Incoming>),
-    Writing(JoinHandle<Result<Incoming, BlobError>>),
+/// The owner of the part: this task, or the blocking pool.
+enum PartOwner {
+    Idle(Box<IncomingPart>),
+    Writing(JoinHandle<Result<IncomingPart, BlobError>>),
 }
 
-struct Pump<'b> {
+struct PartWriter<'b> {
     files: &'b Files,
-    bound: &'b Bound,
+    limit: &'b SizeLimit,
     /// `None` only after an error.
-    hand: Option<Hand>,
+    owner: Option<PartOwner>,
     received_bytes: u64,
     ended: bool,
     /// Where in the part the last write-back began.
@@ -128,21 +100,22 @@ struct Pump<'b> {
     write_back: Option<JoinHandle<Result<(), Failed>>>,
 }
 
-impl Pump<'_> {
+impl PartWriter<'_> {
     async fn run<S>(&mut self, body: &mut S) -> Result<(), Failed>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
     {
         while !self.ended {
             let Some(first) = body.next().await else { break };
-            let batch = self.gather(first?, body).await?;
+            let batch = self.fill_batch(first?, body).await?;
             self.write(batch).await?;
         }
         Ok(())
     }
 
-    /// Takes what has arrived after `first`; while a batch is being written, also what arrives meanwhile.
-    async fn gather<S>(&mut self, first: Bytes, body: &mut S) -> Result<Batch, Failed>
+    /// Fills a batch with `first` and what has arrived after it; while a batch is being written, also with what arrives
+    /// meanwhile.
+    async fn fill_batch<S>(&mut self, first: Bytes, body: &mut S) -> Result<Batch, Failed>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
     {
@@ -151,13 +124,13 @@ impl Pump<'_> {
         let mut frames = vec![self.checked(first)?];
         let _permit = permits.acquire_owned().await.map_err(|_| ended())?;
         while !self.ended && frames.len() < BATCH_FRAMES && self.received_bytes - start < BATCH_BYTES {
-            let frame = match &mut self.hand {
-                Some(Hand::Writing(job)) => tokio::select! {
+            let frame = match &mut self.owner {
+                Some(PartOwner::Writing(job)) => tokio::select! {
                     biased;
                     frame = body.next() => frame,
                     done = job => {
-                        self.hand = None;
-                        self.hand = Some(Hand::Idle(Box::new(done.map_err(panicked)??)));
+                        self.owner = None;
+                        self.owner = Some(PartOwner::Idle(Box::new(done.map_err(panicked)??)));
                         continue;
                     }
                 },
@@ -174,18 +147,18 @@ impl Pump<'_> {
         Ok(Batch { frames, _permit })
     }
 
-    /// Counts a frame against the limits.
+    /// UploadCounts a frame against the limits.
     fn checked(&mut self, frame: Bytes) -> Result<Bytes, Failed> {
         self.received_bytes += frame.len() as u64;
-        self.bound.check(self.received_bytes)?;
+        self.limit.check(self.received_bytes)?;
         Ok(frame)
     }
 
-    /// Hands a batch to the blocking pool, after the one before it.
+    /// Hands a batch to the blocking pool once the one before it is written.
     async fn write(&mut self, batch: Batch) -> Result<(), Failed> {
-        let mut part = self.idle().await?;
+        let mut part = self.wait_idle().await?;
         self.write_back_early(&part).await?;
-        self.hand = Some(Hand::Writing(tokio::task::spawn_blocking(move || {
+        self.owner = Some(PartOwner::Writing(tokio::task::spawn_blocking(move || {
             let written = part.write(&batch.frames);
             // The batch's memory and its permit go before the part comes back.
             drop(batch);
@@ -194,17 +167,17 @@ impl Pump<'_> {
         Ok(())
     }
 
-    /// The part, once nobody writes to it.
-    async fn idle(&mut self) -> Result<Incoming, Failed> {
-        match self.hand.take() {
-            Some(Hand::Idle(part)) => Ok(*part),
-            Some(Hand::Writing(job)) => Ok(job.await.map_err(panicked)??),
+    /// Waits until nothing is being written, and takes the part.
+    async fn wait_idle(&mut self) -> Result<IncomingPart, Failed> {
+        match self.owner.take() {
+            Some(PartOwner::Idle(part)) => Ok(*part),
+            Some(PartOwner::Writing(job)) => Ok(job.await.map_err(panicked)??),
             None => Err(ended()),
         }
     }
 
-    /// Begins to write back what is in memory when that is much, and nothing of this part is under way.
-    async fn write_back_early(&mut self, part: &Incoming) -> Result<(), Failed> {
+    /// Begins to write dirty pages back to disk when there are many, unless an earlier write-back is under way.
+    async fn write_back_early(&mut self, part: &IncomingPart) -> Result<(), Failed> {
         if part.size_bytes() - self.written_back < WRITE_BACK_BYTES {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! The proof of a digest: the staged object is read back once and hashed. No checksum that S3 offers proves the
+//! Verification of a digest: the staged object is read back once and hashed. No checksum that S3 offers proves the
 //! SHA-256 of an object that was uploaded in parts, and some stores keep wrong bytes in spite of one.
 
 use std::time::Duration;
@@ -15,30 +15,35 @@ use super::Bucket;
 use crate::blobs::BlobError;
 use crate::blobs::hash::Hash;
 use crate::blobs::names::{UploadId, staged_key};
+use crate::blobs::upload_state::UploadGuard;
 
-/// From this size on the log says how far a proof is.
-const WORTH_TELLING_BYTES: u64 = 1 << 30;
-const TELL_EVERY: Duration = Duration::from_secs(10);
+/// From this size on the log has the progress of a verification.
+const PROGRESS_FROM_BYTES: u64 = 1 << 30;
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
-/// A staged object whose bytes are known.
-pub(super) struct Proven {
+/// A staged object with the digest of its bytes.
+pub(super) struct VerifiedObject {
     pub(super) digest: Digest,
     pub(super) etag: String,
 }
 
 impl Bucket {
     /// Finds the digest of the staged object, and records it: a repeated attempt need not read it again.
-    pub(super) async fn prove(&self, id: &UploadId, mut staged: StagedRow) -> Result<Proven, BlobError> {
+    pub(super) async fn verify_digest(
+        &self,
+        upload: &UploadGuard,
+        mut staged: StagedRow,
+    ) -> Result<VerifiedObject, BlobError> {
         let digest = match staged.digest {
             Some(digest) => digest,
             None => {
-                let digest = self.read_back(id, &staged).await?;
+                let digest = self.read_back(upload.id(), &staged).await?;
                 staged.digest = Some(digest);
-                self.put_staged(id, &staged).await?;
+                self.put_staged(upload, &staged).await?;
                 digest
             }
         };
-        Ok(Proven { digest, etag: staged.etag })
+        Ok(VerifiedObject { digest, etag: staged.etag })
     }
 
     async fn read_back(&self, id: &UploadId, staged: &StagedRow) -> Result<Digest, BlobError> {
@@ -51,9 +56,9 @@ impl Bucket {
             hash.update(&chunk);
             done_bytes += chunk.len() as u64;
             counts.proof_bytes.add(chunk.len() as u64);
-            if size_bytes >= WORTH_TELLING_BYTES && told.elapsed() >= TELL_EVERY {
+            if size_bytes >= PROGRESS_FROM_BYTES && told.elapsed() >= PROGRESS_EVERY {
                 told = Instant::now();
-                tracing::info!(upload = %id, done_bytes, size_bytes, "proving the digest of an upload");
+                tracing::info!(upload = %id, done_bytes, size_bytes, "verifying the digest of an upload");
             }
         }
         counts.proofs.inc();

@@ -1,0 +1,203 @@
+//! When each blob was last used, with write-behind: whoever is told that a blob is here does not upload it, and names it
+//! in a manifest some time later. Until then nothing but this keeps the blob from garbage collection.
+//!
+//! A use is kept in memory and flushed to the database a moment later, at most once an interval for each blob. Garbage
+//! collection asks here too, so nothing depends on how soon that is; a crash forgets the uses of its last moment only.
+
+use crate::blobs::tables;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::{BlobError, Blobs};
+use atproto::syntax::Digest;
+
+/// Uses within this time are flushed together.
+const FLUSH_AFTER: Duration = Duration::from_millis(100);
+/// Blobs whose last use is kept in memory, at about 80 bytes each; beyond, those that were flushed are forgotten.
+const MAX_TRACKED: usize = 16_384;
+
+/// The last uses of blobs; cheap to clone.
+#[derive(Clone, Default)]
+pub(super) struct UsageTracker(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    usage: Mutex<Usage>,
+    /// Wakes readers when a claim ends.
+    claim_ended: Notify,
+}
+
+#[derive(Default)]
+struct Usage {
+    /// The last use of each blob in microseconds since 1970, too early by at most the interval.
+    last_used_us: HashMap<Digest, u64>,
+    /// Uses that are not in the database yet.
+    unflushed: HashMap<Digest, u64>,
+    /// Whether somebody is about to flush.
+    is_flushing: bool,
+    /// Blobs that garbage collection decides about.
+    claimed: HashSet<Digest>,
+}
+
+/// Blobs that garbage collection decides about. Until this is dropped, whoever uses one of them waits.
+pub struct DeletionClaim {
+    tracker: UsageTracker,
+    digests: Vec<Digest>,
+}
+
+impl DeletionClaim {
+    /// The claimed blobs.
+    #[must_use]
+    pub fn digests(&self) -> &[Digest] {
+        &self.digests
+    }
+}
+
+impl Drop for DeletionClaim {
+    fn drop(&mut self) {
+        let mut usage = self.tracker.usage();
+        self.digests.iter().for_each(|digest| _ = usage.claimed.remove(digest));
+        drop(usage);
+        self.tracker.0.claim_ended.notify_waiters();
+    }
+}
+
+impl UsageTracker {
+    fn usage(&self) -> MutexGuard<'_, Usage> {
+        self.0.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Claims those of `digests` that were not used since `before_us`.
+    pub(super) fn claim_unused(&self, digests: impl IntoIterator<Item = Digest>, before_us: u64) -> DeletionClaim {
+        let mut usage = self.usage();
+        let is_unused = |digest: &Digest| usage.last_used_us.get(digest).is_none_or(|used_us| *used_us < before_us);
+        let digests: Vec<_> = digests.into_iter().filter(is_unused).collect();
+        usage.claimed.extend(&digests);
+        drop(usage);
+        DeletionClaim { tracker: self.clone(), digests }
+    }
+
+    /// Records a use of a blob, and waits while it is claimed. Answers whether the caller has to flush in a moment.
+    async fn record_use(&self, digest: &Digest, now_us: u64, every: Duration) -> bool {
+        loop {
+            // Made before the look, so that no notification is missed.
+            let claim_ended = self.0.claim_ended.notified();
+            if let Some(has_to_flush) = self.usage().record(digest, now_us, every) {
+                return has_to_flush;
+            }
+            claim_ended.await;
+        }
+    }
+}
+
+impl Usage {
+    /// `None` while the blob is claimed.
+    fn record(&mut self, digest: &Digest, now_us: u64, every: Duration) -> Option<bool> {
+        if self.claimed.contains(digest) {
+            return None;
+        }
+        let is_recent = |used_us: &u64| now_us.saturating_sub(*used_us) < micros(every);
+        if self.last_used_us.get(digest).is_some_and(is_recent) {
+            return Some(false);
+        }
+        if self.last_used_us.len() >= MAX_TRACKED {
+            let unflushed = &self.unflushed;
+            self.last_used_us.retain(|digest, _| unflushed.contains_key(digest));
+        }
+        self.last_used_us.insert(*digest, now_us);
+        self.unflushed.insert(*digest, now_us);
+        Some(!std::mem::replace(&mut self.is_flushing, true))
+    }
+}
+
+impl Blobs {
+    /// Records a use of a blob, whether it is there or not. Waits only while garbage collection decides about it.
+    pub(super) async fn record_use(&self, digest: &Digest, now_us: u64) {
+        if self.digests.usage.record_use(digest, now_us, self.sessions.limits().last_used_resolution).await {
+            let blobs = self.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(FLUSH_AFTER).await;
+                if let Err(error) = blobs.flush_last_used().await {
+                    tracing::warn!(%error, "the last uses of blobs could not be written to the database; will retry");
+                }
+            });
+        }
+    }
+
+    /// Writes the last uses of blobs to the database. It happens by itself soon after a use; call it before the
+    /// process ends.
+    ///
+    /// # Errors
+    /// When the database fails. The uses stay in memory and are written with the next ones.
+    pub async fn flush_last_used(&self) -> Result<(), BlobError> {
+        let (unflushed, every_us) = {
+            let mut usage = self.digests.usage.usage();
+            usage.is_flushing = false;
+            (usage.unflushed.clone(), micros(self.sessions.limits().last_used_resolution))
+        };
+        if unflushed.is_empty() {
+            return Ok(());
+        }
+        let rows = unflushed.clone();
+        let write = self.sessions.db.write(move |write| {
+            let mut rows = rows.iter();
+            rows.try_for_each(|(digest, used_us)| tables::put_asked(write, digest, *used_us, every_us))
+                .map_err(BlobError::from)
+        });
+        write.await?;
+        let mut usage = self.digests.usage.usage();
+        usage.unflushed.retain(|digest, used_us| unflushed.get(digest) != Some(used_us));
+        Ok(())
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVERY: Duration = Duration::from_secs(1);
+    const DIGEST: Digest = Digest::from_bytes([7; 32]);
+
+    #[tokio::test]
+    async fn a_used_blob_is_not_claimed_and_a_claimed_one_is_waited_for() {
+        let tracker = UsageTracker::default();
+        assert!(tracker.record_use(&DIGEST, 5_000_000, EVERY).await);
+        assert!(!tracker.record_use(&DIGEST, 5_900_000, EVERY).await, "it is known");
+        assert!(tracker.claim_unused([DIGEST], 5_000_000).digests().is_empty());
+        let claim = tracker.claim_unused([DIGEST], 5_000_001);
+        assert_eq!(claim.digests(), [DIGEST]);
+        let waiting = tokio::spawn({
+            let tracker = tracker.clone();
+            async move { tracker.record_use(&DIGEST, 9_000_000, EVERY).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(claim);
+        waiting.await.unwrap();
+        assert!(tracker.claim_unused([DIGEST], 9_000_000).digests().is_empty());
+    }
+
+    #[tokio::test]
+    async fn tracked_uses_are_bounded_unless_they_were_not_flushed() {
+        let tracker = UsageTracker::default();
+        let digest = |number: u64| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            Digest::from_bytes(bytes)
+        };
+        tracker.record_use(&DIGEST, 1, EVERY).await;
+        for number in 0..3 * MAX_TRACKED as u64 {
+            tracker.record_use(&digest(number), 1, EVERY).await;
+            tracker.usage().unflushed.retain(|digest, _| *digest == DIGEST);
+        }
+        assert!(tracker.usage().last_used_us.len() <= MAX_TRACKED);
+        assert!(tracker.claim_unused([DIGEST], 1).digests().is_empty());
+    }
+}

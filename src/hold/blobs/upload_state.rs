@@ -1,0 +1,123 @@
+//! The in-process state of uploads: a lock, an epoch that fences off parts in flight, and the right to append.
+//!
+//! Nothing here lasts. The database says which uploads are open and which parts they have.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+use super::names::UploadId;
+use super::{BlobError, blocking};
+
+/// Entries that nobody holds are dropped when the map has this many.
+const PURGE_AT: usize = 1024;
+
+/// The states of all uploads that this process works on.
+#[derive(Default)]
+pub(super) struct UploadStates {
+    states: Mutex<HashMap<UploadId, Weak<UploadState>>>,
+}
+
+impl UploadStates {
+    /// Waits for the lock of an upload, whether or not such an upload exists.
+    pub(super) async fn lock(&self, id: &UploadId) -> UploadGuard {
+        let state = self.get(id);
+        let lock = Arc::clone(&state.lock).lock_owned().await;
+        UploadGuard { id: *id, state, _lock: lock }
+    }
+
+    /// The one shared state of an upload.
+    fn get(&self, id: &UploadId) -> Arc<UploadState> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = states.get(id).and_then(Weak::upgrade) {
+            return found;
+        }
+        if states.len() >= PURGE_AT {
+            states.retain(|_, state| state.strong_count() > 0);
+        }
+        let fresh = Arc::new(UploadState::default());
+        states.insert(*id, Arc::downgrade(&fresh));
+        fresh
+    }
+}
+
+/// The state of one upload.
+#[derive(Default)]
+pub(super) struct UploadState {
+    /// Serializes whoever reads and changes the upload's rows. Never held while waiting for a client.
+    lock: Arc<AsyncMutex<()>>,
+    /// Counts how often the upload was closed to parts in flight. A part writes to its file only under the read lock,
+    /// and only in the epoch that it began in: after [`UploadGuard::close`] nothing is written any more.
+    epoch: RwLock<u64>,
+    appending: AtomicBool,
+}
+
+impl UploadState {
+    /// Keeps the epoch from ending while the answer lives. Blocks while the upload is being closed.
+    ///
+    /// # Errors
+    /// [`BlobError::UnknownUpload`] when the upload was closed after `epoch`.
+    pub(super) fn fence(&self, epoch: u64) -> Result<EpochFence<'_>, BlobError> {
+        let current = self.epoch.read().unwrap_or_else(PoisonError::into_inner);
+        if *current == epoch { Ok(EpochFence { _current: current }) } else { Err(BlobError::UnknownUpload) }
+    }
+}
+
+/// While it lives the upload is not closed, and its files may be written to.
+pub(super) struct EpochFence<'s> {
+    _current: RwLockReadGuard<'s, u64>,
+}
+
+/// The lock of one upload. A function that must run under it takes this guard.
+pub(super) struct UploadGuard {
+    id: UploadId,
+    state: Arc<UploadState>,
+    _lock: OwnedMutexGuard<()>,
+}
+
+impl UploadGuard {
+    /// The upload that is locked.
+    pub(super) fn id(&self) -> &UploadId {
+        &self.id
+    }
+
+    /// The upload's state, to be kept after the lock is released.
+    pub(super) fn state(&self) -> Arc<UploadState> {
+        Arc::clone(&self.state)
+    }
+
+    /// The current epoch. It does not wait: only a guard's holder ends an epoch.
+    pub(super) fn epoch(&self) -> u64 {
+        *self.state.epoch.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the epoch, and with it every part in flight. Waits for a write that is under way.
+    ///
+    /// # Errors
+    /// None but a panic's.
+    pub(super) async fn close(&self) -> Result<(), BlobError> {
+        let state = self.state();
+        blocking(move || {
+            *state.epoch.write().unwrap_or_else(PoisonError::into_inner) += 1;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The right to append to the upload's main file; `None` while another part has it.
+    pub(super) fn append_guard(&self) -> Option<AppendGuard> {
+        let is_taken = self.state.appending.swap(true, Ordering::AcqRel);
+        if is_taken { None } else { Some(AppendGuard(self.state())) }
+    }
+}
+
+/// The right to append to an upload's main file. It ends when dropped.
+pub(super) struct AppendGuard(Arc<UploadState>);
+
+impl Drop for AppendGuard {
+    fn drop(&mut self) {
+        self.0.appending.store(false, Ordering::Release);
+    }
+}
