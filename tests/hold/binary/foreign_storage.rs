@@ -80,7 +80,7 @@ fn a_disk_that_goes_while_the_hold_runs_is_waited_for() {
     assert!(refused.code == Some(1) && refused.stderr.contains("storage adopt"), "{}", refused.stderr);
     assert!(!site.path("blobs/docker").exists(), "a blob was put onto the wrong disk");
     move_back(&site);
-    daemon.wait_for_line("the storage is back");
+    daemon.wait_for_line("blobs are served again");
     assert_eq!(alice.try_initiate().unwrap().status, 200);
     assert_eq!(alice.pull(b"layer").as_deref(), Some(&b"layer"[..]));
     // Adopted while it runs.
