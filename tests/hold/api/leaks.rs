@@ -155,6 +155,8 @@ async fn a_failure_of_the_storage_is_a_constant_answer() {
     let part = hold.call("PUT", &url).body("part").send().await;
     part.assert_refused(500, "UploadFailed", "the hold failed; its log says why");
     let blobs = hold.root().join("blobs/docker");
+    // The marker of the storage is in there.
+    std::fs::remove_dir_all(&blobs).unwrap();
     std::fs::write(&blobs, "another").unwrap();
     let complete = hold.complete(&hold.writer, &id, &digest_of(b"").to_string(), &[]).await;
     complete.assert_refused(500, "CompletionFailed", "the hold failed; its log says why");

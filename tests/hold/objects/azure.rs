@@ -188,7 +188,7 @@ async fn a_key_that_is_none_is_told_without_showing_it() {
         endpoint: None,
         prefix: String::new(),
     };
-    let error = Bucket::open(&BucketSettings::Azure(settings)).map(drop).unwrap_err();
+    let error = Bucket::open(&BucketSettings::Azure(settings.clone())).map(drop).unwrap_err();
     assert!(error.to_string().contains("key") && !error.to_string().contains("base64!"), "{error}");
     assert!(!format!("{settings:?}").contains("base64!"));
 }
