@@ -216,6 +216,11 @@ class Hold:
         assert answer.status == 200, answer.body
         return account, self.token(account)
 
+    def command(self, *arguments: str) -> None:
+        """Runs a command of the operator, which must succeed."""
+        binary = os.environ["ATCR_HOLD_BINARY"]
+        subprocess.run([binary, "--config", str(self.path("config.toml")), *arguments], check=True, capture_output=True)
+
     def push_blob(self, token: str, content: bytes) -> str:
         """Uploads a blob; returns its digest."""
         begun = self.post(HOLD + "initiateUpload", {"digest": "uploads/temp"}, token)
