@@ -138,8 +138,8 @@ counted "Nix" bash tests/nix.sh
 counted "Metrics" bash tests/metrics.sh
 step "Fuzzing" bash tests/fuzz.sh 20
 counted "Demo" bash tests/demo.sh
-skip "Drills: not yet followed the marker of a storage: bash tests/drills.sh"
-skip "Page: the browser of this month ends at its start: bash tests/page.sh"
+counted "Drills" bash tests/drills.sh
+counted "Page" bash tests/page.sh
 counted "Attacks" bash tests/attacks.sh
 counted "Machines" bash tests/appliance.sh
 counted "Limits of the kernel" bash tests/appliance.sh --emulated limits

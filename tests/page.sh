@@ -16,20 +16,23 @@ folder=${1:-}
 [ -z "$folder" ] || folder=$(realpath -m -- "$folder")
 cd "$repo"
 
-packages=(chromium-headless-shell fonts-noto-core)
+packages=(chromium-headless-shell chromium-common fonts-noto-core)
 place=${XDG_CACHE_HOME:-$HOME/.cache}/atcr-hold/chromium
 
-# Unpacks the packages, and those of their dependencies that this machine does not have, below $1. Every step says
-# itself whether to go on: the caller asks whether it went well, which turns `set -e` off.
+# Unpacks the packages, though this machine may have some of them, for the browser finds its data beside itself, and those
+# of their dependencies that this machine does not have, below $1. Every step says itself whether to go on: the caller asks whether it went well, which turns `set -e` off.
 unpack_chromium() {
   local debs=$1.debs lines names deb
   mkdir -p "$1" "$debs" && as_root apt-get update -qq || return 1
-  lines=$(apt-get install --print-uris -qq --no-install-recommends "${packages[@]}") || return 1
+  lines=$(apt-get install --reinstall --print-uris -qq --no-install-recommends "${packages[@]}") || return 1
   mapfile -t names < <(sed -n "s/^'[^']*' \([^_ ]*\)_.*/\1/p" <<<"$lines")
   (cd "$debs" && apt-get download -qq "${names[@]}") || return 1
   for deb in "$debs"/*.deb; do dpkg-deb -x "$deb" "$1" || return 1; done
   rm -rf "$debs"
 }
+
+# Whether this browser opens a page.
+opens() { timeout 60 "$1" --headless --no-sandbox --disable-gpu --dump-dom about:blank 2>/dev/null | grep -q '<body>'; }
 
 # Prints the path of the browser: the machine's own, or a script that starts the unpacked one. Fails where there is none.
 chromium() {
@@ -37,7 +40,7 @@ chromium() {
   # A new one a month is new enough.
   local tree
   tree=$place/$(date +%Y-%m)
-  if [ ! -x "$tree/chromium" ]; then
+  if [ ! -x "$tree/chromium" ] || ! opens "$tree/chromium"; then
     local unfinished=$place/.unfinished.$$
     say "Downloading Chromium with apt"
     if ! unpack_chromium "$unfinished" >&2; then
@@ -79,7 +82,7 @@ fi
 mkdir -p "$folder"
 hold=${ATCR_HOLD_BINARY:-}
 [ -n "$hold" ] || hold=$(build_hold quick)
-if browser=$(chromium) && "$browser" --version >&2; then
+if browser=$(chromium) && "$browser" --version >&2 && opens "$browser"; then
   with_browser=(--browser "$browser")
 else
   with_browser=()

@@ -19,7 +19,7 @@ machine.succeed(
 
 with subtest("the hold starts with its bucket"):
     healthy()
-    assert "blobs in bucket layers;" in shown("StatusText"), shown("StatusText")
+    assert "blobs in s3://layers/hold at http://127.0.0.1:3900;" in shown("StatusText"), shown("StatusText")
 
 with subtest("two parts go to the bucket by signed URLs, past the hold"):
     digest = make_layer("/tmp/layer", 9_000_000)

@@ -36,13 +36,9 @@ HERE = Path(__file__).resolve().parent
 MANUAL = HERE.parent.parent / "src/hold/manual"
 
 
-# It waits for minutes, and runs when it is named.
-LONG = {"late-store"}
-
-
 def names() -> list[str]:
-    """The tests that have a machine of their own, but for those that run only when they are named."""
-    return sorted([BY_HAND, *(path.stem for path in TESTS.glob("*.nix") if path.stem not in LONG)])
+    """The tests that have a machine of their own."""
+    return sorted([BY_HAND, *(path.stem for path in TESTS.glob("*.nix"))])
 
 
 def files(machines: Path, test: str, binary: Path) -> dict[str, str | Path]:

@@ -107,7 +107,7 @@ while True:
     cursor = "&cursor=" + page["cursor"]
 lost = [name for kind, name in wanted if kind == "record" and name not in members]
 files = {}
-for folder, _, names in os.walk("/var/lib/atcr-hold/blobs/docker"):
+for folder, _, names in os.walk("/var/lib/atcr-hold/blobs/docker/registry/v2/blobs"):
     for name in names:
         path = os.path.join(folder, name)
         files["sha256:" + os.path.basename(folder)] = "sha256:" + hashlib.sha256(open(path, "rb").read()).hexdigest()

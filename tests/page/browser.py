@@ -24,7 +24,8 @@ class Browser:
         theirs_in, ours_out = os.pipe()
         self.incoming, self.outgoing = ours_in, ours_out
         # The browser reads commands from descriptor 3 and writes to 4.
-        wiring = 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"'
+        # Ours may have just these numbers, the other way round: so they are put out of the way first.
+        wiring = 'exec {in}<&"$1" {out}>&"$2"; shift 2; exec 3<&"$in" 4>&"$out" {in}<&- {out}>&-; exec "$@"'
         command = ["bash", "-c", wiring, "bash", str(theirs_in), str(theirs_out), program, *switches]
         self.process = subprocess.Popen(
             command, pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -22,6 +22,16 @@ const SMALL: UploadLimits = UploadLimits {
     last_used_resolution: Duration::from_secs(3_600),
 };
 
+/// By the hold itself, or by a bucket, which has the last word on the parts it holds.
+#[track_caller]
+fn assert_parts_refused(hold: &Hold, outcome: Result<(), BlobError>) {
+    match outcome {
+        Err(BlobError::MissingParts) => {}
+        Err(BlobError::PartsRefused { .. }) if hold.name != "directory" => {}
+        other => panic!("{}: {other:?}", hold.name),
+    }
+}
+
 #[tokio::test]
 async fn parts_in_order_become_the_blob_without_a_second_file() {
     for hold in Hold::everywhere().await {
@@ -118,7 +128,7 @@ async fn a_list_with_a_gap_a_duplicate_or_a_wrong_etag_is_refused() {
             &[(1, &one), (2, &two), (2, &two)],
         ];
         for parts in lists {
-            assert!(matches!(hold.complete(&id, b"onetwo", parts).await, Err(BlobError::MissingParts)), "{parts:?}");
+            assert_parts_refused(&hold, hold.complete(&id, b"onetwo", parts).await);
         }
         hold.complete(&id, b"one", &[(1, &one)]).await.unwrap();
         hold.assert_blob(b"one").await;
@@ -141,7 +151,7 @@ async fn a_repeated_part_replaces_the_earlier_one_wherever_it_was() {
 
         let other = hold.part(&id, 2, b"TWO!").await.unwrap();
         assert_ne!(other, two);
-        assert!(matches!(hold.complete(&id, b"onetwo", &[(1, &one), (2, &two)]).await, Err(BlobError::MissingParts)));
+        assert_parts_refused(&hold, hold.complete(&id, b"onetwo", &[(1, &one), (2, &two)]).await);
         let again = hold.part(&id, 2, b"2").await.unwrap();
         if hold.name == "directory" {
             assert_eq!(hold.staged(&id).len(), 2, "the file of a replaced part goes: {:?}", hold.staged(&id));

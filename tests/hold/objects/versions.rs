@@ -1,4 +1,4 @@
-//! A bucket that keeps versions says so in every answer to a PUT: the probe sees it without another permission.
+//! A bucket that keeps versions answers a removal with a marker: the probe sees it without another permission.
 
 use super::probes::now_us;
 use super::scripted::{Script, answer, missing};
@@ -9,8 +9,8 @@ fn ok(headers: &str, body: &str) -> String {
     answer("200 OK", headers, body)
 }
 
-/// What a store answers to a whole probe, whose PUT has these headers.
-async fn keeps_versions(put: &str) -> bool {
+/// What a probe makes of a store whose answers to a PUT and to a removal have these headers.
+async fn keeps_versions(put: &str, removed: &str) -> bool {
     let (head, gone) = ("etag: \"e\"\r\ncontent-length: 18\r\n", || answer("204 No Content", "", ""));
     let created = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>";
     let part = "<Part><PartNumber>1</PartNumber><ETag>e</ETag><Size>18</Size></Part>";
@@ -35,7 +35,7 @@ async fn keeps_versions(put: &str) -> bool {
         ok(head, ""),
         ok(head, ""),
         answer("400 Bad Request", "", "<Error><Code>BadDigest</Code></Error>"),
-        gone(),
+        answer("204 No Content", removed, ""),
         gone(),
         gone(),
         gone(),
@@ -50,8 +50,10 @@ async fn keeps_versions(put: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_bucket_that_keeps_versions_is_known_by_the_version_of_what_is_put() {
-    assert!(keeps_versions("x-amz-version-id: 3sL4kqtJlcpXroDTDmJ\r\n").await);
-    assert!(!keeps_versions("x-amz-version-id: null\r\n").await, "they are suspended");
-    assert!(!keeps_versions("").await);
+async fn a_bucket_that_keeps_versions_is_known_by_the_marker_of_what_is_removed() {
+    let version = "x-amz-version-id: 3sL4kqtJlcpXroDTDmJ\r\n";
+    assert!(keeps_versions(version, "x-amz-delete-marker: true\r\n").await);
+    assert!(!keeps_versions(version, "").await, "Garage numbers what it puts, and keeps no versions");
+    assert!(!keeps_versions("", "x-amz-delete-marker: false\r\n").await);
+    assert!(!keeps_versions("", "").await);
 }

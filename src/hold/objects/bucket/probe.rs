@@ -24,8 +24,10 @@ const CLEANING_LIMIT: Duration = Duration::from_secs(5);
 /// The folder of what is tried, as a name without slashes.
 pub const PROBES: &str = "probe";
 const WORDS: [&str; 4] = ["object", "parts", "copy", "checksum"];
-/// The headers with the version of an object, where a bucket has versions; it is `null` where it had once.
-const VERSIONS: [&str; 2] = ["x-amz-version-id", "x-ms-version-id"];
+/// Azure's version of an object that was put. S3's own header tells nothing: Garage numbers objects it keeps no versions of.
+const VERSION: &str = "x-ms-version-id";
+/// Whether a removal left a marker above older versions, in S3.
+const DELETE_MARKER: &str = "x-amz-delete-marker";
 const CONTENT: &[u8] = b"atcr-hold was here";
 
 /// Why the bucket cannot be used. Each text is one line that says what to do.
@@ -161,14 +163,16 @@ impl Attempt<'_> {
 
     async fn try_all(&self) -> Result<Seen, FailedStep> {
         let [object, parts, copy, checksum] = &self.keys;
-        let keeps_versions = self.try_object(object).await?;
+        let mut keeps_versions = self.try_object(object).await?;
         self.try_parts(parts).await?;
         self.try_copy(parts, copy).await.map_err(in_step(self.plan.steps.copy))?;
         let (name, value) = &self.plan.wrong_checksum;
         let call = self.provider.put(checksum).header(name.clone(), value).body(CONTENT);
         let refuses_wrong_checksum = self.client.exchange(&call).await.is_err_and(|fault| !fault.is_transient());
         for key in &self.keys {
-            self.client.remove(key).await.map_err(in_step("delete an object"))?;
+            let answer = self.client.remove_with_answer(key).await.map_err(in_step("delete an object"))?;
+            let marker = answer.as_ref().and_then(|headers| headers.get(DELETE_MARKER));
+            keeps_versions |= marker.is_some_and(|marker| marker == "true");
         }
         Ok(Seen { refuses_wrong_checksum, keeps_versions })
     }
@@ -177,8 +181,7 @@ impl Attempt<'_> {
     async fn try_object(&self, key: &str) -> Result<bool, FailedStep> {
         let put = self.provider.put(key).body(CONTENT);
         let answer = self.client.exchange(&put).await.map_err(in_step("put an object"))?;
-        let version = VERSIONS.iter().find_map(|name| answer.headers().get(*name));
-        let keeps_versions = version.is_some_and(|version| version != "null");
+        let keeps_versions = answer.headers().contains_key(VERSION);
         let asking = in_step("ask for an object's size");
         let info = self.client.find(key).await.map_err(asking)?;
         if info.is_none_or(|info| info.size_bytes != CONTENT.len() as u64) {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt as _};
-use http::Method;
 use http::header::{CONTENT_LENGTH, ETAG};
+use http::{HeaderMap, Method};
 use object_store::path::Path;
 use object_store::signer::SignedUrlOptions;
 use url::Url;
@@ -36,9 +36,15 @@ impl Client {
 
     /// Removes an object; one that is not there counts as removed.
     pub(super) async fn remove(&self, key: &str) -> Result<(), Fault> {
+        self.remove_with_answer(key).await.map(drop)
+    }
+
+    /// The same; answers the headers too, where the object was there.
+    pub(super) async fn remove_with_answer(&self, key: &str) -> Result<Option<HeaderMap>, Fault> {
         match self.exchange(&Call::on(Method::DELETE, key)).await {
-            Err(fault) if !fault.is_missing() => Err(fault),
-            _ => Ok(()),
+            Ok(answer) => Ok(Some(answer.into_parts().0.headers)),
+            Err(fault) if fault.is_missing() => Ok(None),
+            Err(fault) => Err(fault),
         }
     }
 
