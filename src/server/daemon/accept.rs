@@ -67,7 +67,8 @@ where
             table.room().await;
             let Some(slot) = table.admit(&address) else { continue };
             let (drain, activity) = (shutdown.clone(), slot.activity());
-            let connection = handle(Accepted { stream, address, drain, activity });
+            // In a box: each future around it would keep room for it twice.
+            let connection = Box::pin(handle(Accepted { stream, address, drain, activity }));
             let cut_off = cut_off.clone();
             connections.spawn(async move {
                 let evicted = slot.evicted();
