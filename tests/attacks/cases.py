@@ -274,6 +274,25 @@ def ban_kept(_: int) -> str:
     return "the captain's decision outlives leaving and joining"
 
 
+def declared_kept(_: int) -> str:
+    """A member with crew:admin changes, and removes, a member that the configuration declares."""
+    declared = Account("declared")
+    with Hold(config=f'[crew."{declared.did}"]\npermissions = ["blob:read"]\n') as hold:
+        _, token = hold.member("admin", ("crew:admin",))
+        record = {"$type": HOLD + "crew", "member": declared.did, "role": "member", "permissions": ["crew:admin"]}
+        record["addedAt"] = "2026-01-01T00:00:00Z"
+        place = {"repo": hold.did, "collection": HOLD + "crew", "rkey": declared.did}
+        update = {"$type": "com.atproto.repo.applyWrites#update", "collection": HOLD + "crew", "rkey": declared.did}
+        calls: dict[str, object] = {
+            "putRecord": {**place, "record": record},
+            "applyWrites": {"repo": hold.did, "writes": [{**update, "value": record}]},
+            "deleteRecord": place,
+        }
+        statuses = {name: hold.post("com.atproto.repo." + name, call, token).status for name, call in calls.items()}
+        assert set(statuses.values()) == {403}, statuses
+    return "who is declared stays as declared"
+
+
 CASES: list[Case] = [
     idle_connections,
     exports_unread,
@@ -284,6 +303,7 @@ CASES: list[Case] = [
     silent_names,
     strangers_made_up,
     ban_kept,
+    declared_kept,
 ]
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))

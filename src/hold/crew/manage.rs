@@ -1,13 +1,24 @@
 //! Changing crew, captain and profile records with the standard record methods.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use super::{Crew, CrewError, captain, member_key};
+use super::{Crew, CrewError, captain, declared_members, member_key};
 use crate::pds::{Change, Outcome, Plan, Records, Write};
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{self, ROLE_OWNER, SELF_KEY};
 use atproto::repo::{Cid, cbor};
-use atproto::syntax::{AtUri, RecordKey};
+use atproto::syntax::{AtUri, Did, RecordKey};
+
+/// Who changes records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Manager {
+    /// The owner of the hold, who may also change declared members until the next start or reload.
+    Captain,
+    /// A member with `crew:admin`.
+    Admin(Did),
+}
 
 /// One write as a client asks for it.
 #[derive(Clone, Debug)]
@@ -45,13 +56,15 @@ const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; 
 const PROTECTED_CAPTAIN: &str = "owner, public, allowAllCrew, region, successor and deployedAt of the captain record follow the hold's configuration";
 
 impl Crew {
-    /// Applies all `changes` in one commit, or none. Answers the outcome and each record's address, in order.
+    /// Applies all `changes` of `manager` in one commit, or none. Returns the outcome and each record's address, in order.
     ///
     /// # Errors
     /// [`CrewError::Invalid`] for another collection, a wrong key or a record that breaks its lexicon;
-    /// [`CrewError::Protected`]; [`PdsError`](crate::pds::PdsError) for swaps and existence.
+    /// [`CrewError::Protected`]; [`CrewError::Declared`] for an admin; [`PdsError`](crate::pds::PdsError) for swaps and
+    /// existence.
     pub async fn apply(
         &self,
+        manager: Manager,
         changes: Vec<CrewChange>,
         swap_commit: Option<Cid>,
         now_us: u64,
@@ -61,8 +74,8 @@ impl Crew {
         let uri = |c: &Checked| AtUri::record(self.pds.did(), &c.collection.into(), &c.rkey);
         let uris = checked.iter().map(uri).collect::<Vec<_>>();
         let decide = move |records: &Records<'_>| {
-            let captain = captain(records)?;
-            let changes = checked.into_iter().filter_map(|c| c.against(&captain, records, mutable).transpose());
+            let rules = Rules::of(&manager, records, mutable)?;
+            let changes = checked.into_iter().filter_map(|c| c.against(&rules, records).transpose());
             Ok::<_, CrewError>(Plan::of(changes.collect::<Result<_, CrewError>>()?))
         };
         let outcome = self.pds.commit(now_us, swap_commit, decide).await?;
@@ -134,18 +147,31 @@ fn check_type(record: &mut Value, collection: Collection) -> Result<(), CrewErro
     }
 }
 
+/// What a manager may not change.
+struct Rules {
+    captain: lexicon::Captain,
+    mutable: bool,
+    /// The keys of members that are the configuration's business.
+    declared: BTreeSet<RecordKey>,
+}
+
+impl Rules {
+    fn of(manager: &Manager, records: &Records<'_>, mutable: bool) -> Result<Self, CrewError> {
+        let declared = match manager {
+            Manager::Captain => BTreeSet::new(),
+            Manager::Admin(_) => declared_members(records)?.iter().map(member_key).collect(),
+        };
+        Ok(Self { captain: captain(records)?, mutable, declared })
+    }
+}
+
 impl Checked {
     /// Checks the change against the hold as it is; `None` when there is nothing to do.
-    fn against(
-        self,
-        captain: &lexicon::Captain,
-        records: &Records<'_>,
-        mutable: bool,
-    ) -> Result<Option<Change>, CrewError> {
+    fn against(self, rules: &Rules, records: &Records<'_>) -> Result<Option<Change>, CrewError> {
         if self.collection == nsid::CREW {
-            self.protect_crew(captain, mutable)?;
+            self.protect_crew(rules)?;
         } else if self.collection == nsid::CAPTAIN {
-            self.protect_captain(captain)?;
+            self.protect_captain(&rules.captain)?;
         }
         let write = match self.write {
             CrewWrite::Create(record) => Write::Create(encode(&record)?),
@@ -158,8 +184,11 @@ impl Checked {
         Ok(Some(Change { collection: self.collection.into(), rkey: self.rkey, write, swap: self.swap }))
     }
 
-    fn protect_crew(&self, captain: &lexicon::Captain, mutable: bool) -> Result<(), CrewError> {
-        check_member_change(captain, &self.rkey, mutable)?;
+    fn protect_crew(&self, rules: &Rules) -> Result<(), CrewError> {
+        check_member_change(&rules.captain, &self.rkey, rules.mutable)?;
+        if rules.declared.contains(&self.rkey) {
+            return Err(CrewError::Declared);
+        }
         match &self.write {
             CrewWrite::Create(record) | CrewWrite::Update(record) | CrewWrite::Put(record)
                 if record.get("role").and_then(Value::as_str) == Some(ROLE_OWNER) =>

@@ -30,7 +30,7 @@ pub use bans::{Ban, remember_limits};
 pub use declared::{Declared, DeclaredMember, is_declared};
 pub use error::CrewError;
 pub use import::import_rules;
-pub use manage::{CrewChange, CrewWrite};
+pub use manage::{CrewChange, CrewWrite, Manager};
 pub use members::{CrewMember, MemberChange, Terms};
 pub use membership::Membership;
 pub use profile::{DEFAULT_DESCRIPTION, DeclaredProfile};

@@ -2,7 +2,7 @@
 
 use super::permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 use super::signed_url::SignedRead;
-use crate::crew::{Crew, CrewError, Membership};
+use crate::crew::{Crew, CrewError, Manager, Membership};
 use atproto::lexicon::Permission;
 use atproto::syntax::Did;
 use server::identity::Pool;
@@ -117,7 +117,8 @@ impl Gate {
     pub async fn admin(&self, credentials: RequestCredentials<'_>) -> Result<(AdminPermit, Did), Denied> {
         let (account, membership) = self.caller(credentials).await?;
         demand(&membership, Permission::CrewAdmin)?;
-        Ok((AdminPermit::new(), account))
+        let manager = if membership.captain { Manager::Captain } else { Manager::Admin(account.clone()) };
+        Ok((AdminPermit::new(manager), account))
     }
 
     /// The holder of a signed read URL was permitted when the URL was made.

@@ -1,5 +1,6 @@
 //! Permission as a value. Only this room can make one, so a handler that skipped the question does not compile.
 
+use crate::crew::Manager;
 use atproto::syntax::Did;
 
 /// May read blobs.
@@ -12,7 +13,7 @@ pub struct WritePermit(Did);
 
 /// May manage the crew.
 #[derive(Clone, Debug)]
-pub struct AdminPermit(());
+pub struct AdminPermit(Manager);
 
 /// Is this account, whatever it may do.
 #[derive(Clone, Debug)]
@@ -37,8 +38,14 @@ impl WritePermit {
 }
 
 impl AdminPermit {
-    pub(super) fn new() -> Self {
-        Self(())
+    pub(super) fn new(manager: Manager) -> Self {
+        Self(manager)
+    }
+
+    /// Who manages.
+    #[must_use]
+    pub fn manager(&self) -> &Manager {
+        &self.0
     }
 }
 

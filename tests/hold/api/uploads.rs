@@ -191,7 +191,7 @@ async fn whoever_is_removed_can_send_nothing_more() {
         let record = json!({ "member": hold.writer.did, "role": "mate", "permissions": ["blob:read"], "addedAt": "2026-01-01T00:00:00Z" });
         let rkey = atcr_hold::crew::member_key(&hold.writer.did);
         let input = json!({ "repo": hold.did(), "collection": "io.atcr.hold.crew", "rkey": rkey, "record": record });
-        hold.post(&hold.admin, "com.atproto.repo.putRecord", &input).await.ok();
+        hold.post(&hold.captain, "com.atproto.repo.putRecord", &input).await.ok();
         for answer in part().await {
             let message = "access denied for blob:write: crew member lacks permission (required: blob:write)";
             answer.assert_refused(403, "Forbidden", message);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atcr_hold::crew::{CrewChange, CrewWrite, DeclaredMember, member_key};
+use atcr_hold::crew::{CrewChange, CrewWrite, DeclaredMember, Manager, member_key};
 use atproto::lexicon::{Permission, RequestCrew};
 use atproto::syntax::Did;
 use futures_util::FutureExt as _;
@@ -46,7 +46,7 @@ async fn a_changed_declaration_keeps_the_date_and_unknown_fields() {
     record["fromTheFuture"] = json!([1, { "kept": "yes" }]);
     // What is written at run time to a declared member holds until the next start.
     record["role"] = json!("stowaway");
-    started.home.crew.apply(vec![put(&plc(2), record.clone())], None, START_US).await.unwrap();
+    started.home.crew.apply(Manager::Captain, vec![put(&plc(2), record.clone())], None, START_US).await.unwrap();
     started.consumer.catch_up(&started.home).await;
     assert_eq!(started.again(|_| {}).await, [[crew_path(&plc(2))]]);
     record["role"] = json!("mate");
@@ -91,7 +91,7 @@ async fn an_immutable_crew_is_what_is_declared() {
 async fn a_member_removed_at_run_time_comes_back_while_declared() {
     let mut started = Started::new(|declared| drop(declared.crew.insert(plc(2), reader()))).await;
     let delete = CrewChange { write: CrewWrite::Delete, ..put(&plc(2), json!({})) };
-    started.home.crew.apply(vec![delete], None, START_US).await.unwrap();
+    started.home.crew.apply(Manager::Captain, vec![delete], None, START_US).await.unwrap();
     started.consumer.catch_up(&started.home).await;
     assert_eq!(started.again(|_| {}).await, [[crew_path(&plc(2))]]);
     assert_eq!(started.crew_record(&plc(2)).await.unwrap()["addedAt"], SECOND);

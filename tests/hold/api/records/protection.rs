@@ -1,5 +1,6 @@
 //! What no record method changes: the captain's membership, and what the configuration decides.
 
+use atcr_hold::crew::member_key;
 use serde_json::{Value, json};
 
 use super::{APPLY, CAPTAIN, CREATE, CREW, DELETE, PUT, crew_record, delete, latest, value_of, with, write};
@@ -72,4 +73,35 @@ async fn an_immutable_crew_is_changed_by_its_configuration_only() {
         answer.assert_refused(403, "Forbidden", message);
     }
     assert_eq!(latest(&hold).await, at);
+}
+
+#[tokio::test]
+async fn who_is_declared_is_changed_by_the_captain_and_not_by_an_admin() {
+    let hold = Hold::start(PUBLIC).await;
+    let at = latest(&hold).await;
+    let message = "this member is declared in the hold's configuration: change it there, then reload the hold";
+    for member in [&hold.reader.did, &hold.other_writer.did, &hold.admin.did] {
+        let rkey = member_key(member);
+        let record = with(crew_record(member), "permissions", json!(["crew:admin"]));
+        for nsid in [CREATE, PUT] {
+            write(&hold, &hold.admin, nsid, member, &record).await.assert_refused(403, "Forbidden", message);
+        }
+        delete(&hold, &hold.admin, CREW, rkey.as_str()).await.assert_refused(403, "Forbidden", message);
+        for last in [
+            json!({ "$type": format!("{APPLY}#create"), "collection": CREW, "value": record }),
+            json!({ "$type": format!("{APPLY}#update"), "collection": CREW, "rkey": rkey, "value": record }),
+            json!({ "$type": format!("{APPLY}#delete"), "collection": CREW, "rkey": rkey }),
+        ] {
+            let first =
+                json!({ "$type": format!("{APPLY}#create"), "collection": CREW, "value": crew_record(&plc(50)) });
+            let input = json!({ "repo": hold.did(), "writes": [first, last] });
+            hold.post(&hold.admin, APPLY, &input).await.assert_refused(403, "Forbidden", message);
+        }
+    }
+    assert_eq!(latest(&hold).await, at);
+    // Others are the admin's to manage, and all are the captain's, until the next start.
+    write(&hold, &hold.admin, PUT, &plc(50), &crew_record(&plc(50))).await.ok();
+    let reader = &hold.reader.did;
+    write(&hold, &hold.captain, PUT, reader, &with(crew_record(reader), "role", json!("bosun"))).await.ok();
+    delete(&hold, &hold.captain, CREW, reader.as_str()).await.ok();
 }

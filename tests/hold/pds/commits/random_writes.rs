@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use atcr_hold::crew::{CrewChange, CrewError, CrewWrite, member_key};
+use atcr_hold::crew::{CrewChange, CrewError, CrewWrite, Manager, member_key};
 use atcr_hold::pds::{Outcome, PdsError, Write};
 use atproto::repo::Cid;
 use atproto::syntax::Did;
@@ -70,7 +70,7 @@ async fn three_hundred_commits_lead_a_consumer_to_what_is_stored() {
         let mut touched = Vec::new();
         let changes: Vec<_> = (0..count).filter_map(|_| write(&mut random, &mut members, &mut touched)).collect();
         now_us = now_us + 500_000 - u64::try_from(random.below(700_000)).unwrap();
-        home.crew.apply(changes, None, now_us).await.unwrap();
+        home.crew.apply(Manager::Captain, changes, None, now_us).await.unwrap();
         if random.below(20) == 0 {
             home = home.reopen(true);
         }
@@ -92,7 +92,7 @@ fn hundred_writers(home: &RepoHome, swap: Option<Cid>) -> Vec<JoinHandle<Result<
         tokio::spawn(async move {
             let create = CrewWrite::Create(record(&member, 0));
             let change = CrewChange { collection: CREW.into(), rkey: None, write: create, swap: None };
-            crew.apply(vec![change], swap, START_US).await.map(|(outcome, _)| outcome)
+            crew.apply(Manager::Captain, vec![change], swap, START_US).await.map(|(outcome, _)| outcome)
         })
     };
     (0..100).map(write).collect()

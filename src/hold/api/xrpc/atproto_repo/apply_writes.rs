@@ -17,7 +17,7 @@ const DELETED: &str = "com.atproto.repo.applyWrites#deleteResult";
 
 pub(in crate::api) async fn handle(
     state: Arc<ApiState>,
-    _permit: AdminPermit,
+    permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {
     let input: ApplyWrites = json(request, JSON_BYTES).await?;
@@ -27,7 +27,8 @@ pub(in crate::api) async fn handle(
     }
     let kinds: Vec<_> = input.writes.iter().map(result_kind).collect();
     let changes = input.writes.into_iter().map(change).collect();
-    let (outcome, uris) = state.hold.crew.apply(changes, swap_commit, state.hold.now_us()).await?;
+    let manager = permit.manager().clone();
+    let (outcome, uris) = state.hold.crew.apply(manager, changes, swap_commit, state.hold.now_us()).await?;
     let commit = commit_meta(&outcome);
     let result = |((kind, uri), cid)| match kind {
         DELETED => {

@@ -12,7 +12,7 @@ use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<ApiState>,
-    _permit: AdminPermit,
+    permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {
     let input: CreateRecord = json(request, JSON_BYTES).await?;
@@ -23,5 +23,5 @@ pub(in crate::api) async fn handle(
         write: CrewWrite::Create(input.record),
         swap: None,
     };
-    Ok(response::json(&write_one(&state, change, swap_commit).await?))
+    Ok(response::json(&write_one(&state, &permit, change, swap_commit).await?))
 }

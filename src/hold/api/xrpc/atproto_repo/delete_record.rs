@@ -13,7 +13,7 @@ use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<ApiState>,
-    _permit: AdminPermit,
+    permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {
     let input: DeleteRecord = json(request, JSON_BYTES).await?;
@@ -21,5 +21,5 @@ pub(in crate::api) async fn handle(
     let swap = input.swap_record.as_deref().map(|text| parse_cid("swapRecord", text)).transpose()?.map(Some);
     let change =
         CrewChange { collection: input.collection, rkey: Some(input.rkey), write: CrewWrite::DeleteIfPresent, swap };
-    Ok(response::json(&write_one(&state, change, swap_commit).await?))
+    Ok(response::json(&write_one(&state, &permit, change, swap_commit).await?))
 }

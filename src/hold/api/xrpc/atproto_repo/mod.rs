@@ -12,6 +12,7 @@ pub(in crate::api) mod upload_blob;
 use crate::api::request::{check_repo, parse_cid};
 use crate::api::state::ApiState;
 use crate::crew::{CrewChange, CrewWrite};
+use crate::gate::AdminPermit;
 use crate::pds::Outcome;
 use atproto::lexicon::{CommitMeta, RecordResult};
 use atproto::repo::Cid;
@@ -25,9 +26,15 @@ fn check_write(state: &ApiState, repo: &str, swap_commit: Option<&str>) -> Resul
 }
 
 /// One write outside applyWrites.
-async fn write_one(state: &ApiState, change: CrewChange, swap_commit: Option<Cid>) -> Result<RecordResult, Error> {
+async fn write_one(
+    state: &ApiState,
+    permit: &AdminPermit,
+    change: CrewChange,
+    swap_commit: Option<Cid>,
+) -> Result<RecordResult, Error> {
     let removes = matches!(change.write, CrewWrite::Delete | CrewWrite::DeleteIfPresent);
-    let (outcome, uris) = state.hold.crew.apply(vec![change], swap_commit, state.hold.now_us()).await?;
+    let manager = permit.manager().clone();
+    let (outcome, uris) = state.hold.crew.apply(manager, vec![change], swap_commit, state.hold.now_us()).await?;
     let commit = commit_meta(&outcome);
     if removes {
         return Ok(RecordResult { kind: None, uri: None, cid: None, commit, validation_status: None });

@@ -13,7 +13,7 @@ use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<ApiState>,
-    _permit: AdminPermit,
+    permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {
     let input: PutRecord = json(request, JSON_BYTES).await?;
@@ -22,5 +22,5 @@ pub(in crate::api) async fn handle(
     let swap = input.swap_record.map(|cid| cid.as_deref().map(parse).transpose()).transpose()?;
     let change =
         CrewChange { collection: input.collection, rkey: Some(input.rkey), write: CrewWrite::Put(input.record), swap };
-    Ok(response::json(&write_one(&state, change, swap_commit).await?))
+    Ok(response::json(&write_one(&state, &permit, change, swap_commit).await?))
 }
