@@ -144,8 +144,13 @@ scripts_checked() {
   for script in nixos/tests/*.py; do
     cat tests/nix/verbs.py nixos/tests/common/script.py "$script" >"$work/script_$(basename "$script")"
   done
-  { cat tests/nix/verbs.py nixos/tests/common/script.py; echo "STEPS: list[str] = []"; echo "GUIDE: dict[str, list[str]] = {}"; cat tests/appliance/by-hand.py; } \
-    >"$work/script_by-hand.py"
+  for script in by-hand proxies; do
+    {
+      cat tests/nix/verbs.py nixos/tests/common/script.py
+      printf '%s\n' 'STEPS: list[str] = []' 'GUIDE: dict[str, list[str]] = {}' 'PROXIES: list[str] = []'
+      cat "tests/appliance/$script.py"
+    } >"$work/script_$script.py"
+  done
   "$tools/python/bin/mypy" --strict --disable-error-code empty-body --cache-dir "$tools/mypy" "$work"/script_*.py &&
     "$tools/python/bin/pyflakes" "$work"/script_*.py tests/nix/write.py
 }

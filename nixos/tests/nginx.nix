@@ -9,6 +9,12 @@
   services.nginx.virtualHosts."hold.example.org" = {
     sslCertificate = "/run/tls/cert.pem";
     sslCertificateKey = "/run/tls/key.pem";
+    # All that it may compress.
+    extraConfig = "gzip on; gzip_types *; gzip_proxied any; gzip_min_length 1;";
   };
-  environment.systemPackages = [ pkgs.openssl ];
+  environment.systemPackages = [
+    pkgs.iproute2
+    pkgs.openssl
+    pkgs.python3
+  ];
 }

@@ -6,15 +6,6 @@ url = expect(blob_url(captain.token(), digest), 200)["url"]
 changed = f"{url[:-1]}{'0' if url[-1] != '0' else '1'}"
 FILE = f"docker/registry/v2/blobs/sha256/{digest[7:9]}/{digest[7:]}/data"
 
-
-def head_of(arguments: str) -> dict[str, str]:
-    """The headers of an answer, names in lower case, and its status as "status"."""
-    lines = machine.succeed(f"curl -s -o /dev/null -D - {SITE} {arguments}").replace("\r", "").strip().splitlines()
-    fields = [line.split(": ", 1) for line in lines[1:]]
-    assert len({name.lower() for name, _ in fields}) == len(fields), f"a header came twice: {lines}"
-    return {"status": lines[0].split()[1], **{name.lower(): value for name, value in fields}}
-
-
 with subtest("the files are for the hold and nginx, nobody else"):
     assert machine.succeed("stat -c '%U:%G %a' /srv/blobs").strip() == "atcr-hold:atcr-hold 750"
     main = machine.succeed("systemctl show --value -p MainPID nginx.service").strip()
@@ -33,7 +24,7 @@ with subtest("the hold says where the blob is and sends nothing; a changed signa
 
 with subtest("nginx sends the bytes, with what the hold says of them"):
     assert machine.succeed(f"curl -sf {SITE} '{url}' | sha256sum").split()[0] == digest[7:]
-    head = head_of(f"'{url}'")
+    head = outside_head(f"'{url}'")
     for name, value in {
         "status": "200",
         "content-length": "5000000",
@@ -52,17 +43,17 @@ with subtest("nginx sends the bytes, with what the hold says of them"):
 with subtest("ranges are nginx's; one beyond the end is refused"):
     piece = machine.succeed("dd if=/tmp/layer bs=1 skip=1000 count=500 status=none | sha256sum")
     assert machine.succeed(f"curl -sf -r 1000-1499 {SITE} '{url}' | sha256sum") == piece
-    head = head_of(f"-r 1000-1499 '{url}'")
+    head = outside_head(f"-r 1000-1499 '{url}'")
     assert head["status"] == "206" and head["content-range"] == "bytes 1000-1499/5000000", head
     assert head["docker-content-digest"] == digest, head
-    assert head_of(f"-r 5000000- '{url}'")["status"] == "416"
+    assert outside_head(f"-r 5000000- '{url}'")["status"] == "416"
 
 with subtest("HEAD has the length and no body; the URL of a download is refused"):
     target = f"/xrpc/com.atproto.sync.getBlob?did={HOLD_DID}&cid={digest}&method=HEAD"
     for_head = expect(get(target, captain.token()), 200)["url"]
-    head = head_of(f"-I '{for_head}'")
+    head = outside_head(f"-I '{for_head}'")
     assert head["status"] == "200" and head["content-length"] == "5000000", head
-    assert head_of(f"-I '{url}'")["status"] == "403"
+    assert outside_head(f"-I '{url}'")["status"] == "403"
 
 with subtest("who may not read gets nothing through nginx: a changed signature, no signature, a stranger"):
     expect(outside(f"'{changed}'"), 403)

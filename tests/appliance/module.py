@@ -30,20 +30,20 @@ COMMAND = '#!/bin/sh\nexec /usr/bin/atcr-hold --config /etc/atcr-hold/config.tom
 
 # A server that Debian does not have; tests of S3 bring it.
 GARAGE = "usr/bin/garage"
-# The test of a machine without the module: what a person does there who follows the manual.
-BY_HAND = "by-hand"
+# Machines without the module: what a person does there who follows the manual. Their scripts are beside this file.
+BY_THE_MANUAL = ("by-hand", "proxies")
 HERE = Path(__file__).resolve().parent
 MANUAL = HERE.parent.parent / "src/hold/manual"
 
 
 def names() -> list[str]:
     """The tests that have a machine of their own."""
-    return sorted([BY_HAND, *(path.stem for path in TESTS.glob("*.nix"))])
+    return sorted([*BY_THE_MANUAL, *(path.stem for path in TESTS.glob("*.nix"))])
 
 
 def files(machines: Path, test: str, binary: Path) -> dict[str, str | Path]:
     """What the machine of a test has on its disk, besides Debian."""
-    if test == BY_HAND:
+    if test in BY_THE_MANUAL:
         directory = "etc/systemd/system/plc.service"
         return {"root/target/release/atcr-hold": binary, directory: (machines / "boot" / directory).read_text()}
     rendered = machines / test
@@ -74,8 +74,9 @@ def lacking(files: dict[str, str | Path]) -> str | None:
 def script(test: str) -> str:
     """The test's text, after what all tests begin with."""
     common = (TESTS / "common" / "script.py").read_text()
-    if test == BY_HAND:
-        return f"{common}\nSTEPS = {steps()!r}\nGUIDE = {guide()!r}\n{(HERE / 'by-hand.py').read_text()}"
+    if test in BY_THE_MANUAL:
+        pages = f"STEPS = {steps()!r}\nGUIDE = {guide()!r}\nPROXIES = {proxies()!r}"
+        return f"{common}\n{pages}\n{(HERE / f'{test}.py').read_text()}"
     return common + (TESTS / f"{test}.py").read_text()
 
 
@@ -90,5 +91,10 @@ def guide() -> dict[str, list[str]]:
     return {part.split("\n", 1)[0]: blocks(part) for part in parts}
 
 
-def blocks(text: str) -> list[str]:
-    return re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
+def proxies() -> list[str]:
+    """The configurations of the manual's page on reverse proxies: nginx once, nginx in a server block, HAProxy."""
+    return blocks((MANUAL / "proxy.md").read_text(), "nginx|haproxy")
+
+
+def blocks(text: str, languages: str = "sh") -> list[str]:
+    return re.findall(rf"^```(?:{languages})\n(.*?)^```$", text, re.M | re.S)

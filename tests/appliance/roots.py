@@ -13,12 +13,17 @@ from pathlib import Path
 
 SUITE = os.environ.get("ATCR_HOLD_SUITE", "trixie")
 MACHINE = ["systemd", "systemd-sysv", "dbus", "ca-certificates", "curl", "python3", "openssl", "nginx", "iproute2"]
-MACHINE += ["dmsetup", "e2fsprogs", "kmod", "rsync"]
+MACHINE += ["dmsetup", "e2fsprogs", "kmod", "rsync", "haproxy"]
 EMULATOR = ["qemu-system-x86", "seabios", "ipxe-qemu", "kmod"]
+# A tree that nothing makes any more is kept for so long.
+KEPT_S = 7 * 86_400
 # The kernel is unpacked, not installed: that would want an initial RAM disk, which a kernel with ext4 and NVMe built
 # in does not need.
-# Only a machine that has a site for it starts it.
-NO_NGINX = "rm -f /etc/systemd/system/multi-user.target.wants/nginx.service /etc/nginx/sites-enabled/default"
+# Only a machine that has something for them to do starts them.
+NO_PROXIES = """
+cd /etc/systemd/system/multi-user.target.wants
+rm -f nginx.service haproxy.service /etc/nginx/sites-enabled/default
+"""
 KERNEL = r"""
 cd /tmp
 package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p')
@@ -54,13 +59,15 @@ def mirror() -> str:
 def tree(kind: str) -> Path:
     """The tree called `kind`, "machine" or "emulator"; made when it is not there. Never to be written to."""
     packages = {"machine": MACHINE, "emulator": EMULATOR}[kind]
-    hook = {"machine": NO_NGINX, "emulator": KERNEL}[kind]
+    hook = {"machine": NO_PROXIES, "emulator": KERNEL}[kind]
     key = " ".join([SUITE, *packages, hook, time.strftime("%Y-%m")])
     path = cache() / f"{kind}-{SUITE}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if path.is_dir():
         return path
     for old in cache().glob(f"{kind}-{SUITE}-*"):
-        shutil.rmtree(old)
+        # A newer one may be in use, by a run of another version of these tests.
+        if time.time() - old.stat().st_mtime > KEPT_S:
+            shutil.rmtree(old)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     without = ["doc", "locale", "man", "info"]

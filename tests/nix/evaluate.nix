@@ -113,14 +113,17 @@ let
     }
     server {
       listen 80;
+      listen [::]:80;
       server_name ${host};
       return 301 https://$host$request_uri;
     }
     server {
       listen 443 ssl;
+      listen [::]:443 ssl;
       server_name ${host};
       ssl_certificate ${options.sslCertificate or "/var/lib/acme/${host}/fullchain.pem"};
       ssl_certificate_key ${options.sslCertificateKey or "/var/lib/acme/${host}/key.pem"};
+      ${options.extraConfig or ""}
       ${builtins.concatStringsSep "" (lib.mapAttrsToList location options.locations)}
     }
   '';

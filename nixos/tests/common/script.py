@@ -149,8 +149,8 @@ def expect(answer: Answer, status: int, text: str = "") -> Any:
 SITE = "--resolve hold.example.org:443:127.0.0.1 --resolve hold.example.org:80:127.0.0.1 --cacert /run/tls/ca.pem"
 
 
-def put_tls_before() -> None:
-    """Starts nginx with a certificate made on the machine."""
+def make_certificate() -> None:
+    """A certificate for the hold's host, made on the machine, in /run/tls."""
     machine.succeed(
         "mkdir -p /run/tls",
         "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -days 2 -keyout /run/tls/ca.key -out /run/tls/ca.pem 2>&1",
@@ -159,10 +159,14 @@ def put_tls_before() -> None:
         "openssl x509 -req -in /run/tls/csr.pem -CA /run/tls/ca.pem -CAkey /run/tls/ca.key -CAcreateserial -days 2"
         " -extfile /run/tls/extension -out /run/tls/cert.pem 2>&1",
         "chmod -R a+rX /run/tls",
-        # It has failed for want of the certificate, perhaps too often.
-        "systemctl reset-failed nginx.service",
-        "systemctl restart nginx.service",
     )
+
+
+def put_tls_before() -> None:
+    """Starts nginx with a certificate made on the machine."""
+    make_certificate()
+    # It has failed for want of the certificate, perhaps too often.
+    machine.succeed("systemctl reset-failed nginx.service", "systemctl restart nginx.service")
     machine.wait_for_open_port(443)
 
 
@@ -228,3 +232,74 @@ def pull(account: Account, digest: str) -> None:
 def shown(name: str) -> str:
     """A property of the hold's unit."""
     return machine.succeed(f"systemctl show --value -p {name} atcr-hold.service").strip()
+
+
+# Behind a reverse proxy.
+
+
+def outside_head(arguments: str) -> dict[str, str]:
+    """The headers of an answer, names in lower case, and its status as "status"."""
+    output = machine.succeed(f"curl -s -o /dev/null -D - {SITE} {arguments}").replace("\r", "")
+    # Before the answer there may be "100 Continue".
+    lines = output.strip().split("\n\n")[-1].splitlines()
+    fields = [line.split(": ", 1) for line in lines[1:]]
+    assert len({name.lower() for name, _ in fields}) == len(fields), f"a header came twice: {lines}"
+    return {"status": lines[0].split()[1], **{name.lower(): value for name, value in fields}}
+
+
+def push_outside(account: Account, path: str, digest: str) -> str:
+    """A file as a blob, each request through the proxy, which may compress the answers; the part's ETag as it came."""
+
+    def call(method: str, body: dict[str, Any]) -> Any:
+        headers = f"-H 'Authorization: Bearer {account.token()}' -H 'Content-Type: application/json'"
+        url = f"{HOLD_URL}/xrpc/io.atcr.hold.{method}"
+        return expect(outside(f"--compressed {headers} --data-binary '{json.dumps(body)}' {url}"), 200)
+
+    upload = call("initiateUpload", {"digest": "uploads/temp-1"})["uploadId"]
+    url = call("getPartUploadUrl", {"uploadId": upload, "partNumber": 1})["url"]
+    etag = outside_head(f"--compressed -T {path} '{url}'")["etag"]
+    call("completeUpload", {"uploadId": upload, "digest": digest, "parts": [{"partNumber": 1, "etag": etag}]})
+    return etag
+
+
+def passes(proxy: str) -> None:
+    """A reverse proxy lets all through that a hold needs."""
+    with subtest(f"{proxy}: a layer larger than any default limit goes in and comes back, compressed or not"):
+        digest = make_layer("/tmp/layer", 30_000_000)
+        push_outside(captain, "/tmp/layer", digest)
+        url = expect(blob_url(captain.token(), digest), 200)["url"]
+        for how in ("", "--compressed"):
+            assert machine.succeed(f"curl -sf {how} {SITE} '{url}' | sha256sum").split()[0] == digest[7:]
+
+    with subtest(f"{proxy}: ranges are pieces of the same bytes, compressed or not; one beyond the end is refused"):
+        piece = machine.succeed("dd if=/tmp/layer bs=1 skip=1000 count=500 status=none | sha256sum")
+        for how in ("", "--compressed"):
+            assert machine.succeed(f"curl -sf {how} -r 1000-1499 {SITE} '{url}' | sha256sum") == piece
+            head = outside_head(f"{how} -r 1000-1499 '{url}'")
+            assert head["status"] == "206" and head["content-range"] == "bytes 1000-1499/30000000", head
+        assert outside_head(f"-r 30000000- '{url}'")["status"] == "416"
+
+    with subtest(f"{proxy}: HEAD has the length and no body; If-None-Match has 304"):
+        target = f"/xrpc/com.atproto.sync.getBlob?did={HOLD_DID}&cid={digest}&method=HEAD"
+        for_head = expect(get(target, captain.token()), 200)["url"]
+        head = outside_head(f"-I '{for_head}'")
+        assert head["status"] == "200" and head["content-length"] == "30000000", head
+        for known in (f'"{digest}"', f'W/"{digest}"'):
+            assert outside_head(f"-H 'If-None-Match: {known}' '{url}'")["status"] == "304"
+
+    with subtest(f"{proxy}: the log has the client's address, whatever the client says that it is"):
+        for header in ("", "-H 'X-Forwarded-For: 192.0.2.66'"):
+            path = f"/xrpc/_health?{secrets.token_hex(4)}"
+            head = outside_head(f"--interface 127.0.0.9 {header} '{HOLD_URL}{path}'")
+            machine.wait_until_succeeds(
+                f"journalctl -u atcr-hold.service REQUEST_ID={head['x-request-id']} PEER=127.0.0.9 | grep _health", timeout=60
+            )
+
+    with subtest(f"{proxy}: the firehose becomes a WebSocket; without the upgrade it is refused"):
+        stream = f"{HOLD_URL}/xrpc/com.atproto.sync.subscribeRepos"
+        upgrade = "-H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13'"
+        key = "-H 'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg=='"
+        # The connection stays open, so curl's time is up: that is no failure.
+        head_only = machine.execute(f"curl -s --http1.1 -m 5 -D - -o /dev/null {SITE} {upgrade} {key} {stream}")[1]
+        assert " 101 " in head_only.splitlines()[0], head_only
+        assert outside(f"--http1.1 {stream}")[0] >= 400

@@ -9,11 +9,12 @@ use super::error::CommandError;
 use super::{Cli, output};
 
 /// The pages in the order in which they are listed: name and text.
-const TOPICS: [(&str, &str); 16] = [
+const TOPICS: [(&str, &str); 17] = [
     ("running", include_str!("../manual/running.md")),
     ("debian", include_str!("../manual/debian.md")),
     ("nixos", include_str!("../manual/nixos.md")),
     ("container", include_str!("../manual/container.md")),
+    ("proxy", include_str!("../manual/proxy.md")),
     ("configuration", include_str!("../manual/configuration.md")),
     ("commands", include_str!("../manual/commands.md")),
     ("storage", include_str!("../manual/storage.md")),
