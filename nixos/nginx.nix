@@ -26,6 +26,18 @@ in
     ];
 
     services.nginx.enable = true;
+    # Each request takes two, the client's and the hold's: for 1,024 of them, and as many clients that wait.
+    services.nginx.eventsConfig = lib.mkDefault "worker_connections 4096;";
+    services.nginx.appendConfig = lib.mkDefault "worker_rlimit_nofile 8192;";
+    services.nginx.commonHttpConfig = ''
+      # One client: an address, or of IPv6 what one customer of a provider has, a /64.
+      map $remote_addr $atcr_hold_client {
+        "~^(?<atcr_hold_network>[0-9a-f]+(:[0-9a-f]+){0,3}):" $atcr_hold_network;
+        default $remote_addr;
+      }
+      # 80,000 clients at once, of 128 bytes each.
+      limit_conn_zone $atcr_hold_client zone=atcr_hold:10m;
+    '';
     services.nginx.virtualHosts.${host} = {
       forceSSL = true;
       enableACME = cfg.nginx.acme;
@@ -46,6 +58,10 @@ in
           proxy_read_timeout 1h;
           proxy_send_timeout 10m;
           client_body_timeout 60s;
+          # Requests under way of one client; each is a connection to the hold, which cannot tell nginx's connections apart.
+          # Requests a second the hold counts itself, by the header above.
+          limit_conn atcr_hold ${toString cfg.nginx.requestsPerClient};
+          limit_conn_status 429;
         '';
       };
       locations."/.blobs/" = lib.mkIf cfg.nginx.sendBlobs {

@@ -298,6 +298,18 @@ in
           `sslCertificateKey` yourself.
         '';
       };
+      requestsPerClient = mkOption {
+        type = types.addCheck types.int (count: count >= 1) // {
+          description = "count, at least 1";
+        };
+        default = 256;
+        example = 128;
+        description = ''
+          How many requests one client, an address or a /64 of IPv6, may have under way through nginx; more get 429. The
+          hold takes 1,024 connections (`settings.limits.connections`), of which each request has one: the default leaves
+          three quarters to the others.
+        '';
+      };
       sendBlobs = mkOption {
         type = types.bool;
         default = false;

@@ -157,6 +157,11 @@ let
     // builtins.mapAttrs (_: file: file.text) (
       lib.filterAttrs (_: file: file ? text) config.environment.etc
     )
+    // lib.optionalAttrs config.services.nginx.enable {
+      # Debian's nginx.conf has a block `events` of its own, and includes these outside of any block and in `http`.
+      "nginx/modules-enabled/99-append.conf" = config.services.nginx.appendConfig;
+      "nginx/conf.d/common.conf" = config.services.nginx.commonHttpConfig;
+    }
     // {
       "atcr-hold/config.toml" = tomlFile config.services.atcr-hold.settings;
     };

@@ -42,6 +42,9 @@ in
       user = anything "www-data";
       group = anything "www-data";
       virtualHosts = anything { };
+      commonHttpConfig = anything "";
+      appendConfig = anything "";
+      eventsConfig = anything "";
     };
   };
 

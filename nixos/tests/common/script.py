@@ -262,8 +262,56 @@ def push_outside(account: Account, path: str, digest: str) -> str:
     return etag
 
 
+# Opens so many downloads over TLS from one address and reads no more of them than their status; then waits to be killed.
+CROWD = r"""
+import collections, socket, ssl, sys, time
+
+count, source, host, path = int(sys.argv[1]), sys.argv[2], "hold.example.org", sys.argv[3]
+target = ("::1" if ":" in source else "127.0.0.1", 443)
+trust = ssl.create_default_context()
+trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+kept, statuses = [], collections.Counter()
+for _ in range(count):
+    plain = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
+    # The kernel shall not take much off the proxy's hands.
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    plain.settimeout(60)
+    plain.bind((source, 0))
+    plain.connect(target)
+    secure = trust.wrap_socket(plain, server_hostname=host)
+    secure.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    statuses[secure.recv(12)[9:].decode()] += 1
+    kept.append(secure)
+print(dict(statuses), flush=True)
+time.sleep(600)
+"""
+
+
+class Crowd:
+    """Slow downloads of one address, for as long as this is entered; `statuses` says what they were answered."""
+
+    def __init__(self, count: int, source: str, url: str) -> None:
+        path = url.removeprefix(HOLD_URL)
+        self.command = f"$(command -v python3) /run/crowd.py {count} {source} '{path}'"
+        self.file = f"/run/crowd-{secrets.token_hex(4)}"
+        self.statuses: dict[str, int] = {}
+
+    def __enter__(self) -> "Crowd":
+        program = base64.b64encode(CROWD.encode()).decode()
+        machine.succeed(f"echo {program} | base64 -d > /run/crowd.py")
+        self.process = machine.succeed(f"{self.command} > {self.file} 2>&1 & echo $!").strip()
+        machine.wait_until_succeeds(f"test -s {self.file}", timeout=120)
+        said = machine.succeed(f"cat {self.file}")
+        assert said.startswith("{"), said
+        self.statuses = json.loads(said.replace("'", '"'))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        machine.succeed(f"kill {self.process}")
+
+
 def passes(proxy: str) -> None:
-    """A reverse proxy lets all through that a hold needs."""
+    """A reverse proxy lets all through that a hold needs, and bounds what one client has under way."""
     with subtest(f"{proxy}: a layer larger than any default limit goes in and comes back, compressed or not"):
         digest = make_layer("/tmp/layer", 30_000_000)
         push_outside(captain, "/tmp/layer", digest)
@@ -303,3 +351,17 @@ def passes(proxy: str) -> None:
         head_only = machine.execute(f"curl -s --http1.1 -m 5 -D - -o /dev/null {SITE} {upgrade} {key} {stream}")[1]
         assert " 101 " in head_only.splitlines()[0], head_only
         assert outside(f"--http1.1 {stream}")[0] >= 400
+
+    with subtest(f"{proxy}: one client has 256 requests under way and no more; another is served meanwhile"):
+        with Crowd(260, "127.0.0.2", url) as crowd:
+            assert crowd.statuses == {"200": 256, "429": 4}, crowd.statuses
+            expect(outside(f"--interface 127.0.0.2 {HOLD_URL}/xrpc/_health"), 429)
+            expect(outside(f"--interface 127.0.0.3 {HOLD_URL}/xrpc/_health"), 200, "version")
+        machine.wait_until_succeeds(f"curl -sf --interface 127.0.0.2 {SITE} {HOLD_URL}/xrpc/_health", timeout=60)
+
+    with subtest(f"{proxy}: the addresses of a /64 are one client"):
+        machine.succeed(*(f"ip -6 address replace 2001:db8:1:{end}/128 dev lo nodad" for end in ("2::a", "2:b::c", "3::a")))
+        with Crowd(150, "2001:db8:1:2::a", url) as first, Crowd(150, "2001:db8:1:2:b::c", url) as second:
+            assert first.statuses == {"200": 150} and second.statuses == {"200": 106, "429": 44}, (first, second)
+            with Crowd(1, "2001:db8:1:3::a", url) as other:
+                assert other.statuses == {"200": 1}, other.statuses
