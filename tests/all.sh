@@ -136,7 +136,7 @@ counted "Tests" cargo test --locked --no-fail-fast
 skip "Clouds: not yet followed the one provider seam: bash tests/clouds.sh"
 counted "Nix" bash tests/nix.sh
 counted "Metrics" bash tests/metrics.sh
-step "Fuzzing" bash tests/fuzz.sh 20
+step "Fuzzing" bash tests/fuzz.sh 8
 counted "Demo" bash tests/demo.sh
 counted "Drills" bash tests/drills.sh
 counted "Page" bash tests/page.sh

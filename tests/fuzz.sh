@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of CAR, DAG-CBOR and trees, each for a while, beginning with the kept corpus.
+# Fuzzes what reads bytes from strangers, each for a while, beginning with the kept corpus: CAR, DAG-CBOR and trees; heads
+# and bodies of HTTP, WebSocket frames, service tokens, signed URLs, DID documents, manifests.
 #
 #   bash tests/fuzz.sh [SECONDS=20] [TARGET...]
 #
@@ -12,8 +13,9 @@ set -euo pipefail
 seconds=${1:-20}
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(car cbor mst)
-declare -A max_len=([car]=16384 [cbor]=4096 [mst]=1024)
+[ "${#targets[@]}" -gt 0 ] || targets=(car cbor mst http websocket token signed_url did_document manifest)
+# As long as it takes to reach everything; 4,096 bytes where it is not said.
+declare -A max_len=([car]=16384 [mst]=1024 [signed_url]=512)
 
 build=${CARGO_TARGET_DIR:-$repo/target}/fuzz
 host=$(rustc -vV | sed -n 's/^host: //p')
@@ -35,7 +37,7 @@ for target in "${targets[@]}"; do
   mkdir -p "$build/corpus/$target"
   log=$(mktemp)
   if "$build/$host/release/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
-    -max_len="${max_len[$target]}" -print_final_stats=1 -artifact_prefix="$build/findings/$target-" \
+    -max_len="${max_len[$target]:-4096}" -print_final_stats=1 -artifact_prefix="$build/findings/$target-" \
     "$build/corpus/$target" "$repo/tests/fuzz/corpus/$target" 2>"$log"; then
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     memory=$(sed -n 's/^stat::peak_rss_mb: *//p' "$log")

@@ -41,7 +41,10 @@ struct Document {
 
 impl Account {
     /// Reads the document `body` that was served for `did`.
-    pub(super) fn from_document(did: &Did, body: &[u8]) -> Result<Self, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with what is wrong.
+    pub fn from_document(did: &Did, body: &[u8]) -> Result<Self, Error> {
         let document: Document =
             serde_json::from_slice(body).map_err(|_| Error::Invalid("it is not a DID document in JSON"))?;
         if document.id != did.as_str() {
