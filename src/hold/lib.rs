@@ -19,7 +19,7 @@
 //! | `gate` | permits, signed URLs | crew |
 //! | `hold` | `Hold`, one opened hold: its rooms and its clock | pds, crew, blobs, images, upkeep |
 //! | `api` | the endpoint table, a handler a method, the page | pds, crew, blobs, images, gate, hold |
-//! | `operations` | what an operator may do, and the local socket it goes through | objects, pds, crew, blobs, images, upkeep, hold |
+//! | `operations` | what an operator may do, and the table of it | objects, pds, crew, blobs, images, upkeep, hold |
 //! | `app` | wiring | all |
 //! | `cli` | the command line: what is asked, where it runs, how it is shown | all |
 //!
@@ -52,7 +52,7 @@
 //!
 //! # A command on its way
 //! `atcr-hold crew add` loads the configuration, and `cli::target` finds the hold: a daemon that listens at its admin
-//! socket (`operations::socket` has the table), else `app::open` under the database's lock. Either way `operations::CrewAdd::run`
+//! socket (`operations::ROUTES` is the table), else `app::open` under the database's lock. Either way `operations::CrewAdd::run`
 //! makes one commit through `crew::Crew::add_member`; `cli::crew` prints what came of it.
 #![forbid(unsafe_code)]
 

@@ -7,6 +7,7 @@ use crate::crew::CrewError;
 use crate::objects::ProbeError;
 use crate::pds::PdsError;
 use crate::schema::SCHEMA;
+use server::control::AdminSocketError;
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
 use server::sqlite::OpenError;
@@ -48,13 +49,8 @@ pub enum StartError {
     #[error("there is no database {0}: start the hold once, or set HOLD_DATABASE_PATH")]
     NoDatabase(PathBuf),
     /// Commands could not reach the hold.
-    #[error("the admin socket {path} cannot be made: {reason}; set HOLD_ADMIN_SOCKET to a path this user can write")]
-    AdminSocket {
-        /// The socket file.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
+    #[error("{0}; set HOLD_ADMIN_SOCKET to a path this user can write")]
+    AdminSocket(#[from] AdminSocketError),
     /// Scrapers of metrics could not reach the hold.
     #[error("metrics cannot be given at {address}: {reason}; set HOLD_METRICS_ADDR to a free address")]
     MetricsSocket {
@@ -120,7 +116,7 @@ impl StartError {
             Self::Database(OpenError::InUse { .. }) => 1,
             Self::Database(_)
             | Self::NoDatabase(_)
-            | Self::AdminSocket { .. }
+            | Self::AdminSocket(_)
             | Self::KeyFile(_)
             | Self::KeyMissing(_)
             | Self::KeyInUse(_)

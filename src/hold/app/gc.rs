@@ -9,8 +9,9 @@ use super::now_us;
 use crate::blobs::Blobs;
 use crate::config::{Gc, Schedule};
 use crate::hold::Hold;
-use crate::operations::{Reporter, collect_garbage};
+use crate::operations::collect_garbage;
 use crate::upkeep::UpkeepError;
+use server::control::Reporter;
 
 /// How often removals that were cut off are looked for. The clock may be set meanwhile, too.
 const LOOK_EVERY: Duration = Duration::from_secs(600);

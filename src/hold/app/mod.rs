@@ -3,7 +3,6 @@
 //! The only room that reads the clock and randomness for the others, and the only one that names all of them.
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
 
-mod admin_socket;
 mod bucket;
 mod error;
 mod gc;
@@ -32,12 +31,14 @@ use crate::did_document::{HOLD_SERVICE, document};
 use crate::gate::{Gate, UrlSigner};
 use crate::hold::Hold;
 use crate::images::Images;
+use crate::operations::ROUTES;
 use crate::pds;
 use crate::pds::Pds;
 use crate::relays::{CrawlRequester, RetryPolicy};
 use crate::schema;
 use crate::upkeep::Upkeep;
 use atproto::syntax::ServiceUrl;
+use server::control::{self, AdminSocket};
 use server::daemon::{self, Inherited, Listener};
 use server::identity::{Resolver, ResolverSettings, SetupError};
 use server::key_file;
@@ -54,8 +55,6 @@ use public::Public;
 pub use reload::Reloads;
 use settings::{blob_limits, connection_limits, declared, images_settings};
 use status::Status;
-
-use admin_socket::AdminSocket;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -83,7 +82,7 @@ pub async fn run_reloading(
     let started_us = now_us();
     // First, so that a start that has to be refused makes no database, no key and no repository.
     let place = check(&config)?;
-    admin_socket::check(&config)?;
+    AdminSocket::check(&config.admin_socket)?;
     let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
     let Some(()) = waiting::for_bucket(&config, &place, &shutdown).await? else { return Ok(()) };
@@ -91,7 +90,7 @@ pub async fn run_reloading(
     // With the lock, and before there is a key: an address or a path that is taken refuses the start as well.
     let Inherited { public: listeners, metrics } = listeners;
     let metrics_listeners = metrics::listen(&config, metrics)?;
-    let (admin_socket, admin_listener) = AdminSocket::bind(&config)?;
+    let (admin_socket, admin_listener) = AdminSocket::bind(&config.admin_socket, &config.database_path)?;
     // The picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
     let started = start(&config, profile, place, &database).await;
@@ -128,7 +127,7 @@ pub async fn run_reloading(
         background.spawn(daemon::notify::keep_alive(waits, move || watchdog::check(database.clone())));
     }
     let blobs = hold.blobs.clone();
-    let commands = admin_socket::serve(hold, admin_listener, shutdown.clone(), drain);
+    let commands = control::serve(hold, &ROUTES, admin_listener, shutdown.clone(), drain);
     let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
     let serving = public.serve(listeners, shutdown, drain);
     let outcome = tokio::select! {

@@ -10,9 +10,9 @@ use super::error::CommandError;
 use super::progress::ProgressLine;
 use super::{output, table};
 use crate::config::Config;
-use crate::operations::Progress;
 use crate::pds;
 use crate::schema::SCHEMA;
+use server::control::Progress;
 use server::key_file;
 use server::sqlite::{BackupError, back_up, unfinished_backup};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{EX_CONFIG, EX_USAGE};
 use crate::app::StartError;
-use crate::operations::AdminError;
+use server::control::AdminError;
 use server::settings::SettingsError;
 
 /// Why a command failed.

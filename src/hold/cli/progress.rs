@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
 use super::table;
-use crate::operations::Progress;
+use server::control::Progress;
 
 /// A line that is written over and over, and wiped away at the end.
 pub(super) struct ProgressLine {

@@ -10,8 +10,9 @@ use super::table::{NONE, size, table};
 use super::target::Target;
 use crate::app;
 use crate::config::Config;
-use crate::operations::{Client, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
+use crate::operations::{StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
 use crate::upkeep::{Amount, BlobFinding, BlobsVerified, Findings, Migrated, Problem, Repair, Usage};
+use server::control::AdminClient;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -93,7 +94,7 @@ impl Command {
 
 /// A hold that is stopped cannot be opened with a storage that is not its own, which is why it is not [`Target`]'s.
 async fn adopt(config: &Config, json: bool) -> Result<(), CommandError> {
-    match Client::new(&config.admin_socket).connect().await? {
+    match AdminClient::new(&config.admin_socket).connect().await? {
         Some(connection) => connection.run(&StorageAdopt {}, |_| {}).await?,
         None => app::adopt_storage(config).await?,
     }

@@ -11,13 +11,15 @@ use super::progress::ProgressLine;
 use crate::app::{self, StartError};
 use crate::config::Config;
 use crate::hold::Hold;
-use crate::operations::{AdminError, ByteStream, Client, Connection, Export, Import, Operation, Progress, Reporter};
+use server::control::{
+    AdminClient, AdminConnection, AdminError, ByteStream, Export, Import, Operation, Progress, Reporter,
+};
 use server::sqlite::OpenError;
 
 /// A hold that may be at the other end of a socket, or in this process.
 pub(super) enum Target {
     /// The running one, for one operation.
-    Running(Connection),
+    Running(AdminConnection),
     /// The one on disk, which is ours until this process ends.
     Opened(Arc<Hold>),
 }
@@ -29,7 +31,7 @@ const RETRY: Duration = Duration::from_millis(50);
 impl Target {
     /// The running hold if somebody listens at its admin socket, else the one on disk under its lock.
     pub(super) async fn find(config: &Config) -> Result<Self, CommandError> {
-        let client = Client::new(&config.admin_socket);
+        let client = AdminClient::new(&config.admin_socket);
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(connection) = client.connect().await? {
@@ -54,7 +56,7 @@ impl Target {
     }
 
     /// Runs `operation`, showing its progress.
-    pub(super) async fn run<O: Operation>(self, operation: O) -> Result<O::Output, CommandError> {
+    pub(super) async fn run<O: Operation<Subject = Hold>>(self, operation: O) -> Result<O::Output, CommandError> {
         let mut line = ProgressLine::new();
         let outcome = match self {
             Self::Running(connection) => connection.run(&operation, |progress| line.show(progress)).await,
@@ -67,7 +69,7 @@ impl Target {
     }
 
     /// Opens what `operation` answers.
-    pub(super) async fn export<E: Export>(self, operation: E) -> Result<ByteStream, CommandError> {
+    pub(super) async fn export<E: Export<Subject = Hold>>(self, operation: E) -> Result<ByteStream, CommandError> {
         Ok(match self {
             Self::Running(connection) => connection.export(&operation).await?,
             Self::Opened(hold) => operation.open(hold).await?,
@@ -75,7 +77,11 @@ impl Target {
     }
 
     /// Hands `bytes` to `operation`, showing its progress.
-    pub(super) async fn import<I: Import>(self, operation: I, bytes: ByteStream) -> Result<I::Output, CommandError> {
+    pub(super) async fn import<I: Import<Subject = Hold>>(
+        self,
+        operation: I,
+        bytes: ByteStream,
+    ) -> Result<I::Output, CommandError> {
         let mut line = ProgressLine::new();
         let outcome = match self {
             Self::Running(connection) => connection.import(&operation, bytes, |progress| line.show(progress)).await,

@@ -14,7 +14,8 @@ use super::error::CommandError;
 use super::progress::ProgressLine;
 use super::target::Target;
 use super::{output, table};
-use crate::operations::{AdminError, ByteStream, Export, Progress};
+use crate::hold::Hold;
+use server::control::{AdminError, ByteStream, Export, Progress};
 
 /// Read from a file at once.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -30,7 +31,7 @@ struct Exported {
 /// Writes what `operation` exports into a file, or to standard output for `-`, and says what was written.
 pub(super) async fn export(
     target: Target,
-    operation: impl Export,
+    operation: impl Export<Subject = Hold>,
     file: &Path,
     json: bool,
 ) -> Result<(), CommandError> {

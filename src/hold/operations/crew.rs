@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, Operation, Reporter};
 use crate::crew::{self, CrewError, MemberChange, Terms};
 use crate::hold::Hold;
 use crate::pds::PdsError;
 use atproto::lexicon::Permission;
 use atproto::syntax::{Datetime, Did};
+use server::control::{AdminError, Operation, Reporter};
 
 /// One member as it is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,7 @@ pub struct CrewList {}
 
 impl Operation for CrewList {
     const NAME: &'static str = "crew.list";
+    type Subject = Hold;
     type Output = Vec<Member>;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Vec<Member>, AdminError> {
@@ -82,6 +83,7 @@ pub struct CrewAdd {
 
 impl Operation for CrewAdd {
     const NAME: &'static str = "crew.add";
+    type Subject = Hold;
     type Output = Member;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Member, AdminError> {
@@ -109,6 +111,7 @@ pub struct CrewSet {
 
 impl Operation for CrewSet {
     const NAME: &'static str = "crew.set";
+    type Subject = Hold;
     type Output = Member;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Member, AdminError> {
@@ -127,6 +130,7 @@ pub struct CrewRemove {
 
 impl Operation for CrewRemove {
     const NAME: &'static str = "crew.remove";
+    type Subject = Hold;
     type Output = Member;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Member, AdminError> {
@@ -144,6 +148,7 @@ pub struct CrewBan {
 
 impl Operation for CrewBan {
     const NAME: &'static str = "crew.ban";
+    type Subject = Hold;
     type Output = ();
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<(), AdminError> {
@@ -160,6 +165,7 @@ pub struct CrewUnban {
 
 impl Operation for CrewUnban {
     const NAME: &'static str = "crew.unban";
+    type Subject = Hold;
     type Output = bool;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<bool, AdminError> {
@@ -184,6 +190,7 @@ pub struct CrewBans {}
 
 impl Operation for CrewBans {
     const NAME: &'static str = "crew.bans";
+    type Subject = Hold;
     type Output = Vec<BannedAccount>;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Vec<BannedAccount>, AdminError> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::storage::{counted, words};
-use super::{AdminError, Operation, Reporter};
 use crate::hold::Hold;
 use crate::upkeep::{CollectOptions, Collected, UpkeepError};
+use server::control::{AdminError, Operation, Reporter};
 
 /// Removes blobs that nothing needs, or says what that would be.
 #[derive(Debug, Serialize, Deserialize)]
@@ -22,6 +22,7 @@ pub struct GcRun {
 
 impl Operation for GcRun {
     const NAME: &'static str = "gc.run";
+    type Subject = Hold;
     type Output = Collected;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Collected, AdminError> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AdminError, Operation, Reporter};
 use crate::hold::Hold;
 use atproto::syntax::{Did, Tid};
+use server::control::{AdminError, Operation, Reporter};
 
 /// Who the hold is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,6 +59,7 @@ pub struct Service {
 
 impl Operation for IdentityShow {
     const NAME: &'static str = "identity.show";
+    type Subject = Hold;
     type Output = Identity;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Identity, AdminError> {

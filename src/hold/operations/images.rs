@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::storage::counted;
-use super::{AdminError, Operation, Reporter};
 use crate::hold::Hold;
 use crate::images::Reconciled;
+use server::control::{AdminError, Operation, Reporter};
 
 /// Records what the repositories of those who can push have of images here, and the hold has not.
 #[derive(Debug, Serialize, Deserialize)]
@@ -19,6 +19,7 @@ pub struct ImagesReconcile {
 
 impl Operation for ImagesReconcile {
     const NAME: &'static str = "images.reconcile";
+    type Subject = Hold;
     type Output = Reconciled;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Reconciled, AdminError> {

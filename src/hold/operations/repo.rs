@@ -7,12 +7,12 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
 
-use super::{AdminError, ByteStream, Export, Import, Operation, Progress, Reporter};
 use crate::crew::import_rules;
 use crate::hold::Hold;
 use crate::images;
 use crate::pds::{ImportFile, ImportProgress, PdsError};
 use atproto::keys::PublicKey;
+use server::control::{AdminError, ByteStream, Export, Import, Operation, Progress, Reporter};
 
 /// The whole repository as a CAR.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,6 +20,7 @@ pub struct RepoExport {}
 
 impl Export for RepoExport {
     const NAME: &'static str = "repo.export";
+    type Subject = Hold;
 
     async fn open(self, hold: Arc<Hold>) -> Result<ByteStream, AdminError> {
         let blocks = hold.pds.export(None).await.map_err(failed)?.ok_or_else(no_repository)?;
@@ -58,6 +59,7 @@ pub struct RepoImported {
 
 impl Import for RepoImport {
     const NAME: &'static str = "repo.import";
+    type Subject = Hold;
     type Output = RepoImported;
 
     async fn run(self, bytes: ByteStream, hold: Arc<Hold>, reporter: Reporter) -> Result<RepoImported, AdminError> {
@@ -146,6 +148,7 @@ pub struct Found {
 
 impl Operation for RepoVerify {
     const NAME: &'static str = "repo.verify";
+    type Subject = Hold;
     type Output = RepoVerified;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<RepoVerified, AdminError> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, Operation, Progress, Reporter};
 use crate::hold::Hold;
 use crate::objects::Location;
 use crate::upkeep::{BlobsVerified, Migrated, UpkeepError, Usage, VerifyOptions};
+use server::control::{AdminError, Operation, Progress, Reporter};
 
 /// What takes the room.
 #[derive(Debug, Serialize, Deserialize)]
@@ -15,6 +15,7 @@ pub struct StorageUsage {}
 
 impl Operation for StorageUsage {
     const NAME: &'static str = "storage.usage";
+    type Subject = Hold;
     type Output = Usage;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Usage, AdminError> {
@@ -34,6 +35,7 @@ pub struct StorageVerify {
 
 impl Operation for StorageVerify {
     const NAME: &'static str = "storage.verify";
+    type Subject = Hold;
     type Output = BlobsVerified;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<BlobsVerified, AdminError> {
@@ -48,6 +50,7 @@ pub struct StorageAdopt {}
 
 impl Operation for StorageAdopt {
     const NAME: &'static str = "storage.adopt";
+    type Subject = Hold;
     type Output = ();
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<(), AdminError> {
@@ -64,6 +67,7 @@ pub struct StorageMigrate {
 
 impl Operation for StorageMigrate {
     const NAME: &'static str = "storage.migrate";
+    type Subject = Hold;
     type Output = Migrated;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Migrated, AdminError> {

@@ -8,9 +8,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, ByteStream, Export, Import, Progress, Reporter};
 use crate::hold::Hold;
 use crate::images::{Entry, HandOverCursor, ImagesError, MAX_ENTRIES, TakenOver};
+use server::control::{AdminError, ByteStream, Export, Import, Progress, Reporter};
 
 /// A crew record has at most 8 KiB as JSON, other records less.
 const MAX_LINE_BYTES: usize = 64 * 1024;
@@ -21,6 +21,7 @@ pub struct SuccessorExport {}
 
 impl Export for SuccessorExport {
     const NAME: &'static str = "successor.export";
+    type Subject = Hold;
 
     async fn open(self, hold: Arc<Hold>) -> Result<ByteStream, AdminError> {
         // Pulls that no record counts yet are handed over too.
@@ -67,6 +68,7 @@ pub struct SuccessorImported {
 
 impl Import for SuccessorImport {
     const NAME: &'static str = "successor.import";
+    type Subject = Hold;
     type Output = SuccessorImported;
 
     async fn run(

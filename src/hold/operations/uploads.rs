@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdminError, Operation, Reporter};
 use crate::blobs::{BlobError, UploadId};
 use crate::hold::Hold;
 use atproto::syntax::{Datetime, Did};
+use server::control::{AdminError, Operation, Reporter};
 
 /// An open upload as it is shown.
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,6 +33,7 @@ pub struct UploadsList {}
 
 impl Operation for UploadsList {
     const NAME: &'static str = "uploads.list";
+    type Subject = Hold;
     type Output = Vec<Upload>;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Vec<Upload>, AdminError> {
@@ -68,6 +69,7 @@ pub struct UploadAborted {
 
 impl Operation for UploadsAbort {
     const NAME: &'static str = "uploads.abort";
+    type Subject = Hold;
     type Output = UploadAborted;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<UploadAborted, AdminError> {

@@ -2,16 +2,17 @@
 //! server that answers them.
 
 use atcr_hold::images::Reconciled;
-use atcr_hold::operations::{Client, GcRun, ImagesReconcile, Operation};
+use atcr_hold::operations::{GcRun, ImagesReconcile};
 use serde_json::{Value, json};
 
 use super::{LAYER, OCI_LAYER, STATS, push, quota, records, rev};
 use crate::support::did_server::Reply;
 use crate::support::hold::{Account, Hold, PRIVATE, digest_of};
+use server::control::{AdminClient, Operation};
 
 /// Runs an operation at the hold's admin socket, as a command does.
 pub(super) async fn operate<O: Operation>(hold: &Hold, operation: O) -> O::Output {
-    let client = Client::new(&hold.root().join("admin.sock"));
+    let client = AdminClient::new(&hold.root().join("admin.sock"));
     client.connect().await.unwrap().expect("a hold that listens").run(&operation, |_| {}).await.unwrap()
 }
 

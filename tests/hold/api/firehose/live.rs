@@ -1,10 +1,11 @@
 //! Events in order, as they happen and after a restart, checked as relays check them.
 
-use atcr_hold::operations::{Client, CrewAdd};
+use atcr_hold::operations::CrewAdd;
 use atproto::lexicon::Permission;
 
 use super::{CREW, PATIENCE, Subscriber, consumer, delete_member, put_member};
 use crate::support::hold::{Hold, PUBLIC};
+use server::control::AdminClient;
 
 #[tokio::test]
 async fn a_fresh_hold_tells_of_itself_first() {
@@ -84,7 +85,7 @@ async fn what_the_operator_changes_is_one_commit() {
         consumer.take(&event);
     }
     let mut subscriber = Subscriber::open(&hold, "").await;
-    let running = Client::new(&hold.root().join("admin.sock")).connect().await.unwrap().expect("a running hold");
+    let running = AdminClient::new(&hold.root().join("admin.sock")).connect().await.unwrap().expect("a running hold");
     let did = hold.stranger.did.clone();
     let add = CrewAdd { did, role: "mate".into(), permissions: vec![Permission::BlobRead], tier: None };
     let member = running.run(&add, |_| {}).await.unwrap();

@@ -1,11 +1,12 @@
 //! requestCrew: joining, where the captain lets everyone join.
 
-use atcr_hold::operations::{Client, CrewAdd, CrewBan, CrewBans, CrewSet, CrewUnban, Operation};
+use atcr_hold::operations::{CrewAdd, CrewBan, CrewBans, CrewSet, CrewUnban};
 use atproto::lexicon::Permission;
 use serde_json::{Value, json};
 
 use super::{CREW, delete, get_record, latest, uri, value_of};
 use crate::support::hold::{Account, Answer, Hold, PRIVATE, PUBLIC};
+use server::control::{AdminClient, Operation};
 
 const OPEN: &str = "public = false\nallow_all_crew = true\n";
 const DISABLED: &str = "this hold does not accept new crew members by request; ask its captain";
@@ -93,7 +94,7 @@ async fn a_member_who_was_removed_can_join_again() {
 }
 
 async fn operate<O: Operation>(hold: &Hold, operation: O) -> O::Output {
-    let client = Client::new(&hold.root().join("admin.sock"));
+    let client = AdminClient::new(&hold.root().join("admin.sock"));
     client.connect().await.unwrap().expect("a hold that listens").run(&operation, |_| {}).await.unwrap()
 }
 

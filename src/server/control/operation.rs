@@ -1,4 +1,4 @@
-//! What an operation is, and how it tells of its progress.
+//! What an operation is, and how it reports its progress.
 
 use std::future::Future;
 use std::io;
@@ -12,59 +12,65 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use super::AdminError;
-use crate::hold::Hold;
 
-/// Bytes that come in pieces. A stream that fails was cut off.
+/// Bytes that come in pieces. A stream that ends with an error was cut off.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// Something an operator asks of a hold. Its fields are its arguments, and its JSON is the request.
+/// Something an operator asks of a daemon. The fields are the arguments, and their JSON is the request.
 ///
 /// The future is dropped when the operator goes away, so that a long operation ends; what must not be left half done
 /// has to run in a task or a transaction of its own.
 pub trait Operation: Serialize + DeserializeOwned + Send + 'static {
-    /// Its name on the wire, like `crew.list`.
+    /// The name on the wire, like `crew.list`.
     const NAME: &'static str;
-    /// What comes of it; its JSON is what `--json` prints.
+    /// What the operation works on: what the program has opened.
+    type Subject: Send + Sync + 'static;
+    /// What it answers; the JSON of it is what `--json` prints.
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
-    /// Does it. A long one reports how far it is.
+    /// Does it. A long operation reports how far it is.
     ///
     /// # Errors
     /// [`AdminError::Failed`] in words for the operator.
     fn run(
         self,
-        hold: Arc<Hold>,
+        subject: Arc<Self::Subject>,
         reporter: Reporter,
     ) -> impl Future<Output = Result<Self::Output, AdminError>> + Send + 'static;
 }
 
-/// Something that answers with bytes instead of a result.
+/// An operation that answers with bytes instead of a result.
 pub trait Export: Serialize + DeserializeOwned + Send + 'static {
-    /// Its name on the wire, like `repo.export`.
+    /// The name on the wire, like `repo.export`.
     const NAME: &'static str;
+    /// As [`Operation::Subject`].
+    type Subject: Send + Sync + 'static;
 
-    /// Opens the stream. What fails later fails in the stream.
+    /// Opens the stream. What fails later ends the stream with an error.
     ///
     /// # Errors
     /// As [`Operation::run`].
-    fn open(self, hold: Arc<Hold>) -> impl Future<Output = Result<ByteStream, AdminError>> + Send + 'static;
+    fn open(self, subject: Arc<Self::Subject>)
+    -> impl Future<Output = Result<ByteStream, AdminError>> + Send + 'static;
 }
 
-/// Something that is given bytes. Its fields are its arguments.
+/// An operation that is given bytes. The fields are the other arguments.
 pub trait Import: Serialize + DeserializeOwned + Send + 'static {
-    /// Its name on the wire, like `repo.import`.
+    /// The name on the wire, like `repo.import`.
     const NAME: &'static str;
-    /// What comes of it.
+    /// As [`Operation::Subject`].
+    type Subject: Send + Sync + 'static;
+    /// As [`Operation::Output`].
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
-    /// Reads `bytes` to their end and does it.
+    /// Reads `bytes` to their end and works on them.
     ///
     /// # Errors
     /// As [`Operation::run`].
     fn run(
         self,
         bytes: ByteStream,
-        hold: Arc<Hold>,
+        subject: Arc<Self::Subject>,
         reporter: Reporter,
     ) -> impl Future<Output = Result<Self::Output, AdminError>> + Send + 'static;
 }
@@ -72,28 +78,28 @@ pub trait Import: Serialize + DeserializeOwned + Send + 'static {
 /// How far an operation is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// What is done, in `unit`s.
+    /// How many `unit`s are done.
     pub done: u64,
-    /// How much there is, where that is known.
+    /// How many there are, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// What is counted, in the plural: `records`, `blobs`; `bytes` are shown as sizes.
     pub unit: String,
 }
 
-/// Where an operation says how far it is. Saying it often costs nothing: only the newest word is passed on.
+/// Takes the reports of an operation. Reporting often is cheap: only the newest report is passed on.
 #[derive(Clone)]
 pub struct Reporter(watch::Sender<Option<Progress>>);
 
 impl Reporter {
-    /// A reporter, and where its words arrive.
+    /// A reporter, and the receiver of its reports.
     #[must_use]
     pub fn new() -> (Self, watch::Receiver<Option<Progress>>) {
         let (sender, receiver) = watch::channel(None);
         (Self(sender), receiver)
     }
 
-    /// So much is done.
+    /// Reports how far the operation is.
     pub fn report(&self, progress: Progress) {
         // Nobody may be listening.
         self.0.send_replace(Some(progress));

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::egress::{ClientBody, UnixConnection, boxed_body, full_body};
 use bytes::BytesMut;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use http::header::{HOST, HeaderName, HeaderValue};
@@ -11,38 +12,37 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use server::egress::{ClientBody, UnixConnection, boxed_body, full_body};
 
-use super::wire::{ARGUMENTS, Line, MAX_LINE_BYTES, MAX_SILENCE};
+use super::lines::{ARGUMENTS, Line, MAX_LINE_BYTES, MAX_SILENCE};
 use super::{AdminError, ByteStream, Export, Import, Operation, Progress};
 
-/// Where a running hold listens for its operator.
+/// The socket file at which a daemon listens for its operator.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub struct AdminClient {
     path: PathBuf,
 }
 
-/// A connection to a running hold, for one operation.
-pub struct Connection {
+/// A connection to the daemon, for one operation.
+pub struct AdminConnection {
     path: PathBuf,
     http: UnixConnection,
 }
 
-impl Client {
+impl AdminClient {
     /// A client of the socket file at `path`.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
     }
 
-    /// Connects; `None` when nobody listens there.
+    /// Connects. Returns `None` when nobody listens there.
     ///
     /// # Errors
     /// [`AdminError::Forbidden`] or [`AdminError::NoAnswer`].
-    pub async fn connect(&self) -> Result<Option<Connection>, AdminError> {
+    pub async fn connect(&self) -> Result<Option<AdminConnection>, AdminError> {
         let failed = |reason: String| AdminError::NoAnswer { path: self.path.clone(), reason };
         match UnixConnection::open(&self.path).await {
-            Ok(http) => Ok(Some(Connection { path: self.path.clone(), http })),
+            Ok(http) => Ok(Some(AdminConnection { path: self.path.clone(), http })),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(None),
                 io::ErrorKind::PermissionDenied => Err(AdminError::Forbidden(self.path.clone())),
@@ -52,11 +52,11 @@ impl Client {
     }
 }
 
-impl Connection {
-    /// Lets the hold run `operation`.
+impl AdminConnection {
+    /// Has the daemon run `operation`.
     ///
     /// # Errors
-    /// What the operation answered; [`AdminError::NoAnswer`]; [`AdminError::Interrupted`].
+    /// The error that the operation answered; [`AdminError::NoAnswer`]; [`AdminError::Interrupted`].
     pub async fn run<O: Operation>(
         self,
         operation: &O,
@@ -66,10 +66,10 @@ impl Connection {
         outcome(answer, on_progress).await
     }
 
-    /// Lets the hold send what `operation` answers.
+    /// Has the daemon run `operation`, and returns the bytes it answers.
     ///
     /// # Errors
-    /// As [`Connection::run`]; in the stream when it breaks off.
+    /// As [`AdminConnection::run`]; in the stream when it breaks off.
     pub async fn export<E: Export>(self, operation: &E) -> Result<ByteStream, AdminError> {
         let answer = self.send(E::NAME, None, json(operation)).await?;
         if answer.status() != StatusCode::OK {
@@ -79,10 +79,10 @@ impl Connection {
         Ok(pieces(answer.into_body()))
     }
 
-    /// Lets the hold run `operation` on `bytes`.
+    /// Has the daemon run `operation` on `bytes`.
     ///
     /// # Errors
-    /// As [`Connection::run`].
+    /// As [`AdminConnection::run`].
     pub async fn import<I: Import>(
         self,
         operation: &I,
@@ -148,7 +148,7 @@ async fn outcome<T: DeserializeOwned>(
         let Some(end) = held[scanned..].iter().position(|byte| *byte == b'\n') else {
             scanned = held.len();
             if held.len() > MAX_LINE_BYTES {
-                return Err(AdminError::failed("the running hold answered more than this command can take"));
+                return Err(AdminError::failed("the daemon answered more than this command can read"));
             }
             match pieces.next().await {
                 Some(Ok(piece)) => held.extend_from_slice(&piece),
@@ -162,7 +162,9 @@ async fn outcome<T: DeserializeOwned>(
             Ok(Line::Progress(progress)) => progress.iter().for_each(&mut on_progress),
             Ok(Line::Result(output)) => return Ok(output),
             Ok(Line::Error(failure)) => return Err(AdminError::Failed(failure.message)),
-            Err(_) => return Err(AdminError::failed("the running hold is another version: use its own command")),
+            Err(_) => {
+                return Err(AdminError::failed("the daemon has another version: use the command of that version"));
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The daemon's end of the admin socket: the table of operations, and answering in lines.
+//! The daemon's end of the admin socket: finding the operation of a request, and answering in lines.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -12,90 +12,101 @@ use futures_util::stream::{self, Stream};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::wire::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
-use super::{
-    AdminError, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Export, GcRun, IdentityShow,
-    ImagesReconcile, Import, Operation, Progress, RepoExport, RepoImport, RepoVerify, Reporter, StorageAdopt,
-    StorageMigrate, StorageUsage, StorageVerify, SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
-};
-use crate::hold::Hold;
-use server::daemon::Activity;
-use server::wire::{self, HttpLimits, Peer, Request, Response, ResponseBody};
+use super::lines::{ARGUMENTS, BYTES, Failure, HEARTBEAT, Line, MAX_REQUEST_BYTES, NDJSON, REPORT_EVERY};
+use super::{AdminError, Export, Import, Operation, Progress, Reporter};
+use crate::daemon::{self, Accepted, ConnectionLimits, Listener};
+use crate::wire::{self, HttpLimits, Request, Response, ResponseBody};
 
-type Handler = fn(Arc<Hold>, Request) -> BoxFuture<'static, Response>;
+/// Commands at once; more wait in the kernel's backlog.
+const CONNECTIONS: usize = 16;
 
-/// Everything that can be asked for.
-const OPERATIONS: [(&str, Handler); 21] = [
-    (CrewList::NAME, run::<CrewList>),
-    (CrewAdd::NAME, run::<CrewAdd>),
-    (CrewSet::NAME, run::<CrewSet>),
-    (CrewRemove::NAME, run::<CrewRemove>),
-    (CrewBan::NAME, run::<CrewBan>),
-    (CrewUnban::NAME, run::<CrewUnban>),
-    (CrewBans::NAME, run::<CrewBans>),
-    (IdentityShow::NAME, run::<IdentityShow>),
-    (UploadsList::NAME, run::<UploadsList>),
-    (UploadsAbort::NAME, run::<UploadsAbort>),
-    (StorageUsage::NAME, run::<StorageUsage>),
-    (StorageVerify::NAME, run::<StorageVerify>),
-    (StorageAdopt::NAME, run::<StorageAdopt>),
-    (StorageMigrate::NAME, run::<StorageMigrate>),
-    (GcRun::NAME, run::<GcRun>),
-    (ImagesReconcile::NAME, run::<ImagesReconcile>),
-    (RepoExport::NAME, export::<RepoExport>),
-    (RepoImport::NAME, import::<RepoImport>),
-    (RepoVerify::NAME, run::<RepoVerify>),
-    (SuccessorExport::NAME, export::<SuccessorExport>),
-    (SuccessorImport::NAME, import::<SuccessorImport>),
-];
+type Handler<S> = fn(Arc<S>, Request) -> BoxFuture<'static, Response>;
 
-/// Serves one connection to the admin socket until it or `drain` ends it.
-pub async fn serve<I>(hold: Arc<Hold>, io: I, drain: CancellationToken)
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let answer = move |request| answer(Arc::clone(&hold), request);
-    wire::serve(io, Peer::Unix, HttpLimits::default(), answer, drain, Activity::default()).await;
+/// One operation of a program's table: its name, and how a request for it is answered.
+pub struct AdminRoute<S> {
+    name: &'static str,
+    handler: Handler<S>,
 }
 
-async fn answer(hold: Arc<Hold>, request: Request) -> Response {
+impl<S: Send + Sync + 'static> AdminRoute<S> {
+    /// The route of an operation that answers a result.
+    #[must_use]
+    pub const fn operation<O: Operation<Subject = S>>() -> Self {
+        Self { name: O::NAME, handler: run::<O> }
+    }
+
+    /// The route of an operation that answers bytes.
+    #[must_use]
+    pub const fn export<E: Export<Subject = S>>() -> Self {
+        Self { name: E::NAME, handler: export::<E> }
+    }
+
+    /// The route of an operation that is given bytes.
+    #[must_use]
+    pub const fn import<I: Import<Subject = S>>() -> Self {
+        Self { name: I::NAME, handler: import::<I> }
+    }
+}
+
+/// Answers the commands that come to `listener` until `shutdown`; those that run may take `drain_for` to end.
+///
+/// # Errors
+/// When the listener cannot be registered with the runtime.
+pub async fn serve<S: Send + Sync + 'static>(
+    subject: Arc<S>,
+    routes: &'static [AdminRoute<S>],
+    listener: Listener,
+    shutdown: CancellationToken,
+    drain_for: Duration,
+) -> io::Result<()> {
+    let handle = move |accepted: Accepted| {
+        let subject = Arc::clone(&subject);
+        let answer = move |request| answer(Arc::clone(&subject), routes, request);
+        let Accepted { stream, address, drain, activity } = accepted;
+        wire::serve(stream, address.into(), HttpLimits::default(), answer, drain, activity)
+    };
+    daemon::serve(vec![listener], ConnectionLimits::total(CONNECTIONS), Arc::default(), handle, shutdown, drain_for)
+        .await
+        .map(drop)
+}
+
+async fn answer<S>(subject: Arc<S>, routes: &'static [AdminRoute<S>], request: Request) -> Response {
     if let Some(refusal) = request.refusal {
         return refused(refusal.status, refusal.reason);
     }
     let name = request.head.uri.path().trim_start_matches('/');
-    match OPERATIONS.iter().find(|(known, _)| *known == name) {
-        None => refused(StatusCode::NOT_FOUND, "this hold does not know the operation: is it another version?"),
+    match routes.iter().find(|route| route.name == name) {
+        None => refused(StatusCode::NOT_FOUND, "this daemon does not know the operation: is it another version?"),
         Some(_) if request.head.method != Method::POST => {
             refused(StatusCode::METHOD_NOT_ALLOWED, "operations are asked for by POST")
         }
-        Some((_, handler)) => handler(hold, request).await,
+        Some(route) => (route.handler)(subject, request).await,
     }
 }
 
-fn run<O: Operation>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Response> {
+fn run<O: Operation>(subject: Arc<O::Subject>, request: Request) -> BoxFuture<'static, Response> {
     Box::pin(async move {
         match arguments::<O>(request).await {
             Ok(operation) => {
                 let (reporter, progress) = Reporter::new();
-                in_lines(O::NAME, operation.run(hold, reporter), progress)
+                in_lines(O::NAME, operation.run(subject, reporter), progress)
             }
             Err(refusal) => refusal,
         }
     })
 }
 
-fn export<E: Export>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Response> {
+fn export<E: Export>(subject: Arc<E::Subject>, request: Request) -> BoxFuture<'static, Response> {
     Box::pin(async move {
         let operation = match arguments::<E>(request).await {
             Ok(operation) => operation,
             Err(refusal) => return refusal,
         };
         let started = Instant::now();
-        match operation.open(hold).await {
+        match operation.open(subject).await {
             Ok(bytes) => {
                 log(E::NAME, started, None);
                 with_type(BYTES, ResponseBody::stream(None, bytes))
@@ -108,7 +119,7 @@ fn export<E: Export>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Re
     })
 }
 
-fn import<I: Import>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Response> {
+fn import<I: Import>(subject: Arc<I::Subject>, request: Request) -> BoxFuture<'static, Response> {
     Box::pin(async move {
         let arguments = request.head.headers.get(ARGUMENTS).map_or(&b""[..], |value| value.as_bytes());
         let operation = match serde_json::from_slice::<I>(arguments) {
@@ -117,7 +128,7 @@ fn import<I: Import>(hold: Arc<Hold>, request: Request) -> BoxFuture<'static, Re
         };
         let (reporter, progress) = Reporter::new();
         let bytes = request.body.map(|piece| piece.map_err(io::Error::other));
-        in_lines(I::NAME, operation.run(Box::pin(bytes), hold, reporter), progress)
+        in_lines(I::NAME, operation.run(Box::pin(bytes), subject, reporter), progress)
     })
 }
 

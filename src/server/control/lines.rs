@@ -1,4 +1,4 @@
-//! The lines of an answer, and the bounds both ends keep.
+//! The lines of an answer, and the limits that both ends keep.
 
 use std::time::Duration;
 
@@ -6,32 +6,32 @@ use serde::{Deserialize, Serialize};
 
 use super::Progress;
 
-/// The type of an answer in lines.
+/// The media type of an answer in lines.
 pub(super) const NDJSON: &str = "application/x-ndjson";
-/// The type of an answer of bytes.
+/// The media type of an answer of bytes.
 pub(super) const BYTES: &str = "application/octet-stream";
-/// The header with an import's JSON, whose body are the bytes.
-pub(super) const ARGUMENTS: &str = "atcr-hold-arguments";
-/// The JSON of a request; DIDs, permissions and a few names.
+/// The header that has the JSON of an import, whose body are the bytes.
+pub(super) const ARGUMENTS: &str = "atcr-arguments";
+/// The JSON of a request: DIDs, permissions and a few names.
 pub(super) const MAX_REQUEST_BYTES: u64 = 64 * 1024;
-/// One line of an answer: a result lists at most what one screenful of operators asks for, 100,000 members of 400 bytes.
+/// One line of an answer. The longest result is a list, such as 100,000 members of 400 bytes.
 pub(super) const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
-/// Between two lines of progress.
+/// The least time between two lines of progress.
 pub(super) const REPORT_EVERY: Duration = Duration::from_millis(100);
-/// A line comes at least so often, so that each end notices when the other is gone.
+/// The longest time between two lines, so that each end notices when the other is gone.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
-/// A client waits so long for the next bytes: three heartbeats.
+/// How long a client waits for the next bytes: three heartbeats.
 pub(super) const MAX_SILENCE: Duration = Duration::from_secs(30);
 
 /// One line of an answer.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Line<T> {
-    /// How far it is; `None` when nothing was reported yet.
+    /// How far the operation is; `None` when it reported nothing yet.
     Progress(Option<Progress>),
-    /// The end: what came of it.
+    /// The last line: what the operation answered.
     Result(T),
-    /// The end: why nothing came of it.
+    /// The last line: why the operation was not done.
     Error(Failure),
 }
 
@@ -43,9 +43,9 @@ pub(super) struct Failure {
 }
 
 impl<T: Serialize> Line<T> {
-    /// The line with its end.
+    /// The line as JSON, with its line feed.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        // Outputs have text keys only, which is all that could fail.
+        // Only a map with keys that are no text could fail, and outputs have none.
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes

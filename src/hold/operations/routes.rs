@@ -1,0 +1,34 @@
+//! The table of operations.
+
+use super::{
+    CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, GcRun, IdentityShow, ImagesReconcile,
+    RepoExport, RepoImport, RepoVerify, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
+    SuccessorImport, UploadsAbort, UploadsList,
+};
+use crate::hold::Hold;
+use server::control::AdminRoute;
+
+/// Every operation that the admin socket answers.
+pub static ROUTES: [AdminRoute<Hold>; 21] = [
+    AdminRoute::operation::<CrewList>(),
+    AdminRoute::operation::<CrewAdd>(),
+    AdminRoute::operation::<CrewSet>(),
+    AdminRoute::operation::<CrewRemove>(),
+    AdminRoute::operation::<CrewBan>(),
+    AdminRoute::operation::<CrewUnban>(),
+    AdminRoute::operation::<CrewBans>(),
+    AdminRoute::operation::<IdentityShow>(),
+    AdminRoute::operation::<UploadsList>(),
+    AdminRoute::operation::<UploadsAbort>(),
+    AdminRoute::operation::<StorageUsage>(),
+    AdminRoute::operation::<StorageVerify>(),
+    AdminRoute::operation::<StorageAdopt>(),
+    AdminRoute::operation::<StorageMigrate>(),
+    AdminRoute::operation::<GcRun>(),
+    AdminRoute::operation::<ImagesReconcile>(),
+    AdminRoute::export::<RepoExport>(),
+    AdminRoute::import::<RepoImport>(),
+    AdminRoute::operation::<RepoVerify>(),
+    AdminRoute::export::<SuccessorExport>(),
+    AdminRoute::import::<SuccessorImport>(),
+];

@@ -1,0 +1,69 @@
+//! The socket file of the running daemon, and where commands look for it.
+
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::path::{Path, PathBuf};
+
+use super::AdminSocketError;
+use crate::daemon::{Listener, listeners};
+
+/// The socket file and the link that leads to it. Dropping this removes both.
+pub struct AdminSocket {
+    path: PathBuf,
+    link: Option<PathBuf>,
+}
+
+impl AdminSocket {
+    /// Listens at `path`. To be called with the lock of the program's state held: then no other daemon listens there,
+    /// and what is found at `path` was left behind.
+    ///
+    /// A runtime directory is known to the service only. So that a command with the same configuration finds the
+    /// socket, a symbolic link of the same name beside the file `state` (the database) leads there.
+    ///
+    /// # Errors
+    /// [`AdminSocketError`] when the file or the link cannot be made.
+    pub fn bind(path: &Path, state: &Path) -> Result<(Self, Listener), AdminSocketError> {
+        let failed = |path: &Path, reason: io::Error| AdminSocketError { path: path.to_owned(), reason };
+        let link = path.file_name().map(|name| state.with_file_name(name));
+        let link = link.filter(|link| link != path);
+        if path.is_symlink() && UnixStream::connect(path).is_err() {
+            // From a run with a runtime directory that ended early.
+            std::fs::remove_file(path).map_err(|error| failed(path, error))?;
+        }
+        let listener = listeners::bind_private(path).map_err(|error| failed(path, error))?;
+        if let Some(link) = &link {
+            point(link, path).map_err(|error| failed(link, error))?;
+        }
+        Ok((Self { path: path.to_owned(), link }, listener))
+    }
+
+    /// Checks that the system takes `path` for a socket, which may have about 100 bytes. Makes nothing.
+    ///
+    /// # Errors
+    /// [`AdminSocketError`] when it does not.
+    pub fn check(path: &Path) -> Result<(), AdminSocketError> {
+        let failed = |reason| AdminSocketError { path: path.to_owned(), reason };
+        SocketAddr::from_pathname(path).map(drop).map_err(failed)
+    }
+}
+
+impl Drop for AdminSocket {
+    fn drop(&mut self) {
+        for path in self.link.iter().chain([&self.path]) {
+            // A file that stays is replaced at the next start.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Makes a symbolic link at `link`, in place of an earlier one or of a socket file that was left behind.
+fn point(link: &Path, target: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(link) {
+        Ok(found) if found.is_symlink() || found.file_type().is_socket() => std::fs::remove_file(link)?,
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else is there")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    std::os::unix::fs::symlink(std::path::absolute(target)?, link)
+}
