@@ -293,6 +293,36 @@ def declared_kept(_: int) -> str:
     return "who is declared stays as declared"
 
 
+def height(collection: str, key: str) -> int:
+    """The layer of a record in the repository's tree."""
+    digest = hashlib.sha256(f"{collection}/{key}".encode()).digest()
+    return (256 - int.from_bytes(digest, "big").bit_length()) // 2
+
+
+def one_node(_: int) -> str:
+    """Names of images chosen so that all of their records stand in one node of the repository's tree."""
+    with Hold() as hold:
+        member, token = hold.member("w")
+
+        def chosen(account: Account) -> Iterator[str]:
+            for number in range(10**9):
+                digest = hashlib.sha256(f"{account.did}/app{number}".encode()).digest()
+                key = base64.b32encode(digest[:16]).decode().lower().rstrip("=")
+                if height(HOLD + "stats", key) == 0:
+                    yield f"app{number}"
+
+        names = chosen(member)
+        statuses: Counter[int] = Counter()
+        for number in range(300):
+            body = manifest(member, number, [], next(names))
+            statuses[hold.post(HOLD + "notifyManifest", body, token).status] += 1
+        other, other_token = hold.member("other")
+        honest = hold.post(HOLD + "notifyManifest", manifest(other, 0, [], next(chosen(other))), other_token).status
+        assert honest == 200, f"another account's image: {honest}"
+        assert statuses[403] > 100, f"300 images in one node: {dict(statuses)}"
+    return f"300 images in one node: {dict(statuses)}, and one of another account beside them: {honest}"
+
+
 CASES: list[Case] = [
     idle_connections,
     exports_unread,
@@ -304,6 +334,7 @@ CASES: list[Case] = [
     strangers_made_up,
     ban_kept,
     declared_kept,
+    one_node,
 ]
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))

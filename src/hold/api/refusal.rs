@@ -162,6 +162,9 @@ impl From<PdsError> for Error {
             PdsError::TooManyExports => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, error.to_string()).retry_soon()
             }
+            PdsError::CrowdedNode => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, error.to_string()).retry_after(3600)
+            }
             PdsError::TooManyBlobs => Self::rate_limited().saying(error.to_string()),
             PdsError::RecordExists | PdsError::RepeatedRecord | PdsError::InvalidRecord(_) => {
                 Self::invalid(error.to_string())

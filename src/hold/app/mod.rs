@@ -53,7 +53,7 @@ pub use new_key::{NewKey, new_key};
 pub use presence::adopt_storage;
 use public::Public;
 pub use reload::Reloads;
-use settings::{blob_limits, connection_limits, declared, images_settings};
+use settings::{blob_limits, connection_limits, declared, images_settings, pds_limits};
 use status::Status;
 
 /// How often stale uploads and old events are looked for.
@@ -188,6 +188,7 @@ async fn open_hold(
     let public_key = key.public();
     let pds = Pds::new(database.clone(), &config.public_url, key, clock_id()?);
     pds.check_ownership().await?;
+    pds.set_limits(pds_limits(config));
     let blob_settings = blobs::BlobSettings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?.with_presence(presence.clone());
     let crew = Crew::new(pds.clone(), config.mutable_crew);

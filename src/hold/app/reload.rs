@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::status::Status;
-use super::{blob_limits, declared, images_settings, now_us};
+use super::{blob_limits, declared, images_settings, now_us, pds_limits};
 use crate::api::ApiState;
 use crate::config::Config;
 use crate::hold::Hold;
@@ -62,6 +62,7 @@ impl Follower {
         })?;
         self.hold.declare(declared);
         self.hold.images.set(images_settings(&next));
+        self.hold.pds.set_limits(pds_limits(&next));
         self.hold.blobs.set_limits(blob_limits(&next));
         self.state.front.rates.set(next.limits.requests_per_address, next.limits.requests_per_account);
         self.running = next;

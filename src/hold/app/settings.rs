@@ -3,8 +3,8 @@
 use crate::blobs;
 use crate::config::{Avatar, Config, Profile};
 use crate::crew::{self, Declared, DeclaredProfile};
-use crate::images::{QuotaTier, Tiers};
-use crate::pds::NewBlob;
+use crate::images::{GrowthLimits, QuotaTier, Tiers};
+use crate::pds::{NewBlob, PdsLimits};
 use atproto::syntax::Size;
 use server::daemon::ConnectionLimits;
 
@@ -64,5 +64,11 @@ pub(super) fn images_settings(config: &Config) -> crate::images::ImagesSettings 
         },
         appviews: config.appviews.clone(),
         posts: config.bluesky_posts,
+        growth: GrowthLimits { images: config.limits.images_per_account, records: config.limits.records_per_account },
     }
+}
+
+/// What the repository is told.
+pub(super) fn pds_limits(config: &Config) -> PdsLimits {
+    PdsLimits { event_bytes: config.limits.event_bytes }
 }

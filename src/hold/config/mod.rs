@@ -159,6 +159,12 @@ pub struct Limits {
     pub requests_per_address: u32,
     /// Requests a second of one account, in the long run; 0 is no limit.
     pub requests_per_account: u32,
+    /// Images of one account; 0 is no limit.
+    pub images_per_account: u64,
+    /// Layers and manifests of one account; 0 is no limit.
+    pub records_per_account: u64,
+    /// Bytes of all events that are kept.
+    pub event_bytes: u64,
     /// How long requests in flight may take after SIGTERM.
     pub drain: Duration,
 }

@@ -135,6 +135,14 @@ options! {
     // One registry front end speaks for all of its users, so an address gets much more than an account.
     Live "limits.requests_per_address" Number Toml("2000") => "a second; 0: no limit";
     Live "limits.requests_per_account" Number Toml("500") => "a second; 0: no limit";
+    // Each is a record of 300 bytes that every push writes anew. The largest organisations on public registries have some
+    // hundreds.
+    Live "limits.images_per_account" Number Toml("2000") => "names of images; 403 beyond, 0: no limit";
+    // About 1 KB of the database each: half a gigabyte. 100 pushes a day of 20 layers come to it in eight months.
+    Live "limits.records_per_account" Number Toml("500000")
+        => "layers and manifests that are recorded; 403 beyond, 0: no limit";
+    // A push of ten layers is an event of some 10 KB: 50,000 of them in the 24 hours that events are kept.
+    Live "limits.event_bytes" Number Toml("536870912") => "512 MiB of events are kept, or 24 hours if those are fewer";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
 }
 

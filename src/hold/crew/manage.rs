@@ -78,7 +78,8 @@ impl Crew {
             let changes = checked.into_iter().filter_map(|c| c.against(&rules, records).transpose());
             Ok::<_, CrewError>(Plan::of(changes.collect::<Result<_, CrewError>>()?))
         };
-        let outcome = self.pds.commit(now_us, swap_commit, decide).await?;
+        let outcome: Result<_, CrewError> = self.pds.commit(now_us, swap_commit, decide).await;
+        let outcome = outcome.inspect_err(|error| self.count_refused_growth(error))?;
         Ok((outcome, uris))
     }
 }
@@ -151,6 +152,8 @@ fn check_type(record: &mut Value, collection: Collection) -> Result<(), CrewErro
 struct Rules {
     captain: lexicon::Captain,
     mutable: bool,
+    /// The captain may add members where the tree is crowded.
+    is_admin: bool,
     /// The keys of members that are the configuration's business.
     declared: BTreeSet<RecordKey>,
 }
@@ -161,7 +164,8 @@ impl Rules {
             Manager::Captain => BTreeSet::new(),
             Manager::Admin(_) => declared_members(records)?.iter().map(member_key).collect(),
         };
-        Ok(Self { captain: captain(records)?, mutable, declared })
+        let is_admin = matches!(manager, Manager::Admin(_));
+        Ok(Self { captain: captain(records)?, mutable, is_admin, declared })
     }
 }
 
@@ -172,6 +176,10 @@ impl Checked {
             self.protect_crew(rules)?;
         } else if self.collection == nsid::CAPTAIN {
             self.protect_captain(&rules.captain)?;
+        }
+        let is_put = matches!(self.write, CrewWrite::Create(_) | CrewWrite::Put(_));
+        if is_put && rules.is_admin && records.get(&self.collection, self.rkey.as_str())?.is_none() {
+            records.keys_beside(&self.collection, self.rkey.as_str())?;
         }
         let write = match self.write {
             CrewWrite::Create(record) => Write::Create(encode(&record)?),

@@ -73,6 +73,15 @@ impl Crew {
         self.pds.read(|records| Ok(captain(records)?.public)).await
     }
 
+    /// Counts what a bound on growth refused.
+    fn count_refused_growth(&self, error: &CrewError) {
+        if let CrewError::Pds(error) = error
+            && let Some(bound) = error.bound()
+        {
+            self.pds.count_refused_growth(bound);
+        }
+    }
+
     /// The hold that follows this one.
     ///
     /// # Errors

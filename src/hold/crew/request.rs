@@ -25,7 +25,7 @@ impl Crew {
     /// `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`CrewError::Refused`] by the captain; [`CrewError::RegistrationDisabled`] unless the captain asks or the hold accepts everyone;
+    /// [`CrewError::Refused`] by the captain; [`PdsError::CrowdedNode`](crate::pds::PdsError::CrowdedNode); [`CrewError::RegistrationDisabled`] unless the captain asks or the hold accepts everyone;
     /// [`CrewError::Invalid`] when nothing that was asked for can be granted.
     pub async fn request(&self, account: &Did, input: &lexicon::RequestCrew, now_us: u64) -> Result<Joined, CrewError> {
         let permissions = granted(input)?;
@@ -41,6 +41,9 @@ impl Crew {
             if captain.owner != account && !(captain.allow_all_crew && mutable) {
                 return Err(CrewError::RegistrationDisabled);
             }
+            if captain.owner != account {
+                records.keys_beside(&nsid::CREW, key.as_str())?;
+            }
             let permissions =
                 if captain.owner == account { permissions } else { bounded(records, &account, permissions)? };
             let record = lexicon::Crew {
@@ -54,7 +57,8 @@ impl Crew {
             let write = Write::Create(encode(nsid::CREW, record)?);
             Ok(Plan::of(vec![Change { collection: nsid::CREW.into(), rkey: key, write, swap: None }]))
         };
-        let outcome = self.pds.commit(now_us, None, decide).await?;
+        let outcome: Result<_, CrewError> = self.pds.commit(now_us, None, decide).await;
+        let outcome = outcome.inspect_err(|error| self.count_refused_growth(error))?;
         if let Some(cid) = outcome.cids.first().copied().flatten() {
             return Ok(Joined { created: true, uri, cid: cid.to_string() });
         }

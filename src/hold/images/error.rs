@@ -49,6 +49,28 @@ pub enum ImagesError {
         /// What it may have.
         limit: Size,
     },
+    /// The account has as many images as it may have.
+    #[error("the account has {limit} images, as many as one may have here")]
+    TooManyImages {
+        /// How many it may have.
+        limit: u64,
+    },
+    /// The names of the account's images were chosen so that their keys stand beside each other in the tree.
+    #[error("{limit} images of the account stand beside this one in the repository's tree; push it under another name")]
+    ImagesInNode {
+        /// How many may stand there.
+        limit: usize,
+    },
+    /// The account has as many records as it may have.
+    #[error("the account has {has} layers and manifests, this one adds {added}, and {limit} may be recorded")]
+    TooManyRecords {
+        /// What it has.
+        has: u64,
+        /// What it would get.
+        added: u64,
+        /// What it may have.
+        limit: u64,
+    },
     /// The configuration has no tiers.
     #[error("this hold has no tiers")]
     NoTiers,

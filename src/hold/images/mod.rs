@@ -6,6 +6,7 @@
 //! <https://lexicon.garden/identity/did:plc:wfj5kyialpmcv2fzk6uqwsln>
 
 mod error;
+mod growth;
 mod handover;
 mod index;
 mod manifest;
@@ -28,6 +29,7 @@ use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::Did;
 
 pub use error::ImagesError;
+pub use growth::GrowthLimits;
 pub use handover::{Entry, HandOverCursor, MAX_ENTRIES, TakenOver};
 pub use index::rebuild;
 pub use manifest::{Image, Push, PushedBlob, PushedLayer};
@@ -47,6 +49,8 @@ pub struct ImagesSettings {
     pub appviews: Vec<Did>,
     /// Whether a push may make a post.
     pub posts: bool,
+    /// How much one account may have recorded.
+    pub growth: GrowthLimits,
 }
 
 /// The books of the images; cheap to clone.

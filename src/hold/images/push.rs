@@ -31,14 +31,19 @@ impl Images {
     ///
     /// # Errors
     /// [`ImagesError::MissingBlobs`], [`ImagesError::WrongSize`], [`ImagesError::QuotaExceeded`],
-    /// [`ImagesError::NotPermitted`], or a storage error; then nothing is recorded.
+    /// [`ImagesError::NotPermitted`], a bound of [`GrowthLimits`](super::GrowthLimits), or a storage error; then nothing is
+    /// recorded.
     pub async fn push(&self, push: Push, now_us: u64) -> Result<Pushed, ImagesError> {
         let settings = self.settings();
         let hold = self.inner.pds.did().clone();
         let job = move |repository: &Repository<'_>| {
             Recording { repository, settings: &settings, hold: &hold, push: &push, now_us }.run()
         };
-        self.inner.pds.transact(now_us, job).await
+        let outcome: Result<_, ImagesError> = self.inner.pds.transact(now_us, job).await;
+        if let Some(bound) = outcome.as_ref().err().and_then(ImagesError::bound) {
+            self.inner.pds.count_refused_growth(bound);
+        }
+        outcome
     }
 }
 
@@ -66,6 +71,7 @@ impl Recording<'_> {
             }
         }
         self.check_quota(&membership, &new)?;
+        self.check_growth(new.len())?;
         let mut keys = Keys::of(self.repository)?;
         let mut layer_changes = Vec::new();
         for (layer, size_bytes) in &new {
@@ -150,6 +156,13 @@ impl Recording<'_> {
             return Ok(());
         }
         Err(ImagesError::QuotaExceeded { used: Size { bytes: used }, added: Size { bytes: added }, limit: tier.limit })
+    }
+
+    fn check_growth(&self, new_layers: usize) -> Result<(), ImagesError> {
+        let Push { image, manifest, .. } = self.push;
+        let is_new = !tables::has_manifest(self.repository.transaction(), manifest)?;
+        self.settings.growth.check_image(self.repository, image)?;
+        self.settings.growth.check_records(self.repository, &image.owner, new_layers as u64 + u64::from(is_new))
     }
 
     /// The post, when captain and operator want one: for a manifest that is new, and has a tag.

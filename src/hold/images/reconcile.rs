@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Duration, Instant, timeout_at};
 
 use super::push::{Keys, layer_change};
-use super::{Image, Images, ImagesError, Push, PushedLayer, stats, stats_key, tables};
+use super::{GrowthLimits, Image, Images, ImagesError, Push, PushedLayer, stats, stats_key, tables};
 use crate::blobs;
 use crate::crew::Crew;
 use crate::pds::{Change, Plan, Records, Repository};
@@ -197,7 +197,8 @@ impl Images {
         if dry_run || missing.recorded.is_empty() {
             return Ok(missing);
         }
-        self.inner.pds.transact(now_us, move |repository| record(repository, &pushes, now_us)).await
+        let growth = self.settings().growth;
+        self.inner.pds.transact(now_us, move |repository| record(repository, growth, &pushes, now_us)).await
     }
 }
 
@@ -288,7 +289,12 @@ fn look(records: &Records<'_>, push: &Push, missing: &mut Missing) -> Result<Loo
 }
 
 /// Writes what is missing: layer records, which config each manifest needs, and statistics where an image has none.
-fn record(repository: &Repository<'_>, pushes: &[Push], now_us: u64) -> Result<Missing, ImagesError> {
+fn record(
+    repository: &Repository<'_>,
+    growth: GrowthLimits,
+    pushes: &[Push],
+    now_us: u64,
+) -> Result<Missing, ImagesError> {
     let mut missing = Missing::default();
     let mut changes: Vec<Change> = Vec::new();
     let mut keys = Keys::of(repository)?;
@@ -306,7 +312,7 @@ fn record(repository: &Repository<'_>, pushes: &[Push], now_us: u64) -> Result<M
         let config = push.config.map(|config| config.digest);
         tables::put_manifest(repository.transaction(), &push.manifest, &push.image.owner, config.as_ref())?;
         if counted.insert(stats_key(&push.image)) {
-            changes.extend(first_stats(repository, &push.image, now_us)?);
+            changes.extend(first_stats(repository, growth, &push.image, now_us)?);
             flush(repository, &mut changes, WRITES_AT_ONCE)?;
         }
     }
@@ -323,7 +329,17 @@ fn flush(repository: &Repository<'_>, changes: &mut Vec<Change>, least: usize) -
 }
 
 /// Statistics of an image that has none: it was pushed once at least, and its pulls can be counted from now on.
-fn first_stats(repository: &Repository<'_>, image: &Image, now_us: u64) -> Result<Option<Change>, ImagesError> {
+fn first_stats(
+    repository: &Repository<'_>,
+    growth: GrowthLimits,
+    image: &Image,
+    now_us: u64,
+) -> Result<Option<Change>, ImagesError> {
+    match growth.check_image(repository, image) {
+        // Its blobs are recorded all the same.
+        Err(refused) if refused.bound().is_some() => return Ok(None),
+        outcome => outcome?,
+    }
     let mut counts = stats::current(&repository.records(), image, now_us)?;
     if counts.push_count > 0 {
         return Ok(None);

@@ -1,6 +1,6 @@
 //! Why the repository did not do what it was asked.
 
-use super::BlobRefError;
+use super::{BlobRefError, GrowthBound};
 use atproto::repo::{Cid, RepoError};
 use atproto::syntax::Did;
 use server::storage::StorageError;
@@ -26,6 +26,9 @@ pub enum PdsError {
     /// More writes, or more bytes, than one commit may have.
     #[error("too large: {0}")]
     TooLarge(&'static str),
+    /// So many keys stand beside each other there that each commit writes and publishes a large node of the tree.
+    #[error("too many records stand beside this one in the repository's tree; only the captain can add it")]
+    CrowdedNode,
     /// The record cannot be stored as DAG-CBOR.
     #[error("not a valid record: {0}")]
     InvalidRecord(RepoError),
@@ -59,6 +62,14 @@ pub enum PdsError {
     /// The database failed.
     #[error(transparent)]
     Storage(StorageError),
+}
+
+impl PdsError {
+    /// The bound on growth that refused it.
+    #[must_use]
+    pub fn bound(&self) -> Option<GrowthBound> {
+        matches!(self, Self::CrowdedNode).then_some(GrowthBound::Node)
+    }
 }
 
 impl From<StorageError> for PdsError {

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod export;
 mod import;
+mod limits;
 mod new_key;
 mod outcome;
 mod records;
@@ -21,7 +22,7 @@ mod transaction;
 mod verify;
 mod visited_rows;
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
 
@@ -30,6 +31,7 @@ use atproto::keys::SigningKey;
 use atproto::repo::Cid;
 use atproto::repo::commit::Commit;
 use atproto::syntax::{Did, ServiceUrl, Tid};
+use server::metrics::CounterBy;
 use server::sqlite::{Database, Read};
 use server::storage::StorageError;
 
@@ -38,6 +40,7 @@ pub use change::{Change, Plan, Write};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES};
 pub use error::PdsError;
 pub use export::BlockStream;
+pub use limits::{GrowthBound, PdsLimits};
 pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
 pub use outcome::Outcome;
 pub use records::{Page, PageQuery, Record, Records};
@@ -64,6 +67,8 @@ struct Inner {
     exports: Arc<tokio::sync::Semaphore>,
     blobs_in_flight: blobs::InFlight,
     subscribers: SubscriberPositions,
+    limits: RwLock<PdsLimits>,
+    refused_growth: CounterBy<GrowthBound>,
     /// The newest event that is on disk, by its sequence number; 0 before the first of this process.
     newest_event: watch::Sender<i64>,
 }
@@ -117,7 +122,20 @@ impl Pds {
         let exports = Arc::new(tokio::sync::Semaphore::new(MAX_EXPORTS));
         let (did, blobs_in_flight) = (url.did().clone(), blobs::InFlight::default());
         let (subscribers, newest_event) = (SubscriberPositions::default(), watch::Sender::default());
-        let inner = Inner { database, did, handle, key, clock_id, exports, blobs_in_flight, subscribers, newest_event };
+        let (limits, refused_growth) = (RwLock::default(), CounterBy::default());
+        let inner = Inner {
+            database,
+            did,
+            handle,
+            key,
+            clock_id,
+            exports,
+            blobs_in_flight,
+            subscribers,
+            limits,
+            refused_growth,
+            newest_event,
+        };
         Self { inner: Arc::new(inner) }
     }
 

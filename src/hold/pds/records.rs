@@ -2,10 +2,12 @@
 
 use serde_json::Value;
 
+use super::commit::StoredBlocks;
+use super::limits::MAX_NODE_KEYS;
 use super::{Carried, Pds, PdsError};
 use crate::pds::tables;
 use crate::pds::tables::{ListQuery, StoredRecord};
-use atproto::repo::{Cid, cbor};
+use atproto::repo::{Cid, cbor, mst};
 use atproto::syntax::RecordKey;
 use server::sqlite::Read;
 
@@ -77,6 +79,17 @@ impl<'r> Records<'r> {
     /// [`PdsError::Storage`].
     pub fn count(&self, collection: &str) -> Result<u64, PdsError> {
         Ok(tables::record_count(self.read, collection)?)
+    }
+
+    /// The other keys, `collection/rkey`, of the tree's node in which a record has its place, or would have it.
+    ///
+    /// # Errors
+    /// [`PdsError::CrowdedNode`] when there are so many that no account may add one by itself; [`PdsError::Damaged`] or
+    /// [`PdsError::Storage`].
+    pub fn keys_beside(&self, collection: &str, rkey: &str) -> Result<Vec<String>, PdsError> {
+        let Some(head) = tables::repo_head(self.read)? else { return Ok(Vec::new()) };
+        let keys = mst::beside(&StoredBlocks(self.read), head.data, &format!("{collection}/{rkey}"))?;
+        if keys.len() < MAX_NODE_KEYS { Ok(keys) } else { Err(PdsError::CrowdedNode) }
     }
 
     /// The names of all collections that have records.

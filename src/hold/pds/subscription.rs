@@ -76,21 +76,32 @@ impl Pds {
         Ok(Subscription { pds: self.clone(), newest, position, place, live: cursor.is_none(), opening })
     }
 
+    /// The size of all events that are kept, in bytes.
+    ///
+    /// # Errors
+    /// [`PdsError::Storage`].
+    pub async fn event_bytes(&self) -> Result<u64, PdsError> {
+        self.inner.database.read(|read| Ok(tables::event_bytes(read)?)).await
+    }
+
     /// Changes with every commit: the sequence number of its last event.
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<i64> {
         self.inner.newest_event.subscribe()
     }
 
-    /// Deletes events that are older than the window, but never the newest. Answers how many. `now_us` is in
-    /// microseconds since 1970.
+    /// Deletes events that are older than the window, and the oldest of those that have too many bytes together, but never
+    /// the newest. Returns how many. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`PdsError::Storage`]; what was deleted until then stays deleted.
     pub async fn prune_events(&self, now_us: u64) -> Result<usize, PdsError> {
-        let before_us = now_us.saturating_sub(WINDOW_US);
+        let (before_us, max_bytes) = (now_us.saturating_sub(WINDOW_US), self.limits().event_bytes);
         let batch = move |write: &Write<'_>| {
-            let (count, last) = tables::delete_events_before(write, before_us, PRUNE_BATCH)?;
+            let (mut count, mut last) = tables::delete_events_before(write, before_us, PRUNE_BATCH)?;
+            if count == 0 {
+                (count, last) = tables::delete_events_beyond(write, max_bytes, PRUNE_BATCH)?;
+            }
             if let Some(last) = last {
                 record_pruned(write, last)?;
             }

@@ -28,6 +28,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("011_crew_bans.sql"),
         include_str!("012_layer_totals.sql"),
         include_str!("013_storage_marker.sql"),
+        include_str!("014_growth.sql"),
     ],
 };
 

@@ -202,3 +202,24 @@ fn a_change_loads_paths_and_not_the_repository() {
     // Twice a path of about 7 nodes: to change the tree, and to cover the change.
     assert!((2..40).contains(&counted.loads.get()), "{} blocks were loaded", counted.loads.get());
 }
+
+#[test]
+fn the_keys_beside_a_key_are_those_of_its_node() {
+    let mut keys: Vec<_> = KEYS.iter().filter(|key| mst::height(key) == 0).cloned().collect();
+    keys.sort();
+    let [first, others @ ..] = &keys[..] else { panic!("keys") };
+    let middle = &others[others.len() / 2];
+    let above = (0..).map(|n| format!("{middle}{n}")).find(|key| mst::height(key) == 2).unwrap();
+    let change = |key: &String| Change { key: key.clone(), value: Some(value(1)) };
+    let mut store = Store::new();
+    let flat = mst::apply(&store, None, &others.iter().map(change).collect::<Vec<_>>()).unwrap();
+    store.extend(flat.new);
+    // One that would have its place there, one that has it, and one that would part the node.
+    assert_eq!(mst::beside(&store, flat.root, first).unwrap(), others);
+    assert_eq!(mst::beside(&store, flat.root, middle).unwrap().len(), others.len() - 1);
+    assert_eq!(mst::beside(&store, flat.root, &above).unwrap(), Vec::<String>::new());
+    let parted = mst::apply(&store, Some(flat.root), &[change(&above)]).unwrap();
+    store.extend(parted.new);
+    let before: Vec<_> = others.iter().filter(|key| **key < above).cloned().collect();
+    assert_eq!(mst::beside(&store, parted.root, first).unwrap(), before);
+}

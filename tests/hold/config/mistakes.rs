@@ -98,6 +98,7 @@ fn values_of_the_file_are_named_as_its() {
         ("relays = 'bsky.network'", &["relays (HOLD_RELAYS)", "sequence"]),
         ("limits.connections = 'many'", &["limits.connections"]),
         ("limits.connections = 0", &["limits.connections", "greater than 0"]),
+        ("limits.event_bytes = 1000", &["limits.event_bytes", "16777216"]),
         ("limits.connections = -1", &["limits.connections"]),
         ("limits.stale_upload_s = 60", &["limits.stale_upload_s", "at least 3600"]),
         ("server.trusted_proxies = ['nginx']", &["server.trusted_proxies", "127.0.0.1"]),

@@ -1,6 +1,7 @@
 //! Captain and crew follow the configuration: in one commit, or in none when nothing differs.
 
 mod captain;
+mod crowd;
 mod members;
 
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! What the registry says of images, over HTTP: pushes, pulls, quotas, and what is known of an account.
 
+mod growth;
 mod import;
 mod lexicon;
 mod posts;

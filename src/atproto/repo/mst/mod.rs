@@ -20,7 +20,7 @@ use super::{Cid, RepoError};
 use tree::Tree;
 
 pub use key::{common_prefix, height};
-pub use read::{Proof, Visit, get, proof, survey, walk};
+pub use read::{Proof, Visit, beside, get, proof, survey, walk};
 
 /// Where nodes are loaded from.
 pub trait Blocks {

@@ -28,7 +28,7 @@ pub enum Visit<'a> {
 /// # Errors
 /// [`RepoError::InvalidPath`], [`RepoError::MissingBlock`], [`RepoError::InvalidNode`], [`RepoError::Source`].
 pub fn get(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Option<Cid>, RepoError> {
-    descend(blocks, root, key, |_, _| ())
+    descend(blocks, root, key, |_, _, _| ())
 }
 
 /// What [`proof`] finds: the nodes from the root to a key, and its value where it has one.
@@ -40,19 +40,36 @@ pub type Proof = (Vec<(Cid, Vec<u8>)>, Option<Cid>);
 /// As [`get`].
 pub fn proof(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Proof, RepoError> {
     let mut nodes = Vec::new();
-    let value = descend(blocks, root, key, |cid, bytes| nodes.push((cid, bytes)))?;
+    let value = descend(blocks, root, key, |cid, bytes, _| nodes.push((cid, bytes)))?;
     Ok((nodes, value))
+}
+
+/// The other keys of the node in which `key` has its place, or would have it. A node is encoded anew with each of its keys
+/// that changes, so this is what the next commit there costs.
+///
+/// # Errors
+/// As [`get`].
+pub fn beside(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Vec<String>, RepoError> {
+    let height = key::height(key);
+    let mut found = Vec::new();
+    descend(blocks, root, key, |_, _, node| {
+        if node.layer == height {
+            let others = node.leaves.iter().filter(|leaf| leaf.key != key);
+            found = others.map(|leaf| leaf.key.clone()).collect();
+        }
+    })?;
+    Ok(found)
 }
 
 fn descend(
     blocks: &impl Blocks,
     root: Cid,
     key: &str,
-    mut passed: impl FnMut(Cid, Vec<u8>),
+    mut passed: impl FnMut(Cid, Vec<u8>, &Node),
 ) -> Result<Option<Cid>, RepoError> {
     key::check(key)?;
     let (mut node, bytes) = Node::load_root(blocks, &root)?;
-    passed(root, bytes);
+    passed(root, bytes, &node);
     // Keys of the parents on both sides, kept because the parents are not.
     let (mut after, mut before): (Option<String>, Option<String>) = (None, None);
     loop {
@@ -68,7 +85,7 @@ fn descend(
         before = leaves.next().or(before);
         let bounds = Bounds { after: after.as_deref(), before: before.as_deref() };
         let (child, bytes) = Node::load_child(blocks, &cid, node.layer, bounds)?;
-        passed(cid, bytes);
+        passed(cid, bytes, &child);
         node = child;
     }
 }

@@ -52,6 +52,7 @@ struct Counted {
     open_uploads: Option<u64>,
     records: Option<Vec<(&'static str, u64)>>,
     crew: Option<u64>,
+    event_bytes: Option<u64>,
     subscriber_lag: Option<SubscriberLag>,
     sizes: Option<Sizes>,
     blob_room: Option<DiskSpace>,
@@ -91,6 +92,7 @@ impl Sources {
         process(&mut text, self.started_us);
         self.requests(&mut text);
         self.accounts(&mut text);
+        self.growth(&mut text);
         self.uploads(&mut text, &counted);
         self.storage(&mut text, &counted);
         repository(&mut text, &counted);
@@ -127,6 +129,7 @@ impl Sources {
             open_uploads: hold.blobs.open_uploads().await.ok(),
             records: records.await.ok(),
             crew: hold.crew.summary().await.ok().map(|summary| summary.members),
+            event_bytes: hold.pds.event_bytes().await.ok(),
             subscriber_lag: hold.pds.subscriber_lag().await.ok(),
             sizes: self.database.sizes().await.ok(),
             blob_room: hold.upkeep.room().await.unwrap_or_default(),
@@ -179,6 +182,11 @@ impl Sources {
         text.counter_by("atcr_hold_token_checks_total", help, "result", authenticator.checks());
         let help = "Questions for an account's DID document by how they ended; known: from memory.";
         text.counter_by("atcr_hold_did_lookups_total", help, "result", authenticator.look_ups());
+    }
+
+    fn growth(&self, text: &mut Text) {
+        let help = "Pushes and new members that a bound on growth refused, by bound.";
+        text.counter_by("atcr_hold_growth_refused_total", help, "bound", self.hold.pds.refused_growth());
     }
 
     fn uploads(&self, text: &mut Text, counted: &Counted) {
@@ -263,6 +271,9 @@ fn repository(text: &mut Text, counted: &Counted) {
     }
     if let Some(members) = counted.crew {
         text.gauge("atcr_hold_crew_members", "Crew, the captain among them.", members);
+    }
+    if let Some(bytes) = counted.event_bytes {
+        text.gauge("atcr_hold_event_bytes", "Size of the events that are kept, together.", bytes);
     }
     if let Some(lag) = counted.subscriber_lag {
         let help = "Subscribers of the event stream.";

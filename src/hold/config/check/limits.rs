@@ -6,6 +6,9 @@ use super::super::Limits;
 use super::Checker;
 use server::settings::SettingsError;
 
+/// Eight events of the greatest size.
+const MIN_EVENT_BYTES: u64 = 16 << 20;
+
 impl Checker<'_> {
     pub(super) fn limits(&self) -> Result<Limits, SettingsError> {
         let raw = &self.raw.limits;
@@ -25,6 +28,9 @@ impl Checker<'_> {
                 self.wrong("limits.stale_upload_s", "it must be at least 3600, or slow pushes would be swept away")
             );
         }
+        if raw.event_bytes < MIN_EVENT_BYTES {
+            return Err(self.wrong("limits.event_bytes", "it must be at least 16777216, some of the largest events"));
+        }
         Ok(Limits {
             max_part_bytes: raw.max_part_bytes,
             max_blob_bytes: raw.max_blob_bytes,
@@ -35,6 +41,9 @@ impl Checker<'_> {
             connections_per_address: usize::try_from(raw.connections_per_address).unwrap_or(usize::MAX),
             requests_per_address: raw.requests_per_address,
             requests_per_account: raw.requests_per_account,
+            images_per_account: raw.images_per_account,
+            records_per_account: raw.records_per_account,
+            event_bytes: raw.event_bytes,
             drain: Duration::from_secs(raw.drain_s),
         })
     }

@@ -40,6 +40,33 @@ pub fn all_new_pulls(read: &Read<'_>, limit: usize) -> Result<Vec<NewPulls>, Sto
     read.all(sql, [limit.cast_signed()], new_pulls_of)
 }
 
+/// Whether there is a stats record with this key.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn has_stats(read: &Read<'_>, rkey: &str) -> Result<bool, StorageError> {
+    Ok(read.first("SELECT 1 FROM stats WHERE rkey = ?1", [rkey], |_| Ok(()))?.is_some())
+}
+
+/// Whether the stats record with this key is of an image of `owner`.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn is_stats_of(read: &Read<'_>, rkey: &str, owner: &Did) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM stats WHERE rkey = ?1 AND owner = ?2";
+    Ok(read.first(sql, [rkey, owner.as_str()], |_| Ok(()))?.is_some())
+}
+
+/// How many stats records there are of an account's images, counted up to `most`.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn count_stats_of(read: &Read<'_>, owner: &Did, most: u64) -> Result<u64, StorageError> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM stats WHERE owner = ?1 LIMIT ?2)";
+    let count = read.first(sql, params![owner.as_str(), most.cast_signed()], |row| row.get::<_, i64>(0))?;
+    Ok(count.unwrap_or(0).cast_unsigned())
+}
+
 /// The keys of the stats records of an account's images, at most `limit` of them.
 ///
 /// # Errors

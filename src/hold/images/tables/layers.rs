@@ -74,6 +74,16 @@ pub fn layer_totals(read: &Read<'_>, account: &Did) -> Result<LayerTotals, Stora
     Ok(totals.unwrap_or_default())
 }
 
+/// How many layer records and manifests an account has, as triggers keep them.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn account_records(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
+    let sql = "SELECT records FROM account_total WHERE account = ?1";
+    let records = read.first(sql, [account.as_str()], |row| row.get::<_, i64>(0))?;
+    Ok(records.unwrap_or(0).cast_unsigned())
+}
+
 /// Whether the account has a layer record of this digest.
 ///
 /// # Errors

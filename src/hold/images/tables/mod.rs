@@ -17,7 +17,7 @@ fn statements_use_indexes() {
         ("FROM stats WHERE new_pulls > 0", "SCAN stats USING INDEX stats_new_pulls"),
         // SQLite empties a whole table at once.
         ("DELETE FROM layer", "SCAN layer USING INDEX layer_digest"),
-        ("DELETE FROM manifest", "SCAN manifest"),
+        ("DELETE FROM manifest", "SCAN manifest USING INDEX manifest_account"),
         ("DELETE FROM stats", "SCAN stats"),
         ("DELETE FROM post", "SCAN post"),
     ];

@@ -42,6 +42,15 @@ pub fn count_events_after(read: &Read<'_>, cursor: i64, most: u32) -> Result<u32
     Ok(read.first(sql, params![cursor, most], |row| row.get(0))?.unwrap_or_default())
 }
 
+/// The bytes of all events together, as triggers keep them.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn event_bytes(read: &Read<'_>) -> Result<u64, StorageError> {
+    let bytes = read.first("SELECT bytes FROM event_total WHERE id = 1", [], |row| row.get::<_, i64>(0))?;
+    Ok(bytes.unwrap_or(0).cast_unsigned())
+}
+
 /// Adds an event.
 ///
 /// # Errors
@@ -69,6 +78,32 @@ pub fn delete_events_before(
                     ) ORDER BY seq LIMIT ?2
                 )";
     let last: Option<i64> = write.first(last, params![before_us, limit], |row| row.get(0))?.flatten();
+    let Some(last) = last else { return Ok((0, None)) };
+    Ok((write.execute("DELETE FROM event WHERE seq <= ?1", [last])?, Some(last)))
+}
+
+/// Deletes the oldest events until the others have at most `max_bytes` together: at most `limit` of them and never the
+/// newest. Returns how many, and the last sequence number among them.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn delete_events_beyond(
+    write: &Write<'_>,
+    max_bytes: u64,
+    limit: u32,
+) -> Result<(usize, Option<i64>), StorageError> {
+    let mut excess = event_bytes(write)?.saturating_sub(max_bytes);
+    if excess == 0 {
+        return Ok((0, None));
+    }
+    let sql = "SELECT seq, length(frame) FROM event WHERE seq < (SELECT max(seq) FROM event) ORDER BY seq LIMIT ?1";
+    let row = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?.cast_unsigned()));
+    let mut last = None;
+    write.each_while(sql, [limit], row, |(seq, bytes)| {
+        last = Some(seq);
+        excess = excess.saturating_sub(bytes);
+        Ok::<_, StorageError>(if excess == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
     let Some(last) = last else { return Ok((0, None)) };
     Ok((write.execute("DELETE FROM event WHERE seq <= ?1", [last])?, Some(last)))
 }

@@ -1,7 +1,8 @@
 //! Where a subscription begins.
 
-use atcr_hold::pds::{Step, Subscription, Write};
+use atcr_hold::pds::{PdsLimits, Step, Subscription, Write};
 use serde_json::json;
+use server::sqlite::Read;
 
 use super::{Subscriber, error_frame, frame_of, put_member};
 use crate::support::did_server::plc;
@@ -77,6 +78,31 @@ async fn events_of_more_than_a_day_go_and_the_newest_stays() {
     // The clock went back: still above everything that was ever sent.
     home.commit(START_US, vec![change("com.example.note/b", Write::Put(note("b")))]).await.unwrap();
     assert_eq!(home.events_after(kept[0].seq).await[0].seq, kept[0].seq + 1);
+}
+
+#[tokio::test]
+async fn events_of_too_many_bytes_go_and_the_newest_stay() {
+    let home = two_days().await;
+    for letter in ["a", "b", "c", "d"] {
+        let write = Write::Put(note(&letter.repeat(100_000)));
+        home.commit(START_US + 2 * DAY_US, vec![change("com.example.note/a", write)]).await.unwrap();
+    }
+    let frames = async || {
+        let read = |read: &Read<'_>| atcr_hold::pds::tables::events_after(read, 0, 1000, usize::MAX);
+        home.database.read(read).await.unwrap().frames
+    };
+    let size = |frames: &[Vec<u8>]| frames.iter().map(Vec::len).sum::<usize>() as u64;
+    let all = frames().await;
+    assert_eq!(home.pds.event_bytes().await.unwrap(), size(&all));
+    home.pds.set_limits(PdsLimits { event_bytes: 250_000, ..PdsLimits::default() });
+    // None of them is too old.
+    assert_eq!(home.pds.prune_events(START_US).await.unwrap(), all.len() - 2);
+    let kept = frames().await;
+    assert!(all.ends_with(&kept) && kept.len() == 2, "the newest two");
+    assert_eq!(home.pds.event_bytes().await.unwrap(), size(&kept));
+    home.pds.set_limits(PdsLimits { event_bytes: 1, ..PdsLimits::default() });
+    assert_eq!(home.pds.prune_events(START_US).await.unwrap(), 1);
+    assert_eq!(frames().await, all[all.len() - 1..]);
 }
 
 #[tokio::test]

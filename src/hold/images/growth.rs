@@ -1,0 +1,72 @@
+//! How much one account may have recorded: images, records, and images side by side in the repository's tree.
+
+use super::{Image, ImagesError, stats_key};
+use crate::images::tables;
+use crate::pds::{GrowthBound, Repository};
+use atproto::lexicon::nsid;
+use atproto::syntax::Did;
+
+/// Images of one account in one node of the tree. Names that nobody chose for it come to so many once in 10^16 times.
+const IMAGES_IN_NODE: usize = 128;
+
+/// How much one account may have recorded; 0 is no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GrowthLimits {
+    /// Images.
+    pub images: u64,
+    /// Layer records and manifests together.
+    pub records: u64,
+}
+
+impl GrowthLimits {
+    /// Refuses a new image of an account that has all that it may have, or all that it may have in one node of the tree:
+    /// each commit beside that node writes and publishes it anew, also those of others.
+    pub(super) fn check_image(self, repository: &Repository<'_>, image: &Image) -> Result<(), ImagesError> {
+        let (rows, key) = (repository.transaction(), stats_key(image));
+        if tables::has_stats(rows, &key)? {
+            return Ok(());
+        }
+        if self.images > 0 && tables::count_stats_of(rows, &image.owner, self.images)? >= self.images {
+            return Err(ImagesError::TooManyImages { limit: self.images });
+        }
+        let beside = repository.records().keys_beside(&nsid::STATS, &key)?;
+        if beside.len() < IMAGES_IN_NODE {
+            return Ok(());
+        }
+        let mut own = 0;
+        for key in beside.iter().filter_map(|key| key.strip_prefix(nsid::STATS.as_str())?.strip_prefix('/')) {
+            own += usize::from(tables::is_stats_of(rows, key, &image.owner)?);
+        }
+        if own < IMAGES_IN_NODE { Ok(()) } else { Err(ImagesError::ImagesInNode { limit: IMAGES_IN_NODE }) }
+    }
+
+    /// Refuses `added` records to an account that would have more than it may.
+    pub(super) fn check_records(
+        self,
+        repository: &Repository<'_>,
+        account: &Did,
+        added: u64,
+    ) -> Result<(), ImagesError> {
+        if self.records == 0 || added == 0 {
+            return Ok(());
+        }
+        let has = tables::account_records(repository.transaction(), account)?;
+        if has.saturating_add(added) <= self.records {
+            return Ok(());
+        }
+        Err(ImagesError::TooManyRecords { has, added, limit: self.records })
+    }
+}
+
+impl ImagesError {
+    /// The bound on growth that refused it.
+    pub(super) fn bound(&self) -> Option<GrowthBound> {
+        match self {
+            Self::TooManyImages { .. } => Some(GrowthBound::Images),
+            Self::ImagesInNode { .. } => Some(GrowthBound::ImagesInNode),
+            Self::TooManyRecords { .. } => Some(GrowthBound::Records),
+            Self::Pds(error) => error.bound(),
+            _ => None,
+        }
+    }
+}

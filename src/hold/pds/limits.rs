@@ -1,0 +1,58 @@
+//! Bounds on how much the repository keeps, and on how fast accounts make it grow.
+
+use std::sync::PoisonError;
+
+use super::Pds;
+
+/// Keys in one node of the tree beside which no account may place another by itself. Keys that nobody chose leave a node
+/// with more than a hundred once in 10^12 times. One of so many has some 110 KB, and each commit beside it publishes it
+/// anew; a commit of 2,000,000 bytes has room for the three that its proof may need.
+pub(super) const MAX_NODE_KEYS: usize = 2048;
+
+/// Bounds on what the repository keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PdsLimits {
+    /// Events of so many bytes are kept, the newest of the window.
+    pub event_bytes: u64,
+}
+
+impl Default for PdsLimits {
+    fn default() -> Self {
+        Self { event_bytes: u64::MAX }
+    }
+}
+
+server::label! {
+    /// A bound that a write would have passed.
+    pub enum GrowthBound {
+        /// Images of one account.
+        Images = "images",
+        /// Images of one account in one node of the tree.
+        ImagesInNode = "images_in_node",
+        /// Keys in one node of the tree.
+        Node = "node",
+        /// Layer records and manifests of one account.
+        Records = "records",
+    }
+}
+
+impl Pds {
+    /// Other bounds from now on.
+    pub fn set_limits(&self, limits: PdsLimits) {
+        *self.inner.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
+    }
+
+    pub(super) fn limits(&self) -> PdsLimits {
+        *self.inner.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a write that a bound on growth refused.
+    pub fn count_refused_growth(&self, bound: GrowthBound) {
+        self.inner.refused_growth.inc(bound);
+    }
+
+    /// Writes that bounds on growth refused, by bound.
+    pub fn refused_growth(&self) -> &server::metrics::CounterBy<GrowthBound> {
+        &self.inner.refused_growth
+    }
+}
