@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.client
 import http.server
@@ -10,6 +11,7 @@ import json
 import os
 import secrets
 import socket
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -215,6 +217,11 @@ class Hold:
         answer = self.post("com.atproto.repo.putRecord", call, self.token(self.captain))
         assert answer.status == 200, answer.body
         return account, self.token(account)
+
+    def events(self) -> int:
+        """How many events are kept: one a commit."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.path('hold.db')}?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT count(*) FROM event").fetchone()[0])
 
     def command(self, *arguments: str) -> None:
         """Runs a command of the operator, which must succeed."""

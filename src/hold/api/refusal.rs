@@ -165,6 +165,11 @@ impl From<PdsError> for Error {
             PdsError::CrowdedNode => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, error.to_string()).retry_after(3600)
             }
+            PdsError::TooMuchThisHour { retry_s, .. } => {
+                let retry_s = u32::try_from(retry_s).unwrap_or(u32::MAX);
+                Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, error.to_string())
+                    .retry_after(retry_s)
+            }
             PdsError::TooManyBlobs => Self::rate_limited().saying(error.to_string()),
             PdsError::RecordExists | PdsError::RepeatedRecord | PdsError::InvalidRecord(_) => {
                 Self::invalid(error.to_string())

@@ -58,8 +58,8 @@ use status::Status;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
-/// How often pulls become a commit: relays bear 2,500 events an hour of a host.
-const WRITE_PULLS_EVERY: Duration = Duration::from_secs(60);
+/// How often pulls, and pushes that add nothing, become a commit: relays bear 2,500 events an hour of a host.
+const WRITE_COUNTS_EVERY: Duration = Duration::from_secs(60);
 
 /// Serves the hold that `config` describes until `shutdown`, then lets requests in flight finish.
 ///
@@ -287,7 +287,7 @@ fn maintain(
     background.spawn(presence::keep(presence, hold.upkeep.bucket_requests().is_some()));
     background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
     background.spawn(gc::keep(Arc::clone(hold), config.gc.clone()));
-    background.spawn(write_pulls(hold.images.clone()));
+    background.spawn(write_counts(hold.images.clone()));
 }
 
 /// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
@@ -323,13 +323,13 @@ async fn sweep(state: Arc<ApiState>, tasks: Arc<Tasks>) {
     }
 }
 
-/// Brings pulls into the records now and then; what a stop leaves behind the next start finds.
-async fn write_pulls(images: Images) {
-    let mut ticks = tokio::time::interval(WRITE_PULLS_EVERY);
+/// Brings pulls and pushes into the records now and then; what a stop leaves behind the next start finds.
+async fn write_counts(images: Images) {
+    let mut ticks = tokio::time::interval(WRITE_COUNTS_EVERY);
     loop {
         ticks.tick().await;
-        if let Err(error) = images.write_pulls(now_us()).await {
-            tracing::warn!(%error, "pulls could not be brought into the records");
+        if let Err(error) = images.write_counts(now_us()).await {
+            tracing::warn!(%error, "pulls and pushes could not be brought into the records");
         }
     }
 }

@@ -70,5 +70,9 @@ pub(super) fn images_settings(config: &Config) -> crate::images::ImagesSettings 
 
 /// What the repository is told.
 pub(super) fn pds_limits(config: &Config) -> PdsLimits {
-    PdsLimits { event_bytes: config.limits.event_bytes }
+    PdsLimits {
+        event_bytes: config.limits.event_bytes,
+        records_per_hour: config.limits.records_per_hour,
+        commits_per_hour: config.limits.commits_per_hour,
+    }
 }

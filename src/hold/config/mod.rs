@@ -163,6 +163,10 @@ pub struct Limits {
     pub images_per_account: u64,
     /// Layers and manifests of one account; 0 is no limit.
     pub records_per_account: u64,
+    /// Records that one account may add within an hour; 0 is no limit.
+    pub records_per_hour: u64,
+    /// Commits that one account may cause within an hour; 0 is no limit.
+    pub commits_per_hour: u64,
     /// Bytes of all events that are kept.
     pub event_bytes: u64,
     /// How long requests in flight may take after SIGTERM.

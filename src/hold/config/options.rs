@@ -141,6 +141,12 @@ options! {
     // About 1 KB of the database each: half a gigabyte. 100 pushes a day of 20 layers come to it in eight months.
     Live "limits.records_per_account" Number Toml("500000")
         => "layers and manifests that are recorded; 403 beyond, 0: no limit";
+    // 2,500 pushes of 20 layers, and at 2 KB each with its event 100 MB of the database.
+    Live "limits.records_per_hour" Number Toml("50000")
+        => "layers and manifests that one account adds within an hour; 429 beyond, 0: no limit";
+    // Relays bear 2,500 events an hour of a host.
+    Live "limits.commits_per_hour" Number Toml("2000")
+        => "commits that one account causes within an hour; 429 beyond, 0: no limit";
     // A push of ten layers is an event of some 10 KB: 50,000 of them in the 24 hours that events are kept.
     Live "limits.event_bytes" Number Toml("536870912") => "512 MiB of events are kept, or 24 hours if those are fewer";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";

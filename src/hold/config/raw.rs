@@ -202,6 +202,8 @@ pub(super) struct Limits {
     pub(super) requests_per_account: u32,
     pub(super) images_per_account: u64,
     pub(super) records_per_account: u64,
+    pub(super) records_per_hour: u64,
+    pub(super) commits_per_hour: u64,
     pub(super) event_bytes: u64,
     pub(super) drain_s: u64,
 }

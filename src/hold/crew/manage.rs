@@ -60,8 +60,8 @@ impl Crew {
     ///
     /// # Errors
     /// [`CrewError::Invalid`] for another collection, a wrong key or a record that breaks its lexicon;
-    /// [`CrewError::Protected`]; [`CrewError::Declared`] for an admin; [`PdsError`](crate::pds::PdsError) for swaps and
-    /// existence.
+    /// [`CrewError::Protected`]; [`CrewError::Declared`] and bounds on growth for an admin;
+    /// [`PdsError`](crate::pds::PdsError) for swaps and existence.
     pub async fn apply(
         &self,
         manager: Manager,
@@ -73,10 +73,15 @@ impl Crew {
         let checked = changes.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
         let uri = |c: &Checked| AtUri::record(self.pds.did(), &c.collection.into(), &c.rkey);
         let uris = checked.iter().map(uri).collect::<Vec<_>>();
+        let pds = self.pds.clone();
         let decide = move |records: &Records<'_>| {
             let rules = Rules::of(&manager, records, mutable)?;
             let changes = checked.into_iter().filter_map(|c| c.against(&rules, records).transpose());
-            Ok::<_, CrewError>(Plan::of(changes.collect::<Result<_, CrewError>>()?))
+            let changes: Vec<_> = changes.collect::<Result<_, CrewError>>()?;
+            if let Manager::Admin(account) = &manager {
+                pds.spend(account, changes.len() as u64, u64::from(!changes.is_empty()), now_us)?;
+            }
+            Ok::<_, CrewError>(Plan::of(changes))
         };
         let outcome: Result<_, CrewError> = self.pds.commit(now_us, swap_commit, decide).await;
         let outcome = outcome.inspect_err(|error| self.count_refused_growth(error))?;

@@ -32,7 +32,7 @@ impl Crew {
         let rkey = member_key(account);
         let uri = AtUri::record(self.pds.did(), &nsid::CREW.into(), &rkey);
         let (account, mutable) = (account.clone(), self.is_mutable());
-        let key = rkey.clone();
+        let (key, pds) = (rkey.clone(), self.pds.clone());
         let decide = move |records: &crate::pds::Records<'_>| {
             if records.get(&nsid::CREW, key.as_str())?.is_some() {
                 return Ok(Plan::default());
@@ -43,6 +43,7 @@ impl Crew {
             }
             if captain.owner != account {
                 records.keys_beside(&nsid::CREW, key.as_str())?;
+                pds.spend(&account, 1, 1, now_us)?;
             }
             let permissions =
                 if captain.owner == account { permissions } else { bounded(records, &account, permissions)? };

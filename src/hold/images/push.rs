@@ -1,12 +1,12 @@
 //! Recording a pushed manifest: all of it in one transaction, or nothing.
 
 use super::manifest::{Push, PushedBlob, PushedLayer};
-use super::{Images, ImagesError, ImagesSettings, encode, post, stats};
+use super::{GrowthLimits, Images, ImagesError, ImagesSettings, encode, post, stats, stats_key};
 use crate::blobs;
 use crate::crew::Membership;
 use crate::images::tables;
 use crate::images::tables::LayerRow;
-use crate::pds::{Change, MAX_WRITES, Plan, Repository, Write};
+use crate::pds::{Change, MAX_WRITES, Pds, Plan, Repository, Write};
 use atproto::lexicon::{
     Layer, Permission,
     nsid::{self, Collection},
@@ -27,7 +27,7 @@ pub struct Pushed {
 
 impl Images {
     /// Records a push: a record for each layer that the manifest did not have before, the statistics, and which config it
-    /// needs. All of it is one transaction; past 198 new layers it has more than one commit. The owner of the image pushes. `now_us` is in microseconds since 1970.
+    /// needs. One that adds nothing is counted, and makes no commit. All of it is one transaction; past 198 new layers it has more than one commit. The owner of the image pushes. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`ImagesError::MissingBlobs`], [`ImagesError::WrongSize`], [`ImagesError::QuotaExceeded`],
@@ -35,9 +35,9 @@ impl Images {
     /// recorded.
     pub async fn push(&self, push: Push, now_us: u64) -> Result<Pushed, ImagesError> {
         let settings = self.settings();
-        let hold = self.inner.pds.did().clone();
+        let (pds, hold) = (self.inner.pds.clone(), self.inner.pds.did().clone());
         let job = move |repository: &Repository<'_>| {
-            Recording { repository, settings: &settings, hold: &hold, push: &push, now_us }.run()
+            Recording { repository, pds: &pds, settings: &settings, hold: &hold, push: &push, now_us }.run()
         };
         let outcome: Result<_, ImagesError> = self.inner.pds.transact(now_us, job).await;
         if let Some(bound) = outcome.as_ref().err().and_then(ImagesError::bound) {
@@ -50,6 +50,7 @@ impl Images {
 /// A push within its transaction.
 struct Recording<'r> {
     repository: &'r Repository<'r>,
+    pds: &'r Pds,
     settings: &'r ImagesSettings,
     hold: &'r Did,
     push: &'r Push,
@@ -71,7 +72,7 @@ impl Recording<'_> {
             }
         }
         self.check_quota(&membership, &new)?;
-        self.check_growth(new.len())?;
+        let added = self.check_growth(&membership, new.len())?;
         let mut keys = Keys::of(self.repository)?;
         let mut layer_changes = Vec::new();
         for (layer, size_bytes) in &new {
@@ -89,10 +90,11 @@ impl Recording<'_> {
         let post = self.record_post(&membership, &layers, &mut keys)?;
         let uri = post.as_ref().map(|change| AtUri::record(self.hold, &change.collection, &change.rkey));
         changes.extend(post);
-        let mut counts = stats::current(&self.repository.records(), &self.push.image, self.now_us)?;
-        counts.push_count = counts.push_count.saturating_add(1);
-        counts.last_push = Some(Datetime::from_micros(self.now_us));
-        changes.push(stats::put(self.repository, &counts)?);
+        changes.extend(self.count(!changes.is_empty())?);
+        if !membership.captain {
+            let commits = usize::from(!changes.is_empty()) + layer_changes.len().div_ceil(MAX_WRITES);
+            self.pds.spend(&self.push.image.owner, added, commits as u64, self.now_us)?;
+        }
         let config = self.push.config.map(|config| config.digest);
         tables::put_manifest(
             self.repository.transaction(),
@@ -158,11 +160,30 @@ impl Recording<'_> {
         Err(ImagesError::QuotaExceeded { used: Size { bytes: used }, added: Size { bytes: added }, limit: tier.limit })
     }
 
-    fn check_growth(&self, new_layers: usize) -> Result<(), ImagesError> {
+    /// Returns how many records the push adds. The captain has no bounds but that of a node.
+    fn check_growth(&self, membership: &Membership, new_layers: usize) -> Result<u64, ImagesError> {
         let Push { image, manifest, .. } = self.push;
+        let growth = if membership.captain { GrowthLimits::default() } else { self.settings.growth };
         let is_new = !tables::has_manifest(self.repository.transaction(), manifest)?;
-        self.settings.growth.check_image(self.repository, image)?;
-        self.settings.growth.check_records(self.repository, &image.owner, new_layers as u64 + u64::from(is_new))
+        let added = new_layers as u64 + u64::from(is_new);
+        growth.check_image(self.repository, image)?;
+        growth.check_records(self.repository, &image.owner, added)?;
+        Ok(added)
+    }
+
+    /// Counts the push: in the image's record when there is a commit anyway, or no record yet; else beside it, until
+    /// [`Images::write_counts`].
+    fn count(&self, is_committed: bool) -> Result<Option<Change>, ImagesError> {
+        let (rows, image) = (self.repository.transaction(), &self.push.image);
+        let key = stats_key(image);
+        if !is_committed && tables::has_stats(rows, &key)? {
+            tables::count_push(rows, &key, self.now_us)?;
+            return Ok(None);
+        }
+        let mut counts = stats::current(&self.repository.records(), image, self.now_us)?;
+        counts.push_count = counts.push_count.saturating_add(1);
+        counts.last_push = Some(Datetime::from_micros(self.now_us));
+        stats::put(self.repository, &counts).map(Some)
     }
 
     /// The post, when captain and operator want one: for a manifest that is new, and has a tag.

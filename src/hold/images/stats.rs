@@ -1,4 +1,4 @@
-//! How often an image was pushed and pulled: its record, and the pulls that the record does not count yet.
+//! How often an image was pushed and pulled: its record, and the pulls and pushes that it does not count yet.
 
 use sha2::{Digest as _, Sha256};
 
@@ -33,7 +33,7 @@ pub fn stats_key(image: &Image) -> String {
     data_encoding::BASE32_NOPAD.encode(&hash[..16]).to_ascii_lowercase()
 }
 
-/// The statistics of an image as they are now, with the pulls that the record does not count yet.
+/// The statistics of an image as they are now, with the pulls and pushes that the record does not count yet.
 pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Result<Stats, ImagesError> {
     let key = stats_key(image);
     let recorded = records.get(&nsid::STATS, &key)?.and_then(|record| serde_json::from_value(record.value).ok());
@@ -47,9 +47,11 @@ pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Resu
         updated_at: Datetime::from_micros(now_us),
     });
     stats.updated_at = Datetime::from_micros(now_us);
-    if let Some(new) = tables::new_pulls(records.snapshot(), &key)?.filter(|new| new.pulls > 0) {
+    if let Some(new) = tables::new_counts(records.snapshot(), &key)? {
         stats.pull_count = stats.pull_count.saturating_add(new.pulls);
-        stats.last_pull = Some(Datetime::from_micros(new.last_us));
+        stats.push_count = stats.push_count.saturating_add(new.pushes);
+        stats.last_pull = new.last_pull_us.map(Datetime::from_micros).or(stats.last_pull);
+        stats.last_push = new.last_push_us.map(Datetime::from_micros).or(stats.last_push);
     }
     Ok(stats)
 }
@@ -94,7 +96,7 @@ impl Images {
     }
 
     /// Counts a pull of an image that is here, and answers whether it is. The record has it after the next
-    /// [`Images::write_pulls`]. `now_us` is in microseconds since 1970.
+    /// [`Images::write_counts`]. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`ImagesError::NotCounted`]
@@ -128,16 +130,17 @@ impl Images {
         }
     }
 
-    /// Brings the pulls that were counted since the last time into the records, and answers how many records changed.
+    /// Brings the pulls and pushes that were counted since the last time into the records, and returns how many records
+    /// changed.
     ///
     /// # Errors
     /// A storage error.
-    pub async fn write_pulls(&self, now_us: u64) -> Result<usize, ImagesError> {
+    pub async fn write_counts(&self, now_us: u64) -> Result<usize, ImagesError> {
         let mut written = 0;
         loop {
             let job = move |repository: &Repository<'_>| {
                 let mut changes = Vec::new();
-                for new in tables::all_new_pulls(repository.transaction(), PAGE)? {
+                for new in tables::all_new_counts(repository.transaction(), PAGE)? {
                     let damaged = |_| ImagesError::Invalid("the index of statistics is damaged".into());
                     let owner = new.owner.parse().map_err(damaged)?;
                     let image = Image { owner, name: new.repository.parse().map_err(damaged)? };

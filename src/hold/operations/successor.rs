@@ -25,7 +25,7 @@ impl Export for SuccessorExport {
 
     async fn open(self, hold: Arc<Hold>) -> Result<ByteStream, AdminError> {
         // Pulls that no record counts yet are handed over too.
-        hold.images.write_pulls(hold.now_us()).await.map_err(failed)?;
+        hold.images.write_counts(hold.now_us()).await.map_err(failed)?;
         let first = lines(&[Entry::Hold(hold.pds.did().clone())]);
         let rest = stream::unfold(Some(HandOverCursor::default()), move |place| {
             let images = hold.images.clone();

@@ -29,6 +29,16 @@ pub enum PdsError {
     /// So many keys stand beside each other there that each commit writes and publishes a large node of the tree.
     #[error("too many records stand beside this one in the repository's tree; only the captain can add it")]
     CrowdedNode,
+    /// The account has added as much as it may within an hour.
+    #[error("the account has added {limit} {} within an hour, and may add no more in this one", .bound.noun())]
+    TooMuchThisHour {
+        /// What of it is too much.
+        bound: GrowthBound,
+        /// How many there may be.
+        limit: u64,
+        /// How long its hour still takes, in seconds.
+        retry_s: u64,
+    },
     /// The record cannot be stored as DAG-CBOR.
     #[error("not a valid record: {0}")]
     InvalidRecord(RepoError),
@@ -68,7 +78,11 @@ impl PdsError {
     /// The bound on growth that refused it.
     #[must_use]
     pub fn bound(&self) -> Option<GrowthBound> {
-        matches!(self, Self::CrowdedNode).then_some(GrowthBound::Node)
+        match self {
+            Self::CrowdedNode => Some(GrowthBound::Node),
+            Self::TooMuchThisHour { bound, .. } => Some(*bound),
+            _ => None,
+        }
     }
 }
 

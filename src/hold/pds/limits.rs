@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::Pds;
+use super::{Inner, Pds};
 
 /// Keys in one node of the tree beside which no account may place another by itself. Keys that nobody chose leave a node
 /// with more than a hundred once in 10^12 times. One of so many has some 110 KB, and each commit beside it publishes it
@@ -14,11 +14,15 @@ pub(super) const MAX_NODE_KEYS: usize = 2048;
 pub struct PdsLimits {
     /// Events of so many bytes are kept, the newest of the window.
     pub event_bytes: u64,
+    /// Records that one account may add within an hour; 0 is no bound.
+    pub records_per_hour: u64,
+    /// Commits that one account may cause within an hour; 0 is no bound.
+    pub commits_per_hour: u64,
 }
 
 impl Default for PdsLimits {
     fn default() -> Self {
-        Self { event_bytes: u64::MAX }
+        Self { event_bytes: u64::MAX, records_per_hour: 0, commits_per_hour: 0 }
     }
 }
 
@@ -33,6 +37,27 @@ server::label! {
         Node = "node",
         /// Layer records and manifests of one account.
         Records = "records",
+        /// Records of one account within an hour.
+        RecordsPerHour = "records_per_hour",
+        /// Commits of one account within an hour.
+        CommitsPerHour = "commits_per_hour",
+    }
+}
+
+impl GrowthBound {
+    /// What it bounds, for people.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Images | Self::ImagesInNode => "images",
+            Self::Node | Self::Records | Self::RecordsPerHour => "records",
+            Self::CommitsPerHour => "commits",
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn limits(&self) -> PdsLimits {
+        *self.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -40,10 +65,6 @@ impl Pds {
     /// Other bounds from now on.
     pub fn set_limits(&self, limits: PdsLimits) {
         *self.inner.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
-    }
-
-    pub(super) fn limits(&self) -> PdsLimits {
-        *self.inner.limits.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a write that a bound on growth refused.

@@ -10,6 +10,7 @@ mod commit;
 mod error;
 mod events;
 mod export;
+mod hours;
 mod import;
 mod limits;
 mod new_key;
@@ -68,6 +69,7 @@ struct Inner {
     blobs_in_flight: blobs::InFlight,
     subscribers: SubscriberPositions,
     limits: RwLock<PdsLimits>,
+    hours: hours::Hours,
     refused_growth: CounterBy<GrowthBound>,
     /// The newest event that is on disk, by its sequence number; 0 before the first of this process.
     newest_event: watch::Sender<i64>,
@@ -133,6 +135,7 @@ impl Pds {
             blobs_in_flight,
             subscribers,
             limits,
+            hours: hours::Hours::default(),
             refused_growth,
             newest_event,
         };

@@ -96,7 +96,7 @@ impl Pds {
     /// # Errors
     /// [`PdsError::Storage`]; what was deleted until then stays deleted.
     pub async fn prune_events(&self, now_us: u64) -> Result<usize, PdsError> {
-        let (before_us, max_bytes) = (now_us.saturating_sub(WINDOW_US), self.limits().event_bytes);
+        let (before_us, max_bytes) = (now_us.saturating_sub(WINDOW_US), self.inner.limits().event_bytes);
         let batch = move |write: &Write<'_>| {
             let (mut count, mut last) = tables::delete_events_before(write, before_us, PRUNE_BATCH)?;
             if count == 0 {

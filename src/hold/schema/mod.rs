@@ -29,6 +29,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("012_layer_totals.sql"),
         include_str!("013_storage_marker.sql"),
         include_str!("014_growth.sql"),
+        include_str!("015_push_counts.sql"),
     ],
 };
 

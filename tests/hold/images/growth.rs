@@ -1,6 +1,7 @@
 //! What one account may have recorded: images, records, and images side by side in the repository's tree.
 
 use atcr_hold::images::{GrowthLimits, Image, Images, ImagesError, ImagesSettings, Push, PushedBlob, PushedLayer, stats_key};
+use atcr_hold::pds::{GrowthBound, PdsError, PdsLimits};
 use atcr_hold::{blobs, images};
 use atproto::lexicon::Permission;
 use atproto::repo::mst;
@@ -106,4 +107,51 @@ async fn an_account_has_so_many_records_and_no_more() {
     images.delete_user_data(&plc(2), START_US).await.unwrap();
     assert_eq!((recorded(&plc(2)).await, recorded(&plc(3)).await), (0, 3));
     assert_eq!(home.pds.refused_growth().iter().map(|(_, count)| count).sum::<u64>(), 1);
+}
+
+#[tokio::test]
+async fn a_push_that_adds_nothing_is_counted_without_a_commit() {
+    let (home, images) = home(NO_GROWTH_BOUND).await;
+    images.push(list(&plc(2), "a"), START_US).await.unwrap();
+    let head = home.head().await;
+    for second in 1..=50 {
+        images.push(list(&plc(2), "a"), START_US + second * 1_000_000).await.unwrap();
+    }
+    assert_eq!(home.head().await, head);
+    assert_eq!(images.write_counts(START_US + 60_000_000).await.unwrap(), 1);
+    assert_eq!(images.write_counts(START_US + 61_000_000).await.unwrap(), 0);
+    let (_, stats) = home.records(STATS).await.pop_first().unwrap();
+    assert_eq!((&stats["pushCount"], &stats["lastPush"]), (&51.into(), &"2027-01-15T08:00:50.000Z".into()));
+}
+
+#[tokio::test]
+async fn an_account_adds_so_much_within_an_hour() {
+    let (home, images) = home(NO_GROWTH_BOUND).await;
+    let hour_us = 3_600_000_000;
+    for (limits, bound) in [
+        (PdsLimits { records_per_hour: 2, ..PdsLimits::default() }, GrowthBound::RecordsPerHour),
+        (PdsLimits { commits_per_hour: 4, ..PdsLimits::default() }, GrowthBound::CommitsPerHour),
+    ] {
+        home.pds.set_limits(limits);
+        images.push(list(&plc(2), "a"), START_US).await.unwrap();
+        images.push(list(&plc(2), "b"), START_US).await.unwrap();
+        let mut names = (0..).map(|number| format!("{bound:?}{number}").to_lowercase());
+        let refused = loop {
+            if let Err(error) = images.push(list(&plc(2), &names.next().unwrap()), START_US + 600_000_000).await {
+                break error;
+            }
+        };
+        match refused {
+            ImagesError::Pds(PdsError::TooMuchThisHour { bound: by, retry_s: 3000, .. }) => assert_eq!(by, bound),
+            other => panic!("{other:?}"),
+        }
+        // It may go on with what it has, others with what is new, the captain with anything, and it after the hour.
+        images.push(list(&plc(2), "a"), START_US).await.unwrap();
+        images.push(list(&plc(3), &format!("{bound:?}").to_lowercase()), START_US).await.unwrap();
+        for _ in 0..5 {
+            images.push(list(&plc(1), &names.next().unwrap()), START_US).await.unwrap();
+        }
+        images.push(list(&plc(2), &names.next().unwrap()), START_US + hour_us).await.unwrap();
+    }
+    assert_eq!(home.pds.refused_growth().iter().map(|(_, count)| count).sum::<u64>(), 2);
 }

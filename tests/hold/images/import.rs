@@ -76,7 +76,7 @@ async fn an_import_makes_the_index_again_and_says_which_configs_it_lacks() {
     add_blobs(&old, contents).await;
     assert_eq!(registry.push(push(&plc(2), "app", &contents[..3]), LATER_US).await.unwrap().layers_created, 2);
     registry.pull(&Image { owner: plc(2), name: "app".parse().unwrap() }, LATER_US).await.unwrap();
-    registry.write_pulls(LATER_US).await.unwrap();
+    registry.write_counts(LATER_US).await.unwrap();
     let totals = LayerTotals { blobs: 2, size_bytes: 6 };
     assert_eq!(answers(&old, digests).await, (vec![true, true, true, false], 0, totals));
 
@@ -87,11 +87,12 @@ async fn an_import_makes_the_index_again_and_says_which_configs_it_lacks() {
     assert_eq!(answers(&new, digests).await, (vec![false, true, true, false], 1, totals), "no record names the config");
     let image = Image { owner: plc(2), name: "app".parse().unwrap() };
     assert!(registry.pull(&image, import_us + 1).await.unwrap(), "its statistics are known");
-    assert_eq!(registry.write_pulls(import_us + 2).await.unwrap(), 1);
+    assert_eq!(registry.write_counts(import_us + 2).await.unwrap(), 1);
 
     // Pushed again, all is known, and nothing is doubled.
     assert_eq!(registry.push(push(&plc(2), "app", &contents[..3]), import_us + 3).await.unwrap().layers_created, 0);
     assert_eq!(answers(&new, digests).await, (vec![true, true, true, false], 0, totals));
+    registry.write_counts(import_us + 4).await.unwrap();
     let (_, stats) = new.records("io.atcr.hold.stats").await.pop_first().unwrap();
     assert_eq!((&stats["pullCount"], &stats["pushCount"]), (&2.into(), &2.into()));
 }
@@ -122,5 +123,5 @@ async fn a_transaction_that_fails_leaves_no_rows() {
         Err::<(), _>(PdsError::RecordNotFound)
     };
     assert!(home.pds.transact(LATER_US, job).await.is_err());
-    assert_eq!(home.read(|read| images::tables::new_pulls(read, "key")).await, None);
+    assert_eq!(home.read(|read| images::tables::new_counts(read, "key")).await, None);
 }

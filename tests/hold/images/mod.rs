@@ -83,6 +83,13 @@ async fn records(hold: &Hold, collection: &str) -> Vec<(String, Value)> {
     }
 }
 
+/// Waits until the statistics are so: what is only counted comes into them within a minute, and after a start.
+async fn counted(hold: &Hold, are_so: impl Fn(&[(String, Value)]) -> bool) {
+    while !are_so(&records(hold, STATS).await) {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// The revision of the newest commit.
 async fn rev(hold: &Hold) -> String {
     let query = format!("did={}", hold.did_in_query());

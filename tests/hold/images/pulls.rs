@@ -50,13 +50,16 @@ async fn a_flood_of_pulls_is_counted_exactly_and_makes_no_commits() {
     }
     assert_eq!(rev(&hold).await, at, "they are counted, and wait for the next commit");
 
-    // A push of the same image brings them into its own commit; a restart those of the other.
+    // A push of the same image that makes a commit brings them into it, with one that made none; a restart those of the
+    // other.
     notify(&hold, &hold.writer, &push_of(&hold.writer, "app", &["config", "layer"])).await.ok();
+    assert_eq!(rev(&hold).await, at);
+    push(&hold, &hold.writer, "app", &["config", "new layer"]).await.ok();
     let of = |records: &[(String, Value)], name: &str| {
         records.iter().find(|(_, record)| record["repository"] == name).unwrap().1.clone()
     };
     let app = of(&records(&hold, STATS).await, "app");
-    assert_eq!((&app["pullCount"], &app["pushCount"]), (&json!(100), &json!(2)));
+    assert_eq!((&app["pullCount"], &app["pushCount"]), (&json!(100), &json!(3)));
     assert!(app["lastPull"].is_string());
     hold.restart(PUBLIC).await;
     let two = loop {

@@ -43,6 +43,8 @@ impl Checker<'_> {
             requests_per_account: raw.requests_per_account,
             images_per_account: raw.images_per_account,
             records_per_account: raw.records_per_account,
+            records_per_hour: raw.records_per_hour,
+            commits_per_hour: raw.commits_per_hour,
             event_bytes: raw.event_bytes,
             drain: Duration::from_secs(raw.drain_s),
         })

@@ -1,5 +1,5 @@
-//! Which statistics and posts there are of whose images, and the pulls that the records do not count yet. The rules are
-//! in the room `images`.
+//! Which statistics and posts there are of whose images, and the pulls and pushes that the records do not count yet.
+//! The rules are in the room `images`.
 
 use rusqlite::params;
 
@@ -7,37 +7,41 @@ use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Pulls that a stats record does not count yet.
+/// Pulls and pushes that a stats record does not count yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewPulls {
+pub struct NewCounts {
     /// The record's key.
     pub rkey: String,
     /// Whose image it is.
     pub owner: String,
     /// The image's name.
     pub repository: String,
-    /// How many.
+    /// How many pulls.
     pub pulls: u64,
-    /// When the newest was, in microseconds since 1970.
-    pub last_us: u64,
+    /// When the newest of them was, in microseconds since 1970.
+    pub last_pull_us: Option<u64>,
+    /// How many pushes.
+    pub pushes: u64,
+    /// When the newest of them was.
+    pub last_push_us: Option<u64>,
 }
 
-/// The pulls that the stats record with this key does not count yet; `None` when there is no such record.
+/// The pulls and pushes that the stats record with this key does not count yet; `None` when there is no such record.
 ///
 /// # Errors
 /// [`StorageError`] as for every method here.
-pub fn new_pulls(read: &Read<'_>, rkey: &str) -> Result<Option<NewPulls>, StorageError> {
-    let sql = "SELECT rkey, owner, repository, new_pulls, last_pull_us FROM stats WHERE rkey = ?1";
-    read.first(sql, [rkey], new_pulls_of)
+pub fn new_counts(read: &Read<'_>, rkey: &str) -> Result<Option<NewCounts>, StorageError> {
+    let sql = "SELECT rkey, owner, repository, new_pulls, last_pull_us, new_pushes, last_push_us FROM stats WHERE rkey = ?1";
+    read.first(sql, [rkey], new_counts_of)
 }
 
-/// Pulls of at most `limit` images that the records do not count yet.
+/// Pulls and pushes of at most `limit` images that the records do not count yet.
 ///
 /// # Errors
 /// [`StorageError`].
-pub fn all_new_pulls(read: &Read<'_>, limit: usize) -> Result<Vec<NewPulls>, StorageError> {
-    let sql = "SELECT rkey, owner, repository, new_pulls, last_pull_us FROM stats WHERE new_pulls > 0 LIMIT ?1";
-    read.all(sql, [limit.cast_signed()], new_pulls_of)
+pub fn all_new_counts(read: &Read<'_>, limit: usize) -> Result<Vec<NewCounts>, StorageError> {
+    let sql = "SELECT rkey, owner, repository, new_pulls, last_pull_us, new_pushes, last_push_us FROM stats WHERE new_pulls > 0 OR new_pushes > 0 LIMIT ?1";
+    read.all(sql, [limit.cast_signed()], new_counts_of)
 }
 
 /// Whether there is a stats record with this key.
@@ -95,13 +99,13 @@ pub fn newest_registry_key(read: &Read<'_>) -> Result<Option<String>, StorageErr
     Ok(layer.max(newest("SELECT max(rkey) FROM post")?).flatten())
 }
 
-/// Adds a stats record to the index, as one that counts all pulls.
+/// Adds a stats record to the index, as one that counts all pulls and pushes.
 ///
 /// # Errors
 /// [`StorageError`] as for every method here.
 pub fn put_stats(write: &Write<'_>, rkey: &str, owner: &str, repository: &str) -> Result<(), StorageError> {
     let sql = "INSERT INTO stats (rkey, owner, repository) VALUES (?1, ?2, ?3)
-               ON CONFLICT (rkey) DO UPDATE SET new_pulls = 0, last_pull_us = NULL";
+               ON CONFLICT (rkey) DO UPDATE SET new_pulls = 0, last_pull_us = NULL, new_pushes = 0, last_push_us = NULL";
     write.execute(sql, [rkey, owner, repository]).map(drop)
 }
 
@@ -122,6 +126,15 @@ pub fn count_pull(write: &Write<'_>, rkey: &str, now_us: u64) -> Result<bool, St
     Ok(write.execute(sql, params![rkey, now_us.cast_signed()])? == 1)
 }
 
+/// Counts a push of the image that has this stats record.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn count_push(write: &Write<'_>, rkey: &str, now_us: u64) -> Result<(), StorageError> {
+    let sql = "UPDATE stats SET new_pushes = new_pushes + 1, last_push_us = ?2 WHERE rkey = ?1";
+    write.execute(sql, params![rkey, now_us.cast_signed()]).map(drop)
+}
+
 /// Adds a post to the index.
 ///
 /// # Errors
@@ -138,12 +151,14 @@ pub fn delete_post(write: &Write<'_>, rkey: &str) -> Result<(), StorageError> {
     write.execute("DELETE FROM post WHERE rkey = ?1", [rkey]).map(drop)
 }
 
-fn new_pulls_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<NewPulls> {
-    Ok(NewPulls {
+fn new_counts_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<NewCounts> {
+    Ok(NewCounts {
         rkey: row.get(0)?,
         owner: row.get(1)?,
         repository: row.get(2)?,
         pulls: row.get::<_, i64>(3)?.cast_unsigned(),
-        last_us: row.get::<_, Option<i64>>(4)?.unwrap_or_default().cast_unsigned(),
+        last_pull_us: row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned),
+        pushes: row.get::<_, i64>(5)?.cast_unsigned(),
+        last_push_us: row.get::<_, Option<i64>>(6)?.map(i64::cast_unsigned),
     })
 }
