@@ -353,6 +353,29 @@ def growth(_: int) -> str:
     return f"400 manifests of 198 layers: {dict(statuses)}, database +{grown:.0f} MB; {bystander.felt()}"
 
 
+def subscribers(_: int) -> str:
+    """One address takes all places of those who follow the events; another one comes."""
+
+    def subscribe(hold: Hold, address: str) -> tuple[int, socket.socket]:
+        connection = socket.create_connection(("127.0.0.1", hold.port), 20, (address, 0))
+        fields = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+        key = base64.b64encode(os.urandom(16)).decode()
+        path = "/xrpc/com.atproto.sync.subscribeRepos"
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{fields}\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode())
+        return int(connection.recv(12)[9:12]), connection
+
+    with Hold() as hold:
+        statuses, connections = Counter[int](), []
+        for _ in range(70):
+            status, connection = subscribe(hold, "127.0.0.1")
+            statuses[status] += 1
+            connections.append(connection)
+        honest, connection = subscribe(hold, "127.0.0.2")
+        close([*connections, connection])
+        assert honest == 101, f"the subscriber of another address gets {honest}; one address: {dict(statuses)}"
+    return f"70 subscribers of one address: {dict(statuses)}; one of another: {honest}"
+
+
 CASES: list[Case] = [
     idle_connections,
     exports_unread,
@@ -367,6 +390,7 @@ CASES: list[Case] = [
     one_node,
     repeated_push,
     growth,
+    subscribers,
 ]
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))

@@ -24,4 +24,4 @@ pub use admission::{Admission, Caller};
 pub use endpoint::{Access, endpoints};
 pub use page::Page;
 pub use state::ApiState;
-pub use subscribe::Subscribers;
+pub use subscribe::{SubscriberLimits, Subscribers};

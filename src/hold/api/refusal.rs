@@ -46,6 +46,11 @@ pub(super) fn too_many_subscribers() -> Error {
     Error::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_after(60)
 }
 
+pub(super) fn too_many_subscribers_of_address() -> Error {
+    let message = "this address has its share of the subscribers; try again later";
+    Error::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(60)
+}
+
 /// The caller is no registry front end that this hold trusts.
 pub(super) fn not_appview() -> Error {
     let message = "a token of a registry front end that this hold trusts is required";

@@ -53,7 +53,7 @@ pub use new_key::{NewKey, new_key};
 pub use presence::adopt_storage;
 use public::Public;
 pub use reload::Reloads;
-use settings::{blob_limits, connection_limits, declared, images_settings, pds_limits};
+use settings::{blob_limits, connection_limits, declared, images_settings, pds_limits, subscriber_limits};
 use status::Status;
 
 /// How often stale uploads and old events are looked for.
@@ -252,7 +252,7 @@ async fn start(
         },
         admission: Admission::default(),
         page: Page::new(resolver),
-        subscribers: Subscribers::default(),
+        subscribers: Subscribers::new(subscriber_limits(config)),
         accel_redirect: config.accel_redirect.clone(),
     };
     Ok((hold, state, presence))

@@ -1,5 +1,6 @@
 //! From the configuration to what the rooms are told of it.
 
+use crate::api::SubscriberLimits;
 use crate::blobs;
 use crate::config::{Avatar, Config, Profile};
 use crate::crew::{self, Declared, DeclaredProfile};
@@ -66,6 +67,11 @@ pub(super) fn images_settings(config: &Config) -> crate::images::ImagesSettings 
         posts: config.bluesky_posts,
         growth: GrowthLimits { images: config.limits.images_per_account, records: config.limits.records_per_account },
     }
+}
+
+/// How many subscribers of the events there may be.
+pub(super) fn subscriber_limits(config: &Config) -> SubscriberLimits {
+    SubscriberLimits { total: config.limits.subscribers, per_address: config.limits.subscribers_per_address }
 }
 
 /// What the repository is told.

@@ -159,6 +159,10 @@ pub struct Limits {
     pub requests_per_address: u32,
     /// Requests a second of one account, in the long run; 0 is no limit.
     pub requests_per_account: u32,
+    /// Subscribers of the events at once.
+    pub subscribers: usize,
+    /// Subscribers of the events at once from one address.
+    pub subscribers_per_address: usize,
     /// Images of one account; 0 is no limit.
     pub images_per_account: u64,
     /// Layers and manifests of one account; 0 is no limit.

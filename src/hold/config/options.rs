@@ -135,6 +135,11 @@ options! {
     // One registry front end speaks for all of its users, so an address gets much more than an account.
     Live "limits.requests_per_address" Number Toml("2000") => "a second; 0: no limit";
     Live "limits.requests_per_account" Number Toml("500") => "a second; 0: no limit";
+    // A hold is followed by a few relays and indexers. Each may keep a page of up to 2.3 MB in memory: 147 MB in all.
+    Restart "limits.subscribers" Number Toml("64")
+        => "of the events (`subscribeRepos`) at once; the last quarter is for addresses that have none yet";
+    // A relay connects once; some indexers of one network, or a few tools behind one address, more often.
+    Restart "limits.subscribers_per_address" Number Toml("8") => "the same, of one address or one /64 of IPv6";
     // Each is a record of 300 bytes that every push writes anew. The largest organisations on public registries have some
     // hundreds.
     Live "limits.images_per_account" Number Toml("2000") => "names of images; 403 beyond, 0: no limit";

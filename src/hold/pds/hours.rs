@@ -95,9 +95,8 @@ mod tests {
     #[test]
     fn an_account_has_its_records_and_commits_within_each_hour() {
         let hours = Hours::default();
-        let spend = |number, records, commits, now_us| {
-            hours.spend(LIMITS, &account(number), (records, commits), now_us)
-        };
+        let spend =
+            |number, records, commits, now_us| hours.spend(LIMITS, &account(number), (records, commits), now_us);
         spend(1, 9, 1, 5).unwrap();
         assert_eq!(refused(spend(1, 2, 1, 1_800_000_005)), (GrowthBound::RecordsPerHour, 1800));
         spend(1, 1, 1, HOUR_US).unwrap();

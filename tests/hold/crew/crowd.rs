@@ -17,7 +17,8 @@ fn accounts(height: u32) -> impl Iterator<Item = Did> {
 }
 
 fn create(did: &Did) -> CrewChange {
-    let record = json!({ "member": did, "role": "member", "permissions": ["blob:read"], "addedAt": "2026-01-01T00:00:00Z" });
+    let record =
+        json!({ "member": did, "role": "member", "permissions": ["blob:read"], "addedAt": "2026-01-01T00:00:00Z" });
     CrewChange { collection: CREW.into(), rkey: None, write: CrewWrite::Create(record), swap: None }
 }
 

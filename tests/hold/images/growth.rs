@@ -1,6 +1,8 @@
 //! What one account may have recorded: images, records, and images side by side in the repository's tree.
 
-use atcr_hold::images::{GrowthLimits, Image, Images, ImagesError, ImagesSettings, Push, PushedBlob, PushedLayer, stats_key};
+use atcr_hold::images::{
+    GrowthLimits, Image, Images, ImagesError, ImagesSettings, Push, PushedBlob, PushedLayer, stats_key,
+};
 use atcr_hold::pds::{GrowthBound, PdsError, PdsLimits};
 use atcr_hold::{blobs, images};
 use atproto::lexicon::Permission;
@@ -41,7 +43,8 @@ fn list(owner: &Did, name: &str) -> Push {
 
 /// Names of images of `owner` whose keys are of this height in the tree.
 fn names(owner: &Did, height: u32) -> impl Iterator<Item = String> {
-    let is_of_height = move |name: &String| mst::height(&format!("{STATS}/{}", stats_key(&image(owner, name)))) == height;
+    let is_of_height =
+        move |name: &String| mst::height(&format!("{STATS}/{}", stats_key(&image(owner, name)))) == height;
     (0..).map(|number| format!("app{number}")).filter(is_of_height)
 }
 
@@ -58,7 +61,10 @@ async fn names_that_are_chosen_to_stand_in_one_node_are_refused_to_their_account
     let refused = images.push(list(&hostile, &next), START_US).await;
     assert!(matches!(refused, Err(ImagesError::ImagesInNode { limit: 128 })), "{refused:?}");
     assert_eq!(home.head().await, head);
-    assert_eq!(home.pds.refused_growth().iter().find(|(bound, _)| *bound == "images_in_node"), Some(("images_in_node", 1)));
+    assert_eq!(
+        home.pds.refused_growth().iter().find(|(bound, _)| *bound == "images_in_node"),
+        Some(("images_in_node", 1))
+    );
     // What it has can be pushed again; others are let in, and so is another name of its own, which parts the node.
     images.push(list(&hostile, &names(&hostile, 0).next().unwrap()), START_US).await.unwrap();
     images.push(list(&honest, &names(&honest, 0).next().unwrap()), START_US).await.unwrap();

@@ -19,9 +19,7 @@ impl From<ImagesError> for Error {
             | ImagesError::NoRoom { .. }
             | ImagesError::TooManyImages { .. }
             | ImagesError::ImagesInNode { .. }
-            | ImagesError::TooManyRecords { .. } => {
-                refused(StatusCode::FORBIDDEN, name::QUOTA_EXCEEDED)
-            }
+            | ImagesError::TooManyRecords { .. } => refused(StatusCode::FORBIDDEN, name::QUOTA_EXCEEDED),
             ImagesError::NoTiers => refused(StatusCode::BAD_REQUEST, name::INVALID_REQUEST),
             ImagesError::NotCounted => unavailable(error),
             ImagesError::Crew(error) => error.into(),

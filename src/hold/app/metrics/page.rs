@@ -185,6 +185,9 @@ impl Sources {
     }
 
     fn growth(&self, text: &mut Text) {
+        let help =
+            "Subscribers of the event stream that were refused: all places are taken, or their address has its share.";
+        text.counter_by("atcr_hold_firehose_refused_total", help, "reason", self.state.subscribers.refused());
         let help = "Pushes and new members that a bound on growth refused, by bound.";
         text.counter_by("atcr_hold_growth_refused_total", help, "bound", self.hold.pds.refused_growth());
     }

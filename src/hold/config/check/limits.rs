@@ -19,6 +19,8 @@ impl Checker<'_> {
             ("uploads_total", raw.uploads_total.into()),
             ("connections", raw.connections.into()),
             ("connections_per_address", raw.connections_per_address.into()),
+            ("subscribers", raw.subscribers.into()),
+            ("subscribers_per_address", raw.subscribers_per_address.into()),
         ];
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
@@ -41,6 +43,8 @@ impl Checker<'_> {
             connections_per_address: usize::try_from(raw.connections_per_address).unwrap_or(usize::MAX),
             requests_per_address: raw.requests_per_address,
             requests_per_account: raw.requests_per_account,
+            subscribers: usize::try_from(raw.subscribers).unwrap_or(usize::MAX),
+            subscribers_per_address: usize::try_from(raw.subscribers_per_address).unwrap_or(usize::MAX),
             images_per_account: raw.images_per_account,
             records_per_account: raw.records_per_account,
             records_per_hour: raw.records_per_hour,

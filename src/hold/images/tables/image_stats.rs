@@ -31,7 +31,8 @@ pub struct NewCounts {
 /// # Errors
 /// [`StorageError`] as for every method here.
 pub fn new_counts(read: &Read<'_>, rkey: &str) -> Result<Option<NewCounts>, StorageError> {
-    let sql = "SELECT rkey, owner, repository, new_pulls, last_pull_us, new_pushes, last_push_us FROM stats WHERE rkey = ?1";
+    let sql =
+        "SELECT rkey, owner, repository, new_pulls, last_pull_us, new_pushes, last_push_us FROM stats WHERE rkey = ?1";
     read.first(sql, [rkey], new_counts_of)
 }
 

@@ -55,16 +55,23 @@ async fn other_endpoints_answer_as_if_no_upgrade_was_asked_for() {
 async fn there_are_sixty_four_places() {
     let hold = Hold::start(PUBLIC).await;
     let mut subscribers = Vec::new();
-    for _ in 0..64 {
-        subscribers.push(Subscriber::open(&hold, "").await);
+    let refused = async |last: u8| Subscriber::try_open_from(&hold, last).await.err().expect("a refusal");
+    for last in [vec![1; 8], vec![2; 8], vec![3; 8], vec![4; 8], vec![5; 8], vec![6; 8]].concat() {
+        subscribers.push(Subscriber::try_open_from(&hold, last).await.unwrap());
     }
-    let Err(head) = Subscriber::try_open(&hold, "").await else { panic!("a 65th subscriber") };
+    let head = refused(1).await;
+    assert!(head.starts_with("HTTP/1.1 429 ") && head.contains("\r\nretry-after: 60\r\n"), "{head}");
+    // The last sixteen are for those who have none.
+    for last in 7..23 {
+        subscribers.push(Subscriber::try_open_from(&hold, last).await.unwrap());
+    }
+    let head = refused(23).await;
     assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("\r\nretry-after: 60\r\n"), "{head}");
     assert_eq!(hold.get("/xrpc/_health").send().await.status, 200);
     let mut leaving = subscribers.pop().unwrap();
     leaving.0.close(None).await.unwrap();
     leaving.assert_closed_by_us().await;
-    while Subscriber::try_open(&hold, "").await.is_err() {
+    while Subscriber::try_open_from(&hold, 23).await.is_err() {
         tokio::task::yield_now().await;
     }
 }

@@ -51,6 +51,13 @@ impl Subscriber {
         Self::open_on(stream, "").await.unwrap_or_else(|head| panic!("{head}"))
     }
 
+    /// One that comes from 127.0.0.`last`.
+    async fn try_open_from(hold: &Hold, last: u8) -> Result<Self, String> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+        Self::open_on(socket.connect(([127, 0, 0, 1], hold.port).into()).await.unwrap(), "").await
+    }
+
     async fn open_on(mut stream: TcpStream, query: &str) -> Result<Self, String> {
         stream.write_all(format!("GET {PATH}{query} HTTP/1.1\r\nHost: hold\r\n{ASKS}\r\n").as_bytes()).await.unwrap();
         let mut head = Vec::new();

@@ -7,12 +7,12 @@ use crate::api::state::ApiState;
 use crate::api::subscribe::session;
 use server::wire::websocket::Handshake;
 use server::wire::{Request, Response};
-use server::xrpc::{Error, Query};
+use server::xrpc::{Error, Query, client_address};
 
 pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let handshake = Handshake::check(&request.head).map_err(refusal::of_handshake)?;
     let cursor = cursor(&Query::of(&request.head))?;
-    let place = state.subscribers.place()?;
+    let place = state.subscribers.place(client_address(&request, &state.front.trusted_proxies))?;
     // Before the answer: whoever has read it misses no later event.
     let events = state.hold.pds.subscribe(cursor).await?;
     Ok(handshake.switch(move |upgraded, drain| {
