@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{Admission, ApiState, Page, Subscribers, endpoints};
 use crate::blobs::{self, BlobPlace, Blobs, Presence};
 use crate::config::{Config, Profile};
-use crate::crew::Crew;
+use crate::crew::{Crew, DocumentTable};
 use crate::did_document::{HOLD_SERVICE, document};
 use crate::gate::{Gate, UrlSigner};
 use crate::hold::Hold;
@@ -40,7 +40,7 @@ use crate::upkeep::Upkeep;
 use atproto::syntax::ServiceUrl;
 use server::control::{self, AdminSocket};
 use server::daemon::{self, Inherited, Listener};
-use server::identity::{Resolver, ResolverSettings, SetupError};
+use server::identity::{KeptDocuments, Resolver, ResolverSettings, SetupError};
 use server::key_file;
 use server::sqlite::Database;
 use server::tokens::{Audience, Authenticator};
@@ -192,6 +192,7 @@ async fn open_hold(
     let blob_settings = blobs::BlobSettings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?.with_presence(presence.clone());
     let crew = Crew::new(pds.clone(), config.mutable_crew);
+    let documents: Arc<dyn KeptDocuments> = Arc::new(DocumentTable::new(pds.clone(), now_us));
     let hold = Hold {
         url: config.public_url.clone(),
         did_document: document(&config.public_url, &public_key),
@@ -205,7 +206,8 @@ async fn open_hold(
         crew,
         declared: declared(config, profile).into(),
         pds,
-        resolver: resolver(config)?,
+        resolver: resolver(config)?.keeping(&documents),
+        documents,
         clock: now_us,
     };
     Ok((hold, urls, presence))

@@ -5,6 +5,7 @@
 
 mod bans;
 mod declared;
+mod documents;
 mod error;
 mod import;
 mod manage;
@@ -28,6 +29,7 @@ use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
 pub use bans::{Ban, remember_limits};
 pub use declared::{Declared, DeclaredMember, is_declared};
+pub use documents::DocumentTable;
 pub use error::CrewError;
 pub use import::import_rules;
 pub use manage::{CrewChange, CrewWrite, Manager};

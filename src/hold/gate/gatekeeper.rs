@@ -138,6 +138,9 @@ impl Gate {
         match self.authenticator.check(token, credentials.method, credentials.now_s)? {
             CheckedToken::Proven(account) => {
                 let membership = self.crew.membership(&account).await?;
+                if membership.is_known() {
+                    self.authenticator.adopt(&account);
+                }
                 Ok((account, membership))
             }
             CheckedToken::Claimed(claimed) => {

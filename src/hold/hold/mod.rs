@@ -1,7 +1,7 @@
 //! One opened hold: what requests and commands work on.
 
 use std::path::PathBuf;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::pds::Pds;
 use crate::upkeep::Upkeep;
 use atproto::keys::PublicKey;
 use atproto::syntax::ServiceUrl;
-use server::identity::Resolver;
+use server::identity::{KeptDocuments, Resolver};
 
 /// An opened hold: its rooms, who it is, and its clock.
 pub struct Hold {
@@ -38,6 +38,8 @@ pub struct Hold {
     pub images: Images,
     /// Finds accounts and asks their servers.
     pub resolver: Resolver,
+    /// What the resolver keeps of members for the next start, for as long as it is here.
+    pub documents: Arc<dyn KeptDocuments>,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }

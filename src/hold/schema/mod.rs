@@ -30,6 +30,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("013_storage_marker.sql"),
         include_str!("014_growth.sql"),
         include_str!("015_push_counts.sql"),
+        include_str!("016_known_documents.sql"),
     ],
 };
 

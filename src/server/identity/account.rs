@@ -4,12 +4,14 @@
 //! the signing key, the handle and the PDS are kept. <https://atproto.com/specs/did#did-documents>
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Error;
 use atproto::keys::{HighS, PublicKey};
 use atproto::syntax::{Did, Handle};
 
+/// The type of the service that is a PDS.
+const PDS: &str = "AtprotoPersonalDataServer";
 /// Longest PDS address kept: a scheme, a host name of 253 bytes, a port.
 const MAX_PDS_BYTES: usize = 300;
 
@@ -56,6 +58,16 @@ impl Account {
         Ok(Self { did: did.clone(), key: key(method)?, handle, pds: pds(&document.service, did) })
     }
 
+    /// A document that [`Account::from_document`] reads as this account: what is kept of the one that was served.
+    pub(super) fn to_document(&self) -> String {
+        let handles: Vec<_> = self.handle.iter().map(|handle| format!("at://{handle}")).collect();
+        let method = json!({ "id": "#atproto", "type": "Multikey", "publicKeyMultibase": self.key.to_multikey() });
+        let service = |pds| json!({ "id": "#atproto_pds", "type": PDS, "serviceEndpoint": pds });
+        let services: Vec<_> = self.pds.iter().map(service).collect();
+        json!({ "id": self.did, "alsoKnownAs": handles, "verificationMethod": [method], "service": services })
+            .to_string()
+    }
+
     /// Whether `signature` over `message`, said to be made with `algorithm` (`ES256K` or `ES256`), is this
     /// account's. The key decides the algorithm, the sender must only agree. High-S signatures pass, as
     /// with the reference implementations.
@@ -89,8 +101,30 @@ fn key(method: &Value) -> Result<PublicKey, Error> {
 fn pds(services: &[Value], did: &Did) -> Option<String> {
     let service = entry(services, did, "atproto_pds")?;
     let endpoint = service["serviceEndpoint"].as_str()?;
-    let usable = service["type"] == "AtprotoPersonalDataServer"
+    let usable = service["type"] == PDS
         && endpoint.len() <= MAX_PDS_BYTES
         && (endpoint.starts_with("https://") || endpoint.starts_with("http://"));
     usable.then(|| endpoint.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Account;
+    use atproto::keys::SigningKey;
+    use atproto::syntax::{Did, Handle};
+
+    #[test]
+    fn what_is_kept_of_a_document_is_read_as_the_same_account() {
+        let did = Did::parse("did:web:alice.example").unwrap();
+        for (handle, pds) in [(Some("alice.example"), Some("https://pds.example")), (None, None)] {
+            let key = SigningKey::from_bytes(&[7; 32]).unwrap().public();
+            let handle = handle.map(|handle| Handle::parse(handle).unwrap());
+            let account = Account { did: did.clone(), key, handle, pds: pds.map(str::to_owned) };
+            let read = Account::from_document(&did, account.to_document().as_bytes()).unwrap();
+            assert_eq!(
+                (read.did, read.key, read.handle, read.pds),
+                (account.did, account.key, account.handle, account.pds)
+            );
+        }
+    }
 }

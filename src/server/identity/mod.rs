@@ -9,6 +9,7 @@ mod account;
 mod fetch;
 mod handle;
 mod health;
+mod kept;
 mod location;
 mod pool;
 mod repo_records;
@@ -17,6 +18,7 @@ mod session;
 mod single_flight;
 
 pub use account::Account;
+pub use kept::KeptDocuments;
 pub use location::PdsUrl;
 pub use pool::Pool;
 pub use repo_records::{ListError, MAX_PAGE_RECORDS};

@@ -139,6 +139,18 @@ impl LookUpPool {
         }
     }
 
+    /// Takes over what another pool knows of `did`, and says how long ago the document was read; `None` when something is
+    /// known here.
+    pub(super) fn adopt(&self, did: &Did, other: &Self) -> Option<(Arc<Account>, Duration)> {
+        if self.entries.get(did).is_some() {
+            return None;
+        }
+        let entry = other.entries.get(did)?;
+        let (account, read_at) = entry.known.clone()?;
+        self.entries.insert(did.clone(), entry);
+        Some((account, read_at.elapsed()))
+    }
+
     /// The account of `did` from a document that is young enough, without a look-up.
     pub(super) fn cached(&self, did: &Did) -> Option<Arc<Account>> {
         let (account, at) = self.entries.get(did)?.known?;
@@ -147,22 +159,43 @@ impl LookUpPool {
 }
 
 impl LookUpLeader {
-    /// Makes the look-up when its turn has come, and tells all who wait.
-    pub(super) async fn run(self, look_up: impl Future<Output = Answer>) {
+    /// Makes the look-up when its turn has come, and tells all who wait. Where it has no document for the moment and none
+    /// is known, `recall` may have one, and how long ago it was read. Returns the age of the document that is used
+    /// although it could not be read again.
+    pub(super) async fn run(
+        self,
+        look_up: impl Future<Output = Answer>,
+        recall: impl Future<Output = Option<(Arc<Account>, Duration)>>,
+    ) -> Option<Duration> {
         let turn = self.leader.turn().await;
         let answer = match &turn {
             Some(_) => look_up.await,
             None => Err(Error::Busy),
         };
         drop(turn);
-        let now = Instant::now();
         let did = self.leader.key();
+        let is_known = self.pool.entries.get(did).is_some_and(|entry| entry.known.is_some());
+        let recalled = match &answer {
+            Err(error) if error.is_transient() && !is_known => recall.await,
+            _ => None,
+        };
+        let now = Instant::now();
         let mut entry = self.pool.entries.get(did).unwrap_or_default();
+        let was_learned = recalled.is_some() || answer.as_ref().err() != Some(&Error::Busy);
+        if entry.known.is_none() {
+            entry.known = recalled.and_then(|(account, age)| Some((account, now.checked_sub(age)?)));
+        }
         // Without a turn nothing was learned about the source.
         if answer.as_ref().err() != Some(&Error::Busy) {
             entry = entry.after(&answer, self.freshness, now);
+        }
+        if was_learned {
             self.pool.entries.insert(did.clone(), entry.clone());
         }
-        self.leader.complete(answer.or_else(|error| entry.stale_if_error(error, now)));
+        let failed = answer.is_err();
+        let answer = answer.or_else(|error| entry.stale_if_error(error, now));
+        let is_stale = failed && answer.is_ok();
+        self.leader.complete(answer);
+        entry.known.filter(|_| is_stale).map(|(_, read_at)| now.saturating_duration_since(read_at))
     }
 }

@@ -1,13 +1,15 @@
 //! From a DID to its account: the look-up behind every service token.
 //!
-//! Documents are kept for an hour, and for a day while their source is down; failures for a minute. One DID
-//! is looked up once at a time, whoever asks; a caller that goes away leaves the look-up to the others.
+//! Documents are kept for an hour, and for a day while their source is down; failures for a minute. Members' documents
+//! can be kept over a restart as well ([`Resolver::keeping`]), for no longer than that day. One DID is looked up once at a time, whoever asks; a caller that goes away leaves the look-up to the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::account::Account;
 use super::fetch::Fetcher;
 use super::health::SourceHealth;
+use super::kept::KeptDocuments;
 use super::location::{Location, Locator, PdsUrl};
 use super::pool::{Answer, Freshness, LookUpPool, Lookup, Pool};
 use super::session::Sessions;
@@ -53,6 +55,8 @@ pub struct Resolver {
     members: Arc<LookUpPool>,
     strangers: Arc<LookUpPool>,
     directory: Arc<SourceHealth>,
+    /// Weak: look-ups outlive whoever asked, and the memory is closed with its owner.
+    kept: Option<Weak<dyn KeptDocuments>>,
     look_ups: Arc<CounterBy<LookUpResult>>,
 }
 
@@ -82,8 +86,16 @@ impl Resolver {
             members: LookUpPool::new(),
             strangers: LookUpPool::new(),
             directory: Arc::default(),
+            kept: None,
             look_ups: Arc::default(),
         })
+    }
+
+    /// The same resolver, which keeps members' documents in `kept` too, and takes them from there when it knows none and
+    /// their source does not answer. It does so for as long as somebody owns `kept`.
+    #[must_use]
+    pub fn keeping(self, kept: &Arc<dyn KeptDocuments>) -> Self {
+        Self { kept: Some(Arc::downgrade(kept)), ..self }
     }
 
     /// The account of `did`, at most an hour old (a day, while its source is down).
@@ -115,6 +127,16 @@ impl Resolver {
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         Sessions::new(self.fetcher.clone())
+    }
+
+    /// Takes what is known of an account that has become a member for a member's from now on. Costs nothing when that was
+    /// done.
+    pub fn adopt(&self, did: &Did) {
+        if let Some((account, age)) = self.members.adopt(did, &self.strangers)
+            && let Some(kept) = self.kept(Pool::Members)
+        {
+            kept.keep(did, account.to_document(), age);
+        }
     }
 
     /// How the questions for accounts ended.
@@ -160,7 +182,14 @@ impl Resolver {
         if let Some(leader) = leader {
             let (resolver, did) = (self.clone(), did.clone());
             // Its own task: the look-up goes on when the caller that began it goes away.
-            tokio::spawn(leader.run(async move { resolver.read(&did, pool, location).await }));
+            tokio::spawn(async move {
+                let look_up = resolver.read(&did, pool, location);
+                let stale = leader.run(look_up, resolver.recall(&did, pool)).await;
+                if let Some(age) = stale.filter(|_| pool == Pool::Members) {
+                    let (age_s, minutes) = (age.as_secs(), age.as_secs() / 60);
+                    tracing::info!(%did, age_s, "the DID document of {did} that was read {minutes} min ago is used meanwhile");
+                }
+            });
         }
         waiter.answer().await.unwrap_or(Err(Error::Unreachable))
     }
@@ -182,6 +211,25 @@ impl Resolver {
             }
             (None, _) => {}
         }
-        Account::from_document(did, &fetched?).map(Arc::new)
+        let answer = fetched.map_err(Error::from).and_then(|body| Account::from_document(did, &body)).map(Arc::new);
+        if let Some(kept) = self.kept(pool) {
+            match &answer {
+                Ok(account) => kept.keep(did, account.to_document(), Duration::ZERO),
+                Err(error) if error.is_transient() => {}
+                Err(_) => kept.forget(did),
+            }
+        }
+        answer
+    }
+
+    /// What was kept of a member's document, and how old it is.
+    async fn recall(&self, did: &Did, pool: Pool) -> Option<(Arc<Account>, Duration)> {
+        let recalled = self.kept(pool)?.recall(did);
+        let (document, age) = recalled.await?;
+        Some((Arc::new(Account::from_document(did, document.as_bytes()).ok()?), age))
+    }
+
+    fn kept(&self, pool: Pool) -> Option<Arc<dyn KeptDocuments>> {
+        self.kept.as_ref().filter(|_| pool == Pool::Members)?.upgrade()
     }
 }

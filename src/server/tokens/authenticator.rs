@@ -174,6 +174,11 @@ impl Authenticator {
         outcome
     }
 
+    /// Takes what is known of an account that has become a member for a member's ([`Resolver::adopt`]).
+    pub fn adopt(&self, member: &Did) {
+        self.resolver.adopt(member);
+    }
+
     /// How the checks of tokens ended.
     #[must_use]
     pub fn checks(&self) -> &CounterBy<TokenCheckResult> {

@@ -2,6 +2,7 @@
 
 mod captain;
 mod crowd;
+mod documents;
 mod members;
 
 use serde_json::Value;

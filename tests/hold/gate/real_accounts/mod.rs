@@ -3,69 +3,25 @@
 //! They need node: `npm ci` in `tests/stack`, and ATCR_HOLD_STACK set to the path of that directory. Without the
 //! variable these tests say that they were skipped.
 
+mod hold;
 mod oauth;
+mod restart;
 mod stack;
 
 use std::sync::Arc;
 
-use atcr_hold::app;
-use atcr_hold::config::Config;
 use atproto::keys::HighS;
 use atproto::syntax::Did;
 use serde_json::{Value, json};
-use server::daemon::listeners;
 use server::identity::{Account as ProvenAccount, Pool, Resolver, ResolverSettings};
-use server::settings::{Environment, Sources};
 use server::tokens::service_token::ServiceToken;
 use server::tokens::{Audience, TokenError};
-use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 
-use crate::support::hold::{Answer, Call, digest_of, now_s};
+use crate::support::hold::{Call, digest_of, now_s};
+use hold::RealHold;
 use stack::{Person, Stack};
 
 const INITIATE: &str = "io.atcr.hold.initiateUpload";
-
-/// A hold of `captain` that looks accounts up in the stack's directory. It ends with the test's runtime.
-struct RealHold {
-    port: u16,
-    _state: TempDir,
-}
-
-impl RealHold {
-    async fn start(stack: &Stack, captain: &Person) -> Self {
-        let state = TempDir::new().unwrap();
-        let path = |name: &str| state.path().join(name).to_str().unwrap().to_owned();
-        std::fs::create_dir(path("blobs")).unwrap();
-        let listener = listeners::bind("127.0.0.1:0").unwrap();
-        let port = listener.describe().rsplit(':').next().unwrap().parse().unwrap();
-        let environment = Environment::from([
-            ("HOLD_PUBLIC_URL", format!("http://localhost:{port}").as_str()),
-            ("HOLD_OWNER", captain.did.as_str()),
-            ("HOLD_ALLOW_ALL_CREW", "true"),
-            ("HOLD_PLC_DIRECTORY_URL", &stack.plc),
-            ("HOLD_DATABASE_PATH", &path("hold.db")),
-            ("STORAGE_ROOT_DIR", &path("blobs")),
-            ("TEST_MODE", "true"),
-        ]);
-        let config = Config::load(&Sources::of_environment(environment)).unwrap();
-        tokio::spawn(app::run(config, vec![listener], CancellationToken::new()));
-        Self { port, _state: state }
-    }
-
-    fn did(&self) -> String {
-        format!("did:web:localhost%3A{}", self.port)
-    }
-
-    async fn post(&self, token: &str, nsid: &str, input: &Value) -> Answer {
-        Call::new(self.port, "POST", &format!("/xrpc/{nsid}")).bearer(token).json(input).send().await
-    }
-
-    /// A call that only a good token and blob:write make succeed.
-    async fn initiate(&self, token: &str) -> Answer {
-        self.post(token, INITIATE, &json!({ "digest": "uploads/temp-1" })).await
-    }
-}
 
 #[tokio::test]
 async fn a_real_pds_speaks_for_its_accounts() {

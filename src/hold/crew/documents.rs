@@ -1,0 +1,87 @@
+//! Members' DID documents in the database, so that a hold that starts while the PLC directory is away knows its captain
+//! and crew.
+//!
+//! Written are only those of accounts that may do something here. A key that was changed meanwhile stays good for no
+//! longer than it would in memory: [`MAX_AGE`] after its document was read.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use super::membership::Membership;
+use super::{CrewError, tables};
+use crate::pds::{Pds, Records, Repository};
+use atproto::syntax::Did;
+use server::identity::KeptDocuments;
+
+/// No document is used that was read longer ago: as long as one in memory is used while its source is away.
+const MAX_AGE: Duration = Duration::from_hours(24);
+/// Documents kept; at most about 1 KiB each, 4 MiB.
+const MAX_DOCUMENTS: u32 = 4096;
+
+/// The documents that the database has.
+pub struct DocumentTable {
+    pds: Pds,
+    /// Microseconds since 1970.
+    clock: fn() -> u64,
+}
+
+impl DocumentTable {
+    /// The table in the database of `pds`, by this clock in microseconds since 1970.
+    #[must_use]
+    pub fn new(pds: Pds, clock: fn() -> u64) -> Self {
+        Self { pds, clock }
+    }
+
+    /// Begins to change the table; a failure is logged.
+    fn change(&self, job: impl FnOnce(&Repository<'_>) -> Result<(), CrewError> + Send + 'static) {
+        let (pds, now_us) = (self.pds.clone(), (self.clock)());
+        tokio::spawn(async move {
+            if let Err(error) = pds.transact(now_us, job).await {
+                tracing::warn!("a member's DID document cannot be kept: {error}");
+            }
+        });
+    }
+}
+
+impl KeptDocuments for DocumentTable {
+    fn keep(&self, did: &Did, document: String, age: Duration) {
+        let (did, now_us) = (did.clone(), (self.clock)());
+        let read_us = now_us.saturating_sub(micros(age));
+        self.change(move |repository| {
+            if Membership::read(&repository.records(), &did)?.is_known() {
+                let before_us = now_us.saturating_sub(micros(MAX_AGE));
+                tables::put_document(repository.transaction(), &did, &document, read_us)?;
+                tables::delete_old_documents(repository.transaction(), before_us, MAX_DOCUMENTS)?;
+            }
+            Ok(())
+        });
+    }
+
+    fn forget(&self, did: &Did) {
+        let did = did.clone();
+        self.change(move |repository| Ok(tables::delete_document(repository.transaction(), &did)?));
+    }
+
+    fn recall(&self, did: &Did) -> BoxFuture<'static, Option<(String, Duration)>> {
+        let (pds, did, now_us) = (self.pds.clone(), did.clone(), (self.clock)());
+        Box::pin(async move {
+            let job = move |records: &Records<'_>| {
+                let is_known = Membership::read(records, &did)?.is_known();
+                let document = tables::document(records.snapshot(), &did)?;
+                Ok::<_, CrewError>(document.filter(|_| is_known))
+            };
+            let found = pds.read(job).await.inspect_err(|error| {
+                tracing::warn!("a member's kept DID document cannot be read: {error}");
+            });
+            let (document, read_us) = found.ok()??;
+            // One that was read in the future says nothing of its age.
+            let age = Duration::from_micros(now_us.checked_sub(read_us)?);
+            (age < MAX_AGE).then_some((document, age))
+        })
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
