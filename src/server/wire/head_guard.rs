@@ -86,6 +86,8 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
         // RFC 9112, section 2.2: one empty line before a request is ignored.
         if !*after_empty_line && self.held.starts_with(b"\r\n") {
             self.held.advance(2);
+            // A CR that came alone was scanned already.
+            *scanned = 0;
             *after_empty_line = true;
         }
         let checked = match head::find_end(&self.held, scanned) {

@@ -86,6 +86,9 @@ fn a_cut_at_any_byte_changes_nothing() {
     for refused in [
         "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "GET / HTTP/1.1\nHost: a\n\n",
+        // An empty line is ignored; what follows it is looked at from its first byte.
+        "\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\n\0GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\n",
         "PUT /limited HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nb\r\n0123456789a\r\n",
     ] {
