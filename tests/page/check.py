@@ -8,8 +8,10 @@ import os
 import re
 import sys
 from html.parser import HTMLParser
+from pathlib import Path
 
 from browser import Browser
+from client import check_client
 from hold import HANDLE, HOST, Hold, Network
 
 HOSTILE_NAME = "\u202e<script>alert(1)</script>" + "W" * 30 + "\u0301" * 8
@@ -136,6 +138,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--hold", required=True, help="the program")
     arguments.add_argument("--browser", help="headless Chromium")
+    arguments.add_argument("--client", type=Path, help="the script of a page that uses the reference client")
     arguments.add_argument("--screenshots", required=True, help="a folder")
     arguments = arguments.parse_args()
     counts = {"passed": 0, "failed": 0}
@@ -162,6 +165,9 @@ def main() -> int:
                 step(f"{name}: {kind}", look, browser, hold, arguments.screenshots, *details)
             browser.close()
         hold.close()
+    if arguments.browser and arguments.client:
+        details = (os.path.abspath(arguments.hold), arguments.browser, arguments.client)
+        step("the reference client in a page of another origin", check_client, *details)
     print(f"page: {counts['passed']} passed, {counts['failed']} failed")
     return 1 if counts["failed"] else 0
 

@@ -37,10 +37,12 @@ class Network:
 
     def __init__(self):
         network = self
+        self.accounts: dict[str, str] = {}
 
         class Answer(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 known = {f"/{OWNER}": network.document(), "/.well-known/atproto-did": OWNER.encode()}
+                known |= {f"/{did}": document(did, key) for did, key in network.accounts.items()}
                 body = known.get(self.path)
                 self.send_response(404 if body is None else 200)
                 self.send_header("Content-Length", str(len(body or b"")))
@@ -55,18 +57,27 @@ class Network:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def document(self) -> bytes:
-        # The key is the example of the specification; nobody signs anything here.
+        # The key is the example of the specification: the owner of a page signs nothing.
         key = "zQ3shqwJEJyMBsBXCWyCBpUBMqxcon9oHB7mCvx4sSpMdLJwc"
-        method = {"id": f"{OWNER}#atproto", "type": "Multikey", "controller": OWNER, "publicKeyMultibase": key}
         pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": self.url}
-        document = {"id": OWNER, "alsoKnownAs": [f"at://{HANDLE}"], "verificationMethod": [method], "service": [pds]}
-        return json.dumps(document).encode()
+        return document(OWNER, key, alsoKnownAs=[f"at://{HANDLE}"], service=[pds])
+
+    def add(self, did: str, key: str) -> None:
+        """Makes an account known by its public key (multibase)."""
+        self.accounts[did] = key
+
+
+def document(did: str, key: str, **more: list) -> bytes:
+    method = {"id": f"{did}#atproto", "type": "Multikey", "controller": did, "publicKeyMultibase": key}
+    return json.dumps({"id": did, "verificationMethod": [method], **more}).encode()
 
 
 class Hold:
     """A hold with these options (TOML; PICTURE is a file), and blobs that only its database knows, by their sizes."""
 
-    def __init__(self, program: str, network: Network, options: str = "", blobs: list[int] = ()):
+    def __init__(
+        self, program: str, network: Network, options: str = "", blobs: list[int] = (), owner: str = OWNER
+    ):
         self.state = tempfile.TemporaryDirectory(prefix="atcr-hold-page-")
         root = Path(self.state.name)
         (root / "blobs").mkdir()
@@ -79,7 +90,7 @@ class Hold:
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOLD_PUBLIC_URL": f"https://{HOST}",
-            "HOLD_OWNER": OWNER,
+            "HOLD_OWNER": owner,
             "HOLD_PLC_DIRECTORY_URL": network.url,
             "HOLD_SERVER_ADDR": f"127.0.0.1:{self.port}",
             "HOLD_DATABASE_PATH": str(root / "hold.db"),
