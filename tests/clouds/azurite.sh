@@ -47,7 +47,8 @@ need node
 work=$(mktemp -d)
 pid=
 stop() {
-  [ -z "$pid" ] || kill "$pid" 2>/dev/null || true
+  # Until it is gone it writes into its directory.
+  [ -z "$pid" ] || { kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null; } || true
   rm -rf "$work"
 }
 trap stop EXIT
