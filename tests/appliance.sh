@@ -7,7 +7,8 @@
 #
 # Needs root, and namespaces; installs the rest with apt. The Debian trees are kept in
 # ${XDG_CACHE_HOME:-~/.cache}/atcr-hold/appliance: 2 to 4 minutes the first time in a month.
-# ATCR_HOLD_BINARY: the hold to test; without it, a release is built. ATCR_HOLD_SUITE: trixie (the default) or a newer one: the unit needs systemd 253.
+# ATCR_HOLD_BINARY: the hold to test; without it, a release is built. ATCR_HOLD_SUITE: trixie (the default) or a newer one:
+# the units need systemd 255.
 #
 # The last line is the sum: "appliance: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
 set -euo pipefail
