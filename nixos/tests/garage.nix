@@ -1,7 +1,9 @@
-# Blobs on Garage, the S3 server that people who host themselves run.
-{ pkgs, ... }:
+# Blobs on Garage.
 {
-  imports = [ ./common/machine.nix ];
+  imports = [
+    ./common/machine.nix
+    ./common/garage.nix
+  ];
   services.atcr-hold = {
     startAtBoot = false;
     storage.s3 = {
@@ -12,29 +14,6 @@
       prefix = "hold";
       accessKeyIdFile = "/run/keys/s3-access-key-id";
       secretAccessKeyFile = "/run/keys/s3-secret-access-key";
-    };
-  };
-
-  environment.systemPackages = [ pkgs.garage_2 ];
-  environment.etc."garage.toml".text = ''
-    metadata_dir = "/var/lib/garage/meta"
-    data_dir = "/var/lib/garage/data"
-    db_engine = "sqlite"
-    replication_factor = 1
-    rpc_bind_addr = "127.0.0.1:3901"
-    rpc_public_addr = "127.0.0.1:3901"
-    rpc_secret = "0000000000000000000000000000000000000000000000000000000000000001"
-
-    [s3_api]
-    s3_region = "garage"
-    api_bind_addr = "127.0.0.1:3900"
-  '';
-  systemd.services.garage = {
-    description = "S3 server of the test";
-    wantedBy = [ "multi-user.target" ];
-    serviceConfig = {
-      StateDirectory = "garage";
-      ExecStart = "${pkgs.garage_2}/bin/garage -c /etc/garage.toml server";
     };
   };
 }

@@ -1,21 +1,5 @@
-KEY_ID = "GK" + "ab" * 12
-SECRET = "5ec2e7" + "c4" * 29
-GARAGE = "garage -c /etc/garage.toml"
-
 begin()
-machine.wait_for_unit("garage.service")
-machine.wait_for_open_port(3900)
-machine.wait_until_succeeds(f"{GARAGE} status")
-node = machine.succeed(f"{GARAGE} node id -q").split("@")[0].strip()
-machine.succeed(
-    f"{GARAGE} layout assign -z test -c 1G {node}",
-    f"{GARAGE} layout apply --version 1",
-    f"{GARAGE} key import --yes -n hold {KEY_ID} {SECRET}",
-    f"{GARAGE} bucket create layers",
-    f"{GARAGE} bucket allow --read --write layers --key {KEY_ID}",
-    "mkdir -p /run/keys",
-    f"(umask 077; echo {KEY_ID} > /run/keys/s3-access-key-id; echo {SECRET} > /run/keys/s3-secret-access-key)",
-)
+make_bucket()
 
 with subtest("the hold starts with its bucket"):
     healthy()
@@ -51,5 +35,5 @@ with subtest("a stranger may neither read nor write"):
 
 with subtest("the secret key is nowhere to be read"):
     machine.succeed("journalctl --sync")
-    machine.fail(f"journalctl -o export -u atcr-hold.service | grep -aF {SECRET}")
-    machine.fail(f"tr '\\0' '\\n' < /proc/{shown('MainPID')}/environ | grep -F {SECRET}")
+    machine.fail(f"journalctl -o export -u atcr-hold.service | grep -aF {S3_SECRET}")
+    machine.fail(f"tr '\\0' '\\n' < /proc/{shown('MainPID')}/environ | grep -F {S3_SECRET}")

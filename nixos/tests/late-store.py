@@ -1,21 +1,5 @@
-KEY_ID = "GK" + "ab" * 12
-SECRET = "5ec2e7" + "c4" * 29
-GARAGE = "garage -c /etc/garage.toml"
-
 begin()
-machine.wait_for_unit("garage.service")
-machine.wait_for_open_port(3900)
-machine.wait_until_succeeds(f"{GARAGE} status")
-node = machine.succeed(f"{GARAGE} node id -q").split("@")[0].strip()
-machine.succeed(
-    f"{GARAGE} layout assign -z test -c 1G {node}",
-    f"{GARAGE} layout apply --version 1",
-    f"{GARAGE} key import --yes -n hold {KEY_ID} {SECRET}",
-    f"{GARAGE} bucket create layers",
-    f"{GARAGE} bucket allow --read --write layers --key {KEY_ID}",
-    "mkdir -p /run/keys",
-    f"(umask 077; echo {KEY_ID} > /run/keys/s3-access-key-id; echo {SECRET} > /run/keys/s3-secret-access-key)",
-)
+make_bucket()
 
 with subtest("without its store the hold waits, and says for what"):
     machine.succeed("systemctl stop garage.service")

@@ -234,6 +234,29 @@ def shown(name: str) -> str:
     return machine.succeed(f"systemctl show --value -p {name} atcr-hold.service").strip()
 
 
+# Garage, as common/garage.nix has it.
+S3_KEY_ID = "GK" + "ab" * 12
+S3_SECRET = "5ec2e7" + "c4" * 29
+
+
+def make_bucket() -> None:
+    """Gives Garage a bucket `layers`, and puts the key to it into /run/keys."""
+    garage = "garage -c /etc/garage.toml"
+    machine.wait_for_unit("garage.service")
+    machine.wait_for_open_port(3900)
+    machine.wait_until_succeeds(f"{garage} status")
+    node = machine.succeed(f"{garage} node id -q").split("@")[0].strip()
+    machine.succeed(
+        f"{garage} layout assign -z test -c 1G {node}",
+        f"{garage} layout apply --version 1",
+        f"{garage} key import --yes -n hold {S3_KEY_ID} {S3_SECRET}",
+        f"{garage} bucket create layers",
+        f"{garage} bucket allow --read --write layers --key {S3_KEY_ID}",
+        "mkdir -p /run/keys",
+        f"(umask 077; echo {S3_KEY_ID} > /run/keys/s3-access-key-id; echo {S3_SECRET} > /run/keys/s3-secret-access-key)",
+    )
+
+
 # Behind a reverse proxy.
 
 
