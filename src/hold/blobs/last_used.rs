@@ -18,6 +18,11 @@ use atproto::syntax::Digest;
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
 /// Blobs whose last use is kept in memory, at about 80 bytes each; beyond, those that were flushed are forgotten.
 const MAX_TRACKED: usize = 16_384;
+/// Uses that wait while the database takes no writes: with what is kept of them besides 15 MB. When more are forgotten,
+/// garbage collection takes everything for used at that time.
+const MAX_UNFLUSHED: usize = 65_536;
+/// How often that is worth a line in the log.
+const WARN_EVERY_US: u64 = 60 * 60 * 1_000_000;
 
 /// The last uses of blobs; cheap to clone.
 #[derive(Clone, Default)]
@@ -36,6 +41,8 @@ struct Usage {
     last_used_us: HashMap<Digest, u64>,
     /// Uses that are not in the database yet.
     unflushed: HashMap<Digest, u64>,
+    /// When a use was last forgotten, because too many wait for the database.
+    forgot_us: Option<u64>,
     /// Whether somebody is about to flush.
     is_flushing: bool,
     /// Blobs that garbage collection decides about.
@@ -73,6 +80,9 @@ impl UsageTracker {
     /// Claims those of `digests` that were not used since `before_us`.
     pub(super) fn claim_unused(&self, digests: impl IntoIterator<Item = Digest>, before_us: u64) -> DeletionClaim {
         let mut usage = self.usage();
+        if usage.forgot_us.is_some_and(|forgot_us| forgot_us >= before_us) {
+            return DeletionClaim { tracker: self.clone(), digests: Vec::new() };
+        }
         let is_unused = |digest: &Digest| usage.last_used_us.get(digest).is_none_or(|used_us| *used_us < before_us);
         let digests: Vec<_> = digests.into_iter().filter(is_unused).collect();
         usage.claimed.extend(&digests);
@@ -103,7 +113,12 @@ impl Usage {
         if self.last_used_us.get(digest).is_some_and(is_recent) {
             return Some(false);
         }
-        if self.last_used_us.len() >= MAX_TRACKED {
+        if self.unflushed.len() >= MAX_UNFLUSHED && !self.unflushed.contains_key(digest) {
+            self.forget(now_us);
+            return Some(!std::mem::replace(&mut self.is_flushing, true));
+        }
+        // Where many are not flushed, rarely: each time costs as much as there is.
+        if self.last_used_us.len() >= MAX_TRACKED.max(2 * self.unflushed.len()) {
             let unflushed = &self.unflushed;
             self.last_used_us.retain(|digest, _| unflushed.contains_key(digest));
         }
@@ -113,7 +128,25 @@ impl Usage {
     }
 }
 
+impl Usage {
+    fn forget(&mut self, now_us: u64) {
+        if self.forgot_us.is_none_or(|forgot_us| now_us.saturating_sub(forgot_us) > WARN_EVERY_US) {
+            tracing::warn!(
+                "{MAX_UNFLUSHED} last uses of blobs wait for the database, more are forgotten: no garbage is collected of \
+                 what was used before now"
+            );
+        }
+        self.forgot_us = Some(now_us);
+    }
+}
+
 impl Blobs {
+    /// Last uses of blobs that are not in the database yet.
+    #[must_use]
+    pub fn unflushed_uses(&self) -> usize {
+        self.digests.usage.usage().unflushed.len()
+    }
+
     /// Records a use of a blob, whether it is there or not. Waits only while garbage collection decides about it.
     pub(super) async fn record_use(&self, digest: &Digest, now_us: u64) {
         if self.digests.usage.record_use(digest, now_us, self.sessions.limits().last_used_resolution).await {
@@ -199,5 +232,28 @@ mod tests {
         }
         assert!(tracker.usage().last_used_us.len() <= MAX_TRACKED);
         assert!(tracker.claim_unused([DIGEST], 1).digests().is_empty());
+    }
+    #[tokio::test]
+    async fn uses_that_cannot_be_flushed_are_bounded_and_nothing_is_claimed_that_may_be_among_them() {
+        let tracker = UsageTracker::default();
+        let digest = |number: usize| {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            Digest::from_bytes(bytes)
+        };
+        for number in 0..MAX_UNFLUSHED {
+            tracker.record_use(&digest(number), 1, EVERY).await;
+        }
+        assert_eq!(tracker.claim_unused([DIGEST], 5).digests(), [DIGEST]);
+        for number in 0..100 {
+            tracker.record_use(&digest(MAX_UNFLUSHED + number), 10, EVERY).await;
+        }
+        tracker.record_use(&digest(7), 2_000_000, EVERY).await;
+        let usage = tracker.usage();
+        assert_eq!((usage.unflushed.len(), usage.last_used_us.len()), (MAX_UNFLUSHED, MAX_UNFLUSHED));
+        assert_eq!(usage.unflushed[&digest(7)], 2_000_000);
+        drop(usage);
+        assert!(tracker.claim_unused([DIGEST], 10).digests().is_empty(), "it may have been used then");
+        assert_eq!(tracker.claim_unused([DIGEST], 11).digests(), [DIGEST]);
     }
 }

@@ -197,6 +197,8 @@ impl Sources {
         if let Some(open) = counted.open_uploads {
             text.gauge("atcr_hold_uploads_open", "Uploads that are open.", open);
         }
+        let help = "Last uses of blobs that are in memory and not in the database yet.";
+        text.gauge("atcr_hold_last_uses_unwritten", help, self.hold.blobs.unflushed_uses());
         text.counter("atcr_hold_uploads_begun_total", "Uploads begun.", counts.begun.get());
         let help = "Attempts to complete an upload: completed, refused (the client's fault), failed (storage).";
         text.counter_by("atcr_hold_upload_completions_total", help, "result", &counts.completions);
