@@ -1,6 +1,6 @@
 //! How much one account may have recorded: images, records, and images side by side in the repository's tree.
 
-use super::{Image, ImagesError, stats_key};
+use super::{Image, Images, ImagesError, stats_key};
 use crate::images::tables;
 use crate::pds::{GrowthBound, Repository};
 use atproto::lexicon::nsid;
@@ -55,6 +55,15 @@ impl GrowthLimits {
             return Ok(());
         }
         Err(ImagesError::TooManyRecords { has, added, limit: self.records })
+    }
+}
+
+impl Images {
+    /// Counts what a bound on growth refused.
+    pub(super) fn count_refused_growth<T>(&self, outcome: &Result<T, ImagesError>) {
+        if let Some(bound) = outcome.as_ref().err().and_then(ImagesError::bound) {
+            self.inner.pds.count_refused_growth(bound);
+        }
     }
 }
 

@@ -40,9 +40,7 @@ impl Images {
             Recording { repository, pds: &pds, settings: &settings, hold: &hold, push: &push, now_us }.run()
         };
         let outcome: Result<_, ImagesError> = self.inner.pds.transact(now_us, job).await;
-        if let Some(bound) = outcome.as_ref().err().and_then(ImagesError::bound) {
-            self.inner.pds.count_refused_growth(bound);
-        }
+        self.count_refused_growth(&outcome);
         outcome
     }
 }

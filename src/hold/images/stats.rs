@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Image, Images, ImagesError, encode};
+use crate::crew::Manager;
 use crate::images::tables;
 use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
 use atproto::lexicon::{self, Stats, nsid};
@@ -74,12 +75,26 @@ impl Images {
     /// Sets the statistics of an image, whatever they were. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`ImagesError::Invalid`] for counts that JSON does not hold, or a storage error.
-    pub async fn set_stats(&self, image: Image, new: NewStats, now_us: u64) -> Result<(), ImagesError> {
+    /// [`ImagesError::Invalid`] for counts that JSON does not hold; bounds on growth for an admin; or a storage error.
+    pub async fn set_stats(
+        &self,
+        manager: Manager,
+        image: Image,
+        new: NewStats,
+        now_us: u64,
+    ) -> Result<(), ImagesError> {
         if new.pull_count.max(new.push_count).is_some_and(|count| count > MAX_COUNT) {
             return Err(ImagesError::Invalid("pullCount and pushCount have at most 53 bits".into()));
         }
+        let pds = self.inner.pds.clone();
         let job = move |repository: &Repository<'_>| {
+            if let Manager::Admin(account) = &manager {
+                let key = stats_key(&image);
+                if !tables::has_stats(repository.transaction(), &key)? {
+                    repository.records().keys_beside(&nsid::STATS, &key)?;
+                }
+                pds.spend(account, 1, 1, now_us)?;
+            }
             let old = current(&repository.records(), &image, now_us)?;
             let stats = Stats {
                 pull_count: new.pull_count.unwrap_or(old.pull_count),
@@ -92,7 +107,9 @@ impl Images {
             repository.commit(Plan::of(vec![change]))?;
             Ok::<_, ImagesError>(())
         };
-        self.inner.pds.transact(now_us, job).await
+        let outcome: Result<_, ImagesError> = self.inner.pds.transact(now_us, job).await;
+        self.count_refused_growth(&outcome);
+        outcome
     }
 
     /// Counts a pull of an image that is here, and answers whether it is. The record has it after the next

@@ -1,7 +1,8 @@
 //! What one account may have recorded: images, records, and images side by side in the repository's tree.
 
+use atcr_hold::crew::Manager;
 use atcr_hold::images::{
-    GrowthLimits, Image, Images, ImagesError, ImagesSettings, Push, PushedBlob, PushedLayer, stats_key,
+    GrowthLimits, Image, Images, ImagesError, ImagesSettings, NewStats, Push, PushedBlob, PushedLayer, stats_key,
 };
 use atcr_hold::pds::{GrowthBound, PdsError, PdsLimits};
 use atcr_hold::{blobs, images};
@@ -160,4 +161,17 @@ async fn an_account_adds_so_much_within_an_hour() {
         images.push(list(&plc(2), &names.next().unwrap()), START_US + hour_us).await.unwrap();
     }
     assert_eq!(home.pds.refused_growth().iter().map(|(_, count)| count).sum::<u64>(), 2);
+}
+
+#[tokio::test]
+async fn an_admin_sets_so_many_statistics_within_an_hour() {
+    let (home, images) = home(NO_GROWTH_BOUND).await;
+    home.pds.set_limits(PdsLimits { commits_per_hour: 2, ..PdsLimits::default() });
+    let set = |manager, name| images.set_stats(manager, image(&plc(5), name), NewStats::default(), START_US);
+    for name in ["a", "b"] {
+        set(Manager::Admin(plc(4)), name).await.unwrap();
+    }
+    let refused = set(Manager::Admin(plc(4)), "c").await;
+    assert!(matches!(refused, Err(ImagesError::Pds(PdsError::TooMuchThisHour { .. }))), "{refused:?}");
+    set(Manager::Captain, "c").await.unwrap();
 }

@@ -14,7 +14,7 @@ use server::xrpc::{Error, JSON_BYTES, json, response};
 
 pub(in crate::api) async fn handle(
     state: Arc<ApiState>,
-    _permit: AdminPermit,
+    permit: AdminPermit,
     request: Request,
 ) -> Result<Response, Error> {
     let input: SetStats = json(request, JSON_BYTES).await?;
@@ -23,6 +23,7 @@ pub(in crate::api) async fn handle(
     let owner = owner.map_err(|e| wrong(error::INVALID_OWNER, format!("ownerDid is {e}")))?;
     let name = ImageName::parse(&input.repository);
     let name = name.map_err(|e| wrong(error::INVALID_REPOSITORY, format!("repository is {e}")))?;
-    state.hold.images.set_stats(Image { owner, name }, input.into(), state.hold.now_us()).await?;
+    let (manager, image) = (permit.manager().clone(), Image { owner, name });
+    state.hold.images.set_stats(manager, image, input.into(), state.hold.now_us()).await?;
     Ok(response::json(&Success { success: true }))
 }
