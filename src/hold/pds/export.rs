@@ -1,9 +1,10 @@
 //! Reading the repository as CAR files: all of it, the proof of one record, or single blocks.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 
 use super::commit::StoredBlocks;
 use super::{MAX_EXPORTS, Pds, PdsError};
@@ -22,8 +23,8 @@ const CHUNKS_AHEAD: usize = 2;
 /// much a second, counted from the start and with a minute's grace: 1 GB in at most four and a half hours.
 const MIN_BYTES_A_SECOND: u64 = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(60);
-/// Exports that overlap keep the log growing although each ends in time. So none begins beside others once the log has
-/// this size: when they have ended, the next write begins the log anew.
+/// Exports that overlap, or follow each other at once, keep the log growing although each ends in time. So none begins once
+/// the log has this size: when those before have ended, the next one makes the log empty first.
 const MAX_LOG_BYTES: u64 = 64 << 20;
 /// Blocks that one getBlocks may ask for.
 const MAX_BLOCKS: usize = 200;
@@ -43,22 +44,30 @@ impl Pds {
         }
         let closed = |_| PdsError::Storage(StorageError::failed("the exports are closed"));
         let permit = std::sync::Arc::clone(&self.inner.exports).acquire_owned().await.map_err(closed)?;
-        let is_alone = self.inner.exports.available_permits() + 1 == MAX_EXPORTS;
-        if !is_alone && self.inner.database.sizes().await?.log_bytes > MAX_LOG_BYTES {
-            return Err(PdsError::TooManyExports);
-        }
+        self.check_log().await?;
         let (chunks, stream) = mpsc::channel(CHUNKS_AHEAD);
-        let database = self.inner.database.clone();
+        let (database, began) = (self.inner.database.clone(), Instant::now());
         tokio::spawn(async move {
-            let _permit = permit;
-            let sender = chunks.clone();
-            let outcome = database.snapshot(move |read| send_repo(read, since.as_ref(), &sender)).await;
-            if let Err(error) = outcome {
+            let (sender, from_database) = mpsc::channel(1);
+            let reading = database.snapshot(move |read| send_repo(read, since.as_ref(), &sender));
+            let (read, forwarded) = tokio::join!(reading, forward(from_database, &chunks, began));
+            // The snapshot has ended, however long the reader takes to hear of it.
+            drop(permit);
+            if let Err(error) = forwarded.and(read) {
                 // A reader that went away is not a failure.
                 let _ = chunks.send(Err(error)).await;
             }
         });
         Ok(Some(stream))
+    }
+
+    /// Refuses an export where the log is long and cannot be made empty. Its caller is counted among the exports.
+    async fn check_log(&self) -> Result<(), PdsError> {
+        if self.inner.database.sizes().await?.log_bytes <= MAX_LOG_BYTES {
+            return Ok(());
+        }
+        let is_alone = self.inner.exports.available_permits() + 1 == MAX_EXPORTS;
+        if is_alone && self.inner.database.shrink_log().await? { Ok(()) } else { Err(PdsError::TooManyExports) }
     }
 
     /// The proof of a record as a CAR: commit, path through the tree, and the record where it exists.
@@ -102,25 +111,12 @@ impl Pds {
     }
 }
 
-/// Blocking: fills the channel at the reader's pace.
-fn send_repo(
-    read: &Read<'_>,
-    since: Option<&Tid>,
-    chunks: &mpsc::Sender<Result<Bytes, PdsError>>,
-) -> Result<(), PdsError> {
+/// Blocking: fills the channel at the pace at which it is emptied, and ends when nobody does.
+fn send_repo(read: &Read<'_>, since: Option<&Tid>, chunks: &mpsc::Sender<Bytes>) -> Result<(), PdsError> {
     let Some(head) = tables::repo_head(read)? else { return Ok(()) };
-    let (began, mut sent_bytes) = (Instant::now(), 0);
     let mut chunk = commit_car(read, &head)?;
-    let mut send = |chunk: Vec<u8>| {
-        sent_bytes += chunk.len() as u64;
-        let broken = |what: &str| PdsError::Storage(StorageError::failed(what));
-        chunks.blocking_send(Ok(chunk.into())).map_err(|_| broken("the reader of an export went away"))?;
-        if is_too_slow(sent_bytes, began.elapsed()) {
-            Err(broken("the reader of an export is too slow"))
-        } else {
-            Ok(())
-        }
-    };
+    let send =
+        |chunk: Vec<u8>| chunks.blocking_send(chunk.into()).map_err(|_| broken("the reader of an export went away"));
     tables::each_block(read, since, |cid, bytes| {
         if cid != head.commit {
             car::push_block(&mut chunk, &cid, &bytes);
@@ -130,8 +126,31 @@ fn send_repo(
     send(chunk)
 }
 
-fn is_too_slow(sent_bytes: u64, elapsed: Duration) -> bool {
-    elapsed > GRACE + Duration::from_secs(sent_bytes / MIN_BYTES_A_SECOND)
+/// Hands the chunks to the reader, which has to take each in time, also one that takes nothing at all.
+async fn forward(
+    mut chunks: mpsc::Receiver<Bytes>,
+    reader: &mpsc::Sender<Result<Bytes, PdsError>>,
+    began: Instant,
+) -> Result<(), PdsError> {
+    let mut sent_bytes = 0;
+    while let Some(chunk) = chunks.recv().await {
+        sent_bytes += chunk.len() as u64;
+        match timeout_at(began + allowed(sent_bytes), reader.send(Ok(chunk))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(broken("the reader of an export went away")),
+            Err(_) => return Err(broken("the reader of an export is too slow")),
+        }
+    }
+    Ok(())
+}
+
+/// How long a reader may take for so many bytes.
+fn allowed(sent_bytes: u64) -> Duration {
+    GRACE + Duration::from_secs(sent_bytes / MIN_BYTES_A_SECOND)
+}
+
+fn broken(what: &str) -> PdsError {
+    PdsError::Storage(StorageError::failed(what))
 }
 
 /// A CAR that begins with the newest commit.
@@ -147,14 +166,52 @@ fn required(read: &Read<'_>, cid: &Cid) -> Result<Vec<u8>, PdsError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, is_too_slow};
+    use tokio::time::{Instant, sleep};
+
+    use super::{CHUNK_BYTES, CHUNKS_AHEAD, Duration, allowed, forward, mpsc};
 
     #[test]
     fn a_reader_has_to_keep_its_pace() {
         let minutes = |count: u64| Duration::from_secs(60 * count);
+        let is_too_slow = |sent_bytes, elapsed| elapsed > allowed(sent_bytes);
         assert!(!is_too_slow(0, minutes(1)));
         assert!(is_too_slow(1024 * 60, minutes(2)));
         assert!(!is_too_slow(64 * 1024 * 60 * 60, minutes(61)));
         assert!(is_too_slow(64 * 1024 * 60 * 60, minutes(62)));
+    }
+
+    /// How long an export lasts whose reader takes a chunk every so often, and how it ends.
+    async fn lasts(chunks: usize, every: Duration) -> (u64, bool) {
+        let (sender, from_database) = mpsc::channel(1);
+        let reading = tokio::spawn(async move {
+            for _ in 0..chunks {
+                if sender.send(vec![0; CHUNK_BYTES].into()).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let (to_reader, mut stream) = mpsc::channel(CHUNKS_AHEAD);
+        let reader = tokio::spawn(async move {
+            loop {
+                sleep(every).await;
+                if stream.recv().await.is_none() {
+                    return;
+                }
+            }
+        });
+        let began = Instant::now();
+        let outcome = forward(from_database, &to_reader, began).await;
+        let seconds = began.elapsed().as_secs();
+        reading.await.unwrap();
+        reader.abort();
+        (seconds, outcome.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_export_ends_by_the_clock_also_when_its_reader_takes_nothing() {
+        assert_eq!(lasts(1000, Duration::from_secs(100_000)).await, (63, false), "its grace, and what went ahead");
+        assert_eq!(lasts(1000, Duration::from_secs(40)).await, (64, false), "one more chunk was taken");
+        let (seconds, is_whole) = lasts(1000, Duration::from_millis(900)).await;
+        assert!(is_whole && seconds < 1000, "{seconds}");
     }
 }

@@ -100,6 +100,15 @@ impl Database {
         self.read(|read| read.first("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map(drop)).await
     }
 
+    /// Brings the write-ahead log into the file and makes it empty. Returns whether it could: not while a snapshot is held,
+    /// or another process reads. Writes wait meanwhile, for a quarter of a second at most.
+    ///
+    /// # Errors
+    /// When the database cannot be written.
+    pub async fn shrink_log(&self) -> Result<bool, StorageError> {
+        self.writer.shrink_log().await
+    }
+
     /// What the database takes on its disk.
     ///
     /// # Errors

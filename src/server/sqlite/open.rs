@@ -24,7 +24,7 @@ pub struct Schema {
 pub(super) const CACHE_KIB: i32 = 4096;
 /// The write-ahead log grows for as long as a reader holds a snapshot, and is cut back to so much afterwards.
 const LOG_BYTES: &str = "16777216";
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the database could not be opened. Each line says what to do.
 #[derive(Debug, thiserror::Error)]

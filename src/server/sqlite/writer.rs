@@ -5,15 +5,19 @@ use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::open::BUSY_TIMEOUT;
 use super::{OpenError, Read, Write};
 use crate::storage::StorageError;
 
 /// Jobs that may wait. Senders wait beyond that, so a slow disk slows its callers instead of filling memory.
 const QUEUE: usize = 256;
+/// How long readers are waited for when the log is to become empty.
+const SHRINK_TIMEOUT: Duration = Duration::from_millis(250);
 
 type Job = Box<dyn FnOnce(&mut Connection, &Notify) + Send>;
 
@@ -77,9 +81,26 @@ impl Writer {
         answer.await.map_err(|_| gone())?
     }
 
+    pub(super) async fn shrink_log(&self) -> Result<bool, StorageError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |connection, _| {
+            let _ = reply.send(shrink_log(connection).map_err(StorageError::from));
+        });
+        let gone = || StorageError::failed("the database thread has ended");
+        self.jobs.send(job).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
     pub(super) async fn failed(&self) {
         self.failed.notified().await;
     }
+}
+
+fn shrink_log(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.busy_timeout(SHRINK_TIMEOUT)?;
+    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    is_busy.map(|is_busy| !is_busy)
 }
 
 fn transact<T, E, F>(connection: &mut Connection, failed: &Notify, job: F) -> Result<T, E>

@@ -2,11 +2,21 @@
 
 use atcr_hold::pds::{self, PdsError, Write};
 use atproto::repo::cid;
+use server::sqlite::Read;
+use server::storage::StorageError;
 
 use crate::support::repo_home::{RepoHome, START_US, change, note};
 
 /// More than an export may leave in the log for another one to begin.
 const WRITTEN_MB: u8 = 70;
+
+async fn write_a_megabyte(home: &RepoHome, number: u8) {
+    let bytes = vec![number; 1_000_000];
+    let put = move |write: &server::sqlite::Write<'_>| {
+        pds::tables::put_record_blob(write, &cid::raw_of(&bytes), "image/png", &bytes, START_US)
+    };
+    home.database.write(put).await.unwrap();
+}
 
 #[tokio::test]
 async fn no_export_begins_beside_another_that_keeps_a_long_log() {
@@ -21,11 +31,7 @@ async fn no_export_begins_beside_another_that_keeps_a_long_log() {
     let slow = home.pds.export(None).await.unwrap().unwrap();
     let beside = home.pds.export(None).await.unwrap().unwrap();
     for number in 0..WRITTEN_MB {
-        let bytes = vec![number; 1_000_000];
-        let put = move |write: &server::sqlite::Write<'_>| {
-            pds::tables::put_record_blob(write, &cid::raw_of(&bytes), "image/png", &bytes, START_US)
-        };
-        home.database.write(put).await.unwrap();
+        write_a_megabyte(&home, number).await;
     }
     assert!(matches!(home.pds.export(None).await, Err(PdsError::TooManyExports)));
     drop((slow, beside));
@@ -37,4 +43,33 @@ async fn no_export_begins_beside_another_that_keeps_a_long_log() {
         }
     };
     assert!(begun.unwrap().is_some());
+    assert!(home.database.sizes().await.unwrap().log_bytes < 1_000_000, "it begins with an empty log");
+}
+
+#[tokio::test]
+async fn no_export_begins_alone_with_a_long_log_that_somebody_else_holds() {
+    let home = RepoHome::new();
+    home.commit(START_US, vec![change("com.example.note/a", Write::Create(note("a")))]).await.unwrap();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let database = home.database.clone();
+    let holder = tokio::spawn(async move {
+        let job = move |read: &Read<'_>| {
+            pds::tables::repo_head(read)?;
+            begin.send(()).unwrap();
+            // Until the other end is dropped.
+            let _ = released.recv();
+            Ok::<_, StorageError>(())
+        };
+        database.snapshot(job).await
+    });
+    begun.await.unwrap();
+    for number in 0..WRITTEN_MB {
+        write_a_megabyte(&home, number).await;
+    }
+    assert!(matches!(home.pds.export(None).await, Err(PdsError::TooManyExports)));
+    drop(release);
+    holder.await.unwrap().unwrap();
+    assert!(home.pds.export(None).await.unwrap().is_some());
+    assert!(home.database.sizes().await.unwrap().log_bytes < 1_000_000);
 }
