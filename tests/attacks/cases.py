@@ -376,6 +376,29 @@ def subscribers(_: int) -> str:
     return f"70 subscribers of one address: {dict(statuses)}; one of another: {honest}"
 
 
+def own_data_unread(_: int) -> str:
+    """Accounts with more data than the kernel buffers export it and do not read it."""
+    with Hold() as hold:
+        accounts = [hold.member(f"w{number}") for number in range(2)]
+        layers = blobs(hold, accounts[0][1], 198)
+        for member, token in accounts:
+            for number in range(100):
+                assert hold.post(HOLD + "notifyManifest", manifest(member, number, layers), token).status == 200
+        before = hold.memory_mib()
+        with unfelt(hold) as bystander:
+            path = f"/xrpc/{HOLD}exportUserData"
+            connections = [raw(hold, request("GET", path, token)) for _, token in accounts]
+            time.sleep(2)
+            again = hold.get(path, accounts[0][1]).status
+            honest = hold.get(path, bystander.token)
+            close(connections)
+        memory = hold.memory_mib() - before
+        assert honest.status == 200, f"another account's export: {honest.status}"
+        assert again == 429, f"a second export of an account beside its first: {again}"
+        assert memory < 8, f"{memory:.0f} MiB for 2 readers"
+    return f"2 exports of 19,800 records that nobody reads: +{memory:.1f} MiB; {bystander.felt()}"
+
+
 CASES: list[Case] = [
     idle_connections,
     exports_unread,
@@ -391,6 +414,7 @@ CASES: list[Case] = [
     repeated_push,
     growth,
     subscribers,
+    own_data_unread,
 ]
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))

@@ -25,7 +25,7 @@ pub use records::{Captain, Crew, ROLE_MEMBER, ROLE_OWNER, SELF_KEY};
 pub use registry_methods::{
     BlobInfo, CrewExport, DeletedUserData, ImageOperation, LayerExport, LayerInfo, ManifestInfo, NotifyManifest,
     NotifyManifestOutput, PostExport, Quota, SetStats, StatsExport, Success, TierInfo, TierName, Tiers, UpdateCrewTier,
-    UserData,
+    UserData, UserDataHead,
 };
 pub use registry_records::{Facet, FacetFeature, FacetIndex, Layer, Manifest, Post, Stats};
 pub use repo_methods::{

@@ -187,6 +187,21 @@ pub struct TierName {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserData {
+    /// What stands before the lists.
+    #[serde(flatten)]
+    pub head: UserDataHead,
+    /// The layers that it pushed.
+    pub layer_records: Vec<LayerExport>,
+    /// The statistics of its images.
+    pub stats_records: Vec<StatsExport>,
+    /// The posts about its pushes.
+    pub bluesky_posts: Vec<PostExport>,
+}
+
+/// What stands before the lists in the output of `exportUserData`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct UserDataHead {
     /// Now.
     pub exported_at: Datetime,
     /// The hold.
@@ -198,12 +213,6 @@ pub struct UserData {
     /// Its membership.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crew_record: Option<CrewExport>,
-    /// The layers that it pushed.
-    pub layer_records: Vec<LayerExport>,
-    /// The statistics of its images.
-    pub stats_records: Vec<StatsExport>,
-    /// The posts about its pushes.
-    pub bluesky_posts: Vec<PostExport>,
 }
 
 /// A membership.

@@ -21,6 +21,8 @@ pub(super) enum Cost {
     Write,
     /// A reader for as long as the answer is sent.
     Export,
+    /// A reader for each page of an account's data, for as long as the answer is sent.
+    UserData,
     /// The proof of a blob, which may read it whole.
     Proof,
 }
@@ -41,6 +43,7 @@ pub struct Admission {
     reads: Bulkhead<Caller>,
     writes: Bulkhead<Caller>,
     exports: Bulkhead<Caller>,
+    user_data: Bulkhead<Caller>,
     proofs: Bulkhead<Caller>,
     bodies: Bulkhead<Caller>,
     large_bodies: Bulkhead<Caller>,
@@ -70,6 +73,14 @@ const EXPORTS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 4,
     max_wait: Duration::from_secs(10),
 };
+/// Each has a page of some 80 KB in memory, twice: 2.5 MB in all.
+const USER_DATA: BulkheadLimits = BulkheadLimits {
+    places: 16,
+    places_per_caller: 1,
+    queue: 64,
+    queue_per_caller: 4,
+    max_wait: Duration::from_secs(5),
+};
 /// In a bucket each reads a blob back. A client pushes some three to eight layers at a time.
 const PROOFS: BulkheadLimits = BulkheadLimits {
     places: 64,
@@ -96,12 +107,20 @@ const LARGE_BODIES: BulkheadLimits = BulkheadLimits {
     max_wait: Duration::from_secs(30),
 };
 
+impl Cost {
+    /// Whether the place is held until the answer is sent.
+    pub(super) fn lasts(self) -> bool {
+        matches!(self, Self::Export | Self::UserData)
+    }
+}
+
 impl Default for Admission {
     fn default() -> Self {
         Self {
             reads: Bulkhead::new(READS),
             writes: Bulkhead::new(WRITES),
             exports: Bulkhead::new(EXPORTS),
+            user_data: Bulkhead::new(USER_DATA),
             proofs: Bulkhead::new(PROOFS),
             bodies: Bulkhead::new(BODIES),
             large_bodies: Bulkhead::new(LARGE_BODIES),
@@ -120,6 +139,7 @@ impl Admission {
             Cost::Read => &self.reads,
             Cost::Write => &self.writes,
             Cost::Export => &self.exports,
+            Cost::UserData => &self.user_data,
             Cost::Proof => &self.proofs,
         };
         bulkhead.enter(caller).await.map(Some)
@@ -135,11 +155,12 @@ impl Admission {
     }
 
     /// What each bulkhead counts, by its name in the metrics.
-    pub fn counts(&self) -> [(&'static str, &BulkheadCounts); 6] {
+    pub fn counts(&self) -> [(&'static str, &BulkheadCounts); 7] {
         [
             ("reads", self.reads.counts()),
             ("writes", self.writes.counts()),
             ("exports", self.exports.counts()),
+            ("user_data", self.user_data.counts()),
             ("proofs", self.proofs.counts()),
             ("bodies", self.bodies.counts()),
             ("large_bodies", self.large_bodies.counts()),

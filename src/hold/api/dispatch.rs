@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use http::request::Parts;
 
-use super::admission::{Caller, Cost};
+use super::admission::Caller;
 use super::blob_access::BlobAccess;
 use super::endpoint::{Endpoint, Handler, Reply, Shared, TABLE};
 use super::part_access::PartAccess;
@@ -119,7 +119,7 @@ async fn handle_in_place(
     let place = state.admission.enter(endpoint.cost, caller).await.map_err(refusal::overload)?;
     let mut response = handler(state, request).await?;
     drop(room);
-    if endpoint.cost == Cost::Export {
+    if endpoint.cost.lasts() {
         // It reads for as long as the answer is sent.
         response.body_mut().attach(place);
     }

@@ -177,7 +177,7 @@ pub(super) static TABLE: &[Endpoint] = &[
         Handler::Account(|s, p, r| Box::pin(atcr_hold::update_crew_tier::handle(s, p, r))),
     ),
     query(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r))))
-        .at(Cost::Export),
+        .at(Cost::UserData),
     procedure(
         nsid::DELETE_USER_DATA,
         Handler::Account(|s, p, r| Box::pin(atcr_hold::delete_user_data::handle(s, p, r))),

@@ -6,6 +6,7 @@
 //! <https://lexicon.garden/identity/did:plc:wfj5kyialpmcv2fzk6uqwsln>
 
 mod error;
+mod export;
 mod growth;
 mod handover;
 mod index;
@@ -29,6 +30,7 @@ use atproto::repo::cbor::{self, Ipld};
 use atproto::syntax::Did;
 
 pub use error::ImagesError;
+pub use export::UserDataExport;
 pub use growth::GrowthLimits;
 pub use handover::{Entry, HandOverCursor, MAX_ENTRIES, TakenOver};
 pub use index::rebuild;

@@ -1,53 +1,19 @@
-//! Everything that the records say of one account: to give it to the account, and to delete it.
-
-use serde::de::DeserializeOwned;
+//! Deleting everything that the records say of one account.
 
 use super::{Images, ImagesError};
 use crate::crew::{self, Membership, member_key};
 use crate::images::tables;
-use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
+use crate::pds::{Change, PdsError, Plan, Repository, Write};
 use atproto::lexicon::{
-    DeletedUserData, LayerExport, PostExport, StatsExport, UserData,
+    DeletedUserData,
     nsid::{self, Collection},
 };
-use atproto::syntax::{AtUri, Datetime, Did, RecordKey};
+use atproto::syntax::{Did, RecordKey};
 
 /// Records that one commit deletes: their proofs have to fit into its event, however far apart the records are.
 const PAGE: usize = 100;
-/// More records than anybody has.
-const ALL: usize = i64::MAX as usize;
 
 impl Images {
-    /// All records about `account`. `now_us` is in microseconds since 1970.
-    ///
-    /// # Errors
-    /// A storage error.
-    pub async fn export_user_data(&self, account: &Did, now_us: u64) -> Result<UserData, ImagesError> {
-        let (account, hold) = (account.clone(), self.inner.pds.did().clone());
-        let job = move |records: &Records<'_>| {
-            let rows = records.snapshot();
-            let posts = nsid::POST.into();
-            let mut bluesky_posts = Vec::new();
-            for key in tables::posts_of(rows, &account, ALL)? {
-                let Some(mut post) = read::<PostExport>(records, nsid::POST, &key)? else { continue };
-                post.uri = Some(AtUri::record(&hold, &posts, &record_key(&key)?));
-                bluesky_posts.push(post);
-            }
-            let exported = |collection, keys: Vec<String>| Reader { records, collection, keys };
-            Ok(UserData {
-                exported_at: Datetime::from_micros(now_us),
-                is_captain: Membership::read(records, &account)?.captain,
-                crew_record: read(records, nsid::CREW, member_key(&account).as_str())?,
-                layer_records: exported(nsid::LAYER, tables::layers_of(rows, &account, ALL)?).all::<LayerExport>()?,
-                stats_records: exported(nsid::STATS, tables::stats_of(rows, &account, ALL)?).all::<StatsExport>()?,
-                bluesky_posts,
-                hold_did: hold,
-                user_did: account,
-            })
-        };
-        self.inner.pds.read(job).await
-    }
-
     /// Deletes all records about `account`, and answers how many this call deleted. The captain stays captain. The
     /// membership goes first, so that nothing new can come after; cut off, it goes on when it is called again.
     /// `now_us` is in microseconds since 1970.
@@ -131,29 +97,6 @@ impl Deletion<'_> {
         changes.push(delete(nsid::CREW, member_key(self.account))?);
         Ok(true)
     }
-}
-
-/// Records of one collection by their keys.
-struct Reader<'r> {
-    records: &'r Records<'r>,
-    collection: Collection,
-    keys: Vec<String>,
-}
-
-impl Reader<'_> {
-    fn all<T: DeserializeOwned>(self) -> Result<Vec<T>, ImagesError> {
-        let one = |key: String| read(self.records, self.collection, &key).transpose();
-        self.keys.into_iter().filter_map(one).collect()
-    }
-}
-
-fn read<T: DeserializeOwned>(
-    records: &Records<'_>,
-    collection: Collection,
-    key: &str,
-) -> Result<Option<T>, ImagesError> {
-    let unreadable = |error: serde_json::Error| ImagesError::Crew(crew::CrewError::Unreadable(error.to_string()));
-    records.get(&collection, key)?.map(|record| serde_json::from_value(record.value)).transpose().map_err(unreadable)
 }
 
 fn delete(collection: Collection, rkey: RecordKey) -> Result<Change, ImagesError> {

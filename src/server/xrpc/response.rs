@@ -1,6 +1,9 @@
 //! Answers in the few forms that handlers need.
 
+use std::io;
+
 use bytes::Bytes;
+use futures_util::Stream;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Response as HttpResponse, StatusCode};
 use serde::Serialize;
@@ -15,6 +18,9 @@ pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub const CAR: HeaderValue = HeaderValue::from_static("application/vnd.ipld.car");
 /// Plain text.
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// A proxy that compresses JSON would weaken the entity tags beside it, and gain nothing.
+const NO_TRANSFORM: HeaderValue = HeaderValue::from_static("no-transform");
 
 #[derive(Serialize)]
 struct Envelope<'e> {
@@ -33,8 +39,14 @@ pub fn json_with(status: StatusCode, body: &impl Serialize) -> Response {
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     let mut response = full(JSON, bytes.into());
     *response.status_mut() = status;
-    // A proxy that compresses it would weaken the entity tags beside it, and gain nothing.
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-transform"));
+    response.headers_mut().insert(CACHE_CONTROL, NO_TRANSFORM);
+    response
+}
+
+/// 200 with a JSON body that comes in pieces; one that fails breaks the connection off.
+pub fn json_stream(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
+    let mut response = with_type(JSON, ResponseBody::stream(None, pieces));
+    response.headers_mut().insert(CACHE_CONTROL, NO_TRANSFORM);
     response
 }
 

@@ -1,9 +1,19 @@
 //! What is known of an account: all of it to the account, and none of it any more once it asks for that.
 
+use std::collections::BTreeSet;
+
+use atcr_hold::images::{Image, Images, ImagesSettings, Push, PushedBlob, PushedLayer};
+use atcr_hold::{blobs, pds};
+use atproto::lexicon::UserData;
+use atproto::syntax::Digest;
 use serde_json::{Value, json};
+use server::sqlite::Write;
+use server::storage::StorageError;
 
 use super::{LAYER, STATS, pull, push, quota, records, rev};
+use crate::support::did_server::plc;
 use crate::support::hold::{Account, Answer, Hold, PRIVATE, digest_of};
+use crate::support::repo_home::{RepoHome, START_US, change, declared, note};
 
 const OPEN: &str = "public = true\nallow_all_crew = true\nbluesky_posts = true\n";
 const POST: &str = "app.bsky.feed.post";
@@ -131,4 +141,48 @@ async fn the_captain_stays_and_who_is_declared_comes_back() {
     assert!(export(&hold, &hold.writer).await.get("crewRecord").is_none());
     hold.restart(PRIVATE).await;
     assert_eq!(export(&hold, &hold.writer).await["crewRecord"]["role"], "mate", "the configuration says so");
+}
+
+#[tokio::test]
+async fn a_large_account_gets_its_data_in_pages_and_holds_no_snapshot() {
+    let home = RepoHome::new();
+    home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
+    let images = Images::open(home.pds.clone(), home.crew.clone(), ImagesSettings::default(), START_US).await.unwrap();
+    let layer = |number: u16| {
+        let mut digest = [0; 32];
+        digest[..2].copy_from_slice(&number.to_le_bytes());
+        Digest::from_bytes(digest)
+    };
+    let job = move |write: &Write<'_>| {
+        (0..1400).try_for_each(|number| blobs::tables::put_blob(write, &layer(number), number.into(), START_US))
+    };
+    home.database.write::<_, StorageError, _>(job).await.unwrap();
+    for image in 0..7_u16 {
+        let blob = |number| PushedBlob { digest: layer(number), size_bytes: None };
+        let pushed = |number| PushedLayer { blob: blob(number), media_type: "a/b".into() };
+        // Each manifest has one layer that others have too.
+        let layers = (image * 200 + 1..image * 200 + 199).chain([0]).map(pushed).collect();
+        let manifest = digest_of(&image.to_le_bytes()).hex();
+        let manifest = format!("at://{}/io.atcr.manifest/{manifest}", plc(1)).parse().unwrap();
+        let image = Image { owner: plc(1), name: format!("app{image}").parse().unwrap() };
+        images.push(Push { image, manifest, tag: None, config: None, layers }, START_US).await.unwrap();
+    }
+    let mut export = images.export_user_data(&plc(1), START_US);
+    let mut pieces = vec![export.next().await.unwrap().unwrap()];
+    pieces.push(export.next().await.unwrap().unwrap());
+    // While its reader takes its time others write, and the log goes into the database.
+    home.commit(START_US, vec![change("com.example.note/a", pds::Write::Create(note(&"a".repeat(900_000))))])
+        .await
+        .unwrap();
+    assert!(home.database.shrink_log().await.unwrap());
+    assert_eq!(home.database.sizes().await.unwrap().log_bytes, 0);
+    while let Some(piece) = export.next().await.unwrap() {
+        pieces.push(piece);
+    }
+    assert!(pieces.len() > 8 && pieces.iter().all(|piece| piece.len() < 128 * 1024));
+    let data: UserData = serde_json::from_slice(&pieces.concat()).unwrap();
+    assert_eq!((data.layer_records.len(), data.stats_records.len(), data.bluesky_posts.len()), (7 * 199, 7, 0));
+    let distinct: BTreeSet<_> = data.layer_records.iter().map(|layer| (&layer.digest, &layer.manifest)).collect();
+    assert_eq!(distinct.len(), data.layer_records.len());
+    assert!(data.head.is_captain && data.head.user_did == plc(1));
 }

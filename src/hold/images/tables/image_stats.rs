@@ -81,6 +81,15 @@ pub fn stats_of(read: &Read<'_>, owner: &Did, limit: usize) -> Result<Vec<String
     read.all(sql, params![owner.as_str(), limit.cast_signed()], |row| row.get(0))
 }
 
+/// The same beyond the key `after`, in their order.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn stats_after(read: &Read<'_>, owner: &Did, after: &str, limit: usize) -> Result<Vec<String>, StorageError> {
+    let sql = "SELECT rkey FROM stats WHERE owner = ?1 AND rkey > ?2 ORDER BY rkey LIMIT ?3";
+    read.all(sql, params![owner.as_str(), after, limit.cast_signed()], |row| row.get(0))
+}
+
 /// The keys of the posts about an account's pushes, at most `limit` of them.
 ///
 /// # Errors
@@ -88,6 +97,15 @@ pub fn stats_of(read: &Read<'_>, owner: &Did, limit: usize) -> Result<Vec<String
 pub fn posts_of(read: &Read<'_>, account: &Did, limit: usize) -> Result<Vec<String>, StorageError> {
     let sql = "SELECT rkey FROM post WHERE account = ?1 LIMIT ?2";
     read.all(sql, params![account.as_str(), limit.cast_signed()], |row| row.get(0))
+}
+
+/// The same beyond the key `after`, in their order.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn posts_after(read: &Read<'_>, account: &Did, after: &str, limit: usize) -> Result<Vec<String>, StorageError> {
+    let sql = "SELECT rkey FROM post WHERE account = ?1 AND rkey > ?2 ORDER BY rkey LIMIT ?3";
+    read.all(sql, params![account.as_str(), after, limit.cast_signed()], |row| row.get(0))
 }
 
 /// The greatest key among layer records and posts.

@@ -158,6 +158,32 @@ pub fn layers_of(read: &Read<'_>, account: &Did, limit: usize) -> Result<Vec<Str
     read.all(sql, params![account.as_str(), limit.cast_signed()], |row| row.get(0))
 }
 
+/// A place in the order of an account's layer records. The default is before all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LayerPlace {
+    digest: Vec<u8>,
+    size_bytes: i64,
+    /// The record's key.
+    pub rkey: String,
+}
+
+/// The account's layer records after a place, in the order of the index, at most `limit` of them.
+///
+/// # Errors
+/// [`StorageError`].
+pub fn layers_after(
+    read: &Read<'_>,
+    account: &Did,
+    after: &LayerPlace,
+    limit: usize,
+) -> Result<Vec<LayerPlace>, StorageError> {
+    let sql = "SELECT digest, size_bytes, rkey FROM layer
+               WHERE account = ?1 AND (digest, size_bytes, rkey) > (?2, ?3, ?4)
+               ORDER BY digest, size_bytes, rkey LIMIT ?5";
+    let params = params![account.as_str(), after.digest, after.size_bytes, after.rkey, limit.cast_signed()];
+    read.all(sql, params, |row| Ok(LayerPlace { digest: row.get(0)?, size_bytes: row.get(1)?, rkey: row.get(2)? }))
+}
+
 /// Adds a layer record to the index.
 ///
 /// # Errors
