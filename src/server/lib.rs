@@ -12,7 +12,8 @@
 //! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | – |
 //! | `key_file` | the signing key on disk | – |
 //! | `egress` | the one way out: HTTP client, TLS roots, look-ups of names and their guard, limits | – |
-//! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client | daemon, egress, wire |
+//! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, daemon, wire, egress |
+//! | `console` | what a command line needs: output, tables, progress, errors, the manual; where a command runs | daemon, settings, control |
 //! | `identity` | other accounts' keys, handles and sessions | metrics, egress |
 //! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, identity |
 //!
@@ -20,6 +21,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bulkhead;
+pub mod console;
 pub mod control;
 pub mod daemon;
 pub mod egress;

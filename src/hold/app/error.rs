@@ -7,14 +7,13 @@ use crate::crew::CrewError;
 use crate::objects::ProbeError;
 use crate::pds::PdsError;
 use crate::schema::SCHEMA;
+use server::console::CommandError;
 use server::control::AdminSocketError;
+use server::daemon::EX_CONFIG;
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
 use server::sqlite::OpenError;
 use server::storage::StorageError;
-
-/// Exit code of sysexits.h for a mistake that a restart cannot mend.
-const EX_CONFIG: u8 = 78;
 
 /// Why the hold did not start, or had to stop. One line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -105,7 +104,7 @@ impl StartError {
     }
 
     /// Whether a later attempt may succeed though nobody changed anything.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Database(OpenError::InUse { .. }) | Self::Bucket(ProbeError::Unavailable(_)))
     }
 
@@ -182,5 +181,11 @@ impl From<BlobsError> for StartError {
             BlobsError::Storage(error) => Self::Storage(error),
             other => Self::Blobs(other),
         }
+    }
+}
+
+impl From<StartError> for CommandError {
+    fn from(error: StartError) -> Self {
+        Self::with_exit_code(&error, error.exit_code())
     }
 }

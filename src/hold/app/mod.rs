@@ -14,7 +14,6 @@ mod reload;
 mod settings;
 mod signing_key;
 mod status;
-mod waiting;
 mod watchdog;
 
 use std::sync::Arc;
@@ -85,8 +84,7 @@ pub async fn run_reloading(
     AdminSocket::check(&config.admin_socket)?;
     let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
-    let Some(()) = waiting::for_bucket(&config, &place, &shutdown).await? else { return Ok(()) };
-    let Some(database) = waiting::for_database(&config.database_path, &shutdown).await? else { return Ok(()) };
+    let Some(database) = wait_for_storage(&config, &place, &shutdown).await? else { return Ok(()) };
     // With the lock, and before there is a key: an address or a path that is taken refuses the start as well.
     let Inherited { public: listeners, metrics } = listeners;
     let metrics_listeners = metrics::listen(&config, metrics)?;
@@ -141,6 +139,24 @@ pub async fn run_reloading(
     let (served, (), ()) = outcome?;
     tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
+}
+
+/// Tries the bucket until it can be used, and opens the database once nobody else has it. Returns `None` when `shutdown`
+/// came first.
+///
+/// # Errors
+/// The first error that is not transient.
+async fn wait_for_storage(
+    config: &Config,
+    place: &BlobPlace,
+    shutdown: &CancellationToken,
+) -> Result<Option<Database>, StartError> {
+    let bucket = || bucket::try_out(config, place, shutdown);
+    let Some(Some(())) = daemon::retry_start(shutdown, bucket, StartError::is_transient).await? else {
+        return Ok(None);
+    };
+    let database = || std::future::ready(schema::open(&config.database_path).map_err(StartError::from));
+    daemon::retry_start(shutdown, database, StartError::is_transient).await
 }
 
 /// Opens the hold for one command in this process, while no daemon has it. Its records stay as they are, whatever the

@@ -6,12 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use super::error::CommandError;
-use super::progress::ProgressLine;
-use super::{output, table};
 use crate::config::Config;
 use crate::pds;
 use crate::schema::SCHEMA;
+use server::console::{CommandError, ProgressLine, output, size};
 use server::control::Progress;
 use server::key_file;
 use server::sqlite::{BackupError, back_up, unfinished_backup};
@@ -79,7 +77,7 @@ fn shown(done: &BackedUp, config: &Config) -> String {
     format!(
         "{} written to {}, {rev}\nThe signing key is not in it: keep a copy of {key}.\nCopy the blobs after it, not \
          before: {}.\n",
-        table::size(done.size_bytes),
+        size(done.size_bytes),
         done.file,
         config.storage
     )

@@ -2,15 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::error::CommandError;
-use super::output;
-use super::table::{NONE, table};
 use super::target::Target;
 use crate::operations::{
     BannedAccount, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Member, Source,
 };
 use atproto::lexicon::{Permission, ROLE_MEMBER};
 use atproto::syntax::Did;
+use server::console::{CommandError, NONE, output, table};
 
 #[derive(Subcommand)]
 pub(super) enum Command {

@@ -2,13 +2,11 @@
 
 use clap::Args;
 
-use super::error::CommandError;
 use super::images::unasked_lines;
-use super::output;
-use super::table::{NONE, duration, size, table};
 use super::target::Target;
 use crate::operations::GcRun;
 use crate::upkeep::{Amount, Collected};
+use server::console::{CommandError, NONE, duration, output, size, table};
 
 #[derive(Args)]
 #[command(after_help = "Example: atcr-hold gc --dry-run --verbose")]

@@ -3,13 +3,11 @@
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::error::CommandError;
-use super::output;
-use super::table::NONE;
-use super::target::Target;
+use super::target;
 use crate::app::{self, NewKey};
 use crate::config::Config;
 use crate::operations::{Identity, IdentityShow};
+use server::console::{CommandError, NONE, output};
 
 #[derive(Args)]
 pub(super) struct Arguments {
@@ -47,7 +45,7 @@ impl Arguments {
     pub(super) async fn run(self, config: &Config) -> Result<(), CommandError> {
         match self.command {
             Command::Show => {
-                let identity = Target::find(config).await?.run(IdentityShow {}).await?;
+                let identity = target::find(config).await?.run(IdentityShow {}).await?;
                 if self.json { output::json(&identity) } else { output::text(&shown(&identity)) }
             }
             Command::NewKey => {

@@ -2,11 +2,10 @@
 
 use clap::Subcommand;
 
-use super::error::CommandError;
-use super::output;
 use super::target::Target;
 use crate::images::{Reconciled, UnaskedAccount};
 use crate::operations::ImagesReconcile;
+use server::console::{CommandError, output};
 
 #[derive(Subcommand)]
 pub(super) enum Command {

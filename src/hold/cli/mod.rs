@@ -1,39 +1,38 @@
 //! The command line: what is asked, where it runs, how its outcome is shown.
 //!
 //! One file a group of commands: its arguments for clap, and what it prints. [`target`] finds the hold that a command
-//! is for: the running one through its admin socket, else the one on disk. Errors are one line on standard error.
-//! Exit codes: 0 done, 1 failed or refused, 64 wrong usage, 78 wrong configuration.
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+//! is for. What every command line of ours has in common is in [`server::console`].
 
 mod backup;
 mod crew;
-mod error;
 mod gc;
 mod identity;
 mod images;
 mod manual;
-mod output;
-mod progress;
 mod repo;
-mod serve;
 mod storage;
 mod successor;
-mod table;
 mod target;
-mod transfer;
 mod units;
 mod uploads;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use clap_complete::Shell;
+use clap::{Parser, Subcommand};
 
+use crate::app::{self, StartError};
 use crate::config::Config;
-use error::CommandError;
-use server::settings::{Environment, SettingsError, Sources};
+use manual::MANUAL;
+use server::console::{
+    self, CommandError, CommandGroup as Group, CompletionsArguments, ManPagesArguments, ManualArguments,
+    SourceArguments,
+};
+use server::daemon::{self, ProcessParts, ProcessSettings};
+use server::settings::{SettingsError, Sources};
 use target::Target;
+
+/// The name of the program.
+const PROGRAM: &str = "atcr-hold";
 
 /// A hold for the ATCR container registry: stores image layers, and is an atproto account itself.
 ///
@@ -45,12 +44,8 @@ use target::Target;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// A TOML file with options.
-    #[arg(long, value_name = "FILE", global = true)]
-    config: Option<PathBuf>,
-    /// A file of variables, a line each, which count more than --config. Without --config: .env in the working directory.
-    #[arg(long, value_name = "FILE", global = true)]
-    env_file: Option<PathBuf>,
+    #[command(flatten)]
+    sources: SourceArguments,
 }
 
 const EXIT_CODES: &str = "\
@@ -103,134 +98,98 @@ enum Command {
     ///
     /// Example: atcr-hold manual configuration | less
     #[command(verbatim_doc_comment)]
-    Manual(manual::ManualArguments),
+    Manual(ManualArguments),
     /// Write man pages: one a command, and the manual's.
     ///
     /// Example: atcr-hold man-pages /usr/local/share/man/man1
     #[command(verbatim_doc_comment)]
-    ManPages(manual::ManPagesArguments),
+    ManPages(ManPagesArguments),
     /// Print a completion script for a shell.
     ///
     /// Example: atcr-hold completions bash > /usr/share/bash-completion/completions/atcr-hold
     #[command(verbatim_doc_comment)]
-    Completions {
-        /// Which shell.
-        #[arg(value_parser = clap::builder::PossibleValuesParser::new(["bash", "zsh", "fish"]))]
-        shell: String,
-    },
+    Completions(CompletionsArguments),
 }
-
-/// A group of commands that show what came of them.
-#[derive(Args)]
-struct Group<C: Subcommand> {
-    #[command(subcommand)]
-    command: C,
-    /// Print one JSON document.
-    #[arg(long, global = true)]
-    json: bool,
-}
-
-/// In the working directory.
-const DOTENV: &str = ".env";
-const EX_USAGE: u8 = 64;
-const EX_CONFIG: u8 = 78;
 
 /// Runs the command of this process's arguments.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli: Cli = match console::parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            let code = if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
-            let _ = error.print();
-            return code;
-        }
+        Err(code) => return code,
     };
-    let sources = Sources {
-        file: cli.config,
-        env_file: cli.env_file,
-        dotenv: DOTENV.into(),
-        environment: Environment::of_process(),
-    };
-    let load = || Config::load(&sources);
-    let again = sources.clone();
-    let load_again = move || Config::load(&again);
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => match load() {
-            Ok(config) => serve::serve(config, load_again),
-            Err(error) => ended(Err(error.into())),
+    let sources = Sources::from(cli.sources);
+    let outcome = match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => match Config::load(&sources) {
+            Ok(config) => return serve(config, sources),
+            Err(error) => Err(error.into()),
         },
-        Command::CheckConfig => ended(check_config(&sources)),
-        Command::SystemdUnits(arguments) => ended(arguments.run(sources.file.as_deref())),
-        Command::Manual(arguments) => ended(arguments.run()),
-        Command::ManPages(arguments) => ended(arguments.run()),
-        Command::Completions { shell } => ended(completions(&shell)),
-        Command::Crew(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
-        Command::Identity(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
-        Command::Backup(arguments) => run_alone(load(), async |config| arguments.run(&config).await),
-        Command::Uploads(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
-        Command::Storage(Group { command, json }) => run_alone(load(), async |config| command.run(&config, json).await),
-        Command::Successor(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
-        Command::Gc(arguments) => run(load(), async |target| arguments.run(target).await),
-        Command::Images(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
-        Command::Repo(Group { command, json }) => run(load(), async |target| command.run(target, json).await),
+        other => run(other, &sources),
+    };
+    console::finish(PROGRAM, outcome)
+}
+
+/// Runs any command but `serve`.
+fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
+    let load = || Config::load(sources);
+    match command {
+        Command::Serve => Ok(()),
+        Command::CheckConfig => console::check_config(PROGRAM, &Config::show(sources)?),
+        Command::SystemdUnits(arguments) => arguments.run(sources.file.as_deref()),
+        Command::Manual(arguments) => arguments.run(&MANUAL),
+        Command::ManPages(arguments) => arguments.run::<Cli>(&MANUAL),
+        Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),
+        Command::Crew(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Identity(arguments) => with_config(load(), async |config| arguments.run(&config).await),
+        Command::Backup(arguments) => with_config(load(), async |config| arguments.run(&config).await),
+        Command::Uploads(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Storage(Group { command, json }) => {
+            with_config(load(), async |config| command.run(&config, json).await)
+        }
+        Command::Successor(Group { command, json }) => {
+            at_target(load(), async |target| command.run(target, json).await)
+        }
+        Command::Gc(arguments) => at_target(load(), async |target| arguments.run(target).await),
+        Command::Images(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Repo(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
     }
 }
 
-/// Runs a command that needs a hold.
-fn run<F>(config: Result<Config, SettingsError>, command: F) -> ExitCode
+/// Runs a command on the hold of a configuration.
+fn at_target<F>(config: Result<Config, SettingsError>, command: F) -> Result<(), CommandError>
 where
     F: AsyncFnOnce(Target) -> Result<(), CommandError>,
 {
-    run_alone(config, async |config| command(Target::find(&config).await?).await)
+    with_config(config, async |config| command(target::find(&config).await?).await)
 }
 
-/// Runs a command that finds by itself what it needs.
-fn run_alone<F>(config: Result<Config, SettingsError>, command: F) -> ExitCode
+/// Runs a command that finds what it needs by the configuration.
+fn with_config<F>(config: Result<Config, SettingsError>, command: F) -> Result<(), CommandError>
 where
     F: AsyncFnOnce(Config) -> Result<(), CommandError>,
 {
-    let outcome = config.map_err(CommandError::from).and_then(|config| {
-        warn(config.warnings());
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| CommandError::failed(format!("cannot start the runtime: {error}")))?;
-        runtime.block_on(command(config))
-    });
-    ended(outcome)
+    let config = config?;
+    console::warn(PROGRAM, config.warnings());
+    console::run(command(config))
 }
 
-fn check_config(sources: &Sources) -> Result<(), CommandError> {
-    let (text, warnings) = Config::show(sources)?;
-    warn(&warnings);
-    output::text(&text)
-}
-
-fn warn(warnings: &[String]) {
-    for warning in warnings {
-        eprintln!("atcr-hold: warning: {warning}");
-    }
-}
-
-fn completions(shell: &str) -> Result<(), CommandError> {
-    let shell = match shell {
-        "zsh" => Shell::Zsh,
-        "fish" => Shell::Fish,
-        _ => Shell::Bash,
+/// Serves until a signal; reads `sources` again at each SIGHUP.
+fn serve(config: Config, sources: Sources) -> ExitCode {
+    let (log_level, address) = (config.log_level.clone(), config.server_addr.clone());
+    let warnings = config.warnings().to_vec();
+    let settings = ProcessSettings {
+        program: PROGRAM,
+        log_level: &log_level,
+        warnings: &warnings,
+        address: &address,
+        address_variable: "HOLD_SERVER_ADDR",
     };
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "atcr-hold", &mut script);
-    output::bytes(&script)
-}
-
-fn ended(outcome: Result<(), CommandError>) -> ExitCode {
-    match outcome {
-        // Whoever read the output has seen enough.
-        Ok(()) | Err(CommandError::Unread) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("atcr-hold: {error}");
-            ExitCode::from(error.exit_code())
-        }
-    }
+    let serve = async |parts: ProcessParts| {
+        let ProcessParts { listeners, shutdown, hangups } = parts;
+        let reloads = app::Reloads::new(hangups, move || Config::load(&sources));
+        app::run_reloading(config, Some(reloads), listeners, shutdown).await
+    };
+    daemon::run_daemon(&settings, serve, StartError::exit_code)
 }
 
 #[cfg(test)]

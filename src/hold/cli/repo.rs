@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 
-use super::error::CommandError;
-use super::output;
 use super::target::Target;
-use super::transfer::{export, from_file};
 use crate::operations::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
+use server::console::{CommandError, export_to, output, read_file};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -39,9 +37,9 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         match self {
-            Self::Export { file } => export(target, RepoExport {}, &file, json).await,
+            Self::Export { file } => export_to(target, RepoExport {}, &file, json).await,
             Self::Import { file, signed_by } => {
-                let imported = target.import(RepoImport { signed_by }, from_file(&file).await?).await?;
+                let imported = target.import(RepoImport { signed_by }, read_file(&file).await?).await?;
                 if json { output::json(&imported) } else { output::text(&shown_import(&imported)) }
             }
             Self::Verify => {

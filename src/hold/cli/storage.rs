@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::error::CommandError;
-use super::output;
-use super::table::{NONE, size, table};
-use super::target::Target;
+use super::target;
 use crate::app;
 use crate::config::Config;
 use crate::operations::{StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
 use crate::upkeep::{Amount, BlobFinding, BlobsVerified, Findings, Migrated, Problem, Repair, Usage};
+use server::console::{CommandError, NONE, output, size, table};
 use server::control::AdminClient;
 
 #[derive(Subcommand)]
@@ -56,7 +54,7 @@ impl Command {
         if matches!(self, Self::Adopt) {
             return adopt(config, json).await;
         }
-        let target = Target::find(config).await?;
+        let target = target::find(config).await?;
         match self {
             Self::Adopt => Ok(()),
             Self::Usage => {

@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::error::CommandError;
-use super::output;
 use super::target::Target;
-use super::transfer::{export, from_file};
 use crate::images::TakenOver;
 use crate::operations::{SuccessorExport, SuccessorImport, SuccessorImported};
+use server::console::{CommandError, export_to, output, read_file};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -32,9 +30,9 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         match self {
-            Self::Export { file } => export(target, SuccessorExport {}, &file, json).await,
+            Self::Export { file } => export_to(target, SuccessorExport {}, &file, json).await,
             Self::Import { file } => {
-                let imported = target.import(SuccessorImport {}, from_file(&file).await?).await?;
+                let imported = target.import(SuccessorImport {}, read_file(&file).await?).await?;
                 if json { output::json(&imported) } else { output::text(&shown(&imported)) }
             }
         }

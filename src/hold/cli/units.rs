@@ -8,9 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-
-use super::error::CommandError;
-use super::output;
+use server::console::{CommandError, output};
 
 /// Name and text as the module makes it.
 const UNITS: [(&str, &str); 2] = [

@@ -2,11 +2,9 @@
 
 use clap::Subcommand;
 
-use super::error::CommandError;
-use super::output;
-use super::table::{duration, size, table};
 use super::target::Target;
 use crate::operations::{Upload, UploadsAbort, UploadsList};
+use server::console::{CommandError, duration, output, size, table};
 
 #[derive(Subcommand)]
 pub(super) enum Command {

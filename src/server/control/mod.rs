@@ -14,12 +14,14 @@
 mod client;
 mod error;
 mod lines;
+mod metrics_socket;
 mod operation;
 mod routes;
 mod socket_file;
 
 pub use client::{AdminClient, AdminConnection};
 pub use error::{AdminError, AdminSocketError};
+pub use metrics_socket::{metrics_listeners, serve_metrics};
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
 pub use routes::{AdminRoute, serve};
 pub use socket_file::AdminSocket;

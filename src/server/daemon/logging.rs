@@ -18,21 +18,21 @@ pub enum LoggingError {
     Twice,
 }
 
-/// Sets the process's log up. `level` is `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
+/// Sets up the log of this process, which is called `program` in the journal. `level` is `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
 /// `info,atcr_hold=debug`. <https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/targets/struct.Targets.html>
 ///
 /// # Errors
 /// [`LoggingError`].
-pub fn init(level: &str) -> Result<(), LoggingError> {
+pub fn init(program: &str, level: &str) -> Result<(), LoggingError> {
     let filter: Targets = level.parse()?;
-    let sink = if stderr_is_journal() { journal().unwrap_or_else(|_| text()) } else { text() };
+    let sink = if stderr_is_journal() { journal(program).unwrap_or_else(|_| text()) } else { text() };
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(sink.with_filter(filter)))
         .map_err(|_| LoggingError::Twice)
 }
 
 type Sink = Box<dyn Layer<Registry> + Send + Sync>;
 
-fn journal() -> io::Result<Sink> {
+fn journal(program: &str) -> io::Result<Sink> {
     // By default INFO becomes "notice", and fields get a prefix that no one searches for.
     let priorities = PriorityMappings {
         error: Priority::Error,
@@ -42,7 +42,7 @@ fn journal() -> io::Result<Sink> {
         trace: Priority::Debug,
     };
     let layer = tracing_journald::layer()?.with_priority_mappings(priorities).with_field_prefix(None);
-    Ok(layer.with_syslog_identifier("atcr-hold".into()).boxed())
+    Ok(layer.with_syslog_identifier(program.into()).boxed())
 }
 
 fn text() -> Sink {

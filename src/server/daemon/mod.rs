@@ -9,6 +9,8 @@ mod connections;
 pub mod listeners;
 pub mod logging;
 pub mod notify;
+mod process;
+mod retry;
 pub mod signals;
 mod socket_metrics;
 pub mod usage;
@@ -16,4 +18,12 @@ pub mod usage;
 pub use accept::{Accepted, Served, serve};
 pub use connections::{Activity, Busy, ConnectionLimits, network_of};
 pub use listeners::{Address, Inherited, Listener, Stream};
+pub use process::{ProcessParts, ProcessSettings, run_daemon};
+pub use retry::retry_start;
 pub use socket_metrics::{Metered, SocketMetrics};
+
+/// The exit code of wrong usage, as in sysexits.h.
+pub const EX_USAGE: u8 = 64;
+/// The exit code of a mistake that a restart cannot mend, as in sysexits.h: the service manager does not restart the
+/// daemon after it.
+pub const EX_CONFIG: u8 = 78;

@@ -98,7 +98,7 @@ async fn it_says_what_the_records_say_and_of_a_private_hold_not_what_it_stores()
         "<b>Public</b> Anyone may read what is stored here. Only its crew may push.",
         "<dd>5 members, by invitation</dd>",
         "<dd><bdi>eu-central-1</bdi></dd>",
-        "<dd>1.5 kB in 1 blob</dd>",
+        "<dd>1.5 KB in 1 blob</dd>",
         "docker push atcr.io/",
         "ask its owner",
     ] {

@@ -3,14 +3,14 @@
 use askama::Template;
 use url::form_urlencoded::Serializer;
 
-use super::words::{counted, line, size};
+use super::text::{line, with_noun};
 use crate::api::state::ApiState;
 use crate::api::xrpc::bsky_actor::{blob_of, blob_path};
 use crate::blobs::Totals;
 use crate::crew::{DEFAULT_DESCRIPTION, PublicInfo};
 use atproto::lexicon::nsid;
 use atproto::repo::cid;
-use atproto::syntax::{Did, Handle, ServiceUrl};
+use atproto::syntax::{Did, Handle, ServiceUrl, Size};
 
 pub(super) const STYLE: &str = include_str!("page.css");
 /// The hold's mark, where it has no picture of its own.
@@ -76,7 +76,7 @@ impl Content<'_> {
         let host = self.state.hold.url.authority();
         let name = self.profile_text("displayName", NAME_MAX);
         let joinable = self.public_info.joinable;
-        let crew = counted(self.public_info.members, "member");
+        let crew = with_noun(self.public_info.members, "member");
         Document {
             style: STYLE,
             mark: MARK,
@@ -95,7 +95,7 @@ impl Content<'_> {
             region: captain.region.as_deref().and_then(|region| line(region, REGION_MAX)),
             stored: self.totals.map(|totals| match totals.blobs {
                 0 => "nothing yet".to_owned(),
-                blobs => format!("{} in {}", size(totals.size_bytes), counted(blobs, "blob")),
+                blobs => format!("{} in {}", Size { bytes: totals.size_bytes }, with_noun(blobs, "blob")),
             }),
             joining: captain.successor.is_none().then_some(if joinable {
                 "Any account may join its crew."

@@ -8,7 +8,7 @@ mod cache;
 mod content;
 mod escape;
 mod owner;
-mod words;
+mod text;
 
 use std::sync::{Arc, LazyLock};
 

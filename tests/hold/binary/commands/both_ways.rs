@@ -126,7 +126,7 @@ fn uploads() {
     assert_eq!((&running[0]["account"], &running[0]["parts"]), (&json!(site.alice.did), &json!(2)));
     assert_eq!(running[0]["sizeBytes"], 3100);
     let table = done(&site, &["uploads", "list"]);
-    assert!(table.lines().nth(1).unwrap().ends_with("s    2      3.0 KiB"), "{table}");
+    assert!(table.lines().nth(1).unwrap().ends_with("s    2      3.1 KB"), "{table}");
 
     let given_up = format!("upload {first} of {} is given up\n", site.alice.did);
     assert_eq!(done(&site, &["uploads", "abort", &first]), given_up);

@@ -3,20 +3,40 @@
 //! Names are units and `_total` by convention, and stay as they are: people's dashboards and alerts have them, as do
 //! those in `nixos/metrics`. <https://prometheus.io/docs/practices/naming/>
 
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
+use super::StartError;
 use crate::api::ApiState;
 use crate::blobs;
+use crate::config::Config;
 use crate::hold::Hold;
 use crate::pds::{PdsError, SubscriberLag};
 use atproto::lexicon::nsid;
-use server::daemon::{SocketMetrics, usage::Usage};
+use server::control;
+use server::daemon::{Listener, SocketMetrics, usage::Usage};
 use server::metrics::{Gauge, Kind, Text};
 use server::sqlite::{Database, Sizes};
 use server::storage::{DiskSpace, faults};
+
+/// Returns the sockets for metrics: see [`control::metrics_listeners`].
+pub(super) fn listen(config: &Config, inherited: Vec<Listener>) -> Result<Vec<Listener>, StartError> {
+    control::metrics_listeners(config.metrics_addr.as_deref(), inherited).map_err(|error| {
+        let address = config.metrics_addr.clone().unwrap_or_default();
+        StartError::MetricsSocket { address, reason: error.to_string() }
+    })
+}
+
+/// Answers scrapers until `shutdown`.
+pub(super) async fn serve(sources: Sources, listeners: Vec<Listener>, shutdown: CancellationToken) -> io::Result<()> {
+    let sources = Arc::new(sources);
+    let page = move || Arc::clone(&sources).page();
+    control::serve_metrics(page, listeners, shutdown).await
+}
 
 /// What is counted in the database is counted again after so many times as long as it took: a hundredth of one
 /// processor at most, whoever asks how often.
@@ -28,19 +48,19 @@ const OTHER: &str = "other";
 
 /// When the jobs that `app` runs by itself last succeeded, in microseconds since 1970; 0 before the first time.
 #[derive(Debug, Default)]
-pub(in crate::app) struct Tasks {
-    pub(in crate::app) swept_us: Gauge,
+pub(super) struct Tasks {
+    pub(super) swept_us: Gauge,
 }
 
 /// Where the numbers come from.
-pub(in crate::app) struct Sources {
+pub(super) struct Sources {
     hold: Arc<Hold>,
     state: Arc<ApiState>,
     database: Database,
     /// Of the public sockets.
-    pub(in crate::app) sockets: Arc<SocketMetrics>,
+    pub(super) sockets: Arc<SocketMetrics>,
     max_connections: usize,
-    pub(in crate::app) tasks: Arc<Tasks>,
+    pub(super) tasks: Arc<Tasks>,
     started_us: u64,
     counted: Mutex<Option<Kept>>,
 }
@@ -66,7 +86,7 @@ struct Kept {
 
 impl Sources {
     /// Of a hold whose process began at `started_us`, in microseconds since 1970.
-    pub(in crate::app) fn new(
+    pub(super) fn new(
         hold: &Arc<Hold>,
         state: &Arc<ApiState>,
         database: &Database,
@@ -86,7 +106,7 @@ impl Sources {
     }
 
     /// The page. What cannot be read at present is left out.
-    pub(super) async fn page(&self) -> String {
+    async fn page(self: Arc<Self>) -> String {
         let counted = self.counted().await;
         let mut text = Text::default();
         process(&mut text, self.started_us);

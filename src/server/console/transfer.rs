@@ -1,4 +1,4 @@
-//! Exports into files and imports from them: the hold need not see their paths.
+//! Exports into files and imports from them. This process opens the files: the daemon need not see their paths.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -10,17 +10,13 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 use tokio::io::AsyncReadExt as _;
 
-use super::error::CommandError;
-use super::progress::ProgressLine;
-use super::target::Target;
-use super::{output, table};
-use crate::hold::Hold;
-use server::control::{AdminError, ByteStream, Export, Progress};
+use super::{CommandError, ProgressLine, Target, output, size};
+use crate::control::{AdminError, ByteStream, Export, Progress};
 
 /// Read from a file at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// What an export came to.
+/// The result of an export.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Exported {
@@ -28,12 +24,15 @@ struct Exported {
     size_bytes: u64,
 }
 
-/// Writes what `operation` exports into a file, or to standard output for `-`, and says what was written.
-pub(super) async fn export(
-    target: Target,
-    operation: impl Export<Subject = Hold>,
+/// Writes the bytes that `operation` answers into a file, or to standard output for `-`, and prints what was written.
+///
+/// # Errors
+/// The error of the operation; [`CommandError::Failed`] when the file cannot be written.
+pub async fn export_to<E: Export>(
+    target: Target<E::Subject>,
+    operation: E,
     file: &Path,
-    json: bool,
+    as_json: bool,
 ) -> Result<(), CommandError> {
     let bytes = target.export(operation).await?;
     if file == Path::new("-") {
@@ -41,14 +40,17 @@ pub(super) async fn export(
     }
     let size_bytes = to_file(bytes, file).await?;
     let exported = Exported { file: file.display().to_string(), size_bytes };
-    if json {
+    if as_json {
         return output::json(&exported);
     }
-    output::text(&format!("{} written to {}\n", table::size(size_bytes), exported.file))
+    output::text(&format!("{} written to {}\n", size(size_bytes), exported.file))
 }
 
-/// The file in pieces, opened here: the hold need not see its path.
-pub(super) async fn from_file(path: &Path) -> Result<ByteStream, CommandError> {
+/// Opens a file, and returns its bytes in pieces.
+///
+/// # Errors
+/// [`CommandError::Failed`] when it cannot be opened, or is a directory.
+pub async fn read_file(path: &Path) -> Result<ByteStream, CommandError> {
     let failed = |error: io::Error| CommandError::failed(format!("{} cannot be read: {error}", path.display()));
     let file = tokio::fs::File::open(path).await.map_err(failed)?;
     if file.metadata().await.map_err(failed)?.is_dir() {
@@ -64,7 +66,8 @@ pub(super) async fn from_file(path: &Path) -> Result<ByteStream, CommandError> {
     })))
 }
 
-/// The file appears whole or not at all, readable by its owner, and lasts once this returns.
+/// Writes a file that appears whole or not at all, is readable by its owner only, and is on disk once this returns.
+/// Returns its size in bytes.
 async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
     let unfinished = file.with_added_extension("part");
     let failed = |error: io::Error| CommandError::failed(format!("{} cannot be written: {error}", file.display()));
@@ -75,7 +78,7 @@ async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
         Ok(size_bytes)
     });
     if written.is_err() {
-        // What failed is said already.
+        // The error of the write is reported.
         let _ = std::fs::remove_file(&unfinished);
     }
     written

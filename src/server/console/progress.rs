@@ -1,48 +1,58 @@
-//! How far a long command is, on standard error where that is a terminal.
+//! The progress of a long command, on standard error where that is a terminal.
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::time::{Duration, Instant};
 
-use super::table;
-use server::control::Progress;
+use crate::control::Progress;
+use atproto::syntax::Size;
 
-/// A line that is written over and over, and wiped away at the end.
-pub(super) struct ProgressLine {
-    shown: bool,
+/// A line that is overwritten again and again. Dropping this clears it.
+pub struct ProgressLine {
+    on_terminal: bool,
     last: Option<Instant>,
 }
 
 /// Often enough for people.
 const EVERY: Duration = Duration::from_millis(100);
 /// Back to the first column, and clear the line.
-const WIPE: &str = "\r\u{1b}[K";
+const CLEAR: &str = "\r\u{1b}[K";
 
 impl ProgressLine {
-    pub(super) fn new() -> Self {
-        Self { shown: io::stderr().is_terminal(), last: None }
+    /// A line that shows nothing yet, and never does where standard error is no terminal.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { on_terminal: io::stderr().is_terminal(), last: None }
     }
 
-    pub(super) fn show(&mut self, progress: &Progress) {
-        if self.shown && self.last.is_none_or(|last| last.elapsed() >= EVERY) {
+    /// Shows how far the command is, unless the line changed in the last tenth of a second.
+    pub fn show(&mut self, progress: &Progress) {
+        if self.on_terminal && self.last.is_none_or(|last| last.elapsed() >= EVERY) {
             self.last = Some(Instant::now());
             // It is only for show.
-            let _ = write!(io::stderr(), "{WIPE}{}", line(progress));
+            let _ = write!(io::stderr(), "{CLEAR}{}", line(progress));
         }
+    }
+}
+
+impl Default for ProgressLine {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
 impl Drop for ProgressLine {
     fn drop(&mut self) {
         if self.last.is_some() {
-            let _ = write!(io::stderr(), "{WIPE}");
+            let _ = write!(io::stderr(), "{CLEAR}");
         }
     }
 }
 
 fn line(progress: &Progress) -> String {
     const WIDTH: u64 = 24;
-    let amount = |count: u64| if progress.unit == "bytes" { table::size(count) } else { count.to_string() };
-    let unit = if progress.unit == "bytes" { String::new() } else { format!(" {}", progress.unit) };
+    let is_bytes = progress.unit == "bytes";
+    let amount = |count: u64| if is_bytes { Size { bytes: count }.to_string() } else { count.to_string() };
+    let unit = if is_bytes { String::new() } else { format!(" {}", progress.unit) };
     match progress.total.filter(|total| *total > 0) {
         None => format!("{}{unit}", amount(progress.done)),
         Some(total) => {
@@ -62,7 +72,7 @@ mod tests {
     fn a_line_says_how_far_it_is() {
         let line = |done, total, unit: &str| line(&Progress { done, total, unit: unit.into() });
         assert_eq!(line(7, None, "records"), "7 records");
-        assert_eq!(line(2048, Some(4096), "bytes"), "[############............] 50% 2.0 KiB of 4.0 KiB");
+        assert_eq!(line(2000, Some(4000), "bytes"), "[############............] 50% 2.0 KB of 4.0 KB");
         assert_eq!(line(0, Some(0), "blobs"), "0 blobs");
     }
 }

@@ -1,0 +1,57 @@
+//! Arguments that every program takes.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::daemon::EX_USAGE;
+use crate::settings::{Environment, Sources};
+
+/// The file of variables in the working directory.
+const DOTENV: &str = ".env";
+
+/// Where the configuration comes from.
+#[derive(Args)]
+pub struct SourceArguments {
+    /// A TOML file with options.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// A file of variables, a line each, which count more than --config. Without --config: .env in the working directory.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub env_file: Option<PathBuf>,
+}
+
+impl From<SourceArguments> for Sources {
+    fn from(arguments: SourceArguments) -> Self {
+        Self {
+            file: arguments.config,
+            env_file: arguments.env_file,
+            dotenv: DOTENV.into(),
+            environment: Environment::of_process(),
+        }
+    }
+}
+
+/// A group of commands that print a result.
+#[derive(Args)]
+pub struct CommandGroup<C: Subcommand> {
+    /// The command.
+    #[command(subcommand)]
+    pub command: C,
+    /// Print one JSON document.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Reads the arguments of this process.
+///
+/// # Errors
+/// The exit code, after help, the version or what is wrong with the arguments was printed.
+pub fn parse<C: Parser>() -> Result<C, ExitCode> {
+    C::try_parse().map_err(|error| {
+        let code = if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };
+        let _ = error.print();
+        code
+    })
+}

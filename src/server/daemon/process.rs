@@ -1,0 +1,107 @@
+//! The process of a daemon, whatever the program serves: log, sockets, runtime, signals, exit code.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::listeners::{self, Inherited};
+use super::signals::{self, Hangups};
+use super::{EX_CONFIG, logging};
+
+/// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
+const BLOCKING_THREADS: usize = 16;
+/// How long jobs on those threads may take after the daemon has stopped.
+const LAST_JOBS: Duration = Duration::from_secs(5);
+
+/// What the process of a daemon needs to know of its program.
+pub struct ProcessSettings<'a> {
+    /// The name of the program, for the log.
+    pub program: &'static str,
+    /// As [`logging::init`] takes it.
+    pub log_level: &'a str,
+    /// Logged before anything else, each in one line.
+    pub warnings: &'a [String],
+    /// The address to listen on when no socket was inherited, as [`listeners::bind`] takes it.
+    pub address: &'a str,
+    /// The environment variable that sets the address, for the error.
+    pub address_variable: &'static str,
+}
+
+/// What a daemon serves with.
+pub struct ProcessParts {
+    /// The sockets that were inherited, or the one that was bound.
+    pub listeners: Inherited,
+    /// Cancelled by the signal that asks the daemon to stop.
+    pub shutdown: CancellationToken,
+    /// The signals that ask it to read its configuration again.
+    pub hangups: Hangups,
+}
+
+/// Sets up the log, the sockets, the runtime and the signals, and runs `serve` until it ends. Logs its error, and
+/// returns the exit code of the process: that of the error by `exit_code`.
+///
+/// To be called once, before any thread starts.
+pub fn run_daemon<E: Display>(
+    settings: &ProcessSettings<'_>,
+    serve: impl AsyncFnOnce(ProcessParts) -> Result<(), E>,
+    exit_code: impl FnOnce(&E) -> u8,
+) -> ExitCode {
+    if let Err(error) = logging::init(settings.program, settings.log_level) {
+        log_level_error(settings.program, &error);
+        return ExitCode::from(EX_CONFIG);
+    }
+    for warning in settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    // Before the runtime starts: taking over inherited sockets changes the environment.
+    let listeners = listeners::inherited().and_then(|mut inherited| {
+        if inherited.public.is_empty() {
+            inherited.public.push(listeners::bind(settings.address)?);
+        }
+        Ok(inherited)
+    });
+    let listeners = match listeners {
+        Ok(listeners) => listeners,
+        Err(error) => {
+            let ProcessSettings { address, address_variable, .. } = settings;
+            tracing::error!("cannot listen on {address}: {error}; set {address_variable} to a free address");
+            return ExitCode::FAILURE;
+        }
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().max_blocking_threads(BLOCKING_THREADS).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("cannot start the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        let signals = signals::survive_file_size_limit().and_then(|()| Ok((signals::shutdown()?, signals::hangups()?)));
+        let (shutdown, hangups) = match signals {
+            Ok(signals) => signals,
+            Err(error) => {
+                tracing::error!("cannot handle signals: {error}");
+                return 1;
+            }
+        };
+        match serve(ProcessParts { listeners, shutdown, hangups }).await {
+            Ok(()) => 0,
+            Err(error) => {
+                tracing::error!("{error}");
+                exit_code(&error)
+            }
+        }
+    });
+    // A DNS look-up in the system's resolver cannot be stopped, and may take long.
+    runtime.shutdown_timeout(LAST_JOBS);
+    ExitCode::from(code)
+}
+
+#[expect(clippy::print_stderr, reason = "there is no log yet")]
+fn log_level_error(program: &str, error: &logging::LoggingError) {
+    eprintln!("{program}: log_level: {error}");
+}
