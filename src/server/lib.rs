@@ -14,8 +14,8 @@
 //! | `egress` | the one way out: HTTP client, TLS roots, look-ups of names and their guard, limits | – |
 //! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, daemon, wire, egress |
 //! | `console` | what a command line needs: output, tables, progress, errors, the manual; where a command runs | daemon, settings, control |
-//! | `identity` | other accounts' keys, handles and sessions | metrics, egress |
-//! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, identity |
+//! | `identity` | other accounts' keys, handles and sessions | metrics, bulkhead, egress |
+//! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, bulkhead, identity |
 //!
 //! Every room may name the crate `atproto`.
 #![forbid(unsafe_code)]

@@ -21,11 +21,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from hold import HOLD, Account, Bystander, Hold, base64url
+from hold import HOLD, Account, Bystander, Hold, WebAccount, base64url
 
 Case = Callable[[int], str]
 # A bystander is answered within this, on a machine that other tests keep busy too.
 PATIENCE_S = 10.0
+# From where attackers come who have not the bystander's address.
+ELSEWHERE = "127.0.0.2"
 
 
 @contextlib.contextmanager
@@ -208,26 +210,69 @@ def forged(hold: Hold, issuer: str) -> str:
 
 
 def silent_names(scale: int) -> str:
-    """Tokens of did:webs whose name servers never answer."""
+    """Tokens of did:webs whose name servers never answer, beside members who are did:webs as well."""
     silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     silent.bind(("127.0.0.77", 53))
     with tempfile.TemporaryDirectory() as folder:
         resolv = Path(folder) / "resolv.conf"
         resolv.write_text("nameserver 127.0.0.77\n")
         bind = f'mount --bind {resolv} /etc/resolv.conf && exec "$@"'
+        statuses: Counter[int] = Counter()
         with Hold(wrap=["unshare", "-m", "sh", "-c", bind, "sh"]) as hold, unfelt(hold) as bystander:
-            ends = time.time() + 20 * scale
-            while time.time() < ends:
-                token = forged(hold, f"did:web:n{random.randrange(10**9)}.slow.example.com")
-                threading.Thread(target=ignored, args=(hold, token), daemon=True).start()
-                time.sleep(1 / 6)
+            members = [hold.take_in(WebAccount(f"web {number}"))[1] for number in range(5)]
+            for second in range(20 * scale):
+                for _ in range(6):
+                    token = forged(hold, f"did:web:n{random.randrange(10**9)}.slow.example.com")
+                    threading.Thread(target=ignored, args=(hold, token), daemon=True).start()
+                    time.sleep(1 / 6)
+                if second >= 10 and members:
+                    statuses[hold.post(HOLD + "initiateUpload", {"digest": "x"}, members.pop(), timeout=20).status] += 1
     silent.close()
-    return f"6 silent names a second: {bystander.felt()}"
+    assert statuses == {200: 5}, f"did:webs of the crew: {dict(statuses)}"
+    return f"6 silent names a second: members that are did:webs {dict(statuses)}; {bystander.felt()}"
 
 
 def ignored(hold: Hold, token: str) -> None:
     with contextlib.suppress(OSError):
-        hold.post(HOLD + "requestCrew", {}, token, timeout=20)
+        hold.post(HOLD + "requestCrew", {}, token, timeout=20, source=ELSEWHERE)
+
+
+def members_claimed(scale: int) -> str:
+    """Tokens that claim to be members, with made-up signatures, so that members find the look-ups busy."""
+    with Hold() as hold:
+        members = [hold.member(f"member {number}") for number in range(200)]
+        with unfelt(hold) as bystander:
+            hold.directory.seconds = 1.0
+            ends = time.time() + 10 * scale
+
+            def forge(number: int) -> None:
+                while time.time() < ends:
+                    number = (number + 1) % len(members)
+                    ignored(hold, forged(hold, members[number][0].did))
+
+            attackers = [threading.Thread(target=forge, args=(number,)) for number in range(len(members))]
+            for attacker in attackers:
+                attacker.start()
+            time.sleep(1)
+            statuses: Counter[tuple[str, int]] = Counter()
+
+            def work(where: str, address: str, token: str) -> None:
+                answer = hold.post(HOLD + "initiateUpload", {"digest": "x"}, token, source=address)
+                statuses[where, answer.status] += 1
+
+            # Members who were never seen yet: some at an address that is known, some at a new one.
+            places = [("known", "127.0.0.1")] * 16 + [("new", "127.0.0.3")] * 4
+            honest = [hold.member(f"honest {number}") for number in range(len(places))]
+            workers = [
+                threading.Thread(target=work, args=(where, address, token))
+                for (where, address), (_, token) in zip(places, honest, strict=True)
+            ]
+            for worker in workers:
+                worker.start()
+            for thread in workers + attackers:
+                thread.join()
+        assert statuses == {("known", 200): 16, ("new", 200): 4}, dict(statuses)
+    return f"forged tokens of 200 members: honest ones {dict(statuses)}; {bystander.felt()}"
 
 
 def strangers_made_up(scale: int) -> str:
@@ -235,6 +280,7 @@ def strangers_made_up(scale: int) -> str:
     with Hold(config="allow_all_crew = true\n") as hold:
         newcomers = [hold.directory.account(f"newcomer {number}") for number in range(20)]
         with unfelt(hold) as bystander:
+            hold.directory.seconds = 0.1
             ends = time.time() + 5 * scale
 
             def forge() -> None:
@@ -242,15 +288,16 @@ def strangers_made_up(scale: int) -> str:
                     made_up = base64.b32encode(os.urandom(15)).decode().lower()
                     ignored(hold, forged(hold, f"did:plc:{made_up}"))
 
-            attackers = [threading.Thread(target=forge) for _ in range(16)]
+            attackers = [threading.Thread(target=forge) for _ in range(100)]
             for attacker in attackers:
                 attacker.start()
             joined = [hold.post(HOLD + "requestCrew", {}, hold.token(account)).status for account in newcomers]
             for attacker in attackers:
                 attacker.join()
+        assert joined == [201] * len(newcomers), f"newcomers: {dict(Counter(joined))}"
         errors = sum(line.split()[1:2] == ["ERROR"] for line in hold.log.read_text().splitlines())
         assert errors == 0, f"{errors} lines of ERROR about strangers"
-    return f"forged tokens of strangers by 16 connections: newcomers {dict(Counter(joined))}; {bystander.felt()}"
+    return f"forged tokens of strangers by 100 connections: newcomers {dict(Counter(joined))}; {bystander.felt()}"
 
 
 def ban_kept(_: int) -> str:
@@ -408,6 +455,7 @@ CASES: list[Case] = [
     data_exported,
     silent_names,
     strangers_made_up,
+    members_claimed,
     ban_kept,
     declared_kept,
     one_node,

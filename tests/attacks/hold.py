@@ -74,11 +74,37 @@ class Account:
         return text + "." + self.sign(text)
 
 
+class WebAccount(Account):
+    """A did:web of this machine, with the server of its document."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        account = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                body = json.dumps(account.document()).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        self.did = f"did:web:localhost%3A{server.server_address[1]}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+
 class Directory:
-    """A PLC directory. Who is not in it gets 404; `statuses` has other answers for some."""
+    """A PLC directory. Who is not in it gets 404."""
 
     def __init__(self) -> None:
         self.documents: dict[str, bytes] = {}
+        # How long each answer takes.
+        self.seconds = 0.0
         self.asked: list[str] = []
         self.status: int | None = None
         directory = self
@@ -92,6 +118,7 @@ class Directory:
             def do_GET(self) -> None:
                 did = self.path.lstrip("/")
                 directory.asked.append(did)
+                time.sleep(directory.seconds)
                 found = directory.documents.get(did)
                 status = directory.status or (200 if found else 404)
                 body = found if status == 200 and found else b"{}"
@@ -187,9 +214,12 @@ class Hold:
     def token(self, account: Account) -> str:
         return account.token(self.did)
 
-    def send(self, method: str, path: str, headers: dict[str, str], body: bytes | None, timeout: float) -> Answer:
+    def send(
+        self, method: str, path: str, headers: dict[str, str], body: bytes | None, timeout: float, source: str = "127.0.0.1"
+    ) -> Answer:
+        """Asks from the address `source`."""
         began = time.time()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout, source_address=(source, 0))
         try:
             connection.request(method, path, body=body, headers=headers)
             response = connection.getresponse()
@@ -202,19 +232,24 @@ class Hold:
     def get(self, path: str, token: str | None = None, timeout: float = 30) -> Answer:
         return self.send("GET", path, {"Authorization": f"Bearer {token}"} if token else {}, None, timeout)
 
-    def post(self, nsid: str, value: object, token: str | None = None, timeout: float = 60) -> Answer:
+    def post(
+        self, nsid: str, value: object, token: str | None = None, timeout: float = 60, source: str = "127.0.0.1"
+    ) -> Answer:
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        return self.send("POST", f"/xrpc/{nsid}", headers, json.dumps(value).encode(), timeout)
+        return self.send("POST", f"/xrpc/{nsid}", headers, json.dumps(value).encode(), timeout, source)
 
     def member(self, name: str, permissions: tuple[str, ...] = ("blob:read", "blob:write")) -> tuple[Account, str]:
         """A new member of the crew, and a token of its."""
-        account = self.directory.account(name)
+        return self.take_in(self.directory.account(name), permissions)
+
+    def take_in(self, account: Account, permissions: tuple[str, ...] = ("blob:read", "blob:write")) -> tuple[Account, str]:
+        """Makes an account a member; answers it with a token of its."""
         record = {"member": account.did, "role": "member", "permissions": list(permissions), "addedAt": "2026-01-01T00:00:00Z"}
         record["$type"] = HOLD + "crew"
-        call = {"repo": self.did, "collection": HOLD + "crew", "rkey": account.did, "record": record}
-        answer = self.post("com.atproto.repo.putRecord", call, self.token(self.captain))
+        call = {"repo": self.did, "collection": HOLD + "crew", "record": record}
+        answer = self.post("com.atproto.repo.createRecord", call, self.token(self.captain))
         assert answer.status == 200, answer.body
         return account, self.token(account)
 

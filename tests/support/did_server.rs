@@ -1,13 +1,15 @@
 //! A small HTTP server on loopback that plays PLC directory and did:web host, and the documents it serves.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use atproto::keys::SigningKey;
 use atproto::syntax::Did;
 use serde_json::{Value, json};
-use server::identity::{Resolver, ResolverSettings};
+use server::bulkhead::Caller;
+use server::identity::{Asker, Pool, Resolver, ResolverSettings};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -132,6 +134,11 @@ fn ok(body: &str) -> String {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
     )
+}
+
+/// Who looks up accounts of this pool from the `number`th network.
+pub(crate) fn asker(pool: Pool, number: u32) -> Asker {
+    Asker { pool, caller: Caller::Network(Ipv4Addr::from_bits(u32::from_be_bytes([10, 0, 0, 0]) + number).into()) }
 }
 
 /// The `number`th did:plc.

@@ -3,11 +3,9 @@
 //! A caller is an account where a token proved one, else the network it comes from. A request waits here with its body
 //! already in memory, so a slow sender keeps no place.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
-use atproto::syntax::Did;
-use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Overload, Place};
+use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Place};
 use server::xrpc::JSON_BYTES;
 
 /// Which of the shared resources a request needs.
@@ -25,17 +23,6 @@ pub(super) enum Cost {
     UserData,
     /// The proof of a blob, which may read it whole.
     Proof,
-}
-
-/// Who has a share.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Caller {
-    /// Whoever proved to be this account.
-    Account(Did),
-    /// Whoever comes from this network: an IPv4 address or a /64 of IPv6.
-    Network(IpAddr),
-    /// Whoever comes through a local proxy that does not say for whom.
-    Unknown,
 }
 
 /// The hold's bulkheads.

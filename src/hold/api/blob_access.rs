@@ -10,6 +10,7 @@ use crate::pds::PublishedBlob;
 use atproto::lexicon::nsid;
 use atproto::repo::cid;
 use atproto::syntax::Did;
+use server::bulkhead::Caller;
 use server::xrpc::{Error, Query};
 
 /// Permission to read one blob.
@@ -21,7 +22,7 @@ pub(super) enum BlobAccess {
 }
 
 impl BlobAccess {
-    pub(super) async fn of(state: &ApiState, head: &Parts) -> Result<Self, Error> {
+    pub(super) async fn of(state: &ApiState, head: &Parts, caller: &Caller) -> Result<Self, Error> {
         // What is no CID is refused later, after the permit: who may not read learns nothing from it.
         let cid = Query::of(head).get("cid").ok().flatten().and_then(|text| cid::parse(text).ok());
         if let Some(cid) = cid
@@ -30,7 +31,7 @@ impl BlobAccess {
             return Ok(Self::Published(blob));
         }
         let (permit, account) =
-            state.gate.read(credentials(head, nsid::SYNC_GET_BLOB.as_str(), state.hold.now_s())?).await?;
+            state.gate.read(credentials(head, caller, nsid::SYNC_GET_BLOB.as_str(), state.hold.now_s())?).await?;
         Ok(Self::Image(permit, account))
     }
 

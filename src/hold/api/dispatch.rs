@@ -5,17 +5,16 @@ use std::sync::Arc;
 use http::Method;
 use http::request::Parts;
 
-use super::admission::Caller;
 use super::blob_access::BlobAccess;
 use super::endpoint::{Endpoint, Handler, Reply, Shared, TABLE};
 use super::part_access::PartAccess;
 use super::paths::BLOBS_PREFIX;
 use super::refusal;
-use super::request::credentials;
+use super::request::{caller_at, credentials};
 use super::state::ApiState;
 use crate::gate::{ReadMethod, SignedRead};
 use atproto::syntax::{Did, Digest};
-use server::daemon::network_of;
+use server::bulkhead::Caller;
 use server::wire::{Request, Response};
 use server::xrpc::{Cause, Error, Front, Program, Query, Trace, route};
 
@@ -52,7 +51,8 @@ async fn admit_and_handle(
     request: Request,
     trace: &mut Trace,
 ) -> Result<Response, Error> {
-    let with_token = || credentials(&request.head, endpoint.path, state.hold.now_s());
+    let network = caller_at(trace.client);
+    let with_token = || credentials(&request.head, &network, endpoint.path, state.hold.now_s());
     let mut known = |proven: &Did| {
         trace.caller = Some(proven.clone());
         if state.front.rates.admit_account(proven, state.hold.now_us()) { Ok(()) } else { Err(Error::rate_limited()) }
@@ -60,7 +60,7 @@ async fn admit_and_handle(
     let handler: Admitted = match endpoint.handler {
         Handler::Open(handle) => Box::new(handle),
         Handler::Blob(handle) => {
-            let access = BlobAccess::of(&state, &request.head).await?;
+            let access = BlobAccess::of(&state, &request.head, &network).await?;
             access.account().map_or(Ok(()), known)?;
             Box::new(move |state, request| handle(state, access, request))
         }
@@ -75,7 +75,7 @@ async fn admit_and_handle(
             Box::new(move |state, request| handle(state, permit, request))
         }
         Handler::Part(handle) => {
-            let access = PartAccess::of(&state, &request.head).await?;
+            let access = PartAccess::of(&state, &request.head, &network).await?;
             known(access.permit.account())?;
             Box::new(move |state, request| handle(state, access, request))
         }
@@ -90,11 +90,7 @@ async fn admit_and_handle(
             Box::new(move |state, request| handle(state, permit, request))
         }
     };
-    let caller = match (trace.caller.clone(), trace.client) {
-        (Some(account), _) => Caller::Account(account),
-        (None, Some(address)) => Caller::Network(network_of(address)),
-        (None, None) => Caller::Unknown,
-    };
+    let caller = trace.caller.clone().map_or(network, Caller::Account);
     handle_in_place(state, endpoint, request, &caller, handler).await
 }
 

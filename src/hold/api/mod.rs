@@ -20,7 +20,7 @@ mod subscribe;
 mod well_known;
 mod xrpc;
 
-pub use admission::{Admission, Caller};
+pub use admission::Admission;
 pub use endpoint::{Access, endpoints};
 pub use page::Page;
 pub use state::ApiState;

@@ -7,6 +7,7 @@ use super::state::ApiState;
 use crate::blobs::{PartNumber, UploadId};
 use crate::gate::WritePermit;
 use atproto::lexicon::nsid;
+use server::bulkhead::Caller;
 use server::xrpc::{Error, Query, header};
 
 /// Permission to send one part.
@@ -17,12 +18,13 @@ pub(super) struct PartAccess {
 }
 
 impl PartAccess {
-    pub(super) async fn of(state: &ApiState, head: &Parts) -> Result<Self, Error> {
+    pub(super) async fn of(state: &ApiState, head: &Parts, caller: &Caller) -> Result<Self, Error> {
         let query = Query::of(head);
         if query.get("signature")?.is_some() {
             return Self::by_url(state, &query).await;
         }
-        let permit = state.gate.write(credentials(head, nsid::UPLOAD_PART.as_str(), state.hold.now_s())?).await?;
+        let permit =
+            state.gate.write(credentials(head, caller, nsid::UPLOAD_PART.as_str(), state.hold.now_s())?).await?;
         let upload_id = header(head, "x-upload-id").ok_or_else(|| Error::invalid("header X-Upload-Id is required"))?;
         let number = header(head, "x-part-number").ok_or_else(|| Error::invalid("header X-Part-Number is required"))?;
         Ok(Self { permit, upload_id: UploadId::parse(upload_id)?, number: parse_number(number)? })

@@ -109,7 +109,8 @@ pub(super) fn of_token(error: AuthError) -> Error {
         AuthError::Token(token) => unauthorized(token.name(), token.to_string(), SERVICE_TOKEN),
         AuthError::Dpop(error) => of_dpop(error),
         // Whoever reads the document or asks the PDS logs what stood in the way.
-        AuthError::Unresolvable | AuthError::PdsUnreachable | AuthError::Busy => try_again_later(),
+        AuthError::Busy(Overload::Caller) => overload(Overload::Caller),
+        AuthError::Unresolvable | AuthError::PdsUnreachable | AuthError::Busy(Overload::Server) => try_again_later(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a request of the hold says: tokens, repositories, part numbers, checked.
 
+use std::net::IpAddr;
+
 use http::request::Parts;
 
 use super::refusal;
@@ -7,6 +9,8 @@ use crate::gate::RequestCredentials;
 use atproto::lexicon::error as name;
 use atproto::repo::{Cid, cid};
 use atproto::syntax::{Did, MediaType};
+use server::bulkhead::Caller;
+use server::daemon::network_of;
 use server::tokens::Presented;
 use server::xrpc::{Error, header};
 
@@ -27,15 +31,21 @@ pub(super) fn check_repo(text: &str, did: &Did, handle: Option<&str>) -> Result<
     }
 }
 
+/// Who has the share of a request that proves no account.
+pub(super) fn caller_at(address: Option<IpAddr>) -> Caller {
+    address.map_or(Caller::Unknown, |address| Caller::Network(network_of(address)))
+}
+
 /// The caller's token for a call of `method`.
 pub(super) fn credentials<'h>(
     head: &'h Parts,
+    caller: &'h Caller,
     method: &'static str,
     now_s: i64,
 ) -> Result<RequestCredentials<'h>, Error> {
     let values = |name: &str| head.headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
     let token = Presented::of(values("authorization"), values("dpop")).map_err(refusal::of_token)?;
-    Ok(RequestCredentials { token, method, now_s })
+    Ok(RequestCredentials { token, caller, method, now_s })
 }
 
 /// The media type of a body that may have any.

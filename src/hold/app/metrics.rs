@@ -180,7 +180,8 @@ impl Sources {
     }
 
     fn bulkheads(&self, text: &mut Text) {
-        let counts = self.state.admission.counts();
+        let turns = self.state.gate.authenticator().turns();
+        let counts: Vec<_> = self.state.admission.counts().into_iter().chain(turns).collect();
         let help = "Requests that hold a place of a resource that many share.";
         let mut inside = text.family("atcr_hold_bulkhead_inside", Kind::Gauge, help);
         counts.iter().for_each(|(name, counts)| inside.value(&[("resource", name)], counts.inside.get()));

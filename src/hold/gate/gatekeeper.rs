@@ -5,13 +5,21 @@ use super::signed_url::SignedRead;
 use crate::crew::{Crew, CrewError, Manager, Membership};
 use atproto::lexicon::Permission;
 use atproto::syntax::Did;
-use server::identity::Pool;
+use quick_cache::sync::Cache;
+use server::bulkhead::Caller;
+use server::identity::{Asker, Pool};
 use server::tokens::{AuthError, Authenticator, CheckedToken, Presented};
+
+/// Networks remembered from which a member proved itself; at about 100 bytes each, 400 KiB.
+const MAX_NETWORKS: usize = 4096;
 
 /// Gives permits. The crew is read at every question, so a removal holds from the next request.
 pub struct Gate {
     authenticator: Authenticator,
     crew: Crew,
+    /// From where members have proven themselves: a claim from there is looked up as a member's, and one from elsewhere
+    /// takes no place of theirs, for anybody can claim anything.
+    proven_from: Cache<Caller, ()>,
 }
 
 /// Why no permit was given.
@@ -43,6 +51,8 @@ pub enum Denied {
 pub struct RequestCredentials<'c> {
     /// The token; `None` for an anonymous caller.
     pub token: Option<Presented<'c>>,
+    /// Who sent it, as far as that is known without the token.
+    pub caller: &'c Caller,
     /// NSID of the called method.
     pub method: &'static str,
     /// Unix seconds.
@@ -53,7 +63,7 @@ impl Gate {
     /// A gate for the hold that `authenticator` and `crew` belong to.
     #[must_use]
     pub fn new(authenticator: Authenticator, crew: Crew) -> Self {
-        Self { authenticator, crew }
+        Self { authenticator, crew, proven_from: Cache::new(MAX_NETWORKS) }
     }
 
     /// Proves who calls, without asking what they may do.
@@ -144,10 +154,20 @@ impl Gate {
                 Ok((account, membership))
             }
             CheckedToken::Claimed(claimed) => {
-                // Read before the proof only to choose the lane; nothing is answered from it unless the proof holds.
+                // Read before the proof only to choose the pool; nothing is answered from it unless the proof holds.
                 let membership = self.crew.membership(claimed.account()).await?;
-                let pool = if membership.is_known() { Pool::Members } else { Pool::Strangers };
-                let account = self.authenticator.prove(claimed, pool).await?;
+                let caller = credentials.caller;
+                let pool = if !membership.is_known() {
+                    Pool::Strangers
+                } else if self.proven_from.get(caller).is_some() {
+                    Pool::Members
+                } else {
+                    Pool::Claimants
+                };
+                let account = self.authenticator.prove(claimed, Asker { pool, caller: caller.clone() }).await?;
+                if pool == Pool::Claimants {
+                    self.proven_from.insert(caller.clone(), ());
+                }
                 Ok((account, membership))
             }
         }

@@ -4,6 +4,7 @@
 //! robin), no caller holds more than its share, and when the queue is full the longest queue of one caller gives way.
 //! A wait is short; after it the caller is told to come back ([`Overload`]).
 
+mod caller;
 mod state;
 
 use std::hash::Hash;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::metrics::{Counter, Gauge};
+pub use caller::Caller;
 use state::{State, Verdict};
 
 /// The bounds of one bulkhead.

@@ -8,7 +8,7 @@ use http::request::Builder;
 use http::{Request, Response, StatusCode};
 
 use super::location::Location;
-use super::{Error, SetupError};
+use super::{Error, Pool, SetupError};
 use crate::egress::{AnswerLimits, ClientPolicy, Dns, EgressError, HttpClient, Reach, empty_body, system_dns};
 
 const LIMITS: AnswerLimits = AnswerLimits {
@@ -19,15 +19,18 @@ const LIMITS: AnswerLimits = AnswerLimits {
 };
 /// Look-ups of the directory's name at once: its connections are kept, so there are few.
 const DIRECTORY_DNS_THREADS: usize = 4;
-/// Look-ups of names at once that strangers chose. Each can keep its thread for 40 s: 8 are what one look-up of a
-/// document each at once needs.
+/// Look-ups of names at once that a did:web chose: so many for members, and as many for strangers. Each can keep its
+/// thread for 40 s: 8 are what one look-up of a document each at once needs.
 const WEB_DNS_THREADS: usize = 8;
 
-/// The two clients: one for the PLC directory, one for hosts that strangers name.
+/// The three clients: one for the PLC directory, one for hosts that accounts name which are captain or crew, and one for
+/// hosts that strangers name. Each has its own threads for look-ups of names: a silent name server of a stranger costs no
+/// member anything.
 #[derive(Clone)]
 pub(super) struct Fetcher {
     directory: HttpClient,
-    web: HttpClient,
+    members: HttpClient,
+    strangers: HttpClient,
 }
 
 impl Fetcher {
@@ -47,17 +50,23 @@ impl Fetcher {
             let dns = dns.clone().unwrap_or_else(|| system_dns(threads));
             HttpClient::new(policy, dns).map_err(SetupError::Roots)
         };
-        Ok(Self { directory: client(&directory, DIRECTORY_DNS_THREADS)?, web: client(&web, WEB_DNS_THREADS)? })
+        let directory = client(&directory, DIRECTORY_DNS_THREADS)?;
+        Ok(Self { directory, members: client(&web, WEB_DNS_THREADS)?, strangers: client(&web, WEB_DNS_THREADS)? })
     }
 
-    /// The body of the document at `location`.
-    pub(super) async fn get(&self, location: Location) -> Result<Bytes, FetchError> {
+    /// For hosts that an account named.
+    fn web(&self, pool: Pool) -> &HttpClient {
+        if pool.is_of_member() { &self.members } else { &self.strangers }
+    }
+
+    /// The body of the document at `location`, of an account of this pool.
+    pub(super) async fn get(&self, location: Location, pool: Pool) -> Result<Bytes, FetchError> {
         let document = |uri| Request::get(uri).header(ACCEPT, "application/did+ld+json, application/json");
         let (client, request) = match location {
             Location::Directory(uri) => (&self.directory, document(uri)),
-            Location::Web(uri) => (&self.web, document(uri)),
+            Location::Web(uri) => (self.web(pool), document(uri)),
             Location::Handle(uri, host) => {
-                (&self.web, Request::get(uri).header(ACCEPT, "text/plain").header(HOST, host.as_str()))
+                (self.web(pool), Request::get(uri).header(ACCEPT, "text/plain").header(HOST, host.as_str()))
             }
         };
         let response = exchange(client, request, LIMITS).await?;
@@ -71,14 +80,15 @@ impl Fetcher {
     pub(super) async fn ask_within(
         &self,
         request: Builder,
+        pool: Pool,
         limits: AnswerLimits,
     ) -> Result<Response<Bytes>, EgressError> {
-        exchange(&self.web, request, limits).await
+        exchange(self.web(pool), request, limits).await
     }
 
-    /// What a host that a stranger named answers to `request`.
-    pub(super) async fn ask(&self, request: Builder) -> Result<Response<Bytes>, EgressError> {
-        exchange(&self.web, request, LIMITS).await
+    /// What a host that an account of this pool named answers to `request`.
+    pub(super) async fn ask(&self, request: Builder, pool: Pool) -> Result<Response<Bytes>, EgressError> {
+        self.ask_within(request, pool, LIMITS).await
     }
 }
 

@@ -19,11 +19,11 @@ impl Resolver {
         let claimed = account.handle.as_ref().map(|handle| Handle::parse(&handle.as_str().to_ascii_lowercase()));
         let Some(Ok(handle)) = claimed else { return Ok(None) };
         let location = self.locator.locate_handle(&handle, account.pds.as_deref())?;
-        match self.fetcher.get(location).await {
+        match self.fetcher.get(location, pool).await {
             Ok(body) => Ok((body.trim_ascii() == did.as_str().as_bytes()).then_some(handle)),
             Err(error) => match Error::from(error) {
                 Error::NotFound | Error::Invalid(_) | Error::Unsupported(_) | Error::Refused(_) => Ok(None),
-                error @ (Error::Unreachable | Error::Busy) => Err(error),
+                error @ (Error::Unreachable | Error::Busy(_)) => Err(error),
             },
         }
     }

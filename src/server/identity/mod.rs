@@ -6,6 +6,7 @@
 //! <https://atproto.com/specs/did>
 
 mod account;
+mod asker;
 mod fetch;
 mod handle;
 mod health;
@@ -18,12 +19,14 @@ mod session;
 mod single_flight;
 
 pub use account::Account;
+pub use asker::{Asker, Pool};
 pub use kept::KeptDocuments;
 pub use location::PdsUrl;
-pub use pool::Pool;
 pub use repo_records::{ListError, MAX_PAGE_RECORDS};
 pub use resolver::{LookUpResult, Resolver, ResolverSettings};
 pub use session::{SessionError, SessionKey, SessionQuestion, Sessions};
+
+use crate::bulkhead::Overload;
 
 /// Why there is no account for a DID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,9 +46,9 @@ pub enum Error {
     /// Its source does not answer, and nothing known is young enough. Try again later.
     #[error("the source of the DID document cannot be reached")]
     Unreachable,
-    /// Too many look-ups at once. Try again soon.
+    /// Too many look-ups at once, of all or of this caller. Try again soon.
     #[error("too many DID look-ups at once")]
-    Busy,
+    Busy(Overload),
 }
 
 /// Why no resolver can be made from its settings.

@@ -1,7 +1,8 @@
-//! The two bulkheads of the resolver: a cache and a single flight each.
+//! The bulkheads of the resolver: a cache and a single flight each.
 //!
-//! A pool shares nothing with the other: own cache, own look-ups at once, own queue. So strangers, however many,
-//! neither delay the look-up of a member nor push a member's document out of the cache.
+//! A pool shares no look-up and no queue with another one, and strangers no cache with members. So strangers, however many,
+//! neither delay the look-up of a member nor push a member's document out of the cache; nor does whoever claims to be a
+//! member and has proven nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 
 use super::single_flight::{Joined, Leader, SingleFlight, Waiter};
 use super::{Account, Error};
+use crate::bulkhead::{BulkheadCounts, Caller};
 use atproto::syntax::Did;
 
 /// Documents younger than this are used without asking again.
@@ -21,15 +23,6 @@ const MAX_STALE: Duration = Duration::from_hours(24);
 const NEGATIVE_TTL: Duration = Duration::from_mins(1);
 /// DIDs remembered; at about 500 bytes each, 2 MiB a pool.
 const MAX_ENTRIES: usize = 4096;
-
-/// For whom a look-up is made, and so whose capacity it uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pool {
-    /// The captain and the crew.
-    Members,
-    /// Everyone else.
-    Strangers,
-}
 
 /// How old a document may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +86,7 @@ impl Error {
     /// Whether the same question may have a better answer later, without anyone repairing anything.
     pub(super) fn is_transient(self) -> bool {
         match self {
-            Self::Refused(_) | Self::Unreachable | Self::Busy => true,
+            Self::Refused(_) | Self::Unreachable | Self::Busy(_) => true,
             Self::NotFound | Self::Invalid(_) | Self::Unsupported(_) => false,
         }
     }
@@ -101,7 +94,7 @@ impl Error {
 
 /// The cache of one pool, and its look-ups under way.
 pub(super) struct LookUpPool {
-    entries: Cache<Did, Entry>,
+    entries: Arc<Cache<Did, Entry>>,
     flights: Arc<SingleFlight<Did, Answer>>,
 }
 
@@ -121,18 +114,24 @@ pub(super) enum Lookup {
 
 impl LookUpPool {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { entries: Cache::new(MAX_ENTRIES), flights: SingleFlight::new() })
+        Arc::new(Self { entries: Arc::new(Cache::new(MAX_ENTRIES)), flights: SingleFlight::new() })
     }
 
-    /// Decides how `did` is answered.
-    pub(super) fn join(self: &Arc<Self>, did: &Did, freshness: Freshness) -> Lookup {
+    /// Another pool with the same cache.
+    pub(super) fn beside(&self) -> Arc<Self> {
+        Arc::new(Self { entries: Arc::clone(&self.entries), flights: SingleFlight::new() })
+    }
+
+    /// Who has a turn, who waits for one, and who got none.
+    pub(super) fn counts(&self) -> &BulkheadCounts {
+        self.flights.counts()
+    }
+
+    /// Decides how `did` is answered to `caller`.
+    pub(super) fn join(self: &Arc<Self>, did: &Did, caller: &Caller, freshness: Freshness) -> Lookup {
         let cached = || self.entries.get(did).and_then(|entry| entry.cached(freshness, Instant::now()));
-        match self.flights.join(did, cached) {
+        match self.flights.join(did, caller, cached) {
             Joined::Cached(answer) => Lookup::Cached(answer),
-            Joined::Full => {
-                let entry = self.entries.get(did).unwrap_or_default();
-                Lookup::Cached(entry.stale_if_error(Error::Busy, Instant::now()))
-            }
             Joined::Wait(waiter, leader) => {
                 Lookup::Wait(waiter, leader.map(|leader| LookUpLeader { pool: self.clone(), freshness, leader }))
             }
@@ -169,9 +168,11 @@ impl LookUpLeader {
     ) -> Option<Duration> {
         let turn = self.leader.turn().await;
         let answer = match &turn {
-            Some(_) => look_up.await,
-            None => Err(Error::Busy),
+            Ok(_) => look_up.await,
+            Err(overload) => Err(Error::Busy(*overload)),
         };
+        // Without a turn nothing was learned about the source.
+        let was_asked = turn.is_ok();
         drop(turn);
         let did = self.leader.key();
         let is_known = self.pool.entries.get(did).is_some_and(|entry| entry.known.is_some());
@@ -181,15 +182,14 @@ impl LookUpLeader {
         };
         let now = Instant::now();
         let mut entry = self.pool.entries.get(did).unwrap_or_default();
-        let was_learned = recalled.is_some() || answer.as_ref().err() != Some(&Error::Busy);
+        let is_news = was_asked || recalled.is_some();
         if entry.known.is_none() {
             entry.known = recalled.and_then(|(account, age)| Some((account, now.checked_sub(age)?)));
         }
-        // Without a turn nothing was learned about the source.
-        if answer.as_ref().err() != Some(&Error::Busy) {
+        if was_asked {
             entry = entry.after(&answer, self.freshness, now);
         }
-        if was_learned {
+        if is_news {
             self.pool.entries.insert(did.clone(), entry.clone());
         }
         let failed = answer.is_err();

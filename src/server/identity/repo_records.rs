@@ -80,16 +80,17 @@ impl Resolver {
         let url = self.pds_method(&document, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
         let request = Request::get(format!("{url}?{}", query(account, collection, limit, cursor)))
             .header(ACCEPT, "application/json");
-        let answer = self.fetcher.ask_within(request, PAGE_LIMITS).await.map_err(|error| match error {
-            EgressError::TooLarge(_) => ListError::TooLarge,
-            EgressError::NotPublic => ListError::Account(Error::Invalid("its host has no public address")),
-            EgressError::Request(_) => ListError::Account(Error::Unsupported("it makes no address")),
-            EgressError::NameLookUp(_)
-            | EgressError::Forbidden(_)
-            | EgressError::Connect(_)
-            | EgressError::Broken(_)
-            | EgressError::TimedOut(_) => ListError::Unreachable,
-        })?;
+        let answer =
+            self.fetcher.ask_within(request, Pool::Members, PAGE_LIMITS).await.map_err(|error| match error {
+                EgressError::TooLarge(_) => ListError::TooLarge,
+                EgressError::NotPublic => ListError::Account(Error::Invalid("its host has no public address")),
+                EgressError::Request(_) => ListError::Account(Error::Unsupported("it makes no address")),
+                EgressError::NameLookUp(_)
+                | EgressError::Forbidden(_)
+                | EgressError::Connect(_)
+                | EgressError::Broken(_)
+                | EgressError::TimedOut(_) => ListError::Unreachable,
+            })?;
         match answer.status() {
             StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|_| ListError::Invalid),
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {

@@ -7,13 +7,15 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::account::Account;
+use super::asker::{Asker, ByPool, Pool};
 use super::fetch::Fetcher;
 use super::health::SourceHealth;
 use super::kept::KeptDocuments;
 use super::location::{Location, Locator, PdsUrl};
-use super::pool::{Answer, Freshness, LookUpPool, Lookup, Pool};
+use super::pool::{Answer, Freshness, LookUpPool, Lookup};
 use super::session::Sessions;
 use super::{Error, SetupError};
+use crate::bulkhead::BulkheadCounts;
 use crate::egress::Dns;
 use crate::metrics::CounterBy;
 use atproto::syntax::Did;
@@ -52,8 +54,7 @@ pub struct ResolverSettings {
 pub struct Resolver {
     pub(super) locator: Arc<Locator>,
     pub(super) fetcher: Fetcher,
-    members: Arc<LookUpPool>,
-    strangers: Arc<LookUpPool>,
+    pools: ByPool<Arc<LookUpPool>>,
     directory: Arc<SourceHealth>,
     /// Weak: look-ups outlive whoever asked, and the memory is closed with its owner.
     kept: Option<Weak<dyn KeptDocuments>>,
@@ -80,11 +81,12 @@ impl Resolver {
     fn build(settings: &ResolverSettings, dns: Option<Dns>) -> Result<Self, SetupError> {
         let locator = Locator::new(&settings.plc_directory, settings.test_mode)?;
         let fetcher = Fetcher::new(dns, settings.test_mode)?;
+        let members = LookUpPool::new();
+        let pools = ByPool { claimants: members.beside(), strangers: LookUpPool::new(), members };
         Ok(Self {
             locator: Arc::new(locator),
             fetcher,
-            members: LookUpPool::new(),
-            strangers: LookUpPool::new(),
+            pools,
             directory: Arc::default(),
             kept: None,
             look_ups: Arc::default(),
@@ -102,8 +104,8 @@ impl Resolver {
     ///
     /// # Errors
     /// [`Error`]; the same again for a minute without a new look-up.
-    pub async fn resolve(&self, did: &Did, pool: Pool) -> Result<Arc<Account>, Error> {
-        self.answer(did, pool, Freshness::Cached).await
+    pub async fn resolve(&self, did: &Did, asker: impl Into<Asker>) -> Result<Arc<Account>, Error> {
+        self.answer(did, &asker.into(), Freshness::Cached).await
     }
 
     /// The account of `did`, read again now unless that was done in the last minute.
@@ -111,8 +113,8 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
-    pub async fn refresh(&self, did: &Did, pool: Pool) -> Result<Arc<Account>, Error> {
-        self.answer(did, pool, Freshness::Newer).await
+    pub async fn refresh(&self, did: &Did, asker: impl Into<Asker>) -> Result<Arc<Account>, Error> {
+        self.answer(did, &asker.into(), Freshness::Newer).await
     }
 
     /// Where `account`'s PDS answers the method `nsid`.
@@ -132,7 +134,7 @@ impl Resolver {
     /// Takes what is known of an account that has become a member for a member's from now on. Costs nothing when that was
     /// done.
     pub fn adopt(&self, did: &Did) {
-        if let Some((account, age)) = self.members.adopt(did, &self.strangers)
+        if let Some((account, age)) = self.pools.members.adopt(did, &self.pools.strangers)
             && let Some(kept) = self.kept(Pool::Members)
         {
             kept.keep(did, account.to_document(), age);
@@ -148,12 +150,21 @@ impl Resolver {
     /// The account of `did` as its document was read in the last hour, without asking anybody.
     #[must_use]
     pub fn cached(&self, did: &Did) -> Option<Arc<Account>> {
-        self.members.cached(did).or_else(|| self.strangers.cached(did))
+        self.pools.members.cached(did).or_else(|| self.pools.strangers.cached(did))
     }
 
-    async fn answer(&self, did: &Did, pool: Pool, freshness: Freshness) -> Answer {
+    /// Who has a turn to look something up, who waits for one, and who got none; by the name of the pool in metrics.
+    #[must_use]
+    pub fn turns(&self) -> [(&'static str, &BulkheadCounts); 3] {
+        let ByPool { members, claimants, strangers } = &self.pools;
+        let names = ["member_look_ups", "claimant_look_ups", "stranger_look_ups"];
+        let [first, second, third] = [members, claimants, strangers].map(|pool| pool.counts());
+        [(names[0], first), (names[1], second), (names[2], third)]
+    }
+
+    async fn answer(&self, did: &Did, asker: &Asker, freshness: Freshness) -> Answer {
         let mut was_cached = false;
-        let answer = self.find(did, pool, freshness, &mut was_cached).await;
+        let answer = self.find(did, asker, freshness, &mut was_cached).await;
         self.look_ups.inc(match &answer {
             _ if was_cached => LookUpResult::Known,
             Ok(_) => LookUpResult::Found,
@@ -161,18 +172,15 @@ impl Resolver {
             Err(Error::Invalid(_) | Error::Refused(_)) => LookUpResult::Invalid,
             Err(Error::Unsupported(_)) => LookUpResult::Unsupported,
             Err(Error::Unreachable) => LookUpResult::Unreachable,
-            Err(Error::Busy) => LookUpResult::Busy,
+            Err(Error::Busy(_)) => LookUpResult::Busy,
         });
         answer
     }
 
-    async fn find(&self, did: &Did, pool: Pool, freshness: Freshness, was_cached: &mut bool) -> Answer {
+    async fn find(&self, did: &Did, asker: &Asker, freshness: Freshness, was_cached: &mut bool) -> Answer {
         let location = self.locator.locate(did)?;
-        let look_ups = match pool {
-            Pool::Members => &self.members,
-            Pool::Strangers => &self.strangers,
-        };
-        let (waiter, leader) = match look_ups.join(did, freshness) {
+        let pool = asker.pool;
+        let (waiter, leader) = match self.pools.of(pool).join(did, &asker.caller, freshness) {
             Lookup::Cached(answer) => {
                 *was_cached = true;
                 return answer;
@@ -185,7 +193,7 @@ impl Resolver {
             tokio::spawn(async move {
                 let look_up = resolver.read(&did, pool, location);
                 let stale = leader.run(look_up, resolver.recall(&did, pool)).await;
-                if let Some(age) = stale.filter(|_| pool == Pool::Members) {
+                if let Some(age) = stale.filter(|_| pool.is_of_member()) {
                     let (age_s, minutes) = (age.as_secs(), age.as_secs() / 60);
                     tracing::info!(%did, age_s, "the DID document of {did} that was read {minutes} min ago is used meanwhile");
                 }
@@ -197,19 +205,17 @@ impl Resolver {
     /// Reads the document, and logs what keeps it away: for members always, since they are known and few.
     async fn read(&self, did: &Did, pool: Pool, location: Location) -> Answer {
         let is_directory = matches!(location, Location::Directory(_));
-        let fetched = self.fetcher.get(location).await;
+        let fetched = self.fetcher.get(location, pool).await;
         let failure = fetched.as_ref().err().filter(|error| error.is_transient());
         if is_directory {
             self.directory.observe("the PLC directory", failure);
         }
-        match (failure, pool) {
-            (Some(cause), Pool::Members) => {
+        match failure {
+            Some(cause) if pool.is_of_member() => {
                 tracing::warn!(%did, "the DID document of {did}, a member, cannot be read: {cause}");
             }
-            (Some(cause), Pool::Strangers) => {
-                tracing::debug!(%did, "the DID document of {did}, a stranger, cannot be read: {cause}");
-            }
-            (None, _) => {}
+            Some(cause) => tracing::debug!(%did, "the DID document of {did}, a stranger, cannot be read: {cause}"),
+            None => {}
         }
         let answer = fetched.map_err(Error::from).and_then(|body| Account::from_document(did, &body)).map(Arc::new);
         if let Some(kept) = self.kept(pool) {
@@ -230,6 +236,6 @@ impl Resolver {
     }
 
     fn kept(&self, pool: Pool) -> Option<Arc<dyn KeptDocuments>> {
-        self.kept.as_ref().filter(|_| pool == Pool::Members)?.upgrade()
+        self.kept.as_ref().filter(|_| pool.is_of_member())?.upgrade()
     }
 }

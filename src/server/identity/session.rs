@@ -13,10 +13,11 @@ use quick_cache::sync::Cache;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::asker::{Asker, ByPool, Pool};
 use super::fetch::Fetcher;
 use super::location::PdsUrl;
-use super::pool::Pool;
 use super::single_flight::{Joined, SingleFlight};
+use crate::bulkhead::{BulkheadCounts, Overload};
 use crate::egress::EgressError;
 use atproto::syntax::Did;
 
@@ -68,49 +69,55 @@ pub enum SessionError {
     /// The PDS does not answer. Try again later.
     #[error("the account's PDS cannot be reached")]
     Unreachable,
-    /// Too many questions at once. Try again soon.
+    /// Too many questions at once, of all or of this caller. Try again soon.
     #[error("too many sessions are being looked up")]
-    Busy,
+    Busy(Overload),
 }
 
 /// Asks, and remembers. Clones share everything.
 #[derive(Clone)]
 pub struct Sessions {
     fetcher: Fetcher,
-    members: Arc<SessionPool>,
-    strangers: Arc<SessionPool>,
+    pools: ByPool<Arc<SessionPool>>,
 }
 
-/// Nothing of one pool is taken from the other.
+/// Strangers take nothing of members, and whoever claims to be a member no turn of theirs.
 struct SessionPool {
-    proven: Cache<SessionKey, (Did, Instant)>,
+    proven: Arc<Cache<SessionKey, (Did, Instant)>>,
     flights: Arc<SingleFlight<SessionKey, Answer>>,
 }
 
 impl Sessions {
     pub(super) fn new(fetcher: Fetcher) -> Self {
-        Self { fetcher, members: SessionPool::new(), strangers: SessionPool::new() }
+        let members = SessionPool::new();
+        Self { fetcher, pools: ByPool { claimants: members.beside(), strangers: SessionPool::new(), members } }
     }
 
     /// The account of a token and proof about which the PDS was asked a moment ago.
     #[must_use]
     pub fn known(&self, key: &SessionKey) -> Option<Did> {
-        self.members.known(key).or_else(|| self.strangers.known(key))
+        self.pools.members.known(key).or_else(|| self.pools.strangers.known(key))
+    }
+
+    /// Who has a turn to ask, who waits for one, and who got none; by the name of the pool in metrics.
+    #[must_use]
+    pub fn turns(&self) -> [(&'static str, &BulkheadCounts); 3] {
+        let ByPool { members, claimants, strangers } = &self.pools;
+        let names = ["member_sessions", "claimant_sessions", "stranger_sessions"];
+        let [first, second, third] = [members, claimants, strangers].map(|pool| pool.flights.counts());
+        [(names[0], first), (names[1], second), (names[2], third)]
     }
 
     /// Asks the PDS.
     ///
     /// # Errors
     /// [`SessionError`]
-    pub async fn ask(&self, question: SessionQuestion, pool: Pool) -> Result<(), SessionError> {
-        let sessions = match pool {
-            Pool::Members => &self.members,
-            Pool::Strangers => &self.strangers,
-        };
+    pub async fn ask(&self, question: SessionQuestion, asker: impl Into<Asker>) -> Result<(), SessionError> {
+        let Asker { pool, caller } = asker.into();
+        let sessions = self.pools.of(pool);
         let cached = || sessions.known(&question.key).map(|_| Ok(()));
-        let (waiter, leader) = match sessions.flights.join(&question.key, cached) {
+        let (waiter, leader) = match sessions.flights.join(&question.key, &caller, cached) {
             Joined::Cached(answer) => return answer,
-            Joined::Full => return Err(SessionError::Busy),
             Joined::Wait(waiter, leader) => (waiter, leader),
         };
         if let Some(leader) = leader {
@@ -119,8 +126,8 @@ impl Sessions {
             tokio::spawn(async move {
                 let turn = leader.turn().await;
                 let answer = match &turn {
-                    Some(_) => ask(&fetcher, &question, pool).await,
-                    None => Err(SessionError::Busy),
+                    Ok(_) => ask(&fetcher, &question, pool).await,
+                    Err(overload) => Err(SessionError::Busy(*overload)),
                 };
                 drop(turn);
                 if answer.is_ok() {
@@ -136,7 +143,12 @@ impl Sessions {
 
 impl SessionPool {
     fn new() -> Arc<Self> {
-        Arc::new(Self { proven: Cache::new(MAX_PROVEN), flights: SingleFlight::new() })
+        Arc::new(Self { proven: Arc::new(Cache::new(MAX_PROVEN)), flights: SingleFlight::new() })
+    }
+
+    /// Another pool that remembers the same answers.
+    fn beside(&self) -> Arc<Self> {
+        Arc::new(Self { proven: Arc::clone(&self.proven), flights: SingleFlight::new() })
     }
 
     fn known(&self, key: &SessionKey) -> Option<Did> {
@@ -161,7 +173,7 @@ async fn ask(fetcher: &Fetcher, question: &SessionQuestion, pool: Pool) -> Answe
         .header(ACCEPT, "application/json")
         .header(AUTHORIZATION, secret(&question.authorization)?)
         .header(DPOP, secret(&question.proof)?);
-    let response = fetcher.ask(request).await.map_err(|error| match error {
+    let response = fetcher.ask(request, pool).await.map_err(|error| match error {
         EgressError::NotPublic | EgressError::TooLarge(_) | EgressError::Request(_) => SessionError::Token(NO_SESSION),
         EgressError::NameLookUp(_)
         | EgressError::Forbidden(_)
@@ -169,13 +181,10 @@ async fn ask(fetcher: &Fetcher, question: &SessionQuestion, pool: Pool) -> Answe
         | EgressError::Broken(_)
         | EgressError::TimedOut(_) => {
             let account = &question.account;
-            match pool {
-                Pool::Members => {
-                    tracing::warn!(did = %account, "the PDS of {account}, a member, gives no answer: {error}")
-                }
-                Pool::Strangers => {
-                    tracing::debug!(did = %account, "the PDS of {account}, a stranger, gives no answer: {error}")
-                }
+            if pool.is_of_member() {
+                tracing::warn!(did = %account, "the PDS of {account}, a member, gives no answer: {error}");
+            } else {
+                tracing::debug!(did = %account, "the PDS of {account}, a stranger, gives no answer: {error}");
             }
             SessionError::Unreachable
         }

@@ -1,34 +1,42 @@
-//! Single flight: a question is asked once at a time, whoever waits for its answer.
+//! Single flight: a question of one caller is asked once at a time, whoever waits for its answer.
 //!
-//! A bounded number of questions runs, and another one waits for its turn; what comes beyond is turned away. Knows
-//! nothing of what is asked, and remembers no answer: [`SingleFlight::join`] is told what is cached.
+//! A bounded number of questions runs, and another one waits for its turn; both in shares for each caller, so that whoever
+//! asks much waits behind itself. Two callers with the same question each ask it: nobody's answer waits in the queue of
+//! another one. Knows nothing of what is asked, and remembers no answer: [`SingleFlight::join`] is told what is cached.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
+use tokio::sync::watch;
 
-const MAX_RUNNING: usize = 8;
-const MAX_QUEUED: usize = 64;
-/// How long a question waits for its turn. With the 5 s of the question itself a caller waits 10 s at most.
-const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
+use crate::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Place};
+
+/// A question takes 5 s where nobody answers, so with what waits for its turn a caller has its answer after 10 s. One that
+/// floods leaves two places at once, and as many that wait, to others; the next that is free goes to each in turn.
+const LIMITS: BulkheadLimits = BulkheadLimits {
+    places: 8,
+    places_per_caller: 6,
+    queue: 64,
+    queue_per_caller: 48,
+    max_wait: Duration::from_secs(5),
+};
+
+/// What is asked, and by whom.
+type Question<K> = (K, Caller);
 
 /// The questions of one kind that are under way, by what they are about.
 pub(super) struct SingleFlight<K: Eq + Hash + Clone, A> {
-    under_way: Mutex<HashMap<K, Waiter<A>>>,
-    /// A permit for each question that runs or is queued.
-    admitted: Arc<Semaphore>,
-    running: Semaphore,
+    under_way: Mutex<HashMap<Question<K>, Waiter<A>>>,
+    turns: Bulkhead<Caller>,
 }
 
 /// The duty to ask a question, alone. Dropping it lets the next caller ask.
 pub(super) struct Leader<K: Eq + Hash + Clone, A> {
     group: Arc<SingleFlight<K, A>>,
-    key: K,
+    question: Question<K>,
     answer: watch::Sender<Option<A>>,
-    _admitted: OwnedSemaphorePermit,
 }
 
 /// The right to an answer that somebody asks for.
@@ -38,44 +46,43 @@ pub(super) struct Waiter<A>(watch::Receiver<Option<A>>);
 pub(super) enum Joined<K: Eq + Hash + Clone, A> {
     /// It is cached.
     Cached(A),
-    /// By a question; the first caller leads, the others only wait.
+    /// By a question; the first of a caller's requests leads, the others only wait.
     Wait(Waiter<A>, Option<Leader<K, A>>),
-    /// Not now: too many are under way.
-    Full,
 }
 
 impl<K: Eq + Hash + Clone, A: Clone> SingleFlight<K, A> {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self {
-            under_way: Mutex::default(),
-            admitted: Arc::new(Semaphore::new(MAX_RUNNING + MAX_QUEUED)),
-            running: Semaphore::new(MAX_RUNNING),
-        })
+        Arc::new(Self { under_way: Mutex::default(), turns: Bulkhead::new(LIMITS) })
     }
 
-    /// Decides how `key` is answered; `cached` looks the answer up where answers are remembered.
-    pub(super) fn join(self: &Arc<Self>, key: &K, cached: impl Fn() -> Option<A>) -> Joined<K, A> {
+    /// Decides how `key` is answered to `caller`; `cached` looks the answer up where answers are remembered.
+    pub(super) fn join(self: &Arc<Self>, key: &K, caller: &Caller, cached: impl Fn() -> Option<A>) -> Joined<K, A> {
         if let Some(answer) = cached() {
             return Joined::Cached(answer);
         }
+        let question = (key.clone(), caller.clone());
         let mut under_way = self.under_way();
-        if let Some(waiter) = under_way.get(key) {
+        if let Some(waiter) = under_way.get(&question) {
             return Joined::Wait(waiter.clone(), None);
         }
         // Once more under the lock: a question may have been completed in between.
         if let Some(answer) = cached() {
             return Joined::Cached(answer);
         }
-        let Ok(admitted) = self.admitted.clone().try_acquire_owned() else { return Joined::Full };
         let (answer, waiting) = watch::channel(None);
         let waiter = Waiter(waiting);
-        under_way.insert(key.clone(), waiter.clone());
-        Joined::Wait(waiter, Some(Leader { group: self.clone(), key: key.clone(), answer, _admitted: admitted }))
+        under_way.insert(question.clone(), waiter.clone());
+        Joined::Wait(waiter, Some(Leader { group: self.clone(), question, answer }))
+    }
+
+    /// Who has a turn, who waits for one, and who got none.
+    pub(super) fn counts(&self) -> &BulkheadCounts {
+        self.turns.counts()
     }
 }
 
 impl<K: Eq + Hash + Clone, A> SingleFlight<K, A> {
-    fn under_way(&self) -> MutexGuard<'_, HashMap<K, Waiter<A>>> {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<Question<K>, Waiter<A>>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,12 +90,15 @@ impl<K: Eq + Hash + Clone, A> SingleFlight<K, A> {
 impl<K: Eq + Hash + Clone, A> Leader<K, A> {
     /// What the question is about.
     pub(super) fn key(&self) -> &K {
-        &self.key
+        &self.question.0
     }
 
-    /// Waits for the question's turn, which lasts as long as the permit; `None` when it does not come in time.
-    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        tokio::time::timeout(QUEUE_TIMEOUT, self.group.running.acquire()).await.ok()?.ok()
+    /// Waits for the question's turn, which lasts as long as the place.
+    ///
+    /// # Errors
+    /// [`Overload`] when it does not come in time, or too many wait already.
+    pub(super) async fn turn(&self) -> Result<Place<Caller>, Overload> {
+        self.group.turns.enter(&self.question.1).await
     }
 
     /// Tells all who wait. What is to be remembered must be remembered before.
@@ -99,7 +109,7 @@ impl<K: Eq + Hash + Clone, A> Leader<K, A> {
 
 impl<K: Eq + Hash + Clone, A> Drop for Leader<K, A> {
     fn drop(&mut self) {
-        self.group.under_way().remove(&self.key);
+        self.group.under_way().remove(&self.question);
     }
 }
 

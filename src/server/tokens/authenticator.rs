@@ -1,7 +1,7 @@
 //! From a token to the account that it proves.
 //!
-//! In two steps, so that the caller can say in between whether the claimed account is a member: members are
-//! looked up in a pool of their own, which no flood of strangers can fill. A token that was proven once is
+//! In two steps, so that the caller can say in between whether the claimed account is a member, and for whom it is looked
+//! up: members have a pool of their own, which no flood of strangers can fill. A token that was proven once is
 //! remembered until it expires or its issuer's key changes (with a proof: for a moment), so that its next use costs
 //! one hash.
 
@@ -13,8 +13,9 @@ use sha2::{Digest as _, Sha256};
 use super::dpop::BoundToken;
 use super::service_token::{Audience, Claims, ServiceToken};
 use super::{AuthError, DpopError, Presented, TokenError};
+use crate::bulkhead::BulkheadCounts;
 use crate::identity::{
-    self, Account, LookUpResult, PdsUrl, Pool, Resolver, SessionError, SessionKey, SessionQuestion, Sessions,
+    self, Account, Asker, LookUpResult, PdsUrl, Resolver, SessionError, SessionKey, SessionQuestion, Sessions,
 };
 use crate::metrics::CounterBy;
 use atproto::keys::PublicKey;
@@ -168,8 +169,8 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`AuthError`]
-    pub async fn prove(&self, claimed: ClaimedToken<'_>, pool: Pool) -> Result<Did, AuthError> {
-        let outcome = self.verify(claimed, pool).await;
+    pub async fn prove(&self, claimed: ClaimedToken<'_>, asker: impl Into<Asker>) -> Result<Did, AuthError> {
+        let outcome = self.verify(claimed, &asker.into()).await;
         self.checks.inc(outcome.as_ref().map_or_else(result_of, |_| TokenCheckResult::Proven));
         outcome
     }
@@ -191,19 +192,24 @@ impl Authenticator {
         self.resolver.look_ups()
     }
 
-    async fn verify(&self, claimed: ClaimedToken<'_>, pool: Pool) -> Result<Did, AuthError> {
+    /// Who has a turn to look up accounts and to ask their servers, by the name in metrics.
+    pub fn turns(&self) -> impl Iterator<Item = (&'static str, &BulkheadCounts)> {
+        self.resolver.turns().into_iter().chain(self.sessions.turns())
+    }
+
+    async fn verify(&self, claimed: ClaimedToken<'_>, asker: &Asker) -> Result<Did, AuthError> {
         match claimed.0 {
-            Claim::Service { token, hash } => self.prove_service_token(*token, hash, pool).await,
+            Claim::Service { token, hash } => self.prove_service_token(*token, hash, asker).await,
             Claim::Session { token, key } => {
                 let question = SessionQuestion {
                     key,
-                    url: self.session_url(&token, pool).await?,
+                    url: self.session_url(&token, asker).await?,
                     authorization: format!("DPoP {}", token.token),
                     proof: token.proof.to_owned(),
                     account: token.account.clone(),
                     lifetime: token.lifetime,
                 };
-                self.sessions.ask(question, pool).await?;
+                self.sessions.ask(question, asker.clone()).await?;
                 Ok(token.account)
             }
         }
@@ -213,12 +219,12 @@ impl Authenticator {
         &self,
         token: ServiceToken<'_>,
         hash: TokenHash,
-        pool: Pool,
+        asker: &Asker,
     ) -> Result<Did, AuthError> {
         let issuer = &token.claims.issuer;
-        let mut account = self.resolver.resolve(issuer, pool).await.map_err(unknown_issuer)?;
+        let mut account = self.resolver.resolve(issuer, asker.clone()).await.map_err(unknown_issuer)?;
         if token.verify(&account).is_err() {
-            let newer = self.resolver.refresh(issuer, pool).await.map_err(unknown_issuer)?;
+            let newer = self.resolver.refresh(issuer, asker.clone()).await.map_err(unknown_issuer)?;
             if Arc::ptr_eq(&account, &newer) {
                 return Err(TokenError::Signature.into());
             }
@@ -231,15 +237,15 @@ impl Authenticator {
     }
 
     /// Where the PDS of the account is asked for the session, which must be what the proof is for.
-    async fn session_url(&self, token: &BoundToken<'_>, pool: Pool) -> Result<PdsUrl, AuthError> {
+    async fn session_url(&self, token: &BoundToken<'_>, asker: &Asker) -> Result<PdsUrl, AuthError> {
         let url_of = |account: &Account| self.resolver.pds_method(account, &nsid::GET_SESSION);
-        let known = self.resolver.resolve(&token.account, pool).await.map_err(unknown_account)?;
+        let known = self.resolver.resolve(&token.account, asker.clone()).await.map_err(unknown_account)?;
         let url = url_of(&known).map_err(unknown_account)?;
         if token.is_for(&url.to_string()) {
             return Ok(url);
         }
         // The account may have moved to another PDS.
-        let newer = self.resolver.refresh(&token.account, pool).await.map_err(unknown_account)?;
+        let newer = self.resolver.refresh(&token.account, asker.clone()).await.map_err(unknown_account)?;
         let url = url_of(&newer).map_err(unknown_account)?;
         if token.is_for(&url.to_string()) {
             return Ok(url);
@@ -267,7 +273,7 @@ fn result_of(error: &AuthError) -> TokenCheckResult {
         },
         AuthError::Unresolvable => TokenCheckResult::Unresolvable,
         AuthError::PdsUnreachable => TokenCheckResult::PdsUnreachable,
-        AuthError::Busy => TokenCheckResult::Busy,
+        AuthError::Busy(_) => TokenCheckResult::Busy,
     }
 }
 
@@ -279,7 +285,7 @@ fn unknown(error: identity::Error, refused: fn(&'static str) -> AuthError) -> Au
             refused(reason)
         }
         identity::Error::Unreachable => AuthError::Unresolvable,
-        identity::Error::Busy => AuthError::Busy,
+        identity::Error::Busy(overload) => AuthError::Busy(overload),
     }
 }
 
@@ -298,7 +304,7 @@ impl From<SessionError> for AuthError {
             SessionError::Proof => DpopError::Proof("the account's PDS refuses it; a proof is good for one use").into(),
             SessionError::Nonce(nonce) => DpopError::Nonce(nonce).into(),
             SessionError::Unreachable => Self::PdsUnreachable,
-            SessionError::Busy => Self::Busy,
+            SessionError::Busy(overload) => Self::Busy(overload),
         }
     }
 }

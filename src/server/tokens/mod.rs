@@ -16,6 +16,8 @@ pub use dpop::DpopError;
 pub use presented::Presented;
 pub use service_token::{Audience, TokenError};
 
+use crate::bulkhead::Overload;
+
 /// Why a caller is not authenticated. Never holds any part of the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
@@ -31,7 +33,7 @@ pub enum AuthError {
     /// The account's PDS does not answer for a session. The same token may pass later.
     #[error("the account's PDS cannot be reached at present")]
     PdsUnreachable,
-    /// Too many accounts are being looked up. The same token may pass soon.
+    /// Too many accounts are being looked up, for all or for this caller. The same token may pass soon.
     #[error("too many accounts are being looked up at present")]
-    Busy,
+    Busy(Overload),
 }

@@ -109,7 +109,7 @@ async fn issuers_that_cannot_be_known_are_told_apart() {
         AuthError::Token(error) => error.name(),
         AuthError::Dpop(error) => error.name(),
         AuthError::Unresolvable | AuthError::PdsUnreachable => "503",
-        AuthError::Busy => "busy",
+        AuthError::Busy(_) => "busy",
     };
     let down = plc(7);
     server.set(&format!("/{down}"), Reply::Raw("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".into()));

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use atproto::syntax::Did;
 use serde_json::{Value, json};
+use server::bulkhead::Overload;
 use server::egress::Dns;
-use server::identity::{Pool, Resolver, ResolverSettings, SessionError, SessionQuestion, Sessions};
+use server::identity::{Asker, Pool, Resolver, ResolverSettings, SessionError, SessionQuestion, Sessions};
 
 use super::{Client, GET_SESSION, client_of, initiate, pds_of, serve_session};
-use crate::support::did_server::{DidServer, Reply, document, plc};
+use crate::support::did_server::{DidServer, Reply, asker, document, plc};
 use crate::support::hold::{Hold, PRIVATE};
 use crate::support::small::pass;
 
@@ -41,8 +42,9 @@ impl Asked {
     }
 
     /// Asks about the `number`th account, whose pair has that number as its key.
-    async fn ask(&self, number: u8, lifetime: Duration, pool: Pool) -> Result<(), SessionError> {
-        let account = self.resolver.resolve(&plc(number.into()), pool).await.unwrap();
+    async fn ask(&self, number: u8, lifetime: Duration, asker: impl Into<Asker>) -> Result<(), SessionError> {
+        let asker = asker.into();
+        let account = self.resolver.resolve(&plc(number.into()), asker.clone()).await.unwrap();
         let question = SessionQuestion {
             key: [number; 32],
             account: account.did.clone(),
@@ -51,7 +53,7 @@ impl Asked {
             proof: "d.e.f".into(),
             lifetime,
         };
-        self.sessions.ask(question, pool).await
+        self.sessions.ask(question, asker).await
     }
 
     fn session(&self, reply: fn(String) -> Reply, number: u8) {
@@ -112,7 +114,7 @@ async fn strangers_who_wait_for_a_pds_keep_nobody_of_the_crew_waiting() {
     let before = asked.server.requests();
     let ask_one = |number| {
         let asked = Arc::clone(&asked);
-        tokio::spawn(async move { asked.ask(number, LONG, Pool::Strangers).await })
+        tokio::spawn(async move { asked.ask(number, LONG, asker(Pool::Strangers, number.into())).await })
     };
     let strangers: Vec<_> = (0..90).map(ask_one).collect();
     while asked.server.requests() < before + 8 {
@@ -124,7 +126,7 @@ async fn strangers_who_wait_for_a_pds_keep_nobody_of_the_crew_waiting() {
     asked.server.release();
     let mut busy = 0;
     for stranger in strangers {
-        busy += usize::from(stranger.await.unwrap() == Err(SessionError::Busy));
+        busy += usize::from(stranger.await.unwrap() == Err(SessionError::Busy(Overload::Server)));
     }
     assert_eq!(busy, 90 - 72, "8 that run and 64 that wait");
 }
