@@ -67,6 +67,25 @@ mod tests {
     }
 
     #[test]
+    fn totals_are_made_of_what_an_older_database_has() {
+        let database = Connection::open_in_memory().unwrap();
+        SCHEMA.migrations[..13].iter().for_each(|script| database.execute_batch(script).unwrap());
+        database
+            .execute_batch(
+                "INSERT INTO layer (rkey, account, digest, size_bytes, manifest) VALUES
+                     ('a', 'did:plc:a', zeroblob(32), 4, 'm'), ('b', 'did:plc:a', zeroblob(32), 4, 'n');
+                 INSERT INTO manifest (uri, account) VALUES ('m', 'did:plc:a'), ('n', 'did:plc:b');
+                 INSERT INTO event (seq, time_us, frame) VALUES (1, 1, x'0102'), (2, 2, x'03')",
+            )
+            .unwrap();
+        SCHEMA.migrations[13..].iter().for_each(|script| database.execute_batch(script).unwrap());
+        let sql = "SELECT (SELECT bytes FROM event_total) || (SELECT group_concat(blobs || records) FROM layer_total) || \
+                   (SELECT group_concat(account || manifests) FROM manifest_total)";
+        let found: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "312did:plc:a1,did:plc:b1");
+    }
+
+    #[test]
     fn what_an_older_database_has_keeps_its_rows_under_new_names() {
         let database = Connection::open_in_memory().unwrap();
         SCHEMA.migrations[..9].iter().for_each(|script| database.execute_batch(script).unwrap());

@@ -79,9 +79,10 @@ pub fn layer_totals(read: &Read<'_>, account: &Did) -> Result<LayerTotals, Stora
 /// # Errors
 /// [`StorageError`].
 pub fn account_records(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
-    let sql = "SELECT records FROM account_total WHERE account = ?1";
-    let records = read.first(sql, [account.as_str()], |row| row.get::<_, i64>(0))?;
-    Ok(records.unwrap_or(0).cast_unsigned())
+    let one = |sql| read.first(sql, [account.as_str()], |row| row.get::<_, i64>(0));
+    let layers = one("SELECT records FROM layer_total WHERE account = ?1")?;
+    let manifests = one("SELECT manifests FROM manifest_total WHERE account = ?1")?;
+    Ok((layers.unwrap_or(0) + manifests.unwrap_or(0)).cast_unsigned())
 }
 
 /// Whether the account has a layer record of this digest.
@@ -265,6 +266,10 @@ mod tests {
             let check = || {
                 for account in &accounts {
                     assert_eq!(layer_totals(write, account)?, counted(write, account)?);
+                    let rows = write.first("SELECT count(*) FROM layer WHERE account = ?1", [account.as_str()], |row| {
+                        row.get::<_, i64>(0)
+                    })?;
+                    assert_eq!(account_records(write, account)?, rows.unwrap().cast_unsigned());
                 }
                 Ok::<_, StorageError>(())
             };
