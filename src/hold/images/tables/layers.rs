@@ -266,9 +266,10 @@ mod tests {
             let check = || {
                 for account in &accounts {
                     assert_eq!(layer_totals(write, account)?, counted(write, account)?);
-                    let rows = write.first("SELECT count(*) FROM layer WHERE account = ?1", [account.as_str()], |row| {
-                        row.get::<_, i64>(0)
-                    })?;
+                    let rows =
+                        write.first("SELECT count(*) FROM layer WHERE account = ?1", [account.as_str()], |row| {
+                            row.get::<_, i64>(0)
+                        })?;
                     assert_eq!(account_records(write, account)?, rows.unwrap().cast_unsigned());
                 }
                 Ok::<_, StorageError>(())
