@@ -291,6 +291,29 @@ fn names_of_the_wire_are_spelt_in_the_lexicon_only() {
     }
 }
 
+/// The names of the types that a file makes public, with those of its traits.
+fn public_types(code: &str) -> impl Iterator<Item = &str> {
+    let declared = code.lines().filter_map(|line| {
+        let (kind, rest) = line.trim_start().strip_prefix("pub ")?.split_once(' ')?;
+        ["struct", "enum", "trait", "type", "union"].contains(&kind).then_some(rest)
+    });
+    declared.filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
+}
+
+#[test]
+fn a_public_type_has_a_name_of_its_own_in_its_crate() {
+    for name in CRATES {
+        let mut places: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for source in sources().into_iter().filter(|source| source.room.0 == name) {
+            for found in public_types(&code(&source.text)) {
+                places.entry(found.to_owned()).or_default().push(source.path.clone());
+            }
+        }
+        let twice: Vec<_> = places.iter().filter(|(_, paths)| paths.len() > 1).collect();
+        assert!(twice.is_empty(), "{name}: {twice:?}");
+    }
+}
+
 #[test]
 fn top_level_is_what_was_agreed() {
     const AGREED: [&str; 10] = [

@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use atcr_hold::pds::{Change, MAX_WRITES, Pds, PdsError, Plan, Write};
+use atcr_hold::pds::{MAX_WRITES, Pds, PdsError, Plan, RecordChange, RecordWrite};
 use atcr_hold::schema;
 use atproto::keys::SigningKey;
 use atproto::repo::cbor::{self, Ipld};
@@ -47,11 +47,16 @@ async fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn change(layer: u64, now_us: u64, last: &mut Option<Tid>) -> Result<Change, Failure> {
+fn change(layer: u64, now_us: u64, last: &mut Option<Tid>) -> Result<RecordChange, Failure> {
     let tid = Tid::next(now_us, CLOCK_ID, last.as_ref());
     let rkey = RecordKey::parse(tid.as_str())?;
     *last = Some(tid);
-    Ok(Change { collection: Nsid::parse(LAYER)?, rkey, write: Write::Create(record(layer, now_us)?), swap: None })
+    Ok(RecordChange {
+        collection: Nsid::parse(LAYER)?,
+        rkey,
+        write: RecordWrite::Create(record(layer, now_us)?),
+        swap: None,
+    })
 }
 
 /// What a push notes of one layer.

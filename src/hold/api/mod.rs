@@ -22,6 +22,6 @@ mod xrpc;
 
 pub use admission::Admission;
 pub use endpoint::{Access, endpoints};
-pub use page::Page;
+pub use page::PageCache;
 pub use state::ApiState;
 pub use subscribe::{SubscriberLimits, Subscribers};

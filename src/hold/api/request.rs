@@ -11,7 +11,7 @@ use atproto::repo::{Cid, cid};
 use atproto::syntax::{Did, MediaType};
 use server::bulkhead::Caller;
 use server::daemon::network_of;
-use server::tokens::Presented;
+use server::tokens::Credentials;
 use server::xrpc::{Error, header};
 
 /// completeUpload lists up to 10,000 parts of about 150 bytes each.
@@ -44,7 +44,7 @@ pub(super) fn credentials<'h>(
     now_s: i64,
 ) -> Result<RequestCredentials<'h>, Error> {
     let values = |name: &str| head.headers.get_all(name).iter().map(http::HeaderValue::as_bytes);
-    let token = Presented::of(values("authorization"), values("dpop")).map_err(refusal::of_token)?;
+    let token = Credentials::of(values("authorization"), values("dpop")).map_err(refusal::of_token)?;
     Ok(RequestCredentials { token, caller, method, now_s })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
-use super::page::Page;
+use super::page::PageCache;
 use super::subscribe::Subscribers;
 use crate::gate::{Gate, UrlSigner};
 use crate::hold::Hold;
@@ -22,7 +22,7 @@ pub struct ApiState {
     /// Keeps what is shared from being taken by one caller.
     pub admission: Admission,
     /// What a browser is shown.
-    pub page: Page,
+    pub page: PageCache,
     /// Places for subscribers of events.
     pub subscribers: Subscribers,
     /// Where a proxy at the Unix socket has the storage directory, like `/.blobs/`, when it sends blobs itself.

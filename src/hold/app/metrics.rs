@@ -19,7 +19,7 @@ use crate::pds::{PdsError, SubscriberLag};
 use atproto::lexicon::nsid;
 use server::control;
 use server::daemon::{Listener, SocketMetrics, usage::Usage};
-use server::metrics::{Gauge, Kind, Text};
+use server::metrics::{Gauge, MetricKind, Text};
 use server::sqlite::{Database, Sizes};
 use server::storage::{DiskSpace, faults};
 
@@ -158,9 +158,9 @@ impl Sources {
 
     fn requests(&self, text: &mut Text) {
         let help = "Requests answered, by XRPC method or path and by HTTP status.";
-        self.state.front.metrics.show_requests(&mut text.family("atcr_hold_requests_total", Kind::Counter, help));
+        self.state.front.metrics.show_requests(&mut text.family("atcr_hold_requests_total", MetricKind::Counter, help));
         let help = "Time from the head of a request to the head of its answer.";
-        let mut family = text.family("atcr_hold_request_duration_seconds", Kind::Histogram, help);
+        let mut family = text.family("atcr_hold_request_duration_seconds", MetricKind::Histogram, help);
         self.state.front.metrics.show_durations(&mut family);
         let sockets = &self.sockets;
         let help = "Bytes received on the public sockets, heads and frames among them.";
@@ -183,13 +183,13 @@ impl Sources {
         let turns = self.state.gate.authenticator().turns();
         let counts: Vec<_> = self.state.admission.counts().into_iter().chain(turns).collect();
         let help = "Requests that hold a place of a resource that many share.";
-        let mut inside = text.family("atcr_hold_bulkhead_inside", Kind::Gauge, help);
+        let mut inside = text.family("atcr_hold_bulkhead_inside", MetricKind::Gauge, help);
         counts.iter().for_each(|(name, counts)| inside.value(&[("resource", name)], counts.inside.get()));
         let help = "Requests that wait for such a place.";
-        let mut waiting = text.family("atcr_hold_bulkhead_waiting", Kind::Gauge, help);
+        let mut waiting = text.family("atcr_hold_bulkhead_waiting", MetricKind::Gauge, help);
         counts.iter().for_each(|(name, counts)| waiting.value(&[("resource", name)], counts.waiting.get()));
         let help = "Requests that got none: others need the places (503), or the caller has too much under way (429).";
-        let mut refused = text.family("atcr_hold_bulkhead_refused_total", Kind::Counter, help);
+        let mut refused = text.family("atcr_hold_bulkhead_refused_total", MetricKind::Counter, help);
         for (name, counts) in counts {
             refused.value(&[("resource", name), ("code", "503")], counts.refused_server.get());
             refused.value(&[("resource", name), ("code", "429")], counts.refused_caller.get());
@@ -239,7 +239,7 @@ impl Sources {
             text.gauge("atcr_hold_blob_bytes", "Size of all image blobs together.", totals.size_bytes);
         }
         let help = "Errors of the file system, the bucket or the database, by kind.";
-        let mut family = text.family("atcr_hold_storage_errors_total", Kind::Counter, help);
+        let mut family = text.family("atcr_hold_storage_errors_total", MetricKind::Counter, help);
         for (origin, kind, count) in faults() {
             family.value(&[("backend", origin), ("kind", kind)], count);
         }
@@ -259,7 +259,7 @@ impl Sources {
         }
         let rooms = [("database", counted.sizes.map(|sizes| sizes.disk)), ("blobs", counted.blob_room)];
         let show = |text: &mut Text, name, help, bytes: fn(&DiskSpace) -> u64| {
-            let mut family = text.family(name, Kind::Gauge, help);
+            let mut family = text.family(name, MetricKind::Gauge, help);
             for (of, room) in &rooms {
                 if let Some(room) = room {
                     family.value(&[("of", of)], bytes(room));
@@ -275,13 +275,13 @@ impl Sources {
     fn upkeep(&self, text: &mut Text) {
         let runs = self.hold.upkeep.runs();
         let help = "When a job last came to a good end; 0 before the first since the start.";
-        let mut family = text.family("atcr_hold_task_last_success_timestamp_seconds", Kind::Gauge, help);
+        let mut family = text.family("atcr_hold_task_last_success_timestamp_seconds", MetricKind::Gauge, help);
         let tasks = [("sweep", &self.tasks.swept_us), ("verify", &runs.verified_us), ("gc", &runs.collected_us)];
         for (task, at_us) in tasks {
             family.value(&[("task", task)], seconds(at_us.get()));
         }
         let help = "What the last verification of the blobs found: wrong, noted (informational), repaired.";
-        let mut family = text.family("atcr_hold_verify_findings", Kind::Gauge, help);
+        let mut family = text.family("atcr_hold_verify_findings", MetricKind::Gauge, help);
         for (kind, count) in [("wrong", &runs.wrong), ("noted", &runs.noted), ("repaired", &runs.repaired)] {
             family.value(&[("kind", kind)], count.get());
         }
@@ -290,7 +290,8 @@ impl Sources {
 
 fn repository(text: &mut Text, counted: &Counted) {
     if let Some(records) = &counted.records {
-        let mut family = text.family("atcr_hold_records", Kind::Gauge, "Records of the repository, by collection.");
+        let mut family =
+            text.family("atcr_hold_records", MetricKind::Gauge, "Records of the repository, by collection.");
         for (collection, count) in records {
             family.value(&[("collection", collection)], count);
         }
@@ -315,7 +316,7 @@ fn repository(text: &mut Text, counted: &Counted) {
 fn process(text: &mut Text, started_us: u64) {
     let version = env!("CARGO_PKG_VERSION");
     let help = "Always 1; the version is in the label.";
-    text.family("atcr_hold_build_info", Kind::Gauge, help).value(&[("version", version)], 1);
+    text.family("atcr_hold_build_info", MetricKind::Gauge, help).value(&[("version", version)], 1);
     let usage = Usage::now();
     text.gauge("process_start_time_seconds", "When the process started, since 1970.", seconds(started_us));
     text.counter("process_cpu_seconds_total", "Time on processors.", usage.cpu_s);

@@ -22,7 +22,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{Admission, ApiState, Page, Subscribers, endpoints};
+use crate::api::{Admission, ApiState, PageCache, Subscribers, endpoints};
 use crate::blobs::{self, BlobPlace, Blobs, Presence};
 use crate::config::{Config, Profile};
 use crate::crew::{Crew, DocumentTable};
@@ -269,7 +269,7 @@ async fn start(
             trusted_proxies: config.trusted_proxies.clone(),
         },
         admission: Admission::default(),
-        page: Page::new(resolver),
+        page: PageCache::new(resolver),
         subscribers: Subscribers::new(subscriber_limits(config)),
         accel_redirect: config.accel_redirect.clone(),
     };

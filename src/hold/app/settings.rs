@@ -31,7 +31,7 @@ pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
 }
 
 pub(super) fn declared(config: &Config, profile: Profile) -> Declared {
-    let member = |member: &crate::config::DeclaredMember| crew::DeclaredMember {
+    let member = |member: &crate::config::ConfiguredMember| crew::DeclaredMember {
         role: member.role.clone(),
         permissions: member.permissions.clone(),
         tier: member.tier.clone(),

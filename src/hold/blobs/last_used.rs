@@ -177,7 +177,7 @@ impl Blobs {
         let rows = unflushed.clone();
         let write = self.sessions.db.write(move |write| {
             let mut rows = rows.iter();
-            rows.try_for_each(|(digest, used_us)| tables::put_asked(write, digest, *used_us, every_us))
+            rows.try_for_each(|(digest, used_us)| tables::put_last_used(write, digest, *used_us, every_us))
                 .map_err(BlobError::from)
         });
         write.await?;

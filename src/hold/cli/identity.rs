@@ -63,7 +63,8 @@ impl Arguments {
 }
 
 fn shown(identity: &Identity) -> String {
-    let head = |of: fn(&crate::operations::Head) -> String| identity.head.as_ref().map_or_else(|| NONE.into(), of);
+    let head =
+        |of: fn(&crate::operations::HeadSummary) -> String| identity.head.as_ref().map_or_else(|| NONE.into(), of);
     let mut lines = vec![
         ("DID", identity.did.to_string()),
         ("Handle", identity.handle.clone().unwrap_or_else(|| NONE.into())),

@@ -43,7 +43,7 @@ pub struct Config {
     /// How the hold shows itself.
     pub profile: Profile,
     /// Crew declared by the operator.
-    pub crew: BTreeMap<Did, DeclaredMember>,
+    pub crew: BTreeMap<Did, ConfiguredMember>,
     /// How much accounts may have.
     pub quota: Quota,
     /// Accounts of the registry front ends that may put members into tiers.
@@ -111,7 +111,7 @@ pub enum Schedule {
 
 /// A crew member of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeclaredMember {
+pub struct ConfiguredMember {
     /// A word for people.
     pub role: String,
     /// At least one.

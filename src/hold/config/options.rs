@@ -1,6 +1,6 @@
 //! The table of options: what the file, the variables, a reload, the manual and the NixOS module know of them.
 
-use server::settings::{Default, Kind, Reload, Setting};
+use server::settings::{Default, Reload, Setting, SettingKind};
 
 /// Reads the table below: whether a reload follows it, path (and its old one), variable, kind, default, what it does.
 macro_rules! options {
@@ -11,7 +11,7 @@ macro_rules! options {
             name: $name,
             old_name: options!(@maybe $($old)?),
             variable: options!(@maybe $($variable)?),
-            kind: Kind::$kind,
+            kind: SettingKind::$kind,
             default: Default::$default($value),
             reload: Reload::$reload,
             doc: $doc,
@@ -199,10 +199,11 @@ mod tests {
     #[test]
     fn secrets_need_a_restart() {
         // A reload keeps what runs: a secret is part of a key or of a client that is there.
-        let secrets = OPTIONS.iter().filter(|option| matches!(option.kind, Kind::Secret | Kind::SecretFile));
+        let secrets =
+            OPTIONS.iter().filter(|option| matches!(option.kind, SettingKind::Secret | SettingKind::SecretFile));
         assert!(
             secrets.count() == 6
-                && !OPTIONS.iter().any(|option| option.kind == Kind::Secret && option.reload == Reload::Live)
+                && !OPTIONS.iter().any(|option| option.kind == SettingKind::Secret && option.reload == Reload::Live)
         );
     }
 }

@@ -5,7 +5,7 @@
 //! A backup has it; a hand-over to a successor has not.
 
 use super::{Crew, CrewError, captain, declared_members, member_key, tables};
-use crate::pds::{Change, Plan, Records, Repository, Write};
+use crate::pds::{Plan, RecordChange, RecordWrite, Records, Repository};
 use atproto::lexicon::{Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
 
@@ -38,7 +38,8 @@ impl Crew {
             tables::put_ban(repository.transaction(), &did, "", now_us)?;
             let rkey = member_key(&did);
             if records.get(&nsid::CREW, rkey.as_str())?.is_some() {
-                let change = Change { collection: nsid::CREW.into(), rkey, write: Write::Delete, swap: None };
+                let change =
+                    RecordChange { collection: nsid::CREW.into(), rkey, write: RecordWrite::Delete, swap: None };
                 repository.commit(Plan::of(vec![change]))?;
             }
             Ok(())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CrewError, DeclaredProfile, encode};
-use crate::pds::{Change, Records, Write};
+use crate::pds::{RecordChange, RecordWrite, Records};
 use atproto::lexicon::nsid::Collection;
 use atproto::lexicon::{Permission, SELF_KEY};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
@@ -64,13 +64,13 @@ pub(super) fn put(
     collection: Collection,
     rkey: RecordKey,
     record: &impl serde::Serialize,
-) -> Result<Change, CrewError> {
-    Ok(change(collection, rkey, Write::Put(encode(collection, record)?)))
+) -> Result<RecordChange, CrewError> {
+    Ok(change(collection, rkey, RecordWrite::Put(encode(collection, record)?)))
 }
 
 /// The change `write` of the record `rkey` of `collection`.
-pub(super) fn change(collection: Collection, rkey: RecordKey, write: Write) -> Change {
-    Change { collection: collection.into(), rkey, write, swap: None }
+pub(super) fn change(collection: Collection, rkey: RecordKey, write: RecordWrite) -> RecordChange {
+    RecordChange { collection: collection.into(), rkey, write, swap: None }
 }
 
 /// The key of records that a repository has one of.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Crew, CrewError, captain, declared_members, member_key};
-use crate::pds::{Change, Outcome, Plan, Records, Write};
+use crate::pds::{Outcome, Plan, RecordChange, RecordWrite, Records};
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{self, ROLE_OWNER, SELF_KEY};
 use atproto::repo::{Cid, cbor};
@@ -176,7 +176,7 @@ impl Rules {
 
 impl Checked {
     /// Checks the change against the hold as it is; `None` when there is nothing to do.
-    fn against(self, rules: &Rules, records: &Records<'_>) -> Result<Option<Change>, CrewError> {
+    fn against(self, rules: &Rules, records: &Records<'_>) -> Result<Option<RecordChange>, CrewError> {
         if self.collection == nsid::CREW {
             self.protect_crew(rules)?;
         } else if self.collection == nsid::CAPTAIN {
@@ -187,14 +187,16 @@ impl Checked {
             records.keys_beside(&self.collection, self.rkey.as_str())?;
         }
         let write = match self.write {
-            CrewWrite::Create(record) => Write::Create(encode(&record)?),
-            CrewWrite::Update(record) => Write::Update(encode(&record)?),
-            CrewWrite::Put(record) => Write::Put(encode(&record)?),
-            CrewWrite::Delete => Write::Delete,
-            CrewWrite::DeleteIfPresent if records.get(&self.collection, self.rkey.as_str())?.is_some() => Write::Delete,
+            CrewWrite::Create(record) => RecordWrite::Create(encode(&record)?),
+            CrewWrite::Update(record) => RecordWrite::Update(encode(&record)?),
+            CrewWrite::Put(record) => RecordWrite::Put(encode(&record)?),
+            CrewWrite::Delete => RecordWrite::Delete,
+            CrewWrite::DeleteIfPresent if records.get(&self.collection, self.rkey.as_str())?.is_some() => {
+                RecordWrite::Delete
+            }
             CrewWrite::DeleteIfPresent => return Ok(None),
         };
-        Ok(Some(Change { collection: self.collection.into(), rkey: self.rkey, write, swap: self.swap }))
+        Ok(Some(RecordChange { collection: self.collection.into(), rkey: self.rkey, write, swap: self.swap }))
     }
 
     fn protect_crew(&self, rules: &Rules) -> Result<(), CrewError> {

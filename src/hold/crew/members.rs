@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::declared::declared_members;
 use super::manage::check_member_change;
 use super::{Crew, CrewError, captain, encode, member_key};
-use crate::pds::{Change, PageQuery, PdsError, Plan, Records, Repository, Write};
+use crate::pds::{PageQuery, PdsError, Plan, RecordChange, RecordWrite, Records, Repository};
 use atproto::lexicon::{self, Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
 
@@ -87,7 +87,7 @@ impl Crew {
         };
         // Whom the captain takes in is refused nothing any more.
         self.unban(did, now_us).await?;
-        self.change_member(did, now_us, move |_| Ok((Write::Create(encode(nsid::CREW, &record)?), record))).await
+        self.change_member(did, now_us, move |_| Ok((RecordWrite::Create(encode(nsid::CREW, &record)?), record))).await
     }
 
     /// Changes a member who joined at run time; what it has besides stays. A change that changes nothing makes no
@@ -101,7 +101,7 @@ impl Crew {
             record.role = change.role.unwrap_or(record.role);
             record.permissions = change.permissions.as_deref().map_or(record.permissions, names);
             record.tier = change.tier.or(record.tier).filter(|tier| !tier.is_empty());
-            Ok((Write::Update(encode(nsid::CREW, &record)?), record))
+            Ok((RecordWrite::Update(encode(nsid::CREW, &record)?), record))
         };
         self.change_member(did, now_us, decide).await
     }
@@ -113,7 +113,7 @@ impl Crew {
     pub async fn remove_member(&self, did: &Did, now_us: u64) -> Result<CrewMember, CrewError> {
         let decide = |old: Option<lexicon::Crew>| {
             let record = old.ok_or(CrewError::Pds(PdsError::RecordNotFound))?;
-            Ok((Write::Delete, record))
+            Ok((RecordWrite::Delete, record))
         };
         self.change_member(did, now_us, decide).await
     }
@@ -121,7 +121,7 @@ impl Crew {
     /// Writes the record of `did` as `decide` says, who gets the record as it is: one commit.
     async fn change_member<F>(&self, did: &Did, now_us: u64, decide: F) -> Result<CrewMember, CrewError>
     where
-        F: FnOnce(Option<lexicon::Crew>) -> Result<(Write, lexicon::Crew), CrewError> + Send + 'static,
+        F: FnOnce(Option<lexicon::Crew>) -> Result<(RecordWrite, lexicon::Crew), CrewError> + Send + 'static,
     {
         let (did, mutable) = (did.clone(), self.is_mutable());
         let job = move |repository: &Repository<'_>| {
@@ -137,7 +137,12 @@ impl Crew {
             }
             let (write, record) = decide(old)?;
             check_record(&record)?;
-            repository.commit(Plan::of(vec![Change { collection: nsid::CREW.into(), rkey, write, swap: None }]))?;
+            repository.commit(Plan::of(vec![RecordChange {
+                collection: nsid::CREW.into(),
+                rkey,
+                write,
+                swap: None,
+            }]))?;
             Ok(CrewMember { record, declared: false })
         };
         self.pds.transact(now_us, job).await

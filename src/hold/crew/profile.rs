@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::CrewError;
 use super::declared::{Declared, put, self_key};
-use crate::pds::{Change, NewBlob};
+use crate::pds::{NewBlob, RecordChange};
 use atproto::lexicon::nsid;
 use atproto::repo::cbor;
 use atproto::syntax::Datetime;
@@ -25,7 +25,11 @@ pub const DEFAULT_DESCRIPTION: &str =
     "A hold: blob storage for container images of the ATCR registry (https://atcr.io).";
 
 /// The change that makes the profile match `declared`; `None` when it does.
-pub(super) fn change(declared: &Declared, old: Option<&Value>, now: &Datetime) -> Result<Option<Change>, CrewError> {
+pub(super) fn change(
+    declared: &Declared,
+    old: Option<&Value>,
+    now: &Datetime,
+) -> Result<Option<RecordChange>, CrewError> {
     let first =
         || json!({ "displayName": declared.url.authority(), "description": DEFAULT_DESCRIPTION, "createdAt": now });
     let mut new = old.cloned().unwrap_or_else(first);

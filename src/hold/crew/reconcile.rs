@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::declared::{Declared, DeclaredMember, META_NAME, change, declared_members, put, self_key};
 use super::{Crew, CrewError, member_key, profile};
-use crate::pds::{Change, MAX_WRITES, PageQuery, Plan, Records, Write};
+use crate::pds::{MAX_WRITES, PageQuery, Plan, RecordChange, RecordWrite, Records};
 use atproto::lexicon::{self, Permission, ROLE_OWNER, SELF_KEY, nsid};
 use atproto::syntax::{Datetime, Did, RecordKey};
 
@@ -87,7 +87,7 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
     for (rkey, crew) in &recorded.members {
         let undeclared = recorded.declared_before.contains(&crew.member) || !mutable;
         if !wanted.contains_key(&crew.member) && undeclared {
-            changes.push(change(nsid::CREW, rkey.clone(), Write::Delete));
+            changes.push(change(nsid::CREW, rkey.clone(), RecordWrite::Delete));
         }
     }
     let mut declared_now: BTreeSet<Did> = wanted.into_keys().collect();
@@ -106,7 +106,7 @@ fn captain_change(
     declared: &Declared,
     old: Option<&lexicon::Captain>,
     now: &Datetime,
-) -> Result<Option<Change>, CrewError> {
+) -> Result<Option<RecordChange>, CrewError> {
     let fresh = lexicon::Captain {
         owner: declared.owner.clone(),
         public: declared.public,
@@ -134,7 +134,7 @@ fn member_change(
     declared: &DeclaredMember,
     old: Option<&lexicon::Crew>,
     now: &Datetime,
-) -> Result<Option<Change>, CrewError> {
+) -> Result<Option<RecordChange>, CrewError> {
     let new = lexicon::Crew {
         member: did.clone(),
         role: declared.role.clone(),

@@ -2,7 +2,7 @@
 
 use super::bans::bounded;
 use super::{Crew, CrewError, captain, encode, member_key};
-use crate::pds::{Change, Plan, Write};
+use crate::pds::{Plan, RecordChange, RecordWrite};
 use atproto::lexicon::{self, Permission, ROLE_MEMBER, nsid};
 use atproto::syntax::{AtUri, Datetime, Did};
 
@@ -55,8 +55,8 @@ impl Crew {
                 tier: None,
                 other: serde_json::Map::new(),
             };
-            let write = Write::Create(encode(nsid::CREW, record)?);
-            Ok(Plan::of(vec![Change { collection: nsid::CREW.into(), rkey: key, write, swap: None }]))
+            let write = RecordWrite::Create(encode(nsid::CREW, record)?);
+            Ok(Plan::of(vec![RecordChange { collection: nsid::CREW.into(), rkey: key, write, swap: None }]))
         };
         let outcome: Result<_, CrewError> = self.pds.commit(now_us, None, decide).await;
         let outcome = outcome.inspect_err(|error| self.count_refused_growth(error))?;

@@ -8,7 +8,7 @@ use atproto::syntax::Did;
 use quick_cache::sync::Cache;
 use server::bulkhead::Caller;
 use server::identity::{Asker, Pool};
-use server::tokens::{AuthError, Authenticator, CheckedToken, Presented};
+use server::tokens::{AuthError, Authenticator, CheckedToken, Credentials};
 
 /// Networks remembered from which a member proved itself; at about 100 bytes each, 400 KiB.
 const MAX_NETWORKS: usize = 4096;
@@ -50,7 +50,7 @@ pub enum Denied {
 #[derive(Clone, Copy)]
 pub struct RequestCredentials<'c> {
     /// The token; `None` for an anonymous caller.
-    pub token: Option<Presented<'c>>,
+    pub token: Option<Credentials<'c>>,
     /// Who sent it, as far as that is known without the token.
     pub caller: &'c Caller,
     /// NSID of the called method.

@@ -7,7 +7,7 @@ use super::{Image, Images, ImagesError, encode, stats};
 use crate::crew::{Membership, member_key};
 use crate::images::tables;
 use crate::images::tables::LayerRow;
-use crate::pds::{Change, PageQuery, Plan, Records, Repository, Write};
+use crate::pds::{PageQuery, Plan, RecordChange, RecordWrite, Records, Repository};
 use atproto::lexicon::{
     Crew, Layer, ROLE_MEMBER, ROLE_OWNER, Stats,
     nsid::{self, Collection},
@@ -117,11 +117,11 @@ impl Images {
         let crew_is_mutable = self.inner.crew.is_mutable();
         let job = move |repository: &Repository<'_>| {
             let mut taking = Taking { repository, crew_is_mutable, now_us, taken: TakenOver::default() };
-            let mut changes: Vec<Change> = Vec::new();
+            let mut changes: Vec<RecordChange> = Vec::new();
             for entry in entries {
                 let change = taking.take(entry)?;
                 // A file that has a record twice says nothing new the second time.
-                let is_new = |change: &Change| {
+                let is_new = |change: &RecordChange| {
                     !changes.iter().any(|c| c.rkey == change.rkey && c.collection == change.collection)
                 };
                 changes.extend(change.filter(is_new));
@@ -176,7 +176,7 @@ struct Taking<'t> {
 
 impl Taking<'_> {
     /// The change that the entry needs, if any; rows of the index are written here.
-    fn take(&mut self, entry: Entry) -> Result<Option<Change>, ImagesError> {
+    fn take(&mut self, entry: Entry) -> Result<Option<RecordChange>, ImagesError> {
         let rows = self.repository.transaction();
         match entry {
             Entry::Hold(_) => Ok(None),
@@ -194,12 +194,12 @@ impl Taking<'_> {
         }
     }
 
-    fn keep(&mut self) -> Result<Option<Change>, ImagesError> {
+    fn keep(&mut self) -> Result<Option<RecordChange>, ImagesError> {
         self.taken.kept += 1;
         Ok(None)
     }
 
-    fn member(&mut self, mut record: Crew) -> Result<Option<Change>, ImagesError> {
+    fn member(&mut self, mut record: Crew) -> Result<Option<RecordChange>, ImagesError> {
         if Membership::read(&self.repository.records(), &record.member)?.is_known() {
             return self.keep();
         }
@@ -216,7 +216,7 @@ impl Taking<'_> {
         create(nsid::CREW, member_key(&record.member), &record).map(Some)
     }
 
-    fn layer(&mut self, rkey: RecordKey, record: &Layer) -> Result<Option<Change>, ImagesError> {
+    fn layer(&mut self, rkey: RecordKey, record: &Layer) -> Result<Option<RecordChange>, ImagesError> {
         let rows = self.repository.transaction();
         let is_here = self.repository.records().get(&nsid::LAYER, rkey.as_str())?.is_some();
         if is_here || tables::is_layer_of(rows, &record.manifest, &record.digest)? {
@@ -237,7 +237,7 @@ impl Taking<'_> {
     }
 
     /// The greater counts and the later times: an image that is pushed to both holds meanwhile loses nothing.
-    fn stats(&mut self, theirs: Stats) -> Result<Option<Change>, ImagesError> {
+    fn stats(&mut self, theirs: Stats) -> Result<Option<RecordChange>, ImagesError> {
         let image = Image { owner: theirs.owner_did, name: theirs.repository };
         let ours = stats::current(&self.repository.records(), &image, self.now_us)?;
         let later = |one: &Option<Datetime>, other: Option<Datetime>| one.clone().max(other);
@@ -256,6 +256,11 @@ impl Taking<'_> {
     }
 }
 
-fn create(collection: Collection, rkey: RecordKey, record: impl Serialize) -> Result<Change, ImagesError> {
-    Ok(Change { collection: collection.into(), rkey, write: Write::Create(encode(collection, record)?), swap: None })
+fn create(collection: Collection, rkey: RecordKey, record: impl Serialize) -> Result<RecordChange, ImagesError> {
+    Ok(RecordChange {
+        collection: collection.into(),
+        rkey,
+        write: RecordWrite::Create(encode(collection, record)?),
+        swap: None,
+    })
 }

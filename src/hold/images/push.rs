@@ -6,7 +6,7 @@ use crate::blobs;
 use crate::crew::Membership;
 use crate::images::tables;
 use crate::images::tables::LayerRow;
-use crate::pds::{Change, MAX_WRITES, Pds, Plan, Repository, Write};
+use crate::pds::{MAX_WRITES, Pds, Plan, RecordChange, RecordWrite, Repository};
 use atproto::lexicon::{
     Layer, Permission,
     nsid::{self, Collection},
@@ -171,7 +171,7 @@ impl Recording<'_> {
 
     /// Counts the push: in the image's record when there is a commit anyway, or no record yet; else beside it, until
     /// [`Images::write_counts`].
-    fn count(&self, is_committed: bool) -> Result<Option<Change>, ImagesError> {
+    fn count(&self, is_committed: bool) -> Result<Option<RecordChange>, ImagesError> {
         let (rows, image) = (self.repository.transaction(), &self.push.image);
         let key = stats_key(image);
         if !is_committed && tables::has_stats(rows, &key)? {
@@ -190,7 +190,7 @@ impl Recording<'_> {
         membership: &Membership,
         layers: &[(PushedLayer, u64)],
         keys: &mut Keys<'_>,
-    ) -> Result<Option<Change>, ImagesError> {
+    ) -> Result<Option<RecordChange>, ImagesError> {
         let Some(tag) = self.push.tag.as_ref().filter(|_| membership.posts && self.settings.posts) else {
             return Ok(None);
         };
@@ -232,7 +232,7 @@ pub(super) fn layer_change(
     layer: &PushedLayer,
     size_bytes: u64,
     now_us: u64,
-) -> Result<Change, ImagesError> {
+) -> Result<RecordChange, ImagesError> {
     let owner = &push.image.owner;
     let row = LayerRow {
         rkey: key.as_str(),
@@ -253,12 +253,12 @@ pub(super) fn layer_change(
     create(nsid::LAYER, key, &record)
 }
 
-fn create(collection: Collection, key: &Tid, record: &impl serde::Serialize) -> Result<Change, ImagesError> {
+fn create(collection: Collection, key: &Tid, record: &impl serde::Serialize) -> Result<RecordChange, ImagesError> {
     let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
-    Ok(Change {
+    Ok(RecordChange {
         collection: collection.into(),
         rkey: RecordKey::parse(key.as_str()).map_err(invalid)?,
-        write: Write::Create(encode(collection, record)?),
+        write: RecordWrite::Create(encode(collection, record)?),
         swap: None,
     })
 }

@@ -17,7 +17,7 @@ use super::push::{Keys, layer_change};
 use super::{GrowthLimits, Image, Images, ImagesError, Push, PushedLayer, stats, stats_key, tables};
 use crate::blobs;
 use crate::crew::Crew;
-use crate::pds::{Change, Plan, Records, Repository};
+use crate::pds::{Plan, RecordChange, Records, Repository};
 use atproto::lexicon::nsid;
 use atproto::syntax::{AtUri, Datetime, Did, Digest};
 use server::identity::Resolver;
@@ -296,7 +296,7 @@ fn record(
     now_us: u64,
 ) -> Result<Missing, ImagesError> {
     let mut missing = Missing::default();
-    let mut changes: Vec<Change> = Vec::new();
+    let mut changes: Vec<RecordChange> = Vec::new();
     let mut keys = Keys::of(repository)?;
     // The record of the first is not there yet when the next manifest of the same image comes.
     let mut counted = HashSet::new();
@@ -321,7 +321,7 @@ fn record(
 }
 
 /// Commits when there are at least so many changes.
-fn flush(repository: &Repository<'_>, changes: &mut Vec<Change>, least: usize) -> Result<(), ImagesError> {
+fn flush(repository: &Repository<'_>, changes: &mut Vec<RecordChange>, least: usize) -> Result<(), ImagesError> {
     if changes.len() >= least {
         repository.commit(Plan::of(std::mem::take(changes)))?;
     }
@@ -334,7 +334,7 @@ fn first_stats(
     growth: GrowthLimits,
     image: &Image,
     now_us: u64,
-) -> Result<Option<Change>, ImagesError> {
+) -> Result<Option<RecordChange>, ImagesError> {
     match growth.check_image(repository, image) {
         // Its blobs are recorded all the same.
         Err(refused) if refused.bound().is_some() => return Ok(None),

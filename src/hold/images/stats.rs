@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Image, Images, ImagesError, encode};
 use crate::crew::Manager;
 use crate::images::tables;
-use crate::pds::{Change, PdsError, Plan, Records, Repository, Write};
+use crate::pds::{PdsError, Plan, RecordChange, RecordWrite, Records, Repository};
 use atproto::lexicon::{self, Stats, nsid};
 use atproto::syntax::{Datetime, RecordKey};
 
@@ -58,15 +58,15 @@ pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Resu
 }
 
 /// The change that writes the record, and its place in the index.
-pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<Change, ImagesError> {
+pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<RecordChange, ImagesError> {
     let image = Image { owner: stats.owner_did.clone(), name: stats.repository.clone() };
     let key = stats_key(&image);
     tables::put_stats(repository.transaction(), &key, image.owner.as_str(), image.name.as_str())?;
     let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
-    Ok(Change {
+    Ok(RecordChange {
         collection: nsid::STATS.into(),
         rkey: RecordKey::parse(&key).map_err(invalid)?,
-        write: Write::Put(encode(nsid::STATS, stats)?),
+        write: RecordWrite::Put(encode(nsid::STATS, stats)?),
         swap: None,
     })
 }

@@ -3,7 +3,7 @@
 use super::{Images, ImagesError};
 use crate::crew::{self, Membership, member_key};
 use crate::images::tables;
-use crate::pds::{Change, PdsError, Plan, Repository, Write};
+use crate::pds::{PdsError, Plan, RecordChange, RecordWrite, Repository};
 use atproto::lexicon::{
     DeletedUserData,
     nsid::{self, Collection},
@@ -80,7 +80,7 @@ impl Deletion<'_> {
     }
 
     /// Whether the account is a member whose record goes.
-    fn membership(&self, changes: &mut Vec<Change>) -> Result<bool, ImagesError> {
+    fn membership(&self, changes: &mut Vec<RecordChange>) -> Result<bool, ImagesError> {
         let records = self.repository.records();
         let membership = Membership::read(&records, self.account)?;
         if membership.captain || !membership.member {
@@ -99,8 +99,8 @@ impl Deletion<'_> {
     }
 }
 
-fn delete(collection: Collection, rkey: RecordKey) -> Result<Change, ImagesError> {
-    Ok(Change { collection: collection.into(), rkey, write: Write::Delete, swap: None })
+fn delete(collection: Collection, rkey: RecordKey) -> Result<RecordChange, ImagesError> {
+    Ok(RecordChange { collection: collection.into(), rkey, write: RecordWrite::Delete, swap: None })
 }
 
 fn record_key(text: &str) -> Result<RecordKey, ImagesError> {

@@ -201,7 +201,7 @@ impl Objects {
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn set_aside(&self, from: &str, to: &str, info: &ObjectInfo) -> Result<bool, StorageError> {
+    pub async fn quarantine(&self, from: &str, to: &str, info: &ObjectInfo) -> Result<bool, StorageError> {
         match &self.0 {
             Backend::Local(local) => local.rename(from, to).await,
             Backend::Bucket(bucket) => match bucket.copy_pinned(from, &info.etag, to, info.size_bytes).await? {

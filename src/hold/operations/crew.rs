@@ -63,7 +63,7 @@ impl Operation for CrewList {
     type Output = Vec<Member>;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Vec<Member>, AdminError> {
-        let members = hold.crew.members().await.map_err(words)?;
+        let members = hold.crew.members().await.map_err(admin_error)?;
         Ok(members.into_iter().map(Member::from).collect())
     }
 }
@@ -92,7 +92,7 @@ impl Operation for CrewAdd {
         }
         let terms = Terms { role: self.role, permissions: self.permissions, tier: self.tier };
         let added = hold.crew.add_member(&self.did, terms, hold.now_us()).await;
-        added.map(Member::from).map_err(|error| words_of(&self.did, error))
+        added.map(Member::from).map_err(|error| admin_error_of(&self.did, error))
     }
 }
 
@@ -117,7 +117,7 @@ impl Operation for CrewSet {
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Member, AdminError> {
         let change = MemberChange { role: self.role, permissions: self.permissions, tier: self.tier };
         let changed = hold.crew.set_member(&self.did, change, hold.now_us()).await;
-        changed.map(Member::from).map_err(|error| words_of(&self.did, error))
+        changed.map(Member::from).map_err(|error| admin_error_of(&self.did, error))
     }
 }
 
@@ -135,7 +135,7 @@ impl Operation for CrewRemove {
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Member, AdminError> {
         let removed = hold.crew.remove_member(&self.did, hold.now_us()).await;
-        removed.map(Member::from).map_err(|error| words_of(&self.did, error))
+        removed.map(Member::from).map_err(|error| admin_error_of(&self.did, error))
     }
 }
 
@@ -152,7 +152,7 @@ impl Operation for CrewBan {
     type Output = ();
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<(), AdminError> {
-        hold.crew.ban(&self.did, hold.now_us()).await.map_err(|error| words_of(&self.did, error))
+        hold.crew.ban(&self.did, hold.now_us()).await.map_err(|error| admin_error_of(&self.did, error))
     }
 }
 
@@ -169,7 +169,7 @@ impl Operation for CrewUnban {
     type Output = bool;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<bool, AdminError> {
-        hold.crew.unban(&self.did, hold.now_us()).await.map_err(words)
+        hold.crew.unban(&self.did, hold.now_us()).await.map_err(admin_error)
     }
 }
 
@@ -194,24 +194,24 @@ impl Operation for CrewBans {
     type Output = Vec<BannedAccount>;
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Vec<BannedAccount>, AdminError> {
-        let bans = hold.crew.bans().await.map_err(words)?;
+        let bans = hold.crew.bans().await.map_err(admin_error)?;
         let shown = |ban: crew::Ban| BannedAccount { did: ban.did, permissions: ban.permissions, since: ban.since };
         Ok(bans.into_iter().map(shown).collect())
     }
 }
 
-fn words_of(did: &Did, error: CrewError) -> AdminError {
+fn admin_error_of(did: &Did, error: CrewError) -> AdminError {
     AdminError::Failed(match error {
         CrewError::Declared => format!(
             "{did} is declared in the hold's configuration: change [crew.\"{did}\"] there, then reload the hold"
         ),
         CrewError::Pds(PdsError::RecordExists) => format!("{did} is a member already: use crew set to change it"),
         CrewError::Pds(PdsError::RecordNotFound) => format!("{did} is not a member"),
-        other => return words(other),
+        other => return admin_error(other),
     })
 }
 
-fn words(error: CrewError) -> AdminError {
+fn admin_error(error: CrewError) -> AdminError {
     match error {
         CrewError::Immutable => AdminError::failed(
             "crew is declared in the hold's configuration: change [crew] there, or set mutable_crew = true, then reload \

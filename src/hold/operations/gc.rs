@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::storage::{counted, words};
+use super::storage::{admin_error, reporting};
 use crate::hold::Hold;
 use crate::upkeep::{CollectOptions, Collected, UpkeepError};
 use server::control::{AdminError, Operation, Reporter};
@@ -26,7 +26,7 @@ impl Operation for GcRun {
     type Output = Collected;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Collected, AdminError> {
-        collect_garbage(&hold, self.dry_run, self.force, reporter).await.map_err(words)
+        collect_garbage(&hold, self.dry_run, self.force, reporter).await.map_err(admin_error)
     }
 }
 
@@ -40,8 +40,8 @@ pub async fn collect_garbage(
     force: bool,
     reporter: Reporter,
 ) -> Result<Collected, UpkeepError> {
-    let report = counted(reporter.clone(), "accounts");
+    let report = reporting(reporter.clone(), "accounts");
     let reconciled = hold.images.reconcile(&hold.resolver, dry_run, hold.clock, report).await?;
     let options = CollectOptions { dry_run, force, reconciled };
-    hold.upkeep.collect(options, counted(reporter, "blobs")).await
+    hold.upkeep.collect(options, reporting(reporter, "blobs")).await
 }

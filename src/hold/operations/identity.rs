@@ -28,7 +28,7 @@ pub struct Identity {
     /// Where its private half lies.
     pub key_file: String,
     /// Where the repository stands; `null` before its first commit.
-    pub head: Option<Head>,
+    pub head: Option<HeadSummary>,
     /// What the DID document offers.
     pub services: Vec<Service>,
     /// The DID document as `/.well-known/did.json` serves it.
@@ -37,7 +37,7 @@ pub struct Identity {
 
 /// Where the repository stands.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Head {
+pub struct HeadSummary {
     /// The revision.
     pub rev: Tid,
     /// CID of the newest commit.
@@ -71,7 +71,7 @@ impl Operation for IdentityShow {
             public_url: hold.url.as_str().to_owned(),
             signing_key: format!("did:key:{}", hold.key.to_multikey()),
             key_file: hold.key_file.display().to_string(),
-            head: head.map(|head| Head { rev: head.rev, commit: head.commit.to_string() }),
+            head: head.map(|head| HeadSummary { rev: head.rev, commit: head.commit.to_string() }),
             services: serde_json::from_value(services).map_err(|error| AdminError::failed(error.to_string()))?,
             document: hold.did_document.clone(),
         })

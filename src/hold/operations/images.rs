@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::storage::counted;
+use super::storage::reporting;
 use crate::hold::Hold;
 use crate::images::Reconciled;
 use server::control::{AdminError, Operation, Reporter};
@@ -23,7 +23,7 @@ impl Operation for ImagesReconcile {
     type Output = Reconciled;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Reconciled, AdminError> {
-        let report = counted(reporter, "accounts");
+        let report = reporting(reporter, "accounts");
         let reconciled = hold.images.reconcile(&hold.resolver, self.dry_run, hold.clock, report).await;
         reconciled.map_err(|error| AdminError::Failed(error.to_string()))
     }

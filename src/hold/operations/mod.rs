@@ -18,7 +18,7 @@ mod uploads;
 
 pub use crew::{BannedAccount, CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, Member, Source};
 pub use gc::{GcRun, collect_garbage};
-pub use identity::{Head, Identity, IdentityShow, Service};
+pub use identity::{HeadSummary, Identity, IdentityShow, Service};
 pub use images::ImagesReconcile;
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 pub use routes::ROUTES;

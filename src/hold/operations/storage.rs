@@ -19,7 +19,7 @@ impl Operation for StorageUsage {
     type Output = Usage;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Usage, AdminError> {
-        hold.upkeep.usage(counted(reporter, "blobs")).await.map_err(words)
+        hold.upkeep.usage(reporting(reporter, "blobs")).await.map_err(admin_error)
     }
 }
 
@@ -40,7 +40,7 @@ impl Operation for StorageVerify {
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<BlobsVerified, AdminError> {
         let options = VerifyOptions { repair: self.repair, bytes_per_s: self.bytes_per_s };
-        hold.upkeep.verify(options, counted(reporter, "bytes")).await.map_err(words)
+        hold.upkeep.verify(options, reporting(reporter, "bytes")).await.map_err(admin_error)
     }
 }
 
@@ -54,7 +54,7 @@ impl Operation for StorageAdopt {
     type Output = ();
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<(), AdminError> {
-        hold.upkeep.adopt_storage().await.map_err(words)
+        hold.upkeep.adopt_storage().await.map_err(admin_error)
     }
 }
 
@@ -71,14 +71,14 @@ impl Operation for StorageMigrate {
     type Output = Migrated;
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Migrated, AdminError> {
-        hold.upkeep.migrate(&self.to, counted(reporter, "bytes")).await.map_err(words)
+        hold.upkeep.migrate(&self.to, reporting(reporter, "bytes")).await.map_err(admin_error)
     }
 }
 
-pub(super) fn counted(reporter: Reporter, unit: &'static str) -> impl Fn(u64, u64) + Send + Sync + 'static {
+pub(super) fn reporting(reporter: Reporter, unit: &'static str) -> impl Fn(u64, u64) + Send + Sync + 'static {
     move |done, total| reporter.report(Progress { done, total: Some(total), unit: unit.into() })
 }
 
-pub(super) fn words(error: UpkeepError) -> AdminError {
+pub(super) fn admin_error(error: UpkeepError) -> AdminError {
     AdminError::Failed(error.to_string())
 }

@@ -38,7 +38,7 @@ impl Operation for UploadsList {
 
     async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Vec<Upload>, AdminError> {
         let now_us = hold.now_us();
-        let open = hold.blobs.list_open_uploads().await.map_err(|error| words(&error))?;
+        let open = hold.blobs.list_open_uploads().await.map_err(|error| admin_error(&error))?;
         let shown = open.into_iter().map(|upload| Upload {
             id: upload.id.to_string(),
             account: upload.account,
@@ -82,11 +82,11 @@ impl Operation for UploadsAbort {
         match aborted.await {
             Ok(account) => Ok(UploadAborted { id: self.id, account }),
             Err(BlobError::UnknownUpload) => Err(AdminError::failed("there is no such open upload")),
-            Err(error) => Err(words(&error)),
+            Err(error) => Err(admin_error(&error)),
         }
     }
 }
 
-fn words(error: &BlobError) -> AdminError {
+fn admin_error(error: &BlobError) -> AdminError {
     AdminError::failed(error.to_string())
 }

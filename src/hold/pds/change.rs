@@ -7,20 +7,20 @@ use atproto::syntax::{Nsid, RecordKey};
 
 /// One write to one record.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Change {
+pub struct RecordChange {
     /// The record's collection.
     pub collection: Nsid,
     /// The record's key.
     pub rkey: RecordKey,
     /// What to do with it.
-    pub write: Write,
+    pub write: RecordWrite,
     /// Only when the record has this CID now; `Some(None)`: only when it does not exist.
     pub swap: Option<Option<Cid>>,
 }
 
 /// What to do with a record.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Write {
+pub enum RecordWrite {
     /// Add it; it must not exist.
     Create(Ipld),
     /// Replace it; it must exist.
@@ -35,7 +35,7 @@ pub enum Write {
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// Changes of the repository; those that change nothing are left out of the commit.
-    pub changes: Vec<Change>,
+    pub changes: Vec<RecordChange>,
     /// Unpublished values by name.
     pub meta: Vec<(&'static str, String)>,
     /// Blobs that records refer to once the changes are made.
@@ -45,12 +45,12 @@ pub struct Plan {
 impl Plan {
     /// A plan of nothing but changes.
     #[must_use]
-    pub fn of(changes: Vec<Change>) -> Self {
+    pub fn of(changes: Vec<RecordChange>) -> Self {
         Self { changes, ..Self::default() }
     }
 }
 
-impl Change {
+impl RecordChange {
     /// The record's place in the tree.
     pub(super) fn key(&self) -> String {
         format!("{}/{}", self.collection, self.rkey)

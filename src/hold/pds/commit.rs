@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::change::{Change, Plan, Write as RecordWrite};
+use super::change::{Plan, RecordChange, RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
 use super::outcome::Outcome;
 use super::{Inner, PdsError, blobs};
@@ -58,7 +58,7 @@ impl Transaction<'_> {
     }
 
     /// Checks each change against the record it meets.
-    fn effects(&self, changes: Vec<Change>) -> Result<(Vec<Effect>, Vec<Option<Cid>>), PdsError> {
+    fn effects(&self, changes: Vec<RecordChange>) -> Result<(Vec<Effect>, Vec<Option<Cid>>), PdsError> {
         if changes.len() > MAX_WRITES {
             return Err(PdsError::TooLarge("one commit has at most 200 writes"));
         }

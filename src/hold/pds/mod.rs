@@ -37,18 +37,18 @@ use server::sqlite::{Database, Read};
 use server::storage::StorageError;
 
 pub use blobs::{BlobPage, BlobRefError, BlobsQuery, MAX_RECORD_BLOB_BYTES, NewBlob, PublishedBlob};
-pub use change::{Change, Plan, Write};
+pub use change::{Plan, RecordChange, RecordWrite};
 pub use commit::{MAX_RECORD_BYTES, MAX_WRITES};
 pub use error::PdsError;
 pub use export::BlockStream;
 pub use import::{ImportError, ImportFile, ImportProgress, ImportRules, Imported};
 pub use limits::{GrowthBound, PdsLimits};
 pub use outcome::Outcome;
-pub use records::{Page, PageQuery, Record, Records};
+pub use records::{PageQuery, Record, RecordPage, Records};
 pub use subscriber_lag::SubscriberLag;
 pub use subscription::{Step, Subscription};
 pub use transaction::Repository;
-pub use verify::{Finding, FindingKind, Verified};
+pub use verify::{Finding, FindingKind, VerifyReport};
 
 use subscriber_lag::SubscriberPositions;
 

@@ -27,7 +27,7 @@ pub type PageQuery = ListQuery;
 
 /// Some records, and the cursor for the next ones when there are more.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct RecordPage {
     /// In the order asked for.
     pub records: Vec<Record>,
     /// The last key, only when more follow.
@@ -62,7 +62,7 @@ impl<'r> Records<'r> {
     ///
     /// # Errors
     /// As [`Records::get`].
-    pub fn page(&self, query: &PageQuery) -> Result<Page, PdsError> {
+    pub fn page(&self, query: &PageQuery) -> Result<RecordPage, PdsError> {
         // One more than asked for tells whether a next page exists.
         let mut rows =
             tables::records(self.read, &ListQuery { limit: query.limit.saturating_add(1), ..query.clone() })?;
@@ -70,7 +70,7 @@ impl<'r> Records<'r> {
         let more = rows.len() > asked;
         rows.truncate(asked);
         let cursor = rows.last().filter(|_| more).map(|row| row.rkey.to_string());
-        Ok(Page { records: rows.into_iter().map(decode).collect::<Result<_, _>>()?, cursor })
+        Ok(RecordPage { records: rows.into_iter().map(decode).collect::<Result<_, _>>()?, cursor })
     }
 
     /// How many records a collection has.

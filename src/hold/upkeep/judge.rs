@@ -98,7 +98,7 @@ impl Upkeep {
                 // First the row: from then on the blob is absent, whatever becomes of the rest.
                 self.forget(digest).await?;
                 let quarantined = format!("{QUARANTINE}/{}", digest.hex());
-                let moved = self.store.objects.set_aside(&blob_key(digest), &quarantined, &found).await?;
+                let moved = self.store.objects.quarantine(&blob_key(digest), &quarantined, &found).await?;
                 Ok(moved.then_some(Repair::Quarantined))
             }
             _ => Ok(None),

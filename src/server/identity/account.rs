@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::Error;
+use super::ResolveError;
 use atproto::keys::{HighS, PublicKey};
 use atproto::syntax::{Did, Handle};
 
@@ -45,15 +45,15 @@ impl Account {
     /// Reads the document `body` that was served for `did`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with what is wrong.
-    pub fn from_document(did: &Did, body: &[u8]) -> Result<Self, Error> {
+    /// [`ResolveError::Invalid`] with what is wrong.
+    pub fn from_document(did: &Did, body: &[u8]) -> Result<Self, ResolveError> {
         let document: Document =
-            serde_json::from_slice(body).map_err(|_| Error::Invalid("it is not a DID document in JSON"))?;
+            serde_json::from_slice(body).map_err(|_| ResolveError::Invalid("it is not a DID document in JSON"))?;
         if document.id != did.as_str() {
-            return Err(Error::Invalid("its id is another DID"));
+            return Err(ResolveError::Invalid("its id is another DID"));
         }
         let method = entry(&document.verification_method, did, "atproto")
-            .ok_or(Error::Invalid("it has no verification method #atproto"))?;
+            .ok_or(ResolveError::Invalid("it has no verification method #atproto"))?;
         let handle = document.also_known_as.iter().find_map(|uri| Handle::parse(uri.strip_prefix("at://")?).ok());
         Ok(Self { did: did.clone(), key: key(method)?, handle, pds: pds(&document.service, did) })
     }
@@ -86,8 +86,8 @@ fn entry<'a>(entries: &'a [Value], did: &Did, fragment: &str) -> Option<&'a Valu
     })
 }
 
-fn key(method: &Value) -> Result<PublicKey, Error> {
-    let unusable = Error::Invalid("its key #atproto is neither a K-256 nor a P-256 key");
+fn key(method: &Value) -> Result<PublicKey, ResolveError> {
+    let unusable = ResolveError::Invalid("its key #atproto is neither a K-256 nor a P-256 key");
     let (Some(kind), Some(multibase)) = (method["type"].as_str(), method["publicKeyMultibase"].as_str()) else {
         return Err(unusable);
     };

@@ -8,7 +8,7 @@ use http::request::Builder;
 use http::{Request, Response, StatusCode};
 
 use super::location::Location;
-use super::{Error, Pool, SetupError};
+use super::{Pool, ResolveError, SetupError};
 use crate::egress::{AnswerLimits, ClientPolicy, Dns, EgressError, HttpClient, Reach, empty_body, system_dns};
 
 const LIMITS: AnswerLimits = AnswerLimits {
@@ -111,17 +111,17 @@ pub(super) enum FetchError {
 impl FetchError {
     /// Whether the same request may have a better answer later, without anyone repairing anything.
     pub(super) fn is_transient(&self) -> bool {
-        Error::from(self).is_transient()
+        ResolveError::from(self).is_transient()
     }
 }
 
-impl From<FetchError> for Error {
+impl From<FetchError> for ResolveError {
     fn from(error: FetchError) -> Self {
         Self::from(&error)
     }
 }
 
-impl From<&FetchError> for Error {
+impl From<&FetchError> for ResolveError {
     fn from(error: &FetchError) -> Self {
         match error {
             // The PLC directory answers 410 for a DID that was given up.

@@ -5,7 +5,7 @@
 //! addresses only. So a handle that is proven that way only stays a claim here.
 //! <https://atproto.com/specs/handle#handle-resolution>
 
-use super::{Error, Pool, Resolver};
+use super::{Pool, ResolveError, Resolver};
 use atproto::syntax::{Did, Handle};
 
 impl Resolver {
@@ -13,17 +13,20 @@ impl Resolver {
     /// document, but not what the domain said.
     ///
     /// # Errors
-    /// As [`Resolver::resolve`]; [`Error::Unreachable`] when the handle's domain does not answer.
-    pub async fn proven_handle(&self, did: &Did, pool: Pool) -> Result<Option<Handle>, Error> {
+    /// As [`Resolver::resolve`]; [`ResolveError::Unreachable`] when the handle's domain does not answer.
+    pub async fn proven_handle(&self, did: &Did, pool: Pool) -> Result<Option<Handle>, ResolveError> {
         let account = self.resolve(did, pool).await?;
         let claimed = account.handle.as_ref().map(|handle| Handle::parse(&handle.as_str().to_ascii_lowercase()));
         let Some(Ok(handle)) = claimed else { return Ok(None) };
         let location = self.locator.locate_handle(&handle, account.pds.as_deref())?;
         match self.fetcher.get(location, pool).await {
             Ok(body) => Ok((body.trim_ascii() == did.as_str().as_bytes()).then_some(handle)),
-            Err(error) => match Error::from(error) {
-                Error::NotFound | Error::Invalid(_) | Error::Unsupported(_) | Error::Refused(_) => Ok(None),
-                error @ (Error::Unreachable | Error::Busy(_)) => Err(error),
+            Err(error) => match ResolveError::from(error) {
+                ResolveError::NotFound
+                | ResolveError::Invalid(_)
+                | ResolveError::Unsupported(_)
+                | ResolveError::Refused(_) => Ok(None),
+                error @ (ResolveError::Unreachable | ResolveError::Busy(_)) => Err(error),
             },
         }
     }

@@ -6,7 +6,7 @@
 
 use http::Uri;
 
-use super::{Error, SetupError};
+use super::{ResolveError, SetupError};
 use atproto::syntax::{Did, Handle};
 
 const DOCUMENT_PATH: &str = "/.well-known/did.json";
@@ -61,18 +61,18 @@ impl Locator {
         }
     }
 
-    pub(super) fn locate(&self, did: &Did) -> Result<Location, Error> {
+    pub(super) fn locate(&self, did: &Did) -> Result<Location, ResolveError> {
         let id = did.identifier();
         match did.method() {
             "plc" if is_plc_id(id) => parse(&format!("{}/{did}", self.directory)).map(Location::Directory),
-            "plc" => Err(Error::Unsupported("the identifier of a did:plc is 24 characters of base32")),
+            "plc" => Err(ResolveError::Unsupported("the identifier of a did:plc is 24 characters of base32")),
             "web" => self.locate_web(id).map(Location::Web),
-            _ => Err(Error::Unsupported("only did:plc and did:web are known")),
+            _ => Err(ResolveError::Unsupported("only did:plc and did:web are known")),
         }
     }
 
     /// Where the PDS at `endpoint`, as a DID document has it, answers the method `nsid`.
-    pub(super) fn pds_method(&self, endpoint: &str, nsid: &str) -> Result<PdsUrl, Error> {
+    pub(super) fn pds_method(&self, endpoint: &str, nsid: &str) -> Result<PdsUrl, ResolveError> {
         let base = endpoint.strip_suffix('/').unwrap_or(endpoint);
         let web = base.strip_prefix("https://").is_some_and(|host| Handle::parse(host).is_ok());
         let local = self.test_mode
@@ -80,20 +80,20 @@ impl Locator {
                 rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok())
             });
         if !web && !local {
-            return Err(Error::Invalid("its PDS must be https:// and a host name only"));
+            return Err(ResolveError::Invalid("its PDS must be https:// and a host name only"));
         }
         parse(&format!("{base}/xrpc/{nsid}")).map(PdsUrl)
     }
 
     /// Where the DID of `handle` is asked for, which an account with this PDS claims.
-    pub(super) fn locate_handle(&self, handle: &Handle, pds: Option<&str>) -> Result<Location, Error> {
+    pub(super) fn locate_handle(&self, handle: &Handle, pds: Option<&str>) -> Result<Location, ResolveError> {
         // No name server knows names below .test: in test mode the PDS that gave the name answers for it.
         let pds = pds.filter(|_| self.test_mode && handle.as_str().ends_with(".test"));
         let origin = pds.map_or_else(|| format!("https://{handle}"), |pds| pds.trim_end_matches('/').to_owned());
         Ok(Location::Handle(parse(&format!("{origin}{HANDLE_PATH}"))?, handle.clone()))
     }
 
-    fn locate_web(&self, id: &str) -> Result<Uri, Error> {
+    fn locate_web(&self, id: &str) -> Result<Uri, ResolveError> {
         if self.test_mode
             && let Some(authority) = local_authority(id)
         {
@@ -101,7 +101,7 @@ impl Locator {
         }
         // A handle's grammar is that of a domain name whose last label begins with a letter: no spelling
         // of an address (decimal, octal, hexadecimal, IPv6) passes, nor a port, a path or a bare `localhost`.
-        Handle::parse(id).map_err(|_| Error::Unsupported("a did:web must be a host name only"))?;
+        Handle::parse(id).map_err(|_| ResolveError::Unsupported("a did:web must be a host name only"))?;
         parse(&format!("https://{id}{DOCUMENT_PATH}"))
     }
 }
@@ -118,8 +118,8 @@ fn local_authority(id: &str) -> Option<String> {
     }
 }
 
-fn parse(uri: &str) -> Result<Uri, Error> {
-    uri.parse().map_err(|_| Error::Unsupported("it makes no address"))
+fn parse(uri: &str) -> Result<Uri, ResolveError> {
+    uri.parse().map_err(|_| ResolveError::Unsupported("it makes no address"))
 }
 
 #[cfg(test)]

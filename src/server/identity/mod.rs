@@ -30,7 +30,7 @@ use crate::bulkhead::Overload;
 
 /// Why there is no account for a DID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
+pub enum ResolveError {
     /// The DID does not exist, or no longer.
     #[error("no such DID")]
     NotFound,

@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use super::single_flight::{Joined, Leader, SingleFlight, Waiter};
-use super::{Account, Error};
+use super::{Account, ResolveError};
 use crate::bulkhead::{BulkheadCounts, Caller};
 use atproto::syntax::Did;
 
@@ -33,13 +33,13 @@ pub(super) enum Freshness {
     Newer,
 }
 
-pub(super) type Answer = Result<Arc<Account>, Error>;
+pub(super) type Answer = Result<Arc<Account>, ResolveError>;
 
 /// What is known of one DID.
 #[derive(Clone, Default)]
 struct Entry {
     known: Option<(Arc<Account>, Instant)>,
-    failed: Option<(Error, Instant)>,
+    failed: Option<(ResolveError, Instant)>,
     refreshed: Option<Instant>,
 }
 
@@ -62,7 +62,7 @@ impl Entry {
     }
 
     /// The answer when a look-up ended in `error`: what is still known. A final error has left nothing known.
-    fn stale_if_error(&self, error: Error, now: Instant) -> Answer {
+    fn stale_if_error(&self, error: ResolveError, now: Instant) -> Answer {
         match &self.known {
             Some((account, at)) if now.saturating_duration_since(*at) < MAX_STALE => Ok(account.clone()),
             _ => Err(error),
@@ -82,7 +82,7 @@ impl Entry {
     }
 }
 
-impl Error {
+impl ResolveError {
     /// Whether the same question may have a better answer later, without anyone repairing anything.
     pub(super) fn is_transient(self) -> bool {
         match self {
@@ -169,7 +169,7 @@ impl LookUpLeader {
         let turn = self.leader.turn().await;
         let answer = match &turn {
             Ok(_) => look_up.await,
-            Err(overload) => Err(Error::Busy(*overload)),
+            Err(overload) => Err(ResolveError::Busy(*overload)),
         };
         // Without a turn nothing was learned about the source.
         let was_asked = turn.is_ok();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::header::ACCEPT;
 use http::{Request, StatusCode};
 
-use super::{Error, Pool, Resolver};
+use super::{Pool, ResolveError, Resolver};
 use crate::egress::{AnswerLimits, EgressError};
 use atproto::lexicon::RecordPage;
 use atproto::lexicon::nsid::{self, Collection};
@@ -33,7 +33,7 @@ const PAGE_LIMITS: AnswerLimits = AnswerLimits {
 pub enum ListError {
     /// The account has no PDS that can be found.
     #[error("its account: {0}")]
-    Account(Error),
+    Account(ResolveError),
     /// Its PDS does not answer in time, or answers with an error of its own.
     #[error("its PDS cannot be reached")]
     Unreachable,
@@ -83,8 +83,8 @@ impl Resolver {
         let answer =
             self.fetcher.ask_within(request, Pool::Members, PAGE_LIMITS).await.map_err(|error| match error {
                 EgressError::TooLarge(_) => ListError::TooLarge,
-                EgressError::NotPublic => ListError::Account(Error::Invalid("its host has no public address")),
-                EgressError::Request(_) => ListError::Account(Error::Unsupported("it makes no address")),
+                EgressError::NotPublic => ListError::Account(ResolveError::Invalid("its host has no public address")),
+                EgressError::Request(_) => ListError::Account(ResolveError::Unsupported("it makes no address")),
                 EgressError::NameLookUp(_)
                 | EgressError::Forbidden(_)
                 | EgressError::Connect(_)

@@ -14,7 +14,7 @@ use super::kept::KeptDocuments;
 use super::location::{Location, Locator, PdsUrl};
 use super::pool::{Answer, Freshness, LookUpPool, Lookup};
 use super::session::Sessions;
-use super::{Error, SetupError};
+use super::{ResolveError, SetupError};
 use crate::bulkhead::BulkheadCounts;
 use crate::egress::Dns;
 use crate::metrics::CounterBy;
@@ -27,15 +27,15 @@ crate::label! {
         Known = "known",
         /// By reading the document.
         Found = "found",
-        /// [`Error::NotFound`]
+        /// [`ResolveError::NotFound`]
         NotFound = "not_found",
-        /// [`Error::Invalid`] or [`Error::Refused`]
+        /// [`ResolveError::Invalid`] or [`ResolveError::Refused`]
         Invalid = "invalid",
-        /// [`Error::Unsupported`]
+        /// [`ResolveError::Unsupported`]
         Unsupported = "unsupported",
-        /// [`Error::Unreachable`]
+        /// [`ResolveError::Unreachable`]
         Unreachable = "unreachable",
-        /// [`Error::Busy`]
+        /// [`ResolveError::Busy`]
         Busy = "busy",
     }
 }
@@ -103,8 +103,8 @@ impl Resolver {
     /// The account of `did`, at most an hour old (a day, while its source is down).
     ///
     /// # Errors
-    /// [`Error`]; the same again for a minute without a new look-up.
-    pub async fn resolve(&self, did: &Did, asker: impl Into<Asker>) -> Result<Arc<Account>, Error> {
+    /// [`ResolveError`]; the same again for a minute without a new look-up.
+    pub async fn resolve(&self, did: &Did, asker: impl Into<Asker>) -> Result<Arc<Account>, ResolveError> {
         self.answer(did, &asker.into(), Freshness::Cached).await
     }
 
@@ -113,15 +113,15 @@ impl Resolver {
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
-    pub async fn refresh(&self, did: &Did, asker: impl Into<Asker>) -> Result<Arc<Account>, Error> {
+    pub async fn refresh(&self, did: &Did, asker: impl Into<Asker>) -> Result<Arc<Account>, ResolveError> {
         self.answer(did, &asker.into(), Freshness::Newer).await
     }
 
     /// Where `account`'s PDS answers the method `nsid`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the document names no PDS that may be asked.
-    pub fn pds_method(&self, account: &Account, nsid: &str) -> Result<PdsUrl, Error> {
+    /// [`ResolveError::Invalid`] when the document names no PDS that may be asked.
+    pub fn pds_method(&self, account: &Account, nsid: &str) -> Result<PdsUrl, ResolveError> {
         self.locator.pds_method(account.pds.as_deref().unwrap_or_default(), nsid)
     }
 
@@ -168,11 +168,11 @@ impl Resolver {
         self.look_ups.inc(match &answer {
             _ if was_cached => LookUpResult::Known,
             Ok(_) => LookUpResult::Found,
-            Err(Error::NotFound) => LookUpResult::NotFound,
-            Err(Error::Invalid(_) | Error::Refused(_)) => LookUpResult::Invalid,
-            Err(Error::Unsupported(_)) => LookUpResult::Unsupported,
-            Err(Error::Unreachable) => LookUpResult::Unreachable,
-            Err(Error::Busy(_)) => LookUpResult::Busy,
+            Err(ResolveError::NotFound) => LookUpResult::NotFound,
+            Err(ResolveError::Invalid(_) | ResolveError::Refused(_)) => LookUpResult::Invalid,
+            Err(ResolveError::Unsupported(_)) => LookUpResult::Unsupported,
+            Err(ResolveError::Unreachable) => LookUpResult::Unreachable,
+            Err(ResolveError::Busy(_)) => LookUpResult::Busy,
         });
         answer
     }
@@ -199,7 +199,7 @@ impl Resolver {
                 }
             });
         }
-        waiter.answer().await.unwrap_or(Err(Error::Unreachable))
+        waiter.answer().await.unwrap_or(Err(ResolveError::Unreachable))
     }
 
     /// Reads the document, and logs what keeps it away: for members always, since they are known and few.
@@ -217,7 +217,8 @@ impl Resolver {
             Some(cause) => tracing::debug!(%did, "the DID document of {did}, a stranger, cannot be read: {cause}"),
             None => {}
         }
-        let answer = fetched.map_err(Error::from).and_then(|body| Account::from_document(did, &body)).map(Arc::new);
+        let answer =
+            fetched.map_err(ResolveError::from).and_then(|body| Account::from_document(did, &body)).map(Arc::new);
         if let Some(kept) = self.kept(pool) {
             match &answer {
                 Ok(account) => kept.keep(did, account.to_document(), Duration::ZERO),

@@ -11,4 +11,4 @@ mod text;
 
 pub use counter::{Counter, CounterBy, Gauge, Label};
 pub use histogram::Histogram;
-pub use text::{Family, Kind, Text};
+pub use text::{Family, MetricKind, Text};

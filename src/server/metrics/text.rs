@@ -7,7 +7,7 @@ use super::{CounterBy, Histogram, Label};
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MetricKind {
     /// It only grows, and begins at 0 with the process.
     Counter,
     /// It goes up and down.
@@ -32,11 +32,11 @@ impl Text {
     pub const MEDIA_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
     /// Begins a metric. Each name comes once; `help` is one line without a backslash.
-    pub fn family(&mut self, name: &'static str, kind: Kind, help: &str) -> Family<'_> {
+    pub fn family(&mut self, name: &'static str, kind: MetricKind, help: &str) -> Family<'_> {
         let kind = match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         };
         // Writing to a string does not fail, here and below.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -45,17 +45,17 @@ impl Text {
 
     /// A counter with one value.
     pub fn counter(&mut self, name: &'static str, help: &str, value: impl Display) {
-        self.family(name, Kind::Counter, help).value(&[], value);
+        self.family(name, MetricKind::Counter, help).value(&[], value);
     }
 
     /// A gauge with one value.
     pub fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
-        self.family(name, Kind::Gauge, help).value(&[], value);
+        self.family(name, MetricKind::Gauge, help).value(&[], value);
     }
 
     /// A counter with a value for each value of `label`.
     pub fn counter_by<L: Label>(&mut self, name: &'static str, help: &str, label: &str, counter: &CounterBy<L>) {
-        let mut family = self.family(name, Kind::Counter, help);
+        let mut family = self.family(name, MetricKind::Counter, help);
         for (value, count) in counter.iter() {
             family.value(&[(label, value)], count);
         }
@@ -117,16 +117,16 @@ impl Display for Escaped<'_> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Histogram, Kind, Text};
+    use super::{Histogram, MetricKind, Text};
 
     #[test]
     fn as_in_the_format() {
         let mut text = Text::default();
         text.gauge("a_bytes", "What a is.", 1_800_000_000_000_001_u64);
-        text.family("b", Kind::Gauge, "b.").value(&[("x", "1\"2\\3\n"), ("y", "")], 0.5);
+        text.family("b", MetricKind::Gauge, "b.").value(&[("x", "1\"2\\3\n"), ("y", "")], 0.5);
         let histogram = Histogram::default();
         histogram.observe(Duration::from_millis(30));
-        text.family("c_seconds", Kind::Histogram, "c.").histogram(&[("z", "q")], &histogram);
+        text.family("c_seconds", MetricKind::Histogram, "c.").histogram(&[("z", "q")], &histogram);
         let text = text.into_string();
         let expected = "# HELP a_bytes What a is.\n# TYPE a_bytes gauge\na_bytes 1800000000000001\n\
                         # HELP b b.\n# TYPE b gauge\nb{x=\"1\\\"2\\\\3\\n\",y=\"\"} 0.5\n\

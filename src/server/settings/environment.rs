@@ -10,7 +10,7 @@ use std::path::Path;
 use figment::value::{Dict, Value};
 
 use super::values::{Layer, insert};
-use super::{Kind, Setting, SettingsError, dotenv};
+use super::{Setting, SettingKind, SettingsError, dotenv};
 
 /// The variables a program may look at: the process's own, those of a file, or a test's.
 #[derive(Clone, Default)]
@@ -54,7 +54,8 @@ impl Environment {
     pub(super) fn unknown<'e>(&'e self, prefix: &str, settings: &[Setting]) -> Vec<(&'e str, &'static str)> {
         let known = |name: &str, setting: &Setting| {
             setting.variable.is_some_and(|variable| {
-                name == variable || (setting.kind == Kind::Secret && name.strip_suffix("_FILE") == Some(variable))
+                name == variable
+                    || (setting.kind == SettingKind::Secret && name.strip_suffix("_FILE") == Some(variable))
             })
         };
         let unknown = self.0.keys().filter(|name| name.starts_with(prefix));
@@ -72,12 +73,12 @@ impl Environment {
         for setting in settings {
             let Some(name) = setting.variable else { continue };
             let value = match (self.get(name), setting.kind) {
-                (Some(text), Kind::List) => {
+                (Some(text), SettingKind::List) => {
                     text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>().into()
                 }
-                (Some(path), Kind::SecretFile) => Value::from(read_secret(path, name)?),
+                (Some(path), SettingKind::SecretFile) => Value::from(read_secret(path, name)?),
                 (Some(text), _) => Value::from(text),
-                (None, Kind::Secret | Kind::SecretFile) => match self.secret_from_file(name)? {
+                (None, SettingKind::Secret | SettingKind::SecretFile) => match self.secret_from_file(name)? {
                     Some(text) => Value::from(text),
                     None => continue,
                 },

@@ -17,6 +17,6 @@ mod values;
 pub use environment::Environment;
 pub use error::SettingsError;
 pub use secret::Secret;
-pub use setting::{Default, Kind, Reload, Setting, markdown};
+pub use setting::{Default, Reload, Setting, SettingKind, markdown};
 pub use sources::Sources;
 pub use values::Values;

@@ -10,7 +10,7 @@ pub struct Setting {
     /// The environment variable that sets it.
     pub variable: Option<&'static str>,
     /// What its value is.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// Its value when nothing sets it.
     pub default: Default,
     /// Whether a reload follows a change.
@@ -21,7 +21,7 @@ pub struct Setting {
 
 /// What the value of an option is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SettingKind {
     /// Any text.
     Text,
     /// `true` or `false`.
@@ -65,7 +65,7 @@ impl Setting {
 
     /// Whether its value must not be shown.
     pub(super) fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret | Kind::SecretFile)
+        matches!(self.kind, SettingKind::Secret | SettingKind::SecretFile)
     }
 }
 

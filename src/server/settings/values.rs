@@ -6,7 +6,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::de::DeserializeOwned;
 
 use super::error::{label, origin_name};
-use super::{Default, Kind, Reload, Setting, SettingsError, Sources};
+use super::{Default, Reload, Setting, SettingKind, SettingsError, Sources};
 
 /// What the options come to.
 #[derive(Clone)]
@@ -117,8 +117,8 @@ impl Values {
             let value = values.figment.find_value(setting.root()).ok()?;
             Some(match setting.kind {
                 // A variable has text where a file has a value.
-                Kind::Flag => value.to_bool_lossy().map_or(value, Value::from),
-                Kind::Number => value.to_num_lossy().map_or(value, Value::from),
+                SettingKind::Flag => value.to_bool_lossy().map_or(value, Value::from),
+                SettingKind::Number => value.to_num_lossy().map_or(value, Value::from),
                 _ => value,
             })
         };

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
-use crate::storage::{Origin, StorageError, counted};
+use crate::storage::{Origin, StorageError, count_fault};
 
 pub use backup::{BackupError, back_up, unfinished_backup};
 pub use open::{OpenError, Schema};
@@ -245,7 +245,7 @@ impl From<rusqlite::Error> for StorageError {
             Some(Code::DatabaseCorrupt | Code::NotADatabase) => Self::Damaged(error.into()),
             _ => Self::Failed(error.into()),
         };
-        counted(Origin::Database, error)
+        count_fault(Origin::Database, error)
     }
 }
 

@@ -22,7 +22,7 @@ static FAULTS: [[Counter; KINDS.len()]; ORIGINS.len()] = [const { [const { Count
 
 /// Counts an error, and returns it.
 #[must_use]
-pub fn counted(origin: Origin, error: StorageError) -> StorageError {
+pub fn count_fault(origin: Origin, error: StorageError) -> StorageError {
     let kind = match &error {
         StorageError::NoSpace(_) => 0,
         StorageError::Unavailable(_) => 1,

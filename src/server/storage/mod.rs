@@ -1,13 +1,13 @@
 //! Why storage fails, whatever it is (a file system, a database, a bucket), how often it did, and how full a disk is.
 //!
 //! A [`StorageError`] says what its caller can do about it. Whoever makes one of a library's own error counts it
-//! with [`counted`].
+//! with [`count_fault`].
 
 mod disk_space;
 mod faults;
 
 pub use disk_space::{DiskSpace, check_writable};
-pub use faults::{Origin, counted, faults};
+pub use faults::{Origin, count_fault, faults};
 
 /// Why storage could not do what it was asked. `Display` is for the log, never for a response body.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +52,6 @@ impl From<std::io::Error> for StorageError {
             Kind::ReadOnlyFilesystem | Kind::NotFound | Kind::StaleNetworkFileHandle => Self::Unavailable(error.into()),
             _ => Self::Failed(error.into()),
         };
-        counted(Origin::Filesystem, error)
+        count_fault(Origin::Filesystem, error)
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::dpop::BoundToken;
 use super::service_token::{Audience, Claims, ServiceToken};
-use super::{AuthError, DpopError, Presented, TokenError};
+use super::{AuthError, Credentials, DpopError, TokenError};
 use crate::bulkhead::BulkheadCounts;
 use crate::identity::{
     self, Account, Asker, LookUpResult, PdsUrl, Resolver, SessionError, SessionKey, SessionQuestion, Sessions,
@@ -121,10 +121,15 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`AuthError::Token`] or [`AuthError::Dpop`].
-    pub fn check<'a>(&self, presented: Presented<'a>, method: &str, now_s: i64) -> Result<CheckedToken<'a>, AuthError> {
-        let outcome = match presented {
-            Presented::Bearer(token) => self.check_service_token(token, method, now_s).map_err(AuthError::from),
-            Presented::Dpop { token, proof } => self.check_session(token, proof, now_s).map_err(AuthError::from),
+    pub fn check<'a>(
+        &self,
+        credentials: Credentials<'a>,
+        method: &str,
+        now_s: i64,
+    ) -> Result<CheckedToken<'a>, AuthError> {
+        let outcome = match credentials {
+            Credentials::Bearer(token) => self.check_service_token(token, method, now_s).map_err(AuthError::from),
+            Credentials::Dpop { token, proof } => self.check_session(token, proof, now_s).map_err(AuthError::from),
         };
         match &outcome {
             Ok(CheckedToken::Proven(_)) => self.checks.inc(TokenCheckResult::Known),
@@ -278,22 +283,22 @@ fn result_of(error: &AuthError) -> TokenCheckResult {
 }
 
 /// Why an account is not known; `refused` is for what lasts until its owner repairs it.
-fn unknown(error: identity::Error, refused: fn(&'static str) -> AuthError) -> AuthError {
+fn unknown(error: identity::ResolveError, refused: fn(&'static str) -> AuthError) -> AuthError {
     match error {
-        identity::Error::NotFound => refused("there is no such DID"),
-        identity::Error::Invalid(reason) | identity::Error::Unsupported(reason) | identity::Error::Refused(reason) => {
-            refused(reason)
-        }
-        identity::Error::Unreachable => AuthError::Unresolvable,
-        identity::Error::Busy(overload) => AuthError::Busy(overload),
+        identity::ResolveError::NotFound => refused("there is no such DID"),
+        identity::ResolveError::Invalid(reason)
+        | identity::ResolveError::Unsupported(reason)
+        | identity::ResolveError::Refused(reason) => refused(reason),
+        identity::ResolveError::Unreachable => AuthError::Unresolvable,
+        identity::ResolveError::Busy(overload) => AuthError::Busy(overload),
     }
 }
 
-fn unknown_issuer(error: identity::Error) -> AuthError {
+fn unknown_issuer(error: identity::ResolveError) -> AuthError {
     unknown(error, |reason| TokenError::Issuer(reason).into())
 }
 
-fn unknown_account(error: identity::Error) -> AuthError {
+fn unknown_account(error: identity::ResolveError) -> AuthError {
     unknown(error, |reason| DpopError::Token(reason).into())
 }
 

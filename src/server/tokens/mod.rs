@@ -5,15 +5,15 @@
 //! is given the time. <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
 
 pub mod authenticator;
+mod credentials;
 mod dpop;
 mod jwt;
-mod presented;
 pub mod service_token;
 mod strict_json;
 
 pub use authenticator::{Authenticator, CheckedToken, ClaimedToken, TokenCheckResult};
+pub use credentials::Credentials;
 pub use dpop::DpopError;
-pub use presented::Presented;
 pub use service_token::{Audience, TokenError};
 
 use crate::bulkhead::Overload;

@@ -17,14 +17,14 @@ pub const MAX_TARGET_BYTES: usize = 8 * 1024;
 
 /// Why a request's head was refused. The answer to it is the connection's last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct HeadRefusal {
     /// 400, 408, 414, 431 or 505.
     pub status: StatusCode,
     /// One constant sentence, fit for the answer's body.
     pub reason: &'static str,
 }
 
-impl Refusal {
+impl HeadRefusal {
     pub(super) const TIMED_OUT: Self =
         Self { status: StatusCode::REQUEST_TIMEOUT, reason: "the request head took too long to arrive" };
     const TARGET_TOO_LONG: Self =
@@ -46,24 +46,24 @@ impl Refusal {
 ///
 /// # Errors
 /// On what cannot become an acceptable head: LF or CR alone, NUL, more than [`MAX_HEAD_BYTES`].
-pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, Refusal> {
+pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, HeadRefusal> {
     let window = &bytes[..bytes.len().min(MAX_HEAD_BYTES)];
     for at in *scanned..window.len() {
         let after_cr = at > 0 && window[at - 1] == b'\r';
         match window[at] {
-            b'\n' if !after_cr => return Err(Refusal::malformed("a line does not end in CRLF")),
-            b'\n' if at == 1 => return Err(Refusal::malformed("the request line is empty")),
+            b'\n' if !after_cr => return Err(HeadRefusal::malformed("a line does not end in CRLF")),
+            b'\n' if at == 1 => return Err(HeadRefusal::malformed("the request line is empty")),
             b'\n' if window[..=at].ends_with(b"\r\n\r\n") => return Ok(Some(at + 1)),
             b'\n' => {}
-            _ if after_cr => return Err(Refusal::malformed("a line does not end in CRLF")),
-            0 => return Err(Refusal::malformed("the head has a NUL byte")),
+            _ if after_cr => return Err(HeadRefusal::malformed("a line does not end in CRLF")),
+            0 => return Err(HeadRefusal::malformed("the head has a NUL byte")),
             _ => {}
         }
     }
     *scanned = window.len();
     match window.len() {
-        MAX_HEAD_BYTES if !window.contains(&b'\n') => Err(Refusal::TARGET_TOO_LONG),
-        MAX_HEAD_BYTES => Err(Refusal::HEAD_TOO_LARGE),
+        MAX_HEAD_BYTES if !window.contains(&b'\n') => Err(HeadRefusal::TARGET_TOO_LONG),
+        MAX_HEAD_BYTES => Err(HeadRefusal::HEAD_TOO_LARGE),
         _ => Ok(None),
     }
 }
@@ -72,7 +72,7 @@ pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize
 ///
 /// # Errors
 /// The refusal to answer.
-pub(super) fn check(head: &[u8]) -> Result<Framing, Refusal> {
+pub(super) fn check(head: &[u8]) -> Result<Framing, HeadRefusal> {
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let version = check_request_line(lines.next().unwrap_or_default())?;
     let mut fields = Fields::default();
@@ -80,7 +80,7 @@ pub(super) fn check(head: &[u8]) -> Result<Framing, Refusal> {
     for line in lines.take_while(|line| !line.is_empty()) {
         count += 1;
         if count > MAX_HEADERS {
-            return Err(Refusal::HEAD_TOO_LARGE);
+            return Err(HeadRefusal::HEAD_TOO_LARGE);
         }
         fields.take(line)?;
     }
@@ -93,8 +93,8 @@ enum Version {
     Http11,
 }
 
-fn check_request_line(line: &[u8]) -> Result<Version, Refusal> {
-    const MALFORMED: Refusal = Refusal::malformed("the request line is malformed");
+fn check_request_line(line: &[u8]) -> Result<Version, HeadRefusal> {
+    const MALFORMED: HeadRefusal = HeadRefusal::malformed("the request line is malformed");
     let mut words = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
@@ -107,19 +107,19 @@ fn check_request_line(line: &[u8]) -> Result<Version, Refusal> {
         b"HTTP/1.1" => Version::Http11,
         b"HTTP/1.0" => Version::Http10,
         [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
-            return Err(Refusal::VERSION);
+            return Err(HeadRefusal::VERSION);
         }
         _ => return Err(MALFORMED),
     };
     if target.len() > MAX_TARGET_BYTES {
-        return Err(Refusal::TARGET_TOO_LONG);
+        return Err(HeadRefusal::TARGET_TOO_LONG);
     }
     check_target(method, target)?;
     Ok(version)
 }
 
-fn check_target(method: &[u8], target: &[u8]) -> Result<(), Refusal> {
-    const MALFORMED: Refusal = Refusal::malformed("the request target is malformed");
+fn check_target(method: &[u8], target: &[u8]) -> Result<(), HeadRefusal> {
+    const MALFORMED: HeadRefusal = HeadRefusal::malformed("the request target is malformed");
     let form_known = match target {
         // The authority form belongs to proxies.
         _ if method == b"CONNECT" => false,
@@ -140,16 +140,16 @@ struct Fields {
 }
 
 impl Fields {
-    fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
+    fn take(&mut self, line: &[u8]) -> Result<(), HeadRefusal> {
         // A line that begins with white space (the obsolete folding) has no valid name.
         let Some((name, value)) = split_once(line, b':') else {
-            return Err(Refusal::malformed("a header line has no colon"));
+            return Err(HeadRefusal::malformed("a header line has no colon"));
         };
         if name.is_empty() || !name.iter().all(|byte| is_token(*byte)) {
-            return Err(Refusal::malformed("a header name is malformed"));
+            return Err(HeadRefusal::malformed("a header name is malformed"));
         }
         if value.iter().any(|byte| (*byte < b' ' && *byte != b'\t') || *byte == 0x7f) {
-            return Err(Refusal::malformed("a header value has a control character"));
+            return Err(HeadRefusal::malformed("a header value has a control character"));
         }
         let value = trim(value);
         if name.eq_ignore_ascii_case(b"host") {
@@ -163,40 +163,40 @@ impl Fields {
         }
     }
 
-    fn take_host(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn take_host(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
         self.hosts += 1;
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%:[]!$&'()*+;=".contains(byte);
         if self.hosts > 1 || value.is_empty() || !value.iter().all(allowed) {
-            return Err(Refusal::malformed("the Host header is malformed or repeated"));
+            return Err(HeadRefusal::malformed("the Host header is malformed or repeated"));
         }
         Ok(())
     }
 
-    fn take_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn take_length(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
         // 18 digits fit a u64 whatever they are.
         let digits = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
         if !digits || self.length.is_some() {
-            return Err(Refusal::malformed("the Content-Length header is malformed or repeated"));
+            return Err(HeadRefusal::malformed("the Content-Length header is malformed or repeated"));
         }
         self.length = Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')));
         Ok(())
     }
 
-    fn take_encoding(&mut self, value: &[u8]) -> Result<(), Refusal> {
+    fn take_encoding(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
         if self.chunked || !value.eq_ignore_ascii_case(b"chunked") {
-            return Err(Refusal::malformed("the only Transfer-Encoding spoken here is chunked"));
+            return Err(HeadRefusal::malformed("the only Transfer-Encoding spoken here is chunked"));
         }
         self.chunked = true;
         Ok(())
     }
 
-    fn framing(&self, version: Version) -> Result<Framing, Refusal> {
+    fn framing(&self, version: Version) -> Result<Framing, HeadRefusal> {
         if self.hosts == 0 && version == Version::Http11 {
-            return Err(Refusal::malformed("the Host header is missing"));
+            return Err(HeadRefusal::malformed("the Host header is missing"));
         }
         match (self.chunked, self.length) {
-            (true, Some(_)) => Err(Refusal::malformed("Content-Length beside Transfer-Encoding")),
-            (true, None) if version == Version::Http10 => Err(Refusal::malformed("Transfer-Encoding in HTTP/1.0")),
+            (true, Some(_)) => Err(HeadRefusal::malformed("Content-Length beside Transfer-Encoding")),
+            (true, None) if version == Version::Http10 => Err(HeadRefusal::malformed("Transfer-Encoding in HTTP/1.0")),
             (true, None) => Ok(Framing::chunked()),
             (false, length) => Ok(Framing::length(length.unwrap_or(0))),
         }

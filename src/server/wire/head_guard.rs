@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::HttpLimits;
 use super::framing::Framing;
-use super::head::{self, Refusal};
+use super::head::{self, HeadRefusal};
 use super::min_rate::poll_timer;
 use super::upgrade::Switch;
 
@@ -33,7 +33,7 @@ pub(super) struct HeadGuard<I> {
     stage: Stage,
     clock: Clock,
     /// Set at most once, for the last request that hyper will see.
-    refusal: Arc<OnceLock<Refusal>>,
+    refusal: Arc<OnceLock<HeadRefusal>>,
     /// Once thrown, what the peer sends is not for hyper.
     switch: Switch,
 }
@@ -53,7 +53,7 @@ enum Stage {
 const NEXT_HEAD: Stage = Stage::Head { scanned: 0, after_empty_line: false };
 
 impl<I: AsyncRead + Unpin> HeadGuard<I> {
-    pub(super) fn new(io: I, limits: &HttpLimits, refusal: Arc<OnceLock<Refusal>>, switch: Switch) -> Self {
+    pub(super) fn new(io: I, limits: &HttpLimits, refusal: Arc<OnceLock<HeadRefusal>>, switch: Switch) -> Self {
         let clock =
             Clock { limits: *limits, timer: None, first_head: true, head_since: None, quiet_since: Instant::now() };
         Self { io, held: BytesMut::new(), passable: 0, stage: NEXT_HEAD, clock, refusal, switch }
@@ -106,7 +106,7 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
         true
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
+    fn refuse(&mut self, refusal: HeadRefusal) {
         let synthetic = if self.held.starts_with(b"HEAD ") { REFUSED_HEAD_OF_HEAD } else { REFUSED_HEAD };
         self.held = BytesMut::from(synthetic);
         self.passable = synthetic.len();
@@ -131,7 +131,7 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
                 if self.held.is_empty() {
                     self.stage = Stage::Ended;
                 } else {
-                    self.refuse(Refusal::TIMED_OUT);
+                    self.refuse(HeadRefusal::TIMED_OUT);
                 }
             }
         }

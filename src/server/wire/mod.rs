@@ -41,7 +41,7 @@ use self::head_guard::HeadGuard;
 use self::min_rate::SlowPeerGuard;
 use self::upgrade::Switch;
 
-pub use head::{MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES, Refusal};
+pub use head::{HeadRefusal, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES};
 pub use limits::HttpLimits;
 pub use range::RequestedRange;
 pub use rate::Rates;
@@ -77,7 +77,7 @@ pub struct Request {
     /// Who sent it.
     pub peer: Peer,
     /// When set, the only thing to do is to answer with it. The connection closes after that.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<HeadRefusal>,
 }
 
 /// What a handler answers.

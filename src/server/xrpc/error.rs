@@ -154,9 +154,9 @@ impl Refusal for Error {
     }
 }
 
-impl From<wire::Refusal> for Error {
+impl From<wire::HeadRefusal> for Error {
     /// The head of a request was refused. The connection ends with the answer.
-    fn from(refusal: wire::Refusal) -> Self {
+    fn from(refusal: wire::HeadRefusal) -> Self {
         let name = match refusal.status {
             StatusCode::URI_TOO_LONG => name::URI_TOO_LONG,
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => name::HEADERS_TOO_LARGE,

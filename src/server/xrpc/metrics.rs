@@ -61,7 +61,7 @@ impl RequestMetrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Kind, Text};
+    use crate::metrics::{MetricKind, Text};
 
     #[test]
     fn statuses_are_in_order_and_strangers_have_a_place() {
@@ -71,8 +71,8 @@ mod tests {
         metrics.count(Some(7), StatusCode::IM_A_TEAPOT, Duration::ZERO);
         metrics.count(None, StatusCode::NOT_FOUND, Duration::ZERO);
         let mut text = Text::default();
-        metrics.show_requests(&mut text.family("r", Kind::Counter, ""));
-        metrics.show_durations(&mut text.family("d", Kind::Histogram, ""));
+        metrics.show_requests(&mut text.family("r", MetricKind::Counter, ""));
+        metrics.show_durations(&mut text.family("d", MetricKind::Histogram, ""));
         let text = text.into_string();
         let lines =
             ["{method=\"_health\",code=\"200\"} 1", "{method=\"other\",code=\"0\"} 1", "d_count{method=\"other\"} 2"];

@@ -52,7 +52,7 @@ pub trait Program: Send + Sync + 'static {
 #[derive(Debug)]
 pub enum Cause {
     /// The head is not acceptable.
-    Head(wire::Refusal),
+    Head(wire::HeadRefusal),
     /// The client sends too much.
     RateLimited,
     /// It panicked, with these words.
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
     use crate::daemon::Activity;
-    use crate::metrics::{Kind, Text};
+    use crate::metrics::{MetricKind, Text};
     use crate::wire::{HttpLimits, Peer};
     use crate::xrpc::{Error, Route, Verbs, response, route};
 
@@ -218,7 +218,7 @@ mod tests {
         client.read_to_string(&mut answers).await.unwrap();
         served.await.unwrap();
         let mut text = Text::default();
-        example.front().metrics.show_requests(&mut text.family("r", Kind::Counter, ""));
+        example.front().metrics.show_requests(&mut text.family("r", MetricKind::Counter, ""));
         let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
         (answers, log, text.into_string())
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use serde_json::{Value, json};
-use server::identity::{Error, Pool};
+use server::identity::{Pool, ResolveError};
 use sha2::Digest as _;
 
 use crate::support::did_server::{DidServer, Reply, document, plc};
@@ -158,7 +158,7 @@ async fn only_the_domain_of_a_handle_can_prove_it() {
     network.set(PROOF_PATH, Reply::Raw(elsewhere.into()));
     assert_eq!(proven().await, Ok(None), "redirects are not followed");
     network.set(PROOF_PATH, Reply::Raw("HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n".into()));
-    assert_eq!(proven().await, Err(Error::Unreachable));
+    assert_eq!(proven().await, Err(ResolveError::Unreachable));
     network.set(PROOF_PATH, Reply::Body(alice.to_string()));
     assert_eq!(proven().await.unwrap().unwrap().as_str(), "alice.test");
     network.publish(&alice, &{

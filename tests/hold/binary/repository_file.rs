@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use atcr_hold::pds::{Pds, PdsError, Plan, Write};
+use atcr_hold::pds::{Pds, PdsError, Plan, RecordWrite};
 use atcr_hold::schema;
 use atproto::syntax::ServiceUrl;
 use serde_json::Value;
@@ -26,8 +26,10 @@ fn earlier_life(site: &Site, notes: usize) -> PathBuf {
             "$type": CAPTAIN, "owner": site.alice.did, "public": false, "allowAllCrew": false,
             "enableBlueskyPosts": false, "deployedAt": "2025-01-01T00:00:00.000Z",
         }));
-        let mut changes = vec![change(&format!("{CAPTAIN}/self"), Write::Put(captain.unwrap()))];
-        changes.extend((0..notes).map(|n| change(&format!("com.example.note/n{n}"), Write::Put(note(&n.to_string())))));
+        let mut changes = vec![change(&format!("{CAPTAIN}/self"), RecordWrite::Put(captain.unwrap()))];
+        changes.extend(
+            (0..notes).map(|n| change(&format!("com.example.note/n{n}"), RecordWrite::Put(note(&n.to_string())))),
+        );
         for batch in changes.chunks(200) {
             let plan = Plan::of(batch.to_vec());
             let an_hour_ago_us = u64::try_from((now_s() - 3600) * 1_000_000).unwrap();

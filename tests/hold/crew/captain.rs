@@ -127,17 +127,17 @@ async fn what_the_captain_wrote_into_the_record_stays() {
 #[tokio::test]
 async fn a_profile_that_was_changed_or_removed_is_respected_or_made_again() {
     use crate::support::repo_home::change;
-    use atcr_hold::pds::Write;
+    use atcr_hold::pds::RecordWrite;
     use atproto::repo::cbor;
 
     let mut started = Started::new(|_| {}).await;
     let path = format!("{PROFILE}/self");
     let own = json!({ "$type": PROFILE, "displayName": "The old lady" });
-    let write = Write::Put(cbor::from_json(&own).unwrap());
+    let write = RecordWrite::Put(cbor::from_json(&own).unwrap());
     started.home.commit(START_US, vec![change(&path, write)]).await.unwrap();
     started.consumer.catch_up(&started.home).await;
     assert!(started.again(|_| {}).await.is_empty());
-    started.home.commit(START_US, vec![change(&path, Write::Delete)]).await.unwrap();
+    started.home.commit(START_US, vec![change(&path, RecordWrite::Delete)]).await.unwrap();
     started.consumer.catch_up(&started.home).await;
     assert_eq!(started.again(|_| {}).await, [[path]]);
 }

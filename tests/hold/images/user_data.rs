@@ -171,7 +171,7 @@ async fn a_large_account_gets_its_data_in_pages_and_holds_no_snapshot() {
     let mut pieces = vec![export.next().await.unwrap().unwrap()];
     pieces.push(export.next().await.unwrap().unwrap());
     // While its reader takes its time others write, and the log goes into the database.
-    home.commit(START_US, vec![change("com.example.note/a", pds::Write::Create(note(&"a".repeat(900_000))))])
+    home.commit(START_US, vec![change("com.example.note/a", pds::RecordWrite::Create(note(&"a".repeat(900_000))))])
         .await
         .unwrap();
     assert!(home.database.shrink_log().await.unwrap());

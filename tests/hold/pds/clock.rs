@@ -1,6 +1,6 @@
 //! Revisions that are ahead of the clock.
 
-use atcr_hold::pds::Write;
+use atcr_hold::pds::RecordWrite;
 
 use crate::support::repo_home::{RepoHome, START_US, change, note};
 
@@ -9,7 +9,7 @@ const MINUTE_US: u64 = 60 * 1_000_000;
 #[tokio::test]
 async fn a_revision_that_relays_refuse_is_told() {
     let home = RepoHome::new();
-    home.commit(START_US, vec![change("com.example.note/a", Write::Create(note("a")))]).await.unwrap();
+    home.commit(START_US, vec![change("com.example.note/a", RecordWrite::Create(note("a")))]).await.unwrap();
     let head = home.pds.head().await.unwrap().unwrap();
     assert_eq!(head.ahead_s(START_US), None);
     assert_eq!(head.ahead_s(START_US - 4 * MINUTE_US), None);

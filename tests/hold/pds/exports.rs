@@ -1,6 +1,6 @@
 //! Exports beside each other, and the write-ahead log that they keep from beginning anew.
 
-use atcr_hold::pds::{self, PdsError, Write};
+use atcr_hold::pds::{self, PdsError, RecordWrite};
 use atproto::repo::cid;
 use server::sqlite::Read;
 use server::storage::StorageError;
@@ -24,7 +24,7 @@ async fn no_export_begins_beside_another_that_keeps_a_long_log() {
     // More than waits for a reader.
     for number in 0..6 {
         let large = note(&number.to_string().repeat(900_000));
-        let change = change(&format!("com.example.note/{number}"), Write::Create(large));
+        let change = change(&format!("com.example.note/{number}"), RecordWrite::Create(large));
         home.commit(START_US, vec![change]).await.unwrap();
     }
     // Nobody reads it, so it holds its snapshot.
@@ -49,7 +49,7 @@ async fn no_export_begins_beside_another_that_keeps_a_long_log() {
 #[tokio::test]
 async fn no_export_begins_alone_with_a_long_log_that_somebody_else_holds() {
     let home = RepoHome::new();
-    home.commit(START_US, vec![change("com.example.note/a", Write::Create(note("a")))]).await.unwrap();
+    home.commit(START_US, vec![change("com.example.note/a", RecordWrite::Create(note("a")))]).await.unwrap();
     let (release, released) = std::sync::mpsc::channel::<()>();
     let (begin, begun) = tokio::sync::oneshot::channel();
     let database = home.database.clone();

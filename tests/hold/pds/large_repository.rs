@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
-use atcr_hold::pds::{BlockStream, PageQuery, PdsError, Write};
+use atcr_hold::pds::{BlockStream, PageQuery, PdsError, RecordWrite};
 use atproto::repo::commit::Commit;
 use atproto::repo::mst::{self, Blocks, Visit};
 use atproto::repo::{Cid, RepoError, car, cid};
@@ -24,7 +24,7 @@ async fn large() -> RepoHome {
     let home = RepoHome::new();
     for commit in 0..COMMITS {
         let numbers = commit * RECORDS_A_COMMIT..(commit + 1) * RECORDS_A_COMMIT;
-        let create = |number| change(&path(number), Write::Create(note(&format!("{number:0>300}"))));
+        let create = |number| change(&path(number), RecordWrite::Create(note(&format!("{number:0>300}"))));
         home.commit(START_US + commit * MINUTE_US, numbers.map(create).collect()).await.unwrap();
     }
     home
@@ -65,9 +65,9 @@ async fn an_export_is_one_snapshot_while_writes_go_on() {
     for number in 0..RECORDS_A_COMMIT {
         let now_us = START_US + (COMMITS + number) * MINUTE_US;
         let changes = vec![
-            change(&path(number), Write::Delete),
-            change(&path(1_000 + number), Write::Update(note("changed"))),
-            change(&path(900_000 + number), Write::Create(note("new"))),
+            change(&path(number), RecordWrite::Delete),
+            change(&path(1_000 + number), RecordWrite::Update(note("changed"))),
+            change(&path(900_000 + number), RecordWrite::Create(note("new"))),
         ];
         home.commit(now_us, changes).await.unwrap();
     }

@@ -4,7 +4,7 @@ mod relay_server;
 
 use std::time::Duration;
 
-use atcr_hold::pds::Write;
+use atcr_hold::pds::RecordWrite;
 use atcr_hold::relays::{CrawlRequester, RetryPolicy};
 use atproto::syntax::ServiceUrl;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ async fn hold_that_asks(relays: &[&RelayServer]) -> Hold {
 /// Commits until the relay is asked again.
 async fn commit_until_asked(home: &RepoHome, relay: &mut RelayServer) -> Asked {
     for number in 0..200 {
-        let write = change("com.example.note/x", Write::Put(note(&number.to_string())));
+        let write = change("com.example.note/x", RecordWrite::Put(note(&number.to_string())));
         home.commit(START_US + number, vec![write]).await.unwrap();
         if let Ok(asked) = tokio::time::timeout(Duration::from_millis(50), relay.next()).await {
             return asked;

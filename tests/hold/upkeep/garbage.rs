@@ -35,7 +35,7 @@ async fn what_nothing_names_and_nobody_uses_goes() {
         let recent = stock.put_blob(b"recent").await;
         stock.db.write(move |write| blobs::tables::put_blob(write, &recent, 6, now_us())).await.unwrap();
         let asked = stock.put_blob(b"asked for").await;
-        stock.db.write(move |write| blobs::tables::put_asked(write, &asked, now_us(), 0)).await.unwrap();
+        stock.db.write(move |write| blobs::tables::put_last_used(write, &asked, now_us(), 0)).await.unwrap();
         let mut garbage = vec![stock.put_blob(b"").await, stock.put_blob(b"without an object").await];
         stock.objects().delete(&key(&garbage[1])).await.unwrap();
         for seed in 0..5 {

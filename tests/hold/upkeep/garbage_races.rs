@@ -53,7 +53,7 @@ impl Client {
             count(&self.tally.told);
         } else {
             upload(&self.blobs, &whole).await;
-            self.stock.db.write(move |write| blobs::tables::put_asked(write, &blob, now_us(), 0)).await.unwrap();
+            self.stock.db.write(move |write| blobs::tables::put_last_used(write, &blob, now_us(), 0)).await.unwrap();
             count(&self.tally.uploaded);
         }
         // Sometimes too late.

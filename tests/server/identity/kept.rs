@@ -8,7 +8,7 @@ use std::time::Duration;
 use atproto::syntax::Did;
 use futures_util::future::BoxFuture;
 use serde_json::json;
-use server::identity::{Error, KeptDocuments, Pool};
+use server::identity::{KeptDocuments, Pool, ResolveError};
 
 use crate::support::did_server::{DidServer, Reply, document, key, plc};
 use crate::support::small::pass;
@@ -51,10 +51,10 @@ async fn a_member_is_known_after_a_restart_while_the_directory_is_away() {
     let after = server.resolver().keeping(&shared);
     assert_eq!(after.resolve(&member, Pool::Members).await.unwrap().key, key(1).public());
     assert!(after.cached(&member).is_some(), "young enough for an hour");
-    assert_eq!(after.resolve(&stranger, Pool::Strangers).await.unwrap_err(), Error::Unreachable);
+    assert_eq!(after.resolve(&stranger, Pool::Strangers).await.unwrap_err(), ResolveError::Unreachable);
     assert_eq!(
         after.resolve(&stranger, Pool::Members).await.unwrap_err(),
-        Error::Unreachable,
+        ResolveError::Unreachable,
         "strangers are not kept"
     );
     kept.1.store(23, Ordering::SeqCst);
@@ -62,7 +62,7 @@ async fn a_member_is_known_after_a_restart_while_the_directory_is_away() {
     assert!(late.resolve(&member, Pool::Members).await.is_ok());
     assert!(late.cached(&member).is_none(), "it is looked up again");
     pass(HOUR).await;
-    assert_eq!(late.resolve(&member, Pool::Members).await.unwrap_err(), Error::Unreachable, "a day is over");
+    assert_eq!(late.resolve(&member, Pool::Members).await.unwrap_err(), ResolveError::Unreachable, "a day is over");
 }
 
 #[tokio::test]

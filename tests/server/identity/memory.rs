@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use server::identity::{Error, Pool};
+use server::identity::{Pool, ResolveError};
 
 use super::begin;
 use crate::support::did_server::{DidServer, Reply, document, key, plc};
@@ -26,7 +26,7 @@ async fn a_source_that_falls_silent_is_given_up() {
         // With nothing left to do but wait, a paused clock runs on by itself.
         tokio::time::pause();
         let before = tokio::time::Instant::now();
-        assert_eq!(asking.await.unwrap().unwrap_err(), Error::Unreachable);
+        assert_eq!(asking.await.unwrap().unwrap_err(), ResolveError::Unreachable);
         assert!(before.elapsed() < Duration::from_secs(6), "five seconds in all");
         tokio::time::resume();
     }
@@ -58,10 +58,10 @@ async fn a_failure_is_remembered_for_a_minute() {
     let server = DidServer::start().await;
     let resolver = server.resolver();
     let did = plc(1);
-    assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), ResolveError::NotFound);
     server.publish(&did, &document(&did, 1));
-    assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), Error::NotFound);
-    assert_eq!(resolver.refresh(&did, Pool::Strangers).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), ResolveError::NotFound);
+    assert_eq!(resolver.refresh(&did, Pool::Strangers).await.unwrap_err(), ResolveError::NotFound);
     assert_eq!(server.requests(), 1);
     pass(MINUTE).await;
     assert!(resolver.resolve(&did, Pool::Strangers).await.is_ok());
@@ -87,9 +87,9 @@ async fn a_document_serves_for_an_hour_and_for_a_day_while_its_source_is_down() 
         pass(HOUR).await;
         assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap().key, key(2).public());
     }
-    assert_eq!(resolver.resolve(&plc(2), Pool::Members).await.unwrap_err(), Error::Unreachable);
+    assert_eq!(resolver.resolve(&plc(2), Pool::Members).await.unwrap_err(), ResolveError::Unreachable);
     pass(HOUR).await;
-    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), Error::Unreachable);
+    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), ResolveError::Unreachable);
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_did_that_was_given_up_does_not_live_on_in_memory() {
     resolver.resolve(&did, Pool::Members).await.unwrap();
     server.set(&format!("/{did}"), Reply::Raw("HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n".into()));
     pass(HOUR).await;
-    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), ResolveError::NotFound);
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn only_404_and_410_drop_a_known_document() {
     }
     server.set(&format!("/{did}"), Reply::Raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".into()));
     pass(HOUR).await;
-    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&did, Pool::Members).await.unwrap_err(), ResolveError::NotFound);
 }
 
 #[tokio::test]

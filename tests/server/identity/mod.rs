@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use atproto::syntax::Did;
-use server::identity::{Account, Asker, Error, Resolver};
+use server::identity::{Account, Asker, ResolveError, Resolver};
 
-type Answer = Result<Arc<Account>, Error>;
+type Answer = Result<Arc<Account>, ResolveError>;
 
 /// Asks so far that the look-up is under way or in the queue.
 async fn begin(resolver: &Resolver, did: &Did, asker: impl Into<Asker>) -> tokio::task::JoinHandle<Answer> {

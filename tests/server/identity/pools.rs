@@ -1,7 +1,7 @@
 //! How look-ups leave each other alone: members, who only claims to be one, strangers; and the networks among each.
 
 use server::bulkhead::Overload;
-use server::identity::{Error, Pool, Resolver};
+use server::identity::{Pool, ResolveError, Resolver};
 
 use tokio::task::JoinHandle;
 
@@ -33,7 +33,7 @@ async fn one_network_that_floods_waits_behind_itself() {
         let flooding = flood(&server, &resolver, pool, 1, 6 + 48).await;
         let (more, other) = (plc(number), plc(number + 1));
         let refused = resolver.resolve(&more, asker(pool, 1)).await.unwrap_err();
-        assert_eq!(refused, Error::Busy(Overload::Caller), "its own excess");
+        assert_eq!(refused, ResolveError::Busy(Overload::Caller), "its own excess");
         server.publish(&other, &document(&other, 1));
         assert!(resolver.resolve(&other, asker(pool, 2)).await.is_ok());
         assert!(flooding.iter().all(|one| !one.is_finished()));
@@ -80,7 +80,7 @@ async fn a_flood_of_strangers_fills_their_pool_and_delays_no_member() {
     }
     let late = plc(1000);
     server.publish(&late, &document(&late, 1));
-    assert_eq!(resolver.resolve(&late, Pool::Strangers).await.unwrap_err(), Error::Busy(Overload::Server));
+    assert_eq!(resolver.resolve(&late, Pool::Strangers).await.unwrap_err(), ResolveError::Busy(Overload::Server));
     let member = plc(2000);
     server.publish(&member, &document(&member, 2));
     assert!(resolver.resolve(&member, Pool::Members).await.is_ok());

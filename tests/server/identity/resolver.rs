@@ -9,7 +9,7 @@ use atproto::syntax::Did;
 use ipld_core::cid::multibase::{Base, encode};
 use serde_json::json;
 use server::egress::Dns;
-use server::identity::{Error, Pool, Resolver, ResolverSettings, SetupError};
+use server::identity::{Pool, ResolveError, Resolver, ResolverSettings, SetupError};
 
 use crate::support::did_server::{DidServer, Reply, document, document_with, key, plc};
 
@@ -77,12 +77,12 @@ async fn addresses_and_ports_in_a_did_web_are_refused_before_any_look_up() {
         for id in [host.to_owned(), format!("{host}%3A{port}")] {
             let did = Did::parse(&format!("did:web:{id}")).unwrap();
             let error = resolver.resolve(&did, Pool::Strangers).await.unwrap_err();
-            assert!(matches!(error, Error::Unsupported(_)), "{id}");
+            assert!(matches!(error, ResolveError::Unsupported(_)), "{id}");
         }
     }
     for did in [&format!("did:web:a.example%3A{port}"), "did:web:a.example:u:alice", "did:key:zQ3shabc", "did:plc:.."] {
         let error = resolver.resolve(&Did::parse(did).unwrap(), Pool::Strangers).await.unwrap_err();
-        assert!(matches!(error, Error::Unsupported(_)), "{did}");
+        assert!(matches!(error, ResolveError::Unsupported(_)), "{did}");
     }
     assert_eq!((names_asked.load(Ordering::SeqCst), server.connections()), (0, 0));
 }
@@ -111,7 +111,7 @@ async fn names_that_lead_to_private_addresses_are_refused_without_a_connection()
         });
         let resolver = Resolver::with_dns(&server.settings(), dns).unwrap();
         let error = resolver.resolve(&Did::web("a.example", None).unwrap(), Pool::Strangers).await.unwrap_err();
-        assert_eq!(error, Error::Invalid("its host has no public address"), "{address}");
+        assert_eq!(error, ResolveError::Invalid("its host has no public address"), "{address}");
     }
     assert_eq!(server.connections(), 0);
 }
@@ -124,7 +124,7 @@ async fn localhost_is_followed_in_test_mode_only() {
     let settings = ResolverSettings { plc_directory: "https://plc.example".into(), test_mode: false };
     for did in [&did, &Did::web("localhost", None).unwrap()] {
         let error = Resolver::new(&settings).unwrap().resolve(did, Pool::Members).await.unwrap_err();
-        assert!(matches!(error, Error::Unsupported(_)));
+        assert!(matches!(error, ResolveError::Unsupported(_)));
     }
     assert_eq!(server.connections(), 0);
     let plain = ResolverSettings { test_mode: false, ..server.settings() };
@@ -164,19 +164,27 @@ async fn answers_that_are_no_document_of_the_did_are_refused() {
     for (number, (reply, reason)) in (0..).zip(refused) {
         let did = plc(number);
         server.set(&format!("/{did}"), reply);
-        assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), Error::Refused(reason), "case {number}");
+        assert_eq!(
+            resolver.resolve(&did, Pool::Strangers).await.unwrap_err(),
+            ResolveError::Refused(reason),
+            "case {number}"
+        );
     }
     for (number, (reply, reason)) in (2..).zip(cases) {
         let did = plc(number);
         server.set(&format!("/{did}"), reply);
-        assert_eq!(resolver.resolve(&did, Pool::Strangers).await.unwrap_err(), Error::Invalid(reason), "case {number}");
+        assert_eq!(
+            resolver.resolve(&did, Pool::Strangers).await.unwrap_err(),
+            ResolveError::Invalid(reason),
+            "case {number}"
+        );
     }
     assert_eq!(server.requests(), count, "no redirect was followed");
     let did = plc(100);
     server.set(&format!("/{did}"), Reply::Body(with_padding(&did, 60_000)));
     assert!(resolver.resolve(&did, Pool::Strangers).await.is_ok());
     server.set(&format!("/{}", plc(101)), raw("410 Gone\r\nContent-Length: 0"));
-    assert_eq!(resolver.resolve(&plc(101), Pool::Strangers).await.unwrap_err(), Error::NotFound);
+    assert_eq!(resolver.resolve(&plc(101), Pool::Strangers).await.unwrap_err(), ResolveError::NotFound);
     server.set(&format!("/{}", plc(102)), raw("503 Service Unavailable\r\nContent-Length: 0"));
-    assert_eq!(resolver.resolve(&plc(102), Pool::Strangers).await.unwrap_err(), Error::Unreachable);
+    assert_eq!(resolver.resolve(&plc(102), Pool::Strangers).await.unwrap_err(), ResolveError::Unreachable);
 }

@@ -8,7 +8,7 @@ use data_encoding::BASE64URL_NOPAD;
 use p256::ecdsa::signature::Signer as _;
 use serde_json::json;
 use server::identity::Pool;
-use server::tokens::{AuthError, Authenticator, CheckedToken, Presented, TokenError};
+use server::tokens::{AuthError, Authenticator, CheckedToken, Credentials, TokenError};
 
 use super::service_tokens::{METHOD, NOW_S, audience, claims, header, issuer, signed, signed_text};
 use crate::support::did_server::{DidServer, Reply, document, document_with, key, plc};
@@ -16,7 +16,7 @@ use crate::support::small::{pass, with};
 
 /// Both steps, as a handler takes them.
 async fn authenticate(authenticator: &Authenticator, token: &str) -> Result<Did, AuthError> {
-    match authenticator.check(Presented::Bearer(token), METHOD, NOW_S)? {
+    match authenticator.check(Credentials::Bearer(token), METHOD, NOW_S)? {
         CheckedToken::Proven(did) => Ok(did),
         CheckedToken::Claimed(claimed) => authenticator.prove(claimed, Pool::Strangers).await,
     }
@@ -30,7 +30,7 @@ async fn a_proven_token_needs_neither_resolver_nor_signature_again() {
     let token = signed(&header(), &claims());
     assert_eq!(authenticate(&authenticator, &token).await, Ok(issuer()));
     server.stop().await;
-    let bearer = Presented::Bearer(&token);
+    let bearer = Credentials::Bearer(&token);
     assert!(matches!(authenticator.check(bearer, METHOD, NOW_S), Ok(CheckedToken::Proven(did)) if did == issuer()));
 
     let other_call = authenticator.check(bearer, "io.atcr.hold.completeUpload", NOW_S).err();

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use atcr_hold::crew::{Crew, Declared, DeclaredMember, DeclaredProfile};
 use atcr_hold::pds;
 use atcr_hold::pds::tables::RepoHead;
-use atcr_hold::pds::{Change, Outcome, PageQuery, Pds, PdsError, Plan, Write};
+use atcr_hold::pds::{Outcome, PageQuery, Pds, PdsError, Plan, RecordChange, RecordWrite};
 use atcr_hold::schema;
 use atproto::lexicon::Permission;
 use atproto::repo::mst::{self, Visit};
@@ -100,7 +100,7 @@ impl RepoHome {
     }
 
     /// Commits `changes` as they are.
-    pub(crate) async fn commit(&self, now_us: u64, changes: Vec<Change>) -> Result<Outcome, PdsError> {
+    pub(crate) async fn commit(&self, now_us: u64, changes: Vec<RecordChange>) -> Result<Outcome, PdsError> {
         self.pds.commit(now_us, None, move |_| Ok(Plan::of(changes))).await
     }
 
@@ -147,9 +147,14 @@ impl RepoHome {
 }
 
 /// A write to one record, `path` being `collection/rkey`.
-pub(crate) fn change(path: &str, write: Write) -> Change {
+pub(crate) fn change(path: &str, write: RecordWrite) -> RecordChange {
     let (collection, rkey) = path.split_once('/').unwrap();
-    Change { collection: Nsid::parse(collection).unwrap(), rkey: RecordKey::parse(rkey).unwrap(), write, swap: None }
+    RecordChange {
+        collection: Nsid::parse(collection).unwrap(),
+        rkey: RecordKey::parse(rkey).unwrap(),
+        write,
+        swap: None,
+    }
 }
 
 /// A small record that differs with `text`.

@@ -22,7 +22,7 @@ const FRESH: Duration = Duration::from_secs(2);
 const TOTALS_FRESH: Duration = Duration::from_secs(60);
 
 /// The page, and what it takes to make it.
-pub struct Page {
+pub struct PageCache {
     owner: OwnerHandle,
     made: Arc<Mutex<Made>>,
 }
@@ -73,7 +73,7 @@ impl Made {
     }
 }
 
-impl Page {
+impl PageCache {
     /// A page that finds the owner's handle with `resolver`.
     #[must_use]
     pub fn new(resolver: Resolver) -> Self {

@@ -23,7 +23,7 @@ use content::STYLE;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, is_known, not_modified, response};
 
-pub use cache::Page;
+pub use cache::PageCache;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use atproto::syntax::{Did, Handle};
-use server::identity::{Error, Pool, Resolver};
+use server::identity::{Pool, ResolveError, Resolver};
 
 /// How long a proof is good before the handle's domain is asked again.
 const PROVEN: Duration = Duration::from_hours(1);
@@ -33,7 +33,7 @@ impl Known {
         !proven && !self.asked.is_some_and(|at| within(REST, at))
     }
 
-    fn learn(&mut self, answer: Result<Option<Handle>, Error>, now: Instant) {
+    fn learn(&mut self, answer: Result<Option<Handle>, ResolveError>, now: Instant) {
         self.asked = Some(now);
         match answer {
             Ok(handle) => self.proven = handle.map(|handle| (handle, now)),
@@ -81,20 +81,20 @@ mod tests {
 
     use super::{Known, PROVEN, REST, STALE};
     use atproto::syntax::Handle;
-    use server::identity::Error;
+    use server::identity::ResolveError;
 
     #[test]
     fn a_proof_is_renewed_and_outlives_its_source_for_a_day() {
         let (start, alice) = (Instant::now(), Handle::parse("alice.test").unwrap());
         let mut known = Known::default();
         assert!(known.is_due(start));
-        known.learn(Err(Error::Unreachable), start);
+        known.learn(Err(ResolveError::Unreachable), start);
         assert!(!known.is_due(start) && known.is_due(start + REST));
         known.learn(Ok(Some(alice)), start);
         assert!(!known.is_due(start + REST) && known.is_due(start + PROVEN));
-        known.learn(Err(Error::Unreachable), start + PROVEN);
+        known.learn(Err(ResolveError::Unreachable), start + PROVEN);
         assert!(known.proven.is_some() && !known.is_due(start + PROVEN));
-        known.learn(Err(Error::Unreachable), start + STALE);
+        known.learn(Err(ResolveError::Unreachable), start + STALE);
         assert!(known.proven.is_none());
         known.learn(Ok(None), start + STALE);
         assert!(known.proven.is_none() && !known.is_due(start + STALE));

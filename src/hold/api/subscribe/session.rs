@@ -167,7 +167,7 @@ mod tests {
     use tokio::task::JoinHandle;
 
     use super::*;
-    use crate::pds::{Change, Pds, Plan, Write};
+    use crate::pds::{Pds, Plan, RecordChange, RecordWrite};
     use crate::schema;
     use atproto::keys::SigningKey;
     use atproto::repo::cbor::Ipld;
@@ -176,10 +176,10 @@ mod tests {
     type Client = WebSocketStream<DuplexStream>;
 
     async fn commit(pds: &Pds, text: String) {
-        let change = Change {
+        let change = RecordChange {
             collection: Nsid::parse("com.example.note").unwrap(),
             rkey: RecordKey::parse("a").unwrap(),
-            write: Write::Put(Ipld::String(text)),
+            write: RecordWrite::Put(Ipld::String(text)),
             swap: None,
         };
         pds.commit::<PdsError, _>(1_800_000_000_000_000, None, move |_| Ok(Plan::of(vec![change]))).await.unwrap();

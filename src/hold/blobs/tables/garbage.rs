@@ -122,10 +122,10 @@ pub fn pending_deletion_totals(read: &Read<'_>) -> Result<(u64, u64), StorageErr
 ///
 /// # Errors
 /// [`StorageError`] as for every method here.
-pub fn put_asked(write: &Write<'_>, digest: &Digest, asked_us: u64, every_us: u64) -> Result<(), StorageError> {
+pub fn put_last_used(write: &Write<'_>, digest: &Digest, used_us: u64, every_us: u64) -> Result<(), StorageError> {
     let sql = "UPDATE blob SET last_used_us = ?2
                WHERE digest = ?1 AND max(completed_us, coalesce(last_used_us, 0)) + ?3 <= ?2";
-    write.execute(sql, (digest.as_bytes(), asked_us.cast_signed(), every_us.cast_signed())).map(drop)
+    write.execute(sql, (digest.as_bytes(), used_us.cast_signed(), every_us.cast_signed())).map(drop)
 }
 
 /// Forgets a blob as [`delete_blob`] does, and writes down that its object is to go.

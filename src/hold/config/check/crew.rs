@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::{Checker, resolvable};
-use crate::config::DeclaredMember;
+use crate::config::ConfiguredMember;
 use crate::config::raw::Member;
 use atproto::lexicon::{Permission, ROLE_OWNER};
 use atproto::syntax::Did;
 use server::settings::SettingsError;
 
 impl Checker<'_> {
-    pub(super) fn crew(&self, owner: &Did) -> Result<BTreeMap<Did, DeclaredMember>, SettingsError> {
+    pub(super) fn crew(&self, owner: &Did) -> Result<BTreeMap<Did, ConfiguredMember>, SettingsError> {
         self.raw.crew.iter().map(|(text, member)| self.member(text, member, owner)).collect()
     }
 
-    fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, DeclaredMember), SettingsError> {
+    fn member(&self, text: &str, member: &Member, owner: &Did) -> Result<(Did, ConfiguredMember), SettingsError> {
         let wrong = |problem: &str| self.values.wrong_within("crew", &format!("crew.\"{text}\""), problem);
         let did = resolvable(text, self.raw.test_mode).map_err(|problem| wrong(&problem))?;
         if did == *owner {
@@ -35,6 +35,6 @@ impl Checker<'_> {
         if let Some(tier) = member.tier.as_ref().filter(|tier| self.has_no_tier(tier)) {
             return Err(wrong(&format!("there is no tier \"{tier}\": add it to tiers, or name one that is there")));
         }
-        Ok((did, DeclaredMember { role: member.role.clone(), permissions, tier: member.tier.clone() }))
+        Ok((did, ConfiguredMember { role: member.role.clone(), permissions, tier: member.tier.clone() }))
     }
 }

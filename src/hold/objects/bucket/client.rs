@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::fault::Fault;
 use super::http::{AnyBody, Http, any_body, innermost};
 use super::signer::Signer;
-use super::{clock, xml};
+use super::{clock, fault};
 use server::metrics::Counter;
 
 /// How often a request is sent in all, and how long it rests in between.
@@ -125,7 +125,7 @@ impl Client {
             let (head, body) = self.send(call).await?.into_parts();
             let body = collect(body).await?;
             // CompleteMultipartUpload and the copies begin their answer before they know how it ends.
-            match xml::error_code(&body) {
+            match fault::error_code(&body) {
                 Some(code) => Err(Fault::Answered { status: StatusCode::INTERNAL_SERVER_ERROR, code }),
                 None => Ok(Response::from_parts(head, body)),
             }

@@ -4,12 +4,21 @@
 //! system's reason. Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 
 use http::StatusCode;
+use serde::Deserialize;
 
-use server::storage::StorageError;
-use server::storage::{Origin, counted};
+use server::storage::{Origin, StorageError, count_fault};
 
 /// What stores say when the bucket itself is missing.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
+
+/// A code is one word; anything longer is not shown.
+const MAX_CODE_BYTES: usize = 64;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename = "Error", rename_all = "PascalCase")]
+struct ErrorDocument {
+    code: String,
+}
 
 /// A request that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +40,7 @@ pub(super) enum Fault {
 impl Fault {
     /// Reads an error answer; its body may have a code.
     pub(super) fn answered(status: StatusCode, body: &[u8]) -> Self {
-        let code = super::xml::error_code(body).unwrap_or_default();
+        let code = error_code(body).unwrap_or_default();
         Self::Answered { status, code }
     }
 
@@ -110,6 +119,38 @@ impl From<Fault> for StorageError {
             Fault::NoCredentials(_) => Self::Refused(fault.into()),
             Fault::InvalidResponse(_) => Self::Failed(fault.into()),
         };
-        counted(Origin::Bucket, error)
+        count_fault(Origin::Bucket, error)
+    }
+}
+
+/// Returns the code of an error document; `None` when the document is no error.
+pub(super) fn error_code(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let root = text.split_once("?>").map_or(text, |(_, rest)| rest).trim_start();
+    if !root.starts_with("<Error") {
+        return None;
+    }
+    Some(word(quick_xml::de::from_str::<ErrorDocument>(root).map(|error| error.code).unwrap_or_default()))
+}
+
+/// Returns the code if it is one word, else an empty text.
+pub(super) fn word(code: String) -> String {
+    let is_word = code.len() <= MAX_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_word { code } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_told_from_an_answer() {
+        let error =
+            br#"<?xml version="1.0" encoding="UTF-8"?>  <Error><Code>InternalError</Code><Message>m</Message></Error>"#;
+        assert_eq!(error_code(error).as_deref(), Some("InternalError"));
+        assert_eq!(error_code(b"<Error><Code>a secret/path</Code></Error>").as_deref(), Some(""));
+        assert_eq!(error_code(b"<Error>").as_deref(), Some(""));
+        assert_eq!(error_code(b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"), None);
+        assert_eq!(error_code(b""), None);
     }
 }

@@ -69,7 +69,7 @@ impl FindingKind {
 
 /// What a check came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
+pub struct VerifyReport {
     /// Records in the tree.
     pub records: u64,
     /// Nodes of the tree.
@@ -90,12 +90,15 @@ impl Pds {
     ///
     /// # Errors
     /// [`PdsError::Storage`] when the database cannot be read to its end.
-    pub async fn verify(&self, progress: impl FnMut(u64, u64) + Send + 'static) -> Result<Option<Verified>, PdsError> {
+    pub async fn verify(
+        &self,
+        progress: impl FnMut(u64, u64) + Send + 'static,
+    ) -> Result<Option<VerifyReport>, PdsError> {
         let pds = self.clone();
         let job = move |read: &Read<'_>| {
             let Some(head) = tables::repo_head(read)? else { return Ok(None) };
             let mut check =
-                Check { pds: &pds, read, progress, visited: VisitedRows::default(), verified: Verified::default() };
+                Check { pds: &pds, read, progress, visited: VisitedRows::default(), verified: VerifyReport::default() };
             check.run(&head)?;
             Ok(Some(check.verified))
         };
@@ -109,7 +112,7 @@ struct Check<'c, P> {
     progress: P,
     /// Blocks that were come by.
     visited: VisitedRows,
-    verified: Verified,
+    verified: VerifyReport,
 }
 
 /// Why the walk through the tree ends early.

@@ -1,6 +1,6 @@
 //! Where a subscription begins.
 
-use atcr_hold::pds::{PdsLimits, Step, Subscription, Write};
+use atcr_hold::pds::{PdsLimits, RecordWrite, Step, Subscription};
 use serde_json::json;
 use server::sqlite::Read;
 
@@ -62,7 +62,7 @@ async fn frames(subscription: &mut Subscription) -> Vec<Vec<u8>> {
 async fn two_days() -> RepoHome {
     let home = RepoHome::new();
     home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
-    home.commit(START_US + DAY_US + 1, vec![change("com.example.note/a", Write::Put(note("a")))]).await.unwrap();
+    home.commit(START_US + DAY_US + 1, vec![change("com.example.note/a", RecordWrite::Put(note("a")))]).await.unwrap();
     home
 }
 
@@ -76,7 +76,7 @@ async fn events_of_more_than_a_day_go_and_the_newest_stays() {
     let kept = home.events_after(0).await;
     assert_eq!((kept.len(), kept[0].seq), (1, all.last().unwrap().seq));
     // The clock went back: still above everything that was ever sent.
-    home.commit(START_US, vec![change("com.example.note/b", Write::Put(note("b")))]).await.unwrap();
+    home.commit(START_US, vec![change("com.example.note/b", RecordWrite::Put(note("b")))]).await.unwrap();
     assert_eq!(home.events_after(kept[0].seq).await[0].seq, kept[0].seq + 1);
 }
 
@@ -84,7 +84,7 @@ async fn events_of_more_than_a_day_go_and_the_newest_stays() {
 async fn events_of_too_many_bytes_go_and_the_newest_stay() {
     let home = two_days().await;
     for letter in ["a", "b", "c", "d"] {
-        let write = Write::Put(note(&letter.repeat(100_000)));
+        let write = RecordWrite::Put(note(&letter.repeat(100_000)));
         home.commit(START_US + 2 * DAY_US, vec![change("com.example.note/a", write)]).await.unwrap();
     }
     let frames = async || {
@@ -142,8 +142,9 @@ async fn only_who_was_up_to_date_can_fall_behind() {
     home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
     let from_start = home.pds.subscribe(Some(0)).await.unwrap();
     let live = home.pds.subscribe(None).await.unwrap();
-    let write =
-        |number: u64| home.commit(START_US, vec![change("com.example.note/a", Write::Put(note(&number.to_string())))]);
+    let write = |number: u64| {
+        home.commit(START_US, vec![change("com.example.note/a", RecordWrite::Put(note(&number.to_string())))])
+    };
     for number in 0..499 {
         write(number).await.unwrap();
     }

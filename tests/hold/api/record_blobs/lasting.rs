@@ -2,7 +2,7 @@
 //! refer to one that is not here.
 
 use atcr_hold::pds;
-use atcr_hold::pds::{BlobsQuery, NewBlob, PdsError, Write};
+use atcr_hold::pds::{BlobsQuery, NewBlob, PdsError, RecordWrite};
 use atproto::repo::{BlobRef, cbor};
 use atproto::syntax::{MediaType, Tid};
 use serde_json::json;
@@ -39,7 +39,7 @@ async fn what_no_record_takes_up_goes_after_an_hour() {
     home.pds.upload_blob(blob("image/png", PNG), START_US + HOUR_US / 2).await.unwrap();
     assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US + 1).await.unwrap(), 0);
     assert_eq!(home.pds.sweep_blobs(START_US + HOUR_US / 2 + HOUR_US + 1).await.unwrap(), 1);
-    let refused = home.commit(START_US + 2 * HOUR_US, vec![change(PATH, Write::Put(record("x", &first)))]).await;
+    let refused = home.commit(START_US + 2 * HOUR_US, vec![change(PATH, RecordWrite::Put(record("x", &first)))]).await;
     assert!(matches!(refused, Err(PdsError::BlobRef(_))), "{refused:?}");
 }
 
@@ -47,7 +47,7 @@ async fn what_no_record_takes_up_goes_after_an_hour() {
 async fn a_referenced_blob_stays_with_its_type_over_sweep_upload_and_restart() {
     let mut home = RepoHome::new();
     let png = home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
-    home.commit(START_US, vec![change(PATH, Write::Put(record("x", &png)))]).await.unwrap();
+    home.commit(START_US, vec![change(PATH, RecordWrite::Put(record("x", &png)))]).await.unwrap();
     assert_eq!(home.pds.sweep_blobs(START_US + 100 * HOUR_US).await.unwrap(), 0);
     let again = home.pds.upload_blob(blob("text/html", PNG), START_US).await.unwrap();
     assert_eq!(again, png, "the type of a published blob does not change under its record");
@@ -60,7 +60,7 @@ async fn a_referenced_blob_stays_with_its_type_over_sweep_upload_and_restart() {
 async fn all_readers_of_a_blob_share_one_copy() {
     let home = RepoHome::new();
     let png = home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
-    home.commit(START_US, vec![change(PATH, Write::Put(record("x", &png)))]).await.unwrap();
+    home.commit(START_US, vec![change(PATH, RecordWrite::Put(record("x", &png)))]).await.unwrap();
     let read = || async { home.pds.published_blob(png.cid).await.unwrap().unwrap().bytes };
     let (one, two) = (read().await, read().await);
     assert_eq!((one.as_ref(), one.as_ptr()), (PNG, two.as_ptr()));
@@ -70,7 +70,7 @@ async fn all_readers_of_a_blob_share_one_copy() {
 async fn a_backup_of_the_database_has_the_blobs() {
     let home = RepoHome::new();
     let png = home.pds.upload_blob(blob("image/png", PNG), START_US).await.unwrap();
-    home.commit(START_US, vec![change(PATH, Write::Put(record("x", &png)))]).await.unwrap();
+    home.commit(START_US, vec![change(PATH, RecordWrite::Put(record("x", &png)))]).await.unwrap();
     let backup = home.directory().join("backup.db");
     let source = rusqlite::Connection::open(home.directory().join("hold.db")).unwrap();
     source.execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
@@ -87,15 +87,15 @@ async fn a_record_may_be_imported_without_its_blob() {
     let reference = png.reference.clone();
     // As an import leaves it: the record, its reference, no bytes.
     home.pds.upload_blob(png.clone(), START_US).await.unwrap();
-    home.commit(START_US, vec![change(PATH, Write::Put(record("x", &reference)))]).await.unwrap();
+    home.commit(START_US, vec![change(PATH, RecordWrite::Put(record("x", &reference)))]).await.unwrap();
     let sql = "UPDATE record_blob SET bytes = NULL";
     rusqlite::Connection::open(home.directory().join("hold.db")).unwrap().execute(sql, []).unwrap();
 
     assert_eq!(listed(&home).await, [reference.cid]);
     assert!(!is_served(&home, &reference).await);
     // The record can be changed beside the blob, but no other can begin to refer to it.
-    home.commit(START_US, vec![change(PATH, Write::Put(record("y", &reference)))]).await.unwrap();
-    let other = change("com.example.note/two", Write::Put(record("z", &reference)));
+    home.commit(START_US, vec![change(PATH, RecordWrite::Put(record("y", &reference)))]).await.unwrap();
+    let other = change("com.example.note/two", RecordWrite::Put(record("z", &reference)));
     let refused = home.commit(START_US, vec![other.clone()]).await;
     assert!(matches!(refused, Err(PdsError::BlobRef(_))), "{refused:?}");
     // The upload heals it, and keeps the type that the record says.
@@ -103,9 +103,9 @@ async fn a_record_may_be_imported_without_its_blob() {
     assert_eq!(healed, reference);
     assert!(is_served(&home, &reference).await);
     home.commit(START_US, vec![other]).await.unwrap();
-    home.commit(START_US, vec![change(PATH, Write::Delete)]).await.unwrap();
+    home.commit(START_US, vec![change(PATH, RecordWrite::Delete)]).await.unwrap();
     assert!(is_served(&home, &reference).await);
-    home.commit(START_US, vec![change("com.example.note/two", Write::Delete)]).await.unwrap();
+    home.commit(START_US, vec![change("com.example.note/two", RecordWrite::Delete)]).await.unwrap();
     assert!(listed(&home).await.is_empty());
 }
 

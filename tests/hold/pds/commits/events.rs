@@ -1,6 +1,6 @@
 //! The events of commits: the first ones, their numbers, and none for what changes nothing.
 
-use atcr_hold::pds::{PdsError, Plan, Write};
+use atcr_hold::pds::{PdsError, Plan, RecordWrite};
 use atproto::repo::cbor::Ipld;
 use atproto::syntax::Tid;
 
@@ -67,7 +67,9 @@ async fn numbers_follow_the_clock_and_never_go_back() {
         (START_US + 2 * A_SECOND_US, seq_of(START_US + 2 * A_SECOND_US)),
     ] {
         number += 1;
-        home.commit(now_us, vec![change("com.example.note/a", Write::Put(note(&number.to_string())))]).await.unwrap();
+        home.commit(now_us, vec![change("com.example.note/a", RecordWrite::Put(note(&number.to_string())))])
+            .await
+            .unwrap();
         let events = consumer.catch_up(&home).await;
         assert_eq!(events.iter().map(|event| event.seq).collect::<Vec<_>>(), [expected]);
         home = home.reopen(true);
@@ -77,16 +79,16 @@ async fn numbers_follow_the_clock_and_never_go_back() {
 #[tokio::test]
 async fn what_changes_nothing_leaves_no_trace() {
     let home = RepoHome::new();
-    let put = |text: &str| vec![change("com.example.note/a", Write::Put(note(text)))];
+    let put = |text: &str| vec![change("com.example.note/a", RecordWrite::Put(note(text)))];
     home.commit(START_US, put("one")).await.unwrap();
     let (head, events) = (home.head().await, home.events_after(0).await.len());
-    for changes in [put("one"), vec![change("com.example.note/a", Write::Update(note("one")))], Vec::new()] {
+    for changes in [put("one"), vec![change("com.example.note/a", RecordWrite::Update(note("one")))], Vec::new()] {
         let expected = changes.len();
         let outcome = home.commit(START_US + A_SECOND_US, changes).await.unwrap();
         assert_eq!((outcome.commit, outcome.cids.len()), (None, expected));
     }
     assert_eq!((home.head().await, home.events_after(0).await.len()), (head, events));
-    let mixed = [put("one"), vec![change("com.example.note/b", Write::Create(note("one")))]].concat();
+    let mixed = [put("one"), vec![change("com.example.note/b", RecordWrite::Create(note("one")))]].concat();
     home.commit(START_US + A_SECOND_US, mixed).await.unwrap();
     let events = Consumer::new(&home).catch_up(&home).await;
     let ops = events.last().unwrap().ops();
@@ -96,17 +98,17 @@ async fn what_changes_nothing_leaves_no_trace() {
 #[tokio::test]
 async fn what_fails_leaves_no_trace() {
     let home = RepoHome::new();
-    home.commit(START_US, vec![change("com.example.note/a", Write::Create(note("one")))]).await.unwrap();
+    home.commit(START_US, vec![change("com.example.note/a", RecordWrite::Create(note("one")))]).await.unwrap();
     let (head, events) = (home.head().await, home.events_after(0).await.len());
     let now_us = START_US + A_SECOND_US;
-    let good = || change("com.example.note/b", Write::Create(note("two")));
+    let good = || change("com.example.note/b", RecordWrite::Create(note("two")));
     let absent = |write| change("com.example.note/absent", write);
     for (bad, expected) in [
-        (change("com.example.note/a", Write::Create(note("two"))), "exists already"),
-        (absent(Write::Update(note("two"))), "no such record"),
-        (absent(Write::Delete), "no such record"),
+        (change("com.example.note/a", RecordWrite::Create(note("two"))), "exists already"),
+        (absent(RecordWrite::Update(note("two"))), "no such record"),
+        (absent(RecordWrite::Delete), "no such record"),
         (good(), "twice"),
-        (change("com.example.note/c", Write::Put(Ipld::Float(1.5))), "not a valid record"),
+        (change("com.example.note/c", RecordWrite::Put(Ipld::Float(1.5))), "not a valid record"),
     ] {
         let error = home.commit(now_us, vec![good(), bad]).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
@@ -131,7 +133,7 @@ async fn a_commit_whose_caller_went_away_is_whole() {
         let decide = move |_: &atcr_hold::pds::Records<'_>| {
             entered.send(()).unwrap();
             wait.recv().unwrap();
-            Ok::<_, PdsError>(Plan::of(vec![change("com.example.note/a", Write::Create(note("one")))]))
+            Ok::<_, PdsError>(Plan::of(vec![change("com.example.note/a", RecordWrite::Create(note("one")))]))
         };
         pds.commit(START_US + A_SECOND_US, None, decide).await
     });

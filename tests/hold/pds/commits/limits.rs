@@ -1,13 +1,13 @@
 //! Bounds of one commit: writes, bytes of a record, bytes of an event.
 
-use atcr_hold::pds::{Change, MAX_RECORD_BYTES, PdsError, Write};
+use atcr_hold::pds::{MAX_RECORD_BYTES, PdsError, RecordChange, RecordWrite};
 use atproto::repo::cbor;
 
 use crate::support::repo_home::consumer::Consumer;
 use crate::support::repo_home::{RepoHome, START_US, change, note};
 
-fn creations(count: usize) -> Vec<Change> {
-    (0..count).map(|n| change(&format!("com.example.note/{n}"), Write::Create(note("same")))).collect()
+fn creations(count: usize) -> Vec<RecordChange> {
+    (0..count).map(|n| change(&format!("com.example.note/{n}"), RecordWrite::Create(note("same")))).collect()
 }
 
 /// A record of exactly so many bytes.
@@ -28,7 +28,7 @@ async fn two_hundred_writes_fit_and_one_more_does_not() {
     let mut consumer = Consumer::new(&home);
     assert_eq!(consumer.catch_up(&home).await.last().unwrap().ops().len(), 200);
     let changes: Vec<_> =
-        creations(200).into_iter().map(|creation| Change { write: Write::Delete, ..creation }).collect();
+        creations(200).into_iter().map(|creation| RecordChange { write: RecordWrite::Delete, ..creation }).collect();
     home.commit(START_US, changes).await.unwrap();
     consumer.catch_up(&home).await;
     assert!(consumer.records.is_empty());
@@ -37,7 +37,7 @@ async fn two_hundred_writes_fit_and_one_more_does_not() {
 #[tokio::test]
 async fn a_record_of_a_million_bytes_fits_and_one_byte_more_does_not() {
     let home = RepoHome::new();
-    let create = |name: &str, record| vec![change(&format!("com.example.note/{name}"), Write::Create(record))];
+    let create = |name: &str, record| vec![change(&format!("com.example.note/{name}"), RecordWrite::Create(record))];
     home.commit(START_US, create("fits", record_of(MAX_RECORD_BYTES))).await.unwrap();
     let refused = home.commit(START_US, create("too-large", record_of(MAX_RECORD_BYTES + 1))).await;
     assert!(matches!(refused, Err(PdsError::TooLarge(_))));
@@ -51,7 +51,7 @@ async fn an_event_has_at_most_two_million_bytes() {
     let home = RepoHome::new();
     home.commit(START_US, Vec::new()).await.unwrap();
     let before = home.head().await;
-    let create = |name: &str, bytes| change(&format!("com.example.note/{name}"), Write::Create(record_of(bytes)));
+    let create = |name: &str, bytes| change(&format!("com.example.note/{name}"), RecordWrite::Create(record_of(bytes)));
     let two = |second| vec![create("first", MAX_RECORD_BYTES), create("second", second)];
     let refused = home.commit(START_US, two(MAX_RECORD_BYTES - 1)).await;
     assert!(matches!(refused, Err(PdsError::TooLarge(_))));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use atcr_hold::crew::{CrewChange, CrewError, CrewWrite, Manager, member_key};
-use atcr_hold::pds::{Outcome, PdsError, Write};
+use atcr_hold::pds::{Outcome, PdsError, RecordWrite};
 use atproto::repo::Cid;
 use atproto::syntax::Did;
 use serde_json::{Value, json};
@@ -136,15 +136,15 @@ async fn equal_records_share_a_block_until_the_last_one_goes() {
     let home = RepoHome::new();
     let mut consumer = Consumer::new(&home);
     let path = |name: &str| format!("com.example.note/{name}");
-    let create = |name: &str| change(&path(name), Write::Create(note("same")));
-    let delete = |name: &str| change(&path(name), Write::Delete);
+    let create = |name: &str| change(&path(name), RecordWrite::Create(note("same")));
+    let delete = |name: &str| change(&path(name), RecordWrite::Delete);
     for changes in [
         vec![create("a"), create("b")],
         vec![delete("a")],
         // The same block goes and comes in one commit.
         vec![create("c"), delete("b")],
-        vec![change(&path("c"), Write::Update(note("other"))), create("d")],
-        vec![change(&path("c"), Write::Update(note("same"))), delete("d")],
+        vec![change(&path("c"), RecordWrite::Update(note("other"))), create("d")],
+        vec![change(&path("c"), RecordWrite::Update(note("same"))), delete("d")],
         vec![delete("c")],
         vec![create("a")],
     ] {

@@ -1,12 +1,12 @@
 //! Writes that hold only on what the caller has seen.
 
-use atcr_hold::pds::{Change, PdsError, Plan, Write};
+use atcr_hold::pds::{PdsError, Plan, RecordChange, RecordWrite};
 use atproto::repo::{Cid, cid};
 
 use crate::support::repo_home::{RepoHome, START_US, change, note};
 
 async fn put_if(home: &RepoHome, swap: Option<Option<Cid>>, text: &str) -> Result<Option<Cid>, PdsError> {
-    let change = Change { swap, ..change("com.example.note/a", Write::Put(note(text))) };
+    let change = RecordChange { swap, ..change("com.example.note/a", RecordWrite::Put(note(text))) };
     home.commit(START_US, vec![change]).await.map(|outcome| outcome.cids[0])
 }
 
@@ -21,7 +21,7 @@ async fn a_record_is_changed_only_from_the_expected_one() {
     assert!(refused(put_if(&home, Some(Some(other)), "two").await));
     assert!(refused(put_if(&home, Some(Some(other)), "one").await), "also where nothing would change");
     let two = put_if(&home, Some(one), "two").await.unwrap();
-    let delete = |swap| vec![Change { swap, ..change("com.example.note/a", Write::Delete) }];
+    let delete = |swap| vec![RecordChange { swap, ..change("com.example.note/a", RecordWrite::Delete) }];
     assert!(home.commit(START_US, delete(Some(one))).await.is_err());
     home.commit(START_US, delete(Some(two))).await.unwrap();
     assert!(home.stored_tree().await.is_empty());
@@ -31,7 +31,7 @@ async fn a_record_is_changed_only_from_the_expected_one() {
 async fn the_repository_is_changed_only_from_the_expected_commit() {
     let home = RepoHome::new();
     let commit = |swap, text: &str| {
-        let plan = Plan::of(vec![change("com.example.note/a", Write::Put(note(text)))]);
+        let plan = Plan::of(vec![change("com.example.note/a", RecordWrite::Put(note(text)))]);
         home.pds.commit(START_US, swap, move |_| Ok::<_, PdsError>(plan))
     };
     let refused = |outcome| matches!(outcome, Err(PdsError::InvalidSwap { what: "repository" }));

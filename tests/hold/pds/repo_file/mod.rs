@@ -4,7 +4,7 @@ mod refusals;
 mod round_trip;
 mod verify;
 
-use atcr_hold::pds::Write;
+use atcr_hold::pds::RecordWrite;
 
 use crate::support::did_server::plc;
 use crate::support::repo_home::file::exported;
@@ -16,8 +16,9 @@ const A_SECOND_US: u64 = 1_000_000;
 async fn with_notes(records: usize) -> RepoHome {
     let home = RepoHome::new();
     home.crew.reconcile(&declared(&home, &plc(1)), START_US).await.unwrap();
-    let changes: Vec<_> =
-        (0..records).map(|n| change(&format!("com.example.note/n{n}"), Write::Create(note(&n.to_string())))).collect();
+    let changes: Vec<_> = (0..records)
+        .map(|n| change(&format!("com.example.note/n{n}"), RecordWrite::Create(note(&n.to_string()))))
+        .collect();
     for batch in changes.chunks(200) {
         home.commit(START_US + A_SECOND_US, batch.to_vec()).await.unwrap();
     }

@@ -1,6 +1,6 @@
 //! Files that are not what they should be, and holds that must not be replaced: one clear error, and nothing changed.
 
-use atcr_hold::pds::{Pds, Write};
+use atcr_hold::pds::{Pds, RecordWrite};
 use atproto::repo::cbor::{self, Ipld};
 use atproto::repo::commit::Commit;
 use atproto::repo::{Cid, car, cid, mst};
@@ -41,7 +41,7 @@ fn file_of(path: &str, record: &Ipld, did: &str, rev_us: u64) -> Vec<u8> {
 async fn a_hold_in_use_is_not_replaced() {
     let file = file_with_notes(3).await;
     let home = fresh().await;
-    home.commit(START_US + 61 * A_SECOND_US, vec![change("com.example.note/own", Write::Create(note("own")))])
+    home.commit(START_US + 61 * A_SECOND_US, vec![change("com.example.note/own", RecordWrite::Create(note("own")))])
         .await
         .unwrap();
     refused(&home, file.clone(), "records of its own").await;
@@ -52,7 +52,10 @@ async fn a_hold_in_use_is_not_replaced() {
         "addedAt": "2026-01-01T00:00:00.000Z",
     }));
     let path = format!("io.atcr.hold.crew/{}", plc(9));
-    joined.commit(START_US + 61 * A_SECOND_US, vec![change(&path, Write::Create(member.unwrap()))]).await.unwrap();
+    joined
+        .commit(START_US + 61 * A_SECOND_US, vec![change(&path, RecordWrite::Create(member.unwrap()))])
+        .await
+        .unwrap();
     refused(&joined, file.clone(), "records of its own").await;
     let declared_too = RepoHome::new();
     let mut declaration = declared(&declared_too, &plc(1));
@@ -112,7 +115,7 @@ async fn a_repository_that_is_not_ours_or_not_a_holds_is_refused() {
         let collection = path.split_once('/').unwrap().0;
         let record = cbor::from_json(&json!({ "$type": collection, "text": "text" })).unwrap();
         refused(&home, file(path, &record), "not in lower case").await;
-        let refusal = home.commit(LATER_US, vec![change(path, Write::Create(record))]).await.unwrap_err();
+        let refusal = home.commit(LATER_US, vec![change(path, RecordWrite::Create(record))]).await.unwrap_err();
         assert!(refusal.to_string().contains("not in lower case"), "{refusal}");
     }
     refused(&home, file("com.example.note/.", &note), "record key").await;

@@ -1,6 +1,6 @@
 //! What one hold exports another one takes over, and the network learns of it.
 
-use atcr_hold::pds::{Pds, Write};
+use atcr_hold::pds::{Pds, RecordWrite};
 use atproto::repo::{car, commit::Commit};
 use atproto::syntax::ServiceUrl;
 
@@ -42,7 +42,7 @@ async fn a_new_hold_takes_over_the_records() {
     (consumer.seq, consumer.rev, consumer.data, consumer.records) =
         (is.last_seq, Some(is.rev.clone()), Some(is.data), records);
     new.crew.reconcile(&declared(&new, &plc(2)), LATER_US).await.unwrap();
-    new.commit(LATER_US, vec![change("com.example.note/n7", Write::Delete)]).await.unwrap();
+    new.commit(LATER_US, vec![change("com.example.note/n7", RecordWrite::Delete)]).await.unwrap();
     assert!(!consumer.catch_up(&new).await.is_empty());
     // And whoever asks for what came since the revision it knew gets all of it.
     let since = new.pds.export(Some(before.rev)).await.unwrap().unwrap();
@@ -79,7 +79,7 @@ async fn after_the_loss_of_its_key_a_hold_can_go_on_under_a_new_one() {
     assert!(commit.verify(&key(78).public()).is_ok());
     assert_eq!(new.verify(|_, _| {}).await.unwrap().unwrap().findings, []);
     new.commit::<atcr_hold::pds::PdsError, _>(LATER_US, None, |_| {
-        Ok(atcr_hold::pds::Plan::of(vec![change("com.example.note/more", Write::Create(note("more")))]))
+        Ok(atcr_hold::pds::Plan::of(vec![change("com.example.note/more", RecordWrite::Create(note("more")))]))
     })
     .await
     .unwrap();

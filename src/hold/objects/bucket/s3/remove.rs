@@ -13,7 +13,7 @@ use md5::{Digest as _, Md5};
 use super::S3;
 use super::xml::{Removal, Removals, removal_list};
 use crate::objects::bucket::client::Call;
-use crate::objects::bucket::fault::Fault;
+use crate::objects::bucket::fault::{Fault, word};
 use crate::objects::bucket::provider::Outcomes;
 use crate::objects::bucket::xml;
 
@@ -65,7 +65,7 @@ fn named(removal: Removal, prefix: &str) -> Option<(String, Option<Fault>)> {
     let (key, fault) = match removal {
         Removal::Deleted { key } => (key, None),
         Removal::Error { code, .. } if code == "NoSuchKey" => return None,
-        Removal::Error { key, code } => (key, Some(Fault::of_one(xml::word(code)))),
+        Removal::Error { key, code } => (key, Some(Fault::of_one(word(code)))),
     };
     Some((key.strip_prefix(prefix)?.to_owned(), fault))
 }

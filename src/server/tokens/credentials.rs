@@ -5,7 +5,7 @@ use super::{AuthError, DpopError, TokenError};
 
 /// A token, not looked at yet.
 #[derive(Clone, Copy)]
-pub enum Presented<'h> {
+pub enum Credentials<'h> {
     /// `Authorization: Bearer`: a service token.
     Bearer(&'h str),
     /// `Authorization: DPoP` and `DPoP`: an OAuth access token, and the proof that the caller has its key.
@@ -17,7 +17,7 @@ pub enum Presented<'h> {
     },
 }
 
-impl<'h> Presented<'h> {
+impl<'h> Credentials<'h> {
     /// What a request shows whose `Authorization` and `DPoP` headers have these values; `None` when there are none.
     ///
     /// # Errors
@@ -61,13 +61,13 @@ fn word(bytes: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AuthError, Presented};
+    use super::{AuthError, Credentials};
 
     fn name(authorization: &[&[u8]], proofs: &[&[u8]]) -> &'static str {
-        match Presented::of(authorization.iter().copied(), proofs.iter().copied()) {
+        match Credentials::of(authorization.iter().copied(), proofs.iter().copied()) {
             Ok(None) => "nothing",
-            Ok(Some(Presented::Bearer("a.b.c"))) => "bearer",
-            Ok(Some(Presented::Dpop { token: "a.b.c", proof: "d.e.f" })) => "dpop",
+            Ok(Some(Credentials::Bearer("a.b.c"))) => "bearer",
+            Ok(Some(Credentials::Dpop { token: "a.b.c", proof: "d.e.f" })) => "dpop",
             Err(AuthError::Token(error)) => error.name(),
             Err(AuthError::Dpop(error)) => error.name(),
             _ => "something else",
