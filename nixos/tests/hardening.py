@@ -34,7 +34,11 @@ probes = {
     "write /": lambda: write("/probe"),
     "read the root user's files": lambda: os.listdir("/root"),
     "read another service's state": lambda: os.listdir("/var/lib/private/atcr-hold"),
+    "connect to Amazon's resolver": lambda: connect("169.254.169.253", 80),
+    "connect to a router": lambda: connect("fe80::253%lo", 80),
     "connect to 169.254.169.254": lambda: connect("169.254.169.254", 80),
+    "connect to 169.254.170.2": lambda: connect("169.254.170.2", 80),
+    "connect to 169.254.7.7": lambda: connect("169.254.7.7", 80),
     "read /proc/1/environ": lambda: open("/proc/1/environ").read(),
     "see other processes": others,
     "read /proc/kallsyms": lambda: open("/proc/kallsyms").read(1),
@@ -58,6 +62,8 @@ for name, probe in probes.items():
         print(f"{name}: refused: {error}")
 '''
 ALLOWED = {"write its state", "connect to the directory of accounts", "read its own environment"}
+# Name servers may be there.
+ALLOWED |= {"connect to Amazon's resolver", "connect to a router"}
 UNIT = "/run/systemd/system/probe.service"
 
 begin()
@@ -73,10 +79,14 @@ with subtest("its state is nobody else's, and its credentials are not in its env
     assert machine.succeed("stat -L -c %a /var/lib/atcr-hold/hold.db").strip() == "600"
     assert machine.succeed("stat -L -c %a /var/lib/atcr-hold/keys/signing.key").strip() == "600"
 
-# What every cloud has at this address, to be refused.
-machine.succeed("ip address add 169.254.169.254/32 dev lo")
-machine.succeed("systemd-run --quiet --unit=metadata $(command -v python3) -m http.server --bind 169.254.169.254 80")
-machine.wait_until_succeeds("curl -s http://169.254.169.254/")
+# What clouds have on the link: a metadata service, two kinds of it, to be refused; a name server.
+for number, address in enumerate(["169.254.169.254", "169.254.170.2", "169.254.7.7", "169.254.169.253"]):
+    machine.succeed(f"ip address add {address}/32 dev lo")
+    machine.succeed(f"systemd-run --quiet --unit=link{number} $(command -v python3) -m http.server --bind {address} 80")
+    machine.wait_until_succeeds(f"curl -s http://{address}/")
+machine.succeed("ip address add fe80::253/64 dev lo nodad")
+machine.succeed("systemd-run --quiet --unit=router $(command -v python3) -m http.server --bind fe80::253%lo 80")
+machine.wait_until_succeeds("curl -s 'http://[fe80::253%lo]/'")
 
 with subtest("from inside its sandbox, what it needs can be done, and nothing else"):
     program = base64.b64encode(PROBE.encode()).decode()

@@ -33,6 +33,7 @@ in
     };
     users = anything { };
     virtualisation = anything { };
+    services.nscd.enable = anything true;
     services.prometheus = {
       scrapeConfigs = list;
       ruleFiles = list;
