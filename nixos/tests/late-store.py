@@ -18,6 +18,15 @@ with subtest("60 seconds later the store is there, and the request that waited i
     healthy()
     assert shown("NRestarts") == "0"
 
+with subtest("a store that goes away while the hold runs is in its status until it is back; the rest goes on"):
+    machine.succeed("systemctl stop garage.service")
+    machine.wait_until_succeeds(
+        "systemctl show -p StatusText atcr-hold.service | grep 'the storage does not answer: '", timeout=240
+    )
+    healthy()
+    machine.succeed("systemctl start garage.service")
+    machine.wait_until_fails("systemctl show -p StatusText atcr-hold.service | grep 'does not answer'", timeout=240)
+
 with subtest("a service that fails again and again takes no socket with it"):
     machine.succeed("mkdir -p /run/systemd/system/atcr-hold.service.d")
     machine.succeed(

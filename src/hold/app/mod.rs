@@ -109,8 +109,9 @@ pub async fn run_reloading(
     let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
     let public = Public { state: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
     let mut background = JoinSet::new();
-    maintain(&mut background, &hold, &state, &sources.tasks, (&config, presence));
+    maintain(&mut background, &hold, &state, &sources.tasks, &config);
     background.spawn(Arc::clone(&status).keep());
+    background.spawn(presence::keep(presence, hold.upkeep.bucket_requests().is_some(), Arc::clone(&status)));
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
         let tell = move |relays: &str| status.relays_said(relays);
@@ -300,9 +301,8 @@ fn maintain(
     hold: &Arc<Hold>,
     state: &Arc<ApiState>,
     tasks: &Arc<Tasks>,
-    (config, presence): (&Config, Presence),
+    config: &Config,
 ) {
-    background.spawn(presence::keep(presence, hold.upkeep.bucket_requests().is_some()));
     background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
     background.spawn(gc::keep(Arc::clone(hold), config.gc.clone()));
     background.spawn(write_counts(hold.images.clone()));

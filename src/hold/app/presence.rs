@@ -1,7 +1,9 @@
 //! Whether the storage is the hold's own: checked at start and by commands, and again and again while the hold runs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::status::Status;
 use super::{StartError, bucket};
 use crate::blobs::{BlobPlace, Presence, PresenceError};
 use crate::config::Config;
@@ -45,20 +47,36 @@ pub async fn adopt_storage(config: &Config) -> Result<(), StartError> {
     Ok(presence.adopt(&database, new_id()?).await?)
 }
 
-/// Looks at the storage as long as the hold runs: blobs are refused while it is not the hold's own.
-pub(super) async fn keep(presence: Presence, in_bucket: bool) {
+/// Looks at the storage as long as the hold runs: blobs are refused while it is not the hold's own. `status` says why
+/// blobs cannot be served.
+pub(super) async fn keep(presence: Presence, in_bucket: bool, status: Arc<Status>) {
+    let mut was_silent = false;
     let mut ticks = tokio::time::interval(if in_bucket { BUCKET_EVERY } else { DIRECTORY_EVERY });
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let was_there = presence.is_there();
-        match presence.check().await {
-            Ok(()) if !was_there => tracing::info!("the storage is back; blobs are served again"),
-            Ok(()) => {}
-            Err(error @ PresenceError::Storage(_)) => tracing::debug!(%error, "the storage does not answer"),
-            Err(error) if was_there => tracing::error!(%error, "blobs are refused with 503 until the storage is back"),
-            Err(_) => {}
+        let outcome = presence.check().await;
+        let silence = match &outcome {
+            Err(PresenceError::Storage(error)) => Some(format!("the storage does not answer: {error}")),
+            _ => None,
+        };
+        let is_silent = silence.is_some();
+        match (&silence, was_silent) {
+            (Some(words), false) => tracing::warn!("{words}"),
+            (None, true) => tracing::info!("the storage answers again"),
+            _ => {}
         }
+        was_silent = is_silent;
+        match (&outcome, was_there) {
+            (Ok(()), false) => tracing::info!("the storage is back; blobs are served again"),
+            (Err(error), true) if !is_silent => {
+                tracing::error!(%error, "blobs are refused with 503 until the storage is back");
+            }
+            _ => {}
+        }
+        let refused = || outcome.err().map(|error| format!("blobs are refused with 503: {error}"));
+        status.storage_is(silence.or_else(refused));
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) struct Status {
 #[derive(Default)]
 struct StatusLine {
     facts: String,
+    storage: Option<String>,
     relays: Option<String>,
     refused: Option<String>,
     /// As it was composed last.
@@ -31,7 +32,7 @@ impl StatusLine {
     fn compose(&self, serving: &str) -> String {
         let relays = self.relays.as_ref().map(|text| format!("relays: {text}"));
         let refused = self.refused.as_ref().map(|text| format!("reload refused: {text}"));
-        let parts = [Some(serving.to_owned()), Some(self.facts.clone()), relays, refused];
+        let parts = [Some(serving.to_owned()), self.storage.clone(), Some(self.facts.clone()), relays, refused];
         parts.into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
     }
 }
@@ -54,6 +55,11 @@ impl Status {
             let facts = self.facts().await;
             self.tell(|line| line.facts = facts);
         }
+    }
+
+    /// Why blobs cannot be served; `None` when they can.
+    pub(super) fn storage_is(&self, trouble: Option<String>) {
+        self.tell(|line| line.storage = trouble);
     }
 
     pub(super) fn relays_said(&self, text: &str) {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::manager::Manager;
 use super::site::{Ended, Site};
 
 /// A stopped hold with a blob, and its storage moved away: what a disk that is not mounted leaves.
@@ -69,18 +70,24 @@ fn another_storage_is_taken_on_purpose_only() {
 
 #[test]
 fn a_disk_that_goes_while_the_hold_runs_is_waited_for() {
-    let site = Site::new();
+    let mut site = Site::new();
+    let manager = Manager::of(&mut site);
     let daemon = site.start();
+    assert!(manager.told().starts_with("READY=1\n"));
     let alice = daemon.client(&site.alice);
     alice.push(b"layer");
     move_away(&site);
     daemon.wait_for_line("blobs are refused with 503");
+    let status = manager.told();
+    assert!(status.contains("; blobs are refused with 503: the storage ") && status.contains("is missing"), "{status}");
     assert_eq!(alice.try_initiate().unwrap().status, 503);
     let refused = site.run(&["storage", "verify", "--repair"]);
     assert!(refused.code == Some(1) && refused.stderr.contains("storage adopt"), "{}", refused.stderr);
     assert!(!site.path("blobs/docker").exists(), "a blob was put onto the wrong disk");
     move_back(&site);
     daemon.wait_for_line("blobs are served again");
+    let status = manager.told();
+    assert!(status.starts_with("STATUS=serving ") && !status.contains("refused"), "{status}");
     assert_eq!(alice.try_initiate().unwrap().status, 200);
     assert_eq!(alice.pull(b"layer").as_deref(), Some(&b"layer"[..]));
     // Adopted while it runs.

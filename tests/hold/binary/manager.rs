@@ -8,10 +8,10 @@ use super::process::{Daemon, eventually};
 use super::site::Site;
 
 /// The other end of `NOTIFY_SOCKET`.
-struct Manager(UnixDatagram);
+pub(super) struct Manager(UnixDatagram);
 
 impl Manager {
-    fn of(site: &mut Site) -> Self {
+    pub(super) fn of(site: &mut Site) -> Self {
         let socket = UnixDatagram::bind(site.path("notify.sock")).unwrap();
         socket.set_nonblocking(true).unwrap();
         site.set("NOTIFY_SOCKET", site.path("notify.sock"));
@@ -25,7 +25,7 @@ impl Manager {
     }
 
     /// The next message.
-    fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         let mut message = None;
         eventually("the manager is told", || {
             message = self.heard();
