@@ -20,19 +20,19 @@ use state::{State, Verdict};
 /// The bounds of one bulkhead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkheadLimits {
-    /// How many are inside at once.
+    /// How many requests may run at once.
     pub places: usize,
-    /// How many of them one caller may hold.
+    /// How many of these places one caller may hold.
     pub places_per_caller: usize,
-    /// How many wait, all callers together.
+    /// How many requests may wait, of all callers together.
     pub queue: usize,
-    /// How many of one caller wait.
+    /// How many requests of one caller may wait.
     pub queue_per_caller: usize,
-    /// How long one waits before it is refused.
+    /// How long a request waits before it is refused.
     pub max_wait: Duration,
 }
 
-/// Why there is no place.
+/// Why a request got no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Overload {
     /// Others need the places. Answer 503.
@@ -43,16 +43,16 @@ pub enum Overload {
     Caller,
 }
 
-/// What a bulkhead counts.
+/// The metrics of a bulkhead.
 #[derive(Debug, Default)]
 pub struct BulkheadCounts {
-    /// Inside now.
+    /// Places that are taken now.
     pub inside: Gauge,
-    /// Waiting now.
+    /// Requests that wait now.
     pub waiting: Gauge,
-    /// Refused because others need the places.
+    /// Requests that were refused because others need the places.
     pub refused_server: Counter,
-    /// Refused because of the caller's own excess.
+    /// Requests that were refused because their caller has too many.
     pub refused_caller: Counter,
 }
 
@@ -78,14 +78,14 @@ impl<K> Clone for Bulkhead<K> {
 }
 
 impl<K: Hash + Eq + Clone> Bulkhead<K> {
-    /// An empty one.
+    /// Makes a bulkhead with all places free.
     #[must_use]
     pub fn new(limits: BulkheadLimits) -> Self {
         let state = Mutex::new(State::new(limits));
         Self(Arc::new(Shared { limits, state, counts: BulkheadCounts::default() }))
     }
 
-    /// What it counts.
+    /// Returns its metrics.
     #[must_use]
     pub fn counts(&self) -> &BulkheadCounts {
         &self.0.counts
@@ -128,7 +128,7 @@ impl<K: Hash + Eq + Clone> Shared<K> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The place that the state has counted already.
+    /// Makes the guard of a place that the state has counted already.
     fn place(self: &Arc<Self>, caller: &K) -> Place<K> {
         self.counts.inside.inc();
         Place { shared: Arc::clone(self), caller: Some(caller.clone()) }
@@ -161,7 +161,7 @@ struct Waiting<'w, K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Waiting<'_, K> {
-    /// It has its place.
+    /// Ends the wait of a caller that got its place.
     fn end(mut self) {
         self.shared.state().take(self.id);
         self.ended = true;

@@ -7,17 +7,17 @@ use tokio::sync::oneshot;
 
 use super::{BulkheadLimits, Overload, Turn};
 
-/// The books of a bulkhead. Small: at most `places` and `queue` entries.
+/// The state of a bulkhead. Small: at most `places` and `queue` entries.
 pub(super) struct State<K> {
     limits: BulkheadLimits,
     inside: usize,
-    /// Places by caller; none with zero.
+    /// Places taken, by caller; a caller without a place has no entry.
     held: HashMap<K, usize>,
-    /// Who waits, by caller, the oldest first; none that is empty.
+    /// The waiters of each caller, the oldest first; a caller without waiters has no entry.
     queues: HashMap<K, VecDeque<Waiter>>,
     /// Callers with a queue, in the order of their turns.
     ring: VecDeque<K>,
-    /// Places that were given, and not taken yet: whoever waited may go away in that moment.
+    /// Places that were given and not taken yet: their waiters may go away before they take them.
     granted: HashSet<u64>,
     waiting: usize,
     next_id: u64,
@@ -28,13 +28,13 @@ struct Waiter {
     turn: oneshot::Sender<()>,
 }
 
-/// What is said to somebody who asks for a place.
+/// The answer to a request for a place.
 pub(super) enum Verdict {
-    /// A place is counted for it.
+    /// The request has a place.
     Inside,
-    /// It waits for its turn.
+    /// The request waits for its turn.
     Waits {
-        /// Its number in the queue's books.
+        /// The number of the waiter.
         id: u64,
         /// Resolves with a place counted for it, or with an error when it must give way.
         turn: Turn,
@@ -88,7 +88,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         self.held.get(caller).is_some_and(|held| *held >= self.limits.places_per_caller)
     }
 
-    /// A place of `caller` is free again.
+    /// Frees a place of `caller`.
     pub(super) fn leave(&mut self, caller: &K) {
         self.inside -= 1;
         if let Some(held) = self.held.get_mut(caller) {
@@ -139,7 +139,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         }
     }
 
-    /// The place that was given under the number `id` is taken.
+    /// Notes that the waiter `id` has taken the place it was given.
     pub(super) fn take(&mut self, id: u64) {
         self.granted.remove(&id);
     }

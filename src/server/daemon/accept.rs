@@ -27,13 +27,13 @@ pub struct Served {
 
 /// A connection that was accepted.
 pub struct Accepted {
-    /// Its bytes.
+    /// The byte stream.
     pub stream: Stream,
     /// Who connected.
     pub address: Address,
     /// Cancelled when the connection has to finish what it does, and end.
     pub drain: CancellationToken,
-    /// Where it says whether it does something.
+    /// Where the connection reports whether a request is under way.
     pub activity: Activity,
 }
 
@@ -106,7 +106,7 @@ impl Sockets {
         Ok(Self { sockets: listeners.into_iter().map(register).collect::<io::Result<_>>()?, next: 0 })
     }
 
-    /// The next connection. Failures are waited out, and logged once for as long as they last.
+    /// Returns the next connection. Waits while accepting fails, and logs that once.
     async fn accept(&mut self) -> (Stream, Address) {
         let mut logged = false;
         loop {
@@ -119,7 +119,7 @@ impl Sockets {
                 continue;
             }
             if !logged {
-                tracing::warn!(%error, "cannot accept connections; trying on");
+                tracing::warn!(%error, "cannot accept connections; trying again");
                 logged = true;
             }
             tokio::time::sleep(BACK_OFF).await;

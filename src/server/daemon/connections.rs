@@ -17,34 +17,34 @@ use tokio_util::sync::CancellationToken;
 use super::listeners::Address;
 use super::socket_metrics::SocketMetrics;
 
-/// Between two lines in the log about connections that were refused or closed.
+/// The least time between two log lines about connections that were refused or closed.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// How many connections there may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// All together. What comes beyond waits in the kernel's backlog, unless an idle one can be closed for it.
+    /// In all. A connection beyond that waits in the kernel's backlog, unless an idle one can be closed for it.
     pub total: usize,
-    /// Of one address, or of one /64 of IPv6.
+    /// From one address, or from one /64 of IPv6.
     pub per_address: usize,
     /// Addresses of proxies, which speak for many and have no share.
     pub proxies: Vec<IpAddr>,
 }
 
 impl ConnectionLimits {
-    /// So many in all, from wherever they come.
+    /// Limits of `total` connections, whatever their addresses.
     #[must_use]
     pub fn total(total: usize) -> Self {
         Self { total, per_address: total, proxies: Vec::new() }
     }
 
-    /// The last places, for addresses that have no connection yet and for local peers: one in sixteen.
+    /// How many places are kept for addresses without a connection and for local peers: one in sixteen.
     fn reserve(&self) -> usize {
         if self.per_address < self.total { self.total / 16 } else { 0 }
     }
 }
 
-/// Says whether a connection does something at present. It is idle until its first request, and between two.
+/// Tells whether a request is under way on a connection. A connection is idle until its first request, and between two.
 #[derive(Clone, Debug)]
 pub struct Activity(Arc<Entry>);
 
@@ -64,7 +64,7 @@ struct Entry {
 }
 
 impl Activity {
-    /// A request begins.
+    /// Notes that a request begins. It ends when the guard is dropped.
     #[must_use]
     pub fn busy(&self) -> Busy {
         self.0.busy.fetch_add(1, Ordering::Relaxed);
@@ -73,7 +73,7 @@ impl Activity {
 }
 
 impl Default for Activity {
-    /// Of a connection that no limit concerns.
+    /// The activity of a connection outside all limits.
     fn default() -> Self {
         Self(Arc::new(Entry::new(None)))
     }
@@ -120,7 +120,7 @@ struct State {
     logged: Option<Instant>,
 }
 
-/// A connection's place; dropping it frees the place.
+/// The place of a connection. Dropping it frees the place.
 pub(super) struct Slot {
     id: u64,
     entry: Arc<Entry>,
@@ -180,7 +180,8 @@ impl Connections {
         }
     }
 
-    /// A place for a connection that was accepted, or `None` when its address has its share: then it is to be closed.
+    /// Returns a place for a connection that was accepted. Returns `None` when its address has its share: close it
+    /// then.
     pub(super) fn admit(self: &Arc<Self>, address: &Address) -> Option<Slot> {
         let network = match address {
             Address::Tcp(address) if self.limits.proxies.contains(&address.ip().to_canonical()) => None,
@@ -238,7 +239,7 @@ impl State {
     }
 }
 
-/// What one customer of a provider has: an IPv4 address, or a /64 of IPv6.
+/// Returns the network that one customer of a provider has: an IPv4 address, or a /64 of IPv6.
 #[must_use]
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

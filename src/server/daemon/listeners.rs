@@ -32,7 +32,7 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// The address or path listened on, for the log.
+    /// Returns the address or path listened on, for the log.
     #[must_use]
     pub fn describe(&self) -> String {
         match self {
@@ -59,16 +59,16 @@ impl Listener {
 /// The sockets that the service manager passed on, in its order.
 #[derive(Debug, Default)]
 pub struct Inherited {
-    /// Those with the name `metrics` (`FileDescriptorName=`): for them alone.
+    /// The sockets named `metrics` (`FileDescriptorName=`), for metrics only.
     pub metrics: Vec<Listener>,
-    /// All others, whatever their names: for requests.
+    /// All others, whatever their names, for requests.
     pub public: Vec<Listener>,
 }
 
 /// The name of sockets for metrics.
 const METRICS: &str = "metrics";
 
-/// The sockets that the service manager passed on; none when there is no such manager.
+/// Takes the sockets that the service manager passed on; none when there is no service manager.
 ///
 /// To be called once, before the runtime and any thread starts: it takes the `LISTEN_*` variables away, so that
 /// a child process does not mistake them for its own.

@@ -1,29 +1,29 @@
-//! Tells the service manager how the daemon is. Does nothing where there is none (`NOTIFY_SOCKET` unset).
+//! Reports the state of the daemon to the service manager. Does nothing where there is none (`NOTIFY_SOCKET` unset).
 
 use std::future::Future;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Start-up is finished: requests are answered from now on.
+/// Reports that the start is finished: requests are answered from now on.
 pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Whether there is a service manager that wants to be told.
+/// Whether a service manager listens.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the service manager's own variable, as its library reads it")]
 pub fn is_listening() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
 }
 
-/// Start-up waits for something; the service manager is to bear with it for `longer` from now on.
+/// Reports that the start waits for something, and asks the service manager to wait `longer` from now on.
 pub fn waiting(status: &str, longer: Duration) {
     let micros = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
     send(&[NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(micros)]);
 }
 
-/// Following a changed configuration; [`ready`] ends it.
+/// Reports that a reload begins; [`ready`] ends it.
 pub fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => send(&[NotifyState::Reloading, now]),
@@ -31,24 +31,26 @@ pub fn reloading() {
     }
 }
 
-/// Shutting down.
+/// Reports that the daemon is shutting down.
 pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// One line for `systemctl status`.
+/// Sets the line that `systemctl status` shows.
 pub fn status(text: &str) {
     send(&[NotifyState::Status(text)]);
 }
 
-/// How long the service manager waits for a sign of life before it restarts the daemon; `None` when it does not.
+/// Returns how long the service manager waits for a sign of life before it restarts the daemon; `None` without a
+/// watchdog.
 #[must_use]
 pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 
-/// Gives signs of life, three of them in the time that the service manager waits, each after `is_alive` said so.
-/// A check that hangs or fails gives none.
+/// Sends signs of life, three of them in the time that the service manager `waits`, each after `is_alive` returned
+/// true.
+/// While a check hangs or fails, none is sent.
 pub async fn keep_alive<F: Future<Output = bool>>(waits: Duration, is_alive: impl Fn() -> F) {
     // An interval panics at zero.
     let mut ticks = tokio::time::interval((waits / 3).max(Duration::from_millis(1)));

@@ -1,4 +1,4 @@
-//! Signals that end the process, the one that asks it to read its configuration again, and the one that must not matter.
+//! Signals: SIGTERM and SIGINT stop the daemon, SIGHUP reloads its configuration, SIGXFSZ is ignored.
 
 use std::io;
 
@@ -10,8 +10,9 @@ use super::notify;
 /// "File size limit exceeded", which POSIX sends with EFBIG; the same number on every architecture of Linux but MIPS.
 const SIGXFSZ: i32 = 25;
 
-/// A token that is cancelled by the first SIGTERM or SIGINT, which the service manager is told of. The second ends the
-/// process at once, as it would without us: exit code 128 + its number.
+/// Returns a token that the first SIGTERM or SIGINT cancels; the service manager is told of it. The second signal ends
+/// the
+/// process at once, as it would without a handler: exit code 128 + its number.
 ///
 /// # Errors
 /// When the handlers cannot be installed. Must be called in a runtime.
@@ -32,7 +33,8 @@ pub fn shutdown() -> io::Result<CancellationToken> {
     Ok(token)
 }
 
-/// The SIGHUPs that come from now on: each asks to read the configuration again. Without this one would end the process.
+/// Returns the SIGHUPs that come from now on: each asks to read the configuration again. Without this a SIGHUP would
+/// end the process.
 ///
 /// # Errors
 /// When the handler cannot be installed. Must be called in a runtime.

@@ -1,4 +1,4 @@
-//! Connections as they come and go, and the bytes that pass over them.
+//! Counts connections and the bytes that pass over them.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::metrics::{Counter, Gauge};
 
-/// What passed over some sockets.
+/// The metrics of some sockets.
 #[derive(Debug, Default)]
 pub struct SocketMetrics {
     /// Connections that were accepted.
@@ -20,14 +20,14 @@ pub struct SocketMetrics {
     pub evicted: Counter,
     /// Connections that are open.
     pub open: Gauge,
-    /// Bytes that were read, heads of requests and frames among them.
+    /// Bytes that were read, with the heads of requests and frames.
     pub received_bytes: Counter,
-    /// Bytes that were written, as above.
+    /// Bytes that were written, with the heads of answers and frames.
     pub sent_bytes: Counter,
 }
 
 impl SocketMetrics {
-    /// A connection that counts, from now until it is dropped.
+    /// Returns `stream` as a connection that is counted until it is dropped.
     pub fn meter<S>(self: &Arc<Self>, stream: S) -> Metered<S> {
         self.accepted.inc();
         self.open.inc();

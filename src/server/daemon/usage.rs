@@ -1,4 +1,4 @@
-//! What this process takes of the machine, as the kernel says it. The sandbox shows a process nothing but itself.
+//! The resources that this process uses, as the kernel reports them. The sandbox shows a process nothing but itself.
 //! <https://www.kernel.org/doc/html/latest/filesystems/proc.html#process-specific-subdirectories>
 
 use std::fs;
@@ -6,25 +6,26 @@ use std::fs;
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-/// What a process takes.
+/// The resources that a process uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
-    /// Time on processors, in seconds.
+    /// CPU time, in seconds.
     pub cpu_s: f64,
-    /// Memory that is in use.
+    /// Resident memory.
     pub resident_bytes: u64,
-    /// Addresses that are in use.
+    /// Virtual memory.
     pub virtual_bytes: u64,
     /// Open files and sockets.
     pub open_files: u64,
-    /// How many may be open.
+    /// The limit of open files and sockets.
     pub max_open_files: Option<u64>,
     /// Threads.
     pub threads: u64,
 }
 
 impl Usage {
-    /// Of this process, now. What the kernel does not tell is 0. Reads a few short files of `/proc`.
+    /// Returns the resources that this process uses now; 0 for what the kernel does not tell. Reads a few short files
+    /// of `/proc`.
     #[must_use]
     pub fn now() -> Self {
         let cpu = clock_gettime(ClockId::ProcessCPUTime);

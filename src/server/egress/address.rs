@@ -1,7 +1,7 @@
-//! Addresses of the public internet, which are all that a host named by a stranger may have.
+//! Tells addresses of the public internet from all others. A host that a stranger names may have no others.
 //!
 //! Pure. The guard against server-side request forgery rests on this list: a DID is text that anyone can
-//! send, and must not make the hold talk to its own machine or network.
+//! send, and must not make the daemon talk to its own machine or network.
 //! Registries: <https://www.iana.org/assignments/iana-ipv4-special-registry> and the one for IPv6.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -25,7 +25,7 @@ const NOT_PUBLIC_V4: [([u8; 4], u32); 15] = [
     ([240, 0, 0, 0], 4),     // reserved, broadcast
 ];
 
-/// Inside 2000::/3 (global unicast) the networks that are special, or carry an IPv4 address within.
+/// The networks inside 2000::/3 (global unicast) that are special, or embed an IPv4 address.
 const NOT_PUBLIC_V6: [([u16; 2], u32); 5] = [
     ([0x2001, 0], 23),      // protocol assignments: Teredo, benchmarks, ORCHID
     ([0x2001, 0x0db8], 32), // documentation

@@ -1,4 +1,4 @@
-//! Bodies of requests and answers, as one type.
+//! The body of a request or an answer, as one type.
 
 use std::error::Error;
 
@@ -9,15 +9,15 @@ use http_body_util::{BodyExt as _, Empty, Full};
 
 use super::error::root_cause;
 
-/// A body on its way out or in.
+/// The body of a request or an answer.
 pub type ClientBody = UnsyncBoxBody<Bytes, BrokenBody>;
 
-/// Why a body did not come whole: the root cause, in which no address stands.
+/// Why a body broke off: the root cause, without an address in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BrokenBody(pub String);
 
-/// Any body as the one type; it goes on streaming.
+/// Boxes any body. It goes on streaming.
 pub fn boxed_body<B>(body: B) -> ClientBody
 where
     B: Body<Data = Bytes> + Send + 'static,
@@ -26,13 +26,13 @@ where
     body.map_err(|error| BrokenBody(root_cause(&error))).boxed_unsync()
 }
 
-/// No body.
+/// Returns an empty body.
 #[must_use]
 pub fn empty_body() -> ClientBody {
     boxed_body(Empty::new())
 }
 
-/// A body out of memory.
+/// Returns a body that is in memory.
 pub fn full_body(bytes: impl Into<Bytes>) -> ClientBody {
     boxed_body(Full::from(bytes.into()))
 }

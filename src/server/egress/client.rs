@@ -23,42 +23,42 @@ use super::roots::tls_config;
 /// Which hosts a client may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Any: the operator chose the host.
+    /// Any host: the operator chose it.
     Any,
-    /// Those of the public internet: a stranger named the host.
+    /// Hosts of the public internet only: a stranger named the host.
     Public {
-        /// Whether the name `localhost` may be connected to as well, at this machine's own addresses: in test mode.
+        /// Whether the name `localhost` is allowed too, at this machine's own addresses: in test mode.
         localhost: bool,
     },
 }
 
-/// What a client may do, for all its requests.
+/// The policy of a client, for all its requests.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientPolicy {
-    /// Where it may connect to.
+    /// Which hosts it may connect to.
     pub reach: Reach,
     /// Whether `http://` is allowed beside `https://`.
     pub plain_http: bool,
-    /// What the connections to all addresses of a name may take together, without TLS.
+    /// How long connecting may take, over all addresses of a name, without TLS.
     pub connect_limit: Duration,
-    /// Idle connections kept a host; with none each request makes its own.
+    /// How many idle connections are kept for each host; with 0 each request makes its own.
     pub idle_connections: usize,
     /// How long an idle connection is kept.
     pub idle_limit: Duration,
-    /// Bytes a connection may buffer: the longest head of an answer, and the memory of a body that streams.
+    /// How many bytes a connection may buffer: the longest head of an answer, and the memory of a body that streams.
     pub buffer_bytes: usize,
 }
 
-/// What one answer may take that is read into memory.
+/// The limits of an answer that is read into memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerLimits {
-    /// From the look-up of the name to the last byte.
+    /// The longest time from the look-up of the name to the last byte.
     pub time: Duration,
-    /// Bytes of the body.
+    /// The most bytes of the body.
     pub body_bytes: usize,
 }
 
-/// A client. Clones share its connections.
+/// An HTTP client under one policy. Clones share its connections.
 #[derive(Clone)]
 pub struct HttpClient {
     http: Client<HttpsConnector<HttpConnector<GuardedDns>>, ClientBody>,
@@ -66,7 +66,7 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client under `policy` that looks names up with `dns`.
+    /// Makes a client under `policy` that looks names up with `dns`.
     ///
     /// # Errors
     /// No root certificate of the system's store could be loaded.
@@ -104,8 +104,9 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request and answers the head with the whole body. An error status is an answer as well: of its body
-    /// comes what fits in the limits, else nothing.
+    /// Sends a request and returns the head of the answer with the whole body. An error status is an answer as well:
+    /// its body
+    /// is empty where it does not fit in the limits.
     ///
     /// # Errors
     /// [`EgressError`]
@@ -148,7 +149,7 @@ impl std::fmt::Debug for HttpClient {
     }
 }
 
-/// The whole of `body`, which may have so many bytes.
+/// Reads the whole of `body`, which may have at most `limit_bytes`.
 async fn collect(body: ClientBody, limit_bytes: usize) -> Result<Bytes, EgressError> {
     match Limited::new(body, limit_bytes).collect().await {
         Ok(body) => Ok(body.to_bytes()),

@@ -24,7 +24,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Looks a host name up. Tests bring their own; [`system_dns`] asks the system.
 pub type Dns = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
-/// Asks the system, with at most `threads` look-ups at once; more wait for their turn. Clones share the threads.
+/// Returns look-ups by the system's resolver, at most `threads` at once; more wait for their turn. Clones share the
+/// threads.
 #[must_use]
 pub fn system_dns(threads: usize) -> Dns {
     let permits = Arc::new(Semaphore::new(threads));

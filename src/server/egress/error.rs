@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::dns::{LookUpFailed, NoPublicAddress};
 
-/// Why there is no answer, or no whole one. Has no address, header or credential in its text.
+/// Why there is no answer, or only a part of one. The text has no address, header or credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
     /// The request itself is at fault; nothing was sent.
@@ -35,12 +35,12 @@ pub enum EgressError {
     TooLarge(usize),
 }
 
-/// What a connection says that was not made in time.
+/// The reason of a connection that was not made in time.
 const NO_CONNECTION: &str =
     "connecting timed out; a firewall or the service's sandbox (IPAddressDeny=) may drop the packets";
 
 impl EgressError {
-    /// What stands behind an error of the HTTP client.
+    /// Converts an error of the HTTP client.
     pub(super) fn of(error: &hyper_util::client::legacy::Error) -> Self {
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
         while let Some(error) = next {

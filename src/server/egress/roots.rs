@@ -8,7 +8,8 @@ use rustls::ClientConfig;
 
 static ROOTS: OnceLock<ClientConfig> = OnceLock::new();
 
-/// TLS with the system's roots: a copy that shares them with all others. A load that failed is tried again.
+/// Returns a TLS configuration with the system's roots, which all configurations share. A load that failed is tried
+/// again.
 pub(super) fn tls_config() -> io::Result<ClientConfig> {
     if let Some(config) = ROOTS.get() {
         return Ok(config.clone());

@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use super::body::{ClientBody, boxed_body};
 use super::error::{EgressError, root_cause};
 
-/// A connection to whoever listens at a socket file.
+/// An HTTP connection to the process that listens at a socket file.
 pub struct UnixConnection(SendRequest<ClientBody>);
 
 impl UnixConnection {

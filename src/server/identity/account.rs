@@ -1,4 +1,4 @@
-//! What the hold reads from another account's DID document. Pure.
+//! Reads what the program needs from another account's DID document. Pure.
 //!
 //! A document is hostile input: its `id` must be the DID that was asked for, and of all that it says only
 //! the signing key, the handle and the PDS are kept. <https://atproto.com/specs/did#did-documents>
@@ -77,7 +77,7 @@ impl Account {
     }
 }
 
-/// The first entry with the id `#<fragment>`, alone or after the DID.
+/// Returns the first entry with the id `#<fragment>`, alone or after the DID.
 fn entry<'a>(entries: &'a [Value], did: &Did, fragment: &str) -> Option<&'a Value> {
     entries.iter().find(|entry| {
         let id = entry["id"].as_str().unwrap_or_default();

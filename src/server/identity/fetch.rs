@@ -17,7 +17,7 @@ const LIMITS: AnswerLimits = AnswerLimits {
     // A document of a real account has less than 2 KiB.
     body_bytes: 64 * 1024,
 };
-/// Look-ups of the directory's name at once: its connections are kept, so there are few.
+/// How many look-ups of the directory's name run at once: its connections are kept, so there are few.
 const DIRECTORY_DNS_THREADS: usize = 4;
 /// Look-ups of names at once that a did:web chose: so many for members, and as many for strangers. Each can keep its
 /// thread for 40 s: 8 are what one look-up of a document each at once needs.
@@ -76,7 +76,7 @@ impl Fetcher {
         }
     }
 
-    /// The same as [`Fetcher::ask`], within other limits.
+    /// Like [`Fetcher::ask`], within other limits.
     pub(super) async fn ask_within(
         &self,
         request: Builder,
@@ -100,7 +100,7 @@ async fn exchange(client: &HttpClient, request: Builder, limits: AnswerLimits) -
 /// Why a document did not come, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    /// Another answer than the document.
+    /// The server answered with another status.
     #[error("it answered {0}")]
     Status(StatusCode),
     /// No answer.
@@ -109,7 +109,7 @@ pub(super) enum FetchError {
 }
 
 impl FetchError {
-    /// Whether the same request may have a better answer later, without anyone repairing anything.
+    /// Whether the error is transient: the same request may succeed later, without anyone repairing anything.
     pub(super) fn is_transient(&self) -> bool {
         ResolveError::from(self).is_transient()
     }

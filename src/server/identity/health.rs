@@ -1,4 +1,4 @@
-//! Whether a source that all look-ups share answers: said once when it stops and once when it begins again.
+//! Logs when a source that all look-ups share stops answering, and when it answers again: once each.
 
 use std::fmt::Display;
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Between two warnings: a source may fail every other time.
+/// The least time between two warnings: a source may fail every other time.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
-/// What was last seen of a source.
+/// The last known state of a source.
 #[derive(Debug, Default)]
 pub(super) struct SourceHealth(Mutex<Seen>);
 

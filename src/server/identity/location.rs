@@ -1,4 +1,4 @@
-//! Where the document of a DID is to be found. Pure.
+//! The URL of the document of a DID. Pure.
 //!
 //! The first half of the guard: a did:web names a host by its domain name, never by an address in any of
 //! its spellings, and has no port and no path. `localhost`, with a port, is followed in test mode only.
@@ -14,14 +14,14 @@ const HANDLE_PATH: &str = "/.well-known/atproto-did";
 /// The text after `did:plc:`, 24 characters of base32.
 const PLC_ID_BYTES: usize = 24;
 
-/// Who chose the host that a look-up goes to.
+/// The URL of a look-up, by who chose its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
-    /// The PLC directory: the operator did, its address may be any.
+    /// At the PLC directory. The operator chose it: it may have any address.
     Directory(Uri),
-    /// A did:web: whoever sent it did.
+    /// Of a did:web. Whoever sent the DID chose the host.
     Web(Uri),
-    /// A handle, and where to ask for it by this name: whoever claims it did.
+    /// Of a handle, which is asked for by this name. Whoever claims the handle chose the host.
     Handle(Uri, Handle),
 }
 
@@ -41,7 +41,7 @@ impl std::fmt::Display for PdsUrl {
     }
 }
 
-/// The operator's part in finding documents.
+/// Makes the URLs of look-ups, by the operator's settings.
 pub(super) struct Locator {
     /// Without a slash at its end.
     directory: String,
@@ -71,7 +71,7 @@ impl Locator {
         }
     }
 
-    /// Where the PDS at `endpoint`, as a DID document has it, answers the method `nsid`.
+    /// Returns the URL of the method `nsid` at the PDS that a DID document names as `endpoint`.
     pub(super) fn pds_method(&self, endpoint: &str, nsid: &str) -> Result<PdsUrl, ResolveError> {
         let base = endpoint.strip_suffix('/').unwrap_or(endpoint);
         let web = base.strip_prefix("https://").is_some_and(|host| Handle::parse(host).is_ok());
@@ -85,7 +85,7 @@ impl Locator {
         parse(&format!("{base}/xrpc/{nsid}")).map(PdsUrl)
     }
 
-    /// Where the DID of `handle` is asked for, which an account with this PDS claims.
+    /// Returns the URL that answers the DID of `handle`, which an account with this PDS claims.
     pub(super) fn locate_handle(&self, handle: &Handle, pds: Option<&str>) -> Result<Location, ResolveError> {
         // No name server knows names below .test: in test mode the PDS that gave the name answers for it.
         let pds = pds.filter(|_| self.test_mode && handle.as_str().ends_with(".test"));
@@ -110,7 +110,7 @@ fn is_plc_id(id: &str) -> bool {
     id.len() == PLC_ID_BYTES && id.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 }
 
-/// `localhost` or `localhost:<port>` of a did:web's identifier.
+/// Returns `localhost` or `localhost:<port>` from the identifier of a did:web.
 fn local_authority(id: &str) -> Option<String> {
     match id.strip_prefix("localhost")? {
         "" => Some("localhost".into()),

@@ -31,19 +31,19 @@ use crate::bulkhead::Overload;
 /// Why there is no account for a DID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// The DID does not exist, or no longer.
+    /// The DID does not exist, or was deactivated.
     #[error("no such DID")]
     NotFound,
-    /// There is an answer, but no account can be read from it. Its owner must repair it.
+    /// The DID document has no account that can be used. Its owner must repair it.
     #[error("the DID document cannot be used: {0}")]
     Invalid(&'static str),
-    /// The hold resolves did:plc, and did:web of a host name; this is something else.
+    /// The DID is neither a did:plc nor a did:web of a host name.
     #[error("DIDs of this form are not resolved: {0}")]
     Unsupported(&'static str),
-    /// Its source answers, but does not give it at present. The same question may have a better answer later.
-    #[error("the source of the DID document does not give it: {0}")]
+    /// The source refuses the DID document at present. The same look-up may succeed later.
+    #[error("the source of the DID document refuses it: {0}")]
     Refused(&'static str),
-    /// Its source does not answer, and nothing known is young enough. Try again later.
+    /// The source does not answer, and no cached document is young enough. Try again later.
     #[error("the source of the DID document cannot be reached")]
     Unreachable,
     /// Too many look-ups at once, of all or of this caller. Try again soon.

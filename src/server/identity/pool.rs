@@ -15,13 +15,13 @@ use super::{Account, ResolveError};
 use crate::bulkhead::{BulkheadCounts, Caller};
 use atproto::syntax::Did;
 
-/// Documents younger than this are used without asking again.
+/// How long a document is used without a new look-up.
 const TTL: Duration = Duration::from_hours(1);
-/// Documents younger than this are used while their source cannot be reached.
+/// How long a document is used while its source cannot be reached.
 const MAX_STALE: Duration = Duration::from_hours(24);
-/// After a failed look-up, and after a refresh, the source is left alone for this long.
+/// How long no look-up is made after one that failed, and after a refresh.
 const NEGATIVE_TTL: Duration = Duration::from_mins(1);
-/// DIDs remembered; at about 500 bytes each, 2 MiB a pool.
+/// How many DIDs are remembered; at about 500 bytes each, 2 MiB a pool.
 const MAX_ENTRIES: usize = 4096;
 
 /// How old a document may be.
@@ -29,13 +29,13 @@ const MAX_ENTRIES: usize = 4096;
 pub(super) enum Freshness {
     /// As old as [`TTL`].
     Cached,
-    /// Read after this call, because the one at hand seems outdated.
+    /// Read after this call, because the cached one seems outdated.
     Newer,
 }
 
 pub(super) type Answer = Result<Arc<Account>, ResolveError>;
 
-/// What is known of one DID.
+/// The cache entry of one DID.
 #[derive(Clone, Default)]
 struct Entry {
     known: Option<(Arc<Account>, Instant)>,
@@ -44,7 +44,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// The answer to give without a look-up, if there is one.
+    /// Returns the answer that needs no look-up, if there is one.
     fn cached(&self, freshness: Freshness, now: Instant) -> Option<Answer> {
         let within = |limit: Duration, at: Instant| now.saturating_duration_since(at) < limit;
         if freshness == Freshness::Cached
@@ -61,7 +61,8 @@ impl Entry {
         self.known.as_ref().filter(|_| refreshed).map(|(account, _)| Ok(account.clone()))
     }
 
-    /// The answer when a look-up ended in `error`: what is still known. A final error has left nothing known.
+    /// Returns the answer after a look-up failed with `error`: the cached document, if it is young enough. A final
+    /// error left none.
     fn stale_if_error(&self, error: ResolveError, now: Instant) -> Answer {
         match &self.known {
             Some((account, at)) if now.saturating_duration_since(*at) < MAX_STALE => Ok(account.clone()),
@@ -69,7 +70,7 @@ impl Entry {
         }
     }
 
-    /// The entry after a look-up.
+    /// Returns the entry after a look-up.
     fn after(mut self, answer: &Answer, freshness: Freshness, now: Instant) -> Self {
         if freshness == Freshness::Newer {
             self.refreshed = Some(now);
@@ -83,7 +84,7 @@ impl Entry {
 }
 
 impl ResolveError {
-    /// Whether the same question may have a better answer later, without anyone repairing anything.
+    /// Whether the error is transient: the same look-up may succeed later, without anyone repairing anything.
     pub(super) fn is_transient(self) -> bool {
         match self {
             Self::Refused(_) | Self::Unreachable | Self::Busy(_) => true,
@@ -150,7 +151,7 @@ impl LookUpPool {
         Some((account, read_at.elapsed()))
     }
 
-    /// The account of `did` from a document that is young enough, without a look-up.
+    /// Returns the account of `did` from a document that is young enough, without a look-up.
     pub(super) fn cached(&self, did: &Did) -> Option<Arc<Account>> {
         let (account, at) = self.entries.get(did)?.known?;
         (at.elapsed() < TTL).then_some(account)

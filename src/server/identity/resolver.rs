@@ -1,4 +1,4 @@
-//! From a DID to its account: the look-up behind every service token.
+//! Resolves a DID to its account: the look-up behind every service token.
 //!
 //! Documents are kept for an hour, and for a day while their source is down; failures for a minute. Members' documents
 //! can be kept over a restart as well ([`Resolver::keeping`]), for no longer than that day. One DID is looked up once at a time, whoever asks; a caller that goes away leaves the look-up to the others.
@@ -21,7 +21,7 @@ use crate::metrics::CounterBy;
 use atproto::syntax::Did;
 
 crate::label! {
-    /// How a question for an account ends.
+    /// The result of a look-up.
     pub enum LookUpResult {
         /// From the cache, also when it is a failure that is remembered.
         Known = "known",
@@ -40,7 +40,7 @@ crate::label! {
     }
 }
 
-/// The operator's choices.
+/// The operator's settings of the resolver.
 #[derive(Debug, Clone)]
 pub struct ResolverSettings {
     /// `https://plc.directory`, or another directory with the same interface. Its address is not guarded.
@@ -62,7 +62,7 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// A resolver that asks the system for host names.
+    /// Makes a resolver that looks host names up with the system's resolver.
     ///
     /// # Errors
     /// [`SetupError`] when the settings or the system's root certificates cannot be used.
@@ -70,7 +70,7 @@ impl Resolver {
         Self::build(settings, None)
     }
 
-    /// A resolver that asks `dns` for host names.
+    /// Makes a resolver that looks host names up with `dns`.
     ///
     /// # Errors
     /// As [`Resolver::new`].
@@ -100,7 +100,7 @@ impl Resolver {
         Self { kept: Some(Arc::downgrade(kept)), ..self }
     }
 
-    /// The account of `did`, at most an hour old (a day, while its source is down).
+    /// Returns the account of `did`, at most an hour old (a day, while its source is down).
     ///
     /// # Errors
     /// [`ResolveError`]; the same again for a minute without a new look-up.
@@ -108,7 +108,7 @@ impl Resolver {
         self.answer(did, &asker.into(), Freshness::Cached).await
     }
 
-    /// The account of `did`, read again now unless that was done in the last minute.
+    /// Returns the account of `did`, read again now unless that was done in the last minute.
     /// For a caller that has reason to believe that the key changed.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ impl Resolver {
         self.answer(did, &asker.into(), Freshness::Newer).await
     }
 
-    /// Where `account`'s PDS answers the method `nsid`.
+    /// Returns the URL of the method `nsid` at `account`'s PDS.
     ///
     /// # Errors
     /// [`ResolveError::Invalid`] when the document names no PDS that may be asked.
@@ -125,7 +125,8 @@ impl Resolver {
         self.locator.pds_method(account.pds.as_deref().unwrap_or_default(), nsid)
     }
 
-    /// Asks PDSes about sessions, with this resolver's guard and limits. Nothing is shared with its look-ups but these.
+    /// Returns a client that asks PDSes about sessions, with the guard and limits of this resolver, and a cache of its
+    /// own.
     #[must_use]
     pub fn sessions(&self) -> Sessions {
         Sessions::new(self.fetcher.clone())
@@ -141,13 +142,13 @@ impl Resolver {
         }
     }
 
-    /// How the questions for accounts ended.
+    /// Returns how often look-ups ended with each result.
     #[must_use]
     pub fn look_ups(&self) -> &CounterBy<LookUpResult> {
         &self.look_ups
     }
 
-    /// The account of `did` as its document was read in the last hour, without asking anybody.
+    /// Returns the account of `did` if its document was read in the last hour, without a look-up.
     #[must_use]
     pub fn cached(&self, did: &Did) -> Option<Arc<Account>> {
         self.pools.members.cached(did).or_else(|| self.pools.strangers.cached(did))

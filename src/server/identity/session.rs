@@ -21,11 +21,11 @@ use crate::bulkhead::{BulkheadCounts, Overload};
 use crate::egress::EgressError;
 use atproto::syntax::Did;
 
-/// How long an answer is good: as long as the registry uses a service token.
+/// How long a good answer is remembered: as long as the registry uses a service token.
 const LIFETIME: Duration = Duration::from_secs(50);
-/// Answers remembered; at about 200 bytes each, 1 MiB a pool.
+/// How many answers are remembered; at about 200 bytes each, 1 MiB a pool.
 const MAX_PROVEN: usize = 4096;
-/// The reference server's nonces have 43 bytes.
+/// The longest nonce; those of the reference server have 43 bytes.
 const MAX_NONCE_BYTES: usize = 256;
 
 /// The header of a proof.
@@ -38,11 +38,11 @@ pub type SessionKey = [u8; 32];
 
 type Answer = Result<(), SessionError>;
 
-/// Is this the session of that account?
+/// The question whether a token and its proof are the session of an account.
 pub struct SessionQuestion {
-    /// Equal for the same token and proof only.
+    /// The hash of the token and its proof.
     pub key: SessionKey,
-    /// Whom the token claims to be of.
+    /// The account that the token names.
     pub account: Did,
     /// `com.atproto.server.getSession` at that account's PDS.
     pub url: PdsUrl,
@@ -50,7 +50,7 @@ pub struct SessionQuestion {
     pub authorization: String,
     /// The `DPoP` header.
     pub proof: String,
-    /// The answer is not good for longer than this.
+    /// How long the answer may be remembered at most.
     pub lifetime: Duration,
 }
 
@@ -74,7 +74,7 @@ pub enum SessionError {
     Busy(Overload),
 }
 
-/// Asks, and remembers. Clones share everything.
+/// Asks PDSes about sessions, and remembers good answers. Clones share everything.
 #[derive(Clone)]
 pub struct Sessions {
     fetcher: Fetcher,
@@ -93,7 +93,7 @@ impl Sessions {
         Self { fetcher, pools: ByPool { claimants: members.beside(), strangers: SessionPool::new(), members } }
     }
 
-    /// The account of a token and proof about which the PDS was asked a moment ago.
+    /// Returns the account of a token and proof that its PDS confirmed a moment ago.
     #[must_use]
     pub fn known(&self, key: &SessionKey) -> Option<Did> {
         self.pools.members.known(key).or_else(|| self.pools.strangers.known(key))
@@ -108,7 +108,7 @@ impl Sessions {
         [(names[0], first), (names[1], second), (names[2], third)]
     }
 
-    /// Asks the PDS.
+    /// Asks the PDS whether the token and proof are the account's session.
     ///
     /// # Errors
     /// [`SessionError`]
@@ -156,7 +156,7 @@ impl SessionPool {
     }
 }
 
-/// What is read of a session.
+/// The fields of a session that are read.
 #[derive(Deserialize)]
 struct Session {
     did: Did,
@@ -194,7 +194,7 @@ async fn ask(fetcher: &Fetcher, question: &SessionQuestion, pool: Pool) -> Answe
 
 const NO_SESSION: &str = "the account's PDS does not answer with a session";
 
-/// What an answer of the PDS says of the session.
+/// Reads the answer of the PDS.
 fn judge(response: &Response<bytes::Bytes>, account: &Did) -> Answer {
     let status = response.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -231,7 +231,7 @@ fn refusal(headers: &HeaderMap) -> SessionError {
     }
 }
 
-/// A header that is shown nowhere.
+/// Makes a header whose value is never shown.
 fn secret(text: &str) -> Result<HeaderValue, SessionError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| SessionError::Proof)?;
     value.set_sensitive(true);

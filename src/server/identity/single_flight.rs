@@ -26,7 +26,7 @@ const LIMITS: BulkheadLimits = BulkheadLimits {
 /// What is asked, and by whom.
 type Question<K> = (K, Caller);
 
-/// The questions of one kind that are under way, by what they are about.
+/// The questions of one kind that are under way, by key.
 pub(super) struct SingleFlight<K: Eq + Hash + Clone, A> {
     under_way: Mutex<HashMap<Question<K>, Waiter<A>>>,
     turns: Bulkhead<Caller>,
@@ -39,7 +39,7 @@ pub(super) struct Leader<K: Eq + Hash + Clone, A> {
     answer: watch::Sender<Option<A>>,
 }
 
-/// The right to an answer that somebody asks for.
+/// Waits for the answer to a question that another caller asks.
 pub(super) struct Waiter<A>(watch::Receiver<Option<A>>);
 
 /// How a caller gets its answer.
@@ -88,7 +88,7 @@ impl<K: Eq + Hash + Clone, A> SingleFlight<K, A> {
 }
 
 impl<K: Eq + Hash + Clone, A> Leader<K, A> {
-    /// What the question is about.
+    /// Returns the key of the question.
     pub(super) fn key(&self) -> &K {
         &self.question.0
     }
@@ -101,7 +101,7 @@ impl<K: Eq + Hash + Clone, A> Leader<K, A> {
         self.group.turns.enter(&self.question.1).await
     }
 
-    /// Tells all who wait. What is to be remembered must be remembered before.
+    /// Gives the answer to all who wait. An answer that is to be cached must be in the cache before.
     pub(super) fn complete(self, answer: A) {
         self.answer.send_replace(Some(answer));
     }
@@ -120,7 +120,7 @@ impl<A> Clone for Waiter<A> {
 }
 
 impl<A: Clone> Waiter<A> {
-    /// The answer; `None` when the runtime ends before there is one.
+    /// Waits for the answer. Returns `None` when the runtime ends first.
     pub(super) async fn answer(mut self) -> Option<A> {
         self.0.wait_for(Option::is_some).await.ok()?.clone()
     }

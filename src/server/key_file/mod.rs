@@ -25,10 +25,10 @@ pub enum KeyFileError {
     /// Group or others have a permission on the file.
     #[error("key file {0} can be read or changed by other users: chmod 600 {0}")]
     Loose(PathBuf),
-    /// A directory, a pipe, a device.
+    /// The path is a directory, a pipe or a device.
     #[error("key file {0} is not a regular file: put the key there, or move that aside")]
     NotAFile(PathBuf),
-    /// Wrong length, other characters, or a number that is no key.
+    /// The file has the wrong length, other characters, or a number that is no key.
     #[error(
         "key file {0} is damaged (it must be 64 hexadecimal digits): restore it from a backup; it was left as it is"
     )]
@@ -48,7 +48,7 @@ pub enum KeyFileError {
     },
 }
 
-/// Reads the key at `path`; `None` when there is no such file.
+/// Reads the key at `path`. Returns `None` when there is no such file.
 ///
 /// # Errors
 /// [`KeyFileError`], also for a key that others may read: it must be taken as known to them.
@@ -74,7 +74,7 @@ pub fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
 }
 
 /// Writes `key` to `path`, which must not exist; its directory is made (mode 0700) when missing.
-/// The file appears whole or not at all, and lasts once this returns.
+/// The file appears whole or not at all, and is on disk once this returns.
 ///
 /// # Errors
 /// [`KeyFileError::Exists`] when there is a file, [`KeyFileError::Unreachable`] when the system refuses.
@@ -113,7 +113,7 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(length)
 }
 
-/// The key that `text` spells, as a key file does; `None` when it spells none.
+/// Parses the text of a key file. Returns `None` when it is no key.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<SigningKey> {
     let digits = text.strip_suffix(b"\n").unwrap_or(text);

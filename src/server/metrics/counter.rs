@@ -1,4 +1,4 @@
-//! Numbers that many tasks change at once.
+//! Counters and gauges that many tasks change at once.
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,23 +8,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Nothing counted yet.
+    /// Makes a counter at 0.
     #[must_use]
     pub const fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// One more.
+    /// Adds one.
     pub fn inc(&self) {
         self.add(1);
     }
 
-    /// So many more.
+    /// Adds `count`.
     pub fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many there were.
+    /// Returns the count.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -36,22 +36,22 @@ impl Counter {
 pub struct Gauge(AtomicU64);
 
 impl Gauge {
-    /// It is this now.
+    /// Sets the value.
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// One more.
+    /// Adds one.
     pub fn inc(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// One less. Only after [`Gauge::inc`].
+    /// Subtracts one. Only after [`Gauge::inc`].
     pub fn dec(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// What it is.
+    /// Returns the value.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -60,14 +60,14 @@ impl Gauge {
 
 /// A label of a metric: an enum whose variants are all its values. Made by [`label!`](crate::label).
 pub trait Label: Copy {
-    /// The values as they are shown, in the order of the variants.
+    /// The texts of the values, in the order of the variants.
     const VALUES: &'static [&'static str];
 
-    /// The place among [`Label::VALUES`].
+    /// Returns the index in [`Label::VALUES`].
     fn index(self) -> usize;
 }
 
-/// Declares an enum as a [`Label`]: each variant with the text that it is shown by.
+/// Declares an enum as a [`Label`]: each variant with its text.
 #[macro_export]
 macro_rules! label {
     ($(#[$about:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -87,7 +87,7 @@ macro_rules! label {
     };
 }
 
-/// Counts of one thing by the value of a label.
+/// A counter for each value of a label.
 #[derive(Debug)]
 pub struct CounterBy<L> {
     counts: Box<[Counter]>,
@@ -95,12 +95,12 @@ pub struct CounterBy<L> {
 }
 
 impl<L: Label> CounterBy<L> {
-    /// One more with this value.
+    /// Adds one for this value.
     pub fn inc(&self, value: L) {
         self.counts[value.index()].inc();
     }
 
-    /// Every value with its count.
+    /// Returns every value with its count.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         L::VALUES.iter().copied().zip(self.counts.iter().map(Counter::get))
     }

@@ -1,31 +1,31 @@
-//! How long things take, in a few steps.
+//! A histogram of durations.
 
 use std::time::Duration;
 
 use super::Counter;
 
-/// The upper ends of the steps, in seconds: a look into memory, the database, a disk that syncs, a slow client, a
+/// The upper bounds of the buckets, in seconds: a look into memory, the database, a disk that syncs, a slow client, a
 /// large blob that is read back.
 const ENDS_S: [f64; 7] = [0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0];
 const ENDS_US: [u64; 7] = [5_000, 25_000, 100_000, 500_000, 2_500_000, 10_000_000, 60_000_000];
 
-/// Durations, counted by step.
+/// Durations, counted by bucket.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// Each step alone; the last is everything beyond.
+    /// The count of each bucket alone; the last is everything beyond.
     steps: [Counter; ENDS_S.len() + 1],
     sum_us: Counter,
 }
 
 impl Histogram {
-    /// One more that took so long.
+    /// Counts a duration.
     pub fn observe(&self, took: Duration) {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.steps[ENDS_US.partition_point(|end_us| *end_us < took_us)].inc();
         self.sum_us.add(took_us);
     }
 
-    /// The upper end of each step but the last in seconds, with how many took no longer.
+    /// Returns the upper bound of each bucket but the last in seconds, with how many durations were no longer.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         let counts = self.steps.iter().scan(0, |sum, step| {
             *sum += step.get();
@@ -34,13 +34,13 @@ impl Histogram {
         ENDS_S.into_iter().zip(counts)
     }
 
-    /// How many there were.
+    /// Returns how many durations were counted.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.steps.iter().map(Counter::get).sum()
     }
 
-    /// How long they took together, in seconds.
+    /// Returns the sum of the durations, in seconds.
     #[must_use]
     pub fn sum_s(&self) -> f64 {
         Duration::from_micros(self.sum_us.get()).as_secs_f64()

@@ -5,14 +5,14 @@ use std::fmt::{Display, Write as _};
 
 use super::{CounterBy, Histogram, Label};
 
-/// What a metric is.
+/// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// It only grows, and begins at 0 with the process.
+    /// A count that only grows, and begins at 0 with the process.
     Counter,
-    /// It goes up and down.
+    /// A value that goes up and down.
     Gauge,
-    /// Counts by step.
+    /// Counts by bucket.
     Histogram,
 }
 
@@ -20,7 +20,7 @@ pub enum MetricKind {
 #[derive(Debug, Default)]
 pub struct Text(String);
 
-/// One metric, to be given its values.
+/// One metric, whose values are still to be written.
 #[derive(Debug)]
 pub struct Family<'t> {
     text: &'t mut String,
@@ -31,7 +31,7 @@ impl Text {
     /// The media type of the page.
     pub const MEDIA_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Begins a metric. Each name comes once; `help` is one line without a backslash.
+    /// Begins a metric. Use each name once; `help` is one line without a backslash.
     pub fn family(&mut self, name: &'static str, kind: MetricKind, help: &str) -> Family<'_> {
         let kind = match kind {
             MetricKind::Counter => "counter",
@@ -43,17 +43,17 @@ impl Text {
         Family { text: &mut self.0, name }
     }
 
-    /// A counter with one value.
+    /// Writes a counter with one value.
     pub fn counter(&mut self, name: &'static str, help: &str, value: impl Display) {
         self.family(name, MetricKind::Counter, help).value(&[], value);
     }
 
-    /// A gauge with one value.
+    /// Writes a gauge with one value.
     pub fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
         self.family(name, MetricKind::Gauge, help).value(&[], value);
     }
 
-    /// A counter with a value for each value of `label`.
+    /// Writes a counter with a value for each value of `label`.
     pub fn counter_by<L: Label>(&mut self, name: &'static str, help: &str, label: &str, counter: &CounterBy<L>) {
         let mut family = self.family(name, MetricKind::Counter, help);
         for (value, count) in counter.iter() {
@@ -61,7 +61,7 @@ impl Text {
         }
     }
 
-    /// The whole page.
+    /// Returns the whole page.
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
@@ -69,12 +69,12 @@ impl Text {
 }
 
 impl Family<'_> {
-    /// The value for these labels.
+    /// Writes the value for these labels.
     pub fn value(&mut self, labels: &[(&str, &str)], value: impl Display) {
         self.sample("", labels, None, value);
     }
 
-    /// The steps, the sum and the count of a histogram.
+    /// Writes the buckets, the sum and the count of a histogram.
     pub fn histogram(&mut self, labels: &[(&str, &str)], histogram: &Histogram) {
         for (end_s, count) in histogram.cumulative() {
             self.sample("_bucket", labels, Some(&end_s.to_string()), count);
@@ -99,7 +99,7 @@ impl Family<'_> {
     }
 }
 
-/// A label's value as it stands between quotes.
+/// The value of a label, escaped for quotes.
 struct Escaped<'t>(&'t str);
 
 impl Display for Escaped<'_> {

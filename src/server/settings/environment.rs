@@ -17,19 +17,19 @@ use super::{Setting, SettingKind, SettingsError, dotenv};
 pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// The environment of this process. Variables that are not UTF-8 are left out.
+    /// Returns the environment of this process, without variables that are not UTF-8.
     #[must_use]
     pub fn of_process() -> Self {
         Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect())
     }
 
-    /// A variable that is set and not empty.
+    /// Returns a variable that is set and not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// The first of the directories that systemd names in a variable like `STATE_DIRECTORY`.
+    /// Returns the first of the directories that systemd names in a variable like `STATE_DIRECTORY`.
     #[must_use]
     pub fn directory(&self, name: &str) -> Option<&Path> {
         // It separates several by colons; the first is the one of the unit's own name.
@@ -50,7 +50,7 @@ impl Environment {
         settings.iter().filter_map(|setting| setting.variable).any(|variable| self.get(variable).is_some())
     }
 
-    /// Variables with this prefix that no option has, each with the known name that is nearest to it.
+    /// Returns the variables with this prefix that belong to no option, each with the known name that is nearest to it.
     pub(super) fn unknown<'e>(&'e self, prefix: &str, settings: &[Setting]) -> Vec<(&'e str, &'static str)> {
         let known = |name: &str, setting: &Setting| {
             setting.variable.is_some_and(|variable| {
@@ -67,7 +67,7 @@ impl Environment {
         unknown.map(|name| (name.as_str(), nearest(name))).collect()
     }
 
-    /// These variables as a layer, secrets read from their files.
+    /// Returns these variables as a layer, secrets read from their files.
     pub(super) fn layer(&self, settings: &[Setting], origin: String) -> Result<Layer, SettingsError> {
         let mut values = Dict::new();
         for setting in settings {
@@ -104,7 +104,7 @@ impl Environment {
     }
 }
 
-/// The secret in the file that a variable names.
+/// Reads the secret in the file that a variable names.
 fn read_secret(path: &str, variable: &str) -> Result<String, SettingsError> {
     let wrong = |problem: &str| SettingsError::file(Path::new(path), &format!("{variable} names it, but {problem}"));
     let text = std::fs::read_to_string(path).map_err(|e| wrong(&format!("it cannot be read: {e}")))?;

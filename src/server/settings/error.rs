@@ -21,7 +21,7 @@ impl SettingsError {
         Self(format!("{label} is not set: set it, for example to {example}"))
     }
 
-    /// A file is wrong.
+    /// A mistake in a file.
     #[must_use]
     pub fn file(path: &Path, problem: &str) -> Self {
         Self(format!("{}: {problem}", path.display()))
@@ -76,7 +76,7 @@ fn without_excerpt(message: &str) -> String {
         .join(": ")
 }
 
-/// An option with its variable: `public_url (HOLD_PUBLIC_URL)`.
+/// Returns an option with its variable: `public_url (HOLD_PUBLIC_URL)`.
 pub(super) fn label(settings: &[Setting], option: &str) -> String {
     let variable = settings.iter().find(|setting| setting.name == option).and_then(|setting| setting.variable);
     match variable {
@@ -85,7 +85,7 @@ pub(super) fn label(settings: &[Setting], option: &str) -> String {
     }
 }
 
-/// "the environment", ".env", the path of the file, or "the defaults".
+/// Returns "the environment", ".env", the path of the file, or "the defaults".
 pub(super) fn origin_name(metadata: &figment::Metadata) -> String {
     match &metadata.source {
         Some(figment::Source::File(path)) => path.display().to_string(),

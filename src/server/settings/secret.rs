@@ -1,4 +1,4 @@
-//! A value that is used and never shown.
+//! Secret text, which is never shown.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -11,7 +11,7 @@ pub struct Secret(Zeroizing<String>);
 const MASK: &str = "********";
 
 impl Secret {
-    /// The text itself, for the one place that needs it.
+    /// Returns the text itself, for the one place that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

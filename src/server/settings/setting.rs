@@ -1,6 +1,6 @@
-//! One option of a program, described in one place.
+//! The description of an option.
 
-/// One option: everything that is said or decided about it comes from here.
+/// The description of an option. Whatever is said or decided about the option comes from here.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     /// Its path in the TOML file, like `server.addr`. A part in angle brackets stands for any key: `tiers.<name>.quota`.
@@ -19,7 +19,7 @@ pub struct Setting {
     pub doc: &'static str,
 }
 
-/// What the value of an option is.
+/// The kind of an option's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingKind {
     /// Any text.
@@ -42,7 +42,7 @@ pub enum SettingKind {
 pub enum Default {
     /// This value, as TOML.
     Toml(&'static str),
-    /// None, or one that follows from something else: what that is, for people.
+    /// No value, or one that follows from something else: these words say what.
     Words(&'static str),
 }
 
@@ -56,7 +56,7 @@ pub enum Reload {
 }
 
 impl Setting {
-    /// The path without what stands for any key: `tiers` of `tiers.<name>.quota`.
+    /// Returns the path up to the part that stands for any key: `tiers` of `tiers.<name>.quota`.
     #[must_use]
     pub fn root(&self) -> &'static str {
         let end = self.name.find(".<").or_else(|| self.name.find(".\"<"));
@@ -69,7 +69,7 @@ impl Setting {
     }
 }
 
-/// The options as the rows of a Markdown table, with its head.
+/// Returns the options as a Markdown table.
 #[must_use]
 pub fn markdown(settings: &[Setting]) -> String {
     let mut text = "| TOML | variable | default | reload | |\n|---|---|---|---|---|\n".to_owned();

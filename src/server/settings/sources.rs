@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use super::{Environment, Setting, SettingsError};
 
-/// Where a configuration is read from, as somebody asked for it.
+/// Where a configuration is read from.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// A TOML file, which must exist.
     pub file: Option<PathBuf>,
-    /// A file of variables that was named, and must exist.
+    /// A file of variables, which must exist.
     pub env_file: Option<PathBuf>,
-    /// A file of variables that may exist, like `.env` in the working directory. It counts only when no file is named:
-    /// whoever names one may be working in a directory of something else.
+    /// A file of variables that may exist, like `.env` in the working directory. It is read only when no file is named:
+    /// whoever names one may be working in the directory of another project.
     pub dotenv: PathBuf,
     /// The environment.
     pub environment: Environment,
@@ -25,13 +25,13 @@ pub(super) struct Variables {
 }
 
 impl Sources {
-    /// What only the environment says.
+    /// Makes sources of the environment alone.
     #[must_use]
     pub fn of_environment(environment: Environment) -> Self {
         Self { environment, ..Self::default() }
     }
 
-    /// The file of variables that counts.
+    /// Reads the file of variables that counts.
     pub(super) fn variables(&self) -> Result<Option<Variables>, SettingsError> {
         if let Some(path) = &self.env_file {
             let missing = || SettingsError::file(path, "--env-file names it, but there is no such file");
@@ -45,7 +45,7 @@ impl Sources {
         Ok(environment.map(|environment| Variables { environment, origin: ".env".to_owned() }))
     }
 
-    /// What an operator should be told about a file of variables that does not count.
+    /// Returns the warning about a file of variables that is not read.
     pub(super) fn ignored(&self, settings: &[Setting]) -> Option<String> {
         if self.file.is_none() || self.env_file.is_some() || self.dotenv == Path::new("") {
             return None;

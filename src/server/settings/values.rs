@@ -1,4 +1,4 @@
-//! The layers, merged: what each option comes to, and where that came from.
+//! The layers, merged: the value of each option, and where it came from.
 
 use figment::providers::{Format as _, Toml};
 use figment::value::{Dict, Map, Tag, Value};
@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::error::{label, origin_name};
 use super::{Default, Reload, Setting, SettingKind, SettingsError, Sources};
 
-/// What the options come to.
+/// The values of all options.
 #[derive(Clone)]
 pub struct Values {
     settings: &'static [Setting],
@@ -43,7 +43,7 @@ impl Values {
         Ok(Self { settings, figment, warnings })
     }
 
-    /// What is not wrong, but probably not meant. Each is one line.
+    /// Returns what is not wrong, but probably not meant. Each is one line.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -59,13 +59,13 @@ impl Values {
         }
     }
 
-    /// The text of an option that is set.
+    /// Returns the text of an option that is set.
     #[must_use]
     pub fn text(&self, option: &str) -> Option<String> {
         self.figment.find_value(option).ok().and_then(Value::into_string)
     }
 
-    /// All of them as the type that has a field for each.
+    /// Converts the values to the type that has a field for each option.
     ///
     /// # Errors
     /// The first option that is unknown, or of another kind than its field.
@@ -73,26 +73,27 @@ impl Values {
         self.figment.extract_lossy().map_err(|error| SettingsError::from_figment(self.settings, &error))
     }
 
-    /// The mistake that `option` has a wrong value.
+    /// Returns the error that `option` has a wrong value.
     #[must_use]
     pub fn wrong(&self, option: &str, problem: &str) -> SettingsError {
         self.wrong_within(option, option, problem)
     }
 
-    /// The mistake that `option`, which is one of the table `root`, has a wrong value.
+    /// Returns the error that `option`, which is in the table `root`, has a wrong value.
     #[must_use]
     pub fn wrong_within(&self, root: &str, option: &str, problem: &str) -> SettingsError {
         let origin = self.figment.find_metadata(root).map_or_else(|| "the configuration".into(), origin_name);
         SettingsError::option(&label(self.settings, option), &origin, problem)
     }
 
-    /// The mistake that `option` is not set.
+    /// Returns the error that `option` is not set.
     #[must_use]
     pub fn missing(&self, option: &str, example: &str) -> SettingsError {
         SettingsError::missing(&label(self.settings, option), example)
     }
 
-    /// What a daemon that runs with these values goes on with when a reload reads `new`: the new values of all options
+    /// Returns the values with which a daemon that runs with these goes on when a reload reads `new`: the new values of
+    /// all options
     /// that a reload follows, and these of all others.
     ///
     /// # Errors
@@ -110,7 +111,7 @@ impl Values {
         Ok(Self { settings: self.settings, figment: Figment::from(layer), warnings: new.warnings.clone() })
     }
 
-    /// The options that differ in `new`, and that a reload does not follow.
+    /// Returns the options that differ in `new`, and that a reload does not follow.
     #[must_use]
     pub fn waiting_for_restart(&self, new: &Self) -> Vec<&'static str> {
         let at = |values: &Self, setting: &Setting| {

@@ -13,10 +13,10 @@ use crate::storage::StorageError;
 /// Why there is no copy. The database is as it was, and what was written of the copy is removed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// A backup is never written over another one.
+    /// The target exists. A backup is never written over another one.
     #[error("{0} exists: name a new file")]
     Exists(PathBuf),
-    /// There is nothing to copy.
+    /// There is no database to copy.
     #[error("there is no database {0}")]
     NoDatabase(PathBuf),
     /// The database cannot be read.
@@ -35,14 +35,14 @@ pub enum BackupError {
     Failed(#[from] StorageError),
 }
 
-/// Where the copy grows until it is whole.
+/// Returns the path at which the copy grows until it is whole.
 #[must_use]
 pub fn unfinished_backup(target: &Path) -> PathBuf {
     target.with_added_extension("part")
 }
 
 /// Copies the database at `path`, which another process may be writing, into `target`, which must not exist: one
-/// snapshot, with mode 0600. It appears whole, and lasts once this returns. Returns what `inspect` reads in it.
+/// snapshot, with mode 0600. It appears whole, and is on disk once this returns. Returns what `inspect` reads in it.
 ///
 /// It neither waits for writers nor keeps them waiting; the write-ahead log grows meanwhile.
 ///

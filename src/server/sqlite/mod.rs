@@ -109,7 +109,7 @@ impl Database {
         self.writer.shrink_log().await
     }
 
-    /// What the database takes on its disk.
+    /// Returns how many bytes the database takes on its disk.
     ///
     /// # Errors
     /// When the system does not say.
@@ -117,7 +117,7 @@ impl Database {
         self.readers.sizes().await
     }
 
-    /// An empty file beside the database that has no name: it is gone with its handle, also after a crash.
+    /// Makes an empty file without a name beside the database: it is gone with its handle, also after a crash.
     ///
     /// # Errors
     /// When it cannot be made.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
 
-/// What a program keeps in its database.
+/// The schema of a program's database.
 #[derive(Debug)]
 pub struct Schema {
-    /// The program's name, for whoever reads why the database was not opened.
+    /// The name of the program, for errors.
     pub program: &'static str,
-    /// What marks the file as this program's, in its header.
+    /// The application id in the header of the file.
     pub application_id: i32,
     /// The tables, one script a version. A script that was released is never edited; the next one changes it.
     pub migrations: &'static [&'static str],

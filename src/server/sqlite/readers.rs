@@ -22,7 +22,7 @@ const MAX_CONNECTIONS: usize = 4;
 /// A job that goes through a table once has no use for pages that it has seen.
 const CACHE_APART_KIB: i32 = 1024;
 
-/// What the database takes on its disk.
+/// How many bytes the database takes on its disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// The database file.

@@ -8,9 +8,9 @@ use super::StorageError;
 /// The space of the file system that a file or directory is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// What this user may still write.
+    /// How many bytes this user may still write.
     pub free_bytes: u64,
-    /// What there is, used or not.
+    /// How many bytes there are, used or not.
     pub size_bytes: u64,
 }
 
@@ -30,7 +30,7 @@ impl DiskSpace {
 /// told as that.
 ///
 /// # Errors
-/// What the system says: it is not there, it is not this user's, or its file system is read-only.
+/// The error of the system: the directory is not there, is not this user's, or its file system is read-only.
 pub fn check_writable(directory: &Path) -> io::Result<()> {
     use rustix::fs::{Access, access};
     Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)

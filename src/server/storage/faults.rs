@@ -4,7 +4,7 @@
 use super::StorageError;
 use crate::metrics::Counter;
 
-/// What failed.
+/// Where an error came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A file or a directory.
@@ -34,7 +34,7 @@ pub fn count_fault(origin: Origin, error: StorageError) -> StorageError {
     error
 }
 
-/// Errors that the file system, the bucket and the database have answered since the process began: where
+/// Returns the errors that the file system, the bucket and the database have answered since the process began: where
 /// (`filesystem`, `bucket`, `database`), of what kind (a [`StorageError`]), how many.
 pub fn faults() -> impl Iterator<Item = (&'static str, &'static str, u64)> {
     let of = |(origin, counts): (&'static str, &'static [Counter; KINDS.len()])| {

@@ -18,7 +18,7 @@ pub enum StorageError {
     /// Storage does not answer, or takes no writes (read-only file system, lost mount, a busy store). Repeat later.
     #[error("storage is unavailable: {0}")]
     Unavailable(#[source] Source),
-    /// The store refuses the hold: its credentials, its permissions or the bucket are wrong. The operator must act.
+    /// The store refuses access: credentials, permissions or the bucket are wrong. The operator must act.
     #[error("storage refuses the hold: {0}")]
     Refused(#[source] Source),
     /// Bytes on disk are not what was written.

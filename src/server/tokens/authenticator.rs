@@ -1,4 +1,4 @@
-//! From a token to the account that it proves.
+//! Authenticates a token: from its text to the account that it proves.
 //!
 //! In two steps, so that the caller can say in between whether the claimed account is a member, and for whom it is looked
 //! up: members have a pool of their own, which no flood of strangers can fill. A token that was proven once is
@@ -22,13 +22,13 @@ use atproto::keys::PublicKey;
 use atproto::lexicon::nsid;
 use atproto::syntax::Did;
 
-/// Proven tokens remembered; at about 500 bytes each, 2 MiB.
+/// How many proven tokens are remembered; at about 500 bytes each, 2 MiB.
 const MAX_TOKENS: usize = 4096;
 
 type TokenHash = [u8; 32];
 
 crate::label! {
-    /// How the check of a token ends.
+    /// The result of checking a token.
     pub enum TokenCheckResult {
         /// It was proven before.
         Known = "known",
@@ -66,11 +66,11 @@ crate::label! {
 /// A service token that its issuer's key has proven.
 struct ProvenToken {
     claims: Claims,
-    /// The key that did. A token outlives it by no use.
+    /// The key that proved it. When the account's key changes, the token is forgotten.
     key: PublicKey,
 }
 
-/// Proves tokens for one hold.
+/// Proves tokens for one service.
 pub struct Authenticator {
     us: Audience,
     resolver: Resolver,
@@ -79,11 +79,11 @@ pub struct Authenticator {
     checks: CounterBy<TokenCheckResult>,
 }
 
-/// What [`Authenticator::check`] found.
+/// The result of [`Authenticator::check`].
 pub enum CheckedToken<'a> {
     /// The token was proven before: the caller is this account.
     Proven(Did),
-    /// All is well as far as the token itself tells.
+    /// The token is acceptable, but not proven yet.
     Claimed(ClaimedToken<'a>),
 }
 
@@ -98,7 +98,7 @@ enum Claim<'a> {
 }
 
 impl ClaimedToken<'_> {
-    /// The account that the token claims to speak for.
+    /// Returns the account that the token claims to speak for.
     #[must_use]
     pub fn account(&self) -> &Did {
         match &self.0 {
@@ -109,7 +109,7 @@ impl ClaimedToken<'_> {
 }
 
 impl Authenticator {
-    /// For the service that tokens must be for.
+    /// Makes an authenticator of tokens for the service `us`.
     #[must_use]
     pub fn new(us: Audience, resolver: Resolver) -> Self {
         let (sessions, proven) = (resolver.sessions(), Cache::new(MAX_TOKENS));
@@ -185,13 +185,13 @@ impl Authenticator {
         self.resolver.adopt(member);
     }
 
-    /// How the checks of tokens ended.
+    /// Returns how often checks ended with each result.
     #[must_use]
     pub fn checks(&self) -> &CounterBy<TokenCheckResult> {
         &self.checks
     }
 
-    /// How look-ups of accounts ended.
+    /// Returns how often look-ups of accounts ended with each result.
     #[must_use]
     pub fn look_ups(&self) -> &CounterBy<LookUpResult> {
         self.resolver.look_ups()

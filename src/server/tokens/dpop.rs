@@ -60,9 +60,9 @@ impl DpopError {
 
 /// An access token and a proof that fit each other. That the token is good, only the account's PDS can tell.
 pub(super) struct BoundToken<'t> {
-    /// Whose the token says it is.
+    /// The account that the token names.
     pub(super) account: Did,
-    /// How long the token is good, if it is.
+    /// How long the token is valid, if it is.
     pub(super) lifetime: Duration,
     pub(super) token: &'t str,
     pub(super) proof: &'t str,

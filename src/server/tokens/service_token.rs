@@ -68,7 +68,7 @@ impl From<&'static str> for TokenError {
     }
 }
 
-/// Whom a token must be for.
+/// The audience that a token must name.
 #[derive(Clone, Debug)]
 pub struct Audience {
     /// The service's DID.
@@ -77,7 +77,7 @@ pub struct Audience {
     pub service: &'static str,
 }
 
-/// What a token says. Times are Unix seconds.
+/// The claims of a token. Times are Unix seconds.
 #[derive(Debug)]
 pub struct Claims {
     /// The account that the token speaks for.
@@ -91,7 +91,7 @@ pub struct Claims {
 
 /// A token that has the right form. Nothing it says is proven yet.
 pub struct ServiceToken<'a> {
-    /// What it says.
+    /// Its claims.
     pub claims: Claims,
     algorithm: &'static str,
     signed: &'a str,
@@ -113,7 +113,7 @@ impl<'a> ServiceToken<'a> {
         Ok(Self { claims, algorithm, signed: jwt.signed, signature })
     }
 
-    /// Whether `account`, which must be the issuer's, made the signature.
+    /// Checks that `account`, which must be the issuer's, made the signature.
     ///
     /// # Errors
     /// [`TokenError::Signature`]
@@ -136,7 +136,7 @@ impl Claims {
         })
     }
 
-    /// Whether the token is for `hold`, for a call of `method`, and valid at `now_s` (Unix seconds).
+    /// Checks that the token is for `us`, for a call of `method`, and valid at `now_s` (Unix seconds).
     ///
     /// # Errors
     /// [`TokenError::Expired`], [`TokenError::Audience`], [`TokenError::Method`], or

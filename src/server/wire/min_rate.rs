@@ -1,4 +1,4 @@
-//! The least rate at which a peer must move bytes, and the writer that closes on a reader that does not.
+//! The minimum rate at which a peer must move bytes, and the writer that fails for a peer that reads more slowly.
 
 use std::io;
 use std::pin::Pin;

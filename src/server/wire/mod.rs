@@ -49,7 +49,7 @@ pub use request_body::{BodyFault, RequestBody};
 pub use response_body::ResponseBody;
 pub use upgrade::{Continuation, Ended, Io, Upgraded};
 
-/// Who is at the other end.
+/// The peer of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
     /// A TCP peer.
@@ -80,7 +80,7 @@ pub struct Request {
     pub refusal: Option<HeadRefusal>,
 }
 
-/// What a handler answers.
+/// The answer of a handler.
 pub type Response = http::Response<ResponseBody>;
 
 /// Speaks HTTP on `io` until the peer, an error, a limit or `drain` ends it; `io` is closed then.
@@ -200,11 +200,11 @@ where
 /// What `work` comes to. It is no `async fn`: that would keep room for `work` twice, and every request has that room.
 ///
 /// # Errors
-/// The words with which it panicked.
+/// The message of its panic.
 pub fn catch_panic<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, String>> {
     AssertUnwindSafe(work).catch_unwind().map_err(|payload| {
         let text = payload.downcast_ref::<&str>().map(ToString::to_string);
-        text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no words".to_owned())
+        text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
     })
 }
 

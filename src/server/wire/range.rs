@@ -1,4 +1,4 @@
-//! Which part of a body a request asks for. <https://www.rfc-editor.org/rfc/rfc9110#section-14>
+//! The range of a body that a request asks for. <https://www.rfc-editor.org/rfc/rfc9110#section-14>
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use http::Method;
 use http::header::{HeaderName, IF_RANGE, RANGE};
 use http::request::Parts;
 
-/// Which part of a body a request asks for.
+/// The range of a body that a request asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RequestedRange {
     /// No range, one we do not understand, or several: the whole is a right answer to all of them.
@@ -18,7 +18,7 @@ pub enum RequestedRange {
 }
 
 impl RequestedRange {
-    /// What a request asks for of a body of `size_bytes` with this entity tag, which never has another version.
+    /// Returns what a request asks for of a body of `size_bytes` with this entity tag. The body never changes.
     #[must_use]
     pub fn of(head: &Parts, size_bytes: u64, etag: &str) -> Self {
         let once = |name: HeaderName| {

@@ -9,7 +9,7 @@ use quick_cache::sync::Cache;
 use crate::daemon::network_of;
 use atproto::syntax::Did;
 
-/// Addresses and accounts remembered; the least used are forgotten first, at about 100 bytes each.
+/// How many addresses and accounts are remembered, at about 100 bytes each; the least used are forgotten first.
 const MAX_BUCKETS: usize = 10_000;
 /// A bucket holds this many seconds of its rate, so that a burst of parallel layers passes.
 const BURST_S: u64 = 2;
@@ -22,25 +22,26 @@ pub struct Rates {
 }
 
 impl Rates {
-    /// Rates in requests a second; 0 is no limit.
+    /// Makes buckets with rates in requests a second; 0 is no limit.
     #[must_use]
     pub fn new(per_address: u32, per_account: u32) -> Self {
         Self { addresses: Buckets::new(per_address), accounts: Buckets::new(per_account) }
     }
 
-    /// Other rates from now on. A bucket that is fuller than it may be is levelled at its next request.
+    /// Changes the rates. A bucket that is fuller than it may be is levelled at its next request.
     pub fn set(&self, per_address: u32, per_account: u32) {
         self.addresses.per_second.store(per_address.into(), Ordering::Relaxed);
         self.accounts.per_second.store(per_account.into(), Ordering::Relaxed);
     }
 
-    /// Whether one more request from this address is within its rate; `None` is all clients whose address is not known.
+    /// Counts a request from this address. Returns whether it is within the rate; `None` is all clients whose address
+    /// is not known.
     #[must_use]
     pub fn admit_address(&self, address: Option<IpAddr>, now_us: u64) -> bool {
         self.addresses.admit(&address.map(network_of), now_us)
     }
 
-    /// Whether one more request of this account is within its rate.
+    /// Counts a request of this account. Returns whether it is within the rate.
     #[must_use]
     pub fn admit_account(&self, account: &Did, now_us: u64) -> bool {
         self.accounts.admit(account, now_us)

@@ -44,7 +44,7 @@ pub struct RequestBody {
     wait: Wait,
     ended: Arc<AtomicBool>,
     failed: bool,
-    /// What was read already, and is given once more.
+    /// Bytes that were read already, and are given once more.
     buffered: Option<Bytes>,
 }
 
@@ -63,7 +63,7 @@ impl RequestBody {
         }
     }
 
-    /// The length in bytes if the request announced one; 0 when it has no body; `None` when it is chunked.
+    /// Returns the length in bytes if the request announced one, 0 when it has no body, `None` when it is chunked.
     #[must_use]
     pub fn announced_length(&self) -> Option<u64> {
         self.announced_bytes
@@ -77,7 +77,7 @@ impl RequestBody {
         self
     }
 
-    /// The whole body.
+    /// Reads the whole body.
     ///
     /// # Errors
     /// The fault that kept it from being read, among them a body beyond `limit_bytes`.

@@ -1,4 +1,4 @@
-//! An answer's body: none, whole, a stream, or what follows a change of protocol.
+//! The body of an answer: none, whole, a stream, or what follows a change of protocol.
 
 use std::io;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ pub struct ResponseBody {
     kind: Kind,
     /// The connection is not idle before the body is sent.
     busy: Option<Busy>,
-    /// Whatever else ends with it.
+    /// Dropped with the body.
     attached: Option<Box<dyn std::any::Any + Send>>,
 }
 
@@ -30,7 +30,7 @@ enum Kind {
 }
 
 impl ResponseBody {
-    /// No body.
+    /// Makes an empty body.
     #[must_use]
     pub fn empty() -> Self {
         Self::of(Kind::Empty)
@@ -68,7 +68,7 @@ impl ResponseBody {
         }
     }
 
-    /// A body that is in memory.
+    /// Makes a body that is in memory.
     #[must_use]
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         Self::of(Kind::Full(bytes.into()))

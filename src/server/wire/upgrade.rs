@@ -16,15 +16,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
 /// A connection after 101.
 pub struct Upgraded {
-    /// To be read and written in the new protocol. Writes still fail when the peer takes them too slowly.
+    /// The stream of the new protocol. Writes still fail when the peer takes them too slowly.
     pub io: Box<dyn Io>,
-    /// What the peer sent before it had our answer, to be read first.
+    /// Bytes that the peer sent before it had our answer. They are to be read first.
     pub early: Vec<u8>,
 }
 
 /// A connection whose new protocol has ended.
 pub struct Ended {
-    /// To be closed in order.
+    /// The stream, which is to be closed in order.
     pub io: Box<dyn Io>,
     /// Whether the peer needs no more time: it said that it sends no more, or had its chance.
     pub at_rest: bool,

@@ -41,7 +41,7 @@ impl Handshake {
         Ok(Self(response.into_parts().0))
     }
 
-    /// 101: the connection goes on with `continuation`.
+    /// Answers 101: the connection goes on with `continuation`.
     pub fn switch(
         self,
         continuation: impl FnOnce(Upgraded, CancellationToken) -> BoxFuture<'static, Ended> + Send + 'static,

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::error::Error;
 use crate::wire::Request;
 
-/// Bytes of a JSON body; record methods are the largest, and one record of crew is below 10 kB.
+/// The most bytes of a JSON body; record methods are the largest, and one record of crew is below 10 kB.
 pub const JSON_BYTES: u64 = 256 * 1024;
 
 /// Reads a JSON body of at most `limit_bytes`.
@@ -42,7 +42,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|e| Error::invalid(format!("the body is not what this method takes: {e}")))
 }
 
-/// A header that is there once, as text.
+/// Returns a header that is there once, as text.
 #[must_use]
 pub fn header<'h>(head: &'h Parts, name: &str) -> Option<&'h str> {
     let mut values = head.headers.get_all(name).iter();

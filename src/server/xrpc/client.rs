@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::wire::{Peer, Request};
 
-/// The client's address, for rate limits and the log. `None` behind a local proxy that does not name one.
+/// Returns the client's address, for rate limits and the log; `None` behind a local proxy that does not name one.
 ///
 /// A proxy's word is taken from whoever connects by a Unix socket and from `trusted` addresses. The nearest proxy
 /// appends the address it saw: the last element of the last X-Forwarded-For line. What stands before that anyone

@@ -16,7 +16,7 @@ pub fn is_known(head: &Parts, etag: &str) -> bool {
     matches!(head.method, Method::GET | Method::HEAD) && known.any(matches)
 }
 
-/// 304, to be given the headers that the whole answer would have.
+/// Answers 304. The caller adds the headers that the whole answer would have.
 #[must_use]
 pub fn not_modified() -> Response {
     let mut response = Response::new(ResponseBody::empty());

@@ -27,7 +27,7 @@ impl Verbs {
         }
     }
 
-    /// As in an Allow header.
+    /// Returns the text of an Allow header.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -40,10 +40,10 @@ impl Verbs {
 
 /// A row of a program's endpoint table.
 pub trait Route {
-    /// The NSID of an XRPC method; or a path, which stands for all below it when it ends with a slash.
+    /// Returns the NSID of an XRPC method; or a path, which stands for all below it when it ends with a slash.
     fn path(&self) -> &'static str;
 
-    /// The HTTP methods it has.
+    /// Returns its HTTP methods.
     fn verbs(&self) -> Verbs;
 }
 
@@ -52,7 +52,7 @@ fn is_at(row: &'static str, path: &str) -> bool {
     below || row == path
 }
 
-/// The row of a request, with its index.
+/// Finds the row of a request, and its index.
 ///
 /// # Errors
 /// 404, 501 for an XRPC method that is not in the table, 405 for an HTTP method that its row does not have.

@@ -13,7 +13,7 @@ use atproto::lexicon::error as name;
 /// Seconds after which a client that met a limit may come back.
 const RETRY_S: u32 = 5;
 
-/// An error on its way to the client.
+/// An error that is answered.
 #[derive(Debug)]
 pub struct Error {
     pub(super) status: StatusCode,
@@ -25,48 +25,48 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of this status, with a name for programs and a message for people.
+    /// Makes an error of this status, with a name for programs and a message for people.
     pub fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
         Self { status, name, message: message.into(), headers: Vec::new(), detail: None }
     }
 
-    /// The status of the answer.
+    /// Returns the status of the answer.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What the answer tells programs.
+    /// Returns the name, for programs.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// What the answer tells people.
+    /// Returns the message, for people.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// 400 `InvalidRequest`.
+    /// Makes a 400 `InvalidRequest`.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, name::INVALID_REQUEST, message)
     }
 
-    /// 404 for a path.
+    /// Makes the 404 of a path.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, name::NOT_FOUND, "there is nothing at this path")
     }
 
-    /// 429.
+    /// Makes a 429.
     #[must_use]
     pub fn rate_limited() -> Self {
         let message = "too many requests; slow down";
         Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_soon()
     }
 
-    /// 416 for a body of so many bytes.
+    /// Makes the 416 of a body of `size_bytes`.
     #[must_use]
     pub fn range_not_satisfiable(size_bytes: u64) -> Self {
         let message = "the range begins beyond the end of the blob";
@@ -97,40 +97,40 @@ impl Error {
         self
     }
 
-    /// With what really happened, for the log.
+    /// Adds what really happened, for the log.
     #[must_use]
     pub fn because(mut self, detail: impl Display) -> Self {
         self.detail = Some(detail.to_string());
         self
     }
 
-    /// With another message.
+    /// Replaces the message.
     #[must_use]
     pub fn saying(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
         self
     }
 
-    /// With Retry-After in a few seconds.
+    /// Adds a Retry-After of a few seconds.
     #[must_use]
     pub fn retry_soon(self) -> Self {
         self.retry_after(RETRY_S)
     }
 
-    /// With Retry-After.
+    /// Adds a Retry-After.
     #[must_use]
     pub fn retry_after(self, seconds: u32) -> Self {
         self.with(RETRY_AFTER, seconds.into())
     }
 
-    /// With one more header.
+    /// Adds a header.
     #[must_use]
     pub fn with(mut self, header: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((header, value));
         self
     }
 
-    /// With one more header, or without it when the text cannot stand in one.
+    /// Adds a header, unless the text cannot stand in one.
     #[must_use]
     pub fn with_text(self, header: HeaderName, text: &str) -> Self {
         match HeaderValue::from_str(text) {
@@ -155,7 +155,7 @@ impl Refusal for Error {
 }
 
 impl From<wire::HeadRefusal> for Error {
-    /// The head of a request was refused. The connection ends with the answer.
+    /// Makes the error of a request head that was refused. The connection ends with the answer.
     fn from(refusal: wire::HeadRefusal) -> Self {
         let name = match refusal.status {
             StatusCode::URI_TOO_LONG => name::URI_TOO_LONG,

@@ -1,4 +1,4 @@
-//! The id of a request, and its line in the log.
+//! The id and the log line of a request.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Of a path in the log; the longest that means something here is that of a blob, with some 80 characters.
 const MAX_PATH_CHARS: usize = 256;
 
-/// What the log says of a request. The query is left out: it may hold a signature.
+/// The log line of a request. The query is left out: it may hold a signature.
 pub(super) struct Line {
     id: String,
     method: Method,
@@ -38,7 +38,7 @@ impl Line {
         Self { id: random_id(), method: request.head.method.clone(), path }
     }
 
-    /// Names the request in its answer.
+    /// Adds the id of the request to its answer.
     pub(super) fn mark(&self, response: &mut Response) {
         if let Ok(id) = HeaderValue::from_str(&self.id) {
             response.headers_mut().insert(REQUEST_ID, id);

@@ -1,4 +1,4 @@
-//! Requests and how they went, by endpoint: a row of counters for each row of the endpoint table.
+//! Request metrics by endpoint: a row of counters for each row of the endpoint table.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use http::StatusCode;
 
 use crate::metrics::{Counter, Family, Histogram};
 
-/// The statuses that answers have, in order; whatever else there may be counts as the first.
+/// The statuses of answers, in order; any other counts as the first.
 const STATUSES: [u16; 31] = [
     0, 101, 200, 201, 204, 206, 304, 307, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 417, 426, 429,
     431, 500, 501, 502, 503, 504, 505, 507,
 ];
-/// The name of requests that no endpoint had.
+/// The name of requests to no endpoint.
 const OTHER: &str = "other";
 
 /// Requests by endpoint, since the process began.
@@ -27,13 +27,13 @@ struct Row {
 }
 
 impl RequestMetrics {
-    /// Counters for endpoints of these names, in the order of the table.
+    /// Makes counters for endpoints of these names, in the order of the table.
     pub fn new(endpoints: impl IntoIterator<Item = &'static str>) -> Self {
         let row = |method| Row { method, statuses: Default::default(), durations: Histogram::default() };
         Self { rows: endpoints.into_iter().chain([OTHER]).map(row).collect() }
     }
 
-    /// One more request of the endpoint with this index; `took` ends when the head of the answer is there.
+    /// Counts a request of the endpoint with this index; `took` ends when the head of the answer is there.
     pub(super) fn count(&self, endpoint: Option<usize>, status: StatusCode, took: Duration) {
         let row = endpoint.and_then(|index| self.rows.get(index)).or(self.rows.last());
         let Some(row) = row else { return };
@@ -41,7 +41,7 @@ impl RequestMetrics {
         row.durations.observe(took);
     }
 
-    /// Writes the requests by method and status, those that there were.
+    /// Writes the requests by method and status, without zeros.
     pub fn show_requests(&self, family: &mut Family<'_>) {
         for row in &self.rows {
             for (status, count) in STATUSES.iter().zip(&row.statuses).filter(|(_, count)| count.get() > 0) {
@@ -50,7 +50,7 @@ impl RequestMetrics {
         }
     }
 
-    /// Writes how long they took, by method.
+    /// Writes how long requests took, by method.
     pub fn show_durations(&self, family: &mut Family<'_>) {
         for row in self.rows.iter().filter(|row| row.durations.count() > 0) {
             family.histogram(&[("method", row.method)], &row.durations);

@@ -9,14 +9,14 @@ use atproto::syntax::{Nsid, RecordKey};
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Those of a request.
+    /// Reads the query of a request.
     #[must_use]
     pub fn of(head: &Parts) -> Self {
         let text = head.uri.query().unwrap_or_default();
         Self(url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
 
-    /// A parameter that may be absent.
+    /// Returns a parameter that may be absent.
     ///
     /// # Errors
     /// 400 when it is given twice, so that no two readers pick different ones.
@@ -29,12 +29,12 @@ impl Query {
         Ok(first)
     }
 
-    /// Every value of a parameter.
+    /// Returns every value of a parameter.
     pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter that must be there and not empty.
+    /// Returns a parameter that must be there and not empty.
     ///
     /// # Errors
     /// 400.
@@ -44,7 +44,7 @@ impl Query {
             .ok_or_else(|| Error::invalid(format!("query parameter {name} is required")))
     }
 
-    /// The parameter `collection`.
+    /// Returns the parameter `collection`.
     ///
     /// # Errors
     /// 400 when it is absent or no NSID.
@@ -52,7 +52,7 @@ impl Query {
         Nsid::parse(self.required("collection")?).map_err(|e| Error::invalid(format!("collection is {e}")))
     }
 
-    /// The parameter `rkey`.
+    /// Returns the parameter `rkey`.
     ///
     /// # Errors
     /// 400 when it is absent or no record key.
@@ -60,7 +60,7 @@ impl Query {
         RecordKey::parse(self.required("rkey")?).map_err(|e| Error::invalid(format!("rkey is {e}")))
     }
 
-    /// The parameter `limit`: a number from 1 to `max`, or `default` when absent.
+    /// Returns the parameter `limit`: a number from 1 to `max`, or `default` when absent.
     ///
     /// # Errors
     /// 400 for anything else.
@@ -70,7 +70,7 @@ impl Query {
         number.ok_or_else(|| Error::invalid(format!("limit must be a number from 1 to {max}")))
     }
 
-    /// A parameter that is `true` or `false`; false when absent.
+    /// Returns a parameter that is `true` or `false`; false when absent.
     ///
     /// # Errors
     /// 400 for anything else.

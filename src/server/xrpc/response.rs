@@ -1,4 +1,4 @@
-//! Answers in the few forms that handlers need.
+//! Makes the answers that handlers need.
 
 use std::io;
 
@@ -28,12 +28,12 @@ struct Envelope<'e> {
     message: &'e str,
 }
 
-/// 200 with a JSON body.
+/// Answers 200 with a JSON body.
 pub fn json(body: &impl Serialize) -> Response {
     json_with(StatusCode::OK, body)
 }
 
-/// A JSON body with another status.
+/// Answers a JSON body with another status.
 pub fn json_with(status: StatusCode, body: &impl Serialize) -> Response {
     // Our output types have text keys only, which is all that could fail.
     let bytes = serde_json::to_vec(body).unwrap_or_default();
@@ -50,13 +50,13 @@ pub fn json_stream(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'stati
     response
 }
 
-/// 200 with these bytes.
+/// Answers 200 with these bytes.
 #[must_use]
 pub fn full(kind: HeaderValue, bytes: Bytes) -> Response {
     with_type(kind, ResponseBody::full(bytes))
 }
 
-/// 200 with this body.
+/// Answers 200 with this body.
 #[must_use]
 pub fn with_type(kind: HeaderValue, body: ResponseBody) -> Response {
     let mut response = HttpResponse::new(body);
@@ -64,14 +64,14 @@ pub fn with_type(kind: HeaderValue, body: ResponseBody) -> Response {
     response
 }
 
-/// An answer about a blob: the log line names it.
+/// Notes the blob that an answer is about, for the log line.
 #[must_use]
 pub fn about(digest: Digest, mut response: Response) -> Response {
     response.extensions_mut().insert(digest);
     response
 }
 
-/// An error in its envelope.
+/// Answers an error in its envelope.
 pub(super) fn of_error(error: Error) -> Response {
     let mut response = json_with(error.status, &Envelope { error: error.name, message: &error.message });
     response.headers_mut().extend(error.headers);

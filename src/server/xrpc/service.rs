@@ -1,4 +1,4 @@
-//! What every request passes: its id, its client's rate, its answer or its refusal, its metrics, its log line.
+//! The way of every request: its id, its client's rate, its answer or its refusal, its metrics, its log line.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use super::metrics::RequestMetrics;
 use crate::wire::{self, Rates, Request, Response, catch_panic};
 use atproto::syntax::Did;
 
-/// What a program has in front of its endpoints.
+/// What every request of a program passes before its endpoint.
 pub struct Front {
-    /// Bounds on requests by address and account.
+    /// Rate limits by address and account.
     pub rates: Rates,
-    /// Counts requests.
+    /// Request metrics.
     pub metrics: RequestMetrics,
     /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
     pub trusted_proxies: Vec<IpAddr>,
@@ -25,16 +25,16 @@ pub struct Front {
 
 /// A program that answers requests.
 pub trait Program: Send + Sync + 'static {
-    /// Its error format.
+    /// The error format of the program.
     type Refusal: Refusal;
 
-    /// What stands in front of its endpoints.
+    /// Returns what every request passes first.
     fn front(&self) -> &Front;
 
-    /// Now, in microseconds since 1970.
+    /// Returns the time, in microseconds since 1970.
     fn now_us(&self) -> u64;
 
-    /// Answers one request, which is no preflight, and says in `trace` what came to light on the way.
+    /// Answers one request, which is no preflight, and notes in `trace` what the log line is to say of it.
     ///
     /// # Errors
     /// The refusal to answer.
@@ -44,37 +44,37 @@ pub trait Program: Send + Sync + 'static {
         trace: &mut Trace,
     ) -> impl Future<Output = Result<Response, Self::Refusal>> + Send;
 
-    /// What to answer where [`Program::respond`] was not asked, or did not come back.
+    /// Returns the refusal where [`Program::respond`] was not called, or panicked.
     fn refuse(&self, cause: Cause) -> Self::Refusal;
 }
 
 /// Why a program did not answer a request itself.
 #[derive(Debug)]
 pub enum Cause {
-    /// The head is not acceptable.
+    /// The head of the request was refused.
     Head(wire::HeadRefusal),
-    /// The client sends too much.
+    /// The client exceeds its rate.
     RateLimited,
-    /// It panicked, with these words.
+    /// The handler panicked with this message.
     Panic(String),
 }
 
-/// A refusal on its way out, in the error format of a program.
+/// A refusal in the error format of a program.
 pub trait Refusal: Send {
-    /// Its name, for the log.
+    /// Returns its name, for the log.
     fn name(&self) -> &'static str;
 
-    /// Takes out what really happened. A refusal that has it is logged as a failure of ours.
+    /// Takes out what really happened. A refusal that has it is logged as an error.
     fn take_detail(&mut self) -> Option<String>;
 
-    /// The answer.
+    /// Converts the refusal to its answer.
     fn into_response(self) -> Response;
 }
 
-/// What came to light about a request on its way.
+/// What is known of a request, for its log line and its metrics.
 #[derive(Debug, Default)]
 pub struct Trace {
-    /// Index and name of its endpoint: for an XRPC method its NSID.
+    /// The index and the name of its endpoint; the name of an XRPC method is its NSID.
     pub endpoint: Option<(usize, &'static str)>,
     /// The client's address, if it is known.
     pub client: Option<IpAddr>,

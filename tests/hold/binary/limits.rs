@@ -16,7 +16,7 @@ fn it_outlives_a_want_of_descriptors() {
     daemon.client(&site.alice).push(b"before");
     let Place::Tcp(address) = daemon.place else { panic!("not TCP") };
     let connections: Vec<_> = (0..60).map(|_| TcpStream::connect(address).unwrap()).collect();
-    daemon.wait_for_line("cannot accept connections; trying on");
+    daemon.wait_for_line("cannot accept connections; trying again");
     // As long as it takes to try again a few times.
     std::thread::sleep(std::time::Duration::from_millis(350));
     // One line for each time it begins: what was served before may still be ending.
