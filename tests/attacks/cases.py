@@ -300,6 +300,30 @@ def strangers_made_up(scale: int) -> str:
     return f"forged tokens of strangers by 100 connections: newcomers {dict(Counter(joined))}; {bystander.felt()}"
 
 
+def uploads_hoarded(_: int) -> str:
+    """Many members of one's own open all the uploads that they may, and put nothing into them."""
+    with Hold(config="allow_all_crew = true\n") as hold:
+        opened: Counter[int] = Counter()
+        own = [hold.directory.account(f"own {number}") for number in range(18)]
+        for account in own:
+            token = hold.token(account)
+            assert hold.post(HOLD + "requestCrew", {}, token).status == 201
+            for _ in range(64):
+                opened[hold.post(HOLD + "initiateUpload", {"digest": "x"}, token).status] += 1
+        _, honest = hold.member("honest")
+        for name, token in (("the captain", hold.token(hold.captain)), ("another member", honest)):
+            begun = hold.post(HOLD + "initiateUpload", {"digest": "x"}, token)
+            assert begun.status == 200, f"{name}: {begun.body!r}"
+        for account in own:
+            place = {"repo": hold.did, "collection": HOLD + "crew", "rkey": account.did}
+            assert hold.post("com.atproto.repo.deleteRecord", place, hold.token(hold.captain)).status == 200
+        ends, begun_honestly = time.time() + 20, 1
+        while begun_honestly < 64 and time.time() < ends:
+            begun_honestly += hold.post(HOLD + "initiateUpload", {"digest": "x"}, honest).status == 200
+        assert begun_honestly == 64, f"{begun_honestly} of 64 after all of them were removed"
+    return f"18 members open 64 uploads each: {dict(opened)}; others still begin one, and all they may once these are removed"
+
+
 def ban_kept(_: int) -> str:
     """A member of an open hold that was reduced, or banned, comes back by leaving and joining again."""
     with Hold(config="allow_all_crew = true\n") as hold:
@@ -457,6 +481,7 @@ CASES: list[Case] = [
     silent_names,
     strangers_made_up,
     members_claimed,
+    uploads_hoarded,
     ban_kept,
     declared_kept,
     one_node,

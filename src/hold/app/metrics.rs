@@ -226,6 +226,11 @@ impl Sources {
         text.counter("atcr_hold_uploads_aborted_total", "Uploads given up by their client.", counts.aborted.get());
         let help = "Uploads dropped because nothing touched them.";
         text.counter("atcr_hold_uploads_swept_total", help, counts.swept.get());
+        let help = "Uploads dropped because their account may not write any more.";
+        text.counter("atcr_hold_uploads_revoked_total", help, counts.revoked.get());
+        let help =
+            "Uploads that were refused, by limit: account (limits.uploads_per_account), total (limits.uploads_total).";
+        text.counter_by("atcr_hold_uploads_refused_total", help, "limit", &counts.refused);
         let help = "Uploads in a bucket that were read back to prove their digest.";
         text.counter("atcr_hold_proofs_total", help, counts.proofs.get());
         text.counter("atcr_hold_proof_read_bytes_total", "Bytes read for proofs.", counts.proof_bytes.get());

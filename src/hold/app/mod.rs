@@ -14,6 +14,7 @@ mod reload;
 mod settings;
 mod signing_key;
 mod status;
+mod uploads;
 mod watchdog;
 
 use std::sync::Arc;
@@ -304,6 +305,7 @@ fn maintain(
     config: &Config,
 ) {
     background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
+    background.spawn(uploads::keep(Arc::clone(hold)));
     background.spawn(gc::keep(Arc::clone(hold), config.gc.clone()));
     background.spawn(write_counts(hold.images.clone()));
 }

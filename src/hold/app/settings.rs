@@ -16,6 +16,7 @@ pub(super) fn blob_limits(config: &Config) -> blobs::UploadLimits {
         uploads_per_account: config.limits.uploads_per_account.into(),
         uploads_total: config.limits.uploads_total.into(),
         stale_upload_s: config.limits.stale_upload.as_secs(),
+        empty_upload_s: config.limits.empty_upload.as_secs(),
         last_used_resolution: blobs::last_used_resolution(config.gc.grace),
         ..blobs::UploadLimits::default()
     }

@@ -1,6 +1,7 @@
 //! What became of uploads, since the process began.
 
 use super::BlobError;
+use super::upload_share::UploadLimit;
 use server::metrics::{Counter, CounterBy};
 
 server::label! {
@@ -24,8 +25,12 @@ pub struct UploadCounts {
     pub completions: CounterBy<CompletionResult>,
     /// Uploads that were given up by their client.
     pub aborted: Counter,
+    /// Uploads that were refused, by the limit.
+    pub refused: CounterBy<UploadLimit>,
     /// Uploads that were dropped because nothing touched them.
     pub swept: Counter,
+    /// Uploads that were dropped because their account may not write any more.
+    pub revoked: Counter,
     /// Staged objects that were read back from a bucket, to its end.
     pub proofs: Counter,
     /// Bytes that were read for that.
@@ -40,7 +45,9 @@ impl Default for UploadCounts {
             begun: Counter::new(),
             completions: CounterBy::default(),
             aborted: Counter::new(),
+            refused: CounterBy::default(),
             swept: Counter::new(),
+            revoked: Counter::new(),
             proofs: Counter::new(),
             proof_bytes: Counter::new(),
             proof_us: Counter::new(),

@@ -56,6 +56,7 @@ mod settings;
 mod size_limit;
 mod sweep;
 pub mod tables;
+mod upload_share;
 mod upload_state;
 
 use std::future::Future;
@@ -79,6 +80,7 @@ pub use presence::{Presence, PresenceError};
 pub use read::OpenBlob;
 pub use settings::{BlobPlace, BlobSettings, UploadLimits, check_root, last_used_resolution};
 pub use sweep::Swept;
+pub use upload_share::UploadShare;
 // What other rooms ask within a transaction of their own.
 pub use tables::{
     BlobRow, BlobUseRow, PendingDeletionRow, blob_size, blob_totals, blob_use, blob_uses_of, blobs_of, delete_blob,
@@ -155,13 +157,21 @@ impl Blobs {
         self.sessions.set_limits(limits);
     }
 
-    /// Begins an upload of `account`.
+    /// Begins an upload of `account`, out of the places that all accounts share.
     ///
     /// # Errors
     /// [`BlobError::TooManyUploads`], or a storage error.
     pub async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
+        self.initiate_from(UploadShare::Common, account, now_us).await
+    }
+
+    /// The same, out of the places that `share` says.
+    ///
+    /// # Errors
+    /// As [`Blobs::initiate`].
+    pub async fn initiate_from(&self, share: UploadShare, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         self.require_storage()?;
-        self.sessions.initiate(account, now_us).await
+        self.sessions.initiate(share, account, now_us).await
     }
 
     /// Whose open upload this is.

@@ -1,6 +1,7 @@
 //! Upload sessions as rows: their accounts, their begin and their end. The same for every kind of store.
 
 use crate::blobs::tables;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::blobs::tables::{UploadKey, UploadRow};
@@ -11,8 +12,12 @@ use server::sqlite::{Database, Read, Write};
 use super::counts::UploadCounts;
 use super::digest_lock::DigestGuard;
 use super::names::{UploadId, blob_key};
+use super::upload_share::{UploadLimit, UploadShare};
 use super::upload_state::{UploadGuard, UploadStates};
 use super::{BlobError, UploadLimits};
+
+/// Between two warnings of refused uploads.
+const WARN_EVERY_US: u64 = 60_000_000;
 
 /// The sessions of one hold; cheap to clone.
 #[derive(Clone)]
@@ -21,6 +26,8 @@ pub(super) struct Sessions {
     limits: Arc<RwLock<Arc<UploadLimits>>>,
     pub(super) uploads: Arc<UploadStates>,
     pub(super) counts: Arc<UploadCounts>,
+    /// When a refusal was last written into the log, in microseconds since 1970.
+    warned_us: Arc<AtomicU64>,
 }
 
 /// What an upload whose row is gone may have left in a bucket.
@@ -31,7 +38,13 @@ pub(super) struct Dropped {
 
 impl Sessions {
     pub(super) fn new(db: Database, limits: UploadLimits) -> Self {
-        Self { db, limits: Arc::new(RwLock::new(Arc::new(limits))), uploads: Arc::default(), counts: Arc::default() }
+        Self {
+            db,
+            limits: Arc::new(RwLock::new(Arc::new(limits))),
+            uploads: Arc::default(),
+            counts: Arc::default(),
+            warned_us: Arc::default(),
+        }
     }
 
     pub(super) fn limits(&self) -> Arc<UploadLimits> {
@@ -42,19 +55,42 @@ impl Sessions {
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
-    pub(super) async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
+    pub(super) async fn initiate(&self, share: UploadShare, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         let id = UploadId::random()?;
-        let (account, limits) = (account.clone(), self.limits());
+        let (owner, limits) = (account.clone(), self.limits());
         let begin = move |write: &Write<'_>| {
-            let (own, all) = tables::open_uploads(write, &account)?;
-            if own >= limits.uploads_per_account || all >= limits.uploads_total {
-                return Err(BlobError::TooManyUploads);
+            let (own, all) = tables::open_uploads(write, &owner)?;
+            if let Some(limit) = share.refusal(own, all, &limits) {
+                return Ok::<_, BlobError>(Err((limit, own, all)));
             }
-            Ok(tables::begin_upload(write, id.key(), &account, now_us)?)
+            tables::begin_upload(write, id.key(), &owner, now_us)?;
+            Ok(Ok(()))
         };
-        self.db.write(begin).await?;
-        self.counts.begun.inc();
-        Ok(id)
+        match self.db.write(begin).await? {
+            Ok(()) => {
+                self.counts.begun.inc();
+                Ok(id)
+            }
+            Err((limit, own, all)) => {
+                self.refused(limit, account, (own, all), now_us);
+                Err(BlobError::TooManyUploads)
+            }
+        }
+    }
+
+    /// Counts a refusal, and says it once a minute at most: a client may repeat it as often as it likes.
+    fn refused(&self, limit: UploadLimit, account: &Did, (own, all): (u64, u64), now_us: u64) {
+        self.counts.refused.inc(limit);
+        let warned_us = self.warned_us.load(Ordering::Relaxed);
+        if now_us < warned_us.saturating_add(WARN_EVERY_US) && warned_us > 0 {
+            return;
+        }
+        self.warned_us.store(now_us, Ordering::Relaxed);
+        let (own_limit, total) = (self.limits().uploads_per_account, self.limits().uploads_total);
+        tracing::warn!(
+            %account, own, own_limit, all, total,
+            "upload refused: {}", limit.reason()
+        );
     }
 
     pub(super) async fn account(&self, id: &UploadId) -> Result<Did, BlobError> {
@@ -110,6 +146,11 @@ impl Sessions {
         let Some(size_bytes) = self.blob_size(digest).await? else { return Ok(None) };
         let found_bytes = objects.size(&blob_key(digest)).await?;
         Ok(found_bytes.filter(|found| *found == size_bytes))
+    }
+
+    /// The moment before which an upload that has no part yet is stale.
+    pub(super) fn empty_before_us(&self, now_us: u64) -> u64 {
+        now_us.saturating_sub(self.limits().empty_upload_s.saturating_mul(1_000_000))
     }
 
     /// The moment before which what nothing touched is stale.

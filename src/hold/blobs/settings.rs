@@ -43,6 +43,8 @@ pub struct UploadLimits {
     pub uploads_total: u64,
     /// Seconds after which an upload that nothing touched is dropped.
     pub stale_upload_s: u64,
+    /// Seconds after which an upload without any part is dropped.
+    pub empty_upload_s: u64,
     /// Bytes of the file system that uploads leave free: the database may be on the same one.
     pub reserve_bytes: u64,
     /// How often it is written down, at most, that somebody asked for a blob: see [`last_used_resolution`].
@@ -63,6 +65,7 @@ impl Default for UploadLimits {
             uploads_per_account: 64,
             uploads_total: 1024,
             stale_upload_s: 86_400,
+            empty_upload_s: 600,
             reserve_bytes: 64 << 20,
             last_used_resolution: Duration::from_secs(3_600),
         }

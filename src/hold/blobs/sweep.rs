@@ -2,8 +2,11 @@
 
 use crate::blobs::tables;
 use crate::blobs::tables::UploadRow;
+use atproto::syntax::Did;
+use server::sqlite::Read;
 
 use super::names::UploadId;
+use super::upload_state::UploadGuard;
 use super::{BlobError, Blobs, Store};
 
 /// What a sweep dropped.
@@ -44,6 +47,55 @@ impl Blobs {
         Ok(swept)
     }
 
+    /// Drops uploads that have no part, and none on its way, since the configured time: each takes a place from others.
+    /// Returns how many.
+    ///
+    /// # Errors
+    /// As [`Blobs::sweep`].
+    pub async fn sweep_empty(&self, now_us: u64) -> Result<usize, BlobError> {
+        let before_us = self.sessions.empty_before_us(now_us);
+        let read = move |read: &Read<'_>| tables::empty_uploads(read, before_us).map_err(BlobError::from);
+        let mut dropped = 0;
+        for id in self.sessions.db.read(read).await?.into_iter().map(UploadId::from_key) {
+            let upload = self.sessions.uploads.lock(&id).await;
+            let still_empty = move |read: &Read<'_>| tables::part_totals(read, id.key()).map_err(BlobError::from);
+            if upload.is_shared() || self.sessions.db.read(still_empty).await?.parts > 0 {
+                continue;
+            }
+            if self.drop_locked(&upload, move |upload| upload.touched_us < before_us).await? {
+                dropped += 1;
+                self.sessions.counts.swept.inc();
+            }
+        }
+        Ok(dropped)
+    }
+
+    /// The accounts that have open uploads.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn uploading_accounts(&self) -> Result<Vec<Did>, BlobError> {
+        self.sessions.db.read(|read| tables::uploading_accounts(read).map_err(BlobError::from)).await
+    }
+
+    /// Drops all open uploads of an account that may not write any more, also those with a part on its way; returns how
+    /// many.
+    ///
+    /// # Errors
+    /// As [`Blobs::sweep`].
+    pub async fn revoke_uploads(&self, account: &Did) -> Result<usize, BlobError> {
+        let owner = account.clone();
+        let read = move |read: &Read<'_>| tables::open_uploads_of(read, &owner).map_err(BlobError::from);
+        let mut dropped = 0;
+        for id in self.sessions.db.read(read).await?.into_iter().map(UploadId::from_key) {
+            if self.drop_if(&id, |_| true).await? {
+                dropped += 1;
+                self.sessions.counts.revoked.inc();
+            }
+        }
+        Ok(dropped)
+    }
+
     /// Drops an open upload if `which` says so, with what it staged.
     pub(super) async fn drop_if(
         &self,
@@ -51,10 +103,18 @@ impl Blobs {
         which: impl FnOnce(&UploadRow) -> bool + Send + 'static,
     ) -> Result<bool, BlobError> {
         let upload = self.sessions.uploads.lock(id).await;
-        let Some(dropped) = self.sessions.delete_open(&upload, which).await? else { return Ok(false) };
+        self.drop_locked(&upload, which).await
+    }
+
+    async fn drop_locked(
+        &self,
+        upload: &UploadGuard,
+        which: impl FnOnce(&UploadRow) -> bool + Send + 'static,
+    ) -> Result<bool, BlobError> {
+        let Some(dropped) = self.sessions.delete_open(upload, which).await? else { return Ok(false) };
         match &self.store {
-            Store::Files(files) => files.close_and_remove(&upload).await,
-            Store::Bucket(bucket) => bucket.clear(&upload, dropped.multipart.as_deref()).await,
+            Store::Files(files) => files.close_and_remove(upload).await,
+            Store::Bucket(bucket) => bucket.clear(upload, dropped.multipart.as_deref()).await,
         }
         Ok(true)
     }

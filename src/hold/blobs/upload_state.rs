@@ -88,6 +88,11 @@ impl UploadGuard {
         Arc::clone(&self.state)
     }
 
+    /// Whether others have its state too: a part that is on its way in, or whoever waits for the lock.
+    pub(super) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.state) > 1
+    }
+
     /// The current epoch. It does not wait: only a guard's holder ends an epoch.
     pub(super) fn epoch(&self) -> u64 {
         *self.state.epoch.read().unwrap_or_else(PoisonError::into_inner)

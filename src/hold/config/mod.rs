@@ -151,6 +151,8 @@ pub struct Limits {
     pub uploads_total: u32,
     /// How long an upload may lie untouched.
     pub stale_upload: Duration,
+    /// How long an upload may be without any part.
+    pub empty_upload: Duration,
     /// Connections at once.
     pub connections: usize,
     /// Connections at once from one address.

@@ -125,8 +125,13 @@ options! {
     Live "limits.max_part_bytes" Number Toml("5368709120") => "5 GiB";
     Live "limits.max_blob_bytes" Number Toml("107374182400") => "100 GiB";
     Live "limits.uploads_per_account" Number Toml("64") => "open uploads; 429 beyond";
-    Live "limits.uploads_total" Number Toml("1024") => "the same, of all accounts";
+    // Each is a row and a folder. The last sixteenth is the captain's; of the other 960 an account takes one more only
+    // while it has no more than are free, so that 16 accounts which take all they get have 57 each, and 48 are free.
+    Live "limits.uploads_total" Number Toml("1024")
+        => "the same, of all accounts; the last sixteenth is kept for the captain";
     Live "limits.stale_upload_s" Number Toml("86400") => "uploads untouched for so long are dropped";
+    // A client sends its first part right away; what a person does in between takes minutes.
+    Live "limits.empty_upload_s" Number Toml("600") => "the same, of uploads without any part";
     Restart "limits.connections" Number Toml("1024")
         => "at the limit the longest idle one is closed; while none is idle, more wait in the kernel's backlog";
     // Half: a front end needs one for each transfer of its users at a time.

@@ -96,7 +96,7 @@ impl Gate {
     pub async fn write(&self, credentials: RequestCredentials<'_>) -> Result<WritePermit, Denied> {
         let (account, membership) = self.caller(credentials).await?;
         demand(&membership, Permission::BlobWrite)?;
-        Ok(WritePermit::new(account))
+        Ok(WritePermit::new(account, membership.captain))
     }
 
     /// Asks again whether `account`, which opened an upload, may still write: the holder of a signed part URL.
@@ -104,8 +104,9 @@ impl Gate {
     /// # Errors
     /// [`Denied::Forbidden`] or [`Denied::Crew`].
     pub async fn still_write(&self, account: Did) -> Result<WritePermit, Denied> {
-        demand(&self.crew.membership(&account).await?, Permission::BlobWrite)?;
-        Ok(WritePermit::new(account))
+        let membership = self.crew.membership(&account).await?;
+        demand(&membership, Permission::BlobWrite)?;
+        Ok(WritePermit::new(account, membership.captain))
     }
 
     /// Asks whether a proven account may read blobs.

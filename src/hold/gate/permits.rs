@@ -9,7 +9,10 @@ pub struct ReadPermit(());
 
 /// May upload blobs, as this account.
 #[derive(Clone, Debug)]
-pub struct WritePermit(Did);
+pub struct WritePermit {
+    account: Did,
+    is_captain: bool,
+}
 
 /// May manage the crew.
 #[derive(Clone, Debug)]
@@ -26,14 +29,20 @@ impl ReadPermit {
 }
 
 impl WritePermit {
-    pub(super) fn new(account: Did) -> Self {
-        Self(account)
+    pub(super) fn new(account: Did, is_captain: bool) -> Self {
+        Self { account, is_captain }
     }
 
     /// The account that uploads.
     #[must_use]
     pub fn account(&self) -> &Did {
-        &self.0
+        &self.account
+    }
+
+    /// Whether it is the captain's.
+    #[must_use]
+    pub fn is_captain(&self) -> bool {
+        self.is_captain
     }
 }
 

@@ -71,6 +71,24 @@ async fn too_many_open_uploads_are_429_until_one_ends() {
 }
 
 #[tokio::test]
+async fn the_uploads_of_a_removed_member_end_and_with_them_what_they_staged() {
+    let hold = Hold::start("").await;
+    let id = hold.initiate(&hold.writer).await;
+    hold.part(&hold.writer, &id, 1, vec![7; 1000]).await;
+    let kept = hold.initiate(&hold.other_writer).await;
+    let staged = hold.root().join("blobs/uploads").join(&id);
+    assert!(staged.exists());
+    hold.remove_from_crew(&hold.writer).await;
+    let gone = async {
+        while staged.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone).await.unwrap();
+    hold.part(&hold.other_writer, &kept, 1, vec![7; 1000]).await;
+}
+
+#[tokio::test]
 async fn a_client_that_goes_away_leaves_no_part_and_may_come_back() {
     let hold = Hold::start("").await;
     let (whole, staged) = (vec![5; 200_000], hold.root().join("blobs/uploads"));

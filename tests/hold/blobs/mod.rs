@@ -5,4 +5,5 @@ mod crashes;
 mod orders;
 mod presence;
 mod reads;
+mod sweep;
 mod uploads;

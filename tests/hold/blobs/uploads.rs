@@ -18,6 +18,7 @@ const SMALL: UploadLimits = UploadLimits {
     uploads_per_account: 2,
     uploads_total: 3,
     stale_upload_s: 86_400,
+    empty_upload_s: 600,
     reserve_bytes: 0,
     last_used_resolution: Duration::from_secs(3_600),
 };

@@ -121,6 +121,35 @@ pub fn stale_uploads(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadKey>, 
     read.all(sql, [before_us.cast_signed()], |row| row.get(0))
 }
 
+/// Open uploads without any part that nothing touched since `before_us`. One whose parts a bucket has is not among them.
+///
+/// # Errors
+/// When the database fails.
+pub fn empty_uploads(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadKey>, StorageError> {
+    let sql = "SELECT id FROM upload WHERE touched_us < ?1 AND digest IS NULL
+               AND NOT EXISTS (SELECT 1 FROM upload_part WHERE upload = id)
+               AND NOT EXISTS (SELECT 1 FROM bucket_upload WHERE upload = id)";
+    read.all(sql, [before_us.cast_signed()], |row| row.get(0))
+}
+
+/// The accounts that have open uploads.
+///
+/// # Errors
+/// When the database fails or holds what was never written.
+pub fn uploading_accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
+    let accounts = read.all("SELECT DISTINCT account FROM upload WHERE digest IS NULL", [], |row| row.get(0))?;
+    let parse = |account: String| Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()));
+    accounts.into_iter().map(parse).collect()
+}
+
+/// The open uploads of `account`.
+///
+/// # Errors
+/// When the database fails.
+pub fn open_uploads_of(read: &Read<'_>, account: &Did) -> Result<Vec<UploadKey>, StorageError> {
+    read.all("SELECT id FROM upload WHERE account = ?1 AND digest IS NULL", [account.as_str()], |row| row.get(0))
+}
+
 /// All open uploads with what their parts come to, the one untouched for longest first.
 ///
 /// # Errors

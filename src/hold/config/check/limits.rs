@@ -30,6 +30,11 @@ impl Checker<'_> {
                 self.wrong("limits.stale_upload_s", "it must be at least 3600, or slow pushes would be swept away")
             );
         }
+        if raw.empty_upload_s < 60 {
+            return Err(
+                self.wrong("limits.empty_upload_s", "it must be at least 60, or a client could not begin its part")
+            );
+        }
         if raw.event_bytes < MIN_EVENT_BYTES {
             return Err(self.wrong("limits.event_bytes", "it must be at least 16777216, some of the largest events"));
         }
@@ -39,6 +44,7 @@ impl Checker<'_> {
             uploads_per_account: raw.uploads_per_account,
             uploads_total: raw.uploads_total,
             stale_upload: Duration::from_secs(raw.stale_upload_s),
+            empty_upload: Duration::from_secs(raw.empty_upload_s),
             connections: usize::try_from(raw.connections).unwrap_or(usize::MAX),
             connections_per_address: usize::try_from(raw.connections_per_address).unwrap_or(usize::MAX),
             requests_per_address: raw.requests_per_address,

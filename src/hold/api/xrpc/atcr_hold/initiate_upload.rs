@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::state::ApiState;
+use crate::blobs::UploadShare;
 use crate::gate::WritePermit;
 use atproto::lexicon::{InitiateUpload, UploadIdOutput, error};
 use server::wire::{Request, Response};
@@ -23,6 +24,7 @@ pub(in crate::api) async fn handle(
     }
     // Before the bytes come, so that they do not fill the disk for nothing.
     state.hold.images.check_room(permit.account()).await?;
-    let upload_id = state.hold.blobs.initiate(permit.account(), state.hold.now_us()).await?;
+    let share = if permit.is_captain() { UploadShare::Reserved } else { UploadShare::Common };
+    let upload_id = state.hold.blobs.initiate_from(share, permit.account(), state.hold.now_us()).await?;
     Ok(response::json(&UploadIdOutput { upload_id: upload_id.to_string() }))
 }

@@ -1,0 +1,63 @@
+//! Ends uploads that take a place and have no right to it: those of accounts that may not write any more, and those that
+//! nothing was put into.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atproto::lexicon::Permission;
+use tokio::time::sleep;
+
+use super::now_us;
+use crate::hold::Hold;
+
+/// How often is looked at least.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// Between two looks at the accounts, which follow the commits: busy holds make many a second.
+const REST: Duration = Duration::from_secs(1);
+
+/// Looks once a minute, and at the accounts after commits too: a commit may have removed a member.
+pub(super) async fn keep(hold: Arc<Hold>) {
+    let mut events = hold.pds.newest_event();
+    loop {
+        match hold.blobs.sweep_empty(now_us()).await {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "uploads without any part dropped"),
+            Err(error) => tracing::warn!(%error, "uploads without any part could not be dropped"),
+        }
+        let next_look = sleep(LOOK_EVERY);
+        tokio::pin!(next_look);
+        while !next_look.is_elapsed() {
+            revoke(&hold).await;
+            sleep(REST).await;
+            tokio::select! {
+                () = &mut next_look => {}
+                // Without a repository there is nothing to follow.
+                changed = events.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+/// Drops the uploads of accounts that may not write any more.
+async fn revoke(hold: &Hold) {
+    let accounts = match hold.blobs.uploading_accounts().await {
+        Ok(accounts) => accounts,
+        Err(error) => return tracing::warn!(%error, "the accounts with open uploads could not be read"),
+    };
+    for account in accounts {
+        let revoked = match hold.crew.membership(&account).await {
+            Ok(membership) if membership.may(Permission::BlobWrite) => continue,
+            Ok(_) => hold.blobs.revoke_uploads(&account).await,
+            Err(error) => return tracing::warn!(%error, "whether accounts with open uploads may write is unknown"),
+        };
+        match revoked {
+            Ok(0) => {}
+            Ok(uploads) => {
+                tracing::info!(%account, uploads, "uploads of an account that may not write any more dropped")
+            }
+            Err(error) => {
+                tracing::warn!(%account, %error, "uploads of an account that may not write could not be dropped")
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! How the places for open uploads are shared: so that whoever takes many leaves some to the others, and to the captain.
+
+use super::UploadLimits;
+
+server::label! {
+    /// The limit that refuses an upload.
+    pub enum UploadLimit {
+        /// The account's own uploads.
+        Account = "account",
+        /// The uploads of all accounts.
+        Total = "total",
+    }
+}
+
+impl UploadLimit {
+    /// What an operator is told.
+    pub(super) fn reason(self) -> &'static str {
+        match self {
+            Self::Account => "the account has as many open as limits.uploads_per_account allows",
+            Self::Total => "too few places of limits.uploads_total are free for one more of this account",
+        }
+    }
+}
+
+/// The places that an upload may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UploadShare {
+    /// Those of all accounts.
+    Common,
+    /// Those, and the last sixteenth, which is kept for the captain.
+    Reserved,
+}
+
+impl UploadShare {
+    /// The limit that refuses one more upload to an account with `own` open ones, where `all` are open; `None` when there
+    /// is a place.
+    ///
+    /// Of the common places an account takes one more only while it has no more than are free. So one account alone comes to
+    /// half of them, n accounts to 1/(n + 1) each, and about as many stay free for whoever comes next: of 960, 16 accounts
+    /// have 57 each, and 48 are free.
+    pub(super) fn refusal(self, own: u64, all: u64, limits: &UploadLimits) -> Option<UploadLimit> {
+        let common = limits.uploads_total - limits.uploads_total / 16;
+        let is_full = match self {
+            Self::Common => all >= common || own > common - all,
+            Self::Reserved => all >= limits.uploads_total,
+        };
+        if own >= limits.uploads_per_account {
+            return Some(UploadLimit::Account);
+        }
+        is_full.then_some(UploadLimit::Total)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many uploads of each of `accounts` are begun when all take what they get, and what is left of the places.
+    fn hoarded(accounts: usize, limits: &UploadLimits) -> (Vec<u64>, u64) {
+        let mut own = vec![0; accounts];
+        loop {
+            let before = own.clone();
+            for account in 0..accounts {
+                let all = own.iter().sum();
+                if UploadShare::Common.refusal(own[account], all, limits).is_none() {
+                    own[account] += 1;
+                }
+            }
+            if own == before {
+                let all: u64 = own.iter().sum();
+                return (own, limits.uploads_total - all);
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_comes_after_many_that_take_all_they_get_finds_places() {
+        let limits = UploadLimits::default();
+        assert_eq!(hoarded(1, &limits), (vec![64], 960));
+        for accounts in [16, 18, 100, 400] {
+            let (own, free) = hoarded(accounts, &limits);
+            let all = limits.uploads_total - free;
+            assert!(own.iter().all(|own| *own > 0), "{accounts} accounts: {own:?}");
+            assert_eq!(UploadShare::Common.refusal(0, all, &limits), None, "{accounts} accounts");
+            assert_eq!(UploadShare::Reserved.refusal(0, all, &limits), None, "{accounts} accounts");
+        }
+    }
+
+    #[test]
+    fn the_last_sixteenth_is_for_the_reserved_share_alone() {
+        let limits = UploadLimits::default();
+        assert_eq!(UploadShare::Common.refusal(0, 959, &limits), None);
+        assert_eq!(UploadShare::Common.refusal(0, 960, &limits), Some(UploadLimit::Total));
+        assert_eq!(UploadShare::Reserved.refusal(63, 1023, &limits), None);
+        assert_eq!(UploadShare::Reserved.refusal(0, 1024, &limits), Some(UploadLimit::Total));
+        assert_eq!(UploadShare::Reserved.refusal(64, 64, &limits), Some(UploadLimit::Account));
+    }
+}

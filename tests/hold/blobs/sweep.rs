@@ -1,0 +1,79 @@
+//! Uploads that take a place and have no right to it.
+
+use std::time::Duration;
+
+use atcr_hold::blobs::{BlobError, UploadLimits};
+use bytes::Bytes;
+use futures_util::stream;
+use tokio::sync::mpsc;
+
+use crate::support::blob_hold::{Hold, NOW_US, alice, bob, content, digest, part_number, part_request};
+
+const LIMITS: UploadLimits = UploadLimits {
+    max_part_bytes: 1000,
+    max_blob_bytes: 1500,
+    uploads_per_account: 64,
+    uploads_total: 1024,
+    stale_upload_s: 86_400,
+    empty_upload_s: 600,
+    reserve_bytes: 0,
+    last_used_resolution: Duration::from_secs(3_600),
+};
+/// Just late enough that what began at `NOW_US` is empty for too long.
+const LATER_US: u64 = NOW_US + 600_000_001;
+
+#[tokio::test]
+async fn an_upload_without_any_part_ends_and_one_with_a_part_stays() {
+    for hold in Hold::everywhere_with(LIMITS).await {
+        let empty = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+        let begun = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+        let one = hold.part(&begun, 1, &content(1, 800)).await.unwrap();
+        assert_eq!(hold.blobs.sweep_empty(NOW_US + 600_000_000).await.unwrap(), 0, "{}: not yet", hold.name);
+        assert_eq!(hold.blobs.sweep_empty(LATER_US).await.unwrap(), 1, "{}", hold.name);
+        assert!(matches!(hold.part(&empty, 1, b"x").await, Err(BlobError::UnknownUpload)));
+        let listed = [(1, &one)];
+        hold.complete(&begun, &content(1, 800), &listed).await.unwrap();
+        assert_eq!(hold.blobs.counts().swept.get(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_whose_first_part_takes_long_is_not_empty() {
+    let hold = Hold::with(LIMITS).await;
+    let id = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+    let (frames, body) = mpsc::channel::<Bytes>(1);
+    let body = stream::unfold(body, |mut body| async move { Some((Ok(body.recv().await?), body)) });
+    let blobs = hold.blobs.clone();
+    let part = part_request(id, &alice(), part_number(1), None);
+    let part = tokio::spawn(async move { blobs.upload_part(part, Box::pin(body)).await });
+    frames.send(Bytes::from_static(b"slow")).await.unwrap();
+    while hold.staged(&id).is_empty() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(hold.blobs.sweep_empty(LATER_US).await.unwrap(), 0);
+    drop(frames);
+    let etag = part.await.unwrap().unwrap();
+    hold.complete(&id, b"slow", &[(1, &etag)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_uploads_of_an_account_are_dropped_with_what_they_staged_and_those_of_others_stay() {
+    for hold in Hold::everywhere_with(LIMITS).await {
+        let (first, second) = (
+            hold.blobs.initiate(&alice(), NOW_US).await.unwrap(),
+            hold.blobs.initiate(&alice(), NOW_US).await.unwrap(),
+        );
+        hold.part(&first, 1, &content(2, 800)).await.unwrap();
+        let done = hold.blobs.initiate(&alice(), NOW_US).await.unwrap();
+        hold.complete(&done, b"", &[]).await.unwrap();
+        let other = hold.blobs.initiate(&bob(), NOW_US).await.unwrap();
+        assert_eq!(hold.blobs.revoke_uploads(&alice()).await.unwrap(), 2, "{}", hold.name);
+        for id in [first, second] {
+            assert!(matches!(hold.part(&id, 1, b"x").await, Err(BlobError::UnknownUpload)), "{}", hold.name);
+            assert!(!hold.is_staged(&id).await, "{}", hold.name);
+        }
+        assert_eq!(hold.blobs.uploading_accounts().await.unwrap(), [bob()]);
+        assert_eq!(hold.blobs.session_account(&other).await.unwrap(), bob());
+        assert!(hold.read(&digest(b"")).await.is_some(), "a blob is not an upload");
+    }
+}
