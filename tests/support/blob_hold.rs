@@ -12,10 +12,11 @@ use atproto::syntax::{Did, Digest};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt as _, stream};
 use server::sqlite::OpenError;
-use sha2::Digest as _;
 use tempfile::TempDir;
 
 use crate::objects::{Bucket, Remote, remotes_here};
+
+pub(crate) use super::http::digest;
 
 /// 2020-01-01 in microseconds.
 pub(crate) const NOW_US: u64 = 1_577_836_800_000_000;
@@ -190,10 +191,6 @@ pub(crate) fn alice() -> Did {
 
 pub(crate) fn bob() -> Did {
     Did::parse("did:plc:bob").unwrap()
-}
-
-pub(crate) fn digest(content: &[u8]) -> Digest {
-    Digest::from_bytes(sha2::Sha256::digest(content).into())
 }
 
 pub(crate) fn part_number(number: u32) -> PartNumber {

@@ -107,6 +107,10 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut gate: watch::Rece
     }
     shared.requests.fetch_add(1, Ordering::SeqCst);
     let head = String::from_utf8(head).unwrap();
+    // Left unread, a body would make the kernel reset the connection, and the answer with it.
+    let length =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let _ = stream.read_exact(&mut vec![0; length.unwrap_or(0)]).await;
     let path = head.split(' ').nth(1).unwrap();
     let reply = shared.replies.lock().unwrap().get(path).cloned();
     let answer = match reply {

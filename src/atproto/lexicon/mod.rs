@@ -12,6 +12,7 @@ mod records;
 mod registry_methods;
 mod registry_records;
 mod repo_methods;
+mod session_methods;
 
 pub use hold_methods::{
     AbortUpload, BlobLocation, CompleteUpload, CompletedPart, CrewOutcome, GetPartUploadUrl, InitiateUpload,
@@ -32,6 +33,7 @@ pub use repo_methods::{
     ApplyWrites, ApplyWritesOutput, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordPage, RecordResult,
     RecordView, WriteOperation,
 };
+pub use session_methods::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
 
 #[cfg(test)]
 mod tests {

@@ -62,6 +62,10 @@ nsids! {
     STATS = "io.atcr.hold.stats",
     /// Manifests, in their owners' repositories.
     MANIFEST = "io.atcr.manifest",
+    /// Tags of manifests, beside them.
+    TAG = "io.atcr.tag",
+    /// What an account has decided about the registry.
+    SAILOR_PROFILE = "io.atcr.sailor.profile",
     /// The collection of posts.
     POST = "app.bsky.feed.post",
     /// The hold's profile collection.
@@ -100,6 +104,14 @@ nsids! {
     DESCRIBE_SERVER = "com.atproto.server.describeServer",
     /// Whose session a token is. The hold calls it at an account's PDS, and does not answer it.
     GET_SESSION = "com.atproto.server.getSession",
+    /// Begins a session with a password.
+    CREATE_SESSION = "com.atproto.server.createSession",
+    /// Makes new tokens of a session.
+    REFRESH_SESSION = "com.atproto.server.refreshSession",
+    /// Ends a session.
+    DELETE_SESSION = "com.atproto.server.deleteSession",
+    /// Makes a token that speaks for the account to another service.
+    GET_SERVICE_AUTH = "com.atproto.server.getServiceAuth",
     /// The DID that a handle names.
     RESOLVE_HANDLE = "com.atproto.identity.resolveHandle",
     /// How an account shows itself.
@@ -189,7 +201,7 @@ mod tests {
             "abort", "apply", "complete", "create", "delete", "describe", "export", "get", "initiate", "list",
             "notify", "put", "request", "resolve", "set",
         ];
-        const MORE_VERBS: [&str; 3] = ["subscribe", "update", "upload"];
+        const MORE_VERBS: [&str; 4] = ["refresh", "subscribe", "update", "upload"];
         let is_verb = |name: &str| {
             let last = name.rsplit('.').next().unwrap();
             VERBS.iter().chain(&MORE_VERBS).any(|verb| {

@@ -5,8 +5,20 @@
 //! addresses only. So a handle that is proven that way only stays a claim here.
 //! <https://atproto.com/specs/handle#handle-resolution>
 
-use super::{Pool, ResolveError, Resolver};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::location::Location;
+use super::{Account, Pool, ResolveError, Resolver};
+use atproto::lexicon::nsid;
 use atproto::syntax::{Did, Handle};
+
+/// Output of `resolveHandle`.
+#[derive(Deserialize)]
+struct NamedDid {
+    did: Did,
+}
 
 impl Resolver {
     /// The handle of `did`, in lower case: `None` when it claims none, or one whose domain says otherwise. Keeps the
@@ -29,5 +41,39 @@ impl Resolver {
                 error @ (ResolveError::Unreachable | ResolveError::Busy(_)) => Err(error),
             },
         }
+    }
+
+    /// The account that `handle` names, and that claims it back. With `resolver`, a base URL of the operator's choice,
+    /// its `resolveHandle` is asked for the DID; else the handle's own domain.
+    ///
+    /// # Errors
+    /// [`ResolveError::NotFound`] when it names none, or one whose document has another handle; else as [`Resolver::resolve`].
+    pub async fn account_of_handle(
+        &self,
+        handle: &Handle,
+        resolver: Option<&str>,
+        pool: Pool,
+    ) -> Result<Arc<Account>, ResolveError> {
+        let did = match resolver {
+            Some(base) => {
+                let url = format!("{base}/xrpc/{}?handle={handle}", nsid::RESOLVE_HANDLE);
+                let location = Location::Directory(url.parse().map_err(|_| ResolveError::Unsupported("it makes no address"))?);
+                let body = self.fetcher.get(location, pool).await.map_err(|error| match ResolveError::from(error) {
+                    // It says so of a handle that it cannot find.
+                    ResolveError::Refused(_) => ResolveError::NotFound,
+                    other => other,
+                })?;
+                serde_json::from_slice::<NamedDid>(&body).map_err(|_| ResolveError::NotFound)?.did
+            }
+            None => {
+                let body = self.fetcher.get(self.locator.locate_handle(handle, None)?, pool).await?;
+                let text = std::str::from_utf8(body.trim_ascii()).map_err(|_| ResolveError::NotFound)?;
+                Did::parse(text).map_err(|_| ResolveError::NotFound)?
+            }
+        };
+        let account = self.resolve(&did, pool).await?;
+        let claimed =
+            account.handle.as_ref().is_some_and(|claimed| claimed.as_str().eq_ignore_ascii_case(handle.as_str()));
+        if claimed { Ok(account) } else { Err(ResolveError::NotFound) }
     }
 }

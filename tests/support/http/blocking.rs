@@ -9,8 +9,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-use super::Answer;
-use crate::support::blob_hold::digest;
+use super::{Answer, digest};
 
 /// Far more than an answer takes: reached only when something hangs.
 const PATIENCE: Duration = Duration::from_secs(30);

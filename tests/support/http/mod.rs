@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
 
+use atproto::syntax::Digest;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
@@ -15,6 +16,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use sha2::Digest as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -189,6 +191,11 @@ impl Answer {
         let later = self.header("retry-after").map(|seconds| seconds.parse::<u32>().unwrap() > 0);
         assert_eq!(later, matches!(status, 429 | 503).then_some(true));
     }
+}
+
+/// The name of a blob with this content.
+pub(crate) fn digest(content: &[u8]) -> Digest {
+    Digest::from_bytes(sha2::Sha256::digest(content).into())
 }
 
 /// Sends these bytes on a connection of their own, and answers all that comes back until it ends.
