@@ -26,12 +26,14 @@ rustPlatform.buildRustPackage {
         # What `systemd-units` prints.
         ./units
         # The manifests name these.
+        ../tests/appview.rs
         ../tests/architecture.rs
         ../tests/atproto.rs
         ../tests/hold.rs
         ../tests/server.rs
       ]
       ++ lib.optionals withTests [
+        ../tests/appview
         ../tests/atproto
         ../tests/bench
         ../tests/hold

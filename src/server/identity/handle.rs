@@ -57,7 +57,8 @@ impl Resolver {
         let did = match resolver {
             Some(base) => {
                 let url = format!("{base}/xrpc/{}?handle={handle}", nsid::RESOLVE_HANDLE);
-                let location = Location::Directory(url.parse().map_err(|_| ResolveError::Unsupported("it makes no address"))?);
+                let location =
+                    Location::Directory(url.parse().map_err(|_| ResolveError::Unsupported("it makes no address"))?);
                 let body = self.fetcher.get(location, pool).await.map_err(|error| match ResolveError::from(error) {
                     // It says so of a handle that it cannot find.
                     ResolveError::Refused(_) => ResolveError::NotFound,

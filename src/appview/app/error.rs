@@ -1,0 +1,46 @@
+//! Why the front end did not start, or had to stop.
+
+use server::identity::SetupError;
+use server::key_file::KeyFileError;
+use server::sqlite::OpenError;
+
+/// Exit code of sysexits.h for a mistake that a restart cannot mend.
+const EX_CONFIG: u8 = 78;
+
+/// Why the front end did not start, or had to stop. One line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// Names or certificates cannot be looked up.
+    #[error(transparent)]
+    Resolver(#[from] SetupError),
+    /// No certificate of the system's store could be loaded.
+    #[error("no root certificates were found in the system's store: install ca-certificates ({0})")]
+    Roots(std::io::Error),
+    /// The system has no random numbers.
+    #[error("the system gives no random numbers: {0}")]
+    Randomness(getrandom::Error),
+    /// Connections cannot be accepted.
+    #[error("connections cannot be accepted: {0}")]
+    Listen(std::io::Error),
+    /// A commit failed with an unknown outcome; the next start recovers from the log.
+    #[error("the database reported an input/output error; stopping, so that the next start recovers")]
+    DatabaseFailed,
+}
+
+impl StartError {
+    /// The exit code of the process.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Database(OpenError::InUse { .. }) => 1,
+            Self::Database(_) | Self::KeyFile(_) | Self::Resolver(_) | Self::Roots(_) => EX_CONFIG,
+            Self::Randomness(_) | Self::Listen(_) | Self::DatabaseFailed => 1,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Wiring: from a configuration to a registry that serves.
+//!
+//! The only room that reads the clock and randomness for the others. [`run`] takes listeners and the shutdown as
+//! arguments, so that a test brings its own.
+
+mod auth_key;
+mod error;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::accounts::{Owners, SessionSettings, Sessions};
+use crate::config::{AccountName, Config};
+use crate::gate::{TokenKeys, Tokens};
+use crate::names::Owner;
+use crate::oci::{ENDPOINTS, OciState};
+use crate::remote::Remote;
+use crate::schema;
+use server::daemon::{self, Accepted, ConnectionLimits, Listener, SocketMetrics};
+use server::identity::{Resolver, ResolverSettings};
+use server::sqlite::Database;
+use server::wire::{self, HttpLimits, Rates};
+use server::xrpc::{self, Front, RequestMetrics};
+
+pub use error::StartError;
+
+/// Serves the registry that `config` describes until `shutdown`, then lets requests in flight finish.
+///
+/// # Errors
+/// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
+pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
+    let database = schema::open(&config.database_path)?;
+    let state = Arc::new(open(&config, &database)?);
+    let addresses = listeners.iter().map(Listener::describe).collect::<Vec<_>>().join(", ");
+    tracing::info!(url = %config.base_url, listening = addresses, version = env!("CARGO_PKG_VERSION"), "ready");
+    daemon::notify::ready(&format!("serving {} on {addresses}", config.base_url));
+    let watchdog = daemon::notify::watchdog().map(|waits| {
+        let database = database.clone();
+        tokio::spawn(daemon::notify::keep_alive(waits, move || is_alive(database.clone())))
+    });
+    let serving = serve(state, listeners, &config, shutdown);
+    let outcome = tokio::select! {
+        served = serving => served.map_err(StartError::Listen),
+        () = database.failed() => Err(StartError::DatabaseFailed),
+    };
+    if let Some(watchdog) = watchdog {
+        watchdog.abort();
+    }
+    database.settle().await;
+    tracing::info!(cut_off = outcome?.cut_off, "stopped");
+    Ok(())
+}
+
+/// Opens everything a request needs.
+fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
+    let key = auth_key::open(&config.auth_key_path)?;
+    let directory = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
+    let resolver = Resolver::new(&directory)?;
+    let remote = Remote::new(config.test_mode).map_err(StartError::Roots)?;
+    let sessions = SessionSettings {
+        password_key: key.derive_secret("app passwords"),
+        allow_main_password: config.allow_account_passwords,
+        clock: now_us,
+    };
+    let keys = TokenKeys { access: key.derive_secret("access tokens"), refresh: key.derive_secret("refresh tokens") };
+    let allowed = |name: &AccountName| match name {
+        AccountName::Did(did) => Owner::Did(did.clone()),
+        AccountName::Handle(handle) => Owner::Handle(handle.clone()),
+    };
+    Ok(OciState {
+        front: Front {
+            rates: Rates::new(config.limits.requests_per_address, 0),
+            metrics: RequestMetrics::new(ENDPOINTS),
+            trusted_proxies: config.trusted_proxies.clone(),
+        },
+        base_url: config.base_url.as_str().to_owned(),
+        service: config.base_url.authority().to_owned(),
+        allowed_accounts: config.allowed_accounts.iter().map(allowed).collect(),
+        tokens: Tokens::new(keys, config.base_url.authority()),
+        owners: Owners::new(resolver.clone(), config.handle_resolver_url.clone()),
+        sessions: Sessions::new(sessions, database.clone(), remote, resolver),
+        database: database.clone(),
+        clock: now_us,
+    })
+}
+
+/// Answers on the public sockets until `shutdown`.
+async fn serve(
+    state: Arc<OciState>,
+    listeners: Vec<Listener>,
+    config: &Config,
+    shutdown: CancellationToken,
+) -> std::io::Result<daemon::Served> {
+    let sockets = Arc::<SocketMetrics>::default();
+    let connections = ConnectionLimits {
+        total: config.limits.connections,
+        per_address: config.limits.connections_per_address,
+        proxies: config.trusted_proxies.clone(),
+    };
+    let metered = Arc::clone(&sockets);
+    let handle = move |accepted: Accepted| {
+        let state = Arc::clone(&state);
+        let answer = move |request| xrpc::answer(Arc::clone(&state), request);
+        let Accepted { stream, address, drain, activity } = accepted;
+        wire::serve(metered.meter(stream), address.into(), HttpLimits::default(), answer, drain, activity)
+    };
+    daemon::serve(listeners, connections, sockets, handle, shutdown, config.limits.drain).await
+}
+
+/// Whether the threads of the runtime, its timers, and the database do their work.
+async fn is_alive(database: Database) -> bool {
+    let round_trip = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        database.ping().await
+    });
+    matches!(round_trip.await, Ok(Ok(())))
+}
+
+/// Microseconds since 1970: the clock of the whole program.
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,74 @@
+//! The address of the registry, from which clients' names of images and all our URLs begin.
+
+use atproto::syntax::ServiceUrl;
+
+/// `https://<host>`, or `http://` with `localhost` or `127.0.0.1` and any port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    text: Box<str>,
+    authority: Box<str>,
+}
+
+const LOOPBACK: &str = "http://127.0.0.1";
+
+impl BaseUrl {
+    /// Parses the URL; one trailing slash is tolerated and dropped.
+    ///
+    /// # Errors
+    /// A sentence that says what it must be.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.strip_suffix('/').unwrap_or(text);
+        if let Some(port) = text.strip_prefix(LOOPBACK) {
+            let is_port = port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+            if !port.is_empty() && !is_port {
+                return Err("it must be like http://127.0.0.1:5000".into());
+            }
+            return Ok(Self { text: text.into(), authority: text["http://".len()..].into() });
+        }
+        let url = ServiceUrl::parse(text).map_err(|error| error.to_string())?;
+        Ok(Self { text: url.as_str().into(), authority: url.authority().into() })
+    }
+
+    /// The URL without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Host and port: what clients write before an image's name, and the service that tokens are for.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+}
+
+impl std::fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::BaseUrl;
+
+    #[test]
+    fn an_address_is_a_host_or_this_machine() {
+        let authority = |text| BaseUrl::parse(text).map(|url| url.authority().to_owned()).ok();
+        assert_eq!(authority("https://registry.example.org/"), Some("registry.example.org".into()));
+        assert_eq!(authority("http://localhost:5000"), Some("localhost:5000".into()));
+        assert_eq!(authority("http://127.0.0.1:5000"), Some("127.0.0.1:5000".into()));
+        for text in [
+            "registry.example.org",
+            "http://registry.example.org",
+            "https://registry.example.org:5000",
+            "https://registry.example.org/x",
+            "http://127.0.0.1:x",
+            "http://127.0.0.10",
+            "http://10.0.0.1:5000",
+            "",
+        ] {
+            assert_eq!(authority(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Configuration: defaults < TOML file < `.env` < environment, with every mistake explained.
+//!
+//! [`OPTIONS`] describes each option once. `server::settings` merges the layers into the private `Raw`; `check` turns that
+//! into [`Config`], whose types hold only what makes sense together.
+
+mod base_url;
+mod check;
+mod options;
+mod raw;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use atproto::syntax::{Did, Handle, ServiceUrl};
+use server::settings::Values;
+
+pub use base_url::BaseUrl;
+pub use options::OPTIONS;
+
+/// A configuration that can be run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where clients reach the registry.
+    pub base_url: BaseUrl,
+    /// Address to listen on when no socket was inherited.
+    pub http_addr: String,
+    /// Reverse proxies whose X-Forwarded-For is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// The hold of accounts that have none of their own.
+    pub default_hold: Option<ServiceUrl>,
+    /// Who may push here; empty: whoever their hold lets.
+    pub allowed_accounts: Vec<AccountName>,
+    /// Whether an account's main password is taken as well.
+    pub allow_account_passwords: bool,
+    /// The database file.
+    pub database_path: PathBuf,
+    /// The file of the key that secrets and tokens come from.
+    pub auth_key_path: PathBuf,
+    /// Base URL of the did:plc directory, without a trailing slash.
+    pub plc_directory_url: String,
+    /// Base URL of a host that is asked for handles first.
+    pub handle_resolver_url: Option<String>,
+    /// Plain http and loopback addresses are allowed for PDSes, the directory and holds: tests only.
+    pub test_mode: bool,
+    /// `error` to `trace`, or tracing's filter syntax.
+    pub log_level: String,
+    /// Bounds on what clients may use.
+    pub limits: Limits,
+    /// What all of this was made of.
+    values: Values,
+}
+
+/// An account as an operator names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountName {
+    /// By its DID.
+    Did(Did),
+    /// By its handle.
+    Handle(Handle),
+}
+
+/// Bounds on what clients may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_address: usize,
+    /// Requests a second from one address, in the long run; 0 is no limit.
+    pub requests_per_address: u32,
+    /// How long requests in flight may take after SIGTERM.
+    pub drain: Duration,
+}

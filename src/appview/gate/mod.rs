@@ -1,0 +1,10 @@
+//! Who may do what in a repository: scopes, the registry's own tokens, and the permits that come of them.
+//! <https://distribution.github.io/distribution/spec/auth/token/>
+
+mod permits;
+mod scope;
+mod tokens;
+
+pub use permits::{PullPermit, PushPermit};
+pub use scope::{Action, Scope, parse_scopes};
+pub use tokens::{Grant, TokenError, TokenKeys, Tokens};

@@ -1,0 +1,53 @@
+//! Permits: a handler's type says who may call it, and only this room makes them.
+
+use crate::accounts::Login;
+use crate::names::RepositoryName;
+
+/// Its holder may read in a repository; whether the blobs may be read is for their hold to say.
+#[derive(Clone, Debug)]
+pub struct PullPermit {
+    pub(super) repository: RepositoryName,
+    pub(super) login: Option<Login>,
+    pub(super) may_push: bool,
+}
+
+impl PullPermit {
+    /// Where.
+    #[must_use]
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// Who, if somebody signed in.
+    #[must_use]
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+
+    /// Whether the same token may write there: then blobs are looked for where new ones go.
+    #[must_use]
+    pub fn may_push(&self) -> bool {
+        self.may_push
+    }
+}
+
+/// Its holder owns a repository, and may write there.
+#[derive(Clone, Debug)]
+pub struct PushPermit {
+    pub(super) repository: RepositoryName,
+    pub(super) login: Login,
+}
+
+impl PushPermit {
+    /// Where.
+    #[must_use]
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+}

@@ -1,0 +1,77 @@
+//! Scopes: what a client asks a token for.
+
+use serde::{Deserialize, Serialize};
+
+/// What may be done in a repository. What clients ask for beside it is granted to nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Read.
+    Pull,
+    /// Write.
+    Push,
+}
+
+/// What is asked for in one repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    /// The repository, as the client writes it.
+    pub repository: String,
+    /// What is to be done there.
+    pub actions: Vec<Action>,
+}
+
+/// Scopes of a token; clients ask for one or two.
+const MAX_SCOPES: usize = 64;
+
+/// The scopes of repositories in `texts`, each of which may have several with spaces between. What is no such scope is
+/// left out: less than asked for is no error.
+pub fn parse_scopes<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<Scope> {
+    let words = texts.into_iter().flat_map(str::split_ascii_whitespace);
+    words.filter_map(parse).take(MAX_SCOPES).collect()
+}
+
+/// `repository:<name>:<action>,<action>`; the name may have colons, as of a host with a port.
+fn parse(text: &str) -> Option<Scope> {
+    let (kind, rest) = text.split_once(':')?;
+    let (name, actions) = rest.rsplit_once(':')?;
+    // A class may follow, like `repository(plugin)`.
+    if kind.split('(').next() != Some("repository") {
+        return None;
+    }
+    let mut found: Vec<_> = actions
+        .split(',')
+        .filter_map(|action| match action {
+            "pull" => Some(Action::Pull),
+            "push" => Some(Action::Push),
+            _ => None,
+        })
+        .collect();
+    found.sort_unstable();
+    found.dedup();
+    Some(Scope { repository: name.to_owned(), actions: found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, parse_scopes};
+
+    #[test]
+    fn scopes_come_in_many_spellings() {
+        let parsed = |texts: &[&str]| {
+            let scopes = parse_scopes(texts.iter().copied()).into_iter();
+            scopes.map(|scope| (scope.repository, scope.actions)).collect::<Vec<_>>()
+        };
+        let (pull, push) = (vec![Action::Pull], vec![Action::Pull, Action::Push]);
+        assert_eq!(parsed(&["repository:a.b/c:pull"]), [("a.b/c".into(), pull.clone())]);
+        let both = [("a.b/c".into(), push.clone()), ("a.b/d".into(), pull.clone())];
+        assert_eq!(parsed(&["repository:a.b/c:push,pull repository:a.b/d:pull"]), both);
+        assert_eq!(parsed(&["repository:a.b/c:push,pull", "repository(plugin):a.b/d:pull,pull"]), both);
+        assert_eq!(parsed(&["repository:host:5000/a.b/c:pull"]), [("host:5000/a.b/c".into(), pull)]);
+        assert_eq!(parsed(&["repository:*:*"]), [("*".into(), vec![])]);
+        for text in ["", "repository", "repository:a", "registry:catalog:*", "::", " \t"] {
+            assert_eq!(parsed(&[text]), [], "{text}");
+        }
+        assert_eq!(parsed(&["repository:a:pull ".repeat(1000).as_str()]).len(), 64);
+    }
+}

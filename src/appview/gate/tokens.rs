@@ -1,0 +1,271 @@
+//! The registry's own tokens: JWTs that only this program makes and verifies, so a secret signs them (HS256).
+//! <https://www.rfc-editor.org/rfc/rfc7519>
+
+use data_encoding::BASE64URL_NOPAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::permits::{PullPermit, PushPermit};
+use super::scope::{Action, Scope};
+use crate::accounts::{Login, SessionId};
+use crate::names::RepositoryName;
+use atproto::syntax::Did;
+
+/// How long a token is good; a long upload shows it once, at its begin.
+const LIFE_S: u64 = 5 * 60;
+/// How long a refresh token is good that nobody uses.
+const REFRESH_LIFE_S: u64 = 90 * 24 * 60 * 60;
+/// A token with all of its scopes is smaller.
+const MAX_TOKEN_BYTES: usize = 32 * 1024;
+/// `{"alg":"HS256","typ":"JWT"}`: the one header that there is.
+const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
+
+/// The secrets that sign; one cannot be used for the other.
+pub struct TokenKeys {
+    /// For access tokens.
+    pub access: Zeroizing<[u8; 32]>,
+    /// For refresh tokens.
+    pub refresh: Zeroizing<[u8; 32]>,
+}
+
+/// Makes and verifies tokens.
+pub struct Tokens {
+    keys: TokenKeys,
+    service: Box<str>,
+}
+
+/// Why a token is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It is not one of this registry's.
+    #[error("the token is not one of this registry")]
+    Invalid,
+    /// Another one must be got.
+    #[error("the token has expired")]
+    Expired,
+}
+
+/// What a token allows in one repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Access {
+    #[serde(rename = "type")]
+    kind: String,
+    name: String,
+    actions: Vec<Action>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    /// Who signed in; empty: nobody.
+    sub: String,
+    /// Its session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<SessionId>,
+    access: Vec<Access>,
+    iat: u64,
+    nbf: u64,
+    exp: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RefreshClaims {
+    aud: String,
+    sub: Did,
+    sid: SessionId,
+    exp: u64,
+}
+
+/// What a token that was verified says.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// Who signed in.
+    pub login: Option<Login>,
+    access: Vec<Access>,
+}
+
+impl Tokens {
+    /// Of the registry at `service`: host and port.
+    #[must_use]
+    pub fn new(keys: TokenKeys, service: &str) -> Self {
+        Self { keys, service: service.into() }
+    }
+
+    /// How long a token is good, in seconds.
+    #[must_use]
+    pub fn life_s(&self) -> u64 {
+        LIFE_S
+    }
+
+    /// A token with these rights.
+    #[must_use]
+    pub fn issue(&self, login: Option<&Login>, granted: &[Scope], now_s: u64) -> String {
+        let access = |scope: &Scope| Access {
+            kind: "repository".into(),
+            name: scope.repository.clone(),
+            actions: scope.actions.clone(),
+        };
+        let claims = Claims {
+            iss: self.service.to_string(),
+            aud: self.service.to_string(),
+            sub: login.map(|login| login.account.to_string()).unwrap_or_default(),
+            sid: login.map(|login| login.session),
+            access: granted.iter().map(access).collect(),
+            iat: now_s,
+            nbf: now_s,
+            exp: now_s + LIFE_S,
+        };
+        sign(&self.keys.access, &claims)
+    }
+
+    /// A token by which a client gets others, instead of keeping the password.
+    #[must_use]
+    pub fn issue_refresh(&self, login: &Login, now_s: u64) -> String {
+        let claims = RefreshClaims {
+            aud: self.service.to_string(),
+            sub: login.account.clone(),
+            sid: login.session,
+            exp: now_s + REFRESH_LIFE_S,
+        };
+        sign(&self.keys.refresh, &claims)
+    }
+
+    /// What a token says.
+    ///
+    /// # Errors
+    /// [`TokenError`]
+    pub fn verify(&self, token: &str, now_s: u64) -> Result<Grant, TokenError> {
+        let claims: Claims = open(&self.keys.access, token)?;
+        if *claims.aud != *self.service || *claims.iss != *self.service {
+            return Err(TokenError::Invalid);
+        }
+        if now_s >= claims.exp {
+            return Err(TokenError::Expired);
+        }
+        let login = match (claims.sub.as_str(), claims.sid) {
+            ("", None) => None,
+            (did, Some(session)) => Some(Login { account: Did::parse(did).map_err(|_| TokenError::Invalid)?, session }),
+            _ => return Err(TokenError::Invalid),
+        };
+        Ok(Grant { login, access: claims.access })
+    }
+
+    /// Whose refresh token it is.
+    ///
+    /// # Errors
+    /// [`TokenError`]
+    pub fn verify_refresh(&self, token: &str, now_s: u64) -> Result<Login, TokenError> {
+        let claims: RefreshClaims = open(&self.keys.refresh, token)?;
+        match claims {
+            _ if *claims.aud != *self.service => Err(TokenError::Invalid),
+            _ if now_s >= claims.exp => Err(TokenError::Expired),
+            RefreshClaims { sub, sid, .. } => Ok(Login { account: sub, session: sid }),
+        }
+    }
+}
+
+impl Grant {
+    /// The permit to read in a repository; `None` when the token has not that right.
+    #[must_use]
+    pub fn pull(&self, repository: &RepositoryName) -> Option<PullPermit> {
+        let may_push = self.allows(repository, Action::Push) && self.login.is_some();
+        self.allows(repository, Action::Pull).then(|| PullPermit {
+            repository: repository.clone(),
+            login: self.login.clone(),
+            may_push,
+        })
+    }
+
+    /// The permit to write in a repository; `None` when the token has not that right.
+    #[must_use]
+    pub fn push(&self, repository: &RepositoryName) -> Option<PushPermit> {
+        let login = self.login.clone().filter(|_| self.allows(repository, Action::Push))?;
+        Some(PushPermit { repository: repository.clone(), login })
+    }
+
+    fn allows(&self, repository: &RepositoryName, action: Action) -> bool {
+        self.access.iter().any(|access| access.name == repository.as_str() && access.actions.contains(&action))
+    }
+}
+
+fn mac(key: &[u8; 32], signed: &str) -> Hmac<Sha256> {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { unreachable!("HMAC takes keys of any length") };
+    mac.update(signed.as_bytes());
+    mac
+}
+
+fn sign(key: &[u8; 32], claims: &impl Serialize) -> String {
+    // Claims have text keys only, which is all that could fail.
+    let claims = serde_json::to_vec(claims).unwrap_or_default();
+    let signed = format!("{HEADER}.{}", BASE64URL_NOPAD.encode(&claims));
+    let signature = BASE64URL_NOPAD.encode(&mac(key, &signed).finalize().into_bytes());
+    format!("{signed}.{signature}")
+}
+
+fn open<T: DeserializeOwned>(key: &[u8; 32], token: &str) -> Result<T, TokenError> {
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(TokenError::Invalid);
+    }
+    let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::Invalid)?;
+    let signature = BASE64URL_NOPAD.decode(signature.as_bytes()).map_err(|_| TokenError::Invalid)?;
+    mac(key, signed).verify_slice(&signature).map_err(|_| TokenError::Invalid)?;
+    let (_, claims) = signed.split_once('.').ok_or(TokenError::Invalid)?;
+    let claims = BASE64URL_NOPAD.decode(claims.as_bytes()).map_err(|_| TokenError::Invalid)?;
+    serde_json::from_slice(&claims).map_err(|_| TokenError::Invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(service: &str) -> Tokens {
+        Tokens::new(TokenKeys { access: Zeroizing::new([1; 32]), refresh: Zeroizing::new([2; 32]) }, service)
+    }
+
+    fn login() -> Login {
+        Login { account: Did::parse("did:plc:ewvi7nxzyoun6zhxrhs64oiz").unwrap(), session: 7 }
+    }
+
+    fn scope(actions: &[Action]) -> Vec<Scope> {
+        vec![Scope { repository: "alice.test/app".into(), actions: actions.to_vec() }]
+    }
+
+    #[test]
+    fn a_token_allows_what_it_says_where_it_says_it() {
+        let (tokens, now_s) = (tokens("r.example"), 1_000_000);
+        let (app, other) =
+            (RepositoryName::parse("alice.test/app").unwrap(), RepositoryName::parse("alice.test/other").unwrap());
+        let both = tokens.issue(Some(&login()), &scope(&[Action::Pull, Action::Push]), now_s);
+        let grant = tokens.verify(&both, now_s).unwrap();
+        assert_eq!(*grant.push(&app).unwrap().login(), login());
+        assert!(grant.pull(&app).unwrap().may_push());
+        assert!(grant.pull(&other).is_none() && grant.push(&other).is_none());
+        let nobody = tokens.issue(None, &scope(&[Action::Pull, Action::Push]), now_s);
+        let grant = tokens.verify(&nobody, now_s).unwrap();
+        assert!(grant.push(&app).is_none(), "nobody owns anything");
+        assert!(!grant.pull(&app).unwrap().may_push());
+    }
+
+    #[test]
+    fn tokens_of_others_and_changed_ones_are_none() {
+        let (tokens, now_s) = (tokens("r.example"), 1_000_000);
+        let token = tokens.issue(Some(&login()), &scope(&[Action::Pull]), now_s);
+        assert_eq!(tokens.verify(&token, now_s + LIFE_S).unwrap_err(), TokenError::Expired);
+        assert!(tokens.verify(&token, now_s + LIFE_S - 1).is_ok());
+        let refresh = tokens.issue_refresh(&login(), now_s);
+        assert_eq!(tokens.verify_refresh(&refresh, now_s + LIFE_S), Ok(login()));
+        assert_eq!(tokens.verify_refresh(&refresh, now_s + REFRESH_LIFE_S), Err(TokenError::Expired));
+        assert_eq!(tokens.verify_refresh(&token, now_s), Err(TokenError::Invalid), "one is not the other");
+        let elsewhere = self::tokens("other.example").issue(None, &[], now_s);
+        let (head, signature) = token.rsplit_once('.').unwrap();
+        let unsigned = format!("{head}.");
+        for bad in [&refresh, &elsewhere, &unsigned, &format!("{head}x.{signature}"), "", "a.b.c", &"x".repeat(40_000)]
+        {
+            assert_eq!(tokens.verify(bad, now_s).unwrap_err(), TokenError::Invalid, "{bad:.60}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The registry front end of ATCR: the OCI registry that clients talk to. Manifests and tags are records in the owner's
+//! own repository, blobs are in a hold; this program has nothing that could not be fetched again.
+//!
+//! # The map
+//! One room a folder. A room may name only the rooms listed for it, all of them above it, so no cycle can form;
+//! `tests/architecture.rs` holds the code to this table and the table to the disk. The crate never names the hold's.
+//!
+//! | room | for | may name |
+//! |---|---|---|
+//! | `schema` | the schema of the database: the scripts of its versions, all rooms' tables together | – |
+//! | `config` | layers of configuration, checked | – |
+//! | `names` | what stands in a path: the owner, the repository, a tag or a digest | – |
+//! | `remote` | XRPC calls to PDSes and holds: one client, one kind of error | – |
+//! | `accounts` | who owns an image, who signs in, sessions at their PDSes (with its tables) | names, remote |
+//! | `gate` | scopes, registry tokens, permits | names, accounts |
+//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate |
+//! | `app` | wiring | all |
+//! | `cli` | the command line | all |
+//!
+//! # A client on its way in
+//! `GET /v2/` without a token is answered 401 with a challenge, which names `GET /auth/token`. There `accounts::Sessions`
+//! finds or makes the one session at the account's PDS that its app password stands for, `gate::Tokens` signs a token
+//! with what of the scopes the account may have, and every later request shows that token: `gate::Tokens::verify` makes
+//! the permit that a handler takes.
+#![forbid(unsafe_code)]
+
+pub mod accounts;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod gate;
+pub mod names;
+pub mod oci;
+pub mod remote;
+pub mod schema;

@@ -1,0 +1,122 @@
+//! What stands in a registry's paths: `<owner>/<repository>`, and a tag or a digest.
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>
+
+use atproto::syntax::{Did, Digest, Handle, ImageName, SyntaxError, Tag};
+
+/// Whose images they are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// Written with hyphens, for a colon is no part of an image's name: `did-plc-…`, `did-web-…`.
+    Did(Did),
+    /// In lower case.
+    Handle(Handle),
+}
+
+/// Characters of the part after `did-plc-`.
+const PLC_ID_CHARS: usize = 24;
+
+impl Owner {
+    /// Reads the first part of a name, or what somebody signs in as: also a DID with its colons.
+    ///
+    /// # Errors
+    /// When it is neither a DID nor a handle.
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        let text = text.to_ascii_lowercase();
+        if let Some(id) = text.strip_prefix("did-plc-").filter(|id| id.len() == PLC_ID_CHARS) {
+            return Did::parse(&format!("did:plc:{id}")).map(Self::Did);
+        }
+        if let Some(host) = text.strip_prefix("did-web-").filter(|host| host.contains('.')) {
+            return Did::parse(&format!("did:web:{host}")).map(Self::Did);
+        }
+        if text.starts_with("did:") {
+            return Did::parse(&text).map(Self::Did);
+        }
+        Handle::parse(&text).map(Self::Handle)
+    }
+}
+
+/// The name of a repository of images: `<owner>/<repository>`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RepositoryName {
+    text: Box<str>,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The rest, which may have slashes: `repository` in records.
+    pub name: ImageName,
+}
+
+/// What the records' lexicons allow.
+const MAX_NAME_BYTES: usize = 255;
+const NAME: SyntaxError =
+    SyntaxError { kind: "image name", reason: "it must look like alice.example.org/myapp or did-plc-…/team/my-app" };
+
+impl RepositoryName {
+    /// Checks a name by the grammar of the distribution specification, and takes it apart.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, SyntaxError> {
+        let (owner, name) = text.split_once('/').ok_or(NAME)?;
+        let name = ImageName::parse(name)?;
+        // A part of a name may have no other characters than the whole.
+        ImageName::parse(owner).map_err(|_| NAME)?;
+        if name.as_str().len() > MAX_NAME_BYTES {
+            return Err(SyntaxError { kind: "image name", reason: "it must have at most 255 characters" });
+        }
+        Ok(Self { text: text.into(), owner: Owner::parse(owner).map_err(|_| NAME)?, name })
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+/// Which manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reference {
+    /// The one a tag leads to.
+    Tag(Tag),
+    /// The one with this digest.
+    Digest(Digest),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Owner, RepositoryName};
+
+    #[test]
+    fn an_owner_is_a_did_with_hyphens_or_a_handle() {
+        let owner = |text: &str| match Owner::parse(text) {
+            Ok(Owner::Did(did)) => did.to_string(),
+            Ok(Owner::Handle(handle)) => format!("@{handle}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(owner("did-plc-ewvi7nxzyoun6zhxrhs64oiz"), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+        assert_eq!(owner("did-web-alice.example.org"), "did:web:alice.example.org");
+        assert_eq!(owner("did:plc:ewvi7nxzyoun6zhxrhs64oiz"), "did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+        assert_eq!(owner("Alice.Example.org"), "@alice.example.org");
+        assert_eq!(owner("did-plc-short.example.org"), "@did-plc-short.example.org");
+        assert!(owner("alice").starts_with("not a valid handle"));
+    }
+
+    #[test]
+    fn names_are_an_owner_and_a_repository() {
+        let name = RepositoryName::parse("alice.example.org/team/my-app").unwrap();
+        assert_eq!((name.name.as_str(), name.as_str()), ("team/my-app", "alice.example.org/team/my-app"));
+        for text in [
+            "alice.example.org",
+            "alice.example.org/",
+            "alice/app",
+            "/app",
+            "alice.example.org/App",
+            "Alice.example.org/app",
+            "did:plc:ewvi7nxzyoun6zhxrhs64oiz/app",
+            "alice.example.org//app",
+            &format!("alice.example.org/{}", "a".repeat(256)),
+        ] {
+            assert!(RepositoryName::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Every refusal of the registry: the one place that knows status codes and the codes of the specification.
+//!
+//! Bodies of 5xx are constant but for the host that is down: what went wrong is logged once, with the request id.
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>
+
+use std::fmt::Display;
+
+use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response as HttpResponse, StatusCode};
+use serde_json::json;
+
+use crate::accounts::AccountsError;
+use crate::remote::RemoteError;
+use server::identity;
+use server::wire::{BodyFault, Response, ResponseBody};
+use server::xrpc::{Cause, Refusal};
+
+/// Seconds after which a client that met a limit may come back.
+const RETRY_S: u32 = 5;
+
+/// An error of the registry on its way to the client.
+#[derive(Debug)]
+pub struct OciError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    /// What really happened: for the log, never for the client.
+    detail: Option<String>,
+}
+
+impl OciError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), headers: Vec::new(), detail: None }
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "UNSUPPORTED", "there is nothing at this path")
+    }
+
+    pub(super) fn name_invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "NAME_INVALID", message)
+    }
+
+    /// 400 for a request that cannot be understood.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", message)
+    }
+
+    pub(super) fn method_not_allowed(allowed: &'static str) -> Self {
+        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED", format!("use {allowed} here"));
+        error.with(ALLOW, HeaderValue::from_static(allowed))
+    }
+
+    /// 401 with how to get a token.
+    pub(super) fn unauthorized(message: impl Into<String>, challenge: &str) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+        match HeaderValue::from_str(challenge) {
+            Ok(value) => error.with(WWW_AUTHENTICATE, value),
+            Err(_) => error,
+        }
+    }
+
+    /// 401 for credentials that are wrong.
+    pub(super) fn wrong_credentials(message: impl Into<String>) -> Self {
+        let challenge = "Basic realm=\"atcr\", charset=\"UTF-8\"";
+        Self::unauthorized(message, challenge)
+    }
+
+    /// 500; the detail is for the log.
+    pub(super) fn internal(detail: impl Display) -> Self {
+        let message = "the registry failed; its log says why";
+        Self { detail: Some(detail.to_string()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", message) }
+    }
+
+    /// 503 for something behind the registry that does not answer.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message).with(RETRY_AFTER, RETRY_S.into())
+    }
+
+    fn too_many_requests(message: &str) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message).with(RETRY_AFTER, RETRY_S.into())
+    }
+
+    fn with(mut self, header: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((header, value));
+        self
+    }
+}
+
+impl Refusal for OciError {
+    fn name(&self) -> &'static str {
+        self.code
+    }
+
+    fn take_detail(&mut self) -> Option<String> {
+        self.detail.take()
+    }
+
+    fn into_response(self) -> Response {
+        let body = json!({ "errors": [{ "code": self.code, "message": self.message, "detail": null }] });
+        let mut response = HttpResponse::new(ResponseBody::full(body.to_string()));
+        *response.status_mut() = self.status;
+        response.headers_mut().insert(http::header::CONTENT_TYPE, server::xrpc::response::JSON);
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+impl From<Cause> for OciError {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::Head(refusal) => Self::new(refusal.status, "UNSUPPORTED", refusal.reason)
+                .with(CONNECTION, HeaderValue::from_static("close")),
+            Cause::RateLimited => Self::too_many_requests("too many requests; slow down"),
+            Cause::Panic(message) => Self::internal(format!("the handler panicked: {message}")),
+        }
+    }
+}
+
+impl From<BodyFault> for OciError {
+    fn from(fault: BodyFault) -> Self {
+        let status = match fault {
+            BodyFault::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            BodyFault::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyFault::Malformed | BodyFault::Disconnected => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, "SIZE_INVALID", fault.to_string())
+    }
+}
+
+impl From<identity::ResolveError> for OciError {
+    fn from(error: identity::ResolveError) -> Self {
+        use identity::ResolveError as E;
+        match error {
+            E::NotFound | E::Invalid(_) | E::Unsupported(_) => {
+                Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", format!("the owner of this image: {error}"))
+            }
+            E::Refused(_) | E::Unreachable | E::Busy(_) => {
+                Self::unavailable(format!("the owner of this image: {error}"))
+            }
+        }
+    }
+}
+
+impl From<AccountsError> for OciError {
+    fn from(error: AccountsError) -> Self {
+        match error {
+            AccountsError::Identity(error) => error.into(),
+            AccountsError::WrongPassword | AccountsError::MainPassword | AccountsError::SessionEnded => {
+                Self::wrong_credentials(error.to_string())
+            }
+            AccountsError::Pds(error) => of_remote("the account's PDS", error),
+            AccountsError::Storage(error) => Self::internal(error),
+        }
+    }
+}
+
+/// A server behind the registry, called so for people, did not do what was asked.
+pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
+    match error {
+        RemoteError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. } => {
+            OciError::too_many_requests(&format!("{who} takes no more requests at present"))
+        }
+        RemoteError::Refused { status, ref name, ref message } if status.is_client_error() => {
+            OciError::new(StatusCode::FORBIDDEN, "DENIED", format!("{who} refuses it: {name}: {message}"))
+        }
+        error => {
+            tracing::warn!("{who} does not answer: {error}");
+            OciError::unavailable(format!("{who} does not answer at present"))
+        }
+    }
+}

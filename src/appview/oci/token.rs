@@ -1,0 +1,162 @@
+//! The token endpoint, which clients are sent to by the challenge of a 401.
+//! <https://distribution.github.io/distribution/spec/auth/token/>, <https://distribution.github.io/distribution/spec/auth/oauth/>
+
+use std::sync::Arc;
+
+use http::Method;
+use http::header::CACHE_CONTROL;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::credentials::{self, Password};
+use super::refusal::OciError;
+use super::state::OciState;
+use crate::accounts::Login;
+use crate::gate::{Action, Scope, parse_scopes};
+use crate::names::{Owner, RepositoryName};
+use atproto::syntax::Datetime;
+use server::wire::{Request, Response};
+use server::xrpc::{Trace, response};
+
+/// Of a form: a token of ours and some scopes.
+const FORM_BYTES: u64 = 64 * 1024;
+
+/// What a client asks for, whichever way it does.
+struct TokenRequest {
+    password: Option<Password>,
+    refresh_token: Option<Zeroizing<String>>,
+    scopes: Vec<String>,
+    /// A token of its own to get others by, so that it need not keep the password.
+    wants_refresh: bool,
+}
+
+/// `GET` and `POST /auth/token`.
+pub(super) async fn handle(state: Arc<OciState>, request: Request, trace: &mut Trace) -> Result<Response, OciError> {
+    let (is_form, asked) = match request.head.method {
+        Method::GET | Method::HEAD => (false, by_query(&request)?),
+        Method::POST => (true, by_form(request).await?),
+        _ => return Err(OciError::method_not_allowed("GET, POST")),
+    };
+    let login = log_in(&state, &asked).await?;
+    trace.caller = login.as_ref().map(|login| login.account.clone());
+    let scopes = parse_scopes(asked.scopes.iter().map(String::as_str));
+    let granted = grant(&state, login.as_ref(), scopes).await;
+    let now_s = state.now_s();
+    let token = state.tokens.issue(login.as_ref(), &granted, now_s);
+    let mut answer = json!({
+        "token": token,
+        "access_token": token,
+        "expires_in": state.tokens.life_s(),
+        "issued_at": Datetime::from_micros(now_s * 1_000_000),
+    });
+    if is_form {
+        answer["scope"] = written(&granted).into();
+    }
+    if let Some(login) = login.filter(|_| asked.wants_refresh) {
+        answer["refresh_token"] = state.tokens.issue_refresh(&login, now_s).into();
+    }
+    let mut response = response::json(&answer);
+    response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn by_query(request: &Request) -> Result<TokenRequest, OciError> {
+    let query: Vec<_> = url::form_urlencoded::parse(request.head.uri.query().unwrap_or_default().as_bytes()).collect();
+    let all = |name: &str| query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.to_string()).collect();
+    let scopes: Vec<String> = all("scope");
+    let wants_refresh = query.iter().any(|(key, value)| key == "offline_token" && value == "true");
+    let password = credentials::basic(&request.head.headers)?;
+    Ok(TokenRequest { password, refresh_token: None, scopes, wants_refresh })
+}
+
+async fn by_form(request: Request) -> Result<TokenRequest, OciError> {
+    let by_header = credentials::basic(&request.head.headers)?;
+    let body = request.body.collect(FORM_BYTES).await?;
+    let form: Vec<_> = url::form_urlencoded::parse(&body).into_owned().collect();
+    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+    let mut asked = TokenRequest {
+        password: by_header,
+        refresh_token: None,
+        scopes: form.iter().filter(|(key, _)| key == "scope").map(|(_, value)| value.clone()).collect(),
+        wants_refresh: field("access_type") == Some("offline"),
+    };
+    match field("grant_type") {
+        Some("password") => {
+            let (user, secret) = (field("username").unwrap_or_default(), field("password").unwrap_or_default());
+            asked.password = Some(Password { user: user.to_owned(), secret: Zeroizing::new(secret.to_owned()) });
+        }
+        Some("refresh_token") => {
+            asked.refresh_token = Some(Zeroizing::new(field("refresh_token").unwrap_or_default().to_owned()));
+            // It is the same one again.
+            asked.wants_refresh = true;
+        }
+        _ => return Err(OciError::invalid("grant_type must be password or refresh_token")),
+    }
+    Ok(asked)
+}
+
+/// Who asks; nobody, who shows nothing.
+async fn log_in(state: &OciState, asked: &TokenRequest) -> Result<Option<Login>, OciError> {
+    if let Some(token) = &asked.refresh_token {
+        let wrong = |error| OciError::wrong_credentials(format!("refresh_token: {error}"));
+        let login = state.tokens.verify_refresh(token, state.now_s()).map_err(wrong)?;
+        state.sessions.resume(&login).await?;
+        return Ok(Some(login));
+    }
+    let Some(Password { user, secret }) = &asked.password else { return Ok(None) };
+    // Some clients send it where a password goes, with any user or none.
+    if let Ok(login) = state.tokens.verify_refresh(secret, state.now_s()) {
+        state.sessions.resume(&login).await?;
+        return Ok(Some(login));
+    }
+    let user = user.trim_start_matches('@');
+    let nobody = |reason: String| OciError::wrong_credentials(format!("the user is a handle or a DID: {reason}"));
+    let owner = Owner::parse(user).map_err(|error| nobody(error.to_string()))?;
+    let account = match state.owners.find(&owner).await {
+        Ok(account) => account,
+        Err(error @ (server::identity::ResolveError::Busy(_) | server::identity::ResolveError::Unreachable)) => {
+            return Err(error.into());
+        }
+        Err(error) => return Err(nobody(error.to_string())),
+    };
+    Ok(Some(state.sessions.log_in(&account, secret).await?))
+}
+
+/// What of `scopes` is given: whoever it is may read, and an owner may write.
+async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>) -> Vec<Scope> {
+    let mut granted = Vec::new();
+    for mut scope in scopes {
+        let Ok(name) = RepositoryName::parse(&scope.repository) else { continue };
+        if scope.actions.contains(&Action::Push) && !may_push(state, login, &name.owner).await {
+            scope.actions.retain(|action| *action != Action::Push);
+        }
+        granted.push(scope);
+    }
+    granted
+}
+
+/// Whether somebody owns what is `owner`'s, and is one of those whom the operator lets.
+async fn may_push(state: &OciState, login: Option<&Login>, owner: &Owner) -> bool {
+    let Some(login) = login else { return false };
+    let is_account = async |owner: &Owner| match owner {
+        Owner::Did(did) => *did == login.account,
+        Owner::Handle(_) => state.owners.find(owner).await.is_ok_and(|account| account.did == login.account),
+    };
+    if !is_account(owner).await {
+        return false;
+    }
+    for allowed in &state.allowed_accounts {
+        if is_account(allowed).await {
+            return true;
+        }
+    }
+    state.allowed_accounts.is_empty()
+}
+
+/// Scopes as a client writes them.
+fn written(scopes: &[Scope]) -> String {
+    let action = |action: &Action| if *action == Action::Pull { "pull" } else { "push" };
+    let actions = |scope: &Scope| scope.actions.iter().map(action).collect::<Vec<_>>().join(",");
+    let scopes = scopes.iter().map(|scope| format!("repository:{}:{}", scope.repository, actions(scope)));
+    scopes.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,20 @@
+//! Tests of the registry front end that need more than one unit: one folder or file a room of `src/appview/lib.rs`, and
+//! `binary` for the program.
+
+// A helper outside `#[test]` fails its test like the test itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "appview/binary.rs"]
+mod binary;
+#[path = "appview/config.rs"]
+mod config;
+#[path = "appview/oci/mod.rs"]
+mod oci;
+
+/// What the tests of the hold use, too.
+#[path = "support"]
+#[expect(dead_code, reason = "the hold's tests use the rest")]
+mod support {
+    pub(crate) mod did_server;
+    pub(crate) mod http;
+}

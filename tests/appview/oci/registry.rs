@@ -1,0 +1,95 @@
+//! A whole front end in this process, and a network of accounts whose PDS the test plays.
+
+use atcr_appview::app;
+use atcr_appview::config::Config;
+use atproto::syntax::Did;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use serde_json::json;
+use server::daemon::listeners;
+use server::settings::{Environment, Sources};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use crate::support::did_server::{DidServer, Reply, document, plc};
+use crate::support::http::{Answer, Call};
+
+/// A front end with one account, alice.test. It ends with the test's runtime.
+pub(super) struct Registry {
+    pub(super) port: u16,
+    /// PLC directory, handle resolver and PDS at once.
+    pub(super) network: DidServer,
+    pub(super) alice: Did,
+    _state: TempDir,
+}
+
+impl Registry {
+    pub(super) async fn start(variables: [(&str, &str); 1]) -> Self {
+        let (state, network, alice) = (TempDir::new().unwrap(), DidServer::start().await, plc(1));
+        let here = format!("http://localhost:{}", network.port);
+        let mut published = document(&alice, 1);
+        published["service"] =
+            json!([{ "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": here }]);
+        network.publish(&alice, &published);
+        let resolved = json!({ "did": alice }).to_string();
+        network.set("/xrpc/com.atproto.identity.resolveHandle?handle=alice.test", Reply::Body(resolved));
+        let listener = listeners::bind("127.0.0.1:0").unwrap();
+        let port = listener.describe().rsplit(':').next().unwrap().parse().unwrap();
+        let path = state.path().join("appview.db");
+        let mut all = vec![
+            ("ATCR_BASE_URL", "http://localhost:5000"),
+            ("ATCR_DATABASE_PATH", path.to_str().unwrap()),
+            ("ATCR_PLC_DIRECTORY_URL", here.as_str()),
+            ("ATCR_HANDLE_RESOLVER_URL", here.as_str()),
+            ("TEST_MODE", "true"),
+        ];
+        all.extend(variables);
+        let all: [(&str, &str); 6] = std::array::from_fn(|n| all[n]);
+        let config = Config::load(&Sources::of_environment(Environment::from(all))).unwrap();
+        tokio::spawn(app::run(config, vec![listener], CancellationToken::new()));
+        Self { port, network, alice, _state: state }
+    }
+
+    /// The PDS makes sessions whose tokens have this scope.
+    pub(super) fn signs_in_with(&self, scope: &str) {
+        let claims = BASE64URL_NOPAD.encode(json!({ "scope": scope }).to_string().as_bytes());
+        let session = json!({ "did": self.alice, "accessJwt": format!("e30.{claims}.s"), "refreshJwt": "r" });
+        self.network.set("/xrpc/com.atproto.server.createSession", Reply::Body(session.to_string()));
+        self.network.set("/xrpc/com.atproto.server.deleteSession", Reply::Body(String::new()));
+    }
+
+    pub(super) fn call(&self, method: &str, target: &str) -> Call {
+        Call::new(self.port, method, target)
+    }
+
+    pub(super) async fn get(&self, target: &str) -> Answer {
+        self.call("GET", target).send().await
+    }
+
+    /// `GET /auth/token` with these scopes, as somebody.
+    pub(super) async fn token(&self, credentials: &str, scopes: &str) -> Answer {
+        let call = self.call("GET", &format!("/auth/token?service=localhost:5000{scopes}"));
+        call.header("authorization", &format!("Basic {}", BASE64.encode(credentials.as_bytes()))).send().await
+    }
+}
+
+/// That an answer is this refusal, in the format of the specification.
+#[track_caller]
+pub(super) fn refused(answer: &Answer, status: u16, code: &str) -> String {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    let error = &answer.json()["errors"][0];
+    assert_eq!(error["code"], code, "{error}");
+    error["message"].as_str().unwrap().to_owned()
+}
+
+/// What a token of ours allows: a list of `name:action,action`.
+pub(super) fn rights(answer: &Answer) -> Vec<String> {
+    let token = answer.ok()["token"].as_str().unwrap().to_owned();
+    let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    let of = |access: &serde_json::Value| {
+        let actions: Vec<_> =
+            access["actions"].as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect();
+        format!("{}:{}", access["name"].as_str().unwrap(), actions.join(","))
+    };
+    claims["access"].as_array().unwrap().iter().map(of).collect()
+}
