@@ -1,4 +1,4 @@
-//! What an endpoint costs the hold, and the bulkheads before what many share: readers, the one writer, exports, proofs.
+//! The cost of an endpoint, and the bulkheads before what many share: readers, the one writer, exports, proofs.
 //!
 //! A caller is an account where a token proved one, else the network it comes from. A request waits here with its body
 //! already in memory, so a slow sender keeps no place.
@@ -11,7 +11,7 @@ use server::xrpc::JSON_BYTES;
 /// Which of the shared resources a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// None of them for long: what is in memory, bytes of blobs, whose connections have bounds of their own.
+    /// None of them for long: what is in memory, and bytes of blobs, whose connections have limits of their own.
     Light,
     /// A reader of the database.
     Read,
@@ -21,7 +21,7 @@ pub(super) enum Cost {
     Export,
     /// A reader for each page of an account's data, for as long as the answer is sent.
     UserData,
-    /// The proof of a blob, which may read it whole.
+    /// The verification of a blob's digest, which may read the whole blob.
     Proof,
 }
 
@@ -116,7 +116,7 @@ impl Default for Admission {
 }
 
 impl Admission {
-    /// A place for a request of `caller`, or `None` where it needs none.
+    /// Waits for a place for a request of `caller`. Returns `None` where the request needs none.
     ///
     /// # Errors
     /// [`Overload`]
@@ -132,7 +132,7 @@ impl Admission {
         bulkhead.enter(caller).await.map(Some)
     }
 
-    /// Room in memory for a body of at most so many bytes.
+    /// Waits for room in memory for a body of at most `limit_bytes`.
     ///
     /// # Errors
     /// [`Overload`]
@@ -141,7 +141,7 @@ impl Admission {
         bulkhead.enter(caller).await
     }
 
-    /// What each bulkhead counts, by its name in the metrics.
+    /// Returns the metrics of each bulkhead, by its name there.
     pub fn counts(&self) -> [(&'static str, &BulkheadCounts); 7] {
         [
             ("reads", self.reads.counts()),

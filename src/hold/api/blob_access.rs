@@ -13,11 +13,11 @@ use atproto::syntax::Did;
 use server::bulkhead::Caller;
 use server::xrpc::{Error, Query};
 
-/// Permission to read one blob.
+/// The permission to read one blob.
 pub(super) enum BlobAccess {
-    /// A record refers to it: here it is.
+    /// The blob, which a record refers to.
     Published(PublishedBlob),
-    /// It is none of those; image blobs may be read, by this account if it gave its name.
+    /// An image blob, which this account may read; `None` for an anonymous reader.
     Image(ReadPermit, Option<Did>),
 }
 
@@ -35,7 +35,7 @@ impl BlobAccess {
         Ok(Self::Image(permit, account))
     }
 
-    /// Who reads, where that was asked.
+    /// Returns the account that reads, if it is known.
     pub(super) fn account(&self) -> Option<&Did> {
         match self {
             Self::Published(_) => None,

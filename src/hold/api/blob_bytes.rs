@@ -33,7 +33,7 @@ pub(super) async fn handle(
     serve(&state, &permit, digest, &request).await
 }
 
-/// The blob with the headers that registries and atproto clients expect.
+/// Answers the blob, with the headers that registries and atproto clients expect.
 pub(super) async fn serve(
     state: &ApiState,
     _permit: &ReadPermit,
@@ -70,7 +70,7 @@ fn sent_by_proxy(state: &ApiState, peer: Peer, digest: &Digest) -> Option<String
     state.hold.blobs.file_of(digest).map(|path| format!("{prefix}{path}"))
 }
 
-/// A blob that a record refers to, with its type.
+/// Answers a blob that a record refers to, with its media type.
 pub(super) fn serve_published(blob: PublishedBlob, head: &Parts) -> Result<Response, Error> {
     let kind = HeaderValue::from_str(blob.media_type.as_str()).unwrap_or(OCTETS);
     let (size_bytes, etag) = (blob.bytes.len() as u64, format!("\"{}\"", blob.cid));
@@ -81,7 +81,7 @@ pub(super) fn serve_published(blob: PublishedBlob, head: &Parts) -> Result<Respo
     })
 }
 
-/// What of a blob the request asks for. `body` makes the bytes of a range.
+/// Answers the whole blob or the range that the request asks for. `body` makes the bytes of a range.
 fn part_or_whole(
     head: &Parts,
     kind: HeaderValue,
@@ -116,7 +116,7 @@ fn part_or_whole(
     Ok(response)
 }
 
-/// What every answer with a blob says of it.
+/// Sets the headers that every answer with a blob has.
 fn describe(response: &mut Response, etag: &str) {
     insert(response, ETAG, etag);
     let headers = response.headers_mut();

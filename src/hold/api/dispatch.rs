@@ -1,4 +1,4 @@
-//! One request of the hold: its endpoint, its permit, its place, its handler.
+//! The way of a request: its endpoint, its permit, its place, its handler.
 
 use std::sync::Arc;
 

@@ -29,7 +29,7 @@ pub(super) type Shared = Arc<ApiState>;
 pub enum Access {
     /// Anyone.
     Open,
-    /// Anyone for a blob of a record, and for all on a public hold; else crew that may read.
+    /// Anyone for a blob of a record, and for all blobs of a public hold; else crew that may read.
     Blob,
     /// Whoever holds a signed URL for this blob.
     SignedRead,
@@ -37,13 +37,13 @@ pub enum Access {
     Write,
     /// Whoever holds a signed URL for this part, or crew that may write.
     Part,
-    /// Any account that proves itself.
+    /// Any account that is authenticated.
     Account,
     /// The captain, or crew that may manage crew.
     Admin,
 }
 
-/// What answers an endpoint; its arguments are what the caller must have.
+/// The handler of an endpoint; its arguments are what the caller must have.
 pub(super) enum Handler {
     Open(fn(Shared, Request) -> Reply),
     Blob(fn(Shared, BlobAccess, Request) -> Reply),
@@ -59,7 +59,7 @@ pub(super) struct Endpoint {
     pub(super) path: &'static str,
     pub(super) verbs: Verbs,
     pub(super) handler: Handler,
-    /// What it costs the hold.
+    /// Its cost.
     pub(super) cost: Cost,
     /// The most bytes of a body that is read into memory; 0 for endpoints without a body, or with one that streams.
     pub(super) body_bytes: u64,
@@ -76,12 +76,12 @@ impl Route for Endpoint {
 }
 
 impl Endpoint {
-    /// The same endpoint at another cost.
+    /// Returns the endpoint with another cost.
     const fn at(self, cost: Cost) -> Self {
         Self { cost, ..self }
     }
 
-    /// The same endpoint with a body in memory of at most so many bytes; 0: it streams.
+    /// Returns the endpoint with a body of at most `body_bytes` in memory; 0: the body streams.
     const fn body(self, body_bytes: u64) -> Self {
         Self { body_bytes, ..self }
     }
@@ -99,7 +99,7 @@ impl Endpoint {
     }
 }
 
-/// Every endpoint: path or NSID, methods, and who may call it.
+/// Returns every endpoint: path or NSID, methods, and who may call it.
 pub fn endpoints() -> impl Iterator<Item = (&'static str, Verbs, Access)> {
     TABLE.iter().map(|endpoint| (endpoint.path, endpoint.verbs, endpoint.access()))
 }

@@ -1,4 +1,4 @@
-//! The hold's HTTP API: from a request to a room's answer and back.
+//! The HTTP API of the hold: translates requests to calls of rooms, and their results to answers.
 //!
 //! `endpoint` is the table of paths, who may call them and what they cost, `dispatch` finds the row and gets the permit,
 //! `admission` a place; `xrpc` has one file a method, `refusal` alone turns the rooms' errors into status codes,

@@ -1,4 +1,4 @@
-//! Who may send a part: whoever holds its signed URL, or crew with a token that names it in headers.
+//! Who may send a part: whoever has its signed URL, or crew with a token; then headers name the part.
 
 use http::request::Parts;
 
@@ -10,7 +10,7 @@ use atproto::lexicon::nsid;
 use server::bulkhead::Caller;
 use server::xrpc::{Error, Query, header};
 
-/// Permission to send one part.
+/// The permission to send one part.
 pub(super) struct PartAccess {
     pub(super) permit: WritePermit,
     pub(super) upload_id: UploadId,

@@ -1,4 +1,4 @@
-//! Every refusal of the hold: the one place that knows status codes of its errors.
+//! Every refusal of the hold: the one place that knows the status codes of errors.
 //!
 //! Bodies of 5xx are constant: what went wrong is logged once, with the request id, and never sent.
 
@@ -20,7 +20,7 @@ use server::wire::websocket::HandshakeRefusal;
 use server::xrpc::Error;
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
-/// How a caller may say who it is.
+/// The challenge that names both kinds of token.
 const ANY_TOKEN: &str = "Bearer realm=\"atcr-hold\", DPoP realm=\"atcr-hold\", algs=\"ES256\"";
 const SERVICE_TOKEN: &str = "Bearer realm=\"atcr-hold\"";
 
@@ -51,13 +51,13 @@ pub(super) fn too_many_subscribers_of_address() -> Error {
     Error::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(60)
 }
 
-/// The caller is no registry front end that this hold trusts.
+/// Refuses a caller that is no registry front end of the configuration.
 pub(super) fn not_appview() -> Error {
     let message = "a token of a registry front end that this hold trusts is required";
     unauthorized(name::AUTH_REQUIRED, message.into(), ANY_TOKEN)
 }
 
-/// 500 with a constant body. The detail is for the log.
+/// Answers 500 with a constant body. The detail is for the log.
 pub(super) fn internal(detail: impl Display) -> Error {
     Error::new(StatusCode::INTERNAL_SERVER_ERROR, name::INTERNAL, "the hold failed; its log says why").because(detail)
 }
@@ -66,7 +66,7 @@ fn unavailable(detail: impl Display) -> Error {
     try_again_later().because(detail)
 }
 
-/// The answer when the hold itself is well: the log gets no error.
+/// Answers 503 while the hold itself is well: the log gets no error.
 fn try_again_later() -> Error {
     let message = "the hold cannot do this at present; try again later";
     Error::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_soon()
@@ -81,7 +81,7 @@ fn unauthorized(name: &'static str, message: String, challenge: &str) -> Error {
     Error::new(StatusCode::UNAUTHORIZED, name, message).with_text(WWW_AUTHENTICATE, challenge)
 }
 
-/// The hold, or the caller, has too much under way.
+/// Refuses a request because the hold, or its caller, has too many under way.
 pub(super) fn overload(overload: Overload) -> Error {
     let (status, name) = match overload {
         Overload::Server => (StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE),
@@ -90,7 +90,7 @@ pub(super) fn overload(overload: Overload) -> Error {
     Error::new(status, name, overload.to_string()).retry_soon()
 }
 
-/// The endpoint speaks WebSocket only, or the handshake is wrong.
+/// Refuses a request without a WebSocket handshake, or with a wrong one.
 pub(super) fn of_handshake(refusal: HandshakeRefusal) -> Error {
     match refusal {
         HandshakeRefusal::UpgradeRequired(message) => {
@@ -103,7 +103,7 @@ pub(super) fn of_handshake(refusal: HandshakeRefusal) -> Error {
     }
 }
 
-/// A token, or the proof beside it, is not good.
+/// Refuses a token, or the proof beside it.
 pub(super) fn of_token(error: AuthError) -> Error {
     match error {
         AuthError::Token(token) => unauthorized(token.name(), token.to_string(), SERVICE_TOKEN),

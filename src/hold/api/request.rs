@@ -1,4 +1,4 @@
-//! What a request of the hold says: tokens, repositories, part numbers, checked.
+//! Reads and checks what requests have: tokens, repositories, part numbers.
 
 use std::net::IpAddr;
 
@@ -17,12 +17,12 @@ use server::xrpc::{Error, header};
 /// completeUpload lists up to 10,000 parts of about 150 bytes each.
 pub(super) const COMPLETE_BYTES: u64 = 2 * 1024 * 1024;
 
-/// A CID in a request.
+/// Parses a CID of a request.
 pub(super) fn parse_cid(name: &str, text: &str) -> Result<Cid, Error> {
     cid::parse(text).map_err(|e| Error::invalid(format!("{name}: {e}")))
 }
 
-/// The repository a request names must be ours, by DID or handle.
+/// Checks that the repository a request names is the hold's own, by DID or handle.
 pub(super) fn check_repo(text: &str, did: &Did, handle: Option<&str>) -> Result<(), Error> {
     if text == did.as_str() || handle.is_some_and(|handle| handle.eq_ignore_ascii_case(text)) {
         Ok(())
@@ -36,7 +36,7 @@ pub(super) fn caller_at(address: Option<IpAddr>) -> Caller {
     address.map_or(Caller::Unknown, |address| Caller::Network(network_of(address)))
 }
 
-/// The caller's token for a call of `method`.
+/// Reads the credentials of a call of `method`.
 pub(super) fn credentials<'h>(
     head: &'h Parts,
     caller: &'h Caller,
@@ -48,7 +48,7 @@ pub(super) fn credentials<'h>(
     Ok(RequestCredentials { token, caller, method, now_s })
 }
 
-/// The media type of a body that may have any.
+/// Reads the media type of a body that may have any.
 pub(super) fn media_type(head: &Parts) -> Result<MediaType, Error> {
     if !head.headers.contains_key(http::header::CONTENT_TYPE) {
         return Ok(MediaType::octet_stream());
@@ -57,7 +57,7 @@ pub(super) fn media_type(head: &Parts) -> Result<MediaType, Error> {
     named.map_err(|e| Error::new(http::StatusCode::BAD_REQUEST, name::INVALID_MIME_TYPE, format!("Content-Type: {e}")))
 }
 
-/// A JSON number that is a part number, or its refusal.
+/// Reads a part number from a JSON number.
 pub(super) fn part_number(value: &serde_json::Value) -> Result<crate::blobs::PartNumber, Error> {
     let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
     Ok(crate::blobs::PartNumber::new(number)?)

@@ -1,4 +1,4 @@
-//! What every handler may use.
+//! The state that every handler may use.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use server::xrpc::Front;
 pub struct ApiState {
     /// The hold.
     pub hold: Arc<Hold>,
-    /// What every request passes first.
+    /// Rate limits, request metrics and trusted proxies.
     pub front: Front,
-    /// Gives permits.
+    /// Checks tokens, and makes permits.
     pub gate: Gate,
     /// Makes and checks signed URLs.
     pub urls: UrlSigner,
-    /// Keeps what is shared from being taken by one caller.
+    /// The bulkheads before what many share.
     pub admission: Admission,
-    /// What a browser is shown.
+    /// The page for browsers.
     pub page: PageCache,
     /// Places for subscribers of events.
     pub subscribers: Subscribers,
@@ -29,11 +29,11 @@ pub struct ApiState {
     pub accel_redirect: Option<String>,
 }
 
-/// What atproto software shows for an account whose handle does not resolve.
+/// The handle that atproto software shows for an account whose handle does not resolve.
 const NO_HANDLE: &str = "handle.invalid";
 
 impl ApiState {
-    /// The hold's handle where an answer must have one.
+    /// Returns the hold's handle, for answers that must have one.
     #[must_use]
     pub fn shown_handle(&self) -> &str {
         self.hold.pds.handle().unwrap_or(NO_HANDLE)

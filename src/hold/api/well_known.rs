@@ -1,4 +1,4 @@
-//! What the hold says of itself to anyone.
+//! The well-known documents, and the health check.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(super) async fn atproto_did(state: Arc<ApiState>, _request: Request) -> Resu
     Ok(response::full(response::TEXT, state.hold.url.did().to_string().into()))
 }
 
-/// `GET /xrpc/_health`: healthy means that the database answers.
+/// `GET /xrpc/_health`: the hold is healthy while the database answers.
 pub(super) async fn health(state: Arc<ApiState>, _request: Request) -> Result<Response, Error> {
     state.hold.pds.head().await?;
     Ok(response::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })))

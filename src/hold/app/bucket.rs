@@ -1,4 +1,4 @@
-//! From the location of the blobs to an opened place for them, and to a bucket that was tried.
+//! Opens the place of the blobs, and tries the bucket.
 
 use tokio_util::sync::CancellationToken;
 
@@ -10,7 +10,7 @@ use server::storage::StorageError;
 
 use super::{StartError, now_us};
 
-/// A difference of clocks that is worth a warning, in seconds: URLs for reading are good for 300 s.
+/// The difference of clocks above which a warning is logged, in seconds: URLs for reading are valid for 300 s.
 const CLOCK_WARNING_S: i64 = 30;
 
 /// Opens the place of the blobs. A bucket is not asked yet.
@@ -31,7 +31,8 @@ pub(super) fn place(config: &Config) -> Result<BlobPlace, StartError> {
     }
 }
 
-/// Tries what the hold will need of its bucket, if it has one. `None` when `shutdown` came before: what was put there
+/// Tries what the hold will need of its bucket, if it has one. Returns `None` when `shutdown` came first: what was put
+/// there
 /// is swept later.
 ///
 /// # Errors
@@ -80,7 +81,7 @@ fn warn_of_address(config: &Config, presigned: bool) {
     }
 }
 
-/// The storage of the hold itself, for upkeep: a bucket by the client that `place` has.
+/// Opens the storage for upkeep: a bucket by the client that `place` has.
 ///
 /// # Errors
 /// When the directory cannot be used.

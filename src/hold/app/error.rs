@@ -30,7 +30,7 @@ pub enum StartError {
          or see identity new-key if there is none (nothing was changed)"
     )]
     KeyMissing(PathBuf),
-    /// The signing key of the configuration is none.
+    /// The signing key of the configuration is no key.
     #[error(
         "database.signing_key (HOLD_SIGNING_KEY) is no key: it must be 64 hexadecimal digits (nothing was changed)"
     )]
@@ -38,10 +38,10 @@ pub enum StartError {
     /// The key is not the one that signed the repository, or the DID is another one.
     #[error("{0}")]
     NotOurs(String),
-    /// A new key is asked for, and the old one is in its place.
+    /// A new key is asked for, but the file of the old key is still there.
     #[error("the signing key {0} is the one that signs the repository: move it aside if another is to take its place")]
     KeyInUse(String),
-    /// A new key is asked for, and nothing was signed yet.
+    /// A new key is asked for, but there is no repository yet.
     #[error("there is no repository yet, which another key could take over: start the hold once")]
     NoRepository,
     /// A command found no state to work on.
@@ -91,7 +91,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// The same, saying which database is damaged, where one is.
+    /// Adds the path of the database to an error that says it is damaged.
     pub(super) fn of_database(self, path: &Path) -> Self {
         match self {
             Self::Storage(StorageError::Damaged(reason)) => Self::Database(OpenError::Damaged {
@@ -103,7 +103,7 @@ impl StartError {
         }
     }
 
-    /// Whether a later attempt may succeed though nobody changed anything.
+    /// Whether the error is transient: a later attempt may succeed though nobody changed anything.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Database(OpenError::InUse { .. }) | Self::Bucket(ProbeError::Unavailable(_)))
     }

@@ -1,4 +1,4 @@
-//! Removing what nothing needs, when it is time, while the hold runs.
+//! Collects garbage on schedule while the hold runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::operations::collect_garbage;
 use crate::upkeep::UpkeepError;
 use server::control::Reporter;
 
-/// How often removals that were cut off are looked for. The clock may be set meanwhile, too.
+/// How often interrupted removals are finished. The schedule is checked as often, for the clock may be set meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 const DAY_US: u64 = 86_400_000_000;
 
@@ -41,14 +41,14 @@ pub(super) async fn keep(hold: Arc<Hold>, gc: Gc) {
     }
 }
 
-/// Writes down, at the end, which blobs somebody asked for.
+/// Writes the last uses of blobs to the database, at the end.
 pub(super) async fn flush_last_used(blobs: &Blobs) {
     if let Err(error) = blobs.flush_last_used().await {
-        tracing::warn!(%error, "which blobs were asked for could not be written down");
+        tracing::warn!(%error, "the last uses of blobs could not be written to the database");
     }
 }
 
-/// When it is to be done the next time after `now_us`, in microseconds since 1970.
+/// Returns the next time of `schedule` after `now_us`, in microseconds since 1970.
 fn due_us(schedule: Schedule, now_us: u64) -> u64 {
     match schedule {
         Schedule::Every(interval) => now_us.saturating_add(micros(interval)),

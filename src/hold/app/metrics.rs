@@ -46,7 +46,7 @@ const COLLECTIONS: [&str; 5] =
     [nsid::CAPTAIN.as_str(), nsid::CREW.as_str(), nsid::PROFILE.as_str(), nsid::LAYER.as_str(), nsid::STATS.as_str()];
 const OTHER: &str = "other";
 
-/// When the jobs that `app` runs by itself last succeeded, in microseconds since 1970; 0 before the first time.
+/// When the maintenance tasks last succeeded, in microseconds since 1970; 0 before the first time.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     pub(super) swept_us: Gauge,
@@ -65,7 +65,7 @@ pub(super) struct Sources {
     counted: Mutex<Option<Kept>>,
 }
 
-/// What only the database or the file system can say.
+/// Numbers that the database or the file system must be asked for.
 #[derive(Clone, Default)]
 struct Counted {
     blobs: Option<blobs::Totals>,
@@ -78,14 +78,14 @@ struct Counted {
     blob_room: Option<DiskSpace>,
 }
 
-/// The same, and until when it is good enough.
+/// The numbers of the last page, and until when they are shown.
 struct Kept {
     counted: Counted,
     until: Instant,
 }
 
 impl Sources {
-    /// Of a hold whose process began at `started_us`, in microseconds since 1970.
+    /// Makes the sources of a hold whose process began at `started_us`, in microseconds since 1970.
     pub(super) fn new(
         hold: &Arc<Hold>,
         state: &Arc<ApiState>,
@@ -105,7 +105,7 @@ impl Sources {
         }
     }
 
-    /// The page. What cannot be read at present is left out.
+    /// Returns the page. What cannot be read at present is left out.
     async fn page(self: Arc<Self>) -> String {
         let counted = self.counted().await;
         let mut text = Text::default();
@@ -120,7 +120,7 @@ impl Sources {
         text.into_string()
     }
 
-    /// Whoever comes meanwhile waits for the same count.
+    /// Returns the numbers, counted anew when they are too old. Concurrent scrapers wait for the same count.
     async fn counted(&self) -> Counted {
         let mut kept = self.counted.lock().await;
         if let Some(kept) = kept.as_ref().filter(|kept| Instant::now() < kept.until) {

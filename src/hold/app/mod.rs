@@ -1,4 +1,4 @@
-//! Wiring: from a configuration to a hold that serves.
+//! Wiring: makes a serving hold of a configuration.
 //!
 //! The only room that reads the clock and randomness for the others, and the only one that names all of them.
 //! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
@@ -69,7 +69,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     run_reloading(config, None, Inherited { public: listeners, ..Inherited::default() }, shutdown).await
 }
 
-/// The same, following the configuration whenever one of `reloads` asks for it.
+/// Like [`run`], and reads the configuration again at each of `reloads`.
 ///
 /// # Errors
 /// As [`run`].
@@ -186,7 +186,7 @@ fn check(config: &Config) -> Result<BlobPlace, StartError> {
     Ok(place)
 }
 
-/// Opens what requests and commands work on, and what signs URLs.
+/// Opens the hold, the signer of URLs and the check of the storage.
 async fn open_hold(
     config: &Config,
     profile: Profile,
@@ -231,13 +231,13 @@ async fn open_hold(
     Ok((hold, urls, presence))
 }
 
-/// Asks the PLC directory of the configuration.
+/// Makes a resolver that asks the PLC directory of the configuration.
 fn resolver(config: &Config) -> Result<Resolver, StartError> {
     let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     Ok(Resolver::new(&settings)?)
 }
 
-/// Opens everything a request needs, and makes the records match the configuration.
+/// Opens everything that a request needs, and makes the records match the configuration.
 async fn start(
     config: &Config,
     profile: Profile,
@@ -278,12 +278,12 @@ async fn start(
     Ok((hold, state, presence))
 }
 
-/// Whom service tokens must be for.
+/// Returns the audience that service tokens must name.
 fn audience(url: &ServiceUrl) -> Audience {
     Audience { did: url.did().clone(), service: HOLD_SERVICE }
 }
 
-/// Where a hold listens, for people.
+/// Returns the addresses of `listeners`, for the log.
 fn describe(listeners: &[Listener]) -> String {
     listeners.iter().map(Listener::describe).collect::<Vec<_>>().join(", ")
 }
@@ -296,7 +296,7 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     }
 }
 
-/// Begins what is done again and again as long as the hold runs.
+/// Starts the maintenance tasks, which run as long as the hold.
 fn maintain(
     background: &mut JoinSet<()>,
     hold: &Arc<Hold>,
@@ -310,7 +310,7 @@ fn maintain(
     background.spawn(write_counts(hold.images.clone()));
 }
 
-/// Drops uploads that were given up, blobs without a record and events that are too old, now and then, as long as the hold runs.
+/// Deletes stale uploads, blobs without a record and old events, every ten minutes.
 async fn sweep(state: Arc<ApiState>, tasks: Arc<Tasks>) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     loop {
@@ -354,14 +354,14 @@ async fn write_counts(images: Images) {
     }
 }
 
-/// Microseconds since 1970: the clock of the whole program.
+/// Returns the microseconds since 1970: the clock of the whole program.
 #[allow(clippy::disallowed_methods)]
 fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Tells TIDs of this process from those of another one at the same microsecond.
+/// Returns a random clock id, which tells TIDs of this process from those of another one at the same microsecond.
 fn clock_id() -> Result<u16, StartError> {
     let mut bytes = [0; 2];
     getrandom::fill(&mut bytes).map_err(StartError::Randomness)?;

@@ -1,4 +1,4 @@
-//! Putting another signing key in the place of one that is lost or known to others, while no daemon has the hold.
+//! Replaces a signing key that is lost or known to others, while no daemon has the hold.
 
 use std::path::PathBuf;
 
@@ -10,18 +10,18 @@ use crate::schema;
 use atproto::keys::PublicKey;
 use server::key_file;
 
-/// What came of it.
+/// The result of a change of the key.
 pub struct NewKey {
     /// The key that signs from now on.
     pub key: PublicKey,
-    /// Where it lies; `None` where the configuration gives it.
+    /// Its file; `None` where the configuration has the key.
     pub file: Option<PathBuf>,
     /// The commit that it signed.
     pub head: Head,
 }
 
-/// Signs the repository with the key that is in the key's place, or with a new one when there is none. Done again after
-/// it was cut off, it goes on with the key that it had made.
+/// Signs the repository with the key in the key file, or with a new one when there is no file. Repeated after
+/// it was interrupted, it goes on with the key that it had made.
 ///
 /// # Errors
 /// [`StartError::KeyInUse`] when that key is no other than the one that signs; else as [`super::open`].

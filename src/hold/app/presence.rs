@@ -1,4 +1,4 @@
-//! Whether the storage is the hold's own: checked at start and by commands, and again and again while the hold runs.
+//! Checks that the storage is the hold's own: at start, by commands, and periodically while the hold runs.
 
 use std::sync::Arc;
 use std::time::Duration;

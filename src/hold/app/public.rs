@@ -1,4 +1,4 @@
-//! The public sockets: requests of everybody.
+//! The public sockets.
 
 use std::io;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use crate::api::ApiState;
 use server::daemon::{self, Accepted, ConnectionLimits, Listener, Served, SocketMetrics};
 use server::{wire, xrpc};
 
-/// Who answers there.
+/// The server of the public sockets.
 pub(super) struct Public {
     pub(super) state: Arc<ApiState>,
-    /// Counts what passes.
+    /// The metrics of the sockets.
     pub(super) sockets: Arc<SocketMetrics>,
     /// How many connections there may be.
     pub(super) connections: ConnectionLimits,

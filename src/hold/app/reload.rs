@@ -1,4 +1,4 @@
-//! Following a changed configuration while the hold runs.
+//! Reloads the configuration while the hold runs.
 
 use std::sync::Arc;
 
@@ -11,20 +11,20 @@ use server::daemon::notify;
 use server::daemon::signals::Hangups;
 use server::settings::SettingsError;
 
-/// When to read the configuration again, and how.
+/// When and how to read the configuration again.
 pub struct Reloads {
     hangups: Hangups,
     read: Box<dyn Fn() -> Result<Config, SettingsError> + Send + Sync>,
 }
 
 impl Reloads {
-    /// At each of `hangups`, by `read`.
+    /// Reads the configuration by `read` at each of `hangups`.
     pub fn new(hangups: Hangups, read: impl Fn() -> Result<Config, SettingsError> + Send + Sync + 'static) -> Self {
         Self { hangups, read: Box::new(read) }
     }
 }
 
-/// Who brings a new configuration into force.
+/// Applies a new configuration to the running hold.
 pub(super) struct Follower {
     /// The configuration that is followed now, without its profile.
     pub(super) running: Config,
@@ -34,7 +34,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// Follows the configuration for as long as it may change.
+    /// Applies the configuration at each of `reloads`.
     pub(super) async fn follow(mut self, mut reloads: Reloads) {
         while reloads.hangups.next().await.is_some() {
             notify::reloading();

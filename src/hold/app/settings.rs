@@ -1,4 +1,4 @@
-//! From the configuration to what the rooms are told of it.
+//! Converts the configuration to the settings of the rooms.
 
 use crate::api::SubscriberLimits;
 use crate::blobs;
@@ -55,7 +55,7 @@ pub(super) fn declared(config: &Config, profile: Profile) -> Declared {
     }
 }
 
-/// What the images_settings of the images are told.
+/// Returns the settings of the room `images`.
 pub(super) fn images_settings(config: &Config) -> crate::images::ImagesSettings {
     let tier =
         |tier: &crate::config::Tier| QuotaTier { name: tier.name.clone(), limit: Size { bytes: tier.limit_bytes } };

@@ -1,4 +1,4 @@
-//! The hold's key: read, or made once, never replaced.
+//! The signing key: read, or made once, never replaced.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use atproto::keys::SigningKey;
 use server::key_file;
 use server::settings::Secret;
 
-/// The key that the operator gave. One that did not sign the repository is refused later, as any other.
+/// Parses the key of the configuration. A key that did not sign the repository is refused later.
 pub(super) fn given(text: &Secret) -> Result<SigningKey, StartError> {
     key_file::parse(text.expose().as_bytes()).ok_or(StartError::GivenKey)
 }
 
-/// The key in `directory`. Without one, a key is made, unless there is a repository that another key signed.
+/// Reads the key in `directory`. Makes one where there is none, unless there is a repository that another key signed.
 pub(super) fn open(directory: &Path, repo_exists: bool) -> Result<SigningKey, StartError> {
     let path = directory.join(key_file::FILE_NAME);
     if let Some(key) = key_file::load(&path)? {

@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::api::ApiState;
 use server::daemon::notify;
 
-/// How often what changes by itself is looked at.
+/// How often the line is refreshed.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 
-/// What people are told, and what they were told last.
+/// The status line of the running hold.
 pub(super) struct Status {
     state: Arc<ApiState>,
-    /// What holds as long as the process lives.
+    /// The part that never changes.
     serving: String,
     line: Mutex<StatusLine>,
 }
@@ -24,7 +24,7 @@ struct StatusLine {
     storage: Option<String>,
     relays: Option<String>,
     refused: Option<String>,
-    /// As it was composed last.
+    /// The line that was composed last.
     shown: String,
 }
 
@@ -42,13 +42,13 @@ impl Status {
         Self { state, serving, line: Mutex::default() }
     }
 
-    /// Says that requests are answered, or that a reload is over.
+    /// Reports that requests are answered, or that a reload is over.
     pub(super) async fn ready(&self) {
         let facts = self.facts().await;
         notify::ready(&self.change(|line| line.facts = facts).0);
     }
 
-    /// Keeps the line up to date.
+    /// Refreshes the line every minute.
     pub(super) async fn keep(self: Arc<Self>) {
         loop {
             tokio::time::sleep(REFRESH_EVERY).await;
@@ -66,7 +66,7 @@ impl Status {
         self.tell(|line| line.relays = Some(text.to_owned()));
     }
 
-    /// Why the configuration on disk is not the one that is followed; `None` when it is. Told by the next line.
+    /// Sets why a reload was refused; `None` when it was not. The next line shows it.
     pub(super) fn refused(&self, reason: Option<String>) {
         self.change(|line| line.refused = reason);
     }
@@ -77,7 +77,7 @@ impl Status {
         }
     }
 
-    /// The line, and whether it is another than before.
+    /// Changes the parts. Returns the line, and whether it differs from the last one.
     fn change(&self, change: impl FnOnce(&mut StatusLine)) -> (String, bool) {
         let mut parts = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut parts);

@@ -1,29 +1,29 @@
-//! What became of uploads, since the process began.
+//! Metrics of uploads, since the process began.
 
 use super::BlobError;
 use super::upload_share::UploadLimit;
 use server::metrics::{Counter, CounterBy};
 
 server::label! {
-    /// How an attempt to complete an upload ends.
+    /// The result of an attempt to complete an upload.
     pub enum CompletionResult {
-        /// The blob is there.
+        /// The blob is acknowledged.
         Completed = "completed",
-        /// Not, for a reason that the client can change.
+        /// Refused, for a reason that the client can change.
         Refused = "refused",
-        /// Not, for a reason that the client cannot change.
+        /// Failed, for a reason that the client cannot change.
         Failed = "failed",
     }
 }
 
-/// Counters of the room.
+/// The counters of the room.
 #[derive(Debug)]
 pub struct UploadCounts {
     /// Uploads that were begun.
     pub begun: Counter,
-    /// Attempts to complete one.
+    /// Attempts to complete an upload, by result.
     pub completions: CounterBy<CompletionResult>,
-    /// Uploads that were given up by their client.
+    /// Uploads that their client aborted.
     pub aborted: Counter,
     /// Uploads that were refused, by the limit.
     pub refused: CounterBy<UploadLimit>,
@@ -31,11 +31,11 @@ pub struct UploadCounts {
     pub swept: Counter,
     /// Uploads that were dropped because their account may not write any more.
     pub revoked: Counter,
-    /// Staged objects that were read back from a bucket, to its end.
+    /// Staged objects that were read back from a bucket, to their end.
     pub proofs: Counter,
-    /// Bytes that were read for that.
+    /// Bytes that were read back.
     pub proof_bytes: Counter,
-    /// How long that took, in microseconds.
+    /// How long reading back took, in microseconds.
     pub proof_us: Counter,
 }
 

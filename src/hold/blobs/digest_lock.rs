@@ -1,4 +1,4 @@
-//! A lock for each digest, shared by completion and by whoever takes blobs away.
+//! A lock for each digest, shared by completion, repair and garbage collection.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -46,7 +46,7 @@ impl DigestLock {
         DigestGuard { digest: *digest, _lock: self.of(digest).lock_owned().await }
     }
 
-    /// The lock of a digest; `None` when somebody has it.
+    /// Takes the lock of a digest. Returns `None` when it is taken.
     #[must_use]
     pub fn try_lock(&self, digest: &Digest) -> Option<DigestGuard> {
         let lock = self.of(digest).try_lock_owned().ok()?;
@@ -75,7 +75,7 @@ impl DigestLock {
 }
 
 impl Blobs {
-    /// The digest locks of this room, for whoever takes blobs away.
+    /// Returns the digest locks of this room, for repair and garbage collection.
     #[must_use]
     pub fn digests(&self) -> DigestLock {
         self.digests.clone()

@@ -1,4 +1,4 @@
-//! SHA-256 that can be put aside at a part's end and taken up again, also by a later process.
+//! SHA-256 whose state can be saved at the end of a part and restored, also by a later process.
 
 use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 use sha2::{Digest as _, Sha256};
@@ -15,12 +15,12 @@ impl Hash {
         self.0.update(bytes);
     }
 
-    /// The digest if nothing followed.
+    /// Returns the digest of everything so far.
     pub(super) fn digest(&self) -> Digest {
         Digest::from_bytes(self.0.clone().finalize().into())
     }
 
-    /// Names everything so far: two bodies that differ have different ones.
+    /// Returns an ETag of everything so far: bodies that differ have different ones.
     pub(super) fn etag(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.digest().as_bytes()[..16])
     }
@@ -29,7 +29,7 @@ impl Hash {
         self.0.serialize().to_vec()
     }
 
-    /// Takes up a saved state.
+    /// Restores a saved state.
     ///
     /// # Errors
     /// For bytes that are no such state.

@@ -1,4 +1,4 @@
-//! What an operator sees of the uploads.
+//! The list of open uploads, for the operator.
 
 use super::names::UploadId;
 use super::{BlobError, Blobs};
@@ -8,9 +8,9 @@ use atproto::syntax::Did;
 /// An upload that is open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenUpload {
-    /// Its identity.
+    /// Its id.
     pub id: UploadId,
-    /// Who began it.
+    /// The account that began it.
     pub account: Did,
     /// When it began or its last part was received, in microseconds since 1970.
     pub touched_us: u64,
@@ -21,7 +21,7 @@ pub struct OpenUpload {
 }
 
 impl Blobs {
-    /// All open uploads, the one untouched for longest first.
+    /// Returns all open uploads, the longest untouched first.
     ///
     /// # Errors
     /// When the database fails.

@@ -107,7 +107,7 @@ enum Store {
     Bucket(Bucket),
 }
 
-/// Where a client sends bytes to, or gets them from.
+/// Where a client sends bytes, or gets them.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// This hold.
@@ -142,7 +142,8 @@ impl Blobs {
         Ok(Self { sessions, store, digests: DigestLock::default(), presence: None })
     }
 
-    /// The same, which answers [`BlobError::Unavailable`] as long as the storage is not the hold's own.
+    /// Returns the room with a check of the storage: it answers [`BlobError::Unavailable`] while the storage is not the
+    /// hold's own.
     #[must_use]
     pub fn with_presence(self, presence: Presence) -> Self {
         Self { presence: Some(presence), ..self }
@@ -152,7 +153,7 @@ impl Blobs {
         Ok(self.presence.as_ref().map_or(Ok(()), Presence::require)?)
     }
 
-    /// Bounds what uploads may use from now on. A part on its way in keeps the bounds it began with.
+    /// Changes the limits of uploads. A part that is being received keeps the limits it began with.
     pub fn set_limits(&self, limits: UploadLimits) {
         self.sessions.set_limits(limits);
     }
@@ -174,7 +175,7 @@ impl Blobs {
         self.sessions.initiate(share, account, now_us).await
     }
 
-    /// Whose open upload this is.
+    /// Returns the account of an open upload.
     ///
     /// # Errors
     /// [`BlobError::UnknownUpload`], or a storage error.
@@ -182,7 +183,7 @@ impl Blobs {
         self.sessions.account(id).await
     }
 
-    /// Where a part of an open upload of `account` goes.
+    /// Returns where the client sends a part of an open upload of `account`.
     ///
     /// # Errors
     /// [`BlobError::UnknownUpload`], or a storage error.
@@ -263,13 +264,13 @@ impl Blobs {
         .await
     }
 
-    /// What became of uploads.
+    /// Returns the metrics of uploads.
     #[must_use]
     pub fn counts(&self) -> &UploadCounts {
         &self.sessions.counts
     }
 
-    /// How many uploads are open.
+    /// Returns how many uploads are open.
     ///
     /// # Errors
     /// When the database fails.
@@ -277,7 +278,7 @@ impl Blobs {
         self.sessions.db.read(|read| tables::open_uploads_total(read).map_err(BlobError::from)).await
     }
 
-    /// How many blobs are acknowledged, and how large they are together. Reads the row of each.
+    /// Returns the number and the total size of the acknowledged blobs. Reads the row of each.
     ///
     /// # Errors
     /// [`BlobError::Storage`].

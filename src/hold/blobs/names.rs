@@ -1,4 +1,4 @@
-//! What an upload, a part and their files are called.
+//! The names of uploads, parts and their files.
 
 use crate::blobs::tables::UploadKey;
 use atproto::syntax::Digest;
@@ -16,7 +16,7 @@ pub const BLOBS: &str = "docker/registry/v2/blobs/sha256";
 pub struct UploadId(UploadKey);
 
 impl UploadId {
-    /// A fresh one.
+    /// Makes a random id.
     ///
     /// # Errors
     /// When the system has no randomness to give.
@@ -79,7 +79,7 @@ impl PartNumber {
     }
 }
 
-/// What a received part is named by at completion. Opaque, without quotes.
+/// The ETag by which completion names a received part. Opaque, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(pub(super) String);
 
@@ -134,13 +134,13 @@ pub fn blob_folder(first: u8) -> String {
     format!("{BLOBS}/{first:02x}")
 }
 
-/// The key of a blob.
+/// Returns the key of a blob.
 #[must_use]
 pub fn blob_key(digest: &Digest) -> String {
     format!("{}/{}/data", blob_folder(digest.as_bytes()[0]), digest.hex())
 }
 
-/// The blob whose key this is.
+/// Returns the digest of the blob whose key this is.
 #[must_use]
 pub fn blob_digest(key: &str) -> Option<Digest> {
     let hex = key.strip_suffix("/data")?.rsplit('/').next()?;

@@ -1,4 +1,4 @@
-//! Whether the storage that is there is the hold's own.
+//! Checks that the storage is the hold's own.
 //!
 //! A marker, a small object beside the blobs, names the hold and has an id that the hold's database has too. A directory
 //! whose disk is not mounted has no marker; the bucket of another hold has another one. Without this check such a hold
@@ -58,7 +58,7 @@ pub enum PresenceError {
     Storage(#[from] StorageError),
 }
 
-/// Knows the storage of this hold by its marker; cheap to clone.
+/// The check of the storage by its marker; cheap to clone.
 #[derive(Clone)]
 pub struct Presence(Arc<Inner>);
 
@@ -73,7 +73,8 @@ struct Inner {
 }
 
 impl Presence {
-    /// What the database knows of the marker in `objects`, the storage of `hold`. The storage is not asked.
+    /// Reads what the database knows of the marker in `objects`, the storage of `hold`. Sends no request to the
+    /// storage.
     ///
     /// # Errors
     /// When the database fails.
@@ -122,7 +123,7 @@ impl Presence {
         db.write(move |write| tables::put_storage_migrated_to(write, &location)).await
     }
 
-    /// Looks at the marker, and remembers whether it is the right one until it is looked at again.
+    /// Reads the marker, and remembers until the next check whether it is the right one.
     ///
     /// # Errors
     /// [`PresenceError`]. When the storage does not answer, what was remembered stays.
@@ -138,13 +139,13 @@ impl Presence {
         outcome
     }
 
-    /// Whether the storage was the hold's own when it was last looked at.
+    /// Whether the storage was the hold's own at the last check.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.0.is_there.load(Ordering::Relaxed)
     }
 
-    /// The same as a result.
+    /// Like [`Presence::is_there`], as a result.
     ///
     /// # Errors
     /// [`StorageError::Unavailable`]

@@ -1,4 +1,4 @@
-//! Finding and reading blobs.
+//! Finds and reads blobs.
 
 use std::io;
 use std::ops::Range;
@@ -20,13 +20,13 @@ pub struct OpenBlob {
 }
 
 impl OpenBlob {
-    /// Its size in bytes.
+    /// Returns its size in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.object.size_bytes()
     }
 
-    /// The bytes of `range`, which lies within the blob.
+    /// Returns the bytes of `range`, which lies within the blob.
     pub fn stream(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         self.object.stream(range)
     }
@@ -46,7 +46,7 @@ impl Blobs {
         }
     }
 
-    /// Where a client gets a blob from by `method`, GET or HEAD; `None` when it is absent as for [`Blobs::stat`].
+    /// Returns where a client gets a blob by `method`, GET or HEAD; `None` when it is absent as for [`Blobs::stat`].
     /// A client that is told of a blob relies on it, and does not upload it: so this counts as a use.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Blobs {
         }
     }
 
-    /// The path of a blob's file below the storage directory, whether it is there or not; `None` in a bucket.
+    /// Returns the path of a blob's file below the storage directory, whether it is there or not; `None` in a bucket.
     #[must_use]
     pub fn file_of(&self, digest: &Digest) -> Option<String> {
         match &self.store {
@@ -72,7 +72,7 @@ impl Blobs {
         }
     }
 
-    /// Opens a blob to read it here; `None` when it is absent, or not as long as its row says.
+    /// Opens a blob. Returns `None` when it is absent, or has another size than its row says.
     ///
     /// # Errors
     /// When storage fails.

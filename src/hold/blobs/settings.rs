@@ -1,4 +1,4 @@
-//! What the room is opened with.
+//! The settings of the room.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::objects;
 
 use super::OpenBlobsError;
 
-/// What the room is opened with.
+/// The settings of the room.
 #[derive(Clone)]
 pub struct BlobSettings {
     /// Where the blobs are.
     pub place: BlobPlace,
-    /// What uploads may use.
+    /// The limits of uploads.
     pub limits: UploadLimits,
 }
 
@@ -30,7 +30,7 @@ pub enum BlobPlace {
     },
 }
 
-/// What uploads may use.
+/// The limits of uploads.
 #[derive(Debug, Clone)]
 pub struct UploadLimits {
     /// The largest part, in bytes. The store alone limits parts that go past the hold.
@@ -47,11 +47,12 @@ pub struct UploadLimits {
     pub empty_upload_s: u64,
     /// Bytes of the file system that uploads leave free: the database may be on the same one.
     pub reserve_bytes: u64,
-    /// How often it is written down, at most, that somebody asked for a blob: see [`last_used_resolution`].
+    /// How often the last use of a blob is written to the database at most: see [`last_used_resolution`].
     pub last_used_resolution: Duration,
 }
 
-/// How often a use of a blob is written down, at most, where blobs may go that nobody used for `grace`.
+/// Returns how often the last use of a blob is written to the database at most, where blobs go that nobody used for
+/// `grace`.
 #[must_use]
 pub fn last_used_resolution(grace: Duration) -> Duration {
     (grace / 4).min(Duration::from_secs(3_600))

@@ -1,4 +1,4 @@
-//! What time leaves behind: uploads that nobody completed, rows of finished ones, staged bytes without an owner.
+//! The sweep: drops stale uploads, rows of finished ones, and staged bytes without an owner.
 
 use crate::blobs::tables;
 use crate::blobs::tables::UploadRow;

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// What a backup came to.
+/// The result of a backup.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct BackedUp {
@@ -36,7 +36,7 @@ struct BackedUp {
 }
 
 impl Arguments {
-    /// In this process, also while a daemon has the hold: this user may write where the daemon's sandbox may not.
+    /// Runs in this process, also while a daemon has the hold: this user may write where the daemon's sandbox may not.
     pub(super) async fn run(self, config: &Config) -> Result<(), CommandError> {
         let failed = |error: String| CommandError::failed(error);
         let (database, target) = (config.database_path.clone(), self.file.clone());

@@ -17,13 +17,13 @@ pub(super) enum Command {
     /// SOURCE is `declared` for the owner and whoever the configuration declares, `joined` for all others.
     #[command(after_help = "Example: atcr-hold crew list --json | jq -r '.[].did'")]
     List,
-    /// Make an account a member.
+    /// Add an account to the crew.
     #[command(after_help = "Example: atcr-hold crew add did:plc:ewvi7nxzyoun6zhxrhs64oiz --permission blob:read")]
     Add {
         /// The account.
         #[arg(value_parser = did)]
         did: Did,
-        /// A word for people.
+        /// The member's role: a word for people, which grants nothing.
         #[arg(long, default_value = ROLE_MEMBER)]
         role: String,
         /// blob:read, blob:write (implies read) or crew:admin (implies all); give it again for more.
@@ -34,7 +34,7 @@ pub(super) enum Command {
         #[arg(long)]
         tier: Option<String>,
     },
-    /// Change a member who joined at run time; what is not given stays.
+    /// Change a member who joined at run time. Options that are not given keep their values.
     #[command(after_help = "Example: atcr-hold crew set did:plc:ewvi7nxzyoun6zhxrhs64oiz --role mate --tier ''")]
     Set {
         /// The member.
@@ -43,27 +43,28 @@ pub(super) enum Command {
         #[command(flatten)]
         change: Change,
     },
-    /// Refuse an account: it is no member from now on, and cannot join by itself.
+    /// Ban an account: it is removed from the crew, and cannot join again.
     ///
-    /// Who is declared in the configuration goes there first. `crew remove` alone lets an account join an open hold again.
+    /// Remove a declared member from the configuration first. After `crew remove` alone an account can join an open
+    /// hold again.
     #[command(after_help = "Example: atcr-hold crew ban did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
     Ban {
         /// The account.
         #[arg(value_parser = did)]
         did: Did,
     },
-    /// Refuse an account nothing any more. It may ask to join again.
+    /// Lift the ban of an account. It may ask to join again.
     #[command(after_help = "Example: atcr-hold crew unban did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
     Unban {
         /// The account.
         #[arg(value_parser = did)]
         did: Did,
     },
-    /// List the accounts that are refused something: those that were banned, and those that deleted a membership that did
+    /// List bans and restrictions: accounts that were banned, and those that deleted a membership that did
     /// not let them write.
     #[command(after_help = "Example: atcr-hold crew bans")]
     Bans,
-    /// End the membership of one who joined at run time.
+    /// Remove a member who joined at run time.
     #[command(after_help = "Example: atcr-hold crew remove did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
     Remove {
         /// The member.
@@ -75,7 +76,7 @@ pub(super) enum Command {
 #[derive(Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Change {
-    /// A word for people.
+    /// The member's role: a word for people, which grants nothing.
     #[arg(long)]
     role: Option<String>,
     /// All permissions of the member from now on; give it again for more.

@@ -13,10 +13,10 @@ use server::console::{CommandError, NONE, duration, output, size, table};
 pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
-    /// Remove it also when it is more than half of everything.
+    /// Remove the blobs even if they are more than half of everything.
     #[arg(long, requires = "run")]
     force: bool,
-    /// List the blobs too, the first 10,000: digest, bytes, and when each was last used.
+    /// List the blobs too, at most 10,000: digest, size in bytes, and time of last use.
     #[arg(long)]
     verbose: bool,
     /// Print one JSON document.
@@ -27,10 +27,10 @@ pub(super) struct Arguments {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Choice {
-    /// Say what would be removed, and why the rest is kept; change nothing.
+    /// Print what would be removed, and why the rest is kept; change nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Remove it.
+    /// Remove the blobs.
     #[arg(long)]
     run: bool,
 }

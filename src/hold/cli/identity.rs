@@ -20,10 +20,10 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Show DID, handle, addresses, signing key and where the repository stands.
+    /// Show DID, handle, addresses, signing key, and the newest revision and commit of the repository.
     #[command(after_help = "Example: atcr-hold identity show --json | jq .document")]
     Show,
-    /// Sign the repository with another key: when the old one is lost for good, or known to others. The hold must be stopped.
+    /// Sign the repository with another key, when the old one is lost or known to others. The hold must be stopped.
     ///
     /// Move the old key file aside, if there is one; a new key is made in its place. The records stay. The DID document
     /// names the new key from the next start on, and the network is told to read both anew. Back the new key up.
@@ -31,7 +31,7 @@ enum Command {
     NewKey,
 }
 
-/// What a new key came to.
+/// The result of a change of the key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Renewed {

@@ -16,7 +16,7 @@ pub(super) enum Command {
     /// when an account could not be asked.
     #[command(after_help = "Example: atcr-hold images reconcile --dry-run")]
     Reconcile {
-        /// Say what would be recorded; change nothing.
+        /// Print what would be recorded; change nothing.
         #[arg(long)]
         dry_run: bool,
     },

@@ -1,4 +1,4 @@
-//! The command line: what is asked, where it runs, how its outcome is shown.
+//! The command line: the arguments of each command, where it runs, and what it prints.
 //!
 //! One file a group of commands: its arguments for clap, and what it prints. [`target`] finds the hold that a command
 //! is for. What every command line of ours has in common is in [`server::console`].
@@ -61,35 +61,35 @@ enum Command {
     Serve,
     /// Check the configuration and print it, secrets masked; starts nothing.
     CheckConfig,
-    /// Who may push and pull.
+    /// List and change the crew: who may push and pull.
     Crew(Group<crew::Command>),
-    /// Who the hold is: DID, key, repository.
+    /// Show the DID, key and repository of the hold, or change its signing key.
     Identity(identity::Arguments),
-    /// Copy the database into a new file, as it is now, while the hold goes on. Restored, it is the hold of this moment.
+    /// Copy the database into a new file while the hold runs.
     ///
     /// The signing key and the blobs are not in it. Copy the blobs after it.
     ///
     /// Example: atcr-hold backup /backup/hold-$(date +%F).db
     #[command(verbatim_doc_comment)]
     Backup(backup::Arguments),
-    /// Uploads that are not completed.
+    /// List and abort open uploads.
     Uploads(Group<uploads::Command>),
-    /// Where the blobs are: what it takes, whether it is right, and moving it.
+    /// Measure, verify and move the storage of the blobs.
     Storage(Group<storage::Command>),
     /// Remove blobs that no manifest needs.
     ///
-    /// A blob goes when no layer record and no config of a manifest names it, and nobody uploaded it or asked for it
-    /// during gc.grace_s. The hold goes on meanwhile. See gc.enabled for doing it every day.
+    /// A blob is removed when no layer record and no manifest's config names it, and nobody uploaded or requested it
+    /// during gc.grace_s. The hold runs meanwhile. gc.enabled does it every day.
     Gc(gc::Arguments),
-    /// Images: what is recorded of them.
+    /// Reconcile the recorded images with the repositories of their owners.
     Images(Group<images::Command>),
-    /// The signed repository: captain, crew, profile.
+    /// Export, import and verify the signed repository: captain, crew, profile.
     Repo(Group<repo::Command>),
-    /// To a hold under another address: what it must know of this one.
+    /// Hand crew and images over to a hold under another address.
     Successor(Group<successor::Command>),
-    /// The units for a machine with systemd and without Nix: socket, service, sandbox.
+    /// Print or write the systemd units for a machine without Nix: socket, service, sandbox.
     ///
-    /// Printed, or written by --directory. --config names the file that the hold is to read.
+    /// --directory writes them. --config names the file that the hold is to read.
     ///
     /// Example: atcr-hold systemd-units --directory /etc/systemd/system
     #[command(verbatim_doc_comment)]
@@ -99,7 +99,7 @@ enum Command {
     /// Example: atcr-hold manual configuration | less
     #[command(verbatim_doc_comment)]
     Manual(ManualArguments),
-    /// Write man pages: one a command, and the manual's.
+    /// Write man pages: one for each command, and one for each page of the manual.
     ///
     /// Example: atcr-hold man-pages /usr/local/share/man/man1
     #[command(verbatim_doc_comment)]

@@ -11,13 +11,13 @@ use server::console::{CommandError, export_to, output, read_file};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Write the whole signed repository into a CAR file, one snapshot; writes go on meanwhile.
+    /// Write one snapshot of the whole signed repository into a CAR file. The hold runs meanwhile.
     #[command(after_help = "Example: atcr-hold repo export /backup/hold.car")]
     Export {
         /// The file; it is replaced once the export is whole. `-` is standard output.
         file: PathBuf,
     },
-    /// Take over the repository in a CAR file. The hold must be new, with no records but those of its configuration.
+    /// Import the repository of a CAR file. The hold must be new, with no records but those of its configuration.
     ///
     /// The file is checked whole before anything changes. Then a new commit of this hold stands above its records, the
     /// network is told to read them anew, and captain, crew and profile follow the configuration again.
@@ -29,7 +29,7 @@ pub(super) enum Command {
         #[arg(long, value_name = "DID:KEY")]
         signed_by: Option<String>,
     },
-    /// Check the signature, the tree, every record and every block; exit 1 when anything is wrong.
+    /// Check the signature, the tree, every record and every block. Exits 1 when anything is wrong.
     #[command(after_help = "Example: atcr-hold repo verify --json | jq .findings")]
     Verify,
 }

@@ -14,26 +14,27 @@ use server::control::AdminClient;
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Count what takes the room: blobs, uploads, and where the database and the storage differ. Reads no blob.
+    /// Count blobs, uploads, and differences between the database and the storage. Reads no blob.
     #[command(after_help = "Example: atcr-hold storage usage --json | jq .stored.sizeBytes")]
     Usage,
-    /// Read and hash every blob, and say what is wrong, one blob a line. Exits 1 when anything is.
+    /// Read and hash every blob, and print what is wrong, a line for each blob. Exits 1 when anything is wrong.
     ///
-    /// The hold goes on meanwhile. Objects that are right and not recorded, and keys that are no blob's, are named,
-    /// and are nothing wrong.
+    /// The hold runs meanwhile. Right objects that are not recorded, and keys that are no blob's, are informational:
+    /// they are listed, and not wrong.
     #[command(after_help = "Example: atcr-hold storage verify --repair --rate 50")]
     Verify {
         /// Move wrong objects to quarantine/, so that their blobs are absent and an upload brings them back; forget
         /// blobs without an object; record right objects that are not recorded. It still exits 1.
         #[arg(long)]
         repair: bool,
-        /// Read at most so many megabytes (10^6 bytes) a second.
+        /// Read at most this many megabytes (10^6 bytes) per second.
         #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         rate: Option<u64>,
     },
-    /// Copy every blob to another storage, each proven there; what was copied before is not copied again.
+    /// Copy every blob to another storage, and verify it there. What was copied before is not copied again.
     ///
-    /// The hold goes on with its own storage. When all is there, stop the hold, run this once more for what came
+    /// The hold runs on its own storage meanwhile. When every blob is copied, stop the hold, run this once more for
+    /// what came
     /// meanwhile, change its configuration, and start it. Exits 0 only when every blob is there.
     #[command(after_help = "Example: atcr-hold storage migrate --to new.toml, a file with the new [storage] table")]
     Migrate {

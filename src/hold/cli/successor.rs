@@ -11,13 +11,14 @@ use server::console::{CommandError, export_to, output, read_file};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Write what a hold under another address needs to follow this one: crew with tiers, layers, statistics, configs.
+    /// Export crew with tiers, layers, statistics and configs, for a hold under another address that follows this one.
     #[command(after_help = "Example: atcr-hold successor export a.jsonl")]
     Export {
         /// The file; it is replaced once the export is whole. `-` is standard output.
         file: PathBuf,
     },
-    /// Take over what another hold exported. What is here already stays, so that it can be done again at any time.
+    /// Import what another hold exported. Records that are here already stay, so that an import can be repeated at any
+    /// time.
     ///
     /// Import before the blobs come: then garbage collection knows that they are needed.
     #[command(after_help = "Example: atcr-hold successor import a.jsonl")]

@@ -25,10 +25,10 @@ pub(super) struct Arguments {
     /// Write the files there instead of printing them: /etc/systemd/system.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
-    /// Write over units that differ.
+    /// Overwrite units that differ.
     #[arg(long, requires = "directory")]
     force: bool,
-    /// Where this program is.
+    /// The path of this program.
     #[arg(long, value_name = "PATH", default_value = "/usr/local/bin/atcr-hold", value_parser = unit_path)]
     program: String,
     /// The group that may connect to /run/atcr-hold.sock: that of the reverse proxy.

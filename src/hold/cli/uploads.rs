@@ -8,13 +8,13 @@ use server::console::{CommandError, duration, output, size, table};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List open uploads, the one idle for longest first. IDLE is the time since its last part.
+    /// List open uploads, the longest idle first. IDLE is the time since the last part.
     #[command(after_help = "Example: atcr-hold uploads list --json | jq '[.[].sizeBytes] | add'")]
     List,
-    /// Give an upload up and drop what it staged.
+    /// Abort an upload, and remove its parts.
     #[command(after_help = "Example: atcr-hold uploads abort 5f0c2a9be1d34c7f8a6b0e1d2c3f4a5b")]
     Abort {
-        /// As `uploads list` shows it.
+        /// The id that `uploads list` shows.
         #[arg(value_name = "ID")]
         id: String,
     },

@@ -1,4 +1,4 @@
-//! From text to a [`Config`]: single values, then rules across options.
+//! Checks the values of a configuration, then the rules across options, and makes a [`Config`].
 
 #[cfg(any(feature = "gcs", feature = "azure"))]
 mod clouds;
@@ -32,7 +32,7 @@ impl Config {
         Self::of(load(sources)?)
     }
 
-    /// The effective configuration as TOML, secrets masked, and what is probably not meant in it.
+    /// Returns the effective configuration as TOML, secrets masked, and its warnings.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -50,13 +50,13 @@ impl Config {
         Self::of(self.values.followed(&new.values)?)
     }
 
-    /// The options that differ in `new`, and that a reload does not follow.
+    /// Returns the options that differ in `new`, and that a reload does not follow.
     #[must_use]
     pub fn waiting_for_restart(&self, new: &Self) -> Vec<&'static str> {
         self.values.waiting_for_restart(&new.values)
     }
 
-    /// What is not wrong, but probably not meant. Each is one line.
+    /// Returns the warnings, each in one line.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         self.values.warnings()

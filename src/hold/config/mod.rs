@@ -23,10 +23,10 @@ use server::settings::{Secret, Values};
 pub use options::OPTIONS;
 pub use profile::{Avatar, Profile};
 
-/// A configuration that can be run.
+/// A checked configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the world reaches the hold.
+    /// The public URL of the hold.
     pub public_url: ServiceUrl,
     /// The captain.
     pub owner: Did,
@@ -40,11 +40,11 @@ pub struct Config {
     pub region: Option<String>,
     /// The hold that follows this one.
     pub successor: Option<ServiceUrl>,
-    /// How the hold shows itself.
+    /// The profile.
     pub profile: Profile,
     /// Crew declared by the operator.
     pub crew: BTreeMap<Did, ConfiguredMember>,
-    /// How much accounts may have.
+    /// The quotas of accounts.
     pub quota: Quota,
     /// Accounts of the registry front ends that may put members into tiers.
     pub appviews: Vec<Did>,
@@ -76,43 +76,43 @@ pub struct Config {
     pub storage: Location,
     /// Whether clients of a bucket get URLs of the store itself.
     pub presigned_urls: bool,
-    /// When blobs that nothing needs are removed.
+    /// Garbage collection.
     pub gc: Gc,
-    /// Bounds on what clients may use.
+    /// The limits of what clients may use.
     pub limits: Limits,
     /// `error` to `trace`, or tracing's filter syntax.
     pub log_level: String,
-    /// What all of this was made of.
+    /// The values that this was made of.
     values: Values,
 }
 
-/// When blobs that nothing needs are removed.
+/// Garbage collection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gc {
-    /// Whether the running hold does it by itself.
+    /// Whether the daemon collects garbage on schedule.
     pub enabled: bool,
-    /// When it does.
+    /// The schedule.
     pub schedule: Schedule,
     /// How long a blob that nothing names is kept after its last use.
     pub grace: Duration,
 }
 
-/// When something is done again and again.
+/// A schedule of a repeated task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Schedule {
-    /// Every day, so long after midnight UTC.
+    /// Every day, at this time after midnight UTC.
     Daily {
         /// Less than a day.
         after_midnight: Duration,
     },
-    /// After so long, counted from the start and from the end of the time before.
+    /// At this interval, counted from the start and from the end of the last run.
     Every(Duration),
 }
 
 /// A crew member of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfiguredMember {
-    /// A word for people.
+    /// The role: a word for people.
     pub role: String,
     /// At least one.
     pub permissions: Vec<Permission>,
@@ -134,11 +134,11 @@ pub struct Quota {
 pub struct Tier {
     /// Its name.
     pub name: String,
-    /// What the distinct layers of an account may take, in bytes.
+    /// The most bytes that the distinct layers of an account may have.
     pub limit_bytes: u64,
 }
 
-/// Bounds on what clients may use.
+/// The limits of what clients may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Largest part in bytes.

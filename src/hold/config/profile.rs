@@ -1,4 +1,4 @@
-//! How the hold shows itself: texts within their bounds, and a picture that is read and looked at.
+//! The profile: texts within their limits, and a picture that is read and checked.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -1,4 +1,4 @@
-//! What the captain refuses: accounts that may not join, and those that may not get back what was taken from them.
+//! Bans and restrictions: accounts that may not join, and those that may not get back a permission that was taken away.
 //!
 //! An account may delete its own data, its membership among it, and ask to join again. What the captain decided outlives
 //! that. It stands in a table, not in a record: whom a captain refuses is nobody else's business, and no lexicon has it.
@@ -9,19 +9,19 @@ use crate::pds::{Plan, RecordChange, RecordWrite, Records, Repository};
 use atproto::lexicon::{Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
 
-/// An account that the captain refuses something.
+/// A ban or a restriction of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ban {
     /// The account.
     pub did: Did,
     /// What a request to join may still grant; empty when it may not join.
     pub permissions: Vec<Permission>,
-    /// Since when.
+    /// When it began.
     pub since: Datetime,
 }
 
 impl Crew {
-    /// Refuses an account: it is no member from now on, and cannot join. `now_us` is in microseconds since 1970.
+    /// Bans an account: it is removed from the crew, and cannot join. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`CrewError::Protected`] for the captain, [`CrewError::Declared`], or a storage error.
@@ -47,7 +47,7 @@ impl Crew {
         self.pds.transact(now_us, job).await
     }
 
-    /// Refuses an account nothing any more; answers whether something was refused. It may ask to join again.
+    /// Lifts a ban or a restriction. Returns whether there was one. The account may ask to join again.
     ///
     /// # Errors
     /// A storage error.
@@ -57,7 +57,7 @@ impl Crew {
         self.pds.transact(now_us, job).await
     }
 
-    /// All accounts that are refused something.
+    /// Returns all bans and restrictions.
     ///
     /// # Errors
     /// A storage error.

@@ -1,4 +1,4 @@
-//! What the configuration declares of captain, crew and profile, and whom it declared before.
+//! The captain, crew and profile that the configuration declares, and the members it declared before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use atproto::lexicon::nsid::Collection;
 use atproto::lexicon::{Permission, SELF_KEY};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
-/// What the operator declared.
+/// The captain, crew and profile that the operator declared.
 #[derive(Clone, Debug)]
 pub struct Declared {
-    /// The profile's name until another is declared.
+    /// The public URL, whose host is the profile's name until another is declared.
     pub url: ServiceUrl,
     /// How the hold shows itself.
     pub profile: DeclaredProfile,
@@ -34,9 +34,9 @@ pub struct Declared {
 /// A declared member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeclaredMember {
-    /// A word for people.
+    /// The role: a word for people.
     pub role: String,
-    /// What it may do.
+    /// Its permissions.
     pub permissions: Vec<Permission>,
     /// Quota tier.
     pub tier: Option<String>,
@@ -45,7 +45,7 @@ pub struct DeclaredMember {
 /// The name of the value in `meta` that remembers whom the configuration declared, so that they go when their declaration goes.
 pub(super) const META_NAME: &str = "declared_crew";
 
-/// Whom the configuration declared when the hold last started, the owner among them.
+/// Returns the members that the configuration declared when the hold last started, with the owner.
 pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
     let declared = records.meta(META_NAME)?.map(|text| serde_json::from_str(&text)).transpose();
     Ok(declared.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())

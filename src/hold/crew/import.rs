@@ -1,4 +1,4 @@
-//! What an import of the repository may replace, and what it must bring.
+//! The rules of an import: what it may replace, and which records it must have.
 
 use std::collections::BTreeSet;
 

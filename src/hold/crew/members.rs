@@ -1,4 +1,4 @@
-//! The crew as its operator manages it: by member, and with respect for what the configuration declares.
+//! Lists and changes members one by one. Members that the configuration declares are not changed.
 
 use std::collections::BTreeSet;
 
@@ -14,27 +14,27 @@ use atproto::syntax::{Datetime, Did};
 pub struct CrewMember {
     /// The record.
     pub record: lexicon::Crew,
-    /// Declared, as the owner is; else it joined at run time.
+    /// Whether the configuration declares it, as it does the owner; else it joined at run time.
     pub declared: bool,
 }
 
-/// What a new member is and may do.
+/// The role, permissions and tier of a new member.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// A word for people.
+    /// The role: a word for people.
     pub role: String,
-    /// What it may do.
+    /// Its permissions.
     pub permissions: Vec<Permission>,
     /// Quota tier.
     pub tier: Option<String>,
 }
 
-/// What is to be changed of a member; `None` stays.
+/// A change of a member. Fields that are `None` keep their values.
 #[derive(Clone, Debug)]
 pub struct MemberChange {
-    /// A word for people.
+    /// The role: a word for people.
     pub role: Option<String>,
-    /// All that it may do.
+    /// The new permissions, in place of all others.
     pub permissions: Option<Vec<Permission>>,
     /// Quota tier; the empty text is none.
     pub tier: Option<String>,
@@ -44,7 +44,7 @@ pub struct MemberChange {
 const PAGE: u32 = 500;
 
 impl Crew {
-    /// All members in one snapshot, the oldest first.
+    /// Returns all members in one snapshot, the oldest first.
     ///
     /// # Errors
     /// [`CrewError::NoCaptain`] before the first start, or a storage error.
@@ -60,7 +60,7 @@ impl Crew {
         self.pds.read(job).await
     }
 
-    /// The owner, and all members who may write.
+    /// Returns the owner, and all members who may write.
     ///
     /// # Errors
     /// As [`Crew::members`].
@@ -72,7 +72,7 @@ impl Crew {
         Ok(members.chain([captain(records)?.owner]).collect())
     }
 
-    /// Makes `did` a member. `now_us` is in microseconds since 1970.
+    /// Adds `did` to the crew. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`PdsError::RecordExists`]; [`CrewError::Invalid`] or [`CrewError::Protected`].
@@ -106,7 +106,7 @@ impl Crew {
         self.change_member(did, now_us, decide).await
     }
 
-    /// Ends the membership of one who joined at run time. Answers the member that was.
+    /// Removes a member who joined at run time. Returns the member that was removed.
     ///
     /// # Errors
     /// As [`Crew::set_member`].

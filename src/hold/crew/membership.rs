@@ -1,20 +1,20 @@
-//! The membership of one account: what it is to this hold, and what it may do here.
+//! The membership of one account: whether it is captain or crew, and its permissions.
 
 use super::{Crew, CrewError, captain, member_key};
 use crate::pds::Records;
 use atproto::lexicon::{self, Permission, PermissionSet, nsid};
 use atproto::syntax::Did;
 
-/// An account's place in the hold, read in one snapshot.
+/// The membership of an account, read in one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// It owns the hold.
+    /// Whether it owns the hold.
     pub captain: bool,
-    /// It has a crew record.
+    /// Whether it has a crew record.
     pub member: bool,
-    /// The hold lets anyone read blobs.
+    /// Whether the hold lets anyone read blobs.
     pub public: bool,
-    /// The captain wants posts about pushes.
+    /// Whether the captain wants posts about pushes.
     pub posts: bool,
     /// The quota tier that its crew record names.
     pub tier: Option<String>,
@@ -22,7 +22,7 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// What `account` is to the hold as these records say.
+    /// Reads the membership of `account` in these records.
     ///
     /// # Errors
     /// As [`Crew::is_public`].
@@ -50,13 +50,13 @@ impl Membership {
         self.captain || self.permissions.allows(permission)
     }
 
-    /// What its crew record lets it do.
+    /// Returns the permissions of its crew record.
     #[must_use]
     pub fn permissions(&self) -> &PermissionSet {
         &self.permissions
     }
 
-    /// Whether it is captain or crew at all.
+    /// Whether it is captain or crew.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.captain || self.member
@@ -64,7 +64,7 @@ impl Membership {
 }
 
 impl Crew {
-    /// What `account` is to the hold now.
+    /// Returns the membership of `account` now.
     ///
     /// # Errors
     /// As [`Crew::is_public`].

@@ -50,18 +50,18 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// The crew recorded in `pds`. With `mutable` false only the configuration changes it.
+    /// Makes the crew that is recorded in `pds`. With `mutable` false only the configuration changes it.
     #[must_use]
     pub fn new(pds: Pds, mutable: bool) -> Self {
         Self { pds, mutable: Arc::new(AtomicBool::new(mutable)) }
     }
 
-    /// Says anew whether members may be changed at run time; answers what held before.
+    /// Sets whether members may be changed at run time. Returns the former value.
     pub fn set_mutable(&self, mutable: bool) -> bool {
         self.mutable.swap(mutable, Ordering::Relaxed)
     }
 
-    /// Whether members may come by other ways than the configuration.
+    /// Whether members may be changed at run time.
     #[must_use]
     pub fn is_mutable(&self) -> bool {
         self.mutable.load(Ordering::Relaxed)
@@ -84,7 +84,7 @@ impl Crew {
         }
     }
 
-    /// The hold that follows this one.
+    /// Returns the hold that follows this one.
     ///
     /// # Errors
     /// As [`Crew::is_public`].
@@ -93,7 +93,7 @@ impl Crew {
         Ok(recorded.and_then(|did| ServiceUrl::of_did(&did).ok()))
     }
 
-    /// The captain and the number of members.
+    /// Returns the captain and the number of members.
     ///
     /// # Errors
     /// As [`Crew::is_public`].
@@ -104,7 +104,7 @@ impl Crew {
     }
 }
 
-/// Who the hold belongs to and how many may use it.
+/// The captain and the number of members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The owner.
@@ -113,7 +113,7 @@ pub struct Summary {
     pub members: u64,
 }
 
-/// The key of a member's record: the DID where that is a valid record key, else the base32 of its SHA-256.
+/// Returns the key of a member's record: the DID where that is a valid record key, else the base32 of its SHA-256.
 /// One member has one record.
 #[must_use]
 pub fn member_key(member: &Did) -> RecordKey {

@@ -9,7 +9,7 @@ use atproto::lexicon::nsid;
 use atproto::repo::cbor;
 use atproto::syntax::Datetime;
 
-/// What the operator declared of the profile. A field that was not declared is left as it is.
+/// The profile that the operator declared. A field that is `None` is left as it is.
 #[derive(Clone, Debug, Default)]
 pub struct DeclaredProfile {
     /// Name for people.
@@ -20,7 +20,7 @@ pub struct DeclaredProfile {
     pub avatar: Option<NewBlob>,
 }
 
-/// What a hold says of itself until somebody says more.
+/// The description of a hold without another one.
 pub const DEFAULT_DESCRIPTION: &str =
     "A hold: blob storage for container images of the ATCR registry (https://atcr.io).";
 

@@ -1,4 +1,4 @@
-//! What a hold's public records say of it, for those who look at it.
+//! What the public records say of the hold.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ pub struct PublicInfo {
 }
 
 impl Crew {
-    /// What the records say of the hold. Costs as much as the crew is large.
+    /// Returns what the records say of the hold. Reads every crew record.
     ///
     /// # Errors
     /// [`CrewError::NoCaptain`] before the first start, or a storage error.

@@ -1,4 +1,4 @@
-//! Making the records match the configuration: a pure difference, then one commit or none.
+//! Makes the records match the configuration: a pure difference, then one commit or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use atproto::syntax::{Datetime, Did, RecordKey};
 impl Crew {
     /// Makes captain, crew and profile match `declared`: in one commit (or, past 200 changes, in several), or in
     /// none when nothing differs. Members who joined at run time stay unless the crew is immutable.
-    /// Answers the number of records changed.
+    /// Returns the number of records changed.
     ///
     /// # Errors
     /// A storage error; nothing of the failed commit is kept.

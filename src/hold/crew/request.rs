@@ -1,4 +1,4 @@
-//! Joining the crew by request.
+//! Requests to join the crew.
 
 use super::bans::bounded;
 use super::{Crew, CrewError, captain, encode, member_key};
@@ -6,7 +6,7 @@ use crate::pds::{Plan, RecordChange, RecordWrite};
 use atproto::lexicon::{self, Permission, ROLE_MEMBER, nsid};
 use atproto::syntax::{AtUri, Datetime, Did};
 
-/// What joining came to.
+/// The result of a request to join.
 #[derive(Debug)]
 pub struct Joined {
     /// Whether the record is new.

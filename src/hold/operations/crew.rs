@@ -11,29 +11,29 @@ use atproto::lexicon::Permission;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
-/// One member as it is shown.
+/// A member, as commands show it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
-    /// Who.
+    /// The account.
     pub did: Did,
-    /// A word for people.
+    /// The role: a word for people.
     pub role: String,
-    /// As the record spells them, known or not.
+    /// The permissions of the record, known or not.
     pub permissions: Vec<String>,
     /// Quota tier; `null` without one.
     pub tier: Option<String>,
-    /// When it became a member.
+    /// When the account became a member.
     pub added_at: Datetime,
-    /// How it became one.
+    /// How the account became a member.
     pub source: Source,
 }
 
-/// How somebody became a member.
+/// How an account became a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// The configuration says so, or did when the hold last read it; the owner is declared too.
+    /// The configuration declared it when the hold last read it. The owner counts as declared.
     Declared,
     /// By request, by the captain's hand or by `crew add`.
     Joined,
@@ -53,7 +53,7 @@ impl From<crew::CrewMember> for Member {
     }
 }
 
-/// All members, the oldest first.
+/// Lists all members, the oldest first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewList {}
 
@@ -68,12 +68,12 @@ impl Operation for CrewList {
     }
 }
 
-/// Makes somebody a member, who must not be one.
+/// Adds a member. The account must not be one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewAdd {
-    /// Who.
+    /// The account.
     pub did: Did,
-    /// A word for people.
+    /// The role: a word for people.
     pub role: String,
     /// At least one.
     pub permissions: Vec<Permission>,
@@ -96,14 +96,14 @@ impl Operation for CrewAdd {
     }
 }
 
-/// Changes a member; what is not given stays.
+/// Changes a member. Fields that are `None` keep their values.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewSet {
-    /// Who.
+    /// The account.
     pub did: Did,
-    /// A word for people.
+    /// The role: a word for people.
     pub role: Option<String>,
-    /// All of the member's permissions from now on.
+    /// The new permissions, in place of all others.
     pub permissions: Option<Vec<Permission>>,
     /// Quota tier; empty for none.
     pub tier: Option<String>,
@@ -121,10 +121,10 @@ impl Operation for CrewSet {
     }
 }
 
-/// Ends a membership. Answers the member that was.
+/// Removes a member. Returns the member that was removed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewRemove {
-    /// Who.
+    /// The account.
     pub did: Did,
 }
 
@@ -139,10 +139,10 @@ impl Operation for CrewRemove {
     }
 }
 
-/// Refuses an account: it is no member from now on, and cannot join.
+/// Bans an account: it is removed from the crew, and cannot join again.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewBan {
-    /// Who.
+    /// The account.
     pub did: Did,
 }
 
@@ -156,10 +156,10 @@ impl Operation for CrewBan {
     }
 }
 
-/// Refuses an account nothing any more. Answers whether something was refused.
+/// Lifts a ban. Returns whether there was one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewUnban {
-    /// Who.
+    /// The account.
     pub did: Did,
 }
 
@@ -173,18 +173,18 @@ impl Operation for CrewUnban {
     }
 }
 
-/// An account that the captain refuses something.
+/// An account that is banned, or restricted in what it may ask for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BannedAccount {
-    /// Who.
+    /// The account.
     pub did: Did,
-    /// What a request to join may still grant.
+    /// The permissions that a request to join may still grant.
     pub permissions: Vec<Permission>,
-    /// Since when.
+    /// The time of the ban.
     pub since: Datetime,
 }
 
-/// All accounts that are refused something.
+/// Lists bans and restrictions.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewBans {}
 

@@ -1,4 +1,4 @@
-//! Removing blobs that nothing needs.
+//! Garbage collection.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::hold::Hold;
 use crate::upkeep::{CollectOptions, Collected, UpkeepError};
 use server::control::{AdminError, Operation, Reporter};
 
-/// Removes blobs that nothing needs, or says what that would be.
+/// Removes blobs that nothing needs, or returns what would be removed.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GcRun {
-    /// Whether only to say it.
+    /// Whether to change nothing.
     pub dry_run: bool,
-    /// Whether to remove more than half of everything, if that is what nothing needs.
+    /// Whether to remove the blobs even if they are more than half of everything.
     #[serde(default)]
     pub force: bool,
 }
@@ -30,7 +30,7 @@ impl Operation for GcRun {
     }
 }
 
-/// Asks the repositories of those who can push what they have here, records what is missing, and then collects.
+/// Reconciles the recorded images with the repositories of all who can push, and then collects garbage.
 ///
 /// # Errors
 /// [`UpkeepError`]

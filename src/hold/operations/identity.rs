@@ -9,7 +9,7 @@ use crate::hold::Hold;
 use atproto::syntax::{Did, Tid};
 use server::control::{AdminError, Operation, Reporter};
 
-/// Who the hold is.
+/// The identity of the hold.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IdentityShow {}
 

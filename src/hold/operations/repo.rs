@@ -1,4 +1,4 @@
-//! The repository as a file, and whether what is stored of it is right.
+//! Exports, imports and verifies the repository.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::pds::{ImportFile, ImportProgress, PdsError};
 use atproto::keys::PublicKey;
 use server::control::{AdminError, ByteStream, Export, Import, Operation, Progress, Reporter};
 
-/// The whole repository as a CAR.
+/// Exports the whole repository as a CAR.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RepoExport {}
 
@@ -31,7 +31,7 @@ impl Export for RepoExport {
     }
 }
 
-/// Takes over the repository in a CAR, in a hold that is new.
+/// Imports the repository of a CAR into a new hold.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoImport {
@@ -39,7 +39,7 @@ pub struct RepoImport {
     pub signed_by: Option<String>,
 }
 
-/// What came of an import.
+/// The result of an import.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoImported {
@@ -94,7 +94,7 @@ impl Import for RepoImport {
     }
 }
 
-/// The bytes in a file without a name.
+/// Writes the bytes into a file without a name.
 async fn spooled(mut bytes: ByteStream, hold: &Hold, reporter: &Reporter) -> Result<std::fs::File, AdminError> {
     let failed_writing = |error: io::Error| AdminError::failed(format!("the file cannot be kept meanwhile: {error}"));
     let mut file = tokio::fs::File::from_std(hold.pds.spool().map_err(failed)?);
@@ -110,11 +110,11 @@ async fn spooled(mut bytes: ByteStream, hold: &Hold, reporter: &Reporter) -> Res
     Ok(file.into_std().await)
 }
 
-/// Checks everything that is stored of the repository.
+/// Verifies everything that is stored of the repository.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RepoVerify {}
 
-/// What a check came to.
+/// The result of a verification.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoVerified {
@@ -126,16 +126,16 @@ pub struct RepoVerified {
     pub blocks: u64,
     /// Rows that a damaged node keeps from being judged.
     pub unjudged: u64,
-    /// How much is wrong.
+    /// The number of findings.
     pub found: u64,
-    /// What is wrong; of very much, the first part.
+    /// The findings; only the first part of very many.
     pub findings: Vec<Found>,
     /// How many seconds the newest revision is ahead of the hold's clock, where relays refuse it; else `null`.
     #[serde(default)]
     pub rev_ahead_s: Option<u64>,
 }
 
-/// One thing that is wrong.
+/// A finding: something that is wrong.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Found {
     /// What kind of thing.

@@ -15,7 +15,7 @@ use server::control::{AdminError, ByteStream, Export, Import, Progress, Reporter
 /// A crew record has at most 8 KiB as JSON, other records less.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// What the successor needs to know.
+/// Exports what the successor needs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SuccessorExport {}
 
@@ -51,17 +51,17 @@ fn lines(entries: &[Entry]) -> Bytes {
     bytes.into()
 }
 
-/// Takes over what another hold exported. Done again, it changes nothing.
+/// Imports what another hold exported. Repeated, it changes nothing.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SuccessorImport {}
 
-/// What came of it.
+/// The result of an import.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SuccessorImported {
     /// The hold that exported it.
     pub from: String,
-    /// What was new here, and what was not.
+    /// What was imported, and what was here already.
     #[serde(flatten)]
     pub taken: TakenOver,
 }

@@ -1,4 +1,4 @@
-//! The page as it was made last.
+//! The cache of the page.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use crate::blobs::Totals;
 use server::identity::Resolver;
 use server::xrpc::Error;
 
-/// How long the page as it was made last is shown.
+/// How long a page is shown before it is made anew.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long a sum over all blobs is shown: with a million of them it takes a fifth of a second.
+/// How long a sum over all blobs is shown: with a million blobs it takes a fifth of a second.
 const TOTALS_FRESH: Duration = Duration::from_secs(60);
 
-/// The page, and what it takes to make it.
+/// The page that was made last, and what it takes to make it anew.
 pub struct PageCache {
     owner: OwnerHandle,
     made: Arc<Mutex<Made>>,
@@ -39,7 +39,7 @@ pub(super) struct Rendered {
     pub(super) etag: String,
 }
 
-/// The page, made anew when it is too old.
+/// Returns the page, made anew when it is too old.
 pub(super) async fn rendered(state: &Arc<ApiState>) -> Result<Rendered, Error> {
     let made = Arc::clone(&state.page.made).lock_owned().await;
     match &made.page {
@@ -74,7 +74,7 @@ impl Made {
 }
 
 impl PageCache {
-    /// A page that finds the owner's handle with `resolver`.
+    /// Makes a cache whose pages find the owner's handle with `resolver`.
     #[must_use]
     pub fn new(resolver: Resolver) -> Self {
         Self { owner: OwnerHandle::new(resolver), made: Arc::default() }

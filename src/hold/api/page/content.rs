@@ -1,4 +1,4 @@
-//! What stands in the page: what this hold is, whose, who may use it, and how.
+//! The content of the page: what this hold is, who owns it, who may use it, and how.
 
 use askama::Template;
 use url::form_urlencoded::Serializer;
@@ -16,18 +16,18 @@ pub(super) const STYLE: &str = include_str!("page.css");
 /// The hold's mark, where it has no picture of its own.
 const MARK: &str = include_str!("mark.svg");
 
-/// In characters; a record from elsewhere may have more than its lexicon allows.
+/// The longest name, in characters; an imported record may have more than its lexicon allows.
 const NAME_MAX: usize = 100;
 const DESCRIPTION_MAX: usize = 600;
 const REGION_MAX: usize = 100;
 
-/// What the page is made of.
+/// What the page shows.
 pub(super) struct Content<'c> {
     pub(super) state: &'c ApiState,
     pub(super) public_info: &'c PublicInfo,
     /// The owner's handle, if it is proven.
     pub(super) owner: Option<&'c Handle>,
-    /// What is stored, if anyone may know.
+    /// The number and size of the blobs, if anyone may know them.
     pub(super) totals: Option<Totals>,
 }
 
@@ -41,7 +41,7 @@ struct Document<'c> {
     picture: Option<String>,
     name: &'c str,
     host: &'c str,
-    /// Where the hold has gone, if it has.
+    /// The hold that follows this one, if there is one.
     successor: Option<Successor<'c>>,
     description: Option<String>,
     visibility: &'static str,
@@ -53,21 +53,21 @@ struct Document<'c> {
     crew: String,
     region: Option<String>,
     stored: Option<String>,
-    /// How an account becomes crew; a hold that has moved has nobody begin.
+    /// How an account becomes crew; `None` once the hold has a successor.
     joining: Option<&'static str>,
-    /// The path at which anyone reads who is crew.
+    /// The path of the crew records.
     crew_records: String,
     version: &'static str,
 }
 
 struct Successor<'c> {
     did: &'c Did,
-    /// Its URL and host, where the DID says them.
+    /// Its URL and host, if its DID has them.
     address: Option<(String, String)>,
 }
 
 impl Content<'_> {
-    /// The whole document.
+    /// Returns the HTML document.
     ///
     /// # Errors
     /// When it cannot be rendered, which no record can bring about.

@@ -1,4 +1,4 @@
-//! Text from records and configurations made fit for a page.
+//! Escapes text from records and configurations for HTML.
 
 use std::fmt::{self, Write};
 

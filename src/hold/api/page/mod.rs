@@ -1,4 +1,4 @@
-//! `GET /`: what a browser is shown. One HTML page that needs nothing else: no script, and no request but for the
+//! `GET /`: the page for browsers. It needs nothing else: no script, and no request but for the
 //! hold's own picture.
 //!
 //! `content` says what stands in it, `page.html` and `page.css` are its form, `escape` keeps text from becoming markup,

@@ -1,4 +1,4 @@
-//! The owner's handle: looked up when somebody looks at the page, and never waited for.
+//! The owner's handle: looked up when the page is requested, which does not wait for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use atproto::syntax::{Did, Handle};
 use server::identity::{Pool, ResolveError, Resolver};
 
-/// How long a proof is good before the handle's domain is asked again.
+/// How long a proven handle is shown before its domain is asked again.
 const PROVEN: Duration = Duration::from_hours(1);
-/// How long it is shown while the domain does not answer.
+/// How long a proven handle is shown while its domain does not answer.
 const STALE: Duration = Duration::from_hours(24);
-/// When to ask again after an answer that proved nothing, or none.
+/// How long to wait after a look-up that proved nothing.
 const REST: Duration = Duration::from_mins(1);
 
 pub(super) struct OwnerHandle {
@@ -47,7 +47,7 @@ impl OwnerHandle {
         Self { resolver, known: Arc::default() }
     }
 
-    /// What is known of `owner`'s handle now. Begins a look-up where one is due.
+    /// Returns the proven handle of `owner`, if it is known. Begins a look-up where one is due.
     pub(super) fn of(&self, owner: &Did) -> Option<Handle> {
         let mut known = lock(&self.known);
         if known.owner.as_ref() != Some(owner) {

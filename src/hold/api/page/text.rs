@@ -1,4 +1,4 @@
-//! Text from records made fit to be read: without what is invisible or turns other text around, and not too long.
+//! Makes text from records readable: removes what is invisible or turns other text around, and shortens it.
 //! Pure.
 
 use std::ops::RangeInclusive;
@@ -30,7 +30,7 @@ fn is_in(ranges: &[RangeInclusive<char>], character: char) -> bool {
     ranges.iter().any(|range| range.contains(&character))
 }
 
-/// The text in one line of at most `max` characters; `None` when nobody would see any of it.
+/// Returns the text in one line of at most `max` characters; `None` when none of it is visible.
 pub(super) fn line(text: &str, max: usize) -> Option<String> {
     let shown = text.chars().map(|character| if character.is_whitespace() { ' ' } else { character });
     let shown: String = shown.filter(|character| !is_in(&DROPPED, *character)).collect();

@@ -1,4 +1,4 @@
-//! What the blob room and bodies refuse.
+//! The refusals of the room `blobs`, and of bodies.
 
 use http::StatusCode;
 

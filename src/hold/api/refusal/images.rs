@@ -1,4 +1,4 @@
-//! What the registry room refuses.
+//! The refusals of the room `images`.
 
 use http::StatusCode;
 

@@ -15,11 +15,11 @@ use server::wire::{Ended, Io, Upgraded};
 
 /// How often a subscriber is asked whether it is there; proxies close what is silent for 60 s.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// A subscriber that answered no ping for so long is gone.
+/// How long a subscriber may leave pings unanswered before the connection is closed.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
-/// Frames that took so long to send waited for their reader.
+/// A frame that took longer to send than this waited for its reader.
 const SLOW_READ: Duration = Duration::from_secs(1);
-/// How long a subscriber may take to receive its last frame and to answer that we close.
+/// How long a subscriber may take to receive its last frame and to answer the close.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Subscribers have nothing to say; a close frame has 125 bytes.
 const MAX_MESSAGE_BYTES: usize = 4 * 1024;
@@ -36,7 +36,7 @@ pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain:
     let socket = WebSocketStream::from_partially_read(io, early, Role::Server, Some(config)).await;
     let mut session = Session { socket, events, answered: Instant::now(), left: false, drain };
     let end = session.until_end().await;
-    tracing::debug!(?end, "a subscriber leaves");
+    tracing::debug!(?end, "a subscriber left");
     // Whoever does not take its last words in time goes without them.
     let told = timeout(LAST_WORDS, session.finish(end)).await;
     Ended { io: session.socket.into_inner(), at_rest: session.left || told.is_err() }
@@ -52,14 +52,14 @@ struct Session {
     drain: CancellationToken,
 }
 
-/// Why a session ends.
+/// Why a session ended.
 #[derive(Debug)]
 enum End {
     /// The subscriber left, or does not answer.
     Gone,
-    /// We close, after a last frame.
+    /// The hold closes, after a last frame.
     Told(Vec<u8>),
-    /// We close.
+    /// The hold closes.
     Close(CloseCode, &'static str),
 }
 
@@ -83,7 +83,7 @@ impl Session {
         }
     }
 
-    /// Does whatever comes first.
+    /// Handles the next event, ping or message, whichever comes first.
     async fn turn(&mut self, pings: &mut Interval) -> Result<(), End> {
         tokio::select! {
             biased;
@@ -99,7 +99,7 @@ impl Session {
         }
     }
 
-    /// Ignores what a subscriber says, except that it leaves. Pings are answered by the socket itself.
+    /// Handles a message of the subscriber: only a close matters. The WebSocket library answers pings.
     fn hear(&mut self, message: Option<Result<Message, Error>>) -> Result<(), End> {
         match message {
             Some(Ok(Message::Close(_))) => {
@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Says why, and waits until the subscriber has closed too.
+    /// Sends the reason, and waits until the subscriber has closed too.
     async fn finish(&mut self, end: End) -> Result<(), Error> {
         let close = match end {
             End::Gone => None,

@@ -1,4 +1,4 @@
-//! The buckets of Google and Azure.
+//! Checks the options of buckets of Google and Azure.
 
 use zeroize::Zeroizing;
 

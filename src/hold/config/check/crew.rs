@@ -1,4 +1,4 @@
-//! The declared crew.
+//! Checks the declared crew.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! When garbage is collected, and what is spared.
+//! Checks the options of garbage collection.
 
 use std::time::Duration;
 

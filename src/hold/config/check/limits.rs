@@ -1,4 +1,4 @@
-//! Bounds on what clients may use.
+//! Checks the limits of what clients may use.
 
 use std::time::Duration;
 

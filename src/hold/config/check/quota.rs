@@ -1,4 +1,4 @@
-//! Quota tiers, and who may put members into them.
+//! Checks the quota tiers, and who may put members into them.
 
 use super::{Checker, resolvable};
 use crate::config::{Quota, Tier};

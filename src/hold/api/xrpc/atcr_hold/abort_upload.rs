@@ -1,4 +1,4 @@
-//! `io.atcr.hold.abortUpload`: gives an upload up.
+//! `io.atcr.hold.abortUpload`: ends an upload and drops its parts.
 
 use std::sync::Arc;
 

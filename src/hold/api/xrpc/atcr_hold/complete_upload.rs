@@ -1,4 +1,4 @@
-//! `io.atcr.hold.completeUpload`: makes the parts a blob under its proven digest.
+//! `io.atcr.hold.completeUpload`: makes a blob of the parts once their digest is verified.
 
 use std::sync::Arc;
 

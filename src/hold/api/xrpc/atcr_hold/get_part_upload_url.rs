@@ -1,4 +1,4 @@
-//! `io.atcr.hold.getPartUploadUrl`: where a part goes.
+//! `io.atcr.hold.getPartUploadUrl`: returns the URL that a part is sent to.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `io.atcr.hold.getQuota`: how much an account has, and may have.
+//! `io.atcr.hold.getQuota`: returns how much an account stores, and its limit.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `io.atcr.hold.*`: what the registry drives a hold by.
+//! `io.atcr.hold.*`: the methods by which a registry uses a hold.
 
 pub(in crate::api) mod abort_upload;
 pub(in crate::api) mod complete_upload;

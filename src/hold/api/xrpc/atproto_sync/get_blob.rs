@@ -49,7 +49,8 @@ pub(in crate::api) async fn handle(
     }
 }
 
-/// Where to ask for a blob that is not here. The token is for this hold: the successor wants one of its own, unless it
+/// Redirects to the successor for a blob that is not here. The token is for this hold: the successor wants its own,
+/// unless it
 /// is public.
 async fn ask_successor(state: &ApiState, blob: &str) -> Result<Response, Error> {
     let successor = state.hold.crew.successor().await?.ok_or_else(refusal::blob_not_found)?;
@@ -57,7 +58,7 @@ async fn ask_successor(state: &ApiState, blob: &str) -> Result<Response, Error> 
     redirect(&format!("{successor}/xrpc/{}?did={did}&{blob}", nsid::SYNC_GET_BLOB))
 }
 
-/// What the registry asks for: a URL that needs no header, for a blob that is there.
+/// Returns a URL that needs no header, for a blob that is there: what the registry asks for.
 async fn url_of(state: &ApiState, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
     let verb = if method == ReadMethod::Head { Method::HEAD } else { Method::GET };
     let target = state.hold.blobs.read_target(&digest, verb.clone(), state.hold.now_us()).await?;
@@ -80,7 +81,7 @@ fn method(query: &Query) -> Result<ReadMethod, Error> {
     }
 }
 
-/// 307 to a URL that belongs to whoever asked, for a while: nobody may keep it for another.
+/// Answers 307 to a URL that is for this caller alone, for a while: no cache may keep it.
 fn redirect(url: &str) -> Result<Response, Error> {
     let location = HeaderValue::from_str(url).map_err(|_| refusal::internal("a URL is no header"))?;
     let mut response = http::Response::new(ResponseBody::empty());

@@ -17,17 +17,17 @@ use crate::pds::Head;
 use atproto::syntax::Tid;
 use server::xrpc::{Error, Query};
 
-/// The `did` parameter must name our repository.
+/// Checks that the parameter `did` names the hold's repository.
 fn check_did(state: &ApiState, query: &Query) -> Result<(), Error> {
     check_repo(query.required("did")?, state.hold.pds.did(), None)
 }
 
-/// The revision after which the caller wants to know.
+/// Reads the parameter `since`.
 fn since(query: &Query) -> Result<Option<Tid>, Error> {
     query.get("since")?.map(Tid::parse).transpose().map_err(|e| Error::invalid(format!("since is {e}")))
 }
 
-/// The head of our repository, which exists from the first start on.
+/// Returns the head of the repository, which exists from the first start on.
 async fn head(state: &ApiState) -> Result<Head, Error> {
     state.hold.pds.head().await?.ok_or_else(refusal::repo_not_found)
 }

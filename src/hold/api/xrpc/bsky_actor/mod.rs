@@ -16,7 +16,7 @@ const SHOWN: [&str; 3] = ["displayName", "description", "createdAt"];
 /// Fields of the record that are blobs, and of a view that are their addresses.
 const PICTURES: [&str; 2] = ["avatar", "banner"];
 
-/// Whether `actor` is the hold.
+/// Whether `actor` is the hold's own account.
 fn is_ours(state: &ApiState, actor: &str) -> Result<bool, Error> {
     if Did::parse(actor).is_err() && Handle::parse(actor).is_err() {
         return Err(Error::invalid("an actor is a DID or a handle"));
@@ -24,12 +24,12 @@ fn is_ours(state: &ApiState, actor: &str) -> Result<bool, Error> {
     Ok(check_repo(actor, state.hold.pds.did(), state.hold.pds.handle()).is_ok())
 }
 
-/// The CID of the blob in a field of a record.
+/// Returns the CID of the blob in a field of a record.
 pub(in crate::api) fn blob_of<'r>(record: &'r Value, field: &str) -> Option<&'r str> {
     record.get(field)?.get("ref")?.get("$link")?.as_str()
 }
 
-/// Where on this server anyone can read a blob of a record.
+/// Returns the path at which anyone can read a blob of a record.
 pub(in crate::api) fn blob_path(state: &ApiState, cid: &str) -> String {
     let did = state.hold.pds.did().to_string();
     let query =
@@ -37,7 +37,7 @@ pub(in crate::api) fn blob_path(state: &ApiState, cid: &str) -> String {
     format!("/xrpc/{}?{query}", nsid::SYNC_GET_BLOB)
 }
 
-/// The hold's profile as `app.bsky.actor.defs#profileViewDetailed`.
+/// Returns the hold's profile as `app.bsky.actor.defs#profileViewDetailed`.
 async fn view(state: &ApiState) -> Result<Value, Error> {
     let record = state.hold.pds.read(|records: &Records<'_>| records.get(&nsid::PROFILE, SELF_KEY)).await?;
     let mut view = json!({ "did": state.hold.pds.did(), "handle": state.shown_handle() });
