@@ -394,6 +394,29 @@ def one_node(_: int) -> str:
     return f"300 images in one node: {dict(statuses)}, and one of another account beside them: {honest}"
 
 
+def one_node_of_crew(_: int) -> str:
+    """A member with crew:admin adds members whose DIDs were chosen so that all stand in one node of the tree."""
+    with Hold(config="allow_all_crew = true\n") as hold:
+        _, token = hold.member("admin", ("crew:admin",))
+        names = (base64.b32encode(number.to_bytes(15, "big")).decode().lower() for number in range(10**9))
+        chosen = (f"did:plc:{name}" for name in names if height(HOLD + "crew", f"did:plc:{name}") == 0)
+
+        def create() -> dict[str, object]:
+            record = {"$type": HOLD + "crew", "member": next(chosen), "role": "member", "permissions": ["blob:read"]}
+            value = {**record, "addedAt": "2026-01-01T00:00:00Z"}
+            return {"$type": "com.atproto.repo.applyWrites#create", "collection": HOLD + "crew", "value": value}
+
+        def apply(count: int, token: str) -> int:
+            writes = [create() for _ in range(count)]
+            return hold.post("com.atproto.repo.applyWrites", {"repo": hold.did, "writes": writes}, token).status
+
+        statuses = Counter(apply(200, token) for _ in range(20))
+        captain = apply(1, hold.token(hold.captain))
+        assert captain == 200, f"the captain adds a member beside them: {captain}"
+        assert statuses[503] > 5, f"4,000 members in one node: {dict(statuses)}"
+    return f"200 members in one node, 20 times: {dict(statuses)}; one of the captain's: {captain}"
+
+
 def repeated_push(scale: int) -> str:
     """The same manifest is notified again and again."""
     with Hold() as hold:
@@ -485,6 +508,7 @@ CASES: list[Case] = [
     ban_kept,
     declared_kept,
     one_node,
+    one_node_of_crew,
     repeated_push,
     growth,
     subscribers,

@@ -77,16 +77,29 @@ impl Crew {
         let decide = move |records: &Records<'_>| {
             let rules = Rules::of(&manager, records, mutable)?;
             let changes = checked.into_iter().filter_map(|c| c.against(&rules, records).transpose());
-            let changes: Vec<_> = changes.collect::<Result<_, CrewError>>()?;
+            let mut plan = Plan::of(changes.collect::<Result<_, CrewError>>()?);
             if let Manager::Admin(account) = &manager {
-                pds.spend(account, changes.len() as u64, u64::from(!changes.is_empty()), now_us)?;
+                pds.spend(account, plan.changes.len() as u64, u64::from(!plan.changes.is_empty()), now_us)?;
+                // The captain may add members where the tree is crowded.
+                plan.spares_nodes = adds(records, &plan.changes)?;
             }
-            Ok::<_, CrewError>(Plan::of(changes))
+            Ok::<_, CrewError>(plan)
         };
         let outcome: Result<_, CrewError> = self.pds.commit(now_us, swap_commit, decide).await;
         let outcome = outcome.inspect_err(|error| self.count_refused_growth(error))?;
         Ok((outcome, uris))
     }
+}
+
+/// Whether one of the records is new.
+fn adds(records: &Records<'_>, changes: &[RecordChange]) -> Result<bool, CrewError> {
+    for change in changes {
+        let is_put = matches!(change.write, RecordWrite::Create(_) | RecordWrite::Put(_));
+        if is_put && records.get(change.collection.as_str(), change.rkey.as_str())?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A change that is well formed by itself.
@@ -157,8 +170,6 @@ fn check_type(record: &mut Value, collection: Collection) -> Result<(), CrewErro
 struct Rules {
     captain: lexicon::Captain,
     mutable: bool,
-    /// The captain may add members where the tree is crowded.
-    is_admin: bool,
     /// The keys of members that are the configuration's business.
     declared: BTreeSet<RecordKey>,
 }
@@ -169,8 +180,7 @@ impl Rules {
             Manager::Captain => BTreeSet::new(),
             Manager::Admin(_) => declared_members(records)?.iter().map(member_key).collect(),
         };
-        let is_admin = matches!(manager, Manager::Admin(_));
-        Ok(Self { captain: captain(records)?, mutable, is_admin, declared })
+        Ok(Self { captain: captain(records)?, mutable, declared })
     }
 }
 
@@ -181,10 +191,6 @@ impl Checked {
             self.protect_crew(rules)?;
         } else if self.collection == nsid::CAPTAIN {
             self.protect_captain(&rules.captain)?;
-        }
-        let is_put = matches!(self.write, CrewWrite::Create(_) | CrewWrite::Put(_));
-        if is_put && rules.is_admin && records.get(&self.collection, self.rkey.as_str())?.is_none() {
-            records.keys_beside(&self.collection, self.rkey.as_str())?;
         }
         let write = match self.write {
             CrewWrite::Create(record) => RecordWrite::Create(encode(&record)?),

@@ -75,11 +75,12 @@ impl Crew {
         self.pds.read(|records| Ok(captain(records)?.public)).await
     }
 
-    /// Counts what a bound on growth refused.
+    /// Counts what a bound on growth refused, and says so in the log.
     fn count_refused_growth(&self, error: &CrewError) {
         if let CrewError::Pds(error) = error
             && let Some(bound) = error.bound()
         {
+            tracing::warn!(?bound, "new member refused: {error}");
             self.pds.count_refused_growth(bound);
         }
     }

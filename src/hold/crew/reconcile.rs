@@ -99,7 +99,7 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
     let names = serde_json::to_string(&declared_now).map_err(|e| CrewError::Invalid(e.to_string()))?;
     // Also when the profile refers to it already: an imported repository comes without blobs.
     let blobs = declared.profile.avatar.iter().cloned().collect();
-    Ok(Plan { changes, meta: vec![(META_NAME, names)], blobs })
+    Ok(Plan { changes, meta: vec![(META_NAME, names)], blobs, spares_nodes: false })
 }
 
 fn captain_change(

@@ -108,6 +108,11 @@ impl Images {
             Ok::<_, ImagesError>(())
         };
         let outcome: Result<_, ImagesError> = self.inner.pds.transact(now_us, job).await;
+        if let Err(error) = &outcome
+            && let Some(bound) = error.bound()
+        {
+            tracing::warn!(?bound, "statistics refused: {error}");
+        }
         self.count_refused_growth(&outcome);
         outcome
     }

@@ -40,6 +40,8 @@ pub struct Plan {
     pub meta: Vec<(&'static str, String)>,
     /// Blobs that records refer to once the changes are made.
     pub blobs: Vec<NewBlob>,
+    /// Whether it is refused where it would write a large node of the tree: one that adds keys that somebody chose.
+    pub spares_nodes: bool,
 }
 
 impl Plan {

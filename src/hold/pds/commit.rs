@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Plan, RecordChange, RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
+use super::limits::MAX_NODE_BYTES;
 use super::outcome::Outcome;
 use super::{Inner, PdsError, blobs};
 use crate::pds::tables;
@@ -48,12 +49,13 @@ impl Transaction<'_> {
         for blob in &plan.blobs {
             blob.put_declared(self.write, self.now_us)?;
         }
+        let spares_nodes = plan.spares_nodes;
         let (effects, cids) = self.effects(plan.changes)?;
         let mut head = match tables::repo_head(self.write)? {
             Some(head) => head,
             None => self.create_repo()?,
         };
-        let commit = if effects.is_empty() { None } else { Some(self.commit(&mut head, effects)?) };
+        let commit = if effects.is_empty() { None } else { Some(self.commit(&mut head, effects, spares_nodes)?) };
         Ok(Outcome { commit, cids })
     }
 
@@ -123,12 +125,15 @@ impl Transaction<'_> {
         Ok(head)
     }
 
-    fn commit(&self, head: &mut RepoHead, effects: Vec<Effect>) -> Result<(Cid, Tid), PdsError> {
+    fn commit(&self, head: &mut RepoHead, effects: Vec<Effect>, spares_nodes: bool) -> Result<(Cid, Tid), PdsError> {
         let changes: Vec<_> = effects
             .iter()
             .map(|effect| mst::Change { key: effect.key.clone(), value: effect.new.as_ref().map(|(cid, _)| *cid) })
             .collect();
         let tree = mst::apply(&StoredBlocks(self.write), Some(head.data), &changes)?;
+        if spares_nodes && tree.new.iter().any(|(_, node)| node.len() > MAX_NODE_BYTES) {
+            return Err(PdsError::CrowdedNode);
+        }
         let rev = Tid::next(self.now_us, self.inner.clock_id, Some(&head.rev));
         let signed = Commit::sign(&self.inner.did, tree.root, &rev, &self.inner.key)?;
 

@@ -5,9 +5,12 @@ use std::sync::PoisonError;
 use super::{Inner, Pds};
 
 /// Keys in one node of the tree beside which no account may place another by itself. Keys that nobody chose leave a node
-/// with more than a hundred once in 10^12 times. One of so many has some 110 KB, and each commit beside it publishes it
+/// with more than a hundred once in 10^12 times. One of so many has some 160 KB, and each commit beside it publishes it
 /// anew; a commit of 2,000,000 bytes has room for the three that its proof may need.
 pub(super) const MAX_NODE_KEYS: usize = 2048;
+/// The same, as the block of a node, in which each key has 54 bytes at least: what many changes at once are held to, since
+/// the block is made anyway.
+pub(super) const MAX_NODE_BYTES: usize = 54 * MAX_NODE_KEYS;
 
 /// Bounds on what the repository keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

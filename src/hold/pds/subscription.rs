@@ -101,6 +101,9 @@ impl Pds {
             let (mut count, mut last) = tables::delete_events_before(write, before_us, PRUNE_BATCH)?;
             if count == 0 {
                 (count, last) = tables::delete_events_beyond(write, max_bytes, PRUNE_BATCH)?;
+                if count > 0 {
+                    tracing::info!(events = count, "events deleted: all together they had more than {max_bytes} bytes");
+                }
             }
             if let Some(last) = last {
                 record_pruned(write, last)?;

@@ -35,7 +35,8 @@ fn pieces(export: UserDataExport) -> impl Stream<Item = io::Result<Bytes>> + Sen
     let (began, sent_bytes) = (Instant::now(), 0);
     stream::unfold((export, sent_bytes), move |(mut export, sent_bytes)| async move {
         if began.elapsed() > GRACE + Duration::from_secs(sent_bytes / MIN_BYTES_A_SECOND) {
-            return Some((Err(io::Error::other("the reader of an account's data is too slow")), (export, sent_bytes)));
+            tracing::info!(sent_bytes, "the export of an account's data broke off: its reader is too slow");
+            return Some((Err(io::Error::other("the reader is too slow")), (export, sent_bytes)));
         }
         let piece = export.next().await.transpose()?;
         let size_bytes = piece.as_ref().map_or(0, |piece| piece.len() as u64);
