@@ -5,6 +5,7 @@
 
 mod hold;
 mod oauth;
+mod reconcile;
 mod restart;
 mod stack;
 
