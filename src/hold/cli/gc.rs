@@ -82,5 +82,10 @@ fn shown(collected: &Collected) -> String {
         _ => "",
     };
     let accounts = unasked_lines(&collected.accounts);
-    format!("{}\n{}{accounts}{hint}", collected.place, table(["BLOBS", "COUNT", "SIZE", "WHY"], rows))
+    let way_out = if accounts.is_empty() {
+        ""
+    } else {
+        "What could be theirs is kept. Of an account that is gone for good: atcr-hold crew ban DID, and it is not asked any more.\n"
+    };
+    format!("{}\n{}{accounts}{way_out}{hint}", collected.place, table(["BLOBS", "COUNT", "SIZE", "WHY"], rows))
 }

@@ -57,6 +57,14 @@ impl Crew {
         self.pds.transact(now_us, job).await
     }
 
+    /// Whether the captain lets the account do nothing at all here.
+    ///
+    /// # Errors
+    /// A storage error.
+    pub fn is_banned(records: &Records<'_>, account: &Did) -> Result<bool, CrewError> {
+        Ok(tables::ban(records.snapshot(), account)?.as_deref() == Some(""))
+    }
+
     /// Returns all bans and restrictions.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 //! A push stands in its owner's repository before the registry tells the hold of it (`notifyManifest`). That word can be
 //! lost, or refused. Here the hold asks for itself: at each account that can push, for its `io.atcr.manifest` records
 //! that name this hold. What is not recorded is recorded, so that the blobs have a name and count for their account.
-//! An account that cannot be asked is said to be so; whoever removes blobs leaves alone what could be its own.
+//! An account that cannot be asked is said to be so; whoever removes blobs leaves alone what could be its own. Who is banned
+//! is not asked: that is how a captain gives up an account whose server is gone for good.
 //!
 //! What an account says of itself is believed and counts for it; see [`Resolver::list_records`].
 
@@ -137,12 +138,18 @@ impl Images {
         Ok(reconciled)
     }
 
-    /// The owner, the crew, and whoever has records of pushes.
+    /// The owner, the crew, and whoever has records of pushes; but nobody who is banned.
     async fn pushers(&self) -> Result<BTreeSet<Did>, ImagesError> {
         let job = |records: &Records<'_>| {
             let mut accounts = Crew::writers(records)?;
             accounts.extend(tables::pushing_accounts(records.snapshot())?);
-            Ok::<_, ImagesError>(accounts)
+            let mut asked = BTreeSet::new();
+            for account in accounts {
+                if !Crew::is_banned(records, &account)? {
+                    asked.insert(account);
+                }
+            }
+            Ok::<_, ImagesError>(asked)
         };
         self.inner.pds.read(job).await
     }
@@ -155,7 +162,11 @@ impl Images {
         clock: fn() -> u64,
     ) -> Result<(), ImagesError> {
         if let Some(reason) = listed.unasked {
-            tracing::warn!(%did, "images of {did} not reconciled: {reason}");
+            tracing::warn!(
+                %did,
+                "images of {did} not reconciled: {reason}; blobs that could be its own are kept (if the account is gone for \
+                 good: atcr-hold crew ban {did})"
+            );
             reconciled.unasked.push(UnaskedAccount { did, reason });
         }
         reconciled.invalid += listed.invalid;

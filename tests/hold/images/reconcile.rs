@@ -2,7 +2,8 @@
 //! server that answers them.
 
 use atcr_hold::images::Reconciled;
-use atcr_hold::operations::{GcRun, ImagesReconcile};
+use atcr_hold::operations::{CrewAdd, CrewBan, CrewRemove, GcRun, ImagesReconcile};
+use atproto::lexicon::Permission;
 use serde_json::{Value, json};
 
 use super::{LAYER, OCI_LAYER, STATS, push, quota, records, rev};
@@ -92,6 +93,30 @@ async fn garbage_collection_asks_first() {
     serve_page(&hold, &hold.captain, page(&[]));
     let collected = operate(&hold, GcRun { dry_run: false, force: false }).await;
     assert_eq!((collected.garbage.count, collected.named.count, collected.unasked.count), (1, 3, 0));
+}
+
+#[tokio::test]
+async fn an_account_that_is_gone_for_good_keeps_its_uploads_until_it_is_banned() {
+    let hold = Hold::start(&format!("{PRIVATE}[gc]\ngrace_s = 0\n")).await;
+    serve_nothing(&hold);
+    let gone = &hold.stranger;
+    let away = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    serve_page(&hold, gone, Reply::Raw(away.into()));
+    let (did, role) = (gone.did.clone(), "mate".to_owned());
+    operate(&hold, CrewAdd { did: did.clone(), role, permissions: vec![Permission::BlobWrite], tier: None }).await;
+    push(&hold, gone, "app", &["config", "named layer"]).await.ok();
+    hold.upload(gone, b"unnamed").await;
+
+    let collect = async || {
+        let collected = operate(&hold, GcRun { dry_run: false, force: false }).await;
+        let counts = [&collected.garbage, &collected.named, &collected.unasked].map(|amount| amount.count);
+        (counts, collected.accounts.into_iter().map(|account| account.did).collect::<Vec<_>>())
+    };
+    assert_eq!(collect().await, ([0, 2, 1], vec![did.clone()]));
+    operate(&hold, CrewRemove { did: did.clone() }).await;
+    assert_eq!(collect().await, ([0, 2, 1], vec![did.clone()]), "it has an image here");
+    operate(&hold, CrewBan { did }).await;
+    assert_eq!(collect().await, ([1, 2, 0], vec![]), "its image stays");
 }
 
 async fn upload(hold: &Hold, contents: &[&str]) {
