@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -324,6 +325,44 @@ def uploads_hoarded(_: int) -> str:
     return f"18 members open 64 uploads each: {dict(opened)}; others still begin one, and all they may once these are removed"
 
 
+def database_held(_: int) -> str:
+    """Whoever has the locks of the database keeps all readers and the writer busy: that is said, and nobody waits for it."""
+    with Hold() as hold:
+        member, token = hold.member("w")
+
+        def health() -> int:
+            try:
+                return hold.get("/xrpc/_health", timeout=2).status
+            except OSError as error:
+                raise AssertionError(f"health waits for the database: {error!r}") from error
+
+        def read() -> None:
+            with contextlib.suppress(OSError):
+                hold.get(f"/xrpc/{HOLD}getQuota?userDid={member.did}")
+
+        asking = [threading.Thread(target=ignored, args=(hold, token)) for _ in range(4)]
+        asking += [threading.Thread(target=read) for _ in range(8)]
+        with hold.path("hold.db-shm").open("r+b") as index:
+            # SQLite's locks to write, to recover, and those of readers.
+            fcntl.lockf(index, fcntl.LOCK_EX, 8, 120)
+            began = time.time()
+            for thread in asking:
+                thread.start()
+            time.sleep(2)
+            assert health() == 200, "it is busy, which is no fault yet"
+            while health() == 200:
+                assert time.time() - began < 40, "nobody is told"
+                time.sleep(0.5)
+            told = time.time() - began
+        for thread in asking:
+            thread.join()
+        healed = time.time()
+        while health() != 200:
+            assert time.time() - healed < 40, "it does not get well"
+            time.sleep(0.5)
+    return f"while the database is held, health answers at once: 200, after {told:.0f} s 503, and 200 when it is free"
+
+
 def ban_kept(_: int) -> str:
     """A member of an open hold that was reduced, or banned, comes back by leaving and joining again."""
     with Hold(config="allow_all_crew = true\n") as hold:
@@ -505,6 +544,7 @@ CASES: list[Case] = [
     strangers_made_up,
     members_claimed,
     uploads_hoarded,
+    database_held,
     ban_kept,
     declared_kept,
     one_node,

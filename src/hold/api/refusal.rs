@@ -62,7 +62,7 @@ pub(super) fn internal(detail: impl Display) -> Error {
     Error::new(StatusCode::INTERNAL_SERVER_ERROR, name::INTERNAL, "the hold failed; its log says why").because(detail)
 }
 
-fn unavailable(detail: impl Display) -> Error {
+pub(super) fn unavailable(detail: impl Display) -> Error {
     try_again_later().because(detail)
 }
 

@@ -7,6 +7,7 @@ use super::page::PageCache;
 use super::subscribe::Subscribers;
 use crate::gate::{Gate, UrlSigner};
 use crate::hold::Hold;
+use server::sqlite::DatabaseHealth;
 use server::xrpc::Front;
 
 /// The hold, and what only requests need.
@@ -23,6 +24,8 @@ pub struct ApiState {
     pub admission: Admission,
     /// The page for browsers.
     pub page: PageCache,
+    /// How the database is.
+    pub health: DatabaseHealth,
     /// Places for subscribers of events.
     pub subscribers: Subscribers,
     /// Where a proxy at the Unix socket has the storage directory, like `/.blobs/`, when it sends blobs itself.

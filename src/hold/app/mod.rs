@@ -122,10 +122,7 @@ pub async fn run_reloading(
         let follower = reload::Follower { running: config, hold: Arc::clone(&hold), state: Arc::clone(&state), status };
         background.spawn(until(shutdown.clone(), follower.follow(reloads)));
     }
-    if let Some(waits) = daemon::notify::watchdog() {
-        let database = database.clone();
-        background.spawn(daemon::notify::keep_alive(waits, move || watchdog::check(database.clone())));
-    }
+    watchdog::keep(&mut background, &database);
     let blobs = hold.blobs.clone();
     let commands = control::serve(hold, &ROUTES, admin_listener, shutdown.clone(), drain);
     let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
@@ -273,6 +270,7 @@ async fn start(
         admission: Admission::default(),
         page: PageCache::new(resolver),
         subscribers: Subscribers::new(subscriber_limits(config)),
+        health: database.health(),
         accel_redirect: config.accel_redirect.clone(),
     };
     Ok((hold, state, presence))

@@ -1,19 +1,38 @@
-//! The watchdog check: whether the hold works.
+//! Whether the hold works: what the service manager's watchdog goes by.
 
 use std::time::Duration;
 
-use server::sqlite::Database;
+use tokio::task::JoinSet;
 
-/// Whether the runtime's threads and timers work, and the database can be written and read.
-pub(super) async fn check(database: Database) -> bool {
+use server::daemon::notify;
+use server::sqlite::{Database, DatabaseHealth};
+
+/// The longest time between two probes of a database that has nothing to do: half of what `_health` takes for a stall.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+
+/// Probes the database, and gives the service manager its signs of life where it wants them, as long as the hold runs.
+pub(super) fn keep(background: &mut JoinSet<()>, database: &Database) {
+    let waits = notify::watchdog();
+    // A third of it lies between two signs of life.
+    let max_stall = waits.map(|waits| waits / 3);
+    let probe_every = max_stall.map_or(PROBE_EVERY, |max_stall| PROBE_EVERY.min(max_stall / 2));
+    let (probed, health) = (database.clone(), database.health());
+    background.spawn(async move { probed.probe(probe_every).await });
+    if let (Some(waits), Some(max_stall)) = (waits, max_stall) {
+        background.spawn(notify::keep_alive(waits, move || is_alive(health.clone(), max_stall)));
+    }
+}
+
+/// Whether the runtime's threads and timers work, and readers and writer of the database make progress.
+async fn is_alive(health: DatabaseHealth, max_stall: Duration) -> bool {
     let round_trip = tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        database.ping().await
+        health.check(max_stall)
     });
     match round_trip.await {
         Ok(Ok(())) => true,
         Ok(Err(error)) => {
-            tracing::error!(%error, "the database does not answer; the watchdog of the service manager is not notified");
+            tracing::error!("{error}; the service manager gets no sign of life");
             false
         }
         Err(_) => false,

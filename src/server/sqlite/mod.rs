@@ -6,6 +6,7 @@
 //! The closures get [`Write`] and [`Read`], which run the SQL of whoever owns the table.
 
 mod backup;
+mod health;
 mod open;
 mod readers;
 mod writer;
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 use crate::storage::{Origin, StorageError, count_fault};
 
 pub use backup::{BackupError, back_up, unfinished_backup};
+pub use health::{DatabaseHealth, Unhealthy};
 pub use open::{OpenError, Schema};
 pub use readers::Sizes;
 
@@ -28,6 +30,7 @@ pub use readers::Sizes;
 pub struct Database {
     writer: writer::Writer,
     readers: readers::Readers,
+    health: DatabaseHealth,
 }
 
 impl Database {
@@ -37,8 +40,16 @@ impl Database {
     /// [`OpenError`] says what an operator can do.
     pub fn open(path: &Path, schema: &Schema) -> Result<Self, OpenError> {
         let opened = open::open(path, schema)?;
-        let writer = writer::Writer::start(opened.connection, opened.lock)?;
-        Ok(Self { readers: readers::Readers::new(path.to_owned(), writer.clone()), writer })
+        let health = DatabaseHealth::default();
+        let writer = writer::Writer::start(opened.connection, opened.lock, health.clone())?;
+        let readers = readers::Readers::new(path.to_owned(), writer.clone(), health.clone());
+        Ok(Self { writer, readers, health })
+    }
+
+    /// How readers and writer are.
+    #[must_use]
+    pub fn health(&self) -> DatabaseHealth {
+        self.health.clone()
     }
 
     /// Runs `job` in one transaction: committed when it answers `Ok`, rolled back when it answers `Err` or panics.

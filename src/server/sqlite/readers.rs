@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::writer::Writer;
-use super::{Read, open};
+use super::{DatabaseHealth, Read, open};
 use crate::storage::{DiskSpace, StorageError};
 
 /// Reads are short; more connections than this only cost memory.
@@ -43,6 +43,7 @@ pub(super) struct Readers(Arc<Pool>);
 struct Pool {
     path: PathBuf,
     state: Mutex<State>,
+    health: DatabaseHealth,
     /// The last field, so that it goes after the connections, also those of a read that outlives the last handle on
     /// the database: only a connection that may write ends the write-ahead log, and only as the last one.
     _writer: Writer,
@@ -57,8 +58,8 @@ struct State {
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf, writer: Writer) -> Self {
-        Self(Arc::new(Pool { path, state: Mutex::default(), _writer: writer }))
+    pub(super) fn new(path: PathBuf, writer: Writer, health: DatabaseHealth) -> Self {
+        Self(Arc::new(Pool { path, state: Mutex::default(), health, _writer: writer }))
     }
 
     /// Runs `job` in a read transaction on the blocking pool, unless the caller has stopped waiting by then.
@@ -69,11 +70,14 @@ impl Readers {
         E: From<StorageError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let under_way = self.0.health.read_begins();
         let job = move |connection: Result<&mut Connection, StorageError>| -> Reply {
             if reply.is_closed() {
+                under_way.end();
                 return Box::new(|| {});
             }
             let outcome = connection.map_err(E::from).and_then(|connection| read_in(connection, job));
+            under_way.end();
             Box::new(move || drop(reply.send(outcome)))
         };
         if let Some(turn) = Turn::take(&self.0, Box::new(job)) {

@@ -11,7 +11,7 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::open::BUSY_TIMEOUT;
-use super::{OpenError, Read, Write};
+use super::{DatabaseHealth, OpenError, Read, Write};
 use crate::storage::StorageError;
 
 /// Jobs that may wait. Senders wait beyond that, so a slow disk slows its callers instead of filling memory.
@@ -27,6 +27,7 @@ pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
     /// A commit failed whose outcome is unknown.
     failed: Arc<Notify>,
+    health: DatabaseHealth,
     _thread: Arc<Thread>,
 }
 
@@ -44,7 +45,7 @@ impl Drop for Thread {
 }
 
 impl Writer {
-    pub(super) fn start(mut connection: Connection, lock: File) -> Result<Self, OpenError> {
+    pub(super) fn start(mut connection: Connection, lock: File, health: DatabaseHealth) -> Result<Self, OpenError> {
         let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
         let failed = Arc::<Notify>::default();
         let failed_in_thread = Arc::clone(&failed);
@@ -61,7 +62,7 @@ impl Writer {
             path: std::path::PathBuf::new(),
             reason: format!("no thread: {e}"),
         })?;
-        Ok(Self { jobs, failed, _thread: Arc::new(Thread(Some(thread))) })
+        Ok(Self { jobs, failed, health, _thread: Arc::new(Thread(Some(thread))) })
     }
 
     pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>
@@ -71,8 +72,10 @@ impl Writer {
         E: From<StorageError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
+        let under_way = self.health.write_begins();
         let boxed: Job = Box::new(move |connection, failed| {
             let outcome = transact(connection, failed, job);
+            under_way.end();
             // Nobody may be waiting any more; the transaction stands all the same.
             let _ = reply.send(outcome);
         });

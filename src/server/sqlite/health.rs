@@ -1,0 +1,217 @@
+//! Whether the database does its work: asked of those who do it, never of the database itself.
+//!
+//! Readers and writer note when they end a job. Whoever wants to know how they are looks at these notes and waits in no
+//! queue, so the answer comes at once however many wait for a turn. [`Database::probe`] sees to it that there is something
+//! to note while nobody else asks for anything.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Database;
+use crate::storage::StorageError;
+
+/// How the readers and the writer of a database are. Cheap to clone; it keeps no database open.
+#[derive(Clone, Default)]
+pub struct DatabaseHealth(Arc<Notes>);
+
+#[derive(Default)]
+struct Notes {
+    readers: Progress,
+    writer: Progress,
+    /// Why the last probe failed.
+    failure: Mutex<Option<String>>,
+}
+
+/// Why a database is not well.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unhealthy {
+    /// Somebody waits, and nothing was read for so long.
+    #[error("the database does not answer: no read has ended for {} s", .0.as_secs())]
+    Readers(Duration),
+    /// Somebody waits, and nothing was written for so long.
+    #[error("the database does not answer: no write has ended for {} s", .0.as_secs())]
+    Writer(Duration),
+    /// It answers with an error.
+    #[error("the database does not answer: {0}")]
+    Failing(String),
+}
+
+impl DatabaseHealth {
+    /// Whether readers and writer have made progress in the last `max_stall`, where they had something to do, and the last
+    /// probe was answered.
+    ///
+    /// # Errors
+    /// [`Unhealthy`]
+    pub fn check(&self, max_stall: Duration) -> Result<(), Unhealthy> {
+        let Notes { readers, writer, failure } = &*self.0;
+        if let Some(stalled) = writer.stalled().filter(|stalled| *stalled >= max_stall) {
+            return Err(Unhealthy::Writer(stalled));
+        }
+        if let Some(stalled) = readers.stalled().filter(|stalled| *stalled >= max_stall) {
+            return Err(Unhealthy::Readers(stalled));
+        }
+        lock(failure).clone().map_or(Ok(()), |reason| Err(Unhealthy::Failing(reason)))
+    }
+
+    pub(super) fn read_begins(&self) -> UnderWay {
+        UnderWay::begin(Arc::clone(&self.0), |notes| &notes.readers)
+    }
+
+    pub(super) fn write_begins(&self) -> UnderWay {
+        UnderWay::begin(Arc::clone(&self.0), |notes| &notes.writer)
+    }
+}
+
+impl Database {
+    /// Asks readers and writer for a turn each, again and again, `every` so long: what [`DatabaseHealth`] goes by while
+    /// there is nothing else to do. One probe at a time, however long it waits.
+    pub async fn probe(&self, every: Duration) {
+        // An interval panics at zero.
+        let mut ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let failure = self.ping().await.err().map(|error: StorageError| error.to_string());
+            *lock(&self.health.0.failure) = failure;
+        }
+    }
+}
+
+/// What is under way in one of the two queues.
+#[derive(Default)]
+struct Progress(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    /// Asked for, and not ended.
+    under_way: usize,
+    /// When a job ended, or the first one was asked for after a rest.
+    progressed: Option<Instant>,
+}
+
+impl Progress {
+    /// For how long nothing has ended although something is under way.
+    fn stalled(&self) -> Option<Duration> {
+        let state = lock(&self.0);
+        state.progressed.filter(|_| state.under_way > 0).map(|at| at.elapsed())
+    }
+}
+
+/// A job from when it is asked for until it has ended, or its caller has given it up.
+pub(super) struct UnderWay {
+    notes: Arc<Notes>,
+    queue: fn(&Notes) -> &Progress,
+}
+
+impl UnderWay {
+    fn begin(notes: Arc<Notes>, queue: fn(&Notes) -> &Progress) -> Self {
+        let mut state = lock(&queue(&notes).0);
+        if state.under_way == 0 {
+            state.progressed = Some(Instant::now());
+        }
+        state.under_way += 1;
+        drop(state);
+        Self { notes, queue }
+    }
+
+    /// Its turn has come and is over.
+    pub(super) fn end(self) {
+        lock(&(self.queue)(&self.notes).0).progressed = Some(Instant::now());
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&(self.queue)(&self.notes).0).under_way -= 1;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use super::Unhealthy;
+    use crate::sqlite::{Database, Read, Schema, Write};
+    use crate::storage::StorageError;
+
+    const SCHEMA: Schema = Schema { program: "test", application_id: 1, migrations: &["CREATE TABLE a (b)"] };
+    const LONG: Duration = Duration::from_mins(10);
+
+    /// What jobs wait at until the sender is dropped.
+    #[derive(Clone)]
+    struct Gate(Arc<Mutex<Receiver<()>>>);
+
+    impl Gate {
+        fn closed() -> (Sender<()>, Self) {
+            let (sender, receiver) = channel();
+            (sender, Self(Arc::new(Mutex::new(receiver))))
+        }
+
+        fn read(&self, _: &Read<'_>) -> Result<(), StorageError> {
+            self.0.lock().unwrap().recv().unwrap_err();
+            Ok(())
+        }
+
+        fn write(&self, write: &Write<'_>) -> Result<(), StorageError> {
+            self.read(write)
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_known_at_once_while_all_readers_and_the_writer_are_busy() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db"), &SCHEMA).unwrap();
+        let health = database.health();
+        assert_eq!(health.check(Duration::ZERO), Ok(()), "nothing to do is no stall");
+        let (closed, gate) = Gate::closed();
+        let mut jobs = Vec::new();
+        for _ in 0..20 {
+            let (database, gate) = (database.clone(), gate.clone());
+            jobs.push(tokio::spawn(async move { database.read(move |read: &Read<'_>| gate.read(read)).await }));
+        }
+        tokio::task::yield_now().await;
+        assert!(matches!(health.check(Duration::ZERO), Err(Unhealthy::Readers(_))));
+        for _ in 0..20 {
+            let (database, gate) = (database.clone(), gate.clone());
+            jobs.push(tokio::spawn(async move { database.write(move |write: &Write<'_>| gate.write(write)).await }));
+        }
+        let asked = tokio::spawn({
+            let database = database.clone();
+            async move { database.ping().await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(!asked.is_finished(), "a question to the database waits");
+        assert_eq!(health.check(LONG), Ok(()), "it is busy, which is no fault");
+        assert!(matches!(health.check(Duration::from_millis(10)), Err(Unhealthy::Writer(_))));
+
+        drop(closed);
+        for job in jobs.into_iter().chain([asked]) {
+            job.await.unwrap().unwrap();
+        }
+        assert_eq!(health.check(Duration::ZERO), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn whoever_gives_up_leaves_nothing_under_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Database::open(&folder.path().join("a.db"), &SCHEMA).unwrap();
+        let (closed, gate) = Gate::closed();
+        let mut jobs = Vec::new();
+        // More than wait in the writer's queue.
+        for _ in 0..400 {
+            let (database, gate) = (database.clone(), gate.clone());
+            jobs.push(tokio::spawn(async move { database.write(move |write: &Write<'_>| gate.write(write)).await }));
+        }
+        tokio::task::yield_now().await;
+        jobs.iter().for_each(tokio::task::JoinHandle::abort);
+        drop(closed);
+        database.settle().await;
+        assert_eq!(database.health().check(Duration::ZERO), Ok(()));
+    }
+}
