@@ -12,7 +12,7 @@ const PDS_SERVICE: &str = "#atproto_pds";
 /// The id of the service entry that registries look for; also a fragment that a token's audience may carry.
 pub const HOLD_SERVICE: &str = "#atcr_hold";
 
-/// The document of the hold at `url` whose repository is signed with `key`.
+/// Returns the document of the hold at `url` whose repository is signed with `key`.
 #[must_use]
 pub fn document(url: &ServiceUrl, key: &PublicKey) -> Value {
     let did = url.did().as_str();

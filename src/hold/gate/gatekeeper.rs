@@ -1,4 +1,4 @@
-//! Who calls, and whether they may: from a token and the crew records to a permit.
+//! Checks who calls and whether they may: makes permits of tokens and crew records.
 
 use super::permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 use super::signed_url::SignedRead;
@@ -13,7 +13,7 @@ use server::tokens::{AuthError, Authenticator, CheckedToken, Credentials};
 /// Networks remembered from which a member proved itself; at about 100 bytes each, 400 KiB.
 const MAX_NETWORKS: usize = 4096;
 
-/// Gives permits. The crew is read at every question, so a removal holds from the next request.
+/// Makes permits. The crew is read for each request, so a removal takes effect with the next one.
 pub struct Gate {
     authenticator: Authenticator,
     crew: Crew,
@@ -36,7 +36,7 @@ pub enum Denied {
     Forbidden {
         /// The permission asked for.
         needed: &'static str,
-        /// What the account is.
+        /// Why the account lacks it.
         reason: &'static str,
         /// What would have been enough.
         required: &'static str,
@@ -46,27 +46,27 @@ pub enum Denied {
     Crew(#[from] CrewError),
 }
 
-/// A caller's token, not looked at yet, and what it is used for.
+/// The credentials of a request, unchecked, and what they are used for.
 #[derive(Clone, Copy)]
 pub struct RequestCredentials<'c> {
     /// The token; `None` for an anonymous caller.
     pub token: Option<Credentials<'c>>,
-    /// Who sent it, as far as that is known without the token.
+    /// The caller, as far as it is known without the token.
     pub caller: &'c Caller,
     /// NSID of the called method.
     pub method: &'static str,
-    /// Unix seconds.
+    /// The time, in Unix seconds.
     pub now_s: i64,
 }
 
 impl Gate {
-    /// A gate for the hold that `authenticator` and `crew` belong to.
+    /// Makes a gate for the hold that `authenticator` and `crew` belong to.
     #[must_use]
     pub fn new(authenticator: Authenticator, crew: Crew) -> Self {
         Self { authenticator, crew, proven_from: Cache::new(MAX_NETWORKS) }
     }
 
-    /// Proves who calls, without asking what they may do.
+    /// Authenticates the caller, without checking what it may do.
     ///
     /// # Errors
     /// [`Denied::Anonymous`], [`Denied::Auth`] or [`Denied::Crew`].
@@ -74,7 +74,7 @@ impl Gate {
         self.caller(credentials).await.map(|(account, _)| AccountPermit::new(account))
     }
 
-    /// Asks to read blobs. A bad token is refused on a public hold too.
+    /// Permits reading blobs. A bad token is refused on a public hold too.
     ///
     /// # Errors
     /// [`Denied`]
@@ -89,7 +89,7 @@ impl Gate {
         Ok((ReadPermit::new(), Some(account)))
     }
 
-    /// Asks to upload blobs.
+    /// Permits uploading blobs.
     ///
     /// # Errors
     /// [`Denied`]
@@ -99,7 +99,7 @@ impl Gate {
         Ok(WritePermit::new(account, membership.captain))
     }
 
-    /// Asks again whether `account`, which opened an upload, may still write: the holder of a signed part URL.
+    /// Permits `account`, which began an upload, to send a part by a signed URL, if it may still write.
     ///
     /// # Errors
     /// [`Denied::Forbidden`] or [`Denied::Crew`].
@@ -109,7 +109,7 @@ impl Gate {
         Ok(WritePermit::new(account, membership.captain))
     }
 
-    /// Asks whether a proven account may read blobs.
+    /// Permits an authenticated account to read blobs.
     ///
     /// # Errors
     /// [`Denied::Forbidden`] or [`Denied::Crew`].
@@ -121,7 +121,7 @@ impl Gate {
         Ok(ReadPermit::new())
     }
 
-    /// Asks to manage the crew.
+    /// Permits managing the crew.
     ///
     /// # Errors
     /// [`Denied`]
@@ -132,13 +132,13 @@ impl Gate {
         Ok((AdminPermit::new(manager), account))
     }
 
-    /// The holder of a signed read URL was permitted when the URL was made.
+    /// Permits the holder of a signed URL to read: the permission was checked when the URL was made.
     #[must_use]
     pub fn signed_read(&self, _proof: &SignedRead) -> ReadPermit {
         ReadPermit::new()
     }
 
-    /// Who proves tokens here, with what it has counted.
+    /// Returns the authenticator, for its metrics.
     #[must_use]
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator

@@ -1,4 +1,4 @@
-//! What a caller may do: from a proven account, or a signed URL, to a permit.
+//! What a caller may do: makes permits of authenticated accounts and signed URLs.
 //!
 //! Only this room makes permits, and a handler's arguments say which one its caller must have. The crew is read at every
 //! question.

@@ -1,24 +1,24 @@
-//! Permission as a value. Only this room can make one, so a handler that skipped the question does not compile.
+//! Permission as a value. Only this room can make one, so a handler that skipped the check does not compile.
 
 use crate::crew::Manager;
 use atproto::syntax::Did;
 
-/// May read blobs.
+/// The permission to read blobs.
 #[derive(Clone, Debug)]
 pub struct ReadPermit(());
 
-/// May upload blobs, as this account.
+/// The permission to upload blobs, as this account.
 #[derive(Clone, Debug)]
 pub struct WritePermit {
     account: Did,
     is_captain: bool,
 }
 
-/// May manage the crew.
+/// The permission to manage the crew.
 #[derive(Clone, Debug)]
 pub struct AdminPermit(Manager);
 
-/// Is this account, whatever it may do.
+/// The proof that the caller is this account, whatever it may do.
 #[derive(Clone, Debug)]
 pub struct AccountPermit(Did);
 
@@ -33,7 +33,7 @@ impl WritePermit {
         Self { account, is_captain }
     }
 
-    /// The account that uploads.
+    /// Returns the account that uploads.
     #[must_use]
     pub fn account(&self) -> &Did {
         &self.account
@@ -51,7 +51,7 @@ impl AdminPermit {
         Self(manager)
     }
 
-    /// Who manages.
+    /// Returns the account that manages.
     #[must_use]
     pub fn manager(&self) -> &Manager {
         &self.0
@@ -63,7 +63,7 @@ impl AccountPermit {
         Self(account)
     }
 
-    /// The account.
+    /// Returns the account.
     #[must_use]
     pub fn account(&self) -> &Did {
         &self.0

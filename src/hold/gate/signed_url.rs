@@ -22,13 +22,13 @@ pub struct UrlSigner {
 /// Which HTTP method a read URL is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadMethod {
-    /// The bytes.
+    /// GET: the bytes.
     Get,
-    /// Only the head.
+    /// HEAD: only the head.
     Head,
 }
 
-/// Proof that a part URL is ours, and what it is for.
+/// The proof that a part URL was signed here, and what it is for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SignedPart {
     /// The upload, as text.
@@ -37,23 +37,23 @@ pub struct SignedPart {
     pub part_number: String,
 }
 
-/// Proof that a read URL is ours.
+/// The proof that a read URL was signed here.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SignedRead(());
 
 /// Why a signed URL is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignedUrlError {
-    /// Its time is over.
+    /// The URL has expired.
     #[error("this URL has expired; ask for a new one")]
     Expired,
-    /// It was not made here, or was changed, or is used with another method.
+    /// The URL was not made here, was changed, or is used with another method.
     #[error("this URL is not valid for this request")]
     Invalid,
 }
 
 impl ReadMethod {
-    /// As in HTTP.
+    /// Returns the name of the HTTP method.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -64,13 +64,13 @@ impl ReadMethod {
 }
 
 impl UrlSigner {
-    /// A signer whose URLs stay valid over restarts with the same secret.
+    /// Makes a signer. Its URLs stay valid over restarts with the same secret.
     #[must_use]
     pub fn new(secret: Zeroizing<[u8; 32]>) -> Self {
         Self { secret }
     }
 
-    /// The query of a URL for one part.
+    /// Returns the query of a URL for one part.
     #[must_use]
     pub fn part_query(&self, upload_id: &str, part_number: u32, now_s: i64) -> String {
         let expires = (now_s + PART_LIFETIME_S).to_string();
@@ -92,7 +92,7 @@ impl UrlSigner {
         Ok(SignedPart { upload_id: upload_id.to_owned(), part_number: part_number.to_owned() })
     }
 
-    /// The query of a URL that reads one blob.
+    /// Returns the query of a URL that reads one blob.
     #[must_use]
     pub fn read_query(&self, digest: &Digest, method: ReadMethod, now_s: i64) -> String {
         let expires = (now_s + READ_LIFETIME_S).to_string();

@@ -1,13 +1,13 @@
-//! Why something about an image was not recorded.
+//! Errors of the room.
 
 use crate::crew::CrewError;
 use crate::pds::PdsError;
 use atproto::syntax::{Digest, Size};
 
-/// Errors of the registry room, named by what the caller can do.
+/// Why something about an image was not recorded, by what the caller can do.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
-    /// What was said of a manifest makes no sense; the text says what.
+    /// The description of a manifest is not valid; the text says why.
     #[error("{0}")]
     Invalid(String),
     /// The account may not write any more.
@@ -16,7 +16,7 @@ pub enum ImagesError {
     /// Blobs of the manifest are not here: upload them first.
     #[error("{count} of the manifest's blobs are not in this hold: {}", list(.first))]
     MissingBlobs {
-        /// How many.
+        /// The number of missing blobs.
         count: usize,
         /// The first of them.
         first: Vec<Digest>,
@@ -26,27 +26,27 @@ pub enum ImagesError {
     WrongSize {
         /// The blob.
         digest: Digest,
-        /// What the manifest says, in bytes.
+        /// The size in the manifest, in bytes.
         said: u64,
-        /// What it has, in bytes.
+        /// The size of the blob, in bytes.
         actual: u64,
     },
-    /// The account would have, or has, more than it may.
+    /// The account would exceed its quota.
     #[error("quota exceeded: {used} are used, the manifest adds {added}, and the limit is {limit}")]
     QuotaExceeded {
-        /// What it has.
+        /// How much it has.
         used: Size,
-        /// What it would get.
+        /// How much it would get.
         added: Size,
-        /// What it may have.
+        /// How much it may have.
         limit: Size,
     },
-    /// The account has all that it may have.
+    /// The account has used its quota.
     #[error("quota exceeded: {used} are used, and the limit is {limit}")]
     NoRoom {
-        /// What it has.
+        /// How much it has.
         used: Size,
-        /// What it may have.
+        /// How much it may have.
         limit: Size,
     },
     /// The account has as many images as it may have.
@@ -64,11 +64,11 @@ pub enum ImagesError {
     /// The account has as many records as it may have.
     #[error("the account has {has} layers and manifests, this one adds {added}, and {limit} may be recorded")]
     TooManyRecords {
-        /// What it has.
+        /// How much it has.
         has: u64,
-        /// What it would get.
+        /// How much it would get.
         added: u64,
-        /// What it may have.
+        /// How much it may have.
         limit: u64,
     },
     /// The configuration has no tiers.

@@ -1,4 +1,4 @@
-//! What a hold hands to the one that follows it under another address: members, layers, statistics, and which config each
+//! The hand-over to a successor, a hold under another address: members, layers, statistics, and which config each
 //! manifest needs. With it the other hold knows whose the blobs are, before it has them.
 
 use serde::{Deserialize, Serialize};
@@ -17,11 +17,11 @@ use atproto::syntax::{AtUri, Datetime, Did, Digest, RecordKey};
 /// Entries that one commit takes over: their proofs have to fit into its event, however far apart the records are.
 pub const MAX_ENTRIES: usize = 100;
 
-/// One thing that is handed over.
+/// An entry of a hand-over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Entry {
-    /// Whose it is; the first entry.
+    /// The hold that hands over; the first entry.
     Hold(Did),
     /// A crew record.
     Member(Crew),
@@ -29,7 +29,7 @@ pub enum Entry {
     Manifest {
         /// Its record, in its owner's repository.
         uri: AtUri,
-        /// Who pushed it.
+        /// The account that pushed it.
         account: Did,
         /// The config that it needs.
         config: Option<Digest>,
@@ -45,7 +45,7 @@ pub enum Entry {
     Stats(Stats),
 }
 
-/// Where a reader of entries is. The default is the beginning.
+/// The position of a reader of entries. The default is the beginning.
 #[derive(Clone, Debug, Default)]
 pub struct HandOverCursor {
     part: Part,
@@ -72,7 +72,7 @@ impl Part {
     }
 }
 
-/// What was taken over of some entries.
+/// The result of importing some entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TakenOver {
@@ -84,7 +84,7 @@ pub struct TakenOver {
     pub layers: u64,
     /// Statistics that were new, or had smaller counts.
     pub stats: u64,
-    /// What was here already.
+    /// The number of entries that were here already.
     pub kept: u64,
     /// Members that were left out, because only the configuration makes members here.
     pub left_out: u64,

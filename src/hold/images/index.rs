@@ -18,7 +18,7 @@ const FORM: &str = "1";
 /// Records read at a time.
 const PAGE: u32 = 500;
 
-/// Makes the index where it is not there in this form.
+/// Builds the index unless it is there in this form.
 pub(super) async fn make(pds: &Pds, now_us: u64) -> Result<(), PdsError> {
     if pds.read(|records| records.meta(META_NAME)).await?.as_deref() == Some(FORM) {
         return Ok(());
@@ -26,7 +26,7 @@ pub(super) async fn make(pds: &Pds, now_us: u64) -> Result<(), PdsError> {
     pds.transact(now_us, rebuild).await
 }
 
-/// Makes the index anew from the records. What no record says is forgotten: which configs the manifests need.
+/// Rebuilds the index from the records. Which configs the manifests need is in no record, and is forgotten.
 ///
 /// # Errors
 /// A storage error.

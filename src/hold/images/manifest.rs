@@ -1,4 +1,4 @@
-//! What the registry says of a pushed manifest, checked as far as that is possible without the hold. Pure.
+//! Parses and checks the registry's description of a pushed manifest. Pure.
 //! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>
 
 use std::collections::HashMap;
@@ -21,20 +21,20 @@ const ANY_TYPE: &str = "application/octet-stream";
 /// An image by its owner and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Whose it is.
+    /// The owner's account.
     pub owner: Did,
-    /// What it is called.
+    /// Its name.
     pub name: ImageName,
 }
 
 /// A manifest that was pushed, with all blobs that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// The image that it is of.
+    /// Its image.
     pub image: Image,
-    /// Where it is, in its owner's repository.
+    /// The address of its record, in its owner's repository.
     pub manifest: AtUri,
-    /// Under which tag.
+    /// The tag that it was pushed under.
     pub tag: Option<Tag>,
     /// The image's configuration; a list of manifests has none.
     pub config: Option<PushedBlob>,
@@ -61,7 +61,7 @@ pub struct PushedLayer {
 }
 
 impl Image {
-    /// The image that the registry speaks of.
+    /// Parses the image of a notification.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`]
@@ -73,7 +73,7 @@ impl Image {
 }
 
 impl Push {
-    /// What the registry says of a pushed manifest.
+    /// Parses the description of a pushed manifest.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`] with the field that is wrong.
@@ -94,7 +94,8 @@ impl Push {
 }
 
 impl Push {
-    /// What the record of a manifest says, in the repository of `account`; `None` when it does not name `hold`. It has no
+    /// Parses the record of a manifest in the repository of `account`. Returns `None` when it does not name `hold`. It
+    /// has no
     /// tag: other records have.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! What is recorded of images: the layers of manifests, pushes and pulls, how much an account has and may have, and
-//! everything that is known of an account.
+//! The records of images: layers of manifests, pushes and pulls, quotas, and
+//! everything that is recorded of an account.
 //!
 //! The records are the truth and public; tables beside them are an index that quotas and garbage collection ask, kept in
 //! the same transactions. This room knows what a manifest needs, not how anybody proves who they are.
@@ -42,10 +42,10 @@ pub use stats::{NewStats, stats_key};
 pub use tables::{is_referenced, manifests_without_config};
 pub use tiers::{QuotaTier, Tiers};
 
-/// What the configuration says.
+/// The settings of the room.
 #[derive(Clone, Debug, Default)]
 pub struct ImagesSettings {
-    /// How much accounts may have.
+    /// The quota tiers.
     pub tiers: Tiers,
     /// Accounts of the registry front ends that may put members into tiers.
     pub appviews: Vec<Did>,
@@ -55,7 +55,7 @@ pub struct ImagesSettings {
     pub growth: GrowthLimits,
 }
 
-/// The books of the images; cheap to clone.
+/// The records of images; cheap to clone.
 #[derive(Clone)]
 pub struct Images {
     inner: Arc<Inner>,
@@ -69,7 +69,8 @@ struct Inner {
 }
 
 impl Images {
-    /// The books in `pds`, whose index is made where it was never made. `now_us` is in microseconds since 1970.
+    /// Opens the records in `pds`, and builds their index where it was never built. `now_us` is in microseconds since
+    /// 1970.
     ///
     /// # Errors
     /// A storage error.
@@ -79,7 +80,7 @@ impl Images {
         Ok(Self { inner: Arc::new(Inner { pds, crew, settings, pulls: pulls::Pulls::default() }) })
     }
 
-    /// Says anew what the configuration says.
+    /// Replaces the settings.
     pub fn set(&self, settings: ImagesSettings) {
         *self.inner.settings.write().unwrap_or_else(PoisonError::into_inner) = settings.into();
     }

@@ -1,16 +1,16 @@
-//! Pulls that wait to be counted: many in one transaction, so that a flood of them does not hold up writers.
+//! The queue of pulls to be counted: many in one transaction, so that a flood of them does not hold up writers.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The pulls that wait. Whoever finds none has to count them.
+/// The queue. Whoever adds the first pull has to count all.
 #[derive(Default)]
 pub(super) struct Pulls {
     waiting: Mutex<Vec<Waiting>>,
 }
 
-/// A pull that waits.
+/// A pull in the queue.
 pub(super) struct Waiting {
     /// Of the image's statistics.
     pub(super) key: String,

@@ -1,4 +1,4 @@
-//! Recording a pushed manifest: all of it in one transaction, or nothing.
+//! Records a pushed manifest: all of it in one transaction, or nothing.
 
 use super::manifest::{Push, PushedBlob, PushedLayer};
 use super::{GrowthLimits, Images, ImagesError, ImagesSettings, encode, post, stats, stats_key};
@@ -16,7 +16,7 @@ use atproto::syntax::{AtUri, Datetime, Did, RecordKey, Size, Tid};
 /// Missing blobs that an answer names.
 const NAMED_BLOBS: usize = 10;
 
-/// What came of a push.
+/// The result of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
     /// Layer records that were written; those that were there already are not among them.
@@ -204,7 +204,7 @@ impl Recording<'_> {
     }
 }
 
-/// Keys that rise.
+/// Makes ascending record keys.
 pub(super) struct Keys<'k> {
     repository: &'k Repository<'k>,
     last: Option<Tid>,

@@ -1,4 +1,4 @@
-//! How much an account has, and may have.
+//! Quotas: how much an account stores, and its limit.
 
 use super::{Images, ImagesError, Tiers};
 use crate::crew::{CrewError, MemberChange, Membership};
@@ -8,7 +8,7 @@ use atproto::lexicon;
 use atproto::syntax::{Did, Size};
 
 impl Images {
-    /// How much `account` has and may have.
+    /// Returns how much `account` stores, and its limit.
     ///
     /// # Errors
     /// A storage error.
@@ -29,7 +29,7 @@ impl Images {
         self.inner.pds.read(job).await
     }
 
-    /// Refuses an account that has all that it may have already.
+    /// Refuses an account that has used its quota.
     ///
     /// # Errors
     /// [`ImagesError::NoRoom`], or a storage error.
@@ -46,7 +46,7 @@ impl Images {
         }
     }
 
-    /// The tiers of the configuration.
+    /// Returns the tiers of the configuration.
     #[must_use]
     pub fn tiers(&self) -> Tiers {
         self.settings().tiers.clone()
@@ -58,7 +58,7 @@ impl Images {
         self.settings().appviews.contains(account)
     }
 
-    /// Puts a member who joined at run time into the tier of this rank, and answers the tier's name. `now_us` is in
+    /// Puts a member who joined at run time into the tier of this rank, and returns the tier's name. `now_us` is in
     /// microseconds since 1970.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ impl Images {
 }
 
 impl ImagesError {
-    /// Whether it is that the account is no member.
+    /// Whether the error is that the account is no member.
     #[must_use]
     pub fn is_no_member(&self) -> bool {
         matches!(self, Self::Crew(CrewError::Pds(PdsError::RecordNotFound)))

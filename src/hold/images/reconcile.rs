@@ -1,4 +1,4 @@
-//! What the repositories of accounts say of images here, and what is missing of it in the hold's own records.
+//! Reconciles the records of images with the repositories of the accounts that own them.
 //!
 //! A push stands in its owner's repository before the registry tells the hold of it (`notifyManifest`). That word can be
 //! lost, or refused. Here the hold asks for itself: at each account that can push, for its `io.atcr.manifest` records
@@ -36,7 +36,7 @@ const WRITES_AT_ONCE: usize = 100;
 /// Recorded manifests that are listed; the rest is only counted.
 const LISTED: usize = 10_000;
 
-/// What a reconciliation came to.
+/// The result of a reconciliation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reconciled {
@@ -52,7 +52,7 @@ pub struct Reconciled {
     pub layers: u64,
     /// Manifests of which blobs are not here. What is here of them is recorded.
     pub incomplete: u64,
-    /// Manifests whose record makes no sense.
+    /// Manifests whose record is not valid.
     pub invalid: u64,
     /// Accounts that could not be asked, or not to the end of their list.
     pub unasked: Vec<UnaskedAccount>,
@@ -69,7 +69,7 @@ pub struct Reconciled {
 pub struct UnaskedAccount {
     /// The account.
     pub did: Did,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
@@ -90,7 +90,8 @@ struct Missing {
 }
 
 impl Images {
-    /// Asks the repositories of all who can push, and records what is missing; only says so with `dry_run`. Quotas are
+    /// Asks the repositories of all who can push, and records what is missing; with `dry_run` only returns it. Quotas
+    /// are
     /// not looked at: the blobs are here, and count from now on. `report` is told how many accounts were asked, and how
     /// many there are. `clock` gives microseconds since 1970.
     ///

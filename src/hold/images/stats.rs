@@ -14,7 +14,7 @@ const PAGE: usize = 100;
 /// What every JSON reader holds.
 const MAX_COUNT: u64 = (1 << 53) - 1;
 
-/// What is to become of an image's statistics; `None` stays.
+/// New statistics of an image. Fields that are `None` keep their values.
 #[derive(Clone, Debug, Default)]
 pub struct NewStats {
     /// Manifests downloaded.
@@ -27,7 +27,7 @@ pub struct NewStats {
     pub last_push: Option<Datetime>,
 }
 
-/// The key of an image's statistics: the same image has one record.
+/// Returns the record key of an image's statistics: one image has one record.
 #[must_use]
 pub fn stats_key(image: &Image) -> String {
     let hash = Sha256::digest(format!("{}/{}", image.owner, image.name));
@@ -117,7 +117,7 @@ impl Images {
         outcome
     }
 
-    /// Counts a pull of an image that is here, and answers whether it is. The record has it after the next
+    /// Counts a pull of an image that is here. Returns whether it is. The record has it after the next
     /// [`Images::write_counts`]. `now_us` is in microseconds since 1970.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! How much an account may have. Pure.
+//! Quota tiers. Pure.
 
 use crate::crew::Membership;
 use atproto::syntax::Size;

@@ -1,4 +1,4 @@
-//! Deleting everything that the records say of one account.
+//! Deletes everything that is recorded of one account.
 
 use super::{Images, ImagesError};
 use crate::crew::{self, Membership, member_key};
@@ -14,7 +14,7 @@ use atproto::syntax::{Did, RecordKey};
 const PAGE: usize = 100;
 
 impl Images {
-    /// Deletes all records about `account`, and answers how many this call deleted. The captain stays captain. The
+    /// Deletes all records about `account`. Returns how many this call deleted. The captain stays captain. The
     /// membership goes first, so that nothing new can come after; cut off, it goes on when it is called again.
     /// `now_us` is in microseconds since 1970.
     ///

@@ -1,4 +1,4 @@
-//! One request to a relay. The operator chose the relays, so their addresses are not questioned.
+//! Sends a request to a relay. The operator chose the relays, so they may have any address.
 
 use std::io;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(super) enum Refusal {
     Silent,
 }
 
-/// Asks relays.
+/// The HTTP client for relays.
 pub(super) struct RelayClient {
     http: HttpClient,
 }

@@ -1,4 +1,4 @@
-//! Asking relays to crawl the hold: without one that does, the network does not see it.
+//! Asks relays to crawl the hold: without a relay that does, the network does not see it.
 //!
 //! Each relay is asked at start, and again at the first commit after a quiet time, for a relay forgets hosts that it
 //! has not heard of for long. Nobody waits for a relay: not the start, not a commit, not another relay. This room knows
@@ -20,14 +20,14 @@ use atproto::syntax::ServiceUrl;
 use client::{Refusal, RelayClient};
 use relay::CrawlAnswer;
 
-/// When to ask, and when again.
+/// When relays are asked, and when again.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryPolicy {
-    /// The first commit after so long without one is worth asking again.
+    /// How long without a commit until the next commit makes the hold ask again.
     pub quiet: Duration,
-    /// From the first refusal to the second attempt; the waits after that double.
+    /// The wait after the first refusal; the waits after that double.
     pub first_retry: Duration,
-    /// No wait is longer.
+    /// The longest wait.
     pub longest_retry: Duration,
 }
 
@@ -41,7 +41,7 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The relays of a hold, and what they are told.
+/// Asks the relays of a hold to crawl it.
 pub struct CrawlRequester {
     client: RelayClient,
     /// The hold's host.

@@ -1,4 +1,4 @@
-//! When a commit is worth telling relays of: the first one after a quiet time.
+//! Notices the first commit after a quiet time, at which relays are asked again.
 //!
 //! It waits for new events by itself, so that no commit has anything to do with it.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Wishes for a crawl at the first event after each quiet time, until the events end.
+/// Requests a crawl at the first event after each quiet time, until the events end.
 pub(super) async fn wish_after_quiet(mut newest_event: watch::Receiver<i64>, quiet: Duration, wish: watch::Sender<()>) {
     let mut last = Instant::now();
     while newest_event.changed().await.is_ok() {

@@ -1,4 +1,4 @@
-//! One relay: asked until it agrees, then again at each wish.
+//! One relay: asked until it agrees, then again at each request for a crawl.
 
 use std::time::Duration;
 

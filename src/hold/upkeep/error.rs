@@ -41,9 +41,9 @@ pub enum UpkeepError {
          look at them with gc --dry-run --verbose, and if they are garbage, use gc --run --force"
     )]
     Brake {
-        /// Blobs that would go.
+        /// The number of blobs that would be removed.
         garbage: u64,
-        /// All blobs.
+        /// The number of all blobs.
         all: u64,
     },
     /// The records of images could not be reconciled with the repositories of their owners.

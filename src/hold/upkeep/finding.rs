@@ -1,4 +1,4 @@
-//! What was found that is not as it should be.
+//! The findings of a verification.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use atproto::syntax::Digest;
 /// Findings that are listed; the others are only counted, so that memory and the answer stay small.
 const LISTED: usize = 10_000;
 
-/// One thing that is not as it should be.
+/// A finding about a blob or a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobFinding {
@@ -15,13 +15,13 @@ pub struct BlobFinding {
     pub digest: Option<Digest>,
     /// The key, when it is no blob's; else `null`.
     pub key: Option<String>,
-    /// What is the matter.
+    /// The problem.
     pub problem: Problem,
-    /// What was done about it; `null` when nothing was.
+    /// The repair; `null` when nothing was done.
     pub repair: Option<Repair>,
 }
 
-/// What is the matter with a blob or a key.
+/// The problem of a blob or a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Problem {
@@ -30,17 +30,17 @@ pub enum Problem {
     /// The object has another size than is recorded, and other bytes.
     #[serde(rename_all = "camelCase")]
     WrongSize {
-        /// As the database has it.
+        /// The size in the database.
         recorded_bytes: u64,
-        /// As the object has it.
+        /// The size of the object.
         found_bytes: u64,
     },
     /// The object is right, and the recorded size is not.
     #[serde(rename_all = "camelCase")]
     WrongRecord {
-        /// As the database has it.
+        /// The size in the database.
         recorded_bytes: u64,
-        /// As the object has it.
+        /// The size of the object.
         found_bytes: u64,
     },
     /// The blob is recorded, and has no object.
@@ -64,7 +64,7 @@ impl Problem {
     }
 }
 
-/// What was done about a finding.
+/// The repair of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Repair {

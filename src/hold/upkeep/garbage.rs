@@ -1,5 +1,5 @@
-//! Removing blobs that nothing needs: those that no layer record and no config of a manifest names, and that nobody
-//! uploaded or asked for during the grace.
+//! Garbage collection: removes blobs that no layer record and no manifest's config names, and that nobody
+//! uploaded or requested during the grace.
 //!
 //! What seems to be garbage is judged again in one transaction that also drops its row, while nobody completes an
 //! upload of it and nobody is told that it is here. A manifest is recorded in a transaction of its own, which comes
@@ -33,14 +33,14 @@ const DELETED_AT_ONCE: usize = 100;
 /// Garbage that is listed; the rest is only counted.
 const LISTED: usize = 10_000;
 
-/// How to collect.
+/// The options of a collection.
 #[derive(Clone, Debug, Default)]
 pub struct CollectOptions {
-    /// Whether only to say what would go.
+    /// Whether to change nothing.
     pub dry_run: bool,
-    /// Whether to remove more than half of everything, if that is what nothing needs.
+    /// Whether to remove the blobs even if they are more than half of everything.
     pub force: bool,
-    /// What the repositories of those who can push say.
+    /// The result of the reconciliation before.
     pub reconciled: Reconciled,
 }
 
@@ -52,35 +52,35 @@ pub struct Garbage {
     pub digest: Digest,
     /// Its size in bytes.
     pub size_bytes: u64,
-    /// When it was last uploaded or asked for; the latter may be up to an hour later.
+    /// When it was last uploaded or requested; a request may be up to an hour later.
     pub used_at: Datetime,
 }
 
-/// What a collection came to.
+/// The result of a collection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Collected {
     /// Where the blobs are.
     pub place: String,
-    /// Whether it was only a preview.
+    /// Whether nothing was changed.
     pub dry_run: bool,
     /// How long a blob must not have been used, in seconds.
     pub grace_s: u64,
-    /// What goes, or went.
+    /// The garbage: what was removed, or would be.
     pub garbage: Amount,
-    /// When the first of it was last used.
+    /// The oldest last use of the garbage.
     pub oldest_use: Option<Datetime>,
     /// Kept: a layer record or a manifest names them.
     pub named: Amount,
-    /// Kept: they were uploaded or asked for during the grace.
+    /// Kept: they were uploaded or requested during the grace.
     pub recent: Amount,
     /// Kept: they could be of accounts whose repositories could not be asked.
     pub unasked: Amount,
     /// Kept: a repair found them, and nobody uploaded them since.
     pub found: Amount,
-    /// Those accounts.
+    /// The accounts that could not be asked.
     pub accounts: Vec<UnaskedAccount>,
-    /// Whether this goes on only when it is forced to, because more than half of everything would go.
+    /// Whether the collection needs `force`, because it would remove more than half of everything.
     pub needs_force: bool,
     /// Objects of this and earlier collections that the store has not removed yet.
     pub unfinished: Amount,
@@ -148,7 +148,8 @@ impl Verdict {
 }
 
 impl Upkeep {
-    /// Removes what nothing needs, or says what that would be. `report` is told how many blobs were judged, and how
+    /// Removes what nothing needs, or returns what would be removed. `report` is called with the number of blobs
+    /// judged, and how
     /// many there are.
     ///
     /// # Errors

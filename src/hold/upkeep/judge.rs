@@ -1,4 +1,4 @@
-//! The second look at a blob that seems not as it should be, and what is done about it.
+//! The second look at a blob that seems wrong, and its repair.
 
 use std::sync::Arc;
 

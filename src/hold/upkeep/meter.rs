@@ -1,4 +1,4 @@
-//! How many bytes were read, how fast they may be, and whoever wants to know.
+//! Counts the bytes that are read, limits their rate, and reports the progress.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Counts bytes, and keeps those who read them from being too fast. It is shared by all who read.
+/// Counts bytes and limits the rate of all readers together.
 pub(super) struct Meter {
     done: AtomicU64,
     total: u64,

@@ -1,4 +1,4 @@
-//! Copying all blobs to another storage while the hold goes on.
+//! Copies all blobs to another storage while the hold runs.
 //!
 //! A blob counts as copied when its bytes in the target were proven and the database has the target's name (ETag) for
 //! that very object; both are compared with the target's list at each pass. An object that is there with the right
@@ -33,7 +33,7 @@ const RECORDED_AT_ONCE: usize = 64;
 /// So are larger ones after so many bytes.
 const RECORDED_AT_BYTES: u64 = 256 << 20;
 
-/// What came of a migration.
+/// The result of a migration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Migrated {
@@ -45,7 +45,7 @@ pub struct Migrated {
     pub present: Amount,
     /// Those that were copied by this migration.
     pub copied: Amount,
-    /// How often all blobs were looked through.
+    /// The number of passes over all blobs.
     pub passes: u32,
     /// Whether every recorded blob was in the target at the end, and the last pass found nothing new.
     pub whole: bool,
@@ -76,7 +76,7 @@ enum Outcome {
 }
 
 impl Upkeep {
-    /// Copies every blob to `place`, each proven there. What an earlier migration to it did is not done again.
+    /// Copies every blob to `place`, and verifies it there. What an earlier migration to it copied is not copied again.
     /// `report` is told the bytes that are there, and the bytes of all blobs.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! Looking after the storage: is every blob what its digest says, what takes the room, what nothing needs any more,
-//! and moving all of it.
+//! Maintenance of the storage: verifies and repairs blobs, measures usage, collects garbage,
+//! and migrates all blobs.
 //!
 //! [`Upkeep`] compares the database's rows with the objects under the blobs' keys, a 256th of them at a time, so that
 //! memory stays small with millions of blobs. What looks wrong is judged again, and repaired, while the digest is locked
@@ -63,18 +63,18 @@ pub struct Upkeep {
     runs: Arc<Runs>,
 }
 
-/// The last run of each kind that came to its end, since the process began; all 0 before the first.
+/// The last finished run of each kind since the process began; all 0 before the first.
 #[derive(Debug, Default)]
 pub struct Runs {
     /// When the last verification ended, in microseconds since 1970.
     pub verified_us: Gauge,
     /// When the last garbage collection ended.
     pub collected_us: Gauge,
-    /// What the verification found wrong.
+    /// The number of wrong findings of that verification.
     pub wrong: Gauge,
-    /// What it found that is informational.
+    /// The number of its informational findings.
     pub noted: Gauge,
-    /// What it repaired.
+    /// The number of its repairs.
     pub repaired: Gauge,
 }
 
@@ -91,20 +91,21 @@ impl Runs {
 const GRACE: Duration = Duration::from_secs(86_400);
 
 impl Upkeep {
-    /// Looks after the blobs in `store` that `db` records. `digests` are those of the room that completes uploads;
+    /// Makes the room for the blobs in `store` that `db` records. `digests` are those of the room that completes
+    /// uploads;
     /// `clock` gives microseconds since 1970.
     #[must_use]
     pub fn new(db: Database, store: Store, digests: DigestLock, clock: fn() -> u64) -> Self {
         Self { db, store, digests, clock, grace: GRACE, presence: None, alone: Arc::default(), runs: Arc::default() }
     }
 
-    /// The same, where blobs that nothing names are kept for `grace`.
+    /// Returns the room with a grace: how long blobs that nothing names are kept after their last use.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 
-    /// The same, which refuses to change or copy a storage that is not the hold's own.
+    /// Returns the room with a check of the storage: it refuses to change or copy one that is not the hold's own.
     #[must_use]
     pub fn with_presence(self, presence: Presence) -> Self {
         Self { presence: Some(presence), ..self }
@@ -133,13 +134,13 @@ impl Upkeep {
         Arc::clone(&self.alone).try_lock_owned().map_err(|_| UpkeepError::Busy)
     }
 
-    /// The last runs.
+    /// Returns the last runs.
     #[must_use]
     pub fn runs(&self) -> &Runs {
         &self.runs
     }
 
-    /// How much room the file system of the storage has; `None` in a bucket, which does not say.
+    /// Returns the space of the storage's file system; `None` in a bucket, which does not say.
     ///
     /// # Errors
     /// When the system does not say.
@@ -150,7 +151,7 @@ impl Upkeep {
         }
     }
 
-    /// The requests that were sent to the bucket; `None` for a directory.
+    /// Returns the metrics of requests to the bucket; `None` for a directory.
     #[must_use]
     pub fn bucket_requests(&self) -> Option<&BucketRequests> {
         self.store.objects.bucket().map(Bucket::requests)

@@ -1,4 +1,4 @@
-//! Reading a whole object for its hash.
+//! Reads and hashes a whole object.
 
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};

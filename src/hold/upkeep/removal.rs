@@ -1,4 +1,4 @@
-//! Removing the objects of blobs that have no row any more.
+//! Removes the objects of blobs that have no row any more.
 //!
 //! The database has a list of them, made with the transaction that drops their rows, so that what was cut off is found
 //! and finished. A blob that is uploaded again leaves the list with the transaction that gives it a row. A removal that

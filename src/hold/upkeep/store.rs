@@ -1,4 +1,4 @@
-//! Where blobs are, and what is there.
+//! A storage of blobs, and lists of what it has.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::objects::{Bucket, BucketSettings, Listed, Location, Objects, Staging}
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
-/// What one pass over all keys shows.
+/// The result of one pass over all keys.
 pub(super) struct Survey {
     /// The bytes of all blobs.
     pub(super) size_bytes: u64,
@@ -26,7 +26,7 @@ impl Survey {
     }
 }
 
-/// A storage that is open; cheap to clone.
+/// An open storage; cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     pub(super) objects: Objects,

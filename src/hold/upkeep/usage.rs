@@ -1,4 +1,4 @@
-//! What takes the room, and whether the database and the storage agree, without reading a blob.
+//! Measures the storage, and compares it with the database, without reading a blob.
 
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,13 @@ use crate::blobs;
 use crate::blobs::STAGING;
 use server::storage::StorageError;
 
-/// So many things, and their bytes.
+/// A number of things, and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Amount {
-    /// How many.
+    /// The number.
     pub count: u64,
-    /// How large they are together.
+    /// Their total size in bytes.
     pub size_bytes: u64,
 }
 
@@ -27,7 +27,7 @@ impl Amount {
     }
 }
 
-/// What uploads that are not completed take.
+/// The usage of open uploads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Staged {
@@ -39,7 +39,7 @@ pub struct Staged {
     pub multiparts: Amount,
 }
 
-/// What takes the room.
+/// The usage of the storage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
@@ -57,7 +57,7 @@ pub struct Usage {
     pub unrecorded: Amount,
     /// Among the blobs, under keys that are no blob's.
     pub foreign: Amount,
-    /// Put aside by a repair.
+    /// Moved to quarantine by a repair.
     pub quarantined: Amount,
     /// Uploads that are not completed.
     pub staged: Staged,

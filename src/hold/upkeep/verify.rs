@@ -1,4 +1,4 @@
-//! Reading every blob to see whether it is what its digest says.
+//! Verification: reads every blob and compares it with its digest.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use crate::blobs::blob_key;
 use crate::objects::Listed;
 use atproto::syntax::Digest;
 
-/// How to verify.
+/// The options of a verification.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct VerifyOptions {
-    /// Whether to mend what is wrong.
+    /// Whether to repair what is wrong.
     pub repair: bool,
-    /// How many bytes a second may be read at most.
+    /// The most bytes that are read in a second.
     pub bytes_per_s: Option<u64>,
 }
 
-/// What came of it.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobsVerified {
@@ -33,7 +33,7 @@ pub struct BlobsVerified {
     pub right: u64,
     /// Their bytes.
     pub right_bytes: u64,
-    /// Everything else.
+    /// The findings.
     pub findings: Findings,
 }
 
