@@ -7,10 +7,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::error::Error as _;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::reservation::{Need, Reservation};
 use server::storage::{DiskSpace, StorageError};
 
 /// The file that is tried at start.
@@ -24,6 +25,8 @@ const DIRECTORY_MODE: u32 = 0o750;
 pub struct Staging {
     root: Arc<Path>,
     directory: Arc<Path>,
+    /// The number of their file system.
+    device: u64,
     /// Directories of objects whose names this process has recorded on disk.
     recorded: Arc<Mutex<HashSet<PathBuf>>>,
 }
@@ -37,7 +40,8 @@ impl Staging {
         let directory = root.join(name);
         make_directory(&directory, 0o700)?;
         sync_directory(root)?;
-        Ok(Self { root: root.into(), directory: directory.into(), recorded: Arc::default() })
+        let device = directory.metadata()?.dev();
+        Ok(Self { root: root.into(), directory: directory.into(), device, recorded: Arc::default() })
     }
 
     /// Tries what every upload will need: to write a file, to record it on disk, and to move it into each of `folders`
@@ -87,12 +91,12 @@ impl Staging {
         Ok(Some(found.f_favail).filter(|_| found.f_files > 0))
     }
 
-    /// Bytes that may still be written to the file system.
+    /// Promises room to a writer that is about to use it; `kept_bytes` are left free beside it.
     ///
     /// # Errors
-    /// When the system does not say.
-    pub fn free_bytes(&self) -> Result<u64, StorageError> {
-        Ok(self.room()?.free_bytes)
+    /// [`StorageError::NoSpace`] when there is less, with what is promised to others; or the system does not say.
+    pub fn reserve(&self, need: Need, kept_bytes: u64) -> Result<Reservation, StorageError> {
+        Reservation::make(&self.directory, self.device, need, kept_bytes)
     }
 
     /// How much room the file system has.

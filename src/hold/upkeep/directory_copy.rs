@@ -10,7 +10,7 @@ use super::reading::{digest as digest_of, of_target};
 use super::target::{Copied, Target};
 use super::{UpkeepError, blocking};
 use crate::blobs::blob_key;
-use crate::objects::{Object, StagedFile, Staging};
+use crate::objects::{Need, Object, Reservation, StagedFile, Staging};
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
@@ -36,19 +36,18 @@ pub(super) async fn copy(
     let size_bytes = object.size_bytes();
     let (in_staging, staged) = (staging.clone(), name.clone());
     let file = blocking(move || {
-        if in_staging.free_bytes()? < size_bytes.saturating_add(RESERVE_BYTES) {
-            return Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into());
-        }
+        // The folder, the file, and the folders of the blob's key.
+        let promised = in_staging.reserve(Need { bytes: size_bytes, files: 4 }, RESERVE_BYTES)?;
         in_staging.make_folder(&folder)?;
         let file = in_staging.open_file(&staged)?;
         // An earlier pass may have broken off here.
         file.set_length(0)?;
-        Ok(Arc::new(file))
+        Ok((Arc::new(file), promised))
     });
-    let file = file.await.map_err(of_target)?;
+    let (file, mut promised) = file.await.map_err(of_target)?;
     let key = blob_key(digest);
     let (in_staging, to) = (staging.clone(), key.clone());
-    let problem = match fill(object, &file).await? {
+    let problem = match fill(object, &file, &mut promised).await? {
         Ok(actual) if actual == *digest => None,
         Ok(_) => Some(Problem::WrongContent),
         Err(reason) => Some(Problem::Unreadable(reason)),
@@ -69,7 +68,11 @@ pub(super) async fn copy(
 }
 
 /// Writes the object's bytes into the file, and answers their digest; the system's words when they cannot be read.
-async fn fill(object: Object, file: &Arc<StagedFile>) -> Result<Result<Digest, String>, UpkeepError> {
+async fn fill(
+    object: Object,
+    file: &Arc<StagedFile>,
+    promised: &mut Reservation,
+) -> Result<Result<Digest, String>, UpkeepError> {
     let size_bytes = object.size_bytes();
     let mut stream = object.stream(0..size_bytes);
     let mut hash = Sha256::new();
@@ -85,5 +88,6 @@ async fn fill(object: Object, file: &Arc<StagedFile>) -> Result<Result<Digest, S
         let (file, length) = (Arc::clone(file), bytes.len() as u64);
         blocking(move || file.write_at(&bytes, offset)).await.map_err(of_target)?;
         offset += length;
+        promised.written(length);
     }
 }

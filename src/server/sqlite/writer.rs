@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::open::BUSY_TIMEOUT;
 use super::{DatabaseHealth, OpenError, Read, Write};
-use crate::storage::StorageError;
+use crate::storage::{StorageError, check_room};
 
 /// Jobs that may wait. Senders wait beyond that, so a slow disk slows its callers instead of filling memory.
 const QUEUE: usize = 256;
@@ -106,6 +107,18 @@ fn shrink_log(connection: &Connection) -> rusqlite::Result<bool> {
     is_busy.map(|is_busy| !is_busy)
 }
 
+/// The error of a commit that could not be written because the user's quota is used up. SQLite knows a full disk, but takes
+/// EDQUOT for a broken one, and does not say which error it met: so it is tried. What was not written is rolled back.
+fn over_quota(error: &rusqlite::Error, database: Option<&str>) -> Option<StorageError> {
+    use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE};
+    let code = error.sqlite_error()?.extended_code;
+    if ![SQLITE_IOERR_WRITE, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE].contains(&code) {
+        return None;
+    }
+    let tried = check_room(Path::new(&format!("{}-room", database?)));
+    tried.err().filter(|error| matches!(error, StorageError::NoSpace(_)))
+}
+
 fn transact<T, E, F>(connection: &mut Connection, failed: &Notify, job: F) -> Result<T, E>
 where
     F: FnOnce(&Write<'_>) -> Result<T, E>,
@@ -119,6 +132,9 @@ where
         .unwrap_or_else(|_| Err(E::from(StorageError::failed("a database write panicked"))))?;
     let after_commit = write.after_commit.take();
     transaction.commit().map_err(|e| {
+        if let Some(full) = over_quota(&e, connection.path()) {
+            return E::from(full);
+        }
         if e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
             failed.notify_one();
         }

@@ -1,6 +1,7 @@
 //! How full a file system is, and whether this process may write to a directory.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::StorageError;
@@ -24,6 +25,24 @@ impl DiskSpace {
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         Ok(Self { free_bytes: bytes(found.f_bavail), size_bytes: bytes(found.f_blocks) })
     }
+}
+
+/// What is written to see whether more may be written, in bytes: some blocks of any file system.
+const TRIED_BYTES: usize = 64 << 10;
+
+/// Whether a file system, or the quota that this user has on it, still takes bytes: writes some to `path`, a file of its own
+/// that is removed again.
+///
+/// # Errors
+/// [`StorageError::NoSpace`] when it does not; another when that cannot be tried.
+pub fn check_room(path: &Path) -> Result<(), StorageError> {
+    let tried = File::create(path).and_then(|mut file| {
+        file.write_all(&[0; TRIED_BYTES])?;
+        file.sync_data()
+    });
+    let removed = std::fs::remove_file(path);
+    tried?;
+    Ok(removed?)
 }
 
 /// Whether this process may make files in a directory, without making one. A file system that is mounted read-only is

@@ -6,7 +6,7 @@
 mod disk_space;
 mod faults;
 
-pub use disk_space::{DiskSpace, check_writable};
+pub use disk_space::{DiskSpace, check_room, check_writable};
 pub use faults::{Origin, count_fault, faults};
 
 /// Why storage could not do what it was asked. `Display` is for the log, never for a response body.

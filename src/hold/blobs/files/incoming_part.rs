@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::blobs::tables::{PartPlace, PartRow};
-use crate::objects::{StagedFile, Staging};
+use crate::objects::{Need, StagedFile, Staging};
 use server::storage::StorageError;
 
 use super::MAIN;
@@ -29,6 +29,8 @@ pub(super) struct PartStart {
     pub(super) hash: Option<Hash>,
     /// The offset in the main file to append at; otherwise the part gets a file of its own.
     pub(super) append: Option<(u64, AppendGuard)>,
+    /// Bytes of the file system that are left free.
+    pub(super) reserve_bytes: u64,
 }
 
 /// A part that is being received.
@@ -38,6 +40,7 @@ pub(super) struct IncomingPart {
     token: String,
     hash: Option<Hash>,
     size_bytes: u64,
+    reserve_bytes: u64,
     uncommitted: UncommittedPart,
 }
 
@@ -62,7 +65,7 @@ impl IncomingPart {
     /// # Errors
     /// When the upload was closed, or the file cannot be made.
     pub(super) fn begin(start: PartStart) -> Result<Self, BlobError> {
-        let PartStart { staging, state, epoch, id, number, hash, append } = start;
+        let PartStart { staging, state, epoch, id, number, hash, append, reserve_bytes } = start;
         let (start, append_guard) = append.map_or((0, None), |(start, guard)| (start, Some(guard)));
         let token = random_hex()?;
         let own_name = append_guard.is_none().then(|| format!("part-{}-{token}", number.get()));
@@ -77,7 +80,7 @@ impl IncomingPart {
         let file = Arc::new(file);
         let uncommitted =
             UncommittedPart { staging, state, epoch, id, file, start, own_name, append_guard, is_committed: false };
-        Ok(Self { number, token, hash, size_bytes: 0, uncommitted })
+        Ok(Self { number, token, hash, size_bytes: 0, reserve_bytes, uncommitted })
     }
 
     /// The bytes received so far.
@@ -98,10 +101,12 @@ impl IncomingPart {
     /// Hashes and writes the next bytes.
     ///
     /// # Errors
-    /// When the upload was closed, or the bytes could not be written.
+    /// When the upload was closed, there is no room, or the bytes could not be written.
     pub(super) fn write(&mut self, frames: &[Bytes]) -> Result<(), BlobError> {
         let part = &self.uncommitted;
         let _fence = part.state.fence(part.epoch)?;
+        let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
+        let _promised = part.staging.reserve(Need { bytes, files: 0 }, self.reserve_bytes)?;
         for frame in frames {
             if let Some(hash) = &mut self.hash {
                 hash.update(frame);

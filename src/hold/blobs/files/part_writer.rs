@@ -11,7 +11,6 @@ use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::{JoinError, JoinHandle};
 
-use crate::objects::Staging;
 use server::storage::StorageError;
 
 use super::Files;
@@ -29,17 +28,6 @@ const BATCH_FRAMES: usize = 64;
 const WRITE_BACK_BYTES: u64 = 4 * 1024 * 1024;
 /// Write-backs at once, of all uploads.
 pub(super) const WRITE_BACKS: usize = 4;
-
-/// Refuses when `wanted_bytes` more would leave less than the reserve.
-///
-/// # Errors
-/// [`BlobError::NoSpace`].
-pub(super) fn leave_reserve(staging: &Staging, wanted_bytes: u64, reserve_bytes: u64) -> Result<(), BlobError> {
-    if staging.free_bytes()? < wanted_bytes.saturating_add(reserve_bytes) {
-        return Err(BlobError::NoSpace(StorageError::NoSpace("the reserve would be used up".into())));
-    }
-    Ok(())
-}
 
 /// Writes the whole body to `part`.
 ///
@@ -191,11 +179,9 @@ impl PartWriter<'_> {
         }
         let Ok(permit) = Arc::clone(&self.files.write_backs).try_acquire_owned() else { return Ok(()) };
         self.written_back = part.size_bytes();
-        let (file, staging, reserve_bytes) =
-            (part.file(), self.files.staging.clone(), self.files.sessions.limits().reserve_bytes);
+        let file = part.file();
         self.write_back = Some(tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            leave_reserve(&staging, 0, reserve_bytes)?;
             Ok(file.sync()?)
         }));
         Ok(())

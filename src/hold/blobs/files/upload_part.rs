@@ -6,7 +6,7 @@ use futures_util::Stream;
 use super::Files;
 use super::failed::Failed;
 use super::incoming_part::{IncomingPart, PartStart};
-use super::part_writer::{self, leave_reserve};
+use super::part_writer;
 use super::parts::{self, Recorded};
 use crate::blobs::hash::Hash;
 use crate::blobs::names::ETag;
@@ -16,6 +16,7 @@ use crate::blobs::tables;
 use crate::blobs::tables::{PartPlace, PartRow, UploadKey};
 use crate::blobs::upload_state::UploadGuard;
 use crate::blobs::{BlobError, BodyError, PartRequest, blocking, detached};
+use crate::objects::Need;
 use atproto::syntax::Did;
 use server::sqlite::Write;
 
@@ -86,10 +87,13 @@ impl Files {
             number,
             hash,
             append,
+            reserve_bytes: self.sessions.limits().reserve_bytes,
         };
-        let (reserve_bytes, first) = (self.sessions.limits().reserve_bytes, recorded.totals.parts == 0);
+        let first = recorded.totals.parts == 0;
         let part = blocking(move || {
-            leave_reserve(&start.staging, length_bytes, reserve_bytes)?;
+            // The announced length is only looked at: it is promised as it arrives, for a client may announce all there is.
+            let files = if first { 2 } else { u64::from(start.append.is_none()) };
+            let _promised = start.staging.reserve(Need { bytes: length_bytes, files }, start.reserve_bytes)?;
             if first {
                 start.staging.make_folder(&start.id.to_string())?;
             }

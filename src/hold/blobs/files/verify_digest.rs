@@ -3,13 +3,12 @@
 //! Nothing a recorded part needs is changed before the digest was found right.
 
 use crate::blobs::tables::{PartPlace, PartRow, PartTotals};
-use crate::objects::{StagedFile, Staging};
+use crate::objects::{Need, Reservation, StagedFile, Staging};
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
 use super::MAIN;
 use super::failed::Failed;
-use super::part_writer::leave_reserve;
 use super::parts::{self, Assembly};
 use crate::blobs::BlobError;
 use crate::blobs::hash::Hash;
@@ -104,9 +103,11 @@ impl DigestVerification {
     fn assemble(&self, main: Option<&StagedFile>, plan: &Assembly, mut hash: Hash) -> Result<String, Failed> {
         let name = if plan.in_main { MAIN.to_owned() } else { format!("whole-{}", random_hex()?) };
         let to_write = self.chosen.iter().skip(if plan.in_main { plan.appended } else { 0 });
-        leave_reserve(&self.staging, to_write.map(|part| part.size_bytes).sum(), self.reserve_bytes)?;
+        let bytes = to_write.map(|part| part.size_bytes).sum();
+        let need = Need { bytes, files: u64::from(!plan.in_main) };
+        let mut promised = self.staging.reserve(need, self.reserve_bytes).map_err(BlobError::from)?;
         let target = self.staging.open_file(&self.file(&name))?;
-        match self.fill(&target, main, plan, &mut hash) {
+        match self.fill(&target, main, plan, &mut hash, &mut promised) {
             Ok(size_bytes) => {
                 target.set_length(size_bytes)?;
                 target.sync()?;
@@ -133,6 +134,7 @@ impl DigestVerification {
         main: Option<&StagedFile>,
         plan: &Assembly,
         hash: &mut Hash,
+        promised: &mut Reservation,
     ) -> Result<u64, BlobError> {
         let mut end = 0;
         for (index, part) in self.chosen.iter().enumerate() {
@@ -148,7 +150,7 @@ impl DigestVerification {
                     }
                 };
                 let known = if hashed { None } else { Some(&mut *hash) };
-                copy(source, start, part.size_bytes, target, end, known)?;
+                copy(source, start, part.size_bytes, target, end, known, promised)?;
             }
             end += part.size_bytes;
         }
@@ -168,6 +170,7 @@ fn copy(
     target: &StagedFile,
     end: u64,
     mut hash: Option<&mut Hash>,
+    promised: &mut Reservation,
 ) -> Result<(), BlobError> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut done = 0;
@@ -178,6 +181,7 @@ fn copy(
             hash.update(&buffer[..step]);
         }
         target.write_at(&buffer[..step], end + done)?;
+        promised.written(step as u64);
         done += step as u64;
     }
     Ok(())

@@ -1,4 +1,5 @@
-//! A disk that loses what was written: every fsync of one file fails, as strace makes it.
+//! A disk that loses what was written, and one on which the quota is used up: every fsync, or write, of one file fails, as
+//! strace makes it.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -15,9 +16,17 @@ struct BrokenSync(Child);
 impl BrokenSync {
     /// An error says why there is none.
     fn of(daemon: &Daemon, file: &Path) -> Result<Self, String> {
+        Self::with(daemon, "fsync,fdatasync", "EIO", &[file])
+    }
+
+    /// Lets these system calls fail with this error on any of the files, which need not be there yet.
+    fn with(daemon: &Daemon, calls: &str, error: &str, files: &[&Path]) -> Result<Self, String> {
         let mut command = Command::new("strace");
-        command.args(["-f", "-p", &daemon.id().to_string(), "-e", "trace=fsync,fdatasync"]);
-        command.args(["-e", "inject=fsync,fdatasync:error=EIO", "-P"]).arg(file);
+        command.args(["-f", "-p", &daemon.id().to_string(), "-e", &format!("trace={calls}")]);
+        command.args(["-e", &format!("inject={calls}:error={error}")]);
+        for file in files {
+            command.arg("-P").arg(file);
+        }
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("strace: {error}"))?;
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
@@ -107,5 +116,27 @@ fn a_database_that_cannot_be_synced_ends_the_process() {
     let client = daemon.client(&site.alice);
     assert_eq!(client.pull(b"acknowledged").unwrap(), b"acknowledged");
     client.push(b"and on");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_a_full_disk() {
+    let site = Site::new();
+    let mut daemon = site.start();
+    let client = daemon.client(&site.alice);
+    client.push(b"there before");
+    let (log, tried) = (site.path("hold.db-wal"), site.path("hold.db-room"));
+    let full = match BrokenSync::with(&daemon, "write,pwrite64", "EDQUOT", &[&log, &tried]) {
+        Ok(full) => full,
+        Err(why) => return skip("a quota that is used up", &why),
+    };
+    let refused = client.try_initiate().unwrap();
+    assert_eq!(refused.outcome(), (507, "InsufficientStorage".into()));
+    assert_eq!(client.pull(b"there before").unwrap(), b"there before");
+    assert!(daemon.is_alive());
+    drop(full);
+    client.push(b"and on");
+    assert_eq!(client.pull(b"and on").unwrap(), b"and on");
+    assert!(!tried.exists());
     assert_eq!(daemon.stop(), Some(0));
 }

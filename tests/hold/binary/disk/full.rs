@@ -96,6 +96,44 @@ fn uploads_stop_at_the_reserve_and_go_on_when_there_is_room() {
     assert!(client.pull(&whole).unwrap() == whole);
 }
 
+/// Sends a part in one chunk, of a length that is not announced; nothing is said of how it ends.
+fn put_chunked(client: &Client, target: &str, bytes: &[u8]) {
+    let head = format!("PUT {target} HTTP/1.1\r\nHost: localhost:8080\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let Ok(mut stream) = client.connect() else { return };
+    let body = [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n0\r\n\r\n"].concat();
+    // The hold may answer, and hang up, before it has all.
+    if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body)).is_ok() {
+        let _ = receive(&mut stream);
+    }
+}
+
+#[test]
+fn many_small_parts_at_once_leave_the_reserve_alone_and_the_captain_may_remove_their_owner() {
+    let Some((mut site, mount)) = site_on("small parts at once", &format!("size={}m", RESERVE_MIB + 12)) else {
+        return;
+    };
+    site.set("HOLD_DATABASE_PATH", mount.path.join("hold.db"));
+    let daemon = site.start();
+    let client = daemon.client(&site.alice);
+    let targets: Vec<_> = (0..60).map(|_| client.part_target(&client.initiate(), 1)).collect();
+    // Below the step after which a part is written back to the disk.
+    let part = content(1, 3 * MIB);
+    let least = std::thread::scope(|scope| {
+        let senders: Vec<_> =
+            targets.iter().map(|target| scope.spawn(|| put_chunked(&client, target, &part))).collect();
+        let mut least = u64::MAX;
+        while !senders.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            least = least.min(server::storage::DiskSpace::of(&mount.path).unwrap().free_bytes);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        least
+    });
+    // The database's own log is on this disk too.
+    let kept = (RESERVE_MIB - 4) * MIB;
+    assert!(least >= kept as u64, "{} MiB of the reserve were left", least / MIB as u64);
+    crew_changes(&daemon, &site);
+}
+
 #[test]
 fn a_disk_that_fills_up_within_a_part_costs_only_that_part() {
     let Some((site, mount)) = site_on("a disk that fills up", &format!("size={}m", RESERVE_MIB + 20)) else { return };
@@ -160,6 +198,24 @@ fn no_inodes_are_no_space() {
     }
     assert_eq!(client.complete(&upload, b"part", &[part]).outcome(), ok());
     assert_eq!(client.pull(b"part").unwrap(), b"part");
+}
+
+#[test]
+fn some_inodes_are_kept_free() {
+    let Some((site, mount)) = site_on("some inodes", "size=100m,nr_inodes=640") else { return };
+    let daemon = site.start();
+    let client = daemon.client(&site.alice);
+    let upload = client.initiate();
+    let part = client.put_part(&upload, 1, b"part").field("etag");
+    let free = || rustix::fs::statvfs(&mount.path).unwrap().f_favail;
+    for number in 0..free() - 8 {
+        std::fs::write(mount.path.join(format!("filler-{number}")), "").unwrap();
+    }
+    // A 64th of 640 is kept.
+    let other = client.initiate();
+    assert_eq!(client.put_part(&other, 1, b"other").outcome(), insufficient());
+    assert_eq!(free(), 8);
+    assert_eq!(client.complete(&upload, b"part", &[part]).outcome(), ok());
 }
 
 #[test]
