@@ -3,6 +3,8 @@
 // A helper outside `#[test]` fails its test like the test itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "server/control.rs"]
+mod control;
 #[path = "server/daemon.rs"]
 mod daemon;
 #[path = "server/identity/mod.rs"]
