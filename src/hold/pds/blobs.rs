@@ -1,4 +1,4 @@
-//! Blobs of the repository's own records: uploaded first, then referred to by a record, and gone with it.
+//! Blobs of the repository's own records: uploaded first, then referred to by a record, and deleted with it.
 //!
 //! What a record refers to changes in the transaction of its commit. Image blobs are none of these.
 //! <https://atproto.com/specs/blob>
@@ -17,7 +17,7 @@ use atproto::syntax::{MediaType, Tid};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Bytes of one blob: what the profile's lexicon allows for a picture.
+/// The most bytes of a blob: what the profile's lexicon allows for a picture.
 pub const MAX_RECORD_BLOB_BYTES: u64 = 1_000_000;
 /// Blobs that may wait for a record: with their bytes at most 16 MB of the database.
 const MAX_WAITING: u64 = 16;
@@ -27,14 +27,14 @@ const WAITING_US: u64 = 60 * 60 * 1_000_000;
 /// A blob before it is stored.
 #[derive(Clone)]
 pub struct NewBlob {
-    /// What a record must say of it.
+    /// The reference that a record must have.
     pub reference: BlobRef,
     bytes: Bytes,
 }
 
 /// A blob that a record refers to, so that anyone may read it. Only [`Pds::published_blob`] makes one.
 pub struct PublishedBlob {
-    /// Its name.
+    /// Its CID.
     pub cid: Cid,
     /// Its media type as the uploader gave it.
     pub media_type: MediaType,
@@ -63,9 +63,9 @@ pub enum BlobRefError {
     /// The record gives another media type than the upload did.
     #[error("the record says that a blob is {found}, but it was uploaded as {stored}")]
     InvalidMimeType {
-        /// What it was uploaded as.
+        /// The media type of the upload.
         stored: String,
-        /// What the record says.
+        /// What the record has.
         found: String,
     },
     /// The record gives another length.
@@ -73,13 +73,13 @@ pub enum BlobRefError {
     InvalidSize {
         /// Its length in bytes.
         stored: u64,
-        /// What the record says.
+        /// What the record has.
         found: u64,
     },
 }
 
 impl BlobRefError {
-    /// The reference server's name for it.
+    /// Returns the error name of the reference server.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -91,7 +91,7 @@ impl BlobRefError {
 }
 
 impl NewBlob {
-    /// Names the bytes by their hash.
+    /// Makes a blob of these bytes, named by their hash.
     #[must_use]
     pub fn new(media_type: &MediaType, bytes: Bytes) -> Self {
         let (mime_type, size_bytes) = (media_type.to_string(), bytes.len() as u64);
@@ -135,7 +135,7 @@ impl Pds {
         self.inner.database.write(job).await
     }
 
-    /// A blob that a record refers to.
+    /// Returns a blob that a record refers to.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -154,7 +154,7 @@ impl Pds {
         self.inner.database.read(job).await
     }
 
-    /// One page of the blobs that records refer to, also of those that an import did not bring.
+    /// Returns one page of the blobs that records refer to, also of those that an import did not have.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -169,7 +169,8 @@ impl Pds {
         Ok(BlobPage { cursor: cids.last().filter(|_| more).copied(), cids })
     }
 
-    /// Deletes blobs that no record took up within the hour. Answers how many. `now_us` is in microseconds since 1970.
+    /// Deletes blobs that no record refers to within the hour. Returns how many. `now_us` is in microseconds since
+    /// 1970.
     ///
     /// # Errors
     /// [`PdsError::Storage`].

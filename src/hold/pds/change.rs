@@ -1,4 +1,4 @@
-//! What a commit is to change.
+//! The changes of a commit.
 
 use super::NewBlob;
 use atproto::repo::Cid;
@@ -12,13 +12,13 @@ pub struct RecordChange {
     pub collection: Nsid,
     /// The record's key.
     pub rkey: RecordKey,
-    /// What to do with it.
+    /// The write.
     pub write: RecordWrite,
     /// Only when the record has this CID now; `Some(None)`: only when it does not exist.
     pub swap: Option<Option<Cid>>,
 }
 
-/// What to do with a record.
+/// A write of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordWrite {
     /// Add it; it must not exist.
@@ -45,7 +45,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan of nothing but changes.
+    /// Makes a plan of these changes alone.
     #[must_use]
     pub fn of(changes: Vec<RecordChange>) -> Self {
         Self { changes, ..Self::default() }

@@ -1,4 +1,4 @@
-//! Making a commit: read, decide, change the tree, sign, store; all in one transaction.
+//! Makes a commit: reads, decides, changes the tree, signs and stores, all in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,9 +14,9 @@ use atproto::repo::{BlobRef, Cid, RepoError, car, cbor, cid, mst};
 use atproto::syntax::Tid;
 use server::sqlite::{Read, Write};
 
-/// Operations that one #commit event may carry.
+/// The most operations of one #commit event.
 pub const MAX_WRITES: usize = 200;
-/// Bytes of one record as DAG-CBOR.
+/// The most bytes of one record as DAG-CBOR.
 pub const MAX_RECORD_BYTES: usize = 1_000_000;
 /// Bytes of blocks that one #commit event may carry.
 const MAX_EVENT_BYTES: usize = 2_000_000;

@@ -1,11 +1,11 @@
-//! Why the repository did not do what it was asked.
+//! Errors of the room.
 
 use super::{BlobRefError, GrowthBound};
 use atproto::repo::{Cid, RepoError};
 use atproto::syntax::Did;
 use server::storage::StorageError;
 
-/// Errors of the embedded PDS, named by what the caller can do.
+/// Why the repository refused or failed, by what the caller can do.
 #[derive(Debug, thiserror::Error)]
 pub enum PdsError {
     /// The repository or the record is not at the version the caller named; read it again.
@@ -32,11 +32,11 @@ pub enum PdsError {
     /// The account has added as much as it may within an hour.
     #[error("the account has added {limit} {} within an hour, and may add no more in this one", .bound.noun())]
     TooMuchThisHour {
-        /// What of it is too much.
+        /// The limit that was reached.
         bound: GrowthBound,
-        /// How many there may be.
+        /// The value of the limit.
         limit: u64,
-        /// How long its hour still takes, in seconds.
+        /// How many seconds of the hour are left.
         retry_s: u64,
     },
     /// The record cannot be stored as DAG-CBOR.
@@ -75,7 +75,7 @@ pub enum PdsError {
 }
 
 impl PdsError {
-    /// The bound on growth that refused it.
+    /// Returns the limit on growth that refused the write, if one did.
     #[must_use]
     pub fn bound(&self) -> Option<GrowthBound> {
         match self {

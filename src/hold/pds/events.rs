@@ -28,7 +28,7 @@ pub(super) struct CommitEvent<'a> {
     pub(super) blocks: Vec<u8>,
 }
 
-/// Who speaks, and when.
+/// The DID, sequence number and time of an event.
 #[derive(Clone, Copy)]
 pub(super) struct Stamp<'a> {
     pub(super) did: &'a Did,

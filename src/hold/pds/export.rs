@@ -1,4 +1,4 @@
-//! Reading the repository as CAR files: all of it, the proof of one record, or single blocks.
+//! Exports the repository as CAR files: all of it, the proof of one record, or single blocks.
 
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ const MAX_BLOCKS: usize = 200;
 pub type BlockStream = mpsc::Receiver<Result<Bytes, PdsError>>;
 
 impl Pds {
-    /// The repository as a CAR, only what came after `since` when that is given. Waits while too many others read.
+    /// Exports the repository as a CAR, only what came after `since` when that is given. Waits while too many others
+    /// read.
     /// The stream is one snapshot; writes go on meanwhile. `None` before the first commit.
     ///
     /// # Errors
@@ -70,7 +71,7 @@ impl Pds {
         if is_alone && self.inner.database.shrink_log().await? { Ok(()) } else { Err(PdsError::TooManyExports) }
     }
 
-    /// The proof of a record as a CAR: commit, path through the tree, and the record where it exists.
+    /// Returns the proof of a record as a CAR: commit, path through the tree, and the record where it exists.
     /// `None` before the first commit.
     ///
     /// # Errors
@@ -91,7 +92,7 @@ impl Pds {
         self.inner.database.read(job).await
     }
 
-    /// Single blocks as a CAR whose root is the newest commit.
+    /// Returns single blocks as a CAR whose root is the newest commit.
     ///
     /// # Errors
     /// [`PdsError::TooLarge`] beyond 200 blocks; [`PdsError::MissingBlock`] for one that is not ours.

@@ -1,4 +1,4 @@
-//! What each account has added within an hour: records, and commits that relays have to take.
+//! Counts the records and commits that each account adds within an hour.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Taking over a repository from a CAR file, whole or not at all: one transaction, and blocks pass through memory one
+//! Imports a repository from a CAR file, whole or not at all: one transaction, and blocks pass through memory one
 //! at a time. What it accepts would pass [`Pds::verify`].
 //! <https://atproto.com/specs/repository#car-file-serialization>
 
@@ -31,7 +31,7 @@ pub enum ImportError {
     /// The file is not a CAR, or a block in it is damaged.
     #[error("the file cannot be imported: {0}")]
     InvalidFile(#[from] RepoError),
-    /// A CAR of something else than one repository.
+    /// The file is not the CAR of one repository.
     #[error("the file must have one root, the newest commit; it has {0}")]
     Roots(usize),
     /// The file has a block twice.
@@ -40,27 +40,27 @@ pub enum ImportError {
     /// The file has a block that its commit does not reach.
     #[error("the file has blocks that do not belong to its commit; the first is {0}")]
     UnusedBlock(Cid),
-    /// The repository of somebody else.
+    /// The file is the repository of another account.
     #[error("the file is the repository of {0}")]
     OtherDid(Did),
-    /// Signed by another key.
+    /// The file was signed with another key.
     #[error(
         "the file was not signed with the key of this hold: give its key with --signed-by did:key:…, if this hold lost \
          it and the file comes from where you trust it"
     )]
     OtherKey,
-    /// A commit that was made later than now.
+    /// The revision of the file is in the future.
     #[error("the file's revision {0} is later than this machine's clock: set the clock")]
     Future(Tid),
-    /// A record that has no place in a repository.
+    /// A record is not valid.
     #[error("record {path} cannot be imported: {reason}")]
     InvalidRecord {
         /// Its path.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// Records that the hold needs and cannot read.
+    /// A record that the hold needs is missing or not valid.
     #[error("the file's records are not those of a hold: {0}")]
     NotAHold(String),
     /// The file could not be read to its end.
@@ -81,16 +81,16 @@ impl From<StorageError> for ImportError {
 pub struct ImportFile<R> {
     /// Its bytes.
     pub bytes: R,
-    /// Whose signature it must have, where that is not the hold's own key.
+    /// The key that must have signed it, where that is not the hold's own.
     pub signed_by: Option<PublicKey>,
 }
 
-/// What the owner of the records says of an import.
+/// The rules of an import, by the room that owns the records.
 #[derive(Clone, Copy)]
 pub struct ImportRules {
     /// Whether the records that are here may be replaced.
     pub may_replace: fn(&Records<'_>) -> Result<bool, PdsError>,
-    /// Whether the new records can be worked with; else why not.
+    /// Checks the new records; the error says why they cannot be used.
     pub check: fn(&Records<'_>) -> Result<(), String>,
     /// What else of the database follows from the new records, in the same transaction.
     pub index: fn(&Repository<'_>) -> Result<(), PdsError>,
@@ -99,13 +99,13 @@ pub struct ImportRules {
 /// How far an import is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportProgress {
-    /// So many blocks were read.
+    /// The number of blocks that were read.
     Blocks(u64),
-    /// All blocks were read, and so many records checked.
+    /// All blocks were read; the number of records that were checked.
     Records(u64),
 }
 
-/// What an import came to.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
     /// How many records there are.

@@ -12,7 +12,7 @@ pub(super) const MAX_NODE_KEYS: usize = 2048;
 /// the block is made anyway.
 pub(super) const MAX_NODE_BYTES: usize = 54 * MAX_NODE_KEYS;
 
-/// Bounds on what the repository keeps.
+/// Limits on what the repository keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PdsLimits {
     /// Events of so many bytes are kept, the newest of the window.
@@ -65,7 +65,7 @@ impl Inner {
 }
 
 impl Pds {
-    /// Other bounds from now on.
+    /// Changes the limits.
     pub fn set_limits(&self, limits: PdsLimits) {
         *self.inner.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
@@ -75,7 +75,7 @@ impl Pds {
         self.inner.refused_growth.inc(bound);
     }
 
-    /// Writes that bounds on growth refused, by bound.
+    /// Returns how many writes each limit on growth refused.
     pub fn refused_growth(&self) -> &server::metrics::CounterBy<GrowthBound> {
         &self.inner.refused_growth
     }

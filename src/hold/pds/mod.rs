@@ -75,10 +75,10 @@ struct Inner {
     newest_event: watch::Sender<i64>,
 }
 
-/// Where the repository stands.
+/// The head of the repository: its newest commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// Whose repository it is.
+    /// The DID of the repository.
     pub did: Did,
     /// The newest commit.
     pub commit: Cid,
@@ -105,7 +105,7 @@ impl From<RepoHead> for Head {
     }
 }
 
-/// Where the repository in a database stands, whoever's it is; `None` before its first commit.
+/// Reads the head of the repository in a database, whoever owns it; `None` before its first commit.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -117,7 +117,7 @@ pub fn stored_head(read: &Read<'_>) -> Result<Option<Head>, StorageError> {
 const MAX_EXPORTS: usize = 4;
 
 impl Pds {
-    /// The repository of `url`'s DID in `database`, signed with `key`. `clock_id` tells TIDs of one process apart.
+    /// Makes the repository of `url`'s DID in `database`, signed with `key`. `clock_id` tells TIDs of processes apart.
     #[must_use]
     pub fn new(database: Database, url: &ServiceUrl, key: SigningKey, clock_id: u16) -> Self {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
@@ -142,19 +142,19 @@ impl Pds {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Whose repository it is.
+    /// The DID of the repository.
     #[must_use]
     pub fn did(&self) -> &Did {
         &self.inner.did
     }
 
-    /// The hold's handle; `None` when only this machine can reach it.
+    /// Returns the hold's handle; `None` when only this machine can reach it.
     #[must_use]
     pub fn handle(&self) -> Option<&str> {
         self.inner.handle.as_deref()
     }
 
-    /// Where the repository stands; `None` before its first commit.
+    /// Returns the head of the repository; `None` before its first commit.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -162,7 +162,7 @@ impl Pds {
         Ok(self.inner.database.read(stored_head).await?)
     }
 
-    /// Checks at start that the stored repository is ours: same DID, signed with our key.
+    /// Checks at start that the stored repository is the hold's own: the same DID, signed with its key.
     ///
     /// # Errors
     /// [`PdsError::OtherDid`] or [`PdsError::OtherKey`].
@@ -176,7 +176,7 @@ impl Pds {
         commit.verify(&self.inner.key.public()).map_err(|_| PdsError::OtherKey)
     }
 
-    /// An empty file without a name, beside the database, for bytes on their way in.
+    /// Makes an empty file without a name, beside the database, for bytes that are received.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -184,7 +184,7 @@ impl Pds {
         Ok(self.inner.database.unnamed_file()?)
     }
 
-    /// The bytes of a block of the repository.
+    /// Returns the bytes of a block of the repository.
     ///
     /// # Errors
     /// [`PdsError::Storage`].

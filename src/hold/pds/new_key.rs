@@ -1,4 +1,4 @@
-//! The same records under another signing key, when the one that signed them is lost or known to others.
+//! Signs the repository with another key, when the one that signed it is lost or known to others.
 //! <https://atproto.com/specs/did#did-web>: who has the host has the identity, so the DID document may name a new key.
 
 use super::commit::Transaction;

@@ -1,9 +1,9 @@
-//! What came of a commit.
+//! The result of a commit.
 
 use atproto::repo::Cid;
 use atproto::syntax::Tid;
 
-/// What a commit did.
+/// The result of a commit.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// CID and revision of the new commit; `None` when nothing changed.

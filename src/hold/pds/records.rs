@@ -1,4 +1,4 @@
-//! Reading records: outside a transaction, and inside one that is about to decide.
+//! Reads records, in a snapshot or in a transaction that is about to change them.
 
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ pub struct RecordPage {
     pub cursor: Option<String>,
 }
 
-/// The records as one transaction sees them.
+/// The records, as one transaction sees them.
 pub struct Records<'r> {
     read: &'r Read<'r>,
 }
@@ -44,13 +44,13 @@ impl<'r> Records<'r> {
         Self { read }
     }
 
-    /// The snapshot itself, for the tables of the caller's own room.
+    /// Returns the snapshot itself, for the tables of the caller's own room.
     #[must_use]
     pub fn snapshot(&self) -> &'r Read<'r> {
         self.read
     }
 
-    /// One record, or `None`.
+    /// Returns a record, or `None`.
     ///
     /// # Errors
     /// [`PdsError::Storage`] or [`PdsError::Damaged`].
@@ -58,7 +58,7 @@ impl<'r> Records<'r> {
         tables::record(self.read, collection, rkey)?.map(decode).transpose()
     }
 
-    /// One page of a collection.
+    /// Returns one page of a collection.
     ///
     /// # Errors
     /// As [`Records::get`].
@@ -73,7 +73,7 @@ impl<'r> Records<'r> {
         Ok(RecordPage { records: rows.into_iter().map(decode).collect::<Result<_, _>>()?, cursor })
     }
 
-    /// How many records a collection has.
+    /// Returns how many records a collection has.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -92,7 +92,7 @@ impl<'r> Records<'r> {
         if keys.len() < MAX_NODE_KEYS { Ok(keys) } else { Err(PdsError::CrowdedNode) }
     }
 
-    /// The names of all collections that have records.
+    /// Returns the names of all collections that have records.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -100,7 +100,7 @@ impl<'r> Records<'r> {
         Ok(tables::collections(self.read)?)
     }
 
-    /// An unpublished value by its name.
+    /// Returns an unpublished value by its name.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -124,7 +124,7 @@ impl Pds {
         self.inner.database.read(job).await.map_err(Carried::into_inner)
     }
 
-    /// The names of all collections that have records.
+    /// Returns the names of all collections that have records.
     ///
     /// # Errors
     /// [`PdsError::Storage`].

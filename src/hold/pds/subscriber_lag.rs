@@ -1,4 +1,4 @@
-//! How far each subscriber of the events is, for those who monitor the hold.
+//! How far subscribers of the events are behind, for the metrics.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
