@@ -127,8 +127,15 @@ fn the_table_is_the_one_that_was_agreed() {
 
 #[test]
 fn every_method_of_the_lexicon_is_answered_or_called() {
-    // Of other hosts: whose session it is, and to be crawled.
-    const CALLED: [Method; 2] = [nsid::GET_SESSION, nsid::REQUEST_CRAWL];
+    // Of other hosts: sessions and tokens at an account's PDS, and to be crawled.
+    const CALLED: [Method; 6] = [
+        nsid::GET_SESSION,
+        nsid::CREATE_SESSION,
+        nsid::REFRESH_SESSION,
+        nsid::DELETE_SESSION,
+        nsid::GET_SERVICE_AUTH,
+        nsid::REQUEST_CRAWL,
+    ];
     let answered: Vec<_> = EXPECTED.iter().map(|(path, ..)| *path).collect();
     for method in METHODS {
         assert_ne!(answered.contains(&method.as_str()), CALLED.contains(method), "{method}");
