@@ -6,7 +6,7 @@ def tried(token: str | None) -> Answer:
     return post("io.atcr.hold.initiateUpload", token, {"digest": "uploads/temp-1"})
 
 
-now = int(time.time() if clock is None else clock)
+now = machine_time()
 
 with subtest("a right token is taken, with the method that it is for, or the registry's"):
     expect(tried(captain.token()), 200)
