@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `metrics` | counters, and the text that shows them | – |
 //! | `bulkhead` | so many at once, a bounded queue, a fair turn for everybody who waits | metrics |
-//! | `storage` | why storage fails, how often it did, how full a disk is | metrics |
+//! | `storage` | why storage fails, how often it did, how full a disk is, a hash that can be put aside | metrics |
 //! | `sqlite` | the database engine: open, lock, migrate, one writer, readers, backup; the schema is handed in | storage |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `wire` | HTTP/1.1 connections with their guards, WebSocket handshakes, ranges, rate limits; no error format | daemon |

@@ -44,7 +44,6 @@ mod counts;
 mod digest_lock;
 mod error;
 mod files;
-mod hash;
 mod last_used;
 mod list;
 mod names;

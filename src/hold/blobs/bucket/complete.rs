@@ -6,11 +6,10 @@ use crate::blobs::tables;
 use crate::blobs::tables::{BucketPartRow, BucketUploadRow, StagedRow};
 use crate::objects::{Completed, Copied};
 use atproto::syntax::{Did, Digest};
-use server::storage::StorageError;
+use server::storage::{Hash, StorageError};
 
 use super::Bucket;
 use crate::blobs::digest_lock::DigestGuard;
-use crate::blobs::hash::Hash;
 use crate::blobs::names::{PartNumber, blob_key, in_sequence, staged_key};
 use crate::blobs::sessions::is_finished;
 use crate::blobs::upload_state::UploadGuard;

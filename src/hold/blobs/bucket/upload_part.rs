@@ -1,5 +1,6 @@
 //! A part that passes through the hold into the store: hashed on its way, never kept here.
 
+use server::storage::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -11,7 +12,6 @@ use crate::objects::PartError;
 use server::sqlite::{Read, Write};
 
 use super::Bucket;
-use crate::blobs::hash::Hash;
 use crate::blobs::names::{ETag, PartNumber, bare, staged_key};
 use crate::blobs::sessions::open_upload;
 use crate::blobs::size_limit::SizeLimit;

@@ -9,11 +9,10 @@ use tokio::time::Instant;
 use crate::blobs::tables::StagedRow;
 use crate::objects::ObjectInfo;
 use atproto::syntax::Digest;
-use server::storage::StorageError;
+use server::storage::{Hash, StorageError};
 
 use super::Bucket;
 use crate::blobs::BlobError;
-use crate::blobs::hash::Hash;
 use crate::blobs::names::{UploadId, staged_key};
 use crate::blobs::upload_state::UploadGuard;
 

@@ -9,12 +9,11 @@ use bytes::Bytes;
 
 use crate::blobs::tables::{PartPlace, PartRow};
 use crate::objects::{Need, StagedFile, Staging};
-use server::storage::StorageError;
+use server::storage::{Hash, StorageError};
 
 use super::MAIN;
 use super::failed::Failed;
 use crate::blobs::BlobError;
-use crate::blobs::hash::Hash;
 use crate::blobs::names::{PartNumber, UploadId, random_hex};
 use crate::blobs::upload_state::{AppendGuard, UploadState};
 

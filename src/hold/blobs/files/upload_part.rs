@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
+use server::storage::Hash;
 
 use super::Files;
 use super::failed::Failed;
 use super::incoming_part::{IncomingPart, PartStart};
 use super::part_writer;
 use super::parts::{self, Recorded};
-use crate::blobs::hash::Hash;
 use crate::blobs::names::ETag;
 use crate::blobs::sessions::open_upload;
 use crate::blobs::size_limit::SizeLimit;

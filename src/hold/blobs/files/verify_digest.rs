@@ -5,13 +5,12 @@
 use crate::blobs::tables::{PartPlace, PartRow, PartTotals};
 use crate::objects::{Need, Reservation, StagedFile, Staging};
 use atproto::syntax::Digest;
-use server::storage::StorageError;
+use server::storage::{Hash, StorageError};
 
 use super::MAIN;
 use super::failed::Failed;
 use super::parts::{self, Assembly};
 use crate::blobs::BlobError;
-use crate::blobs::hash::Hash;
 use crate::blobs::names::{UploadId, blob_key, random_hex};
 
 /// Bytes a read when parts are read once more.

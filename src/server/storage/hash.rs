@@ -3,29 +3,34 @@
 use sha2::digest::common::hazmat::{SerializableState as _, SerializedState};
 use sha2::{Digest as _, Sha256};
 
+use super::StorageError;
 use atproto::syntax::Digest;
-use server::storage::StorageError;
 
 /// The running hash of everything up to some offset.
 #[derive(Clone, Default)]
-pub(super) struct Hash(Sha256);
+pub struct Hash(Sha256);
 
 impl Hash {
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    /// Adds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
     /// Returns the digest of everything so far.
-    pub(super) fn digest(&self) -> Digest {
+    #[must_use]
+    pub fn digest(&self) -> Digest {
         Digest::from_bytes(self.0.clone().finalize().into())
     }
 
     /// Returns an ETag of everything so far: bodies that differ have different ones.
-    pub(super) fn etag(&self) -> String {
+    #[must_use]
+    pub fn etag(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.digest().as_bytes()[..16])
     }
 
-    pub(super) fn save(&self) -> Vec<u8> {
+    /// The state, to be put aside.
+    #[must_use]
+    pub fn save(&self) -> Vec<u8> {
         self.0.serialize().to_vec()
     }
 
@@ -33,7 +38,7 @@ impl Hash {
     ///
     /// # Errors
     /// For bytes that are no such state.
-    pub(super) fn restore(saved: &[u8]) -> Result<Self, StorageError> {
+    pub fn restore(saved: &[u8]) -> Result<Self, StorageError> {
         let damaged = || StorageError::Damaged("a saved hash state cannot be read".into());
         let state = SerializedState::<Sha256>::try_from(saved).map_err(|_| damaged())?;
         Sha256::deserialize(&state).map(Self).map_err(|_| damaged())
