@@ -21,6 +21,8 @@ const FENCES: [(&str, &[&str]); 20] = [
             "hold/images/tables",
             "hold/upkeep/tables",
             "appview/accounts/tables",
+            "appview/uploads/tables",
+            "appview/images/tables",
         ],
     ),
     ("object_store", &["hold/objects"]),

@@ -17,6 +17,7 @@ declare -A debian_package=(
   [make]=build-essential
   [python3]=python3
   [umoci]=umoci
+  [skopeo]=skopeo
   [shellcheck]=shellcheck
   [strace]=strace
   [rsync]=rsync
@@ -69,8 +70,11 @@ install_stack() {
 
 # build_hold PROFILE: builds the program and prints its path. `release` is what is shipped; `quick` is nearly as fast, and
 # built in a fraction of the time.
-build_hold() {
+build_hold() { build_program atcr-hold "$1"; }
+
+# build_program NAME PROFILE: the same of any of our programs; `dev` is built soonest, for tests that need no speed.
+build_program() {
   need cargo cc
-  (cd "$repo" && cargo build --profile "$1" --locked --bin atcr-hold --message-format=json-render-diagnostics) |
-    sed -n 's/.*"executable":"\([^"]*\/atcr-hold\)".*/\1/p'
+  (cd "$repo" && cargo build --profile "$2" --locked --bin "$1" --message-format=json-render-diagnostics) |
+    sed -n "s/.*\"executable\":\"\([^\"]*\/$1\)\".*/\1/p"
 }

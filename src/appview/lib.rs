@@ -13,7 +13,11 @@
 //! | `remote` | XRPC calls to PDSes and holds: one client, one kind of error | – |
 //! | `accounts` | who owns an image, who signs in, sessions at their PDSes (with its tables) | names, remote |
 //! | `gate` | scopes, registry tokens, permits | names, accounts |
-//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate |
+//! | `repos` | manifests and tags as records in their owners' repositories | remote, accounts |
+//! | `holds` | which hold, and the calls to it | remote, accounts, repos |
+//! | `uploads` | blobs on their way to a hold (with its tables) | accounts, holds |
+//! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds |
+//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate, repos, holds, uploads, images |
 //! | `app` | wiring | all |
 //! | `cli` | the command line | all |
 //!
@@ -22,6 +26,15 @@
 //! finds or makes the one session at the account's PDS that its app password stands for, `gate::Tokens` signs a token
 //! with what of the scopes the account may have, and every later request shows that token: `gate::Tokens::verify` makes
 //! the permit that a handler takes.
+//!
+//! # A blob on its way to the hold
+//! `POST …/blobs/uploads/` asks the owner's hold for an upload and gives the client a name of its own. `uploads::Uploads::append`
+//! passes a body on in parts of 16 MiB as it comes, or by a file where it has no length, hashes it on the way, and writes
+//! down after each part how far it is. Only with the right digest does `finish` have the hold make the parts a blob.
+//!
+//! # A manifest on its way to its owner
+//! `images::Images::push` looks for its blobs at the hold, writes down that the hold is to be told, and puts bytes, record
+//! and tag into the owner's repository. The hold is told while the client waits, or later by `deliver_due`.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -29,7 +42,11 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod gate;
+pub mod holds;
+pub mod images;
 pub mod names;
 pub mod oci;
 pub mod remote;
+pub mod repos;
 pub mod schema;
+pub mod uploads;

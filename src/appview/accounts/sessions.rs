@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::StatusCode;
 use quick_cache::sync::Cache;
@@ -142,10 +143,12 @@ impl Sessions {
         }
         let made = Instant::now();
         let token = self
-            .with_access(login, nsid::GET_SERVICE_AUTH, async |url, access| {
-                // What holds have always seen, and the one permission that every sign-in has.
-                let parameters = [("aud", audience.as_str()), ("lxm", nsid::GET_RECORD.as_str())];
-                self.remote.query::<ServiceAuth>(&url, &parameters, Some(&access)).await
+            .with_access(login, nsid::GET_SERVICE_AUTH, |url, access| {
+                Box::pin(async move {
+                    // What holds have always seen, and the one permission that every sign-in has.
+                    let parameters = [("aud", audience.as_str()), ("lxm", nsid::GET_RECORD.as_str())];
+                    self.remote.query::<ServiceAuth>(&url, &parameters, Some(&access)).await
+                })
             })
             .await?;
         let token: Arc<str> = token.token.into();
@@ -158,11 +161,11 @@ impl Sessions {
     ///
     /// # Errors
     /// [`AccountsError::Pds`] with what the PDS answered, else as [`Sessions::service_token`].
-    pub async fn with_access<T>(
+    pub async fn with_access<'c, T>(
         &self,
         login: &Login,
         method: Method,
-        call: impl AsyncFn(String, String) -> Result<T, RemoteError>,
+        call: impl Fn(String, String) -> BoxFuture<'c, Result<T, RemoteError>>,
     ) -> Result<T, AccountsError> {
         let account = self.resolver.resolve(&login.account, Pool::Members).await?;
         let url = self.resolver.pds_method(&account, &method)?.to_string();

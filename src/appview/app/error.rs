@@ -3,6 +3,7 @@
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
 use server::sqlite::OpenError;
+use server::storage::StorageError;
 
 /// Exit code of sysexits.h for a mistake that a restart cannot mend.
 const EX_CONFIG: u8 = 78;
@@ -22,6 +23,9 @@ pub enum StartError {
     /// No certificate of the system's store could be loaded.
     #[error("no root certificates were found in the system's store: install ca-certificates ({0})")]
     Roots(std::io::Error),
+    /// What is short of a part cannot be kept.
+    #[error("the directory of uploads, beside the database, cannot be used: {0}")]
+    Uploads(#[from] StorageError),
     /// The system has no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Randomness(getrandom::Error),
@@ -40,7 +44,7 @@ impl StartError {
         match self {
             Self::Database(OpenError::InUse { .. }) => 1,
             Self::Database(_) | Self::KeyFile(_) | Self::Resolver(_) | Self::Roots(_) => EX_CONFIG,
-            Self::Randomness(_) | Self::Listen(_) | Self::DatabaseFailed => 1,
+            Self::Uploads(_) | Self::Randomness(_) | Self::Listen(_) | Self::DatabaseFailed => 1,
         }
     }
 }

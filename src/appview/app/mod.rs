@@ -14,10 +14,14 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::{Owners, SessionSettings, Sessions};
 use crate::config::{AccountName, Config};
 use crate::gate::{TokenKeys, Tokens};
+use crate::holds::Holds;
+use crate::images::Images;
 use crate::names::Owner;
 use crate::oci::{ENDPOINTS, OciState};
 use crate::remote::Remote;
+use crate::repos::Repos;
 use crate::schema;
+use crate::uploads::{UploadId, Uploads};
 use server::daemon::{self, Accepted, ConnectionLimits, Listener, SocketMetrics};
 use server::identity::{Resolver, ResolverSettings};
 use server::sqlite::Database;
@@ -25,6 +29,9 @@ use server::wire::{self, HttpLimits, Rates};
 use server::xrpc::{self, Front, RequestMetrics};
 
 pub use error::StartError;
+
+/// How often the queue of notices and stale uploads are looked at.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(30);
 
 /// Serves the registry that `config` describes until `shutdown`, then lets requests in flight finish.
 ///
@@ -36,6 +43,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
     let addresses = listeners.iter().map(Listener::describe).collect::<Vec<_>>().join(", ");
     tracing::info!(url = %config.base_url, listening = addresses, version = env!("CARGO_PKG_VERSION"), "ready");
     daemon::notify::ready(&format!("serving {} on {addresses}", config.base_url));
+    let maintenance = tokio::spawn(maintain(Arc::clone(&state)));
     let watchdog = daemon::notify::watchdog().map(|waits| {
         let database = database.clone();
         tokio::spawn(daemon::notify::keep_alive(waits, move || is_alive(database.clone())))
@@ -45,6 +53,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
         served = serving => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
+    maintenance.abort();
     if let Some(watchdog) = watchdog {
         watchdog.abort();
     }
@@ -69,6 +78,10 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         AccountName::Did(did) => Owner::Did(did.clone()),
         AccountName::Handle(handle) => Owner::Handle(handle.clone()),
     };
+    let sessions = Arc::new(Sessions::new(sessions, database.clone(), remote.clone(), resolver.clone()));
+    let repos = Arc::new(Repos::new(remote.clone(), resolver.clone(), Arc::clone(&sessions)));
+    let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
+    let holds = Arc::new(holds);
     Ok(OciState {
         front: Front {
             rates: Rates::new(config.limits.requests_per_address, 0),
@@ -79,11 +92,33 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         service: config.base_url.authority().to_owned(),
         allowed_accounts: config.allowed_accounts.iter().map(allowed).collect(),
         tokens: Tokens::new(keys, config.base_url.authority()),
-        owners: Owners::new(resolver.clone(), config.handle_resolver_url.clone()),
-        sessions: Sessions::new(sessions, database.clone(), remote, resolver),
+        owners: Owners::new(resolver, config.handle_resolver_url.clone()),
+        sessions,
+        holds: Arc::clone(&holds),
+        uploads: Uploads::open(database.clone(), Arc::clone(&holds), config.uploads_dir(), now_us)?,
+        images: Images::new(database.clone(), repos, holds, now_us),
         database: database.clone(),
         clock: now_us,
+        fresh_id,
     })
+}
+
+/// Tells holds what they do not know yet, and forgets uploads that were given up, now and then.
+async fn maintain(state: Arc<OciState>) {
+    let mut ticks = tokio::time::interval(MAINTAIN_EVERY);
+    loop {
+        ticks.tick().await;
+        match state.images.deliver_due().await {
+            Ok(0) => {}
+            Ok(manifests) => tracing::info!(manifests, "holds were told of manifests that they did not know yet"),
+            Err(error) => tracing::warn!(%error, "holds cannot be told of manifests"),
+        }
+        match state.uploads.sweep().await {
+            Ok(0) => {}
+            Ok(uploads) => tracing::info!(uploads, "stale uploads swept"),
+            Err(error) => tracing::warn!(%error, "stale uploads cannot be swept"),
+        }
+    }
 }
 
 /// Answers on the public sockets until `shutdown`.
@@ -116,6 +151,12 @@ async fn is_alive(database: Database) -> bool {
         database.ping().await
     });
     matches!(round_trip.await, Ok(Ok(())))
+}
+
+/// A name that nobody can guess.
+fn fresh_id() -> Option<UploadId> {
+    let mut id = UploadId::default();
+    getrandom::fill(&mut id).is_ok().then_some(id)
 }
 
 /// Microseconds since 1970: the clock of the whole program.

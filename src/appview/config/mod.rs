@@ -51,6 +51,14 @@ pub struct Config {
     values: Values,
 }
 
+impl Config {
+    /// Where what is short of a part is kept until the next request of its upload.
+    #[must_use]
+    pub fn uploads_dir(&self) -> PathBuf {
+        self.database_path.with_file_name("uploads")
+    }
+}
+
 /// An account as an operator names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AccountName {

@@ -9,11 +9,14 @@ use serde_json::json;
 use super::refusal::OciError;
 use super::route::{ENDPOINTS, Route};
 use super::state::OciState;
-use super::{credentials, token};
-use crate::gate::{Grant, TokenError};
+use super::{blobs, credentials, manifests, token};
+use crate::gate::{Grant, PullPermit, PushPermit, TokenError};
+use crate::names::RepositoryName;
 use server::wire::{Request, Response};
 use server::xrpc::{Cause, Front, Program, Trace, response};
 
+/// Who pushes asks what is there, too.
+const PULL_AND_PUSH: &str = "pull,push";
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
 impl Program for OciState {
@@ -38,6 +41,34 @@ impl Program for OciState {
             }
             Route::Token => token::handle(self, request, trace).await,
             Route::Base => base(&self, &request.head, trace),
+            Route::Manifest(name, reference) => match request.head.method {
+                Method::GET | Method::HEAD => {
+                    let permit = self.pull(&request.head, &name, trace)?;
+                    manifests::get(self, permit, reference, request).await
+                }
+                Method::PUT => {
+                    let permit = self.push(&request.head, &name, trace)?;
+                    manifests::put(self, permit, reference, request).await
+                }
+                _ => Err(OciError::method_not_allowed("GET, HEAD, PUT")),
+            },
+            Route::Blob(name, digest) => {
+                // Holds have no call that deletes one.
+                reads(&request.head)?;
+                let permit = self.pull(&request.head, &name, trace)?;
+                blobs::get(self, permit, digest, request).await
+            }
+            Route::Uploads(name) => {
+                if request.head.method != Method::POST {
+                    return Err(OciError::method_not_allowed("POST"));
+                }
+                let permit = self.push(&request.head, &name, trace)?;
+                blobs::begin(self, permit, request).await
+            }
+            Route::Upload(name, id) => {
+                let permit = self.push(&request.head, &name, trace)?;
+                blobs::upload(self, permit, id, request).await
+            }
         }
     }
 
@@ -56,6 +87,11 @@ fn base(state: &OciState, head: &Parts, trace: &mut Trace) -> Result<Response, O
     Ok(response)
 }
 
+/// What a token is to be asked for.
+fn scope(name: &RepositoryName, actions: &str) -> String {
+    format!("repository:{}:{actions}", name.as_str())
+}
+
 fn reads(head: &Parts) -> Result<(), OciError> {
     let reads = matches!(head.method, Method::GET | Method::HEAD);
     if reads { Ok(()) } else { Err(OciError::method_not_allowed("GET, HEAD")) }
@@ -71,6 +107,26 @@ impl OciState {
         self.tokens.verify(token, self.now_s()).map_err(|error: TokenError| {
             OciError::unauthorized(error.to_string(), &self.challenge(scope, Some("invalid_token")))
         })
+    }
+
+    /// The permit to read in a repository.
+    fn pull(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<PullPermit, OciError> {
+        let grant = self.grant(head, Some(&scope(name, "pull")))?;
+        trace.caller = grant.login.as_ref().map(|login| login.account.clone());
+        grant.pull(name).ok_or_else(|| self.insufficient("the token is not for this repository", name, "pull"))
+    }
+
+    /// The permit to write in a repository.
+    fn push(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<PushPermit, OciError> {
+        let grant = self.grant(head, Some(&scope(name, PULL_AND_PUSH)))?;
+        trace.caller = grant.login.as_ref().map(|login| login.account.clone());
+        let message = "only its owner, signed in with an app password, may push to this repository";
+        grant.push(name).ok_or_else(|| self.insufficient(message, name, PULL_AND_PUSH))
+    }
+
+    /// 401 for a token that allows something else.
+    pub(super) fn insufficient(&self, message: &str, name: &RepositoryName, actions: &str) -> OciError {
+        OciError::unauthorized(message, &self.challenge(Some(&scope(name, actions)), Some("insufficient_scope")))
     }
 
     /// Where a token comes from. <https://www.rfc-editor.org/rfc/rfc6750#section-3>

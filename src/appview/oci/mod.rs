@@ -4,9 +4,12 @@
 //! the rooms' errors into status codes and the codes of the specification.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>
 
+mod blobs;
 mod credentials;
 mod dispatch;
+mod manifests;
 mod refusal;
+mod response;
 mod route;
 mod state;
 mod token;

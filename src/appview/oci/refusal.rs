@@ -5,12 +5,17 @@
 
 use std::fmt::Display;
 
-use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, LOCATION, RANGE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response as HttpResponse, StatusCode};
 use serde_json::json;
 
 use crate::accounts::AccountsError;
+use crate::holds::HoldsError;
+use crate::images::ImagesError;
 use crate::remote::RemoteError;
+use crate::repos::ReposError;
+use crate::uploads::UploadsError;
+use atproto::lexicon::error as name;
 use server::identity;
 use server::wire::{BodyFault, Response, ResponseBody};
 use server::xrpc::{Cause, Refusal};
@@ -40,6 +45,38 @@ impl OciError {
 
     pub(super) fn name_invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "NAME_INVALID", message)
+    }
+
+    pub(super) fn digest_invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message)
+    }
+
+    pub(super) fn manifest_unknown() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "there is no such manifest")
+    }
+
+    pub(super) fn blob_unknown() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "BLOB_UNKNOWN", "there is no such blob")
+    }
+
+    pub(super) fn upload_unknown() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
+    }
+
+    pub(super) fn denied(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "DENIED", message)
+    }
+
+    /// 416 for bytes that do not belong behind those that are there.
+    pub(super) fn out_of_order(place: &str, range: &str) -> Self {
+        let message = "the bytes do not begin where the upload ends";
+        let mut error = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", message);
+        for (header, text) in [(LOCATION, place), (RANGE, range)] {
+            if let Ok(value) = HeaderValue::from_str(text) {
+                error = error.with(header, value);
+            }
+        }
+        error
     }
 
     /// 400 for a request that cannot be understood.
@@ -152,6 +189,62 @@ impl From<AccountsError> for OciError {
             }
             AccountsError::Pds(error) => of_remote("the account's PDS", error),
             AccountsError::Storage(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ReposError> for OciError {
+    fn from(error: ReposError) -> Self {
+        match error {
+            ReposError::Account(error) => error.into(),
+            ReposError::Pds(error) => of_remote("the owner's PDS", error),
+            ReposError::List(_) | ReposError::WrongBytes => {
+                tracing::warn!("records of an image cannot be read: {error}");
+                Self::unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<HoldsError> for OciError {
+    fn from(error: HoldsError) -> Self {
+        let text = error.to_string();
+        match error {
+            HoldsError::None | HoldsError::NotAHold => Self::denied(text),
+            HoldsError::Refused { name, .. } if name == name::INVALID_UPLOAD_ID => Self::upload_unknown(),
+            HoldsError::Refused { .. } => Self::denied(text),
+            HoldsError::Silent { hold, error } => of_remote(&format!("the hold {hold}"), error),
+            HoldsError::Account(error) => error.into(),
+            HoldsError::Repos(error) => error.into(),
+        }
+    }
+}
+
+impl From<ImagesError> for OciError {
+    fn from(error: ImagesError) -> Self {
+        let text = error.to_string();
+        match error {
+            ImagesError::Invalid(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", text),
+            ImagesError::OtherDigest(_) => Self::digest_invalid(text),
+            ImagesError::Missing(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN", text),
+            ImagesError::Repos(error) => error.into(),
+            ImagesError::Hold(error) => error.into(),
+            ImagesError::Storage(error) => Self::internal(error),
+        }
+    }
+}
+
+impl From<UploadsError> for OciError {
+    fn from(error: UploadsError) -> Self {
+        let text = error.to_string();
+        match error {
+            UploadsError::Unknown => Self::upload_unknown(),
+            UploadsError::WrongDigest => Self::digest_invalid(text),
+            UploadsError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", text),
+            UploadsError::Body(fault) => fault.into(),
+            UploadsError::Stalled => Self::unavailable(text),
+            UploadsError::Hold(error) => error.into(),
+            UploadsError::Storage(error) => Self::internal(error),
         }
     }
 }

@@ -1,12 +1,23 @@
 //! From a path to what it names. Names of repositories have slashes, so paths are read from their end.
 
+use data_encoding::HEXLOWER;
 use http::request::Parts;
 
 use super::refusal::OciError;
-use crate::names::RepositoryName;
+use crate::names::{Reference, RepositoryName};
+use crate::uploads::UploadId;
+use atproto::syntax::{Digest, Tag};
 
-/// The endpoints as metrics and the log name them; [`Route::index`] is a place in it.
-pub const ENDPOINTS: [&str; 3] = ["/_health", "/auth/token", "/v2/"];
+/// The endpoints as metrics and the log name them; `Route::index` is a place in it.
+pub const ENDPOINTS: [&str; 7] = [
+    "/_health",
+    "/auth/token",
+    "/v2/",
+    "/v2/*/manifests/*",
+    "/v2/*/blobs/*",
+    "/v2/*/blobs/uploads/",
+    "/v2/*/blobs/uploads/*",
+];
 
 /// What a path names.
 #[derive(Debug)]
@@ -17,6 +28,14 @@ pub(super) enum Route {
     Token,
     /// Whether this is a registry.
     Base,
+    /// A manifest.
+    Manifest(RepositoryName, Reference),
+    /// A blob.
+    Blob(RepositoryName, Digest),
+    /// Where uploads begin.
+    Uploads(RepositoryName),
+    /// An upload that has begun.
+    Upload(RepositoryName, UploadId),
 }
 
 impl Route {
@@ -26,7 +45,24 @@ impl Route {
             "/_health" => Ok(Self::Health),
             "/auth/token" => Ok(Self::Token),
             "/v2" | "/v2/" => Ok(Self::Base),
-            path => Err(unknown(path)),
+            path => Self::within(path.strip_prefix("/v2/").ok_or_else(OciError::not_found)?),
+        }
+    }
+
+    fn within(path: &str) -> Result<Self, OciError> {
+        let parts: Vec<_> = path.split('/').collect();
+        let name = |count: usize| {
+            let name = parts[..parts.len() - count].join("/");
+            RepositoryName::parse(&name).map_err(|error| OciError::name_invalid(error.to_string()))
+        };
+        match parts[..] {
+            [.., "blobs", "uploads"] => Ok(Self::Uploads(name(2)?)),
+            [.., "blobs", "uploads", ""] => Ok(Self::Uploads(name(3)?)),
+            [.., "blobs", "uploads", id] => Ok(Self::Upload(name(3)?, upload_id(id)?)),
+            [.., "blobs", digest] => Ok(Self::Blob(name(2)?, self::digest(digest)?)),
+            [.., "manifests", reference] => Ok(Self::Manifest(name(2)?, self::reference(reference)?)),
+            [_] => Err(name(0).err().unwrap_or_else(OciError::not_found)),
+            _ => Err(OciError::not_found()),
         }
     }
 
@@ -35,15 +71,65 @@ impl Route {
             Self::Health => 0,
             Self::Token => 1,
             Self::Base => 2,
+            Self::Manifest(..) => 3,
+            Self::Blob(..) => 4,
+            Self::Uploads(_) => 5,
+            Self::Upload(..) => 6,
         }
     }
 }
 
-/// Nothing is at a path; below `/v2/` it is the name that is wrong, or nothing else is there.
-fn unknown(path: &str) -> OciError {
-    let name = path.strip_prefix("/v2/").unwrap_or_default();
-    match RepositoryName::parse(name) {
-        Err(error) if !name.is_empty() && !name.contains('/') => OciError::name_invalid(error.to_string()),
-        _ => OciError::not_found(),
+/// A digest of a path or a query; some clients escape its colon, as they may.
+pub(super) fn digest(text: &str) -> Result<Digest, OciError> {
+    let text = text.replacen("%3A", ":", 1).replacen("%3a", ":", 1);
+    Digest::parse(&text).map_err(|error| OciError::digest_invalid(error.to_string()))
+}
+
+fn reference(text: &str) -> Result<Reference, OciError> {
+    if let Ok(tag) = Tag::parse(text) {
+        return Ok(Reference::Tag(tag));
+    }
+    digest(text).map(Reference::Digest)
+}
+
+fn upload_id(text: &str) -> Result<UploadId, OciError> {
+    let id = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+    id.ok_or_else(OciError::upload_unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ENDPOINTS, Route};
+
+    fn index(path: &str) -> Result<&'static str, String> {
+        let (head, ()) = http::Request::get(path).body(()).unwrap().into_parts();
+        Route::of(&head).map(|route| ENDPOINTS[route.index()]).map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn paths_are_read_from_their_end() {
+        let hex = "7".repeat(64);
+        for (path, expected) in [
+            ("/v2/a.b/c/manifests/latest", 3),
+            (&format!("/v2/a.b/c/d/manifests/sha256:{hex}"), 3),
+            (&format!("/v2/a.b/manifests/blobs/manifests/sha256%3A{hex}"), 3),
+            (&format!("/v2/a.b/blobs/uploads/blobs/sha256:{hex}"), 4),
+            ("/v2/a.b/c/blobs/uploads/", 5),
+            ("/v2/a.b/c/blobs/uploads", 5),
+            (&format!("/v2/a.b/c/blobs/uploads/{}", "7".repeat(32)), 6),
+        ] {
+            assert_eq!(index(path), Ok(ENDPOINTS[expected]), "{path}");
+        }
+        for (path, code) in [
+            ("/v2/a.b/c/manifests/sha512:77", "DIGEST_INVALID"),
+            ("/v2/a.b/c/blobs/latest", "DIGEST_INVALID"),
+            ("/v2/a.b/c/blobs/uploads/1", "BLOB_UPLOAD_UNKNOWN"),
+            ("/v2/a.b/C/manifests/latest", "NAME_INVALID"),
+            ("/v2/c/manifests/latest", "NAME_INVALID"),
+            ("/v2/a.b/c/nothing/latest", "UNSUPPORTED"),
+            ("/", "UNSUPPORTED"),
+        ] {
+            assert!(index(path).unwrap_err().contains(code), "{path}: {:?}", index(path));
+        }
     }
 }

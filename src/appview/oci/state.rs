@@ -1,8 +1,15 @@
 //! What every handler may use.
 
+use std::sync::Arc;
+
+use super::refusal::OciError;
 use crate::accounts::{Owners, Sessions};
-use crate::gate::Tokens;
+use crate::gate::{PushPermit, Tokens};
+use crate::holds::Holds;
+use crate::images::Images;
 use crate::names::Owner;
+use crate::uploads::{UploadId, Uploads};
+use server::identity::Account;
 use server::sqlite::Database;
 use server::xrpc::Front;
 
@@ -21,11 +28,19 @@ pub struct OciState {
     /// Finds accounts.
     pub owners: Owners,
     /// Sessions at their PDSes.
-    pub sessions: Sessions,
+    pub sessions: Arc<Sessions>,
+    /// Calls holds.
+    pub holds: Arc<Holds>,
+    /// Blobs on their way.
+    pub uploads: Uploads,
+    /// Manifests.
+    pub images: Images,
     /// Answers whether all is well.
     pub database: Database,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
+    /// A random name for an upload; `None` when the system has no random numbers.
+    pub fresh_id: fn() -> Option<UploadId>,
 }
 
 impl OciState {
@@ -33,5 +48,11 @@ impl OciState {
     #[must_use]
     pub fn now_s(&self) -> u64 {
         (self.clock)() / 1_000_000
+    }
+
+    /// The account that a permit to write is for: its name may have gone to another one since the token was made.
+    pub(super) async fn owner_of(&self, permit: &PushPermit) -> Result<Arc<Account>, OciError> {
+        let owner = self.owners.find(&permit.repository().owner).await?;
+        if owner.did == permit.login().account { Ok(owner) } else { Err(OciError::denied("this is another account's")) }
     }
 }

@@ -7,13 +7,15 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HeaderValue, LOCATION};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
 use http::request::Builder;
 use http::{Request, Response, StatusCode};
 use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use server::egress::{AnswerLimits, ClientPolicy, EgressError, HttpClient, Reach, empty_body, system_dns};
+use server::egress::{
+    AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, empty_body, full_body, system_dns,
+};
 
 const LIMITS: AnswerLimits = AnswerLimits {
     // A PDS takes 0.4 s for a password, and a hold reads back what was uploaded to a bucket.
@@ -21,6 +23,10 @@ const LIMITS: AnswerLimits = AnswerLimits {
     // A record has at most 1,000,000 bytes as DAG-CBOR, some more as JSON.
     body_bytes: 4 * 1024 * 1024,
 };
+/// An answer to a part: its ETag, also as JSON.
+const PART_ANSWER_BYTES: usize = 64 * 1024;
+/// As long as a client of 16 KiB/s takes for a part of 16 MiB; whoever feeds it bounds each wait.
+const PART_TIME: Duration = Duration::from_secs(20 * 60);
 /// Look-ups of names at once that strangers chose.
 const DNS_THREADS: usize = 8;
 /// What a sentence of another server is cut to.
@@ -100,10 +106,64 @@ impl Remote {
         parameters: &[(&str, &str)],
         token: Option<&str>,
     ) -> Result<T, RemoteError> {
+        parse(&judge(self.get(url, parameters, token, LIMITS).await?)?)
+    }
+
+    /// The bytes that a method answers, `limit_bytes` at most.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn bytes(
+        &self,
+        url: &str,
+        parameters: &[(&str, &str)],
+        limit_bytes: usize,
+    ) -> Result<Bytes, RemoteError> {
+        let limits = AnswerLimits { body_bytes: limit_bytes, ..LIMITS };
+        judge(self.get(url, parameters, None, limits).await?)
+    }
+
+    async fn get(
+        &self,
+        url: &str,
+        parameters: &[(&str, &str)],
+        token: Option<&str>,
+        limits: AnswerLimits,
+    ) -> Result<Response<Bytes>, RemoteError> {
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
         let request = with_token(Request::get(format!("{url}?{query}")), token)?;
         let request = request.body(empty_body()).map_err(|error| EgressError::Request(error.to_string()))?;
+        Ok(self.http.exchange(request, limits).await?)
+    }
+
+    /// Calls a method whose input is bytes of some type.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn upload<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        media_type: &str,
+        bytes: Bytes,
+        token: &str,
+    ) -> Result<T, RemoteError> {
+        let request = with_token(Request::post(url), Some(token))?.header(CONTENT_TYPE, media_type);
+        let request = request.body(full_body(bytes)).map_err(|error| EgressError::Request(error.to_string()))?;
         parse(&judge(self.http.exchange(request, LIMITS).await?)?)
+    }
+
+    /// Sends `length_bytes` to an address that needs nothing else; answers the ETag.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn put_part(&self, url: &str, length_bytes: u64, body: ClientBody) -> Result<String, RemoteError> {
+        let request = Request::put(url).header(CONTENT_LENGTH, length_bytes).body(body);
+        let request = request.map_err(|error| EgressError::Request(error.to_string()))?;
+        let limits = AnswerLimits { time: PART_TIME, body_bytes: PART_ANSWER_BYTES };
+        let answer = self.http.exchange(request, limits).await?;
+        let etag = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        judge(answer)?;
+        etag.ok_or(RemoteError::Unintelligible)
     }
 
     /// Calls a method that writes.

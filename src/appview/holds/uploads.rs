@@ -1,0 +1,69 @@
+//! An upload into a hold: begun, its parts, completed or given up.
+
+use serde_json::json;
+
+use super::{Holds, HoldsError};
+use crate::accounts::Login;
+use atproto::lexicon::nsid;
+use atproto::lexicon::{
+    AbortUpload, CompleteUpload, CompletedPart, GetPartUploadUrl, InitiateUpload, PartTarget, UploadIdOutput,
+    UploadStatus,
+};
+use atproto::syntax::{Digest, ServiceUrl};
+use server::egress::ClientBody;
+
+impl Holds {
+    /// Begins an upload under a name that means nothing; answers the hold's own name of it.
+    ///
+    /// # Errors
+    /// [`HoldsError`]; so below.
+    pub async fn initiate(&self, hold: &ServiceUrl, login: &Login, name: &str) -> Result<String, HoldsError> {
+        let input = InitiateUpload { digest: format!("uploads/temp-{name}") };
+        Ok(self.call::<UploadIdOutput>(hold, login, nsid::INITIATE_UPLOAD, &input).await?.upload_id)
+    }
+
+    /// Sends a part of `length_bytes`; answers its ETag.
+    ///
+    /// # Errors
+    /// [`HoldsError`]
+    pub async fn send_part(
+        &self,
+        (hold, login, upload): (&ServiceUrl, &Login, &str),
+        number: usize,
+        length_bytes: u64,
+        body: ClientBody,
+    ) -> Result<String, HoldsError> {
+        let input = GetPartUploadUrl { upload_id: upload.to_owned(), part_number: json!(number) };
+        let target: PartTarget = self.call(hold, login, nsid::GET_PART_UPLOAD_URL, &input).await?;
+        let sent = self.remote.put_part(&target.url, length_bytes, body).await;
+        sent.map_err(|error| HoldsError::of(hold, error))
+    }
+
+    /// Makes the parts a blob with this digest.
+    ///
+    /// # Errors
+    /// [`HoldsError`]
+    pub async fn complete(
+        &self,
+        (hold, login, upload): (&ServiceUrl, &Login, &str),
+        digest: &Digest,
+        etags: &[String],
+    ) -> Result<(), HoldsError> {
+        let part = |(number, etag): (usize, &String)| CompletedPart { part_number: json!(number), etag: etag.clone() };
+        let input = CompleteUpload {
+            upload_id: upload.to_owned(),
+            digest: digest.to_string(),
+            parts: (1..).zip(etags).map(part).collect(),
+        };
+        self.call::<UploadStatus>(hold, login, nsid::COMPLETE_UPLOAD, &input).await.map(drop)
+    }
+
+    /// Gives an upload up.
+    ///
+    /// # Errors
+    /// [`HoldsError`]
+    pub async fn abort(&self, hold: &ServiceUrl, login: &Login, upload: &str) -> Result<(), HoldsError> {
+        let input = AbortUpload { upload_id: upload.to_owned() };
+        self.call::<UploadStatus>(hold, login, nsid::ABORT_UPLOAD, &input).await.map(drop)
+    }
+}

@@ -1,0 +1,241 @@
+//! A manifest as a client sends it: read for what the registry must know, kept byte for byte.
+//! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>, <https://github.com/opencontainers/image-spec/blob/main/image-index.md>
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::ImagesError;
+use crate::repos::digest_of;
+use atproto::lexicon::{BlobInfo, LayerInfo, ManifestInfo};
+use atproto::syntax::Digest;
+
+const IMAGES: [&str; 2] =
+    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
+const INDEXES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+/// What of annotations goes into the record; the bytes have them all.
+const MAX_ANNOTATION_BYTES: usize = 16 * 1024;
+/// What the lexicon allows of a platform's words.
+const MAX_PLATFORM_BYTES: usize = 32;
+
+/// A manifest that makes sense.
+#[derive(Clone, Debug)]
+pub struct ParsedManifest {
+    /// As it came.
+    pub bytes: Bytes,
+    /// Of these bytes.
+    pub digest: Digest,
+    /// What it is.
+    pub media_type: String,
+    /// The manifest that it says something of.
+    pub subject: Option<Digest>,
+    document: Document,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    schema_version: u8,
+    media_type: Option<String>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+    manifests: Option<Vec<Descriptor>>,
+    subject: Option<Descriptor>,
+    annotations: Option<Map<String, Value>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Descriptor {
+    media_type: String,
+    digest: Digest,
+    size: u64,
+    #[serde(default)]
+    urls: Vec<String>,
+    platform: Option<Map<String, Value>>,
+}
+
+impl Descriptor {
+    fn record(&self) -> Value {
+        json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.size })
+    }
+
+    /// The same with its platform, where the lexicon has room for it.
+    fn child(&self) -> Value {
+        let mut record = self.record();
+        let word = |platform: &Map<String, Value>, name: &str| {
+            platform
+                .get(name)
+                .and_then(Value::as_str)
+                .filter(|word| word.len() <= MAX_PLATFORM_BYTES)
+                .map(str::to_owned)
+        };
+        if let Some(platform) = &self.platform
+            && let (Some(architecture), Some(os)) = (word(platform, "architecture"), word(platform, "os"))
+        {
+            record["platform"] = json!({ "architecture": architecture, "os": os });
+            if let Some(variant) = word(platform, "variant") {
+                record["platform"]["variant"] = variant.into();
+            }
+        }
+        record
+    }
+}
+
+impl ParsedManifest {
+    /// Reads a manifest; `media_type` is what its sender says that it is.
+    ///
+    /// # Errors
+    /// [`ImagesError::Invalid`]
+    pub fn parse(bytes: Bytes, media_type: Option<&str>) -> Result<Self, ImagesError> {
+        let invalid = |reason: &str| ImagesError::Invalid(reason.to_owned());
+        let document: Document =
+            serde_json::from_slice(&bytes).map_err(|error| ImagesError::Invalid(error.to_string()))?;
+        if document.schema_version != 2 {
+            return Err(invalid("its schemaVersion must be 2"));
+        }
+        let said = media_type.map(|text| text.split(';').next().unwrap_or_default().trim().to_owned());
+        let media_type = match (said, &document.media_type) {
+            (Some(said), Some(own)) if said != *own => return Err(invalid("its mediaType is not its Content-Type")),
+            (Some(said), _) => said,
+            (None, Some(own)) => own.clone(),
+            (None, None) => return Err(invalid("it has no media type")),
+        };
+        let is_image = IMAGES.contains(&media_type.as_str());
+        if !is_image && !INDEXES.contains(&media_type.as_str()) {
+            return Err(invalid("its media type is none of an OCI or docker image or index"));
+        }
+        if is_image && (document.config.is_none() || document.layers.is_none() || document.manifests.is_some()) {
+            return Err(invalid("an image has a config and layers, and no manifests"));
+        }
+        if !is_image && (document.manifests.is_none() || document.config.is_some() || document.layers.is_some()) {
+            return Err(invalid("an index has manifests, and neither config nor layers"));
+        }
+        let subject = document.subject.as_ref().map(|subject| subject.digest);
+        Ok(Self { digest: digest_of(&bytes), bytes, media_type, subject, document })
+    }
+
+    /// The blobs that must be at the hold: configuration and layers, but those that are elsewhere.
+    pub fn blobs(&self) -> impl Iterator<Item = Digest> {
+        let layers = self.document.layers.iter().flatten();
+        self.document.config.iter().chain(layers).filter(|blob| blob.urls.is_empty()).map(|blob| blob.digest)
+    }
+
+    /// The manifests of an index.
+    pub fn children(&self) -> impl Iterator<Item = Digest> {
+        self.document.manifests.iter().flatten().map(|child| child.digest)
+    }
+
+    /// What is recorded of it, without what only the caller knows.
+    pub(super) fn record(&self) -> Map<String, Value> {
+        let document = &self.document;
+        let list = |items: &[Descriptor], form: fn(&Descriptor) -> Value| items.iter().map(form).collect::<Value>();
+        let fits = |all: &&Map<String, Value>| {
+            all.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum::<usize>()
+                <= MAX_ANNOTATION_BYTES
+        };
+        let fields = [
+            ("digest", Some(json!(self.digest))),
+            ("mediaType", Some(json!(self.media_type))),
+            ("schemaVersion", Some(json!(2))),
+            ("config", document.config.as_ref().map(Descriptor::record)),
+            ("layers", document.layers.as_deref().map(|layers| list(layers, Descriptor::record))),
+            ("manifests", document.manifests.as_deref().map(|manifests| list(manifests, Descriptor::child))),
+            ("subject", document.subject.as_ref().map(Descriptor::record)),
+            ("annotations", document.annotations.as_ref().filter(fits).map(|all| json!(all))),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+
+    /// What a hold is told of it.
+    pub(super) fn info(&self) -> ManifestInfo {
+        let size = |descriptor: &Descriptor| i64::try_from(descriptor.size).ok();
+        let config = |config: &Descriptor| BlobInfo { digest: Some(config.digest.to_string()), size: size(config) };
+        let layer = |layer: &Descriptor| LayerInfo {
+            digest: Some(layer.digest.to_string()),
+            size: size(layer),
+            media_type: Some(layer.media_type.clone()),
+        };
+        // Those that are elsewhere are not the hold's.
+        let layers = self
+            .document
+            .layers
+            .as_ref()
+            .map(|layers| layers.iter().filter(|layer| layer.urls.is_empty()).map(layer).collect());
+        ManifestInfo {
+            media_type: Some(self.media_type.clone()),
+            config: self.document.config.as_ref().map(config),
+            layers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(document: &Value, media_type: Option<&str>) -> Result<ParsedManifest, String> {
+        ParsedManifest::parse(document.to_string().into(), media_type).map_err(|error| error.to_string())
+    }
+
+    fn blob(byte: u8) -> Value {
+        json!({ "mediaType": "application/x", "digest": Digest::from_bytes([byte; 32]), "size": 5 })
+    }
+
+    #[test]
+    fn an_image_names_its_blobs_but_those_elsewhere() {
+        let mut foreign = blob(3);
+        foreign["urls"] = json!(["https://a.example/x"]);
+        let image = json!({ "schemaVersion": 2, "config": blob(1), "layers": [blob(2), foreign], "subject": blob(4) });
+        let parsed = parse(&image, Some("application/vnd.oci.image.manifest.v1+json; charset=utf-8")).unwrap();
+        let digests = [1, 2].map(|byte| Digest::from_bytes([byte; 32]));
+        assert_eq!(parsed.blobs().collect::<Vec<_>>(), digests);
+        assert_eq!((parsed.subject, parsed.children().count()), (Some(Digest::from_bytes([4; 32])), 0));
+        assert_eq!(parsed.record()["layers"].as_array().unwrap().len(), 2);
+        assert_eq!(parsed.info().layers.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_index_names_its_children() {
+        let mut child = blob(1);
+        child["platform"] = json!({ "architecture": "amd64", "os": "linux", "os.version": "1" });
+        let mut odd = blob(2);
+        odd["platform"] = json!({ "architecture": "x".repeat(33), "os": "linux" });
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEXES[0], "manifests": [child, odd] });
+        let parsed = parse(&index, None).unwrap();
+        assert_eq!((parsed.children().count(), parsed.blobs().count()), (2, 0));
+        let manifests = &parsed.record()["manifests"];
+        assert_eq!(manifests[0]["platform"], json!({ "architecture": "amd64", "os": "linux" }));
+        assert!(manifests[1]["platform"].is_null());
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_refused() {
+        let image = json!({ "schemaVersion": 2, "config": blob(1), "layers": [] });
+        let with = |name: &str, value: Value| {
+            let mut changed = image.clone();
+            changed[name] = value;
+            changed
+        };
+        let oci = Some(IMAGES[0]);
+        for (document, media_type) in [
+            (json!([]), oci),
+            (json!({}), oci),
+            (with("schemaVersion", json!(1)), oci),
+            (with("mediaType", json!(IMAGES[1])), oci),
+            (with("manifests", json!([])), oci),
+            (with("layers", Value::Null), oci),
+            (with("config", json!({ "digest": "sha256:x" })), oci),
+            (image.clone(), None),
+            (image.clone(), Some("application/json")),
+            (image.clone(), Some(INDEXES[0])),
+        ] {
+            assert!(parse(&document, media_type).is_err(), "{document} {media_type:?}");
+        }
+        let twice = format!("{{\"schemaVersion\":2,\"config\":{0},\"config\":{0},\"layers\":[]}}", blob(1));
+        assert!(ParsedManifest::parse(twice.into(), oci).is_err(), "a name that stands twice");
+        let many = json!({ "a": "x".repeat(MAX_ANNOTATION_BYTES) });
+        assert!(!parse(&with("annotations", many), oci).unwrap().record().contains_key("annotations"));
+    }
+}

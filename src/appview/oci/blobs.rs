@@ -1,0 +1,151 @@
+//! Blobs: clients are sent to the hold for them, and send them here in uploads, which go on to the hold.
+//! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs>
+
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, RANGE};
+use http::request::Parts;
+use http::{Method, StatusCode};
+
+use super::refusal::OciError;
+use super::response::{DOCKER_CONTENT_DIGEST, insert};
+use super::route;
+use super::state::OciState;
+use crate::gate::{PullPermit, PushPermit};
+use crate::holds::{HoldsError, Verb};
+use crate::images::ImagesError;
+use crate::uploads::{OpenUpload, UploadId};
+use atproto::syntax::Digest;
+use server::wire::{Request, Response, ResponseBody};
+use server::xrpc::header;
+
+/// `GET` and `HEAD`: 307 to where the bytes are.
+pub(super) async fn get(
+    state: Arc<OciState>,
+    permit: PullPermit,
+    digest: Digest,
+    request: Request,
+) -> Result<Response, OciError> {
+    let verb = if request.head.method == Method::HEAD { Verb::Head } else { Verb::Get };
+    let owner = state.owners.find(&permit.repository().owner).await?;
+    let found = state.images.locate(&permit, &owner, &digest, verb).await;
+    let found = found.map_err(|error| match error {
+        ImagesError::Hold(HoldsError::Refused { status: StatusCode::UNAUTHORIZED, .. }) if permit.login().is_none() => {
+            state.insufficient("the hold of this image is private: sign in", permit.repository(), "pull")
+        }
+        error => error.into(),
+    });
+    let url = found?.ok_or_else(OciError::blob_unknown)?;
+    let mut response = answer(StatusCode::TEMPORARY_REDIRECT, &url, Some(&digest));
+    // It belongs to whoever asked, for a while.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// `POST …/uploads/`: begins an upload, takes a whole blob, or finds that the hold has it.
+pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Request) -> Result<Response, OciError> {
+    let owner = state.owner_of(&permit).await?;
+    let hold = state.holds.of_account(&owner).await?;
+    let (login, name) = (permit.login(), permit.repository());
+    if let Some(mount) = query(&request.head, "mount") {
+        let digest = route::digest(&mount)?;
+        if state.holds.locate(&hold, &digest, Verb::Head, Some(login)).await?.is_some() {
+            return Ok(created(&permit, &digest));
+        }
+    }
+    let whole = query(&request.head, "digest").map(|digest| route::digest(&digest)).transpose()?;
+    let id = (state.fresh_id)().ok_or_else(|| OciError::internal("the system gives no random numbers"))?;
+    state.uploads.begin(id, login, name.name.as_str(), &hold).await?;
+    let Some(digest) = whole else {
+        let mut response = answer(StatusCode::ACCEPTED, &place(&permit, &id), None);
+        insert(&mut response, RANGE, "0-0");
+        return Ok(response);
+    };
+    let mut upload = state.uploads.take(id, login, name.name.as_str()).await?;
+    state.uploads.append(&mut upload, request.body, true).await?;
+    state.uploads.finish(upload, &digest).await?;
+    Ok(created(&permit, &digest))
+}
+
+/// `GET`, `PATCH`, `PUT` and `DELETE` of an upload.
+pub(super) async fn upload(
+    state: Arc<OciState>,
+    permit: PushPermit,
+    id: UploadId,
+    request: Request,
+) -> Result<Response, OciError> {
+    let (head, body) = (request.head, request.body);
+    let mut upload = state.uploads.take(id, permit.login(), permit.repository().name.as_str()).await?;
+    match head.method {
+        Method::GET | Method::HEAD => Ok(progress(StatusCode::NO_CONTENT, &permit, &id, &upload)),
+        Method::DELETE => {
+            state.uploads.discard(upload).await?;
+            Ok(answer(StatusCode::NO_CONTENT, "", None))
+        }
+        Method::PATCH => {
+            check_range(&head, &permit, &id, &upload)?;
+            state.uploads.append(&mut upload, body, false).await?;
+            Ok(progress(StatusCode::ACCEPTED, &permit, &id, &upload))
+        }
+        Method::PUT => {
+            let digest = query(&head, "digest").ok_or_else(|| OciError::digest_invalid("the query needs a digest"))?;
+            let digest = route::digest(&digest)?;
+            check_range(&head, &permit, &id, &upload)?;
+            state.uploads.append(&mut upload, body, true).await?;
+            state.uploads.finish(upload, &digest).await?;
+            Ok(created(&permit, &digest))
+        }
+        _ => Err(OciError::method_not_allowed("GET, HEAD, PATCH, PUT, DELETE")),
+    }
+}
+
+/// A client that says where its bytes belong must be right.
+fn check_range(head: &Parts, permit: &PushPermit, id: &UploadId, upload: &OpenUpload<'_>) -> Result<(), OciError> {
+    let Some(range) = header(head, "content-range") else { return Ok(()) };
+    let start = range.strip_prefix("bytes ").unwrap_or(range).split('-').next().and_then(|start| start.parse().ok());
+    if start == Some(upload.offset()) {
+        return Ok(());
+    }
+    Err(OciError::out_of_order(&place(permit, id), &range_of(upload.offset())))
+}
+
+/// The bytes that are there, as the specification writes it: the place of the last, 0 also when there is none.
+fn range_of(offset: u64) -> String {
+    format!("0-{}", offset.saturating_sub(1))
+}
+
+fn progress(status: StatusCode, permit: &PushPermit, id: &UploadId, upload: &OpenUpload<'_>) -> Response {
+    let mut response = answer(status, &place(permit, id), None);
+    insert(&mut response, RANGE, &range_of(upload.offset()));
+    response
+}
+
+fn created(permit: &PushPermit, digest: &Digest) -> Response {
+    let place = format!("/v2/{}/blobs/{digest}", permit.repository().as_str());
+    answer(StatusCode::CREATED, &place, Some(digest))
+}
+
+fn place(permit: &PushPermit, id: &UploadId) -> String {
+    format!("/v2/{}/blobs/uploads/{}", permit.repository().as_str(), HEXLOWER.encode(id))
+}
+
+/// An answer without a body: where to go on, and which blob it is about.
+fn answer(status: StatusCode, location: &str, digest: Option<&Digest>) -> Response {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = status;
+    if !location.is_empty() {
+        insert(&mut response, LOCATION, location);
+    }
+    if let Some(digest) = digest {
+        insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
+        response.extensions_mut().insert(*digest);
+    }
+    response
+}
+
+/// The first value of a parameter, if it has one.
+fn query(head: &Parts, name: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
+}

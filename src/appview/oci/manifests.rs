@@ -1,0 +1,66 @@
+//! Manifests: read from their owners' repositories, written there.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+
+use super::refusal::OciError;
+use super::response::{DOCKER_CONTENT_DIGEST, insert};
+use super::state::OciState;
+use crate::gate::{PullPermit, PushPermit};
+use crate::images::ParsedManifest;
+use crate::names::Reference;
+use crate::repos::MAX_MANIFEST_BYTES;
+use server::wire::{Request, Response, ResponseBody};
+use server::xrpc::{header, is_known, not_modified};
+
+const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+/// `GET` and `HEAD`.
+pub(super) async fn get(
+    state: Arc<OciState>,
+    permit: PullPermit,
+    reference: Reference,
+    request: Request,
+) -> Result<Response, OciError> {
+    let owner = state.owners.find(&permit.repository().owner).await?;
+    let found = state.images.pull(&permit, &owner, &reference).await?;
+    let manifest = found.ok_or_else(OciError::manifest_unknown)?;
+    let etag = format!("\"{}\"", manifest.digest);
+    let mut response = match is_known(&request.head, &etag) {
+        true => not_modified(),
+        false => Response::new(ResponseBody::full(manifest.bytes)),
+    };
+    insert(&mut response, CONTENT_TYPE, &manifest.media_type);
+    insert(&mut response, ETAG, &etag);
+    insert(&mut response, DOCKER_CONTENT_DIGEST, &manifest.digest.to_string());
+    response.extensions_mut().insert(manifest.digest);
+    Ok(response)
+}
+
+/// `PUT`.
+pub(super) async fn put(
+    state: Arc<OciState>,
+    permit: PushPermit,
+    reference: Reference,
+    request: Request,
+) -> Result<Response, OciError> {
+    let owner = state.owner_of(&permit).await?;
+    let media_type = header(&request.head, "content-type").map(str::to_owned);
+    let bytes = request.body.collect(MAX_MANIFEST_BYTES as u64).await?;
+    let manifest = ParsedManifest::parse(bytes, media_type.as_deref())?;
+    state.images.push(&permit, &owner, &reference, &manifest).await?;
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::CREATED;
+    let place = format!("/v2/{}/manifests/{}", permit.repository().as_str(), manifest.digest);
+    insert(&mut response, LOCATION, &place);
+    insert(&mut response, DOCKER_CONTENT_DIGEST, &manifest.digest.to_string());
+    if let Some(subject) = manifest.subject
+        && let Ok(subject) = HeaderValue::from_str(&subject.to_string())
+    {
+        response.headers_mut().insert(OCI_SUBJECT, subject);
+    }
+    response.extensions_mut().insert(manifest.digest);
+    Ok(response)
+}

@@ -1,0 +1,219 @@
+//! Uploads of blobs: what clients send goes on to the hold as it comes, in parts; what is short of a part is on disk.
+//!
+//! A part has [`PART_BYTES`], all alike but the last (a store may demand that, and none takes more than 10,000). Where a
+//! body announces its length, parts stream from client to hold and touch no disk; else they are gathered in a file
+//! first. No part is ever in memory. After each part, and at the end of each request, the row of the upload says how much
+//! there is and the unfinished hash of it, so an upload goes on after a restart.
+
+mod error;
+mod part;
+pub mod tables;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::accounts::Login;
+use crate::holds::{Holds, HoldsError, Verb};
+use atproto::lexicon::error as name;
+use atproto::syntax::{Digest, ServiceUrl};
+use server::sqlite::Database;
+use server::storage::{Hash, StorageError};
+use server::wire::RequestBody;
+
+pub use error::UploadsError;
+use part::Source;
+use tables::UploadRow;
+
+/// 10,000 of them are 160 GiB.
+pub const PART_BYTES: u64 = 16 * 1024 * 1024;
+/// Parts of one upload.
+const MAX_PARTS: usize = 10_000;
+/// How long an upload may lie untouched, in microseconds: as long as holds keep theirs.
+const STALE_US: u64 = 24 * 60 * 60 * 1_000_000;
+/// Locks, shared by all uploads by the first byte of their names.
+const LOCKS: usize = 256;
+
+/// The name of an upload: random.
+pub type UploadId = [u8; 16];
+
+/// All uploads.
+pub struct Uploads {
+    database: Database,
+    holds: Arc<Holds>,
+    directory: PathBuf,
+    clock: fn() -> u64,
+    locks: Vec<Mutex<()>>,
+}
+
+/// An upload under way, which nobody else changes meanwhile.
+pub struct OpenUpload<'u> {
+    row: UploadRow,
+    hash: Hash,
+    /// Of the parts that the hold has, in their order.
+    etags: Vec<String>,
+    _turn: MutexGuard<'u, ()>,
+}
+
+impl OpenUpload<'_> {
+    /// Bytes that are there.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.row.offset
+    }
+
+    /// Bytes that are not in a part yet.
+    fn tail_bytes(&self) -> u64 {
+        self.row.offset - self.row.sent
+    }
+}
+
+impl Uploads {
+    /// Keeps what is short of a part in `directory`, which is made.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(
+        database: Database,
+        holds: Arc<Holds>,
+        directory: PathBuf,
+        clock: fn() -> u64,
+    ) -> Result<Self, StorageError> {
+        std::fs::create_dir_all(&directory)?;
+        let locks = (0..LOCKS).map(|_| Mutex::default()).collect();
+        Ok(Self { database, holds, directory, clock, locks })
+    }
+
+    /// Begins an upload of `login` into a repository, whose blobs go to `hold`.
+    ///
+    /// # Errors
+    /// [`UploadsError`]; so below.
+    pub async fn begin(
+        &self,
+        id: UploadId,
+        login: &Login,
+        repository: &str,
+        hold: &ServiceUrl,
+    ) -> Result<(), UploadsError> {
+        self.holds.join(hold, login).await?;
+        let hold_upload = self.holds.initiate(hold, login, &data_encoding::HEXLOWER.encode(&id)).await?;
+        let row = UploadRow {
+            id,
+            login: login.clone(),
+            repository: repository.to_owned(),
+            hold: hold.clone(),
+            hold_upload,
+            offset: 0,
+            sent: 0,
+            hash_state: Hash::default().save(),
+            touched_us: (self.clock)(),
+        };
+        Ok(self.database.write(move |write| tables::insert(write, &row)).await?)
+    }
+
+    /// An upload, once nobody else has it.
+    ///
+    /// # Errors
+    /// [`UploadsError::Unknown`] also for one of another account or repository.
+    pub async fn take(&self, id: UploadId, login: &Login, repository: &str) -> Result<OpenUpload<'_>, UploadsError> {
+        let turn = self.locks[usize::from(id[0]) % LOCKS].lock().await;
+        let found = self.database.read(move |read| tables::upload(read, &id)).await?;
+        let (row, etags) = found.ok_or(UploadsError::Unknown)?;
+        if row.login.account != login.account || row.repository != repository {
+            return Err(UploadsError::Unknown);
+        }
+        let hash = Hash::restore(&row.hash_state)?;
+        // Another sign-in of the same account may go on with it.
+        let row = UploadRow { login: login.clone(), ..row };
+        Ok(OpenUpload { row, hash, etags, _turn: turn })
+    }
+
+    /// Takes a body in, behind what is there. When it fails, the upload has what came before the failure, or before
+    /// the last part's begin.
+    ///
+    /// # Errors
+    /// [`UploadsError`]
+    pub async fn append(
+        &self,
+        upload: &mut OpenUpload<'_>,
+        body: RequestBody,
+        is_last: bool,
+    ) -> Result<(), UploadsError> {
+        let mut source = Source::new(body);
+        loop {
+            let room = PART_BYTES - upload.tail_bytes();
+            match source.left() {
+                Some(0) => return Ok(()),
+                // It fills a part, or is the last one: it need not be on this disk.
+                Some(left) if left >= room || is_last => self.send_part(upload, &mut source, left.min(room)).await?,
+                _ => {
+                    let ended = self.gather(upload, &mut source, room).await?;
+                    if upload.tail_bytes() == PART_BYTES {
+                        self.send_part(upload, &mut source, 0).await?;
+                    }
+                    if ended {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes an upload a blob with this digest. With another one nothing of it is kept.
+    ///
+    /// # Errors
+    /// [`UploadsError::WrongDigest`], [`UploadsError::Unknown`] when the hold has forgotten it.
+    pub async fn finish(&self, mut upload: OpenUpload<'_>, digest: &Digest) -> Result<(), UploadsError> {
+        if upload.hash.digest() != *digest {
+            self.discard(upload).await?;
+            return Err(UploadsError::WrongDigest);
+        }
+        if upload.tail_bytes() > 0 {
+            self.send_part(&mut upload, &mut Source::none(), 0).await?;
+        }
+        let UploadRow { hold, login, hold_upload, id, .. } = upload.row.clone();
+        match self.holds.complete((&hold, &login, &hold_upload), digest, &upload.etags).await {
+            Err(error) if error.is_named(name::INVALID_UPLOAD_ID) => {
+                // Completed before, and the answer was lost; or swept away.
+                if self.holds.locate(&hold, digest, Verb::Head, Some(&login)).await?.is_none() {
+                    self.forget(id).await?;
+                    return Err(UploadsError::Unknown);
+                }
+            }
+            outcome => outcome?,
+        }
+        self.forget(id).await
+    }
+
+    /// Gives an upload up.
+    ///
+    /// # Errors
+    /// When the database fails; what the hold says of it matters to nobody, for it sweeps.
+    pub async fn discard(&self, upload: OpenUpload<'_>) -> Result<(), UploadsError> {
+        let UploadRow { hold, login, hold_upload, id, .. } = &upload.row;
+        let aborted: Result<(), HoldsError> = self.holds.abort(hold, login, hold_upload).await;
+        if let Err(error) = aborted {
+            tracing::debug!(%error, "an upload that was given up stays at the hold until it is swept");
+        }
+        self.forget(*id).await
+    }
+
+    /// Forgets uploads that nothing touched for a day; answers how many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sweep(&self) -> Result<usize, UploadsError> {
+        let before_us = (self.clock)().saturating_sub(STALE_US);
+        let stale = self.database.read(move |read| tables::stale(read, before_us)).await?;
+        for id in &stale {
+            self.forget(*id).await?;
+        }
+        Ok(stale.len())
+    }
+
+    async fn forget(&self, id: UploadId) -> Result<(), UploadsError> {
+        self.database.write(move |write| tables::delete(write, &id)).await?;
+        self.remove_tail(&id).await
+    }
+}

@@ -1,0 +1,118 @@
+//! The SQL of uploads and their parts.
+//!
+//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+
+use crate::accounts::Login;
+use crate::uploads::UploadId;
+use atproto::syntax::{Did, ServiceUrl};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// An upload that is under way.
+#[derive(Clone, Debug)]
+pub struct UploadRow {
+    /// Its name.
+    pub id: UploadId,
+    /// Whose it is.
+    pub login: Login,
+    /// Where it was begun, without the owner.
+    pub repository: String,
+    /// Where its bytes go.
+    pub hold: ServiceUrl,
+    /// What the hold calls it.
+    pub hold_upload: String,
+    /// Bytes that are there.
+    pub offset: u64,
+    /// Bytes that the hold has, of these.
+    pub sent: u64,
+    /// The unfinished SHA-256 of all of them.
+    pub hash_state: Vec<u8>,
+    /// When it last grew, microseconds since 1970.
+    pub touched_us: u64,
+}
+
+/// A part that the hold has.
+#[derive(Clone, Debug)]
+pub struct PartRow {
+    /// From 1.
+    pub number: usize,
+    /// What the hold calls it.
+    pub etag: String,
+}
+
+/// An upload with the ETags of its parts, in their order.
+///
+/// # Errors
+/// When the database fails or holds what was never written; so below.
+pub fn upload(read: &Read<'_>, id: &UploadId) -> Result<Option<(UploadRow, Vec<String>)>, StorageError> {
+    let sql = "SELECT account, session, repository, hold, hold_upload, offset_bytes, sent_bytes, hash_state, touched_us
+               FROM upload WHERE id = ?1";
+    let number = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    let found = read.first(sql, [id], |row| {
+        let texts: (String, String) = (row.get(0)?, row.get(3)?);
+        let row =
+            (row.get(1)?, row.get(2)?, row.get(4)?, number(row, 5)?, number(row, 6)?, row.get(7)?, number(row, 8)?);
+        Ok((texts, row))
+    })?;
+    let Some(((account, hold), columns)) = found else { return Ok(None) };
+    let (session, repository, hold_upload, offset, sent, hash_state, touched_us) = columns;
+    let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
+    let login = Login { account: Did::parse(&account).map_err(damaged)?, session };
+    let hold = ServiceUrl::parse(&hold).map_err(damaged)?;
+    let sql = "SELECT etag FROM upload_part WHERE upload = ?1 ORDER BY number";
+    let etags = read.all(sql, [id], |row| row.get(0))?;
+    let row = UploadRow { id: *id, login, repository, hold, hold_upload, offset, sent, hash_state, touched_us };
+    Ok(Some((row, etags)))
+}
+
+/// Adds an upload.
+///
+/// # Errors
+/// As [`upload`].
+pub fn insert(write: &Write<'_>, row: &UploadRow) -> Result<(), StorageError> {
+    let sql = "INSERT INTO upload (id, account, session, repository, hold, hold_upload, offset_bytes, sent_bytes,
+               hash_state, touched_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?8)";
+    let login = &row.login;
+    let parameters = (
+        row.id,
+        login.account.as_str(),
+        login.session,
+        &row.repository,
+        row.hold.as_str(),
+        &row.hold_upload,
+        &row.hash_state,
+        row.touched_us.cast_signed(),
+    );
+    write.execute(sql, parameters).map(drop)
+}
+
+/// Writes down how much there is of an upload, and its newest part.
+///
+/// # Errors
+/// As [`upload`].
+pub fn update(write: &Write<'_>, row: &UploadRow, part: Option<&PartRow>) -> Result<(), StorageError> {
+    if let Some(part) = part {
+        let sql = "INSERT INTO upload_part (upload, number, etag) VALUES (?1, ?2, ?3)";
+        write.execute(sql, (row.id, i64::try_from(part.number).unwrap_or(i64::MAX), &part.etag))?;
+    }
+    let sql = "UPDATE upload SET offset_bytes = ?2, sent_bytes = ?3, hash_state = ?4, touched_us = ?5 WHERE id = ?1";
+    let (offset, sent) = (row.offset.cast_signed(), row.sent.cast_signed());
+    write.execute(sql, (row.id, offset, sent, &row.hash_state, row.touched_us.cast_signed())).map(drop)
+}
+
+/// Forgets an upload with its parts.
+///
+/// # Errors
+/// As [`upload`].
+pub fn delete(write: &Write<'_>, id: &UploadId) -> Result<(), StorageError> {
+    write.execute("DELETE FROM upload WHERE id = ?1", [id]).map(drop)
+}
+
+/// Uploads that nothing touched since `before_us`.
+///
+/// # Errors
+/// As [`upload`].
+pub fn stale(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadId>, StorageError> {
+    let sql = "SELECT id FROM upload WHERE touched_us < ?1";
+    read.all(sql, [before_us.cast_signed()], |row| row.get(0))
+}

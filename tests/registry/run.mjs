@@ -1,0 +1,357 @@
+// The whole registry, driven by real clients: skopeo, and plain HTTP where a client says too little.
+//
+//   run.mjs HOLD APPVIEW WORK_DIR
+//
+// One line a step; the last line is the sum: "appview: N passed, N failed". Exit 1 when any failed.
+
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { openSync, readFileSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import net from 'node:net'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import { Hold, startStack } from '../demo/processes.mjs'
+import { createAccount } from '../stack/account.mjs'
+
+const run = promisify(execFile)
+const [holdBinary, appviewBinary, work] = process.argv.slice(2)
+const PART_BYTES = 16 * 1024 * 1024
+const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json'
+
+const sha256 = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** The front end with its own state; it can be killed and started again on the same port. */
+class Appview {
+  constructor(port, settings) {
+    Object.assign(this, { port, settings, host: `localhost:${port}`, url: `http://localhost:${port}` })
+    this.log = path.join(work, 'appview.log')
+  }
+
+  async start() {
+    const log = openSync(this.log, 'a')
+    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', appviewBinary], {
+      cwd: work,
+      env: { PATH: process.env.PATH, ...this.settings },
+      stdio: ['ignore', log, log],
+    })
+    this.ended = once(this.child, 'exit')
+    const deadline = performance.now() + 30_000
+    for (;;) {
+      const answer = await fetch(`${this.url}/_health`).catch(() => null)
+      if (answer?.ok) return
+      assert(this.child.exitCode === null && performance.now() < deadline, 'the front end does not answer')
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL')
+    await this.ended
+  }
+}
+
+async function appPassword(pds, account) {
+  const response = await fetch(`${pds}/xrpc/com.atproto.server.createAppPassword`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${account.accessJwt}` },
+    body: JSON.stringify({ name: `registry ${randomBytes(4).toString('hex')}` }),
+  })
+  return (await response.json()).password
+}
+
+const stack = await startStack(work)
+const [alice, bob] = await Promise.all(['alice.test', 'bob.test'].map((handle) => createAccount(stack.pds, handle)))
+const [alicePassword, bobPassword] = await Promise.all([alice, bob].map((account) => appPassword(stack.pds, account)))
+const hold = await Hold.prepare({ binary: holdBinary, work, owner: alice.did, plc: stack.plc })
+Object.assign(hold.settings, { HOLD_PUBLIC: 'true', HOLD_ALLOW_ALL_CREW: 'true' })
+const config = path.join(work, 'hold.toml')
+await writeFile(config, '[tiers.small]\nquota = "1 MB"\n')
+await hold.start(config)
+const port = await freePort()
+const appview = new Appview(port, {
+  ATCR_BASE_URL: `http://localhost:${port}`,
+  ATCR_HTTP_ADDR: `127.0.0.1:${port}`,
+  ATCR_DATABASE_PATH: path.join(work, 'appview.db'),
+  ATCR_DEFAULT_HOLD_DID: hold.did,
+  ATCR_PLC_DIRECTORY_URL: stack.plc,
+  ATCR_HANDLE_RESOLVER_URL: stack.pds,
+  TEST_MODE: 'true',
+})
+await appview.start()
+
+// --- the two ways to talk to it
+
+const skopeo = (...args) => run('skopeo', ['--insecure-policy', ...args], { maxBuffer: 1 << 26 })
+const copy = (...args) => skopeo('copy', '--preserve-digests', ...args)
+const from = ['--src-tls-verify=false', '--src-no-creds']
+const to = (user, password) => ['--dest-tls-verify=false', '--dest-creds', `${user}:${password}`]
+const image = (name) => `docker://${appview.host}/${name}`
+
+async function token(scope, user, password) {
+  const headers = user ? { authorization: `Basic ${btoa(`${user}:${password}`)}` } : {}
+  const query = new URLSearchParams({ service: appview.host, scope })
+  const response = await fetch(`${appview.url}/auth/token?${query}`, { headers })
+  const body = await response.json()
+  return response.ok ? body.token : Promise.reject(new Error(`${response.status} ${JSON.stringify(body)}`))
+}
+
+/** A request with a token; an error's code is in `code`. */
+async function call(bearer, method, target, { body, headers, ...more } = {}) {
+  const url = target.startsWith('http') ? target : `${appview.url}${target}`
+  const response = await fetch(url, {
+    method,
+    body,
+    headers: { authorization: `Bearer ${bearer}`, ...headers },
+    redirect: 'manual',
+    ...more,
+  })
+  response.code = response.status >= 400 ? (JSON.parse((await response.text()) || '{}').errors?.[0].code ?? '') : ''
+  return response
+}
+
+const record = async (collection, rkey) => {
+  const query = new URLSearchParams({ repo: alice.did, collection, rkey })
+  return (await (await fetch(`${stack.pds}/xrpc/com.atproto.repo.getRecord?${query}`)).json()).value
+}
+
+let passed = 0
+let failed = 0
+async function step(title, test) {
+  try {
+    await test()
+    passed += 1
+    console.log(`ok      ${title}`)
+  } catch (error) {
+    failed += 1
+    console.log(`FAILED  ${title}\n        ${(error.stderr ?? error.stack ?? error).toString().split('\n').join('\n        ')}`)
+  }
+}
+
+/** An image in a layout of files, with a layer of each of these lengths. */
+async function makeImage(name, lengths) {
+  const directory = path.join(work, name)
+  const blobs = path.join(directory, 'blobs', 'sha256')
+  await mkdir(blobs, { recursive: true })
+  const put = async (bytes, mediaType) => {
+    const digest = sha256(bytes)
+    await writeFile(path.join(blobs, digest.slice(7)), bytes)
+    return { mediaType, digest, size: bytes.length }
+  }
+  const layers = []
+  for (const length of lengths) {
+    // Compressed already, or clients would do it, and push something else.
+    const layer = gzipSync(randomBytes(length), { level: 0 })
+    layers.push(await put(layer, 'application/vnd.oci.image.layer.v1.tar+gzip'))
+  }
+  const config = await put(
+    Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) } })),
+    'application/vnd.oci.image.config.v1+json',
+  )
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_IMAGE, config, layers }))
+  const manifest = await put(bytes, OCI_IMAGE)
+  await writeFile(path.join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
+  const annotations = { 'org.opencontainers.image.ref.name': 'it' }
+  await writeFile(path.join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }))
+  return { source: `oci:${directory}:it`, manifest, bytes, layers, config }
+}
+
+// --- steps
+
+const app = await makeImage('app', [100, 3_000_000, 2 * PART_BYTES + 12_345])
+const both = 'repository:alice.test/team/app:pull,push'
+
+await step('skopeo pushes an image with an app password', async () => {
+  await copy(...to('alice.test', alicePassword), app.source, image('alice.test/team/app:v1'))
+})
+
+await step('manifest, tag and layers are where they belong', async () => {
+  const manifest = await record('io.atcr.manifest', app.manifest.digest.slice(7))
+  assert.equal(manifest.digest, app.manifest.digest)
+  assert.equal(manifest.holdDid, hold.did)
+  assert.equal(manifest.repository, 'team/app')
+  assert.deepEqual(manifest.layers.map((layer) => layer.digest), app.layers.map((layer) => layer.digest))
+  const tag = await record('io.atcr.tag', 'team~app_v1')
+  assert.equal(tag.manifest, `at://${alice.did}/io.atcr.manifest/${app.manifest.digest.slice(7)}`)
+  const query = new URLSearchParams({ did: alice.did, cid: manifest.manifestBlob.ref.$link })
+  const blob = await fetch(`${stack.pds}/xrpc/com.atproto.sync.getBlob?${query}`)
+  assert.equal(sha256(Buffer.from(await blob.arrayBuffer())), app.manifest.digest)
+  const ofHold = new URLSearchParams({ repo: hold.did, collection: 'io.atcr.hold.layer' })
+  const layers = await fetch(`${hold.url}/xrpc/com.atproto.repo.listRecords?${ofHold}`)
+  const recorded = (await layers.json()).records.map((view) => view.value.digest)
+  assert.deepEqual(new Set(recorded), new Set(app.layers.map((layer) => layer.digest)))
+})
+
+await step('skopeo pulls it as nobody, byte for byte', async () => {
+  await copy(...from, image('alice.test/team/app:v1'), `oci:${path.join(work, 'pulled')}:it`)
+  const index = JSON.parse(readFileSync(path.join(work, 'pulled', 'index.json')))
+  assert.equal(index.manifests[0].digest, app.manifest.digest)
+  for (const { digest } of [...app.layers, app.config, app.manifest]) {
+    assert.equal(sha256(readFileSync(path.join(work, 'pulled', 'blobs', 'sha256', digest.slice(7)))), digest)
+  }
+})
+
+await step('by the hyphened DID and by digest it is the same', async () => {
+  const name = `${alice.did.replaceAll(':', '-')}/team/app`
+  const { stdout } = await skopeo('inspect', '--no-creds', '--tls-verify=false', '--raw', image(`${name}@${app.manifest.digest}`))
+  assert.equal(stdout, app.bytes.toString())
+})
+
+await step('a second name needs no bytes', async () => {
+  const bearer = await token(both, 'alice.test', alicePassword)
+  const mount = await call(bearer, 'POST', `/v2/alice.test/team/app/blobs/uploads/?mount=${app.layers[0].digest}&from=alice.test/x`)
+  assert.equal(mount.status, 201)
+  const nothing = await call(bearer, 'POST', `/v2/alice.test/team/app/blobs/uploads/?mount=${sha256('nothing')}`)
+  assert.equal(nothing.status, 202)
+  await copy(...from, ...to('alice.test', alicePassword), image('alice.test/team/app:v1'), image('alice.test/other:v2'))
+  const { repository } = await record('io.atcr.manifest', app.manifest.digest.slice(7))
+  assert.equal(repository, 'team/app', 'one record a digest keeps its first repository')
+})
+
+await step('others are refused: a wrong password, another owner, nobody, the main password', async () => {
+  const refused = async (user, password, words) => {
+    const theft = copy(...to(user, password), app.source, image('alice.test/stolen:v1'))
+    await assert.rejects(theft, (error) => words.test(error.stderr) || assert.fail(error.stderr))
+  }
+  await refused('alice.test', 'aaaa-bbbb-cccc-dddd', /no such password|unauthorized/i)
+  await refused('bob.test', bobPassword, /only its owner|denied|unauthorized|authentication required/i)
+  await assert.rejects(token(both, 'alice.test', alice.password), /main password/)
+  const bearer = await token('repository:alice.test/stolen:pull,push')
+  const anonymous = await call(bearer, 'POST', '/v2/alice.test/stolen/blobs/uploads/')
+  assert.equal(anonymous.status, 401)
+  assert.match(anonymous.headers.get('www-authenticate'), /scope="repository:alice\.test\/stolen:pull,push",error="insufficient_scope"/)
+})
+
+await step('chunks, their order, and a restart between them', async () => {
+  const bearer = await token(both, 'alice.test', alicePassword)
+  const bytes = randomBytes(PART_BYTES + 5_000_000)
+  const begun = await call(bearer, 'POST', '/v2/alice.test/team/app/blobs/uploads/')
+  assert.equal(begun.status, 202)
+  const place = begun.headers.get('location')
+  const patch = (start, end) =>
+    call(bearer, 'PATCH', place, { body: bytes.subarray(start, end), headers: { 'content-range': `${start}-${end - 1}` } })
+  const first = await patch(0, 7_000_000)
+  assert.deepEqual([first.status, first.headers.get('range')], [202, '0-6999999'])
+  const wrong = await patch(8_000_000, 9_000_000)
+  assert.deepEqual([wrong.status, wrong.code, wrong.headers.get('range')], [416, 'BLOB_UPLOAD_INVALID', '0-6999999'])
+  await appview.kill()
+  await appview.start()
+  const where = await call(bearer, 'GET', place)
+  assert.deepEqual([where.status, where.headers.get('range')], [204, '0-6999999'])
+  assert.equal((await patch(7_000_000, 18_000_000)).status, 202)
+  await appview.kill()
+  await appview.start()
+  const digest = sha256(bytes)
+  const done = await call(bearer, 'PUT', `${place}?digest=${digest}`, { body: bytes.subarray(18_000_000) })
+  assert.deepEqual([done.status, done.headers.get('docker-content-digest')], [201, digest])
+  const blob = await call(bearer, 'GET', `/v2/alice.test/team/app/blobs/${digest}`)
+  assert.equal(blob.status, 307)
+  const whole = Buffer.from(await (await fetch(blob.headers.get('location'))).arrayBuffer())
+  assert.equal(sha256(whole), digest)
+  assert.equal((await call(bearer, 'GET', place)).code, 'BLOB_UPLOAD_UNKNOWN')
+})
+
+await step('a body without a length, an empty blob, a whole one in one request', async () => {
+  const bearer = await token(both, 'alice.test', alicePassword)
+  const bytes = randomBytes(PART_BYTES + 1_000_000)
+  const begun = await call(bearer, 'POST', '/v2/alice.test/team/app/blobs/uploads/')
+  const place = begun.headers.get('location')
+  const body = new Blob([bytes]).stream()
+  const chunked = await call(bearer, 'PATCH', place, { body, duplex: 'half' })
+  assert.deepEqual([chunked.status, chunked.headers.get('range')], [202, `0-${bytes.length - 1}`])
+  assert.equal((await call(bearer, 'PUT', `${place}?digest=${sha256(bytes)}`)).status, 201)
+  for (const whole of [Buffer.alloc(0), Buffer.from('small')]) {
+    const target = `/v2/alice.test/team/app/blobs/uploads/?digest=${sha256(whole)}`
+    assert.equal((await call(bearer, 'POST', target, { body: whole })).status, 201)
+    const found = await call(bearer, 'HEAD', `/v2/alice.test/team/app/blobs/${sha256(whole)}`)
+    assert.equal(found.status, 307)
+  }
+})
+
+await step('what is wrong is refused, and nothing of it is kept', async () => {
+  const bearer = await token(both, 'alice.test', alicePassword)
+  const upload = async () => (await call(bearer, 'POST', '/v2/alice.test/team/app/blobs/uploads/')).headers.get('location')
+  const place = await upload()
+  const other = await call(bearer, 'PUT', `${place}?digest=${sha256('other')}`, { body: 'bytes' })
+  assert.deepEqual([other.status, other.code], [400, 'DIGEST_INVALID'])
+  assert.equal((await call(bearer, 'GET', place)).code, 'BLOB_UPLOAD_UNKNOWN')
+  assert.equal((await call(bearer, 'PUT', `${await upload()}?digest=sha512:00`, { body: 'x' })).code, 'DIGEST_INVALID')
+  const given = await upload()
+  assert.equal((await call(bearer, 'DELETE', given)).status, 204)
+  assert.equal((await call(bearer, 'GET', given)).code, 'BLOB_UPLOAD_UNKNOWN')
+  const put = (reference, body, type = OCI_IMAGE) =>
+    call(bearer, 'PUT', `/v2/alice.test/team/app/manifests/${reference}`, { body, headers: { 'content-type': type } })
+  const manifest = JSON.parse(app.bytes)
+  const missing = { ...manifest, layers: [{ ...manifest.layers[0], digest: sha256('missing') }] }
+  assert.equal((await put('x', JSON.stringify(missing))).code, 'MANIFEST_BLOB_UNKNOWN')
+  assert.equal((await put(sha256('other'), app.bytes)).code, 'DIGEST_INVALID')
+  assert.equal((await put('x', '{')).code, 'MANIFEST_INVALID')
+  const large = await put('x', ' '.repeat(5 * 1024 * 1024 + 1))
+  assert.equal(large.status, 413)
+  const get = (target) => call(bearer, 'GET', `/v2/alice.test/team/app/${target}`)
+  assert.equal((await get('manifests/none')).code, 'MANIFEST_UNKNOWN')
+  assert.equal((await get(`manifests/${sha256('none')}`)).code, 'MANIFEST_UNKNOWN')
+  assert.equal((await get(`blobs/${sha256('none')}`)).code, 'BLOB_UNKNOWN')
+})
+
+await step('an index, by skopeo, with its image', async () => {
+  const bearer = await token(both, 'alice.test', alicePassword)
+  const index = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: 'application/vnd.oci.image.index.v1+json',
+    manifests: [{ ...app.manifest, platform: { architecture: 'amd64', os: 'linux' } }],
+  })
+  const headers = { 'content-type': 'application/vnd.oci.image.index.v1+json' }
+  const put = await call(bearer, 'PUT', '/v2/alice.test/team/app/manifests/multi', { body: index, headers })
+  assert.deepEqual([put.status, put.headers.get('docker-content-digest')], [201, sha256(index)])
+  await copy('--all', ...from, image('alice.test/team/app:multi'), `oci:${path.join(work, 'multi')}:it`)
+})
+
+await step('who joins the crew pushes within its quota, and beyond it leaves nothing behind', async () => {
+  const [small, large] = [await makeImage('small', [1000]), await makeImage('large', [3_000_000])]
+  await copy(...to('bob.test', bobPassword), small.source, image('bob.test/app:v1'))
+  await copy(...from, image('bob.test/app:v1'), `oci:${path.join(work, 'bob')}:it`)
+  const refused = copy(...to('bob.test', bobPassword), large.source, image('bob.test/app:v2'))
+  await assert.rejects(refused, (error) => /quota/i.test(error.stderr) || assert.fail(error.stderr))
+  const bearer = await token('repository:bob.test/app:pull')
+  assert.equal((await call(bearer, 'GET', '/v2/bob.test/app/manifests/v2')).code, 'MANIFEST_UNKNOWN')
+  const digest = await call(bearer, 'GET', `/v2/bob.test/app/manifests/${large.manifest.digest}`)
+  assert.equal(digest.code, 'MANIFEST_UNKNOWN')
+})
+
+await step('a hundred tokens are one sign-in', async () => {
+  const tokens = await Promise.all(Array.from({ length: 100 }, () => token(both, 'alice.test', alicePassword)))
+  assert.equal(tokens.length, 100)
+})
+
+await step('a hold that is away is named, and the registry goes on when it is back', async () => {
+  const bearer = await token(both, 'alice.test', alicePassword)
+  hold.signal('SIGKILL')
+  await hold.end()
+  const away = await call(bearer, 'POST', '/v2/alice.test/team/app/blobs/uploads/')
+  assert.deepEqual([away.status, away.code], [503, 'UNAVAILABLE'])
+  assert.equal(away.headers.get('retry-after'), '5')
+  const manifest = await call(bearer, 'GET', '/v2/alice.test/team/app/manifests/v1')
+  assert.equal(manifest.status, 200, 'manifests need no hold')
+  assert.equal((await call(bearer, 'HEAD', '/v2/alice.test/team/app/manifests/v1')).headers.get('content-length'), String(app.bytes.length))
+  await hold.start(config)
+  await copy(...from, image('alice.test/team/app:v1'), `oci:${path.join(work, 'again')}:it`)
+})
+
+if (failed > 0) console.log(readFileSync(appview.log, 'utf8').split('\n').slice(-40).join('\n'))
+console.log(`appview: ${passed} passed, ${failed} failed`)
+await appview.kill()
+hold.signal('SIGKILL')
+await stack.stop()
+process.exit(failed === 0 ? 0 : 1)
