@@ -19,6 +19,15 @@ pub struct InitiateUpload {
 pub struct UploadIdOutput {
     /// The new upload.
     pub upload_id: String,
+    /// `any` where parts of any length are taken, also of one that is not announced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_length: Option<String>,
+    /// Otherwise the least bytes of every part but the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_part_bytes: Option<u64>,
+    /// Otherwise the most bytes of a part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_part_bytes: Option<u64>,
 }
 
 /// Input of `getPartUploadUrl`.

@@ -57,6 +57,8 @@ mod tests {
         let digest = format!("sha256:{}", "7".repeat(64));
         both_ways::<InitiateUpload>(json!({ "digest": "uploads/temp-1" }));
         both_ways::<UploadIdOutput>(json!({ "uploadId": "u" }));
+        both_ways::<UploadIdOutput>(json!({ "uploadId": "u", "partLength": "any" }));
+        both_ways::<UploadIdOutput>(json!({ "uploadId": "u", "minPartBytes": 1, "maxPartBytes": 2 }));
         both_ways::<GetPartUploadUrl>(json!({ "uploadId": "u", "partNumber": 1 }));
         let headers = json!({ "X-Upload-Id": "u", "X-Part-Number": "1" });
         both_ways::<PartTarget>(json!({ "url": "https://a.example/", "method": "PUT", "headers": headers }));

@@ -74,7 +74,7 @@ pub use error::{BlobError, BodyError, OpenBlobsError};
 pub use last_used::DeletionClaim;
 pub use list::OpenUpload;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
-pub use part_request::PartRequest;
+pub use part_request::{PartRequest, PartSizes};
 pub use presence::{Presence, PresenceError};
 pub use read::OpenBlob;
 pub use settings::{BlobPlace, BlobSettings, UploadLimits, check_root, last_used_resolution};
@@ -172,6 +172,15 @@ impl Blobs {
     pub async fn initiate_from(&self, share: UploadShare, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         self.require_storage()?;
         self.sessions.initiate(share, account, now_us).await
+    }
+
+    /// The sizes that parts may have.
+    #[must_use]
+    pub fn part_sizes(&self) -> PartSizes {
+        match &self.store {
+            Store::Files(_) => PartSizes::Any,
+            Store::Bucket(bucket) => bucket.part_sizes(),
+        }
     }
 
     /// Returns the account of an open upload.

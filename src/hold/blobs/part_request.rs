@@ -1,4 +1,4 @@
-//! One part on its way in.
+//! One part on its way in, and the sizes that parts may have.
 
 use atproto::syntax::Did;
 
@@ -17,4 +17,18 @@ pub struct PartRequest {
     pub announced_bytes: Option<u64>,
     /// The current time, in microseconds since 1970.
     pub now_us: u64,
+}
+
+/// The sizes that parts may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PartSizes {
+    /// Any, also when none is announced.
+    Any,
+    /// From `min_bytes`, which the last part need not have, to `max_bytes`; announced beforehand.
+    Between {
+        /// The least, in bytes.
+        min_bytes: u64,
+        /// The most, in bytes.
+        max_bytes: u64,
+    },
 }

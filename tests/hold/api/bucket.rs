@@ -45,6 +45,16 @@ async fn get_blob(hold: &Hold, method: &str, query: &str) -> Answer {
 }
 
 #[tokio::test]
+async fn a_client_learns_how_large_parts_of_a_bucket_may_be() {
+    for (bucket, hold) in holds().await {
+        let output = hold.post(&hold.writer, "io.atcr.hold.initiateUpload", &json!({ "digest": "x" })).await.ok();
+        let id = output["uploadId"].as_str().unwrap();
+        let sizes = json!({ "uploadId": id, "minPartBytes": 5 << 20, "maxPartBytes": 5_u64 << 30 });
+        assert_eq!(output, sizes, "{}", bucket.name);
+    }
+}
+
+#[tokio::test]
 async fn parts_and_blobs_go_past_the_hold() {
     for (bucket, hold) in holds().await {
         let (name, content) = (&bucket.name, pattern(100_003));

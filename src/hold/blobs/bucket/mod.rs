@@ -20,13 +20,15 @@ use tokio::sync::Semaphore;
 use super::names::{PartNumber, UploadId, blob_key, staged_key};
 use super::sessions::{Sessions, open_upload};
 use super::upload_state::UploadGuard;
-use super::{BlobError, Target, detached};
+use super::{BlobError, PartSizes, Target, detached};
 use crate::blobs::tables;
 use crate::blobs::tables::BucketUploadRow;
 use crate::objects::{self, Object, Objects, ResponseHeaders};
 use atproto::syntax::{Did, Digest};
 use server::sqlite::Read;
 
+/// What S3 takes as any part but the last, 5 MiB; other providers take less.
+const MIN_PART_BYTES: u64 = 5 << 20;
 /// Parts that pass through the hold at once. Each costs two connections' buffers, about 200 KiB.
 const SLOTS: usize = 32;
 /// Uploads whose parts are being asked for, remembered at about 300 bytes each.
@@ -73,6 +75,12 @@ impl Bucket {
     /// Whether clients are given URLs of the store to send parts to.
     pub(super) fn signs_parts(&self) -> bool {
         self.presigned && self.store.signs_parts()
+    }
+
+    /// The sizes of parts that the store and the hold take.
+    pub(super) fn part_sizes(&self) -> PartSizes {
+        let max_bytes = self.store.max_part_bytes().min(self.sessions.limits().max_part_bytes);
+        PartSizes::Between { min_bytes: MIN_PART_BYTES, max_bytes }
     }
 
     /// The URL for a part of an open upload.

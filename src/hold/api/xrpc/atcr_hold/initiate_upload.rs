@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::api::state::ApiState;
-use crate::blobs::UploadShare;
+use crate::blobs::{PartSizes, UploadShare};
 use crate::gate::WritePermit;
 use atproto::lexicon::{InitiateUpload, UploadIdOutput, error};
 use server::wire::{Request, Response};
@@ -26,5 +26,10 @@ pub(in crate::api) async fn handle(
     state.hold.images.check_room(permit.account()).await?;
     let share = if permit.is_captain() { UploadShare::Reserved } else { UploadShare::Common };
     let upload_id = state.hold.blobs.initiate_from(share, permit.account(), state.hold.now_us()).await?;
-    Ok(response::json(&UploadIdOutput { upload_id: upload_id.to_string() }))
+    let (part_length, min_part_bytes, max_part_bytes) = match state.hold.blobs.part_sizes() {
+        PartSizes::Any => (Some("any".to_owned()), None, None),
+        PartSizes::Between { min_bytes, max_bytes } => (None, Some(min_bytes), Some(max_bytes)),
+    };
+    let upload_id = upload_id.to_string();
+    Ok(response::json(&UploadIdOutput { upload_id, part_length, min_part_bytes, max_part_bytes }))
 }
