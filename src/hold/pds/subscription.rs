@@ -1,4 +1,4 @@
-//! SubscriberLag the events: those that are stored after a cursor, then each new one once its commit is on disk.
+//! Follows the events: those that are stored after a cursor, then each new one once its commit is on disk.
 //!
 //! A subscription reads the database by itself, a page at a time, and is only told that there is more. So nothing
 //! is sent before it is stored, memory does not grow with a reader's delay, and readers do not wait for each other.
