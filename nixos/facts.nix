@@ -15,5 +15,12 @@ rec {
     TriggerLimitIntervalSec = 0;
     PollLimitIntervalSec = 10;
     PollLimitBurst = 5;
+    FreeBind = true; # an address that the network brings later, or never, stops nothing
   };
+
+  # Places that the sandbox hides from the service, or that are emptied.
+  isHidden = path: builtins.match "/(home|root|tmp|var/tmp|run/user)(/.*)?" path != null;
+
+  # An address that only this machine reaches.
+  isLoopback = stream: builtins.match "(127[.][0-9.]+|\\[::1]|localhost):[0-9]+" stream != null;
 }

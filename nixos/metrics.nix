@@ -12,6 +12,10 @@ in
         message = "services.atcr-hold.metrics.scrape: Prometheus scrapes addresses, not paths; set services.atcr-hold.metrics.listen to one like 127.0.0.1:9464.";
       }
       {
+        assertion = cfg.metrics.scrape -> config.services.prometheus.enable;
+        message = "services.atcr-hold.metrics.scrape: there is no Prometheus on this machine; set services.prometheus.enable = true, or leave it to one elsewhere.";
+      }
+      {
         assertion = !(builtins.elem listen cfg.listen.streams);
         message = "services.atcr-hold.metrics.listen: metrics are not for the public; use another address than those of services.atcr-hold.listen.streams.";
       }

@@ -53,8 +53,8 @@ let
     )
   );
 
-  # Both are passed on to the one service; it tells them apart by name.
-  sockets = [ "atcr-hold.socket" ] ++ optional cfg.metrics.enable "atcr-hold-metrics.socket";
+  # Both are passed on to the one service; it tells them apart by name. Blobs go in and out without metrics.
+  metricsSocket = optional cfg.metrics.enable "atcr-hold-metrics.socket";
 
   # "8080", "127.0.0.1:8080" and "[::]:8080" have a port; paths have none.
   portOf = stream: builtins.match "(.*:)?([0-9]+)" stream;
@@ -79,7 +79,22 @@ in
         assertion =
           (cfg.storage.s3.accessKeyIdFile == null) == (cfg.storage.s3.secretAccessKeyFile == null);
         message = "services.atcr-hold.storage.s3: accessKeyIdFile and secretAccessKeyFile belong together; set both, or neither.";
-      };
+      }
+      ++ [
+        {
+          assertion = blobs == null || !(facts.isHidden blobs);
+          message = "services.atcr-hold.storage.filesystem.path: the service does not see /home, /root, /run/user, /tmp and /var/tmp; put the blobs elsewhere, as in /srv/atcr-hold.";
+        }
+        {
+          assertion =
+            config.users.groups ? ${cfg.listen.group} || builtins.match "[0-9]+" cfg.listen.group != null;
+          message = ''services.atcr-hold.listen.group: there is no group "${cfg.listen.group}"; declare it as users.groups."${cfg.listen.group}", or take one that is there.'';
+        }
+        {
+          assertion = cfg.openFirewall -> !(builtins.any facts.isLoopback cfg.listen.streams);
+          message = "services.atcr-hold.openFirewall: services.atcr-hold.listen.streams has an address that only this machine reaches; listen on another one, or leave the firewall closed.";
+        }
+      ];
 
     environment.etc."atcr-hold/config.toml".source = checked;
     environment.systemPackages = [ command ];
@@ -102,9 +117,9 @@ in
       # A name server that is silent is given up after 2 s, twice, where the default would be 5.
       environment.RES_OPTIONS = "timeout:2 attempts:2";
       wantedBy = optional cfg.startAtBoot "multi-user.target";
-      requires = sockets;
-      wants = [ "network-online.target" ];
-      after = sockets ++ [ "network-online.target" ];
+      requires = [ "atcr-hold.socket" ];
+      wants = metricsSocket ++ [ "network-online.target" ];
+      after = [ "atcr-hold.socket" ] ++ metricsSocket ++ [ "network-online.target" ];
       unitConfig = {
         StartLimitIntervalSec = 0; # what may heal by itself is tried for ever
       }

@@ -27,6 +27,10 @@ def main(arguments: list[str]) -> int:
             where = traceback.extract_tb(error.__traceback__)[-1]
             line, word = f"{error or where.line}", "FAILED"
             failed += 1
+        except Exception:  # noqa: BLE001: one case that breaks hides no other
+            traceback.print_exc()
+            line, word = "it broke off", "FAILED"
+            failed += 1
         print(f"{word}  {case.__name__} ({time.time() - began:.0f} s): {line}", flush=True)
     print(f"attacks: {passed} passed, {failed} failed")
     return 1 if failed else 0

@@ -17,7 +17,7 @@ let
     (lib.evalModules {
       specialArgs.pkgs = machine.packages;
       modules = [
-        { inherit (machine) options; }
+        { inherit (machine) options config; }
         (import ../../nixos/module.nix { packages.x86_64-linux.default = package; })
         configuration
       ]

@@ -35,6 +35,7 @@ in
     virtualisation = anything { };
     services.nscd.enable = anything true;
     services.prometheus = {
+      enable = anything false;
       scrapeConfigs = list;
       ruleFiles = list;
     };
@@ -47,6 +48,12 @@ in
       appendConfig = anything "";
       eventsConfig = anything "";
     };
+  };
+
+  # Groups that are there without any module.
+  config.users.groups = {
+    root = { };
+    www-data = { };
   };
 
   packages = {

@@ -38,4 +38,5 @@
     nginx.enable = true;
     settings.log_level = "info,atcr_hold=debug";
   };
+  services.prometheus.enable = true;
 }

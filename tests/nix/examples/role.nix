@@ -7,4 +7,5 @@
     storage.s3.bucket = "layers";
     listen.group = "caddy";
   };
+  users.groups.caddy = { };
 }
