@@ -4,6 +4,10 @@ machine.wait_for_unit("atcr-hold.service")
 with subtest("the directory was made for the hold alone"):
     assert machine.succeed("stat -c '%U:%G %a' /srv/blobs").strip() == "atcr-hold:atcr-hold 700"
 
+with subtest("metrics at an address that is not there yet stop nothing, and are there with it"):
+    machine.succeed("systemctl is-active atcr-hold-metrics.socket", "ip address add 192.0.2.7/32 dev lo")
+    assert "atcr_hold_uploads_open" in machine.succeed("curl -sf http://192.0.2.7:9464/metrics")
+
 with subtest("blobs go there, and not into the state directory"):
     digest = make_layer("/tmp/layer", 1_000_000)
     push(captain, "/tmp/layer", digest)
