@@ -318,6 +318,28 @@ await step('an index, by skopeo, with its image', async () => {
   await copy('--all', ...from, image('alice.test/team/app:multi'), `oci:${path.join(work, 'multi')}:it`)
 })
 
+await step('tags are listed in order and in pages, by anybody', async () => {
+  const bearer = await token('repository:alice.test/team/app:pull')
+  const list = async (query = '', name = 'alice.test/team/app') => {
+    const response = await fetch(`${appview.url}/v2/${name}/tags/list${query}`, { headers: { authorization: `Bearer ${bearer}` } })
+    return [response.status, await response.json(), response.headers.get('link')]
+  }
+  const name = 'alice.test/team/app'
+  assert.deepEqual(await list(), [200, { name, tags: ['multi', 'v1'] }, null])
+  const next = `</v2/${name}/tags/list?n=1&last=multi>; rel="next"`
+  assert.deepEqual(await list('?n=1'), [200, { name, tags: ['multi'] }, next])
+  assert.deepEqual(await list('?n=1&last=multi'), [200, { name, tags: ['v1'] }, null])
+  assert.deepEqual(await list('?last=n'), [200, { name, tags: ['v1'] }, null])
+  assert.deepEqual(await list('?n=0'), [200, { name, tags: [] }, null])
+  assert.equal((await list('?n=-1'))[0], 400)
+  const { stdout } = await skopeo('list-tags', '--no-creds', '--tls-verify=false', image('alice.test/other'))
+  assert.deepEqual(JSON.parse(stdout).Tags, ['v2'])
+  const none = await call(await token('repository:alice.test/none:pull'), 'GET', '/v2/alice.test/none/tags/list')
+  assert.deepEqual([none.status, none.code], [404, 'NAME_UNKNOWN'])
+  const write = await call(bearer, 'DELETE', `/v2/${name}/tags/list`)
+  assert.deepEqual([write.status, write.code], [405, 'UNSUPPORTED'])
+})
+
 await step('who joins the crew pushes within its quota, and beyond it leaves nothing behind', async () => {
   const [small, large] = [await makeImage('small', [1000]), await makeImage('large', [3_000_000])]
   await copy(...to('bob.test', bobPassword), small.source, image('bob.test/app:v1'))

@@ -7,7 +7,7 @@ use crate::gate::PullPermit;
 use crate::holds::Verb;
 use crate::names::Reference;
 use crate::repos::ManifestRecord;
-use atproto::syntax::{Digest, ServiceUrl};
+use atproto::syntax::{Digest, ServiceUrl, Tag};
 use server::identity::Account;
 
 /// A manifest that was read.
@@ -43,6 +43,14 @@ impl Images {
         self.remember(owner, &record);
         let media_type = record.media_type.unwrap_or_else(|| DEFAULT_TYPE.to_owned());
         Ok(Some(PulledManifest { digest, media_type, bytes }))
+    }
+
+    /// The tags of the repository, in no order; `None` when its owner has no such one.
+    ///
+    /// # Errors
+    /// [`ImagesError`]
+    pub async fn tags(&self, permit: &PullPermit, owner: &Account) -> Result<Option<Vec<Tag>>, ImagesError> {
+        Ok(self.repos.tags(owner, &permit.repository().name).await?)
     }
 
     /// Where a client finds a blob; `None` when it is nowhere. Who may push is told of the hold that new blobs go to alone:

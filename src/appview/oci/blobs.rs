@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 
 use super::refusal::OciError;
 use super::response::{DOCKER_CONTENT_DIGEST, insert};
-use super::route;
+use super::route::{self, query};
 use super::state::OciState;
 use crate::gate::{PullPermit, PushPermit};
 use crate::holds::{HoldsError, Verb};
@@ -142,10 +142,4 @@ fn answer(status: StatusCode, location: &str, digest: Option<&Digest>) -> Respon
         response.extensions_mut().insert(*digest);
     }
     response
-}
-
-/// The first value of a parameter, if it has one.
-fn query(head: &Parts, name: &str) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
-    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::refusal::OciError;
 use super::route::{ENDPOINTS, Route};
 use super::state::OciState;
-use super::{blobs, credentials, manifests, token};
+use super::{blobs, credentials, manifests, tags, token};
 use crate::gate::{Grant, PullPermit, PushPermit, TokenError};
 use crate::names::RepositoryName;
 use server::wire::{Request, Response};
@@ -52,6 +52,11 @@ impl Program for OciState {
                 }
                 _ => Err(OciError::method_not_allowed("GET, HEAD, PUT")),
             },
+            Route::Tags(name) => {
+                reads(&request.head)?;
+                let permit = self.pull(&request.head, &name, trace)?;
+                tags::list(self, permit, &request.head).await
+            }
             Route::Blob(name, digest) => {
                 // Holds have no call that deletes one.
                 reads(&request.head)?;

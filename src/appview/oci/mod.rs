@@ -12,6 +12,7 @@ mod refusal;
 mod response;
 mod route;
 mod state;
+mod tags;
 mod token;
 
 pub use refusal::OciError;

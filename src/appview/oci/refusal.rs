@@ -47,6 +47,10 @@ impl OciError {
         Self::new(StatusCode::BAD_REQUEST, "NAME_INVALID", message)
     }
 
+    pub(super) fn name_unknown() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", "the owner has no such repository")
+    }
+
     pub(super) fn digest_invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "DIGEST_INVALID", message)
     }
@@ -198,7 +202,7 @@ impl From<ReposError> for OciError {
         match error {
             ReposError::Account(error) => error.into(),
             ReposError::Pds(error) => of_remote("the owner's PDS", error),
-            ReposError::List(_) | ReposError::WrongBytes => {
+            ReposError::List(_) | ReposError::TooMany | ReposError::WrongBytes => {
                 tracing::warn!("records of an image cannot be read: {error}");
                 Self::unavailable(error.to_string())
             }

@@ -9,7 +9,7 @@ use crate::uploads::UploadId;
 use atproto::syntax::{Digest, Tag};
 
 /// The endpoints as metrics and the log name them; `Route::index` is a place in it.
-pub const ENDPOINTS: [&str; 7] = [
+pub const ENDPOINTS: [&str; 8] = [
     "/_health",
     "/auth/token",
     "/v2/",
@@ -17,6 +17,7 @@ pub const ENDPOINTS: [&str; 7] = [
     "/v2/*/blobs/*",
     "/v2/*/blobs/uploads/",
     "/v2/*/blobs/uploads/*",
+    "/v2/*/tags/list",
 ];
 
 /// What a path names.
@@ -36,6 +37,8 @@ pub(super) enum Route {
     Uploads(RepositoryName),
     /// An upload that has begun.
     Upload(RepositoryName, UploadId),
+    /// The tags of a repository.
+    Tags(RepositoryName),
 }
 
 impl Route {
@@ -61,6 +64,7 @@ impl Route {
             [.., "blobs", "uploads", id] => Ok(Self::Upload(name(3)?, upload_id(id)?)),
             [.., "blobs", digest] => Ok(Self::Blob(name(2)?, self::digest(digest)?)),
             [.., "manifests", reference] => Ok(Self::Manifest(name(2)?, self::reference(reference)?)),
+            [.., "tags", "list"] => Ok(Self::Tags(name(2)?)),
             [_] => Err(name(0).err().unwrap_or_else(OciError::not_found)),
             _ => Err(OciError::not_found()),
         }
@@ -75,8 +79,15 @@ impl Route {
             Self::Blob(..) => 4,
             Self::Uploads(_) => 5,
             Self::Upload(..) => 6,
+            Self::Tags(_) => 7,
         }
     }
+}
+
+/// The first value of a parameter, if it has one.
+pub(super) fn query(head: &Parts, name: &str) -> Option<String> {
+    let mut pairs = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
 }
 
 /// A digest of a path or a query; some clients escape its colon, as they may.
@@ -116,6 +127,7 @@ mod tests {
             (&format!("/v2/a.b/blobs/uploads/blobs/sha256:{hex}"), 4),
             ("/v2/a.b/c/blobs/uploads/", 5),
             ("/v2/a.b/c/blobs/uploads", 5),
+            ("/v2/a.b/tags/list/tags/list", 7),
             (&format!("/v2/a.b/c/blobs/uploads/{}", "7".repeat(32)), 6),
         ] {
             assert_eq!(index(path), Ok(ENDPOINTS[expected]), "{path}");

@@ -3,6 +3,7 @@
 //! What is read comes from the account's own PDS, and anybody may write anything there: a manifest counts by its hash, and
 //! of a record only what has the right form.
 
+mod listing;
 mod records;
 
 use std::sync::Arc;
@@ -35,6 +36,9 @@ pub enum ReposError {
     /// The records cannot be listed.
     #[error("the owner's records: {0}")]
     List(#[from] identity::ListError),
+    /// Not all records can be looked through.
+    #[error("the owner has more records than can be listed, or their PDS is too slow")]
+    TooMany,
     /// The PDS has other bytes than those with this hash.
     #[error("the owner's PDS has other bytes under this digest")]
     WrongBytes,
