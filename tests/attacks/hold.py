@@ -139,6 +139,16 @@ class Directory:
         return account
 
 
+def free_port() -> int:
+    """A port that no connection is given for its own end: else one that asks whether the hold listens already may be made
+    with itself, and take the hold's port."""
+    while True:
+        port = secrets.choice(range(20_000, 32_000))
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 @dataclass
 class Answer:
     status: int
@@ -164,9 +174,7 @@ class Hold:
         (root / "blobs").mkdir()
         self.directory = Directory()
         self.captain = self.directory.account("captain")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.did = f"did:web:localhost%3A{self.port}"
         head = [
             f'public_url = "http://localhost:{self.port}"',
@@ -190,11 +198,10 @@ class Hold:
             try:
                 if self.get("/xrpc/_health").status == 200:
                     break
-            # Before the hold listens, a connection may by chance be made with itself.
-            except (OSError, http.client.HTTPException):
+            except OSError:
                 pass
             if self.process.poll() is not None or time.time() > deadline:
-                raise SystemExit(f"the hold did not start:\n{self.log.read_text()}")
+                raise RuntimeError(f"the hold did not start:\n{self.log.read_text()}")
             time.sleep(0.05)
 
     def __enter__(self) -> Hold:
