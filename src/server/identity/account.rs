@@ -103,7 +103,9 @@ fn pds(services: &[Value], did: &Did) -> Option<String> {
     let endpoint = service["serviceEndpoint"].as_str()?;
     let usable = service["type"] == PDS
         && endpoint.len() <= MAX_PDS_BYTES
-        && (endpoint.starts_with("https://") || endpoint.starts_with("http://"));
+        && (endpoint.starts_with("https://") || endpoint.starts_with("http://"))
+        // It is shown and logged: no space, no control character, no user.
+        && endpoint.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@');
     usable.then(|| endpoint.to_owned())
 }
 
