@@ -4,16 +4,10 @@
     ./common/machine.nix
     ./common/garage.nix
   ];
-  services.atcr-hold = {
-    startAtBoot = false;
-    storage.s3 = {
-      bucket = "layers";
-      region = "garage";
-      endpoint = "http://127.0.0.1:3900";
-      forcePathStyle = true;
-      prefix = "hold";
-      accessKeyIdFile = "/run/keys/s3-access-key-id";
-      secretAccessKeyFile = "/run/keys/s3-secret-access-key";
-    };
+  services.atcr-hold.storage.s3 = {
+    endpoint = "http://127.0.0.1:3900";
+    prefix = "hold";
+    accessKeyIdFile = "/run/keys/s3-access-key-id";
+    secretAccessKeyFile = "/run/keys/s3-secret-access-key";
   };
 }

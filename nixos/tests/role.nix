@@ -5,15 +5,7 @@
     ./common/machine.nix
     ./common/garage.nix
   ];
-  services.atcr-hold = {
-    startAtBoot = false;
-    storage.s3 = {
-      bucket = "layers";
-      region = "garage";
-      endpoint = "http://store.example.net:3900";
-      forcePathStyle = true;
-    };
-  };
+  services.atcr-hold.storage.s3.endpoint = "http://store.example.net:3900";
   # So that the hold asks the name server itself, from inside its sandbox.
   services.nscd.enable = false;
   system.nssModules = lib.mkForce [ ];

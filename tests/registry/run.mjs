@@ -10,11 +10,10 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
-import net from 'node:net'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
-import { Hold, startStack } from '../demo/processes.mjs'
+import { freePort, Hold, startStack } from '../demo/processes.mjs'
 import { createAccount } from '../stack/account.mjs'
 
 const run = promisify(execFile)
@@ -23,14 +22,6 @@ const PART_BYTES = 16 * 1024 * 1024
 const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json'
 
 const sha256 = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-
-async function freePort() {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
 
 /** The front end with its own state; it can be killed and started again on the same port. */
 class Appview {

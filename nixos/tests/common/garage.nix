@@ -1,6 +1,15 @@
-# Garage, the S3 server that people who host themselves run, with nothing in it yet.
+# Garage, the S3 server that people who host themselves run, with nothing in it yet, and the bucket that a test makes there
+# before the hold starts.
 { pkgs, ... }:
 {
+  services.atcr-hold = {
+    startAtBoot = false;
+    storage.s3 = {
+      bucket = "layers";
+      region = "garage";
+      forcePathStyle = true;
+    };
+  };
   environment.systemPackages = [ pkgs.garage_2 ];
   environment.etc."garage.toml".text = ''
     metadata_dir = "/var/lib/garage/meta"
