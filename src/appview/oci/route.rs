@@ -7,6 +7,7 @@ use super::refusal::OciError;
 use crate::names::{Reference, RepositoryName};
 use crate::uploads::UploadId;
 use atproto::syntax::{Digest, Tag};
+use server::xrpc::Query;
 
 /// The endpoints as metrics and the log name them; `Route::index` is a place in it.
 pub const ENDPOINTS: [&str; 8] = [
@@ -86,8 +87,9 @@ impl Route {
 
 /// The first value of a parameter, if it has one.
 pub(super) fn query(head: &Parts, name: &str) -> Option<String> {
-    let mut pairs = url::form_urlencoded::parse(head.uri.query().unwrap_or_default().as_bytes());
-    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned()).filter(|value| !value.is_empty())
+    let query = Query::of(head);
+    let first = query.all(name).next();
+    first.filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
 /// A digest of a path or a query; some clients escape its colon, as they may.

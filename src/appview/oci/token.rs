@@ -16,7 +16,7 @@ use crate::gate::{Action, Scope, parse_scopes};
 use crate::names::{Owner, RepositoryName};
 use atproto::syntax::Datetime;
 use server::wire::{Request, Response};
-use server::xrpc::{Trace, response};
+use server::xrpc::{Query, Trace, response};
 
 /// Of a form: a token of ours and some scopes.
 const FORM_BYTES: u64 = 64 * 1024;
@@ -61,10 +61,9 @@ pub(super) async fn handle(state: Arc<OciState>, request: Request, trace: &mut T
 }
 
 fn by_query(request: &Request) -> Result<TokenRequest, OciError> {
-    let query: Vec<_> = url::form_urlencoded::parse(request.head.uri.query().unwrap_or_default().as_bytes()).collect();
-    let all = |name: &str| query.iter().filter(|(key, _)| key == name).map(|(_, value)| value.to_string()).collect();
-    let scopes: Vec<String> = all("scope");
-    let wants_refresh = query.iter().any(|(key, value)| key == "offline_token" && value == "true");
+    let query = Query::of(&request.head);
+    let scopes = query.all("scope").map(str::to_owned).collect();
+    let wants_refresh = query.all("offline_token").any(|value| value == "true");
     let password = credentials::basic(&request.head.headers)?;
     Ok(TokenRequest { password, refresh_token: None, scopes, wants_refresh })
 }

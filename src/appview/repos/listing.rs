@@ -21,48 +21,53 @@ impl Repos {
     /// [`ReposError`]
     pub async fn tags(&self, account: &Account, name: &ImageName) -> Result<Option<Vec<Tag>>, ReposError> {
         let mut tags = Vec::new();
-        self.each_record(account, nsid::TAG, |view| {
+        let listing = self.each_record(account, nsid::TAG, MAX_PAGES, |view| {
             tags.extend(tag_of(view, account, name));
             ControlFlow::Continue(())
-        })
-        .await?;
+        });
+        in_time(listing).await?;
         if !tags.is_empty() {
             return Ok(Some(tags));
         }
         // One that was pushed by digest alone, or lost its tags, is a repository still.
         let mut exists = false;
-        self.each_record(account, nsid::MANIFEST, |view| {
+        let listing = self.each_record(account, nsid::MANIFEST, MAX_PAGES, |view| {
             exists =
                 serde_json::from_value::<Manifest>(view.value).is_ok_and(|found| found.repository == name.as_str());
             if exists { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-        .await?;
+        });
+        in_time(listing).await?;
         Ok(exists.then_some(tags))
     }
 
-    /// Shows each record of a collection until `visit` has seen enough.
-    async fn each_record(
+    /// Shows each record of a collection until `visit` has seen enough, in `max_pages` pages at most.
+    ///
+    /// # Errors
+    /// [`ReposError::TooMany`] when there are more.
+    pub(super) async fn each_record(
         &self,
         account: &Account,
         collection: Collection,
+        max_pages: usize,
         mut visit: impl FnMut(RecordView) -> ControlFlow<()>,
     ) -> Result<(), ReposError> {
-        let pages = async {
-            let mut cursor = None;
-            for _ in 0..MAX_PAGES {
-                let page = self.resolver.list_records(&account.did, collection, cursor.as_deref()).await?;
-                if page.records.into_iter().try_for_each(&mut visit).is_break() {
-                    return Ok(());
-                }
-                cursor = page.cursor;
-                if cursor.is_none() {
-                    return Ok(());
-                }
+        let mut cursor = None;
+        for _ in 0..max_pages {
+            let page = self.resolver.list_records(&account.did, collection, cursor.as_deref()).await?;
+            if page.records.into_iter().try_for_each(&mut visit).is_break() {
+                return Ok(());
             }
-            Err(ReposError::TooMany)
-        };
-        tokio::time::timeout(TIME, pages).await.unwrap_or(Err(ReposError::TooMany))
+            cursor = page.cursor;
+            if cursor.is_none() {
+                return Ok(());
+            }
+        }
+        Err(ReposError::TooMany)
     }
+}
+
+async fn in_time(listing: impl Future<Output = Result<(), ReposError>>) -> Result<(), ReposError> {
+    tokio::time::timeout(TIME, listing).await.unwrap_or(Err(ReposError::TooMany))
 }
 
 /// The tag of a record, if it is one of this repository and a pull by it finds it: it leads to a manifest and has its key.

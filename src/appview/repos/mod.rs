@@ -6,6 +6,7 @@
 mod listing;
 mod records;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -134,19 +135,17 @@ impl Repos {
     /// # Errors
     /// [`ReposError`]
     pub async fn manifest_with(&self, account: &Account, blob: &Digest) -> Result<Option<ManifestRecord>, ReposError> {
-        let mut cursor = None;
-        for _ in 0..MAX_PAGES {
-            let page = self.resolver.list_records(&account.did, nsid::MANIFEST, cursor.as_deref()).await?;
-            let records = page.records.into_iter().filter_map(|view| serde_json::from_value(view.value).ok());
-            if let Some(found) = records.map(ManifestRecord::of).find(|record| record.blobs.contains(blob)) {
-                return Ok(Some(found));
-            }
-            cursor = page.cursor;
-            if cursor.is_none() {
-                break;
-            }
+        let mut found = None;
+        let looking = self.each_record(account, nsid::MANIFEST, MAX_PAGES, |view| {
+            let record = serde_json::from_value(view.value).ok().map(ManifestRecord::of);
+            found = record.filter(|record| record.blobs.contains(blob));
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        match looking.await {
+            // It is nowhere that anybody will look.
+            Ok(()) | Err(ReposError::TooMany) => Ok(found),
+            Err(error) => Err(error),
         }
-        Ok(None)
     }
 
     /// Puts bytes beside the records; answers what a record must have of them, for else they go again.
