@@ -8,8 +8,8 @@
 //! | room | for | may name |
 //! |---|---|---|
 //! | `schema` | the schema of the database: the scripts of its versions, all rooms' tables together | – |
-//! | `config` | layers of configuration, checked | – |
 //! | `names` | what stands in a path: the owner, the repository, a tag or a digest | – |
+//! | `config` | layers of configuration, checked | names |
 //! | `remote` | XRPC calls to PDSes and holds: one client, one kind of error | – |
 //! | `accounts` | who owns an image, who signs in, sessions at their PDSes (with its tables) | names, remote |
 //! | `gate` | scopes, registry tokens, permits | names, accounts |

@@ -15,6 +15,7 @@
 //! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, daemon, wire, egress |
 //! | `console` | what a command line needs: output, tables, progress, errors, the manual; where a command runs | daemon, settings, control |
 //! | `identity` | other accounts' keys, handles and sessions | metrics, bulkhead, egress |
+//! | `watchdog` | signs of life to the service manager, by how the database is | daemon, sqlite |
 //! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, bulkhead, identity |
 //!
 //! Every room may name the crate `atproto`.
@@ -32,5 +33,6 @@ pub mod settings;
 pub mod sqlite;
 pub mod storage;
 pub mod tokens;
+pub mod watchdog;
 pub mod wire;
 pub mod xrpc;

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use atcr_appview::config::{AccountName, Config};
+use atcr_appview::config::Config;
+use atcr_appview::names::Owner;
 use server::settings::{Environment, Sources};
 
 fn load(more: &[(&str, &str)]) -> Result<Config, String> {
@@ -31,13 +32,15 @@ fn accounts_and_the_hold_are_read() {
     ]);
     let config = config.unwrap();
     assert_eq!(config.default_hold.unwrap().as_str(), "https://hold.example.org");
-    assert!(matches!(&config.allowed_accounts[..], [AccountName::Did(_), AccountName::Handle(_)]));
+    assert!(matches!(&config.allowed_accounts[..], [Owner::Did(_), Owner::Handle(_)]));
 }
 
 #[test]
 fn every_mistake_is_a_line_that_names_the_option() {
     for (name, value, expected) in [
         ("ATCR_BASE_URL", "", "base_url (ATCR_BASE_URL) is not set"),
+        ("ATCR_LOG_LEVEL", "loud", "it must be error, warn, info, debug, trace, or like info,atcr_appview=debug"),
+        ("ATCR_HTTP_ADDR", "5000", "it must be like :5000, 127.0.0.1:5000 or unix:/run/atcr-appview.sock"),
         ("ATCR_BASE_URL", "http://registry.example.org", "base_url (ATCR_BASE_URL)"),
         ("ATCR_DEFAULT_HOLD_DID", "https://hold.example.org", "default_hold (ATCR_DEFAULT_HOLD_DID)"),
         ("ATCR_DEFAULT_HOLD_DID", "did:web:localhost%3A8080", "localhost needs test_mode"),

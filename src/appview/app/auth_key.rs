@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use super::StartError;
 use atproto::keys::SigningKey;
 use server::key_file;
@@ -13,19 +11,8 @@ pub(super) fn open(path: &Path) -> Result<SigningKey, StartError> {
     if let Some(key) = key_file::load(path)? {
         return Ok(key);
     }
-    let key = generate()?;
+    let key = key_file::generate().map_err(StartError::Randomness)?;
     key_file::create(path, &key)?;
     tracing::info!(path = %path.display(), "a key for tokens was made");
     Ok(key)
-}
-
-fn generate() -> Result<SigningKey, StartError> {
-    loop {
-        let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(bytes.as_mut()).map_err(StartError::Randomness)?;
-        // All but a vanishing part of 256-bit numbers are keys.
-        if let Ok(key) = SigningKey::from_bytes(&bytes) {
-            return Ok(key);
-        }
-    }
 }

@@ -1,12 +1,10 @@
 //! Why the front end did not start, or had to stop.
 
+use server::daemon::EX_CONFIG;
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
 use server::sqlite::OpenError;
 use server::storage::StorageError;
-
-/// Exit code of sysexits.h for a mistake that a restart cannot mend.
-const EX_CONFIG: u8 = 78;
 
 /// Why the front end did not start, or had to stop. One line that says what to do.
 #[derive(Debug, thiserror::Error)]

@@ -7,24 +7,25 @@ mod auth_key;
 mod error;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Owners, SessionSettings, Sessions};
-use crate::config::{AccountName, Config};
+use crate::config::Config;
 use crate::gate::{TokenKeys, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
-use crate::names::Owner;
 use crate::oci::{ENDPOINTS, OciState};
 use crate::remote::Remote;
 use crate::repos::Repos;
 use crate::schema;
 use crate::uploads::{UploadId, Uploads};
-use server::daemon::{self, Accepted, ConnectionLimits, Listener, SocketMetrics};
+use server::daemon::{self, Accepted, ConnectionLimits, Listener, SocketMetrics, now_us};
 use server::identity::{Resolver, ResolverSettings};
 use server::sqlite::Database;
+use server::watchdog;
 use server::wire::{self, HttpLimits, Rates};
 use server::xrpc::{self, Front, RequestMetrics};
 
@@ -40,23 +41,18 @@ const MAINTAIN_EVERY: Duration = Duration::from_secs(30);
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
     let database = schema::open(&config.database_path)?;
     let state = Arc::new(open(&config, &database)?);
-    let addresses = listeners.iter().map(Listener::describe).collect::<Vec<_>>().join(", ");
+    let addresses = Listener::describe_all(&listeners);
     tracing::info!(url = %config.base_url, listening = addresses, version = env!("CARGO_PKG_VERSION"), "ready");
     daemon::notify::ready(&format!("serving {} on {addresses}", config.base_url));
-    let maintenance = tokio::spawn(maintain(Arc::clone(&state)));
-    let watchdog = daemon::notify::watchdog().map(|waits| {
-        let database = database.clone();
-        tokio::spawn(daemon::notify::keep_alive(waits, move || is_alive(database.clone())))
-    });
+    let mut background = JoinSet::new();
+    background.spawn(maintain(Arc::clone(&state)));
+    watchdog::keep(&mut background, &database);
     let serving = serve(state, listeners, &config, shutdown);
     let outcome = tokio::select! {
         served = serving => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
-    maintenance.abort();
-    if let Some(watchdog) = watchdog {
-        watchdog.abort();
-    }
+    background.shutdown().await;
     database.settle().await;
     tracing::info!(cut_off = outcome?.cut_off, "stopped");
     Ok(())
@@ -74,10 +70,6 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         clock: now_us,
     };
     let keys = TokenKeys { access: key.derive_secret("access tokens"), refresh: key.derive_secret("refresh tokens") };
-    let allowed = |name: &AccountName| match name {
-        AccountName::Did(did) => Owner::Did(did.clone()),
-        AccountName::Handle(handle) => Owner::Handle(handle.clone()),
-    };
     let sessions = Arc::new(Sessions::new(sessions, database.clone(), remote.clone(), resolver.clone()));
     let repos = Arc::new(Repos::new(remote.clone(), resolver.clone(), Arc::clone(&sessions)));
     let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
@@ -90,14 +82,14 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         },
         base_url: config.base_url.as_str().to_owned(),
         service: config.base_url.authority().to_owned(),
-        allowed_accounts: config.allowed_accounts.iter().map(allowed).collect(),
+        allowed_accounts: config.allowed_accounts.clone(),
         tokens: Tokens::new(keys, config.base_url.authority()),
         owners: Owners::new(resolver, config.handle_resolver_url.clone()),
         sessions,
         holds: Arc::clone(&holds),
         uploads: Uploads::open(database.clone(), Arc::clone(&holds), config.uploads_dir(), now_us)?,
         images: Images::new(database.clone(), repos, holds, now_us),
-        database: database.clone(),
+        health: database.health(),
         clock: now_us,
         fresh_id,
     })
@@ -144,24 +136,8 @@ async fn serve(
     daemon::serve(listeners, connections, sockets, handle, shutdown, config.limits.drain).await
 }
 
-/// Whether the threads of the runtime, its timers, and the database do their work.
-async fn is_alive(database: Database) -> bool {
-    let round_trip = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        database.ping().await
-    });
-    matches!(round_trip.await, Ok(Ok(())))
-}
-
 /// A name that nobody can guess.
 fn fresh_id() -> Option<UploadId> {
     let mut id = UploadId::default();
     getrandom::fill(&mut id).is_ok().then_some(id)
-}
-
-/// Microseconds since 1970: the clock of the whole program.
-#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
-fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

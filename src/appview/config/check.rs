@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::options::OPTIONS;
 use super::raw::Raw;
-use super::{AccountName, BaseUrl, Config, Limits};
+use super::{BaseUrl, Config, Limits};
+use crate::names::Owner;
 use atproto::syntax::{Did, Handle, ServiceUrl};
+use server::daemon::listeners::is_address;
 use server::settings::{SettingsError, Sources, Values};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-appview";
@@ -57,29 +59,29 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn config(&self) -> Result<Config, SettingsError> {
         let raw = self.raw;
-        let base_url = raw.base_url.as_deref().filter(|text| !text.is_empty());
-        let base_url = base_url.ok_or_else(|| self.values.missing("base_url", "https://registry.example.org"))?;
+        let base_url = self.values.required("base_url", raw.base_url.as_deref(), "https://registry.example.org")?;
         let resolver = raw.identity.handle_resolver_url.as_deref().filter(|text| !text.is_empty());
-        let resolver = resolver.map(|url| self.url("identity.handle_resolver_url", url)).transpose()?;
+        let resolver =
+            resolver.map(|url| self.values.base_url("identity.handle_resolver_url", url, raw.test_mode)).transpose()?;
         Ok(Config {
             base_url: BaseUrl::parse(base_url).map_err(|problem| self.wrong("base_url", &problem))?,
-            http_addr: raw.server.addr.clone(),
-            trusted_proxies: self.each("server.trusted_proxies", &raw.server.trusted_proxies, |text| {
+            http_addr: self.http_addr()?,
+            trusted_proxies: self.values.each("server.trusted_proxies", &raw.server.trusted_proxies, |text| {
                 text.parse().map_err(|_| "each proxy is an IP address, like 127.0.0.1")
             })?,
             default_hold: self.default_hold()?,
-            allowed_accounts: self.each("allowed_accounts", &raw.allowed_accounts, |text| {
-                let by_handle = |_| Handle::parse(text).map(AccountName::Handle);
-                let name = Did::parse(text).map(AccountName::Did).or_else(by_handle);
+            allowed_accounts: self.values.each("allowed_accounts", &raw.allowed_accounts, |text| {
+                let by_handle = |_| Handle::parse(text).map(Owner::Handle);
+                let name = Did::parse(text).map(Owner::Did).or_else(by_handle);
                 name.map_err(|_| "each account is a DID or a handle, like alice.example.org")
             })?,
             allow_account_passwords: raw.allow_account_passwords,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
             auth_key_path: raw.auth.key_path.clone().unwrap_or_default().into(),
-            plc_directory_url: self.url("identity.plc_url", &raw.identity.plc_url)?,
+            plc_directory_url: self.values.base_url("identity.plc_url", &raw.identity.plc_url, raw.test_mode)?,
             handle_resolver_url: resolver,
             test_mode: raw.test_mode,
-            log_level: raw.log_level.clone(),
+            log_level: self.values.log_level("log_level", &raw.log_level, "info,atcr_appview=debug")?,
             limits: self.limits()?,
             values: self.values.clone(),
         })
@@ -89,13 +91,12 @@ impl Checker<'_> {
         self.values.wrong(option, problem)
     }
 
-    fn each<T>(
-        &self,
-        option: &str,
-        texts: &[String],
-        parse: impl Fn(&str) -> Result<T, &'static str>,
-    ) -> Result<Vec<T>, SettingsError> {
-        texts.iter().map(|text| parse(text).map_err(|problem| self.wrong(option, problem))).collect()
+    fn http_addr(&self) -> Result<String, SettingsError> {
+        let addr = &self.raw.server.addr;
+        if is_address(addr) {
+            return Ok(addr.clone());
+        }
+        Err(self.wrong("server.addr", "it must be like :5000, 127.0.0.1:5000 or unix:/run/atcr-appview.sock"))
     }
 
     fn default_hold(&self) -> Result<Option<ServiceUrl>, SettingsError> {
@@ -106,16 +107,6 @@ impl Checker<'_> {
             return Err(self.wrong("default_hold", "it must be reachable by others (localhost needs test_mode)"));
         }
         Ok(Some(hold))
-    }
-
-    fn url(&self, option: &str, text: &str) -> Result<String, SettingsError> {
-        let url = text.trim_end_matches('/');
-        let parsed = url::Url::parse(url).map_err(|error| self.wrong(option, &format!("it is not a URL: {error}")))?;
-        match parsed.scheme() {
-            "https" => Ok(url.to_owned()),
-            "http" if self.raw.test_mode => Ok(url.to_owned()),
-            _ => Err(self.wrong(option, "it must begin with https:// (http:// needs test_mode)")),
-        }
     }
 
     fn limits(&self) -> Result<Limits, SettingsError> {

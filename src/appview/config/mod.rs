@@ -12,7 +12,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use atproto::syntax::{Did, Handle, ServiceUrl};
+use crate::names::Owner;
+use atproto::syntax::ServiceUrl;
 use server::settings::Values;
 
 pub use base_url::BaseUrl;
@@ -30,7 +31,7 @@ pub struct Config {
     /// The hold of accounts that have none of their own.
     pub default_hold: Option<ServiceUrl>,
     /// Who may push here; empty: whoever their hold lets.
-    pub allowed_accounts: Vec<AccountName>,
+    pub allowed_accounts: Vec<Owner>,
     /// Whether an account's main password is taken as well.
     pub allow_account_passwords: bool,
     /// The database file.
@@ -57,15 +58,6 @@ impl Config {
     pub fn uploads_dir(&self) -> PathBuf {
         self.database_path.with_file_name("uploads")
     }
-}
-
-/// An account as an operator names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccountName {
-    /// By its DID.
-    Did(Did),
-    /// By its handle.
-    Handle(Handle),
 }
 
 /// Bounds on what clients may use.

@@ -12,6 +12,7 @@ use super::state::OciState;
 use super::{blobs, credentials, manifests, tags, token};
 use crate::gate::{Grant, PullPermit, PushPermit, TokenError};
 use crate::names::RepositoryName;
+use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
 use server::xrpc::{Cause, Front, Program, Trace, response};
 
@@ -36,7 +37,9 @@ impl Program for OciState {
         match route {
             Route::Health => {
                 reads(&request.head)?;
-                self.database.ping().await.map_err(OciError::internal)?;
+                self.health
+                    .check(DatabaseHealth::MAX_STALL)
+                    .map_err(|error| OciError::unavailable(error.to_string()))?;
                 Ok(response::json(&json!({ "version": env!("CARGO_PKG_VERSION") })))
             }
             Route::Token => token::handle(self, request, trace).await,

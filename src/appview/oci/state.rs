@@ -10,7 +10,7 @@ use crate::images::Images;
 use crate::names::Owner;
 use crate::uploads::{UploadId, Uploads};
 use server::identity::Account;
-use server::sqlite::Database;
+use server::sqlite::DatabaseHealth;
 use server::xrpc::Front;
 
 /// The rooms of a front end that requests need.
@@ -35,8 +35,8 @@ pub struct OciState {
     pub uploads: Uploads,
     /// Manifests.
     pub images: Images,
-    /// Answers whether all is well.
-    pub database: Database,
+    /// How the database is.
+    pub health: DatabaseHealth,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
     /// A random name for an upload; `None` when the system has no random numbers.

@@ -15,10 +15,9 @@ mod settings;
 mod signing_key;
 mod status;
 mod uploads;
-mod watchdog;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,11 +38,12 @@ use crate::schema;
 use crate::upkeep::Upkeep;
 use atproto::syntax::ServiceUrl;
 use server::control::{self, AdminSocket};
-use server::daemon::{self, Inherited, Listener};
+use server::daemon::{self, Inherited, Listener, now_us};
 use server::identity::{KeptDocuments, Resolver, ResolverSettings, SetupError};
 use server::key_file;
 use server::sqlite::Database;
 use server::tokens::{Audience, Authenticator};
+use server::watchdog;
 use server::wire::Rates;
 use server::xrpc::{Front, RequestMetrics};
 
@@ -95,10 +95,10 @@ pub async fn run_reloading(
     let started = start(&config, profile, place, &database).await;
     let (hold, state, presence) = started.map_err(|error| error.of_database(&config.database_path))?;
     let state = Arc::new(state);
-    let addresses = describe(&listeners);
+    let addresses = Listener::describe_all(&listeners);
     tracing::info!(
         url = %config.public_url, did = %config.public_url.did(), listening = addresses,
-        metrics = (!metrics_listeners.is_empty()).then(|| describe(&metrics_listeners)),
+        metrics = (!metrics_listeners.is_empty()).then(|| Listener::describe_all(&metrics_listeners)),
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
     let serving = format!("serving {} on {addresses}; blobs in {}", config.public_url, config.storage);
@@ -281,11 +281,6 @@ fn audience(url: &ServiceUrl) -> Audience {
     Audience { did: url.did().clone(), service: HOLD_SERVICE }
 }
 
-/// Returns the addresses of `listeners`, for the log.
-fn describe(listeners: &[Listener]) -> String {
-    listeners.iter().map(Listener::describe).collect::<Vec<_>>().join(", ")
-}
-
 /// Runs `job` until `shutdown`.
 async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     tokio::select! {
@@ -350,13 +345,6 @@ async fn write_counts(images: Images) {
             tracing::warn!(%error, "pulls and pushes could not be brought into the records");
         }
     }
-}
-
-/// Returns the microseconds since 1970: the clock of the whole program.
-#[allow(clippy::disallowed_methods)]
-fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Returns a random clock id, which tells TIDs of this process from those of another one at the same microsecond.

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use super::StartError;
 use atproto::keys::SigningKey;
 use server::key_file;
@@ -23,19 +21,8 @@ pub(super) fn open(directory: &Path, repo_exists: bool) -> Result<SigningKey, St
     if repo_exists {
         return Err(StartError::KeyMissing(path));
     }
-    let key = generate()?;
+    let key = key_file::generate().map_err(StartError::Randomness)?;
     key_file::create(&path, &key)?;
     tracing::info!(path = %path.display(), "a signing key was made: back it up together with the database");
     Ok(key)
-}
-
-fn generate() -> Result<SigningKey, StartError> {
-    loop {
-        let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(bytes.as_mut()).map_err(StartError::Randomness)?;
-        // All but a vanishing part of 256-bit numbers are keys.
-        if let Ok(key) = SigningKey::from_bytes(&bytes) {
-            return Ok(key);
-        }
-    }
 }

@@ -8,9 +8,9 @@ mod limits;
 mod quota;
 mod storage;
 
-use std::net::IpAddr;
 use std::path::Path;
 
+use server::daemon::listeners::is_address;
 use server::settings::{SettingsError, Sources, Values};
 
 use super::options::OPTIONS;
@@ -103,9 +103,9 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn config(&self) -> Result<Config, SettingsError> {
         let raw = self.raw;
-        let public_url = self.required("public_url", raw.public_url.as_deref(), "https://hold.example.org")?;
+        let public_url = self.values.required("public_url", raw.public_url.as_deref(), "https://hold.example.org")?;
         let public_url = ServiceUrl::parse(public_url).map_err(|e| self.wrong("public_url", &e.to_string()))?;
-        let owner = self.required("owner", raw.owner.as_deref(), "did:plc:…, the DID of your account")?;
+        let owner = self.values.required("owner", raw.owner.as_deref(), "did:plc:…, the DID of your account")?;
         let owner = resolvable(owner, raw.test_mode).map_err(|problem| self.wrong("owner", &problem))?;
         Ok(Config {
             crew: self.crew(&owner)?,
@@ -121,10 +121,12 @@ impl Checker<'_> {
             appviews: self.appviews()?,
             bluesky_posts: raw.bluesky_posts,
             relays: self.relays()?,
-            plc_directory_url: self.plc_url()?,
+            plc_directory_url: self.values.base_url("identity.plc_url", &raw.identity.plc_url, raw.test_mode)?,
             test_mode: raw.test_mode,
             server_addr: self.server_addr()?,
-            trusted_proxies: self.trusted_proxies()?,
+            trusted_proxies: self.values.each("server.trusted_proxies", &raw.server.trusted_proxies, |text| {
+                text.parse().map_err(|_| "each proxy is an IP address, like 127.0.0.1")
+            })?,
             accel_redirect: self.accel_redirect()?,
             database_path: raw.database.path.clone().unwrap_or_default().into(),
             signing_key: raw.database.signing_key.clone(),
@@ -135,13 +137,9 @@ impl Checker<'_> {
             presigned_urls: !raw.storage.disable_presigned_urls,
             gc: self.gc()?,
             limits: self.limits()?,
-            log_level: self.log_level()?,
+            log_level: self.values.log_level("log_level", &raw.log_level, "info,atcr_hold=debug")?,
             values: self.values.clone(),
         })
-    }
-
-    fn required<'v>(&self, option: &str, value: Option<&'v str>, example: &str) -> Result<&'v str, SettingsError> {
-        value.filter(|text| !text.is_empty()).ok_or_else(|| self.values.missing(option, example))
     }
 
     fn wrong(&self, option: &str, problem: &str) -> SettingsError {
@@ -163,7 +161,7 @@ impl Checker<'_> {
 
     fn server_addr(&self) -> Result<String, SettingsError> {
         let addr = &self.raw.server.addr;
-        if can_be_listened_on(addr) {
+        if is_address(addr) {
             return Ok(addr.clone());
         }
         Err(self.wrong("server.addr", "it must be like :8080, 127.0.0.1:8080 or unix:/run/atcr-hold.sock"))
@@ -172,34 +170,13 @@ impl Checker<'_> {
     fn metrics_addr(&self) -> Result<Option<String>, SettingsError> {
         const OPTION: &str = "metrics.addr";
         let Some(addr) = self.raw.metrics.addr.as_ref().filter(|addr| !addr.is_empty()) else { return Ok(None) };
-        if !can_be_listened_on(addr) {
+        if !is_address(addr) {
             return Err(self.wrong(OPTION, "it must be like 127.0.0.1:9464 or unix:/run/atcr-hold-metrics.sock"));
         }
         if *addr == self.raw.server.addr && !addr.ends_with(":0") {
             return Err(self.wrong(OPTION, "metrics are not for the public: use another address than server.addr"));
         }
         Ok(Some(addr.clone()))
-    }
-
-    fn log_level(&self) -> Result<String, SettingsError> {
-        const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-        // A single word that is no level would be taken as a target, and silence everything else.
-        let has_level = |directive: &str| LEVELS.contains(&directive.rsplit('=').next().unwrap_or_default());
-        if self.raw.log_level.split(',').all(has_level) {
-            return Ok(self.raw.log_level.clone());
-        }
-        Err(self.wrong("log_level", "it must be error, warn, info, debug, trace, or like info,atcr_hold=debug"))
-    }
-
-    fn plc_url(&self) -> Result<String, SettingsError> {
-        const OPTION: &str = "identity.plc_url";
-        let url = self.raw.identity.plc_url.trim_end_matches('/');
-        let parsed = url::Url::parse(url).map_err(|e| self.wrong(OPTION, &format!("it is not a URL: {e}")))?;
-        match parsed.scheme() {
-            "https" => Ok(url.to_owned()),
-            "http" if self.raw.test_mode => Ok(url.to_owned()),
-            _ => Err(self.wrong(OPTION, "it must begin with https:// (http:// needs test_mode)")),
-        }
     }
 
     fn relays(&self) -> Result<Vec<String>, SettingsError> {
@@ -223,14 +200,6 @@ impl Checker<'_> {
         }
     }
 
-    fn trusted_proxies(&self) -> Result<Vec<IpAddr>, SettingsError> {
-        let parse = |text: &String| {
-            text.parse()
-                .map_err(|_| self.wrong("server.trusted_proxies", "each proxy is an IP address, like 127.0.0.1"))
-        };
-        self.raw.server.trusted_proxies.iter().map(parse).collect()
-    }
-
     fn accel_redirect(&self) -> Result<Option<String>, SettingsError> {
         const OPTION: &str = "server.accel_redirect";
         let Some(prefix) = self.raw.server.accel_redirect.as_deref().filter(|text| !text.is_empty()) else {
@@ -245,17 +214,6 @@ impl Checker<'_> {
         }
         Ok(Some(prefix.to_owned()))
     }
-}
-
-/// A path, or a port with an address, a host name or nothing before it.
-fn can_be_listened_on(addr: &str) -> bool {
-    if addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/') {
-        return true;
-    }
-    let Some((host, port)) = addr.rsplit_once(':') else { return false };
-    let is_address = addr.parse::<std::net::SocketAddr>().is_ok();
-    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
-    is_address || (is_name && port.parse::<u16>().is_ok())
 }
 
 /// A DID whose document can be found, so that its account's tokens can be verified.

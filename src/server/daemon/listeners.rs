@@ -44,6 +44,12 @@ impl Listener {
         }
     }
 
+    /// Returns the addresses of several, for the log.
+    #[must_use]
+    pub fn describe_all(listeners: &[Self]) -> String {
+        listeners.iter().map(Self::describe).collect::<Vec<_>>().join(", ")
+    }
+
     fn tcp(listener: TcpListener) -> io::Result<Self> {
         // tokio panics on a blocking socket.
         listener.set_nonblocking(true)?;
@@ -94,6 +100,18 @@ pub fn inherited() -> io::Result<Inherited> {
         if is_for_metrics { inherited.metrics.push(listener) } else { inherited.public.push(listener) }
     }
     Ok(inherited)
+}
+
+/// Whether [`bind`] may understand `addr`: a path, or a port with an address, a host name or nothing before it.
+#[must_use]
+pub fn is_address(addr: &str) -> bool {
+    if addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/') {
+        return true;
+    }
+    let Some((host, port)) = addr.rsplit_once(':') else { return false };
+    let is_address = addr.parse::<SocketAddr>().is_ok();
+    let is_name = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    is_address || (is_name && port.parse::<u16>().is_ok())
 }
 
 /// Listens on `address`: `:8080` (every interface, IPv6 and IPv4), `host:port`, `/path/to.sock` or

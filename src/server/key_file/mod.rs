@@ -48,6 +48,21 @@ pub enum KeyFileError {
     },
 }
 
+/// Makes a key that nobody else has.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn generate() -> Result<SigningKey, getrandom::Error> {
+    loop {
+        let mut bytes = Zeroizing::new([0; KEY_BYTES]);
+        getrandom::fill(bytes.as_mut())?;
+        // All but a vanishing part of 256-bit numbers are keys.
+        if let Ok(key) = SigningKey::from_bytes(&bytes) {
+            return Ok(key);
+        }
+    }
+}
+
 /// Reads the key at `path`. Returns `None` when there is no such file.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //!
 //! This room knows no option of any program.
 
+mod checks;
 mod dotenv;
 mod environment;
 mod error;

@@ -37,6 +37,9 @@ pub enum Unhealthy {
 }
 
 impl DatabaseHealth {
+    /// How long nothing may end before a health check says so: as long as a request waits for its turn to write.
+    pub const MAX_STALL: Duration = Duration::from_secs(10);
+
     /// Whether readers and writer have made progress in the last `max_stall`, where they had something to do, and the last
     /// probe was answered.
     ///

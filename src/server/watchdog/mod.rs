@@ -1,17 +1,18 @@
-//! Whether the hold works: what the service manager's watchdog goes by.
+//! Whether a daemon with a database works: what the service manager's watchdog goes by.
 
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use server::daemon::notify;
-use server::sqlite::{Database, DatabaseHealth};
+use crate::daemon::notify;
+use crate::sqlite::{Database, DatabaseHealth};
 
-/// The longest time between two probes of a database that has nothing to do: half of what `_health` takes for a stall.
+/// The longest time between two probes of a database that has nothing to do: half of [`DatabaseHealth::MAX_STALL`].
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 
-/// Probes the database, and gives the service manager its signs of life where it wants them, as long as the hold runs.
-pub(super) fn keep(background: &mut JoinSet<()>, database: &Database) {
+/// Probes the database, and gives the service manager its signs of life where it wants them, as long as the
+/// daemon runs.
+pub fn keep(background: &mut JoinSet<()>, database: &Database) {
     let waits = notify::watchdog();
     // A third of it lies between two signs of life.
     let max_stall = waits.map(|waits| waits / 3);

@@ -17,7 +17,7 @@ impl Checker<'_> {
     #[cfg(feature = "gcs")]
     pub(super) fn gcs(&self, raw: &raw::Gcs) -> Result<GoogleSettings, SettingsError> {
         const BUCKET: &str = "storage.gcs.bucket";
-        let bucket = self.required(BUCKET, raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
+        let bucket = self.values.required(BUCKET, raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
         self.plain(BUCKET, bucket, BUCKET_RULE, b".-_")?;
         let example = "the path of the key file that Google made for the service account";
         Ok(GoogleSettings {
@@ -32,9 +32,11 @@ impl Checker<'_> {
     pub(super) fn azure(&self, raw: &raw::Azure) -> Result<AzureSettings, SettingsError> {
         const ACCOUNT: &str = "storage.azure.account";
         const CONTAINER: &str = "storage.azure.container";
-        let account = self.required(ACCOUNT, raw.account.as_deref(), "mystorage, the name of your storage account")?;
+        let account =
+            self.values.required(ACCOUNT, raw.account.as_deref(), "mystorage, the name of your storage account")?;
         self.plain(ACCOUNT, account, "the name of a storage account has letters and digits", b"")?;
-        let container = self.required(CONTAINER, raw.container.as_deref(), "my-blobs, the name of your container")?;
+        let container =
+            self.values.required(CONTAINER, raw.container.as_deref(), "my-blobs, the name of your container")?;
         self.plain(CONTAINER, container, "the name of a container has letters, digits and hyphens", b"-$")?;
         let example = "one of the account's two keys, in base64";
         Ok(AzureSettings {
@@ -47,7 +49,7 @@ impl Checker<'_> {
     }
 
     fn secret(&self, option: &str, given: Option<&Secret>, example: &str) -> Result<Zeroizing<String>, SettingsError> {
-        self.required(option, given.map(Secret::expose), example).map(|text| text.to_owned().into())
+        self.values.required(option, given.map(Secret::expose), example).map(|text| text.to_owned().into())
     }
 
     fn other_endpoint(&self, option: &str, given: Option<&str>) -> Result<Option<String>, SettingsError> {

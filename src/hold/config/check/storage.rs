@@ -34,7 +34,7 @@ impl Checker<'_> {
         let settings = match self.raw.storage.driver.as_deref() {
             Some("filesystem") => {
                 let root = self.raw.storage.root_dir.as_deref();
-                let root = self.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs")?;
+                let root = self.values.required("storage.root_dir", root, "/var/lib/atcr-hold/blobs")?;
                 return Ok(Location::Directory(root.into()));
             }
             Some("s3") => BucketSettings::S3(self.s3(&self.raw.storage.s3)?),
@@ -60,9 +60,10 @@ impl Checker<'_> {
     }
 
     fn s3(&self, raw: &raw::S3) -> Result<S3Settings, SettingsError> {
-        let bucket = self.required("storage.s3.bucket", raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
+        let bucket =
+            self.values.required("storage.s3.bucket", raw.bucket.as_deref(), "my-blobs, the name of your bucket")?;
         self.plain("storage.s3.bucket", bucket, "a bucket's name has letters, digits, dots and hyphens", b".-_")?;
-        let region = self.required("storage.s3.region", Some(&raw.region), "us-east-1")?;
+        let region = self.values.required("storage.s3.region", Some(&raw.region), "us-east-1")?;
         self.plain("storage.s3.region", region, "a region is a word like us-east-1, auto or garage", b"-_")?;
         let endpoint = raw.endpoint.as_deref().filter(|text| !text.is_empty());
         let endpoint = endpoint.map(|text| self.endpoint("storage.s3.endpoint", text)).transpose()?;

@@ -1,0 +1,55 @@
+//! Checks of values that more than one program has.
+
+use super::{SettingsError, Values};
+
+const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+impl Values {
+    /// Returns the value of an option that must be set and not be empty.
+    ///
+    /// # Errors
+    /// When it is not, with an example of what it could be.
+    pub fn required<'v>(&self, option: &str, value: Option<&'v str>, example: &str) -> Result<&'v str, SettingsError> {
+        value.filter(|text| !text.is_empty()).ok_or_else(|| self.missing(option, example))
+    }
+
+    /// Parses each text of a list.
+    ///
+    /// # Errors
+    /// The first one that `parse` refuses.
+    pub fn each<T>(
+        &self,
+        option: &str,
+        texts: &[String],
+        parse: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Result<Vec<T>, SettingsError> {
+        texts.iter().map(|text| parse(text).map_err(|problem| self.wrong(option, problem))).collect()
+    }
+
+    /// Returns a base URL without a trailing slash: `https://…`, or `http://…` in `test_mode`.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn base_url(&self, option: &str, text: &str, test_mode: bool) -> Result<String, SettingsError> {
+        let url = text.trim_end_matches('/');
+        let parsed = url::Url::parse(url).map_err(|error| self.wrong(option, &format!("it is not a URL: {error}")))?;
+        match parsed.scheme() {
+            "https" => Ok(url.to_owned()),
+            "http" if test_mode => Ok(url.to_owned()),
+            _ => Err(self.wrong(option, "it must begin with https:// (http:// needs test_mode)")),
+        }
+    }
+
+    /// Returns a log level, or tracing's filter syntax with a level for each target, such as `example`.
+    ///
+    /// # Errors
+    /// When a part of it has no level.
+    pub fn log_level(&self, option: &str, text: &str, example: &str) -> Result<String, SettingsError> {
+        // A single word that is no level would be taken as a target, and silence everything else.
+        let has_level = |directive: &str| LOG_LEVELS.contains(&directive.rsplit('=').next().unwrap_or_default());
+        if text.split(',').all(has_level) {
+            return Ok(text.to_owned());
+        }
+        Err(self.wrong(option, &format!("it must be error, warn, info, debug, trace, or like {example}")))
+    }
+}
