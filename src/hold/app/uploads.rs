@@ -44,13 +44,12 @@ async fn revoke(hold: &Hold) {
         Ok(accounts) => accounts,
         Err(error) => return tracing::warn!(%error, "the accounts with open uploads could not be read"),
     };
+    let accounts = match hold.crew.without(accounts, Permission::BlobWrite).await {
+        Ok(accounts) => accounts,
+        Err(error) => return tracing::warn!(%error, "whether accounts with open uploads may write is unknown"),
+    };
     for account in accounts {
-        let revoked = match hold.crew.membership(&account).await {
-            Ok(membership) if membership.may(Permission::BlobWrite) => continue,
-            Ok(_) => hold.blobs.revoke_uploads(&account).await,
-            Err(error) => return tracing::warn!(%error, "whether accounts with open uploads may write is unknown"),
-        };
-        match revoked {
+        match hold.blobs.revoke_uploads(&account).await {
             Ok(0) => {}
             Ok(uploads) => {
                 tracing::info!(%account, uploads, "uploads of an account that may not write any more dropped")

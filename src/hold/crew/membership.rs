@@ -72,4 +72,21 @@ impl Crew {
         let account = account.clone();
         self.pds.read(move |records| Membership::read(records, &account)).await
     }
+
+    /// Returns those of `accounts` that may not do what `wanted` names now.
+    ///
+    /// # Errors
+    /// As [`Crew::is_public`].
+    pub async fn without(&self, accounts: Vec<Did>, wanted: Permission) -> Result<Vec<Did>, CrewError> {
+        let job = move |records: &Records<'_>| {
+            let mut found = Vec::new();
+            for account in accounts {
+                if !Membership::read(records, &account)?.may(wanted) {
+                    found.push(account);
+                }
+            }
+            Ok(found)
+        };
+        self.pds.read(job).await
+    }
 }
