@@ -28,7 +28,7 @@
 
       overlays.default = final: _: { atcr-hold = final.callPackage ./nixos/package.nix { }; };
 
-      nixosModules.default = lib.modules.importApply ./nixos/module.nix self;
+      nixosModules.default = lib.modules.importApply ./nixos/hold self;
 
       checks = forEach linux (
         pkgs:

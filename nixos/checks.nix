@@ -26,7 +26,7 @@ let
   reference = import ./reference.nix {
     inherit lib;
     options.services.atcr-hold =
-      (lib.evalModules { modules = [ ./options.nix ]; }).options.services.atcr-hold;
+      (lib.evalModules { modules = [ ./hold/options.nix ]; }).options.services.atcr-hold;
   };
 
   # One file a test; each is { nodes, … }, its script beside it in Python, after what all scripts share.
@@ -57,7 +57,7 @@ in
     touch $out
   '';
   options = pkgs.runCommand "atcr-hold-options" { } ''
-    diff ${./options.md} ${pkgs.writeText "options.md" reference}
+    diff ${./hold/options.md} ${pkgs.writeText "options.md" reference}
     touch $out
   '';
 }

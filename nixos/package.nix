@@ -41,8 +41,8 @@ rustPlatform.buildRustPackage {
         ../tests/support
         ../tests/s3/tls.py
         ./metrics
-        ./options.md
-        ./live-options.json
+        ./hold/options.md
+        ./hold/live-options.json
         ../.clippy.toml
         ../.rustfmt.toml
       ]

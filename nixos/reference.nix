@@ -1,4 +1,4 @@
-# The options reference, as Markdown, from the options themselves. nixos/options.md is kept equal to it by the checks.
+# The options reference, as Markdown, from the options themselves. nixos/hold/options.md is kept equal to it by the checks.
 { lib, options }:
 let
   code = label: value: if value == null then "" else "\n- ${label}: ${quote value.text}";
@@ -17,7 +17,7 @@ in
 ''
   # The options of services.atcr-hold
 
-  Made from `nixos/options.nix` by `bash tests/nix.sh --write`; do not edit it here.
+  Made from `nixos/hold/options.nix` by `bash tests/nix.sh --write`; do not edit it here.
 
   ${builtins.concatStringsSep "\n" (
     map entry (builtins.filter ours (lib.optionAttrSetToDocList options))

@@ -2,7 +2,8 @@
 # Checks the flake and the NixOS module without NixOS: everything is evaluated, nothing is built.
 #
 #   bash tests/nix.sh                check
-#   bash tests/nix.sh --write        bring nixos/options.md, nixos/units and the formatting up to date
+#   bash tests/nix.sh --evaluate     the same without what needs cargo: half a minute
+#   bash tests/nix.sh --write        bring nixos/hold/options.md, nixos/units and the formatting up to date
 #   bash tests/nix.sh --render DIR   write what a Debian machine needs of each NixOS test: DIR/<test>/etc/…, and
 #                                    DIR/<test>/specialisation/<name>/etc/…; the program belongs at /usr/bin/atcr-hold
 #
@@ -91,7 +92,7 @@ judged() {
 exposed_little() { systemd-analyze security --offline=true --threshold=11 "$1"; }
 
 complete_reference() {
-  [ "$(grep -c '^## ' nixos/options.md)" -eq "$(grep -c '^- Example: ' nixos/options.md)" ] ||
+  [ "$(grep -c '^## ' nixos/hold/options.md)" -eq "$(grep -c '^- Example: ' nixos/hold/options.md)" ] ||
     { echo "each option needs an example"; return 1; }
 }
 
@@ -172,7 +173,9 @@ need nix-instantiate python3
 small_lib=$repo/tests/nix/lib
 mapfile -t nix_files < <(git ls-files --cached --others --exclude-standard '*.nix')
 
+cargo=cargo
 case ${1:-} in
+--evaluate) cargo=no-cargo ;;
 --render)
   render "${2:?--render needs a directory}"
   exit
@@ -180,7 +183,7 @@ case ${1:-} in
 --write)
   tool nixfmt_rs 0.5.3 nixfmt
   "$tools/bin/nixfmt" "${nix_files[@]}"
-  options_reference "$small_lib" >nixos/options.md
+  options_reference "$small_lib" >nixos/hold/options.md
   for name in atcr-hold.service atcr-hold.socket; do unit "$name" >"nixos/units/$name"; done
   exit
   ;;
@@ -206,9 +209,9 @@ else
   skip "check-config: there is no $hold"
 fi
 
-check "nixos/options.md is up to date (else: bash tests/nix.sh --write)" \
-  diff nixos/options.md <(options_reference "$small_lib")
-[ -z "$real_lib" ] || check "nixos/options.md is the same under nixpkgs' library" same_with_real options_reference
+check "nixos/hold/options.md is up to date (else: bash tests/nix.sh --write)" \
+  diff nixos/hold/options.md <(options_reference "$small_lib")
+[ -z "$real_lib" ] || check "nixos/hold/options.md is the same under nixpkgs' library" same_with_real options_reference
 for name in atcr-hold.service atcr-hold.socket; do
   check "nixos/units/$name is up to date (else: bash tests/nix.sh --write)" diff "nixos/units/$name" <(unit "$name")
 done
@@ -219,7 +222,7 @@ check "the flake's outputs evaluate" flake_outputs "$small_lib"
 check "flake.lock is what Nix would write" lock_unchanged
 
 check "the files of the flake's checks can be copied" copy_checked_files
-if command -v cargo >/dev/null && cargo fetch --locked --quiet; then
+if command -v "$cargo" >/dev/null && cargo fetch --locked --quiet; then
   check "the manifests name nothing outside those files" targets_copied
   check "formatting with those files alone" in_copy cargo fmt --check
   # First where it shall stay: a test that was built in the copy looks for its files there.

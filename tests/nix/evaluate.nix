@@ -18,7 +18,7 @@ let
       specialArgs.pkgs = machine.packages;
       modules = [
         { inherit (machine) options config; }
-        (import ../../nixos/module.nix { packages.x86_64-linux.default = package; })
+        (import ../../nixos/hold { packages.x86_64-linux.default = package; })
         configuration
       ]
       ++ extra;

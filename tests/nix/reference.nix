@@ -1,11 +1,11 @@
-# The options reference that nixos/options.md must equal.
+# The options reference that nixos/hold/options.md must equal.
 {
   libPath ? ./lib,
 }:
 let
   lib = import libPath;
   evaluated = lib.evalModules {
-    modules = [ ../../nixos/options.nix ];
+    modules = [ ../../nixos/hold/options.nix ];
   };
 in
 import ../../nixos/reference.nix {

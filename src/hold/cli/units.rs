@@ -1,7 +1,7 @@
 //! `systemd-units`: the units of the NixOS module, for machines without Nix.
 //!
 //! `nixos/units` has them as the module makes them; the tests keep them so. Why each directive is there:
-//! `nixos/hardening.nix`, `nixos/service.nix`.
+//! `nixos/common/hardening.nix`, `nixos/hold/service.nix`.
 
 use std::fs;
 use std::io;

@@ -35,12 +35,12 @@ fn the_nixos_module_knows_what_a_reload_follows() {
     let mut names: Vec<_> = live.map(Setting::root).collect();
     names.dedup();
     let json = serde_json::to_string_pretty(&names).unwrap() + "\n";
-    is_up_to_date(&root().join("nixos/live-options.json"), &json);
+    is_up_to_date(&root().join("nixos/hold/live-options.json"), &json);
 }
 
 #[test]
 fn the_nixos_module_has_the_defaults_of_the_hold() {
-    let reference = std::fs::read_to_string(root().join("nixos/options.md")).unwrap();
+    let reference = std::fs::read_to_string(root().join("nixos/hold/options.md")).unwrap();
     let default_of = |nix: &str| {
         let section = reference.split("\n## ").find(|text| text.starts_with(&format!("services.atcr-hold.{nix}\n")));
         let section = section.unwrap_or_else(|| panic!("{nix} is no option of the module"));

@@ -2,7 +2,7 @@
 { config, lib, ... }:
 let
   cfg = config.services.atcr-hold;
-  facts = import ./facts.nix;
+  facts = import ../common/facts.nix;
   host = lib.removePrefix "https://" cfg.url;
   paths = builtins.filter (lib.hasPrefix "/") cfg.listen.streams;
   blobs = cfg.storage.filesystem.path or null;

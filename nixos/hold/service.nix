@@ -9,7 +9,7 @@
 let
   inherit (lib) optional optionalAttrs optionals;
   cfg = config.services.atcr-hold;
-  facts = import ./facts.nix;
+  facts = import ../common/facts.nix;
   mapping = import ./settings.nix { inherit lib cfg; };
 
   blobs = cfg.storage.filesystem.path or null;
@@ -154,7 +154,7 @@ in
         WorkingDirectory = "/";
         LoadCredential = lib.mapAttrsToList (name: path: "${name}:${path}") credentials;
       }
-      // import ./hardening.nix
+      // import ../common/hardening.nix
       // optionalAttrs blobsOutside {
         User = "atcr-hold";
         Group = "atcr-hold";

@@ -13,7 +13,7 @@ let
     // {
       description = "URL like https://hold.example.org, lower case, without a port, a path or a trailing slash";
     };
-  did = types.addCheck types.str (import ./facts.nix).isDid // {
+  did = types.addCheck types.str (import ../common/facts.nix).isDid // {
     description = "DID like did:plc:ewvi7nxzyoun6zhxrhs64oiz or did:web:example.org";
   };
   size = types.addCheck types.str (text: builtins.match "[1-9][0-9]* ?[KMGT]i?B" text != null) // {

@@ -30,7 +30,7 @@ in
         FileDescriptorName = "metrics";
         SocketMode = "0660";
       }
-      // (import ./facts.nix).lastingSocket;
+      // (import ../common/facts.nix).lastingSocket;
     };
 
     services.prometheus = lib.mkIf cfg.metrics.scrape {
@@ -41,7 +41,7 @@ in
           static_configs = [ { targets = [ listen ]; } ];
         }
       ];
-      ruleFiles = [ ./metrics/alerts.yml ];
+      ruleFiles = [ ../metrics/alerts.yml ];
     };
   };
 }
