@@ -17,4 +17,5 @@ mod oci;
 mod support {
     pub(crate) mod did_server;
     pub(crate) mod http;
+    pub(crate) mod manual;
 }

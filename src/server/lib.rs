@@ -9,7 +9,7 @@
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `wire` | HTTP/1.1 connections with their guards, WebSocket handshakes, ranges, rate limits; no error format | daemon |
 //! | `xrpc` | query, JSON, error envelope, CORS, request id, log line, request metrics | metrics, wire |
-//! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | – |
+//! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | daemon |
 //! | `key_file` | the signing key on disk | – |
 //! | `egress` | the one way out: HTTP client, TLS roots, look-ups of names and their guard, limits | – |
 //! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, daemon, wire, egress |

@@ -1,10 +1,16 @@
-//! Configuration: its layers, and every mistake with its explanation.
+//! Configuration: its layers, every mistake with its explanation, and the manual's table.
+//!
+//! `ATCR_HOLD_WRITE=1 cargo test -p atcr-appview --test appview config` brings the table up to date.
 
 use std::path::Path;
 
-use atcr_appview::config::Config;
+use atcr_appview::config::{Config, OPTIONS};
 use atcr_appview::names::Owner;
 use server::settings::{Environment, Sources};
+
+use crate::support::manual::has_options;
+
+const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
 fn load(more: &[(&str, &str)]) -> Result<Config, String> {
     let mut all = vec![("ATCR_BASE_URL", "https://registry.example.org")];
@@ -20,6 +26,9 @@ fn one_variable_is_enough() {
     assert_eq!(config.database_path, Path::new("/var/lib/atcr-appview/appview.db"));
     assert_eq!(config.auth_key_path, Path::new("/var/lib/atcr-appview/keys/auth.key"));
     assert_eq!(config.plc_directory_url, "https://plc.directory");
+    assert_eq!(config.oauth_key_path, Path::new("/var/lib/atcr-appview/keys/oauth.key"));
+    assert_eq!(config.admin_socket, Path::new("/var/lib/atcr-appview/admin.sock"));
+    assert!(config.ui_enabled && !config.proxy_blobs && config.metrics_addr.is_none() && config.warnings().is_empty());
     assert!(config.default_hold.is_none() && config.allowed_accounts.is_empty() && !config.allow_account_passwords);
     assert_eq!(load(&[("STATE_DIRECTORY", "/state")]).unwrap().database_path, Path::new("/state/appview.db"));
 }
@@ -33,6 +42,51 @@ fn accounts_and_the_hold_are_read() {
     let config = config.unwrap();
     assert_eq!(config.default_hold.unwrap().as_str(), "https://hold.example.org");
     assert!(matches!(&config.allowed_accounts[..], [Owner::Did(_), Owner::Handle(_)]));
+}
+
+#[test]
+fn the_names_of_the_original_are_taken() {
+    let config = load(&[
+        ("ATCR_UI_DATABASE_PATH", "/srv/ui.db"),
+        ("ATCR_JETSTREAM_URLS", "wss://jetstream.example/subscribe, wss://other.example"),
+        ("ATCR_UI_ENABLED", "false"),
+        ("ATCR_PROXY_BLOBS", "true"),
+        ("RUNTIME_DIRECTORY", "/run/atcr-appview"),
+        ("ATCR_METRICS_ADDR", "unix:/run/m.sock"),
+    ]);
+    let config = config.unwrap();
+    assert_eq!(config.database_path, Path::new("/srv/ui.db"));
+    assert_eq!(config.auth_key_path, Path::new("/srv/keys/auth.key"));
+    assert_eq!(config.admin_socket, Path::new("/run/atcr-appview/admin.sock"));
+    assert_eq!((config.jetstream_urls.len(), config.metrics_addr.as_deref()), (2, Some("unix:/run/m.sock")));
+    assert!(!config.ui_enabled && config.proxy_blobs);
+    // What is accepted and does nothing is said, also by `check-config`.
+    assert_eq!(config.warnings(), ["jetstream_urls is accepted and not used: this registry needs no firehose"]);
+    let both = load(&[("ATCR_UI_DATABASE_PATH", "/a.db"), ("ATCR_DATABASE_PATH", "/b.db")]).unwrap();
+    assert_eq!((both.database_path.as_path(), both.warnings().len()), (Path::new("/b.db"), 0));
+}
+
+#[test]
+fn the_key_of_tokens_may_be_a_secret() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("ATCR_AUTH_KEY"), KEY).unwrap();
+    let credential = ("CREDENTIALS_DIRECTORY", place.path().to_str().unwrap());
+    let file = place.path().join("ATCR_AUTH_KEY");
+    for given in [("ATCR_AUTH_KEY", KEY), ("ATCR_AUTH_KEY_FILE", file.to_str().unwrap()), credential] {
+        let config = load(&[given]).unwrap();
+        assert_eq!(config.auth_key.as_ref().map(|key| key.expose()), Some(KEY), "{}", given.0);
+        assert!(config.warnings().is_empty() && !format!("{config:?}").contains(KEY));
+    }
+    let environment = Environment::from([("ATCR_BASE_URL", "http://localhost:5000"), ("ATCR_AUTH_KEY", KEY)]);
+    let (shown, _) = Config::show(&Sources::of_environment(environment)).unwrap();
+    assert!(shown.contains("key = \"********\"") && !shown.contains(KEY), "{shown}");
+    let error = load(&[("ATCR_AUTH_KEY", "77secret77")]).unwrap_err();
+    assert!(error.contains("auth.key (ATCR_AUTH_KEY): it is no key") && !error.contains("77secret77"), "{error}");
+}
+
+#[test]
+fn the_manual_has_the_table_of_options() {
+    has_options("src/appview/manual/configuration.md", OPTIONS);
 }
 
 #[test]
@@ -52,6 +106,13 @@ fn every_mistake_is_a_line_that_names_the_option() {
         ("ATCR_PLC_DIRECTORY_URL", "http://localhost:1", "http:// needs test_mode"),
         ("ATCR_HANDLE_RESOLVER_URL", "ftp://a.example", "identity.handle_resolver_url (ATCR_HANDLE_RESOLVER_URL)"),
         ("TEST_MODE", "perhaps", "test_mode (TEST_MODE): it is"),
+        ("ATCR_PROXY_BLOBS", "perhaps", "proxy_blobs (ATCR_PROXY_BLOBS): it is"),
+        ("ATCR_JETSTREAM_URLS", "https://jetstream.example", "each address begins with wss://"),
+        ("ATCR_JETSTREAM_URLS", "ws://localhost:1", "ws:// needs test_mode"),
+        ("ATCR_METRICS_ADDR", "9465", "it must be like 127.0.0.1:9465 or unix:/run/atcr-appview-metrics.sock"),
+        ("ATCR_METRICS_ADDR", ":5000", "metrics are not for the public"),
+        ("ATCR_ADMIN_SOCKET", "/run/atcr-appview/", "it must be the path of a file"),
+        ("ATCR_UI_DATABASE_PATH", "/srv/", "database.path (ATCR_DATABASE_PATH): it must be the path of a file"),
     ] {
         let error = load(&[(name, value)]).unwrap_err();
         assert!(error.contains(expected) && !error.contains('\n'), "{name}={value}: {error}");

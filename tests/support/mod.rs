@@ -4,5 +4,6 @@ pub(crate) mod blob_hold;
 pub(crate) mod did_server;
 pub(crate) mod hold;
 pub(crate) mod http;
+pub(crate) mod manual;
 pub(crate) mod repo_home;
 pub(crate) mod small;

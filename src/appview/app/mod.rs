@@ -60,7 +60,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
 
 /// Opens everything a request needs.
 fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
-    let key = auth_key::open(&config.auth_key_path)?;
+    let key = auth_key::open(config.auth_key.as_ref(), &config.auth_key_path)?;
     let directory = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     let resolver = Resolver::new(&directory)?;
     let remote = Remote::new(config.test_mode).map_err(StartError::Roots)?;

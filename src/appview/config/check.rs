@@ -1,6 +1,6 @@
 //! From text to a [`Config`]: single values, then rules across options.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::options::OPTIONS;
@@ -8,10 +8,13 @@ use super::raw::Raw;
 use super::{BaseUrl, Config, Limits};
 use crate::names::Owner;
 use atproto::syntax::{Did, Handle, ServiceUrl};
-use server::daemon::listeners::is_address;
-use server::settings::{SettingsError, Sources, Values};
+use server::key_file;
+use server::settings::{Secret, SettingsError, Sources, Values};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-appview";
+const ADMIN_SOCKET: &str = "admin.sock";
+/// What an address to listen on is like.
+const ADDRESSES: &str = ":5000, 127.0.0.1:5000 or unix:/run/atcr-appview.sock";
 /// Variables that begin so are meant for the front end.
 const PREFIX: &str = "ATCR_";
 
@@ -21,16 +24,7 @@ impl Config {
     /// # Errors
     /// The first mistake found, as one line an operator can act on.
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
-        let mut values = Values::load(OPTIONS, PREFIX, sources)?;
-        // Paths that follow from other options, filled in so that `check-config` shows them too.
-        let text = |path: &Path| path.to_string_lossy().into_owned();
-        let state = sources.environment.directory("STATE_DIRECTORY").unwrap_or(Path::new(DEFAULT_STATE_DIR));
-        values.fill("database.path", |_| text(&state.join("appview.db")));
-        values.fill("auth.key_path", |values| {
-            text(&Path::new(&values.text("database.path").unwrap_or_default()).with_file_name("keys").join("auth.key"))
-        });
-        let raw = values.extract()?;
-        Checker { values: &values, raw: &raw }.config()
+        Self::of(load(sources)?)
     }
 
     /// The effective configuration as TOML, and what is probably not meant in it.
@@ -49,6 +43,33 @@ impl Config {
     pub fn warnings(&self) -> &[String] {
         self.values.warnings()
     }
+
+    fn of(mut values: Values) -> Result<Self, SettingsError> {
+        let raw: Raw = values.extract()?;
+        if !raw.jetstream_urls.is_empty() {
+            values.warn("jetstream_urls is accepted and not used: this registry needs no firehose".into());
+        }
+        Checker { values: &values, raw: &raw }.config()
+    }
+}
+
+fn load(sources: &Sources) -> Result<Values, SettingsError> {
+    let mut values = Values::load(OPTIONS, PREFIX, sources)?;
+    let environment = &sources.environment;
+    // Paths that follow from other options, filled in so that `check-config` shows them too.
+    let text = |path: &Path| path.to_string_lossy().into_owned();
+    let state = environment.directory("STATE_DIRECTORY").unwrap_or(Path::new(DEFAULT_STATE_DIR));
+    values.fill("database.path", |_| text(&state.join("appview.db")));
+    let beside_database = |values: &Values, name| {
+        text(&Path::new(&values.text("database.path").unwrap_or_default()).with_file_name(name))
+    };
+    values.fill("auth.key_path", |values| beside_database(values, "keys/auth.key"));
+    values.fill("oauth.key_path", |values| beside_database(values, "keys/oauth.key"));
+    values.fill("admin.socket", |values| match environment.directory("RUNTIME_DIRECTORY") {
+        Some(runtime) => text(&runtime.join(ADMIN_SOCKET)),
+        None => beside_database(values, ADMIN_SOCKET),
+    });
+    Ok(values)
 }
 
 struct Checker<'a> {
@@ -65,7 +86,7 @@ impl Checker<'_> {
             resolver.map(|url| self.values.base_url("identity.handle_resolver_url", url, raw.test_mode)).transpose()?;
         Ok(Config {
             base_url: BaseUrl::parse(base_url).map_err(|problem| self.wrong("base_url", &problem))?,
-            http_addr: self.http_addr()?,
+            http_addr: self.values.listen_address("server.addr", &raw.server.addr, ADDRESSES)?,
             trusted_proxies: self.values.each("server.trusted_proxies", &raw.server.trusted_proxies, |text| {
                 text.parse().map_err(|_| "each proxy is an IP address, like 127.0.0.1")
             })?,
@@ -76,8 +97,15 @@ impl Checker<'_> {
                 name.map_err(|_| "each account is a DID or a handle, like alice.example.org")
             })?,
             allow_account_passwords: raw.allow_account_passwords,
-            database_path: raw.database.path.clone().unwrap_or_default().into(),
-            auth_key_path: raw.auth.key_path.clone().unwrap_or_default().into(),
+            proxy_blobs: raw.proxy_blobs,
+            ui_enabled: raw.ui_enabled,
+            jetstream_urls: self.jetstream_urls()?,
+            database_path: self.path("database.path", raw.database.path.as_deref())?,
+            auth_key: self.auth_key()?,
+            auth_key_path: self.path("auth.key_path", raw.auth.key_path.as_deref())?,
+            oauth_key_path: self.path("oauth.key_path", raw.oauth.key_path.as_deref())?,
+            admin_socket: self.path("admin.socket", raw.admin.socket.as_deref())?,
+            metrics_addr: self.metrics_addr()?,
             plc_directory_url: self.values.base_url("identity.plc_url", &raw.identity.plc_url, raw.test_mode)?,
             handle_resolver_url: resolver,
             test_mode: raw.test_mode,
@@ -91,12 +119,38 @@ impl Checker<'_> {
         self.values.wrong(option, problem)
     }
 
-    fn http_addr(&self) -> Result<String, SettingsError> {
-        let addr = &self.raw.server.addr;
-        if is_address(addr) {
-            return Ok(addr.clone());
+    fn metrics_addr(&self) -> Result<Option<String>, SettingsError> {
+        let (text, public) = (self.raw.metrics.addr.as_deref(), &self.raw.server.addr);
+        let example = "127.0.0.1:9465 or unix:/run/atcr-appview-metrics.sock";
+        self.values.metrics_address("metrics.addr", text, public, example)
+    }
+
+    /// Never with the text in the error: it is a secret.
+    fn auth_key(&self) -> Result<Option<Secret>, SettingsError> {
+        let Some(key) = &self.raw.auth.key else { return Ok(None) };
+        match key_file::parse(key.expose().as_bytes()) {
+            Some(_) => Ok(Some(key.clone())),
+            None => Err(self.wrong("auth.key", "it is no key: it must be 64 hexadecimal digits")),
         }
-        Err(self.wrong("server.addr", "it must be like :5000, 127.0.0.1:5000 or unix:/run/atcr-appview.sock"))
+    }
+
+    fn jetstream_urls(&self) -> Result<Vec<String>, SettingsError> {
+        self.values.each("jetstream_urls", &self.raw.jetstream_urls, |text| {
+            let url = url::Url::parse(text).ok();
+            let is_socket = |url: &url::Url| url.scheme() == "wss" || (url.scheme() == "ws" && self.raw.test_mode);
+            match url {
+                Some(url) if is_socket(&url) => Ok(text.to_owned()),
+                _ => Err("each address begins with wss:// (ws:// needs test_mode)"),
+            }
+        })
+    }
+
+    fn path(&self, option: &str, text: Option<&str>) -> Result<PathBuf, SettingsError> {
+        let path = text.unwrap_or_default();
+        if path.ends_with('/') {
+            return Err(self.wrong(option, "it must be the path of a file, not of a directory"));
+        }
+        Ok(path.into())
     }
 
     fn default_hold(&self) -> Result<Option<ServiceUrl>, SettingsError> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::names::Owner;
 use atproto::syntax::ServiceUrl;
-use server::settings::Values;
+use server::settings::{Secret, Values};
 
 pub use base_url::BaseUrl;
 pub use options::OPTIONS;
@@ -34,10 +34,24 @@ pub struct Config {
     pub allowed_accounts: Vec<Owner>,
     /// Whether an account's main password is taken as well.
     pub allow_account_passwords: bool,
+    /// Whether pulls pass through here.
+    pub proxy_blobs: bool,
+    /// Whether there are pages for people.
+    pub ui_enabled: bool,
+    /// Addresses of Jetstream, of which nothing is made.
+    pub jetstream_urls: Vec<String>,
     /// The database file.
     pub database_path: PathBuf,
+    /// The key that secrets and tokens come from, 64 hexadecimal digits, instead of the one in `auth_key_path`.
+    pub auth_key: Option<Secret>,
     /// The file of the key that secrets and tokens come from.
     pub auth_key_path: PathBuf,
+    /// The file of the key of the OAuth client.
+    pub oauth_key_path: PathBuf,
+    /// The socket file through which commands reach the running registry.
+    pub admin_socket: PathBuf,
+    /// Address to answer scrapers of metrics on when no socket was inherited for them; `None`: nowhere.
+    pub metrics_addr: Option<String>,
     /// Base URL of the did:plc directory, without a trailing slash.
     pub plc_directory_url: String,
     /// Base URL of a host that is asked for handles first.

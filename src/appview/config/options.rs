@@ -2,17 +2,19 @@
 
 use server::settings::{Default, Reload, Setting, SettingKind};
 
-/// Reads the table below: path, variable, kind, default, what it does. A change of any needs a restart.
+/// Reads the table below: whether a reload follows it, path, variable (and another one), kind, default, what it does.
 macro_rules! options {
-    ($($name:literal $([$variable:literal])? $kind:ident $default:ident($value:literal) => $doc:literal;)*) => {
+    ($($reload:ident $name:literal $([$variable:literal])? $((or $alias:literal))? $kind:ident
+       $default:ident($value:literal) => $doc:literal;)*) => {
         /// All options of the front end, in the order of the manual.
         pub const OPTIONS: &[Setting] = &[$(Setting {
             name: $name,
             old_name: None,
             variable: options!(@maybe $($variable)?),
+            alias: options!(@maybe $($alias)?),
             kind: SettingKind::$kind,
             default: Default::$default($value),
-            reload: Reload::Restart,
+            reload: Reload::$reload,
             doc: $doc,
         }),*];
     };
@@ -21,31 +23,47 @@ macro_rules! options {
 }
 
 options! {
-    "base_url" ["ATCR_BASE_URL"] Text Words("required")
+    Restart "base_url" ["ATCR_BASE_URL"] Text Words("required")
         => "where clients reach the registry: `https://<host>`, or `http://localhost:<port>` or `http://127.0.0.1:<port>`";
-    "server.addr" ["ATCR_HTTP_ADDR"] Text Toml("\":5000\"")
+    Restart "server.addr" ["ATCR_HTTP_ADDR"] Text Toml("\":5000\"")
         => "`host:port`, or a path for a Unix socket; an inherited socket goes first";
-    "server.trusted_proxies" List Toml("[]") => "addresses whose `X-Forwarded-For` is believed; a Unix socket's always is";
-    "default_hold" ["ATCR_DEFAULT_HOLD_DID"] Text Words("none")
+    Restart "server.trusted_proxies" List Toml("[]")
+        => "addresses whose `X-Forwarded-For` is believed; a Unix socket's always is";
+    Restart "default_hold" ["ATCR_DEFAULT_HOLD_DID"] Text Words("none")
         => "DID of the hold of accounts that have none of their own; without it they cannot push";
-    "allowed_accounts" ["ATCR_ALLOWED_ACCOUNTS"] List Toml("[]")
+    Restart "allowed_accounts" ["ATCR_ALLOWED_ACCOUNTS"] List Toml("[]")
         => "DIDs or handles of those who may push here; empty: whoever their hold lets";
-    "allow_account_passwords" ["ATCR_ALLOW_ACCOUNT_PASSWORDS"] Flag Toml("false")
+    Restart "allow_account_passwords" ["ATCR_ALLOW_ACCOUNT_PASSWORDS"] Flag Toml("false")
         => "`true`: an account's main password signs in as well as an app password";
-    "database.path" ["ATCR_DATABASE_PATH"] Text
+    Restart "proxy_blobs" ["ATCR_PROXY_BLOBS"] Flag Toml("false")
+        => "`true`: pulls pass through here; `false`: clients are sent to the hold (307), which is faster";
+    Restart "ui_enabled" ["ATCR_UI_ENABLED"] Flag Toml("true")
+        => "`false`: no pages for people, so nobody signs in by a browser";
+    Restart "jetstream_urls" ["ATCR_JETSTREAM_URLS"] List Toml("[]")
+        => "`wss://` addresses of Jetstream; accepted for the original's sake and not used: nothing here needs a firehose";
+    Restart "database.path" ["ATCR_DATABASE_PATH"] (or "ATCR_UI_DATABASE_PATH") Text
         Words("`$STATE_DIRECTORY/appview.db`, else `/var/lib/atcr-appview/appview.db`") => "its directory must exist";
-    "auth.key_path" ["ATCR_AUTH_KEY_PATH"] Text Words("`keys/auth.key` beside the database")
-        => "the key that tokens come from; made at the first start";
-    "identity.plc_url" ["ATCR_PLC_DIRECTORY_URL"] Text Toml("\"https://plc.directory\"")
+    Restart "auth.key" ["ATCR_AUTH_KEY"] Secret Words("none")
+        => "the key that tokens come from, 64 hexadecimal digits, instead of the file at `auth.key_path`";
+    Restart "auth.key_path" ["ATCR_AUTH_KEY_PATH"] Text Words("`keys/auth.key` beside the database")
+        => "the file of that key; made at the first start";
+    Restart "oauth.key_path" ["ATCR_OAUTH_KEY_PATH"] Text Words("`keys/oauth.key` beside the database")
+        => "the file of the key by which PDSes know this registry as an OAuth client; made once";
+    Restart "admin.socket" ["ATCR_ADMIN_SOCKET"] Text
+        Words("`$RUNTIME_DIRECTORY/admin.sock`, else `admin.sock` beside the database")
+        => "through it commands reach the running registry";
+    Restart "metrics.addr" ["ATCR_METRICS_ADDR"] Text Words("none") => "where metrics are given, like `server.addr`";
+    Restart "identity.plc_url" ["ATCR_PLC_DIRECTORY_URL"] Text Toml("\"https://plc.directory\"")
         => "the directory of did:plc accounts";
-    "identity.handle_resolver_url" ["ATCR_HANDLE_RESOLVER_URL"] Text Words("none: the handle's own domain")
+    Restart "identity.handle_resolver_url" ["ATCR_HANDLE_RESOLVER_URL"] Text Words("none: the handle's own domain")
         => "a host that is asked for handles by `com.atproto.identity.resolveHandle`";
-    "test_mode" ["TEST_MODE"] Flag Toml("false")
+    Restart "test_mode" ["TEST_MODE"] Flag Toml("false")
         => "plain http and loopback addresses for PDSes, the directory and holds";
-    "log_level" ["ATCR_LOG_LEVEL"] Text Toml("\"info\"") => "`error` to `trace`, or a filter";
-    "limits.connections" Number Toml("1024")
+    Restart "log_level" ["ATCR_LOG_LEVEL"] Text Toml("\"info\"") => "`error` to `trace`, or a filter";
+    Restart "limits.connections" Number Toml("1024")
         => "at the limit the longest idle one is closed; while none is idle, more wait in the kernel's backlog";
-    "limits.connections_per_address" Number Toml("512") => "of one address, or one /64 of IPv6; more are closed at once";
-    "limits.requests_per_address" Number Toml("500") => "a second; 0: no limit";
-    "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
+    Restart "limits.connections_per_address" Number Toml("512")
+        => "of one address, or one /64 of IPv6; more are closed at once";
+    Restart "limits.requests_per_address" Number Toml("500") => "a second; 0: no limit";
+    Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
 }

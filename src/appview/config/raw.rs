@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use server::settings::Secret;
+
 /// All options as they are written. Unknown ones are refused, so that a misspelt one is noticed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -12,6 +14,9 @@ pub(super) struct Raw {
     pub(super) default_hold: Option<String>,
     pub(super) allowed_accounts: Vec<String>,
     pub(super) allow_account_passwords: bool,
+    pub(super) proxy_blobs: bool,
+    pub(super) ui_enabled: bool,
+    pub(super) jetstream_urls: Vec<String>,
     pub(super) test_mode: bool,
     pub(super) log_level: String,
     pub(super) server: Server,
@@ -19,6 +24,12 @@ pub(super) struct Raw {
     pub(super) database: Database,
     #[serde(default)]
     pub(super) auth: Auth,
+    #[serde(default)]
+    pub(super) oauth: Oauth,
+    #[serde(default)]
+    pub(super) admin: Admin,
+    #[serde(default)]
+    pub(super) metrics: Metrics,
     pub(super) identity: Identity,
     pub(super) limits: Limits,
 }
@@ -41,7 +52,30 @@ pub(super) struct Database {
 #[serde(deny_unknown_fields)]
 pub(super) struct Auth {
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key: Option<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) key_path: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Oauth {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) key_path: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Admin {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) socket: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) addr: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

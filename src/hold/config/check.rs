@@ -10,7 +10,6 @@ mod storage;
 
 use std::path::Path;
 
-use server::daemon::listeners::is_address;
 use server::settings::{SettingsError, Sources, Values};
 
 use super::options::OPTIONS;
@@ -160,23 +159,14 @@ impl Checker<'_> {
     }
 
     fn server_addr(&self) -> Result<String, SettingsError> {
-        let addr = &self.raw.server.addr;
-        if is_address(addr) {
-            return Ok(addr.clone());
-        }
-        Err(self.wrong("server.addr", "it must be like :8080, 127.0.0.1:8080 or unix:/run/atcr-hold.sock"))
+        let example = ":8080, 127.0.0.1:8080 or unix:/run/atcr-hold.sock";
+        self.values.listen_address("server.addr", &self.raw.server.addr, example)
     }
 
     fn metrics_addr(&self) -> Result<Option<String>, SettingsError> {
-        const OPTION: &str = "metrics.addr";
-        let Some(addr) = self.raw.metrics.addr.as_ref().filter(|addr| !addr.is_empty()) else { return Ok(None) };
-        if !is_address(addr) {
-            return Err(self.wrong(OPTION, "it must be like 127.0.0.1:9464 or unix:/run/atcr-hold-metrics.sock"));
-        }
-        if *addr == self.raw.server.addr && !addr.ends_with(":0") {
-            return Err(self.wrong(OPTION, "metrics are not for the public: use another address than server.addr"));
-        }
-        Ok(Some(addr.clone()))
+        let (text, public) = (self.raw.metrics.addr.as_deref(), &self.raw.server.addr);
+        let example = "127.0.0.1:9464 or unix:/run/atcr-hold-metrics.sock";
+        self.values.metrics_address("metrics.addr", text, public, example)
     }
 
     fn relays(&self) -> Result<Vec<String>, SettingsError> {

@@ -11,6 +11,7 @@ macro_rules! options {
             name: $name,
             old_name: options!(@maybe $($old)?),
             variable: options!(@maybe $($variable)?),
+            alias: None,
             kind: SettingKind::$kind,
             default: Default::$default($value),
             reload: Reload::$reload,

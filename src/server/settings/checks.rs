@@ -1,6 +1,7 @@
 //! Checks of values that more than one program has.
 
 use super::{SettingsError, Values};
+use crate::daemon::listeners::is_address;
 
 const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
@@ -38,6 +39,36 @@ impl Values {
             "http" if test_mode => Ok(url.to_owned()),
             _ => Err(self.wrong(option, "it must begin with https:// (http:// needs test_mode)")),
         }
+    }
+
+    /// Returns an address to listen on, such as `example`.
+    ///
+    /// # Errors
+    /// When [`crate::daemon::listeners::bind`] could not understand it.
+    pub fn listen_address(&self, option: &str, text: &str, example: &str) -> Result<String, SettingsError> {
+        if is_address(text) {
+            return Ok(text.to_owned());
+        }
+        Err(self.wrong(option, &format!("it must be like {example}")))
+    }
+
+    /// Returns the address of metrics, such as `example`, if one is set. It must not be `public`, the address of
+    /// requests.
+    ///
+    /// # Errors
+    /// As [`Values::listen_address`].
+    pub fn metrics_address(
+        &self,
+        option: &str,
+        text: Option<&str>,
+        public: &str,
+        example: &str,
+    ) -> Result<Option<String>, SettingsError> {
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+        if text == public && is_address(text) && !text.ends_with(":0") {
+            return Err(self.wrong(option, "metrics are not for the public: use another address than server.addr"));
+        }
+        self.listen_address(option, text, example).map(Some)
     }
 
     /// Returns a log level, or tracing's filter syntax with a level for each target, such as `example`.

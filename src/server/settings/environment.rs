@@ -47,13 +47,14 @@ impl Environment {
 
     /// Whether it sets any option of the table.
     pub(super) fn sets_any(&self, settings: &[Setting]) -> bool {
-        settings.iter().filter_map(|setting| setting.variable).any(|variable| self.get(variable).is_some())
+        let variables = settings.iter().flat_map(|setting| setting.variable.into_iter().chain(setting.alias));
+        variables.into_iter().any(|variable| self.get(variable).is_some())
     }
 
     /// Returns the variables with this prefix that belong to no option, each with the known name that is nearest to it.
     pub(super) fn unknown<'e>(&'e self, prefix: &str, settings: &[Setting]) -> Vec<(&'e str, &'static str)> {
         let known = |name: &str, setting: &Setting| {
-            setting.variable.is_some_and(|variable| {
+            setting.variable.into_iter().chain(setting.alias).any(|variable| {
                 name == variable
                     || (setting.kind == SettingKind::Secret && name.strip_suffix("_FILE") == Some(variable))
             })
@@ -72,7 +73,8 @@ impl Environment {
         let mut values = Dict::new();
         for setting in settings {
             let Some(name) = setting.variable else { continue };
-            let value = match (self.get(name), setting.kind) {
+            let text = self.get(name).or_else(|| self.get(setting.alias?));
+            let value = match (text, setting.kind) {
                 (Some(text), SettingKind::List) => {
                     text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect::<Vec<_>>().into()
                 }

@@ -9,6 +9,8 @@ pub struct Setting {
     pub old_name: Option<&'static str>,
     /// The environment variable that sets it.
     pub variable: Option<&'static str>,
+    /// Another variable that sets it, where that one is unset.
+    pub alias: Option<&'static str>,
     /// What its value is.
     pub kind: SettingKind,
     /// Its value when nothing sets it.
@@ -74,7 +76,8 @@ impl Setting {
 pub fn markdown(settings: &[Setting]) -> String {
     let mut text = "| TOML | variable | default | reload | |\n|---|---|---|---|---|\n".to_owned();
     for setting in settings {
-        let variable = setting.variable.map(|name| format!("`{name}`")).unwrap_or_default();
+        let variables = setting.variable.into_iter().chain(setting.alias);
+        let variable = variables.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let default = match setting.default {
             Default::Toml(value) => format!("`{value}`"),
             Default::Words(words) => words.to_owned(),

@@ -49,6 +49,11 @@ impl Values {
         &self.warnings
     }
 
+    /// Adds a warning.
+    pub fn warn(&mut self, warning: String) {
+        self.warnings.push(warning);
+    }
+
     /// Sets `option` to `value` if nothing sets it: a default that follows from other options.
     pub fn fill(&mut self, option: &str, value: impl FnOnce(&Self) -> String) {
         if self.text(option).is_none() {

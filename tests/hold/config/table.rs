@@ -2,31 +2,14 @@
 //!
 //! `ATCR_HOLD_WRITE=1 cargo test -p atcr-hold --test hold config::table` brings both files up to date.
 
-use std::path::{Path, PathBuf};
-
 use atcr_hold::config::OPTIONS;
-use server::settings::{Default, Reload, Setting, markdown};
+use server::settings::{Default, Reload, Setting};
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// `file` is `wanted`, or becomes it when that is asked for.
-fn is_up_to_date(file: &Path, wanted: &str) {
-    #[expect(clippy::disallowed_methods, reason = "who runs a test tells it so")]
-    if std::env::var("ATCR_HOLD_WRITE").is_ok() {
-        std::fs::write(file, wanted).unwrap();
-    }
-    assert!(std::fs::read_to_string(file).unwrap() == wanted, "{}: see the head of this test", file.display());
-}
+use crate::support::manual::{has_options, is_up_to_date, root};
 
 #[test]
 fn the_manual_has_the_table_of_options() {
-    let file = root().join("src/hold/manual/configuration.md");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let begin = text.find("| TOML | variable |").expect("the table's head");
-    let end = begin + text[begin..].find("\n\n").expect("the table's end") + 1;
-    is_up_to_date(&file, &format!("{}{}{}", &text[..begin], markdown(OPTIONS), &text[end..]));
+    has_options("src/hold/manual/configuration.md", OPTIONS);
 }
 
 #[test]
