@@ -5,82 +5,29 @@
 // One line a step; the last line is the sum: "appview: N passed, N failed". Exit 1 when any failed.
 
 import assert from 'node:assert/strict'
-import { execFile, spawn } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { openSync, readFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { gzipSync } from 'node:zlib'
-import { freePort, Hold, startStack } from '../demo/processes.mjs'
-import { createAccount } from '../stack/account.mjs'
+import { startStack } from '../demo/processes.mjs'
+import { makeImage as makeImageAt, OCI_IMAGE, sha256 } from './images.mjs'
+import { newAccount, Registry } from './registry.mjs'
+import { allHeld, step, sum } from './steps.mjs'
 
 const run = promisify(execFile)
 const [holdBinary, appviewBinary, work] = process.argv.slice(2)
 const PART_BYTES = 16 * 1024 * 1024
-const OCI_IMAGE = 'application/vnd.oci.image.manifest.v1+json'
-
-const sha256 = (bytes) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`
-
-/** The front end with its own state; it can be killed and started again on the same port. */
-class Appview {
-  constructor(port, settings) {
-    Object.assign(this, { port, settings, host: `localhost:${port}`, url: `http://localhost:${port}` })
-    this.log = path.join(work, 'appview.log')
-  }
-
-  async start() {
-    const log = openSync(this.log, 'a')
-    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', appviewBinary], {
-      cwd: work,
-      env: { PATH: process.env.PATH, ...this.settings },
-      stdio: ['ignore', log, log],
-    })
-    this.ended = once(this.child, 'exit')
-    const deadline = performance.now() + 30_000
-    for (;;) {
-      const answer = await fetch(`${this.url}/_health`).catch(() => null)
-      if (answer?.ok) return
-      assert(this.child.exitCode === null && performance.now() < deadline, 'the front end does not answer')
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-  }
-
-  async kill() {
-    this.child.kill('SIGKILL')
-    await this.ended
-  }
-}
-
-async function appPassword(pds, account) {
-  const response = await fetch(`${pds}/xrpc/com.atproto.server.createAppPassword`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${account.accessJwt}` },
-    body: JSON.stringify({ name: `registry ${randomBytes(4).toString('hex')}` }),
-  })
-  return (await response.json()).password
-}
 
 const stack = await startStack(work)
-const [alice, bob] = await Promise.all(['alice.test', 'bob.test'].map((handle) => createAccount(stack.pds, handle)))
-const [alicePassword, bobPassword] = await Promise.all([alice, bob].map((account) => appPassword(stack.pds, account)))
-const hold = await Hold.prepare({ binary: holdBinary, work, owner: alice.did, plc: stack.plc })
-Object.assign(hold.settings, { HOLD_PUBLIC: 'true', HOLD_ALLOW_ALL_CREW: 'true' })
+const [alice, bob] = await Promise.all(['alice.test', 'bob.test'].map((handle) => newAccount(stack.pds, handle)))
+const [alicePassword, bobPassword] = [alice.appPassword, bob.appPassword]
 const config = path.join(work, 'hold.toml')
 await writeFile(config, '[tiers.small]\nquota = "1 MB"\n')
-await hold.start(config)
-const port = await freePort()
-const appview = new Appview(port, {
-  ATCR_BASE_URL: `http://localhost:${port}`,
-  ATCR_HTTP_ADDR: `127.0.0.1:${port}`,
-  ATCR_DATABASE_PATH: path.join(work, 'appview.db'),
-  ATCR_DEFAULT_HOLD_DID: hold.did,
-  ATCR_PLC_DIRECTORY_URL: stack.plc,
-  ATCR_HANDLE_RESOLVER_URL: stack.pds,
-  TEST_MODE: 'true',
-})
-await appview.start()
+const binaries = { hold: holdBinary, appview: appviewBinary }
+const registry = await Registry.start({ binaries, work, stack, owner: alice, config })
+const { hold, appview } = registry
 
 // --- the two ways to talk to it
 
@@ -90,72 +37,13 @@ const from = ['--src-tls-verify=false', '--src-no-creds']
 const to = (user, password) => ['--dest-tls-verify=false', '--dest-creds', `${user}:${password}`]
 const image = (name) => `docker://${appview.host}/${name}`
 
-async function token(scope, user, password) {
-  const headers = user ? { authorization: `Basic ${btoa(`${user}:${password}`)}` } : {}
-  const query = new URLSearchParams({ service: appview.host, scope })
-  const response = await fetch(`${appview.url}/auth/token?${query}`, { headers })
-  const body = await response.json()
-  return response.ok ? body.token : Promise.reject(new Error(`${response.status} ${JSON.stringify(body)}`))
-}
-
-/** A request with a token; an error's code is in `code`. */
-async function call(bearer, method, target, { body, headers, ...more } = {}) {
-  const url = target.startsWith('http') ? target : `${appview.url}${target}`
-  const response = await fetch(url, {
-    method,
-    body,
-    headers: { authorization: `Bearer ${bearer}`, ...headers },
-    redirect: 'manual',
-    ...more,
-  })
-  response.code = response.status >= 400 ? (JSON.parse((await response.text()) || '{}').errors?.[0].code ?? '') : ''
-  return response
-}
+const token = (...args) => appview.token(...args)
+const call = (...args) => appview.call(...args)
+const makeImage = (name, lengths) => makeImageAt(path.join(work, name), lengths)
 
 const record = async (collection, rkey) => {
   const query = new URLSearchParams({ repo: alice.did, collection, rkey })
   return (await (await fetch(`${stack.pds}/xrpc/com.atproto.repo.getRecord?${query}`)).json()).value
-}
-
-let passed = 0
-let failed = 0
-async function step(title, test) {
-  try {
-    await test()
-    passed += 1
-    console.log(`ok      ${title}`)
-  } catch (error) {
-    failed += 1
-    console.log(`FAILED  ${title}\n        ${(error.stderr ?? error.stack ?? error).toString().split('\n').join('\n        ')}`)
-  }
-}
-
-/** An image in a layout of files, with a layer of each of these lengths. */
-async function makeImage(name, lengths) {
-  const directory = path.join(work, name)
-  const blobs = path.join(directory, 'blobs', 'sha256')
-  await mkdir(blobs, { recursive: true })
-  const put = async (bytes, mediaType) => {
-    const digest = sha256(bytes)
-    await writeFile(path.join(blobs, digest.slice(7)), bytes)
-    return { mediaType, digest, size: bytes.length }
-  }
-  const layers = []
-  for (const length of lengths) {
-    // Compressed already, or clients would do it, and push something else.
-    const layer = gzipSync(randomBytes(length), { level: 0 })
-    layers.push(await put(layer, 'application/vnd.oci.image.layer.v1.tar+gzip'))
-  }
-  const config = await put(
-    Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: layers.map((layer) => layer.digest) } })),
-    'application/vnd.oci.image.config.v1+json',
-  )
-  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_IMAGE, config, layers }))
-  const manifest = await put(bytes, OCI_IMAGE)
-  await writeFile(path.join(directory, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
-  const annotations = { 'org.opencontainers.image.ref.name': 'it' }
-  await writeFile(path.join(directory, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }))
-  return { source: `oci:${directory}:it`, manifest, bytes, layers, config }
 }
 
 // --- steps
@@ -362,9 +250,8 @@ await step('a hold that is away is named, and the registry goes on when it is ba
   await copy(...from, image('alice.test/team/app:v1'), `oci:${path.join(work, 'again')}:it`)
 })
 
-if (failed > 0) console.log(readFileSync(appview.log, 'utf8').split('\n').slice(-40).join('\n'))
-console.log(`appview: ${passed} passed, ${failed} failed`)
-await appview.kill()
-hold.signal('SIGKILL')
+if (!allHeld()) console.log(registry.lastLogLines(40).join('\n'))
+const held = sum()
+await registry.stop()
 await stack.stop()
-process.exit(failed === 0 ? 0 : 1)
+process.exit(held ? 0 : 1)
