@@ -9,15 +9,6 @@ rec {
   stateDirectory = "/var/lib/atcr-hold";
   isInState = path: builtins.match "${stateDirectory}(/.*)?" path != null;
 
-  # A socket outlives every fault of the service: connections that wait start it again and again, without ever failing
-  # the socket (TriggerLimit), but not without pause (PollLimit, systemd 255).
-  lastingSocket = {
-    TriggerLimitIntervalSec = 0;
-    PollLimitIntervalSec = 10;
-    PollLimitBurst = 5;
-    FreeBind = true; # an address that the network brings later, or never, stops nothing
-  };
-
   # Places that the sandbox hides from the service, or that are emptied.
   isHidden = path: builtins.match "/(home|root|tmp|var/tmp|run/user)(/.*)?" path != null;
 

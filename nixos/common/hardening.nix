@@ -1,8 +1,9 @@
-# What the hold may not do: one directive a line, each with its reason.
+# What a daemon of ours may not do: one directive a line, each with its reason.
 # `systemd-analyze security` gives 1.1 of 10; the tests keep it there.
 # Not here: PrivateNetwork and IPAddressDeny=any, because DID documents, S3 and relays must be reached.
+{ mkDefault }:
 {
-  UMask = "0077"; # what it writes is nobody else's to read
+  UMask = mkDefault "0077"; # what it writes is nobody else's to read
   CapabilityBoundingSet = ""; # it binds no low port (systemd does) and changes no owner
   AmbientCapabilities = ""; # and is given none
   NoNewPrivileges = true; # no set-uid program can give it more
@@ -24,7 +25,7 @@
   ProtectProc = "invisible"; # no process of others can be seen
   ProcSubset = "pid"; # nor what /proc says of the machine
   RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6"; # no netlink, no raw packets, no vsock
-  IPAddressDeny = "link-local multicast"; # the cloud's metadata address is link-local; what is let through: service.nix
+  IPAddressDeny = "link-local multicast"; # the cloud's metadata address is link-local; what is let through: daemon.nix
   RestrictNamespaces = true; # a new namespace opens much of the kernel
   RestrictRealtime = true; # it cannot starve the machine
   RestrictSUIDSGID = true; # it can leave no set-uid file behind
@@ -40,8 +41,8 @@
     "~userfaultfd process_vm_readv process_vm_writev kcmp" # tools of exploits
   ];
   LimitCORE = 0; # a core file would hold the signing key
-  LimitNOFILE = 16384; # 1,024 connections, each with a file, and room
-  TasksMax = 256; # a thread a core, sixteen for files, a few for the database
-  MemoryMax = "1G"; # 256 uploads take less than 64 MiB: beyond this something is wrong
+  LimitNOFILE = mkDefault 16384; # 1,024 connections, each with a file, and room
+  TasksMax = mkDefault 256; # a thread a core, sixteen for files, a few for the database
+  MemoryMax = mkDefault "1G"; # 256 uploads take less than 64 MiB: beyond this something is wrong
   OOMPolicy = "stop"; # out of memory is a failure to be seen
 }

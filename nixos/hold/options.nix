@@ -6,7 +6,20 @@ let
   cfg = config.services.atcr-hold;
 
   storage = import ./storage.nix { inherit lib; };
-  inherit (storage) secretFile;
+  secretFile = import ../common/secret.nix { inherit lib; };
+  common = import ../common/options.nix {
+    inherit lib config;
+    name = "atcr-hold";
+    title = "hold";
+    metricsPort = 9464;
+    secretVariable = "AWS_SECRET_ACCESS_KEY";
+    settingsExample = ''{ log_level = "debug"; limits.uploads_total = 256; }'';
+    requestsPerClient = ''
+      How many requests one client, an address or a /64 of IPv6, may have under way through nginx; more get 429. The
+      hold takes 1,024 connections (`settings.limits.connections`), of which each request has one: the default leaves
+      three quarters to the others.
+    '';
+  };
 
   holdUrl =
     types.addCheck types.str (url: builtins.match "https://[a-z0-9-]+([.][a-z0-9-]+)+" url != null)
@@ -53,18 +66,12 @@ let
   };
 in
 {
-  options.services.atcr-hold = {
+  options.services.atcr-hold = common // {
     enable = mkOption {
       type = types.bool;
       default = false;
       example = true;
       description = "Whether to run a hold: blob storage for the ATCR container registry, and an atproto account.";
-    };
-    package = mkOption {
-      type = types.package;
-      defaultText = literalExpression "the atcr-hold of the flake that this module comes from";
-      example = literalExpression "pkgs.atcr-hold";
-      description = "The package that is run.";
     };
     url = mkOption {
       type = holdUrl;
@@ -207,67 +214,6 @@ in
         description = "For so many days after its last use a blob is kept that no manifest names.";
       };
     };
-    listen = {
-      streams = mkOption {
-        type = types.nonEmptyListOf types.str;
-        default = [ "/run/atcr-hold.sock" ];
-        defaultText = literalExpression ''[ "/run/atcr-hold.sock" ]'';
-        example = literalExpression ''[ "127.0.0.1:8080" "/run/atcr-hold.sock" ]'';
-        description = "Sockets that systemd listens on for the hold: paths, ports, or addresses with a port.";
-      };
-      mode = mkOption {
-        type = types.strMatching "0[0-7]{3}";
-        default = "0660";
-        example = "0600";
-        description = "Permissions of the socket files.";
-      };
-      group = mkOption {
-        type = types.str;
-        default = if cfg.nginx.enable then config.services.nginx.group else "root";
-        defaultText = literalExpression ''if nginx.enable then config.services.nginx.group else "root"'';
-        example = "caddy";
-        description = "Group of the socket files: that of the reverse proxy.";
-      };
-    };
-    metrics = {
-      enable = mkOption {
-        type = types.bool;
-        default = false;
-        example = true;
-        description = "Whether to give metrics to Prometheus, at `GET /metrics` of a socket of their own.";
-      };
-      listen = mkOption {
-        type = types.str;
-        default = "127.0.0.1:9464";
-        defaultText = literalExpression ''"127.0.0.1:9464"'';
-        example = "[fd00::1]:9464";
-        description = ''
-          Where systemd listens for scrapers: an address with a port, or a path. Whoever can connect may read. No option
-          here opens it in the firewall.
-        '';
-      };
-      scrape = mkOption {
-        type = types.bool;
-        default = false;
-        example = true;
-        description = ''
-          Whether the Prometheus of this machine (`services.prometheus`) scrapes the hold, and watches it by the alerts of
-          `nixos/metrics/alerts.yml`.
-        '';
-      };
-    };
-    openFirewall = mkOption {
-      type = types.bool;
-      default = false;
-      example = true;
-      description = "Whether to open the ports of `listen.streams`, and with `nginx.enable` 80 and 443.";
-    };
-    startAtBoot = mkOption {
-      type = types.bool;
-      default = true;
-      example = false;
-      description = "Whether the hold runs from boot on. `false`: the first connection starts it.";
-    };
     signingKeyFile = secretFile {
       example = "/run/keys/hold-signing-key";
       description = ''
@@ -275,41 +221,7 @@ in
         one at its first start, in `/var/lib/atcr-hold/keys`, and it must be backed up.
       '';
     };
-    environmentFile = secretFile {
-      example = "/run/keys/hold.env";
-      description = ''
-        File with lines like `AWS_SECRET_ACCESS_KEY=…`, by the names of the original hold, for those who come from it.
-        What it sets goes before these options. It is read as a credential and never becomes the environment.
-      '';
-    };
-    nginx = {
-      enable = mkOption {
-        type = types.bool;
-        default = false;
-        example = true;
-        description = "Whether to put nginx with TLS before the hold, on the host of `url`.";
-      };
-      acme = mkOption {
-        type = types.bool;
-        default = true;
-        example = false;
-        description = ''
-          Whether to get the certificate by ACME. `false`: set `services.nginx.virtualHosts.<host>.sslCertificate` and
-          `sslCertificateKey` yourself.
-        '';
-      };
-      requestsPerClient = mkOption {
-        type = types.addCheck types.int (count: count >= 1) // {
-          description = "count, at least 1";
-        };
-        default = 256;
-        example = 128;
-        description = ''
-          How many requests one client, an address or a /64 of IPv6, may have under way through nginx; more get 429. The
-          hold takes 1,024 connections (`settings.limits.connections`), of which each request has one: the default leaves
-          three quarters to the others.
-        '';
-      };
+    nginx = common.nginx // {
       sendBlobs = mkOption {
         type = types.bool;
         default = false;
@@ -319,15 +231,6 @@ in
           to read the blob directory, which must be outside of `/var/lib/atcr-hold`.
         '';
       };
-    };
-    settings = mkOption {
-      type = types.attrsOf types.anything;
-      default = { };
-      example = literalExpression ''{ log_level = "debug"; limits.uploads_total = 256; }'';
-      description = ''
-        Any option of the hold's TOML file, by its own name; the options above end up here too. It is checked by the hold
-        itself when the system is built.
-      '';
     };
   };
 }

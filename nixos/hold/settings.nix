@@ -41,14 +41,14 @@ in
       bluesky_posts = cfg.blueskyPosts;
       allow_all_crew = cfg.allowAllCrew;
       mutable_crew = cfg.mutableCrew;
-      admin.socket = "/run/atcr-hold/admin.sock";
+      admin.socket = lib.mkDefault "/run/atcr-hold/admin.sock";
       profile = {
         display_name = cfg.profile.displayName;
         inherit (cfg.profile) description;
         # Copied to the store, so that it is there when the configuration is checked.
         avatar = if cfg.profile.avatar == null then null else "${cfg.profile.avatar}";
       };
-      database.path = "/var/lib/atcr-hold/hold.db";
+      database.path = lib.mkDefault "/var/lib/atcr-hold/hold.db";
       inherit storage;
       gc = {
         enabled = cfg.gc.enable;

@@ -2,24 +2,9 @@
 { lib }:
 let
   inherit (lib) mkOption types;
+  secretFile = import ../common/secret.nix { inherit lib; };
 in
-rec {
-  # A secret is named by its path on the target machine, never by its text.
-  secretFile =
-    arguments:
-    mkOption (
-      {
-        type = types.nullOr (
-          types.pathWith {
-            absolute = true;
-            inStore = false;
-          }
-        );
-        default = null;
-      }
-      // arguments
-    );
-
+{
   filesystem.options.path = mkOption {
     type = types.pathWith {
       absolute = true;

@@ -12,6 +12,32 @@ let
     type = lib.types.listOf lib.types.raw;
     default = [ ];
   };
+  lines = lib.mkOption {
+    type = lib.types.anything // {
+      merge = _: defs: lib.concatMapStringsSep "\n" (def: def.value) defs;
+    };
+    default = "";
+  };
+  # What a unit says, as NixOS merges it: lists of several modules are one, sets too, anything else must be the same.
+  said = lib.types.anything // {
+    merge =
+      loc: defs:
+      if builtins.any (def: builtins.isList def.value) defs then
+        builtins.concatMap (def: if builtins.isList def.value then def.value else [ def.value ]) defs
+      else
+        lib.types.anything.merge loc defs;
+  };
+  part = lib.types.anything // {
+    merge =
+      loc: defs:
+      (if builtins.all (def: builtins.isAttrs def.value) defs then lib.types.attrsOf said else said).merge
+        loc
+        defs;
+  };
+  units = lib.mkOption {
+    type = lib.types.attrsOf (lib.types.attrsOf part);
+    default = { };
+  };
   usr = {
     outPath = "/usr";
   };
@@ -27,8 +53,9 @@ in
     specialisation = anything { };
     system = anything { };
     systemd = {
-      services = anything { };
-      sockets = anything { };
+      services = units;
+      sockets = units;
+      timers = units;
       tmpfiles = anything { };
     };
     users = anything { };
@@ -44,7 +71,7 @@ in
       user = anything "www-data";
       group = anything "www-data";
       virtualHosts = anything { };
-      commonHttpConfig = anything "";
+      commonHttpConfig = lines;
       appendConfig = anything "";
       eventsConfig = anything "";
     };

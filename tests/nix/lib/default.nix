@@ -89,6 +89,8 @@ let
     };
     mkDefault = lib.mkOverride 1000;
     mkForce = lib.mkOverride 50;
+    # Which of two packages gives a file that both have is for a newer Nix to say.
+    hiPrio = package: package;
     literalExpression = text: {
       _type = "literalExpression";
       inherit text;
@@ -146,6 +148,7 @@ let
           in
           [
             {
+              key = file;
               options = m.options or { };
               config = {
                 inherit file;
@@ -160,7 +163,14 @@ let
             load "<unknown-file>" module
           else
             load (toString module) (import module);
-        loaded = concatLists (map open modules);
+        # A file counts once, however often it is imported. What is imported is merged before what imports it.
+        loaded = foldl' (
+          seen: module:
+          if module.key != "<unknown-file>" && elem module.key (map (one: one.key) seen) then
+            seen
+          else
+            [ module ] ++ seen
+        ) [ ] (concatLists (map open modules));
         join =
           a: b:
           if isA "option" a || isA "option" b then

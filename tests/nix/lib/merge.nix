@@ -64,8 +64,18 @@ let
   holding =
     defs:
     lib.filterAttrs (_: found: found != [ ]) (
-      mapAttrs (_: given: concatLists (map discharge given)) (zip (concatLists (map pushDown defs)))
+      mapAttrs (_: given: strongest (concatLists (map discharge given))) (
+        zip (concatLists (map pushDown defs))
+      )
     );
+
+  # Those of the best priority.
+  strongest =
+    defs:
+    let
+      best = foldl' (p: d: if d.priority < p then d.priority else p) 9999 defs;
+    in
+    filter (d: d.priority == best) defs;
 
   evalOption =
     loc: option: given:
@@ -85,8 +95,7 @@ let
           else
             [ ]
         );
-      best = foldl' (p: d: if d.priority < p then d.priority else p) 9999 all';
-      winners = filter (d: d.priority == best) all';
+      winners = strongest all';
       wrong = filter (d: !option.type.check d.value) winners;
     in
     if winners == [ ] then
