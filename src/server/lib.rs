@@ -16,7 +16,7 @@
 //! | `console` | what a command line needs: output, tables, progress, errors, the manual; where a command runs | daemon, settings, control |
 //! | `identity` | other accounts' keys, handles and sessions | metrics, bulkhead, egress |
 //! | `watchdog` | signs of life to the service manager, by how the database is | daemon, sqlite |
-//! | `tokens` | service tokens, DPoP proofs: parsed and proven | metrics, bulkhead, identity |
+//! | `tokens` | service tokens, DPoP proofs: parsed and proven; what OAuth clients show, made | metrics, bulkhead, identity |
 //!
 //! Every room may name the crate `atproto`.
 #![forbid(unsafe_code)]

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use super::error::AccountsError;
 use crate::accounts::tables::{self, SessionRow};
-use crate::remote::{Remote, RemoteError};
+use crate::remote::{AccessToken, Credential, Remote, RemoteError};
 use atproto::lexicon::nsid::{self, Method};
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
 use atproto::syntax::Did;
@@ -147,7 +147,7 @@ impl Sessions {
                 Box::pin(async move {
                     // What holds have always seen, and the one permission that every sign-in has.
                     let parameters = [("aud", audience.as_str()), ("lxm", nsid::GET_RECORD.as_str())];
-                    self.remote.query::<ServiceAuth>(&url, &parameters, Some(&access)).await
+                    self.remote.query::<ServiceAuth>(&url, &parameters, &access).await
                 })
             })
             .await?;
@@ -165,15 +165,15 @@ impl Sessions {
         &self,
         login: &Login,
         method: Method,
-        call: impl Fn(String, String) -> BoxFuture<'c, Result<T, RemoteError>>,
+        call: impl Fn(String, AccessToken) -> BoxFuture<'c, Result<T, RemoteError>>,
     ) -> Result<T, AccountsError> {
         let account = self.resolver.resolve(&login.account, Pool::Members).await?;
         let url = self.resolver.pds_method(&account, &method)?.to_string();
         let row = self.row(login).await?;
-        match call(url.clone(), row.access.clone()).await {
+        match call(url.clone(), AccessToken::Bearer(row.access.as_str().into())).await {
             Err(error) if is_expired(&error) => {
                 let access = self.renew(&account, login, &row.access).await?;
-                call(url, access).await.map_err(AccountsError::Pds)
+                call(url, AccessToken::Bearer(access.into())).await.map_err(AccountsError::Pds)
             }
             outcome => outcome.map_err(AccountsError::Pds),
         }
@@ -228,12 +228,13 @@ impl Sessions {
         let url = self.resolver.pds_method(account, &nsid::CREATE_SESSION)?.to_string();
         let input = CreateSession { identifier: account.did.to_string(), password: password.to_owned() };
         let now_us = (self.settings.clock)();
-        let tokens: SessionTokens = self.remote.procedure(&url, &input, None).await.map_err(|error| match error {
-            RemoteError::Refused { status: StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST, .. } => {
-                AccountsError::WrongPassword
-            }
-            other => AccountsError::Pds(other),
-        })?;
+        let tokens: SessionTokens =
+            self.remote.procedure(&url, &input, Credential::None).await.map_err(|error| match error {
+                RemoteError::Refused { status: StatusCode::UNAUTHORIZED | StatusCode::BAD_REQUEST, .. } => {
+                    AccountsError::WrongPassword
+                }
+                other => AccountsError::Pds(other),
+            })?;
         if tokens.did != account.did {
             return Err(AccountsError::Pds(RemoteError::Unintelligible));
         }

@@ -63,7 +63,7 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
     let key = auth_key::open(config.auth_key.as_ref(), &config.auth_key_path)?;
     let directory = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     let resolver = Resolver::new(&directory)?;
-    let remote = Remote::new(config.test_mode).map_err(StartError::Roots)?;
+    let remote = Remote::new(config.test_mode, now_us, random).map_err(StartError::Roots)?;
     let sessions = SessionSettings {
         password_key: key.derive_secret("app passwords"),
         allow_main_password: config.allow_account_passwords,
@@ -134,6 +134,12 @@ async fn serve(
         wire::serve(metered.meter(stream), address.into(), HttpLimits::default(), answer, drain, activity)
     };
     daemon::serve(listeners, connections, sockets, handle, shutdown, config.limits.drain).await
+}
+
+/// Random bytes of the system, if it has any.
+fn random() -> Option<[u8; 32]> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).is_ok().then_some(bytes)
 }
 
 /// A name that nobody can guess.

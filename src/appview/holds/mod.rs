@@ -108,7 +108,7 @@ impl Holds {
             if let (Err(RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. }), Some(login)) = (&answer, login)
             {
                 let token = self.sessions.service_token(login, hold.did()).await?;
-                answer = self.ask_for(&hold, digest, verb, Some(&token)).await;
+                answer = self.ask_for(&hold, digest, verb, Some(&*token)).await;
             }
             match answer {
                 Ok(location) => return Ok(Some(location.url)),
@@ -167,7 +167,7 @@ impl Holds {
         input: &impl serde::Serialize,
     ) -> Result<T, HoldsError> {
         let token = self.sessions.service_token(login, hold.did()).await?;
-        let answer = self.remote.procedure(&method_url(hold, method), input, Some(&token)).await;
+        let answer = self.remote.procedure(&method_url(hold, method), input, Some(&*token)).await;
         answer.map_err(|error| HoldsError::of(hold, error))
     }
 }

@@ -1,21 +1,27 @@
-//! XRPC calls to PDSes and holds, whose addresses strangers choose: one client, one kind of error.
+//! Calls to PDSes, authorization servers and holds, whose addresses strangers choose: one client, one kind of error.
 //!
 //! A client of `server::egress` that reaches the public internet only, follows no redirect, and has a bound for time and
-//! bytes of each answer.
+//! bytes of each answer. Where a token is bound to a key, it makes the proof of that key, and once more with the nonce that
+//! the server wants in it.
+
+mod credential;
+mod proofs;
 
 use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
-use http::request::Builder;
-use http::{Request, Response, StatusCode};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, LOCATION};
+use http::{Method, Request, Response, StatusCode, Uri};
 use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use server::egress::{
-    AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, empty_body, full_body, system_dns,
-};
+use server::egress::{AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, full_body, system_dns};
+
+use atproto::keys::P256Key;
+use proofs::{DPOP, Proofs};
+
+pub use credential::{AccessToken, BoundToken, Credential};
 
 const LIMITS: AnswerLimits = AnswerLimits {
     // A PDS takes 0.4 s for a password, and a hold reads back what was uploaded to a bucket.
@@ -23,6 +29,10 @@ const LIMITS: AnswerLimits = AnswerLimits {
     // A record has at most 1,000,000 bytes as DAG-CBOR, some more as JSON.
     body_bytes: 4 * 1024 * 1024,
 };
+/// What a server says of itself, as an authorization server for one.
+const DOCUMENT_LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(10), body_bytes: 128 * 1024 };
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
 /// An answer to a part: its ETag, also as JSON.
 const PART_ANSWER_BYTES: usize = 64 * 1024;
 /// As long as a client of 16 KiB/s takes for a part of 16 MiB; whoever feeds it bounds each wait.
@@ -64,27 +74,39 @@ impl RemoteError {
     }
 }
 
-/// The error of an XRPC answer.
+/// The error of an XRPC answer, or of an OAuth server.
 #[derive(Default, Deserialize)]
 struct XrpcError {
     #[serde(default)]
     error: String,
-    #[serde(default)]
+    #[serde(default, alias = "error_description")]
     message: String,
 }
 
-/// Makes calls. Clones share its connections.
-#[derive(Clone, Debug)]
+/// A request that can be sent again.
+struct Call<'c> {
+    method: Method,
+    url: String,
+    content_type: Option<&'c str>,
+    body: Bytes,
+    credential: Credential<'c>,
+    limits: AnswerLimits,
+}
+
+/// Makes calls. Clones share its connections, and the nonces of the servers.
+#[derive(Clone)]
 pub struct Remote {
     http: HttpClient,
+    proofs: Proofs,
 }
 
 impl Remote {
-    /// A client; in test mode `http://localhost` may be called as well.
+    /// A client; in test mode `http://localhost` may be called as well. `clock` says the microseconds since 1970, `random`
+    /// nothing when the system has no random numbers.
     ///
     /// # Errors
     /// No root certificate of the system's store could be loaded.
-    pub fn new(test_mode: bool) -> io::Result<Self> {
+    pub fn new(test_mode: bool, clock: fn() -> u64, random: fn() -> Option<[u8; 32]>) -> io::Result<Self> {
         let policy = ClientPolicy {
             reach: Reach::Public { localhost: test_mode },
             plain_http: test_mode,
@@ -93,20 +115,20 @@ impl Remote {
             idle_limit: Duration::from_secs(30),
             buffer_bytes: 64 * 1024,
         };
-        Ok(Self { http: HttpClient::new(&policy, system_dns(DNS_THREADS))? })
+        Ok(Self { http: HttpClient::new(&policy, system_dns(DNS_THREADS))?, proofs: Proofs::new(clock, random) })
     }
 
     /// Calls a method that reads: `url` is that of the method.
     ///
     /// # Errors
     /// [`RemoteError`]
-    pub async fn query<T: DeserializeOwned>(
+    pub async fn query<'c, T: DeserializeOwned>(
         &self,
         url: &str,
         parameters: &[(&str, &str)],
-        token: Option<&str>,
+        credential: impl Into<Credential<'c>>,
     ) -> Result<T, RemoteError> {
-        parse(&judge(self.get(url, parameters, token, LIMITS).await?)?)
+        parse(&self.get(with_query(url, parameters), credential.into(), LIMITS).await?)
     }
 
     /// The bytes that a method answers, `limit_bytes` at most.
@@ -120,36 +142,80 @@ impl Remote {
         limit_bytes: usize,
     ) -> Result<Bytes, RemoteError> {
         let limits = AnswerLimits { body_bytes: limit_bytes, ..LIMITS };
-        judge(self.get(url, parameters, None, limits).await?)
+        self.get(with_query(url, parameters), Credential::None, limits).await
     }
 
-    async fn get(
-        &self,
-        url: &str,
-        parameters: &[(&str, &str)],
-        token: Option<&str>,
-        limits: AnswerLimits,
-    ) -> Result<Response<Bytes>, RemoteError> {
-        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
-        let request = with_token(Request::get(format!("{url}?{query}")), token)?;
-        let request = request.body(empty_body()).map_err(|error| EgressError::Request(error.to_string()))?;
-        Ok(self.http.exchange(request, limits).await?)
+    /// A small document in JSON that anybody may read.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn document<T: DeserializeOwned>(&self, url: &str) -> Result<T, RemoteError> {
+        parse(&self.get(url.to_owned(), Credential::None, DOCUMENT_LIMITS).await?)
+    }
+
+    async fn get(&self, url: String, credential: Credential<'_>, limits: AnswerLimits) -> Result<Bytes, RemoteError> {
+        self.call(Call { method: Method::GET, url, content_type: None, body: Bytes::new(), credential, limits }).await
     }
 
     /// Calls a method whose input is bytes of some type.
     ///
     /// # Errors
     /// [`RemoteError`]
-    pub async fn upload<T: DeserializeOwned>(
+    pub async fn upload<'c, T: DeserializeOwned>(
         &self,
         url: &str,
         media_type: &str,
         bytes: Bytes,
-        token: &str,
+        credential: impl Into<Credential<'c>>,
     ) -> Result<T, RemoteError> {
-        let request = with_token(Request::post(url), Some(token))?.header(CONTENT_TYPE, media_type);
-        let request = request.body(full_body(bytes)).map_err(|error| EgressError::Request(error.to_string()))?;
-        parse(&judge(self.http.exchange(request, LIMITS).await?)?)
+        parse(&self.post(url, Some(media_type), bytes, credential.into()).await?)
+    }
+
+    /// Calls a method that writes.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn procedure<'c, T: DeserializeOwned>(
+        &self,
+        url: &str,
+        input: &impl Serialize,
+        credential: impl Into<Credential<'c>>,
+    ) -> Result<T, RemoteError> {
+        let input = serde_json::to_vec(input).map_err(|error| EgressError::Request(error.to_string()))?;
+        parse(&self.post(url, Some(JSON), input.into(), credential.into()).await?)
+    }
+
+    /// Sends a form, as OAuth servers want it, with a proof of `key`.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn form<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        fields: &[(&str, &str)],
+        key: &P256Key,
+    ) -> Result<T, RemoteError> {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        parse(&self.post(url, Some(FORM), body.into(), Credential::Key(key)).await?)
+    }
+
+    /// Calls a method without input, whose output matters to nobody.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn bare_procedure(&self, url: &str, token: &str) -> Result<Bytes, RemoteError> {
+        self.post(url, None, Bytes::new(), Credential::Bearer(token)).await
+    }
+
+    async fn post(
+        &self,
+        url: &str,
+        content_type: Option<&str>,
+        body: Bytes,
+        credential: Credential<'_>,
+    ) -> Result<Bytes, RemoteError> {
+        let (method, url) = (Method::POST, url.to_owned());
+        self.call(Call { method, url, content_type, body, credential, limits: LIMITS }).await
     }
 
     /// Sends `length_bytes` to an address that needs nothing else; answers the ETag.
@@ -166,38 +232,40 @@ impl Remote {
         etag.ok_or(RemoteError::Unintelligible)
     }
 
-    /// Calls a method that writes.
-    ///
-    /// # Errors
-    /// [`RemoteError`]
-    pub async fn procedure<T: DeserializeOwned>(
-        &self,
-        url: &str,
-        input: &impl Serialize,
-        token: Option<&str>,
-    ) -> Result<T, RemoteError> {
-        let request = with_token(Request::post(url), token)?;
-        parse(&judge(self.http.exchange_json(request, input, LIMITS).await?)?)
+    /// Sends a request, once more when the server wants its nonce in the proof, and no third time.
+    async fn call(&self, call: Call<'_>) -> Result<Bytes, RemoteError> {
+        let uri: Uri = call.url.parse().map_err(|_| EgressError::Request("it is no URL".into()))?;
+        let mut answer = self.send(&call, &uri).await?;
+        if call.credential.proven().is_some() && self.proofs.observe(&uri, &answer) {
+            answer = self.send(&call, &uri).await?;
+            self.proofs.observe(&uri, &answer);
+        }
+        judge(answer)
     }
 
-    /// Calls a method without input, whose output matters to nobody.
-    ///
-    /// # Errors
-    /// [`RemoteError`]
-    pub async fn bare_procedure(&self, url: &str, token: &str) -> Result<Bytes, RemoteError> {
-        let request = with_token(Request::post(url), Some(token))?.body(empty_body());
+    async fn send(&self, call: &Call<'_>, uri: &Uri) -> Result<Response<Bytes>, RemoteError> {
+        let mut request = Request::builder().method(&call.method).uri(uri).header(ACCEPT, "*/*");
+        if let Some(content_type) = call.content_type {
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        if let Some(authorization) = call.credential.authorization() {
+            let value = HeaderValue::try_from(authorization);
+            let mut value = value.map_err(|_| EgressError::Request("a token is no header".into()))?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        if let Some(proven) = call.credential.proven() {
+            request = request.header(DPOP, self.proofs.make(proven, call.method.as_str(), uri)?);
+        }
+        let request = request.body(full_body(call.body.clone()));
         let request = request.map_err(|error| EgressError::Request(error.to_string()))?;
-        judge(self.http.exchange(request, LIMITS).await?)
+        Ok(self.http.exchange(request, call.limits).await?)
     }
 }
 
-/// The request with a token that is shown nowhere.
-fn with_token(request: Builder, token: Option<&str>) -> Result<Builder, RemoteError> {
-    let Some(token) = token else { return Ok(request) };
-    let value = HeaderValue::from_str(&format!("Bearer {token}"));
-    let mut value = value.map_err(|_| EgressError::Request("a token is no header".into()))?;
-    value.set_sensitive(true);
-    Ok(request.header(AUTHORIZATION, value))
+fn with_query(url: &str, parameters: &[(&str, &str)]) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    format!("{url}?{query}")
 }
 
 /// The body of an answer that says that it went well.

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use sha2::Digest as _;
 
 use crate::accounts::{AccountsError, Login, Sessions};
-use crate::remote::{Remote, RemoteError};
+use crate::remote::{AccessToken, Credential, Remote, RemoteError};
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, PutRecord, RecordResult, RecordView};
 use atproto::repo::cid;
@@ -88,7 +88,7 @@ impl Repos {
     ) -> Result<Option<Value>, ReposError> {
         let url = self.resolver.pds_method(account, &nsid::GET_RECORD)?.to_string();
         let parameters = [("repo", account.did.as_str()), ("collection", &collection), ("rkey", key.as_str())];
-        match self.remote.query::<RecordView>(&url, &parameters, None).await {
+        match self.remote.query::<RecordView>(&url, &parameters, Credential::None).await {
             Ok(view) => Ok(Some(view.value)),
             Err(error) if error.is_named("RecordNotFound") => Ok(None),
             Err(error) => Err(ReposError::Pds(error)),
@@ -153,7 +153,7 @@ impl Repos {
     /// # Errors
     /// [`ReposError`]
     pub async fn upload_blob(&self, login: &Login, media_type: &str, bytes: &Bytes) -> Result<Value, ReposError> {
-        let call = |url: String, access: String| -> BoxFuture<'_, _> {
+        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
             Box::pin(async move { self.remote.upload::<Value>(&url, media_type, bytes.clone(), &access).await })
         };
         let mut output = self.sessions.with_access(login, nsid::UPLOAD_BLOB, call).await?;
@@ -179,8 +179,8 @@ impl Repos {
             swap_record: None,
             swap_commit: None,
         };
-        let call = |url: String, access: String| -> BoxFuture<'_, _> {
-            Box::pin(async move { self.remote.procedure::<RecordResult>(&url, input, Some(&access)).await })
+        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
+            Box::pin(async move { self.remote.procedure::<RecordResult>(&url, input, &access).await })
         };
         self.sessions.with_access(login, nsid::PUT_RECORD, call).await?;
         Ok(())
@@ -192,8 +192,8 @@ impl Repos {
     /// [`ReposError`]
     pub async fn delete(&self, login: &Login, collection: Collection, key: &RecordKey) -> Result<(), ReposError> {
         let input = &json!({ "repo": login.account, "collection": collection.as_str(), "rkey": key });
-        let call = |url: String, access: String| -> BoxFuture<'_, _> {
-            Box::pin(async move { self.remote.procedure::<Value>(&url, input, Some(&access)).await })
+        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
+            Box::pin(async move { self.remote.procedure::<Value>(&url, input, &access).await })
         };
         self.sessions.with_access(login, nsid::DELETE_RECORD, call).await?;
         Ok(())

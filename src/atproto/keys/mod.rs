@@ -1,5 +1,8 @@
-//! Signatures: the repository's own K-256 key, and public keys of both curves as documents write them.
+//! Signatures: the repository's own K-256 key, OAuth clients' P-256 keys, and public keys of both curves as documents
+//! write them.
 //! It reads no files and no randomness. <https://atproto.com/specs/cryptography>
+
+mod p256_key;
 
 use std::fmt;
 
@@ -8,6 +11,8 @@ use ipld_core::cid::multibase::{self, Base};
 use k256::ecdsa::signature::{Signer, Verifier};
 use sha2::Sha256;
 use zeroize::Zeroizing;
+
+pub use p256_key::P256Key;
 
 /// Varint of multicodec `secp256k1-pub` (0xe7).
 const K256_PREFIX: [u8; 2] = [0xe7, 0x01];

@@ -157,9 +157,13 @@ fn key(header: &Map<String, Value>) -> Result<(PublicKey, String), &'static str>
     };
     let (x, y) = (coordinate("x")?, coordinate("y")?);
     let key = PublicKey::from_p256_coordinates(&x, &y).map_err(|_| "its jwk is not a point of P-256")?;
-    let [x, y] = [x, y].map(|bytes| BASE64URL_NOPAD.encode(&bytes));
-    let thumbprint = base64url_of_hash(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#));
-    Ok((key, thumbprint))
+    Ok((key, thumbprint(&x, &y)))
+}
+
+/// The thumbprint of the P-256 key at these coordinates.
+pub(super) fn thumbprint(x: &[u8; 32], y: &[u8; 32]) -> String {
+    let [x, y] = [x, y].map(|bytes| BASE64URL_NOPAD.encode(bytes));
+    base64url_of_hash(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
 }
 
 fn check_times(claims: &Map<String, Value>, now_s: i64) -> Result<(), &'static str> {
@@ -182,7 +186,26 @@ fn base64url_of_hash(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Value, key};
+    use super::{BoundToken, Value, key};
+    use crate::tokens::made::{ProofFor, dpop_proof, key_thumbprint};
+    use atproto::keys::P256Key;
+    use data_encoding::BASE64URL_NOPAD;
+
+    #[test]
+    fn a_proof_that_we_make_is_one_that_we_take() {
+        let (key, now_s) = (P256Key::from_bytes(&[0x42; 32]).unwrap(), 1_800_000_000_i64);
+        let claims = serde_json::json!({
+            "sub": "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "exp": now_s + 60, "cnf": { "jkt": key_thumbprint(&key) },
+        });
+        let token = format!("e30.{}.c2ln", BASE64URL_NOPAD.encode(claims.to_string().as_bytes()));
+        let url = "https://pds.example/xrpc/com.atproto.server.getSession";
+        let wanted = ProofFor { method: "GET", url, token: Some(&token), nonce: None };
+        let proof = dpop_proof(&key, &wanted, now_s.cast_unsigned(), &[7; 32]);
+        let bound = BoundToken::check(&token, &proof, now_s).unwrap();
+        assert!(bound.is_for(url) && !bound.is_for("https://pds.example/xrpc/a.b.c"));
+        let other = dpop_proof(&P256Key::from_bytes(&[0x43; 32]).unwrap(), &wanted, now_s.cast_unsigned(), &[7; 32]);
+        assert!(BoundToken::check(&token, &other, now_s).is_err());
+    }
 
     #[test]
     fn the_thumbprint_is_of_rfc_7638() {

@@ -1,19 +1,21 @@
 //! Who is calling: from a token to the account that it proves.
 //!
 //! Reads service tokens and proves them against the issuer's key; reads OAuth access tokens with their proofs and has
-//! the account's PDS prove them. It knows nothing of HTTP but the text of two headers, and keeps no clock: every check
+//! the account's PDS prove them; makes what clients of OAuth servers show. It knows nothing of HTTP but the text of two headers, and keeps no clock: every check
 //! is given the time. <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
 
 pub mod authenticator;
 mod credentials;
 mod dpop;
 mod jwt;
+mod made;
 pub mod service_token;
 mod strict_json;
 
 pub use authenticator::{Authenticator, CheckedToken, ClaimedToken, TokenCheckResult};
 pub use credentials::Credentials;
 pub use dpop::DpopError;
+pub use made::{ProofFor, client_assertion, dpop_proof, key_thumbprint, public_jwk};
 pub use service_token::{Audience, TokenError};
 
 use crate::bulkhead::Overload;

@@ -1,0 +1,81 @@
+//! Proofs of keys, and the nonces that servers demand in them: each server's last one is used until it gives out another.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::{Response, StatusCode, Uri};
+use quick_cache::sync::Cache;
+
+use super::{RemoteError, XrpcError};
+use atproto::keys::P256Key;
+use server::egress::EgressError;
+use server::tokens::{ProofFor, dpop_proof};
+
+/// Where a proof goes.
+pub(super) const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// Where a nonce comes.
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+/// What a server says that wants its nonce in the proof.
+const USE_NONCE: &str = "use_dpop_nonce";
+/// Servers remembered, at some 200 bytes.
+const MAX_SERVERS: usize = 4096;
+/// Longer ones are not used: they would come back in every request.
+const MAX_NONCE_BYTES: usize = 256;
+
+/// Makes proofs. Clones share the nonces.
+#[derive(Clone)]
+pub(super) struct Proofs {
+    nonces: Arc<Cache<String, Arc<str>>>,
+    /// Microseconds since 1970.
+    clock: fn() -> u64,
+    random: fn() -> Option<[u8; 32]>,
+}
+
+impl Proofs {
+    pub(super) fn new(clock: fn() -> u64, random: fn() -> Option<[u8; 32]>) -> Self {
+        Self { nonces: Arc::new(Cache::new(MAX_SERVERS)), clock, random }
+    }
+
+    /// A proof for one request. A server takes each once.
+    pub(super) fn make(
+        &self,
+        (key, token): (&P256Key, Option<&str>),
+        method: &str,
+        uri: &Uri,
+    ) -> Result<HeaderValue, RemoteError> {
+        let failed = |reason: &str| EgressError::Request(reason.into());
+        let id = (self.random)().ok_or_else(|| failed("the system gives no random numbers"))?;
+        let origin = origin(uri);
+        let nonce = self.nonces.get(&origin);
+        let url = format!("{origin}{}", uri.path());
+        let wanted = ProofFor { method, url: &url, token, nonce: nonce.as_deref() };
+        let proof = dpop_proof(key, &wanted, (self.clock)() / 1_000_000, &id);
+        let mut proof = HeaderValue::try_from(proof).map_err(|_| failed("a proof is no header"))?;
+        proof.set_sensitive(true);
+        Ok(proof)
+    }
+
+    /// Keeps the nonce of an answer; says whether it is for the same request once more.
+    pub(super) fn observe(&self, uri: &Uri, answer: &Response<Bytes>) -> bool {
+        let nonce = answer.headers().get(DPOP_NONCE).and_then(|nonce| nonce.to_str().ok());
+        let Some(nonce) = nonce.filter(|nonce| (1..=MAX_NONCE_BYTES).contains(&nonce.len())) else { return false };
+        self.nonces.insert(origin(uri), nonce.into());
+        wants_nonce(answer)
+    }
+}
+
+/// A PDS says it in a header, an authorization server in its error.
+fn wants_nonce(answer: &Response<Bytes>) -> bool {
+    if !matches!(answer.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) {
+        return false;
+    }
+    let challenges = answer.headers().get_all(WWW_AUTHENTICATE).iter();
+    let challenged = challenges.filter_map(|value| value.to_str().ok()).any(|value| value.contains(USE_NONCE));
+    challenged || serde_json::from_slice::<XrpcError>(answer.body()).is_ok_and(|error| error.error == USE_NONCE)
+}
+
+fn origin(uri: &Uri) -> String {
+    let authority = uri.authority().map(|authority| authority.as_str()).unwrap_or_default();
+    format!("{}://{authority}", uri.scheme_str().unwrap_or("https"))
+}
