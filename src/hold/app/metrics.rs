@@ -21,7 +21,7 @@ use server::control;
 use server::daemon::{Listener, SocketMetrics, usage::Usage};
 use server::metrics::{Gauge, MetricKind, Text};
 use server::sqlite::{Database, Sizes};
-use server::storage::{DiskSpace, faults};
+use server::storage::{DiskSpace, show_faults};
 
 /// Returns the sockets for metrics: see [`control::metrics_listeners`].
 pub(super) fn listen(config: &Config, inherited: Vec<Listener>) -> Result<Vec<Listener>, StartError> {
@@ -38,6 +38,8 @@ pub(super) async fn serve(sources: Sources, listeners: Vec<Listener>, shutdown: 
     control::serve_metrics(page, listeners, shutdown).await
 }
 
+/// What the names of the hold's own metrics begin with.
+const PROGRAM: &str = "atcr_hold";
 /// What is counted in the database is counted again after so many times as long as it took: a hundredth of one
 /// processor at most, whoever asks how often.
 const REST: u32 = 100;
@@ -158,25 +160,9 @@ impl Sources {
 
     fn requests(&self, text: &mut Text) {
         let help = "Requests answered, by XRPC method or path and by HTTP status.";
-        self.state.front.metrics.show_requests(&mut text.family("atcr_hold_requests_total", MetricKind::Counter, help));
-        let help = "Time from the head of a request to the head of its answer.";
-        let mut family = text.family("atcr_hold_request_duration_seconds", MetricKind::Histogram, help);
-        self.state.front.metrics.show_durations(&mut family);
-        let sockets = &self.sockets;
-        let help = "Bytes received on the public sockets, heads and frames among them.";
-        text.counter("atcr_hold_received_bytes_total", help, sockets.received_bytes.get());
-        let help = "Bytes sent on the public sockets; what a bucket or a proxy sends is not among them.";
-        text.counter("atcr_hold_sent_bytes_total", help, sockets.sent_bytes.get());
+        self.state.front.metrics.show(text, PROGRAM, help);
+        self.sockets.show(text, PROGRAM, self.max_connections);
         self.bulkheads(text);
-        let help = "Connections accepted on the public sockets.";
-        text.counter("atcr_hold_connections_accepted_total", help, sockets.accepted.get());
-        let help = "Connections that were closed at once, because their address has its share.";
-        text.counter("atcr_hold_connections_refused_total", help, sockets.refused.get());
-        let help = "Idle connections that were closed to make room for others.";
-        text.counter("atcr_hold_connections_evicted_total", help, sockets.evicted.get());
-        text.gauge("atcr_hold_connections_open", "Open connections on the public sockets.", sockets.open.get());
-        let help = "Connections that may be open; beyond that the kernel keeps new ones waiting.";
-        text.gauge("atcr_hold_connections_max", help, self.max_connections);
     }
 
     fn bulkheads(&self, text: &mut Text) {
@@ -243,11 +229,7 @@ impl Sources {
             text.gauge("atcr_hold_blobs", "Image blobs.", totals.blobs);
             text.gauge("atcr_hold_blob_bytes", "Size of all image blobs together.", totals.size_bytes);
         }
-        let help = "Errors of the file system, the bucket or the database, by kind.";
-        let mut family = text.family("atcr_hold_storage_errors_total", MetricKind::Counter, help);
-        for (origin, kind, count) in faults() {
-            family.value(&[("backend", origin), ("kind", kind)], count);
-        }
+        show_faults(text, PROGRAM);
         if let Some(requests) = self.hold.upkeep.bucket_requests() {
             text.counter("atcr_hold_bucket_requests_total", "Requests sent to the bucket.", requests.sent.get());
             text.counter(
@@ -259,22 +241,10 @@ impl Sources {
             text.counter("atcr_hold_bucket_failures_total", help, requests.failures.get());
         }
         if let Some(sizes) = counted.sizes {
-            text.gauge("atcr_hold_database_bytes", "Size of the database file.", sizes.file_bytes);
-            text.gauge("atcr_hold_database_log_bytes", "Size of the write-ahead log.", sizes.log_bytes);
+            sizes.show(text, PROGRAM);
         }
         let rooms = [("database", counted.sizes.map(|sizes| sizes.disk)), ("blobs", counted.blob_room)];
-        let show = |text: &mut Text, name, help, bytes: fn(&DiskSpace) -> u64| {
-            let mut family = text.family(name, MetricKind::Gauge, help);
-            for (of, room) in &rooms {
-                if let Some(room) = room {
-                    family.value(&[("of", of)], bytes(room));
-                }
-            }
-        };
-        let help = "Room left on the file system of the database and of the blobs.";
-        show(text, "atcr_hold_filesystem_free_bytes", help, |room| room.free_bytes);
-        let help = "Size of the file system of the database and of the blobs.";
-        show(text, "atcr_hold_filesystem_size_bytes", help, |room| room.size_bytes);
+        DiskSpace::show(text, PROGRAM, "the database and of the blobs", &rooms);
     }
 
     fn upkeep(&self, text: &mut Text) {
@@ -322,16 +292,7 @@ fn process(text: &mut Text, started_us: u64) {
     let version = env!("CARGO_PKG_VERSION");
     let help = "Always 1; the version is in the label.";
     text.family("atcr_hold_build_info", MetricKind::Gauge, help).value(&[("version", version)], 1);
-    let usage = Usage::now();
-    text.gauge("process_start_time_seconds", "When the process started, since 1970.", seconds(started_us));
-    text.counter("process_cpu_seconds_total", "Time on processors.", usage.cpu_s);
-    text.gauge("process_resident_memory_bytes", "Memory in use.", usage.resident_bytes);
-    text.gauge("process_virtual_memory_bytes", "Addresses in use.", usage.virtual_bytes);
-    text.gauge("process_open_fds", "Open files and sockets.", usage.open_files);
-    if let Some(most) = usage.max_open_files {
-        text.gauge("process_max_fds", "Files and sockets that may be open.", most);
-    }
-    text.gauge("process_threads", "Threads.", usage.threads);
+    Usage::now().show(text, started_us);
 }
 
 fn seconds(us: u64) -> f64 {

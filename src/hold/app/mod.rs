@@ -9,7 +9,6 @@ mod gc;
 mod metrics;
 mod new_key;
 mod presence;
-mod public;
 mod reload;
 mod settings;
 mod signing_key;
@@ -41,20 +40,18 @@ use server::control::{self, AdminSocket};
 use server::daemon::{self, Inherited, Listener, now_us};
 use server::identity::{KeptDocuments, Resolver, ResolverSettings, SetupError};
 use server::key_file;
+use server::reload::Reloads;
 use server::sqlite::Database;
 use server::tokens::{Audience, Authenticator};
 use server::watchdog;
 use server::wire::Rates;
-use server::xrpc::{Front, RequestMetrics};
+use server::xrpc::{Front, Public, RequestMetrics};
 
 pub use error::StartError;
 use metrics::{Sources, Tasks};
 pub use new_key::{NewKey, new_key};
 pub use presence::adopt_storage;
-use public::Public;
-pub use reload::Reloads;
 use settings::{blob_limits, connection_limits, declared, images_settings, pds_limits, subscriber_limits};
-use status::Status;
 
 /// How often stale uploads and old events are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
@@ -75,7 +72,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
 /// As [`run`].
 pub async fn run_reloading(
     mut config: Config,
-    reloads: Option<Reloads>,
+    reloads: Option<Reloads<Config>>,
     listeners: Inherited,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
@@ -102,25 +99,25 @@ pub async fn run_reloading(
         version = env!("CARGO_PKG_VERSION"), "ready"
     );
     let serving = format!("serving {} on {addresses}; blobs in {}", config.public_url, config.storage);
-    let status = Arc::new(Status::new(Arc::clone(&state), serving));
+    let status = Arc::new(status::line(&state, serving));
     status.ready().await;
 
     let (connections, drain) = (connection_limits(&config), config.limits.drain);
     let max_connections = connections.total;
     let sources = Sources::new(&hold, &state, &database, started_us, max_connections);
-    let public = Public { state: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
+    let public = Public { program: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
     let mut background = JoinSet::new();
     maintain(&mut background, &hold, &state, &sources.tasks, &config);
     background.spawn(Arc::clone(&status).keep());
     background.spawn(presence::keep(presence, hold.upkeep.bucket_requests().is_some(), Arc::clone(&status)));
     if let Some(crawl) = crawl {
         let status = Arc::clone(&status);
-        let tell = move |relays: &str| status.relays_said(relays);
+        let tell = move |relays: &str| status.remark(format!("relays: {relays}"));
         background.spawn(until(shutdown.clone(), crawl.run(state.hold.pds.newest_event(), tell)));
     }
     if let Some(reloads) = reloads {
-        let follower = reload::Follower { running: config, hold: Arc::clone(&hold), state: Arc::clone(&state), status };
-        background.spawn(until(shutdown.clone(), follower.follow(reloads)));
+        let follower = reload::Follower { running: config, hold: Arc::clone(&hold), state: Arc::clone(&state) };
+        background.spawn(until(shutdown.clone(), reloads.followed_by(follower, status)));
     }
     watchdog::keep(&mut background, &database);
     let blobs = hold.blobs.clone();

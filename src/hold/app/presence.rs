@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::status::Status;
 use super::{StartError, bucket};
 use crate::blobs::{BlobPlace, Presence, PresenceError};
 use crate::config::Config;
 use crate::objects::Objects;
 use crate::schema;
+use server::daemon::StatusLine;
 use server::sqlite::Database;
 use server::storage::StorageError;
 
@@ -49,7 +49,7 @@ pub async fn adopt_storage(config: &Config) -> Result<(), StartError> {
 
 /// Looks at the storage as long as the hold runs: blobs are refused while it is not the hold's own. `status` says why
 /// blobs cannot be served.
-pub(super) async fn keep(presence: Presence, in_bucket: bool, status: Arc<Status>) {
+pub(super) async fn keep(presence: Presence, in_bucket: bool, status: Arc<StatusLine>) {
     let mut was_silent = false;
     let mut ticks = tokio::time::interval(if in_bucket { BUCKET_EVERY } else { DIRECTORY_EVERY });
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -76,7 +76,7 @@ pub(super) async fn keep(presence: Presence, in_bucket: bool, status: Arc<Status
             _ => {}
         }
         let refused = || outcome.err().map(|error| format!("blobs are refused with 503: {error}"));
-        status.storage_is(silence.or_else(refused));
+        status.trouble(silence.or_else(refused));
     }
 }
 

@@ -24,10 +24,11 @@ use crate::app::{self, StartError};
 use crate::config::Config;
 use manual::MANUAL;
 use server::console::{
-    self, CommandError, CommandGroup as Group, CompletionsArguments, ManPagesArguments, ManualArguments,
-    SourceArguments,
+    self, BackupArguments, CommandError, CommandGroup as Group, CompletionsArguments, ManPagesArguments,
+    ManualArguments, SourceArguments, UnitsArguments,
 };
 use server::daemon::{self, ProcessParts, ProcessSettings};
+use server::reload::Reloads;
 use server::settings::{SettingsError, Sources};
 use target::Target;
 
@@ -71,7 +72,7 @@ enum Command {
     ///
     /// Example: atcr-hold backup /backup/hold-$(date +%F).db
     #[command(verbatim_doc_comment)]
-    Backup(backup::Arguments),
+    Backup(BackupArguments),
     /// List and abort open uploads.
     Uploads(Group<uploads::Command>),
     /// Measure, verify and move the storage of the blobs.
@@ -93,7 +94,7 @@ enum Command {
     ///
     /// Example: atcr-hold systemd-units --directory /etc/systemd/system
     #[command(verbatim_doc_comment)]
-    SystemdUnits(units::Arguments),
+    SystemdUnits(UnitsArguments),
     /// Show a page of the manual, or the list of its pages.
     ///
     /// Example: atcr-hold manual configuration | less
@@ -135,13 +136,13 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
     match command {
         Command::Serve => Ok(()),
         Command::CheckConfig => console::check_config(PROGRAM, &Config::show(sources)?),
-        Command::SystemdUnits(arguments) => arguments.run(sources.file.as_deref()),
+        Command::SystemdUnits(arguments) => arguments.run(&units::UNITS, sources.file.as_deref()),
         Command::Manual(arguments) => arguments.run(&MANUAL),
         Command::ManPages(arguments) => arguments.run::<Cli>(&MANUAL),
         Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),
         Command::Crew(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Identity(arguments) => with_config(load(), async |config| arguments.run(&config).await),
-        Command::Backup(arguments) => with_config(load(), async |config| arguments.run(&config).await),
+        Command::Backup(arguments) => with_config(load(), async |config| backup::run(arguments, &config).await),
         Command::Uploads(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Storage(Group { command, json }) => {
             with_config(load(), async |config| command.run(&config, json).await)
@@ -186,7 +187,7 @@ fn serve(config: Config, sources: Sources) -> ExitCode {
     };
     let serve = async |parts: ProcessParts| {
         let ProcessParts { listeners, shutdown, hangups } = parts;
-        let reloads = app::Reloads::new(hangups, move || Config::load(&sources));
+        let reloads = Reloads::new(hangups, move || Config::load(&sources));
         app::run_reloading(config, Some(reloads), listeners, shutdown).await
     };
     daemon::run_daemon(&settings, serve, StartError::exit_code)

@@ -7,6 +7,7 @@
 //! Exit codes: 0 done, 1 failed or refused, 64 wrong usage, 78 wrong configuration.
 
 mod arguments;
+mod backup;
 mod command;
 mod completions;
 mod error;
@@ -15,8 +16,10 @@ mod progress;
 mod table;
 mod target;
 mod transfer;
+mod units;
 
 pub use arguments::{CommandGroup, SourceArguments, parse};
+pub use backup::BackupArguments;
 pub use command::{check_config, finish, run, warn};
 pub use completions::CompletionsArguments;
 pub use error::CommandError;
@@ -26,3 +29,4 @@ pub use progress::ProgressLine;
 pub use table::{NONE, duration, size, table};
 pub use target::Target;
 pub use transfer::{export_to, read_file};
+pub use units::{Units, UnitsArguments};

@@ -14,6 +14,7 @@ mod process;
 mod retry;
 pub mod signals;
 mod socket_metrics;
+mod status_line;
 pub mod usage;
 
 pub use accept::{Accepted, Served, serve};
@@ -23,6 +24,7 @@ pub use listeners::{Address, Inherited, Listener, Stream};
 pub use process::{ProcessParts, ProcessSettings, run_daemon};
 pub use retry::retry_start;
 pub use socket_metrics::{Metered, SocketMetrics};
+pub use status_line::StatusLine;
 
 /// The exit code of wrong usage, as in sysexits.h.
 pub const EX_USAGE: u8 = 64;

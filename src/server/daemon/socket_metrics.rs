@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::metrics::{Counter, Gauge};
+use crate::metrics::{Counter, Gauge, Text};
 
 /// The metrics of some sockets.
 #[derive(Debug, Default)]
@@ -32,6 +32,24 @@ impl SocketMetrics {
         self.accepted.inc();
         self.open.inc();
         Metered { stream, metrics: Arc::clone(self) }
+    }
+
+    /// Writes them by names that begin with `program`, with how many connections there may be.
+    pub fn show(&self, text: &mut Text, program: &str, max_connections: usize) {
+        let name = |rest: &str| format!("{program}_{rest}");
+        let help = "Bytes received on the public sockets, heads and frames among them.";
+        text.counter(&name("received_bytes_total"), help, self.received_bytes.get());
+        let help = "Bytes sent on the public sockets; what a bucket or a proxy sends is not among them.";
+        text.counter(&name("sent_bytes_total"), help, self.sent_bytes.get());
+        let help = "Connections accepted on the public sockets.";
+        text.counter(&name("connections_accepted_total"), help, self.accepted.get());
+        let help = "Connections that were closed at once, because their address has its share.";
+        text.counter(&name("connections_refused_total"), help, self.refused.get());
+        let help = "Idle connections that were closed to make room for others.";
+        text.counter(&name("connections_evicted_total"), help, self.evicted.get());
+        text.gauge(&name("connections_open"), "Open connections on the public sockets.", self.open.get());
+        let help = "Connections that may be open; beyond that the kernel keeps new ones waiting.";
+        text.gauge(&name("connections_max"), help, max_connections);
     }
 }
 

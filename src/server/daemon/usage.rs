@@ -2,9 +2,12 @@
 //! <https://www.kernel.org/doc/html/latest/filesystems/proc.html#process-specific-subdirectories>
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::metrics::Text;
 
 /// The resources that a process uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,6 +44,21 @@ impl Usage {
             max_open_files: getrlimit(Resource::Nofile).current,
             threads: field(&status, "Threads:").unwrap_or_default(),
         }
+    }
+
+    /// Writes the resources of a process that began at `started_us`, in microseconds since 1970, by the names that
+    /// Prometheus' own libraries give them.
+    pub fn show(&self, text: &mut Text, started_us: u64) {
+        let started_s = Duration::from_micros(started_us).as_secs_f64();
+        text.gauge("process_start_time_seconds", "When the process started, since 1970.", started_s);
+        text.counter("process_cpu_seconds_total", "Time on processors.", self.cpu_s);
+        text.gauge("process_resident_memory_bytes", "Memory in use.", self.resident_bytes);
+        text.gauge("process_virtual_memory_bytes", "Addresses in use.", self.virtual_bytes);
+        text.gauge("process_open_fds", "Open files and sockets.", self.open_files);
+        if let Some(most) = self.max_open_files {
+            text.gauge("process_max_fds", "Files and sockets that may be open.", most);
+        }
+        text.gauge("process_threads", "Threads.", self.threads);
     }
 }
 

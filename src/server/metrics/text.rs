@@ -24,7 +24,7 @@ pub struct Text(String);
 #[derive(Debug)]
 pub struct Family<'t> {
     text: &'t mut String,
-    name: &'static str,
+    name: String,
 }
 
 impl Text {
@@ -32,7 +32,7 @@ impl Text {
     pub const MEDIA_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
     /// Begins a metric. Use each name once; `help` is one line without a backslash.
-    pub fn family(&mut self, name: &'static str, kind: MetricKind, help: &str) -> Family<'_> {
+    pub fn family(&mut self, name: &str, kind: MetricKind, help: &str) -> Family<'_> {
         let kind = match kind {
             MetricKind::Counter => "counter",
             MetricKind::Gauge => "gauge",
@@ -40,21 +40,21 @@ impl Text {
         };
         // Writing to a string does not fail, here and below.
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        Family { text: &mut self.0, name }
+        Family { text: &mut self.0, name: name.to_owned() }
     }
 
     /// Writes a counter with one value.
-    pub fn counter(&mut self, name: &'static str, help: &str, value: impl Display) {
+    pub fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, MetricKind::Counter, help).value(&[], value);
     }
 
     /// Writes a gauge with one value.
-    pub fn gauge(&mut self, name: &'static str, help: &str, value: impl Display) {
+    pub fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, MetricKind::Gauge, help).value(&[], value);
     }
 
     /// Writes a counter with a value for each value of `label`.
-    pub fn counter_by<L: Label>(&mut self, name: &'static str, help: &str, label: &str, counter: &CounterBy<L>) {
+    pub fn counter_by<L: Label>(&mut self, name: &str, help: &str, label: &str, counter: &CounterBy<L>) {
         let mut family = self.family(name, MetricKind::Counter, help);
         for (value, count) in counter.iter() {
             family.value(&[(label, value)], count);

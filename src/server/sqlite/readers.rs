@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::writer::Writer;
 use super::{DatabaseHealth, Read, open};
+use crate::metrics::Text;
 use crate::storage::{DiskSpace, StorageError};
 
 /// Reads are short; more connections than this only cost memory.
@@ -31,6 +32,15 @@ pub struct Sizes {
     pub log_bytes: u64,
     /// The file system they are on.
     pub disk: DiskSpace,
+}
+
+impl Sizes {
+    /// Writes the sizes of file and log by names that begin with `program`.
+    pub fn show(&self, text: &mut Text, program: &str) {
+        let name = |rest: &str| format!("{program}_{rest}");
+        text.gauge(&name("database_bytes"), "Size of the database file.", self.file_bytes);
+        text.gauge(&name("database_log_bytes"), "Size of the write-ahead log.", self.log_bytes);
+    }
 }
 
 type Job = Box<dyn FnOnce(Result<&mut Connection, StorageError>) -> Reply + Send>;

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use super::StorageError;
+use crate::metrics::{MetricKind, Text};
 
 /// The space of the file system that a file or directory is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,20 @@ impl DiskSpace {
         let found = rustix::fs::statvfs(path).map_err(io::Error::from)?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         Ok(Self { free_bytes: bytes(found.f_bavail), size_bytes: bytes(found.f_blocks) })
+    }
+
+    /// Writes the space of several file systems, each called by what is on it, by names that begin with `program`.
+    pub fn show(text: &mut Text, program: &str, of: &str, spaces: &[(&str, Option<Self>)]) {
+        let mut show = |rest: &str, help: &str, bytes: fn(&Self) -> u64| {
+            let mut family = text.family(&format!("{program}_{rest}"), MetricKind::Gauge, help);
+            for (of, space) in spaces {
+                if let Some(space) = space {
+                    family.value(&[("of", of)], bytes(space));
+                }
+            }
+        };
+        show("filesystem_free_bytes", &format!("Room left on the file system of {of}."), |space| space.free_bytes);
+        show("filesystem_size_bytes", &format!("Size of the file system of {of}."), |space| space.size_bytes);
     }
 }
 

@@ -2,7 +2,7 @@
 //! far from whoever opened the file, the database or the bucket.
 
 use super::StorageError;
-use crate::metrics::Counter;
+use crate::metrics::{Counter, MetricKind, Text};
 
 /// Where an error came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,15 @@ pub fn count_fault(origin: Origin, error: StorageError) -> StorageError {
     };
     FAULTS[origin as usize][kind].inc();
     error
+}
+
+/// Writes these errors by a name that begins with `program`.
+pub fn show_faults(text: &mut Text, program: &str) {
+    let help = "Errors of the file system, the bucket or the database, by kind.";
+    let mut family = text.family(&format!("{program}_storage_errors_total"), MetricKind::Counter, help);
+    for (origin, kind, count) in faults() {
+        family.value(&[("backend", origin), ("kind", kind)], count);
+    }
 }
 
 /// Returns the errors that the file system, the bucket and the database have answered since the process began: where

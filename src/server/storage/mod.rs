@@ -8,7 +8,7 @@ mod faults;
 mod hash;
 
 pub use disk_space::{DiskSpace, check_room, check_writable};
-pub use faults::{Origin, count_fault, faults};
+pub use faults::{Origin, count_fault, faults, show_faults};
 pub use hash::Hash;
 
 /// Why storage could not do what it was asked. `Display` is for the log, never for a response body.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::metrics::{Counter, Family, Histogram};
+use crate::metrics::{Counter, Family, Histogram, MetricKind, Text};
 
 /// The statuses of answers, in order; any other counts as the first.
 const STATUSES: [u16; 31] = [
@@ -41,6 +41,15 @@ impl RequestMetrics {
         row.durations.observe(took);
     }
 
+    /// Writes requests and their durations by names that begin with `program`; `help` says of the first how they are
+    /// counted.
+    pub fn show(&self, text: &mut Text, program: &str, help: &str) {
+        self.show_requests(&mut text.family(&format!("{program}_requests_total"), MetricKind::Counter, help));
+        let help = "Time from the head of a request to the head of its answer.";
+        let name = format!("{program}_request_duration_seconds");
+        self.show_durations(&mut text.family(&name, MetricKind::Histogram, help));
+    }
+
     /// Writes the requests by method and status, without zeros.
     pub fn show_requests(&self, family: &mut Family<'_>) {
         for row in &self.rows {
@@ -51,7 +60,7 @@ impl RequestMetrics {
     }
 
     /// Writes how long requests took, by method.
-    pub fn show_durations(&self, family: &mut Family<'_>) {
+    fn show_durations(&self, family: &mut Family<'_>) {
         for row in self.rows.iter().filter(|row| row.durations.count() > 0) {
             family.histogram(&[("method", row.method)], &row.durations);
         }

@@ -1,0 +1,128 @@
+//! `systemd-units`: the units of a program's NixOS module, for machines without Nix.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{CommandError, output};
+
+/// The units of a program, as its NixOS module makes them.
+#[derive(Clone, Copy, Debug)]
+pub struct Units {
+    /// The name of the program.
+    pub program: &'static str,
+    /// Name and text.
+    pub files: &'static [(&'static str, &'static str)],
+}
+
+/// What the units are to say, and where they are written.
+#[derive(Args)]
+pub struct UnitsArguments {
+    /// Write the files there instead of printing them: /etc/systemd/system.
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Overwrite units that differ.
+    #[arg(long, requires = "directory")]
+    force: bool,
+    /// The path of this program. Without it: its name in /usr/local/bin.
+    #[arg(long, value_name = "PATH", value_parser = unit_path)]
+    program: Option<String>,
+    /// The group that may connect to the socket in /run: that of the reverse proxy.
+    #[arg(long, value_name = "GROUP", default_value = "www-data", value_parser = unit_word)]
+    group: String,
+}
+
+impl Units {
+    /// What stands in the units, in one place each, for what the command is told: the program, its configuration, the
+    /// group.
+    #[must_use]
+    pub fn places(&self) -> [String; 3] {
+        let program = self.program;
+        [
+            format!("ExecStart=/usr/bin/{program} "),
+            format!(" --config /etc/{program}/config.toml\n"),
+            "SocketGroup=www-data\n".to_owned(),
+        ]
+    }
+}
+
+impl UnitsArguments {
+    /// Prints or writes the units. `config` is the file that they name; without one it is `config.toml` in the program's
+    /// directory of `/etc`.
+    ///
+    /// # Errors
+    /// When the file has a name that means something else in a unit, or a unit cannot be written.
+    pub fn run(&self, units: &Units, config: Option<&Path>) -> Result<(), CommandError> {
+        let config = match config {
+            None => format!("/etc/{}/config.toml", units.program),
+            Some(path) => unit_path(&path.to_string_lossy())
+                .map_err(|problem| CommandError::Usage(format!("--config for the unit: {problem}")))?,
+        };
+        let adapted: Vec<_> =
+            units.files.iter().map(|(name, text)| (*name, self.adapt(units, text, &config))).collect();
+        match &self.directory {
+            Some(directory) => self.write(directory, &adapted),
+            None => {
+                let texts = adapted.iter().map(|(name, text)| format!("# {name}\n{text}"));
+                output::text(&texts.collect::<String>())
+            }
+        }
+    }
+
+    fn adapt(&self, units: &Units, text: &str, config: &str) -> String {
+        let [start, config_place, group] = units.places();
+        let program = self.program.clone().unwrap_or_else(|| format!("/usr/local/bin/{}", units.program));
+        let text = text
+            .replace(&start, &format!("ExecStart={program} "))
+            .replace(&config_place, &format!(" --config {config}\n"))
+            .replace(&group, &format!("SocketGroup={}\n", self.group));
+        let version = env!("CARGO_PKG_VERSION");
+        format!("# By {} {version} systemd-units. Changes: systemctl edit.\n{text}", units.program)
+    }
+
+    /// Writes all units, or none when one is there that differs.
+    fn write(&self, directory: &Path, units: &[(&str, String)]) -> Result<(), CommandError> {
+        let differs = |name: &str, text: &str| match fs::read(directory.join(name)) {
+            Ok(found) => Ok(found != text.as_bytes()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(&directory.join(name), &error)),
+        };
+        for (name, text) in units {
+            if !self.force && differs(name, text)? {
+                let path = directory.join(name);
+                let reason = format!("{} is there and differs: --force writes over it", path.display());
+                return Err(CommandError::failed(reason));
+            }
+        }
+        for (name, text) in units {
+            let path = directory.join(name);
+            // Beside it first, so that it is never half there. systemd reads no file of such a name.
+            let unfinished = directory.join(format!(".{name}.new"));
+            fs::write(&unfinished, text)
+                .and_then(|()| fs::rename(&unfinished, &path))
+                .map_err(|error| failed(&path, &error))?;
+            output::text(&format!("{}\n", path.display()))?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> CommandError {
+    CommandError::failed(format!("{}: {error}", path.display()))
+}
+
+/// A path that means itself in a unit: there `%`, `$`, quotes and spaces mean something else.
+fn unit_path(text: &str) -> Result<String, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte));
+    if plain && text.starts_with('/') {
+        return Ok(text.into());
+    }
+    Err("it must begin with / and have only letters, digits and . _ - + @".into())
+}
+
+fn unit_word(text: &str) -> Result<String, String> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if plain && !text.is_empty() { Ok(text.into()) } else { Err("it must be the name of a group".into()) }
+}
