@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, Method};
+use http::Method;
 use serde_json::json;
 
 use super::refusal::OciError;
+use super::response::{DOCKER_API_VERSION, REGISTRY_2_0};
 use super::route::{ENDPOINTS, Route};
 use super::state::OciState;
 use super::{blobs, credentials, manifests, tags, token};
@@ -18,7 +19,6 @@ use server::xrpc::{Cause, Front, Program, Trace, response};
 
 /// Who pushes asks what is there, too.
 const PULL_AND_PUSH: &str = "pull,push";
-const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
 
 impl Program for OciState {
     type Refusal = OciError;
@@ -91,7 +91,7 @@ fn base(state: &OciState, head: &Parts, trace: &mut Trace) -> Result<Response, O
     let grant = state.grant(head, None)?;
     trace.caller = grant.login.map(|login| login.account);
     let mut response = response::json(&json!({}));
-    response.headers_mut().insert(API_VERSION, HeaderValue::from_static("registry/2.0"));
+    response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
     Ok(response)
 }
 

@@ -9,6 +9,7 @@ use http::header::{ALLOW, CONNECTION, HeaderName, HeaderValue, LOCATION, RANGE, 
 use http::{Response as HttpResponse, StatusCode};
 use serde_json::json;
 
+use super::response::{DOCKER_API_VERSION, REGISTRY_2_0};
 use crate::accounts::AccountsError;
 use crate::holds::HoldsError;
 use crate::images::ImagesError;
@@ -95,7 +96,7 @@ impl OciError {
 
     /// 401 with how to get a token.
     pub(super) fn unauthorized(message: impl Into<String>, challenge: &str) -> Self {
-        let error = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
+        let error = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message).with(DOCKER_API_VERSION, REGISTRY_2_0);
         match HeaderValue::from_str(challenge) {
             Ok(value) => error.with(WWW_AUTHENTICATE, value),
             Err(_) => error,

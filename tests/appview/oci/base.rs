@@ -11,6 +11,8 @@ async fn a_client_is_told_where_tokens_come_from() {
     let answer = registry.get("/v2/").await;
     refused(&answer, 401, "UNAUTHORIZED");
     assert_eq!(answer.header("www-authenticate"), Some(CHALLENGE));
+    // `docker manifest` signs in nowhere without it.
+    assert_eq!(answer.header("docker-distribution-api-version"), Some("registry/2.0"));
     let bad = registry.call("GET", "/v2/").bearer("a.b.c").send().await;
     refused(&bad, 401, "UNAUTHORIZED");
     assert_eq!(bad.header("www-authenticate").unwrap(), format!("{CHALLENGE},error=\"invalid_token\""));
