@@ -1,12 +1,18 @@
 #!/usr/bin/env bash
-# The whole registry on this machine: a real PLC directory, a real PDS, a hold, the front end, and real OCI clients that
+# The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
+#   bash tests/appview.sh [api|clients [CLIENT...]]
 #
-# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them debug builds are made.
-# The last line is the sum: "appview: N passed, N failed".
+# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them debug builds are made. ATCR_HOLD_S3: real S3 servers, as
+# tests/s3/serve.sh names them; without it a Garage is started. ATCR_HOLD_WRITE=1: the table in tests/README.md is made anew.
+# The last lines are sums: "appview: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/s3/servers.sh
+. "$repo/tests/s3/servers.sh"
+# shellcheck source=tests/registry/clients.sh
+. "$repo/tests/registry/clients.sh"
 
 need node npm cargo skopeo umoci
 install_stack
@@ -14,5 +20,24 @@ hold=${ATCR_HOLD_BINARY:-$(build_program atcr-hold dev)}
 appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview dev)}
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-registry.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-"$stack_node" "$repo/tests/registry/run.mjs" "$hold" "$appview" "$work"
+trap 'stop_s3; rm -rf "$work"' EXIT
+part=${1:-all}
+status=0
+
+# run_part SCRIPT ARGUMENT...: in a folder of its own.
+run_part() {
+  local script=$1
+  shift
+  mkdir "$work/$script"
+  "$stack_node" "$repo/tests/registry/$script.mjs" "$hold" "$appview" "$work/$script" "$@" || status=1
+}
+
+case $part in all | api) run_part run ;; esac
+case $part in
+  all | clients)
+    install_clients
+    [ -n "${ATCR_HOLD_S3:-}" ] || start_s3 garage
+    run_part clients "${ATCR_HOLD_S3:-$s3_list}" "$clients_home" "${@:2}"
+    ;;
+esac
+exit "$status"

@@ -76,9 +76,7 @@ export async function makeImage(directory, lengths) {
 export async function makeIndex(directory) {
   const layout = new Layout(directory)
   const images = []
-  for (const architecture of ['amd64', 'arm64']) {
-    images.push({ ...(await layout.image([1000], architecture)), architecture })
-  }
+  for (const architecture of ['amd64', 'arm64']) images.push({ ...(await layout.image([1000], architecture)), architecture })
   const manifests = images.map(({ manifest, architecture }) => ({ ...manifest, platform: { architecture, os: 'linux' } }))
   const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }))
   const manifest = await layout.put(bytes, OCI_INDEX)

@@ -84,7 +84,8 @@ export function garage(list) {
   return {
     STORAGE_DRIVER: 's3',
     S3_BUCKET: bucket,
-    S3_ENDPOINT: endpoint,
+    // A name: the front end, too, sends parts there, and calls no address that is written as numbers.
+    S3_ENDPOINT: endpoint.replace('127.0.0.1', 'localhost'),
     AWS_REGION: region,
     S3_PREFIX: `registry-${process.pid}`,
     AWS_ACCESS_KEY_ID: readFileSync(key, 'utf8').trim(),
