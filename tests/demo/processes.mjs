@@ -12,13 +12,10 @@ import { fileURLToPath } from 'node:url'
 export const STACK = fileURLToPath(new URL('../stack/', import.meta.url))
 const READY_WITHIN_MS = 30_000
 
-/** @returns {Promise<{plc: string, pds: string, stop: () => Promise<void>}>} */
-export async function startStack(work) {
-  const data = path.join(work, 'pds')
-  await mkdir(data)
+/** Runs `start.mjs` until it has said which URLs answer. It ends when its stdin closes, so it cannot outlive us. */
+async function startServers(work, ...args) {
   const log = openSync(path.join(work, 'stack.log'), 'a')
-  // It ends when its stdin closes, so it cannot outlive us.
-  const child = spawn(process.execPath, [path.join(STACK, 'start.mjs'), data], { stdio: ['pipe', 'pipe', log] })
+  const child = spawn(process.execPath, [path.join(STACK, 'start.mjs'), ...args], { stdio: ['pipe', 'pipe', log] })
   const ended = once(child, 'exit')
   const line = once(createInterface(child.stdout), 'line')
   const [ready] = await Promise.race([line, ended.then(() => Promise.reject(new Error('the PDS did not start')))])
@@ -26,7 +23,37 @@ export async function startStack(work) {
     child.stdin.end()
     await ended
   }
-  return { ...JSON.parse(ready), stop }
+  const kill = async () => {
+    child.kill('SIGKILL')
+    await ended
+  }
+  return { ...JSON.parse(ready), stop, kill }
+}
+
+/** @returns {Promise<{plc: string, pds: string, stop: () => Promise<void>}>} */
+export async function startStack(work) {
+  const data = path.join(work, 'pds')
+  await mkdir(data)
+  return startServers(work, data)
+}
+
+/** The same as `startStack`, but the PDS can be killed and started again where it was. */
+export async function startStackInParts(work) {
+  const data = path.join(work, 'pds')
+  await mkdir(data)
+  const directory = await startServers(work, '--plc', data)
+  let server = await startServers(work, '--pds', data, directory.plc)
+  const { plc } = directory
+  const { pds } = server
+  return {
+    plc,
+    pds,
+    killPds: () => server.kill(),
+    startPds: async () => {
+      server = await startServers(work, '--pds', data, plc, new URL(pds).port)
+    },
+    stop: () => Promise.all([server.stop(), directory.stop()]),
+  }
 }
 
 export async function freePort() {

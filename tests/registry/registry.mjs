@@ -114,20 +114,19 @@ export class Registry {
     return Object.assign(new Registry(), { stack, hold, appview, config })
   }
 
-  async restartHold() {
+  // --- kill -9, and the same again
+
+  async killHold() {
     this.hold.signal('SIGKILL')
     await this.hold.end()
-    await this.hold.start(this.config)
   }
 
-  async restartAppview() {
-    await this.appview.kill()
-    await this.appview.start()
+  startHold() {
+    return this.hold.start(this.config)
   }
 
   async stop() {
-    this.hold.signal('SIGKILL')
-    await Promise.all([this.hold.end(), this.appview.kill()])
+    await Promise.all([this.killHold(), this.appview.kill()])
   }
 
   lastLogLines(count) {

