@@ -28,7 +28,14 @@
 
       overlays.default = final: _: { atcr-hold = final.callPackage ./nixos/package.nix { }; };
 
-      nixosModules.default = lib.modules.importApply ./nixos/hold self;
+      nixosModules = {
+        hold = lib.modules.importApply ./nixos/hold self;
+        appview = lib.modules.importApply ./nixos/appview self;
+        default.imports = [
+          self.nixosModules.hold
+          self.nixosModules.appview
+        ];
+      };
 
       checks = forEach linux (
         pkgs:

@@ -23,11 +23,12 @@ let
     fileset = lib.fileset.fileFilter (file: file.hasExt "nix") ../.;
   };
 
-  reference = import ./reference.nix {
-    inherit lib;
-    options.services.atcr-hold =
-      (lib.evalModules { modules = [ ./hold/options.nix ]; }).options.services.atcr-hold;
-  };
+  reference =
+    name: file:
+    import ./reference.nix {
+      inherit lib name;
+      options.services.${name} = (lib.evalModules { modules = [ file ]; }).options.services.${name};
+    };
 
   # One file a test; each is { nodes, … }, its script beside it in Python, after what all scripts share.
   names = map (lib.removeSuffix ".nix") (
@@ -57,7 +58,8 @@ in
     touch $out
   '';
   options = pkgs.runCommand "atcr-hold-options" { } ''
-    diff ${./hold/options.md} ${pkgs.writeText "options.md" reference}
+    diff ${./hold/options.md} ${pkgs.writeText "hold.md" (reference "atcr-hold" ./hold/options.nix)}
+    diff ${./appview/options.md} ${pkgs.writeText "appview.md" (reference "atcr-appview" ./appview/options.nix)}
     touch $out
   '';
 }

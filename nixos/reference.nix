@@ -1,5 +1,10 @@
-# The options reference, as Markdown, from the options themselves. nixos/hold/options.md is kept equal to it by the checks.
-{ lib, options }:
+# The options reference, as Markdown, from the options themselves. nixos/*/options.md are kept equal to it by the checks.
+{
+  lib,
+  # The program, and its options.
+  name,
+  options,
+}:
 let
   code = label: value: if value == null then "" else "\n- ${label}: ${quote value.text}";
   quote = text: if builtins.match ".*`.*" text != null then "`` ${text} ``" else "`${text}`";
@@ -15,9 +20,9 @@ let
   '';
 in
 ''
-  # The options of services.atcr-hold
+  # The options of services.${name}
 
-  Made from `nixos/hold/options.nix` by `bash tests/nix.sh --write`; do not edit it here.
+  Made from `nixos/${lib.removePrefix "atcr-" name}/options.nix` and `nixos/common/options.nix` by `bash tests/nix.sh --write`; do not edit it here.
 
   ${builtins.concatStringsSep "\n" (
     map entry (builtins.filter ours (lib.optionAttrSetToDocList options))

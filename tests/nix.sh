@@ -3,12 +3,12 @@
 #
 #   bash tests/nix.sh                check
 #   bash tests/nix.sh --evaluate     the same without what needs cargo: half a minute
-#   bash tests/nix.sh --write        bring nixos/hold/options.md, nixos/units and the formatting up to date
+#   bash tests/nix.sh --write        bring nixos/*/options.md, nixos/units and the formatting up to date
 #   bash tests/nix.sh --render DIR   write what a Debian machine needs of each NixOS test: DIR/<test>/etc/…, and
 #                                    DIR/<test>/specialisation/<name>/etc/…; the program belongs at /usr/bin/atcr-hold
 #
 # ATCR_HOLD_NIXPKGS_LIB: the folder `lib` of nixpkgs. Without it only the small one in tests/nix/lib is used.
-# ATCR_HOLD_BINARY: the hold that judges the configurations; without it, the last debug build.
+# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs that judge the configurations; without them, the last debug builds.
 #
 # The last line is the sum: "nix: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
 set -euo pipefail
@@ -20,6 +20,7 @@ tools=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/tools
 copy=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/checked-files
 real_lib=${ATCR_HOLD_NIXPKGS_LIB:-}
 hold=${ATCR_HOLD_BINARY:-${CARGO_TARGET_DIR:-target}/debug/atcr-hold}
+appview=${ATCR_APPVIEW_BINARY:-${CARGO_TARGET_DIR:-target}/debug/atcr-appview}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 passed=0
@@ -47,8 +48,9 @@ evaluate() { nix-instantiate --readonly-mode --eval --strict --json --expr "$1";
 # configuration FILE LIBRARY: all files of a machine with this configuration.
 configuration() { evaluate "import $repo/tests/nix/evaluate.nix { configuration = $repo/$1; libPath = $2; }"; }
 
+# options_reference LIBRARY PROGRAM
 options_reference() {
-  evaluate "import $repo/tests/nix/reference.nix { libPath = $1; }" |
+  evaluate "import $repo/tests/nix/reference.nix { libPath = $1; name = \"$2\"; }" |
     python3 -c 'import json, sys; print(json.load(sys.stdin), end="")'
 }
 
@@ -62,13 +64,16 @@ render() {
 # unit NAME: as people without Nix get it.
 unit() {
   configuration nixos/units/debian.nix "$small_lib" |
-    python3 -c 'import json, sys; print(json.load(sys.stdin)["files"]["systemd/system/" + sys.argv[1]].rstrip())' "$1"
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["files"]["systemd/system/" + sys.argv[1]].rstrip())' "$1" |
+    grep -v '^X-' # for nixpkgs' own switch
 }
 
 # The same value from both libraries.
 same_with_real() {
   "$@" "$small_lib" >"$work/small" && "$@" "$real_lib" >"$work/real" && diff "$work/small" "$work/real"
 }
+reference_of_hold() { options_reference "$1" atcr-hold; }
+reference_of_appview() { options_reference "$1" atcr-appview; }
 flake_outputs() { evaluate "import $repo/tests/nix/flake.nix { libPath = $1; }"; }
 
 # refused FILE LIBRARY: its first line says with which message.
@@ -80,19 +85,21 @@ refused() {
   grep -F -- "$wanted" "$work/answer" || { cat "$work/answer"; return 1; }
 }
 
-# judged FILE: the hold accepts the configuration that the module makes of it.
+# judged FILE BINARY PROGRAM: the program accepts the configuration that the module makes of it.
 judged() {
+  rm -rf "$work/judged"
   configuration "$1" "$small_lib" | python3 tests/nix/write.py "$work/judged"
+  [ -e "$work/judged/etc/$3/config.toml" ] || { echo "this machine has no $3"; return 0; }
   # As at build time: secrets are not there yet.
-  (cd "$work" && env -i AWS_ACCESS_KEY_ID=unknown AWS_SECRET_ACCESS_KEY=unknown "$hold" \
-    check-config --config "$work/judged/etc/atcr-hold/config.toml")
+  (cd "$work" && env -i AWS_ACCESS_KEY_ID=unknown AWS_SECRET_ACCESS_KEY=unknown "$2" \
+    check-config --config "$work/judged/etc/$3/config.toml")
 }
 
 # systemd's own measure of the sandbox, in tenths.
 exposed_little() { systemd-analyze security --offline=true --threshold=11 "$1"; }
 
 complete_reference() {
-  [ "$(grep -c '^## ' nixos/hold/options.md)" -eq "$(grep -c '^- Example: ' nixos/hold/options.md)" ] ||
+  [ "$(grep -c '^## ' "$1")" -eq "$(grep -c '^- Example: ' "$1")" ] ||
     { echo "each option needs an example"; return 1; }
 }
 
@@ -153,7 +160,7 @@ scripts_checked() {
     } >"$work/script_$script.py"
   done
   "$tools/python/bin/mypy" --strict --disable-error-code empty-body --cache-dir "$tools/mypy" "$work"/script_*.py &&
-    "$tools/python/bin/pyflakes" "$work"/script_*.py tests/nix/write.py
+    "$tools/python/bin/pyflakes" "$work"/script_*.py tests/nix/write.py tests/appliance/switch.py
 }
 
 # tool CRATE VERSION COMMAND: built once, outside of the checkout.
@@ -169,6 +176,7 @@ python_tools() {
   python3 -m venv "$tools/python" >&2 && "$tools/python/bin/pip" install -q mypy==1.18.2 pyflakes==3.4.0 >&2
 }
 
+units=(atcr-hold.service atcr-hold.socket atcr-appview.service atcr-appview.socket)
 need nix-instantiate python3
 small_lib=$repo/tests/nix/lib
 mapfile -t nix_files < <(git ls-files --cached --others --exclude-standard '*.nix')
@@ -183,8 +191,8 @@ case ${1:-} in
 --write)
   tool nixfmt_rs 0.5.3 nixfmt
   "$tools/bin/nixfmt" "${nix_files[@]}"
-  options_reference "$small_lib" >nixos/hold/options.md
-  for name in atcr-hold.service atcr-hold.socket; do unit "$name" >"nixos/units/$name"; done
+  for program in hold appview; do options_reference "$small_lib" "atcr-$program" >"nixos/$program/options.md"; done
+  for name in "${units[@]}"; do unit "$name" >"nixos/units/$name"; done
   exit
   ;;
 esac
@@ -203,19 +211,30 @@ done
 if [ -x "$hold" ]; then
   hold=$(realpath "$hold")
   for file in tests/nix/examples/*.nix nixos/tests/*.nix; do
-    check "the hold takes $file" judged "$file"
+    check "the hold takes $file" judged "$file" "$hold" atcr-hold
   done
 else
   skip "check-config: there is no $hold"
 fi
+if [ -x "$appview" ]; then
+  appview=$(realpath "$appview")
+  for file in tests/nix/examples/registry*.nix nixos/tests/registry*.nix; do
+    check "the registry takes $file" judged "$file" "$appview" atcr-appview
+  done
+else
+  skip "check-config: there is no $appview"
+fi
 
-check "nixos/hold/options.md is up to date (else: bash tests/nix.sh --write)" \
-  diff nixos/hold/options.md <(options_reference "$small_lib")
-[ -z "$real_lib" ] || check "nixos/hold/options.md is the same under nixpkgs' library" same_with_real options_reference
-for name in atcr-hold.service atcr-hold.socket; do
+for program in hold appview; do
+  reference=nixos/$program/options.md
+  check "$reference is up to date (else: bash tests/nix.sh --write)" \
+    diff "$reference" <("reference_of_$program" "$small_lib")
+  [ -z "$real_lib" ] || check "$reference is the same under nixpkgs' library" same_with_real "reference_of_$program"
+  check "each option in $reference has an example" complete_reference "$reference"
+done
+for name in "${units[@]}"; do
   check "nixos/units/$name is up to date (else: bash tests/nix.sh --write)" diff "nixos/units/$name" <(unit "$name")
 done
-check "each option has an example" complete_reference
 
 check "the flake's outputs evaluate" flake_outputs "$small_lib"
 [ -z "$real_lib" ] || check "the flake's outputs are the same under nixpkgs' library" same_with_real flake_outputs

@@ -126,6 +126,22 @@ in
 
     systemd.sockets = sockets;
 
+    # A switch leaves sockets as they are, whatever changed in them, and a service whose socket went would have none. So
+    # a switch reloads this, which makes them anew: the service stops first, and starts again if it ran.
+    systemd.services."${name}-sockets" = {
+      description = "Sockets of the ATCR ${title}, made anew when they change";
+      wantedBy = [ "multi-user.target" ];
+      after = [ "${name}.socket" ];
+      reloadIfChanged = true;
+      reloadTriggers = [ (builtins.toJSON sockets) ];
+      serviceConfig = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        ExecStart = "${pkgs.coreutils}/bin/true";
+        ExecReload = "${config.systemd.package}/bin/systemctl restart ${name}.socket";
+      };
+    };
+
     systemd.services.${name} = {
       description = "ATCR ${title}";
       documentation = [ "https://atcr.io" ];
@@ -146,7 +162,9 @@ in
         # The variables are read from a credential, so that no secret has to be in the environment.
         ExecStart =
           "${cfg.package}/bin/${name} --config ${configFile}"
-          + lib.optionalString (cfg.environmentFile != null) " --env-file %d/.env";
+          + lib.optionalString (cfg.environmentFile != null) " --env-file %d/.env"
+          # Never on another address than those of the sockets.
+          + " serve --socket-activated";
         LoadCredential = optional (cfg.environmentFile != null) ".env:${cfg.environmentFile}";
         WatchdogSec = 30;
         Restart = "on-failure";

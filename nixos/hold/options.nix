@@ -6,6 +6,7 @@ let
   cfg = config.services.atcr-hold;
 
   storage = import ./storage.nix { inherit lib; };
+  inherit (import ../common/types.nix { inherit lib; }) url did;
   secretFile = import ../common/secret.nix { inherit lib; };
   common = import ../common/options.nix {
     inherit lib config;
@@ -21,14 +22,6 @@ let
     '';
   };
 
-  holdUrl =
-    types.addCheck types.str (url: builtins.match "https://[a-z0-9-]+([.][a-z0-9-]+)+" url != null)
-    // {
-      description = "URL like https://hold.example.org, lower case, without a port, a path or a trailing slash";
-    };
-  did = types.addCheck types.str (import ../common/facts.nix).isDid // {
-    description = "DID like did:plc:ewvi7nxzyoun6zhxrhs64oiz or did:web:example.org";
-  };
   size = types.addCheck types.str (text: builtins.match "[1-9][0-9]* ?[KMGT]i?B" text != null) // {
     description = "size like 50 GB or 512 MiB";
   };
@@ -74,7 +67,7 @@ in
       description = "Whether to run a hold: blob storage for the ATCR container registry, and an atproto account.";
     };
     url = mkOption {
-      type = holdUrl;
+      type = url;
       example = "https://hold.example.org";
       description = "Where the world reaches the hold. It makes the DID, so it can never be changed.";
     };

@@ -9,24 +9,8 @@ from roots import cache
 TESTS = Path(__file__).resolve().parent.parent.parent / "nixos" / "tests"
 # Where a NixOS machine has /run/current-system.
 SYSTEM = "usr/lib/system"
-# What the original does of all it can do: bring a configuration into force by a restart where a unit changed, by a
-# reload where only the hold's own file did.
-SWITCH = """#!/bin/bash
-set -euo pipefail
-cd "$(dirname "$(readlink -f "$0")")/.."
-changed=$(diff -rq etc/systemd/system /etc/systemd/system | grep '^Files' || true)
-settings=$(diff -q etc/atcr-hold/config.toml /etc/atcr-hold/config.toml || true)
-cp -r etc/. /etc
-if [ -n "$changed" ]; then
-  systemctl daemon-reload
-  systemctl restart atcr-hold.service
-elif [ -n "$settings" ]; then
-  systemctl reload atcr-hold.service
-fi
-"""
 # What the module's wrapper is there.
 COMMAND = '#!/bin/sh\nexec /usr/bin/atcr-hold --config /etc/atcr-hold/config.toml "$@"\n'
-
 
 # A server that Debian does not have; tests of S3 bring it.
 GARAGE = "usr/bin/garage"
@@ -55,7 +39,7 @@ def files(machines: Path, test: str, binary: Path) -> dict[str, str | Path]:
     systems = [rendered, *sorted((rendered / "specialisation").glob("*"))]
     for system in systems:
         inside = f"{SYSTEM}/{system.relative_to(rendered)}"
-        found[f"{inside}/bin/switch-to-configuration"] = SWITCH
+        found[f"{inside}/bin/switch-to-configuration"] = (HERE / "switch.py").read_text()
         for path in sorted((system / "etc").rglob("*")):
             if path.is_file():
                 name = path.relative_to(system).as_posix()

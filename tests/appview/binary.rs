@@ -59,3 +59,15 @@ fn a_wrong_configuration_ends_with_78_and_one_line() {
     }
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing was made");
 }
+
+#[test]
+fn without_the_socket_that_it_is_to_be_given_it_ends_with_78_and_binds_no_other() {
+    let place = TempDir::new().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_atcr-appview"));
+    command.args(["serve", "--socket-activated"]).env_clear().env("ATCR_BASE_URL", "http://localhost:5000");
+    let output = command.current_dir(place.path()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.lines().count()), (Some(78), 1), "{stderr}");
+    assert!(stderr.contains("no socket was passed on") && stderr.contains("atcr-appview.socket"), "{stderr}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing was made");
+}

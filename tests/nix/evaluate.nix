@@ -12,13 +12,15 @@ let
     type = "derivation";
     name = "atcr-hold";
   };
+  flake.packages.x86_64-linux.default = package;
   evaluate =
     extra:
     (lib.evalModules {
       specialArgs.pkgs = machine.packages;
       modules = [
         { inherit (machine) options config; }
-        (import ../../nixos/hold { packages.x86_64-linux.default = package; })
+        (import ../../nixos/hold flake)
+        (import ../../nixos/appview flake)
         configuration
       ]
       ++ extra;
@@ -63,6 +65,24 @@ let
       );
     in
     if lines == [ ] then "" else "[${name}]\n${builtins.concatStringsSep "" lines}\n";
+  # As nixpkgs puts what a switch shall do into the unit. A trigger that is a file stands for what is in it.
+  switched =
+    config: options:
+    let
+      of =
+        trigger:
+        let
+          path = toString trigger;
+          file = lib.removePrefix "/etc/" path;
+        in
+        builtins.hashString "sha256" (if (tomls config) ? ${file} then (tomls config).${file} else path);
+    in
+    lib.optionalAttrs (options ? reloadTriggers) { X-Reload-Triggers = map of options.reloadTriggers; }
+    // lib.optionalAttrs (options ? restartTriggers) {
+      X-Restart-Triggers = map of options.restartTriggers;
+    }
+    // lib.optionalAttrs (options.reloadIfChanged or false) { X-ReloadIfChanged = true; }
+    // lib.optionalAttrs (!(options.stopIfChanged or true)) { X-StopIfChanged = false; };
   unit =
     options: sections:
     section "Unit" (
@@ -73,7 +93,9 @@ let
         Wants = options.wants or [ ];
         After = options.after or [ ];
         Before = options.before or [ ];
+        PartOf = options.partOf or [ ];
       }
+      // options.switched or { }
       // options.unitConfig or { }
     )
     + sections
@@ -138,7 +160,9 @@ let
     );
   filesOf =
     config:
-    rename (name: "systemd/system/${name}.service") (_: service) config.systemd.services
+    rename (name: "systemd/system/${name}.service") (
+      _: options: service (options // { switched = switched config options; })
+    ) config.systemd.services
     // rename (name: "systemd/system/${name}.socket") (_: socket) config.systemd.sockets
     // rename (host: "nginx/sites-enabled/${host}") site config.services.nginx.virtualHosts
     // rename (name: "sysusers.d/${name}.conf") (
@@ -162,9 +186,22 @@ let
       "nginx/modules-enabled/99-append.conf" = config.services.nginx.appendConfig;
       "nginx/conf.d/common.conf" = config.services.nginx.commonHttpConfig;
     }
-    // {
-      "atcr-hold/config.toml" = tomlFile config.services.atcr-hold.settings;
-    };
+    // tomls config;
+  # Of the daemons that are enabled.
+  enabled =
+    config:
+    builtins.filter (name: config.services.${name}.enable) [
+      "atcr-hold"
+      "atcr-appview"
+    ];
+  tomls =
+    config:
+    builtins.listToAttrs (
+      map (name: {
+        name = "${name}/config.toml";
+        value = tomlFile config.services.${name}.settings;
+      }) (enabled config)
+    );
   everything =
     config:
     let
@@ -173,7 +210,7 @@ let
     if failed != [ ] then
       throw "Failed assertions:\n${lib.concatMapStringsSep "\n" (entry: "- ${entry.message}") failed}"
     else
-      builtins.deepSeq config.services.atcr-hold (filesOf config);
+      builtins.deepSeq (map (name: config.services.${name}) (enabled config)) (filesOf config);
 
   base = evaluate [ ];
 in

@@ -56,6 +56,7 @@ in
       services = units;
       sockets = units;
       timers = units;
+      package = anything usr;
       tmpfiles = anything { };
     };
     users = anything { };
@@ -87,11 +88,12 @@ in
     stdenv.hostPlatform.system = "x86_64-linux";
     stdenv.buildPlatform.canExecute = _: true;
     formats.toml = _: { generate = _: _: { outPath = "/etc/atcr-hold/unchecked.toml"; }; };
-    runCommand = _: _: _: { outPath = "/etc/atcr-hold/config.toml"; };
+    runCommand = name: _: _: { outPath = "/etc/${lib.removeSuffix ".toml" name}/config.toml"; };
     writeShellScriptBin = name: text: {
       outPath = "/usr/local/bin/${name}";
       inherit text;
     };
+    coreutils = usr;
     curl = usr;
     python3 = usr;
     openssl = usr;

@@ -1,14 +1,14 @@
-# The options reference that nixos/hold/options.md must equal.
+# The options reference of a program, atcr-hold or atcr-appview, that nixos/*/options.md must equal.
 {
   libPath ? ./lib,
+  name,
 }:
 let
   lib = import libPath;
-  evaluated = lib.evalModules {
-    modules = [ ../../nixos/hold/options.nix ];
-  };
+  file = ../../nixos + "/${lib.removePrefix "atcr-" name}/options.nix";
+  evaluated = lib.evalModules { modules = [ file ]; };
 in
 import ../../nixos/reference.nix {
-  inherit lib;
-  options.services.atcr-hold = evaluated.options.services.atcr-hold;
+  inherit lib name;
+  options.services.${name} = evaluated.options.services.${name};
 }

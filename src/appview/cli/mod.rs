@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, StartError};
 use crate::config::Config;
-use server::console::{self, CompletionsArguments, SourceArguments};
+use server::console::{self, CompletionsArguments, ServeArguments, SourceArguments};
 use server::daemon::{self, ProcessParts, ProcessSettings};
 use server::settings::Sources;
 
@@ -31,7 +31,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, or ended by a signal; 1 failed; 64
 #[derive(Subcommand)]
 enum Command {
     /// Serve (the default).
-    Serve,
+    Serve(ServeArguments),
     /// Check the configuration and print it; starts nothing.
     CheckConfig,
     /// Print a completion script for a shell.
@@ -49,9 +49,9 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     let sources = Sources::from(cli.sources);
-    let outcome = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => match Config::load(&sources) {
-            Ok(config) => return serve(config),
+    let outcome = match cli.command.unwrap_or(Command::Serve(ServeArguments::default())) {
+        Command::Serve(arguments) => match Config::load(&sources) {
+            Ok(config) => return serve(config, arguments),
             Err(error) => Err(error.into()),
         },
         Command::CheckConfig => {
@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Serves until a signal. A SIGHUP changes nothing: no option can be followed while the daemon runs.
-fn serve(config: Config) -> ExitCode {
+fn serve(config: Config, arguments: ServeArguments) -> ExitCode {
     let (log_level, address) = (config.log_level.clone(), config.http_addr.clone());
     let warnings = config.warnings().to_vec();
     let settings = ProcessSettings {
@@ -72,6 +72,7 @@ fn serve(config: Config) -> ExitCode {
         warnings: &warnings,
         address: &address,
         address_variable: "ATCR_HTTP_ADDR",
+        socket_activated: arguments.socket_activated,
     };
     let serve = async |parts: ProcessParts| {
         // Kept, so that a SIGHUP does not end the process.

@@ -25,7 +25,7 @@ use crate::config::Config;
 use manual::MANUAL;
 use server::console::{
     self, BackupArguments, CommandError, CommandGroup as Group, CompletionsArguments, ManPagesArguments,
-    ManualArguments, SourceArguments, UnitsArguments,
+    ManualArguments, ServeArguments, SourceArguments, UnitsArguments,
 };
 use server::daemon::{self, ProcessParts, ProcessSettings};
 use server::reload::Reloads;
@@ -59,7 +59,7 @@ the storage; 64 wrong usage; 78 wrong configuration.";
 #[derive(Subcommand)]
 enum Command {
     /// Serve (the default).
-    Serve,
+    Serve(ServeArguments),
     /// Check the configuration and print it, secrets masked; starts nothing.
     CheckConfig,
     /// List and change the crew: who may push and pull.
@@ -120,9 +120,9 @@ pub fn main() -> ExitCode {
         Err(code) => return code,
     };
     let sources = Sources::from(cli.sources);
-    let outcome = match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => match Config::load(&sources) {
-            Ok(config) => return serve(config, sources),
+    let outcome = match cli.command.unwrap_or(Command::Serve(ServeArguments::default())) {
+        Command::Serve(arguments) => match Config::load(&sources) {
+            Ok(config) => return serve(config, sources, arguments),
             Err(error) => Err(error.into()),
         },
         other => run(other, &sources),
@@ -134,7 +134,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
     let load = || Config::load(sources);
     match command {
-        Command::Serve => Ok(()),
+        Command::Serve(_) => Ok(()),
         Command::CheckConfig => console::check_config(PROGRAM, &Config::show(sources)?),
         Command::SystemdUnits(arguments) => arguments.run(&units::UNITS, sources.file.as_deref()),
         Command::Manual(arguments) => arguments.run(&MANUAL),
@@ -175,7 +175,7 @@ where
 }
 
 /// Serves until a signal; reads `sources` again at each SIGHUP.
-fn serve(config: Config, sources: Sources) -> ExitCode {
+fn serve(config: Config, sources: Sources, arguments: ServeArguments) -> ExitCode {
     let (log_level, address) = (config.log_level.clone(), config.server_addr.clone());
     let warnings = config.warnings().to_vec();
     let settings = ProcessSettings {
@@ -184,6 +184,7 @@ fn serve(config: Config, sources: Sources) -> ExitCode {
         warnings: &warnings,
         address: &address,
         address_variable: "HOLD_SERVER_ADDR",
+        socket_activated: arguments.socket_activated,
     };
     let serve = async |parts: ProcessParts| {
         let ProcessParts { listeners, shutdown, hangups } = parts;

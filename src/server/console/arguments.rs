@@ -33,6 +33,14 @@ impl From<SourceArguments> for Sources {
     }
 }
 
+/// How a daemon comes by its sockets.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct ServeArguments {
+    /// Serve on the sockets that systemd passed on and on nothing else: without one, end with 78.
+    #[arg(long)]
+    pub socket_activated: bool,
+}
+
 /// A group of commands that print a result.
 #[derive(Args)]
 pub struct CommandGroup<C: Subcommand> {

@@ -42,7 +42,7 @@ impl Units {
         let program = self.program;
         [
             format!("ExecStart=/usr/bin/{program} "),
-            format!(" --config /etc/{program}/config.toml\n"),
+            format!(" --config /etc/{program}/config.toml "),
             "SocketGroup=www-data\n".to_owned(),
         ]
     }
@@ -76,7 +76,7 @@ impl UnitsArguments {
         let program = self.program.clone().unwrap_or_else(|| format!("/usr/local/bin/{}", units.program));
         let text = text
             .replace(&start, &format!("ExecStart={program} "))
-            .replace(&config_place, &format!(" --config {config}\n"))
+            .replace(&config_place, &format!(" --config {config} "))
             .replace(&group, &format!("SocketGroup={}\n", self.group));
         let version = env!("CARGO_PKG_VERSION");
         format!("# By {} {version} systemd-units. Changes: systemctl edit.\n{text}", units.program)

@@ -27,6 +27,8 @@ pub struct ProcessSettings<'a> {
     pub address: &'a str,
     /// The environment variable that sets the address, for the error.
     pub address_variable: &'static str,
+    /// Whether a socket must have been inherited: the address is bound by nobody then.
+    pub socket_activated: bool,
 }
 
 /// What a daemon serves with.
@@ -56,19 +58,9 @@ pub fn run_daemon<E: Display>(
         tracing::warn!("{warning}");
     }
     // Before the runtime starts: taking over inherited sockets changes the environment.
-    let listeners = listeners::inherited().and_then(|mut inherited| {
-        if inherited.public.is_empty() {
-            inherited.public.push(listeners::bind(settings.address)?);
-        }
-        Ok(inherited)
-    });
-    let listeners = match listeners {
+    let listeners = match listeners(settings) {
         Ok(listeners) => listeners,
-        Err(error) => {
-            let ProcessSettings { address, address_variable, .. } = settings;
-            tracing::error!("cannot listen on {address}: {error}; set {address_variable} to a free address");
-            return ExitCode::FAILURE;
-        }
+        Err(code) => return code,
     };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().max_blocking_threads(BLOCKING_THREADS).enable_all().build();
@@ -99,6 +91,28 @@ pub fn run_daemon<E: Display>(
     // A DNS look-up in the system's resolver cannot be stopped, and may take long.
     runtime.shutdown_timeout(LAST_JOBS);
     ExitCode::from(code)
+}
+
+/// Returns the sockets that were inherited, or the one at the address; else the exit code, after the reason is logged.
+fn listeners(settings: &ProcessSettings<'_>) -> Result<Inherited, ExitCode> {
+    let ProcessSettings { program, address, address_variable, socket_activated, .. } = settings;
+    let cannot = |error| {
+        tracing::error!("cannot listen on {address}: {error}; set {address_variable} to a free address");
+        ExitCode::FAILURE
+    };
+    let mut inherited = listeners::inherited().map_err(cannot)?;
+    if !inherited.public.is_empty() {
+        return Ok(inherited);
+    }
+    // A daemon behind a proxy would be open to everybody at the address that it falls back to.
+    if *socket_activated {
+        tracing::error!(
+            "no socket was passed on, and --socket-activated forbids another: start {program}.socket, and this by it"
+        );
+        return Err(ExitCode::from(EX_CONFIG));
+    }
+    inherited.public.push(listeners::bind(address).map_err(cannot)?);
+    Ok(inherited)
 }
 
 #[expect(clippy::print_stderr, reason = "there is no log yet")]

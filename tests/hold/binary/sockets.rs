@@ -17,7 +17,7 @@ use crate::support::http::blocking::{Place, receive};
 fn start_with(site: &mut Site, socket: impl Into<OwnedFd>) -> Daemon {
     let moves = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID; exec \"$@\"";
     site.wrap(&["sh", "-c", moves, "sh"]);
-    let mut command = site.command(&[]);
+    let mut command = site.command(&["serve", "--socket-activated"]);
     command.stdin(Stdio::from(socket.into()));
     Daemon::start(command)
 }
@@ -74,6 +74,15 @@ fn several_sockets_that_are_passed_on_are_all_served() {
         client.push(content);
         assert_eq!(client.pull(content).unwrap(), content);
     }
+}
+
+#[test]
+fn a_hold_that_is_to_be_given_a_socket_binds_no_other() {
+    let site = Site::new();
+    let ended = site.run(&["serve", "--socket-activated"]);
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(78), 1), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no socket was passed on") && ended.stderr.contains("atcr-hold.socket"));
+    assert!(!site.path("hold.db").exists(), "nothing was made");
 }
 
 #[test]

@@ -114,6 +114,7 @@ let
     hasSuffix = suffix: text: lib.removeSuffix suffix text != text;
     genAttrs = names: f: listToAttrs (map (name: nameValue name (f name)) names);
     getExe = package: "${package}/bin/${package.meta.mainProgram}";
+    importJSON = file: builtins.fromJSON (builtins.readFile file);
     importTOML = file: builtins.fromTOML (builtins.readFile file);
     modules.importApply = import;
     licenses.mit.spdxId = "MIT";

@@ -1,0 +1,8 @@
+# From the options to the tables of the daemon's TOML file (src/appview/config/raw.rs). Pure: it must not know systemd.
+{ lib, cfg }:
+lib.filterAttrsRecursive (_: value: value != null) {
+  base_url = cfg.url;
+  default_hold = cfg.defaultHold;
+  allowed_accounts = cfg.allowedAccounts;
+  database.path = lib.mkDefault "/var/lib/atcr-appview/appview.db";
+}
