@@ -10,8 +10,9 @@
 //! | `schema` | the schema of the database: the scripts of its versions, all rooms' tables together | – |
 //! | `names` | what stands in a path: the owner, the repository, a tag or a digest | – |
 //! | `config` | layers of configuration, checked | names |
-//! | `remote` | XRPC calls to PDSes and holds: one client, one kind of error | – |
-//! | `accounts` | who owns an image, who signs in, sessions at their PDSes (with its tables) | names, remote |
+//! | `remote` | calls to PDSes, authorization servers and holds: one client, one kind of error | – |
+//! | `oauth` | the client side of OAuth at accounts' authorization servers | remote |
+//! | `accounts` | who owns an image, who signs in, sessions at their PDSes (with its tables) | names, remote, oauth |
 //! | `gate` | scopes, registry tokens, permits | names, accounts |
 //! | `repos` | manifests and tags as records in their owners' repositories | remote, accounts |
 //! | `holds` | which hold, and the calls to it | remote, accounts, repos |
@@ -45,6 +46,7 @@ pub mod gate;
 pub mod holds;
 pub mod images;
 pub mod names;
+pub mod oauth;
 pub mod oci;
 pub mod remote;
 pub mod repos;

@@ -1,5 +1,6 @@
 //! Why an account cannot be found, or not spoken for.
 
+use crate::oauth::OauthError;
 use crate::remote::RemoteError;
 use server::identity;
 use server::storage::StorageError;
@@ -19,13 +20,42 @@ pub enum AccountsError {
              App Passwords) and sign in with that"
     )]
     MainPassword,
-    /// The session has ended: the app password was taken back, or it was not used for too long.
+    /// The session has ended: it or its app password was taken back, or it was not used for too long.
     #[error("the session at the account's PDS has ended: sign in again")]
     SessionEnded,
     /// The account's PDS does not do what was asked.
     #[error("the account's PDS: {0}")]
     Pds(RemoteError),
+    /// The authorization server of the account's PDS does not do what was asked.
+    #[error(transparent)]
+    Oauth(#[from] OauthError),
     /// The database failed.
     #[error("the database failed: {0}")]
     Storage(#[from] StorageError),
+}
+
+/// Why a sign-in by OAuth did not come about.
+#[derive(Debug, thiserror::Error)]
+pub enum SignInError {
+    /// There is no such sign-in, it took too long, or it was begun in another browser.
+    #[error("this sign-in has expired, was ended already, or was begun in another browser: begin again")]
+    Unknown,
+    /// Another server answered than the one that was asked.
+    #[error("another server answered than the one that was asked: nothing was taken from it")]
+    OtherServer,
+    /// The person said no, or the server did.
+    #[error("the sign-in was refused at the account's PDS")]
+    Refused,
+    /// Too many are under way.
+    #[error("too many sign-ins are under way: try again in some minutes")]
+    TooMany,
+    /// The account, its PDS or the database.
+    #[error(transparent)]
+    Account(#[from] AccountsError),
+}
+
+impl From<OauthError> for SignInError {
+    fn from(error: OauthError) -> Self {
+        Self::Account(error.into())
+    }
 }

@@ -2,9 +2,12 @@
 
 mod error;
 mod owners;
+mod renewal;
 mod sessions;
+mod sign_ins;
 pub mod tables;
 
-pub use error::AccountsError;
+pub use error::{AccountsError, SignInError};
 pub use owners::Owners;
 pub use sessions::{Login, SessionId, SessionSettings, Sessions};
+pub use sign_ins::{Callback, SignIns};

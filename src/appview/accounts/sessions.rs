@@ -1,9 +1,10 @@
-//! Sessions at accounts' PDSes: one for each account and app password, however often a client signs in.
+//! Sessions at accounts' PDSes: one for each account and app password, however often a client signs in, and one by OAuth
+//! for each account, however many browsers and devices use it.
 //!
 //! A PDS allows 30 sign-ins in 5 minutes and takes 0.4 s for one, and docker signs in for every token. So a password is
-//! known again by its HMAC, and the PDS is asked about it once in [`PROVEN_FOR_US`]: by using up the refresh token, which
-//! fails once the app password was taken back. A refresh token is good for one use: one refresh at a time, and its
-//! outcome is on disk before it is used.
+//! known again by its HMAC, and the PDS is asked about it once in `renewal::PROVEN_FOR_US`. A refresh token is good for one
+//! use: one refresh at a time, and its outcome is on disk before it is used. Whatever uses a token up runs in a task
+//! of its own: a client that goes away cannot lose its outcome.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -18,25 +19,29 @@ use serde::Deserialize;
 use sha2::Sha256;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use super::error::AccountsError;
-use crate::accounts::tables::{self, SessionRow};
-use crate::remote::{AccessToken, Credential, Remote, RemoteError};
+use crate::accounts::tables::{self, Binding, SessionRow};
+use crate::oauth::{AuthorizationServer, Client, NewTokens};
+use crate::remote::{AccessToken, BoundToken, Credential, Remote, RemoteError};
+use atproto::keys::P256Key;
 use atproto::lexicon::nsid::{self, Method};
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
 use atproto::syntax::Did;
 use server::identity::{Account, Pool, Resolver};
 use server::sqlite::Database;
+use server::storage::StorageError;
 
-/// How long the PDS's word about a password is good.
-const PROVEN_FOR_US: u64 = 10 * 60 * 1_000_000;
 /// How long a password that was wrong is not asked about again: others share the PDS's limit for this address.
 const WRONG_FOR: Duration = Duration::from_mins(1);
 /// A service token is good for 60 s; the public front end uses one for so long.
 const SERVICE_TOKEN_FOR: Duration = Duration::from_secs(50);
 /// Entries remembered of each kind, at some 500 bytes.
 const MAX_REMEMBERED: usize = 4096;
+/// How long the end of the program waits for what must not be cut off.
+const SETTLE_FOR: Duration = Duration::from_secs(10);
 /// Locks, shared by all sessions: two that share one wait for each other, and no more.
 const LOCKS: usize = 64;
 
@@ -66,10 +71,13 @@ pub struct SessionSettings {
 
 /// The sessions of all accounts.
 pub struct Sessions {
-    settings: SessionSettings,
-    database: Database,
-    remote: Remote,
-    resolver: Resolver,
+    pub(super) settings: SessionSettings,
+    pub(super) database: Database,
+    pub(super) remote: Remote,
+    pub(super) resolver: Resolver,
+    pub(super) oauth: Arc<Client>,
+    /// What must not be cut off.
+    tasks: TaskTracker,
     locks: [Mutex<()>; LOCKS],
     wrong: Cache<(Did, PasswordMac), Instant>,
     service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
@@ -78,12 +86,20 @@ pub struct Sessions {
 impl Sessions {
     /// Sessions in `database`.
     #[must_use]
-    pub fn new(settings: SessionSettings, database: Database, remote: Remote, resolver: Resolver) -> Self {
+    pub fn new(
+        settings: SessionSettings,
+        database: Database,
+        remote: Remote,
+        resolver: Resolver,
+        oauth: Arc<Client>,
+    ) -> Self {
         Self {
             settings,
             database,
             remote,
             resolver,
+            oauth,
+            tasks: TaskTracker::new(),
             locks: std::array::from_fn(|_| Mutex::default()),
             wrong: Cache::new(MAX_REMEMBERED),
             service_tokens: Cache::new(MAX_REMEMBERED),
@@ -95,7 +111,13 @@ impl Sessions {
     ///
     /// # Errors
     /// [`AccountsError::WrongPassword`], [`AccountsError::MainPassword`], or what keeps the PDS from saying.
-    pub async fn log_in(&self, account: &Account, password: &str) -> Result<Login, AccountsError> {
+    pub async fn log_in(self: &Arc<Self>, account: &Arc<Account>, password: &str) -> Result<Login, AccountsError> {
+        let (this, account) = (Arc::clone(self), Arc::clone(account));
+        let password = Zeroizing::new(password.to_owned());
+        self.finish(async move { this.by_password(&account, &password).await }).await
+    }
+
+    async fn by_password(&self, account: &Account, password: &str) -> Result<Login, AccountsError> {
         let mac = self.mac(&account.did, password);
         let _turn = self.lock(&account.did).await;
         let known = {
@@ -123,18 +145,79 @@ impl Sessions {
     ///
     /// # Errors
     /// [`AccountsError::SessionEnded`], or what keeps the PDS from saying.
-    pub async fn resume(&self, login: &Login) -> Result<(), AccountsError> {
-        let account = self.resolver.resolve(&login.account, Pool::Members).await?;
-        let _turn = self.lock(&login.account).await;
-        let row = self.row(login).await?;
-        self.prove(&account, &row).await
+    pub async fn resume(self: &Arc<Self>, login: &Login) -> Result<(), AccountsError> {
+        let (this, login) = (Arc::clone(self), login.clone());
+        self.finish(async move {
+            let account = this.resolver.resolve(&login.account, Pool::Members).await?;
+            let _turn = this.lock(&login.account).await;
+            let row = this.row(&login).await?;
+            this.prove(&account, &row).await
+        })
+        .await
+    }
+
+    /// The account's session by OAuth, if its PDS says that it is good.
+    ///
+    /// # Errors
+    /// As [`Sessions::resume`].
+    pub async fn by_oauth(self: &Arc<Self>, account: &Did) -> Result<Login, AccountsError> {
+        let did = account.clone();
+        let row = self.database.read(move |read| tables::by_oauth(read, &did)).await?;
+        let login = login(&row.ok_or(AccountsError::SessionEnded)?);
+        self.resume(&login).await?;
+        Ok(login)
+    }
+
+    /// Keeps the tokens of a sign-in by OAuth in the place of the account's last one, which is given back.
+    ///
+    /// # Errors
+    /// [`AccountsError::Storage`]
+    pub(super) async fn adopt(
+        &self,
+        account: &Did,
+        (server, binding): (&AuthorizationServer, Binding),
+        tokens: NewTokens,
+    ) -> Result<Login, AccountsError> {
+        let _turn = self.lock(account).await;
+        let (did, now_us) = (account.clone(), (self.settings.clock)());
+        let last = self.database.read(move |read| tables::by_oauth(read, &did)).await?;
+        let did = account.clone();
+        let store = move |write: &server::sqlite::Write<'_>| {
+            tables::adopt(write, &did, &binding, (&tokens.access, &tokens.refresh), now_us)
+        };
+        let session = self.database.write(store).await?;
+        self.service_tokens.retain(|(of, _), _| *of != session);
+        if let Some(last) =
+            last.filter(|last| last.binding.as_ref().is_some_and(|binding| binding.issuer == server.issuer))
+            && let Ok(AccessToken::Bound(BoundToken { token, key })) = access_token(&last)
+        {
+            self.oauth.revoke(server, &token, &key).await;
+        }
+        Ok(Login { account: account.clone(), session })
+    }
+
+    /// Waits for what must not be cut off, for a while.
+    pub async fn settle(&self) {
+        self.tasks.close();
+        if tokio::time::timeout(SETTLE_FOR, self.tasks.wait()).await.is_err() {
+            tracing::warn!("sessions that were being renewed are left behind: some accounts may have to sign in again");
+        }
+    }
+
+    /// Runs `work` to its end, also when whoever waits for it goes away.
+    pub(super) async fn finish<T: Send + 'static, E: From<AccountsError> + Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        let cut_off = |error: tokio::task::JoinError| AccountsError::Storage(StorageError::failed(error.to_string()));
+        self.tasks.spawn(work).await.map_err(|error| E::from(cut_off(error)))?
     }
 
     /// A token that speaks for the account to the service `audience`.
     ///
     /// # Errors
     /// [`AccountsError::SessionEnded`], or what keeps the PDS from making one.
-    pub async fn service_token(&self, login: &Login, audience: &Did) -> Result<Arc<str>, AccountsError> {
+    pub async fn service_token(self: &Arc<Self>, login: &Login, audience: &Did) -> Result<Arc<str>, AccountsError> {
         let key = (login.session, audience.clone());
         if let Some((token, at)) = self.service_tokens.get(&key)
             && at.elapsed() < SERVICE_TOKEN_FOR
@@ -162,7 +245,7 @@ impl Sessions {
     /// # Errors
     /// [`AccountsError::Pds`] with what the PDS answered, else as [`Sessions::service_token`].
     pub async fn with_access<'c, T>(
-        &self,
+        self: &Arc<Self>,
         login: &Login,
         method: Method,
         call: impl Fn(String, AccessToken) -> BoxFuture<'c, Result<T, RemoteError>>,
@@ -170,58 +253,36 @@ impl Sessions {
         let account = self.resolver.resolve(&login.account, Pool::Members).await?;
         let url = self.resolver.pds_method(&account, &method)?.to_string();
         let row = self.row(login).await?;
-        match call(url.clone(), AccessToken::Bearer(row.access.as_str().into())).await {
-            Err(error) if is_expired(&error) => {
-                let access = self.renew(&account, login, &row.access).await?;
-                call(url, AccessToken::Bearer(access.into())).await.map_err(AccountsError::Pds)
+        let mut outcome = call(url.clone(), access_token(&row)?).await;
+        if outcome.as_ref().is_err_and(is_expired) {
+            let renewed = self.renew(&account, login, &row.access).await?;
+            outcome = call(url.clone(), access_token(&renewed)?).await;
+            if outcome.as_ref().is_err_and(is_expired) {
+                // By OAuth a renewal ends the token before it at once, and another one may have come in between.
+                let current = self.row(login).await?;
+                if current.access != renewed.access {
+                    outcome = call(url, access_token(&current)?).await;
+                }
             }
-            outcome => outcome.map_err(AccountsError::Pds),
         }
+        outcome.map_err(AccountsError::Pds)
     }
 
-    /// Another access token than `expired`: whoever comes first makes it for all.
-    async fn renew(&self, account: &Account, login: &Login, expired: &str) -> Result<String, AccountsError> {
-        let _turn = self.lock(&login.account).await;
-        let row = self.row(login).await?;
-        if row.access != expired {
-            return Ok(row.access);
-        }
-        self.refresh(account, &row).await
-    }
-
-    /// Whether the PDS says that a session is good, or said so a while ago. Under the account's lock.
-    async fn prove(&self, account: &Account, row: &SessionRow) -> Result<(), AccountsError> {
-        if (self.settings.clock)().saturating_sub(row.proven_us) < PROVEN_FOR_US {
-            return Ok(());
-        }
-        self.refresh(account, row).await.map(drop)
-    }
-
-    /// Uses the refresh token up; answers the new access token, once it is on disk. Under the account's lock.
-    async fn refresh(&self, account: &Account, row: &SessionRow) -> Result<String, AccountsError> {
-        let url = self.resolver.pds_method(account, &nsid::REFRESH_SESSION)?.to_string();
-        let (id, now_us) = (row.id, (self.settings.clock)());
-        let answer = self.remote.bare_procedure(&url, &row.refresh).await;
-        let tokens = match answer {
-            Ok(body) => serde_json::from_slice::<SessionTokens>(&body).map_err(|_| RemoteError::Unintelligible),
-            Err(error) => Err(error),
-        };
-        match tokens {
-            Ok(tokens) if tokens.did == row.account => {
-                let access = tokens.access_jwt.clone();
-                let store = move |write: &server::sqlite::Write<'_>| {
-                    tables::update(write, id, (&tokens.access_jwt, &tokens.refresh_jwt), now_us)
-                };
-                self.database.write(store).await?;
-                Ok(access)
-            }
-            Ok(_) => Err(AccountsError::Pds(RemoteError::Unintelligible)),
-            Err(RemoteError::Refused { status: StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED, .. }) => {
-                self.database.write(move |write| tables::delete(write, id)).await?;
-                Err(AccountsError::SessionEnded)
-            }
-            Err(error) => Err(AccountsError::Pds(error)),
-        }
+    /// The session with another access token than `expired`: whoever comes first gets it for all.
+    async fn renew(
+        self: &Arc<Self>,
+        account: &Arc<Account>,
+        login: &Login,
+        expired: &str,
+    ) -> Result<SessionRow, AccountsError> {
+        let (this, account, login) = (Arc::clone(self), Arc::clone(account), login.clone());
+        let expired = expired.to_owned();
+        self.finish(async move {
+            let _turn = this.lock(&login.account).await;
+            let row = this.row(&login).await?;
+            if row.access == expired { this.refresh(&account, &row).await } else { Ok(row) }
+        })
+        .await
     }
 
     async fn create(&self, account: &Account, password: &str, mac: PasswordMac) -> Result<Login, AccountsError> {
@@ -280,10 +341,25 @@ fn login(row: &SessionRow) -> Login {
     Login { account: row.account.clone(), session: row.id }
 }
 
+/// What calls of a session show.
+pub(super) fn access_token(row: &SessionRow) -> Result<AccessToken, AccountsError> {
+    let token = row.access.as_str().into();
+    let Some(binding) = &row.binding else { return Ok(AccessToken::Bearer(token)) };
+    Ok(AccessToken::Bound(BoundToken { token, key: Arc::new(binding.key()?) }))
+}
+
+impl Binding {
+    /// The key.
+    pub(super) fn key(&self) -> Result<P256Key, AccountsError> {
+        P256Key::from_bytes(&self.key).map_err(|error| AccountsError::Storage(StorageError::Damaged(error.into())))
+    }
+}
+
 /// What a PDS says of an access token that is too old.
-fn is_expired(error: &RemoteError) -> bool {
+pub(super) fn is_expired(error: &RemoteError) -> bool {
     let is_unauthorized = matches!(error, RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. });
-    is_unauthorized || error.is_named("ExpiredToken")
+    // A server that is content with no nonce says nothing of the token.
+    (is_unauthorized && !error.is_named("use_dpop_nonce")) || error.is_named("ExpiredToken")
 }
 
 /// What an access token says of its scope; the PDS that made it knows it, and nobody here trusts it.

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::gate::{TokenKeys, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
+use crate::oauth::{Client, Registration};
 use crate::oci::{ENDPOINTS, OciState};
 use crate::remote::Remote;
 use crate::repos::Repos;
@@ -41,6 +42,7 @@ const MAINTAIN_EVERY: Duration = Duration::from_secs(30);
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
     let database = schema::open(&config.database_path)?;
     let state = Arc::new(open(&config, &database)?);
+    let sessions = Arc::clone(&state.sessions);
     let addresses = Listener::describe_all(&listeners);
     tracing::info!(url = %config.base_url, listening = addresses, version = env!("CARGO_PKG_VERSION"), "ready");
     daemon::notify::ready(&format!("serving {} on {addresses}", config.base_url));
@@ -53,6 +55,7 @@ pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: Cancellatio
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
+    sessions.settle().await;
     database.settle().await;
     tracing::info!(cut_off = outcome?.cut_off, "stopped");
     Ok(())
@@ -70,7 +73,9 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         clock: now_us,
     };
     let keys = TokenKeys { access: key.derive_secret("access tokens"), refresh: key.derive_secret("refresh tokens") };
-    let sessions = Arc::new(Sessions::new(sessions, database.clone(), remote.clone(), resolver.clone()));
+    let client = Arc::new(oauth_client(config, &remote)?);
+    let sessions = Sessions::new(sessions, database.clone(), remote.clone(), resolver.clone(), client);
+    let sessions = Arc::new(sessions);
     let repos = Arc::new(Repos::new(remote.clone(), resolver.clone(), Arc::clone(&sessions)));
     let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
     let holds = Arc::new(holds);
@@ -93,6 +98,15 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         clock: now_us,
         fresh_id,
     })
+}
+
+/// Who we are to authorization servers: by our key, or, where only this machine reaches us, as whoever signs in here.
+fn oauth_client(config: &Config, remote: &Remote) -> Result<Client, StartError> {
+    let registration = match config.base_url.loopback_origin() {
+        Some(origin) => Registration::local(&origin),
+        None => Registration::published(config.base_url.as_str(), auth_key::open_oauth(&config.oauth_key_path)?),
+    };
+    Ok(Client::new(remote.clone(), registration, config.test_mode, now_us, random))
 }
 
 /// Tells holds what they do not know yet, and forgets uploads that were given up, now and then.

@@ -35,6 +35,14 @@ impl BaseUrl {
         &self.text
     }
 
+    /// The same address as a number, when it is on this machine: authorization servers send browsers back to no name there.
+    #[must_use]
+    pub fn loopback_origin(&self) -> Option<String> {
+        let authority = self.text.strip_prefix("http://")?;
+        let port = authority.split_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default();
+        Some(format!("http://127.0.0.1{port}"))
+    }
+
     /// Host and port: what clients write before an image's name, and the service that tokens are for.
     #[must_use]
     pub fn authority(&self) -> &str {
@@ -51,6 +59,14 @@ impl std::fmt::Display for BaseUrl {
 #[cfg(test)]
 mod tests {
     use super::BaseUrl;
+
+    #[test]
+    fn browsers_come_back_to_this_machine_by_its_number() {
+        let origin = |text| BaseUrl::parse(text).unwrap().loopback_origin();
+        assert_eq!(origin("http://localhost:5000"), Some("http://127.0.0.1:5000".into()));
+        assert_eq!(origin("http://127.0.0.1:5000"), Some("http://127.0.0.1:5000".into()));
+        assert_eq!(origin("https://registry.example.org"), None);
+    }
 
     #[test]
     fn an_address_is_a_host_or_this_machine() {

@@ -193,6 +193,7 @@ impl From<AccountsError> for OciError {
                 Self::wrong_credentials(error.to_string())
             }
             AccountsError::Pds(error) => of_remote("the account's PDS", error),
+            AccountsError::Oauth(error) => Self::unavailable(error.to_string()),
             AccountsError::Storage(error) => Self::internal(error),
         }
     }

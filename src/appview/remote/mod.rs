@@ -30,7 +30,8 @@ const LIMITS: AnswerLimits = AnswerLimits {
     body_bytes: 4 * 1024 * 1024,
 };
 /// What a server says of itself, as an authorization server for one.
-const DOCUMENT_LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(10), body_bytes: 128 * 1024 };
+/// It may fetch what we say of ourselves before it answers.
+const DOCUMENT_LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(30), body_bytes: 128 * 1024 };
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 /// An answer to a part: its ETag, also as JSON.
@@ -196,7 +197,10 @@ impl Remote {
         key: &P256Key,
     ) -> Result<T, RemoteError> {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        parse(&self.post(url, Some(FORM), body.into(), Credential::Key(key)).await?)
+        let (method, url, content_type) = (Method::POST, url.to_owned(), Some(FORM));
+        let (body, credential) = (body.into(), Credential::Key(key));
+        let limits = DOCUMENT_LIMITS;
+        parse(&self.call(Call { method, url, content_type, body, credential, limits }).await?)
     }
 
     /// Calls a method without input, whose output matters to nobody.

@@ -1,12 +1,16 @@
-//! The SQL of sessions at PDSes.
+//! The SQL of sessions at PDSes, and of sign-ins that lead to them.
 //!
-//! No other room has SQL for this table, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+
+mod sign_ins;
 
 use rusqlite::Row;
 
 use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
+
+pub use sign_ins::{SignInRow, begin_sign_in, sweep_sign_ins, take_sign_in};
 
 /// A session at an account's PDS.
 #[derive(Clone)]
@@ -21,6 +25,17 @@ pub struct SessionRow {
     pub refresh: String,
     /// When the PDS last said that it is good, microseconds since 1970.
     pub proven_us: u64,
+    /// Of a session by OAuth: what it is bound to.
+    pub binding: Option<Binding>,
+}
+
+/// What a session by OAuth is bound to.
+#[derive(Clone)]
+pub struct Binding {
+    /// The authorization server.
+    pub issuer: String,
+    /// The private key that its tokens are bound to.
+    pub key: [u8; 32],
 }
 
 /// The session that a password stands for.
@@ -28,8 +43,19 @@ pub struct SessionRow {
 /// # Errors
 /// When the database fails or holds what was never written; so below.
 pub fn by_password(read: &Read<'_>, account: &Did, password: &[u8; 32]) -> Result<Option<SessionRow>, StorageError> {
-    let sql = "SELECT id, account, access, refresh, proven_us FROM pds_session WHERE account = ?1 AND password = ?2";
+    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key FROM pds_session
+               WHERE account = ?1 AND password = ?2";
     read.first(sql, (account.as_str(), password), columns)?.map(session).transpose()
+}
+
+/// The account's session by OAuth.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn by_oauth(read: &Read<'_>, account: &Did) -> Result<Option<SessionRow>, StorageError> {
+    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key FROM pds_session
+               WHERE account = ?1 AND password IS NULL";
+    read.first(sql, [account.as_str()], columns)?.map(session).transpose()
 }
 
 /// The session with this number.
@@ -37,22 +63,23 @@ pub fn by_password(read: &Read<'_>, account: &Did, password: &[u8; 32]) -> Resul
 /// # Errors
 /// As [`by_password`].
 pub fn by_id(read: &Read<'_>, id: i64) -> Result<Option<SessionRow>, StorageError> {
-    let sql = "SELECT id, account, access, refresh, proven_us FROM pds_session WHERE id = ?1";
+    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key FROM pds_session WHERE id = ?1";
     read.first(sql, [id], columns)?.map(session).transpose()
 }
 
-type Columns = (i64, String, String, String, i64);
+type Columns = (i64, String, String, String, i64, Option<String>, Option<[u8; 32]>);
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
 }
 
-fn session((id, account, access, refresh, proven_us): Columns) -> Result<SessionRow, StorageError> {
+fn session((id, account, access, refresh, proven_us, issuer, key): Columns) -> Result<SessionRow, StorageError> {
     let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
-    Ok(SessionRow { id, account, access, refresh, proven_us: proven_us.cast_unsigned() })
+    let binding = issuer.zip(key).map(|(issuer, key)| Binding { issuer, key });
+    Ok(SessionRow { id, account, access, refresh, proven_us: proven_us.cast_unsigned(), binding })
 }
 
-/// Adds a session; answers its number.
+/// Adds a session by a password; answers its number.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -70,6 +97,26 @@ pub fn insert(
     id.ok_or_else(|| StorageError::failed("a session was not stored"))
 }
 
+/// Puts a session by OAuth in the place of the account's last one, whose number it keeps; answers that.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn adopt(
+    write: &Write<'_>,
+    account: &Did,
+    binding: &Binding,
+    (access, refresh): (&str, &str),
+    proven_us: u64,
+) -> Result<i64, StorageError> {
+    let sql =
+        "INSERT INTO pds_session (account, issuer, key, access, refresh, proven_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+               ON CONFLICT (account) WHERE password IS NULL
+               DO UPDATE SET issuer = ?2, key = ?3, access = ?4, refresh = ?5, proven_us = ?6 RETURNING id";
+    let parameters = (account.as_str(), &binding.issuer, &binding.key, access, refresh, proven_us.cast_signed());
+    let id = write.first(sql, parameters, |row| row.get(0))?;
+    id.ok_or_else(|| StorageError::failed("a session was not stored"))
+}
+
 /// Puts new tokens into a session.
 ///
 /// # Errors
@@ -77,6 +124,14 @@ pub fn insert(
 pub fn update(write: &Write<'_>, id: i64, (access, refresh): (&str, &str), proven_us: u64) -> Result<(), StorageError> {
     let sql = "UPDATE pds_session SET access = ?2, refresh = ?3, proven_us = ?4 WHERE id = ?1";
     write.execute(sql, (id, access, refresh, proven_us.cast_signed())).map(drop)
+}
+
+/// Notes that the PDS said that a session is good.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn prove(write: &Write<'_>, id: i64, proven_us: u64) -> Result<(), StorageError> {
+    write.execute("UPDATE pds_session SET proven_us = ?2 WHERE id = ?1", (id, proven_us.cast_signed())).map(drop)
 }
 
 /// Forgets a session.

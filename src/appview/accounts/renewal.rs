@@ -1,0 +1,109 @@
+//! Whether sessions are still good, and their next tokens. All of it under the account's lock, and to its end.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::error::AccountsError;
+use super::sessions::{Sessions, access_token, is_expired};
+use crate::accounts::tables::{self, Binding, SessionRow};
+use crate::oauth::OauthError;
+use crate::remote::RemoteError;
+use atproto::lexicon::SessionTokens;
+use atproto::lexicon::nsid;
+use server::identity::Account;
+
+/// How long the PDS's word about a session is good.
+const PROVEN_FOR_US: u64 = 10 * 60 * 1_000_000;
+
+impl Sessions {
+    /// Whether the PDS says that a session is good, or said so a while ago. One by a password is asked about by using up
+    /// its refresh token, which fails once the password was taken back; one by OAuth by a call that costs nothing.
+    pub(super) async fn prove(&self, account: &Account, row: &SessionRow) -> Result<(), AccountsError> {
+        let now_us = (self.settings.clock)();
+        if now_us.saturating_sub(row.proven_us) < PROVEN_FOR_US {
+            return Ok(());
+        }
+        if row.binding.is_none() {
+            return self.refresh(account, row).await.map(drop);
+        }
+        let url = self.resolver.pds_method(account, &nsid::GET_SESSION)?.to_string();
+        match self.remote.query::<Value>(&url, &[], &access_token(row)?).await {
+            Ok(_) => {
+                let id = row.id;
+                Ok(self.database.write(move |write| tables::prove(write, id, now_us)).await?)
+            }
+            Err(error) if is_expired(&error) => self.refresh(account, row).await.map(drop),
+            Err(error) => Err(AccountsError::Pds(error)),
+        }
+    }
+
+    /// Uses the refresh token up; answers the session with the new tokens, once they are on disk.
+    pub(super) async fn refresh(&self, account: &Account, row: &SessionRow) -> Result<SessionRow, AccountsError> {
+        let outcome = match &row.binding {
+            None => self.refresh_by_password(account, row).await,
+            Some(binding) => self.refresh_by_oauth(account, row, binding).await,
+        };
+        let id = row.id;
+        match outcome {
+            Ok((access, refresh)) => {
+                let (row, now_us) = (SessionRow { access, refresh, ..row.clone() }, (self.settings.clock)());
+                let new = row.clone();
+                let store = move |write: &server::sqlite::Write<'_>| {
+                    tables::update(write, id, (&new.access, &new.refresh), now_us)
+                };
+                self.database.write(store).await?;
+                Ok(row)
+            }
+            Err(AccountsError::SessionEnded) => {
+                tracing::info!(did = %row.account, "the session of {} at its PDS has ended", row.account);
+                self.database.write(move |write| tables::delete(write, id)).await?;
+                Err(AccountsError::SessionEnded)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn refresh_by_password(
+        &self,
+        account: &Account,
+        row: &SessionRow,
+    ) -> Result<(String, String), AccountsError> {
+        let url = self.resolver.pds_method(account, &nsid::REFRESH_SESSION)?.to_string();
+        let body = self.remote.bare_procedure(&url, &row.refresh).await.map_err(|error| match error {
+            RemoteError::Refused { status: StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED, .. } => {
+                AccountsError::SessionEnded
+            }
+            error => AccountsError::Pds(error),
+        })?;
+        let tokens = serde_json::from_slice::<SessionTokens>(&body).ok().filter(|tokens| tokens.did == row.account);
+        let tokens = tokens.ok_or(AccountsError::Pds(RemoteError::Unintelligible))?;
+        Ok((tokens.access_jwt, tokens.refresh_jwt))
+    }
+
+    /// The server that made the session must still be the one of the account's PDS: an account that moved signs in again.
+    async fn refresh_by_oauth(
+        &self,
+        account: &Account,
+        row: &SessionRow,
+        binding: &Binding,
+    ) -> Result<(String, String), AccountsError> {
+        let server = self.oauth.discover(&self.pds_origin(account)?).await?;
+        if server.issuer != binding.issuer {
+            return Err(AccountsError::SessionEnded);
+        }
+        match self.oauth.refresh(&server, &row.refresh, &row.account, &binding.key()?).await {
+            Ok(tokens) => Ok((tokens.access, tokens.refresh)),
+            // What is narrower now, or another's, has been given back: it is over as well.
+            Err(error) if error.is_over() || matches!(error, OauthError::Scope(_) | OauthError::OtherAccount) => {
+                Err(AccountsError::SessionEnded)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Scheme and host of the account's PDS.
+    pub(super) fn pds_origin(&self, account: &Account) -> Result<String, AccountsError> {
+        let url = self.resolver.pds_method(account, &nsid::GET_SESSION)?.to_string();
+        Ok(url.split_once("/xrpc/").map_or(url.as_str(), |(origin, _)| origin).to_owned())
+    }
+}

@@ -1,0 +1,142 @@
+//! Sign-ins by OAuth: begun here, answered for at the account's own PDS, ended when the browser comes back.
+//!
+//! The browser that ends one must be the browser that began it, or a stranger could have somebody sign in as the stranger.
+//! What comes back counts once, names the server that was asked, and must be for the account that was asked for.
+//! <https://atproto.com/specs/oauth>
+
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use sha2::{Digest as _, Sha256};
+
+use super::error::{AccountsError, SignInError};
+use super::sessions::{Login, Sessions};
+use crate::accounts::tables::{self, Binding, SignInRow};
+use crate::oauth::{OauthError, Sought};
+use atproto::keys::P256Key;
+use server::identity::{Account, Pool};
+
+/// How long somebody may take at their PDS.
+const LIFE_US: u64 = 15 * 60 * 1_000_000;
+/// Sign-ins under way, at some 400 bytes.
+const MAX_UNDER_WAY: u64 = 10_000;
+
+/// What a browser brings back.
+#[derive(Default)]
+pub struct Callback {
+    /// Which sign-in.
+    pub state: String,
+    /// Who says so.
+    pub issuer: Option<String>,
+    /// What the tokens are given for.
+    pub code: Option<String>,
+    /// Why there is none.
+    pub error: Option<String>,
+}
+
+/// Begins and ends sign-ins.
+pub struct SignIns {
+    sessions: Arc<Sessions>,
+    random: fn() -> Option<[u8; 32]>,
+}
+
+impl SignIns {
+    /// They lead to `sessions`.
+    #[must_use]
+    pub fn new(sessions: Arc<Sessions>, random: fn() -> Option<[u8; 32]>) -> Self {
+        Self { sessions, random }
+    }
+
+    /// Begins a sign-in of `account` in the browser with this cookie (its hash); answers where it goes. `user_code` is
+    /// given back at the end.
+    ///
+    /// # Errors
+    /// [`SignInError`]
+    pub async fn begin(
+        &self,
+        account: &Account,
+        browser: [u8; 32],
+        user_code: Option<String>,
+    ) -> Result<String, SignInError> {
+        let sessions = &self.sessions;
+        let server = sessions.oauth.discover(&sessions.pds_origin(account)?).await?;
+        let (state, verifier, key) = (self.text()?, self.text()?, self.key()?);
+        let sought = Sought { state: &state, verifier: &verifier, account: &account.did };
+        let url = sessions.oauth.push(&server, &sought, &key).await?;
+        let row = SignInRow {
+            browser,
+            account: account.did.clone(),
+            issuer: server.issuer.clone(),
+            verifier,
+            key: *key.to_bytes(),
+            user_code,
+            expires_us: (sessions.settings.clock)() + LIFE_US,
+        };
+        let state = Sha256::digest(&state).into();
+        let begin = move |write: &server::sqlite::Write<'_>| tables::begin_sign_in(write, &state, &row, MAX_UNDER_WAY);
+        let begun = sessions.database.write(begin).await.map_err(AccountsError::Storage)?;
+        if begun { Ok(url) } else { Err(SignInError::TooMany) }
+    }
+
+    /// Ends a sign-in; answers who signed in, and the code that was given at its begin.
+    ///
+    /// # Errors
+    /// [`SignInError`]
+    pub async fn end(&self, browser: [u8; 32], callback: Callback) -> Result<(Login, Option<String>), SignInError> {
+        let sessions = Arc::clone(&self.sessions);
+        // The code is good for one use.
+        self.sessions.finish(async move { end(&sessions, browser, callback).await }).await
+    }
+
+    /// Forgets sign-ins that nobody ended.
+    ///
+    /// # Errors
+    /// [`AccountsError::Storage`]
+    pub async fn sweep(&self) -> Result<usize, AccountsError> {
+        let now_us = (self.sessions.settings.clock)();
+        Ok(self.sessions.database.write(move |write| tables::sweep_sign_ins(write, now_us)).await?)
+    }
+
+    fn text(&self) -> Result<String, OauthError> {
+        (self.random)().map(|bytes| BASE64URL_NOPAD.encode(&bytes)).ok_or(OauthError::Randomness)
+    }
+
+    fn key(&self) -> Result<P256Key, OauthError> {
+        loop {
+            let bytes = (self.random)().ok_or(OauthError::Randomness)?;
+            // All but a vanishing part of 256-bit numbers are keys.
+            if let Ok(key) = P256Key::from_bytes(&bytes) {
+                return Ok(key);
+            }
+        }
+    }
+}
+
+async fn end(
+    sessions: &Sessions,
+    browser: [u8; 32],
+    callback: Callback,
+) -> Result<(Login, Option<String>), SignInError> {
+    let state = Sha256::digest(&callback.state).into();
+    let taken = sessions.database.write(move |write| tables::take_sign_in(write, &state)).await;
+    let row = taken.map_err(AccountsError::Storage)?.ok_or(SignInError::Unknown)?;
+    if row.browser != browser || row.expires_us <= (sessions.settings.clock)() {
+        return Err(SignInError::Unknown);
+    }
+    if callback.issuer.as_deref() != Some(&*row.issuer) {
+        return Err(SignInError::OtherServer);
+    }
+    if callback.error.is_some() {
+        return Err(SignInError::Refused);
+    }
+    let code = callback.code.ok_or(SignInError::Refused)?;
+    let account = sessions.resolver.resolve(&row.account, Pool::Members).await.map_err(AccountsError::Identity)?;
+    let server = sessions.oauth.discover(&sessions.pds_origin(&account)?).await?;
+    if server.issuer != row.issuer {
+        return Err(SignInError::OtherServer);
+    }
+    let binding = Binding { issuer: row.issuer, key: row.key };
+    let key = binding.key()?;
+    let tokens = sessions.oauth.redeem(&server, (&code, &row.verifier), &row.account, &key).await?;
+    Ok((sessions.adopt(&row.account, (&server, binding), tokens).await?, row.user_code))
+}

@@ -1,0 +1,72 @@
+//! The SQL of sign-ins by OAuth that were begun.
+
+use atproto::syntax::Did;
+use server::sqlite::Write;
+use server::storage::StorageError;
+
+/// A sign-in that was begun.
+pub struct SignInRow {
+    /// SHA-256 of the browser's cookie.
+    pub browser: [u8; 32],
+    /// Who is to sign in.
+    pub account: Did,
+    /// The authorization server.
+    pub issuer: String,
+    /// Proves that we began it.
+    pub verifier: String,
+    /// The private key that the tokens will be bound to.
+    pub key: [u8; 32],
+    /// The code of a device that is to be let in afterwards.
+    pub user_code: Option<String>,
+    /// Until when it may end, microseconds since 1970.
+    pub expires_us: u64,
+}
+
+/// Adds a sign-in, unless `limit` others are under way.
+///
+/// # Errors
+/// When the database fails; so below.
+pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit: u64) -> Result<bool, StorageError> {
+    let sql = "INSERT INTO sign_in (state, browser, account, issuer, verifier, key, user_code, expires_us)
+               SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE (SELECT count(*) FROM sign_in) < ?9";
+    let times = (row.expires_us.cast_signed(), limit.cast_signed());
+    let parameters = rusqlite::params![
+        state,
+        row.browser,
+        row.account.as_str(),
+        row.issuer,
+        row.verifier,
+        row.key,
+        row.user_code,
+        times.0,
+        times.1
+    ];
+    Ok(write.execute(sql, parameters)? == 1)
+}
+
+/// Takes a sign-in out: it ends once, whoever ends it.
+///
+/// # Errors
+/// As [`begin_sign_in`], or when the database holds what was never written.
+pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignInRow>, StorageError> {
+    let sql = "DELETE FROM sign_in WHERE state = ?1
+               RETURNING browser, account, issuer, verifier, key, user_code, expires_us";
+    let row = write.first(sql, [state], |row| {
+        let account: String = row.get(1)?;
+        let expires_us: i64 = row.get(6)?;
+        let rest = (row.get(0)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+        Ok((account, expires_us, rest))
+    })?;
+    let Some((account, expires_us, (browser, issuer, verifier, key, user_code))) = row else { return Ok(None) };
+    let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
+    let expires_us = expires_us.cast_unsigned();
+    Ok(Some(SignInRow { browser, account, issuer, verifier, key, user_code, expires_us }))
+}
+
+/// Forgets sign-ins that nobody ended in time.
+///
+/// # Errors
+/// As [`begin_sign_in`].
+pub fn sweep_sign_ins(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
+    write.execute("DELETE FROM sign_in WHERE expires_us <= ?1", [now_us.cast_signed()])
+}

@@ -1,0 +1,237 @@
+//! The calls of an authorization server: it is found, told of a sign-in, and makes tokens.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use quick_cache::sync::Cache;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
+
+use super::discovery::{AuthorizationServer, ResourceMetadata, ServerMetadata};
+use super::{OauthError, Registration, scopes};
+use crate::remote::{Remote, RemoteError};
+use atproto::keys::P256Key;
+use atproto::syntax::Did;
+
+/// How long what a server says of itself is believed.
+const SERVER_TTL: Duration = Duration::from_mins(10);
+/// Servers remembered, at some 600 bytes.
+const MAX_SERVERS: usize = 1024;
+/// Of a token or a name of a request; a real one has at most 1,000.
+const MAX_TOKEN_BYTES: usize = 8 * 1024;
+
+/// Calls authorization servers.
+pub struct Client {
+    remote: Remote,
+    registration: Registration,
+    /// By the origin of the PDS.
+    servers: Cache<String, (Arc<AuthorizationServer>, Instant)>,
+    test_mode: bool,
+    clock: fn() -> u64,
+    random: fn() -> Option<[u8; 32]>,
+}
+
+/// What a sign-in is begun with.
+pub struct Sought<'s> {
+    /// Names the sign-in when the browser comes back.
+    pub state: &'s str,
+    /// Proves then that we began it.
+    pub verifier: &'s str,
+    /// Who is to sign in.
+    pub account: &'s Did,
+}
+
+/// Tokens of an account, all of whose permissions are there.
+pub struct NewTokens {
+    /// For calls.
+    pub access: String,
+    /// For the next pair, once.
+    pub refresh: String,
+}
+
+#[derive(Deserialize)]
+struct Pushed {
+    request_uri: String,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    token_type: String,
+    refresh_token: Option<String>,
+    #[serde(default)]
+    scope: String,
+    sub: String,
+}
+
+impl Client {
+    /// A client of this name. In test mode servers may be on this machine.
+    #[must_use]
+    pub fn new(
+        remote: Remote,
+        registration: Registration,
+        test_mode: bool,
+        clock: fn() -> u64,
+        random: fn() -> Option<[u8; 32]>,
+    ) -> Self {
+        Self { remote, registration, servers: Cache::new(MAX_SERVERS), test_mode, clock, random }
+    }
+
+    /// Who we are to servers.
+    #[must_use]
+    pub fn registration(&self) -> &Registration {
+        &self.registration
+    }
+
+    /// The server for accounts of the PDS at this origin.
+    ///
+    /// # Errors
+    /// [`OauthError`]; so below.
+    pub async fn discover(&self, pds: &str) -> Result<Arc<AuthorizationServer>, OauthError> {
+        if let Some((server, at)) = self.servers.get(pds)
+            && at.elapsed() < SERVER_TTL
+        {
+            return Ok(server);
+        }
+        let resource: ResourceMetadata = self.document(pds, "oauth-protected-resource").await?;
+        let issuer = resource.issuer(pds, self.test_mode)?;
+        let metadata: ServerMetadata = self.document(&issuer, "oauth-authorization-server").await?;
+        let server = metadata.check(&issuer, self.registration.metadata().is_some(), self.test_mode)?;
+        let server = Arc::new(server);
+        self.servers.insert(pds.to_owned(), (Arc::clone(&server), Instant::now()));
+        Ok(server)
+    }
+
+    async fn document<T: DeserializeOwned>(&self, origin: &str, name: &str) -> Result<T, OauthError> {
+        let document = self.remote.document(&format!("{origin}/.well-known/{name}")).await;
+        document.map_err(OauthError::Server)
+    }
+
+    /// Tells a server of a sign-in; answers where the browser goes.
+    ///
+    /// # Errors
+    /// [`OauthError`]
+    pub async fn push(
+        &self,
+        server: &AuthorizationServer,
+        sought: &Sought<'_>,
+        key: &P256Key,
+    ) -> Result<String, OauthError> {
+        let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(sought.verifier));
+        let scope = scopes::wanted();
+        let fields = [
+            ("response_type", "code"),
+            ("redirect_uri", self.registration.redirect_uri()),
+            ("scope", &scope),
+            ("state", sought.state),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+            ("login_hint", sought.account.as_str()),
+        ];
+        let pushed: Pushed = self.form(server, &server.pushed, &fields, key).await?;
+        if pushed.request_uri.len() > MAX_TOKEN_BYTES {
+            return Err(OauthError::Server(RemoteError::Unintelligible));
+        }
+        let mut url = server.authorization.clone();
+        let (client, request) = (self.registration.client_id(), pushed.request_uri.as_str());
+        url.query_pairs_mut().append_pair("client_id", client).append_pair("request_uri", request);
+        Ok(url.into())
+    }
+
+    /// The tokens for a code that a browser brought back.
+    ///
+    /// # Errors
+    /// [`OauthError`]; tokens that are not kept have been given back then.
+    pub async fn redeem(
+        &self,
+        server: &AuthorizationServer,
+        (code, verifier): (&str, &str),
+        account: &Did,
+        key: &P256Key,
+    ) -> Result<NewTokens, OauthError> {
+        let fields = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", self.registration.redirect_uri()),
+            ("code_verifier", verifier),
+        ];
+        self.tokens(server, &fields, account, key).await
+    }
+
+    /// The next tokens. The server takes a refresh token once: a second use ends the session.
+    ///
+    /// # Errors
+    /// [`OauthError`]
+    pub async fn refresh(
+        &self,
+        server: &AuthorizationServer,
+        refresh: &str,
+        account: &Did,
+        key: &P256Key,
+    ) -> Result<NewTokens, OauthError> {
+        let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
+        self.tokens(server, &fields, account, key).await
+    }
+
+    async fn tokens(
+        &self,
+        server: &AuthorizationServer,
+        fields: &[(&str, &str)],
+        account: &Did,
+        key: &P256Key,
+    ) -> Result<NewTokens, OauthError> {
+        let answer: TokenAnswer = self.form(server, &server.token, fields, key).await?;
+        match self.judge(&answer, account) {
+            Ok(tokens) => Ok(tokens),
+            Err(error) => {
+                self.revoke(server, &answer.access_token, key).await;
+                Err(error)
+            }
+        }
+    }
+
+    fn judge(&self, answer: &TokenAnswer, account: &Did) -> Result<NewTokens, OauthError> {
+        let refresh = answer.refresh_token.as_deref().unwrap_or_default();
+        let is_token =
+            |text: &str| (1..=MAX_TOKEN_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if !answer.token_type.eq_ignore_ascii_case("DPoP") || !is_token(&answer.access_token) || !is_token(refresh) {
+            return Err(OauthError::Server(RemoteError::Unintelligible));
+        }
+        if answer.sub != account.as_str() {
+            return Err(OauthError::OtherAccount);
+        }
+        let missing = scopes::missing(&answer.scope);
+        if !missing.is_empty() {
+            return Err(OauthError::Scope(missing));
+        }
+        Ok(NewTokens { access: answer.access_token.clone(), refresh: refresh.to_owned() })
+    }
+
+    /// Gives a session back. That it fails is logged: the server ends it some day.
+    pub async fn revoke(&self, server: &AuthorizationServer, token: &str, key: &P256Key) {
+        let Some(url) = &server.revocation else { return };
+        // The answer has no body that says anything.
+        match self.form::<Value>(server, url, &[("token", token)], key).await {
+            Ok(_) | Err(OauthError::Server(RemoteError::Unintelligible)) => {}
+            Err(error) => tracing::info!(issuer = server.issuer, "a session could not be given back: {error}"),
+        }
+    }
+
+    async fn form<T: DeserializeOwned>(
+        &self,
+        server: &AuthorizationServer,
+        url: &str,
+        fields: &[(&str, &str)],
+        key: &P256Key,
+    ) -> Result<T, OauthError> {
+        let id = (self.random)().ok_or(OauthError::Randomness)?;
+        let client = self.registration.fields(&server.issuer, (self.clock)() / 1_000_000, &id);
+        let client = client.iter().map(|(name, value)| (*name, value.as_str()));
+        let fields: Vec<_> = client.chain(fields.iter().copied()).collect();
+        self.remote.form(url, &fields, key).await.map_err(OauthError::Server)
+    }
+}
