@@ -70,7 +70,7 @@ fail_one() {
 # the log.
 sum_of() {
   awk -v word="$1" '
-    /^(test result|appview|demo|drills|nix|metrics|appliance|page|attacks): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
+    /^(test result|appview|hold|demo|drills|nix|metrics|appliance|page|attacks): / && match($0, "[0-9]+ " word) { sum += substr($0, RSTART) }
     END { print sum + 0 }
   ' "$log"
 }
@@ -138,6 +138,7 @@ counted "Nix" bash tests/nix.sh
 counted "Metrics" bash tests/metrics.sh
 step "Fuzzing" bash tests/fuzz.sh 8
 counted "Demo" bash tests/demo.sh
+counted "A hold alone" bash tests/hold_alone.sh
 counted "Registry" bash tests/appview.sh
 counted "Drills" bash tests/drills.sh
 counted "Page" bash tests/page.sh

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# One whole run of the product on this machine: a real PLC directory, a real PDS, a hold, two accounts, and the blobs
-# of a real container image pushed, read back and compared. Needs Rust and Node; installs the rest.
+# A whole registry on this machine: a real PLC directory, a real PDS, a hold, the registry before it, two accounts, and real
+# container images that skopeo pushes and pulls. Needs Rust and Node; installs the rest.
+#
+# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them they are built, in a third of a release's time.
 # Exits 0 when everything held. Leaves no process and no temporary file.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
@@ -22,17 +24,22 @@ trap cleanup EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-need node npm cargo umoci
+need node npm cargo umoci skopeo
 install_stack
-say "Building the hold"
-binary=$(build_hold quick)
-[ -x "$binary" ] || die "cargo built no atcr-hold binary"
+say "Building the hold and the registry"
+hold=${ATCR_HOLD_BINARY:-$(build_program atcr-hold quick)}
+appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview quick)}
+for binary in "$hold" "$appview"; do [ -x "$binary" ] || die "cargo built no such program"; done
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-hold-demo.XXXXXX")
-say "Making a container image with $(umoci --version)"
-make_image "$work/image" "$binary" >"$work/umoci.log" 2>&1 || die "umoci failed: $(tail -n 5 "$work/umoci.log")"
+work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-demo.XXXXXX")
+say "Making container images with $(umoci --version)"
+mkdir "$work/images"
+{
+  make_image "$work/images/alice" "$hold" $((64 * 1024 * 1024)) &&
+    make_image "$work/images/bob" "$appview" $((4 * 1024 * 1024))
+} >"$work/umoci.log" 2>&1 || die "umoci failed: $(tail -n 5 "$work/umoci.log")"
 
 # In the background, so that a signal to this script reaches the trap at once.
-"$stack_node" "$repo/tests/demo/demo.mjs" "$binary" "$work/image" "$work" &
+"$stack_node" "$repo/tests/demo/demo.mjs" "$hold" "$appview" "$work/images" "$work" &
 driver=$!
 wait "$driver"

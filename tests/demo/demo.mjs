@@ -1,218 +1,168 @@
-// The demo: every step of a hold's life as two real accounts see it.
+// The demo: a whole registry as two real accounts see it, from the first push to the last record.
 //
-//   demo.mjs HOLD_BINARY IMAGE_LAYOUT WORK_DIR
+//   demo.mjs HOLD APPVIEW IMAGES WORK_DIR
 //
-// Exits 0 when every step held. WORK_DIR belongs to the caller, who also removes it.
+// IMAGES has an OCI layout for each of alice and bob. Exits 0 when every step held. WORK_DIR belongs to the caller.
 
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { createAccount, inventedDid } from '../stack/account.mjs'
-import { rawCid } from '../stack/cid.mjs'
-import { Client, PART_BYTES, digestOf } from './client.mjs'
-import { followers } from './followers.mjs'
-import { interruptedUpload } from './interrupted.mjs'
-import { picture } from './picture.mjs'
-import { Hold, runConsumers, startStack } from './processes.mjs'
-import { chapter, counts, duration, note, passed, size, speed, step, table, title } from './report.mjs'
+import { promisify } from 'node:util'
+import { digestOfLayout } from '../registry/images.mjs'
+import { newAccount, Registry } from '../registry/registry.mjs'
+import { Client } from './client.mjs'
+import { interruptedPush } from './interrupted.mjs'
+import { places } from './places.mjs'
+import { runConsumers, startStackInParts } from './processes.mjs'
+import { chapter, counts, duration, note, passed, size, speed, step, title } from './report.mjs'
 
-const [binary, imageLayout, work] = process.argv.slice(2)
+const run = promisify(execFile)
+const [holdBinary, appviewBinary, images, work] = process.argv.slice(2)
 const CREW = 'io.atcr.hold.crew'
-// The one method that the public front end may ask tokens for; it sends them with every call.
-const FRONT_END_LXM = 'com.atproto.repo.getRecord'
-
-// More than one page of records, and a tree of several levels.
-const EXTRA_MEMBERS = 200
 
 const started = performance.now()
 let stack
-let hold
+let registry
 
-/** @returns {Promise<{label, digest, bytes, file}[]>} the configuration and the layers of the image */
-async function readImage() {
-  const blob = (digest) => path.join(imageLayout, 'blobs', ...digest.split(':'))
-  const { manifests } = JSON.parse(await readFile(path.join(imageLayout, 'index.json')))
-  const { config, layers } = JSON.parse(await readFile(blob(manifests[0].digest)))
-  const labelled = [['config', config], ...layers.map((layer, index) => [`layer ${index + 1}`, layer])]
-  return labelled.map(([label, { digest, size: bytes }]) => ({ label, digest, bytes, file: blob(digest) }))
+/** The image in the layout of this name: its own digest, and its blobs with what they are. */
+function readImage(name) {
+  const directory = path.join(images, name)
+  const read = ({ digest }) => readFileSync(path.join(directory, 'blobs', ...digest.split(':')))
+  const [descriptor] = JSON.parse(readFileSync(path.join(directory, 'index.json'))).manifests
+  const bytes = read(descriptor)
+  const { config, layers } = JSON.parse(bytes)
+  const total = [config, ...layers].reduce((sum, blob) => sum + blob.size, 0)
+  return { source: `oci:${directory}:demo`, digest: descriptor.digest, bytes, config, layers, total }
 }
+
+/** skopeo as somebody, or as nobody; what it says when it is refused is in the error. */
+function skopeo(account, ...args) {
+  const auth = account ? path.join(work, `${account.handle}.json`) : path.join(work, 'nobody.json')
+  const env = { PATH: process.env.PATH, HOME: work, REGISTRY_AUTH_FILE: auth }
+  return run('skopeo', ['--insecure-policy', ...args], { env, timeout: 120_000 })
+}
+
+const at = (name) => `docker://${registry.appview.host}/${name}`
+const push = (account, image, name) => skopeo(account, 'copy', '--preserve-digests', '--dest-tls-verify=false', image.source, at(name))
+
+async function pull(account, image, name) {
+  const target = path.join(work, `pulled-${crypto.randomUUID()}`)
+  await skopeo(account, 'copy', '--preserve-digests', '--src-tls-verify=false', at(name), `oci:${target}:it`)
+  assert.equal(digestOfLayout(target), image.digest)
+}
+
+/** A step whose detail says how fast so many bytes went. */
+const moved = (text, bytes, move) =>
+  step(text, async () => {
+    const began = performance.now()
+    await move()
+    return { detail: `${size(bytes)}, ${speed(bytes, performance.now() - began)}` }
+  })
 
 async function start() {
   chapter('Start')
   await step('A PLC directory and a PDS', async () => {
-    stack = await startStack(work)
+    stack = await startStackInParts(work)
     return { detail: `${stack.plc}  ${stack.pds}` }
   })
   const accounts = {}
   for (const name of ['alice', 'bob']) {
-    await step(`Account ${name}.test`, async () => {
-      accounts[name] = await createAccount(stack.pds, `${name}.test`)
+    await step(`Account ${name}.test, with an app password`, async () => {
+      accounts[name] = await newAccount(stack.pds, `${name}.test`)
       return { text: `${name}.test is ${accounts[name].did}` }
     })
   }
-  await step('A hold owned by alice', async () => {
-    hold = await Hold.prepare({ binary, work, owner: accounts.alice.did, plc: stack.plc })
-    await hold.start()
-    return { text: `A hold owned by alice, atcr-hold ${hold.version}`, detail: `${hold.url}  ${hold.did}` }
+  await step('A hold owned by alice, which everybody may read, and the registry before it', async () => {
+    const binaries = { hold: holdBinary, appview: appviewBinary }
+    registry = await Registry.start({ binaries, work, stack, owner: accounts.alice, settings: { HOLD_ALLOW_ALL_CREW: 'false' } })
+    return { detail: `${registry.hold.did}  ${registry.appview.url}` }
   })
-  const alice = new Client(hold, stack.pds, { account: accounts.alice, lxm: FRONT_END_LXM })
-  const bob = new Client(hold, stack.pds, { account: accounts.bob })
-  await step('Its records name alice as captain and as its only crew member', async () => {
-    const record = { repo: hold.did, collection: 'io.atcr.hold.captain', rkey: 'self' }
-    const captain = await alice.query('com.atproto.repo.getRecord', record)
-    assert.equal(captain.value.owner, accounts.alice.did)
-    const crew = await alice.query('com.atproto.repo.listRecords', { repo: hold.did, collection: CREW })
-    assert.deepEqual(crew.records.map(({ value }) => value.member), [accounts.alice.did])
-  })
-  return { alice, bob }
+  return accounts
 }
 
-async function push(image, alice) {
-  chapter(`Alice pushes the image, in parts of ${size(PART_BYTES)}`)
-  for (const blob of image) {
-    const text = `${blob.label}  ${blob.digest.slice(0, 19)}…  ${size(blob.bytes)}`
-    await step(text, async () => {
-      const began = performance.now()
-      blob.parts = await alice.push(blob)
-      blob.pushMs = performance.now() - began
-    })
-  }
+/** Demands that skopeo is refused and shows what it says. */
+const refused = (text, words, attempt) =>
+  step(text, async () => {
+    const error = await attempt().then(() => assert.fail('it was allowed'), (refusal) => refusal)
+    const said = /msg="(.*)"\s*$/m.exec(error.stderr)?.[1] ?? error.stderr
+    assert.match(said, words)
+    const [, reason] = /.*(?:denied|unauthorized): (.*?)(?:\\n)?$/.exec(said) ?? [said, said]
+    return { text: `${text}: refused`, detail: reason }
+  })
+
+async function signIn(account) {
+  await step(`${account.handle} signs in, as with docker login`, () =>
+    skopeo(account, 'login', '--tls-verify=false', '-u', account.handle, '-p', account.appPassword, registry.appview.host))
 }
 
-async function readBack(image, alice) {
-  chapter('Alice reads the image back')
-  for (const blob of image) {
-    await step(`${blob.label}  SHA-256 of what came back is the digest`, async () => {
-      const began = performance.now()
-      assert.deepEqual(await alice.pull(blob.digest), { digest: blob.digest, bytes: blob.bytes })
-      blob.pullMs = performance.now() - began
-    })
-  }
-  const { digest, bytes } = image.at(-1)
-  await step('HEAD tells the size and the digest without the bytes', async () => {
-    const response = await fetch(await alice.downloadUrl(digest, { method: 'HEAD' }), { method: 'HEAD' })
-    assert.equal(response.status, 200)
-    assert.equal(response.headers.get('content-length'), String(bytes))
-    assert.equal(response.headers.get('docker-content-digest'), digest)
+async function aliceAndBob({ alice, bob }, { alice: hers, bob: his }) {
+  chapter(`Alice pushes an image of ${hers.layers.length} layers, and anybody pulls it`)
+  await signIn(alice)
+  await moved('skopeo pushes alice.test/demo:v1', hers.total, () => push(alice, hers, 'alice.test/demo:v1'))
+  await moved('Bob, who is not signed in, pulls it: every blob is what its digest says', hers.total, () =>
+    pull(undefined, hers, 'alice.test/demo:v1'))
+  await step('A second name for it: no byte is sent again', async () => {
+    const plain = ['--src-tls-verify=false', '--dest-tls-verify=false']
+    await skopeo(alice, 'copy', '--preserve-digests', ...plain, at('alice.test/demo:v1'), at('alice.test/team/demo:latest'))
   })
-  await step('A range of it', async () => {
-    const response = await fetch(await alice.downloadUrl(digest), { headers: { range: 'bytes=1000-1999' } })
-    assert.equal(response.status, 206)
-    assert.equal(response.headers.get('content-range'), `bytes 1000-1999/${bytes}`)
-    assert.equal((await response.arrayBuffer()).byteLength, 1000)
-  })
-  await step('The same bytes by their CID, as any atproto client would ask', async () => {
-    const method = 'com.atproto.sync.getBlob'
-    const query = new URLSearchParams({ did: hold.did, cid: rawCid(digest) })
-    const response = await fetch(`${hold.url}/xrpc/${method}?${query}`, { headers: await alice.headers(method) })
-    assert.deepEqual(await digestOf(response), { digest, bytes })
-    return { detail: rawCid(digest) }
-  })
-}
 
-/** Demands the answer and shows its text. */
-function refused(text, status, message, run) {
-  return step(text, async () => {
-    const refusal = await run().then(
-      () => assert.fail('it was allowed'),
-      (error) => error,
-    )
-    assert.equal(refusal.status, status, refusal.message)
-    if (message) assert.ok(refusal.text.startsWith(message), `${refusal.text} does not start with ${message}`)
-    return { text: `${text}: ${status}`, detail: refusal.text }
-  })
-}
-
-function crewRecord(member, permissions) {
-  return { $type: CREW, member, role: 'member', permissions, addedAt: new Date().toISOString() }
-}
-
-async function permissions(image, { alice, bob }) {
-  chapter('Bob, who is not in the crew, then is, then is not')
-  const [config] = image
-  const notCrewWrite = 'access denied for blob:write: user is not a crew member'
-  const notCrewRead = 'access denied for blob:read: user is not a crew member (required: blob:read or blob:write)'
-  await refused('Bob may not push', 403, notCrewWrite, () => bob.initiateUpload())
-  await refused('Bob may not read', 403, notCrewRead, () => bob.pull(config.digest))
-  await refused('Nor may anyone without a token', 401, undefined, () => new Client(hold).pull(config.digest))
-
-  let rkey
-  await step('Alice adds Bob to the crew', async () => {
-    const record = crewRecord(bob.account.did, ['blob:read', 'blob:write'])
-    const { uri } = await alice.procedure('com.atproto.repo.createRecord', { repo: hold.did, collection: CREW, record })
-    rkey = uri.split('/').at(-1)
+  chapter('Bob pushes')
+  const notOwner = /only its owner, signed in with an app password, may push/
+  await refused('Nobody may push', notOwner, () => push(undefined, his, 'alice.test/demo:v2'))
+  await signIn(bob)
+  await refused('Bob may not push under alice', notOwner, () => push(bob, his, 'alice.test/demo:v2'))
+  await refused('Under his own name the hold does not let him: he is not in its crew', /not a crew member/, () =>
+    push(bob, his, 'bob.test/demo:v1'))
+  await step("Alice adds Bob to the hold's crew", async () => {
+    const client = new Client(registry.hold, stack.pds, { account: alice })
+    const record = {
+      $type: CREW, member: bob.did, role: 'member', permissions: ['blob:read', 'blob:write'], addedAt: new Date().toISOString(),
+    }
+    const { uri } = await client.procedure('com.atproto.repo.createRecord', { repo: registry.hold.did, collection: CREW, record })
     return { detail: uri }
   })
-  await step('Bob pushes a blob and reads it back', async () => {
-    const body = Buffer.from(`a blob of Bob's, ${crypto.randomUUID()}`)
-    const { digest } = await digestOf(new Response(body))
-    const uploadId = await bob.initiateUpload()
-    await bob.completeUpload(uploadId, digest, [await bob.putPart(uploadId, 1, body)])
-    assert.deepEqual(await bob.pull(digest), { digest, bytes: body.length })
-  })
-  await step('Alice removes Bob', async () => {
-    await alice.procedure('com.atproto.repo.deleteRecord', { repo: hold.did, collection: CREW, rkey })
-  })
-  await refused('Bob may not push, with the very token that worked before', 403, notCrewWrite, () => bob.initiateUpload())
-  await refused('Bob may not read either', 403, notCrewRead, () => bob.pull(config.digest))
+  await moved('Bob pushes bob.test/demo:v1', his.total, () => push(bob, his, 'bob.test/demo:v1'))
+  await moved('Alice pulls it', his.total, () => pull(alice, his, 'bob.test/demo:v1'))
 }
 
-async function consumers(alice) {
-  chapter('The reference atproto libraries read the hold')
-  await step(`Alice adds ${EXTRA_MEMBERS} members in one commit and removes every third in another`, async () => {
-    const members = Array.from({ length: EXTRA_MEMBERS }, inventedDid)
-    const writes = (kind, some) => ({
-      repo: hold.did,
-      writes: some.map((write) => ({ $type: `com.atproto.repo.applyWrites#${kind}`, collection: CREW, ...write })),
-    })
-    const creates = members.map((member) => ({ value: crewRecord(member, ['blob:read']) }))
-    const { results } = await alice.procedure('com.atproto.repo.applyWrites', writes('create', creates))
-    const keys = results.map(({ uri }) => uri.split('/').at(-1))
-    const deletes = keys.filter((_, index) => index % 3 === 0).map((rkey) => ({ rkey }))
-    await alice.procedure('com.atproto.repo.applyWrites', writes('delete', deletes))
-  })
+async function consumers() {
+  chapter('The reference libraries read the hold')
   let lines
-  await step('What they read agrees with the signed repository in everything', async () => {
-    const ran = await runConsumers(hold)
+  await step('What they read agrees with its signed repository in everything', async () => {
+    const ran = await runConsumers(registry.hold)
     lines = ran.lines
     if (ran.code !== 0) throw new Error(lines.slice(lines.findIndex((line) => line.startsWith('FAIL'))).join('\n'))
   })
   for (const line of lines.filter((one) => one.startsWith('ok'))) passed(line.slice(6))
 }
 
-function summary(image) {
-  const rows = image.map(({ label, digest, bytes, parts, pushMs, pullMs }) => [
-    label, digest.slice(0, 19), 'same', size(bytes), String(parts),
-    duration(pushMs), speed(bytes, pushMs), duration(pullMs), speed(bytes, pullMs),
-  ])
-  table([['blob', 'digest', 'SHA-256', 'size', 'parts', 'push', '', 'pull', ''], ...rows], 3)
-}
-
 async function demo() {
-  title('atcr-hold: one whole run on this machine')
-  const image = await readImage()
+  title('atcr: a whole registry on this machine')
+  const [hers, his] = ['alice', 'bob'].map(readImage)
   const accounts = await start()
-  await push(image, accounts.alice)
-  await readBack(image, accounts.alice)
-  await permissions(image, accounts)
-  await interruptedUpload(hold, accounts.alice)
-  await picture(hold, accounts)
-  await followers(hold, accounts.alice)
-  await consumers(accounts.alice)
+  await aliceAndBob(accounts, { alice: hers, bob: his })
+  await interruptedPush({ registry, stack, account: accounts.alice })
+  await pull(undefined, hers, 'alice.test/team/demo:latest')
+  await places({ registry, stack, work }, [
+    { account: accounts.alice, image: hers, repository: 'demo', tag: 'v1' },
+    { account: accounts.bob, image: his, repository: 'demo', tag: 'v1' },
+  ])
+  await consumers()
   chapter('Stop')
-  await step('The hold ends on SIGTERM', async () => {
-    hold.signal('SIGTERM')
-    assert.equal(await hold.end(), 'exit code 0')
-  })
-  title('Summary')
-  summary(image)
+  for (const [name, part] of [['The registry', registry.appview], ['The hold', registry.hold]]) {
+    await step(`${name} ends on SIGTERM`, async () => {
+      part.signal('SIGTERM')
+      assert.equal(await part.end(), 'exit code 0')
+    })
+  }
 }
 
 async function stop(code) {
   await Promise.race([stack?.stop(), new Promise((resolve) => setTimeout(resolve, 5000))])
   const verdict = code === 0 ? 'Everything held' : 'Something did not hold'
   console.log(`\n    ${verdict}, in ${duration(performance.now() - started)}.\n\ndemo: ${counts()}`)
-  // The hold, if it still runs, is killed with this process.
+  // What still runs is killed with this process.
   process.exit(code)
 }
 
@@ -222,10 +172,10 @@ try {
   await demo()
   await stop(0)
 } catch (error) {
-  note(error.message)
-  if (hold) {
-    note('The hold said last:')
-    for (const line of hold.lastLogLines(15)) note(`  ${line}`)
+  note(error.stderr ?? error.message)
+  for (const [name, part] of Object.entries(registry ?? {}).filter(([, one]) => one?.lastLogLines)) {
+    note(`Last words of the ${name}:`)
+    for (const line of part.lastLogLines(15)) note(`  ${line}`)
   }
   await stop(1)
 }

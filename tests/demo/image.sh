@@ -1,17 +1,15 @@
 # shellcheck shell=bash
-# Makes the container image of the demo with umoci. Sourced by demo.sh.
+# Makes a container image with umoci. Sourced, never run.
 
-# Above the 100 MB that make a layer worth splitting; random, so that it stays that large when compressed.
-large_layer_bytes=$((128 * 1024 * 1024))
-
-# make_image LAYOUT BINARY: an OCI image layout tagged "demo" with three layers: settings, a program, and data.
+# make_image LAYOUT BINARY BYTES: an OCI image layout tagged "demo" with three layers: settings, a program, and so much data.
 make_image() {
-  local layout=$1 binary=$2 files
+  local layout=$1 binary=$2 bytes=$3 files
   files=$(mktemp -d "$layout.files.XXXXXX")
   mkdir "$files/etc"
   printf 'NAME="atcr-hold demo"\nID=demo\n' >"$files/etc/os-release"
   printf 'hold:x:1000:1000::/srv:/bin/false\n' >"$files/etc/passwd"
-  head -c "$large_layer_bytes" /dev/urandom >"$files/data.bin"
+  # Random, so that it stays that large when compressed.
+  head -c "$bytes" /dev/urandom >"$files/data.bin"
 
   umoci init --layout "$layout"
   umoci new --image "$layout:demo"

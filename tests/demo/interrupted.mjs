@@ -1,50 +1,62 @@
-// One upload during which the hold is ended politely, then killed: each time in the middle of a part.
+// One push during which every part of the registry is killed, and started again, half way.
 
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
-import { PART_BYTES, halfPart } from './client.mjs'
+import { randomBytes } from 'node:crypto'
+import { OCI_IMAGE, sha256 } from '../registry/images.mjs'
 import { chapter, size, step } from './report.mjs'
 
-const PARTS = 6
-// Long enough for the hold to have stopped accepting, short of any limit on slow bodies.
-const REST_AFTER_MS = 300
+const CHUNK_BYTES = 20_000_000
+const REPOSITORY = 'alice.test/interrupted'
 
-export async function interruptedUpload(hold, alice) {
-  chapter(`The hold restarts twice during one upload of ${PARTS} parts, ${size(PARTS * PART_BYTES)}`)
-  const content = randomBytes(PARTS * PART_BYTES)
-  const digest = `sha256:${createHash('sha256').update(content).digest('hex')}`
-  const part = (number) => content.subarray((number - 1) * PART_BYTES, number * PART_BYTES)
-  const parts = []
-  let uploadId
-
-  await step('Parts 1 and 2', async () => {
-    uploadId = await alice.initiateUpload()
-    for (const number of [1, 2]) parts.push(await alice.putPart(uploadId, number, part(number)))
+export async function interruptedPush({ registry, stack, account }) {
+  const { appview } = registry
+  const layer = randomBytes(3 * CHUNK_BYTES)
+  chapter(`Every part is killed during one push of ${size(layer.length)}`)
+  const bearer = await appview.token(`repository:${REPOSITORY}:pull,push`, account.handle, account.appPassword)
+  const call = async (status, method, target, more) => {
+    const answer = await appview.call(bearer, method, target, more)
+    assert.equal(answer.status, status, `${method}: ${answer.status} ${answer.code}`)
+    return answer
+  }
+  const uploads = `/v2/${REPOSITORY}/blobs/uploads/`
+  const place = (await call(202, 'POST', uploads)).headers.get('location')
+  const patch = (number) => {
+    const [start, end] = [number * CHUNK_BYTES, (number + 1) * CHUNK_BYTES]
+    return step(`Bytes ${start} to ${end - 1}`, async () => {
+      await call(202, 'PATCH', place, { body: layer.subarray(start, end), headers: { 'content-range': `${start}-${end - 1}` } })
+    })
+  }
+  const killed = (name, kill, start) =>
+    step(`kill -9 of ${name}, and started again`, async () => {
+      await kill()
+      await start()
+    })
+  await patch(0)
+  await killed('the registry', () => appview.kill(), () => appview.start())
+  await patch(1)
+  await killed('the hold', () => registry.killHold(), () => registry.startHold())
+  await patch(2)
+  await step('The upload is finished: the digest is that of all bytes', async () => {
+    await call(201, 'PUT', `${place}?digest=${sha256(layer)}`)
   })
-  await step('SIGTERM in the middle of part 3: the part is finished first, then the hold ends', async () => {
-    const inFlight = await halfPart(await alice.partUrl(uploadId, 3), part(3))
-    hold.signal('SIGTERM')
-    parts.push({ partNumber: 3, etag: await inFlight.finish(REST_AFTER_MS) })
-    assert.equal(await hold.end(), 'exit code 0')
-  })
-  await step('Started again', () => hold.start())
-  await step('Part 4 of the same upload', async () => {
-    parts.push(await alice.putPart(uploadId, 4, part(4)))
-  })
-  await step('kill -9 in the middle of part 5', async () => {
-    const inFlight = await halfPart(await alice.partUrl(uploadId, 5), part(5))
-    hold.signal('SIGKILL')
-    assert.equal(await hold.end(), 'SIGKILL')
-    await inFlight.lost()
-  })
-  await step('Started again', () => hold.start())
-  await step('Part 5 once more, part 6, and the upload is completed', async () => {
-    for (const number of [5, 6]) parts.push(await alice.putPart(uploadId, number, part(number)))
-    const answer = await alice.completeUpload(uploadId, digest, parts)
-    assert.deepEqual(answer, { status: 'completed', digest })
-  })
-  await step('SHA-256 of what comes back is the digest', async () => {
-    assert.deepEqual(await alice.pull(digest), { digest, bytes: content.length })
-    return { detail: digest }
+  await killed('the PDS', () => stack.killPds(), () => stack.startPds())
+  await step('The manifest goes into the PDS; anybody reads it', async () => {
+    const config = Buffer.from('{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}')
+    await call(201, 'POST', `${uploads}?digest=${sha256(config)}`, { body: config })
+    const describe = (bytes, mediaType) => ({ mediaType, digest: sha256(bytes), size: bytes.length })
+    const manifest = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: OCI_IMAGE,
+      config: describe(config, 'application/vnd.oci.image.config.v1+json'),
+      layers: [describe(layer, 'application/vnd.oci.image.layer.v1.tar')],
+    })
+    await call(201, 'PUT', `/v2/${REPOSITORY}/manifests/v1`, { body: manifest, headers: { 'content-type': OCI_IMAGE } })
+    const anybody = await appview.token(`repository:${REPOSITORY}:pull`)
+    const read = await appview.call(anybody, 'GET', `/v2/${REPOSITORY}/manifests/v1`)
+    assert.equal(await read.text(), manifest)
+    const blob = await appview.call(anybody, 'GET', `/v2/${REPOSITORY}/blobs/${sha256(layer)}`)
+    const bytes = Buffer.from(await (await fetch(blob.headers.get('location'))).arrayBuffer())
+    assert.equal(sha256(bytes), sha256(layer))
+    return { detail: sha256(layer) }
   })
 }

@@ -35,9 +35,24 @@ export class Appview {
     }
   }
 
+  /** Sends the signal without waiting. */
+  signal(name) {
+    this.child.kill(name)
+  }
+
+  /** @returns {Promise<string>} how it ended: an exit code or a signal's name */
+  async end() {
+    const [code, signal] = await this.ended
+    return signal ?? `exit code ${code}`
+  }
+
   async kill() {
-    this.child.kill('SIGKILL')
-    await this.ended
+    this.signal('SIGKILL')
+    await this.end()
+  }
+
+  lastLogLines(count) {
+    return readFileSync(this.log, 'utf8').trimEnd().split('\n').slice(-count)
   }
 
   // --- plain HTTP, where a client says too little
@@ -127,9 +142,5 @@ export class Registry {
 
   async stop() {
     await Promise.all([this.killHold(), this.appview.kill()])
-  }
-
-  lastLogLines(count) {
-    return readFileSync(this.appview.log, 'utf8').trimEnd().split('\n').slice(-count)
   }
 }

@@ -205,7 +205,7 @@ await step('skopeo pushes 12 layers while front end and hold are killed by turns
   await run('skopeo', ['--insecure-policy', 'copy', ...from, name, `oci:${path.join(home, 'pulled')}:it`])
 })
 
-if (!allHeld()) console.log(registry.lastLogLines(60).join('\n'))
+if (!allHeld()) console.log(appview.lastLogLines(60).join('\n'))
 const held = sum()
 await registry.stop()
 await stack.stop()

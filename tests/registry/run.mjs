@@ -250,7 +250,7 @@ await step('a hold that is away is named, and the registry goes on when it is ba
   await copy(...from, image('alice.test/team/app:v1'), `oci:${path.join(work, 'again')}:it`)
 })
 
-if (!allHeld()) console.log(registry.lastLogLines(40).join('\n'))
+if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))
 const held = sum()
 await registry.stop()
 await stack.stop()

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { inventedDid } from '../stack/account.mjs'
 import { Copy, Follower } from '../stack/follower.mjs'
-import { chapter, step } from './report.mjs'
+import { chapter, step } from '../demo/report.mjs'
 
 const CREW = 'io.atcr.hold.crew'
 

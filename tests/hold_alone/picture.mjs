@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { cidOfBytes } from '../stack/cid.mjs'
-import { Client } from './client.mjs'
-import { chapter, step } from './report.mjs'
+import { Client } from '../demo/client.mjs'
+import { chapter, step } from '../demo/report.mjs'
 
 const PROFILE = 'app.bsky.actor.profile'
 // A PNG of one red pixel.
