@@ -1,5 +1,5 @@
 {
-  description = "Bring-your-own-storage hold for the ATCR container registry on the AT Protocol";
+  description = "Bring-your-own-storage hold for the ATCR container registry on the AT Protocol, and the registry front end";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
 
@@ -13,18 +13,29 @@
       ];
       forEach = systems: make: lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
       forAll = forEach (linux ++ [ "aarch64-darwin" ]);
-      own = pkgs: self.packages.${pkgs.stdenv.hostPlatform.system};
+      systemOf = pkgs: pkgs.stdenv.hostPlatform.system;
+      own = pkgs: self.packages.${systemOf pkgs};
     in
     {
       packages = forAll (
         pkgs:
-        {
-          default = pkgs.callPackage ./nixos/package.nix { };
-        }
-        // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
-          image = pkgs.callPackage ./nixos/image.nix { package = (own pkgs).default; };
+        import ./nixos/packages.nix {
+          inherit pkgs;
+          tests = self.checks.${systemOf pkgs} or { };
+          machine =
+            system:
+            lib.nixosSystem {
+              inherit system;
+              modules = [
+                self.nixosModules.default
+                ./nixos/vm.nix
+              ];
+            };
         }
       );
+
+      # Each writes an image to its standard output: `nix run .#image | podman load`.
+      apps = forEach linux (pkgs: import ./nixos/apps.nix (own pkgs));
 
       overlays.default = final: _: { atcr-hold = final.callPackage ./nixos/package.nix { }; };
 
@@ -39,36 +50,26 @@
 
       checks = forEach linux (
         pkgs:
-        {
-          package = (own pkgs).default;
-          inherit (own pkgs) image;
-        }
-        // import ./nixos/checks.nix {
+        import ./nixos/checks.nix {
           inherit pkgs;
           package = (own pkgs).default;
           module = self.nixosModules.default;
         }
+        // {
+          package = (own pkgs).default;
+          inherit (own pkgs) image appview-image;
+        }
       );
 
       devShells = forAll (pkgs: {
-        default = pkgs.mkShell {
-          inputsFrom = [ (own pkgs).default ];
-          packages = with pkgs; [
-            clippy
-            rustfmt
-            nixfmt
-            deadnix
-            nodejs
-            shellcheck
-          ];
-        };
+        default = pkgs.callPackage ./nixos/shell.nix { package = (own pkgs).default; };
       });
 
       formatter = forAll (pkgs: pkgs.nixfmt-tree);
 
       templates.default = {
         path = ./nixos/template;
-        description = "A NixOS machine with a hold";
+        description = "A NixOS machine with a hold and a registry";
       };
     };
 }

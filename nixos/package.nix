@@ -1,15 +1,25 @@
-# The daemon, from its sources and the lock file alone.
+# Both programs, from their sources and the lock file alone.
 {
   lib,
   rustPlatform,
   installShellFiles,
   stdenv,
+  # Blobs in Google's or Azure's storage, beside directories and S3.
+  withGcs ? false,
+  withAzure ? false,
+  # What proves the package: the flake's checks.
+  tests ? { },
   # For the checks, which need the tests and their settings beside the sources.
   withTests ? false,
 }:
 let
   workspace = lib.importTOML ../Cargo.toml;
   manifest = lib.importTOML ../src/hold/Cargo.toml;
+  programs = [
+    "atcr-hold"
+    "atcr-appview"
+  ];
+  repository = "https://github.com/OWNER/atcr-hold";
 in
 rustPlatform.buildRustPackage {
   pname = manifest.package.name;
@@ -49,24 +59,31 @@ rustPlatform.buildRustPackage {
     );
   };
   cargoLock.lockFile = ../Cargo.lock;
+  buildFeatures = lib.optional withGcs "atcr-hold/gcs" ++ lib.optional withAzure "atcr-hold/azure";
 
-  # The tests are a check of their own (checks.nix): whoever installs the hold need not wait for them.
+  # The tests are a check of their own (checks.nix): whoever installs the programs need not wait for them.
   doCheck = false;
 
-  # The program makes its own man pages and completions, where it can be run.
+  # The programs make their own man pages and completions, where they can be run.
   nativeBuildInputs = [ installShellFiles ];
   postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     mkdir man
     $out/bin/atcr-hold man-pages man
     installManPage man/*
-    for shell in bash zsh fish; do
-      $out/bin/atcr-hold completions $shell > atcr-hold.$shell
+    for program in ${toString programs}; do
+      for shell in bash zsh fish; do
+        $out/bin/$program completions $shell > $program.$shell
+      done
+      installShellCompletion --cmd $program --bash $program.bash --zsh $program.zsh --fish $program.fish
     done
-    installShellCompletion --cmd atcr-hold --bash atcr-hold.bash --zsh atcr-hold.zsh --fish atcr-hold.fish
   '';
+
+  passthru = { inherit tests; };
 
   meta = {
     inherit (manifest.package) description;
+    homepage = repository;
+    changelog = "${repository}/blob/main/src/hold/manual/changes.md";
     license = lib.licenses.mit;
     mainProgram = "atcr-hold";
     platforms = lib.platforms.unix;

@@ -7,7 +7,7 @@
 #
 # Needs root, and namespaces; installs the rest with apt. The Debian trees are kept in
 # ${XDG_CACHE_HOME:-~/.cache}/atcr-hold/appliance: 2 to 4 minutes the first time in a month.
-# ATCR_HOLD_BINARY: the hold to test; without it, a release is built. ATCR_HOLD_SUITE: trixie (the default) or a newer one:
+# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs to test; without them, releases are built. ATCR_HOLD_SUITE: trixie (the default) or a newer one:
 # the units need systemd 255.
 #
 # The last line is the sum: "appliance: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
@@ -17,7 +17,7 @@ set -euo pipefail
 cd "$repo"
 
 if [ "$(id -u)" -ne 0 ]; then
-  keep=ATCR_HOLD_BINARY,ATCR_HOLD_SUITE,CARGO_TARGET_DIR,XDG_CACHE_HOME,HOME,PATH
+  keep=ATCR_HOLD_BINARY,ATCR_APPVIEW_BINARY,ATCR_HOLD_SUITE,CARGO_TARGET_DIR,XDG_CACHE_HOME,HOME,PATH
   exec sudo --preserve-env="$keep" bash "$0" "$@"
 fi
 
@@ -42,10 +42,12 @@ trap 'rm -rf "$work"' EXIT
 bash tests/nix.sh --render "$work/machines" >&2
 hold=${ATCR_HOLD_BINARY:-}
 [ -n "$hold" ] || hold=$(build_hold release)
+appview=${ATCR_APPVIEW_BINARY:-}
+[ -n "$appview" ] || appview=$(build_program atcr-appview release)
 
 # Not `exec`: the directory has to go. A signal reaches the machines' own end first.
 if [ -n "$cuts" ]; then
   python3 tests/appliance/power_cuts.py --binary "$hold" --machines "$work/machines" --cuts "$cuts"
 else
-  python3 tests/appliance/run.py --binary "$hold" --machines "$work/machines" --kind "$kind" "${tests[@]}"
+  python3 tests/appliance/run.py --binary "$hold" --appview "$appview" --machines "$work/machines" --kind "$kind" "${tests[@]}"
 fi

@@ -139,6 +139,14 @@ print(len(targets), "targets; not in the file set:", *missing)
 sys.exit(bool(missing) or len(targets) < 8)'
 }
 
+# What is new in the template has an owner's key, and is refused without.
+template() { evaluate "import $repo/tests/nix/template.nix { libPath = $1; withKey = $2; }"; }
+template_with() { template "$1" true; }
+template_as_it_comes() {
+  ! template "$1" false >"$work/answer" 2>&1 || { echo "it was accepted"; return 1; }
+  grep -F 'nobody could log in' "$work/answer"
+}
+
 short_flake() { [ "$(wc -l <flake.nix)" -le 80 ] || { echo "flake.nix is for outputs only: at most 80 lines"; return 1; }; }
 
 # every_test_paired: each test has its script and the other way round.
@@ -159,6 +167,7 @@ scripts_checked() {
       cat "tests/appliance/$script.py"
     } >"$work/script_$script.py"
   done
+  cat tests/nix/verbs.py nixos/tests/common/script.py nixos/tests/common/pds.py >"$work/script_pds.py"
   "$tools/python/bin/mypy" --strict --disable-error-code empty-body --cache-dir "$tools/mypy" "$work"/script_*.py &&
     "$tools/python/bin/pyflakes" "$work"/script_*.py tests/nix/write.py tests/appliance/switch.py
 }
@@ -253,10 +262,14 @@ else
   skip "the files of the flake's checks: there is no cargo, or its crates cannot be fetched"
 fi
 check "flake.nix is short" short_flake
+check "the template evaluates with what nixos-generate-config writes" template_with "$small_lib"
+[ -z "$real_lib" ] || check "the template is the same under nixpkgs' library" same_with_real template_with
+check "the template is refused until it has a key to log in with" template_as_it_comes "$small_lib"
 
 check "the tests' machines can be written out" render "$work/machines"
 if systemd-analyze security --offline=true --help >/dev/null 2>&1; then
-  for unit in "$work"/machines/{uploads,elsewhere,garage,credentials,sent-by-nginx}/etc/systemd/system/atcr-hold.service; do
+  for unit in "$work"/machines/{uploads,elsewhere,garage,credentials,sent-by-nginx}/etc/systemd/system/atcr-hold.service \
+    "$work"/machines/registry/etc/systemd/system/atcr-appview.service; do
     check "exposure at most 1.1: ${unit#"$work/machines/"}" exposed_little "$unit"
   done
 else

@@ -52,6 +52,7 @@ let
       description = "Sockets of the ATCR ${title}";
       wantedBy = [ "sockets.target" ];
       listenStreams = cfg.listen.streams;
+      unitConfig.StartLimitIntervalSec = 0; # however often a switch makes it anew
       socketConfig = lasting // {
         SocketMode = cfg.listen.mode;
         SocketGroup = cfg.listen.group;
@@ -65,6 +66,7 @@ let
       # Both are made anew in one step, which first stops the service: a socket of a service that runs cannot be started.
       partOf = [ "${name}.socket" ];
       listenStreams = [ cfg.metrics.listen ];
+      unitConfig.StartLimitIntervalSec = 0;
       socketConfig = lasting // {
         Service = "${name}.service";
         FileDescriptorName = "metrics";

@@ -1,5 +1,5 @@
 {
-  description = "A machine with a hold for the ATCR registry";
+  description = "A machine with a registry on the AT Protocol: a hold, and the front end that clients push to";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
   inputs.atcr-hold.url = "github:OWNER/atcr-hold";
@@ -8,10 +8,13 @@
   outputs =
     { nixpkgs, atcr-hold, ... }:
     {
-      nixosConfigurations.hold = nixpkgs.lib.nixosSystem {
+      # Named as the machine is (networking.hostName): `nixos-rebuild switch --flake .` finds it by that.
+      nixosConfigurations.registry = nixpkgs.lib.nixosSystem {
         modules = [
           atcr-hold.nixosModules.default
-          ./configuration.nix
+          ./registry.nix
+          ./machine.nix
+          # By `nixos-generate-config --show-hardware-config` on the machine itself.
           ./hardware-configuration.nix
         ];
       };

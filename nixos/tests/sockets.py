@@ -6,7 +6,7 @@ base = machine.succeed(f"readlink -f {SYSTEM}").strip()
 def switch(name: str = "") -> None:
     """To a specialisation, or back."""
     place = f"{base}/specialisation/{name}" if name else base
-    machine.succeed(f"{place}/bin/switch-to-configuration test >&2", timeout=120)
+    machine.succeed(f"{place}/bin/switch-to-configuration test 2>&1", timeout=120)
 
 
 def owner() -> str:

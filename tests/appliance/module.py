@@ -10,7 +10,7 @@ TESTS = Path(__file__).resolve().parent.parent.parent / "nixos" / "tests"
 # Where a NixOS machine has /run/current-system.
 SYSTEM = "usr/lib/system"
 # What the module's wrapper is there.
-COMMAND = '#!/bin/sh\nexec /usr/bin/atcr-hold --config /etc/atcr-hold/config.toml "$@"\n'
+COMMAND = '#!/bin/sh\nexec /usr/bin/{0} --config /etc/{0}/config.toml "$@"\n'
 
 # A server that Debian does not have; tests of S3 bring it.
 GARAGE = "usr/bin/garage"
@@ -25,14 +25,17 @@ def names() -> list[str]:
     return sorted([*BY_THE_MANUAL, *(path.stem for path in TESTS.glob("*.nix"))])
 
 
-def files(machines: Path, test: str, binary: Path) -> dict[str, str | Path]:
+def files(machines: Path, test: str, binary: Path, appview: Path | None = None) -> dict[str, str | Path]:
     """What the machine of a test has on its disk, besides Debian."""
     if test in BY_THE_MANUAL:
         directory = "etc/systemd/system/plc.service"
         return {"root/target/release/atcr-hold": binary, directory: (machines / "boot" / directory).read_text()}
     rendered = machines / test
-    found: dict[str, str | Path] = {"usr/bin/atcr-hold": binary, "usr/local/bin/atcr-hold": COMMAND}
+    found: dict[str, str | Path] = {"usr/bin/atcr-hold": binary, "usr/local/bin/atcr-hold": COMMAND.format("atcr-hold")}
     found["etc/tmpfiles.d/current-system.conf"] = f"L /run/current-system - - - - /{SYSTEM}\n"
+    if (rendered / "etc/atcr-appview").exists():
+        found["usr/bin/atcr-appview"] = appview or Path("atcr-appview")
+        found["usr/local/bin/atcr-appview"] = COMMAND.format("atcr-appview")
     if (rendered / "etc/garage.toml").exists():
         kept = cache().parent / "garage-2.5.0/bin/garage"
         found[GARAGE] = Path(shutil.which("garage") or kept)

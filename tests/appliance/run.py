@@ -1,6 +1,6 @@
 """Boots a machine for each test of nixos/tests and runs its script there.
 
-    run.py --binary PATH --machines RENDERED [--kind container|emulated] [TEST...]
+    run.py --binary PATH [--appview PATH] --machines RENDERED [--kind container|emulated] [TEST...]
 
 A machine that cannot be started here says so: `skipped: machine NAME: WHY`.
 The last line counts subtests: `appliance: N passed, N failed`. Exit 1 when one failed.
@@ -65,6 +65,7 @@ def report(machine: Machine) -> None:
 def main() -> int:
     options = argparse.ArgumentParser()
     options.add_argument("--binary", type=Path, required=True)
+    options.add_argument("--appview", type=Path, help="the registry front end, for the tests that have one")
     options.add_argument("--machines", type=Path, required=True)
     options.add_argument("--kind", choices=KINDS, default=Container.kind)
     options.add_argument("tests", nargs="*")
@@ -74,7 +75,7 @@ def main() -> int:
     count = Count()
     why = cannot() if given.kind == Container.kind else None
     for test in given.tests or module.names():
-        files = module.files(given.machines, test, given.binary)
+        files = module.files(given.machines, test, given.binary, given.appview)
         lacking = why or module.lacking(files)
         if lacking:
             print(f"skipped: machine {test}: {lacking}", flush=True)

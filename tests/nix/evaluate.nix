@@ -172,6 +172,15 @@ let
         config.users.groups.${name}.members or [ ]
       )
     ) (config.users.users or { })
+    // rename (name: "sysusers.d/group-${name}.conf") (name: _: "g ${name} -\n") (
+      removeAttrs config.users.groups (
+        [
+          "root"
+          "www-data"
+        ]
+        ++ builtins.attrNames (config.users.users or { })
+      )
+    )
     // rename (name: "tmpfiles.d/${name}.conf") (
       _: rules:
       builtins.concatStringsSep "" (

@@ -58,7 +58,7 @@ let
             overrideAttrs =
               change: derivation (arguments // change (arguments // { nativeBuildInputs = [ ]; }));
           };
-        dockerTools.buildLayeredImage = derivation;
+        dockerTools.streamLayeredImage = derivation;
         mkShell = derivation;
         runCommand =
           name: _: script:
@@ -84,7 +84,17 @@ let
   outputs = flake.outputs {
     inherit self;
     nixpkgs = {
-      inherit lib;
+      # Which modules the try-out machine has; the tests' own machine takes the place of NixOS.
+      lib = lib // {
+        nixosSystem =
+          { modules, ... }:
+          {
+            config.system.build.vm = derivation {
+              name = "vm";
+              inherit modules;
+            };
+          };
+      };
       legacyPackages = lib.genAttrs [ "x86_64-linux" "aarch64-linux" "aarch64-darwin" ] packages;
     };
   };
@@ -108,10 +118,15 @@ in
   ) outputs.devShells;
   formatters = builtins.mapAttrs (_: package: package.name) outputs.formatter;
   overlay = (outputs.overlays.default (packages "x86_64-linux") { }).atcr-hold.pname;
-  image = { inherit (outputs.packages.x86_64-linux.image) tag config; };
-  module = builtins.isFunction outputs.nixosModules.default || outputs.nixosModules.default ? imports;
-  template = map builtins.pathExists [
-    (outputs.templates.default.path + "/flake.nix")
-    (outputs.templates.default.path + "/configuration.nix")
+  images = map (image: { inherit (image) name tag config; }) [
+    outputs.packages.x86_64-linux.image
+    outputs.packages.x86_64-linux.appview-image
   ];
+  modules = builtins.mapAttrs (
+    _: module: builtins.isFunction module || module ? imports
+  ) outputs.nixosModules;
+  # The package's proofs are the flake's own.
+  proofs = builtins.attrNames outputs.packages.x86_64-linux.default.passthru.tests;
+  template = builtins.attrNames (builtins.readDir outputs.templates.default.path);
+  apps = builtins.mapAttrs (_: app: app.type) outputs.apps.x86_64-linux;
 }

@@ -45,10 +45,19 @@ in
 {
   options = {
     assertions = list;
+    boot = anything { };
+    fileSystems = anything { };
+    nixpkgs = anything { };
+    swapDevices = list;
     environment.etc = anything { };
     environment.systemPackages = list;
     environment.variables = anything { };
-    networking = anything { };
+    networking = {
+      firewall.allowedTCPPorts = list;
+      hostName = anything "";
+      hosts = anything { };
+      nameservers = anything [ ];
+    };
     security = anything { };
     specialisation = anything { };
     system = anything { };
@@ -61,6 +70,8 @@ in
     };
     users = anything { };
     virtualisation = anything { };
+    services.openssh = anything { };
+    services.getty = anything { };
     services.nscd.enable = anything true;
     services.prometheus = {
       enable = anything false;
@@ -97,6 +108,7 @@ in
     curl = usr;
     python3 = usr;
     openssl = usr;
+    skopeo = usr;
     garage_2 = usr;
     iproute2 = usr;
     util-linux = usr;

@@ -72,6 +72,9 @@ class Account:
     """A did:plc made of a name, and its key. The machine's own directory knows its document once it is published."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
+        # Of one that a registry is to find: a handle, and the URL of its PDS.
+        self.handle, self.pds = "", ""
         self.did = "did:plc:" + name.ljust(24, "a")
         self.key = int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") % N
 
@@ -82,8 +85,11 @@ class Account:
             "controller": self.did,
             "publicKeyMultibase": multikey(self.key),
         }
-        document = json.dumps({"id": self.did, "verificationMethod": [method]})
-        machine.succeed(f"echo '{document}' > /var/lib/plc/{self.did}")
+        document: dict[str, Any] = {"id": self.did, "verificationMethod": [method]}
+        if self.handle:
+            pds = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": self.pds}
+            document.update(alsoKnownAs=[f"at://{self.handle}"], service=[pds])
+        machine.succeed(f"echo '{json.dumps(document)}' > /var/lib/plc/{self.did}")
 
     def token(self, header: dict[str, Any] | None = None, key: int | None = None, **claims: Any) -> str:
         """A service token, as the account's PDS makes it; what is given replaces what is right."""
@@ -154,13 +160,14 @@ def expect(answer: Answer, status: int, text: str = "") -> Any:
 SITE = "--resolve hold.example.org:443:127.0.0.1 --resolve hold.example.org:80:127.0.0.1 --cacert /run/tls/ca.pem"
 
 
-def make_certificate() -> None:
-    """A certificate for the hold's host, made on the machine, in /run/tls."""
+def make_certificate(*hosts: str) -> None:
+    """A certificate for these hosts, or the hold's, made on the machine, in /run/tls."""
+    names = ",".join(f"DNS:{host}" for host in hosts or ("hold.example.org",))
     machine.succeed(
         "mkdir -p /run/tls",
         "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=ca -days 2 -keyout /run/tls/ca.key -out /run/tls/ca.pem 2>&1",
         "openssl req -newkey rsa:2048 -nodes -subj /CN=hold.example.org -keyout /run/tls/key.pem -out /run/tls/csr.pem 2>&1",
-        "printf 'subjectAltName=DNS:hold.example.org\\n' > /run/tls/extension",
+        f"printf 'subjectAltName={names}\\n' > /run/tls/extension",
         "openssl x509 -req -in /run/tls/csr.pem -CA /run/tls/ca.pem -CAkey /run/tls/ca.key -CAcreateserial -days 2"
         " -extfile /run/tls/extension -out /run/tls/cert.pem 2>&1",
         "chmod -R a+rX /run/tls",

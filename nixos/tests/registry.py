@@ -1,0 +1,116 @@
+REGISTRY = "registry.example.org"
+IMAGE = f"{REGISTRY}/alice.example.org/app:v1"
+CLIENT = "SSL_CERT_FILE=/run/tls/ca.pem skopeo --insecure-policy"
+
+
+def put(path: str, text: str) -> None:
+    machine.succeed(f"mkdir -p $(dirname {path}); echo {base64.b64encode(text.encode()).decode()} | base64 -d > {path}")
+
+
+def make_image(size_bytes: int) -> str:
+    """An image with a layer of random bytes as an OCI layout in /tmp/image; its digest."""
+    machine.succeed("rm -rf /tmp/image; mkdir -p /tmp/image/blobs/sha256 /tmp/layer")
+    machine.succeed(f"head -c {size_bytes} /dev/urandom > /tmp/layer/file; tar -C /tmp/layer -cf /tmp/layer.tar file")
+    plain = machine.succeed("sha256sum /tmp/layer.tar").split()[0]
+    machine.succeed("gzip -nkf1 /tmp/layer.tar")
+    packed = machine.succeed("sha256sum /tmp/layer.tar.gz").split()[0]
+    length = int(machine.succeed("stat -c %s /tmp/layer.tar.gz"))
+    machine.succeed(f"mv /tmp/layer.tar.gz /tmp/image/blobs/sha256/{packed}")
+
+    def blob(kind: str, value: Any) -> dict[str, Any]:
+        text = json.dumps(value)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        put(f"/tmp/image/blobs/sha256/{digest}", text)
+        return {"mediaType": f"application/vnd.oci.image.{kind}.v1+json", "digest": f"sha256:{digest}", "size": len(text)}
+
+    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": f"sha256:{packed}", "size": length}
+    roots = {"type": "layers", "diff_ids": [f"sha256:{plain}"]}
+    config = blob("config", {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": roots})
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = blob("manifest", {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer]})
+    put("/tmp/image/oci-layout", '{"imageLayoutVersion":"1.0.0"}')
+    named = {**manifest, "annotations": {"org.opencontainers.image.ref.name": "it"}}
+    put("/tmp/image/index.json", json.dumps({"schemaVersion": 2, "manifests": [named]}))
+    return str(manifest["digest"])
+
+
+def pulled() -> str:
+    """The digest of the image as nobody in particular pulls it, every blob of it hashed by the client."""
+    machine.succeed("rm -rf /tmp/pulled", f"{CLIENT} copy --preserve-digests docker://{IMAGE} oci:/tmp/pulled:it 2>&1")
+    return str(json.loads(machine.succeed("cat /tmp/pulled/index.json"))["manifests"][0]["digest"])
+
+
+def of_registry(name: str) -> str:
+    return machine.succeed(f"systemctl show --value -p {name} atcr-appview.service").strip()
+
+
+for account in (alice, bob):
+    account.handle, account.pds = account.name + ".example.org", "http://localhost:2583"
+begin()
+machine.wait_for_unit("pds.service")
+make_certificate("hold.example.org", REGISTRY)
+# On NixOS they are there already.
+machine.succeed("ip address replace 11.0.0.1/32 dev lo")
+machine.succeed(f"grep -q {REGISTRY} /etc/hosts || echo 11.0.0.1 hold.example.org {REGISTRY} >> /etc/hosts")
+machine.succeed("systemctl reset-failed nginx.service", "systemctl restart nginx.service")
+machine.wait_for_open_port(443)
+
+with subtest("the first client starts the registry, and is asked who it is"):
+    assert of_registry("ActiveState") == "inactive"
+    head = machine.succeed(f"curl -s -o /dev/null -D - --cacert /run/tls/ca.pem https://{REGISTRY}/v2/").lower()
+    assert " 401" in head.splitlines()[0] and f'bearer realm="https://{REGISTRY}/auth/token"' in head, head
+    assert of_registry("ActiveState") == "active"
+
+with subtest("it is in the same sandbox as the hold, and its state is closed to others"):
+    machine.succeed("systemd-analyze security --threshold=11 atcr-appview.service")
+    assert machine.succeed(f"stat -c %u /proc/{of_registry('MainPID')}").strip() != "0"
+    assert machine.succeed("stat -L -c %a /var/lib/atcr-appview").strip() == "700"
+    assert machine.succeed("stat -c '%U:%G %a' /run/atcr-appview.sock").strip().endswith(" 660")
+
+digest = make_image(3_000_000)
+PUSH = f"{CLIENT} copy --preserve-digests oci:/tmp/image:it docker://{IMAGE}"
+
+with subtest("an owner pushes with an app password"):
+    machine.succeed(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
+
+with subtest("a wrong password, nobody, and another account do not"):
+    machine.fail(f"{PUSH} --dest-creds alice.example.org:wrong 2>&1")
+    machine.fail(f"{PUSH} 2>&1")
+    machine.fail(f"{PUSH} --dest-creds bob.example.org:app-bob 2>&1")
+
+with subtest("anybody pulls from a public hold, and gets what was pushed"):
+    assert pulled() == digest
+    listed = json.loads(machine.succeed(f"{CLIENT} list-tags docker://{REGISTRY}/alice.example.org/app"))
+    assert listed["Tags"] == ["v1"], listed
+
+with subtest("the manifest is in its owner's repository, the blobs are in the hold"):
+    asked = f"repo={alice.did}&collection=io.atcr.manifest&rkey={digest.removeprefix('sha256:')}"
+    record = expect(curl(f"'http://127.0.0.1:2583/xrpc/com.atproto.repo.getRecord?{asked}'", None), 200)["value"]
+    assert record["holdDid"] == HOLD_DID and record["digest"] == digest, record
+    for layer in record["layers"]:
+        expect(blob_url(None, layer["digest"]), 200, "url")
+
+with subtest("who is no crew of the hold cannot push to it, and is told so"):
+    status, said = machine.execute(f"{CLIENT} copy oci:/tmp/image:it docker://{REGISTRY}/bob.example.org/app:v1"
+                                   " --dest-creds bob.example.org:app-bob 2>&1")
+    assert status != 0 and "denied" in said.lower(), said
+
+with subtest("after restarts of all parts the image is there, and pushes go on"):
+    machine.succeed("systemctl restart atcr-appview.service atcr-hold.service nginx.service")
+    assert pulled() == digest
+    digest = make_image(1_000_000)
+    machine.succeed(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
+    assert pulled() == digest
+
+with subtest("a registry that was killed comes back; stopped, it leaves the hold alone"):
+    machine.succeed(f"kill -KILL {of_registry('MainPID')}")
+    machine.wait_until_succeeds("systemctl show --value -p NRestarts atcr-appview.service | grep -qx 1")
+    assert pulled() == digest
+    machine.succeed("systemctl stop atcr-appview.service")
+    assert of_registry("Result") == "success"
+    healthy()
+    assert pulled() == digest
+
+with subtest("neither password nor key is in the journal"):
+    machine.succeed("journalctl --sync")
+    machine.fail("journalctl -o export -u atcr-appview.service | grep -aE 'app-alice|app-bob'")

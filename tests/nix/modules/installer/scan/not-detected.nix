@@ -1,0 +1,2 @@
+# In the place of the nixpkgs module that nixos-generate-config names.
+{ }
