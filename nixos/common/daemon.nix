@@ -33,8 +33,25 @@ let
       plain;
   configFile = "/etc/${name}/config.toml";
 
-  # For people: the same program with the same configuration, before the package's own, whose man pages and completions it has.
+  # What the service has as credentials, as links that root alone can follow: for commands. The store has only the paths.
+  secrets = "${name}/credentials";
+  links = map (
+    credential:
+    let
+      parts = builtins.match "([^:]*):(.*)" credential;
+    in
+    {
+      name = "${secrets}/${builtins.head parts}";
+      value.source = builtins.elemAt parts 1;
+    }
+  ) config.systemd.services.${name}.serviceConfig.LoadCredential;
+
+  # For people: the same program with the same configuration and, for root, the same secrets, before the package's own, whose
+  # man pages and completions it has.
   command = pkgs.writeShellScriptBin name ''
+    if [ "$EUID" = 0 ] && [ -z "''${CREDENTIALS_DIRECTORY:-}" ]; then
+      export CREDENTIALS_DIRECTORY=/etc/${secrets}
+    fi
     exec ${cfg.package}/bin/${name} --config ${configFile} "$@"
   '';
 
@@ -119,7 +136,10 @@ in
       }
     ];
 
-    environment.etc."${name}/config.toml".source = checked;
+    environment.etc = {
+      "${name}/config.toml".source = checked;
+    }
+    // builtins.listToAttrs links;
     environment.systemPackages = [
       (lib.hiPrio command)
       cfg.package

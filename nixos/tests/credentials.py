@@ -44,7 +44,20 @@ with subtest("none is in what the system was made of"):
     places = "/etc/systemd/system /etc/atcr-hold /run/current-system/etc/systemd /run/current-system/etc/atcr-hold"
     machine.succeed(f"grep -RsqF HOLD_SIGNING_KEY {places}")
     for secret in (KEY, PASSWORD):
-        machine.fail(f"grep -RsqF {secret} {places}")
+        # Root follows the links to the files themselves.
+        machine.fail(f"grep -RsqF --exclude-dir=credentials {secret} {places}")
+
+with subtest("root's commands have what the service has, while it is stopped; others have nothing"):
+    machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service")
+    machine.succeed("atcr-hold repo verify")
+    machine.succeed("atcr-hold check-config | grep -x 'public = true'")
+    used = machine.fail("atcr-hold identity new-key --yes-the-old-key-is-lost 2>&1")
+    assert "HOLD_SIGNING_KEY" in used and "move it aside" in used, used
+    unseen = machine.fail("CREDENTIALS_DIRECTORY=/nowhere atcr-hold identity new-key 2>&1")
+    assert "--yes-the-old-key-is-lost" in unseen, unseen
+    machine.fail("find /var/lib/atcr-hold/ -name 'signing.key*' | grep .")
+    machine.fail("setpriv --reuid nobody --clear-groups cat /etc/atcr-hold/credentials/HOLD_SIGNING_KEY")
+    machine.succeed("systemctl start atcr-hold.socket atcr-hold.service")
 
 with subtest("a key that is missing stops the start"):
     machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service", "mv /run/keys/hold-signing-key /run/keys/away")

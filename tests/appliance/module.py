@@ -9,8 +9,6 @@ from roots import cache
 TESTS = Path(__file__).resolve().parent.parent.parent / "nixos" / "tests"
 # Where a NixOS machine has /run/current-system.
 SYSTEM = "usr/lib/system"
-# What the module's wrapper is there.
-COMMAND = '#!/bin/sh\nexec /usr/bin/{0} --config /etc/{0}/config.toml "$@"\n'
 
 # A server that Debian does not have; tests of S3 bring it.
 GARAGE = "usr/bin/garage"
@@ -31,11 +29,13 @@ def files(machines: Path, test: str, binary: Path, appview: Path | None = None) 
         directory = "etc/systemd/system/plc.service"
         return {"root/target/release/atcr-hold": binary, directory: (machines / "boot" / directory).read_text()}
     rendered = machines / test
-    found: dict[str, str | Path] = {"usr/bin/atcr-hold": binary, "usr/local/bin/atcr-hold": COMMAND.format("atcr-hold")}
+    found: dict[str, str | Path] = {"usr/bin/atcr-hold": binary}
+    # What people call: the module's own wrappers.
+    for command in (rendered / "etc/commands").iterdir():
+        found[f"usr/local/bin/{command.name}"] = command.read_text()
     found["etc/tmpfiles.d/current-system.conf"] = f"L /run/current-system - - - - /{SYSTEM}\n"
     if (rendered / "etc/atcr-appview").exists():
         found["usr/bin/atcr-appview"] = appview or Path("atcr-appview")
-        found["usr/local/bin/atcr-appview"] = COMMAND.format("atcr-appview")
     if (rendered / "etc/garage.toml").exists():
         kept = cache().parent / "garage-2.5.0/bin/garage"
         found[GARAGE] = Path(shutil.which("garage") or kept)

@@ -42,7 +42,9 @@ export async function lostKey({ hold, alice, work }) {
   const renewed = {}
   await step('Without one: identity new-key', async () => {
     await done(hold, 'rm keys/signing.key')
-    Object.assign(renewed, JSON.parse(await done(hold, 'atcr-hold identity new-key --json')))
+    const unseen = await shell(hold, 'atcr-hold identity new-key')
+    assert.deepEqual([unseen.code, unseen.stderr.includes('the service may have one')], [78, true], unseen.stderr)
+    Object.assign(renewed, JSON.parse(await done(hold, 'atcr-hold identity new-key --json --yes-the-old-key-is-lost')))
     assert.equal((await stat(renewed.keyFile)).mode & 0o777, 0o600)
     return { detail: renewed.signingKey }
   })

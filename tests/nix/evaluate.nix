@@ -190,6 +190,20 @@ let
     // builtins.mapAttrs (_: file: file.text) (
       lib.filterAttrs (_: file: file ? text) config.environment.etc
     )
+    // {
+      # Links into what is made at the start of the machine.
+      "tmpfiles.d/links.conf" = builtins.concatStringsSep "" (
+        lib.mapAttrsToList (path: file: "L /etc/${path} - - - - ${file.source}\n") (
+          lib.filterAttrs (_: file: builtins.isString (file.source or null)) config.environment.etc
+        )
+      );
+    }
+    // builtins.listToAttrs (
+      map (command: {
+        name = "commands/${command.name}";
+        value = "#!/bin/bash\n${command.text}";
+      }) (builtins.filter (package: package ? text) config.environment.systemPackages)
+    )
     // lib.optionalAttrs config.services.nginx.enable {
       # Debian's nginx.conf has a block `events` of its own, and includes these outside of any block and in `http`.
       "nginx/modules-enabled/99-append.conf" = config.services.nginx.appendConfig;

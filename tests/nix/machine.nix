@@ -102,7 +102,7 @@ in
     runCommand = name: _: _: { outPath = "/etc/${lib.removeSuffix ".toml" name}/config.toml"; };
     writeShellScriptBin = name: text: {
       outPath = "/usr/local/bin/${name}";
-      inherit text;
+      inherit name text;
     };
     coreutils = usr;
     curl = usr;

@@ -1,7 +1,7 @@
 //! The signing key's file: made once, private, and refused with a remedy when it is not as it should be.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
 use atproto::keys::SigningKey;
@@ -30,6 +30,20 @@ fn a_key_is_stored_privately_and_read_back() {
     assert_eq!(fs::read_to_string(&path).unwrap(), format!("{}\n", "07".repeat(32)));
     assert_eq!(*load(&path).unwrap().unwrap().to_bytes(), [7; 32]);
     assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing but the key stays behind");
+}
+
+#[test]
+fn what_root_makes_belongs_to_the_owner_of_the_directory_above() {
+    let state = tempfile::tempdir().unwrap();
+    // Anyone else than root owns what is made anyhow.
+    let _ = chown(state.path(), Some(61_234), Some(61_235));
+    let owner = fs::metadata(state.path()).unwrap();
+    let path = state.path().join("keys/deep/signing.key");
+    create(&path, &key(1)).unwrap();
+    for made in path.ancestors().take(3) {
+        let metadata = fs::metadata(made).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (owner.uid(), owner.gid()), "{}", made.display());
+    }
 }
 
 #[test]

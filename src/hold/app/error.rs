@@ -26,10 +26,18 @@ pub enum StartError {
     KeyFile(#[from] KeyFileError),
     /// There is a repository, but not the key that signs it.
     #[error(
-        "signing key {0} is missing, but the database holds a signed repository: restore the key from a backup, \
-         or see identity new-key if there is none (nothing was changed)"
+        "signing key {0} is missing, but the database holds a signed repository, and neither HOLD_SIGNING_KEY nor a \
+         credential of this name is set: restore the key from a backup, run this with the service's credentials, or see \
+         identity new-key --help if the key is lost (nothing was changed)"
     )]
     KeyMissing(PathBuf),
+    /// A new key is asked for, no key is there, and nobody said that the old one is lost.
+    #[error(
+        "no signing key was found: there is no file {0}, and none of HOLD_SIGNING_KEY, HOLD_SIGNING_KEY_FILE and the \
+         credential HOLD_SIGNING_KEY is set here; the service may have one that this command does not see (systemctl cat \
+         atcr-hold). If the old key is lost, say so: identity new-key --yes-the-old-key-is-lost (nothing was changed)"
+    )]
+    KeyNotFound(PathBuf),
     /// The signing key of the configuration is no key.
     #[error(
         "database.signing_key (HOLD_SIGNING_KEY) is no key: it must be 64 hexadecimal digits (nothing was changed)"
@@ -118,6 +126,7 @@ impl StartError {
             | Self::AdminSocket(_)
             | Self::KeyFile(_)
             | Self::KeyMissing(_)
+            | Self::KeyNotFound(_)
             | Self::KeyInUse(_)
             | Self::NoRepository
             | Self::NotOurs(_)

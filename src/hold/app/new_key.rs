@@ -20,12 +20,14 @@ pub struct NewKey {
     pub head: Head,
 }
 
-/// Signs the repository with the key in the key file, or with a new one when there is no file. Repeated after
-/// it was interrupted, it goes on with the key that it had made.
+/// Signs the repository with the key of the configuration or of the key file. Where there is neither, a key is made, but
+/// only when the old one is said to be lost: it may be where this process cannot see it, as among the credentials of the
+/// service. Repeated after it was interrupted, it goes on with the key that it had made.
 ///
 /// # Errors
-/// [`StartError::KeyInUse`] when that key is no other than the one that signs; else as [`super::open`].
-pub async fn new_key(config: &Config) -> Result<NewKey, StartError> {
+/// [`StartError::KeyInUse`] when that key is no other than the one that signs, [`StartError::KeyNotFound`] when there is
+/// none and `old_key_is_lost` is false; else as [`super::open`].
+pub async fn new_key(config: &Config, old_key_is_lost: bool) -> Result<NewKey, StartError> {
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
     }
@@ -37,7 +39,7 @@ pub async fn new_key(config: &Config) -> Result<NewKey, StartError> {
     }
     let key = match &config.signing_key {
         Some(text) => signing_key::given(text)?,
-        None => signing_key::open(&config.key_dir, false)?,
+        None => signing_key::replacement(&config.key_dir, old_key_is_lost)?,
     };
     let file = config.signing_key.is_none().then(|| config.key_dir.join(key_file::FILE_NAME));
     let public_key = key.public();

@@ -12,6 +12,15 @@ pub(super) fn given(text: &Secret) -> Result<SigningKey, StartError> {
     key_file::parse(text.expose().as_bytes()).ok_or(StartError::GivenKey)
 }
 
+/// Reads the key in `directory`, which is to take another's place. Makes one where there is none, if the old one is lost.
+pub(super) fn replacement(directory: &Path, old_key_is_lost: bool) -> Result<SigningKey, StartError> {
+    let path = directory.join(key_file::FILE_NAME);
+    if !old_key_is_lost && key_file::load(&path)?.is_none() {
+        return Err(StartError::KeyNotFound(path));
+    }
+    open(directory, false)
+}
+
 /// Reads the key in `directory`. Makes one where there is none, unless there is a repository that another key signed.
 pub(super) fn open(directory: &Path, repo_exists: bool) -> Result<SigningKey, StartError> {
     let path = directory.join(key_file::FILE_NAME);

@@ -25,10 +25,14 @@ enum Command {
     Show,
     /// Sign the repository with another key, when the old one is lost or known to others. The hold must be stopped.
     ///
-    /// Move the old key file aside, if there is one; a new key is made in its place. The records stay. The DID document
-    /// names the new key from the next start on, and the network is told to read both anew. Back the new key up.
-    #[command(after_help = "Example: atcr-hold identity new-key")]
-    NewKey,
+    /// Configure the new key, or move the old key's file aside: a new one is made in its place. The records stay. The DID
+    /// document names the new key from the next start on, and the network is told to read both anew. Back the new key up.
+    #[command(after_help = "Example: atcr-hold identity new-key --yes-the-old-key-is-lost")]
+    NewKey {
+        /// Make a key where none is found. Without it, nothing is made: the service may have a key that is not seen here.
+        #[arg(long)]
+        yes_the_old_key_is_lost: bool,
+    },
 }
 
 /// The result of a change of the key.
@@ -48,8 +52,8 @@ impl Arguments {
                 let identity = target::find(config).await?.run(IdentityShow {}).await?;
                 if self.json { output::json(&identity) } else { output::text(&shown(&identity)) }
             }
-            Command::NewKey => {
-                let NewKey { key, file, head } = app::new_key(config).await?;
+            Command::NewKey { yes_the_old_key_is_lost } => {
+                let NewKey { key, file, head } = app::new_key(config, yes_the_old_key_is_lost).await?;
                 let renewed = Renewed {
                     signing_key: format!("did:key:{}", key.to_multikey()),
                     key_file: file.map(|file| file.display().to_string()),

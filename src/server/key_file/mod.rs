@@ -148,7 +148,17 @@ fn make_directory(directory: &Path) -> std::io::Result<()> {
     let parent = parent_of(directory);
     make_directory(parent)?;
     DirBuilder::new().mode(0o700).create(directory)?;
+    give_to_owner_of(parent, &File::open(directory)?)?;
     File::open(parent)?.sync_all()
+}
+
+/// What root makes in a user's directory belongs to that user.
+fn give_to_owner_of(directory: &Path, made: &File) -> std::io::Result<()> {
+    let directory = std::fs::metadata(directory)?;
+    if made.metadata()?.uid() == 0 && directory.uid() != 0 {
+        std::os::unix::fs::fchown(made, Some(directory.uid()), Some(directory.gid()))?;
+    }
+    Ok(())
 }
 
 fn parent_of(path: &Path) -> &Path {
@@ -164,11 +174,7 @@ fn write_synced(temporary: &Path, key: &SigningKey) -> std::io::Result<()> {
     let mut text = Zeroizing::new([b'\n'; HEX_DIGITS + 1]);
     HEXLOWER.encode_mut(key.to_bytes().as_slice(), &mut text[..HEX_DIGITS]);
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(temporary)?;
-    let (directory, made) = (std::fs::metadata(parent_of(temporary))?, file.metadata()?);
-    if made.uid() == 0 && directory.uid() != 0 {
-        // Root makes it for the user whose directory it is.
-        std::os::unix::fs::fchown(&file, Some(directory.uid()), Some(directory.gid()))?;
-    }
+    give_to_owner_of(parent_of(temporary), &file)?;
     file.write_all(text.as_slice())?;
     file.sync_all()
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use figment::value::{Dict, Value};
 
+use super::sources::CREDENTIALS;
 use super::values::{Layer, insert};
 use super::{Setting, SettingKind, SettingsError, dotenv};
 
@@ -96,7 +97,7 @@ impl Environment {
         if let Some(path) = self.get(&variable) {
             return read_secret(path, &variable).map(Some);
         }
-        let Some(directory) = self.get("CREDENTIALS_DIRECTORY") else { return Ok(None) };
+        let Some(directory) = self.get(CREDENTIALS) else { return Ok(None) };
         let path = Path::new(directory).join(name);
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())),

@@ -4,12 +4,18 @@ use std::path::{Path, PathBuf};
 
 use super::{Environment, Setting, SettingsError};
 
+/// Where systemd puts a unit's credentials. <https://systemd.io/CREDENTIALS/>
+pub(super) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
+/// The credential that is a file of variables.
+const DOTENV: &str = ".env";
+
 /// Where a configuration is read from.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// A TOML file, which must exist.
     pub file: Option<PathBuf>,
-    /// A file of variables, which must exist.
+    /// A file of variables, which must exist. Where none is named, `.env` among systemd's credentials is read, when it
+    /// is there.
     pub env_file: Option<PathBuf>,
     /// A file of variables that may exist, like `.env` in the working directory. It is read only when no file is named:
     /// whoever names one may be working in the directory of another project.
@@ -38,11 +44,21 @@ impl Sources {
             let environment = Environment::of_file(path)?.ok_or_else(missing)?;
             return Ok(Some(Variables { environment, origin: path.display().to_string() }));
         }
+        if let Some(path) = self.credential()
+            && let Some(environment) = Environment::of_file(&path)?
+        {
+            return Ok(Some(Variables { environment, origin: path.display().to_string() }));
+        }
         if self.file.is_some() || self.dotenv == Path::new("") {
             return Ok(None);
         }
         let environment = Environment::of_file(&self.dotenv)?;
         Ok(environment.map(|environment| Variables { environment, origin: ".env".to_owned() }))
+    }
+
+    /// The file of variables that a unit may have as a credential: whoever wrote the unit chose it.
+    fn credential(&self) -> Option<PathBuf> {
+        self.environment.get(CREDENTIALS).map(|directory| Path::new(directory).join(DOTENV))
     }
 
     /// Returns the warning about a file of variables that is not read.

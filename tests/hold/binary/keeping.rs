@@ -62,7 +62,11 @@ fn another_key_takes_over_where_the_old_one_is_not() {
 
     std::fs::rename(&key, site.path("old.key")).unwrap();
     refused(&site.run(&["repo", "verify"]), 78, "identity new-key");
-    let renewed = json(&site.run(&["identity", "new-key", "--json"]));
+    let unseen = site.run(&["identity", "new-key"]);
+    refused(&unseen, 78, "--yes-the-old-key-is-lost");
+    refused(&unseen, 78, "the credential HOLD_SIGNING_KEY");
+    assert!(!key.exists() && unseen.stderr.contains(key.to_str().unwrap()), "{}", unseen.stderr);
+    let renewed = json(&site.run(&["identity", "new-key", "--json", "--yes-the-old-key-is-lost"]));
     assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     assert_ne!(std::fs::read(&key).unwrap(), std::fs::read(site.path("old.key")).unwrap());
     refused(&site.run(&["identity", "new-key"]), 78, "move it aside");
@@ -82,7 +86,11 @@ fn another_key_takes_over_where_the_old_one_is_not() {
     std::fs::remove_file(&key).unwrap();
     let mut moved = site;
     moved.set("HOLD_PUBLIC_URL", "http://localhost:8081");
-    refused(&moved.run(&["identity", "new-key"]), 78, "repository of did:web:localhost%3A8080");
+    refused(
+        &moved.run(&["identity", "new-key", "--yes-the-old-key-is-lost"]),
+        78,
+        "repository of did:web:localhost%3A8080",
+    );
     assert!(!key.exists(), "a refusal makes no key");
 }
 

@@ -14,6 +14,29 @@ fn shown<const N: usize>(more: [(&str, &str); N]) -> Result<String, String> {
 }
 
 #[test]
+fn a_credential_named_dotenv_is_a_file_of_variables() {
+    let place = Place::new();
+    let credentials = place.dir.path().join("credentials");
+    std::fs::create_dir(&credentials).unwrap();
+    let config = place.file("named.toml", "public_url = \"https://file.example.org\"");
+    let own = place.file("own.env", "HOLD_OWNER=did:plc:cccccccccccccccccccccccc");
+    let environment = [("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap()), ("STORAGE_ROOT_DIR", "/srv/blobs")];
+    let sources = |env_file| Sources { file: Some((&config).into()), env_file, ..place.sources(environment) };
+    let owner = |sources| Config::load(&sources).map(|config| config.owner.to_string()).map_err(|e| e.to_string());
+    assert!(owner(sources(None)).unwrap_err().contains("HOLD_OWNER"), "none is there yet");
+    std::fs::write(credentials.join(".env"), "HOLD_OWNER=did:plc:bbbbbbbbbbbbbbbbbbbbbbbb").unwrap();
+    assert_eq!(owner(sources(None)).unwrap(), "did:plc:bbbbbbbbbbbbbbbbbbbbbbbb");
+    assert_eq!(
+        owner(sources(Some((&own).into()))).unwrap(),
+        "did:plc:cccccccccccccccccccccccc",
+        "what is named counts"
+    );
+    std::fs::write(credentials.join(".env"), "HOLD_OWNER").unwrap();
+    let wrong = owner(sources(None)).unwrap_err();
+    assert!(wrong.contains("credentials/.env"), "{wrong}");
+}
+
+#[test]
 fn a_secret_comes_from_its_variable_a_file_or_a_credential() {
     let place = Place::new();
     let file = place.file("key", &format!("{SECRET}\n"));
