@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
-#   bash tests/appview.sh [api|restarts|clients [CLIENT...]]
+#   bash tests/appview.sh [api|oauth|restarts|clients [CLIENT...]]
 #
 # ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them debug builds are made. ATCR_HOLD_S3: real S3 servers, as
 # tests/s3/serve.sh names them; without it a Garage is started. ATCR_HOLD_WRITE=1: the table in tests/README.md is made anew.
@@ -33,6 +33,7 @@ run_part() {
 }
 
 case $part in all | api) run_part run ;; esac
+case $part in all | oauth) run_part oauth ;; esac
 case $part in all | restarts) run_part restarts ;; esac
 case $part in
   all | clients)

@@ -23,6 +23,8 @@ const FENCES: [(&str, &[&str]); 20] = [
             "appview/accounts/tables",
             "appview/uploads/tables",
             "appview/images/tables",
+            "appview/devices/tables",
+            "appview/web/tables",
         ],
     ),
     ("object_store", &["hold/objects"]),
@@ -42,7 +44,7 @@ const FENCES: [(&str, &[&str]); 20] = [
     ("hyper_rustls", &["server/egress"]),
     ("rustls", &["server/egress"]),
     ("quick_xml", &["hold/objects"]),
-    ("askama", &["hold/api"]),
+    ("askama", &["hold/api", "appview/web"]),
     ("tokio_tungstenite", &["server/wire", "hold/api"]),
 ];
 const MAX_LINES: usize = 400;

@@ -18,7 +18,9 @@
 //! | `holds` | which hold, and the calls to it | remote, accounts, repos |
 //! | `uploads` | blobs on their way to a hold (with its tables) | accounts, holds |
 //! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds |
-//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate, repos, holds, uploads, images |
+//! | `devices` | devices that act for accounts (with its tables) | – |
+//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, oauth, accounts, devices |
+//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate, repos, holds, uploads, images, devices, web |
 //! | `app` | wiring | all |
 //! | `cli` | the command line | all |
 //!
@@ -27,6 +29,12 @@
 //! finds or makes the one session at the account's PDS that its app password stands for, `gate::Tokens` signs a token
 //! with what of the scopes the account may have, and every later request shows that token: `gate::Tokens::verify` makes
 //! the permit that a handler takes.
+//!
+//! # A person on the way in
+//! `web` shows a page that asks for a handle; `accounts::SignIns::begin` finds the account's authorization server, tells it
+//! of the sign-in by `oauth::Client::push`, and sends the browser there. When the browser comes back, `SignIns::end` gets
+//! the tokens, and the account has its one session by OAuth. A device that the person lets in then signs in by a secret of its
+//! own: the token endpoint finds it in `devices`, and the session by its account.
 //!
 //! # A blob on its way to the hold
 //! `POST …/blobs/uploads/` asks the owner's hold for an upload and gives the client a name of its own. `uploads::Uploads::append`
@@ -42,6 +50,7 @@ pub mod accounts;
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod devices;
 pub mod gate;
 pub mod holds;
 pub mod images;
@@ -52,3 +61,4 @@ pub mod remote;
 pub mod repos;
 pub mod schema;
 pub mod uploads;
+pub mod web;

@@ -19,7 +19,7 @@ const API = '/@atproto/oauth-provider/~api'
 const base64url = (data) => Buffer.from(data).toString('base64url')
 
 /** The P-256 key with this private number. */
-function privateKeyOf(number) {
+export function privateKeyOf(number) {
   const pair = createECDH('prime256v1')
   pair.setPrivateKey(number, 'hex')
   const [x, y] = [pair.getPublicKey().subarray(1, 33), pair.getPublicKey().subarray(33)].map(base64url)
@@ -46,11 +46,12 @@ async function request(method, url, headers, body) {
 }
 
 /** A call of the OAuth server with a proof; twice when it asks for its nonce. */
-async function prove(key, url, parameters) {
+export async function prove(key, url, parameters) {
   const body = new URLSearchParams(parameters).toString()
   const once = async (nonce) => {
     const headers = { 'content-type': 'application/x-www-form-urlencoded', dpop: proof(key, 'POST', url, nonce) }
-    return JSON.parse((await request('POST', url, headers, body)).text)
+    const { text } = await request('POST', url, headers, body)
+    return text ? JSON.parse(text) : {}
   }
   try {
     return await once()
@@ -61,7 +62,7 @@ async function prove(key, url, parameters) {
 }
 
 /** What a browser does with the pages of the PDS: it keeps cookies, and says where it is. */
-class Browser {
+export class Browser {
   #cookies = new Map()
 
   constructor(origin) {
@@ -78,10 +79,12 @@ class Browser {
     return answer
   }
 
-  async open(url) {
-    const headers = { 'sec-fetch-site': 'none', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
-    await this.#request('GET', url, headers)
+  /** Opens a page by its address, or as a link of the page that is open; answers where that leads on, if it does. */
+  async open(url, site = 'none') {
+    const headers = { 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' }
+    const answer = await this.#request('GET', url, { ...headers, ...(this.page && { referer: this.page }) })
     this.page = url
+    return answer.headers.location
   }
 
   async post(path, input, bearer) {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Owners, SessionSettings, Sessions};
 use crate::config::Config;
+use crate::devices::Devices;
 use crate::gate::{TokenKeys, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
@@ -23,6 +24,7 @@ use crate::remote::Remote;
 use crate::repos::Repos;
 use crate::schema;
 use crate::uploads::{UploadId, Uploads};
+use crate::web::{Web, WebSettings};
 use server::daemon::{self, Accepted, ConnectionLimits, Listener, SocketMetrics, now_us};
 use server::identity::{Resolver, ResolverSettings};
 use server::sqlite::Database;
@@ -74,9 +76,13 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
     };
     let keys = TokenKeys { access: key.derive_secret("access tokens"), refresh: key.derive_secret("refresh tokens") };
     let client = Arc::new(oauth_client(config, &remote)?);
-    let sessions = Sessions::new(sessions, database.clone(), remote.clone(), resolver.clone(), client);
+    let sessions = Sessions::new(sessions, database.clone(), remote.clone(), resolver.clone(), Arc::clone(&client));
     let sessions = Arc::new(sessions);
-    let repos = Arc::new(Repos::new(remote.clone(), resolver.clone(), Arc::clone(&sessions)));
+    let owners = Arc::new(Owners::new(resolver.clone(), config.handle_resolver_url.clone()));
+    let devices = Arc::new(Devices::new(database.clone(), now_us, random));
+    let (of_web, of_devices) = (Arc::clone(&owners), Arc::clone(&devices));
+    let web = Web::new(web_settings(config), database.clone(), of_web, (&sessions, client), of_devices);
+    let repos = Arc::new(Repos::new(remote.clone(), resolver, Arc::clone(&sessions)));
     let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
     let holds = Arc::new(holds);
     Ok(OciState {
@@ -89,8 +95,10 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         service: config.base_url.authority().to_owned(),
         allowed_accounts: config.allowed_accounts.clone(),
         tokens: Tokens::new(keys, config.base_url.authority()),
-        owners: Owners::new(resolver, config.handle_resolver_url.clone()),
+        owners,
         sessions,
+        devices,
+        web,
         holds: Arc::clone(&holds),
         uploads: Uploads::open(database.clone(), Arc::clone(&holds), config.uploads_dir(), now_us)?,
         images: Images::new(database.clone(), repos, holds, now_us),
@@ -109,6 +117,18 @@ fn oauth_client(config: &Config, remote: &Remote) -> Result<Client, StartError> 
     Ok(Client::new(remote.clone(), registration, config.test_mode, now_us, random))
 }
 
+/// Where browsers reach the pages.
+fn web_settings(config: &Config) -> WebSettings {
+    WebSettings {
+        origin: config.base_url.loopback_origin().unwrap_or_else(|| config.base_url.as_str().to_owned()),
+        registry: config.base_url.authority().to_owned(),
+        test_mode: config.test_mode,
+        is_enabled: config.ui_enabled,
+        clock: now_us,
+        random,
+    }
+}
+
 /// Tells holds what they do not know yet, and forgets uploads that were given up, now and then.
 async fn maintain(state: Arc<OciState>) {
     let mut ticks = tokio::time::interval(MAINTAIN_EVERY);
@@ -124,6 +144,7 @@ async fn maintain(state: Arc<OciState>) {
             Ok(uploads) => tracing::info!(uploads, "stale uploads swept"),
             Err(error) => tracing::warn!(%error, "stale uploads cannot be swept"),
         }
+        state.web.sweep().await;
     }
 }
 

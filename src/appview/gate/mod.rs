@@ -7,4 +7,4 @@ mod tokens;
 
 pub use permits::{PullPermit, PushPermit};
 pub use scope::{Action, Scope, parse_scopes};
-pub use tokens::{Grant, TokenError, TokenKeys, Tokens};
+pub use tokens::{Grant, Refresh, TokenError, TokenKeys, Tokens};

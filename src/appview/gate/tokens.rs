@@ -77,7 +77,19 @@ struct RefreshClaims {
     aud: String,
     sub: Did,
     sid: SessionId,
+    /// The device that it was given to: it is good for as long as the account has that device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    dev: Option<i64>,
     exp: u64,
+}
+
+/// Whose refresh token it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    /// Who signed in.
+    pub login: Login,
+    /// By which device, if by one.
+    pub device: Option<i64>,
 }
 
 /// What a token that was verified says.
@@ -124,11 +136,12 @@ impl Tokens {
 
     /// A token by which a client gets others, instead of keeping the password.
     #[must_use]
-    pub fn issue_refresh(&self, login: &Login, now_s: u64) -> String {
+    pub fn issue_refresh(&self, login: &Login, device: Option<i64>, now_s: u64) -> String {
         let claims = RefreshClaims {
             aud: self.service.to_string(),
             sub: login.account.clone(),
             sid: login.session,
+            dev: device,
             exp: now_s + REFRESH_LIFE_S,
         };
         sign(&self.keys.refresh, &claims)
@@ -158,12 +171,14 @@ impl Tokens {
     ///
     /// # Errors
     /// [`TokenError`]
-    pub fn verify_refresh(&self, token: &str, now_s: u64) -> Result<Login, TokenError> {
+    pub fn verify_refresh(&self, token: &str, now_s: u64) -> Result<Refresh, TokenError> {
         let claims: RefreshClaims = open(&self.keys.refresh, token)?;
         match claims {
             _ if *claims.aud != *self.service => Err(TokenError::Invalid),
             _ if now_s >= claims.exp => Err(TokenError::Expired),
-            RefreshClaims { sub, sid, .. } => Ok(Login { account: sub, session: sid }),
+            RefreshClaims { sub, sid, dev, .. } => {
+                Ok(Refresh { login: Login { account: sub, session: sid }, device: dev })
+            }
         }
     }
 }
@@ -256,8 +271,9 @@ mod tests {
         let token = tokens.issue(Some(&login()), &scope(&[Action::Pull]), now_s);
         assert_eq!(tokens.verify(&token, now_s + LIFE_S).unwrap_err(), TokenError::Expired);
         assert!(tokens.verify(&token, now_s + LIFE_S - 1).is_ok());
-        let refresh = tokens.issue_refresh(&login(), now_s);
-        assert_eq!(tokens.verify_refresh(&refresh, now_s + LIFE_S), Ok(login()));
+        let refresh = tokens.issue_refresh(&login(), Some(3), now_s);
+        let expected = Refresh { login: login(), device: Some(3) };
+        assert_eq!(tokens.verify_refresh(&refresh, now_s + LIFE_S), Ok(expected));
         assert_eq!(tokens.verify_refresh(&refresh, now_s + REFRESH_LIFE_S), Err(TokenError::Expired));
         assert_eq!(tokens.verify_refresh(&token, now_s), Err(TokenError::Invalid), "one is not the other");
         let elsewhere = self::tokens("other.example").issue(None, &[], now_s);

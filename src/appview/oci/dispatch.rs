@@ -8,11 +8,12 @@ use serde_json::json;
 
 use super::refusal::OciError;
 use super::response::{DOCKER_API_VERSION, REGISTRY_2_0};
-use super::route::{ENDPOINTS, Route};
+use super::route::{OWN, Route};
 use super::state::OciState;
 use super::{blobs, credentials, manifests, tags, token};
 use crate::gate::{Grant, PullPermit, PushPermit, TokenError};
 use crate::names::RepositoryName;
+use crate::web;
 use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
 use server::xrpc::{Cause, Front, Program, Trace, response};
@@ -32,8 +33,12 @@ impl Program for OciState {
     }
 
     async fn respond(self: Arc<Self>, request: Request, trace: &mut Trace) -> Result<Response, OciError> {
+        if let Some(endpoint) = web::Endpoint::of(request.head.uri.path()) {
+            trace.endpoint = Some((OWN.len() + endpoint.index(), endpoint.path()));
+            return Ok(web::answer(&self.web, endpoint, request, trace).await);
+        }
         let route = Route::of(&request.head)?;
-        trace.endpoint = Some((route.index(), ENDPOINTS[route.index()]));
+        trace.endpoint = Some((route.index(), OWN[route.index()]));
         match route {
             Route::Health => {
                 reads(&request.head)?;
@@ -128,7 +133,7 @@ impl OciState {
     fn push(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<PushPermit, OciError> {
         let grant = self.grant(head, Some(&scope(name, PULL_AND_PUSH)))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
-        let message = "only its owner, signed in with an app password, may push to this repository";
+        let message = "only its owner, signed in, may push to this repository";
         grant.push(name).ok_or_else(|| self.insufficient(message, name, PULL_AND_PUSH))
     }
 

@@ -6,11 +6,22 @@ use http::request::Parts;
 use super::refusal::OciError;
 use crate::names::{Reference, RepositoryName};
 use crate::uploads::UploadId;
+use crate::web;
 use atproto::syntax::{Digest, Tag};
 use server::xrpc::Query;
 
-/// The endpoints as metrics and the log name them; `Route::index` is a place in it.
-pub const ENDPOINTS: [&str; 8] = [
+/// The endpoints as metrics and the log name them: those of this room, at the place of `Route::index`, then those of `web`.
+pub const ENDPOINTS: [&str; OWN.len() + web::ENDPOINTS.len()] = {
+    let mut all = [""; OWN.len() + web::ENDPOINTS.len()];
+    let mut place = 0;
+    while place < all.len() {
+        all[place] = if place < OWN.len() { OWN[place] } else { web::ENDPOINTS[place - OWN.len()].0 };
+        place += 1;
+    }
+    all
+};
+
+pub(super) const OWN: [&str; 8] = [
     "/_health",
     "/auth/token",
     "/v2/",

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::refusal::OciError;
 use crate::accounts::{Owners, Sessions};
+use crate::devices::Devices;
 use crate::gate::{PushPermit, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
 use crate::names::Owner;
 use crate::uploads::{UploadId, Uploads};
+use crate::web::Web;
 use server::identity::Account;
 use server::sqlite::DatabaseHealth;
 use server::xrpc::Front;
@@ -26,9 +28,13 @@ pub struct OciState {
     /// Makes and verifies tokens.
     pub tokens: Tokens,
     /// Finds accounts.
-    pub owners: Owners,
+    pub owners: Arc<Owners>,
     /// Sessions at their PDSes.
     pub sessions: Arc<Sessions>,
+    /// Devices that act for accounts.
+    pub devices: Arc<Devices>,
+    /// What people see in a browser.
+    pub web: Web,
     /// Calls holds.
     pub holds: Arc<Holds>,
     /// Blobs on their way.

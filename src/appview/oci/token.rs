@@ -11,15 +11,18 @@ use zeroize::Zeroizing;
 use super::credentials::{self, Password};
 use super::refusal::OciError;
 use super::state::OciState;
-use crate::accounts::Login;
-use crate::gate::{Action, Scope, parse_scopes};
+use crate::accounts::{AccountsError, Login};
+use crate::devices::is_device_secret;
+use crate::gate::{Action, Refresh, Scope, parse_scopes};
 use crate::names::{Owner, RepositoryName};
-use atproto::syntax::Datetime;
+use atproto::syntax::{Datetime, Did};
 use server::wire::{Request, Response};
 use server::xrpc::{Query, Trace, response};
 
 /// Of a form: a token of ours and some scopes.
 const FORM_BYTES: u64 = 64 * 1024;
+
+const NO_DEVICE: &str = "no device here has this secret: it was taken back, or let in elsewhere";
 
 /// What a client asks for, whichever way it does.
 struct TokenRequest {
@@ -37,12 +40,13 @@ pub(super) async fn handle(state: Arc<OciState>, request: Request, trace: &mut T
         Method::POST => (true, by_form(request).await?),
         _ => return Err(OciError::method_not_allowed("GET, POST")),
     };
-    let login = log_in(&state, &asked).await?;
-    trace.caller = login.as_ref().map(|login| login.account.clone());
+    let caller = log_in(&state, &asked).await?;
+    let login = caller.as_ref().map(|caller| &caller.login);
+    trace.caller = login.map(|login| login.account.clone());
     let scopes = parse_scopes(asked.scopes.iter().map(String::as_str));
-    let granted = grant(&state, login.as_ref(), scopes).await;
+    let granted = grant(&state, login, scopes).await;
     let now_s = state.now_s();
-    let token = state.tokens.issue(login.as_ref(), &granted, now_s);
+    let token = state.tokens.issue(login, &granted, now_s);
     let mut answer = json!({
         "token": token,
         "access_token": token,
@@ -52,8 +56,8 @@ pub(super) async fn handle(state: Arc<OciState>, request: Request, trace: &mut T
     if is_form {
         answer["scope"] = written(&granted).into();
     }
-    if let Some(login) = login.filter(|_| asked.wants_refresh) {
-        answer["refresh_token"] = state.tokens.issue_refresh(&login, now_s).into();
+    if let Some(Refresh { login, device }) = caller.filter(|_| asked.wants_refresh) {
+        answer["refresh_token"] = state.tokens.issue_refresh(&login, device, now_s).into();
     }
     let mut response = response::json(&answer);
     response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
@@ -95,19 +99,56 @@ async fn by_form(request: Request) -> Result<TokenRequest, OciError> {
 }
 
 /// Who asks; nobody, who shows nothing.
-async fn log_in(state: &OciState, asked: &TokenRequest) -> Result<Option<Login>, OciError> {
+async fn log_in(state: &OciState, asked: &TokenRequest) -> Result<Option<Refresh>, OciError> {
     if let Some(token) = &asked.refresh_token {
         let wrong = |error| OciError::wrong_credentials(format!("refresh_token: {error}"));
-        let login = state.tokens.verify_refresh(token, state.now_s()).map_err(wrong)?;
-        state.sessions.resume(&login).await?;
-        return Ok(Some(login));
+        let refresh = state.tokens.verify_refresh(token, state.now_s()).map_err(wrong)?;
+        return resume(state, refresh).await.map(Some);
     }
     let Some(Password { user, secret }) = &asked.password else { return Ok(None) };
-    // Some clients send it where a password goes, with any user or none.
-    if let Ok(login) = state.tokens.verify_refresh(secret, state.now_s()) {
-        state.sessions.resume(&login).await?;
-        return Ok(Some(login));
+    if is_device_secret(secret) {
+        return by_device(state, secret).await.map(Some);
     }
+    // Some clients send it where a password goes, with any user or none.
+    if let Ok(refresh) = state.tokens.verify_refresh(secret, state.now_s()) {
+        return resume(state, refresh).await.map(Some);
+    }
+    let login = by_password(state, user, secret).await?;
+    Ok(Some(Refresh { login, device: None }))
+}
+
+/// Whoever got a refresh token of ours, if their session, or their device, is good.
+async fn resume(state: &OciState, refresh: Refresh) -> Result<Refresh, OciError> {
+    let Some(device) = refresh.device else {
+        state.sessions.resume(&refresh.login).await?;
+        return Ok(refresh);
+    };
+    let account = refresh.login.account;
+    if !state.devices.has(&account, device).await.map_err(OciError::internal)? {
+        return Err(OciError::wrong_credentials(NO_DEVICE));
+    }
+    // The account may have signed in again since.
+    let login = by_oauth(state, &account).await?;
+    Ok(Refresh { login, device: Some(device) })
+}
+
+/// Whom a device acts for; what a client says of its user does not matter.
+async fn by_device(state: &OciState, secret: &str) -> Result<Refresh, OciError> {
+    let device = state.devices.by_secret(secret).await.map_err(OciError::internal)?;
+    let device = device.ok_or_else(|| OciError::wrong_credentials(NO_DEVICE))?;
+    let login = by_oauth(state, &device.account).await?;
+    Ok(Refresh { login, device: Some(device.id) })
+}
+
+/// The session by OAuth of an account that signed in by a browser.
+async fn by_oauth(state: &OciState, account: &Did) -> Result<Login, OciError> {
+    state.sessions.by_oauth(account).await.map_err(|error| match error {
+        AccountsError::SessionEnded => OciError::wrong_credentials(format!("{error} at {}", state.web.sign_in_url())),
+        error => error.into(),
+    })
+}
+
+async fn by_password(state: &OciState, user: &str, secret: &str) -> Result<Login, OciError> {
     let user = user.trim_start_matches('@');
     let nobody = |reason: String| OciError::wrong_credentials(format!("the user is a handle or a DID: {reason}"));
     let owner = Owner::parse(user).map_err(|error| nobody(error.to_string()))?;
@@ -118,7 +159,7 @@ async fn log_in(state: &OciState, asked: &TokenRequest) -> Result<Option<Login>,
         }
         Err(error) => return Err(nobody(error.to_string())),
     };
-    Ok(Some(state.sessions.log_in(&account, secret).await?))
+    Ok(state.sessions.log_in(&account, secret).await?)
 }
 
 /// What of `scopes` is given: whoever it is may read, and an owner may write.

@@ -11,7 +11,12 @@ pub const SCHEMA: Schema = Schema {
     program: "atcr-appview",
     // "atav" in ASCII: what `file` and a careful operator see in the header.
     application_id: 0x6174_6176,
-    migrations: &[include_str!("001_sessions.sql"), include_str!("002_uploads.sql"), include_str!("003_oauth.sql")],
+    migrations: &[
+        include_str!("001_sessions.sql"),
+        include_str!("002_uploads.sql"),
+        include_str!("003_oauth.sql"),
+        include_str!("004_devices.sql"),
+    ],
 };
 
 /// Opens or creates the database at `path`, takes its lock and brings it to the newest version.

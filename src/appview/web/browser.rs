@@ -1,0 +1,116 @@
+//! A browser: it is known by a cookie, and what it sends is its own when it comes with the token of that cookie.
+
+use data_encoding::BASE64URL_NOPAD;
+use http::header::{COOKIE, ORIGIN, SET_COOKIE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use sha2::{Digest as _, Sha256};
+
+use super::Web;
+use super::browser_sessions::SIGNED_IN_FOR_S;
+use super::refusal::WebError;
+use server::wire::Response;
+use server::xrpc::header;
+
+/// With this prefix a browser takes the cookie over TLS only, from this very host.
+const NAME: &str = "__Host-atcr";
+/// On one's own machine there is no TLS.
+const LOCAL_NAME: &str = "atcr";
+
+/// A browser.
+#[derive(Clone, Copy)]
+pub(super) struct Browser {
+    secret: [u8; 32],
+    /// It has no cookie yet.
+    is_new: bool,
+}
+
+impl Browser {
+    /// The browser that sent a request.
+    pub(super) fn of(web: &Web, head: &Parts) -> Result<Self, WebError> {
+        let secret = cookie(&head.headers, name(web)).and_then(|text| decode(&text));
+        secret.map_or_else(|| Self::fresh(web), |secret| Ok(Self { secret, is_new: false }))
+    }
+
+    /// One that nobody knows: whoever has signed in gets it, so that no cookie from before is worth anything.
+    pub(super) fn fresh(web: &Web) -> Result<Self, WebError> {
+        let secret = (web.settings.random)().ok_or_else(|| WebError::internal("the system gives no random numbers"))?;
+        Ok(Self { secret, is_new: true })
+    }
+
+    /// What is kept of it.
+    pub(super) fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.secret).into()
+    }
+
+    /// What its forms have.
+    pub(super) fn form_token(&self) -> String {
+        let token = Sha256::new().chain_update(b"form\0").chain_update(self.secret).finalize();
+        BASE64URL_NOPAD.encode(&token)
+    }
+
+    /// Whether a form was filled in on a page of ours, in this browser.
+    pub(super) fn check(&self, web: &Web, head: &Parts, token: &str) -> Result<(), WebError> {
+        let site = header(head, "sec-fetch-site");
+        let origin = header(head, ORIGIN.as_str());
+        let is_ours = site.is_none_or(|site| matches!(site, "same-origin" | "none"))
+            && origin.is_none_or(|origin| origin == "null" || origin == web.settings.origin);
+        if !is_ours || self.is_new || token != self.form_token() {
+            return Err(WebError::forged());
+        }
+        Ok(())
+    }
+
+    /// Gives the browser its cookie, for as long as it is open, or as a session lasts.
+    pub(super) fn keep(&self, web: &Web, response: &mut Response, is_signed_in: bool) {
+        if !self.is_new {
+            return;
+        }
+        let (name, value) = (name(web), BASE64URL_NOPAD.encode(&self.secret));
+        let secure = if name == NAME { "; Secure" } else { "" };
+        let age = if is_signed_in { format!("; Max-Age={SIGNED_IN_FOR_S}") } else { String::new() };
+        let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{age}");
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().insert(SET_COOKIE, value);
+        }
+    }
+}
+
+fn name(web: &Web) -> &'static str {
+    if web.settings.origin.starts_with("https://") { NAME } else { LOCAL_NAME }
+}
+
+/// The one cookie of this name; of two none is believed.
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    let mut values = pairs.filter(|(of, _)| *of == name).map(|(_, value)| value.to_owned());
+    values.next().filter(|_| values.next().is_none())
+}
+
+fn decode(text: &str) -> Option<[u8; 32]> {
+    BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COOKIE, cookie};
+    use http::{HeaderMap, HeaderValue};
+
+    #[test]
+    fn a_cookie_counts_when_there_is_one() {
+        let of = |lines: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(COOKIE, HeaderValue::from_static(line));
+            }
+            cookie(&headers, "atcr")
+        };
+        assert_eq!(of(&["a=b; atcr=x; c=d"]).as_deref(), Some("x"));
+        assert_eq!(of(&["a=b", "atcr=x"]).as_deref(), Some("x"));
+        assert_eq!(of(&["atcr=x; atcr=y"]), None);
+        assert_eq!(of(&["atcr=x", "atcr=y"]), None);
+        assert_eq!(of(&["xatcr=x"]), None);
+        assert_eq!(of(&[]), None);
+    }
+}

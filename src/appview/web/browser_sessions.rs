@@ -1,0 +1,43 @@
+//! Who is signed in, in which browser.
+
+use super::refusal::WebError;
+use crate::web::tables as rows;
+use atproto::syntax::Did;
+use server::sqlite::Database;
+use server::storage::StorageError;
+
+/// How long a browser stays signed in.
+pub(super) const SIGNED_IN_FOR_S: u64 = 30 * 24 * 60 * 60;
+
+/// Browsers that are signed in.
+pub(super) struct BrowserSessions {
+    database: Database,
+    clock: fn() -> u64,
+}
+
+impl BrowserSessions {
+    pub(super) fn new(database: Database, clock: fn() -> u64) -> Self {
+        Self { database, clock }
+    }
+
+    /// Who is signed in, in the browser with this cookie (its hash).
+    pub(super) async fn find(&self, cookie: [u8; 32]) -> Result<Option<Did>, WebError> {
+        let now_us = (self.clock)();
+        Ok(self.database.read(move |read| rows::find(read, &cookie, now_us)).await?)
+    }
+
+    pub(super) async fn begin(&self, cookie: [u8; 32], account: &Did) -> Result<(), WebError> {
+        let (now_us, account) = ((self.clock)(), account.clone());
+        let until_us = now_us + SIGNED_IN_FOR_S * 1_000_000;
+        Ok(self.database.write(move |write| rows::begin(write, &cookie, &account, (now_us, until_us))).await?)
+    }
+
+    pub(super) async fn end(&self, cookie: [u8; 32]) -> Result<(), WebError> {
+        Ok(self.database.write(move |write| rows::end(write, &cookie)).await?)
+    }
+
+    pub(super) async fn sweep(&self) -> Result<(), StorageError> {
+        let now_us = (self.clock)();
+        self.database.write(move |write| rows::sweep(write, now_us)).await
+    }
+}

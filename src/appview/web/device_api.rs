@@ -1,0 +1,64 @@
+//! What programs talk to that want to become devices. <https://www.rfc-editor.org/rfc/rfc8628>
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::form::Fields;
+use super::refusal::WebError;
+use super::{Endpoint, Web, uncached};
+use crate::devices::{INTERVAL_S, PollRefusal, REQUEST_LIFE_S};
+use crate::names::Owner;
+use atproto::syntax::Did;
+use server::wire::{Request, Response};
+use server::xrpc::{Trace, response};
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// `POST /auth/device/code`: a program is told its codes. `client_id` is what it calls itself.
+pub(super) async fn ask(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (_, fields) = Fields::of_body(request).await?;
+    let asked = web.devices.ask(fields.get("client_id").unwrap_or_default(), trace.client).await?;
+    let (page, code) = (format!("{}{}", web.settings.origin, Endpoint::Devices.path()), asked.user_code.to_string());
+    let answer = json!({
+        "device_code": asked.device_code,
+        "user_code": code,
+        "verification_uri": page,
+        "verification_uri_complete": format!("{page}?user_code={code}"),
+        "expires_in": REQUEST_LIFE_S,
+        "interval": INTERVAL_S,
+    });
+    Ok(uncached(response::json(&answer)))
+}
+
+/// `POST /auth/device/token`: a program is told its secret, once somebody let it in.
+pub(super) async fn poll(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (_, fields) = Fields::of_body(request).await?;
+    if fields.get("grant_type") != Some(GRANT_TYPE) {
+        let message = format!("grant_type must be {GRANT_TYPE}");
+        return Err(WebError::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", message));
+    }
+    let code = fields.get("device_code").ok_or_else(|| WebError::bad_form("device_code is missing"))?;
+    let device = match web.devices.poll(code).await {
+        Ok(device) => device,
+        Err(PollRefusal::Failed(error)) => return Err(error.into()),
+        Err(refusal) => return Err(WebError::new(StatusCode::BAD_REQUEST, refusal.name(), refusal.to_string())),
+    };
+    let answer = json!({
+        "device_secret": device.secret,
+        "did": device.account,
+        "handle": name(web, &device.account).await,
+    });
+    trace.caller = Some(device.account);
+    Ok(uncached(response::json(&answer)))
+}
+
+/// The account's handle, where its domain agrees; else its DID.
+pub(super) async fn name(web: &Web, account: &Did) -> String {
+    let handle = web.owners.find(&Owner::Did(account.clone())).await.ok().and_then(|account| account.handle.clone());
+    if let Some(handle) = handle
+        && web.owners.find(&Owner::Handle(handle.clone())).await.is_ok_and(|found| found.did == *account)
+    {
+        return handle.to_string();
+    }
+    account.to_string()
+}

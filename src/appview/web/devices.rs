@@ -1,0 +1,94 @@
+//! Devices as their owner sees them: one that waits to be let in, and those that were.
+
+use http::request::Parts;
+
+use super::browser::Browser;
+use super::form::Fields;
+use super::refusal::WebError;
+use super::{Endpoint, Web, pages};
+use crate::devices::UserCode;
+use atproto::syntax::Did;
+use server::wire::{Request, Response};
+use server::xrpc::Trace;
+
+/// `GET`: the device that waits with the code of the query; without one, those there are, and where to type a code.
+pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
+    let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
+    let typed = fields.get("user_code");
+    let code = typed.and_then(UserCode::parse);
+    let Some(account) = web.browsers.find(browser.hash()).await? else {
+        // Whether anything waits with this code is for those to know who signed in.
+        return Ok(pages::sign_in(web, &browser, "", code.as_ref()));
+    };
+    trace.caller = Some(account.clone());
+    let Some(typed) = typed else { return overview(web, &browser, &account, "").await };
+    if !web.guesses.may_look(&account) {
+        return Err(WebError::too_many("too many wrong codes: try again in a quarter of an hour"));
+    }
+    let waiting = match &code {
+        Some(code) => web.devices.waiting(code).await?,
+        None => None,
+    };
+    if let Some(waiting) = waiting {
+        return Ok(pages::approve(web, &browser, &account, &waiting));
+    }
+    web.guesses.note(&account);
+    let message = format!("No device waits with the code {}. Codes are good for 15 minutes.", shown(typed));
+    overview(web, &browser, &account, &message).await
+}
+
+/// `POST`: a device is let in, or not.
+pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, account, fields) = change(web, request, trace).await?;
+    let code = fields.get("user_code").and_then(UserCode::parse);
+    let code = code.ok_or_else(|| WebError::bad_form("the code is missing"))?;
+    let is_let_in = match fields.get("decision") {
+        Some("allow") => true,
+        Some("refuse") => false,
+        _ => return Err(WebError::bad_form("allow the device, or refuse it")),
+    };
+    if !web.guesses.may_look(&account) {
+        return Err(WebError::too_many("too many wrong codes: try again in a quarter of an hour"));
+    }
+    let message = if !web.devices.decide(&code, &account, is_let_in).await? {
+        web.guesses.note(&account);
+        "This device waits no more: begin again on the device."
+    } else if is_let_in {
+        tracing::info!(did = %account, "a device was let in for {account}");
+        "The device was let in. You can go back to it, and close this page."
+    } else {
+        "The device was refused."
+    };
+    overview(web, &browser, &account, message).await
+}
+
+/// `POST`: a device is taken back.
+pub(super) async fn revoke(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (_, account, fields) = change(web, request, trace).await?;
+    let id = fields.get("device").and_then(|id| id.parse().ok());
+    let id = id.ok_or_else(|| WebError::bad_form("the device is missing"))?;
+    if web.devices.revoke(&account, id).await? {
+        tracing::info!(did = %account, "a device of {account} was taken back");
+    }
+    Ok(pages::go(Endpoint::Devices.path()))
+}
+
+/// Whoever is signed in and sent a form of ours.
+async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<(Browser, Did, Fields), WebError> {
+    let (head, fields) = Fields::of_body(request).await?;
+    let browser = Browser::of(web, &head)?;
+    browser.check(web, &head, fields.get("token").unwrap_or_default())?;
+    let account = web.browsers.find(browser.hash()).await?.ok_or_else(WebError::forged)?;
+    trace.caller = Some(account.clone());
+    Ok((browser, account, fields))
+}
+
+async fn overview(web: &Web, browser: &Browser, account: &Did, message: &str) -> Result<Response, WebError> {
+    let devices = web.devices.of_account(account).await?;
+    Ok(pages::devices(web, browser, account, message, &devices))
+}
+
+/// What somebody typed, cut short.
+fn shown(text: &str) -> String {
+    text.chars().take(20).collect()
+}

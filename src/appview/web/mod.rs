@@ -1,0 +1,173 @@
+//! What people see in a browser, and the endpoints of sign-in and devices. No page needs a script.
+//!
+//! `sign_in` begins and ends sign-ins by OAuth, `devices` lets devices in and takes them back, `device_api` is what programs
+//! that want to become devices talk to. A refusal is a page as well: [`answer`] never fails.
+//!
+//! Every change is a form of our own page: a form has a token that follows from the browser's cookie, which no other
+//! site can read or set. Nowhere does a browser go that a parameter names.
+
+mod browser;
+mod browser_sessions;
+mod device_api;
+mod devices;
+mod endpoint;
+mod form;
+mod guesses;
+mod pages;
+mod refusal;
+mod sign_in;
+pub mod tables;
+
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::{HeaderValue, Method, StatusCode};
+use tokio::sync::Semaphore;
+
+use crate::accounts::{Owners, Sessions, SignIns};
+use crate::devices::Devices;
+use crate::oauth::Client;
+use browser_sessions::BrowserSessions;
+use guesses::Guesses;
+use refusal::WebError;
+use server::sqlite::Database;
+use server::wire::{Request, Response};
+use server::xrpc::{Trace, header, response};
+
+pub use endpoint::{ENDPOINTS, Endpoint};
+
+/// Sign-ins that are being begun at once: each asks servers that a stranger named.
+const BEGINNING_AT_ONCE: usize = 32;
+
+/// What the pages need of the registry.
+pub struct WebSettings {
+    /// Where browsers reach us, without a trailing slash.
+    pub origin: String,
+    /// What images' names begin with.
+    pub registry: String,
+    /// Whether servers of this machine may be signed in at.
+    pub test_mode: bool,
+    /// Whether there are pages at all.
+    pub is_enabled: bool,
+    /// Microseconds since 1970.
+    pub clock: fn() -> u64,
+    /// Random bytes, if the system has any.
+    pub random: fn() -> Option<[u8; 32]>,
+}
+
+/// What the endpoints work with.
+pub struct Web {
+    settings: WebSettings,
+    owners: Arc<Owners>,
+    sign_ins: SignIns,
+    devices: Arc<Devices>,
+    client: Arc<Client>,
+    browsers: BrowserSessions,
+    guesses: Guesses,
+    beginning: Semaphore,
+}
+
+impl Web {
+    /// By these means.
+    #[must_use]
+    pub fn new(
+        settings: WebSettings,
+        database: Database,
+        owners: Arc<Owners>,
+        (sessions, client): (&Arc<Sessions>, Arc<Client>),
+        devices: Arc<Devices>,
+    ) -> Self {
+        Self {
+            sign_ins: SignIns::new(Arc::clone(sessions), settings.random),
+            browsers: BrowserSessions::new(database, settings.clock),
+            guesses: Guesses::new(),
+            beginning: Semaphore::new(BEGINNING_AT_ONCE),
+            settings,
+            owners,
+            devices,
+            client,
+        }
+    }
+
+    /// Where a person signs in.
+    #[must_use]
+    pub fn sign_in_url(&self) -> String {
+        format!("{}{}", self.settings.origin, Endpoint::SignIn.path())
+    }
+
+    /// Forgets what was begun and not ended.
+    pub async fn sweep(&self) {
+        if let Err(error) = self.sign_ins.sweep().await {
+            tracing::warn!(%error, "sign-ins that nobody ended cannot be forgotten");
+        }
+        if let Err(error) = self.browsers.sweep().await {
+            tracing::warn!(%error, "browsers that were signed in long ago cannot be forgotten");
+        }
+    }
+}
+
+/// Answers a request of an endpoint of this room.
+pub async fn answer(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
+    let is_for_programs = endpoint.is_for_programs();
+    match respond(web, endpoint, request, trace).await {
+        Ok(response) => response,
+        Err(error) if is_for_programs => error.into_json(),
+        Err(error) => pages::refusal(web, error),
+    }
+}
+
+async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let method = &request.head.method;
+    if !web.settings.is_enabled && !matches!(endpoint, Endpoint::ClientMetadata | Endpoint::ClientKeys) {
+        return Err(WebError::not_found("this registry has no pages: sign in with an app password"));
+    }
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    if !(if reads { endpoint.is_read() } else { *method == Method::POST && endpoint.is_written() }) {
+        return Err(WebError::method_not_allowed());
+    }
+    if reads && !endpoint.is_for_programs() && is_elsewhere(web, &request) {
+        return Ok(pages::go(&format!("{}{}", web.settings.origin, path_and_query(&request))));
+    }
+    let client = &web.client;
+    match endpoint {
+        Endpoint::ClientMetadata => published(client.registration().metadata()),
+        Endpoint::ClientKeys => published(client.registration().keys()),
+        Endpoint::SignIn if reads => sign_in::show(web, &request.head),
+        Endpoint::SignIn => sign_in::begin(web, request).await,
+        Endpoint::Callback => sign_in::end(web, &request.head, trace).await,
+        Endpoint::SignOut => sign_in::sign_out(web, request).await,
+        Endpoint::Devices if reads => devices::show(web, &request.head, trace).await,
+        Endpoint::Devices => devices::decide(web, request, trace).await,
+        Endpoint::RevokeDevice => devices::revoke(web, request, trace).await,
+        Endpoint::DeviceCode => device_api::ask(web, request, trace).await,
+        Endpoint::DeviceToken => device_api::poll(web, request, trace).await,
+    }
+}
+
+fn published(document: Option<serde_json::Value>) -> Result<Response, WebError> {
+    let none = || WebError::not_found("on one's own machine a registry is no client of its own");
+    document.map(|document| response::json(&document)).ok_or_else(none)
+}
+
+/// On one's own machine browsers must come by the one address that authorization servers send them back to, or the
+/// cookie would be another's.
+fn is_elsewhere(web: &Web, request: &Request) -> bool {
+    let Some(authority) = web.settings.origin.strip_prefix("http://") else { return false };
+    header(&request.head, HOST.as_str()).is_some_and(|host| host != authority)
+}
+
+fn path_and_query(request: &Request) -> &str {
+    request.head.uri.path_and_query().map_or("/", |text| text.as_str())
+}
+
+/// An answer with another status.
+fn with_status(mut response: Response, status: StatusCode) -> Response {
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer that nobody keeps.
+fn uncached(mut response: Response) -> Response {
+    response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

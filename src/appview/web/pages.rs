@@ -1,0 +1,176 @@
+//! The pages: what stands in them, and the headers that keep others from using them.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use data_encoding::BASE64;
+use http::header::{
+    CONTENT_SECURITY_POLICY, HeaderName, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderValue, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use super::browser::Browser;
+use super::refusal::WebError;
+use super::{Endpoint, Web, uncached, with_status};
+use crate::devices::{DeviceRow, RequestRow, UserCode};
+use atproto::syntax::{Datetime, Did};
+use server::wire::{Response, ResponseBody};
+use server::xrpc::response;
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const STYLE: &str = include_str!("pages/style.css");
+static STYLE_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(STYLE)));
+
+/// What every page has.
+struct Frame<'p> {
+    style: &'static str,
+    registry: &'p str,
+    token: String,
+    sign_out: &'static str,
+}
+
+impl<'p> Frame<'p> {
+    fn of(web: &'p Web, token: String) -> Self {
+        Self { style: STYLE, registry: &web.settings.registry, token, sign_out: Endpoint::SignOut.path() }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'p> {
+    frame: Frame<'p>,
+    action: &'static str,
+    handle: &'p str,
+    user_code: String,
+}
+
+#[derive(Template)]
+#[template(path = "approve.html")]
+struct ApprovePage<'p> {
+    frame: Frame<'p>,
+    action: &'static str,
+    account: &'p str,
+    device: &'p RequestRow,
+    asked: String,
+    expires: String,
+}
+
+/// A device as its owner sees it.
+struct ShownDevice<'p> {
+    id: i64,
+    name: &'p str,
+    address: &'p str,
+    since: String,
+    used: String,
+}
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct DevicesPage<'p> {
+    frame: Frame<'p>,
+    action: &'static str,
+    revoke: &'static str,
+    account: &'p str,
+    message: &'p str,
+    devices: Vec<ShownDevice<'p>>,
+}
+
+#[derive(Template)]
+#[template(path = "refusal.html")]
+struct RefusalPage<'p> {
+    frame: Frame<'p>,
+    message: String,
+    again: &'static str,
+}
+
+/// Asks who somebody is.
+pub(super) fn sign_in(web: &Web, browser: &Browser, handle: &str, code: Option<&UserCode>) -> Response {
+    let user_code = code.map(ToString::to_string).unwrap_or_default();
+    let frame = Frame::of(web, browser.form_token());
+    let page = SignInPage { frame, action: Endpoint::SignIn.path(), handle, user_code };
+    finish(web, Some(browser), page.render())
+}
+
+/// Asks whether a device may act for somebody.
+pub(super) fn approve(web: &Web, browser: &Browser, account: &Did, device: &RequestRow) -> Response {
+    let page = ApprovePage {
+        frame: Frame::of(web, browser.form_token()),
+        action: Endpoint::Devices.path(),
+        account: account.as_str(),
+        asked: time(device.created_us),
+        expires: time(device.expires_us),
+        device,
+    };
+    finish(web, Some(browser), page.render())
+}
+
+/// Shows somebody's devices, below what there is to say.
+pub(super) fn devices(web: &Web, browser: &Browser, account: &Did, message: &str, devices: &[DeviceRow]) -> Response {
+    let shown = |device: &'_ DeviceRow| (device.id, time(device.created_us), device.used_us);
+    let devices = devices.iter().map(|device| {
+        let (id, since, used_us) = shown(device);
+        let used = if used_us == 0 { "never".to_owned() } else { time(used_us) };
+        let address = device.address.as_deref().unwrap_or("an unknown address");
+        ShownDevice { id, name: &device.name, address, since, used }
+    });
+    let page = DevicesPage {
+        frame: Frame::of(web, browser.form_token()),
+        action: Endpoint::Devices.path(),
+        revoke: Endpoint::RevokeDevice.path(),
+        account: account.as_str(),
+        message,
+        devices: devices.collect(),
+    };
+    finish(web, Some(browser), page.render())
+}
+
+/// Says what stands in the way.
+pub(super) fn refusal(web: &Web, error: WebError) -> Response {
+    let page =
+        RefusalPage { frame: Frame::of(web, String::new()), message: error.message, again: Endpoint::SignIn.path() };
+    with_status(finish(web, None, page.render()), error.status)
+}
+
+/// Sends the browser elsewhere: to a path of ours, or to the authorization server that was asked.
+pub(super) fn go(url: &str) -> Response {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(value) = HeaderValue::from_str(url) {
+        response.headers_mut().insert(LOCATION, value);
+    }
+    protect(&mut response, REFERRER_POLICY, "no-referrer");
+    uncached(response)
+}
+
+fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<String>) -> Response {
+    let Ok(html) = html else { return WebError::internal("a page cannot be made").into_json() };
+    let mut response = uncached(response::full(HTML, html.into()));
+    // Browsers hold a form's redirect to this list too, and it leads to the account's own server.
+    let servers = if web.settings.test_mode { "https: http://localhost:*" } else { "https:" };
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; form-action 'self' {servers}; base-uri 'none'; frame-ancestors 'none'",
+        *STYLE_HASH
+    );
+    protect(&mut response, CONTENT_SECURITY_POLICY, &policy);
+    protect(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    protect(&mut response, X_FRAME_OPTIONS, "DENY");
+    // With less, forms would come without their origin.
+    protect(&mut response, REFERRER_POLICY, "same-origin");
+    if let Some(browser) = browser {
+        browser.keep(web, &mut response, false);
+    }
+    response
+}
+
+fn protect(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+/// A time for people, to the second.
+fn time(micros: u64) -> String {
+    let text = Datetime::from_micros(micros).to_string();
+    text.get(..19).map_or_else(String::new, |text| format!("{} UTC", text.replace('T', " ")))
+}

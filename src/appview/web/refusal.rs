@@ -1,0 +1,114 @@
+//! Why a page is not shown, or a form not taken: a status, and a sentence for people. What failed on our side is logged.
+
+use std::fmt::Display;
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::{uncached, with_status};
+use crate::accounts::{AccountsError, SignInError};
+use crate::devices::DevicesError;
+use crate::oauth::OauthError;
+use server::identity::ResolveError;
+use server::storage::StorageError;
+use server::wire::Response;
+use server::xrpc::response;
+
+/// A refusal.
+#[derive(Debug)]
+pub(super) struct WebError {
+    pub(super) status: StatusCode,
+    /// What programs are told. <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>
+    pub(super) name: &'static str,
+    pub(super) message: String,
+}
+
+impl WebError {
+    pub(super) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
+        Self { status, name, message: message.into() }
+    }
+
+    pub(super) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request", "this is not how this address is used")
+    }
+
+    pub(super) fn bad_form(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
+    }
+
+    /// A form that another site may have sent.
+    pub(super) fn forged() -> Self {
+        let message = "this form is too old, or came from elsewhere: open the page again, with cookies allowed";
+        Self::new(StatusCode::FORBIDDEN, "access_denied", message)
+    }
+
+    pub(super) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", message)
+    }
+
+    fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", message)
+    }
+
+    pub(super) fn internal(detail: impl Display) -> Self {
+        tracing::error!("a page failed: {detail}");
+        let message = "the registry failed; its log says why";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", message)
+    }
+
+    /// For programs.
+    pub(super) fn into_json(self) -> Response {
+        let body = json!({ "error": self.name, "error_description": self.message });
+        uncached(with_status(response::json(&body), self.status))
+    }
+}
+
+impl From<StorageError> for WebError {
+    fn from(error: StorageError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<DevicesError> for WebError {
+    fn from(error: DevicesError) -> Self {
+        match error {
+            DevicesError::TooMany => Self::too_many(error.to_string()),
+            DevicesError::Randomness | DevicesError::Storage(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<ResolveError> for WebError {
+    fn from(error: ResolveError) -> Self {
+        let message = format!("the account: {error}");
+        match error {
+            ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_) => Self::bad_form(message),
+            ResolveError::Refused(_) | ResolveError::Unreachable | ResolveError::Busy(_) => Self::unavailable(message),
+        }
+    }
+}
+
+impl From<SignInError> for WebError {
+    fn from(error: SignInError) -> Self {
+        let message = error.to_string();
+        match error {
+            SignInError::Unknown | SignInError::OtherServer => Self::bad_form(message),
+            SignInError::Refused => Self::new(StatusCode::FORBIDDEN, "access_denied", message),
+            SignInError::TooMany => Self::unavailable(message),
+            SignInError::Account(AccountsError::Identity(error)) => error.into(),
+            SignInError::Account(AccountsError::Storage(error)) => error.into(),
+            SignInError::Account(AccountsError::Oauth(OauthError::Randomness)) => Self::internal(message),
+            SignInError::Account(AccountsError::Oauth(OauthError::OtherAccount | OauthError::Scope(_))) => {
+                Self::new(StatusCode::FORBIDDEN, "access_denied", message)
+            }
+            SignInError::Account(_) => {
+                tracing::info!("a sign-in did not come about: {message}");
+                Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message)
+            }
+        }
+    }
+}

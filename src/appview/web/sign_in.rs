@@ -1,0 +1,70 @@
+//! Sign-ins in a browser: the page that asks for a name, the way to the account's PDS, and the way back.
+
+use http::request::Parts;
+
+use super::browser::Browser;
+use super::form::Fields;
+use super::refusal::WebError;
+use super::{Endpoint, Web, pages};
+use crate::accounts::{Callback, SignInError};
+use crate::devices::UserCode;
+use crate::names::Owner;
+use server::wire::{Request, Response};
+use server::xrpc::Trace;
+
+/// `GET`: a form for the name. Nothing begins before it is sent: a link of a stranger signs nobody in.
+pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
+    let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
+    let code = fields.get("user_code").and_then(UserCode::parse);
+    Ok(pages::sign_in(web, &browser, fields.get("handle").unwrap_or_default(), code.as_ref()))
+}
+
+/// `POST`: the browser goes to the account's PDS.
+pub(super) async fn begin(web: &Web, request: Request) -> Result<Response, WebError> {
+    let (head, fields) = Fields::of_body(request).await?;
+    let browser = Browser::of(web, &head)?;
+    browser.check(web, &head, fields.get("token").unwrap_or_default())?;
+    let name = fields.get("handle").unwrap_or_default().trim();
+    let owner = Owner::parse(name.trim_start_matches('@')).map_err(|error| WebError::bad_form(error.to_string()))?;
+    let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
+    let account = web.owners.find(&owner).await?;
+    let code = fields.get("user_code").and_then(UserCode::parse).map(|code| code.to_string());
+    let url = web.sign_ins.begin(&account, browser.hash(), code).await?;
+    Ok(pages::go(&url))
+}
+
+/// The browser comes back, and is somebody's from now on.
+pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
+    let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
+    let text = |name: &str| fields.get(name).map(str::to_owned);
+    let callback = Callback {
+        state: text("state").unwrap_or_default(),
+        issuer: text("iss"),
+        code: text("code"),
+        error: text("error"),
+    };
+    let (login, code) = web.sign_ins.end(browser.hash(), callback).await?;
+    tracing::info!(did = %login.account, "{} signed in by a browser", login.account);
+    let signed_in = Browser::fresh(web)?;
+    web.browsers.begin(signed_in.hash(), &login.account).await?;
+    web.browsers.end(browser.hash()).await?;
+    trace.caller = Some(login.account);
+    let mut response = pages::go(&devices_url(code.and_then(|code| UserCode::parse(&code)).as_ref()));
+    signed_in.keep(web, &mut response, true);
+    Ok(response)
+}
+
+/// The browser is nobody's any more. Devices go on.
+pub(super) async fn sign_out(web: &Web, request: Request) -> Result<Response, WebError> {
+    let (head, fields) = Fields::of_body(request).await?;
+    let browser = Browser::of(web, &head)?;
+    browser.check(web, &head, fields.get("token").unwrap_or_default())?;
+    web.browsers.end(browser.hash()).await?;
+    Ok(pages::go(Endpoint::SignIn.path()))
+}
+
+/// The page of devices, with a code that was to be decided on.
+fn devices_url(code: Option<&UserCode>) -> String {
+    let path = Endpoint::Devices.path();
+    code.map_or_else(|| path.to_owned(), |code| format!("{path}?user_code={code}"))
+}

@@ -1,0 +1,76 @@
+// A person at the front end's pages: a browser that keeps cookies, fills in forms, and signs in at the pages of the PDS.
+
+import assert from 'node:assert/strict'
+import { Browser } from '../stack/oauth.mjs'
+
+export class Person {
+  #cookies = new Map()
+
+  /** `fetch` reaches the front end's origin; another one where that is behind TLS. */
+  constructor(origin, account, fetching = fetch) {
+    Object.assign(this, { origin, account, fetching })
+  }
+
+  async #request(method, target, body) {
+    const cookie = [...this.#cookies].map((pair) => pair.join('=')).join('; ')
+    const response = await this.fetching(new URL(target, this.origin), {
+      method,
+      body: body && new URLSearchParams(body).toString(),
+      redirect: 'manual',
+      headers: {
+        ...(cookie && { cookie }),
+        ...(body && { 'content-type': 'application/x-www-form-urlencoded', origin: this.origin, 'sec-fetch-site': 'same-origin' }),
+      },
+    })
+    for (const line of response.headers.getSetCookie()) {
+      const [, name, value] = /^([^=]+)=([^;]*)/.exec(line)
+      this.#cookies.set(name, value)
+    }
+    return { status: response.status, location: response.headers.get('location'), headers: response.headers, text: await response.text() }
+  }
+
+  open(target) {
+    return this.#request('GET', target)
+  }
+
+  /** Sends a form of the page that was opened last. */
+  send(page, target, fields) {
+    const token = /name="token" value="([^"]+)"/.exec(page.text)?.[1]
+    assert(token, `a page without a form: ${page.status} ${page.text}`)
+    return this.#request('POST', target, { token, ...fields })
+  }
+
+  /** Signs in by OAuth, to the page that is shown then. */
+  async signIn(userCode = '') {
+    const page = await this.open(`/auth/oauth/login?user_code=${userCode}`)
+    const begun = await this.send(page, '/auth/oauth/login', { handle: this.account.handle, user_code: userCode })
+    assert.equal(begun.status, 303, begun.text)
+    const back = await this.consent(begun.location)
+    const ended = await this.open(back)
+    assert.equal(ended.status, 303, ended.text)
+    return this.open(ended.location)
+  }
+
+  /** What a person does at the pages of the PDS, who says yes, or no; answers where the browser is sent back to. */
+  async consent(url, answer = '/consent') {
+    const browser = new Browser(new URL(url).origin)
+    // As which client the front end asks.
+    this.client = new URL(url).searchParams.get('client_id')
+    await browser.open(url)
+    const { handle, password } = this.account
+    const { account, ephemeralToken } = await browser.post('/sign-in', { locale: 'en', username: handle, password })
+    const input = answer === '/consent' ? { did: account.did } : {}
+    const { url: next } = await browser.post(answer, input, ephemeralToken)
+    return browser.open(next, 'same-origin')
+  }
+
+  /** Lets a device in that shows this code. */
+  async letIn(userCode) {
+    let page = await this.open(`/auth/device?user_code=${userCode}`)
+    if (page.text.includes('action="/auth/oauth/login"')) page = await this.signIn(userCode)
+    assert(page.text.includes(userCode), page.text)
+    const done = await this.send(page, '/auth/device', { user_code: userCode, decision: 'allow' })
+    assert.match(done.text, /was let in/)
+    return page
+  }
+}
