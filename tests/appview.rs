@@ -10,6 +10,8 @@ mod binary;
 mod config;
 #[path = "appview/oci/mod.rs"]
 mod oci;
+#[path = "appview/web/mod.rs"]
+mod web;
 
 /// What the tests of the hold use, too.
 #[path = "support"]

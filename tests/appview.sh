@@ -14,7 +14,7 @@ set -euo pipefail
 # shellcheck source=tests/registry/clients.sh
 . "$repo/tests/registry/clients.sh"
 
-need node npm cargo skopeo umoci
+need node npm cargo skopeo umoci openssl faketime
 install_stack
 hold=${ATCR_HOLD_BINARY:-$(build_program atcr-hold dev)}
 appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview dev)}
@@ -33,7 +33,12 @@ run_part() {
 }
 
 case $part in all | api) run_part run ;; esac
-case $part in all | oauth) run_part oauth ;; esac
+case $part in
+  all | oauth)
+    run_part oauth
+    run_part confidential "$(find /usr/lib -name libfaketime.so.1 -print -quit)"
+    ;;
+esac
 case $part in all | restarts) run_part restarts ;; esac
 case $part in
   all | clients)

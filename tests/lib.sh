@@ -30,6 +30,7 @@ declare -A debian_package=(
   [mke2fs]=e2fsprogs
   [curl]=curl
   [openssl]=openssl
+  [faketime]=faketime
 )
 
 say() { printf '%s\n' "$*" >&2; }

@@ -34,6 +34,8 @@ struct Shared {
     replies: Mutex<HashMap<String, Reply>>,
     connections: AtomicUsize,
     requests: AtomicUsize,
+    /// How often each path was asked for, and the last body that came with it.
+    asked: Mutex<HashMap<String, (usize, Vec<u8>)>>,
 }
 
 /// Answers 404 for every path that was not given a reply.
@@ -87,6 +89,18 @@ impl DidServer {
         self.shared.requests.load(Ordering::SeqCst)
     }
 
+    /// How often a path was asked for; one that ends with `?` stands for all its queries.
+    pub(crate) fn requests_of(&self, path: &str) -> usize {
+        let asked = self.shared.asked.lock().unwrap();
+        let of = asked.iter().filter(|(of, _)| *of == path || (path.ends_with('?') && of.starts_with(path)));
+        of.map(|(_, (count, _))| count).sum()
+    }
+
+    /// The body that a path was asked with last.
+    pub(crate) fn last_body(&self, path: &str) -> Vec<u8> {
+        self.shared.asked.lock().unwrap().get(path).map(|(_, body)| body.clone()).unwrap_or_default()
+    }
+
     /// Settings of a test-mode resolver that has this server as its PLC directory.
     pub(crate) fn settings(&self) -> ResolverSettings {
         ResolverSettings { plc_directory: format!("http://localhost:{}", self.port), test_mode: true }
@@ -110,8 +124,15 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut gate: watch::Rece
     // Left unread, a body would make the kernel reset the connection, and the answer with it.
     let length =
         head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
-    let _ = stream.read_exact(&mut vec![0; length.unwrap_or(0)]).await;
+    let mut body = vec![0; length.unwrap_or(0)];
+    let _ = stream.read_exact(&mut body).await;
     let path = head.split(' ').nth(1).unwrap();
+    {
+        let mut asked = shared.asked.lock().unwrap();
+        let (count, last) = asked.entry(path.to_owned()).or_default();
+        *count += 1;
+        *last = body;
+    }
     let reply = shared.replies.lock().unwrap().get(path).cloned();
     let answer = match reply {
         // A PDS without records.

@@ -1,6 +1,6 @@
 //! The registry's endpoints over real HTTP: exact status, code and headers.
 
-mod registry;
+pub(crate) mod registry;
 
 mod base;
 mod token;

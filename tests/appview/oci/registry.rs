@@ -14,16 +14,16 @@ use crate::support::did_server::{DidServer, Reply, document, plc};
 use crate::support::http::{Answer, Call};
 
 /// A front end with one account, alice.test. It ends with the test's runtime.
-pub(super) struct Registry {
-    pub(super) port: u16,
+pub(crate) struct Registry {
+    pub(crate) port: u16,
     /// PLC directory, handle resolver and PDS at once.
-    pub(super) network: DidServer,
-    pub(super) alice: Did,
+    pub(crate) network: DidServer,
+    pub(crate) alice: Did,
     _state: TempDir,
 }
 
 impl Registry {
-    pub(super) async fn start(variables: [(&str, &str); 1]) -> Self {
+    pub(crate) async fn start(variables: [(&str, &str); 1]) -> Self {
         let (state, network, alice) = (TempDir::new().unwrap(), DidServer::start().await, plc(1));
         let here = format!("http://localhost:{}", network.port);
         let mut published = document(&alice, 1);
@@ -50,23 +50,23 @@ impl Registry {
     }
 
     /// The PDS makes sessions whose tokens have this scope.
-    pub(super) fn signs_in_with(&self, scope: &str) {
+    pub(crate) fn signs_in_with(&self, scope: &str) {
         let claims = BASE64URL_NOPAD.encode(json!({ "scope": scope }).to_string().as_bytes());
         let session = json!({ "did": self.alice, "accessJwt": format!("e30.{claims}.s"), "refreshJwt": "r" });
         self.network.set("/xrpc/com.atproto.server.createSession", Reply::Body(session.to_string()));
         self.network.set("/xrpc/com.atproto.server.deleteSession", Reply::Body(String::new()));
     }
 
-    pub(super) fn call(&self, method: &str, target: &str) -> Call {
+    pub(crate) fn call(&self, method: &str, target: &str) -> Call {
         Call::new(self.port, method, target)
     }
 
-    pub(super) async fn get(&self, target: &str) -> Answer {
+    pub(crate) async fn get(&self, target: &str) -> Answer {
         self.call("GET", target).send().await
     }
 
     /// `GET /auth/token` with these scopes, as somebody.
-    pub(super) async fn token(&self, credentials: &str, scopes: &str) -> Answer {
+    pub(crate) async fn token(&self, credentials: &str, scopes: &str) -> Answer {
         let call = self.call("GET", &format!("/auth/token?service=localhost:5000{scopes}"));
         call.header("authorization", &format!("Basic {}", BASE64.encode(credentials.as_bytes()))).send().await
     }
@@ -74,7 +74,7 @@ impl Registry {
 
 /// That an answer is this refusal, in the format of the specification.
 #[track_caller]
-pub(super) fn refused(answer: &Answer, status: u16, code: &str) -> String {
+pub(crate) fn refused(answer: &Answer, status: u16, code: &str) -> String {
     assert_eq!(answer.status, status, "{}", answer.text());
     let error = &answer.json()["errors"][0];
     assert_eq!(error["code"], code, "{error}");
@@ -82,7 +82,7 @@ pub(super) fn refused(answer: &Answer, status: u16, code: &str) -> String {
 }
 
 /// What a token of ours allows: a list of `name:action,action`.
-pub(super) fn rights(answer: &Answer) -> Vec<String> {
+pub(crate) fn rights(answer: &Answer) -> Vec<String> {
     let token = answer.ok()["token"].as_str().unwrap().to_owned();
     let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1).unwrap().as_bytes()).unwrap();
     let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();

@@ -1,0 +1,161 @@
+//! Devices: who waits, who is let in, and what their secrets are good for.
+
+use serde_json::json;
+
+use super::person::{Person, TOKEN, form_token};
+use crate::oci::registry::{Registry, refused, rights};
+use crate::support::did_server::Reply;
+use crate::support::http::Answer;
+
+const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
+const GRANT: &str = "grant_type=urn:ietf:params:oauth:grant-type:device_code";
+const BOTH: &str = "&scope=repository:alice.test/app:pull,push";
+
+async fn ask(registry: &Registry) -> (String, String) {
+    let asked = registry.call("POST", "/auth/device/code").body("client_id=laptop".to_owned()).send().await.ok();
+    let text = |name: &str| asked[name].as_str().unwrap().to_owned();
+    assert_eq!((asked["interval"].as_u64(), asked["expires_in"].as_u64()), (Some(5), Some(900)));
+    assert!(text("verification_uri_complete").ends_with(&format!("/auth/device?user_code={}", text("user_code"))));
+    (text("device_code"), text("user_code"))
+}
+
+async fn poll(registry: &Registry, code: &str) -> Answer {
+    registry.call("POST", "/auth/device/token").body(format!("{GRANT}&device_code={code}")).send().await
+}
+
+/// A device of alice's.
+async fn secret(person: &mut Person<'_>) -> String {
+    let (device_code, user_code) = ask(person.registry).await;
+    let page = person.open(&format!("/auth/device?user_code={user_code}")).await;
+    let fields = [("token", &*form_token(&page)), ("user_code", &user_code), ("decision", "allow")];
+    assert!(person.send("/auth/device", &fields).await.text().contains("was let in"));
+    poll(person.registry, &device_code).await.ok()["device_secret"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_secret_stands_for_the_account_until_it_is_taken_back() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let secret = secret(&mut person).await;
+    let answer = registry.token(&format!("anybody:{secret}"), &format!("{BOTH}&offline_token=true")).await;
+    assert_eq!(rights(&answer), ["alice.test/app:pull,push"]);
+    let refresh = answer.ok()["refresh_token"].as_str().unwrap().to_owned();
+    assert_eq!(rights(&registry.token(&format!(":{refresh}"), BOTH).await), ["alice.test/app:pull,push"]);
+    assert_eq!(registry.network.requests_of(TOKEN), 1, "the session goes on as it is");
+    refused(&registry.token(&format!("alice.test:{secret}x"), BOTH).await, 401, "UNAUTHORIZED");
+    let page = person.open("/auth/device").await;
+    assert!(page.text().contains("laptop") && !page.text().contains(&secret));
+    let (_, rest) = page.text().split_once("name=\"device\" value=\"").unwrap();
+    let device = rest.split('"').next().unwrap().to_owned();
+    let revoked = person.send("/auth/device/revoke", &[("token", &form_token(&page)), ("device", &device)]).await;
+    assert_eq!(revoked.status, 303);
+    for credentials in [format!("alice.test:{secret}"), format!(":{refresh}")] {
+        let message = refused(&registry.token(&credentials, BOTH).await, 401, "UNAUTHORIZED");
+        assert!(message.contains("taken back"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_tokens_by_a_password_are_one_sign_in_at_the_pds() {
+    let registry = Registry::start(NONE).await;
+    registry.signs_in_with("com.atproto.appPass");
+    let calls = (0..100).map(|_| registry.token("alice.test:pass", BOTH));
+    for answer in futures_util::future::join_all(calls).await {
+        assert_eq!(rights(&answer), ["alice.test/app:pull,push"]);
+    }
+    assert_eq!(registry.network.requests_of("/xrpc/com.atproto.server.createSession"), 1);
+}
+
+#[tokio::test]
+async fn a_device_waits_and_asks_slowly() {
+    let registry = Registry::start(NONE).await;
+    let (code, _) = ask(&registry).await;
+    let error = |answer: Answer| (answer.status, answer.json()["error"].as_str().unwrap().to_owned());
+    assert_eq!(error(poll(&registry, &code).await), (400, "authorization_pending".into()));
+    assert_eq!(error(poll(&registry, &code).await), (400, "slow_down".into()));
+    assert_eq!(error(poll(&registry, "guess").await), (400, "expired_token".into()));
+    let call = |body: &str| registry.call("POST", "/auth/device/token").body(body.to_owned()).send();
+    assert_eq!(error(call("grant_type=password").await), (400, "unsupported_grant_type".into()));
+    assert_eq!(error(call(GRANT).await), (400, "invalid_request".into()));
+    assert_eq!(
+        error(call(&format!("{GRANT}&device_code={code}&device_code={code}")).await),
+        (400, "invalid_request".into())
+    );
+    assert_eq!(call(&"x".repeat(20_000)).await.status, 400);
+    for _ in 0..19 {
+        ask(&registry).await;
+    }
+    let more = registry.call("POST", "/auth/device/code").send().await;
+    assert_eq!(error(more), (429, "slow_down".into()), "of one address only so many wait");
+}
+
+#[tokio::test]
+async fn who_guesses_at_codes_is_stopped_and_nobody_learns_of_them() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let (device_code, user_code) = ask(&registry).await;
+    let mut person = Person::of(&registry);
+    for code in [user_code.as_str(), "BCDF-GHJK"] {
+        let page = person.open(&format!("/auth/device?user_code={code}")).await;
+        assert!(page.text().contains("Your handle") && !page.text().contains("laptop"), "who is nobody sees no device");
+    }
+    let token = person.form_token().await;
+    let fields = [("token", &*token), ("user_code", &user_code), ("decision", "allow")];
+    assert_eq!(person.send("/auth/device", &fields).await.status, 403, "and lets none in");
+    person.sign_in().await;
+    let token = form_token(&person.open("/auth/device").await);
+    let fields = [("token", &*token), ("user_code", &user_code), ("decision", "maybe")];
+    assert_eq!(person.send("/auth/device", &fields).await.status, 400);
+    for _ in 0..5 {
+        assert_eq!(person.open("/auth/device?user_code=BCDF-GHJK").await.status, 200);
+        let fields = [("token", &*token), ("user_code", "BCDF-GHJK"), ("decision", "allow")];
+        assert!(person.send("/auth/device", &fields).await.text().contains("waits no more"));
+    }
+    assert_eq!(person.open(&format!("/auth/device?user_code={user_code}")).await.status, 429);
+    let fields = [("token", &*token), ("user_code", &user_code), ("decision", "allow")];
+    assert_eq!(person.send("/auth/device", &fields).await.status, 429);
+    assert_eq!(poll(&registry, &device_code).await.json()["error"], "authorization_pending");
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_said_and_a_server_that_is_away_ends_none() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let secret = secret(&mut person).await;
+    let status = |line: &str, body: &str| {
+        Reply::Raw(format!("HTTP/1.1 {line}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()))
+    };
+    assert_eq!(registry.token(&format!("alice.test:{secret}"), BOTH).await.status, 200);
+    // The access token has ended, and the session must be renewed before anything goes to a hold.
+    let query = "aud=did%3Aweb%3Ahold.example&lxm=com.atproto.repo.getRecord";
+    let ended = status("401 X", "{\"error\":\"invalid_token\"}");
+    registry.network.set(&format!("/xrpc/com.atproto.server.getServiceAuth?{query}"), ended);
+    let uri = format!("at://{}/io.atcr.sailor.profile/self", registry.alice);
+    let profile = json!({ "uri": uri, "value": { "defaultHold": "did:web:hold.example" } });
+    let alice = registry.alice.as_str().replace(':', "%3A");
+    let query = format!("repo={alice}&collection=io.atcr.sailor.profile&rkey=self");
+    registry.says(&format!("/xrpc/com.atproto.repo.getRecord?{query}"), &profile);
+    for (reply, code) in [
+        (status("503 X", ""), 503),
+        (status("400 X", "{\"error\":\"invalid_client\"}"), 503),
+        (status("400 X", "{\"error\":\"invalid_grant\"}"), 401),
+    ] {
+        registry.network.set(TOKEN, reply);
+        let token =
+            registry.token(&format!("alice.test:{secret}"), BOTH).await.ok()["token"].as_str().unwrap().to_owned();
+        let push = registry.call("POST", "/v2/alice.test/app/blobs/uploads/").bearer(&token).send().await;
+        assert_eq!(push.status, code, "{}", push.text());
+    }
+    let message = refused(&registry.token(&format!("alice.test:{secret}"), BOTH).await, 401, "UNAUTHORIZED");
+    assert!(message.contains("sign in again at http://127.0.0.1:5000/auth/oauth/login"), "{message}");
+    person.sign_in().await;
+    assert_eq!(
+        registry.token(&format!("alice.test:{secret}"), BOTH).await.status,
+        200,
+        "one sign-in heals every device"
+    );
+}

@@ -1,0 +1,189 @@
+//! Sign-ins: whoever answers wrongly gets nothing, and nothing is kept of it.
+
+use serde_json::{Value, json};
+
+use super::person::{PUSHED, Person, TOKEN};
+use crate::oci::registry::Registry;
+use crate::support::did_server::{Reply, document, plc};
+
+const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
+const RESOURCE: &str = "/.well-known/oauth-protected-resource";
+const SERVER: &str = "/.well-known/oauth-authorization-server";
+
+#[tokio::test]
+async fn the_browser_goes_to_the_accounts_own_server_and_comes_back_signed_in() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    let begun = person.begin().await;
+    let place = begun.header("location").unwrap();
+    assert!(place.starts_with(&format!("{}/oauth/authorize?client_id=http%3A%2F%2Flocalhost%3F", registry.issuer())));
+    assert!(place.ends_with("&request_uri=urn%3Arequest"), "{place}");
+    for (name, value) in [
+        ("response_type", "code"),
+        ("code_challenge_method", "S256"),
+        ("redirect_uri", "http://127.0.0.1:5000/auth/oauth/callback"),
+        ("login_hint", registry.alice.as_str()),
+    ] {
+        assert_eq!(registry.announced(name), value);
+    }
+    assert!(registry.announced("scope").starts_with("atproto repo:io.atcr.manifest "));
+    let before = person.cookie.clone();
+    registry.says(TOKEN, &registry.tokens());
+    let ended = person.come_back(&[]).await;
+    assert_eq!((ended.status, ended.header("location")), (303, Some("/auth/device")));
+    assert_ne!(person.cookie, before, "a cookie from before is worth nothing");
+    let cookie = ended.header("set-cookie").unwrap();
+    assert!(cookie.contains("; HttpOnly; SameSite=Lax; Max-Age="), "{cookie}");
+    assert!(person.open("/auth/device").await.text().contains(registry.alice.as_str()));
+    assert_eq!(person.come_back(&[]).await.status, 400, "it counts once");
+    assert_eq!(registry.network.requests_of(TOKEN), 1);
+}
+
+#[tokio::test]
+async fn what_comes_back_must_be_ours_of_this_browser_and_of_that_server() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    for (changes, status) in [
+        (&[("iss", "")][..], 400),
+        (&[("iss", "https://evil.example")], 400),
+        (&[("state", "")], 400),
+        (&[("state", "guess")], 400),
+        (&[("error", "access_denied"), ("code", "")], 403),
+        (&[("code", "")], 403),
+        // A server that is not the one that was asked says nothing that counts.
+        (&[("error", "access_denied"), ("iss", "https://evil.example")], 400),
+    ] {
+        let mut person = Person::of(&registry);
+        assert_eq!(person.begin().await.status, 303);
+        registry.says(TOKEN, &registry.tokens());
+        let answer = person.come_back(changes).await;
+        assert_eq!(answer.status, status, "{changes:?}");
+        assert!(answer.header("set-cookie").is_none());
+    }
+    // Login CSRF: a stranger's way back in somebody's browser, with a cookie of its own or none.
+    let mut stranger = Person::of(&registry);
+    stranger.begin().await;
+    registry.says(TOKEN, &registry.tokens());
+    assert_eq!(Person::of(&registry).come_back(&[]).await.status, 400);
+    assert_eq!(stranger.come_back(&[]).await.status, 400, "and it is used up");
+    assert_eq!(registry.network.requests_of(TOKEN), 0);
+}
+
+#[tokio::test]
+async fn tokens_that_do_not_fit_are_given_back_and_not_kept() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let changed = |name: &str, value: Value| {
+        let mut tokens = registry.tokens();
+        tokens[name] = value;
+        tokens
+    };
+    let mut person = Person::of(&registry);
+    let mut revoked = 0;
+    for (name, value, status, is_said) in [
+        ("sub", json!("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"), 403, "another account"),
+        ("scope", json!("atproto repo:io.atcr.manifest"), 403, "repo:io.atcr.tag"),
+        ("scope", json!(""), 403, "repo:io.atcr.manifest"),
+        ("token_type", json!("Bearer"), 502, "not that of the method"),
+        ("refresh_token", Value::Null, 502, "not that of the method"),
+        ("access_token", json!("a b"), 502, "not that of the method"),
+        ("access_token", json!("x".repeat(9000)), 502, "not that of the method"),
+    ] {
+        assert_eq!(person.begin().await.status, 303);
+        registry.says(TOKEN, &changed(name, value));
+        let answer = person.come_back(&[]).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+        assert!(answer.text().contains(is_said), "{name}: {}", answer.text());
+        revoked += 1;
+        assert_eq!(registry.network.requests_of("/oauth/revoke"), revoked, "{name}");
+    }
+    for reply in [
+        Reply::Body("{".repeat(1000)),
+        Reply::Body(format!("\"{}\"", "x".repeat(1_000_000))),
+        Reply::Raw(
+            "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                .into(),
+        ),
+        Reply::Raw(
+            "HTTP/1.1 400 X\r\nContent-Length: 25\r\nConnection: close\r\n\r\n{\"error\":\"invalid_grant\"}".into(),
+        ),
+    ] {
+        assert_eq!(person.begin().await.status, 303);
+        registry.network.set(TOKEN, reply);
+        assert_eq!(person.come_back(&[]).await.status, 502);
+    }
+    assert!(person.open("/auth/device").await.text().contains("Your handle"), "nobody is signed in");
+}
+
+#[tokio::test]
+async fn a_server_that_wants_ever_other_nonces_is_asked_twice() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let body = "{\"error\":\"use_dpop_nonce\"}";
+    let again =
+        format!("HTTP/1.1 400 X\r\nDPoP-Nonce: n\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    registry.network.set(PUSHED, Reply::Raw(again));
+    assert_eq!(Person::of(&registry).begin().await.status, 502);
+    assert_eq!(registry.network.requests_of(PUSHED), 2);
+    let refused = "HTTP/1.1 400 X\r\nContent-Length: 26\r\nConnection: close\r\n\r\n{\"error\":\"invalid_client\"}";
+    registry.network.set(PUSHED, Reply::Raw(refused.into()));
+    let answer = Person::of(&registry).begin().await;
+    assert_eq!(answer.status, 502);
+    assert!(answer.text().contains("invalid_client"), "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_pds_that_lies_about_its_server_is_none_to_sign_in_at() {
+    let here =
+        |registry: &Registry| json!({ "resource": registry.issuer(), "authorization_servers": [registry.issuer()] });
+    let redirect = "HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    for (path, change) in [
+        (RESOURCE, None),
+        (RESOURCE, Some(("resource", json!("https://other.example")))),
+        (RESOURCE, Some(("authorization_servers", json!([])))),
+        (RESOURCE, Some(("authorization_servers", json!(["https://a.example", "https://b.example"])))),
+        (RESOURCE, Some(("authorization_servers", json!(["http://127.0.0.1:1"])))),
+        (RESOURCE, Some(("authorization_servers", json!(["https://169.254.169.254"])))),
+        (RESOURCE, Some(("filling", json!("x".repeat(200_000))))),
+        (SERVER, None),
+        (SERVER, Some(("issuer", json!("https://other.example")))),
+        (SERVER, Some(("authorization_endpoint", json!("javascript:alert(1)")))),
+        (SERVER, Some(("token_endpoint", json!("http://10.0.0.1/token")))),
+        (SERVER, Some(("code_challenge_methods_supported", json!([])))),
+    ] {
+        let registry = Registry::start(NONE).await;
+        registry.has_oauth();
+        match change.clone() {
+            None => registry.network.set(path, Reply::Raw(redirect.into())),
+            Some((name, value)) => {
+                let mut said = if path == RESOURCE { here(&registry) } else { registry.server_metadata() };
+                said[name] = value;
+                registry.says(path, &said);
+            }
+        }
+        let answer = Person::of(&registry).begin().await;
+        assert_eq!(answer.status, 502, "{path} {:?}", change.map(|(name, _)| name));
+        assert!(answer.header("location").is_none());
+        assert_eq!(registry.network.requests_of(PUSHED), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_pds_on_a_private_network_is_not_asked() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    for endpoint in ["https://169.254.169.254", "http://127.0.0.1:22", "https://user@pds.example", "file:///etc/passwd"]
+    {
+        let bob = plc(2);
+        let mut published = document(&bob, 2);
+        published["service"] =
+            json!([{ "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": endpoint }]);
+        registry.network.publish(&bob, &published);
+        let mut person = Person::of(&registry);
+        let token = person.form_token().await;
+        let answer = person.send("/auth/oauth/login", &[("token", &token), ("handle", bob.as_str())]).await;
+        assert_eq!(answer.status, 400, "{endpoint}: {}", answer.text());
+    }
+    assert_eq!(registry.network.requests_of(RESOURCE), 0);
+}
