@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use http::request::Parts;
 
+use super::admission::Cost;
 use super::blob_access::BlobAccess;
 use super::endpoint::{Endpoint, Handler, Reply, Shared, TABLE};
 use super::part_access::PartAccess;
@@ -12,6 +13,7 @@ use super::paths::BLOBS_PREFIX;
 use super::refusal;
 use super::request::{caller_at, credentials};
 use super::state::ApiState;
+use crate::crew::Manager;
 use crate::gate::{ReadMethod, SignedRead};
 use atproto::syntax::{Did, Digest};
 use server::bulkhead::Caller;
@@ -57,6 +59,7 @@ async fn admit_and_handle(
         trace.caller = Some(proven.clone());
         if state.front.rates.admit_account(proven, state.hold.now_us()) { Ok(()) } else { Err(Error::rate_limited()) }
     };
+    let mut is_captain = false;
     let handler: Admitted = match endpoint.handler {
         Handler::Open(handle) => Box::new(handle),
         Handler::Blob(handle) => {
@@ -72,26 +75,31 @@ async fn admit_and_handle(
         Handler::Write(handle) => {
             let permit = state.gate.write(with_token()?).await?;
             known(permit.account())?;
+            is_captain = permit.is_captain();
             Box::new(move |state, request| handle(state, permit, request))
         }
         Handler::Part(handle) => {
             let access = PartAccess::of(&state, &request.head, &network).await?;
             known(access.permit.account())?;
+            is_captain = access.permit.is_captain();
             Box::new(move |state, request| handle(state, access, request))
         }
         Handler::Account(handle) => {
             let permit = state.gate.account(with_token()?).await?;
             known(permit.account())?;
+            is_captain = permit.is_captain();
             Box::new(move |state, request| handle(state, permit, request))
         }
         Handler::Admin(handle) => {
             let (permit, proven) = state.gate.admin(with_token()?).await?;
             known(&proven)?;
+            is_captain = matches!(permit.manager(), Manager::Captain);
             Box::new(move |state, request| handle(state, permit, request))
         }
     };
     let caller = trace.caller.clone().map_or(network, Caller::Account);
-    handle_in_place(state, endpoint, request, &caller, handler).await
+    let needs_room = endpoint.grows && !is_captain;
+    handle_in_place(state, endpoint, request, &caller, needs_room, handler).await
 }
 
 /// A handler that has its permit.
@@ -103,18 +111,22 @@ async fn handle_in_place(
     endpoint: &'static Endpoint,
     mut request: Request,
     caller: &Caller,
+    needs_room: bool,
     handler: Admitted,
 ) -> Result<Response, Error> {
-    let room = if endpoint.body_bytes > 0 {
-        let room = state.admission.enter_body(endpoint.body_bytes, caller).await.map_err(refusal::overload)?;
+    let memory = if endpoint.body_bytes > 0 {
+        let memory = state.admission.enter_body(endpoint.body_bytes, caller).await.map_err(refusal::overload)?;
         request.body = request.body.buffer(endpoint.body_bytes).await?;
-        Some(room)
+        Some(memory)
     } else {
         None
     };
     let place = state.admission.enter(endpoint.cost, caller).await.map_err(refusal::overload)?;
+    let room = if needs_room { Some(state.hold.pds.room_to_grow().await?) } else { None };
+    // Others are many at once and take as long as their sender likes, for a row each.
+    let room = room.filter(|_| endpoint.cost == Cost::Write);
     let mut response = handler(state, request).await?;
-    drop(room);
+    drop((memory, room));
     if endpoint.cost.lasts() {
         // It reads for as long as the answer is sent.
         response.body_mut().attach(place);

@@ -63,6 +63,8 @@ pub(super) struct Endpoint {
     pub(super) cost: Cost,
     /// The most bytes of a body that is read into memory; 0 for endpoints without a body, or with one that streams.
     pub(super) body_bytes: u64,
+    /// Whether it may make the database grow: when the disk is full, only the captain may call it.
+    pub(super) grows: bool,
 }
 
 impl Route for Endpoint {
@@ -86,6 +88,11 @@ impl Endpoint {
         Self { body_bytes, ..self }
     }
 
+    /// Returns the endpoint as one that makes the database grow.
+    const fn grows(self) -> Self {
+        Self { grows: true, ..self }
+    }
+
     fn access(&self) -> Access {
         match self.handler {
             Handler::Open(_) => Access::Open,
@@ -105,7 +112,7 @@ pub fn endpoints() -> impl Iterator<Item = (&'static str, Verbs, Access)> {
 }
 
 const fn get(path: &'static str, handler: Handler) -> Endpoint {
-    Endpoint { path, verbs: Verbs::Get, handler, cost: Cost::Light, body_bytes: 0 }
+    Endpoint { path, verbs: Verbs::Get, handler, cost: Cost::Light, body_bytes: 0, grows: false }
 }
 
 /// An XRPC method that reads.
@@ -115,7 +122,14 @@ const fn query(method: nsid::Method, handler: Handler) -> Endpoint {
 
 /// An XRPC method that writes.
 const fn procedure(method: nsid::Method, handler: Handler) -> Endpoint {
-    Endpoint { path: method.as_str(), verbs: Verbs::Post, handler, cost: Cost::Write, body_bytes: JSON_BYTES }
+    Endpoint {
+        path: method.as_str(),
+        verbs: Verbs::Post,
+        handler,
+        cost: Cost::Write,
+        body_bytes: JSON_BYTES,
+        grows: false,
+    }
 }
 
 pub(super) static TABLE: &[Endpoint] = &[
@@ -133,13 +147,16 @@ pub(super) static TABLE: &[Endpoint] = &[
     query(nsid::DESCRIBE_REPO, Handler::Open(|s, r| Box::pin(atproto_repo::describe_repo::handle(s, r)))),
     query(nsid::GET_RECORD, Handler::Open(|s, r| Box::pin(atproto_repo::get_record::handle(s, r)))),
     query(nsid::LIST_RECORDS, Handler::Open(|s, r| Box::pin(atproto_repo::list_records::handle(s, r)))),
-    procedure(nsid::CREATE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::create_record::handle(s, p, r)))),
-    procedure(nsid::PUT_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::put_record::handle(s, p, r)))),
+    procedure(nsid::CREATE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::create_record::handle(s, p, r))))
+        .grows(),
+    procedure(nsid::PUT_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::put_record::handle(s, p, r)))).grows(),
     procedure(nsid::DELETE_RECORD, Handler::Admin(|s, p, r| Box::pin(atproto_repo::delete_record::handle(s, p, r)))),
-    procedure(nsid::APPLY_WRITES, Handler::Admin(|s, p, r| Box::pin(atproto_repo::apply_writes::handle(s, p, r)))),
+    procedure(nsid::APPLY_WRITES, Handler::Admin(|s, p, r| Box::pin(atproto_repo::apply_writes::handle(s, p, r))))
+        .grows(),
     procedure(nsid::UPLOAD_BLOB, Handler::Admin(|s, p, r| Box::pin(atproto_repo::upload_blob::handle(s, p, r))))
         .at(Cost::Light)
-        .body(0),
+        .body(0)
+        .grows(),
     query(nsid::SYNC_GET_BLOB, Handler::Blob(|s, a, r| Box::pin(atproto_sync::get_blob::handle(s, a, r))))
         .at(Cost::Light),
     query(nsid::SYNC_GET_BLOCKS, Handler::Open(|s, r| Box::pin(atproto_sync::get_blocks::handle(s, r)))),
@@ -151,31 +168,37 @@ pub(super) static TABLE: &[Endpoint] = &[
     query(nsid::SYNC_LIST_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::list_repos::handle(s, r)))),
     query(nsid::SYNC_SUBSCRIBE_REPOS, Handler::Open(|s, r| Box::pin(atproto_sync::subscribe_repos::handle(s, r))))
         .at(Cost::Light),
-    procedure(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r)))),
-    procedure(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r)))),
+    procedure(nsid::REQUEST_CREW, Handler::Account(|s, p, r| Box::pin(atcr_hold::request_crew::handle(s, p, r))))
+        .grows(),
+    procedure(nsid::INITIATE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::initiate_upload::handle(s, p, r))))
+        .grows(),
     procedure(
         nsid::GET_PART_UPLOAD_URL,
         Handler::Write(|s, p, r| Box::pin(atcr_hold::get_part_upload_url::handle(s, p, r))),
-    ),
+    )
+    .grows(),
     Endpoint {
         path: nsid::UPLOAD_PART.as_str(),
         verbs: Verbs::PutOrPost,
         handler: Handler::Part(|s, a, r| Box::pin(atcr_hold::upload_part::handle(s, a, r))),
         cost: Cost::Light,
         body_bytes: 0,
+        grows: true,
     },
     procedure(nsid::COMPLETE_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::complete_upload::handle(s, p, r))))
         .at(Cost::Proof)
         .body(COMPLETE_BYTES),
     procedure(nsid::ABORT_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::abort_upload::handle(s, p, r)))),
-    procedure(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r)))),
+    procedure(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r))))
+        .grows(),
     query(nsid::GET_QUOTA, Handler::Open(|s, r| Box::pin(atcr_hold::get_quota::handle(s, r)))),
     query(nsid::LIST_TIERS, Handler::Open(|s, r| Box::pin(atcr_hold::list_tiers::handle(s, r)))).at(Cost::Light),
-    procedure(nsid::SET_STATS, Handler::Admin(|s, p, r| Box::pin(atcr_hold::set_stats::handle(s, p, r)))),
+    procedure(nsid::SET_STATS, Handler::Admin(|s, p, r| Box::pin(atcr_hold::set_stats::handle(s, p, r)))).grows(),
     procedure(
         nsid::UPDATE_CREW_TIER,
         Handler::Account(|s, p, r| Box::pin(atcr_hold::update_crew_tier::handle(s, p, r))),
-    ),
+    )
+    .grows(),
     query(nsid::EXPORT_USER_DATA, Handler::Account(|s, p, r| Box::pin(atcr_hold::export_user_data::handle(s, p, r))))
         .at(Cost::UserData),
     procedure(

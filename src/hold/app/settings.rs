@@ -17,6 +17,7 @@ pub(super) fn blob_limits(config: &Config) -> blobs::UploadLimits {
         uploads_total: config.limits.uploads_total.into(),
         stale_upload_s: config.limits.stale_upload.as_secs(),
         empty_upload_s: config.limits.empty_upload.as_secs(),
+        reserve_bytes: config.limits.reserve_bytes,
         last_used_resolution: blobs::last_used_resolution(config.gc.grace),
         ..blobs::UploadLimits::default()
     }
@@ -81,5 +82,6 @@ pub(super) fn pds_limits(config: &Config) -> PdsLimits {
         event_bytes: config.limits.event_bytes,
         records_per_hour: config.limits.records_per_hour,
         commits_per_hour: config.limits.commits_per_hour,
+        reserve_bytes: config.limits.reserve_bytes,
     }
 }

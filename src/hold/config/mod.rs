@@ -175,6 +175,8 @@ pub struct Limits {
     pub commits_per_hour: u64,
     /// Bytes of all events that are kept.
     pub event_bytes: u64,
+    /// Bytes of the disk that are left free.
+    pub reserve_bytes: u64,
     /// How long requests in flight may take after SIGTERM.
     pub drain: Duration,
 }

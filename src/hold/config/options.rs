@@ -160,6 +160,10 @@ options! {
         => "commits that one account causes within an hour; 429 beyond, 0: no limit";
     // A push of ten layers is an event of some 10 KB: 50,000 of them in the 24 hours that events are kept.
     Live "limits.event_bytes" Number Toml("536870912") => "512 MiB of events are kept, or 24 hours if those are fewer";
+    // The largest part is 5 GiB, but parts in flight have their room promised: what is kept is for the database. Its log has up to
+    // 16 MiB, an export may hold back 64 MiB more; half is the captain's alone, for 800 removals of members.
+    Live "limits.reserve_bytes" Number Toml("67108864")
+        => "64 MiB of the disk are left free by what writes blobs; half of it, on the database's disk, by everybody but the captain";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
 }
 

@@ -208,6 +208,7 @@ pub(super) struct Limits {
     pub(super) records_per_hour: u64,
     pub(super) commits_per_hour: u64,
     pub(super) event_bytes: u64,
+    pub(super) reserve_bytes: u64,
     pub(super) drain_s: u64,
 }
 

@@ -71,7 +71,8 @@ impl Gate {
     /// # Errors
     /// [`Denied::Anonymous`], [`Denied::Auth`] or [`Denied::Crew`].
     pub async fn account(&self, credentials: RequestCredentials<'_>) -> Result<AccountPermit, Denied> {
-        self.caller(credentials).await.map(|(account, _)| AccountPermit::new(account))
+        let (account, membership) = self.caller(credentials).await?;
+        Ok(AccountPermit::new(account, membership.captain))
     }
 
     /// Permits reading blobs. A bad token is refused on a public hold too.

@@ -20,7 +20,10 @@ pub struct AdminPermit(Manager);
 
 /// The proof that the caller is this account, whatever it may do.
 #[derive(Clone, Debug)]
-pub struct AccountPermit(Did);
+pub struct AccountPermit {
+    account: Did,
+    is_captain: bool,
+}
 
 impl ReadPermit {
     pub(super) fn new() -> Self {
@@ -59,13 +62,19 @@ impl AdminPermit {
 }
 
 impl AccountPermit {
-    pub(super) fn new(account: Did) -> Self {
-        Self(account)
+    pub(super) fn new(account: Did, is_captain: bool) -> Self {
+        Self { account, is_captain }
     }
 
     /// Returns the account.
     #[must_use]
     pub fn account(&self) -> &Did {
-        &self.0
+        &self.account
+    }
+
+    /// Whether it is the captain's.
+    #[must_use]
+    pub fn is_captain(&self) -> bool {
+        self.is_captain
     }
 }

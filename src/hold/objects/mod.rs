@@ -9,7 +9,6 @@
 mod bucket;
 mod local;
 mod object;
-mod reservation;
 mod staging;
 
 use std::path::{Path, PathBuf};
@@ -30,7 +29,6 @@ pub use bucket::{
 };
 pub use local::Memory;
 pub use object::Object;
-pub use reservation::{Need, Reservation};
 pub use staging::{StagedFile, Staging, SyncError};
 
 use local::Local;

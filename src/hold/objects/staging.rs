@@ -7,12 +7,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::error::Error as _;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::reservation::{Need, Reservation};
-use server::storage::{DiskSpace, StorageError};
+use server::storage::{Disk, DiskSpace, Need, Reservation, StorageError};
 
 /// The file that is tried at start.
 const PROBE: &str = "atcr-hold-probe";
@@ -25,8 +24,7 @@ const DIRECTORY_MODE: u32 = 0o750;
 pub struct Staging {
     root: Arc<Path>,
     directory: Arc<Path>,
-    /// The number of their file system.
-    device: u64,
+    disk: Disk,
     /// Directories of objects whose names this process has recorded on disk.
     recorded: Arc<Mutex<HashSet<PathBuf>>>,
 }
@@ -40,8 +38,8 @@ impl Staging {
         let directory = root.join(name);
         make_directory(&directory, 0o700)?;
         sync_directory(root)?;
-        let device = directory.metadata()?.dev();
-        Ok(Self { root: root.into(), directory: directory.into(), device, recorded: Arc::default() })
+        let disk = Disk::of(&directory)?;
+        Ok(Self { root: root.into(), directory: directory.into(), disk, recorded: Arc::default() })
     }
 
     /// Tries what every upload will need: to write a file, to record it on disk, and to move it into each of `folders`
@@ -96,7 +94,7 @@ impl Staging {
     /// # Errors
     /// [`StorageError::NoSpace`] when there is less, with what is promised to others; or the system does not say.
     pub fn reserve(&self, need: Need, kept_bytes: u64) -> Result<Reservation, StorageError> {
-        Reservation::make(&self.directory, self.device, need, kept_bytes)
+        self.disk.reserve(need, kept_bytes)
     }
 
     /// How much room the file system has.

@@ -66,7 +66,10 @@ impl Import for RepoImport {
         let signed_by = self.signed_by.as_deref().map(PublicKey::from_did_key).transpose();
         let signed_by = signed_by.map_err(|error| AdminError::failed(error.to_string()))?;
         // Whole before it is looked at: the transaction must not wait for whoever sends it.
-        let file = ImportFile { bytes: spooled(bytes, &hold, &reporter).await?, signed_by };
+        let (spool, size_bytes) = spooled(bytes, &hold, &reporter).await?;
+        // All of it goes into the log, and from there into the database.
+        let promised = hold.pds.reserve(size_bytes.saturating_mul(2)).await.map_err(failed)?;
+        let file = ImportFile { bytes: spool, signed_by };
         let work = async move {
             let progress = move |progress: ImportProgress| {
                 let (done, unit) = match progress {
@@ -76,6 +79,7 @@ impl Import for RepoImport {
                 reporter.report(Progress { done, total: None, unit: unit.into() });
             };
             let imported = hold.pds.import(hold.now_us(), file, import_rules(images::rebuild), progress).await;
+            drop(promised);
             let imported = imported.map_err(|error| AdminError::failed(error.to_string()))?;
             let reconciled = hold.crew.reconcile(&hold.declared(), hold.now_us()).await.map_err(|error| {
                 AdminError::failed(format!("imported, but the configuration could not be followed: {error}"))
@@ -94,20 +98,23 @@ impl Import for RepoImport {
     }
 }
 
-/// Writes the bytes into a file without a name.
-async fn spooled(mut bytes: ByteStream, hold: &Hold, reporter: &Reporter) -> Result<std::fs::File, AdminError> {
+/// Writes the bytes into a file without a name, and counts them.
+async fn spooled(mut bytes: ByteStream, hold: &Hold, reporter: &Reporter) -> Result<(std::fs::File, u64), AdminError> {
     let failed_writing = |error: io::Error| AdminError::failed(format!("the file cannot be kept meanwhile: {error}"));
     let mut file = tokio::fs::File::from_std(hold.pds.spool().map_err(failed)?);
     let mut done = 0;
     while let Some(piece) = bytes.next().await {
         let piece = piece.map_err(|error| AdminError::failed(format!("the file cannot be read: {error}")))?;
+        let promised = hold.pds.reserve(piece.len() as u64).await.map_err(failed)?;
         file.write_all(&piece).await.map_err(failed_writing)?;
+        // A file of tokio's writes in the background: the promise ends when it has.
+        file.flush().await.map_err(failed_writing)?;
+        drop(promised);
         done += piece.len() as u64;
         reporter.report(Progress { done, total: None, unit: "bytes".into() });
     }
-    file.flush().await.map_err(failed_writing)?;
     file.rewind().await.map_err(failed_writing)?;
-    Ok(file.into_std().await)
+    Ok((file.into_std().await, done))
 }
 
 /// Verifies everything that is stored of the repository.

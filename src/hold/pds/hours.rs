@@ -79,7 +79,7 @@ impl Pds {
 mod tests {
     use super::*;
 
-    const LIMITS: PdsLimits = PdsLimits { records_per_hour: 10, commits_per_hour: 3, event_bytes: 0 };
+    const LIMITS: PdsLimits = PdsLimits { records_per_hour: 10, commits_per_hour: 3, event_bytes: 0, reserve_bytes: 0 };
 
     fn account(number: usize) -> Did {
         Did::parse(&format!("did:plc:{number}")).unwrap()

@@ -21,11 +21,13 @@ pub struct PdsLimits {
     pub records_per_hour: u64,
     /// Commits that one account may cause within an hour; 0 is no bound.
     pub commits_per_hour: u64,
+    /// Bytes of the database's disk of which half are left to the captain.
+    pub reserve_bytes: u64,
 }
 
 impl Default for PdsLimits {
     fn default() -> Self {
-        Self { event_bytes: u64::MAX, records_per_hour: 0, commits_per_hour: 0 }
+        Self { event_bytes: u64::MAX, records_per_hour: 0, commits_per_hour: 0, reserve_bytes: 0 }
     }
 }
 
@@ -44,6 +46,8 @@ server::label! {
         RecordsPerHour = "records_per_hour",
         /// Commits of one account within an hour.
         CommitsPerHour = "commits_per_hour",
+        /// The room on the database's disk.
+        Disk = "disk",
     }
 }
 
@@ -52,7 +56,7 @@ impl GrowthBound {
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Images | Self::ImagesInNode => "images",
-            Self::Node | Self::Records | Self::RecordsPerHour => "records",
+            Self::Node | Self::Records | Self::RecordsPerHour | Self::Disk => "records",
             Self::CommitsPerHour => "commits",
         }
     }

@@ -16,6 +16,7 @@ mod limits;
 mod new_key;
 mod outcome;
 mod records;
+mod room;
 mod subscriber_lag;
 mod subscription;
 pub mod tables;
@@ -23,6 +24,7 @@ mod transaction;
 mod verify;
 mod visited_rows;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::watch;
@@ -71,6 +73,8 @@ struct Inner {
     limits: RwLock<PdsLimits>,
     hours: hours::Hours,
     refused_growth: CounterBy<GrowthBound>,
+    /// Whether the last request that makes the database grow was refused for want of room.
+    is_full: AtomicBool,
     /// The newest event that is on disk, by its sequence number; 0 before the first of this process.
     newest_event: watch::Sender<i64>,
 }
@@ -137,6 +141,7 @@ impl Pds {
             limits,
             hours: hours::Hours::default(),
             refused_growth,
+            is_full: AtomicBool::new(false),
             newest_event,
         };
         Self { inner: Arc::new(inner) }

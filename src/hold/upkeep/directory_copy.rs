@@ -10,9 +10,9 @@ use super::reading::{digest as digest_of, of_target};
 use super::target::{Copied, Target};
 use super::{UpkeepError, blocking};
 use crate::blobs::blob_key;
-use crate::objects::{Need, Object, Reservation, StagedFile, Staging};
+use crate::objects::{Object, StagedFile, Staging};
 use atproto::syntax::Digest;
-use server::storage::StorageError;
+use server::storage::{Need, Reservation, StorageError};
 
 /// Where copies are staged, each migration in a folder of its own: what a killed one still writes harms no other.
 const FOLDER: &str = "migration-";

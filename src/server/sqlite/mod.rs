@@ -17,7 +17,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
-use crate::storage::{Origin, StorageError, count_fault};
+use crate::storage::{Origin, Reservation, StorageError, count_fault};
 
 pub use backup::{BackupError, back_up, unfinished_backup};
 pub use health::{DatabaseHealth, Unhealthy};
@@ -126,6 +126,15 @@ impl Database {
     /// When the system does not say.
     pub async fn sizes(&self) -> Result<Sizes, StorageError> {
         self.readers.sizes().await
+    }
+
+    /// Promises `bytes` of the database's disk to whoever is about to write them there. `kept_bytes` are left free beside
+    /// them, and as many as the log has: they are written once more, into the file.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSpace`] when there is less; or the system does not say.
+    pub async fn reserve(&self, bytes: u64, kept_bytes: u64) -> Result<Reservation, StorageError> {
+        self.readers.reserve(bytes, kept_bytes).await
     }
 
     /// Makes an empty file without a name beside the database: it is gone with its handle, also after a crash.

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::writer::Writer;
 use super::{DatabaseHealth, Read, open};
 use crate::metrics::Text;
-use crate::storage::{DiskSpace, StorageError};
+use crate::storage::{Disk, DiskSpace, Need, Reservation, StorageError};
 
 /// Reads are short; more connections than this only cost memory.
 const MAX_CONNECTIONS: usize = 4;
@@ -120,12 +120,18 @@ impl Readers {
     pub(super) async fn sizes(&self) -> Result<Sizes, StorageError> {
         let pool = Arc::clone(&self.0);
         blocking(move || {
-            let length = |file: &Path| std::fs::metadata(file).map(|found| found.len());
-            let mut log = pool.path.as_os_str().to_owned();
-            log.push("-wal");
-            // The log is made by the first write.
-            let log_bytes = length(Path::new(&log)).unwrap_or_default();
-            Ok(Sizes { file_bytes: length(&pool.path)?, log_bytes, disk: DiskSpace::of(&pool.path)? })
+            let (file_bytes, log_bytes) = (std::fs::metadata(&pool.path)?.len(), pool.log_bytes());
+            Ok(Sizes { file_bytes, log_bytes, disk: DiskSpace::of(&pool.path)? })
+        })
+        .await
+    }
+
+    pub(super) async fn reserve(&self, bytes: u64, kept_bytes: u64) -> Result<Reservation, StorageError> {
+        let pool = Arc::clone(&self.0);
+        blocking(move || {
+            let directory = pool.path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            // What is in the log goes into the file too.
+            Disk::of(directory)?.reserve(Need { bytes, files: 0 }, kept_bytes.saturating_add(pool.log_bytes()))
         })
         .await
     }
@@ -134,6 +140,13 @@ impl Readers {
 impl Pool {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The size of the log. It is made by the first write.
+    fn log_bytes(&self) -> u64 {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        std::fs::metadata(Path::new(&log)).map_or(0, |found| found.len())
     }
 
     fn connect(&self, cache_kib: i32) -> Result<Connection, StorageError> {

@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::StorageError;
+use super::reservation::promised_bytes;
 use crate::metrics::{MetricKind, Text};
 
 /// The space of the file system that a file or directory is on.
@@ -14,6 +16,8 @@ pub struct DiskSpace {
     pub free_bytes: u64,
     /// How many bytes there are, used or not.
     pub size_bytes: u64,
+    /// How many of the free bytes are promised to writers of this process that have not used them yet.
+    pub promised_bytes: u64,
 }
 
 impl DiskSpace {
@@ -24,7 +28,8 @@ impl DiskSpace {
     pub fn of(path: &Path) -> Result<Self, StorageError> {
         let found = rustix::fs::statvfs(path).map_err(io::Error::from)?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
-        Ok(Self { free_bytes: bytes(found.f_bavail), size_bytes: bytes(found.f_blocks) })
+        let promised_bytes = promised_bytes(std::fs::metadata(path)?.dev());
+        Ok(Self { free_bytes: bytes(found.f_bavail), size_bytes: bytes(found.f_blocks), promised_bytes })
     }
 
     /// Writes the space of several file systems, each called by what is on it, by names that begin with `program`.
@@ -38,6 +43,9 @@ impl DiskSpace {
             }
         };
         show("filesystem_free_bytes", &format!("Room left on the file system of {of}."), |space| space.free_bytes);
+        let help =
+            format!("How much of it is promised to writers that have not used it yet, on the file system of {of}.");
+        show("filesystem_promised_bytes", &help, |space| space.promised_bytes);
         show("filesystem_size_bytes", &format!("Size of the file system of {of}."), |space| space.size_bytes);
     }
 }

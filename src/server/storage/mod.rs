@@ -1,4 +1,5 @@
-//! Why storage fails, whatever it is (a file system, a database, a bucket), how often it did, and how full a disk is.
+//! Why storage fails, whatever it is (a file system, a database, a bucket), how often it did, how full a disk is, and
+//! what of it is promised.
 //!
 //! A [`StorageError`] says what its caller can do about it. Whoever makes one of a library's own error counts it
 //! with [`count_fault`].
@@ -6,10 +7,12 @@
 mod disk_space;
 mod faults;
 mod hash;
+mod reservation;
 
 pub use disk_space::{DiskSpace, check_room, check_writable};
 pub use faults::{Origin, count_fault, faults, show_faults};
 pub use hash::Hash;
+pub use reservation::{Disk, Need, Reservation};
 
 /// Why storage could not do what it was asked. `Display` is for the log, never for a response body.
 #[derive(Debug, thiserror::Error)]

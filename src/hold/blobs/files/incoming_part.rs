@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::blobs::tables::{PartPlace, PartRow};
-use crate::objects::{Need, StagedFile, Staging};
-use server::storage::{Hash, StorageError};
+use crate::objects::{StagedFile, Staging};
+use server::storage::{Hash, Need, StorageError};
 
 use super::MAIN;
 use super::failed::Failed;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::Stream;
-use server::storage::Hash;
+use server::storage::{Hash, Need};
 
 use super::Files;
 use super::failed::Failed;
@@ -16,7 +16,6 @@ use crate::blobs::tables;
 use crate::blobs::tables::{PartPlace, PartRow, UploadKey};
 use crate::blobs::upload_state::UploadGuard;
 use crate::blobs::{BlobError, BodyError, PartRequest, blocking, detached};
-use crate::objects::Need;
 use atproto::syntax::Did;
 use server::sqlite::Write;
 

@@ -3,9 +3,9 @@
 //! Nothing a recorded part needs is changed before the digest was found right.
 
 use crate::blobs::tables::{PartPlace, PartRow, PartTotals};
-use crate::objects::{Need, Reservation, StagedFile, Staging};
+use crate::objects::{StagedFile, Staging};
 use atproto::syntax::Digest;
-use server::storage::{Hash, StorageError};
+use server::storage::{Hash, Need, Reservation, StorageError};
 
 use super::MAIN;
 use super::failed::Failed;

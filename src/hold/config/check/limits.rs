@@ -8,6 +8,8 @@ use server::settings::SettingsError;
 
 /// Eight events of the greatest size.
 const MIN_EVENT_BYTES: u64 = 16 << 20;
+/// The database's log may have as much.
+const MIN_RESERVE_BYTES: u64 = 16 << 20;
 
 impl Checker<'_> {
     pub(super) fn limits(&self) -> Result<Limits, SettingsError> {
@@ -38,6 +40,9 @@ impl Checker<'_> {
         if raw.event_bytes < MIN_EVENT_BYTES {
             return Err(self.wrong("limits.event_bytes", "it must be at least 16777216, some of the largest events"));
         }
+        if raw.reserve_bytes < MIN_RESERVE_BYTES {
+            return Err(self.wrong("limits.reserve_bytes", "it must be at least 16777216, the database's log"));
+        }
         Ok(Limits {
             max_part_bytes: raw.max_part_bytes,
             max_blob_bytes: raw.max_blob_bytes,
@@ -56,6 +61,7 @@ impl Checker<'_> {
             records_per_hour: raw.records_per_hour,
             commits_per_hour: raw.commits_per_hour,
             event_bytes: raw.event_bytes,
+            reserve_bytes: raw.reserve_bytes,
             drain: Duration::from_secs(raw.drain_s),
         })
     }

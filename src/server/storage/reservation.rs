@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use server::storage::StorageError;
+use super::StorageError;
 
 /// What is promised on each file system, by its device number: several rooms write to one.
 static PROMISED: Mutex<BTreeMap<u64, Need>> = Mutex::new(BTreeMap::new());
@@ -24,6 +25,37 @@ pub struct Need {
     pub files: u64,
 }
 
+/// The file system of a directory; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    directory: Arc<Path>,
+    device: u64,
+}
+
+impl Disk {
+    /// Finds the file system of `directory`.
+    ///
+    /// # Errors
+    /// When the directory cannot be looked at.
+    pub fn of(directory: &Path) -> io::Result<Self> {
+        Ok(Self { directory: directory.into(), device: directory.metadata()?.dev() })
+    }
+
+    /// Promises room to a writer that is about to use it; `kept_bytes` are left free beside it. It blocks as long as the
+    /// system takes to say how much is free.
+    ///
+    /// # Errors
+    /// [`StorageError::NoSpace`] when there is less, with what is promised to others; or the system does not say.
+    pub fn reserve(&self, need: Need, kept_bytes: u64) -> Result<Reservation, StorageError> {
+        Reservation::make(&self.directory, self.device, need, kept_bytes)
+    }
+}
+
+/// Returns how many bytes of the file system with this number are promised.
+pub(super) fn promised_bytes(device: u64) -> u64 {
+    promised().get(&device).map_or(0, |need| need.bytes)
+}
+
 /// Room that is promised to one writer. It ends when dropped: what was written until then the file system counts itself.
 #[derive(Debug)]
 pub struct Reservation {
@@ -33,7 +65,7 @@ pub struct Reservation {
 
 impl Reservation {
     /// Promises `need` on the file system of `directory`, unless less than `kept_bytes` would be left then.
-    pub(super) fn make(directory: &Path, device: u64, need: Need, kept_bytes: u64) -> Result<Self, StorageError> {
+    fn make(directory: &Path, device: u64, need: Need, kept_bytes: u64) -> Result<Self, StorageError> {
         // Asked under the lock, so that two cannot be promised the same room.
         let mut all = promised();
         let found = rustix::fs::statvfs(directory).map_err(io::Error::from)?;

@@ -1,0 +1,47 @@
+//! The room on the database's own disk: what others make grow ends while there is enough left for the captain.
+
+use std::sync::atomic::Ordering;
+
+use super::{GrowthBound, Pds, PdsError};
+use server::storage::{Reservation, StorageError};
+
+/// What one request makes the database grow by, and its log: a push of 1,000 layers took 423 KB.
+const GROWTH_BYTES: u64 = 1 << 20;
+
+impl Pds {
+    /// Promises room to a request that makes the database grow. Half of the reserve is left, of 64 MiB 32: the removal of a
+    /// member takes some 20 KB in the log and as much in the file, so that there is room for 800 of them, and for garbage
+    /// collection. Writers of blobs leave all of it, so that pushes end at their blobs first.
+    ///
+    /// # Errors
+    /// [`PdsError::NoSpace`].
+    pub async fn room_to_grow(&self) -> Result<Reservation, PdsError> {
+        let outcome = self.reserve(GROWTH_BYTES).await;
+        let is_full = matches!(outcome, Err(PdsError::NoSpace(_)));
+        if is_full {
+            self.count_refused_growth(GrowthBound::Disk);
+        }
+        match (is_full, self.inner.is_full.swap(is_full, Ordering::Relaxed)) {
+            (true, false) => tracing::warn!(
+                reserve_bytes = self.inner.limits().reserve_bytes,
+                "the file system of the database is full: only the captain's requests and deletions are taken (507)"
+            ),
+            (false, true) => tracing::info!("the file system of the database has room again"),
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Promises `bytes` beside the database. Half of the reserve is left.
+    ///
+    /// # Errors
+    /// [`PdsError::NoSpace`].
+    pub async fn reserve(&self, bytes: u64) -> Result<Reservation, PdsError> {
+        let kept_bytes = self.inner.limits().reserve_bytes / 2;
+        let outcome = self.inner.database.reserve(bytes, kept_bytes).await;
+        Ok(outcome.inspect_err(|error| match error {
+            StorageError::NoSpace(_) => {}
+            error => tracing::warn!(%error, "how much room the file system of the database has is unknown"),
+        })?)
+    }
+}
