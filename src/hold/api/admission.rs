@@ -44,7 +44,8 @@ const READS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 128,
     max_wait: Duration::from_secs(5),
 };
-/// One writer. A manifest of 200 layers takes up to 60 ms on a busy disk: with two of each account others wait for 0.5 s.
+/// One writer. A manifest of 200 layers takes up to 60 ms on a busy disk: with two of each account others wait for 0.5 s. How
+/// many one account has is an option.
 const WRITES: BulkheadLimits = BulkheadLimits {
     places: 8,
     places_per_caller: 2,
@@ -101,11 +102,14 @@ impl Cost {
     }
 }
 
-impl Default for Admission {
-    fn default() -> Self {
+impl Admission {
+    /// Makes the bulkheads with all places free; one account may have so many writes under way.
+    #[must_use]
+    pub fn new(writes_per_account: usize) -> Self {
+        let writes = BulkheadLimits { places_per_caller: writes_per_account, ..WRITES };
         Self {
             reads: Bulkhead::new(READS),
-            writes: Bulkhead::new(WRITES),
+            writes: Bulkhead::new(writes),
             exports: Bulkhead::new(EXPORTS),
             user_data: Bulkhead::new(USER_DATA),
             proofs: Bulkhead::new(PROOFS),
@@ -113,9 +117,7 @@ impl Default for Admission {
             large_bodies: Bulkhead::new(LARGE_BODIES),
         }
     }
-}
 
-impl Admission {
     /// Waits for a place for a request of `caller`. Returns `None` where the request needs none.
     ///
     /// # Errors

@@ -264,7 +264,7 @@ async fn start(
             metrics: RequestMetrics::new(endpoints().map(|(path, ..)| path)),
             trusted_proxies: config.trusted_proxies.clone(),
         },
-        admission: Admission::default(),
+        admission: Admission::new(config.limits.writes_per_account),
         page: PageCache::new(resolver),
         subscribers: Subscribers::new(subscriber_limits(config)),
         health: database.health(),

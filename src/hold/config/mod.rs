@@ -161,6 +161,8 @@ pub struct Limits {
     pub requests_per_address: u32,
     /// Requests a second of one account, in the long run; 0 is no limit.
     pub requests_per_account: u32,
+    /// Requests of one account at once that write.
+    pub writes_per_account: usize,
     /// Subscribers of the events at once.
     pub subscribers: usize,
     /// Subscribers of the events at once from one address.

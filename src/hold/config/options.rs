@@ -141,6 +141,9 @@ options! {
     // One registry front end speaks for all of its users, so an address gets much more than an account.
     Live "limits.requests_per_address" Number Toml("2000") => "a second; 0: no limit";
     Live "limits.requests_per_account" Number Toml("500") => "a second; 0: no limit";
+    // One writer, up to 60 ms a push on a busy disk: with two of each account others wait for 0.5 s. There are eight places.
+    Restart "limits.writes_per_account" Number Toml("2")
+        => "requests of one account at once that write to the database, 8 at most; more wait, and get 429 after 10 s";
     // A hold is followed by a few relays and indexers. Each may keep a page of up to 2.3 MB in memory: 147 MB in all.
     Restart "limits.subscribers" Number Toml("64")
         => "of the events (`subscribeRepos`) at once; the last quarter is for addresses that have none yet";

@@ -201,6 +201,7 @@ pub(super) struct Limits {
     pub(super) connections_per_address: u32,
     pub(super) requests_per_address: u32,
     pub(super) requests_per_account: u32,
+    pub(super) writes_per_account: u32,
     pub(super) subscribers: u32,
     pub(super) subscribers_per_address: u32,
     pub(super) images_per_account: u64,

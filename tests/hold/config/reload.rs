@@ -11,7 +11,7 @@ const OTHER: &str = "public_url = 'https://other.example.org'\nowner = 'did:plc:
     [profile]\ndisplay_name = 'x'\n[tiers]\na.quota = '5 GB'\n[crew.'did:plc:bbbbbbbbbbbbbbbbbbbbbbbb']\npermissions = ['blob:read']\n\
     [gc]\nenabled = true\n[limits]\nmax_part_bytes = 5\nmax_blob_bytes = 6\nuploads_per_account = 7\nuploads_total = 8\n\
     stale_upload_s = 9000\nconnections = 10\nrequests_per_address = 11\nrequests_per_account = 12\nsubscribers = 18\nsubscribers_per_address = 19\nimages_per_account = 14\nrecords_per_account = 15\n\
-    records_per_hour = 16\ncommits_per_hour = 17\nevent_bytes = 16777216\ndrain_s = 13\n\
+    records_per_hour = 16\ncommits_per_hour = 17\nevent_bytes = 16777216\nreserve_bytes = 20000000\nwrites_per_account = 3\ndrain_s = 13\n\
     [server]\naddr = ':9'\n[storage]\nroot_dir = '/other'\n";
 
 fn with_file(text: &str) -> Config {
@@ -39,6 +39,7 @@ fn a_reload_takes_what_is_live_and_keeps_the_rest() {
     expected.storage = running.storage.clone();
     expected.gc = running.gc.clone();
     expected.limits.connections = running.limits.connections;
+    expected.limits.writes_per_account = running.limits.writes_per_account;
     expected.limits.subscribers = running.limits.subscribers;
     expected.limits.subscribers_per_address = running.limits.subscribers_per_address;
     expected.limits.drain = running.limits.drain;
@@ -54,6 +55,7 @@ fn a_reload_takes_what_is_live_and_keeps_the_rest() {
             "log_level",
             "gc.enabled",
             "limits.connections",
+            "limits.writes_per_account",
             "limits.subscribers",
             "limits.subscribers_per_address",
             "limits.drain_s"

@@ -27,6 +27,9 @@ impl Checker<'_> {
         if let Some((name, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
         }
+        if !(1..=8).contains(&raw.writes_per_account) {
+            return Err(self.wrong("limits.writes_per_account", "it must be from 1 to 8, which is all there is"));
+        }
         if raw.stale_upload_s < 3_600 {
             return Err(
                 self.wrong("limits.stale_upload_s", "it must be at least 3600, or slow pushes would be swept away")
@@ -54,6 +57,7 @@ impl Checker<'_> {
             connections_per_address: usize::try_from(raw.connections_per_address).unwrap_or(usize::MAX),
             requests_per_address: raw.requests_per_address,
             requests_per_account: raw.requests_per_account,
+            writes_per_account: usize::try_from(raw.writes_per_account).unwrap_or(usize::MAX),
             subscribers: usize::try_from(raw.subscribers).unwrap_or(usize::MAX),
             subscribers_per_address: usize::try_from(raw.subscribers_per_address).unwrap_or(usize::MAX),
             images_per_account: raw.images_per_account,
