@@ -10,6 +10,8 @@ mod binary;
 mod config;
 #[path = "appview/oci/mod.rs"]
 mod oci;
+#[path = "appview/schema.rs"]
+mod schema;
 #[path = "appview/web/mod.rs"]
 mod web;
 

@@ -7,8 +7,6 @@ use super::form::Fields;
 use super::refusal::WebError;
 use super::{Endpoint, Web, uncached};
 use crate::devices::{INTERVAL_S, PollRefusal, REQUEST_LIFE_S};
-use crate::names::Owner;
-use atproto::syntax::Did;
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, response};
 
@@ -46,19 +44,8 @@ pub(super) async fn poll(web: &Web, request: Request, trace: &mut Trace) -> Resu
     let answer = json!({
         "device_secret": device.secret,
         "did": device.account,
-        "handle": name(web, &device.account).await,
+        "handle": web.name(&device.account).await,
     });
     trace.caller = Some(device.account);
     Ok(uncached(response::json(&answer)))
-}
-
-/// The account's handle, where its domain agrees; else its DID.
-pub(super) async fn name(web: &Web, account: &Did) -> String {
-    let handle = web.owners.find(&Owner::Did(account.clone())).await.ok().and_then(|account| account.handle.clone());
-    if let Some(handle) = handle
-        && web.owners.find(&Owner::Handle(handle.clone())).await.is_ok_and(|found| found.did == *account)
-    {
-        return handle.to_string();
-    }
-    account.to_string()
 }

@@ -30,7 +30,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
         None => None,
     };
     if let Some(waiting) = waiting {
-        return Ok(pages::approve(web, &browser, &account, &waiting));
+        return Ok(pages::approve(web, &browser, (&account, &web.name(&account).await), &waiting));
     }
     web.guesses.note(&account);
     let message = format!("No device waits with the code {}. Codes are good for 15 minutes.", shown(typed));
@@ -85,7 +85,7 @@ async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<(Brows
 
 async fn overview(web: &Web, browser: &Browser, account: &Did, message: &str) -> Result<Response, WebError> {
     let devices = web.devices.of_account(account).await?;
-    Ok(pages::devices(web, browser, account, message, &devices))
+    Ok(pages::devices(web, browser, &web.name(account).await, message, &devices))
 }
 
 /// What somebody typed, cut short.

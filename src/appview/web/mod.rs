@@ -26,7 +26,9 @@ use tokio::sync::Semaphore;
 
 use crate::accounts::{Owners, Sessions, SignIns};
 use crate::devices::Devices;
+use crate::names::Owner;
 use crate::oauth::Client;
+use atproto::syntax::Did;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
 use refusal::WebError;
@@ -93,6 +95,17 @@ impl Web {
     #[must_use]
     pub fn sign_in_url(&self) -> String {
         format!("{}{}", self.settings.origin, Endpoint::SignIn.path())
+    }
+
+    /// The account's handle, where its domain agrees; else its DID.
+    async fn name(&self, account: &Did) -> String {
+        let found = self.owners.find(&Owner::Did(account.clone())).await;
+        if let Some(handle) = found.ok().and_then(|found| found.handle.clone())
+            && self.owners.find(&Owner::Handle(handle.clone())).await.is_ok_and(|found| found.did == *account)
+        {
+            return handle.to_string();
+        }
+        account.to_string()
     }
 
     /// Forgets what was begun and not ended.

@@ -51,6 +51,7 @@ struct ApprovePage<'p> {
     frame: Frame<'p>,
     action: &'static str,
     account: &'p str,
+    name: &'p str,
     device: &'p RequestRow,
     asked: String,
     expires: String,
@@ -93,11 +94,12 @@ pub(super) fn sign_in(web: &Web, browser: &Browser, handle: &str, code: Option<&
 }
 
 /// Asks whether a device may act for somebody.
-pub(super) fn approve(web: &Web, browser: &Browser, account: &Did, device: &RequestRow) -> Response {
+pub(super) fn approve(web: &Web, browser: &Browser, (account, name): (&Did, &str), device: &RequestRow) -> Response {
     let page = ApprovePage {
         frame: Frame::of(web, browser.form_token()),
         action: Endpoint::Devices.path(),
         account: account.as_str(),
+        name,
         asked: time(device.created_us),
         expires: time(device.expires_us),
         device,
@@ -106,7 +108,7 @@ pub(super) fn approve(web: &Web, browser: &Browser, account: &Did, device: &Requ
 }
 
 /// Shows somebody's devices, below what there is to say.
-pub(super) fn devices(web: &Web, browser: &Browser, account: &Did, message: &str, devices: &[DeviceRow]) -> Response {
+pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str, devices: &[DeviceRow]) -> Response {
     let shown = |device: &'_ DeviceRow| (device.id, time(device.created_us), device.used_us);
     let devices = devices.iter().map(|device| {
         let (id, since, used_us) = shown(device);
@@ -118,7 +120,7 @@ pub(super) fn devices(web: &Web, browser: &Browser, account: &Did, message: &str
         frame: Frame::of(web, browser.form_token()),
         action: Endpoint::Devices.path(),
         revoke: Endpoint::RevokeDevice.path(),
-        account: account.as_str(),
+        account,
         message,
         devices: devices.collect(),
     };

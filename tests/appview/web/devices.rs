@@ -1,8 +1,8 @@
 //! Devices: who waits, who is let in, and what their secrets are good for.
 
-use serde_json::json;
+use std::time::Duration;
 
-use super::person::{Person, TOKEN, form_token};
+use super::person::{Person, TOKEN, form_token, status};
 use crate::oci::registry::{Registry, refused, rights};
 use crate::support::did_server::Reply;
 use crate::support::http::Answer;
@@ -120,25 +120,39 @@ async fn who_guesses_at_codes_is_stopped_and_nobody_learns_of_them() {
 }
 
 #[tokio::test]
+async fn tokens_are_kept_also_when_whoever_caused_their_renewal_has_gone() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let secret = secret(&mut person).await;
+    registry.has_hold("401 X", "{\"error\":\"invalid_token\"}");
+    let token = registry.token(&format!("alice.test:{secret}"), BOTH).await.ok()["token"].as_str().unwrap().to_owned();
+    let push = || registry.call("POST", "/v2/alice.test/app/blobs/uploads/").bearer(&token).send();
+    let mut tokens = registry.tokens();
+    (tokens["access_token"], tokens["refresh_token"]) = ("second".into(), "second-refresh".into());
+    registry.network.set(TOKEN, Reply::Held(tokens.to_string()));
+    // The client goes away while the server has the refresh token, and has not answered.
+    assert!(tokio::time::timeout(Duration::from_millis(500), push()).await.is_err());
+    assert_eq!(registry.network.requests_of(TOKEN), 2);
+    registry.network.release();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(push().await.status, 403, "the PDS takes no token");
+    let asked = registry.network.last_body(TOKEN);
+    let refresh = url::form_urlencoded::parse(&asked).find(|(name, _)| name == "refresh_token").unwrap().1;
+    assert_eq!(refresh, "second-refresh", "each refresh token is used once");
+}
+
+#[tokio::test]
 async fn a_session_that_has_ended_is_said_and_a_server_that_is_away_ends_none() {
     let registry = Registry::start(NONE).await;
     registry.has_oauth();
     let mut person = Person::of(&registry);
     person.sign_in().await;
     let secret = secret(&mut person).await;
-    let status = |line: &str, body: &str| {
-        Reply::Raw(format!("HTTP/1.1 {line}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()))
-    };
     assert_eq!(registry.token(&format!("alice.test:{secret}"), BOTH).await.status, 200);
     // The access token has ended, and the session must be renewed before anything goes to a hold.
-    let query = "aud=did%3Aweb%3Ahold.example&lxm=com.atproto.repo.getRecord";
-    let ended = status("401 X", "{\"error\":\"invalid_token\"}");
-    registry.network.set(&format!("/xrpc/com.atproto.server.getServiceAuth?{query}"), ended);
-    let uri = format!("at://{}/io.atcr.sailor.profile/self", registry.alice);
-    let profile = json!({ "uri": uri, "value": { "defaultHold": "did:web:hold.example" } });
-    let alice = registry.alice.as_str().replace(':', "%3A");
-    let query = format!("repo={alice}&collection=io.atcr.sailor.profile&rkey=self");
-    registry.says(&format!("/xrpc/com.atproto.repo.getRecord?{query}"), &profile);
+    registry.has_hold("401 X", "{\"error\":\"invalid_token\"}");
     for (reply, code) in [
         (status("503 X", ""), 503),
         (status("400 X", "{\"error\":\"invalid_client\"}"), 503),

@@ -49,6 +49,17 @@ impl Registry {
         self.says("/xrpc/com.atproto.server.getSession?", &json!({}));
     }
 
+    /// Alice's profile names a hold; this is what her PDS answers when it is asked for a token for it.
+    pub(super) fn has_hold(&self, line: &str, body: &str) {
+        let uri = format!("at://{}/io.atcr.sailor.profile/self", self.alice);
+        let profile = json!({ "uri": uri, "value": { "defaultHold": "did:web:hold.example" } });
+        let alice = self.alice.as_str().replace(':', "%3A");
+        let query = format!("repo={alice}&collection=io.atcr.sailor.profile&rkey=self");
+        self.says(&format!("/xrpc/com.atproto.repo.getRecord?{query}"), &profile);
+        let query = "aud=did%3Aweb%3Ahold.example&lxm=com.atproto.repo.getRecord";
+        self.network.set(&format!("/xrpc/com.atproto.server.getServiceAuth?{query}"), status(line, body));
+    }
+
     pub(super) fn says(&self, path: &str, answer: &Value) {
         self.network.set(path, Reply::Body(answer.to_string()));
     }
@@ -130,6 +141,11 @@ impl<'r> Person<'r> {
         let ended = self.come_back(&[]).await;
         assert_eq!((ended.status, ended.header("location")), (303, Some("/auth/device")), "{}", ended.text());
     }
+}
+
+/// An answer with a status.
+pub(super) fn status(line: &str, body: &str) -> Reply {
+    Reply::Raw(format!("HTTP/1.1 {line}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()))
 }
 
 pub(super) fn form_token(page: &Answer) -> String {

@@ -35,7 +35,7 @@ async fn the_browser_goes_to_the_accounts_own_server_and_comes_back_signed_in() 
     assert_ne!(person.cookie, before, "a cookie from before is worth nothing");
     let cookie = ended.header("set-cookie").unwrap();
     assert!(cookie.contains("; HttpOnly; SameSite=Lax; Max-Age="), "{cookie}");
-    assert!(person.open("/auth/device").await.text().contains(registry.alice.as_str()));
+    assert!(person.open("/auth/device").await.text().contains("Devices of alice.test"));
     assert_eq!(person.come_back(&[]).await.status, 400, "it counts once");
     assert_eq!(registry.network.requests_of(TOKEN), 1);
 }
