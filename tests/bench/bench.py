@@ -1,19 +1,14 @@
 """The measurements, and the table. Called by run.sh; needs nothing but Python's own library."""
 
 import argparse
-import hashlib
-import os
 import statistics
-import sys
-import time
 from pathlib import Path
 
+from common import GIB, MIB, Content, check, rate_row, settled, timed
 from machine import load, machine, say
 from memory import memory_row
 from servers import Hold, Registry, Stack
 
-MIB = 1024 * 1024
-GIB = 1024 * MIB
 PART_BYTES = 10 * MIB
 COMPLETE_SIZES = (64 * MIB, 256 * MIB)
 UPLOADS = (64, 256)
@@ -27,40 +22,6 @@ def arguments():
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--rounds", type=int, required=True)
     return parser.parse_args()
-
-
-class Content:
-    """One buffer of random bytes that becomes another blob by changing its first bytes."""
-
-    def __init__(self):
-        self.buffer = bytearray(os.urandom(64 * MIB) * (GIB // (64 * MIB)))
-        self.count = 0
-
-    def next(self, size):
-        self.count += 1
-        self.buffer[:8] = self.count.to_bytes(8, "big")
-        data = memoryview(self.buffer)[:size]
-        return data, "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def settled():
-    """Writes back what the step before left dirty, so that the next one does not pay for it."""
-    os.sync()
-    time.sleep(0.2)
-
-
-def timed(action, *args):
-    started = time.perf_counter()
-    result = action(*args)
-    return time.perf_counter() - started, result
-
-
-def check(digest, server):
-    """The bytes that come back are those that were pushed."""
-    seen = hashlib.sha256()
-    server.pull(digest, seen.update)
-    if f"sha256:{seen.hexdigest()}" != digest:
-        sys.exit(f"{server.name} returned other bytes than were pushed")
 
 
 def transfer_rounds(rounds, hold, registry, content):
@@ -111,17 +72,6 @@ def complete_rounds(rounds, hold, content):
             seconds.append(hold.push(data, digest, PART_BYTES))
             hold.remove(digest)
     return times
-
-
-def rate_row(label, ours, theirs):
-    """Medians in MB/s, with the slowest and the fastest round."""
-
-    def cell(times):
-        low, high = GIB / max(times) / 1e6, GIB / min(times) / 1e6
-        return f"{GIB / statistics.median(times) / 1e6:.0f} MB/s ({low:.0f}–{high:.0f})"
-
-    ratio = statistics.median(theirs) / statistics.median(ours)
-    return [label, cell(ours), cell(theirs), f"{ratio:.2f} ×"]
 
 
 def complete_row(size, times):

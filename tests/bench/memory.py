@@ -15,8 +15,9 @@ def open_stream(server, number):
     stream = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     head = (
         f"{method} {target} HTTP/1.1\r\nhost: localhost:{server.port}\r\n"
-        f"content-type: application/octet-stream\r\ncontent-length: {UPLOAD_BYTES}\r\n\r\n"
+        f"content-type: application/octet-stream\r\ncontent-length: {UPLOAD_BYTES}\r\n"
     )
+    head += "".join(f"{name}: {value}\r\n" for name, value in server.headers.items()) + "\r\n"
     stream.sendall(head.encode())
     return stream
 

@@ -6,19 +6,8 @@
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
-
-# Unpacked, not installed: the installed package would start a registry of its own on every interface.
-unpack_registry() {
-  local into=$1
-  say "Fetching Debian's docker-registry"
-  (
-    mkdir "$into"
-    cd "$into"
-    download() { apt-get -qq -o APT::Sandbox::User=root download docker-registry; }
-    download || { as_root apt-get update -qq && download; }
-    dpkg-deb -x docker-registry_*.deb .
-  ) >&2
-}
+# shellcheck source=tests/bench/peer.sh
+. "$repo/tests/bench/peer.sh"
 
 need node npm cargo cc python3
 install_stack

@@ -1,5 +1,6 @@
 """The servers that are measured, each with the same small client: push, pull, and uploads that can be held open."""
 
+import base64
 import http.client
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,6 +51,16 @@ class Stack:
     def account(self, handle):
         return self._account_command("create", self.urls["pds"], handle)
 
+    def app_password(self, account):
+        """What clients of a registry sign in with."""
+        headers = {"content-type": "application/json", "authorization": f"Bearer {account['accessJwt']}"}
+        request = urllib.request.Request(
+            f"{self.urls['pds']}/xrpc/com.atproto.server.createAppPassword",
+            json.dumps({"name": f"bench {time.monotonic_ns()}"}).encode(), headers,
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.loads(answer.read())["password"]
+
     def token(self, account, audience):
         pds, jwt = self.urls["pds"], account["accessJwt"]
         return self._account_command("token", pds, jwt, audience, TOKEN_LXM, str(TOKEN_S))["token"]
@@ -59,6 +71,8 @@ class Server:
 
     name = ""
     ready_path = "/"
+    # What each request of an upload has, besides what it is about.
+    headers = {}
 
     def __init__(self, command, port, root, environment):
         self.port, self.root = port, root
@@ -110,9 +124,15 @@ class Server:
         return response.headers, text
 
     def _read(self, target, on_chunk):
-        """Reads a blob piece by piece; without `on_chunk` the bytes are only counted."""
-        self.connection.request("GET", target)
+        """Reads a blob piece by piece, wherever it is said to be; without `on_chunk` the bytes are only counted."""
+        self.connection.request("GET", target, headers=self.headers)
         response = self.connection.getresponse()
+        if response.status == 307:
+            response.read()
+            place = urlsplit(response.headers["location"])
+            elsewhere = http.client.HTTPConnection(place.hostname, place.port, timeout=120)
+            elsewhere.request("GET", target_of(response.headers["location"]))
+            response = elsewhere.getresponse()
         assert response.status == 200, f"{self.name}: {response.status}"
         buffer = memoryview(bytearray(READ_BYTES))
         total = 0
@@ -142,15 +162,22 @@ def target_of(url):
     return f"{parts.path}?{parts.query}"
 
 
+def with_digest(target, digest):
+    """The target that finishes an upload."""
+    path, _, query = target.partition("?")
+    return f"{path}?{query}&digest={digest}" if query else f"{path}?digest={digest}"
+
+
 class Hold(Server):
     name = "atcr-hold"
     ready_path = "/xrpc/_health"
 
-    def __init__(self, binary, stack, accounts, root, port=None, environment=None):
+    def __init__(self, binary, stack, accounts, root, port=None, environment=None, config=None):
         port = port or free_port()
         (root / "blobs").mkdir(parents=True, exist_ok=True)
         self.did = f"did:web:localhost%3A{port}"
-        super().__init__([binary, "serve"], port, root, {
+        arguments = ["--config", config] if config else []
+        super().__init__([binary, "serve", *arguments], port, root, {
             "HOLD_PUBLIC_URL": f"http://localhost:{port}",
             "HOLD_SERVER_ADDR": f"127.0.0.1:{port}",
             "HOLD_OWNER": accounts[0]["did"],
@@ -207,6 +234,7 @@ class Hold(Server):
 class Registry(Server):
     name = "docker-registry"
     ready_path = "/v2/"
+    repository = "bench"
 
     def __init__(self, binary, root):
         port = free_port()
@@ -222,19 +250,67 @@ class Registry(Server):
         )
         super().__init__([binary, "serve", config], port, root, {"OTEL_TRACES_EXPORTER": "none"})
 
-    def _start_upload(self):
-        headers, _ = self.ask("POST", "/v2/bench/blobs/uploads/")
+    def start_upload(self):
+        headers, _ = self.ask("POST", f"/v2/{self.repository}/blobs/uploads/", headers=self.headers)
         return target_of(headers["location"])
 
     def push(self, data, digest):
         self.reconnect()
-        headers = {"content-type": "application/octet-stream", "content-length": str(len(data))}
-        answer, _ = self.ask("PATCH", self._start_upload(), data, headers)
-        self.ask("PUT", f"{target_of(answer['location'])}&digest={digest}", headers={"content-length": "0"})
+        headers = {**self.headers, "content-type": "application/octet-stream", "content-length": str(len(data))}
+        answer, _ = self.ask("PATCH", self.start_upload(), data, headers)
+        self.finish_upload(answer["location"], digest)
+
+    def finish_upload(self, location, digest):
+        target = with_digest(target_of(location), digest)
+        self.ask("PUT", target, headers={**self.headers, "content-length": "0"})
 
     def pull(self, digest, on_chunk=None):
         self.reconnect()
-        self._read(f"/v2/bench/blobs/{digest}", on_chunk)
+        self._read(f"/v2/{self.repository}/blobs/{digest}", on_chunk)
 
     def open_upload(self, _number):
-        return "PATCH", self._start_upload()
+        return "PATCH", self.start_upload()
+
+
+class Appview(Registry):
+    """The front end before a hold, which has the bytes."""
+
+    name = "atcr-appview"
+    ready_path = "/_health"
+
+    def __init__(self, binary, stack, account, hold, root):
+        port = free_port()
+        root.mkdir(parents=True)
+        self.account, self.hold, self.repository = account, hold, f"{account['handle']}/bench"
+        config = root / "appview.toml"
+        config.write_text("[limits]\nrequests_per_address = 0\n")
+        Server.__init__(self, [binary, "serve", "--config", config], port, root, {
+            "ATCR_BASE_URL": f"http://localhost:{port}",
+            "ATCR_HTTP_ADDR": f"127.0.0.1:{port}",
+            "ATCR_DATABASE_PATH": str(root / "appview.db"),
+            "ATCR_DEFAULT_HOLD_DID": hold.did,
+            "ATCR_PLC_DIRECTORY_URL": stack.urls["plc"],
+            "ATCR_HANDLE_RESOLVER_URL": stack.urls["pds"],
+            "TEST_MODE": "true",
+            "ATCR_LOG_LEVEL": "warn",
+        })
+        self.password = stack.app_password(account)
+        self.sign_in()
+
+    def token_request(self):
+        """Target and headers of a request for a token, which is good for five minutes."""
+        credentials = base64.b64encode(f"{self.account['handle']}:{self.password}".encode()).decode()
+        target = f"/auth/token?service=localhost:{self.port}&scope=repository:{self.repository}:pull,push"
+        return target, {"authorization": f"Basic {credentials}"}
+
+    def sign_in(self):
+        target, headers = self.token_request()
+        token = json.loads(self.ask("GET", target, headers=headers)[1])["token"]
+        self.headers = {"authorization": f"Bearer {token}"}
+
+    def reconnect(self):
+        super().reconnect()
+        self.sign_in()
+
+    def remove(self, digest):
+        self.hold.remove(digest)
