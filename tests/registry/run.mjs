@@ -219,6 +219,20 @@ await step('tags are listed in order and in pages, by anybody', async () => {
   assert.deepEqual([write.status, write.code], [405, 'UNSUPPORTED'])
 })
 
+await step('a tag that moves is seen at once, however often it was just pulled', async () => {
+  const bearer = await token(both, 'alice.test', alicePassword)
+  const place = '/v2/alice.test/team/app/manifests'
+  const put = (bytes) => call(bearer, 'PUT', `${place}/moving`, { body: bytes, headers: { 'content-type': OCI_IMAGE } })
+  const first = JSON.parse(app.bytes)
+  for (const layers of [first.layers, first.layers.slice(1), first.layers.slice(0, 1)]) {
+    const bytes = JSON.stringify({ ...first, layers })
+    assert.equal((await put(bytes)).status, 201)
+    const heads = await Promise.all(Array.from({ length: 20 }, () => call(bearer, 'HEAD', `${place}/moving`)))
+    assert.deepEqual(new Set(heads.map(({ headers }) => headers.get('docker-content-digest'))), new Set([sha256(bytes)]))
+    assert.equal(await (await call(bearer, 'GET', `${place}/${sha256(bytes)}`)).text(), bytes)
+  }
+})
+
 await step('who joins the crew pushes within its quota, and beyond it leaves nothing behind', async () => {
   const [small, large] = [await makeImage('small', [1000]), await makeImage('large', [3_000_000])]
   await copy(...to('bob.test', bobPassword), small.source, image('bob.test/app:v1'))

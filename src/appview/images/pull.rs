@@ -35,11 +35,11 @@ impl Images {
     ) -> Result<Option<PulledManifest>, ImagesError> {
         let digest = match reference {
             Reference::Digest(digest) => Some(*digest),
-            Reference::Tag(tag) => self.repos.tagged(owner, &permit.repository().name, tag).await?,
+            Reference::Tag(tag) => self.repos.recently_tagged(owner, &permit.repository().name, tag).await?,
         };
         let Some(digest) = digest else { return Ok(None) };
-        let Some(record) = self.repos.manifest(owner, &digest).await? else { return Ok(None) };
-        let Some(bytes) = self.repos.bytes(owner, &digest).await? else { return Ok(None) };
+        let Some(record) = self.repos.recent_manifest(owner, &digest).await? else { return Ok(None) };
+        let Some(bytes) = self.repos.known_bytes(owner, &digest).await? else { return Ok(None) };
         self.remember(owner, &record);
         let media_type = record.media_type.unwrap_or_else(|| DEFAULT_TYPE.to_owned());
         Ok(Some(PulledManifest { digest, media_type, bytes }))

@@ -4,6 +4,7 @@
 //! of a record only what has the right form.
 
 mod listing;
+mod recent;
 mod records;
 
 use std::ops::ControlFlow;
@@ -23,6 +24,7 @@ use atproto::repo::cid;
 use atproto::syntax::{Digest, ImageName, RecordKey, Tag};
 use server::identity::{self, Account, Resolver};
 
+use recent::Recent;
 pub use records::{ManifestRecord, TagRecord, manifest_key, tag_key};
 
 /// Why a record cannot be read or written.
@@ -67,13 +69,14 @@ pub struct Repos {
     remote: Remote,
     resolver: Resolver,
     sessions: Arc<Sessions>,
+    recent: Recent,
 }
 
 impl Repos {
     /// By these means.
     #[must_use]
     pub fn new(remote: Remote, resolver: Resolver, sessions: Arc<Sessions>) -> Self {
-        Self { remote, resolver, sessions }
+        Self { remote, resolver, sessions, recent: Recent::default() }
     }
 
     /// A record; `None` when there is none.
@@ -182,8 +185,9 @@ impl Repos {
         let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
             Box::pin(async move { self.remote.procedure::<RecordResult>(&url, input, &access).await })
         };
-        self.sessions.with_access(login, nsid::PUT_RECORD, call).await?;
-        Ok(())
+        let written = self.sessions.with_access(login, nsid::PUT_RECORD, call).await;
+        self.recent.written(&login.account);
+        Ok(written.map(drop)?)
     }
 
     /// Deletes a record, if it is there.
@@ -195,7 +199,8 @@ impl Repos {
         let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
             Box::pin(async move { self.remote.procedure::<Value>(&url, input, &access).await })
         };
-        self.sessions.with_access(login, nsid::DELETE_RECORD, call).await?;
-        Ok(())
+        let deleted = self.sessions.with_access(login, nsid::DELETE_RECORD, call).await;
+        self.recent.written(&login.account);
+        Ok(deleted.map(drop)?)
     }
 }
