@@ -21,6 +21,7 @@
 //! | `devices` | devices that act for accounts (with its tables) | – |
 //! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, oauth, accounts, devices |
 //! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate, repos, holds, uploads, images, devices, web |
+//! | `operations` | what an operator may do, and the table of it | oci |
 //! | `app` | wiring | all |
 //! | `cli` | the command line | all |
 //!
@@ -44,6 +45,11 @@
 //! # A manifest on its way to its owner
 //! `images::Images::push` looks for its blobs at the hold, writes down that the hold is to be told, and puts bytes, record
 //! and tag into the owner's repository. The hold is told while the client waits, or later by `deliver_due`.
+//!
+//! # A command on its way
+//! `atcr-appview queue list` loads the configuration, and `cli::target` finds the registry: a daemon that listens at its
+//! admin socket (`operations::ROUTES` is the table), else `app::open` under the database's lock. Either way
+//! `operations::QueueList::run` answers.
 #![forbid(unsafe_code)]
 
 pub mod accounts;
@@ -57,6 +63,7 @@ pub mod images;
 pub mod names;
 pub mod oauth;
 pub mod oci;
+pub mod operations;
 pub mod remote;
 pub mod repos;
 pub mod schema;

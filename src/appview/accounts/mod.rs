@@ -1,6 +1,7 @@
 //! Accounts: who owns an image, who signs in, and the sessions at their PDSes that calls are made with.
 
 mod error;
+mod listing;
 mod owners;
 mod renewal;
 mod sessions;
@@ -8,6 +9,7 @@ mod sign_ins;
 pub mod tables;
 
 pub use error::{AccountsError, SignInError};
+pub use listing::SessionSummary;
 pub use owners::Owners;
 pub use sessions::{Login, SessionId, SessionSettings, Sessions};
 pub use sign_ins::{Callback, SignIns};

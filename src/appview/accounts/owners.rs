@@ -8,7 +8,8 @@ use tokio::time::Instant;
 
 use crate::names::Owner;
 use atproto::syntax::{Did, Handle};
-use server::identity::{Account, Pool, ResolveError, Resolver};
+use server::identity::{Account, LookUpResult, Pool, ResolveError, Resolver};
+use server::metrics::CounterBy;
 
 /// How long a handle leads to the same account without being asked about again.
 const TTL: Duration = Duration::from_mins(5);
@@ -39,6 +40,12 @@ impl Owners {
             Owner::Did(did) => self.resolver.resolve(did, Pool::Strangers).await,
             Owner::Handle(handle) => self.by_handle(handle).await,
         }
+    }
+
+    /// Returns how look-ups of documents ended.
+    #[must_use]
+    pub fn look_ups(&self) -> &CounterBy<LookUpResult> {
+        self.resolver.look_ups()
     }
 
     async fn by_handle(&self, handle: &Handle) -> Result<Arc<Account>, ResolveError> {

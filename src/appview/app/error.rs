@@ -1,5 +1,9 @@
 //! Why the front end did not start, or had to stop.
 
+use std::path::PathBuf;
+
+use server::console::CommandError;
+use server::control::AdminSocketError;
 use server::daemon::EX_CONFIG;
 use server::identity::SetupError;
 use server::key_file::KeyFileError;
@@ -12,6 +16,20 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// A command found no state to work on.
+    #[error("there is no database {0}: start the registry once, or set ATCR_DATABASE_PATH")]
+    NoDatabase(PathBuf),
+    /// Commands could not reach the registry.
+    #[error("{0}; set ATCR_ADMIN_SOCKET to a path this user can write")]
+    AdminSocket(#[from] AdminSocketError),
+    /// Scrapers of metrics could not reach the registry.
+    #[error("metrics cannot be given at {address}: {reason}; set ATCR_METRICS_ADDR to a free address")]
+    MetricsSocket {
+        /// As it was configured.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
@@ -36,13 +54,33 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether the error is transient: a later attempt may succeed though nobody changed anything.
+    pub(super) fn is_transient(&self) -> bool {
+        matches!(self, Self::Database(OpenError::InUse { .. }))
+    }
+
     /// The exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Database(OpenError::InUse { .. }) => 1,
-            Self::Database(_) | Self::KeyFile(_) | Self::Resolver(_) | Self::Roots(_) => EX_CONFIG,
-            Self::Uploads(_) | Self::Randomness(_) | Self::Listen(_) | Self::DatabaseFailed => 1,
+            Self::Database(_)
+            | Self::NoDatabase(_)
+            | Self::AdminSocket(_)
+            | Self::KeyFile(_)
+            | Self::Resolver(_)
+            | Self::Roots(_) => EX_CONFIG,
+            Self::Uploads(_)
+            | Self::MetricsSocket { .. }
+            | Self::Randomness(_)
+            | Self::Listen(_)
+            | Self::DatabaseFailed => 1,
         }
+    }
+}
+
+impl From<StartError> for CommandError {
+    fn from(error: StartError) -> Self {
+        Self::with_exit_code(&error, error.exit_code())
     }
 }

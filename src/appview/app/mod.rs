@@ -5,9 +5,11 @@
 
 mod auth_key;
 mod error;
+mod maintenance;
+mod metrics;
+mod reload;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,52 +21,110 @@ use crate::gate::{TokenKeys, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
 use crate::oauth::{Client, Registration};
-use crate::oci::{ENDPOINTS, OciState};
+use crate::oci::{ENDPOINTS, OciState, Policy};
+use crate::operations;
 use crate::remote::Remote;
 use crate::repos::Repos;
 use crate::schema;
 use crate::uploads::{UploadId, Uploads};
 use crate::web::{Web, WebSettings};
-use server::daemon::{self, Accepted, ConnectionLimits, Listener, SocketMetrics, now_us};
+use server::control::{self, AdminSocket, Recounted};
+use server::daemon::{self, ConnectionLimits, Inherited, Listener, StatusLine, now_us};
 use server::identity::{Resolver, ResolverSettings};
+use server::reload::Reloads;
 use server::sqlite::Database;
 use server::watchdog;
-use server::wire::{self, HttpLimits, Rates};
-use server::xrpc::{self, Front, RequestMetrics};
+use server::wire::Rates;
+use server::xrpc::{Front, Public, RequestMetrics};
 
 pub use error::StartError;
-
-/// How often the queue of notices and stale uploads are looked at.
-const MAINTAIN_EVERY: Duration = Duration::from_secs(30);
+use metrics::Sources;
+use reload::Follower;
 
 /// Serves the registry that `config` describes until `shutdown`, then lets requests in flight finish.
 ///
 /// # Errors
 /// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
-    let database = schema::open(&config.database_path)?;
-    let state = Arc::new(open(&config, &database)?);
+    run_reloading(config, None, Inherited { public: listeners, ..Inherited::default() }, shutdown).await
+}
+
+/// Like [`run`], and reads the configuration again at each of `reloads`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_reloading(
+    config: Config,
+    reloads: Option<Reloads<Config>>,
+    listeners: Inherited,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
+    let started_us = now_us();
+    AdminSocket::check(&config.admin_socket)?;
+    let database = || std::future::ready(schema::open(&config.database_path).map_err(StartError::from));
+    let Some(database) = daemon::retry_start(&shutdown, database, StartError::is_transient).await? else {
+        return Ok(());
+    };
+    // With the lock, and before there is a key: an address or a path that is taken refuses the start as well.
+    let Inherited { public: listeners, metrics } = listeners;
+    let metrics_listeners = metrics::listen(&config, metrics)?;
+    let (admin_socket, admin_listener) = AdminSocket::bind(&config.admin_socket, &config.database_path)?;
+    let state = Arc::new(open_rooms(&config, &database)?);
     let sessions = Arc::clone(&state.sessions);
     let addresses = Listener::describe_all(&listeners);
-    tracing::info!(url = %config.base_url, listening = addresses, version = env!("CARGO_PKG_VERSION"), "ready");
-    daemon::notify::ready(&format!("serving {} on {addresses}", config.base_url));
+    tracing::info!(
+        url = %config.base_url, listening = addresses,
+        metrics = (!metrics_listeners.is_empty()).then(|| Listener::describe_all(&metrics_listeners)),
+        version = env!("CARGO_PKG_VERSION"), "ready"
+    );
+    let told = Arc::clone(&state);
+    let facts = move || operations::facts(Arc::clone(&told));
+    let status = Arc::new(StatusLine::new(format!("serving {} on {addresses}", config.base_url), facts));
+    status.ready().await;
+
+    let (connections, drain) = (connection_limits(&config), config.limits.drain);
+    let sources = sources(&state, started_us, connections.total);
+    let public = Public { program: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
     let mut background = JoinSet::new();
-    background.spawn(maintain(Arc::clone(&state)));
+    background.spawn(maintenance::often(Arc::clone(&state), Arc::clone(&sources.last_done)));
+    background.spawn(maintenance::seldom(Arc::clone(&state), Arc::clone(&sources.last_done)));
+    background.spawn(Arc::clone(&status).keep());
+    if let Some(reloads) = reloads {
+        let following = reloads.followed_by(Follower { running: config, state: Arc::clone(&state) }, status);
+        let shutdown = shutdown.clone();
+        background.spawn(async move { shutdown.run_until_cancelled(following).await.unwrap_or_default() });
+    }
     watchdog::keep(&mut background, &database);
-    let serving = serve(state, listeners, &config, shutdown);
+    let commands = control::serve(state, &operations::ROUTES, admin_listener, shutdown.clone(), drain);
+    let scrapes = metrics::serve(sources, metrics_listeners, shutdown.clone());
+    let serving = public.serve(listeners, shutdown, drain);
     let outcome = tokio::select! {
-        served = serving => served.map_err(StartError::Listen),
+        served = async { tokio::try_join!(serving, commands, scrapes) } => served.map_err(StartError::Listen),
         () = database.failed() => Err(StartError::DatabaseFailed),
     };
     background.shutdown().await;
     sessions.settle().await;
+    sessions.settle().await;
     database.settle().await;
-    tracing::info!(cut_off = outcome?.cut_off, "stopped");
+    drop(admin_socket);
+    let (served, (), ()) = outcome?;
+    tracing::info!(cut_off = served.cut_off, "stopped");
     Ok(())
 }
 
+/// Opens the registry for one command in this process, while no daemon has it.
+///
+/// # Errors
+/// As [`run`]; [`StartError::NoDatabase`] before the first start.
+pub fn open(config: &Config) -> Result<OciState, StartError> {
+    if !config.database_path.exists() {
+        return Err(StartError::NoDatabase(config.database_path.clone()));
+    }
+    open_rooms(config, &schema::open(&config.database_path)?)
+}
+
 /// Opens everything a request needs.
-fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
+fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartError> {
     let key = auth_key::open(config.auth_key.as_ref(), &config.auth_key_path)?;
     let directory = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     let resolver = Resolver::new(&directory)?;
@@ -93,7 +153,7 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         },
         base_url: config.base_url.as_str().to_owned(),
         service: config.base_url.authority().to_owned(),
-        allowed_accounts: config.allowed_accounts.clone(),
+        policy: Policy::new(&config.allowed_accounts, config.proxy_blobs),
         tokens: Tokens::new(keys, config.base_url.authority()),
         owners,
         sessions,
@@ -102,6 +162,7 @@ fn open(config: &Config, database: &Database) -> Result<OciState, StartError> {
         holds: Arc::clone(&holds),
         uploads: Uploads::open(database.clone(), Arc::clone(&holds), config.uploads_dir(), now_us)?,
         images: Images::new(database.clone(), repos, holds, now_us),
+        database: database.clone(),
         health: database.health(),
         clock: now_us,
         fresh_id,
@@ -129,46 +190,25 @@ fn web_settings(config: &Config) -> WebSettings {
     }
 }
 
-/// Tells holds what they do not know yet, and forgets uploads that were given up, now and then.
-async fn maintain(state: Arc<OciState>) {
-    let mut ticks = tokio::time::interval(MAINTAIN_EVERY);
-    loop {
-        ticks.tick().await;
-        match state.images.deliver_due().await {
-            Ok(0) => {}
-            Ok(manifests) => tracing::info!(manifests, "holds were told of manifests that they did not know yet"),
-            Err(error) => tracing::warn!(%error, "holds cannot be told of manifests"),
-        }
-        match state.uploads.sweep().await {
-            Ok(0) => {}
-            Ok(uploads) => tracing::info!(uploads, "stale uploads swept"),
-            Err(error) => tracing::warn!(%error, "stale uploads cannot be swept"),
-        }
-        state.web.sweep().await;
-    }
-}
-
-/// Answers on the public sockets until `shutdown`.
-async fn serve(
-    state: Arc<OciState>,
-    listeners: Vec<Listener>,
-    config: &Config,
-    shutdown: CancellationToken,
-) -> std::io::Result<daemon::Served> {
-    let sockets = Arc::<SocketMetrics>::default();
-    let connections = ConnectionLimits {
+/// How many connections there may be on the public sockets.
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
         total: config.limits.connections,
         per_address: config.limits.connections_per_address,
         proxies: config.trusted_proxies.clone(),
-    };
-    let metered = Arc::clone(&sockets);
-    let handle = move |accepted: Accepted| {
-        let state = Arc::clone(&state);
-        let answer = move |request| xrpc::answer(Arc::clone(&state), request);
-        let Accepted { stream, address, drain, activity } = accepted;
-        wire::serve(metered.meter(stream), address.into(), HttpLimits::default(), answer, drain, activity)
-    };
-    daemon::serve(listeners, connections, sockets, handle, shutdown, config.limits.drain).await
+    }
+}
+
+/// Where the numbers of the page of metrics come from.
+fn sources(state: &Arc<OciState>, started_us: u64, max_connections: usize) -> Arc<Sources> {
+    Arc::new(Sources {
+        state: Arc::clone(state),
+        sockets: Arc::default(),
+        max_connections,
+        started_us,
+        last_done: Arc::default(),
+        counted: Recounted::default(),
+    })
 }
 
 /// Random bytes of the system, if it has any.

@@ -1,4 +1,16 @@
-//! The command line. What every command line of ours has in common is in [`server::console`].
+//! The command line: the arguments of each command, where it runs, and what it prints.
+//!
+//! One file a group of commands. [`target`] finds the registry that a command is for. What every command line of ours has
+//! in common is in [`server::console`].
+
+mod backup;
+mod manual;
+mod queue;
+mod sessions;
+mod status;
+mod target;
+mod units;
+mod uploads;
 
 use std::process::ExitCode;
 
@@ -6,9 +18,15 @@ use clap::{Parser, Subcommand};
 
 use crate::app::{self, StartError};
 use crate::config::Config;
-use server::console::{self, CompletionsArguments, ServeArguments, SourceArguments};
+use manual::MANUAL;
+use server::console::{
+    self, BackupArguments, CommandError, CommandGroup as Group, CompletionsArguments, ManPagesArguments,
+    ManualArguments, ServeArguments, SourceArguments, UnitsArguments,
+};
 use server::daemon::{self, ProcessParts, ProcessSettings};
-use server::settings::Sources;
+use server::reload::Reloads;
+use server::settings::{SettingsError, Sources};
+use target::Target;
 
 /// The name of the program.
 const PROGRAM: &str = "atcr-appview";
@@ -26,14 +44,51 @@ struct Cli {
     sources: SourceArguments,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, or ended by a signal; 1 failed; 64 wrong usage; 78 wrong configuration.";
+const EXIT_CODES: &str = "\
+backup, status, sessions, uploads and queue need the configuration of the registry they are for.
+While it runs all but backup go through its admin socket (ATCR_ADMIN_SOCKET), else they work on its database.
+
+Exit codes: 0 done, or ended by a signal; 1 failed or refused, or status finds no registry that runs;
+64 wrong usage; 78 wrong configuration.";
 
 #[derive(Subcommand)]
 enum Command {
     /// Serve (the default).
     Serve(ServeArguments),
-    /// Check the configuration and print it; starts nothing.
+    /// Check the configuration and print it, secrets masked; starts nothing.
     CheckConfig,
+    /// Show how the registry is: database, sessions, uploads, queue.
+    Status(status::Arguments),
+    /// List and end sessions at accounts' PDSes.
+    Sessions(Group<sessions::Command>),
+    /// List and abort open uploads.
+    Uploads(Group<uploads::Command>),
+    /// List, retry and drop what holds are still to be told of manifests.
+    Queue(Group<queue::Command>),
+    /// Copy the database into a new file while the registry runs.
+    ///
+    /// The keys are not in it.
+    ///
+    /// Example: atcr-appview backup /backup/appview-$(date +%F).db
+    #[command(verbatim_doc_comment)]
+    Backup(BackupArguments),
+    /// Print or write the systemd units for a machine without Nix: socket, service, sandbox.
+    ///
+    /// --directory writes them. --config names the file that the registry is to read.
+    ///
+    /// Example: atcr-appview systemd-units --directory /etc/systemd/system
+    #[command(verbatim_doc_comment)]
+    SystemdUnits(UnitsArguments),
+    /// Show a page of the manual, or the list of its pages.
+    ///
+    /// Example: atcr-appview manual configuration | less
+    #[command(verbatim_doc_comment)]
+    Manual(ManualArguments),
+    /// Write man pages: one for each command, and one for each page of the manual.
+    ///
+    /// Example: atcr-appview man-pages /usr/local/share/man/man1
+    #[command(verbatim_doc_comment)]
+    ManPages(ManPagesArguments),
     /// Print a completion script for a shell.
     ///
     /// Example: atcr-appview completions bash > /usr/share/bash-completion/completions/atcr-appview
@@ -51,19 +106,52 @@ pub fn main() -> ExitCode {
     let sources = Sources::from(cli.sources);
     let outcome = match cli.command.unwrap_or(Command::Serve(ServeArguments::default())) {
         Command::Serve(arguments) => match Config::load(&sources) {
-            Ok(config) => return serve(config, arguments),
+            Ok(config) => return serve(config, sources, arguments),
             Err(error) => Err(error.into()),
         },
-        Command::CheckConfig => {
-            Config::show(&sources).map_err(Into::into).and_then(|shown| console::check_config(PROGRAM, &shown))
-        }
-        Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),
+        other => run(other, &sources),
     };
     console::finish(PROGRAM, outcome)
 }
 
-/// Serves until a signal. A SIGHUP changes nothing: no option can be followed while the daemon runs.
-fn serve(config: Config, arguments: ServeArguments) -> ExitCode {
+/// Runs any command but `serve`.
+fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
+    let load = || Config::load(sources);
+    match command {
+        Command::Serve(_) => Ok(()),
+        Command::CheckConfig => console::check_config(PROGRAM, &Config::show(sources)?),
+        Command::SystemdUnits(arguments) => arguments.run(&units::UNITS, sources.file.as_deref()),
+        Command::Manual(arguments) => arguments.run(&MANUAL),
+        Command::ManPages(arguments) => arguments.run::<Cli>(&MANUAL),
+        Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),
+        Command::Backup(arguments) => with_config(load(), async |config| backup::run(arguments, &config).await),
+        Command::Status(arguments) => at_target(load(), async |target| arguments.run(target).await),
+        Command::Sessions(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Uploads(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Queue(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+    }
+}
+
+/// Runs a command on the registry of a configuration.
+fn at_target<F>(config: Result<Config, SettingsError>, command: F) -> Result<(), CommandError>
+where
+    F: AsyncFnOnce(Target) -> Result<(), CommandError>,
+{
+    with_config(config, async |config| command(target::find(&config).await?).await)
+}
+
+/// Runs a command that finds what it needs by the configuration.
+fn with_config<F>(config: Result<Config, SettingsError>, command: F) -> Result<(), CommandError>
+where
+    F: AsyncFnOnce(Config) -> Result<(), CommandError>,
+{
+    let config = config?;
+    console::warn(PROGRAM, config.warnings());
+    console::run(command(config))
+}
+
+/// Serves until a signal; reads `sources` again at each SIGHUP.
+fn serve(config: Config, sources: Sources, arguments: ServeArguments) -> ExitCode {
     let (log_level, address) = (config.log_level.clone(), config.http_addr.clone());
     let warnings = config.warnings().to_vec();
     let settings = ProcessSettings {
@@ -75,9 +163,9 @@ fn serve(config: Config, arguments: ServeArguments) -> ExitCode {
         socket_activated: arguments.socket_activated,
     };
     let serve = async |parts: ProcessParts| {
-        // Kept, so that a SIGHUP does not end the process.
-        let ProcessParts { listeners, shutdown, hangups: _hangups } = parts;
-        app::run(config, listeners.public, shutdown).await
+        let ProcessParts { listeners, shutdown, hangups } = parts;
+        let reloads = Reloads::new(hangups, move || Config::load(&sources));
+        app::run_reloading(config, Some(reloads), listeners, shutdown).await
     };
     daemon::run_daemon(&settings, serve, StartError::exit_code)
 }

@@ -24,7 +24,11 @@ impl Config {
     /// # Errors
     /// The first mistake found, as one line an operator can act on.
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
-        Self::of(load(sources)?)
+        let mut config = Self::of(load(sources)?)?;
+        if !config.jetstream_urls.is_empty() {
+            config.values.warn("jetstream_urls is accepted and not used: this registry needs no firehose".into());
+        }
+        Ok(config)
     }
 
     /// The effective configuration as TOML, and what is probably not meant in it.
@@ -44,11 +48,23 @@ impl Config {
         self.values.warnings()
     }
 
-    fn of(mut values: Values) -> Result<Self, SettingsError> {
+    /// What a registry that runs with this configuration goes on with when a reload reads `new`: of it, what the table of
+    /// options says that a reload follows.
+    ///
+    /// # Errors
+    /// When what is followed does not fit to what is not.
+    pub fn followed(&self, new: &Self) -> Result<Self, SettingsError> {
+        Self::of(self.values.followed(&new.values)?)
+    }
+
+    /// Returns the options that differ in `new`, and that a reload does not follow.
+    #[must_use]
+    pub fn waiting_for_restart(&self, new: &Self) -> Vec<&'static str> {
+        self.values.waiting_for_restart(&new.values)
+    }
+
+    fn of(values: Values) -> Result<Self, SettingsError> {
         let raw: Raw = values.extract()?;
-        if !raw.jetstream_urls.is_empty() {
-            values.warn("jetstream_urls is accepted and not used: this registry needs no firehose".into());
-        }
         Checker { values: &values, raw: &raw }.config()
     }
 }

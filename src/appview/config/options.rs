@@ -29,13 +29,13 @@ options! {
         => "`host:port`, or a path for a Unix socket; an inherited socket goes first";
     Restart "server.trusted_proxies" List Toml("[]")
         => "addresses whose `X-Forwarded-For` is believed; a Unix socket's always is";
-    Restart "default_hold" ["ATCR_DEFAULT_HOLD_DID"] Text Words("none")
+    Live "default_hold" ["ATCR_DEFAULT_HOLD_DID"] Text Words("none")
         => "DID of the hold of accounts that have none of their own; without it they cannot push";
-    Restart "allowed_accounts" ["ATCR_ALLOWED_ACCOUNTS"] List Toml("[]")
+    Live "allowed_accounts" ["ATCR_ALLOWED_ACCOUNTS"] List Toml("[]")
         => "DIDs or handles of those who may push here; empty: whoever their hold lets";
     Restart "allow_account_passwords" ["ATCR_ALLOW_ACCOUNT_PASSWORDS"] Flag Toml("false")
         => "`true`: an account's main password signs in as well as an app password";
-    Restart "proxy_blobs" ["ATCR_PROXY_BLOBS"] Flag Toml("false")
+    Live "proxy_blobs" ["ATCR_PROXY_BLOBS"] Flag Toml("false")
         => "`true`: pulls pass through here; `false`: clients are sent to the hold (307), which is faster";
     Restart "ui_enabled" ["ATCR_UI_ENABLED"] Flag Toml("true")
         => "`false`: no pages for people, so nobody signs in by a browser";
@@ -64,6 +64,6 @@ options! {
         => "at the limit the longest idle one is closed; while none is idle, more wait in the kernel's backlog";
     Restart "limits.connections_per_address" Number Toml("512")
         => "of one address, or one /64 of IPv6; more are closed at once";
-    Restart "limits.requests_per_address" Number Toml("500") => "a second; 0: no limit";
+    Live "limits.requests_per_address" Number Toml("500") => "a second; 0: no limit";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
 }

@@ -3,10 +3,10 @@
 mod error;
 mod uploads;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use quick_cache::sync::Cache;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -17,6 +17,7 @@ use crate::repos::Repos;
 use atproto::lexicon::nsid::{self, Method};
 use atproto::lexicon::{BlobLocation, NotifyManifest, NotifyManifestOutput, RequestCrew, RequestCrewOutput, SELF_KEY};
 use atproto::syntax::{Did, Digest, RecordKey, ServiceUrl};
+use server::egress::ClientBody;
 use server::identity::Account;
 
 pub use error::HoldsError;
@@ -51,7 +52,7 @@ pub struct Holds {
     remote: Remote,
     sessions: Arc<Sessions>,
     repos: Arc<Repos>,
-    default_hold: Option<ServiceUrl>,
+    default_hold: RwLock<Option<ServiceUrl>>,
     profiles: Cache<Did, (Option<ServiceUrl>, Instant)>,
     /// Accounts that asked a hold to be taken into its crew.
     asked: Cache<(Did, Did), ()>,
@@ -62,7 +63,32 @@ impl Holds {
     #[must_use]
     pub fn new(remote: Remote, sessions: Arc<Sessions>, repos: Arc<Repos>, default_hold: Option<ServiceUrl>) -> Self {
         let (profiles, asked) = (Cache::new(MAX_REMEMBERED), Cache::new(MAX_REMEMBERED));
-        Self { remote, sessions, repos, default_hold, profiles, asked }
+        Self { remote, sessions, repos, default_hold: RwLock::new(default_hold), profiles, asked }
+    }
+
+    /// Changes the hold of accounts which name none.
+    pub fn set_default_hold(&self, hold: Option<ServiceUrl>) {
+        *self.default_hold.write().unwrap_or_else(PoisonError::into_inner) = hold;
+        self.profiles.clear();
+    }
+
+    /// Returns the hold of accounts which name none.
+    #[must_use]
+    pub fn default_hold(&self) -> Option<ServiceUrl> {
+        self.default_hold.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads what is at an address that a hold gave, as [`Remote::open`].
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn open(
+        &self,
+        method: http::Method,
+        url: &str,
+        range: Option<&HeaderValue>,
+    ) -> Result<http::Response<ClientBody>, RemoteError> {
+        self.remote.open(method, url, range).await
     }
 
     /// The hold that an account's new blobs go to: the one that its profile names, else the default.
@@ -84,7 +110,7 @@ impl Holds {
             Some(Value::String(did)) => {
                 Some(Did::parse(did).and_then(|did| ServiceUrl::of_did(&did)).map_err(|_| HoldsError::NotAHold)?)
             }
-            _ => self.default_hold.clone(),
+            _ => self.default_hold(),
         };
         self.profiles.insert(account.did.clone(), (hold.clone(), Instant::now()));
         hold.ok_or(HoldsError::None)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Images, ImagesError};
+use super::{Images, ImagesError, NoticeOutcome};
 use crate::accounts::Login;
 use crate::holds::HoldsError;
 use crate::images::tables::{self, NoticeRow};
@@ -28,6 +28,7 @@ impl Images {
         hold: &ServiceUrl,
         notice: &NotifyManifest,
     ) -> Result<i64, ImagesError> {
+        let now_us = (self.clock)();
         let row = NoticeRow {
             id: 0,
             login: login.clone(),
@@ -35,7 +36,8 @@ impl Images {
             // Its fields are texts and numbers, which is all that could fail.
             notice: serde_json::to_string(notice).unwrap_or_default(),
             attempts: 0,
-            due_us: (self.clock)() + FIRST_DUE_US,
+            due_us: now_us + FIRST_DUE_US,
+            queued_us: now_us,
         };
         Ok(self.database.write(move |write| tables::insert(write, &row)).await?)
     }
@@ -73,22 +75,41 @@ impl Images {
         let due = self.database.read(move |read| tables::due(read, now_us)).await?;
         let mut delivered = 0;
         for row in due {
-            let Ok(notice) = serde_json::from_str::<NotifyManifest>(&row.notice) else { continue };
-            match self.holds.notify(&row.hold, &row.login, &notice).await {
-                Ok(()) => delivered += 1,
-                Err(error) if row.attempts < MAX_ATTEMPTS && !matches!(error, HoldsError::Refused { .. }) => {
+            let id = row.id;
+            match self.deliver_row(&row).await {
+                Ok(()) => {
+                    delivered += 1;
+                    self.outcomes.inc(NoticeOutcome::Delivered);
+                }
+                Err(HoldsError::Refused { .. }) => self.outcomes.inc(NoticeOutcome::Refused),
+                Err(_) if row.attempts >= MAX_ATTEMPTS => self.outcomes.inc(NoticeOutcome::GivenUp),
+                Err(error) => {
+                    self.outcomes.inc(NoticeOutcome::Failed);
                     let pause_us = (FIRST_DUE_US << row.attempts.min(6)).min(LONGEST_PAUSE_US);
-                    let (id, due_us) = (row.id, now_us + pause_us);
-                    self.database.write(move |write| tables::put_off(write, id, due_us)).await?;
+                    let (due_us, problem) = (now_us + pause_us, error.to_string());
+                    self.database.write(move |write| tables::put_off(write, id, due_us, &problem)).await?;
                     continue;
                 }
-                Err(error) => {
-                    let manifest = &notice.manifest_digest;
-                    tracing::warn!(manifest, did = %row.login.account, "a hold was not told of a manifest: {error}");
-                }
             }
-            self.database.write(move |write| tables::delete(write, row.id)).await?;
+            self.database.write(move |write| tables::delete(write, id)).await?;
         }
         Ok(delivered)
+    }
+
+    /// Tells a hold what the queue has for it.
+    async fn deliver_row(&self, row: &NoticeRow) -> Result<(), HoldsError> {
+        let manifest = &row.notice;
+        let Ok(notice) = serde_json::from_str::<NotifyManifest>(manifest) else {
+            tracing::error!(manifest, "a notice that cannot be read is dropped");
+            return Ok(());
+        };
+        let outcome = self.holds.notify(&row.hold, &row.login, &notice).await;
+        if let Err(error) = &outcome
+            && (row.attempts >= MAX_ATTEMPTS || matches!(error, HoldsError::Refused { .. }))
+        {
+            let manifest = &notice.manifest_digest;
+            tracing::warn!(manifest, did = %row.login.account, "a hold was not told of a manifest: {error}");
+        }
+        outcome
     }
 }

@@ -9,6 +9,7 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 
 use super::refusal::OciError;
+use super::relay;
 use super::response::{DOCKER_CONTENT_DIGEST, insert};
 use super::route::{self, query};
 use super::state::OciState;
@@ -20,7 +21,7 @@ use atproto::syntax::Digest;
 use server::wire::{Request, Response, ResponseBody};
 use server::xrpc::header;
 
-/// `GET` and `HEAD`: 307 to where the bytes are.
+/// `GET` and `HEAD`: 307 to where the bytes are, or the bytes where that is configured.
 pub(super) async fn get(
     state: Arc<OciState>,
     permit: PullPermit,
@@ -37,6 +38,9 @@ pub(super) async fn get(
         error => error.into(),
     });
     let url = found?.ok_or_else(OciError::blob_unknown)?;
+    if state.policy.proxies_blobs() {
+        return relay::answer(&state, &url, &digest, &request.head).await;
+    }
     let mut response = answer(StatusCode::TEMPORARY_REDIRECT, &url, Some(&digest));
     // It belongs to whoever asked, for a while.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -8,13 +8,16 @@ mod blobs;
 mod credentials;
 mod dispatch;
 mod manifests;
+mod policy;
 mod refusal;
+mod relay;
 mod response;
 mod route;
 mod state;
 mod tags;
 mod token;
 
+pub use policy::Policy;
 pub use refusal::OciError;
 pub use route::ENDPOINTS;
 pub use state::OciState;

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use super::policy::Policy;
 use super::refusal::OciError;
 use crate::accounts::{Owners, Sessions};
 use crate::devices::Devices;
 use crate::gate::{PushPermit, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
-use crate::names::Owner;
 use crate::uploads::{UploadId, Uploads};
 use crate::web::Web;
 use server::identity::Account;
-use server::sqlite::DatabaseHealth;
+use server::sqlite::{Database, DatabaseHealth};
 use server::xrpc::Front;
 
 /// The rooms of a front end that requests need.
@@ -23,8 +23,8 @@ pub struct OciState {
     pub base_url: String,
     /// Host and port: the service that tokens are for.
     pub service: String,
-    /// Who may push; empty: whoever their hold lets.
-    pub allowed_accounts: Vec<Owner>,
+    /// What a reload may change.
+    pub policy: Policy,
     /// Makes and verifies tokens.
     pub tokens: Tokens,
     /// Finds accounts.
@@ -41,6 +41,8 @@ pub struct OciState {
     pub uploads: Uploads,
     /// Manifests.
     pub images: Images,
+    /// The database of all rooms.
+    pub database: Database,
     /// How the database is.
     pub health: DatabaseHealth,
     /// Microseconds since 1970.

@@ -185,12 +185,13 @@ async fn may_push(state: &OciState, login: Option<&Login>, owner: &Owner) -> boo
     if !is_account(owner).await {
         return false;
     }
-    for allowed in &state.allowed_accounts {
+    let allowed_accounts = state.policy.allowed_accounts();
+    for allowed in allowed_accounts.iter() {
         if is_account(allowed).await {
             return true;
         }
     }
-    state.allowed_accounts.is_empty()
+    allowed_accounts.is_empty()
 }
 
 /// Scopes as a client writes them.

@@ -6,6 +6,7 @@
 
 mod credential;
 mod proofs;
+mod stream;
 
 use std::io;
 use std::time::Duration;

@@ -16,6 +16,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("002_uploads.sql"),
         include_str!("003_oauth.sql"),
         include_str!("004_devices.sql"),
+        include_str!("005_operations.sql"),
     ],
 };
 

@@ -6,6 +6,7 @@
 //! there is and the unfinished hash of it, so an upload goes on after a restart.
 
 mod error;
+mod listing;
 mod part;
 pub mod tables;
 
@@ -18,11 +19,14 @@ use crate::accounts::Login;
 use crate::holds::{Holds, HoldsError, Verb};
 use atproto::lexicon::error as name;
 use atproto::syntax::{Digest, ServiceUrl};
+use server::label;
+use server::metrics::{Counter, CounterBy};
 use server::sqlite::Database;
 use server::storage::{Hash, StorageError};
 use server::wire::RequestBody;
 
 pub use error::UploadsError;
+pub use listing::{UploadSummary, UploadTotals};
 use part::Source;
 use tables::UploadRow;
 
@@ -45,6 +49,30 @@ pub struct Uploads {
     directory: PathBuf,
     clock: fn() -> u64,
     locks: Vec<Mutex<()>>,
+    counts: UploadCounts,
+}
+
+label! {
+    /// How an attempt to complete an upload ended.
+    pub enum Completion {
+        /// It is a blob.
+        Completed = "completed",
+        /// The digest was wrong, or the hold has forgotten it.
+        Refused = "refused",
+        /// The hold or this machine failed.
+        Failed = "failed",
+    }
+}
+
+/// What happened to uploads since the process began.
+#[derive(Debug, Default)]
+pub struct UploadCounts {
+    /// Uploads begun.
+    pub begun: Counter,
+    /// Attempts to complete one.
+    pub completions: CounterBy<Completion>,
+    /// Uploads dropped because nothing touched them.
+    pub swept: Counter,
 }
 
 /// An upload under way, which nobody else changes meanwhile.
@@ -82,7 +110,13 @@ impl Uploads {
     ) -> Result<Self, StorageError> {
         std::fs::create_dir_all(&directory)?;
         let locks = (0..LOCKS).map(|_| Mutex::default()).collect();
-        Ok(Self { database, holds, directory, clock, locks })
+        Ok(Self { database, holds, directory, clock, locks, counts: UploadCounts::default() })
+    }
+
+    /// Returns what happened to uploads.
+    #[must_use]
+    pub fn counts(&self) -> &UploadCounts {
+        &self.counts
     }
 
     /// Begins an upload of `login` into a repository, whose blobs go to `hold`.
@@ -109,7 +143,9 @@ impl Uploads {
             hash_state: Hash::default().save(),
             touched_us: (self.clock)(),
         };
-        Ok(self.database.write(move |write| tables::insert(write, &row)).await?)
+        self.database.write(move |write| tables::insert(write, &row)).await?;
+        self.counts.begun.inc();
+        Ok(())
     }
 
     /// An upload, once nobody else has it.
@@ -117,15 +153,20 @@ impl Uploads {
     /// # Errors
     /// [`UploadsError::Unknown`] also for one of another account or repository.
     pub async fn take(&self, id: UploadId, login: &Login, repository: &str) -> Result<OpenUpload<'_>, UploadsError> {
+        let mut upload = self.open_upload(id).await?;
+        if upload.row.login.account != login.account || upload.row.repository != repository {
+            return Err(UploadsError::Unknown);
+        }
+        // Another sign-in of the same account may go on with it.
+        upload.row.login = login.clone();
+        Ok(upload)
+    }
+
+    async fn open_upload(&self, id: UploadId) -> Result<OpenUpload<'_>, UploadsError> {
         let turn = self.locks[usize::from(id[0]) % LOCKS].lock().await;
         let found = self.database.read(move |read| tables::upload(read, &id)).await?;
         let (row, etags) = found.ok_or(UploadsError::Unknown)?;
-        if row.login.account != login.account || row.repository != repository {
-            return Err(UploadsError::Unknown);
-        }
         let hash = Hash::restore(&row.hash_state)?;
-        // Another sign-in of the same account may go on with it.
-        let row = UploadRow { login: login.clone(), ..row };
         Ok(OpenUpload { row, hash, etags, _turn: turn })
     }
 
@@ -164,7 +205,17 @@ impl Uploads {
     ///
     /// # Errors
     /// [`UploadsError::WrongDigest`], [`UploadsError::Unknown`] when the hold has forgotten it.
-    pub async fn finish(&self, mut upload: OpenUpload<'_>, digest: &Digest) -> Result<(), UploadsError> {
+    pub async fn finish(&self, upload: OpenUpload<'_>, digest: &Digest) -> Result<(), UploadsError> {
+        let outcome = self.complete(upload, digest).await;
+        self.counts.completions.inc(match &outcome {
+            Ok(()) => Completion::Completed,
+            Err(UploadsError::WrongDigest | UploadsError::Unknown) => Completion::Refused,
+            Err(_) => Completion::Failed,
+        });
+        outcome
+    }
+
+    async fn complete(&self, mut upload: OpenUpload<'_>, digest: &Digest) -> Result<(), UploadsError> {
         if upload.hash.digest() != *digest {
             self.discard(upload).await?;
             return Err(UploadsError::WrongDigest);
@@ -209,6 +260,7 @@ impl Uploads {
         for id in &stale {
             self.forget(*id).await?;
         }
+        self.counts.swept.add(stale.len() as u64);
         Ok(stale.len())
     }
 

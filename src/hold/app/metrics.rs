@@ -5,9 +5,8 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
@@ -17,7 +16,7 @@ use crate::config::Config;
 use crate::hold::Hold;
 use crate::pds::{PdsError, SubscriberLag};
 use atproto::lexicon::nsid;
-use server::control;
+use server::control::{self, Recounted};
 use server::daemon::{Listener, SocketMetrics, usage::Usage};
 use server::metrics::{Gauge, MetricKind, Text};
 use server::sqlite::{Database, Sizes};
@@ -40,9 +39,6 @@ pub(super) async fn serve(sources: Sources, listeners: Vec<Listener>, shutdown: 
 
 /// What the names of the hold's own metrics begin with.
 const PROGRAM: &str = "atcr_hold";
-/// What is counted in the database is counted again after so many times as long as it took: a hundredth of one
-/// processor at most, whoever asks how often.
-const REST: u32 = 100;
 /// Collections that have a name of their own; all others are one.
 const COLLECTIONS: [&str; 5] =
     [nsid::CAPTAIN.as_str(), nsid::CREW.as_str(), nsid::PROFILE.as_str(), nsid::LAYER.as_str(), nsid::STATS.as_str()];
@@ -64,7 +60,7 @@ pub(super) struct Sources {
     max_connections: usize,
     pub(super) tasks: Arc<Tasks>,
     started_us: u64,
-    counted: Mutex<Option<Kept>>,
+    counted: Recounted<Counted>,
 }
 
 /// Numbers that the database or the file system must be asked for.
@@ -78,12 +74,6 @@ struct Counted {
     subscriber_lag: Option<SubscriberLag>,
     sizes: Option<Sizes>,
     blob_room: Option<DiskSpace>,
-}
-
-/// The numbers of the last page, and until when they are shown.
-struct Kept {
-    counted: Counted,
-    until: Instant,
 }
 
 impl Sources {
@@ -103,13 +93,13 @@ impl Sources {
             max_connections,
             tasks: Arc::default(),
             started_us,
-            counted: Mutex::default(),
+            counted: Recounted::default(),
         }
     }
 
     /// Returns the page. What cannot be read at present is left out.
     async fn page(self: Arc<Self>) -> String {
-        let counted = self.counted().await;
+        let counted = self.counted.get(self.count()).await;
         let mut text = Text::default();
         process(&mut text, self.started_us);
         self.requests(&mut text);
@@ -120,19 +110,6 @@ impl Sources {
         repository(&mut text, &counted);
         self.upkeep(&mut text);
         text.into_string()
-    }
-
-    /// Returns the numbers, counted anew when they are too old. Concurrent scrapers wait for the same count.
-    async fn counted(&self) -> Counted {
-        let mut kept = self.counted.lock().await;
-        if let Some(kept) = kept.as_ref().filter(|kept| Instant::now() < kept.until) {
-            return kept.counted.clone();
-        }
-        let begun = Instant::now();
-        let counted = self.count().await;
-        let took: Duration = begun.elapsed();
-        *kept = Some(Kept { counted: counted.clone(), until: Instant::now() + took * REST });
-        counted
     }
 
     async fn count(&self) -> Counted {

@@ -16,6 +16,7 @@ mod error;
 mod lines;
 mod metrics_socket;
 mod operation;
+mod recounted;
 mod routes;
 mod socket_file;
 
@@ -23,5 +24,6 @@ pub use client::{AdminClient, AdminConnection};
 pub use error::{AdminError, AdminSocketError};
 pub use metrics_socket::{metrics_listeners, serve_metrics};
 pub use operation::{ByteStream, Export, Import, Operation, Progress, Reporter};
+pub use recounted::Recounted;
 pub use routes::{AdminRoute, serve};
 pub use socket_file::AdminSocket;

@@ -7,9 +7,9 @@ use http::StatusCode;
 use crate::metrics::{Counter, Family, Histogram, MetricKind, Text};
 
 /// The statuses of answers, in order; any other counts as the first.
-const STATUSES: [u16; 31] = [
-    0, 101, 200, 201, 204, 206, 304, 307, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 417, 426, 429,
-    431, 500, 501, 502, 503, 504, 505, 507,
+const STATUSES: [u16; 32] = [
+    0, 101, 200, 201, 202, 204, 206, 304, 307, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 417, 426,
+    429, 431, 500, 501, 502, 503, 504, 505, 507,
 ];
 /// The name of requests to no endpoint.
 const OTHER: &str = "other";

@@ -6,6 +6,7 @@ mod sign_ins;
 
 use rusqlite::Row;
 
+use crate::accounts::SessionSummary;
 use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -140,4 +141,35 @@ pub fn prove(write: &Write<'_>, id: i64, proven_us: u64) -> Result<(), StorageEr
 /// As [`by_password`].
 pub fn delete(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
     write.execute("DELETE FROM pds_session WHERE id = ?1", [id]).map(drop)
+}
+
+/// All sessions, the one that was proven last first.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn list(read: &Read<'_>) -> Result<Vec<SessionSummary>, StorageError> {
+    let sql = "SELECT id, account, proven_us, password IS NULL FROM pds_session ORDER BY proven_us DESC";
+    let rows = read.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let summary = |(id, account, proven_us, by_oauth): (i64, String, i64, bool)| {
+        let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
+        Ok(SessionSummary { id, account, by_oauth, proven_us: proven_us.cast_unsigned() })
+    };
+    rows.into_iter().map(summary).collect()
+}
+
+/// How many sessions there are.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn count(read: &Read<'_>) -> Result<u64, StorageError> {
+    let count = read.first("SELECT count(*) FROM pds_session", [], |row| row.get::<_, i64>(0))?;
+    Ok(count.unwrap_or_default().cast_unsigned())
+}
+
+/// Forgets sessions that were not proven since `before_us`. Answers how many.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn delete_unused(write: &Write<'_>, before_us: u64) -> Result<usize, StorageError> {
+    write.execute("DELETE FROM pds_session WHERE proven_us < ?1", [before_us.cast_signed()])
 }

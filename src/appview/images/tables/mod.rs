@@ -3,6 +3,7 @@
 //! No other room has SQL for this table, and none calls what is here: it is public for tests.
 
 use crate::accounts::Login;
+use crate::images::{QueueTotals, WaitingNotice};
 use atproto::syntax::{Did, ServiceUrl, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -22,6 +23,8 @@ pub struct NoticeRow {
     pub attempts: u32,
     /// When it tries again, microseconds since 1970.
     pub due_us: u64,
+    /// Since when it waits, microseconds since 1970.
+    pub queued_us: u64,
 }
 
 /// Notices that are looked at together.
@@ -32,28 +35,37 @@ const MAX_DUE: i64 = 50;
 /// # Errors
 /// When the database fails or holds what was never written; so below.
 pub fn insert(write: &Write<'_>, row: &NoticeRow) -> Result<i64, StorageError> {
-    let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us) VALUES (?1, ?2, ?3, ?4, 0, ?5)
-               RETURNING id";
+    let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
+               VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6) RETURNING id";
     let login = &row.login;
-    let parameters = (login.account.as_str(), login.session, row.hold.as_str(), &row.notice, row.due_us.cast_signed());
+    let (due_us, queued_us) = (row.due_us.cast_signed(), row.queued_us.cast_signed());
+    let parameters = (login.account.as_str(), login.session, row.hold.as_str(), &row.notice, due_us, queued_us);
     write.first(sql, parameters, |row| row.get(0))?.ok_or_else(|| StorageError::failed("a notice was not stored"))
 }
 
-/// Forgets a notice.
+/// Forgets a notice. Answers whether there was one.
 ///
 /// # Errors
 /// As [`insert`].
-pub fn delete(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
-    write.execute("DELETE FROM notice WHERE id = ?1", [id]).map(drop)
+pub fn delete(write: &Write<'_>, id: i64) -> Result<bool, StorageError> {
+    write.execute("DELETE FROM notice WHERE id = ?1", [id]).map(|deleted| deleted > 0)
 }
 
-/// Puts a notice off after one more attempt.
+/// Puts a notice off after one more attempt, which failed for this reason.
 ///
 /// # Errors
 /// As [`insert`].
-pub fn put_off(write: &Write<'_>, id: i64, due_us: u64) -> Result<(), StorageError> {
-    let sql = "UPDATE notice SET attempts = attempts + 1, due_us = ?2 WHERE id = ?1";
-    write.execute(sql, (id, due_us.cast_signed())).map(drop)
+pub fn put_off(write: &Write<'_>, id: i64, due_us: u64, problem: &str) -> Result<(), StorageError> {
+    let sql = "UPDATE notice SET attempts = attempts + 1, due_us = ?2, problem = ?3 WHERE id = ?1";
+    write.execute(sql, (id, due_us.cast_signed(), problem)).map(drop)
+}
+
+/// Makes all notices due. Answers how many there are.
+///
+/// # Errors
+/// As [`insert`].
+pub fn make_due(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
+    write.execute("UPDATE notice SET due_us = ?1", [now_us.cast_signed()])
 }
 
 /// The first notices that are due.
@@ -61,23 +73,68 @@ pub fn put_off(write: &Write<'_>, id: i64, due_us: u64) -> Result<(), StorageErr
 /// # Errors
 /// As [`insert`].
 pub fn due(read: &Read<'_>, now_us: u64) -> Result<Vec<NoticeRow>, StorageError> {
-    let sql = "SELECT id, account, session, hold, notice, attempts, due_us FROM notice WHERE due_us <= ?1
+    let sql = "SELECT id, account, session, hold, notice, attempts, due_us, queued_us FROM notice WHERE due_us <= ?1
                ORDER BY due_us LIMIT ?2";
     let rows = read.all(sql, (now_us.cast_signed(), MAX_DUE), |row| {
         let texts: (String, String, String) = (row.get(1)?, row.get(3)?, row.get(4)?);
-        Ok((row.get(0)?, texts, row.get(2)?, row.get(5)?, row.get::<_, i64>(6)?))
+        Ok((row.get(0)?, texts, row.get(2)?, row.get(5)?, row.get::<_, i64>(6)?, row.get::<_, i64>(7)?))
     })?;
     let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    let notice =
-        |(id, (account, hold, notice), session, attempts, due_us): (i64, (String, String, String), i64, u32, i64)| {
-            Ok(NoticeRow {
-                id,
-                login: Login { account: Did::parse(&account).map_err(damaged)?, session },
-                hold: ServiceUrl::parse(&hold).map_err(damaged)?,
-                notice,
-                attempts,
-                due_us: due_us.cast_unsigned(),
-            })
-        };
+    type Columns = (i64, (String, String, String), i64, u32, i64, i64);
+    let notice = |(id, (account, hold, notice), session, attempts, due_us, queued_us): Columns| {
+        Ok(NoticeRow {
+            id,
+            login: Login { account: Did::parse(&account).map_err(damaged)?, session },
+            hold: ServiceUrl::parse(&hold).map_err(damaged)?,
+            notice,
+            attempts,
+            due_us: due_us.cast_unsigned(),
+            queued_us: queued_us.cast_unsigned(),
+        })
+    };
     rows.into_iter().map(notice).collect()
+}
+
+/// The most notices that are listed.
+const MAX_LISTED: i64 = 1_000;
+
+/// Notices, the oldest first.
+///
+/// # Errors
+/// As [`insert`].
+pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingNotice>, StorageError> {
+    let sql = "SELECT id, account, hold, notice ->> 'repository', notice ->> 'manifestDigest', attempts, due_us,
+               queued_us, problem FROM notice ORDER BY queued_us LIMIT ?1";
+    let rows = read.all(sql, [MAX_LISTED], |row| {
+        let texts: [Option<String>; 5] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(8)?];
+        Ok((row.get(0)?, texts, row.get(5)?, row.get::<_, i64>(6)?, row.get::<_, i64>(7)?))
+    })?;
+    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
+    let notice = |(id, texts, attempts, due_us, queued_us): (i64, [Option<String>; 5], u32, i64, i64)| {
+        let [account, hold, repository, manifest, problem] = texts;
+        Ok(WaitingNotice {
+            id,
+            account: Did::parse(&account.unwrap_or_default()).map_err(damaged)?,
+            hold: ServiceUrl::parse(&hold.unwrap_or_default()).map_err(damaged)?,
+            repository: repository.unwrap_or_default(),
+            manifest: manifest.unwrap_or_default(),
+            attempts,
+            due_us: due_us.cast_unsigned(),
+            queued_us: queued_us.cast_unsigned(),
+            problem,
+        })
+    };
+    rows.into_iter().map(notice).collect()
+}
+
+/// How many notices wait, and since when.
+///
+/// # Errors
+/// As [`insert`].
+pub fn totals(read: &Read<'_>) -> Result<QueueTotals, StorageError> {
+    let totals = read.first("SELECT count(*), min(queued_us) FROM notice", [], |row| {
+        let (waiting, oldest_us): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(QueueTotals { waiting: waiting.cast_unsigned(), oldest_us: oldest_us.map(i64::cast_unsigned) })
+    })?;
+    Ok(totals.unwrap_or_default())
 }

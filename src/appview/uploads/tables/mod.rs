@@ -3,7 +3,7 @@
 //! No other room has SQL for these tables, and none calls what is here: it is public for tests.
 
 use crate::accounts::Login;
-use crate::uploads::UploadId;
+use crate::uploads::{UploadId, UploadSummary, UploadTotals};
 use atproto::syntax::{Did, ServiceUrl};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -115,4 +115,39 @@ pub fn delete(write: &Write<'_>, id: &UploadId) -> Result<(), StorageError> {
 pub fn stale(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadId>, StorageError> {
     let sql = "SELECT id FROM upload WHERE touched_us < ?1";
     read.all(sql, [before_us.cast_signed()], |row| row.get(0))
+}
+
+/// The most uploads that are listed.
+const MAX_LISTED: i64 = 1_000;
+
+/// Uploads, the one that is idle for longest first.
+///
+/// # Errors
+/// As [`upload`].
+pub fn list(read: &Read<'_>) -> Result<Vec<UploadSummary>, StorageError> {
+    let sql = "SELECT id, account, repository, hold, offset_bytes, sent_bytes, touched_us FROM upload
+               ORDER BY touched_us LIMIT ?1";
+    let number = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    let rows = read.all(sql, [MAX_LISTED], |row| {
+        let texts: (String, String) = (row.get(1)?, row.get(3)?);
+        Ok((texts, (row.get(0)?, row.get(2)?, number(row, 4)?, number(row, 5)?, number(row, 6)?)))
+    })?;
+    let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
+    let summary = |((account, hold), (id, repository, offset, sent, touched_us)): ((String, String), _)| {
+        let (account, hold) = (Did::parse(&account).map_err(damaged)?, ServiceUrl::parse(&hold).map_err(damaged)?);
+        Ok(UploadSummary { id, account, repository, hold, offset, sent, touched_us })
+    };
+    rows.into_iter().map(summary).collect()
+}
+
+/// How many uploads there are, and how large.
+///
+/// # Errors
+/// As [`upload`].
+pub fn totals(read: &Read<'_>) -> Result<UploadTotals, StorageError> {
+    let totals = read.first("SELECT count(*), coalesce(sum(offset_bytes), 0) FROM upload", [], |row| {
+        let (open, bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
+        Ok(UploadTotals { open: open.cast_unsigned(), bytes: bytes.cast_unsigned() })
+    })?;
+    Ok(totals.unwrap_or_default())
 }

@@ -1,0 +1,141 @@
+//! The page of metrics: every name, its meaning, and where its value comes from.
+//!
+//! Names are units and `_total` by convention, and stay as they are: people's dashboards and alerts have them.
+//! <https://prometheus.io/docs/practices/naming/>
+
+use std::io;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::StartError;
+use super::maintenance::LastDone;
+use crate::config::Config;
+use crate::images::QueueTotals;
+use crate::oci::OciState;
+use crate::uploads::UploadTotals;
+use server::control::{self, Recounted};
+use server::daemon::{Listener, SocketMetrics, usage::Usage};
+use server::metrics::{MetricKind, Text};
+use server::sqlite::Sizes;
+use server::storage::{DiskSpace, show_faults};
+
+/// What the names of the registry's own metrics begin with.
+const PROGRAM: &str = "atcr_appview";
+
+/// Returns the sockets for metrics: see [`control::metrics_listeners`].
+pub(super) fn listen(config: &Config, inherited: Vec<Listener>) -> Result<Vec<Listener>, StartError> {
+    control::metrics_listeners(config.metrics_addr.as_deref(), inherited).map_err(|error| {
+        let address = config.metrics_addr.clone().unwrap_or_default();
+        StartError::MetricsSocket { address, reason: error.to_string() }
+    })
+}
+
+/// Answers scrapers until `shutdown`.
+pub(super) async fn serve(
+    sources: Arc<Sources>,
+    listeners: Vec<Listener>,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let page = move || Arc::clone(&sources).page();
+    control::serve_metrics(page, listeners, shutdown).await
+}
+
+/// Where the numbers come from.
+pub(super) struct Sources {
+    pub(super) state: Arc<OciState>,
+    /// Of the public sockets.
+    pub(super) sockets: Arc<SocketMetrics>,
+    pub(super) max_connections: usize,
+    /// When the process began, in microseconds since 1970.
+    pub(super) started_us: u64,
+    pub(super) last_done: Arc<LastDone>,
+    pub(super) counted: Recounted<Counted>,
+}
+
+/// Numbers that the database or the file system must be asked for.
+#[derive(Clone, Default)]
+pub(super) struct Counted {
+    sessions: Option<u64>,
+    uploads: Option<UploadTotals>,
+    queue: Option<QueueTotals>,
+    sizes: Option<Sizes>,
+}
+
+impl Sources {
+    /// Returns the page. What cannot be read at present is left out.
+    async fn page(self: Arc<Self>) -> String {
+        let counted = self.counted.get(self.count()).await;
+        let mut text = Text::default();
+        let help = "Always 1; the version is in the label.";
+        let mut info = text.family("atcr_appview_build_info", MetricKind::Gauge, help);
+        info.value(&[("version", env!("CARGO_PKG_VERSION"))], 1);
+        Usage::now().show(&mut text, self.started_us);
+        let help = "Requests answered, by endpoint and by HTTP status.";
+        self.state.front.metrics.show(&mut text, PROGRAM, help);
+        self.sockets.show(&mut text, PROGRAM, self.max_connections);
+        self.uploads(&mut text, &counted);
+        self.accounts(&mut text, &counted);
+        self.queue(&mut text, &counted);
+        storage(&mut text, &counted);
+        let help = "When maintenance last came to a good end; 0 before the first since the start.";
+        let mut family = text.family("atcr_appview_task_last_success_timestamp_seconds", MetricKind::Gauge, help);
+        for (task, at_us) in self.last_done.all() {
+            family.value(&[("task", task)], at_us / 1_000_000);
+        }
+        text.into_string()
+    }
+
+    async fn count(&self) -> Counted {
+        let state = &self.state;
+        // What fails here was counted as a fault of the storage, which stands on the page.
+        Counted {
+            sessions: state.sessions.count().await.ok(),
+            uploads: state.uploads.totals().await.ok(),
+            queue: state.images.queue().await.ok(),
+            sizes: state.database.sizes().await.ok(),
+        }
+    }
+
+    fn uploads(&self, text: &mut Text, counted: &Counted) {
+        if let Some(uploads) = counted.uploads {
+            text.gauge("atcr_appview_uploads_open", "Uploads that are open.", uploads.open);
+            text.gauge("atcr_appview_upload_bytes", "Bytes in the uploads that are open.", uploads.bytes);
+        }
+        let counts = self.state.uploads.counts();
+        text.counter("atcr_appview_uploads_begun_total", "Uploads begun.", counts.begun.get());
+        let help = "Attempts to complete an upload: completed, refused (the client's fault), failed (hold or storage).";
+        text.counter_by("atcr_appview_upload_completions_total", help, "result", &counts.completions);
+        let help = "Uploads dropped because nothing touched them.";
+        text.counter("atcr_appview_uploads_swept_total", help, counts.swept.get());
+    }
+
+    fn accounts(&self, text: &mut Text, counted: &Counted) {
+        if let Some(sessions) = counted.sessions {
+            text.gauge("atcr_appview_sessions", "Sessions at accounts' PDSes.", sessions);
+        }
+        let help = "Questions for an account's DID document by how they ended; known: from memory.";
+        text.counter_by("atcr_appview_did_lookups_total", help, "result", self.state.owners.look_ups());
+    }
+
+    fn queue(&self, text: &mut Text, counted: &Counted) {
+        if let Some(queue) = counted.queue {
+            let help = "Manifests that their hold was not told of yet.";
+            text.gauge("atcr_appview_notices_queued", help, queue.waiting);
+            let now_us = (self.state.clock)();
+            let age_s = queue.oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us) / 1_000_000);
+            let help = "How long the oldest of them has waited; 0 when there is none.";
+            text.gauge("atcr_appview_notice_oldest_seconds", help, age_s);
+        }
+        let help = "Attempts of the queue to tell a hold: delivered, failed (tried again), refused, given_up.";
+        text.counter_by("atcr_appview_notice_attempts_total", help, "result", self.state.images.outcomes());
+    }
+}
+
+fn storage(text: &mut Text, counted: &Counted) {
+    show_faults(text, PROGRAM);
+    if let Some(sizes) = counted.sizes {
+        sizes.show(text, PROGRAM);
+        DiskSpace::show(text, PROGRAM, "the database", &[("database", Some(sizes.disk))]);
+    }
+}

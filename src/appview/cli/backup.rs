@@ -1,0 +1,34 @@
+//! `backup`.
+
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::schema::SCHEMA;
+use server::console::{BackupArguments, CommandError, output, size};
+
+/// The result of a backup.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BackedUp {
+    file: String,
+    size_bytes: u64,
+}
+
+pub(super) async fn run(arguments: BackupArguments, config: &Config) -> Result<(), CommandError> {
+    let remedy = "start the registry once, or set ATCR_DATABASE_PATH";
+    let ((), size_bytes) = arguments.run(&config.database_path, &SCHEMA, remedy, |_| Ok(())).await?;
+    let done = BackedUp { file: arguments.file.display().to_string(), size_bytes };
+    if arguments.json {
+        return output::json(&done);
+    }
+    let key = match &config.auth_key {
+        Some(_) => "the key that ATCR_AUTH_KEY gives".into(),
+        None => config.auth_key_path.display().to_string(),
+    };
+    output::text(&format!(
+        "{} written to {}\nThe keys are not in it: keep a copy of {key} and {}.\n",
+        size(size_bytes),
+        done.file,
+        config.oauth_key_path.display()
+    ))
+}

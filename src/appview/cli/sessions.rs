@@ -1,0 +1,46 @@
+//! `sessions list`, `end`.
+
+use clap::Subcommand;
+
+use super::target::Target;
+use crate::operations::{SessionsEnd, SessionsList};
+use server::console::{CommandError, duration, output, table};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List sessions at accounts' PDSes, the one that was used last first. PROVEN is when the PDS last confirmed it.
+    List,
+    /// Forget a session: its tokens are good no more, and whoever used it signs in again.
+    #[command(after_help = "Example: atcr-appview sessions end 12")]
+    End {
+        /// The number that `sessions list` shows.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::List => {
+                let sessions = target.run(SessionsList {}).await?;
+                if json {
+                    return output::json(&sessions);
+                }
+                let rows = sessions.iter().map(|session| {
+                    let proven = format!("{} ago", duration(session.proven_ago_s));
+                    let by = if session.by_oauth { "browser" } else { "app password" };
+                    [session.id.to_string(), session.account.to_string(), by.to_owned(), proven]
+                });
+                output::text(&table(["ID", "ACCOUNT", "MADE BY", "PROVEN"], rows))
+            }
+            Self::End { id } => {
+                let ended = target.run(SessionsEnd { id }).await?;
+                if json {
+                    return output::json(&ended);
+                }
+                output::text(&format!("session {} of {} is ended\n", ended.id, ended.account))
+            }
+        }
+    }
+}

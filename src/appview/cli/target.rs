@@ -1,0 +1,16 @@
+//! The registry that a command is for: the one that a daemon has, else the one on disk.
+
+use crate::app::{self, StartError};
+use crate::config::Config;
+use crate::oci::OciState;
+use server::console::{self, CommandError};
+use server::sqlite::OpenError;
+
+/// Where the operation of a command runs.
+pub(super) type Target = console::Target<OciState>;
+
+/// Finds the daemon of this configuration, else opens the registry in this process.
+pub(super) async fn find(config: &Config) -> Result<Target, CommandError> {
+    let is_in_use = |error: &StartError| matches!(error, StartError::Database(OpenError::InUse { .. }));
+    Target::find(&config.admin_socket, "ATCR_ADMIN_SOCKET", async || app::open(config), is_in_use).await
+}

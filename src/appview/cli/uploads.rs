@@ -1,0 +1,48 @@
+//! `uploads list`, `abort`.
+
+use clap::Subcommand;
+
+use super::target::Target;
+use crate::operations::{Upload, UploadsAbort, UploadsList};
+use server::console::{CommandError, duration, output, size, table};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List open uploads, the longest idle first. IDLE is the time since the last bytes, SENT what the hold has.
+    #[command(after_help = "Example: atcr-appview uploads list --json | jq '[.[].sizeBytes] | add'")]
+    List,
+    /// Abort an upload, here and at its hold: the client begins again.
+    #[command(after_help = "Example: atcr-appview uploads abort 5f0c2a9be1d34c7f8a6b0e1d2c3f4a5b")]
+    Abort {
+        /// The id that `uploads list` shows.
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::List => {
+                let uploads = target.run(UploadsList {}).await?;
+                if json { output::json(&uploads) } else { output::text(&shown(&uploads)) }
+            }
+            Self::Abort { id } => {
+                let aborted = target.run(UploadsAbort { id }).await?;
+                if json {
+                    return output::json(&aborted);
+                }
+                output::text(&format!("upload {} of {} is given up\n", aborted.id, aborted.account))
+            }
+        }
+    }
+}
+
+fn shown(uploads: &[Upload]) -> String {
+    let rows = uploads.iter().map(|upload| {
+        let Upload { id, account, repository, hold, size_bytes, sent_bytes, idle_s, .. } = upload;
+        let (account, hold) = (account.to_string(), hold.to_string());
+        [id.clone(), account, repository.clone(), hold, size(*size_bytes), size(*sent_bytes), duration(*idle_s)]
+    });
+    table(["ID", "ACCOUNT", "REPOSITORY", "HOLD", "SIZE", "SENT", "IDLE"], rows)
+}

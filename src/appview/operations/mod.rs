@@ -1,0 +1,37 @@
+//! What an operator may do to a registry from the shell.
+//!
+//! Each operation is one function over an opened registry, [`OciState`]. [`ROUTES`] is the table of all: the daemon runs
+//! them for whoever may open its admin socket, and a command runs the same ones in its own process when no daemon is
+//! there. See [`server::control`].
+//!
+//! This room knows no socket, no command line, no configuration and no terminal.
+
+mod queue;
+mod sessions;
+mod status;
+mod uploads;
+
+use crate::oci::OciState;
+use server::control::AdminRoute;
+
+pub use queue::{Notice, QueueDrop, QueueList, QueueRetried, QueueRetry};
+pub use sessions::{EndedSession, Session, SessionsEnd, SessionsList};
+pub use status::{DatabaseStatus, QueueStatus, Status, StatusShow, UploadsStatus, facts};
+pub use uploads::{AbortedUpload, Upload, UploadsAbort, UploadsList};
+
+/// All operations.
+pub static ROUTES: [AdminRoute<OciState>; 8] = [
+    AdminRoute::operation::<StatusShow>(),
+    AdminRoute::operation::<SessionsList>(),
+    AdminRoute::operation::<SessionsEnd>(),
+    AdminRoute::operation::<UploadsList>(),
+    AdminRoute::operation::<UploadsAbort>(),
+    AdminRoute::operation::<QueueList>(),
+    AdminRoute::operation::<QueueDrop>(),
+    AdminRoute::operation::<QueueRetry>(),
+];
+
+/// Seconds from one moment to another, both in microseconds since 1970; 0 when the clock was set back meanwhile.
+fn seconds(from_us: u64, to_us: u64) -> u64 {
+    to_us.saturating_sub(from_us) / 1_000_000
+}

@@ -1,0 +1,88 @@
+//! Uploads that are open.
+
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+
+use super::seconds;
+use crate::oci::OciState;
+use atproto::syntax::{Datetime, Did};
+use server::control::{AdminError, Operation, Reporter};
+
+/// An open upload as it is shown.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Upload {
+    /// Its name, as it stands in the client's URL.
+    pub id: String,
+    /// Whose it is.
+    pub account: Did,
+    /// Where it was begun.
+    pub repository: String,
+    /// Where its bytes go.
+    pub hold: Did,
+    /// Bytes that are there.
+    pub size_bytes: u64,
+    /// Bytes that the hold has, of these.
+    pub sent_bytes: u64,
+    /// When it last grew.
+    pub touched_at: Datetime,
+    /// How long ago that is, in seconds.
+    pub idle_s: u64,
+}
+
+/// All open uploads, the one idle for longest first, 1,000 at most.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UploadsList {}
+
+impl Operation for UploadsList {
+    const NAME: &'static str = "uploads.list";
+    type Subject = OciState;
+    type Output = Vec<Upload>;
+
+    async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Vec<Upload>, AdminError> {
+        let now_us = (registry.clock)();
+        let uploads = registry.uploads.list().await.map_err(|error| AdminError::failed(error.to_string()))?;
+        let shown = uploads.into_iter().map(|upload| Upload {
+            id: HEXLOWER.encode(&upload.id),
+            account: upload.account,
+            repository: upload.repository,
+            hold: upload.hold.did().clone(),
+            size_bytes: upload.offset,
+            sent_bytes: upload.sent,
+            touched_at: Datetime::from_micros(upload.touched_us),
+            idle_s: seconds(upload.touched_us, now_us),
+        });
+        Ok(shown.collect())
+    }
+}
+
+/// Gives an open upload up, here and at the hold.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UploadsAbort {
+    /// Which one.
+    pub id: String,
+}
+
+/// What was given up.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AbortedUpload {
+    /// Its name.
+    pub id: String,
+    /// Whose it was.
+    pub account: Did,
+}
+
+impl Operation for UploadsAbort {
+    const NAME: &'static str = "uploads.abort";
+    type Subject = OciState;
+    type Output = AbortedUpload;
+
+    async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<AbortedUpload, AdminError> {
+        let id = HEXLOWER.decode(self.id.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        let id = id.ok_or_else(|| AdminError::failed("an upload is named by 32 hexadecimal digits"))?;
+        let account = registry.uploads.abandon(id).await.map_err(|error| AdminError::failed(error.to_string()))?;
+        Ok(AbortedUpload { id: self.id, account })
+    }
+}
