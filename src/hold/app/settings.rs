@@ -19,7 +19,6 @@ pub(super) fn blob_limits(config: &Config) -> blobs::UploadLimits {
         empty_upload_s: config.limits.empty_upload.as_secs(),
         reserve_bytes: config.limits.reserve_bytes,
         last_used_resolution: blobs::last_used_resolution(config.gc.grace),
-        ..blobs::UploadLimits::default()
     }
 }
 
