@@ -147,6 +147,22 @@ template_as_it_comes() {
   grep -F 'nobody could log in' "$work/answer"
 }
 
+# manual_blocks: the Nix of the manuals, each as a file of its own beside a hold, in a folder.
+manual_blocks() {
+  python3 - "$1" src/*/manual/*.md <<'END'
+import pathlib, re, sys
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir()
+for page in map(pathlib.Path, sys.argv[2:]):
+    for number, block in enumerate(re.findall(r"^```nix\n(.*?)^```$", page.read_text(), re.M | re.S), 1):
+        (folder / f"{page.parent.parent.name}-{page.stem}-{number}.block.nix").write_text(block)
+END
+}
+# An example of the manual evaluates, on a machine with a hold and what else it presumes.
+example_of_manual() {
+  evaluate "(import $repo/tests/nix/evaluate.nix { libPath = $2; configuration.imports = [ $1 $repo/tests/nix/examples/least.nix ]; }).files"
+}
+
 short_flake() { [ "$(wc -l <flake.nix)" -le 80 ] || { echo "flake.nix is for outputs only: at most 80 lines"; return 1; }; }
 
 # every_test_paired: each test has its script and the other way round.
@@ -185,7 +201,7 @@ python_tools() {
   python3 -m venv "$tools/python" >&2 && "$tools/python/bin/pip" install -q mypy==1.18.2 pyflakes==3.4.0 >&2
 }
 
-units=(atcr-hold.service atcr-hold.socket atcr-appview.service atcr-appview.socket)
+units=(atcr-hold.service atcr-hold.socket atcr-hold-backup.service atcr-hold-backup.timer atcr-appview.service atcr-appview.socket)
 need nix-instantiate python3
 small_lib=$repo/tests/nix/lib
 mapfile -t nix_files < <(git ls-files --cached --others --exclude-standard '*.nix')
@@ -262,6 +278,12 @@ else
   skip "the files of the flake's checks: there is no cargo, or its crates cannot be fetched"
 fi
 check "flake.nix is short" short_flake
+check "the manual's Nix can be read" manual_blocks "$work/manual"
+for block in "$work"/manual/*.nix; do
+  title=$(basename "$block" .block.nix)
+  check "$title of the manual evaluates" example_of_manual "$block" "$small_lib"
+  [ -z "$real_lib" ] || check "$title of the manual evaluates with nixpkgs' library" example_of_manual "$block" "$real_lib"
+done
 check "the template evaluates with what nixos-generate-config writes" template_with "$small_lib"
 [ -z "$real_lib" ] || check "the template is the same under nixpkgs' library" same_with_real template_with
 check "the template is refused until it has a key to log in with" template_as_it_comes "$small_lib"

@@ -109,6 +109,8 @@ let
   );
 in
 {
+  imports = [ (import ./backup.nix { inherit name title; }) ];
+
   config = lib.mkIf cfg.enable {
     assertions = [
       {

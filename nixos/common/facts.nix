@@ -4,7 +4,8 @@ rec {
   isDid =
     text:
     builtins.match "did:plc:[a-z2-7]{24}" text != null
-    || builtins.match "did:web:[a-z0-9-]+([.][a-z0-9-]+)+" text != null;
+    || builtins.match "did:web:[a-z0-9-]+([.][a-z0-9-]+)+" text != null
+    || builtins.match "did:web:localhost%3A[0-9]+" text != null;
 
   stateDirectory = "/var/lib/atcr-hold";
   isInState = path: builtins.match "${stateDirectory}(/.*)?" path != null;

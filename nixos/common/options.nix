@@ -89,6 +89,55 @@ in
     example = false;
     description = "Whether the ${title} runs from boot on. `false`: the first connection starts it.";
   };
+  backup = {
+    enable = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = ''
+        Whether to copy the database regularly, as it is at one moment, while the ${title} runs: `/var/lib/${name}` itself is
+        no backup, being a link, and a copy of the files of a running database is none either.
+      '';
+    };
+    directory = mkOption {
+      type = types.pathWith {
+        absolute = true;
+        inStore = false;
+      };
+      default = "/var/backup/${name}";
+      example = "/srv/backup/${name}";
+      description = "Directory of the copies, made when it is missing; it is what restic and its like are to save.";
+    };
+    schedule = mkOption {
+      type = types.str;
+      default = "daily";
+      example = "*-*-* 03:30:00";
+      description = "When, as `systemd.time` has it; made up for when the machine was off.";
+    };
+    keep = mkOption {
+      type = types.addCheck types.int (count: count >= 1) // {
+        description = "count, at least 1";
+      };
+      default = 7;
+      example = 30;
+      description = "How many copies stay, the newest.";
+    };
+    group = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "backup";
+      description = "Group that may read the copies; `null`: root only.";
+    };
+    keys = mkOption {
+      type = types.bool;
+      default = false;
+      example = true;
+      description = ''
+        Whether keys that the ${title} made itself are copied too, into `keys` there. Without its key no backup is of use:
+        `false` is for those who keep it elsewhere, or give it by a file.
+      '';
+    };
+  };
   environmentFile = (import ./secret.nix { inherit lib; }) {
     example = "/run/keys/${title}.env";
     description = ''

@@ -42,6 +42,10 @@ in
   config = lib.mkIf (cfg.enable && cfg.nginx.enable) {
     assertions = [
       {
+        assertion = lib.hasPrefix "https://" cfg.url;
+        message = "services.${name}.nginx.enable: ${cfg.url} is for this machine alone, without TLS; set services.${name}.url to an https:// one.";
+      }
+      {
         assertion = paths != [ ];
         message = "services.${name}.nginx.enable: nginx reaches the ${title} by a Unix socket; add a path to services.${name}.listen.streams.";
       }

@@ -74,7 +74,7 @@ in
     did = mkOption {
       type = types.str;
       readOnly = true;
-      default = "did:web:" + lib.removePrefix "https://" cfg.url;
+      default = "did:web:" + builtins.replaceStrings [ "https://" "http://" ":" ] [ "" "" "%3A" ] cfg.url;
       defaultText = literalExpression ''"did:web:<host of url>"'';
       example = "did:web:hold.example.org";
       description = "The DID of the hold, for other modules to use.";

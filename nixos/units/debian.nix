@@ -7,6 +7,8 @@
     url = "https://hold.example.org";
     owner = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
     listen.group = "www-data";
+    backup.enable = true;
+    backup.directory = "/var/backups/atcr-hold";
   };
   services.atcr-appview = {
     enable = true;

@@ -77,9 +77,12 @@ with subtest("put right, it goes on"):
     pull(captain, digest)
 
 with subtest("the manual's commands back it up"):
-    (back_up,) = GUIDE["Back up"]
+    back_up, timer = GUIDE["Back up"]
     machine.succeed("cd /root\n" + back_up)
     (backup,) = machine.succeed("ls /backup | grep ^hold-").split()
+    machine.succeed("cd /root\n" + timer, "systemctl start atcr-hold-backup.service")
+    assert machine.succeed("ls /var/backups/atcr-hold").startswith("hold-20")
+    healthy()
     late = make_layer("/tmp/late", 1_000_000)
     push(captain, "/tmp/late", late)
 

@@ -17,6 +17,7 @@ let
     extra:
     (lib.evalModules {
       specialArgs.pkgs = machine.packages;
+      specialArgs.modulesPath = toString ./modules;
       modules = [
         { inherit (machine) options config; }
         (import ../../nixos/hold flake)
@@ -110,6 +111,7 @@ let
         // options.serviceConfig or { }
       )
     );
+  timer = options: unit options (section "Timer" (options.timerConfig or { }));
   socket =
     options:
     unit options (
@@ -164,6 +166,7 @@ let
       _: options: service (options // { switched = switched config options; })
     ) config.systemd.services
     // rename (name: "systemd/system/${name}.socket") (_: socket) config.systemd.sockets
+    // rename (name: "systemd/system/${name}.timer") (_: timer) config.systemd.timers
     // rename (host: "nginx/sites-enabled/${host}") site config.services.nginx.virtualHosts
     // rename (name: "sysusers.d/${name}.conf") (
       name: _:

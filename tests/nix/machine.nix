@@ -70,6 +70,13 @@ in
     };
     users = anything { };
     virtualisation = anything { };
+    # Of which the manual has examples.
+    services.restic = anything { };
+    services.litestream = anything { };
+    services.grafana = anything { };
+    services.garage = anything { };
+    age = anything { };
+    sops = anything { };
     services.openssh = anything { };
     services.getty = anything { };
     services.nscd.enable = anything true;

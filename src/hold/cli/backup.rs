@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::config::Config;
 use crate::pds;
 use crate::schema::SCHEMA;
-use server::console::{BackupArguments, CommandError, output, size};
+use server::console::{BackupArguments, CommandError, Copied, output, size};
 use server::key_file;
 
 /// The result of a backup.
@@ -21,9 +21,9 @@ struct BackedUp {
 pub(super) async fn run(arguments: BackupArguments, config: &Config) -> Result<(), CommandError> {
     let remedy = "start the hold once, or set HOLD_DATABASE_PATH";
     let copied = arguments.run(&config.database_path, &SCHEMA, remedy, pds::stored_head).await;
-    let (head, size_bytes) = copied?;
+    let Copied { found: head, file, size_bytes } = copied?;
     let rev = head.map(|head| head.rev.to_string());
-    let done = BackedUp { file: arguments.file.display().to_string(), size_bytes, rev };
+    let done = BackedUp { file: file.display().to_string(), size_bytes, rev };
     if arguments.json { output::json(&done) } else { output::text(&shown(&done, config)) }
 }
 

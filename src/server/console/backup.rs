@@ -1,13 +1,16 @@
 //! `backup`: a copy of the database, made in this process also while a daemon has it: this user may write where the
 //! daemon's sandbox may not.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use atproto::syntax::Datetime;
 use clap::Args;
 
 use super::{CommandError, ProgressLine};
 use crate::control::Progress;
+use crate::daemon::now_us;
 use crate::sqlite::{BackupError, Read, Schema, back_up, unfinished_backup};
 use crate::storage::StorageError;
 
@@ -16,16 +19,28 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Where the copy goes, and how the result is printed.
 #[derive(Args)]
 pub struct BackupArguments {
-    /// The new file. Its directory must exist; a file that exists is not written over.
+    /// The new file, or a directory, in which it is named after this moment. Nothing is written over.
     pub file: PathBuf,
+    /// Keep so many copies in the directory, the newest, and remove older ones.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub keep: Option<u64>,
     /// Print one JSON document.
     #[arg(long)]
     pub json: bool,
 }
 
+/// A copy that was made.
+pub struct Copied<T> {
+    /// What was read in it.
+    pub found: T,
+    /// The file.
+    pub file: PathBuf,
+    /// Its size.
+    pub size_bytes: u64,
+}
+
 impl BackupArguments {
-    /// Copies the database at `path`, showing the progress. Returns what `inspect` reads in it, and the size of the copy in
-    /// bytes. `remedy` says what to do where there is no database.
+    /// Copies the database at `path`, showing the progress. Reads `inspect` in the copy. `remedy` says what to do where there is no database.
     ///
     /// # Errors
     /// [`CommandError::Failed`] when there is no copy.
@@ -35,9 +50,15 @@ impl BackupArguments {
         schema: &'static Schema,
         remedy: &str,
         inspect: impl FnOnce(&Read<'_>) -> Result<T, StorageError> + Send + 'static,
-    ) -> Result<(T, u64), CommandError> {
+    ) -> Result<Copied<T>, CommandError> {
         let failed = |error: String| CommandError::failed(error);
-        let (database, target) = (path.to_owned(), self.file.clone());
+        let directory = self.file.is_dir().then_some(self.file.as_path());
+        if directory.is_none() && self.keep.is_some() {
+            return Err(CommandError::Usage("--keep is for a directory that is there".into()));
+        }
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let file = directory.map_or_else(|| self.file.clone(), |directory| directory.join(name_of(&stem, now_us())));
+        let (database, target) = (path.to_owned(), file.clone());
         let mut copying = tokio::task::spawn_blocking(move || back_up(&database, schema, &target, inspect));
         let total = std::fs::metadata(path).ok().map(|metadata| metadata.len());
         let mut line = ProgressLine::new();
@@ -45,7 +66,7 @@ impl BackupArguments {
             tokio::select! {
                 copied = &mut copying => break copied.map_err(|error| failed(error.to_string()))?,
                 () = tokio::time::sleep(LOOK_EVERY) => {
-                    let done = size_of(&unfinished_backup(&self.file)).unwrap_or_default();
+                    let done = size_of(&unfinished_backup(&file)).unwrap_or_default();
                     line.show(&Progress { done, total, unit: "bytes".into() });
                 }
             }
@@ -55,10 +76,67 @@ impl BackupArguments {
             BackupError::NoDatabase(_) => failed(format!("{error}: {remedy}")),
             error => failed(error.to_string()),
         })?;
-        Ok((found, size_of(&self.file).unwrap_or_default()))
+        if let (Some(directory), Some(keep)) = (directory, self.keep) {
+            remove_older(directory, &stem, keep).map_err(|error| failed(format!("older copies stay: {error}")))?;
+        }
+        let size_bytes = size_of(&file).unwrap_or_default();
+        Ok(Copied { found, file, size_bytes })
     }
+}
+
+/// The name of a copy that is made now: `hold-2026-11-29T09-30-00Z.db`. A colon is no character for every file system.
+fn name_of(stem: &str, now_us: u64) -> String {
+    let now = Datetime::from_micros(now_us).to_string().replace(':', "-");
+    let second = now.split(['.', 'Z']).next().unwrap_or_default();
+    format!("{stem}-{second}Z.db")
+}
+
+/// Removes copies as [`name_of`] names them, but for the newest `keep`.
+fn remove_older(directory: &Path, stem: &str, keep: u64) -> io::Result<()> {
+    let mut copies = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name();
+        copies.extend(name.to_str().filter(|name| is_copy(name, stem)).map(|name| directory.join(name)));
+    }
+    copies.sort_unstable();
+    let older = copies.len().saturating_sub(usize::try_from(keep).unwrap_or(usize::MAX));
+    copies[..older].iter().try_for_each(std::fs::remove_file)
+}
+
+fn is_copy(name: &str, stem: &str) -> bool {
+    const FORM: &[u8] = b"0000-00-00T00-00-00Z";
+    let moment = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('-')?.strip_suffix(".db"));
+    moment.is_some_and(|moment| {
+        let mut pairs = moment.bytes().zip(FORM);
+        moment.len() == FORM.len()
+            && pairs.all(|(byte, form)| if *form == b'0' { byte.is_ascii_digit() } else { byte == *form })
+    })
 }
 
 fn size_of(file: &Path) -> Option<u64> {
     std::fs::metadata(file).ok().map(|metadata| metadata.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_copy, name_of, remove_older};
+
+    #[test]
+    fn older_copies_go_and_nothing_else_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let copies: Vec<_> = (0..4).map(|day| name_of("hold", day * 86_400_000_000)).collect();
+        assert_eq!(copies[1], "hold-1970-01-02T00-00-00Z.db");
+        let others = ["hold-2026-11-23.db", "hold.db", "other-1970-01-02T00-00-00Z.db", "hold-1970-01-02T00-00-00Z.db.part"];
+        for name in copies.iter().map(String::as_str).chain(others) {
+            std::fs::write(place(name), b"").unwrap();
+        }
+        assert!(copies.iter().all(|name| is_copy(name, "hold")));
+        remove_older(directory.path(), "hold", 2).unwrap();
+        let there: Vec<_> = copies.iter().map(|name| place(name).exists()).collect();
+        assert_eq!(there, [false, false, true, true]);
+        assert!(others.iter().all(|name| place(name).exists()));
+        remove_older(directory.path(), "hold", 9).unwrap();
+        assert!(place(&copies[2]).exists());
+    }
 }

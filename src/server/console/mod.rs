@@ -19,7 +19,7 @@ mod transfer;
 mod units;
 
 pub use arguments::{CommandGroup, ServeArguments, SourceArguments, parse};
-pub use backup::BackupArguments;
+pub use backup::{BackupArguments, Copied};
 pub use command::{check_config, finish, run, warn};
 pub use completions::CompletionsArguments;
 pub use error::CommandError;

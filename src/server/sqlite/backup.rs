@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use rusqlite::{OpenFlags, TransactionBehavior};
 
@@ -65,6 +66,8 @@ pub fn back_up<T>(
         std::fs::rename(&unfinished, target)
             .and_then(|()| File::open(directory_of(target))?.sync_all())
             .map_err(|error| unwritable(target, &error))?;
+        // Whoever may only read the directory has a copy all the same.
+        let _ = std::fs::write(mark_of(path), b"");
         Ok(found)
     });
     if copied.is_err() {
@@ -72,6 +75,15 @@ pub fn back_up<T>(
         let _ = std::fs::remove_file(&unfinished);
     }
     copied
+}
+
+/// Returns when the database at `path` was last copied, by the file that [`back_up`] leaves beside it.
+pub(super) fn last_backup(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(mark_of(path)).and_then(|metadata| metadata.modified()).ok()
+}
+
+fn mark_of(path: &Path) -> PathBuf {
+    path.with_added_extension("backed-up")
 }
 
 fn copy<T>(

@@ -9,10 +9,12 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
+use super::backup::last_backup;
 use super::writer::Writer;
 use super::{DatabaseHealth, Read, open};
 use crate::metrics::Text;
@@ -23,23 +25,27 @@ const MAX_CONNECTIONS: usize = 4;
 /// A job that goes through a table once has no use for pages that it has seen.
 const CACHE_APART_KIB: i32 = 1024;
 
-/// How many bytes the database takes on its disk.
+/// How many bytes the database takes on its disk, and how old its last copy is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
     /// The database file.
     pub file_bytes: u64,
     /// The write-ahead log.
     pub log_bytes: u64,
+    /// When the database was last copied, in seconds since 1970; 0: never.
+    pub copied_s: u64,
     /// The file system they are on.
     pub disk: DiskSpace,
 }
 
 impl Sizes {
-    /// Writes the sizes of file and log by names that begin with `program`.
+    /// Writes the sizes of file and log, and the time of the copy, by names that begin with `program`.
     pub fn show(&self, text: &mut Text, program: &str) {
         let name = |rest: &str| format!("{program}_{rest}");
         text.gauge(&name("database_bytes"), "Size of the database file.", self.file_bytes);
         text.gauge(&name("database_log_bytes"), "Size of the write-ahead log.", self.log_bytes);
+        let help = "When the database was last copied by the command backup; 0: never.";
+        text.gauge(&name("database_last_backup_timestamp_seconds"), help, self.copied_s);
     }
 }
 
@@ -121,7 +127,9 @@ impl Readers {
         let pool = Arc::clone(&self.0);
         blocking(move || {
             let (file_bytes, log_bytes) = (std::fs::metadata(&pool.path)?.len(), pool.log_bytes());
-            Ok(Sizes { file_bytes, log_bytes, disk: DiskSpace::of(&pool.path)? })
+            let copied = last_backup(&pool.path).and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+            let copied_s = copied.unwrap_or_default().as_secs();
+            Ok(Sizes { file_bytes, log_bytes, copied_s, disk: DiskSpace::of(&pool.path)? })
         })
         .await
     }

@@ -117,6 +117,7 @@ let
     importJSON = file: builtins.fromJSON (builtins.readFile file);
     importTOML = file: builtins.fromTOML (builtins.readFile file);
     modules.importApply = import;
+    trivial.release = "26.05";
     licenses.mit.spdxId = "MIT";
     platforms.unix = [ ];
     hasPrefix = prefix: text: substring 0 (stringLength prefix) text == prefix;

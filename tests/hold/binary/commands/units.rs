@@ -12,7 +12,8 @@ fn units_are_printed_as_the_module_has_them() {
     site.unset("HOLD_PUBLIC_URL");
     let printed = done(&site, &["systemd-units"]);
     for line in [
-        "ExecStart=/usr/local/bin/atcr-hold --config /etc/atcr-hold/config.toml",
+        "ExecStart=/usr/local/bin/atcr-hold --config /etc/atcr-hold/config.toml serve --socket-activated",
+        "ExecStart=/usr/local/bin/atcr-hold --config /etc/atcr-hold/config.toml backup --keep 7 /var/backups/atcr-hold",
         "Type=notify-reload",
         "ProtectSystem=strict",
         "ListenStream=/run/atcr-hold.sock",
@@ -27,7 +28,7 @@ fn they_name_what_the_command_is_told() {
     let site = Site::new();
     let told = ["--program", "/opt/hold/atcr-hold", "--config", "/etc/hold.toml", "--group", "caddy"];
     let printed = done(&site, &[&["systemd-units"], &told[..]].concat());
-    assert!(printed.contains("\nExecStart=/opt/hold/atcr-hold --config /etc/hold.toml\n"), "{printed}");
+    assert!(printed.contains("\nExecStart=/opt/hold/atcr-hold --config /etc/hold.toml serve --socket-activated\n"), "{printed}");
     assert!(printed.contains("\nSocketGroup=caddy\n") && !printed.contains("www-data"), "{printed}");
 }
 
@@ -62,5 +63,5 @@ fn units_that_differ_are_written_over_by_force_only() {
     // The same again changes nothing.
     done(&site, &write);
     assert_eq!(files.each_ref().map(|file| fs::read_to_string(file).unwrap()), written);
-    assert_eq!(fs::read_dir(&directory).unwrap().count(), 2, "nothing unfinished stays");
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 4, "nothing unfinished stays");
 }

@@ -1,0 +1,62 @@
+PLACE = "/srv/backup/hold"
+AGE = "atcr_hold_database_last_backup_timestamp_seconds"
+
+
+def copies() -> list[str]:
+    return sorted(machine.succeed(f"ls {PLACE} | grep db$ || true").split())
+
+
+def age() -> float:
+    """Of the last copy, in seconds, as the metrics have it; less than none before the first."""
+    page = json.dumps(expect(curl("http://127.0.0.1:9464/metrics", None), 200))
+    at = float(page.split(f"\\n{AGE} ")[1].split("\\n")[0])
+    return machine_time() - at if at else -1
+
+
+begin()
+machine.wait_for_unit("atcr-hold.service")
+digest = make_layer("/tmp/layer", 100_000)
+push(captain, "/tmp/layer", digest)
+
+with subtest("the timer waits; nothing was copied yet"):
+    machine.succeed("systemctl is-active atcr-hold-backup.timer")
+    assert copies() == [] and age() < 0
+
+with subtest("a copy is made while the hold runs, which the metrics say"):
+    machine.succeed("systemctl start atcr-hold-backup.service")
+    (first,) = copies()
+    assert first.startswith("hold-20") and 0 <= age() < 120, (first, age())
+    healthy()
+
+with subtest("root and the group may read it, nobody else, and no one of them the hold's directory"):
+    assert machine.succeed(f"stat -c '%U:%G %a' {PLACE}/{first}").strip() == "root:archive 640"
+    machine.succeed(f"test -e {PLACE}/keys/signing.key")
+    machine.fail(f"setpriv --reuid=65534 --regid=65534 --clear-groups cat {PLACE}/{first} > /dev/null")
+
+with subtest("the hold's files stay the hold's own, also of one that is stopped"):
+    machine.succeed("systemctl stop atcr-hold.service; sleep 1", "systemctl start atcr-hold-backup.service")
+    owner = "$(stat -L -c %u /var/lib/atcr-hold/hold.db)"
+    strangers = f"find /var/lib/atcr-hold/ -name 'hold.db*' ! -name '*.backed-up' ! -uid {owner}"
+    assert machine.succeed(strangers) == ""
+    healthy()
+    push(captain, "/tmp/layer", digest)
+
+with subtest("of three copies the newest two stay"):
+    machine.succeed("sleep 1; systemctl start atcr-hold-backup.service")
+    assert len(copies()) == 2 and first not in copies(), copies()
+
+with subtest("its sandbox keeps nearly all of root's power from it"):
+    machine.succeed("systemd-analyze security --threshold=25 atcr-hold-backup.service")
+
+with subtest("the copy and the key are a hold again, where the state is lost"):
+    newest = copies()[-1]
+    machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service", "rm -r /var/lib/private/atcr-hold/hold.db*")
+    machine.succeed("rm -r /var/lib/private/atcr-hold/keys", f"cp {PLACE}/{newest} /var/lib/private/atcr-hold/hold.db")
+    machine.succeed(f"cp -r {PLACE}/keys /var/lib/private/atcr-hold/", "chown -R --reference=/var/lib/private/atcr-hold/. /var/lib/private/atcr-hold/.")
+    machine.succeed("chmod 700 /var/lib/private/atcr-hold/keys; chmod 600 /var/lib/private/atcr-hold/keys/* /var/lib/private/atcr-hold/hold.db")
+    machine.succeed("systemctl start atcr-hold.socket")
+    pull(captain, digest)
+
+with subtest("without the directory it fails, and is seen to"):
+    machine.succeed(f"mv {PLACE} {PLACE}.away")
+    machine.fail("systemctl start atcr-hold-backup.service")

@@ -1,0 +1,4 @@
+# The machine of `nix run .#vm`.
+{
+  imports = [ ../../../nixos/vm.nix ];
+}

@@ -1,0 +1,2 @@
+# In the place of the nixpkgs module of the same name.
+{ }
