@@ -14,6 +14,8 @@
 set -euo pipefail
 # shellcheck source=tests/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=tests/nix/files.sh
+. "$repo/tests/nix/files.sh"
 cd "$repo"
 
 tools=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/atcr-hold/tools
@@ -108,20 +110,6 @@ lock_unchanged() {
   cp flake.nix flake.lock "$work/flake"
   nix --offline --store "$work/store" --extra-experimental-features 'nix-command flakes' flake lock "path:$work/flake"
   diff flake.lock "$work/flake/flake.lock"
-}
-
-# copy_checked_files: what nixos/package.nix gives the flake's checks, and nothing else, beside the checkout. The folder
-# stays, with the files' own times, so that the next run builds what has changed.
-copy_checked_files() {
-  local paths
-  paths=$(evaluate "(import $repo/tests/nix/flake.nix { libPath = $small_lib; }).files" |
-    python3 -c 'import json, sys; print(*json.load(sys.stdin), sep="\n")') || return 1
-  rm -rf "$copy"
-  mkdir -p "$copy"
-  local path
-  while IFS= read -r path; do
-    git ls-files -z --cached --others --exclude-standard -- "${path#"$repo/"}" | xargs -0 cp -p --parents -t "$copy" || return 1
-  done <<<"$paths"
 }
 
 # In the copy, with what was built in the checkout: cargo takes it for the same sources, and builds again what named a file
@@ -265,7 +253,7 @@ check "the flake's outputs evaluate" flake_outputs "$small_lib"
 [ -z "$real_lib" ] || check "the flake's outputs are the same under nixpkgs' library" same_with_real flake_outputs
 check "flake.lock is what Nix would write" lock_unchanged
 
-check "the files of the flake's checks can be copied" copy_checked_files
+check "the files of the flake's checks can be copied" copy_checked_files "$copy"
 if command -v "$cargo" >/dev/null && cargo fetch --locked --quiet; then
   check "the manifests name nothing outside those files" targets_copied
   check "formatting with those files alone" in_copy cargo fmt --check

@@ -4,7 +4,7 @@
 #   bash tests/soak.sh [HOURS=8]
 #
 # Half of the time accounts push and pull beside garbage collection, on a directory and on real S3 servers; a quarter goes to
-# the fuzzers; the long attacks, what faults on the way to S3 and 20 power cuts an hour take comes on top. Ends at the first failure, whose
+# the fuzzers; the tests in a replica of Nix's sandbox, the long attacks, what faults on the way to S3 and 20 power cuts an hour take comes on top. Ends at the first failure, whose
 # seed is in its output.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -14,6 +14,7 @@ seconds=$((hours * 3600))
 bash gc_soak.sh $((seconds / 2))
 # Each of the three targets for this long.
 bash fuzz.sh $((seconds / 12))
+bash nix/sandbox.sh
 bash attacks.sh --long
 bash s3/faults.sh $((hours * 10000))
 bash appliance.sh --cuts $((hours * 20))

@@ -221,7 +221,9 @@ in
         example = true;
         description = ''
           Whether nginx sends the bytes of local blobs itself, when the hold answers with `X-Accel-Redirect`. nginx gets
-          to read the blob directory, which must be outside of `/var/lib/atcr-hold`.
+          to read the blob directory, which must be outside of `/var/lib/atcr-hold`. The location has headers of its own,
+          so nginx drops those of the `http` block there, and NixOS's check of the configuration (gixy) refuses
+          `add_header` in `services.nginx.commonHttpConfig` beside it: set such headers per host, in `extraConfig`.
         '';
       };
     };

@@ -86,6 +86,11 @@ in
       groups.atcr-hold.members = optionals cfg.nginx.sendBlobs [ config.services.nginx.user ];
     };
 
+    # With a group of its unit, nginx is restarted by the switch that gives it, and has it at once.
+    systemd.services.nginx = lib.mkIf (blobsOutside && cfg.nginx.enable && cfg.nginx.sendBlobs) {
+      serviceConfig.SupplementaryGroups = [ "atcr-hold" ];
+    };
+
     services.prometheus.ruleFiles = lib.mkIf (cfg.metrics.enable && cfg.metrics.scrape) [
       ../metrics/alerts.yml
     ];

@@ -1,6 +1,8 @@
 # Copies of the database by the timer's service, for a group to read.
+{ pkgs, ... }:
 {
   imports = [ ./common/machine.nix ];
+  environment.systemPackages = [ pkgs.restic ];
   users.groups.archive = { };
   services.atcr-hold = {
     metrics.enable = true;

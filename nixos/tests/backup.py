@@ -48,14 +48,22 @@ with subtest("of three copies the newest two stay"):
 with subtest("its sandbox keeps nearly all of root's power from it"):
     machine.succeed("systemd-analyze security --threshold=25 atcr-hold-backup.service")
 
-with subtest("the copy and the key are a hold again, where the state is lost"):
+RESTIC = "RESTIC_PASSWORD=test restic -q --no-cache -r /srv/restic"
+STATE = "/var/lib/private/atcr-hold"
+
+with subtest("restic takes away what was copied, and the blobs, and gives them back where the state is lost"):
+    machine.succeed(f"{RESTIC} init 2>&1", f"{RESTIC} backup {PLACE} {STATE}/blobs 2>&1")
     newest = copies()[-1]
-    machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service", "rm -r /var/lib/private/atcr-hold/hold.db*")
-    machine.succeed("rm -r /var/lib/private/atcr-hold/keys", f"cp {PLACE}/{newest} /var/lib/private/atcr-hold/hold.db")
-    machine.succeed(f"cp -r {PLACE}/keys /var/lib/private/atcr-hold/", "chown -R --reference=/var/lib/private/atcr-hold/. /var/lib/private/atcr-hold/.")
-    machine.succeed("chmod 700 /var/lib/private/atcr-hold/keys; chmod 600 /var/lib/private/atcr-hold/keys/* /var/lib/private/atcr-hold/hold.db")
-    machine.succeed("systemctl start atcr-hold.socket")
+    machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service", f"rm -r {STATE}/* {PLACE}/*")
+    machine.succeed(f"{RESTIC} restore latest --target / 2>&1")
+    machine.succeed(
+        f"cp {PLACE}/{newest} {STATE}/hold.db; cp -r {PLACE}/keys {STATE}/",
+        f"chmod 700 {STATE}/keys; chmod 600 {STATE}/keys/* {STATE}/hold.db",
+        f"chown -R --reference={STATE}/. {STATE}/.",
+        "systemctl start atcr-hold.socket",
+    )
     pull(captain, digest)
+    machine.succeed("atcr-hold repo verify 2>&1", "atcr-hold storage verify 2>&1")
 
 with subtest("without the directory it fails, and is seen to"):
     machine.succeed(f"mv {PLACE} {PLACE}.away")

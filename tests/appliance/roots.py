@@ -13,7 +13,7 @@ from pathlib import Path
 
 SUITE = os.environ.get("ATCR_HOLD_SUITE", "trixie")
 MACHINE = ["systemd", "systemd-sysv", "dbus", "ca-certificates", "curl", "python3", "openssl", "nginx", "iproute2"]
-MACHINE += ["dmsetup", "e2fsprogs", "kmod", "rsync", "haproxy", "skopeo"]
+MACHINE += ["dmsetup", "e2fsprogs", "kmod", "rsync", "haproxy", "skopeo", "restic"]
 EMULATOR = ["qemu-system-x86", "seabios", "ipxe-qemu", "kmod"]
 # A tree that nothing makes any more is kept for so long.
 KEPT_S = 7 * 86_400

@@ -164,7 +164,7 @@ let
     config:
     rename (name: "systemd/system/${name}.service") (
       _: options: service (options // { switched = switched config options; })
-    ) config.systemd.services
+    ) (removeAttrs config.systemd.services [ "nginx" ]) # Debian's own
     // rename (name: "systemd/system/${name}.socket") (_: socket) config.systemd.sockets
     // rename (name: "systemd/system/${name}.timer") (_: timer) config.systemd.timers
     // rename (host: "nginx/sites-enabled/${host}") site config.services.nginx.virtualHosts

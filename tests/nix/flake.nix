@@ -66,6 +66,7 @@ let
         writeText = name: text: derivation { inherit name text; };
         testers.runNixOSTest = derivation;
         cacert = stub "cacert";
+        util-linux = stub "util-linux";
         clippy = stub "clippy";
         rustfmt = stub "rustfmt";
         nixfmt = stub "nixfmt" // {

@@ -115,6 +115,7 @@ in
     curl = usr;
     python3 = usr;
     openssl = usr;
+    restic = usr;
     skopeo = usr;
     garage_2 = usr;
     iproute2 = usr;

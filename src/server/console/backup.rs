@@ -127,7 +127,8 @@ mod tests {
         let place = |name: &str| directory.path().join(name);
         let copies: Vec<_> = (0..4).map(|day| name_of("hold", day * 86_400_000_000)).collect();
         assert_eq!(copies[1], "hold-1970-01-02T00-00-00Z.db");
-        let others = ["hold-2026-11-23.db", "hold.db", "other-1970-01-02T00-00-00Z.db", "hold-1970-01-02T00-00-00Z.db.part"];
+        let others =
+            ["hold-2026-11-23.db", "hold.db", "other-1970-01-02T00-00-00Z.db", "hold-1970-01-02T00-00-00Z.db.part"];
         for name in copies.iter().map(String::as_str).chain(others) {
             std::fs::write(place(name), b"").unwrap();
         }

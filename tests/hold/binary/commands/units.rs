@@ -28,7 +28,10 @@ fn they_name_what_the_command_is_told() {
     let site = Site::new();
     let told = ["--program", "/opt/hold/atcr-hold", "--config", "/etc/hold.toml", "--group", "caddy"];
     let printed = done(&site, &[&["systemd-units"], &told[..]].concat());
-    assert!(printed.contains("\nExecStart=/opt/hold/atcr-hold --config /etc/hold.toml serve --socket-activated\n"), "{printed}");
+    assert!(
+        printed.contains("\nExecStart=/opt/hold/atcr-hold --config /etc/hold.toml serve --socket-activated\n"),
+        "{printed}"
+    );
     assert!(printed.contains("\nSocketGroup=caddy\n") && !printed.contains("www-data"), "{printed}");
 }
 
