@@ -3,6 +3,7 @@
 # push and pull through it. Needs Rust and Node; installs the rest.
 #   bash tests/appview.sh [api|oauth|restarts|clients [CLIENT...]]
 #
+# The part oauth has a person sign in at the real pages of the PDS, in Chromium where that can be had.
 # ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them debug builds are made. ATCR_HOLD_S3: real S3 servers, as
 # tests/s3/serve.sh names them; without it a Garage is started. ATCR_HOLD_WRITE=1: the table in tests/README.md is made anew.
 # The last lines are sums: "appview: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
@@ -11,10 +12,12 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # shellcheck source=tests/s3/servers.sh
 . "$repo/tests/s3/servers.sh"
+# shellcheck source=tests/page/chromium.sh
+. "$repo/tests/page/chromium.sh"
 # shellcheck source=tests/registry/clients.sh
 . "$repo/tests/registry/clients.sh"
 
-need node npm cargo skopeo umoci openssl faketime
+need node npm cargo skopeo umoci openssl faketime python3
 install_stack
 hold=${ATCR_HOLD_BINARY:-$(build_program atcr-hold dev)}
 appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview dev)}
@@ -37,6 +40,11 @@ case $part in
   all | oauth)
     run_part oauth
     run_part confidential "$(find /usr/lib -name libfaketime.so.1 -print -quit)"
+    if browser=$(chromium); then
+      run_part browser "$browser"
+    else
+      echo "skipped: a person in a real browser: Chromium cannot be had"
+    fi
     ;;
 esac
 case $part in all | restarts) run_part restarts ;; esac
