@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::schema::SCHEMA;
-use server::console::{BackupArguments, CommandError, output, size};
+use server::console::{BackupArguments, CommandError, Copied, output, size};
 
 /// The result of a backup.
 #[derive(Serialize)]
@@ -16,8 +16,9 @@ struct BackedUp {
 
 pub(super) async fn run(arguments: BackupArguments, config: &Config) -> Result<(), CommandError> {
     let remedy = "start the registry once, or set ATCR_DATABASE_PATH";
-    let ((), size_bytes) = arguments.run(&config.database_path, &SCHEMA, remedy, |_| Ok(())).await?;
-    let done = BackedUp { file: arguments.file.display().to_string(), size_bytes };
+    let Copied { found: (), file, size_bytes } =
+        arguments.run(&config.database_path, &SCHEMA, remedy, |_| Ok(())).await?;
+    let done = BackedUp { file: file.display().to_string(), size_bytes };
     if arguments.json {
         return output::json(&done);
     }
