@@ -6,7 +6,10 @@ use server::console::Manual;
 pub(super) const MANUAL: Manual = Manual { program: super::PROGRAM, topics: &TOPICS };
 
 /// The pages in the order in which they are listed: name and text.
-const TOPICS: [(&str, &str); 1] = [("configuration", include_str!("../manual/configuration.md"))];
+const TOPICS: [(&str, &str); 2] = [
+    ("configuration", include_str!("../manual/configuration.md")),
+    ("signing-in", include_str!("../manual/signing-in.md")),
+];
 
 #[cfg(test)]
 mod tests {
