@@ -5,6 +5,6 @@ mod permits;
 mod scope;
 mod tokens;
 
-pub use permits::{PullPermit, PushPermit};
+pub use permits::{DeletePermit, PullPermit, PushPermit};
 pub use scope::{Action, Scope, parse_scopes};
 pub use tokens::{Grant, Refresh, TokenError, TokenKeys, Tokens};

@@ -31,6 +31,27 @@ impl PullPermit {
     }
 }
 
+/// Its holder owns a repository, and may delete there.
+#[derive(Clone, Debug)]
+pub struct DeletePermit {
+    pub(super) repository: RepositoryName,
+    pub(super) login: Login,
+}
+
+impl DeletePermit {
+    /// Where.
+    #[must_use]
+    pub fn repository(&self) -> &RepositoryName {
+        &self.repository
+    }
+
+    /// Who.
+    #[must_use]
+    pub fn login(&self) -> &Login {
+        &self.login
+    }
+}
+
 /// Its holder owns a repository, and may write there.
 #[derive(Clone, Debug)]
 pub struct PushPermit {

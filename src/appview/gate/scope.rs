@@ -10,6 +10,28 @@ pub enum Action {
     Pull,
     /// Write.
     Push,
+    /// Delete.
+    Delete,
+}
+
+impl Action {
+    const ALL: [Self; 3] = [Self::Pull, Self::Push, Self::Delete];
+
+    /// Whether it is for an owner alone.
+    #[must_use]
+    pub fn is_owners(self) -> bool {
+        self != Self::Pull
+    }
+
+    /// As clients write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+            Self::Delete => "delete",
+        }
+    }
 }
 
 /// What is asked for in one repository.
@@ -39,16 +61,8 @@ fn parse(text: &str) -> Option<Scope> {
     if kind.split('(').next() != Some("repository") {
         return None;
     }
-    let mut found: Vec<_> = actions
-        .split(',')
-        .filter_map(|action| match action {
-            "pull" => Some(Action::Pull),
-            "push" => Some(Action::Push),
-            _ => None,
-        })
-        .collect();
-    found.sort_unstable();
-    found.dedup();
+    let asked = |action: Action| actions.split(',').any(|word| word == action.as_str() || (word == "*" && name != "*"));
+    let found: Vec<_> = Action::ALL.into_iter().filter(|action| asked(*action)).collect();
     Some(Scope { repository: name.to_owned(), actions: found })
 }
 
@@ -69,6 +83,9 @@ mod tests {
         assert_eq!(parsed(&["repository:a.b/c:push,pull", "repository(plugin):a.b/d:pull,pull"]), both);
         assert_eq!(parsed(&["repository:host:5000/a.b/c:pull"]), [("host:5000/a.b/c".into(), pull)]);
         assert_eq!(parsed(&["repository:*:*"]), [("*".into(), vec![])]);
+        let all = vec![Action::Pull, Action::Push, Action::Delete];
+        assert_eq!(parsed(&["repository:a.b/c:*"]), [("a.b/c".into(), all)]);
+        assert_eq!(parsed(&["repository:a.b/c:delete,Pull,*x"]), [("a.b/c".into(), vec![Action::Delete])]);
         for text in ["", "repository", "repository:a", "registry:catalog:*", "::", " \t"] {
             assert_eq!(parsed(&[text]), [], "{text}");
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::permits::{PullPermit, PushPermit};
+use super::permits::{DeletePermit, PullPermit, PushPermit};
 use super::scope::{Action, Scope};
 use crate::accounts::{Login, SessionId};
 use crate::names::RepositoryName;
@@ -202,6 +202,14 @@ impl Grant {
         Some(PushPermit { repository: repository.clone(), login })
     }
 
+    /// The permit to delete in a repository, which whoever may write has; `None` when the token has not that right.
+    #[must_use]
+    pub fn delete(&self, repository: &RepositoryName) -> Option<DeletePermit> {
+        let allowed = [Action::Delete, Action::Push].iter().any(|action| self.allows(repository, *action));
+        let login = self.login.clone().filter(|_| allowed)?;
+        Some(DeletePermit { repository: repository.clone(), login })
+    }
+
     fn allows(&self, repository: &RepositoryName, action: Action) -> bool {
         self.access.iter().any(|access| access.name == repository.as_str() && access.actions.contains(&action))
     }
@@ -259,9 +267,13 @@ mod tests {
         assert_eq!(*grant.push(&app).unwrap().login(), login());
         assert!(grant.pull(&app).unwrap().may_push());
         assert!(grant.pull(&other).is_none() && grant.push(&other).is_none());
+        assert!(grant.delete(&app).is_some() && grant.delete(&other).is_none());
+        let only = tokens.issue(Some(&login()), &scope(&[Action::Delete]), now_s);
+        let grant = tokens.verify(&only, now_s).unwrap();
+        assert!(grant.delete(&app).is_some() && grant.push(&app).is_none() && grant.pull(&app).is_none());
         let nobody = tokens.issue(None, &scope(&[Action::Pull, Action::Push]), now_s);
         let grant = tokens.verify(&nobody, now_s).unwrap();
-        assert!(grant.push(&app).is_none(), "nobody owns anything");
+        assert!(grant.push(&app).is_none() && grant.delete(&app).is_none(), "nobody owns anything");
         assert!(!grant.pull(&app).unwrap().may_push());
     }
 

@@ -103,7 +103,7 @@ impl Holds {
         }
         let key = RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?;
         let profile = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?;
-        let named = profile.as_ref().and_then(|profile| profile.get("defaultHold"));
+        let named = profile.value.as_ref().and_then(|profile| profile.get("defaultHold"));
         let hold = match named {
             // Who writes a null wants no default.
             Some(Value::Null) => None,

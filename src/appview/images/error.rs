@@ -17,6 +17,9 @@ pub enum ImagesError {
     /// It names blobs or manifests that are not there.
     #[error("the manifest names what was not pushed: {0}")]
     Missing(Digest),
+    /// The record of the tag is that of another image.
+    #[error("the tag cannot be written: {0} has the same record; give it another name")]
+    TagTaken(String),
     /// The owner's repository.
     #[error(transparent)]
     Repos(#[from] ReposError),

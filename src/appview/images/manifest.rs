@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::ImagesError;
+use super::{ImagesError, Referrer};
 use crate::repos::digest_of;
 use atproto::lexicon::{BlobInfo, LayerInfo, ManifestInfo};
 use atproto::syntax::Digest;
@@ -42,6 +42,7 @@ struct Document {
     layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
     subject: Option<Descriptor>,
+    artifact_type: Option<String>,
     annotations: Option<Map<String, Value>>,
 }
 
@@ -127,14 +128,23 @@ impl ParsedManifest {
         self.document.manifests.iter().flatten().map(|child| child.digest)
     }
 
+    /// What is answered of it to who asks for what says something of its subject.
+    pub(super) fn referrer(&self) -> Referrer {
+        let document = &self.document;
+        let kind = document.artifact_type.clone().filter(|kind| !kind.is_empty());
+        Referrer {
+            media_type: self.media_type.clone(),
+            digest: self.digest,
+            size: self.bytes.len() as u64,
+            artifact_type: kind.or_else(|| document.config.as_ref().map(|config| config.media_type.clone())),
+            annotations: document.annotations.clone().filter(are_small),
+        }
+    }
+
     /// What is recorded of it, without what only the caller knows.
     pub(super) fn record(&self) -> Map<String, Value> {
         let document = &self.document;
         let list = |items: &[Descriptor], form: fn(&Descriptor) -> Value| items.iter().map(form).collect::<Value>();
-        let fits = |all: &&Map<String, Value>| {
-            all.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len)).sum::<usize>()
-                <= MAX_ANNOTATION_BYTES
-        };
         let fields = [
             ("digest", Some(json!(self.digest))),
             ("mediaType", Some(json!(self.media_type))),
@@ -143,7 +153,7 @@ impl ParsedManifest {
             ("layers", document.layers.as_deref().map(|layers| list(layers, Descriptor::record))),
             ("manifests", document.manifests.as_deref().map(|manifests| list(manifests, Descriptor::child))),
             ("subject", document.subject.as_ref().map(Descriptor::record)),
-            ("annotations", document.annotations.as_ref().filter(fits).map(|all| json!(all))),
+            ("annotations", document.annotations.as_ref().filter(|all| are_small(all)).map(|all| json!(all))),
         ];
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
@@ -169,6 +179,12 @@ impl ParsedManifest {
             layers,
         }
     }
+}
+
+/// Whether annotations go into the record, and into lists.
+fn are_small(all: &Map<String, Value>) -> bool {
+    let bytes = all.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len));
+    bytes.sum::<usize>() <= MAX_ANNOTATION_BYTES
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Images: manifests on their way in and out, where their blobs are, and what holds are told of them.
 
+mod delete;
 mod error;
 mod manifest;
 mod notices;
 mod pull;
 mod push;
 mod queue;
+mod referrers;
+mod scans;
 pub mod tables;
+mod turns;
 
 use std::sync::Arc;
 
@@ -22,9 +26,15 @@ pub use error::ImagesError;
 pub use manifest::ParsedManifest;
 pub use pull::PulledManifest;
 pub use queue::{NoticeOutcome, QueueTotals, WaitingNotice};
+pub use referrers::{Referrer, ReferrersPage};
+use scans::Scans;
+use turns::Turns;
 
 /// Blobs of which it is remembered where they are, at some 150 bytes each.
 const MAX_BLOBS: usize = 65_536;
+
+/// Referrers of which is remembered what is answered of them, at 16 KiB each at most.
+const MAX_REFERRERS: usize = 1024;
 
 /// Images of all accounts.
 pub struct Images {
@@ -34,6 +44,10 @@ pub struct Images {
     /// Where the blobs of manifests are that were read or written here.
     places: Cache<(Did, Digest), ServiceUrl>,
     outcomes: CounterBy<NoticeOutcome>,
+    turns: Turns,
+    scans: Scans,
+    /// What is answered of referrers that were pushed elsewhere.
+    referrers: Cache<(Did, Digest), Arc<Referrer>>,
     clock: fn() -> u64,
 }
 
@@ -41,6 +55,8 @@ impl Images {
     /// By these means.
     #[must_use]
     pub fn new(database: Database, repos: Arc<Repos>, holds: Arc<Holds>, clock: fn() -> u64) -> Self {
-        Self { database, repos, holds, places: Cache::new(MAX_BLOBS), outcomes: CounterBy::default(), clock }
+        let (places, referrers) = (Cache::new(MAX_BLOBS), Cache::new(MAX_REFERRERS));
+        let (turns, scans) = (Turns::default(), Scans::default());
+        Self { database, repos, holds, places, turns, scans, referrers, outcomes: CounterBy::default(), clock }
     }
 }

@@ -3,24 +3,25 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
+use super::turns::{ManifestTurn, TagTurn};
 use super::{Images, ImagesError, ParsedManifest};
+use crate::accounts::Login;
 use crate::gate::PushPermit;
 use crate::holds::{HoldsError, Verb};
 use crate::names::Reference;
-use crate::repos::{TagRecord, manifest_key, tag_key};
+use crate::repos::{ReposError, Seen, TagRecord, manifest_key, tag_key};
 use atproto::lexicon::NotifyManifest;
 use atproto::lexicon::nsid;
-use atproto::syntax::{AtUri, Datetime, Digest, ServiceUrl, Tag};
+use atproto::syntax::{AtUri, Datetime, Did, Digest, ImageName, RecordKey, ServiceUrl, Tag};
 use server::identity::Account;
 
 /// Blobs or manifests that are asked about at once.
 const AT_ONCE: usize = 8;
+/// How often a record is written anew that another program has written meanwhile.
+const SWAPS: usize = 5;
 
-/// What was there before, to be put back.
-struct Before {
-    manifest: Option<Value>,
-    tag: Option<Value>,
-}
+/// Writes of one kind to one record: what was there before the first, and what is there since.
+type Change = (Seen, Seen);
 
 impl Images {
     /// Takes a manifest in. It is acknowledged only when its blobs are at the hold, its records in the owner's repository,
@@ -42,33 +43,46 @@ impl Images {
             Reference::Digest(_) => None,
             Reference::Tag(tag) => Some(tag),
         };
+        let (login, repository) = (permit.login(), &permit.repository().name);
         let hold = self.holds.of_account(owner).await?;
-        self.holds.join(&hold, permit.login()).await?;
+        self.holds.join(&hold, login).await?;
         self.check(permit, owner, &hold, manifest).await?;
-        let before = self.before(permit, owner, &manifest.digest, tag).await?;
+        let manifest_turn = self.turns.manifest(&owner.did, &manifest.digest).await;
+        let tag = match tag {
+            Some(tag) => Some((tag, self.turns.tag(&owner.did, repository, tag).await)),
+            None => None,
+        };
         // First, so that a crash at any later point leaves the hold told.
         let notice = NotifyManifest {
-            repository: permit.repository().name.to_string(),
+            repository: repository.to_string(),
             user_did: owner.did.clone(),
             manifest_digest: manifest.digest.to_string(),
             manifest: manifest.info(),
-            tag: tag.map(Tag::to_string),
+            tag: tag.as_ref().map(|(tag, _)| tag.to_string()),
             operation: Some("push".into()),
         };
-        let pending = self.enqueue(permit.login(), &hold, &notice).await?;
-        self.write(permit, owner, &hold, manifest, tag, &before).await?;
-        match self.deliver(pending, permit.login(), &hold, &notice).await {
+        let pending = self.enqueue(login, &hold, &notice).await?;
+        // The bytes, the manifest's record and the tag's, in this order: each is there when it is referred to.
+        let recorded = self.write_manifest(&manifest_turn, (permit, owner, &hold), manifest).await?;
+        let tagged = match &tag {
+            Some((tag, turn)) => Some(self.write_tag(turn, (permit, owner), tag, &manifest.digest).await?),
+            None => None,
+        };
+        match self.deliver(pending, login, &hold, &notice).await {
             Ok(()) => {}
             // The account is full, or the blobs are gone: it is no image then.
             Err(error @ HoldsError::Refused { .. }) => {
-                self.undo(permit, &manifest.digest, tag, before).await?;
+                if let (Some((tag, turn)), Some(change)) = (&tag, tagged) {
+                    self.undo_tag(turn, login, &tag_key(repository, tag), change).await?;
+                }
+                self.undo_manifest(&manifest_turn, login, &manifest.digest, recorded).await?;
                 return Err(error.into());
             }
             // The queue goes on with it.
             Err(error) => tracing::warn!(manifest = %manifest.digest, "a hold is not told of a manifest yet: {error}"),
         }
         self.place(owner, manifest.blobs(), &hold);
-        Ok(())
+        self.remember_referrer(owner, manifest).await
     }
 
     /// Whether all that the manifest names is there.
@@ -96,78 +110,100 @@ impl Images {
         Ok(())
     }
 
-    async fn before(
+    /// Writes the bytes of a manifest and its record.
+    async fn write_manifest(
         &self,
-        permit: &PushPermit,
-        owner: &Account,
-        digest: &Digest,
-        tag: Option<&Tag>,
-    ) -> Result<Before, ImagesError> {
-        let manifest = self.repos.record(owner, nsid::MANIFEST, &manifest_key(digest)).await?;
-        let tag = match tag {
-            Some(tag) => self.repos.record(owner, nsid::TAG, &tag_key(&permit.repository().name, tag)).await?,
-            None => None,
-        };
-        Ok(Before { manifest, tag })
-    }
-
-    /// Writes the bytes, the manifest's record and the tag's, in this order: each is there when it is referred to.
-    async fn write(
-        &self,
-        permit: &PushPermit,
-        owner: &Account,
-        hold: &ServiceUrl,
+        _turn: &ManifestTurn<'_>,
+        (permit, owner, hold): (&PushPermit, &Account, &ServiceUrl),
         manifest: &ParsedManifest,
-        tag: Option<&Tag>,
-        before: &Before,
-    ) -> Result<(), ImagesError> {
-        let (login, repository, now) =
-            (permit.login(), &permit.repository().name, Datetime::from_micros((self.clock)()));
+    ) -> Result<Change, ImagesError> {
+        let (login, now) = (permit.login(), Datetime::from_micros((self.clock)()));
         let key = manifest_key(&manifest.digest);
         let blob = self.repos.upload_blob(login, &manifest.media_type, &manifest.bytes).await?;
         let mut record = manifest.record();
-        let known = |field: &str| before.manifest.as_ref().and_then(|record| record.get(field)).cloned();
         record.insert("$type".into(), json!(nsid::MANIFEST.as_str()));
-        // A manifest that is there already keeps its first repository and its time: the same again makes no commit.
-        record.insert("repository".into(), known("repository").unwrap_or_else(|| json!(repository)));
-        record.insert("createdAt".into(), known("createdAt").unwrap_or_else(|| json!(now)));
         record.insert("holdDid".into(), json!(hold.did()));
         record.insert("manifestBlob".into(), blob);
-        self.repos.put(login, nsid::MANIFEST, &key, Value::Object(record)).await?;
-        let Some(tag) = tag else { return Ok(()) };
-        let tagged = TagRecord {
-            repository: repository.to_string(),
-            tag: tag.to_string(),
-            manifest: Some(AtUri::record(&owner.did, &nsid::MANIFEST.into(), &key).to_string()),
-            manifest_digest: None,
-            updated_at: Some(now.clone()),
-            created_at: Some(now),
-        };
-        let mut record = json!(tagged);
-        record["$type"] = nsid::TAG.as_str().into();
-        Ok(self.repos.put(login, nsid::TAG, &tag_key(repository, tag), record).await?)
-    }
-
-    /// Puts back what was there before.
-    async fn undo(
-        &self,
-        permit: &PushPermit,
-        digest: &Digest,
-        tag: Option<&Tag>,
-        before: Before,
-    ) -> Result<(), ImagesError> {
-        let login = permit.login();
-        if let Some(tag) = tag {
-            let key = tag_key(&permit.repository().name, tag);
-            match before.tag {
-                Some(record) => self.repos.put(login, nsid::TAG, &key, record).await?,
-                None => self.repos.delete(login, nsid::TAG, &key).await?,
+        for _ in 0..SWAPS {
+            let before = self.repos.record(owner, nsid::MANIFEST, &key).await?;
+            let known = |field: &str| before.value.as_ref().and_then(|record| record.get(field)).cloned();
+            // One that is there already keeps its first repository and its time: the same again makes no commit.
+            let repository = known("repository").unwrap_or_else(|| json!(permit.repository().name));
+            record.insert("repository".into(), repository);
+            record.insert("createdAt".into(), known("createdAt").unwrap_or_else(|| json!(now)));
+            match self.repos.put(login, nsid::MANIFEST, &key, Value::Object(record.clone()), &before).await {
+                Err(ReposError::Changed) => {}
+                written => return Ok((before, written?)),
             }
         }
-        let key = manifest_key(digest);
-        match before.manifest {
-            Some(record) => Ok(self.repos.put(login, nsid::MANIFEST, &key, record).await?),
-            None => Ok(self.repos.delete(login, nsid::MANIFEST, &key).await?),
-        }
+        Err(ReposError::Changed.into())
     }
+
+    /// Has a tag lead to a manifest.
+    async fn write_tag(
+        &self,
+        _turn: &TagTurn<'_>,
+        (permit, owner): (&PushPermit, &Account),
+        tag: &Tag,
+        digest: &Digest,
+    ) -> Result<Change, ImagesError> {
+        let (login, repository) = (permit.login(), &permit.repository().name);
+        let key = tag_key(repository, tag);
+        let record = tag_record(&owner.did, repository, tag, digest, Datetime::from_micros((self.clock)()));
+        for _ in 0..SWAPS {
+            let before = self.repos.record(owner, nsid::TAG, &key).await?;
+            if let Some(other) = before.value.as_ref().and_then(|found| other_image(found, repository, tag)) {
+                return Err(ImagesError::TagTaken(other));
+            }
+            match self.repos.put(login, nsid::TAG, &key, record.clone(), &before).await {
+                Err(ReposError::Changed) => {}
+                written => return Ok((before, written?)),
+            }
+        }
+        Err(ReposError::Changed.into())
+    }
+
+    async fn undo_tag(
+        &self,
+        _turn: &TagTurn<'_>,
+        login: &Login,
+        key: &RecordKey,
+        (before, written): Change,
+    ) -> Result<(), ImagesError> {
+        Ok(self.repos.restore(login, nsid::TAG, key, (before, &written)).await?)
+    }
+
+    async fn undo_manifest(
+        &self,
+        _turn: &ManifestTurn<'_>,
+        login: &Login,
+        digest: &Digest,
+        (before, written): Change,
+    ) -> Result<(), ImagesError> {
+        Ok(self.repos.restore(login, nsid::MANIFEST, &manifest_key(digest), (before, &written)).await?)
+    }
+}
+
+fn tag_record(account: &Did, repository: &ImageName, tag: &Tag, digest: &Digest, now: Datetime) -> Value {
+    let manifest = AtUri::record(account, &nsid::MANIFEST.into(), &manifest_key(digest));
+    let tagged = TagRecord {
+        repository: repository.to_string(),
+        tag: tag.to_string(),
+        manifest: Some(manifest.to_string()),
+        manifest_digest: None,
+        updated_at: Some(now.clone()),
+        created_at: Some(now),
+    };
+    let mut record = json!(tagged);
+    record["$type"] = nsid::TAG.as_str().into();
+    record
+}
+
+/// The image that a tag's record is of, if that is another one: `a_b:c` and `a:b_c` have the same key.
+fn other_image(record: &Value, repository: &ImageName, tag: &Tag) -> Option<String> {
+    let text = |field: &str| record.get(field).and_then(Value::as_str);
+    let (other, other_tag) = (text("repository")?, text("tag")?);
+    let is_same = other == repository.as_str() && other_tag == tag.as_str();
+    let key = tag_key(&ImageName::parse(other).ok()?, &Tag::parse(other_tag).ok()?);
+    (!is_same && key == tag_key(repository, tag)).then(|| format!("{other}:{other_tag}"))
 }

@@ -49,9 +49,9 @@ pub(super) async fn get(
 
 /// `POST …/uploads/`: begins an upload, takes a whole blob, or finds that the hold has it.
 pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Request) -> Result<Response, OciError> {
-    let owner = state.owner_of(&permit).await?;
-    let hold = state.holds.of_account(&owner).await?;
     let (login, name) = (permit.login(), permit.repository());
+    let owner = state.owner_of(name, login).await?;
+    let hold = state.holds.of_account(&owner).await?;
     if let Some(mount) = query(&request.head, "mount") {
         let digest = route::digest(&mount)?;
         if state.holds.locate(&hold, &digest, Verb::Head, Some(login)).await?.is_some() {

@@ -10,9 +10,9 @@ use super::refusal::OciError;
 use super::response::{DOCKER_API_VERSION, REGISTRY_2_0};
 use super::route::{OWN, Route};
 use super::state::OciState;
-use super::{blobs, credentials, manifests, tags, token};
-use crate::gate::{Grant, PullPermit, PushPermit, TokenError};
-use crate::names::RepositoryName;
+use super::{blobs, credentials, manifests, referrers, tags, token};
+use crate::gate::{DeletePermit, Grant, PullPermit, PushPermit, TokenError};
+use crate::names::{Reference, RepositoryName};
 use crate::web;
 use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
@@ -48,22 +48,40 @@ impl Program for OciState {
                 Ok(response::json(&json!({ "version": env!("CARGO_PKG_VERSION") })))
             }
             Route::Token => token::handle(self, request, trace).await,
+            route => {
+                let mut response = self.of_registry(route, request, trace).await?;
+                response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
+                Ok(response)
+            }
+        }
+    }
+
+    fn refuse(&self, cause: Cause) -> OciError {
+        cause.into()
+    }
+}
+
+impl OciState {
+    /// What stands below `/v2/`.
+    async fn of_registry(
+        self: Arc<Self>,
+        route: Route,
+        request: Request,
+        trace: &mut Trace,
+    ) -> Result<Response, OciError> {
+        match route {
+            Route::Health | Route::Token => Err(OciError::not_found()),
             Route::Base => base(&self, &request.head, trace),
-            Route::Manifest(name, reference) => match request.head.method {
-                Method::GET | Method::HEAD => {
-                    let permit = self.pull(&request.head, &name, trace)?;
-                    manifests::get(self, permit, reference, request).await
-                }
-                Method::PUT => {
-                    let permit = self.push(&request.head, &name, trace)?;
-                    manifests::put(self, permit, reference, request).await
-                }
-                _ => Err(OciError::method_not_allowed("GET, HEAD, PUT")),
-            },
+            Route::Manifest(name, reference) => self.manifest(&name, reference, request, trace).await,
             Route::Tags(name) => {
                 reads(&request.head)?;
                 let permit = self.pull(&request.head, &name, trace)?;
                 tags::list(self, permit, &request.head).await
+            }
+            Route::Referrers(name, digest) => {
+                reads(&request.head)?;
+                let permit = self.pull(&request.head, &name, trace)?;
+                referrers::list(self, permit, digest, &request.head).await
             }
             Route::Blob(name, digest) => {
                 // Holds have no call that deletes one.
@@ -85,8 +103,28 @@ impl Program for OciState {
         }
     }
 
-    fn refuse(&self, cause: Cause) -> OciError {
-        cause.into()
+    async fn manifest(
+        self: Arc<Self>,
+        name: &RepositoryName,
+        reference: Reference,
+        request: Request,
+        trace: &mut Trace,
+    ) -> Result<Response, OciError> {
+        match request.head.method {
+            Method::GET | Method::HEAD => {
+                let permit = self.pull(&request.head, name, trace)?;
+                manifests::get(self, permit, reference, request).await
+            }
+            Method::PUT => {
+                let permit = self.push(&request.head, name, trace)?;
+                manifests::put(self, permit, reference, request).await
+            }
+            Method::DELETE => {
+                let permit = self.delete(&request.head, name, trace)?;
+                manifests::delete(self, permit, reference).await
+            }
+            _ => Err(OciError::method_not_allowed("GET, HEAD, PUT, DELETE")),
+        }
     }
 }
 
@@ -95,9 +133,7 @@ fn base(state: &OciState, head: &Parts, trace: &mut Trace) -> Result<Response, O
     reads(head)?;
     let grant = state.grant(head, None)?;
     trace.caller = grant.login.map(|login| login.account);
-    let mut response = response::json(&json!({}));
-    response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
-    Ok(response)
+    Ok(response::json(&json!({})))
 }
 
 /// What a token is to be asked for.
@@ -135,6 +171,14 @@ impl OciState {
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
         let message = "only its owner, signed in, may push to this repository";
         grant.push(name).ok_or_else(|| self.insufficient(message, name, PULL_AND_PUSH))
+    }
+
+    /// The permit to delete in a repository.
+    fn delete(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<DeletePermit, OciError> {
+        let grant = self.grant(head, Some(&scope(name, "delete")))?;
+        trace.caller = grant.login.as_ref().map(|login| login.account.clone());
+        let message = "only its owner, signed in with an app password, may delete in this repository";
+        grant.delete(name).ok_or_else(|| self.insufficient(message, name, "delete"))
     }
 
     /// 401 for a token that allows something else.

@@ -8,7 +8,7 @@ use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use super::refusal::OciError;
 use super::response::{DOCKER_CONTENT_DIGEST, insert};
 use super::state::OciState;
-use crate::gate::{PullPermit, PushPermit};
+use crate::gate::{DeletePermit, PullPermit, PushPermit};
 use crate::images::ParsedManifest;
 use crate::names::Reference;
 use crate::repos::MAX_MANIFEST_BYTES;
@@ -46,7 +46,7 @@ pub(super) async fn put(
     reference: Reference,
     request: Request,
 ) -> Result<Response, OciError> {
-    let owner = state.owner_of(&permit).await?;
+    let owner = state.owner_of(permit.repository(), permit.login()).await?;
     let media_type = header(&request.head, "content-type").map(str::to_owned);
     let bytes = request.body.collect(MAX_MANIFEST_BYTES as u64).await?;
     let manifest = ParsedManifest::parse(bytes, media_type.as_deref())?;
@@ -62,5 +62,20 @@ pub(super) async fn put(
         response.headers_mut().insert(OCI_SUBJECT, subject);
     }
     response.extensions_mut().insert(manifest.digest);
+    Ok(response)
+}
+
+/// `DELETE`.
+pub(super) async fn delete(
+    state: Arc<OciState>,
+    permit: DeletePermit,
+    reference: Reference,
+) -> Result<Response, OciError> {
+    let owner = state.owner_of(permit.repository(), permit.login()).await?;
+    if !state.images.delete(&permit, &owner, &reference).await? {
+        return Err(OciError::manifest_unknown());
+    }
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
 }

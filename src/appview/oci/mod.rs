@@ -9,6 +9,7 @@ mod credentials;
 mod dispatch;
 mod manifests;
 mod policy;
+mod referrers;
 mod refusal;
 mod relay;
 mod response;

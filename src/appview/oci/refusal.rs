@@ -96,7 +96,7 @@ impl OciError {
 
     /// 401 with how to get a token.
     pub(super) fn unauthorized(message: impl Into<String>, challenge: &str) -> Self {
-        let error = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message).with(DOCKER_API_VERSION, REGISTRY_2_0);
+        let error = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
         match HeaderValue::from_str(challenge) {
             Ok(value) => error.with(WWW_AUTHENTICATE, value),
             Err(_) => error,
@@ -144,6 +144,7 @@ impl Refusal for OciError {
         let mut response = HttpResponse::new(ResponseBody::full(body.to_string()));
         *response.status_mut() = self.status;
         response.headers_mut().insert(http::header::CONTENT_TYPE, server::xrpc::response::JSON);
+        response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
         response.headers_mut().extend(self.headers);
         response
     }
@@ -204,7 +205,7 @@ impl From<ReposError> for OciError {
         match error {
             ReposError::Account(error) => error.into(),
             ReposError::Pds(error) => of_remote("the owner's PDS", error),
-            ReposError::List(_) | ReposError::TooMany | ReposError::WrongBytes => {
+            ReposError::List(_) | ReposError::TooMany | ReposError::WrongBytes | ReposError::Changed => {
                 tracing::warn!("records of an image cannot be read: {error}");
                 Self::unavailable(error.to_string())
             }
@@ -231,6 +232,7 @@ impl From<ImagesError> for OciError {
         let text = error.to_string();
         match error {
             ImagesError::Invalid(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", text),
+            ImagesError::TagTaken(_) => Self::denied(text),
             ImagesError::OtherDigest(_) => Self::digest_invalid(text),
             ImagesError::Missing(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN", text),
             ImagesError::Repos(error) => error.into(),

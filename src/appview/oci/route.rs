@@ -21,7 +21,7 @@ pub const ENDPOINTS: [&str; OWN.len() + web::ENDPOINTS.len()] = {
     all
 };
 
-pub(super) const OWN: [&str; 8] = [
+pub(super) const OWN: [&str; 9] = [
     "/_health",
     "/auth/token",
     "/v2/",
@@ -30,6 +30,7 @@ pub(super) const OWN: [&str; 8] = [
     "/v2/*/blobs/uploads/",
     "/v2/*/blobs/uploads/*",
     "/v2/*/tags/list",
+    "/v2/*/referrers/*",
 ];
 
 /// What a path names.
@@ -51,6 +52,8 @@ pub(super) enum Route {
     Upload(RepositoryName, UploadId),
     /// The tags of a repository.
     Tags(RepositoryName),
+    /// What says something of a manifest.
+    Referrers(RepositoryName, Digest),
 }
 
 impl Route {
@@ -76,6 +79,7 @@ impl Route {
             [.., "blobs", "uploads", id] => Ok(Self::Upload(name(3)?, upload_id(id)?)),
             [.., "blobs", digest] => Ok(Self::Blob(name(2)?, self::digest(digest)?)),
             [.., "manifests", reference] => Ok(Self::Manifest(name(2)?, self::reference(reference)?)),
+            [.., "referrers", digest] => Ok(Self::Referrers(name(2)?, self::digest(digest)?)),
             [.., "tags", "list"] => Ok(Self::Tags(name(2)?)),
             [_] => Err(name(0).err().unwrap_or_else(OciError::not_found)),
             _ => Err(OciError::not_found()),
@@ -92,6 +96,7 @@ impl Route {
             Self::Uploads(_) => 5,
             Self::Upload(..) => 6,
             Self::Tags(_) => 7,
+            Self::Referrers(..) => 8,
         }
     }
 }
@@ -141,6 +146,7 @@ mod tests {
             ("/v2/a.b/c/blobs/uploads/", 5),
             ("/v2/a.b/c/blobs/uploads", 5),
             ("/v2/a.b/tags/list/tags/list", 7),
+            (&format!("/v2/a.b/referrers/c/referrers/sha256:{hex}"), 8),
             (&format!("/v2/a.b/c/blobs/uploads/{}", "7".repeat(32)), 6),
         ] {
             assert_eq!(index(path), Ok(ENDPOINTS[expected]), "{path}");

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::policy::Policy;
 use super::refusal::OciError;
-use crate::accounts::{Owners, Sessions};
+use crate::accounts::{Login, Owners, Sessions};
 use crate::devices::Devices;
-use crate::gate::{PushPermit, Tokens};
+use crate::gate::Tokens;
 use crate::holds::Holds;
 use crate::images::Images;
+use crate::names::RepositoryName;
 use crate::uploads::{UploadId, Uploads};
 use crate::web::Web;
 use server::identity::Account;
@@ -59,8 +60,8 @@ impl OciState {
     }
 
     /// The account that a permit to write is for: its name may have gone to another one since the token was made.
-    pub(super) async fn owner_of(&self, permit: &PushPermit) -> Result<Arc<Account>, OciError> {
-        let owner = self.owners.find(&permit.repository().owner).await?;
-        if owner.did == permit.login().account { Ok(owner) } else { Err(OciError::denied("this is another account's")) }
+    pub(super) async fn owner_of(&self, name: &RepositoryName, login: &Login) -> Result<Arc<Account>, OciError> {
+        let owner = self.owners.find(&name.owner).await?;
+        if owner.did == login.account { Ok(owner) } else { Err(OciError::denied("this is another account's")) }
     }
 }

@@ -13,7 +13,7 @@ use super::refusal::OciError;
 use super::state::OciState;
 use crate::accounts::{AccountsError, Login};
 use crate::devices::is_device_secret;
-use crate::gate::{Action, Refresh, Scope, parse_scopes};
+use crate::gate::{Refresh, Scope, parse_scopes};
 use crate::names::{Owner, RepositoryName};
 use atproto::syntax::{Datetime, Did};
 use server::wire::{Request, Response};
@@ -167,8 +167,8 @@ async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>) -> V
     let mut granted = Vec::new();
     for mut scope in scopes {
         let Ok(name) = RepositoryName::parse(&scope.repository) else { continue };
-        if scope.actions.contains(&Action::Push) && !may_push(state, login, &name.owner).await {
-            scope.actions.retain(|action| *action != Action::Push);
+        if scope.actions.iter().any(|action| action.is_owners()) && !may_write(state, login, &name.owner).await {
+            scope.actions.retain(|action| !action.is_owners());
         }
         granted.push(scope);
     }
@@ -176,7 +176,7 @@ async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>) -> V
 }
 
 /// Whether somebody owns what is `owner`'s, and is one of those whom the operator lets.
-async fn may_push(state: &OciState, login: Option<&Login>, owner: &Owner) -> bool {
+async fn may_write(state: &OciState, login: Option<&Login>, owner: &Owner) -> bool {
     let Some(login) = login else { return false };
     let is_account = async |owner: &Owner| match owner {
         Owner::Did(did) => *did == login.account,
@@ -196,8 +196,7 @@ async fn may_push(state: &OciState, login: Option<&Login>, owner: &Owner) -> boo
 
 /// Scopes as a client writes them.
 fn written(scopes: &[Scope]) -> String {
-    let action = |action: &Action| if *action == Action::Pull { "pull" } else { "push" };
-    let actions = |scope: &Scope| scope.actions.iter().map(action).collect::<Vec<_>>().join(",");
+    let actions = |scope: &Scope| scope.actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(",");
     let scopes = scopes.iter().map(|scope| format!("repository:{}:{}", scope.repository, actions(scope)));
     scopes.collect::<Vec<_>>().join(" ")
 }

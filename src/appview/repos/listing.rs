@@ -3,10 +3,13 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{Repos, ReposError, TagRecord, tag_key};
+use crate::remote::{Credential, RemoteError};
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView};
-use atproto::syntax::{ImageName, Tag};
+use atproto::syntax::{Digest, ImageName, Tag};
 use server::identity::Account;
 
 /// Pages of 100 records of one listing.
@@ -22,7 +25,8 @@ impl Repos {
     pub async fn tags(&self, account: &Account, name: &ImageName) -> Result<Option<Vec<Tag>>, ReposError> {
         let mut tags = Vec::new();
         let listing = self.each_record(account, nsid::TAG, MAX_PAGES, |view| {
-            tags.extend(tag_of(view, account, name));
+            let tag = tag_of(&view, account).filter(|found| found.repository == *name);
+            tags.extend(tag.map(|found| found.tag));
             ControlFlow::Continue(())
         });
         in_time(listing).await?;
@@ -38,6 +42,54 @@ impl Repos {
         });
         in_time(listing).await?;
         Ok(exists.then_some(tags))
+    }
+
+    /// The tags of all repositories that lead to a manifest.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn tags_at(&self, account: &Account, digest: &Digest) -> Result<Vec<FoundTag>, ReposError> {
+        let mut tags = Vec::new();
+        let listing = self.each_record(account, nsid::TAG, MAX_PAGES, |view| {
+            tags.extend(tag_of(&view, account).filter(|found| found.digest == *digest));
+            ControlFlow::Continue(())
+        });
+        in_time(listing).await?;
+        Ok(tags)
+    }
+
+    /// Shows each manifest that has a subject: `visit(subject, manifest)`, both as their records say. Answers whether all
+    /// records were seen: of those who have too many, or whose PDS is slow, the first ones are.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn subjects(&self, account: &Account, mut visit: impl FnMut(Digest, Digest)) -> Result<bool, ReposError> {
+        let listing = self.each_record(account, nsid::MANIFEST, MAX_PAGES, |view| {
+            let digest = |value: &Value| Digest::parse(value.get("digest")?.as_str()?).ok();
+            if let (Some(subject), Some(manifest)) = (view.value.get("subject").and_then(digest), digest(&view.value)) {
+                visit(subject, manifest);
+            }
+            ControlFlow::Continue(())
+        });
+        match in_time(listing).await {
+            Ok(()) => Ok(true),
+            Err(ReposError::TooMany) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The revision of an account's repository; `None` when its PDS does not say.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn revision(&self, account: &Account) -> Result<Option<String>, ReposError> {
+        let url = self.resolver.pds_method(account, &nsid::SYNC_GET_LATEST_COMMIT)?.to_string();
+        let parameters = [("did", account.did.as_str())];
+        match self.remote.query::<Value>(&url, &parameters, Credential::None).await {
+            Ok(commit) => Ok(commit.get("rev").and_then(Value::as_str).map(str::to_owned)),
+            Err(RemoteError::Refused { status, .. }) if status.is_client_error() => Ok(None),
+            Err(error) => Err(ReposError::Pds(error)),
+        }
     }
 
     /// Shows each record of a collection until `visit` has seen enough, in `max_pages` pages at most.
@@ -70,10 +122,22 @@ async fn in_time(listing: impl Future<Output = Result<(), ReposError>>) -> Resul
     tokio::time::timeout(TIME, listing).await.unwrap_or(Err(ReposError::TooMany))
 }
 
-/// The tag of a record, if it is one of this repository and a pull by it finds it: it leads to a manifest and has its key.
-fn tag_of(view: RecordView, account: &Account, name: &ImageName) -> Option<Tag> {
-    let record: TagRecord = serde_json::from_value(view.value).ok()?;
-    let tag = Tag::parse(&record.tag).ok().filter(|_| record.repository == name.as_str())?;
-    record.digest(&account.did)?;
-    view.uri.as_str().ends_with(&format!("/{}", tag_key(name, &tag).as_str())).then_some(tag)
+/// What the record of a tag says.
+#[derive(Clone, Debug)]
+pub struct FoundTag {
+    /// Where it is.
+    pub repository: ImageName,
+    /// What it is.
+    pub tag: Tag,
+    /// Which manifest it leads to.
+    pub digest: Digest,
+}
+
+/// The tag of a record, if a pull by it finds the record: it leads to a manifest and has its key.
+fn tag_of(view: &RecordView, account: &Account) -> Option<FoundTag> {
+    let record = TagRecord::read(&view.value)?;
+    let (repository, tag) = (ImageName::parse(&record.repository).ok()?, Tag::parse(&record.tag).ok()?);
+    let digest = record.digest(&account.did)?;
+    let is_its_own = view.uri.as_str().ends_with(&format!("/{}", tag_key(&repository, &tag).as_str()));
+    is_its_own.then_some(FoundTag { repository, tag, digest })
 }

@@ -6,26 +6,27 @@
 mod listing;
 mod recent;
 mod records;
+mod writing;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::StatusCode;
-use serde_json::{Value, json};
 use sha2::Digest as _;
 
-use crate::accounts::{AccountsError, Login, Sessions};
-use crate::remote::{AccessToken, Credential, Remote, RemoteError};
+use crate::accounts::{AccountsError, Sessions};
+use crate::remote::{Credential, Remote, RemoteError};
 use atproto::lexicon::nsid::{self, Collection};
-use atproto::lexicon::{Manifest, PutRecord, RecordResult, RecordView};
+use atproto::lexicon::{Manifest, RecordView};
 use atproto::repo::cid;
 use atproto::syntax::{Digest, ImageName, RecordKey, Tag};
 use server::identity::{self, Account, Resolver};
 
+pub use listing::FoundTag;
 use recent::Recent;
 pub use records::{ManifestRecord, TagRecord, manifest_key, tag_key};
+pub use writing::Seen;
 
 /// Why a record cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,9 @@ pub enum ReposError {
     /// The PDS has other bytes than those with this hash.
     #[error("the owner's PDS has other bytes under this digest")]
     WrongBytes,
+    /// Somebody else has written it since it was seen.
+    #[error("the owner's records change at this moment")]
+    Changed,
 }
 
 impl From<identity::ResolveError> for ReposError {
@@ -79,21 +83,16 @@ impl Repos {
         Self { remote, resolver, sessions, recent: Recent::default() }
     }
 
-    /// A record; `None` when there is none.
+    /// What is at a key.
     ///
     /// # Errors
     /// [`ReposError`]; so below.
-    pub async fn record(
-        &self,
-        account: &Account,
-        collection: Collection,
-        key: &RecordKey,
-    ) -> Result<Option<Value>, ReposError> {
+    pub async fn record(&self, account: &Account, collection: Collection, key: &RecordKey) -> Result<Seen, ReposError> {
         let url = self.resolver.pds_method(account, &nsid::GET_RECORD)?.to_string();
         let parameters = [("repo", account.did.as_str()), ("collection", &collection), ("rkey", key.as_str())];
         match self.remote.query::<RecordView>(&url, &parameters, Credential::None).await {
-            Ok(view) => Ok(Some(view.value)),
-            Err(error) if error.is_named("RecordNotFound") => Ok(None),
+            Ok(view) => Ok(Seen::of(view)),
+            Err(error) if error.is_named("RecordNotFound") => Ok(Seen::default()),
             Err(error) => Err(ReposError::Pds(error)),
         }
     }
@@ -104,7 +103,7 @@ impl Repos {
     /// [`ReposError`]
     pub async fn manifest(&self, account: &Account, digest: &Digest) -> Result<Option<ManifestRecord>, ReposError> {
         let record = self.record(account, nsid::MANIFEST, &manifest_key(digest)).await?;
-        Ok(record.and_then(|value| serde_json::from_value::<Manifest>(value).ok()).map(ManifestRecord::of))
+        Ok(record.value.and_then(|value| serde_json::from_value::<Manifest>(value).ok()).map(ManifestRecord::of))
     }
 
     /// The manifest that a tag leads to.
@@ -113,7 +112,7 @@ impl Repos {
     /// [`ReposError`]
     pub async fn tagged(&self, account: &Account, name: &ImageName, tag: &Tag) -> Result<Option<Digest>, ReposError> {
         let record = self.record(account, nsid::TAG, &tag_key(name, tag)).await?;
-        let record = record.and_then(|value| serde_json::from_value::<TagRecord>(value).ok());
+        let record = record.value.as_ref().and_then(TagRecord::read);
         Ok(record.filter(|record| record.repository == name.as_str()).and_then(|record| record.digest(&account.did)))
     }
 
@@ -149,58 +148,5 @@ impl Repos {
             Ok(()) | Err(ReposError::TooMany) => Ok(found),
             Err(error) => Err(error),
         }
-    }
-
-    /// Puts bytes beside the records; answers what a record must have of them, for else they go again.
-    ///
-    /// # Errors
-    /// [`ReposError`]
-    pub async fn upload_blob(&self, login: &Login, media_type: &str, bytes: &Bytes) -> Result<Value, ReposError> {
-        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
-            Box::pin(async move { self.remote.upload::<Value>(&url, media_type, bytes.clone(), &access).await })
-        };
-        let mut output = self.sessions.with_access(login, nsid::UPLOAD_BLOB, call).await?;
-        Ok(output["blob"].take())
-    }
-
-    /// Writes a record, in the place of the one that is there.
-    ///
-    /// # Errors
-    /// [`ReposError`]
-    pub async fn put(
-        &self,
-        login: &Login,
-        collection: Collection,
-        key: &RecordKey,
-        record: Value,
-    ) -> Result<(), ReposError> {
-        let input = &PutRecord {
-            repo: login.account.to_string(),
-            collection: collection.as_str().to_owned(),
-            rkey: key.as_str().to_owned(),
-            record,
-            swap_record: None,
-            swap_commit: None,
-        };
-        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
-            Box::pin(async move { self.remote.procedure::<RecordResult>(&url, input, &access).await })
-        };
-        let written = self.sessions.with_access(login, nsid::PUT_RECORD, call).await;
-        self.recent.written(&login.account);
-        Ok(written.map(drop)?)
-    }
-
-    /// Deletes a record, if it is there.
-    ///
-    /// # Errors
-    /// [`ReposError`]
-    pub async fn delete(&self, login: &Login, collection: Collection, key: &RecordKey) -> Result<(), ReposError> {
-        let input = &json!({ "repo": login.account, "collection": collection.as_str(), "rkey": key });
-        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
-            Box::pin(async move { self.remote.procedure::<Value>(&url, input, &access).await })
-        };
-        let deleted = self.sessions.with_access(login, nsid::DELETE_RECORD, call).await;
-        self.recent.written(&login.account);
-        Ok(deleted.map(drop)?)
     }
 }

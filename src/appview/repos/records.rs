@@ -1,6 +1,7 @@
 //! Manifests and tags as records: their keys, and what is read of them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use atproto::lexicon::Manifest;
 use atproto::lexicon::nsid;
@@ -26,6 +27,8 @@ fn key(text: &str) -> RecordKey {
 /// What is read of the record of a manifest.
 #[derive(Clone, Debug)]
 pub struct ManifestRecord {
+    /// The repository that it was first pushed to.
+    pub repository: String,
     /// Its media type, as the record says.
     pub media_type: Option<String>,
     /// The hold that has its blobs, if that is one that can be asked.
@@ -44,6 +47,7 @@ impl ManifestRecord {
             hold: by_did.or_else(by_url),
             blobs: config.chain(layers).filter_map(|digest| Digest::parse(digest).ok()).collect(),
             media_type: record.media_type,
+            repository: record.repository,
         }
     }
 }
@@ -71,6 +75,12 @@ pub struct TagRecord {
 }
 
 impl TagRecord {
+    /// The record, if it is one of a tag.
+    #[must_use]
+    pub fn read(record: &Value) -> Option<Self> {
+        Self::deserialize(record).ok()
+    }
+
     /// The digest of the manifest, which is one of the same account.
     pub(super) fn digest(&self, account: &Did) -> Option<Digest> {
         let prefix = format!("at://{account}/{}/", nsid::MANIFEST);

@@ -17,6 +17,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("003_oauth.sql"),
         include_str!("004_devices.sql"),
         include_str!("005_operations.sql"),
+        include_str!("006_referrers.sql"),
     ],
 };
 

@@ -2,9 +2,11 @@
 //!
 //! No other room has SQL for this table, and none calls what is here: it is public for tests.
 
+pub mod referrers;
+
 use crate::accounts::Login;
 use crate::images::{QueueTotals, WaitingNotice};
-use atproto::syntax::{Did, ServiceUrl, SyntaxError};
+use atproto::syntax::{Did, Digest, ServiceUrl, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
@@ -49,6 +51,15 @@ pub fn insert(write: &Write<'_>, row: &NoticeRow) -> Result<i64, StorageError> {
 /// As [`insert`].
 pub fn delete(write: &Write<'_>, id: i64) -> Result<bool, StorageError> {
     write.execute("DELETE FROM notice WHERE id = ?1", [id]).map(|deleted| deleted > 0)
+}
+
+/// Forgets what is still to be said of a manifest of an account.
+///
+/// # Errors
+/// As [`insert`].
+pub fn withdraw(write: &Write<'_>, account: &Did, manifest: &Digest) -> Result<(), StorageError> {
+    let sql = "DELETE FROM notice WHERE account = ?1 AND notice ->> 'manifestDigest' = ?2";
+    write.execute(sql, (account.as_str(), manifest.to_string())).map(drop)
 }
 
 /// Puts a notice off after one more attempt, which failed for this reason.

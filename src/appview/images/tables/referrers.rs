@@ -1,0 +1,75 @@
+//! The SQL of manifests with a subject that were pushed through here.
+
+use crate::images::Referrer;
+use atproto::syntax::{Did, Digest};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// A referrer, and when it was pushed.
+#[derive(Clone, Debug)]
+pub struct ReferrerRow {
+    /// What is answered of it.
+    pub referrer: Referrer,
+    /// Microseconds since 1970.
+    pub pushed_us: u64,
+}
+
+/// Adds a referrer of `subject`.
+///
+/// # Errors
+/// When the database fails or holds what was never written; so below.
+pub fn put(write: &Write<'_>, account: &Did, subject: &Digest, row: &ReferrerRow) -> Result<(), StorageError> {
+    let sql = "INSERT OR REPLACE INTO referrer (account, subject, digest, media_type, size_bytes, artifact_type,
+               annotations, pushed_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let referrer = &row.referrer;
+    let annotations = referrer.annotations.as_ref().and_then(|all| serde_json::to_string(all).ok());
+    let parameters = (
+        account.as_str(),
+        subject.as_bytes(),
+        referrer.digest.as_bytes(),
+        &referrer.media_type,
+        referrer.size.cast_signed(),
+        &referrer.artifact_type,
+        annotations,
+        row.pushed_us.cast_signed(),
+    );
+    write.execute(sql, parameters).map(drop)
+}
+
+/// Forgets a referrer.
+///
+/// # Errors
+/// As [`put`].
+pub fn delete(write: &Write<'_>, account: &Did, digest: &Digest) -> Result<(), StorageError> {
+    write
+        .execute("DELETE FROM referrer WHERE account = ?1 AND digest = ?2", (account.as_str(), digest.as_bytes()))
+        .map(drop)
+}
+
+/// The first `limit` referrers of `subject` behind `after`, by their digests.
+///
+/// # Errors
+/// As [`put`].
+pub fn of_subject(
+    read: &Read<'_>,
+    account: &Did,
+    subject: &Digest,
+    after: Option<&Digest>,
+    limit: usize,
+) -> Result<Vec<ReferrerRow>, StorageError> {
+    let sql = "SELECT digest, media_type, size_bytes, artifact_type, annotations, pushed_us FROM referrer
+               WHERE account = ?1 AND subject = ?2 AND digest > ?3 ORDER BY digest LIMIT ?4";
+    let after = after.map_or(&[][..], |digest| &digest.as_bytes()[..]);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    read.all(sql, (account.as_str(), subject.as_bytes(), after, limit), |row| {
+        let annotations: Option<String> = row.get(4)?;
+        let referrer = Referrer {
+            digest: Digest::from_bytes(row.get(0)?),
+            media_type: row.get(1)?,
+            size: row.get::<_, i64>(2)?.cast_unsigned(),
+            artifact_type: row.get(3)?,
+            annotations: annotations.and_then(|text| serde_json::from_str(&text).ok()),
+        };
+        Ok(ReferrerRow { referrer, pushed_us: row.get::<_, i64>(5)?.cast_unsigned() })
+    })
+}

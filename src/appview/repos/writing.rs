@@ -1,0 +1,130 @@
+//! Writes records: each only over what was seen before, so that two who write at once do not undo each other.
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use super::{Repos, ReposError};
+use crate::accounts::{AccountsError, Login};
+use crate::remote::AccessToken;
+use atproto::lexicon::error as name;
+use atproto::lexicon::nsid::{self, Collection};
+use atproto::lexicon::{DeleteRecord, PutRecord, RecordResult, RecordView};
+use atproto::syntax::RecordKey;
+
+/// What was at a key when somebody looked: a record, or nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The record, if there was one.
+    pub value: Option<Value>,
+    /// Its CID, if its PDS says it.
+    cid: Option<String>,
+}
+
+impl Seen {
+    pub(super) fn of(view: RecordView) -> Self {
+        Self { value: Some(view.value), cid: view.cid }
+    }
+
+    /// What a write has to find: `Some(None)` is nothing, `None` is anything.
+    fn swap(&self) -> Option<Option<String>> {
+        if self.value.is_some() && self.cid.is_none() { None } else { Some(self.cid.clone()) }
+    }
+}
+
+impl Repos {
+    /// Puts bytes beside the records; answers what a record must have of them, for else they go again.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn upload_blob(&self, login: &Login, media_type: &str, bytes: &Bytes) -> Result<Value, ReposError> {
+        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
+            Box::pin(async move { self.remote.upload::<Value>(&url, media_type, bytes.clone(), &access).await })
+        };
+        let mut output = self.sessions.with_access(login, nsid::UPLOAD_BLOB, call).await?;
+        Ok(output["blob"].take())
+    }
+
+    /// Writes a record over what was `seen`; answers what is there now.
+    ///
+    /// # Errors
+    /// [`ReposError::Changed`] when there is something else, else as [`Repos::upload_blob`].
+    pub async fn put(
+        &self,
+        login: &Login,
+        collection: Collection,
+        key: &RecordKey,
+        record: Value,
+        seen: &Seen,
+    ) -> Result<Seen, ReposError> {
+        let input = &PutRecord {
+            repo: login.account.to_string(),
+            collection: collection.as_str().to_owned(),
+            rkey: key.as_str().to_owned(),
+            record,
+            swap_record: seen.swap(),
+            swap_commit: None,
+        };
+        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
+            Box::pin(async move { self.remote.procedure::<RecordResult>(&url, input, &access).await })
+        };
+        let written = self.sessions.with_access(login, nsid::PUT_RECORD, call).await;
+        self.recent.written(&login.account);
+        let written = written.map_err(of_write)?;
+        Ok(Seen { value: Some(input.record.clone()), cid: written.cid })
+    }
+
+    /// Deletes the record that was `seen`. One that is gone already is none to delete.
+    ///
+    /// # Errors
+    /// As [`Repos::put`].
+    pub async fn delete(
+        &self,
+        login: &Login,
+        collection: Collection,
+        key: &RecordKey,
+        seen: &Seen,
+    ) -> Result<(), ReposError> {
+        let input = &DeleteRecord {
+            repo: login.account.to_string(),
+            collection: collection.as_str().to_owned(),
+            rkey: key.as_str().to_owned(),
+            swap_record: seen.cid.clone(),
+            swap_commit: None,
+        };
+        let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
+            Box::pin(async move { self.remote.procedure::<Value>(&url, input, &access).await })
+        };
+        let deleted = self.sessions.with_access(login, nsid::DELETE_RECORD, call).await;
+        self.recent.written(&login.account);
+        deleted.map(drop).map_err(of_write)
+    }
+
+    /// Puts back at a key what was there before this program wrote `written`. What somebody else wrote since then stays.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn restore(
+        &self,
+        login: &Login,
+        collection: Collection,
+        key: &RecordKey,
+        (before, written): (Seen, &Seen),
+    ) -> Result<(), ReposError> {
+        let restored = match before.value {
+            Some(record) => self.put(login, collection, key, record, written).await.map(drop),
+            None => self.delete(login, collection, key, written).await,
+        };
+        match restored {
+            Err(ReposError::Changed) => Ok(()),
+            outcome => outcome,
+        }
+    }
+}
+
+fn of_write(error: AccountsError) -> ReposError {
+    match error {
+        AccountsError::Pds(error) if error.is_named(name::INVALID_SWAP) => ReposError::Changed,
+        error => error.into(),
+    }
+}
