@@ -4,6 +4,8 @@
 // A helper outside `#[test]` fails its test like the test itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "appview/asked.rs"]
+mod asked;
 #[path = "appview/binary.rs"]
 mod binary;
 #[path = "appview/config.rs"]

@@ -29,19 +29,20 @@ pub(crate) enum Reply {
 
 const LIST_RECORDS: &str = "/xrpc/com.atproto.repo.listRecords?";
 
+/// What the server answers, and what it was asked.
 #[derive(Default)]
-struct Shared {
+pub(crate) struct Shared {
     replies: Mutex<HashMap<String, Reply>>,
     connections: AtomicUsize,
     requests: AtomicUsize,
     /// How often each path was asked for, and the last body that came with it.
-    asked: Mutex<HashMap<String, (usize, Vec<u8>)>>,
+    pub(crate) asked: Mutex<HashMap<String, (usize, Vec<u8>)>>,
 }
 
 /// Answers 404 for every path that was not given a reply.
 pub(crate) struct DidServer {
     pub(crate) port: u16,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     released: watch::Sender<bool>,
     accepting: tokio::task::JoinHandle<()>,
 }
@@ -87,18 +88,6 @@ impl DidServer {
 
     pub(crate) fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::SeqCst)
-    }
-
-    /// How often a path was asked for; one that ends with `?` stands for all its queries.
-    pub(crate) fn requests_of(&self, path: &str) -> usize {
-        let asked = self.shared.asked.lock().unwrap();
-        let of = asked.iter().filter(|(of, _)| *of == path || (path.ends_with('?') && of.starts_with(path)));
-        of.map(|(_, (count, _))| count).sum()
-    }
-
-    /// The body that a path was asked with last.
-    pub(crate) fn last_body(&self, path: &str) -> Vec<u8> {
-        self.shared.asked.lock().unwrap().get(path).map(|(_, body)| body.clone()).unwrap_or_default()
     }
 
     /// Settings of a test-mode resolver that has this server as its PLC directory.

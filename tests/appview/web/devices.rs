@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::person::{Person, TOKEN, form_token, status};
+use crate::asked::Asked as _;
 use crate::oci::registry::{Registry, refused, rights};
 use crate::support::did_server::Reply;
 use crate::support::http::Answer;

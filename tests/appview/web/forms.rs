@@ -1,5 +1,6 @@
 //! Forms and pages: no other site sends, frames, scripts or leads on.
 
+use crate::asked::Asked as _;
 use serde_json::json;
 
 use super::person::{HOST, PUSHED, Person, form_token};

@@ -1,5 +1,6 @@
 //! Somebody with a browser, and an authorization server that the test plays.
 
+use crate::asked::Asked as _;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};

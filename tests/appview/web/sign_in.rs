@@ -1,5 +1,6 @@
 //! Sign-ins: whoever answers wrongly gets nothing, and nothing is kept of it.
 
+use crate::asked::Asked as _;
 use serde_json::{Value, json};
 
 use super::person::{PUSHED, Person, TOKEN};
