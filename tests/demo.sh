@@ -2,7 +2,7 @@
 # A whole registry on this machine: a real PLC directory, a real PDS, a hold, the registry before it, two accounts, and real
 # container images that skopeo pushes and pulls. Needs Rust and Node; installs the rest.
 #
-# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them they are built, in a third of a release's time.
+# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them they are built, by the profile `quick` of Cargo.toml.
 # Exits 0 when everything held. Leaves no process and no temporary file.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
