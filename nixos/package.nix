@@ -53,6 +53,7 @@ rustPlatform.buildRustPackage {
         ./metrics
         ./hold/options.md
         ./hold/live-options.json
+        ./appview/live-options.json
         ../.clippy.toml
         ../.rustfmt.toml
       ]
@@ -68,14 +69,14 @@ rustPlatform.buildRustPackage {
   nativeBuildInputs = [ installShellFiles ];
   postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     mkdir man
-    $out/bin/atcr-hold man-pages man
-    installManPage man/*
     for program in ${toString programs}; do
+      $out/bin/$program man-pages man
       for shell in bash zsh fish; do
         $out/bin/$program completions $shell > $program.$shell
       done
       installShellCompletion --cmd $program --bash $program.bash --zsh $program.zsh --fish $program.fish
     done
+    installManPage man/*
   '';
 
   passthru = { inherit tests; };

@@ -189,7 +189,7 @@ python_tools() {
   python3 -m venv "$tools/python" >&2 && "$tools/python/bin/pip" install -q mypy==1.18.2 pyflakes==3.4.0 >&2
 }
 
-units=(atcr-hold.service atcr-hold.socket atcr-hold-backup.service atcr-hold-backup.timer atcr-appview.service atcr-appview.socket)
+units=(atcr-hold.service atcr-hold.socket atcr-hold-backup.service atcr-hold-backup.timer atcr-appview.service atcr-appview.socket atcr-appview-backup.service atcr-appview-backup.timer)
 need nix-instantiate python3
 small_lib=$repo/tests/nix/lib
 mapfile -t nix_files < <(git ls-files --cached --others --exclude-standard '*.nix')

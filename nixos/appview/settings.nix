@@ -4,5 +4,6 @@ lib.filterAttrsRecursive (_: value: value != null) {
   base_url = cfg.url;
   default_hold = cfg.defaultHold;
   allowed_accounts = cfg.allowedAccounts;
+  admin.socket = lib.mkDefault "/run/atcr-appview/admin.sock";
   database.path = lib.mkDefault "/var/lib/atcr-appview/appview.db";
 }

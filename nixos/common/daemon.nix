@@ -181,7 +181,7 @@ in
       stopIfChanged = false;
 
       serviceConfig = import ./hardening.nix { inherit mkDefault; } // {
-        Type = mkDefault "notify-reload";
+        Type = "notify-reload";
         NotifyAccess = "main";
         # The variables are read from a credential, so that no secret has to be in the environment.
         ExecStart =

@@ -60,18 +60,9 @@ in
     // lib.optionalAttrs cfg.nginx.sendBlobs { server.accel_redirect = "/.blobs/"; }
   );
 
-  # A reload follows the live options; a change of any other has to restart the hold. The list is the daemon's own:
-  # its table of options makes the file, and its tests keep it so.
-  fixedAtStart =
-    let
-      live = lib.importJSON ./live-options.json;
-      fixed =
-        prefix: settings:
-        lib.filterAttrs (_: value: value != { }) (
-          builtins.mapAttrs (
-            name: value: if builtins.isAttrs value then fixed "${prefix}${name}." value else value
-          ) (lib.filterAttrs (name: _: !(builtins.elem "${prefix}${name}" live)) settings)
-        );
-    in
-    fixed "";
+  # A reload follows the live options; a change of any other has to restart the hold.
+  fixedAtStart = import ../common/fixed.nix {
+    inherit lib;
+    liveOptions = ./live-options.json;
+  };
 }

@@ -24,6 +24,8 @@ in
     enable = true;
     url = "https://registry.example.org";
     startAtBoot = false;
+    metrics.enable = true;
+    backup.enable = true;
     nginx.enable = true;
     nginx.acme = false;
     settings.test_mode = true;
@@ -32,6 +34,8 @@ in
       handle_resolver_url = "http://127.0.0.1:2583";
     };
   };
+  system.switch.enable = true;
+  specialisation.closed.configuration.services.atcr-appview.allowedAccounts = [ "bob.example.org" ];
   services.nginx.virtualHosts."hold.example.org" = tls;
   services.nginx.virtualHosts."registry.example.org" = tls;
   # The authority that the script makes.

@@ -102,6 +102,25 @@ with subtest("after restarts of all parts the image is there, and pushes go on")
     machine.succeed(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
     assert pulled() == digest
 
+with subtest("its metrics are at a socket of their own, its commands go through the admin socket"):
+    expect(curl("http://127.0.0.1:9465/metrics", None), 200, "atcr_appview_build_info{")
+    assert "session" in machine.succeed("atcr-appview status").lower()
+    machine.fail("setpriv --reuid=65534 --regid=65534 --clear-groups atcr-appview status 2>&1")
+
+with subtest("a switch that closes it to an account is followed without a restart, and one back"):
+    base = machine.succeed("readlink -f /run/current-system").strip()
+    process = of_registry("MainPID")
+    machine.succeed(f"{base}/specialisation/closed/bin/switch-to-configuration test 2>&1")
+    machine.fail(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
+    assert pulled() == digest
+    machine.succeed(f"{base}/bin/switch-to-configuration test 2>&1")
+    machine.succeed(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
+    assert of_registry("MainPID") == process
+
+with subtest("its database is copied while it runs"):
+    machine.succeed("systemctl start atcr-appview-backup.service")
+    assert machine.succeed("ls /var/backup/atcr-appview").startswith("appview-20")
+
 with subtest("a registry that was killed comes back; stopped, it leaves the hold alone"):
     machine.succeed(f"kill -KILL {of_registry('MainPID')}")
     machine.wait_until_succeeds("systemctl show --value -p NRestarts atcr-appview.service | grep -qx 1")

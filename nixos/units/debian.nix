@@ -14,5 +14,7 @@
     enable = true;
     url = "https://registry.example.org";
     listen.group = "www-data";
+    backup.enable = true;
+    backup.directory = "/var/backups/atcr-appview";
   };
 }

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use atcr_appview::config::{Config, OPTIONS};
 use atcr_appview::names::Owner;
-use server::settings::{Environment, Sources};
+use server::settings::{Environment, Reload, Setting, Sources};
 
-use crate::support::manual::has_options;
+use crate::support::manual::{has_options, is_up_to_date, root};
 
 const KEY: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -87,6 +87,15 @@ fn the_key_of_tokens_may_be_a_secret() {
 #[test]
 fn the_manual_has_the_table_of_options() {
     has_options("src/appview/manual/configuration.md", OPTIONS);
+}
+
+#[test]
+fn the_nixos_module_knows_what_a_reload_follows() {
+    let live = OPTIONS.iter().filter(|option| option.reload == Reload::Live);
+    let mut names: Vec<_> = live.map(Setting::root).collect();
+    names.dedup();
+    let json = serde_json::to_string_pretty(&names).unwrap() + "\n";
+    is_up_to_date(&root().join("nixos/appview/live-options.json"), &json);
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub(super) const UNITS: Units = Units {
     files: &[
         ("atcr-appview.socket", include_str!("../../../nixos/units/atcr-appview.socket")),
         ("atcr-appview.service", include_str!("../../../nixos/units/atcr-appview.service")),
+        ("atcr-appview-backup.service", include_str!("../../../nixos/units/atcr-appview-backup.service")),
+        ("atcr-appview-backup.timer", include_str!("../../../nixos/units/atcr-appview-backup.timer")),
     ],
 };
 
@@ -20,10 +22,12 @@ mod tests {
 
     #[test]
     fn what_the_command_is_told_has_one_place_in_the_units() {
-        let all: String = UNITS.files.iter().map(|(_, text)| *text).collect();
-        for place in UNITS.places() {
-            assert_eq!(all.matches(&place).count(), 1, "{place}");
+        let [program, config, group] = UNITS.places();
+        for (name, text) in UNITS.files {
+            let is_service = usize::from(name.ends_with(".service"));
+            assert_eq!(text.matches("/usr/bin").count(), is_service, "{name}");
+            assert_eq!([&program, &config].map(|place| text.matches(place).count()), [is_service; 2], "{name}");
+            assert_eq!(text.matches(&group).count(), usize::from(name.ends_with(".socket")), "{name}");
         }
-        assert_eq!(all.matches("/usr/bin").count(), 1);
     }
 }
