@@ -108,7 +108,7 @@ async function aliceAndBob({ alice, bob }, { alice: hers, bob: his }) {
   })
 
   chapter('Bob pushes')
-  const notOwner = /only its owner, signed in with an app password, may push/
+  const notOwner = /only its owner, signed in.*, may push/
   await refused('Nobody may push', notOwner, () => push(undefined, his, 'alice.test/demo:v2'))
   await signIn(bob)
   await refused('Bob may not push under alice', notOwner, () => push(bob, his, 'alice.test/demo:v2'))
