@@ -6,7 +6,7 @@
 
 #[path = "appview/asked.rs"]
 mod asked;
-#[path = "appview/binary.rs"]
+#[path = "appview/binary/mod.rs"]
 mod binary;
 #[path = "appview/config.rs"]
 mod config;
@@ -23,5 +23,7 @@ mod web;
 mod support {
     pub(crate) mod did_server;
     pub(crate) mod http;
+    pub(crate) mod manager;
     pub(crate) mod manual;
+    pub(crate) mod process;
 }

@@ -4,6 +4,8 @@ pub(crate) mod blob_hold;
 pub(crate) mod did_server;
 pub(crate) mod hold;
 pub(crate) mod http;
+pub(crate) mod manager;
 pub(crate) mod manual;
+pub(crate) mod process;
 pub(crate) mod repo_home;
 pub(crate) mod small;

@@ -3,6 +3,7 @@
 //! What a table is for, and its SQL, is in the `tables` of the room that owns it.
 
 #[cfg(test)]
+#[path = "../../../tests/support/plans.rs"]
 pub(crate) mod plans;
 
 use std::path::Path;

@@ -3,4 +3,5 @@
 pub(crate) mod registry;
 
 mod base;
+mod relay;
 mod token;

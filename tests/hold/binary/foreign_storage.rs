@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::manager::Manager;
 use super::site::{Ended, Site};
+use crate::support::manager::Manager;
 
 /// A stopped hold with a blob, and its storage moved away: what a disk that is not mounted leaves.
 fn unmounted() -> Site {

@@ -1,41 +1,18 @@
 //! What the service manager is told, and what it asks for: signs of life, and to read the configuration again.
 
-use std::os::unix::net::UnixDatagram;
-
 use rusqlite::Connection;
 
-use super::process::{Daemon, eventually};
+use super::process::Daemon;
 use super::site::Site;
-
-/// The other end of `NOTIFY_SOCKET`.
-pub(super) struct Manager(UnixDatagram);
+use crate::support::manager::{ALIVE, Manager};
 
 impl Manager {
     pub(super) fn of(site: &mut Site) -> Self {
-        let socket = UnixDatagram::bind(site.path("notify.sock")).unwrap();
-        socket.set_nonblocking(true).unwrap();
+        let manager = Self::at(&site.path("notify.sock"));
         site.set("NOTIFY_SOCKET", site.path("notify.sock"));
-        Self(socket)
-    }
-
-    fn heard(&self) -> Option<String> {
-        let mut message = [0; 4096];
-        let count = self.0.recv(&mut message).ok()?;
-        Some(String::from_utf8(message[..count].to_vec()).unwrap())
-    }
-
-    /// The next message.
-    pub(super) fn told(&self) -> String {
-        let mut message = None;
-        eventually("the manager is told", || {
-            message = self.heard();
-            message.is_some()
-        });
-        message.unwrap()
+        manager
     }
 }
-
-const ALIVE: &str = "WATCHDOG=1\n";
 
 #[test]
 fn signs_of_life_come_only_while_the_database_answers() {

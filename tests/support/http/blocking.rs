@@ -197,6 +197,7 @@ fn whole_answer(bytes: &[u8]) -> io::Result<Option<Answer>> {
     let body = match length {
         Some(length) => rest.get(..length).map(<[u8]>::to_vec),
         None if headers.contains_key("transfer-encoding") => chunked(rest),
+        None if status == 204 => Some(vec![]),
         None => None,
     };
     Ok(body.map(|body| Answer { status, headers, body: body.into() }))

@@ -1,5 +1,5 @@
-//! How SQLite answers each statement of a room: by an index, whatever the size of the tables. The statements are read
-//! from the sources, so that a new one is held to it too.
+//! How SQLite answers each statement of a room of the crate that has this in its `schema`: by an index, whatever the size
+//! of the tables. The statements are read from the sources, so that a new one is held to it too.
 
 use rusqlite::types::Null;
 use rusqlite::{Connection, params_from_iter};
@@ -22,7 +22,9 @@ pub(crate) fn assert_indexed(sources: &[&str], scans: &[(&str, &str)]) {
 
 #[test]
 fn a_slow_statement_is_seen() {
-    assert_eq!(slow_steps(&database(), "SELECT cid FROM block ORDER BY bytes", &[]).len(), 2);
+    let database = database();
+    database.execute_batch("CREATE TABLE slow (a, b)").unwrap();
+    assert_eq!(slow_steps(&database, "SELECT a FROM slow ORDER BY b", &[]).len(), 2);
 }
 
 fn database() -> Connection {
@@ -46,6 +48,8 @@ fn slow_steps(database: &Connection, statement: &str, scans: &[(&str, &str)]) ->
     let parameters = params_from_iter((0..plan.parameter_count()).map(|_| Null));
     let steps = plan.query_map(parameters, |row| row.get(3)).unwrap().collect::<Result<Vec<String>, _>>().unwrap();
     let is_known = |step: &str| scans.iter().any(|(known, scan)| statement.contains(known) && step == *scan);
-    let is_scan = |step: &str| step.starts_with("SCAN ") && !step.starts_with("SCAN (") && step != "SCAN name";
+    let is_scan = |step: &str| {
+        step.starts_with("SCAN ") && !step.starts_with("SCAN (") && !["SCAN name", "SCAN CONSTANT ROW"].contains(&step)
+    };
     steps.into_iter().filter(|step| step.contains("TEMP B-TREE") || is_scan(step) && !is_known(step)).collect()
 }

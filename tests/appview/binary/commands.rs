@@ -1,0 +1,158 @@
+//! The operator's commands: on a running registry through its admin socket, and on one that is not running.
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::site::{Ended, Site};
+use crate::support::did_server::Reply;
+
+/// Runs a command that is to be done; answers what it printed.
+#[track_caller]
+fn done(site: &Site, arguments: &[&str]) -> String {
+    let Ended { code, stdout, stderr } = site.run(arguments);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    stdout
+}
+
+/// The same with `--json`.
+#[track_caller]
+fn json_of(site: &Site, arguments: &[&str]) -> Value {
+    let printed = done(site, &[arguments, &["--json"]].concat());
+    serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}"))
+}
+
+/// Runs a command that is to end with this code, saying so in one line with these words.
+#[track_caller]
+fn refuses(site: &Site, code: i32, arguments: &[&str], words: &[&str]) {
+    let ended = site.run(arguments);
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(code), 1), "{arguments:?}: {}", ended.stderr);
+    for word in words {
+        assert!(ended.stderr.contains(word), "{arguments:?}: no {word:?} in {}", ended.stderr);
+    }
+}
+
+/// Puts a notice into the queue of a registry that does not run.
+fn queue_a_notice(site: &Site) {
+    let digest = format!("sha256:{}", "7".repeat(64));
+    let notice = format!(
+        r#"{{"repository":"app","userDid":"{0}","manifestDigest":"{digest}","operation":"push","manifest":{{"mediaType":"m","layers":[]}}}}"#,
+        site.alice
+    );
+    let database = Connection::open(site.path("appview.db")).unwrap();
+    let hold = format!("http://localhost:{}", site.network.port);
+    let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
+               VALUES (?1, 1, ?2, ?3, 0, 9000000000000000, 1)";
+    database.execute(sql, (site.alice.as_str(), hold, notice)).unwrap();
+}
+
+#[test]
+fn sessions_uploads_and_the_queue_are_shown_and_changed_whether_it_runs_or_not() {
+    let site = Site::new();
+    refuses(&site, 78, &["status"], &["there is no database", "start the registry once, or set ATCR_DATABASE_PATH"]);
+    let daemon = site.start();
+    site.hold_takes_uploads();
+    let client = site.signed_in(&daemon);
+    let uploads = format!("{}/blobs/uploads/", site.repository());
+    for _ in 0..2 {
+        assert_eq!(client.try_send("POST", &uploads, "", &[]).unwrap().status, 202);
+    }
+    assert_eq!(daemon.stop(), Some(0));
+    queue_a_notice(&site);
+    let failed = "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    site.network.set("/xrpc/io.atcr.hold.notifyManifest", Reply::Raw(failed.into()));
+
+    for running in [true, false] {
+        let daemon = running.then(|| site.start());
+        let shown = site.run(&["status", "--json"]);
+        assert_eq!(shown.code, Some(i32::from(!running)), "{}", shown.stderr);
+        let status: Value = serde_json::from_str(&shown.stdout).unwrap();
+        let left = if running { 2 } else { 1 };
+        assert_eq!((&status["running"], &status["uploads"]["open"]), (&running.into(), &left.into()), "{status}");
+        assert_eq!(
+            (&status["queue"]["waiting"], &status["database"]["problem"]),
+            (&1.into(), &Value::Null),
+            "{status}"
+        );
+        assert!(status["queue"]["oldestS"].as_u64().unwrap() > 1_000_000, "{status}");
+
+        let listed = json_of(&site, &["uploads", "list"]);
+        let id = listed[0]["id"].as_str().unwrap();
+        assert_eq!(
+            (listed[0]["account"].as_str(), listed.as_array().unwrap().len()),
+            (Some(site.alice.as_str()), left)
+        );
+        assert!(done(&site, &["uploads", "list"]).contains(id));
+        assert_eq!(done(&site, &["uploads", "abort", id]), format!("upload {id} of {} is given up\n", site.alice));
+        refuses(&site, 1, &["uploads", "abort", id], &["there is no such upload"]);
+        refuses(&site, 1, &["uploads", "abort", "x"], &["32 hexadecimal digits"]);
+
+        let listed = json_of(&site, &["queue", "list"]);
+        assert_eq!(
+            (&listed[0]["repository"], &listed[0]["manifest"]),
+            (&"app".into(), &format!("sha256:{}", "7".repeat(64)).into())
+        );
+        let retried = json_of(&site, &["queue", "retry"]);
+        assert_eq!((&retried["delivered"], &retried["waiting"]), (&0.into(), &1.into()), "its hold fails");
+        let listed = json_of(&site, &["queue", "list"]);
+        assert!(listed[0]["attempts"].as_u64() >= Some(1) && listed[0]["problem"].is_string(), "{listed}");
+        refuses(&site, 1, &["queue", "drop", "99"], &["there is no notice 99"]);
+        if let Some(daemon) = daemon {
+            daemon.wait_for_line("admin operation finished: queue.retry");
+            assert_eq!(daemon.stop(), Some(0));
+        }
+    }
+    assert_eq!(done(&site, &["queue", "drop", "1"]), "notice 1 is dropped\n");
+    let listed = json_of(&site, &["sessions", "list"]);
+    assert_eq!((listed[0]["account"].as_str(), &listed[0]["byOauth"]), (Some(site.alice.as_str()), &false.into()));
+    let id = listed[0]["id"].to_string();
+    assert_eq!(done(&site, &["sessions", "end", &id]), format!("session {id} of {} is ended\n", site.alice));
+    refuses(&site, 1, &["sessions", "end", &id], &["there is no session"]);
+}
+
+#[test]
+fn the_database_is_copied_while_it_is_written() {
+    let site = Site::new();
+    let copy = site.path("copy.db");
+    let copy = copy.to_str().unwrap();
+    refuses(&site, 1, &["backup", copy], &["there is no database"]);
+    let daemon = site.start();
+    site.hold_takes_uploads();
+    site.signed_in(&daemon);
+    let printed = done(&site, &["backup", copy]);
+    assert!(printed.contains("keys/auth.key") && printed.contains("The keys are not in it"), "{printed}");
+    refuses(&site, 1, &["backup", copy], &["exists: name a new file"]);
+    let copied = Connection::open(copy).unwrap();
+    let sessions: i64 = copied.query_row("SELECT count(*) FROM pds_session", [], |row| row.get(0)).unwrap();
+    assert_eq!(sessions, 1);
+    assert_eq!(daemon.anonymous().get("/_health").status, 200);
+}
+
+#[test]
+fn units_configuration_and_manual_need_no_state() {
+    let mut site = Site::new();
+    let printed = done(&site, &["systemd-units"]);
+    for line in
+        ["Type=notify-reload", "ProtectSystem=strict", "ListenStream=/run/atcr-appview.sock", "SocketGroup=www-data"]
+    {
+        assert!(printed.lines().any(|printed| printed == line), "{line}: {printed}");
+    }
+    assert!(
+        printed.contains("\nExecStart=/usr/local/bin/atcr-appview --config /etc/atcr-appview/config.toml"),
+        "{printed}"
+    );
+    assert!(done(&site, &["manual"]).lines().any(|line| line.starts_with("monitoring ")));
+    assert!(done(&site, &["manual", "configuration"]).contains("ATCR_BASE_URL"));
+    site.set("ATCR_JETSTREAM_URLS", "wss://jetstream.example");
+    let checked = site.run(&["check-config"]);
+    assert_eq!(checked.code, Some(0));
+    assert!(checked.stdout.contains("jetstream_urls = [\"wss://jetstream.example\"]"), "{}", checked.stdout);
+    assert_eq!(
+        checked.stderr,
+        "atcr-appview: warning: jetstream_urls is accepted and not used: this registry needs no firehose\n"
+    );
+    for command in ["status", "sessions", "uploads", "queue", "backup", "systemd-units", "check-config", "serve"] {
+        assert!(site.run(&[command, "--help"]).stdout.contains("Usage: atcr-appview"), "{command}");
+    }
+    assert_eq!(site.run(&["nonsense"]).code, Some(64));
+    assert!(!site.path("appview.db").exists());
+}

@@ -1,0 +1,59 @@
+//! What a scraper is given: the page, and that the manual and the alerts know what is on it.
+
+use std::collections::BTreeSet;
+
+use super::site::Site;
+use crate::support::http::blocking::{Client, Place};
+use crate::support::manual::root;
+
+/// The samples of a page, `series value` a line.
+fn scrape(scraper: &Client) -> String {
+    let answer = scraper.get("/metrics");
+    assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
+    answer.text().to_owned()
+}
+
+#[test]
+fn the_page_says_what_happened_and_the_manual_what_it_means() {
+    let mut site = Site::new();
+    site.set("ATCR_METRICS_ADDR", "127.0.0.1:0");
+    let daemon = site.start();
+    site.hold_takes_uploads();
+    let client = site.signed_in(&daemon);
+    let begun = client.try_send("POST", &format!("{}/blobs/uploads/", site.repository()), "", &[]).unwrap();
+    assert_eq!(begun.status, 202);
+    let target = begun.header("location").unwrap();
+    assert_eq!(client.try_send("PATCH", target, "", &[7; 1000]).unwrap().status, 202);
+    assert_eq!(
+        client.try_send("PUT", &format!("{target}?digest=sha256:{}", "7".repeat(64)), "", &[]).unwrap().status,
+        400
+    );
+    assert_eq!(client.try_send("POST", &format!("{}/blobs/uploads/", site.repository()), "", &[]).unwrap().status, 202);
+
+    let line = daemon.wait_for_line(": ready url=");
+    let address = line.split("metrics=\"").nth(1).unwrap().split('"').next().unwrap();
+    let scraper = Client { place: Place::Tcp(address.parse().unwrap()), token: None };
+    let page = scrape(&scraper);
+    for line in [
+        "atcr_appview_requests_total{method=\"/v2/*/blobs/uploads/\",code=\"202\"} 2",
+        "atcr_appview_requests_total{method=\"/auth/token\",code=\"200\"} 1",
+        "atcr_appview_uploads_begun_total 2",
+        "atcr_appview_uploads_open 1",
+        "atcr_appview_upload_completions_total{result=\"refused\"} 1",
+        "atcr_appview_sessions 1",
+        "atcr_appview_notices_queued 0",
+        "atcr_appview_notice_oldest_seconds 0",
+    ] {
+        assert!(page.lines().any(|found| found == line), "no {line} in\n{page}");
+    }
+    let names: BTreeSet<_> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let manual = std::fs::read_to_string(root().join("src/appview/manual/monitoring.md")).unwrap();
+    for name in &names {
+        assert!(name.starts_with("process_") || manual.contains(&format!("`{name}`")), "the manual has no {name}");
+    }
+    let named = manual
+        .split('`')
+        .filter(|word| word.starts_with("atcr_appview_") && !word.contains(['{', ' ', '[']))
+        .collect::<BTreeSet<_>>();
+    assert!(named.iter().all(|name| names.contains(name)), "{named:?} is more than {names:?}");
+}

@@ -1,0 +1,10 @@
+//! The real program as a process: what only a whole process can show. Nothing here looks inside it.
+//!
+//! [`site::Site`] is a registry's state on disk and its configuration; [`crate::support::process::Daemon`] a process on it.
+
+mod commands;
+mod manager;
+mod metrics;
+mod site;
+mod sockets;
+mod start;

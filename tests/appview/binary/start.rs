@@ -1,0 +1,63 @@
+//! Exit codes, and what a start leaves alone.
+
+use rusqlite::Connection;
+
+use super::site::Site;
+
+/// A start that is refused: its code, and its last line.
+#[track_caller]
+fn refused(site: &Site, code: i32, words: &[&str]) {
+    let ended = site.run(&[]);
+    assert_eq!(ended.code, Some(code), "{}", ended.stderr);
+    let line = ended.stderr.lines().last().unwrap();
+    words.iter().for_each(|word| assert!(line.contains(word), "no {word:?} in {line}"));
+}
+
+#[test]
+fn a_wrong_configuration_ends_with_78_and_one_line() {
+    let mut site = Site::new();
+    for url in [None, Some("http://a.example")] {
+        site.unset("ATCR_BASE_URL");
+        url.into_iter().for_each(|url| site.set("ATCR_BASE_URL", url));
+        let ended = site.run(&[]);
+        assert_eq!((ended.code, ended.stderr.lines().count()), (Some(78), 1), "{}", ended.stderr);
+        assert!(ended.stderr.starts_with("atcr-appview: base_url (ATCR_BASE_URL)"), "{}", ended.stderr);
+    }
+    assert!(!site.path("appview.db").exists() && !site.path("keys").exists(), "nothing was made");
+}
+
+#[test]
+fn a_database_of_a_newer_version_or_another_program_is_left_alone() {
+    let site = Site::new();
+    assert_eq!(site.start().stop(), Some(0));
+    let change = |sql: &str| Connection::open(site.path("appview.db")).unwrap().execute_batch(sql).unwrap();
+    let version: i64 = Connection::open(site.path("appview.db"))
+        .unwrap()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    change(&format!("PRAGMA user_version = {}", version + 1));
+    refused(&site, 78, &[&format!("has schema {}", version + 1), "start the newer atcr-appview again"]);
+    change(&format!("PRAGMA user_version = {version}; PRAGMA application_id = 7"));
+    refused(&site, 78, &["is damaged or not a database of atcr-appview (it was made by another program)"]);
+    change("PRAGMA application_id = 1635017078");
+    assert_eq!(site.start().stop(), Some(0), "nothing was changed");
+}
+
+#[test]
+fn what_is_taken_or_cannot_be_made_is_named() {
+    let mut site = Site::new();
+    let daemon = site.start();
+    refused(&site, 1, &["is in use by another atcr-appview: stop that one first"]);
+    assert_eq!(daemon.anonymous().get("/_health").status, 200);
+    assert_eq!(daemon.stop(), Some(0));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    site.set("ATCR_METRICS_ADDR", &address);
+    refused(&site, 1, &["metrics cannot be given at", "set ATCR_METRICS_ADDR to a free address"]);
+    site.unset("ATCR_METRICS_ADDR");
+    site.set("ATCR_HTTP_ADDR", &address);
+    refused(&site, 1, &["cannot listen on", "set ATCR_HTTP_ADDR to a free address"]);
+    site.set("ATCR_HTTP_ADDR", "127.0.0.1:0");
+    site.set("ATCR_ADMIN_SOCKET", site.path("missing/admin.sock"));
+    refused(&site, 78, &["the admin socket", "set ATCR_ADMIN_SOCKET to a path this user can write"]);
+}

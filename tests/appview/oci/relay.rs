@@ -1,0 +1,107 @@
+//! Pulls that pass through: what a client sees, and what happens when the hold lies or stalls.
+
+use atproto::syntax::Digest;
+use serde_json::json;
+
+use super::registry::{Registry, refused};
+use crate::support::did_server::Reply;
+use crate::support::http::Answer;
+
+const BYTES: &str = "the bytes of a blob";
+
+struct Pulls {
+    registry: Registry,
+    digest: String,
+    blob: String,
+}
+
+impl Pulls {
+    /// A registry through which pulls pass; alice's hold is the network as well.
+    async fn start() -> Self {
+        let registry = Registry::start([("ATCR_PROXY_BLOBS", "true")]).await;
+        let here = format!("http://localhost:{}", registry.network.port);
+        let profile = json!({ "uri": format!("at://{}/io.atcr.sailor.profile/self", registry.alice), "value": { "defaultHold": format!("did:web:localhost%3A{}", registry.network.port) } });
+        let of_alice = registry.alice.as_str().replace(':', "%3A");
+        let digest = digest(BYTES);
+        let record =
+            format!("/xrpc/com.atproto.repo.getRecord?repo={of_alice}&collection=io.atcr.sailor.profile&rkey=self");
+        registry.network.set(&record, Reply::Body(profile.to_string()));
+        let blob = format!("/v2/alice.test/app/blobs/{digest}");
+        for verb in ["GET", "HEAD"] {
+            let path = format!(
+                "/xrpc/com.atproto.sync.getBlob?did=did%3Aweb%3Alocalhost%253A{}&cid={}&method={verb}",
+                registry.network.port,
+                digest.replace(':', "%3A")
+            );
+            registry
+                .network
+                .set(&path, Reply::Body(json!({ "url": format!("{here}/blob"), "method": verb }).to_string()));
+        }
+        Self { registry, digest, blob }
+    }
+
+    /// The hold answers so.
+    fn hold_says(&self, head: &str, body: &str) {
+        let text = format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n{body}");
+        self.registry.network.set("/blob", Reply::Raw(text));
+    }
+
+    async fn call(&self, method: &str, range: Option<&str>) -> Answer {
+        let token = self.registry.get("/auth/token?service=localhost:5000&scope=repository:alice.test/app:pull").await;
+        let token = token.ok()["token"].as_str().unwrap().to_owned();
+        let call = self.registry.call(method, &self.blob).bearer(&token);
+        match range {
+            Some(range) => call.header("range", range).send().await,
+            None => call.send().await,
+        }
+    }
+}
+
+fn digest(text: &str) -> String {
+    use sha2::Digest as _;
+    Digest::from_bytes(sha2::Sha256::digest(text.as_bytes()).into()).to_string()
+}
+
+#[tokio::test]
+async fn a_blob_comes_whole_by_its_head_and_in_ranges() {
+    let pulls = Pulls::start().await;
+    let whole = format!("200 OK\r\nContent-Length: {}", BYTES.len());
+    pulls.hold_says(&whole, BYTES);
+    let answer = pulls.call("GET", None).await;
+    assert_eq!((answer.status, answer.text()), (200, BYTES));
+    assert_eq!(answer.header("docker-content-digest"), Some(pulls.digest.as_str()));
+    assert_eq!((answer.header("content-length"), answer.header("accept-ranges")), (Some("19"), Some("bytes")));
+    pulls.hold_says(&whole, "");
+    let head = pulls.call("HEAD", None).await;
+    assert_eq!((head.status, head.header("content-length"), head.text()), (200, Some("19"), ""));
+    pulls.hold_says("206 Partial Content\r\nContent-Length: 5\r\nContent-Range: bytes 4-8/19", "bytes");
+    let part = pulls.call("GET", Some("bytes=4-8")).await;
+    assert_eq!((part.status, part.text(), part.header("content-range")), (206, "bytes", Some("bytes 4-8/19")));
+    pulls.hold_says("416 Range Not Satisfiable\r\nContent-Length: 0\r\nContent-Range: bytes */19", "");
+    let none = pulls.call("GET", Some("bytes=99-")).await;
+    assert_eq!((none.status, none.header("content-range")), (416, Some("bytes */19")));
+}
+
+#[tokio::test]
+async fn a_hold_that_lies_or_fails_is_no_answer() {
+    let pulls = Pulls::start().await;
+    pulls.hold_says("404 Not Found\r\nContent-Length: 0", "");
+    refused(&pulls.call("GET", None).await, 404, "BLOB_UNKNOWN");
+    pulls.hold_says("500 Oh\r\nContent-Length: 0", "");
+    refused(&pulls.call("GET", None).await, 503, "UNAVAILABLE");
+    pulls.hold_says("302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0", "");
+    refused(&pulls.call("GET", None).await, 503, "UNAVAILABLE");
+    // Another blob of the same length is cut off before its end, so that nobody takes it for the right one.
+    let text = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{}",
+        BYTES.len(),
+        "x".repeat(BYTES.len())
+    );
+    pulls.registry.network.set("/blob", Reply::Raw(text));
+    let token = pulls.registry.get("/auth/token?service=localhost:5000&scope=repository:alice.test/app:pull").await;
+    let token = token.ok()["token"].as_str().unwrap().to_owned();
+    let request =
+        format!("GET {} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n", pulls.blob);
+    let answer = crate::support::http::raw(pulls.registry.port, &request).await;
+    assert!(!answer.contains(&"x".repeat(BYTES.len())), "{answer}");
+}

@@ -1,0 +1,38 @@
+//! A service manager, as far as a daemon sees it.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+
+use super::process::eventually;
+
+/// A sign of life.
+pub(crate) const ALIVE: &str = "WATCHDOG=1\n";
+
+/// The other end of `NOTIFY_SOCKET`.
+pub(crate) struct Manager(UnixDatagram);
+
+impl Manager {
+    /// Listens at a path.
+    pub(crate) fn at(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Self(socket)
+    }
+
+    /// The next message, if one is there.
+    pub(crate) fn heard(&self) -> Option<String> {
+        let mut message = [0; 4096];
+        let count = self.0.recv(&mut message).ok()?;
+        Some(String::from_utf8(message[..count].to_vec()).unwrap())
+    }
+
+    /// The next message.
+    pub(crate) fn told(&self) -> String {
+        let mut message = None;
+        eventually("the manager is told", || {
+            message = self.heard();
+            message.is_some()
+        });
+        message.unwrap()
+    }
+}
