@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
-#   bash tests/appview.sh [api|conformance|oauth|restarts|clients [CLIENT...]]
+#   bash tests/appview.sh [api|conformance|holds|oauth|restarts|clients [CLIENT...]]
 #
 # The part oauth has a person sign in at the real pages of the PDS, in Chromium where that can be had.
 # ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them debug builds are made. ATCR_HOLD_S3: real S3 servers, as
@@ -37,6 +37,7 @@ run_part() {
 
 case $part in all | api) run_part run ;; esac
 case $part in all | conformance) run_part conformance ;; esac
+case $part in all | holds) run_part holds ;; esac
 case $part in
   all | oauth)
     run_part oauth

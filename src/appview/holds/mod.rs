@@ -1,5 +1,6 @@
 //! Holds: which one an account's blobs go to, and the calls that put blobs there and find them.
 
+mod choice;
 mod error;
 mod uploads;
 
@@ -8,17 +9,15 @@ use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use quick_cache::sync::Cache;
-use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::accounts::{Login, Sessions};
 use crate::remote::{Remote, RemoteError};
 use crate::repos::Repos;
 use atproto::lexicon::nsid::{self, Method};
-use atproto::lexicon::{BlobLocation, NotifyManifest, NotifyManifestOutput, RequestCrew, RequestCrewOutput, SELF_KEY};
-use atproto::syntax::{Did, Digest, RecordKey, ServiceUrl};
-use server::egress::ClientBody;
-use server::identity::Account;
+use atproto::lexicon::{BlobLocation, NotifyManifest, NotifyManifestOutput, RequestCrew, RequestCrewOutput};
+use atproto::syntax::{Did, Digest, ServiceUrl};
+use server::egress::{ClientBody, EgressError};
 
 pub use error::HoldsError;
 
@@ -26,6 +25,12 @@ pub use error::HoldsError;
 const PROFILE_TTL: Duration = Duration::from_mins(1);
 /// Accounts remembered, at some 300 bytes.
 const MAX_REMEMBERED: usize = 4096;
+/// How long a hold may take for what moves no bytes: whoever asked is told of it, and can ask again.
+const CALL_TIME: Duration = Duration::from_secs(10);
+/// How long it may take for a manifest: it commits a record a layer.
+const NOTICE_TIME: Duration = Duration::from_secs(30);
+/// How long it may take to complete an upload: from a bucket it reads back all that it has to hash, 160 GiB at most.
+const COMPLETE_TIME: Duration = Duration::from_secs(30 * 60);
 /// Holds that follow one another for one question.
 const MAX_SUCCESSORS: usize = 3;
 
@@ -91,31 +96,6 @@ impl Holds {
         self.remote.open(method, url, range).await
     }
 
-    /// The hold that an account's new blobs go to: the one that its profile names, else the default.
-    ///
-    /// # Errors
-    /// [`HoldsError::None`] when there is neither, [`HoldsError::Repos`] when the profile cannot be read.
-    pub async fn of_account(&self, account: &Account) -> Result<ServiceUrl, HoldsError> {
-        if let Some((hold, at)) = self.profiles.get(&account.did)
-            && at.elapsed() < PROFILE_TTL
-        {
-            return hold.ok_or(HoldsError::None);
-        }
-        let key = RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?;
-        let profile = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?;
-        let named = profile.value.as_ref().and_then(|profile| profile.get("defaultHold"));
-        let hold = match named {
-            // Who writes a null wants no default.
-            Some(Value::Null) => None,
-            Some(Value::String(did)) => {
-                Some(Did::parse(did).and_then(|did| ServiceUrl::of_did(&did)).map_err(|_| HoldsError::NotAHold)?)
-            }
-            _ => self.default_hold(),
-        };
-        self.profiles.insert(account.did.clone(), (hold.clone(), Instant::now()));
-        hold.ok_or(HoldsError::None)
-    }
-
     /// Where a client finds a blob; `None` when the hold has it not. Where the hold is not public, `login` asks.
     ///
     /// # Errors
@@ -137,7 +117,7 @@ impl Holds {
                 answer = self.ask_for(&hold, digest, verb, Some(&*token)).await;
             }
             match answer {
-                Ok(location) => return Ok(Some(location.url)),
+                Ok(location) => return Ok(Some(address(&hold, location)?)),
                 Err(RemoteError::Refused { status: StatusCode::NOT_FOUND, .. }) => return Ok(None),
                 Err(RemoteError::Redirected(url)) => hold = successor(&url).ok_or(HoldsError::NotAHold)?,
                 Err(error) => return Err(HoldsError::of(&hold, error)),
@@ -155,7 +135,8 @@ impl Holds {
     ) -> Result<BlobLocation, RemoteError> {
         let (did, cid) = (hold.did().as_str(), digest.to_string());
         let parameters = [("did", did), ("cid", &cid), ("method", verb.as_str())];
-        self.remote.query(&method_url(hold, nsid::SYNC_GET_BLOB), &parameters, token).await
+        let url = method_url(hold, nsid::SYNC_GET_BLOB);
+        within(CALL_TIME, self.remote.query(&url, &parameters, token)).await
     }
 
     /// Asks a hold to take the account into its crew, once: whether it may write shows when it does.
@@ -181,7 +162,9 @@ impl Holds {
     /// # Errors
     /// [`HoldsError`]
     pub async fn notify(&self, hold: &ServiceUrl, login: &Login, notice: &NotifyManifest) -> Result<(), HoldsError> {
-        self.call::<NotifyManifestOutput>(hold, login, nsid::NOTIFY_MANIFEST, notice).await.map(drop)
+        self.call_within::<NotifyManifestOutput>(NOTICE_TIME, (hold, login), nsid::NOTIFY_MANIFEST, notice)
+            .await
+            .map(drop)
     }
 
     /// Calls a method that writes, as `login`.
@@ -192,10 +175,36 @@ impl Holds {
         method: Method,
         input: &impl serde::Serialize,
     ) -> Result<T, HoldsError> {
+        self.call_within(CALL_TIME, (hold, login), method, input).await
+    }
+
+    async fn call_within<T: serde::de::DeserializeOwned>(
+        &self,
+        time: Duration,
+        (hold, login): (&ServiceUrl, &Login),
+        method: Method,
+        input: &impl serde::Serialize,
+    ) -> Result<T, HoldsError> {
         let token = self.sessions.service_token(login, hold.did()).await?;
-        let answer = self.remote.procedure(&method_url(hold, method), input, Some(&*token)).await;
+        let url = method_url(hold, method);
+        let answer = within(time, self.remote.patient_procedure(&url, input, Some(&*token), time)).await;
         answer.map_err(|error| HoldsError::of(hold, error))
     }
+}
+
+/// Waits so long for a hold.
+async fn within<T>(time: Duration, call: impl Future<Output = Result<T, RemoteError>>) -> Result<T, RemoteError> {
+    timeout(time, call).await.unwrap_or(Err(RemoteError::Unreachable(EgressError::TimedOut(time))))
+}
+
+/// The address that a hold gives for a blob, if a client may be sent there.
+fn address(hold: &ServiceUrl, location: BlobLocation) -> Result<String, HoldsError> {
+    let is_web = ["https://", "http://"].iter().any(|scheme| location.url.starts_with(scheme));
+    let is_header = location.url.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_web && is_header {
+        return Ok(location.url);
+    }
+    Err(HoldsError::of(hold, RemoteError::Unintelligible))
 }
 
 fn method_url(hold: &ServiceUrl, method: Method) -> String {

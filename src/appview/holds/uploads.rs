@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Holds, HoldsError};
+use super::{COMPLETE_TIME, Holds, HoldsError};
 use crate::accounts::Login;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{
@@ -55,7 +55,7 @@ impl Holds {
             digest: digest.to_string(),
             parts: (1..).zip(etags).map(part).collect(),
         };
-        self.call::<UploadStatus>(hold, login, nsid::COMPLETE_UPLOAD, &input).await.map(drop)
+        self.call_within::<UploadStatus>(COMPLETE_TIME, (hold, login), nsid::COMPLETE_UPLOAD, &input).await.map(drop)
     }
 
     /// Gives an upload up.

@@ -183,8 +183,24 @@ impl Remote {
         input: &impl Serialize,
         credential: impl Into<Credential<'c>>,
     ) -> Result<T, RemoteError> {
+        self.patient_procedure(url, input, credential, LIMITS.time).await
+    }
+
+    /// Calls a method that writes and may take `time`.
+    ///
+    /// # Errors
+    /// [`RemoteError`]
+    pub async fn patient_procedure<'c, T: DeserializeOwned>(
+        &self,
+        url: &str,
+        input: &impl Serialize,
+        credential: impl Into<Credential<'c>>,
+        time: Duration,
+    ) -> Result<T, RemoteError> {
         let input = serde_json::to_vec(input).map_err(|error| EgressError::Request(error.to_string()))?;
-        parse(&self.post(url, Some(JSON), input.into(), credential.into()).await?)
+        let (method, url, content_type) = (Method::POST, url.to_owned(), Some(JSON));
+        let (body, credential, limits) = (input.into(), credential.into(), AnswerLimits { time, ..LIMITS });
+        parse(&self.call(Call { method, url, content_type, body, credential, limits }).await?)
     }
 
     /// Sends a form, as OAuth servers want it, with a proof of `key`.

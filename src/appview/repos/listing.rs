@@ -9,8 +9,8 @@ use super::{Repos, ReposError, TagRecord, tag_key};
 use crate::remote::{Credential, RemoteError};
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView};
-use atproto::syntax::{Digest, ImageName, Tag};
-use server::identity::Account;
+use atproto::syntax::{Did, Digest, ImageName, ServiceUrl, Tag};
+use server::identity::{Account, ListError};
 
 /// Pages of 100 records of one listing.
 const MAX_PAGES: usize = 100;
@@ -90,6 +90,24 @@ impl Repos {
             Err(RemoteError::Refused { status, .. }) if status.is_client_error() => Ok(None),
             Err(error) => Err(ReposError::Pds(error)),
         }
+    }
+
+    /// The newest hold that an account has by an older kind of record.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn legacy_hold(&self, account: &Account) -> Result<Option<ServiceUrl>, ReposError> {
+        let page = match self.resolver.list_records(&account.did, nsid::LEGACY_HOLD, None).await {
+            // A PDS that knows no such records has none.
+            Err(ListError::Refused(_)) => return Ok(None),
+            page => page?,
+        };
+        let hold = |view: &RecordView| {
+            let text = |field: &str| view.value.get(field).and_then(Value::as_str);
+            let by_did = text("did").and_then(|did| ServiceUrl::of_did(&Did::parse(did).ok()?).ok());
+            by_did.or_else(|| ServiceUrl::parse(text("endpoint")?.trim_end_matches('/')).ok())
+        };
+        Ok(page.records.iter().find_map(hold))
     }
 
     /// Shows each record of a collection until `visit` has seen enough, in `max_pages` pages at most.

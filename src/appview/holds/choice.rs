@@ -1,0 +1,70 @@
+//! Which hold an account's new blobs go to: the one that its profile names, else one of its own in an older record, else the
+//! registry's default; and in the place of each the one that follows it.
+
+use serde_json::Value;
+use tokio::time::{Instant, timeout};
+
+use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, method_url};
+use crate::remote::Credential;
+use atproto::lexicon::nsid;
+use atproto::lexicon::{RecordView, SELF_KEY};
+use atproto::syntax::{Did, RecordKey, ServiceUrl};
+use server::identity::Account;
+
+impl Holds {
+    /// The hold that an account's new blobs go to.
+    ///
+    /// # Errors
+    /// [`HoldsError::None`] when there is none, [`HoldsError::NotAHold`] when what is named cannot be one,
+    /// [`HoldsError::Repos`] when the account's records cannot be read.
+    pub async fn of_account(&self, account: &Account) -> Result<ServiceUrl, HoldsError> {
+        if let Some((hold, at)) = self.profiles.get(&account.did)
+            && at.elapsed() < PROFILE_TTL
+        {
+            return hold.ok_or(HoldsError::None);
+        }
+        let hold = match self.named(account).await? {
+            Some(hold) => Some(self.last_successor(hold).await?),
+            None => None,
+        };
+        self.profiles.insert(account.did.clone(), (hold.clone(), Instant::now()));
+        hold.ok_or(HoldsError::None)
+    }
+
+    /// The hold that the account or the operator names.
+    async fn named(&self, account: &Account) -> Result<Option<ServiceUrl>, HoldsError> {
+        let key = RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?;
+        let profile = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?;
+        match profile.value.as_ref().and_then(|profile| profile.get("defaultHold")) {
+            // Who writes a null wants no default.
+            Some(Value::Null) => Ok(None),
+            Some(Value::String(named)) if !named.is_empty() => hold_of(named).map(Some).ok_or(HoldsError::NotAHold),
+            _ => Ok(self.repos.legacy_hold(account).await?.or_else(|| self.default_hold())),
+        }
+    }
+
+    /// The hold that has taken the place of `hold`, by its captain's word, or of that one; `hold` itself, if none has.
+    async fn last_successor(&self, hold: ServiceUrl) -> Result<ServiceUrl, HoldsError> {
+        let mut hold = hold;
+        for _ in 0..MAX_SUCCESSORS {
+            let url = method_url(&hold, nsid::GET_RECORD);
+            let parameters = [("repo", hold.did().as_str()), ("collection", &*nsid::CAPTAIN), ("rkey", SELF_KEY)];
+            let asked = self.remote.query::<RecordView>(&url, &parameters, Credential::None);
+            // One that does not answer says so itself when it is written to.
+            let Ok(Ok(captain)) = timeout(CALL_TIME, asked).await else { break };
+            match captain.value.get("successor").and_then(Value::as_str) {
+                Some(successor) => hold = hold_of(successor).ok_or(HoldsError::NotAHold)?,
+                None => break,
+            }
+        }
+        Ok(hold)
+    }
+}
+
+/// The hold that a record names by its DID, or, in older ones, by its URL.
+fn hold_of(text: &str) -> Option<ServiceUrl> {
+    match Did::parse(text) {
+        Ok(did) => ServiceUrl::of_did(&did).ok(),
+        Err(_) => ServiceUrl::parse(text.trim_end_matches('/')).ok(),
+    }
+}

@@ -1,0 +1,329 @@
+// Which hold an image's blobs go to and come from: private holds, profiles, older records, successors, holds that are away,
+// stall or forget. Real holds; where a fault is needed a proxy before one makes it.
+//
+//   holds.mjs HOLD APPVIEW WORK_DIR
+//
+// One line a step; the last line is the sum: "appview: N passed, N failed".
+
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import http from 'node:http'
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { freePort, Hold, startStack } from '../demo/processes.mjs'
+import { OCI_IMAGE, sha256 } from './images.mjs'
+import { newAccount, Registry } from './registry.mjs'
+import { allHeld, step, sum } from './steps.mjs'
+
+const run = promisify(execFile)
+const [holdBinary, appviewBinary, work] = process.argv.slice(2)
+
+const stack = await startStack(work)
+const handles = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan', 'judy']
+const accounts = {}
+for (const handle of handles) accounts[handle] = await newAccount(stack.pds, `${handle}.test`)
+const { alice, bob, carol, dave, erin, frank, grace, heidi, ivan, judy } = accounts
+
+/** Another hold of alice's, with its configuration. */
+async function startHold(name, settings, toml = '') {
+  const folder = path.join(work, name)
+  await mkdir(folder)
+  const hold = await Hold.prepare({ binary: holdBinary, work: folder, owner: alice.did, plc: stack.plc })
+  Object.assign(hold.settings, { HOLD_PUBLIC: 'true', HOLD_ALLOW_ALL_CREW: 'true' }, settings)
+  hold.config = path.join(folder, 'hold.toml')
+  await writeFile(hold.config, toml)
+  if (!settings?.later) await hold.start(hold.config)
+  return hold
+}
+
+const config = path.join(work, 'hold.toml')
+await writeFile(config, '[gc]\ngrace_s = 2\n')
+const binaries = { hold: holdBinary, appview: appviewBinary }
+const registry = await Registry.start({ binaries, work, stack, owner: alice, config })
+const { appview, hold } = registry
+const crewOfPrivate = `[crew."${bob.did}"]\npermissions = ["blob:read"]\n`
+const privateHold = await startHold('private', { HOLD_PUBLIC: 'false', HOLD_ALLOW_ALL_CREW: 'false' }, crewOfPrivate)
+const second = await startHold('second')
+
+// --- what accounts do
+
+async function atPds(account, method, input) {
+  const headers = { authorization: `Bearer ${account.accessJwt}`, 'content-type': 'application/json' }
+  const response = await fetch(`${stack.pds}/xrpc/com.atproto.repo.${method}`, { method: 'POST', headers, body: JSON.stringify(input) })
+  assert(response.ok, `${method}: ${response.status} ${await response.text()}`)
+}
+
+const write = (account, collection, rkey, record) =>
+  atPds(account, 'putRecord', { repo: account.did, collection, rkey, record: { $type: collection, ...record } })
+
+const now = () => new Date().toISOString()
+const profile = (account, defaultHold) => write(account, 'io.atcr.sailor.profile', 'self', { defaultHold, createdAt: now(), updatedAt: now() })
+
+async function record(account, collection, rkey) {
+  const query = new URLSearchParams({ repo: account.did, collection, rkey })
+  return (await (await fetch(`${stack.pds}/xrpc/com.atproto.repo.getRecord?${query}`)).json()).value
+}
+
+/** A request as `account`, or nobody, under a token with these actions in the repository that the path names. */
+async function request(account, actions, method, target, body, type) {
+  const name = target.split(/\/(?:blobs|manifests|tags)\//)[0]
+  const token = await appview.token(`repository:${name}:${actions}`, account?.handle, account?.appPassword)
+  const headers = { authorization: `Bearer ${token}`, ...(type && { 'content-type': type }) }
+  const response = await fetch(`${appview.url}/v2/${target}`, { method, headers, body, redirect: 'manual' })
+  const text = await response.text()
+  const error = response.status >= 400 && text ? JSON.parse(text).errors[0] : {}
+  return { status: response.status, headers: response.headers, text, code: error.code, message: error.message ?? '' }
+}
+
+const told = ({ status, code }) => [status, code]
+const host = (response) => new URL(response.headers.get('location')).origin
+const blob = (account, name, bytes) => request(account, 'pull,push', 'POST', `${name}/blobs/uploads/?digest=${sha256(bytes)}`, bytes)
+const pull = (account, name, digest) => request(account, 'pull', 'GET', `${name}/blobs/${digest}`)
+
+/** An image with a layer of its own; the answer to its manifest, with its digests. */
+async function push(account, name, tag) {
+  const bytes = [Buffer.from('{}'), randomBytes(100)]
+  const [configuration, layer] = bytes.map((one) => ({ mediaType: 'application/x', digest: sha256(one), size: one.length }))
+  for (const one of bytes) {
+    const answer = await blob(account, name, one)
+    if (answer.status !== 201) return answer
+  }
+  const manifest = JSON.stringify({ schemaVersion: 2, mediaType: OCI_IMAGE, config: configuration, layers: [layer] })
+  const answer = await request(account, 'pull,push', 'PUT', `${name}/manifests/${tag}`, manifest, OCI_IMAGE)
+  return { ...answer, digest: sha256(manifest), layer: layer.digest, bytes: bytes[1] }
+}
+
+const pushed = async (...image) => {
+  const answer = await push(...image)
+  assert.equal(answer.status, 201, answer.text)
+  return answer
+}
+
+/** The front end forgets what it knows of profiles. */
+async function restart() {
+  await appview.kill()
+  await appview.start()
+}
+
+// --- steps
+
+await step('private: nobody is asked to sign in, others are refused in words, the puller\'s own token counts', async () => {
+  await profile(alice, privateHold.did)
+  const { layer, bytes, digest } = await pushed(alice, 'alice.test/secret', 'v1')
+  assert.equal((await record(alice, 'io.atcr.manifest', digest.slice(7))).holdDid, privateHold.did)
+  for (const method of ['GET', 'HEAD']) {
+    const nobody = await request(undefined, 'pull', method, `alice.test/secret/blobs/${layer}`)
+    assert.equal(nobody.status, 401)
+    assert.match(nobody.headers.get('www-authenticate'), /scope="repository:alice\.test\/secret:pull"/)
+  }
+  const stranger = await pull(carol, 'alice.test/secret', layer)
+  assert.deepEqual(told(stranger), [403, 'DENIED'])
+  assert.match(stranger.message, /access denied for blob:read/)
+  for (const account of [alice, bob]) {
+    const found = await pull(account, 'alice.test/secret', layer)
+    assert.deepEqual([found.status, host(found)], [307, privateHold.url], account.handle)
+    const got = await fetch(found.headers.get('location'))
+    assert.equal(sha256(Buffer.from(await got.arrayBuffer())), sha256(bytes))
+  }
+})
+
+await step('private: who is not crew cannot push there, and is told why', async () => {
+  await profile(carol, privateHold.did)
+  const refused = await push(carol, 'carol.test/app', 'v1')
+  assert.deepEqual(told(refused), [403, 'DENIED'])
+  assert.match(refused.message, /access denied for blob:write/)
+  const reader = await profile(bob, privateHold.did).then(() => push(bob, 'bob.test/app', 'v1'))
+  assert.deepEqual(told(reader), [403, 'DENIED'])
+})
+
+await step('choice: null is no hold, an older record is one, nothing is the default', async () => {
+  await profile(dave, null)
+  const none = await push(dave, 'dave.test/app', 'v1')
+  assert.deepEqual(told(none), [403, 'DENIED'])
+  assert.match(none.message, /has no hold/)
+  await write(erin, 'io.atcr.hold', 'mine', { endpoint: second.url, owner: erin.did, public: true, createdAt: now() })
+  const older = await pushed(erin, 'erin.test/app', 'v1')
+  assert.equal((await record(erin, 'io.atcr.manifest', older.digest.slice(7))).holdDid, second.did)
+  const plain = await pushed(frank, 'frank.test/app', 'v1')
+  assert.equal((await record(frank, 'io.atcr.manifest', plain.digest.slice(7))).holdDid, hold.did)
+})
+
+await step('two holds: pulls follow the manifest; HEAD and mount of who may push ask where new blobs go', async () => {
+  const { layer, digest } = await pushed(frank, 'frank.test/moves', 'v1')
+  await profile(frank, second.did)
+  await restart()
+  assert.equal(host(await pull(frank, 'frank.test/moves', layer)), hold.url)
+  assert.equal(host(await pull(undefined, 'frank.test/moves', layer)), hold.url)
+  const head = await request(frank, 'pull,push', 'HEAD', `frank.test/moves/blobs/${layer}`)
+  assert.equal(head.status, 404)
+  const mount = await request(frank, 'pull,push', 'POST', `frank.test/moves/blobs/uploads/?mount=${layer}&from=frank.test/app`)
+  assert.equal(mount.status, 202)
+  const manifest = (await request(frank, 'pull', 'GET', 'frank.test/moves/manifests/v1')).text
+  const early = await request(frank, 'pull,push', 'PUT', 'frank.test/moves/manifests/v2', manifest, OCI_IMAGE)
+  assert.deepEqual(told(early), [400, 'MANIFEST_BLOB_UNKNOWN'], 'its layers are in the other hold')
+  const again = await pushed(frank, 'frank.test/moves', 'v3')
+  assert.equal((await record(frank, 'io.atcr.manifest', again.digest.slice(7))).holdDid, second.did)
+  assert.equal((await record(frank, 'io.atcr.manifest', digest.slice(7))).holdDid, hold.did)
+})
+
+await step('successor: new blobs go to the hold that follows, old ones are found by both', async () => {
+  const first = await startHold('first')
+  await profile(grace, first.did)
+  const before = await pushed(grace, 'grace.test/app', 'v1')
+  first.signal('SIGTERM')
+  await first.end()
+  first.settings.HOLD_SUCCESSOR = second.did
+  await first.start(first.config)
+  await restart()
+  const after = await pushed(grace, 'grace.test/app', 'v2')
+  assert.equal((await record(grace, 'io.atcr.manifest', after.digest.slice(7))).holdDid, second.did)
+  assert.equal(host(await pull(undefined, 'grace.test/app', before.layer)), first.url)
+  assert.equal(host(await pull(undefined, 'grace.test/app', after.layer)), second.url)
+  // A manifest that says the first one, of what only the second has.
+  const moved = await record(grace, 'io.atcr.manifest', after.digest.slice(7))
+  await write(grace, 'io.atcr.manifest', after.digest.slice(7), { ...moved, holdDid: first.did })
+  await restart()
+  assert.equal(host(await pull(undefined, 'grace.test/app', after.layer)), second.url)
+  first.signal('SIGKILL')
+})
+
+await step('records: a manifest with a URL of its hold alone, a tag with a digest alone', async () => {
+  const { digest, layer } = await pushed(heidi, 'heidi.test/app', 'v1')
+  const { holdDid, ...older } = await record(heidi, 'io.atcr.manifest', digest.slice(7))
+  await profile(heidi, second.did)
+  await write(heidi, 'io.atcr.manifest', digest.slice(7), { ...older, holdEndpoint: hold.url })
+  await write(heidi, 'io.atcr.tag', 'app_v1', { repository: 'app', tag: 'v1', manifestDigest: digest, createdAt: now(), updatedAt: now() })
+  await restart()
+  const found = await request(undefined, 'pull', 'GET', 'heidi.test/app/manifests/v1')
+  assert.deepEqual([found.status, sha256(found.text)], [200, digest])
+  assert.equal(host(await pull(undefined, 'heidi.test/app', layer)), hold.url)
+})
+
+/** A hold of whom each request is answered as `answer` says, or by the real hold behind it. */
+async function proxied(name) {
+  const behind = await startHold(name, { later: 'true' })
+  const port = await freePort()
+  behind.settings.HOLD_SERVER_ADDR = `127.0.0.1:${port}`
+  delete behind.settings.later
+  const proxy = { hold: behind, answer: () => undefined, seen: [] }
+  const server = http.createServer((incoming, outgoing) => {
+    proxy.seen.push(incoming.url)
+    const fault = proxy.answer(incoming.url)
+    if (fault === 'stall') return
+    if (fault) return outgoing.writeHead(...fault.slice(0, 2)).end(fault[2])
+    const onward = http.request({ port, path: incoming.url, method: incoming.method, headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers)
+      answer.pipe(outgoing)
+    })
+    onward.on('error', () => outgoing.destroy())
+    incoming.pipe(onward)
+  })
+  server.listen(Number(new URL(behind.url).port), '127.0.0.1')
+  proxy.stop = () => {
+    behind.signal('SIGKILL')
+    server.closeAllConnections()
+    server.close()
+  }
+  await behind.start(behind.config)
+  return proxy
+}
+
+await step('faults: a hold that stalls, fails or lies is named in seconds, and nothing is acknowledged', async () => {
+  const faulty = await proxied('faulty')
+  await profile(ivan, faulty.hold.did)
+  const json = { 'content-type': 'application/json' }
+  const faults = {
+    stalls: 'stall',
+    fails: [500, json, '{"error":"InternalServerError","message":"x"}'],
+    'is not a hold': [200, { 'content-type': 'text/html' }, '<html>'],
+    'answers 8 MiB': [200, json, `"${'x'.repeat(8 << 20)}"`],
+    'redirects elsewhere': [302, { location: 'http://169.254.169.254/latest' }, ''],
+  }
+  for (const [what, fault] of Object.entries(faults)) {
+    faulty.answer = (url) => (url.includes('initiateUpload') || url.includes('getBlob') ? fault : undefined)
+    const began = performance.now()
+    const refused = await blob(ivan, 'ivan.test/app', randomBytes(10))
+    assert.equal(refused.status, 503, `${what}: ${refused.text}`)
+    assert(refused.message.includes(faulty.hold.did), `${what}: ${refused.message}`)
+    assert.equal(refused.headers.get('retry-after'), '5')
+    const head = await request(ivan, 'pull,push', 'HEAD', `ivan.test/app/blobs/${sha256('x')}`)
+    assert([503, 403].includes(head.status), `${what}: ${head.status}`)
+    assert(performance.now() - began < 30_000, what)
+  }
+  for (const url of ['javascript:alert(1)', 'file:///etc/passwd', 'x', '']) {
+    faulty.answer = (target) => (target.includes('getBlob') ? [200, json, JSON.stringify({ url })] : undefined)
+    assert.deepEqual(told(await pull(ivan, 'ivan.test/app', sha256('x'))), [503, 'UNAVAILABLE'], url)
+  }
+  faulty.answer = () => undefined
+  await pushed(ivan, 'ivan.test/app', 'v1')
+  faulty.stop()
+  const away = await blob(ivan, 'ivan.test/app', randomBytes(10))
+  assert.deepEqual(told(away), [503, 'UNAVAILABLE'])
+  assert(away.message.includes(faulty.hold.did))
+})
+
+await step('notices: a hold that cannot be told of a manifest is told later, over a kill of the front end', async () => {
+  const deaf = await proxied('deaf')
+  await profile(judy, deaf.hold.did)
+  deaf.answer = (url) => (url.includes('notifyManifest') ? [503, {}, ''] : undefined)
+  const { layer } = await pushed(judy, 'judy.test/app', 'v1')
+  assert.equal(deaf.seen.filter((url) => url.includes('requestCrew')).length, 1, 'it asked once to be crew')
+  await appview.kill()
+  deaf.answer = () => undefined
+  await appview.start()
+  const query = new URLSearchParams({ repo: deaf.hold.did, collection: 'io.atcr.hold.layer' })
+  const deadline = performance.now() + 150_000
+  for (;;) {
+    const { records } = await (await fetch(`${deaf.hold.url}/xrpc/com.atproto.repo.listRecords?${query}`)).json()
+    if (records.some(({ value }) => value.digest === layer)) break
+    assert(performance.now() < deadline, 'the hold was never told')
+    await sleep(1000)
+  }
+  deaf.stop()
+})
+
+await step('garbage: with a collection every second, no layer of an acknowledged image is lost', async () => {
+  let isOver = false
+  let collections = 0
+  const collect = async () => {
+    while (!isOver) {
+      const env = { PATH: process.env.PATH, ...hold.settings }
+      await run(holdBinary, ['gc', '--run', '--force', '--config', config], { env, cwd: work })
+      collections += 1
+      await sleep(1000)
+    }
+  }
+  const collecting = collect()
+  const images = []
+  await profile(alice, hold.did)
+  await restart()
+  try {
+    const until = performance.now() + 25_000
+    while (performance.now() < until) images.push(await pushed(alice, 'alice.test/garbage', `v${images.length}`))
+    await sleep(5000)
+    // Given up: its blob has no name, and goes.
+    const orphan = randomBytes(50)
+    assert.equal((await blob(alice, 'alice.test/garbage', orphan)).status, 201)
+    await sleep(8000)
+    assert.deepEqual(told(await request(alice, 'pull', 'GET', `alice.test/garbage/blobs/${sha256(orphan)}`)), [404, 'BLOB_UNKNOWN'])
+  } finally {
+    isOver = true
+  }
+  await collecting
+  assert(collections > 10 && images.length > 10, `${collections} collections, ${images.length} images`)
+  for (const { layer } of images) {
+    const found = await pull(undefined, 'alice.test/garbage', layer)
+    const got = await fetch(found.headers.get('location'))
+    assert.equal(sha256(Buffer.from(await got.arrayBuffer())), layer)
+  }
+})
+
+if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))
+const held = sum()
+for (const one of [privateHold, second]) one.signal('SIGKILL')
+await registry.stop()
+await stack.stop()
+process.exit(held ? 0 : 1)
