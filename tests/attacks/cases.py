@@ -533,6 +533,49 @@ def own_data_unread(_: int) -> str:
     return f"2 exports of 19,800 records that nobody reads: +{memory:.1f} MiB; {bystander.felt()}"
 
 
+def stored_past_quota(_: int) -> str:
+    """A member stores more than its tier: in parts, in blobs that no manifest names, in configs, and by joining again."""
+    tier = 1_000_000
+    config = 'allow_all_crew = true\n[tiers]\nsmall.quota = "1 MB"\n'
+    piece = 200_000
+    with Hold(config=config) as hold:
+        account = hold.directory.account("mallory")
+        token = hold.token(account)
+        assert hold.post(HOLD + "requestCrew", {}, token).status == 201
+
+        def stored() -> int:
+            files = (path for path in hold.path("blobs").rglob("*") if path.is_file())
+            return sum(path.stat().st_size for path in files)
+
+        refused: Counter[str] = Counter()
+        parts = 0
+        for number in range(8):
+            begun = hold.post(HOLD + "initiateUpload", {"digest": "x"}, token)
+            if begun.status != 200:
+                refused["upload"] += 1
+                continue
+            headers = {"X-Upload-Id": begun.json()["uploadId"], "X-Part-Number": "1", "Authorization": f"Bearer {token}"}
+            answer = hold.send("PUT", f"/xrpc/{HOLD}uploadPart", headers, os.urandom(piece), 60)
+            parts += answer.status == 200
+            refused["part"] += answer.status != 200
+            if number == 3:
+                hold.post(HOLD + "abortUpload", {"uploadId": begun.json()["uploadId"]}, token)
+        assert stored() <= tier, f"{stored()} bytes in open uploads"
+        for number in range(8):
+            with contextlib.suppress(AssertionError):
+                digest = hold.push_blob(token, os.urandom(piece))
+                media_type = "application/vnd.oci.image.manifest.v1+json"
+                named = {"mediaType": media_type, "config": {"digest": digest, "size": piece}, "layers": []}
+                notified = {**manifest(account, number, []), "manifest": named}
+                refused["config"] += hold.post(HOLD + "notifyManifest", notified, token).status != 200
+            hold.post(HOLD + "deleteUserData", {}, token)
+            assert hold.post(HOLD + "requestCrew", {}, token).status == 201
+        assert stored() <= tier, f"{stored()} bytes under a tier of {tier}"
+        captain = hold.token(hold.captain)
+        hold.push_blob(captain, os.urandom(2 * tier))
+    return f"a member under a tier of 1 MB: {parts} parts of 0.2 MB taken, refused {dict(refused)}"
+
+
 CASES: list[Case] = [
     idle_connections,
     exports_unread,
@@ -553,6 +596,7 @@ CASES: list[Case] = [
     growth,
     subscribers,
     own_data_unread,
+    stored_past_quota,
 ]
 
 resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))

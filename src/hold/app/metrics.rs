@@ -68,6 +68,7 @@ pub(super) struct Sources {
 struct Counted {
     blobs: Option<blobs::Totals>,
     open_uploads: Option<u64>,
+    unpushed: Option<(u64, u64)>,
     records: Option<Vec<(&'static str, u64)>>,
     crew: Option<u64>,
     event_bytes: Option<u64>,
@@ -126,6 +127,7 @@ impl Sources {
         Counted {
             blobs: hold.blobs.totals().await.ok(),
             open_uploads: hold.blobs.open_uploads().await.ok(),
+            unpushed: hold.blobs.unpushed_bytes().await.ok(),
             records: records.await.ok(),
             crew: hold.crew.summary().await.ok().map(|summary| summary.members),
             event_bytes: hold.pds.event_bytes().await.ok(),
@@ -181,6 +183,11 @@ impl Sources {
         if let Some(open) = counted.open_uploads {
             text.gauge("atcr_hold_uploads_open", "Uploads that are open.", open);
         }
+        if let Some((unreferenced, staged)) = counted.unpushed {
+            let help = "Size of the blobs that accounts uploaded and no manifest names, once for each uploader.";
+            text.gauge("atcr_hold_unreferenced_bytes", help, unreferenced);
+            text.gauge("atcr_hold_staged_bytes", "Size of what open uploads have staged.", staged);
+        }
         let help = "Last uses of blobs that are in memory and not in the database yet.";
         text.gauge("atcr_hold_last_uses_unwritten", help, self.hold.blobs.unflushed_uses());
         text.counter("atcr_hold_uploads_begun_total", "Uploads begun.", counts.begun.get());
@@ -191,8 +198,8 @@ impl Sources {
         text.counter("atcr_hold_uploads_swept_total", help, counts.swept.get());
         let help = "Uploads dropped because their account may not write any more.";
         text.counter("atcr_hold_uploads_revoked_total", help, counts.revoked.get());
-        let help =
-            "Uploads that were refused, by limit: account (limits.uploads_per_account), total (limits.uploads_total).";
+        let help = "Uploads, parts and completions that were refused, by limit: account (limits.uploads_per_account), total \
+                    (limits.uploads_total), quota.";
         text.counter_by("atcr_hold_uploads_refused_total", help, "limit", &counts.refused);
         let help = "Uploads in a bucket that were read back to prove their digest.";
         text.counter("atcr_hold_proofs_total", help, counts.proofs.get());

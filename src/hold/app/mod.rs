@@ -204,6 +204,8 @@ async fn open_hold(
     let blob_settings = blobs::BlobSettings { place, limits: blob_limits(config) };
     let blobs = Blobs::open(blob_settings, database.clone()).await?.with_presence(presence.clone());
     let crew = Crew::new(pds.clone(), config.mutable_crew);
+    let images = Images::open(pds.clone(), crew.clone(), images_settings(config), now_us()).await?;
+    blobs.set_quota_limits(Arc::new(images.clone()));
     let documents: Arc<dyn KeptDocuments> = Arc::new(DocumentTable::new(pds.clone(), now_us));
     let hold = Hold {
         url: config.public_url.clone(),
@@ -214,7 +216,7 @@ async fn open_hold(
             .with_grace(config.gc.grace)
             .with_presence(presence.clone()),
         blobs,
-        images: Images::open(pds.clone(), crew.clone(), images_settings(config), now_us()).await?,
+        images,
         crew,
         declared: declared(config, profile).into(),
         pds,

@@ -66,7 +66,11 @@ pub(super) fn images_settings(config: &Config) -> crate::images::ImagesSettings 
         },
         appviews: config.appviews.clone(),
         posts: config.bluesky_posts,
-        growth: GrowthLimits { images: config.limits.images_per_account, records: config.limits.records_per_account },
+        growth: GrowthLimits {
+            images: config.limits.images_per_account,
+            records: config.limits.records_per_account,
+            config_bytes: config.limits.max_config_bytes,
+        },
     }
 }
 

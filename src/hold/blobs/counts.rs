@@ -71,6 +71,7 @@ impl UploadCounts {
                 | BlobError::PartTooLarge { .. }
                 | BlobError::BlobTooLarge { .. }
                 | BlobError::TooManyUploads
+                | BlobError::QuotaExceeded { .. }
                 | BlobError::LengthRequired
                 | BlobError::Body(_),
             ) => CompletionResult::Refused,

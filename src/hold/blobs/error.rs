@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use atproto::syntax::Size;
 use server::storage::StorageError;
 
 /// Why an upload or a read failed. The source of a storage error is for the log, never for a response.
@@ -37,6 +38,16 @@ pub enum BlobError {
         /// The limit.
         limit_bytes: u64,
     },
+    /// The account has, or would have, more than its quota allows. What was being written is dropped, the upload stays open.
+    #[error("quota exceeded: {used} are used, {}and the limit is {limit}", addition(*added))]
+    QuotaExceeded {
+        /// How much it has, in blobs and in open uploads.
+        used: Size,
+        /// How much it would get; 0 when that is not known yet.
+        added: Size,
+        /// How much it may have.
+        limit: Size,
+    },
     /// The account, or all accounts together, have as many uploads open as they may.
     #[error("too many uploads are open")]
     TooManyUploads,
@@ -69,6 +80,10 @@ fn explained(code: &str) -> String {
         _ => "the list is not what the store received",
     };
     format!("{code} ({about})")
+}
+
+fn addition(added: Size) -> String {
+    if added.bytes == 0 { String::new() } else { format!("{added} would be added, ") }
 }
 
 /// What a transport says about a body that does not arrive whole.

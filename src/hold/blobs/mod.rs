@@ -49,6 +49,7 @@ mod list;
 mod names;
 mod part_request;
 mod presence;
+mod quotas;
 mod read;
 mod sessions;
 mod settings;
@@ -76,15 +77,16 @@ pub use list::OpenUpload;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
 pub use part_request::{PartRequest, PartSizes};
 pub use presence::{Presence, PresenceError};
+pub use quotas::QuotaLimits;
 pub use read::OpenBlob;
 pub use settings::{BlobPlace, BlobSettings, UploadLimits, check_root, last_used_resolution};
 pub use sweep::Swept;
 pub use upload_share::UploadShare;
 // What other rooms ask within a transaction of their own.
 pub use tables::{
-    BlobRow, BlobUseRow, PendingDeletionRow, blob_size, blob_totals, blob_use, blob_uses_of, blobs_of, delete_blob,
+    AccountUsage, BlobRow, BlobUseRow, PendingDeletionRow, blob_size, blob_totals, blob_use, blob_uses_of, blobs_of, delete_blob,
     delete_pending_deletion, open_uploads_total, pending_deletion_totals, pending_deletion_us, pending_deletions,
-    put_blob, put_found, put_pending_deletion, renew_pending_deletion, uploaders,
+    account_usage, put_blob, put_found, put_pending_deletion, renew_pending_deletion, uploaders,
 };
 
 use bucket::Bucket;
@@ -160,7 +162,7 @@ impl Blobs {
     /// Begins an upload of `account`, out of the places that all accounts share.
     ///
     /// # Errors
-    /// [`BlobError::TooManyUploads`], or a storage error.
+    /// [`BlobError::QuotaExceeded`] when the account has no room at all, [`BlobError::TooManyUploads`], or a storage error.
     pub async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         self.initiate_from(UploadShare::Common, account, now_us).await
     }
@@ -171,6 +173,7 @@ impl Blobs {
     /// As [`Blobs::initiate`].
     pub async fn initiate_from(&self, share: UploadShare, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         self.require_storage()?;
+        self.make_room(account, None, 1, now_us).await?;
         self.sessions.initiate(share, account, now_us).await
     }
 
@@ -220,6 +223,7 @@ impl Blobs {
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'static,
     {
         self.require_storage()?;
+        self.make_room(&part.account, Some(part.upload), part.announced_bytes.unwrap_or(0), part.now_us).await?;
         match &self.store {
             Store::Files(files) => files.upload_part(part, body).await,
             Store::Bucket(bucket) => bucket.upload_part(part, body).await,
@@ -230,7 +234,8 @@ impl Blobs {
     /// parts make the empty blob. Repeated with the same digest after it succeeded, it succeeds again.
     ///
     /// # Errors
-    /// [`BlobError::MissingParts`], [`BlobError::PartsRefused`], [`BlobError::DigestMismatch`]: the upload stays open with what it has.
+    /// [`BlobError::MissingParts`], [`BlobError::PartsRefused`], [`BlobError::DigestMismatch`],
+    /// [`BlobError::QuotaExceeded`]: the upload stays open with what it has.
     /// [`BlobError::UnknownUpload`], or a storage error.
     pub async fn complete(
         &self,
@@ -243,6 +248,7 @@ impl Blobs {
         self.require_storage()?;
         let (blobs, id, account) = (self.clone(), *id, account.clone());
         detached(async move {
+            blobs.make_room(&account, Some(id), 0, now_us).await?;
             let upload = blobs.sessions.uploads.lock(&id).await;
             let digest = blobs.digests.lock(&digest).await;
             let outcome = match &blobs.store {

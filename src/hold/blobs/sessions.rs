@@ -12,6 +12,7 @@ use server::sqlite::{Database, Read, Write};
 use super::counts::UploadCounts;
 use super::digest_lock::DigestGuard;
 use super::names::{UploadId, blob_key};
+use super::quotas::Quotas;
 use super::upload_share::{UploadLimit, UploadShare};
 use super::upload_state::{UploadGuard, UploadStates};
 use super::{BlobError, UploadLimits};
@@ -26,6 +27,7 @@ pub(super) struct Sessions {
     limits: Arc<RwLock<Arc<UploadLimits>>>,
     pub(super) uploads: Arc<UploadStates>,
     pub(super) counts: Arc<UploadCounts>,
+    pub(super) quotas: Arc<Quotas>,
     /// When a refusal was last written into the log, in microseconds since 1970.
     warned_us: Arc<AtomicU64>,
 }
@@ -43,6 +45,7 @@ impl Sessions {
             limits: Arc::new(RwLock::new(Arc::new(limits))),
             uploads: Arc::default(),
             counts: Arc::default(),
+            quotas: Arc::default(),
             warned_us: Arc::default(),
         }
     }
@@ -57,8 +60,9 @@ impl Sessions {
 
     pub(super) async fn initiate(&self, share: UploadShare, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         let id = UploadId::random()?;
-        let (owner, limits) = (account.clone(), self.limits());
+        let (owner, limits, quotas) = (account.clone(), self.limits(), Arc::clone(&self.quotas));
         let begin = move |write: &Write<'_>| {
+            quotas.check_any(write, &owner)?;
             let (own, all) = tables::open_uploads(write, &owner)?;
             if let Some(limit) = share.refusal(own, all, &limits) {
                 return Ok::<_, BlobError>(Err((limit, own, all)));
@@ -66,7 +70,7 @@ impl Sessions {
             tables::begin_upload(write, id.key(), &owner, now_us)?;
             Ok(Ok(()))
         };
-        match self.db.write(begin).await? {
+        match self.db.write(begin).await.inspect_err(|error| self.count_refused_quota(error))? {
             Ok(()) => {
                 self.counts.begun.inc();
                 Ok(id)
@@ -91,6 +95,19 @@ impl Sessions {
             %account, own, own_limit, all, total,
             "upload refused: {}", limit.reason()
         );
+    }
+
+    /// Counts what a quota refused.
+    pub(super) fn count_refused_quota(&self, error: &BlobError) {
+        if matches!(error, BlobError::QuotaExceeded { .. }) {
+            self.counts.refused.inc(UploadLimit::Quota);
+        }
+    }
+
+    /// Refuses the completion of an upload to an account that has more than it may.
+    pub(super) async fn check_quota(&self, account: &Did) -> Result<(), BlobError> {
+        let (quotas, account) = (Arc::clone(&self.quotas), account.clone());
+        self.db.read(move |read| quotas.check(read, &account)).await
     }
 
     pub(super) async fn account(&self, id: &UploadId) -> Result<Did, BlobError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::quotas::QuotaShare;
 use super::{BlobError, UploadLimits};
 
 /// How many bytes a part may have, and which limit says so.
@@ -10,18 +11,25 @@ pub(super) struct SizeLimit {
     max_part_bytes: u64,
     /// What the blob's limit leaves beside the other parts.
     left_bytes: u64,
+    /// What the account's quota leaves.
+    share: Option<QuotaShare>,
 }
 
 impl SizeLimit {
     /// The bound of a part beside others of `others_bytes`.
     pub(super) fn new(limits: Arc<UploadLimits>, others_bytes: u64) -> Self {
         let left_bytes = limits.max_blob_bytes.saturating_sub(others_bytes);
-        Self { max_part_bytes: limits.max_part_bytes, limits, left_bytes }
+        Self { max_part_bytes: limits.max_part_bytes, limits, left_bytes, share: None }
     }
 
     /// The same where the store takes no part of more than `max_part_bytes`.
     pub(super) fn in_store(self, max_part_bytes: u64) -> Self {
         Self { max_part_bytes: self.max_part_bytes.min(max_part_bytes), ..self }
+    }
+
+    /// The same within the quota of an account.
+    pub(super) fn in_quota(self, share: Option<QuotaShare>) -> Self {
+        Self { share, ..self }
     }
 
     /// # Errors
@@ -33,6 +41,6 @@ impl SizeLimit {
         if size_bytes > self.left_bytes {
             return Err(BlobError::BlobTooLarge { limit_bytes: self.limits.max_blob_bytes });
         }
-        Ok(())
+        self.share.as_ref().map_or(Ok(()), |share| share.take(size_bytes))
     }
 }

@@ -106,7 +106,7 @@ impl Blobs {
         self.drop_locked(&upload, which).await
     }
 
-    async fn drop_locked(
+    pub(super) async fn drop_locked(
         &self,
         upload: &UploadGuard,
         which: impl FnOnce(&UploadRow) -> bool + Send + 'static,

@@ -9,6 +9,8 @@ server::label! {
         Account = "account",
         /// The uploads of all accounts.
         Total = "total",
+        /// What the account may have stored: uploads, parts of them and completions.
+        Quota = "quota",
     }
 }
 
@@ -17,6 +19,7 @@ impl UploadLimit {
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Account => "the account has as many open as limits.uploads_per_account allows",
+            Self::Quota => "the account has as much as its tier allows",
             Self::Total => "too few places of limits.uploads_total are free for one more of this account",
         }
     }

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use super::target;
 use crate::app;
 use crate::config::Config;
-use crate::operations::{StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
+use crate::operations::{AccountStorage, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
 use crate::upkeep::{Amount, BlobFinding, BlobsVerified, Findings, Migrated, Problem, Repair, Usage};
 use server::console::{CommandError, NONE, output, size, table};
 use server::control::AdminClient;
@@ -17,6 +17,12 @@ pub(super) enum Command {
     /// Count blobs, uploads, and differences between the database and the storage. Reads no blob.
     #[command(after_help = "Example: atcr-hold storage usage --json | jq .stored.sizeBytes")]
     Usage,
+    /// List what each account stores, the one that stores most first.
+    ///
+    /// UNREFERENCED is what it uploaded and nobody's manifest names, STAGED what its open uploads have. All of it counts in
+    /// its quota.
+    #[command(after_help = "Example: atcr-hold storage accounts --json | jq '.[] | select(.unreferencedBytes > 1e9).did'")]
+    Accounts,
     /// Read and hash every blob, and print what is wrong, a line for each blob. Exits 1 when anything is wrong.
     ///
     /// The hold runs meanwhile. Right objects that are not recorded, and keys that are no blob's, are informational:
@@ -61,6 +67,10 @@ impl Command {
             Self::Usage => {
                 let usage = target.run(StorageUsage {}).await?;
                 if json { output::json(&usage) } else { output::text(&shown_usage(&usage)) }
+            }
+            Self::Accounts => {
+                let accounts = target.run(StorageAccounts {}).await?;
+                if json { output::json(&accounts) } else { output::text(&shown_accounts(&accounts)) }
             }
             Self::Verify { repair, rate } => {
                 let verify = StorageVerify { repair, bytes_per_s: rate.map(|rate| rate * 1_000_000) };
@@ -123,6 +133,16 @@ fn shown_usage(usage: &Usage) -> String {
         rows.push(["free".into(), NONE.into(), size(free_bytes)]);
     }
     format!("{}\n{}", usage.place, table(["BLOBS", "COUNT", "SIZE"], rows))
+}
+
+fn shown_accounts(accounts: &[AccountStorage]) -> String {
+    let rows = accounts.iter().map(|account| {
+        let sizes = [account.layer_bytes, account.config_bytes, account.unreferenced_bytes, account.staged_bytes];
+        let [layers, configs, unreferenced, staged] = sizes.map(size);
+        let limit = account.limit_bytes.map_or_else(|| NONE.into(), size);
+        [account.did.to_string(), layers, configs, unreferenced, staged, size(account.total_bytes), limit]
+    });
+    table(["ACCOUNT", "LAYERS", "CONFIGS", "UNREFERENCED", "STAGED", "TOTAL", "LIMIT"], rows)
 }
 
 fn shown_verified(verified: &BlobsVerified) -> String {

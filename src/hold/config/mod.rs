@@ -171,6 +171,8 @@ pub struct Limits {
     pub images_per_account: u64,
     /// Layers and manifests of one account; 0 is no limit.
     pub records_per_account: u64,
+    /// Largest config of a manifest in bytes; 0 is no limit.
+    pub max_config_bytes: u64,
     /// Records that one account may add within an hour; 0 is no limit.
     pub records_per_hour: u64,
     /// Commits that one account may cause within an hour; 0 is no limit.

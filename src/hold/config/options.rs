@@ -155,6 +155,10 @@ options! {
     // About 1 KB of the database each: half a gigabyte. 100 pushes a day of 20 layers come to it in eight months.
     Live "limits.records_per_account" Number Toml("500000")
         => "layers and manifests that are recorded; 403 beyond, 0: no limit";
+    // The configs of images have some 10 KB, those of artifacts seldom more. A client reads one into its memory; those that
+    // have a bound stop at 4 MiB, as at a manifest.
+    Live "limits.max_config_bytes" Number Toml("4194304")
+        => "4 MiB, the largest config of a manifest; 400 beyond, 0: no limit";
     // 2,500 pushes of 20 layers, and at 2 KB each with its event 100 MB of the database.
     Live "limits.records_per_hour" Number Toml("50000")
         => "layers and manifests that one account adds within an hour; 429 beyond, 0: no limit";

@@ -206,6 +206,7 @@ pub(super) struct Limits {
     pub(super) subscribers_per_address: u32,
     pub(super) images_per_account: u64,
     pub(super) records_per_account: u64,
+    pub(super) max_config_bytes: u64,
     pub(super) records_per_hour: u64,
     pub(super) commits_per_hour: u64,
     pub(super) event_bytes: u64,

@@ -41,11 +41,13 @@ pub enum ImagesError {
         /// How much it may have.
         limit: Size,
     },
-    /// The account has used its quota.
-    #[error("quota exceeded: {used} are used, and the limit is {limit}")]
-    NoRoom {
-        /// How much it has.
-        used: Size,
+    /// The config of the manifest is larger than one may be.
+    #[error("the config {digest} has {size}, and a config may have {limit} (limits.max_config_bytes)")]
+    ConfigTooLarge {
+        /// The config.
+        digest: Digest,
+        /// Its size.
+        size: Size,
         /// How much it may have.
         limit: Size,
     },

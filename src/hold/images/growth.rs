@@ -4,7 +4,7 @@ use super::{Image, Images, ImagesError, stats_key};
 use crate::images::tables;
 use crate::pds::{GrowthBound, Repository};
 use atproto::lexicon::nsid;
-use atproto::syntax::Did;
+use atproto::syntax::{Did, Digest, Size};
 
 /// Images of one account in one node of the tree. Names that nobody chose for it come to so many once in 10^16 times.
 const IMAGES_IN_NODE: usize = 128;
@@ -16,6 +16,8 @@ pub struct GrowthLimits {
     pub images: u64,
     /// Layer records and manifests together.
     pub records: u64,
+    /// Bytes in a config.
+    pub config_bytes: u64,
 }
 
 impl GrowthLimits {
@@ -38,6 +40,15 @@ impl GrowthLimits {
             own += usize::from(tables::is_stats_of(rows, key, &image.owner)?);
         }
         if own < IMAGES_IN_NODE { Ok(()) } else { Err(ImagesError::ImagesInNode { limit: IMAGES_IN_NODE }) }
+    }
+
+    /// Refuses a config that is too large: it is read whole by whoever pulls.
+    pub(super) fn check_config(self, digest: Digest, size_bytes: u64) -> Result<(), ImagesError> {
+        if self.config_bytes == 0 || size_bytes <= self.config_bytes {
+            return Ok(());
+        }
+        let (size, limit) = (Size { bytes: size_bytes }, Size { bytes: self.config_bytes });
+        Err(ImagesError::ConfigTooLarge { digest, size, limit })
     }
 
     /// Refuses `added` records to an account that would have more than it may.

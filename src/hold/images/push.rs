@@ -2,7 +2,7 @@
 
 use super::manifest::{Push, PushedBlob, PushedLayer};
 use super::{GrowthLimits, Images, ImagesError, ImagesSettings, encode, post, stats, stats_key};
-use crate::blobs;
+use crate::blobs::{self, AccountUsage};
 use crate::crew::Membership;
 use crate::images::tables;
 use crate::images::tables::LayerRow;
@@ -62,14 +62,14 @@ impl Recording<'_> {
         if !membership.may(Permission::BlobWrite) {
             return Err(ImagesError::NotPermitted);
         }
-        let layers = self.layers_here()?;
+        let layers = self.layers_here(&membership)?;
+        let before = blobs::account_usage(self.repository.transaction(), &self.push.image.owner)?;
         let mut new = Vec::new();
         for (layer, size_bytes) in &layers {
             if !tables::is_layer_of(self.repository.transaction(), &self.push.manifest, &layer.blob.digest)? {
                 new.push((layer, *size_bytes));
             }
         }
-        self.check_quota(&membership, &new)?;
         let added = self.check_growth(&membership, new.len())?;
         let mut keys = Keys::of(self.repository)?;
         let mut layer_changes = Vec::new();
@@ -89,17 +89,14 @@ impl Recording<'_> {
         let uri = post.as_ref().map(|change| AtUri::record(self.hold, &change.collection, &change.rkey));
         changes.extend(post);
         changes.extend(self.count(!changes.is_empty())?);
+        let (rows, owner) = (self.repository.transaction(), &self.push.image.owner);
+        let config = self.push.config.map(|config| config.digest);
+        tables::put_manifest(rows, &self.push.manifest, owner, config.as_ref())?;
+        self.check_quota(&membership, &before)?;
         if !membership.captain {
             let commits = usize::from(!changes.is_empty()) + layer_changes.len().div_ceil(MAX_WRITES);
             self.pds.spend(&self.push.image.owner, added, commits as u64, self.now_us)?;
         }
-        let config = self.push.config.map(|config| config.digest);
-        tables::put_manifest(
-            self.repository.transaction(),
-            &self.push.manifest,
-            &self.push.image.owner,
-            config.as_ref(),
-        )?;
         // One commit carries no more: a manifest of many layers has several, all of them or none.
         while !changes.is_empty() {
             self.repository.commit(Plan::of(changes))?;
@@ -109,13 +106,14 @@ impl Recording<'_> {
     }
 
     /// The layers whose blobs are here, with their sizes in bytes. All must be, and the config, but for foreign layers.
-    fn layers_here(&self) -> Result<Vec<(PushedLayer, u64)>, ImagesError> {
+    fn layers_here(&self, membership: &Membership) -> Result<Vec<(PushedLayer, u64)>, ImagesError> {
         let mut missing = Vec::new();
         let mut here = Vec::new();
-        if let Some(config) = &self.push.config
-            && self.size_of(config)?.is_none()
-        {
-            missing.push(config.digest);
+        if let Some(config) = &self.push.config {
+            match self.size_of(config)? {
+                Some(size_bytes) => self.growth(membership).check_config(config.digest, size_bytes)?,
+                None => missing.push(config.digest),
+            }
         }
         for layer in &self.push.layers {
             match self.size_of(&layer.blob)? {
@@ -141,27 +139,29 @@ impl Recording<'_> {
         }
     }
 
-    fn check_quota(&self, membership: &Membership, new: &[(&PushedLayer, u64)]) -> Result<(), ImagesError> {
+    /// Compares what the account has with this manifest to what it had before. What it stages meanwhile does not count:
+    /// it is looked at when it is completed.
+    fn check_quota(&self, membership: &Membership, before: &AccountUsage) -> Result<(), ImagesError> {
         let Some(tier) = self.settings.tiers.of(membership) else { return Ok(()) };
-        let account = &self.push.image.owner;
-        let mut added = 0_u64;
-        for (layer, size_bytes) in new {
-            if !tables::has_layer(self.repository.transaction(), account, &layer.blob.digest)? {
-                added = added.saturating_add(*size_bytes);
-            }
-        }
-        let used = tables::layer_totals(self.repository.transaction(), account)?.size_bytes;
+        let now = blobs::account_usage(self.repository.transaction(), &self.push.image.owner)?;
+        let added = now.blob_bytes().saturating_sub(before.blob_bytes());
         // Whoever has too much already may still push what adds nothing.
-        if added == 0 || used.saturating_add(added) <= tier.limit.bytes {
+        if added == 0 || now.blob_bytes() <= tier.limit.bytes {
             return Ok(());
         }
-        Err(ImagesError::QuotaExceeded { used: Size { bytes: used }, added: Size { bytes: added }, limit: tier.limit })
+        let (used, added) = (Size { bytes: before.blob_bytes() }, Size { bytes: added });
+        Err(ImagesError::QuotaExceeded { used, added, limit: tier.limit })
     }
 
-    /// Returns how many records the push adds. The captain has no bounds but that of a node.
+    /// The captain has no bounds but that of a node.
+    fn growth(&self, membership: &Membership) -> GrowthLimits {
+        if membership.captain { GrowthLimits::default() } else { self.settings.growth }
+    }
+
+    /// Returns how many records the push adds.
     fn check_growth(&self, membership: &Membership, new_layers: usize) -> Result<u64, ImagesError> {
         let Push { image, manifest, .. } = self.push;
-        let growth = if membership.captain { GrowthLimits::default() } else { self.settings.growth };
+        let growth = self.growth(membership);
         let is_new = !tables::has_manifest(self.repository.transaction(), manifest)?;
         let added = new_layers as u64 + u64::from(is_new);
         growth.check_image(self.repository, image)?;

@@ -1,11 +1,13 @@
 //! Quotas: how much an account stores, and its limit.
 
+use crate::blobs::{self, QuotaLimits};
 use super::{Images, ImagesError, Tiers};
 use crate::crew::{CrewError, MemberChange, Membership};
-use crate::images::tables;
 use crate::pds::{PdsError, Records};
 use atproto::lexicon;
-use atproto::syntax::{Did, Size};
+use atproto::syntax::Did;
+use server::sqlite::Read;
+use server::storage::StorageError;
 
 impl Images {
     /// Returns how much `account` stores, and its limit.
@@ -16,34 +18,17 @@ impl Images {
         let (account, settings) = (account.clone(), self.settings());
         let job = move |records: &Records<'_>| {
             let membership = Membership::read(records, &account)?;
-            let totals = tables::layer_totals(records.snapshot(), &account)?;
+            let usage = blobs::account_usage(records.snapshot(), &account)?;
             let tier = settings.tiers.of(&membership);
             Ok(lexicon::Quota {
                 user_did: account,
-                unique_blobs: totals.blobs,
-                total_size: totals.size_bytes,
+                unique_blobs: usage.layers,
+                total_size: usage.total_bytes(),
                 limit: tier.map(|tier| tier.limit.bytes),
                 tier: tier.map(|tier| tier.name.clone()),
             })
         };
         self.inner.pds.read(job).await
-    }
-
-    /// Refuses an account that has used its quota.
-    ///
-    /// # Errors
-    /// [`ImagesError::NoRoom`], or a storage error.
-    pub async fn check_room(&self, account: &Did) -> Result<(), ImagesError> {
-        if self.settings().tiers.all.is_empty() {
-            return Ok(());
-        }
-        let quota = self.quota(account).await?;
-        match quota.limit {
-            Some(limit) if quota.total_size >= limit => {
-                Err(ImagesError::NoRoom { used: Size { bytes: quota.total_size }, limit: Size { bytes: limit } })
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Returns the tiers of the configuration.
@@ -69,6 +54,18 @@ impl Images {
         let change = MemberChange { role: None, permissions: None, tier: Some(name.clone()) };
         self.inner.crew.set_member(member, change, now_us).await?;
         Ok(name)
+    }
+}
+
+impl QuotaLimits for Images {
+    fn limit_bytes(&self, read: &Read<'_>, account: &Did) -> Result<Option<u64>, StorageError> {
+        let settings = self.settings();
+        if settings.tiers.all.is_empty() {
+            return Ok(None);
+        }
+        let membership = Membership::read(&Records::new(read), account);
+        let membership = membership.map_err(|error| StorageError::failed(error.to_string()))?;
+        Ok(settings.tiers.of(&membership).map(|tier| tier.limit.bytes))
     }
 }
 

@@ -22,6 +22,6 @@ pub use identity::{HeadSummary, Identity, IdentityShow, Service};
 pub use images::ImagesReconcile;
 pub use repo::{Found, RepoExport, RepoImport, RepoImported, RepoVerified, RepoVerify};
 pub use routes::ROUTES;
-pub use storage::{StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
+pub use storage::{AccountStorage, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify};
 pub use successor::{SuccessorExport, SuccessorImport, SuccessorImported};
 pub use uploads::{Upload, UploadAborted, UploadsAbort, UploadsList};

@@ -2,14 +2,14 @@
 
 use super::{
     CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, GcRun, IdentityShow, ImagesReconcile,
-    RepoExport, RepoImport, RepoVerify, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
+    RepoExport, RepoImport, RepoVerify, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
     SuccessorImport, UploadsAbort, UploadsList,
 };
 use crate::hold::Hold;
 use server::control::AdminRoute;
 
 /// Every operation that the admin socket answers.
-pub static ROUTES: [AdminRoute<Hold>; 21] = [
+pub static ROUTES: [AdminRoute<Hold>; 22] = [
     AdminRoute::operation::<CrewList>(),
     AdminRoute::operation::<CrewAdd>(),
     AdminRoute::operation::<CrewSet>(),
@@ -21,6 +21,7 @@ pub static ROUTES: [AdminRoute<Hold>; 21] = [
     AdminRoute::operation::<UploadsList>(),
     AdminRoute::operation::<UploadsAbort>(),
     AdminRoute::operation::<StorageUsage>(),
+    AdminRoute::operation::<StorageAccounts>(),
     AdminRoute::operation::<StorageVerify>(),
     AdminRoute::operation::<StorageAdopt>(),
     AdminRoute::operation::<StorageMigrate>(),

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::hold::Hold;
 use crate::objects::Location;
 use crate::upkeep::{BlobsVerified, Migrated, UpkeepError, Usage, VerifyOptions};
+use atproto::syntax::Did;
 use server::control::{AdminError, Operation, Progress, Reporter};
 
 /// What takes the room.
@@ -20,6 +21,58 @@ impl Operation for StorageUsage {
 
     async fn run(self, hold: Arc<Hold>, reporter: Reporter) -> Result<Usage, AdminError> {
         hold.upkeep.usage(reporting(reporter, "blobs")).await.map_err(admin_error)
+    }
+}
+
+/// What each account stores, the one that stores most first.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StorageAccounts {}
+
+/// What an account stores, and may store.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountStorage {
+    /// The account.
+    pub did: Did,
+    /// Bytes in the distinct layers of its manifests.
+    pub layer_bytes: u64,
+    /// Bytes in their configs.
+    pub config_bytes: u64,
+    /// Bytes in blobs that it uploaded and nobody's manifest names.
+    pub unreferenced_bytes: u64,
+    /// Bytes that its open uploads have staged.
+    pub staged_bytes: u64,
+    /// All of these.
+    pub total_bytes: u64,
+    /// What it may have; `null` without a limit.
+    pub limit_bytes: Option<u64>,
+    /// The tier that the limit comes from.
+    pub tier: Option<String>,
+}
+
+impl Operation for StorageAccounts {
+    const NAME: &'static str = "storage.accounts";
+    type Subject = Hold;
+    type Output = Vec<AccountStorage>;
+
+    async fn run(self, hold: Arc<Hold>, _: Reporter) -> Result<Vec<AccountStorage>, AdminError> {
+        let failed = |error: &dyn std::fmt::Display| AdminError::failed(error.to_string());
+        let mut accounts = Vec::new();
+        for (did, usage) in hold.blobs.account_usages().await.map_err(|error| failed(&error))? {
+            let quota = hold.images.quota(&did).await.map_err(|error| failed(&error))?;
+            accounts.push(AccountStorage {
+                did,
+                layer_bytes: usage.layer_bytes,
+                config_bytes: usage.config_bytes,
+                unreferenced_bytes: usage.unreferenced_bytes,
+                staged_bytes: usage.staged_bytes,
+                total_bytes: usage.total_bytes(),
+                limit_bytes: quota.limit,
+                tier: quota.tier,
+            });
+        }
+        accounts.sort_by_key(|account| std::cmp::Reverse(account.total_bytes));
+        Ok(accounts)
     }
 }
 

@@ -40,7 +40,9 @@ pub struct Records<'r> {
 }
 
 impl<'r> Records<'r> {
-    pub(super) fn new(read: &'r Read<'r>) -> Self {
+    /// The records in a snapshot that another room has.
+    #[must_use]
+    pub fn new(read: &'r Read<'r>) -> Self {
         Self { read }
     }
 

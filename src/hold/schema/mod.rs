@@ -32,6 +32,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("014_growth.sql"),
         include_str!("015_push_counts.sql"),
         include_str!("016_known_documents.sql"),
+        include_str!("017_account_usage.sql"),
     ],
 };
 
@@ -84,6 +85,30 @@ mod tests {
                    (SELECT group_concat(account || manifests) FROM manifest_total)";
         let found: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(found, "312did:plc:a1,did:plc:b1");
+    }
+
+    #[test]
+    fn what_counts_in_a_quota_is_made_of_what_an_older_database_has() {
+        let database = Connection::open_in_memory().unwrap();
+        SCHEMA.migrations[..16].iter().for_each(|script| database.execute_batch(script).unwrap());
+        database
+            .execute_batch(
+                "INSERT INTO blob (digest, size_bytes, completed_us) VALUES
+                     (zeroblob(32), 4, 1), (randomblob(32), 50, 1), (x'01' || zeroblob(31), 600, 1);
+                 INSERT INTO blob_uploader (digest, account) SELECT digest, 'a' FROM blob;
+                 INSERT INTO blob_uploader (digest, account) SELECT digest, 'b' FROM blob WHERE size_bytes = 50;
+                 INSERT INTO layer (rkey, account, digest, size_bytes, manifest) VALUES ('r', 'a', zeroblob(32), 4, 'm');
+                 INSERT INTO manifest (uri, account, config) VALUES ('m', 'a', x'01' || zeroblob(31));
+                 INSERT INTO upload (id, account, touched_us) VALUES (zeroblob(16), 'b', 1);
+                 INSERT INTO upload_part (upload, number, size_bytes, etag, file) VALUES
+                     (zeroblob(16), 1, 7, 'e', 'f'), (zeroblob(16), 2, 8, 'e', 'f')",
+            )
+            .unwrap();
+        SCHEMA.migrations[16..].iter().for_each(|script| database.execute_batch(script).unwrap());
+        let sql = "SELECT group_concat(account || ':' || layer_bytes || ':' || config_bytes || ':' || unreferenced_bytes)
+                   || ' ' || (SELECT staged_bytes FROM upload) FROM account_usage";
+        let found: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert_eq!(found, "a:4:600:50,b:0:0:50 15");
     }
 
     #[test]

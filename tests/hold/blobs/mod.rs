@@ -4,6 +4,7 @@ mod bucket;
 mod crashes;
 mod orders;
 mod presence;
+mod quotas;
 mod reads;
 mod sweep;
 mod uploads;

@@ -11,6 +11,7 @@ mod races;
 mod reconcile;
 mod refusals;
 mod schema;
+mod stored;
 mod tiers;
 mod user_data;
 

@@ -29,17 +29,17 @@ async fn of_equal_pushes_at_once_one_makes_the_records() {
 
 #[tokio::test]
 async fn pushes_at_once_do_not_pass_the_limit_together() {
-    let hold = Hold::start("[tiers.small]\nquota = \"10 B\"\n").await;
+    let hold = Hold::start("[tiers.small]\nquota = \"16 B\"\n").await;
     let contents: Vec<_> = (0..8).map(|number| format!("four{number}")).collect();
-    hold.upload(&hold.writer, b"config").await;
+    hold.upload(&hold.captain, b"config").await;
     for content in &contents {
-        hold.upload(&hold.writer, content.as_bytes()).await;
+        hold.upload(&hold.captain, content.as_bytes()).await;
     }
     let inputs: Vec<_> = contents.iter().map(|content| push_of(&hold.writer, "app", &["config", content])).collect();
     let answers = join_all(inputs.iter().map(|input| notify(&hold, &hold.writer, input))).await;
     let statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 2, "{statuses:?}");
-    assert_eq!(quota(&hold, &hold.writer).await["totalSize"], 10);
+    assert_eq!(quota(&hold, &hold.writer).await["totalSize"], 16);
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn an_account_that_deletes_its_data_leaves_nothing_but_blobs() {
         assert!(!text.contains(hold.stranger.did.as_str()), "{collection}: {text}");
     }
     assert!(hold.has_blob(&digest_of(b"layer")).await, "others have the layer too");
-    assert_eq!(quota(&hold, &hold.writer).await["totalSize"], 5);
+    assert_eq!(quota(&hold, &hold.writer).await["totalSize"], 11);
     assert_eq!(pull(&hold, &hold.writer, &hold.stranger, "app").await.ok()["statsUpdated"], false);
     let upload = hold.post(&hold.stranger, "io.atcr.hold.initiateUpload", &json!({ "digest": "temp" })).await;
     upload.assert_error(403, "Forbidden");

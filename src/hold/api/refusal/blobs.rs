@@ -21,6 +21,9 @@ impl From<BlobError> for Error {
             BlobError::PartTooLarge { .. } | BlobError::BlobTooLarge { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, name::PAYLOAD_TOO_LARGE, error.to_string())
             }
+            BlobError::QuotaExceeded { .. } => {
+                Self::new(StatusCode::FORBIDDEN, name::QUOTA_EXCEEDED, error.to_string())
+            }
             BlobError::TooManyUploads => {
                 let message = "too many uploads are open; complete or abort some";
                 Self::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(60)

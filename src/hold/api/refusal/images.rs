@@ -14,9 +14,8 @@ impl From<ImagesError> for Error {
             ImagesError::Invalid(message) => Self::invalid(message),
             ImagesError::NotPermitted => refused(StatusCode::FORBIDDEN, name::FORBIDDEN),
             ImagesError::MissingBlobs { .. } => refused(StatusCode::BAD_REQUEST, name::BLOB_NOT_FOUND),
-            ImagesError::WrongSize { .. } => refused(StatusCode::BAD_REQUEST, name::INVALID_SIZE),
+            ImagesError::WrongSize { .. } | ImagesError::ConfigTooLarge { .. } => refused(StatusCode::BAD_REQUEST, name::INVALID_SIZE),
             ImagesError::QuotaExceeded { .. }
-            | ImagesError::NoRoom { .. }
             | ImagesError::TooManyImages { .. }
             | ImagesError::ImagesInNode { .. }
             | ImagesError::TooManyRecords { .. } => refused(StatusCode::FORBIDDEN, name::QUOTA_EXCEEDED),

@@ -41,6 +41,7 @@ impl Bucket {
             return Err(BlobError::Unavailable(StorageError::failed(what)));
         }
         let listed = in_sequence(listed)?;
+        self.sessions.check_quota(account).await?;
         let multipart = bucket.as_ref().map(|bucket| bucket.multipart.clone());
         let size_bytes = match self.sessions.stored_size(&self.objects, &name).await? {
             Some(size_bytes) => size_bytes,
@@ -48,6 +49,8 @@ impl Bucket {
             None => {
                 let bucket = bucket.ok_or(BlobError::MissingParts)?;
                 let staged = self.assemble(upload, bucket, &seen, listed, &name).await?;
+                // Only now the size of what went past the hold is known.
+                self.sessions.check_quota(account).await?;
                 self.publish(upload, digest, staged).await?
             }
         };

@@ -13,6 +13,7 @@ use server::sqlite::{Read, Write};
 
 use super::Bucket;
 use crate::blobs::names::{ETag, PartNumber, bare, staged_key};
+use crate::blobs::quotas::QuotaShare;
 use crate::blobs::sessions::open_upload;
 use crate::blobs::size_limit::SizeLimit;
 use crate::blobs::{BlobError, BodyError, PartRequest, detached};
@@ -25,6 +26,8 @@ struct PartStart {
     multipart: String,
     /// The hash of all bytes before the part, if it is of use.
     hash: Option<Hash>,
+    /// What the part takes of its account's quota while it is on its way.
+    _share: Option<QuotaShare>,
 }
 
 impl Bucket {
@@ -39,7 +42,8 @@ impl Bucket {
         // Once the store has the last byte, the part counts even when the client goes away.
         detached(async move {
             let _slot = slot;
-            let start = bucket.begin_part(&request, length_bytes).await?;
+            let begun = bucket.begin_part(&request, length_bytes).await;
+            let start = begun.inspect_err(|error| bucket.sessions.count_refused_quota(error))?;
             let (etag, hash) = bucket.send(&request, length_bytes, body, &start).await?;
             let (number, hash_state) = (request.number.get(), hash.map(|hash| hash.save()));
             let part = BucketPartRow { number, size_bytes: length_bytes, etag: etag.clone(), hash_state };
@@ -54,25 +58,30 @@ impl Bucket {
         let bucket = self.multipart(&upload, &request.account, false).await?;
         let (key, number) = (*upload.id().key(), request.number);
         let (limits, max_part_bytes) = (self.sessions.limits(), self.store.max_part_bytes());
+        let (quotas, account) = (Arc::clone(&self.sessions.quotas), request.account.clone());
         let begin = move |write: &Write<'_>| {
             let earlier = tables::bucket_part(write, &key, number.get())?;
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
             let others_bytes = tables::bucket_part_bytes(write, &key)?.saturating_sub(earlier_bytes);
             SizeLimit::new(limits, others_bytes).in_store(max_part_bytes).check(length_bytes)?;
+            let share = quotas.share(&account, quotas.room(write, &account, earlier_bytes)?);
+            if let Some(share) = &share {
+                share.take(length_bytes)?;
+            }
             if bucket.bypassed_hold {
-                return Ok(None);
+                return Ok::<_, BlobError>((None, share));
             }
             if earlier.is_some() {
                 // Which of two bodies the store keeps is its own affair, and their ETags can be made equal.
                 tables::mark_bypassed_hold(write, &key)?;
-                return Ok(None);
+                return Ok((None, share));
             }
             // So that it is known of the next attempt that it is not the first, whatever becomes of this one.
             tables::put_bucket_part(write, &key, &BucketPartRow::begun(number.get()))?;
-            hash_before(write, &key, number)
+            Ok((hash_before(write, &key, number)?, share))
         };
-        let hash = self.sessions.db.write(begin).await?;
-        Ok(PartStart { multipart: bucket.multipart, hash })
+        let (hash, _share) = self.sessions.db.write(begin).await?;
+        Ok(PartStart { multipart: bucket.multipart, hash, _share })
     }
 
     /// Sends the part. Returns its ETag without quotes, and the hash of everything up to its end if all before it is
@@ -125,7 +134,7 @@ impl Bucket {
     async fn record(&self, request: &PartRequest, part: BucketPartRow) -> Result<(), BlobError> {
         let upload = self.sessions.uploads.lock(&request.upload).await;
         let (key, account, now_us) = (*upload.id().key(), request.account.clone(), request.now_us);
-        let max_blob_bytes = self.sessions.limits().max_blob_bytes;
+        let (max_blob_bytes, quotas) = (self.sessions.limits().max_blob_bytes, Arc::clone(&self.sessions.quotas));
         let record = move |write: &Write<'_>| {
             open_upload(write, &key, &account)?;
             if !takes_parts(write, &key)? {
@@ -135,6 +144,7 @@ impl Bucket {
             if tables::bucket_part_bytes(write, &key)? > max_blob_bytes {
                 return Err(BlobError::BlobTooLarge { limit_bytes: max_blob_bytes });
             }
+            quotas.check(write, &account)?;
             Ok(tables::touch_upload(write, &key, now_us)?)
         };
         self.sessions.db.write(record).await

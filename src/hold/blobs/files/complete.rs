@@ -33,6 +33,7 @@ impl Files {
         }
         let chosen = parts::choose(&recorded, listed)?;
         let total_bytes = chosen.iter().map(|part| part.size_bytes).sum::<u64>();
+        self.sessions.check_quota(account).await?;
         upload.close().await?;
         let size_bytes = match self.stat(digest.digest()).await? {
             Some(size_bytes) => size_bytes,

@@ -1,5 +1,7 @@
 //! Receiving one part: from the client's first byte to a recorded row.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use futures_util::Stream;
 use server::storage::{Hash, Need};
@@ -38,7 +40,10 @@ impl Files {
         };
         match received.await {
             Ok(etag) => Ok(etag),
-            Err(Failed::Part(error)) => Err(error),
+            Err(Failed::Part(error)) => {
+                self.sessions.count_refused_quota(&error);
+                Err(error)
+            }
             Err(Failed::Unsynced(error)) => {
                 self.drop_unknown(&request.upload).await;
                 Err(error.into())
@@ -52,15 +57,16 @@ impl Files {
         let upload = self.sessions.uploads.lock(&request.upload).await;
         // Taken before the rows are read, so that no other part can be appended after they were.
         let append_guard = upload.append_guard();
-        let (key, who) = (*upload.id().key(), request.account.clone());
-        let recorded = self
+        let (key, who, quotas) = (*upload.id().key(), request.account.clone(), Arc::clone(&self.sessions.quotas));
+        let (recorded, room) = self
             .sessions
             .db
             .read(move |read| {
                 open_upload(read, &key, &who)?;
                 let (previous, earlier) =
                     (tables::part(read, &key, number.get() - 1)?, tables::part(read, &key, number.get())?);
-                Ok::<_, BlobError>(Recorded { totals: tables::part_totals(read, &key)?, previous, earlier })
+                let room = quotas.room(read, &who, earlier.as_ref().map_or(0, |part| part.size_bytes))?;
+                Ok::<_, BlobError>((Recorded { totals: tables::part_totals(read, &key)?, previous, earlier }, room))
             })
             .await?;
         let before = parts::before(number, &recorded);
@@ -76,7 +82,8 @@ impl Files {
             _ => None,
         };
         let earlier_bytes = recorded.earlier.as_ref().map_or(0, |part| part.size_bytes);
-        let limit = SizeLimit::new(self.sessions.limits(), recorded.totals.size_bytes.saturating_sub(earlier_bytes));
+        let limit = SizeLimit::new(self.sessions.limits(), recorded.totals.size_bytes.saturating_sub(earlier_bytes))
+            .in_quota(self.sessions.quotas.share(&request.account, room));
         limit.check(length_bytes)?;
         let start = PartStart {
             staging: self.staging.clone(),
@@ -140,8 +147,15 @@ impl Files {
 
     async fn put_row(&self, upload: &UploadGuard, request: &PartRequest, row: PartRow) -> Result<Recording, BlobError> {
         let (key, account, now_us) = (*upload.id().key(), request.account.clone(), request.now_us);
-        let max_blob_bytes = self.sessions.limits().max_blob_bytes;
-        self.sessions.db.write(move |write| put_row(write, &key, &account, &row, max_blob_bytes, now_us)).await
+        let (max_blob_bytes, quotas) = (self.sessions.limits().max_blob_bytes, Arc::clone(&self.sessions.quotas));
+        let put = move |write: &Write<'_>| {
+            let recording = put_row(write, &key, &account, &row, max_blob_bytes, now_us)?;
+            if matches!(recording, Recording::New { .. }) {
+                quotas.check(write, &account)?;
+            }
+            Ok::<_, BlobError>(recording)
+        };
+        self.sessions.db.write(put).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 
-use super::UploadKey;
+use super::{UploadKey, put_measured};
 use atproto::syntax::Digest;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -120,8 +120,9 @@ pub fn mark_bypassed_hold(write: &Write<'_>, id: &UploadKey) -> Result<(), Stora
 /// # Errors
 /// When the database fails.
 pub fn put_bucket_part(write: &Write<'_>, id: &UploadKey, part: &BucketPartRow) -> Result<(), StorageError> {
-    let sql = "INSERT OR REPLACE INTO bucket_part (upload, number, size_bytes, etag, hash_state)
-               VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql = "INSERT INTO bucket_part (upload, number, size_bytes, etag, hash_state)
+               VALUES (?1, ?2, ?3, ?4, ?5)
+               ON CONFLICT (upload, number) DO UPDATE SET size_bytes = ?3, etag = ?4, hash_state = ?5";
     write.execute(sql, (id, part.number, part.size_bytes.cast_signed(), &part.etag, &part.hash_state))?;
     Ok(())
 }
@@ -134,7 +135,7 @@ pub fn put_staged(write: &Write<'_>, id: &UploadKey, staged: &StagedRow) -> Resu
     let sql = "UPDATE bucket_upload SET size_bytes = ?2, etag = ?3, digest = ?4 WHERE upload = ?1";
     let digest = staged.digest.as_ref().map(Digest::as_bytes);
     write.execute(sql, (id, staged.size_bytes.cast_signed(), &staged.etag, digest))?;
-    Ok(())
+    put_measured(write, id, staged.size_bytes)
 }
 
 fn part_row(row: &Row<'_>) -> rusqlite::Result<BucketPartRow> {

@@ -7,12 +7,14 @@ mod bucket_uploads;
 mod garbage;
 mod storage;
 mod uploads;
+mod usage;
 
 pub use blobs::*;
 pub use bucket_uploads::*;
 pub use garbage::*;
 pub use storage::*;
 pub use uploads::*;
+pub use usage::*;
 
 #[cfg(test)]
 #[test]
@@ -23,6 +25,7 @@ fn statements_use_indexes() {
         include_str!("garbage.rs"),
         include_str!("storage.rs"),
         include_str!("uploads.rs"),
+        include_str!("usage.rs"),
     ];
     let scans = [
         // Empty but for the seconds of a collection, and after one that was cut off.
@@ -31,6 +34,9 @@ fn statements_use_indexes() {
         ("SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob", "SCAN blob"),
         // At most as many as uploads may be open.
         ("FROM upload WHERE digest IS NULL", "SCAN upload USING INDEX upload_open"),
+        ("FROM upload\n               WHERE digest IS NULL GROUP BY", "SCAN upload USING INDEX upload_open"),
+        // A row an account, for an operator.
+        ("FROM account_usage ORDER BY", "SCAN account_usage"),
     ];
     crate::schema::plans::assert_indexed(&sources, &scans);
 }

@@ -224,8 +224,10 @@ pub fn put_part(write: &Write<'_>, id: &UploadKey, part: &PartRow, now_us: u64) 
         PartPlace::Appended { start, hash_state } => (Some(start.cast_signed()), Some(hash_state), None),
         PartPlace::OwnFile { name } => (None, None, Some(name)),
     };
-    let sql = "INSERT OR REPLACE INTO upload_part (upload, number, size_bytes, etag, start_offset, hash_state, file)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql = "INSERT INTO upload_part (upload, number, size_bytes, etag, start_offset, hash_state, file)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+               ON CONFLICT (upload, number) DO UPDATE
+               SET size_bytes = ?3, etag = ?4, start_offset = ?5, hash_state = ?6, file = ?7";
     write.execute(sql, (id, part.number, part.size_bytes.cast_signed(), &part.etag, start, state, file))?;
     touch_upload(write, id, now_us)
 }

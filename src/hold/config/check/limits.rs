@@ -62,6 +62,7 @@ impl Checker<'_> {
             subscribers_per_address: usize::try_from(raw.subscribers_per_address).unwrap_or(usize::MAX),
             images_per_account: raw.images_per_account,
             records_per_account: raw.records_per_account,
+            max_config_bytes: raw.max_config_bytes,
             records_per_hour: raw.records_per_hour,
             commits_per_hour: raw.commits_per_hour,
             event_bytes: raw.event_bytes,

@@ -85,15 +85,6 @@ pub fn account_records(read: &Read<'_>, account: &Did) -> Result<u64, StorageErr
     Ok((layers.unwrap_or(0) + manifests.unwrap_or(0)).cast_unsigned())
 }
 
-/// Whether the account has a layer record of this digest.
-///
-/// # Errors
-/// [`StorageError`].
-pub fn has_layer(read: &Read<'_>, account: &Did, digest: &Digest) -> Result<bool, StorageError> {
-    let sql = "SELECT 1 FROM layer WHERE account = ?1 AND digest = ?2 LIMIT 1";
-    Ok(read.first(sql, params![account.as_str(), digest.as_bytes()], |_| Ok(()))?.is_some())
-}
-
 /// Whether the manifest has a layer record of this digest.
 ///
 /// # Errors

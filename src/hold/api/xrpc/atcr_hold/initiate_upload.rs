@@ -22,8 +22,6 @@ pub(in crate::api) async fn handle(
         let message = "digest must have 1 to 128 characters";
         return Err(Error::new(http::StatusCode::BAD_REQUEST, error::INVALID_DIGEST, message));
     }
-    // Before the bytes come, so that they do not fill the disk for nothing.
-    state.hold.images.check_room(permit.account()).await?;
     let share = if permit.is_captain() { UploadShare::Reserved } else { UploadShare::Common };
     let upload_id = state.hold.blobs.initiate_from(share, permit.account(), state.hold.now_us()).await?;
     let (part_length, min_part_bytes, max_part_bytes) = match state.hold.blobs.part_sizes() {

@@ -1,0 +1,201 @@
+//! How much one account may have stored: in blobs, in what it staged, and in the parts that it is sending.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use super::names::UploadId;
+use super::{BlobError, Blobs};
+use crate::blobs::tables;
+use crate::blobs::tables::AccountUsage;
+use atproto::syntax::{Did, Size};
+use server::sqlite::Read;
+use server::storage::StorageError;
+
+/// An upload that nothing touched for so long, and with no part on its way, goes when its own account needs the room: a
+/// client that lost its connection begins a new one.
+const IDLE_US: u64 = 30_000_000;
+
+/// Knows how much each account may have.
+pub trait QuotaLimits: Send + Sync {
+    /// The limit of `account`, in bytes, in this snapshot; `None` when it has none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn limit_bytes(&self, read: &Read<'_>, account: &Did) -> Result<Option<u64>, StorageError>;
+}
+
+/// The quotas of all accounts.
+#[derive(Default)]
+pub(super) struct Quotas {
+    limits: OnceLock<Arc<dyn QuotaLimits>>,
+    /// Bytes in the parts that each account is sending, which no row counts yet.
+    receiving: Mutex<HashMap<Did, u64>>,
+}
+
+/// What an account has left.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    used_bytes: u64,
+    limit_bytes: u64,
+}
+
+impl Room {
+    fn left_bytes(self) -> u64 {
+        self.limit_bytes.saturating_sub(self.used_bytes)
+    }
+
+    fn refusal(self, added_bytes: u64) -> BlobError {
+        let size = |bytes| Size { bytes };
+        let (used, limit) = (size(self.used_bytes), size(self.limit_bytes));
+        BlobError::QuotaExceeded { used, added: size(added_bytes), limit }
+    }
+}
+
+impl Quotas {
+    pub(super) fn set_limits(&self, limits: Arc<dyn QuotaLimits>) {
+        // A hold is opened once.
+        let _ = self.limits.set(limits);
+    }
+
+    /// What `account` has left when `replaced_bytes` of what it has go; `None` when it has no limit.
+    pub(super) fn room(
+        &self,
+        read: &Read<'_>,
+        account: &Did,
+        replaced_bytes: u64,
+    ) -> Result<Option<Room>, StorageError> {
+        let Some(limits) = self.limits.get() else { return Ok(None) };
+        let Some(limit_bytes) = limits.limit_bytes(read, account)? else { return Ok(None) };
+        let used_bytes = tables::account_usage(read, account)?.total_bytes().saturating_sub(replaced_bytes);
+        Ok(Some(Room { used_bytes, limit_bytes }))
+    }
+
+    /// Refuses an account that has no room at all.
+    pub(super) fn check_any(&self, read: &Read<'_>, account: &Did) -> Result<(), BlobError> {
+        match self.room(read, account, 0)? {
+            Some(room) if room.left_bytes() == 0 => Err(room.refusal(0)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses an account that has more than it may.
+    pub(super) fn check(&self, read: &Read<'_>, account: &Did) -> Result<(), BlobError> {
+        match self.room(read, account, 0)? {
+            Some(room) if room.used_bytes > room.limit_bytes => Err(room.refusal(0)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the share of a part that `account` is about to send.
+    pub(super) fn share(self: &Arc<Self>, account: &Did, room: Option<Room>) -> Option<QuotaShare> {
+        room.map(|room| QuotaShare {
+            quotas: Arc::clone(self),
+            account: account.clone(),
+            room,
+            held_bytes: Mutex::new(0),
+        })
+    }
+}
+
+/// What a part that is being sent takes of its account's room, until it is dropped.
+pub(super) struct QuotaShare {
+    quotas: Arc<Quotas>,
+    account: Did,
+    room: Room,
+    held_bytes: Mutex<u64>,
+}
+
+impl QuotaShare {
+    /// Takes so many bytes in all.
+    ///
+    /// # Errors
+    /// [`BlobError::QuotaExceeded`] when the account has not so many left beside the other parts that it is sending.
+    pub(super) fn take(&self, size_bytes: u64) -> Result<(), BlobError> {
+        let mut held_bytes = self.held_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        if size_bytes <= *held_bytes {
+            return Ok(());
+        }
+        let mut receiving = self.quotas.receiving.lock().unwrap_or_else(PoisonError::into_inner);
+        let all_bytes = receiving.entry(self.account.clone()).or_default();
+        let others_bytes = *all_bytes - *held_bytes;
+        if others_bytes.saturating_add(size_bytes) > self.room.left_bytes() {
+            return Err(self.room.refusal(size_bytes));
+        }
+        *all_bytes = others_bytes + size_bytes;
+        *held_bytes = size_bytes;
+        Ok(())
+    }
+}
+
+impl Drop for QuotaShare {
+    fn drop(&mut self) {
+        let held_bytes = *self.held_bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut receiving = self.quotas.receiving.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(all_bytes) = receiving.get_mut(&self.account) {
+            *all_bytes -= held_bytes;
+            if *all_bytes == 0 {
+                receiving.remove(&self.account);
+            }
+        }
+    }
+}
+
+impl Blobs {
+    /// Sets who knows how much each account may have; without it nobody has a limit.
+    pub fn set_quota_limits(&self, limits: Arc<dyn QuotaLimits>) {
+        self.sessions.quotas.set_limits(limits);
+    }
+
+    /// What counts in each account's quota.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn account_usages(&self) -> Result<Vec<(Did, AccountUsage)>, BlobError> {
+        self.sessions.db.read(|read| tables::account_usages(read).map_err(BlobError::from)).await
+    }
+
+    /// Bytes in blobs that no manifest names, once for each uploader, and in what open uploads have staged.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn unpushed_bytes(&self) -> Result<(u64, u64), BlobError> {
+        let sum = |sum: (u64, u64), usage: &AccountUsage| (sum.0 + usage.unreferenced_bytes, sum.1 + usage.staged_bytes);
+        Ok(self.account_usages().await?.iter().fold((0, 0), |bytes, (_, usage)| sum(bytes, usage)))
+    }
+
+    /// Drops idle uploads of `account`, the longest untouched first, when it has no room for `added_bytes` and has it without
+    /// them. The upload `needed` stays.
+    pub(super) async fn make_room(
+        &self,
+        account: &Did,
+        needed: Option<UploadId>,
+        added_bytes: u64,
+        now_us: u64,
+    ) -> Result<(), BlobError> {
+        let (quotas, owner) = (Arc::clone(&self.sessions.quotas), account.clone());
+        let find = move |read: &Read<'_>| {
+            let Some(room) = quotas.room(read, &owner, 0)? else { return Ok::<_, BlobError>(None) };
+            let wanted_bytes = room.used_bytes.saturating_add(added_bytes).saturating_sub(room.limit_bytes);
+            if wanted_bytes == 0 { Ok(None) } else { Ok(Some((wanted_bytes, tables::staged_uploads(read, &owner)?))) }
+        };
+        let Some((mut wanted_bytes, mut uploads)) = self.sessions.db.read(find).await? else { return Ok(()) };
+        let before_us = now_us.saturating_sub(IDLE_US);
+        uploads.retain(|(id, touched_us, _)| *touched_us < before_us && needed.is_none_or(|needed| needed.key() != id));
+        if uploads.iter().map(|(_, _, bytes)| bytes).sum::<u64>() < wanted_bytes {
+            return Ok(());
+        }
+        for (id, _, bytes) in uploads {
+            if wanted_bytes == 0 {
+                break;
+            }
+            let id = UploadId::from_key(id);
+            let upload = self.sessions.uploads.lock(&id).await;
+            if !upload.is_shared() && self.drop_locked(&upload, move |row| row.touched_us < before_us).await? {
+                tracing::info!(%account, upload = %id, bytes, "an idle upload dropped: its account needs the room of its quota");
+                self.sessions.counts.swept.inc();
+                wanted_bytes = wanted_bytes.saturating_sub(bytes);
+            }
+        }
+        Ok(())
+    }
+}
