@@ -201,6 +201,8 @@ impl Sources {
         let help = "Uploads, parts and completions that were refused, by limit: account (limits.uploads_per_account), total \
                     (limits.uploads_total), quota.";
         text.counter_by("atcr_hold_uploads_refused_total", help, "limit", &counts.refused);
+        let help = "Uploads aborted because parts that went past the hold were beyond a limit: part, blob, quota.";
+        text.counter_by("atcr_hold_uploads_passed_limit_total", help, "limit", &counts.passed_limit);
         let help = "Uploads in a bucket that were read back to prove their digest.";
         text.counter("atcr_hold_proofs_total", help, counts.proofs.get());
         text.counter("atcr_hold_proof_read_bytes_total", "Bytes read for proofs.", counts.proof_bytes.get());

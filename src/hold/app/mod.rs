@@ -298,6 +298,7 @@ fn maintain(
 ) {
     background.spawn(sweep(Arc::clone(state), Arc::clone(tasks)));
     background.spawn(uploads::keep(Arc::clone(hold)));
+    background.spawn(uploads::measure(Arc::clone(hold)));
     background.spawn(gc::keep(Arc::clone(hold), config.gc.clone()));
     background.spawn(write_counts(hold.images.clone()));
 }

@@ -18,6 +18,7 @@ pub(super) fn blob_limits(config: &Config) -> blobs::UploadLimits {
         stale_upload_s: config.limits.stale_upload.as_secs(),
         empty_upload_s: config.limits.empty_upload.as_secs(),
         reserve_bytes: config.limits.reserve_bytes,
+        measure_upload_s: config.limits.measure_upload.as_secs(),
         last_used_resolution: blobs::last_used_resolution(config.gc.grace),
     }
 }

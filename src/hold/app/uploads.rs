@@ -38,6 +38,16 @@ pub(super) async fn keep(hold: Arc<Hold>) {
     }
 }
 
+/// Asks a bucket at intervals what it has of the uploads whose parts go past the hold, and aborts those beyond a limit.
+pub(super) async fn measure(hold: Arc<Hold>) {
+    loop {
+        sleep(hold.blobs.measure_every()).await;
+        if let Err(error) = hold.blobs.measure_uploads(now_us()).await {
+            tracing::warn!(%error, "open uploads could not be measured");
+        }
+    }
+}
+
 /// Drops the uploads of accounts that may not write any more.
 async fn revoke(hold: &Hold) {
     let accounts = match hold.blobs.uploading_accounts().await {

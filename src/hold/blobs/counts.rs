@@ -1,6 +1,7 @@
 //! Metrics of uploads, since the process began.
 
 use super::BlobError;
+use super::measure::PassedLimit;
 use super::upload_share::UploadLimit;
 use server::metrics::{Counter, CounterBy};
 
@@ -27,6 +28,8 @@ pub struct UploadCounts {
     pub aborted: Counter,
     /// Uploads that were refused, by the limit.
     pub refused: CounterBy<UploadLimit>,
+    /// Uploads whose parts went past the hold and beyond a limit, by the limit.
+    pub passed_limit: CounterBy<PassedLimit>,
     /// Uploads that were dropped because nothing touched them.
     pub swept: Counter,
     /// Uploads that were dropped because their account may not write any more.
@@ -46,6 +49,7 @@ impl Default for UploadCounts {
             completions: CounterBy::default(),
             aborted: Counter::new(),
             refused: CounterBy::default(),
+            passed_limit: CounterBy::default(),
             swept: Counter::new(),
             revoked: Counter::new(),
             proofs: Counter::new(),

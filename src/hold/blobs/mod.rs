@@ -46,6 +46,7 @@ mod error;
 mod files;
 mod last_used;
 mod list;
+mod measure;
 mod names;
 mod part_request;
 mod presence;
@@ -60,6 +61,7 @@ mod upload_share;
 mod upload_state;
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -74,6 +76,7 @@ pub use digest_lock::{DigestGuard, DigestLock, REMOVAL_SETTLED_US};
 pub use error::{BlobError, BodyError, OpenBlobsError};
 pub use last_used::DeletionClaim;
 pub use list::OpenUpload;
+pub use measure::PassedLimit;
 pub use names::{BLOBS, ETag, PartNumber, STAGING, UploadId, blob_digest, blob_folder, blob_key};
 pub use part_request::{PartRequest, PartSizes};
 pub use presence::{Presence, PresenceError};
@@ -84,9 +87,10 @@ pub use sweep::Swept;
 pub use upload_share::UploadShare;
 // What other rooms ask within a transaction of their own.
 pub use tables::{
-    AccountUsage, BlobRow, BlobUseRow, PendingDeletionRow, blob_size, blob_totals, blob_use, blob_uses_of, blobs_of, delete_blob,
-    delete_pending_deletion, open_uploads_total, pending_deletion_totals, pending_deletion_us, pending_deletions,
-    account_usage, put_blob, put_found, put_pending_deletion, renew_pending_deletion, uploaders,
+    AccountUsage, BlobRow, BlobUseRow, PendingDeletionRow, account_usage, blob_size, blob_totals, blob_use,
+    blob_uses_of, blobs_of, delete_blob, delete_pending_deletion, open_uploads_total, pending_deletion_totals,
+    pending_deletion_us, pending_deletions, put_blob, put_found, put_pending_deletion, renew_pending_deletion,
+    uploaders,
 };
 
 use bucket::Bucket;
@@ -157,6 +161,12 @@ impl Blobs {
     /// Changes the limits of uploads. A part that is being received keeps the limits it began with.
     pub fn set_limits(&self, limits: UploadLimits) {
         self.sessions.set_limits(limits);
+    }
+
+    /// How often uploads are to be measured, by [`Blobs::measure_uploads`].
+    #[must_use]
+    pub fn measure_every(&self) -> Duration {
+        Duration::from_secs(self.sessions.limits().measure_upload_s)
     }
 
     /// Begins an upload of `account`, out of the places that all accounts share.

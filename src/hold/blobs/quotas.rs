@@ -17,6 +17,11 @@ const IDLE_US: u64 = 30_000_000;
 
 /// Knows how much each account may have.
 pub trait QuotaLimits: Send + Sync {
+    /// Whether anybody has a limit.
+    fn is_any(&self) -> bool {
+        true
+    }
+
     /// The limit of `account`, in bytes, in this snapshot; `None` when it has none.
     ///
     /// # Errors
@@ -55,6 +60,10 @@ impl Quotas {
     pub(super) fn set_limits(&self, limits: Arc<dyn QuotaLimits>) {
         // A hold is opened once.
         let _ = self.limits.set(limits);
+    }
+
+    fn is_any(&self) -> bool {
+        self.limits.get().is_some_and(|limits| limits.is_any())
     }
 
     /// What `account` has left when `replaced_bytes` of what it has go; `None` when it has no limit.
@@ -159,7 +168,8 @@ impl Blobs {
     /// # Errors
     /// When the database fails.
     pub async fn unpushed_bytes(&self) -> Result<(u64, u64), BlobError> {
-        let sum = |sum: (u64, u64), usage: &AccountUsage| (sum.0 + usage.unreferenced_bytes, sum.1 + usage.staged_bytes);
+        let sum =
+            |sum: (u64, u64), usage: &AccountUsage| (sum.0 + usage.unreferenced_bytes, sum.1 + usage.staged_bytes);
         Ok(self.account_usages().await?.iter().fold((0, 0), |bytes, (_, usage)| sum(bytes, usage)))
     }
 
@@ -172,6 +182,9 @@ impl Blobs {
         added_bytes: u64,
         now_us: u64,
     ) -> Result<(), BlobError> {
+        if !self.sessions.quotas.is_any() {
+            return Ok(());
+        }
         let (quotas, owner) = (Arc::clone(&self.sessions.quotas), account.clone());
         let find = move |read: &Read<'_>| {
             let Some(room) = quotas.room(read, &owner, 0)? else { return Ok::<_, BlobError>(None) };

@@ -70,7 +70,7 @@ impl Sessions {
             tables::begin_upload(write, id.key(), &owner, now_us)?;
             Ok(Ok(()))
         };
-        match self.db.write(begin).await.inspect_err(|error| self.count_refused_quota(error))? {
+        match self.db.write(begin).await.inspect_err(|error| self.note_refused(error, account, now_us))? {
             Ok(()) => {
                 self.counts.begun.inc();
                 Ok(id)
@@ -85,11 +85,9 @@ impl Sessions {
     /// Counts a refusal, and says it once a minute at most: a client may repeat it as often as it likes.
     fn refused(&self, limit: UploadLimit, account: &Did, (own, all): (u64, u64), now_us: u64) {
         self.counts.refused.inc(limit);
-        let warned_us = self.warned_us.load(Ordering::Relaxed);
-        if now_us < warned_us.saturating_add(WARN_EVERY_US) && warned_us > 0 {
+        if !self.may_warn(now_us) {
             return;
         }
-        self.warned_us.store(now_us, Ordering::Relaxed);
         let (own_limit, total) = (self.limits().uploads_per_account, self.limits().uploads_total);
         tracing::warn!(
             %account, own, own_limit, all, total,
@@ -97,11 +95,24 @@ impl Sessions {
         );
     }
 
-    /// Counts what a quota refused.
-    pub(super) fn count_refused_quota(&self, error: &BlobError) {
+    /// Counts what a quota refused, and says it once a minute at most.
+    pub(super) fn note_refused(&self, error: &BlobError, account: &Did, now_us: u64) {
         if matches!(error, BlobError::QuotaExceeded { .. }) {
             self.counts.refused.inc(UploadLimit::Quota);
+            if self.may_warn(now_us) {
+                tracing::warn!(%account, "upload refused: {error}");
+            }
         }
+    }
+
+    /// Whether nothing of the kind was said within a minute.
+    fn may_warn(&self, now_us: u64) -> bool {
+        let warned_us = self.warned_us.load(Ordering::Relaxed);
+        if now_us < warned_us.saturating_add(WARN_EVERY_US) && warned_us > 0 {
+            return false;
+        }
+        self.warned_us.store(now_us, Ordering::Relaxed);
+        true
     }
 
     /// Refuses the completion of an upload to an account that has more than it may.

@@ -45,6 +45,8 @@ pub struct UploadLimits {
     pub stale_upload_s: u64,
     /// Seconds after which an upload without any part is dropped.
     pub empty_upload_s: u64,
+    /// Seconds between two looks at what a bucket has of uploads whose parts go past the hold.
+    pub measure_upload_s: u64,
     /// Bytes of the file system that uploads leave free: the database may be on the same one.
     pub reserve_bytes: u64,
     /// How often the last use of a blob is written to the database at most: see [`last_used_resolution`].
@@ -67,6 +69,7 @@ impl Default for UploadLimits {
             uploads_total: 1024,
             stale_upload_s: 86_400,
             empty_upload_s: 600,
+            measure_upload_s: 60,
             reserve_bytes: 64 << 20,
             last_used_resolution: Duration::from_secs(3_600),
         }

@@ -21,7 +21,9 @@ pub(super) enum Command {
     ///
     /// UNREFERENCED is what it uploaded and nobody's manifest names, STAGED what its open uploads have. All of it counts in
     /// its quota.
-    #[command(after_help = "Example: atcr-hold storage accounts --json | jq '.[] | select(.unreferencedBytes > 1e9).did'")]
+    #[command(
+        after_help = "Example: atcr-hold storage accounts --json | jq '.[] | select(.unreferencedBytes > 1e9).did'"
+    )]
     Accounts,
     /// Read and hash every blob, and print what is wrong, a line for each blob. Exits 1 when anything is wrong.
     ///

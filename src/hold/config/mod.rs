@@ -153,6 +153,8 @@ pub struct Limits {
     pub stale_upload: Duration,
     /// How long an upload may be without any part.
     pub empty_upload: Duration,
+    /// How often a bucket is asked what it has of uploads whose parts go past the hold.
+    pub measure_upload: Duration,
     /// Connections at once.
     pub connections: usize,
     /// Connections at once from one address.

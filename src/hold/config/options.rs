@@ -133,6 +133,10 @@ options! {
     Live "limits.stale_upload_s" Number Toml("86400") => "uploads untouched for so long are dropped";
     // A client sends its first part right away; what a person does in between takes minutes.
     Live "limits.empty_upload_s" Number Toml("600") => "the same, of uploads without any part";
+    // A request a minute for each open upload, ten for one of 10,000 parts: 60 a minute during a push of 60 layers. In a minute
+    // a client stores 7.5 GB by a line of 1 Gbit/s, which are gone after it.
+    Live "limits.measure_upload_s" Number Toml("60")
+        => "how often a bucket is asked what it has of uploads whose parts go past the hold";
     Restart "limits.connections" Number Toml("1024")
         => "at the limit the longest idle one is closed; while none is idle, more wait in the kernel's backlog";
     // Half: a front end needs one for each transfer of its users at a time.

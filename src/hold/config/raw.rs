@@ -197,6 +197,7 @@ pub(super) struct Limits {
     pub(super) uploads_total: u32,
     pub(super) stale_upload_s: u64,
     pub(super) empty_upload_s: u64,
+    pub(super) measure_upload_s: u64,
     pub(super) connections: u32,
     pub(super) connections_per_address: u32,
     pub(super) requests_per_address: u32,

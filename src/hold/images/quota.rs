@@ -1,7 +1,7 @@
 //! Quotas: how much an account stores, and its limit.
 
-use crate::blobs::{self, QuotaLimits};
 use super::{Images, ImagesError, Tiers};
+use crate::blobs::{self, QuotaLimits};
 use crate::crew::{CrewError, MemberChange, Membership};
 use crate::pds::{PdsError, Records};
 use atproto::lexicon;
@@ -58,6 +58,10 @@ impl Images {
 }
 
 impl QuotaLimits for Images {
+    fn is_any(&self) -> bool {
+        !self.settings().tiers.all.is_empty()
+    }
+
     fn limit_bytes(&self, read: &Read<'_>, account: &Did) -> Result<Option<u64>, StorageError> {
         let settings = self.settings();
         if settings.tiers.all.is_empty() {

@@ -2,8 +2,8 @@
 
 use super::{
     CrewAdd, CrewBan, CrewBans, CrewList, CrewRemove, CrewSet, CrewUnban, GcRun, IdentityShow, ImagesReconcile,
-    RepoExport, RepoImport, RepoVerify, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify, SuccessorExport,
-    SuccessorImport, UploadsAbort, UploadsList,
+    RepoExport, RepoImport, RepoVerify, StorageAccounts, StorageAdopt, StorageMigrate, StorageUsage, StorageVerify,
+    SuccessorExport, SuccessorImport, UploadsAbort, UploadsList,
 };
 use crate::hold::Hold;
 use server::control::AdminRoute;

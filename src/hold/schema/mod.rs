@@ -105,7 +105,8 @@ mod tests {
             )
             .unwrap();
         SCHEMA.migrations[16..].iter().for_each(|script| database.execute_batch(script).unwrap());
-        let sql = "SELECT group_concat(account || ':' || layer_bytes || ':' || config_bytes || ':' || unreferenced_bytes)
+        let sql =
+            "SELECT group_concat(account || ':' || layer_bytes || ':' || config_bytes || ':' || unreferenced_bytes)
                    || ' ' || (SELECT staged_bytes FROM upload) FROM account_usage";
         let found: String = database.query_row(sql, [], |row| row.get(0)).unwrap();
         assert_eq!(found, "a:4:600:50,b:0:0:50 15");

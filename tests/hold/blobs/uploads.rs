@@ -19,6 +19,7 @@ const SMALL: UploadLimits = UploadLimits {
     uploads_total: 3,
     stale_upload_s: 86_400,
     empty_upload_s: 600,
+    measure_upload_s: 60,
     reserve_bytes: 0,
     last_used_resolution: Duration::from_secs(3_600),
 };

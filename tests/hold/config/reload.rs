@@ -10,7 +10,7 @@ const OTHER: &str = "public_url = 'https://other.example.org'\nowner = 'did:plc:
     appviews = ['did:web:atcr.io']\nbluesky_posts = true\nrelays = ['bsky.network']\ntest_mode = true\nlog_level = 'debug'\n\
     [profile]\ndisplay_name = 'x'\n[tiers]\na.quota = '5 GB'\n[crew.'did:plc:bbbbbbbbbbbbbbbbbbbbbbbb']\npermissions = ['blob:read']\n\
     [gc]\nenabled = true\n[limits]\nmax_part_bytes = 5\nmax_blob_bytes = 6\nuploads_per_account = 7\nuploads_total = 8\n\
-    stale_upload_s = 9000\nconnections = 10\nrequests_per_address = 11\nrequests_per_account = 12\nsubscribers = 18\nsubscribers_per_address = 19\nimages_per_account = 14\nrecords_per_account = 15\nmax_config_bytes = 20\n\
+    stale_upload_s = 9000\nconnections = 10\nrequests_per_address = 11\nrequests_per_account = 12\nsubscribers = 18\nsubscribers_per_address = 19\nimages_per_account = 14\nrecords_per_account = 15\nmeasure_upload_s = 21\nmax_config_bytes = 20\n\
     records_per_hour = 16\ncommits_per_hour = 17\nevent_bytes = 16777216\nreserve_bytes = 20000000\nwrites_per_account = 3\ndrain_s = 13\n\
     [server]\naddr = ':9'\n[storage]\nroot_dir = '/other'\n";
 

@@ -5,7 +5,8 @@ use serde_json::json;
 use super::{notify, push, push_of, quota};
 use crate::support::hold::{Account, Hold};
 
-const OPEN: &str = "public = true\nallow_all_crew = true\n[limits]\nmax_config_bytes = 8\n[tiers.small]\nquota = \"10 B\"\n";
+const OPEN: &str =
+    "public = true\nallow_all_crew = true\n[limits]\nmax_config_bytes = 8\n[tiers.small]\nquota = \"10 B\"\n";
 
 async fn used(hold: &Hold, account: &Account) -> u64 {
     quota(hold, account).await["totalSize"].as_u64().unwrap()

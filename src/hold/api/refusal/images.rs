@@ -14,7 +14,9 @@ impl From<ImagesError> for Error {
             ImagesError::Invalid(message) => Self::invalid(message),
             ImagesError::NotPermitted => refused(StatusCode::FORBIDDEN, name::FORBIDDEN),
             ImagesError::MissingBlobs { .. } => refused(StatusCode::BAD_REQUEST, name::BLOB_NOT_FOUND),
-            ImagesError::WrongSize { .. } | ImagesError::ConfigTooLarge { .. } => refused(StatusCode::BAD_REQUEST, name::INVALID_SIZE),
+            ImagesError::WrongSize { .. } | ImagesError::ConfigTooLarge { .. } => {
+                refused(StatusCode::BAD_REQUEST, name::INVALID_SIZE)
+            }
             ImagesError::QuotaExceeded { .. }
             | ImagesError::TooManyImages { .. }
             | ImagesError::ImagesInNode { .. }

@@ -67,6 +67,11 @@ impl Bucket {
         }
     }
 
+    /// The bucket itself.
+    pub(super) fn store(&self) -> &objects::Bucket {
+        &self.store
+    }
+
     /// Whether clients are given URLs of the store to read from.
     pub(super) fn signs_reads(&self) -> bool {
         self.presigned

@@ -43,7 +43,8 @@ impl Bucket {
         detached(async move {
             let _slot = slot;
             let begun = bucket.begin_part(&request, length_bytes).await;
-            let start = begun.inspect_err(|error| bucket.sessions.count_refused_quota(error))?;
+            let start =
+                begun.inspect_err(|error| bucket.sessions.note_refused(error, &request.account, request.now_us))?;
             let (etag, hash) = bucket.send(&request, length_bytes, body, &start).await?;
             let (number, hash_state) = (request.number.get(), hash.map(|hash| hash.save()));
             let part = BucketPartRow { number, size_bytes: length_bytes, etag: etag.clone(), hash_state };

@@ -41,7 +41,7 @@ impl Files {
         match received.await {
             Ok(etag) => Ok(etag),
             Err(Failed::Part(error)) => {
-                self.sessions.count_refused_quota(&error);
+                self.sessions.note_refused(&error, &request.account, request.now_us);
                 Err(error)
             }
             Err(Failed::Unsynced(error)) => {

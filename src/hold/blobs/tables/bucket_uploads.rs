@@ -3,7 +3,7 @@
 use rusqlite::Row;
 
 use super::{UploadKey, put_measured};
-use atproto::syntax::Digest;
+use atproto::syntax::{Did, Digest};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
@@ -89,6 +89,34 @@ pub fn bucket_part(read: &Read<'_>, id: &UploadKey, number: u32) -> Result<Optio
 pub fn bucket_part_bytes(read: &Read<'_>, id: &UploadKey) -> Result<u64, StorageError> {
     let sql = "SELECT coalesce(sum(size_bytes), 0) FROM bucket_part WHERE upload = ?1";
     Ok(read.first(sql, [id], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
+}
+
+/// An open upload whose parts may have gone past the hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BypassedUploadRow {
+    /// Its identity.
+    pub id: UploadKey,
+    /// Who began it.
+    pub account: Did,
+    /// The store's name for the upload in parts.
+    pub multipart: String,
+    /// Whether its parts are one object already.
+    pub is_staged: bool,
+}
+
+/// The open uploads whose parts may have gone past the hold.
+///
+/// # Errors
+/// When the database fails or holds what was never written.
+pub fn bypassed_uploads(read: &Read<'_>) -> Result<Vec<BypassedUploadRow>, StorageError> {
+    let sql = "SELECT upload, account, multipart, etag IS NOT NULL FROM bucket_upload JOIN upload ON id = upload
+               WHERE bypassed_hold = 1";
+    let rows = read.all(sql, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, row.get(3)?)))?;
+    let checked = |(id, account, multipart, is_staged): (UploadKey, String, String, bool)| {
+        let account = Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()))?;
+        Ok(BypassedUploadRow { id, account, multipart, is_staged })
+    };
+    rows.into_iter().map(checked).collect()
 }
 
 /// Records under which name the store knows an upload.

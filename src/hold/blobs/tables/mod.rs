@@ -35,6 +35,8 @@ fn statements_use_indexes() {
         // At most as many as uploads may be open.
         ("FROM upload WHERE digest IS NULL", "SCAN upload USING INDEX upload_open"),
         ("FROM upload\n               WHERE digest IS NULL GROUP BY", "SCAN upload USING INDEX upload_open"),
+        // At most as many as uploads may be open.
+        ("FROM bucket_upload JOIN", "SCAN bucket_upload"),
         // A row an account, for an operator.
         ("FROM account_usage ORDER BY", "SCAN account_usage"),
     ];

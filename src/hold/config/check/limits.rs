@@ -40,6 +40,9 @@ impl Checker<'_> {
                 self.wrong("limits.empty_upload_s", "it must be at least 60, or a client could not begin its part")
             );
         }
+        if !(1..=86_400).contains(&raw.measure_upload_s) {
+            return Err(self.wrong("limits.measure_upload_s", "it must be from 1 to 86400, a day"));
+        }
         if raw.event_bytes < MIN_EVENT_BYTES {
             return Err(self.wrong("limits.event_bytes", "it must be at least 16777216, some of the largest events"));
         }
@@ -53,6 +56,7 @@ impl Checker<'_> {
             uploads_total: raw.uploads_total,
             stale_upload: Duration::from_secs(raw.stale_upload_s),
             empty_upload: Duration::from_secs(raw.empty_upload_s),
+            measure_upload: Duration::from_secs(raw.measure_upload_s),
             connections: usize::try_from(raw.connections).unwrap_or(usize::MAX),
             connections_per_address: usize::try_from(raw.connections_per_address).unwrap_or(usize::MAX),
             requests_per_address: raw.requests_per_address,

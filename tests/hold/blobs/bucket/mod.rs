@@ -2,6 +2,7 @@
 //! knows of their parts.
 
 mod cut_off;
+mod measured;
 mod presigned;
 mod swept;
 mod through_the_hold;

@@ -1,0 +1,124 @@
+//! Uploads whose parts go past the hold: only the store knows how much they are, so it is asked at intervals.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+
+use super::names::{UploadId, staged_key};
+use super::{BlobError, Blobs, Store};
+use crate::blobs::tables;
+use crate::blobs::tables::BypassedUploadRow;
+use crate::objects::StoredPart;
+use atproto::syntax::Did;
+use server::sqlite::{Read, Write};
+
+/// Uploads that the store is asked about at once.
+const QUESTIONS_AT_ONCE: usize = 8;
+
+server::label! {
+    /// The limit that ended an upload whose parts go past the hold.
+    pub enum PassedLimit {
+        /// The largest part.
+        Part = "part",
+        /// The largest blob.
+        Blob = "blob",
+        /// The quota of its account.
+        Quota = "quota",
+    }
+}
+
+impl PassedLimit {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Part => "a part is larger than limits.max_part_bytes",
+            Self::Blob => "its parts are larger than limits.max_blob_bytes together",
+            Self::Quota => "its account has more than its quota allows",
+        }
+    }
+}
+
+impl Blobs {
+    /// Asks the store how much it has of each open upload whose parts go past the hold, and aborts those beyond a limit. The
+    /// sizes count in the quotas from then on. Returns how many were aborted.
+    ///
+    /// # Errors
+    /// When the database fails. What a store does not answer is asked again the next time.
+    pub async fn measure_uploads(&self, now_us: u64) -> Result<usize, BlobError> {
+        let Store::Bucket(bucket) = &self.store else { return Ok(0) };
+        if !bucket.signs_parts() {
+            return Ok(0);
+        }
+        let open = self.sessions.db.read(|read| tables::bypassed_uploads(read).map_err(BlobError::from)).await?;
+        let asked = stream::iter(open).map(|upload| async move {
+            let parts = bucket.stored_parts(&upload).await;
+            (upload, parts)
+        });
+        let mut asked = std::pin::pin!(asked.buffer_unordered(QUESTIONS_AT_ONCE));
+        let mut aborted = 0;
+        while let Some((upload, parts)) = asked.next().await {
+            let id = UploadId::from_key(upload.id);
+            match parts {
+                Ok(parts) => aborted += usize::from(self.measured(&id, &upload.account, parts, now_us).await?),
+                Err(error) => tracing::warn!(%error, upload = %id, "what the store has of an upload is not known"),
+            }
+        }
+        Ok(aborted)
+    }
+
+    /// Records what the store has of an upload, `None` when its parts are one object already; aborts the upload if that is
+    /// too much.
+    async fn measured(
+        &self,
+        id: &UploadId,
+        account: &Did,
+        parts: Option<Vec<StoredPart>>,
+        now_us: u64,
+    ) -> Result<bool, BlobError> {
+        let limits = self.sessions.limits();
+        let sizes = || parts.iter().flatten().map(|part| part.size_bytes);
+        let (all_bytes, largest_bytes) = (sizes().sum::<u64>(), sizes().max().unwrap_or(0));
+        if parts.is_some() {
+            let key = *id.key();
+            let put = move |write: &Write<'_>| tables::put_measured(write, &key, all_bytes).map_err(BlobError::from);
+            self.sessions.db.write(put).await?;
+        }
+        let passed = if largest_bytes > limits.max_part_bytes {
+            PassedLimit::Part
+        } else if all_bytes > limits.max_blob_bytes {
+            PassedLimit::Blob
+        } else if self.is_over_quota(id, account, now_us).await? {
+            PassedLimit::Quota
+        } else {
+            return Ok(false);
+        };
+        let aborted = self.drop_if(id, |_| true).await?;
+        if aborted {
+            tracing::warn!(%account, upload = %id, bytes = all_bytes, "upload aborted: {}", passed.reason());
+            self.sessions.counts.passed_limit.inc(passed);
+        }
+        Ok(aborted)
+    }
+
+    /// Whether the account has too much, also without uploads that it seems to have left alone.
+    async fn is_over_quota(&self, id: &UploadId, account: &Did, now_us: u64) -> Result<bool, BlobError> {
+        self.make_room(account, Some(*id), 0, now_us).await?;
+        let (quotas, account) = (Arc::clone(&self.sessions.quotas), account.clone());
+        let check = move |read: &Read<'_>| quotas.check(read, &account);
+        match self.sessions.db.read(check).await {
+            Ok(()) => Ok(false),
+            Err(BlobError::QuotaExceeded { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl super::bucket::Bucket {
+    /// The parts that the store has of an upload; `None` when they are one object, or the store knows none.
+    async fn stored_parts(&self, upload: &BypassedUploadRow) -> Result<Option<Vec<StoredPart>>, BlobError> {
+        if upload.is_staged {
+            return Ok(None);
+        }
+        let key = staged_key(&UploadId::from_key(upload.id));
+        Ok(self.store().list_parts(&key, &upload.multipart).await?)
+    }
+}
