@@ -234,6 +234,7 @@ impl Blobs {
     {
         self.require_storage()?;
         self.make_room(&part.account, Some(part.upload), part.announced_bytes.unwrap_or(0), part.now_us).await?;
+        self.sessions.quotas.note_completion(&part.upload, false);
         match &self.store {
             Store::Files(files) => files.upload_part(part, body).await,
             Store::Bucket(bucket) => bucket.upload_part(part, body).await,
@@ -266,6 +267,8 @@ impl Blobs {
                 Store::Bucket(bucket) => bucket.complete(&upload, &digest, &account, parts, now_us).await,
             };
             blobs.sessions.counts.completion(&outcome);
+            let is_refused = matches!(&outcome, Err(error) if !matches!(error, BlobError::UnknownUpload));
+            blobs.sessions.quotas.note_completion(&id, is_refused);
             outcome
         })
         .await

@@ -1,19 +1,19 @@
 //! How much one account may have stored: in blobs, in what it staged, and in the parts that it is sending.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::names::UploadId;
 use super::{BlobError, Blobs};
 use crate::blobs::tables;
-use crate::blobs::tables::AccountUsage;
+use crate::blobs::tables::{AccountUsage, UploadKey};
 use atproto::syntax::{Did, Size};
 use server::sqlite::Read;
 use server::storage::StorageError;
 
 /// An upload that nothing touched for so long, and with no part on its way, goes when its own account needs the room: a
-/// client that lost its connection begins a new one.
-const IDLE_US: u64 = 30_000_000;
+/// client that lost its connection begins a new one, docker after five seconds. One whose completion was refused goes at once.
+const IDLE_US: u64 = 3_000_000;
 
 /// Knows how much each account may have.
 pub trait QuotaLimits: Send + Sync {
@@ -35,6 +35,8 @@ pub(super) struct Quotas {
     limits: OnceLock<Arc<dyn QuotaLimits>>,
     /// Bytes in the parts that each account is sending, which no row counts yet.
     receiving: Mutex<HashMap<Did, u64>>,
+    /// Open uploads whose completion was refused, and that nothing was sent to since.
+    refused: Mutex<HashSet<UploadId>>,
 }
 
 /// What an account has left.
@@ -93,6 +95,20 @@ impl Quotas {
             Some(room) if room.used_bytes > room.limit_bytes => Err(room.refusal(0)),
             _ => Ok(()),
         }
+    }
+
+    /// Notes how the completion of an upload went, or with `false` that it is in use, or gone.
+    pub(super) fn note_completion(&self, id: &UploadId, is_refused: bool) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_refused {
+            refused.insert(*id)
+        } else {
+            refused.remove(id)
+        };
+    }
+
+    fn is_refused(&self, id: &UploadId) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
     /// Returns the share of a part that `account` is about to send.
@@ -193,7 +209,11 @@ impl Blobs {
         };
         let Some((mut wanted_bytes, mut uploads)) = self.sessions.db.read(find).await? else { return Ok(()) };
         let before_us = now_us.saturating_sub(IDLE_US);
-        uploads.retain(|(id, touched_us, _)| *touched_us < before_us && needed.is_none_or(|needed| needed.key() != id));
+        let quotas = &self.sessions.quotas;
+        let is_idle =
+            |id: &UploadKey, touched_us: u64| touched_us < before_us || quotas.is_refused(&UploadId::from_key(*id));
+        uploads
+            .retain(|(id, touched_us, _)| is_idle(id, *touched_us) && needed.is_none_or(|needed| needed.key() != id));
         if uploads.iter().map(|(_, _, bytes)| bytes).sum::<u64>() < wanted_bytes {
             return Ok(());
         }
@@ -202,8 +222,12 @@ impl Blobs {
                 break;
             }
             let id = UploadId::from_key(id);
-            let upload = self.sessions.uploads.lock(&id).await;
-            if !upload.is_shared() && self.drop_locked(&upload, move |row| row.touched_us < before_us).await? {
+            // Whoever has the lock works on the upload, perhaps for minutes.
+            let Some(upload) = self.sessions.uploads.try_lock(&id) else { continue };
+            let is_refused = quotas.is_refused(&id);
+            if !upload.is_shared()
+                && self.drop_locked(&upload, move |row| is_refused || row.touched_us < before_us).await?
+            {
                 tracing::info!(%account, upload = %id, bytes, "an idle upload dropped: its account needs the room of its quota");
                 self.sessions.counts.swept.inc();
                 wanted_bytes = wanted_bytes.saturating_sub(bytes);

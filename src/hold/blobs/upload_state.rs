@@ -28,6 +28,13 @@ impl UploadStates {
         UploadGuard { id: *id, state, _lock: lock }
     }
 
+    /// Takes the lock of an upload, unless somebody has it.
+    pub(super) fn try_lock(&self, id: &UploadId) -> Option<UploadGuard> {
+        let state = self.get(id);
+        let lock = Arc::clone(&state.lock).try_lock_owned().ok()?;
+        Some(UploadGuard { id: *id, state, _lock: lock })
+    }
+
     /// The one shared state of an upload.
     fn get(&self, id: &UploadId) -> Arc<UploadState> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);

@@ -18,6 +18,7 @@ CREATE TABLE account_config (
     manifests  INTEGER NOT NULL,
     PRIMARY KEY (account, digest)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX account_config_digest ON account_config (digest);
 
 CREATE TABLE account_usage (
     account            TEXT    PRIMARY KEY,
@@ -85,6 +86,18 @@ END;
 CREATE TRIGGER usage_config_removed AFTER DELETE ON account_config BEGIN
     UPDATE account_usage SET configs = configs - 1, config_bytes = config_bytes - old.size_bytes
     WHERE account = old.account;
+END;
+
+-- A manifest that was handed over comes before its blobs.
+CREATE TRIGGER config_arrived AFTER INSERT ON blob BEGIN
+    UPDATE account_config SET size_bytes = new.size_bytes WHERE digest = new.digest;
+END;
+CREATE TRIGGER config_resized AFTER UPDATE OF size_bytes ON blob WHEN old.size_bytes <> new.size_bytes BEGIN
+    UPDATE account_config SET size_bytes = new.size_bytes WHERE digest = new.digest;
+END;
+CREATE TRIGGER usage_config_resized AFTER UPDATE OF size_bytes ON account_config
+WHEN old.size_bytes <> new.size_bytes BEGIN
+    UPDATE account_usage SET config_bytes = config_bytes + new.size_bytes - old.size_bytes WHERE account = new.account;
 END;
 
 -- Blobs without a manifest: a first uploader, a first and a last manifest.

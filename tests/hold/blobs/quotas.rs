@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use atcr_hold::blobs::{BlobError, Blobs, ETag, QuotaLimits, UploadId};
 use atproto::syntax::Did;
+use futures_util::future::join_all;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
@@ -65,7 +66,7 @@ async fn an_abandoned_upload_gives_way_to_the_next_one() {
             request.now_us = now_us;
             hold.blobs.upload_part(request, frames(bytes)).await
         };
-        let later_us = NOW_US + 31_000_000;
+        let later_us = NOW_US + 3_000_001;
         assert_no_room(send(b"more than ten", later_us).await);
         hold.blobs.session_account(&abandoned).await.expect("nothing goes that does not help");
         let etag = send(b"12345678", later_us).await.unwrap();
@@ -84,4 +85,35 @@ async fn a_body_that_announces_nothing_ends_at_the_quota() {
     assert_no_room(hold.blobs.upload_part(request.clone(), frames(b"12345678901")).await);
     assert_eq!(used(&hold.blobs).await, 0);
     hold.blobs.upload_part(request, frames(b"1234567890")).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_whose_completion_was_refused_gives_way_at_once() {
+    for hold in holds().await {
+        let refused = initiate(&hold).await;
+        let etag = hold.part(&refused, 1, b"12345678").await.unwrap();
+        let outcome = hold.complete(&refused, b"something else", &[(1, &etag)]).await;
+        assert!(matches!(outcome, Err(BlobError::DigestMismatch)), "{}: {outcome:?}", hold.name);
+        let id = initiate(&hold).await;
+        let etag = hold.part(&id, 1, b"1234567890").await.unwrap();
+        hold.complete(&id, b"1234567890", &[(1, &etag)]).await.unwrap();
+        assert!(hold.blobs.session_account(&refused).await.is_err(), "{}", hold.name);
+    }
+}
+
+#[tokio::test]
+async fn parts_at_once_that_fill_a_quota_exactly_all_succeed() {
+    for hold in holds().await {
+        for _ in 0..10 {
+            let mut ids = vec![];
+            for _ in 0..5 {
+                ids.push(initiate(&hold).await);
+            }
+            let parts = join_all(ids.iter().map(|id| hold.part(id, 1, b"xy"))).await;
+            assert!(parts.iter().all(Result::is_ok), "{}: {parts:?}", hold.name);
+            for id in ids {
+                hold.blobs.abort(&id, &alice()).await.unwrap();
+            }
+        }
+    }
 }

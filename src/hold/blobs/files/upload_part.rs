@@ -34,6 +34,8 @@ impl Files {
                 part_writer::discard(part).await;
                 return Err(BodyError::WrongLength.into());
             }
+            // The transaction that records it looks at the quota itself: counted here as well it would count twice.
+            drop(limit);
             // The part is whole: from here on it is recorded even when the client goes away.
             let (files, request) = (self.clone(), request.clone());
             detached(async move { files.record(part, &request).await }).await
