@@ -110,6 +110,6 @@ fn no_acknowledged_push_or_pull_is_lost_to_a_kill() {
     eventually("every acknowledged pull is counted", || pulls() >= asked.pulled);
     assert!(pulls() <= asked.pulls && asked.pulled > 0);
     let quota = client.get(&format!("/xrpc/io.atcr.hold.getQuota?userDid={owner}")).json();
-    assert_eq!((&quota["uniqueBlobs"], &quota["totalSize"]), (&json!(3), &json!(11)));
+    assert_eq!((&quota["uniqueBlobs"], &quota["totalSize"]), (&json!(3), &json!(17)));
     assert_eq!(daemon.stop(), Some(0));
 }
