@@ -544,8 +544,9 @@ def stored_past_quota(_: int) -> str:
         assert hold.post(HOLD + "requestCrew", {}, token).status == 201
 
         def stored() -> int:
-            files = (path for path in hold.path("blobs").rglob("*") if path.is_file())
-            return sum(path.stat().st_size for path in files)
+            # Besides the marker of the storage and the like.
+            sizes = (path.stat().st_size for path in hold.path("blobs").rglob("*") if path.is_file())
+            return sum(size for size in sizes if size >= piece)
 
         refused: Counter[str] = Counter()
         parts = 0

@@ -94,11 +94,11 @@ mod tests {
         database
             .execute_batch(
                 "INSERT INTO blob (digest, size_bytes, completed_us) VALUES
-                     (zeroblob(32), 4, 1), (randomblob(32), 50, 1), (x'01' || zeroblob(31), 600, 1);
+                     (zeroblob(32), 4, 1), (randomblob(32), 50, 1), (randomblob(32), 600, 1);
                  INSERT INTO blob_uploader (digest, account) SELECT digest, 'a' FROM blob;
                  INSERT INTO blob_uploader (digest, account) SELECT digest, 'b' FROM blob WHERE size_bytes = 50;
                  INSERT INTO layer (rkey, account, digest, size_bytes, manifest) VALUES ('r', 'a', zeroblob(32), 4, 'm');
-                 INSERT INTO manifest (uri, account, config) VALUES ('m', 'a', x'01' || zeroblob(31));
+                 INSERT INTO manifest (uri, account, config) SELECT 'm', 'a', digest FROM blob WHERE size_bytes = 600;
                  INSERT INTO upload (id, account, touched_us) VALUES (zeroblob(16), 'b', 1);
                  INSERT INTO upload_part (upload, number, size_bytes, etag, file) VALUES
                      (zeroblob(16), 1, 7, 'e', 'f'), (zeroblob(16), 2, 8, 'e', 'f')",
