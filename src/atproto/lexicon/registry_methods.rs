@@ -105,7 +105,7 @@ pub struct Quota {
     pub user_did: Did,
     /// Its distinct layers.
     pub unique_blobs: u64,
-    /// Their sizes together, in bytes.
+    /// All that counts in its quota, in bytes: layers, configs, blobs without a manifest, and what open uploads staged.
     pub total_size: u64,
     /// What it may have, in bytes; absent without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]

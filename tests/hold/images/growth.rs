@@ -17,7 +17,7 @@ use crate::support::did_server::plc;
 use crate::support::hold::digest_of;
 use crate::support::repo_home::{RepoHome, START_US, declared, member};
 
-const NO_GROWTH_BOUND: GrowthLimits = GrowthLimits { images: 0, records: 0 };
+const NO_GROWTH_BOUND: GrowthLimits = GrowthLimits { images: 0, records: 0, config_bytes: 0 };
 
 /// Two accounts that may push, `plc(2)` and `plc(3)`.
 async fn home(growth: GrowthLimits) -> (RepoHome, Images) {
@@ -75,7 +75,7 @@ async fn names_that_are_chosen_to_stand_in_one_node_are_refused_to_their_account
 
 #[tokio::test]
 async fn an_account_has_so_many_images_and_no_more() {
-    let (_home, images) = home(GrowthLimits { images: 2, records: 0 }).await;
+    let (_home, images) = home(GrowthLimits { images: 2, records: 0, config_bytes: 0 }).await;
     for name in ["a", "b"] {
         images.push(list(&plc(2), name), START_US).await.unwrap();
     }
@@ -90,7 +90,7 @@ async fn an_account_has_so_many_images_and_no_more() {
 
 #[tokio::test]
 async fn an_account_has_so_many_records_and_no_more() {
-    let (home, images) = home(GrowthLimits { images: 0, records: 6 }).await;
+    let (home, images) = home(GrowthLimits { images: 0, records: 6, config_bytes: 0 }).await;
     let digests = [1, 2].map(|byte| Digest::from_bytes([byte; 32]));
     let job = move |write: &Write<'_>| {
         digests.iter().try_for_each(|digest| blobs::tables::put_blob(write, digest, 4, START_US))
