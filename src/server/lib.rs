@@ -3,12 +3,12 @@
 //! | room | for | may name |
 //! |---|---|---|
 //! | `metrics` | counters, and the text that shows them | – |
-//! | `bulkhead` | so many at once, a bounded queue, a fair turn for everybody who waits | metrics |
+//! | `bulkhead` | so many at once, a bounded queue, a fair turn for everybody who waits; locks by name | metrics |
 //! | `storage` | why storage fails, how often it did, how full a disk is, a hash that can be put aside | metrics |
 //! | `sqlite` | the database engine: open, lock, migrate, one writer, readers, backup; the schema is handed in | metrics, storage |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `wire` | HTTP/1.1 connections with their guards, WebSocket handshakes, ranges, rate limits; no error format | daemon |
-//! | `xrpc` | query, JSON, error envelope, CORS, request id, log line, request metrics, the public sockets | metrics, daemon, wire |
+//! | `xrpc` | query, JSON, error envelope, CORS, request id, log line, request metrics, the public sockets | metrics, bulkhead, daemon, wire |
 //! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | daemon |
 //! | `reload` | the configuration read again at each SIGHUP | daemon, settings |
 //! | `key_file` | the signing key on disk | – |

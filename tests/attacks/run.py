@@ -4,7 +4,10 @@ import sys
 import time
 import traceback
 
-from cases import CASES
+from cases import CASES as HOLD_CASES
+from front_cases import FRONT_CASES
+
+CASES = [*HOLD_CASES, *FRONT_CASES]
 
 
 def main(arguments: list[str]) -> int:

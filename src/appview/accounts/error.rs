@@ -14,6 +14,12 @@ pub enum AccountsError {
     /// The account has no such password.
     #[error("the account has no such password")]
     WrongPassword,
+    /// So many were tried that no other is shown to the PDS for a while.
+    #[error("too many passwords of this account were tried: wait for {retry_s} s")]
+    TooManyPasswords {
+        /// Seconds until one may be tried.
+        retry_s: u64,
+    },
     /// It is the password of the account itself, which opens more than a registry needs.
     #[error(
         "this is the account's main password: make an app password (in Bluesky: Settings, Privacy and Security, \

@@ -1,5 +1,6 @@
 //! Accounts: who owns an image, who signs in, and the sessions at their PDSes that calls are made with.
 
+mod attempts;
 mod error;
 mod listing;
 mod owners;
@@ -7,6 +8,7 @@ mod renewal;
 mod sessions;
 mod sign_ins;
 pub mod tables;
+mod token_scope;
 
 pub use error::{AccountsError, SignInError};
 pub use listing::SessionSummary;

@@ -8,13 +8,24 @@ use tokio::time::Instant;
 
 use crate::names::Owner;
 use atproto::syntax::{Did, Handle};
-use server::identity::{Account, LookUpResult, Pool, ResolveError, Resolver};
+use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Locks};
+use server::identity::{Account, Asker, LookUpResult, Pool, ResolveError, Resolver};
 use server::metrics::CounterBy;
 
 /// How long a handle leads to the same account without being asked about again.
 const TTL: Duration = Duration::from_mins(5);
 /// Handles remembered; at about 200 bytes each, 1 MiB.
 const MAX_HANDLES: usize = 4096;
+/// How long a handle that led nowhere is not asked about again.
+const NOWHERE_FOR: Duration = Duration::from_mins(1);
+/// Eight threads ask for names, and a domain that is silent takes ten seconds: of one address six, as of documents.
+const LOOK_UPS: BulkheadLimits = BulkheadLimits {
+    places: 16,
+    places_per_caller: 6,
+    queue: 256,
+    queue_per_caller: 64,
+    max_wait: Duration::from_secs(10),
+};
 
 /// Finds accounts by DID and by handle. A handle counts when its own domain names the DID and the DID's document has
 /// the handle: both ways.
@@ -22,23 +33,44 @@ pub struct Owners {
     resolver: Resolver,
     handle_resolver: Option<String>,
     handles: Cache<Handle, (Did, Instant)>,
+    /// Handles that led nowhere.
+    nowhere: Cache<Handle, (ResolveError, Instant)>,
+    /// One look-up of a handle at a time.
+    turns: Locks<Handle>,
+    look_ups: Bulkhead<Caller>,
 }
 
 impl Owners {
     /// Handles are asked for at `handle_resolver`, a base URL, if there is one; else at their own domain.
     #[must_use]
     pub fn new(resolver: Resolver, handle_resolver: Option<String>) -> Self {
-        Self { resolver, handle_resolver, handles: Cache::new(MAX_HANDLES) }
+        Self {
+            resolver,
+            handle_resolver,
+            handles: Cache::new(MAX_HANDLES),
+            nowhere: Cache::new(MAX_HANDLES),
+            turns: Locks::default(),
+            look_ups: Bulkhead::new(LOOK_UPS),
+        }
     }
 
-    /// The account.
+    /// Returns the metrics of the queues before look-ups of handles and of documents.
+    #[must_use]
+    pub fn turns(&self) -> Vec<(&'static str, &BulkheadCounts)> {
+        [("handles", self.look_ups.counts())].into_iter().chain(self.resolver.turns()).collect()
+    }
+
+    /// The account, in the share that `caller` has of the look-ups.
     ///
     /// # Errors
     /// [`ResolveError::NotFound`] when there is none, or the handle is not proven; else as [`Resolver::resolve`].
-    pub async fn find(&self, owner: &Owner) -> Result<Arc<Account>, ResolveError> {
+    pub async fn find(&self, owner: &Owner, caller: &Caller) -> Result<Arc<Account>, ResolveError> {
         match owner {
-            Owner::Did(did) => self.resolver.resolve(did, Pool::Strangers).await,
-            Owner::Handle(handle) => self.by_handle(handle).await,
+            Owner::Did(did) => self.resolver.resolve(did, asker(caller)).await,
+            Owner::Handle(handle) => match self.known(handle) {
+                Some(known) => self.resolver.resolve(&known?, asker(caller)).await,
+                None => self.by_handle(handle, caller).await,
+            },
         }
     }
 
@@ -48,15 +80,36 @@ impl Owners {
         self.resolver.look_ups()
     }
 
-    async fn by_handle(&self, handle: &Handle) -> Result<Arc<Account>, ResolveError> {
+    /// What is remembered of a handle.
+    fn known(&self, handle: &Handle) -> Option<Result<Did, ResolveError>> {
         if let Some((did, at)) = self.handles.get(handle)
             && at.elapsed() < TTL
         {
-            return self.resolver.resolve(&did, Pool::Strangers).await;
+            return Some(Ok(did));
+        }
+        let (error, _) = self.nowhere.get(handle).filter(|(_, at)| at.elapsed() < NOWHERE_FOR)?;
+        Some(Err(error))
+    }
+
+    async fn by_handle(&self, handle: &Handle, caller: &Caller) -> Result<Arc<Account>, ResolveError> {
+        let _place = self.look_ups.enter(caller).await.map_err(ResolveError::Busy)?;
+        let _turn = self.turns.lock(handle).await;
+        // Others asked meanwhile.
+        if let Some(known) = self.known(handle) {
+            return self.resolver.resolve(&known?, asker(caller)).await;
         }
         let asked = self.handle_resolver.as_deref();
-        let account = self.resolver.account_of_handle(handle, asked, Pool::Strangers).await?;
-        self.handles.insert(handle.clone(), (account.did.clone(), Instant::now()));
-        Ok(account)
+        let outcome = self.resolver.account_of_handle(handle, asked, asker(caller)).await;
+        match &outcome {
+            Ok(account) => self.handles.insert(handle.clone(), (account.did.clone(), Instant::now())),
+            Err(ResolveError::Busy(_)) => {}
+            Err(error) => self.nowhere.insert(handle.clone(), (*error, Instant::now())),
+        }
+        outcome
     }
+}
+
+/// Whoever asks for an image asks as a stranger, in the share of where it comes from.
+fn asker(caller: &Caller) -> Asker {
+    Asker { pool: Pool::Strangers, caller: caller.clone() }
 }

@@ -6,23 +6,21 @@
 //! use: one refresh at a time, and its outcome is on disk before it is used. Whatever uses a token up runs in a task
 //! of its own: a client that goes away cannot lose its outcome.
 
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use data_encoding::BASE64URL_NOPAD;
 use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::StatusCode;
 use quick_cache::sync::Cache;
-use serde::Deserialize;
 use sha2::Sha256;
-use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
+use super::attempts::Attempts;
 use super::error::AccountsError;
+use super::token_scope::scope;
 use crate::accounts::tables::{self, Binding, SessionRow};
 use crate::oauth::{AuthorizationServer, Client, NewTokens};
 use crate::remote::{AccessToken, BoundToken, Credential, Remote, RemoteError};
@@ -30,7 +28,9 @@ use atproto::keys::P256Key;
 use atproto::lexicon::nsid::{self, Method};
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
 use atproto::syntax::Did;
+use server::bulkhead::{Caller, LockGuard, Locks};
 use server::identity::{Account, Pool, Resolver};
+use server::metrics::Counter;
 use server::sqlite::Database;
 use server::storage::StorageError;
 
@@ -42,8 +42,6 @@ const SERVICE_TOKEN_FOR: Duration = Duration::from_secs(50);
 const MAX_REMEMBERED: usize = 4096;
 /// How long the end of the program waits for what must not be cut off.
 const SETTLE_FOR: Duration = Duration::from_secs(10);
-/// Locks, shared by all sessions: two that share one wait for each other, and no more.
-const LOCKS: usize = 64;
 
 /// Names a session in our own tokens.
 pub type SessionId = i64;
@@ -65,6 +63,8 @@ pub struct SessionSettings {
     pub password_key: Zeroizing<[u8; 32]>,
     /// Whether an account's main password is taken as well.
     pub allow_main_password: bool,
+    /// Passwords of one account that one address may try within five minutes.
+    pub passwords_per_address: u32,
     /// Microseconds since 1970.
     pub clock: fn() -> u64,
 }
@@ -78,7 +78,8 @@ pub struct Sessions {
     pub(super) oauth: Arc<Client>,
     /// What must not be cut off.
     tasks: TaskTracker,
-    locks: [Mutex<()>; LOCKS],
+    locks: Locks<Did>,
+    attempts: Attempts,
     wrong: Cache<(Did, PasswordMac), Instant>,
     service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
 }
@@ -93,31 +94,39 @@ impl Sessions {
         resolver: Resolver,
         oauth: Arc<Client>,
     ) -> Self {
+        let attempts = Attempts::new(settings.passwords_per_address);
         Self {
             settings,
+            attempts,
             database,
             remote,
             resolver,
             oauth,
             tasks: TaskTracker::new(),
-            locks: std::array::from_fn(|_| Mutex::default()),
+            locks: Locks::default(),
             wrong: Cache::new(MAX_REMEMBERED),
             service_tokens: Cache::new(MAX_REMEMBERED),
         }
     }
 
     /// The session that a password stands for: the one there is, if its PDS said that it is good a while ago, else a
-    /// refreshed or a new one.
+    /// refreshed or a new one. `caller` is from where it is shown.
     ///
     /// # Errors
-    /// [`AccountsError::WrongPassword`], [`AccountsError::MainPassword`], or what keeps the PDS from saying.
-    pub async fn log_in(self: &Arc<Self>, account: &Arc<Account>, password: &str) -> Result<Login, AccountsError> {
-        let (this, account) = (Arc::clone(self), Arc::clone(account));
+    /// [`AccountsError::WrongPassword`], [`AccountsError::MainPassword`], [`AccountsError::TooManyPasswords`], or what keeps
+    /// the PDS from saying.
+    pub async fn log_in(
+        self: &Arc<Self>,
+        account: &Arc<Account>,
+        password: &str,
+        caller: &Caller,
+    ) -> Result<Login, AccountsError> {
+        let (this, account, caller) = (Arc::clone(self), Arc::clone(account), caller.clone());
         let password = Zeroizing::new(password.to_owned());
-        self.finish(async move { this.by_password(&account, &password).await }).await
+        self.finish(async move { this.by_password(&account, &password, &caller).await }).await
     }
 
-    async fn by_password(&self, account: &Account, password: &str) -> Result<Login, AccountsError> {
+    async fn by_password(&self, account: &Account, password: &str, caller: &Caller) -> Result<Login, AccountsError> {
         let mac = self.mac(&account.did, password);
         let _turn = self.lock(&account.did).await;
         let known = {
@@ -127,18 +136,20 @@ impl Sessions {
         if let Some(row) = known {
             match self.prove(account, &row).await {
                 Err(AccountsError::SessionEnded) => {}
-                outcome => return outcome.map(|()| login(&row)),
+                outcome => return outcome.map(|()| self.signed_in(login(&row), caller)),
             }
         }
         let key = (account.did.clone(), mac);
         if self.wrong.get(&key).is_some_and(|at| at.elapsed() < WRONG_FOR) {
             return Err(AccountsError::WrongPassword);
         }
+        let too_many = |retry_s| AccountsError::TooManyPasswords { retry_s };
+        self.attempts.spend(&account.did, caller, (self.settings.clock)()).map_err(too_many)?;
         let outcome = self.create(account, password, mac).await;
         if matches!(outcome, Err(AccountsError::WrongPassword)) {
             self.wrong.insert(key, Instant::now());
         }
-        outcome
+        outcome.map(|login| self.signed_in(login, caller))
     }
 
     /// The same session, if its PDS says that it is good: for a refresh token of ours.
@@ -320,10 +331,20 @@ impl Sessions {
         row.filter(|row| row.account == login.account).ok_or(AccountsError::SessionEnded)
     }
 
-    async fn lock(&self, account: &Did) -> MutexGuard<'_, ()> {
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(account);
-        let index = usize::try_from(hash % LOCKS as u64).unwrap_or_default();
-        self.locks[index].lock().await
+    /// Of one account alone: a PDS that does not answer keeps nobody waiting but those who have it.
+    async fn lock(&self, account: &Did) -> LockGuard<'_, Did> {
+        self.locks.lock(account).await
+    }
+
+    fn signed_in(&self, login: Login, caller: &Caller) -> Login {
+        self.attempts.succeeded(&login.account, caller);
+        login
+    }
+
+    /// Returns how many passwords were refused without asking a PDS, because too many had been shown.
+    #[must_use]
+    pub fn refused_passwords(&self) -> &Counter {
+        self.attempts.refused()
     }
 
     fn mac(&self, account: &Did, password: &str) -> PasswordMac {
@@ -360,28 +381,4 @@ pub(super) fn is_expired(error: &RemoteError) -> bool {
     let is_unauthorized = matches!(error, RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. });
     // A server that is content with no nonce says nothing of the token.
     (is_unauthorized && !error.is_named("use_dpop_nonce")) || error.is_named("ExpiredToken")
-}
-
-/// What an access token says of its scope; the PDS that made it knows it, and nobody here trusts it.
-fn scope(token: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Claims {
-        scope: String,
-    }
-    let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
-    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.scope)
-}
-
-#[cfg(test)]
-mod tests {
-    use data_encoding::BASE64URL_NOPAD;
-
-    #[test]
-    fn a_token_says_what_its_scope_is() {
-        let token = |claims: &str| format!("e30.{}.sig", BASE64URL_NOPAD.encode(claims.as_bytes()));
-        assert_eq!(super::scope(&token(r#"{"scope":"com.atproto.appPass"}"#)).as_deref(), Some("com.atproto.appPass"));
-        for other in ["", "a.b.c", &token("{}"), &token("[]")] {
-            assert_eq!(super::scope(other), None, "{other}");
-        }
-    }
 }

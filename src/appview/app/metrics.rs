@@ -74,6 +74,7 @@ impl Sources {
         let help = "Requests answered, by endpoint and by HTTP status.";
         self.state.front.metrics.show(&mut text, PROGRAM, help);
         self.sockets.show(&mut text, PROGRAM, self.max_connections);
+        self.bulkheads(&mut text);
         self.uploads(&mut text, &counted);
         self.accounts(&mut text, &counted);
         self.queue(&mut text, &counted);
@@ -97,6 +98,23 @@ impl Sources {
         }
     }
 
+    fn bulkheads(&self, text: &mut Text) {
+        let turns = self.state.owners.turns();
+        let counts: Vec<_> = self.state.admission.counts().into_iter().chain(turns).collect();
+        let help = "Requests that hold a place of a resource that many share.";
+        let mut inside = text.family("atcr_appview_bulkhead_inside", MetricKind::Gauge, help);
+        counts.iter().for_each(|(name, counts)| inside.value(&[("resource", name)], counts.inside.get()));
+        let help = "Requests that wait for such a place.";
+        let mut waiting = text.family("atcr_appview_bulkhead_waiting", MetricKind::Gauge, help);
+        counts.iter().for_each(|(name, counts)| waiting.value(&[("resource", name)], counts.waiting.get()));
+        let help = "Requests that got none: others need the places (503), or the caller has too much under way (429).";
+        let mut refused = text.family("atcr_appview_bulkhead_refused_total", MetricKind::Counter, help);
+        for (name, counts) in counts {
+            refused.value(&[("resource", name), ("code", "503")], counts.refused_server.get());
+            refused.value(&[("resource", name), ("code", "429")], counts.refused_caller.get());
+        }
+    }
+
     fn uploads(&self, text: &mut Text, counted: &Counted) {
         if let Some(uploads) = counted.uploads {
             text.gauge("atcr_appview_uploads_open", "Uploads that are open.", uploads.open);
@@ -106,6 +124,8 @@ impl Sources {
         text.counter("atcr_appview_uploads_begun_total", "Uploads begun.", counts.begun.get());
         let help = "Attempts to complete an upload: completed, refused (the client's fault), failed (hold or storage).";
         text.counter_by("atcr_appview_upload_completions_total", help, "result", &counts.completions);
+        let help = "Uploads, and bodies of them, that a bound refused: account, total, spool, disk.";
+        text.counter_by("atcr_appview_uploads_refused_total", help, "bound", self.state.uploads.refused());
         let help = "Uploads dropped because nothing touched them.";
         text.counter("atcr_appview_uploads_swept_total", help, counts.swept.get());
     }
@@ -114,6 +134,9 @@ impl Sources {
         if let Some(sessions) = counted.sessions {
             text.gauge("atcr_appview_sessions", "Sessions at accounts' PDSes.", sessions);
         }
+        let help = "Passwords that no PDS was asked about, because too many had been shown.";
+        let refused = self.state.sessions.refused_passwords().get();
+        text.counter("atcr_appview_passwords_refused_total", help, refused);
         let help = "Questions for an account's DID document by how they ended; known: from memory.";
         text.counter_by("atcr_appview_did_lookups_total", help, "result", self.state.owners.look_ups());
     }

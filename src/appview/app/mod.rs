@@ -21,12 +21,12 @@ use crate::gate::{TokenKeys, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
 use crate::oauth::{Client, Registration};
-use crate::oci::{ENDPOINTS, OciState, Policy};
+use crate::oci::{Admission, ENDPOINTS, OciState, Policy};
 use crate::operations;
 use crate::remote::Remote;
 use crate::repos::Repos;
 use crate::schema;
-use crate::uploads::{UploadId, Uploads};
+use crate::uploads::{UploadId, UploadLimits, Uploads};
 use crate::web::{Web, WebSettings};
 use server::control::{self, AdminSocket, Recounted};
 use server::daemon::{self, ConnectionLimits, Inherited, Listener, StatusLine, now_us};
@@ -132,6 +132,7 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let sessions = SessionSettings {
         password_key: key.derive_secret("app passwords"),
         allow_main_password: config.allow_account_passwords,
+        passwords_per_address: config.limits.passwords_per_address,
         clock: now_us,
     };
     let keys = TokenKeys { access: key.derive_secret("access tokens"), refresh: key.derive_secret("refresh tokens") };
@@ -154,19 +155,36 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         base_url: config.base_url.as_str().to_owned(),
         service: config.base_url.authority().to_owned(),
         policy: Policy::new(&config.allowed_accounts, config.proxy_blobs),
+        admission: Admission::default(),
         tokens: Tokens::new(keys, config.base_url.authority()),
         owners,
         sessions,
         devices,
         web,
         holds: Arc::clone(&holds),
-        uploads: Uploads::open(database.clone(), Arc::clone(&holds), config.uploads_dir(), now_us)?,
+        uploads: Uploads::open(
+            database.clone(),
+            Arc::clone(&holds),
+            config.uploads_dir(),
+            upload_limits(config),
+            now_us,
+        )?,
         images: Images::new(database.clone(), repos, holds, now_us),
         database: database.clone(),
         health: database.health(),
         clock: now_us,
         fresh_id,
     })
+}
+
+/// How many uploads there may be, and how much of them on this disk.
+fn upload_limits(config: &Config) -> UploadLimits {
+    UploadLimits {
+        per_account: config.limits.uploads_per_account,
+        total: config.limits.uploads_total,
+        spool_bytes_per_account: config.limits.spool_bytes_per_account,
+        reserve_bytes: config.limits.reserve_bytes,
+    }
 }
 
 /// Who we are to authorization servers: by our key, or, where only this machine reaches us, as whoever signs in here.

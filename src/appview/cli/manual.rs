@@ -6,11 +6,12 @@ use server::console::Manual;
 pub(super) const MANUAL: Manual = Manual { program: super::PROGRAM, topics: &TOPICS };
 
 /// The pages in the order in which they are listed: name and text.
-const TOPICS: [(&str, &str); 7] = [
+const TOPICS: [(&str, &str); 8] = [
     ("running", include_str!("../manual/running.md")),
     ("signing-in", include_str!("../manual/signing-in.md")),
     ("proxy", include_str!("../manual/proxy.md")),
     ("configuration", include_str!("../manual/configuration.md")),
+    ("limits", include_str!("../manual/limits.md")),
     ("commands", include_str!("../manual/commands.md")),
     ("monitoring", include_str!("../manual/monitoring.md")),
     ("troubleshooting", include_str!("../manual/troubleshooting.md")),

@@ -15,6 +15,8 @@ const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-appview";
 const ADMIN_SOCKET: &str = "admin.sock";
 /// What an address to listen on is like.
 const ADDRESSES: &str = ":5000, 127.0.0.1:5000 or unix:/run/atcr-appview.sock";
+/// A part of an upload has so much, and the database's log may have.
+const MIN_BYTES: u64 = 16 << 20;
 /// Variables that begin so are meant for the front end.
 const PREFIX: &str = "ATCR_";
 
@@ -181,15 +183,36 @@ impl Checker<'_> {
 
     fn limits(&self) -> Result<Limits, SettingsError> {
         let raw = &self.raw.limits;
-        let counts = [("connections", raw.connections), ("connections_per_address", raw.connections_per_address)];
+        let counts = [
+            ("connections", raw.connections),
+            ("connections_per_address", raw.connections_per_address),
+            ("passwords_per_address", raw.passwords_per_address.into()),
+            ("uploads_per_account", raw.uploads_per_account.into()),
+            ("uploads_total", raw.uploads_total.into()),
+        ];
         if let Some((name, _)) = counts.into_iter().find(|(_, value)| *value == 0) {
             return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
+        }
+        for (name, bytes, reason) in [
+            ("spool_bytes_per_account", raw.spool_bytes_per_account, "one part"),
+            ("reserve_bytes", raw.reserve_bytes, "the database's log"),
+        ] {
+            if bytes < MIN_BYTES {
+                return Err(
+                    self.wrong(&format!("limits.{name}"), &format!("it must be at least {MIN_BYTES}, {reason}"))
+                );
+            }
         }
         let count = |value| usize::try_from(value).unwrap_or(usize::MAX);
         Ok(Limits {
             connections: count(raw.connections),
             connections_per_address: count(raw.connections_per_address),
             requests_per_address: raw.requests_per_address,
+            passwords_per_address: raw.passwords_per_address,
+            uploads_per_account: raw.uploads_per_account.into(),
+            uploads_total: raw.uploads_total.into(),
+            spool_bytes_per_account: raw.spool_bytes_per_account,
+            reserve_bytes: raw.reserve_bytes,
             drain: Duration::from_secs(raw.drain_s),
         })
     }

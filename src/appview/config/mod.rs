@@ -83,6 +83,16 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests a second from one address, in the long run; 0 is no limit.
     pub requests_per_address: u32,
+    /// New passwords of one account that one address may try within five minutes.
+    pub passwords_per_address: u32,
+    /// Open uploads of one account.
+    pub uploads_per_account: u64,
+    /// Open uploads of all accounts.
+    pub uploads_total: u64,
+    /// Bytes of one account's uploads that may wait on this disk.
+    pub spool_bytes_per_account: u64,
+    /// Bytes of the disk that are left free.
+    pub reserve_bytes: u64,
     /// How long requests in flight may take after SIGTERM.
     pub drain: Duration,
 }

@@ -65,5 +65,18 @@ options! {
     Restart "limits.connections_per_address" Number Toml("512")
         => "of one address, or one /64 of IPv6; more are closed at once";
     Live "limits.requests_per_address" Number Toml("500") => "a second; 0: no limit";
+    // A PDS allows 30 of an account within five minutes from here; strangers share 15 of them.
+    Restart "limits.passwords_per_address" Number Toml("10")
+        => "new passwords of one account that one address may try within five minutes, ten times as many a day; 429 beyond";
+    // As a hold has. Each is a row, and a file of up to 16 MiB.
+    Restart "limits.uploads_per_account" Number Toml("64") => "open uploads; 429 beyond";
+    // An account takes one more only while it has no more than are free: sixteen that take all they get leave 31.
+    Restart "limits.uploads_total" Number Toml("1024") => "the same, of all accounts; 503 beyond";
+    // What is short of a part, of at most 16 MiB, for each of the 32 requests that one account may send bytes by at once.
+    Restart "limits.spool_bytes_per_account" Number Toml("536870912")
+        => "512 MiB of an account's uploads may wait on this disk for the rest of a part; 429 beyond";
+    // The database's log has up to 16 MiB, and sessions, uploads and notices some megabytes more.
+    Restart "limits.reserve_bytes" Number Toml("67108864")
+        => "64 MiB of the disk are left free by what is received; 507 beyond";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
 }

@@ -92,5 +92,10 @@ pub(super) struct Limits {
     pub(super) connections: u64,
     pub(super) connections_per_address: u64,
     pub(super) requests_per_address: u32,
+    pub(super) passwords_per_address: u32,
+    pub(super) uploads_per_account: u32,
+    pub(super) uploads_total: u32,
+    pub(super) spool_bytes_per_account: u64,
+    pub(super) reserve_bytes: u64,
     pub(super) drain_s: u64,
 }

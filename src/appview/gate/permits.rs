@@ -2,6 +2,7 @@
 
 use crate::accounts::Login;
 use crate::names::RepositoryName;
+use server::bulkhead::Caller;
 
 /// Its holder may read in a repository; whether the blobs may be read is for their hold to say.
 #[derive(Clone, Debug)]
@@ -9,6 +10,7 @@ pub struct PullPermit {
     pub(super) repository: RepositoryName,
     pub(super) login: Option<Login>,
     pub(super) may_push: bool,
+    pub(super) caller: Caller,
 }
 
 impl PullPermit {
@@ -22,6 +24,19 @@ impl PullPermit {
     #[must_use]
     pub fn login(&self) -> Option<&Login> {
         self.login.as_ref()
+    }
+
+    /// The same permit, used from there: an account is the same caller wherever it comes from.
+    #[must_use]
+    pub fn used_from(self, network: Caller) -> Self {
+        let caller = self.login.as_ref().map_or(network, |login| Caller::Account(login.account.clone()));
+        Self { caller, ..self }
+    }
+
+    /// Whose share of what many use its request takes.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     /// Whether the same token may write there: then blobs are looked for where new ones go.

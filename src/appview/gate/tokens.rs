@@ -13,6 +13,7 @@ use super::scope::{Action, Scope};
 use crate::accounts::{Login, SessionId};
 use crate::names::RepositoryName;
 use atproto::syntax::Did;
+use server::bulkhead::Caller;
 
 /// How long a token is good; a long upload shows it once, at its begin.
 const LIFE_S: u64 = 5 * 60;
@@ -192,6 +193,7 @@ impl Grant {
             repository: repository.clone(),
             login: self.login.clone(),
             may_push,
+            caller: Caller::Unknown,
         })
     }
 

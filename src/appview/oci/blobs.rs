@@ -29,7 +29,7 @@ pub(super) async fn get(
     request: Request,
 ) -> Result<Response, OciError> {
     let verb = if request.head.method == Method::HEAD { Verb::Head } else { Verb::Get };
-    let owner = state.owners.find(&permit.repository().owner).await?;
+    let owner = state.owners.find(&permit.repository().owner, permit.caller()).await?;
     let found = state.images.locate(&permit, &owner, &digest, verb).await;
     let found = found.map_err(|error| match error {
         ImagesError::Hold(HoldsError::Refused { status: StatusCode::UNAUTHORIZED, .. }) if permit.login().is_none() => {

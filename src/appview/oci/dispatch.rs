@@ -6,6 +6,7 @@ use http::Method;
 use http::request::Parts;
 use serde_json::json;
 
+use super::admission::Cost;
 use super::refusal::OciError;
 use super::response::{DOCKER_API_VERSION, REGISTRY_2_0};
 use super::route::{OWN, Route};
@@ -14,6 +15,7 @@ use super::{blobs, credentials, manifests, referrers, tags, token};
 use crate::gate::{DeletePermit, Grant, PullPermit, PushPermit, TokenError};
 use crate::names::{Reference, RepositoryName};
 use crate::web;
+use server::bulkhead::{Caller, Place};
 use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
 use server::xrpc::{Cause, Front, Program, Trace, response};
@@ -35,6 +37,7 @@ impl Program for OciState {
     async fn respond(self: Arc<Self>, request: Request, trace: &mut Trace) -> Result<Response, OciError> {
         if let Some(endpoint) = web::Endpoint::of(request.head.uri.path()) {
             trace.endpoint = Some((OWN.len() + endpoint.index(), endpoint.path()));
+            let _place = self.admission.enter(Cost::Token, &trace.network()).await?;
             return Ok(web::answer(&self.web, endpoint, request, trace).await);
         }
         let route = Route::of(&request.head)?;
@@ -47,7 +50,10 @@ impl Program for OciState {
                     .map_err(|error| OciError::unavailable(error.to_string()))?;
                 Ok(response::json(&json!({ "version": env!("CARGO_PKG_VERSION") })))
             }
-            Route::Token => token::handle(self, request, trace).await,
+            Route::Token => {
+                let _place = self.admission.enter(Cost::Token, &trace.network()).await?;
+                token::handle(self, request, trace).await
+            }
             route => {
                 let mut response = self.of_registry(route, request, trace).await?;
                 response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
@@ -76,17 +82,20 @@ impl OciState {
             Route::Tags(name) => {
                 reads(&request.head)?;
                 let permit = self.pull(&request.head, &name, trace)?;
+                let _place = self.place(Cost::Listing, trace).await?;
                 tags::list(self, permit, &request.head).await
             }
             Route::Referrers(name, digest) => {
                 reads(&request.head)?;
                 let permit = self.pull(&request.head, &name, trace)?;
+                let _place = self.place(Cost::Listing, trace).await?;
                 referrers::list(self, permit, digest, &request.head).await
             }
             Route::Blob(name, digest) => {
                 // Holds have no call that deletes one.
                 reads(&request.head)?;
                 let permit = self.pull(&request.head, &name, trace)?;
+                let _place = self.place(Cost::Read, trace).await?;
                 blobs::get(self, permit, digest, request).await
             }
             Route::Uploads(name) => {
@@ -94,10 +103,12 @@ impl OciState {
                     return Err(OciError::method_not_allowed("POST"));
                 }
                 let permit = self.push(&request.head, &name, trace)?;
+                let _place = self.place(Cost::Upload, trace).await?;
                 blobs::begin(self, permit, request).await
             }
             Route::Upload(name, id) => {
                 let permit = self.push(&request.head, &name, trace)?;
+                let _place = self.place(Cost::Upload, trace).await?;
                 blobs::upload(self, permit, id, request).await
             }
         }
@@ -113,14 +124,17 @@ impl OciState {
         match request.head.method {
             Method::GET | Method::HEAD => {
                 let permit = self.pull(&request.head, name, trace)?;
+                let _place = self.place(Cost::Read, trace).await?;
                 manifests::get(self, permit, reference, request).await
             }
             Method::PUT => {
                 let permit = self.push(&request.head, name, trace)?;
+                let _place = self.place(Cost::Write, trace).await?;
                 manifests::put(self, permit, reference, request).await
             }
             Method::DELETE => {
                 let permit = self.delete(&request.head, name, trace)?;
+                let _place = self.place(Cost::Write, trace).await?;
                 manifests::delete(self, permit, reference).await
             }
             _ => Err(OciError::method_not_allowed("GET, HEAD, PUT, DELETE")),
@@ -147,6 +161,12 @@ fn reads(head: &Parts) -> Result<(), OciError> {
 }
 
 impl OciState {
+    /// Waits for a place for a request whose token was verified.
+    async fn place(&self, cost: Cost, trace: &Trace) -> Result<Place<Caller>, OciError> {
+        let caller = trace.caller.clone().map_or_else(|| trace.network(), Caller::Account);
+        Ok(self.admission.enter(cost, &caller).await?)
+    }
+
     /// What the token of a request says; `scope` is what a client without one is told to ask for.
     fn grant(&self, head: &Parts, scope: Option<&str>) -> Result<Grant, OciError> {
         let token = credentials::bearer(&head.headers)?;
@@ -162,7 +182,8 @@ impl OciState {
     fn pull(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<PullPermit, OciError> {
         let grant = self.grant(head, Some(&scope(name, "pull")))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
-        grant.pull(name).ok_or_else(|| self.insufficient("the token is not for this repository", name, "pull"))
+        let permit = grant.pull(name).map(|permit| permit.used_from(trace.network()));
+        permit.ok_or_else(|| self.insufficient("the token is not for this repository", name, "pull"))
     }
 
     /// The permit to write in a repository.

@@ -1,9 +1,11 @@
 //! Manifests: read from their owners' repositories, written there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use tokio::time::timeout;
 
 use super::refusal::OciError;
 use super::response::{DOCKER_CONTENT_DIGEST, insert};
@@ -12,9 +14,11 @@ use crate::gate::{DeletePermit, PullPermit, PushPermit};
 use crate::images::ParsedManifest;
 use crate::names::Reference;
 use crate::repos::MAX_MANIFEST_BYTES;
-use server::wire::{Request, Response, ResponseBody};
+use server::wire::{BodyFault, Request, Response, ResponseBody};
 use server::xrpc::{header, is_known, not_modified};
 
+/// How long a manifest may take to come: 5 MiB at 43 KiB/s. One account has two places for them.
+const BODY_TIME: Duration = Duration::from_secs(120);
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
 /// `GET` and `HEAD`.
@@ -24,7 +28,7 @@ pub(super) async fn get(
     reference: Reference,
     request: Request,
 ) -> Result<Response, OciError> {
-    let owner = state.owners.find(&permit.repository().owner).await?;
+    let owner = state.owners.find(&permit.repository().owner, permit.caller()).await?;
     let found = state.images.pull(&permit, &owner, &reference).await?;
     let manifest = found.ok_or_else(OciError::manifest_unknown)?;
     let etag = format!("\"{}\"", manifest.digest);
@@ -48,7 +52,8 @@ pub(super) async fn put(
 ) -> Result<Response, OciError> {
     let owner = state.owner_of(permit.repository(), permit.login()).await?;
     let media_type = header(&request.head, "content-type").map(str::to_owned);
-    let bytes = request.body.collect(MAX_MANIFEST_BYTES as u64).await?;
+    let body = request.body.collect(MAX_MANIFEST_BYTES as u64);
+    let bytes = timeout(BODY_TIME, body).await.map_err(|_| BodyFault::TimedOut)??;
     let manifest = ParsedManifest::parse(bytes, media_type.as_deref())?;
     state.images.push(&permit, &owner, &reference, &manifest).await?;
     let mut response = Response::new(ResponseBody::empty());

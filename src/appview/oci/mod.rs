@@ -4,6 +4,7 @@
 //! the rooms' errors into status codes and the codes of the specification.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>
 
+mod admission;
 mod blobs;
 mod credentials;
 mod dispatch;
@@ -18,6 +19,7 @@ mod state;
 mod tags;
 mod token;
 
+pub use admission::Admission;
 pub use policy::Policy;
 pub use refusal::OciError;
 pub use route::ENDPOINTS;

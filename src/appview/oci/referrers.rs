@@ -29,7 +29,7 @@ pub(super) async fn list(
     let name = permit.repository();
     let artifact_type = query(head, "artifactType");
     let after = query(head, "last").map(|last| route::digest(&last)).transpose()?;
-    let owner = state.owners.find(&name.owner).await?;
+    let owner = state.owners.find(&name.owner, permit.caller()).await?;
     let page = state.images.referrers(&owner, &subject, artifact_type.as_deref(), after).await?;
     let mut response = response::json(&json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": page.referrers }));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(INDEX));

@@ -15,9 +15,11 @@ use crate::holds::HoldsError;
 use crate::images::ImagesError;
 use crate::remote::RemoteError;
 use crate::repos::ReposError;
-use crate::uploads::UploadsError;
+use crate::uploads::{UploadBound, UploadsError};
 use atproto::lexicon::error as name;
+use server::bulkhead::Overload;
 use server::identity;
+use server::storage::StorageError;
 use server::wire::{BodyFault, Response, ResponseBody};
 use server::xrpc::{Cause, Refusal};
 
@@ -120,8 +122,19 @@ impl OciError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message).with(RETRY_AFTER, RETRY_S.into())
     }
 
-    fn too_many_requests(message: &str) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message).with(RETRY_AFTER, RETRY_S.into())
+    fn too_many_requests(message: impl Into<String>) -> Self {
+        Self::too_many_for(RETRY_S.into(), message)
+    }
+
+    /// 429 for a client that may come back after so many seconds.
+    fn too_many_for(retry_s: u64, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message).with(RETRY_AFTER, retry_s.into())
+    }
+
+    /// 507; the detail is for the log.
+    fn no_space(detail: impl Display) -> Self {
+        let message = "the registry's disk is full";
+        Self { detail: Some(detail.to_string()), ..Self::new(StatusCode::INSUFFICIENT_STORAGE, "UNAVAILABLE", message) }
     }
 
     fn with(mut self, header: HeaderName, value: HeaderValue) -> Self {
@@ -172,6 +185,15 @@ impl From<BodyFault> for OciError {
     }
 }
 
+impl From<Overload> for OciError {
+    fn from(overload: Overload) -> Self {
+        match overload {
+            Overload::Caller => Self::too_many_requests(overload.to_string()),
+            Overload::Server => Self::unavailable(overload.to_string()),
+        }
+    }
+}
+
 impl From<identity::ResolveError> for OciError {
     fn from(error: identity::ResolveError) -> Self {
         use identity::ResolveError as E;
@@ -179,7 +201,8 @@ impl From<identity::ResolveError> for OciError {
             E::NotFound | E::Invalid(_) | E::Unsupported(_) => {
                 Self::new(StatusCode::NOT_FOUND, "NAME_UNKNOWN", format!("the owner of this image: {error}"))
             }
-            E::Refused(_) | E::Unreachable | E::Busy(_) => {
+            E::Busy(overload @ Overload::Caller) => overload.into(),
+            E::Refused(_) | E::Unreachable | E::Busy(Overload::Server) => {
                 Self::unavailable(format!("the owner of this image: {error}"))
             }
         }
@@ -193,6 +216,7 @@ impl From<AccountsError> for OciError {
             AccountsError::WrongPassword | AccountsError::MainPassword | AccountsError::SessionEnded => {
                 Self::wrong_credentials(error.to_string())
             }
+            AccountsError::TooManyPasswords { retry_s } => Self::too_many_for(retry_s, error.to_string()),
             AccountsError::Pds(error) => of_remote("the account's PDS", error),
             AccountsError::Oauth(error) => Self::unavailable(error.to_string()),
             AccountsError::Storage(error) => Self::internal(error),
@@ -249,9 +273,13 @@ impl From<UploadsError> for OciError {
             UploadsError::Unknown => Self::upload_unknown(),
             UploadsError::WrongDigest => Self::digest_invalid(text),
             UploadsError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", text),
+            UploadsError::Bound(UploadBound::Account | UploadBound::Spool) => Self::too_many_requests(text),
+            UploadsError::Bound(UploadBound::Total) => Self::unavailable(text),
+            UploadsError::Bound(UploadBound::Disk) => Self::no_space("limits.reserve_bytes of it are kept free"),
             UploadsError::Body(fault) => fault.into(),
             UploadsError::Stalled => Self::unavailable(text),
             UploadsError::Hold(error) => error.into(),
+            UploadsError::Storage(error @ StorageError::NoSpace(_)) => Self::no_space(error),
             UploadsError::Storage(error) => Self::internal(error),
         }
     }

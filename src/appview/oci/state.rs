@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::admission::Admission;
 use super::policy::Policy;
 use super::refusal::OciError;
 use crate::accounts::{Login, Owners, Sessions};
@@ -12,6 +13,7 @@ use crate::images::Images;
 use crate::names::RepositoryName;
 use crate::uploads::{UploadId, Uploads};
 use crate::web::Web;
+use server::bulkhead::Caller;
 use server::identity::Account;
 use server::sqlite::{Database, DatabaseHealth};
 use server::xrpc::Front;
@@ -26,6 +28,8 @@ pub struct OciState {
     pub service: String,
     /// What a reload may change.
     pub policy: Policy,
+    /// The bulkheads before what many share.
+    pub admission: Admission,
     /// Makes and verifies tokens.
     pub tokens: Tokens,
     /// Finds accounts.
@@ -61,7 +65,7 @@ impl OciState {
 
     /// The account that a permit to write is for: its name may have gone to another one since the token was made.
     pub(super) async fn owner_of(&self, name: &RepositoryName, login: &Login) -> Result<Arc<Account>, OciError> {
-        let owner = self.owners.find(&name.owner).await?;
+        let owner = self.owners.find(&name.owner, &Caller::Account(login.account.clone())).await?;
         if owner.did == login.account { Ok(owner) } else { Err(OciError::denied("this is another account's")) }
     }
 }

@@ -20,7 +20,7 @@ pub(super) async fn list(state: Arc<OciState>, permit: PullPermit, head: &Parts)
     let count = query(head, "n").map(|n| n.parse::<usize>()).transpose();
     let count = count.map_err(|_| OciError::invalid("n is no number"))?;
     let name = permit.repository();
-    let owner = state.owners.find(&name.owner).await?;
+    let owner = state.owners.find(&name.owner, permit.caller()).await?;
     let tags = state.images.tags(&permit, &owner).await?.ok_or_else(OciError::name_unknown)?;
     let (page, more) = page(tags, query(head, "last").as_deref(), count);
     let mut response = response::json(&json!({ "name": name.as_str(), "tags": page }));

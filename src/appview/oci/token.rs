@@ -16,6 +16,7 @@ use crate::devices::is_device_secret;
 use crate::gate::{Refresh, Scope, parse_scopes};
 use crate::names::{Owner, RepositoryName};
 use atproto::syntax::{Datetime, Did};
+use server::bulkhead::Caller;
 use server::wire::{Request, Response};
 use server::xrpc::{Query, Trace, response};
 
@@ -40,11 +41,12 @@ pub(super) async fn handle(state: Arc<OciState>, request: Request, trace: &mut T
         Method::POST => (true, by_form(request).await?),
         _ => return Err(OciError::method_not_allowed("GET, POST")),
     };
-    let caller = log_in(&state, &asked).await?;
+    let network = trace.network();
+    let caller = log_in(&state, &asked, &network).await?;
     let login = caller.as_ref().map(|caller| &caller.login);
     trace.caller = login.map(|login| login.account.clone());
     let scopes = parse_scopes(asked.scopes.iter().map(String::as_str));
-    let granted = grant(&state, login, scopes).await;
+    let granted = grant(&state, login, scopes, &network).await;
     let now_s = state.now_s();
     let token = state.tokens.issue(login, &granted, now_s);
     let mut answer = json!({
@@ -99,7 +101,7 @@ async fn by_form(request: Request) -> Result<TokenRequest, OciError> {
 }
 
 /// Who asks; nobody, who shows nothing.
-async fn log_in(state: &OciState, asked: &TokenRequest) -> Result<Option<Refresh>, OciError> {
+async fn log_in(state: &OciState, asked: &TokenRequest, network: &Caller) -> Result<Option<Refresh>, OciError> {
     if let Some(token) = &asked.refresh_token {
         let wrong = |error| OciError::wrong_credentials(format!("refresh_token: {error}"));
         let refresh = state.tokens.verify_refresh(token, state.now_s()).map_err(wrong)?;
@@ -113,7 +115,7 @@ async fn log_in(state: &OciState, asked: &TokenRequest) -> Result<Option<Refresh
     if let Ok(refresh) = state.tokens.verify_refresh(secret, state.now_s()) {
         return resume(state, refresh).await.map(Some);
     }
-    let login = by_password(state, user, secret).await?;
+    let login = by_password(state, user, secret, network).await?;
     Ok(Some(Refresh { login, device: None }))
 }
 
@@ -148,26 +150,27 @@ async fn by_oauth(state: &OciState, account: &Did) -> Result<Login, OciError> {
     })
 }
 
-async fn by_password(state: &OciState, user: &str, secret: &str) -> Result<Login, OciError> {
+async fn by_password(state: &OciState, user: &str, secret: &str, network: &Caller) -> Result<Login, OciError> {
     let user = user.trim_start_matches('@');
     let nobody = |reason: String| OciError::wrong_credentials(format!("the user is a handle or a DID: {reason}"));
     let owner = Owner::parse(user).map_err(|error| nobody(error.to_string()))?;
-    let account = match state.owners.find(&owner).await {
+    let account = match state.owners.find(&owner, network).await {
         Ok(account) => account,
         Err(error @ (server::identity::ResolveError::Busy(_) | server::identity::ResolveError::Unreachable)) => {
             return Err(error.into());
         }
         Err(error) => return Err(nobody(error.to_string())),
     };
-    Ok(state.sessions.log_in(&account, secret).await?)
+    Ok(state.sessions.log_in(&account, secret, network).await?)
 }
 
 /// What of `scopes` is given: whoever it is may read, and an owner may write.
-async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>) -> Vec<Scope> {
+async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>, network: &Caller) -> Vec<Scope> {
     let mut granted = Vec::new();
     for mut scope in scopes {
         let Ok(name) = RepositoryName::parse(&scope.repository) else { continue };
-        if scope.actions.iter().any(|action| action.is_owners()) && !may_write(state, login, &name.owner).await {
+        if scope.actions.iter().any(|action| action.is_owners()) && !may_write(state, login, &name.owner, network).await
+        {
             scope.actions.retain(|action| !action.is_owners());
         }
         granted.push(scope);
@@ -176,11 +179,11 @@ async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>) -> V
 }
 
 /// Whether somebody owns what is `owner`'s, and is one of those whom the operator lets.
-async fn may_write(state: &OciState, login: Option<&Login>, owner: &Owner) -> bool {
+async fn may_write(state: &OciState, login: Option<&Login>, owner: &Owner, network: &Caller) -> bool {
     let Some(login) = login else { return false };
     let is_account = async |owner: &Owner| match owner {
         Owner::Did(did) => *did == login.account,
-        Owner::Handle(_) => state.owners.find(owner).await.is_ok_and(|account| account.did == login.account),
+        Owner::Handle(_) => state.owners.find(owner, network).await.is_ok_and(|account| account.did == login.account),
     };
     if !is_account(owner).await {
         return false;

@@ -1,5 +1,6 @@
 //! Why an upload does not go on.
 
+use super::UploadBound;
 use crate::holds::HoldsError;
 use server::storage::StorageError;
 use server::wire::BodyFault;
@@ -16,6 +17,9 @@ pub enum UploadsError {
     /// More parts than a hold takes.
     #[error("a blob may have 160 GiB at most")]
     TooLarge,
+    /// A bound on uploads would have been passed.
+    #[error("{}", .0.message())]
+    Bound(UploadBound),
     /// The body did not come.
     #[error(transparent)]
     Body(#[from] BodyFault),
@@ -28,6 +32,17 @@ pub enum UploadsError {
     /// This machine's disk or database failed.
     #[error("{0}")]
     Storage(#[from] StorageError),
+}
+
+impl UploadBound {
+    fn message(self) -> &'static str {
+        match self {
+            Self::Account => "the account has too many uploads open: end some of them, or try again later",
+            Self::Total => "too many uploads are open here: try again later",
+            Self::Spool => "too much of this account waits on the registry's disk: send less at once",
+            Self::Disk => "the registry's disk is full",
+        }
+    }
 }
 
 impl From<std::io::Error> for UploadsError {

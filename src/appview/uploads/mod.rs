@@ -5,6 +5,7 @@
 //! first. No part is ever in memory. After each part, and at the end of each request, the row of the upload says how much
 //! there is and the unfinished hash of it, so an upload goes on after a restart.
 
+mod bounds;
 mod error;
 mod listing;
 mod part;
@@ -13,18 +14,19 @@ pub mod tables;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, MutexGuard};
-
 use crate::accounts::Login;
 use crate::holds::{Holds, HoldsError, Verb};
 use atproto::lexicon::error as name;
 use atproto::syntax::{Digest, ServiceUrl};
+use server::bulkhead::{LockGuard, Locks};
 use server::label;
 use server::metrics::{Counter, CounterBy};
 use server::sqlite::Database;
 use server::storage::{Hash, StorageError};
 use server::wire::RequestBody;
 
+use bounds::Bounds;
+pub use bounds::{UploadBound, UploadLimits};
 pub use error::UploadsError;
 pub use listing::{UploadSummary, UploadTotals};
 use part::Source;
@@ -36,8 +38,8 @@ pub const PART_BYTES: u64 = 16 * 1024 * 1024;
 const MAX_PARTS: usize = 10_000;
 /// How long an upload may lie untouched, in microseconds: as long as holds keep theirs.
 const STALE_US: u64 = 24 * 60 * 60 * 1_000_000;
-/// Locks, shared by all uploads by the first byte of their names.
-const LOCKS: usize = 256;
+/// How long an upload may be without any byte, in microseconds: a client sends its first ones right away.
+const EMPTY_US: u64 = 10 * 60 * 1_000_000;
 
 /// The name of an upload: random.
 pub type UploadId = [u8; 16];
@@ -48,7 +50,8 @@ pub struct Uploads {
     holds: Arc<Holds>,
     directory: PathBuf,
     clock: fn() -> u64,
-    locks: Vec<Mutex<()>>,
+    locks: Locks<UploadId>,
+    bounds: Bounds,
     counts: UploadCounts,
 }
 
@@ -81,7 +84,7 @@ pub struct OpenUpload<'u> {
     hash: Hash,
     /// Of the parts that the hold has, in their order.
     etags: Vec<String>,
-    _turn: MutexGuard<'u, ()>,
+    _turn: LockGuard<'u, UploadId>,
 }
 
 impl OpenUpload<'_> {
@@ -106,11 +109,12 @@ impl Uploads {
         database: Database,
         holds: Arc<Holds>,
         directory: PathBuf,
+        limits: UploadLimits,
         clock: fn() -> u64,
     ) -> Result<Self, StorageError> {
         std::fs::create_dir_all(&directory)?;
-        let locks = (0..LOCKS).map(|_| Mutex::default()).collect();
-        Ok(Self { database, holds, directory, clock, locks, counts: UploadCounts::default() })
+        let (locks, bounds) = (Locks::default(), Bounds::new(limits, &directory)?);
+        Ok(Self { database, holds, directory, clock, locks, bounds, counts: UploadCounts::default() })
     }
 
     /// Returns what happened to uploads.
@@ -130,6 +134,7 @@ impl Uploads {
         repository: &str,
         hold: &ServiceUrl,
     ) -> Result<(), UploadsError> {
+        self.check_count(&login.account).await?;
         self.holds.join(hold, login).await?;
         let hold_upload = self.holds.initiate(hold, login, &data_encoding::HEXLOWER.encode(&id)).await?;
         let row = UploadRow {
@@ -163,7 +168,7 @@ impl Uploads {
     }
 
     async fn open_upload(&self, id: UploadId) -> Result<OpenUpload<'_>, UploadsError> {
-        let turn = self.locks[usize::from(id[0]) % LOCKS].lock().await;
+        let turn = self.locks.lock(&id).await;
         let found = self.database.read(move |read| tables::upload(read, &id)).await?;
         let (row, etags) = found.ok_or(UploadsError::Unknown)?;
         let hash = Hash::restore(&row.hash_state)?;
@@ -250,18 +255,27 @@ impl Uploads {
         self.forget(*id).await
     }
 
-    /// Forgets uploads that nothing touched for a day; answers how many.
+    /// Forgets uploads that nothing touched for a day, and those that have no byte after ten minutes; answers how many. One
+    /// that somebody sends bytes of stays.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn sweep(&self) -> Result<usize, UploadsError> {
-        let before_us = (self.clock)().saturating_sub(STALE_US);
-        let stale = self.database.read(move |read| tables::stale(read, before_us)).await?;
-        for id in &stale {
-            self.forget(*id).await?;
+        let now_us = (self.clock)();
+        let (before_us, empty_before_us) = (now_us.saturating_sub(STALE_US), now_us.saturating_sub(EMPTY_US));
+        let stale = self.database.read(move |read| tables::stale(read, before_us, empty_before_us)).await?;
+        let mut swept = 0;
+        for id in stale {
+            let Some(_turn) = self.locks.try_lock(&id) else { continue };
+            // Its bytes may have come meanwhile.
+            let still = self.database.read(move |read| tables::stale(read, before_us, empty_before_us)).await?;
+            if still.contains(&id) {
+                self.forget(id).await?;
+                swept += 1;
+            }
         }
-        self.counts.swept.add(stale.len() as u64);
-        Ok(stale.len())
+        self.counts.swept.add(swept as u64);
+        Ok(swept)
     }
 
     async fn forget(&self, id: UploadId) -> Result<(), UploadsError> {

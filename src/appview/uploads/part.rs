@@ -127,6 +127,7 @@ impl Uploads {
         // What a request that was cut off wrote behind it is not counted.
         file.set_len(upload.tail_bytes()).await?;
         file.seek(SeekFrom::End(0)).await?;
+        let mut promised = self.spool_room(upload, source.left().map_or(room, |left| left.min(room))).await?;
         let mut room = room;
         let ended = loop {
             if room == 0 {
@@ -135,6 +136,7 @@ impl Uploads {
             match source.next(room).await {
                 Ok(Some(piece)) => {
                     file.write_all(&piece).await?;
+                    promised.written(piece.len() as u64);
                     upload.hash.update(&piece);
                     upload.row.offset += piece.len() as u64;
                     room -= piece.len() as u64;

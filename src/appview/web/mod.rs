@@ -32,6 +32,7 @@ use atproto::syntax::Did;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
 use refusal::WebError;
+use server::bulkhead::Caller;
 use server::sqlite::Database;
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, header, response};
@@ -99,9 +100,10 @@ impl Web {
 
     /// The account's handle, where its domain agrees; else its DID.
     async fn name(&self, account: &Did) -> String {
-        let found = self.owners.find(&Owner::Did(account.clone())).await;
+        let caller = Caller::Account(account.clone());
+        let found = self.owners.find(&Owner::Did(account.clone()), &caller).await;
         if let Some(handle) = found.ok().and_then(|found| found.handle.clone())
-            && self.owners.find(&Owner::Handle(handle.clone())).await.is_ok_and(|found| found.did == *account)
+            && self.owners.find(&Owner::Handle(handle.clone()), &caller).await.is_ok_and(|found| found.did == *account)
         {
             return handle.to_string();
         }
@@ -146,7 +148,7 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::ClientMetadata => published(client.registration().metadata()),
         Endpoint::ClientKeys => published(client.registration().keys()),
         Endpoint::SignIn if reads => sign_in::show(web, &request.head),
-        Endpoint::SignIn => sign_in::begin(web, request).await,
+        Endpoint::SignIn => sign_in::begin(web, request, &trace.network()).await,
         Endpoint::Callback => sign_in::end(web, &request.head, trace).await,
         Endpoint::SignOut => sign_in::sign_out(web, request).await,
         Endpoint::Devices if reads => devices::show(web, &request.head, trace).await,

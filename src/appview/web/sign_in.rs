@@ -9,6 +9,7 @@ use super::{Endpoint, Web, pages};
 use crate::accounts::{Callback, SignInError};
 use crate::devices::UserCode;
 use crate::names::Owner;
+use server::bulkhead::Caller;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
@@ -20,14 +21,14 @@ pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
 }
 
 /// `POST`: the browser goes to the account's PDS.
-pub(super) async fn begin(web: &Web, request: Request) -> Result<Response, WebError> {
+pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Result<Response, WebError> {
     let (head, fields) = Fields::of_body(request).await?;
     let browser = Browser::of(web, &head)?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     let name = fields.get("handle").unwrap_or_default().trim();
     let owner = Owner::parse(name.trim_start_matches('@')).map_err(|error| WebError::bad_form(error.to_string()))?;
     let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
-    let account = web.owners.find(&owner).await?;
+    let account = web.owners.find(&owner, network).await?;
     let code = fields.get("user_code").and_then(UserCode::parse).map(|code| code.to_string());
     let url = web.sign_ins.begin(&account, browser.hash(), code).await?;
     Ok(pages::go(&url))

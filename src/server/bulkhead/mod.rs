@@ -5,6 +5,7 @@
 //! A wait is short; after it the caller is told to come back ([`Overload`]).
 
 mod caller;
+mod locks;
 mod state;
 
 use std::hash::Hash;
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::metrics::{Counter, Gauge};
 pub use caller::Caller;
+pub use locks::{LockGuard, Locks};
 use state::{State, Verdict};
 
 /// The bounds of one bulkhead.

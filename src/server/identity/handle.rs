@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::location::Location;
-use super::{Account, Pool, ResolveError, Resolver};
+use super::{Account, Asker, Pool, ResolveError, Resolver};
 use atproto::lexicon::nsid;
 use atproto::syntax::{Did, Handle};
 
@@ -52,8 +52,10 @@ impl Resolver {
         &self,
         handle: &Handle,
         resolver: Option<&str>,
-        pool: Pool,
+        asker: impl Into<Asker>,
     ) -> Result<Arc<Account>, ResolveError> {
+        let asker = asker.into();
+        let pool = asker.pool;
         let did = match resolver {
             Some(base) => {
                 let url = format!("{base}/xrpc/{}?handle={handle}", nsid::RESOLVE_HANDLE);
@@ -72,7 +74,7 @@ impl Resolver {
                 Did::parse(text).map_err(|_| ResolveError::NotFound)?
             }
         };
-        let account = self.resolve(&did, pool).await?;
+        let account = self.resolve(&did, asker).await?;
         let claimed =
             account.handle.as_ref().is_some_and(|claimed| claimed.as_str().eq_ignore_ascii_case(handle.as_str()));
         if claimed { Ok(account) } else { Err(ResolveError::NotFound) }

@@ -10,6 +10,8 @@ use super::client::client_address;
 use super::cors;
 use super::log::{Line, Why};
 use super::metrics::RequestMetrics;
+use crate::bulkhead::Caller;
+use crate::daemon::network_of;
 use crate::wire::{self, Rates, Request, Response, catch_panic};
 use atproto::syntax::Did;
 
@@ -80,6 +82,14 @@ pub struct Trace {
     pub client: Option<IpAddr>,
     /// The account that proved itself.
     pub caller: Option<Did>,
+}
+
+impl Trace {
+    /// Who has the share of a request that proves no account.
+    #[must_use]
+    pub fn network(&self) -> Caller {
+        self.client.map_or(Caller::Unknown, |address| Caller::Network(network_of(address)))
+    }
 }
 
 /// Answers any request. Never fails: a refusal is an answer too, and so is that to a request whose handler panicked.

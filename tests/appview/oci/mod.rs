@@ -3,5 +3,6 @@
 pub(crate) mod registry;
 
 mod base;
+mod bounds;
 mod relay;
 mod token;

@@ -108,13 +108,33 @@ pub fn delete(write: &Write<'_>, id: &UploadId) -> Result<(), StorageError> {
     write.execute("DELETE FROM upload WHERE id = ?1", [id]).map(drop)
 }
 
-/// Uploads that nothing touched since `before_us`.
+/// Uploads that nothing touched since `before_us`, or since `empty_before_us` and that have no byte.
 ///
 /// # Errors
 /// As [`upload`].
-pub fn stale(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadId>, StorageError> {
-    let sql = "SELECT id FROM upload WHERE touched_us < ?1";
-    read.all(sql, [before_us.cast_signed()], |row| row.get(0))
+pub fn stale(read: &Read<'_>, before_us: u64, empty_before_us: u64) -> Result<Vec<UploadId>, StorageError> {
+    let sql = "SELECT id FROM upload WHERE touched_us < ?1 OR (touched_us < ?2 AND offset_bytes = 0)";
+    read.all(sql, [before_us.cast_signed(), empty_before_us.cast_signed()], |row| row.get(0))
+}
+
+/// How many uploads are open: of an account, and of all.
+///
+/// # Errors
+/// As [`upload`].
+pub fn count(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
+    let sql = "SELECT count(*) FILTER (WHERE account = ?1), count(*) FROM upload";
+    let counts = read.first(sql, [account.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let (own, all) = counts.unwrap_or_default();
+    Ok((own.cast_unsigned(), all.cast_unsigned()))
+}
+
+/// How many bytes of an account lie on this disk.
+///
+/// # Errors
+/// As [`upload`].
+pub fn spooled_bytes(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
+    let sql = "SELECT coalesce(sum(offset_bytes - sent_bytes), 0) FROM upload WHERE account = ?1";
+    Ok(read.first(sql, [account.as_str()], |row| row.get::<_, i64>(0))?.unwrap_or_default().cast_unsigned())
 }
 
 /// The most uploads that are listed.

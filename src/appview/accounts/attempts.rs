@@ -1,0 +1,227 @@
+//! How often passwords are shown to PDSes. A PDS counts all that come from here against the account, so that whoever guesses
+//! would keep its owner out too: strangers have a part of what the PDS allows, and each address a part of that.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+
+use atproto::syntax::Did;
+use server::bulkhead::Caller;
+use server::metrics::Counter;
+
+const SECOND_US: u64 = 1_000_000;
+const SHORT_US: u64 = 5 * 60 * SECOND_US;
+const DAY_US: u64 = 24 * 60 * 60 * SECOND_US;
+
+/// How many passwords may be shown to a PDS.
+#[derive(Clone, Copy)]
+struct Budget {
+    within_5_minutes: u64,
+    a_day: u64,
+}
+
+/// What a PDS allows for one account: all that this program may ask.
+const ACCOUNT: Budget = Budget { within_5_minutes: 30, a_day: 300 };
+/// Of these, what addresses share from which nobody has signed in to the account: half is left to its owner.
+const STRANGERS: Budget = Budget { within_5_minutes: 15, a_day: 150 };
+/// Of one address, for all accounts together: a firm behind one address signs in some dozens of people in the morning.
+const ADDRESS: Budget = Budget { within_5_minutes: 60, a_day: 2_000 };
+/// Budgets remembered, at about 200 bytes each. Beyond, the oldest one of an address is forgotten.
+const MAX_BUDGETS: usize = 8_192;
+/// Addresses remembered from which somebody signed in, at about 200 bytes each.
+const MAX_PROVEN: usize = 8_192;
+
+/// Whose budget it is.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Holder {
+    Account(Did),
+    Strangers(Did),
+    Address(Caller),
+    AddressFor(Caller, Did),
+}
+
+/// What was spent of a budget.
+#[derive(Clone, Copy, Default)]
+struct Spent {
+    short: Window,
+    day: Window,
+    /// Whether the log has it that this window is used up.
+    told: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Window {
+    began_us: u64,
+    count: u64,
+}
+
+impl Window {
+    /// Begins anew when it is over. A clock that went back begins it too.
+    fn roll(&mut self, length_us: u64, now_us: u64) -> bool {
+        let is_over = now_us.checked_sub(self.began_us).is_none_or(|elapsed_us| elapsed_us >= length_us);
+        if is_over {
+            *self = Self { began_us: now_us, count: 0 };
+        }
+        is_over
+    }
+
+    /// How long until it is over, when it has all that it may have.
+    fn wait_us(&self, length_us: u64, most: u64, now_us: u64) -> Option<u64> {
+        (self.count >= most).then(|| (self.began_us + length_us).saturating_sub(now_us))
+    }
+}
+
+/// The passwords that were shown to PDSes a while ago. A restart forgets them.
+pub(super) struct Attempts {
+    /// Of one account, from one address.
+    per_address: Budget,
+    spent: Mutex<HashMap<Holder, Spent>>,
+    /// From where somebody signed in to which account.
+    proven: Cache<(Caller, Did), ()>,
+    refused: Counter,
+}
+
+impl Attempts {
+    /// An address may show `per_address` passwords of one account within five minutes, and ten times as many a day.
+    pub(super) fn new(per_address: u32) -> Self {
+        let within_5_minutes = u64::from(per_address);
+        Self {
+            per_address: Budget { within_5_minutes, a_day: within_5_minutes * 10 },
+            spent: Mutex::default(),
+            proven: Cache::new(MAX_PROVEN),
+            refused: Counter::new(),
+        }
+    }
+
+    /// How many were refused.
+    pub(super) fn refused(&self) -> &Counter {
+        &self.refused
+    }
+
+    /// Notes that somebody signed in to `account` from there.
+    pub(super) fn succeeded(&self, account: &Did, caller: &Caller) {
+        self.proven.insert((caller.clone(), account.clone()), ());
+    }
+
+    /// Counts a password that is about to be shown to the PDS of `account`, or answers after how many seconds one may be.
+    /// `now_us` is in microseconds since 1970.
+    pub(super) fn spend(&self, account: &Did, caller: &Caller, now_us: u64) -> Result<(), u64> {
+        let mut budgets = vec![(Holder::Account(account.clone()), ACCOUNT), (Holder::Address(caller.clone()), ADDRESS)];
+        if self.proven.get(&(caller.clone(), account.clone())).is_none() {
+            budgets.push((Holder::Strangers(account.clone()), STRANGERS));
+            budgets.push((Holder::AddressFor(caller.clone(), account.clone()), self.per_address));
+        }
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wait_us = None;
+        for (holder, budget) in &budgets {
+            let Some(had) = spent.get_mut(holder) else { continue };
+            if had.short.roll(SHORT_US, now_us) | had.day.roll(DAY_US, now_us) {
+                had.told = false;
+            }
+            let short_us = had.short.wait_us(SHORT_US, budget.within_5_minutes, now_us);
+            let is_used_up = short_us.max(had.day.wait_us(DAY_US, budget.a_day, now_us));
+            if is_used_up.is_some() && !std::mem::replace(&mut had.told, true) {
+                tell(holder, caller);
+            }
+            wait_us = wait_us.max(is_used_up);
+        }
+        if let Some(wait_us) = wait_us {
+            self.refused.inc();
+            return Err(wait_us.div_ceil(SECOND_US).max(1));
+        }
+        for (holder, _) in budgets {
+            make_room(&mut spent, now_us);
+            let fresh = Window { began_us: now_us, count: 0 };
+            let had = spent.entry(holder).or_insert(Spent { short: fresh, day: fresh, told: false });
+            had.short.count += 1;
+            had.day.count += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Says why sign-ins are refused, once a window.
+fn tell(holder: &Holder, caller: &Caller) {
+    match holder {
+        Holder::Account(did) => {
+            tracing::warn!(%did, "sign-ins of an account are refused: its PDS allows no more passwords at present");
+        }
+        Holder::Strangers(did) => tracing::warn!(
+            %did,
+            "passwords of an account are guessed from elsewhere: only addresses where it has signed in may go on"
+        ),
+        Holder::Address(_) | Holder::AddressFor(..) => {
+            tracing::warn!(?caller, "an address has shown too many passwords: its sign-ins are refused for a while");
+        }
+    }
+}
+
+/// Forgets what is over, and the oldest one of an address where that is not enough.
+fn make_room(spent: &mut HashMap<Holder, Spent>, now_us: u64) {
+    if spent.len() < MAX_BUDGETS {
+        return;
+    }
+    spent.retain(|_, had| now_us.checked_sub(had.day.began_us).is_some_and(|elapsed_us| elapsed_us < DAY_US));
+    let of_address = |holder: &Holder| matches!(holder, Holder::Address(_) | Holder::AddressFor(..));
+    let oldest = |(holder, had): &(&Holder, &Spent)| (!of_address(holder), had.short.began_us);
+    if spent.len() >= MAX_BUDGETS
+        && let Some(holder) = spent.iter().min_by_key(oldest).map(|(holder, _)| holder.clone())
+    {
+        spent.remove(&holder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn account(number: u32) -> Did {
+        Did::parse(&format!("did:web:a{number}.example.org")).unwrap()
+    }
+
+    fn at(number: u32) -> Caller {
+        Caller::Network(Ipv4Addr::from_bits(number).into())
+    }
+
+    #[test]
+    fn who_guesses_is_told_when_to_come_back() {
+        let attempts = Attempts::new(10);
+        let guess = |now_s: u64| attempts.spend(&account(1), &at(1), now_s * SECOND_US);
+        assert!((0..10).all(|_| guess(1_000).is_ok()));
+        assert_eq!(guess(1_100), Err(200));
+        assert_eq!(attempts.spend(&account(2), &at(1), 1_100 * SECOND_US), Ok(()), "another account");
+        assert_eq!(guess(1_300), Ok(()));
+        for window in 2..=10 {
+            let tried = (0..12).filter(|_| guess(1_000 + 300 * window).is_ok()).count();
+            assert!(tried <= 10);
+        }
+        assert_eq!(guess(1_000 + 300 * 20), Err(DAY_US / SECOND_US - 300 * 20), "a hundred a day");
+    }
+
+    #[test]
+    fn strangers_leave_half_of_what_the_pds_allows_to_the_owner() {
+        let attempts = Attempts::new(10);
+        let owner = at(9_999);
+        attempts.spend(&account(1), &owner, 5).unwrap();
+        attempts.succeeded(&account(1), &owner);
+        let guessed = (0..1_000).filter(|number| attempts.spend(&account(1), &at(*number), 5).is_ok()).count();
+        assert_eq!(guessed, 14, "with the owner's first one");
+        let allowed = (0..30).filter(|_| attempts.spend(&account(1), &owner, 5).is_ok()).count();
+        assert_eq!(allowed, 15);
+        assert!(attempts.refused().get() > 900);
+    }
+
+    #[test]
+    fn one_address_has_a_bound_for_all_accounts_and_memory_has_one_too() {
+        let attempts = Attempts::new(10);
+        let signed_in = (0..1_000).filter(|number| attempts.spend(&account(*number), &at(1), 5).is_ok()).count();
+        assert_eq!(signed_in, 60);
+        for number in 0..2_500 {
+            attempts.spend(&account(number + 1_000), &at(number + 2), 5).unwrap();
+        }
+        assert!(attempts.spent.lock().unwrap().len() <= MAX_BUDGETS);
+    }
+}

@@ -1,0 +1,28 @@
+//! What an access token of a PDS is for: by that an app password is told from the account's main one.
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
+
+/// What an access token says of its scope; the PDS that made it knows it, and nobody here trusts it.
+pub(super) fn scope(token: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Claims {
+        scope: String,
+    }
+    let claims = BASE64URL_NOPAD.decode(token.split('.').nth(1)?.as_bytes()).ok()?;
+    serde_json::from_slice::<Claims>(&claims).ok().map(|claims| claims.scope)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BASE64URL_NOPAD, scope};
+
+    #[test]
+    fn a_token_says_what_its_scope_is() {
+        let token = |claims: &str| format!("e30.{}.sig", BASE64URL_NOPAD.encode(claims.as_bytes()));
+        assert_eq!(scope(&token(r#"{"scope":"com.atproto.appPass"}"#)).as_deref(), Some("com.atproto.appPass"));
+        for other in ["", "a.b.c", &token("{}"), &token("[]")] {
+            assert_eq!(scope(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Locks by name: whoever waits for one waits for those with the same name only.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+type Map<K> = HashMap<K, Arc<AsyncMutex<()>>>;
+
+/// A lock for each name that somebody holds or waits for.
+pub struct Locks<K>(Mutex<Map<K>>);
+
+/// Holds the lock of one name until it is dropped.
+pub struct LockGuard<'l, K: Hash + Eq> {
+    locks: &'l Locks<K>,
+    name: K,
+    held: Option<OwnedMutexGuard<()>>,
+}
+
+impl<K> Default for Locks<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Hash + Eq + Clone> Locks<K> {
+    /// Waits for the lock of `name`.
+    pub async fn lock(&self, name: &K) -> LockGuard<'_, K> {
+        // Made first: a wait that is given up forgets the name too.
+        let mut guard = LockGuard { locks: self, name: name.clone(), held: None };
+        let lock = Arc::clone(self.map().entry(name.clone()).or_default());
+        guard.held = Some(lock.lock_owned().await);
+        guard
+    }
+}
+
+impl<K: Hash + Eq + Clone> Locks<K> {
+    /// Takes the lock of `name`; `None` when somebody holds it.
+    pub fn try_lock(&self, name: &K) -> Option<LockGuard<'_, K>> {
+        let mut guard = LockGuard { locks: self, name: name.clone(), held: None };
+        let lock = Arc::clone(self.map().entry(name.clone()).or_default());
+        guard.held = Some(lock.try_lock_owned().ok()?);
+        Some(guard)
+    }
+}
+
+impl<K> Locks<K> {
+    fn map(&self) -> MutexGuard<'_, Map<K>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Hash + Eq> Drop for LockGuard<'_, K> {
+    fn drop(&mut self) {
+        self.held = None;
+        let mut map = self.locks.map();
+        // Whoever waits has a share of it.
+        if map.get(&self.name).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            map.remove(&self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_held_by_one_and_forgotten_after_the_last() {
+        let locks = Locks::default();
+        let first = locks.lock(&"a").await;
+        assert!(locks.lock(&"b").now_or_never().is_some(), "another name waits for nobody");
+        let mut waits = Box::pin(locks.lock(&"a"));
+        assert!(waits.as_mut().now_or_never().is_none());
+        drop(first);
+        let second = waits.await;
+        assert!(locks.lock(&"a").now_or_never().is_none(), "a wait that is given up leaves it to its holder");
+        assert_eq!(locks.map().len(), 1);
+        assert!(locks.try_lock(&"a").is_none() && locks.map().len() == 1);
+        drop(second);
+        assert!(locks.try_lock(&"a").is_some());
+        assert!(locks.map().is_empty());
+    }
+}
