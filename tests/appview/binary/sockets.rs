@@ -117,3 +117,16 @@ fn an_upload_that_does_not_finish_is_cut_off_and_goes_on() {
     let client = Client { place: daemon.place.clone(), ..client };
     assert_eq!(client.get(&target).status, 204);
 }
+
+#[test]
+fn without_the_socket_that_it_is_to_be_given_it_ends_with_78_and_binds_no_other() {
+    let site = Site::new();
+    let ended = site.run(&["serve", "--socket-activated"]);
+    assert_eq!((ended.code, ended.stderr.lines().count()), (Some(78), 1), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("no socket was passed on") && ended.stderr.contains("atcr-appview.socket"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!site.path("appview.db").exists() && !site.path("keys").exists(), "nothing was made");
+}
