@@ -289,7 +289,7 @@ impl From<UploadsError> for OciError {
 pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
     match error {
         RemoteError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. } => {
-            OciError::too_many_requests(&format!("{who} takes no more requests at present"))
+            OciError::too_many_requests(format!("{who} takes no more requests at present"))
         }
         RemoteError::Refused { status, ref name, ref message } if status.is_client_error() => {
             OciError::new(StatusCode::FORBIDDEN, "DENIED", format!("{who} refuses it: {name}: {message}"))
