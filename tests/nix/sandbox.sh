@@ -29,6 +29,7 @@ replace-with = "vendored"
 directory = "/mnt/vendor"
 END
 cp /etc/ssl/certs/ca-certificates.crt "$place/ca-bundle.crt"
+chmod -R a+rX "$place/vendor"
 chown -R "$builder:$builder" "$place/source" "$place/target" "$place/home" "$place/tmp"
 
 # Nix builds in /build; here it is below /mnt, which only this process and its children see.
