@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::repos::{Repos, ReposError};
 use atproto::syntax::{Did, Digest};
+use server::bulkhead::Locks;
 use server::identity::Account;
 
 /// How long a look is good without asking for the revision.
@@ -20,8 +20,6 @@ const TTL: Duration = Duration::from_secs(5);
 const MAX_REMEMBERED: u64 = 100_000;
 /// Accounts that are remembered.
 const ACCOUNTS: usize = 1024;
-/// Locks, shared by all accounts.
-const LOCKS: usize = 16;
 
 /// What was found in an account's records.
 pub(super) struct Scan {
@@ -45,22 +43,20 @@ impl Weighter<Did, (Arc<Scan>, Instant)> for ByFound {
 
 pub(super) struct Scans {
     remembered: Cache<Did, (Arc<Scan>, Instant), ByFound>,
-    turns: [Mutex<()>; LOCKS],
+    turns: Locks<Did>,
 }
 
 impl Default for Scans {
     fn default() -> Self {
-        let turns = std::array::from_fn(|_| Mutex::default());
-        Self { remembered: Cache::with_weighter(ACCOUNTS, MAX_REMEMBERED, ByFound), turns }
+        Self { remembered: Cache::with_weighter(ACCOUNTS, MAX_REMEMBERED, ByFound), turns: Locks::default() }
     }
 }
 
 impl Scans {
     /// What is in an account's records now, or was a few seconds ago.
     pub(super) async fn of(&self, repos: &Repos, account: &Account, now_us: u64) -> Result<Arc<Scan>, ReposError> {
-        let turn = account.did.as_str().bytes().map(usize::from).sum::<usize>() % LOCKS;
         // Whoever comes meanwhile gets what the first one finds.
-        let _turn = self.turns[turn].lock().await;
+        let _turn = self.turns.lock(&account.did).await;
         let known = self.remembered.get(&account.did);
         if let Some((scan, at)) = &known
             && at.elapsed() < TTL

@@ -2,48 +2,34 @@
 //!
 //! Other programs write there too; against them each write names what it replaces ([`crate::repos::Seen`]).
 
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
-
-use tokio::sync::{Mutex, MutexGuard};
-
 use atproto::syntax::{Did, Digest, ImageName, Tag};
-
-/// Locks of each kind, shared by all records: two that share one wait for each other, and no more.
-const LOCKS: usize = 256;
+use server::bulkhead::{LockGuard, Locks};
 
 /// The locks. Whoever wants both kinds takes the manifest's first.
+#[derive(Default)]
 pub(super) struct Turns {
-    manifests: [Mutex<()>; LOCKS],
-    tags: [Mutex<()>; LOCKS],
+    manifests: Locks<(Did, Digest)>,
+    tags: Locks<(Did, String)>,
 }
 
 /// Nobody else writes the record of this manifest.
 pub(super) struct ManifestTurn<'t> {
-    _guard: MutexGuard<'t, ()>,
+    _guard: LockGuard<'t, (Did, Digest)>,
 }
 
 /// Nobody else writes the record of this tag.
 pub(super) struct TagTurn<'t> {
-    _guard: MutexGuard<'t, ()>,
-}
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self { manifests: std::array::from_fn(|_| Mutex::default()), tags: std::array::from_fn(|_| Mutex::default()) }
-    }
+    _guard: LockGuard<'t, (Did, String)>,
 }
 
 impl Turns {
     pub(super) async fn manifest(&self, account: &Did, digest: &Digest) -> ManifestTurn<'_> {
-        ManifestTurn { _guard: one_of(&self.manifests, (account, digest)).lock().await }
+        ManifestTurn { _guard: self.manifests.lock(&(account.clone(), *digest)).await }
     }
 
     pub(super) async fn tag(&self, account: &Did, repository: &ImageName, tag: &Tag) -> TagTurn<'_> {
-        TagTurn { _guard: one_of(&self.tags, (account, repository.as_str(), tag.as_str())).lock().await }
+        // Neither has a colon.
+        let name = format!("{}:{}", repository.as_str(), tag.as_str());
+        TagTurn { _guard: self.tags.lock(&(account.clone(), name)).await }
     }
-}
-
-fn one_of(locks: &[Mutex<()>; LOCKS], key: impl Hash) -> &Mutex<()> {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
-    &locks[usize::try_from(hash % LOCKS as u64).unwrap_or_default()]
 }

@@ -13,8 +13,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
-use super::{ManifestRecord, Repos, ReposError, tag_key};
-use atproto::syntax::{Did, Digest, ImageName, RecordKey, Tag};
+use super::{ManifestRecord, Repos, ReposError};
+use atproto::syntax::{Did, Digest, ImageName, Tag};
 use server::identity::Account;
 
 /// How long a record is taken to be as it was.
@@ -53,7 +53,8 @@ impl Weighter<(Did, Digest), Found<ManifestRecord>> for ByLength {
 
 /// Remembers.
 pub(super) struct Recent {
-    tags: Cache<(Did, RecordKey), Found<Digest>>,
+    /// By `<repository>:<tag>`: of two tags whose records would have one key, each is itself.
+    tags: Cache<(Did, String), Found<Digest>>,
     manifests: Cache<(Did, Digest), Found<ManifestRecord>, ByLength>,
     /// They are what their hash says, whoever's they are and however long ago they came.
     bytes: Cache<Digest, Bytes, ByLength>,
@@ -116,7 +117,7 @@ impl Repos {
         name: &ImageName,
         tag: &Tag,
     ) -> Result<Option<Digest>, ReposError> {
-        let key = (account.did.clone(), tag_key(name, tag));
+        let key = (account.did.clone(), format!("{}:{tag}", name.as_str()));
         self.recent.find(&account.did, (&self.recent.tags, key), self.tagged(account, name, tag)).await
     }
 
