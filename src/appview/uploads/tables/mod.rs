@@ -122,7 +122,7 @@ pub fn stale(read: &Read<'_>, before_us: u64, empty_before_us: u64) -> Result<Ve
 /// # Errors
 /// As [`upload`].
 pub fn count(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError> {
-    let sql = "SELECT count(*) FILTER (WHERE account = ?1), count(*) FROM upload";
+    let sql = "SELECT (SELECT count(*) FROM upload WHERE account = ?1), (SELECT count(*) FROM upload)";
     let counts = read.first(sql, [account.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     let (own, all) = counts.unwrap_or_default();
     Ok((own.cast_unsigned(), all.cast_unsigned()))
