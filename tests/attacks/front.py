@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from hold import Account, Answer, base64url, free_port
+from watcher import Watcher
 
 ELSEWHERE = "127.0.0.2"
 PATIENCE_S = 10.0
@@ -199,43 +200,19 @@ class Front:
         return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
-class Passer:
-    """Somebody at another address, who reads tags of alice's, and whoever asks whether the front end is alive."""
+class Passer(Watcher):
+    """Somebody who reads tags of alice's, and whoever asks whether the front end is alive."""
 
-    ADDRESS = "127.0.0.9"
+    EXPECTED = {"health": 200, "tags": 404}
 
     def __init__(self, front: Front) -> None:
+        super().__init__()
         self.front = front
         self.token = front.bearer(None, "alice.test/app:pull", self.ADDRESS)
-        self.worst = {"health": 0.0, "tags": 0.0}
-        self.failed: list[str] = []
-        self.ended = threading.Event()
-        self.threads = [threading.Thread(target=self.watch, args=(name,)) for name in self.worst]
 
-    def watch(self, name: str) -> None:
-        path, expected = {"health": ("/_health", 200), "tags": ("/v2/alice.test/app/tags/list", 404)}[name]
-        while not self.ended.wait(0.5):
-            try:
-                answer = self.front.send("GET", path, self.token if name == "tags" else {}, timeout=20, source=self.ADDRESS)
-                self.worst[name] = max(self.worst[name], answer.seconds)
-                if answer.status != expected:
-                    self.failed.append(f"{name}: {answer.status}")
-            except OSError as error:
-                self.failed.append(f"{name}: {error!r}")
-
-    def __enter__(self) -> Passer:
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-
-    def felt(self) -> str:
-        worst = ", ".join(f"{name} {seconds * 1000:.0f} ms at worst" for name, seconds in self.worst.items())
-        return worst + (f"; FAILED {len(self.failed)}: {', '.join(sorted(set(self.failed)))}" if self.failed else "")
+    def once(self, name: str) -> Answer:
+        path, headers = {"health": ("/_health", {}), "tags": ("/v2/alice.test/app/tags/list", self.token)}[name]
+        return self.front.send("GET", path, headers, timeout=20, source=self.ADDRESS)
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from watcher import Watcher
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
@@ -293,20 +294,15 @@ class Hold:
         return 0.0
 
 
-class Bystander:
-    """An honest account, and whoever asks whether the hold is alive: twice a second, for as long as an attack lasts.
+class Bystander(Watcher):
+    """An honest account, and whoever asks whether the hold is alive."""
 
-    At an address of its own: whoever shares one with an attacker shares its part of the hold."""
-
-    ADDRESS = "127.0.0.9"
+    EXPECTED = {"health": 200, "upload": 200}
 
     def __init__(self, hold: Hold) -> None:
+        super().__init__()
         self.hold = hold
         _, self.token = hold.member("bystander")
-        self.worst = {"health": 0.0, "upload": 0.0}
-        self.failed: list[str] = []
-        self.ended = threading.Event()
-        self.threads = [threading.Thread(target=self.watch, args=(name,)) for name in self.worst]
 
     def once(self, name: str) -> Answer:
         if name == "health":
@@ -315,27 +311,3 @@ class Bystander:
         if begun.status == 200:
             self.hold.post(HOLD + "abortUpload", {"uploadId": begun.json()["uploadId"]}, self.token, 20, self.ADDRESS)
         return begun
-
-    def watch(self, name: str) -> None:
-        while not self.ended.wait(0.5):
-            try:
-                answer = self.once(name)
-                self.worst[name] = max(self.worst[name], answer.seconds)
-                if answer.status != 200:
-                    self.failed.append(f"{name}: {answer.status}")
-            except OSError as error:
-                self.failed.append(f"{name}: {error!r}")
-
-    def __enter__(self) -> Bystander:
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.ended.set()
-        for thread in self.threads:
-            thread.join()
-
-    def felt(self) -> str:
-        worst = ", ".join(f"{name} {seconds * 1000:.0f} ms at worst" for name, seconds in self.worst.items())
-        return worst + (f"; FAILED {len(self.failed)}: {', '.join(sorted(set(self.failed)))}" if self.failed else "")
