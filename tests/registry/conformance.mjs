@@ -198,11 +198,13 @@ await step('parallel: a manifest under eight tags is there under each', async ()
 await step('parallel: what goes beyond a quota is undone, and a push beside it under the same tag is not', async () => {
   const app = new Repository('bob.test/app', bob)
   await app.blob('{}')
-  const image = async (length) => {
-    const layers = [await app.blob(randomBytes(length))]
-    return { schemaVersion: 2, mediaType: OCI_IMAGE, config: EMPTY, layers }
-  }
-  const [before, small, large] = [await image(10), await image(20), await image(3_000_000)]
+  const bytes = randomBytes(3_000_000)
+  const upload = await app.request('POST', `blobs/uploads/?digest=${sha256(bytes)}`, { body: bytes })
+  assert.equal(upload.status, 403, 'a blob of his own is refused as it comes')
+  // Hers is there, and counts for him as soon as a manifest of his names it.
+  const image = async (layer) => ({ schemaVersion: 2, mediaType: OCI_IMAGE, config: EMPTY, layers: [await layer] })
+  const [before, small] = [await image(app.blob(randomBytes(10))), await image(app.blob(randomBytes(20)))]
+  const large = await image(of('quota').blob(bytes))
   await app.pushed('v1', before)
   for (let round = 0; round < 5; round += 1) {
     const [kept, refused] = await Promise.all([app.put('v1', small), app.put('v1', large)])
