@@ -82,7 +82,7 @@ await restart()
 const behind = (url, options) => fetch(new URL(`${url.pathname}${url.search}`, appview.url), options)
 const person = new Person(`https://${NAME}`, alice, behind)
 const scope = 'repository:alice.test/app:pull,push'
-const END_ACCESS = "UPDATE pds_session SET access = 'a.b.c', proven_us = 0"
+const END_ACCESS = "UPDATE pds_session SET access = 'a.b.c', proven_us = proven_us - 3600000000"
 
 async function device() {
   const post = async (target, fields) => (await fetch(`${appview.url}${target}`, { method: 'POST', body: new URLSearchParams(fields) })).json()
@@ -126,7 +126,7 @@ if (libfaketime) {
   console.log('skipped: a clock that is ahead: no libfaketime here')
 }
 
-if (!allHeld()) console.log(registry.lastLogLines(40).join('\n'))
+if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))
 const held = sum()
 proxy.close()
 await registry.stop()

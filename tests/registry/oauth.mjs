@@ -52,7 +52,7 @@ async function inDatabase(work) {
   return result
 }
 /** The access token of alice's session is worth nothing from now on, as after an hour. */
-const endAccess = () => inDatabase((database) => database.exec("UPDATE pds_session SET access = 'a.b.c', proven_us = 0 WHERE issuer IS NOT NULL"))
+const endAccess = () => inDatabase((database) => database.exec("UPDATE pds_session SET access = 'a.b.c', proven_us = proven_us - 3600000000 WHERE issuer IS NOT NULL"))
 
 const person = new Person(origin, alice)
 const app = await makeImageAt(path.join(work, 'app'), [100, 200_000])
@@ -127,7 +127,7 @@ await step('killed between a renewal and its commit, the session has ended, says
 
 await step('a session that was taken back at the PDS asks for another sign-in', async () => {
   const row = await inDatabase((database) => {
-    database.exec('UPDATE pds_session SET proven_us = 0 WHERE issuer IS NOT NULL')
+    database.exec('UPDATE pds_session SET proven_us = proven_us - 3600000000 WHERE issuer IS NOT NULL')
     return database.prepare('SELECT access, key FROM pds_session WHERE issuer IS NOT NULL').get()
   })
   const key = privateKeyOf(Buffer.from(row.key).toString('hex'))
@@ -174,7 +174,7 @@ await step('the main password is refused with a sentence, an app password goes o
   assert.deepEqual(rights(await appview.token(both, 'alice.test', alice.appPassword)), ['pull', 'push'])
 })
 
-if (!allHeld()) console.log(registry.lastLogLines(40).join('\n'))
+if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))
 sum()
 await registry.stop()
 await stack.stop()
