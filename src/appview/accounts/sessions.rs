@@ -332,7 +332,7 @@ impl Sessions {
     }
 
     /// Of one account alone: a PDS that does not answer keeps nobody waiting but those who have it.
-    async fn lock(&self, account: &Did) -> LockGuard<'_, Did> {
+    async fn lock(&self, account: &Did) -> LockGuard<Did> {
         self.locks.lock(account).await
     }
 

@@ -104,7 +104,6 @@ pub async fn run_reloading(
     };
     background.shutdown().await;
     sessions.settle().await;
-    sessions.settle().await;
     database.settle().await;
     drop(admin_socket);
     let (served, (), ()) = outcome?;

@@ -53,7 +53,7 @@ impl Images {
     /// A manifest has one record, wherever it is: that goes when no other repository has a tag for it.
     async fn delete_manifest(
         &self,
-        _turn: &ManifestTurn<'_>,
+        _turn: &ManifestTurn,
         permit: &DeletePermit,
         owner: &Account,
         digest: &Digest,

@@ -113,7 +113,7 @@ impl Images {
     /// Writes the bytes of a manifest and its record.
     async fn write_manifest(
         &self,
-        _turn: &ManifestTurn<'_>,
+        _turn: &ManifestTurn,
         (permit, owner, hold): (&PushPermit, &Account, &ServiceUrl),
         manifest: &ParsedManifest,
     ) -> Result<Change, ImagesError> {
@@ -142,7 +142,7 @@ impl Images {
     /// Has a tag lead to a manifest.
     async fn write_tag(
         &self,
-        _turn: &TagTurn<'_>,
+        _turn: &TagTurn,
         (permit, owner): (&PushPermit, &Account),
         tag: &Tag,
         digest: &Digest,
@@ -165,7 +165,7 @@ impl Images {
 
     async fn undo_tag(
         &self,
-        _turn: &TagTurn<'_>,
+        _turn: &TagTurn,
         login: &Login,
         key: &RecordKey,
         (before, written): Change,
@@ -175,7 +175,7 @@ impl Images {
 
     async fn undo_manifest(
         &self,
-        _turn: &ManifestTurn<'_>,
+        _turn: &ManifestTurn,
         login: &Login,
         digest: &Digest,
         (before, written): Change,

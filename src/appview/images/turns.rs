@@ -13,21 +13,21 @@ pub(super) struct Turns {
 }
 
 /// Nobody else writes the record of this manifest.
-pub(super) struct ManifestTurn<'t> {
-    _guard: LockGuard<'t, (Did, Digest)>,
+pub(super) struct ManifestTurn {
+    _guard: LockGuard<(Did, Digest)>,
 }
 
 /// Nobody else writes the record of this tag.
-pub(super) struct TagTurn<'t> {
-    _guard: LockGuard<'t, (Did, String)>,
+pub(super) struct TagTurn {
+    _guard: LockGuard<(Did, String)>,
 }
 
 impl Turns {
-    pub(super) async fn manifest(&self, account: &Did, digest: &Digest) -> ManifestTurn<'_> {
+    pub(super) async fn manifest(&self, account: &Did, digest: &Digest) -> ManifestTurn {
         ManifestTurn { _guard: self.manifests.lock(&(account.clone(), *digest)).await }
     }
 
-    pub(super) async fn tag(&self, account: &Did, repository: &ImageName, tag: &Tag) -> TagTurn<'_> {
+    pub(super) async fn tag(&self, account: &Did, repository: &ImageName, tag: &Tag) -> TagTurn {
         // Neither has a colon.
         let name = format!("{}:{}", repository.as_str(), tag.as_str());
         TagTurn { _guard: self.tags.lock(&(account.clone(), name)).await }

@@ -105,7 +105,7 @@ pub(super) async fn upload(
 }
 
 /// A client that says where its bytes belong must be right.
-fn check_range(head: &Parts, permit: &PushPermit, id: &UploadId, upload: &OpenUpload<'_>) -> Result<(), OciError> {
+fn check_range(head: &Parts, permit: &PushPermit, id: &UploadId, upload: &OpenUpload) -> Result<(), OciError> {
     let Some(range) = header(head, "content-range") else { return Ok(()) };
     let start = range.strip_prefix("bytes ").unwrap_or(range).split('-').next().and_then(|start| start.parse().ok());
     if start == Some(upload.offset()) {
@@ -119,7 +119,7 @@ fn range_of(offset: u64) -> String {
     format!("0-{}", offset.saturating_sub(1))
 }
 
-fn progress(status: StatusCode, permit: &PushPermit, id: &UploadId, upload: &OpenUpload<'_>) -> Response {
+fn progress(status: StatusCode, permit: &PushPermit, id: &UploadId, upload: &OpenUpload) -> Response {
     let mut response = answer(status, &place(permit, id), None);
     insert(&mut response, RANGE, &range_of(upload.offset()));
     response

@@ -55,7 +55,7 @@ impl Uploads {
     /// # Errors
     /// [`UploadsError::Unknown`] when there is none.
     pub async fn abandon(&self, id: UploadId) -> Result<Did, UploadsError> {
-        let upload: OpenUpload<'_> = self.open_upload(id).await?;
+        let upload: OpenUpload = self.open_upload(id).await?;
         let account = upload.row.login.account.clone();
         self.discard(upload).await?;
         Ok(account)

@@ -79,15 +79,15 @@ pub struct UploadCounts {
 }
 
 /// An upload under way, which nobody else changes meanwhile.
-pub struct OpenUpload<'u> {
+pub struct OpenUpload {
     row: UploadRow,
     hash: Hash,
     /// Of the parts that the hold has, in their order.
     etags: Vec<String>,
-    _turn: LockGuard<'u, UploadId>,
+    _turn: LockGuard<UploadId>,
 }
 
-impl OpenUpload<'_> {
+impl OpenUpload {
     /// Bytes that are there.
     #[must_use]
     pub fn offset(&self) -> u64 {
@@ -157,7 +157,7 @@ impl Uploads {
     ///
     /// # Errors
     /// [`UploadsError::Unknown`] also for one of another account or repository.
-    pub async fn take(&self, id: UploadId, login: &Login, repository: &str) -> Result<OpenUpload<'_>, UploadsError> {
+    pub async fn take(&self, id: UploadId, login: &Login, repository: &str) -> Result<OpenUpload, UploadsError> {
         let mut upload = self.open_upload(id).await?;
         if upload.row.login.account != login.account || upload.row.repository != repository {
             return Err(UploadsError::Unknown);
@@ -167,7 +167,7 @@ impl Uploads {
         Ok(upload)
     }
 
-    async fn open_upload(&self, id: UploadId) -> Result<OpenUpload<'_>, UploadsError> {
+    async fn open_upload(&self, id: UploadId) -> Result<OpenUpload, UploadsError> {
         let turn = self.locks.lock(&id).await;
         let found = self.database.read(move |read| tables::upload(read, &id)).await?;
         let (row, etags) = found.ok_or(UploadsError::Unknown)?;
@@ -180,12 +180,7 @@ impl Uploads {
     ///
     /// # Errors
     /// [`UploadsError`]
-    pub async fn append(
-        &self,
-        upload: &mut OpenUpload<'_>,
-        body: RequestBody,
-        is_last: bool,
-    ) -> Result<(), UploadsError> {
+    pub async fn append(&self, upload: &mut OpenUpload, body: RequestBody, is_last: bool) -> Result<(), UploadsError> {
         let mut source = Source::new(body);
         loop {
             let room = PART_BYTES - upload.tail_bytes();
@@ -210,7 +205,7 @@ impl Uploads {
     ///
     /// # Errors
     /// [`UploadsError::WrongDigest`], [`UploadsError::Unknown`] when the hold has forgotten it.
-    pub async fn finish(&self, upload: OpenUpload<'_>, digest: &Digest) -> Result<(), UploadsError> {
+    pub async fn finish(&self, upload: OpenUpload, digest: &Digest) -> Result<(), UploadsError> {
         let outcome = self.complete(upload, digest).await;
         self.counts.completions.inc(match &outcome {
             Ok(()) => Completion::Completed,
@@ -220,7 +215,7 @@ impl Uploads {
         outcome
     }
 
-    async fn complete(&self, mut upload: OpenUpload<'_>, digest: &Digest) -> Result<(), UploadsError> {
+    async fn complete(&self, mut upload: OpenUpload, digest: &Digest) -> Result<(), UploadsError> {
         if upload.hash.digest() != *digest {
             self.discard(upload).await?;
             return Err(UploadsError::WrongDigest);
@@ -246,7 +241,7 @@ impl Uploads {
     ///
     /// # Errors
     /// When the database fails; what the hold says of it matters to nobody, for it sweeps.
-    pub async fn discard(&self, upload: OpenUpload<'_>) -> Result<(), UploadsError> {
+    pub async fn discard(&self, upload: OpenUpload) -> Result<(), UploadsError> {
         let UploadRow { hold, login, hold_upload, id, .. } = &upload.row;
         let aborted: Result<(), HoldsError> = self.holds.abort(hold, login, hold_upload).await;
         if let Err(error) = aborted {

@@ -74,7 +74,7 @@ impl Uploads {
     /// Sends what is in the file, and `take` bytes behind it from the client, as the next part.
     pub(super) async fn send_part(
         &self,
-        upload: &mut OpenUpload<'_>,
+        upload: &mut OpenUpload,
         source: &mut Source,
         take: u64,
     ) -> Result<(), UploadsError> {
@@ -118,7 +118,7 @@ impl Uploads {
     /// when this returns, also when the body fails.
     pub(super) async fn gather(
         &self,
-        upload: &mut OpenUpload<'_>,
+        upload: &mut OpenUpload,
         source: &mut Source,
         room: u64,
     ) -> Result<bool, UploadsError> {
@@ -152,7 +152,7 @@ impl Uploads {
     }
 
     /// Writes down how much there is.
-    async fn store(&self, upload: &mut OpenUpload<'_>, part: Option<PartRow>) -> Result<(), UploadsError> {
+    async fn store(&self, upload: &mut OpenUpload, part: Option<PartRow>) -> Result<(), UploadsError> {
         upload.row.hash_state = upload.hash.save();
         upload.row.touched_us = (self.clock)();
         let row = upload.row.clone();

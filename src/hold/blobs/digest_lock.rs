@@ -1,16 +1,9 @@
 //! A lock for each digest, shared by completion, repair and garbage collection.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
-
 use super::Blobs;
 use super::last_used::{DeletionClaim, UsageTracker};
 use atproto::syntax::Digest;
-
-/// Entries that nobody holds are dropped when the map has this many.
-const PURGE_AT: usize = 1024;
+use server::bulkhead::{LockGuard, Locks};
 
 /// How long a store may still carry out a request to remove an object that it has not answered, in microseconds: a
 /// signature is good for 15 minutes.
@@ -22,35 +15,31 @@ pub const REMOVAL_SETTLED_US: u64 = 16 * 60 * 1_000_000;
 /// collection judge and delete under the same lock: no upload is acknowledged on the strength of a blob that is going.
 #[derive(Clone, Default)]
 pub struct DigestLock {
-    locks: Arc<Mutex<HashMap<Digest, Weak<AsyncMutex<()>>>>>,
+    locks: Locks<Digest>,
     pub(super) usage: UsageTracker,
 }
 
 /// The lock of one digest: until it is dropped, nobody else decides what lies under the digest.
-pub struct DigestGuard {
-    digest: Digest,
-    _lock: OwnedMutexGuard<()>,
-}
+pub struct DigestGuard(LockGuard<Digest>);
 
 impl DigestGuard {
     /// The digest that is locked.
     #[must_use]
     pub fn digest(&self) -> &Digest {
-        &self.digest
+        self.0.name()
     }
 }
 
 impl DigestLock {
     /// Waits for the lock of a digest. Where the lock of an upload is taken too, that one comes first.
     pub async fn lock(&self, digest: &Digest) -> DigestGuard {
-        DigestGuard { digest: *digest, _lock: self.of(digest).lock_owned().await }
+        DigestGuard(self.locks.lock(digest).await)
     }
 
     /// Takes the lock of a digest. Returns `None` when it is taken.
     #[must_use]
     pub fn try_lock(&self, digest: &Digest) -> Option<DigestGuard> {
-        let lock = self.of(digest).try_lock_owned().ok()?;
-        Some(DigestGuard { digest: *digest, _lock: lock })
+        self.locks.try_lock(digest).map(DigestGuard)
     }
 
     /// Claims those of `digests` that nobody used since `before_us`, as far as this process knows. Readers of a
@@ -58,19 +47,6 @@ impl DigestLock {
     #[must_use]
     pub fn claim_unused(&self, digests: impl IntoIterator<Item = Digest>, before_us: u64) -> DeletionClaim {
         self.usage.claim_unused(digests, before_us)
-    }
-
-    fn of(&self, digest: &Digest) -> Arc<AsyncMutex<()>> {
-        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = locks.get(digest).and_then(Weak::upgrade) {
-            return found;
-        }
-        if locks.len() >= PURGE_AT {
-            locks.retain(|_, lock| lock.strong_count() > 0);
-        }
-        let fresh = Arc::<AsyncMutex<()>>::default();
-        locks.insert(*digest, Arc::downgrade(&fresh));
-        fresh
     }
 }
 

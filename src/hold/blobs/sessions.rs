@@ -143,7 +143,11 @@ impl Sessions {
             tables::delete_upload(write, &key)?;
             Ok(Some(Dropped { multipart }))
         };
-        self.db.write(delete).await
+        let dropped = self.db.write(delete).await?;
+        if dropped.is_some() {
+            self.quotas.note_completion(upload.id(), false);
+        }
+        Ok(dropped)
     }
 
     /// Makes the blob visible and the upload finished, at once.

@@ -112,7 +112,6 @@ impl Blobs {
         which: impl FnOnce(&UploadRow) -> bool + Send + 'static,
     ) -> Result<bool, BlobError> {
         let Some(dropped) = self.sessions.delete_open(upload, which).await? else { return Ok(false) };
-        self.sessions.quotas.note_completion(upload.id(), false);
         match &self.store {
             Store::Files(files) => files.close_and_remove(upload).await,
             Store::Bucket(bucket) => bucket.clear(upload, dropped.multipart.as_deref()).await,

@@ -8,40 +8,49 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 type Map<K> = HashMap<K, Arc<AsyncMutex<()>>>;
 
-/// A lock for each name that somebody holds or waits for.
-pub struct Locks<K>(Mutex<Map<K>>);
+/// A lock for each name that somebody holds or waits for; cheap to clone.
+pub struct Locks<K>(Arc<Mutex<Map<K>>>);
 
 /// Holds the lock of one name until it is dropped.
-pub struct LockGuard<'l, K: Hash + Eq> {
-    locks: &'l Locks<K>,
+pub struct LockGuard<K: Hash + Eq> {
+    locks: Locks<K>,
     name: K,
     held: Option<OwnedMutexGuard<()>>,
 }
 
 impl<K> Default for Locks<K> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Arc::default())
+    }
+}
+
+impl<K> Clone for Locks<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<K: Hash + Eq + Clone> Locks<K> {
     /// Waits for the lock of `name`.
-    pub async fn lock(&self, name: &K) -> LockGuard<'_, K> {
-        // Made first: a wait that is given up forgets the name too.
-        let mut guard = LockGuard { locks: self, name: name.clone(), held: None };
-        let lock = Arc::clone(self.map().entry(name.clone()).or_default());
+    pub async fn lock(&self, name: &K) -> LockGuard<K> {
+        let (mut guard, lock) = self.named(name);
         guard.held = Some(lock.lock_owned().await);
         guard
     }
-}
 
-impl<K: Hash + Eq + Clone> Locks<K> {
     /// Takes the lock of `name`; `None` when somebody holds it.
-    pub fn try_lock(&self, name: &K) -> Option<LockGuard<'_, K>> {
-        let mut guard = LockGuard { locks: self, name: name.clone(), held: None };
-        let lock = Arc::clone(self.map().entry(name.clone()).or_default());
+    #[must_use]
+    pub fn try_lock(&self, name: &K) -> Option<LockGuard<K>> {
+        let (mut guard, lock) = self.named(name);
         guard.held = Some(lock.try_lock_owned().ok()?);
         Some(guard)
+    }
+
+    /// Returns the lock of `name`, and a guard that does not hold it yet: a wait that is given up forgets the name too.
+    fn named(&self, name: &K) -> (LockGuard<K>, Arc<AsyncMutex<()>>) {
+        let guard = LockGuard { locks: self.clone(), name: name.clone(), held: None };
+        let lock = Arc::clone(self.map().entry(name.clone()).or_default());
+        (guard, lock)
     }
 }
 
@@ -51,7 +60,15 @@ impl<K> Locks<K> {
     }
 }
 
-impl<K: Hash + Eq> Drop for LockGuard<'_, K> {
+impl<K: Hash + Eq> LockGuard<K> {
+    /// Returns the name that is locked.
+    #[must_use]
+    pub fn name(&self) -> &K {
+        &self.name
+    }
+}
+
+impl<K: Hash + Eq> Drop for LockGuard<K> {
     fn drop(&mut self) {
         self.held = None;
         let mut map = self.locks.map();
