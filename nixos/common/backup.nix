@@ -11,7 +11,6 @@ let
   inherit (cfg.backup) directory group;
   facts = import ./facts.nix;
   service = config.systemd.services.${name}.serviceConfig;
-  environmentFile = lib.optionalString (cfg.environmentFile != null) " --env-file %d/.env";
   state = "/var/lib/${name}";
 in
 {
@@ -52,7 +51,7 @@ in
       after = [ "${name}.service" ];
       serviceConfig = import ./hardening.nix { inherit (lib) mkDefault; } // {
         Type = "oneshot";
-        ExecStart = "${cfg.package}/bin/${name} --config /etc/${name}/config.toml${environmentFile} backup --keep ${toString cfg.backup.keep} ${directory}";
+        ExecStart = "${cfg.package}/bin/${name} --config /etc/${name}/config.toml backup --keep ${toString cfg.backup.keep} ${directory}";
         # The configuration may want secrets that a copy does not need.
         LoadCredential = service.LoadCredential or [ ];
         ExecStartPost =

@@ -183,12 +183,9 @@ in
       serviceConfig = import ./hardening.nix { inherit mkDefault; } // {
         Type = "notify-reload";
         NotifyAccess = "main";
-        # The variables are read from a credential, so that no secret has to be in the environment.
-        ExecStart =
-          "${cfg.package}/bin/${name} --config ${configFile}"
-          + lib.optionalString (cfg.environmentFile != null) " --env-file %d/.env"
-          # Never on another address than those of the sockets.
-          + " serve --socket-activated";
+        # Never on another address than those of the sockets.
+        ExecStart = "${cfg.package}/bin/${name} --config ${configFile} serve --socket-activated";
+        # The daemon reads its variables from a credential of this name, so that no secret has to be in the environment.
         LoadCredential = optional (cfg.environmentFile != null) ".env:${cfg.environmentFile}";
         WatchdogSec = 30;
         Restart = "on-failure";
