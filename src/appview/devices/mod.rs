@@ -151,7 +151,8 @@ impl Devices {
     /// # Errors
     /// [`DevicesError::Storage`]
     pub async fn has(&self, account: &Did, id: i64) -> Result<bool, DevicesError> {
-        Ok(self.of_account(account).await?.iter().any(|device| device.id == id))
+        let account = account.clone();
+        Ok(self.database.read(move |read| tables::has(read, &account, id)).await?)
     }
 
     /// The devices of an account, the newest first.

@@ -2,9 +2,9 @@
 //! registry's default; and in the place of each the one that follows it.
 
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, method_url};
+use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, method_url, within};
 use crate::remote::Credential;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{RecordView, SELF_KEY};
@@ -51,7 +51,7 @@ impl Holds {
             let parameters = [("repo", hold.did().as_str()), ("collection", &*nsid::CAPTAIN), ("rkey", SELF_KEY)];
             let asked = self.remote.query::<RecordView>(&url, &parameters, Credential::None);
             // One that does not answer says so itself when it is written to.
-            let Ok(Ok(captain)) = timeout(CALL_TIME, asked).await else { break };
+            let Ok(captain) = within(CALL_TIME, asked).await else { break };
             match captain.value.get("successor").and_then(Value::as_str) {
                 Some(successor) => hold = hold_of(successor).ok_or(HoldsError::NotAHold)?,
                 None => break,

@@ -187,7 +187,7 @@ impl Holds {
     ) -> Result<T, HoldsError> {
         let token = self.sessions.service_token(login, hold.did()).await?;
         let url = method_url(hold, method);
-        let answer = within(time, self.remote.patient_procedure(&url, input, Some(&*token), time)).await;
+        let answer = self.remote.patient_procedure(&url, input, Some(&*token), time).await;
         answer.map_err(|error| HoldsError::of(hold, error))
     }
 }

@@ -73,13 +73,14 @@ impl Images {
         }
         match (&seen.value, elsewhere.first()) {
             (Some(_), None) if is_home => {
+                self.repos.delete(login, nsid::MANIFEST, &key, &seen).await?;
+                // Not before: while there is a record, its hold must get to know of it.
                 let (account, digest) = (owner.did.clone(), *digest);
                 let forget = move |write: &server::sqlite::Write<'_>| {
                     tables::withdraw(write, &account, &digest)?;
                     tables::referrers::delete(write, &account, &digest)
                 };
                 self.database.write(forget).await?;
-                self.repos.delete(login, nsid::MANIFEST, &key, &seen).await?;
                 self.scans.forget(&owner.did);
             }
             // It is at home there from now on.

@@ -198,7 +198,7 @@ impl OciState {
     fn delete(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<DeletePermit, OciError> {
         let grant = self.grant(head, Some(&scope(name, "delete")))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
-        let message = "only its owner, signed in with an app password, may delete in this repository";
+        let message = "only its owner, signed in, may delete in this repository";
         grant.delete(name).ok_or_else(|| self.insufficient(message, name, "delete"))
     }
 

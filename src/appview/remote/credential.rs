@@ -24,16 +24,6 @@ pub struct BoundToken {
     pub key: Arc<P256Key>,
 }
 
-impl AccessToken {
-    /// The token's text.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        match self {
-            Self::Bearer(token) | Self::Bound(BoundToken { token, .. }) => token,
-        }
-    }
-}
-
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AccessToken(secret)")

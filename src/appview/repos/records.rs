@@ -27,8 +27,6 @@ fn key(text: &str) -> RecordKey {
 /// What is read of the record of a manifest.
 #[derive(Clone, Debug)]
 pub struct ManifestRecord {
-    /// The repository that it was first pushed to.
-    pub repository: String,
     /// Its media type, as the record says.
     pub media_type: Option<String>,
     /// The hold that has its blobs, if that is one that can be asked.
@@ -47,7 +45,6 @@ impl ManifestRecord {
             hold: by_did.or_else(by_url),
             blobs: config.chain(layers).filter_map(|digest| Digest::parse(digest).ok()).collect(),
             media_type: record.media_type,
-            repository: record.repository,
         }
     }
 }

@@ -21,7 +21,7 @@ use atproto::syntax::{Digest, ServiceUrl};
 use server::bulkhead::{LockGuard, Locks};
 use server::label;
 use server::metrics::{Counter, CounterBy};
-use server::sqlite::Database;
+use server::sqlite::{Database, Read};
 use server::storage::{Hash, StorageError};
 use server::wire::RequestBody;
 
@@ -263,8 +263,8 @@ impl Uploads {
         for id in stale {
             let Some(_turn) = self.locks.try_lock(&id) else { continue };
             // Its bytes may have come meanwhile.
-            let still = self.database.read(move |read| tables::stale(read, before_us, empty_before_us)).await?;
-            if still.contains(&id) {
+            let is_stale = move |read: &Read<'_>| tables::is_stale(read, &id, before_us, empty_before_us);
+            if self.database.read(is_stale).await? {
                 self.forget(id).await?;
                 swept += 1;
             }

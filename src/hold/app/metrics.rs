@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::hold::Hold;
 use crate::pds::{PdsError, SubscriberLag};
 use atproto::lexicon::nsid;
+use server::bulkhead::BulkheadCounts;
 use server::control::{self, Recounted};
 use server::daemon::{Listener, SocketMetrics, usage::Usage};
 use server::metrics::{Gauge, MetricKind, Text};
@@ -147,18 +148,7 @@ impl Sources {
     fn bulkheads(&self, text: &mut Text) {
         let turns = self.state.gate.authenticator().turns();
         let counts: Vec<_> = self.state.admission.counts().into_iter().chain(turns).collect();
-        let help = "Requests that hold a place of a resource that many share.";
-        let mut inside = text.family("atcr_hold_bulkhead_inside", MetricKind::Gauge, help);
-        counts.iter().for_each(|(name, counts)| inside.value(&[("resource", name)], counts.inside.get()));
-        let help = "Requests that wait for such a place.";
-        let mut waiting = text.family("atcr_hold_bulkhead_waiting", MetricKind::Gauge, help);
-        counts.iter().for_each(|(name, counts)| waiting.value(&[("resource", name)], counts.waiting.get()));
-        let help = "Requests that got none: others need the places (503), or the caller has too much under way (429).";
-        let mut refused = text.family("atcr_hold_bulkhead_refused_total", MetricKind::Counter, help);
-        for (name, counts) in counts {
-            refused.value(&[("resource", name), ("code", "503")], counts.refused_server.get());
-            refused.value(&[("resource", name), ("code", "429")], counts.refused_caller.get());
-        }
+        BulkheadCounts::show(text, PROGRAM, &counts);
     }
 
     fn accounts(&self, text: &mut Text) {

@@ -6,6 +6,7 @@
 
 mod caller;
 mod locks;
+mod show;
 mod state;
 
 use std::hash::Hash;

@@ -40,7 +40,8 @@ pub struct Copied<T> {
 }
 
 impl BackupArguments {
-    /// Copies the database at `path`, showing the progress. Reads `inspect` in the copy. `remedy` says what to do where there is no database.
+    /// Copies the database at `path`, showing the progress, and reads `inspect` in the copy. `remedy` says what to do where
+    /// there is no database.
     ///
     /// # Errors
     /// [`CommandError::Failed`] when there is no copy.

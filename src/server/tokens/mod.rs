@@ -1,8 +1,8 @@
 //! Who is calling: from a token to the account that it proves.
 //!
 //! Reads service tokens and proves them against the issuer's key; reads OAuth access tokens with their proofs and has
-//! the account's PDS prove them; makes what clients of OAuth servers show. It knows nothing of HTTP but the text of two headers, and keeps no clock: every check
-//! is given the time. <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
+//! the account's PDS prove them; makes what clients of OAuth servers show. It knows nothing of HTTP but the text of two
+//! headers, and keeps no clock: every check is given the time. <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
 
 pub mod authenticator;
 mod credentials;

@@ -205,6 +205,15 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<DeviceRow>, Stor
     read.all(sql, [account.as_str()], columns)?.into_iter().map(device).collect()
 }
 
+/// Whether an account has this device.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn has(read: &Read<'_>, account: &Did, id: i64) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM device WHERE account = ?1 AND id = ?2";
+    Ok(read.first(sql, (account.as_str(), id), |_| Ok(()))?.is_some())
+}
+
 /// How many devices an account has.
 ///
 /// # Errors

@@ -117,6 +117,16 @@ pub fn stale(read: &Read<'_>, before_us: u64, empty_before_us: u64) -> Result<Ve
     read.all(sql, [before_us.cast_signed(), empty_before_us.cast_signed()], |row| row.get(0))
 }
 
+/// Whether an upload is one of [`stale`].
+///
+/// # Errors
+/// As [`upload`].
+pub fn is_stale(read: &Read<'_>, id: &UploadId, before_us: u64, empty_before_us: u64) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM upload WHERE id = ?1 AND (touched_us < ?2 OR (touched_us < ?3 AND offset_bytes = 0))";
+    let found = read.first(sql, (id, before_us.cast_signed(), empty_before_us.cast_signed()), |_| Ok(()))?;
+    Ok(found.is_some())
+}
+
 /// How many uploads are open: of an account, and of all.
 ///
 /// # Errors
