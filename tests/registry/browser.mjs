@@ -28,7 +28,7 @@ await step('Chromium signs in at the pages of the PDS and lets a device in', asy
   assert(await appview.token('repository:alice.test/app:pull,push', 'alice.test', device_secret))
 })
 
-if (!allHeld()) console.log(registry.lastLogLines(40).join('\n'))
+if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))
 const held = sum()
 await registry.stop()
 await stack.stop()
