@@ -164,10 +164,11 @@ scripts_checked() {
   for script in nixos/tests/*.py; do
     cat tests/nix/verbs.py nixos/tests/common/script.py "$script" >"$work/script_$(basename "$script")"
   done
-  for script in by-hand proxies; do
+  for script in by-hand caddy proxies; do
     {
       cat tests/nix/verbs.py nixos/tests/common/script.py
-      printf '%s\n' 'STEPS: list[str] = []' 'GUIDE: dict[str, list[str]] = {}' 'PROXIES: list[str] = []'
+      printf '%s: list[str] = []\n' STEPS PROXIES REGISTRY_STEPS CADDYFILES
+      printf 'GUIDE: dict[str, list[str]] = {}\n'
       cat "tests/appliance/$script.py"
     } >"$work/script_$script.py"
   done

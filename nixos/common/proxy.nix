@@ -19,10 +19,10 @@ let
     # The headers below are all that the daemon reads.
     recommendedProxySettings = false;
     extraConfig = ''
-      # A layer may be as large as the daemon allows, and goes through as it comes.
+      # A layer may be as large as the daemon allows, and goes through as it comes. Of its own long answers the daemon says
+      # that they are to (X-Accel-Buffering).
       client_max_body_size 0;
       proxy_request_buffering off;
-      proxy_buffering off;
       proxy_set_header Host $host;
       proxy_set_header X-Forwarded-For $remote_addr;
       # A firehose may be silent, and a disk slow, for longer than nginx would wait by itself.

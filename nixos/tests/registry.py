@@ -1,43 +1,5 @@
 REGISTRY = "registry.example.org"
 IMAGE = f"{REGISTRY}/alice.example.org/app:v1"
-CLIENT = "SSL_CERT_FILE=/run/tls/ca.pem skopeo --insecure-policy"
-
-
-def put(path: str, text: str) -> None:
-    machine.succeed(f"mkdir -p $(dirname {path}); echo {base64.b64encode(text.encode()).decode()} | base64 -d > {path}")
-
-
-def make_image(size_bytes: int) -> str:
-    """An image with a layer of random bytes as an OCI layout in /tmp/image; its digest."""
-    machine.succeed("rm -rf /tmp/image; mkdir -p /tmp/image/blobs/sha256 /tmp/layer")
-    machine.succeed(f"head -c {size_bytes} /dev/urandom > /tmp/layer/file; tar -C /tmp/layer -cf /tmp/layer.tar file")
-    plain = machine.succeed("sha256sum /tmp/layer.tar").split()[0]
-    machine.succeed("gzip -nkf1 /tmp/layer.tar")
-    packed = machine.succeed("sha256sum /tmp/layer.tar.gz").split()[0]
-    length = int(machine.succeed("stat -c %s /tmp/layer.tar.gz"))
-    machine.succeed(f"mv /tmp/layer.tar.gz /tmp/image/blobs/sha256/{packed}")
-
-    def blob(kind: str, value: Any) -> dict[str, Any]:
-        text = json.dumps(value)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        put(f"/tmp/image/blobs/sha256/{digest}", text)
-        return {"mediaType": f"application/vnd.oci.image.{kind}.v1+json", "digest": f"sha256:{digest}", "size": len(text)}
-
-    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": f"sha256:{packed}", "size": length}
-    roots = {"type": "layers", "diff_ids": [f"sha256:{plain}"]}
-    config = blob("config", {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": roots})
-    kind = "application/vnd.oci.image.manifest.v1+json"
-    manifest = blob("manifest", {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer]})
-    put("/tmp/image/oci-layout", '{"imageLayoutVersion":"1.0.0"}')
-    named = {**manifest, "annotations": {"org.opencontainers.image.ref.name": "it"}}
-    put("/tmp/image/index.json", json.dumps({"schemaVersion": 2, "manifests": [named]}))
-    return str(manifest["digest"])
-
-
-def pulled() -> str:
-    """The digest of the image as nobody in particular pulls it, every blob of it hashed by the client."""
-    machine.succeed("rm -rf /tmp/pulled", f"{CLIENT} copy --preserve-digests docker://{IMAGE} oci:/tmp/pulled:it 2>&1")
-    return str(json.loads(machine.succeed("cat /tmp/pulled/index.json"))["manifests"][0]["digest"])
 
 
 def of_registry(name: str) -> str:
@@ -68,18 +30,17 @@ with subtest("it is in the same sandbox as the hold, and its state is closed to 
     assert machine.succeed("stat -c '%U:%G %a' /run/atcr-appview.sock").strip().endswith(" 660")
 
 digest = make_image(3_000_000)
-PUSH = f"{CLIENT} copy --preserve-digests oci:/tmp/image:it docker://{IMAGE}"
+PUSH = push_image(IMAGE, "alice.example.org:app-alice")
 
 with subtest("an owner pushes with an app password"):
-    machine.succeed(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
+    machine.succeed(PUSH)
 
 with subtest("a wrong password, nobody, and another account do not"):
-    machine.fail(f"{PUSH} --dest-creds alice.example.org:wrong 2>&1")
-    machine.fail(f"{PUSH} 2>&1")
-    machine.fail(f"{PUSH} --dest-creds bob.example.org:app-bob 2>&1")
+    for credentials in ("alice.example.org:wrong", "", "bob.example.org:app-bob"):
+        machine.fail(push_image(IMAGE, credentials))
 
 with subtest("anybody pulls from a public hold, and gets what was pushed"):
-    assert pulled() == digest
+    assert pull_image(IMAGE) == digest
     listed = json.loads(machine.succeed(f"{CLIENT} list-tags docker://{REGISTRY}/alice.example.org/app"))
     assert listed["Tags"] == ["v1"], listed
 
@@ -91,16 +52,15 @@ with subtest("the manifest is in its owner's repository, the blobs are in the ho
         expect(blob_url(None, layer["digest"]), 200, "url")
 
 with subtest("who is no crew of the hold cannot push to it, and is told so"):
-    status, said = machine.execute(f"{CLIENT} copy oci:/tmp/image:it docker://{REGISTRY}/bob.example.org/app:v1"
-                                   " --dest-creds bob.example.org:app-bob 2>&1")
+    status, said = machine.execute(push_image(f"{REGISTRY}/bob.example.org/app:v1", "bob.example.org:app-bob"))
     assert status != 0 and "denied" in said.lower(), said
 
 with subtest("after restarts of all parts the image is there, and pushes go on"):
     machine.succeed("systemctl restart atcr-appview.service atcr-hold.service nginx.service")
-    assert pulled() == digest
+    assert pull_image(IMAGE) == digest
     digest = make_image(1_000_000)
-    machine.succeed(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
-    assert pulled() == digest
+    machine.succeed(PUSH)
+    assert pull_image(IMAGE) == digest
 
 with subtest("its metrics are at a socket of their own, its commands go through the admin socket"):
     expect(curl("http://127.0.0.1:9465/metrics", None), 200, "atcr_appview_build_info{")
@@ -111,10 +71,10 @@ with subtest("a switch that closes it to an account is followed without a restar
     base = machine.succeed("readlink -f /run/current-system").strip()
     process = of_registry("MainPID")
     machine.succeed(f"{base}/specialisation/closed/bin/switch-to-configuration test 2>&1")
-    machine.fail(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
-    assert pulled() == digest
+    machine.fail(PUSH)
+    assert pull_image(IMAGE) == digest
     machine.succeed(f"{base}/bin/switch-to-configuration test 2>&1")
-    machine.succeed(f"{PUSH} --dest-creds alice.example.org:app-alice 2>&1")
+    machine.succeed(PUSH)
     assert of_registry("MainPID") == process
 
 with subtest("its database is copied while it runs"):
@@ -124,11 +84,11 @@ with subtest("its database is copied while it runs"):
 with subtest("a registry that was killed comes back; stopped, it leaves the hold alone"):
     machine.succeed(f"kill -KILL {of_registry('MainPID')}")
     machine.wait_until_succeeds("systemctl show --value -p NRestarts atcr-appview.service | grep -qx 1")
-    assert pulled() == digest
+    assert pull_image(IMAGE) == digest
     machine.succeed("systemctl stop atcr-appview.service")
     assert of_registry("Result") == "success"
     healthy()
-    assert pulled() == digest
+    assert pull_image(IMAGE) == digest
 
 with subtest("neither password nor key is in the journal"):
     machine.succeed("journalctl --sync")

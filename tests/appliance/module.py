@@ -13,9 +13,15 @@ SYSTEM = "usr/lib/system"
 # A server that Debian does not have; tests of S3 bring it.
 GARAGE = "usr/bin/garage"
 # Machines without the module: what a person does there who follows the manual. Their scripts are beside this file.
-BY_THE_MANUAL = ("by-hand", "proxies")
+BY_THE_MANUAL = ("by-hand", "caddy", "proxies")
 HERE = Path(__file__).resolve().parent
 MANUAL = HERE.parent.parent / "src/hold/manual"
+MANUAL_OF_REGISTRY = HERE.parent.parent / "src/appview/manual"
+# Servers that such machines have all the same, from the machines with the module: the directory of accounts, their PDS.
+SERVERS = {
+    "boot": ["etc/systemd/system/plc.service"],
+    "registry": ["etc/systemd/system/pds.service", "etc/pds.py"],
+}
 
 
 def names() -> list[str]:
@@ -26,8 +32,9 @@ def names() -> list[str]:
 def files(machines: Path, test: str, binary: Path, appview: Path | None = None) -> dict[str, str | Path]:
     """What the machine of a test has on its disk, besides Debian."""
     if test in BY_THE_MANUAL:
-        directory = "etc/systemd/system/plc.service"
-        return {"root/target/release/atcr-hold": binary, directory: (machines / "boot" / directory).read_text()}
+        built = {"atcr-hold": binary, "atcr-appview": appview or Path("atcr-appview")}
+        programs = {f"root/target/release/{name}": path for name, path in built.items()}
+        return programs | {name: (machines / of / name).read_text() for of, names in SERVERS.items() for name in names}
     rendered = machines / test
     found: dict[str, str | Path] = {"usr/bin/atcr-hold": binary}
     # What people call: the module's own wrappers.
@@ -62,7 +69,8 @@ def script(test: str) -> str:
     """The test's text, after what all tests begin with."""
     common = (TESTS / "common" / "script.py").read_text()
     if test in BY_THE_MANUAL:
-        pages = f"STEPS = {steps()!r}\nGUIDE = {guide()!r}\nPROXIES = {proxies()!r}"
+        parts = (steps(), guide(), proxies(), registry_steps(), caddyfiles())
+        pages = "STEPS, GUIDE, PROXIES, REGISTRY_STEPS, CADDYFILES = " + repr(parts)
         return f"{common}\n{pages}\n{(HERE / f'{test}.py').read_text()}"
     return common + (TESTS / f"{test}.py").read_text()
 
@@ -81,6 +89,17 @@ def guide() -> dict[str, list[str]]:
 def proxies() -> list[str]:
     """The configurations of the manual's page on reverse proxies: nginx once, nginx in a server block, HAProxy."""
     return blocks((MANUAL / "proxy.md").read_text(), "nginx|haproxy")
+
+
+def registry_steps() -> list[str]:
+    """The commands of the front end's manual on running it."""
+    return blocks((MANUAL_OF_REGISTRY / "running.md").read_text())
+
+
+def caddyfiles() -> list[str]:
+    """The manuals' configurations of Caddy: before a hold, before both on one name, before the front end."""
+    pages = [(folder / "proxy.md").read_text() for folder in (MANUAL, MANUAL_OF_REGISTRY)]
+    return [text for page in pages for text in blocks(page, "caddyfile")]
 
 
 def blocks(text: str, languages: str = "sh") -> list[str]:

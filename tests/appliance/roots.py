@@ -13,7 +13,7 @@ from pathlib import Path
 
 SUITE = os.environ.get("ATCR_HOLD_SUITE", "trixie")
 MACHINE = ["systemd", "systemd-sysv", "dbus", "ca-certificates", "curl", "python3", "openssl", "nginx", "iproute2"]
-MACHINE += ["dmsetup", "e2fsprogs", "kmod", "rsync", "haproxy", "skopeo", "restic"]
+MACHINE += ["dmsetup", "e2fsprogs", "kmod", "rsync", "haproxy", "caddy", "skopeo", "restic"]
 EMULATOR = ["qemu-system-x86", "seabios", "ipxe-qemu", "kmod"]
 # A tree that nothing makes any more is kept for so long.
 KEPT_S = 7 * 86_400
@@ -22,7 +22,7 @@ KEPT_S = 7 * 86_400
 # Only a machine that has something for them to do starts them.
 NO_PROXIES = """
 cd /etc/systemd/system/multi-user.target.wants
-rm -f nginx.service haproxy.service /etc/nginx/sites-enabled/default
+rm -f nginx.service haproxy.service caddy.service /etc/nginx/sites-enabled/default
 """
 KERNEL = r"""
 cd /tmp

@@ -121,6 +121,12 @@ def machine_time() -> int:
     return int(time.time() + ahead_s)
 
 
+def write(path: str, text: str) -> None:
+    """Makes a file on the machine, and the directory that it is in."""
+    encoded = base64.b64encode(text.encode()).decode()
+    machine.succeed(f"mkdir -p $(dirname {path}); echo {encoded} | base64 -d > {path}")
+
+
 Answer = tuple[int, Any]
 
 
@@ -269,6 +275,49 @@ def make_bucket() -> None:
     )
 
 
+# Images, on machines that have skopeo.
+CLIENT = "SSL_CERT_FILE=/run/tls/ca.pem skopeo --insecure-policy"
+
+
+def make_image(size_bytes: int) -> str:
+    """An image with a layer of random bytes as an OCI layout in /tmp/image; its digest."""
+    machine.succeed("rm -rf /tmp/image; mkdir -p /tmp/image/blobs/sha256 /tmp/packed")
+    machine.succeed(f"head -c {size_bytes} /dev/urandom > /tmp/packed/file; tar -C /tmp/packed -cf /tmp/packed.tar file")
+    plain = machine.succeed("sha256sum /tmp/packed.tar").split()[0]
+    machine.succeed("gzip -nkf1 /tmp/packed.tar")
+    packed = machine.succeed("sha256sum /tmp/packed.tar.gz").split()[0]
+    length = int(machine.succeed("stat -c %s /tmp/packed.tar.gz"))
+    machine.succeed(f"mv /tmp/packed.tar.gz /tmp/image/blobs/sha256/{packed}")
+
+    def blob(kind: str, value: Any) -> dict[str, Any]:
+        text = json.dumps(value)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        write(f"/tmp/image/blobs/sha256/{digest}", text)
+        return {"mediaType": f"application/vnd.oci.image.{kind}.v1+json", "digest": f"sha256:{digest}", "size": len(text)}
+
+    layer = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": f"sha256:{packed}", "size": length}
+    roots = {"type": "layers", "diff_ids": [f"sha256:{plain}"]}
+    config = blob("config", {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": roots})
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    manifest = blob("manifest", {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": [layer]})
+    write("/tmp/image/oci-layout", '{"imageLayoutVersion":"1.0.0"}')
+    named = {**manifest, "annotations": {"org.opencontainers.image.ref.name": "it"}}
+    write("/tmp/image/index.json", json.dumps({"schemaVersion": 2, "manifests": [named]}))
+    return str(manifest["digest"])
+
+
+def push_image(image: str, credentials: str = "") -> str:
+    """The command that pushes what is in /tmp/image, as nobody or with a handle and its password."""
+    given = f"--dest-creds {credentials}" if credentials else ""
+    return f"{CLIENT} copy --preserve-digests {given} oci:/tmp/image:it docker://{image} 2>&1"
+
+
+def pull_image(image: str) -> str:
+    """The digest of an image as nobody in particular pulls it, every blob of it hashed by the client."""
+    machine.succeed("rm -rf /tmp/pulled", f"{CLIENT} copy --preserve-digests docker://{image} oci:/tmp/pulled:it 2>&1")
+    return str(json.loads(machine.succeed("cat /tmp/pulled/index.json"))["manifests"][0]["digest"])
+
+
 # Behind a reverse proxy.
 
 
@@ -345,8 +394,23 @@ class Crowd:
         machine.succeed(f"kill {self.process}")
 
 
-def passes(proxy: str) -> None:
-    """A reverse proxy lets all through that a hold needs, and bounds what one client has under way."""
+def logged_as(address: str, request: dict[str, str], unit: str = "atcr-hold") -> None:
+    """Waits for the log's line of a request, which must name this client."""
+    found = f"journalctl -u {unit}.service REQUEST_ID={request['x-request-id']} PEER={address} | grep GET"
+    machine.wait_until_succeeds(found, timeout=60)
+
+
+def nginx_spools(url: str) -> bool:
+    """Whether a part of a download is on nginx's disk while its client is slow. Such files have no name once they are open."""
+    with Crowd(1, "127.0.0.4", url) as slow:
+        assert slow.statuses == {"200": 1}, slow.statuses
+        time.sleep(2)
+        opened = "find /proc -path '*/fd/*' -lname '*proxy*/[0-9]/[0-9][0-9]/*' -print 2> /dev/null"
+        return bool(machine.execute(opened)[1].strip())
+
+
+def passes(proxy: str) -> str:
+    """A reverse proxy lets all through that a hold needs. The URL of a download of 30 MB is left over."""
     with subtest(f"{proxy}: a layer larger than any default limit goes in and comes back, compressed or not"):
         digest = make_layer("/tmp/layer", 30_000_000)
         push_outside(captain, "/tmp/layer", digest)
@@ -372,11 +436,7 @@ def passes(proxy: str) -> None:
 
     with subtest(f"{proxy}: the log has the client's address, whatever the client says that it is"):
         for header in ("", "-H 'X-Forwarded-For: 192.0.2.66'"):
-            path = f"/xrpc/_health?{secrets.token_hex(4)}"
-            head = outside_head(f"--interface 127.0.0.9 {header} '{HOLD_URL}{path}'")
-            machine.wait_until_succeeds(
-                f"journalctl -u atcr-hold.service REQUEST_ID={head['x-request-id']} PEER=127.0.0.9 | grep _health", timeout=60
-            )
+            logged_as("127.0.0.9", outside_head(f"--interface 127.0.0.9 {header} '{HOLD_URL}/xrpc/_health'"))
 
     with subtest(f"{proxy}: the firehose becomes a WebSocket; without the upgrade it is refused"):
         stream = f"{HOLD_URL}/xrpc/com.atproto.sync.subscribeRepos"
@@ -386,7 +446,11 @@ def passes(proxy: str) -> None:
         head_only = machine.execute(f"curl -s --http1.1 -m 5 -D - -o /dev/null {SITE} {upgrade} {key} {stream}")[1]
         assert " 101 " in head_only.splitlines()[0], head_only
         assert outside(f"--http1.1 {stream}")[0] >= 400
+    return str(url)
 
+
+def bounds(proxy: str, url: str) -> None:
+    """A reverse proxy bounds what one client has under way."""
     with subtest(f"{proxy}: one client has 256 requests under way and no more; another is served meanwhile"):
         with Crowd(260, "127.0.0.2", url) as crowd:
             assert crowd.statuses == {"200": 256, "429": 4}, crowd.statuses
@@ -400,3 +464,12 @@ def passes(proxy: str) -> None:
             assert first.statuses == {"200": 150} and second.statuses == {"200": 106, "429": 44}, (first, second)
             with Crowd(1, "2001:db8:1:3::a", url) as other:
                 assert other.statuses == {"200": 1}, other.statuses
+
+
+def nginx_passes() -> str:
+    """All that is asked of nginx."""
+    url = passes("nginx")
+    bounds("nginx", url)
+    with subtest("nginx: what a slow client has not read yet is not on nginx's disk either"):
+        assert not nginx_spools(url)
+    return url

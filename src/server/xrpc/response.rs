@@ -4,8 +4,9 @@ use std::io;
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Response as HttpResponse, StatusCode};
+use http_body::Body as _;
 use serde::Serialize;
 
 use super::error::Error;
@@ -21,6 +22,13 @@ pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-
 
 /// A proxy that compresses JSON would weaken the entity tags beside it, and gain nothing.
 const NO_TRANSFORM: HeaderValue = HeaderValue::from_static("no-transform");
+
+/// By this an answer tells nginx whether to buffer it, whatever nginx's own configuration says.
+/// <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering>
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+/// What nginx keeps of an answer in memory by default, 8 buffers of 4 KiB. It writes what is longer to its disk, for as long
+/// as its client is slower than the program.
+const PROXY_BUFFERS_BYTES: u64 = 8 * 4096;
 
 #[derive(Serialize)]
 struct Envelope<'e> {
@@ -71,9 +79,40 @@ pub fn about(digest: Digest, mut response: Response) -> Response {
     response
 }
 
+/// Has a reverse proxy pass on an answer as it comes, if that is longer than the proxy would hold in memory, or nobody knows
+/// how long it is. So no blob is on the proxy's disk, and who reads slowly slows the storage down, not only the proxy.
+pub(super) fn pass_unbuffered(response: &mut Response) {
+    if response.body().size_hint().exact().is_none_or(|bytes| bytes > PROXY_BUFFERS_BYTES) {
+        response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    }
+}
+
 /// Answers an error in its envelope.
 pub(super) fn of_error(error: Error) -> Response {
     let mut response = json_with(error.status, &Envelope { error: error.name, message: &error.message });
     response.headers_mut().extend(error.headers);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_long_or_of_unknown_length_is_unbuffered() {
+        let passed = |body| {
+            let mut response = with_type(CAR, body);
+            pass_unbuffered(&mut response);
+            response.headers().get(X_ACCEL_BUFFERING).is_some_and(|value| value == "no")
+        };
+        let stream = |length| ResponseBody::stream(length, stream::empty());
+        assert!(passed(stream(None)));
+        assert!(passed(stream(Some(32 * 1024 + 1))));
+        assert!(passed(ResponseBody::full(vec![0; 32 * 1024 + 1])));
+        assert!(!passed(stream(Some(32 * 1024))));
+        assert!(!passed(ResponseBody::full("{}")));
+        assert!(!passed(ResponseBody::empty()));
+    }
 }

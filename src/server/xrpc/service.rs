@@ -10,6 +10,7 @@ use super::client::client_address;
 use super::cors;
 use super::log::{Line, Why};
 use super::metrics::RequestMetrics;
+use super::response::pass_unbuffered;
 use crate::bulkhead::Caller;
 use crate::daemon::network_of;
 use crate::wire::{self, Rates, Request, Response, catch_panic};
@@ -108,6 +109,7 @@ pub async fn answer<P: Program>(program: Arc<P>, request: Request) -> Response {
     };
     line.mark(&mut response);
     cors::open(&mut response);
+    pass_unbuffered(&mut response);
     let took = started.elapsed();
     program.front().metrics.count(trace.endpoint.map(|(index, _)| index), response.status(), took);
     line.write(&response, &trace, why.as_ref(), took);
