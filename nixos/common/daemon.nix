@@ -123,6 +123,10 @@ in
         message = "${option}.openFirewall: ${option}.listen.streams has an address that only this machine reaches; listen on another one, or leave the firewall closed.";
       }
     ]
+    ++ optional (cfg.user != null) {
+      assertion = cfg.user != "root" && config.users.users ? ${cfg.user};
+      message = ''${option}.user: there is no user "${cfg.user}" that a service may run as; take "${name}", which is made, or declare users.users."${cfg.user}".'';
+    }
     ++ lib.optionals cfg.metrics.enable [
       {
         assertion = cfg.metrics.scrape -> !(lib.hasPrefix "/" cfg.metrics.listen);
@@ -180,32 +184,46 @@ in
       # Else a switch would stop the service and restart the socket only: it would be down until someone connects.
       stopIfChanged = false;
 
-      serviceConfig = import ./hardening.nix { inherit mkDefault; } // {
-        Type = "notify-reload";
-        NotifyAccess = "main";
-        # Never on another address than those of the sockets.
-        ExecStart = "${cfg.package}/bin/${name} --config ${configFile} serve --socket-activated";
-        # The daemon reads its variables from a credential of this name, so that no secret has to be in the environment.
-        LoadCredential = optional (cfg.environmentFile != null) ".env:${cfg.environmentFile}";
-        WatchdogSec = 30;
-        Restart = "on-failure";
-        RestartSec = 1;
-        RestartSteps = 6; # the pauses grow up to
-        RestartMaxDelaySec = 30;
-        RestartPreventExitStatus = 78; # a wrong configuration stays wrong
-        TimeoutStopSec = 90; # 30 for requests in flight, and room for the disk
-        DynamicUser = mkDefault true;
-        StateDirectory = [ name ];
-        StateDirectoryMode = "0700";
-        RuntimeDirectory = name; # the admin socket
-        RuntimeDirectoryMode = "0700";
-        WorkingDirectory = "/";
-        IPAddressAllow = [
-          "169.254.169.253" # the resolver of Amazon's networks
-          "fe80::/64" # routers announce themselves as resolvers there; no cloud's metadata is
-        ]
-        ++ linkLocalResolvers;
+      serviceConfig =
+        import ./hardening.nix { inherit mkDefault; }
+        // {
+          Type = "notify-reload";
+          NotifyAccess = "main";
+          # Never on another address than those of the sockets.
+          ExecStart = "${cfg.package}/bin/${name} --config ${configFile} serve --socket-activated";
+          # The daemon reads its variables from a credential of this name, so that no secret has to be in the environment.
+          LoadCredential = optional (cfg.environmentFile != null) ".env:${cfg.environmentFile}";
+          WatchdogSec = 30;
+          Restart = "on-failure";
+          RestartSec = 1;
+          RestartSteps = 6; # the pauses grow up to
+          RestartMaxDelaySec = 30;
+          RestartPreventExitStatus = 78; # a wrong configuration stays wrong
+          TimeoutStopSec = 90; # 30 for requests in flight, and room for the disk
+          DynamicUser = cfg.user == null;
+          StateDirectory = [ name ];
+          StateDirectoryMode = "0700";
+          RuntimeDirectory = name; # the admin socket
+          RuntimeDirectoryMode = "0700";
+          WorkingDirectory = "/";
+          IPAddressAllow = [
+            "169.254.169.253" # the resolver of Amazon's networks
+            "fe80::/64" # routers announce themselves as resolvers there; no cloud's metadata is
+          ]
+          ++ linkLocalResolvers;
+        }
+        // lib.optionalAttrs (cfg.user != null) {
+          User = cfg.user;
+          Group = config.users.users.${cfg.user}.group;
+        };
+    };
+
+    users = lib.mkIf (cfg.user == name) {
+      users.${name} = {
+        isSystemUser = true;
+        group = name;
       };
+      groups.${name} = { };
     };
 
     services.prometheus = lib.mkIf (cfg.metrics.enable && cfg.metrics.scrape) {

@@ -25,6 +25,17 @@ in
     example = literalExpression "pkgs.atcr-hold";
     description = "The package that is run.";
   };
+  user = mkOption {
+    type = types.nullOr types.str;
+    default = null;
+    example = name;
+    description = ''
+      User that the ${title} runs as: `${name}`, which is made, or one that is declared. `null`: systemd makes one for each run,
+      and keeps the state in `/var/lib/private/${name}`. Where `/var/lib/${name}` is a mount of its own (a file system, a
+      dataset, impermanence), that cannot be, and a start ends with 238/STATE_DIRECTORY: set a user there. What is in the
+      state changes its place and owner by itself at the next start.
+    '';
+  };
   listen = {
     streams = mkOption {
       type = types.nonEmptyListOf types.str;

@@ -22,6 +22,8 @@ let
     '';
   };
 
+  isInState = (import ../common/facts.nix).isInState;
+
   size = types.addCheck types.str (text: builtins.match "[1-9][0-9]* ?[KMGT]i?B" text != null) // {
     description = "size like 50 GB or 512 MiB";
   };
@@ -65,6 +67,11 @@ in
       default = false;
       example = true;
       description = "Whether to run a hold: blob storage for the ATCR container registry, and an atproto account.";
+    };
+    user = common.user // {
+      default =
+        if isInState (cfg.storage.filesystem.path or "/var/lib/atcr-hold") then null else "atcr-hold";
+      defaultText = literalExpression ''"atcr-hold" where storage.filesystem.path is outside of /var/lib/atcr-hold, else null'';
     };
     url = mkOption {
       type = url;

@@ -17,6 +17,9 @@ let
     HOLD_SIGNING_KEY = cfg.signingKeyFile;
   };
 
+  # Of what is outside of the state.
+  group = config.users.users.${cfg.user}.group;
+
   # The machine itself is who S3 knows.
   hasRole = cfg.storage ? s3 && cfg.storage.s3.accessKeyIdFile == null;
 in
@@ -43,6 +46,10 @@ in
           assertion = blobs == null || !(facts.isHidden blobs);
           message = "services.atcr-hold.storage.filesystem.path: the service does not see /home, /root, /run/user, /tmp and /var/tmp; put the blobs elsewhere, as in /srv/atcr-hold.";
         }
+        {
+          assertion = blobsOutside -> cfg.user != null;
+          message = "services.atcr-hold.user: a directory of blobs outside of /var/lib/atcr-hold belongs to a user that stays; leave the option at its default there.";
+        }
       ];
 
     systemd.services.atcr-hold = {
@@ -62,9 +69,6 @@ in
           ];
         }
         (lib.mkIf blobsOutside {
-          DynamicUser = false;
-          User = "atcr-hold";
-          Group = "atcr-hold";
           UMask = "0027"; # the group is nginx's way to the blobs, if it is let into their directory
           ReadWritePaths = "-${blobs}"; # absent, the hold itself says what is wrong
         })
@@ -74,21 +78,18 @@ in
     systemd.tmpfiles.settings.atcr-hold = lib.mkIf blobsOutside {
       ${blobs}.d = {
         mode = if cfg.nginx.sendBlobs then "0750" else "0700";
-        user = "atcr-hold";
-        group = "atcr-hold";
+        inherit (cfg) user;
+        inherit group;
       };
-    };
-    users = lib.mkIf blobsOutside {
-      users.atcr-hold = {
-        isSystemUser = true;
-        group = "atcr-hold";
-      };
-      groups.atcr-hold.members = optionals cfg.nginx.sendBlobs [ config.services.nginx.user ];
     };
 
-    # With a group of its unit, nginx is restarted by the switch that gives it, and has it at once.
+    # Of the unit and of nginx's user: with a group of its unit, nginx is restarted by the switch that gives it, and has it
+    # at once.
+    users = lib.mkIf (blobsOutside && cfg.nginx.sendBlobs && cfg.user == "atcr-hold") {
+      groups.atcr-hold.members = [ config.services.nginx.user ];
+    };
     systemd.services.nginx = lib.mkIf (blobsOutside && cfg.nginx.enable && cfg.nginx.sendBlobs) {
-      serviceConfig.SupplementaryGroups = [ "atcr-hold" ];
+      serviceConfig.SupplementaryGroups = [ group ];
     };
 
     services.prometheus.ruleFiles = lib.mkIf (cfg.metrics.enable && cfg.metrics.scrape) [

@@ -13,8 +13,8 @@ in
     default = "/var/lib/atcr-hold/blobs";
     example = "/srv/blobs";
     description = ''
-      Directory of the blobs, made when it is missing. Outside of `/var/lib/atcr-hold` the hold runs as the static user
-      `atcr-hold`, which must own it; inside, systemd makes a user for each run.
+      Directory of the blobs, made when it is missing. Outside of `/var/lib/atcr-hold` the hold runs as a user that
+      stays (`user`), which must own it.
     '';
   };
 

@@ -1,4 +1,4 @@
-# Copies of the database by the timer's service, for a group to read.
+# Copies of the database by the timer's service, for a group to read; and the state under a user that stays.
 { pkgs, ... }:
 {
   imports = [ ./common/machine.nix ];
@@ -14,4 +14,6 @@
       keys = true;
     };
   };
+  system.switch.enable = true;
+  specialisation.fixed.configuration.services.atcr-hold.user = "atcr-hold";
 }

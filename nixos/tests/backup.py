@@ -10,7 +10,7 @@ def age() -> float:
     """Of the last copy, in seconds, as the metrics have it; less than none before the first."""
     page = json.dumps(expect(curl("http://127.0.0.1:9464/metrics", None), 200))
     at = float(page.split(f"\\n{AGE} ")[1].split("\\n")[0])
-    return machine_time() - at if at else -1
+    return float(machine.succeed("date +%s.%N")) - at if at else -1
 
 
 begin()
@@ -66,6 +66,42 @@ with subtest("restic takes away what was copied, and the blobs, and gives them b
     )
     pull(captain, digest)
     machine.succeed("atcr-hold repo verify 2>&1", "atcr-hold storage verify 2>&1")
+
+base = machine.succeed("readlink -f /run/current-system").strip()
+OPEN = "/var/lib/atcr-hold"
+
+
+def owners() -> set[str]:
+    """Whose the state is, but for the mark that root leaves with a copy."""
+    return set(machine.succeed(f"find {OPEN}/ ! -name '*.backed-up' -printf '%u:%g\\n'").split())
+
+
+with subtest("under a user that stays, what systemd's own users had is moved and handed over by itself"):
+    machine.succeed("systemctl start atcr-hold.service", f"test -L {OPEN}")
+    machine.succeed(f"{base}/specialisation/fixed/bin/switch-to-configuration test 2>&1")
+    pull(captain, digest)
+    machine.succeed(f"test -d {OPEN} -a ! -L {OPEN}", f"test ! -e {STATE}")
+    assert owners() == {"atcr-hold:atcr-hold"}, owners()
+    machine.succeed("atcr-hold repo verify 2>&1", "systemd-analyze security --threshold=11 atcr-hold.service")
+
+with subtest("then the state may be a file system of its own, and is copied from there"):
+    machine.succeed(
+        "systemctl stop atcr-hold.socket atcr-hold.service",
+        f"mv {OPEN} /srv/state; mkdir {OPEN}; mount -t tmpfs tmpfs {OPEN}; cp -a /srv/state/. {OPEN}",
+        "systemctl start atcr-hold.socket atcr-hold.service",
+    )
+    pull(captain, digest)
+    push(captain, "/tmp/layer", make_layer("/tmp/layer", 100_000))
+    machine.succeed("systemctl start atcr-hold-backup.service")
+    assert owners() == {"atcr-hold:atcr-hold"}, owners()
+
+with subtest("with systemd's own users it cannot start there; without the mount it goes back to them"):
+    machine.execute(f"{base}/bin/switch-to-configuration test 2>&1")
+    machine.wait_until_succeeds("systemctl show --value -p ExecMainStatus atcr-hold.service | grep -qx 238")
+    machine.succeed("systemctl stop atcr-hold.socket atcr-hold.service", f"umount {OPEN}; cp -a /srv/state/. {OPEN}")
+    machine.succeed("systemctl reset-failed atcr-hold.service", "systemctl start atcr-hold.socket atcr-hold.service")
+    pull(captain, digest)
+    machine.succeed(f"test -L {OPEN}", f"test -e {STATE}/hold.db")
 
 with subtest("without the directory it fails, and is seen to"):
     machine.succeed(f"mv {PLACE} {PLACE}.away")

@@ -96,7 +96,8 @@ in
     };
   };
 
-  # Groups that are there without any module.
+  # Who is there without any module.
+  config.users.users = { };
   config.users.groups = {
     root = { };
     www-data = { };
