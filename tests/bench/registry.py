@@ -5,7 +5,6 @@ import hashlib
 import http.client
 import json
 import os
-import selectors
 import shutil
 import socket
 import statistics
@@ -17,13 +16,12 @@ from pathlib import Path
 from common import GIB, MIB, Content, check, rate_row, settled, timed
 from machine import load, machine, say
 from memory import in_flight
+from rate import rate
 from servers import Appview, Hold, Registry, Stack, target_of, with_digest
 
 LAYERS, LAYER_BYTES, STREAMS = 64, 4 * MIB, 8
 IMAGE_LAYERS, IMAGE_LAYER_BYTES = 12, 8 * MIB
 LARGE_BYTES = 5 * GIB
-RATE_CONNECTIONS = 16
-RATE_S = 2
 OCI = "application/vnd.oci.image"
 HOLD_LIMITS = "[limits]\nrequests_per_address = 0\nrequests_per_account = 0\nuploads_per_account = 1000\n"
 
@@ -80,49 +78,6 @@ def push_layers(server, content):
     for _, digest in layers:
         server.remove(digest)
     return seconds
-
-
-# --- small requests
-
-
-def rate(port, method, target, headers, wanted):
-    """Answers a second to one request, by connections that are kept alive and always have one in flight."""
-    head = f"{method} {target} HTTP/1.1\r\nhost: localhost:{port}\r\n"
-    request = (head + "".join(f"{name}: {value}\r\n" for name, value in headers.items()) + "\r\n").encode()
-    selector = selectors.DefaultSelector()
-    pending = {}
-    for _ in range(RATE_CONNECTIONS):
-        connection = socket.create_connection(("127.0.0.1", port))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        selector.register(connection, selectors.EVENT_READ)
-        pending[connection] = b""
-        connection.sendall(request)
-    answers, started = 0, time.perf_counter()
-    while time.perf_counter() - started < RATE_S:
-        for key, _ in selector.select(1):
-            connection = key.fileobj
-            text = pending[connection] + connection.recv(65536)
-            if not is_whole(text, method):
-                pending[connection] = text
-                continue
-            assert text.startswith(b"HTTP/1.1 %d" % wanted), text[:200]
-            answers += 1
-            pending[connection] = b""
-            connection.sendall(request)
-    seconds = time.perf_counter() - started
-    for connection in pending:
-        connection.close()
-    return answers / seconds
-
-
-def is_whole(text, method):
-    head, end, body = text.partition(b"\r\n\r\n")
-    if not end or method == "HEAD":
-        return bool(end)
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return len(body) >= int(line.split(b":")[1])
-    return text.endswith(b"0\r\n\r\n")
 
 
 # --- an image by a real client

@@ -6,14 +6,15 @@ import os
 import random
 import socket
 import statistics
-import string
 import subprocess
 import threading
 import time
 from pathlib import Path
 from urllib.parse import quote
 
+from common import timed
 from machine import load, machine, say
+from records import CREW, Account, member
 from servers import Hold, Server, Stack, free_port
 
 ROUNDS = 5
@@ -24,7 +25,6 @@ COMMITS_FOR_MEMORY = 1000
 READ_BYTES = 256 * 1024
 PEER_SIZES = (1000, 10000)
 LAYER = "io.atcr.hold.layer"
-CREW = "io.atcr.hold.crew"
 TID_DIGITS = "234567abcdefghijklmnopqrstuvwxyz"
 
 
@@ -37,35 +37,6 @@ def tid_number(tid):
 
 def tid_text(number):
     return "".join(TID_DIGITS[(number >> (5 * place)) & 31] for place in reversed(range(13)))
-
-
-def timed(action, *args):
-    started = time.perf_counter()
-    result = action(*args)
-    return time.perf_counter() - started, result
-
-
-class Account:
-    """What the writing and listing methods need to know of a server's repository."""
-
-    def __init__(self, server, repo, token):
-        self.server, self.repo, self.token = server, repo, token
-
-    def post(self, method, value):
-        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
-        body = json.dumps({"repo": self.repo, **value})
-        return json.loads(self.server.ask("POST", f"/xrpc/com.atproto.repo.{method}", body, headers)[1])
-
-    def list(self, collection, **query):
-        text = "".join(f"&{name}={value}" for name, value in query.items())
-        target = f"/xrpc/com.atproto.repo.listRecords?repo={quote(self.repo)}&collection={collection}{text}"
-        return json.loads(self.server.ask("GET", target)[1])["records"]
-
-
-def member():
-    did = "did:plc:" + "".join(random.choices(string.ascii_lowercase + "234567", k=24))
-    added = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return {"$type": CREW, "member": did, "role": "member", "permissions": ["blob:read"], "addedAt": added}
 
 
 class SizedHold:

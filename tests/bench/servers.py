@@ -283,7 +283,7 @@ class Appview(Registry):
         root.mkdir(parents=True)
         self.account, self.hold, self.repository = account, hold, f"{account['handle']}/bench"
         config = root / "appview.toml"
-        config.write_text("[limits]\nrequests_per_address = 0\n")
+        config.write_text("[limits]\nrequests_per_address = 0\nuploads_per_account = 1000\n")
         Server.__init__(self, [binary, "serve", "--config", config], port, root, {
             "ATCR_BASE_URL": f"http://localhost:{port}",
             "ATCR_HTTP_ADDR": f"127.0.0.1:{port}",
