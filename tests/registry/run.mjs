@@ -9,6 +9,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
+import http from 'node:http'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { startStack } from '../demo/processes.mjs'
@@ -156,6 +157,30 @@ await step('a body without a length, an empty blob, a whole one in one request',
     const found = await call(bearer, 'HEAD', `/v2/alice.test/team/app/blobs/${sha256(whole)}`)
     assert.equal(found.status, 307)
   }
+})
+
+await step('a body without a length that breaks off leaves no part, and what follows goes on from where the upload says', async () => {
+  const bearer = await token(both, 'alice.test', alicePassword)
+  // More than what the front end sends the hold as one part.
+  const bytes = randomBytes(70_000_000)
+  const begun = await call(bearer, 'POST', '/v2/alice.test/team/app/blobs/uploads/')
+  const place = begun.headers.get('location')
+  const offset = async () => {
+    const last = Number((await call(bearer, 'GET', place)).headers.get('range').split('-')[1])
+    return last === 0 ? 0 : last + 1
+  }
+  const broken = http.request(`${appview.url}${place}`, { method: 'PATCH', headers: { authorization: `Bearer ${bearer}` } })
+  broken.on('error', () => {})
+  await new Promise((resolve) => broken.write(bytes.subarray(0, 30_000_000), resolve))
+  broken.destroy()
+  const began = await offset()
+  assert.ok(began <= 30_000_000)
+  const body = new Blob([bytes.subarray(began)]).stream()
+  assert.equal((await call(bearer, 'PATCH', place, { body, duplex: 'half' })).status, 202)
+  assert.equal(await offset(), bytes.length)
+  assert.equal((await call(bearer, 'PUT', `${place}?digest=${sha256(bytes)}`)).status, 201)
+  const blob = await call(bearer, 'GET', `/v2/alice.test/team/app/blobs/${sha256(bytes)}`)
+  assert.equal(sha256(Buffer.from(await (await fetch(blob.headers.get('location'))).arrayBuffer())), sha256(bytes))
 })
 
 await step('what is wrong is refused, and nothing of it is kept', async () => {

@@ -20,6 +20,7 @@ use atproto::syntax::{Did, Digest, ServiceUrl};
 use server::egress::{ClientBody, EgressError};
 
 pub use error::HoldsError;
+pub use uploads::Initiated;
 
 /// How long what a profile says is believed.
 const PROFILE_TTL: Duration = Duration::from_mins(1);

@@ -12,17 +12,30 @@ use atproto::lexicon::{
 use atproto::syntax::{Digest, ServiceUrl};
 use server::egress::ClientBody;
 
+/// What a hold says of an upload whose parts may have any length.
+const ANY_LENGTH: &str = "any";
+
+/// An upload that a hold has begun.
+pub struct Initiated {
+    /// What the hold calls it.
+    pub upload: String,
+    /// Whether its parts may have any length, also one that is not announced.
+    pub any_length: bool,
+}
+
 impl Holds {
-    /// Begins an upload under a name that means nothing; answers the hold's own name of it.
+    /// Begins an upload under a name that means nothing.
     ///
     /// # Errors
     /// [`HoldsError`]; so below.
-    pub async fn initiate(&self, hold: &ServiceUrl, login: &Login, name: &str) -> Result<String, HoldsError> {
+    pub async fn initiate(&self, hold: &ServiceUrl, login: &Login, name: &str) -> Result<Initiated, HoldsError> {
         let input = InitiateUpload { digest: format!("uploads/temp-{name}") };
-        Ok(self.call::<UploadIdOutput>(hold, login, nsid::INITIATE_UPLOAD, &input).await?.upload_id)
+        let output: UploadIdOutput = self.call(hold, login, nsid::INITIATE_UPLOAD, &input).await?;
+        let any_length = output.part_length.as_deref() == Some(ANY_LENGTH);
+        Ok(Initiated { upload: output.upload_id, any_length })
     }
 
-    /// Sends a part of `length_bytes`; answers its ETag.
+    /// Sends a part of `length_bytes`, or as long as its body goes on; answers its ETag.
     ///
     /// # Errors
     /// [`HoldsError`]
@@ -30,7 +43,7 @@ impl Holds {
         &self,
         (hold, login, upload): (&ServiceUrl, &Login, &str),
         number: usize,
-        length_bytes: u64,
+        length_bytes: Option<u64>,
         body: ClientBody,
     ) -> Result<String, HoldsError> {
         let input = GetPartUploadUrl { upload_id: upload.to_owned(), part_number: json!(number) };

@@ -243,9 +243,17 @@ impl Remote {
     ///
     /// # Errors
     /// [`RemoteError`]
-    pub async fn put_part(&self, url: &str, length_bytes: u64, body: ClientBody) -> Result<String, RemoteError> {
-        let request = Request::put(url).header(CONTENT_LENGTH, length_bytes).body(body);
-        let request = request.map_err(|error| EgressError::Request(error.to_string()))?;
+    pub async fn put_part(
+        &self,
+        url: &str,
+        length_bytes: Option<u64>,
+        body: ClientBody,
+    ) -> Result<String, RemoteError> {
+        let mut request = Request::put(url);
+        if let Some(length_bytes) = length_bytes {
+            request = request.header(CONTENT_LENGTH, length_bytes);
+        }
+        let request = request.body(body).map_err(|error| EgressError::Request(error.to_string()))?;
         let limits = AnswerLimits { time: PART_TIME, body_bytes: PART_ANSWER_BYTES };
         let answer = self.http.exchange(request, limits).await?;
         let etag = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);

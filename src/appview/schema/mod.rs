@@ -23,6 +23,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("005_operations.sql"),
         include_str!("006_referrers.sql"),
         include_str!("007_of_accounts.sql"),
+        include_str!("008_any_length.sql"),
     ],
 };
 

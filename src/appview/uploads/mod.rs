@@ -2,8 +2,9 @@
 //!
 //! A part has [`PART_BYTES`], all alike but the last (a store may demand that, and none takes more than 10,000). Where a
 //! body announces its length, parts stream from client to hold and touch no disk; else they are gathered in a file
-//! first. No part is ever in memory. After each part, and at the end of each request, the row of the upload says how much
-//! there is and the unfinished hash of it, so an upload goes on after a restart.
+//! first. A hold that says it takes parts of any length gets them as they come, whatever the body announces, and only what
+//! is too little for a part of its own is gathered. No part is ever in memory. After each part, and at the end of each
+//! request, the row of the upload says how much there is and the unfinished hash of it, so an upload goes on after a restart.
 
 mod bounds;
 mod error;
@@ -29,11 +30,15 @@ use bounds::Bounds;
 pub use bounds::{UploadBound, UploadLimits};
 pub use error::UploadsError;
 pub use listing::{UploadSummary, UploadTotals};
-use part::Source;
+use part::{Extent, Source};
 use tables::UploadRow;
 
 /// 10,000 of them are 160 GiB.
 pub const PART_BYTES: u64 = 16 * 1024 * 1024;
+/// A part where any length is taken: so seldom a part's end is waited for, until it is on the hold's disk.
+const ANY_PART_BYTES: u64 = 64 * 1024 * 1024;
+/// What a client announces is gathered if it is less, so that many small requests do not use up the parts.
+const WORTH_A_PART_BYTES: u64 = 1024 * 1024;
 /// Parts of one upload.
 const MAX_PARTS: usize = 10_000;
 /// How long an upload may lie untouched, in microseconds: as long as holds keep theirs.
@@ -94,6 +99,13 @@ impl OpenUpload {
         self.row.offset
     }
 
+    /// Whether the hold gets a body as it comes, of which `left` bytes are announced. The second half of the parts is kept
+    /// for whole ones: bodies that announce nothing may be small.
+    fn passes_on(&self, left: Option<u64>, is_last: bool) -> bool {
+        let is_worth_it = is_last || left.is_none_or(|left| left >= WORTH_A_PART_BYTES);
+        self.row.any_length && is_worth_it && self.etags.len() < MAX_PARTS / 2
+    }
+
     /// Bytes that are not in a part yet.
     fn tail_bytes(&self) -> u64 {
         self.row.offset - self.row.sent
@@ -136,13 +148,14 @@ impl Uploads {
     ) -> Result<(), UploadsError> {
         self.check_count(&login.account).await?;
         self.holds.join(hold, login).await?;
-        let hold_upload = self.holds.initiate(hold, login, &data_encoding::HEXLOWER.encode(&id)).await?;
+        let initiated = self.holds.initiate(hold, login, &data_encoding::HEXLOWER.encode(&id)).await?;
         let row = UploadRow {
             id,
             login: login.clone(),
             repository: repository.to_owned(),
             hold: hold.clone(),
-            hold_upload,
+            hold_upload: initiated.upload,
+            any_length: initiated.any_length,
             offset: 0,
             sent: 0,
             hash_state: Hash::default().save(),
@@ -183,15 +196,23 @@ impl Uploads {
     pub async fn append(&self, upload: &mut OpenUpload, body: RequestBody, is_last: bool) -> Result<(), UploadsError> {
         let mut source = Source::new(body);
         loop {
-            let room = PART_BYTES - upload.tail_bytes();
+            let room = PART_BYTES.saturating_sub(upload.tail_bytes());
             match source.left() {
                 Some(0) => return Ok(()),
+                left if upload.passes_on(left, is_last) => {
+                    if source.is_at_end().await? {
+                        return Ok(());
+                    }
+                    self.send_part(upload, &mut source, Extent::UpTo(ANY_PART_BYTES)).await?;
+                }
                 // It fills a part, or is the last one: it need not be on this disk.
-                Some(left) if left >= room || is_last => self.send_part(upload, &mut source, left.min(room)).await?,
+                Some(left) if left >= room || is_last => {
+                    self.send_part(upload, &mut source, Extent::Exactly(left.min(room))).await?;
+                }
                 _ => {
                     let ended = self.gather(upload, &mut source, room).await?;
                     if upload.tail_bytes() == PART_BYTES {
-                        self.send_part(upload, &mut source, 0).await?;
+                        self.send_part(upload, &mut source, Extent::Exactly(0)).await?;
                     }
                     if ended {
                         return Ok(());
@@ -221,7 +242,7 @@ impl Uploads {
             return Err(UploadsError::WrongDigest);
         }
         if upload.tail_bytes() > 0 {
-            self.send_part(&mut upload, &mut Source::none(), 0).await?;
+            self.send_part(&mut upload, &mut Source::none(), Extent::Exactly(0)).await?;
         }
         let UploadRow { hold, login, hold_upload, id, .. } = upload.row.clone();
         match self.holds.complete((&hold, &login, &hold_upload), digest, &upload.etags).await {

@@ -1,6 +1,5 @@
 //! One part on its way: from the client, or from the file of what is short of a part, to the hold.
 
-use std::convert::Infallible;
 use std::io::SeekFrom;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -13,11 +12,11 @@ use http_body_util::StreamBody;
 use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{MAX_PARTS, OpenUpload, UploadId, Uploads, UploadsError};
 use crate::uploads::tables::{self, PartRow};
-use server::egress::boxed_body;
+use server::egress::{ClientBody, boxed_body};
 use server::storage::Hash;
 use server::wire::{BodyFault, RequestBody};
 
@@ -27,6 +26,8 @@ const STALL: Duration = Duration::from_secs(60);
 const ANSWER: Duration = Duration::from_secs(120);
 /// What is read of the file at once.
 const PIECE_BYTES: usize = 64 * 1024;
+/// A part of any length ends after so long: what is lost with a connection is not more than came in that time.
+const PART_TIME: Duration = Duration::from_secs(60);
 /// Pieces between the client's connection and the hold's: 16 KiB each.
 const QUEUE: usize = 4;
 
@@ -52,14 +53,22 @@ impl Source {
         self.left
     }
 
-    /// The next bytes, `max` at most; `None` at the end.
-    async fn next(&mut self, max: u64) -> Result<Option<Bytes>, BodyFault> {
-        if self.pending.is_empty() {
-            let Some(body) = &mut self.body else { return Ok(None) };
+    /// Whether there is nothing more; waits for the client.
+    pub(super) async fn is_at_end(&mut self) -> Result<bool, BodyFault> {
+        while self.pending.is_empty() {
+            let Some(body) = &mut self.body else { return Ok(true) };
             match body.next().await.transpose()? {
                 Some(piece) => self.pending = piece,
-                None => return Ok(None),
+                None => return Ok(true),
             }
+        }
+        Ok(false)
+    }
+
+    /// The next bytes, `max` at most; `None` at the end.
+    async fn next(&mut self, max: u64) -> Result<Option<Bytes>, BodyFault> {
+        if self.is_at_end().await? {
+            return Ok(None);
         }
         let length = usize::try_from(max).unwrap_or(usize::MAX).min(self.pending.len());
         let piece = self.pending.split_to(length);
@@ -68,45 +77,72 @@ impl Source {
     }
 }
 
-type Pieces = mpsc::Sender<Bytes>;
+/// How much of what a client sends is for a part.
+#[derive(Clone, Copy)]
+pub(super) enum Extent {
+    /// So many bytes; their length is announced to the hold.
+    Exactly(u64),
+    /// What comes until the body ends, so many bytes at most; the hold takes parts of any length.
+    UpTo(u64),
+}
+
+/// Pieces of a part; `None` is its end.
+type Pieces = mpsc::Sender<Option<Bytes>>;
+
+/// Whoever fed a part ended before the part did.
+#[derive(Debug, thiserror::Error)]
+#[error("the client's part broke off")]
+struct BrokenOff;
+
+/// The pieces as a body, which fails if no end comes: without an announced length an end would pass for the part's own.
+fn part_body(queue: mpsc::Receiver<Option<Bytes>>) -> ClientBody {
+    let pieces = stream::unfold(Some(queue), async |queue| {
+        let mut queue = queue?;
+        match queue.recv().await {
+            Some(piece) => Some((Ok(Frame::data(piece?)), Some(queue))),
+            None => Some((Err(BrokenOff), None)),
+        }
+    });
+    boxed_body(StreamBody::new(Box::pin(pieces)))
+}
 
 impl Uploads {
-    /// Sends what is in the file, and `take` bytes behind it from the client, as the next part.
+    /// Sends what is in the file, and the `extent` of what the client sends behind it, as the next part.
     pub(super) async fn send_part(
         &self,
         upload: &mut OpenUpload,
         source: &mut Source,
-        take: u64,
+        extent: Extent,
     ) -> Result<(), UploadsError> {
         let (number, tail_bytes) = (upload.etags.len() + 1, upload.tail_bytes());
         if number > MAX_PARTS {
             return Err(UploadsError::TooLarge);
         }
         let (pieces, queue) = mpsc::channel(QUEUE);
-        let body = stream::unfold(queue, async |mut queue: mpsc::Receiver<Bytes>| {
-            let piece = queue.recv().await?;
-            Some((Ok::<_, Infallible>(Frame::data(piece)), queue))
-        });
         let row = upload.row.clone();
         let target = (&row.hold, &row.login, row.hold_upload.as_str());
-        let body = boxed_body(StreamBody::new(Box::pin(body)));
-        let mut sending = pin!(self.holds.send_part(target, number, tail_bytes + take, body));
+        let length_bytes = match extent {
+            Extent::Exactly(take) => Some(tail_bytes + take),
+            Extent::UpTo(_) => None,
+        };
+        let mut sending = pin!(self.holds.send_part(target, number, length_bytes, part_body(queue)));
         let feeding = async {
             self.feed_tail(&row.id, tail_bytes, &pieces).await?;
-            feed(source, take, upload.hash.clone(), pieces).await
+            feed(source, extent, upload.hash.clone(), pieces).await
         };
-        let (etag, hash) = tokio::select! {
+        let (etag, fed) = tokio::select! {
             biased;
             // Before it had all: it refuses.
             early = &mut sending => (early?, None),
             fed = feeding => {
-                let hash = fed?;
-                (timeout(ANSWER, sending).await.map_err(|_| UploadsError::Stalled)??, Some(hash))
+                let fed = fed?;
+                (timeout(ANSWER, sending).await.map_err(|_| UploadsError::Stalled)??, Some(fed))
             }
         };
         // A hold that answers well before it has all has not taken the part.
-        upload.hash = hash.ok_or(UploadsError::Stalled)?;
-        upload.row.offset += take;
+        let (hash, taken) = fed.ok_or(UploadsError::Stalled)?;
+        upload.hash = hash;
+        upload.row.offset += taken;
         upload.row.sent = upload.row.offset;
         upload.etags.push(etag.clone());
         let part = PartRow { number, etag };
@@ -171,7 +207,7 @@ impl Uploads {
                 return Ok(());
             }
             piece.truncate(count);
-            give(pieces, piece.into()).await?;
+            give(pieces, Some(piece.into())).await?;
         }
     }
 
@@ -187,20 +223,34 @@ impl Uploads {
     }
 }
 
-/// Passes `take` bytes on; answers the hash with them.
-async fn feed(source: &mut Source, take: u64, mut hash: Hash, pieces: Pieces) -> Result<Hash, UploadsError> {
-    let mut left = take;
-    while left > 0 {
-        let piece = source.next(left).await?.ok_or(BodyFault::Disconnected)?;
+/// Passes a part's bytes on; answers the hash with them, and how many they are.
+async fn feed(
+    source: &mut Source,
+    extent: Extent,
+    mut hash: Hash,
+    pieces: Pieces,
+) -> Result<(Hash, u64), UploadsError> {
+    let (max, is_exact) = match extent {
+        Extent::Exactly(bytes) => (bytes, true),
+        Extent::UpTo(bytes) => (bytes, false),
+    };
+    let (began, mut taken) = (Instant::now(), 0);
+    while taken < max && (is_exact || began.elapsed() < PART_TIME) {
+        let piece = match source.next(max - taken).await? {
+            Some(piece) => piece,
+            None if is_exact => return Err(BodyFault::Disconnected.into()),
+            None => break,
+        };
         hash.update(&piece);
-        left -= piece.len() as u64;
-        give(&pieces, piece).await?;
+        taken += piece.len() as u64;
+        give(&pieces, Some(piece)).await?;
     }
-    Ok(hash)
+    give(&pieces, None).await?;
+    Ok((hash, taken))
 }
 
 /// Waits until the hold's connection has room for a piece. One that is gone says why itself.
-async fn give(pieces: &Pieces, piece: Bytes) -> Result<(), UploadsError> {
+async fn give(pieces: &Pieces, piece: Option<Bytes>) -> Result<(), UploadsError> {
     match timeout(STALL, pieces.send(piece)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => std::future::pending().await,

@@ -21,6 +21,8 @@ pub struct UploadRow {
     pub hold: ServiceUrl,
     /// What the hold calls it.
     pub hold_upload: String,
+    /// Whether the hold takes parts of any length.
+    pub any_length: bool,
     /// Bytes that are there.
     pub offset: u64,
     /// Bytes that the hold has, of these.
@@ -45,23 +47,33 @@ pub struct PartRow {
 /// # Errors
 /// When the database fails or holds what was never written; so below.
 pub fn upload(read: &Read<'_>, id: &UploadId) -> Result<Option<(UploadRow, Vec<String>)>, StorageError> {
-    let sql = "SELECT account, session, repository, hold, hold_upload, offset_bytes, sent_bytes, hash_state, touched_us
-               FROM upload WHERE id = ?1";
+    let sql =
+        "SELECT account, session, repository, hold, hold_upload, offset_bytes, sent_bytes, hash_state, touched_us,
+               any_length FROM upload WHERE id = ?1";
     let number = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
     let found = read.first(sql, [id], |row| {
         let texts: (String, String) = (row.get(0)?, row.get(3)?);
-        let row =
-            (row.get(1)?, row.get(2)?, row.get(4)?, number(row, 5)?, number(row, 6)?, row.get(7)?, number(row, 8)?);
-        Ok((texts, row))
+        let columns = (
+            row.get(1)?,
+            row.get(2)?,
+            row.get(4)?,
+            number(row, 5)?,
+            number(row, 6)?,
+            row.get(7)?,
+            number(row, 8)?,
+            row.get(9)?,
+        );
+        Ok((texts, columns))
     })?;
     let Some(((account, hold), columns)) = found else { return Ok(None) };
-    let (session, repository, hold_upload, offset, sent, hash_state, touched_us) = columns;
+    let (session, repository, hold_upload, offset, sent, hash_state, touched_us, any_length) = columns;
     let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
     let login = Login { account: Did::parse(&account).map_err(damaged)?, session };
     let hold = ServiceUrl::parse(&hold).map_err(damaged)?;
     let sql = "SELECT etag FROM upload_part WHERE upload = ?1 ORDER BY number";
     let etags = read.all(sql, [id], |row| row.get(0))?;
-    let row = UploadRow { id: *id, login, repository, hold, hold_upload, offset, sent, hash_state, touched_us };
+    let row =
+        UploadRow { id: *id, login, repository, hold, hold_upload, any_length, offset, sent, hash_state, touched_us };
     Ok(Some((row, etags)))
 }
 
@@ -71,7 +83,7 @@ pub fn upload(read: &Read<'_>, id: &UploadId) -> Result<Option<(UploadRow, Vec<S
 /// As [`upload`].
 pub fn insert(write: &Write<'_>, row: &UploadRow) -> Result<(), StorageError> {
     let sql = "INSERT INTO upload (id, account, session, repository, hold, hold_upload, offset_bytes, sent_bytes,
-               hash_state, touched_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?8)";
+               hash_state, touched_us, any_length) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, ?7, ?8, ?9)";
     let login = &row.login;
     let parameters = (
         row.id,
@@ -82,6 +94,7 @@ pub fn insert(write: &Write<'_>, row: &UploadRow) -> Result<(), StorageError> {
         &row.hold_upload,
         &row.hash_state,
         row.touched_us.cast_signed(),
+        row.any_length,
     );
     write.execute(sql, parameters).map(drop)
 }

@@ -135,7 +135,7 @@ impl PartWriter<'_> {
         Ok(Batch { frames, _permit })
     }
 
-    /// UploadCounts a frame against the limits.
+    /// Counts a frame against the limits.
     fn checked(&mut self, frame: Bytes) -> Result<Bytes, Failed> {
         self.received_bytes += frame.len() as u64;
         self.limit.check(self.received_bytes)?;
