@@ -79,7 +79,7 @@ rustPlatform.buildRustPackage {
     installManPage man/*
   '';
 
-  passthru = { inherit tests; };
+  passthru = { inherit tests withGcs withAzure; };
 
   meta = {
     inherit (manifest.package) description;

@@ -93,8 +93,13 @@ judged() {
   configuration "$1" "$small_lib" | python3 tests/nix/write.py "$work/judged"
   [ -e "$work/judged/etc/$3/config.toml" ] || { echo "this machine has no $3"; return 0; }
   # As at build time: secrets are not there yet.
-  (cd "$work" && env -i AWS_ACCESS_KEY_ID=unknown AWS_SECRET_ACCESS_KEY=unknown "$2" \
-    check-config --config "$work/judged/etc/$3/config.toml")
+  (cd "$work" && env -i AWS_ACCESS_KEY_ID=unknown AWS_SECRET_ACCESS_KEY=unknown AZURE_STORAGE_ACCOUNT_KEY=unknown \
+    GOOGLE_APPLICATION_CREDENTIALS=<(echo unknown) "$2" check-config --config "$work/judged/etc/$3/config.toml")
+}
+# judged_cloud FILE DRIVER: the same; a program that was built without the driver says so.
+judged_cloud() {
+  judged "$1" "$hold" atcr-hold >"$work/answer" 2>&1 || grep -F "driver $2 is not compiled in" "$work/answer" ||
+    { cat "$work/answer"; return 1; }
 }
 
 # systemd's own measure of the sandbox, in tenths.
@@ -225,7 +230,10 @@ done
 if [ -x "$hold" ]; then
   hold=$(realpath "$hold")
   for file in tests/nix/examples/*.nix nixos/tests/*.nix; do
-    check "the hold takes $file" judged "$file" "$hold" atcr-hold
+    [[ $file == */cloud-* ]] || check "the hold takes $file" judged "$file" "$hold" atcr-hold
+  done
+  for driver in gcs azure; do
+    check "the hold takes storage.$driver, or says what it lacks" judged_cloud "tests/nix/examples/cloud-$driver.nix" "$driver"
   done
 else
   skip "check-config: there is no $hold"

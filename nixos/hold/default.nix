@@ -1,6 +1,18 @@
 # The NixOS module: services.atcr-hold. It takes the flake, for the package that was tested with it.
 self:
-{ lib, pkgs, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  package = self.packages.${pkgs.stdenv.hostPlatform.system}.default;
+  clouds = {
+    withGcs = config.services.atcr-hold.storage ? gcs;
+    withAzure = config.services.atcr-hold.storage ? azure;
+  };
+in
 {
   imports = [
     ./options.nix
@@ -9,9 +21,14 @@ self:
     (import ../common/daemon.nix {
       name = "atcr-hold";
       title = "hold";
-      unknownSecrets = "AWS_ACCESS_KEY_ID=unknown AWS_SECRET_ACCESS_KEY=unknown";
+      unknownSecrets =
+        "AWS_ACCESS_KEY_ID=unknown AWS_SECRET_ACCESS_KEY=unknown AZURE_STORAGE_ACCOUNT_KEY=unknown"
+        + " GOOGLE_APPLICATION_CREDENTIALS=<(echo unknown)"; # names a file
     })
   ];
 
-  services.atcr-hold.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.default;
+  # Such buckets need a build of their own.
+  services.atcr-hold.package = lib.mkDefault (
+    if clouds.withGcs || clouds.withAzure then package.override clouds else package
+  );
 }

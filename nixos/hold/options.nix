@@ -183,11 +183,21 @@ in
           example = literalExpression ''{ bucket = "layers"; }'';
           description = "Blobs are objects of an S3 service.";
         };
+        gcs = mkOption {
+          type = types.submodule storage.gcs;
+          example = literalExpression ''{ bucket = "layers"; serviceAccountFile = "/run/keys/google.json"; }'';
+          description = "Blobs are objects of Google Cloud Storage.";
+        };
+        azure = mkOption {
+          type = types.submodule storage.azure;
+          example = literalExpression ''{ account = "harbour"; container = "layers"; accessKeyFile = "/run/keys/azure"; }'';
+          description = "Blobs are objects of Azure Blob Storage.";
+        };
       };
       default.filesystem = { };
       defaultText = literalExpression "{ filesystem = { }; }";
       example = literalExpression ''{ s3.bucket = "layers"; }'';
-      description = "Where the blobs are: exactly one of the two kinds.";
+      description = "Where the blobs are: exactly one of the four kinds. `package` is by itself one that has it.";
     };
     gc = {
       enable = mkOption {

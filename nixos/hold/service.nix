@@ -14,6 +14,8 @@ let
   credentials = lib.filterAttrs (_: path: path != null) {
     AWS_ACCESS_KEY_ID = cfg.storage.s3.accessKeyIdFile or null;
     AWS_SECRET_ACCESS_KEY = cfg.storage.s3.secretAccessKeyFile or null;
+    AZURE_STORAGE_ACCOUNT_KEY = cfg.storage.azure.accessKeyFile or null;
+    GOOGLE_APPLICATION_CREDENTIALS = cfg.storage.gcs.serviceAccountFile or null;
     HOLD_SIGNING_KEY = cfg.signingKeyFile;
   };
 
@@ -41,6 +43,17 @@ in
           (cfg.storage.s3.accessKeyIdFile == null) == (cfg.storage.s3.secretAccessKeyFile == null);
         message = "services.atcr-hold.storage.s3: accessKeyIdFile and secretAccessKeyFile belong together; set both, or neither.";
       }
+      ++
+        lib.mapAttrsToList
+          (kind: feature: {
+            # Of a package that does not say what it has, check-config says it.
+            assertion = cfg.storage ? ${kind} -> cfg.package.${feature} or true;
+            message = "services.atcr-hold.storage.${kind}: services.atcr-hold.package was built without it; leave the package at its default, or override it with { ${feature} = true; }.";
+          })
+          {
+            gcs = "withGcs";
+            azure = "withAzure";
+          }
       ++ [
         {
           assertion = blobs == null || !(facts.isHidden blobs);

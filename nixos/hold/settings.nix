@@ -18,6 +18,16 @@ let
           pull_zone = cfg.storage.s3.pullZone;
         };
       }
+    else if cfg.storage ? gcs then
+      {
+        driver = "gcs";
+        gcs = removeAttrs cfg.storage.gcs [ "serviceAccountFile" ];
+      }
+    else if cfg.storage ? azure then
+      {
+        driver = "azure";
+        azure = removeAttrs cfg.storage.azure [ "accessKeyFile" ];
+      }
     else
       {
         driver = "filesystem";

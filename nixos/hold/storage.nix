@@ -1,8 +1,34 @@
-# The options of the two kinds of storage, and how a secret is named.
+# The options of the kinds of storage, and how a secret is named.
 { lib }:
 let
   inherit (lib) mkOption types;
   secretFile = import ../common/secret.nix { inherit lib; };
+  # One without which there is nothing.
+  requiredSecretFile =
+    arguments:
+    mkOption (
+      {
+        type = types.pathWith {
+          absolute = true;
+          inStore = false;
+        };
+      }
+      // arguments
+    );
+  endpoint =
+    example:
+    mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      inherit example;
+      description = "URL of the service; `null` is the provider's own.";
+    };
+  prefix = mkOption {
+    type = types.nullOr types.str;
+    default = null;
+    example = "hold";
+    description = "Put before every key, so that a bucket can be shared.";
+  };
 in
 {
   filesystem.options.path = mkOption {
@@ -42,12 +68,7 @@ in
       example = true;
       description = "Whether the bucket goes into the path of the URL instead of its host; `null` leaves it to the hold.";
     };
-    prefix = mkOption {
-      type = types.nullOr types.str;
-      default = null;
-      example = "hold";
-      description = "Put before every key, so that a bucket can be shared.";
-    };
+    inherit prefix;
     pullZone = mkOption {
       type = types.nullOr types.str;
       default = null;
@@ -65,5 +86,41 @@ in
       example = "/run/keys/s3-secret-access-key";
       description = "File with the secret access key, read by systemd as root at each start.";
     };
+  };
+
+  gcs.options = {
+    bucket = mkOption {
+      type = types.str;
+      example = "layers";
+      description = "The bucket; it must exist.";
+    };
+    serviceAccountFile = requiredSecretFile {
+      example = "/run/keys/google.json";
+      description = ''
+        File with the JSON key of a service account that has the role Storage Object User on the bucket, read by systemd as
+        root at each start.
+      '';
+    };
+    endpoint = endpoint "https://storage.example.org";
+    inherit prefix;
+  };
+
+  azure.options = {
+    account = mkOption {
+      type = types.str;
+      example = "harbour";
+      description = "The storage account; it must exist.";
+    };
+    container = mkOption {
+      type = types.str;
+      example = "layers";
+      description = "The container; it must exist.";
+    };
+    accessKeyFile = requiredSecretFile {
+      example = "/run/keys/azure-access-key";
+      description = "File with one of the account's two keys, in base64, read by systemd as root at each start.";
+    };
+    endpoint = endpoint "https://blobs.example.org";
+    inherit prefix;
   };
 }

@@ -11,6 +11,7 @@ let
     outPath = "/usr";
     type = "derivation";
     name = "atcr-hold";
+    override = features: package // features;
   };
   flake.packages.x86_64-linux.default = package;
   evaluate =

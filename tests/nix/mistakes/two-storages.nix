@@ -1,4 +1,4 @@
-# Must be refused with: services.atcr-hold.storage' is not of type `attribute-tagged union with choices: filesystem, s3'
+# Must be refused with: services.atcr-hold.storage' is not of type `attribute-tagged union with choices: azure, filesystem, gcs, s3'
 {
   services.atcr-hold = {
     enable = true;
