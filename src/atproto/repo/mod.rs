@@ -14,6 +14,7 @@ pub mod cid;
 pub mod commit;
 mod error;
 pub mod mst;
+pub mod proof;
 pub mod record;
 
 pub use blob_ref::BlobRef;
