@@ -3,6 +3,7 @@
 //! | room | for | may name |
 //! |---|---|---|
 //! | `metrics` | counters, and the text that shows them | – |
+//! | `text` | text that others wrote, made readable for people | – |
 //! | `bulkhead` | so many at once, a bounded queue, a fair turn for everybody who waits; locks by name | metrics |
 //! | `storage` | why storage fails, how often it did, how full a disk is, a hash that can be put aside | metrics |
 //! | `sqlite` | the database engine: open, lock, migrate, one writer, readers, backup; the schema is handed in | metrics, storage |
@@ -34,6 +35,7 @@ pub mod reload;
 pub mod settings;
 pub mod sqlite;
 pub mod storage;
+pub mod text;
 pub mod tokens;
 pub mod watchdog;
 pub mod wire;

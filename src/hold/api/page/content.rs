@@ -3,7 +3,6 @@
 use askama::Template;
 use url::form_urlencoded::Serializer;
 
-use super::text::{line, with_noun};
 use crate::api::state::ApiState;
 use crate::api::xrpc::bsky_actor::{blob_of, blob_path};
 use crate::blobs::Totals;
@@ -11,6 +10,7 @@ use crate::crew::{DEFAULT_DESCRIPTION, PublicInfo};
 use atproto::lexicon::nsid;
 use atproto::repo::cid;
 use atproto::syntax::{Did, Handle, ServiceUrl, Size};
+use server::text::{line, with_noun};
 
 pub(super) const STYLE: &str = include_str!("page.css");
 /// The hold's mark, where it has no picture of its own.

@@ -8,7 +8,6 @@ mod cache;
 mod content;
 mod escape;
 mod owner;
-mod text;
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,5 +1,5 @@
-//! Makes text from records readable: removes what is invisible or turns other text around, and shortens it.
-//! Pure.
+//! Makes text that others wrote readable for people: removes what is invisible or turns other text around, and shortens
+//! it. Pure.
 
 use std::ops::RangeInclusive;
 
@@ -31,7 +31,8 @@ fn is_in(ranges: &[RangeInclusive<char>], character: char) -> bool {
 }
 
 /// Returns the text in one line of at most `max` characters; `None` when none of it is visible.
-pub(super) fn line(text: &str, max: usize) -> Option<String> {
+#[must_use]
+pub fn line(text: &str, max: usize) -> Option<String> {
     let shown = text.chars().map(|character| if character.is_whitespace() { ' ' } else { character });
     let shown: String = shown.filter(|character| !is_in(&DROPPED, *character)).collect();
     let visible = |character: char| !character.is_whitespace() && !is_in(&INVISIBLE, character);
@@ -45,8 +46,15 @@ pub(super) fn line(text: &str, max: usize) -> Option<String> {
     }
 }
 
+/// Returns the text as it is, in all its lines, without what turns other text around.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    text.chars().filter(|character| matches!(character, '\n' | '\t') || !is_in(&DROPPED, *character)).collect()
+}
+
 /// Returns a number with its noun: `1 blob`, `12,000 blobs`.
-pub(super) fn with_noun(number: u64, noun: &str) -> String {
+#[must_use]
+pub fn with_noun(number: u64, noun: &str) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.char_indices() {
@@ -60,7 +68,12 @@ pub(super) fn with_noun(number: u64, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{line, with_noun};
+    use super::{line, lines, with_noun};
+
+    #[test]
+    fn lines_stay_and_what_turns_them_around_goes() {
+        assert_eq!(lines("a\r\n\tb\u{202e}c\u{7}"), "a\n\tbc");
+    }
 
     #[test]
     fn nothing_turns_the_text_around_or_hides_it() {
