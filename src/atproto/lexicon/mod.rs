@@ -28,7 +28,7 @@ pub use registry_methods::{
     NotifyManifestOutput, PostExport, Quota, SetStats, StatsExport, Success, TierInfo, TierName, Tiers, UpdateCrewTier,
     UserData, UserDataHead,
 };
-pub use registry_records::{Facet, FacetFeature, FacetIndex, Layer, Manifest, Post, Stats};
+pub use registry_records::{Facet, FacetFeature, FacetIndex, Layer, Manifest, Post, RepoPage, Stats};
 pub use repo_methods::{
     ApplyWrites, ApplyWritesOutput, CommitMeta, CreateRecord, DeleteRecord, PutRecord, RecordPage, RecordResult,
     RecordView, WriteOperation,

@@ -66,6 +66,8 @@ nsids! {
     TAG = "io.atcr.tag",
     /// What an account has decided about the registry.
     SAILOR_PROFILE = "io.atcr.sailor.profile",
+    /// How the page of a repository shows itself.
+    REPO_PAGE = "io.atcr.repo.page",
     /// Holds that an account has, in older repositories: their URLs.
     LEGACY_HOLD = "io.atcr.hold",
     /// The collection of posts.

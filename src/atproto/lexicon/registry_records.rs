@@ -1,8 +1,10 @@
-//! The records that the hold writes about images: layers, statistics, and posts about pushes.
+//! Records about images: manifests and pages of repositories, layers, statistics, and posts about pushes.
 
+use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::{BlobInfo, LayerInfo};
+use super::{BlobInfo, LayerInfo, Picture};
 use crate::syntax::{AtUri, Datetime, Did, Digest, ImageName};
 
 /// `io.atcr.manifest/<digest>`: an image's manifest, in its owner's repository. What a reader needs of it is as loosely
@@ -72,6 +74,45 @@ pub struct Stats {
     pub last_push: Option<Datetime>,
     /// When the record was last written.
     pub updated_at: Datetime,
+}
+
+impl Stats {
+    /// Returns the record key of an image's statistics: one image has one record.
+    #[must_use]
+    pub fn key_of(owner: &Did, repository: &ImageName) -> String {
+        let hash = Sha256::digest(format!("{owner}/{repository}"));
+        BASE32_NOPAD.encode(&hash[..16]).to_ascii_lowercase()
+    }
+}
+
+/// `io.atcr.repo.page/<repository>`: how the page of a repository shows itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RepoPage {
+    /// The image's name.
+    pub repository: String,
+    /// What people read, in Markdown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub avatar: Option<Picture>,
+    /// When it was first written.
+    pub created_at: Datetime,
+    /// When it was last written.
+    pub updated_at: Datetime,
+    /// Everything else.
+    #[serde(flatten)]
+    pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl RepoPage {
+    /// Bytes of the description.
+    pub const MAX_DESCRIPTION_BYTES: usize = 100_000;
+    /// Bytes of the picture.
+    pub const MAX_PICTURE_BYTES: usize = 3_000_000;
+    /// Media types of the picture.
+    pub const PICTURE_TYPES: [&'static str; 3] = ["image/png", "image/jpeg", "image/webp"];
 }
 
 /// `app.bsky.feed.post/<tid>`: tells people of a push.

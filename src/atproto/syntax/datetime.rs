@@ -36,11 +36,27 @@ impl Datetime {
             i64::try_from(micros).ok().and_then(DateTime::from_timestamp_micros).unwrap_or(DateTime::UNIX_EPOCH);
         Self(time.to_rfc3339_opts(SecondsFormat::Millis, true).into())
     }
+
+    /// Microseconds since 1970; 0 for times before.
+    #[must_use]
+    pub fn to_micros(&self) -> u64 {
+        let time = DateTime::parse_from_rfc3339(&self.0).map(|time| time.timestamp_micros());
+        time.map_or(0, |micros| micros.max(0).cast_unsigned())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::Datetime;
+
+    #[test]
+    fn a_time_is_the_same_in_any_zone() {
+        let time = Datetime::from_micros(1_700_000_000_123_000);
+        assert_eq!(time.to_micros(), 1_700_000_000_123_000);
+        let zoned = Datetime::parse("2023-11-14T23:13:20.123+01:00").unwrap();
+        assert_eq!(zoned.to_micros(), time.to_micros());
+        assert_eq!(Datetime::parse("1901-01-01T00:00:00Z").unwrap().to_micros(), 0);
+    }
 
     #[test]
     fn the_first_year_is_0_whatever_the_zone() {

@@ -1,7 +1,5 @@
 //! How often an image was pushed and pulled: its record, and the pulls and pushes that it does not count yet.
 
-use sha2::{Digest as _, Sha256};
-
 use super::{Image, Images, ImagesError, encode};
 use crate::crew::Manager;
 use crate::images::tables;
@@ -30,8 +28,7 @@ pub struct NewStats {
 /// Returns the record key of an image's statistics: one image has one record.
 #[must_use]
 pub fn stats_key(image: &Image) -> String {
-    let hash = Sha256::digest(format!("{}/{}", image.owner, image.name));
-    data_encoding::BASE32_NOPAD.encode(&hash[..16]).to_ascii_lowercase()
+    Stats::key_of(&image.owner, &image.name)
 }
 
 /// The statistics of an image as they are now, with the pulls and pushes that the record does not count yet.
