@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
-#   bash tests/appview.sh [api|conformance|holds|oauth|restarts|clients [CLIENT...]]
+#   bash tests/appview.sh [api|conformance|holds|oauth|pages [FOLDER]|restarts|clients [CLIENT...]]
 #
+# The part pages leaves screenshots in FOLDER, where Chromium can be had.
 # The part oauth has a person sign in at the real pages of the PDS, in Chromium where that can be had.
 # ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them debug builds are made. ATCR_HOLD_S3: real S3 servers, as
 # tests/s3/serve.sh names them; without it a Garage is started. ATCR_HOLD_WRITE=1: the table in tests/README.md is made anew.
@@ -47,6 +48,11 @@ case $part in
     else
       echo "skipped: a person in a real browser: Chromium cannot be had"
     fi
+    ;;
+esac
+case $part in
+  all | pages)
+    run_part site "$(chromium || true)" "$([ "$part" = all ] || realpath -m -- "${2:-$work/screenshots}")"
     ;;
 esac
 case $part in all | restarts) run_part restarts ;; esac

@@ -16,11 +16,12 @@
 //! | `gate` | scopes, registry tokens, permits | names, accounts |
 //! | `repos` | manifests and tags as records in their owners' repositories | remote, accounts |
 //! | `holds` | which hold, and the calls to it | remote, accounts, repos |
+//! | `catalog` | what repositories and images there are, for people (with its tables) | repos, holds |
 //! | `uploads` | blobs on their way to a hold (with its tables) | accounts, holds |
-//! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds |
+//! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds, catalog |
 //! | `devices` | devices that act for accounts (with its tables) | – |
-//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, oauth, accounts, devices |
-//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate, repos, holds, uploads, images, devices, web |
+//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, oauth, accounts, gate, repos, holds, catalog, images, devices |
+//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate, repos, holds, catalog, uploads, images, devices, web |
 //! | `operations` | what an operator may do, and the table of it | oci |
 //! | `app` | wiring | all |
 //! | `cli` | the command line | all |
@@ -54,6 +55,7 @@
 
 pub mod accounts;
 pub mod app;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod devices;

@@ -43,15 +43,15 @@ class Layout {
     return { mediaType, digest, size: bytes.length }
   }
 
-  /** An image with a layer for each of these lengths. */
-  async image(lengths, architecture) {
+  /** An image with a layer for each of these lengths, and what its configuration and its manifest say besides. */
+  async image(lengths, architecture, { config: more, annotations } = {}) {
     const layers = []
     const archives = lengths.map((length, index) => tar(`file-${index}`, randomBytes(length)))
     // Compressed already, or clients would do it, and push something else.
     for (const archive of archives) layers.push(await this.put(gzipSync(archive, { level: 1 }), OCI_LAYER))
-    const image = { architecture, os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: archives.map(sha256) } }
+    const image = { architecture, os: 'linux', config: {}, rootfs: { type: 'layers', diff_ids: archives.map(sha256) }, ...more }
     const config = await this.put(Buffer.from(JSON.stringify(image)), OCI_CONFIG)
-    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_IMAGE, config, layers }))
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: OCI_IMAGE, config, layers, ...(annotations && { annotations }) }))
     const manifest = await this.put(bytes, OCI_IMAGE)
     return { manifest, bytes, layers, config, diffIds: image.rootfs.diff_ids }
   }
@@ -65,9 +65,9 @@ class Layout {
 }
 
 /** An image with a layer for each of these lengths, in a layout of its own. */
-export async function makeImage(directory, lengths) {
+export async function makeImage(directory, lengths, about) {
   const layout = new Layout(directory)
-  const image = await layout.image(lengths, 'amd64')
+  const image = await layout.image(lengths, 'amd64', about)
   await layout.tag(image.manifest)
   return { ...image, directory, source: layout.source }
 }

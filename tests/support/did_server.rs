@@ -19,6 +19,8 @@ use tokio::sync::watch;
 pub(crate) enum Reply {
     /// 200 with this body.
     Body(String),
+    /// 200 with these bytes.
+    Bytes(Vec<u8>),
     /// These bytes, head and all.
     Raw(String),
     /// These bytes, then silence with the connection open.
@@ -129,6 +131,11 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut gate: watch::Rece
         None => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".into(),
         Some(Reply::Body(body)) => ok(&body),
         Some(Reply::Raw(text)) => text,
+        Some(Reply::Bytes(bytes)) => {
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", bytes.len());
+            let _ = stream.write_all(&[head.as_bytes(), &bytes].concat()).await;
+            return;
+        }
         Some(Reply::Held(body)) => {
             let _ = gate.wait_for(|released| *released).await;
             ok(&body)

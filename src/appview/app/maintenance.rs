@@ -68,5 +68,8 @@ pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
             }
             Err(error) => tracing::warn!(%error, "sessions that nobody uses cannot be forgotten"),
         }
+        if let Err(error) = state.catalog.sweep().await {
+            tracing::warn!(%error, "the oldest repositories of the catalog cannot be forgotten");
+        }
     }
 }

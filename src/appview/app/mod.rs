@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::{Owners, SessionSettings, Sessions};
+use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::devices::Devices;
 use crate::gate::{TokenKeys, Tokens};
@@ -27,7 +28,7 @@ use crate::remote::Remote;
 use crate::repos::Repos;
 use crate::schema;
 use crate::uploads::{UploadId, UploadLimits, Uploads};
-use crate::web::{Web, WebSettings};
+use crate::web::{Web, WebRooms, WebSettings};
 use server::control::{self, AdminSocket, Recounted};
 use server::daemon::{self, ConnectionLimits, Inherited, Listener, StatusLine, now_us};
 use server::identity::{Resolver, ResolverSettings};
@@ -140,11 +141,22 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let sessions = Arc::new(sessions);
     let owners = Arc::new(Owners::new(resolver.clone(), config.handle_resolver_url.clone()));
     let devices = Arc::new(Devices::new(database.clone(), now_us, random));
-    let (of_web, of_devices) = (Arc::clone(&owners), Arc::clone(&devices));
-    let web = Web::new(web_settings(config), database.clone(), of_web, (&sessions, client), of_devices);
     let repos = Arc::new(Repos::new(remote.clone(), resolver, Arc::clone(&sessions)));
     let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
     let holds = Arc::new(holds);
+    let catalog = Arc::new(Catalog::new(database.clone(), Arc::clone(&repos), Arc::clone(&holds)));
+    let of_images = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&catalog));
+    let images = Arc::new(Images::new(database.clone(), of_images, now_us));
+    let web = WebRooms {
+        owners: Arc::clone(&owners),
+        sessions: Arc::clone(&sessions),
+        client,
+        devices: Arc::clone(&devices),
+        catalog: Arc::clone(&catalog),
+        repos,
+        images: Arc::clone(&images),
+    };
+    let web = Web::new(web_settings(config), database.clone(), web);
     Ok(OciState {
         front: Front {
             rates: Rates::new(config.limits.requests_per_address, 0),
@@ -161,19 +173,20 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         devices,
         web,
         holds: Arc::clone(&holds),
-        uploads: Uploads::open(
-            database.clone(),
-            Arc::clone(&holds),
-            config.uploads_dir(),
-            upload_limits(config),
-            now_us,
-        )?,
-        images: Images::new(database.clone(), repos, holds, now_us),
+        uploads: open_uploads(config, database, holds)?,
+        images,
+        catalog,
         database: database.clone(),
         health: database.health(),
         clock: now_us,
         fresh_id,
     })
+}
+
+/// The uploads under way, and their files.
+fn open_uploads(config: &Config, database: &Database, holds: Arc<Holds>) -> Result<Uploads, StartError> {
+    let limits = upload_limits(config);
+    Ok(Uploads::open(database.clone(), holds, config.uploads_dir(), limits, now_us)?)
 }
 
 /// How many uploads there may be, and how much of them on this disk.

@@ -2,6 +2,7 @@
 
 use crate::accounts::Login;
 use crate::names::RepositoryName;
+use atproto::syntax::Did;
 use server::bulkhead::Caller;
 
 /// Its holder may read in a repository; whether the blobs may be read is for their hold to say.
@@ -14,6 +15,12 @@ pub struct PullPermit {
 }
 
 impl PullPermit {
+    /// For somebody who looks at a page: everybody may, and the hold says whether its blobs may be read.
+    #[must_use]
+    pub fn of_viewer(repository: RepositoryName, login: Option<Login>, network: Caller) -> Self {
+        Self { repository, login, may_push: false, caller: network.clone() }.used_from(network)
+    }
+
     /// Where.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {
@@ -54,6 +61,12 @@ pub struct DeletePermit {
 }
 
 impl DeletePermit {
+    /// For somebody who signed in in a browser; `None` unless the repository is their own.
+    #[must_use]
+    pub fn of_owner(repository: RepositoryName, owner: &Did, login: Login) -> Option<Self> {
+        (login.account == *owner).then_some(Self { repository, login })
+    }
+
     /// Where.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {

@@ -2,6 +2,7 @@
 
 mod choice;
 mod error;
+mod facts;
 mod uploads;
 
 use std::sync::{Arc, PoisonError, RwLock};

@@ -23,13 +23,15 @@ impl Images {
         owner: &Account,
         reference: &Reference,
     ) -> Result<bool, ImagesError> {
-        match reference {
+        let deleted = match reference {
             Reference::Tag(tag) => self.delete_tag(permit, owner, &permit.repository().name, tag).await,
             Reference::Digest(digest) => {
                 let turn = self.turns.manifest(&owner.did, digest).await;
                 self.delete_manifest(&turn, permit, owner, digest).await
             }
-        }
+        };
+        self.catalog.forget(&owner.did);
+        deleted
     }
 
     async fn delete_tag(

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{ImagesError, Referrer};
+use super::details::texts;
+use super::{ImagesError, NamedContent, Referrer};
 use crate::repos::digest_of;
 use atproto::lexicon::{BlobInfo, LayerInfo, ManifestInfo};
 use atproto::syntax::Digest;
@@ -35,31 +36,45 @@ pub struct ParsedManifest {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+pub(super) struct Document {
     schema_version: u8,
     media_type: Option<String>,
-    config: Option<Descriptor>,
-    layers: Option<Vec<Descriptor>>,
-    manifests: Option<Vec<Descriptor>>,
+    pub(super) config: Option<Descriptor>,
+    pub(super) layers: Option<Vec<Descriptor>>,
+    pub(super) manifests: Option<Vec<Descriptor>>,
     subject: Option<Descriptor>,
-    artifact_type: Option<String>,
-    annotations: Option<Map<String, Value>>,
+    pub(super) artifact_type: Option<String>,
+    pub(super) annotations: Option<Map<String, Value>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
+pub(super) struct Descriptor {
     media_type: String,
     digest: Digest,
     size: u64,
     #[serde(default)]
     urls: Vec<String>,
     platform: Option<Map<String, Value>>,
+    annotations: Option<Map<String, Value>>,
 }
 
 impl Descriptor {
     fn record(&self) -> Value {
         json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.size })
+    }
+
+    /// For people.
+    pub(super) fn named(&self) -> NamedContent {
+        let word = |name: &str| self.platform.as_ref()?.get(name)?.as_str().filter(|word| !word.is_empty());
+        let words: Vec<_> = ["os", "architecture", "variant"].into_iter().filter_map(word).collect();
+        NamedContent {
+            media_type: self.media_type.clone(),
+            digest: self.digest,
+            size_bytes: self.size,
+            platform: (!words.is_empty()).then(|| words.join("/")),
+            annotations: texts(self.annotations.as_ref()),
+        }
     }
 
     /// The same with its platform, where the lexicon has room for it.
@@ -115,6 +130,11 @@ impl ParsedManifest {
         }
         let subject = document.subject.as_ref().map(|subject| subject.digest);
         Ok(Self { digest: digest_of(&bytes), bytes, media_type, subject, document })
+    }
+
+    /// As it was read.
+    pub(super) fn document(&self) -> &Document {
+        &self.document
     }
 
     /// The blobs that must be at the hold: configuration and layers, but those that are elsewhere.

@@ -1,6 +1,7 @@
 //! Images: manifests on their way in and out, where their blobs are, and what holds are told of them.
 
 mod delete;
+mod details;
 mod error;
 mod manifest;
 mod notices;
@@ -16,12 +17,14 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
+use crate::catalog::Catalog;
 use crate::holds::Holds;
 use crate::repos::Repos;
 use atproto::syntax::{Did, Digest, ServiceUrl};
 use server::metrics::CounterBy;
 use server::sqlite::Database;
 
+pub use details::{BuildStep, ImageConfig, ManifestDetails, NamedContent};
 pub use error::ImagesError;
 pub use manifest::ParsedManifest;
 pub use pull::PulledManifest;
@@ -41,6 +44,7 @@ pub struct Images {
     database: Database,
     repos: Arc<Repos>,
     holds: Arc<Holds>,
+    catalog: Arc<Catalog>,
     /// Where the blobs of manifests are that were read or written here.
     places: Cache<(Did, Digest), ServiceUrl>,
     outcomes: CounterBy<NoticeOutcome>,
@@ -54,9 +58,13 @@ pub struct Images {
 impl Images {
     /// By these means.
     #[must_use]
-    pub fn new(database: Database, repos: Arc<Repos>, holds: Arc<Holds>, clock: fn() -> u64) -> Self {
+    pub fn new(
+        database: Database,
+        (repos, holds, catalog): (Arc<Repos>, Arc<Holds>, Arc<Catalog>),
+        clock: fn() -> u64,
+    ) -> Self {
         let (places, referrers) = (Cache::new(MAX_BLOBS), Cache::new(MAX_REFERRERS));
         let (turns, scans) = (Turns::default(), Scans::default());
-        Self { database, repos, holds, places, turns, scans, referrers, outcomes: CounterBy::default(), clock }
+        Self { database, repos, holds, catalog, places, turns, scans, referrers, outcomes: CounterBy::default(), clock }
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::turns::{ManifestTurn, TagTurn};
 use super::{Images, ImagesError, ParsedManifest};
 use crate::accounts::Login;
+use crate::catalog::PushedRepository;
 use crate::gate::PushPermit;
 use crate::holds::{HoldsError, Verb};
 use crate::names::Reference;
@@ -82,7 +83,12 @@ impl Images {
             Err(error) => tracing::warn!(manifest = %manifest.digest, "a hold is not told of a manifest yet: {error}"),
         }
         self.place(owner, manifest.blobs(), &hold);
-        self.remember_referrer(owner, manifest).await
+        self.remember_referrer(owner, manifest).await?;
+        if manifest.subject.is_none() {
+            let (account, name) = (owner.did.clone(), repository.clone());
+            self.catalog.pushed(PushedRepository { account, name, hold, pushed_us: (self.clock)() }).await?;
+        }
+        Ok(())
     }
 
     /// Whether all that the manifest names is there.

@@ -1,6 +1,8 @@
 //! What stands in a registry's paths: `<owner>/<repository>`, and a tag or a digest.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>
 
+use std::fmt;
+
 use atproto::syntax::{Did, Digest, Handle, ImageName, SyntaxError, Tag};
 
 /// Whose images they are.
@@ -35,6 +37,15 @@ impl Owner {
     }
 }
 
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Did(did) => f.write_str(&did.as_str().replace(':', "-")),
+            Self::Handle(handle) => f.write_str(&handle.as_str().to_ascii_lowercase()),
+        }
+    }
+}
+
 /// The name of a repository of images: `<owner>/<repository>`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RepositoryName {
@@ -64,6 +75,14 @@ impl RepositoryName {
             return Err(SyntaxError { kind: "image name", reason: "it must have at most 255 characters" });
         }
         Ok(Self { text: text.into(), owner: Owner::parse(owner).map_err(|_| NAME)?, name })
+    }
+
+    /// A repository of this owner.
+    ///
+    /// # Errors
+    /// For owners that are no part of a name: did:webs of a port or a path.
+    pub fn of(owner: &Owner, name: &ImageName) -> Result<Self, SyntaxError> {
+        Self::parse(&format!("{owner}/{name}"))
     }
 
     /// As it was written.

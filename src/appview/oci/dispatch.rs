@@ -35,9 +35,13 @@ impl Program for OciState {
     }
 
     async fn respond(self: Arc<Self>, request: Request, trace: &mut Trace) -> Result<Response, OciError> {
-        if let Some(endpoint) = web::Endpoint::of(request.head.uri.path()) {
+        if let Some(endpoint) = web::Endpoint::of(&request.head) {
             trace.endpoint = Some((OWN.len() + endpoint.index(), endpoint.path()));
-            let _place = self.admission.enter(Cost::Token, &trace.network()).await?;
+            // Pages about others wait for those: they have a queue of their own.
+            let _place = match endpoint.is_public() {
+                true => None,
+                false => Some(self.admission.enter(Cost::Token, &trace.network()).await?),
+            };
             return Ok(web::answer(&self.web, endpoint, request, trace).await);
         }
         let route = Route::of(&request.head)?;

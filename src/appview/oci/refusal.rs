@@ -229,7 +229,12 @@ impl From<ReposError> for OciError {
         match error {
             ReposError::Account(error) => error.into(),
             ReposError::Pds(error) => of_remote("the owner's PDS", error),
-            ReposError::List(_) | ReposError::TooMany | ReposError::WrongBytes | ReposError::Changed => {
+            ReposError::List(_)
+            | ReposError::TooMany
+            | ReposError::WrongBytes
+            | ReposError::Unproven
+            | ReposError::Proof(_)
+            | ReposError::Changed => {
                 tracing::warn!("records of an image cannot be read: {error}");
                 Self::unavailable(error.to_string())
             }

@@ -6,6 +6,7 @@ use super::admission::Admission;
 use super::policy::Policy;
 use super::refusal::OciError;
 use crate::accounts::{Login, Owners, Sessions};
+use crate::catalog::Catalog;
 use crate::devices::Devices;
 use crate::gate::Tokens;
 use crate::holds::Holds;
@@ -45,7 +46,9 @@ pub struct OciState {
     /// Blobs on their way.
     pub uploads: Uploads,
     /// Manifests.
-    pub images: Images,
+    pub images: Arc<Images>,
+    /// What repositories and images there are.
+    pub catalog: Arc<Catalog>,
     /// The database of all rooms.
     pub database: Database,
     /// How the database is.

@@ -9,7 +9,7 @@ use super::{Repos, ReposError, TagRecord, tag_key};
 use crate::remote::{Credential, RemoteError};
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView};
-use atproto::syntax::{Did, Digest, ImageName, ServiceUrl, Tag};
+use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Tag};
 use server::identity::{Account, ListError};
 
 /// Pages of 100 records of one listing.
@@ -58,6 +58,40 @@ impl Repos {
         Ok(tags)
     }
 
+    /// Shows the tags of all repositories, in so many pages at most; answers whether those were all.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn each_tag(
+        &self,
+        account: &Account,
+        max_pages: usize,
+        mut visit: impl FnMut(FoundTag),
+    ) -> Result<bool, ReposError> {
+        whole(self.each_record(account, nsid::TAG, max_pages, |view| {
+            tag_of(&view, account).into_iter().for_each(&mut visit);
+            ControlFlow::Continue(())
+        }))
+        .await
+    }
+
+    /// Shows the manifests of all repositories, as [`Repos::each_tag`].
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn each_manifest(
+        &self,
+        account: &Account,
+        max_pages: usize,
+        mut visit: impl FnMut(FoundManifest),
+    ) -> Result<bool, ReposError> {
+        whole(self.each_record(account, nsid::MANIFEST, max_pages, |view| {
+            manifest_of(view).into_iter().for_each(&mut visit);
+            ControlFlow::Continue(())
+        }))
+        .await
+    }
+
     /// Shows each manifest that has a subject: `visit(subject, manifest)`, both as their records say. Answers whether all
     /// records were seen: of those who have too many, or whose PDS is slow, the first ones are.
     ///
@@ -71,11 +105,7 @@ impl Repos {
             }
             ControlFlow::Continue(())
         });
-        match in_time(listing).await {
-            Ok(()) => Ok(true),
-            Err(ReposError::TooMany) => Ok(false),
-            Err(error) => Err(error),
-        }
+        whole(listing).await
     }
 
     /// The revision of an account's repository; `None` when its PDS does not say.
@@ -140,9 +170,39 @@ async fn in_time(listing: impl Future<Output = Result<(), ReposError>>) -> Resul
     tokio::time::timeout(TIME, listing).await.unwrap_or(Err(ReposError::TooMany))
 }
 
+/// Whether a listing came to its end.
+async fn whole(listing: impl Future<Output = Result<(), ReposError>>) -> Result<bool, ReposError> {
+    match in_time(listing).await {
+        Ok(()) => Ok(true),
+        Err(ReposError::TooMany) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the record of a manifest says, as far as lists show it.
+#[derive(Clone, Debug)]
+pub struct FoundManifest {
+    /// Its digest, which is its key.
+    pub digest: Digest,
+    /// Where it was pushed first.
+    pub repository: ImageName,
+    /// All of it.
+    pub record: Manifest,
+}
+
+/// The manifest of a record that has its key.
+fn manifest_of(view: RecordView) -> Option<FoundManifest> {
+    let hex = view.uri.as_str().rsplit('/').next()?.to_owned();
+    let record: Manifest = serde_json::from_value(view.value).ok()?;
+    let digest = Digest::parse(&record.digest).ok().filter(|digest| digest.hex() == hex)?;
+    Some(FoundManifest { digest, repository: ImageName::parse(&record.repository).ok()?, record })
+}
+
 /// What the record of a tag says.
 #[derive(Clone, Debug)]
 pub struct FoundTag {
+    /// When it was written, as it says.
+    pub written: Option<Datetime>,
     /// Where it is.
     pub repository: ImageName,
     /// What it is.
@@ -157,5 +217,6 @@ fn tag_of(view: &RecordView, account: &Account) -> Option<FoundTag> {
     let (repository, tag) = (ImageName::parse(&record.repository).ok()?, Tag::parse(&record.tag).ok()?);
     let digest = record.digest(&account.did)?;
     let is_its_own = view.uri.as_str().ends_with(&format!("/{}", tag_key(&repository, &tag).as_str()));
-    is_its_own.then_some(FoundTag { repository, tag, digest })
+    let written = record.updated_at.or(record.created_at);
+    is_its_own.then_some(FoundTag { written, repository, tag, digest })
 }

@@ -4,6 +4,7 @@
 //! of a record only what has the right form.
 
 mod listing;
+mod proof;
 mod recent;
 mod records;
 mod writing;
@@ -19,13 +20,14 @@ use crate::accounts::{AccountsError, Sessions};
 use crate::remote::{Credential, Remote, RemoteError};
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView};
-use atproto::repo::cid;
+use atproto::repo::{RepoError, cid};
 use atproto::syntax::{Digest, ImageName, RecordKey, Tag};
 use server::identity::{self, Account, Resolver};
 
-pub use listing::FoundTag;
+pub use listing::{FoundManifest, FoundTag};
+pub use proof::Proven;
 use recent::Recent;
-pub use records::{ManifestRecord, TagRecord, manifest_key, tag_key};
+pub use records::{ManifestRecord, TagRecord, manifest_key, page_key, tag_key};
 pub use writing::Seen;
 
 /// Why a record cannot be read or written.
@@ -46,6 +48,12 @@ pub enum ReposError {
     /// The PDS has other bytes than those with this hash.
     #[error("the owner's PDS has other bytes under this digest")]
     WrongBytes,
+    /// The PDS has no proof of the record.
+    #[error("the owner's PDS has no proof of the record")]
+    Unproven,
+    /// What the PDS gives for a proof of the record is none.
+    #[error("what the owner's PDS gives for a proof of the record is none: {0}")]
+    Proof(RepoError),
     /// Somebody else has written it since it was seen.
     #[error("the owner's records change at this moment")]
     Changed,
@@ -77,6 +85,15 @@ pub struct Repos {
 }
 
 impl Repos {
+    /// The host of an account's PDS: many accounts may have the same.
+    ///
+    /// # Errors
+    /// [`ReposError::Account`] when the account's document names no PDS that may be asked.
+    pub fn pds_host(&self, account: &Account) -> Result<String, ReposError> {
+        let url = self.resolver.pds_method(account, &nsid::GET_RECORD)?.to_string();
+        Ok(url.split("/xrpc/").next().unwrap_or_default().to_owned())
+    }
+
     /// By these means.
     #[must_use]
     pub fn new(remote: Remote, resolver: Resolver, sessions: Arc<Sessions>) -> Self {
@@ -121,10 +138,18 @@ impl Repos {
     /// # Errors
     /// [`ReposError`]
     pub async fn bytes(&self, account: &Account, digest: &Digest) -> Result<Option<Bytes>, ReposError> {
+        self.blob(account, digest, MAX_MANIFEST_BYTES).await
+    }
+
+    /// A blob beside the records, which has this hash, and so many bytes at most.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn blob(&self, account: &Account, digest: &Digest, max: usize) -> Result<Option<Bytes>, ReposError> {
         let url = self.resolver.pds_method(account, &nsid::SYNC_GET_BLOB)?.to_string();
         let cid = cid::raw(digest).to_string();
         let parameters = [("did", account.did.as_str()), ("cid", cid.as_str())];
-        match self.remote.bytes(&url, &parameters, MAX_MANIFEST_BYTES).await {
+        match self.remote.bytes(&url, &parameters, max).await {
             Ok(bytes) if digest_of(&bytes) == *digest => Ok(Some(bytes)),
             Ok(_) => Err(ReposError::WrongBytes),
             Err(RemoteError::Refused { status: StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, .. }) => Ok(None),

@@ -19,6 +19,12 @@ pub fn tag_key(name: &ImageName, tag: &Tag) -> RecordKey {
     key(&format!("{}_{tag}", name.as_str().replace('/', "~")))
 }
 
+/// Where the record of a repository's page is.
+#[must_use]
+pub fn page_key(name: &ImageName) -> RecordKey {
+    key(&name.as_str().replace('/', "~"))
+}
+
 /// Names and tags have no other characters than keys, and together at most 384.
 fn key(text: &str) -> RecordKey {
     RecordKey::parse(text).unwrap_or_else(|error: SyntaxError| unreachable!("{error}"))

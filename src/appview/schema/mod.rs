@@ -24,6 +24,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("006_referrers.sql"),
         include_str!("007_of_accounts.sql"),
         include_str!("008_any_length.sql"),
+        include_str!("009_catalog.sql"),
     ],
 };
 
@@ -43,6 +44,7 @@ mod tests {
     fn statements_go_by_indexes() {
         let sources = [
             include_str!("../accounts/tables/mod.rs"),
+            include_str!("../catalog/tables/mod.rs"),
             include_str!("../accounts/tables/sign_ins.rs"),
             include_str!("../devices/tables/mod.rs"),
             include_str!("../web/tables/mod.rs"),
@@ -53,6 +55,14 @@ mod tests {
         // Rows that are bounded in number, as those of the queue mostly are; what an operator asks for, and the page of
         // metrics, which is counted again after a hundred times as long.
         let counted = [
+            (
+                "FROM pushed_repository ORDER BY pushed_us",
+                "SCAN pushed_repository USING INDEX pushed_repository_recent",
+            ),
+            (
+                "DELETE FROM pushed_repository WHERE pushed_us <",
+                "SCAN pushed_repository USING COVERING INDEX pushed_repository_recent",
+            ),
             ("INSERT INTO sign_in", "SCAN sign_in USING COVERING INDEX sign_in_expires"),
             ("INSERT INTO device_request", "SCAN device_request USING COVERING INDEX device_request_expires"),
             ("SELECT count(*) FROM pds_session", "SCAN pds_session USING COVERING INDEX pds_session_proven"),

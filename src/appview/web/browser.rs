@@ -28,8 +28,13 @@ pub(super) struct Browser {
 impl Browser {
     /// The browser that sent a request.
     pub(super) fn of(web: &Web, head: &Parts) -> Result<Self, WebError> {
-        let secret = cookie(&head.headers, name(web)).and_then(|text| decode(&text));
-        secret.map_or_else(|| Self::fresh(web), |secret| Ok(Self { secret, is_new: false }))
+        Self::known(web, head).map_or_else(|| Self::fresh(web), Ok)
+    }
+
+    /// The browser that sent a request, if it has a cookie.
+    pub(super) fn known(web: &Web, head: &Parts) -> Option<Self> {
+        let secret = cookie(&head.headers, name(web)).and_then(|text| decode(&text))?;
+        Some(Self { secret, is_new: false })
     }
 
     /// One that nobody knows: whoever has signed in gets it, so that no cookie from before is worth anything.

@@ -1,6 +1,11 @@
 //! The endpoints of this room.
 
+use http::header::ACCEPT;
+use http::request::Parts;
+
+use super::site;
 use crate::oauth::{CALLBACK_PATH, KEYS_PATH, METADATA_PATH};
+use server::xrpc::header;
 
 /// An endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +28,26 @@ pub enum Endpoint {
     DeviceCode,
     /// Where they ask whether they were let in.
     DeviceToken,
+    /// What this registry is.
+    Home,
+    /// Somebody's repositories.
+    Owner,
+    /// A repository.
+    Repository,
+    /// An image.
+    Image,
+    /// Somebody's picture, or a repository's.
+    Picture,
+    /// What programs that follow links may read.
+    Robots,
+    /// The registry's mark.
+    Mark,
+    /// Anything else that a browser asks for.
+    Missing,
 }
 
 /// All of them, by their paths: as metrics and the log name them.
-pub const ENDPOINTS: [(&str, Endpoint); 9] = [
+pub const ENDPOINTS: [(&str, Endpoint); 17] = [
     (METADATA_PATH, Endpoint::ClientMetadata),
     (KEYS_PATH, Endpoint::ClientKeys),
     ("/auth/oauth/login", Endpoint::SignIn),
@@ -36,13 +57,33 @@ pub const ENDPOINTS: [(&str, Endpoint); 9] = [
     ("/auth/device/revoke", Endpoint::RevokeDevice),
     ("/auth/device/code", Endpoint::DeviceCode),
     ("/auth/device/token", Endpoint::DeviceToken),
+    ("/", Endpoint::Home),
+    ("/robots.txt", Endpoint::Robots),
+    ("/favicon.ico", Endpoint::Mark),
+    ("/*", Endpoint::Owner),
+    ("/*/*", Endpoint::Repository),
+    ("/*/*:*", Endpoint::Image),
+    ("/picture/*", Endpoint::Picture),
+    ("/**", Endpoint::Missing),
 ];
 
+/// Where there is never a page.
+const OF_PROGRAMS: [&str; 5] = ["/v2", "/_health", "/auth/token", "/xrpc", "/.well-known"];
+
 impl Endpoint {
-    /// The endpoint of a path.
+    /// The endpoint that a request is for, if it is one of this room: any address is, where a browser asks and no program.
     #[must_use]
-    pub fn of(path: &str) -> Option<Self> {
-        ENDPOINTS.iter().find(|(of, _)| *of == path).map(|(_, endpoint)| *endpoint)
+    pub fn of(head: &Parts) -> Option<Self> {
+        let path = head.uri.path();
+        let exact = ENDPOINTS.iter().find(|(of, _)| *of == path && !of.contains('*')).map(|(_, endpoint)| *endpoint);
+        let is_of_programs = OF_PROGRAMS
+            .iter()
+            .any(|below| path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+        if is_of_programs {
+            return exact;
+        }
+        let wants_page = header(head, ACCEPT.as_str()).is_some_and(|kinds| kinds.contains("text/html"));
+        exact.or_else(|| site::kind(path)).or_else(|| wants_page.then_some(Self::Missing))
     }
 
     /// Its place in [`ENDPOINTS`].
@@ -57,6 +98,22 @@ impl Endpoint {
         ENDPOINTS[self.index()].0
     }
 
+    /// Whether it shows what anybody may see of others.
+    #[must_use]
+    pub fn is_public(self) -> bool {
+        matches!(
+            self,
+            Self::Home
+                | Self::Owner
+                | Self::Repository
+                | Self::Image
+                | Self::Picture
+                | Self::Robots
+                | Self::Mark
+                | Self::Missing
+        )
+    }
+
     /// Whether it has no page.
     pub(super) fn is_for_programs(self) -> bool {
         matches!(self, Self::ClientMetadata | Self::ClientKeys | Self::DeviceCode | Self::DeviceToken)
@@ -64,11 +121,14 @@ impl Endpoint {
 
     /// Whether GET is for it.
     pub(super) fn is_read(self) -> bool {
-        matches!(self, Self::ClientMetadata | Self::ClientKeys | Self::SignIn | Self::Callback | Self::Devices)
+        !matches!(self, Self::SignOut | Self::RevokeDevice | Self::DeviceCode | Self::DeviceToken)
     }
 
     /// Whether POST is for it.
     pub(super) fn is_written(self) -> bool {
-        !matches!(self, Self::ClientMetadata | Self::ClientKeys | Self::Callback)
+        matches!(
+            self,
+            Self::SignIn | Self::SignOut | Self::Devices | Self::RevokeDevice | Self::DeviceCode | Self::DeviceToken
+        )
     }
 }

@@ -1,5 +1,7 @@
 //! What people see in a browser, and the endpoints of sign-in and devices. No page needs a script.
 //!
+//! `site` has the pages that anybody may read: of accounts, repositories and images.
+//!
 //! `sign_in` begins and ends sign-ins by OAuth, `devices` lets devices in and takes them back, `device_api` is what programs
 //! that want to become devices talk to. A refusal is a page as well: [`answer`] never fails.
 //!
@@ -16,7 +18,9 @@ mod guesses;
 mod pages;
 mod refusal;
 mod sign_in;
+mod site;
 pub mod tables;
+mod viewer;
 
 use std::sync::Arc;
 
@@ -25,14 +29,17 @@ use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 
 use crate::accounts::{Owners, Sessions, SignIns};
+use crate::catalog::Catalog;
 use crate::devices::Devices;
+use crate::images::Images;
 use crate::names::Owner;
 use crate::oauth::Client;
+use crate::repos::Repos;
 use atproto::syntax::Did;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
 use refusal::WebError;
-use server::bulkhead::Caller;
+use server::bulkhead::{Bulkhead, BulkheadCounts, Caller};
 use server::sqlite::Database;
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, header, response};
@@ -58,38 +65,71 @@ pub struct WebSettings {
     pub random: fn() -> Option<[u8; 32]>,
 }
 
+/// The rooms that pages show.
+pub struct WebRooms {
+    /// Finds accounts.
+    pub owners: Arc<Owners>,
+    /// Sessions at their PDSes.
+    pub sessions: Arc<Sessions>,
+    /// Who we are to authorization servers.
+    pub client: Arc<Client>,
+    /// Devices that act for accounts.
+    pub devices: Arc<Devices>,
+    /// What repositories and images there are.
+    pub catalog: Arc<Catalog>,
+    /// Their records.
+    pub repos: Arc<Repos>,
+    /// Manifests.
+    pub images: Arc<Images>,
+}
+
 /// What the endpoints work with.
 pub struct Web {
     settings: WebSettings,
     owners: Arc<Owners>,
+    sessions: Arc<Sessions>,
     sign_ins: SignIns,
     devices: Arc<Devices>,
     client: Arc<Client>,
+    catalog: Arc<Catalog>,
+    repos: Arc<Repos>,
+    images: Arc<Images>,
     browsers: BrowserSessions,
     guesses: Guesses,
     beginning: Semaphore,
+    pages: Bulkhead<Caller>,
+    front_page: site::FrontPage,
+    configs: site::Configs,
 }
 
 impl Web {
     /// By these means.
     #[must_use]
-    pub fn new(
-        settings: WebSettings,
-        database: Database,
-        owners: Arc<Owners>,
-        (sessions, client): (&Arc<Sessions>, Arc<Client>),
-        devices: Arc<Devices>,
-    ) -> Self {
+    pub fn new(settings: WebSettings, database: Database, rooms: WebRooms) -> Self {
+        let WebRooms { owners, sessions, client, devices, catalog, repos, images } = rooms;
         Self {
-            sign_ins: SignIns::new(Arc::clone(sessions), settings.random),
+            sign_ins: SignIns::new(Arc::clone(&sessions), settings.random),
             browsers: BrowserSessions::new(database, settings.clock),
             guesses: Guesses::new(),
             beginning: Semaphore::new(BEGINNING_AT_ONCE),
+            pages: Bulkhead::new(site::PAGES),
+            front_page: site::FrontPage::default(),
+            configs: site::remembered_configs(),
             settings,
             owners,
+            sessions,
             devices,
             client,
+            catalog,
+            repos,
+            images,
         }
+    }
+
+    /// Returns the metrics of the queue before pages.
+    #[must_use]
+    pub fn page_counts(&self) -> &BulkheadCounts {
+        self.pages.counts()
     }
 
     /// Where a person signs in.
@@ -156,6 +196,13 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::RevokeDevice => devices::revoke(web, request, trace).await,
         Endpoint::DeviceCode => device_api::ask(web, request, trace).await,
         Endpoint::DeviceToken => device_api::poll(web, request, trace).await,
+        Endpoint::Home => site::home(web, &request.head, &trace.network()).await,
+        Endpoint::Owner | Endpoint::Repository | Endpoint::Image | Endpoint::Picture => {
+            site::show(web, &request.head, trace).await
+        }
+        Endpoint::Robots => Ok(site::robots()),
+        Endpoint::Mark => Ok(site::mark()),
+        Endpoint::Missing => Err(WebError::not_found("there is no page at this address")),
     }
 }
 

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::browser::Browser;
 use super::refusal::WebError;
+use super::viewer::Viewer;
 use super::{Endpoint, Web, uncached, with_status};
 use crate::devices::{DeviceRow, RequestRow, UserCode};
 use atproto::syntax::{Datetime, Did};
@@ -21,19 +22,50 @@ use server::xrpc::response;
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const STYLE: &str = include_str!("pages/style.css");
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(STYLE)));
+/// Copies commands; pages are whole without it.
+const SCRIPT: &str = include_str!("pages/copy.js");
+static SCRIPT_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(SCRIPT)));
 
 /// What every page has.
-struct Frame<'p> {
-    style: &'static str,
-    registry: &'p str,
-    token: String,
-    sign_out: &'static str,
+pub(super) struct Frame<'p> {
+    pub(super) style: &'static str,
+    pub(super) script: &'static str,
+    pub(super) registry: &'p str,
+    pub(super) token: String,
+    pub(super) sign_in: &'static str,
+    pub(super) sign_out: &'static str,
+    pub(super) devices: &'static str,
+    /// Who is signed in.
+    pub(super) viewer: Option<&'p str>,
 }
 
 impl<'p> Frame<'p> {
-    fn of(web: &'p Web, token: String) -> Self {
-        Self { style: STYLE, registry: &web.settings.registry, token, sign_out: Endpoint::SignOut.path() }
+    fn of(web: &'p Web, token: String, viewer: Option<&'p str>) -> Self {
+        Self {
+            style: STYLE,
+            script: SCRIPT,
+            registry: &web.settings.registry,
+            token,
+            sign_in: Endpoint::SignIn.path(),
+            sign_out: Endpoint::SignOut.path(),
+            devices: Endpoint::Devices.path(),
+            viewer,
+        }
     }
+
+    /// For whoever looks at a page.
+    pub(super) fn of_viewer(web: &'p Web, viewer: &'p Viewer) -> Self {
+        Self::of(web, viewer.form_token(), viewer.account.is_some().then_some(&viewer.name))
+    }
+}
+
+/// What a page may show and run beside its text.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Shown {
+    /// Pictures of this site.
+    pub(super) pictures: bool,
+    /// The script that copies commands.
+    pub(super) script: bool,
 }
 
 #[derive(Template)]
@@ -81,6 +113,7 @@ struct DevicesPage<'p> {
 #[template(path = "refusal.html")]
 struct RefusalPage<'p> {
     frame: Frame<'p>,
+    title: &'static str,
     message: String,
     again: &'static str,
 }
@@ -88,15 +121,15 @@ struct RefusalPage<'p> {
 /// Asks who somebody is.
 pub(super) fn sign_in(web: &Web, browser: &Browser, handle: &str, code: Option<&UserCode>) -> Response {
     let user_code = code.map(ToString::to_string).unwrap_or_default();
-    let frame = Frame::of(web, browser.form_token());
+    let frame = Frame::of(web, browser.form_token(), None);
     let page = SignInPage { frame, action: Endpoint::SignIn.path(), handle, user_code };
-    finish(web, Some(browser), page.render())
+    finish(web, Some(browser), page.render(), Shown::default())
 }
 
 /// Asks whether a device may act for somebody.
 pub(super) fn approve(web: &Web, browser: &Browser, (account, name): (&Did, &str), device: &RequestRow) -> Response {
     let page = ApprovePage {
-        frame: Frame::of(web, browser.form_token()),
+        frame: Frame::of(web, browser.form_token(), Some(name)),
         action: Endpoint::Devices.path(),
         account: account.as_str(),
         name,
@@ -104,7 +137,7 @@ pub(super) fn approve(web: &Web, browser: &Browser, (account, name): (&Did, &str
         expires: time(device.expires_us),
         device,
     };
-    finish(web, Some(browser), page.render())
+    finish(web, Some(browser), page.render(), Shown::default())
 }
 
 /// Shows somebody's devices, below what there is to say.
@@ -117,21 +150,22 @@ pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str
         ShownDevice { id, name: &device.name, address, since, used }
     });
     let page = DevicesPage {
-        frame: Frame::of(web, browser.form_token()),
+        frame: Frame::of(web, browser.form_token(), Some(account)),
         action: Endpoint::Devices.path(),
         revoke: Endpoint::RevokeDevice.path(),
         account,
         message,
         devices: devices.collect(),
     };
-    finish(web, Some(browser), page.render())
+    finish(web, Some(browser), page.render(), Shown::default())
 }
 
 /// Says what stands in the way.
 pub(super) fn refusal(web: &Web, error: WebError) -> Response {
-    let page =
-        RefusalPage { frame: Frame::of(web, String::new()), message: error.message, again: Endpoint::SignIn.path() };
-    with_status(finish(web, None, page.render()), error.status)
+    let title = if error.status == StatusCode::NOT_FOUND { "Not found" } else { "It did not work" };
+    let frame = Frame::of(web, String::new(), None);
+    let page = RefusalPage { frame, title, message: error.message, again: Endpoint::SignIn.path() };
+    with_status(finish(web, None, page.render(), Shown::default()), error.status)
 }
 
 /// Sends the browser elsewhere: to a path of ours, or to the authorization server that was asked.
@@ -145,13 +179,17 @@ pub(super) fn go(url: &str) -> Response {
     uncached(response)
 }
 
-fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<String>) -> Response {
+/// A page with the headers that keep others from using it.
+pub(super) fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<String>, shown: Shown) -> Response {
     let Ok(html) = html else { return WebError::internal("a page cannot be made").into_json() };
     let mut response = uncached(response::full(HTML, html.into()));
     // Browsers hold a form's redirect to this list too, and it leads to the account's own server.
     let servers = if web.settings.test_mode { "https: http://localhost:*" } else { "https:" };
+    let pictures = if shown.pictures { " img-src 'self';" } else { "" };
+    let script = if shown.script { format!(" script-src 'sha256-{}';", *SCRIPT_HASH) } else { String::new() };
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; form-action 'self' {servers}; base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'sha256-{}';{pictures}{script} form-action 'self' {servers}; base-uri 'none'; \
+         frame-ancestors 'none'",
         *STYLE_HASH
     );
     protect(&mut response, CONTENT_SECURITY_POLICY, &policy);

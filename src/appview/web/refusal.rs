@@ -50,8 +50,13 @@ impl WebError {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", message)
     }
 
-    fn unavailable(message: impl Into<String>) -> Self {
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", message)
+    }
+
+    /// What another server gave is not what it should be.
+    pub(super) fn wrong(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message)
     }
 
     pub(super) fn internal(detail: impl Display) -> Self {

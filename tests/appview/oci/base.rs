@@ -26,7 +26,7 @@ async fn a_client_is_told_where_tokens_come_from() {
 async fn other_paths_and_methods_are_refused() {
     let registry = Registry::start(NONE).await;
     assert_eq!(registry.get("/_health").await.ok()["version"], env!("CARGO_PKG_VERSION"));
-    refused(&registry.get("/").await, 404, "UNSUPPORTED");
+    refused(&registry.get("/nothing").await, 404, "UNSUPPORTED");
     refused(&registry.get("/v2/alice.test/app/nothing").await, 404, "UNSUPPORTED");
     refused(&registry.get("/v2/Alice").await, 400, "NAME_INVALID");
     for (method, target, allowed) in

@@ -4,3 +4,4 @@ mod devices;
 mod forms;
 mod person;
 mod sign_in;
+mod site;

@@ -1,0 +1,84 @@
+//! What holds say of themselves, a moment ago.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quick_cache::UnitWeighter;
+
+use super::Catalog;
+use super::kept::{Kept, Times, Unknown};
+use crate::holds::HoldsError;
+use atproto::lexicon::Captain;
+use atproto::syntax::{Did, ImageName, ServiceUrl};
+
+const TIMES: Times =
+    Times { fresh: Duration::from_secs(5 * 60), failed: Duration::from_secs(60), ask: Duration::from_secs(3) };
+/// Holds and images that are remembered, at some 500 bytes.
+const MAX_REMEMBERED: usize = 2048;
+
+/// How often an image was pulled and pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageCounts {
+    /// Manifests downloaded.
+    pub pulls: u64,
+    /// Manifests uploaded.
+    pub pushes: u64,
+}
+
+pub(super) struct HoldFacts {
+    captains: Arc<Kept<Did, Arc<Captain>, UnitWeighter>>,
+    counts: Arc<Kept<(Did, Did, ImageName), ImageCounts, UnitWeighter>>,
+    writers: Arc<Kept<(Did, Did), bool, UnitWeighter>>,
+}
+
+impl Default for HoldFacts {
+    fn default() -> Self {
+        let (max, weight) = (MAX_REMEMBERED, MAX_REMEMBERED as u64);
+        Self {
+            captains: Kept::new(max, weight, UnitWeighter, TIMES),
+            counts: Kept::new(max, weight, UnitWeighter, Times { fresh: Duration::from_secs(60), ..TIMES }),
+            writers: Kept::new(max, weight, UnitWeighter, Times { fresh: Duration::from_secs(30), ..TIMES }),
+        }
+    }
+}
+
+impl Catalog {
+    /// Who owns a hold, and what it allows.
+    ///
+    /// # Errors
+    /// [`Unknown`]; so below.
+    pub async fn captain(&self, hold: &ServiceUrl) -> Result<Arc<Captain>, Unknown> {
+        let (holds, asked) = (Arc::clone(&self.holds), hold.clone());
+        let ask = async move { holds.captain(&asked).await.map(Arc::new).map_err(unknown) };
+        self.hold_facts.captains.get(hold.did().clone(), ask).await
+    }
+
+    /// How often an image was pulled and pushed, as its hold counts.
+    ///
+    /// # Errors
+    /// [`Unknown`]
+    pub async fn counts(&self, hold: &ServiceUrl, owner: &Did, name: &ImageName) -> Result<ImageCounts, Unknown> {
+        let (holds, asked) = (Arc::clone(&self.holds), (hold.clone(), owner.clone(), name.clone()));
+        let ask = async move {
+            let stats = holds.stats(&asked.0, &asked.1, &asked.2).await.map_err(unknown)?;
+            let counts = |stats: atproto::lexicon::Stats| (stats.pull_count, stats.push_count);
+            let (pulls, pushes) = stats.map_or((0, 0), counts);
+            Ok(ImageCounts { pulls, pushes })
+        };
+        self.hold_facts.counts.get((hold.did().clone(), owner.clone(), name.clone()), ask).await
+    }
+
+    /// Whether an account is of a hold's crew and may write.
+    ///
+    /// # Errors
+    /// [`Unknown`]
+    pub async fn may_write(&self, hold: &ServiceUrl, account: &Did) -> Result<bool, Unknown> {
+        let (holds, asked) = (Arc::clone(&self.holds), (hold.clone(), account.clone()));
+        let ask = async move { holds.may_write(&asked.0, &asked.1).await.map_err(unknown) };
+        self.hold_facts.writers.get((hold.did().clone(), account.clone()), ask).await
+    }
+}
+
+fn unknown(error: HoldsError) -> Unknown {
+    Unknown(error.to_string())
+}

@@ -1,0 +1,206 @@
+//! How an account shows itself, and the pages of its repositories: records of its own, read as loosely as anybody may have
+//! written them, and pictures, which are what their hash says and look like pictures.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use quick_cache::Weighter;
+use serde_json::Value;
+
+use super::kept::{Answer, Kept, Times, Unknown};
+use super::{Catalog, look};
+use crate::repos::{ReposError, page_key};
+use atproto::lexicon::nsid::{self, Collection};
+use atproto::lexicon::{RepoPage, SELF_KEY};
+use atproto::repo::cid;
+use atproto::syntax::{Datetime, Did, Digest, ImageName, RecordKey};
+use server::identity::Account;
+use server::text::line;
+
+const TIMES: Times =
+    Times { fresh: Duration::from_secs(60), failed: Duration::from_secs(30), ask: Duration::from_secs(4) };
+const MAX_PROFILES: usize = 4096;
+/// Pages of repositories, at 100 KB each at most, and pictures, in bytes.
+const MAX_PAGE_BYTES: u64 = 8 * 1024 * 1024;
+const MAX_PICTURE_BYTES: u64 = 16 * 1024 * 1024;
+const USUAL: usize = 512;
+const MAX_NAME_CHARS: usize = 64;
+const MAX_TEXT_CHARS: usize = 400;
+
+/// How an account shows itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PersonProfile {
+    /// Its name for people.
+    pub name: Option<String>,
+    /// A few sentences.
+    pub description: Option<String>,
+    /// Its picture.
+    pub picture: Option<Digest>,
+}
+
+/// How the page of a repository shows itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PageOf {
+    /// Markdown.
+    pub text: Option<String>,
+    /// Its picture.
+    pub picture: Option<Digest>,
+    /// When it was written.
+    pub written: Option<Datetime>,
+}
+
+/// A picture that looks like one.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// By its first bytes, whatever its owner says.
+    pub media_type: &'static str,
+    /// All of it.
+    pub bytes: Bytes,
+}
+
+#[derive(Clone)]
+pub(super) struct BySize;
+
+impl Weighter<Did, Answer<Arc<PersonProfile>>> for BySize {
+    fn weight(&self, _: &Did, _: &Answer<Arc<PersonProfile>>) -> u64 {
+        1
+    }
+}
+
+impl Weighter<(Did, ImageName), Answer<Arc<PageOf>>> for BySize {
+    fn weight(&self, _: &(Did, ImageName), answer: &Answer<Arc<PageOf>>) -> u64 {
+        500 + answer.value.as_ref().map_or(0, |page| page.text.as_ref().map_or(0, String::len)) as u64
+    }
+}
+
+impl Weighter<(Did, Digest), Answer<Picture>> for BySize {
+    fn weight(&self, _: &(Did, Digest), answer: &Answer<Picture>) -> u64 {
+        500 + answer.value.as_ref().map_or(0, |picture| picture.bytes.len()) as u64
+    }
+}
+
+pub(super) type Profiles = Arc<Kept<Did, Arc<PersonProfile>, BySize>>;
+pub(super) type Pages = Arc<Kept<(Did, ImageName), Arc<PageOf>, BySize>>;
+pub(super) type Pictures = Arc<Kept<(Did, Digest), Picture, BySize>>;
+
+pub(super) fn remembered_profiles() -> Profiles {
+    Kept::new(MAX_PROFILES, MAX_PROFILES as u64, BySize, TIMES)
+}
+
+pub(super) fn remembered_pages() -> Pages {
+    Kept::new(USUAL, MAX_PAGE_BYTES, BySize, TIMES)
+}
+
+pub(super) fn remembered_pictures() -> Pictures {
+    let fresh = Duration::from_secs(60 * 60);
+    Kept::new(USUAL, MAX_PICTURE_BYTES, BySize, Times { fresh, ..TIMES })
+}
+
+impl Catalog {
+    /// How an account shows itself.
+    ///
+    /// # Errors
+    /// [`Unknown`]; so below.
+    pub async fn profile(&self, account: &Arc<Account>) -> Result<Arc<PersonProfile>, Unknown> {
+        let asked = self.record(account, nsid::PROFILE, RecordKey::parse(SELF_KEY).ok());
+        let profile = async move {
+            let record = asked.await?.unwrap_or_default();
+            let text = |field: &str, max| record.get(field)?.as_str().and_then(|text| line(text, max));
+            Ok(Arc::new(PersonProfile {
+                name: text("displayName", MAX_NAME_CHARS),
+                description: text("description", MAX_TEXT_CHARS),
+                picture: picture_of(&record),
+            }))
+        };
+        self.profiles.get(account.did.clone(), profile).await
+    }
+
+    /// How the page of a repository shows itself.
+    ///
+    /// # Errors
+    /// [`Unknown`]
+    pub async fn page(&self, account: &Arc<Account>, name: &ImageName) -> Result<Arc<PageOf>, Unknown> {
+        let asked = self.record(account, nsid::REPO_PAGE, Some(page_key(name)));
+        let page = async move {
+            let record = asked.await?.unwrap_or_default();
+            let text = |field: &str| record.get(field).and_then(Value::as_str);
+            let markdown = text("description").filter(|text| text.len() <= RepoPage::MAX_DESCRIPTION_BYTES);
+            Ok(Arc::new(PageOf {
+                text: markdown.filter(|text| !text.trim().is_empty()).map(str::to_owned),
+                picture: picture_of(&record),
+                written: text("updatedAt").and_then(|at| Datetime::parse(at).ok()),
+            }))
+        };
+        self.pages.get((account.did.clone(), name.clone()), page).await
+    }
+
+    /// The next who looks at the page of a repository sees what was written meanwhile.
+    pub fn page_changed(&self, account: &Did, name: &ImageName) {
+        self.pages.forget(&(account.clone(), name.clone()));
+    }
+
+    /// A picture that one of these records names.
+    ///
+    /// # Errors
+    /// [`Unknown`], also for what is too large or looks like no picture.
+    pub async fn picture(&self, account: &Arc<Account>, digest: Digest) -> Result<Picture, Unknown> {
+        let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
+        let picture = async move {
+            let _place = look(&looks, &repos, &owner).await?;
+            let bytes = repos.blob(&owner, &digest, RepoPage::MAX_PICTURE_BYTES).await;
+            let bytes = bytes.map_err(|error| Unknown(error.to_string()))?;
+            let bytes = bytes.ok_or_else(|| Unknown("there is no such picture".into()))?;
+            let media_type = looks_like(&bytes).ok_or_else(|| Unknown("it is no picture".into()))?;
+            Ok(Picture { media_type, bytes })
+        };
+        self.pictures.get((account.did.clone(), digest), picture).await
+    }
+
+    /// Asks for a record; nothing is asked before the future is.
+    fn record(
+        &self,
+        account: &Arc<Account>,
+        collection: Collection,
+        key: Option<RecordKey>,
+    ) -> impl Future<Output = Result<Option<Value>, Unknown>> + Send + 'static + use<> {
+        let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
+        async move {
+            let Some(key) = key else { return Ok(None) };
+            let _place = look(&looks, &repos, &owner).await?;
+            let seen = repos.record(&owner, collection, &key).await;
+            Ok(seen.map_err(|error: ReposError| Unknown(error.to_string()))?.value)
+        }
+    }
+}
+
+/// The picture that a record names.
+fn picture_of(record: &Value) -> Option<Digest> {
+    let link = record.get("avatar")?.get("ref")?.get("$link")?.as_str()?;
+    cid::digest_of(&cid::parse(link).ok()?)
+}
+
+/// What kind of a picture it is, of those that browsers draw without running anything.
+fn looks_like(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
+        [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some("image/webp"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::looks_like;
+
+    #[test]
+    fn a_picture_is_known_by_its_first_bytes() {
+        assert_eq!(looks_like(b"\x89PNG\r\n\x1a\nrest"), Some("image/png"));
+        assert_eq!(looks_like(&[0xff, 0xd8, 0xff, 0xe0]), Some("image/jpeg"));
+        assert_eq!(looks_like(b"RIFF\0\0\0\0WEBPVP8 "), Some("image/webp"));
+        for other in [&b"<svg xmlns="[..], b"<html>", b"GIF89a", b"", b"\x89PNG"] {
+            assert_eq!(looks_like(other), None);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a hold says of itself to anybody: its captain's record, its crew, and how often images were pulled.
+
+use serde::de::DeserializeOwned;
+
+use super::{CALL_TIME, Holds, HoldsError, method_url, within};
+use crate::remote::{Credential, RemoteError};
+use atproto::lexicon::error as name;
+use atproto::lexicon::nsid::{self, Collection};
+use atproto::lexicon::{Captain, Crew, Permission, PermissionSet, RecordPage, RecordView, SELF_KEY, Stats};
+use atproto::syntax::{Did, ImageName, ServiceUrl};
+
+/// Pages of 100 members that are looked through for one.
+const MAX_PAGES: usize = 10;
+
+impl Holds {
+    /// The captain's record: who owns a hold, and what it allows.
+    ///
+    /// # Errors
+    /// [`HoldsError`]; so below.
+    pub async fn captain(&self, hold: &ServiceUrl) -> Result<Captain, HoldsError> {
+        self.record(hold, nsid::CAPTAIN, SELF_KEY).await?.ok_or(HoldsError::NotAHold)
+    }
+
+    /// How often an image was pulled and pushed, as the hold counts; `None` when it never was.
+    ///
+    /// # Errors
+    /// [`HoldsError`]
+    pub async fn stats(&self, hold: &ServiceUrl, owner: &Did, name: &ImageName) -> Result<Option<Stats>, HoldsError> {
+        let stats: Option<Stats> = self.record(hold, nsid::STATS, &Stats::key_of(owner, name)).await?;
+        Ok(stats.filter(|stats| stats.owner_did == *owner && stats.repository == *name))
+    }
+
+    /// Whether an account is of the crew and may write. Of a very large crew only a part is looked at.
+    ///
+    /// # Errors
+    /// [`HoldsError`]
+    pub async fn may_write(&self, hold: &ServiceUrl, account: &Did) -> Result<bool, HoldsError> {
+        let url = method_url(hold, nsid::LIST_RECORDS);
+        let mut cursor: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut parameters = vec![("repo", hold.did().as_str()), ("collection", &*nsid::CREW), ("limit", "100")];
+            parameters.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
+            let asked = self.remote.query::<RecordPage>(&url, &parameters, Credential::None);
+            let page = within(CALL_TIME, asked).await.map_err(|error| HoldsError::of(hold, error))?;
+            let mut members =
+                page.records.into_iter().filter_map(|view| serde_json::from_value::<Crew>(view.value).ok());
+            if let Some(member) = members.find(|member| member.member == *account) {
+                let permissions = PermissionSet::from_record(member.permissions.iter().map(String::as_str));
+                return Ok(permissions.allows(Permission::BlobWrite));
+            }
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    async fn record<T: DeserializeOwned>(
+        &self,
+        hold: &ServiceUrl,
+        collection: Collection,
+        key: &str,
+    ) -> Result<Option<T>, HoldsError> {
+        let url = method_url(hold, nsid::GET_RECORD);
+        let parameters = [("repo", hold.did().as_str()), ("collection", &collection), ("rkey", key)];
+        let asked = self.remote.query::<RecordView>(&url, &parameters, Credential::None);
+        match within(CALL_TIME, asked).await {
+            Ok(view) => {
+                let value = serde_json::from_value(view.value);
+                value.map(Some).map_err(|_| HoldsError::of(hold, RemoteError::Unintelligible))
+            }
+            Err(error) if error.is_named(name::RECORD_NOT_FOUND) => Ok(None),
+            Err(error) => Err(HoldsError::of(hold, error)),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The page of an image: what its manifest says, how it was made, what was attached to it, and whether its record is proven.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use askama::Template;
+use quick_cache::UnitWeighter;
+use tokio::time::timeout;
+
+use super::layers::{self, Step};
+use super::shown::{self, Ago, path_of};
+use super::{Subject, markdown, missing};
+use crate::catalog::{Inventory, Kept, RecordProof, Times, Unknown};
+use crate::gate::PullPermit;
+use crate::holds::HoldsError;
+use crate::images::{ImageConfig, ImagesError, ManifestDetails, ParsedManifest};
+use crate::names::{Reference, RepositoryName};
+use crate::repos::ReposError;
+use crate::web::Web;
+use crate::web::pages::{self, Frame, Shown};
+use crate::web::refusal::WebError;
+use crate::web::viewer::Viewer;
+use atproto::syntax::{Did, Digest, ImageName};
+use server::bulkhead::Caller;
+use server::wire::Response;
+
+/// How long each part of the page may take.
+const PART_TIME: Duration = Duration::from_secs(5);
+const MAX_ANNOTATIONS: usize = 60;
+const MAX_VALUE_CHARS: usize = 600;
+
+/// A manifest of an index.
+struct Platform {
+    name: String,
+    path: String,
+    digest: String,
+    size: String,
+}
+
+/// An annotation; its address, if it is one.
+struct Annotation {
+    name: String,
+    value: String,
+    is_link: bool,
+}
+
+/// What is attached.
+struct Attached {
+    kind: &'static str,
+    media_type: String,
+    path: String,
+    digest: String,
+    size: String,
+}
+
+#[derive(Template)]
+#[template(path = "image.html")]
+struct ImagePage<'p> {
+    frame: Frame<'p>,
+    owner: String,
+    owner_path: String,
+    name: &'p str,
+    repository_path: String,
+    /// What the page's address ends with.
+    reference: String,
+    /// What stands behind `docker pull`.
+    image: String,
+    digest: String,
+    media_type: String,
+    size: String,
+    runs_on: Option<String>,
+    created: Option<Ago>,
+    pushed: Option<Ago>,
+    tags: Vec<(String, String)>,
+    proof: Result<RecordProof, Unknown>,
+    platforms: Vec<Platform>,
+    steps: Vec<Step>,
+    /// Why the commands are not there.
+    no_history: Option<String>,
+    annotations: Vec<Annotation>,
+    attached: Vec<Attached>,
+    no_attached: Option<String>,
+    subject: Option<(String, String)>,
+}
+
+pub(super) async fn show(
+    web: &Web,
+    (viewer, caller): (&Viewer, &Caller),
+    subject: &Subject,
+    name: &ImageName,
+    reference: &Reference,
+) -> Result<Response, WebError> {
+    let account = &subject.account;
+    let unknown = |error: Unknown| WebError::unavailable(format!("the account's records: {error}"));
+    let inventory = web.catalog.inventory(account).await.map_err(unknown)?;
+    let digest = match reference {
+        Reference::Digest(digest) => *digest,
+        Reference::Tag(tag) => {
+            let tags = inventory.repositories.get(name).ok_or_else(missing)?;
+            tags.iter().find(|found| found.tag == *tag).ok_or_else(missing)?.digest
+        }
+    };
+    if inventory.is_whole && !inventory.manifests.contains_key(&digest) {
+        return Err(missing());
+    }
+    let manifest = manifest(web, subject, &digest).await?;
+    let details = manifest.details();
+    let repository = RepositoryName::of(&subject.owner, name).map_err(|_| missing())?;
+    let (proof, history, attached) = tokio::join!(
+        web.catalog.proof(account, &digest),
+        history(web, (viewer, caller), subject, &repository, &details),
+        attached(web, subject, name, &inventory, &digest),
+    );
+    let page = page(web, viewer, subject, name, reference, &inventory, &manifest, (details, proof, history, attached));
+    Ok(pages::finish(web, None, page.render(), Shown { script: true, ..Shown::default() }))
+}
+
+/// The manifest's bytes, which have this hash.
+async fn manifest(web: &Web, subject: &Subject, digest: &Digest) -> Result<ParsedManifest, WebError> {
+    let bytes = timeout(PART_TIME, web.repos.known_bytes(&subject.account, digest)).await;
+    let late = |_| WebError::unavailable("the account's server is too slow: try again in a minute");
+    let bytes = bytes.map_err(late)?.map_err(|error| match error {
+        ReposError::WrongBytes => WebError::wrong("the account's server has other bytes under this digest"),
+        error => WebError::unavailable(error.to_string()),
+    })?;
+    ParsedManifest::parse(bytes.ok_or_else(missing)?, None).map_err(|error| WebError::wrong(error.to_string()))
+}
+
+/// Configurations that were read of late, each for who may read it, at some kilobytes.
+pub(in crate::web) type Configs = Arc<Kept<(Option<Did>, Did, Digest), Arc<ImageConfig>, UnitWeighter>>;
+
+pub(in crate::web) fn remembered() -> Configs {
+    let times = Times { fresh: Duration::from_secs(60), failed: Duration::from_secs(15), ask: PART_TIME };
+    Kept::new(512, 512, UnitWeighter, times)
+}
+
+/// The configuration, as the viewer may read it; or why it cannot be shown.
+async fn history(
+    web: &Web,
+    (viewer, caller): (&Viewer, &Caller),
+    subject: &Subject,
+    repository: &RepositoryName,
+    details: &ManifestDetails,
+) -> Result<Option<Arc<ImageConfig>>, Unknown> {
+    let Some(config) = details.config.as_ref().filter(|config| is_image_config(&config.media_type)) else {
+        return Ok(None);
+    };
+    let login = viewer.login(web).await.ok().flatten();
+    let key = (login.as_ref().map(|login| login.account.clone()), subject.account.did.clone(), config.digest);
+    let is_nobody = login.is_none();
+    let permit = PullPermit::of_viewer(repository.clone(), login, caller.clone());
+    let (images, account, config) = (Arc::clone(&web.images), Arc::clone(&subject.account), config.clone());
+    let ask = async move {
+        let sentence = match images.config(&permit, &account, &config).await {
+            Ok(Some(config)) => return Ok(Arc::new(config)),
+            Ok(None) => "The image's configuration is not in its hold.",
+            Err(ImagesError::Hold(HoldsError::Refused { .. })) if is_nobody => {
+                "The hold of this image is private: whoever is of its crew sees more when signed in."
+            }
+            Err(ImagesError::Hold(HoldsError::Refused { .. })) => {
+                "The hold of this image is private, and you are not of its crew."
+            }
+            Err(error) => {
+                tracing::info!("the configuration of an image cannot be shown: {error}");
+                "The hold of this image does not answer as it should."
+            }
+        };
+        Err(Unknown(sentence.into()))
+    };
+    web.configs.get(key, ask).await.map(Some)
+}
+
+fn is_image_config(media_type: &str) -> bool {
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"].contains(&media_type)
+}
+
+/// Signatures and the like, by subject and by the tags of older programs; or why they cannot be shown.
+async fn attached(
+    web: &Web,
+    subject: &Subject,
+    name: &ImageName,
+    inventory: &Inventory,
+    digest: &Digest,
+) -> Result<Vec<Attached>, String> {
+    let path = path_of(&subject.owner, name);
+    let found = timeout(PART_TIME, web.images.referrers(&subject.account, digest, None, None)).await;
+    let page = found.map_err(|_| "the account's server is too slow".to_owned())?.map_err(|error| error.to_string())?;
+    let mut attached: Vec<_> = page
+        .referrers
+        .into_iter()
+        .map(|referrer| {
+            let artifact_type = referrer.artifact_type.unwrap_or_else(|| referrer.media_type.clone());
+            let annotations = referrer.annotations.into_iter().flatten();
+            let annotations: Vec<_> =
+                annotations.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect();
+            Attached {
+                kind: shown::kind(&artifact_type, &annotations),
+                media_type: server::text::line(&artifact_type, MAX_VALUE_CHARS).unwrap_or_default(),
+                path: format!("{path}@{}", referrer.digest),
+                digest: shown::short(&referrer.digest),
+                size: shown::size(referrer.size),
+            }
+        })
+        .collect();
+    for tag in inventory.repositories.get(name).into_iter().flatten() {
+        let Some((_, kind)) = shown::attached_to(&tag.tag).filter(|(of, _)| of == digest) else { continue };
+        let kind = match kind {
+            ".sig" => "Signature",
+            ".att" => "Attestation",
+            ".sbom" => "Bill of materials",
+            _ => "Artifact",
+        };
+        attached.push(Attached {
+            kind,
+            media_type: format!("by the tag {}…{}", &tag.tag.as_str()[..19], &tag.tag.as_str()[71..]),
+            path: format!("{path}:{}", tag.tag),
+            digest: shown::short(&tag.digest),
+            size: inventory.manifests.get(&tag.digest).map_or_else(String::new, |found| shown::size(found.size_bytes)),
+        });
+    }
+    Ok(attached)
+}
+
+type Parts = (
+    ManifestDetails,
+    Result<RecordProof, Unknown>,
+    Result<Option<Arc<ImageConfig>>, Unknown>,
+    Result<Vec<Attached>, String>,
+);
+
+#[expect(clippy::too_many_arguments, reason = "each is asked for by itself, and all of them meet here")]
+fn page<'p>(
+    web: &'p Web,
+    viewer: &'p Viewer,
+    subject: &Subject,
+    name: &'p ImageName,
+    reference: &Reference,
+    inventory: &Inventory,
+    manifest: &ParsedManifest,
+    (details, proof, history, attached): Parts,
+) -> ImagePage<'p> {
+    let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
+    let suffix = shown::suffix(reference);
+    let (config, no_history) = match history {
+        Ok(config) => (config, None),
+        Err(reason) => (None, Some(reason.to_string())),
+    };
+    let (attached, no_attached) = match attached {
+        Ok(attached) => (attached, None),
+        Err(reason) => (Vec::new(), Some(reason)),
+    };
+    let listed = inventory.manifests.get(&manifest.digest);
+    let tags = inventory.repositories.get(name).into_iter().flatten();
+    let tags = tags.filter(|tag| tag.digest == manifest.digest && !shown::is_attached(&tag.tag));
+    let size_bytes = details.config.iter().chain(&details.layers).map(|blob| blob.size_bytes);
+    let created =
+        config.as_deref().and_then(|config| atproto::syntax::Datetime::parse(config.created.as_deref()?).ok());
+    ImagePage {
+        frame: Frame::of_viewer(web, viewer),
+        owner: subject.owner.to_string(),
+        owner_path: format!("/{}", subject.owner),
+        name: name.as_str(),
+        image: format!("{}{path}{suffix}", web.settings.registry),
+        reference: suffix,
+        digest: manifest.digest.to_string(),
+        media_type: details.artifact_type.clone().unwrap_or_else(|| manifest.media_type.clone()),
+        size: shown::size(size_bytes.fold(0, u64::saturating_add)),
+        runs_on: config.as_deref().and_then(runs_on),
+        created: Ago::of_record(created.as_ref(), now_us),
+        pushed: Ago::of_record(listed.and_then(|listed| listed.created.as_ref()), now_us),
+        tags: tags.map(|tag| (tag.tag.to_string(), format!("{path}:{}", tag.tag))).collect(),
+        proof,
+        platforms: platforms(&details, &path, inventory),
+        steps: layers::steps(&details, config.as_deref()),
+        no_history,
+        annotations: annotations(&details),
+        attached,
+        no_attached,
+        subject: details.subject.map(|of| (shown::short(&of), format!("{path}@{of}"))),
+        repository_path: path,
+    }
+}
+
+fn runs_on(config: &ImageConfig) -> Option<String> {
+    let words = [&config.os, &config.architecture, &config.variant];
+    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).map(String::as_str).collect();
+    server::text::line(&words.join("/"), 100)
+}
+
+fn platforms(details: &ManifestDetails, path: &str, inventory: &Inventory) -> Vec<Platform> {
+    let platform = |child: &crate::images::NamedContent| {
+        let is_attestation = child.annotations.iter().any(|(name, _)| name == "vnd.docker.reference.type");
+        let name = if is_attestation { Some("attestation".to_owned()) } else { child.platform.clone() };
+        let size_bytes = inventory.manifests.get(&child.digest).map(|found| found.size_bytes);
+        Platform {
+            name: name.and_then(|name| server::text::line(&name, 100)).unwrap_or_else(|| "any".to_owned()),
+            path: format!("{path}@{}", child.digest),
+            digest: shown::short(&child.digest),
+            size: size_bytes.map_or_else(String::new, shown::size),
+        }
+    };
+    details.manifests.iter().map(platform).collect()
+}
+
+fn annotations(details: &ManifestDetails) -> Vec<Annotation> {
+    let annotation = |(name, value): &(String, String)| {
+        let value = server::text::line(value, MAX_VALUE_CHARS)?;
+        let is_link = markdown::is_address(&value) && !value.contains(char::is_whitespace) && !value.ends_with('…');
+        Some(Annotation { name: server::text::line(name, 200)?, is_link, value })
+    };
+    details.annotations.iter().filter_map(annotation).take(MAX_ANNOTATIONS).collect()
+}

@@ -1,0 +1,31 @@
+//! Pictures of accounts and repositories, from here: a browser asks no other server, and gets nothing but a picture that a
+//! record of the account names.
+
+use http::HeaderValue;
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+
+use super::{Subject, missing};
+use crate::web::Web;
+use crate::web::refusal::WebError;
+use atproto::syntax::ImageName;
+use server::wire::Response;
+use server::xrpc::response;
+
+pub(super) async fn show(web: &Web, subject: &Subject, name: Option<&ImageName>) -> Result<Response, WebError> {
+    let digest = match name {
+        Some(name) => web.catalog.page(&subject.account, name).await.map(|page| page.picture),
+        None => web.catalog.profile(&subject.account).await.map(|profile| profile.picture),
+    };
+    let digest = digest.ok().flatten().ok_or_else(missing)?;
+    let picture = web.catalog.picture(&subject.account, digest).await.map_err(|_| missing())?;
+    let mut answer = response::full(HeaderValue::from_static(picture.media_type), picture.bytes);
+    for (name, value) in [
+        (CACHE_CONTROL, "public, max-age=300"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+        (CONTENT_DISPOSITION, "inline; filename=\"picture\""),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,157 @@
+//! The page of a repository: how to pull it, its tags, and what its owner says of it.
+
+use askama::Template;
+use http::request::Parts;
+
+use super::owner::partial;
+use super::shown::{self, Ago, path_of};
+use super::{Subject, markdown, missing};
+use crate::catalog::{Inventory, ListedTag};
+use crate::web::form::Fields;
+use crate::web::pages::{self, Frame, Shown};
+use crate::web::refusal::WebError;
+use crate::web::viewer::Viewer;
+use crate::web::{Endpoint, Web};
+use atproto::syntax::{Digest, ImageName};
+use server::wire::Response;
+
+/// Tags of a page.
+const PAGE: usize = 100;
+
+/// A tag of the list.
+struct Row {
+    tag: String,
+    path: String,
+    digest: String,
+    digest_path: String,
+    written: Option<Ago>,
+    size: String,
+}
+
+#[derive(Template)]
+#[template(path = "repository.html")]
+struct RepositoryPage<'p> {
+    frame: Frame<'p>,
+    owner: String,
+    owner_path: String,
+    name: &'p str,
+    /// What stands behind `docker pull`.
+    image: String,
+    description: Option<&'p str>,
+    readme: Option<String>,
+    picture: Option<String>,
+    tags: Vec<Row>,
+    count: String,
+    untagged: Option<String>,
+    newer: Option<String>,
+    older: Option<String>,
+    pulls: Option<String>,
+    problem: Option<String>,
+    edit: Option<String>,
+}
+
+pub(super) async fn show(
+    web: &Web,
+    viewer: &Viewer,
+    subject: &Subject,
+    name: &ImageName,
+    head: &Parts,
+) -> Result<Response, WebError> {
+    let account = &subject.account;
+    let (inventory, said) = tokio::join!(web.catalog.inventory(account), web.catalog.page(account, name));
+    let (inventory, problem) = match inventory {
+        Ok(inventory) => {
+            let problem = partial(&inventory);
+            (inventory, problem)
+        }
+        Err(unknown) => (Default::default(), Some(format!("The tags cannot be shown now: {unknown}."))),
+    };
+    let tags = match inventory.repositories.get(name) {
+        Some(tags) => tags.as_slice(),
+        None if inventory.is_whole => {
+            web.catalog.gone(&account.did, name).await?;
+            return Err(missing());
+        }
+        None => &[],
+    };
+    let tags: Vec<&ListedTag> = tags.iter().filter(|tag| !shown::is_attached(&tag.tag)).collect();
+    let page =
+        Fields::of_query(head).get("page").and_then(|page| page.parse().ok()).unwrap_or(1_usize).clamp(1, 10_000);
+    let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
+    let newest = tags.first().and_then(|tag| inventory.manifests.get(&tag.digest));
+    let said = said.unwrap_or_default();
+    let registry = &web.settings.registry;
+    let suffix = tags.iter().find(|tag| tag.tag.as_str() == "latest").or(tags.first());
+    let suffix = suffix.map_or_else(String::new, |tag| format!(":{}", tag.tag));
+    let turned = |to: usize| format!("{path}?page={to}");
+    let shown = RepositoryPage {
+        frame: Frame::of_viewer(web, viewer),
+        owner: subject.owner.to_string(),
+        owner_path: format!("/{}", subject.owner),
+        name: name.as_str(),
+        image: format!("{registry}{path}{suffix}"),
+        description: newest.and_then(|manifest| manifest.description.as_deref()),
+        readme: said.text.as_deref().map(markdown::render),
+        picture: said.picture.map(|_| format!("/picture/{}/{name}", subject.owner)),
+        count: server::text::with_noun(tags.len() as u64, "tag"),
+        untagged: untagged(&inventory, name),
+        newer: (page > 1).then(|| turned(page - 1)),
+        older: (tags.len() > page * PAGE).then(|| turned(page + 1)),
+        pulls: pulls(web, subject, name, newest.and_then(|manifest| manifest.hold.as_ref())).await,
+        tags: tags.iter().skip((page - 1) * PAGE).take(PAGE).map(|tag| row(&inventory, tag, &path, now_us)).collect(),
+        problem,
+        edit: viewer.is(&account.did).then(|| Endpoint::Devices.path().to_owned()),
+    };
+    Ok(pages::finish(web, None, shown.render(), Shown { pictures: true, script: true }))
+}
+
+fn row(inventory: &Inventory, tag: &ListedTag, path: &str, now_us: u64) -> Row {
+    Row {
+        tag: tag.tag.to_string(),
+        path: format!("{path}:{}", tag.tag),
+        digest: shown::short(&tag.digest),
+        digest_path: format!("{path}@{}", tag.digest),
+        written: Ago::of_record(tag.written.as_ref(), now_us),
+        size: size(inventory, &tag.digest),
+    }
+}
+
+/// How large an image is; of an index each of its images.
+fn size(inventory: &Inventory, digest: &Digest) -> String {
+    let Some(manifest) = inventory.manifests.get(digest) else { return String::new() };
+    if manifest.children.is_empty() {
+        return shown::size(manifest.size_bytes);
+    }
+    let sizes =
+        manifest.children.iter().filter_map(|child| inventory.manifests.get(child)).map(|child| child.size_bytes);
+    let (least, most) = sizes.fold((u64::MAX, 0), |(least, most), size| (least.min(size), most.max(size)));
+    match (shown::size(least), shown::size(most)) {
+        _ if most == 0 => String::new(),
+        (least, most) if least == most => most,
+        (least, most) => format!("{least} – {most}"),
+    }
+}
+
+/// How many manifests are at home here to which no tag leads, and which are no part of another one.
+fn untagged(inventory: &Inventory, name: &ImageName) -> Option<String> {
+    let mut reached: std::collections::HashSet<Digest> =
+        inventory.repositories.values().flatten().map(|tag| tag.digest).collect();
+    reached.extend(inventory.manifests.values().flat_map(|manifest| manifest.children.iter().copied()));
+    let count = inventory
+        .manifests
+        .iter()
+        .filter(|(digest, manifest)| manifest.repository == *name && !manifest.has_subject && !reached.contains(digest))
+        .count();
+    (count > 0).then(|| server::text::with_noun(count as u64, "untagged manifest"))
+}
+
+/// How often the image was pulled, as its hold counts.
+async fn pulls(
+    web: &Web,
+    subject: &Subject,
+    name: &ImageName,
+    hold: Option<&atproto::syntax::ServiceUrl>,
+) -> Option<String> {
+    let counts = web.catalog.counts(hold?, &subject.account.did, name).await.ok()?;
+    Some(server::text::with_noun(counts.pulls, "pull"))
+}

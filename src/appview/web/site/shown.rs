@@ -1,0 +1,124 @@
+//! Times, sizes, names and links as pages show them.
+
+use crate::names::{Owner, Reference};
+use atproto::syntax::{Datetime, Digest, ImageName, Size, Tag};
+
+const UNITS: [(&str, u64); 6] =
+    [("year", 31_557_600), ("month", 2_629_800), ("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60)];
+const SHORT_DIGEST_CHARS: usize = 12;
+
+/// A time, by how long ago it is.
+#[derive(Clone)]
+pub(in crate::web) struct Ago {
+    /// `3 hours ago`
+    pub(in crate::web) text: String,
+    /// For whoever wants to know exactly.
+    pub(in crate::web) exact: String,
+    /// For programs.
+    pub(in crate::web) machine: String,
+}
+
+impl Ago {
+    pub(in crate::web) fn of(micros: u64, now_us: u64) -> Self {
+        let machine = Datetime::from_micros(micros).to_string();
+        let exact = machine.get(..16).map_or_else(String::new, |text| format!("{} UTC", text.replace('T', " ")));
+        let seconds = now_us.saturating_sub(micros) / 1_000_000;
+        let unit = UNITS.iter().find(|(_, length)| seconds >= *length);
+        let text = unit.map_or_else(
+            || "just now".to_owned(),
+            |(name, length)| format!("{} ago", server::text::with_noun(seconds / length, name)),
+        );
+        Self { text, exact, machine }
+    }
+
+    /// Of a time that a record says.
+    pub(in crate::web) fn of_record(time: Option<&Datetime>, now_us: u64) -> Option<Self> {
+        time.map(Datetime::to_micros).filter(|micros| *micros > 0).map(|micros| Self::of(micros, now_us))
+    }
+}
+
+pub(super) fn size(bytes: u64) -> String {
+    Size { bytes }.to_string()
+}
+
+/// The first characters of a digest: enough for people to tell two apart.
+pub(super) fn short(digest: &Digest) -> String {
+    digest.hex().chars().take(SHORT_DIGEST_CHARS).collect()
+}
+
+/// Whether a tag is how older programs attach something to a manifest: `sha256-<hex>.sig`.
+pub(super) fn is_attached(tag: &Tag) -> bool {
+    attached_to(tag).is_some()
+}
+
+/// The manifest that such a tag is for, and what it is.
+pub(super) fn attached_to(tag: &Tag) -> Option<(Digest, &str)> {
+    let (hex, kind) = tag.as_str().strip_prefix("sha256-")?.split_at_checked(64)?;
+    Some((Digest::parse(&format!("sha256:{hex}")).ok()?, kind))
+}
+
+/// What follows a repository's name in the name of an image.
+pub(super) fn suffix(reference: &Reference) -> String {
+    match reference {
+        Reference::Tag(tag) => format!(":{tag}"),
+        Reference::Digest(digest) => format!("@{digest}"),
+    }
+}
+
+/// The path of a repository.
+pub(in crate::web) fn path_of(owner: &Owner, name: &ImageName) -> String {
+    format!("/{owner}/{name}")
+}
+
+/// What kind of a thing a media type is, in words.
+pub(super) fn kind(media_type: &str, annotations: &[(String, String)]) -> &'static str {
+    let predicate = annotations.iter().find(|(name, _)| name.ends_with("predicateType")).map_or("", |(_, value)| value);
+    let is = |part: &str| media_type.contains(part) || predicate.contains(part);
+    if is("cosign.simplesigning") || is("cncf.notary.signature") || is("sigstore.bundle") && predicate.is_empty() {
+        "Signature"
+    } else if is("spdx") || is("cyclonedx") || is("syft") || is("sbom") {
+        "Bill of materials"
+    } else if is("slsa.dev/provenance") {
+        "Provenance"
+    } else if is("in-toto") || is("dsse") || is("sigstore.bundle") {
+        "Attestation"
+    } else if is("vuln") || is("sarif") {
+        "Scan"
+    } else {
+        "Artifact"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ago, kind};
+
+    #[test]
+    fn times_are_said_by_their_largest_unit() {
+        let ago = |seconds: u64| Ago::of(1_700_000_000_000_000, 1_700_000_000_000_000 + seconds * 1_000_000).text;
+        for (seconds, text) in [
+            (0, "just now"),
+            (59, "just now"),
+            (60, "1 minute ago"),
+            (7200, "2 hours ago"),
+            (86_400 * 8, "1 week ago"),
+            (86_400 * 400, "1 year ago"),
+        ] {
+            assert_eq!(ago(seconds), text);
+        }
+        assert_eq!(Ago::of(2_000_000, 1_000_000).text, "just now", "a clock that is ahead");
+        assert_eq!(Ago::of(1_700_000_000_000_000, 0).exact, "2023-11-14 22:13 UTC");
+    }
+
+    #[test]
+    fn what_is_attached_is_said_in_words() {
+        let predicate = |kind: &str| vec![("dev.sigstore.bundle.predicateType".to_owned(), kind.to_owned())];
+        assert_eq!(kind("application/vnd.dev.cosign.simplesigning.v1+json", &[]), "Signature");
+        assert_eq!(kind("application/vnd.dev.sigstore.bundle.v0.3+json", &[]), "Signature");
+        let provenance = predicate("https://slsa.dev/provenance/v1");
+        assert_eq!(kind("application/vnd.dev.sigstore.bundle.v0.3+json", &provenance), "Provenance");
+        assert_eq!(kind("application/spdx+json", &[]), "Bill of materials");
+        assert_eq!(kind("application/vnd.in-toto+json", &[]), "Attestation");
+        assert_eq!(kind("application/x", &[]), "Artifact");
+    }
+}

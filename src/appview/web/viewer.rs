@@ -1,0 +1,58 @@
+//! Who looks at a page.
+
+use std::time::Duration;
+
+use http::request::Parts;
+use tokio::time::timeout;
+
+use super::Web;
+use super::browser::Browser;
+use super::refusal::WebError;
+use crate::accounts::{AccountsError, Login};
+use atproto::syntax::Did;
+
+/// How long a page waits for the viewer's own name.
+const NAME_TIME: Duration = Duration::from_secs(2);
+
+/// Who looks at a page: somebody who signed in, or nobody.
+#[derive(Default)]
+pub(super) struct Viewer {
+    browser: Option<Browser>,
+    pub(super) account: Option<Did>,
+    pub(super) name: String,
+}
+
+impl Viewer {
+    /// Who sent a request.
+    pub(super) async fn of(web: &Web, head: &Parts) -> Result<Self, WebError> {
+        let Some(browser) = Browser::known(web, head) else { return Ok(Self::default()) };
+        let Some(account) = web.browsers.find(browser.hash()).await? else { return Ok(Self::default()) };
+        Ok(Self::signed_in(web, browser, account).await)
+    }
+
+    /// Who signed in in this browser.
+    pub(super) async fn signed_in(web: &Web, browser: Browser, account: Did) -> Self {
+        let name = timeout(NAME_TIME, web.name(&account)).await.unwrap_or_else(|_| account.to_string());
+        Self { browser: Some(browser), account: Some(account), name }
+    }
+
+    /// What the viewer's forms have; empty for nobody.
+    pub(super) fn form_token(&self) -> String {
+        self.browser.map(|browser| browser.form_token()).unwrap_or_default()
+    }
+
+    /// Whether the viewer is this account.
+    pub(super) fn is(&self, account: &Did) -> bool {
+        self.account.as_ref() == Some(account)
+    }
+
+    /// The viewer's session at their PDS; `None` for nobody, and for whose session has ended.
+    pub(super) async fn login(&self, web: &Web) -> Result<Option<Login>, AccountsError> {
+        let Some(account) = &self.account else { return Ok(None) };
+        match web.sessions.by_oauth(account).await {
+            Ok(login) => Ok(Some(login)),
+            Err(AccountsError::SessionEnded) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}

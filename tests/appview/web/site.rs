@@ -1,0 +1,185 @@
+//! Pages about accounts whose PDS the test plays: what is proven and what is not, what is too large or too slow, and how often
+//! a PDS is asked.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use atproto::repo::commit::Commit;
+use atproto::repo::mst::{self, Change};
+use atproto::repo::{car, cbor, cid};
+use atproto::syntax::{Digest, Tid};
+use serde_json::{Value, json};
+use sha2::Digest as _;
+
+use super::person::HOST;
+use crate::asked::Asked as _;
+use crate::oci::registry::Registry;
+use crate::support::did_server::{Reply, key};
+use crate::support::http::Answer;
+
+const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
+const MANIFEST: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+const PROOF: &str = "/xrpc/com.atproto.sync.getRecord?";
+const LIST: &str = "/xrpc/com.atproto.repo.listRecords?";
+
+fn digest() -> Digest {
+    Digest::from_bytes(sha2::Sha256::digest(MANIFEST).into())
+}
+
+impl Registry {
+    fn did(&self) -> String {
+        self.alice.as_str().replace(':', "%3A")
+    }
+
+    async fn page(&self, path: &str) -> Answer {
+        self.call("GET", path).header("host", HOST).header("accept", "text/html").send().await
+    }
+
+    fn record(&self) -> Value {
+        json!({ "$type": "io.atcr.manifest", "repository": "app", "digest": digest(), "createdAt": "2026-01-01T00:00:00Z" })
+    }
+
+    /// Alice has an image `app:v1`, and her PDS answers `proof` for its record.
+    fn has_image(&self, proof: Vec<u8>) {
+        let (did, hex) = (self.did(), digest().hex());
+        let list = |collection: &str, rkey: &str, value: &Value| {
+            let uri = format!("at://{}/{collection}/{rkey}", self.alice);
+            let page = json!({ "records": [{ "uri": uri, "cid": "b", "value": value }] });
+            let path = format!("{LIST}repo={did}&collection={collection}&limit=100");
+            self.network.set(&path, Reply::Body(page.to_string()));
+        };
+        list("io.atcr.manifest", &hex, &self.record());
+        let uri = format!("at://{}/io.atcr.manifest/{hex}", self.alice);
+        list("io.atcr.tag", "app_v1", &json!({ "repository": "app", "tag": "v1", "manifest": uri }));
+        let blob = format!("/xrpc/com.atproto.sync.getBlob?did={did}&cid={}", cid::raw(&digest()));
+        self.network.set(&blob, Reply::Body(MANIFEST.into()));
+        let path = format!("{PROOF}did={did}&collection=io.atcr.manifest&rkey={hex}");
+        self.network.set(&path, Reply::Bytes(proof));
+    }
+
+    /// The proof of a record, signed with the key of this number.
+    fn proof(&self, number: u8, record: &Value) -> Vec<u8> {
+        let record = cbor::encode(&cbor::from_json(record).unwrap()).unwrap();
+        let path = format!("io.atcr.manifest/{}", digest().hex());
+        let change = Change { key: path, value: Some(cid::dag_cbor(&record)) };
+        let applied = mst::apply(&HashMap::new(), None, &[change]).unwrap();
+        let commit = Commit::sign(&self.alice, applied.root, &Tid::from_micros(1, 2), &key(number)).unwrap();
+        let mut file = car::header(&commit.cid).unwrap();
+        let record = (cid::dag_cbor(&record), record);
+        for (cid, bytes) in [(commit.cid, commit.bytes), record].iter().chain(&applied.new) {
+            car::push_block(&mut file, cid, bytes);
+        }
+        file
+    }
+}
+
+#[tokio::test]
+async fn a_page_says_whether_the_record_is_its_owners() {
+    for (case, said) in
+        [("good", "<b>Proven.</b>"), ("key", "signature"), ("other", "another manifest"), ("none", "CAR")]
+    {
+        let registry = Registry::start(NONE).await;
+        let mut other = registry.record();
+        other["digest"] = format!("sha256:{}", "7".repeat(64)).into();
+        registry.has_image(match case {
+            "good" => registry.proof(1, &registry.record()),
+            "key" => registry.proof(2, &registry.record()),
+            "other" => registry.proof(1, &other),
+            _ => b"no proof".to_vec(),
+        });
+        let page = registry.page("/alice.test/app:v1").await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        assert!(page.text().contains(said), "{case}: {}", page.text());
+        assert_eq!(page.text().contains("<b>Not proven.</b>"), case != "good", "{case}");
+        assert!(registry.page("/alice.test/app:v1").await.status == 200);
+        assert_eq!(registry.network.requests_of(PROOF), 1, "{case}: it is asked for once for all");
+    }
+}
+
+#[tokio::test]
+async fn other_bytes_under_a_digest_are_not_shown() {
+    let registry = Registry::start(NONE).await;
+    registry.has_image(registry.proof(1, &registry.record()));
+    let blob = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={}", registry.did(), cid::raw(&digest()));
+    registry.network.set(&blob, Reply::Body(MANIFEST.replace("[]", "[ ]")));
+    let page = registry.page("/alice.test/app:v1").await;
+    assert_eq!(page.status, 502);
+    assert!(page.text().contains("other bytes under this digest"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn a_profile_of_ten_megabytes_is_left_out() {
+    let registry = Registry::start(NONE).await;
+    registry.has_image(Vec::new());
+    let profile =
+        format!("/xrpc/com.atproto.repo.getRecord?repo={}&collection=app.bsky.actor.profile&rkey=self", registry.did());
+    let uri = format!("at://{}/app.bsky.actor.profile/self", registry.alice);
+    let value = json!({ "uri": uri, "value": { "displayName": "x".repeat(10_000_000) } });
+    registry.network.set(&profile, Reply::Body(value.to_string()));
+    for _ in 0..3 {
+        let page = registry.page("/alice.test").await;
+        assert_eq!(page.status, 200);
+        assert!(page.text().contains("href=\"/alice.test/app\"") && page.text().len() < 30_000);
+    }
+    assert_eq!(registry.network.requests_of(&profile), 1, "and is not read again at once");
+}
+
+#[tokio::test]
+async fn a_slow_pds_is_said_within_seconds_and_asked_once_for_all_who_look() {
+    let registry = Registry::start(NONE).await;
+    let list = format!("{LIST}repo={}&collection=io.atcr.tag&limit=100", registry.did());
+    registry.network.set(&list, Reply::Stall("HTTP/1.1 200 OK\r\n".into()));
+    let began = Instant::now();
+    let pages = futures_util::future::join_all((0..8).map(|_| registry.page("/alice.test/app"))).await;
+    assert!(began.elapsed() < Duration::from_secs(11), "{:?}", began.elapsed());
+    for page in pages {
+        assert_eq!(page.status, 200);
+        assert!(page.text().contains("The tags cannot be shown now"), "{}", page.text());
+    }
+    assert_eq!(registry.network.requests_of(&list), 1);
+    let began = Instant::now();
+    assert_eq!(registry.page("/alice.test").await.status, 200);
+    assert_eq!(registry.page("/alice.test/app:v1").await.status, 503);
+    assert!(began.elapsed() < Duration::from_secs(3), "what failed is remembered: {:?}", began.elapsed());
+    assert_eq!(registry.network.requests_of(&list), 1);
+}
+
+#[tokio::test]
+async fn who_asks_for_thousands_of_images_that_are_not_there_asks_no_pds() {
+    let registry = Registry::start(NONE).await;
+    registry.has_image(Vec::new());
+    assert_eq!(registry.page("/alice.test/app").await.status, 200);
+    let before = registry.network.requests();
+    for number in 0..200 {
+        let hex = format!("{number:064x}");
+        assert_eq!(registry.page(&format!("/alice.test/app@sha256:{hex}")).await.status, 404);
+        assert_eq!(registry.page(&format!("/alice.test/app:{number}")).await.status, 404);
+    }
+    assert!(registry.network.requests() - before < 10, "{}", registry.network.requests() - before);
+}
+
+#[tokio::test]
+async fn public_pages_are_framed_by_nobody_and_set_no_cookie() {
+    let registry = Registry::start(NONE).await;
+    registry.has_image(Vec::new());
+    for path in ["/", "/alice.test", "/alice.test/app", "/alice.test/app:v1", "/nothing"] {
+        let page = registry.page(path).await;
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{path}: {policy}");
+        assert!(policy.ends_with("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert_eq!((page.header("x-frame-options"), page.header("set-cookie")), (Some("DENY"), None), "{path}");
+    }
+    for (method, path) in [("POST", "/"), ("PUT", "/alice.test/app"), ("DELETE", "/alice.test/app:v1")] {
+        assert_eq!(registry.call(method, path).header("host", HOST).send().await.status, 405, "{path}");
+    }
+    assert_eq!(registry.call("GET", "/v2/").send().await.status, 401);
+    assert_eq!(registry.call("GET", "/xrpc/a.b.c").header("accept", "text/html").send().await.text()[..1], *"{");
+}
+
+#[tokio::test]
+async fn without_pages_there_are_none() {
+    let registry = Registry::start([("ATCR_UI_ENABLED", "false")]).await;
+    for path in ["/", "/alice.test", "/alice.test/app"] {
+        assert_eq!(registry.page(path).await.status, 404, "{path}");
+    }
+}
