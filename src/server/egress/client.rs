@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Request, Response, Uri};
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -151,6 +152,10 @@ impl std::fmt::Debug for HttpClient {
 
 /// Reads the whole of `body`, which may have at most `limit_bytes`.
 async fn collect(body: ClientBody, limit_bytes: usize) -> Result<Bytes, EgressError> {
+    // One that announces more is not waited for.
+    if body.size_hint().lower() > limit_bytes as u64 {
+        return Err(EgressError::TooLarge(limit_bytes));
+    }
     match Limited::new(body, limit_bytes).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(EgressError::TooLarge(limit_bytes)),
@@ -220,8 +225,10 @@ mod tests {
     #[tokio::test]
     async fn an_answer_is_bounded_in_bytes_and_time() {
         assert_eq!(answered("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await, Ok((StatusCode::OK, "hi".into())));
-        let large = answered("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n01234567890").await;
-        assert_eq!(large, Err(EgressError::TooLarge(10)));
+        for large in ["content-length: 11\r\n\r\n01234567890", "content-length: 1099511627776\r\n\r\n0"] {
+            let answer: &'static str = format!("HTTP/1.1 200 OK\r\n{large}").leak();
+            assert_eq!(answered(answer).await, Err(EgressError::TooLarge(10)), "{large}");
+        }
         for unfinished in ["HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nh", "HTTP/1.1 200 OK\r\n", ""] {
             assert_eq!(answered(unfinished).await, Err(EgressError::TimedOut(LIMITS.time)), "{unfinished}");
         }
