@@ -1,5 +1,6 @@
 //! Accounts: who owns an image, who signs in, and the sessions at their PDSes that calls are made with.
 
+mod access;
 mod attempts;
 mod error;
 mod listing;

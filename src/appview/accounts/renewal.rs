@@ -3,8 +3,9 @@
 use http::StatusCode;
 use serde_json::Value;
 
+use super::access::{access_token, is_expired};
 use super::error::AccountsError;
-use super::sessions::{Sessions, access_token, is_expired};
+use super::sessions::Sessions;
 use crate::accounts::tables::{self, Binding, SessionRow};
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;

@@ -9,7 +9,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::StatusCode;
 use quick_cache::sync::Cache;
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
+use super::access::access_token;
 use super::attempts::Attempts;
 use super::error::AccountsError;
 use super::token_scope::scope;
@@ -25,7 +25,7 @@ use crate::accounts::tables::{self, Binding, SessionRow};
 use crate::oauth::{AuthorizationServer, Client, NewTokens};
 use crate::remote::{AccessToken, BoundToken, Credential, Remote, RemoteError};
 use atproto::keys::P256Key;
-use atproto::lexicon::nsid::{self, Method};
+use atproto::lexicon::nsid;
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
 use atproto::syntax::Did;
 use server::bulkhead::{Caller, LockGuard, Locks};
@@ -134,7 +134,11 @@ impl Sessions {
             self.database.read(move |read| tables::by_password(read, &did, &mac)).await?
         };
         if let Some(row) = known {
-            match self.prove(account, &row).await {
+            let mut proven = self.prove(account, &row).await;
+            if let Some(moved) = self.moved(account, proven.as_ref().err()).await {
+                proven = self.prove(&moved, &row).await;
+            }
+            match proven {
                 Err(AccountsError::SessionEnded) => {}
                 outcome => return outcome.map(|()| self.signed_in(login(&row), caller)),
             }
@@ -145,7 +149,10 @@ impl Sessions {
         }
         let too_many = |retry_s| AccountsError::TooManyPasswords { retry_s };
         self.attempts.spend(&account.did, caller, (self.settings.clock)()).map_err(too_many)?;
-        let outcome = self.create(account, password, mac).await;
+        let mut outcome = self.create(account, password, mac).await;
+        if let Some(moved) = self.moved(account, outcome.as_ref().err()).await {
+            outcome = self.create(&moved, password, mac).await;
+        }
         if matches!(outcome, Err(AccountsError::WrongPassword)) {
             self.wrong.insert(key, Instant::now());
         }
@@ -162,7 +169,11 @@ impl Sessions {
             let account = this.resolver.resolve(&login.account, Pool::Members).await?;
             let _turn = this.lock(&login.account).await;
             let row = this.row(&login).await?;
-            this.prove(&account, &row).await
+            let proven = this.prove(&account, &row).await;
+            match this.moved(&account, proven.as_ref().err()).await {
+                Some(moved) => this.prove(&moved, &row).await,
+                None => proven,
+            }
         })
         .await
     }
@@ -250,52 +261,6 @@ impl Sessions {
         Ok(token)
     }
 
-    /// Calls `method` at the account's PDS with an access token, once more with a new one when that has expired. `call`
-    /// is given the method's URL and the token.
-    ///
-    /// # Errors
-    /// [`AccountsError::Pds`] with what the PDS answered, else as [`Sessions::service_token`].
-    pub async fn with_access<'c, T>(
-        self: &Arc<Self>,
-        login: &Login,
-        method: Method,
-        call: impl Fn(String, AccessToken) -> BoxFuture<'c, Result<T, RemoteError>>,
-    ) -> Result<T, AccountsError> {
-        let account = self.resolver.resolve(&login.account, Pool::Members).await?;
-        let url = self.resolver.pds_method(&account, &method)?.to_string();
-        let row = self.row(login).await?;
-        let mut outcome = call(url.clone(), access_token(&row)?).await;
-        if outcome.as_ref().is_err_and(is_expired) {
-            let renewed = self.renew(&account, login, &row.access).await?;
-            outcome = call(url.clone(), access_token(&renewed)?).await;
-            if outcome.as_ref().is_err_and(is_expired) {
-                // By OAuth a renewal ends the token before it at once, and another one may have come in between.
-                let current = self.row(login).await?;
-                if current.access != renewed.access {
-                    outcome = call(url, access_token(&current)?).await;
-                }
-            }
-        }
-        outcome.map_err(AccountsError::Pds)
-    }
-
-    /// The session with another access token than `expired`: whoever comes first gets it for all.
-    async fn renew(
-        self: &Arc<Self>,
-        account: &Arc<Account>,
-        login: &Login,
-        expired: &str,
-    ) -> Result<SessionRow, AccountsError> {
-        let (this, account, login) = (Arc::clone(self), Arc::clone(account), login.clone());
-        let expired = expired.to_owned();
-        self.finish(async move {
-            let _turn = this.lock(&login.account).await;
-            let row = this.row(&login).await?;
-            if row.access == expired { this.refresh(&account, &row).await } else { Ok(row) }
-        })
-        .await
-    }
-
     async fn create(&self, account: &Account, password: &str, mac: PasswordMac) -> Result<Login, AccountsError> {
         let url = self.resolver.pds_method(account, &nsid::CREATE_SESSION)?.to_string();
         let input = CreateSession { identifier: account.did.to_string(), password: password.to_owned() };
@@ -325,14 +290,14 @@ impl Sessions {
         Ok(Login { account: account.did.clone(), session })
     }
 
-    async fn row(&self, login: &Login) -> Result<SessionRow, AccountsError> {
+    pub(super) async fn row(&self, login: &Login) -> Result<SessionRow, AccountsError> {
         let id = login.session;
         let row = self.database.read(move |read| tables::by_id(read, id)).await?;
         row.filter(|row| row.account == login.account).ok_or(AccountsError::SessionEnded)
     }
 
     /// Of one account alone: a PDS that does not answer keeps nobody waiting but those who have it.
-    async fn lock(&self, account: &Did) -> LockGuard<Did> {
+    pub(super) async fn lock(&self, account: &Did) -> LockGuard<Did> {
         self.locks.lock(account).await
     }
 
@@ -362,23 +327,9 @@ fn login(row: &SessionRow) -> Login {
     Login { account: row.account.clone(), session: row.id }
 }
 
-/// What calls of a session show.
-pub(super) fn access_token(row: &SessionRow) -> Result<AccessToken, AccountsError> {
-    let token = row.access.as_str().into();
-    let Some(binding) = &row.binding else { return Ok(AccessToken::Bearer(token)) };
-    Ok(AccessToken::Bound(BoundToken { token, key: Arc::new(binding.key()?) }))
-}
-
 impl Binding {
     /// The key.
     pub(super) fn key(&self) -> Result<P256Key, AccountsError> {
         P256Key::from_bytes(&self.key).map_err(|error| AccountsError::Storage(StorageError::Damaged(error.into())))
     }
-}
-
-/// What a PDS says of an access token that is too old.
-pub(super) fn is_expired(error: &RemoteError) -> bool {
-    let is_unauthorized = matches!(error, RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. });
-    // A server that is content with no nonce says nothing of the token.
-    (is_unauthorized && !error.is_named("use_dpop_nonce")) || error.is_named("ExpiredToken")
 }

@@ -59,7 +59,9 @@ impl SignIns {
         user_code: Option<String>,
     ) -> Result<String, SignInError> {
         let sessions = &self.sessions;
-        let server = sessions.oauth.discover(&sessions.pds_origin(account)?).await?;
+        // It may have moved to another PDS since its document was read.
+        let account = sessions.resolver.refresh(&account.did, Pool::Members).await.map_err(AccountsError::Identity)?;
+        let server = sessions.oauth.discover(&sessions.pds_origin(&account)?).await?;
         let (state, verifier, key) = (self.text()?, self.text()?, self.key()?);
         let sought = Sought { state: &state, verifier: &verifier, account: &account.did };
         let url = sessions.oauth.push(&server, &sought, &key).await?;

@@ -20,16 +20,23 @@ use serde::de::DeserializeOwned;
 use server::egress::{AnswerLimits, ClientBody, ClientPolicy, EgressError, HttpClient, Reach, full_body, system_dns};
 
 use atproto::keys::P256Key;
+use atproto::lexicon::error as name;
 use proofs::{DPOP, Proofs};
 
 pub use credential::{AccessToken, BoundToken, Credential};
 
 const LIMITS: AnswerLimits = AnswerLimits {
-    // A PDS takes 0.4 s for a password, and a hold reads back what was uploaded to a bucket.
+    // 5 MiB go to a PDS at 100 KiB/s.
     time: Duration::from_secs(60),
     // A record has at most 1,000,000 bytes as DAG-CBOR, some more as JSON.
     body_bytes: 4 * 1024 * 1024,
 };
+/// How long a server may take to say what it has: whoever asked waits for it, behind a proxy that gives up after 60 s.
+const READ_TIME: Duration = Duration::from_secs(20);
+/// How long it may take for bytes: 5 MiB at 200 KiB/s.
+const BYTES_TIME: Duration = Duration::from_secs(30);
+/// How long it may take to write: a PDS takes 0.4 s for a password.
+const WRITE_TIME: Duration = Duration::from_secs(30);
 /// What a server says of itself, as an authorization server for one.
 /// It may fetch what we say of ourselves before it answers.
 const DOCUMENT_LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(30), body_bytes: 128 * 1024 };
@@ -69,6 +76,12 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
+    /// Whether another server might say otherwise: this one does not answer, or does not serve the account.
+    #[must_use]
+    pub fn may_be_elsewhere(&self) -> bool {
+        !self.is_named(name::RECORD_NOT_FOUND) && !self.is_named(name::INVALID_SWAP)
+    }
+
     /// Whether the server answered with this error name.
     #[must_use]
     pub fn is_named(&self, wanted: &str) -> bool {
@@ -130,7 +143,8 @@ impl Remote {
         parameters: &[(&str, &str)],
         credential: impl Into<Credential<'c>>,
     ) -> Result<T, RemoteError> {
-        parse(&self.get(with_query(url, parameters), credential.into(), LIMITS).await?)
+        let limits = AnswerLimits { time: READ_TIME, ..LIMITS };
+        parse(&self.get(with_query(url, parameters), credential.into(), limits).await?)
     }
 
     /// The bytes that a method answers, `limit_bytes` at most.
@@ -143,7 +157,7 @@ impl Remote {
         parameters: &[(&str, &str)],
         limit_bytes: usize,
     ) -> Result<Bytes, RemoteError> {
-        let limits = AnswerLimits { body_bytes: limit_bytes, ..LIMITS };
+        let limits = AnswerLimits { time: BYTES_TIME, body_bytes: limit_bytes };
         self.get(with_query(url, parameters), Credential::None, limits).await
     }
 
@@ -183,7 +197,7 @@ impl Remote {
         input: &impl Serialize,
         credential: impl Into<Credential<'c>>,
     ) -> Result<T, RemoteError> {
-        self.patient_procedure(url, input, credential, LIMITS.time).await
+        self.patient_procedure(url, input, credential, WRITE_TIME).await
     }
 
     /// Calls a method that writes and may take `time`.

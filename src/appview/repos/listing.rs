@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{Repos, ReposError, TagRecord, tag_key};
-use crate::remote::{Credential, RemoteError};
+use crate::remote::RemoteError;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView};
 use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Tag};
@@ -113,12 +113,11 @@ impl Repos {
     /// # Errors
     /// [`ReposError`]
     pub async fn revision(&self, account: &Account) -> Result<Option<String>, ReposError> {
-        let url = self.resolver.pds_method(account, &nsid::SYNC_GET_LATEST_COMMIT)?.to_string();
-        let parameters = [("did", account.did.as_str())];
-        match self.remote.query::<Value>(&url, &parameters, Credential::None).await {
+        let parameters = &[("did", account.did.as_str())];
+        match self.query::<Value>(account, &nsid::SYNC_GET_LATEST_COMMIT, parameters).await {
             Ok(commit) => Ok(commit.get("rev").and_then(Value::as_str).map(str::to_owned)),
-            Err(RemoteError::Refused { status, .. }) if status.is_client_error() => Ok(None),
-            Err(error) => Err(ReposError::Pds(error)),
+            Err(ReposError::Pds(RemoteError::Refused { status, .. })) if status.is_client_error() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

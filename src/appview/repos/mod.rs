@@ -14,15 +14,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::StatusCode;
+use serde::de::DeserializeOwned;
 use sha2::Digest as _;
 
 use crate::accounts::{AccountsError, Sessions};
 use crate::remote::{Credential, Remote, RemoteError};
+use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Manifest, RecordView};
 use atproto::repo::{RepoError, cid};
 use atproto::syntax::{Digest, ImageName, RecordKey, Tag};
-use server::identity::{self, Account, Resolver};
+use server::identity::{self, Account, Pool, Resolver};
 
 pub use listing::{FoundManifest, FoundTag};
 pub use proof::Proven;
@@ -105,13 +107,34 @@ impl Repos {
     /// # Errors
     /// [`ReposError`]; so below.
     pub async fn record(&self, account: &Account, collection: Collection, key: &RecordKey) -> Result<Seen, ReposError> {
-        let url = self.resolver.pds_method(account, &nsid::GET_RECORD)?.to_string();
-        let parameters = [("repo", account.did.as_str()), ("collection", &collection), ("rkey", key.as_str())];
-        match self.remote.query::<RecordView>(&url, &parameters, Credential::None).await {
+        let parameters = &[("repo", account.did.as_str()), ("collection", &collection), ("rkey", key.as_str())];
+        match self.query::<RecordView>(account, &nsid::GET_RECORD, parameters).await {
             Ok(view) => Ok(Seen::of(view)),
-            Err(error) if error.is_named("RecordNotFound") => Ok(Seen::default()),
-            Err(error) => Err(ReposError::Pds(error)),
+            Err(ReposError::Pds(error)) if error.is_named(name::RECORD_NOT_FOUND) => Ok(Seen::default()),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Asks the account's PDS, and the one that it has moved to, if that does not answer.
+    async fn query<T: DeserializeOwned>(
+        &self,
+        account: &Account,
+        method: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<T, ReposError> {
+        let url = self.resolver.pds_method(account, method)?.to_string();
+        let mut answer = self.remote.query(&url, parameters, Credential::None).await;
+        if let Some(moved) = self.moved(account, answer.as_ref().err()).await {
+            let url = self.resolver.pds_method(&moved, method)?.to_string();
+            answer = self.remote.query(&url, parameters, Credential::None).await;
+        }
+        answer.map_err(ReposError::Pds)
+    }
+
+    /// The account, if it has another PDS by now than the one that answered with `error`.
+    async fn moved(&self, account: &Account, error: Option<&RemoteError>) -> Option<Arc<Account>> {
+        let may_be_elsewhere = error.is_some_and(RemoteError::may_be_elsewhere);
+        if may_be_elsewhere { self.resolver.moved(account, Pool::Strangers).await } else { None }
     }
 
     /// What is recorded of a manifest.
@@ -146,10 +169,15 @@ impl Repos {
     /// # Errors
     /// [`ReposError`]
     pub async fn blob(&self, account: &Account, digest: &Digest, max: usize) -> Result<Option<Bytes>, ReposError> {
-        let url = self.resolver.pds_method(account, &nsid::SYNC_GET_BLOB)?.to_string();
         let cid = cid::raw(digest).to_string();
-        let parameters = [("did", account.did.as_str()), ("cid", cid.as_str())];
-        match self.remote.bytes(&url, &parameters, max).await {
+        let parameters = &[("did", account.did.as_str()), ("cid", cid.as_str())];
+        let url = self.resolver.pds_method(account, &nsid::SYNC_GET_BLOB)?.to_string();
+        let mut answer = self.remote.bytes(&url, parameters, max).await;
+        if let Some(moved) = self.moved(account, answer.as_ref().err()).await {
+            let url = self.resolver.pds_method(&moved, &nsid::SYNC_GET_BLOB)?.to_string();
+            answer = self.remote.bytes(&url, parameters, max).await;
+        }
+        match answer {
             Ok(bytes) if digest_of(&bytes) == *digest => Ok(Some(bytes)),
             Ok(_) => Err(ReposError::WrongBytes),
             Err(RemoteError::Refused { status: StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, .. }) => Ok(None),

@@ -74,9 +74,14 @@ impl Resolver {
                 Did::parse(text).map_err(|_| ResolveError::NotFound)?
             }
         };
-        let account = self.resolve(&did, asker).await?;
-        let claimed =
-            account.handle.as_ref().is_some_and(|claimed| claimed.as_str().eq_ignore_ascii_case(handle.as_str()));
-        if claimed { Ok(account) } else { Err(ResolveError::NotFound) }
+        let claims = |account: &Account| {
+            account.handle.as_ref().is_some_and(|claimed| claimed.as_str().eq_ignore_ascii_case(handle.as_str()))
+        };
+        let mut account = self.resolve(&did, asker.clone()).await?;
+        if !claims(&account) {
+            // It may have got this handle since its document was read.
+            account = self.refresh(&did, asker).await?;
+        }
+        if claims(&account) { Ok(account) } else { Err(ResolveError::NotFound) }
     }
 }

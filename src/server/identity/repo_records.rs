@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::header::ACCEPT;
 use http::{Request, StatusCode};
 
-use super::{Pool, ResolveError, Resolver};
+use super::{Account, Pool, ResolveError, Resolver};
 use crate::egress::{AnswerLimits, EgressError};
 use atproto::lexicon::RecordPage;
 use atproto::lexicon::nsid::{self, Collection};
@@ -60,6 +60,24 @@ impl Resolver {
         collection: Collection,
         cursor: Option<&str>,
     ) -> Result<RecordPage, ListError> {
+        let document = self.resolve(account, Pool::Members).await.map_err(ListError::Account)?;
+        match self.list_pages(&document, collection, cursor).await {
+            // It may have moved to another PDS since its document was read.
+            Err(error) => match self.moved(&document, Pool::Members).await {
+                Some(moved) => self.list_pages(&moved, collection, cursor).await,
+                None => Err(error),
+            },
+            page => page,
+        }
+    }
+
+    /// One page of at most 100 records, and of fewer where they are too large.
+    async fn list_pages(
+        &self,
+        account: &Account,
+        collection: Collection,
+        cursor: Option<&str>,
+    ) -> Result<RecordPage, ListError> {
         let mut limit = MAX_PAGE_RECORDS;
         loop {
             match self.list_page(account, collection, limit, cursor).await {
@@ -71,14 +89,13 @@ impl Resolver {
 
     async fn list_page(
         &self,
-        account: &Did,
+        account: &Account,
         collection: Collection,
         limit: u32,
         cursor: Option<&str>,
     ) -> Result<RecordPage, ListError> {
-        let document = self.resolve(account, Pool::Members).await.map_err(ListError::Account)?;
-        let url = self.pds_method(&document, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
-        let request = Request::get(format!("{url}?{}", query(account, collection, limit, cursor)))
+        let url = self.pds_method(account, &nsid::LIST_RECORDS).map_err(ListError::Account)?;
+        let request = Request::get(format!("{url}?{}", query(&account.did, collection, limit, cursor)))
             .header(ACCEPT, "application/json");
         let answer =
             self.fetcher.ask_within(request, Pool::Members, PAGE_LIMITS).await.map_err(|error| match error {

@@ -117,6 +117,12 @@ impl Resolver {
         self.answer(did, &asker.into(), Freshness::Newer).await
     }
 
+    /// Returns the account again if it has another PDS now than `account` says, as [`Resolver::refresh`] finds it. For a
+    /// caller whom that PDS does not serve.
+    pub async fn moved(&self, account: &Account, asker: impl Into<Asker>) -> Option<Arc<Account>> {
+        self.refresh(&account.did, asker).await.ok().filter(|now| now.pds != account.pds)
+    }
+
     /// Returns the URL of the method `nsid` at `account`'s PDS.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! What one caller may not take from others: passwords that PDSes are asked about, look-ups.
 
 use super::registry::{Registry, refused, rights};
+use crate::asked::Asked as _;
 use crate::support::did_server::Reply;
 
 const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
 const APP_PASSWORD: &str = "com.atproto.appPass";
+const CREATE_SESSION: &str = "/xrpc/com.atproto.server.createSession";
 const SCOPE: &str = "&scope=repository:alice.test/app:pull,push";
 
 #[tokio::test]
@@ -13,8 +15,8 @@ async fn who_guesses_passwords_is_told_to_wait_and_the_owner_signs_in_all_the_sa
     registry.signs_in_with(APP_PASSWORD);
     assert_eq!(registry.token("alice.test:right", SCOPE).await.status, 200);
     let wrong = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}";
-    registry.network.set("/xrpc/com.atproto.server.createSession", Reply::Raw(wrong.into()));
-    let before = registry.network.requests();
+    registry.network.set(CREATE_SESSION, Reply::Raw(wrong.into()));
+    let before = registry.network.requests_of(CREATE_SESSION);
     let mut asked = 0;
     for number in 0..40 {
         let answer = registry.token(&format!("alice.test:guess-{number}"), SCOPE).await;
@@ -30,7 +32,7 @@ async fn who_guesses_passwords_is_told_to_wait_and_the_owner_signs_in_all_the_sa
     }
     // Somebody signed in from there: all that the PDS allows, less the one that was right.
     assert_eq!(asked, 29);
-    assert_eq!(registry.network.requests() - before, asked, "what is refused asks nobody");
+    assert_eq!(registry.network.requests_of(CREATE_SESSION) - before, asked, "what is refused asks nobody");
     assert_eq!(rights(&registry.token("alice.test:right", SCOPE).await), ["alice.test/app:pull,push"]);
     refused(&registry.token("alice.test:guess-0", SCOPE).await, 401, "UNAUTHORIZED");
 }

@@ -1,0 +1,101 @@
+//! Calls of an account's PDS with its session's access token: renewed when it has expired, and made where the account is.
+//!
+//! A DID document is an hour old at most. An account that has moved meanwhile is found as soon as the PDS in it fails.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+
+use super::error::AccountsError;
+use super::sessions::{Login, Sessions};
+use crate::accounts::tables::SessionRow;
+use crate::remote::{AccessToken, BoundToken, RemoteError};
+use atproto::lexicon::nsid::Method;
+use server::identity::{Account, Pool};
+
+impl Sessions {
+    /// Calls `method` at the account's PDS with an access token, once more with a new one when that has expired. `call`
+    /// is given the method's URL and the token.
+    ///
+    /// # Errors
+    /// [`AccountsError::Pds`] with what the PDS answered, else as [`Sessions::service_token`].
+    pub async fn with_access<'c, T>(
+        self: &Arc<Self>,
+        login: &Login,
+        method: Method,
+        call: impl Fn(String, AccessToken) -> BoxFuture<'c, Result<T, RemoteError>>,
+    ) -> Result<T, AccountsError> {
+        let account = self.resolver.resolve(&login.account, Pool::Members).await?;
+        let outcome = self.with_access_at(&account, login, &method, &call).await;
+        match self.moved(&account, outcome.as_ref().err()).await {
+            Some(moved) => self.with_access_at(&moved, login, &method, &call).await,
+            None => outcome,
+        }
+    }
+
+    async fn with_access_at<'c, T>(
+        self: &Arc<Self>,
+        account: &Arc<Account>,
+        login: &Login,
+        method: &Method,
+        call: &impl Fn(String, AccessToken) -> BoxFuture<'c, Result<T, RemoteError>>,
+    ) -> Result<T, AccountsError> {
+        let url = self.resolver.pds_method(account, method)?.to_string();
+        let row = self.row(login).await?;
+        let mut outcome = call(url.clone(), access_token(&row)?).await;
+        if outcome.as_ref().is_err_and(is_expired) {
+            let renewed = self.renew(account, login, &row.access).await?;
+            outcome = call(url.clone(), access_token(&renewed)?).await;
+            if outcome.as_ref().is_err_and(is_expired) {
+                // By OAuth a renewal ends the token before it at once, and another one may have come in between.
+                let current = self.row(login).await?;
+                if current.access != renewed.access {
+                    outcome = call(url, access_token(&current)?).await;
+                }
+            }
+        }
+        outcome.map_err(AccountsError::Pds)
+    }
+
+    /// The account, if it has another PDS by now than the one that ended in `error`.
+    pub(super) async fn moved(&self, account: &Account, error: Option<&AccountsError>) -> Option<Arc<Account>> {
+        let may_be_elsewhere = match error? {
+            AccountsError::WrongPassword => true,
+            AccountsError::Pds(error) => error.may_be_elsewhere(),
+            _ => false,
+        };
+        if may_be_elsewhere { self.resolver.moved(account, Pool::Members).await } else { None }
+    }
+
+    /// The session with another access token than `expired`: whoever comes first gets it for all.
+    async fn renew(
+        self: &Arc<Self>,
+        account: &Arc<Account>,
+        login: &Login,
+        expired: &str,
+    ) -> Result<SessionRow, AccountsError> {
+        let (this, account, login) = (Arc::clone(self), Arc::clone(account), login.clone());
+        let expired = expired.to_owned();
+        self.finish(async move {
+            let _turn = this.lock(&login.account).await;
+            let row = this.row(&login).await?;
+            if row.access == expired { this.refresh(&account, &row).await } else { Ok(row) }
+        })
+        .await
+    }
+}
+
+/// What calls of a session show.
+pub(super) fn access_token(row: &SessionRow) -> Result<AccessToken, AccountsError> {
+    let token = row.access.as_str().into();
+    let Some(binding) = &row.binding else { return Ok(AccessToken::Bearer(token)) };
+    Ok(AccessToken::Bound(BoundToken { token, key: Arc::new(binding.key()?) }))
+}
+
+/// What a PDS says of an access token that is too old.
+pub(super) fn is_expired(error: &RemoteError) -> bool {
+    let is_unauthorized = matches!(error, RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. });
+    // A server that is content with no nonce says nothing of the token.
+    (is_unauthorized && !error.is_named("use_dpop_nonce")) || error.is_named("ExpiredToken")
+}
