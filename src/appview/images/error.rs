@@ -8,6 +8,9 @@ use server::storage::StorageError;
 /// Why an image cannot be pulled or pushed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
+    /// It names so much that no record of it can be.
+    #[error("the manifest names too much: its record would have more than a million bytes, which no PDS takes")]
+    TooLarge,
     /// The manifest is none.
     #[error("the manifest cannot be taken: {0}")]
     Invalid(String),

@@ -1,6 +1,8 @@
 //! A manifest as a client sends it: read for what the registry must know, kept byte for byte.
 //! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>, <https://github.com/opencontainers/image-spec/blob/main/image-index.md>
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -17,6 +19,10 @@ const INDEXES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 /// What of annotations goes into the record; the bytes have them all.
 const MAX_ANNOTATION_BYTES: usize = 16 * 1024;
+/// What a PDS takes of a record, as JSON; what only the caller of [`ParsedManifest::record`] knows has some hundreds.
+const MAX_RECORD_BYTES: usize = 1_000_000 - 4096;
+/// The largest number that a record may have.
+const MAX_SIZE: u64 = (1 << 53) - 1;
 /// What the lexicon allows of a platform's words.
 const MAX_PLATFORM_BYTES: usize = 32;
 
@@ -57,6 +63,13 @@ pub(super) struct Descriptor {
     urls: Vec<String>,
     platform: Option<Map<String, Value>>,
     annotations: Option<Map<String, Value>>,
+}
+
+impl Document {
+    fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+        let lists = self.layers.iter().chain(&self.manifests).flatten();
+        self.config.iter().chain(&self.subject).chain(lists)
+    }
 }
 
 impl Descriptor {
@@ -132,20 +145,32 @@ impl ParsedManifest {
         Ok(Self { digest: digest_of(&bytes), bytes, media_type, subject, document })
     }
 
+    /// Whether a PDS takes a record of it.
+    ///
+    /// # Errors
+    /// [`ImagesError::Invalid`], [`ImagesError::TooLarge`]
+    pub(super) fn check_record(&self) -> Result<(), ImagesError> {
+        if self.document.descriptors().any(|descriptor| descriptor.size > MAX_SIZE) {
+            return Err(ImagesError::Invalid("a size is larger than any number of a record".to_owned()));
+        }
+        let is_too_large = json!(self.record()).to_string().len() > MAX_RECORD_BYTES;
+        if is_too_large { Err(ImagesError::TooLarge) } else { Ok(()) }
+    }
+
     /// As it was read.
     pub(super) fn document(&self) -> &Document {
         &self.document
     }
 
-    /// The blobs that must be at the hold: configuration and layers, but those that are elsewhere.
+    /// The blobs that must be at the hold, each once: configuration and layers, but those that are elsewhere.
     pub fn blobs(&self) -> impl Iterator<Item = Digest> {
         let layers = self.document.layers.iter().flatten();
-        self.document.config.iter().chain(layers).filter(|blob| blob.urls.is_empty()).map(|blob| blob.digest)
+        once_each(self.document.config.iter().chain(layers).filter(|blob| blob.urls.is_empty()))
     }
 
-    /// The manifests of an index.
+    /// The manifests of an index, each once.
     pub fn children(&self) -> impl Iterator<Item = Digest> {
-        self.document.manifests.iter().flatten().map(|child| child.digest)
+        once_each(self.document.manifests.iter().flatten())
     }
 
     /// What is answered of it to who asks for what says something of its subject.
@@ -201,10 +226,28 @@ impl ParsedManifest {
     }
 }
 
-/// Whether annotations go into the record, and into lists.
+/// What a manifest is, as the record of it `said`; what its own bytes say, where that is no manifest's type.
+pub(super) fn media_type_of(said: Option<String>, bytes: &[u8]) -> String {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Typed {
+        media_type: String,
+    }
+    let is_known = |text: &String| IMAGES.contains(&text.as_str()) || INDEXES.contains(&text.as_str());
+    let own = || serde_json::from_slice(bytes).ok().map(|Typed { media_type }| media_type).filter(is_known);
+    said.filter(is_known).or_else(own).unwrap_or_else(|| IMAGES[0].to_owned())
+}
+
+/// The digests of what is named, in that order, each once.
+fn once_each<'d>(named: impl Iterator<Item = &'d Descriptor>) -> impl Iterator<Item = Digest> {
+    let mut seen = HashSet::new();
+    named.map(|descriptor| descriptor.digest).filter(move |digest| seen.insert(*digest))
+}
+
+/// Whether annotations go into the record, and into lists: texts, as they must be, and not too much of them.
 fn are_small(all: &Map<String, Value>) -> bool {
-    let bytes = all.iter().map(|(name, value)| name.len() + value.as_str().map_or(0, str::len));
-    bytes.sum::<usize>() <= MAX_ANNOTATION_BYTES
+    let bytes = all.iter().map(|(name, value)| Some(name.len() + value.as_str()?.len()));
+    bytes.sum::<Option<usize>>().is_some_and(|bytes| bytes <= MAX_ANNOTATION_BYTES)
 }
 
 #[cfg(test)]
@@ -230,6 +273,18 @@ mod tests {
         assert_eq!((parsed.subject, parsed.children().count()), (Some(Digest::from_bytes([4; 32])), 0));
         assert_eq!(parsed.record()["layers"].as_array().unwrap().len(), 2);
         assert_eq!(parsed.info().layers.unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_type_that_is_no_manifests_is_not_passed_on() {
+        let of = |said: Option<&str>, bytes: &str| media_type_of(said.map(str::to_owned), bytes.as_bytes());
+        let index = format!("{{\"mediaType\":\"{}\"}}", INDEXES[0]);
+        assert_eq!(of(Some(IMAGES[1]), &index), IMAGES[1]);
+        for said in [None, Some("text/html"), Some("")] {
+            assert_eq!(of(said, &index), INDEXES[0]);
+            assert_eq!(of(said, "{\"mediaType\":\"text/html\"}"), IMAGES[0]);
+            assert_eq!(of(said, "<html>"), IMAGES[0]);
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::manifest::media_type_of;
 use super::{Images, ImagesError};
 use crate::gate::PullPermit;
 use crate::holds::Verb;
@@ -14,13 +15,11 @@ use server::identity::Account;
 pub struct PulledManifest {
     /// Of the bytes: it was compared.
     pub digest: Digest,
-    /// As its record says it.
+    /// As its record says it, if that is the type of a manifest.
     pub media_type: String,
     /// As they were pushed.
     pub bytes: Bytes,
 }
-
-const DEFAULT_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 
 impl Images {
     /// A manifest of `owner`; `None` when there is none.
@@ -41,7 +40,7 @@ impl Images {
         let Some(record) = self.repos.recent_manifest(owner, &digest).await? else { return Ok(None) };
         let Some(bytes) = self.repos.known_bytes(owner, &digest).await? else { return Ok(None) };
         self.remember(owner, &record);
-        let media_type = record.media_type.unwrap_or_else(|| DEFAULT_TYPE.to_owned());
+        let media_type = media_type_of(record.media_type, &bytes);
         Ok(Some(PulledManifest { digest, media_type, bytes }))
     }
 

@@ -44,6 +44,7 @@ impl Images {
             Reference::Digest(_) => None,
             Reference::Tag(tag) => Some(tag),
         };
+        manifest.check_record()?;
         let (login, repository) = (permit.login(), &permit.repository().name);
         let hold = self.holds.of_account(owner).await?;
         self.holds.join(&hold, login).await?;

@@ -261,6 +261,7 @@ impl From<ImagesError> for OciError {
         let text = error.to_string();
         match error {
             ImagesError::Invalid(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_INVALID", text),
+            ImagesError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", text),
             ImagesError::TagTaken(_) => Self::denied(text),
             ImagesError::OtherDigest(_) => Self::digest_invalid(text),
             ImagesError::Missing(_) => Self::new(StatusCode::BAD_REQUEST, "MANIFEST_BLOB_UNKNOWN", text),

@@ -4,12 +4,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Repos, ReposError};
+use super::{Repos, ReposError, digest_of};
 use crate::accounts::{AccountsError, Login};
 use crate::remote::AccessToken;
 use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{DeleteRecord, PutRecord, RecordResult, RecordView};
+use atproto::repo::cid;
 use atproto::syntax::RecordKey;
 
 /// What was at a key when somebody looked: a record, or nothing.
@@ -36,13 +37,19 @@ impl Repos {
     /// Puts bytes beside the records; answers what a record must have of them, for else they go again.
     ///
     /// # Errors
-    /// [`ReposError`]
+    /// [`ReposError::WrongBytes`] when the PDS says that it got others.
     pub async fn upload_blob(&self, login: &Login, media_type: &str, bytes: &Bytes) -> Result<Value, ReposError> {
         let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
             Box::pin(async move { self.remote.upload::<Value>(&url, media_type, bytes.clone(), &access).await })
         };
         let mut output = self.sessions.with_access(login, nsid::UPLOAD_BLOB, call).await?;
-        Ok(output["blob"].take())
+        let blob = output.get_mut("blob").map(Value::take).unwrap_or_default();
+        // They are looked for under this name when they are pulled.
+        if blob.pointer("/ref/$link").and_then(Value::as_str) == Some(&*cid::raw(&digest_of(bytes)).to_string()) {
+            Ok(blob)
+        } else {
+            Err(ReposError::WrongBytes)
+        }
     }
 
     /// Writes a record over what was `seen`; answers what is there now.
