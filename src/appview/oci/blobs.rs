@@ -16,9 +16,9 @@ use super::state::OciState;
 use crate::gate::{PullPermit, PushPermit};
 use crate::holds::{HoldsError, Verb};
 use crate::images::ImagesError;
-use crate::uploads::{OpenUpload, UploadId};
+use crate::uploads::{OpenUpload, UploadId, UploadsError};
 use atproto::syntax::Digest;
-use server::wire::{Request, Response, ResponseBody};
+use server::wire::{Request, RequestBody, Response, ResponseBody};
 use server::xrpc::header;
 
 /// `GET` and `HEAD`: 307 to where the bytes are, or the bytes where that is configured.
@@ -66,10 +66,28 @@ pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Req
         insert(&mut response, RANGE, "0-0");
         return Ok(response);
     };
-    let mut upload = state.uploads.take(id, login, name.name.as_str()).await?;
-    state.uploads.append(&mut upload, request.body, true).await?;
-    state.uploads.finish(upload, &digest).await?;
+    if let Err(error) = take_whole(&state, &permit, id, (request.body, &digest)).await {
+        // Nobody was told its name, so nobody goes on with it.
+        if let Ok(upload) = state.uploads.take(id, login, name.name.as_str()).await
+            && let Err(error) = state.uploads.discard(upload).await
+        {
+            tracing::warn!(%error, "an upload that failed is forgotten later");
+        }
+        return Err(error.into());
+    }
     Ok(created(&permit, &digest))
+}
+
+/// Takes a blob whose upload has just begun.
+async fn take_whole(
+    state: &OciState,
+    permit: &PushPermit,
+    id: UploadId,
+    (body, digest): (RequestBody, &Digest),
+) -> Result<(), UploadsError> {
+    let mut upload = state.uploads.take(id, permit.login(), permit.repository().name.as_str()).await?;
+    state.uploads.append(&mut upload, body, true).await?;
+    state.uploads.finish(upload, digest).await
 }
 
 /// `GET`, `PATCH`, `PUT` and `DELETE` of an upload.
