@@ -27,8 +27,8 @@ impl LastDone {
     }
 }
 
-/// Delivers notices and forgets uploads that were given up, as long as the registry runs.
-pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
+/// Delivers notices, as long as the registry runs. Holds that stall make a round of it long.
+pub(super) async fn deliver(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(OFTEN);
     loop {
         ticks.tick().await;
@@ -41,6 +41,14 @@ pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
             }
             Err(error) => tracing::warn!(%error, "holds cannot be told of manifests"),
         }
+    }
+}
+
+/// Forgets uploads and sign-ins that were given up, as long as the registry runs.
+pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
+    let mut ticks = tokio::time::interval(OFTEN);
+    loop {
+        ticks.tick().await;
         match state.uploads.sweep().await {
             Ok(uploads) => {
                 last_done.uploads_us.set(now_us());

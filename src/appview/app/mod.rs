@@ -87,6 +87,7 @@ pub async fn run_reloading(
     let sources = sources(&state, started_us, connections.total);
     let public = Public { program: Arc::clone(&state), sockets: Arc::clone(&sources.sockets), connections };
     let mut background = JoinSet::new();
+    background.spawn(maintenance::deliver(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(maintenance::often(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(maintenance::seldom(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(Arc::clone(&status).keep());

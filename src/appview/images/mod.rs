@@ -21,6 +21,7 @@ use crate::catalog::Catalog;
 use crate::holds::Holds;
 use crate::repos::Repos;
 use atproto::syntax::{Did, Digest, ServiceUrl};
+use server::bulkhead::Locks;
 use server::metrics::CounterBy;
 use server::sqlite::Database;
 
@@ -48,6 +49,8 @@ pub struct Images {
     /// Where the blobs of manifests are that were read or written here.
     places: Cache<(Did, Digest), ServiceUrl>,
     outcomes: CounterBy<NoticeOutcome>,
+    /// One delivery of the queue to a hold at a time.
+    deliveries: Locks<Did>,
     turns: Turns,
     scans: Scans,
     /// What is answered of referrers that were pushed elsewhere.
@@ -64,7 +67,8 @@ impl Images {
         clock: fn() -> u64,
     ) -> Self {
         let (places, referrers) = (Cache::new(MAX_BLOBS), Cache::new(MAX_REFERRERS));
-        let (turns, scans) = (Turns::default(), Scans::default());
-        Self { database, repos, holds, catalog, places, turns, scans, referrers, outcomes: CounterBy::default(), clock }
+        let (turns, scans, deliveries) = (Turns::default(), Scans::default(), Locks::default());
+        let outcomes = CounterBy::default();
+        Self { database, repos, holds, catalog, places, outcomes, deliveries, turns, scans, referrers, clock }
     }
 }

@@ -3,16 +3,27 @@
 
 use std::time::Duration;
 
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::Instant;
+
 use super::{Images, ImagesError, NoticeOutcome};
 use crate::accounts::Login;
 use crate::holds::HoldsError;
 use crate::images::tables::{self, NoticeRow};
 use atproto::lexicon::NotifyManifest;
 use atproto::syntax::ServiceUrl;
+use server::sqlite::Write;
+use server::storage::StorageError;
 
 /// Attempts while the client waits.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
+/// How long the client waits for another attempt to begin.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Holds that the queue tells something at once: more wait for one of these.
+const HOLDS_AT_ONCE: usize = 16;
+/// How long the queue stays with a hold that takes what it is told, while others may wait.
+const TURN: Duration = Duration::from_secs(20);
 /// When the queue first looks at a notice, in microseconds after it was written: nobody else is at it then.
 const FIRST_DUE_US: u64 = 60 * 1_000_000;
 /// The longest time between two attempts, in microseconds.
@@ -50,7 +61,7 @@ impl Images {
         hold: &ServiceUrl,
         notice: &NotifyManifest,
     ) -> Result<(), HoldsError> {
-        let mut attempt = 1;
+        let (began, mut attempt) = (Instant::now(), 1);
         loop {
             match self.holds.notify(hold, login, notice).await {
                 outcome @ (Ok(()) | Err(HoldsError::Refused { .. })) => {
@@ -59,41 +70,76 @@ impl Images {
                     }
                     return outcome;
                 }
-                Err(error) if attempt == TRIES => return Err(error),
+                Err(error) if attempt == TRIES || began.elapsed() > PATIENCE => return Err(error),
                 Err(_) => tokio::time::sleep(PAUSE * attempt).await,
             }
             attempt += 1;
         }
     }
 
-    /// Delivers what is due; answers how many notices holds took.
+    /// Delivers what is due, to some holds at once and to each one after the other; answers how many notices holds took.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn deliver_due(&self) -> Result<usize, ImagesError> {
         let now_us = (self.clock)();
-        let due = self.database.read(move |read| tables::due(read, now_us)).await?;
-        let mut delivered = 0;
-        for row in due {
-            let id = row.id;
-            match self.deliver_row(&row).await {
-                Ok(()) => {
-                    delivered += 1;
-                    self.outcomes.inc(NoticeOutcome::Delivered);
-                }
-                Err(HoldsError::Refused { .. }) => self.outcomes.inc(NoticeOutcome::Refused),
-                Err(_) if row.attempts >= MAX_ATTEMPTS => self.outcomes.inc(NoticeOutcome::GivenUp),
-                Err(error) => {
-                    self.outcomes.inc(NoticeOutcome::Failed);
-                    let pause_us = (FIRST_DUE_US << row.attempts.min(6)).min(LONGEST_PAUSE_US);
-                    let (due_us, problem) = (now_us + pause_us, error.to_string());
-                    self.database.write(move |write| tables::put_off(write, id, due_us, &problem)).await?;
-                    continue;
-                }
+        let holds = self.database.read(move |read| tables::due_holds(read, now_us)).await?;
+        let deliveries = stream::iter(holds).map(|hold| self.deliver_to(hold, now_us)).buffer_unordered(HOLDS_AT_ONCE);
+        deliveries.try_fold(0, async |sum, delivered| Ok(sum + delivered)).await
+    }
+
+    /// Delivers what is due to a hold, until it fails or has had its turn; answers how many it took.
+    async fn deliver_to(&self, hold: ServiceUrl, now_us: u64) -> Result<usize, ImagesError> {
+        let _turn = self.deliveries.lock(hold.did()).await;
+        let (began, mut delivered) = (Instant::now(), 0);
+        loop {
+            let of = hold.clone();
+            let due = self.database.read(move |read| tables::due(read, &of, now_us)).await?;
+            if due.is_empty() {
+                return Ok(delivered);
             }
-            self.database.write(move |write| tables::delete(write, id)).await?;
+            for row in due {
+                if began.elapsed() > TURN {
+                    return Ok(delivered);
+                }
+                let id = row.id;
+                match self.deliver_row(&row).await {
+                    Ok(()) => {
+                        delivered += 1;
+                        self.outcomes.inc(NoticeOutcome::Delivered);
+                    }
+                    Err(HoldsError::Refused { .. }) => self.outcomes.inc(NoticeOutcome::Refused),
+                    Err(error) => {
+                        self.put_off(&row, now_us, &error).await?;
+                        if matches!(error, HoldsError::Silent { .. }) {
+                            return Ok(delivered);
+                        }
+                        // It is the account: what others have for this hold goes on.
+                        break;
+                    }
+                }
+                self.database.write(move |write| tables::delete(write, id)).await?;
+            }
         }
-        Ok(delivered)
+    }
+
+    /// Puts off all that is due to a hold that does not answer, or all of an account that cannot be spoken for there.
+    async fn put_off(&self, row: &NoticeRow, now_us: u64, error: &HoldsError) -> Result<(), ImagesError> {
+        self.outcomes.inc(NoticeOutcome::Failed);
+        let pause_us = (FIRST_DUE_US << row.attempts.min(6)).min(LONGEST_PAUSE_US);
+        let (until_us, problem, hold) = (now_us + pause_us, error.to_string(), row.hold.clone());
+        let account = (!matches!(error, HoldsError::Silent { .. })).then(|| row.login.account.clone());
+        let change = move |write: &Write<'_>| {
+            let due = tables::DueAt { hold: &hold, account: account.as_ref(), now_us };
+            let given_up = tables::give_up(write, due, MAX_ATTEMPTS)?;
+            tables::put_off(write, due, until_us, &problem)?;
+            Ok::<_, StorageError>(given_up)
+        };
+        for (did, manifest) in self.database.write(change).await? {
+            self.outcomes.inc(NoticeOutcome::GivenUp);
+            tracing::warn!(%did, manifest, "a hold was not told of a manifest: {error}");
+        }
+        Ok(())
     }
 
     /// Tells a hold what the queue has for it.
@@ -104,9 +150,7 @@ impl Images {
             return Ok(());
         };
         let outcome = self.holds.notify(&row.hold, &row.login, &notice).await;
-        if let Err(error) = &outcome
-            && (row.attempts >= MAX_ATTEMPTS || matches!(error, HoldsError::Refused { .. }))
-        {
+        if let Err(error @ HoldsError::Refused { .. }) = &outcome {
             let manifest = &notice.manifest_digest;
             tracing::warn!(manifest, did = %row.login.account, "a hold was not told of a manifest: {error}");
         }

@@ -25,6 +25,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("007_of_accounts.sql"),
         include_str!("008_any_length.sql"),
         include_str!("009_catalog.sql"),
+        include_str!("010_of_holds.sql"),
     ],
 };
 
@@ -73,6 +74,8 @@ mod tests {
             ("FROM notice ORDER BY queued_us", "SCAN notice USING INDEX notice_queued"),
             ("SELECT count(*), min(queued_us) FROM notice", "SCAN notice USING COVERING INDEX notice_queued"),
             ("UPDATE notice SET due_us = ?1", "SCAN notice"),
+            // One step a hold, each by an index.
+            ("WITH RECURSIVE holds", "SCAN holds"),
         ];
         assert_indexed(&sources, &counted);
     }

@@ -62,13 +62,38 @@ pub fn withdraw(write: &Write<'_>, account: &Did, manifest: &Digest) -> Result<(
     write.execute(sql, (account.as_str(), manifest.to_string())).map(drop)
 }
 
-/// Puts a notice off after one more attempt, which failed for this reason.
+/// What of a hold is due: of all accounts, or of one.
+#[derive(Clone, Copy, Debug)]
+pub struct DueAt<'d> {
+    /// Which hold.
+    pub hold: &'d ServiceUrl,
+    /// Whose notices, if not all.
+    pub account: Option<&'d Did>,
+    /// When, microseconds since 1970.
+    pub now_us: u64,
+}
+
+/// Puts off what is due, after one more attempt, which failed for this reason.
 ///
 /// # Errors
 /// As [`insert`].
-pub fn put_off(write: &Write<'_>, id: i64, due_us: u64, problem: &str) -> Result<(), StorageError> {
-    let sql = "UPDATE notice SET attempts = attempts + 1, due_us = ?2, problem = ?3 WHERE id = ?1";
-    write.execute(sql, (id, due_us.cast_signed(), problem)).map(drop)
+pub fn put_off(write: &Write<'_>, due: DueAt<'_>, until_us: u64, problem: &str) -> Result<usize, StorageError> {
+    let sql = "UPDATE notice SET attempts = attempts + 1, due_us = ?4, problem = ?5
+               WHERE hold = ?1 AND due_us <= ?2 AND account = coalesce(?3, account)";
+    let (account, now_us) = (due.account.map(Did::as_str), due.now_us.cast_signed());
+    write.execute(sql, (due.hold.as_str(), now_us, account, until_us.cast_signed(), problem))
+}
+
+/// Forgets what is due and was tried `attempts` times; answers whose it was, and of which manifests.
+///
+/// # Errors
+/// As [`insert`].
+pub fn give_up(write: &Write<'_>, due: DueAt<'_>, attempts: u32) -> Result<Vec<(String, String)>, StorageError> {
+    let sql =
+        "DELETE FROM notice WHERE hold = ?1 AND due_us <= ?2 AND account = coalesce(?3, account) AND attempts >= ?4
+               RETURNING account, coalesce(notice ->> 'manifestDigest', '')";
+    let (account, now_us) = (due.account.map(Did::as_str), due.now_us.cast_signed());
+    write.all(sql, (due.hold.as_str(), now_us, account, attempts), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// Makes all notices due. Answers how many there are.
@@ -79,14 +104,29 @@ pub fn make_due(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
     write.execute("UPDATE notice SET due_us = ?1", [now_us.cast_signed()])
 }
 
-/// The first notices that are due.
+/// The holds that something is due to.
 ///
 /// # Errors
 /// As [`insert`].
-pub fn due(read: &Read<'_>, now_us: u64) -> Result<Vec<NoticeRow>, StorageError> {
-    let sql = "SELECT id, account, session, hold, notice, attempts, due_us, queued_us FROM notice WHERE due_us <= ?1
-               ORDER BY due_us LIMIT ?2";
-    let rows = read.all(sql, (now_us.cast_signed(), MAX_DUE), |row| {
+pub fn due_holds(read: &Read<'_>, now_us: u64) -> Result<Vec<ServiceUrl>, StorageError> {
+    let sql = "WITH RECURSIVE holds (hold) AS (
+                 SELECT min(hold) FROM notice
+                 UNION ALL SELECT (SELECT min(hold) FROM notice WHERE notice.hold > holds.hold) FROM holds
+                 WHERE holds.hold IS NOT NULL)
+               SELECT hold FROM holds WHERE EXISTS (SELECT 1 FROM notice WHERE notice.hold = holds.hold AND due_us <= ?1)";
+    let holds: Vec<String> = read.all(sql, [now_us.cast_signed()], |row| row.get(0))?;
+    let hold = |text: String| ServiceUrl::parse(&text).map_err(|error| StorageError::Damaged(error.into()));
+    holds.into_iter().map(hold).collect()
+}
+
+/// The first notices that are due to a hold.
+///
+/// # Errors
+/// As [`insert`].
+pub fn due(read: &Read<'_>, hold: &ServiceUrl, now_us: u64) -> Result<Vec<NoticeRow>, StorageError> {
+    let sql = "SELECT id, account, session, hold, notice, attempts, due_us, queued_us FROM notice
+               WHERE hold = ?1 AND due_us <= ?2 ORDER BY due_us LIMIT ?3";
+    let rows = read.all(sql, (hold.as_str(), now_us.cast_signed(), MAX_DUE), |row| {
         let texts: (String, String, String) = (row.get(1)?, row.get(3)?, row.get(4)?);
         Ok((row.get(0)?, texts, row.get(2)?, row.get(5)?, row.get::<_, i64>(6)?, row.get::<_, i64>(7)?))
     })?;
