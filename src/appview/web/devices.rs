@@ -22,9 +22,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     };
     trace.caller = Some(account.clone());
     let Some(typed) = typed else { return overview(web, &browser, &account, "").await };
-    if !web.guesses.may_look(&account) {
-        return Err(WebError::too_many("too many wrong codes: try again in a quarter of an hour"));
-    }
+    web.guesses.may_look(&account).map_err(too_many_codes)?;
     let waiting = match &code {
         Some(code) => web.devices.waiting(code).await?,
         None => None,
@@ -47,9 +45,7 @@ pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Re
         Some("refuse") => false,
         _ => return Err(WebError::bad_form("allow the device, or refuse it")),
     };
-    if !web.guesses.may_look(&account) {
-        return Err(WebError::too_many("too many wrong codes: try again in a quarter of an hour"));
-    }
+    web.guesses.may_look(&account).map_err(too_many_codes)?;
     let message = if !web.devices.decide(&code, &account, is_let_in).await? {
         web.guesses.note(&account);
         "This device waits no more: begin again on the device."
@@ -86,6 +82,10 @@ async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<(Brows
 async fn overview(web: &Web, browser: &Browser, account: &Did, message: &str) -> Result<Response, WebError> {
     let devices = web.devices.of_account(account).await?;
     Ok(pages::devices(web, browser, &web.name(account).await, message, &devices))
+}
+
+fn too_many_codes(retry_s: u64) -> WebError {
+    WebError::too_many("too many wrong codes: try again in a quarter of an hour").after(retry_s)
 }
 
 /// What somebody typed, cut short.

@@ -21,18 +21,25 @@ impl Guesses {
         Self(Cache::new(MAX_ACCOUNTS))
     }
 
-    fn wrong(&self, account: &Did) -> u32 {
-        self.0.get(account).filter(|(_, at)| at.elapsed() < WINDOW).map_or(0, |(count, _)| count)
+    /// How many there were, and how long they still count.
+    fn wrong(&self, account: &Did) -> (u32, Duration) {
+        let Some((count, at)) = self.0.get(account) else { return (0, WINDOW) };
+        let left = WINDOW.saturating_sub(at.elapsed());
+        if left.is_zero() { (0, WINDOW) } else { (count, left) }
     }
 
     /// Whether an account may look for another code.
-    pub(super) fn may_look(&self, account: &Did) -> bool {
-        self.wrong(account) < MAX_WRONG
+    ///
+    /// # Errors
+    /// The seconds until it may.
+    pub(super) fn may_look(&self, account: &Did) -> Result<(), u64> {
+        let (count, left) = self.wrong(account);
+        if count < MAX_WRONG { Ok(()) } else { Err(left.as_secs() + 1) }
     }
 
     /// Notes a wrong one.
     pub(super) fn note(&self, account: &Did) {
-        self.0.insert(account.clone(), (self.wrong(account) + 1, Instant::now()));
+        self.0.insert(account.clone(), (self.wrong(account).0 + 1, Instant::now()));
     }
 }
 
@@ -45,10 +52,11 @@ mod tests {
     fn an_account_guesses_ten_times() {
         let (guesses, account) = (Guesses::new(), Did::parse("did:plc:ewvi7nxzyoun6zhxrhs64oiz").unwrap());
         for _ in 0..MAX_WRONG {
-            assert!(guesses.may_look(&account));
+            assert_eq!(guesses.may_look(&account), Ok(()));
             guesses.note(&account);
         }
-        assert!(!guesses.may_look(&account));
-        assert!(guesses.may_look(&Did::parse("did:web:other.example").unwrap()));
+        let wait_s = guesses.may_look(&account).unwrap_err();
+        assert!((890..=901).contains(&wait_s), "{wait_s} s");
+        assert_eq!(guesses.may_look(&Did::parse("did:web:other.example").unwrap()), Ok(()));
     }
 }

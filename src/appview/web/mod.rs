@@ -24,7 +24,7 @@ mod viewer;
 
 use std::sync::Arc;
 
-use http::header::HOST;
+use http::header::{HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 
@@ -163,12 +163,16 @@ impl Web {
 
 /// Answers a request of an endpoint of this room.
 pub async fn answer(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
-    let is_for_programs = endpoint.is_for_programs();
-    match respond(web, endpoint, request, trace).await {
-        Ok(response) => response,
-        Err(error) if is_for_programs => error.into_json(),
-        Err(error) => pages::refusal(web, error),
+    let error = match respond(web, endpoint, request, trace).await {
+        Ok(response) => return response,
+        Err(error) => error,
+    };
+    let retry_s = error.retry_s;
+    let mut response = if endpoint.is_for_programs() { error.into_json() } else { pages::refusal(web, error) };
+    if let Some(seconds) = retry_s {
+        response.headers_mut().insert(RETRY_AFTER, seconds.into());
     }
+    response
 }
 
 async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Result<Response, WebError> {

@@ -9,6 +9,7 @@ use super::{uncached, with_status};
 use crate::accounts::{AccountsError, SignInError};
 use crate::devices::DevicesError;
 use crate::oauth::OauthError;
+use server::bulkhead::Overload;
 use server::identity::ResolveError;
 use server::storage::StorageError;
 use server::wire::Response;
@@ -21,11 +22,18 @@ pub(super) struct WebError {
     /// What programs are told. <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>
     pub(super) name: &'static str,
     pub(super) message: String,
+    /// Seconds after which it may be tried again: of whatever is too much, or does not answer.
+    pub(super) retry_s: Option<u64>,
 }
+
+/// Seconds until a server may answer, or a place be free.
+const RETRY_S: u64 = 5;
+/// Seconds until some of what was begun has been ended, or has expired.
+const RETRY_BEGUN_S: u64 = 60;
 
 impl WebError {
     pub(super) fn new(status: StatusCode, name: &'static str, message: impl Into<String>) -> Self {
-        Self { status, name, message: message.into() }
+        Self { status, name, message: message.into(), retry_s: None }
     }
 
     pub(super) fn not_found(message: impl Into<String>) -> Self {
@@ -47,11 +55,16 @@ impl WebError {
     }
 
     pub(super) fn too_many(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", message)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "slow_down", message).after(RETRY_S)
     }
 
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", message)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", message).after(RETRY_S)
+    }
+
+    /// The same, which may be tried again after so many seconds.
+    pub(super) fn after(self, retry_s: u64) -> Self {
+        Self { retry_s: Some(retry_s), ..self }
     }
 
     /// What another server gave is not what it should be.
@@ -81,7 +94,7 @@ impl From<StorageError> for WebError {
 impl From<DevicesError> for WebError {
     fn from(error: DevicesError) -> Self {
         match error {
-            DevicesError::TooMany => Self::too_many(error.to_string()),
+            DevicesError::TooMany => Self::too_many(error.to_string()).after(RETRY_BEGUN_S),
             DevicesError::Randomness | DevicesError::Storage(_) => Self::internal(error),
         }
     }
@@ -92,7 +105,10 @@ impl From<ResolveError> for WebError {
         let message = format!("the account: {error}");
         match error {
             ResolveError::NotFound | ResolveError::Invalid(_) | ResolveError::Unsupported(_) => Self::bad_form(message),
-            ResolveError::Refused(_) | ResolveError::Unreachable | ResolveError::Busy(_) => Self::unavailable(message),
+            ResolveError::Busy(Overload::Caller) => Self::too_many(message),
+            ResolveError::Refused(_) | ResolveError::Unreachable | ResolveError::Busy(Overload::Server) => {
+                Self::unavailable(message)
+            }
         }
     }
 }
@@ -103,7 +119,7 @@ impl From<SignInError> for WebError {
         match error {
             SignInError::Unknown | SignInError::OtherServer => Self::bad_form(message),
             SignInError::Refused => Self::new(StatusCode::FORBIDDEN, "access_denied", message),
-            SignInError::TooMany => Self::unavailable(message),
+            SignInError::TooMany => Self::unavailable(message).after(RETRY_BEGUN_S),
             SignInError::Account(AccountsError::Identity(error)) => error.into(),
             SignInError::Account(AccountsError::Storage(error)) => error.into(),
             SignInError::Account(AccountsError::Oauth(OauthError::Randomness)) => Self::internal(message),

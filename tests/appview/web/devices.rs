@@ -89,6 +89,7 @@ async fn a_device_waits_and_asks_slowly() {
         ask(&registry).await;
     }
     let more = registry.call("POST", "/auth/device/code").send().await;
+    assert_eq!(more.header("retry-after"), Some("60"));
     assert_eq!(error(more), (429, "slow_down".into()), "of one address only so many wait");
 }
 
@@ -114,9 +115,12 @@ async fn who_guesses_at_codes_is_stopped_and_nobody_learns_of_them() {
         let fields = [("token", &*token), ("user_code", "BCDF-GHJK"), ("decision", "allow")];
         assert!(person.send("/auth/device", &fields).await.text().contains("waits no more"));
     }
-    assert_eq!(person.open(&format!("/auth/device?user_code={user_code}")).await.status, 429);
+    let refused = person.open(&format!("/auth/device?user_code={user_code}")).await;
+    let wait_s: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!((refused.status, (850..=901).contains(&wait_s)), (429, true), "{wait_s} s");
     let fields = [("token", &*token), ("user_code", &user_code), ("decision", "allow")];
-    assert_eq!(person.send("/auth/device", &fields).await.status, 429);
+    let refused = person.send("/auth/device", &fields).await;
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
     assert_eq!(poll(&registry, &device_code).await.json()["error"], "authorization_pending");
 }
 

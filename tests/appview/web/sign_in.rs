@@ -188,3 +188,17 @@ async fn a_pds_on_a_private_network_is_not_asked() {
     }
     assert_eq!(registry.network.requests_of(RESOURCE), 0);
 }
+
+#[tokio::test]
+async fn a_page_that_cannot_be_shown_at_present_says_when_it_may() {
+    let registry = Registry::start(NONE).await;
+    let handle = "/xrpc/com.atproto.identity.resolveHandle?handle=away.test";
+    registry.network.set(handle, Reply::Raw("HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n".into()));
+    let mut person = Person::of(&registry);
+    let token = person.form_token().await;
+    let refused = person.send("/auth/oauth/login", &[("token", &token), ("handle", "away.test")]).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")), "{}", refused.text());
+    assert!(refused.text().contains("<html"), "a page for people");
+    let wrong = person.send("/auth/oauth/login", &[("token", &token), ("handle", "no handle")]).await;
+    assert_eq!((wrong.status, wrong.header("retry-after")), (400, None));
+}
