@@ -5,4 +5,5 @@ pub(crate) mod registry;
 mod base;
 mod bounds;
 mod relay;
+mod scopes;
 mod token;
