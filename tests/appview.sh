@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
-#   bash tests/appview.sh [api|conformance|holds|oauth|pages [FOLDER]|restarts|clients [CLIENT...]]
+#   bash tests/appview.sh [api|conformance|holds|faults|inward|oauth|pages [FOLDER]|restarts|clients [CLIENT...]]
 #
 # The part pages leaves screenshots in FOLDER, where Chromium can be had.
 # The part oauth has a person sign in at the real pages of the PDS, in Chromium where that can be had.
@@ -18,7 +18,7 @@ set -euo pipefail
 # shellcheck source=tests/registry/clients.sh
 . "$repo/tests/registry/clients.sh"
 
-need node npm cargo skopeo umoci openssl faketime python3
+need node npm cargo skopeo umoci openssl faketime python3 ip
 install_stack
 hold=${ATCR_HOLD_BINARY:-$(build_program atcr-hold dev)}
 appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview dev)}
@@ -28,17 +28,31 @@ trap 'stop_s3; rm -rf "$work"' EXIT
 part=${1:-all}
 status=0
 
-# run_part SCRIPT ARGUMENT...: in a folder of its own.
+# run_part SCRIPT ARGUMENT...: in a folder of its own, and by the command in `within`.
+within=()
 run_part() {
   local script=$1
   shift
   mkdir "$work/$script"
-  "$stack_node" "$repo/tests/registry/$script.mjs" "$hold" "$appview" "$work/$script" "$@" || status=1
+  "${within[@]}" "$stack_node" "$repo/tests/registry/$script.mjs" "$hold" "$appview" "$work/$script" "$@" || status=1
 }
 
 case $part in all | api) run_part run ;; esac
 case $part in all | conformance) run_part conformance ;; esac
 case $part in all | holds) run_part holds ;; esac
+case $part in all | faults) run_part faults ;; esac
+case $part in
+  all | inward)
+    within=(unshare --map-root-user --net --mount)
+    if "${within[@]}" true 2>/dev/null; then
+      run_part inward
+      within=()
+    else
+      within=()
+      echo "skipped: what strangers name makes no connection inward: no network of its own can be had"
+    fi
+    ;;
+esac
 case $part in
   all | oauth)
     run_part oauth

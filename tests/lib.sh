@@ -16,6 +16,7 @@ declare -A debian_package=(
   [c++]=build-essential
   [make]=build-essential
   [python3]=python3
+  [ip]=iproute2
   [umoci]=umoci
   [skopeo]=skopeo
   [buildah]=buildah

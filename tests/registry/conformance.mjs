@@ -576,6 +576,183 @@ await step('refusals: methods and uploads that are none', async () => {
   assert.deepEqual(await of('names/other').refused('GET', `blobs/uploads/${id}`), [404, 'BLOB_UPLOAD_UNKNOWN'], 'of another repository')
 })
 
+// --- hostile manifests
+
+const INVALID_MANIFEST = [400, 'MANIFEST_INVALID']
+const told = ({ status, code }) => [status, code]
+const withLayers = (layers) => JSON.stringify({ schemaVersion: 2, mediaType: OCI_IMAGE, config: EMPTY, layers })
+
+await step('hostile: 10,000 layers that are there are one record too large, 1,000 are an image, and missing ones are missing', async () => {
+  const app = of('hostile/layers')
+  await app.blob('{}')
+  const layer = await app.blob('a layer')
+  const list = (count, layer) => Array.from({ length: count }, layer)
+  const large = withLayers(list(10_000, () => layer))
+  assert.deepEqual(told(await app.put('large', large)), [413, 'SIZE_INVALID'])
+  const missing = withLayers(list(5_000, (_, number) => ({ ...layer, digest: sha256(String(number)) })))
+  const began = performance.now()
+  assert.deepEqual(told(await app.put('missing', missing)), [400, 'MANIFEST_BLOB_UNKNOWN'])
+  assert(performance.now() - began < 5000, 'the first one that is missing is enough')
+  assert.equal(await record(alice, 'io.atcr.manifest', sha256(large).slice(7)), undefined)
+  const image = withLayers(list(1_000, () => layer))
+  assert.equal((await app.put('v1', image)).status, 201)
+  assert.equal((await app.request('GET', 'manifests/v1')).bytes.toString(), image)
+  assert.equal((await record(alice, 'io.atcr.manifest', sha256(image).slice(7))).layers.length, 1_000)
+  assert.deepEqual(await app.tags(), ['v1'])
+})
+
+await step('hostile: an index of 10,000 manifests that are not there', async () => {
+  const app = of('hostile/index')
+  const manifests = Array.from({ length: 5_000 }, (_, number) => ({ mediaType: OCI_IMAGE, digest: sha256(String(number)), size: 1 }))
+  const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests }
+  assert.deepEqual(told(await app.put('x', index, OCI_INDEX)), [400, 'MANIFEST_BLOB_UNKNOWN'])
+  index.manifests = [...manifests, ...manifests]
+  assert.deepEqual(told(await app.put('x', index, OCI_INDEX)), [413, 'SIZE_INVALID'])
+})
+
+await step('hostile: a name that stands twice, wherever it has a meaning', async () => {
+  const app = of('hostile/twice')
+  await app.blob('{}')
+  const fields = { schemaVersion: '2', mediaType: `"${OCI_IMAGE}"`, config: JSON.stringify(EMPTY), layers: '[]', artifactType: '"a/b"', annotations: '{}', subject: JSON.stringify(EMPTY) }
+  const text = (more = '') => `{${Object.entries(fields).map(([name, value]) => `"${name}":${value}`).join(',')}${more}}`
+  assert.equal((await app.put('v1', text())).status, 201)
+  for (const [name, value] of Object.entries(fields)) {
+    assert.deepEqual(told(await app.put('x', text(`,"${name}":${value}`))), INVALID_MANIFEST, name)
+    // The same name in another spelling.
+    const escaped = `\\u00${name.charCodeAt(0).toString(16)}${name.slice(1)}`
+    assert.deepEqual(told(await app.put('x', text(`,"${escaped}":${value}`))), INVALID_MANIFEST, escaped)
+  }
+  for (const name of Object.keys(EMPTY)) {
+    const twice = JSON.stringify(EMPTY).replace('{', `{"${name}":${JSON.stringify(EMPTY[name])},`)
+    assert.deepEqual(told(await app.put('x', withLayers([]).replace(JSON.stringify(EMPTY), twice))), INVALID_MANIFEST, name)
+  }
+})
+
+await step('hostile: depth, and what is no JSON', async () => {
+  const app = of('hostile/depth')
+  await app.blob('{}')
+  const deep = (open, close, count) => open.repeat(count) + close.repeat(count)
+  const image = withLayers([])
+  for (const [open, close] of [['[', ']'], ['{"a":', '}']]) {
+    const within = (name, count) => image.replace('{', `{"${name}":${deep(open, close, count).replace('}', '1}').replace('[]', '[1]')},`)
+    for (const name of ['annotations', 'layers', 'config']) {
+      assert.deepEqual(told(await app.put('x', within(name, 100_000))), INVALID_MANIFEST, name)
+    }
+    const odd = within('x-odd', 100_000)
+    const { status, code } = await app.put('odd', odd)
+    assert.deepEqual([status, code], [201, ''], 'nobody reads what nobody knows')
+    assert.equal((await app.request('GET', 'manifests/odd')).bytes.toString(), odd)
+  }
+  const bad = ['', '{', '[]', 'null', '1', '"x"', `${image}x`, image.slice(0, -1), image.replace('2', '2.0'), image.replace('2', '"2"'), `\ufeff${image}`, image.replace('2', '02'), image.replace('"layers"', '"layers\u0000"')]
+  for (const text of bad) assert.deepEqual(told(await app.put('x', text)), INVALID_MANIFEST, text)
+  assert.deepEqual(told(await app.put('x', Buffer.from(image.replace('schemaVersion', 'schema\u00ffVersion'), 'latin1').toString('latin1'))), INVALID_MANIFEST)
+})
+
+await step('hostile: annotations of all that a manifest may have, and of kinds that they are not', async () => {
+  const app = of('hostile/annotations')
+  await app.blob('{}')
+  const image = (annotations) => ({ schemaVersion: 2, mediaType: OCI_IMAGE, config: EMPTY, layers: [], annotations })
+  const room = 5 * 1024 * 1024 - Buffer.byteLength(JSON.stringify(image({ large: '' })))
+  const largest = await app.pushed('v1', image({ large: 'x'.repeat(room) }))
+  assert.equal(largest.size, 5 * 1024 * 1024)
+  assert.equal(sha256((await app.request('GET', 'manifests/v1')).bytes), largest.digest)
+  assert.equal((await record(alice, 'io.atcr.manifest', largest.digest.slice(7))).annotations, undefined)
+  assert.deepEqual(told(await app.put('x', image({ large: 'x'.repeat(room + 1) }))), [413, 'SIZE_INVALID'])
+  for (const odd of [{ a: 1.5 }, { a: null }, { a: { b: [2 ** 60] } }, { a: 'b', c: 1e300 }]) {
+    const { digest } = await app.pushed('odd', image(odd))
+    assert.equal((await app.request('GET', 'manifests/odd')).bytes.toString(), JSON.stringify(image(odd)))
+    assert.equal((await record(alice, 'io.atcr.manifest', digest.slice(7))).annotations, undefined)
+  }
+  for (const none of [[], 'x', 1]) assert.deepEqual(told(await app.put('x', image(none))), INVALID_MANIFEST)
+  assert.deepEqual(await app.tags(), ['odd', 'v1'])
+})
+
+await step('hostile: digests and sizes of what a manifest names that are none', async () => {
+  const app = of('hostile/digests')
+  await app.blob('{}')
+  const hex = EMPTY.digest.slice(7)
+  for (const digest of [`sha512:${hex}${hex}`, `md5:${hex.slice(32)}`, `sha256:${hex.toUpperCase()}`, `sha256:${hex.slice(1)}`, `sha256:${hex}0`, hex, '', 'sha256:', `sha256: ${hex.slice(1)}`, 7, null]) {
+    for (const where of ['config', 'layers', 'subject']) {
+      const bad = { ...EMPTY, digest }
+      const manifest = { ...JSON.parse(withLayers([])), [where]: where === 'layers' ? [bad] : bad }
+      assert.deepEqual(told(await app.put('x', manifest)), INVALID_MANIFEST, `${where} ${digest}`)
+    }
+    const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [{ ...EMPTY, digest }] }
+    assert.deepEqual(told(await app.put('x', index, OCI_INDEX)), INVALID_MANIFEST, `manifests ${digest}`)
+  }
+  for (const size of ['-1', '1.5', '"2"', 'null', '9007199254740992', '18446744073709551616', '1e3']) {
+    const text = withLayers([]).replace('"size":2', `"size":${size}`)
+    assert.deepEqual(told(await app.put('x', text)), INVALID_MANIFEST, size)
+  }
+  assert.deepEqual(await app.tags(), [404, 'NAME_UNKNOWN'])
+})
+
+await step('hostile: a layer that is elsewhere is neither asked for nor sent to anybody', async () => {
+  const app = of('hostile/urls')
+  await app.blob('{}')
+  const missing = { mediaType: 'application/x', digest: sha256('elsewhere'), size: 9 }
+  for (const urls of [['http://169.254.169.254/'], ['javascript:alert(1)'], ['file:///etc/passwd'], ['\r\nX: y'], Array(10_000).fill('https://a.example')]) {
+    const { digest } = await app.pushed('v1', { ...JSON.parse(withLayers([])), layers: [{ ...missing, urls }] })
+    assert.equal((await app.request('GET', `manifests/${digest}`)).status, 200)
+    assert.deepEqual(await app.refused('GET', `blobs/${missing.digest}`), [404, 'BLOB_UNKNOWN'])
+  }
+  for (const urls of ['x', [1], [null], null, {}]) {
+    assert.deepEqual(told(await app.put('x', { ...JSON.parse(withLayers([])), layers: [{ ...missing, urls }] })), INVALID_MANIFEST)
+  }
+})
+
+// --- bounds
+
+await step('bounds: of uploads, of what waits on the disk, and of the disk: each with its status and code', async () => {
+  const app = of('bounds')
+  const toml = path.join(work, 'appview.toml')
+  const limited = async (lines) => {
+    await writeFile(toml, lines)
+    await appview.kill()
+    appview.arguments = ['--config', toml]
+    await appview.start()
+  }
+  const begin = () => app.request('POST', 'blobs/uploads/')
+  const whole = ({ status, code, headers }) => [status, code, headers.get('retry-after')]
+  // Too small for a part of its own: it waits on the disk.
+  const chunk = (place, bytes) => app.request('PATCH', place, { body: bytes })
+  const open = []
+  const places = async (count) => {
+    for (; count > 0; count -= 1) {
+      const begun = await begin()
+      assert.equal(begun.status, 202, begun.code)
+      open.push(begun.headers.get('location'))
+    }
+  }
+  const close = async () => {
+    while (open.length > 0) assert.equal((await app.request('DELETE', open.pop())).status, 204)
+  }
+  await close()
+  await limited('limits.uploads_per_account = 2\n')
+  const had = await begin()
+  assert.deepEqual(whole(had), [429, 'TOOMANYREQUESTS', '5'], 'those that were never ended count')
+  await limited('limits.uploads_total = 1\n')
+  assert.deepEqual(whole(await begin()), [503, 'UNAVAILABLE', '5'])
+  await limited('limits.spool_bytes_per_account = 16777216\n')
+  await places(2)
+  for (let number = 0; number < 16; number += 1) assert.equal((await chunk(open[0], randomBytes(1_000_000))).status, 202)
+  assert.deepEqual(whole(await chunk(open[1], randomBytes(800_000))), [429, 'TOOMANYREQUESTS', '5'])
+  assert.equal((await app.request('GET', open[1])).headers.get('range'), '0-0', 'nothing of it was taken')
+  const bytes = randomBytes(100)
+  const streamed = await app.request('POST', `blobs/uploads/?digest=${sha256(bytes)}`, { body: bytes })
+  assert.equal(streamed.status, 201, 'what is whole needs no disk')
+  await close()
+  await limited(`limits.reserve_bytes = ${2 ** 50}\n`)
+  await places(1)
+  assert.deepEqual(whole(await chunk(open[0], 'x')), [507, 'UNAVAILABLE', null])
+  assert.equal((await app.request('POST', `blobs/uploads/?digest=${sha256(bytes)}`, { body: bytes })).status, 201)
+  await close()
+  await limited('')
+  await places(1)
+  assert.equal((await chunk(open[0], 'x')).status, 202)
+  await close()
+})
+
 if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))
 const held = sum()
 await registry.stop()

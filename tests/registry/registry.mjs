@@ -20,7 +20,7 @@ export class Appview {
 
   async start() {
     const log = openSync(this.log, 'a')
-    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary], {
+    this.child = spawn('setpriv', ['--pdeathsig', 'KILL', this.binary, ...(this.arguments ?? [])], {
       cwd: this.work,
       env: { PATH: process.env.PATH, ...this.settings },
       stdio: ['ignore', log, log],
