@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { startStack } from '../demo/processes.mjs'
 import { makeImage as makeImageAt, OCI_IMAGE, sha256 } from './images.mjs'
@@ -270,9 +271,27 @@ await step('who joins the crew pushes within its quota, and beyond it leaves not
   assert.equal(digest.code, 'MANIFEST_UNKNOWN')
 })
 
-await step('a hundred tokens are one sign-in', async () => {
-  const tokens = await Promise.all(Array.from({ length: 100 }, () => token(both, 'alice.test', alicePassword)))
+/** Sessions by app passwords that the PDS has made for an account: rows of its own table. */
+function sessionsAtPds({ did }) {
+  const database = new DatabaseSync(path.join(work, 'pds', 'account.sqlite'), { readOnly: true })
+  const { count } = database.prepare('SELECT count(*) AS count FROM refresh_token WHERE did = ? AND appPasswordName IS NOT NULL').get(did)
+  database.close()
+  return count
+}
+
+await step('a hundred tokens are one sign-in at the PDS', async () => {
+  const carol = await newAccount(stack.pds, 'carol.test')
+  const scope = 'repository:carol.test/app:pull,push'
+  assert.equal(sessionsAtPds(carol), 0)
+  const tokens = await Promise.all(Array.from({ length: 100 }, () => token(scope, 'carol.test', carol.appPassword)))
   assert.equal(tokens.length, 100)
+  assert.equal(sessionsAtPds(carol), 1)
+  await appview.kill()
+  await appview.start()
+  await Promise.all(Array.from({ length: 20 }, () => token(scope, carol.did, carol.appPassword)))
+  assert.equal(sessionsAtPds(carol), 1, 'also over a restart, and by the other name')
+  await assert.rejects(token(scope, 'carol.test', 'aaaa-bbbb-cccc-dddd'), /no such password/)
+  assert.equal(sessionsAtPds(carol), 1)
 })
 
 await step('a hold that is away is named, and the registry goes on when it is back', async () => {
