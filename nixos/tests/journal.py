@@ -1,5 +1,3 @@
-import re
-
 PLANTED = "Planted0Secret0That0Nobody0May0See"
 DROPIN = "/run/systemd/system/atcr-hold.service.d"
 
@@ -26,19 +24,10 @@ expect(curl(local(part_url[:-1] + "~")), 405)
 expect(curl(f"-T /tmp/layer {local(part_url[:-1] + '~')}"), 403)
 
 
-def entry(**fields: str) -> dict[str, Any]:
-    """The last entry of the hold with these fields."""
-    match = " ".join(f"{name}={value}" for name, value in fields.items())
-    line = machine.wait_until_succeeds(f"journalctl -u atcr-hold.service {match} -o json -n 1 | grep .", timeout=60)
-    found: dict[str, Any] = json.loads(line)
-    return found
-
-
 with subtest("each request is an entry with fields of its own"):
     found = entry(NSID="io.atcr.hold.completeUpload")
     assert found["DID"] == captain.did and found["DIGEST"] == digest and found["STATUS"] == "200", found
-    assert re.fullmatch("[0-9a-f]{16}", found["REQUEST_ID"]) and found["DURATION_MS"].isdigit(), found
-    assert found["PRIORITY"] == "6" and found["SYSLOG_IDENTIFIER"] == "atcr-hold", found
+    expect_request(found, "atcr-hold")
 
 with subtest("a refusal is one too, with its name"):
     assert entry(STATUS="401")["ERROR"] == "BadJwtSignature"

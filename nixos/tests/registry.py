@@ -2,8 +2,11 @@ REGISTRY = "registry.example.org"
 IMAGE = f"{REGISTRY}/alice.example.org/app:v1"
 
 
+APPVIEW = "atcr-appview.service"
+
+
 def of_registry(name: str) -> str:
-    return machine.succeed(f"systemctl show --value -p {name} atcr-appview.service").strip()
+    return shown(name, APPVIEW)
 
 
 for account in (alice, bob):
@@ -89,6 +92,17 @@ with subtest("a registry that was killed comes back; stopped, it leaves the hold
     assert of_registry("Result") == "success"
     healthy()
     assert pull_image(IMAGE) == digest
+
+with subtest("each request is an entry of the journal, with fields of its own; a refusal has its name"):
+    manifest = entry(APPVIEW, METHOD="PUT", STATUS="201", PATH="/v2/alice.example.org/app/manifests/v1")
+    expect_request(manifest, "atcr-appview")
+    assert manifest["DID"] == alice.did and manifest["DIGEST"] == digest and manifest["PEER"], manifest
+    refusal = entry(APPVIEW, STATUS="401", PATH="/auth/token")
+    expect_request(refusal, "atcr-appview")
+    assert refusal["ERROR"] == "UNAUTHORIZED" and "DID" not in refusal, refusal
+    machine.succeed(f"curl -s -o /dev/null -D /tmp/head --cacert /run/tls/ca.pem https://{REGISTRY}/nothing")
+    name = machine.succeed("grep -i ^x-request-id: /tmp/head").split(":")[1].strip()
+    assert entry(APPVIEW, REQUEST_ID=name)["PATH"] == "/nothing"
 
 with subtest("neither password nor key is in the journal"):
     machine.succeed("journalctl --sync")

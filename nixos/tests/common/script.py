@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import secrets
 import time
 from typing import Any
@@ -247,9 +248,24 @@ def pull(account: Account, digest: str) -> None:
     assert "sha256:" + got == digest, f"{digest} came back as {got}"
 
 
-def shown(name: str) -> str:
-    """A property of the hold's unit."""
-    return machine.succeed(f"systemctl show --value -p {name} atcr-hold.service").strip()
+def shown(name: str, unit: str = "atcr-hold.service") -> str:
+    """A property of the hold's unit, or of another one."""
+    return machine.succeed(f"systemctl show --value -p {name} {unit}").strip()
+
+
+def entry(unit: str = "atcr-hold.service", **fields: str) -> dict[str, Any]:
+    """The last entry of the unit in the journal that has these fields."""
+    match = " ".join(f"{name}='{value}'" for name, value in fields.items())
+    line = machine.wait_until_succeeds(f"journalctl -u {unit} {match} -o json -n 1 | grep .", timeout=60)
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def expect_request(found: dict[str, Any], program: str, level: str = "6") -> None:
+    """That an entry is one of a request, with the fields that each of them has, at this level."""
+    assert re.fullmatch("[0-9a-f]{16}", found["REQUEST_ID"]) and found["DURATION_MS"].isdigit(), found
+    assert found["PATH"].startswith("/") and found["METHOD"].isupper() and found["STATUS"].isdigit(), found
+    assert found["PRIORITY"] == level and found["SYSLOG_IDENTIFIER"] == program, found
 
 
 # Garage, as common/garage.nix has it.
