@@ -1,5 +1,6 @@
-# A Debian machine without the module, and the commands of the manual's page on Debian as they stand there.
+# A Debian machine without the module, and the commands of the manuals' pages on Debian as they stand there.
 INSTALL, UPGRADE = STEPS
+INSTALL_REGISTRY, UPGRADE_REGISTRY = REGISTRY_STEPS
 CONFIG = "/etc/atcr-hold/config.toml"
 UNIT = "/etc/systemd/system/atcr-hold.service"
 STATE = "/var/lib/atcr-hold"
@@ -110,3 +111,59 @@ with subtest("they give it another key"):
     assert get("/.well-known/did.json")[1] != before
     machine.succeed(f"atcr-hold --config {CONFIG} repo verify")
     pull(captain, late)
+
+APPVIEW = "atcr-appview.service"
+REGISTRY_CONFIG = "/etc/atcr-appview/config.toml"
+REGISTRY_SOCKET = "/run/atcr-appview.sock"
+
+
+def challenged() -> None:
+    """The registry answers, and says where tokens are."""
+    head = machine.succeed(f"curl -s -D - -o /dev/null --unix-socket {REGISTRY_SOCKET} http://registry/v2/").lower()
+    assert " 401 " in head.splitlines()[0] and 'bearer realm="https://registry.example.org/auth/token"' in head, head
+
+
+with subtest("the registry's manual installs one beside the hold, which stays as it is"):
+    machine.fail("systemctl cat atcr-appview.service")
+    hold_process = shown("MainPID")
+    machine.succeed("cd /root\n" + INSTALL_REGISTRY)
+    machine.wait_for_unit(APPVIEW)
+    challenged()
+    assert shown("MainPID") == hold_process
+    healthy()
+
+with subtest("its socket is www-data's and root's, it is in the sandbox, and comes back with the machine"):
+    assert machine.succeed(f"stat -c '%U:%G %a' {REGISTRY_SOCKET}").strip() == "root:www-data 660"
+    machine.succeed(f"systemd-analyze security --threshold=11 {APPVIEW}")
+    assert machine.succeed(f"stat -c %u /proc/{shown('MainPID', APPVIEW)}").strip() != "0"
+    assert machine.succeed("stat -L -c %a /var/lib/atcr-appview").strip() == "700"
+    machine.succeed("systemctl is-enabled atcr-appview.socket atcr-appview.service")
+
+with subtest("its commands reach it, and its requests are in the journal"):
+    assert "session" in machine.succeed(f"atcr-appview status --config {REGISTRY_CONFIG}").lower()
+    found = entry(APPVIEW, PATH="/v2/", STATUS="401")
+    expect_request(found, "atcr-appview")
+    assert found["ERROR"] == "UNAUTHORIZED", found
+
+with subtest("the manual's commands upgrade it: the socket and the database stay"):
+    before = shown("MainPID", APPVIEW)
+    since = shown("ActiveEnterTimestampMonotonic", "atcr-appview.socket")
+    keys = machine.succeed("cat /var/lib/atcr-appview/keys/auth.key | sha256sum")
+    machine.succeed("cd /root\n" + UPGRADE_REGISTRY)
+    assert shown("MainPID", APPVIEW) != before
+    assert shown("ActiveEnterTimestampMonotonic", "atcr-appview.socket") == since
+    assert machine.succeed("cat /var/lib/atcr-appview/keys/auth.key | sha256sum") == keys
+    challenged()
+
+with subtest("a bad configuration of it is refused: by a reload that changes nothing, by a start with 78"):
+    machine.succeed(f"cp {REGISTRY_CONFIG} /tmp/good; sed -i 's/^default_hold.*/default_hold = \"x\"/' {REGISTRY_CONFIG}")
+    status, said = machine.execute(f"atcr-appview check-config --config {REGISTRY_CONFIG} 2>&1")
+    assert status == 78 and "default_hold" in said, said
+    machine.execute(f"systemctl reload {APPVIEW}")
+    challenged()
+    machine.execute(f"systemctl restart {APPVIEW}")
+    assert shown("ExecMainStatus", APPVIEW) == "78" and shown("NRestarts", APPVIEW) == "0"
+    machine.succeed(f"cp /tmp/good {REGISTRY_CONFIG}", f"systemctl reset-failed {APPVIEW} atcr-appview.socket")
+    machine.succeed(f"systemctl start atcr-appview.socket {APPVIEW}")
+    challenged()
+    healthy()

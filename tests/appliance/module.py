@@ -92,7 +92,7 @@ def proxies() -> list[str]:
 
 
 def registry_steps() -> list[str]:
-    """The commands of the front end's manual on running it."""
+    """The commands of the front end's manual on running it: install, upgrade."""
     return blocks((MANUAL_OF_REGISTRY / "running.md").read_text())
 
 
