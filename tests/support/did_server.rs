@@ -71,7 +71,7 @@ impl DidServer {
 
     /// Serves `document` as the PLC directory does.
     pub(crate) fn publish(&self, did: &Did, document: &Value) {
-        self.set(&format!("/{did}"), Reply::Body(document.to_string()));
+        self.set(&format!("/{did}"), Reply::Bytes(document.to_string().into_bytes()));
     }
 
     pub(crate) fn release(&self) {
