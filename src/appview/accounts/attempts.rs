@@ -141,6 +141,24 @@ impl Attempts {
     }
 }
 
+impl Attempts {
+    /// Takes back that a password of `account` was counted: its PDS could not be reached, so it was shown to nobody. The
+    /// address has spent it all the same, of what it may cause for all accounts.
+    pub(super) fn give_back(&self, account: &Did, caller: &Caller) {
+        let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut holders = vec![Holder::Account(account.clone())];
+        if self.proven.get(&(caller.clone(), account.clone())).is_none() {
+            holders.push(Holder::Strangers(account.clone()));
+            holders.push(Holder::AddressFor(caller.clone(), account.clone()));
+        }
+        for holder in holders {
+            let Some(had) = spent.get_mut(&holder) else { continue };
+            had.short.count = had.short.count.saturating_sub(1);
+            had.day.count = had.day.count.saturating_sub(1);
+        }
+    }
+}
+
 /// Says why sign-ins are refused, once a window.
 fn tell(holder: &Holder, caller: &Caller) {
     match holder {
@@ -199,6 +217,18 @@ mod tests {
             assert!(tried <= 10);
         }
         assert_eq!(guess(1_000 + 300 * 20), Err(DAY_US / SECOND_US - 300 * 20), "a hundred a day");
+    }
+
+    #[test]
+    fn what_no_pds_was_shown_counts_for_the_address_alone() {
+        let attempts = Attempts::new(10);
+        for _ in 0..60 {
+            attempts.spend(&account(1), &at(1), 5).unwrap();
+            attempts.give_back(&account(1), &at(1));
+        }
+        assert!(attempts.spend(&account(1), &at(1), 5).is_err(), "the address has had its sixty");
+        assert!((0..10).all(|_| attempts.spend(&account(1), &at(2), 5).is_ok()), "the account has all of its own");
+        assert!(attempts.spend(&account(1), &at(2), 5).is_err());
     }
 
     #[test]

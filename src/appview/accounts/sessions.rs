@@ -153,8 +153,10 @@ impl Sessions {
         if let Some(moved) = self.moved(account, outcome.as_ref().err()).await {
             outcome = self.create(&moved, password, mac).await;
         }
-        if matches!(outcome, Err(AccountsError::WrongPassword)) {
-            self.wrong.insert(key, Instant::now());
+        match &outcome {
+            Err(AccountsError::WrongPassword) => self.wrong.insert(key, Instant::now()),
+            Err(AccountsError::Pds(error)) if error.was_not_sent() => self.attempts.give_back(&account.did, caller),
+            _ => {}
         }
         outcome.map(|login| self.signed_in(login, caller))
     }

@@ -76,6 +76,16 @@ pub enum RemoteError {
 }
 
 impl RemoteError {
+    /// Whether the server was not even asked: no connection to it was made.
+    #[must_use]
+    pub fn was_not_sent(&self) -> bool {
+        use EgressError as E;
+        matches!(
+            self,
+            Self::Unreachable(E::Request(_) | E::NotPublic | E::NameLookUp(_) | E::Forbidden(_) | E::Connect(_))
+        )
+    }
+
     /// Whether another server might say otherwise: this one does not answer, or does not serve the account.
     #[must_use]
     pub fn may_be_elsewhere(&self) -> bool {
