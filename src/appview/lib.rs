@@ -16,11 +16,11 @@
 //! | `gate` | scopes, registry tokens, permits | names, accounts |
 //! | `repos` | manifests and tags as records in their owners' repositories | remote, accounts |
 //! | `holds` | which hold, and the calls to it | remote, accounts, repos |
-//! | `catalog` | what repositories and images there are, for people (with its tables) | repos, holds |
+//! | `catalog` | what repositories and images there are, for people (with its tables) | accounts, repos, holds |
 //! | `uploads` | blobs on their way to a hold (with its tables) | accounts, holds |
 //! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds, catalog |
 //! | `devices` | devices that act for accounts (with its tables) | – |
-//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, oauth, accounts, gate, repos, holds, catalog, images, devices |
+//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, gate, repos, holds, catalog, images, devices |
 //! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate, repos, holds, catalog, uploads, images, devices, web |
 //! | `operations` | what an operator may do, and the table of it | oci |
 //! | `app` | wiring | all |

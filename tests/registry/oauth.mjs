@@ -107,6 +107,19 @@ await step('two pushes when the access token ends: one renewal, and the session 
   await push(app, 'alice.test/app:after', 'alice.test', secret)
 })
 
+await step('a session that ends soon is said in the page, and by the header that clients show to people', async () => {
+  const warning = async () => {
+    const token = await appview.token(both, 'alice.test', secret)
+    return (await appview.call(token, 'GET', '/v2/')).headers.get('warning')
+  }
+  assert.equal(await warning(), null)
+  assert.doesNotMatch((await person.open('/settings')).text, /Your session ends/)
+  await inDatabase((database) => database.exec('UPDATE pds_session SET begun_us = begun_us - 12 * 86400000000'))
+  assert.match(await warning(), /^299 - "your session ends at 20..-..-..: sign in again at http:\/\/127\.0\.0\.1:\d+\/auth\/oauth\/login"$/)
+  assert.match((await person.open('/settings')).text, /Your session ends at 20.*Sign in again/)
+  assert.equal((await appview.call(await appview.token(both), 'HEAD', '/v2/alice.test/app/manifests/v1')).headers.get('warning'), null)
+})
+
 await step('killed between a renewal and its commit, the session has ended, says so, and a new sign-in heals it', async () => {
   const database = appview.settings.ATCR_DATABASE_PATH
   await endAccess()

@@ -12,7 +12,7 @@ export class Person {
   }
 
   async #request(method, target, body) {
-    const cookie = [...this.#cookies].map((pair) => pair.join('=')).join('; ')
+    const { cookie } = this
     const response = await this.fetching(new URL(target, this.origin), {
       method,
       body: body && new URLSearchParams(body).toString(),
@@ -38,6 +38,21 @@ export class Person {
     const token = /name="token" value="([^"]+)"/.exec(page.text)?.[1]
     assert(token, `a page without a form: ${page.status} ${page.text}`)
     return this.#request('POST', target, { token, ...fields })
+  }
+
+  /** The cookie, as another browser may be given it. */
+  get cookie() {
+    return [...this.#cookies].map((pair) => pair.join('=')).join('; ')
+  }
+
+  /** Sends a form with a file of the page that was opened last. */
+  async sendFile(page, target, fields, name, bytes) {
+    const token = /name="token" value="([^"]+)"/.exec(page.text)?.[1]
+    const body = new FormData()
+    for (const [key, value] of Object.entries({ token, ...fields })) body.set(key, value)
+    body.set(name, new Blob([bytes], { type: 'image/png' }), 'picture.png')
+    const response = await this.fetching(new URL(target, this.origin), { method: 'POST', body, headers: { cookie: this.cookie, origin: this.origin } })
+    return { status: response.status, text: await response.text() }
   }
 
   /** Signs in by OAuth, to the page that is shown then. */

@@ -226,6 +226,51 @@ await step('of a private hold a stranger sees what is public, and its crew more'
   assert(theirs.text.includes('you are not of its crew') && !theirs.text.includes('the-secret-step'), theirs.text)
 })
 
+const person = new Person(origin, alice)
+await step('a person chooses a hold from the menu, which says what it is, and pushes go there', async () => {
+  const page = await person.signIn()
+  for (const shown of [registry.hold.did, 'Anyone may pull from it. It is yours.', 'This browser']) assert(page.text.includes(shown), `${shown}\n${page.text}`)
+  const bad = await person.send(page, '/settings/hold', { hold: 'other', other: 'localhost:1' })
+  assert.equal(bad.status, 400, bad.text)
+  const none = await person.send(page, '/settings/hold', { hold: 'none' })
+  assert.match(none.text, /The hold is chosen/)
+  await assert.rejects(push(app, registry.appview, 'alice.test/other:v1', alice), /403|has no hold/)
+  const chosen = await person.send(page, '/settings/hold', { hold: registry.hold.did, auto_remove: 'yes' })
+  assert.match(chosen.text, new RegExp(`value="${registry.hold.did}" checked`))
+  const query = new URLSearchParams({ repo: alice.did, collection: 'io.atcr.sailor.profile', rkey: 'self' })
+  const { value } = await (await fetch(`${stack.pds}/xrpc/com.atproto.repo.getRecord?${query}`)).json()
+  assert.deepEqual([value.defaultHold, value.autoRemoveUntagged], [registry.hold.did, true])
+  await push(app, registry.appview, 'alice.test/other:v1', alice)
+})
+
+await step('the owner writes the text and the picture of a page, at once seen by all', async () => {
+  let page = await person.open('/settings/repository?name=team/tools')
+  assert(page.text.includes('&#60;script&#62;alert(1)'), 'the hostile text is there to be edited')
+  page = await person.send(page, '/settings/repository/page', { name: 'team/tools', text: '# Tools\n\nOf the **office**.' })
+  assert.match(page.text, /The page is written/)
+  const picture = await person.sendFile(page, '/settings/repository/picture', { name: 'team/tools' }, 'picture', png(64, 90, 24, 163))
+  assert.match(picture.text, /The picture is changed/)
+  assert.match((await open('/alice.test/team/tools')).text, /<h3>Tools<\/h3>\n<p>Of the <strong>office<\/strong>/)
+  assert.equal((await open('/picture/alice.test/team/tools')).headers.get('content-type'), 'image/png')
+})
+
+await step('a tag goes, and an image with its tags, once that was said twice', async () => {
+  let page = await person.open('/settings/repository?name=other')
+  page = await person.send(page, '/settings/repository/delete', { name: 'other', reference: 'v1' })
+  assert.match(page.text, /Delete v1\?/)
+  assert.equal((await open('/alice.test/other:v1')).status, 200)
+  page = await person.send(page, '/settings/repository/delete', { name: 'other', reference: 'v1', sure: 'yes' })
+  assert.match(page.text, /It is deleted/)
+  assert.equal((await open('/alice.test/other:v1')).status, 404)
+  assert.equal((await open('/alice.test/tides:v1.0.0')).status, 200, 'the image is in another repository')
+  const doomed = await makeImage(path.join(work, 'doomed'), [500])
+  await push(doomed, registry.appview, 'alice.test/doomed:a', alice)
+  page = await person.open('/settings/repository?name=doomed')
+  page = await person.send(page, '/settings/repository/delete', { name: 'doomed', reference: doomed.manifest.digest, sure: 'yes' })
+  assert.match(page.text, /It is deleted/)
+  assert.equal((await open('/alice.test/doomed')).status, 404)
+})
+
 if (chromium) {
   const pictures = folder || path.join(work, 'screenshots')
   await mkdir(pictures, { recursive: true })
@@ -242,6 +287,8 @@ if (chromium) {
   }
   await step('Chromium shows each page at a desk and on a phone, in light and dark: legible, by keyboard, with nothing of elsewhere', async () => {
     await run('python3', [script, chromium, origin, pictures, JSON.stringify(pages)])
+    const own = { settings: '/settings', 'repository-settings': '/settings/repository?name=tides', devices: '/auth/device', 'own-front': '/' }
+    await run('python3', [script, chromium, origin, pictures, JSON.stringify(own), person.cookie])
   })
 } else {
   console.log('skipped: the pages in a browser: Chromium cannot be had')

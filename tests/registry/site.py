@@ -20,7 +20,8 @@ browser = Browser(chromium, {"127.0.0.1": "127.0.0.1"})
 LOOKS = [("light", 1280, 900, False), ("dark", 1280, 900, True), ("phone", 390, 844, False), ("phone-dark", 390, 844, True)]
 problems = []
 
-FOCUSABLE = "a[href], button:not([hidden]), input:not([type=hidden]), select, textarea, summary, [tabindex='0']"
+# Of a group of radio buttons Tab comes by one.
+FOCUSABLE = "a[href], button:not([hidden]), input:not([type=hidden]):not([type=radio]), input[type=radio]:checked, select, textarea, summary, [tabindex='0']"
 STRUCTURE = """(() => {
   const all = (selector) => [...document.querySelectorAll(selector)]
   const wrong = []

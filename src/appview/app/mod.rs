@@ -155,6 +155,7 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         devices: Arc::clone(&devices),
         catalog: Arc::clone(&catalog),
         repos,
+        holds: Arc::clone(&holds),
         images: Arc::clone(&images),
     };
     let web = Web::new(web_settings(config), database.clone(), web);

@@ -11,7 +11,7 @@ use super::kept::{Answer, Kept, Times, Unknown};
 use super::{Catalog, look};
 use crate::repos::{FoundManifest, Repos, ReposError};
 use atproto::lexicon::Manifest;
-use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Tag};
+use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Size, Tag};
 use server::bulkhead::Bulkhead;
 use server::identity::Account;
 
@@ -56,6 +56,19 @@ pub struct ListedManifest {
     pub children: Vec<Digest>,
     /// Whether it says something of another manifest.
     pub has_subject: bool,
+}
+
+impl ListedManifest {
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let size = Size { bytes: self.size_bytes };
+        match self.children.len() as u64 {
+            _ if self.has_subject => format!("attached to another manifest, {size}"),
+            0 => size.to_string(),
+            count => format!("an index of {}", server::text::with_noun(count, "manifest")),
+        }
+    }
 }
 
 /// What an account has.

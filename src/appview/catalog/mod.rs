@@ -7,6 +7,7 @@
 mod hold_facts;
 mod inventory;
 mod kept;
+mod page_writing;
 mod profile;
 mod proofs;
 pub mod tables;
@@ -28,7 +29,8 @@ pub use hold_facts::ImageCounts;
 use inventory::Inventories;
 pub use inventory::{Inventory, ListedManifest, ListedTag};
 pub use kept::{Kept, Times, Unknown};
-pub use profile::{PageOf, PersonProfile, Picture};
+pub use page_writing::NewPicture;
+pub use profile::{PageOf, PersonProfile, Picture, looks_like};
 use profile::{Pages, Pictures, Profiles};
 use proofs::Proofs;
 pub use proofs::RecordProof;

@@ -135,11 +135,6 @@ impl Catalog {
         self.pages.get((account.did.clone(), name.clone()), page).await
     }
 
-    /// The next who looks at the page of a repository sees what was written meanwhile.
-    pub fn page_changed(&self, account: &Did, name: &ImageName) {
-        self.pages.forget(&(account.clone(), name.clone()));
-    }
-
     /// A picture that one of these records names.
     ///
     /// # Errors
@@ -181,7 +176,8 @@ fn picture_of(record: &Value) -> Option<Digest> {
 }
 
 /// What kind of a picture it is, of those that browsers draw without running anything.
-fn looks_like(bytes: &[u8]) -> Option<&'static str> {
+#[must_use]
+pub fn looks_like(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some("image/png"),
         [0xff, 0xd8, 0xff, ..] => Some("image/jpeg"),

@@ -1,17 +1,108 @@
 //! Which hold an account's new blobs go to: the one that its profile names, else one of its own in an older record, else the
 //! registry's default; and in the place of each the one that follows it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, method_url, within};
+use crate::accounts::Login;
 use crate::remote::Credential;
+use crate::repos::ReposError;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{RecordView, SELF_KEY};
-use atproto::syntax::{Did, RecordKey, ServiceUrl};
+use atproto::syntax::{Datetime, Did, RecordKey, ServiceUrl};
 use server::identity::Account;
 
+/// What an account wants for its new blobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HoldChoice {
+    /// What the registry gives.
+    #[default]
+    Default,
+    /// None: it wants to push nowhere.
+    None,
+    /// This one.
+    Hold(ServiceUrl),
+}
+
+impl HoldChoice {
+    /// The hold, if it is one by name.
+    #[must_use]
+    pub fn hold(&self) -> Option<&ServiceUrl> {
+        match self {
+            Self::Hold(hold) => Some(hold),
+            Self::Default | Self::None => None,
+        }
+    }
+}
+
+/// What an account's profile says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SailorProfile {
+    /// Where its new blobs go.
+    pub choice: HoldChoice,
+    /// Whether manifests go that their last tag leaves.
+    pub auto_remove: bool,
+}
+
+/// How often a record is written anew that another program has written meanwhile.
+const SWAPS: usize = 3;
+const DEFAULT_HOLD: &str = "defaultHold";
+const AUTO_REMOVE: &str = "autoRemoveUntagged";
+
 impl Holds {
+    /// What an account's profile says, now.
+    ///
+    /// # Errors
+    /// [`HoldsError::Repos`]; so below.
+    pub async fn chosen(&self, account: &Account) -> Result<SailorProfile, HoldsError> {
+        let key = RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?;
+        let profile = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?.value.unwrap_or_default();
+        let choice = match profile.get(DEFAULT_HOLD) {
+            Some(Value::Null) => HoldChoice::None,
+            Some(Value::String(named)) => hold_of(named).map_or(HoldChoice::Default, HoldChoice::Hold),
+            _ => HoldChoice::Default,
+        };
+        Ok(SailorProfile { choice, auto_remove: profile.get(AUTO_REMOVE).and_then(Value::as_bool).unwrap_or(false) })
+    }
+
+    /// Writes what an account wants into its profile at `now_us`; what other programs wrote there stays.
+    ///
+    /// # Errors
+    /// [`HoldsError::Repos`]
+    pub async fn choose(
+        &self,
+        (login, now_us): (&Login, u64),
+        account: &Account,
+        wanted: &SailorProfile,
+    ) -> Result<(), HoldsError> {
+        let (key, now) =
+            (RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?, json!(Datetime::from_micros(now_us)));
+        for _ in 0..SWAPS {
+            let seen = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?;
+            let mut record = match seen.value.clone() {
+                Some(Value::Object(record)) => record,
+                _ => [("createdAt".to_owned(), now.clone())].into_iter().collect(),
+            };
+            record.insert("$type".into(), json!(nsid::SAILOR_PROFILE.as_str()));
+            record.insert("updatedAt".into(), now.clone());
+            record.insert(AUTO_REMOVE.into(), json!(wanted.auto_remove));
+            match &wanted.choice {
+                HoldChoice::Default => drop(record.remove(DEFAULT_HOLD)),
+                HoldChoice::None => drop(record.insert(DEFAULT_HOLD.into(), Value::Null)),
+                HoldChoice::Hold(hold) => drop(record.insert(DEFAULT_HOLD.into(), json!(hold.did()))),
+            }
+            match self.repos.put(login, nsid::SAILOR_PROFILE, &key, Value::Object(record), &seen).await {
+                Err(ReposError::Changed) => {}
+                written => {
+                    self.profiles.remove(&account.did);
+                    return Ok(written.map(drop)?);
+                }
+            }
+        }
+        Err(ReposError::Changed.into())
+    }
+
     /// The hold that an account's new blobs go to.
     ///
     /// # Errors
@@ -62,7 +153,8 @@ impl Holds {
 }
 
 /// The hold that a record names by its DID, or, in older ones, by its URL.
-fn hold_of(text: &str) -> Option<ServiceUrl> {
+#[must_use]
+pub fn hold_of(text: &str) -> Option<ServiceUrl> {
     match Did::parse(text) {
         Ok(did) => ServiceUrl::of_did(&did).ok(),
         Err(_) => ServiceUrl::parse(text.trim_end_matches('/')).ok(),

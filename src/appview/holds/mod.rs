@@ -20,6 +20,7 @@ use atproto::lexicon::{BlobLocation, NotifyManifest, NotifyManifestOutput, Reque
 use atproto::syntax::{Did, Digest, ServiceUrl};
 use server::egress::{ClientBody, EgressError};
 
+pub use choice::{HoldChoice, SailorProfile, hold_of};
 pub use error::HoldsError;
 pub use uploads::Initiated;
 

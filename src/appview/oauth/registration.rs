@@ -56,6 +56,12 @@ impl Registration {
         &self.redirect_uri
     }
 
+    /// Whether we are a client on the machine of whoever signs in.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        self.published.is_none()
+    }
+
     /// What we say of ourselves; nothing on one's own machine.
     #[must_use]
     pub fn metadata(&self) -> Option<Value> {

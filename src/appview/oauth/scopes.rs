@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use atproto::lexicon::nsid::{self, Method};
 
 /// Records that are written.
-const COLLECTIONS: [nsid::Collection; 3] = [nsid::MANIFEST, nsid::TAG, nsid::SAILOR_PROFILE];
+const COLLECTIONS: [nsid::Collection; 4] = [nsid::MANIFEST, nsid::TAG, nsid::SAILOR_PROFILE, nsid::REPO_PAGE];
+/// Records that a session may be without: it was made before they were asked for.
+const OPTIONAL: [nsid::Collection; 1] = [nsid::REPO_PAGE];
 /// What tokens for holds are made for. All calls of ours use the first, which holds have always seen.
 const METHODS: [Method; 8] = [
     nsid::GET_RECORD,
@@ -31,7 +33,11 @@ pub(super) fn wanted() -> String {
 /// What of it is not in `granted`, for people; empty when all of it is.
 pub(super) fn missing(granted: &str) -> String {
     let (wanted, granted) = (permissions(&wanted()), permissions(granted));
-    let missing: Vec<_> = wanted.into_iter().filter(|(kind, value)| !covers(&granted, kind, value)).collect();
+    let missing: Vec<_> = wanted
+        .into_iter()
+        .filter(|(_, value)| !OPTIONAL.iter().any(|optional| **optional == **value))
+        .filter(|(kind, value)| !covers(&granted, kind, value))
+        .collect();
     missing.iter().map(|(kind, value)| format!("{kind}:{value}")).collect::<Vec<_>>().join(" ")
 }
 

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use http::Method;
+use http::header::WARNING;
 use http::request::Parts;
 use serde_json::json;
 
 use super::admission::Cost;
 use super::refusal::OciError;
-use super::response::{DOCKER_API_VERSION, REGISTRY_2_0};
+use super::response::{DOCKER_API_VERSION, REGISTRY_2_0, insert};
 use super::route::{OWN, Route};
 use super::state::OciState;
 use super::{blobs, credentials, manifests, referrers, tags, token};
+use crate::accounts::Login;
 use crate::gate::{DeletePermit, Grant, PullPermit, PushPermit, TokenError};
 use crate::names::{Reference, RepositoryName};
 use crate::web;
+use atproto::syntax::Datetime;
 use server::bulkhead::{Caller, Place};
 use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
@@ -59,8 +62,12 @@ impl Program for OciState {
                 token::handle(self, request, trace).await
             }
             route => {
-                let mut response = self.of_registry(route, request, trace).await?;
+                let login = self.login_of(&route, &request.head);
+                let mut response = Arc::clone(&self).of_registry(route, request, trace).await?;
                 response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
+                if let Some(login) = login {
+                    self.warn(&login, &mut response).await;
+                }
                 Ok(response)
             }
         }
@@ -115,6 +122,25 @@ impl OciState {
                 let _place = self.place(Cost::Upload, trace).await?;
                 blobs::upload(self, permit, id, request).await
             }
+        }
+    }
+
+    /// Who a request comes from that clients show warnings of.
+    fn login_of(&self, route: &Route, head: &Parts) -> Option<Login> {
+        if !matches!(route, Route::Base | Route::Manifest(..)) {
+            return None;
+        }
+        let token = credentials::bearer(&head.headers).ok().flatten()?;
+        self.tokens.verify(token, self.now_s()).ok()?.login
+    }
+
+    /// Says when a session ends soon, as clients show it to people.
+    /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings>
+    async fn warn(&self, login: &Login, response: &mut Response) {
+        if let Ok(Some(ends_us)) = self.sessions.ends_soon(login).await {
+            let day = Datetime::from_micros(ends_us).to_string();
+            let (day, url) = (day.get(..10).unwrap_or_default(), self.web.sign_in_url());
+            insert(response, WARNING, &format!("299 - \"your session ends at {day}: sign in again at {url}\""));
         }
     }
 

@@ -26,6 +26,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("008_any_length.sql"),
         include_str!("009_catalog.sql"),
         include_str!("010_of_holds.sql"),
+        include_str!("011_browsers.sql"),
     ],
 };
 

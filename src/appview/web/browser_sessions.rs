@@ -26,6 +26,11 @@ impl BrowserSessions {
         Ok(self.database.read(move |read| rows::find(read, &cookie, now_us)).await?)
     }
 
+    /// Until when it is signed in.
+    pub(super) async fn until(&self, cookie: [u8; 32]) -> Result<Option<u64>, WebError> {
+        Ok(self.database.read(move |read| rows::until(read, &cookie)).await?)
+    }
+
     pub(super) async fn begin(&self, cookie: [u8; 32], account: &Did) -> Result<(), WebError> {
         let (now_us, account) = ((self.clock)(), account.clone());
         let until_us = now_us + SIGNED_IN_FOR_S * 1_000_000;
@@ -34,6 +39,18 @@ impl BrowserSessions {
 
     pub(super) async fn end(&self, cookie: [u8; 32]) -> Result<(), WebError> {
         Ok(self.database.write(move |write| rows::end(write, &cookie)).await?)
+    }
+
+    /// Where an account is signed in, the newest first.
+    pub(super) async fn of_account(&self, account: &Did) -> Result<Vec<rows::BrowserSessionRow>, WebError> {
+        let (account, now_us) = (account.clone(), (self.clock)());
+        Ok(self.database.read(move |read| rows::of_account(read, &account, now_us)).await?)
+    }
+
+    /// Ends a session of this account.
+    pub(super) async fn end_of(&self, cookie: [u8; 32], account: &Did) -> Result<(), WebError> {
+        let account = account.clone();
+        Ok(self.database.write(move |write| rows::end_of(write, &cookie, &account)).await?)
     }
 
     pub(super) async fn sweep(&self) -> Result<(), StorageError> {

@@ -3,7 +3,7 @@
 use http::request::Parts;
 
 use super::browser::Browser;
-use super::form::Fields;
+use super::form::{self, Fields};
 use super::refusal::WebError;
 use super::{Endpoint, Web, pages};
 use crate::devices::UserCode;
@@ -70,8 +70,18 @@ pub(super) async fn revoke(web: &Web, request: Request, trace: &mut Trace) -> Re
 }
 
 /// Whoever is signed in and sent a form of ours.
-async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<(Browser, Did, Fields), WebError> {
-    let (head, fields) = Fields::of_body(request).await?;
+pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<(Browser, Did, Fields), WebError> {
+    change_within(web, request, trace, form::MAX_BYTES).await
+}
+
+/// The same with a form of so many bytes.
+pub(super) async fn change_within(
+    web: &Web,
+    request: Request,
+    trace: &mut Trace,
+    max_bytes: u64,
+) -> Result<(Browser, Did, Fields), WebError> {
+    let (head, fields) = Fields::of_body_within(request, max_bytes).await?;
     let browser = Browser::of(web, &head)?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     let account = web.browsers.find(browser.hash()).await?.ok_or_else(WebError::forged)?;

@@ -28,6 +28,20 @@ pub enum Endpoint {
     DeviceCode,
     /// Where they ask whether they were let in.
     DeviceToken,
+    /// What somebody may change.
+    Settings,
+    /// The default hold.
+    ChooseHold,
+    /// Ends the session of a browser.
+    EndSession,
+    /// What an owner may change of a repository.
+    RepositorySettings,
+    /// Writes the text of its page.
+    WritePage,
+    /// Changes the picture of its page.
+    WritePicture,
+    /// Deletes a tag or a manifest.
+    DeleteImage,
     /// What this registry is.
     Home,
     /// Somebody's repositories.
@@ -47,7 +61,7 @@ pub enum Endpoint {
 }
 
 /// All of them, by their paths: as metrics and the log name them.
-pub const ENDPOINTS: [(&str, Endpoint); 17] = [
+pub const ENDPOINTS: [(&str, Endpoint); 24] = [
     (METADATA_PATH, Endpoint::ClientMetadata),
     (KEYS_PATH, Endpoint::ClientKeys),
     ("/auth/oauth/login", Endpoint::SignIn),
@@ -57,6 +71,13 @@ pub const ENDPOINTS: [(&str, Endpoint); 17] = [
     ("/auth/device/revoke", Endpoint::RevokeDevice),
     ("/auth/device/code", Endpoint::DeviceCode),
     ("/auth/device/token", Endpoint::DeviceToken),
+    ("/settings", Endpoint::Settings),
+    ("/settings/hold", Endpoint::ChooseHold),
+    ("/settings/session", Endpoint::EndSession),
+    ("/settings/repository", Endpoint::RepositorySettings),
+    ("/settings/repository/page", Endpoint::WritePage),
+    ("/settings/repository/picture", Endpoint::WritePicture),
+    ("/settings/repository/delete", Endpoint::DeleteImage),
     ("/", Endpoint::Home),
     ("/robots.txt", Endpoint::Robots),
     ("/favicon.ico", Endpoint::Mark),
@@ -121,14 +142,24 @@ impl Endpoint {
 
     /// Whether GET is for it.
     pub(super) fn is_read(self) -> bool {
-        !matches!(self, Self::SignOut | Self::RevokeDevice | Self::DeviceCode | Self::DeviceToken)
+        !self.is_written() || matches!(self, Self::SignIn | Self::Devices)
     }
 
     /// Whether POST is for it.
     pub(super) fn is_written(self) -> bool {
         matches!(
             self,
-            Self::SignIn | Self::SignOut | Self::Devices | Self::RevokeDevice | Self::DeviceCode | Self::DeviceToken
+            Self::SignIn
+                | Self::SignOut
+                | Self::Devices
+                | Self::RevokeDevice
+                | Self::DeviceCode
+                | Self::DeviceToken
+                | Self::ChooseHold
+                | Self::EndSession
+                | Self::WritePage
+                | Self::WritePicture
+                | Self::DeleteImage
         )
     }
 }

@@ -1,6 +1,7 @@
 //! What people see in a browser, and the endpoints of sign-in and devices. No page needs a script.
 //!
-//! `site` has the pages that anybody may read: of accounts, repositories and images.
+//! `site` has the pages that anybody may read: of accounts, repositories and images; `settings` and `repository_settings`
+//! what their owners change.
 //!
 //! `sign_in` begins and ends sign-ins by OAuth, `devices` lets devices in and takes them back, `device_api` is what programs
 //! that want to become devices talk to. A refusal is a page as well: [`answer`] never fails.
@@ -17,6 +18,8 @@ mod form;
 mod guesses;
 mod pages;
 mod refusal;
+mod repository_settings;
+mod settings;
 mod sign_in;
 mod site;
 pub mod tables;
@@ -31,6 +34,7 @@ use tokio::sync::Semaphore;
 use crate::accounts::{Owners, Sessions, SignIns};
 use crate::catalog::Catalog;
 use crate::devices::Devices;
+use crate::holds::Holds;
 use crate::images::Images;
 use crate::names::Owner;
 use crate::oauth::Client;
@@ -79,6 +83,8 @@ pub struct WebRooms {
     pub catalog: Arc<Catalog>,
     /// Their records.
     pub repos: Arc<Repos>,
+    /// Calls holds.
+    pub holds: Arc<Holds>,
     /// Manifests.
     pub images: Arc<Images>,
 }
@@ -93,6 +99,7 @@ pub struct Web {
     client: Arc<Client>,
     catalog: Arc<Catalog>,
     repos: Arc<Repos>,
+    holds: Arc<Holds>,
     images: Arc<Images>,
     browsers: BrowserSessions,
     guesses: Guesses,
@@ -106,7 +113,7 @@ impl Web {
     /// By these means.
     #[must_use]
     pub fn new(settings: WebSettings, database: Database, rooms: WebRooms) -> Self {
-        let WebRooms { owners, sessions, client, devices, catalog, repos, images } = rooms;
+        let WebRooms { owners, sessions, client, devices, catalog, repos, holds, images } = rooms;
         Self {
             sign_ins: SignIns::new(Arc::clone(&sessions), settings.random),
             browsers: BrowserSessions::new(database, settings.clock),
@@ -122,6 +129,7 @@ impl Web {
             client,
             catalog,
             repos,
+            holds,
             images,
         }
     }
@@ -200,6 +208,13 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::RevokeDevice => devices::revoke(web, request, trace).await,
         Endpoint::DeviceCode => device_api::ask(web, request, trace).await,
         Endpoint::DeviceToken => device_api::poll(web, request, trace).await,
+        Endpoint::Settings => settings::show(web, &request.head, trace).await,
+        Endpoint::ChooseHold => settings::choose_hold(web, request, trace).await,
+        Endpoint::EndSession => settings::end_session(web, request, trace).await,
+        Endpoint::RepositorySettings => repository_settings::show(web, &request.head, trace).await,
+        Endpoint::WritePage => repository_settings::write_page(web, request, trace).await,
+        Endpoint::WritePicture => repository_settings::write_picture(web, request, trace).await,
+        Endpoint::DeleteImage => repository_settings::delete(web, request, trace).await,
         Endpoint::Home => site::home(web, &request.head, &trace.network()).await,
         Endpoint::Owner | Endpoint::Repository | Endpoint::Image | Endpoint::Picture => {
             site::show(web, &request.head, trace).await

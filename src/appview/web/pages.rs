@@ -35,8 +35,11 @@ pub(super) struct Frame<'p> {
     pub(super) sign_in: &'static str,
     pub(super) sign_out: &'static str,
     pub(super) devices: &'static str,
+    pub(super) settings: &'static str,
     /// Who is signed in.
     pub(super) viewer: Option<&'p str>,
+    /// When the viewer must sign in again, if that is soon.
+    pub(super) ends: Option<&'p str>,
 }
 
 impl<'p> Frame<'p> {
@@ -49,21 +52,22 @@ impl<'p> Frame<'p> {
             sign_in: Endpoint::SignIn.path(),
             sign_out: Endpoint::SignOut.path(),
             devices: Endpoint::Devices.path(),
+            settings: Endpoint::Settings.path(),
             viewer,
+            ends: None,
         }
     }
 
     /// For whoever looks at a page.
     pub(super) fn of_viewer(web: &'p Web, viewer: &'p Viewer) -> Self {
-        Self::of(web, viewer.form_token(), viewer.account.is_some().then_some(&viewer.name))
+        let name = viewer.account.is_some().then_some(viewer.name.as_str());
+        Self { ends: viewer.ends.as_deref(), ..Self::of(web, viewer.form_token(), name) }
     }
 }
 
-/// What a page may show and run beside its text.
+/// What a page may run.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Shown {
-    /// Pictures of this site.
-    pub(super) pictures: bool,
     /// The script that copies commands.
     pub(super) script: bool,
 }
@@ -185,10 +189,9 @@ pub(super) fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<
     let mut response = uncached(response::full(HTML, html.into()));
     // Browsers hold a form's redirect to this list too, and it leads to the account's own server.
     let servers = if web.settings.test_mode { "https: http://localhost:*" } else { "https:" };
-    let pictures = if shown.pictures { " img-src 'self';" } else { "" };
     let script = if shown.script { format!(" script-src 'sha256-{}';", *SCRIPT_HASH) } else { String::new() };
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}';{pictures}{script} form-action 'self' {servers}; base-uri 'none'; \
+        "default-src 'none'; style-src 'sha256-{}'; img-src 'self';{script} form-action 'self' {servers}; base-uri 'none'; \
          frame-ancestors 'none'",
         *STYLE_HASH
     );
@@ -210,7 +213,7 @@ fn protect(response: &mut Response, name: HeaderName, value: &str) {
 }
 
 /// A time for people, to the second.
-fn time(micros: u64) -> String {
+pub(super) fn time(micros: u64) -> String {
     let text = Datetime::from_micros(micros).to_string();
     text.get(..19).map_or_else(String::new, |text| format!("{} UTC", text.replace('T', " ")))
 }

@@ -8,8 +8,12 @@ use serde_json::json;
 use super::{uncached, with_status};
 use crate::accounts::{AccountsError, SignInError};
 use crate::devices::DevicesError;
+use crate::holds::HoldsError;
+use crate::images::ImagesError;
 use crate::oauth::OauthError;
 use server::bulkhead::Overload;
+use crate::remote::RemoteError;
+use crate::repos::ReposError;
 use server::identity::ResolveError;
 use server::storage::StorageError;
 use server::wire::Response;
@@ -122,6 +126,9 @@ impl From<SignInError> for WebError {
             SignInError::TooMany => Self::unavailable(message).after(RETRY_BEGUN_S),
             SignInError::Account(AccountsError::Identity(error)) => error.into(),
             SignInError::Account(AccountsError::Storage(error)) => error.into(),
+            SignInError::Account(AccountsError::SessionEnded) => {
+                Self::new(StatusCode::FORBIDDEN, "access_denied", message)
+            }
             SignInError::Account(AccountsError::Oauth(OauthError::Randomness)) => Self::internal(message),
             SignInError::Account(AccountsError::Oauth(OauthError::OtherAccount | OauthError::Scope(_))) => {
                 Self::new(StatusCode::FORBIDDEN, "access_denied", message)
@@ -130,6 +137,46 @@ impl From<SignInError> for WebError {
                 tracing::info!("a sign-in did not come about: {message}");
                 Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message)
             }
+        }
+    }
+}
+
+impl From<AccountsError> for WebError {
+    fn from(error: AccountsError) -> Self {
+        SignInError::Account(error).into()
+    }
+}
+
+impl From<HoldsError> for WebError {
+    fn from(error: HoldsError) -> Self {
+        match error {
+            HoldsError::Account(error) => error.into(),
+            HoldsError::Repos(error) => error.into(),
+            error => Self::wrong(error.to_string()),
+        }
+    }
+}
+
+impl From<ReposError> for WebError {
+    fn from(error: ReposError) -> Self {
+        match error {
+            ReposError::Account(AccountsError::Pds(RemoteError::Refused { status: StatusCode::FORBIDDEN, .. })) => {
+                let message = "your sign-in does not allow this yet: sign in again";
+                Self::new(StatusCode::FORBIDDEN, "access_denied", message)
+            }
+            ReposError::Account(error) => error.into(),
+            error => Self::unavailable(error.to_string()),
+        }
+    }
+}
+
+impl From<ImagesError> for WebError {
+    fn from(error: ImagesError) -> Self {
+        match error {
+            ImagesError::Repos(error) => error.into(),
+            ImagesError::Storage(error) => error.into(),
+            ImagesError::Hold(error) => error.into(),
+            error => Self::bad_form(error.to_string()),
         }
     }
 }

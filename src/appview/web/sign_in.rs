@@ -50,7 +50,7 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
     web.browsers.begin(signed_in.hash(), &login.account).await?;
     web.browsers.end(browser.hash()).await?;
     trace.caller = Some(login.account);
-    let mut response = pages::go(&devices_url(code.and_then(|code| UserCode::parse(&code)).as_ref()));
+    let mut response = pages::go(&next_url(code.and_then(|code| UserCode::parse(&code)).as_ref()));
     signed_in.keep(web, &mut response, true);
     Ok(response)
 }
@@ -64,8 +64,8 @@ pub(super) async fn sign_out(web: &Web, request: Request) -> Result<Response, We
     Ok(pages::go(Endpoint::SignIn.path()))
 }
 
-/// The page of devices, with a code that was to be decided on.
-fn devices_url(code: Option<&UserCode>) -> String {
-    let path = Endpoint::Devices.path();
-    code.map_or_else(|| path.to_owned(), |code| format!("{path}?user_code={code}"))
+/// Where somebody goes on: to the device that was to be decided on, or to the settings.
+fn next_url(code: Option<&UserCode>) -> String {
+    let settings = || Endpoint::Settings.path().to_owned();
+    code.map_or_else(settings, |code| format!("{}?user_code={code}", Endpoint::Devices.path()))
 }

@@ -14,12 +14,24 @@ use atproto::syntax::Did;
 /// How long a page waits for the viewer's own name.
 const NAME_TIME: Duration = Duration::from_secs(2);
 
+/// A browser that is signed in for no longer than this is told.
+const SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
+
+/// When the first of both ends, if that is soon: the browser's session, and the account's at its PDS.
+async fn ends_soon(web: &Web, browser: &Browser, account: &Did) -> Result<Option<u64>, WebError> {
+    let soon_us = (web.settings.clock)() + SOON_US;
+    let browser = web.browsers.until(browser.hash()).await?.filter(|until_us| *until_us < soon_us);
+    Ok(browser.into_iter().chain(web.sessions.oauth_ends_soon(account).await?).min())
+}
+
 /// Who looks at a page: somebody who signed in, or nobody.
 #[derive(Default)]
 pub(super) struct Viewer {
     browser: Option<Browser>,
     pub(super) account: Option<Did>,
     pub(super) name: String,
+    /// When the viewer must sign in again, if that is soon.
+    pub(super) ends: Option<String>,
 }
 
 impl Viewer {
@@ -33,7 +45,8 @@ impl Viewer {
     /// Who signed in in this browser.
     pub(super) async fn signed_in(web: &Web, browser: Browser, account: Did) -> Self {
         let name = timeout(NAME_TIME, web.name(&account)).await.unwrap_or_else(|_| account.to_string());
-        Self { browser: Some(browser), account: Some(account), name }
+        let ends = ends_soon(web, &browser, &account).await.ok().flatten().map(super::pages::time);
+        Self { browser: Some(browser), account: Some(account), name, ends }
     }
 
     /// What the viewer's forms have; empty for nobody.

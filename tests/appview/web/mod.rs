@@ -3,5 +3,6 @@
 mod devices;
 mod forms;
 mod person;
+mod settings;
 mod sign_in;
 mod site;

@@ -140,7 +140,7 @@ impl<'r> Person<'r> {
         assert_eq!(self.begin().await.status, 303);
         self.registry.says(TOKEN, &self.registry.tokens());
         let ended = self.come_back(&[]).await;
-        assert_eq!((ended.status, ended.header("location")), (303, Some("/auth/device")), "{}", ended.text());
+        assert_eq!((ended.status, ended.header("location")), (303, Some("/settings")), "{}", ended.text());
     }
 }
 

@@ -32,7 +32,7 @@ async fn the_browser_goes_to_the_accounts_own_server_and_comes_back_signed_in() 
     let before = person.cookie.clone();
     registry.says(TOKEN, &registry.tokens());
     let ended = person.come_back(&[]).await;
-    assert_eq!((ended.status, ended.header("location")), (303, Some("/auth/device")));
+    assert_eq!((ended.status, ended.header("location")), (303, Some("/settings")));
     assert_ne!(person.cookie, before, "a cookie from before is worth nothing");
     let cookie = ended.header("set-cookie").unwrap();
     assert!(cookie.contains("; HttpOnly; SameSite=Lax; Max-Age="), "{cookie}");

@@ -28,6 +28,8 @@ pub struct SessionRow {
     pub proven_us: u64,
     /// Of a session by OAuth: what it is bound to.
     pub binding: Option<Binding>,
+    /// Of a session by OAuth: when somebody signed in, microseconds since 1970. Older rows have it not.
+    pub begun_us: Option<u64>,
 }
 
 /// What a session by OAuth is bound to.
@@ -44,7 +46,7 @@ pub struct Binding {
 /// # Errors
 /// When the database fails or holds what was never written; so below.
 pub fn by_password(read: &Read<'_>, account: &Did, password: &[u8; 32]) -> Result<Option<SessionRow>, StorageError> {
-    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key FROM pds_session
+    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key, begun_us FROM pds_session
                WHERE account = ?1 AND password = ?2";
     read.first(sql, (account.as_str(), password), columns)?.map(session).transpose()
 }
@@ -54,7 +56,7 @@ pub fn by_password(read: &Read<'_>, account: &Did, password: &[u8; 32]) -> Resul
 /// # Errors
 /// As [`by_password`].
 pub fn by_oauth(read: &Read<'_>, account: &Did) -> Result<Option<SessionRow>, StorageError> {
-    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key FROM pds_session
+    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key, begun_us FROM pds_session
                WHERE account = ?1 AND password IS NULL";
     read.first(sql, [account.as_str()], columns)?.map(session).transpose()
 }
@@ -64,20 +66,23 @@ pub fn by_oauth(read: &Read<'_>, account: &Did) -> Result<Option<SessionRow>, St
 /// # Errors
 /// As [`by_password`].
 pub fn by_id(read: &Read<'_>, id: i64) -> Result<Option<SessionRow>, StorageError> {
-    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key FROM pds_session WHERE id = ?1";
+    let sql = "SELECT id, account, access, refresh, proven_us, issuer, key, begun_us FROM pds_session WHERE id = ?1";
     read.first(sql, [id], columns)?.map(session).transpose()
 }
 
-type Columns = (i64, String, String, String, i64, Option<String>, Option<[u8; 32]>);
+type Columns = (i64, String, String, String, i64, Option<String>, Option<[u8; 32]>, Option<i64>);
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?))
 }
 
-fn session((id, account, access, refresh, proven_us, issuer, key): Columns) -> Result<SessionRow, StorageError> {
+fn session(
+    (id, account, access, refresh, proven_us, issuer, key, begun_us): Columns,
+) -> Result<SessionRow, StorageError> {
     let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
     let binding = issuer.zip(key).map(|(issuer, key)| Binding { issuer, key });
-    Ok(SessionRow { id, account, access, refresh, proven_us: proven_us.cast_unsigned(), binding })
+    let begun_us = begun_us.map(i64::cast_unsigned);
+    Ok(SessionRow { id, account, access, refresh, proven_us: proven_us.cast_unsigned(), binding, begun_us })
 }
 
 /// Adds a session by a password; answers its number.
@@ -110,9 +115,10 @@ pub fn adopt(
     proven_us: u64,
 ) -> Result<i64, StorageError> {
     let sql =
-        "INSERT INTO pds_session (account, issuer, key, access, refresh, proven_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO pds_session (account, issuer, key, access, refresh, proven_us, begun_us)
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)
                ON CONFLICT (account) WHERE password IS NULL
-               DO UPDATE SET issuer = ?2, key = ?3, access = ?4, refresh = ?5, proven_us = ?6 RETURNING id";
+               DO UPDATE SET issuer = ?2, key = ?3, access = ?4, refresh = ?5, proven_us = ?6, begun_us = ?6 RETURNING id";
     let parameters = (account.as_str(), &binding.issuer, &binding.key, access, refresh, proven_us.cast_signed());
     let id = write.first(sql, parameters, |row| row.get(0))?;
     id.ok_or_else(|| StorageError::failed("a session was not stored"))

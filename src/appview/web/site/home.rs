@@ -75,7 +75,7 @@ pub(in crate::web) async fn show(web: &Web, head: &Parts, network: &Caller) -> R
         sign_in: Endpoint::SignIn.path(),
         owner,
     };
-    Ok(pages::finish(web, None, page.render(), Shown { script: true, ..Shown::default() }))
+    Ok(pages::finish(web, None, page.render(), Shown { script: true }))
 }
 
 /// The public ones of the repositories that were pushed to last: found once for all, now and then.

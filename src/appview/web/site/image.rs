@@ -112,7 +112,7 @@ pub(super) async fn show(
         attached(web, subject, name, &inventory, &digest),
     );
     let page = page(web, viewer, subject, name, reference, &inventory, &manifest, (details, proof, history, attached));
-    Ok(pages::finish(web, None, page.render(), Shown { script: true, ..Shown::default() }))
+    Ok(pages::finish(web, None, page.render(), Shown { script: true }))
 }
 
 /// The manifest's bytes, which have this hash.

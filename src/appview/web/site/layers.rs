@@ -33,7 +33,8 @@ fn command(text: &str) -> Option<String> {
     let text = server::text::line(text, MAX_COMMAND_CHARS)?;
     let text = text.strip_suffix("# buildkit").map_or(text.as_str(), str::trim_end);
     let text = text.strip_prefix("/bin/sh -c #(nop)").map_or(text, str::trim_start);
-    let plain = text.strip_prefix("/bin/sh -c ").map(|run| format!("RUN {run}"));
+    let run = text.strip_prefix("RUN /bin/sh -c ").or_else(|| text.strip_prefix("/bin/sh -c "));
+    let plain = run.map(|run| format!("RUN {run}"));
     Some(plain.unwrap_or_else(|| text.to_owned())).filter(|text| !text.is_empty())
 }
 
@@ -66,7 +67,7 @@ mod tests {
             let steps = steps(&details, Some(config)).into_iter();
             steps.map(|step| (step.command.unwrap_or_default(), step.layer.is_some())).collect::<Vec<_>>()
         };
-        let expected = [("ADD file:1 in /", true), ("ENV A=b", false), ("RUN /bin/sh -c make", true)];
+        let expected = [("ADD file:1 in /", true), ("ENV A=b", false), ("RUN make", true)];
         assert_eq!(shown(&config), expected.map(|(text, has)| (text.to_owned(), has)));
         config.history.pop();
         assert_eq!(shown(&config), [(String::new(), true), (String::new(), true)]);

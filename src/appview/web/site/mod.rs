@@ -34,6 +34,7 @@ pub(super) use home::{FrontPage, mark, robots};
 pub(super) use image::{Configs, remembered as remembered_configs};
 use route::SitePage;
 pub(super) use route::kind;
+pub(super) use shown::Ago;
 
 /// Of one network few pages are made at once: each asks servers of others.
 pub(super) const PAGES: BulkheadLimits = BulkheadLimits {

@@ -54,14 +54,14 @@ pub(super) async fn show(web: &Web, viewer: &Viewer, subject: &Subject) -> Resul
         did: subject.account.did.as_str(),
         name: profile.name.clone().unwrap_or_else(|| owner.clone()),
         description: profile.description.as_deref(),
-        picture: profile.picture.map(|_| format!("/picture/{owner}")),
+        picture: profile.picture.map(|digest| format!("/picture/{owner}?{}", shown::short(&digest))),
         left_out: inventory.as_ref().map_or(0, |inventory| inventory.repositories.len() - repositories.len()),
         owner,
         repositories,
         problem,
-        settings: viewer.is(&subject.account.did).then_some(Endpoint::Devices.path()),
+        settings: viewer.is(&subject.account.did).then_some(Endpoint::Settings.path()),
     };
-    Ok(pages::finish(web, None, page.render(), Shown { pictures: true, ..Shown::default() }))
+    Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 
 /// Says that only a part was looked through.

@@ -11,7 +11,7 @@ use crate::web::form::Fields;
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
-use crate::web::{Endpoint, Web};
+use crate::web::{Web, repository_settings};
 use atproto::syntax::{Digest, ImageName};
 use server::wire::Response;
 
@@ -92,7 +92,7 @@ pub(super) async fn show(
         image: format!("{registry}{path}{suffix}"),
         description: newest.and_then(|manifest| manifest.description.as_deref()),
         readme: said.text.as_deref().map(markdown::render),
-        picture: said.picture.map(|_| format!("/picture/{}/{name}", subject.owner)),
+        picture: said.picture.map(|digest| format!("/picture/{}/{name}?{}", subject.owner, shown::short(&digest))),
         count: server::text::with_noun(tags.len() as u64, "tag"),
         untagged: untagged(&inventory, name),
         newer: (page > 1).then(|| turned(page - 1)),
@@ -100,9 +100,9 @@ pub(super) async fn show(
         pulls: pulls(web, subject, name, newest.and_then(|manifest| manifest.hold.as_ref())).await,
         tags: tags.iter().skip((page - 1) * PAGE).take(PAGE).map(|tag| row(&inventory, tag, &path, now_us)).collect(),
         problem,
-        edit: viewer.is(&account.did).then(|| Endpoint::Devices.path().to_owned()),
+        edit: viewer.is(&account.did).then(|| repository_settings::path_of(name)),
     };
-    Ok(pages::finish(web, None, shown.render(), Shown { pictures: true, script: true }))
+    Ok(pages::finish(web, None, shown.render(), Shown { script: true }))
 }
 
 fn row(inventory: &Inventory, tag: &ListedTag, path: &str, now_us: u64) -> Row {

@@ -74,7 +74,11 @@ pub(in crate::web) fn path_of(owner: &Owner, name: &ImageName) -> String {
 pub(super) fn kind(media_type: &str, annotations: &[(String, String)]) -> &'static str {
     let predicate = annotations.iter().find(|(name, _)| name.ends_with("predicateType")).map_or("", |(_, value)| value);
     let is = |part: &str| media_type.contains(part) || predicate.contains(part);
-    if is("cosign.simplesigning") || is("cncf.notary.signature") || is("sigstore.bundle") && predicate.is_empty() {
+    if is("cosign.simplesigning")
+        || is("cosign.artifact.sig")
+        || is("cncf.notary.signature")
+        || is("sigstore.bundle") && predicate.is_empty()
+    {
         "Signature"
     } else if is("spdx") || is("cyclonedx") || is("syft") || is("sbom") {
         "Bill of materials"

@@ -16,6 +16,15 @@ pub fn find(read: &Read<'_>, cookie: &[u8; 32], now_us: u64) -> Result<Option<Di
     account.map(|text| Did::parse(&text).map_err(|error| StorageError::Damaged(error.into()))).transpose()
 }
 
+/// Until when the browser with this cookie is signed in, microseconds since 1970.
+///
+/// # Errors
+/// As [`find`].
+pub fn until(read: &Read<'_>, cookie: &[u8; 32]) -> Result<Option<u64>, StorageError> {
+    let sql = "SELECT expires_us FROM browser_session WHERE cookie = ?1";
+    Ok(read.first(sql, [cookie], |row| row.get::<_, i64>(0))?.map(i64::cast_unsigned))
+}
+
 /// Signs a browser in, from and until these microseconds since 1970.
 ///
 /// # Errors
@@ -37,6 +46,43 @@ pub fn begin(
 /// As [`find`].
 pub fn end(write: &Write<'_>, cookie: &[u8; 32]) -> Result<(), StorageError> {
     write.execute("DELETE FROM browser_session WHERE cookie = ?1", [cookie]).map(drop)
+}
+
+/// A browser that is signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrowserSessionRow {
+    /// The hash of its cookie.
+    pub cookie: [u8; 32],
+    /// Since when, microseconds since 1970.
+    pub created_us: u64,
+    /// Until when.
+    pub expires_us: u64,
+}
+
+/// Sessions that are shown of one account.
+const MAX_SHOWN: i64 = 100;
+
+/// The browsers in which an account is signed in, the newest first.
+///
+/// # Errors
+/// As [`find`].
+pub fn of_account(read: &Read<'_>, account: &Did, now_us: u64) -> Result<Vec<BrowserSessionRow>, StorageError> {
+    let sql = "SELECT cookie, created_us, expires_us FROM browser_session WHERE account = ?1 AND expires_us > ?2
+               ORDER BY created_us DESC LIMIT ?3";
+    read.all(sql, (account.as_str(), now_us.cast_signed(), MAX_SHOWN), |row| {
+        let (created_us, expires_us): (i64, i64) = (row.get(1)?, row.get(2)?);
+        let cookie = row.get(0)?;
+        Ok(BrowserSessionRow { cookie, created_us: created_us.cast_unsigned(), expires_us: expires_us.cast_unsigned() })
+    })
+}
+
+/// Signs a browser out that is signed in as this account.
+///
+/// # Errors
+/// As [`find`].
+pub fn end_of(write: &Write<'_>, cookie: &[u8; 32], account: &Did) -> Result<(), StorageError> {
+    let sql = "DELETE FROM browser_session WHERE cookie = ?1 AND account = ?2";
+    write.execute(sql, (cookie, account.as_str())).map(drop)
 }
 
 /// Forgets browsers whose time is over.

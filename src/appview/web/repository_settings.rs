@@ -1,0 +1,199 @@
+//! What an owner may change of a repository: the text and the picture of its page, and what is in it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use http::request::Parts;
+
+use super::browser::Browser;
+use super::form::{Fields, Upload};
+use super::pages::{self, Frame, Shown};
+use super::refusal::WebError;
+use super::settings::{login, own};
+use super::viewer::Viewer;
+use super::{Endpoint, Web, devices};
+use crate::catalog::{NewPicture, looks_like};
+use crate::gate::DeletePermit;
+use crate::names::{Owner, Reference, RepositoryName};
+use atproto::lexicon::RepoPage;
+use atproto::syntax::{Did, Digest, ImageName, Tag};
+use server::identity::Account;
+use server::wire::{Request, Response};
+use server::xrpc::Trace;
+
+/// A text whose every byte is escaped, and what stands beside it.
+const MAX_FORM_BYTES: u64 = RepoPage::MAX_DESCRIPTION_BYTES as u64 * 3 + 4096;
+/// Tags and manifests that the page lists; what else there is has pages of its own.
+const MAX_LISTED: usize = 200;
+
+/// A tag or a manifest that can be deleted.
+struct Deletable {
+    shown: String,
+    /// What the form says.
+    reference: String,
+    words: String,
+}
+
+#[derive(Template)]
+#[template(path = "repository_settings.html")]
+struct RepositorySettingsPage<'p> {
+    frame: Frame<'p>,
+    name: &'p str,
+    path: String,
+    message: &'p str,
+    problem: Option<String>,
+    text: String,
+    max_bytes: usize,
+    picture: Option<String>,
+    page_action: &'static str,
+    picture_action: &'static str,
+    delete_action: &'static str,
+    tags: Vec<Deletable>,
+    manifests: Vec<Deletable>,
+}
+
+#[derive(Template)]
+#[template(path = "delete.html")]
+struct DeletePage<'p> {
+    frame: Frame<'p>,
+    name: &'p str,
+    reference: &'p str,
+    /// Whether all that leads there goes, too.
+    is_manifest: bool,
+    action: &'static str,
+    back: String,
+}
+
+/// `GET`: the repository of the query.
+pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
+    let Some(did) = web.browsers.find(browser.hash()).await? else {
+        return Ok(pages::sign_in(web, &browser, "", None));
+    };
+    trace.caller = Some(did.clone());
+    let name = image_name(&fields)?;
+    overview(web, browser, did, &name, "").await
+}
+
+/// `POST`: the text of the page.
+pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, did, fields) = devices::change_within(web, request, trace, MAX_FORM_BYTES).await?;
+    let name = image_name(&fields)?;
+    let text = fields.get("text").unwrap_or_default().replace("\r\n", "\n");
+    if text.len() > RepoPage::MAX_DESCRIPTION_BYTES {
+        return Err(WebError::bad_form("the text has at most 100,000 bytes"));
+    }
+    let (login, account) = (login(web, &did).await?, own(web, &did).await?);
+    web.catalog.write_page((&login, (web.settings.clock)()), &account, &name, (Some(text), NewPicture::Same)).await?;
+    overview(web, browser, did, &name, "The page is written.").await
+}
+
+/// `POST`: the picture of the page; one that is empty takes it away.
+pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (head, upload) = Upload::of_body(request, RepoPage::MAX_PICTURE_BYTES).await?;
+    let browser = Browser::of(web, &head)?;
+    browser.check(web, &head, upload.fields.get("token").unwrap_or_default())?;
+    let did = web.browsers.find(browser.hash()).await?.ok_or_else(WebError::forged)?;
+    trace.caller = Some(did.clone());
+    let name = image_name(&upload.fields)?;
+    let picture = match upload.file {
+        file if file.is_empty() => NewPicture::None,
+        file => {
+            let media_type = looks_like(&file).ok_or_else(|| WebError::bad_form("a picture is a PNG, JPEG or WebP"))?;
+            NewPicture::Bytes(media_type, file)
+        }
+    };
+    let (login, account) = (login(web, &did).await?, own(web, &did).await?);
+    web.catalog.write_page((&login, (web.settings.clock)()), &account, &name, (None, picture)).await?;
+    overview(web, browser, did, &name, "The picture is changed.").await
+}
+
+/// `POST`: a tag or a manifest goes, once that was said twice.
+pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let name = image_name(&fields)?;
+    let text = fields.get("reference").unwrap_or_default();
+    let reference = match (Tag::parse(text), Digest::parse(text)) {
+        (Ok(tag), _) => Reference::Tag(tag),
+        (_, Ok(digest)) => Reference::Digest(digest),
+        _ => return Err(WebError::bad_form("a tag or a digest is missing")),
+    };
+    if fields.get("sure") != Some("yes") {
+        let viewer = Viewer::signed_in(web, browser, did).await;
+        let page = DeletePage {
+            frame: Frame::of_viewer(web, &viewer),
+            name: name.as_str(),
+            reference: text,
+            is_manifest: matches!(reference, Reference::Digest(_)),
+            action: Endpoint::DeleteImage.path(),
+            back: path_of(&name),
+        };
+        return Ok(pages::finish(web, None, page.render(), Shown::default()));
+    }
+    let (login, account) = (login(web, &did).await?, own(web, &did).await?);
+    let repository =
+        RepositoryName::of(&Owner::Did(did.clone()), &name).map_err(|error| WebError::bad_form(error.to_string()))?;
+    let permit = DeletePermit::of_owner(repository, &did, login).ok_or_else(WebError::forged)?;
+    let was_there = web.images.delete(&permit, &account, &reference).await?;
+    tracing::info!(%did, "{name} of {did}: {text} was deleted by a page");
+    let message = if was_there { "It is deleted." } else { "It was not there any more." };
+    overview(web, browser, did, &name, message).await
+}
+
+/// Where a repository's settings are.
+pub(super) fn path_of(name: &ImageName) -> String {
+    format!("{}?name={name}", Endpoint::RepositorySettings.path())
+}
+
+fn image_name(fields: &Fields) -> Result<ImageName, WebError> {
+    let name = fields.get("name").ok_or_else(|| WebError::bad_form("which repository?"))?;
+    ImageName::parse(name).map_err(|error| WebError::bad_form(error.to_string()))
+}
+
+async fn overview(
+    web: &Web,
+    browser: Browser,
+    did: Did,
+    name: &ImageName,
+    message: &str,
+) -> Result<Response, WebError> {
+    let viewer = Viewer::signed_in(web, browser, did.clone()).await;
+    let account: Arc<Account> = own(web, &did).await?;
+    let (page, inventory) = tokio::join!(web.catalog.page(&account, name), web.catalog.inventory(&account));
+    let problem =
+        page.as_ref().err().map(ToString::to_string).or_else(|| inventory.as_ref().err().map(ToString::to_string));
+    let (page, inventory) = (page.unwrap_or_default(), inventory.unwrap_or_default());
+    let tags = inventory.repositories.get(name);
+    if tags.is_none() && inventory.is_whole && message.is_empty() {
+        return Err(WebError::not_found("you have no such repository"));
+    }
+    let tags = tags.into_iter().flatten().take(MAX_LISTED).map(|tag| Deletable {
+        shown: tag.tag.to_string(),
+        reference: tag.tag.to_string(),
+        words: String::new(),
+    });
+    let manifests = inventory.manifests.iter().filter(|(_, manifest)| manifest.repository == *name).take(MAX_LISTED);
+    let manifests = manifests.map(|(digest, manifest)| Deletable {
+        shown: digest.hex().chars().take(12).collect(),
+        reference: digest.to_string(),
+        words: manifest.words(),
+    });
+    let mut manifests: Vec<_> = manifests.collect();
+    manifests.sort_by(|one, other| one.reference.cmp(&other.reference));
+    let shown = RepositorySettingsPage {
+        frame: Frame::of_viewer(web, &viewer),
+        name: name.as_str(),
+        path: format!("/{}/{name}", viewer.name),
+        message,
+        problem,
+        text: page.text.clone().unwrap_or_default(),
+        max_bytes: RepoPage::MAX_DESCRIPTION_BYTES,
+        picture: page.picture.map(|digest| format!("/picture/{}/{name}?{}", viewer.name, digest.hex())),
+        page_action: Endpoint::WritePage.path(),
+        picture_action: Endpoint::WritePicture.path(),
+        delete_action: Endpoint::DeleteImage.path(),
+        tags: tags.collect(),
+        manifests,
+    };
+    Ok(pages::finish(web, None, shown.render(), Shown::default()))
+}

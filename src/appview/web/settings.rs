@@ -1,0 +1,191 @@
+//! What somebody who signed in may change: the hold that new blobs go to, where they are signed in, the page of a repository,
+//! and what is in it. All of it stands in their own account's records, but for the sessions of browsers.
+
+use askama::Template;
+use data_encoding::HEXLOWER;
+use http::request::Parts;
+
+use super::browser::Browser;
+use super::pages::{self, Frame, Shown};
+use super::refusal::WebError;
+use super::site::Ago;
+use super::viewer::Viewer;
+use super::{Endpoint, Web, devices};
+use crate::holds::{HoldChoice, SailorProfile, hold_of};
+use atproto::syntax::{Did, ServiceUrl};
+use server::bulkhead::Caller;
+use server::identity::Account;
+use server::wire::{Request, Response};
+use server::xrpc::Trace;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Holds of the menu.
+const MAX_HOLDS: usize = 12;
+
+/// A hold of the menu.
+struct ShownHold {
+    did: String,
+    name: String,
+    /// What it is, and whether the account may write there.
+    words: String,
+    is_chosen: bool,
+}
+
+/// A browser that is signed in.
+struct ShownSession {
+    id: String,
+    since: Ago,
+    until: String,
+    is_this: bool,
+}
+
+#[derive(Template)]
+#[template(path = "settings.html")]
+struct SettingsPage<'p> {
+    frame: Frame<'p>,
+    name: &'p str,
+    account: &'p str,
+    message: &'p str,
+    problem: Option<String>,
+    hold_action: &'static str,
+    end_action: &'static str,
+    holds: Vec<ShownHold>,
+    /// The registry's own, if it has one.
+    default: Option<String>,
+    is_default: bool,
+    is_none: bool,
+    auto_remove: bool,
+    sessions: Vec<ShownSession>,
+}
+
+/// `GET`
+pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
+    let browser = Browser::of(web, head)?;
+    let Some(account) = web.browsers.find(browser.hash()).await? else {
+        return Ok(pages::sign_in(web, &browser, "", None));
+    };
+    trace.caller = Some(account.clone());
+    overview(web, browser, account, "").await
+}
+
+/// `POST`: the default hold, and whether untagged manifests go.
+pub(super) async fn choose_hold(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let other = fields.get("other").map(str::trim).filter(|other| !other.is_empty());
+    let choice = match fields.get("hold") {
+        Some("default") => HoldChoice::Default,
+        Some("none") => HoldChoice::None,
+        Some("other") => HoldChoice::Hold(named(other.ok_or_else(|| WebError::bad_form("name the other hold"))?)?),
+        Some(did) => HoldChoice::Hold(named(did)?),
+        None => return Err(WebError::bad_form("choose a hold")),
+    };
+    if let HoldChoice::Hold(hold) = &choice {
+        let is_none = |unknown| WebError::bad_form(format!("this hold cannot be chosen: {unknown}"));
+        web.catalog.captain(hold).await.map_err(is_none)?;
+    }
+    let login = login(web, &did).await?;
+    let account = own(web, &did).await?;
+    let wanted = SailorProfile { choice, auto_remove: fields.get("auto_remove").is_some() };
+    web.holds.choose((&login, (web.settings.clock)()), &account, &wanted).await?;
+    tracing::info!(%did, "{did} chose a hold");
+    overview(web, browser, did, "The hold is chosen. Images that you push from now on go there.").await
+}
+
+/// `POST`: a browser is signed in no more.
+pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let id = fields.get("session").and_then(|id| HEXLOWER.decode(id.as_bytes()).ok()?.try_into().ok());
+    let id = id.ok_or_else(|| WebError::bad_form("the session is missing"))?;
+    web.browsers.end_of(id, &did).await?;
+    if id == browser.hash() {
+        return Ok(pages::go(Endpoint::SignIn.path()));
+    }
+    overview(web, browser, did, "This browser is signed in no more.").await
+}
+
+/// A hold by its DID or its address, as people type it.
+fn named(text: &str) -> Result<ServiceUrl, WebError> {
+    let found = hold_of(text).or_else(|| hold_of(&format!("https://{text}")));
+    found.ok_or_else(|| WebError::bad_form("a hold is named by its DID (did:web:hold.example.org) or its host"))
+}
+
+/// The account's own session at its PDS.
+pub(super) async fn login(web: &Web, account: &Did) -> Result<crate::accounts::Login, WebError> {
+    Ok(web.sessions.by_oauth(account).await?)
+}
+
+/// The account itself.
+pub(super) async fn own(web: &Web, account: &Did) -> Result<Arc<Account>, WebError> {
+    let owner = crate::names::Owner::Did(account.clone());
+    Ok(web.owners.find(&owner, &Caller::Account(account.clone())).await?)
+}
+
+async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Result<Response, WebError> {
+    let now_us = (web.settings.clock)();
+    let this = browser.hash();
+    let sessions = web.browsers.of_account(&did).await?;
+    let sessions = sessions.into_iter().map(|row| ShownSession {
+        id: HEXLOWER.encode(&row.cookie),
+        since: Ago::of(row.created_us, now_us),
+        until: Ago::of(row.expires_us, now_us).exact,
+        is_this: row.cookie == this,
+    });
+    let sessions = sessions.collect();
+    let viewer = Viewer::signed_in(web, browser, did.clone()).await;
+    let account = own(web, &did).await?;
+    let (chosen, problem) = match web.holds.chosen(&account).await {
+        Ok(chosen) => (chosen, None),
+        Err(error) => (Default::default(), Some(format!("Your profile cannot be read now: {error}."))),
+    };
+    let page = SettingsPage {
+        frame: Frame::of_viewer(web, &viewer),
+        name: &viewer.name,
+        account: did.as_str(),
+        message,
+        problem,
+        hold_action: Endpoint::ChooseHold.path(),
+        end_action: Endpoint::EndSession.path(),
+        holds: menu(web, &account, chosen.choice.hold()).await,
+        default: web.holds.default_hold().map(|hold| hold.to_string()),
+        is_default: matches!(chosen.choice, HoldChoice::Default),
+        is_none: matches!(chosen.choice, HoldChoice::None),
+        auto_remove: chosen.auto_remove,
+        sessions,
+    };
+    Ok(pages::finish(web, None, page.render(), Shown::default()))
+}
+
+/// The holds that the account may want: its own choice, the registry's, and those that have its images.
+async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&ServiceUrl>) -> Vec<ShownHold> {
+    let mut holds: BTreeMap<String, ServiceUrl> = BTreeMap::new();
+    let inventory = web.catalog.inventory(account).await.ok();
+    let of_images = inventory.iter().flat_map(|inventory| inventory.manifests.values());
+    let of_images = of_images.filter_map(|manifest| manifest.hold.clone());
+    for hold in chosen.cloned().into_iter().chain(web.holds.default_hold()).chain(of_images) {
+        if holds.len() < MAX_HOLDS {
+            holds.insert(hold.did().to_string(), hold);
+        }
+    }
+    let looks = holds.into_iter().map(|(did, hold)| async move {
+        let is_chosen = chosen.is_some_and(|chosen| chosen.did() == hold.did());
+        ShownHold { words: words(web, &hold, &account.did).await, name: hold.to_string(), did, is_chosen }
+    });
+    futures_util::future::join_all(looks).await
+}
+
+/// What a hold is, and whether the account may write there.
+async fn words(web: &Web, hold: &ServiceUrl, account: &Did) -> String {
+    let (captain, writer) = tokio::join!(web.catalog.captain(hold), web.catalog.may_write(hold, account));
+    let Ok(captain) = captain else { return "It does not answer now.".into() };
+    let reads = if captain.public { "Anyone may pull from it." } else { "Only its crew may pull from it." };
+    let writes = match writer {
+        _ if captain.owner == *account => "It is yours.",
+        Ok(true) => "You may push to it.",
+        _ if captain.allow_all_crew => "Anyone may join it and push.",
+        Ok(false) => "You may not push to it: ask its owner.",
+        Err(_) => "Whether you may push to it is not known now.",
+    };
+    let moved = if captain.successor.is_some() { " It has moved to another hold." } else { "" };
+    format!("{reads} {writes}{moved}")
+}

@@ -1,0 +1,165 @@
+//! Settings: who may change what, by which form, and what of it reaches the account's records.
+
+use serde_json::json;
+
+use super::person::{HOST, Person, form_token};
+use crate::asked::Asked as _;
+use crate::oci::registry::Registry;
+use crate::support::did_server::Reply;
+
+const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
+const PUT: &str = "/xrpc/com.atproto.repo.putRecord";
+const CHANGES: [&str; 5] = [
+    "/settings/hold",
+    "/settings/session",
+    "/settings/repository/page",
+    "/settings/repository/picture",
+    "/settings/repository/delete",
+];
+
+/// A form with a file, as browsers send it.
+fn multipart(fields: &[(&str, &str)], file: &str) -> String {
+    let mut body = String::new();
+    for (name, value) in fields {
+        body += &format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    }
+    let kind = "Content-Disposition: form-data; name=\"picture\"; filename=\"p\"\r\nContent-Type: image/png";
+    body + &format!("--b\r\n{kind}\r\n\r\n{file}\r\n--b--\r\n")
+}
+
+#[tokio::test]
+async fn nothing_is_changed_but_by_a_form_of_ours_in_a_browser_that_is_signed_in() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let (mut person, mut nobody) = (Person::of(&registry), Person::of(&registry));
+    person.sign_in().await;
+    let mine = form_token(&person.open("/settings").await);
+    let others = nobody.form_token().await;
+    for path in CHANGES {
+        let fields =
+            |token| [("token", token), ("hold", "none"), ("name", "app"), ("reference", "v1"), ("sure", "yes")];
+        for token in ["", "x", &others] {
+            let status = person.send(path, &fields(token)).await.status;
+            assert!(matches!(status, 400 | 403), "{path} {token}: {status}");
+        }
+        let status = nobody.send(path, &fields(&others)).await.status;
+        assert!(matches!(status, 400 | 403), "{path}: nobody is signed in: {status}");
+        for (header, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
+            let call = registry.call("POST", path).header("host", HOST).header("cookie", &person.cookie);
+            let body = format!("token={mine}&hold=none&name=app&reference=v1&sure=yes");
+            let status = call.header(header, value).body(body).send().await.status;
+            assert!(matches!(status, 400 | 403), "{path} {header}: {status}");
+        }
+        assert_eq!(registry.call("GET", path).header("host", HOST).send().await.status, 405, "{path}");
+        let call = registry.call("POST", path).header("host", HOST).header("cookie", &person.cookie);
+        let call = call.header("content-type", "multipart/form-data; boundary=b");
+        let status = call.body(multipart(&[("token", &others), ("name", "app")], "x")).send().await.status;
+        assert!(matches!(status, 400 | 403), "{path}: {status}");
+    }
+    assert_eq!(registry.network.requests_of(PUT), 0);
+    for path in ["/settings", "/settings/repository?name=app"] {
+        let page = nobody.open(path).await;
+        assert!(page.text().contains("action=\"/auth/oauth/login\""), "{path}: {}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn a_choice_is_written_over_what_others_wrote_and_what_is_no_hold_is_refused() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let did = registry.alice.as_str().replace(':', "%3A");
+    let profile = format!("/xrpc/com.atproto.repo.getRecord?repo={did}&collection=io.atcr.sailor.profile&rkey=self");
+    let uri = format!("at://{}/io.atcr.sailor.profile/self", registry.alice);
+    let value = json!({ "createdAt": "2026-01-01T00:00:00Z", "defaultHold": "did:web:old.example", "more": 7 });
+    registry.says(&profile, &json!({ "uri": uri, "cid": "bafy", "value": value }));
+    registry.says(PUT, &json!({ "uri": uri, "cid": "bafz" }));
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let page = person.open("/settings").await;
+    assert!(page.text().contains("did:web:old.example") && page.text().contains("This browser"), "{}", page.text());
+    let token = form_token(&page);
+    for hold in
+        ["", "<b>", "javascript:alert(1)", "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "did:web:localhost%3A1", "https://"]
+    {
+        let answer = person.send("/settings/hold", &[("token", &token), ("hold", hold)]).await;
+        assert_eq!(answer.status, 400, "{hold}: {}", answer.text());
+        let answer = person.send("/settings/hold", &[("token", &token), ("hold", "other"), ("other", hold)]).await;
+        assert_eq!(answer.status, 400, "{hold}: {}", answer.text());
+    }
+    assert_eq!(registry.network.requests_of(PUT), 0);
+    let chosen = person.send("/settings/hold", &[("token", &token), ("hold", "none"), ("auto_remove", "yes")]).await;
+    assert_eq!(chosen.status, 200, "{}", chosen.text());
+    let written: serde_json::Value = serde_json::from_slice(&registry.network.last_body(PUT)).unwrap();
+    assert_eq!((&written["record"]["defaultHold"], &written["swapRecord"]), (&json!(null), &json!("bafy")));
+    assert_eq!((&written["record"]["more"], &written["record"]["autoRemoveUntagged"]), (&json!(7), &json!(true)));
+    assert_eq!(written["record"]["createdAt"], "2026-01-01T00:00:00Z");
+}
+
+#[tokio::test]
+async fn a_page_of_a_repository_takes_markdown_and_pictures_and_nothing_else() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    registry.says(PUT, &json!({ "uri": format!("at://{}/io.atcr.repo.page/app", registry.alice), "cid": "b" }));
+    let blob = json!({ "$type": "blob", "ref": { "$link": "b" }, "mimeType": "image/png", "size": 9 });
+    registry.says("/xrpc/com.atproto.repo.uploadBlob", &json!({ "blob": blob }));
+    let did = registry.alice.as_str().replace(':', "%3A");
+    let record = format!("/xrpc/com.atproto.repo.getRecord?repo={did}&collection=io.atcr.repo.page&rkey=team%7Eapp");
+    let none = "HTTP/1.1 400 X\r\nContent-Length: 26\r\nConnection: close\r\n\r\n{\"error\":\"RecordNotFound\"}";
+    registry.network.set(&record, Reply::Raw(none.into()));
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let token = form_token(&person.open("/settings").await);
+    let token = token.as_str();
+    for name in ["", "App", "../x", "<b>", &"a".repeat(300)] {
+        let fields = [("token", token), ("name", name), ("text", "x")];
+        assert_eq!(person.send("/settings/repository/page", &fields).await.status, 400, "{name}");
+    }
+    let long = "x".repeat(100_001);
+    let answer =
+        person.send("/settings/repository/page", &[("token", token), ("name", "team/app"), ("text", &long)]).await;
+    assert_eq!(answer.status, 400);
+    let text = "# A\r\n<script>";
+    let answer =
+        person.send("/settings/repository/page", &[("token", token), ("name", "team/app"), ("text", text)]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let written: serde_json::Value = serde_json::from_slice(&registry.network.last_body(PUT)).unwrap();
+    assert_eq!((&written["rkey"], &written["record"]["description"]), (&json!("team~app"), &json!("# A\n<script>")));
+    for (file, status) in [("<svg onload=alert(1)>", 400), ("GIF89a", 400), ("RIFF1234WEBPVP8 ", 200)] {
+        let call = registry.call("POST", "/settings/repository/picture").header("host", HOST);
+        let call = call.header("cookie", &person.cookie).header("content-type", "multipart/form-data; boundary=b");
+        let answer = call.body(multipart(&[("token", token), ("name", "team/app")], file)).send().await;
+        assert_eq!(answer.status, status, "{file}: {}", answer.text());
+    }
+    let big = "RIFF1234WEBP".to_owned() + &"x".repeat(3_100_000);
+    let call = registry.call("POST", "/settings/repository/picture").header("host", HOST);
+    let call = call.header("cookie", &person.cookie).header("content-type", "multipart/form-data; boundary=b");
+    assert_eq!(call.body(multipart(&[("token", token), ("name", "team/app")], &big)).send().await.status, 400);
+    for reference in ["", "<b>", "a b", "sha256:77"] {
+        let fields = [("token", token), ("name", "app"), ("reference", reference), ("sure", "yes")];
+        assert_eq!(person.send("/settings/repository/delete", &fields).await.status, 400, "{reference}");
+    }
+    let asked =
+        person.send("/settings/repository/delete", &[("token", token), ("name", "app"), ("reference", "v1")]).await;
+    assert!(asked.status == 200 && asked.text().contains("Delete v1?"), "it is asked twice: {}", asked.text());
+}
+
+#[tokio::test]
+async fn a_session_is_ended_by_its_account_alone() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let (mut one, mut other) = (Person::of(&registry), Person::of(&registry));
+    one.sign_in().await;
+    other.sign_in().await;
+    let page = one.open("/settings").await;
+    assert_eq!(page.text().matches("name=\"session\"").count(), 2, "{}", page.text());
+    let token = form_token(&page);
+    let (_, rest) = page.text().split_once("A browser").unwrap();
+    let id = rest.split_once("name=\"session\" value=\"").unwrap().1.split('"').next().unwrap();
+    let ended = one.send("/settings/session", &[("token", &token), ("session", id)]).await;
+    assert_eq!(ended.status, 200);
+    assert!(other.open("/settings").await.text().contains("action=\"/auth/oauth/login\""), "it is signed in no more");
+    assert!(one.open("/settings").await.text().contains("This browser"));
+    for id in ["", "x", "00"] {
+        assert_eq!(one.send("/settings/session", &[("token", &token), ("session", id)]).await.status, 400);
+    }
+}
