@@ -2,6 +2,7 @@
 
 mod access;
 mod attempts;
+mod endings;
 mod error;
 mod listing;
 mod owners;

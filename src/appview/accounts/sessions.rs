@@ -38,10 +38,6 @@ use server::storage::StorageError;
 const WRONG_FOR: Duration = Duration::from_mins(1);
 /// A service token is good for 60 s; the public front end uses one for so long.
 const SERVICE_TOKEN_FOR: Duration = Duration::from_secs(50);
-/// A PDS ends a session of a client on one's own machine after two weeks.
-const LOCAL_SESSION_FOR_US: u64 = 14 * 24 * 60 * 60 * 1_000_000;
-/// Who has so long left is told.
-const SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
 /// Entries remembered of each kind, at some 500 bytes.
 const MAX_REMEMBERED: usize = 4096;
 /// How long the end of the program waits for what must not be cut off.
@@ -196,37 +192,6 @@ impl Sessions {
         Ok(login)
     }
 
-    /// When a session ends that ends soon whatever is done with it: that of a client on one's own machine. Microseconds since
-    /// 1970.
-    ///
-    /// # Errors
-    /// [`AccountsError::Storage`]
-    pub async fn ends_soon(&self, login: &Login) -> Result<Option<u64>, AccountsError> {
-        if !self.oauth.registration().is_local() {
-            return Ok(None);
-        }
-        let id = login.session;
-        let row = self.database.read(move |read| tables::by_id(read, id)).await?;
-        let ends_us = row.and_then(|row| row.begun_us).map(|begun_us| begun_us + LOCAL_SESSION_FOR_US);
-        let soon_us = (self.settings.clock)() + SOON_US;
-        Ok(ends_us.filter(|ends_us| *ends_us < soon_us))
-    }
-
-    /// The same of the account's session by OAuth.
-    ///
-    /// # Errors
-    /// As [`Sessions::ends_soon`].
-    pub async fn oauth_ends_soon(&self, account: &Did) -> Result<Option<u64>, AccountsError> {
-        if !self.oauth.registration().is_local() {
-            return Ok(None);
-        }
-        let did = account.clone();
-        match self.database.read(move |read| tables::by_oauth(read, &did)).await? {
-            Some(row) => self.ends_soon(&login(&row)).await,
-            None => Ok(None),
-        }
-    }
-
     /// Keeps the tokens of a sign-in by OAuth in the place of the account's last one, which is given back.
     ///
     /// # Errors
@@ -360,7 +325,7 @@ impl Sessions {
     }
 }
 
-fn login(row: &SessionRow) -> Login {
+pub(super) fn login(row: &SessionRow) -> Login {
     Login { account: row.account.clone(), session: row.id }
 }
 
