@@ -47,6 +47,11 @@
 //! `images::Images::push` looks for its blobs at the hold, writes down that the hold is to be told, and puts bytes, record
 //! and tag into the owner's repository. The hold is told while the client waits, or later by `deliver_due`.
 //!
+//! # A page on its way to a person
+//! `web::site` finds the account of a path, and leads to the one address that its page has. `catalog` says what there is, by the
+//! account's own records, and remembers it for some seconds; `catalog::Catalog::proof` has the record of a manifest proven. What
+//! does not come in time is said in its place.
+//!
 //! # A command on its way
 //! `atcr-appview queue list` loads the configuration, and `cli::target` finds the registry: a daemon that listens at its
 //! admin socket (`operations::ROUTES` is the table), else `app::open` under the database's lock. Either way

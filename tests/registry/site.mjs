@@ -254,6 +254,18 @@ await step('the owner writes the text and the picture of a page, at once seen by
   assert.equal((await open('/picture/alice.test/team/tools')).headers.get('content-type'), 'image/png')
 })
 
+await step('who wants it has a manifest removed that its last tag leaves, and no other', async () => {
+  const [first, second] = await Promise.all(['first', 'second'].map((name) => makeImage(path.join(work, name), [300])))
+  const has = async (one) => (await open(`/alice.test/moving@${one.manifest.digest}`)).status === 200
+  await push(first, registry.appview, 'alice.test/moving:v1', alice)
+  await push(first, registry.appview, 'alice.test/moving:kept', alice)
+  await push(second, registry.appview, 'alice.test/moving:v1', alice)
+  assert(await has(first), 'a tag is left')
+  await push(second, registry.appview, 'alice.test/moving:kept', alice)
+  assert.deepEqual([await has(first), await has(second)], [false, true])
+  assert.equal((await open('/alice.test/tides:v1.0.0')).status, 200)
+})
+
 await step('a tag goes, and an image with its tags, once that was said twice', async () => {
   let page = await person.open('/settings/repository?name=other')
   page = await person.send(page, '/settings/repository/delete', { name: 'other', reference: 'v1' })

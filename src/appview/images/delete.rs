@@ -5,9 +5,10 @@ use serde_json::json;
 
 use super::turns::ManifestTurn;
 use super::{Images, ImagesError, tables};
+use crate::accounts::Login;
 use crate::gate::DeletePermit;
 use crate::names::Reference;
-use crate::repos::{FoundTag, TagRecord, manifest_key, tag_key};
+use crate::repos::{FoundTag, Seen, TagRecord, manifest_key, tag_key};
 use atproto::lexicon::nsid;
 use atproto::syntax::{Digest, ImageName, Tag};
 use server::identity::Account;
@@ -52,10 +53,31 @@ impl Images {
         Ok(true)
     }
 
+    /// Deletes the record of a manifest, and what is known of it here.
+    pub(super) async fn delete_record(
+        &self,
+        _turn: &ManifestTurn,
+        login: &Login,
+        owner: &Account,
+        digest: &Digest,
+        seen: &Seen,
+    ) -> Result<(), ImagesError> {
+        self.repos.delete(login, nsid::MANIFEST, &manifest_key(digest), seen).await?;
+        // Not before: while there is a record, its hold must get to know of it.
+        let (account, digest) = (owner.did.clone(), *digest);
+        let forget = move |write: &server::sqlite::Write<'_>| {
+            tables::withdraw(write, &account, &digest)?;
+            tables::referrers::delete(write, &account, &digest)
+        };
+        self.database.write(forget).await?;
+        self.scans.forget(&owner.did);
+        Ok(())
+    }
+
     /// A manifest has one record, wherever it is: that goes when no other repository has a tag for it.
     async fn delete_manifest(
         &self,
-        _turn: &ManifestTurn,
+        turn: &ManifestTurn,
         permit: &DeletePermit,
         owner: &Account,
         digest: &Digest,
@@ -75,15 +97,7 @@ impl Images {
         }
         match (&seen.value, elsewhere.first()) {
             (Some(_), None) if is_home => {
-                self.repos.delete(login, nsid::MANIFEST, &key, &seen).await?;
-                // Not before: while there is a record, its hold must get to know of it.
-                let (account, digest) = (owner.did.clone(), *digest);
-                let forget = move |write: &server::sqlite::Write<'_>| {
-                    tables::withdraw(write, &account, &digest)?;
-                    tables::referrers::delete(write, &account, &digest)
-                };
-                self.database.write(forget).await?;
-                self.scans.forget(&owner.did);
+                self.delete_record(turn, login, owner, digest, &seen).await?;
             }
             // It is at home there from now on.
             (Some(record), Some(other)) if is_home => {

@@ -12,6 +12,7 @@ mod referrers;
 mod scans;
 pub mod tables;
 mod turns;
+mod untagged;
 
 use std::sync::Arc;
 

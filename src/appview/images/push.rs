@@ -70,6 +70,7 @@ impl Images {
             Some((tag, turn)) => Some(self.write_tag(turn, (permit, owner), tag, &manifest.digest).await?),
             None => None,
         };
+        let left = tagged.as_ref().and_then(|(before, _)| before.tagged(&owner.did));
         match self.deliver(pending, login, &hold, &notice).await {
             Ok(()) => {}
             // The account is full, or the blobs are gone: it is no image then.
@@ -85,6 +86,10 @@ impl Images {
         }
         self.place(owner, manifest.blobs(), &hold);
         self.remember_referrer(owner, manifest).await?;
+        drop((tag, manifest_turn));
+        if let Some(left) = left.filter(|left| *left != manifest.digest) {
+            self.remove_untagged(login, owner, &left).await;
+        }
         if manifest.subject.is_none() {
             let (account, name) = (owner.did.clone(), repository.clone());
             self.catalog.pushed(PushedRepository { account, name, hold, pushed_us: (self.clock)() }).await?;

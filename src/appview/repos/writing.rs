@@ -4,14 +4,14 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::{Repos, ReposError, digest_of};
+use super::{Repos, ReposError, TagRecord, digest_of};
 use crate::accounts::{AccountsError, Login};
 use crate::remote::AccessToken;
 use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{DeleteRecord, PutRecord, RecordResult, RecordView};
 use atproto::repo::cid;
-use atproto::syntax::RecordKey;
+use atproto::syntax::{Did, Digest, RecordKey};
 
 /// What was at a key when somebody looked: a record, or nothing.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +25,12 @@ pub struct Seen {
 impl Seen {
     pub(super) fn of(view: RecordView) -> Self {
         Self { value: Some(view.value), cid: view.cid }
+    }
+
+    /// The manifest that it leads to, where it is a tag of this account.
+    #[must_use]
+    pub fn tagged(&self, account: &Did) -> Option<Digest> {
+        TagRecord::read(self.value.as_ref()?)?.digest(account)
     }
 
     /// What a write has to find: `Some(None)` is nothing, `None` is anything.

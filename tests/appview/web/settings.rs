@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::person::{HOST, Person, form_token};
+use super::person::{HOST, Person, TOKEN, form_token, status};
 use crate::asked::Asked as _;
 use crate::oci::registry::Registry;
 use crate::support::did_server::Reply;
@@ -141,6 +141,31 @@ async fn a_page_of_a_repository_takes_markdown_and_pictures_and_nothing_else() {
     let asked =
         person.send("/settings/repository/delete", &[("token", token), ("name", "app"), ("reference", "v1")]).await;
     assert!(asked.status == 200 && asked.text().contains("Delete v1?"), "it is asked twice: {}", asked.text());
+}
+
+#[tokio::test]
+async fn who_has_no_session_at_the_pds_any_more_is_told_to_sign_in_again() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let token = form_token(&person.open("/settings").await);
+    let did = registry.alice.as_str().replace(':', "%3A");
+    let profile = format!("/xrpc/com.atproto.repo.getRecord?repo={did}&collection=io.atcr.sailor.profile&rkey=self");
+    let uri = format!("at://{}/io.atcr.sailor.profile/self", registry.alice);
+    registry.says(&profile, &json!({ "uri": uri, "cid": "bafy", "value": { "createdAt": "2026-01-01T00:00:00Z" } }));
+    registry.network.set(PUT, status("401 X", "{\"error\":\"invalid_token\"}"));
+    registry.network.set(TOKEN, status("400 X", "{\"error\":\"invalid_grant\"}"));
+    let answer = person.send("/settings/hold", &[("token", &token), ("hold", "none")]).await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.text().contains("has ended: sign in again"), "{}", answer.text());
+    registry.says(PUT, &json!({ "uri": uri, "cid": "bafz" }));
+    person.sign_in().await;
+    let token = form_token(&person.open("/settings").await);
+    assert_eq!(person.send("/settings/hold", &[("token", &token), ("hold", "none")]).await.status, 200);
+    registry.network.set(PUT, status("403 X", "{\"error\":\"ScopeMissingError\"}"));
+    let answer = person.send("/settings/hold", &[("token", &token), ("hold", "none")]).await;
+    assert!(answer.text().contains("your sign-in does not allow this yet: sign in again"), "{}", answer.text());
 }
 
 #[tokio::test]

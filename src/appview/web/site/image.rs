@@ -61,7 +61,7 @@ struct ImagePage<'p> {
     owner_path: String,
     name: &'p str,
     repository_path: String,
-    /// What the page's address ends with.
+    /// What the page's address ends with, cut short.
     reference: String,
     /// What stands behind `docker pull`.
     image: String,
@@ -261,7 +261,10 @@ fn page<'p>(
         owner_path: format!("/{}", subject.owner),
         name: name.as_str(),
         image: format!("{}{path}{suffix}", web.settings.registry),
-        reference: suffix,
+        reference: match reference {
+            Reference::Tag(_) => suffix,
+            Reference::Digest(digest) => format!("@sha256:{}…", shown::short(digest)),
+        },
         digest: manifest.digest.to_string(),
         media_type: details.artifact_type.clone().unwrap_or_else(|| manifest.media_type.clone()),
         size: shown::size(size_bytes.fold(0, u64::saturating_add)),

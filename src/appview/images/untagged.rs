@@ -1,0 +1,58 @@
+//! Manifests that their last tag has left, of accounts whose profile wants them gone (`autoRemoveUntagged`).
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::timeout;
+
+use super::{Images, ImagesError};
+use crate::accounts::Login;
+use crate::repos::{FoundManifest, manifest_key};
+use atproto::lexicon::nsid;
+use atproto::syntax::Digest;
+use server::identity::Account;
+
+/// A push waits no longer than this for it.
+const TIME: Duration = Duration::from_secs(10);
+/// Pages of 100 manifests that are looked through for one that has it. Of who has more, nothing is removed.
+const MAX_PAGES: usize = 40;
+
+impl Images {
+    /// Removes a manifest that a tag has left, if it was the last one and its owner wants that. The push is done, whatever
+    /// comes of it.
+    pub(super) async fn remove_untagged(&self, login: &Login, owner: &Account, digest: &Digest) {
+        match timeout(TIME, self.try_remove(login, owner, digest)).await {
+            Ok(Ok(true)) => tracing::info!(did = %owner.did, manifest = %digest, "a manifest without tags was removed"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(manifest = %digest, "a manifest without tags stays: {error}"),
+            Err(_) => tracing::warn!(manifest = %digest, "a manifest without tags stays: its owner's PDS is too slow"),
+        }
+    }
+
+    async fn try_remove(&self, login: &Login, owner: &Account, digest: &Digest) -> Result<bool, ImagesError> {
+        if !self.holds.chosen(owner).await?.auto_remove {
+            return Ok(false);
+        }
+        let turn = self.turns.manifest(&owner.did, digest).await;
+        if !self.repos.tags_at(owner, digest).await?.is_empty() {
+            return Ok(false);
+        }
+        let mut is_part = false;
+        let look = |found: FoundManifest| is_part |= has_child(&found, digest);
+        if !self.repos.each_manifest(owner, MAX_PAGES, look).await? || is_part {
+            return Ok(false);
+        }
+        let seen = self.repos.record(owner, nsid::MANIFEST, &manifest_key(digest)).await?;
+        if seen.value.is_some() {
+            self.delete_record(&turn, login, owner, digest, &seen).await?;
+        }
+        Ok(seen.value.is_some())
+    }
+}
+
+/// Whether an index has this manifest.
+fn has_child(found: &FoundManifest, digest: &Digest) -> bool {
+    let children = found.record.other.get("manifests").and_then(Value::as_array);
+    let is_it = |child: &Value| child.get("digest").and_then(Value::as_str) == Some(digest.to_string().as_str());
+    children.is_some_and(|children| children.iter().any(is_it))
+}
