@@ -1,5 +1,6 @@
 //! Settings: who may change what, by which form, and what of it reaches the account's records.
 
+use atproto::repo::cid;
 use serde_json::json;
 
 use super::person::{HOST, Person, TOKEN, form_token, status};
@@ -9,6 +10,8 @@ use crate::support::did_server::Reply;
 
 const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
 const PUT: &str = "/xrpc/com.atproto.repo.putRecord";
+/// The least that looks like a picture.
+const PICTURE: &str = "RIFF1234WEBPVP8 ";
 const CHANGES: [&str; 5] = [
     "/settings/hold",
     "/settings/session",
@@ -100,7 +103,8 @@ async fn a_page_of_a_repository_takes_markdown_and_pictures_and_nothing_else() {
     let registry = Registry::start(NONE).await;
     registry.has_oauth();
     registry.says(PUT, &json!({ "uri": format!("at://{}/io.atcr.repo.page/app", registry.alice), "cid": "b" }));
-    let blob = json!({ "$type": "blob", "ref": { "$link": "b" }, "mimeType": "image/png", "size": 9 });
+    let link = cid::raw_of(PICTURE.as_bytes()).to_string();
+    let blob = json!({ "$type": "blob", "ref": { "$link": link }, "mimeType": "image/webp", "size": 16 });
     registry.says("/xrpc/com.atproto.repo.uploadBlob", &json!({ "blob": blob }));
     let did = registry.alice.as_str().replace(':', "%3A");
     let record = format!("/xrpc/com.atproto.repo.getRecord?repo={did}&collection=io.atcr.repo.page&rkey=team%7Eapp");
@@ -124,7 +128,7 @@ async fn a_page_of_a_repository_takes_markdown_and_pictures_and_nothing_else() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     let written: serde_json::Value = serde_json::from_slice(&registry.network.last_body(PUT)).unwrap();
     assert_eq!((&written["rkey"], &written["record"]["description"]), (&json!("team~app"), &json!("# A\n<script>")));
-    for (file, status) in [("<svg onload=alert(1)>", 400), ("GIF89a", 400), ("RIFF1234WEBPVP8 ", 200)] {
+    for (file, status) in [("<svg onload=alert(1)>", 400), ("GIF89a", 400), (PICTURE, 200)] {
         let call = registry.call("POST", "/settings/repository/picture").header("host", HOST);
         let call = call.header("cookie", &person.cookie).header("content-type", "multipart/form-data; boundary=b");
         let answer = call.body(multipart(&[("token", token), ("name", "team/app")], file)).send().await;
