@@ -8,7 +8,7 @@ use atproto::syntax::Did;
 /// A PDS ends a session of a client on one's own machine after two weeks.
 const LOCAL_SESSION_FOR_US: u64 = 14 * 24 * 60 * 60 * 1_000_000;
 /// Who has so long left is told.
-const SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
+pub const ENDS_SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
 impl Sessions {
     /// When a session ends that ends soon whatever is done with it: that of a client on one's own machine. Microseconds since
     /// 1970.
@@ -22,7 +22,7 @@ impl Sessions {
         let id = login.session;
         let row = self.database.read(move |read| tables::by_id(read, id)).await?;
         let ends_us = row.and_then(|row| row.begun_us).map(|begun_us| begun_us + LOCAL_SESSION_FOR_US);
-        let soon_us = (self.settings.clock)() + SOON_US;
+        let soon_us = (self.settings.clock)() + ENDS_SOON_US;
         Ok(ends_us.filter(|ends_us| *ends_us < soon_us))
     }
 

@@ -12,6 +12,7 @@ mod sign_ins;
 pub mod tables;
 mod token_scope;
 
+pub use endings::ENDS_SOON_US;
 pub use error::{AccountsError, SignInError};
 pub use listing::SessionSummary;
 pub use owners::Owners;

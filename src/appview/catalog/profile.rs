@@ -169,9 +169,13 @@ impl Catalog {
     }
 }
 
-/// The picture that a record names.
+/// The picture that a record names, if it is of a kind that is shown.
 fn picture_of(record: &Value) -> Option<Digest> {
-    let link = record.get("avatar")?.get("ref")?.get("$link")?.as_str()?;
+    let picture = record.get("avatar")?;
+    if !RepoPage::PICTURE_TYPES.contains(&picture.get("mimeType")?.as_str()?) {
+        return None;
+    }
+    let link = picture.get("ref")?.get("$link")?.as_str()?;
     cid::digest_of(&cid::parse(link).ok()?)
 }
 
@@ -188,7 +192,21 @@ pub fn looks_like(bytes: &[u8]) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::looks_like;
+    use serde_json::json;
+
+    use super::{cid, looks_like, picture_of};
+
+    #[test]
+    fn a_record_names_a_picture_of_a_kind_that_is_shown() {
+        let link = cid::raw_of(b"a").to_string();
+        let named = |kind: &str, link: &str| {
+            picture_of(&json!({ "avatar": { "$type": "blob", "ref": { "$link": link }, "mimeType": kind, "size": 1 } }))
+        };
+        assert_eq!(named("image/png", &link), cid::digest_of(&cid::raw_of(b"a")));
+        assert_eq!((named("image/svg+xml", &link), named("image/png", "x")), (None, None));
+        assert_eq!(named("image/png", &cid::dag_cbor(b"a").to_string()), None);
+        assert_eq!(picture_of(&json!({ "avatar": "x" })), None);
+    }
 
     #[test]
     fn a_picture_is_known_by_its_first_bytes() {

@@ -1,13 +1,12 @@
 //! Which hold an account's new blobs go to: the one that its profile names, else one of its own in an older record, else the
 //! registry's default; and in the place of each the one that follows it.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::{CALL_TIME, Holds, HoldsError, MAX_SUCCESSORS, PROFILE_TTL, method_url, within};
 use crate::accounts::Login;
 use crate::remote::Credential;
-use crate::repos::ReposError;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{RecordView, SELF_KEY};
 use atproto::syntax::{Datetime, Did, RecordKey, ServiceUrl};
@@ -45,8 +44,6 @@ pub struct SailorProfile {
     pub auto_remove: bool,
 }
 
-/// How often a record is written anew that another program has written meanwhile.
-const SWAPS: usize = 3;
 const DEFAULT_HOLD: &str = "defaultHold";
 const AUTO_REMOVE: &str = "autoRemoveUntagged";
 
@@ -76,31 +73,18 @@ impl Holds {
         account: &Account,
         wanted: &SailorProfile,
     ) -> Result<(), HoldsError> {
-        let (key, now) =
-            (RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?, json!(Datetime::from_micros(now_us)));
-        for _ in 0..SWAPS {
-            let seen = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?;
-            let mut record = match seen.value.clone() {
-                Some(Value::Object(record)) => record,
-                _ => [("createdAt".to_owned(), now.clone())].into_iter().collect(),
-            };
-            record.insert("$type".into(), json!(nsid::SAILOR_PROFILE.as_str()));
-            record.insert("updatedAt".into(), now.clone());
+        let (key, now) = (RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?, Datetime::from_micros(now_us));
+        let edit = |record: &mut Map<String, Value>| {
             record.insert(AUTO_REMOVE.into(), json!(wanted.auto_remove));
             match &wanted.choice {
                 HoldChoice::Default => drop(record.remove(DEFAULT_HOLD)),
                 HoldChoice::None => drop(record.insert(DEFAULT_HOLD.into(), Value::Null)),
                 HoldChoice::Hold(hold) => drop(record.insert(DEFAULT_HOLD.into(), json!(hold.did()))),
             }
-            match self.repos.put(login, nsid::SAILOR_PROFILE, &key, Value::Object(record), &seen).await {
-                Err(ReposError::Changed) => {}
-                written => {
-                    self.profiles.remove(&account.did);
-                    return Ok(written.map(drop)?);
-                }
-            }
-        }
-        Err(ReposError::Changed.into())
+        };
+        let written = self.repos.rewrite((login, account), nsid::SAILOR_PROFILE, &key, &now, edit).await;
+        self.profiles.remove(&account.did);
+        Ok(written?)
     }
 
     /// The hold that an account's new blobs go to.

@@ -1,11 +1,12 @@
 //! An image as people look at it: what its manifest says, and what its configuration tells of how it was made.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::Method;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::time::Duration;
 use tokio::time::timeout;
 
 use super::{Images, ImagesError, ParsedManifest};

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::{Repos, ReposError, TagRecord, digest_of};
 use crate::accounts::{AccountsError, Login};
@@ -11,7 +11,11 @@ use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{DeleteRecord, PutRecord, RecordResult, RecordView};
 use atproto::repo::cid;
-use atproto::syntax::{Did, Digest, RecordKey};
+use atproto::syntax::{Datetime, Did, Digest, RecordKey};
+use server::identity::Account;
+
+/// How often a record is written anew that another program has written meanwhile.
+const SWAPS: usize = 3;
 
 /// What was at a key when somebody looked: a record, or nothing.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +89,36 @@ impl Repos {
         self.recent.written(&login.account);
         let written = written.map_err(of_write)?;
         Ok(Seen { value: Some(input.record.clone()), cid: written.cid })
+    }
+
+    /// Writes a record anew from what is there at that moment, or from nothing: `edit` changes what it must, and what other
+    /// programs wrote there stays.
+    ///
+    /// # Errors
+    /// As [`Repos::put`]; [`ReposError::Changed`] when others write it again and again.
+    pub async fn rewrite(
+        &self,
+        (login, account): (&Login, &Account),
+        collection: Collection,
+        key: &RecordKey,
+        now: &Datetime,
+        edit: impl Fn(&mut Map<String, Value>),
+    ) -> Result<(), ReposError> {
+        for _ in 0..SWAPS {
+            let seen = self.record(account, collection, key).await?;
+            let mut record = match seen.value.clone() {
+                Some(Value::Object(record)) => record,
+                _ => [("createdAt".to_owned(), json!(now))].into_iter().collect(),
+            };
+            record.insert("$type".into(), json!(collection.as_str()));
+            record.insert("updatedAt".into(), json!(now));
+            edit(&mut record);
+            match self.put(login, collection, key, Value::Object(record), &seen).await {
+                Err(ReposError::Changed) => {}
+                written => return written.map(drop),
+            }
+        }
+        Err(ReposError::Changed)
     }
 
     /// Deletes the record that was `seen`. One that is gone already is none to delete.

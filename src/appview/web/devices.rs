@@ -81,12 +81,18 @@ pub(super) async fn change_within(
     trace: &mut Trace,
     max_bytes: u64,
 ) -> Result<(Browser, Did, Fields), WebError> {
+    let (browser, account) = signed_in(web, &request.head, trace).await?;
     let (head, fields) = Fields::of_body_within(request, max_bytes).await?;
-    let browser = Browser::of(web, &head)?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
+    Ok((browser, account, fields))
+}
+
+/// Whoever is signed in in the browser that sends a form: nobody else's form is read.
+pub(super) async fn signed_in(web: &Web, head: &Parts, trace: &mut Trace) -> Result<(Browser, Did), WebError> {
+    let browser = Browser::of(web, head)?;
     let account = web.browsers.find(browser.hash()).await?.ok_or_else(WebError::forged)?;
     trace.caller = Some(account.clone());
-    Ok((browser, account, fields))
+    Ok((browser, account))
 }
 
 async fn overview(web: &Web, browser: &Browser, account: &Did, message: &str) -> Result<Response, WebError> {

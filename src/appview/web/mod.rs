@@ -69,6 +69,9 @@ pub struct WebSettings {
     pub random: fn() -> Option<[u8; 32]>,
 }
 
+/// Pictures that are in memory at once on their way to a PDS, at 3 MB each.
+const PICTURES_AT_ONCE: usize = 8;
+
 /// The rooms that pages show.
 pub struct WebRooms {
     /// Finds accounts.
@@ -104,6 +107,7 @@ pub struct Web {
     browsers: BrowserSessions,
     guesses: Guesses,
     beginning: Semaphore,
+    pictures: Semaphore,
     pages: Bulkhead<Caller>,
     front_page: site::FrontPage,
     configs: site::Configs,
@@ -119,6 +123,7 @@ impl Web {
             browsers: BrowserSessions::new(database, settings.clock),
             guesses: Guesses::new(),
             beginning: Semaphore::new(BEGINNING_AT_ONCE),
+            pictures: Semaphore::new(PICTURES_AT_ONCE),
             pages: Bulkhead::new(site::PAGES),
             front_page: site::FrontPage::default(),
             configs: site::remembered_configs(),
@@ -221,7 +226,7 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         }
         Endpoint::Robots => Ok(site::robots()),
         Endpoint::Mark => Ok(site::mark()),
-        Endpoint::Missing => Err(WebError::not_found("there is no page at this address")),
+        Endpoint::Missing => Err(site::missing()),
     }
 }
 

@@ -90,11 +90,11 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
 
 /// `POST`: the picture of the page; one that is empty takes it away.
 pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, did) = devices::signed_in(web, &request.head, trace).await?;
+    let too_many = |_| WebError::unavailable("too many pictures are sent at this moment: try again soon");
+    let _turn = web.pictures.try_acquire().map_err(too_many)?;
     let (head, upload) = Upload::of_body(request, RepoPage::MAX_PICTURE_BYTES).await?;
-    let browser = Browser::of(web, &head)?;
     browser.check(web, &head, upload.fields.get("token").unwrap_or_default())?;
-    let did = web.browsers.find(browser.hash()).await?.ok_or_else(WebError::forged)?;
-    trace.caller = Some(did.clone());
     let name = image_name(&upload.fields)?;
     let picture = match upload.file {
         file if file.is_empty() => NewPicture::None,

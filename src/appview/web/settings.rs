@@ -1,6 +1,9 @@
 //! What somebody who signed in may change: the hold that new blobs go to, where they are signed in, the page of a repository,
 //! and what is in it. All of it stands in their own account's records, but for the sessions of browsers.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use askama::Template;
 use data_encoding::HEXLOWER;
 use http::request::Parts;
@@ -17,8 +20,6 @@ use server::bulkhead::Caller;
 use server::identity::Account;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Holds of the menu.
 const MAX_HOLDS: usize = 12;
@@ -101,7 +102,7 @@ pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) 
     if id == browser.hash() {
         return Ok(pages::go(Endpoint::SignIn.path()));
     }
-    overview(web, browser, did, "This browser is signed in no more.").await
+    overview(web, browser, did, "That browser is signed in no more.").await
 }
 
 /// A hold by its DID or its address, as people type it.

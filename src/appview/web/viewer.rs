@@ -8,18 +8,15 @@ use tokio::time::timeout;
 use super::Web;
 use super::browser::Browser;
 use super::refusal::WebError;
-use crate::accounts::{AccountsError, Login};
+use crate::accounts::{AccountsError, ENDS_SOON_US, Login};
 use atproto::syntax::Did;
 
 /// How long a page waits for the viewer's own name.
 const NAME_TIME: Duration = Duration::from_secs(2);
 
-/// A browser that is signed in for no longer than this is told.
-const SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
-
 /// When the first of both ends, if that is soon: the browser's session, and the account's at its PDS.
 async fn ends_soon(web: &Web, browser: &Browser, account: &Did) -> Result<Option<u64>, WebError> {
-    let soon_us = (web.settings.clock)() + SOON_US;
+    let soon_us = (web.settings.clock)() + ENDS_SOON_US;
     let browser = web.browsers.until(browser.hash()).await?.filter(|until_us| *until_us < soon_us);
     Ok(browser.into_iter().chain(web.sessions.oauth_ends_soon(account).await?).min())
 }

@@ -64,7 +64,6 @@ async fn enter(web: &Web, caller: &Caller) -> Result<Place<Caller>, WebError> {
 
 /// The page that a path names.
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
-    let missing = || WebError::not_found("there is no page at this address");
     let page = SitePage::of(head.uri.path()).ok_or_else(missing)?;
     let viewer = Viewer::of(web, head).await?;
     trace.caller = viewer.account.clone();
