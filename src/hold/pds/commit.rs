@@ -6,7 +6,7 @@ use super::change::{Plan, RecordChange, RecordWrite};
 use super::events::{self, CommitEvent, RecordOp, Stamp};
 use super::limits::MAX_NODE_BYTES;
 use super::outcome::Outcome;
-use super::{Inner, PdsError, blobs};
+use super::{Inner, NewestEvent, PdsError, blobs};
 use crate::pds::tables;
 use crate::pds::tables::RepoHead;
 use atproto::repo::commit::Commit;
@@ -203,9 +203,10 @@ impl Transaction<'_> {
         let seq = clock.max(head.last_seq + 1);
         let frame = frame(Stamp { did: &self.inner.did, seq, time_us: self.now_us })?;
         tables::put_event(self.write, seq, self.now_us, &frame)?;
+        let newest = NewestEvent { seq, after: head.last_seq, frame: frame.into() };
         let newest_event = self.inner.newest_event.clone();
         self.write.after_commit(move || {
-            newest_event.send_replace(seq);
+            newest_event.send_replace(newest);
         });
         head.last_seq = seq;
         Ok(())

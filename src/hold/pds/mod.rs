@@ -48,7 +48,7 @@ pub use limits::{GrowthBound, PdsLimits};
 pub use outcome::Outcome;
 pub use records::{PageQuery, Record, RecordPage, Records};
 pub use subscriber_lag::SubscriberLag;
-pub use subscription::{Step, Subscription};
+pub use subscription::{NewestEvent, Step, Subscription};
 pub use transaction::Repository;
 pub use verify::{Finding, FindingKind, VerifyReport};
 
@@ -75,8 +75,7 @@ struct Inner {
     refused_growth: CounterBy<GrowthBound>,
     /// Whether the last request that makes the database grow was refused for want of room.
     is_full: AtomicBool,
-    /// The newest event that is on disk, by its sequence number; 0 before the first of this process.
-    newest_event: watch::Sender<i64>,
+    newest_event: watch::Sender<NewestEvent>,
 }
 
 /// The head of the repository: its newest commit.

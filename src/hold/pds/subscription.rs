@@ -1,12 +1,14 @@
 //! Follows the events: those that are stored after a cursor, then each new one once its commit is on disk.
 //!
-//! A subscription reads the database by itself, a page at a time, and is only told that there is more. So nothing
-//! is sent before it is stored, memory does not grow with a reader's delay, and readers do not wait for each other.
+//! A subscription reads the database by itself, a page at a time, and is only told that there is more; whoever has all but
+//! the newest event is given that one as it was stored. So nothing is sent before it is stored, memory does not grow with a
+//! reader's delay, and readers do not wait for each other.
 //! <https://atproto.com/specs/event-stream>
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{Pds, PdsError, events};
@@ -27,10 +29,20 @@ const PAGE_BYTES: usize = 256 * 1024;
 /// The name of the value in `meta` that is the sequence number of the last deleted event.
 const PRUNED: &str = "events_pruned_through";
 
+/// The newest event of this process that is on disk.
+#[derive(Clone, Debug, Default)]
+pub struct NewestEvent {
+    /// Its sequence number; 0 before the first.
+    pub(super) seq: i64,
+    /// The sequence number of the event before it.
+    pub(super) after: i64,
+    pub(super) frame: Bytes,
+}
+
 /// One reader's place among the events.
 pub struct Subscription {
     pds: Pds,
-    newest: watch::Receiver<i64>,
+    newest: watch::Receiver<NewestEvent>,
     /// All events up to this sequence number were handed out, or were not asked for.
     position: i64,
     /// Where others see it.
@@ -52,7 +64,7 @@ enum Opening {
 #[derive(Debug)]
 pub enum Step {
     /// Frames, in order.
-    Frames(Vec<Vec<u8>>),
+    Frames(Vec<Bytes>),
     /// A last frame that says why no more come.
     End(Vec<u8>),
 }
@@ -84,9 +96,9 @@ impl Pds {
         self.inner.database.read(|read| Ok(tables::event_bytes(read)?)).await
     }
 
-    /// Changes with every commit: the sequence number of its last event.
+    /// Changes with every commit: its last event.
     #[must_use]
-    pub fn newest_event(&self) -> watch::Receiver<i64> {
+    pub fn newest_event(&self) -> watch::Receiver<NewestEvent> {
         self.inner.newest_event.subscribe()
     }
 
@@ -130,7 +142,7 @@ impl Subscription {
             Opening::Nothing => {}
             Opening::OutdatedCursor => {
                 let message = "events after the cursor are no longer kept; those that are follow";
-                return Ok(Step::Frames(vec![events::info(name::OUTDATED_CURSOR, message)?]));
+                return Ok(Step::Frames(vec![events::info(name::OUTDATED_CURSOR, message)?.into()]));
             }
             Opening::FutureCursor => {
                 return Ok(Step::End(events::error(name::FUTURE_CURSOR, "the cursor is beyond the newest event")?));
@@ -138,7 +150,16 @@ impl Subscription {
         }
         loop {
             // Before the read: a commit in between wakes the wait below.
-            self.newest.mark_unchanged();
+            let newest = self.newest.borrow_and_update().clone();
+            if self.live && self.position >= newest.seq {
+                self.newest.changed().await.map_err(|_| database_ended())?;
+                continue;
+            }
+            if self.position == newest.after && self.position < newest.seq {
+                self.live = true;
+                self.advance(newest.seq);
+                return Ok(Step::Frames(vec![newest.frame]));
+            }
             let position = self.position;
             let read = move |read: &Read<'_>| {
                 let page = tables::events_after(read, position, PAGE_EVENTS, PAGE_BYTES)?;
@@ -148,14 +169,18 @@ impl Subscription {
             if position < pruned {
                 return Ok(Step::End(too_slow()?));
             }
-            self.position = page.last_seq.unwrap_or(position);
-            self.place.store(self.position, Ordering::Relaxed);
+            self.advance(page.last_seq.unwrap_or(position));
             self.live |= self.position >= last_seq;
             if !page.frames.is_empty() {
-                return Ok(Step::Frames(page.frames));
+                return Ok(Step::Frames(page.frames.into_iter().map(Bytes::from).collect()));
             }
             self.newest.changed().await.map_err(|_| database_ended())?;
         }
+    }
+
+    fn advance(&mut self, position: i64) {
+        self.position = position;
+        self.place.store(position, Ordering::Relaxed);
     }
 
     /// Waits until a reader that was up to date is so far behind that it is to be given up; answers its last frame.

@@ -71,7 +71,7 @@ impl CrawlRequester {
 
     /// Asks, and asks again, until it is dropped. `newest_event` changes with every commit. `tell` gets a line for
     /// people with what each relay said last, whenever one says something else.
-    pub async fn run(self, newest_event: watch::Receiver<i64>, tell: impl Fn(&str) + Send + Sync) {
+    pub async fn run<E>(self, newest_event: watch::Receiver<E>, tell: impl Fn(&str) + Send + Sync) {
         let (wish, wishes) = watch::channel(());
         let said = Mutex::new(BTreeMap::new());
         let asking = self.relays.iter().map(|relay| {

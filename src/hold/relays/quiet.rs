@@ -8,7 +8,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Requests a crawl at the first event after each quiet time, until the events end.
-pub(super) async fn wish_after_quiet(mut newest_event: watch::Receiver<i64>, quiet: Duration, wish: watch::Sender<()>) {
+pub(super) async fn wish_after_quiet<E>(
+    mut newest_event: watch::Receiver<E>,
+    quiet: Duration,
+    wish: watch::Sender<()>,
+) {
     let mut last = Instant::now();
     while newest_event.changed().await.is_ok() {
         if last.elapsed() >= quiet {

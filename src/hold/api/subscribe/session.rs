@@ -119,10 +119,10 @@ impl Session {
         }
     }
 
-    async fn send_all(&mut self, frames: Vec<Vec<u8>>) -> Result<(), End> {
+    async fn send_all(&mut self, frames: Vec<Bytes>) -> Result<(), End> {
         let begun = Instant::now();
         for frame in frames {
-            self.send(Message::Binary(frame.into())).await?;
+            self.send(Message::Binary(frame)).await?;
         }
         // Meanwhile nobody asked or listened. A connection that was full and is not any more has a reader.
         if begun.elapsed() >= SLOW_READ {

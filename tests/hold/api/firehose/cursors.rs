@@ -1,6 +1,7 @@
 //! Where a subscription begins.
 
 use atcr_hold::pds::{PdsLimits, RecordWrite, Step, Subscription};
+use bytes::Bytes;
 use serde_json::json;
 use server::sqlite::Read;
 
@@ -51,7 +52,7 @@ async fn a_cursor_that_is_no_number_is_refused_before_the_upgrade() {
     }
 }
 
-async fn frames(subscription: &mut Subscription) -> Vec<Vec<u8>> {
+async fn frames(subscription: &mut Subscription) -> Vec<Bytes> {
     match subscription.next().await.unwrap() {
         Step::Frames(frames) => frames,
         Step::End(frame) => panic!("the end: {frame:?}"),
@@ -103,6 +104,25 @@ async fn events_of_too_many_bytes_go_and_the_newest_stay() {
     home.pds.set_limits(PdsLimits { event_bytes: 1, ..PdsLimits::default() });
     assert_eq!(home.pds.prune_events(START_US).await.unwrap(), 1);
     assert_eq!(frames().await, all[all.len() - 1..]);
+}
+
+#[tokio::test]
+async fn every_event_comes_once_however_far_behind_a_reader_is() {
+    let home = two_days().await;
+    let write = |text: &str| home.commit(START_US, vec![change("com.example.note/a", RecordWrite::Put(note(text)))]);
+    let (mut live, mut seen) = (home.pds.subscribe(None).await.unwrap(), Vec::new());
+    // One event at a time, three before the reader looks, and one again.
+    for texts in [&["1"][..], &["2"], &["3", "4", "5"], &["6"]] {
+        for text in texts {
+            write(text).await.unwrap();
+        }
+        seen.extend(frames(&mut live).await);
+        let at_once = std::time::Duration::from_millis(20);
+        assert!(tokio::time::timeout(at_once, live.next()).await.is_err(), "no more than {texts:?}");
+    }
+    let read = |read: &Read<'_>| atcr_hold::pds::tables::events_after(read, 0, 1000, usize::MAX);
+    let stored = home.database.read(read).await.unwrap().frames;
+    assert_eq!(seen, stored[stored.len() - 6..], "as they are stored");
 }
 
 #[tokio::test]
