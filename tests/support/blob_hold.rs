@@ -142,8 +142,8 @@ impl Hold {
 
     /// The bytes of a blob, `None` when it is absent.
     pub(crate) async fn read(&self, digest: &Digest) -> Option<Vec<u8>> {
-        let blob = self.blobs.open_blob(digest).await.unwrap()?;
-        assert_eq!(self.blobs.stat(digest).await.unwrap(), Some(blob.size_bytes()));
+        let blob = self.blobs.open_blob(digest, None).await.unwrap()?;
+        assert_eq!(self.blobs.stat(digest, None).await.unwrap(), Some(blob.size_bytes()));
         let size_bytes = blob.size_bytes();
         let chunks = blob.stream(0..size_bytes).try_collect::<Vec<_>>().await.unwrap();
         Some(chunks.concat())

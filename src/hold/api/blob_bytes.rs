@@ -12,7 +12,7 @@ use http::{Method, StatusCode};
 
 use super::refusal;
 use super::state::ApiState;
-use crate::gate::ReadPermit;
+use crate::gate::{ReadPermit, SignedRead};
 use crate::pds::PublishedBlob;
 use atproto::syntax::Digest;
 use server::wire::{Peer, Request, RequestedRange, Response, ResponseBody};
@@ -27,23 +27,24 @@ const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect")
 pub(super) async fn handle(
     state: Arc<ApiState>,
     permit: ReadPermit,
-    digest: Digest,
+    signed: SignedRead,
     request: Request,
 ) -> Result<Response, Error> {
-    serve(&state, &permit, digest, &request).await
+    serve(&state, &permit, *signed.digest(), signed.size_bytes(), &request).await
 }
 
-/// Answers the blob, with the headers that registries and atproto clients expect.
+/// Answers the blob, whose size may be known, with the headers that registries and atproto clients expect.
 pub(super) async fn serve(
     state: &ApiState,
     _permit: &ReadPermit,
     digest: Digest,
+    size_bytes: Option<u64>,
     request: &Request,
 ) -> Result<Response, Error> {
     let etag = format!("\"{digest}\"");
     let mut response = match sent_by_proxy(state, request.peer, &digest) {
         Some(place) => {
-            state.hold.blobs.stat(&digest).await?.ok_or_else(refusal::blob_not_found)?;
+            state.hold.blobs.stat(&digest, size_bytes).await?.ok_or_else(refusal::blob_not_found)?;
             let known = is_known(&request.head, &etag);
             let mut response = if known { not_modified() } else { response::with_type(OCTETS, ResponseBody::empty()) };
             describe(&mut response, &etag);
@@ -53,7 +54,7 @@ pub(super) async fn serve(
             response
         }
         None => {
-            let blob = state.hold.blobs.open_blob(&digest).await?.ok_or_else(refusal::blob_not_found)?;
+            let blob = state.hold.blobs.open_blob(&digest, size_bytes).await?.ok_or_else(refusal::blob_not_found)?;
             let size_bytes = blob.size_bytes();
             let body = |range: Range<u64>| ResponseBody::stream(Some(range.end - range.start), blob.stream(range));
             part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?

@@ -68,9 +68,9 @@ async fn admit_and_handle(
             Box::new(move |state, request| handle(state, access, request))
         }
         Handler::SignedRead(handle) => {
-            let (digest, proof) = signed_read(&state, &request.head)?;
-            let permit = state.gate.signed_read(&proof);
-            Box::new(move |state, request| handle(state, permit, digest, request))
+            let signed = signed_read(&state, &request.head)?;
+            let permit = state.gate.signed_read(&signed);
+            Box::new(move |state, request| handle(state, permit, signed, request))
         }
         Handler::Write(handle) => {
             let permit = state.gate.write(with_token()?).await?;
@@ -134,13 +134,12 @@ async fn handle_in_place(
     Ok(response)
 }
 
-fn signed_read(state: &ApiState, head: &Parts) -> Result<(Digest, SignedRead), Error> {
+fn signed_read(state: &ApiState, head: &Parts) -> Result<SignedRead, Error> {
     let digest = head.uri.path().strip_prefix(BLOBS_PREFIX).unwrap_or_default();
     // Some clients escape the colon in a path, as they may.
     let digest = digest.replacen("%3A", ":", 1).replacen("%3a", ":", 1);
     let digest = Digest::parse(&digest).map_err(|_| Error::not_found())?;
     let method = if head.method == Method::HEAD { ReadMethod::Head } else { ReadMethod::Get };
     let query = Query::of(head);
-    let proof = state.urls.check_read(&digest, method, |name| query.get(name).ok().flatten(), state.hold.now_s())?;
-    Ok((digest, proof))
+    Ok(state.urls.check_read(&digest, method, |name| query.get(name).ok().flatten(), state.hold.now_s())?)
 }

@@ -15,9 +15,8 @@ use super::request::COMPLETE_BYTES;
 use super::state::ApiState;
 use super::xrpc::{atcr_hold, atproto_identity, atproto_repo, atproto_server, atproto_sync, bsky_actor};
 use super::{blob_bytes, page, well_known};
-use crate::gate::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
+use crate::gate::{AccountPermit, AdminPermit, ReadPermit, SignedRead, WritePermit};
 use atproto::lexicon::nsid;
-use atproto::syntax::Digest;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, Route, Verbs};
 
@@ -47,7 +46,7 @@ pub enum Access {
 pub(super) enum Handler {
     Open(fn(Shared, Request) -> Reply),
     Blob(fn(Shared, BlobAccess, Request) -> Reply),
-    SignedRead(fn(Shared, ReadPermit, Digest, Request) -> Reply),
+    SignedRead(fn(Shared, ReadPermit, SignedRead, Request) -> Reply),
     Write(fn(Shared, WritePermit, Request) -> Reply),
     Part(fn(Shared, PartAccess, Request) -> Reply),
     Account(fn(Shared, AccountPermit, Request) -> Reply),
@@ -136,7 +135,7 @@ pub(super) static TABLE: &[Endpoint] = &[
     get("/", Handler::Open(|s, r| Box::pin(page::handle(s, r)))).at(Cost::Read),
     get("/.well-known/did.json", Handler::Open(|s, r| Box::pin(well_known::did_document(s, r)))),
     get("/.well-known/atproto-did", Handler::Open(|s, r| Box::pin(well_known::atproto_did(s, r)))),
-    get(BLOBS_PREFIX, Handler::SignedRead(|s, p, d, r| Box::pin(blob_bytes::handle(s, p, d, r)))),
+    get(BLOBS_PREFIX, Handler::SignedRead(|s, p, u, r| Box::pin(blob_bytes::handle(s, p, u, r)))),
     get(nsid::HEALTH, Handler::Open(|s, r| Box::pin(well_known::health(s, r)))),
     query(nsid::DESCRIBE_SERVER, Handler::Open(|s, r| Box::pin(atproto_server::describe_server::handle(s, r))))
         .at(Cost::Light),

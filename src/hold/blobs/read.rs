@@ -34,33 +34,39 @@ impl OpenBlob {
 
 impl Blobs {
     /// The size of a blob in bytes. A blob whose file is missing or has another size is absent: it can be uploaded
-    /// again. What a bucket has is not asked: its row counts.
+    /// again. What a bucket has is not asked: its row counts. A caller that knows the size of the blob, as its row was read a
+    /// moment ago, says so in `known_bytes`: then the row is not read again.
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn stat(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+    pub async fn stat(&self, digest: &Digest, known_bytes: Option<u64>) -> Result<Option<u64>, BlobError> {
         self.require_storage()?;
+        let Some(size_bytes) = self.recorded_size(digest, known_bytes).await? else { return Ok(None) };
         match &self.store {
-            Store::Files(files) => files.stat(digest).await,
-            Store::Bucket(_) => self.sessions.blob_size(digest).await,
+            Store::Files(files) => Ok(files.size(digest).await?.filter(|found| *found == size_bytes)),
+            Store::Bucket(_) => Ok(Some(size_bytes)),
         }
     }
 
-    /// Returns where a client gets a blob by `method`, GET or HEAD; `None` when it is absent as for [`Blobs::stat`].
-    /// A client that is told of a blob relies on it, and does not upload it: so this counts as a use.
+    /// Returns where a client gets a blob by `method`, GET or HEAD, and its size in bytes; `None` when it is absent as for
+    /// [`Blobs::stat`]. A client that is told of a blob relies on it, and does not upload it: so this counts as a use.
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn read_target(&self, digest: &Digest, method: Method, now_us: u64) -> Result<Option<Target>, BlobError> {
+    pub async fn read_target(
+        &self,
+        digest: &Digest,
+        method: Method,
+        now_us: u64,
+    ) -> Result<Option<(Target, u64)>, BlobError> {
         // Before it is looked for: a blob that is found then is known to be in use.
         self.record_use(digest, now_us).await;
-        if self.stat(digest).await?.is_none() {
-            return Ok(None);
-        }
-        match &self.store {
-            Store::Bucket(bucket) if bucket.signs_reads() => bucket.read_url(digest, method).await.map(Some),
-            _ => Ok(Some(Target::Hold)),
-        }
+        let Some(size_bytes) = self.stat(digest, None).await? else { return Ok(None) };
+        let target = match &self.store {
+            Store::Bucket(bucket) if bucket.signs_reads() => bucket.read_url(digest, method).await?,
+            _ => Target::Hold,
+        };
+        Ok(Some((target, size_bytes)))
     }
 
     /// Returns the path of a blob's file below the storage directory, whether it is there or not; `None` in a bucket.
@@ -72,17 +78,25 @@ impl Blobs {
         }
     }
 
-    /// Opens a blob. Returns `None` when it is absent, or has another size than its row says.
+    /// Opens a blob, whose size may be known as for [`Blobs::stat`]. Returns `None` when it is absent, or has another size
+    /// than its row says.
     ///
     /// # Errors
     /// When storage fails.
-    pub async fn open_blob(&self, digest: &Digest) -> Result<Option<OpenBlob>, BlobError> {
+    pub async fn open_blob(&self, digest: &Digest, known_bytes: Option<u64>) -> Result<Option<OpenBlob>, BlobError> {
         self.require_storage()?;
-        let Some(size_bytes) = self.sessions.blob_size(digest).await? else { return Ok(None) };
+        let Some(size_bytes) = self.recorded_size(digest, known_bytes).await? else { return Ok(None) };
         let found = match &self.store {
             Store::Files(files) => files.open_object(digest).await?,
             Store::Bucket(bucket) => bucket.open_object(digest).await?,
         };
         Ok(found.filter(|object| object.size_bytes() == size_bytes).map(|object| OpenBlob { object }))
+    }
+
+    async fn recorded_size(&self, digest: &Digest, known_bytes: Option<u64>) -> Result<Option<u64>, BlobError> {
+        match known_bytes {
+            Some(_) => Ok(known_bytes),
+            None => self.sessions.blob_size(digest).await,
+        }
     }
 }

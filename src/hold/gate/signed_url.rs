@@ -37,9 +37,27 @@ pub struct SignedPart {
     pub part_number: String,
 }
 
-/// The proof that a read URL was signed here.
+/// The proof that a read URL was signed here, and what it is for.
 #[derive(Debug, PartialEq, Eq)]
-pub struct SignedRead(());
+pub struct SignedRead {
+    digest: Digest,
+    size_bytes: Option<u64>,
+}
+
+impl SignedRead {
+    /// Returns the blob.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// Returns its size in bytes, which was looked up when the URL was made, and which a digest has for ever; `None` of a URL
+    /// that an earlier version made.
+    #[must_use]
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.size_bytes
+    }
+}
 
 /// Why a signed URL is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,12 +110,12 @@ impl UrlSigner {
         Ok(SignedPart { upload_id: upload_id.to_owned(), part_number: part_number.to_owned() })
     }
 
-    /// Returns the query of a URL that reads one blob.
+    /// Returns the query of a URL that reads one blob of `size_bytes`.
     #[must_use]
-    pub fn read_query(&self, digest: &Digest, method: ReadMethod, now_s: i64) -> String {
-        let expires = (now_s + READ_LIFETIME_S).to_string();
-        let signature = self.sign(&["read", method.as_str(), &digest.to_string(), &expires]);
-        format!("method={}&expires={expires}&signature={signature}", method.as_str())
+    pub fn read_query(&self, digest: &Digest, size_bytes: u64, method: ReadMethod, now_s: i64) -> String {
+        let (method, size, expires) = (method.as_str(), size_bytes.to_string(), (now_s + READ_LIFETIME_S).to_string());
+        let signature = self.sign(&["read", method, &digest.to_string(), &size, &expires]);
+        format!("method={method}&size={size}&expires={expires}&signature={signature}")
     }
 
     /// Checks the query of a read URL that was requested with `method`.
@@ -111,8 +129,13 @@ impl UrlSigner {
         get: impl Fn(&str) -> Option<&'q str>,
         now_s: i64,
     ) -> Result<SignedRead, SignedUrlError> {
-        self.check(&["read", method.as_str(), &digest.to_string()], get, now_s)?;
-        Ok(SignedRead(()))
+        let (text, size) = (digest.to_string(), get("size"));
+        let mut fields = vec!["read", method.as_str(), &text];
+        fields.extend(size);
+        self.check(&fields, get, now_s)?;
+        // Only now it is known to be ours.
+        let size_bytes = size.map(str::parse).transpose().map_err(|_| SignedUrlError::Invalid)?;
+        Ok(SignedRead { digest: *digest, size_bytes })
     }
 
     fn check<'q>(
@@ -185,17 +208,32 @@ mod tests {
     #[test]
     fn a_read_url_is_for_its_blob_and_method() {
         let digest = Digest::from_bytes([1; 32]);
-        let query = pairs(&signer().read_query(&digest, ReadMethod::Get, NOW));
-        let check = |digest: &Digest, method, now| signer().check_read(digest, method, get(&query), now).map(drop);
-        assert_eq!(check(&digest, ReadMethod::Get, NOW), Ok(()));
+        let query = pairs(&signer().read_query(&digest, 4096, ReadMethod::Get, NOW));
+        let check = |digest: &Digest, method, now| signer().check_read(digest, method, get(&query), now);
+        assert_eq!(check(&digest, ReadMethod::Get, NOW), Ok(SignedRead { digest, size_bytes: Some(4096) }));
         assert_eq!(check(&digest, ReadMethod::Head, NOW), Err(SignedUrlError::Invalid));
         assert_eq!(check(&Digest::from_bytes([2; 32]), ReadMethod::Get, NOW), Err(SignedUrlError::Invalid));
         assert_eq!(check(&digest, ReadMethod::Get, NOW + 300), Err(SignedUrlError::Expired));
         // A part's signature is not a read's.
         let part = pairs(&signer().part_query("x", 1, NOW));
-        assert_eq!(
-            signer().check_read(&digest, ReadMethod::Get, get(&part), NOW).map(drop),
-            Err(SignedUrlError::Invalid)
-        );
+        assert_eq!(signer().check_read(&digest, ReadMethod::Get, get(&part), NOW), Err(SignedUrlError::Invalid));
+        // The size is signed with the rest.
+        for size in [None, Some("4095"), Some("")] {
+            let mut changed = query.clone();
+            changed.retain(|(name, _)| name != "size");
+            changed.extend(size.map(|size| ("size".to_owned(), size.to_owned())));
+            let checked = signer().check_read(&digest, ReadMethod::Get, get(&changed), NOW);
+            assert_eq!(checked, Err(SignedUrlError::Invalid), "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_read_url_of_an_earlier_version_has_no_size() {
+        let digest = Digest::from_bytes([1; 32]);
+        let expires = (NOW + 300).to_string();
+        let signature = signer().sign(&["read", "GET", &digest.to_string(), &expires]);
+        let query = pairs(&format!("method=GET&expires={expires}&signature={signature}"));
+        let checked = signer().check_read(&digest, ReadMethod::Get, get(&query), NOW);
+        assert_eq!(checked, Ok(SignedRead { digest, size_bytes: None }));
     }
 }

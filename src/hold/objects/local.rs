@@ -1,6 +1,7 @@
 //! Objects on a file system, or in memory: what object_store does itself.
 
 use std::error::Error as _;
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use futures_util::stream::{BoxStream, StreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{GetResultPayload, ObjectMeta, ObjectStore, ObjectStoreExt as _};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 
 use super::{Listed, Object, ObjectInfo};
 use server::storage::StorageError;
@@ -28,27 +30,52 @@ impl Memory {
     }
 
     pub(super) fn local(&self) -> Local {
-        Local(Arc::<InMemory>::clone(&self.0))
+        Local { store: Arc::<InMemory>::clone(&self.0), root: None }
     }
 }
 
 #[derive(Clone)]
-pub(super) struct Local(Arc<dyn ObjectStore>);
+pub(super) struct Local {
+    store: Arc<dyn ObjectStore>,
+    /// The directory; `None` of objects in memory.
+    root: Option<Arc<Path>>,
+}
 
 impl Local {
     pub(super) fn open(root: &Path) -> Result<Self, StorageError> {
         let store = LocalFileSystem::new_with_prefix(root).map_err(storage_error)?.with_fsync(true);
-        Ok(Self(Arc::new(store)))
+        Ok(Self { store: Arc::new(store), root: Some(root.into()) })
+    }
+
+    /// Opens an object that can be found without waiting for a disk: the kernel has all directories on its way in memory. So
+    /// it needs no thread of the blocking pool. `None` says nothing of whether it is there.
+    fn open_cached(&self, key: &str) -> Option<Object> {
+        let path = self.root.as_ref()?.join(key);
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED).ok()?;
+        let found = rustix::fs::fstat(&file).ok()?;
+        let is_file = FileType::from_raw_mode(found.st_mode).is_file();
+        is_file.then(|| Object::in_file(File::from(file), found.st_size.cast_unsigned()))
+    }
+
+    pub(super) async fn size(&self, key: &str) -> Result<Option<u64>, StorageError> {
+        match self.open_cached(key) {
+            Some(object) => Ok(Some(object.size_bytes())),
+            None => Ok(self.stat(key).await?.map(|info| info.size_bytes)),
+        }
     }
 
     pub(super) async fn stat(&self, key: &str) -> Result<Option<ObjectInfo>, StorageError> {
-        let found = found(self.0.head(&key.into()).await)?;
+        let found = found(self.store.head(&key.into()).await)?;
         let info = |meta: ObjectMeta| ObjectInfo { size_bytes: meta.size, etag: meta.e_tag.unwrap_or_default() };
         Ok(found.map(info))
     }
 
     pub(super) async fn open_object(&self, key: &str) -> Result<Option<Object>, StorageError> {
-        let Some(found) = found(self.0.get(&key.into()).await)? else { return Ok(None) };
+        if let Some(object) = self.open_cached(key) {
+            return Ok(Some(object));
+        }
+        let Some(found) = found(self.store.get(&key.into()).await)? else { return Ok(None) };
         let size_bytes = found.meta.size;
         Ok(Some(match found.payload {
             GetResultPayload::File(file, _) => Object::in_file(file, size_bytes),
@@ -63,20 +90,20 @@ impl Local {
             etag: meta.e_tag.unwrap_or_default(),
             modified_us: u64::try_from(meta.last_modified.timestamp_micros()).unwrap_or_default(),
         };
-        let listing = self.0.list(Some(&folder.into()));
+        let listing = self.store.list(Some(&folder.into()));
         listing.map(move |meta| meta.map(listed).map_err(storage_error)).boxed()
     }
 
     pub(super) async fn put(&self, key: &str, bytes: Bytes) -> Result<(), StorageError> {
-        self.0.put(&key.into(), bytes.into()).await.map(drop).map_err(storage_error)
+        self.store.put(&key.into(), bytes.into()).await.map(drop).map_err(storage_error)
     }
 
     pub(super) async fn rename(&self, from: &str, to: &str) -> Result<bool, StorageError> {
-        Ok(found(self.0.rename(&from.into(), &to.into()).await)?.is_some())
+        Ok(found(self.store.rename(&from.into(), &to.into()).await)?.is_some())
     }
 
     pub(super) async fn delete(&self, key: &str) -> Result<(), StorageError> {
-        found(self.0.delete(&key.into()).await).map(drop)
+        found(self.store.delete(&key.into()).await).map(drop)
     }
 }
 

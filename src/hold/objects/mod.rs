@@ -151,7 +151,10 @@ impl Objects {
     /// # Errors
     /// When storage fails.
     pub async fn size(&self, key: &str) -> Result<Option<u64>, StorageError> {
-        Ok(self.stat(key).await?.map(|info| info.size_bytes))
+        match &self.0 {
+            Backend::Local(local) => local.size(key).await,
+            Backend::Bucket(bucket) => Ok(bucket.stat(key).await?.map(|info| info.size_bytes)),
+        }
     }
 
     /// Opens an object for reading; `None` when there is none under `key`.

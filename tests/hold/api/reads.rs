@@ -85,7 +85,7 @@ async fn a_url_is_for_its_method_and_its_digest_until_it_expires() {
         refused(&hold.get(&absent).send().await, BAD_URL);
         let key = key_file::load(&hold.root().join("keys").join(key_file::FILE_NAME)).unwrap().unwrap();
         let signer = UrlSigner::new(key.derive_secret("signed URLs"));
-        let old = signer.read_query(&digest, ReadMethod::Get, now_s() - 300);
+        let old = signer.read_query(&digest, CONTENT.len() as u64, ReadMethod::Get, now_s() - 300);
         let expired = hold.get(&format!("/blobs/{digest}?{old}")).send().await;
         expired.assert_refused(403, "InvalidSignedUrl", "this URL has expired; ask for a new one");
         let target = format!("/xrpc/com.atproto.sync.getBlob?did={}&cid={digest}&method=PUT", hold.did_in_query());

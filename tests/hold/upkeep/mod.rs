@@ -177,7 +177,7 @@ async fn upload(blobs: &Blobs, content: &[u8]) {
 }
 
 async fn read_blob(blobs: &Blobs, digest: &Digest) -> Option<Vec<u8>> {
-    let blob = blobs.open_blob(digest).await.unwrap()?;
+    let blob = blobs.open_blob(digest, None).await.unwrap()?;
     let size_bytes = blob.size_bytes();
     Some(blob.stream(0..size_bytes).try_collect::<Vec<_>>().await.unwrap().concat())
 }

@@ -66,6 +66,11 @@ impl Files {
         self.sessions.stored_size(&self.objects, digest).await
     }
 
+    /// The size in bytes of what lies under the digest.
+    pub(super) async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        Ok(self.objects.size(&blob_key(digest)).await?)
+    }
+
     pub(super) async fn open_object(&self, digest: &Digest) -> Result<Option<Object>, BlobError> {
         Ok(self.objects.open_object(&blob_key(digest)).await?)
     }

@@ -112,6 +112,6 @@ async fn limits_hold_for_parts_through_the_hold() {
         let chunked = hold.blobs.upload_part(part_request(id, &alice(), part_number(2), None), frames(b"x")).await;
         assert!(matches!(chunked, Err(BlobError::LengthRequired)));
         hold.complete(&id, &content(7, 1000), &[(1, &one)]).await.unwrap();
-        assert_eq!(hold.blobs.stat(&digest(&content(7, 1000))).await.unwrap(), Some(1000));
+        assert_eq!(hold.blobs.stat(&digest(&content(7, 1000)), None).await.unwrap(), Some(1000));
     }
 }

@@ -43,8 +43,8 @@ pub(in crate::api) async fn handle(
     check_did(&state, &query)?;
     let digest = cid::digest_of(&cid).ok_or_else(refusal::blob_not_found)?;
     match state.hold.blobs.read_target(&digest, request.head.method.clone(), state.hold.now_us()).await? {
-        Some(Target::Store(url)) => redirect(&url),
-        Some(Target::Hold) => blob_bytes::serve(&state, &permit, digest, &request).await,
+        Some((Target::Store(url), _)) => redirect(&url),
+        Some((Target::Hold, size)) => blob_bytes::serve(&state, &permit, digest, Some(size), &request).await,
         None => ask_successor(&state, &format!("cid={cid}")).await,
     }
 }
@@ -64,9 +64,9 @@ async fn url_of(state: &ApiState, digest: Digest, method: ReadMethod) -> Result<
     let target = state.hold.blobs.read_target(&digest, verb.clone(), state.hold.now_us()).await?;
     let url = match target {
         None => return ask_successor(state, &format!("cid={digest}&method={verb}")).await,
-        Some(Target::Store(url)) => url,
-        Some(Target::Hold) => {
-            let query = state.urls.read_query(&digest, method, state.hold.now_s());
+        Some((Target::Store(url), _)) => url,
+        Some((Target::Hold, size_bytes)) => {
+            let query = state.urls.read_query(&digest, size_bytes, method, state.hold.now_s());
             format!("{}{BLOBS_PREFIX}{digest}?{query}", state.hold.url)
         }
     };
