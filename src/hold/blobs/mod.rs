@@ -3,7 +3,8 @@
 //! A blob is visible when the database has its row. The row is written only after the blob's SHA-256 was computed from
 //! the stored bytes, and these lie under the blob's key. An upload is a row too. There are two ways to stage its bytes
 //! and to make the blob of them: [`files`] for a storage directory, where a missing or truncated file hides the row,
-//! and [`bucket`] for a bucket, where bytes may bypass the hold.
+//! and [`bucket`] for a bucket, where bytes may bypass the hold. A URL that was signed after a look at the row says the size
+//! that stood there, and spares the reader by that URL another look.
 //!
 //! This room knows accounts only as names that own uploads. It knows nothing of permissions, records, or how a
 //! request is read and answered.
