@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::{MAX_PARTS, OpenUpload, UploadId, Uploads, UploadsError};
 use crate::uploads::tables::{self, PartRow};
 use server::egress::{ClientBody, boxed_body};
-use server::storage::Hash;
+use server::storage::{Hash, StorageError};
 use server::wire::{BodyFault, RequestBody};
 
 /// How long a hold may take no byte of a part.
@@ -86,7 +86,7 @@ pub(super) enum Extent {
     UpTo(u64),
 }
 
-/// Pieces of a part; `None` is its end.
+/// Pieces of a part; `None` is the end of one whose length was not announced.
 type Pieces = mpsc::Sender<Option<Bytes>>;
 
 /// Whoever fed a part ended before the part did.
@@ -200,15 +200,19 @@ impl Uploads {
             return Ok(());
         }
         let mut file = File::open(self.tail(id)).await?.take(tail_bytes);
-        loop {
+        // Not until the end of the file is read: the hold may have all before that, and answer.
+        let mut left = tail_bytes;
+        while left > 0 {
             let mut piece = vec![0; PIECE_BYTES];
             let count = file.read(&mut piece).await?;
             if count == 0 {
-                return Ok(());
+                return Err(StorageError::Damaged("a file of an upload is shorter than its row says".into()).into());
             }
             piece.truncate(count);
+            left -= count as u64;
             give(pieces, Some(piece.into())).await?;
         }
+        Ok(())
     }
 
     pub(super) async fn remove_tail(&self, id: &UploadId) -> Result<(), UploadsError> {
@@ -245,7 +249,10 @@ async fn feed(
         taken += piece.len() as u64;
         give(&pieces, Some(piece)).await?;
     }
-    give(&pieces, None).await?;
+    // Of an announced length nobody waits for an end: the hold has all, and may have answered.
+    if !is_exact {
+        give(&pieces, None).await?;
+    }
     Ok((hash, taken))
 }
 
