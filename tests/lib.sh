@@ -32,6 +32,8 @@ declare -A debian_package=(
   [curl]=curl
   [openssl]=openssl
   [faketime]=faketime
+  [wrk]=wrk
+  [ab]=apache2-utils
 )
 
 say() { printf '%s\n' "$*" >&2; }

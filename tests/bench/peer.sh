@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# The peer that is measured beside ours. Sourced after tests/lib.sh, never run.
+# The peers that are measured beside ours. Sourced after tests/lib.sh, never run.
 
-# Unpacked, not installed: the installed package would start a registry of its own on every interface.
-# unpack_registry FOLDER
-unpack_registry() {
-  local into=$1
-  say "Fetching Debian's docker-registry"
+# Unpacked, not installed: the installed package would start a server of its own on every interface.
+# unpack_debian PACKAGE FOLDER
+unpack_debian() {
+  local package=$1 into=$2
+  say "Fetching Debian's $package"
   (
     mkdir "$into"
     cd "$into" || exit
-    download() { apt-get -qq -o APT::Sandbox::User=root download docker-registry; }
+    download() { apt-get -qq -o APT::Sandbox::User=root download "$package"; }
     download || { as_root apt-get update -qq && download; }
-    dpkg-deb -x docker-registry_*.deb .
+    dpkg-deb -x "$package"_*.deb .
   ) >&2
 }

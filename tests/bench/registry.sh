@@ -19,7 +19,7 @@ appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview release)}
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-unpack_registry "$work/debian"
+unpack_debian docker-registry "$work/debian"
 
 python3 -B "$repo/tests/bench/registry.py" --hold "$hold" --appview "$appview" \
   --registry "$work/debian/usr/bin/docker-registry" --node "$stack_node" --stack "$stack" --work "$work" --rounds "${1:-3}"

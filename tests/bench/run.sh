@@ -17,7 +17,7 @@ binary=$(build_hold release)
 
 work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-unpack_registry "$work/debian"
+unpack_debian docker-registry "$work/debian"
 
 python3 -B "$repo/tests/bench/bench.py" \
   --hold "$binary" --registry "$work/debian/usr/bin/docker-registry" \

@@ -1,0 +1,120 @@
+"""Blobs of 4 KiB by signed URL, beside nginx and docker-registry. Called by small.sh."""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import statistics
+import subprocess
+from pathlib import Path
+
+from machine import load, machine, say
+from servers import Hold, Registry, Server, Stack, free_port, target_of
+
+SMALL_BYTES = 4096
+CONNECTIONS = (64, 512)
+SECONDS = 3
+# Of the limits those that would end such a load.
+NO_LIMITS = "[limits]\nrequests_per_address = 0\nconnections_per_address = 1024\n"
+
+
+def arguments():
+    parser = argparse.ArgumentParser()
+    for name in ("registry", "nginx", "node", "stack", "work"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("holds", type=Path, nargs="+")
+    return parser.parse_args()
+
+
+class Nginx(Server):
+    """One worker a core, sendfile and an open file cache: as fast as it serves files. It logs each request too."""
+
+    name = "nginx"
+    ready_path = "/ready"
+
+    def __init__(self, binary, root):
+        port = free_port()
+        (root / "blobs").mkdir(parents=True)
+        (root / "blobs" / "ready").write_bytes(b"")
+        config, uses = root / "nginx.conf", ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        folders = "".join(f"{use}_temp_path {root}/{use};\n" for use in uses)
+        config.write_text(
+            f"daemon off; pid {root}/pid; error_log {root}/error.log; worker_processes auto; user root;\n"
+            "events { worker_connections 2048; }\n"
+            f"http {{ access_log {root}/access.log combined buffer=64k flush=1s; sendfile on; tcp_nopush on;\n"
+            f"{folders}keepalive_requests 1000000000; open_file_cache max=1000;\n"
+            f"server {{ listen 127.0.0.1:{port}; root {root}/blobs; }} }}\n"
+        )
+        super().__init__([binary, "-p", root, "-c", config, "-e", root / "error.log"], port, root, {})
+
+
+def ask(server, method, target, connections):
+    """Answers a second, and the time within which 99 of 100 came, in milliseconds. wrk waits for the body of a HEAD."""
+    url, kept = f"http://127.0.0.1:{server.port}{target}", [f"-c{connections}"]
+    if method == "GET":
+        text = run(["wrk", "-t1", *kept, f"-d{SECONDS}s", "--latency", "--timeout", "30s", url])
+        number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)", text).groups()
+        p99_ms = float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+        rate, failed = re.search(r"Requests/sec:\s+([\d.]+)", text)[1], "Non-2xx" in text
+    else:
+        text = run(["ab", "-q", "-k", "-i", "-r", *kept, f"-t{SECONDS}", "-n100000000", url])
+        p99_ms = float(re.search(r"99%\s+(\d+)", text)[1])
+        rate, failed = re.search(r"Requests per second:\s+([\d.]+)", text)[1], "Non-2xx" in text
+    if failed:
+        raise SystemExit(f"{server.name}: {text}")
+    return float(rate), p99_ms
+
+
+def run(command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def main():
+    given = arguments()
+    before, data = load(), os.urandom(SMALL_BYTES)
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    config = given.work / "small.toml"
+    config.write_text(NO_LIMITS)
+    with Stack(given.node, given.stack, given.work) as stack:
+        account, servers = stack.account("alice.test"), []
+        for number, binary in enumerate(given.holds):
+            root, public = given.work / f"hold{number}", {"HOLD_PUBLIC": "true"}
+            hold = Hold(binary, stack, [account], root, free_port(), public, config)
+            hold.push(data, digest, SMALL_BYTES)
+            place = f"/xrpc/com.atproto.sync.getBlob?did={hold.did}&cid={digest}"
+            urls = {
+                method: target_of(json.loads(hold.ask("GET", f"{place}&method={method}")[1])["url"])
+                for method in ("GET", "HEAD")
+            }
+            servers.append((binary.name, hold, urls))
+        nginx = Nginx(given.nginx, given.work / "nginx")
+        (nginx.root / "blobs" / "small").write_bytes(data)
+        servers.append(("nginx", nginx, dict.fromkeys(("GET", "HEAD"), "/small")))
+        registry = Registry(given.registry, given.work / "registry")
+        registry.push(data, digest)
+        place = f"/v2/{registry.repository}/blobs/{digest}"
+        servers.append(("docker-registry", registry, dict.fromkeys(("GET", "HEAD"), place)))
+        figures = {}
+        for number in range(given.rounds):
+            say(f"round {number + 1} of {given.rounds}")
+            for method in ("GET", "HEAD"):
+                for connections in CONNECTIONS:
+                    for name, server, targets in servers if number % 2 == 0 else servers[::-1]:
+                        figure = ask(server, method, targets[method], connections)
+                        figures.setdefault((method, connections), {}).setdefault(name, []).append(figure)
+        for _, server, _ in servers:
+            server.__exit__()
+    print(f"Machine: {machine(given.work)}. Load before {before}, after {load()}.\n")
+    names = [name for name, _, _ in servers]
+    print(f"| | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
+    for (method, connections), found in figures.items():
+        cells = []
+        for name in names:
+            rates, tails = zip(*found[name])
+            cells.append(f"{statistics.median(rates):.0f}/s, p99 {statistics.median(tails):.1f} ms")
+        print(f"| {method} of 4 KiB, {connections} connections | {' | '.join(cells)} |")
+
+
+main()
