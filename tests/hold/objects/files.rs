@@ -35,6 +35,24 @@ async fn publishing_replaces_and_an_open_object_stays_as_it_was() {
 }
 
 #[tokio::test]
+async fn what_is_not_in_the_page_cache_is_read_all_the_same() {
+    let store = file_system();
+    let bytes: Vec<u8> = (0..900_001_u32).map(|n| (n % 251) as u8).collect();
+    store.put("a/data", &bytes).await;
+    let (_, directory) = staging(&store);
+    let file = std::fs::File::open(directory.join("a/data")).unwrap();
+    // All of it, then the middle of it, then none is missing there.
+    for missing in [0..900_001_u64, 300_000..400_000, 0..0] {
+        if let Some(length) = std::num::NonZero::new(missing.end - missing.start) {
+            rustix::fs::fadvise(&file, missing.start, Some(length), rustix::fs::Advice::DontNeed).unwrap();
+        }
+        assert!(store.read("a/data").await.as_deref() == Some(&bytes[..]), "without {missing:?}");
+        let object = store.objects.open_object("a/data").await.unwrap().unwrap();
+        assert!(read(object, 299_999..700_000).await.unwrap() == bytes[299_999..700_000]);
+    }
+}
+
+#[tokio::test]
 async fn removing_what_is_not_there_is_no_error() {
     let store = file_system();
     let (staging, _) = staging(&store);
