@@ -1,7 +1,7 @@
 // Server-side request forgery: what strangers name (the hold of a manifest, a profile or a successor, the PDS and the
-// authorization server of an account, where pictures are, addresses that a hold gives out, redirects) makes no connection to this machine or to
-// its networks. The front end runs as in production, in a network of its own where 11.0.0.1 is the public internet, with a
-// real PDS, PLC directory and hold there by TLS; traps listen at every address that must not be asked.
+// authorization server of an account, where its pictures are, addresses that a hold gives out, redirects) makes no connection
+// to this machine or to its networks. The front end runs as in production, in a network of its own where 11.0.0.1 is the
+// public internet, with a real PDS, PLC directory and hold there by TLS; traps listen at every address that must not be asked.
 //
 //   unshare --map-root-user --net --mount node inward.mjs HOLD APPVIEW WORK_DIR
 //
