@@ -51,7 +51,8 @@ impl Local {
     /// it needs no thread of the blocking pool. `None` says nothing of whether it is there.
     fn open_cached(&self, key: &str) -> Option<Object> {
         let path = self.root.as_ref()?.join(key);
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        // A pipe in the place of a file would wait for its other end.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED).ok()?;
         let found = rustix::fs::fstat(&file).ok()?;
         let is_file = FileType::from_raw_mode(found.st_mode).is_file();
