@@ -20,5 +20,9 @@ in
         cfg.authKeyFile != null
       ) "ATCR_AUTH_KEY:${cfg.authKeyFile}";
     };
+
+    services.prometheus.ruleFiles = lib.mkIf (cfg.metrics.enable && cfg.metrics.scrape) [
+      ../metrics/appview-alerts.yml
+    ];
   };
 }

@@ -84,7 +84,7 @@ in
       example = true;
       description = ''
         Whether the Prometheus of this machine (`services.prometheus`) scrapes the ${title}, and watches it by the alerts of
-        `nixos/metrics/alerts.yml`.
+        `nixos/metrics`.
       '';
     };
   };

@@ -20,6 +20,7 @@ from typing import Any
 
 REPO = Path(__file__).resolve().parents[2]
 ALERTS = REPO / "nixos/metrics/alerts.yml"
+APPVIEW_ALERTS = REPO / "nixos/metrics/appview-alerts.yml"
 DASHBOARD = REPO / "nixos/metrics/dashboard.json"
 PATIENCE_S = 60
 
@@ -241,9 +242,9 @@ def main() -> int:
                 tools: Path = options.tools
                 check = total.check
                 check("promtool check metrics", lambda: promtool(tools, "check", "metrics", given=page))
-                check("promtool check rules", lambda: promtool(tools, "check", "rules", str(ALERTS)))
-                tests = str(REPO / "tests/metrics/alerts.test.yml")
-                check("promtool test rules", lambda: promtool(tools, "test", "rules", tests))
+                check("promtool check rules", lambda: promtool(tools, "check", "rules", str(ALERTS), str(APPVIEW_ALERTS)))
+                tests = [str(REPO / "tests/metrics" / f"{name}.test.yml") for name in ("alerts", "appview-alerts")]
+                check("promtool test rules", lambda: promtool(tools, "test", "rules", *tests))
                 prometheus = Prometheus(tools, work, hold.metrics)
                 processes.append(prometheus)
                 scraped(total, hold, prometheus)

@@ -1,9 +1,9 @@
 //! A copy of the database in one file, as it was at one moment, made while others read and write it.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use rusqlite::{OpenFlags, TransactionBehavior};
 
@@ -67,7 +67,7 @@ pub fn back_up<T>(
             .and_then(|()| File::open(directory_of(target))?.sync_all())
             .map_err(|error| unwritable(target, &error))?;
         // Whoever may only read the directory has a copy all the same.
-        let _ = std::fs::write(mark_of(path), b"");
+        let _ = modified_s(target).map(|at_s| remember(path, at_s));
         Ok(found)
     });
     if copied.is_err() {
@@ -77,9 +77,46 @@ pub fn back_up<T>(
     copied
 }
 
-/// Returns when the database at `path` was last copied, by the file that [`back_up`] leaves beside it.
-pub(super) fn last_backup(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(mark_of(path)).and_then(|metadata| metadata.modified()).ok()
+/// When a database was copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copies {
+    /// The last time, in seconds since 1970; 0: never.
+    pub last_s: u64,
+    /// The longest time between two of the last [`REMEMBERED`] copies, in seconds; 0: there were no two. One copy that is
+    /// made by hand between two of a timer's does not shorten it.
+    pub interval_s: u64,
+}
+
+/// So many of the last copies are remembered.
+const REMEMBERED: usize = 4;
+
+/// Returns when the database at `path` was copied, by the file that [`back_up`] leaves beside it.
+pub(super) fn copies(path: &Path) -> Copies {
+    let times = times_in(&mark_of(path));
+    let gaps = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+    Copies { last_s: times.last().copied().unwrap_or_default(), interval_s: gaps.max().unwrap_or_default() }
+}
+
+/// Notes that the database at `path` was copied. The daemon may run as another user than who copies: it may read the mark.
+fn remember(path: &Path, at_s: u64) -> std::io::Result<()> {
+    let mark = mark_of(path);
+    let mut times = times_in(&mark);
+    times.push(at_s);
+    let last = &times[times.len().saturating_sub(REMEMBERED)..];
+    std::fs::write(&mark, last.iter().map(|time| format!("{time}\n")).collect::<String>())?;
+    std::fs::set_permissions(&mark, std::fs::Permissions::from_mode(0o644))
+}
+
+/// The times of the last copies, the newest last. Of an empty mark, as former versions left it, its own time.
+fn times_in(mark: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(mark).unwrap_or_default();
+    let times: Vec<u64> = text.lines().filter_map(|line| line.parse().ok()).collect();
+    if times.is_empty() { modified_s(mark).into_iter().collect() } else { times }
+}
+
+fn modified_s(path: &Path) -> Option<u64> {
+    let modified = path.metadata().and_then(|metadata| metadata.modified()).ok()?;
+    modified.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 fn mark_of(path: &Path) -> PathBuf {
@@ -120,4 +157,38 @@ fn directory_of(path: &Path) -> &Path {
 
 fn unwritable(path: &Path, error: &std::io::Error) -> BackupError {
     BackupError::Target { path: path.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_of_the_last_gaps_is_how_often_it_is_copied() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("hold.db");
+        assert_eq!(copies(&path), Copies::default());
+        let week_s = 7 * 86_400;
+        for at_s in [week_s, 2 * week_s, 2 * week_s + 60, 3 * week_s] {
+            remember(&path, at_s).unwrap();
+        }
+        assert_eq!(copies(&path), Copies { last_s: 3 * week_s, interval_s: week_s });
+        // Four copies later only the new pace counts.
+        for day in 1..=4 {
+            remember(&path, 3 * week_s + day * 86_400).unwrap();
+        }
+        assert_eq!(copies(&path).interval_s, 86_400);
+        assert_eq!(mark_of(&path).metadata().unwrap().permissions().mode() & 0o777, 0o644);
+    }
+
+    #[test]
+    fn an_empty_mark_of_a_former_version_is_one_copy() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("hold.db");
+        std::fs::write(mark_of(&path), b"").unwrap();
+        let before = copies(&path);
+        assert!(before.last_s > 0 && before.interval_s == 0, "{before:?}");
+        remember(&path, before.last_s + 60).unwrap();
+        assert_eq!(copies(&path), Copies { last_s: before.last_s + 60, interval_s: 60 });
+    }
 }

@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
 use crate::storage::{Origin, Reservation, StorageError, count_fault};
 
-pub use backup::{BackupError, back_up, unfinished_backup};
+pub use backup::{BackupError, Copies, back_up, unfinished_backup};
 pub use health::{DatabaseHealth, Unhealthy};
 pub use open::{OpenError, Schema};
 pub use readers::Sizes;

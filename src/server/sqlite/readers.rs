@@ -9,12 +9,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::UNIX_EPOCH;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::backup::last_backup;
+use super::backup::{Copies, copies};
 use super::writer::Writer;
 use super::{DatabaseHealth, Read, open};
 use crate::metrics::Text;
@@ -32,8 +31,8 @@ pub struct Sizes {
     pub file_bytes: u64,
     /// The write-ahead log.
     pub log_bytes: u64,
-    /// When the database was last copied, in seconds since 1970; 0: never.
-    pub copied_s: u64,
+    /// When the database was copied.
+    pub copies: Copies,
     /// The file system they are on.
     pub disk: DiskSpace,
 }
@@ -45,7 +44,9 @@ impl Sizes {
         text.gauge(&name("database_bytes"), "Size of the database file.", self.file_bytes);
         text.gauge(&name("database_log_bytes"), "Size of the write-ahead log.", self.log_bytes);
         let help = "When the database was last copied by the command backup; 0: never.";
-        text.gauge(&name("database_last_backup_timestamp_seconds"), help, self.copied_s);
+        text.gauge(&name("database_last_backup_timestamp_seconds"), help, self.copies.last_s);
+        let help = "Longest time between two of the last four of these copies; 0: there were no two.";
+        text.gauge(&name("database_backup_interval_seconds"), help, self.copies.interval_s);
     }
 }
 
@@ -127,9 +128,7 @@ impl Readers {
         let pool = Arc::clone(&self.0);
         blocking(move || {
             let (file_bytes, log_bytes) = (std::fs::metadata(&pool.path)?.len(), pool.log_bytes());
-            let copied = last_backup(&pool.path).and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-            let copied_s = copied.unwrap_or_default().as_secs();
-            Ok(Sizes { file_bytes, log_bytes, copied_s, disk: DiskSpace::of(&pool.path)? })
+            Ok(Sizes { file_bytes, log_bytes, copies: copies(&pool.path), disk: DiskSpace::of(&pool.path)? })
         })
         .await
     }
