@@ -133,6 +133,11 @@ cargo_step "Lints" clippy --locked --all-targets -- -D warnings
 cargo_step "Lints of the features" clippy --locked --all-targets --all-features -- -D warnings
 dependencies
 counted "Tests" cargo test --locked --no-fail-fast
+if [ "$(id -u)" -eq 0 ]; then
+  counted "Nix's sandbox" bash tests/nix/sandbox.sh --built
+else
+  skip "Nix's sandbox: only root can become another user"
+fi
 counted "Clouds" bash tests/clouds.sh
 counted "Nix" bash tests/nix.sh
 counted "Metrics" bash tests/metrics.sh

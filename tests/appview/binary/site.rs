@@ -84,13 +84,14 @@ impl Site {
         self.wrapper = command.iter().map(Into::into).collect();
     }
 
-    /// The command that starts the program, with nothing of this process's environment but the search path.
+    /// The command that starts the program, with nothing of this process's environment but the search path and the certificates.
     pub(super) fn command(&self, arguments: &[&str]) -> Command {
         let mut words = self.wrapper.iter().cloned().chain([env!("CARGO_BIN_EXE_atcr-appview").into()]);
         let mut command = Command::new(words.next().unwrap());
         command.args(words).args(&self.arguments).args(arguments);
-        let search_path = std::env::vars_os().filter(|(name, _)| name == "PATH");
-        command.env_clear().envs(search_path).envs(&self.variables).current_dir(self.directory.path());
+        // In Nix's sandbox, where the system has no certificates, the second names those that a daemon starts with.
+        let kept = std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "SSL_CERT_FILE");
+        command.env_clear().envs(kept).envs(&self.variables).current_dir(self.directory.path());
         command.stdin(Stdio::null());
         command
     }
