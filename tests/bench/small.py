@@ -7,6 +7,7 @@ import os
 import re
 import statistics
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 from machine import load, machine, say
@@ -77,11 +78,11 @@ def main():
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     config = given.work / "small.toml"
     config.write_text(NO_LIMITS)
-    with Stack(given.node, given.stack, given.work) as stack:
+    with Stack(given.node, given.stack, given.work) as stack, ExitStack() as running:
         account, servers = stack.account("alice.test"), []
         for number, binary in enumerate(given.holds):
             root, public = given.work / f"hold{number}", {"HOLD_PUBLIC": "true"}
-            hold = Hold(binary, stack, [account], root, free_port(), public, config)
+            hold = running.enter_context(Hold(binary, stack, [account], root, free_port(), public, config))
             hold.push(data, digest, SMALL_BYTES)
             place = f"/xrpc/com.atproto.sync.getBlob?did={hold.did}&cid={digest}"
             urls = {
@@ -89,10 +90,10 @@ def main():
                 for method in ("GET", "HEAD")
             }
             servers.append((binary.name, hold, urls))
-        nginx = Nginx(given.nginx, given.work / "nginx")
+        nginx = running.enter_context(Nginx(given.nginx, given.work / "nginx"))
         (nginx.root / "blobs" / "small").write_bytes(data)
         servers.append(("nginx", nginx, dict.fromkeys(("GET", "HEAD"), "/small")))
-        registry = Registry(given.registry, given.work / "registry")
+        registry = running.enter_context(Registry(given.registry, given.work / "registry"))
         registry.push(data, digest)
         place = f"/v2/{registry.repository}/blobs/{digest}"
         servers.append(("docker-registry", registry, dict.fromkeys(("GET", "HEAD"), place)))
@@ -104,8 +105,6 @@ def main():
                     for name, server, targets in servers if number % 2 == 0 else servers[::-1]:
                         figure = ask(server, method, targets[method], connections)
                         figures.setdefault((method, connections), {}).setdefault(name, []).append(figure)
-        for _, server, _ in servers:
-            server.__exit__()
     print(f"Machine: {machine(given.work)}. Load before {before}, after {load()}.\n")
     names = [name for name, _, _ in servers]
     print(f"| | {' | '.join(names)} |\n|---|{'---|' * len(names)}")
