@@ -7,8 +7,8 @@
 #
 # Needs root, and namespaces; installs the rest with apt. The Debian trees are kept in
 # ${XDG_CACHE_HOME:-~/.cache}/atcr-hold/appliance: 2 to 4 minutes the first time in a month.
-# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs to test; without them, releases are built. ATCR_HOLD_SUITE: trixie (the default) or a newer one:
-# the units need systemd 255.
+# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs to test; without them, those of the profile `quick`, which other tests have
+# built; soak.sh gives releases. ATCR_HOLD_SUITE: trixie (the default) or a newer one: the units need systemd 255.
 #
 # The last line is the sum: "appliance: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
 set -euo pipefail
@@ -41,9 +41,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 bash tests/nix.sh --render "$work/machines" >&2
 hold=${ATCR_HOLD_BINARY:-}
-[ -n "$hold" ] || hold=$(build_hold release)
+[ -n "$hold" ] || hold=$(build_hold quick)
 appview=${ATCR_APPVIEW_BINARY:-}
-[ -n "$appview" ] || appview=$(build_program atcr-appview release)
+[ -n "$appview" ] || appview=$(build_program atcr-appview quick)
 
 # Not `exec`: the directory has to go. A signal reaches the machines' own end first.
 if [ -n "$cuts" ]; then

@@ -4,18 +4,24 @@
 #   bash tests/soak.sh [HOURS=8]
 #
 # Half of the time accounts push and pull beside garbage collection, on a directory and on real S3 servers; a quarter goes to
-# the fuzzers; the tests in a replica of Nix's sandbox, the long attacks, what faults on the way to S3 and 20 power cuts an hour take comes on top. Ends at the first failure, whose
-# seed is in its output.
+# the fuzzers. What comes on top: the tests in a replica of Nix's sandbox, the machines with releases, the long attacks, what
+# faults on the way to S3 and 20 power cuts an hour take. Ends at the first failure, whose seed is in its output.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=tests/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+cd "$repo/tests"
 
 hours=${1:-8}
 seconds=$((hours * 3600))
 bash gc_soak.sh $((seconds / 2))
-# Each of the three targets for this long.
-bash fuzz.sh $((seconds / 12))
+# Each of the nine targets for this long.
+bash fuzz.sh $((seconds / 36))
 bash nix/sandbox.sh
 bash attacks.sh --long
 bash s3/faults.sh $((hours * 10000))
+ATCR_HOLD_BINARY=$(build_program atcr-hold release)
+ATCR_APPVIEW_BINARY=$(build_program atcr-appview release)
+export ATCR_HOLD_BINARY ATCR_APPVIEW_BINARY
+bash appliance.sh
 bash appliance.sh --cuts $((hours * 20))
 echo "soak: passed after $((SECONDS / 60)) min"
