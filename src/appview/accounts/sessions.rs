@@ -82,6 +82,8 @@ pub struct Sessions {
     attempts: Attempts,
     wrong: Cache<(Did, PasswordMac), Instant>,
     service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
+    /// When sessions end, in microseconds since 1970, and since when that is known.
+    pub(super) endings: Cache<SessionId, (Option<u64>, Instant)>,
 }
 
 impl Sessions {
@@ -106,6 +108,7 @@ impl Sessions {
             locks: Locks::default(),
             wrong: Cache::new(MAX_REMEMBERED),
             service_tokens: Cache::new(MAX_REMEMBERED),
+            endings: Cache::new(MAX_REMEMBERED),
         }
     }
 
