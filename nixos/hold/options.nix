@@ -57,7 +57,7 @@ let
   tier.options.quota = mkOption {
     type = size;
     example = "50 GB";
-    description = "How much the distinct layers of one account may take.";
+    description = "How much one account may store, each blob once: what its manifests name, and what it uploaded.";
   };
 in
 {

@@ -134,7 +134,7 @@ pub struct Quota {
 pub struct Tier {
     /// Its name.
     pub name: String,
-    /// The most bytes that the distinct layers of an account may have.
+    /// The most bytes that an account may store, each blob once.
     pub limit_bytes: u64,
 }
 

@@ -43,7 +43,7 @@ options! {
         => "`blob:read`, `blob:write` (implies read), `crew:admin` (implies all)";
     Live "crew.\"<did>\".tier" Text Words("none") => "quota tier, one of `tiers` where there are any";
     Live "tiers.<name>.quota" Text Words("no tiers, no quotas")
-        => "what the distinct layers of one account may take: `50 GB` (1 GB is 1,000,000,000 bytes), `512 MiB`";
+        => "what one account may store, each blob once: `50 GB` (1 GB is 1,000,000,000 bytes), `512 MiB`";
     Live "new_crew_tier" Text Words("the smallest") => "the tier of members whose record names none";
     Live "appviews" List Toml("[]")
         => "DIDs of registry front ends that may put members into tiers (`updateCrewTier`), like `did:web:atcr.io`";

@@ -8,7 +8,7 @@ use atproto::syntax::Size;
 pub struct QuotaTier {
     /// Its name.
     pub name: String,
-    /// What the distinct layers of an account may take.
+    /// What an account may store, each blob once.
     pub limit: Size,
 }
 
