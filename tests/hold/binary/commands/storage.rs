@@ -83,7 +83,7 @@ fn a_disk_that_cannot_read_a_blob_is_told_and_the_blob_left() {
     assert_eq!(daemon.stop(), Some(0));
     let bad = digest(b"on a bad sector");
     let file = blob_file(&site, &bad);
-    let tracer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=pread64:error=EIO", "-P"];
+    let tracer = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=pread64,preadv2:error=EIO", "-P"];
     if !Command::new(tracer[0]).args(["-o", "/dev/null", "true"]).status().is_ok_and(|status| status.success()) {
         return skip("a disk that cannot read a blob", "strace cannot be used");
     }
