@@ -2,7 +2,7 @@
 # Sets up and passes every test: formatting, lints, scripts, dependencies, `cargo test` against a real PLC directory, a real PDS and
 # real S3 servers, the NixOS module, Prometheus, the demo, the page in a browser, and machines with systemd that run the
 # hold as that module has it.
-# Needs Rust and Node; installs the rest. 22 minutes on 2 cores; the first time it also compiles Garage (10 minutes of processor
+# Needs Rust and Node; installs the rest. 50 minutes on 2 cores; the first time it also compiles Garage (10 minutes of processor
 # time), sets up Debian trees and installs servers, which are kept outside the checkout.
 #
 # ATCR_HOLD_INTEROP: a folder with the atproto interoperability vectors; without it those tests are skipped.
