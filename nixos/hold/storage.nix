@@ -3,18 +3,13 @@
 let
   inherit (lib) mkOption types;
   secretFile = import ../common/secret.nix { inherit lib; };
+  # On the target machine.
+  place = types.pathWith {
+    absolute = true;
+    inStore = false;
+  };
   # One without which there is nothing.
-  requiredSecretFile =
-    arguments:
-    mkOption (
-      {
-        type = types.pathWith {
-          absolute = true;
-          inStore = false;
-        };
-      }
-      // arguments
-    );
+  requiredSecretFile = arguments: mkOption ({ type = place; } // arguments);
   endpoint =
     example:
     mkOption {
@@ -32,10 +27,7 @@ let
 in
 {
   filesystem.options.path = mkOption {
-    type = types.pathWith {
-      absolute = true;
-      inStore = false;
-    };
+    type = place;
     default = "/var/lib/atcr-hold/blobs";
     example = "/srv/blobs";
     description = ''
