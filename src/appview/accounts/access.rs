@@ -58,6 +58,15 @@ impl Sessions {
         outcome.map_err(AccountsError::Pds)
     }
 
+    /// As [`Sessions::prove`], at the PDS that the account has moved to, if it has.
+    pub(super) async fn prove_wherever(&self, account: &Account, row: &SessionRow) -> Result<(), AccountsError> {
+        let proven = self.prove(account, row).await;
+        match self.moved(account, proven.as_ref().err()).await {
+            Some(moved) => self.prove(&moved, row).await,
+            None => proven,
+        }
+    }
+
     /// The account, if it has another PDS by now than the one that ended in `error`.
     pub(super) async fn moved(&self, account: &Account, error: Option<&AccountsError>) -> Option<Arc<Account>> {
         let may_be_elsewhere = match error? {

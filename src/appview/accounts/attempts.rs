@@ -107,11 +107,8 @@ impl Attempts {
     /// Counts a password that is about to be shown to the PDS of `account`, or answers after how many seconds one may be.
     /// `now_us` is in microseconds since 1970.
     pub(super) fn spend(&self, account: &Did, caller: &Caller, now_us: u64) -> Result<(), u64> {
-        let mut budgets = vec![(Holder::Account(account.clone()), ACCOUNT), (Holder::Address(caller.clone()), ADDRESS)];
-        if self.proven.get(&(caller.clone(), account.clone())).is_none() {
-            budgets.push((Holder::Strangers(account.clone()), STRANGERS));
-            budgets.push((Holder::AddressFor(caller.clone(), account.clone()), self.per_address));
-        }
+        let mut budgets = self.budgets_of(account, caller);
+        budgets.push((Holder::Address(caller.clone()), ADDRESS));
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wait_us = None;
         for (holder, budget) in &budgets {
@@ -139,19 +136,22 @@ impl Attempts {
         }
         Ok(())
     }
-}
 
-impl Attempts {
+    /// The budgets of an account that a password from there counts in.
+    fn budgets_of(&self, account: &Did, caller: &Caller) -> Vec<(Holder, Budget)> {
+        let mut budgets = vec![(Holder::Account(account.clone()), ACCOUNT)];
+        if self.proven.get(&(caller.clone(), account.clone())).is_none() {
+            budgets.push((Holder::Strangers(account.clone()), STRANGERS));
+            budgets.push((Holder::AddressFor(caller.clone(), account.clone()), self.per_address));
+        }
+        budgets
+    }
+
     /// Takes back that a password of `account` was counted: its PDS could not be reached, so it was shown to nobody. The
     /// address has spent it all the same, of what it may cause for all accounts.
     pub(super) fn give_back(&self, account: &Did, caller: &Caller) {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut holders = vec![Holder::Account(account.clone())];
-        if self.proven.get(&(caller.clone(), account.clone())).is_none() {
-            holders.push(Holder::Strangers(account.clone()));
-            holders.push(Holder::AddressFor(caller.clone(), account.clone()));
-        }
-        for holder in holders {
+        for (holder, _) in self.budgets_of(account, caller) {
             let Some(had) = spent.get_mut(&holder) else { continue };
             had.short.count = had.short.count.saturating_sub(1);
             had.day.count = had.day.count.saturating_sub(1);

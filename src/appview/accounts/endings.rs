@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::error::AccountsError;
-use super::sessions::{Login, Sessions, login};
-use crate::accounts::tables;
+use super::sessions::{Login, Sessions};
+use crate::accounts::tables::{self, SessionRow};
 use atproto::syntax::Did;
 
 /// A PDS ends a session of a client on one's own machine after two weeks.
@@ -17,13 +17,19 @@ pub const ENDS_SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 
 impl Sessions {
+    /// Whether sessions end by themselves: those of this client do, if it is on one's own machine.
+    #[must_use]
+    pub fn are_ending(&self) -> bool {
+        self.oauth.registration().is_local()
+    }
+
     /// When a session ends that ends soon whatever is done with it: that of a client on one's own machine. Microseconds since
     /// 1970.
     ///
     /// # Errors
     /// [`AccountsError::Storage`]
     pub async fn ends_soon(&self, login: &Login) -> Result<Option<u64>, AccountsError> {
-        if !self.oauth.registration().is_local() {
+        if !self.are_ending() {
             return Ok(None);
         }
         let id = login.session;
@@ -31,14 +37,12 @@ impl Sessions {
         let ends_us = match known {
             Some((ends_us, _)) => ends_us,
             None => {
-                let row = self.database.read(move |read| tables::by_id(read, id)).await?;
-                let ends_us = row.and_then(|row| row.begun_us).map(|begun_us| begun_us + LOCAL_SESSION_FOR_US);
+                let ends_us = self.database.read(move |read| tables::by_id(read, id)).await?.as_ref().and_then(end_of);
                 self.endings.insert(id, (ends_us, Instant::now()));
                 ends_us
             }
         };
-        let soon_us = (self.settings.clock)() + ENDS_SOON_US;
-        Ok(ends_us.filter(|ends_us| *ends_us < soon_us))
+        Ok(self.if_soon(ends_us))
     }
 
     /// The same of the account's session by OAuth.
@@ -46,13 +50,21 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::ends_soon`].
     pub async fn oauth_ends_soon(&self, account: &Did) -> Result<Option<u64>, AccountsError> {
-        if !self.oauth.registration().is_local() {
+        if !self.are_ending() {
             return Ok(None);
         }
         let did = account.clone();
-        match self.database.read(move |read| tables::by_oauth(read, &did)).await? {
-            Some(row) => self.ends_soon(&login(&row)).await,
-            None => Ok(None),
-        }
+        let row = self.database.read(move |read| tables::by_oauth(read, &did)).await?;
+        Ok(self.if_soon(row.as_ref().and_then(end_of)))
     }
+
+    fn if_soon(&self, ends_us: Option<u64>) -> Option<u64> {
+        let soon_us = (self.settings.clock)() + ENDS_SOON_US;
+        ends_us.filter(|ends_us| *ends_us < soon_us)
+    }
+}
+
+/// When a session of a client on one's own machine ends.
+fn end_of(row: &SessionRow) -> Option<u64> {
+    row.begun_us.map(|begun_us| begun_us + LOCAL_SESSION_FOR_US)
 }

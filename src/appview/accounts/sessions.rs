@@ -137,11 +137,7 @@ impl Sessions {
             self.database.read(move |read| tables::by_password(read, &did, &mac)).await?
         };
         if let Some(row) = known {
-            let mut proven = self.prove(account, &row).await;
-            if let Some(moved) = self.moved(account, proven.as_ref().err()).await {
-                proven = self.prove(&moved, &row).await;
-            }
-            match proven {
+            match self.prove_wherever(account, &row).await {
                 Err(AccountsError::SessionEnded) => {}
                 outcome => return outcome.map(|()| self.signed_in(login(&row), caller)),
             }
@@ -174,11 +170,7 @@ impl Sessions {
             let account = this.resolver.resolve(&login.account, Pool::Members).await?;
             let _turn = this.lock(&login.account).await;
             let row = this.row(&login).await?;
-            let proven = this.prove(&account, &row).await;
-            match this.moved(&account, proven.as_ref().err()).await {
-                Some(moved) => this.prove(&moved, &row).await,
-                None => proven,
-            }
+            this.prove_wherever(&account, &row).await
         })
         .await
     }

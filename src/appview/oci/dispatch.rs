@@ -127,7 +127,7 @@ impl OciState {
 
     /// Who a request comes from that clients show warnings of.
     fn login_of(&self, route: &Route, head: &Parts) -> Option<Login> {
-        if !matches!(route, Route::Base | Route::Manifest(..)) {
+        if !self.sessions.are_ending() || !matches!(route, Route::Base | Route::Manifest(..)) {
             return None;
         }
         let token = credentials::bearer(&head.headers).ok().flatten()?;

@@ -13,6 +13,8 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 use sha2::Digest as _;
@@ -115,19 +117,41 @@ impl Repos {
         }
     }
 
-    /// Asks the account's PDS, and the one that it has moved to, if that does not answer.
-    async fn query<T: DeserializeOwned>(
+    /// A method of the account's PDS that anybody may read.
+    async fn query<T: DeserializeOwned + Send>(
         &self,
         account: &Account,
         method: &str,
         parameters: &[(&str, &str)],
     ) -> Result<T, ReposError> {
-        let url = self.resolver.pds_method(account, method)?.to_string();
-        let mut answer = self.remote.query(&url, parameters, Credential::None).await;
-        if let Some(moved) = self.moved(account, answer.as_ref().err()).await {
-            let url = self.resolver.pds_method(&moved, method)?.to_string();
-            answer = self.remote.query(&url, parameters, Credential::None).await;
-        }
+        let ask = |url: String| async move { self.remote.query(&url, parameters, Credential::None).await }.boxed();
+        self.ask(account, method, ask).await
+    }
+
+    /// The same of one that answers bytes, `max` at most.
+    async fn fetch(
+        &self,
+        account: &Account,
+        method: &str,
+        parameters: &[(&str, &str)],
+        max: usize,
+    ) -> Result<Bytes, ReposError> {
+        let ask = |url: String| async move { self.remote.bytes(&url, parameters, max).await }.boxed();
+        self.ask(account, method, ask).await
+    }
+
+    /// Asks the account's PDS, and the one that it has moved to, if that does not answer. `ask` is given the method's URL.
+    async fn ask<'c, T>(
+        &self,
+        account: &Account,
+        method: &str,
+        ask: impl Fn(String) -> BoxFuture<'c, Result<T, RemoteError>>,
+    ) -> Result<T, ReposError> {
+        let answer = ask(self.resolver.pds_method(account, method)?.to_string()).await;
+        let answer = match self.moved(account, answer.as_ref().err()).await {
+            Some(moved) => ask(self.resolver.pds_method(&moved, method)?.to_string()).await,
+            None => answer,
+        };
         answer.map_err(ReposError::Pds)
     }
 
@@ -171,17 +195,12 @@ impl Repos {
     pub async fn blob(&self, account: &Account, digest: &Digest, max: usize) -> Result<Option<Bytes>, ReposError> {
         let cid = cid::raw(digest).to_string();
         let parameters = &[("did", account.did.as_str()), ("cid", cid.as_str())];
-        let url = self.resolver.pds_method(account, &nsid::SYNC_GET_BLOB)?.to_string();
-        let mut answer = self.remote.bytes(&url, parameters, max).await;
-        if let Some(moved) = self.moved(account, answer.as_ref().err()).await {
-            let url = self.resolver.pds_method(&moved, &nsid::SYNC_GET_BLOB)?.to_string();
-            answer = self.remote.bytes(&url, parameters, max).await;
-        }
-        match answer {
+        let is_absent = |status| matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND);
+        match self.fetch(account, &nsid::SYNC_GET_BLOB, parameters, max).await {
             Ok(bytes) if digest_of(&bytes) == *digest => Ok(Some(bytes)),
             Ok(_) => Err(ReposError::WrongBytes),
-            Err(RemoteError::Refused { status: StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND, .. }) => Ok(None),
-            Err(error) => Err(ReposError::Pds(error)),
+            Err(ReposError::Pds(RemoteError::Refused { status, .. })) if is_absent(status) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -32,13 +32,11 @@ impl Repos {
         collection: Collection,
         key: &RecordKey,
     ) -> Result<Proven, ReposError> {
-        let url = self.resolver.pds_method(account, &nsid::SYNC_GET_RECORD)?.to_string();
-        let parameters = [("did", account.did.as_str()), ("collection", &collection), ("rkey", key.as_str())];
+        let parameters = &[("did", account.did.as_str()), ("collection", &collection), ("rkey", key.as_str())];
         let path = format!("{collection}/{}", key.as_str());
-        let file = match self.remote.bytes(&url, &parameters, MAX_PROOF_BYTES).await {
-            Ok(file) => file,
-            Err(error) if is_absent(&error) => return Err(ReposError::Unproven),
-            Err(error) => return Err(ReposError::Pds(error)),
+        let file = match self.fetch(account, &nsid::SYNC_GET_RECORD, parameters, MAX_PROOF_BYTES).await {
+            Err(ReposError::Pds(error)) if is_absent(&error) => return Err(ReposError::Unproven),
+            file => file?,
         };
         let proven = match proof::verify(&file, &account.did, &account.key, &path) {
             // The key may have changed since the document was read.
