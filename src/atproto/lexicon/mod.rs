@@ -3,6 +3,7 @@
 //! NSIDs, record types and method inputs and outputs as published in the `io.atcr.*`, `com.atproto.*` and
 //! `app.bsky.*` lexicons, and the error names of their answers. No other room spells an NSID or an error name.
 
+mod appview_methods;
 pub mod error;
 mod hold_methods;
 pub mod nsid;
@@ -13,7 +14,9 @@ mod registry_methods;
 mod registry_records;
 mod repo_methods;
 mod session_methods;
+mod tag;
 
+pub use appview_methods::{RepositoriesPage, RepositoryView};
 pub use hold_methods::{
     AbortUpload, BlobLocation, CompleteUpload, CompletedPart, CrewOutcome, GetPartUploadUrl, InitiateUpload,
     PartHeaders, PartTarget, RequestCrew, RequestCrewOutput, UploadIdOutput, UploadOutcome, UploadStatus, UploadedPart,
@@ -34,6 +37,7 @@ pub use repo_methods::{
     RecordView, WriteOperation,
 };
 pub use session_methods::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
+pub use tag::{Star, TagRecord};
 
 #[cfg(test)]
 mod tests {

@@ -66,6 +66,8 @@ nsids! {
     TAG = "io.atcr.tag",
     /// What an account has decided about the registry.
     SAILOR_PROFILE = "io.atcr.sailor.profile",
+    /// Repositories that an account likes.
+    STAR = "io.atcr.sailor.star",
     /// How the page of a repository shows itself.
     REPO_PAGE = "io.atcr.repo.page",
     /// Holds that an account has, in older repositories: their URLs.
@@ -104,6 +106,10 @@ nsids! {
     DELETE_USER_DATA = "io.atcr.hold.deleteUserData",
     /// Joins the crew.
     REQUEST_CREW = "io.atcr.hold.requestCrew",
+    /// Repositories that the registry front end finds by words.
+    SEARCH_REPOSITORIES = "io.atcr.appview.searchRepositories",
+    /// Repositories that it knows, in an order.
+    LIST_REPOSITORIES = "io.atcr.appview.listRepositories",
     /// What this server is.
     DESCRIBE_SERVER = "com.atproto.server.describeServer",
     /// Whose session a token is. The hold calls it at an account's PDS, and does not answer it.
@@ -158,6 +164,8 @@ nsids! {
     SYNC_LIST_BLOBS = "com.atproto.sync.listBlobs",
     /// The repositories of this host: one.
     SYNC_LIST_REPOS = "com.atproto.sync.listRepos",
+    /// The repositories that have records of a collection. The front end calls it at a relay.
+    SYNC_LIST_REPOS_BY_COLLECTION = "com.atproto.sync.listReposByCollection",
 }
 
 /// The part of a post's text that names an account.
@@ -201,9 +209,9 @@ mod tests {
 
     #[test]
     fn methods_are_named_by_a_verb_and_collections_are_not() {
-        const VERBS: [&str; 15] = [
+        const VERBS: [&str; 16] = [
             "abort", "apply", "complete", "create", "delete", "describe", "export", "get", "initiate", "list",
-            "notify", "put", "request", "resolve", "set",
+            "notify", "put", "request", "resolve", "search", "set",
         ];
         const MORE_VERBS: [&str; 4] = ["refresh", "subscribe", "update", "upload"];
         let is_verb = |name: &str| {

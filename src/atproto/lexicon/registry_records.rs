@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{BlobInfo, LayerInfo, Picture};
-use crate::syntax::{AtUri, Datetime, Did, Digest, ImageName};
+use crate::syntax::{AtUri, Datetime, Did, Digest, ImageName, ServiceUrl};
 
 /// `io.atcr.manifest/<digest>`: an image's manifest, in its owner's repository. What a reader needs of it is as loosely
 /// typed as what anybody may write there.
@@ -34,6 +34,30 @@ pub struct Manifest {
     /// Everything else.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Manifest {
+    /// The hold that has its blobs, if that is one that can be asked.
+    #[must_use]
+    pub fn hold(&self) -> Option<ServiceUrl> {
+        let by_did = self.hold_did.as_deref().and_then(|did| ServiceUrl::of_did(&Did::parse(did).ok()?).ok());
+        by_did.or_else(|| ServiceUrl::parse(self.hold_endpoint.as_deref()?).ok())
+    }
+
+    /// Configuration and layers together, in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        let config = self.config.as_ref().and_then(|config| config.size);
+        let layers = self.layers.iter().flatten().filter_map(|layer| layer.size);
+        let sizes = config.into_iter().chain(layers).filter_map(|size| u64::try_from(size).ok());
+        sizes.fold(0, u64::saturating_add)
+    }
+
+    /// What the image says of itself in its annotations.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.other.get("annotations")?.get("org.opencontainers.image.description")?.as_str()
+    }
 }
 
 /// `io.atcr.hold.layer/<tid>`: a manifest has a layer.

@@ -127,14 +127,17 @@ fn the_table_is_the_one_that_was_agreed() {
 
 #[test]
 fn every_method_of_the_lexicon_is_answered_or_called() {
-    // Of other hosts: sessions and tokens at an account's PDS, and to be crawled.
-    const CALLED: [Method; 6] = [
+    // Of other hosts: sessions and tokens at an account's PDS, and to be crawled; what the front end has, and asks a relay.
+    const CALLED: [Method; 9] = [
         nsid::GET_SESSION,
         nsid::CREATE_SESSION,
         nsid::REFRESH_SESSION,
         nsid::DELETE_SESSION,
         nsid::GET_SERVICE_AUTH,
         nsid::REQUEST_CRAWL,
+        nsid::SEARCH_REPOSITORIES,
+        nsid::LIST_REPOSITORIES,
+        nsid::SYNC_LIST_REPOS_BY_COLLECTION,
     ];
     let answered: Vec<_> = EXPECTED.iter().map(|(path, ..)| *path).collect();
     for method in METHODS {
