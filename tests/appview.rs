@@ -10,6 +10,8 @@ mod asked;
 mod binary;
 #[path = "appview/config.rs"]
 mod config;
+#[path = "appview/index.rs"]
+mod index;
 #[path = "appview/oci/mod.rs"]
 mod oci;
 #[path = "appview/schema.rs"]

@@ -26,6 +26,7 @@ const FENCES: [(&str, &[&str]); 22] = [
             "appview/devices/tables",
             "appview/web/tables",
             "appview/catalog/tables",
+            "appview/index/tables",
         ],
     ),
     ("object_store", &["hold/objects"]),

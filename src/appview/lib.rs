@@ -13,15 +13,17 @@
 //! | `remote` | calls to PDSes, authorization servers and holds: one client, one kind of error | – |
 //! | `oauth` | the client side of OAuth at accounts' authorization servers | remote |
 //! | `accounts` | who owns an image, who signs in, sessions at their PDSes (with its tables) | names, remote, oauth |
+//! | `index` | what can be searched for: what records say of repositories (with its tables) | – |
 //! | `gate` | scopes, registry tokens, permits | names, accounts |
-//! | `repos` | manifests and tags as records in their owners' repositories | remote, accounts |
+//! | `repos` | manifests and tags as records in their owners' repositories | remote, accounts, index |
 //! | `holds` | which hold, and the calls to it | remote, accounts, repos |
-//! | `catalog` | what repositories and images there are, for people (with its tables) | accounts, repos, holds |
+//! | `catalog` | what repositories and images there are, for people (with its tables) | accounts, index, repos, holds |
+//! | `follow` | what the index asks: handles, holds | names, accounts, index, holds |
 //! | `uploads` | blobs on their way to a hold (with its tables) | accounts, holds |
 //! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds, catalog |
 //! | `devices` | devices that act for accounts (with its tables) | – |
-//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, gate, repos, holds, catalog, images, devices |
-//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, gate, repos, holds, catalog, uploads, images, devices, web |
+//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, index, gate, repos, holds, catalog, images, devices |
+//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, index, gate, repos, holds, catalog, follow, uploads, images, devices, web |
 //! | `operations` | what an operator may do, and the table of it | oci |
 //! | `app` | wiring | all |
 //! | `cli` | the command line | all |
@@ -52,6 +54,10 @@
 //! account's own records, and remembers it for some seconds; `catalog::Catalog::proof` has the record of a manifest proven. What
 //! does not come in time is said in its place.
 //!
+//! # A repository on its way into a search
+//! What `repos` writes for an account passes through `index::Index::written`, which keeps of each record what it says of a
+//! repository. `follow` asks its hold whether it is public, and its owner's domain about the handle; then `/search` shows it.
+//!
 //! # A command on its way
 //! `atcr-appview queue list` loads the configuration, and `cli::target` finds the registry: a daemon that listens at its
 //! admin socket (`operations::ROUTES` is the table), else `app::open` under the database's lock. Either way
@@ -64,9 +70,11 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod devices;
+pub mod follow;
 pub mod gate;
 pub mod holds;
 pub mod images;
+pub mod index;
 pub mod names;
 pub mod oauth;
 pub mod oci;

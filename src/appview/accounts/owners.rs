@@ -74,6 +74,19 @@ impl Owners {
         }
     }
 
+    /// The handle of an account, where its domain agrees.
+    ///
+    /// # Errors
+    /// [`ResolveError`] when that cannot be known at present.
+    pub async fn proven_handle(&self, account: &Account, caller: &Caller) -> Result<Option<Handle>, ResolveError> {
+        let Some(handle) = account.handle.clone() else { return Ok(None) };
+        match self.find(&Owner::Handle(handle.clone()), caller).await {
+            Ok(found) => Ok((found.did == account.did).then_some(handle)),
+            Err(ResolveError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Returns how look-ups of documents ended.
     #[must_use]
     pub fn look_ups(&self) -> &CounterBy<LookUpResult> {

@@ -76,6 +76,11 @@ pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
             }
             Err(error) => tracing::warn!(%error, "sessions that nobody uses cannot be forgotten"),
         }
+        match state.index.sweep().await {
+            Ok(0) => {}
+            Ok(repositories) => tracing::info!(repositories, "the oldest repositories left the index"),
+            Err(error) => tracing::warn!(%error, "the oldest repositories of the index cannot be forgotten"),
+        }
         if let Err(error) = state.catalog.sweep().await {
             tracing::warn!(%error, "the oldest repositories of the catalog cannot be forgotten");
         }

@@ -18,9 +18,11 @@ use crate::accounts::{Owners, SessionSettings, Sessions};
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::devices::Devices;
+use crate::follow::Follow;
 use crate::gate::{TokenKeys, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
+use crate::index::{Index, IndexLimits};
 use crate::oauth::{Client, Registration};
 use crate::oci::{Admission, ENDPOINTS, OciState, Policy};
 use crate::operations;
@@ -29,6 +31,7 @@ use crate::repos::Repos;
 use crate::schema;
 use crate::uploads::{UploadId, UploadLimits, Uploads};
 use crate::web::{Web, WebRooms, WebSettings};
+use atproto::keys::SigningKey;
 use server::control::{self, AdminSocket, Recounted};
 use server::daemon::{self, ConnectionLimits, Inherited, Listener, StatusLine, now_us};
 use server::identity::{Resolver, ResolverSettings};
@@ -89,6 +92,8 @@ pub async fn run_reloading(
     let mut background = JoinSet::new();
     background.spawn(maintenance::deliver(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(maintenance::often(Arc::clone(&state), Arc::clone(&sources.last_done)));
+    let followed = Arc::clone(&state);
+    background.spawn(async move { followed.follow.keep_asking().await });
     background.spawn(maintenance::seldom(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(Arc::clone(&status).keep());
     if let Some(reloads) = reloads {
@@ -130,22 +135,21 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let directory = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     let resolver = Resolver::new(&directory)?;
     let remote = Remote::new(config.test_mode, now_us, random).map_err(StartError::Roots)?;
-    let sessions = SessionSettings {
-        password_key: key.derive_secret("app passwords"),
-        allow_main_password: config.allow_account_passwords,
-        passwords_per_address: config.limits.passwords_per_address,
-        clock: now_us,
-    };
+    let sessions = session_settings(config, &key);
     let keys = TokenKeys { access: key.derive_secret("access tokens"), refresh: key.derive_secret("refresh tokens") };
     let client = Arc::new(oauth_client(config, &remote)?);
     let sessions = Sessions::new(sessions, database.clone(), remote.clone(), resolver.clone(), Arc::clone(&client));
     let sessions = Arc::new(sessions);
     let owners = Arc::new(Owners::new(resolver.clone(), config.handle_resolver_url.clone()));
     let devices = Arc::new(Devices::new(database.clone(), now_us, random));
-    let repos = Arc::new(Repos::new(remote.clone(), resolver, Arc::clone(&sessions)));
+    let index = Arc::new(Index::new(database.clone(), IndexLimits::of_total(config.limits.index_records), now_us));
+    let repos = Repos::new(remote.clone(), resolver, Arc::clone(&sessions), Arc::clone(&index));
+    let repos = Arc::new(repos);
     let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
     let holds = Arc::new(holds);
-    let catalog = Arc::new(Catalog::new(database.clone(), Arc::clone(&repos), Arc::clone(&holds)));
+    let catalog = Catalog::new(database.clone(), Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&index));
+    let catalog = Arc::new(catalog);
+    let follow = Follow::new(Arc::clone(&index), Arc::clone(&owners), Arc::clone(&holds));
     let of_images = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&catalog));
     let images = Arc::new(Images::new(database.clone(), of_images, now_us));
     let web = WebRooms {
@@ -154,6 +158,7 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         client,
         devices: Arc::clone(&devices),
         catalog: Arc::clone(&catalog),
+        index: Arc::clone(&index),
         repos,
         holds: Arc::clone(&holds),
         images: Arc::clone(&images),
@@ -178,11 +183,23 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         uploads: open_uploads(config, database, holds)?,
         images,
         catalog,
+        index,
+        follow,
         database: database.clone(),
         health: database.health(),
         clock: now_us,
         fresh_id,
     })
+}
+
+/// How sessions at PDSes come about.
+fn session_settings(config: &Config, key: &SigningKey) -> SessionSettings {
+    SessionSettings {
+        password_key: key.derive_secret("app passwords"),
+        allow_main_password: config.allow_account_passwords,
+        passwords_per_address: config.limits.passwords_per_address,
+        clock: now_us,
+    }
 }
 
 /// The uploads under way, and their files.

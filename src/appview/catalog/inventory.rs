@@ -23,7 +23,6 @@ const TIMES: Times =
 const MAX_REMEMBERED: u64 = 100_000;
 const ACCOUNTS: usize = 1024;
 /// What an image says of itself in its annotations, in lists.
-const DESCRIPTION: &str = "org.opencontainers.image.description";
 const MAX_DESCRIPTION_CHARS: usize = 200;
 
 /// A tag, as its record says.
@@ -150,20 +149,18 @@ async fn ask(
 
 fn listed(found: FoundManifest) -> ListedManifest {
     let FoundManifest { repository, record, .. } = found;
-    let Manifest { media_type, config, layers, other, hold_did, .. } = record;
-    let config = config.and_then(|config| config.size);
-    let layers = layers.iter().flatten().filter_map(|layer| layer.size);
-    let sizes = config.into_iter().chain(layers).filter_map(|size| u64::try_from(size).ok());
+    let (hold, size_bytes) = (record.hold(), record.size_bytes());
+    let description = record.description().and_then(|text| server::text::line(text, MAX_DESCRIPTION_CHARS));
+    let Manifest { media_type, other, .. } = record;
     let digests = |value: &serde_json::Value| Digest::parse(value.get("digest")?.as_str()?).ok();
     let children = other.get("manifests").and_then(|list| list.as_array()).into_iter().flatten().filter_map(digests);
-    let description = other.get("annotations").and_then(|all| all.get(DESCRIPTION)).and_then(|text| text.as_str());
     ListedManifest {
-        hold: hold_did.and_then(|did| ServiceUrl::of_did(&Did::parse(&did).ok()?).ok()),
+        hold,
         repository,
         media_type,
-        size_bytes: sizes.fold(0, u64::saturating_add),
+        size_bytes,
         created: other.get("createdAt").and_then(|at| at.as_str()).and_then(|at| Datetime::parse(at).ok()),
-        description: description.and_then(|text| server::text::line(text, MAX_DESCRIPTION_CHARS)),
+        description,
         children: children.collect(),
         has_subject: other.get("subject").is_some(),
     }

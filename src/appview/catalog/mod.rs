@@ -10,6 +10,7 @@ mod kept;
 mod page_writing;
 mod profile;
 mod proofs;
+mod stars;
 pub mod tables;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use server::sqlite::Database;
 use server::storage::StorageError;
 
 use crate::holds::Holds;
+use crate::index::Index;
 use crate::repos::Repos;
 use atproto::syntax::{Did, ImageName, ServiceUrl};
 
@@ -64,6 +66,7 @@ pub struct Catalog {
     database: Database,
     repos: Arc<Repos>,
     holds: Arc<Holds>,
+    index: Arc<Index>,
     looks: Bulkhead<String>,
     inventories: Inventories,
     profiles: Profiles,
@@ -76,11 +79,12 @@ pub struct Catalog {
 impl Catalog {
     /// By these means.
     #[must_use]
-    pub fn new(database: Database, repos: Arc<Repos>, holds: Arc<Holds>) -> Self {
+    pub fn new(database: Database, repos: Arc<Repos>, holds: Arc<Holds>, index: Arc<Index>) -> Self {
         Self {
             database,
             repos,
             holds,
+            index,
             looks: Bulkhead::new(LOOKS),
             inventories: inventory::remembered(),
             profiles: profile::remembered_profiles(),

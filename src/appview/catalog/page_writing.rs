@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 
 use super::Catalog;
 use crate::accounts::Login;
-use crate::repos::{ReposError, page_key};
+use crate::repos::ReposError;
+use atproto::lexicon::RepoPage;
 use atproto::lexicon::nsid;
 use atproto::syntax::{Datetime, ImageName};
 use server::identity::Account;
@@ -49,7 +50,7 @@ impl Catalog {
                 Some(picture) => drop(record.insert("avatar".into(), picture.clone())),
             }
         };
-        let written = self.repos.rewrite((login, account), nsid::REPO_PAGE, &page_key(name), &now, edit).await;
+        let written = self.repos.rewrite((login, account), nsid::REPO_PAGE, &RepoPage::key_of(name), &now, edit).await;
         self.pages.forget(&(account.did.clone(), name.clone()));
         written
     }

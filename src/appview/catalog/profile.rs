@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::kept::{Answer, Kept, Times, Unknown};
 use super::{Catalog, look};
-use crate::repos::{ReposError, page_key};
+use crate::repos::ReposError;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{RepoPage, SELF_KEY};
 use atproto::repo::cid;
@@ -121,7 +121,7 @@ impl Catalog {
     /// # Errors
     /// [`Unknown`]
     pub async fn page(&self, account: &Arc<Account>, name: &ImageName) -> Result<Arc<PageOf>, Unknown> {
-        let asked = self.record(account, nsid::REPO_PAGE, Some(page_key(name)));
+        let asked = self.record(account, nsid::REPO_PAGE, Some(RepoPage::key_of(name)));
         let page = async move {
             let record = asked.await?.unwrap_or_default();
             let text = |field: &str| record.get(field).and_then(Value::as_str);

@@ -189,6 +189,7 @@ impl Checker<'_> {
             ("passwords_per_address", raw.passwords_per_address.into()),
             ("uploads_per_account", raw.uploads_per_account.into()),
             ("uploads_total", raw.uploads_total.into()),
+            ("index_records", raw.index_records),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, value)| *value == 0) {
             return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
@@ -212,6 +213,7 @@ impl Checker<'_> {
             uploads_per_account: raw.uploads_per_account.into(),
             uploads_total: raw.uploads_total.into(),
             spool_bytes_per_account: raw.spool_bytes_per_account,
+            index_records: raw.index_records,
             reserve_bytes: raw.reserve_bytes,
             drain: Duration::from_secs(raw.drain_s),
         })

@@ -91,6 +91,8 @@ pub struct Limits {
     pub uploads_total: u64,
     /// Bytes of one account's uploads that may wait on this disk.
     pub spool_bytes_per_account: u64,
+    /// Records in the index of what can be searched for.
+    pub index_records: u64,
     /// Bytes of the disk that are left free.
     pub reserve_bytes: u64,
     /// How long requests in flight may take after SIGTERM.

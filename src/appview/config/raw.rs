@@ -97,5 +97,6 @@ pub(super) struct Limits {
     pub(super) uploads_total: u32,
     pub(super) spool_bytes_per_account: u64,
     pub(super) reserve_bytes: u64,
+    pub(super) index_records: u64,
     pub(super) drain_s: u64,
 }

@@ -8,7 +8,8 @@ use super::{Images, ImagesError, tables};
 use crate::accounts::Login;
 use crate::gate::DeletePermit;
 use crate::names::Reference;
-use crate::repos::{FoundTag, Seen, TagRecord, manifest_key, tag_key};
+use crate::repos::{FoundTag, Seen, manifest_key};
+use atproto::lexicon::TagRecord;
 use atproto::lexicon::nsid;
 use atproto::syntax::{Digest, ImageName, Tag};
 use server::identity::Account;
@@ -43,7 +44,7 @@ impl Images {
         tag: &Tag,
     ) -> Result<bool, ImagesError> {
         let _turn = self.turns.tag(&owner.did, repository, tag).await;
-        let key = tag_key(repository, tag);
+        let key = TagRecord::key_of(repository, tag);
         let seen = self.repos.record(owner, nsid::TAG, &key).await?;
         let record = seen.value.as_ref().and_then(TagRecord::read);
         if record.is_none_or(|record| record.repository != repository.as_str() || record.tag != tag.as_str()) {

@@ -10,9 +10,9 @@ use crate::catalog::PushedRepository;
 use crate::gate::PushPermit;
 use crate::holds::{HoldsError, Verb};
 use crate::names::Reference;
-use crate::repos::{ReposError, Seen, TagRecord, manifest_key, tag_key};
-use atproto::lexicon::NotifyManifest;
+use crate::repos::{ReposError, Seen, manifest_key};
 use atproto::lexicon::nsid;
+use atproto::lexicon::{NotifyManifest, TagRecord};
 use atproto::syntax::{AtUri, Datetime, Did, Digest, ImageName, RecordKey, ServiceUrl, Tag};
 use server::identity::Account;
 
@@ -76,7 +76,7 @@ impl Images {
             // The account is full, or the blobs are gone: it is no image then.
             Err(error @ HoldsError::Refused { .. }) => {
                 if let (Some((tag, turn)), Some(change)) = (&tag, tagged) {
-                    self.undo_tag(turn, login, &tag_key(repository, tag), change).await?;
+                    self.undo_tag(turn, login, &TagRecord::key_of(repository, tag), change).await?;
                 }
                 self.undo_manifest(&manifest_turn, login, &manifest.digest, recorded).await?;
                 return Err(error.into());
@@ -160,7 +160,7 @@ impl Images {
         digest: &Digest,
     ) -> Result<Change, ImagesError> {
         let (login, repository) = (permit.login(), &permit.repository().name);
-        let key = tag_key(repository, tag);
+        let key = TagRecord::key_of(repository, tag);
         let record = tag_record(&owner.did, repository, tag, digest, Datetime::from_micros((self.clock)()));
         for _ in 0..SWAPS {
             let before = self.repos.record(owner, nsid::TAG, &key).await?;
@@ -216,6 +216,6 @@ fn other_image(record: &Value, repository: &ImageName, tag: &Tag) -> Option<Stri
     let text = |field: &str| record.get(field).and_then(Value::as_str);
     let (other, other_tag) = (text("repository")?, text("tag")?);
     let is_same = other == repository.as_str() && other_tag == tag.as_str();
-    let key = tag_key(&ImageName::parse(other).ok()?, &Tag::parse(other_tag).ok()?);
-    (!is_same && key == tag_key(repository, tag)).then(|| format!("{other}:{other_tag}"))
+    let key = TagRecord::key_of(&ImageName::parse(other).ok()?, &Tag::parse(other_tag).ok()?);
+    (!is_same && key == TagRecord::key_of(repository, tag)).then(|| format!("{other}:{other_tag}"))
 }

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use atproto::lexicon::nsid::{self, Method};
 
 /// Records that are written.
-const COLLECTIONS: [nsid::Collection; 4] = [nsid::MANIFEST, nsid::TAG, nsid::SAILOR_PROFILE, nsid::REPO_PAGE];
+const COLLECTIONS: [nsid::Collection; 5] =
+    [nsid::MANIFEST, nsid::TAG, nsid::SAILOR_PROFILE, nsid::REPO_PAGE, nsid::STAR];
 /// Records that a session may be without: it was made before they were asked for.
-const OPTIONAL: [nsid::Collection; 1] = [nsid::REPO_PAGE];
+const OPTIONAL: [nsid::Collection; 2] = [nsid::REPO_PAGE, nsid::STAR];
 /// What tokens for holds are made for. All calls of ours use the first, which holds have always seen.
 const METHODS: [Method; 8] = [
     nsid::GET_RECORD,

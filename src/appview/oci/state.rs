@@ -8,9 +8,11 @@ use super::refusal::OciError;
 use crate::accounts::{Login, Owners, Sessions};
 use crate::catalog::Catalog;
 use crate::devices::Devices;
+use crate::follow::Follow;
 use crate::gate::Tokens;
 use crate::holds::Holds;
 use crate::images::Images;
+use crate::index::Index;
 use crate::names::RepositoryName;
 use crate::uploads::{UploadId, Uploads};
 use crate::web::Web;
@@ -49,6 +51,10 @@ pub struct OciState {
     pub images: Arc<Images>,
     /// What repositories and images there are.
     pub catalog: Arc<Catalog>,
+    /// What can be searched for.
+    pub index: Arc<Index>,
+    /// Keeps that up.
+    pub follow: Follow,
     /// The database of all rooms.
     pub database: Database,
     /// How the database is.

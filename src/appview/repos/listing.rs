@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Repos, ReposError, TagRecord, tag_key};
+use super::{Repos, ReposError};
 use crate::remote::RemoteError;
 use atproto::lexicon::nsid::{self, Collection};
-use atproto::lexicon::{Manifest, RecordView};
+use atproto::lexicon::{Manifest, RecordView, TagRecord};
 use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Tag};
 use server::identity::{Account, ListError};
 
@@ -215,7 +215,7 @@ fn tag_of(view: &RecordView, account: &Account) -> Option<FoundTag> {
     let record = TagRecord::read(&view.value)?;
     let (repository, tag) = (ImageName::parse(&record.repository).ok()?, Tag::parse(&record.tag).ok()?);
     let digest = record.digest(&account.did)?;
-    let is_its_own = view.uri.as_str().ends_with(&format!("/{}", tag_key(&repository, &tag).as_str()));
+    let is_its_own = view.uri.as_str().ends_with(&format!("/{}", TagRecord::key_of(&repository, &tag).as_str()));
     let written = record.updated_at.or(record.created_at);
     is_its_own.then_some(FoundTag { written, repository, tag, digest })
 }

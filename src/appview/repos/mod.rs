@@ -20,10 +20,11 @@ use serde::de::DeserializeOwned;
 use sha2::Digest as _;
 
 use crate::accounts::{AccountsError, Sessions};
+use crate::index::Index;
 use crate::remote::{Credential, Remote, RemoteError};
 use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
-use atproto::lexicon::{Manifest, RecordView};
+use atproto::lexicon::{Manifest, RecordView, TagRecord};
 use atproto::repo::{RepoError, cid};
 use atproto::syntax::{Digest, ImageName, RecordKey, Tag};
 use server::identity::{self, Account, Pool, Resolver};
@@ -31,7 +32,7 @@ use server::identity::{self, Account, Pool, Resolver};
 pub use listing::{FoundManifest, FoundTag};
 pub use proof::Proven;
 use recent::Recent;
-pub use records::{ManifestRecord, TagRecord, manifest_key, page_key, tag_key};
+pub use records::{ManifestRecord, manifest_key};
 pub use writing::Seen;
 
 /// Why a record cannot be read or written.
@@ -86,6 +87,7 @@ pub struct Repos {
     resolver: Resolver,
     sessions: Arc<Sessions>,
     recent: Recent,
+    index: Arc<Index>,
 }
 
 impl Repos {
@@ -98,10 +100,10 @@ impl Repos {
         Ok(url.split("/xrpc/").next().unwrap_or_default().to_owned())
     }
 
-    /// By these means.
+    /// By these means; `index` is told of all that is written.
     #[must_use]
-    pub fn new(remote: Remote, resolver: Resolver, sessions: Arc<Sessions>) -> Self {
-        Self { remote, resolver, sessions, recent: Recent::default() }
+    pub fn new(remote: Remote, resolver: Resolver, sessions: Arc<Sessions>, index: Arc<Index>) -> Self {
+        Self { remote, resolver, sessions, recent: Recent::default(), index }
     }
 
     /// What is at a key.
@@ -175,7 +177,7 @@ impl Repos {
     /// # Errors
     /// [`ReposError`]
     pub async fn tagged(&self, account: &Account, name: &ImageName, tag: &Tag) -> Result<Option<Digest>, ReposError> {
-        let record = self.record(account, nsid::TAG, &tag_key(name, tag)).await?;
+        let record = self.record(account, nsid::TAG, &TagRecord::key_of(name, tag)).await?;
         let record = record.value.as_ref().and_then(TagRecord::read);
         Ok(record.filter(|record| record.repository == name.as_str()).and_then(|record| record.digest(&account.did)))
     }

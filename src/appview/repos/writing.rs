@@ -4,12 +4,12 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
-use super::{Repos, ReposError, TagRecord, digest_of};
+use super::{Repos, ReposError, digest_of};
 use crate::accounts::{AccountsError, Login};
 use crate::remote::AccessToken;
 use atproto::lexicon::error as name;
 use atproto::lexicon::nsid::{self, Collection};
-use atproto::lexicon::{DeleteRecord, PutRecord, RecordResult, RecordView};
+use atproto::lexicon::{DeleteRecord, PutRecord, RecordResult, RecordView, TagRecord};
 use atproto::repo::cid;
 use atproto::syntax::{Datetime, Did, Digest, RecordKey};
 use server::identity::Account;
@@ -88,6 +88,7 @@ impl Repos {
         let written = self.sessions.with_access(login, nsid::PUT_RECORD, call).await;
         self.recent.written(&login.account);
         let written = written.map_err(of_write)?;
+        self.index.written(&login.account, collection, key, Some(&input.record)).await;
         Ok(Seen { value: Some(input.record.clone()), cid: written.cid })
     }
 
@@ -144,7 +145,9 @@ impl Repos {
         };
         let deleted = self.sessions.with_access(login, nsid::DELETE_RECORD, call).await;
         self.recent.written(&login.account);
-        deleted.map(drop).map_err(of_write)
+        deleted.map_err(of_write)?;
+        self.index.written(&login.account, collection, key, None).await;
+        Ok(())
     }
 
     /// Puts back at a key what was there before this program wrote `written`. What somebody else wrote since then stays.

@@ -27,6 +27,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("009_catalog.sql"),
         include_str!("010_of_holds.sql"),
         include_str!("011_browsers.sql"),
+        include_str!("012_index.sql"),
     ],
 };
 
@@ -53,6 +54,12 @@ mod tests {
             include_str!("../uploads/tables/mod.rs"),
             include_str!("../images/tables/mod.rs"),
             include_str!("../images/tables/referrers.rs"),
+            include_str!("../index/tables/mod.rs"),
+            include_str!("../index/tables/accounts.rs"),
+            include_str!("../index/tables/holds.rs"),
+            include_str!("../index/tables/records.rs"),
+            include_str!("../index/tables/search.rs"),
+            include_str!("../index/tables/stars.rs"),
         ];
         // Rows that are bounded in number, as those of the queue mostly are; what an operator asks for, and the page of
         // metrics, which is counted again after a hundred times as long.
@@ -75,6 +82,15 @@ mod tests {
             ("FROM notice ORDER BY queued_us", "SCAN notice USING INDEX notice_queued"),
             ("SELECT count(*), min(queued_us) FROM notice", "SCAN notice USING COVERING INDEX notice_queued"),
             ("UPDATE notice SET due_us = ?1", "SCAN notice"),
+            ("coalesce(sum(records), 0)", "SCAN index_account USING COVERING INDEX index_account_records"),
+            ("coalesce(sum(records), 0)", "SCAN index_repository USING COVERING INDEX index_repository_pulls"),
+            // One row of it.
+            ("DELETE FROM index_text WHERE rowid", "SCAN index_text VIRTUAL TABLE INDEX 0:="),
+            // So many rows and no more.
+            ("MATCH ?1 ORDER BY rowid DESC LIMIT ?3", "SCAN index_text VIRTUAL TABLE INDEX 192:M4"),
+            ("MATCH ?1 ORDER BY rowid DESC LIMIT ?3", "SCAN t"),
+            ("ORDER BY pushed_us LIMIT ?1", "SCAN index_repository USING COVERING INDEX index_repository_oldest"),
+            ("FROM index_star LIMIT", "SCAN index_star USING COVERING INDEX index_star_subject"),
             // One step a hold, each by an index.
             ("WITH RECURSIVE holds", "SCAN holds"),
         ];

@@ -5,6 +5,7 @@ use http::request::Parts;
 
 use super::site;
 use crate::oauth::{CALLBACK_PATH, KEYS_PATH, METADATA_PATH};
+use atproto::lexicon::nsid::{self, Method};
 use server::xrpc::header;
 
 /// An endpoint.
@@ -42,6 +43,14 @@ pub enum Endpoint {
     WritePicture,
     /// Deletes a tag or a manifest.
     DeleteImage,
+    /// A star is given or taken back.
+    Star,
+    /// What is found by words.
+    Search,
+    /// The same for programs.
+    SearchRepositories,
+    /// What there is, for programs.
+    ListRepositories,
     /// What this registry is.
     Home,
     /// Somebody's repositories.
@@ -61,7 +70,7 @@ pub enum Endpoint {
 }
 
 /// All of them, by their paths: as metrics and the log name them.
-pub const ENDPOINTS: [(&str, Endpoint); 24] = [
+pub const ENDPOINTS: [(&str, Endpoint); 28] = [
     (METADATA_PATH, Endpoint::ClientMetadata),
     (KEYS_PATH, Endpoint::ClientKeys),
     ("/auth/oauth/login", Endpoint::SignIn),
@@ -78,6 +87,10 @@ pub const ENDPOINTS: [(&str, Endpoint); 24] = [
     ("/settings/repository/page", Endpoint::WritePage),
     ("/settings/repository/picture", Endpoint::WritePicture),
     ("/settings/repository/delete", Endpoint::DeleteImage),
+    ("/star", Endpoint::Star),
+    ("/search", Endpoint::Search),
+    (nsid::SEARCH_REPOSITORIES.as_str(), Endpoint::SearchRepositories),
+    (nsid::LIST_REPOSITORIES.as_str(), Endpoint::ListRepositories),
     ("/", Endpoint::Home),
     ("/robots.txt", Endpoint::Robots),
     ("/favicon.ico", Endpoint::Mark),
@@ -88,6 +101,8 @@ pub const ENDPOINTS: [(&str, Endpoint); 24] = [
     ("/**", Endpoint::Missing),
 ];
 
+/// What stands before the name of a method.
+const XRPC: &str = "/xrpc/";
 /// Where there is never a page.
 const OF_PROGRAMS: [&str; 5] = ["/v2", "/_health", "/auth/token", "/xrpc", "/.well-known"];
 
@@ -96,7 +111,8 @@ impl Endpoint {
     #[must_use]
     pub fn of(head: &Parts) -> Option<Self> {
         let path = head.uri.path();
-        let exact = ENDPOINTS.iter().find(|(of, _)| *of == path && !of.contains('*')).map(|(_, endpoint)| *endpoint);
+        let name = path.strip_prefix(XRPC).filter(|method| !method.starts_with('/')).unwrap_or(path);
+        let exact = ENDPOINTS.iter().find(|(of, _)| *of == name && !of.contains('*')).map(|(_, endpoint)| *endpoint);
         let is_of_programs = OF_PROGRAMS
             .iter()
             .any(|below| path.strip_prefix(below).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
@@ -125,6 +141,9 @@ impl Endpoint {
         matches!(
             self,
             Self::Home
+                | Self::Search
+                | Self::SearchRepositories
+                | Self::ListRepositories
                 | Self::Owner
                 | Self::Repository
                 | Self::Image
@@ -133,6 +152,15 @@ impl Endpoint {
                 | Self::Mark
                 | Self::Missing
         )
+    }
+
+    /// The method that it is, if it is one.
+    pub(super) fn method(self) -> Option<Method> {
+        match self {
+            Self::SearchRepositories => Some(nsid::SEARCH_REPOSITORIES),
+            Self::ListRepositories => Some(nsid::LIST_REPOSITORIES),
+            _ => None,
+        }
     }
 
     /// Whether it has no page.
@@ -155,6 +183,7 @@ impl Endpoint {
                 | Self::RevokeDevice
                 | Self::DeviceCode
                 | Self::DeviceToken
+                | Self::Star
                 | Self::ChooseHold
                 | Self::EndSession
                 | Self::WritePage

@@ -19,9 +19,11 @@ mod guesses;
 mod pages;
 mod refusal;
 mod repository_settings;
+mod search_api;
 mod settings;
 mod sign_in;
 mod site;
+mod stars;
 pub mod tables;
 mod viewer;
 
@@ -36,6 +38,7 @@ use crate::catalog::Catalog;
 use crate::devices::Devices;
 use crate::holds::Holds;
 use crate::images::Images;
+use crate::index::Index;
 use crate::names::Owner;
 use crate::oauth::Client;
 use crate::repos::Repos;
@@ -46,7 +49,7 @@ use refusal::WebError;
 use server::bulkhead::{Bulkhead, BulkheadCounts, Caller};
 use server::sqlite::Database;
 use server::wire::{Request, Response};
-use server::xrpc::{Trace, header, response};
+use server::xrpc::{Refusal, Trace, header, response};
 
 pub use endpoint::{ENDPOINTS, Endpoint};
 
@@ -86,6 +89,8 @@ pub struct WebRooms {
     pub catalog: Arc<Catalog>,
     /// Their records.
     pub repos: Arc<Repos>,
+    /// What can be searched for.
+    pub index: Arc<Index>,
     /// Calls holds.
     pub holds: Arc<Holds>,
     /// Manifests.
@@ -101,6 +106,7 @@ pub struct Web {
     devices: Arc<Devices>,
     client: Arc<Client>,
     catalog: Arc<Catalog>,
+    index: Arc<Index>,
     repos: Arc<Repos>,
     holds: Arc<Holds>,
     images: Arc<Images>,
@@ -117,7 +123,7 @@ impl Web {
     /// By these means.
     #[must_use]
     pub fn new(settings: WebSettings, database: Database, rooms: WebRooms) -> Self {
-        let WebRooms { owners, sessions, client, devices, catalog, repos, holds, images } = rooms;
+        let WebRooms { owners, sessions, client, devices, catalog, repos, index, holds, images } = rooms;
         Self {
             sign_ins: SignIns::new(Arc::clone(&sessions), settings.random),
             browsers: BrowserSessions::new(database, settings.clock),
@@ -133,6 +139,7 @@ impl Web {
             devices,
             client,
             catalog,
+            index,
             repos,
             holds,
             images,
@@ -154,13 +161,11 @@ impl Web {
     /// The account's handle, where its domain agrees; else its DID.
     async fn name(&self, account: &Did) -> String {
         let caller = Caller::Account(account.clone());
-        let found = self.owners.find(&Owner::Did(account.clone()), &caller).await;
-        if let Some(handle) = found.ok().and_then(|found| found.handle.clone())
-            && self.owners.find(&Owner::Handle(handle.clone()), &caller).await.is_ok_and(|found| found.did == *account)
-        {
-            return handle.to_string();
-        }
-        account.to_string()
+        let Ok(found) = self.owners.find(&Owner::Did(account.clone()), &caller).await else {
+            return account.to_string();
+        };
+        let handle = self.owners.proven_handle(&found, &caller).await.ok().flatten();
+        handle.map_or_else(|| account.to_string(), |handle| handle.to_string())
     }
 
     /// Forgets what was begun and not ended.
@@ -176,6 +181,10 @@ impl Web {
 
 /// Answers a request of an endpoint of this room.
 pub async fn answer(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
+    if let Some(method) = endpoint.method() {
+        let answer = search_api::answer(web, method, &request.head, &trace.network()).await;
+        return answer.unwrap_or_else(Refusal::into_response);
+    }
     let error = match respond(web, endpoint, request, trace).await {
         Ok(response) => return response,
         Err(error) => error,
@@ -220,13 +229,15 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::WritePage => repository_settings::write_page(web, request, trace).await,
         Endpoint::WritePicture => repository_settings::write_picture(web, request, trace).await,
         Endpoint::DeleteImage => repository_settings::delete(web, request, trace).await,
+        Endpoint::Star => stars::change(web, request, trace).await,
+        Endpoint::Search => site::search(web, &request.head, trace).await,
         Endpoint::Home => site::home(web, &request.head, &trace.network()).await,
         Endpoint::Owner | Endpoint::Repository | Endpoint::Image | Endpoint::Picture => {
             site::show(web, &request.head, trace).await
         }
         Endpoint::Robots => Ok(site::robots()),
         Endpoint::Mark => Ok(site::mark()),
-        Endpoint::Missing => Err(site::missing()),
+        Endpoint::SearchRepositories | Endpoint::ListRepositories | Endpoint::Missing => Err(site::missing()),
     }
 }
 

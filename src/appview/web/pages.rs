@@ -36,6 +36,7 @@ pub(super) struct Frame<'p> {
     pub(super) sign_out: &'static str,
     pub(super) devices: &'static str,
     pub(super) settings: &'static str,
+    pub(super) search: &'static str,
     /// Who is signed in.
     pub(super) viewer: Option<&'p str>,
     /// When the viewer must sign in again, if that is soon.
@@ -53,6 +54,7 @@ impl<'p> Frame<'p> {
             sign_out: Endpoint::SignOut.path(),
             devices: Endpoint::Devices.path(),
             settings: Endpoint::Settings.path(),
+            search: Endpoint::Search.path(),
             viewer,
             ends: None,
         }

@@ -2,6 +2,8 @@
 
 use atcr_appview::app;
 use atcr_appview::config::Config;
+use atcr_appview::index::{Change, Index, IndexLimits};
+use atcr_appview::schema;
 use atproto::syntax::Did;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::json;
@@ -24,6 +26,11 @@ pub(crate) struct Registry {
 
 impl Registry {
     pub(crate) async fn start(variables: [(&str, &str); 1]) -> Self {
+        Self::start_with(variables, Vec::new()).await
+    }
+
+    /// One whose index has taken these changes in.
+    pub(crate) async fn start_with(variables: [(&str, &str); 1], indexed: Vec<Change>) -> Self {
         let (state, network, alice) = (TempDir::new().unwrap(), DidServer::start().await, plc(1));
         let here = format!("http://localhost:{}", network.port);
         let mut published = document(&alice, 1);
@@ -44,6 +51,15 @@ impl Registry {
         ];
         all.extend(variables);
         let all: [(&str, &str); 6] = std::array::from_fn(|n| all[n]);
+        if !indexed.is_empty() {
+            let database = schema::open(&path).unwrap();
+            let index = Index::new(database.clone(), IndexLimits::of_total(1000), || 1_700_000_000_000_000);
+            index.take(indexed, None).await.unwrap();
+            for hold in index.due_holds(10).await.unwrap() {
+                index.hold_said(&hold, Some(hold.as_str().contains("public"))).await.unwrap();
+            }
+            database.settle().await;
+        }
         let config = Config::load(&Sources::of_environment(Environment::from(all))).unwrap();
         tokio::spawn(app::run(config, vec![listener], CancellationToken::new()));
         Self { port, network, alice, _state: state }

@@ -3,6 +3,7 @@
 mod devices;
 mod forms;
 mod person;
+mod search;
 mod settings;
 mod sign_in;
 mod site;

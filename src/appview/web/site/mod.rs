@@ -11,6 +11,7 @@ mod owner;
 mod picture;
 mod repository;
 mod route;
+mod search;
 mod shown;
 
 use std::sync::Arc;
@@ -34,7 +35,9 @@ pub(super) use home::{FrontPage, mark, robots};
 pub(super) use image::{Configs, remembered as remembered_configs};
 use route::SitePage;
 pub(super) use route::kind;
+pub(super) use search::{MAX_QUERY_CHARS, show as search};
 pub(super) use shown::Ago;
+pub(super) use shown::path_of;
 
 /// Of one network few pages are made at once: each asks servers of others.
 pub(super) const PAGES: BulkheadLimits = BulkheadLimits {
@@ -55,7 +58,7 @@ pub(super) struct Subject {
 }
 
 /// Waits for a place to make a page.
-async fn enter(web: &Web, caller: &Caller) -> Result<Place<Caller>, WebError> {
+pub(super) async fn enter(web: &Web, caller: &Caller) -> Result<Place<Caller>, WebError> {
     web.pages.enter(caller).await.map_err(|overload| match overload {
         Overload::Caller => WebError::too_many(overload.to_string()),
         Overload::Server => WebError::unavailable(overload.to_string()),
@@ -105,7 +108,7 @@ async fn make(web: &Web, head: &Parts, page: SitePage, viewer: &Viewer, caller: 
 }
 
 /// The account of an owner, and the one name that its pages have: its handle where its domain agrees, else its DID.
-async fn find(web: &Web, owner: &Owner, caller: &Caller) -> Result<Subject, WebError> {
+pub(super) async fn find(web: &Web, owner: &Owner, caller: &Caller) -> Result<Subject, WebError> {
     let account = web.owners.find(owner, caller).await.map_err(|error| match error {
         ResolveError::NotFound => WebError::not_found(format!("there is no account {owner}")),
         error => error.into(),
@@ -113,15 +116,8 @@ async fn find(web: &Web, owner: &Owner, caller: &Caller) -> Result<Subject, WebE
     if let Owner::Handle(_) = owner {
         return Ok(Subject { account, owner: owner.clone() });
     }
-    let proven = match &account.handle {
-        Some(handle) => {
-            let owner = Owner::Handle(handle.clone());
-            let found = web.owners.find(&owner, caller).await;
-            found.is_ok_and(|found| found.did == account.did).then_some(owner)
-        }
-        None => None,
-    };
-    let owner = proven.unwrap_or_else(|| Owner::Did(account.did.clone()));
+    let handle = web.owners.proven_handle(&account, caller).await.ok().flatten();
+    let owner = handle.map_or_else(|| Owner::Did(account.did.clone()), Owner::Handle);
     Ok(Subject { account, owner })
 }
 

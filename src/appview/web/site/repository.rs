@@ -11,7 +11,7 @@ use crate::web::form::Fields;
 use crate::web::pages::{self, Frame, Shown};
 use crate::web::refusal::WebError;
 use crate::web::viewer::Viewer;
-use crate::web::{Web, repository_settings};
+use crate::web::{Endpoint, Web, repository_settings};
 use atproto::syntax::{Digest, ImageName};
 use server::wire::Response;
 
@@ -48,6 +48,16 @@ struct RepositoryPage<'p> {
     pulls: Option<String>,
     problem: Option<String>,
     edit: Option<String>,
+    stars: Stars<'p>,
+}
+
+/// The stars of a repository, and the form by which the viewer gives one.
+struct Stars<'p> {
+    count: u64,
+    words: String,
+    is_given: bool,
+    owner: &'p str,
+    action: &'static str,
 }
 
 pub(super) async fn show(
@@ -80,6 +90,14 @@ pub(super) async fn show(
     let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
     let newest = tags.first().and_then(|tag| inventory.manifests.get(&tag.digest));
     let said = said.unwrap_or_default();
+    let (count, own) = web.index.stars(&account.did, name, viewer.account.as_ref()).await?;
+    let stars = Stars {
+        count,
+        words: server::text::with_noun(count, "star"),
+        is_given: own.is_some(),
+        owner: account.did.as_str(),
+        action: Endpoint::Star.path(),
+    };
     let registry = &web.settings.registry;
     let suffix = tags.iter().find(|tag| tag.tag.as_str() == "latest").or(tags.first());
     let suffix = suffix.map_or_else(String::new, |tag| format!(":{}", tag.tag));
@@ -101,6 +119,7 @@ pub(super) async fn show(
         tags: tags.iter().skip((page - 1) * PAGE).take(PAGE).map(|tag| row(&inventory, tag, &path, now_us)).collect(),
         problem,
         edit: viewer.is(&account.did).then(|| repository_settings::path_of(name)),
+        stars,
     };
     Ok(pages::finish(web, None, shown.render(), Shown { script: true }))
 }

@@ -1,0 +1,59 @@
+//! Stars: records of those who give them, in their own repositories.
+
+use serde_json::json;
+
+use super::Catalog;
+use crate::accounts::Login;
+use crate::repos::ReposError;
+use atproto::lexicon::Star;
+use atproto::lexicon::nsid;
+use atproto::syntax::{Datetime, Did, ImageName, RecordKey};
+use server::identity::Account;
+
+impl Catalog {
+    /// Gives a repository a star at `now_us`. Who gave one already gives no other.
+    ///
+    /// # Errors
+    /// [`ReposError`]; so below.
+    pub async fn give_star(
+        &self,
+        (login, now_us): (&Login, u64),
+        account: &Account,
+        (owner, name): (&Did, &ImageName),
+        known: Option<&RecordKey>,
+    ) -> Result<(), ReposError> {
+        let key = known.cloned().unwrap_or_else(|| Star::key_of(owner, name));
+        let seen = self.repos.record(account, nsid::STAR, &key).await?;
+        let subject = Star::of(owner, name, Datetime::from_micros(now_us));
+        let is_given = |record: &serde_json::Value| record.get("subject") == Some(&json!(subject.subject));
+        if let Some(record) = seen.value.as_ref().filter(|record| is_given(record)) {
+            self.index.written(&account.did, nsid::STAR, &key, Some(record)).await;
+            return Ok(());
+        }
+        let mut record = json!(subject);
+        record["$type"] = nsid::STAR.as_str().into();
+        self.repos.put(login, nsid::STAR, &key, record, &seen).await.map(drop)
+    }
+
+    /// Takes a star back: the record at the key that is known of it, and that at our own.
+    ///
+    /// # Errors
+    /// [`ReposError`]
+    pub async fn take_star_back(
+        &self,
+        login: &Login,
+        account: &Account,
+        (owner, name): (&Did, &ImageName),
+        known: Option<&RecordKey>,
+    ) -> Result<(), ReposError> {
+        let own = Star::key_of(owner, name);
+        for key in known.into_iter().filter(|known| **known != own).chain([&own]) {
+            let seen = self.repos.record(account, nsid::STAR, key).await?;
+            match seen.value {
+                Some(_) => self.repos.delete(login, nsid::STAR, key, &seen).await?,
+                None => self.index.written(&account.did, nsid::STAR, key, None).await,
+            }
+        }
+        Ok(())
+    }
+}

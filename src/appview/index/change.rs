@@ -1,0 +1,228 @@
+//! What a record says, as far as the index knows of it: bounded, whatever anybody wrote there.
+
+use serde_json::Value;
+
+use atproto::lexicon::nsid;
+use atproto::lexicon::{Captain, Manifest, RepoPage, SELF_KEY, Star, Stats, TagRecord};
+use atproto::syntax::{Datetime, Did, Digest, ImageName, RecordKey, Tag};
+
+/// Longer records are not looked at: a manifest of a thousand layers has some 200 KB.
+pub const MAX_RECORD_BYTES: usize = 1_000_000;
+const MAX_TEXT_CHARS: usize = 300;
+const MAX_PLATFORMS: usize = 16;
+const MAX_PLATFORM_CHARS: usize = 32;
+/// A number of pulls that nobody reaches.
+const MAX_COUNT: u64 = 1 << 40;
+
+/// Something changes for an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Whose record it is.
+    pub account: Did,
+    /// What it is.
+    pub of: RecordOf,
+}
+
+/// What changes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RecordOf {
+    /// A tag leads to a manifest.
+    Tag {
+        /// The record's key.
+        key: String,
+        /// Where it is.
+        name: ImageName,
+        /// What it is.
+        tag: Tag,
+        /// Where it leads.
+        digest: Digest,
+        /// When it was written, as it says; not later than now.
+        written_us: u64,
+    },
+    /// There is a manifest.
+    Manifest {
+        /// Its digest.
+        digest: Digest,
+        /// Where it was pushed first.
+        name: ImageName,
+        /// The hold that has its blobs.
+        hold: Option<Did>,
+        /// What it says of itself.
+        description: String,
+        /// What it runs on, with spaces between.
+        platforms: String,
+        /// Its size.
+        size_bytes: u64,
+        /// When it was made, as it says; not later than now.
+        created_us: u64,
+    },
+    /// A repository has a page.
+    Page {
+        /// Which repository.
+        name: ImageName,
+        /// How its text begins; empty for none.
+        text: String,
+    },
+    /// The account gives a star.
+    Star {
+        /// The record's key.
+        key: String,
+        /// Whose repository.
+        owner: Did,
+        /// Which.
+        name: ImageName,
+    },
+    /// The account is a hold, and is public or not.
+    Captain {
+        /// Whether anybody may read its blobs.
+        is_public: bool,
+    },
+    /// The account is a hold, and counted how often an image was pulled.
+    Stats {
+        /// Whose image.
+        owner: Did,
+        /// Which.
+        name: ImageName,
+        /// Manifests downloaded.
+        pulls: u64,
+    },
+    /// The record of a tag is gone.
+    NoTag(String),
+    /// The record of a manifest is gone.
+    NoManifest(Digest),
+    /// The record of a star is gone.
+    NoStar(String),
+    /// It may have another handle.
+    Handle,
+    /// Its server shows it, or does not.
+    Active(bool),
+    /// It is gone for good.
+    Gone,
+    /// Its records are to be listed.
+    List,
+}
+
+impl Change {
+    /// What a record comes to that was written or, `None`, deleted; `None` for what the index does not know, and for what has
+    /// not the form of its lexicon.
+    #[must_use]
+    pub fn of(account: &Did, collection: &str, key: &str, record: Option<&Value>, now_us: u64) -> Option<Self> {
+        RecordKey::parse(key).ok()?;
+        let of = match record {
+            Some(record) => written(account, collection, key, record, now_us)?,
+            None => deleted(collection, key)?,
+        };
+        Some(Self { account: account.clone(), of })
+    }
+}
+
+fn written(account: &Did, collection: &str, key: &str, record: &Value, now_us: u64) -> Option<RecordOf> {
+    let owned = || record.clone();
+    if collection == nsid::TAG.as_str() {
+        return tag(account, key, record, now_us);
+    }
+    if collection == nsid::MANIFEST.as_str() {
+        return manifest(key, serde_json::from_value(owned()).ok()?, now_us);
+    }
+    if collection == nsid::REPO_PAGE.as_str() {
+        let name = page_of(key)?;
+        let text = record.get("description").and_then(Value::as_str).filter(|_| is_named(record, &name))?;
+        return Some(RecordOf::Page { name, text: line(Some(text)) });
+    }
+    if collection == nsid::STAR.as_str() {
+        let (owner, name) = serde_json::from_value::<Star>(owned()).ok()?.repository()?;
+        return Some(RecordOf::Star { key: key.to_owned(), owner, name });
+    }
+    if collection == nsid::CAPTAIN.as_str() && key == SELF_KEY {
+        return Some(RecordOf::Captain { is_public: serde_json::from_value::<Captain>(owned()).ok()?.public });
+    }
+    if collection == nsid::STATS.as_str() {
+        let Stats { owner_did, repository, pull_count, .. } = serde_json::from_value(owned()).ok()?;
+        let pulls = pull_count.min(MAX_COUNT);
+        return Some(RecordOf::Stats { owner: owner_did, name: repository, pulls });
+    }
+    None
+}
+
+fn deleted(collection: &str, key: &str) -> Option<RecordOf> {
+    if collection == nsid::TAG.as_str() {
+        return Some(RecordOf::NoTag(key.to_owned()));
+    }
+    if collection == nsid::MANIFEST.as_str() {
+        return Some(RecordOf::NoManifest(Digest::parse(&format!("sha256:{key}")).ok()?));
+    }
+    if collection == nsid::REPO_PAGE.as_str() {
+        return Some(RecordOf::Page { name: page_of(key)?, text: String::new() });
+    }
+    if collection == nsid::STAR.as_str() {
+        return Some(RecordOf::NoStar(key.to_owned()));
+    }
+    // What a hold is that has no captain any more is not public.
+    (collection == nsid::CAPTAIN.as_str() && key == SELF_KEY).then_some(RecordOf::Captain { is_public: false })
+}
+
+fn tag(account: &Did, key: &str, record: &Value, now_us: u64) -> Option<RecordOf> {
+    let record = TagRecord::read(record)?;
+    let (name, tag) = (ImageName::parse(&record.repository).ok()?, Tag::parse(&record.tag).ok()?);
+    let is_its_own = TagRecord::key_of(&name, &tag).as_str() == key;
+    // How older programs attach something to a manifest.
+    let is_attached = tag.as_str().strip_prefix("sha256-").is_some_and(|rest| rest.len() >= 64);
+    if !is_its_own || is_attached {
+        return None;
+    }
+    let digest = record.digest(account)?;
+    let written = record.updated_at.or(record.created_at);
+    let written_us = written.as_ref().map_or(0, Datetime::to_micros).min(now_us);
+    Some(RecordOf::Tag { key: key.to_owned(), name, tag, digest, written_us })
+}
+
+fn manifest(key: &str, record: Manifest, now_us: u64) -> Option<RecordOf> {
+    let digest = Digest::parse(&record.digest).ok().filter(|digest| digest.hex() == key)?;
+    if record.other.contains_key("subject") {
+        return None;
+    }
+    let created = record.other.get("createdAt").and_then(Value::as_str).and_then(|at| Datetime::parse(at).ok());
+    Some(RecordOf::Manifest {
+        digest,
+        name: ImageName::parse(&record.repository).ok()?,
+        hold: record.hold().map(|hold| hold.did().clone()),
+        description: line(record.description()),
+        platforms: platforms(&record),
+        size_bytes: record.size_bytes().min(MAX_COUNT << 10),
+        created_us: created.as_ref().map_or(0, Datetime::to_micros).min(now_us),
+    })
+}
+
+/// What the images of an index run on.
+fn platforms(record: &Manifest) -> String {
+    let all = record.other.get("manifests").and_then(Value::as_array).into_iter().flatten();
+    let mut found: Vec<String> = Vec::new();
+    for platform in all.filter_map(|manifest| manifest.get("platform")).take(MAX_PLATFORMS * 4) {
+        let part = |name: &str| {
+            let text = platform.get(name).and_then(Value::as_str)?;
+            let is_word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+            (!text.is_empty() && text.len() <= MAX_PLATFORM_CHARS && text.chars().all(is_word)).then_some(text)
+        };
+        let (Some(os), Some(architecture)) = (part("os"), part("architecture")) else { continue };
+        let variant = part("variant").map(|variant| format!("/{variant}")).unwrap_or_default();
+        let text = format!("{os}/{architecture}{variant}");
+        // What is attached to an image has this for its platform.
+        if os != "unknown" && !found.contains(&text) && found.len() < MAX_PLATFORMS {
+            found.push(text);
+        }
+    }
+    found.join(" ")
+}
+
+fn page_of(key: &str) -> Option<ImageName> {
+    let name = ImageName::parse(&key.replace('~', "/")).ok()?;
+    (RepoPage::key_of(&name).as_str() == key).then_some(name)
+}
+
+fn is_named(record: &Value, name: &ImageName) -> bool {
+    record.get("repository").and_then(Value::as_str).is_none_or(|said| said == name.as_str())
+}
+
+fn line(text: Option<&str>) -> String {
+    text.and_then(|text| server::text::line(text, MAX_TEXT_CHARS)).unwrap_or_default()
+}

@@ -1,0 +1,200 @@
+//! What can be searched for: repositories by owner, name, description and tags, and their stars.
+//!
+//! What this program writes into repositories passes through here ([`Index::written`]), and what the network tells
+//! ([`Index::take`]). Records are believed as far as their form goes: what they say is unproven, and pages say so. What one
+//! account may have here is bounded, and so is what all have together: the oldest repositories go.
+//!
+//! Only what a public hold has is shown; whether one is public is asked of it.
+
+mod change;
+mod query;
+mod search;
+pub mod tables;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use atproto::lexicon::nsid::Collection;
+use atproto::syntax::{Did, Handle, ImageName, RecordKey};
+use server::sqlite::Database;
+use server::storage::StorageError;
+
+pub use change::{Change, MAX_RECORD_BYTES, RecordOf};
+pub use query::{Position, RepositoryOrder, SearchWords};
+pub use search::{FoundRepositories, FoundRepository};
+pub use tables::IndexTotals;
+
+/// Rows of one account; beyond that its own oldest go.
+const MAX_OF_ACCOUNT: u64 = 25_000;
+/// A hold is asked again whether it is public after so long.
+const HOLD_FRESH_US: u64 = 60 * 60 * 1_000_000;
+/// An account's handle is asked about again after so long.
+const HANDLE_FRESH_US: u64 = 24 * 60 * 60 * 1_000_000;
+/// What could not be asked is asked again after so long.
+const RETRY_US: u64 = 5 * 60 * 1_000_000;
+
+/// How the index is bounded.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexLimits {
+    /// Repositories, tags, manifests and stars of one account.
+    pub of_account: u64,
+    /// The same of all.
+    pub total: u64,
+}
+
+impl IndexLimits {
+    /// With so many records of all accounts together.
+    #[must_use]
+    pub fn of_total(total: u64) -> Self {
+        Self { of_account: MAX_OF_ACCOUNT.min(total), total }
+    }
+}
+
+/// The index.
+pub struct Index {
+    database: Database,
+    limits: IndexLimits,
+    clock: fn() -> u64,
+    /// Somebody is to be asked something.
+    wake: Arc<Notify>,
+}
+
+impl Index {
+    /// In this database.
+    #[must_use]
+    pub fn new(database: Database, limits: IndexLimits, clock: fn() -> u64) -> Self {
+        Self { database, limits, clock, wake: Arc::default() }
+    }
+
+    /// A record was written through here, or deleted. What fails is logged: the record is where it belongs.
+    pub async fn written(&self, account: &Did, collection: Collection, key: &RecordKey, record: Option<&Value>) {
+        let Some(change) = Change::of(account, collection.as_str(), key.as_str(), record, (self.clock)()) else {
+            return;
+        };
+        if let Err(error) = self.take(vec![change], None).await {
+            tracing::warn!(did = %account, "the index was not told of a record: {error}");
+        }
+    }
+
+    /// Takes changes in, in their order, and how far their source was followed: all or nothing.
+    ///
+    /// # Errors
+    /// When the database fails; so below.
+    pub async fn take(&self, changes: Vec<Change>, cursor: Option<(String, u64)>) -> Result<(), StorageError> {
+        let (limits, now_us) = (self.limits, (self.clock)());
+        let asks =
+            self.database.write(move |write| tables::take(write, &changes, cursor.as_ref(), limits, now_us)).await?;
+        if asks {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// How far a source was followed.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn cursor(&self, source: &str) -> Result<Option<u64>, StorageError> {
+        let source = source.to_owned();
+        self.database.read(move |read| tables::cursor(read, &source)).await
+    }
+
+    /// Waits until somebody is to be asked something.
+    pub async fn wait(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Holds to ask whether they are public.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn due_holds(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
+        let now_us = (self.clock)();
+        self.database.read(move |read| tables::holds::due(read, now_us, limit)).await
+    }
+
+    /// What a hold said: whether it is public; `None` when it did not answer, and what it said before is good.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn hold_said(&self, hold: &Did, is_public: Option<bool>) -> Result<(), StorageError> {
+        let (hold, now_us) = (hold.clone(), (self.clock)());
+        let next_us = now_us + if is_public.is_some() { HOLD_FRESH_US } else { RETRY_US };
+        self.database.write(move |write| tables::holds::said(write, &hold, is_public, next_us)).await
+    }
+
+    /// Accounts whose handles are to be asked about.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn due_handles(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
+        let now_us = (self.clock)();
+        self.database.read(move |read| tables::accounts::due_handles(read, now_us, limit)).await
+    }
+
+    /// The handle of an account, which its domain agrees to; `Err` when nobody could be asked.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn handle_said(&self, account: &Did, handle: Result<Option<Handle>, ()>) -> Result<(), StorageError> {
+        let (account, now_us) = (account.clone(), (self.clock)());
+        let next_us = now_us + if handle.is_ok() { HANDLE_FRESH_US } else { RETRY_US };
+        self.database.write(move |write| tables::accounts::handle_said(write, &account, handle, next_us)).await
+    }
+
+    /// The stars of a repository, and the key of the record of that of `viewer`, who gave one.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn stars(
+        &self,
+        owner: &Did,
+        name: &ImageName,
+        viewer: Option<&Did>,
+    ) -> Result<(u64, Option<RecordKey>), StorageError> {
+        let (owner, name, viewer) = (owner.clone(), name.clone(), viewer.cloned());
+        let read = move |read: &server::sqlite::Read<'_>| {
+            let own = match &viewer {
+                Some(viewer) => tables::stars::key_of(read, viewer, &owner, &name)?,
+                None => None,
+            };
+            Ok::<_, StorageError>((tables::stars::count(read, &owner, &name)?, own))
+        };
+        self.database.read(read).await
+    }
+
+    /// Forgets the oldest repositories of too many; answers how many.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn sweep(&self) -> Result<usize, StorageError> {
+        let mut swept = 0;
+        loop {
+            let total = self.limits.total;
+            // In pieces: others write between them.
+            match self.database.write(move |write| tables::sweep(write, total)).await? {
+                0 => return Ok(swept),
+                repositories => swept += repositories,
+            }
+        }
+    }
+
+    /// How much there is.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn totals(&self) -> Result<IndexTotals, StorageError> {
+        self.database.read(tables::totals).await
+    }
+
+    /// Forgets an account and all that it has here; answers whether it was known.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn forget(&self, account: &Did) -> Result<bool, StorageError> {
+        let account = account.clone();
+        self.database.write(move |write| tables::accounts::forget(write, &account)).await
+    }
+}

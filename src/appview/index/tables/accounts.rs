@@ -1,0 +1,148 @@
+//! The SQL of accounts of the index.
+
+use super::{Taking, records};
+use atproto::syntax::{Did, Handle, SyntaxError};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// An account that has something here, or is going to.
+pub(super) struct AccountRow {
+    pub(super) id: i64,
+    pub(super) records: u64,
+}
+
+/// The account of a DID, which is added where it is not known: its handle is then to be asked about.
+pub(super) fn of(taking: &mut Taking<'_, '_>, did: &Did) -> Result<AccountRow, StorageError> {
+    if let Some(known) = known(taking.write, did)? {
+        return Ok(known);
+    }
+    taking.asks = true;
+    let sql = "INSERT INTO index_account (did, ask_us) VALUES (?1, ?2) RETURNING id";
+    let id = taking.write.first(sql, (did.as_str(), taking.now_us.cast_signed()), |row| row.get(0))?;
+    Ok(AccountRow { id: id.unwrap_or_default(), records: 0 })
+}
+
+pub(super) fn known(read: &Read<'_>, did: &Did) -> Result<Option<AccountRow>, StorageError> {
+    let sql = "SELECT id, records FROM index_account WHERE did = ?1";
+    read.first(sql, [did.as_str()], |row| {
+        Ok(AccountRow { id: row.get(0)?, records: row.get::<_, i64>(1)?.cast_unsigned() })
+    })
+}
+
+/// Counts a record that came, or those that went.
+pub(super) fn count(write: &Write<'_>, account: i64, more: i64) -> Result<(), StorageError> {
+    let sql = "UPDATE index_account SET records = max(0, records + ?2) WHERE id = ?1";
+    write.execute(sql, (account, more)).map(drop)
+}
+
+/// The account may have another handle.
+pub(super) fn ask(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError> {
+    let sql = "UPDATE index_account SET ask_us = ?2 WHERE did = ?1";
+    taking.asks |= taking.write.execute(sql, (did.as_str(), taking.now_us.cast_signed()))? > 0;
+    Ok(())
+}
+
+/// The account's records are to be listed.
+pub(super) fn list(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError> {
+    let account = of(taking, did)?;
+    taking.asks = true;
+    let sql = "UPDATE index_account SET list_us = ?2 WHERE id = ?1";
+    taking.write.execute(sql, (account.id, taking.now_us.cast_signed())).map(drop)
+}
+
+/// Its server shows it, or does not.
+pub(super) fn set_active(taking: &mut Taking<'_, '_>, did: &Did, is_active: bool) -> Result<(), StorageError> {
+    let sql = "UPDATE index_account SET is_active = ?2 WHERE did = ?1 AND is_active <> ?2";
+    if taking.write.execute(sql, (did.as_str(), i64::from(is_active)))? > 0 {
+        touch_all(taking, did)?;
+    }
+    Ok(())
+}
+
+fn touch_all(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError> {
+    let sql = "SELECT id FROM index_repository WHERE account = (SELECT id FROM index_account WHERE did = ?1)";
+    let ids = taking.write.all(sql, [did.as_str()], |row| row.get::<_, i64>(0))?;
+    taking.touched.extend(ids);
+    Ok(())
+}
+
+/// Accounts whose handles are to be asked about.
+///
+/// # Errors
+/// When the database fails or holds what was never written; so below.
+pub fn due_handles(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
+    let sql = "SELECT did FROM index_account WHERE ask_us IS NOT NULL AND ask_us <= ?1 ORDER BY ask_us LIMIT ?2";
+    dids(read, sql, now_us, limit)
+}
+
+/// Accounts whose records are to be listed.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn due_lists(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
+    let sql = "SELECT did FROM index_account WHERE list_us IS NOT NULL AND list_us <= ?1 ORDER BY list_us LIMIT ?2";
+    dids(read, sql, now_us, limit)
+}
+
+pub(super) fn dids(read: &Read<'_>, sql: &str, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
+    let parameters = (now_us.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = read.all(sql, parameters, |row| row.get::<_, String>(0))?;
+    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
+    rows.iter().map(|did| Did::parse(did).map_err(damaged)).collect()
+}
+
+/// Notes the handle of an account, and when it is to be asked about again.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn handle_said(
+    write: &Write<'_>,
+    did: &Did,
+    handle: Result<Option<Handle>, ()>,
+    next_us: u64,
+) -> Result<(), StorageError> {
+    write.execute("UPDATE index_account SET ask_us = ?2 WHERE did = ?1", (did.as_str(), next_us.cast_signed()))?;
+    let Ok(handle) = handle else { return Ok(()) };
+    let handle = handle.map(|handle| handle.as_str().to_ascii_lowercase());
+    let sql = "UPDATE index_account SET handle = ?2 WHERE did = ?1 AND handle IS NOT ?2";
+    if write.execute(sql, (did.as_str(), handle))? == 0 {
+        return Ok(());
+    }
+    let sql = "SELECT id FROM index_repository WHERE account = (SELECT id FROM index_account WHERE did = ?1)";
+    for id in write.all(sql, [did.as_str()], |row| row.get::<_, i64>(0))? {
+        records::refresh_words(write, id)?;
+    }
+    Ok(())
+}
+
+/// Its records were listed, or are to be listed again at `again_us`.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn listed(write: &Write<'_>, did: &Did, again_us: Option<u64>) -> Result<(), StorageError> {
+    let sql = "UPDATE index_account SET list_us = ?2 WHERE did = ?1";
+    write.execute(sql, (did.as_str(), again_us.map(u64::cast_signed))).map(drop)
+}
+
+/// Has the records of all accounts listed; answers how many.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn list_all(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
+    write.execute("UPDATE index_account SET list_us = ?1 WHERE records >= 0", [now_us.cast_signed()])
+}
+
+/// Forgets an account with all that it has here; answers whether it was known.
+///
+/// # Errors
+/// As [`due_handles`].
+pub fn forget(write: &Write<'_>, did: &Did) -> Result<bool, StorageError> {
+    let Some(account) = known(write, did)? else { return Ok(false) };
+    let sql = "SELECT id FROM index_repository WHERE account = ?1";
+    for id in write.all(sql, [account.id], |row| row.get::<_, i64>(0))? {
+        records::forget(write, id)?;
+    }
+    super::stars::forget_of(write, account.id)?;
+    write.execute("DELETE FROM index_account WHERE id = ?1", [account.id])?;
+    Ok(true)
+}

@@ -1,0 +1,146 @@
+//! The SQL of the index: changes in, and the bounds.
+//!
+//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+
+pub mod accounts;
+pub mod holds;
+pub mod records;
+pub mod search;
+pub mod stars;
+
+use std::collections::BTreeSet;
+
+use super::{Change, IndexLimits, RecordOf};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// Repositories that one transaction forgets.
+const SWEPT_AT_ONCE: usize = 50;
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexTotals {
+    /// Accounts that have something here.
+    pub accounts: u64,
+    /// Repositories, tags, manifests and stars.
+    pub records: u64,
+    /// Repositories that are shown.
+    pub shown: u64,
+    /// Accounts whose records are to be listed.
+    pub to_list: u64,
+    /// When the first of them is due; microseconds since 1970.
+    pub due_us: Option<u64>,
+}
+
+/// What one transaction knows.
+pub(super) struct Taking<'w, 'c> {
+    pub(super) write: &'w Write<'c>,
+    pub(super) limits: IndexLimits,
+    pub(super) now_us: u64,
+    /// Repositories whose row does not agree with their records yet.
+    pub(super) touched: BTreeSet<i64>,
+    /// Somebody is to be asked something.
+    pub(super) asks: bool,
+}
+
+/// Takes changes in, and how far their source was followed; answers whether somebody is to be asked something now.
+///
+/// # Errors
+/// When the database fails or holds what was never written; so below.
+pub fn take(
+    write: &Write<'_>,
+    changes: &[Change],
+    cursor: Option<&(String, u64)>,
+    limits: IndexLimits,
+    now_us: u64,
+) -> Result<bool, StorageError> {
+    let mut taking = Taking { write, limits, now_us, touched: BTreeSet::new(), asks: false };
+    for change in changes {
+        taking.one(change)?;
+    }
+    for repository in std::mem::take(&mut taking.touched) {
+        records::refresh(&mut taking, repository)?;
+    }
+    if let Some((source, cursor)) = cursor {
+        let sql = "INSERT INTO index_cursor (source, cursor) VALUES (?1, ?2)
+                   ON CONFLICT (source) DO UPDATE SET cursor = excluded.cursor";
+        write.execute(sql, (source.as_str(), cursor.cast_signed()))?;
+    }
+    Ok(taking.asks)
+}
+
+impl Taking<'_, '_> {
+    fn one(&mut self, change: &Change) -> Result<(), StorageError> {
+        let did = &change.account;
+        match &change.of {
+            RecordOf::Tag { .. } | RecordOf::Manifest { .. } | RecordOf::Page { .. } => records::put(self, change),
+            RecordOf::NoTag(key) => records::remove_tag(self, did, key),
+            RecordOf::NoManifest(digest) => records::remove_manifest(self, did, digest),
+            RecordOf::Star { key, owner, name } => stars::put(self, did, key, (owner, name)),
+            RecordOf::NoStar(key) => stars::remove(self, did, key),
+            RecordOf::Captain { is_public } => holds::is_public(self, did, *is_public),
+            RecordOf::Stats { owner, name, pulls } => holds::counted(self, did, (owner, name), *pulls),
+            RecordOf::Handle => accounts::ask(self, did),
+            RecordOf::Active(is_active) => accounts::set_active(self, did, *is_active),
+            RecordOf::Gone => accounts::forget(self.write, did).map(drop),
+            RecordOf::List => accounts::list(self, did),
+        }
+    }
+}
+
+/// How far a source was followed.
+///
+/// # Errors
+/// As [`take`].
+pub fn cursor(read: &Read<'_>, source: &str) -> Result<Option<u64>, StorageError> {
+    let sql = "SELECT cursor FROM index_cursor WHERE source = ?1";
+    let cursor = read.first(sql, [source], |row| row.get::<_, i64>(0))?;
+    Ok(cursor.map(i64::cast_unsigned))
+}
+
+/// Forgets some of the oldest repositories while there are more than `total` records, and accounts that have nothing any more;
+/// answers how many repositories.
+///
+/// # Errors
+/// As [`take`].
+pub fn sweep(write: &Write<'_>, total: u64) -> Result<usize, StorageError> {
+    let empty = "DELETE FROM index_account WHERE id IN
+                 (SELECT id FROM index_account WHERE records = 0 AND list_us IS NULL LIMIT 1000)";
+    write.execute(empty, [])?;
+    if self::totals(write)?.records <= total {
+        return Ok(0);
+    }
+    let sql = "SELECT id FROM index_repository ORDER BY pushed_us LIMIT ?1";
+    let oldest = write.all(sql, [i64::try_from(SWEPT_AT_ONCE).unwrap_or(i64::MAX)], |row| row.get::<_, i64>(0))?;
+    for id in &oldest {
+        records::forget(write, *id)?;
+    }
+    if oldest.is_empty() {
+        // Stars alone.
+        return stars::forget_some(write, SWEPT_AT_ONCE);
+    }
+    Ok(oldest.len())
+}
+
+/// How much there is.
+///
+/// # Errors
+/// As [`take`].
+pub fn totals(read: &Read<'_>) -> Result<IndexTotals, StorageError> {
+    let sql = "SELECT (SELECT count(*) FROM index_account WHERE records > 0),
+               (SELECT coalesce(sum(records), 0) FROM index_account),
+               (SELECT count(*) FROM index_repository WHERE is_shown = 1),
+               (SELECT count(*) FROM index_account WHERE list_us IS NOT NULL),
+               (SELECT min(list_us) FROM index_account WHERE list_us IS NOT NULL)";
+    let row = read.first(sql, [], |row| {
+        let number = |at: usize| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        Ok(IndexTotals {
+            accounts: number(0)?,
+            records: number(1)?,
+            shown: number(2)?,
+            to_list: number(3)?,
+            due_us: row.get::<_, Option<i64>>(4)?.map(i64::cast_unsigned),
+        })
+    })?;
+    Ok(row.unwrap_or_default())
+}

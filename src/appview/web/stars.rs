@@ -1,0 +1,34 @@
+//! Stars are given and taken back by who is signed in.
+
+use super::refusal::WebError;
+use super::settings::{login, own};
+use super::{Web, devices, pages, site};
+use crate::names::Owner;
+use atproto::syntax::{Did, ImageName};
+use server::bulkhead::Caller;
+use server::wire::{Request, Response};
+use server::xrpc::Trace;
+
+/// `POST`: gives the repository of the form a star, or takes it back, and shows its page again.
+pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (_, did, fields) = devices::change(web, request, trace).await?;
+    let field = |name: &str| fields.get(name).ok_or_else(|| WebError::bad_form("which repository?"));
+    let owner = Did::parse(field("owner")?).map_err(|error| WebError::bad_form(error.to_string()))?;
+    let name = ImageName::parse(field("name")?).map_err(|error| WebError::bad_form(error.to_string()))?;
+    let is_given = match fields.get("star") {
+        Some("give") => true,
+        Some("take") => false,
+        _ => return Err(WebError::bad_form("give the star, or take it back")),
+    };
+    let subject = site::find(web, &Owner::Did(owner.clone()), &Caller::Account(did.clone())).await?;
+    let (login, account) = (login(web, &did).await?, own(web, &did).await?);
+    let (_, known) = web.index.stars(&owner, &name, Some(&did)).await?;
+    let repository = (&owner, &name);
+    if is_given {
+        let now = (web.settings.clock)();
+        web.catalog.give_star((&login, now), &account, repository, known.as_ref()).await?;
+    } else {
+        web.catalog.take_star_back(&login, &account, repository, known.as_ref()).await?;
+    }
+    Ok(pages::go(&site::path_of(&subject.owner, &name)))
+}
