@@ -6,6 +6,7 @@
 //! The closures get [`Write`] and [`Read`], which run the SQL of whoever owns the table.
 
 mod backup;
+mod found;
 mod health;
 mod open;
 mod readers;
@@ -18,6 +19,8 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row};
 
 use crate::storage::{Origin, Reservation, StorageError, count_fault};
+
+use found::Found;
 
 pub use backup::{BackupError, Copies, back_up, unfinished_backup};
 pub use health::{DatabaseHealth, Unhealthy};
@@ -64,7 +67,8 @@ impl Database {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.writer.run(job).await
+        let (job, found) = Found::by_write(job);
+        found.after(self.writer.run(job).await)
     }
 
     /// Waits for the writes that were asked for so far, also those nobody waits for any more: from then on none of them
@@ -86,7 +90,8 @@ impl Database {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.readers.run(job).await
+        let (job, found) = Found::by_read(job);
+        found.after(self.readers.run(job).await)
     }
 
     /// Like [`Database::read`], on a connection of its own: for a job that takes as long as somebody reads.
@@ -99,7 +104,8 @@ impl Database {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.readers.run_apart(job).await
+        let (job, found) = Found::by_read(job);
+        found.after(self.readers.run_apart(job).await)
     }
 
     /// Waits for a turn to write and for one to read: both work when this returns.

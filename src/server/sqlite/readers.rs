@@ -14,6 +14,8 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use super::backup::{Copies, copies};
+use super::found::ReadJob;
+use super::health::UnderWay;
 use super::writer::Writer;
 use super::{DatabaseHealth, Read, open};
 use crate::metrics::Text;
@@ -50,9 +52,14 @@ impl Sizes {
     }
 }
 
-type Job = Box<dyn FnOnce(Result<&mut Connection, StorageError>) -> Reply + Send>;
-/// Tells whoever waits what a job has found.
-type Reply = Box<dyn FnOnce()>;
+/// A job in the queue, and who waits for it.
+struct Waiting {
+    job: ReadJob,
+    under_way: UnderWay,
+    reply: Sender,
+}
+
+type Sender = oneshot::Sender<Result<(), StorageError>>;
 
 #[derive(Clone)]
 pub(super) struct Readers(Arc<Pool>);
@@ -68,7 +75,7 @@ struct Pool {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Job>,
+    waiting: VecDeque<Waiting>,
     idle: Vec<Connection>,
     /// Turns that were given out: each serves what waits until nothing does.
     turns: usize,
@@ -80,36 +87,17 @@ impl Readers {
     }
 
     /// Runs `job` in a read transaction on the blocking pool, unless the caller has stopped waiting by then.
-    pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>
-    where
-        F: FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<StorageError> + Send + 'static,
-    {
+    pub(super) async fn run(&self, job: ReadJob) -> Result<(), StorageError> {
         let (reply, answer) = oneshot::channel();
-        let under_way = self.0.health.read_begins();
-        let job = move |connection: Result<&mut Connection, StorageError>| -> Reply {
-            if reply.is_closed() {
-                under_way.end();
-                return Box::new(|| {});
-            }
-            let outcome = connection.map_err(E::from).and_then(|connection| read_in(connection, job));
-            under_way.end();
-            Box::new(move || drop(reply.send(outcome)))
-        };
-        if let Some(turn) = Turn::take(&self.0, Box::new(job)) {
+        let waiting = Waiting { job, under_way: self.0.health.read_begins(), reply };
+        if let Some(turn) = Turn::take(&self.0, waiting) {
             tokio::task::spawn_blocking(|| turn.serve());
         }
         answer.await.map_err(|_| panicked())?
     }
 
     /// The same on a connection that is opened for this job alone.
-    pub(super) async fn run_apart<T, E, F>(&self, job: F) -> Result<T, E>
-    where
-        F: FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<StorageError> + Send + 'static,
-    {
+    pub(super) async fn run_apart(&self, job: ReadJob) -> Result<(), StorageError> {
         let pool = Arc::clone(&self.0);
         blocking(move || read_in(&mut pool.connect(CACHE_APART_KIB)?, job)).await
     }
@@ -170,7 +158,7 @@ struct Turn {
 
 impl Turn {
     /// Lets `job` wait; answers a turn to serve it with, unless all are given out.
-    fn take(pool: &Arc<Pool>, job: Job) -> Option<Self> {
+    fn take(pool: &Arc<Pool>, job: Waiting) -> Option<Self> {
         let mut state = pool.state();
         state.waiting.push_back(job);
         if state.turns == MAX_CONNECTIONS {
@@ -181,27 +169,31 @@ impl Turn {
     }
 
     fn serve(mut self) {
-        let mut reply: Option<Reply> = None;
-        while let Some(job) = self.next() {
-            if let Some(reply) = reply.take() {
-                reply();
+        let mut last: Option<(Sender, Result<(), StorageError>)> = None;
+        while let Some(Waiting { job, under_way, reply }) = self.next() {
+            tell(last.take());
+            if !reply.is_closed() {
+                // Whoever waits for a job that panics hears of it by the loss of the reply.
+                let outcome = catch_unwind(AssertUnwindSafe(|| self.read(job)));
+                last = outcome.ok().map(|outcome| (reply, outcome));
             }
-            let connection = match &mut self.connection {
-                Some(connection) => Ok(connection),
-                none => self.pool.connect(open::CACHE_KIB).map(|opened| none.insert(opened)),
-            };
-            // Whoever waits for a job that panics hears of it by the loss of the reply.
-            reply = catch_unwind(AssertUnwindSafe(|| job(connection))).ok();
+            under_way.end();
         }
         // Before the last reply: whoever gets it may drop the last handle, and open the database again at once.
         drop(self);
-        if let Some(reply) = reply {
-            reply();
-        }
+        tell(last);
+    }
+
+    fn read(&mut self, job: ReadJob) -> Result<(), StorageError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(self.pool.connect(open::CACHE_KIB)?),
+        };
+        read_in(connection, job)
     }
 
     /// The next job that waits. When there is none, the turn ends in the same moment: no job is left to nobody.
-    fn next(&mut self) -> Option<Job> {
+    fn next(&mut self) -> Option<Waiting> {
         let mut state = self.pool.state();
         let job = state.waiting.pop_front();
         if job.is_none() {
@@ -227,25 +219,27 @@ impl Drop for Turn {
     }
 }
 
-fn read_in<T, E: From<StorageError>>(
-    connection: &mut Connection,
-    job: impl FnOnce(&Read<'_>) -> Result<T, E>,
-) -> Result<T, E> {
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Deferred)
-        .map_err(|e| E::from(StorageError::from(e)))?;
-    job(&Read { connection: &transaction })
+/// Tells whoever waits for a job that it has ended. Nobody may be there any more.
+fn tell(ended: Option<(Sender, Result<(), StorageError>)>) {
+    if let Some((reply, outcome)) = ended {
+        let _ = reply.send(outcome);
+    }
 }
 
-async fn blocking<T, E, F>(job: F) -> Result<T, E>
+fn read_in(connection: &mut Connection, job: ReadJob) -> Result<(), StorageError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+    job(&Read { connection: &transaction });
+    Ok(())
+}
+
+async fn blocking<T, F>(job: F) -> Result<T, StorageError>
 where
-    F: FnOnce() -> Result<T, E> + Send + 'static,
+    F: FnOnce() -> Result<T, StorageError> + Send + 'static,
     T: Send + 'static,
-    E: From<StorageError> + Send + 'static,
 {
     tokio::task::spawn_blocking(job).await.map_err(|_| panicked())?
 }
 
-fn panicked<E: From<StorageError>>() -> E {
-    StorageError::failed("a database read panicked").into()
+fn panicked() -> StorageError {
+    StorageError::failed("a database read panicked")
 }

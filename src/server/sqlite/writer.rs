@@ -11,6 +11,8 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::found::WriteJob;
+use super::health::UnderWay;
 use super::open::BUSY_TIMEOUT;
 use super::{DatabaseHealth, OpenError, Read, Write};
 use crate::storage::{StorageError, check_room};
@@ -20,7 +22,11 @@ const QUEUE: usize = 256;
 /// How long readers are waited for when the log is to become empty.
 const SHRINK_TIMEOUT: Duration = Duration::from_millis(250);
 
-type Job = Box<dyn FnOnce(&mut Connection, &Notify) + Send>;
+/// What the thread does, and whom it tells.
+enum Job {
+    Write { job: WriteJob, under_way: UnderWay, reply: oneshot::Sender<Result<(), StorageError>> },
+    ShrinkLog { reply: oneshot::Sender<Result<bool, StorageError>> },
+}
 
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -52,7 +58,7 @@ impl Writer {
         let failed_in_thread = Arc::clone(&failed);
         let run = move || {
             while let Some(job) = queue.blocking_recv() {
-                job(&mut connection, &failed_in_thread);
+                job.run(&mut connection, &failed_in_thread);
             }
             // Closing writes to the file, so the lock goes after it.
             drop(connection);
@@ -66,38 +72,46 @@ impl Writer {
         Ok(Self { jobs, failed, health, _thread: Arc::new(Thread(Some(thread))) })
     }
 
-    pub(super) async fn run<T, E, F>(&self, job: F) -> Result<T, E>
-    where
-        F: FnOnce(&Write<'_>) -> Result<T, E> + Send + 'static,
-        T: Send + 'static,
-        E: From<StorageError> + Send + 'static,
-    {
+    /// Runs `job` in one transaction. Returns after the commit, or after it was rolled back because `job` wanted it.
+    pub(super) async fn run(&self, job: WriteJob) -> Result<(), StorageError> {
         let (reply, answer) = oneshot::channel();
-        let under_way = self.health.write_begins();
-        let boxed: Job = Box::new(move |connection, failed| {
-            let outcome = transact(connection, failed, job);
-            under_way.end();
-            // Nobody may be waiting any more; the transaction stands all the same.
-            let _ = reply.send(outcome);
-        });
-        let gone = || E::from(StorageError::failed("the database thread has ended"));
-        self.jobs.send(boxed).await.map_err(|_| gone())?;
+        self.send(Job::Write { job, under_way: self.health.write_begins(), reply }).await?;
         answer.await.map_err(|_| gone())?
     }
 
     pub(super) async fn shrink_log(&self) -> Result<bool, StorageError> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection, _| {
-            let _ = reply.send(shrink_log(connection).map_err(StorageError::from));
-        });
-        let gone = || StorageError::failed("the database thread has ended");
-        self.jobs.send(job).await.map_err(|_| gone())?;
+        self.send(Job::ShrinkLog { reply }).await?;
         answer.await.map_err(|_| gone())?
+    }
+
+    async fn send(&self, job: Job) -> Result<(), StorageError> {
+        self.jobs.send(job).await.map_err(|_| gone())
     }
 
     pub(super) async fn failed(&self) {
         self.failed.notified().await;
     }
+}
+
+impl Job {
+    /// Nobody may be waiting any more; what was written stands all the same.
+    fn run(self, connection: &mut Connection, failed: &Notify) {
+        match self {
+            Self::Write { job, under_way, reply } => {
+                let outcome = transact(connection, failed, job);
+                under_way.end();
+                let _ = reply.send(outcome);
+            }
+            Self::ShrinkLog { reply } => {
+                let _ = reply.send(shrink_log(connection).map_err(StorageError::from));
+            }
+        }
+    }
+}
+
+fn gone() -> StorageError {
+    StorageError::failed("the database thread has ended")
 }
 
 fn shrink_log(connection: &Connection) -> rusqlite::Result<bool> {
@@ -119,30 +133,28 @@ fn over_quota(error: &rusqlite::Error, database: Option<&str>) -> Option<Storage
     tried.err().filter(|error| matches!(error, StorageError::NoSpace(_)))
 }
 
-fn transact<T, E, F>(connection: &mut Connection, failed: &Notify, job: F) -> Result<T, E>
-where
-    F: FnOnce(&Write<'_>) -> Result<T, E>,
-    E: From<StorageError>,
-{
-    let storage = |e: rusqlite::Error| E::from(StorageError::from(e));
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(storage)?;
+fn transact(connection: &mut Connection, failed: &Notify, job: WriteJob) -> Result<(), StorageError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let write = Write { read: Read { connection: &transaction }, after_commit: RefCell::default() };
     // A panic rolls back with the transaction's drop and must not take the thread with it.
-    let value = catch_unwind(AssertUnwindSafe(|| job(&write)))
-        .unwrap_or_else(|_| Err(E::from(StorageError::failed("a database write panicked"))))?;
+    let is_wanted = catch_unwind(AssertUnwindSafe(|| job(&write)))
+        .map_err(|_| StorageError::failed("a database write panicked"))?;
+    if !is_wanted {
+        return Ok(());
+    }
     let after_commit = write.after_commit.take();
     transaction.commit().map_err(|e| {
         if let Some(full) = over_quota(&e, connection.path()) {
-            return E::from(full);
+            return full;
         }
         if e.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
             failed.notify_one();
         }
-        storage(e)
+        e.into()
     })?;
     for notify in after_commit {
         // As a job: a panic must not take the thread with it. It was reported when it happened.
         let _ = catch_unwind(AssertUnwindSafe(notify));
     }
-    Ok(value)
+    Ok(())
 }
