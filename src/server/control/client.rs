@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::lines::{ARGUMENTS, Line, MAX_LINE_BYTES, MAX_SILENCE};
 use super::{AdminError, ByteStream, Export, Import, Operation, Progress};
@@ -60,10 +60,10 @@ impl AdminConnection {
     pub async fn run<O: Operation>(
         self,
         operation: &O,
-        on_progress: impl FnMut(&Progress),
+        mut on_progress: impl FnMut(&Progress),
     ) -> Result<O::Output, AdminError> {
         let answer = self.send(O::NAME, None, json(operation)).await?;
-        outcome(answer, on_progress).await
+        output(&last_line(answer, &mut on_progress).await?)
     }
 
     /// Has the daemon run `operation`, and returns the bytes it answers.
@@ -73,7 +73,7 @@ impl AdminConnection {
     pub async fn export<E: Export>(self, operation: &E) -> Result<ByteStream, AdminError> {
         let answer = self.send(E::NAME, None, json(operation)).await?;
         if answer.status() != StatusCode::OK {
-            outcome::<()>(answer, |_| {}).await?;
+            output::<()>(&last_line(answer, &mut |_| {}).await?)?;
             return Err(AdminError::Interrupted);
         }
         Ok(pieces(answer.into_body()))
@@ -87,14 +87,14 @@ impl AdminConnection {
         self,
         operation: &I,
         bytes: ByteStream,
-        on_progress: impl FnMut(&Progress),
+        mut on_progress: impl FnMut(&Progress),
     ) -> Result<I::Output, AdminError> {
         let body = boxed_body(StreamBody::new(bytes.map_ok(Frame::data)));
         // Arguments are text keys and ASCII values, so this cannot fail.
         let arguments = serde_json::to_vec(operation).unwrap_or_default();
         let arguments = HeaderValue::from_bytes(&arguments).map_err(|error| AdminError::failed(error.to_string()))?;
         let answer = self.send(I::NAME, Some(arguments), body).await?;
-        outcome(answer, on_progress).await
+        output(&last_line(answer, &mut on_progress).await?)
     }
 
     async fn send(
@@ -136,10 +136,10 @@ fn pieces(body: ClientBody) -> ByteStream {
 }
 
 /// Reads the lines of an answer up to the one that ends it.
-async fn outcome<T: DeserializeOwned>(
+async fn last_line(
     answer: http::Response<ClientBody>,
-    mut on_progress: impl FnMut(&Progress),
-) -> Result<T, AdminError> {
+    on_progress: &mut dyn FnMut(&Progress),
+) -> Result<BytesMut, AdminError> {
     let mut pieces = pieces(answer.into_body());
     let mut held = BytesMut::new();
     // Where to look for the end of the line: what came before was looked at.
@@ -158,13 +158,21 @@ async fn outcome<T: DeserializeOwned>(
         };
         let line = held.split_to(scanned + end + 1);
         scanned = 0;
-        match serde_json::from_slice(&line) {
-            Ok(Line::Progress(progress)) => progress.iter().for_each(&mut on_progress),
-            Ok(Line::Result(output)) => return Ok(output),
-            Ok(Line::Error(failure)) => return Err(AdminError::Failed(failure.message)),
-            Err(_) => {
-                return Err(AdminError::failed("the daemon has another version: use the command of that version"));
-            }
+        match serde_json::from_slice::<Line<IgnoredAny>>(&line) {
+            Ok(Line::Progress(progress)) => progress.iter().for_each(&mut *on_progress),
+            // Of another version, too: whoever knows the type of the output says so.
+            _ => return Ok(line),
+        }
+    }
+}
+
+/// What the last line of an answer says.
+fn output<T: DeserializeOwned>(last_line: &[u8]) -> Result<T, AdminError> {
+    match serde_json::from_slice(last_line) {
+        Ok(Line::Result(output)) => Ok(output),
+        Ok(Line::Error(failure)) => Err(AdminError::Failed(failure.message)),
+        Ok(Line::Progress(_)) | Err(_) => {
+            Err(AdminError::failed("the daemon has another version: use the command of that version"))
         }
     }
 }

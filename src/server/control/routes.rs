@@ -148,27 +148,26 @@ where
     let work = async move {
         let outcome = work.await;
         log(name, started, outcome.as_ref().err());
-        match outcome {
+        let last = match outcome {
             Ok(output) => Line::Result(output),
             Err(error) => Line::Error(Failure { message: error.to_string() }),
-        }
+        };
+        last.to_bytes()
     };
     with_type(NDJSON, ResponseBody::stream(None, lines(Box::pin(work), progress)))
 }
 
-type Work<T> = Pin<Box<dyn Future<Output = Line<T>> + Send>>;
+/// An operation up to the last line of its answer.
+type Work = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
 
-fn lines<T: serde::Serialize + Send + 'static>(
-    work: Work<T>,
-    progress: watch::Receiver<Option<Progress>>,
-) -> impl Stream<Item = io::Result<Bytes>> + Send {
+fn lines(work: Work, progress: watch::Receiver<Option<Progress>>) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::unfold(Some((work, progress)), |state| async move {
         let (mut work, mut progress) = state?;
         tokio::select! {
             biased;
-            last = &mut work => Some((Ok(last.to_bytes().into()), None)),
+            last = &mut work => Some((Ok(last.into()), None)),
             newest = news(&mut progress) => {
-                let line = Line::<T>::Progress(newest);
+                let line = Line::<()>::Progress(newest);
                 Some((Ok(line.to_bytes().into()), Some((work, progress))))
             }
         }
@@ -229,7 +228,7 @@ mod tests {
             }
             drop(reporter);
             tokio::time::sleep(HEARTBEAT * 3).await;
-            Line::Result("done")
+            Line::Result("done").to_bytes()
         };
         let lines: Vec<_> = lines(Box::pin(work), progress).map(|line| line.unwrap()).collect().await;
         // One each tenth of a second, and then one each heartbeat.
