@@ -152,6 +152,21 @@ class Server:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(rf"^{field}:\s+(\d+) kB$", status, re.MULTILINE).group(1))
 
+    def _processes(self):
+        """The server and its workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return [str(self.process.pid), *children]
+
+    def processor_s(self):
+        """The seconds of processor time that it has taken so far, the kernel's for it among them."""
+        stats = (Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in self._processes())
+        return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+
+    def resident_kib(self):
+        """Resident memory of all its processes; what workers share counts for each."""
+        statuses = (Path(f"/proc/{process}/status").read_text() for process in self._processes())
+        return sum(int(re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)[1]) for status in statuses)
+
     def forget_peak(self):
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
@@ -270,6 +285,28 @@ class Registry(Server):
 
     def open_upload(self, _number):
         return "PATCH", self.start_upload()
+
+
+class Nginx(Server):
+    """One worker a core, sendfile and an open file cache: as fast as it serves files. It logs each request too."""
+
+    name = "nginx"
+    ready_path = "/ready"
+
+    def __init__(self, binary, root):
+        port = free_port()
+        (root / "blobs").mkdir(parents=True)
+        (root / "blobs" / "ready").write_bytes(b"")
+        config, uses = root / "nginx.conf", ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        folders = "".join(f"{use}_temp_path {root}/{use};\n" for use in uses)
+        config.write_text(
+            f"daemon off; pid {root}/pid; error_log {root}/error.log; worker_processes auto; user root;\n"
+            "events { worker_connections 2048; }\n"
+            f"http {{ access_log {root}/access.log combined buffer=64k flush=1s; sendfile on; tcp_nopush on;\n"
+            f"{folders}keepalive_requests 1000000000; open_file_cache max=1000;\n"
+            f"server {{ listen 127.0.0.1:{port}; root {root}/blobs; }} }}\n"
+        )
+        super().__init__([binary, "-p", root, "-c", config, "-e", root / "error.log"], port, root, {})
 
 
 class Appview(Registry):

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from machine import load, machine, say
-from servers import Hold, Registry, Server, Stack, free_port, target_of
+from servers import Hold, Nginx, Registry, Stack, free_port, target_of
 
 SMALL_BYTES = 4096
 CONNECTIONS = (64, 512)
@@ -27,28 +27,6 @@ def arguments():
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("holds", type=Path, nargs="+")
     return parser.parse_args()
-
-
-class Nginx(Server):
-    """One worker a core, sendfile and an open file cache: as fast as it serves files. It logs each request too."""
-
-    name = "nginx"
-    ready_path = "/ready"
-
-    def __init__(self, binary, root):
-        port = free_port()
-        (root / "blobs").mkdir(parents=True)
-        (root / "blobs" / "ready").write_bytes(b"")
-        config, uses = root / "nginx.conf", ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        folders = "".join(f"{use}_temp_path {root}/{use};\n" for use in uses)
-        config.write_text(
-            f"daemon off; pid {root}/pid; error_log {root}/error.log; worker_processes auto; user root;\n"
-            "events { worker_connections 2048; }\n"
-            f"http {{ access_log {root}/access.log combined buffer=64k flush=1s; sendfile on; tcp_nopush on;\n"
-            f"{folders}keepalive_requests 1000000000; open_file_cache max=1000;\n"
-            f"server {{ listen 127.0.0.1:{port}; root {root}/blobs; }} }}\n"
-        )
-        super().__init__([binary, "-p", root, "-c", config, "-e", root / "error.log"], port, root, {})
 
 
 def ask(server, method, target, connections):

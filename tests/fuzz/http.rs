@@ -35,7 +35,7 @@ async fn answer(request: Request) -> Response {
 async fn exchange(bytes: &[u8], piece: usize) -> String {
     let (mut client, served) = tokio::io::duplex(PIPE_BYTES);
     let (drain, activity) = (CancellationToken::new(), Activity::default());
-    let serving = wire::serve(served, Peer::Unix, HttpLimits::default(), answer, drain, activity);
+    let serving = wire::serve(served, Peer::Unix, HttpLimits::default(), answer, drain, activity, None);
     let asking = async {
         for piece in bytes.chunks(piece) {
             // An answer may have closed the connection.

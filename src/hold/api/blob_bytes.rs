@@ -56,7 +56,10 @@ pub(super) async fn serve(
         None => {
             let blob = state.hold.blobs.open_blob(&digest, size_bytes).await?.ok_or_else(refusal::blob_not_found)?;
             let size_bytes = blob.size_bytes();
-            let body = |range: Range<u64>| ResponseBody::stream(Some(range.end - range.start), blob.stream(range));
+            let body = |range: Range<u64>| match blob.file_to_send(&range) {
+                Some(file) => ResponseBody::file(file, range.clone(), blob.stream(range)),
+                None => ResponseBody::stream(Some(range.end - range.start), blob.stream(range)),
+            };
             part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?
         }
     };

@@ -1,7 +1,9 @@
 //! Finds and reads blobs.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -24,6 +26,12 @@ impl OpenBlob {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.object.size_bytes()
+    }
+
+    /// Returns its file, if there is one and `range` of it is better sent by the kernel than streamed.
+    #[must_use]
+    pub fn file_to_send(&self, range: &Range<u64>) -> Option<Arc<File>> {
+        self.object.file_to_send(range)
     }
 
     /// Returns the bytes of `range`, which lies within the blob.

@@ -1,9 +1,11 @@
 //! Reading an object, memory bounded by one chunk a reader. What the page cache has of a file is read at once, and the rest
-//! on the blocking pool: a cold disk keeps no other connection waiting.
+//! on the blocking pool: a cold disk keeps no other connection waiting. Large ranges of a file need no reader: the kernel
+//! sends them.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
@@ -22,14 +24,14 @@ pub struct Object {
 }
 
 enum Source {
-    File(File),
+    File(Arc<File>),
     Memory(Bytes),
     Bucket(BucketObject),
 }
 
 impl Object {
     pub(super) fn in_file(file: File, size_bytes: u64) -> Self {
-        Self { size_bytes, source: Source::File(file) }
+        Self { size_bytes, source: Source::File(Arc::new(file)) }
     }
 
     pub(super) fn in_memory(bytes: Bytes) -> Self {
@@ -44,6 +46,15 @@ impl Object {
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
+    }
+
+    /// Returns the file, if there is one and `range` is more than one read: then it is better sent than streamed.
+    #[must_use]
+    pub fn file_to_send(&self, range: &Range<u64>) -> Option<Arc<File>> {
+        match &self.source {
+            Source::File(file) if range.end.saturating_sub(range.start) > CHUNK_BYTES => Some(Arc::clone(file)),
+            _ => None,
+        }
     }
 
     /// Streams the bytes of `range`, in order. A range that reaches beyond the object ends in `UnexpectedEof`.
@@ -62,7 +73,7 @@ impl std::fmt::Debug for Object {
     }
 }
 
-fn file_stream(file: File, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+fn file_stream(file: Arc<File>, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
     let begin = range.start;
     stream::try_unfold((file, range), move |(file, rest)| async move {
         if rest.is_empty() {

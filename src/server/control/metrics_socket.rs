@@ -49,7 +49,7 @@ where
         let page = Arc::clone(&page);
         let answer = move |request| answer(Arc::clone(&page), request);
         let Accepted { stream, address, drain, activity } = accepted;
-        wire::serve(stream, address.into(), limits, answer, drain, activity)
+        wire::serve(stream, address.into(), limits, answer, drain, activity, None)
     };
     daemon::serve(listeners, ConnectionLimits::total(CONNECTIONS), Arc::default(), handle, shutdown, DRAIN)
         .await

@@ -66,7 +66,7 @@ pub async fn serve<S: Send + Sync + 'static>(
         let subject = Arc::clone(&subject);
         let answer = move |request| answer(Arc::clone(&subject), routes, request);
         let Accepted { stream, address, drain, activity } = accepted;
-        wire::serve(stream, address.into(), HttpLimits::default(), answer, drain, activity)
+        wire::serve(stream, address.into(), HttpLimits::default(), answer, drain, activity, None)
     };
     daemon::serve(vec![listener], ConnectionLimits::total(CONNECTIONS), Arc::default(), handle, shutdown, drain_for)
         .await

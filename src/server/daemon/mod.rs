@@ -21,7 +21,7 @@ pub use accept::{Accepted, Served, serve};
 pub use clock::now_us;
 pub use connections::{Activity, Busy, ConnectionLimits, network_of};
 pub use listeners::{Address, Inherited, Listener, Stream};
-pub use process::{ProcessParts, ProcessSettings, run_daemon};
+pub use process::{BLOCKING_THREADS, ProcessParts, ProcessSettings, run_daemon};
 pub use retry::retry_start;
 pub use socket_metrics::{Metered, SocketMetrics};
 pub use status_line::StatusLine;

@@ -11,7 +11,7 @@ use super::signals::{self, Hangups};
 use super::{EX_CONFIG, logging};
 
 /// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
-const BLOCKING_THREADS: usize = 16;
+pub const BLOCKING_THREADS: usize = 16;
 /// How long jobs on those threads may take after the daemon has stopped.
 const LAST_JOBS: Duration = Duration::from_secs(5);
 

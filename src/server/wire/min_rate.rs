@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::HttpLimits;
+use super::{FileQueue, HttpLimits};
 
 /// How many bytes a peer moved while we waited for it. Time in which nobody waited does not count.
 #[derive(Debug)]
@@ -64,11 +64,12 @@ pub(super) struct SlowPeerGuard<I> {
     io: I,
     min_rate: MinRate,
     timer: Option<Pin<Box<Sleep>>>,
+    files: Option<FileQueue>,
 }
 
 impl<I> SlowPeerGuard<I> {
-    pub(super) fn new(io: I, limits: &HttpLimits) -> Self {
-        Self { io, min_rate: MinRate::new(limits), timer: None }
+    pub(super) fn new(io: I, limits: &HttpLimits, files: Option<FileQueue>) -> Self {
+        Self { io, min_rate: MinRate::new(limits), timer: None, files }
     }
 
     /// Checks the rate after one attempt to write.
@@ -79,6 +80,11 @@ impl<I> SlowPeerGuard<I> {
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            // We wait for a file, not for the peer.
+            Poll::Pending if self.files.as_ref().is_some_and(FileQueue::is_reading) => {
+                self.min_rate.moved(0, Instant::now());
+                Poll::Pending
+            }
             Poll::Pending => loop {
                 let deadline = self.min_rate.wait(Instant::now());
                 if poll_timer(&mut self.timer, deadline, cx).is_pending() {

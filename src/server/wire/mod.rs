@@ -1,7 +1,7 @@
 //! One connection: HTTP/1.1 by hyper, and the checks, limits and time-outs that hyper lacks.
 //!
 //! Bytes go `socket → SlowPeerGuard (slow readers) → HeadGuard (heads, framing, silence) → hyper → handler`, and a
-//! [`RequestBody`] watches what the handler reads. Nothing here knows a path, a method or an error name.
+//! [`RequestBody`] watches what the handler reads. On the way back a [`FileWriter`], innermost, sends files. Nothing here knows a path, a method or an error name.
 //! <https://www.rfc-editor.org/rfc/rfc9112>
 
 mod framing;
@@ -13,6 +13,7 @@ mod range;
 mod rate;
 mod request_body;
 mod response_body;
+mod send_file;
 mod upgrade;
 pub mod websocket;
 
@@ -47,6 +48,7 @@ pub use range::RequestedRange;
 pub use rate::Rates;
 pub use request_body::{BodyFault, RequestBody};
 pub use response_body::ResponseBody;
+pub use send_file::{FileQueue, FileWriter};
 pub use upgrade::{Continuation, Ended, Io, Upgraded};
 
 /// The peer of a connection.
@@ -88,7 +90,8 @@ pub type Response = http::Response<ResponseBody>;
 /// Once `drain` is cancelled, the request in flight is finished and answered; no other is taken but the first one of
 /// a new connection. A handler that panics is answered for with 500 and no body: one that has an error format catches
 /// its panics by [`catch_panic`] itself. After an answer that changes the protocol its
-/// [`Continuation`] has the connection, and `drain`. `activity` is told when there is a request.
+/// [`Continuation`] has the connection, and `drain`. `activity` is told when there is a request. `files` is the queue of
+/// the [`FileWriter`] below `io`, if there is one.
 pub async fn serve<I, H, F>(
     io: I,
     peer: Peer,
@@ -96,6 +99,7 @@ pub async fn serve<I, H, F>(
     handler: H,
     drain: CancellationToken,
     activity: Activity,
+    files: Option<FileQueue>,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request) -> F + Clone + Send + 'static,
@@ -103,7 +107,8 @@ pub async fn serve<I, H, F>(
 {
     let refusal = Arc::new(OnceLock::new());
     let switch = Switch::default();
-    let guard = HeadGuard::new(SlowPeerGuard::new(io, &limits), &limits, Arc::clone(&refusal), switch.clone());
+    let guard =
+        HeadGuard::new(SlowPeerGuard::new(io, &limits, files.clone()), &limits, Arc::clone(&refusal), switch.clone());
     let body_ended = Arc::new(AtomicBool::new(true));
     let begun = Arc::new(Notify::new());
     let (first_request, draining, for_answers) = (Arc::clone(&begun), drain.clone(), switch.clone());
@@ -114,7 +119,7 @@ pub async fn serve<I, H, F>(
         let body = RequestBody::new(incoming, &limits, Arc::clone(&body_ended));
         let request = Request { head, body, peer, refusal: refusal.get().copied() };
         let (handler, body_ended, draining) = (handler.clone(), Arc::clone(&body_ended), draining.clone());
-        let switch = for_answers.clone();
+        let (switch, files) = (for_answers.clone(), files.clone());
         async move {
             let mut response = answer(handler, request).await;
             if let Some(continuation) = response.body_mut().take_upgrade() {
@@ -123,7 +128,7 @@ pub async fn serve<I, H, F>(
                 if draining.is_cancelled() || !body_ended.load(Ordering::Acquire) {
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
-                response.body_mut().keep_busy(busy);
+                response.body_mut().send_on(busy, files);
             }
             Ok::<_, Infallible>(response)
         }

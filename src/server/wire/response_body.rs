@@ -1,13 +1,17 @@
-//! The body of an answer: none, whole, a stream, or what follows a change of protocol.
+//! The body of an answer: none, whole, a stream, a range of a file, or what follows a change of protocol.
 
+use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 
+use super::send_file::{FileQueue, FileRange};
 use super::upgrade::Continuation;
 use crate::daemon::Busy;
 
@@ -25,7 +29,8 @@ type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 enum Kind {
     Empty,
     Full(Bytes),
-    Stream { left_bytes: Option<u64>, stream: ByteStream },
+    Stream { left_bytes: Option<u64>, stream: ByteStream, same: Option<FileRange> },
+    File { rest: FileRange, queue: FileQueue },
     Upgrade(Continuation),
 }
 
@@ -47,9 +52,14 @@ impl ResponseBody {
         Self { kind, busy: None, attached: None }
     }
 
-    /// The connection is busy for as long as the body is there.
-    pub(super) fn keep_busy(&mut self, busy: Busy) {
+    /// The connection is busy for as long as the body is there. If it has a queue for files, it sends those itself.
+    pub(super) fn send_on(&mut self, busy: Busy, files: Option<FileQueue>) {
         self.busy = Some(busy);
+        if let Kind::Stream { same, .. } = &mut self.kind
+            && let (Some(queue), Some(rest)) = (files, same.take())
+        {
+            self.kind = Kind::File { rest, queue };
+        }
     }
 
     /// Keeps `guard` until the body is sent, or the peer is gone.
@@ -79,7 +89,18 @@ impl ResponseBody {
     /// When the stream fails or is shorter, the connection breaks off, so that the peer does not take the part
     /// for the whole. It is not polled for an answer to HEAD.
     pub fn stream(length_bytes: Option<u64>, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
-        Self::of(Kind::Stream { left_bytes: length_bytes, stream: Box::pin(stream) })
+        Self::of(Kind::Stream { left_bytes: length_bytes, stream: Box::pin(stream), same: None })
+    }
+
+    /// A body that is a range of a file. The kernel sends it if the connection can, else `stream` brings the same bytes. A
+    /// file that fails or is shorter ends the connection, as a stream does.
+    pub fn file(
+        file: Arc<File>,
+        range: Range<u64>,
+        stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+    ) -> Self {
+        let left_bytes = Some(range.end.saturating_sub(range.start));
+        Self::of(Kind::Stream { left_bytes, stream: Box::pin(stream), same: Some(FileRange { file, range }) })
     }
 }
 
@@ -88,14 +109,17 @@ impl Body for ResponseBody {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match &mut self.kind {
+        let this = &mut *self;
+        match &mut this.kind {
             Kind::Empty | Kind::Upgrade(_) => Poll::Ready(None),
             Kind::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
-                self.kind = Kind::Empty;
+                this.kind = Kind::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Kind::Stream { left_bytes, stream } => stream.as_mut().poll_next(cx).map_ok(|piece| {
+            Kind::File { rest, .. } if rest.range.is_empty() => Poll::Ready(None),
+            Kind::File { rest, queue } => Poll::Ready(Some(Ok(Frame::data(queue.push(rest, &mut this.busy))))),
+            Kind::Stream { left_bytes, stream, .. } => stream.as_mut().poll_next(cx).map_ok(|piece| {
                 *left_bytes = left_bytes.map(|left| left.saturating_sub(piece.len() as u64));
                 Frame::data(piece)
             }),
@@ -107,6 +131,7 @@ impl Body for ResponseBody {
             Kind::Empty | Kind::Upgrade(_) => true,
             Kind::Full(bytes) => bytes.is_empty(),
             Kind::Stream { left_bytes, .. } => *left_bytes == Some(0),
+            Kind::File { rest, .. } => rest.range.is_empty(),
         }
     }
 
@@ -116,6 +141,7 @@ impl Body for ResponseBody {
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Kind::Stream { left_bytes: Some(left), .. } => SizeHint::with_exact(*left),
             Kind::Stream { left_bytes: None, .. } => SizeHint::default(),
+            Kind::File { rest, .. } => SizeHint::with_exact(rest.range.end.saturating_sub(rest.range.start)),
         }
     }
 }

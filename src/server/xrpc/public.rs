@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Program, answer};
 use crate::daemon::{self, Accepted, ConnectionLimits, Listener, Served, SocketMetrics};
-use crate::wire::{self, HttpLimits};
+use crate::wire::{self, FileWriter, HttpLimits};
 
 /// The server of a program's public sockets.
 pub struct Public<P> {
@@ -37,7 +37,9 @@ impl<P: Program> Public<P> {
             let program = Arc::clone(&program);
             let answer = move |request| answer(Arc::clone(&program), request);
             let Accepted { stream, address, drain, activity } = accepted;
-            wire::serve(metered.meter(stream), address.into(), HttpLimits::default(), answer, drain, activity)
+            let stream = FileWriter::new(stream);
+            let (files, stream) = (Some(stream.files()), metered.meter(stream));
+            wire::serve(stream, address.into(), HttpLimits::default(), answer, drain, activity, files)
         };
         daemon::serve(listeners, connections, sockets, handle, shutdown, drain_for).await
     }

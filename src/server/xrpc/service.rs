@@ -223,7 +223,7 @@ mod tests {
         let program = Arc::clone(&example);
         let handler = move |request| answer(Arc::clone(&program), request);
         let (drain, activity) = (CancellationToken::new(), Activity::default());
-        let served = tokio::spawn(wire::serve(io, Peer::Unix, HttpLimits::default(), handler, drain, activity));
+        let served = tokio::spawn(wire::serve(io, Peer::Unix, HttpLimits::default(), handler, drain, activity, None));
         client.write_all(bytes.as_bytes()).await.unwrap();
         client.shutdown().await.unwrap();
         let mut answers = String::new();

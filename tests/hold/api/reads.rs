@@ -134,6 +134,33 @@ async fn a_digest_in_a_path_may_have_its_colon_escaped() {
     }
 }
 
+/// More than one read of the store.
+#[tokio::test]
+async fn large_blobs_and_ranges_of_them() {
+    for hold in Hold::everywhere(PRIVATE).await {
+        let content: Vec<u8> = (0..4_000_003_u32).map(|n| (n % 251) as u8 + 1).collect();
+        let digest = hold.upload(&hold.writer, &content).await;
+        let target = url(&hold, &digest, "").await;
+        let whole = hold.get(&target).send().await;
+        assert!(whole.status == 200 && whole.body == content);
+        assert_blob_headers(&whole, &digest, content.len());
+        let last = content.len() - 1;
+        // Of one read and of a byte more; of one piece that the kernel sends and of a byte more; the end.
+        let lengths = [256 * 1024, 256 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1];
+        let ranges = lengths.map(|length| (100_001, 100_000 + length));
+        for (first, last) in ranges.into_iter().chain([(1, last), (3_000_000, last)]) {
+            let answer = hold.get(&target).header("range", &format!("bytes={first}-{last}")).send().await;
+            assert!(answer.status == 206 && answer.body == content[first..=last], "{first}-{last}");
+            let range = format!("bytes {first}-{last}/{}", content.len());
+            assert_eq!(answer.header("content-range"), Some(range.as_str()));
+        }
+        let target = url(&hold, &digest, "&method=HEAD").await;
+        let head = hold.call("HEAD", &target).send().await;
+        assert_eq!((head.status, head.text()), (200, ""));
+        assert_blob_headers(&head, &digest, content.len());
+    }
+}
+
 #[tokio::test]
 async fn ranges() {
     for hold in Hold::everywhere(PRIVATE).await {

@@ -63,7 +63,7 @@ fn answers(pieces: impl IntoIterator<Item = Vec<u8>>) -> String {
     let script = Script { pieces, ready: false, written: Arc::clone(&written) };
     let handler = |request| echo(Stage::default(), request);
     let serving =
-        serve(script, Peer::Unix, HttpLimits::default(), handler, CancellationToken::new(), Activity::default());
+        serve(script, Peer::Unix, HttpLimits::default(), handler, CancellationToken::new(), Activity::default(), None);
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(serving);
     let text = String::from_utf8_lossy(&written.lock().unwrap()).into_owned();
     text.lines().filter(|line| !line.starts_with("date:")).fold(String::new(), |all, line| all + line + "\n")

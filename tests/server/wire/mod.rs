@@ -3,19 +3,22 @@
 mod bodies;
 mod cuts;
 mod endings;
+mod files;
 mod heads;
 mod times;
 
+use std::fs::File;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream;
-use server::daemon::Activity;
-use server::wire::{BodyFault, HttpLimits, Peer, Request, Response, ResponseBody, catch_panic, serve};
+use server::daemon::{Activity, Stream};
+use server::wire::{BodyFault, FileWriter, HttpLimits, Peer, Request, Response, ResponseBody, catch_panic, serve};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 
 /// The body that the handler's program has for a panic.
@@ -28,6 +31,8 @@ struct Stage {
     entered: Arc<Notify>,
     /// Lets it answer.
     release: Arc<Notify>,
+    /// What `/file` answers.
+    file: Option<Arc<File>>,
 }
 
 /// Answers by the request's path; see each arm.
@@ -47,6 +52,7 @@ async fn echo(stage: Stage, mut request: Request) -> Response {
             stage.release.notified().await;
             answer(200, "waited")
         }
+        "/file" => files::answer(&stage.file.unwrap(), &request.head),
         "/endless" => streamed(None, stream::repeat_with(|| Ok(Bytes::from_static(&[7; 65536])))),
         "/known" => streamed(Some(6), stream::iter([Ok("abc".into()), Ok("def".into())])),
         "/short" => streamed(Some(6), stream::iter([Ok("abc".into())])),
@@ -81,6 +87,15 @@ fn streamed(
     Response::new(ResponseBody::stream(length, pieces))
 }
 
+/// A connection that is served, as a program's public sockets are.
+fn served(stream: Stream, peer: Peer, stage: &Stage, limits: HttpLimits, drain: &CancellationToken) -> JoinHandle<()> {
+    let stage = stage.clone();
+    let handler = move |request: Request| echo(stage.clone(), request);
+    let stream = FileWriter::new(stream);
+    let files = Some(stream.files());
+    tokio::spawn(serve(stream, peer, limits, handler, drain.clone(), Activity::default(), files))
+}
+
 /// One connection to the layer.
 struct Wire {
     client: TcpStream,
@@ -96,14 +111,15 @@ impl Wire {
     }
 
     async fn with(limits: HttpLimits) -> Self {
+        Self::start(limits, Stage::default()).await
+    }
+
+    async fn start(limits: HttpLimits, stage: Stage) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, address) = listener.accept().await.unwrap();
-        let (stage, drain) = (Stage::default(), CancellationToken::new());
-        let for_handler = stage.clone();
-        let handler = move |request: Request| echo(for_handler.clone(), request);
-        let served =
-            tokio::spawn(serve(server, Peer::Ip(address), limits, handler, drain.clone(), Activity::default()));
+        let drain = CancellationToken::new();
+        let served = served(Either::Left(server), Peer::Ip(address), &stage, limits, &drain);
         Self { client, stage, drain, served }
     }
 

@@ -1,0 +1,373 @@
+//! Bodies that are a range of a file: from the page cache to the socket by sendfile(2), with hyper in between.
+//!
+//! hyper writes bytes. Such a body gives it placeholders, slices of one region of memory that nobody looks at, as many
+//! bytes as the next piece of the file has, and puts that piece into the queue of the connection. hyper hands the slices on
+//! without a copy, to the guards and at last to the [`FileWriter`], which knows them by their address and sends the piece in
+//! their place. hyper, the guards and the counters see bytes that were written.
+//!
+//! No peer ever gets a placeholder: a write fails, and the connection ends, unless it has exactly as many of them as the
+//! queue has bytes. A copy of a placeholder is none, so that fails too.
+//!
+//! sendfile waits for the disk where the page cache lacks a page, so it is called on the blocking pool: that cost no more
+//! processor time than a call on the spot, as it moves a piece and not a buffer. Connections whose disk is slow have half of
+//! the pool, and the others need not wait for that disk.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, retry_on_intr};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::sync::Semaphore;
+use tokio_util::either::Either;
+
+use crate::daemon::{BLOCKING_THREADS, Busy, Stream};
+
+/// The most that one call of sendfile moves. A socket of a fast peer takes about as much.
+const PIECE_BYTES: u64 = 1024 * 1024;
+/// The most that is read at once where a file system has no sendfile.
+const COPY_BYTES: usize = 64 * 1024;
+/// A call that takes as long has waited for a disk.
+const SLOW: Duration = Duration::from_millis(10);
+/// How many calls may wait for a disk that is known to be slow.
+const SLOW_CALLS: usize = BLOCKING_THREADS / 2;
+
+static SLOW_TURNS: Semaphore = Semaphore::const_new(SLOW_CALLS);
+
+/// The region of all placeholders. Its pages are never touched, so it takes no memory.
+static PLACEHOLDERS: OnceLock<Bytes> = OnceLock::new();
+
+/// What is to be sent of a file.
+#[derive(Clone, Debug)]
+pub(super) struct FileRange {
+    pub(super) file: Arc<File>,
+    pub(super) range: Range<u64>,
+}
+
+/// The pieces of files that a connection has to send in the place of placeholders, in order.
+#[derive(Clone, Debug, Default)]
+pub struct FileQueue(Arc<Queue>);
+
+#[derive(Debug, Default)]
+struct Queue {
+    pieces: Mutex<VecDeque<Piece>>,
+    /// Whether a piece is on its way from the file to the socket.
+    is_reading: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Piece {
+    rest: FileRange,
+    /// The last piece keeps the connection busy until it is sent.
+    _busy: Option<Busy>,
+}
+
+impl FileQueue {
+    /// Moves the first piece of `rest` into the queue, and with its last piece `busy`. Returns its placeholders.
+    pub(super) fn push(&self, rest: &mut FileRange, busy: &mut Option<Busy>) -> Bytes {
+        let Range { start, end } = rest.range;
+        let cut = end.min(start.saturating_add(PIECE_BYTES));
+        rest.range.start = cut;
+        let busy = if cut == end { busy.take() } else { None };
+        let piece = Piece { rest: FileRange { file: Arc::clone(&rest.file), range: start..cut }, _busy: busy };
+        self.pieces().push_back(piece);
+        // Not more than a piece, so the casts lose nothing.
+        let region = PLACEHOLDERS.get_or_init(|| vec![0; PIECE_BYTES as usize].into());
+        region.slice(..(cut - start) as usize)
+    }
+
+    /// Whether the connection waits for a file, and not for its peer.
+    pub(super) fn is_reading(&self) -> bool {
+        self.0.is_reading.load(Ordering::Relaxed)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.pieces().iter().map(|piece| piece.rest.range.end - piece.rest.range.start).sum()
+    }
+
+    fn first(&self) -> Option<FileRange> {
+        self.pieces().front().map(|piece| piece.rest.clone())
+    }
+
+    /// So many bytes of the first piece were sent.
+    fn sent(&self, count: usize) {
+        let mut pieces = self.pieces();
+        if let Some(first) = pieces.front_mut() {
+            first.rest.range.start += count as u64;
+            if first.rest.range.is_empty() {
+                pieces.pop_front();
+            }
+        }
+    }
+
+    fn pieces(&self) -> MutexGuard<'_, VecDeque<Piece>> {
+        self.0.pieces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A socket that sends pieces of files in the place of their placeholders.
+pub struct FileWriter {
+    stream: Stream,
+    files: FileQueue,
+    sending: Option<BoxFuture<'static, Sent>>,
+    was_slow: bool,
+}
+
+/// What became of a call: how many bytes it sent, 0 at the end of the file, and whether it took long.
+struct Sent {
+    count: io::Result<usize>,
+    was_slow: bool,
+}
+
+impl FileWriter {
+    /// Returns a socket with an empty queue.
+    #[must_use]
+    pub fn new(stream: Stream) -> Self {
+        Self { stream, files: FileQueue::default(), sending: None, was_slow: false }
+    }
+
+    /// Returns the queue, for [`serve`](super::serve).
+    #[must_use]
+    pub fn files(&self) -> FileQueue {
+        self.files.clone()
+    }
+
+    /// Sends of the first piece what the socket takes, and returns how many bytes that were.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            if let Some(sending) = &mut self.sending {
+                let sent = ready!(sending.as_mut().poll(cx));
+                self.sending = None;
+                self.was_slow = sent.was_slow;
+                self.files.0.is_reading.store(false, Ordering::Relaxed);
+                match sent.count {
+                    // The file is shorter than it was.
+                    Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                    Ok(count) => {
+                        self.files.sent(count);
+                        return Poll::Ready(Ok(count));
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => note_full(&self.stream)?,
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+            ready!(poll_writable(&self.stream, cx))?;
+            let Some(piece) = self.files.first() else { return Poll::Ready(Ok(0)) };
+            // The call may outlive the connection.
+            let socket = descriptor(&self.stream).try_clone_to_owned()?;
+            self.files.0.is_reading.store(true, Ordering::Relaxed);
+            self.sending = Some(Box::pin(send_on_pool(socket, piece, self.was_slow)));
+        }
+    }
+}
+
+impl AsyncRead for FileWriter {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for FileWriter {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let placeholders: usize = slices.iter().filter(|slice| is_placeholder(slice)).map(|slice| slice.len()).sum();
+        if placeholders as u64 != self.files.bytes() {
+            return Poll::Ready(Err(io::Error::other("the placeholders are not those of the queued files")));
+        }
+        match slices.iter().position(|slice| is_placeholder(slice)) {
+            Some(0) => self.poll_send(cx),
+            Some(first) => Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..first]),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Whether a slice lies in the region of placeholders.
+fn is_placeholder(slice: &[u8]) -> bool {
+    PLACEHOLDERS.get().is_some_and(|region| !slice.is_empty() && region.as_ptr_range().contains(&slice.as_ptr()))
+}
+
+/// Sends what the socket takes of a piece, in its turn if the last call was slow.
+async fn send_on_pool(socket: OwnedFd, piece: FileRange, was_slow: bool) -> Sent {
+    // It is never closed, so there is a turn.
+    let turn = if was_slow { SLOW_TURNS.acquire().await.ok() } else { None };
+    let call = move || {
+        let _turn = turn;
+        let began = Instant::now();
+        Sent { count: send(&socket, &piece), was_slow: began.elapsed() >= SLOW }
+    };
+    let called = tokio::task::spawn_blocking(call).await;
+    called.unwrap_or_else(|error| Sent { count: Err(io::Error::other(error)), was_slow })
+}
+
+/// Sends what the socket takes of a piece without waiting for the peer. Returns 0 at the end of the file.
+fn send(socket: &OwnedFd, FileRange { file, range }: &FileRange) -> io::Result<usize> {
+    // Not more than a piece.
+    let count = (range.end - range.start) as usize;
+    let sent = retry_on_intr(|| rustix::fs::sendfile(socket, file, Some(&mut { range.start }), count));
+    match sent {
+        // A file system, or a sandbox, that has none.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => copy(socket, file, range.start, count),
+        sent => Ok(sent?),
+    }
+}
+
+fn copy(socket: &OwnedFd, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+    let mut bytes = vec![0; count.min(COPY_BYTES)];
+    let read = retry_on_intr(|| rustix::io::pread(file, &mut bytes[..], offset))?;
+    if read == 0 { Ok(0) } else { Ok(retry_on_intr(|| rustix::io::write(socket, &bytes[..read]))?) }
+}
+
+fn poll_writable(stream: &Stream, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    match stream {
+        Either::Left(tcp) => tcp.poll_write_ready(cx),
+        Either::Right(unix) => unix.poll_write_ready(cx),
+    }
+}
+
+fn descriptor(stream: &Stream) -> BorrowedFd<'_> {
+    match stream {
+        Either::Left(tcp) => tcp.as_fd(),
+        Either::Right(unix) => unix.as_fd(),
+    }
+}
+
+/// Tells the runtime that the socket is full, unless it is no longer: what the runtime heard since the call found it full
+/// would be lost.
+fn note_full(stream: &Stream) -> io::Result<()> {
+    let look = || {
+        let mut sockets = [PollFd::from_borrowed_fd(descriptor(stream), PollFlags::OUT)];
+        let ready = retry_on_intr(|| poll(&mut sockets, Some(&Timespec::default())))?;
+        if ready == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    };
+    let looked = match stream {
+        Either::Left(tcp) => tcp.try_io(Interest::WRITABLE, look),
+        Either::Right(unix) => unix.try_io(Interest::WRITABLE, look),
+    };
+    match looked {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        looked => looked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::UnixStream;
+
+    use super::super::HttpLimits;
+    use super::super::min_rate::SlowPeerGuard;
+    use super::*;
+
+    fn range(bytes: &[u8]) -> FileRange {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        FileRange { file: Arc::new(file), range: 0..bytes.len() as u64 }
+    }
+
+    #[tokio::test]
+    async fn placeholders_that_are_not_what_is_queued_end_the_connection() {
+        let (stream, peer) = UnixStream::pair().unwrap();
+        let mut writer = FileWriter::new(Either::Right(stream));
+        let placeholders = writer.files.push(&mut range(b"bytes"), &mut None);
+        // Copied, as an unvectored writer would; too few; beside a copy.
+        let copied = Bytes::copy_from_slice(&placeholders);
+        assert!(writer.write(&copied).await.is_err());
+        assert!(writer.write(&placeholders[1..]).await.is_err());
+        assert!(writer.write_vectored(&[IoSlice::new(b"head"), IoSlice::new(&copied)]).await.is_err());
+        assert_eq!(peer.try_read(&mut [0; 8]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        // What comes before them goes first.
+        let count = writer.write_vectored(&[IoSlice::new(b"head"), IoSlice::new(&placeholders)]).await.unwrap();
+        assert_eq!(count, 4);
+        assert_eq!(writer.write(&placeholders).await.unwrap(), 5);
+        // Once more than queued.
+        assert!(writer.write(&placeholders).await.is_err());
+        writer.write_all(b"tail").await.unwrap();
+        let mut got = [0; 16];
+        peer.readable().await.unwrap();
+        assert_eq!(peer.try_read(&mut got).unwrap(), 13);
+        assert_eq!(&got[..13], b"headbytestail");
+    }
+
+    #[tokio::test]
+    async fn a_file_system_without_sendfile_is_read() {
+        let (socket, mut peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        let piece = FileRange { range: 2..5, ..range(b"0123456789") };
+        assert_eq!(copy(&socket.into(), &piece.file, 2, 3).unwrap(), 3);
+        let mut got = String::new();
+        io::Read::read_to_string(&mut peer, &mut got).unwrap();
+        assert_eq!(got, "234");
+    }
+
+    #[tokio::test]
+    async fn files_of_a_slow_disk_hold_up_no_others() {
+        let _turns = SLOW_TURNS.acquire_many(SLOW_CALLS as u32).await.unwrap();
+        for was_slow in [true, false] {
+            let (stream, _peer) = UnixStream::pair().unwrap();
+            let mut writer = FileWriter::new(Either::Right(stream));
+            writer.was_slow = was_slow;
+            let placeholders = writer.files.push(&mut range(b"bytes"), &mut None);
+            let sent = tokio::time::timeout(Duration::from_millis(200), writer.write(&placeholders)).await;
+            assert_eq!(sent.is_err(), was_slow);
+        }
+    }
+
+    /// A writer that never gets to write.
+    struct Stuck;
+
+    impl AsyncWrite for Stuck {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_disk_is_no_slow_peer() {
+        for is_reading in [true, false] {
+            let files = FileQueue::default();
+            files.0.is_reading.store(is_reading, Ordering::Relaxed);
+            let mut guard = SlowPeerGuard::new(Stuck, &HttpLimits::default(), Some(files));
+            let waited = tokio::time::timeout(Duration::from_secs(600), guard.write(b"x")).await;
+            assert_eq!(waited.is_err(), is_reading);
+        }
+    }
+}
