@@ -164,6 +164,22 @@ impl Devices {
         Ok(self.database.read(move |read| tables::of_account(read, &account)).await?)
     }
 
+    /// A device gives its secret back; answers for whom it acted.
+    ///
+    /// # Errors
+    /// [`DevicesError::Storage`]
+    pub async fn end(&self, secret: &str) -> Result<Option<Did>, DevicesError> {
+        let secret = hash(secret);
+        let job = move |write: &server::sqlite::Write<'_>| {
+            let found = tables::by_secret(write, &secret)?;
+            if let Some(device) = &found {
+                tables::revoke(write, &device.account, device.id)?;
+            }
+            Ok::<_, server::storage::StorageError>(found.map(|device| device.account))
+        };
+        Ok(self.database.write(job).await?)
+    }
+
     /// Takes a device's secret back; answers whether the account had it.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ use server::xrpc::{Query, Trace, response};
 /// Of a form: a token of ours and some scopes.
 const FORM_BYTES: u64 = 64 * 1024;
 
-const NO_DEVICE: &str = "no device here has this secret: it was taken back, or let in elsewhere";
+const NO_DEVICE: &str = "no device here has this secret: it was taken back, or let in elsewhere; sign in again with \
+                         `docker-credential-atcr login`, or let a new device in";
 
 /// What a client asks for, whichever way it does.
 struct TokenRequest {

@@ -49,3 +49,15 @@ pub(super) async fn poll(web: &Web, request: Request, trace: &mut Trace) -> Resu
     trace.caller = Some(device.account);
     Ok(uncached(response::json(&answer)))
 }
+
+/// `POST /auth/device/end`: a device gives its `token`, its secret, back, which is good no more. One that is none is answered
+/// alike. <https://www.rfc-editor.org/rfc/rfc7009#section-2.2>
+pub(super) async fn end(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (_, fields) = Fields::of_body(request).await?;
+    let secret = fields.get("token").ok_or_else(|| WebError::bad_form("token is missing"))?;
+    if let Some(account) = web.devices.end(secret).await? {
+        tracing::info!(did = %account, "a device of {account} gave its secret back");
+        trace.caller = Some(account);
+    }
+    Ok(uncached(response::json(&json!({}))))
+}

@@ -29,6 +29,8 @@ pub enum Endpoint {
     DeviceCode,
     /// Where they ask whether they were let in.
     DeviceToken,
+    /// Where a device gives its secret back.
+    EndDevice,
     /// What somebody may change.
     Settings,
     /// The default hold.
@@ -70,7 +72,7 @@ pub enum Endpoint {
 }
 
 /// All of them, by their paths: as metrics and the log name them.
-pub const ENDPOINTS: [(&str, Endpoint); 28] = [
+pub const ENDPOINTS: [(&str, Endpoint); 29] = [
     (METADATA_PATH, Endpoint::ClientMetadata),
     (KEYS_PATH, Endpoint::ClientKeys),
     ("/auth/oauth/login", Endpoint::SignIn),
@@ -80,6 +82,7 @@ pub const ENDPOINTS: [(&str, Endpoint); 28] = [
     ("/auth/device/revoke", Endpoint::RevokeDevice),
     ("/auth/device/code", Endpoint::DeviceCode),
     ("/auth/device/token", Endpoint::DeviceToken),
+    ("/auth/device/end", Endpoint::EndDevice),
     ("/settings", Endpoint::Settings),
     ("/settings/hold", Endpoint::ChooseHold),
     ("/settings/session", Endpoint::EndSession),
@@ -165,7 +168,7 @@ impl Endpoint {
 
     /// Whether it has no page.
     pub(super) fn is_for_programs(self) -> bool {
-        matches!(self, Self::ClientMetadata | Self::ClientKeys | Self::DeviceCode | Self::DeviceToken)
+        matches!(self, Self::ClientMetadata | Self::ClientKeys | Self::DeviceCode | Self::DeviceToken | Self::EndDevice)
     }
 
     /// Whether GET is for it.
@@ -184,6 +187,7 @@ impl Endpoint {
                 | Self::DeviceCode
                 | Self::DeviceToken
                 | Self::Star
+                | Self::EndDevice
                 | Self::ChooseHold
                 | Self::EndSession
                 | Self::WritePage

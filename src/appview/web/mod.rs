@@ -222,6 +222,7 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::RevokeDevice => devices::revoke(web, request, trace).await,
         Endpoint::DeviceCode => device_api::ask(web, request, trace).await,
         Endpoint::DeviceToken => device_api::poll(web, request, trace).await,
+        Endpoint::EndDevice => device_api::end(web, request, trace).await,
         Endpoint::Settings => settings::show(web, &request.head, trace).await,
         Endpoint::ChooseHold => settings::choose_hold(web, request, trace).await,
         Endpoint::EndSession => settings::end_session(web, request, trace).await,

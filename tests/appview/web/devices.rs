@@ -59,6 +59,26 @@ async fn a_secret_stands_for_the_account_until_it_is_taken_back() {
 }
 
 #[tokio::test]
+async fn a_device_gives_its_own_secret_back() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let mut person = Person::of(&registry);
+    person.sign_in().await;
+    let (lost, kept) = (secret(&mut person).await, secret(&mut person).await);
+    let end = |body: String| registry.call("POST", "/auth/device/end").body(body).send();
+    for token in [&lost, &lost, "atcr_device_guess", &kept[..kept.len() - 1]] {
+        assert_eq!(end(format!("token={token}")).await.status, 200, "nobody learns which secrets there are");
+    }
+    let message = refused(&registry.token(&format!("alice.test:{lost}"), BOTH).await, 401, "UNAUTHORIZED");
+    assert!(message.contains("sign in again"), "{message}");
+    assert_eq!(rights(&registry.token(&format!("alice.test:{kept}"), BOTH).await), ["alice.test/app:pull,push"]);
+    for body in [String::new(), format!("token={kept}&token={kept}"), "x".repeat(20_000)] {
+        assert_eq!(end(body).await.status, 400);
+    }
+    assert_eq!(registry.call("GET", &format!("/auth/device/end?token={kept}")).send().await.status, 405);
+}
+
+#[tokio::test]
 async fn a_hundred_tokens_by_a_password_are_one_sign_in_at_the_pds() {
     let registry = Registry::start(NONE).await;
     registry.signs_in_with("com.atproto.appPass");
