@@ -1,4 +1,4 @@
-# Both programs, from their sources and the lock file alone.
+# All programs, from their sources and the lock file alone.
 {
   lib,
   rustPlatform,
@@ -18,6 +18,7 @@ let
   programs = [
     "atcr-hold"
     "atcr-appview"
+    "docker-credential-atcr"
   ];
   repository = "https://github.com/OWNER/atcr-hold";
 in
@@ -39,6 +40,7 @@ rustPlatform.buildRustPackage {
         ../tests/appview.rs
         ../tests/architecture.rs
         ../tests/atproto.rs
+        ../tests/credential.rs
         ../tests/hold.rs
         ../tests/server.rs
       ]
@@ -46,6 +48,7 @@ rustPlatform.buildRustPackage {
         ../tests/appview
         ../tests/atproto
         ../tests/bench
+        ../tests/credential
         ../tests/hold
         ../tests/server
         ../tests/support
@@ -59,6 +62,12 @@ rustPlatform.buildRustPackage {
       ]
     );
   };
+  # What people install on their own machines is apart from the daemons, and in none of the images.
+  outputs = [
+    "out"
+    "credential"
+  ];
+
   cargoLock.lockFile = ../Cargo.lock;
   buildFeatures = lib.optional withGcs "atcr-hold/gcs" ++ lib.optional withAzure "atcr-hold/azure";
 
@@ -67,17 +76,23 @@ rustPlatform.buildRustPackage {
 
   # The programs make their own man pages and completions, where they can be run.
   nativeBuildInputs = [ installShellFiles ];
-  postInstall = lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
-    mkdir man
-    for program in ${toString programs}; do
-      $out/bin/$program man-pages man
-      for shell in bash zsh fish; do
-        $out/bin/$program completions $shell > $program.$shell
+  postInstall =
+    lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
+      mkdir man
+      for program in ${toString programs}; do
+        $out/bin/$program man-pages man
+        for shell in bash zsh fish; do
+          $out/bin/$program completions $shell > $program.$shell
+        done
+        installShellCompletion --cmd $program --bash $program.bash --zsh $program.zsh --fish $program.fish
       done
-      installShellCompletion --cmd $program --bash $program.bash --zsh $program.zsh --fish $program.fish
-    done
-    installManPage man/*
-  '';
+      installManPage man/*
+    ''
+    + ''
+      moveToOutput "bin/docker-credential-atcr" "$credential"
+      moveToOutput "share/man/man*/docker-credential-atcr*" "$credential"
+      moveToOutput "share/*/*/*docker-credential-atcr*" "$credential"
+    '';
 
   passthru = { inherit tests withGcs withAzure; };
 

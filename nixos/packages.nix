@@ -1,4 +1,4 @@
-# What `nix build` and `nix run` know: the package, an image of each program, a machine to try them on.
+# What `nix build` and `nix run` know: the package, docker's helper alone, an image of each program, a machine to try them on.
 {
   pkgs,
   # The flake's checks, for passthru.tests.
@@ -13,6 +13,11 @@ let
 in
 {
   default = package;
+  docker-credential-atcr = package.credential // {
+    meta = package.meta // {
+      mainProgram = "docker-credential-atcr";
+    };
+  };
 }
 // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
   image = image {

@@ -26,6 +26,8 @@ let
     // {
       outPath = "/nowhere";
       type = "derivation";
+      # An output is a package, too.
+      credential = arguments;
     };
   stub = name: derivation { inherit name; };
   packages =
@@ -105,7 +107,10 @@ in
   inherit (outputs.packages.x86_64-linux.default) pname version src;
   # What the checks of the sources are given, for those who run them without Nix's own building.
   inherit (linux.clippy.src) files;
-  inherit (outputs.packages.x86_64-linux.default.meta) mainProgram;
+  mainPrograms = map (package: package.meta.mainProgram) [
+    outputs.packages.x86_64-linux.default
+    outputs.packages.aarch64-darwin.docker-credential-atcr
+  ];
   systems = builtins.mapAttrs (_: builtins.attrNames) outputs.packages;
   checks = builtins.mapAttrs (_: check: check.name or check.pname) linux;
   scripts = lib.filterAttrs (_: check: check != null) (

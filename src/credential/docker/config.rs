@@ -1,0 +1,245 @@
+//! docker's configuration file, in which `credHelpers` names the helper of each registry. Everything else in it stays.
+//! <https://docs.docker.com/reference/cli/docker/login/#credential-helpers>
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::{Map, Value};
+
+use crate::registry::RegistryName;
+
+/// By this docker finds `docker-credential-atcr`.
+const HELPER: &str = "atcr";
+const HELPERS: &str = "credHelpers";
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Why the file cannot be changed; it is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Nobody says where it is.
+    #[error("neither DOCKER_CONFIG nor HOME is set: nobody says where docker's configuration is")]
+    NoHome,
+    /// It has something else.
+    #[error("{path} is not what docker reads, and stays as it is: {why}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter.
+        why: String,
+    },
+    /// The system refuses.
+    #[error("{path} cannot be {done}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was to be done with it.
+        done: &'static str,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+/// The members of an object in their order.
+#[derive(Default)]
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Ordered;
+        impl<'de> Visitor<'de> for Ordered {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Ordered)
+    }
+}
+
+impl Serialize for Members {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, value) in &self.0 {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+/// The file.
+pub struct DockerConfig {
+    path: PathBuf,
+    members: Members,
+    is_changed: bool,
+}
+
+impl DockerConfig {
+    /// Reads `config.json` of `$DOCKER_CONFIG`, else of `~/.docker`; one that is not there is empty.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; so below.
+    pub fn read(folder: Option<OsString>, home: Option<OsString>) -> Result<Self, ConfigError> {
+        let said = |text: Option<OsString>| text.filter(|text| !text.is_empty()).map(PathBuf::from);
+        let folder = said(folder).or_else(|| Some(said(home)?.join(".docker"))).ok_or(ConfigError::NoHome)?;
+        let path = folder.join("config.json");
+        // People link it to a folder of their own: the file itself is changed, and the link stays.
+        let path = fs::canonicalize(&path).unwrap_or(path);
+        let damaged = |why: String| ConfigError::Damaged { path: path.clone(), why };
+        let members = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Members::default(),
+            Err(error) => return Err(failed(&path, "read", error)),
+            Ok(metadata) if !metadata.is_file() => return Err(damaged("it is no file".into())),
+            Ok(metadata) if metadata.len() > MAX_BYTES => return Err(damaged("it is too large".into())),
+            Ok(_) => {
+                let bytes = fs::read(&path).map_err(|error| failed(&path, "read", error))?;
+                // docker itself takes an empty file for one with nothing in it.
+                if bytes.iter().all(u8::is_ascii_whitespace) {
+                    Members::default()
+                } else {
+                    serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?
+                }
+            }
+        };
+        let config = Self { path, members, is_changed: false };
+        if config.member(HELPERS).is_some_and(|helpers| !helpers.is_object()) {
+            return Err(ConfigError::Damaged { path: config.path, why: format!("{HELPERS} is no object") });
+        }
+        Ok(config)
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn member(&self, name: &str) -> Option<&Value> {
+        self.members.0.iter().find(|(of, _)| of == name).map(|(_, value)| value)
+    }
+
+    /// Whom docker asks of a registry.
+    #[must_use]
+    pub fn helper(&self, registry: &RegistryName) -> Option<&str> {
+        self.member(HELPERS)?.get(registry.as_str())?.as_str()
+    }
+
+    /// Whether docker asks us.
+    #[must_use]
+    pub fn is_ours(&self, registry: &RegistryName) -> bool {
+        let for_all = || self.member("credsStore").and_then(Value::as_str);
+        self.helper(registry).or_else(for_all) == Some(HELPER)
+    }
+
+    /// The registries of which docker asks us by their names.
+    #[must_use]
+    pub fn ours(&self) -> Vec<RegistryName> {
+        let helpers = self.member(HELPERS).and_then(Value::as_object);
+        let ours = helpers.into_iter().flatten().filter(|(_, helper)| helper.as_str() == Some(HELPER));
+        ours.filter_map(|(name, _)| RegistryName::parse(name).ok()).collect()
+    }
+
+    /// Whether a password for the registry stands in the file itself, as after `docker login` without a helper.
+    #[must_use]
+    pub fn has_password(&self, registry: &RegistryName) -> bool {
+        let auths = self.member("auths").and_then(Value::as_object);
+        auths.into_iter().flatten().any(|(name, entry)| {
+            let is_secret = |field: &str| entry[field].as_str().is_some_and(|text| !text.is_empty());
+            RegistryName::parse(name).is_ok_and(|name| name.as_str() == registry.as_str())
+                && (is_secret("auth") || is_secret("identitytoken"))
+        })
+    }
+
+    /// docker asks us of a registry from now on; answers whether that is new.
+    pub fn add(&mut self, registry: &RegistryName) -> bool {
+        if self.helper(registry) == Some(HELPER) {
+            return false;
+        }
+        self.is_changed = true;
+        if self.member(HELPERS).is_none() {
+            self.members.0.push((HELPERS.to_owned(), Value::Object(Map::new())));
+        }
+        if let Some(helpers) = self.helpers() {
+            helpers.insert(registry.as_str().to_owned(), HELPER.into());
+        }
+        true
+    }
+
+    /// docker asks us of a registry no more; answers whether it did.
+    pub fn remove(&mut self, registry: &RegistryName) -> bool {
+        if self.helper(registry) != Some(HELPER) {
+            return false;
+        }
+        self.is_changed = true;
+        if let Some(helpers) = self.helpers() {
+            helpers.remove(registry.as_str());
+            if helpers.is_empty() {
+                self.members.0.retain(|(name, _)| name != HELPERS);
+            }
+        }
+        true
+    }
+
+    fn helpers(&mut self) -> Option<&mut Map<String, Value>> {
+        self.members.0.iter_mut().find(|(name, _)| name == HELPERS)?.1.as_object_mut()
+    }
+
+    /// Writes the file, if it was changed, with the mode that it had.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; so below.
+    pub fn save(self) -> Result<(), ConfigError> {
+        if !self.is_changed {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        // As docker writes it.
+        let format = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+        let written = self.members.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, format));
+        written.map_err(|error| ConfigError::Damaged { path: self.path.clone(), why: error.to_string() })?;
+        bytes.push(b'\n');
+        replace(&self.path, &bytes).map_err(|error| failed(&self.path, "written", error))
+    }
+}
+
+fn failed(path: &Path, done: &'static str, error: io::Error) -> ConfigError {
+    ConfigError::Io { path: path.to_owned(), done, error }
+}
+
+/// Puts `bytes` in the place of the file, which is the old one or the new one at any moment.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    let mut builder = fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700).create(folder)?;
+    let mode = match fs::metadata(path) {
+        // As another user this one would take the file away from its owner.
+        Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
+            return Err(io::Error::other("it belongs to another user"));
+        }
+        Ok(metadata) => metadata.mode() & 0o777,
+        Err(_) => 0o600,
+    };
+    let new = path.with_extension(format!("json.atcr-{}", std::process::id()));
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        file.write_all(bytes)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    write().inspect_err(|_| _ = fs::remove_file(&new))
+}

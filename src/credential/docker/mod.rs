@@ -1,0 +1,7 @@
+//! docker: its protocol with credential helpers, and its configuration file, which names them.
+
+mod config;
+mod protocol;
+
+pub use config::{ConfigError, DockerConfig};
+pub use protocol::{MAX_INPUT_BYTES, ProtocolError, erase, get, list, store};
