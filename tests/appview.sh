@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
-#   bash tests/appview.sh [api|conformance|holds|faults|inward|oauth|pages [FOLDER]|restarts|clients [CLIENT...]]
+#   bash tests/appview.sh [api|conformance|holds|faults|inward|oauth|credentials [CLIENT...]|pages [FOLDER]|restarts|clients [CLIENT...]]
 #
 # The part pages leaves screenshots in FOLDER, where Chromium can be had.
 # The part oauth has a person sign in at the real pages of the PDS, in Chromium where that can be had.
-# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them debug builds are made. ATCR_HOLD_S3: real S3 servers, as
+# ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY, ATCR_CREDENTIAL_BINARY: the programs; without them debug builds are made. ATCR_HOLD_S3: real S3 servers, as
 # tests/s3/serve.sh names them; without it a Garage is started. ATCR_HOLD_WRITE=1: the table in tests/README.md is made anew.
 # The last lines are sums: "appview: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
 set -euo pipefail
@@ -67,6 +67,15 @@ esac
 case $part in
   all | pages)
     run_part site "$(chromium || true)" "$([ "$part" = all ] || realpath -m -- "${2:-$work/screenshots}")"
+    ;;
+esac
+case $part in
+  all | credentials)
+    install_clients
+    # A real keyring; where it cannot be had, the run says so.
+    (need secret-tool gnome-keyring-daemon dbus-run-session) || true
+    helper=${ATCR_CREDENTIAL_BINARY:-$(build_program docker-credential-atcr dev)}
+    run_part credentials "$helper" "$clients_home" "${@:2}"
     ;;
 esac
 case $part in all | restarts) run_part restarts ;; esac

@@ -32,6 +32,9 @@ declare -A debian_package=(
   [curl]=curl
   [openssl]=openssl
   [faketime]=faketime
+  [secret-tool]=libsecret-tools
+  [gnome-keyring-daemon]=gnome-keyring
+  [dbus-run-session]=dbus-daemon
   [wrk]=wrk
   [ab]=apache2-utils
 )
