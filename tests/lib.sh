@@ -78,8 +78,8 @@ install_stack() {
   cp "$stack/package-lock.json" "$stamp"
 }
 
-# build_hold PROFILE: builds the program and prints its path. `release` is what is shipped; `quick` is nearly as fast, and
-# built in a fraction of the time.
+# build_hold PROFILE: builds the program and prints its path. `release` is what is shipped; `quick` is for tests that
+# measure nothing, built in about a third of the time.
 build_hold() { build_program atcr-hold "$1"; }
 
 # build_program NAME PROFILE: the same of any of our programs; `dev` is built soonest, for tests that need no speed.
