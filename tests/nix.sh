@@ -102,6 +102,14 @@ judged_cloud() {
     { cat "$work/answer"; return 1; }
 }
 
+# writes_presigned FILE WORD: what the hold's configuration says of presigned URLs; nothing, for no word.
+writes_presigned() {
+  rm -rf "$work/judged"
+  configuration "$1" "$small_lib" | python3 tests/nix/write.py "$work/judged"
+  [ "$(grep -o 'presigned" = "[a-z]*"' "$work/judged/etc/atcr-hold/config.toml")" = "${2:+presigned\" = \"$2\"}" ] ||
+    { cat "$work/judged/etc/atcr-hold/config.toml"; return 1; }
+}
+
 # systemd's own measure of the sandbox, in tenths.
 exposed_little() { systemd-analyze security --offline=true --threshold=11 "$1"; }
 
@@ -226,6 +234,10 @@ for file in tests/nix/mistakes/*.nix; do
   check "$file is refused" refused "$file" "$small_lib"
   [ -z "$real_lib" ] || check "$file is refused by nixpkgs' library" refused "$file" "$real_lib"
 done
+
+check "parts go through a hold beside its front end" writes_presigned tests/nix/examples/registry-bucket.nix downloads
+check "a word about them is kept" writes_presigned tests/nix/examples/everything.nix all
+check "nothing is said of them otherwise" writes_presigned tests/nix/examples/role.nix ""
 
 if [ -x "$hold" ]; then
   hold=$(realpath "$hold")

@@ -5,7 +5,11 @@ let
   inherit (lib) optional optionals;
   cfg = config.services.atcr-hold;
   facts = import ../common/facts.nix;
-  mapping = import ./settings.nix { inherit lib cfg; };
+  mapping = import ./settings.nix {
+    inherit lib cfg;
+    # What is read of the environment's file at the start is not known here.
+    withFrontEnd = (config.services.atcr-appview or { }).enable or false && cfg.environmentFile == null;
+  };
 
   blobs = cfg.storage.filesystem.path or null;
   blobsInState = blobs != null && facts.isInState blobs;

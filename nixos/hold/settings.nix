@@ -1,12 +1,20 @@
 # From the options to the tables of the daemon's TOML file (src/hold/config/raw.rs). Pure: it must not know systemd.
-{ lib, cfg }:
+# `withFrontEnd`: clients send their parts to a program on this machine, and nothing but the options says what to do.
+{
+  lib,
+  cfg,
+  withFrontEnd,
+}:
 let
   known = lib.filterAttrsRecursive (_: value: value != null);
+
+  presigned = option: if option == null && withFrontEnd then lib.mkDefault "downloads" else option;
 
   storage =
     if cfg.storage ? s3 then
       {
         driver = "s3";
+        presigned = presigned cfg.storage.s3.presigned;
         s3 = {
           inherit (cfg.storage.s3)
             bucket
@@ -21,12 +29,20 @@ let
     else if cfg.storage ? gcs then
       {
         driver = "gcs";
-        gcs = removeAttrs cfg.storage.gcs [ "serviceAccountFile" ];
+        presigned = presigned cfg.storage.gcs.presigned;
+        gcs = removeAttrs cfg.storage.gcs [
+          "serviceAccountFile"
+          "presigned"
+        ];
       }
     else if cfg.storage ? azure then
       {
         driver = "azure";
-        azure = removeAttrs cfg.storage.azure [ "accessKeyFile" ];
+        presigned = presigned cfg.storage.azure.presigned;
+        azure = removeAttrs cfg.storage.azure [
+          "accessKeyFile"
+          "presigned"
+        ];
       }
     else
       {

@@ -24,6 +24,22 @@ let
     example = "hold";
     description = "Put before every key, so that a bucket can be shared.";
   };
+  presigned = mkOption {
+    type = types.nullOr (
+      types.enum [
+        "all"
+        "downloads"
+        "none"
+      ]
+    );
+    default = null;
+    example = "downloads";
+    description = ''
+      What goes past the hold: `"all"`, `"downloads"` (parts pass through it, and no upload is read back) or `"none"`.
+      `null` is `"downloads"` where the front end runs on this machine and no `environmentFile` may say otherwise, else
+      `"all"`.
+    '';
+  };
 in
 {
   filesystem.options.path = mkOption {
@@ -60,7 +76,7 @@ in
       example = true;
       description = "Whether the bucket goes into the path of the URL instead of its host; `null` leaves it to the hold.";
     };
-    inherit prefix;
+    inherit prefix presigned;
     pullZone = mkOption {
       type = types.nullOr types.str;
       default = null;
@@ -94,7 +110,7 @@ in
       '';
     };
     endpoint = endpoint "https://storage.example.org";
-    inherit prefix;
+    inherit prefix presigned;
   };
 
   azure.options = {
@@ -113,6 +129,6 @@ in
       description = "File with one of the account's two keys, in base64, read by systemd as root at each start.";
     };
     endpoint = endpoint "https://blobs.example.org";
-    inherit prefix;
+    inherit prefix presigned;
   };
 }

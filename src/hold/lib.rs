@@ -32,8 +32,9 @@
 //! token of crew that may write, so `gate::Gate` makes a `WritePermit`, or a refusal. `upload_part::handle` passes the
 //! body on to `blobs::Blobs::upload_part`, which hashes and appends it as it arrives, and answers an ETag once the bytes
 //! and the part's row are on disk. `completeUpload` compares the digest, renames the file, and makes the blob a row.
-//! With a bucket, `getPartUploadUrl` already sent the client to the store; `blobs::bucket` reads the assembled object
-//! back to find its digest, and copies that very object to the blob's key.
+//! With a bucket, `getPartUploadUrl` may have sent the client to the store; `blobs::bucket` then reads the assembled object
+//! back to find its digest. Parts that came through the hold were hashed on their way, and are not read again. In both
+//! cases that very object is copied to the blob's key.
 //!
 //! # A crew member on the way in
 //! `createRecord` reaches `crew::Crew::apply` the same way, with an `AdminPermit`. It checks the record against its

@@ -6,7 +6,7 @@ use std::time::Duration;
 use atcr_hold::blobs::{
     BlobError, BlobPlace, BlobSettings, Blobs, BodyError, ETag, PartNumber, PartRequest, UploadId, UploadLimits,
 };
-use atcr_hold::objects;
+use atcr_hold::objects::{self, Presigned};
 use atcr_hold::schema;
 use atproto::syntax::{Did, Digest};
 use bytes::Bytes;
@@ -27,8 +27,8 @@ pub(crate) struct Hold {
     pub(crate) directory: TempDir,
     pub(crate) blobs: Blobs,
     limits: UploadLimits,
-    /// The bucket, and whether clients get URLs of it. Without one the blobs are in the directory.
-    bucket: Option<(objects::Bucket, bool)>,
+    /// The bucket, and what clients get URLs of it for. Without one the blobs are in the directory.
+    bucket: Option<(objects::Bucket, Presigned)>,
 }
 
 impl Hold {
@@ -55,14 +55,14 @@ impl Hold {
 
     /// In a bucket of whatever provider, through the hold.
     pub(crate) async fn in_remote(remote: &Remote, limits: UploadLimits) -> Self {
-        Self::on(remote.name.clone(), Some((remote.open(), false)), limits).await
+        Self::on(remote.name.clone(), Some((remote.open(), Presigned::None)), limits).await
     }
 
-    pub(crate) async fn in_bucket(bucket: &Bucket, presigned: bool, limits: UploadLimits) -> Self {
+    pub(crate) async fn in_bucket(bucket: &Bucket, presigned: Presigned, limits: UploadLimits) -> Self {
         Self::on(bucket.name.clone(), Some((bucket.open(), presigned)), limits).await
     }
 
-    async fn on(name: String, bucket: Option<(objects::Bucket, bool)>, limits: UploadLimits) -> Self {
+    async fn on(name: String, bucket: Option<(objects::Bucket, Presigned)>, limits: UploadLimits) -> Self {
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("blobs")).unwrap();
         let blobs = open(&directory, bucket.as_ref(), &limits).await;
@@ -75,6 +75,12 @@ impl Hold {
         drop(blobs);
         let blobs = open(&directory, bucket.as_ref(), &limits).await;
         Self { name, directory, blobs, limits, bucket }
+    }
+
+    /// The room again, as after a restart with another setting.
+    pub(crate) async fn reopen_presigned(mut self, presigned: Presigned) -> Self {
+        self.bucket = self.bucket.map(|(store, _)| (store, presigned));
+        self.reopen().await
     }
 
     /// The same store without its database.
@@ -164,7 +170,7 @@ pub(crate) fn blob_key(digest: &Digest) -> String {
     format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2])
 }
 
-async fn open(directory: &TempDir, bucket: Option<&(objects::Bucket, bool)>, limits: &UploadLimits) -> Blobs {
+async fn open(directory: &TempDir, bucket: Option<&(objects::Bucket, Presigned)>, limits: &UploadLimits) -> Blobs {
     let db = loop {
         match schema::open(&directory.path().join("hold.db")) {
             // The thread of the room before is still ending.

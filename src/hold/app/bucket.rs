@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::blobs::{self, BlobPlace};
 use crate::config::Config;
-use crate::objects::{Bucket, Location, ProbeError};
+use crate::objects::{Bucket, Location, Presigned, ProbeError};
 use crate::upkeep::Store;
 use server::storage::StorageError;
 
@@ -26,7 +26,7 @@ pub(super) fn place(config: &Config) -> Result<BlobPlace, StartError> {
             Ok(BlobPlace::Directory(root.clone()))
         }
         Location::Bucket(settings) => {
-            Ok(BlobPlace::Bucket { bucket: Bucket::open(settings)?, presigned: config.presigned_urls })
+            Ok(BlobPlace::Bucket { bucket: Bucket::open(settings)?, presigned: config.presigned })
         }
     }
 }
@@ -61,7 +61,7 @@ pub(super) async fn try_out(
     }
     tracing::info!(
         storage = %config.storage,
-        presigned,
+        %presigned,
         refuses_wrong_checksum = probed.refuses_wrong_checksum,
         "the bucket can be used"
     );
@@ -69,14 +69,14 @@ pub(super) async fn try_out(
 }
 
 /// A client that cannot reach the store fails at its first part, and the hold never hears of it.
-fn warn_of_address(config: &Config, presigned: bool) {
+fn warn_of_address(config: &Config, presigned: Presigned) {
     let Location::Bucket(settings) = &config.storage else { return };
     let is_public = config.public_url.as_str().starts_with("https://");
-    if let Some(why) = settings.unreachable_for_clients().filter(|_| presigned && is_public) {
+    if let Some(why) = settings.unreachable_for_clients().filter(|_| presigned.signs_reads() && is_public) {
         tracing::warn!(
             storage = %config.storage, why,
             "clients are sent to a store that they may not reach: set storage.s3.public_endpoint (S3_PUBLIC_ENDPOINT) to \
-             its public address, or storage.disable_presigned_urls"
+             its public address, or storage.presigned (STORAGE_PRESIGNED) to none"
         );
     }
 }

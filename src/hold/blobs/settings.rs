@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::objects;
+use crate::objects::{self, Presigned};
 
 use super::OpenBlobsError;
 
@@ -25,8 +25,8 @@ pub enum BlobPlace {
     Bucket {
         /// The bucket.
         bucket: objects::Bucket,
-        /// Whether clients are given URLs of the store. Otherwise all bytes go through the hold.
-        presigned: bool,
+        /// What clients are given URLs of the store for. All else goes through the hold.
+        presigned: Presigned,
     },
 }
 

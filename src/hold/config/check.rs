@@ -133,7 +133,7 @@ impl Checker<'_> {
             admin_socket: raw.admin.socket.clone().unwrap_or_default().into(),
             metrics_addr: self.metrics_addr()?,
             storage: self.storage()?,
-            presigned_urls: !raw.storage.disable_presigned_urls,
+            presigned: self.presigned()?,
             gc: self.gc()?,
             limits: self.limits()?,
             log_level: self.values.log_level("log_level", &raw.log_level, "info,atcr_hold=debug")?,

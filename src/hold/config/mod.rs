@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::objects::Location;
+use crate::objects::{Location, Presigned};
 use atproto::lexicon::Permission;
 use atproto::syntax::{Did, ServiceUrl};
 use server::settings::{Secret, Values};
@@ -74,8 +74,8 @@ pub struct Config {
     pub metrics_addr: Option<String>,
     /// Where the blobs are.
     pub storage: Location,
-    /// Whether clients of a bucket get URLs of the store itself.
-    pub presigned_urls: bool,
+    /// What clients of a bucket are given URLs of the store itself for.
+    pub presigned: Presigned,
     /// Garbage collection.
     pub gc: Gc,
     /// The limits of what clients may use.

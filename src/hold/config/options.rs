@@ -70,8 +70,10 @@ options! {
         => "where the blobs are; [`gcs` and `azure`](buckets.md#google-and-azure) need a build of their own";
     Restart "storage.root_dir" ["STORAGE_ROOT_DIR"] Text Words("required for `filesystem`")
         => "directory of the blobs; it must exist";
+    Restart "storage.presigned" ["STORAGE_PRESIGNED"] Text Words("`all`")
+        => "what goes past the hold with a bucket: `all`, `downloads` (parts pass through the hold), or `none`; [which one](buckets.md#which-bytes-go-past-the-hold)";
     Restart "storage.disable_presigned_urls" (was "storage.s3.disable_presigned_urls") ["DISABLE_PRESIGNED_URLS"]
-        Flag Toml("false") => "`true`: the bytes of any bucket pass through the hold";
+        Flag Toml("false") => "`true` is the former way to say `storage.presigned = \"none\"`";
     Restart "storage.s3.bucket" ["S3_BUCKET"] Text Words("required for `s3`") => "it must exist";
     Restart "storage.s3.endpoint" ["S3_ENDPOINT"] Text Words("AWS") => "the provider's URL, without the bucket";
     Restart "storage.s3.region" ["AWS_REGION"] Text Toml("\"us-east-1\"") => "Garage and others want their own word";

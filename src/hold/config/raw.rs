@@ -111,6 +111,8 @@ pub(super) struct Storage {
     pub(super) driver: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) root_dir: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) presigned: Option<String>,
     pub(super) disable_presigned_urls: bool,
     pub(super) s3: S3,
     pub(super) gcs: Gcs,

@@ -25,7 +25,8 @@ pub use bucket::AzureSettings;
 pub use bucket::GoogleSettings;
 pub use bucket::{
     Bucket, BucketRequests, BucketSettings, Completed, Copied, CopyLimits, Credentials, OpenMultipart, PART_URL_S,
-    PROBES, PartError, ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3Settings, StoredPart, is_probe,
+    PROBES, PartError, Presigned, ProbeError, Probed, READ_URL_S, ResponseHeaders, Role, S3Settings, StoredPart,
+    is_probe,
 };
 pub use local::Memory;
 pub use object::Object;

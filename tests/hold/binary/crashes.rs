@@ -64,12 +64,17 @@ fn nothing_acknowledged_is_lost_to_a_kill() {
 #[test]
 fn nothing_acknowledged_is_lost_to_a_kill_in_a_bucket() {
     for bucket in buckets_here().into_iter().filter(|bucket| bucket.name == "garage") {
-        for presigned in [true, false] {
+        // Both ways for parts; downloads come from the hold in one case and from the store in the others.
+        for (number, (option, value)) in (11..).zip([
+            ("DISABLE_PRESIGNED_URLS", "false"),
+            ("DISABLE_PRESIGNED_URLS", "true"),
+            ("STORAGE_PRESIGNED", "downloads"),
+        ]) {
             let mut site = Site::new();
             site.configure(&format!("[limits]\nuploads_per_account = 1000\n[storage.s3]\n{}", bucket.options()));
             site.set("STORAGE_DRIVER", "s3");
-            site.set("DISABLE_PRESIGNED_URLS", if presigned { "false" } else { "true" });
-            let mut dice = Dice(if presigned { 11 } else { 12 });
+            site.set(option, value);
+            let mut dice = Dice(number);
             let mut uploaders = [Uploader::in_order(1), Uploader::backwards(2)];
             for _ in 0..BUCKET_KILLS {
                 let mut daemon = site.start();

@@ -18,7 +18,7 @@ fn a_build_without_azure_says_how_to_get_one() {
 
 #[cfg(feature = "gcs")]
 mod google {
-    use atcr_hold::objects::{BucketSettings, Location};
+    use atcr_hold::objects::{BucketSettings, Location, Presigned};
 
     use super::load;
 
@@ -32,7 +32,7 @@ mod google {
         let Location::Bucket(settings) = config.storage else { panic!("the blobs are in a directory") };
         let BucketSettings::Google(gcs) = *settings else { panic!("it is not Google's") };
         assert_eq!((gcs.bucket.as_str(), gcs.service_account.as_str()), ("layers", "{\"private_key\": \"p\"}"));
-        assert!(config.presigned_urls && gcs.prefix.is_empty() && gcs.endpoint.is_none());
+        assert!(config.presigned == Presigned::All && gcs.prefix.is_empty() && gcs.endpoint.is_none());
 
         let missing = load([driver, ("GCS_BUCKET", "layers")]).unwrap_err();
         assert!(missing.contains("GOOGLE_APPLICATION_CREDENTIALS"), "{missing}");
@@ -43,7 +43,7 @@ mod google {
 
 #[cfg(feature = "azure")]
 mod azure {
-    use atcr_hold::objects::{BucketSettings, Location};
+    use atcr_hold::objects::{BucketSettings, Location, Presigned};
 
     use super::load;
 
@@ -57,7 +57,7 @@ mod azure {
         let Location::Bucket(settings) = config.storage else { panic!("the blobs are in a directory") };
         let BucketSettings::Azure(azure) = *settings else { panic!("it is not Azure's") };
         assert_eq!((azure.account.as_str(), azure.container.as_str()), ("mystorage", "layers"));
-        assert!(!config.presigned_urls && azure.access_key.as_str() == "a2V5" && azure.endpoint.is_none());
+        assert!(config.presigned == Presigned::None && azure.access_key.as_str() == "a2V5" && azure.endpoint.is_none());
         for (given, missing) in [
             ([driver, account, container], "AZURE_STORAGE_ACCOUNT_KEY"),
             ([driver, account, key], "AZURE_STORAGE_CONTAINER_NAME"),

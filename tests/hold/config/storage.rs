@@ -1,6 +1,6 @@
 //! The options of a bucket: what they come to, and what does not go together.
 
-use atcr_hold::objects::{BucketSettings, Credentials, Location, Role, S3Settings};
+use atcr_hold::objects::{BucketSettings, Credentials, Location, Presigned, Role, S3Settings};
 
 use super::{load, load_toml};
 
@@ -17,7 +17,7 @@ fn bucket<const N: usize>(more: [(&str, &str); N]) -> S3Settings {
 fn a_bucket_alone_is_s3_on_aws_with_the_role_of_the_machine() {
     let s3 = bucket([("S3_BUCKET", "layers")]);
     assert_eq!((s3.bucket.as_str(), s3.region.as_str(), s3.endpoint), ("layers", "us-east-1", None));
-    assert!(load([("S3_BUCKET", "layers")]).unwrap().presigned_urls);
+    assert_eq!(load([("S3_BUCKET", "layers")]).unwrap().presigned, Presigned::All);
     assert!(!s3.path_style && s3.prefix.is_empty() && s3.pull_zone.is_none());
     assert!(matches!(s3.credentials, Credentials::Role(Role { role_arn: None, .. })));
     let s3 = bucket([
@@ -57,12 +57,47 @@ fn every_option_of_a_bucket_has_a_variable() {
 
 #[test]
 fn presigned_urls_are_an_option_of_the_storage_and_its_former_place_goes_on_working() {
-    let signs = |text: &str| load_toml(&format!("{text}\n[storage.s3]\nbucket = 'b'\n")).unwrap().presigned_urls;
-    assert!(signs("") && !signs("[storage]\ndisable_presigned_urls = true"));
+    let signs = |text: &str| load_toml(&format!("{text}\n[storage.s3]\nbucket = 'b'\n")).unwrap().presigned;
+    assert_eq!(signs(""), Presigned::All);
+    assert_eq!(signs("[storage]\ndisable_presigned_urls = true"), Presigned::None);
     let former = "[storage.s3]\nbucket = 'b'\ndisable_presigned_urls = true\n";
-    assert!(!load_toml(former).unwrap().presigned_urls);
-    assert!(load_toml(&format!("[storage]\ndisable_presigned_urls = false\n{former}")).unwrap().presigned_urls);
-    assert!(!load([("S3_BUCKET", "b"), ("DISABLE_PRESIGNED_URLS", "true")]).unwrap().presigned_urls);
+    assert_eq!(load_toml(former).unwrap().presigned, Presigned::None);
+    let both = load_toml(&format!("[storage]\ndisable_presigned_urls = false\n{former}")).unwrap();
+    assert_eq!(both.presigned, Presigned::All);
+    let variable = load([("S3_BUCKET", "b"), ("DISABLE_PRESIGNED_URLS", "true")]).unwrap();
+    assert_eq!(variable.presigned, Presigned::None);
+}
+
+#[test]
+fn what_is_presigned_is_a_word_that_the_former_option_must_not_contradict() {
+    let given = |word: &str, disabled: &str| {
+        load([("S3_BUCKET", "b"), ("STORAGE_PRESIGNED", word), ("DISABLE_PRESIGNED_URLS", disabled)])
+    };
+    for (word, expected) in
+        [("all", Presigned::All), ("downloads", Presigned::Downloads), ("none", Presigned::None), ("", Presigned::All)]
+    {
+        assert_eq!(given(word, "false").unwrap().presigned, expected, "{word}");
+        let text = format!("[storage]\npresigned = '{word}'\n[storage.s3]\nbucket = 'b'\n");
+        assert_eq!(load_toml(&text).unwrap().presigned, expected, "{word}");
+    }
+    assert_eq!(given("none", "true").unwrap().presigned, Presigned::None);
+    assert_eq!(given("", "true").unwrap().presigned, Presigned::None);
+    for word in ["all", "downloads"] {
+        let text = given(word, "true").unwrap_err();
+        for part in ["storage.presigned (STORAGE_PRESIGNED)", "DISABLE_PRESIGNED_URLS", "remove one", "environment"] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+    for wrong in ["All", "uploads", "true"] {
+        let text = given(wrong, "false").unwrap_err();
+        assert!(text.contains("storage.presigned (STORAGE_PRESIGNED)") && text.contains("downloads"), "{text}");
+    }
+    // A CDN and an address for clients are of use to downloads, and without them of none.
+    for option in [("S3_PULL_ZONE", "cdn.example.org"), ("S3_PUBLIC_ENDPOINT", "https://s3.example.org")] {
+        assert!(load([("S3_BUCKET", "b"), ("STORAGE_PRESIGNED", "downloads"), option]).is_ok());
+        let text = load([("S3_BUCKET", "b"), ("STORAGE_PRESIGNED", "none"), option]).unwrap_err();
+        assert!(text.contains(option.0) && text.contains("presigned URLs"), "{text}");
+    }
 }
 
 #[test]

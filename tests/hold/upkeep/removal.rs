@@ -1,6 +1,7 @@
 //! Objects whose rows are gone: what was cut off is finished, and what came back stays.
 
 use atcr_hold::blobs::{self, BlobError, BlobSettings, Blobs, REMOVAL_SETTLED_US, UploadLimits};
+use atcr_hold::objects::Presigned;
 use atcr_hold::upkeep::{Amount, Problem};
 use atproto::syntax::Digest;
 
@@ -71,7 +72,7 @@ async fn a_blob_that_somebody_uploads_is_left_to_them() {
 async fn a_bucket_takes_no_blob_that_it_may_still_remove() {
     for bucket in remotes_here() {
         let stock = Stock::in_memory().await;
-        let place = blobs::BlobPlace::Bucket { bucket: bucket.open(), presigned: false };
+        let place = blobs::BlobPlace::Bucket { bucket: bucket.open(), presigned: Presigned::None };
         let room =
             Blobs::open(BlobSettings { place, limits: UploadLimits::default() }, stock.db.clone()).await.unwrap();
         let whole = content(1, 5_000);

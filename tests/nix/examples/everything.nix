@@ -22,6 +22,7 @@
       endpoint = "https://s3.example.org";
       forcePathStyle = true;
       prefix = "hold";
+      presigned = "all";
       pullZone = "https://layers.example.net";
       accessKeyIdFile = "/run/keys/s3-access-key-id";
       secretAccessKeyFile = "/run/keys/s3-secret-access-key";

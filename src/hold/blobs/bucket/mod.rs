@@ -23,7 +23,7 @@ use super::upload_state::UploadGuard;
 use super::{BlobError, PartSizes, Target, detached};
 use crate::blobs::tables;
 use crate::blobs::tables::BucketUploadRow;
-use crate::objects::{self, Object, Objects, ResponseHeaders};
+use crate::objects::{self, Object, Objects, Presigned, ResponseHeaders};
 use atproto::syntax::{Did, Digest};
 use server::sqlite::Read;
 
@@ -42,7 +42,7 @@ pub(super) struct Bucket {
     sessions: Sessions,
     store: objects::Bucket,
     objects: Objects,
-    presigned: bool,
+    presigned: Presigned,
     slots: Arc<Semaphore>,
     /// Open uploads that the store knows, so that a URL costs no look into the database. Entries come and go under the
     /// upload's lock.
@@ -56,7 +56,7 @@ struct Known {
 }
 
 impl Bucket {
-    pub(super) fn new(store: objects::Bucket, presigned: bool, sessions: Sessions) -> Self {
+    pub(super) fn new(store: objects::Bucket, presigned: Presigned, sessions: Sessions) -> Self {
         Self {
             sessions,
             objects: Objects::in_bucket(store.clone()),
@@ -74,12 +74,12 @@ impl Bucket {
 
     /// Whether clients are given URLs of the store to read from.
     pub(super) fn signs_reads(&self) -> bool {
-        self.presigned
+        self.presigned.signs_reads()
     }
 
     /// Whether clients are given URLs of the store to send parts to.
     pub(super) fn signs_parts(&self) -> bool {
-        self.presigned && self.store.signs_parts()
+        self.presigned.signs_parts() && self.store.signs_parts()
     }
 
     /// The sizes of parts that the store and the hold take.

@@ -10,7 +10,7 @@ use super::super::Config;
 use super::super::options::OPTIONS;
 use super::super::raw;
 use super::{Checker, PREFIX, fill_driver};
-use crate::objects::{BucketSettings, CopyLimits, Credentials, Location, Role, S3Settings};
+use crate::objects::{BucketSettings, CopyLimits, Credentials, Location, Presigned, Role, S3Settings};
 
 impl Config {
     /// The storage that a configuration file describes. The environment and the file's other tables do not count.
@@ -49,6 +49,33 @@ impl Checker<'_> {
             _ => return Err(self.wrong("storage.driver", "it must be filesystem, s3, gcs or azure")),
         };
         Ok(Location::Bucket(Box::new(settings)))
+    }
+
+    /// What goes past the hold: by the option, or by the one that it had before.
+    pub(super) fn presigned(&self) -> Result<Presigned, SettingsError> {
+        const OPTION: &str = "storage.presigned";
+        let storage = &self.raw.storage;
+        let Some(word) = storage.presigned.as_deref().filter(|word| !word.is_empty()) else {
+            return Ok(if storage.disable_presigned_urls { Presigned::None } else { Presigned::All });
+        };
+        match Presigned::parse(word) {
+            Some(Presigned::All | Presigned::Downloads) if storage.disable_presigned_urls => Err(self.wrong(
+                OPTION,
+                "storage.disable_presigned_urls (DISABLE_PRESIGNED_URLS) is true, which means \"none\": remove one of the two",
+            )),
+            Some(presigned) => Ok(presigned),
+            None => Err(self.wrong(OPTION, "it must be all, downloads or none")),
+        }
+    }
+
+    /// Refuses an option that is for presigned URLs alone, where there are none.
+    fn require_presigned(&self, option: &str) -> Result<(), SettingsError> {
+        if self.presigned()? != Presigned::None {
+            return Ok(());
+        }
+        let by =
+            if self.raw.storage.disable_presigned_urls { "disable_presigned_urls" } else { "presigned = \"none\"" };
+        Err(self.wrong(option, &format!("it is for presigned URLs: remove it, or storage.{by}")))
     }
 
     /// A driver that was not compiled in.
@@ -102,17 +129,13 @@ impl Checker<'_> {
     fn public_endpoint(&self, raw: &raw::S3) -> Result<Option<String>, SettingsError> {
         const OPTION: &str = "storage.s3.public_endpoint";
         let Some(text) = raw.public_endpoint.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-        if self.raw.storage.disable_presigned_urls {
-            return Err(self.wrong(OPTION, "it is for presigned URLs: remove it, or disable_presigned_urls"));
-        }
+        self.require_presigned(OPTION)?;
         self.endpoint(OPTION, text).map(Some)
     }
 
     fn pull_zone(&self, text: &str) -> Result<String, SettingsError> {
         const OPTION: &str = "storage.s3.pull_zone";
-        if self.raw.storage.disable_presigned_urls {
-            return Err(self.wrong(OPTION, "it needs presigned URLs: remove it, or disable_presigned_urls"));
-        }
+        self.require_presigned(OPTION)?;
         // A host alone is how providers show it.
         let text = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));

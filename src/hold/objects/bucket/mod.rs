@@ -41,7 +41,7 @@ pub use probe::{PROBES, ProbeError, Probed, is_probe};
 pub use s3::GoogleSettings;
 pub use s3::{CopyLimits, Credentials, Role, S3Settings};
 pub use send::PartError;
-pub use settings::BucketSettings;
+pub use settings::{BucketSettings, Presigned};
 pub use types::{Completed, Copied, OpenMultipart, PART_URL_S, READ_URL_S, ResponseHeaders, StoredPart};
 
 pub(super) use read::BucketObject;

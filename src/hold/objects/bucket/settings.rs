@@ -37,6 +37,47 @@ impl BucketSettings {
     }
 }
 
+/// What clients of a hold in a bucket are given URLs of the store for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presigned {
+    /// Parts and downloads, where the store takes parts by URL. What went past the hold is read back to be hashed.
+    All,
+    /// Downloads alone: parts go through the hold, which hashes them on their way.
+    Downloads,
+    /// Nothing: all bytes go through the hold.
+    None,
+}
+
+impl Presigned {
+    /// Returns what a word of the configuration names; the word is what it is shown as.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::All, Self::Downloads, Self::None].into_iter().find(|presigned| presigned.to_string() == word)
+    }
+
+    /// Whether clients are given URLs of the store to send parts to, if the store takes them there.
+    #[must_use]
+    pub fn signs_parts(self) -> bool {
+        self == Self::All
+    }
+
+    /// Whether clients are given URLs of the store to read from.
+    #[must_use]
+    pub fn signs_reads(self) -> bool {
+        self != Self::None
+    }
+}
+
+impl std::fmt::Display for Presigned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::Downloads => "downloads",
+            Self::None => "none",
+        })
+    }
+}
+
 impl BucketSettings {
     /// Why clients of a hold that the world reaches by https cannot use presigned URLs; `None` when they can, as far as
     /// the address shows.

@@ -4,7 +4,7 @@
 use std::io::Write as _;
 
 use atcr_hold::blobs::{BlobError, PartNumber, Target, UploadId, UploadLimits};
-use atcr_hold::objects::{Objects, S3Settings};
+use atcr_hold::objects::{Objects, Presigned, S3Settings};
 use atproto::syntax::Digest;
 use futures_util::TryStreamExt as _;
 
@@ -36,7 +36,7 @@ impl<'p> Run<'p> {
     async fn start(bucket: Bucket, proxy: &'p Proxy) -> Self {
         let settings = S3Settings { endpoint: Some(proxy.url()), ..bucket.settings.clone() };
         let by_proxy = Bucket { name: bucket.name.clone(), settings };
-        let hold = Hold::in_bucket(&by_proxy, true, UploadLimits::default()).await;
+        let hold = Hold::in_bucket(&by_proxy, Presigned::All, UploadLimits::default()).await;
         Self { bucket, proxy, hold, refused: 0 }
     }
 

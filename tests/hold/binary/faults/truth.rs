@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use atcr_hold::blobs::{BlobPlace, BlobSettings, Blobs, UploadLimits};
-use atcr_hold::objects::{Bucket, Objects};
+use atcr_hold::objects::{Bucket, Objects, Presigned};
 use atcr_hold::schema;
 use atproto::syntax::Digest;
 use futures_util::TryStreamExt as _;
@@ -36,7 +36,7 @@ pub(super) fn check(run: Run) -> String {
         assert!(ledger.claimed.iter().all(|digest| !before.contains_key(digest)), "a claim became visible");
         let left = staged(&direct).await;
         let database = schema::open(&site.path("hold.db")).unwrap();
-        let place = BlobPlace::Bucket { bucket: direct.clone(), presigned: true };
+        let place = BlobPlace::Bucket { bucket: direct.clone(), presigned: Presigned::All };
         let blobs = Blobs::open(BlobSettings { place, limits: UploadLimits::default() }, database).await.unwrap();
         let now_us = u64::try_from(chrono::Utc::now().timestamp_micros()).unwrap();
         blobs.sweep(now_us + LATER_US).await.unwrap();

@@ -2,12 +2,14 @@
 //! knows of their parts.
 
 mod cut_off;
+mod downloads_presigned;
 mod measured;
 mod presigned;
 mod swept;
 mod through_the_hold;
 
 use atcr_hold::blobs::{BlobError, Target, UploadId, UploadLimits};
+use atcr_hold::objects::Presigned;
 
 use crate::objects::{buckets_here, pattern};
 use crate::support::blob_hold::{Hold, NOW_US, alice, digest, part_number};
@@ -23,7 +25,7 @@ async fn holds() -> Vec<Hold> {
 async fn holds_with(limits: &UploadLimits) -> Vec<Hold> {
     let mut holds = vec![];
     for bucket in buckets_here() {
-        holds.push(Hold::in_bucket(&bucket, true, limits.clone()).await);
+        holds.push(Hold::in_bucket(&bucket, Presigned::All, limits.clone()).await);
     }
     holds
 }
