@@ -182,6 +182,21 @@ await step('a person who says no at the PDS, or comes back in another browser, i
   assert.equal((await mine.open(await mine.consent(await begin()))).status, 303)
 })
 
+await step('who types in the address of the PDS is whoever signs in there', async () => {
+  const guest = new Person(origin, bob)
+  const page = await guest.open('/auth/oauth/login')
+  const begun = await guest.send(page, '/auth/oauth/login', { handle: stack.pds })
+  assert.equal(begun.status, 303, begun.text)
+  const ended = await guest.open(await guest.consent(begun.location))
+  assert.equal(ended.status, 303, ended.text)
+  assert.match((await guest.open('/auth/device')).text, /Devices of bob\.test/)
+  const none = await guest.send(await new Person(origin, bob).open('/auth/oauth/login'), '/auth/oauth/login', { handle: stack.plc })
+  assert.equal(none.status, 403, 'the form of another browser')
+  const fresh = new Person(origin, bob)
+  const noPds = await fresh.send(await fresh.open('/auth/oauth/login'), '/auth/oauth/login', { handle: stack.plc })
+  assert.deepEqual([noPds.status, /no server to sign in at/.test(noPds.text)], [400, true], noPds.text)
+})
+
 await step('the main password is refused with a sentence, an app password goes on', async () => {
   await assert.rejects(appview.token(both, 'alice.test', alice.password), /main password/)
   assert.deepEqual(rights(await appview.token(both, 'alice.test', alice.appPassword)), ['pull', 'push'])

@@ -52,6 +52,20 @@ pub enum SignInError {
     /// The person said no, or the server did.
     #[error("the sign-in was refused at the account's PDS")]
     Refused,
+    /// What was typed in is neither a handle nor a server.
+    #[error(
+        "{host} is no handle of anybody, and no server to sign in at ({reason}): type your handle (alice.example.org), your \
+         DID, or the address of your PDS (https://pds.example.org)"
+    )]
+    NoServer {
+        /// What was named.
+        host: String,
+        /// Why it is none.
+        reason: OauthError,
+    },
+    /// The server spoke for an account whose own document names another one.
+    #[error("the server signed in an account that is not its own: nothing was taken from it")]
+    NotItsAccount,
     /// Too many are under way.
     #[error("too many sign-ins are under way: try again in some minutes")]
     TooMany,

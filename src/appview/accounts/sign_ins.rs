@@ -1,7 +1,8 @@
 //! Sign-ins by OAuth: begun here, answered for at the account's own PDS, ended when the browser comes back.
 //!
 //! The browser that ends one must be the browser that began it, or a stranger could have somebody sign in as the stranger.
-//! What comes back counts once, names the server that was asked, and must be for the account that was asked for.
+//! What comes back counts once, names the server that was asked, and must be for the account that was asked for; where only
+//! the server was named, for an account whose own DID document leads to that server: any server could name any account.
 //! <https://atproto.com/specs/oauth>
 
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use sha2::{Digest as _, Sha256};
 use super::error::{AccountsError, SignInError};
 use super::sessions::{Login, Sessions};
 use crate::accounts::tables::{self, Binding, SignInRow};
-use crate::oauth::{OauthError, Sought};
+use crate::oauth::{AuthorizationServer, OauthError, Sought};
 use atproto::keys::P256Key;
+use atproto::syntax::Did;
 use server::identity::{Account, Pool};
 
 /// How long somebody may take at their PDS.
@@ -62,12 +64,40 @@ impl SignIns {
         // It may have moved to another PDS since its document was read.
         let account = sessions.resolver.refresh(&account.did, Pool::Members).await.map_err(AccountsError::Identity)?;
         let server = sessions.oauth.discover(&sessions.pds_origin(&account)?).await?;
+        self.announce(&server, Some(&account.did), browser, user_code).await
+    }
+
+    /// Begins a sign-in at the server with this origin, of whoever signs in there; else as [`SignIns::begin`].
+    ///
+    /// # Errors
+    /// [`SignInError::NoServer`], [`SignInError`]
+    pub async fn begin_at(
+        &self,
+        origin: &str,
+        browser: [u8; 32],
+        user_code: Option<String>,
+    ) -> Result<String, SignInError> {
+        let host = || origin.rsplit('/').next().unwrap_or_default().to_owned();
+        let server = self.sessions.oauth.discover_named(origin).await;
+        let server = server.map_err(|reason| SignInError::NoServer { host: host(), reason })?;
+        self.announce(&server, None, browser, user_code).await
+    }
+
+    /// Tells the server of a sign-in, and writes it down.
+    async fn announce(
+        &self,
+        server: &AuthorizationServer,
+        account: Option<&Did>,
+        browser: [u8; 32],
+        user_code: Option<String>,
+    ) -> Result<String, SignInError> {
+        let sessions = &self.sessions;
         let (state, verifier, key) = (self.text()?, self.text()?, self.key()?);
-        let sought = Sought { state: &state, verifier: &verifier, account: &account.did };
-        let url = sessions.oauth.push(&server, &sought, &key).await?;
+        let sought = Sought { state: &state, verifier: &verifier, account };
+        let url = sessions.oauth.push(server, &sought, &key).await?;
         let row = SignInRow {
             browser,
-            account: account.did.clone(),
+            account: account.cloned(),
             issuer: server.issuer.clone(),
             verifier,
             key: *key.to_bytes(),
@@ -132,13 +162,30 @@ async fn end(
         return Err(SignInError::Refused);
     }
     let code = callback.code.ok_or(SignInError::Refused)?;
-    let account = sessions.resolver.resolve(&row.account, Pool::Members).await.map_err(AccountsError::Identity)?;
-    let server = sessions.oauth.discover(&sessions.pds_origin(&account)?).await?;
+    let server = match &row.account {
+        Some(account) => server_of(sessions, account).await?,
+        None => Arc::new(sessions.oauth.server(&row.issuer).await?),
+    };
     if server.issuer != row.issuer {
         return Err(SignInError::OtherServer);
     }
     let binding = Binding { issuer: row.issuer, key: row.key };
     let key = binding.key()?;
-    let tokens = sessions.oauth.redeem(&server, (&code, &row.verifier), &row.account, &key).await?;
-    Ok((sessions.adopt(&row.account, (&server, binding), tokens).await?, row.user_code))
+    let redeemed = sessions.oauth.redeem(&server, (&code, &row.verifier), row.account.as_ref(), &key).await;
+    let (account, tokens) = redeemed?;
+    // Until here only the server says whose tokens these are.
+    if row.account.is_none() {
+        let own = server_of(sessions, &account).await;
+        if !own.is_ok_and(|own| own.issuer == server.issuer) {
+            sessions.oauth.revoke(&server, &tokens.access, &key).await;
+            return Err(SignInError::NotItsAccount);
+        }
+    }
+    Ok((sessions.adopt(&account, (&server, binding), tokens).await?, row.user_code))
+}
+
+/// The server that an account's own DID document leads to.
+async fn server_of(sessions: &Sessions, account: &Did) -> Result<Arc<AuthorizationServer>, SignInError> {
+    let account = sessions.resolver.resolve(account, Pool::Members).await.map_err(AccountsError::Identity)?;
+    Ok(sessions.oauth.discover(&sessions.pds_origin(&account)?).await?)
 }

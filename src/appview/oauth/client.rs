@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use super::discovery::{AuthorizationServer, ResourceMetadata, ServerMetadata};
+use super::discovery::{AuthorizationServer, ResourceMetadata, ServerMetadata, origin};
 use super::{OauthError, Registration, scopes};
 use crate::remote::{Remote, RemoteError};
 use atproto::keys::P256Key;
@@ -41,8 +41,8 @@ pub struct Sought<'s> {
     pub state: &'s str,
     /// Proves then that we began it.
     pub verifier: &'s str,
-    /// Who is to sign in.
-    pub account: &'s Did,
+    /// Who is to sign in; `None`: whoever does.
+    pub account: Option<&'s Did>,
 }
 
 /// Tokens of an account, all of whose permissions are there.
@@ -99,11 +99,38 @@ impl Client {
         }
         let resource: ResourceMetadata = self.document(pds, "oauth-protected-resource").await?;
         let issuer = resource.issuer(pds, self.test_mode)?;
-        let metadata: ServerMetadata = self.document(&issuer, "oauth-authorization-server").await?;
-        let server = metadata.check(&issuer, self.registration.metadata().is_some(), self.test_mode)?;
-        let server = Arc::new(server);
+        let server = Arc::new(self.server(&issuer).await?);
         self.servers.insert(pds.to_owned(), (Arc::clone(&server), Instant::now()));
         Ok(server)
+    }
+
+    /// The server of this name.
+    ///
+    /// # Errors
+    /// [`OauthError`]; so below.
+    pub async fn server(&self, issuer: &str) -> Result<AuthorizationServer, OauthError> {
+        let metadata: ServerMetadata = self.document(issuer, "oauth-authorization-server").await?;
+        metadata.check(issuer, self.registration.metadata().is_some(), self.test_mode)
+    }
+
+    /// The server that people sign in at who name `origin`, their PDS, or a server of many PDSes: only a PDS says which
+    /// server is its own.
+    ///
+    /// # Errors
+    /// [`OauthError`]; that of the PDS, where it is neither.
+    pub async fn discover_named(&self, origin: &str) -> Result<Arc<AuthorizationServer>, OauthError> {
+        match self.discover(origin).await {
+            Err(OauthError::Server(error)) if !matches!(error, RemoteError::Unreachable(_)) => {
+                self.server(origin).await.map(Arc::new).map_err(|_| OauthError::Server(error))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The origin of a server that somebody named by its address, if it may be asked.
+    #[must_use]
+    pub fn origin(&self, text: &str) -> Option<String> {
+        Some(origin(text, self.test_mode)?.as_str().to_owned())
     }
 
     async fn document<T: DeserializeOwned>(&self, origin: &str, name: &str) -> Result<T, OauthError> {
@@ -123,6 +150,7 @@ impl Client {
     ) -> Result<String, OauthError> {
         let challenge = BASE64URL_NOPAD.encode(&Sha256::digest(sought.verifier));
         let scope = scopes::wanted();
+        let account = sought.account.map(|account| ("login_hint", account.as_str()));
         let fields = [
             ("response_type", "code"),
             ("redirect_uri", self.registration.redirect_uri()),
@@ -130,8 +158,8 @@ impl Client {
             ("state", sought.state),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
-            ("login_hint", sought.account.as_str()),
         ];
+        let fields: Vec<_> = fields.into_iter().chain(account).collect();
         let pushed: Pushed = self.form(server, &server.pushed, &fields, key).await?;
         if pushed.request_uri.len() > MAX_TOKEN_BYTES {
             return Err(OauthError::Server(RemoteError::Unintelligible));
@@ -142,7 +170,8 @@ impl Client {
         Ok(url.into())
     }
 
-    /// The tokens for a code that a browser brought back.
+    /// The tokens for a code that a browser brought back, and whose they are as the server says: `account`'s, where that is
+    /// known.
     ///
     /// # Errors
     /// [`OauthError`]; tokens that are not kept have been given back then.
@@ -150,9 +179,9 @@ impl Client {
         &self,
         server: &AuthorizationServer,
         (code, verifier): (&str, &str),
-        account: &Did,
+        account: Option<&Did>,
         key: &P256Key,
-    ) -> Result<NewTokens, OauthError> {
+    ) -> Result<(Did, NewTokens), OauthError> {
         let fields = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -174,16 +203,16 @@ impl Client {
         key: &P256Key,
     ) -> Result<NewTokens, OauthError> {
         let fields = [("grant_type", "refresh_token"), ("refresh_token", refresh)];
-        self.tokens(server, &fields, account, key).await
+        Ok(self.tokens(server, &fields, Some(account), key).await?.1)
     }
 
     async fn tokens(
         &self,
         server: &AuthorizationServer,
         fields: &[(&str, &str)],
-        account: &Did,
+        account: Option<&Did>,
         key: &P256Key,
-    ) -> Result<NewTokens, OauthError> {
+    ) -> Result<(Did, NewTokens), OauthError> {
         let answer: TokenAnswer = self.form(server, &server.token, fields, key).await?;
         match self.judge(&answer, account) {
             Ok(tokens) => Ok(tokens),
@@ -194,21 +223,22 @@ impl Client {
         }
     }
 
-    fn judge(&self, answer: &TokenAnswer, account: &Did) -> Result<NewTokens, OauthError> {
+    fn judge(&self, answer: &TokenAnswer, account: Option<&Did>) -> Result<(Did, NewTokens), OauthError> {
         let refresh = answer.refresh_token.as_deref().unwrap_or_default();
         let is_token =
             |text: &str| (1..=MAX_TOKEN_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         if !answer.token_type.eq_ignore_ascii_case("DPoP") || !is_token(&answer.access_token) || !is_token(refresh) {
             return Err(OauthError::Server(RemoteError::Unintelligible));
         }
-        if answer.sub != account.as_str() {
+        let signed_in = Did::parse(&answer.sub).map_err(|_| OauthError::OtherAccount)?;
+        if account.is_some_and(|account| *account != signed_in) {
             return Err(OauthError::OtherAccount);
         }
         let missing = scopes::missing(&answer.scope);
         if !missing.is_empty() {
             return Err(OauthError::Scope(missing));
         }
-        Ok(NewTokens { access: answer.access_token.clone(), refresh: refresh.to_owned() })
+        Ok((signed_in, NewTokens { access: answer.access_token.clone(), refresh: refresh.to_owned() }))
     }
 
     /// Gives a session back. That it fails is logged: the server ends it some day.

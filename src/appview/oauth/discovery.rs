@@ -53,7 +53,7 @@ pub(super) struct ServerMetadata {
 const MAX_URL_BYTES: usize = 500;
 
 /// An origin that may be asked: https and a host name, on this machine in test mode only.
-fn origin(text: &str, test_mode: bool) -> Option<ServiceUrl> {
+pub(super) fn origin(text: &str, test_mode: bool) -> Option<ServiceUrl> {
     ServiceUrl::parse(text).ok().filter(|url| test_mode || !url.is_local())
 }
 

@@ -121,8 +121,10 @@ impl From<SignInError> for WebError {
     fn from(error: SignInError) -> Self {
         let message = error.to_string();
         match error {
-            SignInError::Unknown | SignInError::OtherServer => Self::bad_form(message),
-            SignInError::Refused => Self::new(StatusCode::FORBIDDEN, "access_denied", message),
+            SignInError::Unknown | SignInError::OtherServer | SignInError::NoServer { .. } => Self::bad_form(message),
+            SignInError::Refused | SignInError::NotItsAccount => {
+                Self::new(StatusCode::FORBIDDEN, "access_denied", message)
+            }
             SignInError::TooMany => Self::unavailable(message).after(RETRY_BEGUN_S),
             SignInError::Account(AccountsError::Identity(error)) => error.into(),
             SignInError::Account(AccountsError::Storage(error)) => error.into(),

@@ -1,5 +1,7 @@
 //! Sign-ins in a browser: the page that asks for a name, the way to the account's PDS, and the way back.
 
+use std::sync::Arc;
+
 use http::request::Parts;
 
 use super::browser::Browser;
@@ -10,6 +12,7 @@ use crate::accounts::{Callback, SignInError};
 use crate::devices::UserCode;
 use crate::names::Owner;
 use server::bulkhead::Caller;
+use server::identity::{Account, ResolveError};
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
@@ -26,12 +29,38 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
     let browser = Browser::of(web, &head)?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     let name = fields.get("handle").unwrap_or_default().trim();
-    let owner = Owner::parse(name.trim_start_matches('@')).map_err(|error| WebError::bad_form(error.to_string()))?;
-    let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
-    let account = web.owners.find(&owner, network).await?;
     let code = fields.get("user_code").and_then(UserCode::parse).map(|code| code.to_string());
-    let url = web.sign_ins.begin(&account, browser.hash(), code).await?;
+    let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
+    let url = match whom(web, name, network).await? {
+        Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), code).await?,
+        Named::Server(origin) => web.sign_ins.begin_at(&origin, browser.hash(), code).await?,
+    };
     Ok(pages::go(&url))
+}
+
+/// What somebody typed in to sign in.
+enum Named {
+    Account(Arc<Account>),
+    /// A PDS, or a server of many, by its origin.
+    Server(String),
+}
+
+/// Reads a handle, a DID, or the address of a PDS. A host that is nobody's handle is taken for a PDS.
+async fn whom(web: &Web, name: &str, network: &Caller) -> Result<Named, WebError> {
+    if name.contains("://") {
+        let origin = web.client.origin(&name.to_ascii_lowercase());
+        let wrong = || WebError::bad_form("the address of a PDS is https:// and its host: https://pds.example.org");
+        return origin.map(Named::Server).ok_or_else(wrong);
+    }
+    let owner = Owner::parse(name.trim_start_matches('@')).map_err(|error| WebError::bad_form(error.to_string()))?;
+    match (web.owners.find(&owner, network).await, &owner) {
+        (Ok(account), _) => Ok(Named::Account(account)),
+        (Err(ResolveError::NotFound), Owner::Handle(host)) => {
+            let origin = web.client.origin(&format!("https://{host}"));
+            origin.map(Named::Server).ok_or_else(|| ResolveError::NotFound.into())
+        }
+        (Err(error), _) => Err(error.into()),
+    }
 }
 
 /// The browser comes back, and is somebody's from now on.

@@ -118,8 +118,13 @@ impl<'r> Person<'r> {
 
     /// Begins a sign-in.
     pub(super) async fn begin(&mut self) -> Answer {
+        self.begin_as("@alice.test").await
+    }
+
+    /// The same with another name typed in.
+    pub(super) async fn begin_as(&mut self, name: &str) -> Answer {
         let token = self.form_token().await;
-        self.send("/auth/oauth/login", &[("token", &token), ("handle", "@alice.test")]).await
+        self.send("/auth/oauth/login", &[("token", &token), ("handle", name)]).await
     }
 
     /// Comes back from the PDS with what fits, but for `changes`.

@@ -3,7 +3,7 @@
 use crate::asked::Asked as _;
 use serde_json::{Value, json};
 
-use super::person::{PUSHED, Person, TOKEN};
+use super::person::{PUSHED, Person, TOKEN, status};
 use crate::oci::registry::Registry;
 use crate::support::did_server::{Reply, document, plc};
 
@@ -168,6 +168,83 @@ async fn a_pds_that_lies_about_its_server_is_none_to_sign_in_at() {
         assert!(answer.header("location").is_none());
         assert_eq!(registry.network.requests_of(PUSHED), 0);
     }
+}
+
+#[tokio::test]
+async fn who_names_a_pds_is_whoever_signs_in_there_if_it_is_the_accounts_own() {
+    let registry = Registry::start(NONE).await;
+    let mut person = Person::of(&registry);
+    // A server of many PDSes is none itself.
+    registry.has_oauth();
+    registry.network.set(RESOURCE, status("404 Not Found", ""));
+    assert_eq!(person.begin_as(&registry.issuer()).await.status, 303);
+    assert_eq!(registry.network.requests_of(PUSHED), 1);
+    registry.has_oauth();
+    assert_eq!(person.begin_as(&registry.issuer().to_uppercase()).await.status, 303);
+    assert_eq!(registry.announced("login_hint"), "", "nobody was named");
+    registry.says(TOKEN, &registry.tokens());
+    let ended = person.come_back(&[]).await;
+    assert_eq!((ended.status, ended.header("location")), (303, Some("/settings")), "{}", ended.text());
+    assert!(person.open("/auth/device").await.text().contains("Devices of alice.test"));
+    // Its word alone is not enough: the account's own document says which server speaks for it.
+    let elsewhere = plc(2);
+    registry.network.publish(&elsewhere, &document(&elsewhere, 2));
+    for (sub, is_said) in [
+        (json!(elsewhere), "an account that is not its own"),
+        (json!(plc(3)), "an account that is not its own"),
+        (json!("alice.test"), "another account"),
+    ] {
+        let mut stranger = Person::of(&registry);
+        assert_eq!(stranger.begin_as(&registry.issuer()).await.status, 303);
+        let mut tokens = registry.tokens();
+        tokens["sub"] = sub;
+        registry.says(TOKEN, &tokens);
+        let revoked = registry.network.requests_of("/oauth/revoke");
+        let answer = stranger.come_back(&[]).await;
+        assert_eq!(answer.status, 403, "{}", answer.text());
+        assert!(answer.text().contains(is_said), "{}", answer.text());
+        assert_eq!(registry.network.requests_of("/oauth/revoke"), revoked + 1, "they were given back");
+        assert!(stranger.open("/auth/device").await.text().contains("Your handle"), "nobody is signed in");
+    }
+    // As with a name, the browser that began it ends it.
+    assert_eq!(person.begin_as(&registry.issuer()).await.status, 303);
+    assert_eq!(Person::of(&registry).come_back(&[]).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_host_that_is_no_pds_is_said_and_one_on_a_private_network_is_not_asked() {
+    let registry = Registry::start(NONE).await;
+    let refused = Person::of(&registry).begin_as(&registry.issuer()).await;
+    assert_eq!(refused.status, 400);
+    for words in ["is no handle of anybody", "404", "the address of your PDS (https://pds.example.org)"] {
+        assert!(refused.text().contains(words), "{words}: {}", refused.text());
+    }
+    let asked = registry.network.requests_of(RESOURCE);
+    for address in [
+        "https://127.0.0.1",
+        "https://[::1]",
+        "http://169.254.169.254",
+        "http://pds.example",
+        "https://user@pds.example",
+        "https://pds.example:22",
+        "https://pds.example/path",
+        "file:///etc/passwd",
+        "javascript://x",
+        "://",
+    ] {
+        let answer = Person::of(&registry).begin_as(address).await;
+        assert_eq!((answer.status, answer.header("location")), (400, None), "{address}: {}", answer.text());
+    }
+    assert_eq!(registry.network.requests_of(RESOURCE), asked);
+    // A name that nobody has, and that leads to no public address.
+    let handle = "/xrpc/com.atproto.identity.resolveHandle?handle=nobody.test";
+    registry.network.set(
+        handle,
+        status("400 Bad Request", "{\"error\":\"InvalidRequest\",\"message\":\"Unable to resolve handle\"}"),
+    );
+    let answer = Person::of(&registry).begin_as("nobody.test").await;
+    assert_eq!(answer.status, 400, "{}", answer.text());
+    assert!(answer.text().contains("nobody.test is no handle of anybody"), "{}", answer.text());
 }
 
 #[tokio::test]

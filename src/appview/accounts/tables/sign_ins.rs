@@ -8,8 +8,8 @@ use server::storage::StorageError;
 pub struct SignInRow {
     /// SHA-256 of the browser's cookie.
     pub browser: [u8; 32],
-    /// Who is to sign in.
-    pub account: Did,
+    /// Who is to sign in; the server says who it is, where that is not known. Written as the empty text then.
+    pub account: Option<Did>,
     /// The authorization server.
     pub issuer: String,
     /// Proves that we began it.
@@ -33,7 +33,7 @@ pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit
     let parameters = rusqlite::params![
         state,
         row.browser,
-        row.account.as_str(),
+        row.account.as_ref().map_or("", Did::as_str),
         row.issuer,
         row.verifier,
         row.key,
@@ -58,7 +58,8 @@ pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignIn
         Ok((account, expires_us, rest))
     })?;
     let Some((account, expires_us, (browser, issuer, verifier, key, user_code))) = row else { return Ok(None) };
-    let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
+    let account = Some(account).filter(|account| !account.is_empty()).map(|account| Did::parse(&account));
+    let account = account.transpose().map_err(|error| StorageError::Damaged(error.into()))?;
     let expires_us = expires_us.cast_unsigned();
     Ok(Some(SignInRow { browser, account, issuer, verifier, key, user_code, expires_us }))
 }
