@@ -13,6 +13,7 @@ pub mod cbor;
 pub mod cid;
 pub mod commit;
 mod error;
+pub mod event;
 pub mod mst;
 pub mod proof;
 pub mod record;
