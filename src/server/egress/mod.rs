@@ -18,9 +18,11 @@ mod dns;
 mod error;
 mod roots;
 mod unix;
+mod websocket;
 
 pub use body::{BrokenBody, ClientBody, boxed_body, empty_body, full_body};
 pub use client::{AnswerLimits, ClientPolicy, HttpClient, Reach};
 pub use dns::{Dns, system_dns};
 pub use error::{EgressError, root_cause};
 pub use unix::UnixConnection;
+pub use websocket::{SocketMessage, WebSocket};
