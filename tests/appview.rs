@@ -10,8 +10,12 @@ mod asked;
 mod binary;
 #[path = "appview/config.rs"]
 mod config;
+#[path = "appview/follow.rs"]
+mod follow;
 #[path = "appview/index.rs"]
 mod index;
+#[path = "appview/listed.rs"]
+mod listed;
 #[path = "appview/oci/mod.rs"]
 mod oci;
 #[path = "appview/schema.rs"]

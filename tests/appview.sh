@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
-#   bash tests/appview.sh [api|conformance|holds|faults|inward|oauth|credentials [CLIENT...]|pages [FOLDER]|restarts|clients [CLIENT...]]
+#   bash tests/appview.sh [api|conformance|holds|faults|inward|oauth|credentials [CLIENT...]|pages [FOLDER]|follow|restarts|
+#                          clients [CLIENT...]]
 #
 # The part pages leaves screenshots in FOLDER, where Chromium can be had.
 # The part oauth has a person sign in at the real pages of the PDS, in Chromium where that can be had.
@@ -78,6 +79,7 @@ case $part in
     run_part credentials "$helper" "$clients_home" "${@:2}"
     ;;
 esac
+case $part in all | follow) run_part follow ;; esac
 case $part in all | restarts) run_part restarts ;; esac
 case $part in
   all | clients)

@@ -51,7 +51,7 @@ const FENCES: [(&str, &[&str]); 22] = [
     ("askama", &["hold/api", "appview/web"]),
     ("pulldown_cmark", &["appview/web"]),
     ("multer", &["appview/web"]),
-    ("tokio_tungstenite", &["server/wire", "hold/api"]),
+    ("tokio_tungstenite", &["server/wire", "server/egress", "hold/api"]),
 ];
 const MAX_LINES: usize = 400;
 

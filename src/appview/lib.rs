@@ -18,7 +18,7 @@
 //! | `repos` | manifests and tags as records in their owners' repositories | remote, accounts, index |
 //! | `holds` | which hold, and the calls to it | remote, accounts, repos |
 //! | `catalog` | what repositories and images there are, for people (with its tables) | accounts, index, repos, holds |
-//! | `follow` | what the index asks: handles, holds | names, accounts, index, holds |
+//! | `follow` | keeps the index up: asks holds and accounts, follows the network's events | names, accounts, index, repos, holds |
 //! | `uploads` | blobs on their way to a hold (with its tables) | accounts, holds |
 //! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds, catalog |
 //! | `devices` | devices that act for accounts (with its tables) | – |

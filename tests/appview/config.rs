@@ -60,8 +60,7 @@ fn the_names_of_the_original_are_taken() {
     assert_eq!(config.admin_socket, Path::new("/run/atcr-appview/admin.sock"));
     assert_eq!((config.jetstream_urls.len(), config.metrics_addr.as_deref()), (2, Some("unix:/run/m.sock")));
     assert!(!config.ui_enabled && config.proxy_blobs);
-    // What is accepted and does nothing is said, also by `check-config`.
-    assert_eq!(config.warnings(), ["jetstream_urls is accepted and not used: this registry needs no firehose"]);
+    assert_eq!(config.warnings(), [""; 0]);
     let both = load(&[("ATCR_UI_DATABASE_PATH", "/a.db"), ("ATCR_DATABASE_PATH", "/b.db")]).unwrap();
     assert_eq!((both.database_path.as_path(), both.warnings().len()), (Path::new("/b.db"), 0));
 }
@@ -118,6 +117,7 @@ fn every_mistake_is_a_line_that_names_the_option() {
         ("ATCR_PROXY_BLOBS", "perhaps", "proxy_blobs (ATCR_PROXY_BLOBS): it is"),
         ("ATCR_JETSTREAM_URLS", "https://jetstream.example", "each address begins with wss://"),
         ("ATCR_JETSTREAM_URLS", "ws://localhost:1", "ws:// needs test_mode"),
+        ("ATCR_RELAY_URL", "wss://relay.example", "relay_url (ATCR_RELAY_URL)"),
         ("ATCR_METRICS_ADDR", "9465", "it must be like 127.0.0.1:9465 or unix:/run/atcr-appview-metrics.sock"),
         ("ATCR_METRICS_ADDR", ":5000", "metrics are not for the public"),
         ("ATCR_ADMIN_SOCKET", "/run/atcr-appview/", "it must be the path of a file"),

@@ -204,7 +204,7 @@ async fn stars_count_once_an_account_and_pulls_by_the_hold_that_has_the_image() 
 
 #[tokio::test]
 async fn a_flood_of_one_account_displaces_its_own_and_nobody_elses() {
-    let index = place(IndexLimits { of_account: 60, total: 100_000 });
+    let index = place(IndexLimits { of_account: 60, ..IndexLimits::of_total(100_000) });
     let (alice, mallory) = (did(2), did(3));
     index.take(image(&alice, "app", "v1", HOLD, ""), None).await.unwrap();
     for number in 0..200 {
@@ -237,7 +237,7 @@ async fn a_flood_of_one_account_displaces_its_own_and_nobody_elses() {
 
 #[tokio::test]
 async fn the_oldest_repositories_go_when_there_are_too_many() {
-    let index = place(IndexLimits { of_account: 50, total: 30 });
+    let index = place(IndexLimits { of_account: 50, ..IndexLimits::of_total(30) });
     for number in 2..20 {
         index.take(image(&did(number), &format!("app{number}"), "v1", HOLD, ""), None).await.unwrap();
     }

@@ -44,6 +44,12 @@ pub(super) async fn deliver(state: Arc<OciState>, last_done: Arc<LastDone>) {
     }
 }
 
+/// Keeps the index up, as long as the registry runs.
+pub(super) async fn follow(state: Arc<OciState>) {
+    let follow = &state.follow;
+    tokio::join!(follow.keep_asking(), follow.keep_listing(), follow.seed(), follow.keep_following());
+}
+
 /// Forgets uploads and sign-ins that were given up, as long as the registry runs.
 pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(OFTEN);
@@ -59,6 +65,11 @@ pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
             Err(error) => tracing::warn!(%error, "stale uploads cannot be swept"),
         }
         state.web.sweep().await;
+        match state.index.sweep().await {
+            Ok(0) => {}
+            Ok(repositories) => tracing::info!(repositories, "the oldest repositories left the index"),
+            Err(error) => tracing::warn!(%error, "the oldest repositories of the index cannot be forgotten"),
+        }
     }
 }
 
@@ -75,11 +86,6 @@ pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
                 }
             }
             Err(error) => tracing::warn!(%error, "sessions that nobody uses cannot be forgotten"),
-        }
-        match state.index.sweep().await {
-            Ok(0) => {}
-            Ok(repositories) => tracing::info!(repositories, "the oldest repositories left the index"),
-            Err(error) => tracing::warn!(%error, "the oldest repositories of the index cannot be forgotten"),
         }
         if let Err(error) = state.catalog.sweep().await {
             tracing::warn!(%error, "the oldest repositories of the catalog cannot be forgotten");

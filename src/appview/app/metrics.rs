@@ -12,6 +12,7 @@ use super::StartError;
 use super::maintenance::LastDone;
 use crate::config::Config;
 use crate::images::QueueTotals;
+use crate::index::IndexTotals;
 use crate::oci::OciState;
 use crate::uploads::UploadTotals;
 use server::bulkhead::BulkheadCounts;
@@ -61,6 +62,7 @@ pub(super) struct Counted {
     uploads: Option<UploadTotals>,
     queue: Option<QueueTotals>,
     sizes: Option<Sizes>,
+    index: Option<IndexTotals>,
 }
 
 impl Sources {
@@ -79,6 +81,7 @@ impl Sources {
         self.uploads(&mut text, &counted);
         self.accounts(&mut text, &counted);
         self.queue(&mut text, &counted);
+        self.index(&mut text, &counted);
         storage(&mut text, &counted);
         let help = "When maintenance last came to a good end; 0 before the first since the start.";
         let mut family = text.family("atcr_appview_task_last_success_timestamp_seconds", MetricKind::Gauge, help);
@@ -96,6 +99,7 @@ impl Sources {
             uploads: state.uploads.totals().await.ok(),
             queue: state.images.queue().await.ok(),
             sizes: state.database.sizes().await.ok(),
+            index: state.index.totals().await.ok(),
         }
     }
 
@@ -130,6 +134,29 @@ impl Sources {
         text.counter("atcr_appview_passwords_refused_total", help, refused);
         let help = "Questions for an account's DID document by how they ended; known: from memory.";
         text.counter_by("atcr_appview_did_lookups_total", help, "result", self.state.owners.look_ups());
+    }
+
+    fn index(&self, text: &mut Text, counted: &Counted) {
+        if let Some(index) = counted.index {
+            let help = "Repositories, tags, manifests and stars in the index of what can be searched for.";
+            text.gauge("atcr_appview_index_records", help, index.records);
+            text.gauge("atcr_appview_index_repositories_shown", "Repositories that a search shows.", index.shown);
+            let help = "Accounts whose records are still to be listed.";
+            text.gauge("atcr_appview_index_accounts_to_list", help, index.to_list);
+        }
+        if !self.state.follow.settings().is_on() {
+            return;
+        }
+        let counts = self.state.follow.counts();
+        let help = "Whether a source of the network's events is followed.";
+        text.gauge("atcr_appview_index_connected", help, counts.connected.get());
+        let help = "Events of the network: commit, identity, account, unknown.";
+        text.counter_by("atcr_appview_index_events_total", help, "kind", &counts.events);
+        text.counter("atcr_appview_index_changes_total", "Changes that events came to.", counts.changes.get());
+        let help = "Connections to sources of events that ended or could not be made.";
+        text.counter("atcr_appview_index_connection_failures_total", help, counts.failures.get());
+        let help = "How old the last event was when it came, where its source says so.";
+        text.gauge("atcr_appview_index_event_lag_seconds", help, counts.lag_us.get() / 1_000_000);
     }
 
     fn queue(&self, text: &mut Text, counted: &Counted) {

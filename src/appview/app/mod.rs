@@ -18,7 +18,7 @@ use crate::accounts::{Owners, SessionSettings, Sessions};
 use crate::catalog::Catalog;
 use crate::config::Config;
 use crate::devices::Devices;
-use crate::follow::Follow;
+use crate::follow::{Follow, FollowSettings};
 use crate::gate::{TokenKeys, Tokens};
 use crate::holds::Holds;
 use crate::images::Images;
@@ -92,8 +92,7 @@ pub async fn run_reloading(
     let mut background = JoinSet::new();
     background.spawn(maintenance::deliver(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(maintenance::often(Arc::clone(&state), Arc::clone(&sources.last_done)));
-    let followed = Arc::clone(&state);
-    background.spawn(async move { followed.follow.keep_asking().await });
+    background.spawn(maintenance::follow(Arc::clone(&state)));
     background.spawn(maintenance::seldom(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(Arc::clone(&status).keep());
     if let Some(reloads) = reloads {
@@ -142,14 +141,15 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let sessions = Arc::new(sessions);
     let owners = Arc::new(Owners::new(resolver.clone(), config.handle_resolver_url.clone()));
     let devices = Arc::new(Devices::new(database.clone(), now_us, random));
-    let index = Arc::new(Index::new(database.clone(), IndexLimits::of_total(config.limits.index_records), now_us));
+    let index = Arc::new(open_index(config, database));
     let repos = Repos::new(remote.clone(), resolver, Arc::clone(&sessions), Arc::clone(&index));
     let repos = Arc::new(repos);
     let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
     let holds = Arc::new(holds);
     let catalog = Catalog::new(database.clone(), Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&index));
     let catalog = Arc::new(catalog);
-    let follow = Follow::new(Arc::clone(&index), Arc::clone(&owners), Arc::clone(&holds));
+    let follow = (Arc::clone(&index), Arc::clone(&owners), Arc::clone(&repos), Arc::clone(&holds));
+    let follow = Follow::new(follow_settings(config), follow, config.test_mode, now_us).map_err(StartError::Roots)?;
     let of_images = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&catalog));
     let images = Arc::new(Images::new(database.clone(), of_images, now_us));
     let web = WebRooms {
@@ -165,11 +165,7 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     };
     let web = Web::new(web_settings(config), database.clone(), web);
     Ok(OciState {
-        front: Front {
-            rates: Rates::new(config.limits.requests_per_address, 0),
-            metrics: RequestMetrics::new(ENDPOINTS),
-            trusted_proxies: config.trusted_proxies.clone(),
-        },
+        front: front(config),
         base_url: config.base_url.as_str().to_owned(),
         service: config.base_url.authority().to_owned(),
         policy: Policy::new(&config.allowed_accounts, config.proxy_blobs),
@@ -190,6 +186,27 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         clock: now_us,
         fresh_id,
     })
+}
+
+/// What can be searched for.
+fn open_index(config: &Config, database: &Database) -> Index {
+    let limits = IndexLimits::of_total(config.limits.index_records);
+    let lists_new = follow_settings(config).is_on();
+    Index::new(database.clone(), IndexLimits { lists_new, ..limits }, now_us)
+}
+
+/// Where events of the network come from.
+fn follow_settings(config: &Config) -> FollowSettings {
+    FollowSettings { jetstream_urls: config.jetstream_urls.clone(), relay_url: config.relay_url.clone() }
+}
+
+/// What every request passes first.
+fn front(config: &Config) -> Front {
+    Front {
+        rates: Rates::new(config.limits.requests_per_address, 0),
+        metrics: RequestMetrics::new(ENDPOINTS),
+        trusted_proxies: config.trusted_proxies.clone(),
+    }
 }
 
 /// How sessions at PDSes come about.

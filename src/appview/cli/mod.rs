@@ -4,6 +4,7 @@
 //! in common is in [`server::console`].
 
 mod backup;
+mod index;
 mod manual;
 mod queue;
 mod sessions;
@@ -45,7 +46,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-backup, status, sessions, uploads and queue need the configuration of the registry they are for.
+backup, status, sessions, uploads, queue and index need the configuration of the registry they are for.
 While it runs all but backup go through its admin socket (ATCR_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or status finds no registry that runs;
@@ -65,6 +66,8 @@ enum Command {
     Uploads(Group<uploads::Command>),
     /// List, retry and drop what holds are still to be told of manifests.
     Queue(Group<queue::Command>),
+    /// Show what can be searched for, build it anew, forget an account.
+    Index(Group<index::Command>),
     /// Copy the database into a new file while the registry runs.
     ///
     /// The keys are not in it.
@@ -129,6 +132,7 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
         Command::Sessions(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Uploads(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Queue(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Index(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
     }
 }
 

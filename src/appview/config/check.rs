@@ -26,11 +26,7 @@ impl Config {
     /// # Errors
     /// The first mistake found, as one line an operator can act on.
     pub fn load(sources: &Sources) -> Result<Self, SettingsError> {
-        let mut config = Self::of(load(sources)?)?;
-        if !config.jetstream_urls.is_empty() {
-            config.values.warn("jetstream_urls is accepted and not used: this registry needs no firehose".into());
-        }
-        Ok(config)
+        Self::of(load(sources)?)
     }
 
     /// The effective configuration as TOML, and what is probably not meant in it.
@@ -102,6 +98,7 @@ impl Checker<'_> {
         let resolver = raw.identity.handle_resolver_url.as_deref().filter(|text| !text.is_empty());
         let resolver =
             resolver.map(|url| self.values.base_url("identity.handle_resolver_url", url, raw.test_mode)).transpose()?;
+        let relay = raw.relay_url.as_deref().filter(|text| !text.is_empty());
         Ok(Config {
             base_url: BaseUrl::parse(base_url).map_err(|problem| self.wrong("base_url", &problem))?,
             http_addr: self.values.listen_address("server.addr", &raw.server.addr, ADDRESSES)?,
@@ -118,6 +115,7 @@ impl Checker<'_> {
             proxy_blobs: raw.proxy_blobs,
             ui_enabled: raw.ui_enabled,
             jetstream_urls: self.jetstream_urls()?,
+            relay_url: relay.map(|url| self.values.base_url("relay_url", url, raw.test_mode)).transpose()?,
             database_path: self.path("database.path", raw.database.path.as_deref())?,
             auth_key: self.auth_key()?,
             auth_key_path: self.path("auth.key_path", raw.auth.key_path.as_deref())?,

@@ -38,8 +38,10 @@ pub struct Config {
     pub proxy_blobs: bool,
     /// Whether there are pages for people.
     pub ui_enabled: bool,
-    /// Addresses of Jetstream, of which nothing is made.
+    /// Jetstreams to follow, one at a time.
     pub jetstream_urls: Vec<String>,
+    /// The base URL of a relay or a PDS to follow, or to ask who has images.
+    pub relay_url: Option<String>,
     /// The database file.
     pub database_path: PathBuf,
     /// The key that secrets and tokens come from, 64 hexadecimal digits, instead of the one in `auth_key_path`.

@@ -40,7 +40,10 @@ options! {
     Restart "ui_enabled" ["ATCR_UI_ENABLED"] Flag Toml("true")
         => "`false`: no pages for people, so nobody signs in by a browser";
     Restart "jetstream_urls" ["ATCR_JETSTREAM_URLS"] List Toml("[]")
-        => "`wss://` addresses of Jetstream; accepted for the original's sake and not used: nothing here needs a firehose";
+        => "`wss://` addresses of Jetstream: what happens in the network can be searched for; one is followed, the next one when \
+            it fails";
+    Restart "relay_url" ["ATCR_RELAY_URL"] Text Words("none")
+        => "base URL of a relay or a PDS: asked once who has images, and followed where there is no Jetstream";
     Restart "database.path" ["ATCR_DATABASE_PATH"] (or "ATCR_UI_DATABASE_PATH") Text
         Words("`$STATE_DIRECTORY/appview.db`, else `/var/lib/atcr-appview/appview.db`") => "its directory must exist";
     Restart "auth.key" ["ATCR_AUTH_KEY"] Secret Words("none")

@@ -17,6 +17,8 @@ pub(super) struct Raw {
     pub(super) proxy_blobs: bool,
     pub(super) ui_enabled: bool,
     pub(super) jetstream_urls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) relay_url: Option<String>,
     pub(super) test_mode: bool,
     pub(super) log_level: String,
     pub(super) server: Server,

@@ -23,11 +23,12 @@ const OFTEN: Duration = Duration::from_secs(30);
 impl Follow {
     /// Asks whoever is to be asked, as long as the registry runs.
     pub async fn keep_asking(&self) {
+        let mut wakes = self.index.wakes();
         loop {
             match self.ask_due().await {
                 // There may be more.
                 Ok(asked) if asked >= ROUND => {}
-                Ok(_) => drop(timeout(OFTEN, self.index.wait()).await),
+                Ok(_) => drop(timeout(OFTEN, wakes.changed()).await),
                 Err(error) => {
                     tracing::warn!(%error, "the index cannot be kept up");
                     tokio::time::sleep(OFTEN).await;

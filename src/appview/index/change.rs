@@ -100,6 +100,12 @@ pub enum RecordOf {
     Gone,
     /// Its records are to be listed.
     List,
+    /// The same, if it has something here.
+    Relist,
+    /// What it has here goes; it stays known.
+    Clear,
+    /// It takes part: its records are to be listed, if it was not known.
+    Seen,
 }
 
 impl Change {
@@ -135,6 +141,9 @@ fn written(account: &Did, collection: &str, key: &str, record: &Value, now_us: u
     }
     if collection == nsid::CAPTAIN.as_str() && key == SELF_KEY {
         return Some(RecordOf::Captain { is_public: serde_json::from_value::<Captain>(owned()).ok()?.public });
+    }
+    if collection == nsid::SAILOR_PROFILE.as_str() {
+        return Some(RecordOf::Seen);
     }
     if collection == nsid::STATS.as_str() {
         let Stats { owner_did, repository, pull_count, .. } = serde_json::from_value(owned()).ok()?;

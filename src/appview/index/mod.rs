@@ -8,13 +8,12 @@
 
 mod change;
 mod query;
+mod replacing;
 mod search;
 pub mod tables;
 
-use std::sync::Arc;
-
 use serde_json::Value;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use atproto::lexicon::nsid::Collection;
 use atproto::syntax::{Did, Handle, ImageName, RecordKey};
@@ -23,6 +22,7 @@ use server::storage::StorageError;
 
 pub use change::{Change, MAX_RECORD_BYTES, RecordOf};
 pub use query::{Position, RepositoryOrder, SearchWords};
+use replacing::Listings;
 pub use search::{FoundRepositories, FoundRepository};
 pub use tables::IndexTotals;
 
@@ -42,13 +42,15 @@ pub struct IndexLimits {
     pub of_account: u64,
     /// The same of all.
     pub total: u64,
+    /// Whether the records of an account that was not known are listed: where the network is followed.
+    pub lists_new: bool,
 }
 
 impl IndexLimits {
     /// With so many records of all accounts together.
     #[must_use]
     pub fn of_total(total: u64) -> Self {
-        Self { of_account: MAX_OF_ACCOUNT.min(total), total }
+        Self { of_account: MAX_OF_ACCOUNT.min(total), total, lists_new: false }
     }
 }
 
@@ -58,14 +60,15 @@ pub struct Index {
     limits: IndexLimits,
     clock: fn() -> u64,
     /// Somebody is to be asked something.
-    wake: Arc<Notify>,
+    wake: watch::Sender<()>,
+    listings: Listings,
 }
 
 impl Index {
     /// In this database.
     #[must_use]
     pub fn new(database: Database, limits: IndexLimits, clock: fn() -> u64) -> Self {
-        Self { database, limits, clock, wake: Arc::default() }
+        Self { database, limits, clock, wake: watch::Sender::default(), listings: Listings::default() }
     }
 
     /// A record was written through here, or deleted. What fails is logged: the record is where it belongs.
@@ -83,11 +86,16 @@ impl Index {
     /// # Errors
     /// When the database fails; so below.
     pub async fn take(&self, changes: Vec<Change>, cursor: Option<(String, u64)>) -> Result<(), StorageError> {
+        self.listings.keep(&changes);
+        self.write(changes, cursor).await
+    }
+
+    async fn write(&self, changes: Vec<Change>, cursor: Option<(String, u64)>) -> Result<(), StorageError> {
         let (limits, now_us) = (self.limits, (self.clock)());
         let asks =
             self.database.write(move |write| tables::take(write, &changes, cursor.as_ref(), limits, now_us)).await?;
         if asks {
-            self.wake.notify_one();
+            self.wake.send_replace(());
         }
         Ok(())
     }
@@ -101,9 +109,19 @@ impl Index {
         self.database.read(move |read| tables::cursor(read, &source)).await
     }
 
-    /// Waits until somebody is to be asked something.
-    pub async fn wait(&self) {
-        self.wake.notified().await;
+    /// Says when somebody is to be asked something.
+    #[must_use]
+    pub fn wakes(&self) -> watch::Receiver<()> {
+        self.wake.subscribe()
+    }
+
+    /// Forgets how far a source was followed.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn forget_cursor(&self, source: &str) -> Result<(), StorageError> {
+        let source = source.to_owned();
+        self.database.write(move |write| tables::forget_cursor(write, &source)).await
     }
 
     /// Holds to ask whether they are public.
@@ -142,6 +160,26 @@ impl Index {
         let (account, now_us) = (account.clone(), (self.clock)());
         let next_us = now_us + if handle.is_ok() { HANDLE_FRESH_US } else { RETRY_US };
         self.database.write(move |write| tables::accounts::handle_said(write, &account, handle, next_us)).await
+    }
+
+    /// Accounts whose records are to be listed.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn due_lists(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
+        let now_us = (self.clock)();
+        self.database.read(move |read| tables::accounts::due_lists(read, now_us, limit)).await
+    }
+
+    /// Has the records of all known accounts listed again; answers how many there are.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn rebuild(&self) -> Result<usize, StorageError> {
+        let now_us = (self.clock)();
+        let accounts = self.database.write(move |write| tables::accounts::list_all(write, now_us)).await?;
+        self.wake.send_replace(());
+        Ok(accounts)
     }
 
     /// The stars of a repository, and the key of the record of that of `viewer`, who gave one.

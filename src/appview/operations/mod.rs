@@ -6,6 +6,7 @@
 //!
 //! This room knows no socket, no command line, no configuration and no terminal.
 
+mod index;
 mod queue;
 mod sessions;
 mod status;
@@ -14,13 +15,14 @@ mod uploads;
 use crate::oci::OciState;
 use server::control::AdminRoute;
 
+pub use index::{IndexForget, IndexRebuild, IndexShow, IndexStatus};
 pub use queue::{Notice, QueueDrop, QueueList, QueueRetried, QueueRetry};
 pub use sessions::{EndedSession, Session, SessionsEnd, SessionsList};
 pub use status::{DatabaseStatus, QueueStatus, Status, StatusShow, UploadsStatus, facts};
 pub use uploads::{AbortedUpload, Upload, UploadsAbort, UploadsList};
 
 /// All operations.
-pub static ROUTES: [AdminRoute<OciState>; 8] = [
+pub static ROUTES: [AdminRoute<OciState>; 11] = [
     AdminRoute::operation::<StatusShow>(),
     AdminRoute::operation::<SessionsList>(),
     AdminRoute::operation::<SessionsEnd>(),
@@ -29,6 +31,9 @@ pub static ROUTES: [AdminRoute<OciState>; 8] = [
     AdminRoute::operation::<QueueList>(),
     AdminRoute::operation::<QueueDrop>(),
     AdminRoute::operation::<QueueRetry>(),
+    AdminRoute::operation::<IndexShow>(),
+    AdminRoute::operation::<IndexRebuild>(),
+    AdminRoute::operation::<IndexForget>(),
 ];
 
 /// Seconds from one moment to another, both in microseconds since 1970; 0 when the clock was set back meanwhile.

@@ -143,7 +143,7 @@ impl Repos {
     ///
     /// # Errors
     /// [`ReposError::TooMany`] when there are more.
-    pub(super) async fn each_record(
+    pub async fn each_record(
         &self,
         account: &Account,
         collection: Collection,

@@ -28,6 +28,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("010_of_holds.sql"),
         include_str!("011_browsers.sql"),
         include_str!("012_index.sql"),
+        include_str!("013_index_accounts.sql"),
     ],
 };
 

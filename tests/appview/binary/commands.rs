@@ -146,11 +146,10 @@ fn units_configuration_and_manual_need_no_state() {
     let checked = site.run(&["check-config"]);
     assert_eq!(checked.code, Some(0));
     assert!(checked.stdout.contains("jetstream_urls = [\"wss://jetstream.example\"]"), "{}", checked.stdout);
-    assert_eq!(
-        checked.stderr,
-        "atcr-appview: warning: jetstream_urls is accepted and not used: this registry needs no firehose\n"
-    );
-    for command in ["status", "sessions", "uploads", "queue", "backup", "systemd-units", "check-config", "serve"] {
+    assert_eq!(checked.stderr, "");
+    for command in
+        ["status", "sessions", "uploads", "queue", "index", "backup", "systemd-units", "check-config", "serve"]
+    {
         assert!(site.run(&[command, "--help"]).stdout.contains("Usage: atcr-appview"), "{command}");
     }
     assert_eq!(site.run(&["nonsense"]).code, Some(64));

@@ -17,6 +17,7 @@ fn scrape(scraper: &Client) -> String {
 fn the_page_says_what_happened_and_the_manual_what_it_means() {
     let mut site = Site::new();
     site.set("ATCR_METRICS_ADDR", "127.0.0.1:0");
+    site.set("ATCR_RELAY_URL", "http://localhost:1");
     let daemon = site.start();
     site.hold_takes_uploads();
     let client = site.signed_in(&daemon);

@@ -17,8 +17,9 @@ pub(super) fn of(taking: &mut Taking<'_, '_>, did: &Did) -> Result<AccountRow, S
         return Ok(known);
     }
     taking.asks = true;
-    let sql = "INSERT INTO index_account (did, ask_us) VALUES (?1, ?2) RETURNING id";
-    let id = taking.write.first(sql, (did.as_str(), taking.now_us.cast_signed()), |row| row.get(0))?;
+    let list_us = taking.limits.lists_new.then_some(taking.now_us.cast_signed());
+    let sql = "INSERT INTO index_account (did, ask_us, list_us) VALUES (?1, ?2, ?3) RETURNING id";
+    let id = taking.write.first(sql, (did.as_str(), taking.now_us.cast_signed(), list_us), |row| row.get(0))?;
     Ok(AccountRow { id: id.unwrap_or_default(), records: 0 })
 }
 
@@ -137,12 +138,17 @@ pub fn list_all(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
 /// # Errors
 /// As [`due_handles`].
 pub fn forget(write: &Write<'_>, did: &Did) -> Result<bool, StorageError> {
-    let Some(account) = known(write, did)? else { return Ok(false) };
+    clear(write, did)?;
+    Ok(write.execute("DELETE FROM index_account WHERE did = ?1", [did.as_str()])? > 0)
+}
+
+/// Forgets all that an account has here.
+pub(super) fn clear(write: &Write<'_>, did: &Did) -> Result<(), StorageError> {
+    let Some(account) = known(write, did)? else { return Ok(()) };
     let sql = "SELECT id FROM index_repository WHERE account = ?1";
     for id in write.all(sql, [account.id], |row| row.get::<_, i64>(0))? {
         records::forget(write, id)?;
     }
     super::stars::forget_of(write, account.id)?;
-    write.execute("DELETE FROM index_account WHERE id = ?1", [account.id])?;
-    Ok(true)
+    write.execute("UPDATE index_account SET records = 0 WHERE id = ?1", [account.id]).map(drop)
 }

@@ -11,6 +11,7 @@ pub mod stars;
 use std::collections::BTreeSet;
 
 use super::{Change, IndexLimits, RecordOf};
+use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
@@ -84,7 +85,19 @@ impl Taking<'_, '_> {
             RecordOf::Active(is_active) => accounts::set_active(self, did, *is_active),
             RecordOf::Gone => accounts::forget(self.write, did).map(drop),
             RecordOf::List => accounts::list(self, did),
+            RecordOf::Relist if accounts::known(self.write, did)?.is_none() => Ok(()),
+            RecordOf::Relist => accounts::list(self, did),
+            RecordOf::Clear => self.clear(did),
+            RecordOf::Seen if !self.limits.lists_new => Ok(()),
+            RecordOf::Seen => accounts::of(self, did).map(drop),
         }
+    }
+}
+
+impl Taking<'_, '_> {
+    fn clear(&mut self, did: &Did) -> Result<(), StorageError> {
+        self.touched.clear();
+        accounts::clear(self.write, did)
     }
 }
 
@@ -96,6 +109,14 @@ pub fn cursor(read: &Read<'_>, source: &str) -> Result<Option<u64>, StorageError
     let sql = "SELECT cursor FROM index_cursor WHERE source = ?1";
     let cursor = read.first(sql, [source], |row| row.get::<_, i64>(0))?;
     Ok(cursor.map(i64::cast_unsigned))
+}
+
+/// Forgets how far a source was followed.
+///
+/// # Errors
+/// As [`take`].
+pub fn forget_cursor(write: &Write<'_>, source: &str) -> Result<(), StorageError> {
+    write.execute("DELETE FROM index_cursor WHERE source = ?1", [source]).map(drop)
 }
 
 /// Forgets some of the oldest repositories while there are more than `total` records, and accounts that have nothing any more;

@@ -1,0 +1,71 @@
+//! `index status`, `rebuild`, `forget`.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::target::Target;
+use crate::operations::{IndexForget, IndexRebuild, IndexShow, IndexStatus};
+use atproto::syntax::Did;
+use server::console::{CommandError, NONE, duration, output, table};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Show how much can be searched for, and how far the network is followed.
+    Status,
+    /// List the records of all known accounts again, in the background of the registry.
+    ///
+    /// What their repositories do not have any more leaves the index. It serves meanwhile.
+    Rebuild,
+    /// Forget what the index has of an account. It comes back with the next push, or with an event of the network.
+    #[command(after_help = "Example: atcr-appview index forget did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+    Forget {
+        /// The account's DID.
+        #[arg(value_name = "DID", value_parser = |text: &str| Did::parse(text))]
+        account: Did,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, target: Target, as_json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::Status => {
+                let status = target.run(IndexShow {}).await?;
+                if as_json { output::json(&status) } else { output::text(&shown(&status)) }
+            }
+            Self::Rebuild => {
+                let accounts = target.run(IndexRebuild {}).await?;
+                if as_json {
+                    return output::json(&json!({ "accounts": accounts }));
+                }
+                output::text(&format!("the records of {accounts} accounts are listed again\n"))
+            }
+            Self::Forget { account } => {
+                let account = target.run(IndexForget { account }).await?;
+                if as_json {
+                    output::json(&json!({ "account": account }))
+                } else {
+                    output::text(&format!("{account} is forgotten\n"))
+                }
+            }
+        }
+    }
+}
+
+fn shown(status: &IndexStatus) -> String {
+    let IndexStatus { accounts, records, shown, to_list, sources, is_connected, events, heard_s } = status;
+    let followed = match (sources.is_empty(), is_connected) {
+        (true, _) => "nothing: the index has what passes through here".to_owned(),
+        (false, true) => format!("{}, connected", sources.join(", ")),
+        (false, false) => format!("{}, not connected", sources.join(", ")),
+    };
+    let rows = [
+        ["accounts".to_owned(), accounts.to_string()],
+        ["records".to_owned(), records.to_string()],
+        ["repositories shown".to_owned(), shown.to_string()],
+        ["accounts to list".to_owned(), to_list.to_string()],
+        ["follows".to_owned(), followed],
+        ["events".to_owned(), events.to_string()],
+        ["last message".to_owned(), heard_s.map_or_else(|| NONE.to_owned(), |s| format!("{} ago", duration(s)))],
+    ];
+    table(["INDEX", ""], rows)
+}

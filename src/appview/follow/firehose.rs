@@ -1,0 +1,64 @@
+//! The firehose of a relay or a PDS: `com.atproto.sync.subscribeRepos`.
+
+use super::events::{EventKind, Told};
+use super::is_wanted;
+use super::jetstream::of_account;
+use crate::index::{Change, RecordOf};
+use atproto::lexicon::nsid;
+use atproto::repo::RepoError;
+use atproto::repo::cbor;
+use atproto::repo::event::{CommitEvent, RepoEvent, RepoEventKind};
+
+/// What a frame comes to.
+pub(super) enum Frame {
+    /// Something happened.
+    Told(Told),
+    /// Events between the cursor and now are missing.
+    Gap,
+    /// The host does not go on; the cursor is none of its.
+    BadCursor(String),
+    /// The host does not go on.
+    End(String),
+    /// Nothing.
+    Nothing,
+}
+
+/// The address to follow from `cursor` on.
+pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
+    let cursor = cursor.map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
+    format!("ws{}/xrpc/{}{cursor}", base.strip_prefix("http").unwrap_or(base), nsid::SYNC_SUBSCRIBE_REPOS)
+}
+
+/// Reads a frame.
+pub(super) fn read(frame: &[u8], now_us: u64) -> Result<Frame, RepoError> {
+    let event = RepoEvent::decode(frame)?;
+    let (kind, changes) = match event.kind {
+        RepoEventKind::Commit(commit) => (EventKind::Commit, commit_changes(&commit, now_us)),
+        RepoEventKind::Sync(account) => (EventKind::Commit, vec![Change { account, of: RecordOf::Relist }]),
+        RepoEventKind::Identity(account) => (EventKind::Identity, vec![Change { account, of: RecordOf::Handle }]),
+        RepoEventKind::Account(account, is_active, status) => {
+            (EventKind::Account, vec![of_account(account, is_active, status.as_deref())])
+        }
+        RepoEventKind::Info(name) if name == "OutdatedCursor" => return Ok(Frame::Gap),
+        RepoEventKind::Error(name, message) if name == "FutureCursor" => return Ok(Frame::BadCursor(message)),
+        RepoEventKind::Error(name, message) => return Ok(Frame::End(format!("{name}: {message}"))),
+        RepoEventKind::Info(_) | RepoEventKind::Other => return Ok(Frame::Nothing),
+    };
+    let cursor = (event.seq > 0).then_some(event.seq);
+    Ok(Frame::Told(Told { kind, cursor, at_us: None, changes }))
+}
+
+/// What a commit comes to. What is not all here, or is none, is listed instead.
+fn commit_changes(commit: &CommitEvent, now_us: u64) -> Vec<Change> {
+    let relist = || vec![Change { account: commit.account.clone(), of: RecordOf::Relist }];
+    if commit.is_partial {
+        return relist();
+    }
+    let Ok(records) = commit.records(is_wanted) else { return relist() };
+    let change = |(path, record): (&str, Option<cbor::Ipld>)| {
+        let (collection, key) = path.split_once('/')?;
+        let record = record.as_ref().map(cbor::to_json);
+        Change::of(&commit.account, collection, key, record.as_ref(), now_us)
+    };
+    records.into_iter().filter_map(change).collect()
+}

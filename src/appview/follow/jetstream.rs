@@ -1,0 +1,147 @@
+//! Jetstream: events as JSON, already of the collections that were asked for, none of them signed.
+//! <https://github.com/bluesky-social/jetstream>
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::COLLECTIONS;
+use super::events::{EventKind, Told};
+use crate::index::{Change, RecordOf};
+use atproto::syntax::Did;
+
+/// A reconnect asks for what happened since a little before: its servers do not agree on the time to the second.
+const OVERLAP_US: u64 = 5 * 1_000_000;
+/// Where it is at most hosts.
+const PATH: &str = "/subscribe";
+
+#[derive(Deserialize)]
+struct Event {
+    did: Did,
+    time_us: u64,
+    #[serde(default)]
+    commit: Option<Commit>,
+    #[serde(default)]
+    account: Option<Account>,
+    #[serde(default)]
+    identity: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Commit {
+    operation: String,
+    collection: String,
+    rkey: String,
+    #[serde(default)]
+    record: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Account {
+    active: bool,
+    #[serde(default)]
+    status: Option<String>,
+}
+
+/// The address to follow from `cursor` on.
+pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
+    let (base, query) = base.split_once('?').map_or((base, None), |(base, query)| (base, Some(query)));
+    let host = base.find("://").map_or(0, |at| at + 3);
+    let has_path = base[host..].trim_end_matches('/').contains('/');
+    let path = if has_path { "" } else { PATH };
+    let mut fields = url::form_urlencoded::Serializer::new(query.unwrap_or_default().to_owned());
+    for collection in COLLECTIONS {
+        fields.append_pair("wantedCollections", &collection);
+    }
+    if let Some(cursor) = cursor {
+        fields.append_pair("cursor", &cursor.saturating_sub(OVERLAP_US).to_string());
+    }
+    format!("{}{path}?{}", base.trim_end_matches('/'), fields.finish())
+}
+
+/// What a message tells; `None` when it is no event.
+pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
+    let event: Event = serde_json::from_str(text).ok()?;
+    let did = event.did;
+    let (kind, change) = match (event.commit, event.account, event.identity) {
+        (Some(commit), ..) => {
+            let Commit { operation, collection, rkey, record } = commit;
+            let record = record.as_ref().filter(|_| operation != "delete");
+            // A change without its record says nothing.
+            let is_whole = record.is_some() || operation == "delete";
+            let change = Change::of(&did, &collection, &rkey, record, now_us).filter(|_| is_whole);
+            (EventKind::Commit, change)
+        }
+        (_, Some(account), _) => (EventKind::Account, Some(of_account(did, account.active, account.status.as_deref()))),
+        (_, _, Some(_)) => (EventKind::Identity, Some(Change { account: did, of: RecordOf::Handle })),
+        _ => return None,
+    };
+    // A time that is ahead would have later events skipped.
+    let cursor = event.time_us.min(now_us);
+    Some(Told { kind, cursor: Some(cursor), at_us: Some(cursor), changes: change.into_iter().collect() })
+}
+
+/// What the state of an account comes to.
+pub(super) fn of_account(account: Did, is_active: bool, status: Option<&str>) -> Change {
+    let of = match status {
+        Some("deleted") if !is_active => RecordOf::Gone,
+        _ => RecordOf::Active(is_active),
+    };
+    Change { account, of }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: u64 = 1_800_000_000_000_000;
+
+    #[test]
+    fn the_address_has_the_collections_and_where_to_go_on() {
+        let of = |base: &str| url(base, Some(7_000_000));
+        assert!(of("wss://a.example").starts_with("wss://a.example/subscribe?wantedCollections=io.atcr.manifest&"));
+        assert!(of("wss://a.example/").ends_with("&cursor=2000000"));
+        assert!(of("wss://a.example/other").starts_with("wss://a.example/other?wantedCollections="));
+        assert!(of("wss://a.example/s?x=1").starts_with("wss://a.example/s?x=1&wantedCollections="));
+        assert!(!url("wss://a.example", None).contains("cursor"));
+    }
+
+    #[test]
+    fn whatever_comes_is_an_event_or_nothing() {
+        let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+        let told = |json: &str| read(&json.replace("DID", did), NOW);
+        let star = r#"{"did":"DID","time_us":5,"kind":"commit","commit":{"rev":"a","operation":"create","collection":
+            "io.atcr.sailor.star","rkey":"a","record":{"subject":"at://DID/io.atcr.repo.page/app","createdAt":"2026-01-01T00:00:00Z"},"cid":"b"}}"#;
+        let found = told(star).unwrap();
+        assert_eq!((found.changes.len(), found.cursor), (1, Some(5)));
+        let gone = told(&star.replace("create\"", "delete\"")).unwrap();
+        assert_eq!(gone.changes[0].of, RecordOf::NoStar("a".into()));
+        let account = r#"{"did":"DID","time_us":9999999999999999,"kind":"account","account":{"active":false,"did":"DID","seq":1,"status":"takendown"}}"#;
+        let found = told(account).unwrap();
+        assert_eq!((&found.changes[0].of, found.cursor), (&RecordOf::Active(false), Some(NOW)));
+        assert_eq!(told(&account.replace("takendown", "deleted")).unwrap().changes[0].of, RecordOf::Gone);
+        let identity = r#"{"did":"DID","time_us":1,"kind":"identity","identity":{"did":"DID","handle":"a.b"}}"#;
+        assert_eq!(told(identity).unwrap().changes[0].of, RecordOf::Handle);
+        for nothing in [
+            "",
+            "null",
+            "[]",
+            "{}",
+            r#"{"did":"x","time_us":1,"commit":{}}"#,
+            r#"{"did":"DID","time_us":"1"}"#,
+            r#"{"did":"DID","time_us":-1,"account":{"active":true}}"#,
+            r#"{"did":"DID","time_us":1}"#,
+            r#"{"did":"DID","time_us":1,"commit":{"operation":7,"collection":"a","rkey":"b"}}"#,
+            &"[".repeat(100_000),
+        ] {
+            assert!(told(nothing).is_none(), "{nothing:.80}");
+        }
+        let record = r#""record":{"subject""#;
+        assert!(told(&star.replace(record, r#""record":{"other""#)).unwrap().changes.is_empty());
+        assert!(
+            told(&star.replace("io.atcr.sailor.star\",\"rkey\":\"a\"", "x\",\"rkey\":\"../..\""))
+                .unwrap()
+                .changes
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! Who has anything at all: asked of a relay once, before events are followed.
+
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use serde::Deserialize;
+
+use super::Follow;
+use crate::index::{Change, RecordOf};
+use atproto::lexicon::nsid::{self, Method};
+use atproto::syntax::Did;
+use server::egress::{AnswerLimits, empty_body};
+
+/// Collections whose owners are to be listed: who has a tag has a manifest.
+const OWNERS: [nsid::Collection; 3] = [nsid::MANIFEST, nsid::STAR, nsid::SAILOR_PROFILE];
+/// Pages of one collection, of 500 accounts each at most.
+const MAX_PAGES: usize = 200;
+/// Of a host that does not know collections all accounts are listed, if they are no more than in so many pages: it is a PDS.
+const MAX_PAGES_OF_ALL: usize = 2;
+const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(30), body_bytes: 4 * 1024 * 1024 };
+const AGAIN: Duration = Duration::from_secs(300);
+/// What is written down of a relay that was asked.
+const SEEDED: &str = "accounts of ";
+
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    cursor: Option<String>,
+    repos: Vec<Repo>,
+}
+
+#[derive(Deserialize)]
+struct Repo {
+    did: Did,
+}
+
+/// Why a host did not tell.
+#[derive(Debug, thiserror::Error)]
+enum SeedError {
+    #[error("{0}")]
+    Failed(String),
+    /// It does not have the method.
+    #[error("it answers {0}")]
+    Refused(StatusCode),
+}
+
+impl Follow {
+    /// Has those listed who have records at the relay, once; tries until it answers.
+    pub async fn seed(&self) {
+        let Some(relay) = self.settings.relay_url.as_deref() else { return };
+        let name = format!("{SEEDED}{relay}");
+        loop {
+            match self.index.cursor(&name).await {
+                Ok(Some(_)) => return,
+                Ok(None) => match self.seed_from(relay, &name).await {
+                    Ok(accounts) => return tracing::info!(relay, accounts, "the accounts of the relay are listed"),
+                    Err(error) => tracing::warn!(relay, "the relay does not say which accounts there are: {error}"),
+                },
+                Err(error) => tracing::warn!(%error, "it is not known whether the relay was asked for its accounts"),
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn seed_from(&self, relay: &str, name: &str) -> Result<usize, SeedError> {
+        let mut accounts = 0;
+        for collection in OWNERS {
+            let by = Some(collection.as_str());
+            match self.each_page(relay, nsid::SYNC_LIST_REPOS_BY_COLLECTION, by, MAX_PAGES).await {
+                Ok(found) => accounts += found,
+                Err(SeedError::Refused(status)) => {
+                    tracing::debug!(relay, %status, "the relay does not know who has records of a collection");
+                    accounts = self.each_page(relay, nsid::SYNC_LIST_REPOS, None, MAX_PAGES_OF_ALL).await?;
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let done = Some((name.to_owned(), (self.clock)()));
+        self.index.take(Vec::new(), done).await.map_err(|error| SeedError::Failed(error.to_string()))?;
+        Ok(accounts)
+    }
+
+    /// Has those on all pages of an answer listed; answers how many.
+    async fn each_page(
+        &self,
+        relay: &str,
+        method: Method,
+        collection: Option<&str>,
+        max_pages: usize,
+    ) -> Result<usize, SeedError> {
+        let (mut cursor, mut accounts) = (None::<String>, 0);
+        for _ in 0..max_pages {
+            let page = self.page(relay, method, collection, cursor.as_deref()).await?;
+            accounts += page.repos.len();
+            let list = |repo: Repo| Change { account: repo.did, of: RecordOf::List };
+            let changes = page.repos.into_iter().map(list).collect();
+            self.index.take(changes, None).await.map_err(|error| SeedError::Failed(error.to_string()))?;
+            cursor = page.cursor.filter(|cursor| !cursor.is_empty());
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(accounts)
+    }
+
+    async fn page(
+        &self,
+        relay: &str,
+        method: Method,
+        collection: Option<&str>,
+        cursor: Option<&str>,
+    ) -> Result<Page, SeedError> {
+        let fields = [("collection", collection), ("limit", Some("500")), ("cursor", cursor)];
+        let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let failed = |error: &dyn std::fmt::Display| SeedError::Failed(error.to_string());
+        let request = Request::get(format!("{relay}/xrpc/{method}?{query}")).body(empty_body());
+        let answer = self.http.exchange(request.map_err(|error| failed(&error))?, LIMITS).await;
+        let answer = answer.map_err(|error| failed(&error))?;
+        match answer.status() {
+            StatusCode::OK => serde_json::from_slice(answer.body()).map_err(|error| failed(&error)),
+            status if status.is_client_error() || status == StatusCode::NOT_IMPLEMENTED => {
+                Err(SeedError::Refused(status))
+            }
+            status => Err(failed(&format!("it answers {status}"))),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What is listed of an account takes the place of what was known of it. Changes that come while it is listed may be newer than
+//! the list: they are kept, and taken in once more behind it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use super::{Change, Index, RETRY_US, RecordOf, tables};
+use atproto::syntax::Did;
+use server::storage::StorageError;
+
+/// Changes of one transaction.
+const BATCH: usize = 500;
+/// Changes that are kept of one account; of more it is listed again.
+const MAX_KEPT: usize = 2000;
+
+/// Changes of accounts that are listed at this moment.
+#[derive(Default)]
+pub(super) struct Listings(Mutex<HashMap<Did, Vec<Change>>>);
+
+impl Listings {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<Did, Vec<Change>>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Keeps what is of accounts that are listed.
+    pub(super) fn keep(&self, changes: &[Change]) {
+        self.with(|listings| {
+            if listings.is_empty() {
+                return;
+            }
+            for change in changes {
+                match listings.get_mut(&change.account) {
+                    Some(kept) if kept.len() < MAX_KEPT => kept.push(change.clone()),
+                    Some(kept) if kept.len() == MAX_KEPT => {
+                        kept.push(Change { account: change.account.clone(), of: RecordOf::Relist });
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+
+    /// Takes what came since then; when that is nothing, the listing has ended.
+    fn take(&self, account: &Did) -> Vec<Change> {
+        self.with(|listings| {
+            let kept = listings.get_mut(account).map(std::mem::take).unwrap_or_default();
+            if kept.is_empty() {
+                listings.remove(account);
+            }
+            kept
+        })
+    }
+}
+
+impl Index {
+    /// An account is going to be listed.
+    pub fn begin_listing(&self, account: &Did) {
+        self.listings.with(|listings| listings.insert(account.clone(), Vec::new()));
+    }
+
+    /// What is listed of an account takes the place of what was known of it.
+    ///
+    /// # Errors
+    /// When the database fails; so below. The account is then listed again.
+    pub async fn replace(&self, account: &Did, listed: Vec<Change>) -> Result<(), StorageError> {
+        let replaced = self.replace_by(account, listed).await;
+        self.listings.with(|listings| listings.remove(account));
+        replaced
+    }
+
+    async fn replace_by(&self, account: &Did, listed: Vec<Change>) -> Result<(), StorageError> {
+        let clear = Change { account: account.clone(), of: RecordOf::Clear };
+        let mut changes = std::iter::once(clear).chain(listed).peekable();
+        // In pieces: others write between them. After a crash in between it is listed again.
+        while changes.peek().is_some() {
+            self.write(changes.by_ref().take(BATCH).collect(), None).await?;
+        }
+        self.set_list_time(account, None).await?;
+        loop {
+            let newer = self.listings.take(account);
+            if newer.is_empty() {
+                return Ok(());
+            }
+            self.write(newer, None).await?;
+        }
+    }
+
+    /// An account could not be listed; `again`: it is to be tried later.
+    ///
+    /// # Errors
+    /// As [`Index::replace`].
+    pub async fn not_listed(&self, account: &Did, again: bool) -> Result<(), StorageError> {
+        self.listings.with(|listings| listings.remove(account));
+        self.set_list_time(account, again.then(|| (self.clock)() + RETRY_US)).await
+    }
+
+    async fn set_list_time(&self, account: &Did, at_us: Option<u64>) -> Result<(), StorageError> {
+        let account = account.clone();
+        self.database.write(move |write| tables::accounts::listed(write, &account, at_us)).await
+    }
+}

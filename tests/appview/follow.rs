@@ -1,0 +1,192 @@
+//! The network followed by Jetstream, whose side the test plays by its public description: which address is asked, what comes of
+//! events and of what is none, and where it goes on.
+
+use std::time::Duration;
+
+use atproto::syntax::Did;
+use futures_util::SinkExt as _;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+
+use crate::index::{manifest, tag};
+use crate::oci::registry::Registry;
+use crate::support::did_server::{Reply, document, plc};
+
+/// A Jetstream: each connection with the address that it asked for.
+struct Jetstream {
+    url: String,
+    connections: mpsc::UnboundedReceiver<(String, WebSocketStream<TcpStream>)>,
+}
+
+impl Jetstream {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://localhost:{}", listener.local_addr().unwrap().port());
+        let (sender, connections) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut asked = String::new();
+                #[expect(clippy::result_large_err, reason = "the crate's own callback")]
+                let note = |request: &Request, response: Response| {
+                    asked = request.uri().to_string();
+                    Ok(response)
+                };
+                let Ok(socket) = tokio_tungstenite::accept_hdr_async(stream, note).await else { continue };
+                sender.send((asked, socket)).unwrap();
+            }
+        });
+        Self { url, connections }
+    }
+
+    async fn connection(&mut self) -> (String, WebSocketStream<TcpStream>) {
+        tokio::time::timeout(Duration::from_secs(20), self.connections.recv()).await.expect("a connection").unwrap()
+    }
+}
+
+fn commit(did: &Did, time_us: u64, operation: &str, collection: &str, (key, record): &(String, Value)) -> Message {
+    let commit = json!({ "rev": "3l3qo2vutsw2b", "operation": operation, "collection": collection, "rkey": key, "record": record, "cid": "b" });
+    Message::text(json!({ "did": did, "time_us": time_us, "kind": "commit", "commit": commit }).to_string())
+}
+
+/// The messages of an image whose hold is the test's own server.
+fn image(registry: &Registry, did: &Did, name: &str, time_us: u64) -> [Message; 2] {
+    let hold = format!("did:web:localhost%3A{}", registry.network.port);
+    let manifest = manifest(name, name, &hold, "of the network");
+    let tag = tag(did, name, "v1", &manifest.0, 1);
+    [
+        commit(did, time_us, "create", "io.atcr.manifest", &manifest),
+        commit(did, time_us + 1, "update", "io.atcr.tag", &tag),
+    ]
+}
+
+async fn registry(urls: &str) -> Registry {
+    let registry = Registry::start([("ATCR_JETSTREAM_URLS", urls)]).await;
+    let captain = json!({
+        "owner": registry.alice, "public": true, "allowAllCrew": true, "deployedAt": "2026-01-01T00:00:00Z",
+    });
+    let hold = format!("did%3Aweb%3Alocalhost%253A{}", registry.network.port);
+    let path = format!("/xrpc/com.atproto.repo.getRecord?repo={hold}&collection=io.atcr.hold.captain&rkey=self");
+    let uri = format!("at://did:web:localhost%3A{}/io.atcr.hold.captain/self", registry.network.port);
+    registry.network.set(&path, Reply::Body(json!({ "uri": uri, "value": captain }).to_string()));
+    registry
+}
+
+async fn names(registry: &Registry, words: &str) -> Vec<String> {
+    let found = registry.get(&format!("/xrpc/io.atcr.appview.searchRepositories?q={words}&limit=100")).await.ok();
+    let names = found["repositories"].as_array().unwrap().iter();
+    names.map(|found| found["repository"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn found(registry: &Registry, words: &str, expected: usize) {
+    for _ in 0..200 {
+        if names(registry, words).await.len() == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{words}: {:?}", names(registry, words).await);
+}
+
+fn now_us() -> u64 {
+    u64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros()).unwrap()
+}
+
+/// An account whose PDS, the test's server, has no records.
+fn account(registry: &Registry, number: u8) -> Did {
+    let did = plc(number.into());
+    let mut document = document(&did, number);
+    let here = format!("http://localhost:{}", registry.network.port);
+    document["service"] =
+        json!([{ "id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": here }]);
+    registry.network.publish(&did, &document);
+    did
+}
+
+#[tokio::test]
+async fn events_are_found_the_next_address_is_taken_and_a_cursor_goes_on() {
+    let mut jetstream = Jetstream::start().await;
+    let registry = registry(&format!("ws://localhost:1,{}", jetstream.url)).await;
+    let (asked, mut socket) = jetstream.connection().await;
+    assert!(
+        asked.starts_with("/subscribe?wantedCollections=io.atcr.manifest&wantedCollections=io.atcr.tag&"),
+        "{asked}"
+    );
+    assert!(!asked.contains("cursor"), "the first time from now on: {asked}");
+    let at_us = now_us();
+    // Of an account that was not known the records are listed, too; here there are none.
+    let profile = ("self".to_owned(), json!({ "createdAt": "2026-01-01T00:00:00Z" }));
+    socket.send(commit(&registry.alice, at_us, "create", "io.atcr.sailor.profile", &profile)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for message in image(&registry, &registry.alice, "team/app", at_us) {
+        socket.send(message).await.unwrap();
+    }
+    found(&registry, "app", 1).await;
+    drop(socket);
+    // The first address fails again, and then it goes on where it was.
+    let (asked, mut socket) = jetstream.connection().await;
+    let (_, cursor) = asked.split_once("cursor=").expect("a cursor");
+    assert_eq!(cursor.parse::<u64>().unwrap(), at_us + 1 - 5_000_000, "a little before");
+    let gone = json!({ "did": registry.alice, "time_us": at_us + 2, "kind": "account", "account": { "active": false, "status": "takendown" } });
+    socket.send(Message::text(gone.to_string())).await.unwrap();
+    found(&registry, "app", 0).await;
+    let back = json!({ "did": registry.alice, "time_us": at_us + 3, "kind": "account", "account": { "active": true } });
+    socket.send(Message::text(back.to_string())).await.unwrap();
+    found(&registry, "app", 1).await;
+}
+
+#[tokio::test]
+async fn hostile_events_do_no_harm_and_a_flood_displaces_nobody() {
+    let mut jetstream = Jetstream::start().await;
+    let registry = registry(&jetstream.url).await;
+    let (_, mut socket) = jetstream.connection().await;
+    let (alice, mallory) = (account(&registry, 1), account(&registry, 2));
+    let at_us = now_us();
+    for did in [&alice, &mallory] {
+        let profile = ("self".to_owned(), json!({ "createdAt": "2026-01-01T00:00:00Z" }));
+        socket.send(commit(did, at_us, "create", "io.atcr.sailor.profile", &profile)).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for message in image(&registry, &alice, "app", at_us) {
+        socket.send(message).await.unwrap();
+    }
+    for text in [
+        "",
+        "{",
+        "null",
+        "[1]",
+        "{\"did\":\"x\"}",
+        &"[".repeat(200_000),
+        &format!("{{\"did\":\"{alice}\",\"time_us\":1e300}}"),
+    ] {
+        socket.send(Message::text(text.to_owned())).await.unwrap();
+    }
+    socket.send(Message::binary(vec![0xff; 1000])).await.unwrap();
+    for key in ["../..", "", &"k".repeat(5000)] {
+        let record = json!({ "repository": "A".repeat(100_000), "tag": 7, "digest": null });
+        socket.send(commit(&mallory, at_us, "create", "io.atcr.tag", &(key.to_owned(), record))).await.unwrap();
+    }
+    // A time that is ahead does not have what comes after it skipped.
+    socket.send(commit(&mallory, u64::MAX, "delete", "io.atcr.tag", &("x".into(), json!(null)))).await.unwrap();
+    for number in 0..500 {
+        let [manifest, tag] = image(&registry, &mallory, &format!("flood{number}"), at_us);
+        socket.feed(manifest).await.unwrap();
+        socket.feed(tag).await.unwrap();
+    }
+    socket.flush().await.unwrap();
+    found(&registry, "flood499", 1).await;
+    found(&registry, "alice.test", 1).await;
+    assert_eq!(names(&registry, "app").await, ["app"]);
+    // What is larger than any event ends the connection, and no more.
+    let _ = socket.send(Message::text("x".repeat(7 * 1024 * 1024))).await;
+    let (asked, mut socket) = jetstream.connection().await;
+    let (_, cursor) = asked.split_once("cursor=").expect("a cursor");
+    assert!(cursor.parse::<u64>().unwrap() <= now_us());
+    for message in image(&registry, &alice, "later", at_us) {
+        socket.send(message).await.unwrap();
+    }
+    found(&registry, "later", 1).await;
+}
