@@ -161,4 +161,5 @@ def main():
     print("\nIn brackets: the first column in parts of that one.")
 
 
-main()
+if __name__ == "__main__":
+    main()
