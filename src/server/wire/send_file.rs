@@ -33,8 +33,9 @@ use tokio_util::either::Either;
 
 use crate::daemon::{BLOCKING_THREADS, Busy, Stream};
 
-/// The most that one call of sendfile moves. A socket of a fast peer takes about as much.
-const PIECE_BYTES: u64 = 1024 * 1024;
+/// The most that one call of sendfile moves, as in nginx. A socket of a fast peer takes about as much, and the larger the
+/// pieces, the fewer turns of the pool.
+const PIECE_BYTES: u64 = 2 * 1024 * 1024;
 /// The most that is read at once where a file system has no sendfile.
 const COPY_BYTES: usize = 64 * 1024;
 /// A call that takes as long has waited for a disk.

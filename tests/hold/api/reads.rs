@@ -146,7 +146,7 @@ async fn large_blobs_and_ranges_of_them() {
         assert_blob_headers(&whole, &digest, content.len());
         let last = content.len() - 1;
         // Of one read and of a byte more; of one piece that the kernel sends and of a byte more; the end.
-        let lengths = [256 * 1024, 256 * 1024 + 1, 1024 * 1024, 1024 * 1024 + 1];
+        let lengths = [256 * 1024, 256 * 1024 + 1, 2 * 1024 * 1024, 2 * 1024 * 1024 + 1];
         let ranges = lengths.map(|length| (100_001, 100_000 + length));
         for (first, last) in ranges.into_iter().chain([(1, last), (3_000_000, last)]) {
             let answer = hold.get(&target).header("range", &format!("bytes={first}-{last}")).send().await;
