@@ -243,6 +243,24 @@ await step('a person chooses a hold from the menu, which says what it is, and pu
   await push(app, registry.appview, 'alice.test/other:v1', alice)
 })
 
+await step('what was pushed is found by a search, that of a private hold is not, and a star is a record of who gives it', async () => {
+  const searched = async (words, at = origin) => (await open(`/search?q=${encodeURIComponent(words)}`, at)).text
+  const deadline = performance.now() + 10_000
+  while (!(await searched('tides')).includes('href="/alice.test/tides"')) assert(performance.now() < deadline, await searched('tides'))
+  assert.doesNotMatch(await searched('vault', originOf(hidden.appview)), /bob\.test\/vault/)
+  const query = new URLSearchParams({ repo: alice.did, collection: 'io.atcr.sailor.star' })
+  const stars = async () => (await (await fetch(`${stack.pds}/xrpc/com.atproto.repo.listRecords?${query}`)).json()).records
+  const page = await person.open('/alice.test/tides')
+  const form = { owner: alice.did, name: 'tides' }
+  assert.equal((await person.send(page, '/star', { ...form, star: 'give' })).location, '/alice.test/tides')
+  assert.deepEqual((await stars()).map(({ value }) => value.subject), [`at://${alice.did}/io.atcr.repo.page/tides`])
+  const starred = await person.open('/alice.test/tides')
+  assert(starred.text.includes('1 star') && starred.text.includes('Take the star back'), starred.text)
+  await person.send(starred, '/star', { ...form, star: 'take' })
+  assert.deepEqual(await stars(), [])
+  await person.send(starred, '/star', { ...form, star: 'give' })
+})
+
 await step('the owner writes the text and the picture of a page, at once seen by all', async () => {
   let page = await person.open('/settings/repository?name=team/tools')
   assert(page.text.includes('&#60;script&#62;alert(1)'), 'the hostile text is there to be edited')
@@ -295,12 +313,15 @@ if (chromium) {
     hostile: '/bob.test',
     image: '/alice.test/tides:v1.0.0',
     index: `/alice.test/team/tools@${both.manifest.digest}`,
+    search: '/search?q=tides',
+    'search-all': '/search?sort=stars',
+    'search-none': '/search?q=nothing+of+this',
     missing: '/alice.test/none',
     'sign-in': '/auth/oauth/login',
   }
   await step('Chromium shows each page at a desk and on a phone, in light and dark: legible, by keyboard, with nothing of elsewhere', async () => {
     await run('python3', [script, chromium, origin, pictures, JSON.stringify(pages)])
-    const own = { settings: '/settings', 'repository-settings': '/settings/repository?name=tides', devices: '/auth/device', 'own-front': '/' }
+    const own = { settings: '/settings', 'repository-settings': '/settings/repository?name=tides', devices: '/auth/device', 'own-front': '/', 'own-repository': '/alice.test/tides', 'own-search': '/search?q=tides' }
     await run('python3', [script, chromium, origin, pictures, JSON.stringify(own), person.cookie])
   })
 } else {
