@@ -3,6 +3,7 @@
 //! One file a group of commands. [`target`] finds the registry that a command is for. What every command line of ours has
 //! in common is in [`server::console`].
 
+mod accounts;
 mod backup;
 mod index;
 mod manual;
@@ -46,7 +47,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-backup, status, sessions, uploads, queue and index need the configuration of the registry they are for.
+accounts, backup, status, sessions, uploads, queue and index need the configuration of the registry they are for.
 While it runs all but backup go through its admin socket (ATCR_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or status finds no registry that runs;
@@ -60,6 +61,8 @@ enum Command {
     CheckConfig,
     /// Show how the registry is: database, sessions, uploads, queue.
     Status(status::Arguments),
+    /// List accounts, and show, export or delete what is held of one.
+    Accounts(Group<accounts::Command>),
     /// List and end sessions at accounts' PDSes.
     Sessions(Group<sessions::Command>),
     /// List and abort open uploads.
@@ -129,6 +132,7 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
         Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),
         Command::Backup(arguments) => with_config(load(), async |config| backup::run(arguments, &config).await),
         Command::Status(arguments) => at_target(load(), async |target| arguments.run(target).await),
+        Command::Accounts(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Sessions(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Uploads(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Queue(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use atproto::syntax::Did;
 use server::sqlite::Database;
+use server::storage::StorageError;
 
 pub use codes::{UserCode, is_device_secret};
 pub use error::{DevicesError, PollRefusal};
@@ -158,10 +159,10 @@ impl Devices {
     /// The devices of an account, the newest first.
     ///
     /// # Errors
-    /// [`DevicesError::Storage`]
-    pub async fn of_account(&self, account: &Did) -> Result<Vec<DeviceRow>, DevicesError> {
+    /// When the database fails.
+    pub async fn of_account(&self, account: &Did) -> Result<Vec<DeviceRow>, StorageError> {
         let account = account.clone();
-        Ok(self.database.read(move |read| tables::of_account(read, &account)).await?)
+        self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
     /// A device gives its secret back; answers for whom it acted.
@@ -178,6 +179,23 @@ impl Devices {
             Ok::<_, server::storage::StorageError>(found.map(|device| device.account))
         };
         Ok(self.database.write(job).await?)
+    }
+
+    /// How many devices each account has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn by_account(&self) -> Result<Vec<(Did, u64)>, StorageError> {
+        self.database.read(tables::by_account).await
+    }
+
+    /// Forgets all devices of an account.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget(&self, account: &Did) -> Result<(), StorageError> {
+        let account = account.clone();
+        self.database.write(move |write| tables::forget(write, &account)).await
     }
 
     /// Takes a device's secret back; answers whether the account had it.

@@ -6,6 +6,7 @@
 //!
 //! This room knows no socket, no command line, no configuration and no terminal.
 
+mod accounts;
 mod index;
 mod queue;
 mod sessions;
@@ -15,6 +16,7 @@ mod uploads;
 use crate::oci::OciState;
 use server::control::AdminRoute;
 
+pub use accounts::{AccountData, AccountsDelete, AccountsExport, AccountsList, HeldAccount};
 pub use index::{IndexForget, IndexRebuild, IndexShow, IndexStatus};
 pub use queue::{Notice, QueueDrop, QueueList, QueueRetried, QueueRetry};
 pub use sessions::{EndedSession, Session, SessionsEnd, SessionsList};
@@ -22,10 +24,13 @@ pub use status::{DatabaseStatus, QueueStatus, Status, StatusShow, UploadsStatus,
 pub use uploads::{AbortedUpload, Upload, UploadsAbort, UploadsList};
 
 /// All operations.
-pub static ROUTES: [AdminRoute<OciState>; 11] = [
+pub static ROUTES: [AdminRoute<OciState>; 14] = [
     AdminRoute::operation::<StatusShow>(),
     AdminRoute::operation::<SessionsList>(),
     AdminRoute::operation::<SessionsEnd>(),
+    AdminRoute::operation::<AccountsList>(),
+    AdminRoute::operation::<AccountsExport>(),
+    AdminRoute::operation::<AccountsDelete>(),
     AdminRoute::operation::<UploadsList>(),
     AdminRoute::operation::<UploadsAbort>(),
     AdminRoute::operation::<QueueList>(),

@@ -42,15 +42,27 @@ impl BrowserSessions {
     }
 
     /// Where an account is signed in, the newest first.
-    pub(super) async fn of_account(&self, account: &Did) -> Result<Vec<rows::BrowserSessionRow>, WebError> {
+    pub(super) async fn of_account(&self, account: &Did) -> Result<Vec<rows::BrowserSessionRow>, StorageError> {
         let (account, now_us) = (account.clone(), (self.clock)());
-        Ok(self.database.read(move |read| rows::of_account(read, &account, now_us)).await?)
+        self.database.read(move |read| rows::of_account(read, &account, now_us)).await
     }
 
     /// Ends a session of this account.
     pub(super) async fn end_of(&self, cookie: [u8; 32], account: &Did) -> Result<(), WebError> {
         let account = account.clone();
         Ok(self.database.write(move |write| rows::end_of(write, &cookie, &account)).await?)
+    }
+
+    /// In how many browsers each account is signed in.
+    pub(super) async fn by_account(&self) -> Result<Vec<(Did, u64)>, StorageError> {
+        let now_us = (self.clock)();
+        self.database.read(move |read| rows::by_account(read, now_us)).await
+    }
+
+    /// Signs an account out in all browsers.
+    pub(super) async fn forget(&self, account: &Did) -> Result<(), StorageError> {
+        let account = account.clone();
+        self.database.write(move |write| rows::forget(write, &account)).await
     }
 
     pub(super) async fn sweep(&self) -> Result<(), StorageError> {

@@ -37,6 +37,10 @@ pub enum Endpoint {
     ChooseHold,
     /// Ends the session of a browser.
     EndSession,
+    /// What is held of an account, as a file.
+    AccountData,
+    /// Deletes that.
+    ForgetAccount,
     /// What an owner may change of a repository.
     RepositorySettings,
     /// Writes the text of its page.
@@ -72,7 +76,7 @@ pub enum Endpoint {
 }
 
 /// All of them, by their paths: as metrics and the log name them.
-pub const ENDPOINTS: [(&str, Endpoint); 29] = [
+pub const ENDPOINTS: [(&str, Endpoint); 31] = [
     (METADATA_PATH, Endpoint::ClientMetadata),
     (KEYS_PATH, Endpoint::ClientKeys),
     ("/auth/oauth/login", Endpoint::SignIn),
@@ -86,6 +90,8 @@ pub const ENDPOINTS: [(&str, Endpoint); 29] = [
     ("/settings", Endpoint::Settings),
     ("/settings/hold", Endpoint::ChooseHold),
     ("/settings/session", Endpoint::EndSession),
+    ("/settings/data", Endpoint::AccountData),
+    ("/settings/delete", Endpoint::ForgetAccount),
     ("/settings/repository", Endpoint::RepositorySettings),
     ("/settings/repository/page", Endpoint::WritePage),
     ("/settings/repository/picture", Endpoint::WritePicture),
@@ -190,6 +196,7 @@ impl Endpoint {
                 | Self::EndDevice
                 | Self::ChooseHold
                 | Self::EndSession
+                | Self::ForgetAccount
                 | Self::WritePage
                 | Self::WritePicture
                 | Self::DeleteImage

@@ -16,6 +16,7 @@ mod devices;
 mod endpoint;
 mod form;
 mod guesses;
+mod held;
 mod pages;
 mod refusal;
 mod repository_settings;
@@ -52,6 +53,7 @@ use server::wire::{Request, Response};
 use server::xrpc::{Refusal, Trace, header, response};
 
 pub use endpoint::{ENDPOINTS, Endpoint};
+pub use held::{Held, HeldBrowser, HeldDevice, HeldNotice, HeldSession};
 
 /// Sign-ins that are being begun at once: each asks servers that a stranger named.
 const BEGINNING_AT_ONCE: usize = 32;
@@ -226,6 +228,8 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::Settings => settings::show(web, &request.head, trace).await,
         Endpoint::ChooseHold => settings::choose_hold(web, request, trace).await,
         Endpoint::EndSession => settings::end_session(web, request, trace).await,
+        Endpoint::AccountData => held::show(web, &request.head, trace).await,
+        Endpoint::ForgetAccount => held::forget(web, request, trace).await,
         Endpoint::RepositorySettings => repository_settings::show(web, &request.head, trace).await,
         Endpoint::WritePage => repository_settings::write_page(web, request, trace).await,
         Endpoint::WritePicture => repository_settings::write_picture(web, request, trace).await,

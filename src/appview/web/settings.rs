@@ -51,6 +51,8 @@ struct SettingsPage<'p> {
     problem: Option<String>,
     hold_action: &'static str,
     end_action: &'static str,
+    data: &'static str,
+    forget_action: &'static str,
     holds: Vec<ShownHold>,
     /// The registry's own, if it has one.
     default: Option<String>,
@@ -147,6 +149,8 @@ async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Resul
         problem,
         hold_action: Endpoint::ChooseHold.path(),
         end_action: Endpoint::EndSession.path(),
+        data: Endpoint::AccountData.path(),
+        forget_action: Endpoint::ForgetAccount.path(),
         holds: menu(web, &account, chosen.choice.hold()).await,
         default: web.holds.default_hold().map(|hold| hold.to_string()),
         is_default: matches!(chosen.choice, HoldChoice::Default),

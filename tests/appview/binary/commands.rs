@@ -155,3 +155,41 @@ fn units_configuration_and_manual_need_no_state() {
     assert_eq!(site.run(&["nonsense"]).code, Some(64));
     assert!(!site.path("appview.db").exists());
 }
+
+#[test]
+fn what_is_held_of_an_account_is_shown_and_deleted_and_nobody_elses() {
+    let site = Site::new();
+    let daemon = site.start();
+    site.hold_takes_uploads();
+    let client = site.signed_in(&daemon);
+    let uploads = format!("{}/blobs/uploads/", site.repository());
+    assert_eq!(client.try_send("POST", &uploads, "", &[]).unwrap().status, 202);
+    assert_eq!(daemon.stop(), Some(0));
+    queue_a_notice(&site);
+    let database = Connection::open(site.path("appview.db")).unwrap();
+    for (number, account) in [(1, site.alice.as_str()), (2, "did:web:other.example")] {
+        let device = "INSERT INTO device (account, secret, name, address, created_us, used_us)
+                      VALUES (?1, ?2, 'laptop', '127.0.0.1', 1, 0)";
+        database.execute(device, (account, [number; 32])).unwrap();
+        let browser = "INSERT INTO browser_session (cookie, account, created_us, expires_us)
+                       VALUES (?2, ?1, 1, 9000000000000000)";
+        database.execute(browser, (account, [number; 32])).unwrap();
+    }
+    drop(database);
+    let daemon = site.start();
+    let alice = site.alice.as_str();
+    let listed = json_of(&site, &["accounts", "list"]);
+    let held = |session: u64, upload: u64| serde_json::json!({ "sessions": session, "devices": 1, "browsers": 1, "uploads": upload, "notices": upload });
+    assert_eq!(listed, serde_json::json!({ alice: held(1, 1), "did:web:other.example": held(0, 0) }));
+    assert!(
+        done(&site, &["accounts", "show", alice]).contains("1 session, 1 device, 1 browser, 1 open upload, 1 notice")
+    );
+    let exported: Value = serde_json::from_str(&done(&site, &["accounts", "export", alice])).unwrap();
+    assert_eq!((&exported["devices"][0]["name"], &exported["account"]), (&"laptop".into(), &alice.into()));
+    assert!(!exported.to_string().contains("secret") && !exported.to_string().contains("cookie"), "{exported}");
+    refuses(&site, 64, &["accounts", "delete", "alice"], &["DID"]);
+    assert!(done(&site, &["accounts", "delete", alice]).contains("is deleted here: 1 session, "));
+    let listed = json_of(&site, &["accounts", "list"]);
+    assert_eq!(listed, serde_json::json!({ "did:web:other.example": held(0, 0) }), "nobody else's");
+    assert_eq!(daemon.stop(), Some(0));
+}

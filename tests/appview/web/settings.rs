@@ -12,7 +12,8 @@ const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
 const PUT: &str = "/xrpc/com.atproto.repo.putRecord";
 /// The least that looks like a picture.
 const PICTURE: &str = "RIFF1234WEBPVP8 ";
-const CHANGES: [&str; 5] = [
+const CHANGES: [&str; 6] = [
+    "/settings/delete",
     "/settings/hold",
     "/settings/session",
     "/settings/repository/page",
@@ -191,4 +192,32 @@ async fn a_session_is_ended_by_its_account_alone() {
     for id in ["", "x", "00"] {
         assert_eq!(one.send("/settings/session", &[("token", &token), ("session", id)]).await.status, 400);
     }
+}
+
+#[tokio::test]
+async fn what_is_held_of_a_person_is_shown_and_deleted_by_that_person() {
+    let registry = Registry::start(NONE).await;
+    registry.has_oauth();
+    let (mut one, mut other) = (Person::of(&registry), Person::of(&registry));
+    assert!(one.open("/settings/data").await.text().contains("Your handle"), "nobody's is shown to nobody");
+    one.sign_in().await;
+    other.sign_in().await;
+    let answer = one.open("/settings/data").await;
+    assert_eq!(answer.header("content-disposition"), Some("attachment; filename=\"account.json\""));
+    let held = answer.ok();
+    assert_eq!((&held["account"], held["browsers"].as_array().unwrap().len()), (&json!(registry.alice), 2));
+    assert_eq!((&held["sessions"][0]["byOauth"], &held["devices"]), (&json!(true), &json!([])));
+    assert!(!held.to_string().contains("refresh") && !held.to_string().contains("cookie"), "{held}");
+    let token = form_token(&one.open("/settings").await);
+    assert_eq!(one.send("/settings/delete", &[("token", "x"), ("sure", "yes")]).await.status, 403);
+    let asked = one.send("/settings/delete", &[("token", &token)]).await;
+    assert!(asked.status == 200 && asked.text().contains("Delete what is held of you?"), "{}", asked.text());
+    assert!(one.open("/settings").await.text().contains("This browser"), "nothing was deleted yet");
+    let gone = one.send("/settings/delete", &[("token", &token), ("sure", "yes")]).await;
+    assert_eq!((gone.status, gone.header("location")), (303, Some("/")));
+    for browser in [&mut one, &mut other] {
+        assert!(browser.open("/settings").await.text().contains("action=\"/auth/oauth/login\""));
+    }
+    one.sign_in().await;
+    assert_eq!(one.open("/settings/data").await.ok()["browsers"].as_array().unwrap().len(), 1);
 }

@@ -223,6 +223,25 @@ pub fn count(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
     Ok(read.first(sql, [account.as_str()], |row| micros(row, 0))?.unwrap_or_default())
 }
 
+/// How many devices each account has.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
+    let sql = "SELECT account, count(*) FROM device GROUP BY account";
+    let rows = read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, micros(row, 1)?)))?;
+    rows.into_iter().map(|(account, count)| Ok((did(&account)?, count))).collect()
+}
+
+/// Forgets all devices of an account, and those that were let in and have no secret yet.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn forget(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
+    write.execute("DELETE FROM device_request WHERE account = ?1", [account.as_str()])?;
+    write.execute("DELETE FROM device WHERE account = ?1", [account.as_str()]).map(drop)
+}
+
 /// Notes that a device signed in.
 ///
 /// # Errors

@@ -85,6 +85,25 @@ pub fn end_of(write: &Write<'_>, cookie: &[u8; 32], account: &Did) -> Result<(),
     write.execute(sql, (cookie, account.as_str())).map(drop)
 }
 
+/// In how many browsers each account is signed in.
+///
+/// # Errors
+/// As [`find`].
+pub fn by_account(read: &Read<'_>, now_us: u64) -> Result<Vec<(Did, u64)>, StorageError> {
+    let sql = "SELECT account, count(*) FROM browser_session WHERE expires_us > ?1 GROUP BY account";
+    let rows = read.all(sql, [now_us.cast_signed()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let did = |text: &str| Did::parse(text).map_err(|error| StorageError::Damaged(error.into()));
+    rows.into_iter().map(|(account, count)| Ok((did(&account)?, count.cast_unsigned()))).collect()
+}
+
+/// Signs an account out in all browsers.
+///
+/// # Errors
+/// As [`find`].
+pub fn forget(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
+    write.execute("DELETE FROM browser_session WHERE account = ?1", [account.as_str()]).map(drop)
+}
+
 /// Forgets browsers whose time is over.
 ///
 /// # Errors

@@ -1,0 +1,85 @@
+//! `accounts list`, `show`, `export`, `delete`.
+
+use atproto::syntax::Did;
+use clap::Subcommand;
+
+use super::target::Target;
+use crate::operations::{AccountData, AccountsDelete, AccountsExport, AccountsList};
+use crate::web::Held;
+use server::console::{CommandError, output, table};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List accounts of which this registry holds something.
+    List,
+    /// Show how much is held of an account.
+    Show {
+        /// Its DID, as `accounts list` shows it.
+        #[arg(value_name = "DID")]
+        account: String,
+    },
+    /// Print all that is held of an account as JSON, without what is secret.
+    ///
+    /// Its images, stars and pages are not in it: they are records in its own repository.
+    Export {
+        /// Its DID, as `accounts list` shows it.
+        #[arg(value_name = "DID")]
+        account: String,
+    },
+    /// Delete all that is held of an account: sessions, devices, browsers, open uploads, what holds are to be told, and what
+    /// searches find. Its own repository stays as it is.
+    #[command(after_help = "Example: atcr-appview accounts delete did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
+    Delete {
+        /// Its DID, as `accounts list` shows it.
+        #[arg(value_name = "DID")]
+        account: String,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::List => {
+                let accounts = target.run(AccountsList {}).await?;
+                if json {
+                    return output::json(&accounts);
+                }
+                let rows = accounts.iter().map(|(account, held)| {
+                    let numbers = [held.sessions, held.devices, held.browsers, held.uploads, held.notices];
+                    let [sessions, devices, browsers, uploads, notices] = numbers.map(|number| number.to_string());
+                    [account.to_string(), sessions, devices, browsers, uploads, notices]
+                });
+                output::text(&table(["ACCOUNT", "SESSIONS", "DEVICES", "BROWSERS", "UPLOADS", "QUEUE"], rows))
+            }
+            Self::Show { account } => {
+                let held = target.run(AccountsExport { account: did(&account)? }).await?;
+                if json { output::json(&held) } else { output::text(&format!("{}: {}\n", held.account, words(&held))) }
+            }
+            Self::Export { account } => output::json(&target.run(AccountsExport { account: did(&account)? }).await?),
+            Self::Delete { account } => {
+                let held = target.run(AccountsDelete { account: did(&account)? }).await?;
+                if json {
+                    return output::json(&held);
+                }
+                output::text(&format!("{} is deleted here: {}\n", held.account, words(&held)))
+            }
+        }
+    }
+}
+
+fn did(text: &str) -> Result<Did, CommandError> {
+    Did::parse(text).map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+fn words(held: &AccountData) -> String {
+    let AccountData { held: Held { sessions, devices, browsers, notices }, uploads, .. } = held;
+    let numbers = [
+        (sessions.len(), "session"),
+        (devices.len(), "device"),
+        (browsers.len(), "browser"),
+        (uploads.len(), "open upload"),
+        (notices.len(), "notice"),
+    ];
+    let words = numbers.map(|(number, noun)| server::text::with_noun(number as u64, noun));
+    words.join(", ")
+}

@@ -1,0 +1,127 @@
+//! Accounts, and all that this registry holds of one: what is not in their own repositories, and nobody else has.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::queue::QueueList;
+use super::sessions::SessionsList;
+use super::uploads::{Upload, UploadsAbort, UploadsList};
+use crate::oci::OciState;
+use crate::web::Held;
+use atproto::syntax::Did;
+use server::control::{AdminError, Operation, Reporter};
+use server::storage::StorageError;
+
+/// An account of which something is held.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct HeldAccount {
+    /// Sessions at its PDS.
+    pub sessions: u64,
+    /// Devices that act for it.
+    pub devices: u64,
+    /// Browsers in which it is signed in.
+    pub browsers: u64,
+    /// Uploads that are open.
+    pub uploads: u64,
+    /// Manifests that holds are still to be told of.
+    pub notices: u64,
+}
+
+/// All accounts of which something is held, by their DIDs.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccountsList {}
+
+impl Operation for AccountsList {
+    const NAME: &'static str = "accounts.list";
+    type Subject = OciState;
+    type Output = BTreeMap<Did, HeldAccount>;
+
+    async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<Self::Output, AdminError> {
+        let mut accounts = Self::Output::new();
+        for session in (SessionsList {}).run(Arc::clone(&registry), reporter.clone()).await? {
+            accounts.entry(session.account).or_default().sessions += 1;
+        }
+        for upload in (UploadsList {}).run(Arc::clone(&registry), reporter.clone()).await? {
+            accounts.entry(upload.account).or_default().uploads += 1;
+        }
+        for notice in (QueueList {}).run(Arc::clone(&registry), reporter).await? {
+            accounts.entry(notice.account).or_default().notices += 1;
+        }
+        for (account, devices) in registry.devices.by_account().await.map_err(failed)? {
+            accounts.entry(account).or_default().devices = devices;
+        }
+        for (account, browsers) in registry.web.browsers_by_account().await.map_err(failed)? {
+            accounts.entry(account).or_default().browsers = browsers;
+        }
+        Ok(accounts)
+    }
+}
+
+/// All that is held of an account, without what is secret.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccountData {
+    /// The account.
+    pub account: Did,
+    /// What is held.
+    #[serde(flatten)]
+    pub held: Held,
+    /// Uploads that are open.
+    pub uploads: Vec<Upload>,
+}
+
+/// All that is held of an account.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccountsExport {
+    /// Whose.
+    pub account: Did,
+}
+
+impl Operation for AccountsExport {
+    const NAME: &'static str = "accounts.export";
+    type Subject = OciState;
+    type Output = AccountData;
+
+    async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<AccountData, AdminError> {
+        let account = self.account;
+        let held = registry.web.held(&account).await.map_err(failed)?;
+        let uploads = uploads_of(&account, registry, reporter).await?;
+        Ok(AccountData { account, held, uploads })
+    }
+}
+
+/// Deletes all that is held of an account, and what is known of it for searches. Answers what there was.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AccountsDelete {
+    /// Whose.
+    pub account: Did,
+}
+
+impl Operation for AccountsDelete {
+    const NAME: &'static str = "accounts.delete";
+    type Subject = OciState;
+    type Output = AccountData;
+
+    async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<AccountData, AdminError> {
+        let account = self.account;
+        let uploads = uploads_of(&account, Arc::clone(&registry), reporter.clone()).await?;
+        // At the hold, too, which takes the session.
+        for upload in &uploads {
+            let abort = UploadsAbort { id: upload.id.clone() };
+            abort.run(Arc::clone(&registry), reporter.clone()).await?;
+        }
+        let held = registry.web.forget(&account).await.map_err(failed)?;
+        Ok(AccountData { account, held, uploads })
+    }
+}
+
+async fn uploads_of(account: &Did, registry: Arc<OciState>, reporter: Reporter) -> Result<Vec<Upload>, AdminError> {
+    let mut uploads = (UploadsList {}).run(registry, reporter).await?;
+    uploads.retain(|upload| upload.account == *account);
+    Ok(uploads)
+}
+
+fn failed(error: StorageError) -> AdminError {
+    AdminError::failed(error.to_string())
+}
