@@ -6,7 +6,7 @@ use atproto::syntax::{Did, Handle, ImageName, Tag};
 use server::storage::StorageError;
 
 /// Repositories with the words that are compared with each other: those that came last. Who means another one says more.
-const MAX_COMPARED: usize = 1000;
+const MAX_COMPARED: usize = 400;
 /// Repositories of the very name or owner that was typed, which are found whatever else has the words.
 const MAX_NAMED: usize = 50;
 
