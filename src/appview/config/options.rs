@@ -81,8 +81,8 @@ options! {
     // The database's log has up to 16 MiB, and sessions, uploads and notices some megabytes more.
     Restart "limits.reserve_bytes" Number Toml("67108864")
         => "64 MiB of the disk are left free by what is received; 507 beyond";
-    // A tag and its manifest take some 600 bytes of the database, their words as much again.
+    // 10,000 repositories of 50 tags and manifests took 228 MB: tests/bench/README.md.
     Restart "limits.index_records" Number Toml("1000000")
-        => "tags, manifests, stars and repositories that can be searched for, about 600 MB; the oldest repositories go";
+        => "tags, manifests, stars and repositories that can be searched for, about 250 MB; the oldest repositories go";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
 }
