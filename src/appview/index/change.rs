@@ -6,8 +6,6 @@ use atproto::lexicon::nsid;
 use atproto::lexicon::{Captain, Manifest, RepoPage, SELF_KEY, Star, Stats, TagRecord};
 use atproto::syntax::{Datetime, Did, Digest, ImageName, RecordKey, Tag};
 
-/// Longer records are not looked at: a manifest of a thousand layers has some 200 KB.
-pub const MAX_RECORD_BYTES: usize = 1_000_000;
 const MAX_TEXT_CHARS: usize = 300;
 const MAX_PLATFORMS: usize = 16;
 const MAX_PLATFORM_CHARS: usize = 32;

@@ -20,7 +20,7 @@ use atproto::syntax::{Did, Handle, ImageName, RecordKey};
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-pub use change::{Change, MAX_RECORD_BYTES, RecordOf};
+pub use change::{Change, RecordOf};
 pub use query::{Position, RepositoryOrder, SearchWords};
 use replacing::Listings;
 pub use search::{FoundRepositories, FoundRepository};
