@@ -96,7 +96,9 @@ impl Desk {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
-        command.args(arguments).env_clear().env("HOME", self.home.path()).env("PATH", "/usr/bin:/bin");
+        // Where a sandbox has the root certificates.
+        let kept = std::env::vars_os().filter(|(name, _)| name == "SSL_CERT_FILE");
+        command.args(arguments).env_clear().envs(kept).env("HOME", self.home.path()).env("PATH", "/usr/bin:/bin");
         command.envs(self.variables.iter().map(|(name, value)| (*name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

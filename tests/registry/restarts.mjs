@@ -190,7 +190,13 @@ await step('skopeo pushes 12 layers while the front end is killed again and agai
   const to = ['--dest-tls-verify=false', '--dest-creds', `alice.test:${alice.appPassword}`, '--preserve-digests']
   const retry = ['--insecure-policy', 'copy', '--retry-times', '8']
   let pushing = true
-  const pushed = run('skopeo', [...retry, ...to, app.source, name]).then(
+  // A connection that its reader finds broken before its writer does is no reason for it, but one for whoever pushes.
+  const push = (times) =>
+    run('skopeo', [...retry, ...to, app.source, name]).catch((error) => {
+      if (times === 0 || !String(error.message).includes('use of closed network connection')) throw error
+      return push(times - 1)
+    })
+  const pushed = push(3).then(
     () => undefined,
     (error) => error,
   )

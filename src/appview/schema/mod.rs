@@ -75,6 +75,12 @@ mod tests {
             ),
             ("INSERT INTO sign_in", "SCAN sign_in USING COVERING INDEX sign_in_expires"),
             ("INSERT INTO device_request", "SCAN device_request USING COVERING INDEX device_request_expires"),
+            ("DELETE FROM device_request WHERE account", "SCAN device_request"),
+            ("count(*) FROM device GROUP BY account", "SCAN device USING COVERING INDEX device_account"),
+            (
+                "FROM browser_session WHERE expires_us > ?1 GROUP BY account",
+                "SCAN browser_session USING INDEX browser_session_account",
+            ),
             ("SELECT count(*) FROM pds_session", "SCAN pds_session USING COVERING INDEX pds_session_proven"),
             ("FROM pds_session ORDER BY proven_us", "SCAN pds_session USING INDEX pds_session_proven"),
             ("SELECT count(*), coalesce(sum(offset_bytes), 0) FROM upload", "SCAN upload"),

@@ -87,6 +87,8 @@ struct ForgetPage<'p> {
     frame: Frame<'p>,
     name: &'p str,
     devices: String,
+    /// Images of which a hold has not been told yet.
+    untold: Option<String>,
     action: &'static str,
     back: &'static str,
 }
@@ -169,12 +171,15 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
 pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change(web, request, trace).await?;
     if fields.get("sure") != Some("yes") {
-        let devices = server::text::with_noun(web.held(&did).await?.devices.len() as u64, "device");
+        let held = web.held(&did).await?;
+        let devices = server::text::with_noun(held.devices.len() as u64, "device");
+        let untold = held.notices.len() as u64;
         let viewer = Viewer::signed_in(web, browser, did).await;
         let page = ForgetPage {
             frame: Frame::of_viewer(web, &viewer),
             name: &viewer.name,
             devices,
+            untold: (untold > 0).then(|| server::text::with_noun(untold, "image")),
             action: Endpoint::ForgetAccount.path(),
             back: Endpoint::Settings.path(),
         };

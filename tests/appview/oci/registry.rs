@@ -1,5 +1,7 @@
 //! A whole front end in this process, and a network of accounts whose PDS the test plays.
 
+use std::path::PathBuf;
+
 use atcr_appview::app;
 use atcr_appview::config::Config;
 use atcr_appview::index::{Change, Index, IndexLimits};
@@ -21,7 +23,7 @@ pub(crate) struct Registry {
     /// PLC directory, handle resolver and PDS at once.
     pub(crate) network: DidServer,
     pub(crate) alice: Did,
-    _state: TempDir,
+    state: TempDir,
 }
 
 impl Registry {
@@ -62,7 +64,7 @@ impl Registry {
         }
         let config = Config::load(&Sources::of_environment(Environment::from(all))).unwrap();
         tokio::spawn(app::run(config, vec![listener], CancellationToken::new()));
-        Self { port, network, alice, _state: state }
+        Self { port, network, alice, state }
     }
 
     /// The PDS makes sessions whose tokens have this scope.
@@ -71,6 +73,11 @@ impl Registry {
         let session = json!({ "did": self.alice, "accessJwt": format!("e30.{claims}.s"), "refreshJwt": "r" });
         self.network.set("/xrpc/com.atproto.server.createSession", Reply::Body(session.to_string()));
         self.network.set("/xrpc/com.atproto.server.deleteSession", Reply::Body(String::new()));
+    }
+
+    /// Its database.
+    pub(crate) fn database(&self) -> PathBuf {
+        self.state.path().join("appview.db")
     }
 
     pub(crate) fn call(&self, method: &str, target: &str) -> Call {

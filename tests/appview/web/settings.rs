@@ -1,6 +1,7 @@
 //! Settings: who may change what, by which form, and what of it reaches the account's records.
 
 use atproto::repo::cid;
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::person::{HOST, Person, TOKEN, form_token, status};
@@ -213,6 +214,17 @@ async fn what_is_held_of_a_person_is_shown_and_deleted_by_that_person() {
     let asked = one.send("/settings/delete", &[("token", &token)]).await;
     assert!(asked.status == 200 && asked.text().contains("Delete what is held of you?"), "{}", asked.text());
     assert!(one.open("/settings").await.text().contains("This browser"), "nothing was deleted yet");
+    assert!(!asked.text().contains("has not been told"), "{}", asked.text());
+    let notice = json!({
+        "repository": "app", "userDid": registry.alice, "manifestDigest": format!("sha256:{}", "7".repeat(64)),
+        "operation": "push", "manifest": { "mediaType": "m", "layers": [] },
+    });
+    let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
+               VALUES (?1, 1, 'http://localhost:1', ?2, 0, 9000000000000000, 1)";
+    let row = (registry.alice.as_str(), notice.to_string());
+    Connection::open(registry.database()).unwrap().execute(sql, row).unwrap();
+    let asked = one.send("/settings/delete", &[("token", &token)]).await;
+    assert!(asked.text().contains("Of 1 image the hold has not been told yet"), "{}", asked.text());
     let gone = one.send("/settings/delete", &[("token", &token), ("sure", "yes")]).await;
     assert_eq!((gone.status, gone.header("location")), (303, Some("/")));
     for browser in [&mut one, &mut other] {
