@@ -1,6 +1,5 @@
 """Pulls of 1 GiB, beside nginx and docker-registry. Called by pull.sh."""
 
-import argparse
 import json
 import os
 import re
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from common import GIB, MIB, Content, settled
 from machine import load, machine, say
-from servers import Hold, Nginx, Registry, Stack, free_port, target_of
+from servers import NO_LIMITS, Hold, Nginx, Registry, Stack, beside_peers, free_port, target_of
 
 STREAMS = (1, 8)
 READERS = 256
@@ -21,17 +20,7 @@ READ_S = 5
 PIECE_BYTES = 64 * 1024
 SMALL_BYTES = 4096
 COLD_S = 4
-# Of the limits those that would end such a load.
-NO_LIMITS = "[limits]\nrequests_per_address = 0\nconnections_per_address = 1024\n"
 
-
-def arguments():
-    parser = argparse.ArgumentParser()
-    for name in ("registry", "nginx", "node", "stack", "work"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("holds", type=Path, nargs="+")
-    return parser.parse_args()
 
 
 class Side:
@@ -138,7 +127,7 @@ def sides(given, stack, running):
 
 
 def main():
-    given = arguments()
+    given = beside_peers()
     before = load()
     with Stack(given.node, given.stack, given.work) as stack, ExitStack() as running:
         measured = list(sides(given, stack, running))

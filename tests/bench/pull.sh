@@ -13,15 +13,4 @@ set -euo pipefail
 
 [ $# -ge 2 ] || die "usage: pull.sh ROUNDS BINARY..."
 need node npm python3 curl wrk
-install_stack
-
-rounds=$1
-shift
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-unpack_debian docker-registry "$work/debian-registry"
-unpack_debian nginx "$work/debian-nginx"
-
-python3 -B "$repo/tests/bench/pull.py" \
-  --registry "$work/debian-registry/usr/bin/docker-registry" --nginx "$work/debian-nginx/usr/sbin/nginx" \
-  --node "$stack_node" --stack "$stack" --work "$work" --rounds "$rounds" "$@"
+beside_peers pull "$@"

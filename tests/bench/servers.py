@@ -1,5 +1,6 @@
 """The servers that are measured, each with the same small client: push, pull, and uploads that can be held open."""
 
+import argparse
 import base64
 import http.client
 import json
@@ -17,6 +18,18 @@ READY_WITHIN_S = 30
 # The one method that registry front ends may ask tokens for; with a method, the PDS gives a token for an hour.
 TOKEN_LXM = "com.atproto.repo.getRecord"
 TOKEN_S = 3500
+# Of a hold's limits those that would end the load of one client that is many.
+NO_LIMITS = "[limits]\nrequests_per_address = 0\nconnections_per_address = 1024\n"
+
+
+def beside_peers():
+    """The arguments of a measurement of holds beside nginx and docker-registry, as peer.sh calls it."""
+    parser = argparse.ArgumentParser()
+    for name in ("registry", "nginx", "node", "stack", "work"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("holds", type=Path, nargs="+")
+    return parser.parse_args()
 
 
 def free_port():

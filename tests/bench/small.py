@@ -1,6 +1,5 @@
 """Blobs of 4 KiB by signed URL, beside nginx and docker-registry. Called by small.sh."""
 
-import argparse
 import hashlib
 import json
 import os
@@ -11,22 +10,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from machine import load, machine, say
-from servers import Hold, Nginx, Registry, Stack, free_port, target_of
+from servers import NO_LIMITS, Hold, Nginx, Registry, Stack, beside_peers, free_port, target_of
 
 SMALL_BYTES = 4096
 CONNECTIONS = (64, 512)
 SECONDS = 3
-# Of the limits those that would end such a load.
-NO_LIMITS = "[limits]\nrequests_per_address = 0\nconnections_per_address = 1024\n"
 
-
-def arguments():
-    parser = argparse.ArgumentParser()
-    for name in ("registry", "nginx", "node", "stack", "work"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, required=True)
-    parser.add_argument("holds", type=Path, nargs="+")
-    return parser.parse_args()
 
 
 def ask(server, method, target, connections):
@@ -51,7 +40,7 @@ def run(command):
 
 
 def main():
-    given = arguments()
+    given = beside_peers()
     before, data = load(), os.urandom(SMALL_BYTES)
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     config = given.work / "small.toml"

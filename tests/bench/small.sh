@@ -12,15 +12,4 @@ set -euo pipefail
 
 [ $# -ge 2 ] || die "usage: small.sh ROUNDS BINARY..."
 need node npm python3 wrk ab
-install_stack
-
-rounds=$1
-shift
-work=$(mktemp -d "${TMPDIR:-/var/tmp}/atcr-hold-bench.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-unpack_debian docker-registry "$work/debian-registry"
-unpack_debian nginx "$work/debian-nginx"
-
-python3 -B "$repo/tests/bench/small.py" \
-  --registry "$work/debian-registry/usr/bin/docker-registry" --nginx "$work/debian-nginx/usr/sbin/nginx" \
-  --node "$stack_node" --stack "$stack" --work "$work" --rounds "$rounds" "$@"
+beside_peers small "$@"
