@@ -85,6 +85,15 @@ impl Images {
         self.database.write(move |write| tables::delete(write, id)).await
     }
 
+    /// Forgets all notices of an account, as [`Images::drop_notice`] does one.
+    ///
+    /// # Errors
+    /// As [`Images::waiting`].
+    pub async fn drop_notices_of(&self, account: &Did) -> Result<(), StorageError> {
+        let account = account.clone();
+        self.database.write(move |write| tables::delete_of(write, &account)).await
+    }
+
     /// Makes all notices due now. Returns how many there are.
     ///
     /// # Errors

@@ -134,9 +134,7 @@ impl Web {
         // Nobody signs in as it any more before the rest goes.
         self.devices.forget(account).await?;
         self.browsers.forget(account).await?;
-        for notice in self.images.waiting().await?.into_iter().filter(|notice| notice.account == *account) {
-            self.images.drop_notice(notice.id).await?;
-        }
+        self.images.drop_notices_of(account).await?;
         for session in self.sessions.list().await?.into_iter().filter(|session| session.account == *account) {
             self.sessions.end(session.id).await?;
         }

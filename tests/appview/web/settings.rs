@@ -227,6 +227,9 @@ async fn what_is_held_of_a_person_is_shown_and_deleted_by_that_person() {
     assert!(asked.text().contains("Of 1 image the hold has not been told yet"), "{}", asked.text());
     let gone = one.send("/settings/delete", &[("token", &token), ("sure", "yes")]).await;
     assert_eq!((gone.status, gone.header("location")), (303, Some("/")));
+    let database = Connection::open(registry.database()).unwrap();
+    let notices: u32 = database.query_row("SELECT count(*) FROM notice", [], |row| row.get(0)).unwrap();
+    assert_eq!(notices, 0);
     for browser in [&mut one, &mut other] {
         assert!(browser.open("/settings").await.text().contains("action=\"/auth/oauth/login\""));
     }

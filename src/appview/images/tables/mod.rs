@@ -53,6 +53,14 @@ pub fn delete(write: &Write<'_>, id: i64) -> Result<bool, StorageError> {
     write.execute("DELETE FROM notice WHERE id = ?1", [id]).map(|deleted| deleted > 0)
 }
 
+/// Forgets all notices of an account.
+///
+/// # Errors
+/// As [`insert`].
+pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
+    write.execute("DELETE FROM notice WHERE account = ?1", [account.as_str()]).map(drop)
+}
+
 /// Forgets what is still to be said of a manifest of an account.
 ///
 /// # Errors
