@@ -63,7 +63,7 @@ pub struct AnswerLimits {
 #[derive(Clone)]
 pub struct HttpClient {
     http: Client<HttpsConnector<HttpConnector<GuardedDns>>, ClientBody>,
-    reach: Reach,
+    dns: GuardedDns,
 }
 
 impl HttpClient {
@@ -72,8 +72,8 @@ impl HttpClient {
     /// # Errors
     /// No root certificate of the system's store could be loaded.
     pub fn new(policy: &ClientPolicy, dns: Dns) -> io::Result<Self> {
-        let reach = policy.reach;
-        let mut tcp = HttpConnector::new_with_resolver(GuardedDns { dns, reach });
+        let dns = GuardedDns { dns, reach: policy.reach };
+        let mut tcp = HttpConnector::new_with_resolver(dns.clone());
         tcp.enforce_http(false);
         // Small requests would wait for delayed acknowledgements otherwise.
         tcp.set_nodelay(true);
@@ -86,7 +86,7 @@ impl HttpClient {
             .pool_max_idle_per_host(policy.idle_connections)
             .http1_max_buf_size(policy.buffer_bytes)
             .build(schemes.enable_http1().wrap_connector(tcp));
-        Ok(Self { http, reach })
+        Ok(Self { http, dns })
     }
 
     /// Sends a request as it is and waits for the head of the answer, without a limit of time: the caller, who knows
@@ -96,12 +96,27 @@ impl HttpClient {
     /// [`EgressError`]
     pub async fn send(&self, request: Request<ClientBody>) -> Result<Response<ClientBody>, EgressError> {
         // An address in the place of a name is never looked up, so the guard over look-ups would not see it.
-        if literal(request.uri()).is_some_and(|(host, address)| !self.reach.allows(host, address)) {
+        if literal(request.uri()).is_some_and(|(host, address)| !self.dns.reach.allows(host, address)) {
             return Err(EgressError::NotPublic);
         }
         match self.http.request(request).await {
             Ok(answer) => Ok(answer.map(boxed_body)),
             Err(error) => Err(EgressError::of(&error)),
+        }
+    }
+
+    /// Looks up whether the host of `url` has an address that may be connected to, for whoever is to know it before anything
+    /// is sent there. What the name leads to later is checked again by each request.
+    ///
+    /// # Errors
+    /// [`EgressError::NotPublic`], [`EgressError::NameLookUp`]; [`EgressError::Request`] when `url` is none.
+    pub async fn look_up(&self, url: &str) -> Result<(), EgressError> {
+        let none = || EgressError::Request("it is no URL with a host".into());
+        let uri: Uri = url.parse().map_err(|_| none())?;
+        match literal(&uri) {
+            Some((host, address)) if self.dns.reach.allows(host, address) => Ok(()),
+            Some(_) => Err(EgressError::NotPublic),
+            None => self.dns.look_up(uri.host().ok_or_else(none)?).await.map(drop).map_err(EgressError::of_look_up),
         }
     }
 
@@ -146,7 +161,7 @@ impl HttpClient {
 
 impl std::fmt::Debug for HttpClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpClient").field("reach", &self.reach).finish_non_exhaustive()
+        f.debug_struct("HttpClient").field("reach", &self.dns.reach).finish_non_exhaustive()
     }
 }
 
@@ -257,10 +272,17 @@ mod tests {
         let port = address.port();
         let public = client(Reach::Public { localhost: false });
         for host in ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "169.254.169.254", "10.0.0.1", "localhost"] {
-            assert_eq!(asked(&public, &format!("http://{host}:{port}/")).await, Err(EgressError::NotPublic), "{host}");
+            let url = format!("http://{host}:{port}/");
+            assert_eq!(asked(&public, &url).await, Err(EgressError::NotPublic), "{host}");
+            assert_eq!(public.look_up(&url).await, Err(EgressError::NotPublic), "{host}");
         }
+        for url in ["https://1.1.1.1/", "https://[2606:4700::1111]:8443/"] {
+            assert_eq!(public.look_up(url).await, Ok(()), "{url}");
+        }
+        assert!(matches!(public.look_up("/x").await, Err(EgressError::Request(_))));
         let local = client(Reach::Public { localhost: true });
         assert!(asked(&local, &format!("http://localhost:{port}/")).await.is_ok());
+        assert_eq!(local.look_up(&format!("http://localhost:{port}/")).await, Ok(()));
         assert!(asked(&local, &format!("http://127.0.0.1:{port}/")).await.is_err());
     }
 
@@ -271,7 +293,9 @@ mod tests {
         let dns = Arc::new(|_| -> futures_util::future::BoxFuture<'static, _> {
             Box::pin(async { Err(std::io::Error::other("Temporary failure in name resolution")) })
         });
-        let unknown = asked(&HttpClient::new(&POLICY, dns).unwrap(), "http://a.example/").await.unwrap_err();
+        let client = HttpClient::new(&POLICY, dns).unwrap();
+        let unknown = asked(&client, "http://a.example/").await.unwrap_err();
+        assert_eq!(client.look_up("http://a.example/").await, Err(unknown.clone()));
         assert_eq!(unknown.to_string(), "its name cannot be looked up: Temporary failure in name resolution");
     }
 }

@@ -19,7 +19,7 @@ use super::client::Reach;
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Looks a host name up. Tests bring their own; [`system_dns`] asks the system.
 pub type Dns = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
@@ -87,13 +87,18 @@ impl tower_service::Service<Name> for GuardedDns {
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let Self { dns, reach } = self.clone();
-        Box::pin(async move {
-            let found = dns(name.as_str().to_owned()).await;
-            let mut addresses = found.map_err(|error| LookUpFailed(error.to_string()))?;
-            addresses.retain(|address| reach.allows(name.as_str(), address.ip()));
-            if addresses.is_empty() { Err(NoPublicAddress.into()) } else { Ok(addresses.into_iter()) }
-        })
+        let guarded = self.clone();
+        Box::pin(async move { Ok(guarded.look_up(name.as_str()).await?.into_iter()) })
+    }
+}
+
+impl GuardedDns {
+    /// The addresses of a host that may be connected to.
+    pub(super) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, BoxError> {
+        let found = (self.dns)(host.to_owned()).await;
+        let mut addresses = found.map_err(|error| LookUpFailed(error.to_string()))?;
+        addresses.retain(|address| self.reach.allows(host, address.ip()));
+        if addresses.is_empty() { Err(NoPublicAddress.into()) } else { Ok(addresses) }
     }
 }
 

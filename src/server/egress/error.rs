@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use super::dns::{LookUpFailed, NoPublicAddress};
+use super::dns::{BoxError, LookUpFailed, NoPublicAddress};
 
 /// Why there is no answer, or only a part of one. The text has no address, header or credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +40,11 @@ const NO_CONNECTION: &str =
     "connecting timed out; a firewall or the service's sandbox (IPAddressDeny=) may drop the packets";
 
 impl EgressError {
+    /// Converts an error of a look-up.
+    pub(super) fn of_look_up(error: BoxError) -> Self {
+        if error.is::<NoPublicAddress>() { Self::NotPublic } else { Self::NameLookUp(error.to_string()) }
+    }
+
     /// Converts an error of the HTTP client.
     pub(super) fn of(error: &hyper_util::client::legacy::Error) -> Self {
         let mut next: Option<&(dyn Error + 'static)> = Some(error);
