@@ -172,9 +172,7 @@ fn tag(account: &Did, key: &str, record: &Value, now_us: u64) -> Option<RecordOf
     let record = TagRecord::read(record)?;
     let (name, tag) = (ImageName::parse(&record.repository).ok()?, Tag::parse(&record.tag).ok()?);
     let is_its_own = TagRecord::key_of(&name, &tag).as_str() == key;
-    // How older programs attach something to a manifest.
-    let is_attached = tag.as_str().strip_prefix("sha256-").is_some_and(|rest| rest.len() >= 64);
-    if !is_its_own || is_attached {
+    if !is_its_own || tag.attached_to().is_some() {
         return None;
     }
     let digest = record.digest(account)?;

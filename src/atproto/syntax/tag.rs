@@ -1,11 +1,23 @@
 //! Tags of images. <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>
 
+use super::Digest;
+
 text_newtype!(
     /// A tag such as `latest`: 1 to 128 of letters, digits and `. _ -`, the first of them no `.` or `-`.
     Tag,
     "tag",
     check
 );
+
+impl Tag {
+    /// The manifest that a tag attaches something to, as programs from before referrers do (`sha256-<hex>.sig`), and what
+    /// follows its digest. `None`: it is the tag of an image.
+    #[must_use]
+    pub fn attached_to(&self) -> Option<(Digest, &str)> {
+        let (hex, kind) = self.as_str().strip_prefix("sha256-")?.split_at_checked(64)?;
+        Some((Digest::parse(&format!("sha256:{hex}")).ok()?, kind))
+    }
+}
 
 fn check(text: &str) -> Result<(), &'static str> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -18,7 +30,18 @@ fn check(text: &str) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::Tag;
+    use super::{Digest, Tag};
+
+    #[test]
+    fn a_tag_with_a_digest_is_attached_to_that_manifest() {
+        let digest = Digest::from_bytes([7; 32]);
+        let tag = |text: &str| Tag::parse(text).unwrap();
+        let attached = tag(&format!("sha256-{}.sig", digest.hex()));
+        assert_eq!(attached.attached_to(), Some((digest, ".sig")));
+        for other in ["v1", "sha256-07", &format!("sha256-{}", "x".repeat(64))] {
+            assert_eq!(tag(other).attached_to(), None, "{other}");
+        }
+    }
 
     #[test]
     fn tags_are_those_of_the_specification() {

@@ -203,7 +203,7 @@ async fn attached(
         })
         .collect();
     for tag in inventory.repositories.get(name).into_iter().flatten() {
-        let Some((_, kind)) = shown::attached_to(&tag.tag).filter(|(of, _)| of == digest) else { continue };
+        let Some((_, kind)) = tag.tag.attached_to().filter(|(of, _)| of == digest) else { continue };
         let kind = match kind {
             ".sig" => "Signature",
             ".att" => "Attestation",
@@ -251,7 +251,7 @@ fn page<'p>(
     };
     let listed = inventory.manifests.get(&manifest.digest);
     let tags = inventory.repositories.get(name).into_iter().flatten();
-    let tags = tags.filter(|tag| tag.digest == manifest.digest && !shown::is_attached(&tag.tag));
+    let tags = tags.filter(|tag| tag.digest == manifest.digest && tag.tag.attached_to().is_none());
     let size_bytes = details.config.iter().chain(&details.layers).map(|blob| blob.size_bytes);
     let created =
         config.as_deref().and_then(|config| atproto::syntax::Datetime::parse(config.created.as_deref()?).ok());

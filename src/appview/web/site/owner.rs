@@ -77,7 +77,7 @@ fn rows(inventory: &Inventory, subject: &Subject, now_us: u64) -> Vec<Row> {
         (std::cmp::Reverse(newest), (*name).clone())
     });
     let row = |(name, tags): (&atproto::syntax::ImageName, &Vec<crate::catalog::ListedTag>)| {
-        let count = tags.iter().filter(|tag| !shown::is_attached(&tag.tag)).count() as u64;
+        let count = tags.iter().filter(|tag| tag.tag.attached_to().is_none()).count() as u64;
         let newest = tags.iter().find_map(|tag| inventory.manifests.get(&tag.digest)?.description.clone());
         Row {
             name: name.to_string(),

@@ -84,7 +84,7 @@ pub(super) async fn show(
         }
         None => &[],
     };
-    let tags: Vec<&ListedTag> = tags.iter().filter(|tag| !shown::is_attached(&tag.tag)).collect();
+    let tags: Vec<&ListedTag> = tags.iter().filter(|tag| tag.tag.attached_to().is_none()).collect();
     let page =
         Fields::of_query(head).get("page").and_then(|page| page.parse().ok()).unwrap_or(1_usize).clamp(1, 10_000);
     let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());

@@ -1,7 +1,7 @@
 //! Times, sizes, names and links as pages show them.
 
 use crate::names::{Owner, Reference};
-use atproto::syntax::{Datetime, Digest, ImageName, Size, Tag};
+use atproto::syntax::{Datetime, Digest, ImageName, Size};
 
 const UNITS: [(&str, u64); 6] =
     [("year", 31_557_600), ("month", 2_629_800), ("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60)];
@@ -44,17 +44,6 @@ pub(super) fn size(bytes: u64) -> String {
 /// The first characters of a digest: enough for people to tell two apart.
 pub(super) fn short(digest: &Digest) -> String {
     digest.hex().chars().take(SHORT_DIGEST_CHARS).collect()
-}
-
-/// Whether a tag is how older programs attach something to a manifest: `sha256-<hex>.sig`.
-pub(super) fn is_attached(tag: &Tag) -> bool {
-    attached_to(tag).is_some()
-}
-
-/// The manifest that such a tag is for, and what it is.
-pub(super) fn attached_to(tag: &Tag) -> Option<(Digest, &str)> {
-    let (hex, kind) = tag.as_str().strip_prefix("sha256-")?.split_at_checked(64)?;
-    Some((Digest::parse(&format!("sha256:{hex}")).ok()?, kind))
 }
 
 /// What follows a repository's name in the name of an image.
