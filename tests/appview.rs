@@ -22,6 +22,8 @@ mod oci;
 mod schema;
 #[path = "appview/web/mod.rs"]
 mod web;
+#[path = "appview/webhooks.rs"]
+mod webhooks;
 
 /// What the tests of the hold use, too.
 #[path = "support"]

@@ -20,10 +20,11 @@
 //! | `catalog` | what repositories and images there are, for people (with its tables) | accounts, index, repos, holds |
 //! | `follow` | keeps the index up: asks holds and accounts, follows the network's events | names, accounts, index, repos, holds |
 //! | `uploads` | blobs on their way to a hold (with its tables) | accounts, holds |
-//! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds, catalog |
+//! | `webhooks` | whom owners want told of pushes, and telling them (with its tables) | – |
+//! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds, catalog, webhooks |
 //! | `devices` | devices that act for accounts (with its tables) | – |
-//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, index, gate, repos, holds, catalog, images, devices |
-//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, index, gate, repos, holds, catalog, follow, uploads, images, devices, web |
+//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, index, gate, repos, holds, catalog, webhooks, images, devices |
+//! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, index, gate, repos, holds, catalog, follow, uploads, webhooks, images, devices, web |
 //! | `operations` | what an operator may do, and the table of it | web, oci |
 //! | `app` | wiring | all |
 //! | `cli` | the command line | all |
@@ -47,7 +48,8 @@
 //!
 //! # A manifest on its way to its owner
 //! `images::Images::push` looks for its blobs at the hold, writes down that the hold is to be told, and puts bytes, record
-//! and tag into the owner's repository. The hold is told while the client waits, or later by `deliver_due`.
+//! and tag into the owner's repository. The hold is told while the client waits, or later by `deliver_due`. Before the push
+//! is acknowledged `webhooks::Webhooks::pushed` queues what its owner wants others told; `keep_delivering` tells them.
 //!
 //! # A page on its way to a person
 //! `web::site` finds the account of a path, and leads to the one address that its page has. `catalog` says what there is, by the
@@ -84,3 +86,4 @@ pub mod repos;
 pub mod schema;
 pub mod uploads;
 pub mod web;
+pub mod webhooks;

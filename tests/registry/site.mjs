@@ -7,7 +7,9 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
+import http from 'node:http'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -301,6 +303,26 @@ await step('a tag goes, and an image with its tags, once that was said twice', a
   assert.equal((await open('/alice.test/doomed')).status, 404)
 })
 
+/** A webhook of the image that takes what it is sent, beside one that is away; answers the page of the first one. */
+async function toldOfTides() {
+  const add = async (url) => {
+    const page = await person.open('/settings/webhooks?name=tides')
+    const listed = await person.send(page, '/settings/webhooks', { name: 'tides', url })
+    return new RegExp(`/settings/webhook\\?id=\\d+(?=">${url})`).exec(listed.text)[0]
+  }
+  const receiver = http.createServer((_, response) => response.writeHead(204).end()).listen(0, '127.0.0.1')
+  await once(receiver, 'listening')
+  const away = await add('http://localhost:1/hooks/deployment')
+  const page = await add(`http://localhost:${receiver.address().port}/hooks/of-the-harbour-office/2f1d7a0c94`)
+  const act = async (of, what) => person.send(await person.open(of), '/settings/webhook', { id: of.split('=')[1], do: what })
+  await push(app, registry.appview, 'alice.test/tides:latest', alice)
+  await act(page, 'test')
+  receiver.close()
+  await act(page, 'test')
+  await act(away, 'off')
+  return page
+}
+
 if (chromium) {
   const pictures = folder || path.join(work, 'screenshots')
   await mkdir(pictures, { recursive: true })
@@ -321,7 +343,7 @@ if (chromium) {
   }
   await step('Chromium shows each page at a desk and on a phone, in light and dark: legible, by keyboard, with nothing of elsewhere', async () => {
     await run('python3', [script, chromium, origin, pictures, JSON.stringify(pages)])
-    const own = { settings: '/settings', 'repository-settings': '/settings/repository?name=tides', devices: '/auth/device', 'own-front': '/', 'own-repository': '/alice.test/tides', 'own-search': '/search?q=tides' }
+    const own = { settings: '/settings', webhooks: '/settings/webhooks?name=tides', webhook: await toldOfTides(), 'repository-settings': '/settings/repository?name=tides', devices: '/auth/device', 'own-front': '/', 'own-repository': '/alice.test/tides', 'own-search': '/search?q=tides' }
     await run('python3', [script, chromium, origin, pictures, JSON.stringify(own), person.cookie])
   })
 } else {

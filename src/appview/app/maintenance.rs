@@ -44,6 +44,11 @@ pub(super) async fn deliver(state: Arc<OciState>, last_done: Arc<LastDone>) {
     }
 }
 
+/// Delivers events to webhooks, as long as the registry runs.
+pub(super) async fn deliver_to_webhooks(state: Arc<OciState>) {
+    state.webhooks.keep_delivering().await;
+}
+
 /// Keeps the index up, as long as the registry runs.
 pub(super) async fn follow(state: Arc<OciState>) {
     let follow = &state.follow;
@@ -89,6 +94,9 @@ pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
         }
         if let Err(error) = state.catalog.sweep().await {
             tracing::warn!(%error, "the oldest repositories of the catalog cannot be forgotten");
+        }
+        if let Err(error) = state.webhooks.sweep().await {
+            tracing::warn!(%error, "deliveries of long ago cannot be forgotten");
         }
     }
 }

@@ -31,6 +31,7 @@ use crate::repos::Repos;
 use crate::schema;
 use crate::uploads::{UploadId, UploadLimits, Uploads};
 use crate::web::{Web, WebRooms, WebSettings};
+use crate::webhooks::{WebhookSettings, Webhooks};
 use atproto::keys::SigningKey;
 use server::control::{self, AdminSocket, Recounted};
 use server::daemon::{self, ConnectionLimits, Inherited, Listener, StatusLine, now_us};
@@ -93,6 +94,7 @@ pub async fn run_reloading(
     background.spawn(maintenance::deliver(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(maintenance::often(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(maintenance::follow(Arc::clone(&state)));
+    background.spawn(maintenance::deliver_to_webhooks(Arc::clone(&state)));
     background.spawn(maintenance::seldom(Arc::clone(&state), Arc::clone(&sources.last_done)));
     background.spawn(Arc::clone(&status).keep());
     if let Some(reloads) = reloads {
@@ -150,7 +152,9 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let catalog = Arc::new(catalog);
     let follow = (Arc::clone(&index), Arc::clone(&owners), Arc::clone(&repos), Arc::clone(&holds));
     let follow = Follow::new(follow_settings(config), follow, config.test_mode, now_us).map_err(StartError::Roots)?;
-    let of_images = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&catalog));
+    let webhooks = Webhooks::new(database.clone(), webhook_settings(config)).map_err(StartError::Roots)?;
+    let webhooks = Arc::new(webhooks);
+    let of_images = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&catalog), Arc::clone(&webhooks));
     let images = Arc::new(Images::new(database.clone(), of_images, now_us));
     let web = WebRooms {
         owners: Arc::clone(&owners),
@@ -161,6 +165,7 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         index: Arc::clone(&index),
         repos,
         holds: Arc::clone(&holds),
+        webhooks: Arc::clone(&webhooks),
         images: Arc::clone(&images),
     };
     let web = Web::new(web_settings(config), database.clone(), web);
@@ -177,6 +182,7 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         web,
         holds: Arc::clone(&holds),
         uploads: open_uploads(config, database, holds)?,
+        webhooks,
         images,
         catalog,
         index,
@@ -251,6 +257,18 @@ fn web_settings(config: &Config) -> WebSettings {
         registry: config.base_url.authority().to_owned(),
         test_mode: config.test_mode,
         is_enabled: config.ui_enabled,
+        clock: now_us,
+        random,
+    }
+}
+
+/// How many webhooks there may be, and what they say of us.
+fn webhook_settings(config: &Config) -> WebhookSettings {
+    WebhookSettings {
+        registry: config.base_url.authority().to_owned(),
+        test_mode: config.test_mode,
+        per_account: config.limits.webhooks_per_account,
+        total: config.limits.webhooks_total,
         clock: now_us,
         random,
     }

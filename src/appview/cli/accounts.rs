@@ -26,8 +26,8 @@ pub(super) enum Command {
         #[arg(value_name = "DID")]
         account: String,
     },
-    /// Delete all that is held of an account: sessions, devices, browsers, open uploads, what holds are to be told, and what
-    /// searches find. Its own repository stays as it is.
+    /// Delete all that is held of an account: sessions, devices, browsers, open uploads, what holds are to be told,
+    /// webhooks, and what searches find. Its own repository stays as it is.
     #[command(after_help = "Example: atcr-appview accounts delete did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
     Delete {
         /// Its DID, as `accounts list` shows it.
@@ -45,11 +45,16 @@ impl Command {
                     return output::json(&accounts);
                 }
                 let rows = accounts.iter().map(|(account, held)| {
-                    let numbers = [held.sessions, held.devices, held.browsers, held.uploads, held.notices];
-                    let [sessions, devices, browsers, uploads, notices] = numbers.map(|number| number.to_string());
-                    [account.to_string(), sessions, devices, browsers, uploads, notices]
+                    let numbers =
+                        [held.sessions, held.devices, held.browsers, held.uploads, held.notices, held.webhooks];
+                    let [sessions, devices, browsers, uploads, notices, webhooks] =
+                        numbers.map(|number| number.to_string());
+                    [account.to_string(), sessions, devices, browsers, uploads, notices, webhooks]
                 });
-                output::text(&table(["ACCOUNT", "SESSIONS", "DEVICES", "BROWSERS", "UPLOADS", "QUEUE"], rows))
+                output::text(&table(
+                    ["ACCOUNT", "SESSIONS", "DEVICES", "BROWSERS", "UPLOADS", "QUEUE", "WEBHOOKS"],
+                    rows,
+                ))
             }
             Self::Show { account } => {
                 let held = target.run(AccountsExport { account: did(&account)? }).await?;
@@ -72,13 +77,14 @@ fn did(text: &str) -> Result<Did, CommandError> {
 }
 
 fn words(held: &AccountData) -> String {
-    let AccountData { held: Held { sessions, devices, browsers, notices }, uploads, .. } = held;
+    let AccountData { held: Held { sessions, devices, browsers, notices, webhooks }, uploads, .. } = held;
     let numbers = [
         (sessions.len(), "session"),
         (devices.len(), "device"),
         (browsers.len(), "browser"),
         (uploads.len(), "open upload"),
         (notices.len(), "notice"),
+        (webhooks.len(), "webhook"),
     ];
     let words = numbers.map(|(number, noun)| server::text::with_noun(number as u64, noun));
     words.join(", ")

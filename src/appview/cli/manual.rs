@@ -6,11 +6,12 @@ use server::console::Manual;
 pub(super) const MANUAL: Manual = Manual { program: super::PROGRAM, topics: &TOPICS };
 
 /// The pages in the order in which they are listed: name and text.
-const TOPICS: [(&str, &str); 10] = [
+const TOPICS: [(&str, &str); 11] = [
     ("running", include_str!("../manual/running.md")),
     ("signing-in", include_str!("../manual/signing-in.md")),
     ("pages", include_str!("../manual/pages.md")),
     ("images", include_str!("../manual/images.md")),
+    ("webhooks", include_str!("../manual/webhooks.md")),
     ("proxy", include_str!("../manual/proxy.md")),
     ("configuration", include_str!("../manual/configuration.md")),
     ("limits", include_str!("../manual/limits.md")),

@@ -188,6 +188,7 @@ impl Checker<'_> {
             ("uploads_per_account", raw.uploads_per_account.into()),
             ("uploads_total", raw.uploads_total.into()),
             ("index_records", raw.index_records),
+            ("webhooks_total", raw.webhooks_total.into()),
         ];
         if let Some((name, _)) = counts.into_iter().find(|(_, value)| *value == 0) {
             return Err(self.wrong(&format!("limits.{name}"), "it must be greater than 0"));
@@ -212,6 +213,8 @@ impl Checker<'_> {
             uploads_total: raw.uploads_total.into(),
             spool_bytes_per_account: raw.spool_bytes_per_account,
             index_records: raw.index_records,
+            webhooks_per_account: raw.webhooks_per_account.into(),
+            webhooks_total: raw.webhooks_total.into(),
             reserve_bytes: raw.reserve_bytes,
             drain: Duration::from_secs(raw.drain_s),
         })

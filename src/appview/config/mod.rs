@@ -95,6 +95,10 @@ pub struct Limits {
     pub spool_bytes_per_account: u64,
     /// Records in the index of what can be searched for.
     pub index_records: u64,
+    /// Webhooks of one account; 0: there are none.
+    pub webhooks_per_account: u64,
+    /// Webhooks of all accounts.
+    pub webhooks_total: u64,
     /// Bytes of the disk that are left free.
     pub reserve_bytes: u64,
     /// How long requests in flight may take after SIGTERM.

@@ -84,5 +84,9 @@ options! {
     // 10,000 repositories of 50 tags and manifests took 228 MB: tests/bench/README.md.
     Restart "limits.index_records" Number Toml("1000000")
         => "tags, manifests, stars and repositories that can be searched for, about 250 MB; the oldest repositories go";
+    Restart "limits.webhooks_per_account" Number Toml("20")
+        => "whom an account may have told of what is pushed; 0: nobody, and nothing is sent";
+    // Each has 50 deliveries of about 1 KB at most.
+    Restart "limits.webhooks_total" Number Toml("10000") => "the same, of all accounts, about 500 MB at most";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
 }

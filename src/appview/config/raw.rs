@@ -100,5 +100,7 @@ pub(super) struct Limits {
     pub(super) spool_bytes_per_account: u64,
     pub(super) reserve_bytes: u64,
     pub(super) index_records: u64,
+    pub(super) webhooks_per_account: u32,
+    pub(super) webhooks_total: u32,
     pub(super) drain_s: u64,
 }

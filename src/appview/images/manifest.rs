@@ -25,6 +25,9 @@ const MAX_RECORD_BYTES: usize = 1_000_000 - 4096;
 const MAX_SIZE: u64 = (1 << 53) - 1;
 /// What the lexicon allows of a platform's words.
 const MAX_PLATFORM_BYTES: usize = 32;
+/// Platforms of an index that are told of.
+const MAX_PLATFORMS: usize = 64;
+const UNKNOWN_PLATFORM: &str = "unknown/unknown";
 
 /// A manifest that makes sense.
 #[derive(Clone, Debug)]
@@ -175,15 +178,32 @@ impl ParsedManifest {
 
     /// What is answered of it to who asks for what says something of its subject.
     pub(super) fn referrer(&self) -> Referrer {
-        let document = &self.document;
-        let kind = document.artifact_type.clone().filter(|kind| !kind.is_empty());
         Referrer {
             media_type: self.media_type.clone(),
             digest: self.digest,
             size: self.bytes.len() as u64,
-            artifact_type: kind.or_else(|| document.config.as_ref().map(|config| config.media_type.clone())),
-            annotations: document.annotations.clone().filter(are_small),
+            artifact_type: self.artifact_type(),
+            annotations: self.document.annotations.clone().filter(are_small),
         }
+    }
+
+    /// What is in it, as referrers say it: its artifactType, else what its config is.
+    pub(super) fn artifact_type(&self) -> Option<String> {
+        let kind = self.document.artifact_type.clone().filter(|kind| !kind.is_empty());
+        kind.or_else(|| self.document.config.as_ref().map(|config| config.media_type.clone()))
+    }
+
+    /// The platforms of an index, each once.
+    pub(super) fn platforms(&self) -> Vec<String> {
+        let mut platforms: Vec<String> = Vec::new();
+        for platform in self.document.manifests.iter().flatten().filter_map(|child| child.named().platform) {
+            // That is what builders call attestations.
+            let is_one = platform != UNKNOWN_PLATFORM && platform.len() <= 3 * MAX_PLATFORM_BYTES;
+            if is_one && platforms.len() < MAX_PLATFORMS && !platforms.contains(&platform) {
+                platforms.push(platform);
+            }
+        }
+        platforms
     }
 
     /// What is recorded of it, without what only the caller knows.
@@ -299,6 +319,17 @@ mod tests {
         let manifests = &parsed.record()["manifests"];
         assert_eq!(manifests[0]["platform"], json!({ "architecture": "amd64", "os": "linux" }));
         assert!(manifests[1]["platform"].is_null());
+        let platform = |words: [&str; 3]| {
+            json!({ "mediaType": "application/x", "digest": Digest::from_bytes([1; 32]), "size": 5,
+                    "platform": { "os": words[0], "architecture": words[1], "variant": words[2] } })
+        };
+        let kinds =
+            [["linux", "arm", "v7"], ["linux", "amd64", ""], ["linux", "amd64", ""], ["unknown", "unknown", ""]];
+        let long = "x".repeat(91);
+        let mut all: Vec<_> = kinds.into_iter().map(platform).collect();
+        all.push(platform(["linux", &long, ""]));
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEXES[0], "manifests": all });
+        assert_eq!(parse(&index, None).unwrap().platforms(), ["linux/arm/v7", "linux/amd64"]);
     }
 
     #[test]

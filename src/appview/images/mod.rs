@@ -21,6 +21,7 @@ use quick_cache::sync::Cache;
 use crate::catalog::Catalog;
 use crate::holds::Holds;
 use crate::repos::Repos;
+use crate::webhooks::Webhooks;
 use atproto::syntax::{Did, Digest, ServiceUrl};
 use server::bulkhead::Locks;
 use server::metrics::CounterBy;
@@ -47,6 +48,7 @@ pub struct Images {
     repos: Arc<Repos>,
     holds: Arc<Holds>,
     catalog: Arc<Catalog>,
+    webhooks: Arc<Webhooks>,
     /// Where the blobs of manifests are that were read or written here.
     places: Cache<(Did, Digest), ServiceUrl>,
     outcomes: CounterBy<NoticeOutcome>,
@@ -64,12 +66,12 @@ impl Images {
     #[must_use]
     pub fn new(
         database: Database,
-        (repos, holds, catalog): (Arc<Repos>, Arc<Holds>, Arc<Catalog>),
+        (repos, holds, catalog, webhooks): (Arc<Repos>, Arc<Holds>, Arc<Catalog>, Arc<Webhooks>),
         clock: fn() -> u64,
     ) -> Self {
         let (places, referrers) = (Cache::new(MAX_BLOBS), Cache::new(MAX_REFERRERS));
         let (turns, scans, deliveries) = (Turns::default(), Scans::default(), Locks::default());
         let outcomes = CounterBy::default();
-        Self { database, repos, holds, catalog, places, outcomes, deliveries, turns, scans, referrers, clock }
+        Self { database, repos, holds, catalog, webhooks, places, outcomes, deliveries, turns, scans, referrers, clock }
     }
 }

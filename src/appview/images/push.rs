@@ -11,6 +11,7 @@ use crate::gate::PushPermit;
 use crate::holds::{HoldsError, Verb};
 use crate::names::Reference;
 use crate::repos::{ReposError, Seen, manifest_key};
+use crate::webhooks::PushedImage;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{NotifyManifest, TagRecord};
 use atproto::syntax::{AtUri, Datetime, Did, Digest, ImageName, RecordKey, ServiceUrl, Tag};
@@ -84,6 +85,9 @@ impl Images {
             // The queue goes on with it.
             Err(error) => tracing::warn!(manifest = %manifest.digest, "a hold is not told of a manifest yet: {error}"),
         }
+        if let Some((tag, turn)) = &tag {
+            self.announce(turn, (permit, owner), tag, manifest).await?;
+        }
         self.place(owner, manifest.blobs(), &hold);
         self.remember_referrer(owner, manifest).await?;
         drop((tag, manifest_turn));
@@ -95,6 +99,30 @@ impl Images {
             self.catalog.pushed(PushedRepository { account, name, hold, pushed_us: (self.clock)() }).await?;
         }
         Ok(())
+    }
+
+    /// Tells the webhooks of the repository: of images, not of what is attached to them.
+    async fn announce(
+        &self,
+        _turn: &TagTurn,
+        (permit, owner): (&PushPermit, &Account),
+        tag: &Tag,
+        manifest: &ParsedManifest,
+    ) -> Result<(), ImagesError> {
+        if manifest.subject.is_some() || tag.attached_to().is_some() {
+            return Ok(());
+        }
+        let image = PushedImage {
+            tag: tag.to_string(),
+            image: format!("{}:{tag}", permit.repository().as_str()),
+            digest: manifest.digest.to_string(),
+            media_type: manifest.media_type.clone(),
+            size: manifest.bytes.len() as u64,
+            artifact_type: manifest.artifact_type(),
+            platforms: manifest.platforms(),
+            pushed_by: permit.login().account.clone(),
+        };
+        Ok(self.webhooks.pushed(owner, &permit.repository().name, image).await?)
     }
 
     /// Whether all that the manifest names is there.

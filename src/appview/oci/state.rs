@@ -16,6 +16,7 @@ use crate::index::Index;
 use crate::names::RepositoryName;
 use crate::uploads::{UploadId, Uploads};
 use crate::web::Web;
+use crate::webhooks::Webhooks;
 use server::bulkhead::Caller;
 use server::identity::Account;
 use server::sqlite::{Database, DatabaseHealth};
@@ -49,6 +50,8 @@ pub struct OciState {
     pub uploads: Uploads,
     /// Manifests.
     pub images: Arc<Images>,
+    /// Whom owners want told of pushes.
+    pub webhooks: Arc<Webhooks>,
     /// What repositories and images there are.
     pub catalog: Arc<Catalog>,
     /// What can be searched for.

@@ -27,6 +27,9 @@ pub struct HeldAccount {
     pub uploads: u64,
     /// Manifests that holds are still to be told of.
     pub notices: u64,
+    /// Webhooks of its repositories.
+    #[serde(default)]
+    pub webhooks: u64,
 }
 
 /// All accounts of which something is held, by their DIDs.
@@ -51,6 +54,9 @@ impl Operation for AccountsList {
         }
         for (account, devices) in registry.devices.by_account().await.map_err(failed)? {
             accounts.entry(account).or_default().devices = devices;
+        }
+        for (account, webhooks) in registry.webhooks.by_account().await.map_err(failed)? {
+            accounts.entry(account).or_default().webhooks = webhooks;
         }
         for (account, browsers) in registry.web.browsers_by_account().await.map_err(failed)? {
             accounts.entry(account).or_default().browsers = browsers;

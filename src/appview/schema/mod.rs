@@ -29,6 +29,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("011_browsers.sql"),
         include_str!("012_index.sql"),
         include_str!("013_index_accounts.sql"),
+        include_str!("014_webhooks.sql"),
     ],
 };
 
@@ -44,24 +45,28 @@ pub fn open(path: &Path) -> Result<Database, OpenError> {
 mod tests {
     use super::plans::assert_indexed;
 
+    /// All files with statements.
+    const SOURCES: [&str; 16] = [
+        include_str!("../accounts/tables/mod.rs"),
+        include_str!("../catalog/tables/mod.rs"),
+        include_str!("../accounts/tables/sign_ins.rs"),
+        include_str!("../devices/tables/mod.rs"),
+        include_str!("../web/tables/mod.rs"),
+        include_str!("../uploads/tables/mod.rs"),
+        include_str!("../images/tables/mod.rs"),
+        include_str!("../images/tables/referrers.rs"),
+        include_str!("../index/tables/mod.rs"),
+        include_str!("../index/tables/accounts.rs"),
+        include_str!("../index/tables/holds.rs"),
+        include_str!("../index/tables/records.rs"),
+        include_str!("../index/tables/search.rs"),
+        include_str!("../index/tables/stars.rs"),
+        include_str!("../webhooks/tables/mod.rs"),
+        include_str!("../webhooks/tables/deliveries.rs"),
+    ];
+
     #[test]
     fn statements_go_by_indexes() {
-        let sources = [
-            include_str!("../accounts/tables/mod.rs"),
-            include_str!("../catalog/tables/mod.rs"),
-            include_str!("../accounts/tables/sign_ins.rs"),
-            include_str!("../devices/tables/mod.rs"),
-            include_str!("../web/tables/mod.rs"),
-            include_str!("../uploads/tables/mod.rs"),
-            include_str!("../images/tables/mod.rs"),
-            include_str!("../images/tables/referrers.rs"),
-            include_str!("../index/tables/mod.rs"),
-            include_str!("../index/tables/accounts.rs"),
-            include_str!("../index/tables/holds.rs"),
-            include_str!("../index/tables/records.rs"),
-            include_str!("../index/tables/search.rs"),
-            include_str!("../index/tables/stars.rs"),
-        ];
         // Rows that are bounded in number, as those of the queue mostly are; what an operator asks for, and the page of
         // metrics, which is counted again after a hundred times as long.
         let counted = [
@@ -91,6 +96,15 @@ mod tests {
             ("UPDATE notice SET due_us = ?1", "SCAN notice"),
             ("coalesce(sum(records), 0)", "SCAN index_account USING COVERING INDEX index_account_records"),
             ("coalesce(sum(records), 0)", "SCAN index_repository USING COVERING INDEX index_repository_pulls"),
+            ("SELECT count(*) FROM webhook", "SCAN webhook USING COVERING INDEX sqlite_autoindex_webhook_1"),
+            ("FROM webhook GROUP BY account", "SCAN webhook USING COVERING INDEX sqlite_autoindex_webhook_1"),
+            ("FROM webhook\n               ORDER BY id LIMIT", "SCAN webhook"),
+            (
+                "FROM webhook_delivery WHERE due_us IS NOT NULL",
+                "SCAN webhook_delivery USING INDEX webhook_delivery_due",
+            ),
+            // One step a webhook for which something waits.
+            ("WITH RECURSIVE waiting", "SCAN waiting"),
             // One row of it.
             ("DELETE FROM index_text WHERE rowid", "SCAN index_text VIRTUAL TABLE INDEX 0:="),
             // So many rows and no more.
@@ -101,6 +115,6 @@ mod tests {
             // One step a hold, each by an index.
             ("WITH RECURSIVE holds", "SCAN holds"),
         ];
-        assert_indexed(&sources, &counted);
+        assert_indexed(&SOURCES, &counted);
     }
 }

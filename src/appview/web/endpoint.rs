@@ -49,6 +49,10 @@ pub enum Endpoint {
     WritePicture,
     /// Deletes a tag or a manifest.
     DeleteImage,
+    /// Whom a repository tells of pushes.
+    Webhooks,
+    /// One of them, and what was delivered to it.
+    Webhook,
     /// A star is given or taken back.
     Star,
     /// What is found by words.
@@ -76,7 +80,7 @@ pub enum Endpoint {
 }
 
 /// All of them, by their paths: as metrics and the log name them.
-pub const ENDPOINTS: [(&str, Endpoint); 31] = [
+pub const ENDPOINTS: [(&str, Endpoint); 33] = [
     (METADATA_PATH, Endpoint::ClientMetadata),
     (KEYS_PATH, Endpoint::ClientKeys),
     ("/auth/oauth/login", Endpoint::SignIn),
@@ -96,6 +100,8 @@ pub const ENDPOINTS: [(&str, Endpoint); 31] = [
     ("/settings/repository/page", Endpoint::WritePage),
     ("/settings/repository/picture", Endpoint::WritePicture),
     ("/settings/repository/delete", Endpoint::DeleteImage),
+    ("/settings/webhooks", Endpoint::Webhooks),
+    ("/settings/webhook", Endpoint::Webhook),
     ("/star", Endpoint::Star),
     ("/search", Endpoint::Search),
     (nsid::SEARCH_REPOSITORIES.as_str(), Endpoint::SearchRepositories),
@@ -179,7 +185,7 @@ impl Endpoint {
 
     /// Whether GET is for it.
     pub(super) fn is_read(self) -> bool {
-        !self.is_written() || matches!(self, Self::SignIn | Self::Devices)
+        !self.is_written() || matches!(self, Self::SignIn | Self::Devices | Self::Webhooks | Self::Webhook)
     }
 
     /// Whether POST is for it.
@@ -200,6 +206,8 @@ impl Endpoint {
                 | Self::WritePage
                 | Self::WritePicture
                 | Self::DeleteImage
+                | Self::Webhooks
+                | Self::Webhook
         )
     }
 }

@@ -61,6 +61,20 @@ pub struct HeldNotice {
     pub hold: Did,
 }
 
+/// Whom a repository tells of pushes, without the secret.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldWebhook {
+    /// The repository, without its owner.
+    pub repository: String,
+    /// Where.
+    pub url: String,
+    /// Since when.
+    pub created_at: Datetime,
+    /// Whether anything is delivered.
+    pub is_on: bool,
+}
+
 /// What is held of an account, without what is secret. Its images, stars and pages are records in its own repository.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Held {
@@ -72,6 +86,9 @@ pub struct Held {
     pub browsers: Vec<HeldBrowser>,
     /// Manifests that holds are still to be told of, of the 1,000 that wait longest of all accounts.
     pub notices: Vec<HeldNotice>,
+    /// Whom its repositories tell of pushes.
+    #[serde(default)]
+    pub webhooks: Vec<HeldWebhook>,
 }
 
 #[derive(Serialize)]
@@ -87,6 +104,7 @@ struct ForgetPage<'p> {
     frame: Frame<'p>,
     name: &'p str,
     devices: String,
+    webhooks: String,
     /// Images of which a hold has not been told yet.
     untold: Option<String>,
     action: &'static str,
@@ -117,11 +135,18 @@ impl Web {
             manifest: notice.manifest,
             hold: notice.hold.did().clone(),
         });
+        let webhooks = self.webhooks.of_account(account).await?.into_iter().map(|webhook| HeldWebhook {
+            repository: webhook.repository.to_string(),
+            url: webhook.url,
+            created_at: at(webhook.created_us),
+            is_on: webhook.is_on,
+        });
         Ok(Held {
             sessions: sessions.collect(),
             devices: devices.collect(),
             browsers: browsers.collect(),
             notices: notices.collect(),
+            webhooks: webhooks.collect(),
         })
     }
 
@@ -135,6 +160,7 @@ impl Web {
         self.devices.forget(account).await?;
         self.browsers.forget(account).await?;
         self.images.drop_notices_of(account).await?;
+        self.webhooks.forget(account).await?;
         for session in self.sessions.list().await?.into_iter().filter(|session| session.account == *account) {
             self.sessions.end(session.id).await?;
         }
@@ -171,12 +197,14 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
     if fields.get("sure") != Some("yes") {
         let held = web.held(&did).await?;
         let devices = server::text::with_noun(held.devices.len() as u64, "device");
+        let webhooks = server::text::with_noun(held.webhooks.len() as u64, "webhook");
         let untold = held.notices.len() as u64;
         let viewer = Viewer::signed_in(web, browser, did).await;
         let page = ForgetPage {
             frame: Frame::of_viewer(web, &viewer),
             name: &viewer.name,
             devices,
+            webhooks,
             untold: (untold > 0).then(|| server::text::with_noun(untold, "image")),
             action: Endpoint::ForgetAccount.path(),
             back: Endpoint::Settings.path(),

@@ -1,7 +1,7 @@
 //! What people see in a browser, and the endpoints of sign-in and devices. No page needs a script.
 //!
 //! `site` has the pages that anybody may read: of accounts, repositories and images; `settings` and `repository_settings`
-//! what their owners change.
+//! what their owners change, `webhooks` whom they have told of pushes.
 //!
 //! `sign_in` begins and ends sign-ins by OAuth, `devices` lets devices in and takes them back, `device_api` is what programs
 //! that want to become devices talk to. A refusal is a page as well: [`answer`] never fails.
@@ -27,6 +27,7 @@ mod site;
 mod stars;
 pub mod tables;
 mod viewer;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ use crate::index::Index;
 use crate::names::Owner;
 use crate::oauth::Client;
 use crate::repos::Repos;
+use crate::webhooks::Webhooks;
 use atproto::syntax::Did;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
@@ -53,7 +55,7 @@ use server::wire::{Request, Response};
 use server::xrpc::{Refusal, Trace, header, response};
 
 pub use endpoint::{ENDPOINTS, Endpoint};
-pub use held::{Held, HeldBrowser, HeldDevice, HeldNotice, HeldSession};
+pub use held::{Held, HeldBrowser, HeldDevice, HeldNotice, HeldSession, HeldWebhook};
 
 /// Sign-ins that are being begun at once: each asks servers that a stranger named.
 const BEGINNING_AT_ONCE: usize = 32;
@@ -95,6 +97,8 @@ pub struct WebRooms {
     pub index: Arc<Index>,
     /// Calls holds.
     pub holds: Arc<Holds>,
+    /// Whom owners want told of pushes.
+    pub webhooks: Arc<Webhooks>,
     /// Manifests.
     pub images: Arc<Images>,
 }
@@ -111,6 +115,7 @@ pub struct Web {
     index: Arc<Index>,
     repos: Arc<Repos>,
     holds: Arc<Holds>,
+    webhooks: Arc<Webhooks>,
     images: Arc<Images>,
     browsers: BrowserSessions,
     guesses: Guesses,
@@ -125,7 +130,7 @@ impl Web {
     /// By these means.
     #[must_use]
     pub fn new(settings: WebSettings, database: Database, rooms: WebRooms) -> Self {
-        let WebRooms { owners, sessions, client, devices, catalog, repos, index, holds, images } = rooms;
+        let WebRooms { owners, sessions, client, devices, catalog, repos, index, holds, webhooks, images } = rooms;
         Self {
             sign_ins: SignIns::new(Arc::clone(&sessions), settings.random),
             browsers: BrowserSessions::new(database, settings.clock),
@@ -144,6 +149,7 @@ impl Web {
             index,
             repos,
             holds,
+            webhooks,
             images,
         }
     }
@@ -234,6 +240,10 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::WritePage => repository_settings::write_page(web, request, trace).await,
         Endpoint::WritePicture => repository_settings::write_picture(web, request, trace).await,
         Endpoint::DeleteImage => repository_settings::delete(web, request, trace).await,
+        Endpoint::Webhooks if reads => webhooks::show_all(web, &request.head, trace).await,
+        Endpoint::Webhooks => webhooks::add(web, request, trace).await,
+        Endpoint::Webhook if reads => webhooks::show(web, &request.head, trace).await,
+        Endpoint::Webhook => webhooks::change(web, request, trace).await,
         Endpoint::Star => stars::change(web, request, trace).await,
         Endpoint::Search => site::search(web, &request.head, trace).await,
         Endpoint::Home => site::home(web, &request.head, &trace.network()).await,

@@ -13,6 +13,7 @@ use crate::images::ImagesError;
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
 use crate::repos::ReposError;
+use crate::webhooks::WebhooksError;
 use server::bulkhead::Overload;
 use server::identity::ResolveError;
 use server::storage::StorageError;
@@ -100,6 +101,17 @@ impl From<DevicesError> for WebError {
         match error {
             DevicesError::TooMany => Self::too_many(error.to_string()).after(RETRY_BEGUN_S),
             DevicesError::Randomness | DevicesError::Storage(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<WebhooksError> for WebError {
+    fn from(error: WebhooksError) -> Self {
+        match error {
+            WebhooksError::Storage(error) => error.into(),
+            WebhooksError::Off => Self::not_found(error.to_string()),
+            WebhooksError::Full => Self::unavailable(error.to_string()),
+            error => Self::bad_form(error.to_string()),
         }
     }
 }

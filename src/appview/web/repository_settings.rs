@@ -11,7 +11,7 @@ use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
 use super::settings::{login, own};
 use super::viewer::Viewer;
-use super::{Endpoint, Web, devices};
+use super::{Endpoint, Web, devices, webhooks};
 use crate::catalog::{NewPicture, looks_like};
 use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
@@ -48,6 +48,8 @@ struct RepositorySettingsPage<'p> {
     page_action: &'static str,
     picture_action: &'static str,
     delete_action: &'static str,
+    /// Whom the repository tells of pushes, if that can be.
+    webhooks: Option<String>,
     tags: Vec<Deletable>,
     manifests: Vec<Deletable>,
 }
@@ -145,7 +147,7 @@ pub(super) fn path_of(name: &ImageName) -> String {
     format!("{}?name={name}", Endpoint::RepositorySettings.path())
 }
 
-fn image_name(fields: &Fields) -> Result<ImageName, WebError> {
+pub(super) fn image_name(fields: &Fields) -> Result<ImageName, WebError> {
     let name = fields.get("name").ok_or_else(|| WebError::bad_form("which repository?"))?;
     ImageName::parse(name).map_err(|error| WebError::bad_form(error.to_string()))
 }
@@ -192,6 +194,7 @@ async fn overview(
         page_action: Endpoint::WritePage.path(),
         picture_action: Endpoint::WritePicture.path(),
         delete_action: Endpoint::DeleteImage.path(),
+        webhooks: web.webhooks.is_on().then(|| webhooks::path_of_all(name)),
         tags: tags.collect(),
         manifests,
     };

@@ -174,18 +174,22 @@ fn what_is_held_of_an_account_is_shown_and_deleted_and_nobody_elses() {
         let browser = "INSERT INTO browser_session (cookie, account, created_us, expires_us)
                        VALUES (?2, ?1, 1, 9000000000000000)";
         database.execute(browser, (account, [number; 32])).unwrap();
+        let webhook = "INSERT INTO webhook (account, repository, url, secret, created_us)
+                       VALUES (?1, 'app', 'https://ci.example.org/hook', 'only-signs', 1)";
+        database.execute(webhook, [account]).unwrap();
     }
     drop(database);
     let daemon = site.start();
     let alice = site.alice.as_str();
     let listed = json_of(&site, &["accounts", "list"]);
-    let held = |session: u64, upload: u64| serde_json::json!({ "sessions": session, "devices": 1, "browsers": 1, "uploads": upload, "notices": upload });
+    let held = |session: u64, upload: u64| serde_json::json!({ "sessions": session, "devices": 1, "browsers": 1, "uploads": upload, "notices": upload, "webhooks": 1 });
     assert_eq!(listed, serde_json::json!({ alice: held(1, 1), "did:web:other.example": held(0, 0) }));
-    assert!(
-        done(&site, &["accounts", "show", alice]).contains("1 session, 1 device, 1 browser, 1 open upload, 1 notice")
-    );
+    let words = "1 session, 1 device, 1 browser, 1 open upload, 1 notice, 1 webhook";
+    assert!(done(&site, &["accounts", "show", alice]).contains(words));
     let exported: Value = serde_json::from_str(&done(&site, &["accounts", "export", alice])).unwrap();
     assert_eq!((&exported["devices"][0]["name"], &exported["account"]), (&"laptop".into(), &alice.into()));
+    assert_eq!(exported["webhooks"][0]["url"], "https://ci.example.org/hook");
+    assert!(!exported.to_string().contains("only-signs"), "{exported}");
     assert!(!exported.to_string().contains("secret") && !exported.to_string().contains("cookie"), "{exported}");
     refuses(&site, 64, &["accounts", "delete", "alice"], &["DID"]);
     assert!(done(&site, &["accounts", "delete", alice]).contains("is deleted here: 1 session, "));

@@ -1,0 +1,278 @@
+//! Webhooks as the owner of a repository sees them: whom it tells, and what became of that. Of answers the pages say the
+//! status and nothing else: what a server says to the registry is not for whoever named the server.
+
+use askama::Template;
+use http::request::Parts;
+
+use super::browser::Browser;
+use super::form::Fields;
+use super::pages::{self, Frame, Shown, time};
+use super::refusal::WebError;
+use super::repository_settings::{self, image_name};
+use super::settings::own;
+use super::site::Ago;
+use super::viewer::Viewer;
+use super::{Endpoint, Web, devices};
+use crate::webhooks::{Delivery, NewWebhook, Webhook, WebhookEvent, WebhooksError};
+use atproto::syntax::{Did, ImageName};
+use server::wire::{Request, Response};
+use server::xrpc::Trace;
+
+/// A webhook of the list.
+struct ShownWebhook {
+    path: String,
+    url: String,
+    words: String,
+}
+
+#[derive(Template)]
+#[template(path = "webhooks.html")]
+struct WebhooksPage<'p> {
+    frame: Frame<'p>,
+    name: &'p str,
+    path: String,
+    settings: String,
+    /// The webhook that was just added, and its secret.
+    added: Option<(String, String)>,
+    webhooks: Vec<ShownWebhook>,
+    action: &'static str,
+}
+
+/// A delivery of the log.
+struct ShownDelivery {
+    id: i64,
+    what: String,
+    event: String,
+    outcome: String,
+    is_wrong: bool,
+    /// How many, and how long the last one took.
+    attempts: String,
+    queued: Ago,
+    /// Whether it may be delivered again.
+    has_ended: bool,
+}
+
+#[derive(Template)]
+#[template(path = "webhook.html")]
+struct WebhookPage<'p> {
+    frame: Frame<'p>,
+    name: &'p str,
+    back: String,
+    message: String,
+    webhook: &'p Webhook,
+    words: String,
+    added: String,
+    deliveries: Vec<ShownDelivery>,
+    action: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "delete_webhook.html")]
+struct DeleteWebhookPage<'p> {
+    frame: Frame<'p>,
+    name: &'p str,
+    webhook: &'p Webhook,
+    action: &'static str,
+    back: String,
+}
+
+/// `GET`: the webhooks of the repository of the query.
+pub(super) async fn show_all(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
+    let Some(did) = web.browsers.find(browser.hash()).await? else {
+        return Ok(pages::sign_in(web, &browser, "", None));
+    };
+    trace.caller = Some(did.clone());
+    overview(web, browser, did, &image_name(&fields)?, None).await
+}
+
+/// `POST`: one more.
+pub(super) async fn add(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let name = image_name(&fields)?;
+    let url = fields.get("url").ok_or_else(|| WebError::bad_form("the address is missing"))?;
+    let secret = fields.get("secret").map(str::trim).filter(|secret| !secret.is_empty());
+    let added = web.webhooks.add(&did, &name, url, secret).await?;
+    tracing::info!(%did, "{did} added a webhook to {name}");
+    overview(web, browser, did, &name, Some(added)).await
+}
+
+/// `GET`: the webhook of the query.
+pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
+    let Some(did) = web.browsers.find(browser.hash()).await? else {
+        return Ok(pages::sign_in(web, &browser, "", None));
+    };
+    trace.caller = Some(did.clone());
+    let webhook = find(web, &did, &fields).await?;
+    log(web, browser, did, &webhook, String::new()).await
+}
+
+/// `POST`: what its owner wants of it.
+pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    let webhook = find(web, &did, &fields).await?;
+    let id = webhook.id;
+    let message = match fields.get("do") {
+        Some("test") if webhook.is_on => test(web, &did, &webhook).await?,
+        Some("test") => "It is off: switch it on first.".to_owned(),
+        Some("on") => {
+            web.webhooks.switch_on(id).await?;
+            "It is on.".to_owned()
+        }
+        Some("off") => {
+            web.webhooks.switch_off(id, None).await?;
+            "It is off. What waited is not delivered.".to_owned()
+        }
+        Some("again") if webhook.is_on => {
+            let delivery = fields.get("delivery").and_then(|id| id.parse().ok());
+            let delivery = delivery.ok_or_else(|| WebError::bad_form("which delivery?"))?;
+            match web.webhooks.deliver_again(&webhook, delivery).await? {
+                true => "It is delivered once more.".to_owned(),
+                false => "This delivery waits, or is forgotten.".to_owned(),
+            }
+        }
+        Some("again") => "It is off: switch it on first.".to_owned(),
+        Some("delete") if fields.get("sure") == Some("yes") => {
+            web.webhooks.delete(&did, id).await?;
+            tracing::info!(%did, "{did} deleted a webhook of {}", webhook.repository);
+            return Ok(pages::go(&path_of_all(&webhook.repository)));
+        }
+        Some("delete") => return ask_before_deletion(web, browser, did, &webhook).await,
+        _ => return Err(WebError::bad_form("what is to be done with it?")),
+    };
+    // As it is now.
+    let webhook = find(web, &did, &fields).await?;
+    log(web, browser, did, &webhook, message).await
+}
+
+/// Sends a ping, and says what came of it.
+async fn test(web: &Web, did: &Did, webhook: &Webhook) -> Result<String, WebError> {
+    let account = own(web, did).await?;
+    let Some(delivery) = web.webhooks.test(&account, webhook).await? else {
+        return Ok("A test is under way: open this page again in some seconds.".into());
+    };
+    Ok(match (&delivery.problem, delivery.status) {
+        _ if delivery.due_us.is_some() => "The test waits for its turn: open this page again in some seconds.".into(),
+        (Some(problem), _) => format!("The test was not delivered: {problem}."),
+        (None, status) => format!("The test was delivered: {}.", status.unwrap_or_default()),
+    })
+}
+
+async fn ask_before_deletion(web: &Web, browser: Browser, did: Did, webhook: &Webhook) -> Result<Response, WebError> {
+    let viewer = Viewer::signed_in(web, browser, did).await;
+    let page = DeleteWebhookPage {
+        frame: Frame::of_viewer(web, &viewer),
+        name: webhook.repository.as_str(),
+        webhook,
+        action: Endpoint::Webhook.path(),
+        back: path_of(webhook.id),
+    };
+    Ok(pages::finish(web, None, page.render(), Shown::default()))
+}
+
+/// Where the webhooks of a repository are.
+pub(super) fn path_of_all(name: &ImageName) -> String {
+    format!("{}?name={name}", Endpoint::Webhooks.path())
+}
+
+fn path_of(id: i64) -> String {
+    format!("{}?id={id}", Endpoint::Webhook.path())
+}
+
+/// The webhook that a form or a query names, if it is this account's.
+async fn find(web: &Web, did: &Did, fields: &Fields) -> Result<Webhook, WebError> {
+    let id = fields.get("id").and_then(|id| id.parse().ok());
+    let id = id.ok_or_else(|| WebError::bad_form("which webhook?"))?;
+    web.webhooks.find(did, id).await?.ok_or_else(|| WebError::not_found("you have no such webhook"))
+}
+
+async fn overview(
+    web: &Web,
+    browser: Browser,
+    did: Did,
+    name: &ImageName,
+    added: Option<NewWebhook>,
+) -> Result<Response, WebError> {
+    if !web.webhooks.is_on() {
+        return Err(WebhooksError::Off.into());
+    }
+    let now_us = (web.settings.clock)();
+    let webhooks = web.webhooks.of_account(&did).await?.into_iter().filter(|webhook| webhook.repository == *name);
+    let webhooks: Vec<_> = webhooks.collect();
+    let url = |id: i64| webhooks.iter().find(|webhook| webhook.id == id).map(|webhook| webhook.url.clone());
+    let added = added.and_then(|added| Some((url(added.id)?, added.secret)));
+    let shown = webhooks.iter().map(|webhook| ShownWebhook {
+        path: path_of(webhook.id),
+        url: webhook.url.clone(),
+        words: words(webhook, now_us),
+    });
+    let shown = shown.collect();
+    let viewer = Viewer::signed_in(web, browser, did).await;
+    let page = WebhooksPage {
+        frame: Frame::of_viewer(web, &viewer),
+        name: name.as_str(),
+        path: format!("/{}/{name}", viewer.name),
+        settings: repository_settings::path_of(name),
+        added,
+        webhooks: shown,
+        action: Endpoint::Webhooks.path(),
+    };
+    Ok(pages::finish(web, None, page.render(), Shown::default()))
+}
+
+async fn log(web: &Web, browser: Browser, did: Did, webhook: &Webhook, message: String) -> Result<Response, WebError> {
+    let now_us = (web.settings.clock)();
+    let deliveries = web.webhooks.deliveries(webhook).await?;
+    let viewer = Viewer::signed_in(web, browser, did).await;
+    let page = WebhookPage {
+        frame: Frame::of_viewer(web, &viewer),
+        name: webhook.repository.as_str(),
+        back: path_of_all(&webhook.repository),
+        message,
+        webhook,
+        words: words(webhook, now_us),
+        added: time(webhook.created_us),
+        deliveries: deliveries.iter().map(|delivery| shown(delivery, now_us)).collect(),
+        action: Endpoint::Webhook.path(),
+    };
+    Ok(pages::finish(web, None, page.render(), Shown::default()))
+}
+
+/// How a webhook is.
+fn words(webhook: &Webhook, now_us: u64) -> String {
+    let failing = webhook.failing_us.map(|since_us| Ago::of(since_us, now_us).text);
+    match (webhook.is_on, &webhook.problem, failing) {
+        (true, _, None) => "On".into(),
+        (true, _, Some(since)) => format!("On. Deliveries fail: the first one {since}"),
+        (false, None, _) => "Off".into(),
+        (false, Some(problem), _) => format!("Switched off by the registry: {problem}"),
+    }
+}
+
+fn shown(delivery: &Delivery, now_us: u64) -> ShownDelivery {
+    let what = match delivery.kind {
+        WebhookEvent::Push => format!("push of {}", delivery.tag),
+        WebhookEvent::Ping => "ping".to_owned(),
+    };
+    let outcome = match (&delivery.problem, delivery.due_us) {
+        (None, None) => format!("Delivered: {}", delivery.status.unwrap_or_default()),
+        (None, Some(_)) => "Waits".to_owned(),
+        (Some(problem), Some(due_us)) => format!("Not yet: {problem}. Next attempt: {}", time(due_us)),
+        (Some(problem), None) => format!("Not delivered: {problem}"),
+    };
+    let attempts = match (delivery.attempts, delivery.took_ms) {
+        (0, _) | (_, None) => String::new(),
+        (attempts, Some(took_ms)) => format!("{}, {took_ms} ms", server::text::with_noun(attempts.into(), "attempt")),
+    };
+    ShownDelivery {
+        id: delivery.id,
+        what,
+        event: delivery.event.clone(),
+        outcome,
+        is_wrong: delivery.problem.is_some(),
+        attempts,
+        queued: Ago::of(delivery.queued_us, now_us),
+        has_ended: delivery.due_us.is_none(),
+    }
+}

@@ -1,0 +1,215 @@
+//! Deliveries, as long as the registry runs: who may be told at the same time, and what comes of an attempt.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use http::StatusCode;
+
+use super::attempt::{micros, next_us};
+use super::{Attempt, DeliveryOutcome, WebhookEvent, Webhooks, address, tables};
+use crate::webhooks::tables::deliveries::{self, DueRow, WaitingAt};
+use server::sqlite::Write;
+use server::storage::StorageError;
+
+/// Attempts at once, of which each takes 11 s at most.
+const AT_ONCE: usize = 32;
+/// Those of one account.
+const PER_ACCOUNT: usize = 4;
+/// Those to one host.
+const PER_HOST: usize = 2;
+/// How long it is waited when nothing is due.
+const IDLE: Duration = Duration::from_mins(1);
+/// After the database failed.
+const AFTER_FAULT: Duration = Duration::from_secs(30);
+/// A webhook whose deliveries all failed for so long is switched off.
+const SWITCHED_OFF_AFTER: Duration = Duration::from_hours(3 * 24);
+const SILENT: &str = "no delivery succeeded for three days";
+const GONE: &str = "its receiver says that it is gone for good (410)";
+
+/// Who is told something now.
+#[derive(Default)]
+struct Places {
+    webhooks: HashSet<i64>,
+    accounts: HashMap<String, usize>,
+    hosts: HashMap<String, usize>,
+}
+
+/// What an attempt has taken of them.
+struct Place {
+    webhook: i64,
+    account: String,
+    host: String,
+}
+
+impl Places {
+    /// A place, unless its webhook has one, or too many others do.
+    fn take(&mut self, waiting: WaitingAt) -> Option<Place> {
+        let host = address::host(&waiting.url);
+        let count = |of: &HashMap<String, usize>, name: &str| of.get(name).copied().unwrap_or_default();
+        let is_full = self.webhooks.len() >= AT_ONCE
+            || count(&self.accounts, &waiting.account) >= PER_ACCOUNT
+            || count(&self.hosts, &host) >= PER_HOST;
+        if is_full || !self.webhooks.insert(waiting.webhook) {
+            return None;
+        }
+        *self.accounts.entry(waiting.account.clone()).or_default() += 1;
+        *self.hosts.entry(host.clone()).or_default() += 1;
+        Some(Place { webhook: waiting.webhook, account: waiting.account, host })
+    }
+
+    fn leave(&mut self, place: &Place) {
+        self.webhooks.remove(&place.webhook);
+        for (of, name) in [(&mut self.accounts, &place.account), (&mut self.hosts, &place.host)] {
+            if let Some(count) = of.get_mut(name) {
+                *count -= 1;
+            }
+            of.retain(|_, count| *count > 0);
+        }
+    }
+}
+
+impl Webhooks {
+    /// Delivers what is due, as long as the registry runs.
+    pub async fn keep_delivering(&self) {
+        if !self.is_on() {
+            return;
+        }
+        let (mut under_way, mut places) = (FuturesUnordered::new(), Places::default());
+        loop {
+            let pause = match self.database.read(deliveries::waiting).await {
+                Ok(waiting) => {
+                    let (due, pause) = self.due_first(waiting);
+                    under_way
+                        .extend(due.into_iter().filter_map(|one| places.take(one)).map(|place| self.deliver(place)));
+                    pause
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "webhooks cannot be delivered");
+                    AFTER_FAULT
+                }
+            };
+            tokio::select! {
+                Some(place) = under_way.next() => places.leave(&place),
+                () = self.due.notified() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Those for which something is due, who waits longest first, and how long it is until the next one.
+    fn due_first(&self, waiting: Vec<WaitingAt>) -> (Vec<WaitingAt>, Duration) {
+        let now_us = (self.settings.clock)();
+        let (mut due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| one.due_us <= now_us);
+        due.sort_by_key(|one| one.due_us);
+        let next_us = later.iter().map(|one| one.due_us - now_us).min();
+        (due, next_us.map_or(IDLE, |pause_us| Duration::from_micros(pause_us).min(IDLE)))
+    }
+
+    /// Tries the first delivery that is due at a webhook.
+    async fn deliver(&self, place: Place) -> Place {
+        if let Err(error) = self.try_deliver(&place).await {
+            tracing::warn!(%error, "what became of a webhook's delivery cannot be noted");
+            // It is still due, and would be sent again at once.
+            tokio::time::sleep(AFTER_FAULT).await;
+        }
+        self.ended.notify_waiters();
+        place
+    }
+
+    async fn try_deliver(&self, place: &Place) -> Result<(), StorageError> {
+        let (webhook, now_us) = (place.webhook, (self.settings.clock)());
+        let due = self.database.read(move |read| deliveries::first_due(read, webhook, now_us)).await?;
+        let Some(row) = due else { return Ok(()) };
+        let attempt = self.attempt(&row).await;
+        let (event, host, problem) = (row.event.clone(), &place.host, attempt.problem.clone());
+        let chance = f64::from(self.random()?[0]) / 255.0;
+        let noted = self.database.write(move |write| note(write, &row, &attempt, chance)).await?;
+        self.outcomes.inc(noted.outcome);
+        let problem = problem.unwrap_or_default();
+        match noted.outcome {
+            DeliveryOutcome::Delivered => tracing::debug!(event, host, "an event was delivered to a webhook"),
+            DeliveryOutcome::Failed => tracing::debug!(event, host, "an event is not delivered yet: {problem}"),
+            DeliveryOutcome::GivenUp => {
+                tracing::info!(did = place.account, event, host, "an event was not delivered: {problem}");
+            }
+        }
+        if let Some(reason) = noted.switched_off {
+            tracing::warn!(did = place.account, host, "a webhook was switched off: {reason}");
+        }
+        Ok(())
+    }
+}
+
+/// What became of a delivery, and of its webhook.
+struct Noted {
+    outcome: DeliveryOutcome,
+    switched_off: Option<&'static str>,
+}
+
+/// Notes an attempt: whether there is another one, and whether the webhook stays on.
+fn note(write: &Write<'_>, row: &DueRow, attempt: &Attempt, chance: f64) -> Result<Noted, StorageError> {
+    let (is_delivered, is_push) = (attempt.problem.is_none(), row.kind == WebhookEvent::Push);
+    // It may have been switched off or deleted meanwhile.
+    let (is_on, failing_us) = tables::state(write, row.webhook)?.unwrap_or_default();
+    let is_gone = attempt.status == Some(StatusCode::GONE.as_u16());
+    let is_tried_again = is_on && is_push && !is_delivered && !is_gone;
+    let next_us = next_us(row.queued_us, attempt.at_us, row.attempts + 1, chance).filter(|_| is_tried_again);
+    deliveries::tried(write, row.id, attempt, next_us)?;
+    if is_delivered {
+        tables::fails_since(write, row.webhook, None)?;
+        return Ok(Noted { outcome: DeliveryOutcome::Delivered, switched_off: None });
+    }
+    let outcome = if next_us.is_some() { DeliveryOutcome::Failed } else { DeliveryOutcome::GivenUp };
+    if !is_push || !is_on {
+        return Ok(Noted { outcome, switched_off: None });
+    }
+    let since_us = failing_us.unwrap_or(attempt.at_us);
+    tables::fails_since(write, row.webhook, Some(since_us))?;
+    // The rest would fail as well.
+    if let Some(until_us) = next_us.filter(|_| attempt.status.is_none_or(is_of_the_server)) {
+        deliveries::put_off(write, row.webhook, until_us)?;
+    }
+    let is_silent = next_us.is_none() && attempt.at_us.saturating_sub(since_us) >= micros(SWITCHED_OFF_AFTER);
+    let reason = if is_gone { Some(GONE) } else { Some(SILENT).filter(|_| is_silent) };
+    if let Some(reason) = reason {
+        tables::switch_off(write, row.webhook, Some(reason))?;
+    }
+    Ok(Noted { outcome, switched_off: reason })
+}
+
+/// Whether a status says that the receiver takes nothing now, whatever it is.
+fn is_of_the_server(status: u16) -> bool {
+    status >= 500 || status == StatusCode::TOO_MANY_REQUESTS.as_u16()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Places, WaitingAt};
+
+    #[test]
+    fn one_host_and_one_account_have_a_share_of_the_places() {
+        let mut places = Places::default();
+        let waiting = |webhook: i64, account: &str, host: &str| WaitingAt {
+            webhook,
+            account: account.into(),
+            url: format!("https://{host}/secret"),
+            due_us: 0,
+        };
+        let taken: Vec<_> =
+            (0..9).filter_map(|number| places.take(waiting(number, "flood", &format!("h{number}")))).collect();
+        assert_eq!(taken.len(), 4, "of one account");
+        assert!(places.take(waiting(20, "a", "slow.example")).is_some());
+        assert!(places.take(waiting(20, "a", "slow.example")).is_none(), "one at a time");
+        assert!(places.take(waiting(21, "b", "slow.example")).is_some());
+        assert!(places.take(waiting(22, "c", "slow.example")).is_none(), "of one host");
+        assert!(places.take(waiting(22, "c", "slow.example:8443")).is_some());
+        for place in &taken {
+            places.leave(place);
+        }
+        let more =
+            (100..200).filter_map(|number| places.take(waiting(number, &format!("a{number}"), &format!("h{number}"))));
+        assert_eq!(more.count(), 32 - 3);
+    }
+}

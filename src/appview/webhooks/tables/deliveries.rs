@@ -1,0 +1,256 @@
+//! The SQL of deliveries: what waits, and what became of the rest.
+
+use crate::webhooks::{Attempt, Delivery, DeliveryTotals, WebhookEvent};
+use atproto::syntax::{Did, ImageName};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// Deliveries that are kept of a webhook: those that wait, and the log of the others.
+pub const KEPT: i64 = 50;
+
+/// An event that is to be delivered.
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    /// What its receivers know it by.
+    pub event: String,
+    /// What it is.
+    pub kind: WebhookEvent,
+    /// The body of the request.
+    pub payload: String,
+    /// When it happened, microseconds since 1970.
+    pub queued_us: u64,
+}
+
+/// Queues an event for all webhooks of a repository that are on, due at once; answers how many there are.
+///
+/// # Errors
+/// When the database fails or holds what was never written; so below.
+pub fn queue(
+    write: &Write<'_>,
+    (account, repository): (&Did, &ImageName),
+    event: &NewEvent,
+) -> Result<usize, StorageError> {
+    let sql = "INSERT INTO webhook_delivery (webhook, event, kind, payload, queued_us, due_us)
+               SELECT id, ?3, ?4, ?5, ?6, ?6 FROM webhook WHERE account = ?1 AND repository = ?2 AND is_on
+               RETURNING webhook";
+    let (kind, at_us) = (event.kind.as_str(), event.queued_us.cast_signed());
+    let parameters = (account.as_str(), repository.as_str(), &event.event, kind, &event.payload, at_us);
+    let webhooks: Vec<i64> = write.all(sql, parameters, |row| row.get(0))?;
+    for webhook in &webhooks {
+        forget_oldest(write, *webhook)?;
+    }
+    Ok(webhooks.len())
+}
+
+/// Queues an event for one webhook, unless one of its kind waits there; answers its number.
+///
+/// # Errors
+/// As [`queue`].
+pub fn queue_one(write: &Write<'_>, webhook: i64, event: &NewEvent) -> Result<Option<i64>, StorageError> {
+    let sql = "INSERT INTO webhook_delivery (webhook, event, kind, payload, queued_us, due_us)
+               SELECT ?1, ?2, ?3, ?4, ?5, ?5 WHERE NOT EXISTS
+               (SELECT 1 FROM webhook_delivery WHERE webhook = ?1 AND due_us IS NOT NULL AND kind = ?3)
+               RETURNING id";
+    let (kind, at_us) = (event.kind.as_str(), event.queued_us.cast_signed());
+    let parameters = (webhook, &event.event, kind, &event.payload, at_us);
+    let id = write.first(sql, parameters, |row| row.get(0))?;
+    forget_oldest(write, webhook)?;
+    Ok(id)
+}
+
+/// Forgets all but the newest deliveries of a webhook.
+fn forget_oldest(write: &Write<'_>, webhook: i64) -> Result<(), StorageError> {
+    let sql = "DELETE FROM webhook_delivery WHERE webhook = ?1 AND id <=
+               (SELECT id FROM webhook_delivery WHERE webhook = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
+    write.execute(sql, (webhook, KEPT)).map(drop)
+}
+
+/// A webhook for which something waits.
+#[derive(Clone, Debug)]
+pub struct WaitingAt {
+    /// Its number.
+    pub webhook: i64,
+    /// Whose it is.
+    pub account: String,
+    /// Where.
+    pub url: String,
+    /// When the first of it is due, microseconds since 1970.
+    pub due_us: u64,
+}
+
+/// The webhooks for which something waits.
+///
+/// # Errors
+/// As [`queue`].
+pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingAt>, StorageError> {
+    let sql = "WITH RECURSIVE waiting (id) AS (
+                 SELECT min(webhook) FROM webhook_delivery WHERE due_us IS NOT NULL
+                 UNION ALL SELECT (SELECT min(webhook) FROM webhook_delivery WHERE due_us IS NOT NULL AND webhook > waiting.id)
+                 FROM waiting WHERE waiting.id IS NOT NULL)
+               SELECT webhook.id, account, url,
+                 (SELECT min(due_us) FROM webhook_delivery WHERE webhook = webhook.id AND due_us IS NOT NULL)
+               FROM waiting CROSS JOIN webhook ON webhook.id = waiting.id";
+    read.all(sql, [], |row| {
+        let due_us: i64 = row.get(3)?;
+        Ok(WaitingAt { webhook: row.get(0)?, account: row.get(1)?, url: row.get(2)?, due_us: due_us.cast_unsigned() })
+    })
+}
+
+/// A delivery that is to be made.
+#[derive(Clone)]
+pub struct DueRow {
+    /// Its number.
+    pub id: i64,
+    /// For which webhook.
+    pub webhook: i64,
+    /// Whose it is.
+    pub account: String,
+    /// Where.
+    pub url: String,
+    /// What it is signed with.
+    pub secret: String,
+    /// What receivers know the event by.
+    pub event: String,
+    /// What it is.
+    pub kind: WebhookEvent,
+    /// The body.
+    pub payload: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// Since when it waits, microseconds since 1970.
+    pub queued_us: u64,
+}
+
+/// The first delivery that is due at a webhook.
+///
+/// # Errors
+/// As [`queue`].
+pub fn first_due(read: &Read<'_>, webhook: i64, now_us: u64) -> Result<Option<DueRow>, StorageError> {
+    let sql = "SELECT webhook_delivery.id, account, url, secret, event, kind, payload, attempts, queued_us
+               FROM webhook_delivery CROSS JOIN webhook ON webhook.id = webhook
+               WHERE webhook = ?1 AND due_us <= ?2 ORDER BY due_us LIMIT 1";
+    let row = read.first(sql, (webhook, now_us.cast_signed()), |row| {
+        let texts: [String; 6] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?];
+        Ok((row.get(0)?, texts, row.get(7)?, row.get::<_, i64>(8)?))
+    })?;
+    let Some((id, [account, url, secret, event, kind, payload], attempts, queued_us)) = row else { return Ok(None) };
+    let (kind, queued_us) = (kind_of(&kind)?, queued_us.cast_unsigned());
+    Ok(Some(DueRow { id, webhook, account, url, secret, event, kind, payload, attempts, queued_us }))
+}
+
+fn kind_of(text: &str) -> Result<WebhookEvent, StorageError> {
+    WebhookEvent::parse(text).ok_or_else(|| StorageError::failed("an event of no kind"))
+}
+
+/// Notes how an attempt ended, and when the next one is, if there is one. Answers whether the delivery is still there.
+///
+/// # Errors
+/// As [`queue`].
+pub fn tried(write: &Write<'_>, id: i64, attempt: &Attempt, next_us: Option<u64>) -> Result<bool, StorageError> {
+    let sql =
+        "UPDATE webhook_delivery SET attempts = attempts + 1, due_us = ?2, tried_us = ?3, took_ms = ?4, status = ?5,
+               problem = ?6 WHERE id = ?1";
+    let next_us = next_us.map(u64::cast_signed);
+    let (tried_us, took_ms) = (attempt.at_us.cast_signed(), attempt.took_ms.cast_signed());
+    let parameters = (id, next_us, tried_us, took_ms, attempt.status, &attempt.problem);
+    write.execute(sql, parameters).map(|changed| changed > 0)
+}
+
+/// Puts off what is due earlier at a webhook that does not take anything.
+///
+/// # Errors
+/// As [`queue`].
+pub fn put_off(write: &Write<'_>, webhook: i64, until_us: u64) -> Result<(), StorageError> {
+    let sql = "UPDATE webhook_delivery SET due_us = ?2 WHERE webhook = ?1 AND due_us < ?2";
+    write.execute(sql, (webhook, until_us.cast_signed())).map(drop)
+}
+
+/// Gives up what waits at a webhook.
+///
+/// # Errors
+/// As [`queue`].
+pub fn end_waiting(write: &Write<'_>, webhook: i64, problem: &str) -> Result<(), StorageError> {
+    let sql = "UPDATE webhook_delivery SET due_us = NULL, problem = ?2 WHERE webhook = ?1 AND due_us IS NOT NULL";
+    write.execute(sql, (webhook, problem)).map(drop)
+}
+
+/// Makes a delivery that waits no more due, as if it had just been queued. Answers whether there is one.
+///
+/// # Errors
+/// As [`queue`].
+pub fn again(write: &Write<'_>, webhook: i64, id: i64, now_us: u64) -> Result<bool, StorageError> {
+    let sql = "UPDATE webhook_delivery SET due_us = ?3, queued_us = ?3, attempts = 0, status = NULL, problem = NULL
+               WHERE id = ?2 AND webhook = ?1 AND due_us IS NULL";
+    write.execute(sql, (webhook, id, now_us.cast_signed())).map(|changed| changed > 0)
+}
+
+/// Deliveries of a webhook, the newest first.
+///
+/// # Errors
+/// As [`queue`].
+pub fn log(read: &Read<'_>, webhook: i64) -> Result<Vec<Delivery>, StorageError> {
+    let sql = "SELECT id, event, kind, coalesce(payload ->> 'tag', ''), queued_us, due_us, attempts, tried_us, took_ms,
+               status, problem FROM webhook_delivery WHERE webhook = ?1 ORDER BY id DESC LIMIT ?2";
+    type Columns = (i64, [String; 3], i64, Option<i64>, u32, Option<i64>, Option<i64>, Option<u16>, Option<String>);
+    let rows: Vec<Columns> = read.all(sql, (webhook, KEPT), |row| {
+        let texts = [row.get(1)?, row.get(2)?, row.get(3)?];
+        let times = (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?, row.get(8)?);
+        Ok((row.get(0)?, texts, times.0, times.1, times.2, times.3, times.4, row.get(9)?, row.get(10)?))
+    })?;
+    let delivery = |(id, texts, queued_us, due_us, attempts, tried_us, took_ms, status, problem): Columns| {
+        let [event, kind, tag] = texts;
+        let unsigned = |number: Option<i64>| number.map(i64::cast_unsigned);
+        Ok(Delivery {
+            id,
+            event: event_at(&event, webhook),
+            kind: kind_of(&kind)?,
+            tag,
+            queued_us: queued_us.cast_unsigned(),
+            due_us: unsigned(due_us),
+            attempts,
+            tried_us: unsigned(tried_us),
+            took_ms: unsigned(took_ms),
+            status,
+            problem,
+        })
+    };
+    rows.into_iter().map(delivery).collect()
+}
+
+/// What a receiver knows a delivery by: the event, at this webhook.
+#[must_use]
+pub fn event_at(event: &str, webhook: i64) -> String {
+    format!("{event}-{webhook}")
+}
+
+/// How many deliveries wait, and since when.
+///
+/// # Errors
+/// As [`queue`].
+pub fn totals(read: &Read<'_>) -> Result<DeliveryTotals, StorageError> {
+    let sql = "SELECT count(*), min(queued_us) FROM webhook_delivery WHERE due_us IS NOT NULL";
+    let totals = read.first(sql, [], |row| {
+        let (waiting, oldest_us): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(DeliveryTotals { waiting: waiting.cast_unsigned(), oldest_us: oldest_us.map(i64::cast_unsigned) })
+    })?;
+    Ok(totals.unwrap_or_default())
+}
+
+/// How many deliveries wait at a webhook.
+///
+/// # Errors
+/// As [`queue`].
+pub fn waiting_at(read: &Read<'_>, webhook: i64) -> Result<u64, StorageError> {
+    let sql = "SELECT count(*) FROM webhook_delivery WHERE webhook = ?1 AND due_us IS NOT NULL";
+    let count: Option<i64> = read.first(sql, [webhook], |row| row.get(0))?;
+    Ok(count.unwrap_or_default().cast_unsigned())
+}
+
+/// Forgets deliveries from before this time that wait no more.
+///
+/// # Errors
+/// As [`queue`].
+pub fn sweep(write: &Write<'_>, before_us: u64) -> Result<(), StorageError> {
+    let sql = "DELETE FROM webhook_delivery WHERE queued_us < ?1 AND due_us IS NULL";
+    write.execute(sql, [before_us.cast_signed()]).map(drop)
+}

@@ -1,0 +1,204 @@
+//! The SQL of webhooks.
+//!
+//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+
+pub mod deliveries;
+
+use crate::webhooks::{Webhook, WebhooksError};
+use atproto::syntax::{Did, ImageName, SyntaxError};
+use server::sqlite::{Read, Write};
+use server::storage::StorageError;
+
+/// A webhook that is to be added.
+#[derive(Clone, Debug)]
+pub struct NewRow {
+    /// Whose repository.
+    pub account: Did,
+    /// Which one.
+    pub repository: ImageName,
+    /// Where it is told.
+    pub url: String,
+    /// What deliveries are signed with.
+    pub secret: String,
+    /// When, microseconds since 1970.
+    pub created_us: u64,
+}
+
+/// How many webhooks there may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of one repository.
+    pub per_repository: u64,
+    /// Of one account.
+    pub per_account: u64,
+    /// Of all.
+    pub total: u64,
+}
+
+/// Adds a webhook; answers its number.
+///
+/// # Errors
+/// [`WebhooksError::TooMany`], [`WebhooksError::Known`], or when the database fails.
+pub fn insert(write: &Write<'_>, row: &NewRow, bounds: Bounds) -> Result<i64, WebhooksError> {
+    let (account, repository) = (row.account.as_str(), row.repository.as_str());
+    let count = |found: Option<i64>| found.unwrap_or_default().cast_unsigned();
+    let sql = "SELECT count(*) FROM webhook WHERE account = ?1 AND repository = ?2";
+    let of_repository = write.first(sql, (account, repository), |row| row.get(0)).map(count)?;
+    let sql = "SELECT count(*) FROM webhook WHERE account = ?1";
+    let of_account = write.first(sql, [account], |row| row.get(0)).map(count)?;
+    if of_repository >= bounds.per_repository || of_account >= bounds.per_account {
+        return Err(WebhooksError::TooMany);
+    }
+    if totals(write)? >= bounds.total {
+        return Err(WebhooksError::Full);
+    }
+    let sql = "INSERT OR IGNORE INTO webhook (account, repository, url, secret, created_us) VALUES (?1, ?2, ?3, ?4, ?5)
+               RETURNING id";
+    let parameters = (account, repository, &row.url, &row.secret, row.created_us.cast_signed());
+    write.first(sql, parameters, |row| row.get(0))?.ok_or(WebhooksError::Known)
+}
+
+/// How many webhooks there are.
+///
+/// # Errors
+/// When the database fails or holds what was never written; so below.
+pub fn totals(read: &Read<'_>) -> Result<u64, StorageError> {
+    let count: Option<i64> = read.first("SELECT count(*) FROM webhook", [], |row| row.get(0))?;
+    Ok(count.unwrap_or_default().cast_unsigned())
+}
+
+/// A row as it comes.
+type Columns = (i64, [String; 3], u64, bool, Option<String>, Option<u64>);
+
+fn webhook((id, [account, repository, url], created_us, is_on, problem, failing_us): Columns) -> Found {
+    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
+    let account = Did::parse(&account).map_err(damaged)?;
+    let repository = ImageName::parse(&repository).map_err(damaged)?;
+    Ok(Webhook { id, account, repository, url, created_us, is_on, problem, failing_us })
+}
+
+type Found = Result<Webhook, StorageError>;
+
+/// Reads the columns of the statements below.
+macro_rules! columns {
+    ($row:expr) => {{
+        let (created_us, failing_us): (i64, Option<i64>) = ($row.get(4)?, $row.get(7)?);
+        let texts = [$row.get(1)?, $row.get(2)?, $row.get(3)?];
+        let failing_us = failing_us.map(i64::cast_unsigned);
+        Ok(($row.get(0)?, texts, created_us.cast_unsigned(), $row.get(5)?, $row.get(6)?, failing_us))
+    }};
+}
+
+/// The webhooks of an account, by their repositories, the oldest first.
+///
+/// # Errors
+/// As [`totals`].
+pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<Webhook>, StorageError> {
+    let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us FROM webhook
+               WHERE account = ?1 ORDER BY repository, url";
+    let rows: Vec<Columns> = read.all(sql, [account.as_str()], |row| columns!(row))?;
+    rows.into_iter().map(webhook).collect()
+}
+
+/// A webhook of this account.
+///
+/// # Errors
+/// As [`totals`].
+pub fn find(read: &Read<'_>, account: &Did, id: i64) -> Result<Option<Webhook>, StorageError> {
+    let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us FROM webhook
+               WHERE id = ?1 AND account = ?2";
+    let row: Option<Columns> = read.first(sql, (id, account.as_str()), |row| columns!(row))?;
+    row.map(webhook).transpose()
+}
+
+/// The most webhooks that an operator is shown.
+const MAX_LISTED: i64 = 1_000;
+
+/// Webhooks of all accounts, the oldest first.
+///
+/// # Errors
+/// As [`totals`].
+pub fn all(read: &Read<'_>) -> Result<Vec<Webhook>, StorageError> {
+    let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us FROM webhook
+               ORDER BY id LIMIT ?1";
+    let rows: Vec<Columns> = read.all(sql, [MAX_LISTED], |row| columns!(row))?;
+    rows.into_iter().map(webhook).collect()
+}
+
+/// How many webhooks each account has.
+///
+/// # Errors
+/// As [`totals`].
+pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
+    let sql = "SELECT account, count(*) FROM webhook GROUP BY account";
+    let rows = read.all(sql, [], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+    let did = |text: &str| Did::parse(text).map_err(|error| StorageError::Damaged(error.into()));
+    rows.into_iter().map(|(account, count)| Ok((did(&account)?, count.cast_unsigned()))).collect()
+}
+
+/// Whether a repository has one that is on.
+///
+/// # Errors
+/// As [`totals`].
+pub fn is_wanted(read: &Read<'_>, account: &Did, repository: &ImageName) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM webhook WHERE account = ?1 AND repository = ?2 AND is_on LIMIT 1";
+    let found: Option<i64> = read.first(sql, (account.as_str(), repository.as_str()), |row| row.get(0))?;
+    Ok(found.is_some())
+}
+
+/// Switches a webhook on. What failed before counts no more.
+///
+/// # Errors
+/// As [`totals`].
+pub fn switch_on(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
+    let sql = "UPDATE webhook SET is_on = 1, problem = NULL, failing_us = NULL WHERE id = ?1";
+    write.execute(sql, [id]).map(drop)
+}
+
+/// Switches a webhook off, for a reason if it was not its owner; what waits is not delivered.
+///
+/// # Errors
+/// As [`totals`].
+pub fn switch_off(write: &Write<'_>, id: i64, problem: Option<&str>) -> Result<bool, StorageError> {
+    let sql = "UPDATE webhook SET is_on = 0, problem = ?2 WHERE id = ?1 AND is_on";
+    if write.execute(sql, (id, problem))? == 0 {
+        return Ok(false);
+    }
+    deliveries::end_waiting(write, id, "the webhook was switched off")?;
+    Ok(true)
+}
+
+/// Removes a webhook of this account, with its deliveries. Answers whether there was one.
+///
+/// # Errors
+/// As [`totals`].
+pub fn delete(write: &Write<'_>, account: &Did, id: i64) -> Result<bool, StorageError> {
+    let sql = "DELETE FROM webhook WHERE id = ?1 AND account = ?2";
+    write.execute(sql, (id, account.as_str())).map(|deleted| deleted > 0)
+}
+
+/// Removes all webhooks of an account, with their deliveries.
+///
+/// # Errors
+/// As [`totals`].
+pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
+    write.execute("DELETE FROM webhook WHERE account = ?1", [account.as_str()]).map(drop)
+}
+
+/// Whether a webhook is on, and since when its deliveries fail, microseconds since 1970; `None` when it was removed.
+///
+/// # Errors
+/// As [`totals`].
+pub fn state(read: &Read<'_>, id: i64) -> Result<Option<(bool, Option<u64>)>, StorageError> {
+    let sql = "SELECT is_on, failing_us FROM webhook WHERE id = ?1";
+    read.first(sql, [id], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned))))
+}
+
+/// Notes since when the deliveries of a webhook fail; `None`: they do not.
+///
+/// # Errors
+/// As [`totals`].
+pub fn fails_since(write: &Write<'_>, id: i64, failing_us: Option<u64>) -> Result<(), StorageError> {
+    let sql = "UPDATE webhook SET failing_us = ?2 WHERE id = ?1 AND failing_us IS NOT ?2";
+    write.execute(sql, (id, failing_us.map(u64::cast_signed))).map(drop)
+}
