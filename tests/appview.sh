@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The whole registry on this machine: a real PLC directory, a real PDS, holds, the front end, and real OCI clients that
 # push and pull through it. Needs Rust and Node; installs the rest.
-#   bash tests/appview.sh [api|conformance|holds|faults|inward|oauth|credentials [CLIENT...]|pages [FOLDER]|follow|restarts|
-#                          clients [CLIENT...]]
+#   bash tests/appview.sh [api|conformance|holds|faults|inward|webhooks|oauth|credentials [CLIENT...]|pages [FOLDER]|follow|
+#                          restarts|clients [CLIENT...]]
 #
 # The part pages leaves screenshots in FOLDER, where Chromium can be had.
 # The part oauth has a person sign in at the real pages of the PDS, in Chromium where that can be had.
@@ -42,16 +42,26 @@ case $part in all | api) run_part run ;; esac
 case $part in all | conformance) run_part conformance ;; esac
 case $part in all | holds) run_part holds ;; esac
 case $part in all | faults) run_part faults ;; esac
+# in_network: whether the next part can run in a network and with mounts of its own; sets `within`.
+in_network() {
+  within=(unshare --map-root-user --net --mount)
+  "${within[@]}" true 2>/dev/null || { within=() && false; }
+}
+
 case $part in
   all | inward)
-    within=(unshare --map-root-user --net --mount)
-    if "${within[@]}" true 2>/dev/null; then
+    if in_network; then
       run_part inward
       within=()
     else
-      within=()
       echo "skipped: what strangers name makes no connection inward: no network of its own can be had"
     fi
+    ;;
+esac
+case $part in
+  all | webhooks)
+    if in_network; then run_part webhooks own; else run_part webhooks; fi
+    within=()
     ;;
 esac
 case $part in

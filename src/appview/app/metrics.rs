@@ -15,6 +15,7 @@ use crate::images::QueueTotals;
 use crate::index::IndexTotals;
 use crate::oci::OciState;
 use crate::uploads::UploadTotals;
+use crate::webhooks::DeliveryTotals;
 use server::bulkhead::BulkheadCounts;
 use server::control::{self, Recounted};
 use server::daemon::{Listener, SocketMetrics, usage::Usage};
@@ -63,6 +64,8 @@ pub(super) struct Counted {
     queue: Option<QueueTotals>,
     sizes: Option<Sizes>,
     index: Option<IndexTotals>,
+    /// How many there are, and what waits.
+    webhooks: Option<(u64, DeliveryTotals)>,
 }
 
 impl Sources {
@@ -81,6 +84,7 @@ impl Sources {
         self.uploads(&mut text, &counted);
         self.accounts(&mut text, &counted);
         self.queue(&mut text, &counted);
+        self.webhooks(&mut text, &counted);
         self.index(&mut text, &counted);
         storage(&mut text, &counted);
         let help = "When maintenance last came to a good end; 0 before the first since the start.";
@@ -100,6 +104,7 @@ impl Sources {
             queue: state.images.queue().await.ok(),
             sizes: state.database.sizes().await.ok(),
             index: state.index.totals().await.ok(),
+            webhooks: state.webhooks.totals().await.ok(),
         }
     }
 
@@ -159,14 +164,29 @@ impl Sources {
         text.gauge("atcr_appview_index_event_lag_seconds", help, counts.lag_us.get() / 1_000_000);
     }
 
+    fn webhooks(&self, text: &mut Text, counted: &Counted) {
+        if let Some((webhooks, queue)) = counted.webhooks {
+            text.gauge("atcr_appview_webhooks", "Webhooks of repositories.", webhooks);
+            let help = "Deliveries to webhooks that wait, also those that are tried again.";
+            text.gauge("atcr_appview_webhook_deliveries_queued", help, queue.waiting);
+            let help = "How long the oldest of them has waited; 0 when there is none.";
+            text.gauge("atcr_appview_webhook_delivery_oldest_seconds", help, self.age_s(queue.oldest_us));
+        }
+        let help = "Attempts to deliver to webhooks: delivered, failed (tried again), given_up.";
+        text.counter_by("atcr_appview_webhook_attempts_total", help, "result", self.state.webhooks.outcomes());
+    }
+
+    /// How long something has waited, in seconds.
+    fn age_s(&self, since_us: Option<u64>) -> u64 {
+        since_us.map_or(0, |since_us| (self.state.clock)().saturating_sub(since_us) / 1_000_000)
+    }
+
     fn queue(&self, text: &mut Text, counted: &Counted) {
         if let Some(queue) = counted.queue {
             let help = "Manifests that their hold was not told of yet.";
             text.gauge("atcr_appview_notices_queued", help, queue.waiting);
-            let now_us = (self.state.clock)();
-            let age_s = queue.oldest_us.map_or(0, |oldest_us| now_us.saturating_sub(oldest_us) / 1_000_000);
             let help = "How long the oldest of them has waited; 0 when there is none.";
-            text.gauge("atcr_appview_notice_oldest_seconds", help, age_s);
+            text.gauge("atcr_appview_notice_oldest_seconds", help, self.age_s(queue.oldest_us));
         }
         let help = "Attempts of the queue to tell a hold: delivered, failed (tried again), refused, given_up.";
         text.counter_by("atcr_appview_notice_attempts_total", help, "result", self.state.images.outcomes());

@@ -13,6 +13,7 @@ mod status;
 mod target;
 mod units;
 mod uploads;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -47,7 +48,7 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-accounts, backup, status, sessions, uploads, queue and index need the configuration of the registry they are for.
+accounts, backup, status, sessions, uploads, queue, webhooks and index need the configuration of the registry they are for.
 While it runs all but backup go through its admin socket (ATCR_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or status finds no registry that runs;
@@ -69,6 +70,8 @@ enum Command {
     Uploads(Group<uploads::Command>),
     /// List, retry and drop what holds are still to be told of manifests.
     Queue(Group<queue::Command>),
+    /// List webhooks, and switch them off.
+    Webhooks(Group<webhooks::Command>),
     /// Show what can be searched for, build it anew, forget an account.
     Index(Group<index::Command>),
     /// Copy the database into a new file while the registry runs.
@@ -136,6 +139,7 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
         Command::Sessions(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Uploads(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Queue(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Webhooks(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Index(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
     }
 }

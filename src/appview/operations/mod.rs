@@ -12,6 +12,7 @@ mod queue;
 mod sessions;
 mod status;
 mod uploads;
+mod webhooks;
 
 use crate::oci::OciState;
 use server::control::AdminRoute;
@@ -22,9 +23,10 @@ pub use queue::{Notice, QueueDrop, QueueList, QueueRetried, QueueRetry};
 pub use sessions::{EndedSession, Session, SessionsEnd, SessionsList};
 pub use status::{DatabaseStatus, QueueStatus, Status, StatusShow, UploadsStatus, facts};
 pub use uploads::{AbortedUpload, Upload, UploadsAbort, UploadsList};
+pub use webhooks::{ShownWebhook, WebhooksDisable, WebhooksList};
 
 /// All operations.
-pub static ROUTES: [AdminRoute<OciState>; 14] = [
+pub static ROUTES: [AdminRoute<OciState>; 16] = [
     AdminRoute::operation::<StatusShow>(),
     AdminRoute::operation::<SessionsList>(),
     AdminRoute::operation::<SessionsEnd>(),
@@ -36,6 +38,8 @@ pub static ROUTES: [AdminRoute<OciState>; 14] = [
     AdminRoute::operation::<QueueList>(),
     AdminRoute::operation::<QueueDrop>(),
     AdminRoute::operation::<QueueRetry>(),
+    AdminRoute::operation::<WebhooksList>(),
+    AdminRoute::operation::<WebhooksDisable>(),
     AdminRoute::operation::<IndexShow>(),
     AdminRoute::operation::<IndexRebuild>(),
     AdminRoute::operation::<IndexForget>(),
