@@ -140,3 +140,15 @@ fn what_is_shown_can_be_loaded_and_means_the_same() {
     let (again, _) = Config::show(&Sources { file: Some(file), ..Sources::default() }).unwrap();
     assert_eq!(again, shown);
 }
+
+#[test]
+fn an_account_may_have_no_webhooks_but_their_total_is_a_number() {
+    let place = tempfile::tempdir().unwrap();
+    let of = |limit: &str| {
+        let file = place.path().join("appview.toml");
+        std::fs::write(&file, format!("base_url = \"https://registry.example.org\"\n[limits]\n{limit} = 0\n")).unwrap();
+        Config::load(&Sources { file: Some(file), ..Sources::default() }).map_err(|error| error.to_string())
+    };
+    assert_eq!(of("webhooks_per_account").unwrap().limits.webhooks_per_account, 0);
+    assert!(of("webhooks_total").unwrap_err().contains("it must be greater than 0"));
+}

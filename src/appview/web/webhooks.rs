@@ -128,7 +128,7 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
             let delivery = fields.get("delivery").and_then(|id| id.parse().ok());
             let delivery = delivery.ok_or_else(|| WebError::bad_form("which delivery?"))?;
             match web.webhooks.deliver_again(&webhook, delivery).await? {
-                true => "It is delivered once more.".to_owned(),
+                true => "It is sent once more.".to_owned(),
                 false => "This delivery waits, or is forgotten.".to_owned(),
             }
         }

@@ -7,3 +7,4 @@ mod search;
 mod settings;
 mod sign_in;
 mod site;
+mod webhooks;
