@@ -70,6 +70,14 @@ try:
     wait_for("document.querySelector('[role=status]')")
     assert "was let in" in run("document.body.innerText"), run("document.body.innerText")
     shoot("devices")
+    # The button signs out, and the way back shows nothing of whoever was signed in.
+    run("location.href = '/settings'")
+    wait_for("document.querySelector('form[action=\"/settings/hold\"]')")
+    run("document.querySelector('form[action=\"/auth/logout\"] button').click()")
+    wait_for("location.pathname === '/auth/oauth/login' && document.querySelector('#handle')")
+    run("history.back()")
+    wait_for("location.pathname === '/settings' && document.querySelector('#handle')")
+    assert "This browser" not in run("document.body.innerText"), run("document.body.innerText")
     ours = [entry["entry"] for entry in browser.seen("Log.entryAdded") if entry["entry"].get("url", "").startswith(here)]
     assert not ours, f"the browser complains: {ours}"
 finally:

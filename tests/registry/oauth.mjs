@@ -7,6 +7,7 @@
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { copyFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -39,7 +40,13 @@ async function post(target, fields) {
   const response = await fetch(`${appview.url}${target}`, { method: 'POST', body: new URLSearchParams(fields) })
   return { status: response.status, ...(await response.json()) }
 }
-const ask = () => post('/auth/device/code', { client_id: 'the laptop' })
+/** What nobody may read in a log. */
+const secrets = new Set()
+async function ask() {
+  const asked = await post('/auth/device/code', { client_id: 'the laptop' })
+  secrets.add(asked.device_code).add(asked.user_code)
+  return asked
+}
 const poll = (device_code) => post('/auth/device/token', { grant_type: DEVICE_GRANT, device_code })
 
 /** Looks into the front end's database while that is down, changes it, and starts it again. */
@@ -69,6 +76,7 @@ await step('a device is let in by a person who signs in at the PDS, and is told 
   const device = await poll(asked.device_code)
   assert.deepEqual([device.status, device.did, device.handle], [200, alice.did, 'alice.test'], JSON.stringify(device))
   secret = device.device_secret
+  secrets.add(secret).add(person.cookie.split('=')[1])
   assert.equal((await poll(asked.device_code)).error, 'expired_token')
 })
 
@@ -173,6 +181,7 @@ await step('a person who says no at the PDS, or comes back in another browser, i
   const no = await mine.open(await mine.consent(await begin(), '/reject'))
   assert.deepEqual([no.status, /refused at the account/.test(no.text)], [403, true], no.text)
   const back = await mine.consent(await begin())
+  for (const name of ['state', 'code']) secrets.add(new URL(back).searchParams.get(name))
   const stolen = await new Person(origin, alice).open(back)
   assert.deepEqual([stolen.status, /begun in another browser/.test(stolen.text)], [400, true])
   assert.equal((await mine.open(back)).status, 400, 'it ended')
@@ -200,6 +209,20 @@ await step('who types in the address of the PDS is whoever signs in there', asyn
 await step('the main password is refused with a sentence, an app password goes on', async () => {
   await assert.rejects(appview.token(both, 'alice.test', alice.password), /main password/)
   assert.deepEqual(rights(await appview.token(both, 'alice.test', alice.appPassword)), ['pull', 'push'])
+})
+
+await step('a code is good for the program that asked, and no more when somebody else polls with it', async () => {
+  const asked = await ask()
+  const other = await post('/auth/device/token', { grant_type: DEVICE_GRANT, device_code: asked.device_code, client_id: 'another' })
+  assert.deepEqual([other.status, other.error], [400, 'invalid_grant'], JSON.stringify(other))
+  assert.equal((await poll(asked.device_code)).error, 'authorization_pending')
+})
+
+await step('no code, secret or cookie is in the log', () => {
+  assert(secrets.size > 8, `${secrets.size} secrets`)
+  const log = readFileSync(appview.log, 'utf8')
+  assert(log.includes('a device was let in'), 'the log has what happened')
+  for (const one of secrets) assert(one && !log.includes(one), one)
 })
 
 if (!allHeld()) console.log(appview.lastLogLines(40).join('\n'))

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use atproto::keys::SigningKey;
@@ -35,6 +35,8 @@ const LIST_RECORDS: &str = "/xrpc/com.atproto.repo.listRecords?";
 #[derive(Default)]
 pub(crate) struct Shared {
     replies: Mutex<HashMap<String, Reply>>,
+    /// Whether what stalls sends one more byte every 50 ms.
+    pub(crate) drips: AtomicBool,
     connections: AtomicUsize,
     requests: AtomicUsize,
     /// How often each path was asked for, and the last body that came with it.
@@ -142,6 +144,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>, mut gate: watch::Rece
         }
         Some(Reply::Stall(text)) => {
             let _ = stream.write_all(text.as_bytes()).await;
+            while shared.drips.load(Ordering::Relaxed) && stream.write_all(b" ").await.is_ok() {
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
             // Until the client gives up.
             let _ = stream.read_u8().await;
             return;

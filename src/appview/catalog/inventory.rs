@@ -22,6 +22,8 @@ const TIMES: Times =
 /// Tags and manifests that are remembered, at some 400 bytes.
 const MAX_REMEMBERED: u64 = 100_000;
 const ACCOUNTS: usize = 1024;
+/// Manifests of an index that are remembered of each: indexes that people make have some dozens.
+const MAX_CHILDREN: usize = 128;
 /// What an image says of itself in its annotations, in lists.
 const MAX_DESCRIPTION_CHARS: usize = 200;
 
@@ -51,7 +53,7 @@ pub struct ListedManifest {
     pub description: Option<String>,
     /// The hold that has its blobs.
     pub hold: Option<ServiceUrl>,
-    /// The manifests of an index.
+    /// The manifests of an index, the first of them.
     pub children: Vec<Digest>,
     /// Whether it says something of another manifest.
     pub has_subject: bool,
@@ -88,7 +90,10 @@ pub(super) struct ByRecords;
 impl Weighter<Did, Answer<Arc<Inventory>>> for ByRecords {
     fn weight(&self, _: &Did, answer: &Answer<Arc<Inventory>>) -> u64 {
         let Ok(inventory) = &answer.value else { return 1 };
+        // A digest is a tenth of a manifest.
+        let children = inventory.manifests.values().map(|manifest| manifest.children.len() as u64).sum::<u64>();
         1 + inventory.manifests.len() as u64
+            + children / 10
             + inventory.repositories.values().map(|tags| 1 + tags.len() as u64).sum::<u64>()
     }
 }
@@ -161,7 +166,7 @@ fn listed(found: FoundManifest) -> ListedManifest {
         size_bytes,
         created: other.get("createdAt").and_then(|at| at.as_str()).and_then(|at| Datetime::parse(at).ok()),
         description,
-        children: children.collect(),
+        children: children.take(MAX_CHILDREN).collect(),
         has_subject: other.get("subject").is_some(),
     }
 }

@@ -32,7 +32,7 @@ use inventory::Inventories;
 pub use inventory::{Inventory, ListedManifest, ListedTag};
 pub use kept::{Kept, Times, Unknown};
 pub use page_writing::NewPicture;
-pub use profile::{PageOf, PersonProfile, Picture, looks_like};
+pub use profile::{PageOf, PersonProfile, Picture, is_drawable, looks_like};
 use profile::{Pages, Pictures, Profiles};
 use proofs::Proofs;
 pub use proofs::RecordProof;

@@ -25,6 +25,8 @@ const MAX_PROFILES: usize = 4096;
 const MAX_PAGE_BYTES: u64 = 8 * 1024 * 1024;
 const MAX_PICTURE_BYTES: u64 = 16 * 1024 * 1024;
 const USUAL: usize = 512;
+/// Pixels of a picture, four bytes each in every browser that draws it.
+const MAX_PIXELS: usize = 25_000_000;
 const MAX_NAME_CHARS: usize = 64;
 const MAX_TEXT_CHARS: usize = 400;
 
@@ -147,6 +149,9 @@ impl Catalog {
             let bytes = bytes.map_err(|error| Unknown(error.to_string()))?;
             let bytes = bytes.ok_or_else(|| Unknown("there is no such picture".into()))?;
             let media_type = looks_like(&bytes).ok_or_else(|| Unknown("it is no picture".into()))?;
+            if !is_drawable(&bytes) {
+                return Err(Unknown("it has too many pixels".into()));
+            }
             Ok(Picture { media_type, bytes })
         };
         self.pictures.get((account.did.clone(), digest), picture).await
@@ -190,11 +195,56 @@ pub fn looks_like(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Whether a picture says how many pixels it has, and that they are not more than browsers draw without harm: what has a few
+/// kilobytes may have gigabytes of pixels.
+#[must_use]
+pub fn is_drawable(bytes: &[u8]) -> bool {
+    imagesize::blob_size(bytes)
+        .is_ok_and(|size| size.width.checked_mul(size.height).is_some_and(|pixels| pixels <= MAX_PIXELS))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{cid, looks_like, picture_of};
+    use super::{cid, is_drawable, looks_like, picture_of};
+
+    /// The beginning of a PNG of this size.
+    fn png(width: u32, height: u32) -> Vec<u8> {
+        let head: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR";
+        [head, &width.to_be_bytes(), &height.to_be_bytes(), b"\x08\x02\0\0\0"].concat()
+    }
+
+    /// The beginning of a JPEG of this size, behind a comment.
+    fn jpeg(width: u16, height: u16) -> Vec<u8> {
+        let head: &[u8] = b"\xff\xd8\xff\xfe\0\x04hi\xff\xc0\0\x11\x08";
+        [head, &height.to_be_bytes(), &width.to_be_bytes(), b"\x03\x01\x22\0\x02\x11\x01\x03\x11\x01"].concat()
+    }
+
+    /// The beginning of a WebP of this size.
+    fn webp(width: u32, height: u32) -> Vec<u8> {
+        let less = |size: u32| (size - 1).to_le_bytes()[..3].to_vec();
+        [b"RIFF\x20\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0", &less(width)[..], &less(height)].concat()
+    }
+
+    #[test]
+    fn a_picture_of_gigabytes_of_pixels_is_not_drawn() {
+        for (picture, drawn) in [
+            (png(512, 512), true),
+            (png(5000, 5000), true),
+            (png(10_000, 10_000), false),
+            (png(u32::MAX, u32::MAX), false),
+            (b"\x89PNG\r\n\x1a\n".to_vec(), false),
+            (jpeg(3000, 2000), true),
+            (jpeg(65_535, 65_535), false),
+            (b"\xff\xd8\xff".to_vec(), false),
+            (webp(1000, 1000), true),
+            (webp(16_000, 16_000), false),
+            (b"RIFF\0\0\0\0WEBPVP8X".to_vec(), false),
+        ] {
+            assert_eq!(looks_like(&picture).is_some() && is_drawable(&picture), drawn, "{picture:?}");
+        }
+    }
 
     #[test]
     fn a_record_names_a_picture_of_a_kind_that_is_shown() {

@@ -1,15 +1,17 @@
-//! Whether the record of a manifest is its owner's: proven here, a moment ago.
+//! Whether the records of a manifest and of a tag are their owner's: proven here, a moment ago.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::UnitWeighter;
+use serde_json::Value;
 
 use super::kept::{Kept, Times, Unknown};
 use super::{Catalog, look};
 use crate::repos::{ReposError, manifest_key};
-use atproto::lexicon::nsid;
-use atproto::syntax::{Did, Digest, Tid};
+use atproto::lexicon::TagRecord;
+use atproto::lexicon::nsid::{self, Collection};
+use atproto::syntax::{Did, Digest, ImageName, RecordKey, Tag, Tid};
 use server::identity::Account;
 
 const TIMES: Times =
@@ -26,36 +28,95 @@ pub enum RecordProof {
     Wrong(String),
 }
 
-pub(super) type Proofs = Arc<Kept<(Did, Digest), RecordProof, UnitWeighter>>;
+/// By the account and what the record is to say.
+pub(super) type Proofs = Arc<Kept<(Did, Said), RecordProof, UnitWeighter>>;
 
 pub(super) fn remembered() -> Proofs {
     Kept::new(MAX_REMEMBERED, MAX_REMEMBERED as u64, UnitWeighter, TIMES)
+}
+
+/// What a record says, if it is proven.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Said {
+    /// There is a manifest.
+    Manifest(Digest),
+    /// A tag leads to it.
+    Tag(ImageName, Tag, Digest),
+}
+
+impl Said {
+    fn place(&self) -> (Collection, RecordKey) {
+        match self {
+            Self::Manifest(digest) => (nsid::MANIFEST, manifest_key(digest)),
+            Self::Tag(name, tag, _) => (nsid::TAG, TagRecord::key_of(name, tag)),
+        }
+    }
+
+    /// What speaks against it in the record that was signed, if anything does.
+    fn objection(&self, account: &Did, record: Option<&Value>) -> Option<&'static str> {
+        match self {
+            Self::Manifest(digest) => match record.and_then(|record| record.get("digest")?.as_str()) {
+                Some(recorded) if recorded == digest.to_string() => None,
+                Some(_) => Some("the signed record is of another manifest"),
+                None => Some("the signed repository has no record of this manifest"),
+            },
+            Self::Tag(name, tag, digest) => {
+                let none = "the signed repository has no record of this tag";
+                let Some(record) = record.and_then(TagRecord::read) else { return Some(none) };
+                if record.repository != name.as_str() || record.tag != tag.as_str() {
+                    return Some("the signed record is of another tag");
+                }
+                let moved = "the signed record leads the tag to another manifest";
+                (record.digest(account) != Some(*digest)).then_some(moved)
+            }
+        }
+    }
 }
 
 impl Catalog {
     /// Whether the record of a manifest is proven.
     ///
     /// # Errors
-    /// [`Unknown`] when the owner's server does not answer.
+    /// [`Unknown`] when the owner's server does not answer; so below.
     pub async fn proof(&self, account: &Arc<Account>, digest: &Digest) -> Result<RecordProof, Unknown> {
-        let (repos, looks, owner, digest) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account), *digest);
+        self.prove(account, Said::Manifest(*digest)).await
+    }
+
+    /// Whether the record of a tag is proven, and leads to this manifest: it decides what a name of an image means.
+    ///
+    /// # Errors
+    /// [`Unknown`]
+    pub async fn tag_proof(
+        &self,
+        account: &Arc<Account>,
+        (name, tag): (&ImageName, &Tag),
+        digest: &Digest,
+    ) -> Result<RecordProof, Unknown> {
+        self.prove(account, Said::Tag(name.clone(), tag.clone(), *digest)).await
+    }
+
+    async fn prove(&self, account: &Arc<Account>, said: Said) -> Result<RecordProof, Unknown> {
+        let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
+        let (key, inventories) = ((account.did.clone(), said.clone()), Arc::clone(&self.inventories));
         let ask = async move {
             let _place = look(&looks, &repos, &owner).await?;
-            let proven = match repos.proven(&owner, nsid::MANIFEST, &manifest_key(&digest)).await {
+            let (collection, key) = said.place();
+            let proven = match repos.proven(&owner, collection, &key).await {
                 Ok(proven) => proven,
                 Err(error @ (ReposError::Proof(_) | ReposError::Unproven)) => {
-                    tracing::warn!(did = %owner.did, manifest = %digest, "a record is not proven: {error}");
+                    tracing::warn!(did = %owner.did, record = %key, "a record is not proven: {error}");
                     return Ok(RecordProof::Wrong(error.to_string()));
                 }
                 Err(error) => return Err(Unknown(error.to_string())),
             };
-            let recorded = proven.value.as_ref().and_then(|record| record.get("digest")?.as_str());
-            Ok(match recorded {
-                Some(recorded) if recorded == digest.to_string() => RecordProof::Held(proven.revision),
-                Some(_) => RecordProof::Wrong("the signed record is of another manifest".into()),
-                None => RecordProof::Wrong("the signed repository has no record of this manifest".into()),
-            })
+            let objection = said.objection(&owner.did, proven.value.as_ref());
+            if objection.is_some() {
+                // It may have been changed a moment ago: the next one who looks is shown to what.
+                inventories.forget(&owner.did);
+            }
+            let held = RecordProof::Held(proven.revision);
+            Ok(objection.map_or(held, |objection| RecordProof::Wrong(objection.into())))
         };
-        self.proofs.get((account.did.clone(), digest), ask).await
+        self.proofs.get(key, ask).await
     }
 }

@@ -28,6 +28,9 @@ pub enum PollRefusal {
     /// Nobody decided in time, or the code is none.
     #[error("the code is none, was used up or has expired: begin again")]
     Expired,
+    /// Another program asked for the code.
+    #[error("the code is that of another client_id")]
+    OtherClient,
     /// A person said no.
     #[error("the device was not let in")]
     Denied,
@@ -44,6 +47,7 @@ impl PollRefusal {
             Self::Pending => "authorization_pending",
             Self::TooSoon => "slow_down",
             Self::Expired => "expired_token",
+            Self::OtherClient => "invalid_grant",
             Self::Denied => "access_denied",
             Self::Failed(_) => "server_error",
         }

@@ -96,14 +96,15 @@ impl Devices {
         }
     }
 
-    /// A program asks whether it was let in. It is told its secret once.
+    /// A program asks whether it was let in. It is told its secret once. One that gives a name gives the one that it asked with.
     ///
     /// # Errors
     /// [`PollRefusal`]
-    pub async fn poll(&self, device_code: &str) -> Result<NewDevice, PollRefusal> {
+    pub async fn poll(&self, device_code: &str, name: Option<&str>) -> Result<NewDevice, PollRefusal> {
         let secret = codes::device_secret(&(self.random)().ok_or(DevicesError::Randomness)?);
         let (code, secret_hash, now_us) = (hash(device_code), hash(&secret), (self.clock)());
-        let job = move |write: &server::sqlite::Write<'_>| poll(write, &code, &secret_hash, now_us);
+        let name = name.map(clean);
+        let job = move |write: &server::sqlite::Write<'_>| poll(write, (&code, name.as_deref()), &secret_hash, now_us);
         let account = self.database.write(job).await.map_err(DevicesError::Storage)??;
         Ok(NewDevice { secret, account })
     }
@@ -211,7 +212,7 @@ impl Devices {
 /// One question of a device, in one transaction.
 fn poll(
     write: &server::sqlite::Write<'_>,
-    code: &[u8; 32],
+    (code, name): (&[u8; 32], Option<&str>),
     secret: &[u8; 32],
     now_us: u64,
 ) -> Result<Result<Did, PollRefusal>, server::storage::StorageError> {
@@ -219,6 +220,9 @@ fn poll(
     if asked.request.expires_us <= now_us {
         tables::drop_request(write, code)?;
         return Ok(Err(PollRefusal::Expired));
+    }
+    if name.is_some_and(|name| name != asked.request.name) {
+        return Ok(Err(PollRefusal::OtherClient));
     }
     if asked.is_denied {
         tables::drop_request(write, code)?;
@@ -243,9 +247,7 @@ fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// What a program calls itself, in one short line.
+/// What a program calls itself, in one short line that turns no other text around.
 fn clean(name: &str) -> String {
-    let words = name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let line: String = words.collect::<Vec<_>>().join(" ").chars().take(MAX_NAME_CHARS).collect();
-    if line.is_empty() { "a program without a name".into() } else { line }
+    server::text::line(name, MAX_NAME_CHARS).unwrap_or_else(|| "a program without a name".into())
 }

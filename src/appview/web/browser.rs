@@ -81,6 +81,16 @@ impl Browser {
     }
 }
 
+/// Takes the cookie away: no page that the browser has kept in memory is shown again.
+pub(super) fn forget(web: &Web, response: &mut Response) {
+    let name = name(web);
+    let secure = if name == NAME { "; Secure" } else { "" };
+    let cookie = format!("{name}=; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age=0");
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().insert(SET_COOKIE, value);
+    }
+}
+
 fn name(web: &Web) -> &'static str {
     if web.settings.origin.starts_with("https://") { NAME } else { LOCAL_NAME }
 }

@@ -36,7 +36,7 @@ pub(super) async fn poll(web: &Web, request: Request, trace: &mut Trace) -> Resu
         return Err(WebError::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", message));
     }
     let code = fields.get("device_code").ok_or_else(|| WebError::bad_form("device_code is missing"))?;
-    let device = match web.devices.poll(code).await {
+    let device = match web.devices.poll(code, fields.get("client_id")).await {
         Ok(device) => device,
         Err(PollRefusal::Failed(error)) => return Err(error.into()),
         Err(refusal) => return Err(WebError::new(StatusCode::BAD_REQUEST, refusal.name(), refusal.to_string())),

@@ -22,15 +22,15 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     };
     trace.caller = Some(account.clone());
     let Some(typed) = typed else { return overview(web, &browser, &account, "").await };
-    web.guesses.may_look(&account).map_err(too_many_codes)?;
+    let guess = web.guesses.begin(&account, trace.network()).map_err(too_many_codes)?;
     let waiting = match &code {
         Some(code) => web.devices.waiting(code).await?,
         None => None,
     };
     if let Some(waiting) = waiting {
+        guess.was_right();
         return Ok(pages::approve(web, &browser, (&account, &web.name(&account).await), &waiting));
     }
-    web.guesses.note(&account);
     let message = format!("No device waits with the code {}. Codes are good for 15 minutes.", shown(typed));
     overview(web, &browser, &account, &message).await
 }
@@ -45,11 +45,12 @@ pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Re
         Some("refuse") => false,
         _ => return Err(WebError::bad_form("allow the device, or refuse it")),
     };
-    web.guesses.may_look(&account).map_err(too_many_codes)?;
-    let message = if !web.devices.decide(&code, &account, is_let_in).await? {
-        web.guesses.note(&account);
-        "This device waits no more: begin again on the device."
-    } else if is_let_in {
+    let guess = web.guesses.begin(&account, trace.network()).map_err(too_many_codes)?;
+    if !web.devices.decide(&code, &account, is_let_in).await? {
+        return overview(web, &browser, &account, "This device waits no more: begin again on the device.").await;
+    }
+    guess.was_right();
+    let message = if is_let_in {
         tracing::info!(did = %account, "a device was let in for {account}");
         "The device was let in. You can go back to it, and close this page."
     } else {
@@ -106,5 +107,5 @@ fn too_many_codes(retry_s: u64) -> WebError {
 
 /// What somebody typed, cut short.
 fn shown(text: &str) -> String {
-    text.chars().take(20).collect()
+    server::text::line(text, 20).unwrap_or_default()
 }

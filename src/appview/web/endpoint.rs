@@ -188,6 +188,15 @@ impl Endpoint {
         !self.is_written() || matches!(self, Self::SignIn | Self::Devices | Self::Webhooks | Self::Webhook)
     }
 
+    /// The methods that are for it.
+    pub(super) fn allowed(self) -> &'static str {
+        match (self.is_read(), self.is_written()) {
+            (true, true) => "GET, HEAD, POST",
+            (true, false) => "GET, HEAD",
+            (false, _) => "POST",
+        }
+    }
+
     /// Whether POST is for it.
     pub(super) fn is_written(self) -> bool {
         matches!(

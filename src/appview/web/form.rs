@@ -3,11 +3,15 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use percent_encoding::percent_decode;
 
 use super::refusal::WebError;
 use server::wire::Request;
 use server::xrpc::header;
 
+const NOT_UTF8: &str = "the form is not in UTF-8";
+/// What forms are sent as, unless they have a file.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Of any form here.
 pub(super) const MAX_BYTES: u64 = 16 * 1024;
 /// What a form with a file has besides.
@@ -27,9 +31,16 @@ impl Fields {
         Self::of_body_within(request, MAX_BYTES).await
     }
 
-    /// Those of a form of so many bytes.
+    /// Those of a form of so many bytes. A body that does not say what it is is taken for one.
     pub(super) async fn of_body_within(request: Request, max_bytes: u64) -> Result<(Parts, Self), WebError> {
+        let kind = request.head.headers.get(CONTENT_TYPE);
+        if kind.is_some_and(|kind| kind.to_str().is_ok_and(|kind| essence(kind) != FORM)) {
+            return Err(WebError::other_type(format!("a form is sent as {FORM}")));
+        }
         let body = request.body.collect(max_bytes).await.map_err(|fault| WebError::bad_form(fault.to_string()))?;
+        if percent_decode(&body).decode_utf8().is_err() {
+            return Err(WebError::bad_form(NOT_UTF8));
+        }
         Ok((request.head, Self(pairs(&body))))
     }
 
@@ -52,7 +63,7 @@ impl Upload {
     /// A form with a file of so many bytes at most.
     pub(super) async fn of_body(request: Request, max_file_bytes: usize) -> Result<(Parts, Self), WebError> {
         let kind = header(&request.head, CONTENT_TYPE.as_str()).unwrap_or_default();
-        let boundary = multer::parse_boundary(kind).map_err(|_| WebError::bad_form("this is no form with a file"))?;
+        let boundary = multer::parse_boundary(kind).map_err(|_| WebError::other_type("this is no form with a file"))?;
         let body = request.body.collect(max_file_bytes as u64 + FIELD_BYTES).await;
         let body = body.map_err(|fault| WebError::bad_form(fault.to_string()))?;
         let whole = futures_util::stream::iter([Ok::<_, std::io::Error>(body)]);
@@ -61,16 +72,26 @@ impl Upload {
         let (mut fields, mut files) = (Vec::new(), Vec::new());
         while let Some(part) = parts.next_field().await.map_err(wrong)? {
             let name = part.name().unwrap_or_default().to_owned();
-            match part.file_name() {
-                Some(_) => files.push(part.bytes().await.map_err(wrong)?),
-                None => fields.push((name, part.text().await.map_err(wrong)?)),
+            let is_file = part.file_name().is_some();
+            let bytes = part.bytes().await.map_err(wrong)?;
+            if is_file {
+                files.push(bytes);
+            } else {
+                fields.push((name, String::from_utf8(bytes.into()).map_err(|_| WebError::bad_form(NOT_UTF8))?));
             }
         }
         match (files.pop(), files.is_empty()) {
-            (file, true) => Ok((request.head, Self { fields: Fields(fields), file: file.unwrap_or_default() })),
+            (Some(file), true) => Ok((request.head, Self { fields: Fields(fields), file })),
+            // Browsers send a field without a file as one that is empty.
+            (None, _) => Err(WebError::bad_form("the picture is missing")),
             (_, false) => Err(WebError::bad_form("one picture at a time")),
         }
     }
+}
+
+/// A media type without its parameters.
+fn essence(kind: &str) -> String {
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
 fn pairs(text: &[u8]) -> Vec<(String, String)> {

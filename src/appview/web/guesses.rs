@@ -1,62 +1,120 @@
 //! Codes of devices that somebody guessed at: a few wrong ones are typing mistakes, more are an attack.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quick_cache::sync::Cache;
+use quick_cache::unsync::Cache;
 use tokio::time::Instant;
 
 use atproto::syntax::Did;
+use server::bulkhead::Caller;
 
 /// Wrong codes of an account in [`WINDOW`]. There are 2^34 codes, of which a few wait.
 const MAX_WRONG: u32 = 10;
+/// The same of all accounts of one network: accounts cost nothing.
+const MAX_WRONG_OF_NETWORK: u32 = 50;
 const WINDOW: Duration = Duration::from_mins(15);
-/// Accounts remembered, at some 200 bytes.
-const MAX_ACCOUNTS: usize = 4096;
+/// Accounts and networks remembered, at some 200 bytes.
+const MAX_CALLERS: usize = 8192;
 
 /// Counts wrong codes.
-pub(super) struct Guesses(Cache<Did, (u32, Instant)>);
+pub(super) struct Guesses(Mutex<Cache<Caller, (u32, Instant)>>);
+
+/// A look for a code, which counts as a wrong one from its beginning: of many at once none is free.
+pub(super) struct Guess<'g> {
+    guesses: &'g Guesses,
+    of: [Caller; 2],
+}
 
 impl Guesses {
     pub(super) fn new() -> Self {
-        Self(Cache::new(MAX_ACCOUNTS))
+        Self(Mutex::new(Cache::new(MAX_CALLERS)))
     }
 
-    /// How many there were, and how long they still count.
-    fn wrong(&self, account: &Did) -> (u32, Duration) {
-        let Some((count, at)) = self.0.get(account) else { return (0, WINDOW) };
-        let left = WINDOW.saturating_sub(at.elapsed());
-        if left.is_zero() { (0, WINDOW) } else { (count, left) }
+    fn counts(&self) -> MutexGuard<'_, Cache<Caller, (u32, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an account may look for another code.
+    /// An account looks for a code, from this network.
     ///
     /// # Errors
     /// The seconds until it may.
-    pub(super) fn may_look(&self, account: &Did) -> Result<(), u64> {
-        let (count, left) = self.wrong(account);
-        if count < MAX_WRONG { Ok(()) } else { Err(left.as_secs() + 1) }
+    pub(super) fn begin(&self, account: &Did, network: Caller) -> Result<Guess<'_>, u64> {
+        let of = [Caller::Account(account.clone()), network];
+        let mut counts = self.counts();
+        for (caller, max) in of.iter().zip([MAX_WRONG, MAX_WRONG_OF_NETWORK]) {
+            let (count, since) = wrong(&counts, caller);
+            if count >= max {
+                return Err(WINDOW.saturating_sub(since.elapsed()).as_secs() + 1);
+            }
+        }
+        for caller in &of {
+            let (count, _) = wrong(&counts, caller);
+            counts.insert(caller.clone(), (count + 1, Instant::now()));
+        }
+        drop(counts);
+        Ok(Guess { guesses: self, of })
     }
+}
 
-    /// Notes a wrong one.
-    pub(super) fn note(&self, account: &Did) {
-        self.0.insert(account.clone(), (self.wrong(account).0 + 1, Instant::now()));
+/// How many there were, and when the last one was.
+fn wrong(counts: &Cache<Caller, (u32, Instant)>, caller: &Caller) -> (u32, Instant) {
+    let known = counts.get(caller).copied().filter(|(_, since)| since.elapsed() < WINDOW);
+    known.unwrap_or_else(|| (0, Instant::now()))
+}
+
+impl Guess<'_> {
+    /// It was no guess.
+    pub(super) fn was_right(self) {
+        let mut counts = self.guesses.counts();
+        for caller in self.of {
+            let (count, since) = wrong(&counts, &caller);
+            counts.insert(caller, (count.saturating_sub(1), since));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Guesses, MAX_WRONG};
+    use super::{Caller, Guesses, MAX_WRONG, MAX_WRONG_OF_NETWORK};
     use atproto::syntax::Did;
+
+    fn account(number: u32) -> Did {
+        Did::parse(&format!("did:web:a{number}.example")).unwrap()
+    }
+
+    fn network(number: u8) -> Caller {
+        Caller::Network([10, 0, 0, number].into())
+    }
 
     #[test]
     fn an_account_guesses_ten_times() {
-        let (guesses, account) = (Guesses::new(), Did::parse("did:plc:ewvi7nxzyoun6zhxrhs64oiz").unwrap());
-        for _ in 0..MAX_WRONG {
-            assert_eq!(guesses.may_look(&account), Ok(()));
-            guesses.note(&account);
+        let guesses = Guesses::new();
+        for number in 0..u8::try_from(MAX_WRONG).unwrap() {
+            guesses.begin(&account(1), network(number)).unwrap_or_else(|_| panic!("{number}")).was_right();
+            guesses.begin(&account(1), network(number)).unwrap_or_else(|_| panic!("{number}"));
         }
-        let wait_s = guesses.may_look(&account).unwrap_err();
+        let wait_s = guesses.begin(&account(1), network(200)).err().unwrap();
         assert!((890..=901).contains(&wait_s), "{wait_s} s");
-        assert_eq!(guesses.may_look(&Did::parse("did:web:other.example").unwrap()), Ok(()));
+        assert!(guesses.begin(&account(2), network(1)).is_ok(), "another account goes on");
+    }
+
+    #[test]
+    fn a_network_guesses_fifty_times_with_however_many_accounts() {
+        let guesses = Guesses::new();
+        for number in 0..MAX_WRONG_OF_NETWORK {
+            guesses.begin(&account(number), network(1)).unwrap_or_else(|_| panic!("{number}"));
+        }
+        assert!(guesses.begin(&account(1000), network(1)).is_err());
+        assert!(guesses.begin(&account(1000), network(2)).is_ok(), "the same account elsewhere goes on");
+    }
+
+    #[test]
+    fn guesses_at_once_count_before_any_has_been_answered() {
+        let guesses = Guesses::new();
+        let under_way: Vec<_> = (0..100).filter_map(|_| guesses.begin(&account(1), network(1)).ok()).collect();
+        assert_eq!(under_way.len(), MAX_WRONG as usize);
+        under_way.into_iter().for_each(super::Guess::was_right);
+        assert!(guesses.begin(&account(1), network(1)).is_ok());
     }
 }

@@ -6,7 +6,7 @@ use http::header::CONTENT_DISPOSITION;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
-use super::browser::Browser;
+use super::browser::{self, Browser};
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
 use super::viewer::Viewer;
@@ -213,5 +213,7 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
     }
     web.forget(&did).await?;
     tracing::info!(%did, "{did} deleted what was held of it");
-    Ok(pages::go(Endpoint::Home.path()))
+    let mut response = pages::go(Endpoint::Home.path());
+    browser::forget(web, &mut response);
+    Ok(response)
 }

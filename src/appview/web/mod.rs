@@ -31,7 +31,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use http::header::{HOST, RETRY_AFTER};
+use http::header::{ALLOW, HOST, RETRY_AFTER};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::sync::Semaphore;
 
@@ -189,10 +189,20 @@ impl Web {
 
 /// Answers a request of an endpoint of this room.
 pub async fn answer(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
-    if let Some(method) = endpoint.method() {
-        let answer = search_api::answer(web, method, &request.head, &trace.network()).await;
-        return answer.unwrap_or_else(Refusal::into_response);
+    let mut response = match endpoint.method() {
+        Some(method) => search_api::answer(web, method, &request.head, &trace.network())
+            .await
+            .unwrap_or_else(Refusal::into_response),
+        None => page(web, endpoint, request, trace).await,
+    };
+    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(endpoint.allowed()));
     }
+    pages::guard(&mut response);
+    response
+}
+
+async fn page(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
     let error = match respond(web, endpoint, request, trace).await {
         Ok(response) => return response,
         Err(error) => error,

@@ -22,6 +22,10 @@ use server::xrpc::response;
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const STYLE: &str = include_str!("pages/style.css");
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(STYLE)));
+/// Of why something did not work.
+const MAX_REFUSAL_CHARS: usize = 1000;
+/// No window that another site opened or that opened ours reaches into it. <https://html.spec.whatwg.org/#the-coop-headers>
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 /// Copies commands; pages are whole without it.
 const SCRIPT: &str = include_str!("pages/copy.js");
 static SCRIPT_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(SCRIPT)));
@@ -170,7 +174,9 @@ pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str
 pub(super) fn refusal(web: &Web, error: WebError) -> Response {
     let title = if error.status == StatusCode::NOT_FOUND { "Not found" } else { "It did not work" };
     let frame = Frame::of(web, String::new(), None);
-    let page = RefusalPage { frame, title, message: error.message, again: Endpoint::SignIn.path() };
+    // It may have words of other servers.
+    let message = server::text::line(&error.message, MAX_REFUSAL_CHARS).unwrap_or_default();
+    let page = RefusalPage { frame, title, message, again: Endpoint::SignIn.path() };
     with_status(finish(web, None, page.render(), Shown::default()), error.status)
 }
 
@@ -181,8 +187,21 @@ pub(super) fn go(url: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(url) {
         response.headers_mut().insert(LOCATION, value);
     }
-    protect(&mut response, REFERRER_POLICY, "no-referrer");
     uncached(response)
+}
+
+/// Keeps others from using an answer of any kind, also a refusal and what leads elsewhere: nobody frames it, it runs and fetches
+/// nothing, it is what it says it is, and a window that opened it has no hold of it. What an answer says for itself stays.
+pub(super) fn guard(response: &mut Response) {
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
+    ] {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
 }
 
 /// A page with the headers that keep others from using it.
@@ -198,8 +217,6 @@ pub(super) fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<
         *STYLE_HASH
     );
     protect(&mut response, CONTENT_SECURITY_POLICY, &policy);
-    protect(&mut response, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    protect(&mut response, X_FRAME_OPTIONS, "DENY");
     // With less, forms would come without their origin.
     protect(&mut response, REFERRER_POLICY, "same-origin");
     if let Some(browser) = browser {

@@ -53,6 +53,11 @@ impl WebError {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
+    /// A body of another kind than is read here.
+    pub(super) fn other_type(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", message)
+    }
+
     /// A form that another site may have sent.
     pub(super) fn forged() -> Self {
         let message = "this form is too old, or came from elsewhere: open the page again, with cookies allowed";

@@ -12,7 +12,7 @@ use super::refusal::WebError;
 use super::settings::{login, own};
 use super::viewer::Viewer;
 use super::{Endpoint, Web, devices, webhooks};
-use crate::catalog::{NewPicture, looks_like};
+use crate::catalog::{NewPicture, is_drawable, looks_like};
 use crate::gate::DeletePermit;
 use crate::names::{Owner, Reference, RepositoryName};
 use atproto::lexicon::RepoPage;
@@ -102,6 +102,9 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
         file if file.is_empty() => NewPicture::None,
         file => {
             let media_type = looks_like(&file).ok_or_else(|| WebError::bad_form("a picture is a PNG, JPEG or WebP"))?;
+            if !is_drawable(&file) {
+                return Err(WebError::bad_form("a picture has 25 million pixels at most"));
+            }
             NewPicture::Bytes(media_type, file)
         }
     };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::browser::Browser;
+use super::browser::{self, Browser};
 use super::form::Fields;
 use super::refusal::WebError;
 use super::{Endpoint, Web, pages};
@@ -16,11 +16,15 @@ use server::identity::{Account, ResolveError};
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
+/// Of a name that a link fills in.
+const MAX_HANDLE_CHARS: usize = 253;
+
 /// `GET`: a form for the name. Nothing begins before it is sent: a link of a stranger signs nobody in.
 pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
     let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
     let code = fields.get("user_code").and_then(UserCode::parse);
-    Ok(pages::sign_in(web, &browser, fields.get("handle").unwrap_or_default(), code.as_ref()))
+    let handle = fields.get("handle").and_then(|handle| server::text::line(handle, MAX_HANDLE_CHARS));
+    Ok(pages::sign_in(web, &browser, &handle.unwrap_or_default(), code.as_ref()))
 }
 
 /// `POST`: the browser goes to the account's PDS.
@@ -90,7 +94,14 @@ pub(super) async fn sign_out(web: &Web, request: Request) -> Result<Response, We
     let browser = Browser::of(web, &head)?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     web.browsers.end(browser.hash()).await?;
-    Ok(pages::go(Endpoint::SignIn.path()))
+    Ok(signed_out(web))
+}
+
+/// Where a browser goes that is nobody's any more.
+pub(super) fn signed_out(web: &Web) -> Response {
+    let mut response = pages::go(Endpoint::SignIn.path());
+    browser::forget(web, &mut response);
+    response
 }
 
 /// Where somebody goes on: to the device that was to be decided on, or to the settings.

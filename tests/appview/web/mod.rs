@@ -1,10 +1,14 @@
 //! Sign-ins by a browser and devices: what is refused, with exact status, and what is asked of whom meanwhile.
 
+mod bad_forms;
 mod devices;
 mod forms;
+mod hostile;
 mod person;
+mod routes;
 mod search;
 mod settings;
 mod sign_in;
 mod site;
+mod stolen_codes;
 mod webhooks;

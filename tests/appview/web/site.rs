@@ -57,10 +57,26 @@ impl Registry {
         self.network.set(&path, Reply::Bytes(proof));
     }
 
-    /// The proof of a record, signed with the key of this number.
+    /// The record of the tag of that image, which leads to this manifest.
+    fn tag_record(&self, tag: &str, hex: &str) -> Value {
+        let uri = format!("at://{}/io.atcr.manifest/{hex}", self.alice);
+        json!({ "$type": "io.atcr.tag", "repository": "app", "tag": tag, "manifest": uri })
+    }
+
+    /// Her PDS answers this proof for the record of the tag.
+    fn proves_tag(&self, proof: Vec<u8>) {
+        let path = format!("{PROOF}did={}&collection=io.atcr.tag&rkey=app_v1", self.did());
+        self.network.set(&path, Reply::Bytes(proof));
+    }
+
+    /// The proof of the record of the manifest, signed with the key of this number.
     fn proof(&self, number: u8, record: &Value) -> Vec<u8> {
+        self.proof_at(number, format!("io.atcr.manifest/{}", digest().hex()), record)
+    }
+
+    /// The proof of the record of a path.
+    fn proof_at(&self, number: u8, path: String, record: &Value) -> Vec<u8> {
         let record = cbor::encode(&cbor::from_json(record).unwrap()).unwrap();
-        let path = format!("io.atcr.manifest/{}", digest().hex());
         let change = Change { key: path, value: Some(cid::dag_cbor(&record)) };
         let applied = mst::apply(&HashMap::new(), None, &[change]).unwrap();
         let commit = Commit::sign(&self.alice, applied.root, &Tid::from_micros(1, 2), &key(number)).unwrap();
@@ -92,7 +108,42 @@ async fn a_page_says_whether_the_record_is_its_owners() {
         assert!(page.text().contains(said), "{case}: {}", page.text());
         assert_eq!(page.text().contains("<b>Not proven.</b>"), case != "good", "{case}");
         assert!(registry.page("/alice.test/app:v1").await.status == 200);
-        assert_eq!(registry.network.requests_of(PROOF), 1, "{case}: it is asked for once for all");
+        let proof = format!("{PROOF}did={}&collection=io.atcr.manifest&rkey={}", registry.did(), digest().hex());
+        assert_eq!(registry.network.requests_of(&proof), 1, "{case}: it is asked for once for all");
+    }
+}
+
+#[tokio::test]
+async fn a_page_says_whether_its_tag_is_what_the_owner_signed() {
+    let hex = digest().hex();
+    let other = "7".repeat(64);
+    for (case, number, tag, hex, said) in [
+        ("good", 1, "v1", &hex, "<b>The tag is proven.</b>"),
+        ("key", 2, "v1", &hex, "signature"),
+        ("moved", 1, "v1", &other, "the signed record leads the tag to another manifest"),
+        ("other", 1, "v2", &hex, "the signed record is of another tag"),
+        ("none", 1, "", &hex, "the signed repository has no record of this tag"),
+        ("no proof", 0, "", &hex, "CAR"),
+    ] {
+        let registry = Registry::start(NONE).await;
+        registry.has_image(registry.proof(1, &registry.record()));
+        let record = if tag.is_empty() { json!({ "$type": "io.atcr.tag" }) } else { registry.tag_record(tag, hex) };
+        registry.proves_tag(match number {
+            0 => b"no proof".to_vec(),
+            number => registry.proof_at(number, "io.atcr.tag/app_v1".into(), &record),
+        });
+        let page = registry.page("/alice.test/app:v1").await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        assert!(page.text().contains("<b>Proven.</b>"), "{case}: the manifest's own record is: {}", page.text());
+        assert!(page.text().contains(said), "{case}: {}", page.text());
+        assert_eq!(page.text().contains("<b>The tag is not proven.</b>"), case != "good", "{case}");
+        let by_digest = registry.page(&format!("/alice.test/app@{}", digest())).await;
+        assert!(!by_digest.text().contains("The tag is"), "{case}: who asks by digest needs no tag");
+        for _ in 0..3 {
+            registry.page("/alice.test/app:v1").await;
+        }
+        let proof = format!("{PROOF}did={}&collection=io.atcr.tag&rkey=app_v1", registry.did());
+        assert_eq!(registry.network.requests_of(&proof), 1, "{case}: it is asked for once for all");
     }
 }
 

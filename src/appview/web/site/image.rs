@@ -27,6 +27,8 @@ use server::wire::Response;
 /// How long each part of the page may take.
 const PART_TIME: Duration = Duration::from_secs(5);
 const MAX_ANNOTATIONS: usize = 60;
+/// Layers, platforms, tags and attached manifests, of each: a manifest of 5 MiB may name tens of thousands.
+const MAX_ROWS: usize = 500;
 const MAX_VALUE_CHARS: usize = 600;
 
 /// A manifest of an index.
@@ -73,6 +75,8 @@ struct ImagePage<'p> {
     pushed: Option<Ago>,
     tags: Vec<(String, String)>,
     proof: Result<RecordProof, Unknown>,
+    /// The tag that the page was asked for by, if it was.
+    tag_proof: Option<Result<RecordProof, Unknown>>,
     platforms: Vec<Platform>,
     steps: Vec<Step>,
     /// Why the commands are not there.
@@ -81,6 +85,8 @@ struct ImagePage<'p> {
     attached: Vec<Attached>,
     no_attached: Option<String>,
     subject: Option<(String, String)>,
+    /// Whether one of the lists is longer than what is shown of it.
+    is_cut: bool,
 }
 
 pub(super) async fn show(
@@ -106,12 +112,19 @@ pub(super) async fn show(
     let manifest = manifest(web, subject, &digest).await?;
     let details = manifest.details();
     let repository = RepositoryName::of(&subject.owner, name).map_err(|_| missing())?;
-    let (proof, history, attached) = tokio::join!(
-        web.catalog.proof(account, &digest),
+    let tag_proof = async {
+        match reference {
+            Reference::Tag(tag) => Some(web.catalog.tag_proof(account, (name, tag), &digest).await),
+            Reference::Digest(_) => None,
+        }
+    };
+    let proofs = async { tokio::join!(web.catalog.proof(account, &digest), tag_proof) };
+    let (proofs, history, attached) = tokio::join!(
+        proofs,
         history(web, (viewer, caller), subject, &repository, &details),
         attached(web, subject, name, &inventory, &digest),
     );
-    let page = page(web, viewer, subject, name, reference, &inventory, &manifest, (details, proof, history, attached));
+    let page = page(web, viewer, subject, name, reference, &inventory, &manifest, (details, proofs, history, attached));
     Ok(pages::finish(web, None, page.render(), Shown { script: true }))
 }
 
@@ -203,6 +216,9 @@ async fn attached(
         })
         .collect();
     for tag in inventory.repositories.get(name).into_iter().flatten() {
+        if attached.len() > MAX_ROWS {
+            break;
+        }
         let Some((_, kind)) = tag.tag.attached_to().filter(|(of, _)| of == digest) else { continue };
         let kind = match kind {
             ".sig" => "Signature",
@@ -223,7 +239,7 @@ async fn attached(
 
 type Parts = (
     ManifestDetails,
-    Result<RecordProof, Unknown>,
+    (Result<RecordProof, Unknown>, Option<Result<RecordProof, Unknown>>),
     Result<Option<Arc<ImageConfig>>, Unknown>,
     Result<Vec<Attached>, String>,
 );
@@ -237,7 +253,7 @@ fn page<'p>(
     reference: &Reference,
     inventory: &Inventory,
     manifest: &ParsedManifest,
-    (details, proof, history, attached): Parts,
+    (details, (proof, tag_proof), history, attached): Parts,
 ) -> ImagePage<'p> {
     let (path, now_us) = (path_of(&subject.owner, name), (web.settings.clock)());
     let suffix = shown::suffix(reference);
@@ -253,6 +269,7 @@ fn page<'p>(
     let tags = inventory.repositories.get(name).into_iter().flatten();
     let tags = tags.filter(|tag| tag.digest == manifest.digest && tag.tag.attached_to().is_none());
     let size_bytes = details.config.iter().chain(&details.layers).map(|blob| blob.size_bytes);
+    let mut cuts = Cuts::default();
     let created =
         config.as_deref().and_then(|config| atproto::syntax::Datetime::parse(config.created.as_deref()?).ok());
     ImagePage {
@@ -266,21 +283,36 @@ fn page<'p>(
             Reference::Digest(digest) => format!("@sha256:{}…", shown::short(digest)),
         },
         digest: manifest.digest.to_string(),
-        media_type: details.artifact_type.clone().unwrap_or_else(|| manifest.media_type.clone()),
+        media_type: server::text::line(details.artifact_type.as_ref().unwrap_or(&manifest.media_type), MAX_VALUE_CHARS)
+            .unwrap_or_default(),
         size: shown::size(size_bytes.fold(0, u64::saturating_add)),
         runs_on: config.as_deref().and_then(runs_on),
         created: Ago::of_record(created.as_ref(), now_us),
         pushed: Ago::of_record(listed.and_then(|listed| listed.created.as_ref()), now_us),
-        tags: tags.map(|tag| (tag.tag.to_string(), format!("{path}:{}", tag.tag))).collect(),
+        tags: cuts.rows(tags.map(|tag| (tag.tag.to_string(), format!("{path}:{}", tag.tag)))),
         proof,
-        platforms: platforms(&details, &path, inventory),
-        steps: layers::steps(&details, config.as_deref()),
+        tag_proof,
+        platforms: cuts.rows(platforms(&details, &path, inventory)),
+        steps: cuts.rows(layers::steps(&details, config.as_deref()).into_iter()),
         no_history,
         annotations: annotations(&details),
-        attached,
+        attached: cuts.rows(attached.into_iter()),
         no_attached,
         subject: details.subject.map(|of| (shown::short(&of), format!("{path}@{of}"))),
+        is_cut: cuts.0,
         repository_path: path,
+    }
+}
+
+/// Cuts lists that are too long for a page, and knows whether one was.
+#[derive(Default)]
+struct Cuts(bool);
+
+impl Cuts {
+    fn rows<T>(&mut self, mut all: impl Iterator<Item = T>) -> Vec<T> {
+        let rows = all.by_ref().take(MAX_ROWS).collect();
+        self.0 |= all.next().is_some();
+        rows
     }
 }
 
@@ -290,8 +322,12 @@ fn runs_on(config: &ImageConfig) -> Option<String> {
     server::text::line(&words.join("/"), 100)
 }
 
-fn platforms(details: &ManifestDetails, path: &str, inventory: &Inventory) -> Vec<Platform> {
-    let platform = |child: &crate::images::NamedContent| {
+fn platforms<'d>(
+    details: &'d ManifestDetails,
+    path: &'d str,
+    inventory: &'d Inventory,
+) -> impl Iterator<Item = Platform> + 'd {
+    let platform = move |child: &crate::images::NamedContent| {
         let is_attestation = child.annotations.iter().any(|(name, _)| name == "vnd.docker.reference.type");
         let name = if is_attestation { Some("attestation".to_owned()) } else { child.platform.clone() };
         let size_bytes = inventory.manifests.get(&child.digest).map(|found| found.size_bytes);
@@ -302,7 +338,7 @@ fn platforms(details: &ManifestDetails, path: &str, inventory: &Inventory) -> Ve
             size: size_bytes.map_or_else(String::new, shown::size),
         }
     };
-    details.manifests.iter().map(platform).collect()
+    details.manifests.iter().map(platform)
 }
 
 fn annotations(details: &ManifestDetails) -> Vec<Annotation> {

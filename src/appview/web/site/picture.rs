@@ -2,7 +2,7 @@
 //! record of the account names.
 
 use http::HeaderValue;
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY};
 
 use super::{Subject, missing};
 use crate::web::Web;
@@ -21,9 +21,8 @@ pub(super) async fn show(web: &Web, subject: &Subject, name: Option<&ImageName>)
     let mut answer = response::full(HeaderValue::from_static(picture.media_type), picture.bytes);
     for (name, value) in [
         (CACHE_CONTROL, "public, max-age=300"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
         (CONTENT_DISPOSITION, "inline; filename=\"picture\""),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
