@@ -23,6 +23,9 @@ use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
 use server::xrpc::{Cause, Front, Program, Trace, response};
 
+/// The token of a request, which is verified once; `None` where there is none. What is wrong with it is said when it is needed.
+type Shown = Result<Option<Result<Grant, TokenError>>, OciError>;
+
 /// Who pushes asks what is there, too.
 const PULL_AND_PUSH: &str = "pull,push";
 
@@ -62,8 +65,9 @@ impl Program for OciState {
                 token::handle(self, request, trace).await
             }
             route => {
-                let login = self.login_of(&route, &request.head);
-                let mut response = Arc::clone(&self).of_registry(route, request, trace).await?;
+                let shown = self.shown(&request.head);
+                let login = self.login_to_warn(&route, &shown);
+                let mut response = Arc::clone(&self).of_registry(route, shown, request, trace).await?;
                 response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
                 if let Some(login) = login {
                     self.warn(&login, &mut response).await;
@@ -83,29 +87,30 @@ impl OciState {
     async fn of_registry(
         self: Arc<Self>,
         route: Route,
+        shown: Shown,
         request: Request,
         trace: &mut Trace,
     ) -> Result<Response, OciError> {
         match route {
             Route::Health | Route::Token => Err(OciError::not_found()),
-            Route::Base => base(&self, &request.head, trace),
-            Route::Manifest(name, reference) => self.manifest(&name, reference, request, trace).await,
+            Route::Base => base(&self, shown, &request.head, trace),
+            Route::Manifest(name, reference) => self.manifest((&name, reference), shown, request, trace).await,
             Route::Tags(name) => {
                 reads(&request.head)?;
-                let permit = self.pull(&request.head, &name, trace)?;
+                let permit = self.pull(shown, &name, trace)?;
                 let _place = self.place(Cost::Listing, trace).await?;
                 tags::list(self, permit, &request.head).await
             }
             Route::Referrers(name, digest) => {
                 reads(&request.head)?;
-                let permit = self.pull(&request.head, &name, trace)?;
+                let permit = self.pull(shown, &name, trace)?;
                 let _place = self.place(Cost::Listing, trace).await?;
                 referrers::list(self, permit, digest, &request.head).await
             }
             Route::Blob(name, digest) => {
                 // Holds have no call that deletes one.
                 reads(&request.head)?;
-                let permit = self.pull(&request.head, &name, trace)?;
+                let permit = self.pull(shown, &name, trace)?;
                 let _place = self.place(Cost::Read, trace).await?;
                 blobs::get(self, permit, digest, request).await
             }
@@ -113,12 +118,12 @@ impl OciState {
                 if request.head.method != Method::POST {
                     return Err(OciError::method_not_allowed("POST"));
                 }
-                let permit = self.push(&request.head, &name, trace)?;
+                let permit = self.push(shown, &name, trace)?;
                 let _place = self.place(Cost::Upload, trace).await?;
                 blobs::begin(self, permit, request).await
             }
             Route::Upload(name, id) => {
-                let permit = self.push(&request.head, &name, trace)?;
+                let permit = self.push(shown, &name, trace)?;
                 let _place = self.place(Cost::Upload, trace).await?;
                 blobs::upload(self, permit, id, request).await
             }
@@ -126,12 +131,11 @@ impl OciState {
     }
 
     /// Who a request comes from that clients show warnings of.
-    fn login_of(&self, route: &Route, head: &Parts) -> Option<Login> {
+    fn login_to_warn(&self, route: &Route, shown: &Shown) -> Option<Login> {
         if !self.sessions.are_ending() || !matches!(route, Route::Base | Route::Manifest(..)) {
             return None;
         }
-        let token = credentials::bearer(&head.headers).ok().flatten()?;
-        self.tokens.verify(token, self.now_s()).ok()?.login
+        shown.as_ref().ok()?.as_ref()?.as_ref().ok()?.login.clone()
     }
 
     /// Says when a session ends soon, as clients show it to people.
@@ -146,24 +150,24 @@ impl OciState {
 
     async fn manifest(
         self: Arc<Self>,
-        name: &RepositoryName,
-        reference: Reference,
+        (name, reference): (&RepositoryName, Reference),
+        shown: Shown,
         request: Request,
         trace: &mut Trace,
     ) -> Result<Response, OciError> {
         match request.head.method {
             Method::GET | Method::HEAD => {
-                let permit = self.pull(&request.head, name, trace)?;
+                let permit = self.pull(shown, name, trace)?;
                 let _place = self.place(Cost::Read, trace).await?;
                 manifests::get(self, permit, reference, request).await
             }
             Method::PUT => {
-                let permit = self.push(&request.head, name, trace)?;
+                let permit = self.push(shown, name, trace)?;
                 let _place = self.place(Cost::Write, trace).await?;
                 manifests::put(self, permit, reference, request).await
             }
             Method::DELETE => {
-                let permit = self.delete(&request.head, name, trace)?;
+                let permit = self.delete(shown, name, trace)?;
                 let _place = self.place(Cost::Write, trace).await?;
                 manifests::delete(self, permit, reference).await
             }
@@ -173,9 +177,9 @@ impl OciState {
 }
 
 /// `GET /v2/`: here clients learn that there are tokens, and where.
-fn base(state: &OciState, head: &Parts, trace: &mut Trace) -> Result<Response, OciError> {
+fn base(state: &OciState, shown: Shown, head: &Parts, trace: &mut Trace) -> Result<Response, OciError> {
     reads(head)?;
-    let grant = state.grant(head, None)?;
+    let grant = state.grant(shown, None)?;
     trace.caller = grant.login.map(|login| login.account);
     Ok(response::json(&json!({})))
 }
@@ -197,36 +201,40 @@ impl OciState {
         Ok(self.admission.enter(cost, &caller).await?)
     }
 
+    /// The token of a request, verified.
+    fn shown(&self, head: &Parts) -> Shown {
+        Ok(credentials::bearer(&head.headers)?.map(|token| self.tokens.verify(token, self.now_s())))
+    }
+
     /// What the token of a request says; `scope` is what a client without one is told to ask for.
-    fn grant(&self, head: &Parts, scope: Option<&str>) -> Result<Grant, OciError> {
-        let token = credentials::bearer(&head.headers)?;
-        let Some(token) = token else {
+    fn grant(&self, shown: Shown, scope: Option<&str>) -> Result<Grant, OciError> {
+        let Some(verified) = shown? else {
             return Err(OciError::unauthorized("a token is required", &self.challenge(scope, None)));
         };
-        self.tokens.verify(token, self.now_s()).map_err(|error: TokenError| {
+        verified.map_err(|error: TokenError| {
             OciError::unauthorized(error.to_string(), &self.challenge(scope, Some("invalid_token")))
         })
     }
 
     /// The permit to read in a repository.
-    fn pull(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<PullPermit, OciError> {
-        let grant = self.grant(head, Some(&scope(name, "pull")))?;
+    fn pull(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<PullPermit, OciError> {
+        let grant = self.grant(shown, Some(&scope(name, "pull")))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
         let permit = grant.pull(name).map(|permit| permit.used_from(trace.network()));
         permit.ok_or_else(|| self.insufficient("the token is not for this repository", name, "pull"))
     }
 
     /// The permit to write in a repository.
-    fn push(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<PushPermit, OciError> {
-        let grant = self.grant(head, Some(&scope(name, PULL_AND_PUSH)))?;
+    fn push(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<PushPermit, OciError> {
+        let grant = self.grant(shown, Some(&scope(name, PULL_AND_PUSH)))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
         let message = "only its owner, signed in, may push to this repository";
         grant.push(name).ok_or_else(|| self.insufficient(message, name, PULL_AND_PUSH))
     }
 
     /// The permit to delete in a repository.
-    fn delete(&self, head: &Parts, name: &RepositoryName, trace: &mut Trace) -> Result<DeletePermit, OciError> {
-        let grant = self.grant(head, Some(&scope(name, "delete")))?;
+    fn delete(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<DeletePermit, OciError> {
+        let grant = self.grant(shown, Some(&scope(name, "delete")))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
         let message = "only its owner, signed in, may delete in this repository";
         grant.delete(name).ok_or_else(|| self.insufficient(message, name, "delete"))
