@@ -12,6 +12,8 @@ mod binary;
 mod config;
 #[path = "appview/follow.rs"]
 mod follow;
+#[path = "appview/hostile_index.rs"]
+mod hostile_index;
 #[path = "appview/index.rs"]
 mod index;
 #[path = "appview/listed.rs"]

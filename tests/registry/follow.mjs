@@ -10,8 +10,11 @@ import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { freePort, startStackInParts } from '../demo/processes.mjs'
+import { serviceToken } from '../stack/account.mjs'
+import { Person } from './pages.mjs'
 import { Appview, newAccount, Registry } from './registry.mjs'
 import { allHeld, step, sum } from './steps.mjs'
 
@@ -159,6 +162,30 @@ await step('an operator sees it, has it built anew, and has an account forgotten
   await found('early', one)
   assert.match(await command('index', 'forget', bob.did), /is forgotten/)
   await found('early', none)
+})
+
+await step('whose crew one is of is in the menu of the settings, of a hold that images here name', async () => {
+  const dave = await newAccount(stack.pds, 'dave.test')
+  const token = await serviceToken(stack.pds, dave.accessJwt, { aud: registry.hold.did, lxm: 'io.atcr.hold.requestCrew' })
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const joined = await fetch(`${registry.hold.url}/xrpc/io.atcr.hold.requestCrew`, { method: 'POST', headers, body: '{}' })
+  assert.equal(joined.status, 201, await joined.text())
+  const person = new Person(follower.url.replace('localhost', '127.0.0.1'), dave)
+  assert(!(await person.signIn()).text.includes(registry.hold.did), 'it is asked once an hour')
+  await follower.kill()
+  const database = new DatabaseSync(follower.settings.ATCR_DATABASE_PATH)
+  database.exec('UPDATE index_hold SET ask_us = 0')
+  database.close()
+  await follower.start()
+  const deadline = performance.now() + 20_000
+  for (;;) {
+    const { text } = await person.open('/settings')
+    if (text.includes(`value="${registry.hold.did}"`) && text.includes('You may push to it.')) break
+    assert(performance.now() < deadline, text)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+  const bobs = new Person(follower.url.replace('localhost', '127.0.0.1'), bob)
+  assert(!(await bobs.signIn()).text.includes('You may push to it.'), 'who is not of its crew may not')
 })
 
 await Promise.all([follower.kill(), registry.stop()])

@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { deflateSync } from 'node:zlib'
 import { startStackInParts } from '../demo/processes.mjs'
+import { serviceToken } from '../stack/account.mjs'
 import { makeImage, makeIndex, OCI_IMAGE, sha256 } from './images.mjs'
 import { Person } from './pages.mjs'
 import { newAccount, Registry } from './registry.mjs'
@@ -162,7 +163,7 @@ await step('what skopeo pushed is on the front page, on its owner’s and on its
 await step('an image’s page shows its layers, its making, what is attached to it, and that its record is proven', async () => {
   const page = await open('/alice.test/tides:v1.0.0')
   assert.equal(page.status, 200, page.text)
-  for (const shown of ['<b>Proven.</b>', app.manifest.digest, 'linux/amd64', 'RUN apk add', 'COPY target/release/harbour /usr/bin/harbour</code>', '7.1 MB', 'Signature', 'Bill of materials', 'href="https://code.example/harbour/tides"']) {
+  for (const shown of ['<b>Proven.</b>', '<b>The tag is proven.</b>', app.manifest.digest, 'linux/amd64', 'RUN apk add', 'COPY target/release/harbour /usr/bin/harbour</code>', '7.1 MB', 'Signature', 'Bill of materials', 'href="https://code.example/harbour/tides"']) {
     assert(page.text.includes(shown), `${shown}\n${page.text}`)
   }
   assert.doesNotMatch(page.text, /href="javascript|<script>alert|\u202e/)
@@ -261,6 +262,22 @@ await step('what was pushed is found by a search, that of a private hold is not,
   await person.send(starred, '/star', { ...form, star: 'take' })
   assert.deepEqual(await stars(), [])
   await person.send(starred, '/star', { ...form, star: 'give' })
+})
+
+await step('a search shows as many pulls as the page, where no network is followed', async () => {
+  await push(app, registry.appview, 'alice.test/counted:v1', alice)
+  const token = await serviceToken(stack.pds, alice.accessJwt, { aud: registry.hold.did, lxm: 'io.atcr.hold.setStats' })
+  const set = await fetch(`${registry.hold.url}/xrpc/io.atcr.hold.setStats`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ ownerDid: alice.did, repository: 'counted', pullCount: 41 }),
+  })
+  assert.equal(set.status, 200, await set.text())
+  const page = await open('/alice.test/counted')
+  assert(page.text.includes('41 pulls'), page.text)
+  const answer = await open('/xrpc/io.atcr.appview.searchRepositories?q=counted&sort=pulls')
+  assert.deepEqual(JSON.parse(answer.text).repositories.map(({ pullCount }) => pullCount), [41])
+  assert.match((await open('/search?q=counted')).text, /41 pulls/)
 })
 
 await step('the owner writes the text and the picture of a page, at once seen by all', async () => {

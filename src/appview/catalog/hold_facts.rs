@@ -8,6 +8,7 @@ use quick_cache::UnitWeighter;
 use super::Catalog;
 use super::kept::{Kept, Times, Unknown};
 use crate::holds::HoldsError;
+use crate::index::MAX_COUNT;
 use atproto::lexicon::Captain;
 use atproto::syntax::{Did, ImageName, ServiceUrl};
 
@@ -58,11 +59,16 @@ impl Catalog {
     /// # Errors
     /// [`Unknown`]
     pub async fn counts(&self, hold: &ServiceUrl, owner: &Did, name: &ImageName) -> Result<ImageCounts, Unknown> {
-        let (holds, asked) = (Arc::clone(&self.holds), (hold.clone(), owner.clone(), name.clone()));
+        let (holds, index) = (Arc::clone(&self.holds), Arc::clone(&self.index));
+        let (asked, owner_did, image) = (hold.clone(), owner.clone(), name.clone());
         let ask = async move {
-            let stats = holds.stats(&asked.0, &asked.1, &asked.2).await.map_err(unknown)?;
-            let counts = |stats: atproto::lexicon::Stats| (stats.pull_count, stats.push_count);
+            let stats = holds.stats(&asked, &owner_did, &image).await.map_err(unknown)?;
+            let counts = |stats: atproto::lexicon::Stats| (stats.pull_count.min(MAX_COUNT), stats.push_count);
             let (pulls, pushes) = stats.map_or((0, 0), counts);
+            // A search shows what the page does.
+            if let Err(error) = index.counted(asked.did(), vec![(owner_did, image, pulls)]).await {
+                tracing::warn!(%error, "the index was not told how often an image was pulled");
+            }
             Ok(ImageCounts { pulls, pushes })
         };
         self.hold_facts.counts.get((hold.did().clone(), owner.clone(), name.clone()), ask).await

@@ -17,6 +17,9 @@ const AT_ONCE: usize = 8;
 const ROUND: usize = 64;
 /// What one answer may take.
 const TIME: Duration = Duration::from_secs(5);
+/// What the crew of a hold may take, and all its counts, and pages of 100 that are read of these.
+const LIST_TIME: Duration = Duration::from_secs(20);
+const MAX_STATS_PAGES: usize = 50;
 /// How often it is looked who is to be asked again.
 const OFTEN: Duration = Duration::from_secs(30);
 
@@ -54,15 +57,28 @@ impl Follow {
     }
 
     async fn ask_hold(&self, hold: Did) -> Result<(), StorageError> {
-        let is_public = match ServiceUrl::of_did(&hold) {
-            Ok(url) => {
-                let captain = timeout(TIME, self.holds.captain(&url)).await;
-                captain.ok().and_then(Result::ok).map(|captain| captain.public)
+        // One that cannot be asked is one that nobody can read from.
+        let Ok(url) = ServiceUrl::of_did(&hold) else { return self.index.hold_said(&hold, Some(false)).await };
+        let captain = timeout(TIME, self.holds.captain(&url)).await;
+        let is_public = captain.ok().and_then(Result::ok).map(|captain| captain.public);
+        self.index.hold_said(&hold, is_public).await?;
+        if is_public.is_none() {
+            return Ok(());
+        }
+        // What does not come is as it was before.
+        if let Ok(Ok(crew)) = timeout(LIST_TIME, self.holds.writers(&url)).await {
+            self.index.crew_said(&hold, crew).await?;
+        }
+        if is_public == Some(false) {
+            return Ok(());
+        }
+        match timeout(LIST_TIME, self.holds.all_stats(&url, MAX_STATS_PAGES)).await {
+            Ok(Ok(stats)) => {
+                let counts = stats.into_iter().map(|stats| (stats.owner_did, stats.repository, stats.pull_count));
+                self.index.counted(&hold, counts.collect()).await
             }
-            // It cannot be asked, so nobody can read from it.
-            Err(_) => Some(false),
-        };
-        self.index.hold_said(&hold, is_public).await
+            _ => Ok(()),
+        }
     }
 
     async fn ask_handle(&self, account: Did) -> Result<(), StorageError> {

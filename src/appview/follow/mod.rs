@@ -26,8 +26,16 @@ use server::egress::{ClientPolicy, HttpClient, Reach, system_dns};
 pub use events::{EventKind, FollowCounts};
 
 /// The collections that the index knows.
-const COLLECTIONS: [Collection; 7] =
-    [nsid::MANIFEST, nsid::TAG, nsid::REPO_PAGE, nsid::STAR, nsid::SAILOR_PROFILE, nsid::CAPTAIN, nsid::STATS];
+const COLLECTIONS: [Collection; 8] = [
+    nsid::MANIFEST,
+    nsid::TAG,
+    nsid::REPO_PAGE,
+    nsid::STAR,
+    nsid::SAILOR_PROFILE,
+    nsid::CAPTAIN,
+    nsid::CREW,
+    nsid::STATS,
+];
 
 /// Where events come from. The operator chose these hosts: they may be on any network.
 #[derive(Clone, Debug, Default)]

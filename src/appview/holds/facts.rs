@@ -1,5 +1,7 @@
 //! What a hold says of itself to anybody: its captain's record, its crew, and how often images were pulled.
 
+use std::ops::ControlFlow;
+
 use serde::de::DeserializeOwned;
 
 use super::{CALL_TIME, Holds, HoldsError, method_url, within};
@@ -30,30 +32,91 @@ impl Holds {
         Ok(stats.filter(|stats| stats.owner_did == *owner && stats.repository == *name))
     }
 
+    /// How often images were pulled, as the hold counts, of as many as it tells in so many pages of 100.
+    ///
+    /// # Errors
+    /// [`HoldsError`] when not even the first page comes.
+    pub async fn all_stats(&self, hold: &ServiceUrl, max_pages: usize) -> Result<Vec<Stats>, HoldsError> {
+        let (mut all, mut cursor) = (Vec::new(), None);
+        for number in 0..max_pages {
+            let page = match self.page(hold, nsid::STATS, cursor.as_deref()).await {
+                Err(_) if number > 0 => break,
+                page => page?,
+            };
+            all.extend(page.records.into_iter().filter_map(|view| serde_json::from_value::<Stats>(view.value).ok()));
+            cursor = page.cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// A page of a hold's records.
+    async fn page(
+        &self,
+        hold: &ServiceUrl,
+        collection: Collection,
+        cursor: Option<&str>,
+    ) -> Result<RecordPage, HoldsError> {
+        let url = method_url(hold, nsid::LIST_RECORDS);
+        let mut parameters = vec![("repo", hold.did().as_str()), ("collection", &*collection), ("limit", "100")];
+        parameters.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let asked = self.remote.query::<RecordPage>(&url, &parameters, Credential::None);
+        within(CALL_TIME, asked).await.map_err(|error| HoldsError::of(hold, error))
+    }
+
     /// Whether an account is of the crew and may write. Of a very large crew only a part is looked at.
     ///
     /// # Errors
     /// [`HoldsError`]
     pub async fn may_write(&self, hold: &ServiceUrl, account: &Did) -> Result<bool, HoldsError> {
-        let url = method_url(hold, nsid::LIST_RECORDS);
+        let mut found = None;
+        self.each_member(hold, |member| {
+            if member.member != *account {
+                return ControlFlow::Continue(());
+            }
+            found = Some(may_write(&member));
+            ControlFlow::Break(())
+        })
+        .await?;
+        Ok(found.unwrap_or(false))
+    }
+
+    /// Who is of the crew and may write. Of a very large crew only a part is looked at.
+    ///
+    /// # Errors
+    /// [`HoldsError`]
+    pub async fn writers(&self, hold: &ServiceUrl) -> Result<Vec<Did>, HoldsError> {
+        let mut writers = Vec::new();
+        self.each_member(hold, |member| {
+            writers.extend(may_write(&member).then_some(member.member));
+            ControlFlow::Continue(())
+        })
+        .await?;
+        Ok(writers)
+    }
+
+    /// Shows each member of the crew until `visit` has seen enough, in so many pages at most.
+    async fn each_member(
+        &self,
+        hold: &ServiceUrl,
+        mut visit: impl FnMut(Crew) -> ControlFlow<()>,
+    ) -> Result<(), HoldsError> {
         let mut cursor: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let mut parameters = vec![("repo", hold.did().as_str()), ("collection", &*nsid::CREW), ("limit", "100")];
-            parameters.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-            let asked = self.remote.query::<RecordPage>(&url, &parameters, Credential::None);
-            let page = within(CALL_TIME, asked).await.map_err(|error| HoldsError::of(hold, error))?;
+            let page = self.page(hold, nsid::CREW, cursor.as_deref()).await?;
             let mut members =
                 page.records.into_iter().filter_map(|view| serde_json::from_value::<Crew>(view.value).ok());
-            if let Some(member) = members.find(|member| member.member == *account) {
-                let permissions = PermissionSet::from_record(member.permissions.iter().map(String::as_str));
-                return Ok(permissions.allows(Permission::BlobWrite));
+            if members.try_for_each(&mut visit).is_break() {
+                break;
             }
             cursor = page.cursor;
             if cursor.is_none() {
                 break;
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     async fn record<T: DeserializeOwned>(
@@ -74,4 +137,8 @@ impl Holds {
             Err(error) => Err(HoldsError::of(hold, error)),
         }
     }
+}
+
+fn may_write(member: &Crew) -> bool {
+    PermissionSet::from_record(member.permissions.iter().map(String::as_str)).allows(Permission::BlobWrite)
 }

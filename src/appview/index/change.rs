@@ -10,7 +10,7 @@ const MAX_TEXT_CHARS: usize = 300;
 const MAX_PLATFORMS: usize = 16;
 const MAX_PLATFORM_CHARS: usize = 32;
 /// A number of pulls that nobody reaches.
-const MAX_COUNT: u64 = 1 << 40;
+pub const MAX_COUNT: u64 = 1 << 40;
 
 /// Something changes for an account.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +75,8 @@ pub enum RecordOf {
         /// Whether anybody may read its blobs.
         is_public: bool,
     },
+    /// The account is a hold, and its crew is another one.
+    Crew,
     /// The account is a hold, and counted how often an image was pulled.
     Stats {
         /// Whose image.
@@ -143,6 +145,9 @@ fn written(account: &Did, collection: &str, key: &str, record: &Value, now_us: u
     if collection == nsid::SAILOR_PROFILE.as_str() {
         return Some(RecordOf::Seen);
     }
+    if collection == nsid::CREW.as_str() {
+        return Some(RecordOf::Crew);
+    }
     if collection == nsid::STATS.as_str() {
         let Stats { owner_did, repository, pull_count, .. } = serde_json::from_value(owned()).ok()?;
         let pulls = pull_count.min(MAX_COUNT);
@@ -163,6 +168,9 @@ fn deleted(collection: &str, key: &str) -> Option<RecordOf> {
     }
     if collection == nsid::STAR.as_str() {
         return Some(RecordOf::NoStar(key.to_owned()));
+    }
+    if collection == nsid::CREW.as_str() {
+        return Some(RecordOf::Crew);
     }
     // What a hold is that has no captain any more is not public.
     (collection == nsid::CAPTAIN.as_str() && key == SELF_KEY).then_some(RecordOf::Captain { is_public: false })

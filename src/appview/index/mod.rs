@@ -20,9 +20,9 @@ use atproto::syntax::{Did, Handle, ImageName, RecordKey};
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-pub use change::{Change, RecordOf};
+pub use change::{Change, MAX_COUNT, RecordOf};
 pub use query::{Position, RepositoryOrder, SearchWords};
-use replacing::Listings;
+use replacing::{BATCH, Listings};
 pub use search::{FoundRepositories, FoundRepository};
 pub use tables::IndexTotals;
 
@@ -34,6 +34,9 @@ const HOLD_FRESH_US: u64 = 60 * 60 * 1_000_000;
 const HANDLE_FRESH_US: u64 = 24 * 60 * 60 * 1_000_000;
 /// What could not be asked is asked again after so long.
 const RETRY_US: u64 = 5 * 60 * 1_000_000;
+
+/// Whose image was pulled, which, and how often.
+pub type PullCount = (Did, ImageName, u64);
 
 /// How the index is bounded.
 #[derive(Clone, Copy, Debug)]
@@ -124,13 +127,58 @@ impl Index {
         self.database.write(move |write| tables::forget_cursor(write, &source)).await
     }
 
-    /// Holds to ask whether they are public.
+    /// Holds to ask whether they are public. Those that no repository names any more are forgotten.
     ///
     /// # Errors
     /// As [`Index::take`].
     pub async fn due_holds(&self, limit: usize) -> Result<Vec<Did>, StorageError> {
         let now_us = (self.clock)();
-        self.database.read(move |read| tables::holds::due(read, now_us, limit)).await
+        loop {
+            let due = self.database.read(move |read| tables::holds::due(read, now_us, limit)).await?;
+            if due.is_empty() {
+                return Ok(due);
+            }
+            let forgotten =
+                self.database.write(move |write| tables::holds::forget_unnamed(write, now_us, limit)).await?;
+            if forgotten == 0 {
+                return Ok(due);
+            }
+        }
+    }
+
+    /// Who may write to a hold, as it says.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn crew_said(&self, hold: &Did, members: Vec<Did>) -> Result<(), StorageError> {
+        let hold = hold.clone();
+        self.database.write(move |write| tables::holds::crew_said(write, &hold, &members)).await
+    }
+
+    /// Holds to which an account may write, as they said within the hour.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn holds_of(&self, member: &Did, limit: usize) -> Result<Vec<Did>, StorageError> {
+        let member = member.clone();
+        self.database.read(move |read| tables::holds::of_member(read, &member, limit)).await
+    }
+
+    /// How often images were pulled, as this hold counts.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn counted(&self, hold: &Did, counts: Vec<PullCount>) -> Result<(), StorageError> {
+        let change = |(owner, name, pulls): PullCount| {
+            let of = RecordOf::Stats { owner, name, pulls: pulls.min(MAX_COUNT) };
+            Change { account: hold.clone(), of }
+        };
+        let mut changes = counts.into_iter().map(change).peekable();
+        // In pieces: others write between them.
+        while changes.peek().is_some() {
+            self.take(changes.by_ref().take(BATCH).collect(), None).await?;
+        }
+        Ok(())
     }
 
     /// What a hold said: whether it is public; `None` when it did not answer, and what it said before is good.

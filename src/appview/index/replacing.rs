@@ -9,7 +9,7 @@ use atproto::syntax::Did;
 use server::storage::StorageError;
 
 /// Changes of one transaction.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 /// Changes that are kept of one account; of more it is listed again.
 const MAX_KEPT: usize = 2000;
 

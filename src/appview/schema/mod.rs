@@ -30,6 +30,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("012_index.sql"),
         include_str!("013_index_accounts.sql"),
         include_str!("014_webhooks.sql"),
+        include_str!("016_index_crew.sql"),
     ],
 };
 

@@ -161,13 +161,15 @@ async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Resul
     Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 
-/// The holds that the account may want: its own choice, the registry's, and those that have its images.
+/// The holds that the account may want: its own choice, the registry's, those that have its images, and those whose crew it is of.
 async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&ServiceUrl>) -> Vec<ShownHold> {
     let mut holds: BTreeMap<String, ServiceUrl> = BTreeMap::new();
     let inventory = web.catalog.inventory(account).await.ok();
     let of_images = inventory.iter().flat_map(|inventory| inventory.manifests.values());
     let of_images = of_images.filter_map(|manifest| manifest.hold.clone());
-    for hold in chosen.cloned().into_iter().chain(web.holds.default_hold()).chain(of_images) {
+    let of_crew = web.index.holds_of(&account.did, MAX_HOLDS).await.unwrap_or_default();
+    let of_crew = of_crew.iter().filter_map(|hold| ServiceUrl::of_did(hold).ok());
+    for hold in chosen.cloned().into_iter().chain(web.holds.default_hold()).chain(of_images).chain(of_crew) {
         if holds.len() < MAX_HOLDS {
             holds.insert(hold.did().to_string(), hold);
         }

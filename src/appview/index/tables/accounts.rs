@@ -139,6 +139,7 @@ pub fn list_all(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
 /// As [`due_handles`].
 pub fn forget(write: &Write<'_>, did: &Did) -> Result<bool, StorageError> {
     clear(write, did)?;
+    write.execute("DELETE FROM index_crew WHERE member = ?1", [did.as_str()])?;
     Ok(write.execute("DELETE FROM index_account WHERE did = ?1", [did.as_str()])? > 0)
 }
 

@@ -1,15 +1,27 @@
-//! The SQL of holds of the index: which are public, and what they count.
+//! The SQL of holds of the index: which are public, what they count, and who may write to them.
+
+use std::collections::BTreeSet;
 
 use super::{Taking, accounts};
-use atproto::syntax::{Did, ImageName};
+use atproto::syntax::{Did, ImageName, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Whether a hold is public, as far as it said; one that is not known is to be asked.
-pub(super) fn known(taking: &mut Taking<'_, '_>, hold: &str) -> Result<bool, StorageError> {
+/// How soon a hold is asked again whose crew changed.
+const SOON_US: u64 = 60 * 1_000_000;
+/// Holds that are asked for one account: each is a host that it named.
+const MAX_OF_ACCOUNT: i64 = 32;
+
+/// Whether a hold is public, as far as it said; one that is not known is to be asked, unless `account` names too many.
+pub(super) fn known(taking: &mut Taking<'_, '_>, account: i64, hold: &str) -> Result<bool, StorageError> {
     let sql = "SELECT is_public FROM index_hold WHERE did = ?1";
     if let Some(is_public) = taking.write.first(sql, [hold], |row| row.get::<_, i64>(0))? {
         return Ok(is_public == 1);
+    }
+    let sql = "SELECT count(*) FROM (SELECT DISTINCT hold FROM index_repository WHERE account = ?1 LIMIT ?2)";
+    let named = taking.write.first(sql, (account, MAX_OF_ACCOUNT + 1), |row| row.get::<_, i64>(0))?;
+    if named.unwrap_or_default() > MAX_OF_ACCOUNT {
+        return Ok(false);
     }
     taking.asks = true;
     let sql = "INSERT INTO index_hold (did, ask_us) VALUES (?1, ?2)";
@@ -32,6 +44,41 @@ fn set(write: &Write<'_>, hold: &Did, is_public: bool) -> Result<(), StorageErro
     write.execute(sql, (hold.as_str(), i64::from(is_public))).map(drop)
 }
 
+/// A hold is asked again within a minute, however often its crew changes meanwhile.
+pub(super) fn ask_soon(taking: &mut Taking<'_, '_>, hold: &Did) -> Result<(), StorageError> {
+    let sql = "UPDATE index_hold SET ask_us = ?2 WHERE did = ?1 AND ask_us > ?2";
+    let soon_us = (taking.now_us + SOON_US).cast_signed();
+    taking.write.execute(sql, (hold.as_str(), soon_us)).map(drop)
+}
+
+/// Notes who may write to a hold, if it is known.
+///
+/// # Errors
+/// When the database fails or holds what was never written; so below.
+pub fn crew_said(write: &Write<'_>, hold: &Did, members: &[Did]) -> Result<(), StorageError> {
+    let sql = "SELECT member FROM index_crew WHERE hold = ?1 ORDER BY member";
+    let before = write.all(sql, [hold.as_str()], |row| row.get::<_, String>(0))?;
+    let now: BTreeSet<&str> = members.iter().map(Did::as_str).collect();
+    if before.iter().map(String::as_str).eq(now.iter().copied()) {
+        return Ok(());
+    }
+    write.execute("DELETE FROM index_crew WHERE hold = ?1", [hold.as_str()])?;
+    let sql = "INSERT INTO index_crew (hold, member) SELECT did, ?2 FROM index_hold WHERE did = ?1";
+    now.into_iter().try_for_each(|member| write.execute(sql, (hold.as_str(), member)).map(drop))
+}
+
+/// Holds to which an account may write.
+///
+/// # Errors
+/// As [`crew_said`].
+pub fn of_member(read: &Read<'_>, member: &Did, limit: usize) -> Result<Vec<Did>, StorageError> {
+    let sql = "SELECT hold FROM index_crew WHERE member = ?1 ORDER BY hold LIMIT ?2";
+    let parameters = (member.as_str(), i64::try_from(limit).unwrap_or(i64::MAX));
+    let rows = read.all(sql, parameters, |row| row.get::<_, String>(0))?;
+    let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
+    rows.iter().map(|did| Did::parse(did).map_err(damaged)).collect()
+}
+
 /// How often an image was pulled, as a hold counts: of images that are there.
 pub(super) fn counted(
     taking: &mut Taking<'_, '_>,
@@ -40,14 +87,25 @@ pub(super) fn counted(
     pulls: u64,
 ) -> Result<(), StorageError> {
     let Some(account) = accounts::known(taking.write, owner)? else { return Ok(()) };
-    let sql = "UPDATE index_repository SET pulls = ?4 WHERE account = ?1 AND name = ?2 AND hold = ?3";
+    let sql = "UPDATE index_repository SET pulls = ?4 WHERE account = ?1 AND name = ?2 AND hold = ?3 AND pulls <> ?4";
     taking.write.execute(sql, (account.id, name.as_str(), hold.as_str(), pulls.cast_signed())).map(drop)
+}
+
+/// Forgets those of the holds to ask that no repository names any more.
+///
+/// # Errors
+/// As [`crew_said`].
+pub fn forget_unnamed(write: &Write<'_>, now_us: u64, limit: usize) -> Result<usize, StorageError> {
+    let sql = "DELETE FROM index_hold
+               WHERE did IN (SELECT did FROM index_hold WHERE ask_us <= ?1 ORDER BY ask_us LIMIT ?2)
+               AND NOT EXISTS (SELECT 1 FROM index_repository WHERE hold = did)";
+    write.execute(sql, (now_us.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX)))
 }
 
 /// Holds to ask whether they are public.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// As [`crew_said`].
 pub fn due(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
     let sql = "SELECT did FROM index_hold WHERE ask_us <= ?1 ORDER BY ask_us LIMIT ?2";
     accounts::dids(read, sql, now_us, limit)
@@ -56,7 +114,7 @@ pub fn due(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, Stora
 /// Notes what a hold said, and when it is to be asked again.
 ///
 /// # Errors
-/// As [`due`].
+/// As [`crew_said`].
 pub fn said(write: &Write<'_>, hold: &Did, is_public: Option<bool>, next_us: u64) -> Result<(), StorageError> {
     write.execute("UPDATE index_hold SET ask_us = ?2 WHERE did = ?1", (hold.as_str(), next_us.cast_signed()))?;
     match is_public {

@@ -80,6 +80,7 @@ impl Taking<'_, '_> {
             RecordOf::Star { key, owner, name } => stars::put(self, did, key, (owner, name)),
             RecordOf::NoStar(key) => stars::remove(self, did, key),
             RecordOf::Captain { is_public } => holds::is_public(self, did, *is_public),
+            RecordOf::Crew => holds::ask_soon(self, did),
             RecordOf::Stats { owner, name, pulls } => holds::counted(self, did, (owner, name), *pulls),
             RecordOf::Handle => accounts::ask(self, did),
             RecordOf::Active(is_active) => accounts::set_active(self, did, *is_active),

@@ -184,7 +184,7 @@ pub(super) fn refresh(taking: &mut Taking<'_, '_>, repository: i64) -> Result<()
     let has_image = image.is_some();
     let image = image.unwrap_or_default();
     let (newest_tag, pushed_us) = tag.map_or((String::new(), image.created_us), |(tag, _, at)| (tag, at));
-    let is_public = has_image && holds::known(taking, &image.hold)?;
+    let is_public = has_image && holds::known(taking, account, &image.hold)?;
     let sql =
         "UPDATE index_repository SET hold = ?2, description = ?3, platforms = ?4, size_bytes = ?5, newest_tag = ?6,
                pushed_us = max(?7, 1), tags = (SELECT count(*) FROM
