@@ -181,3 +181,24 @@ async fn a_webhook_that_fails_holds_up_no_other_and_its_own_wait_with_it() {
     assert!(ping.is_delivered() && ping.kind == WebhookEvent::Ping && ping.status == Some(204), "{ping:?}");
     assert!(only(&webhooks, &alice).await.failing_us.is_none(), "it is there after all");
 }
+
+#[tokio::test]
+async fn a_test_waits_neither_for_what_is_put_off_nor_puts_that_off() {
+    let folder = TempDir::new().unwrap();
+    let (webhooks, alice) = (opened(&folder, 5, 5), account(1));
+    webhooks.add(&alice.did, &name("app"), &receiver(&[503, 503]).await, None).await.unwrap();
+    webhooks.pushed(&alice, &name("app"), image("one")).await.unwrap();
+    let webhook = only(&webhooks, &alice).await;
+    // It is due behind the push that fails first.
+    let (testing, of) = (Arc::clone(&webhooks), webhook.clone());
+    let test = tokio::spawn(async move { testing.test(&account(1), &of).await });
+    logged(&webhooks, &webhook, |log| log.len() == 2).await;
+    let serving = Arc::clone(&webhooks);
+    tokio::spawn(async move { serving.keep_delivering().await });
+    let ping = test.await.unwrap().unwrap().unwrap();
+    assert_eq!((ping.status, ping.attempts, ping.due_us), (Some(503), 1, None), "a ping is not tried again");
+    let log = webhooks.deliveries(&webhook).await.unwrap();
+    assert_eq!((log[1].status, log[1].attempts), (Some(503), 1));
+    let pause_us = log[1].due_us.unwrap() - log[1].tried_us.unwrap();
+    assert!((10_000_000..=12_500_000).contains(&pause_us), "{pause_us}");
+}

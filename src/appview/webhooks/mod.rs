@@ -77,8 +77,8 @@ pub struct Webhooks {
     due: Notify,
     /// An attempt ended.
     ended: Notify,
-    /// One test of an account at a time: somebody waits for it.
-    tests: Locks<Did>,
+    /// One test or new address of an account at a time: each has somebody wait for a stranger's server.
+    turns: Locks<Did>,
 }
 
 impl Webhooks {
@@ -89,7 +89,7 @@ impl Webhooks {
     pub fn new(database: Database, settings: WebhookSettings) -> io::Result<Self> {
         let http = sending::client(settings.test_mode)?;
         let (outcomes, due, ended) = (CounterBy::default(), Notify::new(), Notify::new());
-        Ok(Self { database, settings, http, outcomes, due, ended, tests: Locks::default() })
+        Ok(Self { database, settings, http, outcomes, due, ended, turns: Locks::default() })
     }
 
     /// Whether there may be any.

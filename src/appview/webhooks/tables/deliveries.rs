@@ -156,12 +156,12 @@ pub fn tried(write: &Write<'_>, id: i64, attempt: &Attempt, next_us: Option<u64>
     write.execute(sql, parameters).map(|changed| changed > 0)
 }
 
-/// Puts off what is due earlier at a webhook that does not take anything.
+/// Puts off what was pushed and is due earlier at a webhook that does not take anything. Somebody waits for a ping.
 ///
 /// # Errors
 /// As [`queue`].
 pub fn put_off(write: &Write<'_>, webhook: i64, until_us: u64) -> Result<(), StorageError> {
-    let sql = "UPDATE webhook_delivery SET due_us = ?2 WHERE webhook = ?1 AND due_us < ?2";
+    let sql = "UPDATE webhook_delivery SET due_us = ?2 WHERE webhook = ?1 AND due_us < ?2 AND kind = 'push'";
     write.execute(sql, (webhook, until_us.cast_signed())).map(drop)
 }
 
