@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue,
     X_CONTENT_TYPE_OPTIONS,
@@ -56,9 +57,10 @@ pub(super) async fn serve(
         None => {
             let blob = state.hold.blobs.open_blob(&digest, size_bytes).await?.ok_or_else(refusal::blob_not_found)?;
             let size_bytes = blob.size_bytes();
-            let body = |range: Range<u64>| match blob.file_to_send(&range) {
-                Some(file) => ResponseBody::file(file, range.clone(), blob.stream(range)),
-                None => ResponseBody::stream(Some(range.end - range.start), blob.stream(range)),
+            let body = |range: Range<u64>| match (blob.in_memory(), blob.file_to_send(&range)) {
+                (Some(bytes), _) => full(bytes, range),
+                (None, Some(file)) => ResponseBody::file(file, range.clone(), blob.stream(range)),
+                (None, None) => ResponseBody::stream(Some(range.end - range.start), blob.stream(range)),
             };
             part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?
         }
@@ -78,11 +80,14 @@ fn sent_by_proxy(state: &ApiState, peer: Peer, digest: &Digest) -> Option<String
 pub(super) fn serve_published(blob: PublishedBlob, head: &Parts) -> Result<Response, Error> {
     let kind = HeaderValue::from_str(blob.media_type.as_str()).unwrap_or(OCTETS);
     let (size_bytes, etag) = (blob.bytes.len() as u64, format!("\"{}\"", blob.cid));
-    part_or_whole(head, kind, size_bytes, &etag, |range| {
-        // Both ends are within the bytes, whose length is a usize.
-        let index = |at: u64| usize::try_from(at).unwrap_or(blob.bytes.len());
-        ResponseBody::full(blob.bytes.slice(index(range.start)..index(range.end)))
-    })
+    part_or_whole(head, kind, size_bytes, &etag, |range| full(&blob.bytes, range))
+}
+
+/// The body of a range of bytes.
+fn full(bytes: &Bytes, range: Range<u64>) -> ResponseBody {
+    // Both ends are within the bytes, whose length is a usize.
+    let index = |at: u64| usize::try_from(at).unwrap_or(bytes.len());
+    ResponseBody::full(bytes.slice(index(range.start)..index(range.end)))
 }
 
 /// Answers the whole blob or the range that the request asks for. `body` makes the bytes of a range.

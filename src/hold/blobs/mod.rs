@@ -53,6 +53,7 @@ mod part_request;
 mod presence;
 mod quotas;
 mod read;
+mod recent;
 mod sessions;
 mod settings;
 mod size_limit;
@@ -96,6 +97,7 @@ pub use tables::{
 
 use bucket::Bucket;
 use files::Files;
+use recent::Recent;
 use sessions::Sessions;
 
 /// The room; cheap to clone. One process has one of it a store: the database's lock sees to that.
@@ -104,6 +106,7 @@ pub struct Blobs {
     sessions: Sessions,
     store: Store,
     digests: DigestLock,
+    recent: Recent,
     presence: Option<Presence>,
 }
 
@@ -145,7 +148,7 @@ impl Blobs {
             BlobPlace::Directory(root) => Store::Files(Files::open(&root, sessions.clone()).await?),
             BlobPlace::Bucket { bucket, presigned } => Store::Bucket(Bucket::new(bucket, presigned, sessions.clone())),
         };
-        Ok(Self { sessions, store, digests: DigestLock::default(), presence: None })
+        Ok(Self { sessions, store, digests: DigestLock::default(), recent: Recent::default(), presence: None })
     }
 
     /// Returns the room with a check of the storage: it answers [`BlobError::Unavailable`] while the storage is not the

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -12,7 +13,9 @@ use http::Method;
 use crate::objects::Object;
 use atproto::syntax::Digest;
 
+use super::files::Files;
 use super::names::blob_key;
+use super::recent::SMALL_BYTES;
 use super::{BlobError, Blobs, Store, Target};
 
 /// A blob that is being read. From a storage directory it stays readable to its end whatever happens to its name.
@@ -32,6 +35,12 @@ impl OpenBlob {
     #[must_use]
     pub fn file_to_send(&self, range: &Range<u64>) -> Option<Arc<File>> {
         self.object.file_to_send(range)
+    }
+
+    /// Returns its bytes, if they are in memory.
+    #[must_use]
+    pub fn in_memory(&self) -> Option<&Bytes> {
+        self.object.memory()
     }
 
     /// Returns the bytes of `range`, which lies within the blob.
@@ -95,10 +104,23 @@ impl Blobs {
         self.require_storage()?;
         let Some(size_bytes) = self.recorded_size(digest, known_bytes).await? else { return Ok(None) };
         let found = match &self.store {
-            Store::Files(files) => files.open_object(digest).await?,
+            Store::Files(files) => self.open_recent(files, digest).await?,
             Store::Bucket(bucket) => bucket.open_object(digest).await?,
         };
         Ok(found.filter(|object| object.size_bytes() == size_bytes).map(|object| OpenBlob { object }))
+    }
+
+    /// Opens what lies under the digest, or takes it from memory if it is small and was opened a moment ago.
+    async fn open_recent(&self, files: &Files, digest: &Digest) -> Result<Option<Object>, BlobError> {
+        let now = Instant::now();
+        if let Some(bytes) = self.recent.get(digest, now) {
+            return Ok(Some(Object::in_memory(bytes)));
+        }
+        let found = files.open_object(digest).await?.map(|object| object.read_up_to(SMALL_BYTES));
+        if let Some(bytes) = found.as_ref().and_then(Object::memory) {
+            self.recent.keep(*digest, bytes.clone(), now);
+        }
+        Ok(found)
     }
 
     async fn recorded_size(&self, digest: &Digest, known_bytes: Option<u64>) -> Result<Option<u64>, BlobError> {

@@ -34,12 +34,34 @@ impl Object {
         Self { size_bytes, source: Source::File(Arc::new(file)) }
     }
 
-    pub(super) fn in_memory(bytes: Bytes) -> Self {
+    /// Makes an object of these bytes.
+    #[must_use]
+    pub fn in_memory(bytes: Bytes) -> Self {
         Self { size_bytes: bytes.len() as u64, source: Source::Memory(bytes) }
     }
 
     pub(super) fn in_bucket(object: BucketObject) -> Self {
         Self { size_bytes: object.info.size_bytes, source: Source::Bucket(object) }
+    }
+
+    /// Reads a file of at most `most_bytes` into memory, if the page cache has it.
+    #[must_use]
+    pub fn read_up_to(self, most_bytes: u64) -> Self {
+        match &self.source {
+            Source::File(file) if self.size_bytes <= most_bytes => {
+                read_cached(file, 0..self.size_bytes).map_or(self, Self::in_memory)
+            }
+            _ => self,
+        }
+    }
+
+    /// Returns its bytes, if they are in memory.
+    #[must_use]
+    pub fn memory(&self) -> Option<&Bytes> {
+        match &self.source {
+            Source::Memory(bytes) => Some(bytes),
+            _ => None,
+        }
     }
 
     /// Its size in bytes.

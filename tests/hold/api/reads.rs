@@ -1,6 +1,7 @@
 //! getBlob and the signed URLs it gives: bytes, heads, ranges, and what is absent.
 
 use std::fs::OpenOptions;
+use std::time::Duration;
 
 use atcr_hold::gate::{ReadMethod, UrlSigner};
 use atproto::repo::cid;
@@ -263,8 +264,11 @@ async fn a_file_of_another_size_is_absent_and_an_upload_heals_it() {
     let digest = hold.upload(&hold.writer, CONTENT).await;
     let target = url(&hold, &digest, "").await;
     let file = || OpenOptions::new().write(true).open(hold.blob_file(&digest)).unwrap();
+    // What was read a moment ago is in memory.
+    let is_read_again = || tokio::time::sleep(Duration::from_millis(300));
     for size in [0, 9, 11] {
         file().set_len(size).unwrap();
+        is_read_again().await;
         refused(&hold.get(&target).send().await, NO_BLOB);
         refused(&hold.blob_url(Some(&hold.reader), &digest).await, NO_BLOB);
         refused(&by_cid(&hold, "GET", &cid::raw(&digest).to_string()).await, NO_BLOB);
@@ -272,6 +276,7 @@ async fn a_file_of_another_size_is_absent_and_an_upload_heals_it() {
         assert_eq!(hold.get(&target).send().await.body, CONTENT, "after {size} bytes");
     }
     std::fs::remove_file(hold.blob_file(&digest)).unwrap();
+    is_read_again().await;
     refused(&hold.get(&target).send().await, NO_BLOB);
     hold.upload(&hold.other_writer, CONTENT).await;
     assert_eq!(hold.get(&target).send().await.body, CONTENT);
