@@ -104,20 +104,21 @@ impl Blobs {
         self.require_storage()?;
         let Some(size_bytes) = self.recorded_size(digest, known_bytes).await? else { return Ok(None) };
         let found = match &self.store {
-            Store::Files(files) => self.open_recent(files, digest).await?,
+            Store::Files(files) => self.open_recent(files, digest, size_bytes).await?,
             Store::Bucket(bucket) => bucket.open_object(digest).await?,
         };
         Ok(found.filter(|object| object.size_bytes() == size_bytes).map(|object| OpenBlob { object }))
     }
 
     /// Opens what lies under the digest, or takes it from memory if it is small and was opened a moment ago.
-    async fn open_recent(&self, files: &Files, digest: &Digest) -> Result<Option<Object>, BlobError> {
+    async fn open_recent(&self, files: &Files, digest: &Digest, size_bytes: u64) -> Result<Option<Object>, BlobError> {
         let now = Instant::now();
         if let Some(bytes) = self.recent.get(digest, now) {
             return Ok(Some(Object::in_memory(bytes)));
         }
         let found = files.open_object(digest).await?.map(|object| object.read_up_to(SMALL_BYTES));
-        if let Some(bytes) = found.as_ref().and_then(Object::memory) {
+        let whole = found.as_ref().filter(|object| object.size_bytes() == size_bytes);
+        if let Some(bytes) = whole.and_then(Object::memory) {
             self.recent.keep(*digest, bytes.clone(), now);
         }
         Ok(found)
