@@ -1,9 +1,11 @@
 //! The bytes of a blob, whole or one range. <https://www.rfc-editor.org/rfc/rfc9110#section-14>
 
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_SECURITY_POLICY, ETAG, HeaderName, HeaderValue,
     X_CONTENT_TYPE_OPTIONS,
@@ -16,7 +18,8 @@ use super::state::ApiState;
 use crate::gate::{ReadPermit, SignedRead};
 use crate::pds::PublishedBlob;
 use atproto::syntax::Digest;
-use server::wire::{Peer, Request, RequestedRange, Response, ResponseBody};
+use server::storage::StorageError;
+use server::wire::{FileFault, Peer, Request, RequestedRange, Response, ResponseBody};
 use server::xrpc::{Error, is_known, not_modified, response};
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
@@ -57,16 +60,32 @@ pub(super) async fn serve(
         None => {
             let blob = state.hold.blobs.open_blob(&digest, size_bytes).await?.ok_or_else(refusal::blob_not_found)?;
             let size_bytes = blob.size_bytes();
-            let body = |range: Range<u64>| match (blob.in_memory(), blob.file_to_send(&range)) {
-                (Some(bytes), _) => full(bytes, range),
-                (None, Some(file)) => ResponseBody::file(file, range.clone(), blob.stream(range)),
-                (None, None) => ResponseBody::stream(Some(range.end - range.start), blob.stream(range)),
+            let body = |range: Range<u64>| {
+                if let Some(bytes) = blob.in_memory() {
+                    return full(bytes, range);
+                }
+                let (file, length_bytes) = (blob.file_to_send(&range), range.end - range.start);
+                let stream = blob.stream(range.clone()).map_err(move |error| unreadable(&digest, error));
+                match file {
+                    Some(file) => {
+                        let fault = FileFault::new(move |error| drop(unreadable(&digest, error)));
+                        ResponseBody::file(file, range, stream, fault)
+                    }
+                    None => ResponseBody::stream(Some(length_bytes), stream),
+                }
             };
             part_or_whole(&request.head, OCTETS, size_bytes, &etag, body)?
         }
     };
     insert(&mut response, DOCKER_CONTENT_DIGEST, &digest.to_string());
     Ok(response::about(digest, response))
+}
+
+/// Counts and logs that a blob cannot be read whose bytes were announced: whoever pulls it sees a connection that ends.
+fn unreadable(digest: &Digest, error: io::Error) -> io::Error {
+    let error = StorageError::from(error);
+    tracing::error!(%digest, %error, "a blob cannot be read; the pull was cut off");
+    io::Error::other(error)
 }
 
 /// Where a reverse proxy that connects by the Unix socket finds the file of a blob, if it is to send the bytes, and do

@@ -4,6 +4,7 @@
 //! [`RequestBody`] watches what the handler reads. On the way back a [`FileWriter`], innermost, sends files. Nothing here knows a path, a method or an error name.
 //! <https://www.rfc-editor.org/rfc/rfc9112>
 
+mod file_fault;
 mod framing;
 mod head;
 mod head_guard;
@@ -42,6 +43,7 @@ use self::head_guard::HeadGuard;
 use self::min_rate::SlowPeerGuard;
 use self::upgrade::Switch;
 
+pub use file_fault::FileFault;
 pub use head::{HeadRefusal, MAX_HEAD_BYTES, MAX_HEADERS, MAX_TARGET_BYTES};
 pub use limits::HttpLimits;
 pub use range::RequestedRange;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 
+use super::file_fault::FileFault;
 use super::send_file::{FileQueue, FileRange};
 use super::upgrade::Continuation;
 use crate::daemon::Busy;
@@ -93,14 +94,15 @@ impl ResponseBody {
     }
 
     /// A body that is a range of a file. The kernel sends it if the connection can, else `stream` brings the same bytes. A
-    /// file that fails or is shorter ends the connection, as a stream does.
+    /// file that fails or is shorter ends the connection, as a stream does; `fault` is told why, where the kernel sends it.
     pub fn file(
         file: Arc<File>,
         range: Range<u64>,
         stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
+        fault: FileFault,
     ) -> Self {
         let left_bytes = Some(range.end.saturating_sub(range.start));
-        Self::of(Kind::Stream { left_bytes, stream: Box::pin(stream), same: Some(FileRange { file, range }) })
+        Self::of(Kind::Stream { left_bytes, stream: Box::pin(stream), same: Some(FileRange { file, range, fault }) })
     }
 }
 

@@ -31,6 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::sync::Semaphore;
 use tokio_util::either::Either;
 
+use super::file_fault::FileFault;
 use crate::daemon::{BLOCKING_THREADS, Busy, Stream};
 
 /// The most that one call of sendfile moves, as in nginx. A socket of a fast peer takes about as much, and the larger the
@@ -53,6 +54,8 @@ static PLACEHOLDERS: OnceLock<Bytes> = OnceLock::new();
 pub(super) struct FileRange {
     pub(super) file: Arc<File>,
     pub(super) range: Range<u64>,
+    /// Told when the file cannot be read.
+    pub(super) fault: FileFault,
 }
 
 /// The pieces of files that a connection has to send in the place of placeholders, in order.
@@ -80,8 +83,8 @@ impl FileQueue {
         let cut = end.min(start.saturating_add(PIECE_BYTES));
         rest.range.start = cut;
         let busy = if cut == end { busy.take() } else { None };
-        let piece = Piece { rest: FileRange { file: Arc::clone(&rest.file), range: start..cut }, _busy: busy };
-        self.pieces().push_back(piece);
+        let piece = FileRange { range: start..cut, ..rest.clone() };
+        self.pieces().push_back(Piece { rest: piece, _busy: busy });
         // Not more than a piece, so the casts lose nothing.
         let region = PLACEHOLDERS.get_or_init(|| vec![0; PIECE_BYTES as usize].into());
         region.slice(..(cut - start) as usize)
@@ -109,6 +112,14 @@ impl FileQueue {
                 pieces.pop_front();
             }
         }
+    }
+
+    /// Tells whoever gave the file of an error.
+    fn failed(&self, error: io::Error) -> io::Error {
+        if let Some(piece) = self.first() {
+            piece.fault.tell(&error);
+        }
+        error
     }
 
     fn pieces(&self) -> MutexGuard<'_, VecDeque<Piece>> {
@@ -153,13 +164,13 @@ impl FileWriter {
                 self.files.0.is_reading.store(false, Ordering::Relaxed);
                 match sent.count {
                     // The file is shorter than it was.
-                    Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                    Ok(0) => return Poll::Ready(Err(self.files.failed(io::ErrorKind::UnexpectedEof.into()))),
                     Ok(count) => {
                         self.files.sent(count);
                         return Poll::Ready(Ok(count));
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => note_full(&self.stream)?,
-                    Err(error) => return Poll::Ready(Err(error)),
+                    Err(error) => return Poll::Ready(Err(self.files.failed(error))),
                 }
             }
             ready!(poll_writable(&self.stream, cx))?;
@@ -231,7 +242,7 @@ async fn send_on_pool(socket: OwnedFd, piece: FileRange, was_slow: bool) -> Sent
 }
 
 /// Sends what the socket takes of a piece without waiting for the peer. Returns 0 at the end of the file.
-fn send(socket: &OwnedFd, FileRange { file, range }: &FileRange) -> io::Result<usize> {
+fn send(socket: &OwnedFd, FileRange { file, range, .. }: &FileRange) -> io::Result<usize> {
     // Not more than a piece.
     let count = (range.end - range.start) as usize;
     let sent = retry_on_intr(|| rustix::fs::sendfile(socket, file, Some(&mut { range.start }), count));
@@ -294,7 +305,7 @@ mod tests {
     fn range(bytes: &[u8]) -> FileRange {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        FileRange { file: Arc::new(file), range: 0..bytes.len() as u64 }
+        FileRange { file: Arc::new(file), range: 0..bytes.len() as u64, fault: FileFault::new(drop) }
     }
 
     #[tokio::test]

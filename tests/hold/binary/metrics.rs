@@ -17,7 +17,7 @@ use crate::support::http::blocking::{Client, Place};
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A page, by name and labels.
-struct Page(BTreeMap<String, f64>);
+pub(super) struct Page(BTreeMap<String, f64>);
 
 impl Page {
     fn of(text: &str) -> Self {
@@ -31,7 +31,7 @@ impl Page {
         Self(page)
     }
 
-    fn get(&self, series: &str) -> f64 {
+    pub(super) fn get(&self, series: &str) -> f64 {
         *self.0.get(series).unwrap_or_else(|| panic!("no {series} among {:?}", self.0.keys()))
     }
 
@@ -42,13 +42,13 @@ impl Page {
 }
 
 /// Where the daemon says that it answers scrapers.
-fn scraper(daemon: &Daemon) -> Client {
+pub(super) fn scraper(daemon: &Daemon) -> Client {
     let line = daemon.wait_for_line(": ready url=");
     let address = line.split("metrics=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     Client { place: address.parse().map_or_else(|_| Place::Unix(address.into()), Place::Tcp), token: None }
 }
 
-fn scrape(scraper: &Client) -> Page {
+pub(super) fn scrape(scraper: &Client) -> Page {
     let answer = scraper.get("/metrics");
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("content-type"), Some(MEDIA_TYPE));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::request::Parts;
 use server::daemon::Activity;
-use server::wire::{HttpLimits, Peer, RequestedRange, Response, ResponseBody, serve};
+use server::wire::{FileFault, HttpLimits, Peer, RequestedRange, Response, ResponseBody, serve};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio_util::either::Either;
@@ -35,7 +35,8 @@ pub(super) fn answer(file: &Arc<File>, head: &Parts) -> Response {
         _ => 0..SIZE_BYTES,
     };
     let streamed = vec![b's'; (range.end - range.start) as usize];
-    Response::new(ResponseBody::file(Arc::clone(file), range, stream::iter([Ok(Bytes::from(streamed))])))
+    let streamed = stream::iter([Ok(Bytes::from(streamed))]);
+    Response::new(ResponseBody::file(Arc::clone(file), range, streamed, FileFault::new(drop)))
 }
 
 fn file() -> Arc<File> {

@@ -135,14 +135,19 @@ impl Client {
 
     /// The blob's bytes by the way a registry takes: a signed URL first. `None` when there is no such blob.
     pub(crate) fn pull(&self, whole: &[u8]) -> Option<Vec<u8>> {
+        let blob = self.try_by_url("GET", &self.blob_url(whole)?, &[]).unwrap();
+        assert_eq!(blob.status, 200);
+        Some(blob.body.into())
+    }
+
+    /// The signed URL of a blob, if there is such a blob.
+    pub(crate) fn blob_url(&self, whole: &[u8]) -> Option<String> {
         let answer = self.get(&format!("/xrpc/com.atproto.sync.getBlob?did=did:web:localhost&cid={}", digest(whole)));
         if answer.status == 404 {
             return None;
         }
         assert_eq!(answer.outcome(), (200, String::new()));
-        let blob = self.try_by_url("GET", &answer.field("url"), &[]).unwrap();
-        assert_eq!(blob.status, 200);
-        Some(blob.body.into())
+        Some(answer.field("url"))
     }
 
     /// A part whose head was sent, and of whose `length` bytes none.

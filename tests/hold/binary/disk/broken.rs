@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::binary::metrics;
 use crate::binary::process::Daemon;
 use crate::binary::site::Site;
 use crate::binary::skip;
@@ -117,6 +118,33 @@ fn a_database_that_cannot_be_synced_ends_the_process() {
     assert_eq!(client.pull(b"acknowledged").unwrap(), b"acknowledged");
     client.push(b"and on");
     assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_blob_that_cannot_be_read_while_it_is_sent_is_named_in_the_log_and_counted() {
+    let mut site = Site::new();
+    site.set("HOLD_METRICS_ADDR", "127.0.0.1:0");
+    let daemon = site.start();
+    let (client, scraper) = (daemon.client(&site.alice), metrics::scraper(&daemon));
+    // One that the kernel sends, and one that is read.
+    let (sent, read) = (content(1, 3_000_000), content(2, 100_000));
+    for (count, whole) in [(1.0, sent), (2.0, read)] {
+        client.push(&whole);
+        let url = client.blob_url(&whole).unwrap();
+        let hex = digest(&whole).hex();
+        let file = site.path(&format!("blobs/docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]));
+        assert!(file.exists());
+        let broken = match BrokenSync::with(&daemon, "sendfile,pread64,preadv2", "EIO", &[&file]) {
+            Ok(broken) => broken,
+            Err(why) => return skip("a blob that cannot be read", &why),
+        };
+        assert!(client.try_by_url("GET", &url, b"").is_err(), "nobody takes a part for the whole");
+        daemon.wait_for_line(&format!("a blob cannot be read; the pull was cut off digest={}", digest(&whole)));
+        drop(broken);
+        let page = metrics::scrape(&scraper);
+        assert_eq!(page.get(r#"atcr_hold_storage_errors_total{backend="filesystem",kind="failed"}"#), count);
+        assert!(client.pull(&whole).unwrap() == whole);
+    }
 }
 
 #[test]
