@@ -24,7 +24,7 @@ const [holdBinary, appviewBinary, work] = process.argv.slice(2)
 const DEVICE_GRANT = 'urn:ietf:params:oauth:grant-type:device_code'
 
 const stack = await startStack(work)
-const [alice, bob] = await Promise.all(['alice.test', 'bob.test'].map((handle) => newAccount(stack.pds, handle)))
+const [alice, bob, carol] = await Promise.all(['alice.test', 'bob.test', 'carol.test'].map((handle) => newAccount(stack.pds, handle)))
 const binaries = { hold: holdBinary, appview: appviewBinary }
 const registry = await Registry.start({ binaries, work, stack, owner: alice })
 const { appview } = registry
@@ -209,6 +209,42 @@ await step('who types in the address of the PDS is whoever signs in there', asyn
 await step('the main password is refused with a sentence, an app password goes on', async () => {
   await assert.rejects(appview.token(both, 'alice.test', alice.password), /main password/)
   assert.deepEqual(rights(await appview.token(both, 'alice.test', alice.appPassword)), ['pull', 'push'])
+})
+
+/** That the PDS takes the refresh token of a session no more. */
+async function hasEnded({ refresh, key }, client) {
+  if (key) {
+    const fields = { grant_type: 'refresh_token', refresh_token: refresh, client_id: client }
+    await assert.rejects(prove(privateKeyOf(Buffer.from(key).toString('hex')), `${stack.pds}/oauth/token`, fields), /invalid_grant/)
+  } else {
+    const response = await fetch(`${stack.pds}/xrpc/com.atproto.server.refreshSession`, { method: 'POST', headers: { authorization: `Bearer ${refresh}` } })
+    assert.deepEqual([response.status, (await response.json()).error], [400, 'ExpiredToken'])
+  }
+}
+const sessionsOf = ({ did }) =>
+  inDatabase((database) => database.prepare('SELECT id, refresh, key FROM pds_session WHERE account = ? ORDER BY key IS NULL').all(did))
+
+await step('a session that ends here ends at the PDS, which takes its refresh token no more', async () => {
+  const [, byPassword] = await sessionsOf(alice)
+  assert.equal(await appview.run('sessions', 'end', `${byPassword.id}`), `session ${byPassword.id} of ${alice.did} is ended\n`)
+  await hasEnded(byPassword)
+  await appview.token(both, 'alice.test', alice.appPassword)
+  const [byOauth, again] = await sessionsOf(alice)
+  assert.match(await appview.run('accounts', 'delete', alice.did), /is deleted here: 2 sessions, [^\n]*\n$/)
+  await hasEnded(byOauth, person.client)
+  await hasEnded(again)
+})
+
+await step('who signs out of the last browser has no session left at the PDS', async () => {
+  const [first, last] = [new Person(origin, carol), new Person(origin, carol)]
+  const page = await first.signIn()
+  const other = await last.signIn()
+  assert.equal((await first.send(page, '/auth/logout', {})).location, '/auth/oauth/login')
+  const [session] = await sessionsOf(carol)
+  assert(session, 'another browser uses it')
+  assert.equal((await last.send(other, '/auth/logout', {})).location, '/auth/oauth/login')
+  assert.deepEqual(await sessionsOf(carol), [])
+  await hasEnded(session, last.client)
 })
 
 await step('a code is good for the program that asked, and no more when somebody else polls with it', async () => {

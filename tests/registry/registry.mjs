@@ -2,12 +2,13 @@
 // and started again where it was.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { freePort, Hold } from '../demo/processes.mjs'
 import { createAccount } from '../stack/account.mjs'
 
@@ -49,6 +50,12 @@ export class Appview {
   async kill() {
     this.signal('SIGKILL')
     await this.end()
+  }
+
+  /** Runs a command of the operator; answers what it printed. */
+  async run(...args) {
+    const { stdout } = await promisify(execFile)(this.binary, args, { cwd: this.work, env: { PATH: process.env.PATH, ...this.settings } })
+    return stdout
   }
 
   lastLogLines(count) {

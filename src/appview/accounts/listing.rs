@@ -38,18 +38,6 @@ impl Sessions {
         self.database.read(tables::count).await
     }
 
-    /// Forgets a session: whoever uses it signs in again. Returns whose it was; `None` when there is none.
-    ///
-    /// # Errors
-    /// As [`Sessions::list`].
-    pub async fn end(&self, id: SessionId) -> Result<Option<Did>, StorageError> {
-        let found = self.database.read(move |read| tables::by_id(read, id)).await?;
-        if found.is_some() {
-            self.database.write(move |write| tables::delete(write, id)).await?;
-        }
-        Ok(found.map(|row| row.account))
-    }
-
     /// Forgets sessions that nobody used for 90 days. Returns how many.
     ///
     /// # Errors

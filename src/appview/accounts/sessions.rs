@@ -17,13 +17,12 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
-use super::access::access_token;
 use super::attempts::Attempts;
 use super::error::AccountsError;
 use super::token_scope::scope;
 use crate::accounts::tables::{self, Binding, SessionRow};
 use crate::oauth::{AuthorizationServer, Client, NewTokens};
-use crate::remote::{AccessToken, BoundToken, Credential, Remote, RemoteError};
+use crate::remote::{Credential, Remote, RemoteError};
 use atproto::keys::P256Key;
 use atproto::lexicon::nsid;
 use atproto::lexicon::{CreateSession, MAIN_PASSWORD_SCOPE, ServiceAuth, SessionTokens};
@@ -81,7 +80,7 @@ pub struct Sessions {
     locks: Locks<Did>,
     attempts: Attempts,
     wrong: Cache<(Did, PasswordMac), Instant>,
-    service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
+    pub(super) service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
     /// When sessions end, in microseconds since 1970, and since when that is known.
     pub(super) endings: Cache<SessionId, (Option<u64>, Instant)>,
 }
@@ -206,11 +205,10 @@ impl Sessions {
         };
         let session = self.database.write(store).await?;
         self.service_tokens.retain(|(of, _), _| *of != session);
-        if let Some(last) =
-            last.filter(|last| last.binding.as_ref().is_some_and(|binding| binding.issuer == server.issuer))
-            && let Ok(AccessToken::Bound(BoundToken { token, key })) = access_token(&last)
+        if let Some(last) = last
+            && let Some(binding) = last.binding.filter(|binding| binding.issuer == server.issuer)
         {
-            self.oauth.revoke(server, &token, &key).await;
+            self.oauth.give_back(server, &last.refresh, &binding.key()?).await;
         }
         Ok(Login { account: account.clone(), session })
     }

@@ -177,7 +177,7 @@ async fn end(
     if row.account.is_none() {
         let own = server_of(sessions, &account).await;
         if !own.is_ok_and(|own| own.issuer == server.issuer) {
-            sessions.oauth.revoke(&server, &tokens.access, &key).await;
+            sessions.oauth.give_back(&server, &tokens.refresh, &key).await;
             return Err(SignInError::NotItsAccount);
         }
     }

@@ -3,8 +3,9 @@
 use atproto::syntax::Did;
 use clap::Subcommand;
 
+use super::sessions::left_at_pds;
 use super::target::Target;
-use crate::operations::{AccountData, AccountsDelete, AccountsExport, AccountsList};
+use crate::operations::{AccountData, AccountsDelete, AccountsExport, AccountsList, DeletedAccount};
 use crate::web::Held;
 use server::console::{CommandError, output, table};
 
@@ -26,8 +27,8 @@ pub(super) enum Command {
         #[arg(value_name = "DID")]
         account: String,
     },
-    /// Delete all that is held of an account: sessions, devices, browsers, open uploads, what holds are to be told,
-    /// webhooks, and what searches find. Its own repository stays as it is.
+    /// Delete all that is held of an account: sessions, which end at its PDS too, devices, browsers, open uploads, what holds
+    /// are to be told, webhooks, and what searches find. Its own repository stays as it is.
     #[command(after_help = "Example: atcr-appview accounts delete did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
     Delete {
         /// Its DID, as `accounts list` shows it.
@@ -62,11 +63,14 @@ impl Command {
             }
             Self::Export { account } => output::json(&target.run(AccountsExport { account: did(&account)? }).await?),
             Self::Delete { account } => {
-                let held = target.run(AccountsDelete { account: did(&account)? }).await?;
+                let deleted = target.run(AccountsDelete { account: did(&account)? }).await?;
                 if json {
-                    return output::json(&held);
+                    return output::json(&deleted);
                 }
-                output::text(&format!("{} is deleted here: {}\n", held.account, words(&held)))
+                let DeletedAccount { data, left_sessions } = &deleted;
+                let mut lines = vec![format!("{} is deleted here: {}", data.account, words(data))];
+                lines.extend(left_sessions.iter().map(|why| format!("of a session: {}", left_at_pds(why))));
+                output::text(&format!("{}\n", lines.join("\n")))
             }
         }
     }

@@ -10,13 +10,20 @@ use server::console::{CommandError, duration, output, table};
 pub(super) enum Command {
     /// List sessions at accounts' PDSes, the one that was used last first. PROVEN is when the PDS last confirmed it.
     List,
-    /// Forget a session: its tokens are good no more, and whoever used it signs in again.
+    /// End a session, here and at the account's PDS: its tokens are good no more, and whoever used it signs in again.
     #[command(after_help = "Example: atcr-appview sessions end 12")]
     End {
         /// The number that `sessions list` shows.
         #[arg(value_name = "ID")]
         id: i64,
     },
+}
+
+/// Says that a session goes on at its PDS.
+pub(super) fn left_at_pds(why: &str) -> String {
+    format!(
+        "it goes on at the account's PDS, which could not end it ({why}), until it runs out or the account ends it there"
+    )
 }
 
 impl Command {
@@ -39,7 +46,8 @@ impl Command {
                 if json {
                     return output::json(&ended);
                 }
-                output::text(&format!("session {} of {} is ended\n", ended.id, ended.account))
+                let left = ended.left.iter().map(|why| format!("{}\n", left_at_pds(why))).collect::<String>();
+                output::text(&format!("session {} of {} is ended\n{left}", ended.id, ended.account))
             }
         }
     }

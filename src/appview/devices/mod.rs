@@ -166,6 +166,15 @@ impl Devices {
         self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
+    /// Whether any device acts for an account, or was let in and is to be told its secret.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn act_for(&self, account: &Did) -> Result<bool, StorageError> {
+        let (account, now_us) = (account.clone(), (self.clock)());
+        self.database.read(move |read| tables::act_for(read, &account, now_us)).await
+    }
+
     /// A device gives its secret back; answers for whom it acted.
     ///
     /// # Errors

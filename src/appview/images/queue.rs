@@ -68,6 +68,15 @@ impl Images {
         self.database.read(tables::waiting).await
     }
 
+    /// Returns the notices of an account that wait, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Images::waiting`].
+    pub async fn waiting_of(&self, account: &Did) -> Result<Vec<WaitingNotice>, StorageError> {
+        let account = account.clone();
+        self.database.read(move |read| tables::waiting_of(read, &account)).await
+    }
+
     /// Returns how many wait, and since when.
     ///
     /// # Errors

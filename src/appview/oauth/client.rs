@@ -217,7 +217,7 @@ impl Client {
         match self.judge(&answer, account) {
             Ok(tokens) => Ok(tokens),
             Err(error) => {
-                self.revoke(server, &answer.access_token, key).await;
+                self.give_back(server, &answer.access_token, key).await;
                 Err(error)
             }
         }
@@ -241,13 +241,23 @@ impl Client {
         Ok((signed_in, NewTokens { access: answer.access_token.clone(), refresh: refresh.to_owned() }))
     }
 
-    /// Gives a session back. That it fails is logged: the server ends it some day.
-    pub async fn revoke(&self, server: &AuthorizationServer, token: &str, key: &P256Key) {
-        let Some(url) = &server.revocation else { return };
+    /// Ends a session, by its refresh or its access token.
+    ///
+    /// # Errors
+    /// [`OauthError::NoRevocation`], or what keeps the server from it.
+    pub async fn revoke(&self, server: &AuthorizationServer, token: &str, key: &P256Key) -> Result<(), OauthError> {
+        let url = server.revocation.as_ref().ok_or(OauthError::NoRevocation)?;
         // The answer has no body that says anything.
         match self.form::<Value>(server, url, &[("token", token)], key).await {
-            Ok(_) | Err(OauthError::Server(RemoteError::Unintelligible)) => {}
-            Err(error) => tracing::info!(issuer = server.issuer, "a session could not be given back: {error}"),
+            Ok(_) | Err(OauthError::Server(RemoteError::Unintelligible)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The same of a session that nobody has. That it fails is logged: the server ends it some day.
+    pub async fn give_back(&self, server: &AuthorizationServer, token: &str, key: &P256Key) {
+        if let Err(error) = self.revoke(server, token, key).await {
+            tracing::info!(issuer = server.issuer, "a session could not be given back: {error}");
         }
     }
 

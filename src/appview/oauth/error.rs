@@ -17,6 +17,9 @@ pub enum OauthError {
     /// The account did not allow everything that a registry needs.
     #[error("not everything was allowed that pushing needs: {0}")]
     Scope(String),
+    /// The server has no way to end a session before its time.
+    #[error("the authorization server takes no session back")]
+    NoRevocation,
     /// The system has no random numbers.
     #[error("the system gives no random numbers")]
     Randomness,

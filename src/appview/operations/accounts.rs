@@ -97,7 +97,19 @@ impl Operation for AccountsExport {
     }
 }
 
-/// Deletes all that is held of an account, and what is known of it for searches. Answers what there was.
+/// What was deleted of an account.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletedAccount {
+    /// What there was.
+    #[serde(flatten)]
+    pub data: AccountData,
+    /// Of each session that goes on at the account's PDS, where nobody uses it any more, why.
+    pub left_sessions: Vec<String>,
+}
+
+/// Deletes all that is held of an account, and what is known of it for searches; its sessions at its PDS end. Answers what
+/// there was.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccountsDelete {
     /// Whose.
@@ -107,9 +119,9 @@ pub struct AccountsDelete {
 impl Operation for AccountsDelete {
     const NAME: &'static str = "accounts.delete";
     type Subject = OciState;
-    type Output = AccountData;
+    type Output = DeletedAccount;
 
-    async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<AccountData, AdminError> {
+    async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<DeletedAccount, AdminError> {
         let account = self.account;
         let uploads = uploads_of(&account, Arc::clone(&registry), reporter.clone()).await?;
         // At the hold, too, which takes the session.
@@ -117,8 +129,10 @@ impl Operation for AccountsDelete {
             let abort = UploadsAbort { id: upload.id.clone() };
             abort.run(Arc::clone(&registry), reporter.clone()).await?;
         }
-        let held = registry.web.forget(&account).await.map_err(failed)?;
-        Ok(AccountData { account, held, uploads })
+        let forgotten = registry.web.forget(&account).await;
+        let (held, ended) = forgotten.map_err(|error| AdminError::failed(error.to_string()))?;
+        let left_sessions = ended.into_iter().filter_map(|session| session.left).collect();
+        Ok(DeletedAccount { data: AccountData { account, held, uploads }, left_sessions })
     }
 }
 

@@ -17,7 +17,7 @@ mod webhooks;
 use crate::oci::OciState;
 use server::control::AdminRoute;
 
-pub use accounts::{AccountData, AccountsDelete, AccountsExport, AccountsList, HeldAccount};
+pub use accounts::{AccountData, AccountsDelete, AccountsExport, AccountsList, DeletedAccount, HeldAccount};
 pub use index::{IndexForget, IndexRebuild, IndexShow, IndexStatus};
 pub use queue::{Notice, QueueDrop, QueueList, QueueRetried, QueueRetry};
 pub use sessions::{EndedSession, Session, SessionsEnd, SessionsList};

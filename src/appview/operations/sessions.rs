@@ -48,7 +48,7 @@ impl Operation for SessionsList {
     }
 }
 
-/// Forgets a session: its tokens are good no more, and whoever used it signs in again.
+/// Ends a session, here and at the account's PDS: its tokens are good no more, and whoever used it signs in again.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SessionsEnd {
     /// Which one.
@@ -57,11 +57,15 @@ pub struct SessionsEnd {
 
 /// What was ended.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EndedSession {
     /// Its number.
     pub id: i64,
     /// Whose it was.
     pub account: Did,
+    /// Why it goes on at the account's PDS, where nobody uses it any more; `None`: it ended there, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
 }
 
 impl Operation for SessionsEnd {
@@ -71,7 +75,7 @@ impl Operation for SessionsEnd {
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<EndedSession, AdminError> {
         let ended = registry.sessions.end(self.id).await.map_err(|error| AdminError::failed(error.to_string()))?;
-        let account = ended.ok_or_else(|| AdminError::failed(format!("there is no session {}", self.id)))?;
-        Ok(EndedSession { id: self.id, account })
+        let ended = ended.ok_or_else(|| AdminError::failed(format!("there is no session {}", self.id)))?;
+        Ok(EndedSession { id: ended.id, account: ended.account, left: ended.left })
     }
 }

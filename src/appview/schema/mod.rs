@@ -82,6 +82,7 @@ mod tests {
             ("INSERT INTO sign_in", "SCAN sign_in USING COVERING INDEX sign_in_expires"),
             ("INSERT INTO device_request", "SCAN device_request USING COVERING INDEX device_request_expires"),
             ("DELETE FROM device_request WHERE account", "SCAN device_request"),
+            ("UNION ALL SELECT 1 FROM device_request", "SCAN device_request"),
             ("count(*) FROM device GROUP BY account", "SCAN device USING COVERING INDEX device_account"),
             (
                 "FROM browser_session WHERE expires_us > ?1 GROUP BY account",

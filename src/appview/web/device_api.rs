@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::form::Fields;
 use super::refusal::WebError;
-use super::{Endpoint, Web, uncached};
+use super::{Endpoint, Web, leaving, uncached};
 use crate::devices::{INTERVAL_S, PollRefusal, REQUEST_LIFE_S};
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, response};
@@ -57,6 +57,7 @@ pub(super) async fn end(web: &Web, request: Request, trace: &mut Trace) -> Resul
     let secret = fields.get("token").ok_or_else(|| WebError::bad_form("token is missing"))?;
     if let Some(account) = web.devices.end(secret).await? {
         tracing::info!(did = %account, "a device of {account} gave its secret back");
+        leaving::end_unused(web, &account).await?;
         trace.caller = Some(account);
     }
     Ok(uncached(response::json(&json!({}))))

@@ -6,11 +6,12 @@ use http::header::CONTENT_DISPOSITION;
 use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
-use super::browser::{self, Browser};
+use super::browser::Browser;
 use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
 use super::viewer::Viewer;
-use super::{Endpoint, Web, devices, uncached};
+use super::{Endpoint, Web, devices, leaving, uncached};
+use crate::accounts::{AccountsError, SessionEnd};
 use atproto::syntax::{Datetime, Did};
 use server::storage::StorageError;
 use server::wire::{Request, Response};
@@ -84,7 +85,7 @@ pub struct Held {
     pub devices: Vec<HeldDevice>,
     /// Browsers in which it is signed in.
     pub browsers: Vec<HeldBrowser>,
-    /// Manifests that holds are still to be told of, of the 1,000 that wait longest of all accounts.
+    /// Manifests that holds are still to be told of.
     pub notices: Vec<HeldNotice>,
     /// Whom its repositories tell of pushes.
     #[serde(default)]
@@ -129,8 +130,7 @@ impl Web {
         let browsers = self.browsers.of_account(account).await?.into_iter();
         let browsers =
             browsers.map(|row| HeldBrowser { created_at: at(row.created_us), expires_at: at(row.expires_us) });
-        let notices = self.images.waiting().await?.into_iter().filter(|notice| notice.account == *account);
-        let notices = notices.map(|notice| HeldNotice {
+        let notices = self.images.waiting_of(account).await?.into_iter().map(|notice| HeldNotice {
             repository: notice.repository,
             manifest: notice.manifest,
             hold: notice.hold.did().clone(),
@@ -150,22 +150,21 @@ impl Web {
         })
     }
 
-    /// Deletes what is held of an account, and what is known of it for searches. Returns what there was.
+    /// Deletes what is held of an account, and what is known of it for searches; its sessions at its PDS end. Returns what there
+    /// was, and how the sessions ended.
     ///
     /// # Errors
     /// As [`Web::held`].
-    pub async fn forget(&self, account: &Did) -> Result<Held, StorageError> {
+    pub async fn forget(&self, account: &Did) -> Result<(Held, Vec<SessionEnd>), AccountsError> {
         let held = self.held(account).await?;
         // Nobody signs in as it any more before the rest goes.
         self.devices.forget(account).await?;
         self.browsers.forget(account).await?;
         self.images.drop_notices_of(account).await?;
         self.webhooks.forget(account).await?;
-        for session in self.sessions.list().await?.into_iter().filter(|session| session.account == *account) {
-            self.sessions.end(session.id).await?;
-        }
+        let ended = self.sessions.end_all(account).await?;
         self.index.forget(account).await?;
-        Ok(held)
+        Ok((held, ended))
     }
 
     /// Returns in how many browsers each account is signed in.
@@ -211,9 +210,7 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
         };
         return Ok(pages::finish(web, None, page.render(), Shown::default()));
     }
-    web.forget(&did).await?;
+    let (_, ended) = web.forget(&did).await?;
     tracing::info!(%did, "{did} deleted what was held of it");
-    let mut response = pages::go(Endpoint::Home.path());
-    browser::forget(web, &mut response);
-    Ok(response)
+    Ok(leaving::gone(web, "What was held of you is deleted", leaving::left(&ended).as_slice(), Endpoint::Home.path()))
 }

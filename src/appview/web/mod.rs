@@ -17,6 +17,7 @@ mod endpoint;
 mod form;
 mod guesses;
 mod held;
+mod leaving;
 mod pages;
 mod refusal;
 mod repository_settings;

@@ -64,6 +64,11 @@ impl<'p> Frame<'p> {
         }
     }
 
+    /// For somebody who is signed in no more, or of whom nothing is known.
+    pub(super) fn of_nobody(web: &'p Web) -> Self {
+        Self::of(web, String::new(), None)
+    }
+
     /// For whoever looks at a page.
     pub(super) fn of_viewer(web: &'p Web, viewer: &'p Viewer) -> Self {
         let name = viewer.account.is_some().then_some(viewer.name.as_str());
@@ -173,7 +178,7 @@ pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str
 /// Says what stands in the way.
 pub(super) fn refusal(web: &Web, error: WebError) -> Response {
     let title = if error.status == StatusCode::NOT_FOUND { "Not found" } else { "It did not work" };
-    let frame = Frame::of(web, String::new(), None);
+    let frame = Frame::of_nobody(web);
     // It may have words of other servers.
     let message = server::text::line(&error.message, MAX_REFUSAL_CHARS).unwrap_or_default();
     let page = RefusalPage { frame, title, message, again: Endpoint::SignIn.path() };

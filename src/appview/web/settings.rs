@@ -13,7 +13,7 @@ use super::pages::{self, Frame, Shown};
 use super::refusal::WebError;
 use super::site::Ago;
 use super::viewer::Viewer;
-use super::{Endpoint, Web, devices, sign_in};
+use super::{Endpoint, Web, devices, leaving};
 use crate::holds::{HoldChoice, SailorProfile, hold_of};
 use atproto::syntax::{Did, ServiceUrl};
 use server::bulkhead::Caller;
@@ -102,7 +102,8 @@ pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) 
     let id = id.ok_or_else(|| WebError::bad_form("the session is missing"))?;
     web.browsers.end_of(id, &did).await?;
     if id == browser.hash() {
-        return Ok(sign_in::signed_out(web));
+        let ended = leaving::end_unused(web, &did).await?;
+        return Ok(leaving::signed_out(web, ended.as_ref()));
     }
     overview(web, browser, did, "That browser is signed in no more.").await
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-use super::browser::{self, Browser};
+use super::browser::Browser;
 use super::form::Fields;
 use super::refusal::WebError;
-use super::{Endpoint, Web, pages};
+use super::{Endpoint, Web, leaving, pages};
 use crate::accounts::{Callback, SignInError};
 use crate::devices::UserCode;
 use crate::names::Owner;
@@ -88,20 +88,18 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
     Ok(response)
 }
 
-/// The browser is nobody's any more. Devices go on.
+/// The browser is nobody's any more. Devices go on, and while there are any so does the session at the account's server.
 pub(super) async fn sign_out(web: &Web, request: Request) -> Result<Response, WebError> {
     let (head, fields) = Fields::of_body(request).await?;
     let browser = Browser::of(web, &head)?;
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
+    let account = web.browsers.find(browser.hash()).await?;
     web.browsers.end(browser.hash()).await?;
-    Ok(signed_out(web))
-}
-
-/// Where a browser goes that is nobody's any more.
-pub(super) fn signed_out(web: &Web) -> Response {
-    let mut response = pages::go(Endpoint::SignIn.path());
-    browser::forget(web, &mut response);
-    response
+    let ended = match &account {
+        Some(account) => leaving::end_unused(web, account).await?,
+        None => None,
+    };
+    Ok(leaving::signed_out(web, ended.as_ref()))
 }
 
 /// Where somebody goes on: to the device that was to be decided on, or to the settings.

@@ -4,6 +4,7 @@ mod bad_forms;
 mod devices;
 mod forms;
 mod hostile;
+mod leaving;
 mod person;
 mod routes;
 mod search;

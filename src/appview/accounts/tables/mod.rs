@@ -149,6 +149,16 @@ pub fn delete(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
     write.execute("DELETE FROM pds_session WHERE id = ?1", [id]).map(drop)
 }
 
+/// Takes a session of an account out, or all of them; answers them.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn take(write: &Write<'_>, account: &Did, id: Option<i64>) -> Result<Vec<SessionRow>, StorageError> {
+    let sql = "DELETE FROM pds_session WHERE account = ?1 AND id = coalesce(?2, id)
+               RETURNING id, account, access, refresh, proven_us, issuer, key, begun_us";
+    write.all(sql, (account.as_str(), id), columns)?.into_iter().map(session).collect()
+}
+
 /// All sessions, the one that was proven last first.
 ///
 /// # Errors

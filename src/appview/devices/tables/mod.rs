@@ -214,6 +214,16 @@ pub fn has(read: &Read<'_>, account: &Did, id: i64) -> Result<bool, StorageError
     Ok(read.first(sql, (account.as_str(), id), |_| Ok(()))?.is_some())
 }
 
+/// Whether any device acts for an account, or was let in and has no secret yet.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn act_for(read: &Read<'_>, account: &Did, now_us: u64) -> Result<bool, StorageError> {
+    let sql = "SELECT 1 FROM device WHERE account = ?1
+               UNION ALL SELECT 1 FROM device_request WHERE account = ?1 AND expires_us > ?2 LIMIT 1";
+    Ok(read.first(sql, (account.as_str(), now_us.cast_signed()), |_| Ok(()))?.is_some())
+}
+
 /// How many devices an account has.
 ///
 /// # Errors

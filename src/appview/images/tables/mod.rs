@@ -4,6 +4,8 @@
 
 pub mod referrers;
 
+use rusqlite::Row;
+
 use crate::accounts::Login;
 use crate::images::{QueueTotals, WaitingNotice};
 use atproto::syntax::{Did, Digest, ServiceUrl, SyntaxError};
@@ -164,26 +166,40 @@ const MAX_LISTED: i64 = 1_000;
 pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingNotice>, StorageError> {
     let sql = "SELECT id, account, hold, notice ->> 'repository', notice ->> 'manifestDigest', attempts, due_us,
                queued_us, problem FROM notice ORDER BY queued_us LIMIT ?1";
-    let rows = read.all(sql, [MAX_LISTED], |row| {
-        let texts: [Option<String>; 5] = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(8)?];
-        Ok((row.get(0)?, texts, row.get(5)?, row.get::<_, i64>(6)?, row.get::<_, i64>(7)?))
-    })?;
+    read.all(sql, [MAX_LISTED], waiting_columns)?.into_iter().map(waiting_notice).collect()
+}
+
+/// Notices of an account, the oldest first.
+///
+/// # Errors
+/// As [`insert`].
+pub fn waiting_of(read: &Read<'_>, account: &Did) -> Result<Vec<WaitingNotice>, StorageError> {
+    let sql = "SELECT id, account, hold, notice ->> 'repository', notice ->> 'manifestDigest', attempts, due_us,
+               queued_us, problem FROM notice WHERE account = ?1 ORDER BY queued_us";
+    read.all(sql, [account.as_str()], waiting_columns)?.into_iter().map(waiting_notice).collect()
+}
+
+type WaitingColumns = (i64, [Option<String>; 5], u32, i64, i64);
+
+fn waiting_columns(row: &Row<'_>) -> rusqlite::Result<WaitingColumns> {
+    let texts = [row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(8)?];
+    Ok((row.get(0)?, texts, row.get(5)?, row.get(6)?, row.get(7)?))
+}
+
+fn waiting_notice((id, texts, attempts, due_us, queued_us): WaitingColumns) -> Result<WaitingNotice, StorageError> {
     let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    let notice = |(id, texts, attempts, due_us, queued_us): (i64, [Option<String>; 5], u32, i64, i64)| {
-        let [account, hold, repository, manifest, problem] = texts;
-        Ok(WaitingNotice {
-            id,
-            account: Did::parse(&account.unwrap_or_default()).map_err(damaged)?,
-            hold: ServiceUrl::parse(&hold.unwrap_or_default()).map_err(damaged)?,
-            repository: repository.unwrap_or_default(),
-            manifest: manifest.unwrap_or_default(),
-            attempts,
-            due_us: due_us.cast_unsigned(),
-            queued_us: queued_us.cast_unsigned(),
-            problem,
-        })
-    };
-    rows.into_iter().map(notice).collect()
+    let [account, hold, repository, manifest, problem] = texts;
+    Ok(WaitingNotice {
+        id,
+        account: Did::parse(&account.unwrap_or_default()).map_err(damaged)?,
+        hold: ServiceUrl::parse(&hold.unwrap_or_default()).map_err(damaged)?,
+        repository: repository.unwrap_or_default(),
+        manifest: manifest.unwrap_or_default(),
+        attempts,
+        due_us: due_us.cast_unsigned(),
+        queued_us: queued_us.cast_unsigned(),
+        problem,
+    })
 }
 
 /// How many notices wait, and since when.
