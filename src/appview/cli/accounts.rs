@@ -27,13 +27,18 @@ pub(super) enum Command {
         #[arg(value_name = "DID")]
         account: String,
     },
-    /// Delete all that is held of an account: sessions, which end at its PDS too, devices, browsers, open uploads, what holds
-    /// are to be told, webhooks, and what searches find. Its own repository stays as it is.
+    /// Delete all that is held of an account: sessions, which end at its PDS too, devices, browsers, open uploads, webhooks, and
+    /// what searches find. Its own repository stays as it is.
+    ///
+    /// Holds that are still to be told of its images are told first; while one does not take it, nothing is deleted.
     #[command(after_help = "Example: atcr-appview accounts delete did:plc:ewvi7nxzyoun6zhxrhs64oiz")]
     Delete {
         /// Its DID, as `accounts list` shows it.
         #[arg(value_name = "DID")]
         account: String,
+        /// Delete also what a hold does not take now: it is never told of these images then, and may remove their layers.
+        #[arg(long)]
+        drop_notices: bool,
     },
 }
 
@@ -62,13 +67,18 @@ impl Command {
                 if json { output::json(&held) } else { output::text(&format!("{}: {}\n", held.account, words(&held))) }
             }
             Self::Export { account } => output::json(&target.run(AccountsExport { account: did(&account)? }).await?),
-            Self::Delete { account } => {
-                let deleted = target.run(AccountsDelete { account: did(&account)? }).await?;
+            Self::Delete { account, drop_notices } => {
+                let deleted = target.run(AccountsDelete { account: did(&account)?, drop_notices }).await?;
                 if json {
                     return output::json(&deleted);
                 }
                 let DeletedAccount { data, left_sessions } = &deleted;
                 let mut lines = vec![format!("{} is deleted here: {}", data.account, words(data))];
+                let untold = data.held.notices.len() as u64;
+                if untold > 0 {
+                    let images = server::text::with_noun(untold, "image");
+                    lines.push(format!("of {images} the hold was not told, and may remove their layers: push again"));
+                }
                 lines.extend(left_sessions.iter().map(|why| format!("of a session: {}", left_at_pds(why))));
                 output::text(&format!("{}\n", lines.join("\n")))
             }

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// How long the client waits for another attempt to begin.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Holds that the queue tells something at once: more wait for one of these.
-const HOLDS_AT_ONCE: usize = 16;
+pub(super) const HOLDS_AT_ONCE: usize = 16;
 /// How long the queue stays with a hold that takes what it is told, while others may wait.
 const TURN: Duration = Duration::from_secs(20);
 /// When the queue first looks at a notice, in microseconds after it was written: nobody else is at it then.
@@ -89,7 +89,7 @@ impl Images {
     }
 
     /// Delivers what is due to a hold, until it fails or has had its turn; answers how many it took.
-    async fn deliver_to(&self, hold: ServiceUrl, now_us: u64) -> Result<usize, ImagesError> {
+    pub(super) async fn deliver_to(&self, hold: ServiceUrl, now_us: u64) -> Result<usize, ImagesError> {
         let _turn = self.deliveries.lock(hold.did()).await;
         let (began, mut delivered) = (Instant::now(), 0);
         loop {

@@ -1,11 +1,20 @@
 //! The queue of notices as an operator sees it.
 
-use super::Images;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::timeout;
+
+use super::notices::HOLDS_AT_ONCE;
+use super::{Images, ImagesError};
 use crate::images::tables;
 use atproto::syntax::{Did, ServiceUrl};
 use server::label;
 use server::metrics::CounterBy;
 use server::storage::StorageError;
+
+/// How long holds have to take what they are told before an account is forgotten.
+const TELL_FOR: Duration = Duration::from_secs(20);
 
 label! {
     /// How an attempt of the queue to tell a hold ended.
@@ -101,6 +110,22 @@ impl Images {
     pub async fn drop_notices_of(&self, account: &Did) -> Result<(), StorageError> {
         let account = account.clone();
         self.database.write(move |write| tables::delete_of(write, &account)).await
+    }
+
+    /// Tells holds now what they are still to be told of an account, before that is forgotten. Returns what still waits.
+    ///
+    /// # Errors
+    /// As [`Images::waiting`].
+    pub async fn tell_now(&self, account: &Did) -> Result<Vec<WaitingNotice>, ImagesError> {
+        let of = account.clone();
+        let holds = self.database.write(move |write| tables::make_due_of(write, &of)).await?;
+        let now_us = (self.clock)();
+        let tell = stream::iter(holds).map(|hold| self.deliver_to(hold, now_us)).buffer_unordered(HOLDS_AT_ONCE);
+        // One that was told and is not written down as such is told once more, or is forgotten.
+        if let Ok(told) = timeout(TELL_FOR, tell.try_for_each(async |_| Ok(()))).await {
+            told?;
+        }
+        Ok(self.waiting_of(account).await?)
     }
 
     /// Makes all notices due now. Returns how many there are.

@@ -1,6 +1,6 @@
 //! Accounts, and all that this registry holds of one: what is not in their own repositories, and nobody else has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::queue::QueueList;
 use super::sessions::SessionsList;
 use super::uploads::{Upload, UploadsAbort, UploadsList};
+use crate::images::WaitingNotice;
 use crate::oci::OciState;
 use crate::web::Held;
 use atproto::syntax::Did;
@@ -108,12 +109,16 @@ pub struct DeletedAccount {
     pub left_sessions: Vec<String>,
 }
 
-/// Deletes all that is held of an account, and what is known of it for searches; its sessions at its PDS end. Answers what
-/// there was.
+/// Deletes all that is held of an account, and what is known of it for searches; its sessions at its PDS end. Holds are told
+/// first what they are still to be told of it. Answers what there was.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AccountsDelete {
     /// Whose.
     pub account: Did,
+    /// Whether it goes on when a hold does not take what it is told: it never will be then.
+    #[serde(default)]
+    pub drop_notices: bool,
 }
 
 impl Operation for AccountsDelete {
@@ -123,6 +128,11 @@ impl Operation for AccountsDelete {
 
     async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<DeletedAccount, AdminError> {
         let account = self.account;
+        let told = registry.images.tell_now(&account).await;
+        let waiting = told.map_err(|error| AdminError::failed(error.to_string()))?;
+        if !waiting.is_empty() && !self.drop_notices {
+            return Err(AdminError::failed(untold(&account, &waiting)));
+        }
         let uploads = uploads_of(&account, Arc::clone(&registry), reporter.clone()).await?;
         // At the hold, too, which takes the session.
         for upload in &uploads {
@@ -134,6 +144,17 @@ impl Operation for AccountsDelete {
         let left_sessions = ended.into_iter().filter_map(|session| session.left).collect();
         Ok(DeletedAccount { data: AccountData { account, held, uploads }, left_sessions })
     }
+}
+
+/// Says why an account is not deleted.
+fn untold(account: &Did, waiting: &[WaitingNotice]) -> String {
+    let images = server::text::with_noun(waiting.len() as u64, "image");
+    let holds: BTreeSet<&str> = waiting.iter().map(|notice| notice.hold.did().as_str()).collect();
+    let holds = holds.into_iter().collect::<Vec<_>>().join(", ");
+    format!(
+        "nothing of {account} was deleted: of {images} the hold does not know yet and does not take it now ({holds}), and may \
+         remove their layers if it is never told; wait for it (`queue list`), or delete with --drop-notices"
+    )
 }
 
 async fn uploads_of(account: &Did, registry: Arc<OciState>, reporter: Reporter) -> Result<Vec<Upload>, AdminError> {

@@ -210,7 +210,15 @@ pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Re
         };
         return Ok(pages::finish(web, None, page.render(), Shown::default()));
     }
+    let untold = web.images.tell_now(&did).await?.len() as u64;
     let (_, ended) = web.forget(&did).await?;
     tracing::info!(%did, "{did} deleted what was held of it");
-    Ok(leaving::gone(web, "What was held of you is deleted", leaving::left(&ended).as_slice(), Endpoint::Home.path()))
+    let untold = (untold > 0).then(|| server::text::with_noun(untold, "image"));
+    let untold = untold.map(|images| {
+        format!(
+            "Of {images} the hold does not know, and it will not be told: push again, or it may remove their layers."
+        )
+    });
+    let said: Vec<_> = untold.into_iter().chain(leaving::left(&ended)).collect();
+    Ok(leaving::gone(web, "What was held of you is deleted", &said, Endpoint::Home.path()))
 }

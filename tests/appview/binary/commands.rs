@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::site::{Ended, Site};
+use crate::asked::Asked as _;
 use crate::support::did_server::Reply;
 
 /// Runs a command that is to be done; answers what it printed.
@@ -31,8 +32,8 @@ fn refuses(site: &Site, code: i32, arguments: &[&str], words: &[&str]) {
     }
 }
 
-/// Puts a notice into the queue of a registry that does not run.
-fn queue_a_notice(site: &Site) {
+/// Puts a notice of this session into the queue of a registry.
+fn queue_a_notice(site: &Site, session: i64) {
     let digest = format!("sha256:{}", "7".repeat(64));
     let notice = format!(
         r#"{{"repository":"app","userDid":"{0}","manifestDigest":"{digest}","operation":"push","manifest":{{"mediaType":"m","layers":[]}}}}"#,
@@ -41,8 +42,8 @@ fn queue_a_notice(site: &Site) {
     let database = Connection::open(site.path("appview.db")).unwrap();
     let hold = format!("http://localhost:{}", site.network.port);
     let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
-               VALUES (?1, 1, ?2, ?3, 0, 9000000000000000, 1)";
-    database.execute(sql, (site.alice.as_str(), hold, notice)).unwrap();
+               VALUES (?1, ?4, ?2, ?3, 0, 9000000000000000, 1)";
+    database.execute(sql, (site.alice.as_str(), hold, notice, session)).unwrap();
 }
 
 #[test]
@@ -57,7 +58,7 @@ fn sessions_uploads_and_the_queue_are_shown_and_changed_whether_it_runs_or_not()
         assert_eq!(client.try_send("POST", &uploads, "", &[]).unwrap().status, 202);
     }
     assert_eq!(daemon.stop(), Some(0));
-    queue_a_notice(&site);
+    queue_a_notice(&site, 1);
     let failed = "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     site.network.set("/xrpc/io.atcr.hold.notifyManifest", Reply::Raw(failed.into()));
 
@@ -166,7 +167,7 @@ fn what_is_held_of_an_account_is_shown_and_deleted_and_nobody_elses() {
     let uploads = format!("{}/blobs/uploads/", site.repository());
     assert_eq!(client.try_send("POST", &uploads, "", &[]).unwrap().status, 202);
     assert_eq!(daemon.stop(), Some(0));
-    queue_a_notice(&site);
+    queue_a_notice(&site, 1);
     let database = Connection::open(site.path("appview.db")).unwrap();
     for (number, account) in [(1, site.alice.as_str()), (2, "did:web:other.example")] {
         let device = "INSERT INTO device (account, secret, name, address, created_us, used_us)
@@ -193,10 +194,28 @@ fn what_is_held_of_an_account_is_shown_and_deleted_and_nobody_elses() {
     assert!(!exported.to_string().contains("only-signs"), "{exported}");
     assert!(!exported.to_string().contains("secret") && !exported.to_string().contains("cookie"), "{exported}");
     refuses(&site, 64, &["accounts", "delete", "alice"], &["DID"]);
-    let deleted = done(&site, &["accounts", "delete", alice]);
+    let failed = "HTTP/1.1 500 Oh\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    site.network.set("/xrpc/io.atcr.hold.notifyManifest", Reply::Raw(failed.into()));
+    let hold = format!("did:web:localhost%3A{}", site.network.port);
+    let words = ["nothing of", "of 1 image the hold does not know yet", &hold, "--drop-notices"];
+    refuses(&site, 1, &["accounts", "delete", alice], &words);
+    assert_eq!(json_of(&site, &["accounts", "list"])[alice], held(1, 1), "nothing was deleted");
+    let deleted = done(&site, &["accounts", "delete", alice, "--drop-notices"]);
     assert!(deleted.contains("is deleted here: 1 session, "), "{deleted}");
+    assert!(deleted.contains("of 1 image the hold was not told, and may remove their layers: push again"), "{deleted}");
     assert!(deleted.contains("of a session: it goes on at the account's PDS, which could not end it ("), "{deleted}");
     let listed = json_of(&site, &["accounts", "list"]);
     assert_eq!(listed, serde_json::json!({ "did:web:other.example": held(0, 0) }), "nobody else's");
+
+    // A hold that takes what it is told is told before.
+    site.signed_in(&daemon);
+    let session = json_of(&site, &["sessions", "list"])[0]["id"].as_i64().unwrap();
+    queue_a_notice(&site, session);
+    let answer = r#"{"success":true,"operation":"push","statsUpdated":true}"#;
+    site.network.set("/xrpc/io.atcr.hold.notifyManifest", Reply::Body(answer.into()));
+    let deleted = done(&site, &["accounts", "delete", alice]);
+    assert!(deleted.contains(", 0 notices") && !deleted.contains("was not told"), "{deleted}");
+    let told: Value = serde_json::from_slice(&site.network.last_body("/xrpc/io.atcr.hold.notifyManifest")).unwrap();
+    assert_eq!((&told["userDid"], &told["repository"]), (&alice.into(), &"app".into()));
     assert_eq!(daemon.stop(), Some(0));
 }

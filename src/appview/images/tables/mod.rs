@@ -4,6 +4,8 @@
 
 pub mod referrers;
 
+use std::collections::BTreeSet;
+
 use rusqlite::Row;
 
 use crate::accounts::Login;
@@ -112,6 +114,17 @@ pub fn give_up(write: &Write<'_>, due: DueAt<'_>, attempts: u32) -> Result<Vec<(
 /// As [`insert`].
 pub fn make_due(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
     write.execute("UPDATE notice SET due_us = ?1", [now_us.cast_signed()])
+}
+
+/// Makes all notices of an account due, before those of others. Answers the holds that they are for.
+///
+/// # Errors
+/// As [`insert`].
+pub fn make_due_of(write: &Write<'_>, account: &Did) -> Result<Vec<ServiceUrl>, StorageError> {
+    let sql = "UPDATE notice SET due_us = 0 WHERE account = ?1 RETURNING hold";
+    let holds: BTreeSet<String> = write.all(sql, [account.as_str()], |row| row.get(0))?.into_iter().collect();
+    let hold = |text: &String| ServiceUrl::parse(text).map_err(|error| StorageError::Damaged(error.into()));
+    holds.iter().map(hold).collect()
 }
 
 /// The holds that something is due to.
