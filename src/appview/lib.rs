@@ -23,7 +23,7 @@
 //! | `webhooks` | whom owners want told of pushes, and telling them (with its tables) | – |
 //! | `images` | manifests in and out, where blobs are, what holds are told (with its tables) | accounts, names, gate, repos, holds, catalog, webhooks |
 //! | `devices` | devices that act for accounts (with its tables) | – |
-//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, index, gate, repos, holds, catalog, webhooks, images, devices |
+//! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, index, gate, repos, holds, catalog, uploads, webhooks, images, devices |
 //! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, index, gate, repos, holds, catalog, follow, uploads, webhooks, images, devices, web |
 //! | `operations` | what an operator may do, and the table of it | images, web, oci |
 //! | `app` | wiring | all |

@@ -17,6 +17,7 @@ use crate::oauth::{AuthorizationServer, OauthError, Sought};
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
 use server::identity::{Account, Pool};
+use server::storage::StorageError;
 
 /// How long somebody may take at their PDS.
 const LIFE_US: u64 = 15 * 60 * 1_000_000;
@@ -118,6 +119,24 @@ impl SignIns {
         let sessions = Arc::clone(&self.sessions);
         // The code is good for one use.
         self.sessions.finish(async move { end(&sessions, browser, callback).await }).await
+    }
+
+    /// The servers at which sign-ins of an account were begun, and until when each may end, in microseconds since 1970.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of_account(&self, account: &Did) -> Result<Vec<(String, u64)>, StorageError> {
+        let account = account.clone();
+        self.sessions.database.read(move |read| tables::sign_ins_of(read, &account)).await
+    }
+
+    /// Forgets sign-ins of an account that were begun.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget(&self, account: &Did) -> Result<(), StorageError> {
+        let account = account.clone();
+        self.sessions.database.write(move |write| tables::forget_sign_ins(write, &account)).await
     }
 
     /// Forgets sign-ins that nobody ended.

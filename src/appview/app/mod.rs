@@ -144,18 +144,17 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     let owners = Arc::new(Owners::new(resolver.clone(), config.handle_resolver_url.clone()));
     let devices = Arc::new(Devices::new(database.clone(), now_us, random));
     let index = Arc::new(open_index(config, database));
-    let repos = Repos::new(remote.clone(), resolver, Arc::clone(&sessions), Arc::clone(&index));
-    let repos = Arc::new(repos);
+    let repos = Arc::new(Repos::new(remote.clone(), resolver, Arc::clone(&sessions), Arc::clone(&index)));
     let holds = Holds::new(remote, Arc::clone(&sessions), Arc::clone(&repos), config.default_hold.clone());
     let holds = Arc::new(holds);
     let catalog = Catalog::new(database.clone(), Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&index));
     let catalog = Arc::new(catalog);
     let follow = (Arc::clone(&index), Arc::clone(&owners), Arc::clone(&repos), Arc::clone(&holds));
     let follow = Follow::new(follow_settings(config), follow, config.test_mode, now_us).map_err(StartError::Roots)?;
-    let webhooks = Webhooks::new(database.clone(), webhook_settings(config)).map_err(StartError::Roots)?;
-    let webhooks = Arc::new(webhooks);
+    let webhooks = Arc::new(open_webhooks(config, database)?);
     let of_images = (Arc::clone(&repos), Arc::clone(&holds), Arc::clone(&catalog), Arc::clone(&webhooks));
     let images = Arc::new(Images::new(database.clone(), of_images, now_us));
+    let uploads = Arc::new(open_uploads(config, database, Arc::clone(&holds))?);
     let web = WebRooms {
         owners: Arc::clone(&owners),
         sessions: Arc::clone(&sessions),
@@ -167,6 +166,7 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         holds: Arc::clone(&holds),
         webhooks: Arc::clone(&webhooks),
         images: Arc::clone(&images),
+        uploads: Arc::clone(&uploads),
     };
     let web = Web::new(web_settings(config), database.clone(), web);
     Ok(OciState {
@@ -180,8 +180,8 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
         sessions,
         devices,
         web,
-        holds: Arc::clone(&holds),
-        uploads: open_uploads(config, database, holds)?,
+        holds,
+        uploads,
         webhooks,
         images,
         catalog,
@@ -223,6 +223,11 @@ fn session_settings(config: &Config, key: &SigningKey) -> SessionSettings {
         passwords_per_address: config.limits.passwords_per_address,
         clock: now_us,
     }
+}
+
+/// Whom owners want told of pushes.
+fn open_webhooks(config: &Config, database: &Database) -> Result<Webhooks, StartError> {
+    Webhooks::new(database.clone(), webhook_settings(config)).map_err(StartError::Roots)
 }
 
 /// The uploads under way, and their files.

@@ -127,6 +127,25 @@ impl Catalog {
         self.database.read(move |read| tables::recent(read, limit)).await
     }
 
+    /// The repositories of an account that were pushed to.
+    ///
+    /// # Errors
+    /// As [`Catalog::pushed`].
+    pub async fn pushed_of(&self, account: &Did) -> Result<Vec<PushedRepository>, StorageError> {
+        let account = account.clone();
+        self.database.read(move |read| tables::of_account(read, &account)).await
+    }
+
+    /// Forgets that an account has pushed.
+    ///
+    /// # Errors
+    /// As [`Catalog::pushed`].
+    pub async fn forget_pushes(&self, account: &Did) -> Result<(), StorageError> {
+        self.forget(account);
+        let account = account.clone();
+        self.database.write(move |write| tables::delete_of(write, &account)).await
+    }
+
     /// Forgets the oldest of too many.
     ///
     /// # Errors

@@ -11,7 +11,7 @@ use server::console::{CommandError, output, table};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// List accounts of which this registry holds something.
+    /// List accounts that signed in, have uploads open, or of whose images holds are still to be told.
     List,
     /// Show how much is held of an account.
     Show {
@@ -91,7 +91,9 @@ fn did(text: &str) -> Result<Did, CommandError> {
 }
 
 fn words(held: &AccountData) -> String {
-    let AccountData { held: Held { sessions, devices, browsers, notices, webhooks }, uploads, .. } = held;
+    let Held { sessions, devices, browsers, uploads, notices, webhooks, repositories, referrers, index, .. } =
+        &held.held;
+    let indexed = index.as_ref().map_or(0, |index| index.tags.len() + index.manifests.len() + index.stars.len());
     let numbers = [
         (sessions.len(), "session"),
         (devices.len(), "device"),
@@ -99,6 +101,9 @@ fn words(held: &AccountData) -> String {
         (uploads.len(), "open upload"),
         (notices.len(), "notice"),
         (webhooks.len(), "webhook"),
+        (repositories.len(), "repository name"),
+        (referrers.len(), "referrer"),
+        (indexed, "index record"),
     ];
     let words = numbers.map(|(number, noun)| server::text::with_noun(number as u64, noun));
     words.join(", ")

@@ -166,6 +166,15 @@ impl Devices {
         self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
+    /// Programs that an account let in and that are to be told their secrets.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn let_in_by(&self, account: &Did) -> Result<Vec<RequestRow>, StorageError> {
+        let account = account.clone();
+        self.database.read(move |read| tables::let_in_by(read, &account)).await
+    }
+
     /// Whether any device acts for an account, or was let in and is to be told its secret.
     ///
     /// # Errors

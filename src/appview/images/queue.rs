@@ -103,13 +103,18 @@ impl Images {
         self.database.write(move |write| tables::delete(write, id)).await
     }
 
-    /// Forgets all notices of an account, as [`Images::drop_notice`] does one.
+    /// Forgets all notices of an account, as [`Images::drop_notice`] does one, and which of its manifests say something of
+    /// others: those are found in its repository again.
     ///
     /// # Errors
     /// As [`Images::waiting`].
-    pub async fn drop_notices_of(&self, account: &Did) -> Result<(), StorageError> {
+    pub async fn forget(&self, account: &Did) -> Result<(), StorageError> {
         let account = account.clone();
-        self.database.write(move |write| tables::delete_of(write, &account)).await
+        let forget = move |write: &server::sqlite::Write<'_>| {
+            tables::referrers::delete_of(write, &account)?;
+            tables::delete_of(write, &account)
+        };
+        self.database.write(forget).await
     }
 
     /// Tells holds now what they are still to be told of an account, before that is forgotten. Returns what still waits.

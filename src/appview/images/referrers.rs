@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Images, ImagesError, ParsedManifest};
 use crate::images::tables::referrers::{self, ReferrerRow};
 use crate::repos::ReposError;
-use atproto::syntax::Digest;
+use atproto::syntax::{Did, Digest};
 use server::identity::Account;
+use server::storage::StorageError;
 
 /// Referrers of a page; with annotations of 16 KiB each it is smaller than a manifest may be.
 const PAGE: usize = 100;
@@ -25,7 +26,7 @@ const MAX_LOOKED_AT: usize = 500;
 const AT_ONCE: usize = 8;
 
 /// A manifest that says something of another one, as it is answered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Referrer {
     /// Its media type.
@@ -134,6 +135,17 @@ impl Images {
         let referrer = Arc::new(manifest.referrer());
         self.referrers.insert(key, Arc::clone(&referrer));
         Ok(Some(referrer))
+    }
+
+    /// The manifests of an account with a subject that were pushed through here, each with that and with when it was pushed, in
+    /// microseconds since 1970.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn referrers_of(&self, account: &Did) -> Result<Vec<(Digest, Referrer, u64)>, StorageError> {
+        let account = account.clone();
+        let rows = self.database.read(move |read| referrers::of_account(read, &account)).await?;
+        Ok(rows.into_iter().map(|(subject, row)| (subject, row.referrer, row.pushed_us)).collect())
     }
 
     /// Remembers a manifest that was pushed, if it has a subject.

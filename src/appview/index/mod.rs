@@ -7,6 +7,7 @@
 //! Only what a public hold has is shown; whether one is public is asked of it.
 
 mod change;
+mod indexed;
 mod query;
 mod replacing;
 mod search;
@@ -21,6 +22,7 @@ use server::sqlite::Database;
 use server::storage::StorageError;
 
 pub use change::{Change, MAX_COUNT, RecordOf};
+pub use indexed::{IndexedAccount, IndexedManifest, IndexedRepository, IndexedStar, IndexedTag};
 pub use query::{Position, RepositoryOrder, SearchWords};
 use replacing::{BATCH, Listings};
 pub use search::{FoundRepositories, FoundRepository};

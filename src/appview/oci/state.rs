@@ -47,7 +47,7 @@ pub struct OciState {
     /// Calls holds.
     pub holds: Arc<Holds>,
     /// Blobs on their way.
-    pub uploads: Uploads,
+    pub uploads: Arc<Uploads>,
     /// Manifests.
     pub images: Arc<Images>,
     /// Whom owners want told of pushes.

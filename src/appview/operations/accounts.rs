@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::queue::QueueList;
 use super::sessions::SessionsList;
-use super::uploads::{Upload, UploadsAbort, UploadsList};
+use super::uploads::UploadsList;
 use crate::images::WaitingNotice;
 use crate::oci::OciState;
 use crate::web::Held;
@@ -15,7 +15,7 @@ use atproto::syntax::Did;
 use server::control::{AdminError, Operation, Reporter};
 use server::storage::StorageError;
 
-/// An account of which something is held.
+/// An account that signed in, has an upload open, or of whose images holds are still to be told.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct HeldAccount {
     /// Sessions at its PDS.
@@ -33,7 +33,7 @@ pub struct HeldAccount {
     pub webhooks: u64,
 }
 
-/// All accounts of which something is held, by their DIDs.
+/// All accounts that signed in, have uploads open, or of whose images holds are still to be told, by their DIDs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccountsList {}
 
@@ -74,8 +74,6 @@ pub struct AccountData {
     /// What is held.
     #[serde(flatten)]
     pub held: Held,
-    /// Uploads that are open.
-    pub uploads: Vec<Upload>,
 }
 
 /// All that is held of an account.
@@ -90,11 +88,10 @@ impl Operation for AccountsExport {
     type Subject = OciState;
     type Output = AccountData;
 
-    async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<AccountData, AdminError> {
+    async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<AccountData, AdminError> {
         let account = self.account;
         let held = registry.web.held(&account).await.map_err(failed)?;
-        let uploads = uploads_of(&account, registry, reporter).await?;
-        Ok(AccountData { account, held, uploads })
+        Ok(AccountData { account, held })
     }
 }
 
@@ -126,23 +123,17 @@ impl Operation for AccountsDelete {
     type Subject = OciState;
     type Output = DeletedAccount;
 
-    async fn run(self, registry: Arc<OciState>, reporter: Reporter) -> Result<DeletedAccount, AdminError> {
+    async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<DeletedAccount, AdminError> {
         let account = self.account;
         let told = registry.images.tell_now(&account).await;
         let waiting = told.map_err(|error| AdminError::failed(error.to_string()))?;
         if !waiting.is_empty() && !self.drop_notices {
             return Err(AdminError::failed(untold(&account, &waiting)));
         }
-        let uploads = uploads_of(&account, Arc::clone(&registry), reporter.clone()).await?;
-        // At the hold, too, which takes the session.
-        for upload in &uploads {
-            let abort = UploadsAbort { id: upload.id.clone() };
-            abort.run(Arc::clone(&registry), reporter.clone()).await?;
-        }
         let forgotten = registry.web.forget(&account).await;
         let (held, ended) = forgotten.map_err(|error| AdminError::failed(error.to_string()))?;
         let left_sessions = ended.into_iter().filter_map(|session| session.left).collect();
-        Ok(DeletedAccount { data: AccountData { account, held, uploads }, left_sessions })
+        Ok(DeletedAccount { data: AccountData { account, held }, left_sessions })
     }
 }
 
@@ -155,12 +146,6 @@ fn untold(account: &Did, waiting: &[WaitingNotice]) -> String {
         "nothing of {account} was deleted: of {images} the hold does not know yet and does not take it now ({holds}), and may \
          remove their layers if it is never told; wait for it (`queue list`), or delete with --drop-notices"
     )
-}
-
-async fn uploads_of(account: &Did, registry: Arc<OciState>, reporter: Reporter) -> Result<Vec<Upload>, AdminError> {
-    let mut uploads = (UploadsList {}).run(registry, reporter).await?;
-    uploads.retain(|upload| upload.account == *account);
-    Ok(uploads)
 }
 
 fn failed(error: StorageError) -> AdminError {

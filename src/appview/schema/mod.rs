@@ -47,7 +47,7 @@ mod tests {
     use super::plans::assert_indexed;
 
     /// All files with statements.
-    const SOURCES: [&str; 16] = [
+    const SOURCES: [&str; 17] = [
         include_str!("../accounts/tables/mod.rs"),
         include_str!("../catalog/tables/mod.rs"),
         include_str!("../accounts/tables/sign_ins.rs"),
@@ -59,6 +59,7 @@ mod tests {
         include_str!("../index/tables/mod.rs"),
         include_str!("../index/tables/accounts.rs"),
         include_str!("../index/tables/holds.rs"),
+        include_str!("../index/tables/indexed.rs"),
         include_str!("../index/tables/records.rs"),
         include_str!("../index/tables/search.rs"),
         include_str!("../index/tables/stars.rs"),
@@ -81,7 +82,8 @@ mod tests {
             ),
             ("INSERT INTO sign_in", "SCAN sign_in USING COVERING INDEX sign_in_expires"),
             ("INSERT INTO device_request", "SCAN device_request USING COVERING INDEX device_request_expires"),
-            ("DELETE FROM device_request WHERE account", "SCAN device_request"),
+            ("FROM sign_in WHERE account", "SCAN sign_in"),
+            ("FROM device_request WHERE account", "SCAN device_request"),
             ("UNION ALL SELECT 1 FROM device_request", "SCAN device_request"),
             ("count(*) FROM device GROUP BY account", "SCAN device USING COVERING INDEX device_account"),
             (

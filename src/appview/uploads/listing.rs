@@ -1,9 +1,18 @@
 //! The uploads as an operator sees them.
 
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use tokio::time::timeout;
+
 use super::{OpenUpload, UploadId, Uploads, UploadsError};
 use crate::uploads::tables;
 use atproto::syntax::{Did, ServiceUrl};
 use server::storage::StorageError;
+
+/// Uploads of one account that holds are asked to give up at once, and how long they have for all.
+const AT_ONCE: usize = 8;
+const ABANDON_FOR: Duration = Duration::from_secs(10);
 
 /// An upload that is under way.
 #[derive(Clone, Debug)]
@@ -48,6 +57,33 @@ impl Uploads {
     /// As [`Uploads::list`].
     pub async fn totals(&self) -> Result<UploadTotals, StorageError> {
         self.database.read(tables::totals).await
+    }
+
+    /// Returns the open uploads of an account.
+    ///
+    /// # Errors
+    /// As [`Uploads::list`].
+    pub async fn of_account(&self, account: &Did) -> Result<Vec<UploadSummary>, StorageError> {
+        let account = account.clone();
+        self.database.read(move |read| tables::of_account(read, &account)).await
+    }
+
+    /// Gives all uploads of an account up, at their holds, too, as far as those answer in time. One whose client is sending ends
+    /// with that request.
+    ///
+    /// # Errors
+    /// As [`Uploads::list`].
+    pub async fn abandon_all(&self, account: &Did) -> Result<(), StorageError> {
+        let uploads = self.of_account(account).await?;
+        let abandon = stream::iter(uploads).map(|upload| self.abandon(upload.id)).buffer_unordered(AT_ONCE);
+        let _in_time = timeout(ABANDON_FOR, abandon.for_each(async |_| ())).await;
+        for upload in self.of_account(account).await? {
+            self.database.write(move |write| tables::delete(write, &upload.id)).await?;
+            if let Err(error) = self.remove_tail(&upload.id).await {
+                tracing::warn!(%error, "the file of an upload that was given up stays");
+            }
+        }
+        Ok(())
     }
 
     /// Gives an upload up, whosever it is. Returns whose it was.

@@ -1,6 +1,7 @@
 //! What this registry holds of an account, beside its own repository: for the person to take away and to delete.
 
 use askama::Template;
+use data_encoding::HEXLOWER;
 use http::HeaderValue;
 use http::header::CONTENT_DISPOSITION;
 use http::request::Parts;
@@ -12,7 +13,9 @@ use super::refusal::WebError;
 use super::viewer::Viewer;
 use super::{Endpoint, Web, devices, leaving, uncached};
 use crate::accounts::{AccountsError, SessionEnd};
-use atproto::syntax::{Datetime, Did};
+use crate::images::Referrer;
+use crate::index::IndexedAccount;
+use atproto::syntax::{Datetime, Did, Digest};
 use server::storage::StorageError;
 use server::wire::{Request, Response};
 use server::xrpc::{Trace, response};
@@ -51,6 +54,73 @@ pub struct HeldBrowser {
     pub expires_at: Datetime,
 }
 
+/// A program that was let in and is to be told its secret.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldRequest {
+    /// What it calls itself.
+    pub name: String,
+    /// Where it asked from, if that is known.
+    pub address: Option<String>,
+    /// When.
+    pub created_at: Datetime,
+    /// Until when it may become a device.
+    pub expires_at: Datetime,
+}
+
+/// A sign-in that was begun.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldSignIn {
+    /// At which server.
+    pub server: String,
+    /// Until when it may end.
+    pub expires_at: Datetime,
+}
+
+/// An upload that is open.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldUpload {
+    /// Its name, as it stands in the client's URL.
+    pub id: String,
+    /// The repository, without its owner.
+    pub repository: String,
+    /// Where its bytes go.
+    pub hold: Did,
+    /// Bytes that are there.
+    pub size_bytes: u64,
+    /// Bytes that the hold has, of these.
+    pub sent_bytes: u64,
+    /// When it last grew.
+    pub touched_at: Datetime,
+}
+
+/// A repository that was pushed to through this registry.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldRepository {
+    /// Its name, without its owner.
+    pub name: String,
+    /// The hold of the last push.
+    pub hold: Did,
+    /// When that was.
+    pub pushed_at: Datetime,
+}
+
+/// A manifest that says something of another one, and was pushed through this registry.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldReferrer {
+    /// Of which one.
+    pub subject: Digest,
+    /// What is answered of it.
+    #[serde(flatten)]
+    pub referrer: Referrer,
+    /// When it was pushed.
+    pub pushed_at: Datetime,
+}
+
 /// A manifest that a hold is still to be told of.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HeldNotice {
@@ -78,6 +148,7 @@ pub struct HeldWebhook {
 
 /// What is held of an account, without what is secret. Its images, stars and pages are records in its own repository.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Held {
     /// Sessions at its PDS.
     pub sessions: Vec<HeldSession>,
@@ -85,11 +156,23 @@ pub struct Held {
     pub devices: Vec<HeldDevice>,
     /// Browsers in which it is signed in.
     pub browsers: Vec<HeldBrowser>,
+    /// Programs that were let in and are to be told their secrets.
+    pub requests: Vec<HeldRequest>,
+    /// Sign-ins that were begun.
+    pub sign_ins: Vec<HeldSignIn>,
+    /// Uploads that are open.
+    pub uploads: Vec<HeldUpload>,
     /// Manifests that holds are still to be told of.
     pub notices: Vec<HeldNotice>,
     /// Whom its repositories tell of pushes.
     #[serde(default)]
     pub webhooks: Vec<HeldWebhook>,
+    /// Repositories that were pushed to through this registry.
+    pub repositories: Vec<HeldRepository>,
+    /// Manifests that say something of others, and were pushed through this registry.
+    pub referrers: Vec<HeldReferrer>,
+    /// What searches go by, if they know the account.
+    pub index: Option<IndexedAccount>,
 }
 
 #[derive(Serialize)]
@@ -145,9 +228,62 @@ impl Web {
             sessions: sessions.collect(),
             devices: devices.collect(),
             browsers: browsers.collect(),
+            requests: self.held_requests(account).await?,
+            sign_ins: self.held_sign_ins(account).await?,
+            uploads: self.held_uploads(account).await?,
             notices: notices.collect(),
             webhooks: webhooks.collect(),
+            repositories: self.held_repositories(account).await?,
+            referrers: self.held_referrers(account).await?,
+            index: self.index.of_account(account).await?,
         })
+    }
+
+    async fn held_requests(&self, account: &Did) -> Result<Vec<HeldRequest>, StorageError> {
+        let requests = self.devices.let_in_by(account).await?.into_iter().map(|row| HeldRequest {
+            name: row.name,
+            address: row.address,
+            created_at: Datetime::from_micros(row.created_us),
+            expires_at: Datetime::from_micros(row.expires_us),
+        });
+        Ok(requests.collect())
+    }
+
+    async fn held_sign_ins(&self, account: &Did) -> Result<Vec<HeldSignIn>, StorageError> {
+        let begun = self.sign_ins.of_account(account).await?.into_iter();
+        let begun = begun.map(|(server, us)| HeldSignIn { server, expires_at: Datetime::from_micros(us) });
+        Ok(begun.collect())
+    }
+
+    async fn held_uploads(&self, account: &Did) -> Result<Vec<HeldUpload>, StorageError> {
+        let uploads = self.uploads.of_account(account).await?.into_iter().map(|row| HeldUpload {
+            id: HEXLOWER.encode(&row.id),
+            repository: row.repository,
+            hold: row.hold.did().clone(),
+            size_bytes: row.offset,
+            sent_bytes: row.sent,
+            touched_at: Datetime::from_micros(row.touched_us),
+        });
+        Ok(uploads.collect())
+    }
+
+    async fn held_repositories(&self, account: &Did) -> Result<Vec<HeldRepository>, StorageError> {
+        let repositories = self.catalog.pushed_of(account).await?.into_iter().map(|row| HeldRepository {
+            name: row.name.as_str().to_owned(),
+            hold: row.hold.did().clone(),
+            pushed_at: Datetime::from_micros(row.pushed_us),
+        });
+        Ok(repositories.collect())
+    }
+
+    async fn held_referrers(&self, account: &Did) -> Result<Vec<HeldReferrer>, StorageError> {
+        let referrers = self.images.referrers_of(account).await?.into_iter();
+        let referrers = referrers.map(|(subject, referrer, pushed_us)| HeldReferrer {
+            subject,
+            referrer,
+            pushed_at: Datetime::from_micros(pushed_us),
+        });
+        Ok(referrers.collect())
     }
 
     /// Deletes what is held of an account, and what is known of it for searches; its sessions at its PDS end. Returns what there
@@ -158,11 +294,15 @@ impl Web {
     pub async fn forget(&self, account: &Did) -> Result<(Held, Vec<SessionEnd>), AccountsError> {
         let held = self.held(account).await?;
         // Nobody signs in as it any more before the rest goes.
+        self.sign_ins.forget(account).await?;
         self.devices.forget(account).await?;
         self.browsers.forget(account).await?;
-        self.images.drop_notices_of(account).await?;
         self.webhooks.forget(account).await?;
+        // At the hold, too, which takes the session.
+        self.uploads.abandon_all(account).await?;
+        self.images.forget(account).await?;
         let ended = self.sessions.end_all(account).await?;
+        self.catalog.forget_pushes(account).await?;
         self.index.forget(account).await?;
         Ok((held, ended))
     }

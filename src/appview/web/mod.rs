@@ -45,6 +45,7 @@ use crate::index::Index;
 use crate::names::Owner;
 use crate::oauth::Client;
 use crate::repos::Repos;
+use crate::uploads::Uploads;
 use crate::webhooks::Webhooks;
 use atproto::syntax::Did;
 use browser_sessions::BrowserSessions;
@@ -56,7 +57,10 @@ use server::wire::{Request, Response};
 use server::xrpc::{Refusal, Trace, header, response};
 
 pub use endpoint::{ENDPOINTS, Endpoint};
-pub use held::{Held, HeldBrowser, HeldDevice, HeldNotice, HeldSession, HeldWebhook};
+pub use held::{
+    Held, HeldBrowser, HeldDevice, HeldNotice, HeldReferrer, HeldRepository, HeldRequest, HeldSession, HeldSignIn,
+    HeldUpload, HeldWebhook,
+};
 
 /// Sign-ins that are being begun at once: each asks servers that a stranger named.
 const BEGINNING_AT_ONCE: usize = 32;
@@ -102,6 +106,8 @@ pub struct WebRooms {
     pub webhooks: Arc<Webhooks>,
     /// Manifests.
     pub images: Arc<Images>,
+    /// Blobs on their way.
+    pub uploads: Arc<Uploads>,
 }
 
 /// What the endpoints work with.
@@ -118,6 +124,7 @@ pub struct Web {
     holds: Arc<Holds>,
     webhooks: Arc<Webhooks>,
     images: Arc<Images>,
+    uploads: Arc<Uploads>,
     browsers: BrowserSessions,
     guesses: Guesses,
     beginning: Semaphore,
@@ -131,7 +138,8 @@ impl Web {
     /// By these means.
     #[must_use]
     pub fn new(settings: WebSettings, database: Database, rooms: WebRooms) -> Self {
-        let WebRooms { owners, sessions, client, devices, catalog, repos, index, holds, webhooks, images } = rooms;
+        let WebRooms { owners, sessions, client, devices, catalog, repos, index, holds, webhooks, images, uploads } =
+            rooms;
         Self {
             sign_ins: SignIns::new(Arc::clone(&sessions), settings.random),
             browsers: BrowserSessions::new(database, settings.clock),
@@ -152,6 +160,7 @@ impl Web {
             holds,
             webhooks,
             images,
+            uploads,
         }
     }
 

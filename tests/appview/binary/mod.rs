@@ -2,6 +2,7 @@
 //!
 //! [`site::Site`] is a registry's state on disk and its configuration; [`crate::support::process::Daemon`] a process on it.
 
+mod account_data;
 mod commands;
 mod manager;
 mod metrics;

@@ -11,7 +11,7 @@ use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-pub use sign_ins::{SignInRow, begin_sign_in, sweep_sign_ins, take_sign_in};
+pub use sign_ins::{SignInRow, begin_sign_in, forget_sign_ins, sign_ins_of, sweep_sign_ins, take_sign_in};
 
 /// A session at an account's PDS.
 #[derive(Clone)]

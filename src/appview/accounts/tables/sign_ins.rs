@@ -1,7 +1,7 @@
 //! The SQL of sign-ins by OAuth that were begun.
 
 use atproto::syntax::Did;
-use server::sqlite::Write;
+use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
 /// A sign-in that was begun.
@@ -62,6 +62,23 @@ pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignIn
     let account = account.transpose().map_err(|error| StorageError::Damaged(error.into()))?;
     let expires_us = expires_us.cast_unsigned();
     Ok(Some(SignInRow { browser, account, issuer, verifier, key, user_code, expires_us }))
+}
+
+/// The servers at which sign-ins of an account were begun, and until when each may end, in microseconds since 1970.
+///
+/// # Errors
+/// As [`begin_sign_in`].
+pub fn sign_ins_of(read: &Read<'_>, account: &Did) -> Result<Vec<(String, u64)>, StorageError> {
+    let sql = "SELECT issuer, expires_us FROM sign_in WHERE account = ?1";
+    read.all(sql, [account.as_str()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
+}
+
+/// Forgets sign-ins of an account that were begun.
+///
+/// # Errors
+/// As [`begin_sign_in`].
+pub fn forget_sign_ins(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
+    write.execute("DELETE FROM sign_in WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
 /// Forgets sign-ins that nobody ended in time.

@@ -2,6 +2,8 @@
 //!
 //! No other room has SQL for this table, and none calls what is here: it is public for tests.
 
+use rusqlite::Row;
+
 use crate::catalog::PushedRepository;
 use atproto::syntax::{Did, ImageName, ServiceUrl, SyntaxError};
 use server::sqlite::{Read, Write};
@@ -26,25 +28,46 @@ pub fn delete(write: &Write<'_>, account: &Did, name: &ImageName) -> Result<(), 
     write.execute(sql, (account.as_str(), name.as_str())).map(drop)
 }
 
+/// Forgets all repositories of an account.
+///
+/// # Errors
+/// As [`put`].
+pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
+    write.execute("DELETE FROM pushed_repository WHERE account = ?1", [account.as_str()]).map(drop)
+}
+
 /// The repositories that were pushed to last, the newest first.
 ///
 /// # Errors
 /// As [`put`].
 pub fn recent(read: &Read<'_>, limit: usize) -> Result<Vec<PushedRepository>, StorageError> {
     let sql = "SELECT account, name, hold, pushed_us FROM pushed_repository ORDER BY pushed_us DESC LIMIT ?1";
-    let rows = read.all(sql, [i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-        Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?))
-    })?;
+    read.all(sql, [i64::try_from(limit).unwrap_or(i64::MAX)], columns)?.into_iter().map(repository).collect()
+}
+
+/// The repositories of an account.
+///
+/// # Errors
+/// As [`put`].
+pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<PushedRepository>, StorageError> {
+    let sql = "SELECT account, name, hold, pushed_us FROM pushed_repository WHERE account = ?1 ORDER BY name";
+    read.all(sql, [account.as_str()], columns)?.into_iter().map(repository).collect()
+}
+
+type Columns = (String, String, String, i64);
+
+fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+fn repository((account, name, hold, pushed_us): Columns) -> Result<PushedRepository, StorageError> {
     let damaged = |error: SyntaxError| StorageError::Damaged(error.into());
-    let repository = |(account, name, hold, pushed_us): (String, String, String, i64)| {
-        Ok(PushedRepository {
-            account: Did::parse(&account).map_err(damaged)?,
-            name: ImageName::parse(&name).map_err(damaged)?,
-            hold: ServiceUrl::parse(&hold).map_err(damaged)?,
-            pushed_us: pushed_us.cast_unsigned(),
-        })
-    };
-    rows.into_iter().map(repository).collect()
+    Ok(PushedRepository {
+        account: Did::parse(&account).map_err(damaged)?,
+        name: ImageName::parse(&name).map_err(damaged)?,
+        hold: ServiceUrl::parse(&hold).map_err(damaged)?,
+        pushed_us: pushed_us.cast_unsigned(),
+    })
 }
 
 /// Forgets all but the newest `keep` repositories.

@@ -214,6 +214,15 @@ pub fn has(read: &Read<'_>, account: &Did, id: i64) -> Result<bool, StorageError
     Ok(read.first(sql, (account.as_str(), id), |_| Ok(()))?.is_some())
 }
 
+/// Programs that an account let in and that have no secret yet.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn let_in_by(read: &Read<'_>, account: &Did) -> Result<Vec<RequestRow>, StorageError> {
+    let sql = "SELECT user_code, name, address, created_us, expires_us FROM device_request WHERE account = ?1";
+    read.all(sql, [account.as_str()], request)
+}
+
 /// Whether any device acts for an account, or was let in and has no secret yet.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! The SQL of manifests with a subject that were pushed through here.
 
+use rusqlite::Row;
+
 use crate::images::Referrer;
 use atproto::syntax::{Did, Digest};
 use server::sqlite::{Read, Write};
@@ -46,6 +48,24 @@ pub fn delete(write: &Write<'_>, account: &Did, digest: &Digest) -> Result<(), S
         .map(drop)
 }
 
+/// Forgets all referrers of an account.
+///
+/// # Errors
+/// As [`put`].
+pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
+    write.execute("DELETE FROM referrer WHERE account = ?1", [account.as_str()]).map(drop)
+}
+
+/// All referrers of an account, each with its subject.
+///
+/// # Errors
+/// As [`put`].
+pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<(Digest, ReferrerRow)>, StorageError> {
+    let sql = "SELECT digest, media_type, size_bytes, artifact_type, annotations, pushed_us, subject FROM referrer
+               WHERE account = ?1 ORDER BY digest";
+    read.all(sql, [account.as_str()], |row| Ok((Digest::from_bytes(row.get(6)?), columns(row)?)))
+}
+
 /// The first `limit` referrers of `subject` behind `after`, by their digests.
 ///
 /// # Errors
@@ -61,15 +81,17 @@ pub fn of_subject(
                WHERE account = ?1 AND subject = ?2 AND digest > ?3 ORDER BY digest LIMIT ?4";
     let after = after.map_or(&[][..], |digest| &digest.as_bytes()[..]);
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    read.all(sql, (account.as_str(), subject.as_bytes(), after, limit), |row| {
-        let annotations: Option<String> = row.get(4)?;
-        let referrer = Referrer {
-            digest: Digest::from_bytes(row.get(0)?),
-            media_type: row.get(1)?,
-            size: row.get::<_, i64>(2)?.cast_unsigned(),
-            artifact_type: row.get(3)?,
-            annotations: annotations.and_then(|text| serde_json::from_str(&text).ok()),
-        };
-        Ok(ReferrerRow { referrer, pushed_us: row.get::<_, i64>(5)?.cast_unsigned() })
-    })
+    read.all(sql, (account.as_str(), subject.as_bytes(), after, limit), columns)
+}
+
+fn columns(row: &Row<'_>) -> rusqlite::Result<ReferrerRow> {
+    let annotations: Option<String> = row.get(4)?;
+    let referrer = Referrer {
+        digest: Digest::from_bytes(row.get(0)?),
+        media_type: row.get(1)?,
+        size: row.get::<_, i64>(2)?.cast_unsigned(),
+        artifact_type: row.get(3)?,
+        annotations: annotations.and_then(|text| serde_json::from_str(&text).ok()),
+    };
+    Ok(ReferrerRow { referrer, pushed_us: row.get::<_, i64>(5)?.cast_unsigned() })
 }

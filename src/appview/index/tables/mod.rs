@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod holds;
+pub mod indexed;
 pub mod records;
 pub mod search;
 pub mod stars;

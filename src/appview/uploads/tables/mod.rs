@@ -170,17 +170,32 @@ const MAX_LISTED: i64 = 1_000;
 pub fn list(read: &Read<'_>) -> Result<Vec<UploadSummary>, StorageError> {
     let sql = "SELECT id, account, repository, hold, offset_bytes, sent_bytes, touched_us FROM upload
                ORDER BY touched_us LIMIT ?1";
-    let number = |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(i64::cast_unsigned);
-    let rows = read.all(sql, [MAX_LISTED], |row| {
-        let texts: (String, String) = (row.get(1)?, row.get(3)?);
-        Ok((texts, (row.get(0)?, row.get(2)?, number(row, 4)?, number(row, 5)?, number(row, 6)?)))
-    })?;
+    read.all(sql, [MAX_LISTED], summary_columns)?.into_iter().map(summary).collect()
+}
+
+/// Uploads of an account.
+///
+/// # Errors
+/// As [`upload`].
+pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<UploadSummary>, StorageError> {
+    let sql =
+        "SELECT id, account, repository, hold, offset_bytes, sent_bytes, touched_us FROM upload WHERE account = ?1";
+    read.all(sql, [account.as_str()], summary_columns)?.into_iter().map(summary).collect()
+}
+
+type SummaryColumns = ((String, String), (UploadId, String, u64, u64, u64));
+
+fn summary_columns(row: &rusqlite::Row<'_>) -> rusqlite::Result<SummaryColumns> {
+    let number = |column| row.get::<_, i64>(column).map(i64::cast_unsigned);
+    Ok(((row.get(1)?, row.get(3)?), (row.get(0)?, row.get(2)?, number(4)?, number(5)?, number(6)?)))
+}
+
+fn summary(
+    ((account, hold), (id, repository, offset, sent, touched_us)): SummaryColumns,
+) -> Result<UploadSummary, StorageError> {
     let damaged = |error: atproto::syntax::SyntaxError| StorageError::Damaged(error.into());
-    let summary = |((account, hold), (id, repository, offset, sent, touched_us)): ((String, String), _)| {
-        let (account, hold) = (Did::parse(&account).map_err(damaged)?, ServiceUrl::parse(&hold).map_err(damaged)?);
-        Ok(UploadSummary { id, account, repository, hold, offset, sent, touched_us })
-    };
-    rows.into_iter().map(summary).collect()
+    let (account, hold) = (Did::parse(&account).map_err(damaged)?, ServiceUrl::parse(&hold).map_err(damaged)?);
+    Ok(UploadSummary { id, account, repository, hold, offset, sent, touched_us })
 }
 
 /// How many uploads there are, and how large.
