@@ -136,6 +136,14 @@ impl Catalog {
         self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
+    /// All accounts that have pushed through here.
+    ///
+    /// # Errors
+    /// As [`Catalog::pushed`].
+    pub async fn accounts(&self) -> Result<Vec<Did>, StorageError> {
+        self.database.read(tables::accounts).await
+    }
+
     /// Forgets that an account has pushed.
     ///
     /// # Errors

@@ -12,7 +12,8 @@ use server::console::{CommandError, NONE, duration, output, table};
 pub(super) enum Command {
     /// Show how much can be searched for, and how far the network is followed.
     Status,
-    /// List the records of all known accounts again, in the background of the registry.
+    /// Make what searches go by anew, where rows are lost or damaged: the words of texts at once, the rest in the background of
+    /// the registry, which lists again what all known accounts have, and those who pushed here or whom the relay knows.
     ///
     /// What their repositories do not have any more leaves the index. It serves meanwhile.
     Rebuild,

@@ -10,6 +10,7 @@ use crate::index::{Change, RecordOf};
 use atproto::lexicon::nsid::{self, Method};
 use atproto::syntax::Did;
 use server::egress::{AnswerLimits, empty_body};
+use server::storage::StorageError;
 
 /// Collections whose owners are to be listed: who has a tag has a manifest.
 const OWNERS: [nsid::Collection; 3] = [nsid::MANIFEST, nsid::STAR, nsid::SAILOR_PROFILE];
@@ -45,20 +46,39 @@ enum SeedError {
 }
 
 impl Follow {
-    /// Has those listed who have records at the relay, once; tries until it answers.
+    /// Has those listed who have records at the relay, once, and when they are to be asked for again; tries until it answers.
     pub async fn seed(&self) {
         let Some(relay) = self.settings.relay_url.as_deref() else { return };
-        let name = format!("{SEEDED}{relay}");
+        let (name, mut wakes) = (format!("{SEEDED}{relay}"), self.index.wakes());
         loop {
             match self.index.cursor(&name).await {
-                Ok(Some(_)) => return,
+                Ok(Some(_)) => {
+                    if wakes.changed().await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
                 Ok(None) => match self.seed_from(relay, &name).await {
-                    Ok(accounts) => return tracing::info!(relay, accounts, "the accounts of the relay are listed"),
+                    Ok(accounts) => {
+                        tracing::info!(relay, accounts, "the accounts of the relay are listed");
+                        continue;
+                    }
                     Err(error) => tracing::warn!(relay, "the relay does not say which accounts there are: {error}"),
                 },
                 Err(error) => tracing::warn!(%error, "it is not known whether the relay was asked for its accounts"),
             }
             tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Has the relay asked again who has anything, the next time that somebody is to be asked something.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn forget_seeds(&self) -> Result<(), StorageError> {
+        match self.settings.relay_url.as_deref() {
+            Some(relay) => self.index.forget_cursor(&format!("{SEEDED}{relay}")).await,
+            None => Ok(()),
         }
     }
 

@@ -221,6 +221,23 @@ impl Index {
         self.database.read(move |read| tables::accounts::due_lists(read, now_us, limit)).await
     }
 
+    /// Makes the words anew by which texts are found, and has `accounts` listed besides those that are known, who are listed
+    /// again; answers how many that are. For an index that lost rows, or whose words are damaged.
+    ///
+    /// # Errors
+    /// As [`Index::take`].
+    pub async fn restore(&self, accounts: Vec<Did>) -> Result<usize, StorageError> {
+        self.database.write(tables::search::clear_words).await?;
+        let mut last = Some(0);
+        while let Some(after) = last {
+            // In pieces: others write between them.
+            last = self.database.write(move |write| tables::records::words_behind(write, after)).await?;
+        }
+        let list = |account| Change { account, of: RecordOf::List };
+        self.write(accounts.into_iter().map(list).collect(), None).await?;
+        self.rebuild().await
+    }
+
     /// Has the records of all known accounts listed again; answers how many there are.
     ///
     /// # Errors

@@ -62,7 +62,8 @@ impl Operation for IndexShow {
     }
 }
 
-/// Has the records of all known accounts listed again.
+/// Makes what searches go by anew: the words of texts at once, and the records of all who are known, who have pushed here, or
+/// whom the relay knows, are listed again. Answers how many accounts are known.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IndexRebuild {}
 
@@ -72,7 +73,9 @@ impl Operation for IndexRebuild {
     type Output = usize;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<usize, AdminError> {
-        registry.index.rebuild().await.map_err(failed)
+        registry.follow.forget_seeds().await.map_err(failed)?;
+        let pushed = registry.catalog.accounts().await.map_err(failed)?;
+        registry.index.restore(pushed).await.map_err(failed)
     }
 }
 

@@ -80,6 +80,7 @@ mod tests {
                 "DELETE FROM pushed_repository WHERE pushed_us <",
                 "SCAN pushed_repository USING COVERING INDEX pushed_repository_recent",
             ),
+            ("SELECT DISTINCT account FROM pushed_repository", "SCAN pushed_repository"),
             ("INSERT INTO sign_in", "SCAN sign_in USING COVERING INDEX sign_in_expires"),
             ("INSERT INTO device_request", "SCAN device_request USING COVERING INDEX device_request_expires"),
             ("FROM sign_in WHERE account", "SCAN sign_in"),

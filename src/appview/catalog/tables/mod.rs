@@ -54,6 +54,15 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<PushedRepository
     read.all(sql, [account.as_str()], columns)?.into_iter().map(repository).collect()
 }
 
+/// All accounts that have pushed.
+///
+/// # Errors
+/// As [`put`].
+pub fn accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
+    let rows = read.all("SELECT DISTINCT account FROM pushed_repository", [], |row| row.get::<_, String>(0))?;
+    rows.iter().map(|did| Did::parse(did).map_err(|error| StorageError::Damaged(error.into()))).collect()
+}
+
 type Columns = (String, String, String, i64);
 
 fn columns(row: &Row<'_>) -> rusqlite::Result<Columns> {

@@ -198,6 +198,20 @@ pub(super) fn refresh(taking: &mut Taking<'_, '_>, repository: i64) -> Result<()
     refresh_words(write, repository)
 }
 
+/// Repositories whose words one transaction makes.
+const WORDS_AT_ONCE: i64 = 500;
+
+/// Has the words of the next repositories behind this one agree with their rows; answers the last of them.
+///
+/// # Errors
+/// When the database fails or holds what was never written.
+pub fn words_behind(write: &Write<'_>, after: i64) -> Result<Option<i64>, StorageError> {
+    let sql = "SELECT id FROM index_repository WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let ids = write.all(sql, (after, WORDS_AT_ONCE), |row| row.get(0))?;
+    ids.iter().try_for_each(|id| refresh_words(write, *id))?;
+    Ok(ids.last().copied())
+}
+
 /// Has the words of a repository agree with its row.
 pub(super) fn refresh_words(write: &Write<'_>, repository: i64) -> Result<(), StorageError> {
     let sql = "SELECT tag FROM index_tag WHERE repository = ?1 ORDER BY written_us DESC LIMIT ?2";

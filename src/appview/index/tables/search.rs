@@ -2,7 +2,7 @@
 
 use crate::index::{FoundRepository, Position, RepositoryOrder};
 use atproto::syntax::{Did, Handle, ImageName, SyntaxError, Tag};
-use server::sqlite::Read;
+use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
 /// What a row has.
@@ -49,6 +49,14 @@ fn all(rows: Vec<Raw>) -> Result<Vec<FoundRepository>, StorageError> {
 
 fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Forgets all words, and what is damaged of them.
+///
+/// # Errors
+/// When the database fails.
+pub fn clear_words(write: &Write<'_>) -> Result<(), StorageError> {
+    write.execute("INSERT INTO index_text (index_text) VALUES ('delete-all')", []).map(drop)
 }
 
 /// The newest repositories with the words of an expression. Those that are not shown are looked at as well, up to four times
