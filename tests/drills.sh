@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The drills of an operator, which the manual follows: backup and restore, a new host, a lost key, a warm spare
-# by Litestream, and a successor with another address; with real holds, a real PDS, the reference libraries and Garage.
+# by Litestream, a successor with another address, and a front end that loses its database and its index; with real holds, a
+# real PDS, the reference libraries and Garage. ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them they are built.
 # Needs Rust and Node; installs the rest. Exits 0 when everything held. Leaves no process and no temporary file.
 set -euo pipefail
 # shellcheck source=tests/lib.sh
@@ -39,12 +40,13 @@ need node npm cargo rsync python3
 install_stack
 install_litestream
 start_s3 garage
-say "Building the hold"
-binary=$(build_hold quick)
-[ -x "$binary" ] || die "cargo built no atcr-hold binary"
+say "Building the hold and the front end"
+binary=${ATCR_HOLD_BINARY:-$(build_hold quick)}
+appview=${ATCR_APPVIEW_BINARY:-$(build_program atcr-appview quick)}
+for program in "$binary" "$appview"; do [ -x "$program" ] || die "cargo built no $program"; done
 work=$(mktemp -d "${TMPDIR:-/tmp}/atcr-hold-drills.XXXXXX")
 
 # In the background, so that a signal to this script reaches the trap at once.
-"$stack_node" "$repo/tests/drills/run.mjs" "$binary" "$work" "$s3_list" "$litestream_home/bin/litestream" &
+"$stack_node" "$repo/tests/drills/run.mjs" "$binary" "$appview" "$work" "$s3_list" "$litestream_home/bin/litestream" &
 driver=$!
 wait "$driver"

@@ -1,7 +1,7 @@
-// The drills of an operator: each is a chapter of the manual, done with real holds and the reference
+// The drills of an operator: each is a chapter of the manual, done with real holds, a real front end and the reference
 // libraries, by the commands that stand there.
 //
-//   run.mjs HOLD_BINARY WORK_DIR [S3_LIST LITESTREAM]
+//   run.mjs HOLD_BINARY APPVIEW_BINARY WORK_DIR [S3_LIST LITESTREAM]
 //
 // S3_LIST is the file that ATCR_HOLD_S3 names. Exits 0 when every step held. WORK_DIR belongs to the caller.
 
@@ -11,11 +11,12 @@ import { Hold, startStack } from '../demo/processes.mjs'
 import { chapter, counts, duration, note, step, title } from '../demo/report.mjs'
 import { backup } from './backup.mjs'
 import { newHost } from './host.mjs'
+import { registryFrontEnd } from './registry.mjs'
 import { lostKey } from './key.mjs'
 import { standby } from './standby.mjs'
 import { successor } from './successor.mjs'
 
-const [binary, work, s3List, litestream] = process.argv.slice(2)
+const [binary, appviewBinary, work, s3List, litestream] = process.argv.slice(2)
 const started = performance.now()
 let stack
 let hold
@@ -28,7 +29,7 @@ class Visitor extends Client {
 }
 
 async function drills() {
-  title('atcr-hold: the drills of an operator')
+  title('The drills of an operator')
   let alice
   chapter('Start')
   await step('A PLC directory, a PDS, an account, a hold', async () => {
@@ -44,6 +45,7 @@ async function drills() {
   hold = await lostKey(at(hold))
   if (litestream) hold = await standby({ ...at(hold), s3List, litestream })
   hold = await successor({ ...at(hold), binary, stack })
+  await registryFrontEnd({ binary, appviewBinary, stack, work })
 }
 
 async function stop(code) {

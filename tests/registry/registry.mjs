@@ -117,7 +117,7 @@ export function garage(list) {
 
 /** A public hold of `owner`, whom anybody may join, and a front end that has it for its default. */
 export class Registry {
-  static async start({ binaries, work, stack, owner, settings = {}, config }) {
+  static async start({ binaries, work, stack, owner, settings = {}, frontEnd = {}, config }) {
     await mkdir(work, { recursive: true })
     const hold = await Hold.prepare({ binary: binaries.hold, work, owner: owner.did, plc: stack.plc })
     Object.assign(hold.settings, { HOLD_PUBLIC: 'true', HOLD_ALLOW_ALL_CREW: 'true' }, settings)
@@ -131,6 +131,7 @@ export class Registry {
       ATCR_PLC_DIRECTORY_URL: stack.plc,
       ATCR_HANDLE_RESOLVER_URL: stack.pds,
       TEST_MODE: 'true',
+      ...frontEnd,
     })
     await appview.start()
     return Object.assign(new Registry(), { stack, hold, appview, config })
