@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Has the real Prometheus of Debian scrape a hold under a little load, and judges metrics, alerts and dashboard by it.
+# Has the real Prometheus of Debian scrape a hold and a front end under a little load, and judges metrics, alerts and dashboards
+# by it.
 #
 # Prometheus is unpacked, not installed (the installed package would start one on every interface), and kept in
-# ${XDG_CACHE_HOME:-~/.cache}/atcr-hold. ATCR_HOLD_BINARY: the hold; without it the last debug build, or a new one.
+# ${XDG_CACHE_HOME:-~/.cache}/atcr-hold. ATCR_HOLD_BINARY, ATCR_APPVIEW_BINARY: the programs; without them the last debug
+# builds, or new ones.
 # Grafana is no package of Debian: the dashboard's queries are put to Prometheus, its looks are not tested.
 #
 # The last line is the sum: "metrics: N passed, N failed". What cannot run here says so: "skipped: <what>: <why>".
@@ -13,10 +15,12 @@ cd "$repo"
 
 need python3
 hold=${ATCR_HOLD_BINARY:-${CARGO_TARGET_DIR:-target}/debug/atcr-hold}
-if [ ! -x "$hold" ]; then
+appview=${ATCR_APPVIEW_BINARY:-${CARGO_TARGET_DIR:-target}/debug/atcr-appview}
+if [ ! -x "$hold" ] || [ ! -x "$appview" ]; then
   need cargo cc
-  cargo build --locked --bin atcr-hold >&2
+  cargo build --locked --bin atcr-hold --bin atcr-appview >&2
 fi
+programs=(--hold "$(realpath "$hold")" --appview "$(realpath "$appview")")
 
 # Prints the folder with prometheus and promtool.
 prometheus_tools() {
@@ -38,7 +42,7 @@ prometheus_tools() {
 }
 
 if tools=$(prometheus_tools); then
-  exec python3 -B tests/metrics/run.py --hold "$(realpath "$hold")" --tools "$tools"
+  exec python3 -B tests/metrics/run.py "${programs[@]}" --tools "$tools"
 fi
 echo "skipped: metrics under the real Prometheus: Debian's package cannot be had"
-exec python3 -B tests/metrics/run.py --hold "$(realpath "$hold")"
+exec python3 -B tests/metrics/run.py "${programs[@]}"

@@ -1,4 +1,4 @@
-"""A hold, a little load, and the real Prometheus that scrapes it. See tests/metrics.sh."""
+"""A hold and a front end, a little load, and the real Prometheus that scrapes it. See tests/metrics.sh."""
 
 import argparse
 import functools
@@ -22,6 +22,7 @@ REPO = Path(__file__).resolve().parents[2]
 ALERTS = REPO / "nixos/metrics/alerts.yml"
 APPVIEW_ALERTS = REPO / "nixos/metrics/appview-alerts.yml"
 DASHBOARD = REPO / "nixos/metrics/dashboard.json"
+APPVIEW_DASHBOARD = REPO / "nixos/metrics/appview-dashboard.json"
 PATIENCE_S = 60
 
 
@@ -103,12 +104,41 @@ class Hold(Process):
         assert fetch(self.url + "/xrpc/io.atcr.hold.initiateUpload", "no.token.x", b"{}")[0] == 401
 
 
+class FrontEnd(Process):
+    """A registry front end that follows a relay which is away."""
+
+    def __init__(self, binary: str, state: Path) -> None:
+        state.mkdir()
+        super().__init__(
+            [binary],
+            {
+                "ATCR_BASE_URL": "http://localhost:5000",
+                "ATCR_HTTP_ADDR": "127.0.0.1:0",
+                "ATCR_METRICS_ADDR": "127.0.0.1:0",
+                "ATCR_DATABASE_PATH": str(state / "appview.db"),
+                "ATCR_RELAY_URL": "http://localhost:1",
+                "TEST_MODE": "true",
+                "PATH": os.environ["PATH"],
+            },
+        )
+        ready = self.said(r'ready .*listening="([^"]+)" metrics="([^"]+)"')
+        self.url, self.metrics = f"http://{ready[1]}", ready[2]
+
+    def load(self) -> None:
+        """A little of everything that needs no account."""
+        assert fetch(self.url + "/_health")[0] == 200
+        assert fetch(self.url + "/v2/")[0] == 401
+        assert fetch(self.url + "/xrpc/io.atcr.appview.searchRepositories?q=lantern")[0] == 200
+
+
 class Prometheus(Process):
-    def __init__(self, tools: Path, work: Path, target: str) -> None:
+    def __init__(self, tools: Path, work: Path, targets: dict[str, str]) -> None:
         config = {
             "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(ALERTS)],
-            "scrape_configs": [{"job_name": "atcr-hold", "static_configs": [{"targets": [target]}]}],
+            "rule_files": [str(ALERTS), str(APPVIEW_ALERTS)],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in targets.items()
+            ],
         }
         # JSON is YAML.
         (work / "prometheus.yml").write_text(json.dumps(config))
@@ -142,8 +172,8 @@ class Sum:
             print(f"FAILED  {title}\n        {error!r}", flush=True)
 
 
-def dashboard_queries() -> list[str]:
-    panels = json.loads(DASHBOARD.read_text())["panels"]
+def dashboard_queries(dashboard: Path = DASHBOARD) -> list[str]:
+    panels = json.loads(dashboard.read_text())["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels), "two panels have one id"
     places = [panel["gridPos"] for panel in panels]
     assert all(place["x"] + place["w"] <= 24 for place in places), "a panel is too far right"
@@ -160,19 +190,20 @@ def promtool(tools: Path, *arguments: str, given: bytes | None = None) -> None:
     assert ran.returncode == 0 and not (given and said), said
 
 
-def scraped(total: Sum, hold: Hold, prometheus: Prometheus) -> None:
+def scraped(total: Sum, hold: Hold, front_end: FrontEnd, prometheus: Prometheus) -> None:
     ended = threading.Event()
 
     def load() -> None:
         while not ended.wait(0.02):
             hold.load()
+            front_end.load()
 
     threads = [threading.Thread(target=load, daemon=True) for _ in range(4)]
     for thread in threads:
         thread.start()
 
     def up() -> None:
-        eventually(lambda: prometheus.value('up{job="atcr-hold"}') == 1)
+        eventually(lambda: prometheus.value("sum(up)") == 2)
 
     def is_positive(query: str) -> bool:
         return (prometheus.value(query) or 0) > 0
@@ -188,20 +219,28 @@ def scraped(total: Sum, hold: Hold, prometheus: Prometheus) -> None:
             "process_start_time_seconds > time() - 600",
             "atcr_hold_crew_members == 1",
             'atcr_hold_build_info{version!=""}',
+            'rate(atcr_appview_requests_total{method=~".*searchRepositories", code="200"}[5s])',
+            "atcr_appview_index_connected == bool 0",
+            "atcr_appview_index_connection_failures_total",
         ):
             eventually(functools.partial(is_positive, query))
 
     def dashboard() -> None:
-        silent = [query for query in dashboard_queries() if not prometheus.ask("query", query=query)["result"]]
-        # There is no bucket, nothing went wrong, and no account was looked up.
+        asked = dashboard_queries() + dashboard_queries(APPVIEW_DASHBOARD)
+        silent = [query for query in asked if not prometheus.ask("query", query=query)["result"]]
+        # There is no bucket, nothing went wrong, no account was looked up, no event came, and no copy was made.
         absent = ("_bucket_requests", "_bucket_retries", "_bucket_failures", "storage_errors", "did_lookups")
+        absent += ("last_message_timestamp", "last_backup_timestamp")
         unexpected = [query for query in silent if not any(name in query for name in absent)]
         assert not unexpected, f"no answer to {unexpected}"
 
     def alerts() -> None:
-        rules = prometheus.ask("rules")["groups"][0]["rules"]
-        eventually(lambda: all(rule["health"] == "ok" for rule in prometheus.ask("rules")["groups"][0]["rules"]))
-        assert len(rules) > 10
+        def rules_now() -> list[Any]:
+            return [rule for group in prometheus.ask("rules")["groups"] for rule in group["rules"]]
+
+        eventually(lambda: all(rule["health"] == "ok" for rule in rules_now()))
+        rules = rules_now()
+        assert len(rules) > 14
         calm = [rule["name"] for rule in rules if rule["state"] == "firing"]
         # The disk of a machine that tests is its own matter.
         assert not [name for name in calm if name != "AtcrHoldDiskNearlyFull"], f"{calm} fire"
@@ -210,44 +249,53 @@ def scraped(total: Sum, hold: Hold, prometheus: Prometheus) -> None:
         helped = prometheus.ask("metadata")
         assert all(found[0]["help"] and found[0]["type"] for found in helped.values()) and len(helped) > 35, helped
 
-    total.check("Prometheus finds the hold up", up)
+    total.check("Prometheus finds the hold and the front end up", up)
     total.check("it has series of what happened", series)
-    total.check("every query of the dashboard is understood and has an answer", dashboard)
+    total.check("every query of the dashboards is understood and has an answer", dashboard)
     total.check("the alerts are loaded, evaluated, and calm", alerts)
     total.check("each metric has a type and a help text", metadata)
     ended.set()
     for thread in threads:
         thread.join()
     hold.stop()
-    total.check("Prometheus finds the hold down", lambda: eventually(lambda: prometheus.value("up") == 0))
+    total.check("Prometheus finds the hold down", lambda: eventually(lambda: prometheus.value('up{job="atcr-hold"}') == 0))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--hold", required=True)
+    parser.add_argument("--appview", required=True)
     parser.add_argument("--tools", type=Path)
     options = parser.parse_args()
     total = Sum()
     total.check("the dashboard is JSON, and its panels have their places", dashboard_queries)
+    total.check("so is the front end's", lambda: dashboard_queries(APPVIEW_DASHBOARD))
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         processes: list[Process] = []
         try:
             hold = Hold(options.hold, work / "state")
             processes.append(hold)
+            front_end = FrontEnd(options.appview, work / "registry")
+            processes.append(front_end)
             hold.load()
+            front_end.load()
             page = fetch(f"http://{hold.metrics}/metrics")[1]
             total.check("the page has the hold's metrics", lambda: page.index(b"\natcr_hold_requests_total{"))
+            other = fetch(f"http://{front_end.metrics}/metrics")[1]
+            total.check("the other has the front end's", lambda: other.index(b"\natcr_appview_requests_total{"))
             if options.tools:
                 tools: Path = options.tools
                 check = total.check
                 check("promtool check metrics", lambda: promtool(tools, "check", "metrics", given=page))
+                check("the same of the front end's", lambda: promtool(tools, "check", "metrics", given=other))
                 check("promtool check rules", lambda: promtool(tools, "check", "rules", str(ALERTS), str(APPVIEW_ALERTS)))
                 tests = [str(REPO / "tests/metrics" / f"{name}.test.yml") for name in ("alerts", "appview-alerts")]
                 check("promtool test rules", lambda: promtool(tools, "test", "rules", *tests))
-                prometheus = Prometheus(tools, work, hold.metrics)
+                targets = {"atcr-hold": hold.metrics, "atcr-appview": front_end.metrics}
+                prometheus = Prometheus(tools, work, targets)
                 processes.append(prometheus)
-                scraped(total, hold, prometheus)
+                scraped(total, hold, front_end, prometheus)
         finally:
             for process in processes:
                 if process.child.poll() is None:

@@ -143,6 +143,7 @@ impl Sources {
 
     fn index(&self, text: &mut Text, counted: &Counted) {
         if let Some(index) = counted.index {
+            text.gauge("atcr_appview_index_accounts", "Accounts that have something in the index.", index.accounts);
             let help = "Repositories, tags, manifests and stars in the index of what can be searched for.";
             text.gauge("atcr_appview_index_records", help, index.records);
             text.gauge("atcr_appview_index_repositories_shown", "Repositories that a search shows.", index.shown);
@@ -158,6 +159,11 @@ impl Sources {
         let help = "Events of the network: commit, identity, account, unknown.";
         text.counter_by("atcr_appview_index_events_total", help, "kind", &counts.events);
         text.counter("atcr_appview_index_changes_total", "Changes that events came to.", counts.changes.get());
+        let help = "Records of the index's collections that are not of their form: nothing was taken of them.";
+        text.counter("atcr_appview_index_records_refused_total", help, counts.refused.get());
+        let help = "When the last message of a source came; 0 before the first since the start.";
+        let heard_s = counts.heard_us.get() / 1_000_000;
+        text.gauge("atcr_appview_index_last_message_timestamp_seconds", help, heard_s);
         let help = "Connections to sources of events that ended or could not be made.";
         text.counter("atcr_appview_index_connection_failures_total", help, counts.failures.get());
         let help = "How old the last event was when it came, where its source says so.";

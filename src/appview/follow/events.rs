@@ -49,6 +49,8 @@ pub struct FollowCounts {
     pub events: CounterBy<EventKind>,
     /// Changes of the index that they came to.
     pub changes: Counter,
+    /// Records of the index's collections that are not of their form, so that nothing was taken of them.
+    pub refused: Counter,
     /// Connections that ended or could not be made.
     pub failures: Counter,
     /// 1 while there is a connection.
@@ -67,6 +69,8 @@ pub(super) struct Told {
     /// When it happened.
     pub(super) at_us: Option<u64>,
     pub(super) changes: Vec<Change>,
+    /// Records that are not of their form.
+    pub(super) refused: u64,
 }
 
 /// A source of events.
@@ -200,6 +204,7 @@ impl Follow {
             return Ok(());
         };
         self.counts.events.inc(told.kind);
+        self.counts.refused.add(told.refused);
         if let Some(at_us) = told.at_us {
             self.counts.lag_us.set(now_us.saturating_sub(at_us));
         }

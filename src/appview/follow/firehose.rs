@@ -32,8 +32,9 @@ pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
 /// Reads a frame.
 pub(super) fn read(frame: &[u8], now_us: u64) -> Result<Frame, RepoError> {
     let event = RepoEvent::decode(frame)?;
+    let mut refused = 0;
     let (kind, changes) = match event.kind {
-        RepoEventKind::Commit(commit) => (EventKind::Commit, commit_changes(&commit, now_us)),
+        RepoEventKind::Commit(commit) => (EventKind::Commit, commit_changes(&commit, now_us, &mut refused)),
         RepoEventKind::Sync(account) => (EventKind::Commit, vec![Change { account, of: RecordOf::Relist }]),
         RepoEventKind::Identity(account) => (EventKind::Identity, vec![Change { account, of: RecordOf::Handle }]),
         RepoEventKind::Account(account, is_active, status) => {
@@ -45,11 +46,11 @@ pub(super) fn read(frame: &[u8], now_us: u64) -> Result<Frame, RepoError> {
         RepoEventKind::Info(_) | RepoEventKind::Other => return Ok(Frame::Nothing),
     };
     let cursor = (event.seq > 0).then_some(event.seq);
-    Ok(Frame::Told(Told { kind, cursor, at_us: None, changes }))
+    Ok(Frame::Told(Told { kind, cursor, at_us: None, changes, refused }))
 }
 
-/// What a commit comes to. What is not all here, or is none, is listed instead.
-fn commit_changes(commit: &CommitEvent, now_us: u64) -> Vec<Change> {
+/// What a commit comes to. What is not all here, or is none, is listed instead. Records that are not of their form are counted.
+fn commit_changes(commit: &CommitEvent, now_us: u64, refused: &mut u64) -> Vec<Change> {
     let relist = || vec![Change { account: commit.account.clone(), of: RecordOf::Relist }];
     if commit.is_partial {
         return relist();
@@ -58,7 +59,9 @@ fn commit_changes(commit: &CommitEvent, now_us: u64) -> Vec<Change> {
     let change = |(path, record): (&str, Option<cbor::Ipld>)| {
         let (collection, key) = path.split_once('/')?;
         let record = record.as_ref().map(cbor::to_json);
-        Change::of(&commit.account, collection, key, record.as_ref(), now_us)
+        let change = Change::of(&commit.account, collection, key, record.as_ref(), now_us);
+        *refused += u64::from(change.is_none());
+        change
     };
     records.into_iter().filter_map(change).collect()
 }

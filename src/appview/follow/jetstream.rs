@@ -62,6 +62,7 @@ pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
 pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
     let event: Event = serde_json::from_str(text).ok()?;
     let did = event.did;
+    let mut refused = 0;
     let (kind, change) = match (event.commit, event.account, event.identity) {
         (Some(commit), ..) => {
             let Commit { operation, collection, rkey, record } = commit;
@@ -69,6 +70,7 @@ pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
             // A change without its record says nothing.
             let is_whole = record.is_some() || operation == "delete";
             let change = Change::of(&did, &collection, &rkey, record, now_us).filter(|_| is_whole);
+            refused = u64::from(change.is_none());
             (EventKind::Commit, change)
         }
         (_, Some(account), _) => (EventKind::Account, Some(of_account(did, account.active, account.status.as_deref()))),
@@ -77,7 +79,7 @@ pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
     };
     // A time that is ahead would have later events skipped.
     let cursor = event.time_us.min(now_us);
-    Some(Told { kind, cursor: Some(cursor), at_us: Some(cursor), changes: change.into_iter().collect() })
+    Some(Told { kind, cursor: Some(cursor), at_us: Some(cursor), changes: change.into_iter().collect(), refused })
 }
 
 /// What the state of an account comes to.
@@ -112,7 +114,7 @@ mod tests {
         let star = r#"{"did":"DID","time_us":5,"kind":"commit","commit":{"rev":"a","operation":"create","collection":
             "io.atcr.sailor.star","rkey":"a","record":{"subject":"at://DID/io.atcr.repo.page/app","createdAt":"2026-01-01T00:00:00Z"},"cid":"b"}}"#;
         let found = told(star).unwrap();
-        assert_eq!((found.changes.len(), found.cursor), (1, Some(5)));
+        assert_eq!((found.changes.len(), found.cursor, found.refused), (1, Some(5), 0));
         let gone = told(&star.replace("create\"", "delete\"")).unwrap();
         assert_eq!(gone.changes[0].of, RecordOf::NoStar("a".into()));
         let account = r#"{"did":"DID","time_us":9999999999999999,"kind":"account","account":{"active":false,"did":"DID","seq":1,"status":"takendown"}}"#;
@@ -136,7 +138,8 @@ mod tests {
             assert!(told(nothing).is_none(), "{nothing:.80}");
         }
         let record = r#""record":{"subject""#;
-        assert!(told(&star.replace(record, r#""record":{"other""#)).unwrap().changes.is_empty());
+        let other = told(&star.replace(record, r#""record":{"other""#)).unwrap();
+        assert_eq!((other.changes.len(), other.refused), (0, 1));
         assert!(
             told(&star.replace("io.atcr.sailor.star\",\"rkey\":\"a\"", "x\",\"rkey\":\"../..\""))
                 .unwrap()

@@ -13,6 +13,13 @@ fn scrape(scraper: &Client) -> String {
     answer.text().to_owned()
 }
 
+/// Whatever looks like a metric's name in a file of `nixos/metrics`.
+fn names_in(file: &str) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(root().join("nixos/metrics").join(file)).unwrap();
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("atcr_appview_")).map(str::to_owned).collect()
+}
+
 #[test]
 fn the_page_says_what_happened_and_the_manual_what_it_means() {
     let mut site = Site::new();
@@ -57,4 +64,12 @@ fn the_page_says_what_happened_and_the_manual_what_it_means() {
         .filter(|word| word.starts_with("atcr_appview_") && !word.contains(['{', ' ', '[']))
         .collect::<BTreeSet<_>>();
     assert!(named.iter().all(|name| names.contains(name)), "{named:?} is more than {names:?}");
+    let (dashboard, alerts) = (names_in("appview-dashboard.json"), names_in("appview-alerts.yml"));
+    let base = |name: &String| name.strip_suffix("_bucket").unwrap_or(name).to_owned();
+    for name in dashboard.iter().chain(&alerts).map(base) {
+        assert!(names.contains(name.as_str()), "{name} is on no page");
+    }
+    let shown: BTreeSet<_> = dashboard.iter().map(base).collect();
+    let unseen: Vec<_> = names.iter().filter(|name| !name.starts_with("process_") && !shown.contains(**name)).collect();
+    assert!(unseen.is_empty(), "{unseen:?} are not on the dashboard");
 }
