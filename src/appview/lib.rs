@@ -25,7 +25,7 @@
 //! | `devices` | devices that act for accounts (with its tables) | – |
 //! | `web` | what people see in a browser, and the endpoints of sign-in and devices (with its tables) | names, remote, oauth, accounts, index, gate, repos, holds, catalog, uploads, webhooks, images, devices |
 //! | `oci` | the registry's HTTP API and its token endpoint | names, remote, accounts, index, gate, repos, holds, catalog, follow, uploads, webhooks, images, devices, web |
-//! | `operations` | what an operator may do, and the table of it | images, web, oci |
+//! | `operations` | what an operator may do, and the table of it | images, devices, web, oci |
 //! | `app` | wiring | all |
 //! | `cli` | the command line | all |
 //!

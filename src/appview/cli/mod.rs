@@ -5,6 +5,7 @@
 
 mod accounts;
 mod backup;
+mod devices;
 mod index;
 mod manual;
 mod queue;
@@ -48,7 +49,8 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-accounts, backup, status, sessions, uploads, queue, webhooks and index need the configuration of the registry they are for.
+accounts, backup, devices, status, sessions, uploads, queue, webhooks and index need the configuration of the registry they
+are for.
 While it runs all but backup go through its admin socket (ATCR_ADMIN_SOCKET), else they work on its database.
 
 Exit codes: 0 done, or ended by a signal; 1 failed or refused, or status finds no registry that runs;
@@ -66,6 +68,8 @@ enum Command {
     Accounts(Group<accounts::Command>),
     /// List and end sessions at accounts' PDSes.
     Sessions(Group<sessions::Command>),
+    /// List devices that act for accounts, and take them back.
+    Devices(Group<devices::Command>),
     /// List and abort open uploads.
     Uploads(Group<uploads::Command>),
     /// List, retry and drop what holds are still to be told of manifests.
@@ -137,6 +141,7 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
         Command::Status(arguments) => at_target(load(), async |target| arguments.run(target).await),
         Command::Accounts(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Sessions(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
+        Command::Devices(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Uploads(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Queue(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),
         Command::Webhooks(Group { command, json }) => at_target(load(), async |target| command.run(target, json).await),

@@ -217,6 +217,22 @@ impl Devices {
         self.database.write(move |write| tables::forget(write, &account)).await
     }
 
+    /// The newest devices of all accounts, 1,000 at most, the newest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn newest(&self) -> Result<Vec<DeviceRow>, StorageError> {
+        self.database.read(tables::newest).await
+    }
+
+    /// Takes a device's secret back, whosever it is; answers the device, if there is one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn take_back(&self, id: i64) -> Result<Option<DeviceRow>, StorageError> {
+        self.database.write(move |write| tables::take(write, id)).await
+    }
+
     /// Takes a device's secret back; answers whether the account had it.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! This room knows no socket, no command line, no configuration and no terminal.
 
 mod accounts;
+mod devices;
 mod index;
 mod queue;
 mod sessions;
@@ -18,6 +19,7 @@ use crate::oci::OciState;
 use server::control::AdminRoute;
 
 pub use accounts::{AccountData, AccountsDelete, AccountsExport, AccountsList, DeletedAccount, HeldAccount};
+pub use devices::{Device, DevicesList, DevicesRevoke};
 pub use index::{IndexForget, IndexRebuild, IndexShow, IndexStatus};
 pub use queue::{Notice, QueueDrop, QueueList, QueueRetried, QueueRetry};
 pub use sessions::{EndedSession, Session, SessionsEnd, SessionsList};
@@ -26,13 +28,15 @@ pub use uploads::{AbortedUpload, Upload, UploadsAbort, UploadsList};
 pub use webhooks::{ShownWebhook, WebhooksDisable, WebhooksList};
 
 /// All operations.
-pub static ROUTES: [AdminRoute<OciState>; 16] = [
+pub static ROUTES: [AdminRoute<OciState>; 18] = [
     AdminRoute::operation::<StatusShow>(),
     AdminRoute::operation::<SessionsList>(),
     AdminRoute::operation::<SessionsEnd>(),
     AdminRoute::operation::<AccountsList>(),
     AdminRoute::operation::<AccountsExport>(),
     AdminRoute::operation::<AccountsDelete>(),
+    AdminRoute::operation::<DevicesList>(),
+    AdminRoute::operation::<DevicesRevoke>(),
     AdminRoute::operation::<UploadsList>(),
     AdminRoute::operation::<UploadsAbort>(),
     AdminRoute::operation::<QueueList>(),

@@ -86,6 +86,7 @@ mod tests {
             ("FROM sign_in WHERE account", "SCAN sign_in"),
             ("FROM device_request WHERE account", "SCAN device_request"),
             ("UNION ALL SELECT 1 FROM device_request", "SCAN device_request"),
+            ("FROM device ORDER BY id DESC LIMIT", "SCAN device"),
             ("count(*) FROM device GROUP BY account", "SCAN device USING COVERING INDEX device_account"),
             (
                 "FROM browser_session WHERE expires_us > ?1 GROUP BY account",

@@ -128,8 +128,8 @@ fn tables(database: &Connection) -> Vec<String> {
 /// How many rows of a table name this account, in whatever column.
 fn naming(database: &Connection, table: &str, account: &str) -> u32 {
     let all = database.prepare(&format!("SELECT * FROM {table}")).unwrap();
-    let is_named = |column: &&str| format!("coalesce(instr({column}, ?1), 0) > 0");
-    let columns: Vec<_> = all.column_names().iter().map(is_named).collect();
+    let is_named = |column: &str| format!("coalesce(instr({column}, ?1), 0) > 0");
+    let columns: Vec<_> = all.column_names().map(is_named).collect();
     let sql = format!("SELECT count(*) FROM {table} WHERE {}", columns.join(" OR "));
     database.query_row(&sql, [account], |row| row.get(0)).unwrap()
 }

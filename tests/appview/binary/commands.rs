@@ -1,7 +1,9 @@
 //! The operator's commands: on a running registry through its admin socket, and on one that is not running.
 
+use data_encoding::BASE64;
 use rusqlite::Connection;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::site::{Ended, Site};
 use crate::asked::Asked as _;
@@ -149,13 +151,64 @@ fn units_configuration_and_manual_need_no_state() {
     assert_eq!(checked.code, Some(0));
     assert!(checked.stdout.contains("jetstream_urls = [\"wss://jetstream.example\"]"), "{}", checked.stdout);
     assert_eq!(checked.stderr, "");
-    for command in
-        ["status", "sessions", "uploads", "queue", "index", "backup", "systemd-units", "check-config", "serve"]
-    {
+    for command in [
+        "status",
+        "accounts",
+        "sessions",
+        "devices",
+        "uploads",
+        "queue",
+        "index",
+        "backup",
+        "systemd-units",
+        "check-config",
+        "serve",
+    ] {
         assert!(site.run(&[command, "--help"]).stdout.contains("Usage: atcr-appview"), "{command}");
     }
     assert_eq!(site.run(&["nonsense"]).code, Some(64));
     assert!(!site.path("appview.db").exists());
+}
+
+#[test]
+fn devices_are_listed_and_taken_back_whether_it_runs_or_not() {
+    let site = Site::new();
+    let daemon = site.start();
+    let other = "did:web:other.example";
+    let database = Connection::open(site.path("appview.db")).unwrap();
+    let let_in = |account: &str, secret: &str| {
+        let sql = "INSERT INTO device (account, secret, name, address, created_us, used_us)
+                   VALUES (?1, ?2, 'laptop', '127.0.0.1', 1, 0)";
+        let hash = Sha256::digest(secret.as_bytes());
+        assert_eq!(database.execute(sql, (account, &hash[..])).unwrap(), 1);
+    };
+    let (alice, secret) = (site.alice.as_str(), format!("atcr_device_{}", "7".repeat(43)));
+    let_in(alice, &secret);
+    let_in(other, "x");
+    let listed = json_of(&site, &["devices", "list"]);
+    assert_eq!((&listed[0]["account"], &listed[1]["account"]), (&other.into(), &alice.into()), "the newest first");
+    assert_eq!((&listed[1]["name"], &listed[1]["usedAt"]), (&"laptop".into(), &Value::Null));
+    assert!(!listed.to_string().contains("secret"), "{listed}");
+    let own = json_of(&site, &["devices", "list", alice]);
+    assert_eq!((own.as_array().unwrap().len(), &own[0]["id"]), (1, &listed[1]["id"]));
+    assert_eq!(site.run(&["devices", "list", "alice"]).code, Some(64));
+    let id = own[0]["id"].to_string();
+    let signs_in = || {
+        let credentials = BASE64.encode(format!("alice.test:{secret}").as_bytes());
+        let header = format!("Authorization: Basic {credentials}\r\n");
+        let answer = daemon.anonymous().try_send("GET", "/auth/token?service=localhost:5000", &header, &[]).unwrap();
+        answer.text().to_owned()
+    };
+    assert!(signs_in().contains("session at the account's PDS has ended"), "the device is known: {}", signs_in());
+    let taken = done(&site, &["devices", "revoke", &id]);
+    assert_eq!(taken, format!("device {id} of {alice}, laptop, is taken back\n"));
+    assert!(signs_in().contains("no device here has this secret"), "{}", signs_in());
+    refuses(&site, 1, &["devices", "revoke", &id], &["there is no device"]);
+    assert_eq!(daemon.stop(), Some(0));
+    assert!(done(&site, &["devices", "list"]).contains("127.0.0.1"));
+    let id = listed[0]["id"].to_string();
+    assert!(done(&site, &["devices", "revoke", &id]).contains("is taken back"));
+    assert_eq!(json_of(&site, &["devices", "list"]), serde_json::json!([]));
 }
 
 #[test]

@@ -205,6 +205,27 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<DeviceRow>, Stor
     read.all(sql, [account.as_str()], columns)?.into_iter().map(device).collect()
 }
 
+/// The most devices that are listed of all accounts.
+const MAX_LISTED: i64 = 1_000;
+
+/// The newest devices of all accounts, the newest first.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn newest(read: &Read<'_>) -> Result<Vec<DeviceRow>, StorageError> {
+    let sql = "SELECT id, account, name, address, created_us, used_us FROM device ORDER BY id DESC LIMIT ?1";
+    read.all(sql, [MAX_LISTED], columns)?.into_iter().map(device).collect()
+}
+
+/// Takes a device out, whosever it is; answers it.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn take(write: &Write<'_>, id: i64) -> Result<Option<DeviceRow>, StorageError> {
+    let sql = "DELETE FROM device WHERE id = ?1 RETURNING id, account, name, address, created_us, used_us";
+    write.first(sql, [id], columns)?.map(device).transpose()
+}
+
 /// Whether an account has this device.
 ///
 /// # Errors

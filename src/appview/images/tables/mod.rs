@@ -188,7 +188,7 @@ pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingNotice>, StorageError> {
 /// As [`insert`].
 pub fn waiting_of(read: &Read<'_>, account: &Did) -> Result<Vec<WaitingNotice>, StorageError> {
     let sql = "SELECT id, account, hold, notice ->> 'repository', notice ->> 'manifestDigest', attempts, due_us,
-               queued_us, problem FROM notice WHERE account = ?1 ORDER BY queued_us";
+               queued_us, problem FROM notice WHERE account = ?1 ORDER BY id";
     read.all(sql, [account.as_str()], waiting_columns)?.into_iter().map(waiting_notice).collect()
 }
 

@@ -1,0 +1,54 @@
+//! `devices list`, `revoke`.
+
+use atproto::syntax::Did;
+use clap::Subcommand;
+
+use super::target::Target;
+use crate::operations::{Device, DevicesList, DevicesRevoke};
+use server::console::{CommandError, NONE, output, table};
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// List devices that act for accounts, the newest first; without an account the newest 1,000.
+    List {
+        /// The account's DID.
+        #[arg(value_name = "DID", value_parser = |text: &str| Did::parse(text))]
+        account: Option<Did>,
+    },
+    /// Take a device's secret back: it gets no token any more, and one that it has is good for five minutes at most.
+    #[command(after_help = "Example: atcr-appview devices revoke 12")]
+    Revoke {
+        /// The number that `devices list` shows.
+        #[arg(value_name = "ID")]
+        id: i64,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
+        match self {
+            Self::List { account } => {
+                let devices = target.run(DevicesList { account }).await?;
+                if json { output::json(&devices) } else { output::text(&shown(&devices)) }
+            }
+            Self::Revoke { id } => {
+                let revoked = target.run(DevicesRevoke { id }).await?;
+                if json {
+                    return output::json(&revoked);
+                }
+                let Device { id, account, name, .. } = revoked;
+                output::text(&format!("device {id} of {account}, {name}, is taken back\n"))
+            }
+        }
+    }
+}
+
+fn shown(devices: &[Device]) -> String {
+    let rows = devices.iter().map(|device| {
+        let Device { id, account, name, address, created_at, used_at } = device;
+        let address = address.as_deref().unwrap_or(NONE).to_owned();
+        let used = used_at.as_ref().map_or_else(|| NONE.to_owned(), ToString::to_string);
+        [id.to_string(), account.to_string(), name.clone(), address, created_at.to_string(), used]
+    });
+    table(["ID", "ACCOUNT", "NAME", "FROM", "LET IN", "USED"], rows)
+}
