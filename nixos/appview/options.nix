@@ -52,6 +52,24 @@ in
       example = literalExpression ''[ "alice.example.org" ]'';
       description = "DIDs or handles of those who may push here; empty: whoever their hold lets.";
     };
+    jetstreamUrls = mkOption {
+      type = types.listOf types.str;
+      default = [ ];
+      example = literalExpression ''[ "wss://jetstream2.us-east.bsky.network" ]'';
+      description = ''
+        Jetstreams whose events searches follow, so that they find what users of other registries push, too: one at a
+        time, the next one when it fails. Empty: searches find what passes through here.
+      '';
+    };
+    relayUrl = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "https://bsky.network";
+      description = ''
+        Base URL of a relay or a PDS that is asked once who has images, and whose own firehose is followed where there is
+        no Jetstream; `null`: none.
+      '';
+    };
     authKeyFile = secretFile {
       example = "/run/keys/appview-auth-key";
       description = ''
