@@ -280,6 +280,14 @@ await step('a search shows as many pulls as the page, where no network is follow
   assert.match((await open('/search?q=counted')).text, /41 pulls/)
 })
 
+await step('bob, signed in, pulls an image of all platforms by its tag, and nobody pulls it, too', async () => {
+  await push(both, registry.appview, 'alice.test/pulled:v1', alice)
+  const pull = (name, more) =>
+    run('skopeo', ['--insecure-policy', 'copy', '--all', '--src-tls-verify=false', ...more, `docker://${registry.appview.host}/alice.test/pulled:v1`, `dir:${path.join(work, name)}`])
+  await pull('pulled-by-bob', ['--src-creds', `bob.test:${bob.appPassword}`])
+  await pull('pulled-by-nobody', ['--src-no-creds'])
+})
+
 await step('the owner writes the text and the picture of a page, at once seen by all', async () => {
   let page = await person.open('/settings/repository?name=team/tools')
   assert(page.text.includes('&#60;script&#62;alert(1)'), 'the hostile text is there to be edited')
@@ -318,6 +326,26 @@ await step('a tag goes, and an image with its tags, once that was said twice', a
   page = await person.send(page, '/settings/repository/delete', { name: 'doomed', reference: doomed.manifest.digest, sure: 'yes' })
   assert.match(page.text, /It is deleted/)
   assert.equal((await open('/alice.test/doomed')).status, 404)
+})
+
+await step('the hold counts one pull, which the page and a search show', async () => {
+  const stats = async () => {
+    const query = new URLSearchParams({ repo: registry.hold.did, collection: 'io.atcr.hold.stats', limit: '100' })
+    const { records } = await (await fetch(`${registry.hold.url}/xrpc/com.atproto.repo.listRecords?${query}`)).json()
+    return records.map(({ value }) => value).find(({ repository }) => repository === 'pulled')
+  }
+  // It writes its counts once a minute.
+  const deadline = performance.now() + 90_000
+  while (!(await stats())?.pullCount) {
+    assert(performance.now() < deadline, JSON.stringify(await stats()))
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+  assert.equal((await stats()).pullCount, 1)
+  const page = await open('/alice.test/pulled')
+  assert(/\b1 pull\b/.test(page.text), page.text)
+  const answer = await open('/xrpc/io.atcr.appview.searchRepositories?q=pulled')
+  assert.deepEqual(JSON.parse(answer.text).repositories.map(({ pullCount }) => pullCount), [1])
+  assert.match((await open('/search?q=pulled')).text, /\b1 pull\b/)
 })
 
 /** A webhook of the image that takes what it is sent, beside one that is away; answers the page of the first one. */

@@ -196,6 +196,8 @@ impl Sources {
         }
         let help = "Attempts of the queue to tell a hold: delivered, failed (tried again), refused, given_up.";
         text.counter_by("atcr_appview_notice_attempts_total", help, "result", self.state.images.outcomes());
+        let help = "Pulls by accounts that a hold is to count: delivered, refused, failed (not in time), dropped (too many wait).";
+        text.counter_by("atcr_appview_pull_notices_total", help, "result", self.state.images.pull_outcomes());
     }
 }
 

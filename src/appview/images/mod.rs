@@ -6,6 +6,7 @@ mod error;
 mod manifest;
 mod notices;
 mod pull;
+mod pulls;
 mod push;
 mod queue;
 mod referrers;
@@ -31,6 +32,8 @@ pub use details::{BuildStep, ImageConfig, ManifestDetails, NamedContent};
 pub use error::ImagesError;
 pub use manifest::ParsedManifest;
 pub use pull::PulledManifest;
+pub use pulls::PullOutcome;
+use pulls::Pulls;
 pub use queue::{NoticeOutcome, QueueTotals, WaitingNotice};
 pub use referrers::{Referrer, ReferrersPage};
 use scans::Scans;
@@ -56,6 +59,7 @@ pub struct Images {
     deliveries: Locks<Did>,
     turns: Turns,
     scans: Scans,
+    pulls: Arc<Pulls>,
     /// What is answered of referrers that were pushed elsewhere.
     referrers: Cache<(Did, Digest), Arc<Referrer>>,
     clock: fn() -> u64,
@@ -71,7 +75,21 @@ impl Images {
     ) -> Self {
         let (places, referrers) = (Cache::new(MAX_BLOBS), Cache::new(MAX_REFERRERS));
         let (turns, scans, deliveries) = (Turns::default(), Scans::default(), Locks::default());
-        let outcomes = CounterBy::default();
-        Self { database, repos, holds, catalog, webhooks, places, outcomes, deliveries, turns, scans, referrers, clock }
+        let (outcomes, pulls) = (CounterBy::default(), Arc::new(Pulls::new(Arc::clone(&holds))));
+        Self {
+            database,
+            repos,
+            holds,
+            catalog,
+            webhooks,
+            places,
+            outcomes,
+            deliveries,
+            turns,
+            scans,
+            pulls,
+            referrers,
+            clock,
+        }
     }
 }

@@ -19,6 +19,8 @@ pub struct PulledManifest {
     pub media_type: String,
     /// As they were pushed.
     pub bytes: Bytes,
+    /// The hold that has its blobs, if that is one that can be asked.
+    pub hold: Option<ServiceUrl>,
 }
 
 impl Images {
@@ -41,7 +43,7 @@ impl Images {
         let Some(bytes) = self.repos.known_bytes(owner, &digest).await? else { return Ok(None) };
         self.remember(owner, &record);
         let media_type = media_type_of(record.media_type, &bytes);
-        Ok(Some(PulledManifest { digest, media_type, bytes }))
+        Ok(Some(PulledManifest { digest, media_type, bytes, hold: record.hold }))
     }
 
     /// The tags of the repository, in no order; `None` when its owner has no such one.

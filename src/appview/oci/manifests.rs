@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
 use http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
+use http::{Method, StatusCode};
 use tokio::time::timeout;
 
 use super::refusal::OciError;
@@ -32,7 +32,11 @@ pub(super) async fn get(
     let found = state.images.pull(&permit, &owner, &reference).await?;
     let manifest = found.ok_or_else(OciError::manifest_unknown)?;
     let etag = format!("\"{}\"", manifest.digest);
-    let mut response = match is_known(&request.head, &etag) {
+    let is_known = is_known(&request.head, &etag);
+    if request.head.method == Method::GET && !is_known {
+        state.images.pulled(&permit, &owner, &reference, &manifest);
+    }
+    let mut response = match is_known {
         true => not_modified(),
         false => Response::new(ResponseBody::full(manifest.bytes)),
     };

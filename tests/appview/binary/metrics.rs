@@ -7,7 +7,7 @@ use crate::support::http::blocking::{Client, Place};
 use crate::support::manual::root;
 
 /// The samples of a page, `series value` a line.
-fn scrape(scraper: &Client) -> String {
+pub(super) fn scrape(scraper: &Client) -> String {
     let answer = scraper.get("/metrics");
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("text/plain; version=0.0.4; charset=utf-8")));
     answer.text().to_owned()
