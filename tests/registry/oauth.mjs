@@ -95,6 +95,18 @@ await step('skopeo pushes with it, by the session of OAuth', async () => {
   await assert.rejects(push(app, 'bob.test/app:v1', 'alice.test', secret))
 })
 
+await step('skopeo pulls with it, and the hold is told of one pull, by the session of OAuth', async () => {
+  const told = () => registry.hold.lastLogLines(1000).filter((line) => /POST \/xrpc\/io\.atcr\.hold\.notifyManifest 200/.test(line)).length
+  const before = told()
+  await run('skopeo', ['--insecure-policy', 'copy', '--src-tls-verify=false', '--src-creds', `alice.test:${secret}`, image('alice.test/app:v1'), `dir:${path.join(work, 'pulled')}`])
+  const deadline = performance.now() + 10_000
+  while (told() === before) {
+    assert(performance.now() < deadline, registry.hold.lastLogLines(20).join('\n'))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  assert.equal(told(), before + 1)
+})
+
 await step('a refresh token takes the place of the secret: as a grant with scopes that repeat, and as a password', async () => {
   const query = new URLSearchParams({ service: appview.host, scope: both, offline_token: 'true' })
   const headers = { authorization: `Basic ${btoa(`alice.test:${secret}`)}` }
