@@ -122,7 +122,8 @@ export async function registryFrontEnd({ binary, appviewBinary, stack, work: par
   const status = async () => JSON.parse(await appview.run('index', 'status', '--json'))
   const names = () => [...new Set(pusher.images.map(({ name }) => name))]
   const inDatabase = (change) => {
-    const database = new DatabaseSync(appview.settings.ATCR_DATABASE_PATH)
+    // The running registry writes as well.
+    const database = new DatabaseSync(appview.settings.ATCR_DATABASE_PATH, { timeout: 10_000 })
     change(database)
     database.close()
   }
