@@ -4,8 +4,9 @@
 //   firehose.mjs HOLD_BINARY WORK_DIR ROUNDS
 
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import os from 'node:os'
+import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { Client } from '../demo/client.mjs'
@@ -18,6 +19,13 @@ const COMMITS = 500
 // The table says which rate each server came to.
 const STEADY_PER_S = 25
 const CREW = 'io.atcr.hold.crew'
+// All subscribers have one address here.
+const LIMITS = `[limits]
+requests_per_address = 0
+connections_per_address = 1024
+subscribers = 256
+subscribers_per_address = 128
+`
 const now = () => Number(process.hrtime.bigint()) / 1e6
 
 /** What is measured: a name, a function that makes one commit and answers its revision, and its subscribers. */
@@ -58,7 +66,9 @@ async function start() {
   const stack = await startStack(work)
   const alice = await createAccount(stack.pds, 'alice.test')
   const hold = await Hold.prepare({ binary, work, owner: alice.did, plc: stack.plc })
-  await hold.start()
+  const config = path.join(work, 'hold.toml')
+  writeFileSync(config, LIMITS)
+  await hold.start(config)
   const client = new Client(hold, stack.pds, { account: alice, lxm: 'com.atproto.repo.getRecord' })
   const onHold = async (input) => {
     const answer = await client.procedure('com.atproto.repo.createRecord', { repo: hold.did, ...input })

@@ -56,7 +56,7 @@ def main():
                 method: target_of(json.loads(hold.ask("GET", f"{place}&method={method}")[1])["url"])
                 for method in ("GET", "HEAD")
             }
-            servers.append((binary.name, hold, urls))
+            servers.append((f"{binary.parent.name}/{binary.name}", hold, urls))
         nginx = running.enter_context(Nginx(given.nginx, given.work / "nginx"))
         (nginx.root / "blobs" / "small").write_bytes(data)
         servers.append(("nginx", nginx, dict.fromkeys(("GET", "HEAD"), "/small")))
