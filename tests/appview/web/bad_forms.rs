@@ -97,6 +97,15 @@ fn assert_refused(what: &str, answer: &Answer, statuses: &[u16]) {
     assert!(answer.header("location").is_none() && answer.header("x-evil").is_none(), "{what}");
 }
 
+/// Somebody who signed in by OAuth, and the token of forms.
+async fn signed_in(registry: &Registry) -> (Person<'_>, String) {
+    registry.has_oauth();
+    let mut person = Person::of(registry);
+    person.sign_in().await;
+    let token = form_token(&person.open("/settings").await);
+    (person, token)
+}
+
 /// How often others were asked to change anything.
 fn changes(registry: &Registry) -> usize {
     ["putRecord", "createRecord", "deleteRecord", "applyWrites", "uploadBlob"]
@@ -109,10 +118,7 @@ fn changes(registry: &Registry) -> usize {
 #[tokio::test]
 async fn a_field_that_is_wrong_is_refused_and_nothing_is_done() {
     let registry = Registry::start(NONE).await;
-    registry.has_oauth();
-    let mut person = Person::of(&registry);
-    person.sign_in().await;
-    let token = form_token(&person.open("/settings").await);
+    let (mut person, token) = signed_in(&registry).await;
     let before = changes(&registry);
     for form in &FORMS {
         for (field, _) in form.fields {
@@ -147,10 +153,7 @@ async fn a_field_that_is_wrong_is_refused_and_nothing_is_done() {
 #[tokio::test]
 async fn a_body_of_another_kind_is_refused() {
     let registry = Registry::start(NONE).await;
-    registry.has_oauth();
-    let mut person = Person::of(&registry);
-    person.sign_in().await;
-    let token = form_token(&person.open("/settings").await);
+    let (mut person, token) = signed_in(&registry).await;
     let before = changes(&registry);
     let forms = FORMS.iter().map(|form| (form.path, body(form, &token, "", None)));
     let others = [("/auth/logout", format!("token={token}")), ("/settings/delete", format!("token={token}&sure=yes"))];
@@ -186,10 +189,7 @@ async fn a_body_of_another_kind_is_refused() {
 #[tokio::test]
 async fn a_form_with_a_file_that_is_broken_is_refused() {
     let registry = Registry::start(NONE).await;
-    registry.has_oauth();
-    let mut person = Person::of(&registry);
-    person.sign_in().await;
-    let token = form_token(&person.open("/settings").await);
+    let (person, token) = signed_in(&registry).await;
     let before = changes(&registry);
     let part =
         |name: &str, value: &str| format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
