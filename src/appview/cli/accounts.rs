@@ -1,11 +1,13 @@
 //! `accounts list`, `show`, `export`, `delete`.
 
+use std::collections::BTreeMap;
+
 use atproto::syntax::Did;
 use clap::Subcommand;
 
 use super::sessions::left_at_pds;
 use super::target::Target;
-use crate::operations::{AccountData, AccountsDelete, AccountsExport, AccountsList, DeletedAccount};
+use crate::operations::{AccountData, AccountsDelete, AccountsExport, AccountsList, DeletedAccount, HeldAccount};
 use crate::web::Held;
 use server::console::{CommandError, output, table};
 
@@ -47,40 +49,16 @@ impl Command {
         match self {
             Self::List => {
                 let accounts = target.run(AccountsList {}).await?;
-                if json {
-                    return output::json(&accounts);
-                }
-                let rows = accounts.iter().map(|(account, held)| {
-                    let numbers =
-                        [held.sessions, held.devices, held.browsers, held.uploads, held.notices, held.webhooks];
-                    let [sessions, devices, browsers, uploads, notices, webhooks] =
-                        numbers.map(|number| number.to_string());
-                    [account.to_string(), sessions, devices, browsers, uploads, notices, webhooks]
-                });
-                output::text(&table(
-                    ["ACCOUNT", "SESSIONS", "DEVICES", "BROWSERS", "UPLOADS", "QUEUE", "WEBHOOKS"],
-                    rows,
-                ))
+                output::result(json, &accounts, || shown(&accounts))
             }
             Self::Show { account } => {
                 let held = target.run(AccountsExport { account: did(&account)? }).await?;
-                if json { output::json(&held) } else { output::text(&format!("{}: {}\n", held.account, words(&held))) }
+                output::result(json, &held, || format!("{}: {}\n", held.account, words(&held)))
             }
             Self::Export { account } => output::json(&target.run(AccountsExport { account: did(&account)? }).await?),
             Self::Delete { account, drop_notices } => {
                 let deleted = target.run(AccountsDelete { account: did(&account)?, drop_notices }).await?;
-                if json {
-                    return output::json(&deleted);
-                }
-                let DeletedAccount { data, left_sessions } = &deleted;
-                let mut lines = vec![format!("{} is deleted here: {}", data.account, words(data))];
-                let untold = data.held.notices.len() as u64;
-                if untold > 0 {
-                    let images = server::text::with_noun(untold, "image");
-                    lines.push(format!("of {images} the hold was not told, and may remove their layers: push again"));
-                }
-                lines.extend(left_sessions.iter().map(|why| format!("of a session: {}", left_at_pds(why))));
-                output::text(&format!("{}\n", lines.join("\n")))
+                output::result(json, &deleted, || shown_deleted(&deleted))
             }
         }
     }
@@ -88,6 +66,27 @@ impl Command {
 
 fn did(text: &str) -> Result<Did, CommandError> {
     Did::parse(text).map_err(|error| CommandError::Usage(error.to_string()))
+}
+
+fn shown(accounts: &BTreeMap<Did, HeldAccount>) -> String {
+    let rows = accounts.iter().map(|(account, held)| {
+        let numbers = [held.sessions, held.devices, held.browsers, held.uploads, held.notices, held.webhooks];
+        let [sessions, devices, browsers, uploads, notices, webhooks] = numbers.map(|number| number.to_string());
+        [account.to_string(), sessions, devices, browsers, uploads, notices, webhooks]
+    });
+    table(["ACCOUNT", "SESSIONS", "DEVICES", "BROWSERS", "UPLOADS", "QUEUE", "WEBHOOKS"], rows)
+}
+
+fn shown_deleted(deleted: &DeletedAccount) -> String {
+    let DeletedAccount { data, left_sessions } = deleted;
+    let mut lines = vec![format!("{} is deleted here: {}", data.account, words(data))];
+    let untold = data.held.notices.len() as u64;
+    if untold > 0 {
+        let images = server::text::with_noun(untold, "image");
+        lines.push(format!("of {images} the hold was not told, and may remove their layers: push again"));
+    }
+    lines.extend(left_sessions.iter().map(|why| format!("of a session: {}", left_at_pds(why))));
+    format!("{}\n", lines.join("\n"))
 }
 
 fn words(held: &AccountData) -> String {

@@ -19,17 +19,12 @@ pub(super) async fn run(arguments: BackupArguments, config: &Config) -> Result<(
     let Copied { found: (), file, size_bytes } =
         arguments.run(&config.database_path, &SCHEMA, remedy, |_| Ok(())).await?;
     let done = BackedUp { file: file.display().to_string(), size_bytes };
-    if arguments.json {
-        return output::json(&done);
-    }
     let key = match &config.auth_key {
         Some(_) => "the key that ATCR_AUTH_KEY gives".into(),
         None => config.auth_key_path.display().to_string(),
     };
-    output::text(&format!(
-        "{} written to {}\nThe keys are not in it: keep a copy of {key} and {}.\n",
-        size(size_bytes),
-        done.file,
-        config.oauth_key_path.display()
-    ))
+    output::result(arguments.json, &done, || {
+        let (size, oauth_key) = (size(size_bytes), config.oauth_key_path.display());
+        format!("{size} written to {}\nThe keys are not in it: keep a copy of {key} and {oauth_key}.\n", done.file)
+    })
 }

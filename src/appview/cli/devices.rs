@@ -29,15 +29,12 @@ impl Command {
         match self {
             Self::List { account } => {
                 let devices = target.run(DevicesList { account }).await?;
-                if json { output::json(&devices) } else { output::text(&shown(&devices)) }
+                output::result(json, &devices, || shown(&devices))
             }
             Self::Revoke { id } => {
                 let revoked = target.run(DevicesRevoke { id }).await?;
-                if json {
-                    return output::json(&revoked);
-                }
-                let Device { id, account, name, .. } = revoked;
-                output::text(&format!("device {id} of {account}, {name}, is taken back\n"))
+                let Device { id, account, name, .. } = &revoked;
+                output::result(json, &revoked, || format!("device {id} of {account}, {name}, is taken back\n"))
             }
         }
     }

@@ -31,22 +31,17 @@ impl Command {
         match self {
             Self::Status => {
                 let status = target.run(IndexShow {}).await?;
-                if as_json { output::json(&status) } else { output::text(&shown(&status)) }
+                output::result(as_json, &status, || shown(&status))
             }
             Self::Rebuild => {
                 let accounts = target.run(IndexRebuild {}).await?;
-                if as_json {
-                    return output::json(&json!({ "accounts": accounts }));
-                }
-                output::text(&format!("the records of {accounts} accounts are listed again\n"))
+                output::result(as_json, &json!({ "accounts": accounts }), || {
+                    format!("the records of {accounts} accounts are listed again\n")
+                })
             }
             Self::Forget { account } => {
                 let account = target.run(IndexForget { account }).await?;
-                if as_json {
-                    output::json(&json!({ "account": account }))
-                } else {
-                    output::text(&format!("{account} is forgotten\n"))
-                }
+                output::result(as_json, &json!({ "account": account }), || format!("{account} is forgotten\n"))
             }
         }
     }

@@ -29,22 +29,17 @@ impl Command {
         match self {
             Self::List => {
                 let notices = target.run(QueueList {}).await?;
-                if as_json { output::json(&notices) } else { output::text(&shown(&notices)) }
+                output::result(as_json, &notices, || shown(&notices))
             }
             Self::Retry => {
                 let retried = target.run(QueueRetry {}).await?;
-                if as_json {
-                    return output::json(&retried);
-                }
-                output::text(&format!("{} delivered, {} still waiting\n", retried.delivered, retried.waiting))
+                output::result(as_json, &retried, || {
+                    format!("{} delivered, {} still waiting\n", retried.delivered, retried.waiting)
+                })
             }
             Self::Drop { id } => {
                 let id = target.run(QueueDrop { id }).await?;
-                if as_json {
-                    output::json(&json!({ "id": id }))
-                } else {
-                    output::text(&format!("notice {id} is dropped\n"))
-                }
+                output::result(as_json, &json!({ "id": id }), || format!("notice {id} is dropped\n"))
             }
         }
     }

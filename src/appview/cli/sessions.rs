@@ -3,7 +3,7 @@
 use clap::Subcommand;
 
 use super::target::Target;
-use crate::operations::{SessionsEnd, SessionsList};
+use crate::operations::{Session, SessionsEnd, SessionsList};
 use server::console::{CommandError, duration, output, table};
 
 #[derive(Subcommand)]
@@ -31,24 +31,24 @@ impl Command {
         match self {
             Self::List => {
                 let sessions = target.run(SessionsList {}).await?;
-                if json {
-                    return output::json(&sessions);
-                }
-                let rows = sessions.iter().map(|session| {
-                    let proven = format!("{} ago", duration(session.proven_ago_s));
-                    let by = if session.by_oauth { "browser" } else { "app password" };
-                    [session.id.to_string(), session.account.to_string(), by.to_owned(), proven]
-                });
-                output::text(&table(["ID", "ACCOUNT", "MADE BY", "PROVEN"], rows))
+                output::result(json, &sessions, || shown(&sessions))
             }
             Self::End { id } => {
                 let ended = target.run(SessionsEnd { id }).await?;
-                if json {
-                    return output::json(&ended);
-                }
-                let left = ended.left.iter().map(|why| format!("{}\n", left_at_pds(why))).collect::<String>();
-                output::text(&format!("session {} of {} is ended\n{left}", ended.id, ended.account))
+                output::result(json, &ended, || {
+                    let left = ended.left.iter().map(|why| format!("{}\n", left_at_pds(why))).collect::<String>();
+                    format!("session {} of {} is ended\n{left}", ended.id, ended.account)
+                })
             }
         }
     }
+}
+
+fn shown(sessions: &[Session]) -> String {
+    let rows = sessions.iter().map(|session| {
+        let proven = format!("{} ago", duration(session.proven_ago_s));
+        let by = if session.by_oauth { "browser" } else { "app password" };
+        [session.id.to_string(), session.account.to_string(), by.to_owned(), proven]
+    });
+    table(["ID", "ACCOUNT", "MADE BY", "PROVEN"], rows)
 }

@@ -26,11 +26,7 @@ impl Arguments {
     pub(super) async fn run(self, target: Target) -> Result<(), CommandError> {
         let running = target.is_running();
         let status = target.run(StatusShow {}).await?;
-        if self.json {
-            output::json(&Shown { running, status: &status })?;
-        } else {
-            output::text(&shown(&status))?;
-        }
+        output::result(self.json, &Shown { running, status: &status }, || shown(&status))?;
         match status.database.problem {
             _ if !running => Err(CommandError::failed("the registry does not run: this is what its database has")),
             Some(problem) => Err(CommandError::failed(problem)),

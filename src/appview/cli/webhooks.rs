@@ -25,15 +25,11 @@ impl Command {
         match self {
             Self::List => {
                 let webhooks = target.run(WebhooksList {}).await?;
-                if as_json { output::json(&webhooks) } else { output::text(&shown(&webhooks)) }
+                output::result(as_json, &webhooks, || shown(&webhooks))
             }
             Self::Disable { id } => {
                 let id = target.run(WebhooksDisable { id }).await?;
-                if as_json {
-                    output::json(&json!({ "id": id }))
-                } else {
-                    output::text(&format!("webhook {id} is off\n"))
-                }
+                output::result(as_json, &json!({ "id": id }), || format!("webhook {id} is off\n"))
             }
         }
     }

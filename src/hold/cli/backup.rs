@@ -24,7 +24,7 @@ pub(super) async fn run(arguments: BackupArguments, config: &Config) -> Result<(
     let Copied { found: head, file, size_bytes } = copied?;
     let rev = head.map(|head| head.rev.to_string());
     let done = BackedUp { file: file.display().to_string(), size_bytes, rev };
-    if arguments.json { output::json(&done) } else { output::text(&shown(&done, config)) }
+    output::result(arguments.json, &done, || shown(&done, config))
 }
 
 fn shown(done: &BackedUp, config: &Config) -> String {

@@ -92,7 +92,7 @@ impl Command {
         match self {
             Self::List => {
                 let members = target.run(CrewList {}).await?;
-                if json { output::json(&members) } else { output::text(&shown(&members)) }
+                output::result(json, &members, || shown(&members))
             }
             Self::Add { did, role, permissions, tier } => {
                 let default = || vec![Permission::BlobRead, Permission::BlobWrite];
@@ -108,16 +108,16 @@ impl Command {
             }
             Self::Ban { did } => {
                 target.run(CrewBan { did: did.clone() }).await?;
-                if json { output::json(&did) } else { output::text(&format!("{did} is banned\n")) }
+                output::result(json, &did, || format!("{did} is banned\n"))
             }
             Self::Unban { did } => {
                 let was_banned = target.run(CrewUnban { did: did.clone() }).await?;
                 let what = if was_banned { "is not banned any more" } else { "was not banned" };
-                if json { output::json(&was_banned) } else { output::text(&format!("{did} {what}\n")) }
+                output::result(json, &was_banned, || format!("{did} {what}\n"))
             }
             Self::Bans => {
                 let bans = target.run(CrewBans {}).await?;
-                if json { output::json(&bans) } else { output::text(&shown_bans(&bans)) }
+                output::result(json, &bans, || shown_bans(&bans))
             }
             Self::Remove { did } => {
                 let member = target.run(CrewRemove { did }).await?;
@@ -155,12 +155,9 @@ fn shown_bans(bans: &[BannedAccount]) -> String {
 }
 
 fn done(json: bool, member: &Member, what: &str) -> Result<(), CommandError> {
-    if json {
-        return output::json(member);
-    }
-    let tier = member.tier.as_ref().map(|tier| format!(", tier {tier}")).unwrap_or_default();
-    let Member { did, role, permissions, .. } = member;
-    output::text(&format!("{did} {what}: {role}, {}{tier}\n", permissions.join(",")))
+    let Member { did, role, permissions, tier, .. } = member;
+    let tier = tier.as_ref().map(|tier| format!(", tier {tier}")).unwrap_or_default();
+    output::result(json, member, || format!("{did} {what}: {role}, {}{tier}\n", permissions.join(",")))
 }
 
 fn did(text: &str) -> Result<Did, String> {

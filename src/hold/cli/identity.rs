@@ -50,7 +50,7 @@ impl Arguments {
         match self.command {
             Command::Show => {
                 let identity = target::find(config).await?.run(IdentityShow {}).await?;
-                if self.json { output::json(&identity) } else { output::text(&shown(&identity)) }
+                output::result(self.json, &identity, || shown(&identity))
             }
             Command::NewKey { yes_the_old_key_is_lost } => {
                 let NewKey { key, file, head } = app::new_key(config, yes_the_old_key_is_lost).await?;
@@ -60,7 +60,7 @@ impl Arguments {
                     rev: head.rev.to_string(),
                     commit: head.commit.to_string(),
                 };
-                if self.json { output::json(&renewed) } else { output::text(&shown_renewed(&renewed)) }
+                output::result(self.json, &renewed, || shown_renewed(&renewed))
             }
         }
     }

@@ -26,11 +26,7 @@ impl Command {
     pub(super) async fn run(self, target: Target, json: bool) -> Result<(), CommandError> {
         let Self::Reconcile { dry_run } = self;
         let reconciled = target.run(ImagesReconcile { dry_run }).await?;
-        if json {
-            output::json(&reconciled)?;
-        } else {
-            output::text(&shown(&reconciled))?;
-        }
+        output::result(json, &reconciled, || shown(&reconciled))?;
         match reconciled.unasked.len() {
             0 => Ok(()),
             unasked => Err(CommandError::failed(format!("{unasked} accounts could not be asked: see above"))),

@@ -40,16 +40,12 @@ impl Command {
             Self::Export { file } => export_to(target, RepoExport {}, &file, json).await,
             Self::Import { file, signed_by } => {
                 let imported = target.import(RepoImport { signed_by }, read_file(&file).await?).await?;
-                if json { output::json(&imported) } else { output::text(&shown_import(&imported)) }
+                output::result(json, &imported, || shown_import(&imported))
             }
             Self::Verify => {
                 let began = Instant::now();
                 let verified = target.run(RepoVerify {}).await?;
-                if json {
-                    output::json(&verified)?;
-                } else {
-                    output::text(&shown_check(&verified, began.elapsed()))?;
-                }
+                output::result(json, &verified, || shown_check(&verified, began.elapsed()))?;
                 match verified.found {
                     0 => Ok(()),
                     1 => Err(CommandError::failed("the repository is damaged: one finding")),

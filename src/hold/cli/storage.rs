@@ -68,20 +68,16 @@ impl Command {
             Self::Adopt => Ok(()),
             Self::Usage => {
                 let usage = target.run(StorageUsage {}).await?;
-                if json { output::json(&usage) } else { output::text(&shown_usage(&usage)) }
+                output::result(json, &usage, || shown_usage(&usage))
             }
             Self::Accounts => {
                 let accounts = target.run(StorageAccounts {}).await?;
-                if json { output::json(&accounts) } else { output::text(&shown_accounts(&accounts)) }
+                output::result(json, &accounts, || shown_accounts(&accounts))
             }
             Self::Verify { repair, rate } => {
                 let verify = StorageVerify { repair, bytes_per_s: rate.map(|rate| rate * 1_000_000) };
                 let verified = target.run(verify).await?;
-                if json {
-                    output::json(&verified)?
-                } else {
-                    output::text(&shown_verified(&verified))?
-                }
+                output::result(json, &verified, || shown_verified(&verified))?;
                 match (verified.findings.wrong, repair) {
                     (0, _) => Ok(()),
                     (wrong, true) => Err(CommandError::failed(format!("{wrong} wrong: see what was done above"))),
@@ -92,11 +88,7 @@ impl Command {
                 let to = Config::storage_of(&to)?;
                 let is_running = target.is_running();
                 let migrated = target.run(StorageMigrate { to }).await?;
-                if json {
-                    output::json(&migrated)?
-                } else {
-                    output::text(&shown_migrated(&migrated, is_running))?
-                }
+                output::result(json, &migrated, || shown_migrated(&migrated, is_running))?;
                 if migrated.whole { Ok(()) } else { Err(not_whole(&migrated)) }
             }
         }
@@ -110,11 +102,9 @@ async fn adopt(config: &Config, json: bool) -> Result<(), CommandError> {
         None => app::adopt_storage(config).await?,
     }
     let storage = config.storage.to_string();
-    if json {
-        output::json(&serde_json::json!({ "storage": storage }))
-    } else {
-        output::text(&format!("{storage} is this hold's own storage from now on. See what is there: storage verify\n"))
-    }
+    output::result(json, &serde_json::json!({ "storage": storage }), || {
+        format!("{storage} is this hold's own storage from now on. See what is there: storage verify\n")
+    })
 }
 
 fn shown_usage(usage: &Usage) -> String {

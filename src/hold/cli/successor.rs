@@ -34,7 +34,7 @@ impl Command {
             Self::Export { file } => export_to(target, SuccessorExport {}, &file, json).await,
             Self::Import { file } => {
                 let imported = target.import(SuccessorImport {}, read_file(&file).await?).await?;
-                if json { output::json(&imported) } else { output::text(&shown(&imported)) }
+                output::result(json, &imported, || shown(&imported))
             }
         }
     }

@@ -25,14 +25,11 @@ impl Command {
         match self {
             Self::List => {
                 let uploads = target.run(UploadsList {}).await?;
-                if json { output::json(&uploads) } else { output::text(&shown(&uploads)) }
+                output::result(json, &uploads, || shown(&uploads))
             }
             Self::Abort { id } => {
                 let aborted = target.run(UploadsAbort { id }).await?;
-                if json {
-                    return output::json(&aborted);
-                }
-                output::text(&format!("upload {} of {} is given up\n", aborted.id, aborted.account))
+                output::result(json, &aborted, || format!("upload {} of {} is given up\n", aborted.id, aborted.account))
             }
         }
     }

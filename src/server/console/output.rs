@@ -31,3 +31,11 @@ pub fn json(value: &impl Serialize) -> Result<(), CommandError> {
     let json = serde_json::to_string_pretty(value).map_err(|error| CommandError::failed(error.to_string()))?;
     text(&format!("{json}\n"))
 }
+
+/// Writes the result of a command to standard output: `value` as JSON if `as_json`, else the text that `shown` makes.
+///
+/// # Errors
+/// As [`text`].
+pub fn result(as_json: bool, value: &impl Serialize, shown: impl FnOnce() -> String) -> Result<(), CommandError> {
+    if as_json { json(value) } else { text(&shown()) }
+}

@@ -40,10 +40,7 @@ pub async fn export_to<E: Export>(
     }
     let size_bytes = to_file(bytes, file).await?;
     let exported = Exported { file: file.display().to_string(), size_bytes };
-    if as_json {
-        return output::json(&exported);
-    }
-    output::text(&format!("{} written to {}\n", size(size_bytes), exported.file))
+    output::result(as_json, &exported, || format!("{} written to {}\n", size(size_bytes), exported.file))
 }
 
 /// Opens a file, and returns its bytes in pieces.
