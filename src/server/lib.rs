@@ -14,7 +14,7 @@
 //! | `reload` | the configuration read again at each SIGHUP | daemon, settings |
 //! | `key_file` | the signing key on disk | – |
 //! | `egress` | the one way out: HTTP client, TLS roots, look-ups of names and their guard, limits | – |
-//! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, daemon, wire, egress |
+//! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, storage, daemon, wire, egress |
 //! | `console` | what a command line needs: output, tables, progress, errors, the manual, units, backups; where a command runs | storage, sqlite, daemon, settings, control |
 //! | `identity` | other accounts' keys, handles and sessions | metrics, bulkhead, egress |
 //! | `watchdog` | signs of life to the service manager, by how the database is | daemon, sqlite |

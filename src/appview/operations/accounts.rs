@@ -13,7 +13,6 @@ use crate::oci::OciState;
 use crate::web::Held;
 use atproto::syntax::Did;
 use server::control::{AdminError, Operation, Reporter};
-use server::storage::StorageError;
 
 /// An account that signed in, has an upload open, or of whose images holds are still to be told.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -53,13 +52,13 @@ impl Operation for AccountsList {
         for notice in (QueueList {}).run(Arc::clone(&registry), reporter).await? {
             accounts.entry(notice.account).or_default().notices += 1;
         }
-        for (account, devices) in registry.devices.by_account().await.map_err(failed)? {
+        for (account, devices) in registry.devices.by_account().await? {
             accounts.entry(account).or_default().devices = devices;
         }
-        for (account, webhooks) in registry.webhooks.by_account().await.map_err(failed)? {
+        for (account, webhooks) in registry.webhooks.by_account().await? {
             accounts.entry(account).or_default().webhooks = webhooks;
         }
-        for (account, browsers) in registry.web.browsers_by_account().await.map_err(failed)? {
+        for (account, browsers) in registry.web.browsers_by_account().await? {
             accounts.entry(account).or_default().browsers = browsers;
         }
         Ok(accounts)
@@ -90,7 +89,7 @@ impl Operation for AccountsExport {
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<AccountData, AdminError> {
         let account = self.account;
-        let held = registry.web.held(&account).await.map_err(failed)?;
+        let held = registry.web.held(&account).await?;
         Ok(AccountData { account, held })
     }
 }
@@ -146,8 +145,4 @@ fn untold(account: &Did, waiting: &[WaitingNotice]) -> String {
         "nothing of {account} was deleted: of {images} the hold does not know yet and does not take it now ({holds}), and may \
          remove their layers if it is never told; wait for it (`queue list`), or delete with --drop-notices"
     )
-}
-
-fn failed(error: StorageError) -> AdminError {
-    AdminError::failed(error.to_string())
 }

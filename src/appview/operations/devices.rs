@@ -54,10 +54,9 @@ impl Operation for DevicesList {
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Vec<Device>, AdminError> {
         let devices = match &self.account {
-            Some(account) => registry.devices.of_account(account).await,
-            None => registry.devices.newest().await,
+            Some(account) => registry.devices.of_account(account).await?,
+            None => registry.devices.newest().await?,
         };
-        let devices = devices.map_err(|error| AdminError::failed(error.to_string()))?;
         Ok(devices.into_iter().map(Device::from).collect())
     }
 }
@@ -75,8 +74,7 @@ impl Operation for DevicesRevoke {
     type Output = Device;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Device, AdminError> {
-        let revoked = registry.devices.take_back(self.id).await;
-        let revoked = revoked.map_err(|error| AdminError::failed(error.to_string()))?;
+        let revoked = registry.devices.take_back(self.id).await?;
         revoked.map(Device::from).ok_or_else(|| AdminError::failed(format!("there is no device {}", self.id)))
     }
 }

@@ -8,7 +8,6 @@ use super::seconds;
 use crate::oci::OciState;
 use atproto::syntax::Did;
 use server::control::{AdminError, Operation, Reporter};
-use server::storage::StorageError;
 
 /// How the index is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,7 +41,7 @@ impl Operation for IndexShow {
     type Output = IndexStatus;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<IndexStatus, AdminError> {
-        let totals = registry.index.totals().await.map_err(failed)?;
+        let totals = registry.index.totals().await?;
         let (settings, counts) = (registry.follow.settings(), registry.follow.counts());
         let sources = match settings.jetstream_urls.as_slice() {
             [] => settings.relay_url.iter().cloned().collect(),
@@ -73,9 +72,9 @@ impl Operation for IndexRebuild {
     type Output = usize;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<usize, AdminError> {
-        registry.follow.forget_seeds().await.map_err(failed)?;
-        let pushed = registry.catalog.accounts().await.map_err(failed)?;
-        registry.index.restore(pushed).await.map_err(failed)
+        registry.follow.forget_seeds().await?;
+        let pushed = registry.catalog.accounts().await?;
+        Ok(registry.index.restore(pushed).await?)
     }
 }
 
@@ -92,13 +91,9 @@ impl Operation for IndexForget {
     type Output = Did;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Did, AdminError> {
-        match registry.index.forget(&self.account).await.map_err(failed)? {
+        match registry.index.forget(&self.account).await? {
             true => Ok(self.account),
             false => Err(AdminError::failed(format!("the index has nothing of {}", self.account))),
         }
     }
-}
-
-fn failed(error: StorageError) -> AdminError {
-    AdminError::failed(error.to_string())
 }

@@ -46,7 +46,7 @@ impl Operation for QueueList {
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Vec<Notice>, AdminError> {
         let now_us = (registry.clock)();
-        let waiting = registry.images.waiting().await.map_err(|error| AdminError::failed(error.to_string()))?;
+        let waiting = registry.images.waiting().await?;
         let shown = waiting.into_iter().map(|notice| Notice {
             id: notice.id,
             account: notice.account,
@@ -76,8 +76,7 @@ impl Operation for QueueDrop {
     type Output = i64;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<i64, AdminError> {
-        let dropped = registry.images.drop_notice(self.id).await;
-        match dropped.map_err(|error| AdminError::failed(error.to_string()))? {
+        match registry.images.drop_notice(self.id).await? {
             true => Ok(self.id),
             false => Err(AdminError::failed(format!("there is no notice {}: it may have been delivered", self.id))),
         }
@@ -104,10 +103,9 @@ impl Operation for QueueRetry {
     type Output = QueueRetried;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<QueueRetried, AdminError> {
-        let failed = |error: &dyn std::fmt::Display| AdminError::failed(error.to_string());
-        registry.images.hasten().await.map_err(|error| failed(&error))?;
-        let delivered = registry.images.deliver_due().await.map_err(|error| failed(&error))?;
-        let waiting = registry.images.queue().await.map_err(|error| failed(&error))?.waiting;
+        registry.images.hasten().await?;
+        let delivered = registry.images.deliver_due().await.map_err(|error| AdminError::failed(error.to_string()))?;
+        let waiting = registry.images.queue().await?.waiting;
         Ok(QueueRetried { delivered, waiting })
     }
 }

@@ -36,7 +36,7 @@ impl Operation for SessionsList {
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Vec<Session>, AdminError> {
         let now_us = (registry.clock)();
-        let sessions = registry.sessions.list().await.map_err(|error| AdminError::failed(error.to_string()))?;
+        let sessions = registry.sessions.list().await?;
         let shown = sessions.into_iter().map(|session| Session {
             id: session.id,
             account: session.account,

@@ -75,7 +75,7 @@ impl Operation for StatusShow {
     type Output = Status;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Status, AdminError> {
-        read(&registry).await.map_err(|error| AdminError::failed(error.to_string()))
+        Ok(read(&registry).await?)
     }
 }
 

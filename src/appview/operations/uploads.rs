@@ -43,7 +43,7 @@ impl Operation for UploadsList {
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Vec<Upload>, AdminError> {
         let now_us = (registry.clock)();
-        let uploads = registry.uploads.list().await.map_err(|error| AdminError::failed(error.to_string()))?;
+        let uploads = registry.uploads.list().await?;
         let shown = uploads.into_iter().map(|upload| Upload {
             id: HEXLOWER.encode(&upload.id),
             account: upload.account,

@@ -8,7 +8,6 @@ use super::seconds;
 use crate::oci::OciState;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
-use server::storage::StorageError;
 
 /// Why a webhook is off, when it was the operator.
 const BY_OPERATOR: &str = "who runs this registry switched it off";
@@ -48,7 +47,7 @@ impl Operation for WebhooksList {
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<Vec<ShownWebhook>, AdminError> {
         let now_us = (registry.clock)();
-        let shown = registry.webhooks.all().await.map_err(failed)?.into_iter().map(|(webhook, waiting)| ShownWebhook {
+        let shown = registry.webhooks.all().await?.into_iter().map(|(webhook, waiting)| ShownWebhook {
             id: webhook.id,
             host: webhook.host(),
             account: webhook.account,
@@ -76,13 +75,9 @@ impl Operation for WebhooksDisable {
     type Output = i64;
 
     async fn run(self, registry: Arc<OciState>, _: Reporter) -> Result<i64, AdminError> {
-        match registry.webhooks.switch_off(self.id, Some(BY_OPERATOR)).await.map_err(failed)? {
+        match registry.webhooks.switch_off(self.id, Some(BY_OPERATOR)).await? {
             true => Ok(self.id),
             false => Err(AdminError::failed(format!("there is no webhook {} that is on", self.id))),
         }
     }
-}
-
-fn failed(error: StorageError) -> AdminError {
-    AdminError::failed(error.to_string())
 }

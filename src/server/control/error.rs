@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::storage::StorageError;
+
 /// Why an operation was not done, by what the operator can do. Each is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
@@ -29,6 +31,12 @@ impl AdminError {
     /// A refusal or a failure in these words.
     pub fn failed(reason: impl Into<String>) -> Self {
         Self::Failed(reason.into())
+    }
+}
+
+impl From<StorageError> for AdminError {
+    fn from(error: StorageError) -> Self {
+        Self::failed(error.to_string())
     }
 }
 
