@@ -174,30 +174,31 @@ impl Sources {
         if let Some((webhooks, queue)) = counted.webhooks {
             text.gauge("atcr_appview_webhooks", "Webhooks of repositories.", webhooks);
             let help = "Deliveries to webhooks that wait, also those that are tried again.";
-            text.gauge("atcr_appview_webhook_deliveries_queued", help, queue.waiting);
-            let help = "How long the oldest of them has waited; 0 when there is none.";
-            text.gauge("atcr_appview_webhook_delivery_oldest_seconds", help, self.age_s(queue.oldest_us));
+            let names = ["atcr_appview_webhook_deliveries_queued", "atcr_appview_webhook_delivery_oldest_seconds"];
+            self.waiting(text, names, help, queue.waiting, queue.oldest_us);
         }
         let help = "Attempts to deliver to webhooks: delivered, failed (tried again), given_up.";
         text.counter_by("atcr_appview_webhook_attempts_total", help, "result", self.state.webhooks.outcomes());
     }
 
-    /// How long something has waited, in seconds.
-    fn age_s(&self, since_us: Option<u64>) -> u64 {
-        since_us.map_or(0, |since_us| (self.state.clock)().saturating_sub(since_us) / 1_000_000)
-    }
-
     fn queue(&self, text: &mut Text, counted: &Counted) {
         if let Some(queue) = counted.queue {
             let help = "Manifests that their hold was not told of yet.";
-            text.gauge("atcr_appview_notices_queued", help, queue.waiting);
-            let help = "How long the oldest of them has waited; 0 when there is none.";
-            text.gauge("atcr_appview_notice_oldest_seconds", help, self.age_s(queue.oldest_us));
+            let names = ["atcr_appview_notices_queued", "atcr_appview_notice_oldest_seconds"];
+            self.waiting(text, names, help, queue.waiting, queue.oldest_us);
         }
         let help = "Attempts of the queue to tell a hold: delivered, failed (tried again), refused, given_up.";
         text.counter_by("atcr_appview_notice_attempts_total", help, "result", self.state.images.outcomes());
         let help = "Pulls by accounts that a hold is to count: delivered, refused, failed (not in time), dropped (too many wait).";
         text.counter_by("atcr_appview_pull_notices_total", help, "result", self.state.images.pull_outcomes());
+    }
+
+    /// Shows how much of a queue waits, and for how long the oldest of it has.
+    fn waiting(&self, text: &mut Text, names: [&str; 2], help: &str, waiting: u64, oldest_us: Option<u64>) {
+        let [waiting_name, oldest_name] = names;
+        text.gauge(waiting_name, help, waiting);
+        let oldest_s = oldest_us.map_or(0, |since_us| (self.state.clock)().saturating_sub(since_us) / 1_000_000);
+        text.gauge(oldest_name, "How long the oldest of them has waited; 0 when there is none.", oldest_s);
     }
 }
 
