@@ -10,7 +10,6 @@ use quick_cache::Weighter;
 use super::kept::{Answer, Kept, Times, Unknown};
 use super::{Catalog, look};
 use crate::repos::{FoundManifest, Repos, ReposError};
-use atproto::lexicon::Manifest;
 use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Size, Tag};
 use server::bulkhead::Bulkhead;
 use server::identity::Account;
@@ -156,17 +155,15 @@ fn listed(found: FoundManifest) -> ListedManifest {
     let FoundManifest { repository, record, .. } = found;
     let (hold, size_bytes) = (record.hold(), record.size_bytes());
     let description = record.description().and_then(|text| server::text::line(text, MAX_DESCRIPTION_CHARS));
-    let Manifest { media_type, other, .. } = record;
-    let digests = |value: &serde_json::Value| Digest::parse(value.get("digest")?.as_str()?).ok();
-    let children = other.get("manifests").and_then(|list| list.as_array()).into_iter().flatten().filter_map(digests);
+    let created = record.other.get("createdAt").and_then(|at| at.as_str()).and_then(|at| Datetime::parse(at).ok());
     ListedManifest {
         hold,
         repository,
-        media_type,
         size_bytes,
-        created: other.get("createdAt").and_then(|at| at.as_str()).and_then(|at| Datetime::parse(at).ok()),
+        created,
         description,
-        children: children.take(MAX_CHILDREN).collect(),
-        has_subject: other.get("subject").is_some(),
+        children: record.children().take(MAX_CHILDREN).collect(),
+        has_subject: record.has_subject(),
+        media_type: record.media_type,
     }
 }

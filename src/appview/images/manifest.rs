@@ -69,16 +69,6 @@ pub(super) struct Descriptor {
 }
 
 impl Document {
-    /// Whether it says something of another manifest.
-    pub(super) fn has_subject(&self) -> bool {
-        self.subject.is_some()
-    }
-
-    /// The manifests of an index, each once.
-    pub(super) fn children(&self) -> impl Iterator<Item = Digest> {
-        once_each(self.manifests.iter().flatten())
-    }
-
     fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
         let lists = self.layers.iter().chain(&self.manifests).flatten();
         self.config.iter().chain(&self.subject).chain(lists)
@@ -183,7 +173,7 @@ impl ParsedManifest {
 
     /// The manifests of an index, each once.
     pub fn children(&self) -> impl Iterator<Item = Digest> {
-        self.document.children()
+        once_each(self.document.manifests.iter().flatten())
     }
 
     /// What is answered of it to who asks for what says something of its subject.

@@ -21,6 +21,10 @@ pub struct PulledManifest {
     pub bytes: Bytes,
     /// The hold that has its blobs, if that is one that can be asked.
     pub hold: Option<ServiceUrl>,
+    /// The manifests of an index, as its record says.
+    pub children: Vec<Digest>,
+    /// Whether it says something of another manifest, as its record says.
+    pub has_subject: bool,
 }
 
 impl Images {
@@ -43,7 +47,8 @@ impl Images {
         let Some(bytes) = self.repos.known_bytes(owner, &digest).await? else { return Ok(None) };
         self.remember(owner, &record);
         let media_type = media_type_of(record.media_type, &bytes);
-        Ok(Some(PulledManifest { digest, media_type, bytes, hold: record.hold }))
+        let ManifestRecord { hold, children, has_subject, .. } = record;
+        Ok(Some(PulledManifest { digest, media_type, bytes, hold, children, has_subject }))
     }
 
     /// The tags of the repository, in no order; `None` when its owner has no such one.

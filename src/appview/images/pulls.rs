@@ -1,14 +1,12 @@
 //! What holds are told of pulls, which they count. Nobody waits for it, and nothing is kept: what finds no room, what a
 //! hold does not take in time, and what waits when the process ends is dropped.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use quick_cache::unsync::Cache;
 use tokio::time::{Instant, timeout};
 
-use super::manifest::Document;
 use super::{Images, PulledManifest};
 use crate::accounts::Login;
 use crate::gate::PullPermit;
@@ -44,12 +42,12 @@ const NOTICE_TIME: Duration = Duration::from_secs(5);
 const ONE_PULL: Duration = Duration::from_mins(1);
 /// How long pulls of an index's manifests by whoever pulled the index are that pull.
 const WITH_INDEX: Duration = Duration::from_mins(60);
-/// Manifests of an index that are remembered.
-const MAX_CHILDREN: usize = 256;
-/// Pulls that are remembered, at some 200 bytes.
+/// Pulls that are remembered, at some 250 bytes.
 const MAX_PULLS: usize = 16_384;
 /// Manifests of indexes that are remembered, at some 150 bytes.
-const MAX_ALL_CHILDREN: usize = 32_768;
+const MAX_CHILDREN: usize = 32_768;
+/// The least time between two lines of the log about pulls that are dropped.
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 label! {
     /// What became of a pull that a hold is to count.
@@ -72,12 +70,14 @@ pub(super) struct Pulls {
     of_accounts: Bulkhead<Did>,
     to_holds: Bulkhead<Did>,
     outcomes: CounterBy<PullOutcome>,
+    /// When the log last said that pulls are dropped.
+    logged: Mutex<Option<Instant>>,
 }
 
 /// Who pulled what of late.
 struct Recent {
-    /// Images, by who pulled and whose they are.
-    pulls: Cache<(Did, Did, ImageName), Instant>,
+    /// Images, by who pulled and whose they are: since when it is one pull, and the manifest that was read last.
+    pulls: Cache<(Did, Did, ImageName), (Instant, Digest)>,
     /// Manifests that an index names, by who pulled that and whose it is.
     children: Cache<(Did, Did, Digest), Instant>,
 }
@@ -95,20 +95,29 @@ struct Pull {
 
 impl Images {
     /// Has the hold of a manifest count that it was pulled, later: nobody waits for it. Only accounts' pulls are counted,
-    /// and not what a push looks at.
+    /// and neither what a push looks at nor what is attached to an image.
     pub fn pulled(&self, permit: &PullPermit, owner: &Account, reference: &Reference, manifest: &PulledManifest) {
         let (Some(login), Some(hold), false) = (permit.login(), &manifest.hold, permit.may_push()) else { return };
+        let is_attached = matches!(reference, Reference::Tag(tag) if tag.attached_to().is_some());
+        if is_attached || manifest.has_subject {
+            return;
+        }
+        let image = (login.account.clone(), owner.did.clone(), permit.repository().name.clone());
+        if !self.pulls.recent().add(&image, reference, (&manifest.digest, &manifest.children), Instant::now()) {
+            return;
+        }
+        let (_, owner, name) = image;
         let pull = Pull {
             login: login.clone(),
-            owner: owner.did.clone(),
-            name: permit.repository().name.clone(),
+            owner,
+            name,
             reference: reference.clone(),
             hold: hold.clone(),
             digest: manifest.digest,
             media_type: manifest.media_type.clone(),
         };
-        let (pulls, bytes) = (Arc::clone(&self.pulls), manifest.bytes.clone());
-        tokio::spawn(async move { pulls.count(&pull, bytes).await });
+        let pulls = Arc::clone(&self.pulls);
+        tokio::spawn(async move { pulls.outcomes.inc(pulls.tell(&pull).await) });
     }
 
     /// Returns what became of the pulls that holds are to count.
@@ -126,36 +135,17 @@ impl Pulls {
             of_accounts: Bulkhead::new(OF_ACCOUNTS),
             to_holds: Bulkhead::new(TO_HOLDS),
             outcomes: CounterBy::default(),
+            logged: Mutex::default(),
         }
     }
 
-    async fn count(&self, pull: &Pull, bytes: Bytes) {
-        if !self.is_new(pull, &bytes) {
-            return;
-        }
-        // What waits keeps no manifests.
-        drop(bytes);
-        let outcome = self.tell(pull).await;
-        self.outcomes.inc(outcome);
-    }
-
-    /// Whether it is a pull of its own.
-    fn is_new(&self, pull: &Pull, bytes: &[u8]) -> bool {
-        let links: Option<Document> = serde_json::from_slice(bytes).ok();
-        let is_attached = match &pull.reference {
-            Reference::Tag(tag) => tag.attached_to().is_some(),
-            Reference::Digest(_) => false,
-        };
-        if is_attached || links.as_ref().is_some_and(Document::has_subject) {
-            return false;
-        }
-        let children = links.iter().flat_map(Document::children).take(MAX_CHILDREN);
-        self.recent.lock().unwrap_or_else(PoisonError::into_inner).add(pull, children, Instant::now())
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn tell(&self, pull: &Pull) -> PullOutcome {
-        let Ok(_turn) = self.of_accounts.enter(&pull.login.account).await else { return PullOutcome::Dropped };
-        let Ok(_place) = self.to_holds.enter(pull.hold.did()).await else { return PullOutcome::Dropped };
+        let Ok(_turn) = self.of_accounts.enter(&pull.login.account).await else { return self.dropped(pull) };
+        let Ok(_place) = self.to_holds.enter(pull.hold.did()).await else { return self.dropped(pull) };
         let (hold, account, owner, image) = (&pull.hold, &pull.login.account, &pull.owner, &pull.name);
         match timeout(NOTICE_TIME, self.holds.notify(hold, &pull.login, &pull.notice())).await {
             Ok(Ok(())) => PullOutcome::Delivered,
@@ -170,33 +160,52 @@ impl Pulls {
             }
         }
     }
+
+    /// Says in the log, once in a while, that pulls are not counted.
+    fn dropped(&self, pull: &Pull) -> PullOutcome {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+            *logged = Some(Instant::now());
+            let (did, hold) = (&pull.login.account, pull.hold.did());
+            tracing::warn!(%did, %hold, "pulls are not counted: too many wait until their hold is told");
+        }
+        PullOutcome::Dropped
+    }
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self { pulls: Cache::new(MAX_PULLS), children: Cache::new(MAX_ALL_CHILDREN) }
+        Self { pulls: Cache::new(MAX_PULLS), children: Cache::new(MAX_CHILDREN) }
     }
 }
 
 impl Recent {
-    /// Remembers a pull, and the manifests that it names. Returns whether it is one of its own: neither of an image that
-    /// was pulled just now, nor of what an index named.
-    fn add(&mut self, pull: &Pull, children: impl Iterator<Item = Digest>, now: Instant) -> bool {
-        let (account, owner) = (&pull.login.account, &pull.owner);
-        for child in children {
-            self.children.insert((account.clone(), owner.clone(), child), now);
+    /// Remembers that a manifest of an image was read, and the manifests that it names. Returns whether that is a pull of
+    /// its own: neither of an image that was pulled just now, nor of what an index named.
+    fn add(
+        &mut self,
+        image: &(Did, Did, ImageName),
+        reference: &Reference,
+        (digest, children): (&Digest, &[Digest]),
+        now: Instant,
+    ) -> bool {
+        let last = self.pulls.get(image).copied().filter(|(since, _)| now.duration_since(*since) < ONE_PULL);
+        // A client in a loop: all of it is remembered.
+        if last.is_some_and(|(_, read)| read == *digest) {
+            return false;
         }
-        let named = self.children.get(&(account.clone(), owner.clone(), pull.digest));
-        let is_by_digest = matches!(pull.reference, Reference::Digest(_));
+        let (account, owner, _) = image;
+        for child in children {
+            self.children.insert((account.clone(), owner.clone(), *child), now);
+        }
+        let named = self.children.get(&(account.clone(), owner.clone(), *digest));
+        let is_by_digest = matches!(reference, Reference::Digest(_));
         if is_by_digest && named.is_some_and(|at| now.duration_since(*at) < WITH_INDEX) {
             return false;
         }
-        let image = (account.clone(), owner.clone(), pull.name.clone());
-        if self.pulls.get(&image).is_some_and(|at| now.duration_since(*at) < ONE_PULL) {
-            return false;
-        }
-        self.pulls.insert(image, now);
-        true
+        let since = last.map_or(now, |(since, _)| since);
+        self.pulls.insert(image.clone(), (since, *digest));
+        last.is_none()
     }
 }
 
@@ -222,34 +231,41 @@ mod tests {
     use super::*;
     use atproto::syntax::Tag;
 
-    fn pull(reference: Reference, digest: u8) -> Pull {
-        let account = Did::parse("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa").unwrap();
-        Pull {
-            login: Login { account: account.clone(), session: 1 },
-            owner: account,
-            name: ImageName::parse("app").unwrap(),
-            reference,
-            hold: ServiceUrl::parse("https://hold.example").unwrap(),
-            digest: Digest::from_bytes([digest; 32]),
-            media_type: String::new(),
+    /// Reads manifests of an image, each of them at so many seconds.
+    struct Reads(Recent, Instant);
+
+    impl Reads {
+        fn add(&mut self, reference: &Reference, digest: Digest, children: &[Digest], after_s: u64) -> bool {
+            let account = Did::parse("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa").unwrap();
+            let image = (account.clone(), account, ImageName::parse("app").unwrap());
+            self.0.add(&image, reference, (&digest, children), self.1 + Duration::from_secs(after_s))
         }
+    }
+
+    fn by_tag(tag: &str) -> Reference {
+        Reference::Tag(Tag::parse(tag).unwrap())
     }
 
     #[test]
     fn an_image_is_pulled_again_after_a_minute_and_by_what_an_index_named_after_an_hour() {
-        let mut recent = Recent::default();
-        let (began, child) = (Instant::now(), Digest::from_bytes([2; 32]));
-        let mut add = |pull: &Pull, after_s: u64| {
-            let children = (pull.digest != child).then_some(child).into_iter();
-            recent.add(pull, children, began + Duration::from_secs(after_s))
-        };
-        let by_tag = pull(Reference::Tag(Tag::parse("v1").unwrap()), 1);
-        let of_child = pull(Reference::Digest(child), 2);
-        assert!(add(&by_tag, 0));
-        assert!(!add(&by_tag, 59), "a client in a loop");
-        assert!(add(&by_tag, 61));
-        assert!(!add(&of_child, 61 + 59 * 60), "it is part of the pull of its index");
-        assert!(add(&of_child, 61 + 61 * 60));
-        assert!(add(&pull(Reference::Tag(Tag::parse("arm").unwrap()), 2), 61 + 63 * 60), "somebody named it");
+        let mut reads = Reads(Recent::default(), Instant::now());
+        let [index, child] = [1, 2].map(|byte| Digest::from_bytes([byte; 32]));
+        assert!(reads.add(&by_tag("v1"), index, &[child], 0));
+        assert!(!reads.add(&by_tag("v1"), index, &[child], 59), "a client in a loop");
+        assert!(reads.add(&by_tag("v1"), index, &[child], 61));
+        let of_child = Reference::Digest(child);
+        assert!(!reads.add(&of_child, child, &[], 61 + 59 * 60), "it is part of the pull of its index");
+        assert!(reads.add(&of_child, child, &[], 61 + 61 * 60));
+        assert!(reads.add(&by_tag("arm"), child, &[], 61 + 63 * 60), "somebody named it");
+    }
+
+    #[test]
+    fn another_index_of_an_image_that_was_pulled_just_now_names_what_it_has_all_the_same() {
+        let mut reads = Reads(Recent::default(), Instant::now());
+        let [index, child, other, its_child] = [1, 2, 3, 4].map(|byte| Digest::from_bytes([byte; 32]));
+        assert!(reads.add(&by_tag("v1"), index, &[child], 0));
+        assert!(!reads.add(&by_tag("v2"), other, &[its_child], 50));
+        assert!(!reads.add(&Reference::Digest(its_child), its_child, &[], 70));
+        assert!(reads.add(&by_tag("v2"), other, &[its_child], 71), "a minute after the pull that was counted");
     }
 }

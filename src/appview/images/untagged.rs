@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::time::timeout;
 
 use super::{Images, ImagesError};
@@ -38,7 +37,7 @@ impl Images {
             return Ok(false);
         }
         let mut is_part = false;
-        let look = |found: FoundManifest| is_part |= has_child(&found, digest);
+        let look = |found: FoundManifest| is_part |= found.record.children().any(|child| child == *digest);
         if !self.repos.each_manifest(owner, MAX_PAGES, look).await? || is_part {
             return Ok(false);
         }
@@ -48,11 +47,4 @@ impl Images {
         }
         Ok(seen.value.is_some())
     }
-}
-
-/// Whether an index has this manifest.
-fn has_child(found: &FoundManifest, digest: &Digest) -> bool {
-    let children = found.record.other.get("manifests").and_then(Value::as_array);
-    let is_it = |child: &Value| child.get("digest").and_then(Value::as_str) == Some(digest.to_string().as_str());
-    children.is_some_and(|children| children.iter().any(is_it))
 }

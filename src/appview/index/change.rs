@@ -191,7 +191,7 @@ fn tag(account: &Did, key: &str, record: &Value, now_us: u64) -> Option<RecordOf
 
 fn manifest(key: &str, record: Manifest, now_us: u64) -> Option<RecordOf> {
     let digest = Digest::parse(&record.digest).ok().filter(|digest| digest.hex() == key)?;
-    if record.other.contains_key("subject") {
+    if record.has_subject() {
         return None;
     }
     let created = record.other.get("createdAt").and_then(Value::as_str).and_then(|at| Datetime::parse(at).ok());

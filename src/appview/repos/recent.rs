@@ -47,7 +47,7 @@ impl Weighter<Digest, Bytes> for ByLength {
 
 impl Weighter<(Did, Digest), Found<ManifestRecord>> for ByLength {
     fn weight(&self, _: &(Did, Digest), found: &Found<ManifestRecord>) -> u64 {
-        512 + 32 * found.value.blobs.len() as u64
+        512 + 32 * (found.value.blobs.len() + found.value.children.len()) as u64
     }
 }
 

@@ -3,6 +3,9 @@
 use atproto::lexicon::Manifest;
 use atproto::syntax::{Digest, RecordKey, ServiceUrl, SyntaxError};
 
+/// Manifests of an index that are kept.
+const MAX_CHILDREN: usize = 256;
+
 /// Where the record of a manifest is: its digest says it, whatever repository it is in.
 #[must_use]
 pub fn manifest_key(digest: &Digest) -> RecordKey {
@@ -19,6 +22,10 @@ pub struct ManifestRecord {
     pub hold: Option<ServiceUrl>,
     /// Configuration and layers.
     pub blobs: Vec<Digest>,
+    /// The manifests of an index, the first 256.
+    pub children: Vec<Digest>,
+    /// Whether it says something of another manifest.
+    pub has_subject: bool,
 }
 
 impl ManifestRecord {
@@ -27,6 +34,8 @@ impl ManifestRecord {
         let layers = record.layers.iter().flatten().filter_map(|layer| layer.digest.as_deref());
         Self {
             hold: record.hold(),
+            children: record.children().take(MAX_CHILDREN).collect(),
+            has_subject: record.has_subject(),
             blobs: config.chain(layers).filter_map(|digest| Digest::parse(digest).ok()).collect(),
             media_type: record.media_type,
         }

@@ -53,6 +53,18 @@ impl Manifest {
         sizes.fold(0, u64::saturating_add)
     }
 
+    /// The manifests of an index.
+    pub fn children(&self) -> impl Iterator<Item = Digest> {
+        let all = self.other.get("manifests").and_then(serde_json::Value::as_array).into_iter().flatten();
+        all.filter_map(|child| Digest::parse(child.get("digest")?.as_str()?).ok())
+    }
+
+    /// Whether it says something of another manifest.
+    #[must_use]
+    pub fn has_subject(&self) -> bool {
+        self.other.contains_key("subject")
+    }
+
     /// What the image says of itself in its annotations.
     #[must_use]
     pub fn description(&self) -> Option<&str> {

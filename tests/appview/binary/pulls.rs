@@ -61,7 +61,12 @@ impl Harbour {
         let bytes = manifest.to_string().into_bytes();
         let digest = Digest::from_bytes(sha2::Sha256::digest(&bytes).into());
         let hold = format!("did:web:localhost%3A{}", self.site.network.port);
-        let record = json!({ "repository": "app", "digest": digest, "holdDid": hold, "mediaType": manifest["mediaType"], "schemaVersion": 2, "createdAt": "2026-01-01T00:00:00Z" });
+        // A record says what its manifest does, and where that is.
+        let mut record = manifest.clone();
+        record["repository"] = json!("app");
+        record["digest"] = json!(digest);
+        record["holdDid"] = json!(hold);
+        record["createdAt"] = json!("2026-01-01T00:00:00Z");
         self.record("io.atcr.manifest", manifest_key(&digest).as_str(), &record);
         let alice = self.site.alice.as_str().replace(':', "%3A");
         let path = format!("/xrpc/com.atproto.sync.getBlob?did={alice}&cid={}", cid::raw(&digest));
@@ -237,6 +242,9 @@ fn a_hold_that_hangs_or_refuses_delays_no_pull_and_what_finds_no_room_is_dropped
     }
     assert!(began.elapsed() < Duration::from_secs(5), "this machine is too slow: {:?}", began.elapsed());
     harbour.wait_for("dropped", 7);
+    harbour.daemon.wait_for_line("pulls are not counted");
+    let log = harbour.daemon.log();
+    assert_eq!(log.matches("pulls are not counted").count(), 1, "once a minute at most: {log}");
     harbour.wait_for("failed", 1);
     let told = harbour.asked(NOTICES).0;
     assert!((2..=3).contains(&told), "nothing is tried again, and one is told at a time: {told}");
