@@ -145,6 +145,10 @@ async fn what_waits_is_bounded_and_given_up_when_the_webhook_is_off() {
     let log = webhooks.deliveries(&webhook).await.unwrap();
     assert_eq!((log.len(), log[0].tag.as_str(), log[KEPT - 1].tag.as_str()), (KEPT, "v59", "v10"), "the oldest went");
     assert_eq!(webhooks.totals().await.unwrap().1.waiting, KEPT as u64);
+    webhooks.add(&did(2), &name("app"), "http://localhost:1/", None).await.unwrap();
+    let all = webhooks.all().await.unwrap();
+    let of_each: Vec<_> = all.iter().map(|(webhook, waiting)| (&webhook.account, *waiting)).collect();
+    assert_eq!(of_each, [(&alice.did, KEPT as u64), (&did(2), 0)]);
     assert!(webhooks.switch_off(added.id, None).await.unwrap() && !webhooks.switch_off(added.id, None).await.unwrap());
     webhooks.pushed(&alice, &name("app"), image("unheard")).await.unwrap();
     let log = webhooks.deliveries(&webhook).await.unwrap();
@@ -153,6 +157,7 @@ async fn what_waits_is_bounded_and_given_up_when_the_webhook_is_off() {
     assert!(webhooks.deliver_again(&webhook, log[3].id).await.unwrap());
     assert!(!webhooks.deliver_again(&webhook, log[3].id).await.unwrap(), "it waits");
     webhooks.forget(&alice.did).await.unwrap();
+    webhooks.forget(&did(2)).await.unwrap();
     assert_eq!(webhooks.totals().await.unwrap(), Default::default());
 }
 

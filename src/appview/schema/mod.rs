@@ -104,7 +104,7 @@ mod tests {
             ("coalesce(sum(records), 0)", "SCAN index_repository USING COVERING INDEX index_repository_pulls"),
             ("SELECT count(*) FROM webhook", "SCAN webhook USING COVERING INDEX sqlite_autoindex_webhook_1"),
             ("FROM webhook GROUP BY account", "SCAN webhook USING COVERING INDEX sqlite_autoindex_webhook_1"),
-            ("FROM webhook\n               ORDER BY id LIMIT", "SCAN webhook"),
+            ("FROM webhook ORDER BY id LIMIT", "SCAN webhook"),
             (
                 "FROM webhook_delivery WHERE due_us IS NOT NULL",
                 "SCAN webhook_delivery USING INDEX webhook_delivery_due",

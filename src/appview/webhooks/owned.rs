@@ -182,11 +182,7 @@ impl Webhooks {
     /// # Errors
     /// As [`Webhooks::find`].
     pub async fn all(&self) -> Result<Vec<(Webhook, u64)>, StorageError> {
-        let counted = |read: &Read<'_>| {
-            let webhooks = tables::all(read)?.into_iter();
-            webhooks.map(|webhook| deliveries::waiting_at(read, webhook.id).map(|waiting| (webhook, waiting))).collect()
-        };
-        self.database.read(counted).await
+        self.database.read(tables::all).await
     }
 
     /// Returns how many webhooks each account has.

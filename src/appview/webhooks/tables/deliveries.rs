@@ -236,16 +236,6 @@ pub fn totals(read: &Read<'_>) -> Result<DeliveryTotals, StorageError> {
     Ok(totals.unwrap_or_default())
 }
 
-/// How many deliveries wait at a webhook.
-///
-/// # Errors
-/// As [`queue`].
-pub fn waiting_at(read: &Read<'_>, webhook: i64) -> Result<u64, StorageError> {
-    let sql = "SELECT count(*) FROM webhook_delivery WHERE webhook = ?1 AND due_us IS NOT NULL";
-    let count: Option<i64> = read.first(sql, [webhook], |row| row.get(0))?;
-    Ok(count.unwrap_or_default().cast_unsigned())
-}
-
 /// Forgets deliveries from before this time that wait no more.
 ///
 /// # Errors

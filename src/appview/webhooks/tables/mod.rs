@@ -114,15 +114,17 @@ pub fn find(read: &Read<'_>, account: &Did, id: i64) -> Result<Option<Webhook>, 
 /// The most webhooks that an operator is shown.
 const MAX_LISTED: i64 = 1_000;
 
-/// Webhooks of all accounts, the oldest first.
+/// Webhooks of all accounts, the oldest first, each with how many deliveries wait.
 ///
 /// # Errors
 /// As [`totals`].
-pub fn all(read: &Read<'_>) -> Result<Vec<Webhook>, StorageError> {
-    let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us FROM webhook
-               ORDER BY id LIMIT ?1";
-    let rows: Vec<Columns> = read.all(sql, [MAX_LISTED], |row| columns!(row))?;
-    rows.into_iter().map(webhook).collect()
+pub fn all(read: &Read<'_>) -> Result<Vec<(Webhook, u64)>, StorageError> {
+    let sql = "SELECT id, account, repository, url, created_us, is_on, problem, failing_us,
+                 (SELECT count(*) FROM webhook_delivery WHERE webhook = webhook.id AND due_us IS NOT NULL)
+               FROM webhook ORDER BY id LIMIT ?1";
+    let rows: Vec<(Columns, i64)> =
+        read.all(sql, [MAX_LISTED], |row| columns!(row).and_then(|columns| Ok((columns, row.get(8)?))))?;
+    rows.into_iter().map(|(columns, waiting)| Ok((webhook(columns)?, waiting.cast_unsigned()))).collect()
 }
 
 /// How many webhooks each account has.
