@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use atcr_appview::schema;
 use atcr_appview::webhooks::{Delivery, PushedImage, Webhook, WebhookEvent, WebhookSettings, Webhooks, WebhooksError};
@@ -59,16 +59,21 @@ fn image(tag: &str) -> PushedImage {
 
 /// A receiver that answers with these statuses, one after the other, then 204. Answers its address.
 async fn receiver(statuses: &[u16]) -> String {
+    receiver_with(statuses.iter().map(|status| format!("{status} X")).collect()).await
+}
+
+/// The same with whole heads of answers: a status, its reason, and headers.
+async fn receiver_with(heads: VecDeque<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let statuses = Arc::new(Mutex::new(statuses.iter().copied().collect::<VecDeque<_>>()));
+    let heads = Arc::new(Mutex::new(heads));
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            let statuses = Arc::clone(&statuses);
+            let heads = Arc::clone(&heads);
             tokio::spawn(async move {
                 let _ = stream.read(&mut [0; 8192]).await;
-                let status = statuses.lock().unwrap().pop_front().unwrap_or(204);
-                let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let head = heads.lock().unwrap().pop_front().unwrap_or_else(|| "204 X".into());
+                let answer = format!("HTTP/1.1 {head}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
                 let _ = stream.write_all(answer.as_bytes()).await;
             });
         }
@@ -206,4 +211,54 @@ async fn a_test_waits_neither_for_what_is_put_off_nor_puts_that_off() {
     assert_eq!((log[1].status, log[1].attempts), (Some(503), 1));
     let pause_us = log[1].due_us.unwrap() - log[1].tried_us.unwrap();
     assert!((10_000_000..=12_500_000).contains(&pause_us), "{pause_us}");
+}
+
+#[tokio::test]
+async fn a_receiver_is_not_tried_again_earlier_than_it_asks() {
+    let in_an_hour = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_micros(now_us()) + Duration::from_hours(1));
+    for (head, range_s) in [
+        ("429 X\r\nretry-after: 600".to_owned(), 600..=750),
+        (format!("503 X\r\nretry-after: {in_an_hour}"), 3_590..=4_500),
+        ("503 X\r\nretry-after: 99999999".to_owned(), 7_200..=9_000),
+        // Shorter than a first pause is, of another status, and no time.
+        ("503 X\r\nretry-after: 1".to_owned(), 10..=12),
+        ("500 X\r\nretry-after: 600".to_owned(), 10..=12),
+        ("503 X\r\nretry-after: soon".to_owned(), 10..=12),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let (webhooks, alice) = (opened(&folder, 5, 5), account(1));
+        webhooks.add(&alice.did, &name("app"), &receiver_with([head.clone()].into()).await, None).await.unwrap();
+        for tag in ["one", "two"] {
+            webhooks.pushed(&alice, &name("app"), image(tag)).await.unwrap();
+        }
+        let serving = Arc::clone(&webhooks);
+        tokio::spawn(async move { serving.keep_delivering().await });
+        let webhook = only(&webhooks, &alice).await;
+        let log = logged(&webhooks, &webhook, |log| log[1].attempts > 0).await;
+        let pause_s = (log[1].due_us.unwrap() - log[1].tried_us.unwrap()) / 1_000_000;
+        assert!(range_s.contains(&pause_s), "{head}: {pause_s} s");
+        assert_eq!((log[0].due_us, log[0].attempts), (log[1].due_us, 0), "{head}: what waits with it");
+    }
+}
+
+#[tokio::test]
+async fn what_is_pushed_while_a_receiver_takes_nothing_waits_too() {
+    let folder = TempDir::new().unwrap();
+    let (webhooks, alice) = (opened(&folder, 5, 5), account(1));
+    let head = "429 X\r\nretry-after: 600".to_owned();
+    webhooks.add(&alice.did, &name("app"), &receiver_with([head].into()).await, None).await.unwrap();
+    webhooks.pushed(&alice, &name("app"), image("one")).await.unwrap();
+    let serving = Arc::clone(&webhooks);
+    tokio::spawn(async move { serving.keep_delivering().await });
+    let webhook = only(&webhooks, &alice).await;
+    let first = logged(&webhooks, &webhook, |log| log[0].attempts > 0).await.remove(0);
+    webhooks.pushed(&alice, &name("app"), image("two")).await.unwrap();
+    let log = webhooks.deliveries(&webhook).await.unwrap();
+    let quiet_us = log[0].due_us.unwrap() - first.tried_us.unwrap();
+    assert_eq!((quiet_us, log[0].attempts), (600_000_000, 0));
+    // Its owner has it asked, and it takes that: so it does what comes from now on.
+    assert!(webhooks.test(&alice, &webhook).await.unwrap().unwrap().is_delivered());
+    webhooks.pushed(&alice, &name("app"), image("three")).await.unwrap();
+    let log = logged(&webhooks, &webhook, |log| log[0].is_delivered()).await;
+    assert_eq!((log[0].tag.as_str(), log[2].tag.as_str(), log[2].attempts), ("three", "two", 0));
 }

@@ -31,6 +31,7 @@ pub const SCHEMA: Schema = Schema {
         include_str!("013_index_accounts.sql"),
         include_str!("014_webhooks.sql"),
         include_str!("016_index_crew.sql"),
+        include_str!("017_quiet_receivers.sql"),
     ],
 };
 

@@ -24,6 +24,16 @@ pub struct Attempt {
     pub status: Option<u16>,
     /// Why it failed, if it did.
     pub problem: Option<String>,
+    /// How long its receiver takes nothing, as it says.
+    pub retry_after: Option<Duration>,
+}
+
+impl Attempt {
+    /// Until when its receiver takes nothing, as it says, microseconds since 1970; never for longer than between two
+    /// attempts.
+    pub(super) fn quiet_until_us(&self) -> Option<u64> {
+        self.retry_after.map(|asked| self.at_us.saturating_add(micros(asked.min(LONGEST_PAUSE))))
+    }
 }
 
 /// A delivery as its owner sees it.
@@ -61,12 +71,12 @@ impl Delivery {
     }
 }
 
-/// When an event that waits since `queued_us` is tried again, after `attempts` that failed, the last one at `now_us`; `chance`
-/// is from 0 to 1. `None`: not any more.
-pub(super) fn next_us(queued_us: u64, now_us: u64, attempts: u32, chance: f64) -> Option<u64> {
+/// When an event that waits since `queued_us` is tried again, after `attempts` that failed, of which `last` was the last one;
+/// `chance` is from 0 to 1. `None`: not any more.
+pub(super) fn next_us(queued_us: u64, attempts: u32, last: &Attempt, chance: f64) -> Option<u64> {
     let doubled = FIRST_PAUSE.saturating_mul(1 << attempts.saturating_sub(1).min(16));
-    let pause = doubled.min(LONGEST_PAUSE).mul_f64(1.0 + JITTER * chance);
-    let next_us = now_us.saturating_add(micros(pause));
+    let pause = doubled.max(last.retry_after.unwrap_or_default()).min(LONGEST_PAUSE).mul_f64(1.0 + JITTER * chance);
+    let next_us = last.at_us.saturating_add(micros(pause));
     (next_us <= queued_us.saturating_add(micros(GIVEN_UP_AFTER))).then_some(next_us)
 }
 
@@ -76,12 +86,18 @@ pub(super) fn micros(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::next_us;
+    use super::{Attempt, Duration, next_us};
+
+    fn failed(at_us: u64, retry_after_s: Option<u64>) -> Attempt {
+        let retry_after = retry_after_s.map(Duration::from_secs);
+        Attempt { at_us, took_ms: 1, status: Some(503), problem: Some(String::new()), retry_after }
+    }
 
     #[test]
     fn pauses_grow_from_ten_seconds_to_two_hours_and_end_after_a_day() {
         let (mut now_us, mut pauses_s) = (7_000_000, Vec::new());
-        while let Some(next) = next_us(7_000_000, now_us, u32::try_from(pauses_s.len()).unwrap() + 1, 0.0) {
+        let next = |now_us, attempts| next_us(7_000_000, attempts, &failed(now_us, None), 0.0);
+        while let Some(next) = next(now_us, u32::try_from(pauses_s.len()).unwrap() + 1) {
             pauses_s.push((next - now_us) / 1_000_000);
             now_us = next;
         }
@@ -89,7 +105,17 @@ mod tests {
         assert_eq!(pauses_s.last(), Some(&7200));
         assert!(pauses_s.is_sorted() && pauses_s.iter().sum::<u64>() <= 86_400, "{pauses_s:?}");
         assert!(pauses_s.len() > 15, "{pauses_s:?}");
-        assert_eq!(next_us(0, 0, 1, 1.0), Some(12_500_000), "and a quarter more, by chance");
-        assert_eq!(next_us(0, u64::MAX, u32::MAX, 1.0), None);
+        assert_eq!(next_us(0, 1, &failed(0, None), 1.0), Some(12_500_000), "and a quarter more, by chance");
+        assert_eq!(next_us(0, u32::MAX, &failed(u64::MAX, None), 1.0), None);
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_longer_pauses_and_not_for_shorter_ones() {
+        let pause_s =
+            |attempts, asked_s| next_us(0, attempts, &failed(0, Some(asked_s)), 0.0).map(|next_us| next_us / 1_000_000);
+        assert_eq!([pause_s(1, 3), pause_s(1, 60), pause_s(4, 60)], [Some(10), Some(60), Some(80)]);
+        assert_eq!(pause_s(1, u64::MAX), Some(7_200), "two hours at most");
+        assert_eq!(failed(5, Some(u64::MAX)).quiet_until_us(), Some(7_200_000_005));
+        assert_eq!(failed(5, None).quiet_until_us(), None);
     }
 }

@@ -155,10 +155,10 @@ fn note(write: &Write<'_>, row: &DueRow, attempt: &Attempt, chance: f64) -> Resu
     let (is_on, failing_us) = tables::state(write, row.webhook)?.unwrap_or_default();
     let is_gone = attempt.status == Some(StatusCode::GONE.as_u16());
     let is_tried_again = is_on && is_push && !is_delivered && !is_gone;
-    let next_us = next_us(row.queued_us, attempt.at_us, row.attempts + 1, chance).filter(|_| is_tried_again);
+    let next_us = next_us(row.queued_us, row.attempts + 1, attempt, chance).filter(|_| is_tried_again);
     deliveries::tried(write, row.id, attempt, next_us)?;
     if is_delivered {
-        tables::fails_since(write, row.webhook, None)?;
+        tables::succeeded(write, row.webhook)?;
         return Ok(Noted { outcome: DeliveryOutcome::Delivered, switched_off: None });
     }
     let outcome = if next_us.is_some() { DeliveryOutcome::Failed } else { DeliveryOutcome::GivenUp };
@@ -166,7 +166,7 @@ fn note(write: &Write<'_>, row: &DueRow, attempt: &Attempt, chance: f64) -> Resu
         return Ok(Noted { outcome, switched_off: None });
     }
     let since_us = failing_us.unwrap_or(attempt.at_us);
-    tables::fails_since(write, row.webhook, Some(since_us))?;
+    tables::failed(write, row.webhook, since_us, attempt.quiet_until_us())?;
     // The rest would fail as well.
     if let Some(until_us) = next_us.filter(|_| attempt.status.is_none_or(is_of_the_server)) {
         deliveries::put_off(write, row.webhook, until_us)?;

@@ -21,7 +21,8 @@ pub struct NewEvent {
     pub queued_us: u64,
 }
 
-/// Queues an event for all webhooks of a repository that are on, due at once; answers how many there are.
+/// Queues an event for all webhooks of a repository that are on; answers how many there are. It is due at once, or when the
+/// receiver takes something again, as it says.
 ///
 /// # Errors
 /// When the database fails or holds what was never written; so below.
@@ -31,7 +32,7 @@ pub fn queue(
     event: &NewEvent,
 ) -> Result<usize, StorageError> {
     let sql = "INSERT INTO webhook_delivery (webhook, event, kind, payload, queued_us, due_us)
-               SELECT id, ?3, ?4, ?5, ?6, ?6 FROM webhook WHERE account = ?1 AND repository = ?2 AND is_on
+               SELECT id, ?3, ?4, ?5, ?6, max(?6, coalesce(quiet_until_us, 0)) FROM webhook WHERE account = ?1 AND repository = ?2 AND is_on
                RETURNING webhook";
     let (kind, at_us) = (event.kind.as_str(), event.queued_us.cast_signed());
     let parameters = (account.as_str(), repository.as_str(), &event.event, kind, &event.payload, at_us);

@@ -153,7 +153,7 @@ pub fn is_wanted(read: &Read<'_>, account: &Did, repository: &ImageName) -> Resu
 /// # Errors
 /// As [`totals`].
 pub fn switch_on(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
-    let sql = "UPDATE webhook SET is_on = 1, problem = NULL, failing_us = NULL WHERE id = ?1";
+    let sql = "UPDATE webhook SET is_on = 1, problem = NULL, failing_us = NULL, quiet_until_us = NULL WHERE id = ?1";
     write.execute(sql, [id]).map(drop)
 }
 
@@ -196,11 +196,20 @@ pub fn state(read: &Read<'_>, id: i64) -> Result<Option<(bool, Option<u64>)>, St
     read.first(sql, [id], |row| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned))))
 }
 
-/// Notes since when the deliveries of a webhook fail; `None`: they do not.
+/// Notes since when the deliveries of a webhook fail, and until when its receiver takes nothing, if it says so.
 ///
 /// # Errors
 /// As [`totals`].
-pub fn fails_since(write: &Write<'_>, id: i64, failing_us: Option<u64>) -> Result<(), StorageError> {
-    let sql = "UPDATE webhook SET failing_us = ?2 WHERE id = ?1 AND failing_us IS NOT ?2";
-    write.execute(sql, (id, failing_us.map(u64::cast_signed))).map(drop)
+pub fn failed(write: &Write<'_>, id: i64, failing_us: u64, quiet_until_us: Option<u64>) -> Result<(), StorageError> {
+    let sql = "UPDATE webhook SET failing_us = ?2, quiet_until_us = coalesce(?3, quiet_until_us) WHERE id = ?1";
+    write.execute(sql, (id, failing_us.cast_signed(), quiet_until_us.map(u64::cast_signed))).map(drop)
+}
+
+/// Notes that a webhook's receiver takes deliveries.
+///
+/// # Errors
+/// As [`totals`].
+pub fn succeeded(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
+    let sql = "UPDATE webhook SET failing_us = NULL, quiet_until_us = NULL WHERE id = ?1 AND failing_us IS NOT NULL";
+    write.execute(sql, [id]).map(drop)
 }
