@@ -44,11 +44,14 @@ impl Program for OciState {
         if let Some(endpoint) = web::Endpoint::of(&request.head) {
             trace.endpoint = Some((OWN.len() + endpoint.index(), endpoint.path()));
             // Pages about others wait for those: they have a queue of their own.
-            let _place = match endpoint.is_public() {
-                true => None,
-                false => Some(self.admission.enter(Cost::Token, &trace.network()).await?),
+            let entered = match endpoint.is_public() {
+                true => Ok(None),
+                false => self.admission.enter(Cost::Token, &trace.network()).await.map(Some),
             };
-            return Ok(web::answer(&self.web, endpoint, request, trace).await);
+            return Ok(match entered {
+                Ok(_place) => web::answer(&self.web, endpoint, request, trace).await,
+                Err(overload) => web::turn_away(&self.web, endpoint, overload),
+            });
         }
         let route = Route::of(&request.head)?;
         trace.endpoint = Some((route.index(), OWN[route.index()]));

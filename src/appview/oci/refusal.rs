@@ -16,6 +16,7 @@ use crate::images::ImagesError;
 use crate::remote::RemoteError;
 use crate::repos::ReposError;
 use crate::uploads::{UploadBound, UploadsError};
+use crate::web;
 use atproto::lexicon::error as name;
 use server::bulkhead::Overload;
 use server::identity;
@@ -159,6 +160,8 @@ impl Refusal for OciError {
         response.headers_mut().insert(http::header::CONTENT_TYPE, server::xrpc::response::JSON);
         response.headers_mut().insert(DOCKER_API_VERSION, REGISTRY_2_0);
         response.headers_mut().extend(self.headers);
+        // It may stand at the address of a page.
+        web::guard(&mut response);
         response
     }
 }

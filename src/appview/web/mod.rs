@@ -51,7 +51,7 @@ use atproto::syntax::Did;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
 use refusal::WebError;
-use server::bulkhead::{Bulkhead, BulkheadCounts, Caller};
+use server::bulkhead::{Bulkhead, BulkheadCounts, Caller, Overload};
 use server::sqlite::Database;
 use server::wire::{Request, Response};
 use server::xrpc::{Refusal, Trace, header, response};
@@ -61,6 +61,7 @@ pub use held::{
     Held, HeldBrowser, HeldDevice, HeldNotice, HeldReferrer, HeldRepository, HeldRequest, HeldSession, HeldSignIn,
     HeldUpload, HeldWebhook,
 };
+pub use pages::guard;
 
 /// Sign-ins that are being begun at once: each asks servers that a stranger named.
 const BEGINNING_AT_ONCE: usize = 32;
@@ -208,15 +209,24 @@ pub async fn answer(web: &Web, endpoint: Endpoint, request: Request, trace: &mut
     if response.status() == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static(endpoint.allowed()));
     }
-    pages::guard(&mut response);
+    guard(&mut response);
+    response
+}
+
+/// Answers a request of an endpoint of this room that finds no place.
+#[must_use]
+pub fn turn_away(web: &Web, endpoint: Endpoint, overload: Overload) -> Response {
+    let mut response = refused(web, endpoint, overload.into());
+    guard(&mut response);
     response
 }
 
 async fn page(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
-    let error = match respond(web, endpoint, request, trace).await {
-        Ok(response) => return response,
-        Err(error) => error,
-    };
+    respond(web, endpoint, request, trace).await.unwrap_or_else(|error| refused(web, endpoint, error))
+}
+
+/// A refusal, as whoever an endpoint is for reads it.
+fn refused(web: &Web, endpoint: Endpoint, error: WebError) -> Response {
     let retry_s = error.retry_s;
     let mut response = if endpoint.is_for_programs() { error.into_json() } else { pages::refusal(web, error) };
     if let Some(seconds) = retry_s {

@@ -197,7 +197,7 @@ pub(super) fn go(url: &str) -> Response {
 
 /// Keeps others from using an answer of any kind, also a refusal and what leads elsewhere: nobody frames it, it runs and fetches
 /// nothing, it is what it says it is, and a window that opened it has no hold of it. What an answer says for itself stays.
-pub(super) fn guard(response: &mut Response) {
+pub fn guard(response: &mut Response) {
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

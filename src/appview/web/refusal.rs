@@ -101,6 +101,15 @@ impl From<StorageError> for WebError {
     }
 }
 
+impl From<Overload> for WebError {
+    fn from(overload: Overload) -> Self {
+        match overload {
+            Overload::Caller => Self::too_many(overload.to_string()),
+            Overload::Server => Self::unavailable(overload.to_string()),
+        }
+    }
+}
+
 impl From<DevicesError> for WebError {
     fn from(error: DevicesError) -> Self {
         match error {

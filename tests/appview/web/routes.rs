@@ -2,9 +2,11 @@
 //! where none leads.
 
 use atcr_appview::web::ENDPOINTS;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
 
 use super::person::{HOST, Person};
-use crate::oci::registry::Registry;
+use crate::oci::registry::{Registry, refused};
 use crate::support::http::{Answer, raw};
 
 const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
@@ -314,5 +316,32 @@ async fn whatever_a_query_is_it_is_answered_or_refused() {
     // More than a head may have is refused before anything looks at it.
     let huge = format!("/search?q={}", "y".repeat(200_000));
     let answer = raw(registry.port, format!("GET {huge} HTTP/1.1\r\nHost: {HOST}\r\n\r\n")).await;
-    assert!(answer.starts_with("HTTP/1.1 4"), "{answer:.100}");
+    assert!(answer.starts_with("HTTP/1.1 4") && answer.contains("x-frame-options: DENY"), "{answer:.400}");
+}
+
+#[tokio::test]
+async fn who_finds_no_place_or_no_way_in_is_told_so_by_an_answer_that_is_guarded() {
+    let registry = Registry::start(NONE).await;
+    // Forms that never come whole have all places of an address, and all of the queue before them.
+    let head = format!("POST /auth/device/end HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 9\r\n\r\n");
+    let mut unfinished = Vec::new();
+    for _ in 0..8 + 256 {
+        let mut stream = TcpStream::connect(("127.0.0.1", registry.port)).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        unfinished.push(stream);
+    }
+    let page = registry.call("GET", "/settings").header("host", HOST).send().await;
+    assert_eq!((page.status, page.header("retry-after")), (429, Some("5")), "{}", page.text());
+    assert!(page.text().contains("<html"), "a page for people");
+    let program = registry.call("POST", "/auth/device/token").send().await;
+    assert_eq!((program.status, program.field("error").as_str()), (429, "slow_down"));
+    let token = registry.get("/auth/token?service=localhost:5000").await;
+    refused(&token, 429, "TOOMANYREQUESTS");
+    let nobody = registry.get("/v2/").await;
+    refused(&nobody, 401, "UNAUTHORIZED");
+    for (what, answer) in [("a page", page), ("a program", program), ("a token", token), ("nobody", nobody)] {
+        assert_guarded(what, &answer);
+    }
+    let home = registry.call("GET", "/").header("host", HOST).send().await;
+    assert_eq!(home.status, 200, "pages that anybody may read have a queue of their own");
 }

@@ -25,7 +25,7 @@ use super::refusal::WebError;
 use super::viewer::Viewer;
 use super::{Web, pages};
 use crate::names::Owner;
-use server::bulkhead::{BulkheadLimits, Caller, Overload, Place};
+use server::bulkhead::{BulkheadLimits, Caller, Place};
 use server::identity::{Account, ResolveError};
 use server::wire::Response;
 use server::xrpc::Trace;
@@ -59,10 +59,7 @@ pub(super) struct Subject {
 
 /// Waits for a place to make a page.
 pub(super) async fn enter(web: &Web, caller: &Caller) -> Result<Place<Caller>, WebError> {
-    web.pages.enter(caller).await.map_err(|overload| match overload {
-        Overload::Caller => WebError::too_many(overload.to_string()),
-        Overload::Server => WebError::unavailable(overload.to_string()),
-    })
+    Ok(web.pages.enter(caller).await?)
 }
 
 /// The page that a path names.
