@@ -237,6 +237,9 @@ done
 
 check "parts go through a hold beside its front end" writes_presigned tests/nix/examples/registry-bucket.nix downloads
 check "a word about them is kept" writes_presigned tests/nix/examples/everything.nix all
+for name in option option-of-s3; do
+  check "nothing is said of them where a former $name does" writes_presigned "tests/nix/examples/registry-former-$name.nix" ""
+done
 check "nothing is said of them otherwise" writes_presigned tests/nix/examples/role.nix ""
 
 if [ -x "$hold" ]; then

@@ -30,6 +30,9 @@ let
   hasRole = cfg.storage ? s3 && cfg.storage.s3.accessKeyIdFile == null;
 in
 {
+  # What depends on all of them.
+  options.services.atcr-hold.settings = lib.mkOption { apply = mapping.complete; };
+
   config = lib.mkIf cfg.enable {
     services.atcr-hold.settings = mapping.all;
 

@@ -8,13 +8,11 @@
 let
   known = lib.filterAttrsRecursive (_: value: value != null);
 
-  presigned = option: if option == null && withFrontEnd then lib.mkDefault "downloads" else option;
-
   storage =
     if cfg.storage ? s3 then
       {
         driver = "s3";
-        presigned = presigned cfg.storage.s3.presigned;
+        inherit (cfg.storage.s3) presigned;
         s3 = {
           inherit (cfg.storage.s3)
             bucket
@@ -29,7 +27,7 @@ let
     else if cfg.storage ? gcs then
       {
         driver = "gcs";
-        presigned = presigned cfg.storage.gcs.presigned;
+        inherit (cfg.storage.gcs) presigned;
         gcs = removeAttrs cfg.storage.gcs [
           "serviceAccountFile"
           "presigned"
@@ -38,7 +36,7 @@ let
     else if cfg.storage ? azure then
       {
         driver = "azure";
-        presigned = presigned cfg.storage.azure.presigned;
+        inherit (cfg.storage.azure) presigned;
         azure = removeAttrs cfg.storage.azure [
           "accessKeyFile"
           "presigned"
@@ -85,6 +83,25 @@ in
     // lib.optionalAttrs (cfg.tiers != { }) { inherit (cfg) tiers; }
     // lib.optionalAttrs cfg.nginx.sendBlobs { server.accel_redirect = "/.blobs/"; }
   );
+
+  # Settings with what goes past the hold, where neither they say it, under any of its names, nor an option.
+  complete =
+    settings:
+    let
+      isSaid =
+        settings ? storage.presigned
+        || settings ? storage.disable_presigned_urls
+        || settings ? storage.s3.disable_presigned_urls;
+    in
+    if withFrontEnd && !(cfg.storage ? filesystem) && !isSaid then
+      settings
+      // {
+        storage = settings.storage or { } // {
+          presigned = "downloads";
+        };
+      }
+    else
+      settings;
 
   # A reload follows the live options; a change of any other has to restart the hold.
   fixedAtStart = import ../common/fixed.nix {

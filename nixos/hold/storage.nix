@@ -36,8 +36,8 @@ let
     example = "downloads";
     description = ''
       What goes past the hold: `"all"`, `"downloads"` (parts pass through it, and no upload is read back) or `"none"`.
-      `null` is `"downloads"` where the front end runs on this machine and no `environmentFile` may say otherwise, else
-      `"all"`.
+      `null` is `"downloads"` where the front end runs on this machine and neither an `environmentFile` nor
+      `disable_presigned_urls` in `settings` may say otherwise, else `"all"`.
     '';
   };
 in

@@ -176,7 +176,7 @@ let
         join =
           a: b:
           if isA "option" a || isA "option" b then
-            b
+            a // b
           else
             a // mapAttrs (name: value: if a ? ${name} then join a.${name} value else value) b;
         options = foldl' join { } (map (m: m.options) loaded);

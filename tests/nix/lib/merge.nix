@@ -110,7 +110,7 @@ let
     else if wrong != [ ] then
       throw "A definition for option `${showOption loc}' is not of type `${option.type.description}'. Definition values:\n- In `${(head wrong).file}'"
     else
-      option.type.merge loc winners;
+      (option.apply or (value: value)) (option.type.merge loc winners);
   evalTree =
     loc: options: defs:
     if isA "option" options then
