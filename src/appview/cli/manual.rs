@@ -21,27 +21,11 @@ const TOPICS: [(&str, &str); 11] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
+#[path = "../../../tests/support/man_pages.rs"]
+mod man_pages;
 
-    use super::{MANUAL, TOPICS};
-    use crate::cli::Cli;
-
-    #[test]
-    fn the_list_of_topics_is_the_folder() {
-        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/manual")).unwrap();
-        let files: BTreeSet<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        assert_eq!(files, TOPICS.iter().map(|(name, _)| format!("{name}.md")).collect());
-        assert!(TOPICS.iter().all(|(_, text)| text.starts_with("# ")), "each page begins with its title");
-        assert!(MANUAL.list().lines().any(|line| line.starts_with("configuration ")));
-    }
-
-    #[test]
-    fn every_command_and_every_topic_has_a_man_page() {
-        let directory = tempfile::tempdir().unwrap();
-        MANUAL.write_man_pages::<Cli>(directory.path()).unwrap();
-        for name in ["atcr-appview.1", "atcr-appview-queue-drop.1", "atcr-appview-configuration.7"] {
-            assert!(std::fs::read_to_string(directory.path().join(name)).unwrap().contains(".TH"), "{name}");
-        }
-    }
+#[test]
+fn it_is_the_folder_and_has_man_pages() {
+    let some = [".1", "-queue-drop.1", "-configuration.7"];
+    man_pages::assert_whole::<super::Cli>(&MANUAL, &some);
 }

@@ -7,17 +7,11 @@ pub(super) const MANUAL: Manual =
     Manual { program: super::PROGRAM, topics: &[("credentials", include_str!("../manual/credentials.md"))] };
 
 #[cfg(test)]
-mod tests {
-    use super::MANUAL;
-    use crate::cli::Cli;
+#[path = "../../../tests/support/man_pages.rs"]
+mod man_pages;
 
-    #[test]
-    fn every_command_and_the_manual_have_a_man_page() {
-        let folder = tempfile::tempdir().unwrap();
-        MANUAL.write_man_pages::<Cli>(folder.path()).unwrap();
-        let program = super::super::PROGRAM;
-        for name in [".1", "-login.1", "-configure-docker.1", "-credentials.7"] {
-            assert!(std::fs::read_to_string(folder.path().join(format!("{program}{name}"))).unwrap().contains(".TH"));
-        }
-    }
+#[test]
+fn it_is_the_folder_and_has_man_pages() {
+    let some = [".1", "-login.1", "-configure-docker.1", "-credentials.7"];
+    man_pages::assert_whole::<super::Cli>(&MANUAL, &some);
 }

@@ -3,7 +3,7 @@
 use server::console::Manual;
 
 /// The manual of the hold, whose pages are in `src/hold/manual`.
-pub(super) const MANUAL: Manual = Manual { program: "atcr-hold", topics: &TOPICS };
+pub(super) const MANUAL: Manual = Manual { program: super::PROGRAM, topics: &TOPICS };
 
 /// The pages in the order in which they are listed: name and text.
 const TOPICS: [(&str, &str); 17] = [
@@ -27,30 +27,11 @@ const TOPICS: [(&str, &str); 17] = [
 ];
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
+#[path = "../../../tests/support/man_pages.rs"]
+mod man_pages;
 
-    use super::{MANUAL, TOPICS};
-    use crate::cli::Cli;
-
-    #[test]
-    fn the_list_of_topics_is_the_folder() {
-        let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/manual")).unwrap();
-        let files: BTreeSet<_> = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        assert_eq!(files, TOPICS.iter().map(|(name, _)| format!("{name}.md")).collect());
-        assert!(TOPICS.iter().all(|(_, text)| text.starts_with("# ")), "each page begins with its title");
-        assert!(MANUAL.list().lines().any(|line| line.starts_with("configuration ")));
-    }
-
-    #[test]
-    fn every_command_and_every_topic_has_a_man_page() {
-        let directory = std::env::temp_dir().join(format!("atcr-hold-man-{}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        MANUAL.write_man_pages::<Cli>(&directory).unwrap();
-        for name in ["atcr-hold.1", "atcr-hold-crew-add.1", "atcr-hold-gc.1", "atcr-hold-configuration.7"] {
-            let text = std::fs::read_to_string(directory.join(name)).unwrap();
-            assert!(text.contains(".TH"), "{name}");
-        }
-        std::fs::remove_dir_all(&directory).unwrap();
-    }
+#[test]
+fn it_is_the_folder_and_has_man_pages() {
+    let some = [".1", "-crew-add.1", "-gc.1", "-configuration.7"];
+    man_pages::assert_whole::<super::Cli>(&MANUAL, &some);
 }

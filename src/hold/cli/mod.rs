@@ -13,7 +13,6 @@ mod repo;
 mod storage;
 mod successor;
 mod target;
-mod units;
 mod uploads;
 
 use std::process::ExitCode;
@@ -30,6 +29,7 @@ use server::console::{
 use server::daemon::{self, ProcessParts, ProcessSettings};
 use server::reload::Reloads;
 use server::settings::{SettingsError, Sources};
+use server::units;
 use target::Target;
 
 /// The name of the program.
@@ -136,7 +136,7 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
     match command {
         Command::Serve(_) => Ok(()),
         Command::CheckConfig => console::check_config(PROGRAM, &Config::show(sources)?),
-        Command::SystemdUnits(arguments) => arguments.run(&units::UNITS, sources.file.as_deref()),
+        Command::SystemdUnits(arguments) => arguments.run(&units!("atcr-hold"), sources.file.as_deref()),
         Command::Manual(arguments) => arguments.run(&MANUAL),
         Command::ManPages(arguments) => arguments.run::<Cli>(&MANUAL),
         Command::Completions(arguments) => arguments.run::<Cli>(PROGRAM),

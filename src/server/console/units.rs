@@ -17,6 +17,29 @@ pub struct Units {
     pub files: &'static [(&'static str, &'static str)],
 }
 
+/// The units of a program as `nixos/units` has them, where its NixOS module writes them and the tests keep them so. Why each
+/// directive is there: `nixos/common/hardening.nix`, and `service.nix` of the program.
+#[macro_export]
+macro_rules! units {
+    ($program:literal) => {
+        $crate::console::Units {
+            program: $program,
+            files: &[
+                $crate::units!($program, ".socket"),
+                $crate::units!($program, ".service"),
+                $crate::units!($program, "-backup.service"),
+                $crate::units!($program, "-backup.timer"),
+            ],
+        }
+    };
+    ($program:literal, $kind:literal) => {
+        (
+            concat!($program, $kind),
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../nixos/units/", $program, $kind)),
+        )
+    };
+}
+
 /// What the units are to say, and where they are written.
 #[derive(Args)]
 pub struct UnitsArguments {
@@ -125,4 +148,20 @@ fn unit_path(text: &str) -> Result<String, String> {
 fn unit_word(text: &str) -> Result<String, String> {
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     if plain && !text.is_empty() { Ok(text.into()) } else { Err("it must be the name of a group".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_the_command_is_told_has_one_place_in_the_units() {
+        for units in [units!("atcr-hold"), units!("atcr-appview")] {
+            let [program, config, group] = units.places();
+            for (name, text) in units.files {
+                let is_service = usize::from(name.ends_with(".service"));
+                assert_eq!(text.matches("/usr/bin").count(), is_service, "{name}");
+                assert_eq!([&program, &config].map(|place| text.matches(place).count()), [is_service; 2], "{name}");
+                assert_eq!(text.matches(&group).count(), usize::from(name.ends_with(".socket")), "{name}");
+            }
+        }
+    }
 }
