@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from common import GIB, MIB, Content, timed
 from machine import load, machine, say
-from servers import Hold, Stack, free_port, target_of
+from servers import NO_LIMITS, Hold, Stack, free_port, target_of
 
 PART_BYTES = 16 * MIB
 SIZES = (64 * MIB, 256 * MIB, GIB)
@@ -25,7 +25,6 @@ FAR_BYTES = 128 * MIB
 DELAY_MS, RATE_MB = 40, 20
 COUNTED_BYTES = 64 * MIB
 WAYS = ("all", "downloads")
-NO_LIMITS = "[limits]\nrequests_per_address = 0\nrequests_per_account = 0\nuploads_per_account = 1000\n"
 
 
 def arguments():

@@ -17,13 +17,12 @@ from common import GIB, MIB, Content, check, rate_row, settled, timed
 from machine import load, machine, say
 from memory import in_flight
 from rate import rate
-from servers import Appview, Hold, Registry, Stack, target_of, with_digest
+from servers import NO_LIMITS, Appview, Hold, Registry, Stack, target_of, with_digest
 
 LAYERS, LAYER_BYTES, STREAMS = 64, 4 * MIB, 8
 IMAGE_LAYERS, IMAGE_LAYER_BYTES = 12, 8 * MIB
 LARGE_BYTES = 5 * GIB
 OCI = "application/vnd.oci.image"
-HOLD_LIMITS = "[limits]\nrequests_per_address = 0\nrequests_per_account = 0\nuploads_per_account = 1000\n"
 
 
 def arguments():
@@ -214,7 +213,7 @@ def main():
     load_before = load()
     content = Content()
     limits = given.work / "hold.toml"
-    limits.write_text(HOLD_LIMITS)
+    limits.write_text(NO_LIMITS)
     with Stack(given.node, given.stack, given.work) as stack:
         account = stack.account("alice.test")
         place = given.work / "hold"

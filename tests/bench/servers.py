@@ -19,7 +19,12 @@ READY_WITHIN_S = 30
 TOKEN_LXM = "com.atproto.repo.getRecord"
 TOKEN_S = 3500
 # Of a hold's limits those that would end the load of one client that is many.
-NO_LIMITS = "[limits]\nrequests_per_address = 0\nconnections_per_address = 1024\n"
+NO_LIMITS = """[limits]
+requests_per_address = 0
+requests_per_account = 0
+connections_per_address = 1024
+uploads_per_account = 1000
+"""
 
 
 def beside_peers():
