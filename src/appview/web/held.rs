@@ -1,24 +1,15 @@
-//! What this registry holds of an account, beside its own repository: for the person to take away and to delete.
+//! What this registry holds of an account, beside its own repository.
 
-use askama::Template;
 use data_encoding::HEXLOWER;
-use http::HeaderValue;
-use http::header::CONTENT_DISPOSITION;
-use http::request::Parts;
 use serde::{Deserialize, Serialize};
 
-use super::browser::Browser;
-use super::pages::{self, Frame, Shown};
-use super::refusal::WebError;
-use super::viewer::Viewer;
-use super::{Endpoint, Web, devices, leaving, uncached};
+use super::Web;
 use crate::accounts::{AccountsError, SessionEnd};
 use crate::images::Referrer;
 use crate::index::IndexedAccount;
+use crate::webhooks::Delivery;
 use atproto::syntax::{Datetime, Did, Digest};
 use server::storage::StorageError;
-use server::wire::{Request, Response};
-use server::xrpc::{Trace, response};
 
 /// A session at the account's PDS, without its tokens.
 #[derive(Debug, Serialize, Deserialize)]
@@ -144,6 +135,46 @@ pub struct HeldWebhook {
     pub created_at: Datetime,
     /// Whether anything is delivered.
     pub is_on: bool,
+    /// What it was told of late, the newest first.
+    #[serde(default)]
+    pub deliveries: Vec<HeldDelivery>,
+}
+
+/// A delivery to a webhook.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeldDelivery {
+    /// What its receiver knows it by.
+    pub id: String,
+    /// What it tells of: `push` or `ping`.
+    pub event: String,
+    /// The tag that was pushed; empty for other events.
+    pub tag: String,
+    /// When that was.
+    pub queued_at: Datetime,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it was tried last.
+    pub tried_at: Option<Datetime>,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub problem: Option<String>,
+}
+
+impl From<Delivery> for HeldDelivery {
+    fn from(delivery: Delivery) -> Self {
+        Self {
+            id: delivery.event,
+            event: delivery.kind.as_str().to_owned(),
+            tag: delivery.tag,
+            queued_at: Datetime::from_micros(delivery.queued_us),
+            attempts: delivery.attempts,
+            tried_at: delivery.tried_us.map(Datetime::from_micros),
+            status: delivery.status,
+            problem: delivery.problem,
+        }
+    }
 }
 
 /// What is held of an account, without what is secret. Its images, stars and pages are records in its own repository.
@@ -171,28 +202,11 @@ pub struct Held {
     pub repositories: Vec<HeldRepository>,
     /// Manifests that say something of others, and were pushed through this registry.
     pub referrers: Vec<HeldReferrer>,
+    /// Holds that have it in their crew, as they say.
+    #[serde(default)]
+    pub crew_of: Vec<Did>,
     /// What searches go by, if they know the account.
     pub index: Option<IndexedAccount>,
-}
-
-#[derive(Serialize)]
-struct Document<'d> {
-    account: &'d Did,
-    #[serde(flatten)]
-    held: Held,
-}
-
-#[derive(Template)]
-#[template(path = "forget.html")]
-struct ForgetPage<'p> {
-    frame: Frame<'p>,
-    name: &'p str,
-    devices: String,
-    webhooks: String,
-    /// Images of which a hold has not been told yet.
-    untold: Option<String>,
-    action: &'static str,
-    back: &'static str,
 }
 
 impl Web {
@@ -218,12 +232,6 @@ impl Web {
             manifest: notice.manifest,
             hold: notice.hold.did().clone(),
         });
-        let webhooks = self.webhooks.of_account(account).await?.into_iter().map(|webhook| HeldWebhook {
-            repository: webhook.repository.to_string(),
-            url: webhook.url,
-            created_at: at(webhook.created_us),
-            is_on: webhook.is_on,
-        });
         Ok(Held {
             sessions: sessions.collect(),
             devices: devices.collect(),
@@ -232,11 +240,27 @@ impl Web {
             sign_ins: self.held_sign_ins(account).await?,
             uploads: self.held_uploads(account).await?,
             notices: notices.collect(),
-            webhooks: webhooks.collect(),
+            webhooks: self.held_webhooks(account).await?,
             repositories: self.held_repositories(account).await?,
             referrers: self.held_referrers(account).await?,
+            crew_of: self.index.holds_of(account, usize::MAX).await?,
             index: self.index.of_account(account).await?,
         })
+    }
+
+    async fn held_webhooks(&self, account: &Did) -> Result<Vec<HeldWebhook>, StorageError> {
+        let mut held = Vec::new();
+        for webhook in self.webhooks.of_account(account).await? {
+            let deliveries = self.webhooks.deliveries(&webhook).await?;
+            held.push(HeldWebhook {
+                repository: webhook.repository.to_string(),
+                url: webhook.url,
+                created_at: Datetime::from_micros(webhook.created_us),
+                is_on: webhook.is_on,
+                deliveries: deliveries.into_iter().map(HeldDelivery::from).collect(),
+            });
+        }
+        Ok(held)
     }
 
     async fn held_requests(&self, account: &Did) -> Result<Vec<HeldRequest>, StorageError> {
@@ -314,51 +338,4 @@ impl Web {
     pub async fn browsers_by_account(&self) -> Result<Vec<(Did, u64)>, StorageError> {
         self.browsers.by_account().await
     }
-}
-
-/// `GET`: all of it, as a file.
-pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
-    let browser = Browser::of(web, head)?;
-    let Some(account) = web.browsers.find(browser.hash()).await? else {
-        return Ok(pages::sign_in(web, &browser, "", None));
-    };
-    let held = web.held(&account).await?;
-    let mut response = uncached(response::json(&Document { account: &account, held }));
-    let name = HeaderValue::from_static("attachment; filename=\"account.json\"");
-    response.headers_mut().insert(CONTENT_DISPOSITION, name);
-    trace.caller = Some(account);
-    Ok(response)
-}
-
-/// `POST`: asks whether somebody is sure, and deletes all of it.
-pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
-    let (browser, did, fields) = devices::change(web, request, trace).await?;
-    if fields.get("sure") != Some("yes") {
-        let held = web.held(&did).await?;
-        let devices = server::text::with_noun(held.devices.len() as u64, "device");
-        let webhooks = server::text::with_noun(held.webhooks.len() as u64, "webhook");
-        let untold = held.notices.len() as u64;
-        let viewer = Viewer::signed_in(web, browser, did).await;
-        let page = ForgetPage {
-            frame: Frame::of_viewer(web, &viewer),
-            name: &viewer.name,
-            devices,
-            webhooks,
-            untold: (untold > 0).then(|| server::text::with_noun(untold, "image")),
-            action: Endpoint::ForgetAccount.path(),
-            back: Endpoint::Settings.path(),
-        };
-        return Ok(pages::finish(web, None, page.render(), Shown::default()));
-    }
-    let untold = web.images.tell_now(&did).await?.len() as u64;
-    let (_, ended) = web.forget(&did).await?;
-    tracing::info!(%did, "{did} deleted what was held of it");
-    let untold = (untold > 0).then(|| server::text::with_noun(untold, "image"));
-    let untold = untold.map(|images| {
-        format!(
-            "Of {images} the hold does not know, and it will not be told: push again, or it may remove their layers."
-        )
-    });
-    let said: Vec<_> = untold.into_iter().chain(leaving::left(&ended)).collect();
-    Ok(leaving::gone(web, "What was held of you is deleted", &said, Endpoint::Home.path()))
 }

@@ -9,6 +9,7 @@
 //! Every change is a form of our own page: a form has a token that follows from the browser's cookie, which no other
 //! site can read or set. Nowhere does a browser go that a parameter names.
 
+mod account_data;
 mod browser;
 mod browser_sessions;
 mod device_api;
@@ -58,8 +59,8 @@ use server::xrpc::{Refusal, Trace, header, response};
 
 pub use endpoint::{ENDPOINTS, Endpoint};
 pub use held::{
-    Held, HeldBrowser, HeldDevice, HeldNotice, HeldReferrer, HeldRepository, HeldRequest, HeldSession, HeldSignIn,
-    HeldUpload, HeldWebhook,
+    Held, HeldBrowser, HeldDelivery, HeldDevice, HeldNotice, HeldReferrer, HeldRepository, HeldRequest, HeldSession,
+    HeldSignIn, HeldUpload, HeldWebhook,
 };
 pub use pages::guard;
 
@@ -264,8 +265,8 @@ async fn respond(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Tr
         Endpoint::Settings => settings::show(web, &request.head, trace).await,
         Endpoint::ChooseHold => settings::choose_hold(web, request, trace).await,
         Endpoint::EndSession => settings::end_session(web, request, trace).await,
-        Endpoint::AccountData => held::show(web, &request.head, trace).await,
-        Endpoint::ForgetAccount => held::forget(web, request, trace).await,
+        Endpoint::AccountData => account_data::show(web, &request.head, trace).await,
+        Endpoint::ForgetAccount => account_data::forget(web, request, trace).await,
         Endpoint::RepositorySettings => repository_settings::show(web, &request.head, trace).await,
         Endpoint::WritePage => repository_settings::write_page(web, request, trace).await,
         Endpoint::WritePicture => repository_settings::write_picture(web, request, trace).await,

@@ -1,0 +1,83 @@
+//! What is held of an account, for the person to take away as a file and to delete.
+
+use askama::Template;
+use http::HeaderValue;
+use http::header::CONTENT_DISPOSITION;
+use http::request::Parts;
+use serde::Serialize;
+
+use super::browser::Browser;
+use super::pages::{self, Frame, Shown};
+use super::refusal::WebError;
+use super::viewer::Viewer;
+use super::{Endpoint, Held, Web, devices, leaving, uncached};
+use atproto::syntax::Did;
+use server::wire::{Request, Response};
+use server::xrpc::{Trace, response};
+
+#[derive(Serialize)]
+struct Document<'d> {
+    account: &'d Did,
+    #[serde(flatten)]
+    held: Held,
+}
+
+#[derive(Template)]
+#[template(path = "forget.html")]
+struct ForgetPage<'p> {
+    frame: Frame<'p>,
+    name: &'p str,
+    devices: String,
+    webhooks: String,
+    /// Images of which a hold has not been told yet.
+    untold: Option<String>,
+    action: &'static str,
+    back: &'static str,
+}
+
+/// `GET`: all of it, as a file.
+pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
+    let browser = Browser::of(web, head)?;
+    let Some(account) = web.browsers.find(browser.hash()).await? else {
+        return Ok(pages::sign_in(web, &browser, "", None));
+    };
+    let held = web.held(&account).await?;
+    let mut response = uncached(response::json(&Document { account: &account, held }));
+    let name = HeaderValue::from_static("attachment; filename=\"account.json\"");
+    response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    trace.caller = Some(account);
+    Ok(response)
+}
+
+/// `POST`: asks whether somebody is sure, and deletes all of it.
+pub(super) async fn forget(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
+    let (browser, did, fields) = devices::change(web, request, trace).await?;
+    if fields.get("sure") != Some("yes") {
+        let held = web.held(&did).await?;
+        let devices = server::text::with_noun(held.devices.len() as u64, "device");
+        let webhooks = server::text::with_noun(held.webhooks.len() as u64, "webhook");
+        let untold = held.notices.len() as u64;
+        let viewer = Viewer::signed_in(web, browser, did).await;
+        let page = ForgetPage {
+            frame: Frame::of_viewer(web, &viewer),
+            name: &viewer.name,
+            devices,
+            webhooks,
+            untold: (untold > 0).then(|| server::text::with_noun(untold, "image")),
+            action: Endpoint::ForgetAccount.path(),
+            back: Endpoint::Settings.path(),
+        };
+        return Ok(pages::finish(web, None, page.render(), Shown::default()));
+    }
+    let untold = web.images.tell_now(&did).await?.len() as u64;
+    let (_, ended) = web.forget(&did).await?;
+    tracing::info!(%did, "{did} deleted what was held of it");
+    let untold = (untold > 0).then(|| server::text::with_noun(untold, "image"));
+    let untold = untold.map(|images| {
+        format!(
+            "Of {images} the hold does not know, and it will not be told: push again, or it may remove their layers."
+        )
+    });
+    let said: Vec<_> = untold.into_iter().chain(leaving::left(&ended)).collect();
+    Ok(leaving::gone(web, "What was held of you is deleted", &said, Endpoint::Home.path()))
+}
