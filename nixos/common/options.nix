@@ -144,8 +144,8 @@ in
       default = false;
       example = true;
       description = ''
-        Whether keys that the ${title} made itself are copied too, into `keys` there. Without its key no backup is of use:
-        `false` is for those who keep it elsewhere, or give it by a file.
+        Whether keys that the ${title} made itself are copied too, into `keys` there. A backup is not whole
+        without them: `false` is for those who keep them elsewhere, or give them by a file.
       '';
     };
   };
