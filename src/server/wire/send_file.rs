@@ -103,15 +103,16 @@ impl FileQueue {
         self.pieces().front().map(|piece| piece.rest.clone())
     }
 
-    /// So many bytes of the first piece were sent.
-    fn sent(&self, count: usize) {
+    /// So many bytes of the first piece were sent. Returns whether the piece has more.
+    fn sent(&self, count: usize) -> bool {
         let mut pieces = self.pieces();
-        if let Some(first) = pieces.front_mut() {
-            first.rest.range.start += count as u64;
-            if first.rest.range.is_empty() {
-                pieces.pop_front();
-            }
+        let Some(first) = pieces.front_mut() else { return false };
+        first.rest.range.start += count as u64;
+        let has_more = !first.rest.range.is_empty();
+        if !has_more {
+            pieces.pop_front();
         }
+        has_more
     }
 
     /// Tells whoever gave the file of an error.
@@ -166,7 +167,10 @@ impl FileWriter {
                     // The file is shorter than it was.
                     Ok(0) => return Poll::Ready(Err(self.files.failed(io::ErrorKind::UnexpectedEof.into()))),
                     Ok(count) => {
-                        self.files.sent(count);
+                        // Less than the piece: most likely the socket is full, and a turn of the pool would only find that out.
+                        if self.files.sent(count) {
+                            note_full(&self.stream)?;
+                        }
                         return Poll::Ready(Ok(count));
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => note_full(&self.stream)?,
