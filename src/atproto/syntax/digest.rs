@@ -43,7 +43,8 @@ impl Digest {
 
 impl std::fmt::Display for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{PREFIX}{}", self.hex())
+        f.write_str(PREFIX)?;
+        f.write_str(&self.hex())
     }
 }
 
