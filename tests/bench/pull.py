@@ -15,6 +15,8 @@ from machine import load, machine, say
 from servers import NO_LIMITS, Hold, Nginx, Registry, Stack, beside_peers, free_port, target_of
 
 STREAMS = (1, 8)
+# What every server keeps up with: who is read faster is read while the reader works on the other core, which costs both of them.
+PACE = "800M"
 READERS = 256
 READ_S = 5
 PIECE_BYTES = 64 * 1024
@@ -33,8 +35,8 @@ class Side:
     def note(self, label, figure):
         self.figures.setdefault(label, []).append(figure)
 
-    def curls(self, streams):
-        command = ["curl", "-sf", "-o", "/dev/null", self.large]
+    def curls(self, streams, *options):
+        command = ["curl", "-sf", "-o", "/dev/null", *options, self.large]
         return [subprocess.Popen(command) for _ in range(streams)]
 
     def pulls(self, streams):
@@ -44,6 +46,12 @@ class Side:
         seconds, processor = time.perf_counter() - started, self.server.processor_s() - processor
         self.note(f"pull 1 GiB, {plural(streams)}, MB/s", streams * GIB / seconds / 1e6)
         self.note(f"processor time a GiB, {plural(streams)}, s", processor / streams)
+
+    def paced(self):
+        processor = self.server.processor_s()
+        if self.curls(1, "--limit-rate", PACE)[0].wait():
+            raise SystemExit(f"{self.name} broke a pull off")
+        self.note(f"processor time a GiB, 1 stream at {PACE}B/s, s", self.server.processor_s() - processor)
 
     def slow_readers(self):
         """The largest resident memory while many connections read slowly."""
@@ -137,6 +145,7 @@ def main():
         for number in range(given.rounds):
             say(f"round {number + 1} of {given.rounds}")
             for side in measured if number % 2 == 0 else measured[::-1]:
+                side.paced()
                 for streams in STREAMS:
                     side.pulls(streams)
                 side.cold()
