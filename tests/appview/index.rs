@@ -344,6 +344,39 @@ async fn pages_follow_each_other_without_a_gap_in_each_order() {
 }
 
 #[tokio::test]
+async fn an_owners_repositories_come_in_the_order_that_was_asked_for() {
+    let (index, alice) = (usual(), did(2));
+    // The order of stars, of pulls and of pushes differ; two are even in stars.
+    let given = [("a", 2, 7), ("b", 0, 9), ("c", 3, 1), ("d", 0, 2), ("e", 1, 5)];
+    for (number, (name, stars, pulls)) in given.into_iter().enumerate() {
+        let mut changes = image(&alice, name, "v1", HOLD, "word");
+        for fan in 0..stars {
+            let subject = format!("at://{alice}/io.atcr.repo.page/{name}");
+            let star = json!({ "subject": subject, "createdAt": "2026-01-01T00:00:00Z" });
+            changes.extend(change(&did(10 + fan), "io.atcr.sailor.star", &(format!("s{number}"), star)));
+        }
+        let stats = json!({ "ownerDid": alice, "repository": name, "pullCount": pulls, "pushCount": 1, "updatedAt": "2026-01-01T00:00:00Z" });
+        changes.extend(change(&Did::parse(HOLD).unwrap(), "io.atcr.hold.stats", &(name.to_owned(), stats)));
+        index.take(changes, None).await.unwrap();
+    }
+    says(&index, HOLD, true).await;
+    for (order, expected) in [
+        (RepositoryOrder::Pushed, ["e", "d", "c", "b", "a"]),
+        (RepositoryOrder::Stars, ["c", "a", "e", "d", "b"]),
+        (RepositoryOrder::Pulls, ["b", "a", "e", "d", "c"]),
+    ] {
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let page = index.list(Some(&alice), order, 2, after).await.unwrap();
+            listed.extend(page.repositories.into_iter().map(|found| found.name.to_string()));
+            let Some(next) = page.next else { break };
+            after = Some(next);
+        }
+        assert_eq!(listed, expected, "{order:?}");
+    }
+}
+
+#[tokio::test]
 async fn no_query_is_an_error_of_the_engine() {
     let index = usual();
     index.take(image(&did(2), "app", "v1", HOLD, "a b \" * NEAR"), None).await.unwrap();

@@ -104,7 +104,7 @@ impl Index {
     ) -> Result<FoundRepositories, StorageError> {
         let (owner, after) = (owner.cloned(), after.unwrap_or(Position::START));
         let find = move |read: &server::sqlite::Read<'_>| match &owner {
-            Some(owner) => tables::search::of_owner(read, owner, limit + 1, after),
+            Some(owner) => tables::search::of_owner(read, owner, order, limit + 1, after),
             None => tables::search::ordered(read, order, limit + 1, after),
         };
         let mut found = self.database.read(find).await?;

@@ -121,6 +121,9 @@ mod tests {
             ("FROM index_star LIMIT", "SCAN index_star USING COVERING INDEX index_star_subject"),
             // One step a hold, each by an index.
             ("WITH RECURSIVE holds", "SCAN holds"),
+            // Sorted: those of one account, of which the index takes a limited number.
+            ("WHERE a.did = ?1 AND r.is_shown = 1 AND (r.stars", "USE TEMP B-TREE FOR ORDER BY"),
+            ("WHERE a.did = ?1 AND r.is_shown = 1 AND (r.pulls", "USE TEMP B-TREE FOR ORDER BY"),
         ];
         assert_indexed(&SOURCES, &counted);
     }

@@ -85,21 +85,38 @@ pub fn named(read: &Read<'_>, name: &str, limit: usize) -> Result<Vec<FoundRepos
     all(read.all(sql, (name, count(limit)), raw)?)
 }
 
-/// The repositories of an owner behind a place, the newest first.
+/// The repositories of an owner behind a place, in an order. By stars and by pulls all of the owner's are compared: the index
+/// takes a bounded number of records from an account.
 ///
 /// # Errors
 /// As [`matching`].
 pub fn of_owner(
     read: &Read<'_>,
     owner: &Did,
+    order: RepositoryOrder,
     limit: usize,
     after: Position,
 ) -> Result<Vec<FoundRepository>, StorageError> {
-    let sql = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
-                      r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
-               FROM index_account AS a CROSS JOIN index_repository AS r ON r.account = a.id
-               WHERE a.did = ?1 AND r.is_shown = 1 AND (r.pushed_us, r.id) < (?2, ?3)
-               ORDER BY r.pushed_us DESC, r.id DESC LIMIT ?4";
+    let pushed = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
+                         r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
+                  FROM index_account AS a CROSS JOIN index_repository AS r ON r.account = a.id
+                  WHERE a.did = ?1 AND r.is_shown = 1 AND (r.pushed_us, r.id) < (?2, ?3)
+                  ORDER BY r.pushed_us DESC, r.id DESC LIMIT ?4";
+    let stars = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
+                        r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
+                 FROM index_account AS a CROSS JOIN index_repository AS r ON r.account = a.id
+                 WHERE a.did = ?1 AND r.is_shown = 1 AND (r.stars, r.id) < (?2, ?3)
+                 ORDER BY r.stars DESC, r.id DESC LIMIT ?4";
+    let pulls = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
+                        r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
+                 FROM index_account AS a CROSS JOIN index_repository AS r ON r.account = a.id
+                 WHERE a.did = ?1 AND r.is_shown = 1 AND (r.pulls, r.id) < (?2, ?3)
+                 ORDER BY r.pulls DESC, r.id DESC LIMIT ?4";
+    let sql = match order {
+        RepositoryOrder::Pushed => pushed,
+        RepositoryOrder::Stars => stars,
+        RepositoryOrder::Pulls => pulls,
+    };
     all(read.all(sql, (owner.as_str(), after.value, after.id, count(limit)), raw)?)
 }
 
