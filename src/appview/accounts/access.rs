@@ -1,6 +1,8 @@
-//! Calls of an account's PDS with its session's access token: renewed when it has expired, and made where the account is.
+//! Calls to an account's PDS with the access token of its session. An expired token is renewed; a call is repeated at
+//! the new PDS if the account has moved.
 //!
-//! A DID document is an hour old at most. An account that has moved meanwhile is found as soon as the PDS in it fails.
+//! A cached DID document is at most one hour old. A move of the account is noticed as soon as the PDS named there
+//! fails.
 
 use std::sync::Arc;
 
@@ -15,11 +17,11 @@ use atproto::lexicon::nsid::Method;
 use server::identity::{Account, Pool};
 
 impl Sessions {
-    /// Calls `method` at the account's PDS with an access token, once more with a new one when that has expired. `call`
-    /// is given the method's URL and the token.
+    /// Calls `method` at the account's PDS with an access token, and once more with a renewed one if it has expired.
+    /// `call` takes the method's URL and the token.
     ///
     /// # Errors
-    /// [`AccountsError::Pds`] with what the PDS answered, else as [`Sessions::service_token`].
+    /// [`AccountsError::Pds`] with the answer of the PDS, else as [`Sessions::service_token`].
     pub async fn with_access<'c, T>(
         self: &Arc<Self>,
         login: &Login,
@@ -48,7 +50,7 @@ impl Sessions {
             let renewed = self.renew(account, login, &row.access).await?;
             outcome = call(url.clone(), access_token(&renewed)?).await;
             if outcome.as_ref().is_err_and(is_expired) {
-                // By OAuth a renewal ends the token before it at once, and another one may have come in between.
+                // A renewal by OAuth invalidates the previous token at once; another renewal may have come in between.
                 let current = self.row(login).await?;
                 if current.access != renewed.access {
                     outcome = call(url, access_token(&current)?).await;
@@ -58,7 +60,7 @@ impl Sessions {
         outcome.map_err(AccountsError::Pds)
     }
 
-    /// As [`Sessions::prove`], at the PDS that the account has moved to, if it has.
+    /// Does [`Sessions::prove`], and repeats it at the new PDS if the account has moved.
     pub(super) async fn prove_wherever(&self, account: &Account, row: &SessionRow) -> Result<(), AccountsError> {
         let proven = self.prove(account, row).await;
         match self.moved(account, proven.as_ref().err()).await {
@@ -67,7 +69,7 @@ impl Sessions {
         }
     }
 
-    /// The account, if it has another PDS by now than the one that ended in `error`.
+    /// Returns the account with its new PDS if it has moved since the call that failed with `error`.
     pub(super) async fn moved(&self, account: &Account, error: Option<&AccountsError>) -> Option<Arc<Account>> {
         let may_be_elsewhere = match error? {
             AccountsError::WrongPassword => true,
@@ -77,7 +79,7 @@ impl Sessions {
         if may_be_elsewhere { self.resolver.moved(account, Pool::Members).await } else { None }
     }
 
-    /// The session with another access token than `expired`: whoever comes first gets it for all.
+    /// Returns the session with an access token other than `expired`. The first caller renews it for all.
     async fn renew(
         self: &Arc<Self>,
         account: &Arc<Account>,
@@ -95,16 +97,16 @@ impl Sessions {
     }
 }
 
-/// What calls of a session show.
+/// Returns the access token of a session, for calls to the PDS: a bearer token, or one that is bound to a DPoP key.
 pub(super) fn access_token(row: &SessionRow) -> Result<AccessToken, AccountsError> {
     let token = row.access.as_str().into();
     let Some(binding) = &row.binding else { return Ok(AccessToken::Bearer(token)) };
     Ok(AccessToken::Bound(BoundToken { token, key: Arc::new(binding.key()?) }))
 }
 
-/// What a PDS says of an access token that is too old.
+/// Whether a PDS refused a call because the access token has expired.
 pub(super) fn is_expired(error: &RemoteError) -> bool {
     let is_unauthorized = matches!(error, RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. });
-    // A server that is content with no nonce says nothing of the token.
+    // `use_dpop_nonce` is about the nonce, and says nothing about the token.
     (is_unauthorized && !error.is_named("use_dpop_nonce")) || error.is_named("ExpiredToken")
 }

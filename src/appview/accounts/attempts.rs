@@ -1,5 +1,6 @@
-//! How often passwords are shown to PDSes. A PDS counts all that come from here against the account, so that whoever guesses
-//! would keep its owner out too: strangers have a part of what the PDS allows, and each address a part of that.
+//! Limits of password attempts at PDSes. A PDS counts all attempts from this registry against the account, so that an
+//! attacker who guesses would lock out the owner as well: strangers get a part of what the PDS allows, and each address
+//! a part of that.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,25 +15,27 @@ const SECOND_US: u64 = 1_000_000;
 const SHORT_US: u64 = 5 * 60 * SECOND_US;
 const DAY_US: u64 = 24 * 60 * 60 * SECOND_US;
 
-/// How many passwords may be shown to a PDS.
+/// Limits of password attempts, in 5 minutes and in a day.
 #[derive(Clone, Copy)]
 struct Budget {
     within_5_minutes: u64,
     a_day: u64,
 }
 
-/// What a PDS allows for one account: all that this program may ask.
+/// Attempts that a PDS allows for one account: the limit for all callers together.
 const ACCOUNT: Budget = Budget { within_5_minutes: 30, a_day: 300 };
-/// Of these, what addresses share from which nobody has signed in to the account: half is left to its owner.
+/// Share of [`ACCOUNT`] for addresses from which nobody has signed in to the account: half is left to its owner.
 const STRANGERS: Budget = Budget { within_5_minutes: 15, a_day: 150 };
-/// Of one address, for all accounts together: a firm behind one address signs in some dozens of people in the morning.
+/// Attempts of one address, for all accounts together: an office behind one address signs in some dozens of people in
+/// the morning.
 const ADDRESS: Budget = Budget { within_5_minutes: 60, a_day: 2_000 };
-/// Budgets remembered, at about 200 bytes each. Beyond, the oldest one of an address is forgotten.
+/// Number of budgets that are remembered, at about 200 bytes each. Beyond that, the oldest budget of an address is
+/// forgotten.
 const MAX_BUDGETS: usize = 8_192;
-/// Addresses remembered from which somebody signed in, at about 200 bytes each.
+/// Number of pairs of address and account with a successful sign-in that are remembered, at about 200 bytes each.
 const MAX_PROVEN: usize = 8_192;
 
-/// Whose budget it is.
+/// The key of a budget: an account, strangers of an account, an address, or an address for one account.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Holder {
     Account(Did),
@@ -41,12 +44,12 @@ enum Holder {
     AddressFor(Caller, Did),
 }
 
-/// What was spent of a budget.
+/// Attempts counted against one budget.
 #[derive(Clone, Copy, Default)]
 struct Spent {
     short: Window,
     day: Window,
-    /// Whether the log has it that this window is used up.
+    /// Whether the log line about the exhausted budget was written in this window.
     told: bool,
 }
 
@@ -57,7 +60,7 @@ struct Window {
 }
 
 impl Window {
-    /// Begins anew when it is over. A clock that went back begins it too.
+    /// Begins a new window if this one is over, or if the clock went back. Returns whether it did.
     fn roll(&mut self, length_us: u64, now_us: u64) -> bool {
         let is_over = now_us.checked_sub(self.began_us).is_none_or(|elapsed_us| elapsed_us >= length_us);
         if is_over {
@@ -66,24 +69,25 @@ impl Window {
         is_over
     }
 
-    /// How long until it is over, when it has all that it may have.
+    /// Returns the microseconds until the window ends, if it has reached `most` attempts.
     fn wait_us(&self, length_us: u64, most: u64, now_us: u64) -> Option<u64> {
         (self.count >= most).then(|| (self.began_us + length_us).saturating_sub(now_us))
     }
 }
 
-/// The passwords that were shown to PDSes a while ago. A restart forgets them.
+/// Counts of recent password attempts, in memory only: a restart forgets them.
 pub(super) struct Attempts {
-    /// Of one account, from one address.
+    /// Budget of one address for one account.
     per_address: Budget,
     spent: Mutex<HashMap<Holder, Spent>>,
-    /// From where somebody signed in to which account.
+    /// Pairs of address and account with a successful sign-in.
     proven: Cache<(Caller, Did), ()>,
     refused: Counter,
 }
 
 impl Attempts {
-    /// An address may show `per_address` passwords of one account within five minutes, and ten times as many a day.
+    /// `per_address` limits the attempts of one address at one account within five minutes; ten times as many are
+    /// allowed a day.
     pub(super) fn new(per_address: u32) -> Self {
         let within_5_minutes = u64::from(per_address);
         Self {
@@ -94,17 +98,17 @@ impl Attempts {
         }
     }
 
-    /// How many were refused.
+    /// Returns the counter of refused attempts.
     pub(super) fn refused(&self) -> &Counter {
         &self.refused
     }
 
-    /// Notes that somebody signed in to `account` from there.
+    /// Notes a successful sign-in to `account` from `caller`.
     pub(super) fn succeeded(&self, account: &Did, caller: &Caller) {
         self.proven.insert((caller.clone(), account.clone()), ());
     }
 
-    /// Counts a password that is about to be shown to the PDS of `account`, or answers after how many seconds one may be.
+    /// Counts a password that is about to be sent to the PDS of `account`, or returns the seconds to wait as the error.
     /// `now_us` is in microseconds since 1970.
     pub(super) fn spend(&self, account: &Did, caller: &Caller, now_us: u64) -> Result<(), u64> {
         let mut budgets = self.budgets_of(account, caller);
@@ -137,7 +141,7 @@ impl Attempts {
         Ok(())
     }
 
-    /// The budgets of an account that a password from there counts in.
+    /// Returns the budgets of `account` that an attempt from `caller` counts against.
     fn budgets_of(&self, account: &Did, caller: &Caller) -> Vec<(Holder, Budget)> {
         let mut budgets = vec![(Holder::Account(account.clone()), ACCOUNT)];
         if self.proven.get(&(caller.clone(), account.clone())).is_none() {
@@ -147,8 +151,8 @@ impl Attempts {
         budgets
     }
 
-    /// Takes back that a password of `account` was counted: its PDS could not be reached, so it was shown to nobody. The
-    /// address has spent it all the same, of what it may cause for all accounts.
+    /// Takes back the attempts of `account` after its PDS could not be reached and saw no password. The budget of the
+    /// address for all accounts stays spent.
     pub(super) fn give_back(&self, account: &Did, caller: &Caller) {
         let mut spent = self.spent.lock().unwrap_or_else(PoisonError::into_inner);
         for (holder, _) in self.budgets_of(account, caller) {
@@ -159,7 +163,7 @@ impl Attempts {
     }
 }
 
-/// Says why sign-ins are refused, once a window.
+/// Logs why sign-ins are refused, once a window.
 fn tell(holder: &Holder, caller: &Caller) {
     match holder {
         Holder::Account(did) => {
@@ -175,7 +179,7 @@ fn tell(holder: &Holder, caller: &Caller) {
     }
 }
 
-/// Forgets what is over, and the oldest one of an address where that is not enough.
+/// Forgets budgets whose day is over, and the oldest one of an address if that is not enough.
 fn make_room(spent: &mut HashMap<Holder, Spent>, now_us: u64) {
     if spent.len() < MAX_BUDGETS {
         return;

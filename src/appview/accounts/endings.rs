@@ -1,4 +1,5 @@
-//! Sessions that end whatever is done with them: those of a client on one's own machine. People are told before.
+//! Sessions with a fixed end, whatever use they get: those of an OAuth client on a local address. People are warned
+//! before.
 
 use std::time::Duration;
 
@@ -9,22 +10,21 @@ use super::sessions::{Login, Sessions};
 use crate::accounts::tables::{self, SessionRow};
 use atproto::syntax::Did;
 
-/// A PDS ends a session of a client on one's own machine after two weeks.
+/// Life of a session of a local OAuth client at a PDS: two weeks.
 const LOCAL_SESSION_FOR_US: u64 = 14 * 24 * 60 * 60 * 1_000_000;
-/// Who has so long left is told.
+/// Time before the end of a session from which people are warned, in microseconds.
 pub const ENDS_SOON_US: u64 = 3 * 24 * 60 * 60 * 1_000_000;
-/// How long what the database says of a session's end is believed: each manifest's answer says it.
+/// How long a session's end is cached: the answer to each pushed manifest needs it.
 const BELIEVED_FOR: Duration = Duration::from_secs(60);
 
 impl Sessions {
-    /// Whether sessions end by themselves: those of this client do, if it is on one's own machine.
+    /// Whether sessions have a fixed end: true if this registry is a local OAuth client.
     #[must_use]
     pub fn are_ending(&self) -> bool {
         self.oauth.registration().is_local()
     }
 
-    /// When a session ends that ends soon whatever is done with it: that of a client on one's own machine. Microseconds since
-    /// 1970.
+    /// Returns the end of a session, in microseconds since 1970, if it is fixed and nearer than [`ENDS_SOON_US`].
     ///
     /// # Errors
     /// [`AccountsError::Storage`]
@@ -45,7 +45,7 @@ impl Sessions {
         Ok(self.if_soon(ends_us))
     }
 
-    /// The same of the account's session by OAuth.
+    /// Like [`Sessions::ends_soon`], for the account's session by OAuth.
     ///
     /// # Errors
     /// As [`Sessions::ends_soon`].
@@ -64,7 +64,7 @@ impl Sessions {
     }
 }
 
-/// When a session of a client on one's own machine ends.
+/// Returns the end of a session of a local OAuth client, in microseconds since 1970.
 fn end_of(row: &SessionRow) -> Option<u64> {
     row.begun_us.map(|begun_us| begun_us + LOCAL_SESSION_FOR_US)
 }

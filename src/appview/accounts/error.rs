@@ -1,38 +1,38 @@
-//! Why an account cannot be found, or not spoken for.
+//! Errors of accounts, their sessions and sign-ins.
 
 use crate::oauth::OauthError;
 use crate::remote::RemoteError;
 use server::identity;
 use server::storage::StorageError;
 
-/// Why an account cannot be found, or not spoken for.
+/// Errors of finding an account, and of calling its PDS on its behalf.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountsError {
-    /// There is no such account, or its document cannot be read.
+    /// There is no such account, or its DID document cannot be read.
     #[error("the account: {0}")]
     Identity(#[from] identity::ResolveError),
     /// The account has no such password.
     #[error("the account has no such password")]
     WrongPassword,
-    /// So many were tried that no other is shown to the PDS for a while.
+    /// Too many passwords were tried: none is sent to the PDS for a while.
     #[error("too many passwords of this account were tried: wait for {retry_s} s")]
     TooManyPasswords {
-        /// Seconds until one may be tried.
+        /// Seconds until the next attempt.
         retry_s: u64,
     },
-    /// It is the password of the account itself, which opens more than a registry needs.
+    /// The password is the account's main password, which permits more than a registry needs.
     #[error(
         "this is the account's main password: make an app password (in Bluesky: Settings, Privacy and Security, \
              App Passwords) and sign in with that"
     )]
     MainPassword,
-    /// The session has ended: it or its app password was taken back, or it was not used for too long.
+    /// The session has ended: it or its app password was revoked, or it was not used for too long.
     #[error("the session at the account's PDS has ended: sign in again")]
     SessionEnded,
-    /// The account's PDS does not do what was asked.
+    /// The account's PDS refused the call, or could not be reached.
     #[error("the account's PDS: {0}")]
     Pds(RemoteError),
-    /// The authorization server of the account's PDS does not do what was asked.
+    /// The authorization server of the account's PDS refused the call, or could not be reached.
     #[error(transparent)]
     Oauth(#[from] OauthError),
     /// The database failed.
@@ -40,36 +40,36 @@ pub enum AccountsError {
     Storage(#[from] StorageError),
 }
 
-/// Why a sign-in by OAuth did not come about.
+/// Errors of a sign-in by OAuth.
 #[derive(Debug, thiserror::Error)]
 pub enum SignInError {
-    /// There is no such sign-in, it took too long, or it was begun in another browser.
+    /// There is no such sign-in, it has expired, or it was begun in another browser.
     #[error("this sign-in has expired, was ended already, or was begun in another browser: begin again")]
     Unknown,
-    /// Another server answered than the one that was asked.
+    /// The issuer of the callback or of the account is not the authorization server that was asked.
     #[error("another server answered than the one that was asked: nothing was taken from it")]
     OtherServer,
-    /// The person said no, or the server did.
+    /// The person or the authorization server refused the sign-in.
     #[error("the sign-in was refused at the account's PDS")]
     Refused,
-    /// What was typed in is neither a handle nor a server.
+    /// The text that was typed in is neither a handle nor a server.
     #[error(
         "{host} is no handle of anybody, and no server to sign in at ({reason}): type your handle (alice.example.org), your \
          DID, or the address of your PDS (https://pds.example.org)"
     )]
     NoServer {
-        /// What was named.
+        /// Host that was typed in.
         host: String,
-        /// Why it is none.
+        /// Error of the discovery there.
         reason: OauthError,
     },
-    /// The server spoke for an account whose own document names another one.
+    /// The server issued tokens for an account whose own DID document names another server.
     #[error("the server signed in an account that is not its own: nothing was taken from it")]
     NotItsAccount,
-    /// Too many are under way.
+    /// Too many sign-ins are under way.
     #[error("too many sign-ins are under way: try again in some minutes")]
     TooMany,
-    /// The account, its PDS or the database.
+    /// Error of the account, its PDS or the database.
     #[error(transparent)]
     Account(#[from] AccountsError),
 }

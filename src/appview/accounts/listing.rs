@@ -1,36 +1,36 @@
-//! The sessions as an operator sees them, and the end of those that nobody uses.
+//! Listing of sessions for an operator, and removal of unused ones.
 
 use super::{SessionId, Sessions};
 use crate::accounts::tables;
 use atproto::syntax::Did;
 use server::storage::StorageError;
 
-/// How long a session may lie unused, in microseconds: a PDS forgets it no later.
+/// How long a session may stay unused, in microseconds. A PDS ends it no later.
 const UNUSED_US: u64 = 90 * 24 * 60 * 60 * 1_000_000;
 
-/// A session, without what is secret of it.
+/// A session without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSummary {
-    /// Names it.
+    /// Number of the session.
     pub id: SessionId,
-    /// Whose it is.
+    /// Account of the session.
     pub account: Did,
-    /// Whether it was made in a browser, by OAuth; else by an app password.
+    /// Whether the session was made by OAuth in a browser; else by an app password.
     pub by_oauth: bool,
-    /// When the PDS last said that it is good, microseconds since 1970.
+    /// Time of the last confirmation by the PDS, microseconds since 1970.
     pub proven_us: u64,
 }
 
 impl Sessions {
-    /// Returns all sessions, the one that was proven last first.
+    /// Returns all sessions, the most recently confirmed first.
     ///
     /// # Errors
-    /// When the database fails; so below.
+    /// When the database fails; the same below.
     pub async fn list(&self) -> Result<Vec<SessionSummary>, StorageError> {
         self.database.read(tables::list).await
     }
 
-    /// Returns how many sessions there are.
+    /// Returns the number of sessions.
     ///
     /// # Errors
     /// As [`Sessions::list`].
@@ -38,7 +38,7 @@ impl Sessions {
         self.database.read(tables::count).await
     }
 
-    /// Forgets sessions that nobody used for 90 days. Returns how many.
+    /// Forgets sessions that were not used for 90 days. Returns their number.
     ///
     /// # Errors
     /// As [`Sessions::list`].

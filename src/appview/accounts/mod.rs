@@ -1,4 +1,4 @@
-//! Accounts: who owns an image, who signs in, and the sessions at their PDSes that calls are made with.
+//! Accounts: owners of images, sign-ins, and the sessions at PDSes that calls are made with.
 
 mod access;
 mod attempts;

@@ -1,4 +1,4 @@
-//! From the first part of an image's name to the account that owns it.
+//! Resolution of the first part of an image's name, a DID or a handle, to the account that owns the image.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,14 @@ use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Locks};
 use server::identity::{Account, Asker, LookUpResult, Pool, ResolveError, Resolver};
 use server::metrics::CounterBy;
 
-/// How long a handle leads to the same account without being asked about again.
+/// How long a handle's DID is cached.
 const TTL: Duration = Duration::from_mins(5);
-/// Handles remembered; at about 200 bytes each, 1 MiB.
+/// Number of handles in each cache; at about 200 bytes each, 1 MiB.
 const MAX_HANDLES: usize = 4096;
-/// How long a handle that led nowhere is not asked about again.
+/// How long a failed look-up of a handle is cached.
 const NOWHERE_FOR: Duration = Duration::from_mins(1);
-/// Eight threads ask for names, and a domain that is silent takes ten seconds: of one address six, as of documents.
+/// Look-ups of handles at once. Eight threads do DNS, and a silent domain takes ten seconds: six look-ups for one
+/// address, as of documents.
 const LOOK_UPS: BulkheadLimits = BulkheadLimits {
     places: 16,
     places_per_caller: 6,
@@ -27,21 +28,21 @@ const LOOK_UPS: BulkheadLimits = BulkheadLimits {
     max_wait: Duration::from_secs(10),
 };
 
-/// Finds accounts by DID and by handle. A handle counts when its own domain names the DID and the DID's document has
-/// the handle: both ways.
+/// Finds accounts by DID and by handle. A handle is valid if its own domain (or the configured resolver) names the DID
+/// and the DID's document names the handle.
 pub struct Owners {
     resolver: Resolver,
     handle_resolver: Option<String>,
     handles: Cache<Handle, (Did, Instant)>,
-    /// Handles that led nowhere.
+    /// Errors of failed look-ups.
     nowhere: Cache<Handle, (ResolveError, Instant)>,
-    /// One look-up of a handle at a time.
+    /// Lock of each handle: one look-up at a time.
     turns: Locks<Handle>,
     look_ups: Bulkhead<Caller>,
 }
 
 impl Owners {
-    /// Handles are asked for at `handle_resolver`, a base URL, if there is one; else at their own domain.
+    /// Resolves handles at `handle_resolver`, a base URL, if given; else at their own domains.
     #[must_use]
     pub fn new(resolver: Resolver, handle_resolver: Option<String>) -> Self {
         Self {
@@ -60,10 +61,11 @@ impl Owners {
         [("handles", self.look_ups.counts())].into_iter().chain(self.resolver.turns()).collect()
     }
 
-    /// The account, in the share that `caller` has of the look-ups.
+    /// Returns the account of `owner`. The look-up counts against the share of `caller`.
     ///
     /// # Errors
-    /// [`ResolveError::NotFound`] when there is none, or the handle is not proven; else as [`Resolver::resolve`].
+    /// [`ResolveError::NotFound`] when there is no such account, or its handle is not valid; else as
+    /// [`Resolver::resolve`].
     pub async fn find(&self, owner: &Owner, caller: &Caller) -> Result<Arc<Account>, ResolveError> {
         match owner {
             Owner::Did(did) => self.resolver.resolve(did, asker(caller)).await,
@@ -74,10 +76,10 @@ impl Owners {
         }
     }
 
-    /// The handle of an account, where its domain agrees.
+    /// Returns the handle of an account's document if its domain names the account.
     ///
     /// # Errors
-    /// [`ResolveError`] when that cannot be known at present.
+    /// [`ResolveError`] when the handle cannot be checked at present.
     pub async fn proven_handle(&self, account: &Account, caller: &Caller) -> Result<Option<Handle>, ResolveError> {
         let Some(handle) = account.handle.clone() else { return Ok(None) };
         match self.find(&Owner::Handle(handle.clone()), caller).await {
@@ -87,13 +89,13 @@ impl Owners {
         }
     }
 
-    /// Returns how look-ups of documents ended.
+    /// Returns the counters of look-ups of documents by result.
     #[must_use]
     pub fn look_ups(&self) -> &CounterBy<LookUpResult> {
         self.resolver.look_ups()
     }
 
-    /// What is remembered of a handle.
+    /// Returns the cached result of a look-up.
     fn known(&self, handle: &Handle) -> Option<Result<Did, ResolveError>> {
         if let Some((did, at)) = self.handles.get(handle)
             && at.elapsed() < TTL
@@ -107,7 +109,7 @@ impl Owners {
     async fn by_handle(&self, handle: &Handle, caller: &Caller) -> Result<Arc<Account>, ResolveError> {
         let _place = self.look_ups.enter(caller).await.map_err(ResolveError::Busy)?;
         let _turn = self.turns.lock(handle).await;
-        // Others asked meanwhile.
+        // Another caller may have looked it up meanwhile.
         if let Some(known) = self.known(handle) {
             return self.resolver.resolve(&known?, asker(caller)).await;
         }
@@ -122,7 +124,7 @@ impl Owners {
     }
 }
 
-/// Whoever asks for an image asks as a stranger, in the share of where it comes from.
+/// Returns the asker of a look-up for an image: always a stranger, with the share of the caller's address.
 fn asker(caller: &Caller) -> Asker {
     Asker { pool: Pool::Strangers, caller: caller.clone() }
 }

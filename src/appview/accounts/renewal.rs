@@ -1,4 +1,4 @@
-//! Whether sessions are still good, and their next tokens. All of it under the account's lock, and to its end.
+//! Checks of sessions at their PDSes, and renewal of their tokens. Both run under the account's lock, and to their end.
 
 use http::StatusCode;
 use serde_json::Value;
@@ -13,12 +13,13 @@ use atproto::lexicon::SessionTokens;
 use atproto::lexicon::nsid;
 use server::identity::Account;
 
-/// How long the PDS's word about a session is good.
+/// How long a confirmation of a session by the PDS is good.
 const PROVEN_FOR_US: u64 = 10 * 60 * 1_000_000;
 
 impl Sessions {
-    /// Whether the PDS says that a session is good, or said so a while ago. One by a password is asked about by using up
-    /// its refresh token, which fails once the password was taken back; one by OAuth by a call that costs nothing.
+    /// Checks that a session is good at the PDS, unless it was confirmed a while ago. A session by password is checked
+    /// by using up its refresh token, which fails once the password was revoked; one by OAuth by a call that costs
+    /// nothing.
     pub(super) async fn prove(&self, account: &Account, row: &SessionRow) -> Result<(), AccountsError> {
         let now_us = (self.settings.clock)();
         if now_us.saturating_sub(row.proven_us) < PROVEN_FOR_US {
@@ -38,7 +39,7 @@ impl Sessions {
         }
     }
 
-    /// Uses the refresh token up; answers the session with the new tokens, once they are on disk.
+    /// Uses up the refresh token. Returns the session with the new tokens, once they are on disk.
     pub(super) async fn refresh(&self, account: &Account, row: &SessionRow) -> Result<SessionRow, AccountsError> {
         let outcome = match &row.binding {
             None => self.refresh_by_password(account, row).await,
@@ -81,7 +82,8 @@ impl Sessions {
         Ok((tokens.access_jwt, tokens.refresh_jwt))
     }
 
-    /// The server that made the session must still be the one of the account's PDS: an account that moved signs in again.
+    /// Renews a session by OAuth. Fails if the account's PDS has another authorization server than the one that made
+    /// the session: an account that moved signs in again.
     async fn refresh_by_oauth(
         &self,
         account: &Account,
@@ -94,7 +96,8 @@ impl Sessions {
         }
         match self.oauth.refresh(&server, &row.refresh, &row.account, &binding.key()?).await {
             Ok(tokens) => Ok((tokens.access, tokens.refresh)),
-            // What is narrower now, or another's, has been given back: it is over as well.
+            // Tokens with a narrower scope, or of another account, were revoked by `refresh`: the session is over as
+            // well.
             Err(error) if error.is_over() || matches!(error, OauthError::Scope(_) | OauthError::OtherAccount) => {
                 Err(AccountsError::SessionEnded)
             }
@@ -102,7 +105,7 @@ impl Sessions {
         }
     }
 
-    /// Scheme and host of the account's PDS.
+    /// Returns scheme and host of the account's PDS.
     pub(super) fn pds_origin(&self, account: &Account) -> Result<String, AccountsError> {
         let url = self.resolver.pds_method(account, &nsid::GET_SESSION)?.to_string();
         Ok(url.split_once("/xrpc/").map_or(url.as_str(), |(origin, _)| origin).to_owned())

@@ -1,4 +1,5 @@
-//! The end of sessions: here at once, and at the servers that made them, where a refresh token would be good for months.
+//! The end of sessions: here at once, and at the servers that made them, where a refresh token would stay good for
+//! months.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,34 +16,35 @@ use atproto::lexicon::nsid;
 use atproto::syntax::Did;
 use server::identity::Pool;
 
-/// How long an account's server has to end its sessions: whoever ends them waits for it.
+/// How long an account's server has to end its sessions: the request that ends them waits for it.
 const REVOKE_FOR: Duration = Duration::from_secs(10);
-/// Sessions of one account that its server is asked to end at once.
+/// Sessions of one account whose end is requested at once.
 const AT_ONCE: usize = 8;
 
 /// A session that was ended here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionEnd {
-    /// What named it.
+    /// Number of the session.
     pub id: SessionId,
-    /// Whose it was.
+    /// Account of the session.
     pub account: Did,
-    /// Why it goes on at the account's server, where nobody uses it any more; `None`: it ended there, too.
+    /// Error of the server that could not end the session, which goes on there unused; `None` if it ended there as
+    /// well.
     pub left: Option<String>,
 }
 
 impl Sessions {
-    /// Ends a session, at the account's server, too, if that answers in time: whoever uses it signs in again. Returns `None`
-    /// when there is none.
+    /// Ends a session here, and at the account's server if that answers in time: its clients must sign in again.
+    /// Returns `None` if there is no such session.
     ///
     /// # Errors
-    /// [`AccountsError::Storage`]; so below.
+    /// [`AccountsError::Storage`]; the same below.
     pub async fn end(self: &Arc<Self>, id: SessionId) -> Result<Option<SessionEnd>, AccountsError> {
         let Some(row) = self.database.read(move |read| tables::by_id(read, id)).await? else { return Ok(None) };
         Ok(self.end_of(&row.account, Some(id)).await?.pop())
     }
 
-    /// Ends all sessions of an account, as [`Sessions::end`] does one.
+    /// Ends all sessions of an account like [`Sessions::end`].
     ///
     /// # Errors
     /// As [`Sessions::end`].
@@ -50,7 +52,7 @@ impl Sessions {
         self.end_of(account, None).await
     }
 
-    /// Ends the account's session by OAuth, as [`Sessions::end`] does.
+    /// Ends the account's session by OAuth like [`Sessions::end`].
     ///
     /// # Errors
     /// As [`Sessions::end`].
@@ -64,7 +66,8 @@ impl Sessions {
         let (this, account) = (Arc::clone(self), account.clone());
         self.finish(async move {
             let deadline = Instant::now() + REVOKE_FOR;
-            // A renewal that is under way makes other tokens. It does not keep a session from ending here.
+            // A renewal that is under way makes other tokens, so wait for it. It does not keep a session from ending
+            // here.
             let turn = timeout_at(deadline, this.lock(&account)).await.ok();
             let did = account.clone();
             let rows = this.database.write(move |write| tables::take(write, &did, id)).await?;
@@ -77,7 +80,7 @@ impl Sessions {
         .await
     }
 
-    /// Has the server that made a session end it until `deadline`, and says how that went.
+    /// Requests the end of a session at the server that made it, until `deadline`. Returns the result.
     async fn end_there(&self, row: SessionRow, deadline: Instant) -> SessionEnd {
         let left = match timeout_at(deadline, self.revoke(&row)).await {
             Ok(outcome) => outcome.err().map(|error| error.to_string()),
@@ -90,7 +93,7 @@ impl Sessions {
         SessionEnd { id: row.id, account: row.account, left }
     }
 
-    /// Has the server that made a session end it. One that it does not know any more is over.
+    /// Requests the end of a session at the server that made it. A session that the server does not know is over.
     async fn revoke(&self, row: &SessionRow) -> Result<(), AccountsError> {
         if let Some(binding) = &row.binding {
             let server = self.oauth.server(&binding.issuer).await?;

@@ -2,9 +2,9 @@
 //! for each account, however many browsers and devices use it.
 //!
 //! A PDS allows 30 sign-ins in 5 minutes and takes 0.4 s for one, and docker signs in for every token. So a password is
-//! known again by its HMAC, and the PDS is asked about it once in `renewal::PROVEN_FOR_US`. A refresh token is good for one
-//! use: one refresh at a time, and its outcome is on disk before it is used. Whatever uses a token up runs in a task
-//! of its own: a client that goes away cannot lose its outcome.
+//! recognised by its HMAC, and the PDS is asked about it once in `renewal::PROVEN_FOR_US`. A refresh token is good for
+//! one use: there is one refresh at a time, and its result is on disk before it is used. Whatever uses up a token runs
+//! in a task of its own, so that the result is not lost when the client disconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,38 +33,38 @@ use server::metrics::Counter;
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-/// How long a password that was wrong is not asked about again: others share the PDS's limit for this address.
+/// How long a wrong password is cached: other callers share the PDS's limit for this registry's address.
 const WRONG_FOR: Duration = Duration::from_mins(1);
-/// A service token is good for 60 s; the public front end uses one for so long.
+/// How long a service token is used. It is good for 60 s; the public front end uses one for so long as well.
 const SERVICE_TOKEN_FOR: Duration = Duration::from_secs(50);
-/// Entries remembered of each kind, at some 500 bytes.
+/// Number of cache entries of each kind, at some 500 bytes.
 const MAX_REMEMBERED: usize = 4096;
-/// How long the end of the program waits for what must not be cut off.
+/// How long a shutdown waits for tasks that must not be aborted.
 const SETTLE_FOR: Duration = Duration::from_secs(10);
 
-/// Names a session in our own tokens.
+/// Number of a session; tokens of this registry name it.
 pub type SessionId = i64;
 
-/// Somebody who signed in.
+/// An account that has signed in, with its session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// The account.
     pub account: Did,
-    /// Its session at its PDS.
+    /// Number of the session at the PDS.
     pub session: SessionId,
 }
 
 type PasswordMac = [u8; 32];
 
-/// What sessions are made with.
+/// Settings of sessions.
 pub struct SessionSettings {
-    /// Passwords are known again by an HMAC under this.
+    /// Key of the HMAC by which passwords are recognised.
     pub password_key: Zeroizing<[u8; 32]>,
-    /// Whether an account's main password is taken as well.
+    /// Whether an account's main password is accepted as well.
     pub allow_main_password: bool,
     /// Passwords of one account that one address may try within five minutes.
     pub passwords_per_address: u32,
-    /// Microseconds since 1970.
+    /// Returns the time, microseconds since 1970.
     pub clock: fn() -> u64,
 }
 
@@ -75,18 +75,18 @@ pub struct Sessions {
     pub(super) remote: Remote,
     pub(super) resolver: Resolver,
     pub(super) oauth: Arc<Client>,
-    /// What must not be cut off.
+    /// Tasks that must not be aborted.
     tasks: TaskTracker,
     locks: Locks<Did>,
     attempts: Attempts,
     wrong: Cache<(Did, PasswordMac), Instant>,
     pub(super) service_tokens: Cache<(SessionId, Did), (Arc<str>, Instant)>,
-    /// When sessions end, in microseconds since 1970, and since when that is known.
+    /// Ends of sessions, in microseconds since 1970, and the time of each look-up.
     pub(super) endings: Cache<SessionId, (Option<u64>, Instant)>,
 }
 
 impl Sessions {
-    /// Sessions in `database`.
+    /// Makes the sessions of `database`.
     #[must_use]
     pub fn new(
         settings: SessionSettings,
@@ -111,12 +111,12 @@ impl Sessions {
         }
     }
 
-    /// The session that a password stands for: the one there is, if its PDS said that it is good a while ago, else a
-    /// refreshed or a new one. `caller` is from where it is shown.
+    /// Returns the session of an app password: the stored one, if its PDS confirmed it a while ago, else a refreshed or
+    /// a new one. `caller` is the address of the request, for the limit of attempts.
     ///
     /// # Errors
-    /// [`AccountsError::WrongPassword`], [`AccountsError::MainPassword`], [`AccountsError::TooManyPasswords`], or what keeps
-    /// the PDS from saying.
+    /// [`AccountsError::WrongPassword`], [`AccountsError::MainPassword`], [`AccountsError::TooManyPasswords`], or the
+    /// error of the call to the PDS.
     pub async fn log_in(
         self: &Arc<Self>,
         account: &Arc<Account>,
@@ -159,10 +159,10 @@ impl Sessions {
         outcome.map(|login| self.signed_in(login, caller))
     }
 
-    /// The same session, if its PDS says that it is good: for a refresh token of ours.
+    /// Checks that a session is still good at its PDS, before a refresh token of this registry is accepted.
     ///
     /// # Errors
-    /// [`AccountsError::SessionEnded`], or what keeps the PDS from saying.
+    /// [`AccountsError::SessionEnded`], or the error of the call to the PDS.
     pub async fn resume(self: &Arc<Self>, login: &Login) -> Result<(), AccountsError> {
         let (this, login) = (Arc::clone(self), login.clone());
         self.finish(async move {
@@ -174,7 +174,7 @@ impl Sessions {
         .await
     }
 
-    /// The account's session by OAuth, if its PDS says that it is good.
+    /// Returns the account's session by OAuth, after a check at its PDS.
     ///
     /// # Errors
     /// As [`Sessions::resume`].
@@ -186,7 +186,7 @@ impl Sessions {
         Ok(login)
     }
 
-    /// Keeps the tokens of a sign-in by OAuth in the place of the account's last one, which is given back.
+    /// Stores the tokens of a sign-in by OAuth in place of the account's previous ones, which are revoked.
     ///
     /// # Errors
     /// [`AccountsError::Storage`]
@@ -213,7 +213,7 @@ impl Sessions {
         Ok(Login { account: account.clone(), session })
     }
 
-    /// Waits for what must not be cut off, for a while.
+    /// Waits for tasks that must not be aborted, for 10 s at most.
     pub async fn settle(&self) {
         self.tasks.close();
         if tokio::time::timeout(SETTLE_FOR, self.tasks.wait()).await.is_err() {
@@ -221,7 +221,7 @@ impl Sessions {
         }
     }
 
-    /// Runs `work` to its end, also when whoever waits for it goes away.
+    /// Runs `work` to its end, even if the caller is dropped.
     pub(super) async fn finish<T: Send + 'static, E: From<AccountsError> + Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -230,10 +230,10 @@ impl Sessions {
         self.tasks.spawn(work).await.map_err(|error| E::from(cut_off(error)))?
     }
 
-    /// A token that speaks for the account to the service `audience`.
+    /// Returns a token that authorizes calls for the account at the service `audience`.
     ///
     /// # Errors
-    /// [`AccountsError::SessionEnded`], or what keeps the PDS from making one.
+    /// [`AccountsError::SessionEnded`], or the error of the call to the PDS.
     pub async fn service_token(self: &Arc<Self>, login: &Login, audience: &Did) -> Result<Arc<str>, AccountsError> {
         let key = (login.session, audience.clone());
         if let Some((token, at)) = self.service_tokens.get(&key)
@@ -245,7 +245,7 @@ impl Sessions {
         let token = self
             .with_access(login, nsid::GET_SERVICE_AUTH, |url, access| {
                 Box::pin(async move {
-                    // What holds have always seen, and the one permission that every sign-in has.
+                    // Holds have always got this method, and its permission is the one that every sign-in has.
                     let parameters = [("aud", audience.as_str()), ("lxm", nsid::GET_RECORD.as_str())];
                     self.remote.query::<ServiceAuth>(&url, &parameters, &access).await
                 })
@@ -291,7 +291,7 @@ impl Sessions {
         row.filter(|row| row.account == login.account).ok_or(AccountsError::SessionEnded)
     }
 
-    /// Of one account alone: a PDS that does not answer keeps nobody waiting but those who have it.
+    /// Locks the sessions of one account: a PDS that does not answer delays only its own accounts.
     pub(super) async fn lock(&self, account: &Did) -> LockGuard<Did> {
         self.locks.lock(account).await
     }
@@ -301,7 +301,8 @@ impl Sessions {
         login
     }
 
-    /// Returns how many passwords were refused without asking a PDS, because too many had been shown.
+    /// Returns the counter of passwords that were refused without a call to a PDS, because there were too many
+    /// attempts.
     #[must_use]
     pub fn refused_passwords(&self) -> &Counter {
         self.attempts.refused()
@@ -323,7 +324,7 @@ pub(super) fn login(row: &SessionRow) -> Login {
 }
 
 impl Binding {
-    /// The key.
+    /// Parses the private key.
     pub(super) fn key(&self) -> Result<P256Key, AccountsError> {
         P256Key::from_bytes(&self.key).map_err(|error| AccountsError::Storage(StorageError::Damaged(error.into())))
     }

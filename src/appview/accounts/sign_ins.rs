@@ -1,8 +1,9 @@
-//! Sign-ins by OAuth: begun here, answered for at the account's own PDS, ended when the browser comes back.
+//! Sign-ins by OAuth: begun here, approved at the account's own PDS, completed when the browser comes back.
 //!
-//! The browser that ends one must be the browser that began it, or a stranger could have somebody sign in as the stranger.
-//! What comes back counts once, names the server that was asked, and must be for the account that was asked for; where only
-//! the server was named, for an account whose own DID document leads to that server: any server could name any account.
+//! The browser that completes a sign-in must be the browser that began it, or an attacker could make somebody sign in
+//! to the attacker's account. A callback counts once, names the server that was asked, and must be for the account that
+//! was asked for; where only the server was named, for an account whose own DID document leads to that server: any
+//! server could name any account.
 //! <https://atproto.com/specs/oauth>
 
 use std::sync::Arc;
@@ -19,39 +20,39 @@ use atproto::syntax::Did;
 use server::identity::{Account, Pool};
 use server::storage::StorageError;
 
-/// How long somebody may take at their PDS.
+/// Time in which a sign-in must be completed.
 const LIFE_US: u64 = 15 * 60 * 1_000_000;
-/// Sign-ins under way, at some 400 bytes.
+/// Number of sign-ins under way, at some 400 bytes.
 const MAX_UNDER_WAY: u64 = 10_000;
 
-/// What a browser brings back.
+/// Parameters of the OAuth redirect back to the registry.
 #[derive(Default)]
 pub struct Callback {
-    /// Which sign-in.
+    /// `state`: identifies the sign-in.
     pub state: String,
-    /// Who says so.
+    /// `iss`: the authorization server.
     pub issuer: Option<String>,
-    /// What the tokens are given for.
+    /// `code`: the authorization code, which is exchanged for tokens.
     pub code: Option<String>,
-    /// Why there is none.
+    /// `error`: the error code of a sign-in without a code.
     pub error: Option<String>,
 }
 
-/// Begins and ends sign-ins.
+/// Begins and completes sign-ins by OAuth.
 pub struct SignIns {
     sessions: Arc<Sessions>,
     random: fn() -> Option<[u8; 32]>,
 }
 
 impl SignIns {
-    /// They lead to `sessions`.
+    /// Makes sign-ins that store their tokens in `sessions`.
     #[must_use]
     pub fn new(sessions: Arc<Sessions>, random: fn() -> Option<[u8; 32]>) -> Self {
         Self { sessions, random }
     }
 
-    /// Begins a sign-in of `account` in the browser with this cookie (its hash); answers where it goes. `user_code` is
-    /// given back at the end.
+    /// Begins a sign-in of `account` in the browser whose cookie has the hash `browser`. Returns the URL for the
+    /// redirect. `user_code` is returned by [`SignIns::end`].
     ///
     /// # Errors
     /// [`SignInError`]
@@ -62,13 +63,13 @@ impl SignIns {
         user_code: Option<String>,
     ) -> Result<String, SignInError> {
         let sessions = &self.sessions;
-        // It may have moved to another PDS since its document was read.
+        // The account may have moved to another PDS since its document was read.
         let account = sessions.resolver.refresh(&account.did, Pool::Members).await.map_err(AccountsError::Identity)?;
         let server = sessions.oauth.discover(&sessions.pds_origin(&account)?).await?;
         self.announce(&server, Some(&account.did), browser, user_code).await
     }
 
-    /// Begins a sign-in at the server with this origin, of whoever signs in there; else as [`SignIns::begin`].
+    /// Begins a sign-in of any account at the server with this origin; else as [`SignIns::begin`].
     ///
     /// # Errors
     /// [`SignInError::NoServer`], [`SignInError`]
@@ -84,7 +85,7 @@ impl SignIns {
         self.announce(&server, None, browser, user_code).await
     }
 
-    /// Tells the server of a sign-in, and writes it down.
+    /// Sends a pushed authorization request to the server, and stores the sign-in. Returns the URL for the redirect.
     async fn announce(
         &self,
         server: &AuthorizationServer,
@@ -111,17 +112,17 @@ impl SignIns {
         if begun { Ok(url) } else { Err(SignInError::TooMany) }
     }
 
-    /// Ends a sign-in; answers who signed in, and the code that was given at its begin.
+    /// Completes a sign-in. Returns the account with its session, and the `user_code` that was given when it began.
     ///
     /// # Errors
     /// [`SignInError`]
     pub async fn end(&self, browser: [u8; 32], callback: Callback) -> Result<(Login, Option<String>), SignInError> {
         let sessions = Arc::clone(&self.sessions);
-        // The code is good for one use.
+        // The code is good for one use, so this must not be cut off.
         self.sessions.finish(async move { end(&sessions, browser, callback).await }).await
     }
 
-    /// The servers at which sign-ins of an account were begun, and until when each may end, in microseconds since 1970.
+    /// Returns the servers of an account's sign-ins under way, each with its time of expiry in microseconds since 1970.
     ///
     /// # Errors
     /// When the database fails.
@@ -130,7 +131,7 @@ impl SignIns {
         self.sessions.database.read(move |read| tables::sign_ins_of(read, &account)).await
     }
 
-    /// Forgets sign-ins of an account that were begun.
+    /// Forgets the sign-ins of an account that are under way.
     ///
     /// # Errors
     /// When the database fails.
@@ -139,7 +140,7 @@ impl SignIns {
         self.sessions.database.write(move |write| tables::forget_sign_ins(write, &account)).await
     }
 
-    /// Forgets sign-ins that nobody ended.
+    /// Forgets expired sign-ins. Returns their number.
     ///
     /// # Errors
     /// [`AccountsError::Storage`]
@@ -155,7 +156,7 @@ impl SignIns {
     fn key(&self) -> Result<P256Key, OauthError> {
         loop {
             let bytes = (self.random)().ok_or(OauthError::Randomness)?;
-            // All but a vanishing part of 256-bit numbers are keys.
+            // Nearly all 256-bit numbers are valid keys.
             if let Ok(key) = P256Key::from_bytes(&bytes) {
                 return Ok(key);
             }
@@ -192,7 +193,7 @@ async fn end(
     let key = binding.key()?;
     let redeemed = sessions.oauth.redeem(&server, (&code, &row.verifier), row.account.as_ref(), &key).await;
     let (account, tokens) = redeemed?;
-    // Until here only the server says whose tokens these are.
+    // The account is only the server's claim until its own document confirms it.
     if row.account.is_none() {
         let own = server_of(sessions, &account).await;
         if !own.is_ok_and(|own| own.issuer == server.issuer) {
@@ -203,7 +204,7 @@ async fn end(
     Ok((sessions.adopt(&account, (&server, binding), tokens).await?, row.user_code))
 }
 
-/// The server that an account's own DID document leads to.
+/// Returns the authorization server that an account's own DID document leads to.
 async fn server_of(sessions: &Sessions, account: &Did) -> Result<Arc<AuthorizationServer>, SignInError> {
     let account = sessions.resolver.resolve(account, Pool::Members).await.map_err(AccountsError::Identity)?;
     Ok(sessions.oauth.discover(&sessions.pds_origin(&account)?).await?)

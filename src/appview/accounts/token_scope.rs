@@ -1,9 +1,9 @@
-//! What an access token of a PDS is for: by that an app password is told from the account's main one.
+//! The scope of a PDS's access token, which tells an app password from the account's main password.
 
 use data_encoding::BASE64URL_NOPAD;
 use serde::Deserialize;
 
-/// What an access token says of its scope; the PDS that made it knows it, and nobody here trusts it.
+/// Returns the `scope` claim of an access token, without a check of the signature: the PDS has just issued it.
 pub(super) fn scope(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {

@@ -1,6 +1,6 @@
-//! The SQL of sessions at PDSes, and of sign-ins that lead to them.
+//! The SQL of sessions at PDSes, and of sign-ins by OAuth.
 //!
-//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables, and none calls these functions: they are public for tests.
 
 mod sign_ins;
 
@@ -16,42 +16,42 @@ pub use sign_ins::{SignInRow, begin_sign_in, forget_sign_ins, sign_ins_of, sweep
 /// A session at an account's PDS.
 #[derive(Clone)]
 pub struct SessionRow {
-    /// What tokens of ours name it by.
+    /// Number of the session; tokens of this registry name it.
     pub id: i64,
-    /// Whose it is.
+    /// Account of the session.
     pub account: Did,
-    /// For calls.
+    /// Access token.
     pub access: String,
-    /// For the next pair, once.
+    /// Refresh token, good for one use.
     pub refresh: String,
-    /// When the PDS last said that it is good, microseconds since 1970.
+    /// Time of the last confirmation by the PDS, microseconds since 1970.
     pub proven_us: u64,
-    /// Of a session by OAuth: what it is bound to.
+    /// Authorization server and key of a session by OAuth; `None` for a session by password.
     pub binding: Option<Binding>,
-    /// Of a session by OAuth: when somebody signed in, microseconds since 1970. Older rows have it not.
+    /// Time of the sign-in of a session by OAuth, microseconds since 1970. Older rows lack it.
     pub begun_us: Option<u64>,
 }
 
-/// What a session by OAuth is bound to.
+/// The authorization server and the key that a session by OAuth is bound to.
 #[derive(Clone)]
 pub struct Binding {
-    /// The authorization server.
+    /// Issuer of the tokens.
     pub issuer: String,
-    /// The private key that its tokens are bound to.
+    /// Private key of the DPoP proofs.
     pub key: [u8; 32],
 }
 
-/// The session that a password stands for.
+/// Returns the session of a password, by the password's HMAC.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn by_password(read: &Read<'_>, account: &Did, password: &[u8; 32]) -> Result<Option<SessionRow>, StorageError> {
     let sql = "SELECT id, account, access, refresh, proven_us, issuer, key, begun_us FROM pds_session
                WHERE account = ?1 AND password = ?2";
     read.first(sql, (account.as_str(), password), columns)?.map(session).transpose()
 }
 
-/// The account's session by OAuth.
+/// Returns the account's session by OAuth.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -61,7 +61,7 @@ pub fn by_oauth(read: &Read<'_>, account: &Did) -> Result<Option<SessionRow>, St
     read.first(sql, [account.as_str()], columns)?.map(session).transpose()
 }
 
-/// The session with this number.
+/// Returns the session with this number.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -85,7 +85,7 @@ fn session(
     Ok(SessionRow { id, account, access, refresh, proven_us: proven_us.cast_unsigned(), binding, begun_us })
 }
 
-/// Adds a session by a password; answers its number.
+/// Adds a session by password, or replaces the tokens of the one there is. Returns its number.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -103,7 +103,7 @@ pub fn insert(
     id.ok_or_else(|| StorageError::failed("a session was not stored"))
 }
 
-/// Puts a session by OAuth in the place of the account's last one, whose number it keeps; answers that.
+/// Stores a session by OAuth in place of the account's previous one. Returns its number, which stays the same.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -124,7 +124,7 @@ pub fn adopt(
     id.ok_or_else(|| StorageError::failed("a session was not stored"))
 }
 
-/// Puts new tokens into a session.
+/// Replaces the tokens of a session.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -133,7 +133,7 @@ pub fn update(write: &Write<'_>, id: i64, (access, refresh): (&str, &str), prove
     write.execute(sql, (id, access, refresh, proven_us.cast_signed())).map(drop)
 }
 
-/// Notes that the PDS said that a session is good.
+/// Notes a confirmation of a session by the PDS.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -149,7 +149,7 @@ pub fn delete(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
     write.execute("DELETE FROM pds_session WHERE id = ?1", [id]).map(drop)
 }
 
-/// Takes a session of an account out, or all of them; answers them.
+/// Deletes one session of an account, or all if `id` is `None`. Returns them.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -159,7 +159,7 @@ pub fn take(write: &Write<'_>, account: &Did, id: Option<i64>) -> Result<Vec<Ses
     write.all(sql, (account.as_str(), id), columns)?.into_iter().map(session).collect()
 }
 
-/// All sessions, the one that was proven last first.
+/// Returns all sessions, the most recently confirmed first.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -173,7 +173,7 @@ pub fn list(read: &Read<'_>) -> Result<Vec<SessionSummary>, StorageError> {
     rows.into_iter().map(summary).collect()
 }
 
-/// How many sessions there are.
+/// Returns the number of sessions.
 ///
 /// # Errors
 /// As [`by_password`].
@@ -182,7 +182,7 @@ pub fn count(read: &Read<'_>) -> Result<u64, StorageError> {
     Ok(count.unwrap_or_default().cast_unsigned())
 }
 
-/// Forgets sessions that were not proven since `before_us`. Answers how many.
+/// Forgets sessions that were not confirmed since `before_us`. Returns their number.
 ///
 /// # Errors
 /// As [`by_password`].

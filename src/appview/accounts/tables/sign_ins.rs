@@ -1,31 +1,31 @@
-//! The SQL of sign-ins by OAuth that were begun.
+//! The SQL of sign-ins by OAuth that are under way.
 
 use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// A sign-in that was begun.
+/// A sign-in that is under way.
 pub struct SignInRow {
     /// SHA-256 of the browser's cookie.
     pub browser: [u8; 32],
-    /// Who is to sign in; the server says who it is, where that is not known. Written as the empty text then.
+    /// Account that is to sign in; `None`, stored as the empty text, if the server is to tell.
     pub account: Option<Did>,
-    /// The authorization server.
+    /// Issuer: the authorization server.
     pub issuer: String,
-    /// Proves that we began it.
+    /// PKCE code verifier.
     pub verifier: String,
-    /// The private key that the tokens will be bound to.
+    /// Private key that the tokens will be bound to.
     pub key: [u8; 32],
-    /// The code of a device that is to be let in afterwards.
+    /// User code of a device that is to be approved afterwards.
     pub user_code: Option<String>,
-    /// Until when it may end, microseconds since 1970.
+    /// Time of expiry, microseconds since 1970.
     pub expires_us: u64,
 }
 
-/// Adds a sign-in, unless `limit` others are under way.
+/// Adds a sign-in. Returns `false` if `limit` others are under way.
 ///
 /// # Errors
-/// When the database fails; so below.
+/// When the database fails; the same below.
 pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit: u64) -> Result<bool, StorageError> {
     let sql = "INSERT INTO sign_in (state, browser, account, issuer, verifier, key, user_code, expires_us)
                SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE (SELECT count(*) FROM sign_in) < ?9";
@@ -44,10 +44,10 @@ pub fn begin_sign_in(write: &Write<'_>, state: &[u8; 32], row: &SignInRow, limit
     Ok(write.execute(sql, parameters)? == 1)
 }
 
-/// Takes a sign-in out: it ends once, whoever ends it.
+/// Deletes and returns the sign-in of a `state`, by its SHA-256: it can be completed once.
 ///
 /// # Errors
-/// As [`begin_sign_in`], or when the database holds what was never written.
+/// As [`begin_sign_in`], or when the row is invalid.
 pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignInRow>, StorageError> {
     let sql = "DELETE FROM sign_in WHERE state = ?1
                RETURNING browser, account, issuer, verifier, key, user_code, expires_us";
@@ -64,7 +64,7 @@ pub fn take_sign_in(write: &Write<'_>, state: &[u8; 32]) -> Result<Option<SignIn
     Ok(Some(SignInRow { browser, account, issuer, verifier, key, user_code, expires_us }))
 }
 
-/// The servers at which sign-ins of an account were begun, and until when each may end, in microseconds since 1970.
+/// Returns the servers of an account's sign-ins under way, each with its time of expiry in microseconds since 1970.
 ///
 /// # Errors
 /// As [`begin_sign_in`].
@@ -73,7 +73,7 @@ pub fn sign_ins_of(read: &Read<'_>, account: &Did) -> Result<Vec<(String, u64)>,
     read.all(sql, [account.as_str()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
 }
 
-/// Forgets sign-ins of an account that were begun.
+/// Forgets the sign-ins of an account that are under way.
 ///
 /// # Errors
 /// As [`begin_sign_in`].
@@ -81,7 +81,7 @@ pub fn forget_sign_ins(write: &Write<'_>, account: &Did) -> Result<(), StorageEr
     write.execute("DELETE FROM sign_in WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
-/// Forgets sign-ins that nobody ended in time.
+/// Forgets expired sign-ins. Returns their number.
 ///
 /// # Errors
 /// As [`begin_sign_in`].
