@@ -1,5 +1,5 @@
-//! The keys of the registry: read, or made once, never replaced. The secrets of passwords and tokens are derived from one;
-//! by the other authorization servers know the registry.
+//! The keys of the registry: read, or made once, never replaced. The secrets for passwords and tokens are derived from
+//! the first; the second one authenticates the registry as an OAuth client.
 
 use std::path::Path;
 
@@ -8,8 +8,8 @@ use atproto::keys::{P256Key, SigningKey};
 use server::key_file::{self, KeyFileError};
 use server::settings::Secret;
 
-/// The key of the configuration, which was checked, else that in the file at `path`. Without one a key is made: tokens
-/// from before are good no more, and nothing is lost.
+/// Returns the key of the configuration, which was checked, else that in the file at `path`. If there is none a key is
+/// made: earlier tokens become invalid, and nothing else is lost.
 pub(super) fn open(given: Option<&Secret>, path: &Path) -> Result<SigningKey, StartError> {
     if let Some(key) = given.and_then(|text| key_file::parse(text.expose().as_bytes())) {
         return Ok(key);
@@ -17,10 +17,10 @@ pub(super) fn open(given: Option<&Secret>, path: &Path) -> Result<SigningKey, St
     load_or_make(path, "a key for tokens was made")
 }
 
-/// The key by which authorization servers know us. Whoever signed in with another one before must sign in again.
+/// Returns the key of the OAuth client. If it is a new one, everybody who signed in by OAuth must sign in again.
 pub(super) fn open_oauth(path: &Path) -> Result<P256Key, StartError> {
     let key = load_or_make(path, "a key by which authorization servers know this registry was made")?;
-    // One of 2^32 keys of the other curve is none of this one.
+    // `key_file` makes keys of another curve, about one in 2^32 of which is no P-256 key.
     P256Key::from_bytes(&key.to_bytes()).map_err(|_| KeyFileError::Damaged(path.to_owned()).into())
 }
 

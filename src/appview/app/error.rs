@@ -1,4 +1,4 @@
-//! Why the front end did not start, or had to stop.
+//! Errors that keep the front end from starting, or stop it.
 
 use std::path::PathBuf;
 
@@ -10,36 +10,36 @@ use server::key_file::KeyFileError;
 use server::sqlite::OpenError;
 use server::storage::StorageError;
 
-/// Why the front end did not start, or had to stop. One line that says what to do.
+/// Errors that keep the front end from starting, or stop it. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The database cannot be used.
+    /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// A command found no state to work on.
+    /// There is no database for a command to work on.
     #[error("there is no database {0}: start the registry once, or set ATCR_DATABASE_PATH")]
     NoDatabase(PathBuf),
-    /// Commands could not reach the registry.
+    /// The admin socket cannot be bound.
     #[error("{0}; set ATCR_ADMIN_SOCKET to a path this user can write")]
     AdminSocket(#[from] AdminSocketError),
-    /// Scrapers of metrics could not reach the registry.
+    /// The socket for metrics cannot be bound.
     #[error("metrics cannot be given at {address}: {reason}; set ATCR_METRICS_ADDR to a free address")]
     MetricsSocket {
-        /// As it was configured.
+        /// Address, as configured.
         address: String,
-        /// What the system said.
+        /// Error of the system.
         reason: String,
     },
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// Names or certificates cannot be looked up.
+    /// The resolver of names, or its certificates, cannot be set up.
     #[error(transparent)]
     Resolver(#[from] SetupError),
     /// No certificate of the system's store could be loaded.
     #[error("no root certificates were found in the system's store: install ca-certificates ({0})")]
     Roots(std::io::Error),
-    /// What is short of a part cannot be kept.
+    /// The directory of incomplete upload parts cannot be used.
     #[error("the directory of uploads, beside the database, cannot be used: {0}")]
     Uploads(#[from] StorageError),
     /// The system has no random numbers.
@@ -59,7 +59,7 @@ impl StartError {
         matches!(self, Self::Database(OpenError::InUse { .. }))
     }
 
-    /// The exit code of the process.
+    /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -1,4 +1,5 @@
-//! What the registry does now and then: telling holds what they do not know yet, and forgetting what nobody uses.
+//! Periodic tasks of the registry: delivery of notices to holds and webhooks, the index, and removal of what has
+//! expired.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,12 +8,12 @@ use crate::oci::OciState;
 use server::daemon::now_us;
 use server::metrics::Gauge;
 
-/// How often the queue of notices and stale uploads are looked at.
+/// Interval of the notice queue, and of the removal of stale uploads and sign-ins.
 const OFTEN: Duration = Duration::from_secs(30);
-/// How often sessions that nobody uses are looked for.
+/// Interval of the removal of unused sessions and old catalog entries.
 const SELDOM: Duration = Duration::from_secs(60 * 60);
 
-/// When the tasks last came to a good end, in microseconds since 1970; 0 before the first time.
+/// Times of the last success of each task, in microseconds since 1970; 0 before the first.
 #[derive(Debug, Default)]
 pub(super) struct LastDone {
     notices_us: Gauge,
@@ -21,13 +22,13 @@ pub(super) struct LastDone {
 }
 
 impl LastDone {
-    /// Returns each task with when that was.
+    /// Returns the name of each task with the time of its last success.
     pub(super) fn all(&self) -> [(&'static str, u64); 3] {
         [("notices", self.notices_us.get()), ("uploads", self.uploads_us.get()), ("sessions", self.sessions_us.get())]
     }
 }
 
-/// Delivers notices, as long as the registry runs. Holds that stall make a round of it long.
+/// Delivers due notices to holds, as long as the registry runs. Holds that stall make a round long.
 pub(super) async fn deliver(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(OFTEN);
     loop {
@@ -49,13 +50,14 @@ pub(super) async fn deliver_to_webhooks(state: Arc<OciState>) {
     state.webhooks.keep_delivering().await;
 }
 
-/// Keeps the index up, as long as the registry runs.
+/// Keeps the index up to date, as long as the registry runs.
 pub(super) async fn follow(state: Arc<OciState>) {
     let follow = &state.follow;
     tokio::join!(follow.keep_asking(), follow.keep_listing(), follow.seed(), follow.keep_following());
 }
 
-/// Forgets uploads and sign-ins that were given up, as long as the registry runs.
+/// Removes stale uploads, expired sign-ins, old browser sessions and excess repositories of the index, as long as the
+/// registry runs.
 pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(OFTEN);
     loop {
@@ -78,7 +80,8 @@ pub(super) async fn often(state: Arc<OciState>, last_done: Arc<LastDone>) {
     }
 }
 
-/// Forgets sessions that nobody uses, as long as the registry runs.
+/// Removes unused sessions, excess repositories of the catalog and old webhook deliveries, as long as the registry
+/// runs.
 pub(super) async fn seldom(state: Arc<OciState>, last_done: Arc<LastDone>) {
     let mut ticks = tokio::time::interval(SELDOM);
     loop {

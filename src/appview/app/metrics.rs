@@ -1,6 +1,6 @@
-//! The page of metrics: every name, its meaning, and where its value comes from.
+//! The metrics page: the name of each metric, its help text, and the source of its value.
 //!
-//! Names are units and `_total` by convention, and stay as they are: people's dashboards and alerts have them.
+//! Names have a unit and `_total` by convention, and must not change: operators' dashboards and alerts use them.
 //! <https://prometheus.io/docs/practices/naming/>
 
 use std::io;
@@ -23,10 +23,10 @@ use server::metrics::{MetricKind, Text};
 use server::sqlite::Sizes;
 use server::storage::{DiskSpace, show_faults};
 
-/// What the names of the registry's own metrics begin with.
+/// Prefix of the names of the registry's own metrics.
 const PROGRAM: &str = "atcr_appview";
 
-/// Returns the sockets for metrics: see [`control::metrics_listeners`].
+/// Returns the listeners for metrics: see [`control::metrics_listeners`].
 pub(super) fn listen(config: &Config, inherited: Vec<Listener>) -> Result<Vec<Listener>, StartError> {
     control::metrics_listeners(config.metrics_addr.as_deref(), inherited).map_err(|error| {
         let address = config.metrics_addr.clone().unwrap_or_default();
@@ -34,7 +34,7 @@ pub(super) fn listen(config: &Config, inherited: Vec<Listener>) -> Result<Vec<Li
     })
 }
 
-/// Answers scrapers until `shutdown`.
+/// Serves the metrics page until `shutdown`.
 pub(super) async fn serve(
     sources: Arc<Sources>,
     listeners: Vec<Listener>,
@@ -44,19 +44,19 @@ pub(super) async fn serve(
     control::serve_metrics(page, listeners, shutdown).await
 }
 
-/// Where the numbers come from.
+/// Sources of the metrics' values.
 pub(super) struct Sources {
     pub(super) state: Arc<OciState>,
-    /// Of the public sockets.
+    /// Metrics of the public sockets.
     pub(super) sockets: Arc<SocketMetrics>,
     pub(super) max_connections: usize,
-    /// When the process began, in microseconds since 1970.
+    /// Start of the process, in microseconds since 1970.
     pub(super) started_us: u64,
     pub(super) last_done: Arc<LastDone>,
     pub(super) counted: Recounted<Counted>,
 }
 
-/// Numbers that the database or the file system must be asked for.
+/// Values that need a query of the database or the file system; `None` after an error.
 #[derive(Clone, Default)]
 pub(super) struct Counted {
     sessions: Option<u64>,
@@ -64,12 +64,12 @@ pub(super) struct Counted {
     queue: Option<QueueTotals>,
     sizes: Option<Sizes>,
     index: Option<IndexTotals>,
-    /// How many there are, and what waits.
+    /// Number of webhooks, and the totals of queued deliveries.
     webhooks: Option<(u64, DeliveryTotals)>,
 }
 
 impl Sources {
-    /// Returns the page. What cannot be read at present is left out.
+    /// Returns the page, without values that cannot be read at present.
     async fn page(self: Arc<Self>) -> String {
         let counted = self.counted.get(self.count()).await;
         let mut text = Text::default();
@@ -97,7 +97,7 @@ impl Sources {
 
     async fn count(&self) -> Counted {
         let state = &self.state;
-        // What fails here was counted as a fault of the storage, which stands on the page.
+        // An error here was counted as a storage fault, which is on the page as well.
         Counted {
             sessions: state.sessions.count().await.ok(),
             uploads: state.uploads.totals().await.ok(),

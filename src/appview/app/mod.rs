@@ -1,7 +1,7 @@
 //! Wiring: from a configuration to a registry that serves.
 //!
-//! The only room that reads the clock and randomness for the others. [`run`] takes listeners and the shutdown as
-//! arguments, so that a test brings its own.
+//! The only room that reads the clock and randomness for the others. [`run`] takes the listeners and the shutdown as
+//! arguments, so that tests can pass their own.
 
 mod auth_key;
 mod error;
@@ -70,7 +70,7 @@ pub async fn run_reloading(
     let Some(database) = daemon::retry_start(&shutdown, database, StartError::is_transient).await? else {
         return Ok(());
     };
-    // With the lock, and before there is a key: an address or a path that is taken refuses the start as well.
+    // The database is locked, and no key is made yet: an address or a path that is in use also fails the start.
     let Inherited { public: listeners, metrics } = listeners;
     let metrics_listeners = metrics::listen(&config, metrics)?;
     let (admin_socket, admin_listener) = AdminSocket::bind(&config.admin_socket, &config.database_path)?;
@@ -194,19 +194,19 @@ fn open_rooms(config: &Config, database: &Database) -> Result<OciState, StartErr
     })
 }
 
-/// What can be searched for.
+/// Makes the search index.
 fn open_index(config: &Config, database: &Database) -> Index {
     let limits = IndexLimits::of_total(config.limits.index_records);
     let lists_new = follow_settings(config).is_on();
     Index::new(database.clone(), IndexLimits { lists_new, ..limits }, now_us)
 }
 
-/// Where events of the network come from.
+/// Returns the settings of the sources of network events.
 fn follow_settings(config: &Config) -> FollowSettings {
     FollowSettings { jetstream_urls: config.jetstream_urls.clone(), relay_url: config.relay_url.clone() }
 }
 
-/// What every request passes first.
+/// Makes the checks that every request passes first.
 fn front(config: &Config) -> Front {
     Front {
         rates: Rates::new(config.limits.requests_per_address, 0),
@@ -215,7 +215,7 @@ fn front(config: &Config) -> Front {
     }
 }
 
-/// How sessions at PDSes come about.
+/// Returns the settings of sessions at PDSes.
 fn session_settings(config: &Config, key: &SigningKey) -> SessionSettings {
     SessionSettings {
         password_key: key.derive_secret("app passwords"),
@@ -225,18 +225,18 @@ fn session_settings(config: &Config, key: &SigningKey) -> SessionSettings {
     }
 }
 
-/// Whom owners want told of pushes.
+/// Makes the webhooks.
 fn open_webhooks(config: &Config, database: &Database) -> Result<Webhooks, StartError> {
     Webhooks::new(database.clone(), webhook_settings(config)).map_err(StartError::Roots)
 }
 
-/// The uploads under way, and their files.
+/// Opens the uploads under way, and their files.
 fn open_uploads(config: &Config, database: &Database, holds: Arc<Holds>) -> Result<Uploads, StartError> {
     let limits = upload_limits(config);
     Ok(Uploads::open(database.clone(), holds, config.uploads_dir(), limits, now_us)?)
 }
 
-/// How many uploads there may be, and how much of them on this disk.
+/// Returns the limits of uploads and of their bytes on this disk.
 fn upload_limits(config: &Config) -> UploadLimits {
     UploadLimits {
         per_account: config.limits.uploads_per_account,
@@ -246,7 +246,8 @@ fn upload_limits(config: &Config) -> UploadLimits {
     }
 }
 
-/// Who we are to authorization servers: by our key, or, where only this machine reaches us, as whoever signs in here.
+/// Makes the OAuth client: one published at the base URL with a key, or a local one without a key if the base URL is a
+/// loopback address.
 fn oauth_client(config: &Config, remote: &Remote) -> Result<Client, StartError> {
     let registration = match config.base_url.loopback_origin() {
         Some(origin) => Registration::local(&origin),
@@ -255,7 +256,7 @@ fn oauth_client(config: &Config, remote: &Remote) -> Result<Client, StartError> 
     Ok(Client::new(remote.clone(), registration, config.test_mode, now_us, random))
 }
 
-/// Where browsers reach the pages.
+/// Returns the settings of the pages.
 fn web_settings(config: &Config) -> WebSettings {
     WebSettings {
         origin: config.base_url.loopback_origin().unwrap_or_else(|| config.base_url.as_str().to_owned()),
@@ -267,7 +268,7 @@ fn web_settings(config: &Config) -> WebSettings {
     }
 }
 
-/// How many webhooks there may be, and what they say of us.
+/// Returns the settings of webhooks.
 fn webhook_settings(config: &Config) -> WebhookSettings {
     WebhookSettings {
         registry: config.base_url.authority().to_owned(),
@@ -279,7 +280,7 @@ fn webhook_settings(config: &Config) -> WebhookSettings {
     }
 }
 
-/// How many connections there may be on the public sockets.
+/// Returns the limits of connections to the public sockets.
 fn connection_limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         total: config.limits.connections,
@@ -288,7 +289,7 @@ fn connection_limits(config: &Config) -> ConnectionLimits {
     }
 }
 
-/// Where the numbers of the page of metrics come from.
+/// Returns the sources of the metrics' values.
 fn sources(state: &Arc<OciState>, started_us: u64, max_connections: usize) -> Arc<Sources> {
     Arc::new(Sources {
         state: Arc::clone(state),
@@ -300,13 +301,13 @@ fn sources(state: &Arc<OciState>, started_us: u64, max_connections: usize) -> Ar
     })
 }
 
-/// Random bytes of the system, if it has any.
+/// Returns random bytes of the system; `None` if it has none.
 fn random() -> Option<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).is_ok().then_some(bytes)
 }
 
-/// A name that nobody can guess.
+/// Returns a random upload id, which cannot be guessed.
 fn fresh_id() -> Option<UploadId> {
     let mut id = UploadId::default();
     getrandom::fill(&mut id).is_ok().then_some(id)

@@ -1,4 +1,4 @@
-//! Follows a new configuration while the registry runs.
+//! Reload of the configuration while the registry runs.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use server::reload;
 
 /// Applies a new configuration to the running registry.
 pub(super) struct Follower {
-    /// The configuration that is followed now.
+    /// The configuration in effect.
     pub(super) running: Config,
     pub(super) state: Arc<OciState>,
 }
