@@ -1,4 +1,4 @@
-//! What holds say of themselves, a moment ago.
+//! Records that holds publish about themselves, cached: the captain, pull and push counts, crew members.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,15 +14,15 @@ use atproto::syntax::{Did, ImageName, ServiceUrl};
 
 const TIMES: Times =
     Times { fresh: Duration::from_secs(5 * 60), failed: Duration::from_secs(60), ask: Duration::from_secs(3) };
-/// Holds and images that are remembered, at some 500 bytes.
+/// Number of cache entries of each kind, at some 500 bytes.
 const MAX_REMEMBERED: usize = 2048;
 
-/// How often an image was pulled and pushed.
+/// Pull and push counts of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageCounts {
-    /// Manifests downloaded.
+    /// Number of manifest downloads.
     pub pulls: u64,
-    /// Manifests uploaded.
+    /// Number of manifest uploads.
     pub pushes: u64,
 }
 
@@ -44,17 +44,17 @@ impl Default for HoldFacts {
 }
 
 impl Catalog {
-    /// Who owns a hold, and what it allows.
+    /// Returns the captain record of a hold: its owner, and what it allows.
     ///
     /// # Errors
-    /// [`Unknown`]; so below.
+    /// [`Unknown`]; the same below.
     pub async fn captain(&self, hold: &ServiceUrl) -> Result<Arc<Captain>, Unknown> {
         let (holds, asked) = (Arc::clone(&self.holds), hold.clone());
         let ask = async move { holds.captain(&asked).await.map(Arc::new).map_err(unknown) };
         self.hold_facts.captains.get(hold.did().clone(), ask).await
     }
 
-    /// How often an image was pulled and pushed, as its hold counts.
+    /// Returns the pull and push counts of an image from its hold.
     ///
     /// # Errors
     /// [`Unknown`]
@@ -65,7 +65,7 @@ impl Catalog {
             let stats = holds.stats(&asked, &owner_did, &image).await.map_err(unknown)?;
             let counts = |stats: atproto::lexicon::Stats| (stats.pull_count.min(MAX_COUNT), stats.push_count);
             let (pulls, pushes) = stats.map_or((0, 0), counts);
-            // A search shows what the page does.
+            // Keeps the search results consistent with the page.
             if let Err(error) = index.counted(asked.did(), vec![(owner_did, image, pulls)]).await {
                 tracing::warn!(%error, "the index was not told how often an image was pulled");
             }
@@ -74,7 +74,7 @@ impl Catalog {
         self.hold_facts.counts.get((hold.did().clone(), owner.clone(), name.clone()), ask).await
     }
 
-    /// Whether an account is of a hold's crew and may write.
+    /// Whether an account is a crew member of a hold with permission to write.
     ///
     /// # Errors
     /// [`Unknown`]

@@ -1,5 +1,5 @@
-//! What repositories an account has, by all of its records of tags and manifests. A look is good for some seconds, and as long
-//! as the repository has the same revision, which one short call tells.
+//! The repositories of an account, from all of its tag and manifest records. An inventory is good for some seconds, and
+//! after that as long as the account's repository has the same revision, which one short call returns.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -14,52 +14,52 @@ use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Size, Tag};
 use server::bulkhead::Bulkhead;
 use server::identity::Account;
 
-/// Pages of 100 records of each kind: who has more is shown a part.
+/// Maximum number of pages of 100 records of each kind: larger accounts are shown in part.
 const MAX_PAGES: usize = 40;
 const TIMES: Times =
     Times { fresh: Duration::from_secs(10), failed: Duration::from_secs(20), ask: Duration::from_secs(6) };
-/// Tags and manifests that are remembered, at some 400 bytes.
+/// Weight of the cache: tags and manifests, at some 400 bytes each.
 const MAX_REMEMBERED: u64 = 100_000;
 const ACCOUNTS: usize = 1024;
-/// Manifests of an index that are remembered of each: indexes that people make have some dozens.
+/// Maximum number of an index's manifests that are kept: usual indexes have some dozens.
 const MAX_CHILDREN: usize = 128;
-/// What an image says of itself in its annotations, in lists.
+/// Maximum length of an image's description in lists, taken from its annotations.
 const MAX_DESCRIPTION_CHARS: usize = 200;
 
-/// A tag, as its record says.
+/// A tag, from its record.
 #[derive(Clone, Debug)]
 pub struct ListedTag {
     /// The tag.
     pub tag: Tag,
-    /// Where it leads.
+    /// Digest of the manifest.
     pub digest: Digest,
-    /// When it was written.
+    /// Time of the last write.
     pub written: Option<Datetime>,
 }
 
-/// A manifest, as its record says.
+/// A manifest, from its record.
 #[derive(Clone, Debug)]
 pub struct ListedManifest {
-    /// Where it was pushed first.
+    /// Repository of the first push.
     pub repository: ImageName,
-    /// Its media type.
+    /// Media type.
     pub media_type: Option<String>,
-    /// Configuration and layers together.
+    /// Size of configuration and layers together.
     pub size_bytes: u64,
-    /// When it was pushed first.
+    /// Time of the first push.
     pub created: Option<Datetime>,
-    /// What it is about, in a line.
+    /// Description, in one line.
     pub description: Option<String>,
-    /// The hold that has its blobs.
+    /// The hold with its blobs.
     pub hold: Option<ServiceUrl>,
-    /// The manifests of an index, the first of them.
+    /// Manifests of an index, at most 128 of them.
     pub children: Vec<Digest>,
-    /// Whether it says something of another manifest.
+    /// Whether it has a subject: a signature, an attestation or the like.
     pub has_subject: bool,
 }
 
 impl ListedManifest {
-    /// What it is, in a few words.
+    /// Returns a description of the manifest in a few words.
     #[must_use]
     pub fn words(&self) -> String {
         let size = Size { bytes: self.size_bytes };
@@ -71,14 +71,14 @@ impl ListedManifest {
     }
 }
 
-/// What an account has.
+/// The tags and manifests of an account.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
-    /// Tags by repository, the newest first. A repository without tags is there, too.
+    /// Tags by repository, the newest first. Repositories without tags are included.
     pub repositories: BTreeMap<ImageName, Vec<ListedTag>>,
     /// Manifests by digest.
     pub manifests: HashMap<Digest, ListedManifest>,
-    /// Whether all records were seen.
+    /// Whether all records were read.
     pub is_whole: bool,
     revision: Option<String>,
 }
@@ -89,7 +89,7 @@ pub(super) struct ByRecords;
 impl Weighter<Did, Answer<Arc<Inventory>>> for ByRecords {
     fn weight(&self, _: &Did, answer: &Answer<Arc<Inventory>>) -> u64 {
         let Ok(inventory) = &answer.value else { return 1 };
-        // A digest is a tenth of a manifest.
+        // A digest weighs a tenth of a manifest.
         let children = inventory.manifests.values().map(|manifest| manifest.children.len() as u64).sum::<u64>();
         1 + inventory.manifests.len() as u64
             + children / 10
@@ -104,7 +104,7 @@ pub(super) fn remembered() -> Inventories {
 }
 
 impl Catalog {
-    /// What an account has, now or some seconds ago.
+    /// Returns the tags and manifests of an account, at most some seconds old.
     ///
     /// # Errors
     /// [`Unknown`]
@@ -142,7 +142,7 @@ async fn ask(
         inventory.repositories.entry(manifest.repository.clone()).or_default();
     }
     for tags in inventory.repositories.values_mut() {
-        // As text these times have the order of time, but for zones that nobody writes.
+        // Sorts the times as text, which is their order unless a time has an unusual zone.
         tags.sort_by(|one, other| {
             let key = |tag: &ListedTag| tag.written.as_ref().map(ToString::to_string);
             key(other).cmp(&key(one)).then_with(|| one.tag.cmp(&other.tag))

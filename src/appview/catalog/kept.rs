@@ -1,5 +1,5 @@
-//! What others answered a moment ago. Whoever comes first asks, for all; a failure is kept as well, so that a server that is
-//! slow or away is not asked again by each who wants to see its page.
+//! A cache of answers of other servers, with one request for concurrent callers. A failure is cached as well, so that a
+//! server that is slow or down is not asked again for each view of a page.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -11,30 +11,30 @@ use tokio::time::{Instant, timeout};
 
 use server::bulkhead::Locks;
 
-/// Why something is not known, in a sentence for people.
+/// Error of a look-up, as a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Unknown(pub String);
 
-/// What is kept of one thing, and since when.
+/// A cached result, with its time.
 #[derive(Clone)]
 pub struct Answer<V> {
     pub(super) value: Result<V, Unknown>,
     at: Instant,
 }
 
-/// For how long.
+/// Cache times, and the time-out of a look-up.
 #[derive(Clone, Copy)]
 pub struct Times {
-    /// Answers.
+    /// How long a result is cached.
     pub fresh: Duration,
-    /// Failures.
+    /// How long a failure is cached.
     pub failed: Duration,
-    /// A question, at most.
+    /// Time-out of a look-up.
     pub ask: Duration,
 }
 
-/// Remembers answers.
+/// A cache of look-ups by key.
 pub struct Kept<K, V, W> {
     cache: Cache<K, Answer<V>, W>,
     turns: Locks<K>,
@@ -47,7 +47,7 @@ where
     V: Clone + Send + Sync + 'static,
     W: Weighter<K, Answer<V>> + Clone + Send + Sync + 'static,
 {
-    /// Remembers things of this weight together, about so many.
+    /// Makes a cache for about `items` entries with the total weight `weight`.
     #[must_use]
     pub fn new(items: usize, weight: u64, weighter: W, times: Times) -> Arc<Self> {
         Arc::new(Self { cache: Cache::with_weighter(items, weight, weighter), turns: Locks::default(), times })
@@ -59,15 +59,16 @@ where
         (answer.at.elapsed() < age).then_some(answer.value)
     }
 
-    /// What is kept of `key`, however old.
+    /// Returns the cached value of `key`, however old.
     pub(super) fn last(&self, key: &K) -> Option<V> {
         self.cache.get(key)?.value.ok()
     }
 
-    /// What is kept of `key`, or what `ask` finds. A question that was begun is asked to its end, whoever goes away.
+    /// Returns the cached result for `key`, or that of `ask`. A started look-up is completed even if the caller is
+    /// dropped.
     ///
     /// # Errors
-    /// [`Unknown`], which is kept as well.
+    /// [`Unknown`], which is cached as well.
     pub async fn get(
         self: &Arc<Self>,
         key: K,
@@ -79,7 +80,7 @@ where
         let this = Arc::clone(self);
         let asked = tokio::spawn(async move {
             let _turn = this.turns.lock(&key).await;
-            // Others asked meanwhile.
+            // Another caller may have looked it up meanwhile.
             if let Some(known) = this.known(&key) {
                 return known;
             }
@@ -91,7 +92,7 @@ where
         asked.await.unwrap_or_else(|_| Err(Unknown("the registry failed".into())))
     }
 
-    /// The next one who wants it asks.
+    /// Removes the cached result of `key`.
     pub(super) fn forget(&self, key: &K) {
         self.cache.remove(key);
     }
@@ -130,7 +131,7 @@ mod tests {
         assert_eq!(asked.load(Ordering::Relaxed), 2);
         tokio::time::sleep(TIMES.failed).await;
         assert_eq!(kept.get("a", ask(0)).await, Ok(7));
-        // Whoever began it goes away.
+        // The caller that began the look-up is dropped.
         assert!(timeout(Duration::from_millis(5), kept.get("b", ask(50))).await.is_err());
         assert_eq!(kept.get("b", ask(60_000)).await, Ok(7));
         assert_eq!(asked.load(Ordering::Relaxed), 4);

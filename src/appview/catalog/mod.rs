@@ -1,8 +1,8 @@
-//! What repositories and images there are, for people: what was pushed to through here, and what an account's own records
-//! say of its repositories, its profile and their pages, and what holds say of themselves.
+//! The catalog for people: the repositories pushed to through this registry, the repositories, profile and pages in an
+//! account's own records, and what holds publish about themselves.
 //!
-//! All of the latter comes from PDSes that strangers named. Each question is asked once at a time, its answer kept for some
-//! seconds, a failure for longer, and a host is asked a few things at once, whoever's pages are looked at.
+//! All but the first come from servers that strangers named. Each look-up runs once at a time, its result is cached for
+//! some seconds, a failure for longer; the number of look-ups at one host is limited, whoever asks.
 
 mod hold_facts;
 mod inventory;
@@ -37,9 +37,9 @@ use profile::{Pages, Pictures, Profiles};
 use proofs::Proofs;
 pub use proofs::RecordProof;
 
-/// Repositories that are remembered, at some 200 bytes.
+/// Number of repositories that are kept, at some 200 bytes.
 const MAX_REPOSITORIES: usize = 100_000;
-/// Of one host few things are asked at once, however many of its accounts are looked at: each may be a page of 4 MiB.
+/// Look-ups at once. One host gets few, however many of its accounts are viewed: each may return a page of 4 MiB.
 const LOOKS: BulkheadLimits = BulkheadLimits {
     places: 16,
     places_per_caller: 4,
@@ -48,16 +48,16 @@ const LOOKS: BulkheadLimits = BulkheadLimits {
     max_wait: Duration::from_secs(3),
 };
 
-/// A repository that was pushed to through here.
+/// A repository that was pushed to through this registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushedRepository {
-    /// Whose it is.
+    /// Account of the owner.
     pub account: Did,
-    /// Its name.
+    /// Name, without the owner.
     pub name: ImageName,
     /// The hold of the last push.
     pub hold: ServiceUrl,
-    /// When that was, microseconds since 1970.
+    /// Time of the last push, microseconds since 1970.
     pub pushed_us: u64,
 }
 
@@ -77,7 +77,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// By these means.
+    /// Makes the catalog.
     #[must_use]
     pub fn new(database: Database, repos: Arc<Repos>, holds: Arc<Holds>, index: Arc<Index>) -> Self {
         Self {
@@ -95,22 +95,22 @@ impl Catalog {
         }
     }
 
-    /// Returns the metrics of the queue before PDSes.
+    /// Returns the metrics of the queue before look-ups at PDSes.
     #[must_use]
     pub fn looks(&self) -> &BulkheadCounts {
         self.looks.counts()
     }
 
-    /// Notes a push.
+    /// Notes a push, and drops the cached inventory of the account.
     ///
     /// # Errors
-    /// When the database fails; so below.
+    /// When the database fails; the same below.
     pub async fn pushed(&self, repository: PushedRepository) -> Result<(), StorageError> {
         self.forget(&repository.account);
         self.database.write(move |write| tables::put(write, &repository)).await
     }
 
-    /// Forgets a repository that is no more.
+    /// Forgets a repository that was deleted.
     ///
     /// # Errors
     /// As [`Catalog::pushed`].
@@ -119,7 +119,7 @@ impl Catalog {
         self.database.write(move |write| tables::delete(write, &account, &name)).await
     }
 
-    /// The repositories that were pushed to last, the newest first.
+    /// Returns the repositories with the latest pushes, the newest first.
     ///
     /// # Errors
     /// As [`Catalog::pushed`].
@@ -127,7 +127,7 @@ impl Catalog {
         self.database.read(move |read| tables::recent(read, limit)).await
     }
 
-    /// The repositories of an account that were pushed to.
+    /// Returns the repositories of an account that were pushed to through this registry.
     ///
     /// # Errors
     /// As [`Catalog::pushed`].
@@ -136,7 +136,7 @@ impl Catalog {
         self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
-    /// All accounts that have pushed through here.
+    /// Returns all accounts that have pushed through this registry.
     ///
     /// # Errors
     /// As [`Catalog::pushed`].
@@ -144,7 +144,7 @@ impl Catalog {
         self.database.read(tables::accounts).await
     }
 
-    /// Forgets that an account has pushed.
+    /// Forgets all pushes of an account.
     ///
     /// # Errors
     /// As [`Catalog::pushed`].
@@ -154,7 +154,7 @@ impl Catalog {
         self.database.write(move |write| tables::delete_of(write, &account)).await
     }
 
-    /// Forgets the oldest of too many.
+    /// Forgets the oldest repositories beyond 100,000.
     ///
     /// # Errors
     /// As [`Catalog::pushed`].
@@ -162,13 +162,13 @@ impl Catalog {
         self.database.write(|write| tables::sweep(write, MAX_REPOSITORIES)).await.map(drop)
     }
 
-    /// What was looked up of an account is looked up again: it has changed.
+    /// Drops the cached inventory of an account, after a change.
     pub fn forget(&self, account: &Did) {
         self.inventories.forget(account);
     }
 }
 
-/// Waits for a place before the host of an account's PDS.
+/// Waits for a place in the queue before look-ups at the host of the account's PDS.
 async fn look(looks: &Bulkhead<String>, repos: &Repos, account: &Account) -> Result<Place<String>, Unknown> {
     let host = repos.pds_host(account).map_err(|error| Unknown(error.to_string()))?;
     looks.enter(&host).await.map_err(|_| Unknown("too much is asked of this account's server at present".into()))

@@ -1,4 +1,4 @@
-//! Pages of repositories as their owners write them.
+//! Writes of repository pages by their owners.
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
@@ -11,18 +11,18 @@ use atproto::lexicon::nsid;
 use atproto::syntax::{Datetime, ImageName};
 use server::identity::Account;
 
-/// What becomes of the picture of a page.
+/// Change of the picture of a page.
 pub enum NewPicture {
-    /// It stays.
+    /// Keeps the picture.
     Same,
-    /// It goes.
+    /// Removes the picture.
     None,
-    /// Another one takes its place.
+    /// Replaces the picture: media type and bytes.
     Bytes(&'static str, Bytes),
 }
 
 impl Catalog {
-    /// Writes the page of a repository at `now_us`; what is not given stays, also what other programs wrote there.
+    /// Writes the page of a repository at `now_us`. Fields that are not given are kept, also those of other programs.
     ///
     /// # Errors
     /// [`ReposError`]

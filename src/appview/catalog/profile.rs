@@ -1,5 +1,5 @@
-//! How an account shows itself, and the pages of its repositories: records of its own, read as loosely as anybody may have
-//! written them, and pictures, which are what their hash says and look like pictures.
+//! Profiles of accounts, and pages of their repositories, from their records, which may have any form. A picture must
+//! match its digest and begin like a picture.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,43 +21,43 @@ use server::text::line;
 const TIMES: Times =
     Times { fresh: Duration::from_secs(60), failed: Duration::from_secs(30), ask: Duration::from_secs(4) };
 const MAX_PROFILES: usize = 4096;
-/// Pages of repositories, at 100 KB each at most, and pictures, in bytes.
+/// Size of the cache of repository pages, at 100 KB each at most.
 const MAX_PAGE_BYTES: u64 = 8 * 1024 * 1024;
 const MAX_PICTURE_BYTES: u64 = 16 * 1024 * 1024;
 const USUAL: usize = 512;
-/// Pixels of a picture, four bytes each in every browser that draws it.
+/// Maximum number of pixels of a picture: a browser needs four bytes for each.
 const MAX_PIXELS: usize = 25_000_000;
 const MAX_NAME_CHARS: usize = 64;
 const MAX_TEXT_CHARS: usize = 400;
 
-/// How an account shows itself.
+/// The profile of an account.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PersonProfile {
-    /// Its name for people.
+    /// Display name.
     pub name: Option<String>,
-    /// A few sentences.
+    /// Description, in one line.
     pub description: Option<String>,
-    /// Its picture.
+    /// Digest of the picture.
     pub picture: Option<Digest>,
 }
 
-/// How the page of a repository shows itself.
+/// The page of a repository.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PageOf {
-    /// Markdown.
+    /// Text in Markdown.
     pub text: Option<String>,
-    /// Its picture.
+    /// Digest of the picture.
     pub picture: Option<Digest>,
-    /// When it was written.
+    /// Time of the last write.
     pub written: Option<Datetime>,
 }
 
-/// A picture that looks like one.
+/// A picture whose media type and number of pixels were checked.
 #[derive(Clone, Debug)]
 pub struct Picture {
-    /// By its first bytes, whatever its owner says.
+    /// Media type by its first bytes, whatever its record says.
     pub media_type: &'static str,
-    /// All of it.
+    /// The whole file.
     pub bytes: Bytes,
 }
 
@@ -100,10 +100,10 @@ pub(super) fn remembered_pictures() -> Pictures {
 }
 
 impl Catalog {
-    /// How an account shows itself.
+    /// Returns the profile of an account.
     ///
     /// # Errors
-    /// [`Unknown`]; so below.
+    /// [`Unknown`]; the same below.
     pub async fn profile(&self, account: &Arc<Account>) -> Result<Arc<PersonProfile>, Unknown> {
         let asked = self.record(account, nsid::PROFILE, RecordKey::parse(SELF_KEY).ok());
         let profile = async move {
@@ -118,7 +118,7 @@ impl Catalog {
         self.profiles.get(account.did.clone(), profile).await
     }
 
-    /// How the page of a repository shows itself.
+    /// Returns the page of a repository.
     ///
     /// # Errors
     /// [`Unknown`]
@@ -137,10 +137,10 @@ impl Catalog {
         self.pages.get((account.did.clone(), name.clone()), page).await
     }
 
-    /// A picture that one of these records names.
+    /// Returns a picture that one of these records names.
     ///
     /// # Errors
-    /// [`Unknown`], also for what is too large or looks like no picture.
+    /// [`Unknown`], also for bytes that are too many, no picture, or too many pixels.
     pub async fn picture(&self, account: &Arc<Account>, digest: Digest) -> Result<Picture, Unknown> {
         let (repos, looks, owner) = (Arc::clone(&self.repos), self.looks.clone(), Arc::clone(account));
         let picture = async move {
@@ -157,7 +157,7 @@ impl Catalog {
         self.pictures.get((account.did.clone(), digest), picture).await
     }
 
-    /// Asks for a record; nothing is asked before the future is.
+    /// Returns a future that reads a record; no request is made before it is polled.
     fn record(
         &self,
         account: &Arc<Account>,
@@ -174,7 +174,7 @@ impl Catalog {
     }
 }
 
-/// The picture that a record names, if it is of a kind that is shown.
+/// Returns the digest of a record's picture, if its media type is one that is shown.
 fn picture_of(record: &Value) -> Option<Digest> {
     let picture = record.get("avatar")?;
     if !RepoPage::PICTURE_TYPES.contains(&picture.get("mimeType")?.as_str()?) {
@@ -184,7 +184,7 @@ fn picture_of(record: &Value) -> Option<Digest> {
     cid::digest_of(&cid::parse(link).ok()?)
 }
 
-/// What kind of a picture it is, of those that browsers draw without running anything.
+/// Returns the media type of a picture by its first bytes, if browsers draw that type without running anything.
 #[must_use]
 pub fn looks_like(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
@@ -195,8 +195,8 @@ pub fn looks_like(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether a picture says how many pixels it has, and that they are not more than browsers draw without harm: what has a few
-/// kilobytes may have gigabytes of pixels.
+/// Whether a picture states its number of pixels, and that is small enough for browsers: a file of some kilobytes may
+/// have gigabytes of pixels.
 #[must_use]
 pub fn is_drawable(bytes: &[u8]) -> bool {
     imagesize::blob_size(bytes)

@@ -1,4 +1,4 @@
-//! Whether the records of a manifest and of a tag are their owner's: proven here, a moment ago.
+//! Proofs that the records of a manifest and of a tag are their owner's, cached.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,31 +16,31 @@ use server::identity::Account;
 
 const TIMES: Times =
     Times { fresh: Duration::from_secs(30), failed: Duration::from_secs(15), ask: Duration::from_secs(5) };
-/// Proofs that are remembered, at some 400 bytes.
+/// Number of cached proofs, at some 400 bytes.
 const MAX_REMEMBERED: usize = 4096;
 
-/// Whether a record is proven.
+/// Result of the proof of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RecordProof {
-    /// Signed by the key of its owner's repository, at this revision.
+    /// The record is signed by the key of its owner's repository, at this revision.
     Held(Tid),
-    /// What the server gives is no proof, or proves something else.
+    /// The server's answer is no proof, or proves a different record.
     Wrong(String),
 }
 
-/// By the account and what the record is to say.
+/// Cached proofs, by the account and the expected record.
 pub(super) type Proofs = Arc<Kept<(Did, Said), RecordProof, UnitWeighter>>;
 
 pub(super) fn remembered() -> Proofs {
     Kept::new(MAX_REMEMBERED, MAX_REMEMBERED as u64, UnitWeighter, TIMES)
 }
 
-/// What a record says, if it is proven.
+/// The content that a record is expected to have.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Said {
-    /// There is a manifest.
+    /// The record of this manifest.
     Manifest(Digest),
-    /// A tag leads to it.
+    /// The record of this tag, which names this manifest.
     Tag(ImageName, Tag, Digest),
 }
 
@@ -52,7 +52,7 @@ impl Said {
         }
     }
 
-    /// What speaks against it in the record that was signed, if anything does.
+    /// Returns how the signed record differs from the expected one; `None` if it does not.
     fn objection(&self, account: &Did, record: Option<&Value>) -> Option<&'static str> {
         match self {
             Self::Manifest(digest) => match record.and_then(|record| record.get("digest")?.as_str()) {
@@ -74,15 +74,15 @@ impl Said {
 }
 
 impl Catalog {
-    /// Whether the record of a manifest is proven.
+    /// Returns whether the record of a manifest is proven.
     ///
     /// # Errors
-    /// [`Unknown`] when the owner's server does not answer; so below.
+    /// [`Unknown`] when the owner's server does not answer; the same below.
     pub async fn proof(&self, account: &Arc<Account>, digest: &Digest) -> Result<RecordProof, Unknown> {
         self.prove(account, Said::Manifest(*digest)).await
     }
 
-    /// Whether the record of a tag is proven, and leads to this manifest: it decides what a name of an image means.
+    /// Returns whether the record of a tag is proven, and names this manifest: it decides what an image's name means.
     ///
     /// # Errors
     /// [`Unknown`]
@@ -111,7 +111,7 @@ impl Catalog {
             };
             let objection = said.objection(&owner.did, proven.value.as_ref());
             if objection.is_some() {
-                // It may have been changed a moment ago: the next one who looks is shown to what.
+                // The record may have changed a moment ago: the next view reads the inventory again.
                 inventories.forget(&owner.did);
             }
             let held = RecordProof::Held(proven.revision);

@@ -1,4 +1,4 @@
-//! Stars: records of those who give them, in their own repositories.
+//! Stars: records in the repositories of the accounts that give them.
 
 use serde_json::json;
 
@@ -11,10 +11,11 @@ use atproto::syntax::{Datetime, Did, ImageName, RecordKey};
 use server::identity::Account;
 
 impl Catalog {
-    /// Gives a repository a star at `now_us`. Who gave one already gives no other.
+    /// Gives a repository a star at `now_us`, unless the account's star is there already. `known` is the key of that
+    /// record, if it is known.
     ///
     /// # Errors
-    /// [`ReposError`]; so below.
+    /// [`ReposError`]; the same below.
     pub async fn give_star(
         &self,
         (login, now_us): (&Login, u64),
@@ -35,7 +36,7 @@ impl Catalog {
         self.repos.put(login, nsid::STAR, &key, record, &seen).await.map(drop)
     }
 
-    /// Takes a star back: the record at the key that is known of it, and that at our own.
+    /// Removes a star: the record with the key `known`, and that with the key that this program uses.
     ///
     /// # Errors
     /// [`ReposError`]

@@ -1,6 +1,6 @@
-//! The SQL of repositories that were pushed to through here.
+//! The SQL of repositories that were pushed to through this registry.
 //!
-//! No other room has SQL for this table, and none calls what is here: it is public for tests.
+//! No other room has SQL for this table, and none calls these functions: they are public for tests.
 
 use rusqlite::Row;
 
@@ -9,10 +9,10 @@ use atproto::syntax::{Did, ImageName, ServiceUrl, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Notes a push.
+/// Notes a push: adds the repository, or replaces its row.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn put(write: &Write<'_>, row: &PushedRepository) -> Result<(), StorageError> {
     let sql = "INSERT OR REPLACE INTO pushed_repository (account, name, hold, pushed_us) VALUES (?1, ?2, ?3, ?4)";
     let parameters = (row.account.as_str(), row.name.as_str(), row.hold.as_str(), row.pushed_us.cast_signed());
@@ -36,7 +36,7 @@ pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
     write.execute("DELETE FROM pushed_repository WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
-/// The repositories that were pushed to last, the newest first.
+/// Returns the repositories with the latest pushes, the newest first.
 ///
 /// # Errors
 /// As [`put`].
@@ -45,7 +45,7 @@ pub fn recent(read: &Read<'_>, limit: usize) -> Result<Vec<PushedRepository>, St
     read.all(sql, [i64::try_from(limit).unwrap_or(i64::MAX)], columns)?.into_iter().map(repository).collect()
 }
 
-/// The repositories of an account.
+/// Returns the repositories of an account, by name.
 ///
 /// # Errors
 /// As [`put`].
@@ -54,7 +54,7 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<PushedRepository
     read.all(sql, [account.as_str()], columns)?.into_iter().map(repository).collect()
 }
 
-/// All accounts that have pushed.
+/// Returns all accounts that have pushed.
 ///
 /// # Errors
 /// As [`put`].
@@ -79,7 +79,7 @@ fn repository((account, name, hold, pushed_us): Columns) -> Result<PushedReposit
     })
 }
 
-/// Forgets all but the newest `keep` repositories.
+/// Forgets all but the newest `keep` repositories. Returns the number that were forgotten.
 ///
 /// # Errors
 /// As [`put`].
