@@ -1,7 +1,7 @@
 //! The command line: the arguments of each command, where it runs, and what it prints.
 //!
-//! One file a group of commands. [`target`] finds the registry that a command is for. What every command line of ours has
-//! in common is in [`server::console`].
+//! One file for each group of commands. [`target`] finds the registry that a command is for. The parts that all our
+//! command lines share are in [`server::console`].
 
 mod accounts;
 mod backup;
@@ -109,7 +109,7 @@ enum Command {
     Completions(CompletionsArguments),
 }
 
-/// Runs the command of this process's arguments.
+/// Parses the arguments of this process and runs the command.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli: Cli = match console::parse() {
@@ -149,7 +149,7 @@ fn run(command: Command, sources: &Sources) -> Result<(), CommandError> {
     }
 }
 
-/// Runs a command on the registry of a configuration.
+/// Runs a command on the registry of a configuration, in its daemon or in this process.
 fn at_target<F>(config: Result<Config, SettingsError>, command: F) -> Result<(), CommandError>
 where
     F: AsyncFnOnce(Target) -> Result<(), CommandError>,
@@ -157,7 +157,7 @@ where
     with_config(config, async |config| command(target::find(&config).await?).await)
 }
 
-/// Runs a command that finds what it needs by the configuration.
+/// Runs a command that needs the configuration.
 fn with_config<F>(config: Result<Config, SettingsError>, command: F) -> Result<(), CommandError>
 where
     F: AsyncFnOnce(Config) -> Result<(), CommandError>,

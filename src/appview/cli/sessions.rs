@@ -19,7 +19,7 @@ pub(super) enum Command {
     },
 }
 
-/// Says that a session goes on at its PDS.
+/// Returns the text for a session that could not be ended at its PDS.
 pub(super) fn left_at_pds(why: &str) -> String {
     format!(
         "it goes on at the account's PDS, which could not end it ({why}), until it runs out or the account ends it there"

@@ -22,7 +22,7 @@ struct Shown<'s> {
 }
 
 impl Arguments {
-    /// Fails after it printed what there is, when no daemon runs or its database does not answer.
+    /// Prints the status. Fails after that if no daemon runs or its database does not answer.
     pub(super) async fn run(self, target: Target) -> Result<(), CommandError> {
         let running = target.is_running();
         let status = target.run(StatusShow {}).await?;

@@ -1,4 +1,4 @@
-//! The registry that a command is for: the one that a daemon has, else the one on disk.
+//! The registry that a command works on: that of a running daemon, else that on disk.
 
 use crate::app::{self, StartError};
 use crate::config::Config;
@@ -6,7 +6,7 @@ use crate::oci::OciState;
 use server::console::{self, CommandError};
 use server::sqlite::OpenError;
 
-/// Where the operation of a command runs.
+/// The place where a command's operation runs: the daemon or this process.
 pub(super) type Target = console::Target<OciState>;
 
 /// Finds the daemon of this configuration, else opens the registry in this process.
