@@ -1,8 +1,8 @@
-//! The address of the registry, from which clients' names of images and all our URLs begin.
+//! The base URL of the registry: clients' image names and all URLs of this program begin with it.
 
 use atproto::syntax::ServiceUrl;
 
-/// `https://<host>`, or `http://` with `localhost` or `127.0.0.1` and any port.
+/// A base URL: `https://<host>`, or `http://` with `localhost` or `127.0.0.1` and any port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     text: Box<str>,
@@ -12,10 +12,10 @@ pub struct BaseUrl {
 const LOOPBACK: &str = "http://127.0.0.1";
 
 impl BaseUrl {
-    /// Parses the URL; one trailing slash is tolerated and dropped.
+    /// Parses the URL, with or without one trailing slash.
     ///
     /// # Errors
-    /// A sentence that says what it must be.
+    /// A sentence that says what the URL must be.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.strip_suffix('/').unwrap_or(text);
         if let Some(port) = text.strip_prefix(LOOPBACK) {
@@ -29,13 +29,14 @@ impl BaseUrl {
         Ok(Self { text: url.as_str().into(), authority: url.authority().into() })
     }
 
-    /// The URL without a trailing slash.
+    /// Returns the URL without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The same address as a number, when it is on this machine: authorization servers send browsers back to no name there.
+    /// Returns the origin with the address 127.0.0.1 if the registry is on this machine: authorization servers do not
+    /// redirect to `localhost`.
     #[must_use]
     pub fn loopback_origin(&self) -> Option<String> {
         let authority = self.text.strip_prefix("http://")?;
@@ -43,7 +44,7 @@ impl BaseUrl {
         Some(format!("http://127.0.0.1{port}"))
     }
 
-    /// Host and port: what clients write before an image's name, and the service that tokens are for.
+    /// Returns host and port: the first part of image names, and the service that tokens are for.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority

@@ -1,4 +1,4 @@
-//! From text to a [`Config`]: single values, then rules across options.
+//! Checks of a configuration: single values, then rules across options.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use server::settings::{Secret, SettingsError, Sources, Values};
 
 const DEFAULT_STATE_DIR: &str = "/var/lib/atcr-appview";
 const ADMIN_SOCKET: &str = "admin.sock";
-/// What an address to listen on is like.
+/// Examples of addresses to listen on, for errors.
 const ADDRESSES: &str = ":5000, 127.0.0.1:5000 or unix:/run/atcr-appview.sock";
-/// A part of an upload has so much, and the database's log may have.
+/// Smallest value of two limits in bytes: the size of an upload part, and of the database's log.
 const MIN_BYTES: u64 = 16 << 20;
-/// Variables that begin so are meant for the front end.
+/// Prefix of the front end's environment variables.
 const PREFIX: &str = "ATCR_";
 
 impl Config {
@@ -29,7 +29,7 @@ impl Config {
         Self::of(load(sources)?)
     }
 
-    /// The effective configuration as TOML, and what is probably not meant in it.
+    /// Returns the effective configuration as TOML, and its warnings.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -40,22 +40,22 @@ impl Config {
         Ok((text, config.warnings().to_vec()))
     }
 
-    /// What is not wrong, but probably not meant. Each is one line.
+    /// Returns warnings about values that are valid, but probably not intended. Each is one line.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         self.values.warnings()
     }
 
-    /// What a registry that runs with this configuration goes on with when a reload reads `new`: of it, what the table of
-    /// options says that a reload follows.
+    /// Returns the configuration after a reload that has read `new`: the new values of the options that a reload
+    /// follows, and the old ones of all others.
     ///
     /// # Errors
-    /// When what is followed does not fit to what is not.
+    /// When the new values are inconsistent with the old ones.
     pub fn followed(&self, new: &Self) -> Result<Self, SettingsError> {
         Self::of(self.values.followed(&new.values)?)
     }
 
-    /// Returns the options that differ in `new`, and that a reload does not follow.
+    /// Returns the options that differ in `new` and need a restart.
     #[must_use]
     pub fn waiting_for_restart(&self, new: &Self) -> Vec<&'static str> {
         self.values.waiting_for_restart(&new.values)
@@ -70,7 +70,7 @@ impl Config {
 fn load(sources: &Sources) -> Result<Values, SettingsError> {
     let mut values = Values::load(OPTIONS, PREFIX, sources)?;
     let environment = &sources.environment;
-    // Paths that follow from other options, filled in so that `check-config` shows them too.
+    // Default paths that depend on other options, filled in so that `check-config` shows them too.
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let state = environment.directory("STATE_DIRECTORY").unwrap_or(Path::new(DEFAULT_STATE_DIR));
     values.fill("database.path", |_| text(&state.join("appview.db")));
@@ -141,7 +141,7 @@ impl Checker<'_> {
         self.values.metrics_address("metrics.addr", text, public, example)
     }
 
-    /// Never with the text in the error: it is a secret.
+    /// Parses the key. The error never has the text: it is a secret.
     fn auth_key(&self) -> Result<Option<Secret>, SettingsError> {
         let Some(key) = &self.raw.auth.key else { return Ok(None) };
         match key_file::parse(key.expose().as_bytes()) {

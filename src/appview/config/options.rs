@@ -1,8 +1,8 @@
-//! The table of options: what the file, the variables, a reload and the manual know of them.
+//! The table of options, for the file, the environment variables, reloads and the manual.
 
 use server::settings::{Default, Reload, Setting, SettingKind};
 
-/// Reads the table below: whether a reload follows it, path, variable (and another one), kind, default, what it does.
+/// Makes [`OPTIONS`] of the table below: reload rule, name, variable, second variable, kind, default, description.
 macro_rules! options {
     ($($reload:ident $name:literal $([$variable:literal])? $((or $alias:literal))? $kind:ident
        $default:ident($value:literal) => $doc:literal;)*) => {
@@ -68,14 +68,15 @@ options! {
     Restart "limits.connections_per_address" Number Toml("512")
         => "of one address, or one /64 of IPv6; more are closed at once";
     Live "limits.requests_per_address" Number Toml("500") => "a second; 0: no limit";
-    // A PDS allows 30 of an account within five minutes from here; strangers share 15 of them.
+    // A PDS allows 30 passwords of an account within five minutes from this registry; strangers share 15 of them.
     Restart "limits.passwords_per_address" Number Toml("10")
         => "new passwords of one account that one address may try within five minutes, ten times as many a day; 429 beyond";
-    // As a hold has. Each is a row, and a file of up to 16 MiB.
+    // The same limit as a hold's. Each upload is a row, and a file of up to 16 MiB.
     Restart "limits.uploads_per_account" Number Toml("64") => "open uploads; 429 beyond";
-    // An account takes one more only while it has no more than are free: sixteen that take all they get leave 31.
+    // An account gets one more upload only if at least as many are free as it has: sixteen accounts that take all they
+    // get leave 31.
     Restart "limits.uploads_total" Number Toml("1024") => "the same, of all accounts; 503 beyond";
-    // What is short of a part, of at most 16 MiB, for each of the 32 requests that one account may send bytes by at once.
+    // An incomplete part of at most 16 MiB for each of the 32 requests with which one account may send bytes at once.
     Restart "limits.spool_bytes_per_account" Number Toml("536870912")
         => "512 MiB of an account's uploads may wait on this disk for the rest of a part; 429 beyond";
     // The database's log has up to 16 MiB, and sessions, uploads and notices some megabytes more.
@@ -86,7 +87,7 @@ options! {
         => "tags, manifests, stars and repositories that can be searched for, about 250 MB; the oldest repositories go";
     Restart "limits.webhooks_per_account" Number Toml("20")
         => "whom an account may have told of what is pushed; 0: nobody, and nothing is sent";
-    // Each has 50 deliveries of about 1 KB at most.
+    // Each webhook has 50 deliveries of about 1 KB at most.
     Restart "limits.webhooks_total" Number Toml("10000") => "the same, of all accounts, about 500 MB at most";
     Restart "limits.drain_s" Number Toml("30") => "requests in flight may take so long after SIGTERM";
 }

@@ -1,10 +1,10 @@
-//! The shape of the TOML file. The defaults come from the table of options.
+//! The shape of the TOML file. The defaults are in the table of options.
 
 use serde::{Deserialize, Serialize};
 
 use server::settings::Secret;
 
-/// All options as they are written. Unknown ones are refused, so that a misspelt one is noticed.
+/// All options as written. Unknown ones are refused, so that a misspelt one is noticed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Raw {
