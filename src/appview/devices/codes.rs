@@ -1,29 +1,29 @@
-//! The codes of devices: what is secret is long, what people read is short and has no letter that looks like another.
+//! Codes and secrets of devices: secrets are long, user codes are short and have no letters that look alike.
 
 use std::fmt;
 
 use data_encoding::BASE64URL_NOPAD;
 
-/// By this a secret is known from a password, by us and by whoever searches for secrets that leaked.
+/// Prefix of a device's secret, by which this registry and scanners for leaked secrets tell it from a password.
 const SECRET_PREFIX: &str = "atcr_device_";
 /// Consonants only, so that no code is a word: 20 of them, 8 places, 34 bits.
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const LETTERS_OF_CODE: usize = 8;
 
-/// What a person compares with what the device shows, like `WDJB-MJHT`.
+/// A code that a person compares with the one on the device, like `WDJB-MJHT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserCode([u8; LETTERS_OF_CODE]);
 
 impl UserCode {
-    /// A code from random bytes.
+    /// Makes a code of random bytes.
     pub(super) fn of(random: &[u8; 32]) -> Self {
-        // Of 256 values the last 16 would make some letters likelier; of 32 bytes more than 8 are below with certainty
-        // enough, and what lacks is the first letter.
+        // The 16 values from 240 on would make some letters likelier, so they are skipped. Among 32 bytes at least 8
+        // are below 240 with near certainty; a missing one becomes the first letter.
         let mut fair = random.iter().filter(|byte| **byte < 240).map(|byte| LETTERS[usize::from(byte % 20)]);
         Self(std::array::from_fn(|_| fair.next().unwrap_or(LETTERS[0])))
     }
 
-    /// Reads a code as people type it: in any case, with or without the hyphen.
+    /// Parses a code as people type it: in any case, with or without the hyphen.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > 32 {
@@ -46,17 +46,17 @@ impl fmt::Display for UserCode {
     }
 }
 
-/// Random bytes as text.
+/// Returns random bytes as base64url.
 pub(super) fn text(random: &[u8; 32]) -> String {
     BASE64URL_NOPAD.encode(random)
 }
 
-/// The secret of a device.
+/// Makes the secret of a device.
 pub(super) fn device_secret(random: &[u8; 32]) -> String {
     format!("{SECRET_PREFIX}{}", text(random))
 }
 
-/// Whether a password is meant to be the secret of a device.
+/// Whether a password has the form of a device's secret.
 #[must_use]
 pub fn is_device_secret(text: &str) -> bool {
     text.starts_with(SECRET_PREFIX)

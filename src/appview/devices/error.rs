@@ -1,11 +1,11 @@
-//! Why a device is not let in.
+//! Errors of devices, and of requests for them.
 
 use server::storage::StorageError;
 
-/// Why devices cannot be asked for or looked at.
+/// Errors of making, reading and changing devices.
 #[derive(Debug, thiserror::Error)]
 pub enum DevicesError {
-    /// Too many wait, or the account has too many.
+    /// Too many requests wait, or the account has too many devices.
     #[error("there are too many devices: take some back, or try again later")]
     TooMany,
     /// The system has no random numbers.
@@ -16,31 +16,31 @@ pub enum DevicesError {
     Storage(#[from] StorageError),
 }
 
-/// What a device is told that asks whether it was let in.
+/// Answers to a program that polls for its device's secret, other than the secret.
 #[derive(Debug, thiserror::Error)]
 pub enum PollRefusal {
-    /// Nobody decided yet.
+    /// Nobody has decided yet.
     #[error("nobody has let this device in yet")]
     Pending,
-    /// It asks too often, and is to wait longer from now on.
+    /// The program polls too often, and must wait longer from now on.
     #[error("asked too soon: wait longer")]
     TooSoon,
-    /// Nobody decided in time, or the code is none.
+    /// There is no such code, or it was used up or has expired.
     #[error("the code is none, was used up or has expired: begin again")]
     Expired,
-    /// Another program asked for the code.
+    /// Another program made the request.
     #[error("the code is that of another client_id")]
     OtherClient,
-    /// A person said no.
+    /// The person denied the request.
     #[error("the device was not let in")]
     Denied,
-    /// It cannot be told.
+    /// The poll failed here: no random numbers, or an error of the database.
     #[error(transparent)]
     Failed(#[from] DevicesError),
 }
 
 impl PollRefusal {
-    /// The name on the wire. <https://www.rfc-editor.org/rfc/rfc8628#section-3.5>
+    /// Returns the error code on the wire. <https://www.rfc-editor.org/rfc/rfc8628#section-3.5>
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {

@@ -1,8 +1,8 @@
-//! Devices that act for an account without its password: asked for by a program, let in by a person in a browser.
+//! Devices that act for an account without its password: requested by a program, approved by a person in a browser.
 //! <https://www.rfc-editor.org/rfc/rfc8628>
 //!
-//! A device has a secret of its own, which is shown to it once, kept as a hash, and taken back at any time. It stands for the
-//! account, not for one of its sessions: who signed in again need let in no device again.
+//! A device has a secret of its own, which is returned once, stored as a hash, and can be revoked at any time. It
+//! stands for the account, not for one of its sessions: devices stay approved after another sign-in.
 
 mod codes;
 mod error;
@@ -20,57 +20,57 @@ pub use codes::{UserCode, is_device_secret};
 pub use error::{DevicesError, PollRefusal};
 pub use tables::{DeviceRow, RequestRow};
 
-/// How long a person has to let a device in.
+/// Time in which a person must approve a request.
 pub const REQUEST_LIFE_S: u64 = 15 * 60;
-/// How long a device waits between questions.
+/// Interval at which a program may poll.
 pub const INTERVAL_S: u64 = 5;
-/// What a device that asks too often waits longer.
+/// Addition to the interval of a program that polls too often.
 const SLOWER_S: u64 = 5;
-/// Devices that wait at once, of all and of one address.
+/// Limits of requests under way: all, and those of one address.
 const MAX_REQUESTS: u64 = 2000;
 const MAX_REQUESTS_PER_ADDRESS: u64 = 20;
-/// Devices of one account.
+/// Limit of devices of one account.
 const MAX_DEVICES: u64 = 200;
-/// Longer names are cut.
+/// Maximum length of a name; longer names are cut.
 const MAX_NAME_CHARS: usize = 64;
-/// When a device was used last is written down so exactly.
+/// Precision of the time of a device's last use, in microseconds.
 const USED_EXACT_US: u64 = 60 * 1_000_000;
 
-/// What a program is given that wants to become a device.
+/// The codes of a new request.
 pub struct NewRequest {
-    /// What it asks with. A secret.
+    /// Code with which the program polls. A secret.
     pub device_code: String,
-    /// What the person compares, or types in.
+    /// Code that the person compares or types in.
     pub user_code: UserCode,
 }
 
-/// A device that was let in.
+/// A device that was approved.
 pub struct NewDevice {
-    /// What it signs in with. A secret, nowhere else.
+    /// Secret with which the device signs in; only its hash is stored.
     pub secret: String,
-    /// For whom it acts.
+    /// Account that the device acts for.
     pub account: Did,
 }
 
-/// All devices.
+/// The devices of all accounts.
 pub struct Devices {
     database: Database,
-    /// Microseconds since 1970.
+    /// Returns the time, microseconds since 1970.
     clock: fn() -> u64,
     random: fn() -> Option<[u8; 32]>,
 }
 
 impl Devices {
-    /// Devices in `database`.
+    /// Makes the devices of `database`.
     #[must_use]
     pub fn new(database: Database, clock: fn() -> u64, random: fn() -> Option<[u8; 32]>) -> Self {
         Self { database, clock, random }
     }
 
-    /// A program wants to become a device, and calls itself `name`.
+    /// Adds a request of a program with this name and address.
     ///
     /// # Errors
-    /// [`DevicesError`]; so below.
+    /// [`DevicesError`]; the same below.
     pub async fn ask(&self, name: &str, address: Option<IpAddr>) -> Result<NewRequest, DevicesError> {
         let random = || (self.random)().ok_or(DevicesError::Randomness);
         let (device_code, user_code) = (codes::text(&random()?), UserCode::of(&random()?));
@@ -96,7 +96,8 @@ impl Devices {
         }
     }
 
-    /// A program asks whether it was let in. It is told its secret once. One that gives a name gives the one that it asked with.
+    /// Returns the secret of an approved request, once, and makes the device. `name`, if given, must be that of the
+    /// request.
     ///
     /// # Errors
     /// [`PollRefusal`]
@@ -109,16 +110,16 @@ impl Devices {
         Ok(NewDevice { secret, account })
     }
 
-    /// The device that waits with this code.
+    /// Returns the request with this user code that waits for a decision.
     ///
     /// # Errors
-    /// [`DevicesError::Storage`]; so below.
+    /// [`DevicesError::Storage`]; the same below.
     pub async fn waiting(&self, code: &UserCode) -> Result<Option<RequestRow>, DevicesError> {
         let (code, now_us) = (code.to_string(), (self.clock)());
         Ok(self.database.read(move |read| tables::waiting(read, &code, now_us)).await?)
     }
 
-    /// A person lets a device in for `account`, or not; answers whether it still waited.
+    /// Approves or denies a request for `account`. Returns whether it still waited.
     ///
     /// # Errors
     /// [`DevicesError::TooMany`], [`DevicesError::Storage`]
@@ -134,7 +135,7 @@ impl Devices {
         decided?.ok_or(DevicesError::TooMany)
     }
 
-    /// The device with this secret.
+    /// Returns the device with this secret, and updates its last use.
     ///
     /// # Errors
     /// [`DevicesError::Storage`]
@@ -157,7 +158,7 @@ impl Devices {
         Ok(self.database.read(move |read| tables::has(read, &account, id)).await?)
     }
 
-    /// The devices of an account, the newest first.
+    /// Returns the devices of an account, the newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -166,7 +167,7 @@ impl Devices {
         self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
-    /// Programs that an account let in and that are to be told their secrets.
+    /// Returns the requests that an account approved and whose programs have not fetched the secret yet.
     ///
     /// # Errors
     /// When the database fails.
@@ -175,7 +176,7 @@ impl Devices {
         self.database.read(move |read| tables::let_in_by(read, &account)).await
     }
 
-    /// Whether any device acts for an account, or was let in and is to be told its secret.
+    /// Whether an account has any device, or an approved request.
     ///
     /// # Errors
     /// When the database fails.
@@ -184,7 +185,7 @@ impl Devices {
         self.database.read(move |read| tables::act_for(read, &account, now_us)).await
     }
 
-    /// A device gives its secret back; answers for whom it acted.
+    /// Revokes the device with this secret, at its own request. Returns its account.
     ///
     /// # Errors
     /// [`DevicesError::Storage`]
@@ -200,7 +201,7 @@ impl Devices {
         Ok(self.database.write(job).await?)
     }
 
-    /// How many devices each account has.
+    /// Returns the number of devices of each account.
     ///
     /// # Errors
     /// When the database fails.
@@ -208,7 +209,7 @@ impl Devices {
         self.database.read(tables::by_account).await
     }
 
-    /// Forgets all devices of an account.
+    /// Forgets all devices and approved requests of an account.
     ///
     /// # Errors
     /// When the database fails.
@@ -217,7 +218,7 @@ impl Devices {
         self.database.write(move |write| tables::forget(write, &account)).await
     }
 
-    /// The newest devices of all accounts, 1,000 at most, the newest first.
+    /// Returns the newest devices of all accounts, 1,000 at most, the newest first.
     ///
     /// # Errors
     /// When the database fails.
@@ -225,7 +226,7 @@ impl Devices {
         self.database.read(tables::newest).await
     }
 
-    /// Takes a device's secret back, whosever it is; answers the device, if there is one.
+    /// Revokes a device of any account. Returns it, if there was one.
     ///
     /// # Errors
     /// When the database fails.
@@ -233,7 +234,7 @@ impl Devices {
         self.database.write(move |write| tables::take(write, id)).await
     }
 
-    /// Takes a device's secret back; answers whether the account had it.
+    /// Revokes a device of an account. Returns whether the account had it.
     ///
     /// # Errors
     /// [`DevicesError::Storage`]
@@ -243,7 +244,7 @@ impl Devices {
     }
 }
 
-/// One question of a device, in one transaction.
+/// Answers one poll, in one transaction.
 fn poll(
     write: &server::sqlite::Write<'_>,
     (code, name): (&[u8; 32], Option<&str>),
@@ -262,7 +263,7 @@ fn poll(
         tables::drop_request(write, code)?;
         return Ok(Err(PollRefusal::Denied));
     }
-    // Clocks are compared with half a second to spare.
+    // Half a second less than the interval is accepted: clocks differ.
     if now_us.saturating_sub(asked.polled_us) + 500_000 < asked.interval_s * 1_000_000 {
         tables::polled(write, code, now_us, asked.interval_s + SLOWER_S)?;
         return Ok(Err(PollRefusal::TooSoon));
@@ -276,12 +277,12 @@ fn poll(
     Ok(Ok(account))
 }
 
-/// Secrets are random: nothing is gained by a slower hash.
+/// Hashes a secret. Secrets are random, so a slower hash would gain nothing.
 fn hash(text: &str) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 
-/// What a program calls itself, in one short line that turns no other text around.
+/// Returns a program's name as one short line without control and bidirectional characters.
 fn clean(name: &str) -> String {
     server::text::line(name, MAX_NAME_CHARS).unwrap_or_else(|| "a program without a name".into())
 }

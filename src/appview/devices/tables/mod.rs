@@ -1,6 +1,6 @@
-//! The SQL of devices, and of programs that wait to become one.
+//! The SQL of devices, and of the requests for them.
 //!
-//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables, and none calls these functions: they are public for tests.
 
 use rusqlite::{Row, params};
 
@@ -8,49 +8,49 @@ use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// A program that waits to become a device, as people are shown it.
+/// A request of a program that wants to become a device.
 #[derive(Clone, Debug)]
 pub struct RequestRow {
-    /// What the person compares.
+    /// Code that the person compares.
     pub user_code: String,
-    /// What it calls itself.
+    /// Name that the program gave.
     pub name: String,
-    /// Where it asked from, if that is known.
+    /// Address of the program, if it is known.
     pub address: Option<String>,
-    /// When, microseconds since 1970.
+    /// Time of the request, microseconds since 1970.
     pub created_us: u64,
-    /// Until when it may be let in.
+    /// Time of expiry, microseconds since 1970.
     pub expires_us: u64,
 }
 
-/// The same as it is asked about by the program.
+/// A request, with its state for polls.
 pub struct AskedRow {
-    /// What people are shown.
+    /// The request.
     pub request: RequestRow,
-    /// When the program asked last.
+    /// Time of the last poll, microseconds since 1970; 0: never.
     pub polled_us: u64,
-    /// How long it must wait between questions.
+    /// Minimum interval between polls, in seconds.
     pub interval_s: u64,
-    /// Who let it in.
+    /// Account that approved the request.
     pub account: Option<Did>,
-    /// Whether somebody said no.
+    /// Whether a person denied the request.
     pub is_denied: bool,
 }
 
 /// A device.
 #[derive(Clone, Debug)]
 pub struct DeviceRow {
-    /// Names it to its owner.
+    /// Number of the device.
     pub id: i64,
-    /// For whom it acts.
+    /// Account that the device acts for.
     pub account: Did,
-    /// What it calls itself.
+    /// Name that the program gave.
     pub name: String,
-    /// Where it asked from, if that was known.
+    /// Address of the program at its request, if it was known.
     pub address: Option<String>,
-    /// When it was let in, microseconds since 1970.
+    /// Time of creation, microseconds since 1970.
     pub created_us: u64,
-    /// When it signed in last; 0: never.
+    /// Time of the last sign-in, microseconds since 1970; 0: never.
     pub used_us: u64,
 }
 
@@ -72,15 +72,15 @@ fn request(row: &Row<'_>) -> rusqlite::Result<RequestRow> {
     })
 }
 
-/// Forgets programs that nobody let in in time.
+/// Forgets expired requests. Returns their number.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn sweep(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
     write.execute("DELETE FROM device_request WHERE expires_us <= ?1", [now_us.cast_signed()])
 }
 
-/// Adds a program that waits, unless too many do, of all or of its address.
+/// Adds a request, and returns `true`, unless there are too many, of all or of its address, or the user code is taken.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -103,7 +103,7 @@ pub fn add_request(
     Ok(write.execute(sql, parameters)? == 1)
 }
 
-/// The program with this code.
+/// Returns the request with this device code, by the code's SHA-256.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -118,7 +118,7 @@ pub fn asked(read: &Read<'_>, code: &[u8; 32]) -> Result<Option<AskedRow>, Stora
     Ok(Some(AskedRow { request, polled_us, interval_s, account, is_denied }))
 }
 
-/// Notes that a program asked.
+/// Notes a poll, and the interval from now on.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -127,7 +127,7 @@ pub fn polled(write: &Write<'_>, code: &[u8; 32], now_us: u64, interval_s: u64) 
     write.execute(sql, (code, now_us.cast_signed(), interval_s.cast_signed())).map(drop)
 }
 
-/// Forgets a program.
+/// Forgets a request.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -135,7 +135,7 @@ pub fn drop_request(write: &Write<'_>, code: &[u8; 32]) -> Result<(), StorageErr
     write.execute("DELETE FROM device_request WHERE code = ?1", [code]).map(drop)
 }
 
-/// The program that waits with this code for people, undecided.
+/// Returns the request with this user code that waits for a decision and has not expired.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -145,7 +145,7 @@ pub fn waiting(read: &Read<'_>, user_code: &str, now_us: u64) -> Result<Option<R
     read.first(sql, (user_code, now_us.cast_signed()), request)
 }
 
-/// Notes what somebody decided of a program that waits undecided; answers whether there is one.
+/// Notes the decision about a request that waits. Returns whether there is one.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -187,7 +187,7 @@ fn device((id, account, name, address, created_us, used_us): Columns) -> Result<
     Ok(DeviceRow { id, account: did(&account)?, name, address, created_us, used_us })
 }
 
-/// The device with this secret.
+/// Returns the device with this secret, by the secret's SHA-256.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -196,7 +196,7 @@ pub fn by_secret(read: &Read<'_>, secret: &[u8; 32]) -> Result<Option<DeviceRow>
     read.first(sql, [secret], columns)?.map(device).transpose()
 }
 
-/// The devices of an account, the newest first.
+/// Returns the devices of an account, the newest first.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -205,10 +205,10 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<DeviceRow>, Stor
     read.all(sql, [account.as_str()], columns)?.into_iter().map(device).collect()
 }
 
-/// The most devices that are listed of all accounts.
+/// Maximum number of devices in a list of all accounts.
 const MAX_LISTED: i64 = 1_000;
 
-/// The newest devices of all accounts, the newest first.
+/// Returns the newest devices of all accounts, the newest first.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -217,7 +217,7 @@ pub fn newest(read: &Read<'_>) -> Result<Vec<DeviceRow>, StorageError> {
     read.all(sql, [MAX_LISTED], columns)?.into_iter().map(device).collect()
 }
 
-/// Takes a device out, whosever it is; answers it.
+/// Deletes a device of any account. Returns it.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -235,7 +235,7 @@ pub fn has(read: &Read<'_>, account: &Did, id: i64) -> Result<bool, StorageError
     Ok(read.first(sql, (account.as_str(), id), |_| Ok(()))?.is_some())
 }
 
-/// Programs that an account let in and that have no secret yet.
+/// Returns the requests that an account approved and whose programs have not fetched the secret yet.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -244,7 +244,7 @@ pub fn let_in_by(read: &Read<'_>, account: &Did) -> Result<Vec<RequestRow>, Stor
     read.all(sql, [account.as_str()], request)
 }
 
-/// Whether any device acts for an account, or was let in and has no secret yet.
+/// Whether an account has any device, or an approved request that has not expired.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -254,7 +254,7 @@ pub fn act_for(read: &Read<'_>, account: &Did, now_us: u64) -> Result<bool, Stor
     Ok(read.first(sql, (account.as_str(), now_us.cast_signed()), |_| Ok(()))?.is_some())
 }
 
-/// How many devices an account has.
+/// Returns the number of devices of an account.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -263,7 +263,7 @@ pub fn count(read: &Read<'_>, account: &Did) -> Result<u64, StorageError> {
     Ok(read.first(sql, [account.as_str()], |row| micros(row, 0))?.unwrap_or_default())
 }
 
-/// How many devices each account has.
+/// Returns the number of devices of each account.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -273,7 +273,7 @@ pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
     rows.into_iter().map(|(account, count)| Ok((did(&account)?, count))).collect()
 }
 
-/// Forgets all devices of an account, and those that were let in and have no secret yet.
+/// Forgets all devices and approved requests of an account.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -282,7 +282,7 @@ pub fn forget(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
     write.execute("DELETE FROM device WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
-/// Notes that a device signed in.
+/// Notes a sign-in of a device.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -290,7 +290,7 @@ pub fn used(write: &Write<'_>, id: i64, now_us: u64) -> Result<(), StorageError>
     write.execute("UPDATE device SET used_us = ?2 WHERE id = ?1", (id, now_us.cast_signed())).map(drop)
 }
 
-/// Forgets a device of an account; answers whether there was one.
+/// Deletes a device of an account. Returns whether there was one.
 ///
 /// # Errors
 /// As [`sweep`].
