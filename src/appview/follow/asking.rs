@@ -1,4 +1,4 @@
-//! Asks holds and accounts' domains, a few at once: each is a host that a stranger named.
+//! Look-ups at holds and at accounts' domains, a few at once: each is a host that a stranger named.
 
 use std::time::Duration;
 
@@ -12,24 +12,24 @@ use server::bulkhead::Caller;
 use server::identity::ResolveError;
 use server::storage::StorageError;
 
-/// Who is asked at once, and of how many a round is.
+/// Number of look-ups at once, and in one round.
 const AT_ONCE: usize = 8;
 const ROUND: usize = 64;
-/// What one answer may take.
+/// Time-out of one look-up.
 const TIME: Duration = Duration::from_secs(5);
-/// What the crew of a hold may take, and all its counts, and pages of 100 that are read of these.
+/// Time-outs of the crew list of a hold and of its pull counts, and the maximum number of pages of 100 counts.
 const LIST_TIME: Duration = Duration::from_secs(20);
 const MAX_STATS_PAGES: usize = 50;
-/// How often it is looked who is to be asked again.
+/// Interval between looks for due look-ups.
 const OFTEN: Duration = Duration::from_secs(30);
 
 impl Follow {
-    /// Asks whoever is to be asked, as long as the registry runs.
+    /// Makes the look-ups that are due, as long as the registry runs.
     pub async fn keep_asking(&self) {
         let mut wakes = self.index.wakes();
         loop {
             match self.ask_due().await {
-                // There may be more.
+                // The round was full: more may be due.
                 Ok(asked) if asked >= ROUND => {}
                 Ok(_) => drop(timeout(OFTEN, wakes.changed()).await),
                 Err(error) => {
@@ -40,7 +40,7 @@ impl Follow {
         }
     }
 
-    /// Asks a round of holds and of accounts; answers how many.
+    /// Makes a round of look-ups. Returns their number.
     async fn ask_due(&self) -> Result<usize, StorageError> {
         let (holds, accounts) = (self.index.due_holds(ROUND).await?, self.index.due_handles(ROUND).await?);
         let asked = holds.len() + accounts.len();
@@ -57,7 +57,7 @@ impl Follow {
     }
 
     async fn ask_hold(&self, hold: Did) -> Result<(), StorageError> {
-        // One that cannot be asked is one that nobody can read from.
+        // A DID that makes no URL is a hold from which nobody can read.
         let Ok(url) = ServiceUrl::of_did(&hold) else { return self.index.hold_said(&hold, Some(false)).await };
         let captain = timeout(TIME, self.holds.captain(&url)).await;
         let is_public = captain.ok().and_then(Result::ok).map(|captain| captain.public);
@@ -65,7 +65,7 @@ impl Follow {
         if is_public.is_none() {
             return Ok(());
         }
-        // What does not come is as it was before.
+        // What cannot be read stays as it was.
         if let Ok(Ok(crew)) = timeout(LIST_TIME, self.holds.writers(&url)).await {
             self.index.crew_said(&hold, crew).await?;
         }

@@ -1,4 +1,4 @@
-//! Follows a source of events: connects, takes in what it tells, goes on where it was.
+//! Following a source of events: connects, writes its events into the index, continues at the stored cursor.
 
 use std::time::Duration;
 
@@ -11,65 +11,66 @@ use server::egress::{EgressError, SocketMessage, WebSocket};
 use server::metrics::{Counter, CounterBy, Gauge};
 use server::storage::StorageError;
 
-/// A frame of the firehose has 5 MB at most; a message of Jetstream a record of 1 MB in JSON.
+/// Maximum size of a message: a frame of the firehose has 5 MB at most, a message of Jetstream a record of 1 MB in
+/// JSON.
 const MAX_MESSAGE_BYTES: usize = 6 * 1024 * 1024;
 const CONNECT_TIME: Duration = Duration::from_secs(20);
-/// Changes of one transaction, and how long the first of them waits for more.
+/// Maximum number of changes in one transaction, and how long the first of them waits for more.
 const BATCH: usize = 500;
 const BATCH_TIME: Duration = Duration::from_millis(250);
-/// The same of events that change nothing: how far they are is written down all the same.
+/// The same time for events that change nothing: their cursor is stored as well.
 const IDLE_BATCH_TIME: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// A connection that lasted so long was a good one.
+/// A connection that lasted longer resets the backoff.
 const GOOD: Duration = Duration::from_secs(60);
-/// Jetstream keeps events for one day at least.
+/// Jetstream keeps events for at least one day.
 const KEPT_US: u64 = 24 * 60 * 60 * 1_000_000;
-/// Numbers of Jetstream are times, the same at each of its hosts.
+/// Name of the cursor of all Jetstreams: it is a time, the same at each host.
 const JETSTREAM: &str = "jetstream";
 
 server::label! {
-    /// A kind of events.
+    /// The kind of an event.
     pub enum EventKind {
-        /// Records changed.
+        /// Records were written or deleted.
         Commit = "commit",
-        /// An account may have another handle.
+        /// The handle of an account may have changed.
         Identity = "identity",
-        /// An account is active or not.
+        /// The account became active or inactive.
         Account = "account",
-        /// What is no event that we know.
+        /// No event that is known here.
         Unknown = "unknown",
     }
 }
 
-/// What was followed since the start.
+/// Counts of events since the start.
 #[derive(Debug, Default)]
 pub struct FollowCounts {
     /// Events by kind.
     pub events: CounterBy<EventKind>,
-    /// Changes of the index that they came to.
+    /// Changes of the index by events.
     pub changes: Counter,
-    /// Records of the index's collections that are not of their form, so that nothing was taken of them.
+    /// Records of the index's collections that do not match their lexicon and were ignored.
     pub refused: Counter,
-    /// Connections that ended or could not be made.
+    /// Connections that ended or failed.
     pub failures: Counter,
     /// 1 while there is a connection.
     pub connected: Gauge,
-    /// When the last message came; microseconds since 1970.
+    /// Time of the last message, microseconds since 1970.
     pub heard_us: Gauge,
-    /// How long before that its event happened, in microseconds, where it says so.
+    /// Age of the last event when it arrived, in microseconds, if its source has a time.
     pub lag_us: Gauge,
 }
 
-/// What one message tells.
+/// The content of one message.
 pub(super) struct Told {
     pub(super) kind: EventKind,
-    /// How far the source is.
+    /// Cursor of the source after this event.
     pub(super) cursor: Option<u64>,
-    /// When it happened.
+    /// Time of the event, microseconds since 1970.
     pub(super) at_us: Option<u64>,
     pub(super) changes: Vec<Change>,
-    /// Records that are not of their form.
+    /// Number of records that do not match their lexicon.
     pub(super) refused: u64,
 }
 
@@ -81,7 +82,7 @@ enum Source<'s> {
 }
 
 impl Source<'_> {
-    /// The name under which it is written down how far it was followed.
+    /// Returns the name of the source's cursor.
     fn name(self) -> String {
         match self {
             Self::Jetstream(_) => JETSTREAM.to_owned(),
@@ -97,7 +98,7 @@ impl Source<'_> {
     }
 }
 
-/// Why a connection ended.
+/// Reasons for the end of a connection.
 #[derive(Debug, thiserror::Error)]
 enum Ended {
     #[error(transparent)]
@@ -108,7 +109,7 @@ enum Ended {
     Said(String),
 }
 
-/// What was told and is not in the index yet.
+/// Changes that are not in the index yet.
 #[derive(Default)]
 struct Batch {
     changes: Vec<Change>,
@@ -117,7 +118,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// How long the batch waits for more.
+    /// Returns how long the batch waits for more events.
     fn patience(&self) -> Duration {
         let time = if self.changes.is_empty() { IDLE_BATCH_TIME } else { BATCH_TIME };
         self.since.map_or(Duration::from_secs(3600), |since| time.saturating_sub(since.elapsed()))
@@ -125,7 +126,8 @@ impl Batch {
 }
 
 impl Follow {
-    /// Follows the sources, one after the other, as long as the registry runs; returns at once where there is none.
+    /// Follows the configured sources, one after the other, as long as the registry runs; returns at once if there is
+    /// none.
     pub async fn keep_following(&self) {
         let jetstreams = self.settings.jetstream_urls.iter().map(|url| Source::Jetstream(url));
         let mut sources: Vec<_> = jetstreams.collect();
@@ -156,7 +158,7 @@ impl Follow {
         if let Source::Jetstream(_) = source {
             let now_us = (self.clock)();
             match cursor {
-                // From here on a restart misses nothing, though nothing may happen for hours.
+                // From this cursor on a restart misses no event, even if the first one takes hours to come.
                 None => self.index.take(Vec::new(), Some((name.clone(), now_us))).await?,
                 Some(cursor) if now_us.saturating_sub(cursor) > KEPT_US => self.missed().await?,
                 Some(_) => {}
@@ -189,7 +191,7 @@ impl Follow {
                 Ok(Frame::Told(told)) => Some(told),
                 Ok(Frame::Gap) => return Ok(self.missed().await?),
                 Ok(Frame::BadCursor(message)) => {
-                    // Its numbers began anew: what it has is listed, and followed from now on.
+                    // The host's cursors started again: list all accounts, and follow from now on.
                     self.missed().await?;
                     self.index.forget_cursor(name).await?;
                     return Err(Ended::Said(message));
@@ -209,14 +211,14 @@ impl Follow {
             self.counts.lag_us.set(now_us.saturating_sub(at_us));
         }
         batch.since.get_or_insert_with(Instant::now);
-        // Numbers go up: a smaller one is not believed.
+        // Cursors only increase: a smaller one is ignored.
         batch.cursor = batch.cursor.max(told.cursor);
         batch.changes.extend(told.changes);
         let is_due = batch.changes.len() >= BATCH || batch.patience().is_zero();
         if is_due { Ok(self.flush(name, batch).await?) } else { Ok(()) }
     }
 
-    /// Takes in what was told, and how far that is.
+    /// Writes the changes of the batch and its cursor into the index.
     async fn flush(&self, name: &str, batch: &mut Batch) -> Result<(), StorageError> {
         let Batch { changes, cursor, since } = std::mem::take(batch);
         if since.is_none() {
@@ -226,7 +228,7 @@ impl Follow {
         self.index.take(changes, cursor.map(|cursor| (name.to_owned(), cursor))).await
     }
 
-    /// Events are missing: the records of all whom we know are listed.
+    /// Lists the records of all known accounts again, after events were missed.
     async fn missed(&self) -> Result<(), StorageError> {
         let accounts = self.index.rebuild().await?;
         tracing::warn!(accounts, "events are missing: the records of all known accounts are listed again");

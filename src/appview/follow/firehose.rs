@@ -9,27 +9,27 @@ use atproto::repo::RepoError;
 use atproto::repo::cbor;
 use atproto::repo::event::{CommitEvent, RepoEvent, RepoEventKind};
 
-/// What a frame comes to.
+/// The content of a frame.
 pub(super) enum Frame {
-    /// Something happened.
+    /// An event.
     Told(Told),
     /// Events between the cursor and now are missing.
     Gap,
-    /// The host does not go on; the cursor is none of its.
+    /// The host ended the stream: the cursor is in the future.
     BadCursor(String),
-    /// The host does not go on.
+    /// The host ended the stream, for this reason.
     End(String),
-    /// Nothing.
+    /// A frame without relevance.
     Nothing,
 }
 
-/// The address to follow from `cursor` on.
+/// Returns the URL of the stream from `cursor` on.
 pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
     let cursor = cursor.map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
     format!("ws{}/xrpc/{}{cursor}", base.strip_prefix("http").unwrap_or(base), nsid::SYNC_SUBSCRIBE_REPOS)
 }
 
-/// Reads a frame.
+/// Decodes a frame.
 pub(super) fn read(frame: &[u8], now_us: u64) -> Result<Frame, RepoError> {
     let event = RepoEvent::decode(frame)?;
     let mut refused = 0;
@@ -49,7 +49,8 @@ pub(super) fn read(frame: &[u8], now_us: u64) -> Result<Frame, RepoError> {
     Ok(Frame::Told(Told { kind, cursor, at_us: None, changes, refused }))
 }
 
-/// What a commit comes to. What is not all here, or is none, is listed instead. Records that are not of their form are counted.
+/// Returns the changes of a commit. If it is incomplete or invalid, the account is listed again. Adds the number of
+/// records that do not match their lexicon to `refused`.
 fn commit_changes(commit: &CommitEvent, now_us: u64, refused: &mut u64) -> Vec<Change> {
     let relist = || vec![Change { account: commit.account.clone(), of: RecordOf::Relist }];
     if commit.is_partial {

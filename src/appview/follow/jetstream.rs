@@ -1,4 +1,4 @@
-//! Jetstream: events as JSON, already of the collections that were asked for, none of them signed.
+//! Jetstream: unsigned events as JSON, of the requested collections only.
 //! <https://github.com/bluesky-social/jetstream>
 
 use serde::Deserialize;
@@ -9,9 +9,9 @@ use super::events::{EventKind, Told};
 use crate::index::{Change, RecordOf};
 use atproto::syntax::Did;
 
-/// A reconnect asks for what happened since a little before: its servers do not agree on the time to the second.
+/// How long before the cursor a reconnect begins: the clocks of the hosts differ by seconds.
 const OVERLAP_US: u64 = 5 * 1_000_000;
-/// Where it is at most hosts.
+/// Path of the stream at most hosts.
 const PATH: &str = "/subscribe";
 
 #[derive(Deserialize)]
@@ -42,7 +42,7 @@ struct Account {
     status: Option<String>,
 }
 
-/// The address to follow from `cursor` on.
+/// Returns the URL of the stream from `cursor` on.
 pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
     let (base, query) = base.split_once('?').map_or((base, None), |(base, query)| (base, Some(query)));
     let host = base.find("://").map_or(0, |at| at + 3);
@@ -58,7 +58,7 @@ pub(super) fn url(base: &str, cursor: Option<u64>) -> String {
     format!("{}{path}?{}", base.trim_end_matches('/'), fields.finish())
 }
 
-/// What a message tells; `None` when it is no event.
+/// Parses a message; `None` when it is no event.
 pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
     let event: Event = serde_json::from_str(text).ok()?;
     let did = event.did;
@@ -67,7 +67,7 @@ pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
         (Some(commit), ..) => {
             let Commit { operation, collection, rkey, record } = commit;
             let record = record.as_ref().filter(|_| operation != "delete");
-            // A change without its record says nothing.
+            // A create or update without its record is useless.
             let is_whole = record.is_some() || operation == "delete";
             let change = Change::of(&did, &collection, &rkey, record, now_us).filter(|_| is_whole);
             refused = u64::from(change.is_none());
@@ -77,12 +77,12 @@ pub(super) fn read(text: &str, now_us: u64) -> Option<Told> {
         (_, _, Some(_)) => (EventKind::Identity, Some(Change { account: did, of: RecordOf::Handle })),
         _ => return None,
     };
-    // A time that is ahead would have later events skipped.
+    // A time in the future would skip later events.
     let cursor = event.time_us.min(now_us);
     Some(Told { kind, cursor: Some(cursor), at_us: Some(cursor), changes: change.into_iter().collect(), refused })
 }
 
-/// What the state of an account comes to.
+/// Returns the change for the status of an account.
 pub(super) fn of_account(account: Did, is_active: bool, status: Option<&str>) -> Change {
     let of = match status {
         Some("deleted") if !is_active => RecordOf::Gone,

@@ -1,4 +1,4 @@
-//! Lists what an account has in its repository: of those who are new, and of all when events are missing.
+//! Listing of an account's records: of new accounts, and of all when events were missed.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -15,27 +15,27 @@ use server::bulkhead::Caller;
 use server::identity::{ListError, ResolveError};
 use server::storage::StorageError;
 
-/// Accounts that are listed at once: the records of one have some 10 MB in memory at most.
+/// Number of accounts that are listed at once: the records of one need some 10 MB of memory at most.
 const AT_ONCE: usize = 3;
 const ROUND: usize = 16;
-/// Pages of 100 records of one collection.
+/// Maximum number of pages of 100 records of one collection.
 const MAX_PAGES: usize = 60;
-/// What all collections of an account may take together.
+/// Time-out of all collections of an account together.
 const TIME: Duration = Duration::from_secs(120);
 const OFTEN: Duration = Duration::from_secs(30);
 
-/// What came of an account.
+/// The result of listing an account.
 enum Listed {
-    /// All that it has, or as much as is looked through.
+    /// Changes that set all of its records, up to the maximum number of pages.
     Changes(Vec<Change>),
-    /// There is no such account, or its server does not tell.
+    /// There is no such account, or its server refuses.
     Refused,
-    /// It may be had later.
+    /// A transient error: the listing is tried again later.
     Failed(String),
 }
 
 impl Follow {
-    /// Lists whoever is to be listed, as long as the registry runs.
+    /// Lists the accounts that are due, as long as the registry runs.
     pub async fn keep_listing(&self) {
         let mut wakes = self.index.wakes();
         loop {
@@ -50,7 +50,7 @@ impl Follow {
         }
     }
 
-    /// Lists a round of accounts; answers how many.
+    /// Lists a round of accounts. Returns their number.
     async fn list_due(&self) -> Result<usize, StorageError> {
         let accounts = self.index.due_lists(ROUND).await?;
         let listed = accounts.len();
@@ -90,7 +90,7 @@ impl Follow {
                 ControlFlow::Continue(())
             });
             match listing.await {
-                // Whoever has more has the first ones in the index.
+                // An account with more pages has the first ones in the index.
                 Ok(()) | Err(ReposError::TooMany) => {}
                 Err(ReposError::List(ListError::Refused(_))) => return Listed::Refused,
                 Err(error) => return Listed::Failed(error.to_string()),

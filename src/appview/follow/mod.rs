@@ -1,9 +1,9 @@
-//! What the index does not learn from what passes through here: whether holds are public, which handles accounts have, what
-//! an account has in its repository, and, where a source of events is configured, what happens in the network.
+//! Sources of the index besides the requests of this registry: whether holds are public, the handles of accounts, the
+//! records of accounts and, where a source of events is configured, changes in the network.
 //!
-//! Events come from Jetstream or from the firehose of a relay or a PDS. Neither is proven here; whoever opens the page of
-//! an image has its record proven. How far a source was followed is kept with what it told, in one transaction, so a restart
-//! loses nothing, and what comes twice changes nothing.
+//! Events come from Jetstream or from the firehose of a relay or a PDS. Their signatures are not verified here; the
+//! page of an image verifies its record. The cursor of a source is stored with its changes, in one transaction, so a
+//! restart loses nothing, and an event that comes twice changes nothing.
 
 mod asking;
 mod events;
@@ -25,7 +25,7 @@ use server::egress::{ClientPolicy, HttpClient, Reach, system_dns};
 
 pub use events::{EventKind, FollowCounts};
 
-/// The collections that the index knows.
+/// Collections whose records are in the index.
 const COLLECTIONS: [Collection; 8] = [
     nsid::MANIFEST,
     nsid::TAG,
@@ -37,24 +37,24 @@ const COLLECTIONS: [Collection; 8] = [
     nsid::STATS,
 ];
 
-/// Where events come from. The operator chose these hosts: they may be on any network.
+/// The sources of events. The operator chose these hosts: they may be on any network.
 #[derive(Clone, Debug, Default)]
 pub struct FollowSettings {
-    /// Jetstreams, of which one is followed: the next one when it fails.
+    /// Jetstreams, one of which is followed: the next one when it fails.
     pub jetstream_urls: Vec<String>,
-    /// A relay or a PDS: followed where there is no Jetstream, and asked who has records of the collections.
+    /// A relay or a PDS: followed if there is no Jetstream, and asked for accounts with records of the collections.
     pub relay_url: Option<String>,
 }
 
 impl FollowSettings {
-    /// Whether there is a source of events.
+    /// Whether a source of events is configured.
     #[must_use]
     pub fn is_on(&self) -> bool {
         !self.jetstream_urls.is_empty() || self.relay_url.is_some()
     }
 }
 
-/// Keeps the index up.
+/// Keeps the index up to date.
 pub struct Follow {
     index: Arc<Index>,
     owners: Arc<Owners>,
@@ -67,10 +67,10 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// By these means.
+    /// Makes the follower of an index.
     ///
     /// # Errors
-    /// No root certificate of the system's store could be loaded.
+    /// When no root certificate of the system's store could be loaded.
     pub fn new(
         settings: FollowSettings,
         (index, owners, repos, holds): (Arc<Index>, Arc<Owners>, Arc<Repos>, Arc<Holds>),
@@ -89,20 +89,20 @@ impl Follow {
         Ok(Self { index, owners, repos, holds, settings, http, counts: FollowCounts::default(), clock })
     }
 
-    /// Returns what was followed.
+    /// Returns the counts of events.
     #[must_use]
     pub fn counts(&self) -> &FollowCounts {
         &self.counts
     }
 
-    /// Where events come from.
+    /// Returns the sources of events.
     #[must_use]
     pub fn settings(&self) -> &FollowSettings {
         &self.settings
     }
 }
 
-/// Whether records of a path in a repository are of a collection that the index knows.
+/// Whether a record's path is in one of the index's collections.
 fn is_wanted(path: &str) -> bool {
     path.split_once('/').is_some_and(|(collection, _)| COLLECTIONS.iter().any(|known| known.as_str() == collection))
 }

@@ -1,4 +1,4 @@
-//! Who has anything at all: asked of a relay once, before events are followed.
+//! The first list of accounts with records, read from a relay once, before events are followed.
 
 use std::time::Duration;
 
@@ -12,15 +12,16 @@ use atproto::syntax::Did;
 use server::egress::{AnswerLimits, empty_body};
 use server::storage::StorageError;
 
-/// Collections whose owners are to be listed: who has a tag has a manifest.
+/// Collections whose accounts are listed: an account with a tag has a manifest.
 const OWNERS: [nsid::Collection; 3] = [nsid::MANIFEST, nsid::STAR, nsid::SAILOR_PROFILE];
-/// Pages of one collection, of 500 accounts each at most.
+/// Maximum number of pages of one collection, of 500 accounts each at most.
 const MAX_PAGES: usize = 200;
-/// Of a host that does not know collections all accounts are listed, if they are no more than in so many pages: it is a PDS.
+/// Maximum number of pages of all accounts that are read from a host that cannot list by collection: it is a PDS, most
+/// likely.
 const MAX_PAGES_OF_ALL: usize = 2;
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(30), body_bytes: 4 * 1024 * 1024 };
 const AGAIN: Duration = Duration::from_secs(300);
-/// What is written down of a relay that was asked.
+/// Prefix of the cursor that records that a relay was read.
 const SEEDED: &str = "accounts of ";
 
 #[derive(Deserialize)]
@@ -35,18 +36,19 @@ struct Repo {
     did: Did,
 }
 
-/// Why a host did not tell.
+/// Errors of reading the accounts of a host.
 #[derive(Debug, thiserror::Error)]
 enum SeedError {
     #[error("{0}")]
     Failed(String),
-    /// It does not have the method.
+    /// The host does not have the method.
     #[error("it answers {0}")]
     Refused(StatusCode),
 }
 
 impl Follow {
-    /// Has those listed who have records at the relay, once, and when they are to be asked for again; tries until it answers.
+    /// Has all accounts with records at the relay listed, once, and again after [`Follow::forget_seeds`]. Tries until
+    /// the relay answers.
     pub async fn seed(&self) {
         let Some(relay) = self.settings.relay_url.as_deref() else { return };
         let (name, mut wakes) = (format!("{SEEDED}{relay}"), self.index.wakes());
@@ -71,7 +73,7 @@ impl Follow {
         }
     }
 
-    /// Has the relay asked again who has anything, the next time that somebody is to be asked something.
+    /// Has the accounts of the relay listed again, when the index next wakes its followers.
     ///
     /// # Errors
     /// When the database fails.
@@ -101,7 +103,7 @@ impl Follow {
         Ok(accounts)
     }
 
-    /// Has those on all pages of an answer listed; answers how many.
+    /// Has the accounts on all pages of an answer listed. Returns their number.
     async fn each_page(
         &self,
         relay: &str,
