@@ -1,4 +1,4 @@
-//! Who may do what in a repository: scopes, the registry's own tokens, and the permits that come of them.
+//! Authorization in a repository: scopes, the registry's own tokens, and the permits made of them.
 //! <https://distribution.github.io/distribution/spec/auth/token/>
 
 mod permits;

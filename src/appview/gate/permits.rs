@@ -1,11 +1,11 @@
-//! Permits: a handler's type says who may call it, and only this room makes them.
+//! Permits: the type of a handler's argument says who may call it, and only this room makes permits.
 
 use crate::accounts::Login;
 use crate::names::RepositoryName;
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
 
-/// Its holder may read in a repository; whether the blobs may be read is for their hold to say.
+/// Permission to read in a repository. Whether its blobs may be read is the decision of their hold.
 #[derive(Clone, Debug)]
 pub struct PullPermit {
     pub(super) repository: RepositoryName,
@@ -15,45 +15,47 @@ pub struct PullPermit {
 }
 
 impl PullPermit {
-    /// For somebody who looks at a page: everybody may, and the hold says whether its blobs may be read.
+    /// Makes the permit of a person who views a page: everybody may, and the hold decides whether the blobs may be
+    /// read.
     #[must_use]
     pub fn of_viewer(repository: RepositoryName, login: Option<Login>, network: Caller) -> Self {
         Self { repository, login, may_push: false, caller: network.clone() }.used_from(network)
     }
 
-    /// Where.
+    /// Returns the repository.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {
         &self.repository
     }
 
-    /// Who, if somebody signed in.
+    /// Returns the account with its session; `None` for an anonymous client.
     #[must_use]
     pub fn login(&self) -> Option<&Login> {
         self.login.as_ref()
     }
 
-    /// The same permit, used from there: an account is the same caller wherever it comes from.
+    /// Returns the permit for requests from `network`. A request with an account counts against the account, wherever
+    /// it comes from.
     #[must_use]
     pub fn used_from(self, network: Caller) -> Self {
         let caller = self.login.as_ref().map_or(network, |login| Caller::Account(login.account.clone()));
         Self { caller, ..self }
     }
 
-    /// Whose share of what many use its request takes.
+    /// Returns the caller whose share of limited resources a request takes.
     #[must_use]
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// Whether the same token may write there: then blobs are looked for where new ones go.
+    /// Whether the same token permits pushes there: then blobs are looked up only in the hold for new ones.
     #[must_use]
     pub fn may_push(&self) -> bool {
         self.may_push
     }
 }
 
-/// Its holder owns a repository, and may delete there.
+/// Permission to delete in a repository; its holder is the owner.
 #[derive(Clone, Debug)]
 pub struct DeletePermit {
     pub(super) repository: RepositoryName,
@@ -61,26 +63,26 @@ pub struct DeletePermit {
 }
 
 impl DeletePermit {
-    /// For somebody who signed in in a browser; `None` unless the repository is their own.
+    /// Makes the permit of a person who signed in in a browser; `None` unless the repository is that account's.
     #[must_use]
     pub fn of_owner(repository: RepositoryName, owner: &Did, login: Login) -> Option<Self> {
         (login.account == *owner).then_some(Self { repository, login })
     }
 
-    /// Where.
+    /// Returns the repository.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {
         &self.repository
     }
 
-    /// Who.
+    /// Returns the owner's account with its session.
     #[must_use]
     pub fn login(&self) -> &Login {
         &self.login
     }
 }
 
-/// Its holder owns a repository, and may write there.
+/// Permission to write in a repository; its holder is the owner.
 #[derive(Clone, Debug)]
 pub struct PushPermit {
     pub(super) repository: RepositoryName,
@@ -88,13 +90,13 @@ pub struct PushPermit {
 }
 
 impl PushPermit {
-    /// Where.
+    /// Returns the repository.
     #[must_use]
     pub fn repository(&self) -> &RepositoryName {
         &self.repository
     }
 
-    /// Who.
+    /// Returns the owner's account with its session.
     #[must_use]
     pub fn login(&self) -> &Login {
         &self.login

@@ -1,29 +1,29 @@
-//! Scopes: what a client asks a token for.
+//! Scopes: the access that a client requests for a token.
 
 use serde::{Deserialize, Serialize};
 
-/// What may be done in a repository. What clients ask for beside it is granted to nobody.
+/// An action in a repository. Other actions that clients request are granted to nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
-    /// Read.
+    /// Reading.
     Pull,
-    /// Write.
+    /// Writing.
     Push,
-    /// Delete.
+    /// Deletion.
     Delete,
 }
 
 impl Action {
     const ALL: [Self; 3] = [Self::Pull, Self::Push, Self::Delete];
 
-    /// Whether it is for an owner alone.
+    /// Whether the action is for the owner alone.
     #[must_use]
     pub fn is_owners(self) -> bool {
         self != Self::Pull
     }
 
-    /// As clients write it.
+    /// Returns the action as clients write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -34,30 +34,30 @@ impl Action {
     }
 }
 
-/// What is asked for in one repository.
+/// The access requested in one repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// The repository, as the client writes it.
     pub repository: String,
-    /// What is to be done there.
+    /// Requested actions.
     pub actions: Vec<Action>,
 }
 
-/// Scopes of a token; clients ask for one or two.
+/// Maximum number of scopes of a token; clients request one or two.
 const MAX_SCOPES: usize = 64;
 
-/// The scopes of repositories in `texts`, each of which may have several with spaces between. What is no such scope is
-/// left out: less than asked for is no error.
+/// Parses the repository scopes in `texts`, each of which may have several, separated by spaces. Other scopes are left
+/// out: a token with less than requested is no error.
 pub fn parse_scopes<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<Scope> {
     let words = texts.into_iter().flat_map(str::split_ascii_whitespace);
     words.filter_map(parse).take(MAX_SCOPES).collect()
 }
 
-/// `repository:<name>:<action>,<action>`; the name may have colons, as of a host with a port.
+/// Parses `repository:<name>:<action>,<action>`; the name may have colons, like that of a host with a port.
 fn parse(text: &str) -> Option<Scope> {
     let (kind, rest) = text.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
-    // A class may follow, like `repository(plugin)`.
+    // The type may have a class, like `repository(plugin)`.
     if kind.split('(').next() != Some("repository") {
         return None;
     }

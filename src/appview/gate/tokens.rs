@@ -15,20 +15,20 @@ use crate::names::RepositoryName;
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
 
-/// How long a token is good; a long upload shows it once, at its begin.
+/// Life of an access token; a long upload shows it only when it begins.
 const LIFE_S: u64 = 5 * 60;
-/// How long a refresh token is good that nobody uses.
+/// Life of a refresh token.
 const REFRESH_LIFE_S: u64 = 90 * 24 * 60 * 60;
-/// A token with all of its scopes is smaller.
+/// Maximum size of a token; one with all of its scopes is smaller.
 const MAX_TOKEN_BYTES: usize = 32 * 1024;
-/// `{"alg":"HS256","typ":"JWT"}`: the one header that there is.
+/// `{"alg":"HS256","typ":"JWT"}`, the header of all tokens.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 
-/// The secrets that sign; one cannot be used for the other.
+/// The signing keys; a token signed with one is not accepted for the other.
 pub struct TokenKeys {
-    /// For access tokens.
+    /// Key of access tokens.
     pub access: Zeroizing<[u8; 32]>,
-    /// For refresh tokens.
+    /// Key of refresh tokens.
     pub refresh: Zeroizing<[u8; 32]>,
 }
 
@@ -38,18 +38,18 @@ pub struct Tokens {
     service: Box<str>,
 }
 
-/// Why a token is not taken.
+/// Errors of the verification of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It is not one of this registry's.
+    /// The token is not from this registry.
     #[error("the token is not one of this registry")]
     Invalid,
-    /// Another one must be got.
+    /// The token has expired.
     #[error("the token has expired")]
     Expired,
 }
 
-/// What a token allows in one repository.
+/// The actions that a token permits in one repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Access {
     #[serde(rename = "type")]
@@ -62,9 +62,9 @@ struct Access {
 struct Claims {
     iss: String,
     aud: String,
-    /// Who signed in; empty: nobody.
+    /// DID of the account; empty for an anonymous client.
     sub: String,
-    /// Its session.
+    /// Session of the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<SessionId>,
     access: Vec<Access>,
@@ -78,43 +78,43 @@ struct RefreshClaims {
     aud: String,
     sub: Did,
     sid: SessionId,
-    /// The device that it was given to: it is good for as long as the account has that device.
+    /// Device that the token was issued to: it is valid as long as the account has that device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     dev: Option<i64>,
     exp: u64,
 }
 
-/// Whose refresh token it is.
+/// The claims of a verified refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refresh {
-    /// Who signed in.
+    /// Account that signed in, with its session.
     pub login: Login,
-    /// By which device, if by one.
+    /// Number of the device that signed in, if it was one.
     pub device: Option<i64>,
 }
 
-/// What a token that was verified says.
+/// The claims of a verified access token.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    /// Who signed in.
+    /// Account that signed in, with its session.
     pub login: Option<Login>,
     access: Vec<Access>,
 }
 
 impl Tokens {
-    /// Of the registry at `service`: host and port.
+    /// Makes tokens of the registry `service`: host and port.
     #[must_use]
     pub fn new(keys: TokenKeys, service: &str) -> Self {
         Self { keys, service: service.into() }
     }
 
-    /// How long a token is good, in seconds.
+    /// Returns the life of an access token, in seconds.
     #[must_use]
     pub fn life_s(&self) -> u64 {
         LIFE_S
     }
 
-    /// A token with these rights.
+    /// Returns an access token with the scopes `granted`.
     #[must_use]
     pub fn issue(&self, login: Option<&Login>, granted: &[Scope], now_s: u64) -> String {
         let access = |scope: &Scope| Access {
@@ -135,7 +135,7 @@ impl Tokens {
         sign(&self.keys.access, &claims)
     }
 
-    /// A token by which a client gets others, instead of keeping the password.
+    /// Returns a refresh token, which a client keeps instead of the password.
     #[must_use]
     pub fn issue_refresh(&self, login: &Login, device: Option<i64>, now_s: u64) -> String {
         let claims = RefreshClaims {
@@ -148,7 +148,7 @@ impl Tokens {
         sign(&self.keys.refresh, &claims)
     }
 
-    /// What a token says.
+    /// Verifies an access token and returns its claims.
     ///
     /// # Errors
     /// [`TokenError`]
@@ -168,7 +168,7 @@ impl Tokens {
         Ok(Grant { login, access: claims.access })
     }
 
-    /// Whose refresh token it is.
+    /// Verifies a refresh token and returns its claims.
     ///
     /// # Errors
     /// [`TokenError`]
@@ -185,7 +185,7 @@ impl Tokens {
 }
 
 impl Grant {
-    /// The permit to read in a repository; `None` when the token has not that right.
+    /// Returns the permit to read in a repository; `None` if the token does not permit it.
     #[must_use]
     pub fn pull(&self, repository: &RepositoryName) -> Option<PullPermit> {
         let may_push = self.allows(repository, Action::Push) && self.login.is_some();
@@ -197,14 +197,15 @@ impl Grant {
         })
     }
 
-    /// The permit to write in a repository; `None` when the token has not that right.
+    /// Returns the permit to write in a repository; `None` if the token does not permit it.
     #[must_use]
     pub fn push(&self, repository: &RepositoryName) -> Option<PushPermit> {
         let login = self.login.clone().filter(|_| self.allows(repository, Action::Push))?;
         Some(PushPermit { repository: repository.clone(), login })
     }
 
-    /// The permit to delete in a repository, which whoever may write has; `None` when the token has not that right.
+    /// Returns the permit to delete in a repository, which a token to push permits as well; `None` if the token does
+    /// not.
     #[must_use]
     pub fn delete(&self, repository: &RepositoryName) -> Option<DeletePermit> {
         let allowed = [Action::Delete, Action::Push].iter().any(|action| self.allows(repository, *action));
@@ -224,7 +225,7 @@ fn mac(key: &[u8; 32], signed: &str) -> Hmac<Sha256> {
 }
 
 fn sign(key: &[u8; 32], claims: &impl Serialize) -> String {
-    // Claims have text keys only, which is all that could fail.
+    // Serialization fails only for maps with keys that are no strings, which claims have not.
     let claims = serde_json::to_vec(claims).unwrap_or_default();
     let signed = format!("{HEADER}.{}", BASE64URL_NOPAD.encode(&claims));
     let signature = BASE64URL_NOPAD.encode(&mac(key, &signed).finalize().into_bytes());
