@@ -1,5 +1,5 @@
-//! Which hold an account's new blobs go to: the one that its profile names, else one of its own in an older record, else the
-//! registry's default; and in the place of each the one that follows it.
+//! The choice of the hold for an account's new blobs: the one in its profile, else one in an older record of its own,
+//! else the registry's default; in place of each its successor, if it has one.
 
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -12,20 +12,20 @@ use atproto::lexicon::{RecordView, SELF_KEY};
 use atproto::syntax::{Datetime, Did, RecordKey, ServiceUrl};
 use server::identity::Account;
 
-/// What an account wants for its new blobs.
+/// An account's choice of a hold for its new blobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HoldChoice {
-    /// What the registry gives.
+    /// The default of the registry.
     #[default]
     Default,
-    /// None: it wants to push nowhere.
+    /// No hold: pushes are refused.
     None,
-    /// This one.
+    /// A hold of the account's choice.
     Hold(ServiceUrl),
 }
 
 impl HoldChoice {
-    /// The hold, if it is one by name.
+    /// Returns the hold, if the account chose one.
     #[must_use]
     pub fn hold(&self) -> Option<&ServiceUrl> {
         match self {
@@ -35,12 +35,12 @@ impl HoldChoice {
     }
 }
 
-/// What an account's profile says.
+/// The settings in an account's profile (`io.atcr.sailor.profile`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SailorProfile {
-    /// Where its new blobs go.
+    /// Hold for new blobs.
     pub choice: HoldChoice,
-    /// Whether manifests go that their last tag leaves.
+    /// Whether a manifest is deleted when its last tag moves away.
     pub auto_remove: bool,
 }
 
@@ -48,10 +48,10 @@ const DEFAULT_HOLD: &str = "defaultHold";
 const AUTO_REMOVE: &str = "autoRemoveUntagged";
 
 impl Holds {
-    /// What an account's profile says, now.
+    /// Reads an account's profile, without a cache.
     ///
     /// # Errors
-    /// [`HoldsError::Repos`]; so below.
+    /// [`HoldsError::Repos`]; the same below.
     pub async fn chosen(&self, account: &Account) -> Result<SailorProfile, HoldsError> {
         let key = RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?;
         let profile = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?.value.unwrap_or_default();
@@ -63,7 +63,7 @@ impl Holds {
         Ok(SailorProfile { choice, auto_remove: profile.get(AUTO_REMOVE).and_then(Value::as_bool).unwrap_or(false) })
     }
 
-    /// Writes what an account wants into its profile at `now_us`; what other programs wrote there stays.
+    /// Writes the settings into an account's profile at `now_us`. Fields of other programs are kept.
     ///
     /// # Errors
     /// [`HoldsError::Repos`]
@@ -87,11 +87,11 @@ impl Holds {
         Ok(written?)
     }
 
-    /// The hold that an account's new blobs go to.
+    /// Returns the hold for an account's new blobs.
     ///
     /// # Errors
-    /// [`HoldsError::None`] when there is none, [`HoldsError::NotAHold`] when what is named cannot be one,
-    /// [`HoldsError::Repos`] when the account's records cannot be read.
+    /// [`HoldsError::None`] when there is none, [`HoldsError::NotAHold`] when the records name something that is no
+    /// hold, [`HoldsError::Repos`] when the account's records cannot be read.
     pub async fn of_account(&self, account: &Account) -> Result<ServiceUrl, HoldsError> {
         if let Some((hold, at)) = self.profiles.get(&account.did)
             && at.elapsed() < PROFILE_TTL
@@ -106,26 +106,26 @@ impl Holds {
         hold.ok_or(HoldsError::None)
     }
 
-    /// The hold that the account or the operator names.
+    /// Returns the hold that the account or the operator names.
     async fn named(&self, account: &Account) -> Result<Option<ServiceUrl>, HoldsError> {
         let key = RecordKey::parse(SELF_KEY).map_err(|_| HoldsError::None)?;
         let profile = self.repos.record(account, nsid::SAILOR_PROFILE, &key).await?;
         match profile.value.as_ref().and_then(|profile| profile.get("defaultHold")) {
-            // Who writes a null wants no default.
+            // A null means that the account wants no default.
             Some(Value::Null) => Ok(None),
             Some(Value::String(named)) if !named.is_empty() => hold_of(named).map(Some).ok_or(HoldsError::NotAHold),
             _ => Ok(self.repos.legacy_hold(account).await?.or_else(|| self.default_hold())),
         }
     }
 
-    /// The hold that has taken the place of `hold`, by its captain's word, or of that one; `hold` itself, if none has.
+    /// Returns the last successor of `hold` according to the captain records; `hold` itself if it has none.
     async fn last_successor(&self, hold: ServiceUrl) -> Result<ServiceUrl, HoldsError> {
         let mut hold = hold;
         for _ in 0..MAX_SUCCESSORS {
             let url = method_url(&hold, nsid::GET_RECORD);
             let parameters = [("repo", hold.did().as_str()), ("collection", &*nsid::CAPTAIN), ("rkey", SELF_KEY)];
             let asked = self.remote.query::<RecordView>(&url, &parameters, Credential::None);
-            // One that does not answer says so itself when it is written to.
+            // A hold that does not answer causes an error when it is written to.
             let Ok(captain) = within(CALL_TIME, asked).await else { break };
             match captain.value.get("successor").and_then(Value::as_str) {
                 Some(successor) => hold = hold_of(successor).ok_or(HoldsError::NotAHold)?,
@@ -136,7 +136,7 @@ impl Holds {
     }
 }
 
-/// The hold that a record names by its DID, or, in older ones, by its URL.
+/// Returns the hold that a record names by its DID or, in older records, by its URL.
 #[must_use]
 pub fn hold_of(text: &str) -> Option<ServiceUrl> {
     match Did::parse(text) {

@@ -1,4 +1,4 @@
-//! Why a hold cannot be used.
+//! Errors of calls to holds.
 
 use http::StatusCode;
 
@@ -7,7 +7,7 @@ use crate::remote::RemoteError;
 use crate::repos::ReposError;
 use atproto::syntax::{Did, ServiceUrl};
 
-/// Why a hold cannot be used.
+/// Errors of the choice of a hold and of calls to it.
 #[derive(Debug, thiserror::Error)]
 pub enum HoldsError {
     /// The account has no hold, and there is no default.
@@ -15,39 +15,39 @@ pub enum HoldsError {
         "this account has no hold: set defaultHold in its profile (io.atcr.sailor.profile); this registry has no default"
     )]
     None,
-    /// What is named as a hold can be none.
+    /// A record names something as a hold that is none.
     #[error("what the account's records name as a hold is none")]
     NotAHold,
-    /// The hold refuses.
+    /// The hold refused the call.
     #[error("the hold {hold} refuses it: {message}")]
     Refused {
-        /// Which hold.
+        /// DID of the hold.
         hold: Did,
-        /// Its status.
+        /// Status of the answer.
         status: StatusCode,
-        /// What it tells programs.
+        /// Error name, for programs.
         name: String,
-        /// What it tells people.
+        /// Error message, for people.
         message: String,
     },
-    /// The hold does not answer as it should.
+    /// The hold did not answer, or its answer is invalid.
     #[error("the hold {hold} does not answer: {error}")]
     Silent {
-        /// Which hold.
+        /// DID of the hold.
         hold: Did,
-        /// What stood in the way.
+        /// Error of the call.
         error: RemoteError,
     },
-    /// The caller's session.
+    /// Error of the caller's session.
     #[error(transparent)]
     Account(#[from] AccountsError),
-    /// The owner's records.
+    /// Error of the owner's records.
     #[error(transparent)]
     Repos(#[from] ReposError),
 }
 
 impl HoldsError {
-    /// What a call of `hold` came to.
+    /// Makes the error of a failed call to `hold`.
     pub(super) fn of(hold: &ServiceUrl, error: RemoteError) -> Self {
         let hold = hold.did().clone();
         match error {

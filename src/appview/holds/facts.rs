@@ -1,4 +1,4 @@
-//! What a hold says of itself to anybody: its captain's record, its crew, and how often images were pulled.
+//! Public records of a hold: the captain's, crew members, and pull and push counts of images.
 
 use std::ops::ControlFlow;
 
@@ -11,19 +11,19 @@ use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{Captain, Crew, Permission, PermissionSet, RecordPage, RecordView, SELF_KEY, Stats};
 use atproto::syntax::{Did, ImageName, ServiceUrl};
 
-/// Pages of 100 members that are looked through for one.
+/// Maximum number of pages of 100 crew members that are read.
 const MAX_PAGES: usize = 10;
 
 impl Holds {
-    /// The captain's record: who owns a hold, and what it allows.
+    /// Returns the captain record of a hold: its owner, and what it allows.
     ///
     /// # Errors
-    /// [`HoldsError`]; so below.
+    /// [`HoldsError`]; the same below.
     pub async fn captain(&self, hold: &ServiceUrl) -> Result<Captain, HoldsError> {
         self.record(hold, nsid::CAPTAIN, SELF_KEY).await?.ok_or(HoldsError::NotAHold)
     }
 
-    /// How often an image was pulled and pushed, as the hold counts; `None` when it never was.
+    /// Returns the pull and push counts of an image; `None` if the hold has none.
     ///
     /// # Errors
     /// [`HoldsError`]
@@ -32,10 +32,10 @@ impl Holds {
         Ok(stats.filter(|stats| stats.owner_did == *owner && stats.repository == *name))
     }
 
-    /// How often images were pulled, as the hold counts, of as many as it tells in so many pages of 100.
+    /// Returns the counts of all images that the hold has, from at most `max_pages` pages of 100.
     ///
     /// # Errors
-    /// [`HoldsError`] when not even the first page comes.
+    /// [`HoldsError`] when even the first page cannot be read.
     pub async fn all_stats(&self, hold: &ServiceUrl, max_pages: usize) -> Result<Vec<Stats>, HoldsError> {
         let (mut all, mut cursor) = (Vec::new(), None);
         for number in 0..max_pages {
@@ -52,7 +52,7 @@ impl Holds {
         Ok(all)
     }
 
-    /// A page of a hold's records.
+    /// Reads a page of a hold's records.
     async fn page(
         &self,
         hold: &ServiceUrl,
@@ -66,7 +66,7 @@ impl Holds {
         within(CALL_TIME, asked).await.map_err(|error| HoldsError::of(hold, error))
     }
 
-    /// Whether an account is of the crew and may write. Of a very large crew only a part is looked at.
+    /// Whether an account is a crew member with permission to write. Of a very large crew only a part is read.
     ///
     /// # Errors
     /// [`HoldsError`]
@@ -83,7 +83,7 @@ impl Holds {
         Ok(found.unwrap_or(false))
     }
 
-    /// Who is of the crew and may write. Of a very large crew only a part is looked at.
+    /// Returns the crew members with permission to write. Of a very large crew only a part is read.
     ///
     /// # Errors
     /// [`HoldsError`]
@@ -97,7 +97,7 @@ impl Holds {
         Ok(writers)
     }
 
-    /// Shows each member of the crew until `visit` has seen enough, in so many pages at most.
+    /// Calls `visit` with each crew member until it breaks, or the maximum number of pages was read.
     async fn each_member(
         &self,
         hold: &ServiceUrl,

@@ -1,4 +1,4 @@
-//! Holds: which one an account's blobs go to, and the calls that put blobs there and find them.
+//! Holds: the choice of the hold for an account's blobs, and the calls that store and find blobs.
 
 mod choice;
 mod error;
@@ -24,25 +24,25 @@ pub use choice::{HoldChoice, SailorProfile, hold_of};
 pub use error::HoldsError;
 pub use uploads::Initiated;
 
-/// How long what a profile says is believed.
+/// How long the hold of an account is cached.
 const PROFILE_TTL: Duration = Duration::from_mins(1);
-/// Accounts remembered, at some 300 bytes.
+/// Number of cached accounts, at some 300 bytes.
 const MAX_REMEMBERED: usize = 4096;
-/// How long a hold may take for what moves no bytes: whoever asked is told of it, and can ask again.
+/// Time-out of a call to a hold that moves no bytes: the client gets an error, and can try again.
 const CALL_TIME: Duration = Duration::from_secs(10);
-/// How long it may take for a manifest: it commits a record a layer.
+/// Time-out of a notice of a manifest: the hold commits a record for each layer.
 const NOTICE_TIME: Duration = Duration::from_secs(30);
-/// How long it may take to complete an upload: from a bucket it reads back all that it has to hash, 160 GiB at most.
+/// Time-out of completing an upload: from a bucket the hold reads back all that it has to hash, 160 GiB at most.
 const COMPLETE_TIME: Duration = Duration::from_secs(30 * 60);
-/// Holds that follow one another for one question.
+/// Maximum number of holds that are asked in one look-up, each the successor of the one before.
 const MAX_SUCCESSORS: usize = 3;
 
-/// What a client is to do with the address of a blob; the address is good for that alone.
+/// The method for which a hold returns the URL of a blob; the URL is good for that method alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Read it.
+    /// A download.
     Get,
-    /// Ask whether it is there.
+    /// A check whether the blob exists.
     Head,
 }
 
@@ -55,38 +55,38 @@ impl Verb {
     }
 }
 
-/// Calls holds.
+/// The client of holds.
 pub struct Holds {
     remote: Remote,
     sessions: Arc<Sessions>,
     repos: Arc<Repos>,
     default_hold: RwLock<Option<ServiceUrl>>,
     profiles: Cache<Did, (Option<ServiceUrl>, Instant)>,
-    /// Accounts that asked a hold to be taken into its crew.
+    /// Pairs of account and hold for which crew membership was requested.
     asked: Cache<(Did, Did), ()>,
 }
 
 impl Holds {
-    /// By these means; `default_hold` is that of accounts which name none.
+    /// Makes the client. `default_hold` is the hold of accounts that name none.
     #[must_use]
     pub fn new(remote: Remote, sessions: Arc<Sessions>, repos: Arc<Repos>, default_hold: Option<ServiceUrl>) -> Self {
         let (profiles, asked) = (Cache::new(MAX_REMEMBERED), Cache::new(MAX_REMEMBERED));
         Self { remote, sessions, repos, default_hold: RwLock::new(default_hold), profiles, asked }
     }
 
-    /// Changes the hold of accounts which name none.
+    /// Changes the hold of accounts that name none.
     pub fn set_default_hold(&self, hold: Option<ServiceUrl>) {
         *self.default_hold.write().unwrap_or_else(PoisonError::into_inner) = hold;
         self.profiles.clear();
     }
 
-    /// Returns the hold of accounts which name none.
+    /// Returns the hold of accounts that name none.
     #[must_use]
     pub fn default_hold(&self) -> Option<ServiceUrl> {
         self.default_hold.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Reads what is at an address that a hold gave, as [`Remote::open`].
+    /// Requests a URL that a hold gave, like [`Remote::open`].
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -99,7 +99,8 @@ impl Holds {
         self.remote.open(method, url, range).await
     }
 
-    /// Where a client finds a blob; `None` when the hold has it not. Where the hold is not public, `login` asks.
+    /// Returns the URL of a blob for a client; `None` when the hold does not have the blob. A hold that is not public
+    /// is asked as `login`.
     ///
     /// # Errors
     /// [`HoldsError`]
@@ -113,7 +114,7 @@ impl Holds {
         let mut hold = hold.clone();
         for _ in 0..MAX_SUCCESSORS {
             let mut answer = self.ask_for(&hold, digest, verb, None).await;
-            // Only crew may know; the puller is, or is not.
+            // The hold answers crew members only, so ask as the account that pulls.
             if let (Err(RemoteError::Refused { status: StatusCode::UNAUTHORIZED, .. }), Some(login)) = (&answer, login)
             {
                 let token = self.sessions.service_token(login, hold.did()).await?;
@@ -142,10 +143,10 @@ impl Holds {
         within(CALL_TIME, self.remote.query(&url, &parameters, token)).await
     }
 
-    /// Asks a hold to take the account into its crew, once: whether it may write shows when it does.
+    /// Requests crew membership for the account, once. Whether it may write shows when it does.
     ///
     /// # Errors
-    /// When the hold does not answer; a refusal is none, for the account may be crew by another way.
+    /// When the hold does not answer. A refusal is no error, as the account may be a crew member already.
     pub async fn join(&self, hold: &ServiceUrl, login: &Login) -> Result<(), HoldsError> {
         let key = (login.account.clone(), hold.did().clone());
         if self.asked.get(&key).is_some() {
@@ -160,7 +161,7 @@ impl Holds {
         }
     }
 
-    /// Tells a hold of a manifest.
+    /// Notifies a hold of a manifest, or of a pull.
     ///
     /// # Errors
     /// [`HoldsError`]
@@ -170,7 +171,7 @@ impl Holds {
             .map(drop)
     }
 
-    /// Calls a method that writes, as `login`.
+    /// Calls a procedure as `login`.
     async fn call<T: serde::de::DeserializeOwned>(
         &self,
         hold: &ServiceUrl,
@@ -195,12 +196,12 @@ impl Holds {
     }
 }
 
-/// Waits so long for a hold.
+/// Limits a call to a hold to `time`.
 async fn within<T>(time: Duration, call: impl Future<Output = Result<T, RemoteError>>) -> Result<T, RemoteError> {
     timeout(time, call).await.unwrap_or(Err(RemoteError::Unreachable(EgressError::TimedOut(time))))
 }
 
-/// The address that a hold gives for a blob, if a client may be sent there.
+/// Returns the URL that a hold gave for a blob, if a client can be redirected there.
 fn address(hold: &ServiceUrl, location: BlobLocation) -> Result<String, HoldsError> {
     let is_web = ["https://", "http://"].iter().any(|scheme| location.url.starts_with(scheme));
     let is_header = location.url.bytes().all(|byte| byte.is_ascii_graphic());
@@ -214,7 +215,7 @@ fn method_url(hold: &ServiceUrl, method: Method) -> String {
     format!("{hold}/xrpc/{method}")
 }
 
-/// The hold that a redirect leads to.
+/// Returns the hold that a redirect leads to.
 fn successor(url: &str) -> Option<ServiceUrl> {
     let (origin, _) = url.split_once("/xrpc/")?;
     ServiceUrl::parse(origin).ok()

@@ -1,4 +1,4 @@
-//! An upload into a hold: begun, its parts, completed or given up.
+//! Uploads of a blob to a hold: begin, parts, completion, abort.
 
 use serde_json::json;
 
@@ -12,22 +12,22 @@ use atproto::lexicon::{
 use atproto::syntax::{Digest, ServiceUrl};
 use server::egress::ClientBody;
 
-/// What a hold says of an upload whose parts may have any length.
+/// The hold's `partLength` of an upload whose parts may have any length.
 const ANY_LENGTH: &str = "any";
 
-/// An upload that a hold has begun.
+/// An upload that a hold has started.
 pub struct Initiated {
-    /// What the hold calls it.
+    /// Id of the upload at the hold.
     pub upload: String,
-    /// Whether its parts may have any length, also one that is not announced.
+    /// Whether parts may have any length, also one that is not known in advance.
     pub any_length: bool,
 }
 
 impl Holds {
-    /// Begins an upload under a name that means nothing.
+    /// Starts an upload under the temporary name `name`.
     ///
     /// # Errors
-    /// [`HoldsError`]; so below.
+    /// [`HoldsError`]; the same below.
     pub async fn initiate(&self, hold: &ServiceUrl, login: &Login, name: &str) -> Result<Initiated, HoldsError> {
         let input = InitiateUpload { digest: format!("uploads/temp-{name}") };
         let output: UploadIdOutput = self.call(hold, login, nsid::INITIATE_UPLOAD, &input).await?;
@@ -35,7 +35,7 @@ impl Holds {
         Ok(Initiated { upload: output.upload_id, any_length })
     }
 
-    /// Sends a part of `length_bytes`, or as long as its body goes on; answers its ETag.
+    /// Sends a part of `length_bytes`, or of all of its body if that is `None`. Returns the ETag.
     ///
     /// # Errors
     /// [`HoldsError`]
@@ -52,7 +52,7 @@ impl Holds {
         sent.map_err(|error| HoldsError::of(hold, error))
     }
 
-    /// Makes the parts a blob with this digest.
+    /// Completes an upload: the hold makes a blob of the parts, and checks the digest.
     ///
     /// # Errors
     /// [`HoldsError`]
@@ -71,7 +71,7 @@ impl Holds {
         self.call_within::<UploadStatus>(COMPLETE_TIME, (hold, login), nsid::COMPLETE_UPLOAD, &input).await.map(drop)
     }
 
-    /// Gives an upload up.
+    /// Aborts an upload.
     ///
     /// # Errors
     /// [`HoldsError`]
