@@ -1,5 +1,5 @@
-//! Away: a tag, or a manifest with the tags of its repository. Holds have no call for it: a blob of a manifest that is no
-//! more stays until its hold collects garbage.
+//! Deletion of a tag, or of a manifest with its tags in the repository. Holds have no method for it: the blobs of a
+//! deleted manifest stay until their hold collects garbage.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use atproto::syntax::{Digest, ImageName, Tag};
 use server::identity::Account;
 
 impl Images {
-    /// Deletes a tag, or a manifest with the tags that lead to it in the permit's repository; answers whether it was there.
+    /// Deletes a tag, or a manifest with its tags in the permit's repository. Returns whether it was there.
     ///
     /// # Errors
     /// [`ImagesError`]
@@ -54,7 +54,7 @@ impl Images {
         Ok(true)
     }
 
-    /// Deletes the record of a manifest, and what is known of it here.
+    /// Deletes the record of a manifest, its notices and its row as a referrer.
     pub(super) async fn delete_record(
         &self,
         _turn: &ManifestTurn,
@@ -64,7 +64,7 @@ impl Images {
         seen: &Seen,
     ) -> Result<(), ImagesError> {
         self.repos.delete(login, nsid::MANIFEST, &manifest_key(digest), seen).await?;
-        // Not before: while there is a record, its hold must get to know of it.
+        // Only now: as long as there is a record, its hold must be notified of it.
         let (account, digest) = (owner.did.clone(), *digest);
         let forget = move |write: &server::sqlite::Write<'_>| {
             tables::withdraw(write, &account, &digest)?;
@@ -75,7 +75,8 @@ impl Images {
         Ok(())
     }
 
-    /// A manifest has one record, wherever it is: that goes when no other repository has a tag for it.
+    /// Deletes a manifest in one repository. It has one record for all repositories, which is deleted when no other
+    /// repository has a tag for it.
     async fn delete_manifest(
         &self,
         turn: &ManifestTurn,
@@ -92,7 +93,7 @@ impl Images {
         if here.is_empty() && !is_home {
             return Ok(false);
         }
-        // First, so that no tag leads nowhere.
+        // Tags first, so that none names a missing manifest.
         for found in &here {
             self.delete_tag(permit, owner, name, &found.tag).await?;
         }
@@ -100,7 +101,7 @@ impl Images {
             (Some(_), None) if is_home => {
                 self.delete_record(turn, login, owner, digest, &seen).await?;
             }
-            // It is at home there from now on.
+            // The other repository becomes the one of the record.
             (Some(record), Some(other)) if is_home => {
                 let mut record = record.clone();
                 record["repository"] = json!(other.repository);

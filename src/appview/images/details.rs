@@ -1,4 +1,4 @@
-//! An image as people look at it: what its manifest says, and what its configuration tells of how it was made.
+//! Details of an image for people: its manifest, and its configuration with the build history.
 
 use std::time::Duration;
 
@@ -16,77 +16,77 @@ use crate::repos::digest_of;
 use atproto::syntax::Digest;
 use server::identity::Account;
 
-/// Configurations have some kilobytes; one with the longest history that people make, some hundred.
+/// Maximum size of a configuration: usual ones have some kilobytes, one with the longest history some hundred.
 const MAX_CONFIG_BYTES: usize = 1024 * 1024;
 const CONFIG_TIME: Duration = Duration::from_secs(4);
-/// What of a configuration is remembered and shown.
+/// Maximum number of build steps that are kept.
 const MAX_STEPS: usize = 500;
 
-/// What a manifest names: a blob or another manifest.
+/// A descriptor in a manifest: a blob or another manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedContent {
-    /// What it is.
+    /// Media type.
     pub media_type: String,
-    /// Its digest.
+    /// Digest.
     pub digest: Digest,
-    /// Its length.
+    /// Size.
     pub size_bytes: u64,
-    /// What it runs on, as an index says: `linux/arm64/v8`.
+    /// Platform in an index, like `linux/arm64/v8`.
     pub platform: Option<String>,
-    /// What the index says of it.
+    /// Annotations of the descriptor.
     pub annotations: Vec<(String, String)>,
 }
 
-/// What a manifest says.
+/// The content of a manifest.
 #[derive(Clone, Debug, Default)]
 pub struct ManifestDetails {
-    /// The configuration of an image.
+    /// Configuration of an image.
     pub config: Option<NamedContent>,
-    /// Its layers.
+    /// Layers of an image.
     pub layers: Vec<NamedContent>,
-    /// The manifests of an index.
+    /// Manifests of an index.
     pub manifests: Vec<NamedContent>,
-    /// The manifest that it says something of.
+    /// Digest of the subject.
     pub subject: Option<Digest>,
-    /// What kind of a thing it is, where it is no image.
+    /// Artifact type, if it is no image.
     pub artifact_type: Option<String>,
-    /// What it says of itself.
+    /// Annotations of the manifest.
     pub annotations: Vec<(String, String)>,
 }
 
-/// One step of how an image was made.
+/// One step of the build of an image.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct BuildStep {
-    /// The command.
+    /// Command of the step.
     #[serde(default)]
     pub created_by: String,
-    /// Whether it made no layer.
+    /// Whether the step made no layer.
     #[serde(default)]
     pub empty_layer: bool,
 }
 
-/// What the configuration of an image tells.
+/// The configuration of an image.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ImageConfig {
-    /// The processor.
+    /// CPU architecture.
     #[serde(default)]
     pub architecture: String,
-    /// The system.
+    /// Operating system.
     #[serde(default)]
     pub os: String,
-    /// The processor's variant.
+    /// Variant of the architecture.
     #[serde(default)]
     pub variant: String,
-    /// When it was made, as it says.
+    /// Time of the build, as written there.
     #[serde(default)]
     pub created: Option<String>,
-    /// How it was made, oldest first.
+    /// Build steps, the oldest first.
     #[serde(default)]
     pub history: Vec<BuildStep>,
 }
 
 impl ParsedManifest {
-    /// What it says, for people.
+    /// Returns the content of the manifest for people.
     #[must_use]
     pub fn details(&self) -> ManifestDetails {
         let document = self.document();
@@ -104,18 +104,18 @@ impl ParsedManifest {
     }
 }
 
-/// Annotations that are texts.
+/// Returns the annotations whose values are strings.
 pub(super) fn texts(annotations: Option<&Map<String, Value>>) -> Vec<(String, String)> {
     let all = annotations.into_iter().flatten();
     all.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
 
 impl Images {
-    /// The configuration of an image, from its hold, as the permit's holder may read it; `None` when it is not there, or
-    /// is no configuration of an image.
+    /// Returns the configuration of an image, read from its hold with the permit; `None` when it is missing, or no
+    /// configuration of an image.
     ///
     /// # Errors
-    /// [`ImagesError::Hold`] also for a hold that is slow or sends something else.
+    /// [`ImagesError::Hold`], also for a hold that is slow or sends more bytes than a configuration may have.
     pub async fn config(
         &self,
         permit: &PullPermit,

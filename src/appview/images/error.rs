@@ -1,32 +1,32 @@
-//! Why an image cannot be pulled or pushed.
+//! Errors of pulling, pushing and deleting images.
 
 use crate::holds::HoldsError;
 use crate::repos::ReposError;
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
-/// Why an image cannot be pulled or pushed.
+/// Errors of pulling, pushing and deleting images.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
-    /// It names so much that no record of it can be.
+    /// The record of the manifest would exceed the size that PDSes accept.
     #[error("the manifest names too much: its record would have more than a million bytes, which no PDS takes")]
     TooLarge,
-    /// The manifest is none.
+    /// The manifest is invalid.
     #[error("the manifest cannot be taken: {0}")]
     Invalid(String),
-    /// The manifest has another digest than it is pushed under.
+    /// The manifest has another digest than the one it is pushed as.
     #[error("the manifest has the digest {0}")]
     OtherDigest(Digest),
-    /// It names blobs or manifests that are not there.
+    /// The manifest names a blob or a manifest that is missing.
     #[error("the manifest names what was not pushed: {0}")]
     Missing(Digest),
-    /// The record of the tag is that of another image.
+    /// Another image's tag has the same record key.
     #[error("the tag cannot be written: {0} has the same record; give it another name")]
     TagTaken(String),
-    /// The owner's repository.
+    /// Error of the owner's repository.
     #[error(transparent)]
     Repos(#[from] ReposError),
-    /// The hold. When it refuses a manifest, what was written of that is undone.
+    /// Error of the hold. If it refused a manifest, the records of the push are restored.
     #[error(transparent)]
     Hold(#[from] HoldsError),
     /// The database failed.

@@ -1,4 +1,4 @@
-//! A manifest as a client sends it: read for what the registry must know, kept byte for byte.
+//! The manifest that a client sends: parsed for what the registry needs, kept byte for byte.
 //! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>, <https://github.com/opencontainers/image-spec/blob/main/image-index.md>
 
 use std::collections::HashSet;
@@ -17,28 +17,29 @@ const IMAGES: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
 const INDEXES: [&str; 2] =
     ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
-/// What of annotations goes into the record; the bytes have them all.
+/// Maximum size of the annotations in a record; the bytes of the manifest have all.
 const MAX_ANNOTATION_BYTES: usize = 16 * 1024;
-/// What a PDS takes of a record, as JSON; what only the caller of [`ParsedManifest::record`] knows has some hundreds.
+/// Maximum size of a record as JSON: 1,000,000 bytes, less 4096 for the fields that the caller of
+/// [`ParsedManifest::record`] adds.
 const MAX_RECORD_BYTES: usize = 1_000_000 - 4096;
-/// The largest number that a record may have.
+/// The largest integer in a record.
 const MAX_SIZE: u64 = (1 << 53) - 1;
-/// What the lexicon allows of a platform's words.
+/// Maximum length of a platform's fields in the lexicon.
 const MAX_PLATFORM_BYTES: usize = 32;
-/// Platforms of an index that are told of.
+/// Maximum number of an index's platforms in an event.
 const MAX_PLATFORMS: usize = 64;
 const UNKNOWN_PLATFORM: &str = "unknown/unknown";
 
-/// A manifest that makes sense.
+/// A valid manifest.
 #[derive(Clone, Debug)]
 pub struct ParsedManifest {
-    /// As it came.
+    /// The bytes as sent.
     pub bytes: Bytes,
-    /// Of these bytes.
+    /// Digest of the bytes.
     pub digest: Digest,
-    /// What it is.
+    /// Media type.
     pub media_type: String,
-    /// The manifest that it says something of.
+    /// Digest of the subject.
     pub subject: Option<Digest>,
     document: Document,
 }
@@ -80,7 +81,7 @@ impl Descriptor {
         json!({ "mediaType": self.media_type, "digest": self.digest, "size": self.size })
     }
 
-    /// For people.
+    /// Returns the descriptor for people.
     pub(super) fn named(&self) -> NamedContent {
         let word = |name: &str| self.platform.as_ref()?.get(name)?.as_str().filter(|word| !word.is_empty());
         let words: Vec<_> = ["os", "architecture", "variant"].into_iter().filter_map(word).collect();
@@ -93,7 +94,7 @@ impl Descriptor {
         }
     }
 
-    /// The same with its platform, where the lexicon has room for it.
+    /// Returns the descriptor for a record, with its platform if it fits the lexicon.
     fn child(&self) -> Value {
         let mut record = self.record();
         let word = |platform: &Map<String, Value>, name: &str| {
@@ -116,7 +117,7 @@ impl Descriptor {
 }
 
 impl ParsedManifest {
-    /// Reads a manifest; `media_type` is what its sender says that it is.
+    /// Parses a manifest. `media_type` is its Content-Type.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`]
@@ -148,7 +149,7 @@ impl ParsedManifest {
         Ok(Self { digest: digest_of(&bytes), bytes, media_type, subject, document })
     }
 
-    /// Whether a PDS takes a record of it.
+    /// Checks that PDSes accept the record.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`], [`ImagesError::TooLarge`]
@@ -160,23 +161,23 @@ impl ParsedManifest {
         if is_too_large { Err(ImagesError::TooLarge) } else { Ok(()) }
     }
 
-    /// As it was read.
+    /// Returns the parsed JSON.
     pub(super) fn document(&self) -> &Document {
         &self.document
     }
 
-    /// The blobs that must be at the hold, each once: configuration and layers, but those that are elsewhere.
+    /// Returns the blobs that must be at the hold, each once: configuration and layers, without those that have URLs.
     pub fn blobs(&self) -> impl Iterator<Item = Digest> {
         let layers = self.document.layers.iter().flatten();
         once_each(self.document.config.iter().chain(layers).filter(|blob| blob.urls.is_empty()))
     }
 
-    /// The manifests of an index, each once.
+    /// Returns the manifests of an index, each once.
     pub fn children(&self) -> impl Iterator<Item = Digest> {
         once_each(self.document.manifests.iter().flatten())
     }
 
-    /// What is answered of it to who asks for what says something of its subject.
+    /// Returns the descriptor for lists of referrers.
     pub(super) fn referrer(&self) -> Referrer {
         Referrer {
             media_type: self.media_type.clone(),
@@ -187,17 +188,17 @@ impl ParsedManifest {
         }
     }
 
-    /// What is in it, as referrers say it: its artifactType, else what its config is.
+    /// Returns the artifact type, else the media type of the configuration.
     pub(super) fn artifact_type(&self) -> Option<String> {
         let kind = self.document.artifact_type.clone().filter(|kind| !kind.is_empty());
         kind.or_else(|| self.document.config.as_ref().map(|config| config.media_type.clone()))
     }
 
-    /// The platforms of an index, each once.
+    /// Returns the platforms of an index, each once.
     pub(super) fn platforms(&self) -> Vec<String> {
         let mut platforms: Vec<String> = Vec::new();
         for platform in self.document.manifests.iter().flatten().filter_map(|child| child.named().platform) {
-            // That is what builders call attestations.
+            // `unknown/unknown` is the platform of the builders' attestations.
             let is_one = platform != UNKNOWN_PLATFORM && platform.len() <= 3 * MAX_PLATFORM_BYTES;
             if is_one && platforms.len() < MAX_PLATFORMS && !platforms.contains(&platform) {
                 platforms.push(platform);
@@ -206,7 +207,7 @@ impl ParsedManifest {
         platforms
     }
 
-    /// What is recorded of it, without what only the caller knows.
+    /// Returns the fields of the record, without those that only the caller knows.
     pub(super) fn record(&self) -> Map<String, Value> {
         let document = &self.document;
         let list = |items: &[Descriptor], form: fn(&Descriptor) -> Value| items.iter().map(form).collect::<Value>();
@@ -223,7 +224,7 @@ impl ParsedManifest {
         fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 
-    /// What a hold is told of it.
+    /// Returns the manifest for a notice to the hold.
     pub(super) fn info(&self) -> ManifestInfo {
         let size = |descriptor: &Descriptor| i64::try_from(descriptor.size).ok();
         let config = |config: &Descriptor| BlobInfo { digest: Some(config.digest.to_string()), size: size(config) };
@@ -232,7 +233,7 @@ impl ParsedManifest {
             size: size(layer),
             media_type: Some(layer.media_type.clone()),
         };
-        // Those that are elsewhere are not the hold's.
+        // Layers with URLs are not at the hold.
         let layers = self
             .document
             .layers
@@ -246,7 +247,8 @@ impl ParsedManifest {
     }
 }
 
-/// What a manifest is, as the record of it `said`; what its own bytes say, where that is no manifest's type.
+/// Returns the media type of a manifest: `said`, that of the record, else that in its own bytes, else that of an OCI
+/// image.
 pub(super) fn media_type_of(said: Option<String>, bytes: &[u8]) -> String {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -258,13 +260,13 @@ pub(super) fn media_type_of(said: Option<String>, bytes: &[u8]) -> String {
     said.filter(is_known).or_else(own).unwrap_or_else(|| IMAGES[0].to_owned())
 }
 
-/// The digests of what is named, in that order, each once.
+/// Returns the digests of descriptors in their order, each once.
 fn once_each<'d>(named: impl Iterator<Item = &'d Descriptor>) -> impl Iterator<Item = Digest> {
     let mut seen = HashSet::new();
     named.map(|descriptor| descriptor.digest).filter(move |digest| seen.insert(*digest))
 }
 
-/// Whether annotations go into the record, and into lists: texts, as they must be, and not too much of them.
+/// Whether annotations go into the record, and into lists: all values are strings, and together at most 16 KiB.
 fn are_small(all: &Map<String, Value>) -> bool {
     let bytes = all.iter().map(|(name, value)| Some(name.len() + value.as_str()?.len()));
     bytes.sum::<Option<usize>>().is_some_and(|bytes| bytes <= MAX_ANNOTATION_BYTES)

@@ -1,4 +1,4 @@
-//! Images: manifests on their way in and out, where their blobs are, and what holds are told of them.
+//! Images: push and pull of manifests, the holds of their blobs, and notices to holds.
 
 mod delete;
 mod details;
@@ -39,34 +39,34 @@ pub use referrers::{Referrer, ReferrersPage};
 use scans::Scans;
 use turns::Turns;
 
-/// Blobs of which it is remembered where they are, at some 150 bytes each.
+/// Number of blobs whose hold is cached, at some 150 bytes each.
 const MAX_BLOBS: usize = 65_536;
 
-/// Referrers of which is remembered what is answered of them, at 16 KiB each at most.
+/// Number of cached referrers that were pushed elsewhere, at 16 KiB each at most.
 const MAX_REFERRERS: usize = 1024;
 
-/// Images of all accounts.
+/// The images of all accounts.
 pub struct Images {
     database: Database,
     repos: Arc<Repos>,
     holds: Arc<Holds>,
     catalog: Arc<Catalog>,
     webhooks: Arc<Webhooks>,
-    /// Where the blobs of manifests are that were read or written here.
+    /// Holds of the blobs of manifests that were read or written here.
     places: Cache<(Did, Digest), ServiceUrl>,
     outcomes: CounterBy<NoticeOutcome>,
-    /// One delivery of the queue to a hold at a time.
+    /// Locks of holds: one delivery of the queue to each at a time.
     deliveries: Locks<Did>,
     turns: Turns,
     scans: Scans,
     pulls: Arc<Pulls>,
-    /// What is answered of referrers that were pushed elsewhere.
+    /// Cached referrers that were pushed elsewhere.
     referrers: Cache<(Did, Digest), Arc<Referrer>>,
     clock: fn() -> u64,
 }
 
 impl Images {
-    /// By these means.
+    /// Makes the images of all accounts.
     #[must_use]
     pub fn new(
         database: Database,

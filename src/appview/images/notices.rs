@@ -1,5 +1,5 @@
-//! What holds are told of manifests: at once, and else until they have taken it. A hold that does not know of a manifest
-//! may remove its blobs, so the queue is on disk before the manifest is.
+//! Notices of manifests to holds: sent at once, and repeated until the hold accepts them. A hold may remove the blobs
+//! of a manifest that it was not notified of, so a notice is on disk before the manifest is.
 
 use std::time::Duration;
 
@@ -15,24 +15,25 @@ use atproto::syntax::ServiceUrl;
 use server::sqlite::Write;
 use server::storage::StorageError;
 
-/// Attempts while the client waits.
+/// Number of attempts while the client waits.
 const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long the client waits for another attempt to begin.
+/// Time after which no further attempt begins while the client waits.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Holds that the queue tells something at once: more wait for one of these.
+/// Number of holds that the queue delivers to at once; further ones wait.
 pub(super) const HOLDS_AT_ONCE: usize = 16;
-/// How long the queue stays with a hold that takes what it is told, while others may wait.
+/// How long the queue delivers to one hold in a round, while others may wait.
 const TURN: Duration = Duration::from_secs(20);
-/// When the queue first looks at a notice, in microseconds after it was written: nobody else is at it then.
+/// Time of the queue's first attempt, in microseconds after the notice was written: the request that wrote it has ended
+/// by then.
 const FIRST_DUE_US: u64 = 60 * 1_000_000;
 /// The longest time between two attempts, in microseconds.
 const LONGEST_PAUSE_US: u64 = 60 * 60 * 1_000_000;
-/// Attempts until a notice is given up: two weeks of them.
+/// Number of attempts until a notice is given up: two weeks.
 const MAX_ATTEMPTS: u32 = 340;
 
 impl Images {
-    /// Writes a notice down.
+    /// Adds a notice to the queue. Returns its number.
     pub(super) async fn enqueue(
         &self,
         login: &Login,
@@ -44,7 +45,7 @@ impl Images {
             id: 0,
             login: login.clone(),
             hold: hold.clone(),
-            // Its fields are texts and numbers, which is all that could fail.
+            // Its fields are strings and numbers, whose serialization cannot fail.
             notice: serde_json::to_string(notice).unwrap_or_default(),
             attempts: 0,
             due_us: now_us + FIRST_DUE_US,
@@ -53,7 +54,7 @@ impl Images {
         Ok(self.database.write(move |write| tables::insert(write, &row)).await?)
     }
 
-    /// Tells a hold, and forgets the notice when the hold took it or refused it for good.
+    /// Sends a notice to a hold, and removes it from the queue when the hold accepts it or refuses it for good.
     pub(super) async fn deliver(
         &self,
         id: i64,
@@ -77,7 +78,8 @@ impl Images {
         }
     }
 
-    /// Delivers what is due, to some holds at once and to each one after the other; answers how many notices holds took.
+    /// Delivers all due notices, to some holds at once and to each hold one after the other. Returns the number that
+    /// holds accepted.
     ///
     /// # Errors
     /// When the database fails.
@@ -88,7 +90,8 @@ impl Images {
         deliveries.try_fold(0, async |sum, delivered| Ok(sum + delivered)).await
     }
 
-    /// Delivers what is due to a hold, until it fails or has had its turn; answers how many it took.
+    /// Delivers due notices to one hold, until that fails or the time of its turn is over. Returns the number that it
+    /// accepted.
     pub(super) async fn deliver_to(&self, hold: ServiceUrl, now_us: u64) -> Result<usize, ImagesError> {
         let _turn = self.deliveries.lock(hold.did()).await;
         let (began, mut delivered) = (Instant::now(), 0);
@@ -114,7 +117,7 @@ impl Images {
                         if matches!(error, HoldsError::Silent { .. }) {
                             return Ok(delivered);
                         }
-                        // It is the account: what others have for this hold goes on.
+                        // The error is the account's: notices of others to this hold go on.
                         break;
                     }
                 }
@@ -123,7 +126,7 @@ impl Images {
         }
     }
 
-    /// Puts off all that is due to a hold that does not answer, or all of an account that cannot be spoken for there.
+    /// Postpones all due notices of a hold that does not answer, or those of one account if the error is the account's.
     async fn put_off(&self, row: &NoticeRow, now_us: u64, error: &HoldsError) -> Result<(), ImagesError> {
         self.outcomes.inc(NoticeOutcome::Failed);
         let pause_us = (FIRST_DUE_US << row.attempts.min(6)).min(LONGEST_PAUSE_US);
@@ -142,7 +145,7 @@ impl Images {
         Ok(())
     }
 
-    /// Tells a hold what the queue has for it.
+    /// Sends a queued notice to its hold.
     async fn deliver_row(&self, row: &NoticeRow) -> Result<(), HoldsError> {
         let manifest = &row.notice;
         let Ok(notice) = serde_json::from_str::<NotifyManifest>(manifest) else {

@@ -1,4 +1,4 @@
-//! Out: the bytes of a manifest from its owner's PDS, and where its blobs are.
+//! Pulls: the bytes of a manifest from its owner's PDS, and the URLs of its blobs.
 
 use bytes::Bytes;
 
@@ -13,13 +13,13 @@ use server::identity::Account;
 
 /// A manifest that was read.
 pub struct PulledManifest {
-    /// Of the bytes: it was compared.
+    /// Digest of the bytes, which was verified.
     pub digest: Digest,
-    /// As its record says it, if that is the type of a manifest.
+    /// Media type by its record, if that is a manifest's, else by its bytes.
     pub media_type: String,
-    /// As they were pushed.
+    /// The bytes as pushed.
     pub bytes: Bytes,
-    /// The hold that has its blobs, if that is one that can be asked.
+    /// The hold with its blobs, if the record names a valid one.
     pub hold: Option<ServiceUrl>,
     /// The manifests of an index, as its record says.
     pub children: Vec<Digest>,
@@ -28,7 +28,7 @@ pub struct PulledManifest {
 }
 
 impl Images {
-    /// A manifest of `owner`; `None` when there is none.
+    /// Returns a manifest of `owner`; `None` when there is none.
     ///
     /// # Errors
     /// [`ImagesError`]
@@ -51,7 +51,7 @@ impl Images {
         Ok(Some(PulledManifest { digest, media_type, bytes, hold, children, has_subject }))
     }
 
-    /// The tags of the repository, in no order; `None` when its owner has no such one.
+    /// Returns the tags of the repository, unordered; `None` when its owner has no such repository.
     ///
     /// # Errors
     /// [`ImagesError`]
@@ -59,8 +59,8 @@ impl Images {
         Ok(self.repos.tags(owner, &permit.repository().name).await?)
     }
 
-    /// Where a client finds a blob; `None` when it is nowhere. Who may push is told of the hold that new blobs go to alone:
-    /// else layers would be left behind in another.
+    /// Returns the URL of a blob for a client; `None` when it is nowhere. With a permit to push, `HEAD` looks only in
+    /// the hold for new blobs: else layers would stay behind in another hold.
     ///
     /// # Errors
     /// [`ImagesError`]
@@ -78,7 +78,7 @@ impl Images {
         if let Some(hold) = self.places.get(&(owner.did.clone(), *digest)) {
             return Ok(self.holds.locate(&hold, digest, verb, permit.login()).await?);
         }
-        // Nobody asked for its manifest here of late; an account mostly has one hold.
+        // The hold is not cached, as the manifest was not read here lately; most accounts have one hold.
         let hold = self.holds.of_account(owner).await.ok();
         if let Some(hold) = &hold
             && let Some(url) = self.holds.locate(hold, digest, verb, permit.login()).await?

@@ -1,5 +1,5 @@
-//! What holds are told of pulls, which they count. Nobody waits for it, and nothing is kept: what finds no room, what a
-//! hold does not take in time, and what waits when the process ends is dropped.
+//! Notices of pulls to holds, which count them. No request waits for a notice, and none is stored: those over the
+//! limits, those that a hold does not accept in time, and those that wait when the process ends are dropped.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,8 +19,8 @@ use server::identity::Account;
 use server::label;
 use server::metrics::CounterBy;
 
-/// An account's pulls are told one after the other: the first one gets the token for all to the same hold, and whose PDS
-/// or hold does not answer holds up its own.
+/// Limits by account. An account's notices are sent one after the other: the first one gets the token for all to the
+/// same hold, and an account whose PDS or hold does not answer delays only its own.
 const OF_ACCOUNTS: BulkheadLimits = BulkheadLimits {
     places: 128,
     places_per_caller: 1,
@@ -28,7 +28,7 @@ const OF_ACCOUNTS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 32,
     max_wait: Duration::from_secs(60),
 };
-/// A hold that does not answer has 32 of the 128 places of accounts at most.
+/// Limits by hold. A hold that does not answer takes at most 32 of the 128 places of accounts.
 const TO_HOLDS: BulkheadLimits = BulkheadLimits {
     places: 128,
     places_per_caller: 8,
@@ -36,11 +36,11 @@ const TO_HOLDS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 24,
     max_wait: Duration::from_secs(5),
 };
-/// How long a hold, and before it the PDS that makes the token for it, may take.
+/// Time-out of a notice, with the PDS's call for its token.
 const NOTICE_TIME: Duration = Duration::from_secs(5);
-/// How long all pulls of an image by one account are one.
+/// Time in which all pulls of an image by one account count as one.
 const ONE_PULL: Duration = Duration::from_mins(1);
-/// How long pulls of an index's manifests by whoever pulled the index are that pull.
+/// Time in which pulls of an index's manifests count as part of the pull of the index.
 const WITH_INDEX: Duration = Duration::from_mins(60);
 /// Pulls that are remembered, at some 250 bytes.
 const MAX_PULLS: usize = 16_384;
@@ -50,20 +50,20 @@ const MAX_CHILDREN: usize = 32_768;
 const LOG_EVERY: Duration = Duration::from_mins(1);
 
 label! {
-    /// What became of a pull that a hold is to count.
+    /// Result of the notice of a pull.
     pub enum PullOutcome {
-        /// The hold took it.
+        /// The hold accepted it.
         Delivered = "delivered",
         /// The hold refused it.
         Refused = "refused",
-        /// The hold, or the puller's PDS, did not answer in time.
+        /// The hold, or the PDS of the account, did not answer in time.
         Failed = "failed",
-        /// Too many wait.
+        /// Too many were waiting.
         Dropped = "dropped",
     }
 }
 
-/// Tells holds of pulls.
+/// Notices of pulls to holds.
 pub(super) struct Pulls {
     holds: Arc<Holds>,
     recent: Mutex<Recent>,
@@ -74,7 +74,7 @@ pub(super) struct Pulls {
     logged: Mutex<Option<Instant>>,
 }
 
-/// Who pulled what of late.
+/// Recent pulls.
 struct Recent {
     /// Images, by who pulled and whose they are: since when it is one pull, and the manifest that was read last.
     pulls: Cache<(Did, Did, ImageName), (Instant, Digest)>,
@@ -120,7 +120,7 @@ impl Images {
         tokio::spawn(async move { pulls.outcomes.inc(pulls.tell(&pull).await) });
     }
 
-    /// Returns what became of the pulls that holds are to count.
+    /// Returns the counters of pull notices by result.
     #[must_use]
     pub fn pull_outcomes(&self) -> &CounterBy<PullOutcome> {
         &self.pulls.outcomes

@@ -1,4 +1,5 @@
-//! In: a manifest is checked, its bytes and records go to its owner's repository, and the hold is told.
+//! Pushes: a manifest is checked, its bytes and records are written to its owner's repository, and the hold is
+//! notified.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
@@ -17,17 +18,17 @@ use atproto::lexicon::{NotifyManifest, TagRecord};
 use atproto::syntax::{AtUri, Datetime, Did, Digest, ImageName, RecordKey, ServiceUrl, Tag};
 use server::identity::Account;
 
-/// Blobs or manifests that are asked about at once.
+/// Number of blobs or manifests that are looked up at once.
 const AT_ONCE: usize = 8;
-/// How often a record is written anew that another program has written meanwhile.
+/// Number of attempts to write a record that another program changes meanwhile.
 const SWAPS: usize = 5;
 
-/// Writes of one kind to one record: what was there before the first, and what is there since.
+/// A write of a record: its state before and after.
 type Change = (Seen, Seen);
 
 impl Images {
-    /// Takes a manifest in. It is acknowledged only when its blobs are at the hold, its records in the owner's repository,
-    /// and the hold is told, or is going to be.
+    /// Stores a manifest. The push is acknowledged only when its blobs are at the hold, its records in the owner's
+    /// repository, and the hold is notified, or the notice is in the queue.
     ///
     /// # Errors
     /// [`ImagesError`]
@@ -55,7 +56,7 @@ impl Images {
             Some(tag) => Some((tag, self.turns.tag(&owner.did, repository, tag).await)),
             None => None,
         };
-        // First, so that a crash at any later point leaves the hold told.
+        // The notice is stored first, so that the hold is notified even after a crash at any later point.
         let notice = NotifyManifest {
             repository: repository.to_string(),
             user_did: owner.did.clone(),
@@ -65,7 +66,7 @@ impl Images {
             operation: Some("push".into()),
         };
         let pending = self.enqueue(login, &hold, &notice).await?;
-        // The bytes, the manifest's record and the tag's, in this order: each is there when it is referred to.
+        // The bytes, the manifest's record and the tag's, in this order: each refers to one that is there.
         let recorded = self.write_manifest(&manifest_turn, (permit, owner, &hold), manifest).await?;
         let tagged = match &tag {
             Some((tag, turn)) => Some(self.write_tag(turn, (permit, owner), tag, &manifest.digest).await?),
@@ -74,7 +75,7 @@ impl Images {
         let left = tagged.as_ref().and_then(|(before, _)| before.tagged(&owner.did));
         match self.deliver(pending, login, &hold, &notice).await {
             Ok(()) => {}
-            // The account is full, or the blobs are gone: it is no image then.
+            // The account's quota is exceeded, or the blobs are gone: the push fails.
             Err(error @ HoldsError::Refused { .. }) => {
                 if let (Some((tag, turn)), Some(change)) = (&tag, tagged) {
                     self.undo_tag(turn, login, &TagRecord::key_of(repository, tag), change).await?;
@@ -82,7 +83,7 @@ impl Images {
                 self.undo_manifest(&manifest_turn, login, &manifest.digest, recorded).await?;
                 return Err(error.into());
             }
-            // The queue goes on with it.
+            // The queue repeats the notice.
             Err(error) => tracing::warn!(manifest = %manifest.digest, "a hold is not told of a manifest yet: {error}"),
         }
         if let Some((tag, turn)) = &tag {
@@ -101,7 +102,7 @@ impl Images {
         Ok(())
     }
 
-    /// Tells the webhooks of the repository: of images, not of what is attached to them.
+    /// Queues the event for the webhooks of the repository: for images, not for manifests attached to them.
     async fn announce(
         &self,
         _turn: &TagTurn,
@@ -125,7 +126,7 @@ impl Images {
         Ok(self.webhooks.pushed(owner, &permit.repository().name, image).await?)
     }
 
-    /// Whether all that the manifest names is there.
+    /// Checks that all blobs and manifests that the manifest names are there.
     async fn check(
         &self,
         permit: &PushPermit,
@@ -150,7 +151,7 @@ impl Images {
         Ok(())
     }
 
-    /// Writes the bytes of a manifest and its record.
+    /// Writes the bytes of a manifest and its record. Returns the record before and after.
     async fn write_manifest(
         &self,
         _turn: &ManifestTurn,
@@ -167,7 +168,7 @@ impl Images {
         for _ in 0..SWAPS {
             let before = self.repos.record(owner, nsid::MANIFEST, &key).await?;
             let known = |field: &str| before.value.as_ref().and_then(|record| record.get(field)).cloned();
-            // One that is there already keeps its first repository and its time: the same again makes no commit.
+            // A record that exists keeps its repository and time: the same push again makes no commit.
             let repository = known("repository").unwrap_or_else(|| json!(permit.repository().name));
             record.insert("repository".into(), repository);
             record.insert("createdAt".into(), known("createdAt").unwrap_or_else(|| json!(now)));
@@ -179,7 +180,7 @@ impl Images {
         Err(ReposError::Changed.into())
     }
 
-    /// Has a tag lead to a manifest.
+    /// Writes the record of a tag. Returns the record before and after.
     async fn write_tag(
         &self,
         _turn: &TagTurn,
@@ -239,7 +240,7 @@ fn tag_record(account: &Did, repository: &ImageName, tag: &Tag, digest: &Digest,
     record
 }
 
-/// The image that a tag's record is of, if that is another one: `a_b:c` and `a:b_c` have the same key.
+/// Returns the image of a tag's record if it is another one: `a_b:c` and `a:b_c` have the same key.
 fn other_image(record: &Value, repository: &ImageName, tag: &Tag) -> Option<String> {
     let text = |field: &str| record.get(field).and_then(Value::as_str);
     let (other, other_tag) = (text("repository")?, text("tag")?);

@@ -1,4 +1,4 @@
-//! The queue of notices as an operator sees it.
+//! The queue of notices, for an operator.
 
 use std::time::Duration;
 
@@ -13,71 +13,71 @@ use server::label;
 use server::metrics::CounterBy;
 use server::storage::StorageError;
 
-/// How long holds have to take what they are told before an account is forgotten.
+/// How long holds have to accept the notices of an account before it is deleted.
 const TELL_FOR: Duration = Duration::from_secs(20);
 
 label! {
-    /// How an attempt of the queue to tell a hold ended.
+    /// Result of one attempt of the queue to notify a hold.
     pub enum NoticeOutcome {
-        /// The hold took it.
+        /// The hold accepted it.
         Delivered = "delivered",
         /// The hold refused it for good.
         Refused = "refused",
-        /// The hold did not answer; it is tried again.
+        /// The hold did not answer; the notice is tried again.
         Failed = "failed",
-        /// It was tried for two weeks.
+        /// The attempts of two weeks have failed; the notice is dropped.
         GivenUp = "given_up",
     }
 }
 
-/// A notice that waits.
+/// A notice in the queue.
 #[derive(Clone, Debug)]
 pub struct WaitingNotice {
-    /// Its number.
+    /// Number of the notice.
     pub id: i64,
-    /// Whose manifest it is about.
+    /// Account of the manifest's owner.
     pub account: Did,
-    /// The hold that does not know of it yet.
+    /// Hold that is to be notified.
     pub hold: ServiceUrl,
     /// The repository; empty when the notice cannot be read.
     pub repository: String,
     /// The digest of the manifest; empty when the notice cannot be read.
     pub manifest: String,
-    /// How often the queue has tried.
+    /// Number of failed attempts of the queue.
     pub attempts: u32,
-    /// When it tries again, microseconds since 1970.
+    /// Time of the next attempt, microseconds since 1970.
     pub due_us: u64,
-    /// Since when it waits, microseconds since 1970.
+    /// Time of the notice, microseconds since 1970.
     pub queued_us: u64,
-    /// Why the last attempt failed.
+    /// Error of the last attempt.
     pub problem: Option<String>,
 }
 
-/// All notices that wait.
+/// Totals of the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueTotals {
-    /// How many there are.
+    /// Number of notices.
     pub waiting: u64,
-    /// Since when the oldest waits, microseconds since 1970.
+    /// Time of the oldest notice, microseconds since 1970.
     pub oldest_us: Option<u64>,
 }
 
 impl Images {
-    /// Returns how the attempts of the queue ended.
+    /// Returns the counters of the queue's attempts by result.
     #[must_use]
     pub fn outcomes(&self) -> &CounterBy<NoticeOutcome> {
         &self.outcomes
     }
 
-    /// Returns the notices that wait, the oldest first, 1,000 at most.
+    /// Returns the notices in the queue, the oldest first, 1,000 at most.
     ///
     /// # Errors
-    /// When the database fails; so below.
+    /// When the database fails; the same below.
     pub async fn waiting(&self) -> Result<Vec<WaitingNotice>, StorageError> {
         self.database.read(tables::waiting).await
     }
 
-    /// Returns the notices of an account that wait, the oldest first.
+    /// Returns the notices of an account in the queue, the oldest first.
     ///
     /// # Errors
     /// As [`Images::waiting`].
@@ -86,7 +86,7 @@ impl Images {
         self.database.read(move |read| tables::waiting_of(read, &account)).await
     }
 
-    /// Returns how many wait, and since when.
+    /// Returns the totals of the queue.
     ///
     /// # Errors
     /// As [`Images::waiting`].
@@ -94,7 +94,7 @@ impl Images {
         self.database.read(tables::totals).await
     }
 
-    /// Forgets a notice: its hold may remove the blobs of the manifest, unless it is told of it by another push. Returns
+    /// Removes a notice: its hold may delete the blobs of the manifest, unless another push notifies it. Returns
     /// whether there was one.
     ///
     /// # Errors
@@ -103,8 +103,8 @@ impl Images {
         self.database.write(move |write| tables::delete(write, id)).await
     }
 
-    /// Forgets all notices of an account, as [`Images::drop_notice`] does one, and which of its manifests say something of
-    /// others: those are found in its repository again.
+    /// Removes all notices of an account, like [`Images::drop_notice`], and its referrers: those are found in its
+    /// repository again.
     ///
     /// # Errors
     /// As [`Images::waiting`].
@@ -117,7 +117,7 @@ impl Images {
         self.database.write(forget).await
     }
 
-    /// Tells holds now what they are still to be told of an account, before that is forgotten. Returns what still waits.
+    /// Sends all notices of an account now, before its deletion. Returns those that remain.
     ///
     /// # Errors
     /// As [`Images::waiting`].
@@ -126,14 +126,14 @@ impl Images {
         let holds = self.database.write(move |write| tables::make_due_of(write, &of)).await?;
         let now_us = (self.clock)();
         let tell = stream::iter(holds).map(|hold| self.deliver_to(hold, now_us)).buffer_unordered(HOLDS_AT_ONCE);
-        // One that was told and is not written down as such is told once more, or is forgotten.
+        // A notice that was accepted but not removed from the queue is sent again, or dropped with the account.
         if let Ok(told) = timeout(TELL_FOR, tell.try_for_each(async |_| Ok(()))).await {
             told?;
         }
         Ok(self.waiting_of(account).await?)
     }
 
-    /// Makes all notices due now. Returns how many there are.
+    /// Makes all notices due now. Returns their number.
     ///
     /// # Errors
     /// As [`Images::waiting`].

@@ -1,8 +1,9 @@
-//! Manifests that say something of another one: signatures, bills of materials, attestations.
+//! Referrers: manifests with a subject, like signatures, SBOMs and attestations.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>
 //!
-//! What was pushed through here is in the database with all that is answered of it. What was pushed elsewhere is found in
-//! its owner's records ([`super::scans`]); what is answered of it is read out of its bytes, which are hashed, and remembered.
+//! Those that were pushed through this registry are in the database, with their whole descriptors. Those that were
+//! pushed elsewhere are found in the owner's records ([`super::scans`]); their descriptors are read from their bytes,
+//! whose digest is verified, and cached.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,41 +19,42 @@ use atproto::syntax::{Did, Digest};
 use server::identity::Account;
 use server::storage::StorageError;
 
-/// Referrers of a page; with annotations of 16 KiB each it is smaller than a manifest may be.
+/// Number of referrers in a page; with annotations of 16 KiB each it is smaller than a manifest may be.
 const PAGE: usize = 100;
-/// Referrers that are looked at for a page, most of which a filter may leave out.
+/// Maximum number of referrers that are read for a page, most of which a filter may leave out.
 const MAX_LOOKED_AT: usize = 500;
-/// Manifests that are read at once.
+/// Number of manifests that are read at once.
 const AT_ONCE: usize = 8;
 
-/// A manifest that says something of another one, as it is answered.
+/// The descriptor of a referrer in an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Referrer {
-    /// Its media type.
+    /// Media type.
     pub media_type: String,
-    /// Its digest.
+    /// Digest.
     pub digest: Digest,
-    /// Its length in bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// What kind of a thing it is.
+    /// Artifact type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<String>,
-    /// What it says, up to 16 KiB of it.
+    /// Annotations, if they have at most 16 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<Map<String, Value>>,
 }
 
-/// Some of the referrers of a manifest.
+/// A page of the referrers of a manifest.
 pub struct ReferrersPage {
-    /// By their digests.
+    /// Referrers, ordered by digest.
     pub referrers: Vec<Referrer>,
-    /// Behind which one more may follow.
+    /// Digest after which the next page begins, if more may follow.
     pub next: Option<Digest>,
 }
 
 impl Images {
-    /// The referrers of `subject`, which need not exist itself, behind `after`; with `artifact_type` those of that kind.
+    /// Returns the referrers of `subject`, which need not exist, after `after`; with `artifact_type` only those of that
+    /// type.
     ///
     /// # Errors
     /// [`ImagesError`]
@@ -86,7 +88,8 @@ impl Images {
         Ok(page)
     }
 
-    /// All that may be referrers of `subject`, with what is known of them. What somebody else deleted is forgotten.
+    /// Returns all candidates for referrers of `subject`, with their descriptors if known. Forgets those that another
+    /// program deleted.
     async fn candidates(
         &self,
         owner: &Account,
@@ -113,7 +116,7 @@ impl Images {
         Ok(candidates)
     }
 
-    /// A referrer by its bytes; `None` when they are not there, or say something of another manifest.
+    /// Reads a referrer from its bytes; `None` when they are missing, or have another subject.
     async fn read_referrer(
         &self,
         owner: &Account,
@@ -137,8 +140,8 @@ impl Images {
         Ok(Some(referrer))
     }
 
-    /// The manifests of an account with a subject that were pushed through here, each with that and with when it was pushed, in
-    /// microseconds since 1970.
+    /// Returns the referrers of an account that were pushed through this registry: subject, descriptor, and the time of
+    /// the push in microseconds since 1970.
     ///
     /// # Errors
     /// When the database fails.
@@ -148,7 +151,7 @@ impl Images {
         Ok(rows.into_iter().map(|(subject, row)| (subject, row.referrer, row.pushed_us)).collect())
     }
 
-    /// Remembers a manifest that was pushed, if it has a subject.
+    /// Stores a manifest that was pushed as a referrer, if it has a subject.
     pub(super) async fn remember_referrer(
         &self,
         owner: &Account,

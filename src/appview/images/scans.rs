@@ -1,5 +1,5 @@
-//! Which manifests of an account have a subject, by looking through all of its records: what was pushed elsewhere stands
-//! nowhere else. A look is good until the repository has another revision, which one short call tells.
+//! Scans of an account's records for manifests with a subject, to find those that were pushed elsewhere. A scan is good
+//! until the repository has another revision, which one short call returns.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,20 +14,20 @@ use atproto::syntax::{Did, Digest};
 use server::bulkhead::Locks;
 use server::identity::Account;
 
-/// How long a look is good without asking for the revision.
+/// How long a scan is used without a check of the revision.
 const TTL: Duration = Duration::from_secs(5);
-/// Referrers that are remembered of all accounts together, at some 100 bytes; of one account there are 10,000 at most.
+/// Weight of the cache: referrers of all accounts, at some 100 bytes each; one account has at most 10,000.
 const MAX_REMEMBERED: u64 = 100_000;
-/// Accounts that are remembered.
+/// Number of accounts in the cache.
 const ACCOUNTS: usize = 1024;
 
-/// What was found in an account's records.
+/// The result of a scan.
 pub(super) struct Scan {
-    /// Subjects, and the manifests that have them.
+    /// Pairs of subject and manifest.
     pub(super) found: BTreeSet<(Digest, Digest)>,
-    /// Whether all of its records were seen.
+    /// Whether all records were read.
     pub(super) is_whole: bool,
-    /// When it began, microseconds since 1970.
+    /// Start of the scan, microseconds since 1970.
     pub(super) begun_us: u64,
     revision: Option<String>,
 }
@@ -53,9 +53,9 @@ impl Default for Scans {
 }
 
 impl Scans {
-    /// What is in an account's records now, or was a few seconds ago.
+    /// Returns a scan of an account's records, at most a few seconds old.
     pub(super) async fn of(&self, repos: &Repos, account: &Account, now_us: u64) -> Result<Arc<Scan>, ReposError> {
-        // Whoever comes meanwhile gets what the first one finds.
+        // Concurrent callers wait for the first one's scan.
         let _turn = self.turns.lock(&account.did).await;
         let known = self.remembered.get(&account.did);
         if let Some((scan, at)) = &known
@@ -77,7 +77,7 @@ impl Scans {
         Ok(scan)
     }
 
-    /// The next question looks again.
+    /// Drops the cached scan of an account.
     pub(super) fn forget(&self, account: &Did) {
         self.remembered.remove(account);
     }

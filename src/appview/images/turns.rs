@@ -1,23 +1,25 @@
-//! Who writes the records of a manifest or a tag: one request at a time, until the hold has taken or refused what it wrote.
+//! Locks of the records of a manifest and of a tag: one request writes them at a time, until the hold has accepted or
+//! refused the notice.
 //!
-//! Other programs write there too; against them each write names what it replaces ([`crate::repos::Seen`]).
+//! Other programs write these records as well; against them each write names the version that it replaces
+//! ([`crate::repos::Seen`]).
 
 use atproto::syntax::{Did, Digest, ImageName, Tag};
 use server::bulkhead::{LockGuard, Locks};
 
-/// The locks. Whoever wants both kinds takes the manifest's first.
+/// The locks. A request that needs both kinds takes the manifest's first.
 #[derive(Default)]
 pub(super) struct Turns {
     manifests: Locks<(Did, Digest)>,
     tags: Locks<(Did, String)>,
 }
 
-/// Nobody else writes the record of this manifest.
+/// The lock of a manifest's record.
 pub(super) struct ManifestTurn {
     _guard: LockGuard<(Did, Digest)>,
 }
 
-/// Nobody else writes the record of this tag.
+/// The lock of a tag's record.
 pub(super) struct TagTurn {
     _guard: LockGuard<(Did, String)>,
 }
@@ -28,7 +30,7 @@ impl Turns {
     }
 
     pub(super) async fn tag(&self, account: &Did, repository: &ImageName, tag: &Tag) -> TagTurn {
-        // Neither has a colon.
+        // Neither name has a colon.
         let name = format!("{}:{}", repository.as_str(), tag.as_str());
         TagTurn { _guard: self.tags.lock(&(account.clone(), name)).await }
     }

@@ -1,4 +1,4 @@
-//! Manifests that their last tag has left, of accounts whose profile wants them gone (`autoRemoveUntagged`).
+//! Deletion of manifests that have lost their last tag, for accounts whose profile has `autoRemoveUntagged`.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use atproto::lexicon::nsid;
 use atproto::syntax::Digest;
 use server::identity::Account;
 
-/// A push waits no longer than this for it.
+/// Time-out of the deletion; the push waits for it.
 const TIME: Duration = Duration::from_secs(10);
-/// Pages of 100 manifests that are looked through for one that has it. Of who has more, nothing is removed.
+/// Maximum number of pages of 100 manifests that are searched for an index with it. With more pages nothing is deleted.
 const MAX_PAGES: usize = 40;
 
 impl Images {
-    /// Removes a manifest that a tag has left, if it was the last one and its owner wants that. The push is done, whatever
-    /// comes of it.
+    /// Deletes a manifest that a tag has left, if that was its last tag, no index has it, and the owner's profile wants
+    /// it. An error does not fail the push.
     pub(super) async fn remove_untagged(&self, login: &Login, owner: &Account, digest: &Digest) {
         match timeout(TIME, self.try_remove(login, owner, digest)).await {
             Ok(Ok(true)) => tracing::info!(did = %owner.did, manifest = %digest, "a manifest without tags was removed"),

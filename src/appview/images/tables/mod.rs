@@ -1,6 +1,6 @@
 //! The SQL of notices.
 //!
-//! No other room has SQL for this table, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables, and none calls these functions: they are public for tests.
 
 pub mod referrers;
 
@@ -14,32 +14,32 @@ use atproto::syntax::{Did, Digest, ServiceUrl, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// What a hold is still to be told.
+/// A notice to a hold.
 #[derive(Clone, Debug)]
 pub struct NoticeRow {
-    /// Its number.
+    /// Number of the notice.
     pub id: i64,
-    /// By whom.
+    /// Account of the manifest, and the session for the call.
     pub login: Login,
-    /// Which hold.
+    /// Hold that is to be notified.
     pub hold: ServiceUrl,
     /// The input of `notifyManifest`, as JSON.
     pub notice: String,
-    /// How often the queue has tried.
+    /// Number of failed attempts of the queue.
     pub attempts: u32,
-    /// When it tries again, microseconds since 1970.
+    /// Time of the next attempt, microseconds since 1970.
     pub due_us: u64,
-    /// Since when it waits, microseconds since 1970.
+    /// Time of the notice, microseconds since 1970.
     pub queued_us: u64,
 }
 
-/// Notices that are looked at together.
+/// Number of due notices that are read at once.
 const MAX_DUE: i64 = 50;
 
-/// Adds a notice; answers its number.
+/// Adds a notice. Returns its number.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn insert(write: &Write<'_>, row: &NoticeRow) -> Result<i64, StorageError> {
     let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us)
                VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6) RETURNING id";
@@ -49,7 +49,7 @@ pub fn insert(write: &Write<'_>, row: &NoticeRow) -> Result<i64, StorageError> {
     write.first(sql, parameters, |row| row.get(0))?.ok_or_else(|| StorageError::failed("a notice was not stored"))
 }
 
-/// Forgets a notice. Answers whether there was one.
+/// Removes a notice. Returns whether there was one.
 ///
 /// # Errors
 /// As [`insert`].
@@ -57,7 +57,7 @@ pub fn delete(write: &Write<'_>, id: i64) -> Result<bool, StorageError> {
     write.execute("DELETE FROM notice WHERE id = ?1", [id]).map(|deleted| deleted > 0)
 }
 
-/// Forgets all notices of an account.
+/// Removes all notices of an account.
 ///
 /// # Errors
 /// As [`insert`].
@@ -65,7 +65,7 @@ pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
     write.execute("DELETE FROM notice WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
-/// Forgets what is still to be said of a manifest of an account.
+/// Removes the notices of one manifest of an account.
 ///
 /// # Errors
 /// As [`insert`].
@@ -74,18 +74,18 @@ pub fn withdraw(write: &Write<'_>, account: &Did, manifest: &Digest) -> Result<(
     write.execute(sql, (account.as_str(), manifest.to_string())).map(drop)
 }
 
-/// What of a hold is due: of all accounts, or of one.
+/// The due notices to one hold: of all accounts, or of one.
 #[derive(Clone, Copy, Debug)]
 pub struct DueAt<'d> {
-    /// Which hold.
+    /// Hold that is to be notified.
     pub hold: &'d ServiceUrl,
-    /// Whose notices, if not all.
+    /// Account of the notices; `None`: all.
     pub account: Option<&'d Did>,
-    /// When, microseconds since 1970.
+    /// Current time, microseconds since 1970.
     pub now_us: u64,
 }
 
-/// Puts off what is due, after one more attempt, which failed for this reason.
+/// Postpones due notices until `until_us`, after an attempt that failed with `problem`. Returns their number.
 ///
 /// # Errors
 /// As [`insert`].
@@ -96,7 +96,7 @@ pub fn put_off(write: &Write<'_>, due: DueAt<'_>, until_us: u64, problem: &str) 
     write.execute(sql, (due.hold.as_str(), now_us, account, until_us.cast_signed(), problem))
 }
 
-/// Forgets what is due and was tried `attempts` times; answers whose it was, and of which manifests.
+/// Removes due notices with `attempts` attempts or more. Returns account and manifest digest of each.
 ///
 /// # Errors
 /// As [`insert`].
@@ -108,7 +108,7 @@ pub fn give_up(write: &Write<'_>, due: DueAt<'_>, attempts: u32) -> Result<Vec<(
     write.all(sql, (due.hold.as_str(), now_us, account, attempts), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// Makes all notices due. Answers how many there are.
+/// Makes all notices due. Returns their number.
 ///
 /// # Errors
 /// As [`insert`].
@@ -116,7 +116,7 @@ pub fn make_due(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
     write.execute("UPDATE notice SET due_us = ?1", [now_us.cast_signed()])
 }
 
-/// Makes all notices of an account due, before those of others. Answers the holds that they are for.
+/// Makes all notices of an account due, before those of others. Returns the holds they are for.
 ///
 /// # Errors
 /// As [`insert`].
@@ -127,7 +127,7 @@ pub fn make_due_of(write: &Write<'_>, account: &Did) -> Result<Vec<ServiceUrl>, 
     holds.iter().map(hold).collect()
 }
 
-/// The holds that something is due to.
+/// Returns the holds with due notices.
 ///
 /// # Errors
 /// As [`insert`].
@@ -142,7 +142,7 @@ pub fn due_holds(read: &Read<'_>, now_us: u64) -> Result<Vec<ServiceUrl>, Storag
     holds.into_iter().map(hold).collect()
 }
 
-/// The first notices that are due to a hold.
+/// Returns the first due notices to a hold.
 ///
 /// # Errors
 /// As [`insert`].
@@ -169,10 +169,10 @@ pub fn due(read: &Read<'_>, hold: &ServiceUrl, now_us: u64) -> Result<Vec<Notice
     rows.into_iter().map(notice).collect()
 }
 
-/// The most notices that are listed.
+/// Maximum number of notices in a list.
 const MAX_LISTED: i64 = 1_000;
 
-/// Notices, the oldest first.
+/// Returns the notices of all accounts, the oldest first.
 ///
 /// # Errors
 /// As [`insert`].
@@ -182,7 +182,7 @@ pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingNotice>, StorageError> {
     read.all(sql, [MAX_LISTED], waiting_columns)?.into_iter().map(waiting_notice).collect()
 }
 
-/// Notices of an account, the oldest first.
+/// Returns the notices of an account, the oldest first.
 ///
 /// # Errors
 /// As [`insert`].
@@ -215,7 +215,7 @@ fn waiting_notice((id, texts, attempts, due_us, queued_us): WaitingColumns) -> R
     })
 }
 
-/// How many notices wait, and since when.
+/// Returns the totals of the queue.
 ///
 /// # Errors
 /// As [`insert`].

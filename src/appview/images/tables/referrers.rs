@@ -1,4 +1,4 @@
-//! The SQL of manifests with a subject that were pushed through here.
+//! The SQL of manifests with a subject that were pushed through this registry.
 
 use rusqlite::Row;
 
@@ -7,19 +7,19 @@ use atproto::syntax::{Did, Digest};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// A referrer, and when it was pushed.
+/// A referrer, with the time of its push.
 #[derive(Clone, Debug)]
 pub struct ReferrerRow {
-    /// What is answered of it.
+    /// The descriptor of the referrer.
     pub referrer: Referrer,
-    /// Microseconds since 1970.
+    /// Time of the push, microseconds since 1970.
     pub pushed_us: u64,
 }
 
-/// Adds a referrer of `subject`.
+/// Adds a referrer of `subject`, or replaces its row.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn put(write: &Write<'_>, account: &Did, subject: &Digest, row: &ReferrerRow) -> Result<(), StorageError> {
     let sql = "INSERT OR REPLACE INTO referrer (account, subject, digest, media_type, size_bytes, artifact_type,
                annotations, pushed_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -56,7 +56,7 @@ pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
     write.execute("DELETE FROM referrer WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
-/// All referrers of an account, each with its subject.
+/// Returns all referrers of an account, each with its subject.
 ///
 /// # Errors
 /// As [`put`].
@@ -66,7 +66,7 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<(Digest, Referre
     read.all(sql, [account.as_str()], |row| Ok((Digest::from_bytes(row.get(6)?), columns(row)?)))
 }
 
-/// The first `limit` referrers of `subject` behind `after`, by their digests.
+/// Returns the first `limit` referrers of `subject` after `after`, ordered by digest.
 ///
 /// # Errors
 /// As [`put`].
