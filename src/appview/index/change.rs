@@ -1,4 +1,4 @@
-//! What a record says, as far as the index knows of it: bounded, whatever anybody wrote there.
+//! Changes of the index by records: parsed, and limited in size whatever a record has.
 
 use serde_json::Value;
 
@@ -9,108 +9,108 @@ use atproto::syntax::{Datetime, Did, Digest, ImageName, RecordKey, Tag};
 const MAX_TEXT_CHARS: usize = 300;
 const MAX_PLATFORMS: usize = 16;
 const MAX_PLATFORM_CHARS: usize = 32;
-/// A number of pulls that nobody reaches.
+/// Upper limit of pull counts, which no image reaches.
 pub const MAX_COUNT: u64 = 1 << 40;
 
-/// Something changes for an account.
+/// A change of an account or of one of its records.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Change {
-    /// Whose record it is.
+    /// Account that changed, or that owns the record.
     pub account: Did,
-    /// What it is.
+    /// The change.
     pub of: RecordOf,
 }
 
-/// What changes.
+/// The kind and content of a change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordOf {
-    /// A tag leads to a manifest.
+    /// A tag was written.
     Tag {
-        /// The record's key.
+        /// Record key.
         key: String,
-        /// Where it is.
+        /// Repository.
         name: ImageName,
-        /// What it is.
+        /// Tag.
         tag: Tag,
-        /// Where it leads.
+        /// Digest of the manifest.
         digest: Digest,
-        /// When it was written, as it says; not later than now.
+        /// Time of the write by the record, microseconds since 1970; not later than now.
         written_us: u64,
     },
-    /// There is a manifest.
+    /// A manifest was written.
     Manifest {
-        /// Its digest.
+        /// Digest.
         digest: Digest,
-        /// Where it was pushed first.
+        /// Repository of the first push.
         name: ImageName,
-        /// The hold that has its blobs.
+        /// Hold with its blobs.
         hold: Option<Did>,
-        /// What it says of itself.
+        /// Description from its annotations.
         description: String,
-        /// What it runs on, with spaces between.
+        /// Platforms, separated by spaces.
         platforms: String,
-        /// Its size.
+        /// Size of configuration and layers.
         size_bytes: u64,
-        /// When it was made, as it says; not later than now.
+        /// Time of the first push by the record, microseconds since 1970; not later than now.
         created_us: u64,
     },
-    /// A repository has a page.
+    /// The page of a repository was written or deleted.
     Page {
-        /// Which repository.
+        /// Repository.
         name: ImageName,
-        /// How its text begins; empty for none.
+        /// Beginning of its text; empty for none.
         text: String,
     },
-    /// The account gives a star.
+    /// The account gave a star.
     Star {
-        /// The record's key.
+        /// Record key.
         key: String,
-        /// Whose repository.
+        /// Owner of the repository.
         owner: Did,
-        /// Which.
+        /// Name of the repository.
         name: ImageName,
     },
-    /// The account is a hold, and is public or not.
+    /// The account is a hold whose captain record was written or deleted.
     Captain {
         /// Whether anybody may read its blobs.
         is_public: bool,
     },
-    /// The account is a hold, and its crew is another one.
+    /// The account is a hold whose crew has changed.
     Crew,
-    /// The account is a hold, and counted how often an image was pulled.
+    /// The account is a hold that counted the pulls of an image.
     Stats {
-        /// Whose image.
+        /// Owner of the image.
         owner: Did,
-        /// Which.
+        /// Name of the image.
         name: ImageName,
-        /// Manifests downloaded.
+        /// Number of manifest downloads.
         pulls: u64,
     },
-    /// The record of a tag is gone.
+    /// The tag with this record key was deleted.
     NoTag(String),
-    /// The record of a manifest is gone.
+    /// The manifest was deleted.
     NoManifest(Digest),
-    /// The record of a star is gone.
+    /// The star with this record key was deleted.
     NoStar(String),
-    /// It may have another handle.
+    /// The handle of the account may have changed.
     Handle,
-    /// Its server shows it, or does not.
+    /// The account became active or inactive at its server.
     Active(bool),
-    /// It is gone for good.
+    /// The account was deleted.
     Gone,
-    /// Its records are to be listed.
+    /// The account's records are to be listed.
     List,
-    /// The same, if it has something here.
+    /// The account's records are to be listed, if the account is in the index.
     Relist,
-    /// What it has here goes; it stays known.
+    /// All records of the account leave the index; the account stays known.
     Clear,
-    /// It takes part: its records are to be listed, if it was not known.
+    /// The account uses ATCR: its records are to be listed, if it is new and events are followed.
     Seen,
 }
 
 impl Change {
-    /// What a record comes to that was written or, `None`, deleted; `None` for what the index does not know, and for what has
-    /// not the form of its lexicon.
+    /// Returns the change for a record that was written, or deleted if that is `None`. Returns `None` for collections
+    /// that are not in the index, and for records that do not match their lexicon.
     #[must_use]
     pub fn of(account: &Did, collection: &str, key: &str, record: Option<&Value>, now_us: u64) -> Option<Self> {
         RecordKey::parse(key).ok()?;
@@ -172,7 +172,7 @@ fn deleted(collection: &str, key: &str) -> Option<RecordOf> {
     if collection == nsid::CREW.as_str() {
         return Some(RecordOf::Crew);
     }
-    // What a hold is that has no captain any more is not public.
+    // A hold without a captain record is not public.
     (collection == nsid::CAPTAIN.as_str() && key == SELF_KEY).then_some(RecordOf::Captain { is_public: false })
 }
 
@@ -206,7 +206,7 @@ fn manifest(key: &str, record: Manifest, now_us: u64) -> Option<RecordOf> {
     })
 }
 
-/// What the images of an index run on.
+/// Returns the platforms of an index, separated by spaces.
 fn platforms(record: &Manifest) -> String {
     let all = record.other.get("manifests").and_then(Value::as_array).into_iter().flatten();
     let mut found: Vec<String> = Vec::new();
@@ -219,7 +219,7 @@ fn platforms(record: &Manifest) -> String {
         let (Some(os), Some(architecture)) = (part("os"), part("architecture")) else { continue };
         let variant = part("variant").map(|variant| format!("/{variant}")).unwrap_or_default();
         let text = format!("{os}/{architecture}{variant}");
-        // What is attached to an image has this for its platform.
+        // `unknown` is the platform of manifests attached to an image.
         if os != "unknown" && !found.contains(&text) && found.len() < MAX_PLATFORMS {
             found.push(text);
         }

@@ -1,4 +1,4 @@
-//! What the index has of one account, for the account to see.
+//! The records of one account in the index, for that account to see.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,37 +6,37 @@ use super::{Index, tables};
 use atproto::syntax::{Datetime, Did, Digest};
 use server::storage::StorageError;
 
-/// A repository as the index has it.
+/// A repository in the index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexedRepository {
-    /// Its name, without its owner.
+    /// Name, without the owner.
     pub name: String,
-    /// What its newest image says of itself.
+    /// Description of its newest image.
     pub description: String,
-    /// The beginning of what its owner wrote about it.
+    /// Beginning of its page.
     pub page: String,
-    /// The DID of the hold of its newest image.
+    /// DID of the hold of its newest image.
     pub hold: String,
-    /// Of its newest image.
+    /// Platforms of its newest image, separated by spaces.
     pub platforms: String,
-    /// Of its newest image.
+    /// Size of its newest image.
     pub size_bytes: u64,
-    /// The tag that was pushed last.
+    /// The tag that was written last.
     pub newest_tag: String,
-    /// How many tags it has.
+    /// Number of tags, 1,000 at most.
     pub tags: u64,
-    /// When it was pushed to last.
+    /// Time of the last push, by the records.
     pub pushed_at: Datetime,
-    /// Pulls that holds have counted.
+    /// Number of pulls, as counted by its hold.
     pub pulls: u64,
-    /// Stars that accounts gave it.
+    /// Number of stars.
     pub stars: u64,
-    /// Whether a search shows it.
+    /// Whether search results show it.
     pub is_shown: bool,
 }
 
-/// A tag as the index has it.
+/// A tag in the index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexedTag {
@@ -44,29 +44,29 @@ pub struct IndexedTag {
     pub repository: String,
     /// The tag.
     pub tag: String,
-    /// The manifest that it names.
+    /// Digest of the manifest.
     pub digest: Digest,
-    /// When it was written.
+    /// Time of the last write.
     pub written_at: Datetime,
 }
 
-/// A manifest as the index has it.
+/// A manifest in the index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexedManifest {
     /// The repository.
     pub repository: String,
-    /// Its digest.
+    /// Digest.
     pub digest: Digest,
-    /// The DID of its hold.
+    /// DID of the hold.
     pub hold: String,
-    /// What it says of itself.
+    /// Description from its annotations.
     pub description: String,
-    /// What it is for.
+    /// Platforms, separated by spaces.
     pub platforms: String,
-    /// Of its layers.
+    /// Size of configuration and layers.
     pub size_bytes: u64,
-    /// When its record was made.
+    /// Time of the first push.
     pub created_at: Datetime,
 }
 
@@ -79,26 +79,26 @@ pub struct IndexedStar {
     pub name: String,
 }
 
-/// What the index has of an account: what its own public records say.
+/// The records of an account in the index, all from its own public records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexedAccount {
-    /// Its handle, once its domain agreed.
+    /// Handle, if its domain confirmed it.
     pub handle: Option<String>,
-    /// Whether its server shows it.
+    /// Whether the account is active at its server.
     pub is_active: bool,
-    /// Its repositories.
+    /// Repositories of the account.
     pub repositories: Vec<IndexedRepository>,
-    /// Their tags.
+    /// Tags of its repositories.
     pub tags: Vec<IndexedTag>,
-    /// Their manifests.
+    /// Manifests of its repositories.
     pub manifests: Vec<IndexedManifest>,
-    /// Stars that it gave.
+    /// Stars that the account gave.
     pub stars: Vec<IndexedStar>,
 }
 
 impl Index {
-    /// What the index has of an account; `None` when it does not know it.
+    /// Returns the records of an account in the index; `None` when the account is not known.
     ///
     /// # Errors
     /// When the database fails.

@@ -1,10 +1,10 @@
-//! What can be searched for: repositories by owner, name, description and tags, and their stars.
+//! The search index: repositories by owner, name, description and tags, with their stars.
 //!
-//! What this program writes into repositories passes through here ([`Index::written`]), and what the network tells
-//! ([`Index::take`]). Records are believed as far as their form goes: what they say is unproven, and pages say so. What one
-//! account may have here is bounded, and so is what all have together: the oldest repositories go.
+//! It gets the records that this program writes ([`Index::written`]), and those from the network ([`Index::take`]).
+//! Records are checked for their form only: their content is unproven, and pages say so. The records of each account
+//! are limited, and so are those of all together: the oldest repositories are forgotten.
 //!
-//! Only what a public hold has is shown; whether one is public is asked of it.
+//! Search results have only repositories at public holds; the index asks each hold whether it is public.
 
 mod change;
 mod indexed;
@@ -28,55 +28,56 @@ use replacing::{BATCH, Listings};
 pub use search::{FoundRepositories, FoundRepository};
 pub use tables::IndexTotals;
 
-/// Rows of one account; beyond that its own oldest go.
+/// Limit of records of one account; beyond it, its oldest repositories are forgotten.
 const MAX_OF_ACCOUNT: u64 = 25_000;
-/// A hold is asked again whether it is public after so long.
+/// Interval at which a hold is asked whether it is public.
 const HOLD_FRESH_US: u64 = 60 * 60 * 1_000_000;
-/// An account's handle is asked about again after so long.
+/// Interval at which an account's handle is checked.
 const HANDLE_FRESH_US: u64 = 24 * 60 * 60 * 1_000_000;
-/// What could not be asked is asked again after so long.
+/// Interval after a failed look-up.
 const RETRY_US: u64 = 5 * 60 * 1_000_000;
 
-/// Whose image was pulled, which, and how often.
+/// The owner, the name and the pull count of an image.
 pub type PullCount = (Did, ImageName, u64);
 
-/// How the index is bounded.
+/// Limits of the index.
 #[derive(Clone, Copy, Debug)]
 pub struct IndexLimits {
-    /// Repositories, tags, manifests and stars of one account.
+    /// Limit of repositories, tags, manifests and stars of one account.
     pub of_account: u64,
-    /// The same of all.
+    /// Limit of repositories, tags, manifests and stars of all accounts.
     pub total: u64,
-    /// Whether the records of an account that was not known are listed: where the network is followed.
+    /// Whether the records of a new account are listed: true if events are followed.
     pub lists_new: bool,
 }
 
 impl IndexLimits {
-    /// With so many records of all accounts together.
+    /// Returns limits with `total` records of all accounts.
     #[must_use]
     pub fn of_total(total: u64) -> Self {
         Self { of_account: MAX_OF_ACCOUNT.min(total), total, lists_new: false }
     }
 }
 
-/// The index.
+/// The search index.
 pub struct Index {
     database: Database,
     limits: IndexLimits,
     clock: fn() -> u64,
-    /// Somebody is to be asked something.
+    /// Wakes those who make look-ups and list records.
     wake: watch::Sender<()>,
     listings: Listings,
 }
 
 impl Index {
-    /// In this database.
+    /// Makes the index in `database`.
     #[must_use]
     pub fn new(database: Database, limits: IndexLimits, clock: fn() -> u64) -> Self {
         Self { database, limits, clock, wake: watch::Sender::default(), listings: Listings::default() }
     }
 
-    /// A record was written through here, or deleted. What fails is logged: the record is where it belongs.
+    /// Updates the index after this program wrote or deleted (`None`) a record. An error is only logged: the record
+    /// itself is stored.
     pub async fn written(&self, account: &Did, collection: Collection, key: &RecordKey, record: Option<&Value>) {
         let Some(change) = Change::of(account, collection.as_str(), key.as_str(), record, (self.clock)()) else {
             return;
@@ -86,10 +87,10 @@ impl Index {
         }
     }
 
-    /// Takes changes in, in their order, and how far their source was followed: all or nothing.
+    /// Applies changes in their order, and stores the cursor of their source, in one transaction.
     ///
     /// # Errors
-    /// When the database fails; so below.
+    /// When the database fails; the same below.
     pub async fn take(&self, changes: Vec<Change>, cursor: Option<(String, u64)>) -> Result<(), StorageError> {
         self.listings.keep(&changes);
         self.write(changes, cursor).await
@@ -105,7 +106,7 @@ impl Index {
         Ok(())
     }
 
-    /// How far a source was followed.
+    /// Returns the stored cursor of a source.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -114,13 +115,13 @@ impl Index {
         self.database.read(move |read| tables::cursor(read, &source)).await
     }
 
-    /// Says when somebody is to be asked something.
+    /// Returns a receiver that is notified when look-ups or listings become due.
     #[must_use]
     pub fn wakes(&self) -> watch::Receiver<()> {
         self.wake.subscribe()
     }
 
-    /// Forgets how far a source was followed.
+    /// Forgets the cursor of a source.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -129,7 +130,7 @@ impl Index {
         self.database.write(move |write| tables::forget_cursor(write, &source)).await
     }
 
-    /// Holds to ask whether they are public. Those that no repository names any more are forgotten.
+    /// Returns holds that are to be asked whether they are public. Forgets those that no repository names any more.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -148,7 +149,7 @@ impl Index {
         }
     }
 
-    /// Who may write to a hold, as it says.
+    /// Stores the accounts with write permission at a hold, as read from it.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -157,7 +158,7 @@ impl Index {
         self.database.write(move |write| tables::holds::crew_said(write, &hold, &members)).await
     }
 
-    /// Holds to which an account may write, as they said within the hour.
+    /// Returns the holds at which an account has write permission, as last read from them.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -166,7 +167,7 @@ impl Index {
         self.database.read(move |read| tables::holds::of_member(read, &member, limit)).await
     }
 
-    /// How often images were pulled, as this hold counts.
+    /// Stores the pull counts of images, as read from a hold.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -176,14 +177,14 @@ impl Index {
             Change { account: hold.clone(), of }
         };
         let mut changes = counts.into_iter().map(change).peekable();
-        // In pieces: others write between them.
+        // In batches, so that other writes come between them.
         while changes.peek().is_some() {
             self.take(changes.by_ref().take(BATCH).collect(), None).await?;
         }
         Ok(())
     }
 
-    /// What a hold said: whether it is public; `None` when it did not answer, and what it said before is good.
+    /// Stores whether a hold is public; `None` when it did not answer, which keeps the last answer.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -193,7 +194,7 @@ impl Index {
         self.database.write(move |write| tables::holds::said(write, &hold, is_public, next_us)).await
     }
 
-    /// Accounts whose handles are to be asked about.
+    /// Returns accounts whose handles are to be checked.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -202,7 +203,8 @@ impl Index {
         self.database.read(move |read| tables::accounts::due_handles(read, now_us, limit)).await
     }
 
-    /// The handle of an account, which its domain agrees to; `Err` when nobody could be asked.
+    /// Stores the handle of an account that its domain confirmed, `None` if it has none; `Err` when that could not be
+    /// checked.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -212,7 +214,7 @@ impl Index {
         self.database.write(move |write| tables::accounts::handle_said(write, &account, handle, next_us)).await
     }
 
-    /// Accounts whose records are to be listed.
+    /// Returns accounts whose records are to be listed.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -221,8 +223,8 @@ impl Index {
         self.database.read(move |read| tables::accounts::due_lists(read, now_us, limit)).await
     }
 
-    /// Makes the words anew by which texts are found, and has `accounts` listed besides those that are known, who are listed
-    /// again; answers how many that are. For an index that lost rows, or whose words are damaged.
+    /// Rebuilds the full-text index, and has all known accounts and `accounts` listed again. Returns the number of
+    /// accounts. For an index that lost rows, or whose full-text index is damaged.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -230,7 +232,7 @@ impl Index {
         self.database.write(tables::search::clear_words).await?;
         let mut last = Some(0);
         while let Some(after) = last {
-            // In pieces: others write between them.
+            // In batches, so that other writes come between them.
             last = self.database.write(move |write| tables::records::words_behind(write, after)).await?;
         }
         let list = |account| Change { account, of: RecordOf::List };
@@ -238,7 +240,7 @@ impl Index {
         self.rebuild().await
     }
 
-    /// Has the records of all known accounts listed again; answers how many there are.
+    /// Has the records of all known accounts listed again. Returns the number of accounts.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -249,7 +251,7 @@ impl Index {
         Ok(accounts)
     }
 
-    /// The stars of a repository, and the key of the record of that of `viewer`, who gave one.
+    /// Returns the number of stars of a repository, and the key of `viewer`'s own star record, if there is one.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -270,7 +272,7 @@ impl Index {
         self.database.read(read).await
     }
 
-    /// Forgets the oldest repositories of too many; answers how many.
+    /// Forgets the oldest repositories beyond the limit. Returns the number that were forgotten.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -278,7 +280,7 @@ impl Index {
         let mut swept = 0;
         loop {
             let total = self.limits.total;
-            // In pieces: others write between them.
+            // In batches, so that other writes come between them.
             match self.database.write(move |write| tables::sweep(write, total)).await? {
                 0 => return Ok(swept),
                 repositories => swept += repositories,
@@ -286,7 +288,7 @@ impl Index {
         }
     }
 
-    /// How much there is.
+    /// Returns the totals of the index.
     ///
     /// # Errors
     /// As [`Index::take`].
@@ -294,7 +296,7 @@ impl Index {
         self.database.read(tables::totals).await
     }
 
-    /// Forgets an account and all that it has here; answers whether it was known.
+    /// Forgets an account and all of its records. Returns whether it was known.
     ///
     /// # Errors
     /// As [`Index::take`].

@@ -1,28 +1,28 @@
-//! What somebody asks of the index: words, an order, a place to go on from. Whatever they typed, it is no syntax of the engine.
+//! Search queries: words, an order, a cursor. Typed text is never syntax of the full-text engine.
 
 use data_encoding::BASE64URL_NOPAD;
 
-/// Words that are looked for, and their lengths: more of what somebody typed is left out.
+/// Maximum number of words in a query, and their maximum length: the rest is ignored.
 const MAX_WORDS: usize = 8;
 const MAX_WORD_CHARS: usize = 64;
-/// What is looked at of a query; longer ones are refused where they come in.
+/// Maximum length of a query; longer ones are refused by the callers.
 const MAX_QUERY_CHARS: usize = 1024;
 
-/// Words to search for: each is the beginning of a word, or of some that follow each other.
+/// The words of a query: each matches words that begin with it, or a sequence of words whose last one does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SearchWords {
-    /// As the engine reads it.
+    /// Expression for FTS5.
     expression: String,
-    /// All of it in lower case: a repository or an owner of this name comes first.
+    /// The whole query in lower case: repositories with this name, or with this last part of it, come first.
     whole: String,
 }
 
 impl SearchWords {
-    /// The words of what somebody typed; `None` when there are none.
+    /// Parses a query; `None` when it has no words.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let text: String = text.chars().take(MAX_QUERY_CHARS).collect();
-        // An image as clients write it is its owner's name and its own.
+        // An image name is split into the owner's name and its own.
         let spaced = text.replace(['"', '/', '@', ':', '\0'], " ");
         let words = spaced.split(|c: char| c.is_whitespace() || c.is_control());
         let words = words.filter(|word| word.chars().any(char::is_alphanumeric));
@@ -43,56 +43,56 @@ impl SearchWords {
     }
 }
 
-/// Which repositories come first.
+/// The order of repositories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RepositoryOrder {
-    /// Those that were pushed to last.
+    /// The latest push first.
     #[default]
     Pushed,
-    /// Those with the most stars.
+    /// The most stars first.
     Stars,
-    /// Those that were pulled most, as their holds count.
+    /// The most pulls first, as counted by their holds.
     Pulls,
 }
 
 impl RepositoryOrder {
-    /// All of them, by their names.
+    /// All orders, with their names.
     pub const ALL: [(&'static str, Self); 3] =
         [("pushed", Self::Pushed), ("stars", Self::Stars), ("pulls", Self::Pulls)];
 
-    /// The order of a name.
+    /// Returns the order with this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().find(|(name, _)| *name == text).map(|(_, order)| *order)
     }
 
-    /// Its name.
+    /// Returns the name of the order.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(_, order)| *order == self).map_or("", |(name, _)| name)
     }
 }
 
-/// Where a page of a list ends: the next one begins behind it. What is shown to others of it says nothing and proves nothing: a
-/// place that somebody made up is a place like others.
+/// The position in a list after which the next page begins. Clients get it as a cursor; it is no secret and needs no
+/// signature: an invented position is as good as any other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
-    /// What the list is ordered by; in results of a search how many stand before.
+    /// Value of the list's order; in search results the number of results before.
     pub(super) value: i64,
     pub(super) id: i64,
 }
 
 impl Position {
-    /// Before all that there is.
+    /// The position before the first entry.
     pub(super) const START: Self = Self { value: i64::MAX, id: i64::MAX };
 
-    /// Behind so many results of a search.
+    /// Returns the position after this number of search results.
     #[must_use]
     pub fn behind(results: usize) -> Self {
         Self { value: i64::try_from(results).unwrap_or(i64::MAX), id: 0 }
     }
 
-    /// Reads what [`Position::to_text`] wrote; `None` for anything else.
+    /// Parses the text of [`Position::to_text`]; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; 16] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
@@ -101,7 +101,7 @@ impl Position {
         Some(Self { value: number(value)?, id: number(id)? }).filter(|found| found.value >= 0 && found.id >= 0)
     }
 
-    /// As it stands in an address.
+    /// Returns the position as text for a URL.
     #[must_use]
     pub fn to_text(self) -> String {
         BASE64URL_NOPAD.encode(&[self.value.to_be_bytes(), self.id.to_be_bytes()].concat())

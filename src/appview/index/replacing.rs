@@ -1,5 +1,5 @@
-//! What is listed of an account takes the place of what was known of it. Changes that come while it is listed may be newer than
-//! the list: they are kept, and taken in once more behind it.
+//! Replacement of an account's records by a listing. Changes that come during the listing may be newer than it: they
+//! are kept, and applied again after it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +8,12 @@ use super::{Change, Index, RETRY_US, RecordOf, tables};
 use atproto::syntax::Did;
 use server::storage::StorageError;
 
-/// Changes of one transaction.
+/// Maximum number of changes in one transaction.
 pub(super) const BATCH: usize = 500;
-/// Changes that are kept of one account; of more it is listed again.
+/// Maximum number of kept changes of one account; beyond it the account is listed again.
 const MAX_KEPT: usize = 2000;
 
-/// Changes of accounts that are listed at this moment.
+/// Changes that came for accounts during their listing.
 #[derive(Default)]
 pub(super) struct Listings(Mutex<HashMap<Did, Vec<Change>>>);
 
@@ -22,7 +22,7 @@ impl Listings {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Keeps what is of accounts that are listed.
+    /// Keeps the changes of accounts that are being listed.
     pub(super) fn keep(&self, changes: &[Change]) {
         self.with(|listings| {
             if listings.is_empty() {
@@ -40,7 +40,7 @@ impl Listings {
         });
     }
 
-    /// Takes what came since then; when that is nothing, the listing has ended.
+    /// Takes the kept changes of an account; if there are none, ends its listing.
     fn take(&self, account: &Did) -> Vec<Change> {
         self.with(|listings| {
             let kept = listings.get_mut(account).map(std::mem::take).unwrap_or_default();
@@ -53,15 +53,15 @@ impl Listings {
 }
 
 impl Index {
-    /// An account is going to be listed.
+    /// Notes that an account is being listed.
     pub fn begin_listing(&self, account: &Did) {
         self.listings.with(|listings| listings.insert(account.clone(), Vec::new()));
     }
 
-    /// What is listed of an account takes the place of what was known of it.
+    /// Replaces the records of an account by those that were listed.
     ///
     /// # Errors
-    /// When the database fails; so below. The account is then listed again.
+    /// When the database fails; the same below. The account is then listed again.
     pub async fn replace(&self, account: &Did, listed: Vec<Change>) -> Result<(), StorageError> {
         let replaced = self.replace_by(account, listed).await;
         self.listings.with(|listings| listings.remove(account));
@@ -71,7 +71,7 @@ impl Index {
     async fn replace_by(&self, account: &Did, listed: Vec<Change>) -> Result<(), StorageError> {
         let clear = Change { account: account.clone(), of: RecordOf::Clear };
         let mut changes = std::iter::once(clear).chain(listed).peekable();
-        // In pieces: others write between them. After a crash in between it is listed again.
+        // In batches, so that other writes come between them. After a crash between two the account is listed again.
         while changes.peek().is_some() {
             self.write(changes.by_ref().take(BATCH).collect(), None).await?;
         }
@@ -85,7 +85,7 @@ impl Index {
         }
     }
 
-    /// An account could not be listed; `again`: it is to be tried later.
+    /// Ends the listing of an account that failed; with `again` it is tried again later.
     ///
     /// # Errors
     /// As [`Index::replace`].

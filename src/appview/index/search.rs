@@ -1,59 +1,60 @@
-//! Finds repositories. However many there are, a question looks at so many rows and no more.
+//! Search for repositories. Each query reads a limited number of rows, however large the index is.
 
 use super::query::{Position, RepositoryOrder, SearchWords};
 use super::{Index, tables};
 use atproto::syntax::{Did, Handle, ImageName, Tag};
 use server::storage::StorageError;
 
-/// Repositories with the words that are compared with each other: those that came last. Who means another one says more.
+/// Maximum number of matching repositories that are sorted: those that were added last. A longer query finds others.
 const MAX_COMPARED: usize = 400;
-/// Repositories of the very name or owner that was typed, which are found whatever else has the words.
+/// Maximum number of repositories whose name is the whole query; they are found however many match.
 const MAX_NAMED: usize = 50;
 
-/// A repository that was found.
+/// A repository in search results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FoundRepository {
     pub(super) id: i64,
-    /// Whose it is.
+    /// Owner.
     pub owner: Did,
-    /// The handle of its owner, where the domain agreed.
+    /// Handle of the owner, if its domain confirmed it.
     pub handle: Option<Handle>,
-    /// Its name.
+    /// Name.
     pub name: ImageName,
-    /// What it is about; of its newest image, or of its page.
+    /// Description of its newest image, else the beginning of its page.
     pub description: Option<String>,
-    /// What the newest image runs on, where its record says it.
+    /// Platforms of the newest image, if its record has them.
     pub platforms: Vec<String>,
-    /// The size of the newest image, where that is one image.
+    /// Size of the newest image, unless that is an index.
     pub size_bytes: Option<u64>,
     /// The tag that was written last.
     pub newest_tag: Option<Tag>,
-    /// How many tags there are; 1,000 for more.
+    /// Number of tags, 1,000 at most.
     pub tags: u64,
-    /// When the newest tag was written, as its record says; microseconds since 1970.
+    /// Time of the newest tag by its record, microseconds since 1970.
     pub pushed_us: u64,
-    /// How often it was pulled, as its hold counts.
+    /// Number of pulls, as counted by its hold.
     pub pulls: u64,
-    /// How many accounts gave it a star.
+    /// Number of accounts that gave it a star.
     pub stars: u64,
 }
 
-/// A page of them.
+/// A page of repositories.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FoundRepositories {
-    /// In their order.
+    /// Repositories in the requested order.
     pub repositories: Vec<FoundRepository>,
-    /// Where the next page begins, if there is one.
+    /// Position of the next page, if there is one.
     pub next: Option<Position>,
-    /// Whether more have the words than were compared.
+    /// Whether more repositories match than were sorted.
     pub is_partial: bool,
 }
 
 impl Index {
-    /// Repositories with all of the words, `limit` of them behind `after`. Those of the very name come first, then by `order`.
+    /// Returns `limit` repositories with all of the words, after the position `after`. Those whose name, or its last part,
+    /// is the whole query come first, the rest by `order`.
     ///
     /// # Errors
-    /// When the database fails; so below.
+    /// When the database fails; the same below.
     pub async fn search(
         &self,
         words: &SearchWords,
@@ -91,7 +92,8 @@ impl Index {
         })
     }
 
-    /// All repositories, or those of an owner, in an order: `limit` of them behind `after`.
+    /// Returns `limit` repositories after the position `after`: all of them in this order, or those of an owner, always
+    /// with the latest push first.
     ///
     /// # Errors
     /// As [`Index::search`].

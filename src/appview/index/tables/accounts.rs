@@ -1,17 +1,17 @@
-//! The SQL of accounts of the index.
+//! The SQL of the accounts in the index.
 
 use super::{Taking, records};
 use atproto::syntax::{Did, Handle, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// An account that has something here, or is going to.
+/// An account with records in the index, or without any yet.
 pub(super) struct AccountRow {
     pub(super) id: i64,
     pub(super) records: u64,
 }
 
-/// The account of a DID, which is added where it is not known: its handle is then to be asked about.
+/// Returns the account of a DID. A new one is added, and the check of its handle becomes due.
 pub(super) fn of(taking: &mut Taking<'_, '_>, did: &Did) -> Result<AccountRow, StorageError> {
     if let Some(known) = known(taking.write, did)? {
         return Ok(known);
@@ -30,20 +30,20 @@ pub(super) fn known(read: &Read<'_>, did: &Did) -> Result<Option<AccountRow>, St
     })
 }
 
-/// Counts a record that came, or those that went.
+/// Adds `more`, which may be negative, to the number of an account's records.
 pub(super) fn count(write: &Write<'_>, account: i64, more: i64) -> Result<(), StorageError> {
     let sql = "UPDATE index_account SET records = max(0, records + ?2) WHERE id = ?1";
     write.execute(sql, (account, more)).map(drop)
 }
 
-/// The account may have another handle.
+/// Makes the check of an account's handle due.
 pub(super) fn ask(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError> {
     let sql = "UPDATE index_account SET ask_us = ?2 WHERE did = ?1";
     taking.asks |= taking.write.execute(sql, (did.as_str(), taking.now_us.cast_signed()))? > 0;
     Ok(())
 }
 
-/// The account's records are to be listed.
+/// Makes the listing of an account's records due.
 pub(super) fn list(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError> {
     let account = of(taking, did)?;
     taking.asks = true;
@@ -51,7 +51,7 @@ pub(super) fn list(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), Storage
     taking.write.execute(sql, (account.id, taking.now_us.cast_signed())).map(drop)
 }
 
-/// Its server shows it, or does not.
+/// Stores whether an account is active at its server.
 pub(super) fn set_active(taking: &mut Taking<'_, '_>, did: &Did, is_active: bool) -> Result<(), StorageError> {
     let sql = "UPDATE index_account SET is_active = ?2 WHERE did = ?1 AND is_active <> ?2";
     if taking.write.execute(sql, (did.as_str(), i64::from(is_active)))? > 0 {
@@ -67,16 +67,16 @@ fn touch_all(taking: &mut Taking<'_, '_>, did: &Did) -> Result<(), StorageError>
     Ok(())
 }
 
-/// Accounts whose handles are to be asked about.
+/// Returns accounts whose handles are to be checked.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn due_handles(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, StorageError> {
     let sql = "SELECT did FROM index_account WHERE ask_us IS NOT NULL AND ask_us <= ?1 ORDER BY ask_us LIMIT ?2";
     dids(read, sql, now_us, limit)
 }
 
-/// Accounts whose records are to be listed.
+/// Returns accounts whose records are to be listed.
 ///
 /// # Errors
 /// As [`due_handles`].
@@ -92,7 +92,7 @@ pub(super) fn dids(read: &Read<'_>, sql: &str, now_us: u64, limit: usize) -> Res
     rows.iter().map(|did| Did::parse(did).map_err(damaged)).collect()
 }
 
-/// Notes the handle of an account, and when it is to be asked about again.
+/// Stores the handle of an account, and the time of the next check. `Err`: the last handle stays.
 ///
 /// # Errors
 /// As [`due_handles`].
@@ -116,7 +116,7 @@ pub fn handle_said(
     Ok(())
 }
 
-/// Its records were listed, or are to be listed again at `again_us`.
+/// Ends the listing of an account's records; `again_us` is the time of another attempt.
 ///
 /// # Errors
 /// As [`due_handles`].
@@ -125,7 +125,7 @@ pub fn listed(write: &Write<'_>, did: &Did, again_us: Option<u64>) -> Result<(),
     write.execute(sql, (did.as_str(), again_us.map(u64::cast_signed))).map(drop)
 }
 
-/// Has the records of all accounts listed; answers how many.
+/// Makes the listing of all accounts' records due. Returns the number of accounts.
 ///
 /// # Errors
 /// As [`due_handles`].
@@ -133,7 +133,7 @@ pub fn list_all(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
     write.execute("UPDATE index_account SET list_us = ?1 WHERE records >= 0", [now_us.cast_signed()])
 }
 
-/// Forgets an account with all that it has here; answers whether it was known.
+/// Forgets an account with all of its records. Returns whether it was known.
 ///
 /// # Errors
 /// As [`due_handles`].
@@ -143,7 +143,7 @@ pub fn forget(write: &Write<'_>, did: &Did) -> Result<bool, StorageError> {
     Ok(write.execute("DELETE FROM index_account WHERE did = ?1", [did.as_str()])? > 0)
 }
 
-/// Forgets all that an account has here.
+/// Forgets all records of an account.
 pub(super) fn clear(write: &Write<'_>, did: &Did) -> Result<(), StorageError> {
     let Some(account) = known(write, did)? else { return Ok(()) };
     let sql = "SELECT id FROM index_repository WHERE account = ?1";

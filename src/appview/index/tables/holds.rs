@@ -1,4 +1,4 @@
-//! The SQL of holds of the index: which are public, what they count, and who may write to them.
+//! The SQL of the holds in the index: whether they are public, their pull counts and crews.
 
 use std::collections::BTreeSet;
 
@@ -7,12 +7,13 @@ use atproto::syntax::{Did, ImageName, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// How soon a hold is asked again whose crew changed.
+/// Delay of the next look-up at a hold whose crew changed.
 const SOON_US: u64 = 60 * 1_000_000;
-/// Holds that are asked for one account: each is a host that it named.
+/// Limit of holds that are asked for one account: each is a host that the account named.
 const MAX_OF_ACCOUNT: i64 = 32;
 
-/// Whether a hold is public, as far as it said; one that is not known is to be asked, unless `account` names too many.
+/// Returns whether a hold is public, by its last answer. A new hold becomes due for a look-up, unless `account` names
+/// too many.
 pub(super) fn known(taking: &mut Taking<'_, '_>, account: i64, hold: &str) -> Result<bool, StorageError> {
     let sql = "SELECT is_public FROM index_hold WHERE did = ?1";
     if let Some(is_public) = taking.write.first(sql, [hold], |row| row.get::<_, i64>(0))? {
@@ -29,7 +30,7 @@ pub(super) fn known(taking: &mut Taking<'_, '_>, account: i64, hold: &str) -> Re
     Ok(false)
 }
 
-/// What a hold's own record says. One that is not known here has nothing here.
+/// Stores whether a hold is public, by its captain record. A hold that no repository names is ignored.
 pub(super) fn is_public(taking: &mut Taking<'_, '_>, hold: &Did, is_public: bool) -> Result<(), StorageError> {
     set(taking.write, hold, is_public)
 }
@@ -44,17 +45,17 @@ fn set(write: &Write<'_>, hold: &Did, is_public: bool) -> Result<(), StorageErro
     write.execute(sql, (hold.as_str(), i64::from(is_public))).map(drop)
 }
 
-/// A hold is asked again within a minute, however often its crew changes meanwhile.
+/// Makes the look-up at a hold due in a minute, however often its crew changes meanwhile.
 pub(super) fn ask_soon(taking: &mut Taking<'_, '_>, hold: &Did) -> Result<(), StorageError> {
     let sql = "UPDATE index_hold SET ask_us = ?2 WHERE did = ?1 AND ask_us > ?2";
     let soon_us = (taking.now_us + SOON_US).cast_signed();
     taking.write.execute(sql, (hold.as_str(), soon_us)).map(drop)
 }
 
-/// Notes who may write to a hold, if it is known.
+/// Stores the accounts with write permission at a hold, if the hold is known.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn crew_said(write: &Write<'_>, hold: &Did, members: &[Did]) -> Result<(), StorageError> {
     let sql = "SELECT member FROM index_crew WHERE hold = ?1 ORDER BY member";
     let before = write.all(sql, [hold.as_str()], |row| row.get::<_, String>(0))?;
@@ -67,7 +68,7 @@ pub fn crew_said(write: &Write<'_>, hold: &Did, members: &[Did]) -> Result<(), S
     now.into_iter().try_for_each(|member| write.execute(sql, (hold.as_str(), member)).map(drop))
 }
 
-/// Holds to which an account may write.
+/// Returns the holds at which an account has write permission.
 ///
 /// # Errors
 /// As [`crew_said`].
@@ -79,7 +80,7 @@ pub fn of_member(read: &Read<'_>, member: &Did, limit: usize) -> Result<Vec<Did>
     rows.iter().map(|did| Did::parse(did).map_err(damaged)).collect()
 }
 
-/// How often an image was pulled, as a hold counts: of images that are there.
+/// Stores the pull count of an image, if the index has the image at this hold.
 pub(super) fn counted(
     taking: &mut Taking<'_, '_>,
     hold: &Did,
@@ -91,7 +92,7 @@ pub(super) fn counted(
     taking.write.execute(sql, (account.id, name.as_str(), hold.as_str(), pulls.cast_signed())).map(drop)
 }
 
-/// Forgets those of the holds to ask that no repository names any more.
+/// Forgets those of the holds due for a look-up that no repository names any more. Returns their number.
 ///
 /// # Errors
 /// As [`crew_said`].
@@ -102,7 +103,7 @@ pub fn forget_unnamed(write: &Write<'_>, now_us: u64, limit: usize) -> Result<us
     write.execute(sql, (now_us.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX)))
 }
 
-/// Holds to ask whether they are public.
+/// Returns holds that are to be asked whether they are public.
 ///
 /// # Errors
 /// As [`crew_said`].
@@ -111,7 +112,7 @@ pub fn due(read: &Read<'_>, now_us: u64, limit: usize) -> Result<Vec<Did>, Stora
     accounts::dids(read, sql, now_us, limit)
 }
 
-/// Notes what a hold said, and when it is to be asked again.
+/// Stores the answer of a hold, and the time of the next look-up. `None`: the last answer stays.
 ///
 /// # Errors
 /// As [`crew_said`].

@@ -1,4 +1,4 @@
-//! The SQL of all that the index has of one account.
+//! The SQL of the records of one account in the index.
 
 use rusqlite::Row;
 
@@ -7,10 +7,10 @@ use atproto::syntax::{Datetime, Did, Digest};
 use server::sqlite::Read;
 use server::storage::StorageError;
 
-/// All rows of an account; `None` when there is none.
+/// Returns all records of an account; `None` when the account is not known.
 ///
 /// # Errors
-/// When the database fails or holds what was never written.
+/// When the database fails or has an invalid row.
 pub fn of_account(read: &Read<'_>, did: &Did) -> Result<Option<IndexedAccount>, StorageError> {
     let sql = "SELECT id, handle, is_active FROM index_account WHERE did = ?1";
     let account = read.first(sql, [did.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

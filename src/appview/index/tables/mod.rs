@@ -1,6 +1,6 @@
-//! The SQL of the index: changes in, and the bounds.
+//! The SQL of the index: changes, cursors and limits.
 //!
-//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables, and none calls these functions: they are public for tests.
 
 pub mod accounts;
 pub mod holds;
@@ -16,39 +16,39 @@ use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Repositories that one transaction forgets.
+/// Number of repositories that one transaction forgets.
 const SWEPT_AT_ONCE: usize = 50;
 
-/// How much there is.
+/// Totals of the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexTotals {
-    /// Accounts that have something here.
+    /// Number of accounts with records in the index.
     pub accounts: u64,
-    /// Repositories, tags, manifests and stars.
+    /// Number of repositories, tags, manifests and stars.
     pub records: u64,
-    /// Repositories that are shown.
+    /// Number of repositories that are shown in search results.
     pub shown: u64,
-    /// Accounts whose records are to be listed.
+    /// Number of accounts whose records are to be listed.
     pub to_list: u64,
-    /// When the first of them is due; microseconds since 1970.
+    /// Time at which the first of these listings is due, microseconds since 1970.
     pub due_us: Option<u64>,
 }
 
-/// What one transaction knows.
+/// State of one transaction that applies changes.
 pub(super) struct Taking<'w, 'c> {
     pub(super) write: &'w Write<'c>,
     pub(super) limits: IndexLimits,
     pub(super) now_us: u64,
-    /// Repositories whose row does not agree with their records yet.
+    /// Repositories whose row is not consistent with their records yet.
     pub(super) touched: BTreeSet<i64>,
-    /// Somebody is to be asked something.
+    /// Whether look-ups or listings became due.
     pub(super) asks: bool,
 }
 
-/// Takes changes in, and how far their source was followed; answers whether somebody is to be asked something now.
+/// Applies changes, and stores the cursor of their source. Returns whether look-ups or listings became due.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn take(
     write: &Write<'_>,
     changes: &[Change],
@@ -103,7 +103,7 @@ impl Taking<'_, '_> {
     }
 }
 
-/// How far a source was followed.
+/// Returns the stored cursor of a source.
 ///
 /// # Errors
 /// As [`take`].
@@ -113,7 +113,7 @@ pub fn cursor(read: &Read<'_>, source: &str) -> Result<Option<u64>, StorageError
     Ok(cursor.map(i64::cast_unsigned))
 }
 
-/// Forgets how far a source was followed.
+/// Forgets the cursor of a source.
 ///
 /// # Errors
 /// As [`take`].
@@ -121,8 +121,8 @@ pub fn forget_cursor(write: &Write<'_>, source: &str) -> Result<(), StorageError
     write.execute("DELETE FROM index_cursor WHERE source = ?1", [source]).map(drop)
 }
 
-/// Forgets some of the oldest repositories while there are more than `total` records, and accounts that have nothing any more;
-/// answers how many repositories.
+/// Forgets accounts without records, and some of the oldest repositories if there are more than `total` records.
+/// Returns the number of repositories, or 1 for an account whose stars were forgotten as there are no repositories.
 ///
 /// # Errors
 /// As [`take`].
@@ -139,13 +139,13 @@ pub fn sweep(write: &Write<'_>, total: u64) -> Result<usize, StorageError> {
         records::forget(write, *id)?;
     }
     if oldest.is_empty() {
-        // Stars alone.
+        // Only stars are left.
         return stars::forget_some(write, SWEPT_AT_ONCE);
     }
     Ok(oldest.len())
 }
 
-/// How much there is.
+/// Returns the totals of the index.
 ///
 /// # Errors
 /// As [`take`].

@@ -1,4 +1,4 @@
-//! The SQL of tags, manifests and pages, and of the repositories that they make.
+//! The SQL of tags, manifests and pages, and of the repositories made of them.
 
 use super::{Taking, accounts, holds};
 use crate::index::{Change, RecordOf};
@@ -6,12 +6,12 @@ use atproto::syntax::{Did, Digest, ImageName};
 use server::sqlite::Write;
 use server::storage::StorageError;
 
-/// Tags of a repository that are found by their names, the newest.
+/// Number of a repository's tags in the full-text index, the newest.
 const MAX_WORD_TAGS: i64 = 64;
-/// Tags that are counted.
+/// Maximum number of tags that are counted.
 const MAX_COUNTED_TAGS: i64 = 1000;
 
-/// Takes in the record of a tag, a manifest or a page.
+/// Applies the write of a tag, a manifest or a page.
 pub(super) fn put(taking: &mut Taking<'_, '_>, change: &Change) -> Result<(), StorageError> {
     match &change.of {
         RecordOf::Tag { key, name, .. } => {
@@ -25,7 +25,7 @@ pub(super) fn put(taking: &mut Taking<'_, '_>, change: &Change) -> Result<(), St
             put_manifest(taking, &change.of, (account, repository))
         }
         RecordOf::Page { name, text } => {
-            // One that says nothing makes no repository.
+            // An empty page adds no account.
             if text.is_empty() && accounts::known(taking.write, &change.account)?.is_none() {
                 return Ok(());
             }
@@ -65,15 +65,15 @@ fn put_manifest(taking: &mut Taking<'_, '_>, of: &RecordOf, at: (i64, i64)) -> R
     let row = (account, digest.as_slice(), repository, hold, description.as_str(), platforms.as_str(), size, created);
     taking.write.execute(sql, row)?;
     accounts::count(taking.write, account, 1)?;
-    // A tag may lead here from another repository, and may have come first.
+    // Another repository's tag may name this manifest, and may have come first.
     let sql = "SELECT repository FROM index_tag WHERE account = ?1 AND digest = ?2 LIMIT 100";
     let tagged = taking.write.all(sql, (account, digest.as_slice()), |row| row.get::<_, i64>(0))?;
     taking.touched.extend(tagged);
     Ok(())
 }
 
-/// The repository of an account, which is added where it is not known. Of an account that has too much its oldest repository
-/// goes; `None` where that is this one.
+/// Returns the ids of an account and its repository, which is added if it is new. If the account has too many records,
+/// its oldest repository is forgotten; `None` if that is this one.
 fn place(taking: &mut Taking<'_, '_>, did: &Did, name: &ImageName) -> Result<Option<(i64, i64)>, StorageError> {
     let account = accounts::of(taking, did)?;
     let sql = "SELECT id FROM index_repository WHERE account = ?1 AND name = ?2";
@@ -99,7 +99,7 @@ fn place(taking: &mut Taking<'_, '_>, did: &Did, name: &ImageName) -> Result<Opt
     Ok(id.map(|id| (account.id, id)))
 }
 
-/// The record of a tag is gone.
+/// Deletes a tag.
 pub(super) fn remove_tag(taking: &mut Taking<'_, '_>, did: &Did, key: &str) -> Result<(), StorageError> {
     let Some(account) = accounts::known(taking.write, did)? else { return Ok(()) };
     let sql = "DELETE FROM index_tag WHERE account = ?1 AND key = ?2 RETURNING repository";
@@ -107,7 +107,7 @@ pub(super) fn remove_tag(taking: &mut Taking<'_, '_>, did: &Did, key: &str) -> R
     removed(taking, account.id, gone)
 }
 
-/// The record of a manifest is gone.
+/// Deletes a manifest.
 pub(super) fn remove_manifest(taking: &mut Taking<'_, '_>, did: &Did, digest: &Digest) -> Result<(), StorageError> {
     let Some(account) = accounts::known(taking.write, did)? else { return Ok(()) };
     let sql = "DELETE FROM index_manifest WHERE account = ?1 AND digest = ?2 RETURNING repository";
@@ -122,7 +122,7 @@ fn removed(taking: &mut Taking<'_, '_>, account: i64, repository: Option<i64>) -
     accounts::count(taking.write, account, -1)
 }
 
-/// Forgets a repository with all that is in it.
+/// Forgets a repository with all of its tags and manifests.
 pub(super) fn forget(write: &Write<'_>, repository: i64) -> Result<(), StorageError> {
     let tags = write.execute("DELETE FROM index_tag WHERE repository = ?1", [repository])?;
     let manifests = write.execute("DELETE FROM index_manifest WHERE repository = ?1", [repository])?;
@@ -135,7 +135,7 @@ pub(super) fn forget(write: &Write<'_>, repository: i64) -> Result<(), StorageEr
     }
 }
 
-/// What a repository's newest image says.
+/// The newest image of a repository.
 #[derive(Default)]
 struct Newest {
     hold: String,
@@ -145,7 +145,7 @@ struct Newest {
     created_us: i64,
 }
 
-/// Has the row of a repository, and its words, agree with its records; it goes when there are none.
+/// Updates the row of a repository, and its full-text row, from its records; forgets it if there are none.
 pub(super) fn refresh(taking: &mut Taking<'_, '_>, repository: i64) -> Result<(), StorageError> {
     let write = taking.write;
     let sql = "SELECT account, page <> '' FROM index_repository WHERE id = ?1";
@@ -198,13 +198,13 @@ pub(super) fn refresh(taking: &mut Taking<'_, '_>, repository: i64) -> Result<()
     refresh_words(write, repository)
 }
 
-/// Repositories whose words one transaction makes.
+/// Number of repositories whose full-text rows one transaction makes.
 const WORDS_AT_ONCE: i64 = 500;
 
-/// Has the words of the next repositories behind this one agree with their rows; answers the last of them.
+/// Updates the full-text rows of the next repositories after `after`. Returns the id of the last one.
 ///
 /// # Errors
-/// When the database fails or holds what was never written.
+/// When the database fails or has an invalid row.
 pub fn words_behind(write: &Write<'_>, after: i64) -> Result<Option<i64>, StorageError> {
     let sql = "SELECT id FROM index_repository WHERE id > ?1 ORDER BY id LIMIT ?2";
     let ids = write.all(sql, (after, WORDS_AT_ONCE), |row| row.get(0))?;
@@ -212,7 +212,7 @@ pub fn words_behind(write: &Write<'_>, after: i64) -> Result<Option<i64>, Storag
     Ok(ids.last().copied())
 }
 
-/// Has the words of a repository agree with its row.
+/// Updates the full-text row of a repository from its row.
 pub(super) fn refresh_words(write: &Write<'_>, repository: i64) -> Result<(), StorageError> {
     let sql = "SELECT tag FROM index_tag WHERE repository = ?1 ORDER BY written_us DESC LIMIT ?2";
     let tags = write.all(sql, (repository, MAX_WORD_TAGS), |row| row.get::<_, String>(0))?.join(" ");

@@ -1,11 +1,11 @@
-//! The SQL that finds repositories. Each statement goes by an index, and looks at a number of rows that does not grow with it.
+//! The SQL of searches. Each statement uses an index, and reads a number of rows that does not grow with the table.
 
 use crate::index::{FoundRepository, Position, RepositoryOrder};
 use atproto::syntax::{Did, Handle, ImageName, SyntaxError, Tag};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// What a row has.
+/// The columns of a repository's row.
 struct Raw {
     id: i64,
     texts: [String; 6],
@@ -51,7 +51,7 @@ fn count(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// Forgets all words, and what is damaged of them.
+/// Deletes all rows of the full-text index, also damaged ones.
 ///
 /// # Errors
 /// When the database fails.
@@ -59,11 +59,11 @@ pub fn clear_words(write: &Write<'_>) -> Result<(), StorageError> {
     write.execute("INSERT INTO index_text (index_text) VALUES ('delete-all')", []).map(drop)
 }
 
-/// The newest repositories with the words of an expression. Those that are not shown are looked at as well, up to four times
-/// as many.
+/// Returns the newest shown repositories that match an FTS5 expression. At most four times `limit` matches are read, as
+/// some are not shown.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn matching(read: &Read<'_>, expression: &str, limit: usize) -> Result<Vec<FoundRepository>, StorageError> {
     let sql = "SELECT r.id, a.did, r.name, r.description, r.page, r.platforms, r.newest_tag, a.handle,
                       r.size_bytes, r.tags, r.pushed_us, r.pulls, r.stars
@@ -73,7 +73,7 @@ pub fn matching(read: &Read<'_>, expression: &str, limit: usize) -> Result<Vec<F
     all(read.all(sql, (expression, count(limit), count(limit).saturating_mul(4)), raw)?)
 }
 
-/// Repositories of this very name, those with the most stars.
+/// Returns the repositories with exactly this name, those with the most stars first.
 ///
 /// # Errors
 /// As [`matching`].
@@ -120,7 +120,7 @@ pub fn of_owner(
     all(read.all(sql, (owner.as_str(), after.value, after.id, count(limit)), raw)?)
 }
 
-/// The repositories behind a place, in an order.
+/// Returns the repositories after a position, in an order.
 ///
 /// # Errors
 /// As [`matching`].

@@ -5,7 +5,7 @@ use atproto::syntax::{Did, ImageName, RecordKey, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// An account gives a star. Of one that gives too many they are not counted.
+/// Stores a star. It is ignored if the account has too many records.
 pub(super) fn put(
     taking: &mut Taking<'_, '_>,
     did: &Did,
@@ -17,7 +17,7 @@ pub(super) fn put(
         return Ok(());
     }
     remove(taking, did, key)?;
-    // By another record of the same account: it counts once.
+    // Another record of the same account may have the same subject: it counts once.
     let write = taking.write;
     let subject = (owner.as_str(), name.as_str(), account.id);
     let twice = write.execute("DELETE FROM index_star WHERE owner = ?1 AND name = ?2 AND account = ?3", subject)?;
@@ -27,7 +27,7 @@ pub(super) fn put(
     recount(write, owner.as_str(), name.as_str())
 }
 
-/// The record of a star is gone.
+/// Deletes a star.
 pub(super) fn remove(taking: &mut Taking<'_, '_>, did: &Did, key: &str) -> Result<(), StorageError> {
     let write = taking.write;
     let Some(account) = accounts::known(write, did)? else { return Ok(()) };
@@ -38,7 +38,7 @@ pub(super) fn remove(taking: &mut Taking<'_, '_>, did: &Did, key: &str) -> Resul
     recount(write, &owner, &name)
 }
 
-/// All stars that an account gave go.
+/// Forgets all stars that an account gave.
 pub(super) fn forget_of(write: &Write<'_>, account: i64) -> Result<(), StorageError> {
     let sql = "SELECT owner, name FROM index_star WHERE account = ?1";
     let stars = write.all(sql, [account], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
@@ -46,7 +46,7 @@ pub(super) fn forget_of(write: &Write<'_>, account: i64) -> Result<(), StorageEr
     stars.iter().try_for_each(|(owner, name)| recount(write, owner, name))
 }
 
-/// Some stars go, whosesoever: there is nothing else that could.
+/// Forgets all stars of one account, when no repositories are left to forget. Returns the number of accounts.
 pub(super) fn forget_some(write: &Write<'_>, limit: usize) -> Result<usize, StorageError> {
     let sql = "SELECT account FROM index_star LIMIT ?1";
     let accounts = write.all(sql, [i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get::<_, i64>(0))?;
@@ -62,17 +62,17 @@ fn recount(write: &Write<'_>, owner: &str, name: &str) -> Result<(), StorageErro
     write.execute(sql, (owner, name)).map(drop)
 }
 
-/// How many accounts gave a repository a star.
+/// Returns the number of accounts that gave a repository a star.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has an invalid row; the same below.
 pub fn count(read: &Read<'_>, owner: &Did, name: &ImageName) -> Result<u64, StorageError> {
     let sql = "SELECT count(*) FROM index_star WHERE owner = ?1 AND name = ?2";
     let count = read.first(sql, (owner.as_str(), name.as_str()), |row| row.get::<_, i64>(0))?;
     Ok(count.unwrap_or_default().cast_unsigned())
 }
 
-/// The key of the record by which an account gave a repository a star.
+/// Returns the record key of the star that an account gave a repository.
 ///
 /// # Errors
 /// As [`count`].
