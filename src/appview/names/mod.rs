@@ -1,27 +1,27 @@
-//! What stands in a registry's paths: `<owner>/<repository>`, and a tag or a digest.
+//! Names in the paths of a registry: `<owner>/<repository>`, and a tag or a digest.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>
 
 use std::fmt;
 
 use atproto::syntax::{Did, Digest, Handle, ImageName, SyntaxError, Tag};
 
-/// Whose images they are.
+/// The owner of a repository: an account, by its DID or its handle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Owner {
-    /// Written with hyphens, for a colon is no part of an image's name: `did-plc-…`, `did-web-…`.
+    /// A DID. It is displayed with hyphens, for an image name cannot have a colon: `did-plc-…`, `did-web-…`.
     Did(Did),
-    /// In lower case.
+    /// A handle. It is displayed in lower case.
     Handle(Handle),
 }
 
-/// Characters of the part after `did-plc-`.
+/// Number of characters after `did-plc-`.
 const PLC_ID_CHARS: usize = 24;
 
 impl Owner {
-    /// Reads the first part of a name, or what somebody signs in as: also a DID with its colons.
+    /// Parses the first part of an image name, or the user name of a sign-in, which may be a DID with its colons.
     ///
     /// # Errors
-    /// When it is neither a DID nor a handle.
+    /// When `text` is neither a DID nor a handle.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let text = text.to_ascii_lowercase();
         if let Some(id) = text.strip_prefix("did-plc-").filter(|id| id.len() == PLC_ID_CHARS) {
@@ -50,26 +50,26 @@ impl fmt::Display for Owner {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RepositoryName {
     text: Box<str>,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
-    /// The rest, which may have slashes: `repository` in records.
+    /// The name without the owner, which may have slashes: `repository` in records.
     pub name: ImageName,
 }
 
-/// What the records' lexicons allow.
+/// Longest name without the owner that the lexicons of the records allow.
 const MAX_NAME_BYTES: usize = 255;
 const NAME: SyntaxError =
     SyntaxError { kind: "image name", reason: "it must look like alice.example.org/myapp or did-plc-…/team/my-app" };
 
 impl RepositoryName {
-    /// Checks a name by the grammar of the distribution specification, and takes it apart.
+    /// Parses a name by the grammar of the distribution specification.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// The reason why `text` is not a valid name.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {
         let (owner, name) = text.split_once('/').ok_or(NAME)?;
         let name = ImageName::parse(name)?;
-        // A part of a name may have no other characters than the whole.
+        // The owner may have no other characters than the rest of the name.
         ImageName::parse(owner).map_err(|_| NAME)?;
         if name.as_str().len() > MAX_NAME_BYTES {
             return Err(SyntaxError { kind: "image name", reason: "it must have at most 255 characters" });
@@ -77,27 +77,27 @@ impl RepositoryName {
         Ok(Self { text: text.into(), owner: Owner::parse(owner).map_err(|_| NAME)?, name })
     }
 
-    /// A repository of this owner.
+    /// Returns the name of a repository of `owner`.
     ///
     /// # Errors
-    /// For owners that are no part of a name: did:webs of a port or a path.
+    /// When the owner cannot be written in an image name: a did:web with a port or a path.
     pub fn of(owner: &Owner, name: &ImageName) -> Result<Self, SyntaxError> {
         Self::parse(&format!("{owner}/{name}"))
     }
 
-    /// As it was written.
+    /// Returns the name as it was written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 }
 
-/// Which manifest.
+/// A reference to a manifest in a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
-    /// The one a tag leads to.
+    /// The manifest that a tag points to.
     Tag(Tag),
-    /// The one with this digest.
+    /// The manifest with this digest.
     Digest(Digest),
 }
 
