@@ -1,4 +1,4 @@
-//! The calls of an authorization server: it is found, told of a sign-in, and makes tokens.
+//! Calls to authorization servers: discovery, pushed authorization requests, tokens and revocation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,39 +17,39 @@ use crate::remote::{Remote, RemoteError};
 use atproto::keys::P256Key;
 use atproto::syntax::Did;
 
-/// How long what a server says of itself is believed.
+/// Time for which the metadata of a server is cached.
 const SERVER_TTL: Duration = Duration::from_mins(10);
-/// Servers remembered, at some 600 bytes.
+/// Servers in the cache, at some 600 bytes each.
 const MAX_SERVERS: usize = 1024;
-/// Of a token or a name of a request; a real one has at most 1,000.
+/// Longest token or `request_uri`; a real one has at most 1,000 bytes.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Calls authorization servers.
+/// Client of authorization servers.
 pub struct Client {
     remote: Remote,
     registration: Registration,
-    /// By the origin of the PDS.
+    /// Servers with the time of their discovery, by the origin of the PDS.
     servers: Cache<String, (Arc<AuthorizationServer>, Instant)>,
     test_mode: bool,
     clock: fn() -> u64,
     random: fn() -> Option<[u8; 32]>,
 }
 
-/// What a sign-in is begun with.
+/// Parameters of an authorization request.
 pub struct Sought<'s> {
-    /// Names the sign-in when the browser comes back.
+    /// The `state` parameter: identifies the sign-in when the browser returns.
     pub state: &'s str,
-    /// Proves then that we began it.
+    /// The PKCE code verifier: proves then that this client began it.
     pub verifier: &'s str,
-    /// Who is to sign in; `None`: whoever does.
+    /// The account that is to sign in, sent as `login_hint`; `None` for any account.
     pub account: Option<&'s Did>,
 }
 
-/// Tokens of an account, all of whose permissions are there.
+/// Tokens of an account, with all scopes that are needed.
 pub struct NewTokens {
-    /// For calls.
+    /// The access token.
     pub access: String,
-    /// For the next pair, once.
+    /// The refresh token, which is good for one use.
     pub refresh: String,
 }
 
@@ -69,7 +69,8 @@ struct TokenAnswer {
 }
 
 impl Client {
-    /// A client of this name. In test mode servers may be on this machine.
+    /// Returns a client with this registration. In test mode servers may be on localhost. `clock` returns microseconds
+    /// since 1970, `random` is `None` when the system has no random numbers.
     #[must_use]
     pub fn new(
         remote: Remote,
@@ -81,16 +82,16 @@ impl Client {
         Self { remote, registration, servers: Cache::new(MAX_SERVERS), test_mode, clock, random }
     }
 
-    /// Who we are to servers.
+    /// Returns the client's registration.
     #[must_use]
     pub fn registration(&self) -> &Registration {
         &self.registration
     }
 
-    /// The server for accounts of the PDS at this origin.
+    /// Returns the authorization server of the PDS at this origin, from the cache or by its metadata.
     ///
     /// # Errors
-    /// [`OauthError`]; so below.
+    /// [`OauthError`]
     pub async fn discover(&self, pds: &str) -> Result<Arc<AuthorizationServer>, OauthError> {
         if let Some((server, at)) = self.servers.get(pds)
             && at.elapsed() < SERVER_TTL
@@ -104,20 +105,20 @@ impl Client {
         Ok(server)
     }
 
-    /// The server of this name.
+    /// Fetches and checks the metadata of the authorization server with this issuer.
     ///
     /// # Errors
-    /// [`OauthError`]; so below.
+    /// [`OauthError`]
     pub async fn server(&self, issuer: &str) -> Result<AuthorizationServer, OauthError> {
         let metadata: ServerMetadata = self.document(issuer, "oauth-authorization-server").await?;
         metadata.check(issuer, self.registration.metadata().is_some(), self.test_mode)
     }
 
-    /// The server that people sign in at who name `origin`, their PDS, or a server of many PDSes: only a PDS says which
-    /// server is its own.
+    /// Returns the authorization server for a sign-in at `origin`: a PDS, or an authorization server of many PDSes.
+    /// Only a PDS says which server is its own.
     ///
     /// # Errors
-    /// [`OauthError`]; that of the PDS, where it is neither.
+    /// [`OauthError`]; the error of the look-up as a PDS when `origin` is neither.
     pub async fn discover_named(&self, origin: &str) -> Result<Arc<AuthorizationServer>, OauthError> {
         match self.discover(origin).await {
             Err(OauthError::Server(error)) if !matches!(error, RemoteError::Unreachable(_)) => {
@@ -127,7 +128,7 @@ impl Client {
         }
     }
 
-    /// The origin of a server that somebody named by its address, if it may be asked.
+    /// Returns the origin of a server's URL that a user typed; `None` when it may not be called.
     #[must_use]
     pub fn origin(&self, text: &str) -> Option<String> {
         Some(origin(text, self.test_mode)?.as_str().to_owned())
@@ -138,7 +139,7 @@ impl Client {
         document.map_err(OauthError::Server)
     }
 
-    /// Tells a server of a sign-in; answers where the browser goes.
+    /// Pushes an authorization request (PAR); returns the URL to which the browser is sent.
     ///
     /// # Errors
     /// [`OauthError`]
@@ -170,11 +171,11 @@ impl Client {
         Ok(url.into())
     }
 
-    /// The tokens for a code that a browser brought back, and whose they are as the server says: `account`'s, where that is
-    /// known.
+    /// Exchanges an authorization code and its PKCE verifier for tokens. Returns the account that the server names,
+    /// which must be `account` where that is given.
     ///
     /// # Errors
-    /// [`OauthError`]; tokens that are not kept have been given back then.
+    /// [`OauthError`]; tokens that were issued are revoked then.
     pub async fn redeem(
         &self,
         server: &AuthorizationServer,
@@ -191,7 +192,7 @@ impl Client {
         self.tokens(server, &fields, account, key).await
     }
 
-    /// The next tokens. The server takes a refresh token once: a second use ends the session.
+    /// Returns new tokens for a refresh token. The server takes a refresh token once: a second use ends the session.
     ///
     /// # Errors
     /// [`OauthError`]
@@ -241,20 +242,20 @@ impl Client {
         Ok((signed_in, NewTokens { access: answer.access_token.clone(), refresh: refresh.to_owned() }))
     }
 
-    /// Ends a session, by its refresh or its access token.
+    /// Revokes a session by its refresh token or its access token.
     ///
     /// # Errors
-    /// [`OauthError::NoRevocation`], or what keeps the server from it.
+    /// [`OauthError::NoRevocation`], or the failure of the call.
     pub async fn revoke(&self, server: &AuthorizationServer, token: &str, key: &P256Key) -> Result<(), OauthError> {
         let url = server.revocation.as_ref().ok_or(OauthError::NoRevocation)?;
-        // The answer has no body that says anything.
+        // The body of the response has no meaning: it need not be JSON.
         match self.form::<Value>(server, url, &[("token", token)], key).await {
             Ok(_) | Err(OauthError::Server(RemoteError::Unintelligible)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// The same of a session that nobody has. That it fails is logged: the server ends it some day.
+    /// Revokes a session that is not kept. A failure is only logged: the session then lasts until the server ends it.
     pub async fn give_back(&self, server: &AuthorizationServer, token: &str, key: &P256Key) {
         if let Err(error) = self.revoke(server, token, key).await {
             tracing::info!(issuer = server.issuer, "a session could not be given back: {error}");

@@ -1,4 +1,4 @@
-//! What a PDS and its authorization server say of themselves. All of it is hostile text until it was checked.
+//! Metadata of a PDS and of its authorization server. All of it is untrusted until it was checked.
 //! <https://www.rfc-editor.org/rfc/rfc9728>, <https://www.rfc-editor.org/rfc/rfc8414>
 
 use serde::Deserialize;
@@ -7,29 +7,29 @@ use url::Url;
 use super::OauthError;
 use atproto::syntax::ServiceUrl;
 
-/// An authorization server that can be used.
+/// The checked metadata of an authorization server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationServer {
-    /// Its name: an origin.
+    /// The issuer: an origin.
     pub issuer: String,
-    /// Where a sign-in is announced.
+    /// The pushed authorization request endpoint.
     pub(super) pushed: String,
-    /// Where a browser goes.
+    /// The authorization endpoint, to which browsers are sent.
     pub(super) authorization: Url,
-    /// Where tokens are made.
+    /// The token endpoint.
     pub(super) token: String,
-    /// Where tokens are given back.
+    /// The revocation endpoint, if the server has one.
     pub(super) revocation: Option<String>,
 }
 
-/// `/.well-known/oauth-protected-resource` of a PDS.
+/// The document `/.well-known/oauth-protected-resource` of a PDS.
 #[derive(Deserialize)]
 pub(super) struct ResourceMetadata {
     resource: String,
     authorization_servers: Vec<String>,
 }
 
-/// `/.well-known/oauth-authorization-server` of the server that it names.
+/// The document `/.well-known/oauth-authorization-server` of an authorization server.
 #[derive(Deserialize)]
 pub(super) struct ServerMetadata {
     issuer: String,
@@ -49,16 +49,16 @@ pub(super) struct ServerMetadata {
     token_endpoint_auth_methods_supported: Vec<String>,
 }
 
-/// Longer addresses are none.
+/// Longest URL of an endpoint; longer ones are refused.
 const MAX_URL_BYTES: usize = 500;
 
-/// An origin that may be asked: https and a host name, on this machine in test mode only.
+/// Parses an origin that may be called: https and a host name; on localhost in test mode only.
 pub(super) fn origin(text: &str, test_mode: bool) -> Option<ServiceUrl> {
     ServiceUrl::parse(text).ok().filter(|url| test_mode || !url.is_local())
 }
 
 impl ResourceMetadata {
-    /// The issuer for the PDS with this origin.
+    /// Returns the issuer that the PDS with the origin `pds` names. It must name exactly one.
     pub(super) fn issuer(self, pds: &str, test_mode: bool) -> Result<String, OauthError> {
         if self.resource.trim_end_matches('/') != pds {
             return Err(OauthError::Unusable("what it says of itself is for another server"));
@@ -73,7 +73,8 @@ impl ResourceMetadata {
 }
 
 impl ServerMetadata {
-    /// The server, if it is the one that was asked for and can what the AT Protocol demands.
+    /// Returns the server if its issuer is `issuer` and it supports what atproto requires. `published` is whether the
+    /// client has a key.
     pub(super) fn check(
         self,
         issuer: &str,
@@ -108,7 +109,7 @@ impl ServerMetadata {
     }
 }
 
-/// An address below an origin that may be asked, or sent to.
+/// Parses the URL of an endpoint: its origin may be called, and it has no credentials and no fragment.
 fn endpoint(text: &str, test_mode: bool) -> Option<Url> {
     let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_URL_BYTES)?;
     let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();

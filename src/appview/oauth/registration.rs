@@ -1,4 +1,4 @@
-//! Who we are to authorization servers: a client with a key of its own, or, on one's own machine, a public one.
+//! Registration of the OAuth client: confidential with a key of its own, or a public localhost client.
 //! <https://atproto.com/specs/oauth#clients>
 
 use serde_json::{Value, json};
@@ -7,24 +7,24 @@ use super::scopes;
 use atproto::keys::P256Key;
 use server::tokens::{client_assertion, key_thumbprint, public_jwk};
 
-/// Where servers find what we say of ourselves.
+/// Path of the client metadata document.
 pub const METADATA_PATH: &str = "/client-metadata.json";
-/// Where they find our key.
+/// Path of the client's JWKS.
 pub const KEYS_PATH: &str = "/oauth/jwks.json";
-/// Where browsers come back to.
+/// Path of the redirect URI, to which browsers return.
 pub const CALLBACK_PATH: &str = "/auth/oauth/callback";
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Who we are to authorization servers.
+/// Registration of the OAuth client.
 pub struct Registration {
     client_id: String,
     redirect_uri: String,
-    /// Base URL without a trailing slash, and the key; a client on one's own machine has no document and no key.
+    /// Base URL without a trailing slash, and the key; `None` for a localhost client, which has no document and no key.
     published: Option<(String, P256Key)>,
 }
 
 impl Registration {
-    /// The client that publishes itself below `base_url`, and is known by `key`.
+    /// Returns a confidential client that publishes its metadata below `base_url` and authenticates with `key`.
     #[must_use]
     pub fn published(base_url: &str, key: P256Key) -> Self {
         Self {
@@ -34,8 +34,8 @@ impl Registration {
         }
     }
 
-    /// The client that every server knows without asking: one on the machine of whoever signs in. `origin` is that
-    /// address of ours that browsers come back to, like `http://127.0.0.1:5000`.
+    /// Returns the localhost client of the atproto specification, which every server accepts without fetching metadata:
+    /// for a front end on the machine of the user. `origin` is where browsers reach it, like `http://127.0.0.1:5000`.
     #[must_use]
     pub fn local(origin: &str) -> Self {
         let redirect_uri = format!("{origin}{CALLBACK_PATH}");
@@ -44,25 +44,25 @@ impl Registration {
         Self { client_id: format!("http://localhost?{query}"), redirect_uri, published: None }
     }
 
-    /// The name by which servers know us.
+    /// Returns the `client_id`.
     #[must_use]
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
 
-    /// Where browsers come back to.
+    /// Returns the `redirect_uri`.
     #[must_use]
     pub fn redirect_uri(&self) -> &str {
         &self.redirect_uri
     }
 
-    /// Whether we are a client on the machine of whoever signs in.
+    /// Whether this is a localhost client.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.published.is_none()
     }
 
-    /// What we say of ourselves; nothing on one's own machine.
+    /// Returns the client metadata document; `None` for a localhost client.
     #[must_use]
     pub fn metadata(&self) -> Option<Value> {
         let (base_url, _) = self.published.as_ref()?;
@@ -82,7 +82,7 @@ impl Registration {
         }))
     }
 
-    /// Our public keys; nothing on one's own machine.
+    /// Returns the JWKS with the client's public key; `None` for a localhost client.
     #[must_use]
     pub fn keys(&self) -> Option<Value> {
         let (_, key) = self.published.as_ref()?;
@@ -93,7 +93,8 @@ impl Registration {
         Some(json!({ "keys": [jwk] }))
     }
 
-    /// What every form has that goes to the server `issuer`.
+    /// Returns the form fields that identify and authenticate the client to the server `issuer`. `id` becomes the `jti`
+    /// of the assertion.
     pub(super) fn fields(&self, issuer: &str, now_s: u64, id: &[u8; 32]) -> Vec<(&'static str, String)> {
         let mut fields = vec![("client_id", self.client_id.clone())];
         if let Some((_, key)) = &self.published {

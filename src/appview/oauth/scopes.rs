@@ -1,18 +1,19 @@
-//! What a registry asks an account to allow, and whether it got all of it.
+//! The scopes that a registry requests, and the check of the granted ones.
 //!
-//! One by one and narrow: images' records and the profile, blobs, and tokens for holds. A PDS drops what it cannot read without
-//! a word, and a person may be let choose, so what was granted is compared. <https://atproto.com/specs/permission>
+//! They are listed one by one and narrow: the records of images and of the profile, blobs, and service tokens for
+//! holds. A PDS silently drops scopes that it cannot parse, and a user may be offered a choice, so the granted scopes
+//! are compared. <https://atproto.com/specs/permission>
 
 use std::collections::BTreeSet;
 
 use atproto::lexicon::nsid::{self, Method};
 
-/// Records that are written.
+/// Collections of records that are written.
 const COLLECTIONS: [nsid::Collection; 5] =
     [nsid::MANIFEST, nsid::TAG, nsid::SAILOR_PROFILE, nsid::REPO_PAGE, nsid::STAR];
-/// Records that a session may be without: it was made before they were asked for.
+/// Collections that a session may lack: it may be older than the request for them.
 const OPTIONAL: [nsid::Collection; 2] = [nsid::REPO_PAGE, nsid::STAR];
-/// What tokens for holds are made for. All calls of ours use the first, which holds have always seen.
+/// Methods (`lxm`) of service tokens for holds. All our calls use the first, which holds have always seen.
 const METHODS: [Method; 8] = [
     nsid::GET_RECORD,
     nsid::REQUEST_CREW,
@@ -24,14 +25,14 @@ const METHODS: [Method; 8] = [
     nsid::GET_QUOTA,
 ];
 
-/// Everything that is asked for, as OAuth writes it.
+/// Returns the value of the `scope` parameter with all requested scopes.
 pub(super) fn wanted() -> String {
     let records = COLLECTIONS.map(|collection| format!("repo:{collection}"));
     let methods = METHODS.map(|method| format!("lxm={method}"));
     format!("atproto {} blob:*/* rpc?{}&aud=*", records.join(" "), methods.join("&"))
 }
 
-/// What of it is not in `granted`, for people; empty when all of it is.
+/// Returns the required permissions that `granted` lacks, for messages; empty when it has all.
 pub(super) fn missing(granted: &str) -> String {
     let (wanted, granted) = (permissions(&wanted()), permissions(granted));
     let missing: Vec<_> = wanted
@@ -48,7 +49,8 @@ fn covers(granted: &Permissions, kind: &str, value: &str) -> bool {
     [value, "*"].iter().any(|value| granted.contains(&(kind.to_owned(), (*value).to_owned())))
 }
 
-/// Each single permission of a text of scopes. One that is narrower than we write it, by an action or an audience, is none.
+/// Returns each single permission of a `scope` value. A permission that is narrower than the requested one, by an
+/// action or an audience, is left out.
 fn permissions(scopes: &str) -> Permissions {
     let mut found = Permissions::new();
     for scope in scopes.split_ascii_whitespace() {
