@@ -1,23 +1,23 @@
-//! The bulkheads before what many share: calls to PDSes and holds, listings, manifests in memory, uploads.
+//! The bulkheads before shared resources: calls to PDSes and holds, listings, manifests in memory, uploads.
 //!
-//! A caller is an account where a token proved one, else the network it comes from.
+//! A caller is the account of a verified token, else the network of the client's address.
 
 use std::time::Duration;
 
 use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Place};
 
-/// Which of the shared resources a request needs.
+/// The shared resource that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// A token: perhaps a password that a PDS is asked about.
+    /// A token, which may need a sign-in at a PDS.
     Token,
-    /// A record or a URL of elsewhere.
+    /// A record from a PDS, or the URL of a blob from a hold.
     Read,
-    /// Records of elsewhere, page after page.
+    /// A listing of records of a PDS, page after page.
     Listing,
-    /// A manifest in memory on its way to its owner's PDS, or records that are removed there.
+    /// A manifest in memory that is written to its owner's PDS, or the deletion of records there.
     Write,
-    /// The bytes of a blob on their way to a hold.
+    /// The bytes of a blob that are sent to a hold.
     Upload,
 }
 
@@ -30,7 +30,8 @@ pub struct Admission {
     uploads: Bulkhead<Caller>,
 }
 
-/// A PDS takes 0.4 s for a password: eight of one address are 20 a second, where a client needs one for each image.
+/// A PDS takes 0.4 s to check a password: eight places of one address are 20 tokens a second, and a client needs one
+/// token for each image.
 const TOKENS: BulkheadLimits = BulkheadLimits {
     places: 64,
     places_per_caller: 8,
@@ -38,7 +39,8 @@ const TOKENS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 256,
     max_wait: Duration::from_secs(10),
 };
-/// A connection to elsewhere each, with up to 4 MiB of answer: a manifest has some kilobytes. Clients pull 3 to 10 at a time.
+/// Each holds a connection to a PDS or a hold, with up to 4 MiB of response: a manifest has some kilobytes. Clients
+/// pull 3 to 10 at a time.
 const READS: BulkheadLimits = BulkheadLimits {
     places: 128,
     places_per_caller: 32,
@@ -46,7 +48,7 @@ const READS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 256,
     max_wait: Duration::from_secs(10),
 };
-/// Up to 100 pages and 30 s each, and a page of records in memory: 8 MiB in all.
+/// Each takes up to 100 pages and 30 s, and has a page of records in memory: 8 MiB in all.
 const LISTINGS: BulkheadLimits = BulkheadLimits {
     places: 8,
     places_per_caller: 2,
@@ -54,7 +56,7 @@ const LISTINGS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 16,
     max_wait: Duration::from_secs(10),
 };
-/// A manifest of 5 MiB at most each: 40 MiB in all, 10 MiB of one account.
+/// Each has a manifest of 5 MiB at most in memory: 40 MiB in all, 10 MiB of one account.
 const WRITES: BulkheadLimits = BulkheadLimits {
     places: 8,
     places_per_caller: 2,
@@ -62,7 +64,8 @@ const WRITES: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 64,
     max_wait: Duration::from_secs(30),
 };
-/// A connection to a hold each, and 64 KiB between the two. A client pushes three to eight layers at a time.
+/// Each holds a connection to a hold, and 64 KiB between it and the client's. A client pushes three to eight layers at
+/// a time.
 const UPLOADS: BulkheadLimits = BulkheadLimits {
     places: 256,
     places_per_caller: 32,
@@ -99,7 +102,7 @@ impl Admission {
         bulkhead.enter(caller).await
     }
 
-    /// Returns the metrics of each bulkhead, by its name there.
+    /// Returns the metrics of each bulkhead, with its name in the metrics.
     pub fn counts(&self) -> [(&'static str, &BulkheadCounts); 5] {
         [
             ("tokens", self.tokens.counts()),

@@ -1,4 +1,4 @@
-//! Blobs: clients are sent to the hold for them, and send them here in uploads, which go on to the hold.
+//! Blobs: pulls are redirected to the hold; uploads pass through here to the hold.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs>
 
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use atproto::syntax::Digest;
 use server::wire::{Request, RequestBody, Response, ResponseBody};
 use server::xrpc::header;
 
-/// `GET` and `HEAD`: 307 to where the bytes are, or the bytes where that is configured.
+/// Handles `GET` and `HEAD` of a blob: 307 to the hold's URL, or the bytes if `proxy_blobs` is configured.
 pub(super) async fn get(
     state: Arc<OciState>,
     permit: PullPermit,
@@ -42,12 +42,13 @@ pub(super) async fn get(
         return relay::answer(&state, &url, &digest, &request.head).await;
     }
     let mut response = answer(StatusCode::TEMPORARY_REDIRECT, &url, Some(&digest));
-    // It belongs to whoever asked, for a while.
+    // The URL is for this caller, and expires.
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// `POST …/uploads/`: begins an upload, takes a whole blob, or finds that the hold has it.
+/// Handles `POST …/uploads/`: begins an upload, takes a whole blob (`digest`), or finds that the hold has the blob
+/// (`mount`).
 pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Request) -> Result<Response, OciError> {
     let (login, name) = (permit.login(), permit.repository());
     let owner = state.owner_of(name, login).await?;
@@ -67,7 +68,7 @@ pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Req
         return Ok(response);
     };
     if let Err(error) = take_whole(&state, &permit, id, (request.body, &digest)).await {
-        // Nobody was told its name, so nobody goes on with it.
+        // The client does not know the upload's id, so it cannot continue it.
         if let Ok(upload) = state.uploads.take(id, login, name.name.as_str()).await
             && let Err(error) = state.uploads.discard(upload).await
         {
@@ -78,7 +79,7 @@ pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Req
     Ok(created(&permit, &digest))
 }
 
-/// Takes a blob whose upload has just begun.
+/// Takes the whole blob of an upload that has just begun.
 async fn take_whole(
     state: &OciState,
     permit: &PushPermit,
@@ -90,7 +91,7 @@ async fn take_whole(
     state.uploads.finish(upload, digest).await
 }
 
-/// `GET`, `PATCH`, `PUT` and `DELETE` of an upload.
+/// Handles `GET`, `HEAD`, `PATCH`, `PUT` and `DELETE` of an upload.
 pub(super) async fn upload(
     state: Arc<OciState>,
     permit: PushPermit,
@@ -122,7 +123,7 @@ pub(super) async fn upload(
     }
 }
 
-/// A client that says where its bytes belong must be right.
+/// Refuses a `Content-Range` that does not begin at the upload's offset, with 416. The header may be absent.
 fn check_range(head: &Parts, permit: &PushPermit, id: &UploadId, upload: &OpenUpload) -> Result<(), OciError> {
     let Some(range) = header(head, "content-range") else { return Ok(()) };
     let start = range.strip_prefix("bytes ").unwrap_or(range).split('-').next().and_then(|start| start.parse().ok());
@@ -132,7 +133,8 @@ fn check_range(head: &Parts, permit: &PushPermit, id: &UploadId, upload: &OpenUp
     Err(OciError::out_of_order(&place(permit, id), &range_of(upload.offset())))
 }
 
-/// The bytes that are there, as the specification writes it: the place of the last, 0 also when there is none.
+/// Returns the `Range` of the received bytes as the specification writes it: it ends with the offset of the last byte,
+/// which is 0 also when there is none.
 fn range_of(offset: u64) -> String {
     format!("0-{}", offset.saturating_sub(1))
 }
@@ -152,7 +154,7 @@ fn place(permit: &PushPermit, id: &UploadId) -> String {
     format!("/v2/{}/blobs/uploads/{}", permit.repository().as_str(), HEXLOWER.encode(id))
 }
 
-/// An answer without a body: where to go on, and which blob it is about.
+/// Returns a response without a body, with `Location` unless it is empty, and with the digest if there is one.
 fn answer(status: StatusCode, location: &str, digest: Option<&Digest>) -> Response {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = status;

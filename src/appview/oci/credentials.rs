@@ -1,4 +1,4 @@
-//! What a request says of who sends it: `Basic` at the token endpoint, `Bearer` everywhere else.
+//! Credentials of a request: `Basic` at the token endpoint, `Bearer` everywhere else.
 
 use data_encoding::BASE64;
 use http::HeaderMap;
@@ -7,17 +7,18 @@ use zeroize::Zeroizing;
 
 use super::refusal::OciError;
 
-/// Longer ones are none.
+/// Longest `Authorization` header; a longer one is refused.
 const MAX_BYTES: usize = 32 * 1024;
 
 /// A user and a password.
 pub(super) struct Password {
-    /// As the client sends it; may be empty.
+    /// The user name as the client sends it; may be empty.
     pub(super) user: String,
     pub(super) secret: Zeroizing<String>,
 }
 
-/// The value of a header that is there once, behind a scheme whose name has any case.
+/// Returns the credentials of the `Authorization` header, which must be there at most once and have this scheme, in any
+/// case.
 fn credentials<'h>(headers: &'h HeaderMap, scheme: &str) -> Result<Option<&'h str>, OciError> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -27,12 +28,12 @@ fn credentials<'h>(headers: &'h HeaderMap, scheme: &str) -> Result<Option<&'h st
     parts.map(|(_, value)| Some(value.trim())).ok_or_else(refused)
 }
 
-/// The token of a request, if it has one.
+/// Returns the bearer token of a request, if it has one.
 pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, OciError> {
     credentials(headers, "Bearer")
 }
 
-/// User and password of a request, if it has them.
+/// Returns the user and the password of a request, if it has them.
 pub(super) fn basic(headers: &HeaderMap) -> Result<Option<Password>, OciError> {
     let Some(text) = credentials(headers, "Basic")? else { return Ok(None) };
     let malformed = || OciError::wrong_credentials("the user and the password cannot be read");
@@ -42,7 +43,7 @@ pub(super) fn basic(headers: &HeaderMap) -> Result<Option<Password>, OciError> {
     Ok(Some(Password { user: user.to_owned(), secret: Zeroizing::new(secret.to_owned()) }))
 }
 
-/// At the first colon; a DID has two of its own.
+/// Splits user and password at the first colon; a user that is a DID has two colons of its own.
 fn split(text: &str) -> Option<(&str, &str)> {
     let colon = if text.starts_with("did:") { 2 } else { 0 };
     let (at, _) = text.match_indices(':').nth(colon)?;

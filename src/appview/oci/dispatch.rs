@@ -1,4 +1,4 @@
-//! One request of the registry: its endpoint, its permit, its handler.
+//! Dispatch of a request: finds its endpoint, makes its permit and calls its handler.
 
 use std::sync::Arc;
 
@@ -23,10 +23,11 @@ use server::sqlite::DatabaseHealth;
 use server::wire::{Request, Response};
 use server::xrpc::{Cause, Front, Program, Trace, response};
 
-/// The token of a request, which is verified once; `None` where there is none. What is wrong with it is said when it is needed.
+/// The result of verifying the bearer token of a request, once; `None` without a token. An error is returned to the
+/// client when a handler needs the token.
 type Shown = Result<Option<Result<Grant, TokenError>>, OciError>;
 
-/// Who pushes asks what is there, too.
+/// Actions in the challenge of a push: a client that pushes also reads.
 const PULL_AND_PUSH: &str = "pull,push";
 
 impl Program for OciState {
@@ -86,7 +87,7 @@ impl Program for OciState {
 }
 
 impl OciState {
-    /// What stands below `/v2/`.
+    /// Handles the endpoints below `/v2/`.
     async fn of_registry(
         self: Arc<Self>,
         route: Route,
@@ -111,7 +112,7 @@ impl OciState {
                 referrers::list(self, permit, digest, &request.head).await
             }
             Route::Blob(name, digest) => {
-                // Holds have no call that deletes one.
+                // `DELETE` is not offered: holds have no method that deletes a blob.
                 reads(&request.head)?;
                 let permit = self.pull(shown, &name, trace)?;
                 let _place = self.place(Cost::Read, trace).await?;
@@ -133,7 +134,8 @@ impl OciState {
         }
     }
 
-    /// Who a request comes from that clients show warnings of.
+    /// Returns the login of a request whose response may have a `Warning` about the session's end: clients show
+    /// warnings of the base endpoint and of manifests.
     fn login_to_warn(&self, route: &Route, shown: &Shown) -> Option<Login> {
         if !self.sessions.are_ending() || !matches!(route, Route::Base | Route::Manifest(..)) {
             return None;
@@ -141,7 +143,7 @@ impl OciState {
         shown.as_ref().ok()?.as_ref()?.as_ref().ok()?.login.clone()
     }
 
-    /// Says when a session ends soon, as clients show it to people.
+    /// Adds a `Warning` header if the session ends soon; clients show it to their users.
     /// <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings>
     async fn warn(&self, login: &Login, response: &mut Response) {
         if let Ok(Some(ends_us)) = self.sessions.ends_soon(login).await {
@@ -179,7 +181,7 @@ impl OciState {
     }
 }
 
-/// `GET /v2/`: here clients learn that there are tokens, and where.
+/// Handles `GET /v2/`: without a token, its challenge tells clients where to get one.
 fn base(state: &OciState, shown: Shown, head: &Parts, trace: &mut Trace) -> Result<Response, OciError> {
     reads(head)?;
     let grant = state.grant(shown, None)?;
@@ -187,7 +189,7 @@ fn base(state: &OciState, shown: Shown, head: &Parts, trace: &mut Trace) -> Resu
     Ok(response::json(&json!({})))
 }
 
-/// What a token is to be asked for.
+/// Returns the scope that a client must request a token for.
 fn scope(name: &RepositoryName, actions: &str) -> String {
     format!("repository:{}:{actions}", name.as_str())
 }
@@ -198,18 +200,18 @@ fn reads(head: &Parts) -> Result<(), OciError> {
 }
 
 impl OciState {
-    /// Waits for a place for a request whose token was verified.
+    /// Waits for a place in the bulkhead for a request whose token was verified.
     async fn place(&self, cost: Cost, trace: &Trace) -> Result<Place<Caller>, OciError> {
         let caller = trace.caller.clone().map_or_else(|| trace.network(), Caller::Account);
         Ok(self.admission.enter(cost, &caller).await?)
     }
 
-    /// The token of a request, verified.
+    /// Verifies the token of a request.
     fn shown(&self, head: &Parts) -> Shown {
         Ok(credentials::bearer(&head.headers)?.map(|token| self.tokens.verify(token, self.now_s())))
     }
 
-    /// What the token of a request says; `scope` is what a client without one is told to ask for.
+    /// Returns the grant of a request's token, else the 401 with a challenge; `scope` is the scope in that challenge.
     fn grant(&self, shown: Shown, scope: Option<&str>) -> Result<Grant, OciError> {
         let Some(verified) = shown? else {
             return Err(OciError::unauthorized("a token is required", &self.challenge(scope, None)));
@@ -219,7 +221,7 @@ impl OciState {
         })
     }
 
-    /// The permit to read in a repository.
+    /// Returns the permit to read in a repository, and records the caller in `trace`.
     fn pull(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<PullPermit, OciError> {
         let grant = self.grant(shown, Some(&scope(name, "pull")))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
@@ -227,7 +229,7 @@ impl OciState {
         permit.ok_or_else(|| self.insufficient("the token is not for this repository", name, "pull"))
     }
 
-    /// The permit to write in a repository.
+    /// Returns the permit to write in a repository, and records the caller in `trace`.
     fn push(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<PushPermit, OciError> {
         let grant = self.grant(shown, Some(&scope(name, PULL_AND_PUSH)))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
@@ -235,7 +237,7 @@ impl OciState {
         grant.push(name).ok_or_else(|| self.insufficient(message, name, PULL_AND_PUSH))
     }
 
-    /// The permit to delete in a repository.
+    /// Returns the permit to delete in a repository, and records the caller in `trace`.
     fn delete(&self, shown: Shown, name: &RepositoryName, trace: &mut Trace) -> Result<DeletePermit, OciError> {
         let grant = self.grant(shown, Some(&scope(name, "delete")))?;
         trace.caller = grant.login.as_ref().map(|login| login.account.clone());
@@ -243,12 +245,13 @@ impl OciState {
         grant.delete(name).ok_or_else(|| self.insufficient(message, name, "delete"))
     }
 
-    /// 401 for a token that allows something else.
+    /// Returns the 401 for a token without the needed scope.
     pub(super) fn insufficient(&self, message: &str, name: &RepositoryName, actions: &str) -> OciError {
         OciError::unauthorized(message, &self.challenge(Some(&scope(name, actions)), Some("insufficient_scope")))
     }
 
-    /// Where a token comes from. <https://www.rfc-editor.org/rfc/rfc6750#section-3>
+    /// Returns the value of `WWW-Authenticate` with the token endpoint.
+    /// <https://www.rfc-editor.org/rfc/rfc6750#section-3>
     fn challenge(&self, scope: Option<&str>, error: Option<&str>) -> String {
         let mut challenge = format!("Bearer realm=\"{}/auth/token\",service=\"{}\"", self.base_url, self.service);
         for (name, value) in [("scope", scope), ("error", error)] {

@@ -1,4 +1,4 @@
-//! Manifests: read from their owners' repositories, written there.
+//! Handlers of manifests, which are read from and written to their owners' repositories.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::repos::MAX_MANIFEST_BYTES;
 use server::wire::{BodyFault, Request, Response, ResponseBody};
 use server::xrpc::{header, is_known, not_modified};
 
-/// How long a manifest may take to come: 5 MiB at 43 KiB/s. One account has two places for them.
+/// Time limit for the body of a manifest: 5 MiB at 43 KiB/s. One account has two places for them.
 const BODY_TIME: Duration = Duration::from_secs(120);
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 
-/// `GET` and `HEAD`.
+/// Handles `GET` and `HEAD` of a manifest.
 pub(super) async fn get(
     state: Arc<OciState>,
     permit: PullPermit,
@@ -47,7 +47,7 @@ pub(super) async fn get(
     Ok(response)
 }
 
-/// `PUT`.
+/// Handles `PUT` of a manifest.
 pub(super) async fn put(
     state: Arc<OciState>,
     permit: PushPermit,
@@ -74,7 +74,7 @@ pub(super) async fn put(
     Ok(response)
 }
 
-/// `DELETE`.
+/// Handles `DELETE` of a manifest or a tag.
 pub(super) async fn delete(
     state: Arc<OciState>,
     permit: DeletePermit,

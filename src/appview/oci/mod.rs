@@ -1,7 +1,7 @@
-//! The registry's HTTP API: from a request to a room's answer and back.
+//! The HTTP API of the registry: translates requests into calls of rooms, and their results into responses.
 //!
-//! `route` takes a path apart, `dispatch` finds the handler and gets it the permit that it takes, `refusal` alone turns
-//! the rooms' errors into status codes and the codes of the specification.
+//! `route` parses a path, `dispatch` finds the handler and makes the permit that it takes, `refusal` alone maps the
+//! rooms' errors to status codes and the error codes of the specification.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>
 
 mod admission;

@@ -1,4 +1,4 @@
-//! What says something of a manifest, as an index, in pages.
+//! The referrers of a manifest, as an image index, in pages.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#listing-referrers>
 
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use server::xrpc::response;
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 
-/// `GET` and `HEAD`.
+/// Handles `GET` and `HEAD` of the referrers of `subject`.
 pub(super) async fn list(
     state: Arc<OciState>,
     permit: PullPermit,

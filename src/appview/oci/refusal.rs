@@ -1,6 +1,6 @@
-//! Every refusal of the registry: the one place that knows status codes and the codes of the specification.
+//! Error responses of the registry: the one place that maps errors to status codes and the codes of the specification.
 //!
-//! Bodies of 5xx are constant but for the host that is down: what went wrong is logged once, with the request id.
+//! Bodies of 5xx are constant but for the host that is down: the cause is logged once, with the request id.
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#error-codes>
 
 use std::fmt::Display;
@@ -34,7 +34,7 @@ pub struct OciError {
     code: &'static str,
     message: String,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// What really happened: for the log, never for the client.
+    /// The cause, for the log, never for the client.
     detail: Option<String>,
 }
 
@@ -75,7 +75,7 @@ impl OciError {
         Self::new(StatusCode::FORBIDDEN, "DENIED", message)
     }
 
-    /// 416 for bytes that do not belong behind those that are there.
+    /// 416 for bytes that do not begin at the upload's offset; `place` is its URL, `range` the received bytes.
     pub(super) fn out_of_order(place: &str, range: &str) -> Self {
         let message = "the bytes do not begin where the upload ends";
         let mut error = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", message);
@@ -87,7 +87,7 @@ impl OciError {
         error
     }
 
-    /// 400 for a request that cannot be understood.
+    /// 400 for a malformed request.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", message)
     }
@@ -97,7 +97,7 @@ impl OciError {
         error.with(ALLOW, HeaderValue::from_static(allowed))
     }
 
-    /// 401 with how to get a token.
+    /// 401 with a challenge.
     pub(super) fn unauthorized(message: impl Into<String>, challenge: &str) -> Self {
         let error = Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message);
         match HeaderValue::from_str(challenge) {
@@ -106,7 +106,7 @@ impl OciError {
         }
     }
 
-    /// 401 for credentials that are wrong.
+    /// 401 for wrong credentials, with a challenge for `Basic`.
     pub(super) fn wrong_credentials(message: impl Into<String>) -> Self {
         let challenge = "Basic realm=\"atcr\", charset=\"UTF-8\"";
         Self::unauthorized(message, challenge)
@@ -118,7 +118,7 @@ impl OciError {
         Self { detail: Some(detail.to_string()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", message) }
     }
 
-    /// 503 for something behind the registry that does not answer.
+    /// 503 for a server behind the registry that does not answer, or an overload.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message).with(RETRY_AFTER, RETRY_S.into())
     }
@@ -127,7 +127,7 @@ impl OciError {
         Self::too_many_for(RETRY_S.into(), message)
     }
 
-    /// 429 for a client that may come back after so many seconds.
+    /// 429 for a client that may retry after `retry_s` seconds.
     fn too_many_for(retry_s: u64, message: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, "TOOMANYREQUESTS", message).with(RETRY_AFTER, retry_s.into())
     }
@@ -294,7 +294,7 @@ impl From<UploadsError> for OciError {
     }
 }
 
-/// A server behind the registry, called so for people, did not do what was asked.
+/// Returns the error for a failed call to a server behind the registry, which `who` names in messages.
 pub(super) fn of_remote(who: &str, error: RemoteError) -> OciError {
     match error {
         RemoteError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. } => {

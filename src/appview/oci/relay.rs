@@ -1,4 +1,4 @@
-//! A pull that passes through here: the bytes go from the hold to the client as they come, and none is kept.
+//! Proxied pulls of blobs: the bytes stream from the hold to the client, and none is stored.
 
 use std::io;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use server::storage::Hash;
 use server::wire::{Response, ResponseBody};
 use server::xrpc::header;
 
-/// How long a hold may send no byte.
+/// Longest pause between two bytes of a hold.
 const STALL: Duration = Duration::from_secs(60);
 
-/// The answer to a pull of the blob that is at `url`.
+/// Returns the response to a pull of the blob at the hold's `url`.
 pub(super) async fn answer(state: &OciState, url: &str, digest: &Digest, head: &Parts) -> Result<Response, OciError> {
     let etag = format!("\"{digest}\"");
-    // A range of another version would not fit what the client has.
+    // With `If-Range` of another version, the range does not apply.
     let applies = head.method == Method::GET && header(head, IF_RANGE.as_str()).is_none_or(|version| version == etag);
     let range = head.headers.get(RANGE).filter(|_| applies);
     let found = state.holds.open(head.method.clone(), url, range).await.map_err(|error| match error {
@@ -56,12 +56,12 @@ pub(super) async fn answer(state: &OciState, url: &str, digest: &Digest, head: &
     Ok(response)
 }
 
-/// A body on its way. The newest piece is held back, so that a whole blob with another digest is never sent whole.
+/// A proxied body. Its newest piece is held back, so that a whole blob with a wrong digest is never sent completely.
 struct Relayed {
     body: ClientBody,
     held: Option<Bytes>,
     hash: Hash,
-    /// What the hash must be at the end.
+    /// The expected digest of a whole blob; `None` for a range.
     digest: Option<Digest>,
 }
 

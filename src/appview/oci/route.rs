@@ -1,4 +1,4 @@
-//! From a path to what it names. Names of repositories have slashes, so paths are read from their end.
+//! Routes: what a path names. Names of repositories have slashes, so paths are parsed from their end.
 
 use data_encoding::HEXLOWER;
 use http::request::Parts;
@@ -10,7 +10,8 @@ use crate::web;
 use atproto::syntax::{Digest, Tag};
 use server::xrpc::Query;
 
-/// The endpoints as metrics and the log name them: those of this room, at the place of `Route::index`, then those of `web`.
+/// Names of the endpoints in metrics and in the log: those of this room, at the index that `Route::index` returns, then
+/// those of `web`.
 pub const ENDPOINTS: [&str; OWN.len() + web::ENDPOINTS.len()] = {
     let mut all = [""; OWN.len() + web::ENDPOINTS.len()];
     let mut place = 0;
@@ -33,31 +34,31 @@ pub(super) const OWN: [&str; 9] = [
     "/v2/*/referrers/*",
 ];
 
-/// What a path names.
+/// The resource that a path names.
 #[derive(Debug)]
 pub(super) enum Route {
-    /// Whether the program is well.
+    /// The health check.
     Health,
-    /// Where tokens come from.
+    /// The token endpoint.
     Token,
-    /// Whether this is a registry.
+    /// The base endpoint, which tells that this is a registry.
     Base,
     /// A manifest.
     Manifest(RepositoryName, Reference),
     /// A blob.
     Blob(RepositoryName, Digest),
-    /// Where uploads begin.
+    /// The endpoint where uploads begin.
     Uploads(RepositoryName),
-    /// An upload that has begun.
+    /// An open upload.
     Upload(RepositoryName, UploadId),
     /// The tags of a repository.
     Tags(RepositoryName),
-    /// What says something of a manifest.
+    /// The referrers of a manifest.
     Referrers(RepositoryName, Digest),
 }
 
 impl Route {
-    /// What the path of a request names.
+    /// Parses the path of a request.
     pub(super) fn of(head: &Parts) -> Result<Self, OciError> {
         match head.uri.path() {
             "/_health" => Ok(Self::Health),
@@ -101,14 +102,14 @@ impl Route {
     }
 }
 
-/// The first value of a parameter, if it has one.
+/// Returns the first value of a query parameter, unless it is absent or empty.
 pub(super) fn query(head: &Parts, name: &str) -> Option<String> {
     let query = Query::of(head);
     let first = query.all(name).next();
     first.filter(|value| !value.is_empty()).map(str::to_owned)
 }
 
-/// A digest of a path or a query; some clients escape its colon, as they may.
+/// Parses a digest in a path or a query; clients may percent-encode its colon, and some do.
 pub(super) fn digest(text: &str) -> Result<Digest, OciError> {
     let text = text.replacen("%3A", ":", 1).replacen("%3a", ":", 1);
     Digest::parse(&text).map_err(|error| OciError::digest_invalid(error.to_string()))

@@ -1,4 +1,4 @@
-//! What every handler may use.
+//! The state that all handlers share.
 
 use std::sync::Arc;
 
@@ -22,60 +22,61 @@ use server::identity::Account;
 use server::sqlite::{Database, DatabaseHealth};
 use server::xrpc::Front;
 
-/// The rooms of a front end that requests need.
+/// The state of an opened front end: its rooms and settings, for handlers and operations.
 pub struct OciState {
-    /// What every request passes first.
+    /// Rate limits, request metrics and trusted proxies.
     pub front: Front,
     /// Base URL of the registry.
     pub base_url: String,
-    /// Host and port: the service that tokens are for.
+    /// Host and port of the registry: the `service` that tokens are for.
     pub service: String,
-    /// What a reload may change.
+    /// Settings that a reload may change.
     pub policy: Policy,
-    /// The bulkheads before what many share.
+    /// Bulkheads before shared resources.
     pub admission: Admission,
-    /// Makes and verifies tokens.
+    /// Issues and verifies tokens.
     pub tokens: Tokens,
-    /// Finds accounts.
+    /// Resolves owners to accounts.
     pub owners: Arc<Owners>,
-    /// Sessions at their PDSes.
+    /// Sessions of accounts at their PDSes.
     pub sessions: Arc<Sessions>,
     /// Devices that act for accounts.
     pub devices: Arc<Devices>,
-    /// What people see in a browser.
+    /// The web pages and their API.
     pub web: Web,
-    /// Calls holds.
+    /// Client of the holds.
     pub holds: Arc<Holds>,
-    /// Blobs on their way.
+    /// Open uploads of blobs.
     pub uploads: Arc<Uploads>,
-    /// Manifests.
+    /// Manifests and tags.
     pub images: Arc<Images>,
-    /// Whom owners want told of pushes.
+    /// Webhooks of repositories.
     pub webhooks: Arc<Webhooks>,
-    /// What repositories and images there are.
+    /// Repositories and images as web pages show them.
     pub catalog: Arc<Catalog>,
-    /// What can be searched for.
+    /// The search index.
     pub index: Arc<Index>,
-    /// Keeps that up.
+    /// Keeps the search index up to date.
     pub follow: Follow,
     /// The database of all rooms.
     pub database: Database,
-    /// How the database is.
+    /// Health check of the database.
     pub health: DatabaseHealth,
-    /// Microseconds since 1970.
+    /// Returns the time in microseconds since 1970.
     pub clock: fn() -> u64,
-    /// A random name for an upload; `None` when the system has no random numbers.
+    /// Returns a random id for an upload; `None` when the system has no random numbers.
     pub fresh_id: fn() -> Option<UploadId>,
 }
 
 impl OciState {
-    /// Now, in seconds since 1970.
+    /// Returns the time in seconds since 1970.
     #[must_use]
     pub fn now_s(&self) -> u64 {
         (self.clock)() / 1_000_000
     }
 
-    /// The account that a permit to write is for: its name may have gone to another one since the token was made.
+    /// Returns the account that owns a repository, if it is the one that signed in: a handle may have gone to another
+    /// account since the token was issued.
     pub(super) async fn owner_of(&self, name: &RepositoryName, login: &Login) -> Result<Arc<Account>, OciError> {
         let owner = self.owners.find(&name.owner, &Caller::Account(login.account.clone())).await?;
         if owner.did == login.account { Ok(owner) } else { Err(OciError::denied("this is another account's")) }

@@ -15,7 +15,7 @@ use atproto::syntax::Tag;
 use server::wire::Response;
 use server::xrpc::response;
 
-/// `GET` and `HEAD`.
+/// Handles `GET` and `HEAD` of the list of tags.
 pub(super) async fn list(state: Arc<OciState>, permit: PullPermit, head: &Parts) -> Result<Response, OciError> {
     let count = query(head, "n").map(|n| n.parse::<usize>()).transpose();
     let count = count.map_err(|_| OciError::invalid("n is no number"))?;
@@ -25,16 +25,16 @@ pub(super) async fn list(state: Arc<OciState>, permit: PullPermit, head: &Parts)
     let (page, more) = page(tags, query(head, "last").as_deref(), count);
     let mut response = response::json(&json!({ "name": name.as_str(), "tags": page }));
     if let (true, Some(count), Some(last)) = (more, count, page.last()) {
-        // Neither a name nor a tag has a character that a query would escape.
+        // Neither a name nor a tag has a character that must be escaped in a URL.
         let next = format!("</v2/{}/tags/list?n={count}&last={last}>; rel=\"next\"", name.as_str());
         insert(&mut response, LINK, &next);
     }
     Ok(response)
 }
 
-/// At most `count` tags behind `last`, which need not be one of them, and whether there are more.
+/// Returns at most `count` tags after `last`, which need not be one of them, and whether there are more.
 fn page(mut tags: Vec<Tag>, last: Option<&str>, count: Option<usize>) -> (Vec<Tag>, bool) {
-    // The order of the specification is that of letters without regard to their case; the rest makes it a total one.
+    // The specification orders tags without regard to case; the text itself makes the order total.
     let order = |text: &str| (text.to_ascii_lowercase(), text.to_owned());
     tags.sort_by_cached_key(|tag| order(tag.as_str()));
     tags.dedup();

@@ -1,5 +1,6 @@
-//! The token endpoint, which clients are sent to by the challenge of a 401.
-//! <https://distribution.github.io/distribution/spec/auth/token/>, <https://distribution.github.io/distribution/spec/auth/oauth/>
+//! The token endpoint, which the challenge of a 401 names.
+//! <https://distribution.github.io/distribution/spec/auth/token/>,
+//! <https://distribution.github.io/distribution/spec/auth/oauth/>
 
 use std::sync::Arc;
 
@@ -20,22 +21,22 @@ use server::bulkhead::Caller;
 use server::wire::{Request, Response};
 use server::xrpc::{Query, Trace, response};
 
-/// Of a form: a token of ours and some scopes.
+/// Longest form: a token of ours and some scopes.
 const FORM_BYTES: u64 = 64 * 1024;
 
 const NO_DEVICE: &str = "no device here has this secret: it was taken back, or let in elsewhere; sign in again with \
                          `docker-credential-atcr login`, or let a new device in";
 
-/// What a client asks for, whichever way it does.
+/// A token request, by a query or by a form.
 struct TokenRequest {
     password: Option<Password>,
     refresh_token: Option<Zeroizing<String>>,
     scopes: Vec<String>,
-    /// A token of its own to get others by, so that it need not keep the password.
+    /// Whether the client wants a refresh token, so that it need not keep the password.
     wants_refresh: bool,
 }
 
-/// `GET` and `POST /auth/token`.
+/// Handles `GET`, `HEAD` and `POST` of `/auth/token`.
 pub(super) async fn handle(state: Arc<OciState>, request: Request, trace: &mut Trace) -> Result<Response, OciError> {
     let (is_form, asked) = match request.head.method {
         Method::GET | Method::HEAD => (false, by_query(&request)?),
@@ -93,7 +94,7 @@ async fn by_form(request: Request) -> Result<TokenRequest, OciError> {
         }
         Some("refresh_token") => {
             asked.refresh_token = Some(Zeroizing::new(field("refresh_token").unwrap_or_default().to_owned()));
-            // It is the same one again.
+            // The answer has a refresh token of the same sign-in.
             asked.wants_refresh = true;
         }
         _ => return Err(OciError::invalid("grant_type must be password or refresh_token")),
@@ -101,7 +102,7 @@ async fn by_form(request: Request) -> Result<TokenRequest, OciError> {
     Ok(asked)
 }
 
-/// Who asks; nobody, who shows nothing.
+/// Authenticates a token request; `None` for one without credentials, which is anonymous.
 async fn log_in(state: &OciState, asked: &TokenRequest, network: &Caller) -> Result<Option<Refresh>, OciError> {
     if let Some(token) = &asked.refresh_token {
         let wrong = |error| OciError::wrong_credentials(format!("refresh_token: {error}"));
@@ -112,7 +113,7 @@ async fn log_in(state: &OciState, asked: &TokenRequest, network: &Caller) -> Res
     if is_device_secret(secret) {
         return by_device(state, secret).await.map(Some);
     }
-    // Some clients send it where a password goes, with any user or none.
+    // Some clients send a refresh token as the password, with any user or none.
     if let Ok(refresh) = state.tokens.verify_refresh(secret, state.now_s()) {
         return resume(state, refresh).await.map(Some);
     }
@@ -120,7 +121,7 @@ async fn log_in(state: &OciState, asked: &TokenRequest, network: &Caller) -> Res
     Ok(Some(Refresh { login, device: None }))
 }
 
-/// Whoever got a refresh token of ours, if their session, or their device, is good.
+/// Checks that the session or the device of a refresh token is still good; returns its login.
 async fn resume(state: &OciState, refresh: Refresh) -> Result<Refresh, OciError> {
     let Some(device) = refresh.device else {
         state.sessions.resume(&refresh.login).await?;
@@ -130,12 +131,12 @@ async fn resume(state: &OciState, refresh: Refresh) -> Result<Refresh, OciError>
     if !state.devices.has(&account, device).await.map_err(OciError::internal)? {
         return Err(OciError::wrong_credentials(NO_DEVICE));
     }
-    // The account may have signed in again since.
+    // The account may have signed in again since the token was issued: its newest session is used.
     let login = by_oauth(state, &account).await?;
     Ok(Refresh { login, device: Some(device) })
 }
 
-/// Whom a device acts for; what a client says of its user does not matter.
+/// Authenticates a device by its secret; the user name that the client sends does not matter.
 async fn by_device(state: &OciState, secret: &str) -> Result<Refresh, OciError> {
     let device = state.devices.by_secret(secret).await.map_err(OciError::internal)?;
     let device = device.ok_or_else(|| OciError::wrong_credentials(NO_DEVICE))?;
@@ -143,7 +144,7 @@ async fn by_device(state: &OciState, secret: &str) -> Result<Refresh, OciError> 
     Ok(Refresh { login, device: Some(device.id) })
 }
 
-/// The session by OAuth of an account that signed in by a browser.
+/// Returns the OAuth session of an account that signed in with a browser.
 async fn by_oauth(state: &OciState, account: &Did) -> Result<Login, OciError> {
     state.sessions.by_oauth(account).await.map_err(|error| match error {
         AccountsError::SessionEnded => OciError::wrong_credentials(format!("{error} at {}", state.web.sign_in_url())),
@@ -165,7 +166,7 @@ async fn by_password(state: &OciState, user: &str, secret: &str, network: &Calle
     Ok(state.sessions.log_in(&account, secret, network).await?)
 }
 
-/// What of `scopes` is given: whoever it is may read, and an owner may write.
+/// Returns the granted part of `scopes`: everybody may read, and an allowed owner may push and delete.
 async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>, network: &Caller) -> Vec<Scope> {
     let mut granted = Vec::new();
     for mut scope in scopes {
@@ -179,7 +180,7 @@ async fn grant(state: &OciState, login: Option<&Login>, scopes: Vec<Scope>, netw
     granted
 }
 
-/// Whether somebody owns what is `owner`'s, and is one of those whom the operator lets.
+/// Whether `login` is the account `owner`, and one of the allowed accounts.
 async fn may_write(state: &OciState, login: Option<&Login>, owner: &Owner, network: &Caller) -> bool {
     let Some(login) = login else { return false };
     let is_account = async |owner: &Owner| match owner {
@@ -198,7 +199,7 @@ async fn may_write(state: &OciState, login: Option<&Login>, owner: &Owner, netwo
     allowed_accounts.is_empty()
 }
 
-/// Scopes as a client writes them.
+/// Returns scopes as clients write them.
 fn written(scopes: &[Scope]) -> String {
     let actions = |scope: &Scope| scope.actions.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(",");
     let scopes = scopes.iter().map(|scope| format!("repository:{}:{}", scope.repository, actions(scope)));
