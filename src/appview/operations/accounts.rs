@@ -1,4 +1,5 @@
-//! Accounts, and all that this registry holds of one: what is not in their own repositories, and nobody else has.
+//! Accounts, and the data that this registry stores of one: data that is not in the account's own repository and that
+//! no other server has.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,25 +15,26 @@ use crate::web::Held;
 use atproto::syntax::Did;
 use server::control::{AdminError, Operation, Reporter};
 
-/// An account that signed in, has an upload open, or of whose images holds are still to be told.
+/// What this registry stores of an account, in numbers.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct HeldAccount {
-    /// Sessions at its PDS.
+    /// Sessions at the account's PDS.
     pub sessions: u64,
-    /// Devices that act for it.
+    /// Devices that act for the account.
     pub devices: u64,
-    /// Browsers in which it is signed in.
+    /// Browsers in which the account is signed in.
     pub browsers: u64,
-    /// Uploads that are open.
+    /// Open uploads.
     pub uploads: u64,
-    /// Manifests that holds are still to be told of.
+    /// Notices of manifests that holds have not taken yet.
     pub notices: u64,
-    /// Webhooks of its repositories.
+    /// Webhooks of the account's repositories.
     #[serde(default)]
     pub webhooks: u64,
 }
 
-/// All accounts that signed in, have uploads open, or of whose images holds are still to be told, by their DIDs.
+/// Lists the accounts with sessions, devices, browsers, webhooks, open uploads or waiting notices, by their DIDs. Of
+/// uploads and of notices it counts the first 1,000.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccountsList {}
 
@@ -65,20 +67,20 @@ impl Operation for AccountsList {
     }
 }
 
-/// All that is held of an account, without what is secret.
+/// All data that is stored of an account, without secrets.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccountData {
     /// The account.
     pub account: Did,
-    /// What is held.
+    /// The data.
     #[serde(flatten)]
     pub held: Held,
 }
 
-/// All that is held of an account.
+/// Exports all data that is stored of an account.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AccountsExport {
-    /// Whose.
+    /// The account.
     pub account: Did,
 }
 
@@ -94,25 +96,25 @@ impl Operation for AccountsExport {
     }
 }
 
-/// What was deleted of an account.
+/// The result of deleting an account's data.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletedAccount {
-    /// What there was.
+    /// The deleted data.
     #[serde(flatten)]
     pub data: AccountData,
-    /// Of each session that goes on at the account's PDS, where nobody uses it any more, why.
+    /// Reasons why sessions could not be ended at the account's PDS, one for each. Nobody uses these sessions any more.
     pub left_sessions: Vec<String>,
 }
 
-/// Deletes all that is held of an account, and what is known of it for searches; its sessions at its PDS end. Holds are told
-/// first what they are still to be told of it. Answers what there was.
+/// Deletes all data that is stored of an account, also in the search index, and ends its sessions at its PDS. Waiting
+/// notices are first sent to their holds. Returns the deleted data.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountsDelete {
-    /// Whose.
+    /// The account.
     pub account: Did,
-    /// Whether it goes on when a hold does not take what it is told: it never will be then.
+    /// Whether to continue when a hold does not take a notice, which is then never delivered.
     #[serde(default)]
     pub drop_notices: bool,
 }
@@ -136,7 +138,7 @@ impl Operation for AccountsDelete {
     }
 }
 
-/// Says why an account is not deleted.
+/// Returns the message for an account that is not deleted because of waiting notices.
 fn untold(account: &Did, waiting: &[WaitingNotice]) -> String {
     let images = server::text::with_noun(waiting.len() as u64, "image");
     let holds: BTreeSet<&str> = waiting.iter().map(|notice| notice.hold.did().as_str()).collect();

@@ -1,4 +1,4 @@
-//! Devices that act for accounts.
+//! Devices that act for accounts: the operations on them.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use crate::oci::OciState;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
-/// A device as it is shown.
+/// A device, as the command line shows it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Device {
-    /// Its number.
+    /// The device's id.
     pub id: i64,
-    /// For whom it acts.
+    /// The account for which the device acts.
     pub account: Did,
-    /// What it calls itself.
+    /// The name that the device gave itself.
     pub name: String,
-    /// Where it asked from, if that was known.
+    /// The client address of its request for access, if known.
     pub address: Option<String>,
-    /// When it was let in.
+    /// Time when the device was approved.
     pub created_at: Datetime,
-    /// When it signed in last, if it did.
+    /// Time of its last sign-in, if there was one.
     pub used_at: Option<Datetime>,
 }
 
@@ -40,10 +40,10 @@ impl From<DeviceRow> for Device {
     }
 }
 
-/// The devices of an account, or the newest 1,000 of all, the newest first.
+/// Lists the devices of an account, or the newest 1,000 of all accounts, the newest first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DevicesList {
-    /// Whose.
+    /// The account; `None` for all.
     pub account: Option<Did>,
 }
 
@@ -61,10 +61,10 @@ impl Operation for DevicesList {
     }
 }
 
-/// Takes a device's secret back: it gets no token any more.
+/// Revokes a device's secret: it gets no token any more. Returns the device.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DevicesRevoke {
-    /// Which one.
+    /// The device's id.
     pub id: i64,
 }
 

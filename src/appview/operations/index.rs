@@ -1,4 +1,4 @@
-//! What can be searched for: how much it is, how far the network is followed; anew, and without an account.
+//! The search index: its size and its event source, rebuilding it, and removing an account from it.
 
 use std::sync::Arc;
 
@@ -9,29 +9,29 @@ use crate::oci::OciState;
 use atproto::syntax::Did;
 use server::control::{AdminError, Operation, Reporter};
 
-/// How the index is.
+/// The state of the search index.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndexStatus {
-    /// Accounts that have something in it.
+    /// Accounts that have records in the index.
     pub accounts: u64,
-    /// Repositories, tags, manifests and stars.
+    /// Number of records: repositories, tags, manifests and stars.
     pub records: u64,
-    /// Repositories that are shown.
+    /// Repositories that searches show.
     pub shown: u64,
     /// Accounts whose records are still to be listed.
     pub to_list: u64,
-    /// Where events come from: all that are configured.
+    /// URLs of the event sources: all configured Jetstreams, else the relay.
     pub sources: Vec<String>,
-    /// Whether one of them is followed now. Only the daemon follows.
+    /// Whether a source is connected now. Only the daemon connects.
     pub is_connected: bool,
-    /// Events since its start.
+    /// Events received since the daemon's start.
     pub events: u64,
-    /// How long ago the last message came, in seconds.
+    /// Time since the last message of a source, in seconds.
     pub heard_s: Option<u64>,
 }
 
-/// Asks how the index is.
+/// Returns the state of the search index.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IndexShow {}
 
@@ -61,8 +61,8 @@ impl Operation for IndexShow {
     }
 }
 
-/// Makes what searches go by anew: the words of texts at once, and the records of all who are known, who have pushed here, or
-/// whom the relay knows, are listed again. Answers how many accounts are known.
+/// Rebuilds the search index: the words of texts at once; the records of all accounts that are known, that pushed here,
+/// or that the relay names are listed again later. Returns how many accounts are known.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IndexRebuild {}
 
@@ -78,10 +78,10 @@ impl Operation for IndexRebuild {
     }
 }
 
-/// Forgets an account.
+/// Removes an account from the search index.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IndexForget {
-    /// Whom.
+    /// The account.
     pub account: Did,
 }
 

@@ -1,10 +1,10 @@
-//! What an operator may do to a registry from the shell.
+//! Operations of an operator on a registry.
 //!
-//! Each operation is one function over an opened registry, [`OciState`]. [`ROUTES`] is the table of all: the daemon runs
-//! them for whoever may open its admin socket, and a command runs the same ones in its own process when no daemon is
-//! there. See [`server::control`].
+//! Each operation is one function over an opened registry, [`OciState`]. [`ROUTES`] is the table of all: the daemon
+//! runs them for every client of its admin socket, and a command runs them in its own process when no daemon is there.
+//! See [`server::control`].
 //!
-//! This room knows no socket, no command line, no configuration and no terminal.
+//! This room uses no socket, no command line, no configuration and no terminal.
 
 mod accounts;
 mod devices;
@@ -27,7 +27,7 @@ pub use status::{DatabaseStatus, QueueStatus, Status, StatusShow, UploadsStatus,
 pub use uploads::{AbortedUpload, Upload, UploadsAbort, UploadsList};
 pub use webhooks::{ShownWebhook, WebhooksDisable, WebhooksList};
 
-/// All operations.
+/// The table of all operations.
 pub static ROUTES: [AdminRoute<OciState>; 18] = [
     AdminRoute::operation::<StatusShow>(),
     AdminRoute::operation::<SessionsList>(),
@@ -49,7 +49,7 @@ pub static ROUTES: [AdminRoute<OciState>; 18] = [
     AdminRoute::operation::<IndexForget>(),
 ];
 
-/// Seconds from one moment to another, both in microseconds since 1970; 0 when the clock was set back meanwhile.
+/// Returns the seconds between two times in microseconds since 1970; 0 when `to_us` is before `from_us`.
 fn seconds(from_us: u64, to_us: u64) -> u64 {
     to_us.saturating_sub(from_us) / 1_000_000
 }

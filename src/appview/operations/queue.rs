@@ -1,4 +1,4 @@
-//! The queue of what holds are still to be told of manifests.
+//! The queue of notices that tell holds of manifests: the operations on it.
 
 use std::sync::Arc;
 
@@ -9,33 +9,33 @@ use crate::oci::OciState;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
-/// A notice as it is shown.
+/// A notice, as the command line shows it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
-    /// Its number.
+    /// The notice's id.
     pub id: i64,
-    /// Whose manifest it is about.
+    /// The owner of the manifest.
     pub account: Did,
     /// The repository, without its owner.
     pub repository: String,
     /// The digest of the manifest.
     pub manifest: String,
-    /// The hold that does not know of it yet.
+    /// The hold that has not taken the notice yet.
     pub hold: Did,
-    /// How often the queue has tried.
+    /// Number of failed attempts.
     pub attempts: u32,
-    /// How long it has waited, in seconds.
+    /// Time in the queue, in seconds.
     pub waiting_s: u64,
-    /// When it is tried again.
+    /// Time of the next attempt.
     pub due_at: Datetime,
-    /// In how many seconds that is.
+    /// Seconds until the next attempt; 0 when it is due.
     pub due_in_s: u64,
-    /// Why the last attempt failed.
+    /// The error of the last attempt.
     pub problem: Option<String>,
 }
 
-/// All notices, the oldest first, 1,000 at most.
+/// Lists the notices, the oldest first, 1,000 at most.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct QueueList {}
 
@@ -63,10 +63,10 @@ impl Operation for QueueList {
     }
 }
 
-/// Forgets a notice. Its hold may then remove the blobs of the manifest.
+/// Deletes a notice. Its hold may then remove the blobs of the manifest.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct QueueDrop {
-    /// Which one.
+    /// The notice's id.
     pub id: i64,
 }
 
@@ -83,11 +83,11 @@ impl Operation for QueueDrop {
     }
 }
 
-/// Tries all notices now.
+/// Makes all notices due, and sends them now.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct QueueRetry {}
 
-/// What came of it.
+/// The result of sending all notices.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueRetried {

@@ -1,4 +1,4 @@
-//! Sessions at accounts' PDSes.
+//! Sessions at accounts' PDSes: the operations on them.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use crate::oci::OciState;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
-/// A session as it is shown.
+/// A session, as the command line shows it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Session {
-    /// Its number.
+    /// The session's id.
     pub id: i64,
-    /// Whose it is.
+    /// The account.
     pub account: Did,
-    /// Whether it was made in a browser, by OAuth; else by an app password.
+    /// Whether the session was made by OAuth, in a browser; else it was made with an app password.
     pub by_oauth: bool,
-    /// When the account's PDS last said that it is good.
+    /// Time when the account's PDS last accepted the session.
     pub proven_at: Datetime,
-    /// How long ago that is, in seconds.
+    /// Time since then, in seconds.
     pub proven_ago_s: u64,
 }
 
-/// All sessions, the one that was proven last first.
+/// Lists all sessions, the most recently accepted first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SessionsList {}
 
@@ -48,22 +48,23 @@ impl Operation for SessionsList {
     }
 }
 
-/// Ends a session, here and at the account's PDS: its tokens are good no more, and whoever used it signs in again.
+/// Ends a session, here and at the account's PDS: its tokens become invalid, and its clients must sign in again.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SessionsEnd {
-    /// Which one.
+    /// The session's id.
     pub id: i64,
 }
 
-/// What was ended.
+/// An ended session.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EndedSession {
-    /// Its number.
+    /// The session's id.
     pub id: i64,
-    /// Whose it was.
+    /// The account.
     pub account: Did,
-    /// Why it goes on at the account's PDS, where nobody uses it any more; `None`: it ended there, too.
+    /// Reason why the session could not be ended at the account's PDS, where nobody uses it any more; `None` if it
+    /// ended there, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
 }

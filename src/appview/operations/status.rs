@@ -1,4 +1,4 @@
-//! How the registry is.
+//! The state of the registry.
 
 use std::sync::Arc;
 
@@ -11,61 +11,61 @@ use server::control::{AdminError, Operation, Reporter};
 use server::sqlite::DatabaseHealth;
 use server::storage::StorageError;
 
-/// How the registry is.
+/// The state of the registry.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
-    /// Its version.
+    /// Version of the program.
     pub version: String,
-    /// Where clients reach it.
+    /// Base URL of the registry.
     pub url: String,
-    /// The hold of accounts that have none of their own.
+    /// The hold of accounts that chose none of their own.
     pub default_hold: Option<Did>,
-    /// The database.
+    /// State of the database.
     pub database: DatabaseStatus,
     /// Sessions at PDSes.
     pub sessions: u64,
-    /// Uploads that are open.
+    /// Open uploads.
     pub uploads: UploadsStatus,
-    /// Notices that holds have not taken yet.
+    /// Notices that holds have not taken yet, in numbers.
     pub queue: QueueStatus,
 }
 
-/// How the database is.
+/// The state of the database.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseStatus {
-    /// Why it does not answer.
+    /// The error of its health check; `None` when it is healthy.
     pub problem: Option<String>,
-    /// Size of the file.
+    /// Size of the database file.
     pub size_bytes: u64,
     /// Size of the write-ahead log.
     pub log_bytes: u64,
-    /// Room left on its file system.
+    /// Free space on its file system.
     pub free_bytes: u64,
 }
 
-/// Uploads that are open.
+/// Totals of the open uploads.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadsStatus {
-    /// How many there are.
+    /// Number of open uploads.
     pub open: u64,
-    /// Bytes in them.
+    /// Bytes that they have received.
     pub size_bytes: u64,
 }
 
-/// Notices that wait.
+/// Totals of the waiting notices.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueueStatus {
-    /// How many there are.
+    /// Number of waiting notices.
     pub waiting: u64,
-    /// How long the oldest has waited, in seconds.
+    /// Age of the oldest notice, in seconds.
     pub oldest_s: Option<u64>,
 }
 
-/// Asks how the registry is.
+/// Returns the state of the registry.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StatusShow {}
 
@@ -103,7 +103,7 @@ async fn read(registry: &OciState) -> Result<Status, StorageError> {
     })
 }
 
-/// What of it stands in the service manager's line.
+/// Returns the status line for the service manager.
 pub async fn facts(registry: Arc<OciState>) -> String {
     let Ok(status) = read(&registry).await else { return "the database does not answer".into() };
     let (uploads, waiting) = (status.uploads.open, status.queue.waiting);

@@ -1,4 +1,4 @@
-//! Uploads that are open.
+//! Open uploads.
 
 use std::sync::Arc;
 
@@ -10,29 +10,29 @@ use crate::oci::OciState;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
-/// An open upload as it is shown.
+/// An open upload, as the command line shows it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Upload {
-    /// Its name, as it stands in the client's URL.
+    /// The upload's id, as in the client's URL.
     pub id: String,
-    /// Whose it is.
+    /// The account that uploads.
     pub account: Did,
-    /// Where it was begun.
+    /// The repository, without its owner.
     pub repository: String,
-    /// Where its bytes go.
+    /// The hold that gets the blob.
     pub hold: Did,
-    /// Bytes that are there.
+    /// Bytes received so far.
     pub size_bytes: u64,
-    /// Bytes that the hold has, of these.
+    /// Bytes of these that were sent to the hold.
     pub sent_bytes: u64,
-    /// When it last grew.
+    /// Time when the upload last grew.
     pub touched_at: Datetime,
-    /// How long ago that is, in seconds.
+    /// Time since then, in seconds.
     pub idle_s: u64,
 }
 
-/// All open uploads, the one idle for longest first, 1,000 at most.
+/// Lists the open uploads, the longest idle first, 1,000 at most.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UploadsList {}
 
@@ -58,19 +58,19 @@ impl Operation for UploadsList {
     }
 }
 
-/// Gives an open upload up, here and at the hold.
+/// Aborts an open upload, here and at the hold.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UploadsAbort {
-    /// Which one.
+    /// The upload's id: 32 hexadecimal digits.
     pub id: String,
 }
 
-/// What was given up.
+/// An aborted upload.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AbortedUpload {
-    /// Its name.
+    /// The upload's id.
     pub id: String,
-    /// Whose it was.
+    /// The account that uploaded.
     pub account: Did,
 }
 

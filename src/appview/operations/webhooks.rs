@@ -1,4 +1,4 @@
-//! Webhooks of all accounts.
+//! The webhooks of all accounts.
 
 use std::sync::Arc;
 
@@ -9,34 +9,34 @@ use crate::oci::OciState;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
-/// Why a webhook is off, when it was the operator.
+/// The reason shown for a webhook that the operator switched off.
 const BY_OPERATOR: &str = "who runs this registry switched it off";
 
-/// A webhook as it is shown, without its secret and its whole address, which may have a token in it.
+/// A webhook, as the command line shows it: without its secret, and without its URL, whose path may have a token.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShownWebhook {
-    /// Its number.
+    /// The webhook's id.
     pub id: i64,
-    /// Whose repository.
+    /// The owner of the repository.
     pub account: Did,
-    /// Which one.
+    /// The repository, without its owner.
     pub repository: String,
-    /// The host of its address.
+    /// The host of its URL, with the port if it has one.
     pub host: String,
-    /// Since when there is one.
+    /// Time when the webhook was added.
     pub created_at: Datetime,
-    /// Whether anything is delivered.
+    /// Whether the webhook is switched on.
     pub is_on: bool,
-    /// Why the registry switched it off.
+    /// Reason why the registry or its operator switched the webhook off.
     pub problem: Option<String>,
-    /// How long all deliveries have failed, in seconds.
+    /// Time for which all deliveries have failed, in seconds.
     pub failing_s: Option<u64>,
-    /// Deliveries that wait.
+    /// Number of waiting deliveries.
     pub waiting: u64,
 }
 
-/// All webhooks, the oldest first, 1,000 at most.
+/// Lists the webhooks, the oldest first, 1,000 at most.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WebhooksList {}
 
@@ -65,7 +65,7 @@ impl Operation for WebhooksList {
 /// Switches a webhook off; its owner may switch it on again.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WebhooksDisable {
-    /// Which one.
+    /// The webhook's id.
     pub id: i64,
 }
 
