@@ -1,4 +1,4 @@
-//! What a request shows of who sends it: nothing, a bearer token, or a token bound to a key, with a proof of that key.
+//! Credentials of a request: none, a bearer token, or a DPoP-bound token with a proof of its key.
 //! <https://www.rfc-editor.org/rfc/rfc9449>
 
 use std::fmt;
@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use atproto::keys::P256Key;
 
-/// An access token for calls of an account's PDS.
+/// An access token for calls to an account's PDS.
 #[derive(Clone)]
 pub enum AccessToken {
-    /// By an app password: whoever has it may use it.
+    /// A bearer token, from a session by app password.
     Bearer(Arc<str>),
-    /// By OAuth: good with a proof of its key alone.
+    /// A DPoP-bound token, from a session by OAuth.
     Bound(BoundToken),
 }
 
-/// An access token that is bound to a key.
+/// A DPoP-bound access token.
 #[derive(Clone)]
 pub struct BoundToken {
-    /// The token.
+    /// The access token.
     pub token: Arc<str>,
-    /// The key.
+    /// The key of the proofs.
     pub key: Arc<P256Key>,
 }
 
@@ -30,21 +30,21 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// What one request shows.
+/// The credential of one request.
 #[derive(Clone, Copy)]
 pub enum Credential<'c> {
-    /// Nothing.
+    /// No credential.
     None,
-    /// A token.
+    /// A bearer token.
     Bearer(&'c str),
-    /// A token and a proof of its key.
+    /// A DPoP-bound token, sent with a proof of its key.
     Bound(&'c BoundToken),
-    /// A proof alone: where tokens are made.
+    /// A DPoP proof without a token, for an authorization server.
     Key(&'c P256Key),
 }
 
 impl Credential<'_> {
-    /// The key that must be proven, and the token that goes with the proof.
+    /// Returns the key for the DPoP proof, and the token that the proof is for.
     pub(super) fn proven(&self) -> Option<(&P256Key, Option<&str>)> {
         match self {
             Self::None | Self::Bearer(_) => None,
@@ -53,7 +53,7 @@ impl Credential<'_> {
         }
     }
 
-    /// The header that shows the token.
+    /// Returns the value of the `Authorization` header.
     pub(super) fn authorization(&self) -> Option<String> {
         match self {
             Self::None | Self::Key(_) => None,

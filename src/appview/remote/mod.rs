@@ -1,8 +1,8 @@
-//! Calls to PDSes, authorization servers and holds, whose addresses strangers choose: one client, one kind of error.
+//! HTTP client for PDSes, authorization servers and holds, whose addresses are chosen by strangers.
 //!
-//! A client of `server::egress` that reaches the public internet only, follows no redirect, and has a bound for time and
-//! bytes of each answer. Where a token is bound to a key, it makes the proof of that key, and once more with the nonce that
-//! the server wants in it.
+//! It is a client of `server::egress` that reaches the public internet only, follows no redirect, and limits the time
+//! and the bytes of each response. For a DPoP-bound token it makes the proof, and repeats a request once with the nonce
+//! that the server requires.
 
 mod credential;
 mod proofs;
@@ -26,57 +26,57 @@ use proofs::{DPOP, Proofs};
 pub use credential::{AccessToken, BoundToken, Credential};
 
 const LIMITS: AnswerLimits = AnswerLimits {
-    // 5 MiB go to a PDS at 100 KiB/s.
+    // Enough for 5 MiB to a PDS at 100 KiB/s.
     time: Duration::from_secs(60),
     // A record has at most 1,000,000 bytes as DAG-CBOR, some more as JSON.
     body_bytes: 4 * 1024 * 1024,
 };
-/// How long a server may take to say what it has: whoever asked waits for it, behind a proxy that gives up after 60 s.
+/// Time limit of a query: the client waits for it, behind a proxy that gives up after 60 s.
 const READ_TIME: Duration = Duration::from_secs(20);
-/// How long it may take for bytes: 5 MiB at 200 KiB/s.
+/// Time limit of a query that returns bytes: 5 MiB at 200 KiB/s.
 const BYTES_TIME: Duration = Duration::from_secs(30);
-/// How long it may take to write: a PDS takes 0.4 s for a password.
+/// Time limit of a procedure: a PDS takes 0.4 s to check a password.
 const WRITE_TIME: Duration = Duration::from_secs(30);
-/// What a server says of itself, as an authorization server for one.
-/// It may fetch what we say of ourselves before it answers.
+/// Limits of metadata documents and of OAuth forms. An authorization server may fetch our client metadata before it
+/// answers.
 const DOCUMENT_LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(30), body_bytes: 128 * 1024 };
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
-/// An answer to a part: its ETag, also as JSON.
+/// Longest response body to a part, which may have its ETag as JSON.
 const PART_ANSWER_BYTES: usize = 64 * 1024;
-/// As long as a client of 16 KiB/s takes for a part of 16 MiB; whoever feeds it bounds each wait.
+/// Time limit of a part: enough for 16 MiB from a client at 16 KiB/s. The caller that feeds the body limits each wait.
 const PART_TIME: Duration = Duration::from_secs(20 * 60);
-/// Look-ups of names at once that strangers chose.
+/// Threads for DNS look-ups of names that strangers chose.
 const DNS_THREADS: usize = 8;
-/// What a sentence of another server is cut to.
+/// Longest message of another server; longer ones are cut.
 const MAX_MESSAGE_CHARS: usize = 300;
 
-/// Why a call did not succeed.
+/// Errors of a call.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// The server answered with an error.
+    /// The server answered with an error status.
     #[error("it answered {status} {name}: {message}")]
     Refused {
-        /// Its status.
+        /// The status of the response.
         status: StatusCode,
-        /// What it tells programs; empty when its answer is no XRPC error.
+        /// The `error` of the body; empty when the body has none.
         name: String,
-        /// What it tells people.
+        /// The `message` or `error_description` of the body, for people.
         message: String,
     },
-    /// The server sends the caller elsewhere.
+    /// The server answered with a redirect to this `Location`, which is not followed.
     #[error("it answered with a redirect")]
     Redirected(String),
-    /// No answer.
+    /// No response was received.
     #[error("it cannot be reached: {0}")]
     Unreachable(#[from] EgressError),
-    /// An answer that the method does not have.
+    /// The response does not have the form that the method defines.
     #[error("its answer is not that of the method")]
     Unintelligible,
 }
 
 impl RemoteError {
-    /// Whether the server was not even asked: no connection to it was made.
+    /// Whether nothing was sent: the request is invalid, or no connection was made.
     #[must_use]
     pub fn was_not_sent(&self) -> bool {
         use EgressError as E;
@@ -86,7 +86,8 @@ impl RemoteError {
         )
     }
 
-    /// Whether another server might say otherwise: this one does not answer, or does not serve the account.
+    /// Whether another server might answer differently, because this one does not answer or does not serve the account:
+    /// every error but `RecordNotFound` and `InvalidSwap`.
     #[must_use]
     pub fn may_be_elsewhere(&self) -> bool {
         !self.is_named(name::RECORD_NOT_FOUND) && !self.is_named(name::INVALID_SWAP)
@@ -99,7 +100,7 @@ impl RemoteError {
     }
 }
 
-/// The error of an XRPC answer, or of an OAuth server.
+/// The body of an XRPC error or of an OAuth error.
 #[derive(Default, Deserialize)]
 struct XrpcError {
     #[serde(default)]
@@ -118,7 +119,7 @@ struct Call<'c> {
     limits: AnswerLimits,
 }
 
-/// Makes calls. Clones share its connections, and the nonces of the servers.
+/// The HTTP client. Clones share its connections and the DPoP nonces of servers.
 #[derive(Clone)]
 pub struct Remote {
     http: HttpClient,
@@ -126,8 +127,8 @@ pub struct Remote {
 }
 
 impl Remote {
-    /// A client; in test mode `http://localhost` may be called as well. `clock` says the microseconds since 1970, `random`
-    /// nothing when the system has no random numbers.
+    /// Returns a client; in test mode `http://localhost` may be called as well. `clock` returns microseconds since
+    /// 1970, `random` is `None` when the system has no random numbers.
     ///
     /// # Errors
     /// No root certificate of the system's store could be loaded.
@@ -143,7 +144,7 @@ impl Remote {
         Ok(Self { http: HttpClient::new(&policy, system_dns(DNS_THREADS))?, proofs: Proofs::new(clock, random) })
     }
 
-    /// Calls a method that reads: `url` is that of the method.
+    /// Calls an XRPC query at the method's `url`.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -157,7 +158,7 @@ impl Remote {
         parse(&self.get(with_query(url, parameters), credential.into(), limits).await?)
     }
 
-    /// The bytes that a method answers, `limit_bytes` at most.
+    /// Calls an XRPC query that returns bytes, `limit_bytes` at most, without a credential.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -171,7 +172,7 @@ impl Remote {
         self.get(with_query(url, parameters), Credential::None, limits).await
     }
 
-    /// A small document in JSON that anybody may read.
+    /// Fetches a small public JSON document.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -183,7 +184,7 @@ impl Remote {
         self.call(Call { method: Method::GET, url, content_type: None, body: Bytes::new(), credential, limits }).await
     }
 
-    /// Calls a method whose input is bytes of some type.
+    /// Calls an XRPC procedure whose input is bytes of this media type.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -197,7 +198,7 @@ impl Remote {
         parse(&self.post(url, Some(media_type), bytes, credential.into()).await?)
     }
 
-    /// Calls a method that writes.
+    /// Calls an XRPC procedure.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -210,7 +211,7 @@ impl Remote {
         self.patient_procedure(url, input, credential, WRITE_TIME).await
     }
 
-    /// Calls a method that writes and may take `time`.
+    /// Calls an XRPC procedure with the time limit `time`.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -227,7 +228,7 @@ impl Remote {
         parse(&self.call(Call { method, url, content_type, body, credential, limits }).await?)
     }
 
-    /// Sends a form, as OAuth servers want it, with a proof of `key`.
+    /// Sends a form to an OAuth endpoint, with a DPoP proof of `key`.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -244,7 +245,7 @@ impl Remote {
         parse(&self.call(Call { method, url, content_type, body, credential, limits }).await?)
     }
 
-    /// Calls a method without input, whose output matters to nobody.
+    /// Calls an XRPC procedure without input; returns the body of its response unparsed.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -263,7 +264,8 @@ impl Remote {
         self.call(Call { method, url, content_type, body, credential, limits: LIMITS }).await
     }
 
-    /// Sends `length_bytes` to an address that needs nothing else; answers the ETag.
+    /// Sends a part by `PUT` to a URL that needs no credential, with a `Content-Length` if one is given. Returns the
+    /// ETag.
     ///
     /// # Errors
     /// [`RemoteError`]
@@ -285,7 +287,7 @@ impl Remote {
         etag.ok_or(RemoteError::Unintelligible)
     }
 
-    /// Sends a request, once more when the server wants its nonce in the proof, and no third time.
+    /// Sends a request, and repeats it once when the server requires its nonce in the proof.
     async fn call(&self, call: Call<'_>) -> Result<Bytes, RemoteError> {
         let uri: Uri = call.url.parse().map_err(|_| EgressError::Request("it is no URL".into()))?;
         let mut answer = self.send(&call, &uri).await?;
@@ -321,7 +323,7 @@ fn with_query(url: &str, parameters: &[(&str, &str)]) -> String {
     format!("{url}?{query}")
 }
 
-/// The body of an answer that says that it went well.
+/// Returns the body of a successful response, else its error.
 fn judge(answer: Response<Bytes>) -> Result<Bytes, RemoteError> {
     let status = answer.status();
     if status.is_success() {
@@ -336,7 +338,7 @@ fn judge(answer: Response<Bytes>) -> Result<Bytes, RemoteError> {
     Err(RemoteError::Refused { status, name: line(&error), message: line(&message) })
 }
 
-/// Text of another server in one short line.
+/// Returns text of another server as one line of [`MAX_MESSAGE_CHARS`] at most.
 fn line(text: &str) -> String {
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join(" ").chars().take(MAX_MESSAGE_CHARS).collect()

@@ -1,4 +1,4 @@
-//! Proofs of keys, and the nonces that servers demand in them: each server's last one is used until it gives out another.
+//! DPoP proofs, and the nonces that servers require in them: the last nonce of a server is used until it sends another.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use atproto::keys::P256Key;
 use server::egress::EgressError;
 use server::tokens::{ProofFor, dpop_proof};
 
-/// Where a proof goes.
+/// Request header of a proof.
 pub(super) const DPOP: HeaderName = HeaderName::from_static("dpop");
-/// Where a nonce comes.
+/// Response header of a nonce.
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
-/// What a server says that wants its nonce in the proof.
+/// Error name with which a server requires its nonce in the proof.
 const USE_NONCE: &str = "use_dpop_nonce";
-/// Servers remembered, at some 200 bytes.
+/// Servers whose nonces are cached, at some 200 bytes each.
 const MAX_SERVERS: usize = 4096;
-/// Longer ones are not used: they would come back in every request.
+/// Longest nonce; longer ones are ignored, for they would be sent in every request.
 const MAX_NONCE_BYTES: usize = 256;
 
-/// Makes proofs. Clones share the nonces.
+/// Makes DPoP proofs. Clones share the nonces.
 #[derive(Clone)]
 pub(super) struct Proofs {
     nonces: Arc<Cache<String, Arc<str>>>,
-    /// Microseconds since 1970.
+    /// Returns microseconds since 1970.
     clock: fn() -> u64,
     random: fn() -> Option<[u8; 32]>,
 }
@@ -37,7 +37,7 @@ impl Proofs {
         Self { nonces: Arc::new(Cache::new(MAX_SERVERS)), clock, random }
     }
 
-    /// A proof for one request. A server takes each once.
+    /// Returns a proof for one request. A server accepts each proof once.
     pub(super) fn make(
         &self,
         (key, token): (&P256Key, Option<&str>),
@@ -56,7 +56,7 @@ impl Proofs {
         Ok(proof)
     }
 
-    /// Keeps the nonce of an answer; says whether it is for the same request once more.
+    /// Caches the nonce of a response; returns whether the request must be repeated with it.
     pub(super) fn observe(&self, uri: &Uri, answer: &Response<Bytes>) -> bool {
         let nonce = answer.headers().get(DPOP_NONCE).and_then(|nonce| nonce.to_str().ok());
         let Some(nonce) = nonce.filter(|nonce| (1..=MAX_NONCE_BYTES).contains(&nonce.len())) else { return false };
@@ -65,7 +65,8 @@ impl Proofs {
     }
 }
 
-/// A PDS says it in a header, an authorization server in its error.
+/// Whether a response requires a nonce. A PDS says so in `WWW-Authenticate`, an authorization server in the error of
+/// its body.
 fn wants_nonce(answer: &Response<Bytes>) -> bool {
     if !matches!(answer.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) {
         return false;

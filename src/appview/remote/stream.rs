@@ -1,4 +1,4 @@
-//! Answers that stream, from addresses that need nothing else.
+//! Streamed responses, from URLs that need no credential.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use tokio::time::timeout;
 use super::{Remote, RemoteError};
 use server::egress::{ClientBody, EgressError, empty_body};
 
-/// How long a server may take to the head of its answer.
+/// Time limit for the head of a response.
 const HEAD: Duration = Duration::from_secs(30);
 
 impl Remote {
-    /// Reads an address, or a range of what is there. Returns the answer with its body still to come, of status 200, 206
-    /// or 416; whoever reads it bounds each wait.
+    /// Requests a URL, or a range of its content. Returns the response, of status 200, 206 or 416, with its body
+    /// unread; the caller limits each wait for the body.
     ///
     /// # Errors
     /// [`RemoteError`]
