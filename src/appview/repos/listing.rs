@@ -1,4 +1,5 @@
-//! What a repository has, by paging through its owner's records. A PDS may have any number of them, and may page in circles.
+//! Listings of an owner's records, page by page. A PDS may have any number of records, and its cursors may go in
+//! circles.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -12,13 +13,14 @@ use atproto::lexicon::{Manifest, RecordView, TagRecord};
 use atproto::syntax::{Datetime, Did, Digest, ImageName, ServiceUrl, Tag};
 use server::identity::{Account, ListError};
 
-/// Pages of 100 records of one listing.
+/// Longest listing, in pages of 100 records.
 const MAX_PAGES: usize = 100;
-/// What all pages of one listing may take together.
+/// Time limit of all pages of one listing together.
 const TIME: Duration = Duration::from_secs(30);
 
 impl Repos {
-    /// The tags of a repository that lead somewhere, in no order; `None` when the owner has no such repository.
+    /// Returns the tags of a repository that point to a manifest, in no order; `None` when the owner has no such
+    /// repository.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -33,7 +35,7 @@ impl Repos {
         if !tags.is_empty() {
             return Ok(Some(tags));
         }
-        // One that was pushed by digest alone, or lost its tags, is a repository still.
+        // A repository without tags exists if it has a manifest: it was pushed by digest alone, or lost its tags.
         let mut exists = false;
         let listing = self.each_record(account, nsid::MANIFEST, MAX_PAGES, |view| {
             exists =
@@ -44,7 +46,7 @@ impl Repos {
         Ok(exists.then_some(tags))
     }
 
-    /// The tags of all repositories that lead to a manifest.
+    /// Returns the tags of all repositories that point to the manifest with this digest.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -58,7 +60,7 @@ impl Repos {
         Ok(tags)
     }
 
-    /// Shows the tags of all repositories, in so many pages at most; answers whether those were all.
+    /// Calls `visit` for each tag of all repositories, in `max_pages` pages at most. Returns whether those were all.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -75,7 +77,7 @@ impl Repos {
         .await
     }
 
-    /// Shows the manifests of all repositories, as [`Repos::each_tag`].
+    /// Calls `visit` for each manifest of all repositories, as [`Repos::each_tag`].
     ///
     /// # Errors
     /// [`ReposError`]
@@ -92,8 +94,9 @@ impl Repos {
         .await
     }
 
-    /// Shows each manifest that has a subject: `visit(subject, manifest)`, both as their records say. Answers whether all
-    /// records were seen: of those who have too many, or whose PDS is slow, the first ones are.
+    /// Calls `visit(subject, manifest)` for each manifest that has a subject, with both digests as the record says.
+    /// Returns whether all records were seen: of an account with too many records or a slow PDS, only the first ones
+    /// are.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -108,7 +111,7 @@ impl Repos {
         whole(listing).await
     }
 
-    /// The revision of an account's repository; `None` when its PDS does not say.
+    /// Returns the revision (`rev`) of an account's repository; `None` when its PDS refuses to tell it.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -121,13 +124,13 @@ impl Repos {
         }
     }
 
-    /// The newest hold that an account has by an older kind of record.
+    /// Returns the hold of the account's newest legacy hold record that names a valid one.
     ///
     /// # Errors
     /// [`ReposError`]
     pub async fn legacy_hold(&self, account: &Account) -> Result<Option<ServiceUrl>, ReposError> {
         let page = match self.resolver.list_records(&account.did, nsid::LEGACY_HOLD, None).await {
-            // A PDS that knows no such records has none.
+            // A PDS that refuses to list the collection has no such records.
             Err(ListError::Refused(_)) => return Ok(None),
             page => page?,
         };
@@ -139,10 +142,10 @@ impl Repos {
         Ok(page.records.iter().find_map(hold))
     }
 
-    /// Shows each record of a collection until `visit` has seen enough, in `max_pages` pages at most.
+    /// Calls `visit` for each record of a collection until it breaks, in `max_pages` pages at most.
     ///
     /// # Errors
-    /// [`ReposError::TooMany`] when there are more.
+    /// [`ReposError::TooMany`] when there are more pages.
     pub async fn each_record(
         &self,
         account: &Account,
@@ -169,7 +172,7 @@ async fn in_time(listing: impl Future<Output = Result<(), ReposError>>) -> Resul
     tokio::time::timeout(TIME, listing).await.unwrap_or(Err(ReposError::TooMany))
 }
 
-/// Whether a listing came to its end.
+/// Whether a listing ended within its limits.
 async fn whole(listing: impl Future<Output = Result<(), ReposError>>) -> Result<bool, ReposError> {
     match in_time(listing).await {
         Ok(()) => Ok(true),
@@ -178,18 +181,18 @@ async fn whole(listing: impl Future<Output = Result<(), ReposError>>) -> Result<
     }
 }
 
-/// What the record of a manifest says, as far as lists show it.
+/// A manifest, as its record says.
 #[derive(Clone, Debug)]
 pub struct FoundManifest {
-    /// Its digest, which is its key.
+    /// The digest, which is the record's key.
     pub digest: Digest,
-    /// Where it was pushed first.
+    /// The repository in the record: the one where the manifest was pushed first.
     pub repository: ImageName,
-    /// All of it.
+    /// The whole record.
     pub record: Manifest,
 }
 
-/// The manifest of a record that has its key.
+/// Parses the record of a manifest; `None` if it is not valid, or its key is not that of its digest.
 fn manifest_of(view: RecordView) -> Option<FoundManifest> {
     let hex = view.uri.as_str().rsplit('/').next()?.to_owned();
     let record: Manifest = serde_json::from_value(view.value).ok()?;
@@ -197,20 +200,21 @@ fn manifest_of(view: RecordView) -> Option<FoundManifest> {
     Some(FoundManifest { digest, repository: ImageName::parse(&record.repository).ok()?, record })
 }
 
-/// What the record of a tag says.
+/// A tag, as its record says.
 #[derive(Clone, Debug)]
 pub struct FoundTag {
-    /// When it was written, as it says.
+    /// Time of the last write, as the record says.
     pub written: Option<Datetime>,
-    /// Where it is.
+    /// The repository.
     pub repository: ImageName,
-    /// What it is.
+    /// The tag's name.
     pub tag: Tag,
-    /// Which manifest it leads to.
+    /// The digest of the manifest that the tag points to.
     pub digest: Digest,
 }
 
-/// The tag of a record, if a pull by it finds the record: it leads to a manifest and has its key.
+/// Parses the record of a tag; `None` unless a pull by the tag finds it: it points to a manifest, and has the tag's
+/// record key.
 fn tag_of(view: &RecordView, account: &Account) -> Option<FoundTag> {
     let record = TagRecord::read(&view.value)?;
     let (repository, tag) = (ImageName::parse(&record.repository).ok()?, Tag::parse(&record.tag).ok()?);

@@ -1,7 +1,7 @@
-//! The records of images in their owners' repositories: manifests and tags, and the bytes of manifests beside them.
+//! The records of images in their owners' atproto repositories: manifests and tags, and the manifests' bytes as blobs.
 //!
-//! What is read comes from the account's own PDS, and anybody may write anything there: a manifest counts by its hash, and
-//! of a record only what has the right form.
+//! Records come from the account's own PDS and may contain anything: a manifest is verified by its hash, and only
+//! well-formed fields of a record are used.
 
 mod listing;
 mod proof;
@@ -35,31 +35,31 @@ use recent::Recent;
 pub use records::{ManifestRecord, manifest_key};
 pub use writing::Seen;
 
-/// Why a record cannot be read or written.
+/// Errors of reading and writing records.
 #[derive(Debug, thiserror::Error)]
 pub enum ReposError {
-    /// Who asks, or whose it is.
+    /// The caller's session or the owner's identity failed.
     #[error(transparent)]
     Account(#[from] AccountsError),
-    /// The owner's PDS does not give it.
+    /// A call to the owner's PDS failed.
     #[error("the owner's PDS: {0}")]
     Pds(RemoteError),
     /// The records cannot be listed.
     #[error("the owner's records: {0}")]
     List(#[from] identity::ListError),
-    /// Not all records can be looked through.
+    /// The records have more pages than may be listed, or the listing took too long.
     #[error("the owner has more records than can be listed, or their PDS is too slow")]
     TooMany,
-    /// The PDS has other bytes than those with this hash.
+    /// The hash of the PDS's bytes is not the digest.
     #[error("the owner's PDS has other bytes under this digest")]
     WrongBytes,
     /// The PDS has no proof of the record.
     #[error("the owner's PDS has no proof of the record")]
     Unproven,
-    /// What the PDS gives for a proof of the record is none.
+    /// The PDS returned an invalid proof of the record.
     #[error("what the owner's PDS gives for a proof of the record is none: {0}")]
     Proof(RepoError),
-    /// Somebody else has written it since it was seen.
+    /// Another program has written the record since it was read.
     #[error("the owner's records change at this moment")]
     Changed,
 }
@@ -70,18 +70,18 @@ impl From<identity::ResolveError> for ReposError {
     }
 }
 
-/// What a manifest or a blob of a record may have; a PDS takes 5 MiB.
+/// Longest manifest, in bytes; a PDS takes blobs of 5 MiB.
 pub const MAX_MANIFEST_BYTES: usize = 5 * 1024 * 1024;
-/// Pages of 100 records that are looked through for one blob.
+/// Pages of 100 records that are searched for one blob.
 const MAX_PAGES: usize = 50;
 
-/// The digest of some bytes.
+/// Returns the SHA-256 digest of `bytes`.
 #[must_use]
 pub fn digest_of(bytes: &[u8]) -> Digest {
     Digest::from_bytes(sha2::Sha256::digest(bytes).into())
 }
 
-/// Reads and writes repositories.
+/// Client of accounts' atproto repositories.
 pub struct Repos {
     remote: Remote,
     resolver: Resolver,
@@ -91,25 +91,25 @@ pub struct Repos {
 }
 
 impl Repos {
-    /// The host of an account's PDS: many accounts may have the same.
+    /// Returns the origin of an account's PDS, which many accounts may share.
     ///
     /// # Errors
-    /// [`ReposError::Account`] when the account's document names no PDS that may be asked.
+    /// [`ReposError::Account`] when the account's DID document names no PDS that may be called.
     pub fn pds_host(&self, account: &Account) -> Result<String, ReposError> {
         let url = self.resolver.pds_method(account, &nsid::GET_RECORD)?.to_string();
         Ok(url.split("/xrpc/").next().unwrap_or_default().to_owned())
     }
 
-    /// By these means; `index` is told of all that is written.
+    /// Returns a client; each record that it writes is also given to `index`.
     #[must_use]
     pub fn new(remote: Remote, resolver: Resolver, sessions: Arc<Sessions>, index: Arc<Index>) -> Self {
         Self { remote, resolver, sessions, recent: Recent::default(), index }
     }
 
-    /// What is at a key.
+    /// Returns the record at a key, or an empty [`Seen`] when there is none.
     ///
     /// # Errors
-    /// [`ReposError`]; so below.
+    /// [`ReposError`]
     pub async fn record(&self, account: &Account, collection: Collection, key: &RecordKey) -> Result<Seen, ReposError> {
         let parameters = &[("repo", account.did.as_str()), ("collection", &collection), ("rkey", key.as_str())];
         match self.query::<RecordView>(account, &nsid::GET_RECORD, parameters).await {
@@ -119,7 +119,7 @@ impl Repos {
         }
     }
 
-    /// A method of the account's PDS that anybody may read.
+    /// Calls a public query of the account's PDS.
     async fn query<T: DeserializeOwned + Send>(
         &self,
         account: &Account,
@@ -130,7 +130,7 @@ impl Repos {
         self.ask(account, method, ask).await
     }
 
-    /// The same of one that answers bytes, `max` at most.
+    /// Calls a public query of the account's PDS that returns bytes, `max` at most.
     async fn fetch(
         &self,
         account: &Account,
@@ -142,7 +142,8 @@ impl Repos {
         self.ask(account, method, ask).await
     }
 
-    /// Asks the account's PDS, and the one that it has moved to, if that does not answer. `ask` is given the method's URL.
+    /// Calls a method of the account's PDS, and on an error that of the PDS to which the account has moved. `ask` is
+    /// given the method's URL.
     async fn ask<'c, T>(
         &self,
         account: &Account,
@@ -157,13 +158,14 @@ impl Repos {
         answer.map_err(ReposError::Pds)
     }
 
-    /// The account, if it has another PDS by now than the one that answered with `error`.
+    /// Resolves the account again after `error`; `None` when its PDS is still the same, or the error does not depend on
+    /// the PDS.
     async fn moved(&self, account: &Account, error: Option<&RemoteError>) -> Option<Arc<Account>> {
         let may_be_elsewhere = error.is_some_and(RemoteError::may_be_elsewhere);
         if may_be_elsewhere { self.resolver.moved(account, Pool::Strangers).await } else { None }
     }
 
-    /// What is recorded of a manifest.
+    /// Returns the record of a manifest; `None` when there is none, or it is not valid.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -172,7 +174,7 @@ impl Repos {
         Ok(record.value.and_then(|value| serde_json::from_value::<Manifest>(value).ok()).map(ManifestRecord::of))
     }
 
-    /// The manifest that a tag leads to.
+    /// Returns the digest of the manifest that a tag points to.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -182,7 +184,7 @@ impl Repos {
         Ok(record.filter(|record| record.repository == name.as_str()).and_then(|record| record.digest(&account.did)))
     }
 
-    /// The bytes of a manifest, which have this hash.
+    /// Returns the bytes of a manifest, verified by their hash; `None` when the PDS has none.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -190,7 +192,7 @@ impl Repos {
         self.blob(account, digest, MAX_MANIFEST_BYTES).await
     }
 
-    /// A blob beside the records, which has this hash, and so many bytes at most.
+    /// Returns a blob of the account's PDS, verified by its hash, of `max` bytes at most; `None` when the PDS has none.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -206,7 +208,7 @@ impl Repos {
         }
     }
 
-    /// A manifest of the account that has this blob.
+    /// Returns a manifest of the account that has this blob as its config or as a layer.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -218,7 +220,7 @@ impl Repos {
             if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         match looking.await {
-            // It is nowhere that anybody will look.
+            // Records behind the last page are not searched.
             Ok(()) | Err(ReposError::TooMany) => Ok(found),
             Err(error) => Err(error),
         }

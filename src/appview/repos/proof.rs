@@ -1,4 +1,5 @@
-//! Records with their proof: what a page shows of a record was signed by its owner's repository, and that was verified here.
+//! Records with proofs: the commit of the owner's repository and the path to the record are verified here, for web
+//! pages.
 
 use serde_json::Value;
 
@@ -9,23 +10,24 @@ use atproto::repo::{RepoError, cbor, proof};
 use atproto::syntax::{RecordKey, Tid};
 use server::identity::{Account, Pool};
 
-/// A record of 1,000,000 bytes, and the nodes on the way to it.
+/// Longest proof: a record of 1,000,000 bytes, and the MST nodes on the path to it.
 const MAX_PROOF_BYTES: usize = 2 * 1024 * 1024;
 
-/// What an account's repository has at a key, signed.
+/// A proven record of an account's repository, or its proven absence.
 #[derive(Clone, Debug)]
 pub struct Proven {
-    /// The revision that was signed.
+    /// The revision of the signed commit.
     pub revision: Tid,
     /// The record, if there is one.
     pub value: Option<Value>,
 }
 
 impl Repos {
-    /// What is at a key, with the proof of it: signed by the key of the account's DID document.
+    /// Returns the record at a key, proven by a commit that the key in the account's DID document signed.
     ///
     /// # Errors
-    /// [`ReposError::Proof`] when it is not, else as [`Repos::record`].
+    /// [`ReposError::Proof`] when the proof is not valid, [`ReposError::Unproven`] when the PDS has none, else as
+    /// [`Repos::record`].
     pub async fn proven(
         &self,
         account: &Account,
@@ -39,7 +41,7 @@ impl Repos {
             file => file?,
         };
         let proven = match proof::verify(&file, &account.did, &account.key, &path) {
-            // The key may have changed since the document was read.
+            // The signing key may have changed since the DID document was read.
             Err(error @ RepoError::Key(_)) => {
                 let newer = self.resolver.refresh(&account.did, Pool::Members).await?;
                 if newer.key == account.key {
@@ -54,7 +56,7 @@ impl Repos {
     }
 }
 
-/// Servers differ in how they say that there is no such record.
+/// Whether the error means that the PDS has no proof: servers differ in its name.
 fn is_absent(error: &RemoteError) -> bool {
     ["RecordNotFound", "RepoNotFound"].iter().any(|name| error.is_named(name))
 }

@@ -1,8 +1,8 @@
-//! What was read of repositories a moment ago.
+//! Cache of records and manifests that pulls read.
 //!
-//! One pull asks for its manifest two or three times, and a fleet of machines asks for the same one; a PDS answers a few
-//! hundred requests a second, and limits them. What this program writes itself is seen at once; what others write into a
-//! repository, after [`TTL`]. Pushes read past this.
+//! One pull requests its manifest two or three times, and a fleet of machines requests the same one; a PDS answers a
+//! few hundred requests a second, and limits them. Writes of this program are seen at once; writes of other programs
+//! after [`TTL`]. Pushes bypass the cache.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,18 +17,18 @@ use super::{ManifestRecord, Repos, ReposError};
 use atproto::syntax::{Did, Digest, ImageName, Tag};
 use server::identity::Account;
 
-/// How long a record is taken to be as it was.
+/// Time for which a record is cached.
 const TTL: Duration = Duration::from_secs(5);
-/// Tags remembered, at some 400 bytes each.
+/// Tags in the cache, at some 400 bytes each.
 const MAX_TAGS: usize = 2048;
-/// For what is read of manifests' records, and as much again for the bytes of manifests.
+/// Size of the cache of manifests' records, and of the cache of manifests' bytes.
 const MAX_BYTES: u64 = 2 * 1024 * 1024;
-/// Manifests that are expected in so many bytes.
+/// Expected number of manifests in each of these caches.
 const USUAL_MANIFESTS: usize = 512;
-/// Counts of writes, shared by accounts with the same hash.
+/// Number of write counters, each shared by accounts with the same hash.
 const COUNTS: usize = 256;
 
-/// What was found, when, and after how many writes.
+/// A cached value, with the time of its reading and the account's write counter then.
 #[derive(Clone)]
 struct Found<T> {
     value: T,
@@ -51,12 +51,12 @@ impl Weighter<(Did, Digest), Found<ManifestRecord>> for ByLength {
     }
 }
 
-/// Remembers.
+/// The cache.
 pub(super) struct Recent {
-    /// By `<repository>:<tag>`: of two tags whose records would have one key, each is itself.
+    /// Tags by account and `<repository>:<tag>`, for two tags may have the same record key.
     tags: Cache<(Did, String), Found<Digest>>,
     manifests: Cache<(Did, Digest), Found<ManifestRecord>, ByLength>,
-    /// They are what their hash says, whoever's they are and however long ago they came.
+    /// Manifests by digest. Their hash was verified, so they are valid for all accounts and do not expire.
     bytes: Cache<Digest, Bytes, ByLength>,
     writes: Vec<AtomicU64>,
 }
@@ -73,7 +73,7 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// To be called after each write: what was read before it counts no more.
+    /// Invalidates the account's cached records. Call it after each write.
     pub(super) fn written(&self, did: &Did) {
         self.count(did).fetch_add(1, Ordering::AcqRel);
     }
@@ -83,7 +83,7 @@ impl Recent {
         &self.writes[usize::try_from(hash % COUNTS as u64).unwrap_or(0)]
     }
 
-    /// What `cache` has of `key`, or what `read` finds.
+    /// Returns the cached value of `key`, or the value of `read`, which is cached if there is one.
     async fn find<K: Eq + Hash, T: Clone, W: Weighter<K, Found<T>> + Clone>(
         &self,
         did: &Did,
@@ -107,10 +107,10 @@ impl Recent {
 }
 
 impl Repos {
-    /// As [`Repos::tagged`], a moment ago or now.
+    /// Returns the result of [`Repos::tagged`], which may be cached.
     ///
     /// # Errors
-    /// [`ReposError`]; so below.
+    /// [`ReposError`]
     pub async fn recently_tagged(
         &self,
         account: &Account,
@@ -121,7 +121,7 @@ impl Repos {
         self.recent.find(&account.did, (&self.recent.tags, key), self.tagged(account, name, tag)).await
     }
 
-    /// As [`Repos::manifest`], a moment ago or now.
+    /// Returns the result of [`Repos::manifest`], which may be cached.
     ///
     /// # Errors
     /// [`ReposError`]
@@ -134,7 +134,8 @@ impl Repos {
         self.recent.find(&account.did, (&self.recent.manifests, key), self.manifest(account, digest)).await
     }
 
-    /// The bytes of a manifest that a record of `account` was found of.
+    /// Returns the bytes of a manifest, which may be cached from another account. The caller has found the manifest's
+    /// record in `account`.
     ///
     /// # Errors
     /// [`ReposError`]

@@ -1,4 +1,4 @@
-//! Manifests as records: their keys, and what is read of them.
+//! Records of manifests: their keys, and the fields that are used.
 
 use atproto::lexicon::Manifest;
 use atproto::syntax::{Digest, RecordKey, ServiceUrl, SyntaxError};
@@ -9,18 +9,18 @@ const MAX_CHILDREN: usize = 256;
 /// Where the record of a manifest is: its digest says it, whatever repository it is in.
 #[must_use]
 pub fn manifest_key(digest: &Digest) -> RecordKey {
-    // Hexadecimal digits may stand in a key.
+    // Hexadecimal digits are valid in a record key.
     RecordKey::parse(&digest.hex()).unwrap_or_else(|error: SyntaxError| unreachable!("{error}"))
 }
 
-/// What is read of the record of a manifest.
+/// The used fields of a manifest's record.
 #[derive(Clone, Debug)]
 pub struct ManifestRecord {
-    /// Its media type, as the record says.
+    /// The media type, as the record says.
     pub media_type: Option<String>,
-    /// The hold that has its blobs, if that is one that can be asked.
+    /// The hold that has the blobs, if the record names one that can be called.
     pub hold: Option<ServiceUrl>,
-    /// Configuration and layers.
+    /// The digests of config and layers.
     pub blobs: Vec<Digest>,
     /// The manifests of an index, the first 256.
     pub children: Vec<Digest>,

@@ -1,4 +1,5 @@
-//! Writes records: each only over what was seen before, so that two who write at once do not undo each other.
+//! Writing of records: each write is a compare-and-swap with the version that was read before, so that concurrent
+//! writers do not undo each other's writes.
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -14,15 +15,15 @@ use atproto::repo::cid;
 use atproto::syntax::{Datetime, Did, Digest, RecordKey};
 use server::identity::Account;
 
-/// How often a record is written anew that another program has written meanwhile.
+/// Attempts to rewrite a record that other programs write at the same time.
 const SWAPS: usize = 3;
 
-/// What was at a key when somebody looked: a record, or nothing.
+/// The version of a record that was read or written: its value and CID, or that there is none.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
     /// The record, if there was one.
     pub value: Option<Value>,
-    /// Its CID, if its PDS says it.
+    /// Its CID, if the PDS returned one.
     cid: Option<String>,
 }
 
@@ -31,30 +32,31 @@ impl Seen {
         Self { value: Some(view.value), cid: view.cid }
     }
 
-    /// The manifest that it leads to, where it is a tag of this account.
+    /// Returns the digest of the manifest that the record points to, if it is a tag of this account.
     #[must_use]
     pub fn tagged(&self, account: &Did) -> Option<Digest> {
         TagRecord::read(self.value.as_ref()?)?.digest(account)
     }
 
-    /// What a write has to find: `Some(None)` is nothing, `None` is anything.
+    /// Returns `swapRecord` for a write: `Some(None)` requires that there is no record, `None` allows any.
     fn swap(&self) -> Option<Option<String>> {
         if self.value.is_some() && self.cid.is_none() { None } else { Some(self.cid.clone()) }
     }
 }
 
 impl Repos {
-    /// Puts bytes beside the records; answers what a record must have of them, for else they go again.
+    /// Uploads a blob. Returns the blob object that a record must contain, for the PDS deletes blobs that no record
+    /// has.
     ///
     /// # Errors
-    /// [`ReposError::WrongBytes`] when the PDS says that it got others.
+    /// [`ReposError::WrongBytes`] when the PDS returns another CID than that of the bytes.
     pub async fn upload_blob(&self, login: &Login, media_type: &str, bytes: &Bytes) -> Result<Value, ReposError> {
         let call = |url: String, access: AccessToken| -> BoxFuture<'_, _> {
             Box::pin(async move { self.remote.upload::<Value>(&url, media_type, bytes.clone(), &access).await })
         };
         let mut output = self.sessions.with_access(login, nsid::UPLOAD_BLOB, call).await?;
         let blob = output.get_mut("blob").map(Value::take).unwrap_or_default();
-        // They are looked for under this name when they are pulled.
+        // Pulls request the blob by this CID.
         if blob.pointer("/ref/$link").and_then(Value::as_str) == Some(&*cid::raw(&digest_of(bytes)).to_string()) {
             Ok(blob)
         } else {
@@ -62,10 +64,10 @@ impl Repos {
         }
     }
 
-    /// Writes a record over what was `seen`; answers what is there now.
+    /// Writes a record over the version `seen`; returns the new version.
     ///
     /// # Errors
-    /// [`ReposError::Changed`] when there is something else, else as [`Repos::upload_blob`].
+    /// [`ReposError::Changed`] when the PDS has another version, else as [`Repos::upload_blob`].
     pub async fn put(
         &self,
         login: &Login,
@@ -92,11 +94,12 @@ impl Repos {
         Ok(Seen { value: Some(input.record.clone()), cid: written.cid })
     }
 
-    /// Writes a record anew from what is there at that moment, or from nothing: `edit` changes what it must, and what other
-    /// programs wrote there stays.
+    /// Reads a record, or begins a new one, applies `edit` and writes it back; fields that `edit` leaves alone are
+    /// kept.
     ///
     /// # Errors
-    /// As [`Repos::put`]; [`ReposError::Changed`] when others write it again and again.
+    /// As [`Repos::put`]; [`ReposError::Changed`] when other programs have written the record during each of the
+    /// attempts.
     pub async fn rewrite(
         &self,
         (login, account): (&Login, &Account),
@@ -122,7 +125,7 @@ impl Repos {
         Err(ReposError::Changed)
     }
 
-    /// Deletes the record that was `seen`. One that is gone already is none to delete.
+    /// Deletes the version `seen` of a record. A record that is already gone is no error.
     ///
     /// # Errors
     /// As [`Repos::put`].
@@ -150,7 +153,7 @@ impl Repos {
         Ok(())
     }
 
-    /// Puts back at a key what was there before this program wrote `written`. What somebody else wrote since then stays.
+    /// Restores the version `before` that this program replaced by `written`. A later write of another program is kept.
     ///
     /// # Errors
     /// [`ReposError`]
