@@ -1,6 +1,7 @@
-//! The schema of the front end's database: one script a version, of all rooms' tables together, for it is one file.
+//! The schema of the front end's database: one migration script a version, with the tables of all rooms, for the
+//! database is one file.
 //!
-//! What a table is for, and its SQL, is in the `tables` of the room that owns it.
+//! The statements of a table, and its purpose, are in the `tables` of the room that owns it.
 
 #[cfg(test)]
 #[path = "../../../tests/support/plans.rs"]
@@ -10,10 +11,10 @@ use std::path::Path;
 
 use server::sqlite::{Database, OpenError, Schema};
 
-/// What the front end keeps in its database.
+/// The schema of the front end's database.
 pub const SCHEMA: Schema = Schema {
     program: "atcr-appview",
-    // "atav" in ASCII: what `file` and a careful operator see in the header.
+    // "atav" in ASCII: `file` shows it as the application id in the header.
     application_id: 0x6174_6176,
     migrations: &[
         include_str!("001_sessions.sql"),
@@ -35,10 +36,10 @@ pub const SCHEMA: Schema = Schema {
     ],
 };
 
-/// Opens or creates the database at `path`, takes its lock and brings it to the newest version.
+/// Opens or creates the database at `path`, takes its lock and migrates it to the newest version.
 ///
 /// # Errors
-/// [`OpenError`] says what an operator can do.
+/// [`OpenError`], with a remedy for the operator.
 pub fn open(path: &Path) -> Result<Database, OpenError> {
     Database::open(path, &SCHEMA)
 }
@@ -47,7 +48,7 @@ pub fn open(path: &Path) -> Result<Database, OpenError> {
 mod tests {
     use super::plans::assert_indexed;
 
-    /// All files with statements.
+    /// All files with SQL statements.
     const SOURCES: [&str; 17] = [
         include_str!("../accounts/tables/mod.rs"),
         include_str!("../catalog/tables/mod.rs"),
@@ -70,8 +71,9 @@ mod tests {
 
     #[test]
     fn statements_go_by_indexes() {
-        // Rows that are bounded in number, as those of the queue mostly are; what an operator asks for, and the page of
-        // metrics, which is counted again after a hundred times as long.
+        // Allowed scans: of tables whose rows are bounded in number, as those of the queue mostly are; of operations
+        // that an operator starts; and of the metrics page, whose counts are kept for a hundred times the time that
+        // they took.
         let counted = [
             (
                 "FROM pushed_repository ORDER BY pushed_us",
@@ -110,16 +112,16 @@ mod tests {
                 "FROM webhook_delivery WHERE due_us IS NOT NULL",
                 "SCAN webhook_delivery USING INDEX webhook_delivery_due",
             ),
-            // One step a webhook for which something waits.
+            // One step for each webhook with waiting deliveries.
             ("WITH RECURSIVE waiting", "SCAN waiting"),
-            // One row of it.
+            // One row, by its rowid.
             ("DELETE FROM index_text WHERE rowid", "SCAN index_text VIRTUAL TABLE INDEX 0:="),
-            // So many rows and no more.
+            // Bounded by LIMIT.
             ("MATCH ?1 ORDER BY rowid DESC LIMIT ?3", "SCAN index_text VIRTUAL TABLE INDEX 192:M4"),
             ("MATCH ?1 ORDER BY rowid DESC LIMIT ?3", "SCAN t"),
             ("ORDER BY pushed_us LIMIT ?1", "SCAN index_repository USING COVERING INDEX index_repository_oldest"),
             ("FROM index_star LIMIT", "SCAN index_star USING COVERING INDEX index_star_subject"),
-            // One step a hold, each by an index.
+            // One step for each hold, each by an index.
             ("WITH RECURSIVE holds", "SCAN holds"),
             // Sorted: those of one account, of which the index takes a limited number.
             ("WHERE a.did = ?1 AND r.is_shown = 1 AND (r.stars", "USE TEMP B-TREE FOR ORDER BY"),
