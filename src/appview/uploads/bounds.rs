@@ -1,4 +1,4 @@
-//! The bounds on uploads: how many are open, and how many of their bytes lie on this disk until a part is whole.
+//! Limits of uploads: the number of open ones, and their bytes on this disk that wait for a part to be whole.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -10,21 +10,21 @@ use atproto::syntax::Did;
 use server::metrics::CounterBy;
 use server::storage::{Disk, Need, Reservation, StorageError};
 
-/// How many uploads there may be, and how much of them on this disk.
+/// Limits of uploads, in number and in bytes on this disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UploadLimits {
     /// Open uploads of one account.
     pub per_account: u64,
     /// Open uploads of all accounts.
     pub total: u64,
-    /// Bytes of one account that are short of a part.
+    /// Bytes of one account on this disk: those that are short of a part.
     pub spool_bytes_per_account: u64,
-    /// Bytes of the disk that are left free.
+    /// Bytes of the disk that are kept free.
     pub reserve_bytes: u64,
 }
 
 server::label! {
-    /// A bound that an upload would have passed.
+    /// The limit that an upload would have exceeded.
     pub enum UploadBound {
         /// Open uploads of one account.
         Account = "account",
@@ -32,21 +32,22 @@ server::label! {
         Total = "total",
         /// Bytes of one account on this disk.
         Spool = "spool",
-        /// The room on this disk.
+        /// Free space of this disk.
         Disk = "disk",
     }
 }
 
-/// The bounds, and what is used of them.
+/// The limits, with what is used of them.
 pub(super) struct Bounds {
     limits: UploadLimits,
     disk: Disk,
-    /// Bytes of each account that are on their way to the disk.
+    /// Bytes of each account that are promised to requests which write them to the disk.
     promised: Mutex<HashMap<Did, u64>>,
     refused: CounterBy<UploadBound>,
 }
 
-/// Room on the disk for what one request sends. It ends when dropped: what was written until then is counted by its row.
+/// A reservation of disk space for the body of one request. It is released when dropped: bytes written until then are
+/// counted by the upload's row.
 pub(super) struct SpoolRoom<'b> {
     bounds: &'b Bounds,
     account: Did,
@@ -55,7 +56,7 @@ pub(super) struct SpoolRoom<'b> {
 }
 
 impl SpoolRoom<'_> {
-    /// Takes back the promise of bytes that are written now.
+    /// Reduces the reservation by `bytes` that have been written.
     pub(super) fn written(&mut self, bytes: u64) {
         if let Some(reserved) = &mut self.reserved {
             reserved.written(bytes);
@@ -86,7 +87,7 @@ impl Bounds {
         UploadsError::Bound(bound)
     }
 
-    /// Promises `bytes` on the disk to an account that has `stored_bytes` there.
+    /// Reserves `bytes` of the account's share, of which `stored_bytes` are used.
     fn promise(&self, account: &Did, stored_bytes: u64, bytes: u64) -> Result<SpoolRoom<'_>, UploadsError> {
         let mut promised = self.promised.lock().unwrap_or_else(PoisonError::into_inner);
         let had = promised.get(account).copied().unwrap_or_default();
@@ -99,8 +100,9 @@ impl Bounds {
 }
 
 impl UploadLimits {
-    /// The bound that one more upload would pass of an account that has `own` of `all`. It takes one more only while it has
-    /// no more than are free, so that many accounts which take all they get leave places for the next one.
+    /// Returns the limit that one more upload would exceed of an account that has `own` of `all` open uploads. An
+    /// account gets one more only while it has no more than are free, so that many accounts which take all they get
+    /// leave places for the next one.
     fn passed(self, own: u64, all: u64) -> Option<UploadBound> {
         if all >= self.total {
             Some(UploadBound::Total)
@@ -113,20 +115,20 @@ impl UploadLimits {
 }
 
 impl Uploads {
-    /// Returns how many uploads, and bodies of them, each bound refused.
+    /// Returns how many uploads and bodies of uploads each limit refused.
     #[must_use]
     pub fn refused(&self) -> &CounterBy<UploadBound> {
         &self.bounds.refused
     }
 
-    /// Refuses one more upload to an account that has its share.
+    /// Refuses one more upload to an account that has its share, or when too many are open.
     pub(super) async fn check_count(&self, account: &Did) -> Result<(), UploadsError> {
         let did = account.clone();
         let (own, all) = self.database.read(move |read| tables::count(read, &did)).await?;
         self.bounds.limits.passed(own, all).map_or(Ok(()), |bound| Err(self.bounds.refuse(bound)))
     }
 
-    /// Promises room on this disk for `bytes` that are short of a part.
+    /// Reserves space on this disk for `bytes` that are short of a part.
     pub(super) async fn spool_room(&self, upload: &OpenUpload, bytes: u64) -> Result<SpoolRoom<'_>, UploadsError> {
         let (account, bounds) = (upload.row.login.account.clone(), &self.bounds);
         let did = account.clone();

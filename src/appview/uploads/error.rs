@@ -1,35 +1,35 @@
-//! Why an upload does not go on.
+//! Errors of an upload.
 
 use super::UploadBound;
 use crate::holds::HoldsError;
 use server::storage::StorageError;
 use server::wire::BodyFault;
 
-/// Why an upload does not go on.
+/// Errors of an upload.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadsError {
     /// There is no such upload of this account in this repository.
     #[error("there is no such upload")]
     Unknown,
-    /// The bytes have another hash.
+    /// The SHA-256 of the received bytes is not the digest.
     #[error("the bytes that came do not have this digest")]
     WrongDigest,
-    /// More parts than a hold takes.
+    /// The blob needs more parts than a hold takes.
     #[error("a blob may have 160 GiB at most")]
     TooLarge,
-    /// A bound on uploads would have been passed.
+    /// A limit of uploads would have been exceeded.
     #[error("{}", .0.message())]
     Bound(UploadBound),
-    /// The body did not come.
+    /// The client's body failed.
     #[error(transparent)]
     Body(#[from] BodyFault),
-    /// The hold takes no bytes, or does not answer after the last.
+    /// The hold stopped reading a part, or did not answer in time after its last byte, or answered before it.
     #[error("the hold has not taken a part in time")]
     Stalled,
-    /// The hold refuses, or is away.
+    /// The hold refused, or cannot be reached.
     #[error(transparent)]
     Hold(#[from] HoldsError),
-    /// This machine's disk or database failed.
+    /// The disk or the database failed.
     #[error("{0}")]
     Storage(#[from] StorageError),
 }

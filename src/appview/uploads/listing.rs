@@ -1,4 +1,4 @@
-//! The uploads as an operator sees them.
+//! Lists of uploads, and aborting uploads without their client.
 
 use std::time::Duration;
 
@@ -10,48 +10,48 @@ use crate::uploads::tables;
 use atproto::syntax::{Did, ServiceUrl};
 use server::storage::StorageError;
 
-/// Uploads of one account that holds are asked to give up at once, and how long they have for all.
+/// Concurrent aborts of one account's uploads, and the time limit for all of them.
 const AT_ONCE: usize = 8;
 const ABANDON_FOR: Duration = Duration::from_secs(10);
 
-/// An upload that is under way.
+/// An open upload.
 #[derive(Clone, Debug)]
 pub struct UploadSummary {
-    /// Its name.
+    /// The upload's id.
     pub id: UploadId,
-    /// Whose it is.
+    /// The account that uploads.
     pub account: Did,
-    /// Where it was begun, without the owner.
+    /// The repository, without its owner.
     pub repository: String,
-    /// Where its bytes go.
+    /// The hold that gets the blob.
     pub hold: ServiceUrl,
-    /// Bytes that are there.
+    /// Bytes received so far.
     pub offset: u64,
-    /// Bytes that the hold has, of these.
+    /// Bytes of these that were sent to the hold.
     pub sent: u64,
-    /// When it last grew, microseconds since 1970.
+    /// Time when the upload last grew, microseconds since 1970.
     pub touched_us: u64,
 }
 
-/// All open uploads together.
+/// Totals of the open uploads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UploadTotals {
-    /// How many there are.
+    /// Number of open uploads.
     pub open: u64,
-    /// Bytes in them.
+    /// Bytes that they have received.
     pub bytes: u64,
 }
 
 impl Uploads {
-    /// Returns the open uploads, the one that is idle for longest first, 1,000 at most.
+    /// Returns the open uploads, the longest idle first, 1,000 at most.
     ///
     /// # Errors
-    /// When the database fails; so below.
+    /// When the database fails.
     pub async fn list(&self) -> Result<Vec<UploadSummary>, StorageError> {
         self.database.read(tables::list).await
     }
 
-    /// Returns how many there are, and how large.
+    /// Returns the number of open uploads and their bytes.
     ///
     /// # Errors
     /// As [`Uploads::list`].
@@ -68,8 +68,8 @@ impl Uploads {
         self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
-    /// Gives all uploads of an account up, at their holds, too, as far as those answer in time. One whose client is sending ends
-    /// with that request.
+    /// Aborts all uploads of an account, also at their holds, as far as those answer in time. An upload whose client is
+    /// sending ends with that request.
     ///
     /// # Errors
     /// As [`Uploads::list`].
@@ -86,10 +86,10 @@ impl Uploads {
         Ok(())
     }
 
-    /// Gives an upload up, whosever it is. Returns whose it was.
+    /// Aborts an upload of any account. Returns the account.
     ///
     /// # Errors
-    /// [`UploadsError::Unknown`] when there is none.
+    /// [`UploadsError::Unknown`] when there is no such upload.
     pub async fn abandon(&self, id: UploadId) -> Result<Did, UploadsError> {
         let upload: OpenUpload = self.open_upload(id).await?;
         let account = upload.row.login.account.clone();

@@ -1,10 +1,11 @@
-//! Uploads of blobs: what clients send goes on to the hold as it comes, in parts; what is short of a part is on disk.
+//! Uploads of blobs: bytes stream from the client to the hold in parts; what is short of a part waits on disk.
 //!
-//! A part has [`PART_BYTES`], all alike but the last (a store may demand that, and none takes more than 10,000). Where a
-//! body announces its length, parts stream from client to hold and touch no disk; else they are gathered in a file
-//! first. A hold that says it takes parts of any length gets them as they come, whatever the body announces, and only what
-//! is too little for a part of its own is gathered. No part is ever in memory. After each part, and at the end of each
-//! request, the row of the upload says how much there is and the unfinished hash of it, so an upload goes on after a restart.
+//! Parts have [`PART_BYTES`] each, but the last (a store may require equal parts, and none takes more than 10,000). If
+//! a body announces its length, its parts stream from client to hold without touching the disk; else they are gathered
+//! in a file first. A hold that takes parts of any length gets bodies as they come, whether announced or not, and only
+//! what is too little for a part of its own is gathered. No part is ever in memory as a whole. After each part, and at
+//! the end of each request, the upload's row is updated with the offset and the unfinished hash, so an upload continues
+//! after a restart.
 
 mod bounds;
 mod error;
@@ -33,23 +34,25 @@ pub use listing::{UploadSummary, UploadTotals};
 use part::{Extent, Source};
 use tables::UploadRow;
 
-/// 10,000 of them are 160 GiB.
+/// Size of a part; 10,000 parts are 160 GiB.
 pub const PART_BYTES: u64 = 16 * 1024 * 1024;
-/// A part where any length is taken: so seldom a part's end is waited for, until it is on the hold's disk.
+/// Longest part for a hold that takes any length: large, because a client waits at each part's end until the hold has
+/// it on disk.
 const ANY_PART_BYTES: u64 = 64 * 1024 * 1024;
-/// What a client announces is gathered if it is less, so that many small requests do not use up the parts.
+/// Bodies that announce less are gathered, unless they are the last, so that many small requests do not use up the
+/// parts.
 const WORTH_A_PART_BYTES: u64 = 1024 * 1024;
-/// Parts of one upload.
+/// Most parts of one upload.
 const MAX_PARTS: usize = 10_000;
-/// How long an upload may lie untouched, in microseconds: as long as holds keep theirs.
+/// Time for which an idle upload is kept, in microseconds: as long as holds keep theirs.
 const STALE_US: u64 = 24 * 60 * 60 * 1_000_000;
-/// How long an upload may be without any byte, in microseconds: a client sends its first ones right away.
+/// Time for which an upload without any byte is kept, in microseconds: clients send the first bytes right away.
 const EMPTY_US: u64 = 10 * 60 * 1_000_000;
 
-/// The name of an upload: random.
+/// The id of an upload: random bytes.
 pub type UploadId = [u8; 16];
 
-/// All uploads.
+/// The open uploads of all accounts.
 pub struct Uploads {
     database: Database,
     holds: Arc<Holds>,
@@ -61,62 +64,62 @@ pub struct Uploads {
 }
 
 label! {
-    /// How an attempt to complete an upload ended.
+    /// The outcome of an attempt to complete an upload.
     pub enum Completion {
-        /// It is a blob.
+        /// The upload became a blob.
         Completed = "completed",
-        /// The digest was wrong, or the hold has forgotten it.
+        /// The digest was wrong, or the hold does not know the upload any more.
         Refused = "refused",
         /// The hold or this machine failed.
         Failed = "failed",
     }
 }
 
-/// What happened to uploads since the process began.
+/// Metrics of uploads since the process began.
 #[derive(Debug, Default)]
 pub struct UploadCounts {
     /// Uploads begun.
     pub begun: Counter,
-    /// Attempts to complete one.
+    /// Attempts to complete an upload, by outcome.
     pub completions: CounterBy<Completion>,
-    /// Uploads dropped because nothing touched them.
+    /// Idle uploads that were deleted.
     pub swept: Counter,
 }
 
-/// An upload under way, which nobody else changes meanwhile.
+/// An open upload with its lock: no other request changes it.
 pub struct OpenUpload {
     row: UploadRow,
     hash: Hash,
-    /// Of the parts that the hold has, in their order.
+    /// ETags of the parts that the hold has, in order.
     etags: Vec<String>,
     _turn: LockGuard<UploadId>,
 }
 
 impl OpenUpload {
-    /// Bytes that are there.
+    /// Returns the number of bytes received so far.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.row.offset
     }
 
-    /// Whether the hold gets a body as it comes, of which `left` bytes are announced. The second half of the parts is kept
-    /// for whole ones: bodies that announce nothing may be small.
+    /// Whether a body with `left` announced bytes streams to the hold as it comes. The second half of the parts is kept
+    /// for parts of full size: bodies that announce nothing may be small.
     fn passes_on(&self, left: Option<u64>, is_last: bool) -> bool {
         let is_worth_it = is_last || left.is_none_or(|left| left >= WORTH_A_PART_BYTES);
         self.row.any_length && is_worth_it && self.etags.len() < MAX_PARTS / 2
     }
 
-    /// Bytes that are not in a part yet.
+    /// Returns the number of bytes in the file, which are in no part yet.
     fn tail_bytes(&self) -> u64 {
         self.row.offset - self.row.sent
     }
 }
 
 impl Uploads {
-    /// Keeps what is short of a part in `directory`, which is made.
+    /// Opens the uploads in `database`. Files of bytes that are short of a part go to `directory`, which is created.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When the directory cannot be created or opened.
     pub fn open(
         database: Database,
         holds: Arc<Holds>,
@@ -129,16 +132,16 @@ impl Uploads {
         Ok(Self { database, holds, directory, clock, locks, bounds, counts: UploadCounts::default() })
     }
 
-    /// Returns what happened to uploads.
+    /// Returns the metrics of uploads.
     #[must_use]
     pub fn counts(&self) -> &UploadCounts {
         &self.counts
     }
 
-    /// Begins an upload of `login` into a repository, whose blobs go to `hold`.
+    /// Begins an upload of `login` into a repository, at `hold`.
     ///
     /// # Errors
-    /// [`UploadsError`]; so below.
+    /// [`UploadsError`]
     pub async fn begin(
         &self,
         id: UploadId,
@@ -166,16 +169,16 @@ impl Uploads {
         Ok(())
     }
 
-    /// An upload, once nobody else has it.
+    /// Locks and returns an upload; waits while another request has it.
     ///
     /// # Errors
-    /// [`UploadsError::Unknown`] also for one of another account or repository.
+    /// [`UploadsError::Unknown`] also for an upload of another account or repository.
     pub async fn take(&self, id: UploadId, login: &Login, repository: &str) -> Result<OpenUpload, UploadsError> {
         let mut upload = self.open_upload(id).await?;
         if upload.row.login.account != login.account || upload.row.repository != repository {
             return Err(UploadsError::Unknown);
         }
-        // Another sign-in of the same account may go on with it.
+        // Another session of the same account may continue the upload.
         upload.row.login = login.clone();
         Ok(upload)
     }
@@ -188,8 +191,8 @@ impl Uploads {
         Ok(OpenUpload { row, hash, etags, _turn: turn })
     }
 
-    /// Takes a body in, behind what is there. When it fails, the upload has what came before the failure, or before
-    /// the last part's begin.
+    /// Appends a body to an upload. After a failure the upload has the bytes before the failure, or those before the
+    /// begin of the last part.
     ///
     /// # Errors
     /// [`UploadsError`]
@@ -205,7 +208,7 @@ impl Uploads {
                     }
                     self.send_part(upload, &mut source, Extent::UpTo(ANY_PART_BYTES)).await?;
                 }
-                // It fills a part, or is the last one: it need not be on this disk.
+                // The bytes fill a part, or are the last ones: they need not be on this disk.
                 Some(left) if left >= room || is_last => {
                     self.send_part(upload, &mut source, Extent::Exactly(left.min(room))).await?;
                 }
@@ -222,10 +225,10 @@ impl Uploads {
         }
     }
 
-    /// Makes an upload a blob with this digest. With another one nothing of it is kept.
+    /// Completes an upload as the blob with this digest. If its bytes have another digest, the upload is discarded.
     ///
     /// # Errors
-    /// [`UploadsError::WrongDigest`], [`UploadsError::Unknown`] when the hold has forgotten it.
+    /// [`UploadsError::WrongDigest`]; [`UploadsError::Unknown`] when the hold does not know the upload any more.
     pub async fn finish(&self, upload: OpenUpload, digest: &Digest) -> Result<(), UploadsError> {
         let outcome = self.complete(upload, digest).await;
         self.counts.completions.inc(match &outcome {
@@ -247,7 +250,7 @@ impl Uploads {
         let UploadRow { hold, login, hold_upload, id, .. } = upload.row.clone();
         match self.holds.complete((&hold, &login, &hold_upload), digest, &upload.etags).await {
             Err(error) if error.is_named(name::INVALID_UPLOAD_ID) => {
-                // Completed before, and the answer was lost; or swept away.
+                // It was completed before and the response was lost, or the hold has swept it.
                 if self.holds.locate(&hold, digest, Verb::Head, Some(&login)).await?.is_none() {
                     self.forget(id).await?;
                     return Err(UploadsError::Unknown);
@@ -258,10 +261,10 @@ impl Uploads {
         self.forget(id).await
     }
 
-    /// Gives an upload up.
+    /// Aborts an upload, here and at its hold.
     ///
     /// # Errors
-    /// When the database fails; what the hold says of it matters to nobody, for it sweeps.
+    /// When the database or the disk fails; a failure at the hold is only logged, for the hold sweeps idle uploads.
     pub async fn discard(&self, upload: OpenUpload) -> Result<(), UploadsError> {
         let UploadRow { hold, login, hold_upload, id, .. } = &upload.row;
         let aborted: Result<(), HoldsError> = self.holds.abort(hold, login, hold_upload).await;
@@ -271,11 +274,11 @@ impl Uploads {
         self.forget(*id).await
     }
 
-    /// Forgets uploads that nothing touched for a day, and those that have no byte after ten minutes; answers how many. One
-    /// that somebody sends bytes of stays.
+    /// Deletes uploads that were idle for a day, and those without any byte after ten minutes; returns how many. An
+    /// upload that a request has locked is kept.
     ///
     /// # Errors
-    /// When the database fails.
+    /// When the database or the disk fails.
     pub async fn sweep(&self) -> Result<usize, UploadsError> {
         let now_us = (self.clock)();
         let (before_us, empty_before_us) = (now_us.saturating_sub(STALE_US), now_us.saturating_sub(EMPTY_US));
@@ -283,7 +286,7 @@ impl Uploads {
         let mut swept = 0;
         for id in stale {
             let Some(_turn) = self.locks.try_lock(&id) else { continue };
-            // Its bytes may have come meanwhile.
+            // Bytes may have been received meanwhile.
             let is_stale = move |read: &Read<'_>| tables::is_stale(read, &id, before_us, empty_before_us);
             if self.database.read(is_stale).await? {
                 self.forget(id).await?;

@@ -1,4 +1,4 @@
-//! One part on its way: from the client, or from the file of what is short of a part, to the hold.
+//! Sending of one part to the hold: the upload's file, then bytes of the client's body.
 
 use std::io::SeekFrom;
 use std::path::PathBuf;
@@ -20,22 +20,22 @@ use server::egress::{ClientBody, boxed_body};
 use server::storage::{Hash, StorageError};
 use server::wire::{BodyFault, RequestBody};
 
-/// How long a hold may take no byte of a part.
+/// Longest time for which a hold may read nothing of a part.
 const STALL: Duration = Duration::from_secs(60);
-/// How long a hold may take to answer after the last byte: it syncs its disk.
+/// Time limit of a hold's response after the last byte: the hold syncs its disk.
 const ANSWER: Duration = Duration::from_secs(120);
-/// What is read of the file at once.
+/// Bytes of one read of the file.
 const PIECE_BYTES: usize = 64 * 1024;
-/// A part of any length ends after so long: what is lost with a connection is not more than came in that time.
+/// Duration after which a part of any length is ended: a lost connection loses no more than the bytes of that time.
 const PART_TIME: Duration = Duration::from_secs(60);
-/// Pieces between the client's connection and the hold's: 16 KiB each.
+/// Length of the queue between the client's connection and the hold's, in pieces of 16 KiB.
 const QUEUE: usize = 4;
 
-/// What a client sends, in pieces as somebody wants them.
+/// A reader of a client's body, in pieces of the wanted length.
 pub(super) struct Source {
     body: Option<RequestBody>,
     pending: Bytes,
-    /// Bytes that are still to come, if the body announced them.
+    /// Bytes not read yet, if the body announced its length.
     left: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ impl Source {
         Self { left: body.announced_length(), body: Some(body), pending: Bytes::new() }
     }
 
-    /// Nothing more is to come.
+    /// Returns a source without any bytes.
     pub(super) fn none() -> Self {
         Self { body: None, pending: Bytes::new(), left: Some(0) }
     }
@@ -53,7 +53,7 @@ impl Source {
         self.left
     }
 
-    /// Whether there is nothing more; waits for the client.
+    /// Whether the body has ended. It waits for the client's next bytes.
     pub(super) async fn is_at_end(&mut self) -> Result<bool, BodyFault> {
         while self.pending.is_empty() {
             let Some(body) = &mut self.body else { return Ok(true) };
@@ -65,7 +65,7 @@ impl Source {
         Ok(false)
     }
 
-    /// The next bytes, `max` at most; `None` at the end.
+    /// Returns the next bytes, `max` at most; `None` at the end.
     async fn next(&mut self, max: u64) -> Result<Option<Bytes>, BodyFault> {
         if self.is_at_end().await? {
             return Ok(None);
@@ -77,24 +77,25 @@ impl Source {
     }
 }
 
-/// How much of what a client sends is for a part.
+/// The number of bytes of the client's body that a part takes.
 #[derive(Clone, Copy)]
 pub(super) enum Extent {
-    /// So many bytes; their length is announced to the hold.
+    /// This number of bytes; the length of the part is announced to the hold.
     Exactly(u64),
-    /// What comes until the body ends, so many bytes at most; the hold takes parts of any length.
+    /// All bytes until the body ends, at most this number; for a hold that takes parts of any length.
     UpTo(u64),
 }
 
-/// Pieces of a part; `None` is the end of one whose length was not announced.
+/// Sender of a part's pieces; `None` marks the end of a part whose length was not announced.
 type Pieces = mpsc::Sender<Option<Bytes>>;
 
-/// Whoever fed a part ended before the part did.
+/// The error of a part whose feeder ended early.
 #[derive(Debug, thiserror::Error)]
 #[error("the client's part broke off")]
 struct BrokenOff;
 
-/// The pieces as a body, which fails if no end comes: without an announced length an end would pass for the part's own.
+/// Returns the pieces as a body. It fails when the queue closes without an end mark: without an announced length the
+/// hold would take it for the end of the part.
 fn part_body(queue: mpsc::Receiver<Option<Bytes>>) -> ClientBody {
     let pieces = stream::unfold(Some(queue), async |queue| {
         let mut queue = queue?;
@@ -107,7 +108,7 @@ fn part_body(queue: mpsc::Receiver<Option<Bytes>>) -> ClientBody {
 }
 
 impl Uploads {
-    /// Sends what is in the file, and the `extent` of what the client sends behind it, as the next part.
+    /// Sends the bytes in the file, and `extent` of the client's body behind them, as the next part.
     pub(super) async fn send_part(
         &self,
         upload: &mut OpenUpload,
@@ -132,14 +133,14 @@ impl Uploads {
         };
         let (etag, fed) = tokio::select! {
             biased;
-            // Before it had all: it refuses.
+            // The hold answered before it had the whole part: it refuses it.
             early = &mut sending => (early?, None),
             fed = feeding => {
                 let fed = fed?;
                 (timeout(ANSWER, sending).await.map_err(|_| UploadsError::Stalled)??, Some(fed))
             }
         };
-        // A hold that answers well before it has all has not taken the part.
+        // A success before the hold has the whole part is none.
         let (hash, taken) = fed.ok_or(UploadsError::Stalled)?;
         upload.hash = hash;
         upload.row.offset += taken;
@@ -150,8 +151,8 @@ impl Uploads {
         self.remove_tail(&upload.row.id).await
     }
 
-    /// Puts what the client sends into the file, `room` bytes at most; answers whether the body has ended. It is on disk
-    /// when this returns, also when the body fails.
+    /// Appends the client's body to the file, `room` bytes at most; returns whether the body has ended. The bytes are
+    /// on disk when this returns, also when the body fails.
     pub(super) async fn gather(
         &self,
         upload: &mut OpenUpload,
@@ -160,7 +161,7 @@ impl Uploads {
     ) -> Result<bool, UploadsError> {
         let mut file =
             OpenOptions::new().create(true).write(true).truncate(false).open(self.tail(&upload.row.id)).await?;
-        // What a request that was cut off wrote behind it is not counted.
+        // Bytes behind the tail are those of a request that was cut off: they are dropped.
         file.set_len(upload.tail_bytes()).await?;
         file.seek(SeekFrom::End(0)).await?;
         let mut promised = self.spool_room(upload, source.left().map_or(room, |left| left.min(room))).await?;
@@ -187,7 +188,7 @@ impl Uploads {
         Ok(ended?)
     }
 
-    /// Writes down how much there is.
+    /// Stores the offset and the unfinished hash, and the part if there is a new one.
     async fn store(&self, upload: &mut OpenUpload, part: Option<PartRow>) -> Result<(), UploadsError> {
         upload.row.hash_state = upload.hash.save();
         upload.row.touched_us = (self.clock)();
@@ -200,7 +201,7 @@ impl Uploads {
             return Ok(());
         }
         let mut file = File::open(self.tail(id)).await?.take(tail_bytes);
-        // Not until the end of the file is read: the hold may have all before that, and answer.
+        // It stops at the last byte and does not read the end of the file: the hold may have all by then, and answer.
         let mut left = tail_bytes;
         while left > 0 {
             let mut piece = vec![0; PIECE_BYTES];
@@ -227,7 +228,7 @@ impl Uploads {
     }
 }
 
-/// Passes a part's bytes on; answers the hash with them, and how many they are.
+/// Sends a part's bytes of the client's body into the queue; returns the hash updated with them, and their number.
 async fn feed(
     source: &mut Source,
     extent: Extent,
@@ -249,14 +250,15 @@ async fn feed(
         taken += piece.len() as u64;
         give(&pieces, Some(piece)).await?;
     }
-    // Of an announced length nobody waits for an end: the hold has all, and may have answered.
+    // A part of announced length needs no end mark: the hold has all bytes, and may have answered.
     if !is_exact {
         give(&pieces, None).await?;
     }
     Ok((hash, taken))
 }
 
-/// Waits until the hold's connection has room for a piece. One that is gone says why itself.
+/// Sends a piece into the queue; waits while it is full. When the hold's connection is gone it waits forever, for the
+/// request to the hold returns the error.
 async fn give(pieces: &Pieces, piece: Option<Bytes>) -> Result<(), UploadsError> {
     match timeout(STALL, pieces.send(piece)).await {
         Ok(Ok(())) => Ok(()),

@@ -1,6 +1,6 @@
 //! The SQL of uploads and their parts.
 //!
-//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables, and none calls this module: it is public for tests.
 
 use crate::accounts::Login;
 use crate::uploads::{UploadId, UploadSummary, UploadTotals};
@@ -8,44 +8,44 @@ use atproto::syntax::{Did, ServiceUrl};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// An upload that is under way.
+/// The row of an open upload.
 #[derive(Clone, Debug)]
 pub struct UploadRow {
-    /// Its name.
+    /// The upload's id.
     pub id: UploadId,
-    /// Whose it is.
+    /// The session of the account that uploads.
     pub login: Login,
-    /// Where it was begun, without the owner.
+    /// The repository, without its owner.
     pub repository: String,
-    /// Where its bytes go.
+    /// The hold that gets the blob.
     pub hold: ServiceUrl,
-    /// What the hold calls it.
+    /// The hold's id of the upload.
     pub hold_upload: String,
     /// Whether the hold takes parts of any length.
     pub any_length: bool,
-    /// Bytes that are there.
+    /// Bytes received so far.
     pub offset: u64,
-    /// Bytes that the hold has, of these.
+    /// Bytes of these that were sent to the hold.
     pub sent: u64,
-    /// The unfinished SHA-256 of all of them.
+    /// The state of the unfinished SHA-256 of all received bytes.
     pub hash_state: Vec<u8>,
-    /// When it last grew, microseconds since 1970.
+    /// Time when the upload last grew, microseconds since 1970.
     pub touched_us: u64,
 }
 
 /// A part that the hold has.
 #[derive(Clone, Debug)]
 pub struct PartRow {
-    /// From 1.
+    /// The part's number, from 1.
     pub number: usize,
-    /// What the hold calls it.
+    /// The ETag that the hold returned.
     pub etag: String,
 }
 
-/// An upload with the ETags of its parts, in their order.
+/// Returns an upload with the ETags of its parts, in order.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has invalid data.
 pub fn upload(read: &Read<'_>, id: &UploadId) -> Result<Option<(UploadRow, Vec<String>)>, StorageError> {
     let sql =
         "SELECT account, session, repository, hold, hold_upload, offset_bytes, sent_bytes, hash_state, touched_us,
@@ -99,7 +99,7 @@ pub fn insert(write: &Write<'_>, row: &UploadRow) -> Result<(), StorageError> {
     write.execute(sql, parameters).map(drop)
 }
 
-/// Writes down how much there is of an upload, and its newest part.
+/// Updates the offsets, the hash state and the time of an upload, and adds its newest part if there is one.
 ///
 /// # Errors
 /// As [`upload`].
@@ -113,7 +113,7 @@ pub fn update(write: &Write<'_>, row: &UploadRow, part: Option<&PartRow>) -> Res
     write.execute(sql, (row.id, offset, sent, &row.hash_state, row.touched_us.cast_signed())).map(drop)
 }
 
-/// Forgets an upload with its parts.
+/// Deletes an upload with its parts.
 ///
 /// # Errors
 /// As [`upload`].
@@ -121,7 +121,8 @@ pub fn delete(write: &Write<'_>, id: &UploadId) -> Result<(), StorageError> {
     write.execute("DELETE FROM upload WHERE id = ?1", [id]).map(drop)
 }
 
-/// Uploads that nothing touched since `before_us`, or since `empty_before_us` and that have no byte.
+/// Returns the uploads that are idle since before `before_us`, and those without any byte since before
+/// `empty_before_us`.
 ///
 /// # Errors
 /// As [`upload`].
@@ -140,7 +141,7 @@ pub fn is_stale(read: &Read<'_>, id: &UploadId, before_us: u64, empty_before_us:
     Ok(found.is_some())
 }
 
-/// How many uploads are open: of an account, and of all.
+/// Returns the number of open uploads of an account, and of all accounts.
 ///
 /// # Errors
 /// As [`upload`].
@@ -151,7 +152,7 @@ pub fn count(read: &Read<'_>, account: &Did) -> Result<(u64, u64), StorageError>
     Ok((own.cast_unsigned(), all.cast_unsigned()))
 }
 
-/// How many bytes of an account lie on this disk.
+/// Returns the number of an account's bytes on this disk.
 ///
 /// # Errors
 /// As [`upload`].
@@ -160,10 +161,10 @@ pub fn spooled_bytes(read: &Read<'_>, account: &Did) -> Result<u64, StorageError
     Ok(read.first(sql, [account.as_str()], |row| row.get::<_, i64>(0))?.unwrap_or_default().cast_unsigned())
 }
 
-/// The most uploads that are listed.
+/// Most uploads in a list.
 const MAX_LISTED: i64 = 1_000;
 
-/// Uploads, the one that is idle for longest first.
+/// Returns the open uploads, the longest idle first.
 ///
 /// # Errors
 /// As [`upload`].
@@ -173,7 +174,7 @@ pub fn list(read: &Read<'_>) -> Result<Vec<UploadSummary>, StorageError> {
     read.all(sql, [MAX_LISTED], summary_columns)?.into_iter().map(summary).collect()
 }
 
-/// Uploads of an account.
+/// Returns the open uploads of an account.
 ///
 /// # Errors
 /// As [`upload`].
@@ -198,7 +199,7 @@ fn summary(
     Ok(UploadSummary { id, account, repository, hold, offset, sent, touched_us })
 }
 
-/// How many uploads there are, and how large.
+/// Returns the number of open uploads and their bytes.
 ///
 /// # Errors
 /// As [`upload`].
