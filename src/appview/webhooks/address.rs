@@ -1,13 +1,14 @@
-//! The address of a receiver, as its owner typed it.
+//! Parsing of a receiver's URL, as a user typed it.
 
 use url::{Host, Url};
 
 use super::WebhooksError;
 
-/// The longest address.
+/// Longest URL.
 const MAX_BYTES: usize = 2048;
 
-/// Reads an address: `https`, in test mode `http` as well. Whether its host may be connected to is for the client to say.
+/// Parses a URL: `https`, in test mode `http` as well. Whether its host may be connected to is checked by the HTTP
+/// client.
 pub(super) fn parse(text: &str, test_mode: bool) -> Result<Url, WebhooksError> {
     let wrong = |reason: &str| Err(WebhooksError::Address(reason.to_owned()));
     let text = text.trim();
@@ -34,7 +35,7 @@ pub(super) fn parse(text: &str, test_mode: bool) -> Result<Url, WebhooksError> {
     }
 }
 
-/// The host of an address, with its port where it has one: what may be shown to others, for a path may be a secret.
+/// Returns the host of a URL, with its port if it has one: the part that others may see, for a path may be a secret.
 #[must_use]
 pub(super) fn host(url: &str) -> String {
     Url::parse(url).map_or_else(|_| String::new(), |url| url.authority().to_owned())
@@ -49,7 +50,7 @@ mod tests {
         let read = |text: &str| parse(text, false).map(|url| url.to_string()).ok();
         assert_eq!(read(" https://ci.example.org/a?b=c ").as_deref(), Some("https://ci.example.org/a?b=c"));
         assert_eq!(read("https://EXAMPLE.org:8443").as_deref(), Some("https://example.org:8443/"));
-        // Spellings of one address are one.
+        // Different spellings of one address give the same URL.
         assert_eq!(read("https://0x7f.1/").as_deref(), Some("https://127.0.0.1/"));
         let long = format!("https://a.example/{}", "x".repeat(2048));
         for text in [

@@ -1,28 +1,29 @@
-//! Deliveries and attempts at them: when another one follows.
+//! Deliveries, attempts at them, and the time of the next attempt.
 
 use std::time::Duration;
 
 use super::event::WebhookEvent;
 
-/// After a first attempt that failed.
+/// Pause after the first failed attempt.
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
-/// Pauses double until they are this long.
+/// Longest pause; pauses double up to it.
 const LONGEST_PAUSE: Duration = Duration::from_hours(2);
-/// How long an event is tried to be delivered.
+/// Time after which an event is given up.
 const GIVEN_UP_AFTER: Duration = Duration::from_hours(24);
-/// How much longer a pause may be, by chance: receivers that came back are not asked for all at once.
+/// Largest random extension of a pause, as a fraction of it: a receiver that recovers does not get all attempts at
+/// once.
 const JITTER: f64 = 0.25;
 
-/// How an attempt to deliver ended.
+/// The result of an attempt to deliver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// When, microseconds since 1970.
+    /// Time of its end, microseconds since 1970.
     pub at_us: u64,
-    /// How long it took, in milliseconds.
+    /// Duration of the attempt, in milliseconds.
     pub took_ms: u64,
-    /// The status of the answer, if there was one.
+    /// Status of the response, if there was one.
     pub status: Option<u16>,
-    /// Why it failed, if it did.
+    /// The error, if the attempt failed.
     pub problem: Option<String>,
     /// How long its receiver takes nothing, as it says.
     pub retry_after: Option<Duration>,
@@ -36,35 +37,35 @@ impl Attempt {
     }
 }
 
-/// A delivery as its owner sees it.
+/// A delivery, as the webhook's owner sees it.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// Its number.
+    /// The delivery's id.
     pub id: i64,
-    /// What its receiver knows it by.
+    /// The id that the receiver gets in `X-Atcr-Delivery`.
     pub event: String,
-    /// What it tells of.
+    /// The kind of the event.
     pub kind: WebhookEvent,
     /// The tag that was pushed; empty for other events.
     pub tag: String,
-    /// Since when it waits, or waited, microseconds since 1970.
+    /// Time when it was queued, microseconds since 1970.
     pub queued_us: u64,
-    /// When it is tried next; `None`: it is not any more.
+    /// Time of the next attempt, microseconds since 1970; `None` when there is none.
     pub due_us: Option<u64>,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
-    /// When it was tried last.
+    /// Time of the last attempt, microseconds since 1970.
     pub tried_us: Option<u64>,
-    /// How long that took, in milliseconds.
+    /// Duration of the last attempt, in milliseconds.
     pub took_ms: Option<u64>,
-    /// The status of the answer, if there was one.
+    /// Status of the response, if there was one.
     pub status: Option<u16>,
-    /// Why it failed.
+    /// The error of the last attempt, or the reason why the delivery was given up.
     pub problem: Option<String>,
 }
 
 impl Delivery {
-    /// Whether its receiver took it.
+    /// Whether the receiver accepted the delivery.
     #[must_use]
     pub fn is_delivered(&self) -> bool {
         self.due_us.is_none() && self.problem.is_none()

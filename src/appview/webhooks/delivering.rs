@@ -1,4 +1,4 @@
-//! Deliveries, as long as the registry runs: who may be told at the same time, and what comes of an attempt.
+//! The delivery loop: limits of concurrent attempts, and the handling of their results.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -13,22 +13,22 @@ use crate::webhooks::tables::deliveries::{self, DueRow, WaitingAt};
 use server::sqlite::Write;
 use server::storage::StorageError;
 
-/// Attempts at once, of which each takes 11 s at most.
+/// Concurrent attempts; each takes 11 s at most.
 const AT_ONCE: usize = 32;
-/// Those of one account.
+/// Concurrent attempts of one account.
 const PER_ACCOUNT: usize = 4;
-/// Those to one host.
+/// Concurrent attempts to one host.
 const PER_HOST: usize = 2;
-/// How long it is waited when nothing is due.
+/// Longest wait when nothing is due.
 const IDLE: Duration = Duration::from_mins(1);
-/// After the database failed.
+/// Wait after a failure of the database.
 const AFTER_FAULT: Duration = Duration::from_secs(30);
-/// A webhook whose deliveries all failed for so long is switched off.
+/// Time after which a webhook is switched off if all its deliveries failed.
 const SWITCHED_OFF_AFTER: Duration = Duration::from_hours(3 * 24);
 const SILENT: &str = "no delivery succeeded for three days";
 const GONE: &str = "its receiver says that it is gone for good (410)";
 
-/// Who is told something now.
+/// The attempts under way: their webhooks, and their numbers by account and by host.
 #[derive(Default)]
 struct Places {
     webhooks: HashSet<i64>,
@@ -36,7 +36,7 @@ struct Places {
     hosts: HashMap<String, usize>,
 }
 
-/// What an attempt has taken of them.
+/// The place of one attempt in [`Places`].
 struct Place {
     webhook: i64,
     account: String,
@@ -44,7 +44,7 @@ struct Place {
 }
 
 impl Places {
-    /// A place, unless its webhook has one, or too many others do.
+    /// Takes a place for a webhook; `None` if an attempt at it is under way, or a limit is reached.
     fn take(&mut self, waiting: WaitingAt) -> Option<Place> {
         let host = address::host(&waiting.url);
         let count = |of: &HashMap<String, usize>, name: &str| of.get(name).copied().unwrap_or_default();
@@ -71,7 +71,7 @@ impl Places {
 }
 
 impl Webhooks {
-    /// Delivers what is due, as long as the registry runs.
+    /// Delivers what is due, until the process ends. Returns at once if webhooks are off.
     pub async fn keep_delivering(&self) {
         if !self.is_on() {
             return;
@@ -98,7 +98,7 @@ impl Webhooks {
         }
     }
 
-    /// Those for which something is due, who waits longest first, and how long it is until the next one.
+    /// Returns the webhooks with a due delivery, the earliest first, and the time until the next one is due.
     fn due_first(&self, waiting: Vec<WaitingAt>) -> (Vec<WaitingAt>, Duration) {
         let now_us = (self.settings.clock)();
         let (mut due, later): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|one| one.due_us <= now_us);
@@ -107,11 +107,11 @@ impl Webhooks {
         (due, next_us.map_or(IDLE, |pause_us| Duration::from_micros(pause_us).min(IDLE)))
     }
 
-    /// Tries the first delivery that is due at a webhook.
+    /// Attempts the first due delivery of a webhook; returns its place.
     async fn deliver(&self, place: Place) -> Place {
         if let Err(error) = self.try_deliver(&place).await {
             tracing::warn!(%error, "what became of a webhook's delivery cannot be noted");
-            // It is still due, and would be sent again at once.
+            // The delivery is still due, and would be sent again at once.
             tokio::time::sleep(AFTER_FAULT).await;
         }
         self.ended.notify_waiters();
@@ -142,16 +142,16 @@ impl Webhooks {
     }
 }
 
-/// What became of a delivery, and of its webhook.
+/// The stored result of an attempt: its outcome, and why the webhook was switched off, if it was.
 struct Noted {
     outcome: DeliveryOutcome,
     switched_off: Option<&'static str>,
 }
 
-/// Notes an attempt: whether there is another one, and whether the webhook stays on.
+/// Stores the result of an attempt: schedules the next one, or switches the webhook off.
 fn note(write: &Write<'_>, row: &DueRow, attempt: &Attempt, chance: f64) -> Result<Noted, StorageError> {
     let (is_delivered, is_push) = (attempt.problem.is_none(), row.kind == WebhookEvent::Push);
-    // It may have been switched off or deleted meanwhile.
+    // The webhook may have been switched off or deleted meanwhile.
     let (is_on, failing_us) = tables::state(write, row.webhook)?.unwrap_or_default();
     let is_gone = attempt.status == Some(StatusCode::GONE.as_u16());
     let is_tried_again = is_on && is_push && !is_delivered && !is_gone;
@@ -179,7 +179,7 @@ fn note(write: &Write<'_>, row: &DueRow, attempt: &Attempt, chance: f64) -> Resu
     Ok(Noted { outcome, switched_off: reason })
 }
 
-/// Whether a status says that the receiver takes nothing now, whatever it is.
+/// Whether a status means that the receiver accepts no delivery at present, whatever its content.
 fn is_of_the_server(status: u16) -> bool {
     status >= 500 || status == StatusCode::TOO_MANY_REQUESTS.as_u16()
 }

@@ -1,21 +1,21 @@
-//! Events: what receivers are told, as JSON.
+//! Events, and their JSON for receivers.
 
 use serde::Serialize;
 
 use atproto::syntax::{Datetime, Did, Handle, ImageName};
 use server::identity::Account;
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookEvent {
     /// A tag was pushed.
     Push,
-    /// The owner wants to see whether deliveries come.
+    /// The owner tests the webhook.
     Ping,
 }
 
 impl WebhookEvent {
-    /// Its name on the wire.
+    /// Returns the name in the payload and in `X-Atcr-Event`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -24,32 +24,32 @@ impl WebhookEvent {
         }
     }
 
-    /// The one with this name.
+    /// Returns the kind with this name.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Push, Self::Ping].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
-/// What was pushed: a manifest or an index, by a tag.
+/// A pushed image: a manifest or an index, with its tag.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PushedImage {
     /// The tag.
     pub tag: String,
-    /// By which name it was pushed: `OWNER/REPOSITORY:TAG` behind the registry's own.
+    /// The image's name as it was pushed: `OWNER/REPOSITORY:TAG`; in payloads with the registry before it.
     pub image: String,
     /// The digest of the manifest.
     pub digest: String,
-    /// Its media type.
+    /// The manifest's media type.
     pub media_type: String,
-    /// Its length in bytes.
+    /// The manifest's length in bytes.
     pub size: u64,
-    /// What is in it: its artifactType, else the media type of its config; of an index, if it has one.
+    /// The manifest's `artifactType`, else the media type of its config; of an index its `artifactType`, if it has one.
     pub artifact_type: Option<String>,
-    /// Of an index: `os/architecture`, or with a variant.
+    /// Platforms of an index: `os/architecture`, with `/variant` if there is one.
     pub platforms: Vec<String>,
-    /// Who pushed it.
+    /// The account that pushed the image.
     pub pushed_by: Did,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Payload<'p> {
     pub(super) pushed: Option<PushedImage>,
 }
 
-/// Whose repository it is.
+/// The owner of the repository.
 #[derive(Serialize)]
 pub(super) struct EventOwner<'p> {
     did: &'p Did,

@@ -1,9 +1,10 @@
-//! Webhooks: whom the owner of a repository wants told of what is pushed there, and telling them.
+//! Webhooks: receivers that the owner of a repository wants notified of pushes, and the deliveries to them.
 //!
-//! An event is in the database before its push is acknowledged, once for each webhook. [`Webhooks::keep_delivering`] sends
-//! what is due: some at once, few to one host and few of one account, each webhook's one after the other. What is not taken
-//! is tried again with growing pauses for a day. Receivers are addresses that strangers chose: only hosts of the public
-//! internet are connected to, no redirect is followed, and of an answer only its status is kept.
+//! An event is in the database before its push is acknowledged, once for each webhook. [`Webhooks::keep_delivering`]
+//! sends due deliveries: some at once, few to one host and few of one account, and those of one webhook one after the
+//! other. Failed deliveries are retried with growing pauses for a day. Receivers are addresses that strangers chose:
+//! only hosts of the public internet are connected to, no redirect is followed, and of a response only its status is
+//! kept.
 
 mod address;
 mod attempt;
@@ -30,59 +31,59 @@ pub use error::WebhooksError;
 pub use event::{PushedImage, WebhookEvent};
 pub use owned::{NewWebhook, Webhook};
 
-/// How webhooks are served.
+/// Settings of webhooks.
 pub struct WebhookSettings {
-    /// What images' names begin with.
+    /// The registry's part of image names: host and port.
     pub registry: String,
-    /// Whether receivers on this machine may be told, by plain http at `localhost`.
+    /// Whether receivers at `localhost` are allowed, also by plain http.
     pub test_mode: bool,
-    /// Webhooks of one account; 0: there are none, and nothing is sent.
+    /// Most webhooks of one account; 0 switches webhooks off, and nothing is sent.
     pub per_account: u64,
-    /// Webhooks of all accounts.
+    /// Most webhooks of all accounts.
     pub total: u64,
-    /// Microseconds since 1970.
+    /// Returns microseconds since 1970.
     pub clock: fn() -> u64,
-    /// Random bytes, if the system has any.
+    /// Returns random bytes; `None` when the system has none.
     pub random: fn() -> Option<[u8; 32]>,
 }
 
 label! {
-    /// How an attempt to deliver ended.
+    /// The outcome of an attempt to deliver.
     pub enum DeliveryOutcome {
-        /// The receiver took it.
+        /// The receiver accepted the delivery.
         Delivered = "delivered",
-        /// It did not; it is tried again.
+        /// The attempt failed; another one follows.
         Failed = "failed",
-        /// It did not, and is not tried any more.
+        /// The attempt failed, and the delivery is given up.
         GivenUp = "given_up",
     }
 }
 
-/// All deliveries that wait.
+/// Totals of the waiting deliveries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeliveryTotals {
-    /// How many there are.
+    /// Number of waiting deliveries.
     pub waiting: u64,
-    /// Since when the oldest waits, microseconds since 1970.
+    /// Time when the oldest was queued, microseconds since 1970.
     pub oldest_us: Option<u64>,
 }
 
-/// Webhooks of all accounts.
+/// The webhooks of all accounts.
 pub struct Webhooks {
     database: Database,
     settings: WebhookSettings,
     http: HttpClient,
     outcomes: CounterBy<DeliveryOutcome>,
-    /// Something new is due.
+    /// Notified when a delivery became due.
     due: Notify,
-    /// An attempt ended.
+    /// Notified when an attempt ended.
     ended: Notify,
-    /// One test or new address of an account at a time: each has somebody wait for a stranger's server.
+    /// Locks that allow one test or new URL of an account at a time: each waits for a stranger's server.
     turns: Locks<Did>,
 }
 
 impl Webhooks {
-    /// Webhooks in `database`.
+    /// Opens the webhooks in `database`.
     ///
     /// # Errors
     /// No root certificate of the system's store could be loaded.
@@ -92,13 +93,13 @@ impl Webhooks {
         Ok(Self { database, settings, http, outcomes, due, ended, turns: Locks::default() })
     }
 
-    /// Whether there may be any.
+    /// Whether webhooks are switched on.
     #[must_use]
     pub fn is_on(&self) -> bool {
         self.settings.per_account > 0
     }
 
-    /// Returns how attempts ended.
+    /// Returns the number of attempts by outcome.
     #[must_use]
     pub fn outcomes(&self) -> &CounterBy<DeliveryOutcome> {
         &self.outcomes

@@ -1,4 +1,5 @@
-//! What owners do with their webhooks. Nobody else's is ever found: each statement has the account in it.
+//! Operations of owners on their webhooks. `find`, `of_account` and `delete` find webhooks of the given account only;
+//! before `switch_on` and `switch_off`, which take an id alone, an owner's webhook must be looked up by `find`.
 
 use std::time::Duration;
 
@@ -15,40 +16,40 @@ use server::identity::Account;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
-/// Webhooks of one repository.
+/// Most webhooks of one repository.
 const PER_REPOSITORY: u64 = 10;
-/// How long somebody waits for the end of a test.
+/// Longest wait of a test for the end of its delivery.
 const TEST_TIME: Duration = Duration::from_secs(15);
-/// How long the look-up of a new address's host may take.
+/// Time limit for the look-up of a new URL's host.
 const LOOK_UP_TIME: Duration = Duration::from_secs(5);
-/// What a secret that somebody brings may have.
+/// Length of a secret that the owner chose.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=256;
-/// Deliveries are remembered for so long.
+/// Time for which ended deliveries are kept.
 const KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// A webhook, without its secret.
 #[derive(Clone, Debug)]
 pub struct Webhook {
-    /// Its number.
+    /// The webhook's id.
     pub id: i64,
-    /// Whose repository.
+    /// The owner of the repository.
     pub account: Did,
-    /// Which one.
+    /// The repository, without its owner.
     pub repository: ImageName,
-    /// Where it is told.
+    /// The URL of the receiver.
     pub url: String,
-    /// Since when, microseconds since 1970.
+    /// Time when the webhook was added, microseconds since 1970.
     pub created_us: u64,
-    /// Whether anything is delivered.
+    /// Whether the webhook is switched on.
     pub is_on: bool,
-    /// Why the registry switched it off.
+    /// Reason why the registry or its operator switched the webhook off.
     pub problem: Option<String>,
-    /// Since when no delivery succeeds, microseconds since 1970.
+    /// Time since when all deliveries have failed, microseconds since 1970.
     pub failing_us: Option<u64>,
 }
 
 impl Webhook {
-    /// The host of its address: what others than its owner may see.
+    /// Returns the host of the URL: the part that others than the owner may see.
     #[must_use]
     pub fn host(&self) -> String {
         address::host(&self.url)
@@ -57,14 +58,14 @@ impl Webhook {
 
 /// A webhook that was just added.
 pub struct NewWebhook {
-    /// Its number.
+    /// The webhook's id.
     pub id: i64,
-    /// What its deliveries are signed with: shown once.
+    /// The secret that signs its deliveries: shown once.
     pub secret: String,
 }
 
 impl Webhooks {
-    /// Queues what was pushed for the webhooks of its repository. It is on disk when this returns.
+    /// Queues a push event for the webhooks of a repository. It is on disk when this returns.
     ///
     /// # Errors
     /// When the database fails, or the system has no random numbers.
@@ -75,7 +76,7 @@ impl Webhooks {
         image: PushedImage,
     ) -> Result<(), StorageError> {
         let (account, name) = (owner.did.clone(), repository.clone());
-        // Most repositories have none: reading costs no write to the disk.
+        // Most repositories have no webhook: this read spares them a write to the disk.
         let (of, named) = (account.clone(), name.clone());
         let is_wanted = move |read: &Read<'_>| tables::is_wanted(read, &of, &named);
         if !self.is_on() || !self.database.read(is_wanted).await? {
@@ -93,7 +94,7 @@ impl Webhooks {
         (self.settings.random)().ok_or_else(|| StorageError::failed("the system gives no random numbers"))
     }
 
-    /// Makes an event of now.
+    /// Makes an event with the current time.
     fn event(
         &self,
         kind: WebhookEvent,
@@ -113,12 +114,12 @@ impl Webhooks {
             repository,
             pushed,
         };
-        // Its fields are texts and numbers, which is all that could fail.
+        // Serialization cannot fail: all fields are texts and numbers.
         let payload = serde_json::to_string(&payload).unwrap_or_default();
         Ok(NewEvent { event, kind, payload, queued_us })
     }
 
-    /// Adds a webhook to a repository of this account; without a secret one is made.
+    /// Adds a webhook to a repository of this account; without a `secret`, a random one is made.
     ///
     /// # Errors
     /// [`WebhooksError`]
@@ -159,16 +160,16 @@ impl Webhooks {
         Ok(NewWebhook { id, secret })
     }
 
-    /// A webhook of this account.
+    /// Returns the webhook with this id, if it is one of this account.
     ///
     /// # Errors
-    /// When the database fails; so below.
+    /// When the database fails.
     pub async fn find(&self, account: &Did, id: i64) -> Result<Option<Webhook>, StorageError> {
         let account = account.clone();
         self.database.read(move |read| tables::find(read, &account, id)).await
     }
 
-    /// The webhooks of an account, by their repositories.
+    /// Returns the webhooks of an account, ordered by repository and URL.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -177,7 +178,8 @@ impl Webhooks {
         self.database.read(move |read| tables::of_account(read, &account)).await
     }
 
-    /// Webhooks of all accounts, 1,000 at most, each with how many deliveries wait.
+    /// Returns the webhooks of all accounts, the oldest first, 1,000 at most, each with the number of its waiting
+    /// deliveries.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -185,7 +187,7 @@ impl Webhooks {
         self.database.read(tables::all).await
     }
 
-    /// Returns how many webhooks each account has.
+    /// Returns the number of webhooks of each account.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -193,7 +195,7 @@ impl Webhooks {
         self.database.read(tables::by_account).await
     }
 
-    /// The deliveries of a webhook, the newest first.
+    /// Returns the kept deliveries of a webhook, the newest first.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -202,7 +204,7 @@ impl Webhooks {
         self.database.read(move |read| deliveries::log(read, id)).await
     }
 
-    /// Switches a webhook on. What failed before counts no more.
+    /// Switches a webhook on, and clears its record of failures.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -210,7 +212,8 @@ impl Webhooks {
         self.database.write(move |write| tables::switch_on(write, id)).await
     }
 
-    /// Switches a webhook off, for a reason if it is not its owner; what waits is given up. Returns whether it was on.
+    /// Switches a webhook off and gives up its waiting deliveries. `reason` is `None` when the owner does it. Returns
+    /// whether the webhook was on.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -218,7 +221,7 @@ impl Webhooks {
         self.database.write(move |write| tables::switch_off(write, id, reason)).await
     }
 
-    /// Deletes a webhook of this account, with its deliveries.
+    /// Deletes a webhook of this account, with its deliveries. Returns whether there was one.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -236,7 +239,8 @@ impl Webhooks {
         self.database.write(move |write| tables::delete_of(write, &account)).await
     }
 
-    /// Sends a ping, and waits a while for what comes of it. `None` when one of this account is under way already.
+    /// Sends a ping and waits a while for its result. `None` when a test of this account is under way or a ping of this
+    /// webhook waits.
     ///
     /// # Errors
     /// [`WebhooksError`]
@@ -257,7 +261,7 @@ impl Webhooks {
         }
     }
 
-    /// Delivers once more what waits no longer. Returns whether there is such a delivery.
+    /// Queues a delivery that ended once more. Returns whether there is such a delivery.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -268,7 +272,7 @@ impl Webhooks {
         Ok(found)
     }
 
-    /// Returns how many webhooks there are, and what waits.
+    /// Returns the number of webhooks, and totals of the waiting deliveries.
     ///
     /// # Errors
     /// As [`Webhooks::find`].
@@ -276,7 +280,7 @@ impl Webhooks {
         self.database.read(|read| Ok((tables::totals(read)?, deliveries::totals(read)?))).await
     }
 
-    /// Forgets deliveries of long ago.
+    /// Deletes ended deliveries that are older than 30 days.
     ///
     /// # Errors
     /// As [`Webhooks::find`].

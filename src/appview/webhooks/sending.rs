@@ -1,4 +1,4 @@
-//! One attempt: the request, its signature, and what is read of the answer.
+//! One attempt: the request, its signature, and the status of the response.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -15,23 +15,25 @@ use super::{Attempt, Webhooks};
 use crate::webhooks::tables::deliveries::{DueRow, event_at};
 use server::egress::{ClientBody, ClientPolicy, EgressError, HttpClient, Reach, full_body, system_dns};
 
-/// How long a receiver may take to the head of its answer.
+/// Time limit for the head of a receiver's response.
 const TIME: Duration = Duration::from_secs(10);
-/// How much of an answer's body is taken from the connection before it is closed, and how long that may take.
+/// Bytes of a response's body that are read before the connection is closed, and the time limit for that.
 const BODY_BYTES: usize = 4096;
 const BODY_TIME: Duration = Duration::from_secs(1);
-/// Look-ups of receivers' names at once: of their own, so that a silent name server costs pushes nothing. One keeps its thread
-/// for 40 s, four times as long as its attempt may take, and an account makes four attempts at once.
+/// Threads for DNS look-ups of receivers, separate from those of pushes, so that a silent name server does not delay
+/// pushes. A look-up keeps its thread for 40 s, four times as long as its attempt may take, and an account makes four
+/// attempts at once.
 const DNS_THREADS: usize = 32;
 
-/// The headers by which receivers know a delivery.
+/// Headers of a delivery.
 const EVENT: &str = "x-atcr-event";
 const DELIVERY: &str = "x-atcr-delivery";
 const TIMESTAMP: &str = "x-atcr-timestamp";
 const SIGNATURE: &str = "x-atcr-signature-256";
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("atcr-appview/", env!("CARGO_PKG_VERSION")));
 
-/// A client that reaches the public internet only, and keeps no connection: each attempt looks its host's name up.
+/// Returns a client that reaches the public internet only, and keeps no idle connection: each attempt looks its host
+/// up.
 pub(super) fn client(test_mode: bool) -> io::Result<HttpClient> {
     let policy = ClientPolicy {
         reach: Reach::Public { localhost: test_mode },
@@ -44,7 +46,8 @@ pub(super) fn client(test_mode: bool) -> io::Result<HttpClient> {
     HttpClient::new(&policy, system_dns(DNS_THREADS))
 }
 
-/// `sha256=` and the HMAC-SHA256 of the body under the secret, in hexadecimal.
+/// Returns the value of the signature header: `sha256=` and the HMAC-SHA256 of the body with the secret, in
+/// hexadecimal.
 fn signature(secret: &str, body: &[u8]) -> Option<String> {
     // HMAC takes keys of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok()?;
@@ -53,7 +56,7 @@ fn signature(secret: &str, body: &[u8]) -> Option<String> {
 }
 
 impl Webhooks {
-    /// Sends a delivery once.
+    /// Attempts a delivery; returns the result.
     pub(super) async fn attempt(&self, row: &DueRow) -> Attempt {
         let began = Instant::now();
         let outcome = self.send(row).await;
@@ -121,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_signature_is_that_of_rfc_4231() {
-        // Its second test: https://www.rfc-editor.org/rfc/rfc4231#section-4.3
+        // The second test of the RFC: https://www.rfc-editor.org/rfc/rfc4231#section-4.3
         let expected = "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
         assert_eq!(signature("Jefe", b"what do ya want for nothing?").as_deref(), Some(expected));
     }

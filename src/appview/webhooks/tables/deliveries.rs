@@ -1,23 +1,23 @@
-//! The SQL of deliveries: what waits, and what became of the rest.
+//! The SQL of deliveries: waiting and ended ones.
 
 use crate::webhooks::{Attempt, Delivery, DeliveryTotals, WebhookEvent};
 use atproto::syntax::{Did, ImageName};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Deliveries that are kept of a webhook: those that wait, and the log of the others.
+/// Number of deliveries that are kept of a webhook: the newest ones, waiting or ended.
 pub const KEPT: i64 = 50;
 
-/// An event that is to be delivered.
+/// An event to be queued.
 #[derive(Clone, Debug)]
 pub struct NewEvent {
-    /// What its receivers know it by.
+    /// The event's id: `id` in the payload, and the first part of `X-Atcr-Delivery`.
     pub event: String,
-    /// What it is.
+    /// The kind of the event.
     pub kind: WebhookEvent,
     /// The body of the request.
     pub payload: String,
-    /// When it happened, microseconds since 1970.
+    /// Time of the event, microseconds since 1970.
     pub queued_us: u64,
 }
 
@@ -25,7 +25,7 @@ pub struct NewEvent {
 /// receiver takes something again, as it says.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has invalid data.
 pub fn queue(
     write: &Write<'_>,
     (account, repository): (&Did, &ImageName),
@@ -43,7 +43,7 @@ pub fn queue(
     Ok(webhooks.len())
 }
 
-/// Queues an event for one webhook, unless one of its kind waits there; answers its number.
+/// Queues an event for one webhook, unless one of its kind waits there; returns the delivery's id.
 ///
 /// # Errors
 /// As [`queue`].
@@ -59,27 +59,27 @@ pub fn queue_one(write: &Write<'_>, webhook: i64, event: &NewEvent) -> Result<Op
     Ok(id)
 }
 
-/// Forgets all but the newest deliveries of a webhook.
+/// Deletes all but the newest [`KEPT`] deliveries of a webhook.
 fn forget_oldest(write: &Write<'_>, webhook: i64) -> Result<(), StorageError> {
     let sql = "DELETE FROM webhook_delivery WHERE webhook = ?1 AND id <=
                (SELECT id FROM webhook_delivery WHERE webhook = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
     write.execute(sql, (webhook, KEPT)).map(drop)
 }
 
-/// A webhook for which something waits.
+/// A webhook with waiting deliveries.
 #[derive(Clone, Debug)]
 pub struct WaitingAt {
-    /// Its number.
+    /// The webhook's id.
     pub webhook: i64,
-    /// Whose it is.
+    /// The owner's DID.
     pub account: String,
-    /// Where.
+    /// The URL of the receiver.
     pub url: String,
-    /// When the first of it is due, microseconds since 1970.
+    /// Time when the first of them is due, microseconds since 1970.
     pub due_us: u64,
 }
 
-/// The webhooks for which something waits.
+/// Returns the webhooks with waiting deliveries.
 ///
 /// # Errors
 /// As [`queue`].
@@ -97,32 +97,32 @@ pub fn waiting(read: &Read<'_>) -> Result<Vec<WaitingAt>, StorageError> {
     })
 }
 
-/// A delivery that is to be made.
+/// A due delivery with its webhook.
 #[derive(Clone)]
 pub struct DueRow {
-    /// Its number.
+    /// The delivery's id.
     pub id: i64,
-    /// For which webhook.
+    /// The webhook's id.
     pub webhook: i64,
-    /// Whose it is.
+    /// The owner's DID.
     pub account: String,
-    /// Where.
+    /// The URL of the receiver.
     pub url: String,
-    /// What it is signed with.
+    /// The secret of the signature.
     pub secret: String,
-    /// What receivers know the event by.
+    /// The event's id.
     pub event: String,
-    /// What it is.
+    /// The kind of the event.
     pub kind: WebhookEvent,
-    /// The body.
+    /// The body of the request.
     pub payload: String,
-    /// How often it was tried.
+    /// Number of attempts so far.
     pub attempts: u32,
-    /// Since when it waits, microseconds since 1970.
+    /// Time when it was queued, microseconds since 1970.
     pub queued_us: u64,
 }
 
-/// The first delivery that is due at a webhook.
+/// Returns the first due delivery of a webhook.
 ///
 /// # Errors
 /// As [`queue`].
@@ -143,7 +143,7 @@ fn kind_of(text: &str) -> Result<WebhookEvent, StorageError> {
     WebhookEvent::parse(text).ok_or_else(|| StorageError::failed("an event of no kind"))
 }
 
-/// Notes how an attempt ended, and when the next one is, if there is one. Answers whether the delivery is still there.
+/// Stores the result of an attempt, and the time of the next one, if any. Returns whether the delivery still exists.
 ///
 /// # Errors
 /// As [`queue`].
@@ -157,7 +157,8 @@ pub fn tried(write: &Write<'_>, id: i64, attempt: &Attempt, next_us: Option<u64>
     write.execute(sql, parameters).map(|changed| changed > 0)
 }
 
-/// Puts off what was pushed and is due earlier at a webhook that does not take anything. Somebody waits for a ping.
+/// Postpones push events of a failing webhook that are due before `until_us`. Pings are not postponed, for their owner
+/// waits for the result.
 ///
 /// # Errors
 /// As [`queue`].
@@ -166,7 +167,7 @@ pub fn put_off(write: &Write<'_>, webhook: i64, until_us: u64) -> Result<(), Sto
     write.execute(sql, (webhook, until_us.cast_signed())).map(drop)
 }
 
-/// Gives up what waits at a webhook.
+/// Gives up the waiting deliveries of a webhook, with `problem` as the reason.
 ///
 /// # Errors
 /// As [`queue`].
@@ -175,7 +176,7 @@ pub fn end_waiting(write: &Write<'_>, webhook: i64, problem: &str) -> Result<(),
     write.execute(sql, (webhook, problem)).map(drop)
 }
 
-/// Makes a delivery that waits no more due, as if it had just been queued. Answers whether there is one.
+/// Makes an ended delivery due, as if it had just been queued. Returns whether there is one.
 ///
 /// # Errors
 /// As [`queue`].
@@ -185,7 +186,7 @@ pub fn again(write: &Write<'_>, webhook: i64, id: i64, now_us: u64) -> Result<bo
     write.execute(sql, (webhook, id, now_us.cast_signed())).map(|changed| changed > 0)
 }
 
-/// Deliveries of a webhook, the newest first.
+/// Returns the deliveries of a webhook, the newest first.
 ///
 /// # Errors
 /// As [`queue`].
@@ -218,13 +219,13 @@ pub fn log(read: &Read<'_>, webhook: i64) -> Result<Vec<Delivery>, StorageError>
     rows.into_iter().map(delivery).collect()
 }
 
-/// What a receiver knows a delivery by: the event, at this webhook.
+/// Returns the id of a delivery for `X-Atcr-Delivery`: that of the event, and the webhook's.
 #[must_use]
 pub fn event_at(event: &str, webhook: i64) -> String {
     format!("{event}-{webhook}")
 }
 
-/// How many deliveries wait, and since when.
+/// Returns totals of the waiting deliveries.
 ///
 /// # Errors
 /// As [`queue`].

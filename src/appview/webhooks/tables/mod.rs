@@ -1,6 +1,6 @@
 //! The SQL of webhooks.
 //!
-//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables, and none calls this module: it is public for tests.
 
 pub mod deliveries;
 
@@ -9,36 +9,36 @@ use atproto::syntax::{Did, ImageName, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// A webhook that is to be added.
+/// A webhook to be added.
 #[derive(Clone, Debug)]
 pub struct NewRow {
-    /// Whose repository.
+    /// The owner of the repository.
     pub account: Did,
-    /// Which one.
+    /// The repository, without its owner.
     pub repository: ImageName,
-    /// Where it is told.
+    /// The URL of the receiver.
     pub url: String,
-    /// What deliveries are signed with.
+    /// The secret that signs deliveries.
     pub secret: String,
-    /// When, microseconds since 1970.
+    /// Time of the addition, microseconds since 1970.
     pub created_us: u64,
 }
 
-/// How many webhooks there may be.
+/// Limits of the number of webhooks.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Of one repository.
+    /// Most webhooks of one repository.
     pub per_repository: u64,
-    /// Of one account.
+    /// Most webhooks of one account.
     pub per_account: u64,
-    /// Of all.
+    /// Most webhooks of all accounts.
     pub total: u64,
 }
 
-/// Adds a webhook; answers its number.
+/// Adds a webhook; returns its id.
 ///
 /// # Errors
-/// [`WebhooksError::TooMany`], [`WebhooksError::Known`], or when the database fails.
+/// [`WebhooksError::TooMany`], [`WebhooksError::Full`], [`WebhooksError::Known`], or when the database fails.
 pub fn insert(write: &Write<'_>, row: &NewRow, bounds: Bounds) -> Result<i64, WebhooksError> {
     let (account, repository) = (row.account.as_str(), row.repository.as_str());
     let count = |found: Option<i64>| found.unwrap_or_default().cast_unsigned();
@@ -58,16 +58,16 @@ pub fn insert(write: &Write<'_>, row: &NewRow, bounds: Bounds) -> Result<i64, We
     write.first(sql, parameters, |row| row.get(0))?.ok_or(WebhooksError::Known)
 }
 
-/// How many webhooks there are.
+/// Returns the number of webhooks.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has invalid data.
 pub fn totals(read: &Read<'_>) -> Result<u64, StorageError> {
     let count: Option<i64> = read.first("SELECT count(*) FROM webhook", [], |row| row.get(0))?;
     Ok(count.unwrap_or_default().cast_unsigned())
 }
 
-/// A row as it comes.
+/// The columns of a webhook's row.
 type Columns = (i64, [String; 3], u64, bool, Option<String>, Option<u64>);
 
 fn webhook((id, [account, repository, url], created_us, is_on, problem, failing_us): Columns) -> Found {
@@ -79,7 +79,7 @@ fn webhook((id, [account, repository, url], created_us, is_on, problem, failing_
 
 type Found = Result<Webhook, StorageError>;
 
-/// Reads the columns of the statements below.
+/// Reads [`Columns`] from a row of the statements below.
 macro_rules! columns {
     ($row:expr) => {{
         let (created_us, failing_us): (i64, Option<i64>) = ($row.get(4)?, $row.get(7)?);
@@ -89,7 +89,7 @@ macro_rules! columns {
     }};
 }
 
-/// The webhooks of an account, by their repositories, the oldest first.
+/// Returns the webhooks of an account, ordered by repository and URL.
 ///
 /// # Errors
 /// As [`totals`].
@@ -100,7 +100,7 @@ pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<Webhook>, Storag
     rows.into_iter().map(webhook).collect()
 }
 
-/// A webhook of this account.
+/// Returns the webhook with this id, if it is one of this account.
 ///
 /// # Errors
 /// As [`totals`].
@@ -111,7 +111,7 @@ pub fn find(read: &Read<'_>, account: &Did, id: i64) -> Result<Option<Webhook>, 
     row.map(webhook).transpose()
 }
 
-/// The most webhooks that an operator is shown.
+/// Most webhooks in the list of all accounts.
 const MAX_LISTED: i64 = 1_000;
 
 /// Webhooks of all accounts, the oldest first, each with how many deliveries wait.
@@ -127,7 +127,7 @@ pub fn all(read: &Read<'_>) -> Result<Vec<(Webhook, u64)>, StorageError> {
     rows.into_iter().map(|(columns, waiting)| Ok((webhook(columns)?, waiting.cast_unsigned()))).collect()
 }
 
-/// How many webhooks each account has.
+/// Returns the number of webhooks of each account.
 ///
 /// # Errors
 /// As [`totals`].
@@ -138,7 +138,7 @@ pub fn by_account(read: &Read<'_>) -> Result<Vec<(Did, u64)>, StorageError> {
     rows.into_iter().map(|(account, count)| Ok((did(&account)?, count.cast_unsigned()))).collect()
 }
 
-/// Whether a repository has one that is on.
+/// Whether a repository has a webhook that is on.
 ///
 /// # Errors
 /// As [`totals`].
@@ -148,7 +148,7 @@ pub fn is_wanted(read: &Read<'_>, account: &Did, repository: &ImageName) -> Resu
     Ok(found.is_some())
 }
 
-/// Switches a webhook on. What failed before counts no more.
+/// Switches a webhook on, and clears its record of failures.
 ///
 /// # Errors
 /// As [`totals`].
@@ -157,7 +157,8 @@ pub fn switch_on(write: &Write<'_>, id: i64) -> Result<(), StorageError> {
     write.execute(sql, [id]).map(drop)
 }
 
-/// Switches a webhook off, for a reason if it was not its owner; what waits is not delivered.
+/// Switches a webhook off and gives up its waiting deliveries. `problem` is `None` when the owner does it. Returns
+/// whether the webhook was on.
 ///
 /// # Errors
 /// As [`totals`].
@@ -170,7 +171,7 @@ pub fn switch_off(write: &Write<'_>, id: i64, problem: Option<&str>) -> Result<b
     Ok(true)
 }
 
-/// Removes a webhook of this account, with its deliveries. Answers whether there was one.
+/// Deletes a webhook of this account, with its deliveries. Returns whether there was one.
 ///
 /// # Errors
 /// As [`totals`].
@@ -179,7 +180,7 @@ pub fn delete(write: &Write<'_>, account: &Did, id: i64) -> Result<bool, Storage
     write.execute(sql, (id, account.as_str())).map(|deleted| deleted > 0)
 }
 
-/// Removes all webhooks of an account, with their deliveries.
+/// Deletes all webhooks of an account, with their deliveries.
 ///
 /// # Errors
 /// As [`totals`].
@@ -187,7 +188,8 @@ pub fn delete_of(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
     write.execute("DELETE FROM webhook WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
-/// Whether a webhook is on, and since when its deliveries fail, microseconds since 1970; `None` when it was removed.
+/// Returns whether a webhook is on, and since when all its deliveries have failed, microseconds since 1970; `None` when
+/// it was deleted.
 ///
 /// # Errors
 /// As [`totals`].
