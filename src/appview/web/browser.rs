@@ -1,4 +1,4 @@
-//! A browser: it is known by a cookie, and what it sends is its own when it comes with the token of that cookie.
+//! Browsers: a cookie identifies one, and a CSRF token that is derived from the cookie protects its forms.
 
 use data_encoding::BASE64URL_NOPAD;
 use http::header::{COOKIE, ORIGIN, SET_COOKIE};
@@ -12,49 +12,51 @@ use super::refusal::WebError;
 use server::wire::Response;
 use server::xrpc::header;
 
-/// With this prefix a browser takes the cookie over TLS only, from this very host.
+/// Name of the cookie. With this prefix a browser accepts it over TLS only, from this very host.
 const NAME: &str = "__Host-atcr";
-/// On one's own machine there is no TLS.
+/// Name of the cookie on a localhost registry, which has no TLS.
 const LOCAL_NAME: &str = "atcr";
 
-/// A browser.
+/// A browser, with the secret of its cookie.
 #[derive(Clone, Copy)]
 pub(super) struct Browser {
     secret: [u8; 32],
-    /// It has no cookie yet.
+    /// Whether the browser has no cookie yet.
     is_new: bool,
 }
 
 impl Browser {
-    /// The browser that sent a request.
+    /// Returns the browser that sent a request: a known or a fresh one.
     pub(super) fn of(web: &Web, head: &Parts) -> Result<Self, WebError> {
         Self::known(web, head).map_or_else(|| Self::fresh(web), Ok)
     }
 
-    /// The browser that sent a request, if it has a cookie.
+    /// Returns the browser that sent a request, if it has a cookie.
     pub(super) fn known(web: &Web, head: &Parts) -> Option<Self> {
         let secret = cookie(&head.headers, name(web)).and_then(|text| decode(&text))?;
         Some(Self { secret, is_new: false })
     }
 
-    /// One that nobody knows: whoever has signed in gets it, so that no cookie from before is worth anything.
+    /// Returns a browser with a new secret. It replaces the cookie after a sign-in, so that a cookie from before is
+    /// worth nothing.
     pub(super) fn fresh(web: &Web) -> Result<Self, WebError> {
         let secret = (web.settings.random)().ok_or_else(|| WebError::internal("the system gives no random numbers"))?;
         Ok(Self { secret, is_new: true })
     }
 
-    /// What is kept of it.
+    /// Returns the hash of the cookie, which the database stores.
     pub(super) fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.secret).into()
     }
 
-    /// What its forms have.
+    /// Returns the CSRF token of the browser's forms.
     pub(super) fn form_token(&self) -> String {
         let token = Sha256::new().chain_update(b"form\0").chain_update(self.secret).finalize();
         BASE64URL_NOPAD.encode(&token)
     }
 
-    /// Whether a form was filled in on a page of ours, in this browser.
+    /// Checks that a form came from one of our pages in this browser, by its token and the headers `Sec-Fetch-Site` and
+    /// `Origin`.
     pub(super) fn check(&self, web: &Web, head: &Parts, token: &str) -> Result<(), WebError> {
         let site = header(head, "sec-fetch-site");
         let origin = header(head, ORIGIN.as_str());
@@ -66,7 +68,8 @@ impl Browser {
         Ok(())
     }
 
-    /// Gives the browser its cookie, for as long as it is open, or as a session lasts.
+    /// Sets the cookie of a new browser: until the browser is closed, or with `is_signed_in` for as long as a session
+    /// lasts.
     pub(super) fn keep(&self, web: &Web, response: &mut Response, is_signed_in: bool) {
         if !self.is_new {
             return;
@@ -81,7 +84,7 @@ impl Browser {
     }
 }
 
-/// Takes the cookie away: no page that the browser has kept in memory is shown again.
+/// Deletes the browser's cookie, so that the browser does not show pages again that it kept in memory.
 pub(super) fn forget(web: &Web, response: &mut Response) {
     let name = name(web);
     let secure = if name == NAME { "; Secure" } else { "" };
@@ -95,7 +98,7 @@ fn name(web: &Web) -> &'static str {
     if web.settings.origin.starts_with("https://") { NAME } else { LOCAL_NAME }
 }
 
-/// The one cookie of this name; of two none is believed.
+/// Returns the value of the cookie with this name; `None` also when there are two.
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));

@@ -1,4 +1,4 @@
-//! Who is signed in, in which browser.
+//! Sessions of signed-in browsers.
 
 use super::refusal::WebError;
 use crate::web::tables as rows;
@@ -6,10 +6,10 @@ use atproto::syntax::Did;
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-/// How long a browser stays signed in.
+/// Life of a browser's session, in seconds.
 pub(super) const SIGNED_IN_FOR_S: u64 = 30 * 24 * 60 * 60;
 
-/// Browsers that are signed in.
+/// The browsers that are signed in.
 pub(super) struct BrowserSessions {
     database: Database,
     clock: fn() -> u64,
@@ -20,13 +20,13 @@ impl BrowserSessions {
         Self { database, clock }
     }
 
-    /// Who is signed in, in the browser with this cookie (its hash).
+    /// Returns the account that is signed in in the browser with this hash of its cookie.
     pub(super) async fn find(&self, cookie: [u8; 32]) -> Result<Option<Did>, WebError> {
         let now_us = (self.clock)();
         Ok(self.database.read(move |read| rows::find(read, &cookie, now_us)).await?)
     }
 
-    /// Until when it is signed in.
+    /// Returns the time when the browser's session expires, microseconds since 1970.
     pub(super) async fn until(&self, cookie: [u8; 32]) -> Result<Option<u64>, WebError> {
         Ok(self.database.read(move |read| rows::until(read, &cookie)).await?)
     }
@@ -41,19 +41,19 @@ impl BrowserSessions {
         Ok(self.database.write(move |write| rows::end(write, &cookie)).await?)
     }
 
-    /// Where an account is signed in, the newest first.
+    /// Returns the browsers in which an account is signed in, the newest first.
     pub(super) async fn of_account(&self, account: &Did) -> Result<Vec<rows::BrowserSessionRow>, StorageError> {
         let (account, now_us) = (account.clone(), (self.clock)());
         self.database.read(move |read| rows::of_account(read, &account, now_us)).await
     }
 
-    /// Ends a session of this account.
+    /// Signs out a browser that is signed in as this account.
     pub(super) async fn end_of(&self, cookie: [u8; 32], account: &Did) -> Result<(), WebError> {
         let account = account.clone();
         Ok(self.database.write(move |write| rows::end_of(write, &cookie, &account)).await?)
     }
 
-    /// In how many browsers each account is signed in.
+    /// Returns the number of browsers in which each account is signed in.
     pub(super) async fn by_account(&self) -> Result<Vec<(Did, u64)>, StorageError> {
         let now_us = (self.clock)();
         self.database.read(move |read| rows::by_account(read, now_us)).await

@@ -1,4 +1,4 @@
-//! What programs talk to that want to become devices. <https://www.rfc-editor.org/rfc/rfc8628>
+//! Device authorization for programs. <https://www.rfc-editor.org/rfc/rfc8628>
 
 use http::StatusCode;
 use serde_json::json;
@@ -12,7 +12,8 @@ use server::xrpc::{Trace, response};
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// `POST /auth/device/code`: a program is told its codes. `client_id` is what it calls itself.
+/// Handles `POST /auth/device/code`: issues a device code and a user code. `client_id` is the name that the program
+/// gives itself.
 pub(super) async fn ask(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (_, fields) = Fields::of_body(request).await?;
     let asked = web.devices.ask(fields.get("client_id").unwrap_or_default(), trace.client).await?;
@@ -28,7 +29,7 @@ pub(super) async fn ask(web: &Web, request: Request, trace: &mut Trace) -> Resul
     Ok(uncached(response::json(&answer)))
 }
 
-/// `POST /auth/device/token`: a program is told its secret, once somebody let it in.
+/// Handles `POST /auth/device/token`: returns the device's secret once a user has approved it.
 pub(super) async fn poll(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (_, fields) = Fields::of_body(request).await?;
     if fields.get("grant_type") != Some(GRANT_TYPE) {
@@ -50,8 +51,8 @@ pub(super) async fn poll(web: &Web, request: Request, trace: &mut Trace) -> Resu
     Ok(uncached(response::json(&answer)))
 }
 
-/// `POST /auth/device/end`: a device gives its `token`, its secret, back, which is good no more. One that is none is answered
-/// alike. <https://www.rfc-editor.org/rfc/rfc7009#section-2.2>
+/// Handles `POST /auth/device/end`: revokes the device whose secret is `token`. An unknown secret gets the same
+/// response. <https://www.rfc-editor.org/rfc/rfc7009#section-2.2>
 pub(super) async fn end(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (_, fields) = Fields::of_body(request).await?;
     let secret = fields.get("token").ok_or_else(|| WebError::bad_form("token is missing"))?;

@@ -1,4 +1,4 @@
-//! Devices as their owner sees them: one that waits to be let in, and those that were.
+//! The pages of devices for their owner: approval of a waiting one, and the list of approved ones.
 
 use http::request::Parts;
 
@@ -11,13 +11,14 @@ use atproto::syntax::Did;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
-/// `GET`: the device that waits with the code of the query; without one, those there are, and where to type a code.
+/// Handles `GET`: shows the device that waits with the query's code; without a code, the list of devices and a field
+/// for one.
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
     let typed = fields.get("user_code");
     let code = typed.and_then(UserCode::parse);
     let Some(account) = web.browsers.find(browser.hash()).await? else {
-        // Whether anything waits with this code is for those to know who signed in.
+        // Whether a device waits with this code is only shown after a sign-in.
         return Ok(pages::sign_in(web, &browser, "", code.as_ref()));
     };
     trace.caller = Some(account.clone());
@@ -35,7 +36,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     overview(web, &browser, &account, &message).await
 }
 
-/// `POST`: a device is let in, or not.
+/// Handles `POST`: approves or refuses a device.
 pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, account, fields) = change(web, request, trace).await?;
     let code = fields.get("user_code").and_then(UserCode::parse);
@@ -59,7 +60,7 @@ pub(super) async fn decide(web: &Web, request: Request, trace: &mut Trace) -> Re
     overview(web, &browser, &account, message).await
 }
 
-/// `POST`: a device is taken back.
+/// Handles `POST`: revokes a device.
 pub(super) async fn revoke(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (_, account, fields) = change(web, request, trace).await?;
     let id = fields.get("device").and_then(|id| id.parse().ok());
@@ -70,12 +71,12 @@ pub(super) async fn revoke(web: &Web, request: Request, trace: &mut Trace) -> Re
     Ok(pages::go(Endpoint::Devices.path()))
 }
 
-/// Whoever is signed in and sent a form of ours.
+/// Returns the browser, the signed-in account and the fields of a form, whose CSRF token was checked.
 pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<(Browser, Did, Fields), WebError> {
     change_within(web, request, trace, form::MAX_BYTES).await
 }
 
-/// The same with a form of so many bytes.
+/// As [`change`], for a form of `max_bytes` at most.
 pub(super) async fn change_within(
     web: &Web,
     request: Request,
@@ -88,7 +89,8 @@ pub(super) async fn change_within(
     Ok((browser, account, fields))
 }
 
-/// Whoever is signed in in the browser that sends a form: nobody else's form is read.
+/// Returns the browser that sends a form, and the account that is signed in in it. It is checked before the form is
+/// read.
 pub(super) async fn signed_in(web: &Web, head: &Parts, trace: &mut Trace) -> Result<(Browser, Did), WebError> {
     let browser = Browser::of(web, head)?;
     let account = web.browsers.find(browser.hash()).await?.ok_or_else(WebError::forged)?;
@@ -105,7 +107,7 @@ fn too_many_codes(retry_s: u64) -> WebError {
     WebError::too_many("too many wrong codes: try again in a quarter of an hour").after(retry_s)
 }
 
-/// What somebody typed, cut short.
+/// Returns the typed text, cut to 20 characters.
 fn shown(text: &str) -> String {
     server::text::line(text, 20).unwrap_or_default()
 }

@@ -8,78 +8,78 @@ use crate::oauth::{CALLBACK_PATH, KEYS_PATH, METADATA_PATH};
 use atproto::lexicon::nsid::{self, Method};
 use server::xrpc::header;
 
-/// An endpoint.
+/// An endpoint of this room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// What authorization servers read of us.
+    /// The OAuth client metadata.
     ClientMetadata,
-    /// Our public keys.
+    /// The JWKS of the OAuth client.
     ClientKeys,
-    /// Where sign-ins begin.
+    /// The sign-in page, and the begin of a sign-in.
     SignIn,
-    /// Where browsers come back to.
+    /// The redirect URI of a sign-in.
     Callback,
-    /// Ends the browser's session.
+    /// Signs the browser out.
     SignOut,
-    /// Lets devices in, and shows them.
+    /// Shows and approves devices.
     Devices,
-    /// Takes a device back.
+    /// Revokes a device.
     RevokeDevice,
-    /// Where programs ask to become devices.
+    /// The device authorization endpoint (RFC 8628).
     DeviceCode,
-    /// Where they ask whether they were let in.
+    /// The token endpoint of device authorization.
     DeviceToken,
-    /// Where a device gives its secret back.
+    /// The revocation endpoint of a device's secret.
     EndDevice,
-    /// What somebody may change.
+    /// The settings page of an account.
     Settings,
-    /// The default hold.
+    /// Changes the default hold.
     ChooseHold,
-    /// Ends the session of a browser.
+    /// Signs a browser of the account out.
     EndSession,
-    /// What is held of an account, as a file.
+    /// The data that is stored of an account, as a file.
     AccountData,
-    /// Deletes that.
+    /// Deletes the data that is stored of an account.
     ForgetAccount,
-    /// What an owner may change of a repository.
+    /// The settings page of a repository.
     RepositorySettings,
-    /// Writes the text of its page.
+    /// Changes the text of a repository's page.
     WritePage,
-    /// Changes the picture of its page.
+    /// Changes the picture of a repository's page.
     WritePicture,
     /// Deletes a tag or a manifest.
     DeleteImage,
-    /// Whom a repository tells of pushes.
+    /// The webhooks of a repository.
     Webhooks,
-    /// One of them, and what was delivered to it.
+    /// A webhook and its deliveries.
     Webhook,
-    /// A star is given or taken back.
+    /// Adds or removes a star.
     Star,
-    /// What is found by words.
+    /// The search page.
     Search,
-    /// The same for programs.
+    /// The XRPC query `searchRepositories`.
     SearchRepositories,
-    /// What there is, for programs.
+    /// The XRPC query `listRepositories`.
     ListRepositories,
-    /// What this registry is.
+    /// The front page.
     Home,
-    /// Somebody's repositories.
+    /// The page of an account, with its repositories.
     Owner,
-    /// A repository.
+    /// The page of a repository.
     Repository,
-    /// An image.
+    /// The page of an image.
     Image,
-    /// Somebody's picture, or a repository's.
+    /// The picture of an account or of a repository.
     Picture,
-    /// What programs that follow links may read.
+    /// The robots exclusion file.
     Robots,
-    /// The registry's mark.
+    /// The icon.
     Mark,
-    /// Anything else that a browser asks for.
+    /// The "not found" page of any other path that a browser requests.
     Missing,
 }
 
-/// All of them, by their paths: as metrics and the log name them.
+/// All endpoints with their paths, which are their names in metrics and the log.
 pub const ENDPOINTS: [(&str, Endpoint); 33] = [
     (METADATA_PATH, Endpoint::ClientMetadata),
     (KEYS_PATH, Endpoint::ClientKeys),
@@ -116,13 +116,14 @@ pub const ENDPOINTS: [(&str, Endpoint); 33] = [
     ("/**", Endpoint::Missing),
 ];
 
-/// What stands before the name of a method.
+/// The path prefix of XRPC methods.
 const XRPC: &str = "/xrpc/";
-/// Where there is never a page.
+/// Path prefixes below which there are no pages.
 const OF_PROGRAMS: [&str; 5] = ["/v2", "/_health", "/auth/token", "/xrpc", "/.well-known"];
 
 impl Endpoint {
-    /// The endpoint that a request is for, if it is one of this room: any address is, where a browser asks and no program.
+    /// Returns the endpoint of a request, if it is one of this room. Any path is, if `Accept` asks for HTML and the
+    /// path is not one for programs.
     #[must_use]
     pub fn of(head: &Parts) -> Option<Self> {
         let path = head.uri.path();
@@ -138,19 +139,19 @@ impl Endpoint {
         exact.or_else(|| site::kind(path)).or_else(|| wants_page.then_some(Self::Missing))
     }
 
-    /// Its place in [`ENDPOINTS`].
+    /// Returns the index in [`ENDPOINTS`].
     #[must_use]
     pub fn index(self) -> usize {
         ENDPOINTS.iter().position(|(_, endpoint)| *endpoint == self).unwrap_or_default()
     }
 
-    /// Its path.
+    /// Returns the path.
     #[must_use]
     pub fn path(self) -> &'static str {
         ENDPOINTS[self.index()].0
     }
 
-    /// Whether it shows what anybody may see of others.
+    /// Whether the endpoint shows what anybody may see: public pages, pictures, searches, static files and "not found".
     #[must_use]
     pub fn is_public(self) -> bool {
         matches!(
@@ -169,7 +170,7 @@ impl Endpoint {
         )
     }
 
-    /// The method that it is, if it is one.
+    /// Returns the XRPC method of the endpoint, if it is one.
     pub(super) fn method(self) -> Option<Method> {
         match self {
             Self::SearchRepositories => Some(nsid::SEARCH_REPOSITORIES),
@@ -178,17 +179,17 @@ impl Endpoint {
         }
     }
 
-    /// Whether it has no page.
+    /// Whether OAuth servers or device programs call the endpoint: its errors are OAuth errors in JSON.
     pub(super) fn is_for_programs(self) -> bool {
         matches!(self, Self::ClientMetadata | Self::ClientKeys | Self::DeviceCode | Self::DeviceToken | Self::EndDevice)
     }
 
-    /// Whether GET is for it.
+    /// Whether the endpoint has `GET`.
     pub(super) fn is_read(self) -> bool {
         !self.is_written() || matches!(self, Self::SignIn | Self::Devices | Self::Webhooks | Self::Webhook)
     }
 
-    /// The methods that are for it.
+    /// Returns the value of `Allow`.
     pub(super) fn allowed(self) -> &'static str {
         match (self.is_read(), self.is_written()) {
             (true, true) => "GET, HEAD, POST",
@@ -197,7 +198,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether POST is for it.
+    /// Whether the endpoint has `POST`.
     pub(super) fn is_written(self) -> bool {
         matches!(
             self,

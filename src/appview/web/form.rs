@@ -1,4 +1,4 @@
-//! What a form has, and a query: each field once.
+//! Parsing of forms and queries, in which each field may be there once.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -10,28 +10,28 @@ use server::wire::Request;
 use server::xrpc::header;
 
 const NOT_UTF8: &str = "the form is not in UTF-8";
-/// What forms are sent as, unless they have a file.
+/// Media type of forms without a file.
 const FORM: &str = "application/x-www-form-urlencoded";
-/// Of any form here.
+/// Longest form without a file, unless an endpoint allows more.
 pub(super) const MAX_BYTES: u64 = 16 * 1024;
-/// What a form with a file has besides.
+/// Bytes that a form with a file may have besides the file.
 const FIELD_BYTES: u64 = 4096;
 
-/// Fields by their names.
+/// Fields with their names.
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Those of a query.
+    /// Parses the query of a request.
     pub(super) fn of_query(head: &Parts) -> Self {
         Self(pairs(head.uri.query().unwrap_or_default().as_bytes()))
     }
 
-    /// Those of a form.
+    /// Reads and parses a form of [`MAX_BYTES`] at most.
     pub(super) async fn of_body(request: Request) -> Result<(Parts, Self), WebError> {
         Self::of_body_within(request, MAX_BYTES).await
     }
 
-    /// Those of a form of so many bytes. A body that does not say what it is is taken for one.
+    /// Reads and parses a form of `max_bytes` at most. A body without a `Content-Type` is taken for a form.
     pub(super) async fn of_body_within(request: Request, max_bytes: u64) -> Result<(Parts, Self), WebError> {
         let kind = request.head.headers.get(CONTENT_TYPE);
         if kind.is_some_and(|kind| kind.to_str().is_ok_and(|kind| essence(kind) != FORM)) {
@@ -44,7 +44,7 @@ impl Fields {
         Ok((request.head, Self(pairs(&body))))
     }
 
-    /// A field that is there once; `None` also when it is empty. Of two nobody knows which one was meant.
+    /// Returns the value of a field; `None` also when it is empty, or there are two fields with this name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(of, _)| of == name).map(|(_, value)| value.as_str());
         let first = values.next().filter(|value| !value.is_empty());
@@ -55,12 +55,12 @@ impl Fields {
 /// A form with a file. <https://www.rfc-editor.org/rfc/rfc7578>
 pub(super) struct Upload {
     pub(super) fields: Fields,
-    /// Empty where none was chosen.
+    /// The file; empty if none was chosen.
     pub(super) file: Bytes,
 }
 
 impl Upload {
-    /// A form with a file of so many bytes at most.
+    /// Reads and parses a form with one file of `max_file_bytes` at most.
     pub(super) async fn of_body(request: Request, max_file_bytes: usize) -> Result<(Parts, Self), WebError> {
         let kind = header(&request.head, CONTENT_TYPE.as_str()).unwrap_or_default();
         let boundary = multer::parse_boundary(kind).map_err(|_| WebError::other_type("this is no form with a file"))?;
@@ -82,14 +82,14 @@ impl Upload {
         }
         match (files.pop(), files.is_empty()) {
             (Some(file), true) => Ok((request.head, Self { fields: Fields(fields), file })),
-            // Browsers send a field without a file as one that is empty.
+            // Browsers send an empty file for a field without a chosen file, so this form has no such field.
             (None, _) => Err(WebError::bad_form("the picture is missing")),
             (_, false) => Err(WebError::bad_form("one picture at a time")),
         }
     }
 }
 
-/// A media type without its parameters.
+/// Returns a media type without its parameters, in lower case.
 fn essence(kind: &str) -> String {
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

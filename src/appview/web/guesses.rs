@@ -1,4 +1,4 @@
-//! Codes of devices that somebody guessed at: a few wrong ones are typing mistakes, more are an attack.
+//! Limits of wrong user codes of devices: a few are typing mistakes, more are an attack.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,18 +9,20 @@ use tokio::time::Instant;
 use atproto::syntax::Did;
 use server::bulkhead::Caller;
 
-/// Wrong codes of an account in [`WINDOW`]. There are 2^34 codes, of which a few wait.
+/// Most wrong codes of an account; its count is reset [`WINDOW`] after the last one. There are 2^34 codes, of which a
+/// few wait.
 const MAX_WRONG: u32 = 10;
-/// The same of all accounts of one network: accounts cost nothing.
+/// Most wrong codes from one network by all accounts: accounts cost nothing.
 const MAX_WRONG_OF_NETWORK: u32 = 50;
 const WINDOW: Duration = Duration::from_mins(15);
-/// Accounts and networks remembered, at some 200 bytes.
+/// Accounts and networks with a count in memory, at some 200 bytes each.
 const MAX_CALLERS: usize = 8192;
 
-/// Counts wrong codes.
+/// Counts of wrong codes, each with the time of the last one.
 pub(super) struct Guesses(Mutex<Cache<Caller, (u32, Instant)>>);
 
-/// A look for a code, which counts as a wrong one from its beginning: of many at once none is free.
+/// A look-up of a code. It counts as a wrong one from its beginning, so that concurrent look-ups do not exceed the
+/// limit.
 pub(super) struct Guess<'g> {
     guesses: &'g Guesses,
     of: [Caller; 2],
@@ -35,10 +37,10 @@ impl Guesses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// An account looks for a code, from this network.
+    /// Begins a look-up of a code by `account` from `network`.
     ///
     /// # Errors
-    /// The seconds until it may.
+    /// The number of seconds until another look-up is allowed.
     pub(super) fn begin(&self, account: &Did, network: Caller) -> Result<Guess<'_>, u64> {
         let of = [Caller::Account(account.clone()), network];
         let mut counts = self.counts();
@@ -57,14 +59,14 @@ impl Guesses {
     }
 }
 
-/// How many there were, and when the last one was.
+/// Returns the number of wrong codes, and the time of the last one.
 fn wrong(counts: &Cache<Caller, (u32, Instant)>, caller: &Caller) -> (u32, Instant) {
     let known = counts.get(caller).copied().filter(|(_, since)| since.elapsed() < WINDOW);
     known.unwrap_or_else(|| (0, Instant::now()))
 }
 
 impl Guess<'_> {
-    /// It was no guess.
+    /// Takes back the count of this look-up: the code was right.
     pub(super) fn was_right(self) {
         let mut counts = self.guesses.counts();
         for caller in self.of {

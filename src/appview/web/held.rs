@@ -15,9 +15,9 @@ use server::storage::StorageError;
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldSession {
-    /// Whether it was made in a browser, by OAuth; else by an app password.
+    /// Whether the session was made by OAuth, in a browser; else it was made with an app password.
     pub by_oauth: bool,
-    /// When the account's PDS last said that it is good.
+    /// Time when the account's PDS last accepted the session.
     pub proven_at: Datetime,
 }
 
@@ -25,13 +25,13 @@ pub struct HeldSession {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldDevice {
-    /// What it calls itself.
+    /// The name that the device gave itself.
     pub name: String,
-    /// Where it asked from, if that was known.
+    /// The client address of its request for access, if known.
     pub address: Option<String>,
-    /// When it was let in.
+    /// Time when the device was approved.
     pub created_at: Datetime,
-    /// When it signed in last, if it did.
+    /// Time of its last sign-in, if there was one.
     pub used_at: Option<Datetime>,
 }
 
@@ -39,51 +39,51 @@ pub struct HeldDevice {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldBrowser {
-    /// Since when.
+    /// Time of creation.
     pub created_at: Datetime,
-    /// Until when.
+    /// Time when the session expires.
     pub expires_at: Datetime,
 }
 
-/// A program that was let in and is to be told its secret.
+/// An approved request of a program that has not fetched its device's secret yet.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldRequest {
-    /// What it calls itself.
+    /// The name that the device gave itself.
     pub name: String,
-    /// Where it asked from, if that is known.
+    /// The client address of the request, if known.
     pub address: Option<String>,
-    /// When.
+    /// Time of the request.
     pub created_at: Datetime,
-    /// Until when it may become a device.
+    /// Time when the request expires.
     pub expires_at: Datetime,
 }
 
-/// A sign-in that was begun.
+/// A sign-in that has begun.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldSignIn {
-    /// At which server.
+    /// The authorization server.
     pub server: String,
-    /// Until when it may end.
+    /// Time when the sign-in expires.
     pub expires_at: Datetime,
 }
 
-/// An upload that is open.
+/// An open upload.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldUpload {
-    /// Its name, as it stands in the client's URL.
+    /// The upload's id, as in the client's URL.
     pub id: String,
     /// The repository, without its owner.
     pub repository: String,
-    /// Where its bytes go.
+    /// The hold that gets the blob.
     pub hold: Did,
-    /// Bytes that are there.
+    /// Bytes received so far.
     pub size_bytes: u64,
-    /// Bytes that the hold has, of these.
+    /// Bytes of these that were sent to the hold.
     pub sent_bytes: u64,
-    /// When it last grew.
+    /// Time when the upload last grew.
     pub touched_at: Datetime,
 }
 
@@ -91,49 +91,49 @@ pub struct HeldUpload {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldRepository {
-    /// Its name, without its owner.
+    /// The name, without the owner.
     pub name: String,
     /// The hold of the last push.
     pub hold: Did,
-    /// When that was.
+    /// Time of the last push.
     pub pushed_at: Datetime,
 }
 
-/// A manifest that says something of another one, and was pushed through this registry.
+/// A referrer that was pushed through this registry.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldReferrer {
-    /// Of which one.
+    /// The manifest that it refers to.
     pub subject: Digest,
-    /// What is answered of it.
+    /// The descriptor in lists of referrers.
     #[serde(flatten)]
     pub referrer: Referrer,
-    /// When it was pushed.
+    /// Time of the push.
     pub pushed_at: Datetime,
 }
 
-/// A manifest that a hold is still to be told of.
+/// A notice of a manifest that a hold has not taken yet.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HeldNotice {
     /// The repository, without its owner.
     pub repository: String,
-    /// The digest.
+    /// The digest of the manifest.
     pub manifest: String,
     /// The hold.
     pub hold: Did,
 }
 
-/// Whom a repository tells of pushes, without the secret.
+/// A webhook, without its secret.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HeldWebhook {
     /// The repository, without its owner.
     pub repository: String,
-    /// Where.
+    /// The URL of the receiver.
     pub url: String,
-    /// Since when.
+    /// Time of creation.
     pub created_at: Datetime,
-    /// Whether anything is delivered.
+    /// Whether the webhook is switched on.
     pub is_on: bool,
     /// What it was told of late, the newest first.
     #[serde(default)]
@@ -177,30 +177,31 @@ impl From<Delivery> for HeldDelivery {
     }
 }
 
-/// What is held of an account, without what is secret. Its images, stars and pages are records in its own repository.
+/// All data that is stored of an account, without secrets. The account's images, stars and pages are records in its own
+/// repository.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Held {
-    /// Sessions at its PDS.
+    /// Sessions at the account's PDS.
     pub sessions: Vec<HeldSession>,
-    /// Devices that act for it.
+    /// Devices that act for the account.
     pub devices: Vec<HeldDevice>,
-    /// Browsers in which it is signed in.
+    /// Browsers in which the account is signed in.
     pub browsers: Vec<HeldBrowser>,
-    /// Programs that were let in and are to be told their secrets.
+    /// Approved requests of programs that have not fetched their secrets yet.
     pub requests: Vec<HeldRequest>,
-    /// Sign-ins that were begun.
+    /// Sign-ins that have begun.
     pub sign_ins: Vec<HeldSignIn>,
-    /// Uploads that are open.
+    /// Open uploads.
     pub uploads: Vec<HeldUpload>,
-    /// Manifests that holds are still to be told of.
+    /// Notices of manifests that holds have not taken yet.
     pub notices: Vec<HeldNotice>,
-    /// Whom its repositories tell of pushes.
+    /// Webhooks of the account's repositories.
     #[serde(default)]
     pub webhooks: Vec<HeldWebhook>,
     /// Repositories that were pushed to through this registry.
     pub repositories: Vec<HeldRepository>,
-    /// Manifests that say something of others, and were pushed through this registry.
+    /// Referrers that were pushed through this registry.
     pub referrers: Vec<HeldReferrer>,
     /// Holds that have it in their crew, as they say.
     #[serde(default)]
@@ -210,10 +211,10 @@ pub struct Held {
 }
 
 impl Web {
-    /// Returns what is held of an account.
+    /// Returns the data that is stored of an account.
     ///
     /// # Errors
-    /// When the database fails; so below.
+    /// When the database fails.
     pub async fn held(&self, account: &Did) -> Result<Held, StorageError> {
         let at = Datetime::from_micros;
         let sessions = self.sessions.list().await?.into_iter().filter(|session| session.account == *account);
@@ -310,19 +311,19 @@ impl Web {
         Ok(referrers.collect())
     }
 
-    /// Deletes what is held of an account, and what is known of it for searches; its sessions at its PDS end. Returns what there
-    /// was, and how the sessions ended.
+    /// Deletes the data that is stored of an account, also in the search index, and ends its sessions at its PDS.
+    /// Returns the deleted data, and how the sessions ended.
     ///
     /// # Errors
     /// As [`Web::held`].
     pub async fn forget(&self, account: &Did) -> Result<(Held, Vec<SessionEnd>), AccountsError> {
         let held = self.held(account).await?;
-        // Nobody signs in as it any more before the rest goes.
+        // First, so that nobody can sign in to the account while the rest is deleted.
         self.sign_ins.forget(account).await?;
         self.devices.forget(account).await?;
         self.browsers.forget(account).await?;
         self.webhooks.forget(account).await?;
-        // At the hold, too, which takes the session.
+        // Before the sessions end: aborting at the hold needs one.
         self.uploads.abandon_all(account).await?;
         self.images.forget(account).await?;
         let ended = self.sessions.end_all(account).await?;
@@ -331,7 +332,7 @@ impl Web {
         Ok((held, ended))
     }
 
-    /// Returns in how many browsers each account is signed in.
+    /// Returns the number of browsers in which each account is signed in.
     ///
     /// # Errors
     /// As [`Web::held`].

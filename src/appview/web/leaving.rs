@@ -1,4 +1,4 @@
-//! Signing out: of a browser, and of the session at the account's own server once nothing here uses it.
+//! Signing out: of a browser, and of the session at the account's PDS once nothing here uses it.
 
 use askama::Template;
 
@@ -19,7 +19,7 @@ struct LeftPage<'p> {
     again: &'static str,
 }
 
-/// Ends the account's session by OAuth, if no browser, device or notice uses it any more.
+/// Ends the account's OAuth session if no browser, device or notice uses it any more. Returns how it ended, if it did.
 pub(super) async fn end_unused(web: &Web, account: &Did) -> Result<Option<SessionEnd>, WebError> {
     let is_used = !web.browsers.of_account(account).await?.is_empty()
         || web.devices.act_for(account).await?
@@ -27,7 +27,7 @@ pub(super) async fn end_unused(web: &Web, account: &Did) -> Result<Option<Sessio
     if is_used { Ok(None) } else { Ok(web.sessions.end_by_oauth(account).await?) }
 }
 
-/// What there is to say of sessions that could not be ended at the account's own server.
+/// Returns a message about the first session that could not be ended at the account's PDS, if there is one.
 pub(super) fn left(ended: &[SessionEnd]) -> Option<String> {
     let why = ended.iter().find_map(|session| session.left.as_deref())?;
     Some(format!(
@@ -36,7 +36,7 @@ pub(super) fn left(ended: &[SessionEnd]) -> Option<String> {
     ))
 }
 
-/// Where a browser goes that is nobody's any more: on to `next`, or to a page that says what there is to say, below `title`.
+/// Deletes the browser's cookie and redirects to `next`, or shows a page with the messages `said` and this title.
 pub(super) fn gone(web: &Web, title: &str, said: &[String], next: &str) -> Response {
     let mut response = if said.is_empty() {
         pages::go(next)
@@ -48,7 +48,7 @@ pub(super) fn gone(web: &Web, title: &str, said: &[String], next: &str) -> Respo
     response
 }
 
-/// Where somebody goes who signed out.
+/// Returns the response after signing out, with a message if the session could not be ended at the PDS.
 pub(super) fn signed_out(web: &Web, ended: Option<&SessionEnd>) -> Response {
     let said = ended.and_then(|ended| left(std::slice::from_ref(ended)));
     gone(web, "You are signed out", said.as_slice(), Endpoint::SignIn.path())

@@ -1,13 +1,13 @@
-//! What people see in a browser, and the endpoints of sign-in and devices. No page needs a script.
+//! The web pages, and the endpoints of sign-in, devices and search. No page needs a script.
 //!
-//! `site` has the pages that anybody may read: of accounts, repositories and images; `settings` and `repository_settings`
-//! what their owners change, `webhooks` whom they have told of pushes.
+//! `site` has the public pages: of accounts, repositories and images; `settings` and `repository_settings` what their
+//! owners may change, `webhooks` the webhooks of a repository.
 //!
-//! `sign_in` begins and ends sign-ins by OAuth, `devices` lets devices in and takes them back, `device_api` is what programs
-//! that want to become devices talk to. A refusal is a page as well: [`answer`] never fails.
+//! `sign_in` begins and ends sign-ins by OAuth, `devices` approves and revokes devices, `device_api` has the device
+//! authorization endpoints for programs. An error is a page as well: [`answer`] never fails.
 //!
-//! Every change is a form of our own page: a form has a token that follows from the browser's cookie, which no other
-//! site can read or set. Nowhere does a browser go that a parameter names.
+//! Every change is a form of one of our pages: a form has a CSRF token that is derived from the browser's cookie, which
+//! no other site can read or set. Redirects go only to our own paths and to the authorization server of a sign-in.
 
 mod account_data;
 mod browser;
@@ -64,55 +64,55 @@ pub use held::{
 };
 pub use pages::guard;
 
-/// Sign-ins that are being begun at once: each asks servers that a stranger named.
+/// Sign-ins that may be beginning at the same time: each calls servers that a stranger named.
 const BEGINNING_AT_ONCE: usize = 32;
 
-/// What the pages need of the registry.
+/// Settings of the pages.
 pub struct WebSettings {
-    /// Where browsers reach us, without a trailing slash.
+    /// The origin at which browsers reach the registry, without a trailing slash.
     pub origin: String,
-    /// What images' names begin with.
+    /// The registry's part of image names: host and port.
     pub registry: String,
-    /// Whether servers of this machine may be signed in at.
+    /// Whether sign-ins at servers on localhost are allowed.
     pub test_mode: bool,
-    /// Whether there are pages at all.
+    /// Whether pages are shown at all.
     pub is_enabled: bool,
-    /// Microseconds since 1970.
+    /// Returns microseconds since 1970.
     pub clock: fn() -> u64,
-    /// Random bytes, if the system has any.
+    /// Returns random bytes; `None` when the system has none.
     pub random: fn() -> Option<[u8; 32]>,
 }
 
-/// Pictures that are in memory at once on their way to a PDS, at 3 MB each.
+/// Pictures that may be in memory at the same time while they are uploaded to a PDS, at 3 MB each.
 const PICTURES_AT_ONCE: usize = 8;
 
-/// The rooms that pages show.
+/// The rooms that pages use.
 pub struct WebRooms {
-    /// Finds accounts.
+    /// Resolves owners to accounts.
     pub owners: Arc<Owners>,
-    /// Sessions at their PDSes.
+    /// Sessions of accounts at their PDSes.
     pub sessions: Arc<Sessions>,
-    /// Who we are to authorization servers.
+    /// The client of authorization servers.
     pub client: Arc<Client>,
     /// Devices that act for accounts.
     pub devices: Arc<Devices>,
-    /// What repositories and images there are.
+    /// Repositories and images as pages show them.
     pub catalog: Arc<Catalog>,
-    /// Their records.
+    /// Client of accounts' repositories.
     pub repos: Arc<Repos>,
-    /// What can be searched for.
+    /// The search index.
     pub index: Arc<Index>,
-    /// Calls holds.
+    /// Client of the holds.
     pub holds: Arc<Holds>,
-    /// Whom owners want told of pushes.
+    /// Webhooks of repositories.
     pub webhooks: Arc<Webhooks>,
-    /// Manifests.
+    /// Manifests and tags.
     pub images: Arc<Images>,
-    /// Blobs on their way.
+    /// Open uploads of blobs.
     pub uploads: Arc<Uploads>,
 }
 
-/// What the endpoints work with.
+/// The state of the endpoints of this room.
 pub struct Web {
     settings: WebSettings,
     owners: Arc<Owners>,
@@ -137,7 +137,7 @@ pub struct Web {
 }
 
 impl Web {
-    /// By these means.
+    /// Returns the state with these rooms; browser sessions are in `database`.
     #[must_use]
     pub fn new(settings: WebSettings, database: Database, rooms: WebRooms) -> Self {
         let WebRooms { owners, sessions, client, devices, catalog, repos, index, holds, webhooks, images, uploads } =
@@ -166,19 +166,19 @@ impl Web {
         }
     }
 
-    /// Returns the metrics of the queue before pages.
+    /// Returns the metrics of the bulkhead before public pages.
     #[must_use]
     pub fn page_counts(&self) -> &BulkheadCounts {
         self.pages.counts()
     }
 
-    /// Where a person signs in.
+    /// Returns the URL of the sign-in page.
     #[must_use]
     pub fn sign_in_url(&self) -> String {
         format!("{}{}", self.settings.origin, Endpoint::SignIn.path())
     }
 
-    /// The account's handle, where its domain agrees; else its DID.
+    /// Returns the account's handle if its domain confirms it, else the DID.
     async fn name(&self, account: &Did) -> String {
         let caller = Caller::Account(account.clone());
         let Ok(found) = self.owners.find(&Owner::Did(account.clone()), &caller).await else {
@@ -188,7 +188,7 @@ impl Web {
         handle.map_or_else(|| account.to_string(), |handle| handle.to_string())
     }
 
-    /// Forgets what was begun and not ended.
+    /// Deletes expired sign-ins and browser sessions.
     pub async fn sweep(&self) {
         if let Err(error) = self.sign_ins.sweep().await {
             tracing::warn!(%error, "sign-ins that nobody ended cannot be forgotten");
@@ -199,7 +199,7 @@ impl Web {
     }
 }
 
-/// Answers a request of an endpoint of this room.
+/// Returns the response to a request for an endpoint of this room.
 pub async fn answer(web: &Web, endpoint: Endpoint, request: Request, trace: &mut Trace) -> Response {
     let mut response = match endpoint.method() {
         Some(method) => search_api::answer(web, method, &request.head, &trace.network())
@@ -292,8 +292,8 @@ fn published(document: Option<serde_json::Value>) -> Result<Response, WebError> 
     document.map(|document| response::json(&document)).ok_or_else(none)
 }
 
-/// On one's own machine browsers must come by the one address that authorization servers send them back to, or the
-/// cookie would be another's.
+/// Whether a browser reached a localhost registry by another host than that of the redirect URI: its cookie would be
+/// missing when the authorization server sends it back.
 fn is_elsewhere(web: &Web, request: &Request) -> bool {
     let Some(authority) = web.settings.origin.strip_prefix("http://") else { return false };
     header(&request.head, HOST.as_str()).is_some_and(|host| host != authority)
@@ -303,13 +303,13 @@ fn path_and_query(request: &Request) -> &str {
     request.head.uri.path_and_query().map_or("/", |text| text.as_str())
 }
 
-/// An answer with another status.
+/// Returns a response with another status.
 fn with_status(mut response: Response, status: StatusCode) -> Response {
     *response.status_mut() = status;
     response
 }
 
-/// An answer that nobody keeps.
+/// Returns a response with `Cache-Control: no-store`.
 fn uncached(mut response: Response) -> Response {
     response.headers_mut().insert(http::header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -1,4 +1,4 @@
-//! The pages: what stands in them, and the headers that keep others from using them.
+//! Rendering of pages, and their security headers.
 
 use std::sync::LazyLock;
 
@@ -22,15 +22,16 @@ use server::xrpc::response;
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const STYLE: &str = include_str!("pages/style.css");
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(STYLE)));
-/// Of why something did not work.
+/// Longest message on an error page.
 const MAX_REFUSAL_CHARS: usize = 1000;
-/// No window that another site opened or that opened ours reaches into it. <https://html.spec.whatwg.org/#the-coop-headers>
+/// Isolates our windows from those of other sites that opened them or that they opened.
+/// <https://html.spec.whatwg.org/#the-coop-headers>
 const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-/// Copies commands; pages are whole without it.
+/// The script that copies commands; pages work without it.
 const SCRIPT: &str = include_str!("pages/copy.js");
 static SCRIPT_HASH: LazyLock<String> = LazyLock::new(|| BASE64.encode(&Sha256::digest(SCRIPT)));
 
-/// What every page has.
+/// The frame of every page.
 pub(super) struct Frame<'p> {
     pub(super) style: &'static str,
     pub(super) script: &'static str,
@@ -41,9 +42,9 @@ pub(super) struct Frame<'p> {
     pub(super) devices: &'static str,
     pub(super) settings: &'static str,
     pub(super) search: &'static str,
-    /// Who is signed in.
+    /// Name of the signed-in account.
     pub(super) viewer: Option<&'p str>,
-    /// When the viewer must sign in again, if that is soon.
+    /// Time when the viewer must sign in again, if that is soon.
     pub(super) ends: Option<&'p str>,
 }
 
@@ -64,22 +65,22 @@ impl<'p> Frame<'p> {
         }
     }
 
-    /// For somebody who is signed in no more, or of whom nothing is known.
+    /// Returns the frame for a browser that is not signed in, without a CSRF token.
     pub(super) fn of_nobody(web: &'p Web) -> Self {
         Self::of(web, String::new(), None)
     }
 
-    /// For whoever looks at a page.
+    /// Returns the frame for a viewer.
     pub(super) fn of_viewer(web: &'p Web, viewer: &'p Viewer) -> Self {
         let name = viewer.account.is_some().then_some(viewer.name.as_str());
         Self { ends: viewer.ends.as_deref(), ..Self::of(web, viewer.form_token(), name) }
     }
 }
 
-/// What a page may run.
+/// Permissions of a page in its Content-Security-Policy.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Shown {
-    /// The script that copies commands.
+    /// Whether the script that copies commands may run.
     pub(super) script: bool,
 }
 
@@ -104,7 +105,7 @@ struct ApprovePage<'p> {
     expires: String,
 }
 
-/// A device as its owner sees it.
+/// A device in the list.
 struct ShownDevice<'p> {
     id: i64,
     name: &'p str,
@@ -133,7 +134,7 @@ struct RefusalPage<'p> {
     again: &'static str,
 }
 
-/// Asks who somebody is.
+/// Returns the sign-in page.
 pub(super) fn sign_in(web: &Web, browser: &Browser, handle: &str, code: Option<&UserCode>) -> Response {
     let user_code = code.map(ToString::to_string).unwrap_or_default();
     let frame = Frame::of(web, browser.form_token(), None);
@@ -141,7 +142,7 @@ pub(super) fn sign_in(web: &Web, browser: &Browser, handle: &str, code: Option<&
     finish(web, Some(browser), page.render(), Shown::default())
 }
 
-/// Asks whether a device may act for somebody.
+/// Returns the page that asks the user to approve a device.
 pub(super) fn approve(web: &Web, browser: &Browser, (account, name): (&Did, &str), device: &RequestRow) -> Response {
     let page = ApprovePage {
         frame: Frame::of(web, browser.form_token(), Some(name)),
@@ -155,7 +156,7 @@ pub(super) fn approve(web: &Web, browser: &Browser, (account, name): (&Did, &str
     finish(web, Some(browser), page.render(), Shown::default())
 }
 
-/// Shows somebody's devices, below what there is to say.
+/// Returns the page with an account's devices, below a message.
 pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str, devices: &[DeviceRow]) -> Response {
     let shown = |device: &'_ DeviceRow| (device.id, time(device.created_us), device.used_us);
     let devices = devices.iter().map(|device| {
@@ -175,17 +176,17 @@ pub(super) fn devices(web: &Web, browser: &Browser, account: &str, message: &str
     finish(web, Some(browser), page.render(), Shown::default())
 }
 
-/// Says what stands in the way.
+/// Returns the page of an error.
 pub(super) fn refusal(web: &Web, error: WebError) -> Response {
     let title = if error.status == StatusCode::NOT_FOUND { "Not found" } else { "It did not work" };
     let frame = Frame::of_nobody(web);
-    // It may have words of other servers.
+    // The message may contain text of other servers.
     let message = server::text::line(&error.message, MAX_REFUSAL_CHARS).unwrap_or_default();
     let page = RefusalPage { frame, title, message, again: Endpoint::SignIn.path() };
     with_status(finish(web, None, page.render(), Shown::default()), error.status)
 }
 
-/// Sends the browser elsewhere: to a path of ours, or to the authorization server that was asked.
+/// Redirects the browser by 303: to a path of ours, or to the authorization server of a sign-in.
 pub(super) fn go(url: &str) -> Response {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -209,11 +210,12 @@ pub fn guard(response: &mut Response) {
     }
 }
 
-/// A page with the headers that keep others from using it.
+/// Returns a page with its security headers, and with the cookie of a new `browser`.
 pub(super) fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<String>, shown: Shown) -> Response {
     let Ok(html) = html else { return WebError::internal("a page cannot be made").into_json() };
     let mut response = uncached(response::full(HTML, html.into()));
-    // Browsers hold a form's redirect to this list too, and it leads to the account's own server.
+    // Browsers apply `form-action` to a form's redirect too, and that of a sign-in leads to the account's authorization
+    // server.
     let servers = if web.settings.test_mode { "https: http://localhost:*" } else { "https:" };
     let script = if shown.script { format!(" script-src 'sha256-{}';", *SCRIPT_HASH) } else { String::new() };
     let policy = format!(
@@ -222,7 +224,7 @@ pub(super) fn finish(web: &Web, browser: Option<&Browser>, html: askama::Result<
         *STYLE_HASH
     );
     protect(&mut response, CONTENT_SECURITY_POLICY, &policy);
-    // With less, forms would come without their origin.
+    // With a stricter policy, browsers would send forms with the origin `null`.
     protect(&mut response, REFERRER_POLICY, "same-origin");
     if let Some(browser) = browser {
         browser.keep(web, &mut response, false);
@@ -236,7 +238,7 @@ fn protect(response: &mut Response, name: HeaderName, value: &str) {
     }
 }
 
-/// A time for people, to the second.
+/// Returns a time for people, to the second.
 pub(super) fn time(micros: u64) -> String {
     let text = Datetime::from_micros(micros).to_string();
     text.get(..19).map_or_else(String::new, |text| format!("{} UTC", text.replace('T', " ")))

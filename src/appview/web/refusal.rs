@@ -1,4 +1,4 @@
-//! Why a page is not shown, or a form not taken: a status, and a sentence for people. What failed on our side is logged.
+//! Errors of pages and forms: a status, and a message for people. Internal failures are logged.
 
 use std::fmt::Display;
 
@@ -20,20 +20,20 @@ use server::storage::StorageError;
 use server::wire::Response;
 use server::xrpc::response;
 
-/// A refusal.
+/// An error of a page or a form.
 #[derive(Debug)]
 pub(super) struct WebError {
     pub(super) status: StatusCode,
-    /// What programs are told. <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>
+    /// The `error` for programs. <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>
     pub(super) name: &'static str,
     pub(super) message: String,
-    /// Seconds after which it may be tried again: of whatever is too much, or does not answer.
+    /// Seconds for `Retry-After`, of limits and of servers that do not answer.
     pub(super) retry_s: Option<u64>,
 }
 
-/// Seconds until a server may answer, or a place be free.
+/// Seconds to retry after a server did not answer, or no place was free.
 const RETRY_S: u64 = 5;
-/// Seconds until some of what was begun has been ended, or has expired.
+/// Seconds to retry after a limit of sign-ins or device requests, some of which end or expire by then.
 const RETRY_BEGUN_S: u64 = 60;
 
 impl WebError {
@@ -53,12 +53,12 @@ impl WebError {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", message)
     }
 
-    /// A body of another kind than is read here.
+    /// 415 for a body of another media type.
     pub(super) fn other_type(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request", message)
     }
 
-    /// A form that another site may have sent.
+    /// 403 for a form that another site may have sent.
     pub(super) fn forged() -> Self {
         let message = "this form is too old, or came from elsewhere: open the page again, with cookies allowed";
         Self::new(StatusCode::FORBIDDEN, "access_denied", message)
@@ -72,12 +72,12 @@ impl WebError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", message).after(RETRY_S)
     }
 
-    /// The same, which may be tried again after so many seconds.
+    /// Sets the seconds for `Retry-After`.
     pub(super) fn after(self, retry_s: u64) -> Self {
         Self { retry_s: Some(retry_s), ..self }
     }
 
-    /// What another server gave is not what it should be.
+    /// 502 for a wrong response of another server.
     pub(super) fn wrong(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, "temporarily_unavailable", message)
     }
@@ -88,7 +88,7 @@ impl WebError {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "server_error", message)
     }
 
-    /// For programs.
+    /// Returns the error as an OAuth error in JSON, for programs.
     pub(super) fn into_json(self) -> Response {
         let body = json!({ "error": self.name, "error_description": self.message });
         uncached(with_status(response::json(&body), self.status))

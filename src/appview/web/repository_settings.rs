@@ -1,4 +1,4 @@
-//! What an owner may change of a repository: the text and the picture of its page, and what is in it.
+//! Settings of a repository: the text and the picture of its page, and deletion of tags and manifests.
 
 use std::sync::Arc;
 
@@ -21,15 +21,15 @@ use server::identity::Account;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
-/// A text whose every byte is escaped, and what stands beside it.
+/// Longest form with a page's text, if every byte of the text is percent-encoded, with the other fields.
 const MAX_FORM_BYTES: u64 = RepoPage::MAX_DESCRIPTION_BYTES as u64 * 3 + 4096;
-/// Tags and manifests that the page lists; what else there is has pages of its own.
+/// Most tags, and most manifests, that the page lists; others have only the pages of their images.
 const MAX_LISTED: usize = 200;
 
 /// A tag or a manifest that can be deleted.
 struct Deletable {
     shown: String,
-    /// What the form says.
+    /// The tag or the digest, as the form sends it.
     reference: String,
     words: String,
 }
@@ -48,7 +48,7 @@ struct RepositorySettingsPage<'p> {
     page_action: &'static str,
     picture_action: &'static str,
     delete_action: &'static str,
-    /// Whom the repository tells of pushes, if that can be.
+    /// Path of the repository's webhooks, if the registry has webhooks.
     webhooks: Option<String>,
     tags: Vec<Deletable>,
     manifests: Vec<Deletable>,
@@ -60,13 +60,13 @@ struct DeletePage<'p> {
     frame: Frame<'p>,
     name: &'p str,
     reference: &'p str,
-    /// Whether all that leads there goes, too.
+    /// Whether a manifest is deleted, and with it the tags that point to it.
     is_manifest: bool,
     action: &'static str,
     back: String,
 }
 
-/// `GET`: the repository of the query.
+/// Handles `GET`: shows the settings of the query's repository.
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
     let Some(did) = web.browsers.find(browser.hash()).await? else {
@@ -77,7 +77,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     overview(web, browser, did, &name, "").await
 }
 
-/// `POST`: the text of the page.
+/// Handles `POST`: changes the text of the page.
 pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change_within(web, request, trace, MAX_FORM_BYTES).await?;
     let name = image_name(&fields)?;
@@ -90,7 +90,7 @@ pub(super) async fn write_page(web: &Web, request: Request, trace: &mut Trace) -
     overview(web, browser, did, &name, "The page is written.").await
 }
 
-/// `POST`: the picture of the page; one that is empty takes it away.
+/// Handles `POST`: changes the picture of the page; an empty file removes it.
 pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did) = devices::signed_in(web, &request.head, trace).await?;
     let too_many = |_| WebError::unavailable("too many pictures are sent at this moment: try again soon");
@@ -113,7 +113,7 @@ pub(super) async fn write_picture(web: &Web, request: Request, trace: &mut Trace
     overview(web, browser, did, &name, "The picture is changed.").await
 }
 
-/// `POST`: a tag or a manifest goes, once that was said twice.
+/// Handles `POST`: asks for confirmation, then deletes a tag or a manifest.
 pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change(web, request, trace).await?;
     let name = image_name(&fields)?;
@@ -145,7 +145,7 @@ pub(super) async fn delete(web: &Web, request: Request, trace: &mut Trace) -> Re
     overview(web, browser, did, &name, message).await
 }
 
-/// Where a repository's settings are.
+/// Returns the path of a repository's settings.
 pub(super) fn path_of(name: &ImageName) -> String {
     format!("{}?name={name}", Endpoint::RepositorySettings.path())
 }

@@ -1,4 +1,4 @@
-//! What there is, for programs: `searchRepositories` and `listRepositories`. <https://atproto.com/specs/xrpc>
+//! The XRPC queries `searchRepositories` and `listRepositories`. <https://atproto.com/specs/xrpc>
 
 use http::request::Parts;
 use http::{Method as HttpMethod, StatusCode};
@@ -82,7 +82,7 @@ fn view(found: FoundRepository) -> RepositoryView {
     }
 }
 
-/// What a page would say.
+/// Converts an error of a page.
 fn of_page(error: WebError) -> Error {
     match error.status {
         StatusCode::TOO_MANY_REQUESTS => Error::rate_limited().saying(error.message),

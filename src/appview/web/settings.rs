@@ -1,5 +1,5 @@
-//! What somebody who signed in may change: the hold that new blobs go to, where they are signed in, the page of a repository,
-//! and what is in it. All of it stands in their own account's records, but for the sessions of browsers.
+//! Settings of a signed-in account: its default hold, and the browsers in which it is signed in. The hold is in a
+//! record of the account, the browsers are in the database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,14 +21,14 @@ use server::identity::Account;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
-/// Holds of the menu.
+/// Most holds in the menu.
 const MAX_HOLDS: usize = 12;
 
-/// A hold of the menu.
+/// A hold in the menu.
 struct ShownHold {
     did: String,
     name: String,
-    /// What it is, and whether the account may write there.
+    /// A text about who may pull from the hold, and whether the account may push to it.
     words: String,
     is_chosen: bool,
 }
@@ -54,7 +54,7 @@ struct SettingsPage<'p> {
     data: &'static str,
     forget_action: &'static str,
     holds: Vec<ShownHold>,
-    /// The registry's own, if it has one.
+    /// The registry's default hold, if it has one.
     default: Option<String>,
     is_default: bool,
     is_none: bool,
@@ -62,7 +62,7 @@ struct SettingsPage<'p> {
     sessions: Vec<ShownSession>,
 }
 
-/// `GET`
+/// Handles `GET`: shows the settings.
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let browser = Browser::of(web, head)?;
     let Some(account) = web.browsers.find(browser.hash()).await? else {
@@ -72,7 +72,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     overview(web, browser, account, "").await
 }
 
-/// `POST`: the default hold, and whether untagged manifests go.
+/// Handles `POST`: changes the default hold, and whether untagged manifests are removed.
 pub(super) async fn choose_hold(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change(web, request, trace).await?;
     let other = fields.get("other").map(str::trim).filter(|other| !other.is_empty());
@@ -95,7 +95,7 @@ pub(super) async fn choose_hold(web: &Web, request: Request, trace: &mut Trace) 
     overview(web, browser, did, "The hold is chosen. Images that you push from now on go there.").await
 }
 
-/// `POST`: a browser is signed in no more.
+/// Handles `POST`: signs a browser out.
 pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change(web, request, trace).await?;
     let id = fields.get("session").and_then(|id| HEXLOWER.decode(id.as_bytes()).ok()?.try_into().ok());
@@ -108,18 +108,18 @@ pub(super) async fn end_session(web: &Web, request: Request, trace: &mut Trace) 
     overview(web, browser, did, "That browser is signed in no more.").await
 }
 
-/// A hold by its DID or its address, as people type it.
+/// Parses a hold that a user typed: its DID, URL or host.
 fn named(text: &str) -> Result<ServiceUrl, WebError> {
     let found = hold_of(text).or_else(|| hold_of(&format!("https://{text}")));
     found.ok_or_else(|| WebError::bad_form("a hold is named by its DID (did:web:hold.example.org) or its host"))
 }
 
-/// The account's own session at its PDS.
+/// Returns the account's OAuth session at its PDS.
 pub(super) async fn login(web: &Web, account: &Did) -> Result<crate::accounts::Login, WebError> {
     Ok(web.sessions.by_oauth(account).await?)
 }
 
-/// The account itself.
+/// Resolves the signed-in account.
 pub(super) async fn own(web: &Web, account: &Did) -> Result<Arc<Account>, WebError> {
     let owner = crate::names::Owner::Did(account.clone());
     Ok(web.owners.find(&owner, &Caller::Account(account.clone())).await?)
@@ -162,7 +162,8 @@ async fn overview(web: &Web, browser: Browser, did: Did, message: &str) -> Resul
     Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 
-/// The holds that the account may want: its own choice, the registry's, those that have its images, and those whose crew it is of.
+/// Returns the holds to choose from: the account's choice, the registry's default, those that have the account's
+/// images, and those of whose crew it is a member.
 async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&ServiceUrl>) -> Vec<ShownHold> {
     let mut holds: BTreeMap<String, ServiceUrl> = BTreeMap::new();
     let inventory = web.catalog.inventory(account).await.ok();
@@ -182,7 +183,7 @@ async fn menu(web: &Web, account: &Arc<Account>, chosen: Option<&ServiceUrl>) ->
     futures_util::future::join_all(looks).await
 }
 
-/// What a hold is, and whether the account may write there.
+/// Returns a text about who may pull from a hold, and whether the account may push to it.
 async fn words(web: &Web, hold: &ServiceUrl, account: &Did) -> String {
     let (captain, writer) = tokio::join!(web.catalog.captain(hold), web.catalog.may_write(hold, account));
     let Ok(captain) = captain else { return "It does not answer now.".into() };

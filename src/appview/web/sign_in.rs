@@ -1,4 +1,4 @@
-//! Sign-ins in a browser: the page that asks for a name, the way to the account's PDS, and the way back.
+//! Sign-ins in a browser: the form, the redirect to the authorization server, and the callback.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use server::identity::{Account, ResolveError};
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
-/// Of a name that a link fills in.
+/// Longest handle that a link fills into the form.
 const MAX_HANDLE_CHARS: usize = 253;
 
-/// `GET`: a form for the name. Nothing begins before it is sent: a link of a stranger signs nobody in.
+/// Handles `GET`: shows the form. A sign-in begins only when the form is sent: a stranger's link signs nobody in.
 pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
     let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
     let code = fields.get("user_code").and_then(UserCode::parse);
@@ -27,7 +27,7 @@ pub(super) fn show(web: &Web, head: &Parts) -> Result<Response, WebError> {
     Ok(pages::sign_in(web, &browser, &handle.unwrap_or_default(), code.as_ref()))
 }
 
-/// `POST`: the browser goes to the account's PDS.
+/// Handles `POST`: begins a sign-in and redirects the browser to the authorization server.
 pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Result<Response, WebError> {
     let (head, fields) = Fields::of_body(request).await?;
     let browser = Browser::of(web, &head)?;
@@ -42,14 +42,14 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
     Ok(pages::go(&url))
 }
 
-/// What somebody typed in to sign in.
+/// The account or the server that the user named in the sign-in form.
 enum Named {
     Account(Arc<Account>),
-    /// A PDS, or a server of many, by its origin.
+    /// A PDS, or an authorization server of many PDSes, by its origin.
     Server(String),
 }
 
-/// Reads a handle, a DID, or the address of a PDS. A host that is nobody's handle is taken for a PDS.
+/// Resolves a handle, a DID, or the URL of a PDS. A host name that is no account's handle is taken for a PDS.
 async fn whom(web: &Web, name: &str, network: &Caller) -> Result<Named, WebError> {
     if name.contains("://") {
         let origin = web.client.origin(&name.to_ascii_lowercase());
@@ -67,7 +67,7 @@ async fn whom(web: &Web, name: &str, network: &Caller) -> Result<Named, WebError
     }
 }
 
-/// The browser comes back, and is somebody's from now on.
+/// Handles the callback: ends the sign-in, and signs the browser in with a new cookie.
 pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let (fields, browser) = (Fields::of_query(head), Browser::of(web, head)?);
     let text = |name: &str| fields.get(name).map(str::to_owned);
@@ -88,7 +88,8 @@ pub(super) async fn end(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Re
     Ok(response)
 }
 
-/// The browser is nobody's any more. Devices go on, and while there are any so does the session at the account's server.
+/// Handles `POST`: signs the browser out. Devices stay approved, and while there are any the session at the PDS
+/// continues.
 pub(super) async fn sign_out(web: &Web, request: Request) -> Result<Response, WebError> {
     let (head, fields) = Fields::of_body(request).await?;
     let browser = Browser::of(web, &head)?;
@@ -102,7 +103,7 @@ pub(super) async fn sign_out(web: &Web, request: Request) -> Result<Response, We
     Ok(leaving::signed_out(web, ended.as_ref()))
 }
 
-/// Where somebody goes on: to the device that was to be decided on, or to the settings.
+/// Returns the path after a sign-in: the approval of the device with this code, or the settings.
 fn next_url(code: Option<&UserCode>) -> String {
     let settings = || Endpoint::Settings.path().to_owned();
     code.map_or_else(settings, |code| format!("{}?user_code={code}", Endpoint::Devices.path()))

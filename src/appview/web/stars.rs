@@ -1,4 +1,4 @@
-//! Stars are given and taken back by who is signed in.
+//! Adding and removing stars of the signed-in account.
 
 use super::refusal::WebError;
 use super::settings::{login, own};
@@ -9,7 +9,7 @@ use server::bulkhead::Caller;
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
-/// `POST`: gives the repository of the form a star, or takes it back, and shows its page again.
+/// Handles `POST`: adds or removes a star of the form's repository, and redirects to its page.
 pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (_, did, fields) = devices::change(web, request, trace).await?;
     let field = |name: &str| fields.get(name).ok_or_else(|| WebError::bad_form("which repository?"));

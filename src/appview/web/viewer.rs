@@ -1,4 +1,4 @@
-//! Who looks at a page.
+//! The viewer of a page.
 
 use std::time::Duration;
 
@@ -11,42 +11,43 @@ use super::refusal::WebError;
 use crate::accounts::{AccountsError, ENDS_SOON_US, Login};
 use atproto::syntax::Did;
 
-/// How long a page waits for the viewer's own name.
+/// Longest wait of a page for the viewer's handle.
 const NAME_TIME: Duration = Duration::from_secs(2);
 
-/// When the first of both ends, if that is soon: the browser's session, and the account's at its PDS.
+/// Returns the time when the browser's session or the account's OAuth session ends, whichever is first, if that is
+/// soon. Microseconds since 1970.
 async fn ends_soon(web: &Web, browser: &Browser, account: &Did) -> Result<Option<u64>, WebError> {
     let soon_us = (web.settings.clock)() + ENDS_SOON_US;
     let browser = web.browsers.until(browser.hash()).await?.filter(|until_us| *until_us < soon_us);
     Ok(browser.into_iter().chain(web.sessions.oauth_ends_soon(account).await?).min())
 }
 
-/// Who looks at a page: somebody who signed in, or nobody.
+/// The viewer of a page: a signed-in account, or nobody.
 #[derive(Default)]
 pub(super) struct Viewer {
     browser: Option<Browser>,
     pub(super) account: Option<Did>,
     pub(super) name: String,
-    /// When the viewer must sign in again, if that is soon.
+    /// Time when the viewer must sign in again, if that is soon.
     pub(super) ends: Option<String>,
 }
 
 impl Viewer {
-    /// Who sent a request.
+    /// Returns the viewer who sent a request.
     pub(super) async fn of(web: &Web, head: &Parts) -> Result<Self, WebError> {
         let Some(browser) = Browser::known(web, head) else { return Ok(Self::default()) };
         let Some(account) = web.browsers.find(browser.hash()).await? else { return Ok(Self::default()) };
         Ok(Self::signed_in(web, browser, account).await)
     }
 
-    /// Who signed in in this browser.
+    /// Returns the viewer for an account that is signed in in this browser.
     pub(super) async fn signed_in(web: &Web, browser: Browser, account: Did) -> Self {
         let name = timeout(NAME_TIME, web.name(&account)).await.unwrap_or_else(|_| account.to_string());
         let ends = ends_soon(web, &browser, &account).await.ok().flatten().map(super::pages::time);
         Self { browser: Some(browser), account: Some(account), name, ends }
     }
 
-    /// What the viewer's forms have; empty for nobody.
+    /// Returns the CSRF token of the viewer's forms; empty for nobody.
     pub(super) fn form_token(&self) -> String {
         self.browser.map(|browser| browser.form_token()).unwrap_or_default()
     }
@@ -56,7 +57,7 @@ impl Viewer {
         self.account.as_ref() == Some(account)
     }
 
-    /// The viewer's session at their PDS; `None` for nobody, and for whose session has ended.
+    /// Returns the viewer's OAuth session; `None` for nobody, and when the session has ended.
     pub(super) async fn login(&self, web: &Web) -> Result<Option<Login>, AccountsError> {
         let Some(account) = &self.account else { return Ok(None) };
         match web.sessions.by_oauth(account).await {

@@ -1,5 +1,5 @@
-//! Webhooks as the owner of a repository sees them: whom it tells, and what became of that. Of answers the pages say the
-//! status and nothing else: what a server says to the registry is not for whoever named the server.
+//! The pages of a repository's webhooks for its owner, with their deliveries. Of responses the pages show the status
+//! only: what a server answers to the registry is not for the user who named the server.
 
 use askama::Template;
 use http::request::Parts;
@@ -18,7 +18,7 @@ use atproto::syntax::{Did, ImageName};
 use server::wire::{Request, Response};
 use server::xrpc::Trace;
 
-/// A webhook of the list.
+/// A webhook in the list.
 struct ShownWebhook {
     path: String,
     url: String,
@@ -32,23 +32,23 @@ struct WebhooksPage<'p> {
     name: &'p str,
     path: String,
     settings: String,
-    /// The webhook that was just added, and its secret.
+    /// URL and secret of the webhook that was just added.
     added: Option<(String, String)>,
     webhooks: Vec<ShownWebhook>,
     action: &'static str,
 }
 
-/// A delivery of the log.
+/// A delivery in the list.
 struct ShownDelivery {
     id: i64,
     what: String,
     event: String,
     outcome: String,
     is_wrong: bool,
-    /// How many, and how long the last one took.
+    /// Number of attempts, and the duration of the last one.
     attempts: String,
     queued: Ago,
-    /// Whether it may be delivered again.
+    /// Whether the delivery has ended, so that it may be repeated.
     has_ended: bool,
 }
 
@@ -76,7 +76,7 @@ struct DeleteWebhookPage<'p> {
     back: String,
 }
 
-/// `GET`: the webhooks of the repository of the query.
+/// Handles `GET`: shows the webhooks of the query's repository.
 pub(super) async fn show_all(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
     let Some(did) = web.browsers.find(browser.hash()).await? else {
@@ -86,7 +86,7 @@ pub(super) async fn show_all(web: &Web, head: &Parts, trace: &mut Trace) -> Resu
     overview(web, browser, did, &image_name(&fields)?, None).await
 }
 
-/// `POST`: one more.
+/// Handles `POST`: adds a webhook.
 pub(super) async fn add(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change(web, request, trace).await?;
     let name = image_name(&fields)?;
@@ -97,7 +97,7 @@ pub(super) async fn add(web: &Web, request: Request, trace: &mut Trace) -> Resul
     overview(web, browser, did, &name, Some(added)).await
 }
 
-/// `GET`: the webhook of the query.
+/// Handles `GET`: shows the query's webhook.
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, fields) = (Browser::of(web, head)?, Fields::of_query(head));
     let Some(did) = web.browsers.find(browser.hash()).await? else {
@@ -108,7 +108,7 @@ pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<R
     log(web, browser, did, &webhook, String::new()).await
 }
 
-/// `POST`: what its owner wants of it.
+/// Handles `POST`: tests, switches on or off, or deletes a webhook, or repeats a delivery.
 pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Result<Response, WebError> {
     let (browser, did, fields) = devices::change(web, request, trace).await?;
     let webhook = find(web, &did, &fields).await?;
@@ -141,12 +141,12 @@ pub(super) async fn change(web: &Web, request: Request, trace: &mut Trace) -> Re
         Some("delete") => return ask_before_deletion(web, browser, did, &webhook).await,
         _ => return Err(WebError::bad_form("what is to be done with it?")),
     };
-    // As it is now.
+    // Read again: the change is shown.
     let webhook = find(web, &did, &fields).await?;
     log(web, browser, did, &webhook, message).await
 }
 
-/// Sends a ping, and says what came of it.
+/// Sends a ping; returns a message about its result.
 async fn test(web: &Web, did: &Did, webhook: &Webhook) -> Result<String, WebError> {
     let account = own(web, did).await?;
     let Some(delivery) = web.webhooks.test(&account, webhook).await? else {
@@ -171,7 +171,7 @@ async fn ask_before_deletion(web: &Web, browser: Browser, did: Did, webhook: &We
     Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 
-/// Where the webhooks of a repository are.
+/// Returns the path of a repository's webhooks.
 pub(super) fn path_of_all(name: &ImageName) -> String {
     format!("{}?name={name}", Endpoint::Webhooks.path())
 }
@@ -180,7 +180,7 @@ fn path_of(id: i64) -> String {
     format!("{}?id={id}", Endpoint::Webhook.path())
 }
 
-/// The webhook that a form or a query names, if it is this account's.
+/// Returns the webhook that a form or a query names, if it is one of this account.
 async fn find(web: &Web, did: &Did, fields: &Fields) -> Result<Webhook, WebError> {
     let id = fields.get("id").and_then(|id| id.parse().ok());
     let id = id.ok_or_else(|| WebError::bad_form("which webhook?"))?;
@@ -239,7 +239,7 @@ async fn log(web: &Web, browser: Browser, did: Did, webhook: &Webhook, message: 
     Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 
-/// How a webhook is.
+/// Returns the state of a webhook in words.
 fn words(webhook: &Webhook, now_us: u64) -> String {
     let failing = webhook.failing_us.map(|since_us| Ago::of(since_us, now_us).text);
     match (webhook.is_on, &webhook.problem, failing) {

@@ -1,4 +1,4 @@
-//! The front page: what this registry is, how to push, and what was pushed of late.
+//! The front page: what this registry is, how to push, and recent pushes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,19 +22,19 @@ use server::bulkhead::Caller;
 use server::wire::Response;
 use server::xrpc::response;
 
-/// Repositories that are looked at, shown, and shown of one account.
+/// Numbers of recently pushed repositories: those that are read, those that are shown, and those of one account.
 const LOOKED_AT: usize = 60;
 const SHOWN: usize = 12;
 const OF_ONE_ACCOUNT: usize = 3;
-/// Holds and accounts that are asked about at once, and for how long.
+/// Repositories that are checked at the same time, and the time limit of each.
 const AT_ONCE: usize = 8;
 const TIME: Duration = Duration::from_secs(3);
-/// How long the first who looks waits for all of them.
+/// Time limit of all checks; the first viewer waits for them.
 const ALL_TIME: Duration = Duration::from_secs(5);
-/// How long what was found is shown to all.
+/// Time for which the result is cached, for all viewers.
 const KEPT_FOR: Duration = Duration::from_secs(20);
 
-/// A repository of late.
+/// A recently pushed repository.
 #[derive(Clone)]
 struct Recent {
     owner: String,
@@ -43,7 +43,7 @@ struct Recent {
     pushed_us: u64,
 }
 
-/// A repository as it is shown.
+/// A recently pushed repository as the page shows it.
 struct ShownRecent<'p> {
     repository: &'p Recent,
     pushed: Ago,
@@ -55,11 +55,11 @@ struct HomePage<'p> {
     frame: Frame<'p>,
     recent: Vec<ShownRecent<'p>>,
     sign_in: &'static str,
-    /// What stands in the commands.
+    /// The owner in the page's commands.
     owner: &'p str,
 }
 
-/// What the front page shows of others, for all who look at it.
+/// Cache of the recently pushed repositories, for all viewers.
 #[derive(Default)]
 pub(in crate::web) struct FrontPage(tokio::sync::Mutex<Option<(Arc<Vec<Recent>>, tokio::time::Instant)>>);
 
@@ -78,7 +78,7 @@ pub(in crate::web) async fn show(web: &Web, head: &Parts, network: &Caller) -> R
     Ok(pages::finish(web, None, page.render(), Shown { script: true }))
 }
 
-/// The public ones of the repositories that were pushed to last: found once for all, now and then.
+/// Returns the recently pushed repositories in public holds, from the cache if they are there.
 async fn recent(web: &Web) -> Result<Arc<Vec<Recent>>, WebError> {
     let mut kept = web.front_page.0.lock().await;
     if let Some((recent, at)) = &*kept
@@ -112,12 +112,12 @@ async fn recent(web: &Web) -> Result<Arc<Vec<Recent>>, WebError> {
     Ok(recent)
 }
 
-/// What programs that follow links may read.
+/// Returns `robots.txt`.
 pub(in crate::web) fn robots() -> Response {
     kept_for_a_day(response::full(response::TEXT, "User-agent: *\nDisallow: /auth/\nDisallow: /v2/\n".into()))
 }
 
-/// The registry's mark.
+/// Returns the icon.
 pub(in crate::web) fn mark() -> Response {
     let svg = include_str!("../pages/mark.svg");
     kept_for_a_day(response::full(HeaderValue::from_static("image/svg+xml"), svg.into()))

@@ -1,4 +1,4 @@
-//! The page of an image: what its manifest says, how it was made, what was attached to it, and whether its record is proven.
+//! The page of an image: its manifest, build history, attached artifacts, and the proof of its record.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +24,15 @@ use atproto::syntax::{Did, Digest, ImageName};
 use server::bulkhead::Caller;
 use server::wire::Response;
 
-/// How long each part of the page may take.
+/// Time limit of each part of the page.
 const PART_TIME: Duration = Duration::from_secs(5);
 const MAX_ANNOTATIONS: usize = 60;
-/// Layers, platforms, tags and attached manifests, of each: a manifest of 5 MiB may name tens of thousands.
+/// Most rows of each list (layers, platforms, tags, attached artifacts): a manifest of 5 MiB may name tens of
+/// thousands.
 const MAX_ROWS: usize = 500;
 const MAX_VALUE_CHARS: usize = 600;
 
-/// A manifest of an index.
+/// A manifest in an index.
 struct Platform {
     name: String,
     path: String,
@@ -39,14 +40,14 @@ struct Platform {
     size: String,
 }
 
-/// An annotation; its address, if it is one.
+/// An annotation; its value may be a link.
 struct Annotation {
     name: String,
     value: String,
     is_link: bool,
 }
 
-/// What is attached.
+/// An artifact that is attached to the image.
 struct Attached {
     kind: &'static str,
     media_type: String,
@@ -63,9 +64,9 @@ struct ImagePage<'p> {
     owner_path: String,
     name: &'p str,
     repository_path: String,
-    /// What the page's address ends with, cut short.
+    /// The tag or the shortened digest, as in the page's path.
     reference: String,
-    /// What stands behind `docker pull`.
+    /// The argument of `docker pull`.
     image: String,
     digest: String,
     media_type: String,
@@ -75,17 +76,17 @@ struct ImagePage<'p> {
     pushed: Option<Ago>,
     tags: Vec<(String, String)>,
     proof: Result<RecordProof, Unknown>,
-    /// The tag that the page was asked for by, if it was.
+    /// The proof of the tag in the page's path, if it has a tag.
     tag_proof: Option<Result<RecordProof, Unknown>>,
     platforms: Vec<Platform>,
     steps: Vec<Step>,
-    /// Why the commands are not there.
+    /// Reason why the commands cannot be shown.
     no_history: Option<String>,
     annotations: Vec<Annotation>,
     attached: Vec<Attached>,
     no_attached: Option<String>,
     subject: Option<(String, String)>,
-    /// Whether one of the lists is longer than what is shown of it.
+    /// Whether one of the lists was cut.
     is_cut: bool,
 }
 
@@ -128,7 +129,7 @@ pub(super) async fn show(
     Ok(pages::finish(web, None, page.render(), Shown { script: true }))
 }
 
-/// The manifest's bytes, which have this hash.
+/// Reads and parses a manifest, whose hash is verified.
 async fn manifest(web: &Web, subject: &Subject, digest: &Digest) -> Result<ParsedManifest, WebError> {
     let bytes = timeout(PART_TIME, web.repos.known_bytes(&subject.account, digest)).await;
     let late = |_| WebError::unavailable("the account's server is too slow: try again in a minute");
@@ -139,7 +140,8 @@ async fn manifest(web: &Web, subject: &Subject, digest: &Digest) -> Result<Parse
     ParsedManifest::parse(bytes.ok_or_else(missing)?, None).map_err(|error| WebError::wrong(error.to_string()))
 }
 
-/// Configurations that were read of late, each for who may read it, at some kilobytes.
+/// Cache of image configs by viewer, owner and digest, at some kilobytes each: whether a viewer may read one is for its
+/// hold to say.
 pub(in crate::web) type Configs = Arc<Kept<(Option<Did>, Did, Digest), Arc<ImageConfig>, UnitWeighter>>;
 
 pub(in crate::web) fn remembered() -> Configs {
@@ -147,7 +149,7 @@ pub(in crate::web) fn remembered() -> Configs {
     Kept::new(512, 512, UnitWeighter, times)
 }
 
-/// The configuration, as the viewer may read it; or why it cannot be shown.
+/// Returns the config of an image, if it has one and the viewer may read it, or the reason why it cannot be shown.
 async fn history(
     web: &Web,
     (viewer, caller): (&Viewer, &Caller),
@@ -187,7 +189,8 @@ fn is_image_config(media_type: &str) -> bool {
     ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"].contains(&media_type)
 }
 
-/// Signatures and the like, by subject and by the tags of older programs; or why they cannot be shown.
+/// Returns attached artifacts like signatures, by subject and by the tags of older programs, or the reason why they
+/// cannot be shown.
 async fn attached(
     web: &Web,
     subject: &Subject,
@@ -304,7 +307,7 @@ fn page<'p>(
     }
 }
 
-/// Cuts lists that are too long for a page, and knows whether one was.
+/// Cuts lists to [`MAX_ROWS`]; the field is whether one was cut.
 #[derive(Default)]
 struct Cuts(bool);
 

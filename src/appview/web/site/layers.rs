@@ -1,20 +1,20 @@
-//! Layers beside the commands that made them.
+//! Layers of an image with the commands that made them.
 
 use super::shown;
 use crate::images::{BuildStep, ImageConfig, ManifestDetails};
 
-/// What is shown of a command.
+/// Longest command; longer ones are cut.
 const MAX_COMMAND_CHARS: usize = 2000;
 
-/// A layer, or a step that made none.
+/// A build step, with its layer if it made one.
 pub(super) struct Step {
     pub(super) command: Option<String>,
-    /// Its size and digest, where it made a layer.
+    /// Size and digest of the layer, if the step made one.
     pub(super) layer: Option<(String, String)>,
 }
 
-/// The steps of an image in their order. A history that has not one step a layer belongs to something else: then the
-/// layers stand alone.
+/// Returns the steps of an image in order. If the history's non-empty steps are not as many as the layers, it does not
+/// belong to them: then the layers have no commands.
 pub(super) fn steps(details: &ManifestDetails, config: Option<&ImageConfig>) -> Vec<Step> {
     let mut layers = details.layers.iter().map(|layer| (shown::size(layer.size_bytes), layer.digest.to_string()));
     let history = config.map(|config| config.history.as_slice()).unwrap_or_default();
@@ -28,7 +28,7 @@ pub(super) fn steps(details: &ManifestDetails, config: Option<&ImageConfig>) -> 
     history.iter().map(step).collect()
 }
 
-/// A command without what the builder put around it.
+/// Returns a command without the wrapping of the builder.
 fn command(text: &str) -> Option<String> {
     let text = server::text::line(text, MAX_COMMAND_CHARS)?;
     let text = text.strip_suffix("# buildkit").map_or(text.as_str(), str::trim_end);

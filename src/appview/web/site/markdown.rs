@@ -1,26 +1,26 @@
-//! Markdown that anybody may have written, as HTML that does nothing: no element, attribute or address stands in it that is
-//! not made here. Pictures of elsewhere are links, so that nobody learns who reads a page.
+//! Rendering of untrusted Markdown as safe HTML: all its elements, attributes and URLs are made here. Pictures become
+//! links, so that no other server learns who reads a page.
 
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
-/// Elements within one another; deeper ones are left out, their text is not.
+/// Deepest nesting of elements; deeper elements are left out, but not their text.
 const MAX_DEPTH: usize = 32;
 
-/// Pieces of a text: what has more is no text for people, but one that is to become a page of megabytes. It is shown as it is.
+/// Most parser events of a text. A text with more was made to become a page of megabytes: it is shown unrendered.
 const MAX_EVENTS: usize = 60_000;
 
 struct Writer {
-    /// Whether the beginning of each element that is open was written.
+    /// Whether the start tag of each open element was written.
     open: Vec<bool>,
-    /// Whether a link is open: there is none within another.
+    /// Whether a link is open: links are not nested.
     is_in_link: bool,
-    /// What browsers would take for elements, of the block that is open.
+    /// The HTML of the open HTML block.
     block: String,
-    /// The level of the last heading: no level is left out below the page's own.
+    /// The level of the last heading: levels are not skipped below the page's own headings.
     heading: u8,
 }
 
-/// `text` as HTML below a heading of the second level.
+/// Renders `text` as HTML below a heading of the second level.
 pub(super) fn render(text: &str) -> String {
     let text = server::text::lines(text);
     let parser = Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
@@ -104,7 +104,7 @@ impl Writer {
     }
 }
 
-/// Whether a browser may be led there: nothing that runs, and nothing of this site.
+/// Whether a link may lead to the URL: it has the scheme http, https or mailto, so no script and no path of this site.
 pub(super) fn is_address(url: &str) -> bool {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
     matches!(scheme.as_deref(), Some("https" | "http" | "mailto"))
@@ -129,7 +129,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// The text of a block of elements, without them.
+/// Returns the text of an HTML block without its tags and comments.
 fn between_tags(html: &str) -> String {
     let mut text = String::new();
     let mut rest = html;
@@ -204,7 +204,7 @@ mod tests {
             ] {
                 assert!(!html.to_lowercase().contains(bad), "{case}: {html}");
             }
-            // Every element that there is was made here.
+            // Every element in the HTML was made here.
             for tag in html.split('<').skip(1) {
                 let (tag, _) = tag.split_once('>').unwrap();
                 let is_ours = tag.starts_with("a href=\"http") && tag.matches('"').count() == 4

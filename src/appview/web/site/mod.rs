@@ -1,7 +1,7 @@
-//! The pages that anybody may read: what this registry is, whose repositories there are, and what is in an image.
+//! The public pages: front page, search, accounts, repositories and images.
 //!
-//! What a page shows of others comes from their PDSes and holds, which may be slow, away or hostile. So a page waits for a few
-//! seconds at most, one network has few pages under way at once, and what does not come is said in its place.
+//! Their content comes from PDSes and holds, which may be slow, away or hostile. So a page waits a few seconds at most,
+//! one client has few pages under way at once, and a page tells what could not be read.
 
 mod home;
 mod image;
@@ -39,7 +39,7 @@ pub(super) use search::{MAX_QUERY_CHARS, show as search};
 pub(super) use shown::Ago;
 pub(super) use shown::path_of;
 
-/// Of one network few pages are made at once: each asks servers of others.
+/// One account or network has few pages under way at once: each calls servers of others.
 pub(super) const PAGES: BulkheadLimits = BulkheadLimits {
     places: 64,
     places_per_caller: 8,
@@ -47,22 +47,22 @@ pub(super) const PAGES: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 32,
     max_wait: Duration::from_secs(5),
 };
-/// What a page may take. Each question has a shorter time of its own.
+/// Time limit of a page. Each call has a shorter one of its own.
 const PAGE_TIME: Duration = Duration::from_secs(12);
 
-/// A page about an account: it, under the name that it has now.
+/// The account that a page is about.
 pub(super) struct Subject {
     pub(super) account: Arc<Account>,
-    /// What stands in paths.
+    /// The owner in the page's path: the verified handle, else the DID.
     pub(super) owner: Owner,
 }
 
-/// Waits for a place to make a page.
+/// Waits for a place in the bulkhead of pages.
 pub(super) async fn enter(web: &Web, caller: &Caller) -> Result<Place<Caller>, WebError> {
     Ok(web.pages.enter(caller).await?)
 }
 
-/// The page that a path names.
+/// Returns the page that a path names.
 pub(super) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> Result<Response, WebError> {
     let page = SitePage::of(head.uri.path()).ok_or_else(missing)?;
     let viewer = Viewer::of(web, head).await?;
@@ -104,7 +104,8 @@ async fn make(web: &Web, head: &Parts, page: SitePage, viewer: &Viewer, caller: 
     }
 }
 
-/// The account of an owner, and the one name that its pages have: its handle where its domain agrees, else its DID.
+/// Resolves an owner to its account, and to the owner in the paths of its pages: the handle if its domain confirms it,
+/// else the DID.
 pub(super) async fn find(web: &Web, owner: &Owner, caller: &Caller) -> Result<Subject, WebError> {
     let account = web.owners.find(owner, caller).await.map_err(|error| match error {
         ResolveError::NotFound => WebError::not_found(format!("there is no account {owner}")),
@@ -118,7 +119,7 @@ pub(super) async fn find(web: &Web, owner: &Owner, caller: &Caller) -> Result<Su
     Ok(Subject { account, owner })
 }
 
-/// Says that there is no page.
+/// Returns the error for a page that does not exist.
 pub(super) fn missing() -> WebError {
     WebError::not_found("there is no page at this address")
 }

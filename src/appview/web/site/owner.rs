@@ -1,4 +1,4 @@
-//! The page of an account: who it is, and its repositories.
+//! The page of an account: its profile and its repositories.
 
 use askama::Template;
 
@@ -11,10 +11,10 @@ use crate::web::viewer::Viewer;
 use crate::web::{Endpoint, Web};
 use server::wire::Response;
 
-/// Repositories on a page; who has more is found by their names.
+/// Most repositories on the page; others are found by their names.
 const MAX_REPOSITORIES: usize = 500;
 
-/// A repository of the list.
+/// A repository in the list.
 struct Row {
     name: String,
     path: String,
@@ -33,7 +33,7 @@ struct OwnerPage<'p> {
     description: Option<&'p str>,
     picture: Option<String>,
     repositories: Vec<Row>,
-    /// Why there is less than there could be.
+    /// Reason why the list is not complete.
     problem: Option<String>,
     left_out: usize,
     settings: Option<&'static str>,
@@ -64,7 +64,7 @@ pub(super) async fn show(web: &Web, viewer: &Viewer, subject: &Subject) -> Resul
     Ok(pages::finish(web, None, page.render(), Shown::default()))
 }
 
-/// Says that only a part was looked through.
+/// Returns a message if only a part of the records was listed.
 pub(super) fn partial(inventory: &Inventory) -> Option<String> {
     let text = "This account has more records than are looked through here: the list is not complete.";
     (!inventory.is_whole).then(|| text.to_owned())

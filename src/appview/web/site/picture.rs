@@ -1,5 +1,5 @@
-//! Pictures of accounts and repositories, from here: a browser asks no other server, and gets nothing but a picture that a
-//! record of the account names.
+//! Pictures of accounts and repositories, served from here, so that a browser calls no other server and gets nothing
+//! but a picture that a record of the account names.
 
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY};

@@ -1,4 +1,4 @@
-//! The page of a repository: how to pull it, its tags, and what its owner says of it.
+//! The page of a repository: the pull command, its tags, and its owner's text.
 
 use askama::Template;
 use http::request::Parts;
@@ -15,10 +15,10 @@ use crate::web::{Endpoint, Web, repository_settings};
 use atproto::syntax::{Digest, ImageName};
 use server::wire::Response;
 
-/// Tags of a page.
+/// Tags on a page.
 const PAGE: usize = 100;
 
-/// A tag of the list.
+/// A tag in the list.
 struct Row {
     tag: String,
     path: String,
@@ -35,7 +35,7 @@ struct RepositoryPage<'p> {
     owner: String,
     owner_path: String,
     name: &'p str,
-    /// What stands behind `docker pull`.
+    /// The argument of `docker pull`.
     image: String,
     description: Option<&'p str>,
     readme: Option<String>,
@@ -51,7 +51,7 @@ struct RepositoryPage<'p> {
     stars: Stars<'p>,
 }
 
-/// The stars of a repository, and the form by which the viewer gives one.
+/// The stars of a repository, and the form to add or remove the viewer's.
 struct Stars<'p> {
     count: u64,
     words: String,
@@ -135,7 +135,7 @@ fn row(inventory: &Inventory, tag: &ListedTag, path: &str, now_us: u64) -> Row {
     }
 }
 
-/// How large an image is; of an index each of its images.
+/// Returns the size of an image; of an index the range of its images' sizes.
 fn size(inventory: &Inventory, digest: &Digest) -> String {
     let Some(manifest) = inventory.manifests.get(digest) else { return String::new() };
     if manifest.children.is_empty() {
@@ -151,7 +151,7 @@ fn size(inventory: &Inventory, digest: &Digest) -> String {
     }
 }
 
-/// How many manifests are at home here to which no tag leads, and which are no part of another one.
+/// Returns the number of untagged manifests of the repository: without a tag, not part of an index, and no referrers.
 fn untagged(inventory: &Inventory, name: &ImageName) -> Option<String> {
     let mut reached: std::collections::HashSet<Digest> =
         inventory.repositories.values().flatten().map(|tag| tag.digest).collect();
@@ -164,7 +164,7 @@ fn untagged(inventory: &Inventory, name: &ImageName) -> Option<String> {
     (count > 0).then(|| server::text::with_noun(count as u64, "untagged manifest"))
 }
 
-/// How often the image was pulled, as its hold counts.
+/// Returns the number of pulls, as the hold counts them.
 async fn pulls(
     web: &Web,
     subject: &Subject,

@@ -1,26 +1,26 @@
-//! From a path to the page it names: `/<owner>`, `/<owner>/<repository>`, and that with `:<tag>` or `@<digest>`. An owner's
-//! name has a dot or begins with `did`, which no other path of ours does.
+//! Routes of pages: `/<owner>`, `/<owner>/<repository>`, and that with `:<tag>` or `@<digest>`. An owner has a dot or
+//! begins with `did`, which no other path of ours does.
 
 use crate::names::{Owner, Reference, RepositoryName};
 use crate::web::Endpoint;
 use atproto::syntax::{Digest, ImageName, Tag};
 
-/// A page.
+/// A page that a path names.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::web) enum SitePage {
-    /// Somebody's repositories.
+    /// The page of an account.
     Owner(Owner),
-    /// A repository.
+    /// The page of a repository.
     Repository(Owner, ImageName),
-    /// An image.
+    /// The page of an image.
     Image(Owner, ImageName, Reference),
-    /// Somebody's picture, or a repository's.
+    /// The picture of an account or of a repository.
     Picture(Owner, Option<ImageName>),
 }
 
 const PICTURES: &str = "/picture/";
 
-/// Which kind of page a path may name.
+/// Returns the endpoint of the page that a path may name. The path is not checked in full.
 pub(in crate::web) fn kind(path: &str) -> Option<Endpoint> {
     if path.starts_with(PICTURES) {
         return Some(Endpoint::Picture);
@@ -37,7 +37,7 @@ pub(in crate::web) fn kind(path: &str) -> Option<Endpoint> {
 }
 
 impl SitePage {
-    /// The page of a path; `None` when it can be none.
+    /// Parses a path; `None` when it cannot name a page.
     pub(in crate::web) fn of(path: &str) -> Option<Self> {
         if let Some(rest) = path.strip_prefix(PICTURES) {
             let (owner, name) = rest.split_once('/').map_or((rest, None), |(owner, name)| (owner, Some(name)));
@@ -58,7 +58,7 @@ impl SitePage {
     }
 }
 
-/// The owner, without the `@` that people write, and what follows, without a slash at its end.
+/// Splits a path into the owner, without a leading `@`, and the rest, without a trailing slash.
 fn split(path: &str) -> Option<(&str, &str)> {
     let path = path.strip_prefix('/')?;
     let path = path.strip_suffix('/').unwrap_or(path);
@@ -66,7 +66,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
     Some((owner.strip_prefix('@').unwrap_or(owner), rest))
 }
 
-/// A name, and what follows it from the `:` or `@` on.
+/// Splits a name from the `:<tag>` or `@<digest>` behind it.
 fn reference(rest: &str) -> Option<(&str, &str)> {
     let last = rest.rfind('/').map_or(0, |at| at + 1);
     let at = rest[last..].find(['@', ':'])?;

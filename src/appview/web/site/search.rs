@@ -1,4 +1,4 @@
-//! The page of a search: images by their names, owners, words and tags; without words, all of them in an order.
+//! The search page: repositories by names, owners, words and tags; without words, all of them, sorted.
 
 use askama::Template;
 use http::request::Parts;
@@ -16,12 +16,12 @@ use server::text::with_noun;
 use server::wire::Response;
 use server::xrpc::Trace;
 
-/// Repositories of a page.
+/// Repositories on a page.
 const PAGE: usize = 25;
-/// Characters that somebody may search for.
+/// Longest search text, in characters.
 pub(in crate::web) const MAX_QUERY_CHARS: usize = 1024;
 
-/// A repository as it is shown.
+/// A repository in the list.
 struct Row<'p> {
     owner: String,
     name: &'p str,
@@ -31,7 +31,7 @@ struct Row<'p> {
     pushed: Option<Ago>,
 }
 
-/// An order that may be chosen.
+/// An order in the menu.
 struct ShownOrder {
     name: &'static str,
     words: &'static str,
@@ -67,7 +67,7 @@ pub(in crate::web) async fn show(web: &Web, head: &Parts, trace: &mut Trace) -> 
     let found = match SearchWords::of(typed) {
         Some(words) => web.index.search(&words, order, PAGE, after).await?,
         None if query.is_empty() => web.index.list(None, order, PAGE, after).await?,
-        // What was typed has no word.
+        // The text has no word.
         None => FoundRepositories::default(),
     };
     let now_us = (web.settings.clock)();
@@ -93,7 +93,7 @@ fn orders(chosen: RepositoryOrder) -> Vec<ShownOrder> {
     RepositoryOrder::ALL.into_iter().map(shown).collect()
 }
 
-/// The address of a page of the results.
+/// Returns the path of a page of results.
 fn path(query: &str, order: RepositoryOrder, after: Option<Position>) -> String {
     let mut fields = url::form_urlencoded::Serializer::new(String::new());
     fields.append_pair("q", query).append_pair("sort", order.name());
@@ -120,7 +120,7 @@ fn row(found: &FoundRepository, now_us: u64) -> Row<'_> {
         name: found.name.as_str(),
         description: found.description.as_deref(),
         facts: facts.into_iter().flatten().collect::<Vec<_>>().join(" · "),
-        // A record that says no time was pushed at none.
+        // A repository whose records have no time shows none.
         pushed: (found.pushed_us > 1).then(|| Ago::of(found.pushed_us, now_us)),
     }
 }

@@ -7,14 +7,14 @@ const UNITS: [(&str, u64); 6] =
     [("year", 31_557_600), ("month", 2_629_800), ("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60)];
 const SHORT_DIGEST_CHARS: usize = 12;
 
-/// A time, by how long ago it is.
+/// A time, relative to now.
 #[derive(Clone)]
 pub(in crate::web) struct Ago {
-    /// `3 hours ago`
+    /// The relative time: `3 hours ago`.
     pub(in crate::web) text: String,
-    /// For whoever wants to know exactly.
+    /// The exact time, to the minute.
     pub(in crate::web) exact: String,
-    /// For programs.
+    /// The time in RFC 3339, for programs.
     pub(in crate::web) machine: String,
 }
 
@@ -31,7 +31,7 @@ impl Ago {
         Self { text, exact, machine }
     }
 
-    /// Of a time that a record says.
+    /// Converts a time of a record; `None` without one.
     pub(in crate::web) fn of_record(time: Option<&Datetime>, now_us: u64) -> Option<Self> {
         time.map(Datetime::to_micros).filter(|micros| *micros > 0).map(|micros| Self::of(micros, now_us))
     }
@@ -41,12 +41,12 @@ pub(super) fn size(bytes: u64) -> String {
     Size { bytes }.to_string()
 }
 
-/// The first characters of a digest: enough for people to tell two apart.
+/// Returns the first characters of a digest: enough for people to tell two apart.
 pub(super) fn short(digest: &Digest) -> String {
     digest.hex().chars().take(SHORT_DIGEST_CHARS).collect()
 }
 
-/// What follows a repository's name in the name of an image.
+/// Returns `:<tag>` or `@<digest>`, which follows the repository in an image's name.
 pub(super) fn suffix(reference: &Reference) -> String {
     match reference {
         Reference::Tag(tag) => format!(":{tag}"),
@@ -54,12 +54,12 @@ pub(super) fn suffix(reference: &Reference) -> String {
     }
 }
 
-/// The path of a repository.
+/// Returns the path of a repository's page.
 pub(in crate::web) fn path_of(owner: &Owner, name: &ImageName) -> String {
     format!("/{owner}/{name}")
 }
 
-/// What kind of a thing a media type is, in words.
+/// Returns the kind of an artifact in words, by its media type and its annotations.
 pub(super) fn kind(media_type: &str, annotations: &[(String, String)]) -> &'static str {
     let predicate = annotations.iter().find(|(name, _)| name.ends_with("predicateType")).map_or("", |(_, value)| value);
     let is = |part: &str| media_type.contains(part) || predicate.contains(part);

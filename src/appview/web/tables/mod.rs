@@ -1,22 +1,22 @@
-//! The SQL of browsers that are signed in.
+//! The SQL of browser sessions.
 //!
-//! No other room has SQL for this table, and none calls what is here: it is public for tests.
+//! No other room has SQL for this table, and none calls this module: it is public for tests.
 
 use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Who is signed in, in the browser with this cookie.
+/// Returns the account that is signed in in the browser with this hash of its cookie.
 ///
 /// # Errors
-/// When the database fails or holds what was never written; so below.
+/// When the database fails or has invalid data.
 pub fn find(read: &Read<'_>, cookie: &[u8; 32], now_us: u64) -> Result<Option<Did>, StorageError> {
     let sql = "SELECT account FROM browser_session WHERE cookie = ?1 AND expires_us > ?2";
     let account = read.first(sql, (cookie, now_us.cast_signed()), |row| row.get::<_, String>(0))?;
     account.map(|text| Did::parse(&text).map_err(|error| StorageError::Damaged(error.into()))).transpose()
 }
 
-/// Until when the browser with this cookie is signed in, microseconds since 1970.
+/// Returns the time when the browser's session expires, microseconds since 1970.
 ///
 /// # Errors
 /// As [`find`].
@@ -25,7 +25,7 @@ pub fn until(read: &Read<'_>, cookie: &[u8; 32]) -> Result<Option<u64>, StorageE
     Ok(read.first(sql, [cookie], |row| row.get::<_, i64>(0))?.map(i64::cast_unsigned))
 }
 
-/// Signs a browser in, from and until these microseconds since 1970.
+/// Signs a browser in. Both times are microseconds since 1970.
 ///
 /// # Errors
 /// As [`find`].
@@ -48,21 +48,21 @@ pub fn end(write: &Write<'_>, cookie: &[u8; 32]) -> Result<(), StorageError> {
     write.execute("DELETE FROM browser_session WHERE cookie = ?1", [cookie]).map(drop)
 }
 
-/// A browser that is signed in.
+/// The session of a signed-in browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrowserSessionRow {
     /// The hash of its cookie.
     pub cookie: [u8; 32],
-    /// Since when, microseconds since 1970.
+    /// Time of the sign-in, microseconds since 1970.
     pub created_us: u64,
-    /// Until when.
+    /// Time of the expiry, microseconds since 1970.
     pub expires_us: u64,
 }
 
-/// Sessions that are shown of one account.
+/// Most sessions in the list of one account.
 const MAX_SHOWN: i64 = 100;
 
-/// The browsers in which an account is signed in, the newest first.
+/// Returns the browsers in which an account is signed in, the newest first, 100 at most.
 ///
 /// # Errors
 /// As [`find`].
@@ -76,7 +76,7 @@ pub fn of_account(read: &Read<'_>, account: &Did, now_us: u64) -> Result<Vec<Bro
     })
 }
 
-/// Signs a browser out that is signed in as this account.
+/// Signs out a browser that is signed in as this account.
 ///
 /// # Errors
 /// As [`find`].
@@ -85,7 +85,7 @@ pub fn end_of(write: &Write<'_>, cookie: &[u8; 32], account: &Did) -> Result<(),
     write.execute(sql, (cookie, account.as_str())).map(drop)
 }
 
-/// In how many browsers each account is signed in.
+/// Returns the number of browsers in which each account is signed in.
 ///
 /// # Errors
 /// As [`find`].
@@ -104,7 +104,7 @@ pub fn forget(write: &Write<'_>, account: &Did) -> Result<(), StorageError> {
     write.execute("DELETE FROM browser_session WHERE account = ?1", [account.as_str()]).map(drop)
 }
 
-/// Forgets browsers whose time is over.
+/// Deletes expired sessions.
 ///
 /// # Errors
 /// As [`find`].
