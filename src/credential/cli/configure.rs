@@ -1,4 +1,4 @@
-//! `configure-docker`: docker asks this program of a registry, or no more.
+//! `configure-docker`: adds or removes this program as the credential helper of registries in docker's configuration.
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use crate::docker::{ConfigError, DockerConfig};
 use crate::registry::RegistryName;
 use server::console::{CommandError, output, warn};
 
-/// Of which registries docker is to ask.
+/// Arguments of `configure-docker`.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The registries; without one, the only one that somebody is signed in at.
@@ -55,7 +55,7 @@ impl Arguments {
         }
     }
 
-    /// Changes one; answers what to say of it.
+    /// Changes the helper of one registry; returns the line to print about it.
     fn change(&self, docker: &mut DockerConfig, registry: &RegistryName) -> String {
         if self.remove {
             let was = docker.remove(registry);

@@ -1,4 +1,4 @@
-//! docker's own commands: `get`, `store`, `erase`, `list`.
+//! The commands that docker runs: `get`, `store`, `erase`, `list`.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Read as _};
@@ -11,7 +11,7 @@ use super::places::Places;
 use crate::docker::{self, MAX_INPUT_BYTES, ProtocolError};
 use server::console::{CommandError, finish, output, warn};
 
-/// What docker sends. It is read to its end, and no further than docker ever goes.
+/// Reads standard input to its end, at most one byte more than [`MAX_INPUT_BYTES`].
 fn input() -> Result<Zeroizing<Vec<u8>>, ProtocolError> {
     let stdin = io::stdin().lock();
     if stdin.is_terminal() {
@@ -23,7 +23,7 @@ fn input() -> Result<Zeroizing<Vec<u8>>, ProtocolError> {
     Ok(bytes)
 }
 
-/// Ends the process with an answer, or with an error where docker reads it.
+/// Prints the result, or the error, on standard output, where docker reads both; returns the exit code.
 fn answer(outcome: Result<impl AsRef<str>, ProtocolError>) -> ExitCode {
     let (text, code) = match &outcome {
         Ok(text) => (text.as_ref().to_owned(), ExitCode::SUCCESS),
@@ -61,7 +61,7 @@ pub(super) fn list(places: &Places) -> ExitCode {
     }))
 }
 
-/// Says why a secret is in the file, where there is a keyring.
+/// Warns that a secret is kept in the file although there is a keyring, with the reason.
 pub(super) fn in_file(problem: Option<impl Display>) {
     let words =
         problem.map(|problem| format!("the secret is kept in a file, and not in the system's keyring: {problem}"));

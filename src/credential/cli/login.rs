@@ -1,4 +1,4 @@
-//! `login`: the device flow, as a person sees it. <https://www.rfc-editor.org/rfc/rfc8628>
+//! `login`: the device flow on the command line. <https://www.rfc-editor.org/rfc/rfc8628>
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,16 +13,16 @@ use crate::remote::{DeviceGrant, Invitation, PollRefusal, RemoteRegistry};
 use crate::store::{Credential, Place, Secret, Store};
 use server::console::{CommandError, duration, output, warn};
 
-/// A keyring may ask its owner to unlock it.
+/// Time-out of calls to the keyring: it may ask its owner to unlock it.
 const KEYRING_PATIENCE: Duration = Duration::from_secs(60);
-/// What slow_down adds. <https://www.rfc-editor.org/rfc/rfc8628#section-3.5>
+/// Seconds added to the poll interval by `slow_down`. <https://www.rfc-editor.org/rfc/rfc8628#section-3.5>
 const SLOWER: Duration = Duration::from_secs(5);
-/// The longest time between questions to a registry that does not answer.
+/// The longest poll interval while the registry does not answer.
 const MAX_INTERVAL: Duration = Duration::from_secs(60);
-/// As a shell has it of a program that Ctrl-C ended.
+/// Exit code after Ctrl-C, 128 + SIGINT, as shells have it.
 const INTERRUPTED: u8 = 130;
 
-/// Where to sign in.
+/// Arguments of `login`.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The registry, as in images' names: registry.example.org.
@@ -39,7 +39,7 @@ impl Arguments {
     pub(super) async fn run(self, places: &Places) -> Result<(), CommandError> {
         let registry = named(&self.registry)?;
         let accounts = store(places)?;
-        // Whoever could not keep the secret need not ask a person for it.
+        // Accounts that cannot be read fail here, before the user has to open a page.
         let before = accounts.accounts().map_err(failed)?;
         let remote = RemoteRegistry::new(&registry).map_err(failed)?;
         let name = self.name.unwrap_or_else(|| format!("docker on {}", machine_name()));
@@ -54,7 +54,7 @@ impl Arguments {
                 return Err(CommandError::with_exit_code(&"ended; nobody is signed in by it", INTERRUPTED));
             }
         };
-        // The device that this account had here is none any more.
+        // The device secret that this account had here before is revoked.
         let last =
             before.iter().find(|a| a.is_device && a.registry.as_str() == registry.as_str() && a.user == granted.user);
         let last = last.and_then(|account| accounts.credential_of(account, KEYRING_PATIENCE).ok());
@@ -81,7 +81,7 @@ fn shown(registry: &RegistryName, invitation: &Invitation) -> String {
     )
 }
 
-/// Opens the page, where that works: the person reads its address in any case.
+/// Opens the page in a browser; a failure is a warning, as the address is printed in any case.
 fn open(places: &Places, invitation: &Invitation) {
     let url = invitation.url_with_code.as_ref().unwrap_or(&invitation.url);
     let quiet = Stdio::null;
@@ -91,7 +91,7 @@ fn open(places: &Places, invitation: &Invitation) {
     }
 }
 
-/// Asks until somebody has decided.
+/// Polls until the user has allowed or denied the device, or the code has expired.
 async fn wait(remote: &RemoteRegistry, invitation: &Invitation) -> Result<DeviceGrant, CommandError> {
     let deadline = Instant::now() + invitation.life;
     let mut interval = invitation.interval;
@@ -106,7 +106,7 @@ async fn wait(remote: &RemoteRegistry, invitation: &Invitation) -> Result<Device
         match refusal {
             PollRefusal::Pending => is_away = false,
             PollRefusal::SlowDown => interval += SLOWER,
-            // It may be back before the code has expired.
+            // The registry may be back before the code has expired.
             PollRefusal::Away(error) => {
                 if !is_away {
                     warn(PROGRAM, &[format!("{error}; it is asked again")]);
@@ -122,7 +122,7 @@ async fn wait(remote: &RemoteRegistry, invitation: &Invitation) -> Result<Device
     }
 }
 
-/// Keeps the secret. One that cannot be kept is given back: nobody would know it.
+/// Stores the secret. One that cannot be stored is revoked at the registry, as nobody would know it.
 async fn keep(
     accounts: &Store,
     registry: &RegistryName,
@@ -147,7 +147,7 @@ async fn keep(
     }
 }
 
-/// Says what is left to do.
+/// Says how to configure docker for the registry, unless it is configured.
 fn advise(places: &Places, registry: &RegistryName) -> Result<(), CommandError> {
     if places.docker().is_ok_and(|docker| docker.is_ours(registry)) {
         return Ok(());

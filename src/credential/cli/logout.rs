@@ -1,4 +1,4 @@
-//! `logout`: the secret of a device is given back, and forgotten here.
+//! `logout`: revokes the secret of a device at the registry, and deletes it here.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use server::console::{CommandError, output, warn};
 
 const KEYRING_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whom to sign out.
+/// Arguments of `logout`.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The registry; without it, the only one there is.
@@ -59,7 +59,7 @@ async fn sign_out(store: &Store, account: &Account) -> Result<(), CommandError> 
     output::text(&format!("{user} is signed out at {registry}\n"))
 }
 
-/// Ends the device at the registry; a password is not the registry's to end.
+/// Revokes the device secret at the registry; a password cannot be revoked there.
 async fn give_back(store: &Store, account: &Account) -> Result<(), String> {
     if !account.is_device {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use server::console::Manual;
 
-/// One page, in `src/credential/manual`.
+/// The manual: one page, in `src/credential/manual`.
 pub(super) const MANUAL: Manual =
     Manual { program: super::PROGRAM, topics: &[("credentials", include_str!("../manual/credentials.md"))] };
 

@@ -1,6 +1,7 @@
-//! The command line: what people type, and what docker does.
+//! The command line: commands for users, and the commands that docker runs.
 //!
-//! An error of docker's commands is on standard output, where docker reads it; of people's on standard error.
+//! Errors of the commands that docker runs are printed on standard output, where docker reads them; all others on
+//! standard error.
 
 mod configure;
 mod helper;
@@ -82,7 +83,7 @@ enum Command {
     Completions(CompletionsArguments),
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command that this process's arguments name; returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli: Cli = match parse() {
@@ -121,7 +122,7 @@ fn named(registry: &str) -> Result<RegistryName, CommandError> {
     RegistryName::parse(registry).map_err(|error| CommandError::Usage(error.to_string()))
 }
 
-/// The registry that was named, else the only one that there is an account at.
+/// Returns the named registry, else the only one that has an account.
 fn only(registry: Option<&str>, store: &Store) -> Result<RegistryName, CommandError> {
     if let Some(registry) = registry {
         return named(registry);

@@ -1,4 +1,4 @@
-//! What the environment says: where a person's files are, and whether there is a keyring.
+//! Environment variables: paths of the user's files, and whether there is a keyring.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use crate::docker::{ConfigError, DockerConfig};
 use crate::store::{Keyring, Store, StoreError, has_session_bus};
 
-/// Where this machine's name is.
+/// File with this machine's host name.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
-/// What the environment says.
+/// The environment variables that this program reads.
 pub(super) struct Places {
     config_home: Option<OsString>,
     home: Option<OsString>,
@@ -37,7 +37,7 @@ impl Places {
         }
     }
 
-    /// The accounts.
+    /// Returns the store of accounts.
     pub(super) fn store(&self) -> Result<Store, StoreError> {
         let is_off = self.keyring.as_ref().is_some_and(|said| said == "off");
         let has_bus = !is_off && has_session_bus(self.bus.as_deref(), self.runtime.as_deref());
@@ -45,23 +45,23 @@ impl Places {
         Store::new(self.config_home.clone(), self.home.clone(), keyring)
     }
 
-    /// docker's configuration.
+    /// Reads docker's configuration.
     pub(super) fn docker(&self) -> Result<DockerConfig, ConfigError> {
         DockerConfig::read(self.docker.clone(), self.home.clone())
     }
 
-    /// Whether docker finds this program.
+    /// Whether this program is in a folder of `PATH`, where docker looks for it.
     pub(super) fn finds_us(&self) -> bool {
         std::env::split_paths(&self.search_path).any(|folder| folder.join(super::PROGRAM).is_file())
     }
 
-    /// What opens pages.
+    /// Returns the command that opens pages: `$BROWSER`, else `xdg-open`.
     pub(super) fn browser(&self) -> OsString {
         self.browser.clone().filter(|browser| !browser.is_empty()).unwrap_or_else(|| "xdg-open".into())
     }
 }
 
-/// What this machine calls itself.
+/// Returns this machine's host name.
 pub(super) fn machine_name() -> String {
     let name = std::fs::read_to_string(Path::new(HOST_NAME)).unwrap_or_default();
     match name.trim() {

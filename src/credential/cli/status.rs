@@ -1,4 +1,4 @@
-//! `status`: who is signed in where, and whether the registry still takes the secret.
+//! `status`: lists accounts, and whether the registry still accepts their secrets.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use server::console::{CommandError, output, table};
 
 const KEYRING_PATIENCE: Duration = Duration::from_secs(5);
 
-/// What to show.
+/// Arguments of `status`.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// Ask no registry.

@@ -1,4 +1,4 @@
-//! docker's configuration file, in which `credHelpers` names the helper of each registry. Everything else in it stays.
+//! docker's configuration file, in which `credHelpers` names the helper of each registry. The other members are kept.
 //! <https://docs.docker.com/reference/cli/docker/login/#credential-helpers>
 
 use std::ffi::OsString;
@@ -14,38 +14,38 @@ use serde_json::{Map, Value};
 
 use crate::registry::RegistryName;
 
-/// By this docker finds `docker-credential-atcr`.
+/// The helper's name in docker's configuration; docker runs `docker-credential-atcr` for it.
 const HELPER: &str = "atcr";
 const HELPERS: &str = "credHelpers";
 const MAX_BYTES: u64 = 16 << 20;
 
-/// Why the file cannot be changed; it is as it was.
+/// Errors of reading and changing docker's configuration; the file is left as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Nobody says where it is.
+    /// The path is unknown: neither `DOCKER_CONFIG` nor `HOME` is set.
     #[error("neither DOCKER_CONFIG nor HOME is set: nobody says where docker's configuration is")]
     NoHome,
-    /// It has something else.
+    /// The file is not a configuration that docker reads.
     #[error("{path} is not what docker reads, and stays as it is: {why}")]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is the matter.
+        /// The reason.
         why: String,
     },
-    /// The system refuses.
+    /// An I/O error.
     #[error("{path} cannot be {done}: {error}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What was to be done with it.
+        /// The operation, as a past participle: "read", "written".
         done: &'static str,
-        /// Why.
+        /// The I/O error.
         error: io::Error,
     },
 }
 
-/// The members of an object in their order.
+/// The members of a JSON object, in their order in the file.
 #[derive(Default)]
 struct Members(Vec<(String, Value)>);
 
@@ -81,7 +81,7 @@ impl Serialize for Members {
     }
 }
 
-/// The file.
+/// docker's configuration file, read into memory.
 pub struct DockerConfig {
     path: PathBuf,
     members: Members,
@@ -89,15 +89,15 @@ pub struct DockerConfig {
 }
 
 impl DockerConfig {
-    /// Reads `config.json` of `$DOCKER_CONFIG`, else of `~/.docker`; one that is not there is empty.
+    /// Reads `config.json` of `$DOCKER_CONFIG`, else of `~/.docker`; a missing file counts as empty.
     ///
     /// # Errors
-    /// [`ConfigError`]; so below.
+    /// [`ConfigError`]
     pub fn read(folder: Option<OsString>, home: Option<OsString>) -> Result<Self, ConfigError> {
         let said = |text: Option<OsString>| text.filter(|text| !text.is_empty()).map(PathBuf::from);
         let folder = said(folder).or_else(|| Some(said(home)?.join(".docker"))).ok_or(ConfigError::NoHome)?;
         let path = folder.join("config.json");
-        // People link it to a folder of their own: the file itself is changed, and the link stays.
+        // The path may be a symbolic link: its target is replaced, and the link stays.
         let path = fs::canonicalize(&path).unwrap_or(path);
         let damaged = |why: String| ConfigError::Damaged { path: path.clone(), why };
         let members = match fs::metadata(&path) {
@@ -107,7 +107,7 @@ impl DockerConfig {
             Ok(metadata) if metadata.len() > MAX_BYTES => return Err(damaged("it is too large".into())),
             Ok(_) => {
                 let bytes = fs::read(&path).map_err(|error| failed(&path, "read", error))?;
-                // docker itself takes an empty file for one with nothing in it.
+                // docker itself accepts a file of white space as an empty configuration.
                 if bytes.iter().all(u8::is_ascii_whitespace) {
                     Members::default()
                 } else {
@@ -122,7 +122,7 @@ impl DockerConfig {
         Ok(config)
     }
 
-    /// Where it is.
+    /// Returns the path of the file, with symbolic links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -132,20 +132,20 @@ impl DockerConfig {
         self.members.0.iter().find(|(of, _)| of == name).map(|(_, value)| value)
     }
 
-    /// Whom docker asks of a registry.
+    /// Returns the helper that `credHelpers` names for `registry`.
     #[must_use]
     pub fn helper(&self, registry: &RegistryName) -> Option<&str> {
         self.member(HELPERS)?.get(registry.as_str())?.as_str()
     }
 
-    /// Whether docker asks us.
+    /// Whether docker asks this program for `registry`, by `credHelpers` or else by `credsStore`.
     #[must_use]
     pub fn is_ours(&self, registry: &RegistryName) -> bool {
         let for_all = || self.member("credsStore").and_then(Value::as_str);
         self.helper(registry).or_else(for_all) == Some(HELPER)
     }
 
-    /// The registries of which docker asks us by their names.
+    /// Returns the registries for which `credHelpers` names this program.
     #[must_use]
     pub fn ours(&self) -> Vec<RegistryName> {
         let helpers = self.member(HELPERS).and_then(Value::as_object);
@@ -153,7 +153,7 @@ impl DockerConfig {
         ours.filter_map(|(name, _)| RegistryName::parse(name).ok()).collect()
     }
 
-    /// Whether a password for the registry stands in the file itself, as after `docker login` without a helper.
+    /// Whether the file itself has a password or token for the registry, as after `docker login` without a helper.
     #[must_use]
     pub fn has_password(&self, registry: &RegistryName) -> bool {
         let auths = self.member("auths").and_then(Value::as_object);
@@ -164,7 +164,7 @@ impl DockerConfig {
         })
     }
 
-    /// docker asks us of a registry from now on; answers whether that is new.
+    /// Makes this program the helper of `registry`; returns whether that is a change.
     pub fn add(&mut self, registry: &RegistryName) -> bool {
         if self.helper(registry) == Some(HELPER) {
             return false;
@@ -179,7 +179,7 @@ impl DockerConfig {
         true
     }
 
-    /// docker asks us of a registry no more; answers whether it did.
+    /// Removes this program as the helper of `registry`; returns whether it was the helper.
     pub fn remove(&mut self, registry: &RegistryName) -> bool {
         if self.helper(registry) != Some(HELPER) {
             return false;
@@ -198,16 +198,16 @@ impl DockerConfig {
         self.members.0.iter_mut().find(|(name, _)| name == HELPERS)?.1.as_object_mut()
     }
 
-    /// Writes the file, if it was changed, with the mode that it had.
+    /// Writes the file, if it was changed, and keeps its mode.
     ///
     /// # Errors
-    /// [`ConfigError`]; so below.
+    /// [`ConfigError`]
     pub fn save(self) -> Result<(), ConfigError> {
         if !self.is_changed {
             return Ok(());
         }
         let mut bytes = Vec::new();
-        // As docker writes it.
+        // The format of docker: indented by tabs.
         let format = serde_json::ser::PrettyFormatter::with_indent(b"\t");
         let written = self.members.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, format));
         written.map_err(|error| ConfigError::Damaged { path: self.path.clone(), why: error.to_string() })?;
@@ -220,13 +220,13 @@ fn failed(path: &Path, done: &'static str, error: io::Error) -> ConfigError {
     ConfigError::Io { path: path.to_owned(), done, error }
 }
 
-/// Puts `bytes` in the place of the file, which is the old one or the new one at any moment.
+/// Replaces the file atomically with `bytes`.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut builder = fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700).create(folder)?;
     let mode = match fs::metadata(path) {
-        // As another user this one would take the file away from its owner.
+        // Replaced by another user (root), the file would no longer belong to its owner.
         Ok(metadata) if metadata.uid() != rustix::process::geteuid().as_raw() => {
             return Err(io::Error::other("it belongs to another user"));
         }

@@ -1,4 +1,4 @@
-//! docker: its protocol with credential helpers, and its configuration file, which names them.
+//! docker: the protocol of credential helpers, and docker's configuration file, which names them.
 
 mod config;
 mod protocol;

@@ -1,7 +1,7 @@
-//! What docker says to a credential helper, and what it understands.
+//! The protocol of docker's credential helpers.
 //! <https://github.com/docker/docker-credential-helpers#development>
 //!
-//! An error is a line on standard output: docker knows some by their very words, and shows the others.
+//! An error is a line on standard output: docker compares some texts literally, and shows the others.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,30 +12,30 @@ use zeroize::Zeroizing;
 use crate::registry::{RegistryName, RegistryNameError};
 use crate::store::{Credential, KeyringError, MAX_SECRET_BYTES, Place, Secret, Store, StoreError};
 
-/// docker sends a secret and an address.
+/// Limit of standard input: an address and a secret in JSON.
 pub const MAX_INPUT_BYTES: usize = 128 * 1024;
-/// `get` waits for nobody: a keyring that has not answered by then is locked.
+/// Time-out of the keyring for `get`: a keyring that has not answered by then counts as locked.
 const GET_PATIENCE: Duration = Duration::from_secs(2);
-/// What changes the keyring may take.
+/// Time-out of the keyring for `store` and `erase`.
 const CHANGE_PATIENCE: Duration = Duration::from_secs(5);
 const MAX_USER_BYTES: usize = 1000;
 
-/// Why docker gets no answer.
+/// Errors of the commands that docker runs.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
-    /// Nobody is signed in: docker goes on as nobody. The words are docker's.
+    /// No account for the registry: docker goes on without authentication. docker compares this text literally.
     #[error("credentials not found in native keychain")]
     NotFound,
-    /// What it sent names no registry.
+    /// The input names no registry.
     #[error(transparent)]
     Name(#[from] RegistryNameError),
-    /// It named nobody. The words are docker's.
+    /// The input has no user name. docker compares this text literally.
     #[error("no credentials username")]
     NoUser,
-    /// What it sent is not what docker sends.
+    /// The input is not valid in the protocol.
     #[error("what was sent is not what docker sends: {0}")]
     Input(&'static str),
-    /// The accounts cannot be read or kept.
+    /// The accounts cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -67,10 +67,10 @@ fn text(input: &[u8]) -> Result<&str, ProtocolError> {
     std::str::from_utf8(input).map_err(|_| ProtocolError::Input("it is no text"))
 }
 
-/// `get`: whom docker is to be at the registry that `input` names.
+/// `get`: returns the user and secret of the registry that `input` names, as JSON.
 ///
 /// # Errors
-/// [`ProtocolError`]; so below.
+/// [`ProtocolError`]
 pub fn get(accounts: &Store, input: &[u8]) -> Result<Zeroizing<String>, ProtocolError> {
     let input = text(input)?;
     let registry = RegistryName::parse(input)?;
@@ -79,12 +79,13 @@ pub fn get(accounts: &Store, input: &[u8]) -> Result<Zeroizing<String>, Protocol
     Ok(Zeroizing::new(serde_json::to_string(&message).map_err(|_| ProtocolError::Input("it is no text"))?))
 }
 
-/// `store`: keeps what docker was given; answers what to say of it on standard error, if anything.
+/// `store`: stores the account in `input`; returns the reason why its secret is in the file although there is a
+/// keyring.
 ///
 /// # Errors
-/// [`ProtocolError`]; so below.
+/// [`ProtocolError`]
 pub fn store(accounts: &Store, input: &[u8]) -> Result<Option<KeyringError>, ProtocolError> {
-    // Its error would show a part of what was sent.
+    // serde's error is dropped: it would show a part of the input, which has a secret.
     let sent: Sent =
         serde_json::from_str(text(input)?).map_err(|_| ProtocolError::Input("it is no JSON of docker's"))?;
     let registry = RegistryName::parse(&sent.server_url)?;
@@ -102,20 +103,20 @@ pub fn store(accounts: &Store, input: &[u8]) -> Result<Option<KeyringError>, Pro
     Ok(problem.filter(|_| place == Place::File))
 }
 
-/// `erase`: docker is nobody at the registry that `input` names from now on. That it was nobody before is no error.
+/// `erase`: deletes all accounts of the registry that `input` names. None is no error.
 ///
 /// # Errors
-/// [`ProtocolError`]; so below.
+/// [`ProtocolError`]
 pub fn erase(accounts: &Store, input: &[u8]) -> Result<(), ProtocolError> {
     let registry = RegistryName::parse(text(input)?)?;
     accounts.erase(&registry, None, CHANGE_PATIENCE)?;
     Ok(())
 }
 
-/// `list`: who docker is at each registry.
+/// `list`: returns the current user of each registry.
 ///
 /// # Errors
-/// [`ProtocolError`]; so below.
+/// [`ProtocolError`]
 pub fn list(accounts: &Store) -> Result<BTreeMap<String, String>, ProtocolError> {
     let current = accounts.accounts()?.into_iter().filter(|account| account.is_current);
     Ok(current.map(|account| (account.registry.to_string(), account.user)).collect())

@@ -1,37 +1,37 @@
-//! The name of a registry: `host` or `host:port`, however docker or a person writes it.
+//! The name of a registry: `host` or `host:port`, in any form that docker or a user writes.
 
 use std::fmt;
 
 use url::{Host, Url};
 
-/// Longer ones are none.
+/// Longer input is refused.
 const MAX_BYTES: usize = 500;
 
-/// Why a text names no registry.
+/// Errors of parsing the name of a registry and of its origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryNameError {
-    /// There is nothing. docker knows this text.
+    /// The input is empty. docker compares this text literally.
     #[error("no credentials server URL")]
     Missing,
-    /// It is not a host with a port.
+    /// The input is not a host with an optional port.
     #[error("a registry is named by its host, as in image names: registry.example.org, or localhost:5000")]
     Malformed,
-    /// Secrets would pass in plain sight.
+    /// `http://` to another machine: secrets would cross the network unencrypted.
     #[error("http:// is for registries of this machine only")]
     PlainHttp,
 }
 
-/// A registry by its name.
+/// The name of a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryName {
     name: String,
     is_loopback: bool,
-    /// Whether `http` or `https` was said.
+    /// Whether the input named `http` (true) or `https` (false); `None` without a scheme.
     is_plain: Option<bool>,
 }
 
 impl RegistryName {
-    /// Reads `host`, `host:port`, `https://host` or `https://host/v1/`, in any case, with white space around it.
+    /// Parses `host`, `host:port`, `https://host` or `https://host/v1/`, in any case, with white space around it.
     ///
     /// # Errors
     /// [`RegistryNameError::Missing`], [`RegistryNameError::Malformed`]
@@ -63,13 +63,13 @@ impl RegistryName {
         Ok(Self { name, is_loopback, is_plain })
     }
 
-    /// The name as it stands in images' names.
+    /// Returns the name as it is written in image names.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.name
     }
 
-    /// Where it is: by https, and by http on this machine, unless the other was said.
+    /// Returns the origin: https, or http on this machine, unless the input named the other scheme.
     ///
     /// # Errors
     /// [`RegistryNameError::PlainHttp`]
@@ -81,7 +81,7 @@ impl RegistryName {
         }
     }
 
-    /// What has to be known besides the name to find it again.
+    /// Returns the origin, if the name alone would give the other scheme.
     #[must_use]
     pub fn written_origin(&self) -> Option<String> {
         self.is_plain.filter(|plain| *plain != self.is_loopback).and_then(|_| self.origin().ok())

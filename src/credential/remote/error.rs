@@ -1,62 +1,62 @@
-//! Why a registry does not do what it was asked for. No text has a secret in it.
+//! Errors of calls to a registry. No text has a secret in it.
 
 use std::io;
 
 use crate::registry::RegistryNameError;
 use server::egress::EgressError;
 
-/// Why a registry does not do what it was asked for.
+/// Errors of calls to a registry.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
-    /// It may not be called at this address.
+    /// The registry has no permitted origin: plain http to another machine.
     #[error(transparent)]
     Name(#[from] RegistryNameError),
     /// The system has no root certificates.
     #[error("the system's root certificates cannot be read: {0}")]
     Certificates(io::Error),
-    /// It cannot be reached, or does not answer as a registry does.
+    /// The registry cannot be reached, or its response breaks a limit.
     #[error("{name} cannot be asked: {error}")]
     Away {
         /// The registry.
         name: String,
-        /// Why.
+        /// The error of the HTTP client.
         error: EgressError,
     },
-    /// It says no.
+    /// The registry refused the request.
     #[error("{name} refuses: {words}")]
     Refused {
         /// The registry.
         name: String,
-        /// What it says.
+        /// The registry's message, else the HTTP status.
         words: String,
     },
-    /// It knows no devices.
+    /// The registry has no device flow.
     #[error("{0} is no registry of ATCR, or has no pages: use docker login")]
     NoDevices(String),
-    /// It answers something else.
+    /// The response is invalid.
     #[error("{0} answers what no registry of ATCR would")]
     Unintelligible(String),
 }
 
-/// Why a machine has no secret yet.
+/// Errors of polling for a device secret.
 #[derive(Debug, thiserror::Error)]
 pub enum PollRefusal {
-    /// Nobody has decided yet.
+    /// `authorization_pending`: the user has not decided yet.
     #[error("nobody has let this machine in yet")]
     Pending,
-    /// It was asked too soon.
+    /// `slow_down`: the poll came too soon.
     #[error("it was asked too soon")]
     SlowDown,
-    /// Somebody said no.
+    /// `access_denied`: the user denied the device.
     #[error("this machine was refused")]
     Denied,
-    /// The code is good no more.
+    /// `expired_token`: the code has expired.
     #[error("nobody let this machine in in time: begin again")]
     Expired,
-    /// It did not answer; it may the next time.
+    /// No answer, a 5xx or 429: the next poll may succeed.
     #[error(transparent)]
     Away(RemoteError),
-    /// It will not.
+    /// Any other error: polling again is no use.
     #[error(transparent)]
     Failed(RemoteError),
 }

@@ -1,5 +1,5 @@
-//! Calls to a registry: the device flow (<https://www.rfc-editor.org/rfc/rfc8628>), whether a secret is good, and giving one
-//! back. What a registry answers is hostile text until it was checked.
+//! Calls to a registry: the device flow (<https://www.rfc-editor.org/rfc/rfc8628>), whether a secret is valid, revoking
+//! one. A registry's response is untrusted text until it is checked.
 
 mod error;
 
@@ -22,60 +22,60 @@ pub use error::{PollRefusal, RemoteError};
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(15), body_bytes: 64 * 1024 };
 const POLICY: ClientPolicy = ClientPolicy {
-    // The person named the host.
+    // The user named the host.
     reach: Reach::Any,
-    // Only for registries of this machine: `RegistryName::origin` says so.
+    // Only for loopback: `RegistryName::origin` refuses plain http to other machines.
     plain_http: true,
     connect_limit: Duration::from_secs(10),
     idle_connections: 1,
     idle_limit: Duration::from_secs(30),
     buffer_bytes: 64 * 1024,
 };
-/// Of what people read.
+/// Limit of error messages shown to the user, in characters.
 const MAX_WORDS: usize = 300;
-/// Of codes, secrets and addresses.
+/// Limit of codes, secrets and addresses.
 const MAX_TEXT_BYTES: usize = 4096;
-/// How long codes are good for, where a registry says nothing, and at most.
+/// Lifetime of codes: default where the registry names none, and maximum.
 const LIFE_S: u64 = 15 * 60;
 const MAX_LIFE_S: u64 = 60 * 60;
-/// How long to wait between questions, where a registry says nothing, and at most.
+/// Poll interval: default where the registry names none, and maximum.
 const INTERVAL_S: u64 = 5;
 const MAX_INTERVAL_S: u64 = 60;
 
-/// What a person is told who lets this machine in.
+/// The device authorization response. <https://www.rfc-editor.org/rfc/rfc8628#section-3.2>
 #[derive(Debug)]
 pub struct Invitation {
-    /// What this machine asks with. A secret.
+    /// The code that this machine polls with. A secret.
     pub device_code: Zeroizing<String>,
-    /// What the person compares.
+    /// The code that the user compares or enters.
     pub user_code: String,
-    /// Where the person goes.
+    /// The page that the user opens.
     pub url: String,
-    /// The same with the code in it.
+    /// The same page with the user code in it.
     pub url_with_code: Option<String>,
-    /// How long there is time.
+    /// Lifetime of the codes.
     pub life: Duration,
-    /// How long to wait between questions.
+    /// Poll interval.
     pub interval: Duration,
 }
 
-/// What the registry gives a machine that was let in.
+/// The user and secret of a device that was allowed.
 #[derive(Debug)]
 pub struct DeviceGrant {
     /// The account's handle, else its DID.
     pub user: String,
-    /// What to sign in with.
+    /// The secret to sign in with.
     pub secret: Zeroizing<String>,
 }
 
-/// Whether a secret is good.
+/// Validity of a secret at the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It is.
+    /// The registry accepts it.
     Good,
-    /// It is not, for this reason: the person signs in again.
+    /// The registry rejects it, with its message: the user has to sign in again.
     SignInAgain(String),
-    /// The registry does not say.
+    /// Unknown, with the reason: the registry cannot be reached or answers something else.
     Unknown(String),
 }
 
@@ -96,7 +96,7 @@ struct GrantAnswer {
     did: String,
 }
 
-/// A registry that is called.
+/// Client of one registry.
 pub struct RemoteRegistry {
     client: HttpClient,
     origin: String,
@@ -104,7 +104,7 @@ pub struct RemoteRegistry {
 }
 
 impl RemoteRegistry {
-    /// The registry with this name.
+    /// Creates a client of the registry with this name.
     ///
     /// # Errors
     /// [`RemoteError::Name`], [`RemoteError::Certificates`]
@@ -113,10 +113,10 @@ impl RemoteRegistry {
         Ok(Self { client, origin: name.origin()?, name: name.to_string() })
     }
 
-    /// Asks to become a device that is called `name`.
+    /// Starts the device flow for a device named `name`.
     ///
     /// # Errors
-    /// [`RemoteError`]; so below.
+    /// [`RemoteError`]
     pub async fn ask(&self, name: &str) -> Result<Invitation, RemoteError> {
         let (status, body) = self.form("/auth/device/code", &[("client_id", name)]).await?;
         if status == StatusCode::NOT_FOUND || status == StatusCode::METHOD_NOT_ALLOWED {
@@ -130,7 +130,7 @@ impl RemoteRegistry {
         invitation.ok_or_else(|| RemoteError::Unintelligible(self.name.clone()))
     }
 
-    /// Asks whether somebody has let this machine in.
+    /// Polls for the secret of the device.
     ///
     /// # Errors
     /// [`PollRefusal`]
@@ -154,16 +154,16 @@ impl RemoteRegistry {
         }
     }
 
-    /// Gives the secret of a device back.
+    /// Revokes the secret of a device.
     ///
     /// # Errors
-    /// [`RemoteError`]; so below.
+    /// [`RemoteError`]
     pub async fn end(&self, secret: &str) -> Result<(), RemoteError> {
         let (status, body) = self.form("/auth/device/end", &[("token", secret)]).await?;
         if status == StatusCode::OK { Ok(()) } else { Err(self.refused(status, &body)) }
     }
 
-    /// Asks for a token of nothing, as docker would.
+    /// Checks a secret: asks for a token without scope, as docker would.
     pub async fn standing(&self, user: &str, secret: &str) -> Standing {
         let url = format!("{}/auth/token?service={}", self.origin, self.name);
         let basic = Zeroizing::new(format!("Basic {}", BASE64.encode(format!("{user}:{secret}").as_bytes())));
@@ -206,7 +206,7 @@ impl RemoteRegistry {
     }
 }
 
-/// What an error says to people: that of OAuth, or of OCI.
+/// Returns the message of an OAuth or OCI error.
 fn words(body: &[u8]) -> Option<String> {
     let error: Value = serde_json::from_slice(body).ok()?;
     let said = error["error_description"].as_str().or_else(|| error["errors"][0]["message"].as_str());
@@ -239,7 +239,7 @@ fn is_token(text: &str) -> bool {
     (1..=MAX_TEXT_BYTES).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// An address that a person may be sent to: of the web, and of this machine where it is not secure.
+/// Returns an address that the user may be sent to: https, or http on this machine; without user information.
 fn page(text: &str) -> Option<String> {
     let url = Url::parse(text).ok().filter(|_| text.len() <= MAX_TEXT_BYTES)?;
     let is_local = match url.host()? {

@@ -1,72 +1,72 @@
-//! Why accounts cannot be read or kept. No text has a secret in it.
+//! Errors of the store of accounts and of the keyring. No text has a secret in it.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Why accounts cannot be read or kept.
+/// Errors of the store of accounts.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Nobody says where a person's files are.
+    /// The path is unknown: neither `XDG_CONFIG_HOME` nor `HOME` is set.
     #[error("neither XDG_CONFIG_HOME nor HOME is set: nobody says where accounts are kept")]
     NoHome,
-    /// A file or folder is not as only its owner may change and read it.
+    /// A file or folder has an unsafe owner, mode or type.
     #[error("{path} {problem}")]
     Unsafe {
         /// The file or the folder.
         path: PathBuf,
-        /// What is the matter, and the remedy.
+        /// The problem, and the remedy.
         problem: &'static str,
     },
-    /// The file has something else.
+    /// The content of the file is invalid.
     #[error("{0} cannot be understood: move it away, and sign in again")]
     Damaged(PathBuf),
     /// A newer version of this program wrote it.
     #[error("{0} was written by a newer version of this program")]
     Newer(PathBuf),
-    /// The system refuses.
+    /// An I/O error.
     #[error("{path} cannot be {done}: {error}")]
     Io {
         /// The file or the folder.
         path: PathBuf,
-        /// What was to be done with it.
+        /// The operation, as a past participle: "read", "written".
         done: &'static str,
-        /// Why.
+        /// The I/O error.
         error: io::Error,
     },
     /// Another process holds the lock.
     #[error("another docker-credential-atcr is at work on {0}: try again")]
     Busy(PathBuf),
-    /// It is in the keyring, which does not give it.
+    /// The secret is in the keyring, which did not return or clear it.
     #[error("the secret of {user} is in the system's keyring, which does not give it: {error}")]
     Keyring {
-        /// Whose.
+        /// The user of the secret.
         user: String,
-        /// Why.
+        /// The error of the keyring.
         error: KeyringError,
     },
     /// There is no such account.
     #[error("{user} is not signed in at {registry}")]
     NoAccount {
-        /// The account.
+        /// The user.
         user: String,
-        /// Where.
+        /// The registry.
         registry: String,
     },
 }
 
-/// Why the keyring does not do what it was asked for.
+/// Errors of the keyring.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
-    /// There is none.
+    /// There is no keyring.
     #[error("secret-tool, or the session's bus, is not there")]
     Absent,
-    /// It said nothing in time.
+    /// No answer within the time-out.
     #[error("it did not answer in time, and may be locked")]
     Silent,
-    /// It refused.
+    /// `secret-tool` failed, with its message.
     #[error("{0}")]
     Refused(String),
-    /// It has no such secret.
+    /// The keyring has no such secret.
     #[error("it has none: sign in again")]
     Empty,
 }

@@ -1,4 +1,4 @@
-//! The folder with the accounts: for its owner alone, written whole or not at all, by one process at a time.
+//! The folder with the accounts: private to its owner, written atomically, by one process at a time.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
@@ -15,24 +15,24 @@ use super::StoreError;
 
 const FOLDER: &str = "atcr";
 const FILE: &str = "credentials.json";
-/// What will be the file.
+/// The temporary file, renamed to [`FILE`] when it is written.
 const NEW_FILE: &str = "credentials.json.new";
 const LOCK: &str = "lock";
-/// A larger file is none of ours.
+/// Limit of the file.
 const MAX_BYTES: u64 = 4 << 20;
-/// Longer nobody has the lock who goes on.
+/// Time-out of the lock: a write takes less.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The folder.
+/// The folder with the accounts.
 #[derive(Clone, Debug)]
 pub(super) struct Folder(PathBuf);
 
-/// That this process alone writes.
+/// The lock that a writer holds.
 pub(super) struct FolderLock(#[expect(dead_code, reason = "it is held, not read")] File);
 
 impl Folder {
-    /// `$XDG_CONFIG_HOME/atcr`, else `~/.config/atcr`. A place that is relative to nothing counts as unset.
+    /// `$XDG_CONFIG_HOME/atcr`, else `~/.config/atcr`. A relative path counts as unset.
     /// <https://specifications.freedesktop.org/basedir-spec/latest/>
     pub(super) fn of(config_home: Option<OsString>, home: Option<OsString>) -> Result<Self, StoreError> {
         let absolute = |text: OsString| Some(PathBuf::from(text)).filter(|path| path.is_absolute());
@@ -44,7 +44,7 @@ impl Folder {
         self.0.join(FILE)
     }
 
-    /// All of the file; `None` where there is none. It needs no lock: the file is always whole.
+    /// Reads the whole file; `None` where there is none. No lock is needed: the file is replaced atomically.
     pub(super) fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         if self.checked()?.is_none() {
             return Ok(None);
@@ -68,7 +68,7 @@ impl Folder {
         if bytes.len() as u64 > MAX_BYTES { Err(StoreError::Damaged(path)) } else { Ok(Some(bytes)) }
     }
 
-    /// Waits a while for whoever writes.
+    /// Takes the lock of writers; creates the folder if it is missing. Waits up to [`LOCK_PATIENCE`].
     pub(super) fn lock(&self) -> Result<FolderLock, StoreError> {
         if self.checked()?.is_none() {
             let made = self.make();
@@ -90,10 +90,10 @@ impl Folder {
         }
     }
 
-    /// Puts `bytes` in the place of the file, which is the old one or the new one at any moment.
+    /// Replaces the file atomically with `bytes`.
     pub(super) fn write(&self, _: &FolderLock, bytes: &[u8]) -> Result<(), StoreError> {
         let (path, new) = (self.file(), self.0.join(NEW_FILE));
-        // As another user this one would take the file away from its owner.
+        // Replaced by another user (root), the file would no longer belong to its owner.
         if let Ok(metadata) = fs::symlink_metadata(&path)
             && metadata.uid() != geteuid().as_raw()
         {
@@ -111,13 +111,13 @@ impl Folder {
             fs::create_dir_all(parent)?;
         }
         match DirBuilder::new().mode(0o700).create(&self.0) {
-            // Another process made it meanwhile.
+            // Another process created it meanwhile.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             outcome => outcome,
         }
     }
 
-    /// The folder, if it is there and nobody else can put files in it.
+    /// Checks owner, mode and type of the folder; `None` if it is missing.
     fn checked(&self) -> Result<Option<()>, StoreError> {
         let metadata = match fs::metadata(&self.0) {
             Ok(metadata) => metadata,
@@ -136,7 +136,7 @@ impl Folder {
     }
 }
 
-/// Whether it is the user's own; root reads what any user keeps, for `sudo docker`.
+/// Checks that the file belongs to the user; root may read any user's file, for `sudo docker`.
 fn owned(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
     let user = geteuid();
     if metadata.uid() == user.as_raw() || user.is_root() {
@@ -145,7 +145,7 @@ fn owned(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
     Err(StoreError::Unsafe { path: path.to_owned(), problem: "belongs to another user" })
 }
 
-/// Opens what is no symbolic link, and waits for nobody.
+/// Opens a file without following a symbolic link, and without blocking on a FIFO.
 fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     options.clone().custom_flags(flags.bits().cast_signed()).open(path).map_err(|error| {
@@ -154,7 +154,7 @@ fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
     })
 }
 
-/// Writes `bytes` to `new` and gives it the name of `path`.
+/// Writes `bytes` to `new` and renames it to `path`.
 fn replace(folder: &Path, new: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::remove_file(new) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

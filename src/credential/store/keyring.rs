@@ -1,8 +1,8 @@
-//! The system's keyring (GNOME Keyring, KWallet, `KeePassXC`), by libsecret's own command, `secret-tool`.
+//! The system's keyring (GNOME Keyring, KWallet, `KeePassXC`), by the command `secret-tool` of libsecret.
 //!
-//! Why not a crate: `keyring` with its pure-Rust backend brings zbus and a second runtime, some sixty crates that would be in every
-//! build of the workspace, for five calls on desktops; the kernel's keys (keyutils) are gone at the next start of the machine. A
-//! server without a desktop has no `secret-tool`, and keeps secrets in the file.
+//! Why no crate: `keyring` with its pure-Rust backend brings zbus and a second runtime, some sixty crates in every
+//! build of the workspace, for five calls on desktops; the kernel's keys (keyutils) are lost at a restart of the
+//! machine. A server without a desktop has no `secret-tool`, and keeps secrets in the file.
 
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,19 +17,19 @@ const SERVICE: &str = "docker-credential-atcr";
 const INTERVAL: Duration = Duration::from_millis(5);
 const MAX_WORDS: usize = 200;
 
-/// The keyring.
+/// The keyring, by the path of `secret-tool`.
 #[derive(Clone, Debug)]
 pub struct Keyring(PathBuf);
 
 impl Keyring {
-    /// The keyring of this session: its command is in the search path, and the session has a bus.
+    /// Finds the keyring of this session: `secret-tool` in the search path, and a session bus.
     #[must_use]
     pub fn find(search_path: &std::ffi::OsStr, has_bus: bool) -> Option<Self> {
         let mut places = std::env::split_paths(search_path).filter(|folder| folder.is_absolute());
         places.find_map(|folder| Some(folder.join(PROGRAM)).filter(|path| path.is_file())).filter(|_| has_bus).map(Self)
     }
 
-    /// The secret of an account.
+    /// Returns the secret of an account.
     pub(super) fn look_up(&self, of: (&str, &str), patience: Duration) -> Result<Secret, KeyringError> {
         let Ended { status, stdout, stderr } = self.run(&["lookup"], of, None, patience)?;
         match status.success() {
@@ -39,13 +39,13 @@ impl Keyring {
         }
     }
 
-    /// Keeps a secret in the place of the account's last one.
+    /// Stores a secret, in place of the account's last one.
     pub(super) fn store(&self, of: (&str, &str), secret: &Secret, patience: Duration) -> Result<(), KeyringError> {
         let label = format!("--label={} at {}", of.1, of.0);
         self.run(&["store", &label], of, Some(secret), patience)?.done()
     }
 
-    /// Forgets the secret of an account.
+    /// Deletes the secret of an account.
     pub(super) fn clear(&self, of: (&str, &str), patience: Duration) -> Result<(), KeyringError> {
         self.run(&["clear"], of, None, patience)?.done()
     }
@@ -66,7 +66,7 @@ impl Keyring {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(|error| KeyringError::Refused(error.to_string()))?;
-        // A pipe takes a whole secret at once, whether it is read or not.
+        // A pipe takes a whole secret at once, even before the command reads it.
         if let (Some(secret), Some(mut pipe)) = (input, child.stdin.take()) {
             let _ = pipe.write_all(secret.reveal().as_bytes());
         }
@@ -81,7 +81,7 @@ impl Keyring {
     }
 }
 
-/// What a command that ended has printed.
+/// Exit status and output of a command.
 struct Ended {
     status: ExitStatus,
     stdout: Secret,
@@ -93,7 +93,7 @@ impl Ended {
         let mut stdout = String::new();
         let mut stderr = Vec::new();
         let most = MAX_SECRET_BYTES as u64;
-        // The pipes have what there will be: the command has ended.
+        // The command has ended: the pipes hold all of its output.
         let is_text = child.stdout.take().is_some_and(|pipe| pipe.take(most).read_to_string(&mut stdout).is_ok());
         if let Some(pipe) = child.stderr.take() {
             let _ = pipe.take(most).read_to_end(&mut stderr);
@@ -115,7 +115,7 @@ impl Ended {
     }
 }
 
-/// Waits for the end of a command, but no longer than this.
+/// Waits for the end of a command until `deadline`; `None` if it has not ended by then.
 fn wait(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {

@@ -1,7 +1,7 @@
-//! Accounts and their secrets: which there are stands in a file of the person's own (`~/.config/atcr/credentials.json`, 0600),
-//! their secrets in the system's keyring where there is one, else in that file, too.
+//! Accounts and their secrets. The accounts are in a file of the user (`~/.config/atcr/credentials.json`, mode 0600),
+//! their secrets in the system's keyring where there is one, else in that file.
 //!
-//! Whoever writes has the lock; whoever reads needs none, as the file is replaced, not changed.
+//! Writers hold a lock; readers need none, as the file is replaced, not changed.
 
 mod error;
 mod folder;
@@ -23,40 +23,40 @@ pub use error::{KeyringError, StoreError};
 pub use keyring::{Keyring, has_session_bus};
 pub use secret::{MAX_SECRET_BYTES, Secret};
 
-/// Of the file; a newer one is not touched.
+/// Version of the file's format; a file of a newer version is refused.
 const VERSION: u32 = 1;
 
-/// Where a secret is.
+/// The place of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
-    /// In the system's keyring.
+    /// The system's keyring.
     Keyring,
-    /// In the file.
+    /// The file.
     File,
 }
 
-/// What docker is told of an account.
+/// User and secret of an account, as docker gets them.
 #[derive(Clone, Debug)]
 pub struct Credential {
     /// The user.
     pub user: String,
     /// The secret.
     pub secret: Secret,
-    /// Whether the registry let this machine in as a device: the secret can be given back there.
+    /// Whether the secret is a device's, from the device flow: it can be revoked at the registry.
     pub is_device: bool,
 }
 
 /// An account at a registry, without its secret.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Where.
+    /// The registry.
     pub registry: RegistryName,
-    /// Who.
+    /// The user.
     pub user: String,
-    /// Where its secret is.
+    /// The place of its secret.
     pub place: Place,
-    /// Whether docker is told of this one.
+    /// Whether docker gets this account, of those at the registry.
     pub is_current: bool,
     /// Whether the secret is a device's.
     pub is_device: bool,
@@ -70,10 +70,10 @@ struct Document {
 
 #[derive(Default, Serialize, Deserialize)]
 struct Entry {
-    /// Where the name alone does not say it.
+    /// The registry's origin, where the name alone would give the other scheme.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<String>,
-    /// The user that docker is told of.
+    /// The user that docker gets.
     current: String,
     accounts: Vec<Kept>,
 }
@@ -81,7 +81,7 @@ struct Entry {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     user: String,
-    /// In the keyring, where it is not here.
+    /// The secret; `None` where it is in the keyring.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     secret: Option<Secret>,
     #[serde(default)]
@@ -94,7 +94,7 @@ impl Kept {
     }
 }
 
-/// All accounts.
+/// The store of all accounts.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: Folder,
@@ -102,7 +102,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Accounts below `config_home`, else `home`; secrets in `keyring`, where there is one. Nothing is read yet.
+    /// Opens a store below `config_home`, else `home`, with secrets in `keyring`, where there is one. Reads nothing
+    /// yet.
     ///
     /// # Errors
     /// [`StoreError::NoHome`]
@@ -114,16 +115,16 @@ impl Store {
         Ok(Self { folder: Folder::of(config_home, home)?, keyring })
     }
 
-    /// The file with the accounts.
+    /// Returns the path of the file with the accounts.
     #[must_use]
     pub fn file(&self) -> PathBuf {
         self.folder.file()
     }
 
-    /// What docker is told of a registry. The keyring has so long.
+    /// Returns the current account of a registry. `patience` is the time-out of the keyring.
     ///
     /// # Errors
-    /// [`StoreError`]; so below.
+    /// [`StoreError`]
     pub fn get(&self, registry: &RegistryName, patience: Duration) -> Result<Option<Credential>, StoreError> {
         let document = self.read()?;
         let Some(entry) = document.registries.get(registry.as_str()) else { return Ok(None) };
@@ -131,10 +132,10 @@ impl Store {
         self.credential(registry.as_str(), kept, patience).map(Some)
     }
 
-    /// The secret of an account.
+    /// Returns an account with its secret. `patience` is the time-out of the keyring.
     ///
     /// # Errors
-    /// [`StoreError`]; so below.
+    /// [`StoreError`]
     pub fn credential_of(&self, account: &Account, patience: Duration) -> Result<Credential, StoreError> {
         let (document, name) = (self.read()?, account.registry.as_str());
         let kept =
@@ -151,11 +152,11 @@ impl Store {
         Ok(Credential { user: kept.user.clone(), secret, is_device: kept.device })
     }
 
-    /// Keeps an account, in the place of what was kept of it; docker is told of it from now on. Answers where its secret is,
-    /// and why not in the keyring that there is.
+    /// Stores an account, in place of the last one of the same user; docker gets it from now on. Returns the place of
+    /// its secret, and the error of the keyring if it has one that failed.
     ///
     /// # Errors
-    /// [`StoreError`]; so below.
+    /// [`StoreError`]
     pub fn put(
         &self,
         registry: &RegistryName,
@@ -182,17 +183,17 @@ impl Store {
         Ok((place, problem))
     }
 
-    /// Forgets an account of a registry, or all of them; answers whom.
+    /// Deletes an account of a registry, or all of them; returns the users that were deleted.
     ///
     /// # Errors
-    /// [`StoreError`]; so below.
+    /// [`StoreError`]
     pub fn erase(
         &self,
         registry: &RegistryName,
         user: Option<&str>,
         patience: Duration,
     ) -> Result<Vec<String>, StoreError> {
-        // Who keeps nothing makes no folder.
+        // Nothing to delete: no folder is created.
         if !self.read()?.registries.contains_key(registry.as_str()) {
             return Ok(Vec::new());
         }
@@ -216,10 +217,10 @@ impl Store {
         Ok(gone.into_iter().map(|kept| kept.user).collect())
     }
 
-    /// docker is told of this account of a registry from now on.
+    /// Makes this account the one that docker gets at the registry.
     ///
     /// # Errors
-    /// [`StoreError`]; so below.
+    /// [`StoreError`]
     pub fn choose(&self, registry: &RegistryName, user: &str) -> Result<(), StoreError> {
         let lock = self.folder.lock()?;
         let mut document = self.read()?;
@@ -229,10 +230,10 @@ impl Store {
         self.write(&lock, &mut document)
     }
 
-    /// All accounts, by their registries.
+    /// Returns all accounts, ordered by registry.
     ///
     /// # Errors
-    /// [`StoreError`]; so below.
+    /// [`StoreError`]
     pub fn accounts(&self) -> Result<Vec<Account>, StoreError> {
         let document = self.read()?;
         let mut accounts = Vec::new();

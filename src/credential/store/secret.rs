@@ -1,11 +1,11 @@
-//! A secret: in no output that nobody asked for, and wiped from memory.
+//! A secret: redacted in debug output, and wiped from memory.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-/// Longer ones are none: they fit in a pipe at once.
+/// Limit of a secret: it fits in a pipe at once.
 pub const MAX_SECRET_BYTES: usize = 32 * 1024;
 
 /// The password or token of an account.
@@ -13,13 +13,13 @@ pub const MAX_SECRET_BYTES: usize = 32 * 1024;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a text for one.
+    /// Creates a secret of `text`.
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
 
-    /// The text itself.
+    /// Returns the text of the secret.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
