@@ -1,17 +1,17 @@
-//! Who asks for a place.
+//! The callers of a bulkhead.
 
 use std::net::IpAddr;
 
 use atproto::syntax::Did;
 
-/// Who has a share of what many use.
+/// A caller, which has a share of a resource that many use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Caller {
-    /// Whoever proved to be this account.
+    /// An authenticated account.
     Account(Did),
-    /// Whoever comes from this network: an IPv4 address or a /64 of IPv6.
+    /// An unauthenticated peer, by its network: an IPv4 address or a /64 of IPv6.
     Network(IpAddr),
-    /// Whoever comes through a local proxy that does not say for whom.
+    /// A peer behind a local proxy that does not forward its address.
     Unknown,
     /// The program's own jobs.
     Program,

@@ -1,4 +1,4 @@
-//! Locks by name: whoever waits for one waits for those with the same name only.
+//! Locks by name: a caller waits only for others that lock the same name.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -8,7 +8,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 type Map<K> = HashMap<K, Arc<AsyncMutex<()>>>;
 
-/// A lock for each name that somebody holds or waits for; cheap to clone.
+/// One lock for each name that is held or waited for; cheap to clone.
 pub struct Locks<K>(Arc<Mutex<Map<K>>>);
 
 /// Holds the lock of one name until it is dropped.
@@ -38,7 +38,7 @@ impl<K: Hash + Eq + Clone> Locks<K> {
         guard
     }
 
-    /// Takes the lock of `name`; `None` when somebody holds it.
+    /// Takes the lock of `name`; `None` when it is held.
     #[must_use]
     pub fn try_lock(&self, name: &K) -> Option<LockGuard<K>> {
         let (mut guard, lock) = self.named(name);
@@ -46,7 +46,8 @@ impl<K: Hash + Eq + Clone> Locks<K> {
         Some(guard)
     }
 
-    /// Returns the lock of `name`, and a guard that does not hold it yet: a wait that is given up forgets the name too.
+    /// Returns the lock of `name`, and a guard that does not hold it yet: a wait that is cancelled removes the name,
+    /// too.
     fn named(&self, name: &K) -> (LockGuard<K>, Arc<AsyncMutex<()>>) {
         let guard = LockGuard { locks: self.clone(), name: name.clone(), held: None };
         let lock = Arc::clone(self.map().entry(name.clone()).or_default());
@@ -72,7 +73,7 @@ impl<K: Hash + Eq> Drop for LockGuard<K> {
     fn drop(&mut self) {
         self.held = None;
         let mut map = self.locks.map();
-        // Whoever waits has a share of it.
+        // The map's own reference is the last one: nobody waits for this lock.
         if map.get(&self.name).is_some_and(|lock| Arc::strong_count(lock) == 1) {
             map.remove(&self.name);
         }

@@ -1,8 +1,8 @@
-//! A bulkhead: so many at once, a bounded queue before them, and a fair turn for everybody who waits.
+//! A bulkhead: a limit of concurrent requests, a bounded queue before it, and fair turns among those that wait.
 //!
-//! Whoever floods it fills its own queue, not that of others: places are given in turn to each caller that waits (round
-//! robin), no caller holds more than its share, and when the queue is full the longest queue of one caller gives way.
-//! A wait is short; after it the caller is told to come back ([`Overload`]).
+//! A caller that floods it fills its own queue, not that of others: places are given in turn to each caller that waits
+//! (round robin), no caller holds more than its share, and when the queue is full the longest queue of one caller gives
+//! way. A wait is short; after it the caller gets an [`Overload`], and may retry later.
 
 mod caller;
 mod locks;
@@ -20,28 +20,28 @@ pub use caller::Caller;
 pub use locks::{LockGuard, Locks};
 use state::{State, Verdict};
 
-/// The bounds of one bulkhead.
+/// The limits of one bulkhead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BulkheadLimits {
-    /// How many requests may run at once.
+    /// Number of requests that may run at once.
     pub places: usize,
-    /// How many of these places one caller may hold.
+    /// Number of these places that one caller may hold.
     pub places_per_caller: usize,
-    /// How many requests may wait, of all callers together.
+    /// Number of requests that may wait, of all callers together.
     pub queue: usize,
-    /// How many requests of one caller may wait.
+    /// Number of requests of one caller that may wait.
     pub queue_per_caller: usize,
-    /// How long a request waits before it is refused.
+    /// Longest wait of a request before it is refused.
     pub max_wait: Duration,
 }
 
-/// Why a request got no place.
+/// Reasons why a request got no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Overload {
-    /// Others need the places. Answer 503.
+    /// Other callers hold the places. Answer 503.
     #[error("too much is asked of this server at present")]
     Server,
-    /// The caller itself has too much under way. Answer 429.
+    /// The caller itself has too many requests under way. Answer 429.
     #[error("too many requests of this caller are under way")]
     Caller,
 }
@@ -53,13 +53,13 @@ pub struct BulkheadCounts {
     pub inside: Gauge,
     /// Requests that wait now.
     pub waiting: Gauge,
-    /// Requests that were refused because others need the places.
+    /// Requests refused because other callers hold the places.
     pub refused_server: Counter,
-    /// Requests that were refused because their caller has too many.
+    /// Requests refused because their caller has too many.
     pub refused_caller: Counter,
 }
 
-/// A bulkhead for callers named by `K`. Cheap to clone.
+/// A bulkhead for callers of type `K`. Cheap to clone.
 pub struct Bulkhead<K>(Arc<Shared<K>>);
 
 struct Shared<K> {
@@ -68,7 +68,7 @@ struct Shared<K> {
     counts: BulkheadCounts,
 }
 
-/// A place inside; dropping it lets the next one in.
+/// A place in the bulkhead; dropping it admits the next waiter.
 pub struct Place<K: Hash + Eq + Clone> {
     shared: Arc<Shared<K>>,
     caller: Option<K>,
@@ -100,7 +100,7 @@ impl<K: Hash + Eq + Clone> Bulkhead<K> {
     /// [`Overload`]
     pub async fn enter(&self, caller: &K) -> Result<Place<K>, Overload> {
         let shared = &self.0;
-        // Bound to a variable: the lock is not held while one waits.
+        // Bound to a variable, so that the lock is not held during the wait.
         let verdict = shared.state().ask(caller);
         let (id, turn) = match verdict {
             Verdict::Inside => return Ok(shared.place(caller)),
@@ -110,13 +110,13 @@ impl<K: Hash + Eq + Clone> Bulkhead<K> {
         shared.counts.waiting.inc();
         let waiting = Waiting { shared, caller, id, ended: false };
         let outcome = tokio::time::timeout(shared.limits.max_wait, turn).await;
-        // What was given in the last moment is given back by the guard, which looks again.
+        // A place given just as the time-out fires is given back by the guard, which checks again.
         match outcome {
             Ok(Ok(())) => {
                 waiting.end();
                 Ok(shared.place(caller))
             }
-            // A longer queue than others have gave way.
+            // This waiter was dropped: its caller had the longest queue.
             Ok(Err(_)) => Err(shared.refuse(Overload::Caller)),
             Err(_) => {
                 let own = shared.state().is_at_its_share(caller);
@@ -155,7 +155,7 @@ impl<K: Hash + Eq + Clone> Drop for Place<K> {
     }
 }
 
-/// Takes a caller out of the queue when it goes away, or gives back the place that it got meanwhile.
+/// Removes a waiter from the queue when it is dropped, or gives back the place that it got meanwhile.
 struct Waiting<'w, K: Hash + Eq + Clone> {
     shared: &'w Arc<Shared<K>>,
     caller: &'w K,
@@ -164,7 +164,7 @@ struct Waiting<'w, K: Hash + Eq + Clone> {
 }
 
 impl<K: Hash + Eq + Clone> Waiting<'_, K> {
-    /// Ends the wait of a caller that got its place.
+    /// Ends the wait of a request that got its place.
     fn end(mut self) {
         self.shared.state().take(self.id);
         self.ended = true;

@@ -1,10 +1,11 @@
-//! Bulkheads on a page of metrics.
+//! The metrics of bulkheads, in the text format of Prometheus.
 
 use super::BulkheadCounts;
 use crate::metrics::{MetricKind, Text};
 
 impl BulkheadCounts {
-    /// Writes the metrics of several bulkheads, each by the name of its resource, by names that begin with `program`.
+    /// Writes the metrics of several bulkheads, each with the name of its resource, in families whose names begin with
+    /// `program`.
     pub fn show(text: &mut Text, program: &str, counts: &[(&str, &Self)]) {
         let name = |rest: &str| format!("{program}_bulkhead_{rest}");
         let help = "Requests that hold a place of a resource that many share.";

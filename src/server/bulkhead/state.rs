@@ -1,4 +1,4 @@
-//! Who is inside a bulkhead, who waits, and whose turn it is.
+//! The state of a bulkhead: places held, waiters, and the order of turns.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::Hash;
@@ -17,7 +17,7 @@ pub(super) struct State<K> {
     queues: HashMap<K, VecDeque<Waiter>>,
     /// Callers with a queue, in the order of their turns.
     ring: VecDeque<K>,
-    /// Places that were given and not taken yet: their waiters may go away before they take them.
+    /// Places given but not taken yet: their waiters may be dropped before they take them.
     granted: HashSet<u64>,
     waiting: usize,
     next_id: u64,
@@ -34,12 +34,12 @@ pub(super) enum Verdict {
     Inside,
     /// The request waits for its turn.
     Waits {
-        /// The number of the waiter.
+        /// The id of the waiter.
         id: u64,
         /// Resolves with a place counted for it, or with an error when it must give way.
         turn: Turn,
     },
-    /// There is no place, and no room to wait.
+    /// No place is free, and the queue is full.
     Refused(Overload),
 }
 
@@ -57,9 +57,9 @@ impl<K: Hash + Eq + Clone> State<K> {
         }
     }
 
-    /// Gives a place at once where one is free and nobody who could have it waits; else a place in the queue.
+    /// Gives a place at once where one is free and no waiter could have it; else a position in the queue.
     pub(super) fn ask(&mut self, caller: &K) -> Verdict {
-        // Whoever waits although a place is free is at its share, so it is passed over.
+        // Callers that wait although a place is free are at their share, so they are passed over.
         if self.inside < self.limits.places && !self.is_at_its_share(caller) {
             self.admit(caller);
             return Verdict::Inside;
@@ -100,7 +100,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         self.call_in();
     }
 
-    /// `caller` waits no longer under the number `id`; when its turn came meanwhile, the place goes to the next.
+    /// Removes the waiter `id` of `caller`; a place that it got meanwhile goes to the next waiter.
     pub(super) fn give_up(&mut self, caller: &K, id: u64) {
         if self.granted.remove(&id) {
             self.leave(caller);
@@ -118,7 +118,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         *self.held.entry(caller.clone()).or_default() += 1;
     }
 
-    /// Gives free places to those who wait, a caller after the other.
+    /// Gives free places to the waiters, in turn by caller.
     fn call_in(&mut self) {
         let mut passed_over = 0;
         while self.inside < self.limits.places && passed_over < self.ring.len() {
@@ -132,14 +132,14 @@ impl<K: Hash + Eq + Clone> State<K> {
             let Some(waiter) = self.queues.get_mut(&caller).and_then(VecDeque::pop_front) else { return };
             self.waiting -= 1;
             self.forget_empty(&caller);
-            // Counted before it is told. Whoever goes away in this moment gives it back by `give_up`.
+            // Counted before the waiter is told. A waiter dropped at this moment gives the place back by `give_up`.
             self.admit(&caller);
             self.granted.insert(waiter.id);
             let _ = waiter.turn.send(());
         }
     }
 
-    /// Notes that the waiter `id` has taken the place it was given.
+    /// Notes that the waiter `id` has taken the place that it was given.
     pub(super) fn take(&mut self, id: u64) {
         self.granted.remove(&id);
     }
@@ -151,7 +151,7 @@ impl<K: Hash + Eq + Clone> State<K> {
         if length <= than {
             return false;
         }
-        // Its sender is dropped, which tells it.
+        // Dropping its sender tells the waiter.
         self.queues.get_mut(&caller).and_then(VecDeque::pop_back);
         self.waiting -= 1;
         self.forget_empty(&caller);
