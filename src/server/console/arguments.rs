@@ -1,4 +1,4 @@
-//! Arguments that every program takes.
+//! Arguments that all programs share.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,10 +8,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::daemon::EX_USAGE;
 use crate::settings::{Environment, Sources};
 
-/// The file of variables in the working directory.
+/// The file of environment variables in the working directory.
 const DOTENV: &str = ".env";
 
-/// Where the configuration comes from.
+/// The sources of the configuration.
 #[derive(Args)]
 pub struct SourceArguments {
     /// A TOML file with options.
@@ -33,7 +33,7 @@ impl From<SourceArguments> for Sources {
     }
 }
 
-/// How a daemon comes by its sockets.
+/// Arguments of `serve`: the sockets of a daemon.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct ServeArguments {
     /// Serve on the sockets that systemd passed on and on nothing else: without one, end with 78.
@@ -52,10 +52,10 @@ pub struct CommandGroup<C: Subcommand> {
     pub json: bool,
 }
 
-/// Reads the arguments of this process.
+/// Parses the arguments of this process.
 ///
 /// # Errors
-/// The exit code, after help, the version or what is wrong with the arguments was printed.
+/// The exit code, after help, the version or the error was printed.
 pub fn parse<C: Parser>() -> Result<C, ExitCode> {
     C::try_parse().map_err(|error| {
         let code = if error.use_stderr() { ExitCode::from(EX_USAGE) } else { ExitCode::SUCCESS };

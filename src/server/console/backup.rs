@@ -1,5 +1,5 @@
-//! `backup`: a copy of the database, made in this process also while a daemon has it: this user may write where the
-//! daemon's sandbox may not.
+//! `backup`: a copy of the database. It is made in this process also while a daemon has the database open: this user
+//! may write where the daemon's sandbox may not.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::storage::StorageError;
 
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Where the copy goes, and how the result is printed.
+/// Arguments of `backup`: the target of the copy, and the format of the result.
 #[derive(Args)]
 pub struct BackupArguments {
     /// The new file, or a directory, in which it is named after this moment. Nothing is written over.
@@ -29,22 +29,23 @@ pub struct BackupArguments {
     pub json: bool,
 }
 
-/// A copy that was made.
+/// A finished copy.
 pub struct Copied<T> {
-    /// What was read in it.
+    /// The result of `inspect` on the copy.
     pub found: T,
-    /// The file.
+    /// The path of the copy.
     pub file: PathBuf,
-    /// Its size.
+    /// Size of the copy.
     pub size_bytes: u64,
 }
 
 impl BackupArguments {
-    /// Copies the database at `path`, showing the progress, and reads `inspect` in the copy. `remedy` says what to do where
-    /// there is no database.
+    /// Copies the database at `path`, showing the progress, and runs `inspect` on the copy. `remedy` is added to the
+    /// error where there is no database.
     ///
     /// # Errors
-    /// [`CommandError::Failed`] when there is no copy.
+    /// [`CommandError::Failed`] when the copy or `inspect` fails; [`CommandError::Usage`] for `keep` without a
+    /// directory.
     pub async fn run<T: Send + 'static>(
         &self,
         path: &Path,
@@ -85,14 +86,15 @@ impl BackupArguments {
     }
 }
 
-/// The name of a copy that is made now: `hold-2026-11-29T09-30-00Z.db`. A colon is no character for every file system.
+/// Returns the name of a copy made now: `hold-2026-11-29T09-30-00Z.db`. Colons are not allowed in names on every file
+/// system.
 fn name_of(stem: &str, now_us: u64) -> String {
     let now = Datetime::from_micros(now_us).to_string().replace(':', "-");
     let second = now.split(['.', 'Z']).next().unwrap_or_default();
     format!("{stem}-{second}Z.db")
 }
 
-/// Removes copies as [`name_of`] names them, but for the newest `keep`.
+/// Removes copies named by [`name_of`], except the newest `keep`.
 fn remove_older(directory: &Path, stem: &str, keep: u64) -> io::Result<()> {
     let mut copies = Vec::new();
     for entry in std::fs::read_dir(directory)? {

@@ -1,4 +1,4 @@
-//! Running a command, and ending the process.
+//! Runs a command, and ends the process.
 
 use std::process::ExitCode;
 
@@ -35,7 +35,7 @@ pub fn check_config(program: &str, (toml, warnings): &(String, Vec<String>)) -> 
 #[expect(clippy::print_stderr, reason = "a command's error goes there")]
 pub fn finish(program: &str, outcome: Result<(), CommandError>) -> ExitCode {
     match outcome {
-        // Whoever read the output has seen enough.
+        // The reader of the output has closed it, which is no failure.
         Ok(()) | Err(CommandError::Unread) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{program}: {error}");

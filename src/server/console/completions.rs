@@ -1,11 +1,11 @@
-//! `completions`.
+//! `completions`: shell completion scripts.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 use super::{CommandError, output};
 
-/// Which completion script to print.
+/// Arguments of `completions`.
 #[derive(Args)]
 pub struct CompletionsArguments {
     /// Which shell.

@@ -1,4 +1,4 @@
-//! Why a command failed, in one line, and its exit code.
+//! Errors of commands, one line each, and their exit codes.
 
 use std::fmt::Display;
 use std::io;
@@ -8,7 +8,7 @@ use crate::control::AdminError;
 use crate::daemon::{EX_CONFIG, EX_USAGE};
 use crate::settings::SettingsError;
 
-/// Why a command failed.
+/// Errors of commands.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     /// The configuration is wrong.
@@ -28,13 +28,13 @@ pub enum CommandError {
         /// The environment variable that sets the path.
         variable: &'static str,
     },
-    /// The arguments make no sense together.
+    /// The combination of arguments is invalid.
     #[error("{0}")]
     Usage(String),
     /// The command failed in this process.
     #[error("{message}")]
     Failed {
-        /// One line that says what to do.
+        /// One line for the user, with the remedy where it is known.
         message: String,
         /// The exit code.
         exit_code: u8,
@@ -45,17 +45,17 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// A failure in these words, with exit code 1.
+    /// Creates a failure with this message and exit code 1.
     pub fn failed(reason: impl Into<String>) -> Self {
         Self::Failed { message: reason.into(), exit_code: 1 }
     }
 
-    /// A failure with an exit code of its own.
+    /// Creates a failure with an exit code of its own.
     pub fn with_exit_code(error: &impl Display, exit_code: u8) -> Self {
         Self::Failed { message: error.to_string(), exit_code }
     }
 
-    /// The error of a write to standard output.
+    /// Converts the error of a write to standard output.
     #[must_use]
     pub fn of_output(error: &io::Error) -> Self {
         match error.kind() {
@@ -64,7 +64,7 @@ impl CommandError {
         }
     }
 
-    /// The exit code of the process.
+    /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

@@ -1,4 +1,4 @@
-//! `manual`: the pages of a program's manual; `man-pages`: the same and every command, for `man`.
+//! `manual`: the pages of a program's manual; `man-pages`: these and a page for each command, for `man`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub struct Manual {
     pub topics: &'static [(&'static str, &'static str)],
 }
 
-/// Which page of the manual to print.
+/// Arguments of `manual`.
 #[derive(Args)]
 pub struct ManualArguments {
     /// The page; without it, the list of all.
@@ -40,7 +40,7 @@ impl ManualArguments {
     }
 }
 
-/// Where to write man pages.
+/// Arguments of `man-pages`.
 #[derive(Args)]
 pub struct ManPagesArguments {
     /// The directory, which must exist: /usr/local/share/man/man1.
@@ -79,7 +79,7 @@ impl Manual {
         Ok(())
     }
 
-    /// The page without markup of its own: Markdown is made to be read as text.
+    /// Returns the page in roff, its Markdown as preformatted text.
     fn roff(&self, name: &str, page: &str) -> String {
         let line = |line: &str| {
             let line = line.replace('\\', "\\e");
@@ -92,7 +92,7 @@ impl Manual {
     }
 }
 
-/// The heading of a page.
+/// Returns the heading of a page.
 fn title(page: &str) -> &str {
     page.lines().next().unwrap_or_default().trim_start_matches("# ")
 }

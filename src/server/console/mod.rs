@@ -1,5 +1,5 @@
-//! What every command line of ours has: output, tables, progress, errors with their exit codes, finding the daemon that
-//! a command is for, the manual, and shell completions.
+//! The parts that all command lines share: output, tables, progress, errors with their exit codes, finding the daemon,
+//! the manual, and shell completions.
 //!
 //! Results go to standard output, as text or as one JSON document; errors, warnings and progress to standard error, an
 //! error in one line. A program keeps its commands and what each of them prints.

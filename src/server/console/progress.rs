@@ -6,29 +6,29 @@ use std::time::{Duration, Instant};
 use crate::control::Progress;
 use atproto::syntax::Size;
 
-/// A line that is overwritten again and again. Dropping this clears it.
+/// A progress line that is overwritten in place. Dropping it clears the line.
 pub struct ProgressLine {
     on_terminal: bool,
     last: Option<Instant>,
 }
 
-/// Often enough for people.
+/// Shortest time between two updates.
 const EVERY: Duration = Duration::from_millis(100);
-/// Back to the first column, and clear the line.
+/// Carriage return, then "erase to the end of the line".
 const CLEAR: &str = "\r\u{1b}[K";
 
 impl ProgressLine {
-    /// A line that shows nothing yet, and never does where standard error is no terminal.
+    /// Creates a line that shows nothing yet, and nothing at all where standard error is no terminal.
     #[must_use]
     pub fn new() -> Self {
         Self { on_terminal: io::stderr().is_terminal(), last: None }
     }
 
-    /// Shows how far the command is, unless the line changed in the last tenth of a second.
+    /// Shows the progress, unless the line changed in the last tenth of a second.
     pub fn show(&mut self, progress: &Progress) {
         if self.on_terminal && self.last.is_none_or(|last| last.elapsed() >= EVERY) {
             self.last = Some(Instant::now());
-            // It is only for show.
+            // A failed write of progress is ignored.
             let _ = write!(io::stderr(), "{CLEAR}{}", line(progress));
         }
     }

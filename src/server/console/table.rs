@@ -1,4 +1,4 @@
-//! Tables, sizes and durations for people.
+//! Tables, sizes and durations in text output.
 
 use atproto::syntax::Size;
 
@@ -17,7 +17,7 @@ pub fn table<const N: usize>(header: [&str; N], rows: impl IntoIterator<Item = [
     text
 }
 
-/// Returns an amount of bytes as [`Size`] shows it: `1.5 KB`.
+/// Returns a number of bytes as [`Size`] shows it: `1.5 KB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     Size { bytes }.to_string()
@@ -35,7 +35,7 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
-/// The cell of a table that has no value.
+/// The text of a table cell without a value.
 pub const NONE: &str = "-";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a command runs: in the daemon, through its admin socket, or in this process when no daemon is there.
+//! Where a command runs: in the daemon, through its admin socket, or in this process when no daemon listens.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::control::{
     AdminClient, AdminConnection, AdminError, ByteStream, Export, Import, Operation, Progress, Reporter,
 };
 
-/// Where the operation of a command runs. `S` is the subject of the program's operations.
+/// The place where the operation of a command runs. `S` is the subject of the program's operations.
 pub enum Target<S> {
     /// In the daemon. The connection is for one operation.
     Running(AdminConnection),
@@ -20,7 +20,7 @@ pub enum Target<S> {
     Opened(Arc<S>),
 }
 
-/// How long to wait for the lock. A daemon that is about to listen, and another command, have it only for a moment.
+/// Time-out of the lock. A daemon that is starting, and another command, hold it only for a moment.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -73,7 +73,7 @@ impl<S: Send + Sync + 'static> Target<S> {
         Ok(outcome?)
     }
 
-    /// Runs `operation`, and returns the bytes that it answers.
+    /// Runs `operation`, and returns the bytes of its result.
     ///
     /// # Errors
     /// [`CommandError::Operation`]

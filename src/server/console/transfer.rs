@@ -1,4 +1,4 @@
-//! Exports into files and imports from them. This process opens the files: the daemon need not see their paths.
+//! Exports to files and imports from them. This process opens the files: the daemon needs no access to their paths.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use super::{CommandError, ProgressLine, Target, output, size};
 use crate::control::{AdminError, ByteStream, Export, Progress};
 
-/// Read from a file at once.
+/// Bytes read from a file at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
 /// The result of an export.
@@ -24,7 +24,7 @@ struct Exported {
     size_bytes: u64,
 }
 
-/// Writes the bytes that `operation` answers into a file, or to standard output for `-`, and prints what was written.
+/// Writes the bytes of an export to a file, or to standard output for `-`, and prints path and size.
 ///
 /// # Errors
 /// The error of the operation; [`CommandError::Failed`] when the file cannot be written.
@@ -43,7 +43,7 @@ pub async fn export_to<E: Export>(
     output::result(as_json, &exported, || format!("{} written to {}\n", size(size_bytes), exported.file))
 }
 
-/// Opens a file, and returns its bytes in pieces.
+/// Opens a file, and returns its bytes as a stream.
 ///
 /// # Errors
 /// [`CommandError::Failed`] when it cannot be opened, or is a directory.
@@ -63,8 +63,7 @@ pub async fn read_file(path: &Path) -> Result<ByteStream, CommandError> {
     })))
 }
 
-/// Writes a file that appears whole or not at all, is readable by its owner only, and is on disk once this returns.
-/// Returns its size in bytes.
+/// Writes a file atomically, readable by its owner only, and synced to disk. Returns its size in bytes.
 async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
     let unfinished = file.with_added_extension("part");
     let failed = |error: io::Error| CommandError::failed(format!("{} cannot be written: {error}", file.display()));
@@ -75,7 +74,7 @@ async fn to_file(bytes: ByteStream, file: &Path) -> Result<u64, CommandError> {
         Ok(size_bytes)
     });
     if written.is_err() {
-        // The error of the write is reported.
+        // The error of the write is the one that is reported.
         let _ = std::fs::remove_file(&unfinished);
     }
     written

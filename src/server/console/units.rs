@@ -8,17 +8,17 @@ use clap::Args;
 
 use super::{CommandError, output};
 
-/// The units of a program, as its NixOS module makes them.
+/// The systemd units of a program, as its NixOS module generates them.
 #[derive(Clone, Copy, Debug)]
 pub struct Units {
     /// The name of the program.
     pub program: &'static str,
-    /// Name and text.
+    /// Name and text of each unit.
     pub files: &'static [(&'static str, &'static str)],
 }
 
-/// The units of a program as `nixos/units` has them, where its NixOS module writes them and the tests keep them so. Why each
-/// directive is there: `nixos/common/hardening.nix`, and `service.nix` of the program.
+/// Makes the `Units` of a program from `nixos/units`, as its NixOS module generates them; a test keeps
+/// them equal. The reason of each directive is in `nixos/common/hardening.nix`, and `service.nix` of the program.
 #[macro_export]
 macro_rules! units {
     ($program:literal) => {
@@ -40,7 +40,7 @@ macro_rules! units {
     };
 }
 
-/// What the units are to say, and where they are written.
+/// Arguments of `systemd-units`: values to put into the units, and the target directory.
 #[derive(Args)]
 pub struct UnitsArguments {
     /// Write the files there instead of printing them: /etc/systemd/system.
@@ -58,8 +58,8 @@ pub struct UnitsArguments {
 }
 
 impl Units {
-    /// What stands in the units, in one place each, for what the command is told: the program, its configuration, the
-    /// group.
+    /// Returns the texts in the units that are replaced by the arguments: the path of the program, its configuration
+    /// file, the group of its socket. Each occurs once.
     #[must_use]
     pub fn places(&self) -> [String; 3] {
         let program = self.program;
@@ -76,7 +76,7 @@ impl UnitsArguments {
     /// directory of `/etc`.
     ///
     /// # Errors
-    /// When the file has a name that means something else in a unit, or a unit cannot be written.
+    /// When the path has characters that are special in a unit, or a unit cannot be written.
     pub fn run(&self, units: &Units, config: Option<&Path>) -> Result<(), CommandError> {
         let config = match config {
             None => format!("/etc/{}/config.toml", units.program),
@@ -105,7 +105,7 @@ impl UnitsArguments {
         format!("# By {} {version} systemd-units. Changes: systemctl edit.\n{text}", units.program)
     }
 
-    /// Writes all units, or none when one is there that differs.
+    /// Writes all units, or none when an existing one differs.
     fn write(&self, directory: &Path, units: &[(&str, String)]) -> Result<(), CommandError> {
         let differs = |name: &str, text: &str| match fs::read(directory.join(name)) {
             Ok(found) => Ok(found != text.as_bytes()),
@@ -121,7 +121,7 @@ impl UnitsArguments {
         }
         for (name, text) in units {
             let path = directory.join(name);
-            // Beside it first, so that it is never half there. systemd reads no file of such a name.
+            // Written beside it and renamed, so that no unit is incomplete. systemd ignores files with such a name.
             let unfinished = directory.join(format!(".{name}.new"));
             fs::write(&unfinished, text)
                 .and_then(|()| fs::rename(&unfinished, &path))
@@ -136,7 +136,7 @@ fn failed(path: &Path, error: &io::Error) -> CommandError {
     CommandError::failed(format!("{}: {error}", path.display()))
 }
 
-/// A path that means itself in a unit: there `%`, `$`, quotes and spaces mean something else.
+/// Accepts a path without characters that are special in a unit: `%`, `$`, quotes, spaces.
 fn unit_path(text: &str) -> Result<String, String> {
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte));
     if plain && text.starts_with('/') {
