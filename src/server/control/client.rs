@@ -1,4 +1,4 @@
-//! The operator's end of the admin socket.
+//! The client side of the admin socket.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use super::lines::{ARGUMENTS, Line, MAX_LINE_BYTES, MAX_SILENCE};
 use super::{AdminError, ByteStream, Export, Import, Operation, Progress};
 
-/// The socket file at which a daemon listens for its operator.
+/// A client of the socket file at which a daemon listens for its operator.
 #[derive(Clone, Debug)]
 pub struct AdminClient {
     path: PathBuf,
@@ -29,7 +29,7 @@ pub struct AdminConnection {
 }
 
 impl AdminClient {
-    /// A client of the socket file at `path`.
+    /// Creates a client of the socket file at `path`.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         Self { path: path.to_owned() }
@@ -53,10 +53,10 @@ impl AdminClient {
 }
 
 impl AdminConnection {
-    /// Has the daemon run `operation`.
+    /// Runs `operation` in the daemon.
     ///
     /// # Errors
-    /// The error that the operation answered; [`AdminError::NoAnswer`]; [`AdminError::Interrupted`].
+    /// The error of the operation; [`AdminError::NoAnswer`]; [`AdminError::Interrupted`].
     pub async fn run<O: Operation>(
         self,
         operation: &O,
@@ -66,10 +66,10 @@ impl AdminConnection {
         output(&last_line(answer, &mut on_progress).await?)
     }
 
-    /// Has the daemon run `operation`, and returns the bytes it answers.
+    /// Runs `operation` in the daemon, and returns the bytes of its result.
     ///
     /// # Errors
-    /// As [`AdminConnection::run`]; in the stream when it breaks off.
+    /// As [`AdminConnection::run`]; an item of the stream when the response is cut off.
     pub async fn export<E: Export>(self, operation: &E) -> Result<ByteStream, AdminError> {
         let answer = self.send(E::NAME, None, json(operation)).await?;
         if answer.status() != StatusCode::OK {
@@ -79,7 +79,7 @@ impl AdminConnection {
         Ok(pieces(answer.into_body()))
     }
 
-    /// Has the daemon run `operation` on `bytes`.
+    /// Runs `operation` on `bytes` in the daemon.
     ///
     /// # Errors
     /// As [`AdminConnection::run`].
@@ -107,7 +107,7 @@ impl AdminConnection {
         let request = http::Request::builder().method(Method::POST).uri(format!("/{name}")).header(HOST, "localhost");
         let mut request = request.body(body).map_err(|error| failed(error.to_string()))?;
         request.headers_mut().extend(arguments.map(|json| (HeaderName::from_static(ARGUMENTS), json)));
-        // The head comes before the work.
+        // The daemon sends the head of the response before it starts the work.
         match tokio::time::timeout(MAX_SILENCE, self.http.send(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failed(error.to_string())),
@@ -117,12 +117,12 @@ impl AdminConnection {
 }
 
 fn json(operation: &impl Serialize) -> ClientBody {
-    // Operations have text keys only, which is all that could fail.
+    // Only maps with keys that are not text fail to serialize, and operations have none.
     let bytes = serde_json::to_vec(operation).unwrap_or_default();
     full_body(bytes)
 }
 
-/// The bytes of an answer, which must not stay away too long.
+/// Returns the bytes of a response, with a time-out for each piece.
 fn pieces(body: ClientBody) -> ByteStream {
     Box::pin(stream::unfold(body, |mut body| async move {
         let piece = match tokio::time::timeout(MAX_SILENCE, body.frame()).await {
@@ -135,14 +135,14 @@ fn pieces(body: ClientBody) -> ByteStream {
     }))
 }
 
-/// Reads the lines of an answer up to the one that ends it.
+/// Reads the lines of a response up to the last one, and returns it.
 async fn last_line(
     answer: http::Response<ClientBody>,
     on_progress: &mut dyn FnMut(&Progress),
 ) -> Result<BytesMut, AdminError> {
     let mut pieces = pieces(answer.into_body());
     let mut held = BytesMut::new();
-    // Where to look for the end of the line: what came before was looked at.
+    // Start of the bytes that were not searched for a line feed yet.
     let mut scanned = 0;
     loop {
         let Some(end) = held[scanned..].iter().position(|byte| *byte == b'\n') else {
@@ -160,13 +160,13 @@ async fn last_line(
         scanned = 0;
         match serde_json::from_slice::<Line<IgnoredAny>>(&line) {
             Ok(Line::Progress(progress)) => progress.iter().for_each(&mut *on_progress),
-            // Of another version, too: whoever knows the type of the output says so.
+            // Also a line of another version: the caller knows the type of the output, and reports that.
             _ => return Ok(line),
         }
     }
 }
 
-/// What the last line of an answer says.
+/// Returns the result or the error in the last line of a response.
 fn output<T: DeserializeOwned>(last_line: &[u8]) -> Result<T, AdminError> {
     match serde_json::from_slice(last_line) {
         Ok(Line::Result(output)) => Ok(output),

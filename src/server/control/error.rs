@@ -1,34 +1,34 @@
-//! Why an operation was not done, and why there is no admin socket.
+//! Errors of operations and of the admin socket.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::storage::StorageError;
 
-/// Why an operation was not done, by what the operator can do. Each is one line.
+/// Errors of operations, by the remedy. Each is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// The operation was refused, or failed. The sentence says why, and what to do where that is known.
+    /// The operation was refused, or failed, with the reason and, where it is known, the remedy.
     #[error("{0}")]
     Failed(String),
-    /// The socket file is there, and this user may not open it.
+    /// The socket file exists, but this user may not connect to it.
     #[error("the admin socket {0} belongs to another user: run this command as the user of the daemon, or as root")]
     Forbidden(PathBuf),
-    /// Somebody listens at the socket file, but does not answer as this program's daemon does.
+    /// A process listens at the socket file, but does not answer as this program's daemon does.
     #[error("the daemon at {path} does not answer: {reason}")]
     NoAnswer {
         /// The socket file.
         path: PathBuf,
-        /// What happened instead.
+        /// The reason.
         reason: String,
     },
-    /// The answer broke off before its end.
+    /// The response was cut off.
     #[error("the daemon went away before this was done: check what was done, then repeat the command")]
     Interrupted,
 }
 
 impl AdminError {
-    /// A refusal or a failure in these words.
+    /// Creates a refusal or failure with this message.
     pub fn failed(reason: impl Into<String>) -> Self {
         Self::Failed(reason.into())
     }
@@ -40,12 +40,12 @@ impl From<StorageError> for AdminError {
     }
 }
 
-/// The socket file cannot be made.
+/// An error of creating the socket file.
 #[derive(Debug, thiserror::Error)]
 #[error("the admin socket {path} cannot be made: {reason}")]
 pub struct AdminSocketError {
     /// The socket file, or the link that leads to it.
     pub path: PathBuf,
-    /// What the system said.
+    /// The I/O error.
     pub reason: io::Error,
 }

@@ -1,4 +1,4 @@
-//! The lines of an answer, and the limits that both ends keep.
+//! The lines of a response, and the limits that both sides keep.
 
 use std::time::Duration;
 
@@ -6,36 +6,36 @@ use serde::{Deserialize, Serialize};
 
 use super::Progress;
 
-/// The media type of an answer in lines.
+/// The media type of a response in lines.
 pub(super) const NDJSON: &str = "application/x-ndjson";
-/// The media type of an answer of bytes.
+/// The media type of a response of bytes.
 pub(super) const BYTES: &str = "application/octet-stream";
-/// The header that has the JSON of an import, whose body are the bytes.
+/// The header with the JSON of an import, whose body is the bytes.
 pub(super) const ARGUMENTS: &str = "atcr-arguments";
-/// The JSON of a request: DIDs, permissions and a few names.
+/// Limit of a request's JSON: DIDs, permissions and a few names.
 pub(super) const MAX_REQUEST_BYTES: u64 = 64 * 1024;
-/// One line of an answer. The longest result is a list, such as 100,000 members of 400 bytes.
+/// Limit of one line of a response. The longest result is a list, such as 100,000 members of 400 bytes.
 pub(super) const MAX_LINE_BYTES: usize = 64 * 1024 * 1024;
-/// The least time between two lines of progress.
+/// The shortest time between two lines of progress.
 pub(super) const REPORT_EVERY: Duration = Duration::from_millis(100);
-/// The longest time between two lines, so that each end notices when the other is gone.
+/// The longest time between two lines, so that each side notices when the other is gone.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(10);
-/// How long a client waits for the next bytes: three heartbeats.
+/// Time-out of a client for the next bytes: three heartbeats.
 pub(super) const MAX_SILENCE: Duration = Duration::from_secs(30);
 
-/// One line of an answer.
+/// One line of a response.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) enum Line<T> {
-    /// How far the operation is; `None` when it reported nothing yet.
+    /// The progress of the operation; `None` when it has reported nothing yet.
     Progress(Option<Progress>),
-    /// The last line: what the operation answered.
+    /// The last line: the result of the operation.
     Result(T),
-    /// The last line: why the operation was not done.
+    /// The last line: the error of the operation.
     Error(Failure),
 }
 
-/// Why an operation was not done.
+/// The error of an operation.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Failure {
     /// A sentence for the operator.
@@ -43,9 +43,9 @@ pub(super) struct Failure {
 }
 
 impl<T: Serialize> Line<T> {
-    /// The line as JSON, with its line feed.
+    /// Returns the line as JSON, with its line feed.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        // Only a map with keys that are no text could fail, and outputs have none.
+        // Only maps with keys that are not text fail to serialize, and outputs have none.
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         bytes.push(b'\n');
         bytes

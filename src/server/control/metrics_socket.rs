@@ -1,4 +1,5 @@
-//! The sockets for metrics: `GET /metrics` and nothing else, for whoever can connect. Never on the public ones.
+//! The sockets for metrics: `GET /metrics` and nothing else, without authentication. Metrics are never on the public
+//! sockets.
 
 use std::future::Future;
 use std::io;
@@ -13,14 +14,14 @@ use crate::daemon::{self, Accepted, ConnectionLimits, Listener, listeners};
 use crate::metrics::Text;
 use crate::wire::{self, HttpLimits, Request, Response, ResponseBody};
 
-/// Scrapers at once; more wait in the kernel's backlog. A page has about 30 KiB, and all ask for the same one.
+/// Concurrent scrapers; more wait in the kernel's backlog. A page has about 30 KiB, and all request the same one.
 const CONNECTIONS: usize = 8;
-/// A scraper reads at once: one that takes a page more slowly than this is disconnected.
+/// Minimum throughput: a scraper that reads a page more slowly is disconnected.
 const MIN_RATE: (Duration, u64) = (Duration::from_secs(10), 10 * 1024);
-/// How long answers on their way may take at the end.
+/// Time-out of responses under way at shutdown.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// Returns the sockets that were inherited for metrics, else one that listens on `address`, else none.
+/// Returns the inherited sockets for metrics, else one that listens on `address`, else none.
 ///
 /// # Errors
 /// As [`listeners::bind`].
@@ -31,7 +32,7 @@ pub fn metrics_listeners(address: Option<&str>, inherited: Vec<Listener>) -> io:
     }
 }
 
-/// Answers scrapers until `shutdown`, each with a page made by `page`.
+/// Serves metrics until `shutdown`, each time a page made by `page`.
 ///
 /// # Errors
 /// When a listener cannot be registered with the runtime.

@@ -1,13 +1,13 @@
-//! The admin socket: an operator's commands reach the running daemon through a socket file, whatever the program is.
+//! The admin socket: an operator's commands reach the running daemon through a socket file.
 //!
-//! An [`Operation`] is one function over the program's subject (a hold, a front end): the daemon runs it for whoever may
-//! open the socket file, and a command runs the same function in its own process when no daemon is there. A program
-//! lists its operations as an array of [`AdminRoute`]s and hands it to [`serve`]; [`AdminSocket`] is the file, [`AdminClient`]
-//! the other end. The mode of the file (0600) says who may connect; there is no token.
+//! An [`Operation`] is one function over the program's subject (a hold, a front end): the daemon runs it for any
+//! process that may open the socket file, and a command runs the same function in its own process when no daemon
+//! listens. A program lists its operations as an array of [`AdminRoute`]s and hands it to [`serve`]; [`AdminSocket`] is
+//! the file, [`AdminClient`] the client. The mode of the file (0600) restricts who may connect; there is no token.
 //!
-//! The wire is HTTP/1.1: `POST /<name>` with the operation as JSON. The answer is `application/x-ndjson`: lines of
-//! progress, then exactly one line with a result or an error; an answer without that last line was cut off. An
-//! [`Export`] answers with bytes instead; an [`Import`] is sent bytes, and its JSON in a header.
+//! The protocol is HTTP/1.1: `POST /<name>` with the operation as JSON. The response is `application/x-ndjson`: lines
+//! of progress, then exactly one line with a result or an error; a response without that last line was cut off. An
+//! [`Export`] returns bytes instead; an [`Import`] is sent bytes, and its JSON in a header.
 //!
 //! This room knows no operation, no command line and no terminal.
 

@@ -1,4 +1,4 @@
-//! What an operation is, and how it reports its progress.
+//! Operations, and how they report their progress.
 
 use std::future::Future;
 use std::io;
@@ -13,25 +13,25 @@ use tokio::sync::watch;
 
 use super::AdminError;
 
-/// Bytes that come in pieces. A stream that ends with an error was cut off.
+/// A stream of bytes. One that ends with an error was cut off.
 pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 
-/// Something an operator asks of a daemon. The fields are the arguments, and their JSON is the request.
+/// An operation that an operator runs in a daemon. The fields are the arguments, and their JSON is the request.
 ///
-/// The future is dropped when the operator goes away, so that a long operation ends; what must not be left half done
-/// has to run in a task or a transaction of its own.
+/// The future is dropped when the client disconnects, so that a long operation ends; work that must not be left half
+/// done has to run in a task or a transaction of its own.
 pub trait Operation: Serialize + DeserializeOwned + Send + 'static {
     /// The name on the wire, like `crew.list`.
     const NAME: &'static str;
-    /// What the operation works on: what the program has opened.
+    /// The type that the operation works on: what the program has opened.
     type Subject: Send + Sync + 'static;
-    /// What it answers; the JSON of it is what `--json` prints.
+    /// The result; its JSON is what `--json` prints.
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
-    /// Does it. A long operation reports how far it is.
+    /// Runs the operation. A long one reports its progress.
     ///
     /// # Errors
-    /// [`AdminError::Failed`] in words for the operator.
+    /// [`AdminError::Failed`] with a message for the operator.
     fn run(
         self,
         subject: Arc<Self::Subject>,
@@ -39,14 +39,14 @@ pub trait Operation: Serialize + DeserializeOwned + Send + 'static {
     ) -> impl Future<Output = Result<Self::Output, AdminError>> + Send + 'static;
 }
 
-/// An operation that answers with bytes instead of a result.
+/// An operation that returns bytes instead of a result.
 pub trait Export: Serialize + DeserializeOwned + Send + 'static {
     /// The name on the wire, like `repo.export`.
     const NAME: &'static str;
     /// As [`Operation::Subject`].
     type Subject: Send + Sync + 'static;
 
-    /// Opens the stream. What fails later ends the stream with an error.
+    /// Opens the stream. A later failure ends the stream with an error.
     ///
     /// # Errors
     /// As [`Operation::run`].
@@ -54,7 +54,7 @@ pub trait Export: Serialize + DeserializeOwned + Send + 'static {
     -> impl Future<Output = Result<ByteStream, AdminError>> + Send + 'static;
 }
 
-/// An operation that is given bytes. The fields are the other arguments.
+/// An operation that is sent bytes. The fields are the other arguments.
 pub trait Import: Serialize + DeserializeOwned + Send + 'static {
     /// The name on the wire, like `repo.import`.
     const NAME: &'static str;
@@ -63,7 +63,7 @@ pub trait Import: Serialize + DeserializeOwned + Send + 'static {
     /// As [`Operation::Output`].
     type Output: Serialize + DeserializeOwned + Send + 'static;
 
-    /// Reads `bytes` to their end and works on them.
+    /// Runs the operation on `bytes`, reading them to their end.
     ///
     /// # Errors
     /// As [`Operation::run`].
@@ -75,15 +75,15 @@ pub trait Import: Serialize + DeserializeOwned + Send + 'static {
     ) -> impl Future<Output = Result<Self::Output, AdminError>> + Send + 'static;
 }
 
-/// How far an operation is.
+/// The progress of an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// How many `unit`s are done.
+    /// Number of `unit`s done.
     pub done: u64,
-    /// How many there are, where that is known.
+    /// Total number, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
-    /// What is counted, in the plural: `records`, `blobs`; `bytes` are shown as sizes.
+    /// The unit, in the plural: `records`, `blobs`; `bytes` are shown as sizes.
     pub unit: String,
 }
 
@@ -92,16 +92,16 @@ pub struct Progress {
 pub struct Reporter(watch::Sender<Option<Progress>>);
 
 impl Reporter {
-    /// A reporter, and the receiver of its reports.
+    /// Creates a reporter, and the receiver of its reports.
     #[must_use]
     pub fn new() -> (Self, watch::Receiver<Option<Progress>>) {
         let (sender, receiver) = watch::channel(None);
         (Self(sender), receiver)
     }
 
-    /// Reports how far the operation is.
+    /// Reports the progress.
     pub fn report(&self, progress: Progress) {
-        // Nobody may be listening.
+        // There may be no receiver.
         self.0.send_replace(Some(progress));
     }
 }

@@ -1,14 +1,14 @@
-//! Numbers for a page of metrics that a database or a file system must be asked for.
+//! Numbers for a page of metrics that are counted in a database or a file system.
 
 use std::time::Instant;
 
 use tokio::sync::Mutex;
 
-/// What is counted is counted again after so many times as long as it took: a hundredth of one processor at most, whoever
-/// asks how often.
+/// Numbers are kept for this many times as long as it took to count them: counting takes at most a hundredth of one
+/// processor, however often they are read.
 const REST: u32 = 100;
 
-/// Numbers that take time to count, and until when the last ones are shown.
+/// Numbers that take time to count, and until when they are valid.
 #[derive(Debug)]
 pub struct Recounted<T>(Mutex<Option<(T, Instant)>>);
 
@@ -19,7 +19,7 @@ impl<T> Default for Recounted<T> {
 }
 
 impl<T: Clone> Recounted<T> {
-    /// Returns the numbers, counted anew by `count` when they are too old. Concurrent callers wait for the same count.
+    /// Returns the numbers, counted anew by `count` when they are too old. Concurrent callers share one count.
     pub async fn get(&self, count: impl Future<Output = T>) -> T {
         let mut kept = self.0.lock().await;
         if let Some((numbers, until)) = kept.as_ref()

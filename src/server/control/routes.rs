@@ -1,4 +1,4 @@
-//! The daemon's end of the admin socket: finding the operation of a request, and answering in lines.
+//! The server side of the admin socket: finds the operation of a request, and responds in lines.
 
 use std::io;
 use std::pin::Pin;
@@ -20,38 +20,38 @@ use super::{AdminError, Export, Import, Operation, Progress, Reporter};
 use crate::daemon::{self, Accepted, ConnectionLimits, Listener};
 use crate::wire::{self, HttpLimits, Request, Response, ResponseBody};
 
-/// Commands at once; more wait in the kernel's backlog.
+/// Concurrent commands; more wait in the kernel's backlog.
 const CONNECTIONS: usize = 16;
 
 type Handler<S> = fn(Arc<S>, Request) -> BoxFuture<'static, Response>;
 
-/// One operation of a program's table: its name, and how a request for it is answered.
+/// One operation of a program's table: its name and its request handler.
 pub struct AdminRoute<S> {
     name: &'static str,
     handler: Handler<S>,
 }
 
 impl<S: Send + Sync + 'static> AdminRoute<S> {
-    /// The route of an operation that answers a result.
+    /// Returns the route of an operation that returns a result.
     #[must_use]
     pub const fn operation<O: Operation<Subject = S>>() -> Self {
         Self { name: O::NAME, handler: run::<O> }
     }
 
-    /// The route of an operation that answers bytes.
+    /// Returns the route of an operation that returns bytes.
     #[must_use]
     pub const fn export<E: Export<Subject = S>>() -> Self {
         Self { name: E::NAME, handler: export::<E> }
     }
 
-    /// The route of an operation that is given bytes.
+    /// Returns the route of an operation that is sent bytes.
     #[must_use]
     pub const fn import<I: Import<Subject = S>>() -> Self {
         Self { name: I::NAME, handler: import::<I> }
     }
 }
 
-/// Answers the commands that come to `listener` until `shutdown`; those that run may take `drain_for` to end.
+/// Serves the admin socket at `listener` until `shutdown`; operations that run then have `drain_for` to end.
 ///
 /// # Errors
 /// When the listener cannot be registered with the runtime.
@@ -138,7 +138,8 @@ async fn arguments<T: DeserializeOwned>(request: Request) -> Result<T, Response>
     serde_json::from_slice(&body).map_err(|error| refused(StatusCode::BAD_REQUEST, &error.to_string()))
 }
 
-/// Runs `work` as its answer is read: progress now and then, at least a heartbeat, and the outcome as the last line.
+/// Runs `work` while its response is read: progress at intervals, at least a heartbeat, and the outcome as the last
+/// line.
 fn in_lines<T, F>(name: &'static str, work: F, progress: watch::Receiver<Option<Progress>>) -> Response
 where
     T: serde::Serialize + Send + 'static,
@@ -157,7 +158,7 @@ where
     with_type(NDJSON, ResponseBody::stream(None, lines(Box::pin(work), progress)))
 }
 
-/// An operation up to the last line of its answer.
+/// An operation, as the future of the last line of its response.
 type Work = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
 
 fn lines(work: Work, progress: watch::Receiver<Option<Progress>>) -> impl Stream<Item = io::Result<Bytes>> + Send {
@@ -174,16 +175,16 @@ fn lines(work: Work, progress: watch::Receiver<Option<Progress>>) -> impl Stream
     })
 }
 
-/// What is to be said next, not too soon and not too late.
+/// Returns the next progress to send, after [`REPORT_EVERY`] at the earliest and [`HEARTBEAT`] later at the latest.
 async fn news(progress: &mut watch::Receiver<Option<Progress>>) -> Option<Progress> {
     tokio::time::sleep(REPORT_EVERY).await;
     let word = async {
         if progress.changed().await.is_err() {
-            // The operation reports nothing more; its outcome will come.
+            // The operation reports nothing more; its outcome follows.
             std::future::pending::<()>().await;
         }
     };
-    // Without a word in time the last one is repeated.
+    // Without a new report in time the last one is repeated.
     let _ = tokio::time::timeout(HEARTBEAT, word).await;
     progress.borrow_and_update().clone()
 }
@@ -198,7 +199,7 @@ fn log(operation: &'static str, started: Instant, error: Option<&AdminError>) {
     }
 }
 
-/// An answer that comes before any work: one error line.
+/// Returns a response without any work: one error line.
 fn refused(status: StatusCode, message: &str) -> Response {
     let line = Line::<()>::Error(Failure { message: message.to_owned() });
     let mut response = with_type(NDJSON, ResponseBody::full(line.to_bytes()));

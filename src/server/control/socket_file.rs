@@ -1,4 +1,4 @@
-//! The socket file of the running daemon, and where commands look for it.
+//! The socket file of the running daemon, and the link by which commands find it.
 
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 use super::AdminSocketError;
 use crate::daemon::{Listener, listeners};
 
-/// The socket file and the link that leads to it. Dropping this removes both.
+/// The socket file and the link to it. Dropping this removes both.
 pub struct AdminSocket {
     path: PathBuf,
     link: Option<PathBuf>,
 }
 
 impl AdminSocket {
-    /// Listens at `path`. To be called with the lock of the program's state held: then no other daemon listens there,
-    /// and what is found at `path` was left behind.
+    /// Listens at `path`. The caller must hold the lock of the program's state: then no other daemon listens there, and
+    /// a file at `path` is stale.
     ///
     /// A runtime directory is known to the service only. So that a command with the same configuration finds the
-    /// socket, a symbolic link of the same name beside the file `state` (the database) leads there.
+    /// socket, a symbolic link of the same name is created beside the file `state` (the database).
     ///
     /// # Errors
     /// [`AdminSocketError`] when the file or the link cannot be made.
@@ -28,7 +28,7 @@ impl AdminSocket {
         let link = path.file_name().map(|name| state.with_file_name(name));
         let link = link.filter(|link| link != path);
         if path.is_symlink() && UnixStream::connect(path).is_err() {
-            // From a run with a runtime directory that ended early.
+            // Left by a run with a runtime directory that was killed.
             std::fs::remove_file(path).map_err(|error| failed(path, error))?;
         }
         let listener = listeners::bind_private(path).map_err(|error| failed(path, error))?;
@@ -38,7 +38,7 @@ impl AdminSocket {
         Ok((Self { path: path.to_owned(), link }, listener))
     }
 
-    /// Checks that the system takes `path` for a socket, which may have about 100 bytes. Makes nothing.
+    /// Checks that `path` fits in a socket address, which has about 100 bytes. Creates nothing.
     ///
     /// # Errors
     /// [`AdminSocketError`] when it does not.
@@ -57,7 +57,7 @@ impl Drop for AdminSocket {
     }
 }
 
-/// Makes a symbolic link at `link`, in place of an earlier one or of a socket file that was left behind.
+/// Creates a symbolic link at `link`, in place of an earlier one or of a stale socket file.
 fn point(link: &Path, target: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(link) {
         Ok(found) if found.is_symlink() || found.file_type().is_socket() => std::fs::remove_file(link)?,
