@@ -1,4 +1,4 @@
-//! Accepts connections within their limits, and ends them in order.
+//! Accepts connections within their limits, and drains them at shutdown.
 
 use std::future::Future;
 use std::io;
@@ -15,13 +15,13 @@ use super::connections::{Activity, ConnectionLimits, Connections};
 use super::listeners::{Address, Listener, Stream};
 use super::socket_metrics::SocketMetrics;
 
-/// Pause after accept failed for want of descriptors or memory: long enough for connections to end.
+/// Pause after accept failed for lack of descriptors or memory: long enough for connections to end.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// How serving ended.
+/// The result of [`serve`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Served {
-    /// Connections that were not done when the time to drain was over.
+    /// Connections that were cut off because they had not ended when the drain time was over.
     pub cut_off: usize,
 }
 
@@ -29,22 +29,23 @@ pub struct Served {
 pub struct Accepted {
     /// The byte stream.
     pub stream: Stream,
-    /// Who connected.
+    /// The peer's address.
     pub address: Address,
-    /// Cancelled when the connection has to finish what it does, and end.
+    /// Cancelled when the connection has to finish its request, and end.
     pub drain: CancellationToken,
-    /// Where the connection reports whether a request is under way.
+    /// Tracks whether a request is under way on the connection.
     pub activity: Activity,
 }
 
 /// Accepts connections on all `listeners` and runs `handle` for each in its own task, until `shutdown`.
 ///
 /// At the limit a new connection takes the place of the longest idle one; while none is idle it waits, and those after
-/// it wait in the kernel's backlog. After `shutdown` it listens no more, [`Accepted::drain`] is cancelled too, and what is not done after
-/// `drain_for` is cut off. What was closed and refused is counted in `metrics`.
+/// it wait in the kernel's backlog. After `shutdown` it accepts no more, [`Accepted::drain`] is cancelled too, and
+/// connections that have not ended after `drain_for` are cut off. Evicted and refused connections are counted in
+/// `metrics`.
 ///
 /// # Errors
-/// When a listener cannot be registered with the runtime. Failures to accept are waited out.
+/// When a listener cannot be registered with the runtime. Failed accepts are retried.
 pub async fn serve<H, F>(
     listeners: Vec<Listener>,
     limits: ConnectionLimits,
@@ -67,7 +68,7 @@ where
             table.room().await;
             let Some(slot) = table.admit(&address) else { continue };
             let (drain, activity) = (shutdown.clone(), slot.activity());
-            // In a box: each future around it would keep room for it twice.
+            // Boxed: each future around it would keep memory for it twice.
             let connection = Box::pin(handle(Accepted { stream, address, drain, activity }));
             let cut_off = cut_off.clone();
             connections.spawn(async move {
@@ -128,7 +129,7 @@ impl Sockets {
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Address)>> {
         for _ in 0..self.sockets.len() {
-            // The socket that was served last comes last.
+            // The socket served last comes last.
             self.next = (self.next + 1) % self.sockets.len();
             let accepted = match &self.sockets[self.next] {
                 Either::Left(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {

@@ -1,8 +1,8 @@
-//! The clock, which the programs hand to whoever needs the time.
+//! The clock. `app` passes it, or its time, to the code below it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Returns the microseconds since 1970.
+/// Returns the current time, microseconds since 1970.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
 pub fn now_us() -> u64 {

@@ -1,8 +1,8 @@
-//! The open connections of some sockets: how many there are, of which address, and which of them do nothing.
+//! The open connections of some sockets: their number, in all and by address, and which of them are idle.
 //!
-//! A server has so many places for connections. One address gets a share of them, the last places are for addresses that
-//! have none, and when all are taken the connection that was idle for the longest time gives its place to a new one. A
-//! reverse proxy (a local peer at a Unix socket, or a trusted address) speaks for many and has no share of its own.
+//! A server has a limited number of connections. One address gets a share of them, the last places are for addresses
+//! that have none, and when all are taken the longest idle connection is closed for a new one. A reverse proxy (a local
+//! peer at a Unix socket, or a trusted address) forwards for many peers and has no share of its own.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -20,35 +20,36 @@ use super::socket_metrics::SocketMetrics;
 /// The least time between two log lines about connections that were refused or closed.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
-/// How many connections there may be.
+/// The limits of open connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// In all. A connection beyond that waits in the kernel's backlog, unless an idle one can be closed for it.
+    /// Limit of all connections. One beyond it waits in the kernel's backlog, unless an idle one can be closed for it.
     pub total: usize,
-    /// From one address, or from one /64 of IPv6.
+    /// Limit of one address, or of one /64 of IPv6.
     pub per_address: usize,
-    /// Addresses of proxies, which speak for many and have no share.
+    /// Addresses of proxies, which forward for many peers and have no share.
     pub proxies: Vec<IpAddr>,
 }
 
 impl ConnectionLimits {
-    /// Limits of `total` connections, whatever their addresses.
+    /// Returns limits of `total` connections, without a limit by address.
     #[must_use]
     pub fn total(total: usize) -> Self {
         Self { total, per_address: total, proxies: Vec::new() }
     }
 
-    /// How many places are kept for addresses without a connection and for local peers: one in sixteen.
+    /// Returns the number of places kept for addresses without a connection and for local peers: one in sixteen.
     fn reserve(&self) -> usize {
         if self.per_address < self.total { self.total / 16 } else { 0 }
     }
 }
 
-/// Tells whether a request is under way on a connection. A connection is idle until its first request, and between two.
+/// Tracks whether a request is under way on a connection. A connection is idle until its first request, and between
+/// two.
 #[derive(Clone, Debug)]
 pub struct Activity(Arc<Entry>);
 
-/// A request is under way on a connection for as long as this lives.
+/// A request under way on a connection. Dropping it ends the request.
 #[derive(Debug)]
 pub struct Busy(Arc<Entry>);
 
@@ -57,7 +58,7 @@ struct Entry {
     began: Instant,
     /// Requests under way.
     busy: AtomicU64,
-    /// Milliseconds after `began` since when there was none.
+    /// Start of the last idle time, milliseconds after `began`.
     idle_since_ms: AtomicU64,
     evict: CancellationToken,
     network: Option<IpAddr>,
@@ -73,7 +74,7 @@ impl Activity {
 }
 
 impl Default for Activity {
-    /// The activity of a connection outside all limits.
+    /// Returns the activity of a connection outside all limits.
     fn default() -> Self {
         Self(Arc::new(Entry::new(None)))
     }
@@ -132,7 +133,7 @@ impl Slot {
         Activity(Arc::clone(&self.entry))
     }
 
-    /// Cancelled when the connection has to give its place to another one.
+    /// Returns the token that is cancelled when the connection has to give its place to another one.
     pub(super) fn evicted(&self) -> CancellationToken {
         self.entry.evict.clone()
     }
@@ -160,8 +161,8 @@ impl Connections {
         Arc::new(Self { limits, metrics, state: Mutex::default(), freed: Notify::new() })
     }
 
-    /// Waits until there is a place for a connection that was accepted. When all are taken, the one that was idle for the
-    /// longest time is asked to go.
+    /// Waits until there is a place for a connection that was accepted. When all are taken, evicts the longest idle
+    /// one.
     pub(super) async fn room(&self) {
         loop {
             let freed = self.freed.notified();
@@ -175,13 +176,13 @@ impl Connections {
                     state.log("all places for connections are taken: idle ones are closed", None);
                 }
             }
-            // Also when one was asked to go: its place is free once its task has ended.
+            // Also after an eviction: the place is free once the evicted connection's task has ended.
             freed.await;
         }
     }
 
-    /// Returns a place for a connection that was accepted. Returns `None` when its address has its share: close it
-    /// then.
+    /// Returns a place for a connection that was accepted, or `None` when its address has its share: the caller closes
+    /// it then.
     pub(super) fn admit(self: &Arc<Self>, address: &Address) -> Option<Slot> {
         let network = match address {
             Address::Tcp(address) if self.limits.proxies.contains(&address.ip().to_canonical()) => None,
@@ -192,7 +193,8 @@ impl Connections {
         let of_network = network.and_then(|network| state.by_network.get(&network).copied()).unwrap_or(0);
         let reserved = of_network > 0 && state.open.len() + self.limits.reserve() >= self.limits.total;
         if of_network >= self.limits.per_address || reserved {
-            // An idle one of the same address makes room for its next; this one would be over the share until then.
+            // An idle one of the same address is evicted for its next connection; this one would exceed the share until
+            // then.
             if state.evict_idle(network) {
                 self.metrics.evicted.inc();
             }
@@ -216,7 +218,7 @@ impl Connections {
 }
 
 impl State {
-    /// Asks the connection to go that was idle for the longest time, of this network if one is named.
+    /// Evicts the longest idle connection, of `network` if it is named; returns whether there was one.
     fn evict_idle(&self, network: Option<IpAddr>) -> bool {
         let candidates = self.open.values().filter(|entry| !entry.evict.is_cancelled());
         let of_network = candidates.filter(|entry| network.is_none() || entry.network == network);
@@ -239,7 +241,7 @@ impl State {
     }
 }
 
-/// Returns the network that one customer of a provider has: an IPv4 address, or a /64 of IPv6.
+/// Returns the network that one customer of a provider usually has: an IPv4 address, or a /64 of IPv6.
 #[must_use]
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

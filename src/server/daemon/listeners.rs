@@ -1,4 +1,4 @@
-//! Where connections come from: sockets the service manager passed on, or our own.
+//! Listening sockets: passed on by the service manager, or bound here.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -13,12 +13,12 @@ use tokio_util::either::Either;
 /// An accepted connection.
 pub type Stream = Either<tokio::net::TcpStream, tokio::net::UnixStream>;
 
-/// Who connected.
+/// The address of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A TCP peer.
     Tcp(SocketAddr),
-    /// A local process that may open our socket file.
+    /// A local process that connected to a socket file.
     Unix,
 }
 
@@ -44,7 +44,7 @@ impl Listener {
         }
     }
 
-    /// Returns the addresses of several, for the log.
+    /// Returns the addresses of several listeners, for the log.
     #[must_use]
     pub fn describe_all(listeners: &[Self]) -> String {
         listeners.iter().map(Self::describe).collect::<Vec<_>>().join(", ")
@@ -71,16 +71,16 @@ pub struct Inherited {
     pub public: Vec<Listener>,
 }
 
-/// The name of sockets for metrics.
+/// The name of the sockets for metrics.
 const METRICS: &str = "metrics";
 
 /// Takes the sockets that the service manager passed on; none when there is no service manager.
 ///
-/// To be called once, before the runtime and any thread starts: it takes the `LISTEN_*` variables away, so that
-/// a child process does not mistake them for its own.
+/// To be called once, before the runtime and any thread starts: it removes the `LISTEN_*` variables, so that a child
+/// process does not mistake them for its own.
 ///
 /// # Errors
-/// When something else than a listening stream socket was passed on.
+/// When something other than a listening stream socket was passed on.
 pub fn inherited() -> io::Result<Inherited> {
     #[allow(clippy::disallowed_methods)]
     let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
@@ -102,7 +102,8 @@ pub fn inherited() -> io::Result<Inherited> {
     Ok(inherited)
 }
 
-/// Whether [`bind`] may understand `addr`: a path, or a port with an address, a host name or nothing before it.
+/// Whether `addr` has the form of an address for [`bind`]: a path, or a port with an address, a host name or nothing
+/// before it.
 #[must_use]
 pub fn is_address(addr: &str) -> bool {
     if addr.strip_prefix("unix:").unwrap_or(addr).starts_with('/') {
@@ -115,10 +116,10 @@ pub fn is_address(addr: &str) -> bool {
 }
 
 /// Listens on `address`: `:8080` (every interface, IPv6 and IPv4), `host:port`, `/path/to.sock` or
-/// `unix:/path/to.sock`. A socket file is open to its owner and group; one that nobody listens on is replaced.
+/// `unix:/path/to.sock`. A socket file has mode 0660; a stale one is replaced.
 ///
 /// # Errors
-/// When the address cannot be understood or taken; [`io::ErrorKind::AddrInUse`] when somebody answers there.
+/// When the address is invalid or cannot be bound; [`io::ErrorKind::AddrInUse`] when another process listens there.
 pub fn bind(address: &str) -> io::Result<Listener> {
     if let Some(path) = address.strip_prefix("unix:").or_else(|| address.starts_with('/').then_some(address)) {
         return bind_unix(Path::new(path));
@@ -132,7 +133,7 @@ pub fn bind(address: &str) -> io::Result<Listener> {
     }
 }
 
-/// The IPv6 wildcard takes IPv4 too, where IPv6 exists.
+/// The IPv6 wildcard accepts IPv4 too, where IPv6 exists.
 fn bind_everywhere(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(("::", port)).or_else(|error| match error.kind() {
         io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => Err(error),
@@ -140,14 +141,13 @@ fn bind_everywhere(port: u16) -> io::Result<TcpListener> {
     })
 }
 
-/// Listens on a socket file that only its owner may open, from its first moment on. One that nobody listens on is
-/// replaced.
+/// Listens on a socket file of mode 0600, which no other user can open even for a moment. A stale one is replaced.
 ///
 /// # Errors
 /// As [`bind`].
 pub fn bind_private(path: &Path) -> io::Result<Listener> {
     clear(path)?;
-    // Made where nobody else can go, and moved once its mode is right: a umask holds for all threads at once.
+    // Created in a private directory, and moved once its mode is right: a umask would affect all threads.
     let private = path.with_added_extension("new");
     let made = private.join("s");
     if private.exists() {
@@ -163,7 +163,7 @@ pub fn bind_private(path: &Path) -> io::Result<Listener> {
     bound
 }
 
-/// Removes a directory that holds at most this file.
+/// Removes `directory`, which has at most `file` in it.
 fn remove(directory: &Path, file: &Path) -> io::Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -178,7 +178,7 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     Listener::unix(listener)
 }
 
-/// Removes a socket file that nobody listens on.
+/// Removes a stale socket file.
 fn clear(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.file_type().is_socket() => match UnixStream::connect(path) {

@@ -1,4 +1,4 @@
-//! Where log lines go: the journal when standard error leads there, else standard error as text.
+//! Logging: to the journal when standard error is connected to it, else to standard error as text.
 
 use std::io;
 
@@ -7,10 +7,10 @@ use tracing_subscriber::filter::{ParseError, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer, Registry};
 
-/// Why logging could not be set up.
+/// Errors of setting up logging.
 #[derive(Debug, thiserror::Error)]
 pub enum LoggingError {
-    /// The level is no level name and no filter; correct the configuration.
+    /// The level is neither a level name nor a filter.
     #[error("not a log level: {0}")]
     Level(#[from] ParseError),
     /// Logging was set up before.
@@ -18,11 +18,12 @@ pub enum LoggingError {
     Twice,
 }
 
-/// Sets up the log of this process, which is called `program` in the journal. `level` is `error`, `warn`, `info`, `debug`, `trace`, or a filter such as
-/// `info,atcr_hold=debug`. <https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/targets/struct.Targets.html>
+/// Sets up the log of this process; `program` is its identifier in the journal. `level` is `error`, `warn`, `info`,
+/// `debug`, `trace`, or a filter such as `info,atcr_hold=debug`.
+/// <https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/targets/struct.Targets.html>
 ///
 /// # Errors
-/// [`LoggingError`].
+/// [`LoggingError`]
 pub fn init(program: &str, level: &str) -> Result<(), LoggingError> {
     let filter: Targets = level.parse()?;
     let sink = if stderr_is_journal() { journal(program).unwrap_or_else(|_| text()) } else { text() };
@@ -33,7 +34,7 @@ pub fn init(program: &str, level: &str) -> Result<(), LoggingError> {
 type Sink = Box<dyn Layer<Registry> + Send + Sync>;
 
 fn journal(program: &str) -> io::Result<Sink> {
-    // By default INFO becomes "notice", and fields get a prefix that no one searches for.
+    // By default INFO becomes "notice", and fields get the prefix `F_`.
     let priorities = PriorityMappings {
         error: Priority::Error,
         warn: Priority::Warning,
@@ -63,8 +64,9 @@ impl io::Write for Unlocked {
     }
 }
 
-/// The manager names the journal's socket in `JOURNAL_STREAM` as `device:inode`; standard error may since have been
-/// redirected. <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html>
+/// Whether standard error is the journal's socket. The service manager names that in `JOURNAL_STREAM` as
+/// `device:inode`; standard error may since have been redirected.
+/// <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html>
 fn stderr_is_journal() -> bool {
     #[expect(clippy::disallowed_methods, reason = "it describes standard error, and is no setting of ours")]
     let named = std::env::var("JOURNAL_STREAM").ok();

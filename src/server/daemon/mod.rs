@@ -1,6 +1,6 @@
-//! The process as the machine sees it: sockets, signals, the clock, the service manager, the log.
+//! The process of a daemon: sockets, signals, the clock, the service manager, the log.
 //!
-//! It accepts connections and hands them to whoever it is given; it names no other room but the counters', and knows no HTTP.
+//! It accepts connections and hands them to a handler; it names no other room but metrics, and knows no HTTP.
 //! Socket activation: <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>,
 //! notification: <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>.
 
@@ -28,6 +28,6 @@ pub use status_line::StatusLine;
 
 /// The exit code of wrong usage, as in sysexits.h.
 pub const EX_USAGE: u8 = 64;
-/// The exit code of a mistake that a restart cannot mend, as in sysexits.h: the service manager does not restart the
-/// daemon after it.
+/// The exit code of a configuration error, as in sysexits.h: a restart does not help, so the service manager does not
+/// restart the daemon after it.
 pub const EX_CONFIG: u8 = 78;

@@ -1,23 +1,23 @@
-//! Reports the state of the daemon to the service manager. Does nothing where there is none (`NOTIFY_SOCKET` unset).
+//! Reports the state of the daemon to the service manager. Does nothing without one (`NOTIFY_SOCKET` unset).
 
 use std::future::Future;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// Reports that the start is finished: requests are answered from now on.
+/// Reports that the start, or a reload, is finished: requests are answered from now on.
 pub fn ready(status: &str) {
     send(&[NotifyState::Ready, NotifyState::Status(status)]);
 }
 
-/// Whether a service manager listens.
+/// Whether there is a service manager to notify.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the service manager's own variable, as its library reads it")]
 pub fn is_listening() -> bool {
     std::env::var_os("NOTIFY_SOCKET").is_some()
 }
 
-/// Reports that the start waits for something, and asks the service manager to wait `longer` from now on.
+/// Reports that the start waits for something, and extends the service manager's time-out to `longer` from now.
 pub fn waiting(status: &str, longer: Duration) {
     let micros = u32::try_from(longer.as_micros()).unwrap_or(u32::MAX);
     send(&[NotifyState::Status(status), NotifyState::ExtendTimeoutUsec(micros)]);
@@ -41,16 +41,14 @@ pub fn status(text: &str) {
     send(&[NotifyState::Status(text)]);
 }
 
-/// Returns how long the service manager waits for a sign of life before it restarts the daemon; `None` without a
-/// watchdog.
+/// Returns the watchdog time-out, after which the service manager restarts the daemon; `None` without a watchdog.
 #[must_use]
 pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
 }
 
-/// Sends signs of life, three of them in the time that the service manager `waits`, each after `is_alive` returned
-/// true.
-/// While a check hangs or fails, none is sent.
+/// Sends watchdog pings, three in each time-out `waits`, each after `is_alive` returned true. While a check hangs or
+/// fails, none is sent.
 pub async fn keep_alive<F: Future<Output = bool>>(waits: Duration, is_alive: impl Fn() -> F) {
     // An interval panics at zero.
     let mut ticks = tokio::time::interval((waits / 3).max(Duration::from_millis(1)));

@@ -1,4 +1,4 @@
-//! The process of a daemon, whatever the program serves: log, sockets, runtime, signals, exit code.
+//! The process of a daemon: log, sockets, runtime, signals, exit code.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -12,32 +12,32 @@ use super::{EX_CONFIG, logging};
 
 /// Threads for files and the database. More would only wait for the same disk, at about 50 KiB each.
 pub const BLOCKING_THREADS: usize = 16;
-/// How long jobs on those threads may take after the daemon has stopped.
+/// Time-out of jobs on those threads after the daemon has stopped.
 const LAST_JOBS: Duration = Duration::from_secs(5);
 
-/// What the process of a daemon needs to know of its program.
+/// The settings of a daemon's process.
 pub struct ProcessSettings<'a> {
     /// The name of the program, for the log.
     pub program: &'static str,
     /// As [`logging::init`] takes it.
     pub log_level: &'a str,
-    /// Logged before anything else, each in one line.
+    /// Warnings to log at the start, one line each.
     pub warnings: &'a [String],
     /// The address to listen on when no socket was inherited, as [`listeners::bind`] takes it.
     pub address: &'a str,
-    /// The environment variable that sets the address, for the error.
+    /// The environment variable that sets the address, for error messages.
     pub address_variable: &'static str,
-    /// Whether a socket must have been inherited: the address is bound by nobody then.
+    /// Whether a socket must have been inherited: the address is not bound then.
     pub socket_activated: bool,
 }
 
-/// What a daemon serves with.
+/// The sockets and signals of a daemon.
 pub struct ProcessParts {
     /// The sockets that were inherited, or the one that was bound.
     pub listeners: Inherited,
-    /// Cancelled by the signal that asks the daemon to stop.
+    /// Cancelled by the first SIGTERM or SIGINT.
     pub shutdown: CancellationToken,
-    /// The signals that ask it to read its configuration again.
+    /// SIGHUPs, which ask to reload the configuration.
     pub hangups: Hangups,
 }
 
@@ -93,7 +93,7 @@ pub fn run_daemon<E: Display>(
     ExitCode::from(code)
 }
 
-/// Returns the sockets that were inherited, or the one at the address; else the exit code, after the reason is logged.
+/// Returns the inherited sockets, or the one bound at the address; else the exit code, after the reason was logged.
 fn listeners(settings: &ProcessSettings<'_>) -> Result<Inherited, ExitCode> {
     let ProcessSettings { program, address, address_variable, socket_activated, .. } = settings;
     let cannot = |error| {

@@ -1,5 +1,5 @@
-//! A start that waits for what may come by itself: a store that is away, a name that the DNS does not know yet, a clock
-//! that is not set, a database that a command has.
+//! Retries of the start while an error is transient: a blob store that is down, a name not yet in the DNS, a clock that
+//! is not set, a database in use by a command.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use super::notify;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-/// More than any attempt takes.
+/// Longest time of an attempt, as announced to the service manager.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs one step of the start, and runs it again after a growing pause while its error `is_transient`. Tells the service
-/// manager what the start waits for; without one the first error is final: whoever started the program sees it, and may
-/// start it again. Returns `None` when `shutdown` came first. An attempt may take at most 60 seconds.
+/// Runs one step of the start, and retries it after a growing pause while its error `is_transient`. Tells the service
+/// manager what the start waits for; without a service manager the first error is final. Returns `None` when `shutdown`
+/// was cancelled first. An attempt should take at most 60 seconds.
 ///
 /// # Errors
 /// The error of the last attempt.

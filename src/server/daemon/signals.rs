@@ -7,12 +7,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::notify;
 
-/// "File size limit exceeded", which POSIX sends with EFBIG; the same number on every architecture of Linux but MIPS.
+/// "File size limit exceeded", sent with EFBIG; the same number on every architecture of Linux but MIPS.
 const SIGXFSZ: i32 = 25;
 
 /// Returns a token that the first SIGTERM or SIGINT cancels; the service manager is told of it. The second signal ends
-/// the
-/// process at once, as it would without a handler: exit code 128 + its number.
+/// the process at once, as it would without a handler: exit code 128 + its number.
 ///
 /// # Errors
 /// When the handlers cannot be installed. Must be called in a runtime.
@@ -33,8 +32,8 @@ pub fn shutdown() -> io::Result<CancellationToken> {
     Ok(token)
 }
 
-/// Returns the SIGHUPs that come from now on: each asks to read the configuration again. Without this a SIGHUP would
-/// end the process.
+/// Returns the stream of SIGHUPs, each of which asks to reload the configuration. Without this a SIGHUP would end the
+/// process.
 ///
 /// # Errors
 /// When the handler cannot be installed. Must be called in a runtime.
@@ -42,18 +41,18 @@ pub fn hangups() -> io::Result<Hangups> {
     signal(SignalKind::hangup()).map(Hangups)
 }
 
-/// SIGHUPs. Several that come while nobody waits are one.
+/// A stream of SIGHUPs. Several that come between two calls of [`Hangups::next`] count as one.
 #[derive(Debug)]
 pub struct Hangups(Signal);
 
 impl Hangups {
-    /// Waits for the next one; `None` when there can be none any more.
+    /// Waits for the next SIGHUP; `None` when there can be none any more.
     pub async fn next(&mut self) -> Option<()> {
         self.0.recv().await
     }
 }
 
-/// Lets a write beyond the process's file size limit fail with an error, instead of ending the process.
+/// Makes a write beyond the process's file size limit fail with an error, instead of ending the process.
 ///
 /// # Errors
 /// When the handler cannot be installed. Must be called in a runtime.
@@ -62,7 +61,7 @@ pub fn survive_file_size_limit() -> io::Result<()> {
     signal(SignalKind::from_raw(SIGXFSZ)).map(drop)
 }
 
-/// The number of the signal that came.
+/// Waits for either signal; returns its number.
 async fn either(terminate: &mut Signal, interrupt: &mut Signal) -> i32 {
     tokio::select! {
         _ = terminate.recv() => SignalKind::terminate().as_raw_value(),

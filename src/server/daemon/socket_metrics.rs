@@ -1,4 +1,4 @@
-//! Counts connections and the bytes that pass over them.
+//! Metrics of connections and the bytes sent and received.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,29 +12,29 @@ use crate::metrics::{Counter, Gauge, Text};
 /// The metrics of some sockets.
 #[derive(Debug, Default)]
 pub struct SocketMetrics {
-    /// Connections that were accepted.
+    /// Connections accepted.
     pub accepted: Counter,
-    /// Connections that were closed at once, because their address has its share.
+    /// Connections closed at once, because their address has its share.
     pub refused: Counter,
-    /// Idle connections that were closed to make room.
+    /// Idle connections closed to make room.
     pub evicted: Counter,
-    /// Connections that are open.
+    /// Open connections.
     pub open: Gauge,
-    /// Bytes that were read, with the heads of requests and frames.
+    /// Bytes received, with the heads of requests and frames.
     pub received_bytes: Counter,
-    /// Bytes that were written, with the heads of answers and frames.
+    /// Bytes sent, with the heads of responses and frames.
     pub sent_bytes: Counter,
 }
 
 impl SocketMetrics {
-    /// Returns `stream` as a connection that is counted until it is dropped.
+    /// Wraps `stream` as a connection that counts as open until it is dropped.
     pub fn meter<S>(self: &Arc<Self>, stream: S) -> Metered<S> {
         self.accepted.inc();
         self.open.inc();
         Metered { stream, metrics: Arc::clone(self) }
     }
 
-    /// Writes them by names that begin with `program`, with how many connections there may be.
+    /// Writes the metrics, with names that begin with `program`; `max_connections` is the limit of open connections.
     pub fn show(&self, text: &mut Text, program: &str, max_connections: usize) {
         let name = |rest: &str| format!("{program}_{rest}");
         let help = "Bytes received on the public sockets, heads and frames among them.";

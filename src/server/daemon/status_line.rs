@@ -1,4 +1,4 @@
-//! The one line that `systemctl status` shows.
+//! The status line that `systemctl status` shows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use futures_util::future::BoxFuture;
 
 use super::notify;
 
-/// How often the facts are asked for again.
+/// Interval at which the facts are refreshed.
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 
-/// The line of a running daemon: what it serves, what is wrong, facts, a remark, why a reload was refused.
+/// The status line of a running daemon: what it serves, a problem, facts, a remark, the reason of a refused reload.
 pub struct StatusLine {
     /// The part that never changes.
     serving: String,
@@ -25,7 +25,7 @@ struct Parts {
     facts: String,
     remark: Option<String>,
     refused: Option<String>,
-    /// The line that was composed last.
+    /// The line composed last.
     shown: String,
 }
 
@@ -39,7 +39,7 @@ impl Parts {
 }
 
 impl StatusLine {
-    /// Makes a line that begins with `serving`. `facts` returns what changes while the daemon runs.
+    /// Creates a line that begins with `serving`. `facts` returns the part that changes while the daemon runs.
     pub fn new<F>(serving: String, facts: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = String> + Send + 'static,
@@ -47,13 +47,13 @@ impl StatusLine {
         Self { serving, facts: Box::new(move || facts().boxed()), parts: Mutex::default() }
     }
 
-    /// Reports that requests are answered, or that a reload is over.
+    /// Reports that the start or a reload is finished, with the line.
     pub async fn ready(&self) {
         let facts = (self.facts)().await;
         notify::ready(&self.change(|parts| parts.facts = facts).0);
     }
 
-    /// Refreshes the line every minute.
+    /// Refreshes the facts every minute, without end.
     pub async fn keep(self: Arc<Self>) {
         loop {
             tokio::time::sleep(REFRESH_EVERY).await;
@@ -62,7 +62,7 @@ impl StatusLine {
         }
     }
 
-    /// Sets what is wrong; `None` when nothing is.
+    /// Sets the problem; `None` when there is none.
     pub fn trouble(&self, trouble: Option<String>) {
         self.tell(|parts| parts.trouble = trouble);
     }
@@ -72,7 +72,7 @@ impl StatusLine {
         self.tell(|parts| parts.remark = Some(remark));
     }
 
-    /// Sets why a reload was refused; `None` when it was not. The next line shows it.
+    /// Sets the reason of a refused reload; `None` when none was refused. The next line shows it.
     pub fn refused(&self, reason: Option<String>) {
         self.change(|parts| parts.refused = reason);
     }

@@ -1,4 +1,4 @@
-//! The resources that this process uses, as the kernel reports them. The sandbox shows a process nothing but itself.
+//! The resources that this process uses, as the kernel reports them. The sandbox hides all other processes.
 //! <https://www.kernel.org/doc/html/latest/filesystems/proc.html#process-specific-subdirectories>
 
 use std::fs;
@@ -12,7 +12,7 @@ use crate::metrics::Text;
 /// The resources that a process uses.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Usage {
-    /// CPU time, in seconds.
+    /// CPU time in seconds.
     pub cpu_s: f64,
     /// Resident memory.
     pub resident_bytes: u64,
@@ -27,7 +27,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns the resources that this process uses now; 0 for what the kernel does not tell. Reads a few short files
+    /// Returns the resources that this process uses now; 0 where the kernel reports no value. Reads a few short files
     /// of `/proc`.
     #[must_use]
     pub fn now() -> Self {
@@ -39,15 +39,15 @@ impl Usage {
             cpu_s: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
             resident_bytes: kib("VmRSS:"),
             virtual_bytes: kib("VmSize:"),
-            // One of them is the directory itself.
+            // One of the entries is the open directory itself.
             open_files: fs::read_dir("/proc/self/fd").map_or(0, |open| (open.count() as u64).saturating_sub(1)),
             max_open_files: getrlimit(Resource::Nofile).current,
             threads: field(&status, "Threads:").unwrap_or_default(),
         }
     }
 
-    /// Writes the resources of a process that began at `started_us`, in microseconds since 1970, by the names that
-    /// Prometheus' own libraries give them.
+    /// Writes the metrics of a process that started at `started_us`, microseconds since 1970, with the names that
+    /// Prometheus' own libraries use.
     pub fn show(&self, text: &mut Text, started_us: u64) {
         let started_s = Duration::from_micros(started_us).as_secs_f64();
         text.gauge("process_start_time_seconds", "When the process started, since 1970.", started_s);
@@ -62,7 +62,7 @@ impl Usage {
     }
 }
 
-/// The number after a name.
+/// Returns the number after `name` in a file such as `/proc/self/status`.
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse().ok()
