@@ -1,7 +1,7 @@
-//! Tells addresses of the public internet from all others. A host that a stranger names may have no others.
+//! Tells addresses of the public internet from all others. A host that a stranger names must have a public one.
 //!
-//! Pure. The guard against server-side request forgery rests on this list: a DID is text that anyone can
-//! send, and must not make the daemon talk to its own machine or network.
+//! Pure. The guard against server-side request forgery (SSRF) rests on this list: a DID is text that anyone can send,
+//! and must not make the daemon connect to its own machine or network.
 //! Registries: <https://www.iana.org/assignments/iana-ipv4-special-registry> and the one for IPv6.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -1,4 +1,4 @@
-//! The body of a request or an answer, as one type.
+//! The body of a request or a response, as one type.
 
 use std::error::Error;
 
@@ -9,15 +9,15 @@ use http_body_util::{BodyExt as _, Empty, Full};
 
 use super::error::root_cause;
 
-/// The body of a request or an answer.
+/// The body of a request or a response.
 pub type ClientBody = UnsyncBoxBody<Bytes, BrokenBody>;
 
-/// Why a body broke off: the root cause, without an address in it.
+/// The error of a body that broke off: the root cause, without an address in it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct BrokenBody(pub String);
 
-/// Boxes any body. It goes on streaming.
+/// Boxes any body; it is still streamed.
 pub fn boxed_body<B>(body: B) -> ClientBody
 where
     B: Body<Data = Bytes> + Send + 'static,
@@ -32,7 +32,7 @@ pub fn empty_body() -> ClientBody {
     boxed_body(Empty::new())
 }
 
-/// Returns a body that is in memory.
+/// Returns a body of `bytes`.
 pub fn full_body(bytes: impl Into<Bytes>) -> ClientBody {
     boxed_body(Full::from(bytes.into()))
 }

@@ -1,4 +1,4 @@
-//! A client: a pool of connections under one policy.
+//! An HTTP client: a pool of connections under one policy.
 
 use std::io;
 use std::net::IpAddr;
@@ -21,10 +21,10 @@ use super::dns::{Dns, GuardedDns};
 use super::error::{EgressError, root_cause};
 use super::roots::tls_config;
 
-/// Which hosts a client may connect to.
+/// The hosts that a client may connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// Any host: the operator chose it.
+    /// Any host: the operator configured it.
     Any,
     /// Hosts of the public internet only: a stranger named the host.
     Public {
@@ -36,26 +36,26 @@ pub enum Reach {
 /// The policy of a client, for all its requests.
 #[derive(Clone, Copy, Debug)]
 pub struct ClientPolicy {
-    /// Which hosts it may connect to.
+    /// The hosts that the client may connect to.
     pub reach: Reach,
     /// Whether `http://` is allowed beside `https://`.
     pub plain_http: bool,
-    /// How long connecting may take, over all addresses of a name, without TLS.
+    /// Time-out of connecting, over all addresses of a name, without TLS.
     pub connect_limit: Duration,
-    /// How many idle connections are kept for each host; with 0 each request makes its own.
+    /// Number of idle connections kept for each host; with 0 each request opens its own.
     pub idle_connections: usize,
-    /// How long an idle connection is kept.
+    /// Time that an idle connection is kept.
     pub idle_limit: Duration,
-    /// How many bytes a connection may buffer: the longest head of an answer, and the memory of a body that streams.
+    /// Buffer of a connection in bytes: the longest head of a response, and the memory of a body that is streamed.
     pub buffer_bytes: usize,
 }
 
-/// The limits of an answer that is read into memory.
+/// The limits of a response that is read into memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnswerLimits {
-    /// The longest time from the look-up of the name to the last byte.
+    /// Time-out, from the look-up of the name to the last byte.
     pub time: Duration,
-    /// The most bytes of the body.
+    /// Limit of the body in bytes.
     pub body_bytes: usize,
 }
 
@@ -89,13 +89,13 @@ impl HttpClient {
         Ok(Self { http, dns })
     }
 
-    /// Sends a request as it is and waits for the head of the answer, without a limit of time: the caller, who knows
-    /// what a streamed body may take, sets it. Redirects are answers like others.
+    /// Sends a request as it is and waits for the head of the response, without a time-out: the caller sets one, as it
+    /// knows how long a streamed body may take. Redirects are returned, not followed.
     ///
     /// # Errors
     /// [`EgressError`]
     pub async fn send(&self, request: Request<ClientBody>) -> Result<Response<ClientBody>, EgressError> {
-        // An address in the place of a name is never looked up, so the guard over look-ups would not see it.
+        // An IP address as the host is never looked up, so the guard of look-ups would not see it.
         if literal(request.uri()).is_some_and(|(host, address)| !self.dns.reach.allows(host, address)) {
             return Err(EgressError::NotPublic);
         }
@@ -105,11 +105,12 @@ impl HttpClient {
         }
     }
 
-    /// Looks up whether the host of `url` has an address that may be connected to, for whoever is to know it before anything
-    /// is sent there. What the name leads to later is checked again by each request.
+    /// Checks whether the host of `url` has an address that may be connected to, before anything is sent to it. Each
+    /// request checks again, as the name may have other addresses by then.
     ///
     /// # Errors
-    /// [`EgressError::NotPublic`], [`EgressError::NameLookUp`]; [`EgressError::Request`] when `url` is none.
+    /// [`EgressError::NotPublic`], [`EgressError::NameLookUp`]; [`EgressError::Request`] when `url` is not a URL with a
+    /// host.
     pub async fn look_up(&self, url: &str) -> Result<(), EgressError> {
         let none = || EgressError::Request("it is no URL with a host".into());
         let uri: Uri = url.parse().map_err(|_| none())?;
@@ -120,9 +121,8 @@ impl HttpClient {
         }
     }
 
-    /// Sends a request and returns the head of the answer with the whole body. An error status is an answer as well:
-    /// its body
-    /// is empty where it does not fit in the limits.
+    /// Sends a request and returns the head of the response with the whole body. An error status is no error here; its
+    /// body is empty where it exceeds the limits.
     ///
     /// # Errors
     /// [`EgressError`]
@@ -143,10 +143,10 @@ impl HttpClient {
         Ok(Response::from_parts(head, body))
     }
 
-    /// [`HttpClient::exchange`] of a request with `value` as its body in JSON.
+    /// As [`HttpClient::exchange`], with `value` as the JSON body.
     ///
     /// # Errors
-    /// [`EgressError`]; [`EgressError::Request`] when `value` has no form in JSON.
+    /// [`EgressError`]; [`EgressError::Request`] when `value` cannot be serialized.
     pub async fn exchange_json(
         &self,
         request: http::request::Builder,
@@ -165,9 +165,9 @@ impl std::fmt::Debug for HttpClient {
     }
 }
 
-/// Reads the whole of `body`, which may have at most `limit_bytes`.
+/// Reads the whole of `body`, at most `limit_bytes`.
 async fn collect(body: ClientBody, limit_bytes: usize) -> Result<Bytes, EgressError> {
-    // One that announces more is not waited for.
+    // A body that announces more is not read.
     if body.size_hint().lower() > limit_bytes as u64 {
         return Err(EgressError::TooLarge(limit_bytes));
     }
@@ -178,7 +178,7 @@ async fn collect(body: ClientBody, limit_bytes: usize) -> Result<Bytes, EgressEr
     }
 }
 
-/// The host of `uri` when it is an address.
+/// Returns the host of `uri` and its address, when the host is an IP address.
 fn literal(uri: &Uri) -> Option<(&str, IpAddr)> {
     let host = uri.host()?;
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);

@@ -1,9 +1,9 @@
-//! Look-ups of host names, and the guard over what they find.
+//! Look-ups of host names, and the guard that filters their addresses.
 //!
-//! The system's own resolver is asked (`getaddrinfo`), so that `/etc/hosts`, `nsswitch.conf` and systemd-resolved mean
-//! here what they mean to every program of the machine. It blocks its thread, cannot be given up, and with a silent
-//! name server takes 10 to 40 s. Therefore it runs on threads of its own, never on those of database and files, and a
-//! look-up keeps its permit until its thread is back: a silent name server costs so many threads and no more.
+//! The system's resolver is used (`getaddrinfo`), so that `/etc/hosts`, `nsswitch.conf` and systemd-resolved apply as
+//! they do to every program of the machine. It blocks its thread, cannot be cancelled, and with a silent name server
+//! takes 10 to 40 s. Therefore it runs on threads of its own, never on those of database and files, and a look-up keeps
+//! its permit until its thread has ended: a silent name server blocks a bounded number of threads.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs as _};
@@ -21,11 +21,11 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Looks a host name up. Tests bring their own; [`system_dns`] asks the system.
+/// A function that looks up a host name. Tests pass their own; [`system_dns`] uses the system's resolver.
 pub type Dns = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
-/// Returns look-ups by the system's resolver, at most `threads` at once; more wait for their turn. Clones share the
-/// threads.
+/// Returns look-ups by the system's resolver, at most `threads` at once; more wait for a permit. Clones share the
+/// permits.
 #[must_use]
 pub fn system_dns(threads: usize) -> Dns {
     let permits = Arc::new(Semaphore::new(threads));
@@ -45,7 +45,7 @@ fn ask_system(host: &str) -> io::Result<Vec<SocketAddr>> {
     }
 }
 
-/// Runs `question` on a thread of its own, which has a permit until it ends.
+/// Runs `question` on a thread of its own, which holds a permit until it ends.
 async fn look_up(
     permits: Arc<Semaphore>,
     question: impl FnOnce() -> io::Result<Vec<SocketAddr>> + Send + 'static,
@@ -53,7 +53,7 @@ async fn look_up(
     let permit = permits.acquire_owned().await.map_err(io::Error::other)?;
     let (answer, answered) = oneshot::channel();
     std::thread::Builder::new().name("dns".into()).spawn(move || {
-        // The one who asked may have gone away.
+        // The caller may have been dropped.
         let _ = answer.send(question());
         drop(permit);
     })?;
@@ -70,7 +70,7 @@ pub(super) struct NoPublicAddress;
 #[error("{0}")]
 pub(super) struct LookUpFailed(pub(super) String);
 
-/// Answers only those addresses of a name that may be connected to.
+/// A resolver that returns only those addresses of a name that may be connected to.
 #[derive(Clone)]
 pub(super) struct GuardedDns {
     pub(super) dns: Dns,
@@ -93,7 +93,7 @@ impl tower_service::Service<Name> for GuardedDns {
 }
 
 impl GuardedDns {
-    /// The addresses of a host that may be connected to.
+    /// Returns the addresses of a host that may be connected to.
     pub(super) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, BoxError> {
         let found = (self.dns)(host.to_owned()).await;
         let mut addresses = found.map_err(|error| LookUpFailed(error.to_string()))?;
@@ -102,8 +102,8 @@ impl GuardedDns {
     }
 }
 
-/// What the resolver says, without the words that all its errors begin with, and what may stand behind it: a service's
-/// sandbox makes a name server silent, which nobody would look for.
+/// Returns the resolver's message without its constant prefix, with a hint at a likely cause: a service's sandbox may
+/// block a link-local name server.
 fn reason(error: &str, resolv_conf: &str) -> String {
     let error = error.strip_prefix("failed to lookup address information: ").unwrap_or(error);
     let is_silence = error.starts_with("Temporary failure");
@@ -117,7 +117,7 @@ fn reason(error: &str, resolv_conf: &str) -> String {
     }
 }
 
-/// The first name server that is only on this machine's own link.
+/// Returns the first name server that is link-local.
 fn link_local_server(resolv_conf: &str) -> Option<&str> {
     let servers =
         resolv_conf.lines().filter_map(|line| line.trim().strip_prefix("nameserver")?.split_whitespace().next());
@@ -127,7 +127,7 @@ fn link_local_server(resolv_conf: &str) -> Option<&str> {
 }
 
 impl Reach {
-    /// Whether a host of this name may be connected to at `address`.
+    /// Whether the host named `host` may be connected to at `address`.
     pub(super) fn allows(self, host: &str, address: std::net::IpAddr) -> bool {
         match self {
             Self::Any => true,

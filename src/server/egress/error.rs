@@ -1,4 +1,4 @@
-//! Why a request got no answer, in words that an operator can act on.
+//! Errors of outgoing requests, in words that an operator can act on.
 
 use std::error::Error;
 use std::io;
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::dns::{BoxError, LookUpFailed, NoPublicAddress};
 
-/// Why there is no answer, or only a part of one. The text has no address, header or credential.
+/// Errors of outgoing requests. The text has no address, header or credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
-    /// The request itself is at fault; nothing was sent.
+    /// The request itself is invalid; nothing was sent.
     #[error("the request cannot be made: {0}")]
     Request(String),
     /// The host has no address that may be connected to; nothing was sent.
@@ -18,24 +18,24 @@ pub enum EgressError {
     /// The host's name could not be looked up.
     #[error("its name cannot be looked up: {0}")]
     NameLookUp(String),
-    /// This machine forbids the connection.
+    /// A firewall or the service's sandbox forbids the connection.
     #[error("a firewall or the service's sandbox (IPAddressDeny=) forbids the connection: {0}")]
     Forbidden(String),
-    /// No connection was made: refused, no route, no trust in the certificate.
+    /// The connection failed: refused, no route, an untrusted certificate.
     #[error("{0}")]
     Connect(String),
-    /// The connection ended before the answer did. Whether the request was carried out is unknown.
+    /// The connection ended before the response did. Whether the request was carried out is unknown.
     #[error("{0}")]
     Broken(String),
-    /// The answer did not come in time.
+    /// The time-out was reached.
     #[error("it did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// The answer has more bytes than this.
+    /// The body of the response exceeds this limit in bytes.
     #[error("its answer is larger than {0} bytes")]
     TooLarge(usize),
 }
 
-/// The reason of a connection that was not made in time.
+/// The message of a connection that timed out.
 const NO_CONNECTION: &str =
     "connecting timed out; a firewall or the service's sandbox (IPAddressDeny=) may drop the packets";
 
@@ -57,7 +57,7 @@ impl EgressError {
             }
             match error.downcast_ref::<io::Error>().map(|error| (error.kind(), error)) {
                 Some((io::ErrorKind::PermissionDenied, error)) => return Self::Forbidden(root_cause(error)),
-                // The client's own limit for a connection: packets to a forbidden address vanish without an error.
+                // The client's own connect time-out: packets to a forbidden address are dropped without an error.
                 Some((io::ErrorKind::TimedOut, _)) => return Self::Connect(NO_CONNECTION.into()),
                 _ => {}
             }
@@ -68,8 +68,8 @@ impl EgressError {
     }
 }
 
-/// The innermost reason: it is the one that helps ("connection refused", not "client error"), and the only one in
-/// which no address stands.
+/// Returns the text of the root cause: it is the one that helps ("connection refused", not "client error"), and the
+/// only one without an address in it.
 #[must_use]
 pub fn root_cause(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;

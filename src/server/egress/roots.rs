@@ -8,8 +8,8 @@ use rustls::ClientConfig;
 
 static ROOTS: OnceLock<ClientConfig> = OnceLock::new();
 
-/// Returns a TLS configuration with the system's roots, which all configurations share. A load that failed is tried
-/// again.
+/// Returns a TLS configuration with the system's roots, which all configurations share. A failed load is retried at the
+/// next call.
 pub(super) fn tls_config() -> io::Result<ClientConfig> {
     if let Some(config) = ROOTS.get() {
         return Ok(config.clone());

@@ -18,16 +18,16 @@ impl UnixConnection {
     /// Connects to the socket file at `path`.
     ///
     /// # Errors
-    /// As `connect(2)` has it: nobody listens, no permission.
+    /// The error of `connect(2)`: nobody listens, no permission.
     pub async fn open(path: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(path).await?;
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // It ends with the last answer; what breaks it is seen where the answer is read.
+        // It ends with the last response; its errors appear where the response is read.
         tokio::spawn(connection);
         Ok(Self(sender))
     }
 
-    /// Sends a request and waits for the head of its answer, without a limit of time. The URI is a path alone.
+    /// Sends a request and waits for the head of its response, without a time-out. The URI is a path alone.
     ///
     /// # Errors
     /// [`EgressError::Broken`]

@@ -1,4 +1,4 @@
-//! WebSockets that a daemon opens: the handshake over a client of this room, and messages in.
+//! WebSocket clients: the handshake over a client of this room, and reading messages.
 //! <https://www.rfc-editor.org/rfc/rfc6455>
 
 use std::time::Duration;
@@ -19,14 +19,14 @@ use super::body::empty_body;
 use super::client::HttpClient;
 use super::error::EgressError;
 
-/// How often the server is asked whether it is there; proxies close what is silent for 60 s.
+/// Interval of pings while the server is silent; proxies close connections that are silent for 60 s.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// How long it may leave that unanswered.
+/// Time without any frame after which the server counts as gone.
 const DEAD_AFTER: Duration = Duration::from_secs(90);
-/// What a message to the server, or the end, may take.
+/// Time-out of sending a frame, or of the closing handshake.
 const SEND_TIME: Duration = Duration::from_secs(10);
 
-/// A message of the server.
+/// A message from the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SocketMessage {
     /// Text.
@@ -35,16 +35,16 @@ pub enum SocketMessage {
     Binary(Bytes),
 }
 
-/// An open WebSocket, of which messages are read.
+/// An open WebSocket from which messages are read.
 pub struct WebSocket {
     stream: WebSocketStream<TokioIo<Upgraded>>,
-    /// When the server last showed that it is there.
+    /// Time of the last frame from the server.
     heard: Instant,
 }
 
 impl HttpClient {
-    /// Opens the WebSocket at `url` (`wss://`, or `ws://` where the policy has plain HTTP), whose messages may have so many
-    /// bytes, within `limit`.
+    /// Opens the WebSocket at `url` (`wss://`, or `ws://` where the policy allows plain HTTP) within `limit`. A message
+    /// may have `max_message_bytes`.
     ///
     /// # Errors
     /// [`EgressError`]
@@ -84,10 +84,10 @@ impl HttpClient {
 }
 
 impl WebSocket {
-    /// The next message; `None` when there is none within `patience`. A server that is silent is asked whether it is there.
+    /// Returns the next message; `None` when there is none within `patience`. Pings a silent server.
     ///
     /// # Errors
-    /// [`EgressError`] when the server ends, breaks off, sends too much, or is there no more.
+    /// [`EgressError`] when the server closes, breaks off, sends too much, or no longer answers pings.
     pub async fn next(&mut self, patience: Duration) -> Result<Option<SocketMessage>, EgressError> {
         let until = Instant::now() + patience;
         loop {
@@ -117,9 +117,9 @@ impl WebSocket {
         sent.map_err(|error| EgressError::Broken(error.to_string()))
     }
 
-    /// Says goodbye.
+    /// Closes the WebSocket.
     pub async fn close(mut self) {
-        // Whoever does not take it goes without.
+        // A server that does not answer the close frame is left.
         drop(timeout(SEND_TIME, self.stream.close(None)).await);
     }
 }
