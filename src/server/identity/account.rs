@@ -1,7 +1,7 @@
-//! Reads what the program needs from another account's DID document. Pure.
+//! Parses another account's DID document. Pure.
 //!
-//! A document is hostile input: its `id` must be the DID that was asked for, and of all that it says only
-//! the signing key, the handle and the PDS are kept. <https://atproto.com/specs/did#did-documents>
+//! A document is untrusted input: its `id` must be the DID that was resolved, and only the signing key, the handle and
+//! the PDS are kept of it. <https://atproto.com/specs/did#did-documents>
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use super::ResolveError;
 use atproto::keys::{HighS, PublicKey};
 use atproto::syntax::{Did, Handle};
 
-/// The type of the service that is a PDS.
+/// The service type of a PDS.
 const PDS: &str = "AtprotoPersonalDataServer";
 /// Longest PDS address kept: a scheme, a host name of 253 bytes, a port.
 const MAX_PDS_BYTES: usize = 300;
@@ -18,11 +18,11 @@ const MAX_PDS_BYTES: usize = 300;
 /// An account as its DID document describes it.
 #[derive(Debug)]
 pub struct Account {
-    /// The account.
+    /// The account's DID.
     pub did: Did,
-    /// The key behind `#atproto`; the account's PDS signs service tokens and commits with it.
+    /// The key `#atproto`; the account's PDS signs service tokens and commits with it.
     pub key: PublicKey,
-    /// The first handle the document claims. A claim only: the handle's domain was not asked.
+    /// The first handle that the document claims. Unverified: the handle's domain was not asked.
     pub handle: Option<Handle>,
     /// The address of the account's PDS, `https://…`.
     pub pds: Option<String>,
@@ -34,7 +34,7 @@ struct Document {
     id: String,
     #[serde(default)]
     also_known_as: Vec<String>,
-    // Entries for other purposes may have any shape; only ours are looked at.
+    // Entries for other purposes may have any shape; only those of atproto are read.
     #[serde(default)]
     verification_method: Vec<Value>,
     #[serde(default)]
@@ -42,10 +42,10 @@ struct Document {
 }
 
 impl Account {
-    /// Reads the document `body` that was served for `did`.
+    /// Parses the document `body` that was served for `did`.
     ///
     /// # Errors
-    /// [`ResolveError::Invalid`] with what is wrong.
+    /// [`ResolveError::Invalid`] with the reason.
     pub fn from_document(did: &Did, body: &[u8]) -> Result<Self, ResolveError> {
         let document: Document =
             serde_json::from_slice(body).map_err(|_| ResolveError::Invalid("it is not a DID document in JSON"))?;
@@ -58,7 +58,8 @@ impl Account {
         Ok(Self { did: did.clone(), key: key(method)?, handle, pds: pds(&document.service, did) })
     }
 
-    /// A document that [`Account::from_document`] reads as this account: what is kept of the one that was served.
+    /// Returns a document from which [`Account::from_document`] makes this account, to be kept instead of the one
+    /// served.
     pub(super) fn to_document(&self) -> String {
         let handles: Vec<_> = self.handle.iter().map(|handle| format!("at://{handle}")).collect();
         let method = json!({ "id": "#atproto", "type": "Multikey", "publicKeyMultibase": self.key.to_multikey() });
@@ -68,9 +69,8 @@ impl Account {
             .to_string()
     }
 
-    /// Whether `signature` over `message`, said to be made with `algorithm` (`ES256K` or `ES256`), is this
-    /// account's. The key decides the algorithm, the sender must only agree. High-S signatures pass, as
-    /// with the reference implementations.
+    /// Whether `signature` over `message` is valid with this account's key. `algorithm` is the sender's claim (`ES256K`
+    /// or `ES256`), and must match the key. High-S signatures are accepted, as by the reference implementations.
     #[must_use]
     pub fn has_signed(&self, algorithm: &str, message: &[u8], signature: &[u8; 64]) -> bool {
         algorithm == self.key.algorithm() && self.key.verify(message, signature, HighS::Accept).is_ok()
@@ -104,7 +104,7 @@ fn pds(services: &[Value], did: &Did) -> Option<String> {
     let usable = service["type"] == PDS
         && endpoint.len() <= MAX_PDS_BYTES
         && (endpoint.starts_with("https://") || endpoint.starts_with("http://"))
-        // It is shown and logged: no space, no control character, no user.
+        // The address is shown and logged: no space, no control character, no user information.
         && endpoint.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@');
     usable.then(|| endpoint.to_owned())
 }

@@ -1,20 +1,20 @@
-//! For whom something is looked up.
+//! The callers of look-ups.
 
 use crate::bulkhead::Caller;
 
-/// Whose account is looked up, as far as that is known, and so whose capacity is used. A pool shares no place with another.
+/// The pool of capacity that a look-up uses, by the account looked up. Pools share no capacity with each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pool {
-    /// The captain and the crew, where a member has proven itself before, or the program itself asks.
+    /// The captain and the crew, where the caller's claim was proven before, or the program itself looks up.
     Members,
-    /// Whoever claims to be one of them, without a proof so far, where nobody has proven it before.
+    /// The captain and the crew, where the caller claims to be one of them and nobody has proven it yet.
     Claimants,
-    /// Everyone else.
+    /// All other accounts.
     Strangers,
 }
 
 impl Pool {
-    /// Whether the account is captain or crew, whoever asks.
+    /// Whether the account is captain or crew, whoever the caller is.
     pub(super) fn is_of_member(self) -> bool {
         match self {
             Self::Members | Self::Claimants => true,
@@ -23,23 +23,23 @@ impl Pool {
     }
 }
 
-/// Who wants something looked up.
+/// The caller of a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asker {
-    /// Whose capacity is used.
+    /// The pool whose capacity is used.
     pub pool: Pool,
-    /// Whose share of it.
+    /// The caller whose share of it is used.
     pub caller: Caller,
 }
 
 impl From<Pool> for Asker {
-    /// The program itself.
+    /// The program itself as the caller.
     fn from(pool: Pool) -> Self {
         Self { pool, caller: Caller::Program }
     }
 }
 
-/// One of each pool.
+/// One value for each pool.
 #[derive(Clone)]
 pub(super) struct ByPool<T> {
     pub(super) members: T,

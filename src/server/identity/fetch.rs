@@ -1,4 +1,4 @@
-//! One document over HTTP, from the PLC directory or a host that a stranger named.
+//! Fetches one document over HTTP, from the PLC directory or a host that a stranger named.
 
 use std::time::Duration;
 
@@ -12,20 +12,20 @@ use super::{Pool, ResolveError, SetupError};
 use crate::egress::{AnswerLimits, ClientPolicy, Dns, EgressError, HttpClient, Reach, empty_body, system_dns};
 
 const LIMITS: AnswerLimits = AnswerLimits {
-    // Name, connection, TLS, head and body together.
+    // Look-up of the name, connection, TLS, head and body together.
     time: Duration::from_secs(5),
-    // A document of a real account has less than 2 KiB.
+    // The document of a real account has less than 2 KiB.
     body_bytes: 64 * 1024,
 };
-/// How many look-ups of the directory's name run at once: its connections are kept, so there are few.
+/// Concurrent DNS look-ups of the PLC directory: its connections are kept, so there are few.
 const DIRECTORY_DNS_THREADS: usize = 4;
-/// Look-ups of names at once that a did:web chose: so many for members, and as many for strangers. Each can keep its
-/// thread for 40 s: 8 are what one look-up of a document each at once needs.
+/// Concurrent DNS look-ups of hosts that accounts named: so many for members, and as many for strangers. Each can block
+/// its thread for 40 s: 8 are enough for one look-up of each document that is read at once.
 const WEB_DNS_THREADS: usize = 8;
 
-/// The three clients: one for the PLC directory, one for hosts that accounts name which are captain or crew, and one for
-/// hosts that strangers name. Each has its own threads for look-ups of names: a silent name server of a stranger costs no
-/// member anything.
+/// The three clients: one for the PLC directory, one for hosts named by captain or crew accounts, and one for hosts
+/// named by strangers. Each has its own threads for DNS look-ups: a stranger's silent name server does not delay
+/// members.
 #[derive(Clone)]
 pub(super) struct Fetcher {
     directory: HttpClient,
@@ -34,12 +34,12 @@ pub(super) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Looks names up with `dns`, else with the system's resolver.
+    /// Creates the clients, with look-ups by `dns`, else by the system's resolver.
     pub(super) fn new(dns: Option<Dns>, test_mode: bool) -> Result<Self, SetupError> {
         let directory = ClientPolicy {
             reach: Reach::Any,
             plain_http: test_mode,
-            // Shared among the addresses of a name, so that one dead address does not use up the whole time.
+            // Shared by the addresses of a name, so that one dead address does not use up the whole time.
             connect_limit: Duration::from_secs(4),
             idle_connections: 4,
             idle_limit: Duration::from_secs(30),
@@ -54,12 +54,12 @@ impl Fetcher {
         Ok(Self { directory, members: client(&web, WEB_DNS_THREADS)?, strangers: client(&web, WEB_DNS_THREADS)? })
     }
 
-    /// For hosts that an account named.
+    /// Returns the client for hosts that an account of this pool named.
     fn web(&self, pool: Pool) -> &HttpClient {
         if pool.is_of_member() { &self.members } else { &self.strangers }
     }
 
-    /// The body of the document at `location`, of an account of this pool.
+    /// Returns the body of the document at `location`, of an account of this pool.
     pub(super) async fn get(&self, location: Location, pool: Pool) -> Result<Bytes, FetchError> {
         let document = |uri| Request::get(uri).header(ACCEPT, "application/did+ld+json, application/json");
         let (client, request) = match location {
@@ -76,7 +76,7 @@ impl Fetcher {
         }
     }
 
-    /// Like [`Fetcher::ask`], within other limits.
+    /// As [`Fetcher::ask`], with other limits.
     pub(super) async fn ask_within(
         &self,
         request: Builder,
@@ -86,7 +86,7 @@ impl Fetcher {
         exchange(self.web(pool), request, limits).await
     }
 
-    /// What a host that an account of this pool named answers to `request`.
+    /// Sends `request` to a host that an account of this pool named; returns the response.
     pub(super) async fn ask(&self, request: Builder, pool: Pool) -> Result<Response<Bytes>, EgressError> {
         self.ask_within(request, pool, LIMITS).await
     }
@@ -97,10 +97,10 @@ async fn exchange(client: &HttpClient, request: Builder, limits: AnswerLimits) -
     client.exchange(request, limits).await
 }
 
-/// Why a document did not come, for the log.
+/// Errors of fetching a document, for the log.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    /// The server answered with another status.
+    /// The server answered with a status other than 200.
     #[error("it answered {0}")]
     Status(StatusCode),
     /// No answer.
@@ -124,7 +124,7 @@ impl From<FetchError> for ResolveError {
 impl From<&FetchError> for ResolveError {
     fn from(error: &FetchError) -> Self {
         match error {
-            // The PLC directory answers 410 for a DID that was given up.
+            // The PLC directory answers 410 for a DID that was deactivated.
             FetchError::Status(StatusCode::NOT_FOUND | StatusCode::GONE) => Self::NotFound,
             FetchError::Status(status) if status.is_redirection() => Self::Refused("redirects are not followed"),
             FetchError::Status(StatusCode::TOO_MANY_REQUESTS) => Self::Unreachable,

@@ -1,8 +1,8 @@
-//! Whether a handle is really an account's. A DID document only claims one; the claim holds when the handle's own
+//! Verifies handles in both directions. A DID document only claims a handle; the claim holds when the handle's own
 //! domain names the DID in return.
 //!
-//! The domain is asked over HTTPS. The other way, a TXT record in the DNS, is not taken: the system's resolver looks up
-//! addresses only. So a handle that is proven that way only stays a claim here.
+//! The domain is asked over HTTPS. The other method, a TXT record in the DNS, is not supported: the system's resolver
+//! looks up addresses only. So a handle that is verified only by DNS stays a claim here.
 //! <https://atproto.com/specs/handle#handle-resolution>
 
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use super::{Account, Asker, Pool, ResolveError, Resolver};
 use atproto::lexicon::nsid;
 use atproto::syntax::{Did, Handle};
 
-/// Output of `resolveHandle`.
+/// The output of `resolveHandle`.
 #[derive(Deserialize)]
 struct NamedDid {
     did: Did,
 }
 
 impl Resolver {
-    /// The handle of `did`, in lower case: `None` when it claims none, or one whose domain says otherwise. Keeps the
-    /// document, but not what the domain said.
+    /// Returns the verified handle of `did`, in lower case; `None` when it claims none, or one whose domain names
+    /// another DID. The document is cached, the domain's answer is not.
     ///
     /// # Errors
     /// As [`Resolver::resolve`]; [`ResolveError::Unreachable`] when the handle's domain does not answer.
@@ -43,11 +43,12 @@ impl Resolver {
         }
     }
 
-    /// The account that `handle` names, and that claims it back. With `resolver`, a base URL of the operator's choice,
-    /// its `resolveHandle` is asked for the DID; else the handle's own domain.
+    /// Returns the account that `handle` names and whose document claims it back. `resolver` is the base URL of a
+    /// service whose `resolveHandle` is asked for the DID; without it the handle's own domain is asked.
     ///
     /// # Errors
-    /// [`ResolveError::NotFound`] when it names none, or one whose document has another handle; else as [`Resolver::resolve`].
+    /// [`ResolveError::NotFound`] when it names none, or one whose document has another handle; else as
+    /// [`Resolver::resolve`].
     pub async fn account_of_handle(
         &self,
         handle: &Handle,
@@ -62,7 +63,7 @@ impl Resolver {
                 let location =
                     Location::Directory(url.parse().map_err(|_| ResolveError::Unsupported("it makes no address"))?);
                 let body = self.fetcher.get(location, pool).await.map_err(|error| match ResolveError::from(error) {
-                    // It says so of a handle that it cannot find.
+                    // `resolveHandle` answers 400 for a handle that it cannot find.
                     ResolveError::Refused(_) => ResolveError::NotFound,
                     other => other,
                 })?;
@@ -79,7 +80,7 @@ impl Resolver {
         };
         let mut account = self.resolve(&did, asker.clone()).await?;
         if !claims(&account) {
-            // It may have got this handle since its document was read.
+            // The account may have got this handle since its document was cached.
             account = self.refresh(&did, asker).await?;
         }
         if claims(&account) { Ok(account) } else { Err(ResolveError::NotFound) }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The least time between two warnings: a source may fail every other time.
+/// The shortest time between two warnings: a source may fail every other time.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The last known state of a source.
@@ -20,7 +20,7 @@ struct Seen {
 }
 
 impl SourceHealth {
-    /// Notes how a request to `source` ended, and logs when that is news.
+    /// Records the outcome of a request to `source`, and logs a change.
     pub(super) fn observe(&self, source: &str, failure: Option<&impl Display>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failure {

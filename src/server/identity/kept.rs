@@ -1,4 +1,4 @@
-//! Documents that outlive the process: after a restart members are known although their source is away.
+//! Persistent DID documents: after a restart members are known although their source is down.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use futures_util::future::BoxFuture;
 
 use atproto::syntax::Did;
 
-/// A memory for members' DID documents that a restart does not empty. It bounds itself in number and age.
+/// A persistent store of members' DID documents. It limits their number and age itself.
 pub trait KeptDocuments: Send + Sync {
-    /// Keeps `document`, which was read so long ago, in the place of what is kept of `did`. Nobody waits for it.
+    /// Stores `document`, which was read `age` ago, in place of the last one of `did`. Does not wait for the write.
     fn keep(&self, did: &Did, document: String, age: Duration);
 
-    /// Drops what is kept of `did`: its source says that there is no such document any more. Nobody waits for it.
+    /// Deletes the document of `did`: its source says that it no longer exists. Does not wait for the write.
     fn forget(&self, did: &Did);
 
-    /// Returns the document that is kept of `did`, and how long ago it was read.
+    /// Returns the stored document of `did`, and its age.
     fn recall(&self, did: &Did) -> BoxFuture<'static, Option<(String, Duration)>>;
 }

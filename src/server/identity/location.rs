@@ -1,7 +1,7 @@
-//! The URL of the document of a DID. Pure.
+//! The URLs of DID documents and of handles. Pure.
 //!
-//! The first half of the guard: a did:web names a host by its domain name, never by an address in any of
-//! its spellings, and has no port and no path. `localhost`, with a port, is followed in test mode only.
+//! The first half of the SSRF guard: a did:web names a host by its domain name, never by an IP address in any of its
+//! spellings, and has no port and no path. `localhost`, with a port, is allowed in test mode only.
 //! <https://atproto.com/specs/did#blessed-did-methods>
 
 use http::Uri;
@@ -11,21 +11,21 @@ use atproto::syntax::{Did, Handle};
 
 const DOCUMENT_PATH: &str = "/.well-known/did.json";
 const HANDLE_PATH: &str = "/.well-known/atproto-did";
-/// The text after `did:plc:`, 24 characters of base32.
+/// Length of the text after `did:plc:`, 24 characters of base32.
 const PLC_ID_BYTES: usize = 24;
 
 /// The URL of a look-up, by who chose its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
-    /// At the PLC directory. The operator chose it: it may have any address.
+    /// A document at the PLC directory. The operator chose the host: it may have any address.
     Directory(Uri),
-    /// Of a did:web. Whoever sent the DID chose the host.
+    /// A document of a did:web. The sender of the DID chose the host.
     Web(Uri),
-    /// Of a handle, which is asked for by this name. Whoever claims the handle chose the host.
+    /// The DID of a handle, which is sent as the `Host`. The claimant of the handle chose the host.
     Handle(Uri, Handle),
 }
 
-/// The address of a method at an account's PDS: https and a host name, so that nothing else can be asked.
+/// The URL of a method at an account's PDS: https and a host name, and no other path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PdsUrl(Uri);
 
@@ -41,9 +41,9 @@ impl std::fmt::Display for PdsUrl {
     }
 }
 
-/// Makes the URLs of look-ups, by the operator's settings.
+/// Builds the URLs of look-ups, by the operator's settings.
 pub(super) struct Locator {
-    /// Without a slash at its end.
+    /// The URL of the PLC directory, without a trailing slash.
     directory: String,
     test_mode: bool,
 }
@@ -85,9 +85,9 @@ impl Locator {
         parse(&format!("{base}/xrpc/{nsid}")).map(PdsUrl)
     }
 
-    /// Returns the URL that answers the DID of `handle`, which an account with this PDS claims.
+    /// Returns the URL that names the DID of `handle`, which an account with this PDS claims.
     pub(super) fn locate_handle(&self, handle: &Handle, pds: Option<&str>) -> Result<Location, ResolveError> {
-        // No name server knows names below .test: in test mode the PDS that gave the name answers for it.
+        // No name server knows names below .test: in test mode the PDS that hosts the handle answers for it.
         let pds = pds.filter(|_| self.test_mode && handle.as_str().ends_with(".test"));
         let origin = pds.map_or_else(|| format!("https://{handle}"), |pds| pds.trim_end_matches('/').to_owned());
         Ok(Location::Handle(parse(&format!("{origin}{HANDLE_PATH}"))?, handle.clone()))

@@ -1,8 +1,8 @@
-//! Who an account is: the DID documents of others, read from the network.
+//! The identities of other accounts: their DID documents, read from the network.
 //!
-//! The resolver follows did:plc and did:web and keeps what it learned. It treats every DID as hostile text: no
-//! look-up may reach a private network, cost more than a bounded time and memory, or delay those of others. With the
-//! same guard it asks an account's PDS whose session a token is. It knows neither what tokens say nor crew.
+//! The resolver supports did:plc and did:web, and caches documents. It treats every DID as untrusted text: no look-up
+//! may reach a private network, exceed its limits of time and memory, or delay those of others. With the same guard it
+//! asks an account's PDS whether a session token is valid. It knows nothing of a token's claims or of crew.
 //! <https://atproto.com/specs/did>
 
 mod account;
@@ -28,13 +28,13 @@ pub use session::{SessionError, SessionKey, SessionQuestion, Sessions};
 
 use crate::bulkhead::Overload;
 
-/// Why there is no account for a DID.
+/// Errors of resolving a DID to an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
     /// The DID does not exist, or was deactivated.
     #[error("no such DID")]
     NotFound,
-    /// The DID document has no account that can be used. Its owner must repair it.
+    /// The DID document is invalid or unusable. Its owner must repair it.
     #[error("the DID document cannot be used: {0}")]
     Invalid(&'static str),
     /// The DID is neither a did:plc nor a did:web of a host name.
@@ -46,15 +46,15 @@ pub enum ResolveError {
     /// The source does not answer, and no cached document is young enough. Try again later.
     #[error("the source of the DID document cannot be reached")]
     Unreachable,
-    /// Too many look-ups at once, of all or of this caller. Try again soon.
+    /// Too many concurrent look-ups, of all callers or of this one. Try again soon.
     #[error("too many DID look-ups at once")]
     Busy(Overload),
 }
 
-/// Why no resolver can be made from its settings.
+/// Errors of creating a resolver.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// The PLC directory's URL is not one.
+    /// The PLC directory's URL is invalid.
     #[error("the PLC directory's URL must be https:// and a host (http:// in test mode only), without a query")]
     PlcDirectory,
     /// No certificate of the system's store could be loaded.

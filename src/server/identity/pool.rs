@@ -1,8 +1,8 @@
-//! The bulkheads of the resolver: a cache and a single flight each.
+//! The bulkheads of the resolver, each with a cache and a single flight.
 //!
-//! A pool shares no look-up and no queue with another one, and strangers no cache with members. So strangers, however many,
-//! neither delay the look-up of a member nor push a member's document out of the cache; nor does whoever claims to be a
-//! member and has proven nothing.
+//! A pool shares no look-up and no queue with another one, and strangers share no cache with members. So strangers,
+//! however many, neither delay the look-up of a member nor evict a member's document from the cache; nor do unproven
+//! claimants of a membership.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,21 +15,21 @@ use super::{Account, ResolveError};
 use crate::bulkhead::{BulkheadCounts, Caller};
 use atproto::syntax::Did;
 
-/// How long a document is used without a new look-up.
+/// Time that a document is used without a new look-up.
 const TTL: Duration = Duration::from_hours(1);
-/// How long a document is used while its source cannot be reached.
+/// Time that a document is used while its source cannot be reached.
 const MAX_STALE: Duration = Duration::from_hours(24);
-/// How long no look-up is made after one that failed, and after a refresh.
+/// Time without a new look-up after one that failed, and after a refresh.
 const NEGATIVE_TTL: Duration = Duration::from_mins(1);
-/// How many DIDs are remembered; at about 500 bytes each, 2 MiB a pool.
+/// Number of DIDs in a cache; at about 500 bytes each, 2 MiB a pool.
 const MAX_ENTRIES: usize = 4096;
 
-/// How old a document may be.
+/// The freshness that a caller requires of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Freshness {
-    /// As old as [`TTL`].
+    /// Cached for up to [`TTL`].
     Cached,
-    /// Read after this call, because the cached one seems outdated.
+    /// Read again, because the cached one seems outdated; at most once in [`NEGATIVE_TTL`].
     Newer,
 }
 
@@ -44,7 +44,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// Returns the answer that needs no look-up, if there is one.
+    /// Returns the answer if the cache has one that is valid.
     fn cached(&self, freshness: Freshness, now: Instant) -> Option<Answer> {
         let within = |limit: Duration, at: Instant| now.saturating_duration_since(at) < limit;
         if freshness == Freshness::Cached
@@ -61,8 +61,8 @@ impl Entry {
         self.known.as_ref().filter(|_| refreshed).map(|(account, _)| Ok(account.clone()))
     }
 
-    /// Returns the answer after a look-up failed with `error`: the cached document, if it is young enough. A final
-    /// error left none.
+    /// Returns the answer after a look-up failed with `error`: the cached document, if it is young enough. A permanent
+    /// error has removed it.
     fn stale_if_error(&self, error: ResolveError, now: Instant) -> Answer {
         match &self.known {
             Some((account, at)) if now.saturating_duration_since(*at) < MAX_STALE => Ok(account.clone()),
@@ -70,7 +70,7 @@ impl Entry {
         }
     }
 
-    /// Returns the entry after a look-up.
+    /// Returns the entry updated by the outcome of a look-up.
     fn after(mut self, answer: &Answer, freshness: Freshness, now: Instant) -> Self {
         if freshness == Freshness::Newer {
             self.refreshed = Some(now);
@@ -99,17 +99,17 @@ pub(super) struct LookUpPool {
     flights: Arc<SingleFlight<Did, Answer>>,
 }
 
-/// The duty to make a look-up, alone. Dropping it lets the next caller try again.
+/// The leader of a single flight, which makes the look-up. Dropping it lets the next caller lead.
 pub(super) struct LookUpLeader {
     pool: Arc<LookUpPool>,
     freshness: Freshness,
     leader: Leader<Did, Answer>,
 }
 
-/// How a caller gets its answer.
+/// The way in which a caller gets its answer.
 pub(super) enum Lookup {
     Cached(Answer),
-    /// By a look-up; the first caller leads, the others only wait.
+    /// By a look-up under way; the first caller leads it, the others only wait.
     Wait(Waiter<Answer>, Option<LookUpLeader>),
 }
 
@@ -118,17 +118,17 @@ impl LookUpPool {
         Arc::new(Self { entries: Arc::new(Cache::new(MAX_ENTRIES)), flights: SingleFlight::new() })
     }
 
-    /// Another pool with the same cache.
+    /// Creates another pool with the same cache.
     pub(super) fn beside(&self) -> Arc<Self> {
         Arc::new(Self { entries: Arc::clone(&self.entries), flights: SingleFlight::new() })
     }
 
-    /// Who has a turn, who waits for one, and who got none.
+    /// Returns the metrics of the pool's bulkhead.
     pub(super) fn counts(&self) -> &BulkheadCounts {
         self.flights.counts()
     }
 
-    /// Decides how `did` is answered to `caller`.
+    /// Returns how the look-up of `did` for `caller` is answered.
     pub(super) fn join(self: &Arc<Self>, did: &Did, caller: &Caller, freshness: Freshness) -> Lookup {
         let cached = || self.entries.get(did).and_then(|entry| entry.cached(freshness, Instant::now()));
         match self.flights.join(did, caller, cached) {
@@ -139,8 +139,8 @@ impl LookUpPool {
         }
     }
 
-    /// Takes over what another pool knows of `did`, and says how long ago the document was read; `None` when something is
-    /// known here.
+    /// Copies the entry of `did` from another pool, and returns its account and the document's age; `None` when this
+    /// pool has an entry.
     pub(super) fn adopt(&self, did: &Did, other: &Self) -> Option<(Arc<Account>, Duration)> {
         if self.entries.get(did).is_some() {
             return None;
@@ -151,7 +151,7 @@ impl LookUpPool {
         Some((account, read_at.elapsed()))
     }
 
-    /// Returns the account of `did` from a document that is young enough, without a look-up.
+    /// Returns the account of `did` if its cached document is younger than [`TTL`], without a look-up.
     pub(super) fn cached(&self, did: &Did) -> Option<Arc<Account>> {
         let (account, at) = self.entries.get(did)?.known?;
         (at.elapsed() < TTL).then_some(account)
@@ -159,9 +159,9 @@ impl LookUpPool {
 }
 
 impl LookUpLeader {
-    /// Makes the look-up when its turn has come, and tells all who wait. Where it has no document for the moment and none
-    /// is known, `recall` may have one, and how long ago it was read. Returns the age of the document that is used
-    /// although it could not be read again.
+    /// Makes the look-up when its turn has come, and completes all waiters. Where it fails with a transient error and
+    /// nothing is cached, `recall` may return a stored document and its age. Returns the age of the document that is
+    /// used although it could not be read again.
     pub(super) async fn run(
         self,
         look_up: impl Future<Output = Answer>,

@@ -1,12 +1,12 @@
 //! Lists the records of an account at its own PDS.
 //!
 //! # What the answer proves
-//! The address comes from the account's DID document, and the answer over TLS from that host. It has no signature: a PDS
-//! signs for its accounts, so one that lies about a list could sign the lie as well, and no proof of single records
-//! (`com.atproto.sync.getRecord`) shows that a list is complete. Whoever asks believes what an account says of itself,
+//! The address comes from the account's DID document, and the answer over TLS from that host. It has no signature: a
+//! PDS signs for its accounts, so one that lies about a list could sign the lie as well, and no proof of single records
+//! (`com.atproto.sync.getRecord`) shows that a list is complete. The caller may believe what an account says of itself,
 //! and no more.
 //!
-//! The same guard as for look-ups holds: addresses of the public internet only, no redirects, bounds of time and bytes.
+//! The guard of look-ups applies: addresses of the public internet only, no redirects, limits of time and bytes.
 
 use std::time::Duration;
 
@@ -19,38 +19,38 @@ use atproto::lexicon::RecordPage;
 use atproto::lexicon::nsid::{self, Collection};
 use atproto::syntax::Did;
 
-/// The most that the method takes.
+/// The largest page that `listRecords` returns.
 pub const MAX_PAGE_RECORDS: u32 = 100;
 const PAGE_LIMITS: AnswerLimits = AnswerLimits {
     time: Duration::from_secs(15),
-    // A page of small records has some 100 KiB; a record alone at most 1,000,000 bytes as DAG-CBOR. One page is in
-    // memory for each account that is asked at once.
+    // A page of small records has some 100 KiB; a single record at most 1,000,000 bytes as DAG-CBOR. One page for each
+    // account that is asked at once is in memory.
     body_bytes: 4 * 1024 * 1024,
 };
 
-/// Why an account's records were not listed.
+/// Errors of listing an account's records.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ListError {
-    /// The account has no PDS that can be found.
+    /// The account cannot be resolved, or has no usable PDS.
     #[error("its account: {0}")]
     Account(ResolveError),
-    /// Its PDS does not answer in time, or answers with an error of its own.
+    /// Its PDS does not answer in time, or answers 5xx or 429.
     #[error("its PDS cannot be reached")]
     Unreachable,
-    /// Its PDS has no such account, or does not tell.
+    /// Its PDS answers with this status: it has no such account, or refuses.
     #[error("its PDS answers {0}")]
     Refused(StatusCode),
     /// The answer is not a list of records.
     #[error("its PDS does not answer with a list of records")]
     Invalid,
-    /// A page is too large, whatever its number of records.
+    /// A page with a single record exceeds the limit.
     #[error("a record of it is larger than 4 MiB")]
     TooLarge,
 }
 
 impl Resolver {
-    /// One page of the records of `account` in `collection`, behind `cursor`. Where a page of 100 records is too large
-    /// it has fewer of them.
+    /// Returns one page of the records of `account` in `collection`, after `cursor`. The page has fewer records where
+    /// 100 are too large.
     ///
     /// # Errors
     /// [`ListError`]
@@ -62,7 +62,7 @@ impl Resolver {
     ) -> Result<RecordPage, ListError> {
         let document = self.resolve(account, Pool::Members).await.map_err(ListError::Account)?;
         match self.list_pages(&document, collection, cursor).await {
-            // It may have moved to another PDS since its document was read.
+            // The account may have moved to another PDS since its document was cached.
             Err(error) => match self.moved(&document, Pool::Members).await {
                 Some(moved) => self.list_pages(&moved, collection, cursor).await,
                 None => Err(error),
@@ -71,7 +71,7 @@ impl Resolver {
         }
     }
 
-    /// One page of at most 100 records, and of fewer where they are too large.
+    /// Returns one page of at most 100 records, and of fewer where they are too large.
     async fn list_pages(
         &self,
         account: &Account,

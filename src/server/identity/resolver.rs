@@ -1,7 +1,8 @@
 //! Resolves a DID to its account: the look-up behind every service token.
 //!
-//! Documents are kept for an hour, and for a day while their source is down; failures for a minute. Members' documents
-//! can be kept over a restart as well ([`Resolver::keeping`]), for no longer than that day. One DID is looked up once at a time, whoever asks; a caller that goes away leaves the look-up to the others.
+//! Documents are cached for an hour, and for a day while their source is down; failures for a minute. Members'
+//! documents can be stored over a restart as well ([`Resolver::keeping`]), for no longer than that day. Concurrent
+//! look-ups of one DID by one caller are one; a caller that goes away leaves the look-up to the others.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use atproto::syntax::Did;
 crate::label! {
     /// The result of a look-up.
     pub enum LookUpResult {
-        /// From the cache, also when it is a failure that is remembered.
+        /// From the cache, also a cached failure.
         Known = "known",
         /// By reading the document.
         Found = "found",
@@ -43,26 +44,26 @@ crate::label! {
 /// The operator's settings of the resolver.
 #[derive(Debug, Clone)]
 pub struct ResolverSettings {
-    /// `https://plc.directory`, or another directory with the same interface. Its address is not guarded.
+    /// `https://plc.directory`, or another directory with the same API. The SSRF guard does not apply to it.
     pub plc_directory: String,
-    /// Whether http is allowed for the directory, and did:webs of `localhost` are followed (over http).
+    /// Whether http is allowed for the directory, and did:webs of `localhost` are resolved (over http).
     pub test_mode: bool,
 }
 
-/// Resolves did:plc and did:web. Clones share everything.
+/// Resolves did:plc and did:web. Clones share connections, caches and counters.
 #[derive(Clone)]
 pub struct Resolver {
     pub(super) locator: Arc<Locator>,
     pub(super) fetcher: Fetcher,
     pools: ByPool<Arc<LookUpPool>>,
     directory: Arc<SourceHealth>,
-    /// Weak: look-ups outlive whoever asked, and the memory is closed with its owner.
+    /// Weak: look-ups outlive their callers, and the store is closed with its owner.
     kept: Option<Weak<dyn KeptDocuments>>,
     look_ups: Arc<CounterBy<LookUpResult>>,
 }
 
 impl Resolver {
-    /// Makes a resolver that looks host names up with the system's resolver.
+    /// Creates a resolver that looks host names up with the system's resolver.
     ///
     /// # Errors
     /// [`SetupError`] when the settings or the system's root certificates cannot be used.
@@ -70,7 +71,7 @@ impl Resolver {
         Self::build(settings, None)
     }
 
-    /// Makes a resolver that looks host names up with `dns`.
+    /// Creates a resolver that looks host names up with `dns`.
     ///
     /// # Errors
     /// As [`Resolver::new`].
@@ -93,8 +94,8 @@ impl Resolver {
         })
     }
 
-    /// The same resolver, which keeps members' documents in `kept` too, and takes them from there when it knows none and
-    /// their source does not answer. It does so for as long as somebody owns `kept`.
+    /// Returns the resolver with a persistent store: members' documents are written to `kept`, and read from there when
+    /// none is cached and their source does not answer. It does so for as long as somebody owns `kept`.
     #[must_use]
     pub fn keeping(self, kept: &Arc<dyn KeptDocuments>) -> Self {
         Self { kept: Some(Arc::downgrade(kept)), ..self }
@@ -103,13 +104,13 @@ impl Resolver {
     /// Returns the account of `did`, at most an hour old (a day, while its source is down).
     ///
     /// # Errors
-    /// [`ResolveError`]; the same again for a minute without a new look-up.
+    /// [`ResolveError`]; a failure is repeated for a minute without a new look-up.
     pub async fn resolve(&self, did: &Did, asker: impl Into<Asker>) -> Result<Arc<Account>, ResolveError> {
         self.answer(did, &asker.into(), Freshness::Cached).await
     }
 
-    /// Returns the account of `did`, read again now unless that was done in the last minute.
-    /// For a caller that has reason to believe that the key changed.
+    /// Returns the account of `did`, read again now unless that was done in the last minute. For a caller that has
+    /// reason to believe that the key, the handle or the PDS has changed.
     ///
     /// # Errors
     /// As [`Resolver::resolve`].
@@ -117,8 +118,8 @@ impl Resolver {
         self.answer(did, &asker.into(), Freshness::Newer).await
     }
 
-    /// Returns the account again if it has another PDS now than `account` says, as [`Resolver::refresh`] finds it. For a
-    /// caller whom that PDS does not serve.
+    /// Returns the account if a [`Resolver::refresh`] finds that its PDS is another one than in `account`. For a caller
+    /// that this PDS does not serve.
     pub async fn moved(&self, account: &Account, asker: impl Into<Asker>) -> Option<Arc<Account>> {
         self.refresh(&account.did, asker).await.ok().filter(|now| now.pds != account.pds)
     }
@@ -126,7 +127,7 @@ impl Resolver {
     /// Returns the URL of the method `nsid` at `account`'s PDS.
     ///
     /// # Errors
-    /// [`ResolveError::Invalid`] when the document names no PDS that may be asked.
+    /// [`ResolveError::Invalid`] when the document names no PDS with a permitted address.
     pub fn pds_method(&self, account: &Account, nsid: &str) -> Result<PdsUrl, ResolveError> {
         self.locator.pds_method(account.pds.as_deref().unwrap_or_default(), nsid)
     }
@@ -138,8 +139,8 @@ impl Resolver {
         Sessions::new(self.fetcher.clone())
     }
 
-    /// Takes what is known of an account that has become a member for a member's from now on. Costs nothing when that was
-    /// done.
+    /// Copies the cached document of an account that has become a member to the members' cache. Does nothing when that
+    /// was done.
     pub fn adopt(&self, did: &Did) {
         if let Some((account, age)) = self.pools.members.adopt(did, &self.pools.strangers)
             && let Some(kept) = self.kept(Pool::Members)
@@ -148,7 +149,7 @@ impl Resolver {
         }
     }
 
-    /// Returns how often look-ups ended with each result.
+    /// Returns the number of look-ups by result.
     #[must_use]
     pub fn look_ups(&self) -> &CounterBy<LookUpResult> {
         &self.look_ups
@@ -160,7 +161,7 @@ impl Resolver {
         self.pools.members.cached(did).or_else(|| self.pools.strangers.cached(did))
     }
 
-    /// Who has a turn to look something up, who waits for one, and who got none; by the name of the pool in metrics.
+    /// Returns the metrics of the pools' bulkheads, each with its name in metrics.
     #[must_use]
     pub fn turns(&self) -> [(&'static str, &BulkheadCounts); 3] {
         let ByPool { members, claimants, strangers } = &self.pools;
@@ -196,7 +197,7 @@ impl Resolver {
         };
         if let Some(leader) = leader {
             let (resolver, did) = (self.clone(), did.clone());
-            // Its own task: the look-up goes on when the caller that began it goes away.
+            // A task of its own: the look-up goes on when the caller that began it goes away.
             tokio::spawn(async move {
                 let look_up = resolver.read(&did, pool, location);
                 let stale = leader.run(look_up, resolver.recall(&did, pool)).await;
@@ -209,7 +210,7 @@ impl Resolver {
         waiter.answer().await.unwrap_or(Err(ResolveError::Unreachable))
     }
 
-    /// Reads the document, and logs what keeps it away: for members always, since they are known and few.
+    /// Reads the document, and logs a failure: as a warning for members, since they are known and few.
     async fn read(&self, did: &Did, pool: Pool, location: Location) -> Answer {
         let is_directory = matches!(location, Location::Directory(_));
         let fetched = self.fetcher.get(location, pool).await;
@@ -236,7 +237,7 @@ impl Resolver {
         answer
     }
 
-    /// What was kept of a member's document, and how old it is.
+    /// Returns the stored document of a member, parsed, and its age.
     async fn recall(&self, did: &Did, pool: Pool) -> Option<(Arc<Account>, Duration)> {
         let recalled = self.kept(pool)?.recall(did);
         let (document, age) = recalled.await?;

@@ -1,8 +1,9 @@
-//! Asks an account's PDS whose session an access token is: the only one that can know whether it was revoked.
+//! Asks an account's PDS whether an access token is valid: only the PDS knows whether it was revoked.
 //!
-//! The PDS is sent the token and the proof as the caller sent them, so it checks them as for a call of its own. A proof
-//! can be used once there: therefore the same pair is asked about once, whoever waits, and a good answer is remembered
-//! for a while. A refusal is not: it costs the caller a proof. <https://docs.bsky.app/docs/api/com-atproto-server-get-session>
+//! The PDS is sent the token and the DPoP proof as the caller sent them, so it checks them as for a call of its own. It
+//! accepts a proof once: therefore the same pair is sent once, however many requests wait, and a confirmation is cached
+//! for a while. A refusal is not cached: it costs the caller a proof.
+//! <https://docs.bsky.app/docs/api/com-atproto-server-get-session>
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,67 +22,68 @@ use crate::bulkhead::{BulkheadCounts, Overload};
 use crate::egress::EgressError;
 use atproto::syntax::Did;
 
-/// How long a good answer is remembered: as long as the registry uses a service token.
+/// Time that a confirmation is cached: as long as the registry uses a service token.
 const LIFETIME: Duration = Duration::from_secs(50);
-/// How many answers are remembered; at about 200 bytes each, 1 MiB a pool.
+/// Number of confirmations cached; at about 200 bytes each, 1 MiB a pool.
 const MAX_PROVEN: usize = 4096;
-/// The longest nonce; those of the reference server have 43 bytes.
+/// Limit of a nonce; those of the reference server have 43 bytes.
 const MAX_NONCE_BYTES: usize = 256;
 
-/// The header of a proof.
+/// The header of a DPoP proof.
 const DPOP: HeaderName = HeaderName::from_static("dpop");
-/// The header of the nonce that the next proof must have.
+/// The header of the nonce for the next proof.
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// A hash of a token and its proof.
+/// The hash of a token and its proof.
 pub type SessionKey = [u8; 32];
 
 type Answer = Result<(), SessionError>;
 
-/// The question whether a token and its proof are the session of an account.
+/// A request to an account's PDS to confirm a token and its proof.
 pub struct SessionQuestion {
     /// The hash of the token and its proof.
     pub key: SessionKey,
     /// The account that the token names.
     pub account: Did,
-    /// `com.atproto.server.getSession` at that account's PDS.
+    /// The URL of `com.atproto.server.getSession` at that account's PDS.
     pub url: PdsUrl,
-    /// The `Authorization` header.
+    /// The value of the `Authorization` header.
     pub authorization: String,
-    /// The `DPoP` header.
+    /// The value of the `DPoP` header.
     pub proof: String,
-    /// How long the answer may be remembered at most.
+    /// The longest time that a confirmation may be cached.
     pub lifetime: Duration,
 }
 
-/// Why a session is not proven.
+/// Reasons why a session is not confirmed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    /// The token is not, or no longer, one of the account. Another one must be got.
+    /// The token is not, or no longer, valid for the account. The caller must get another one.
     #[error("{0}")]
     Token(&'static str),
-    /// The PDS refuses the proof: it was used before, or is too old. Another one must be made.
+    /// The PDS refuses the proof: it was used before, or is too old. The caller must make another one.
     #[error("the account's PDS refuses the proof")]
     Proof,
-    /// The proof must have this nonce, which is visible ASCII.
+    /// The PDS demands a proof with this nonce, which is visible ASCII.
     #[error("the account's PDS demands a nonce")]
     Nonce(String),
-    /// The PDS does not answer. Try again later.
+    /// The PDS does not answer, or answers 5xx or 429. Try again later.
     #[error("the account's PDS cannot be reached")]
     Unreachable,
-    /// Too many questions at once, of all or of this caller. Try again soon.
+    /// Too many concurrent questions, of all callers or of this one. Try again soon.
     #[error("too many sessions are being looked up")]
     Busy(Overload),
 }
 
-/// Asks PDSes about sessions, and remembers good answers. Clones share everything.
+/// Asks PDSes about sessions, and caches confirmations. Clones share connections and caches.
 #[derive(Clone)]
 pub struct Sessions {
     fetcher: Fetcher,
     pools: ByPool<Arc<SessionPool>>,
 }
 
-/// Strangers take nothing of members, and whoever claims to be a member no turn of theirs.
+/// The cache and the single flight of one pool. Strangers share neither with members; claimants of a membership share
+/// the cache only.
 struct SessionPool {
     proven: Arc<Cache<SessionKey, (Did, Instant)>>,
     flights: Arc<SingleFlight<SessionKey, Answer>>,
@@ -93,13 +95,13 @@ impl Sessions {
         Self { fetcher, pools: ByPool { claimants: members.beside(), strangers: SessionPool::new(), members } }
     }
 
-    /// Returns the account of a token and proof that its PDS confirmed a moment ago.
+    /// Returns the account of a token and proof if its PDS confirmed them lately.
     #[must_use]
     pub fn known(&self, key: &SessionKey) -> Option<Did> {
         self.pools.members.known(key).or_else(|| self.pools.strangers.known(key))
     }
 
-    /// Who has a turn to ask, who waits for one, and who got none; by the name of the pool in metrics.
+    /// Returns the metrics of the pools' bulkheads, each with its name in metrics.
     #[must_use]
     pub fn turns(&self) -> [(&'static str, &BulkheadCounts); 3] {
         let ByPool { members, claimants, strangers } = &self.pools;
@@ -108,7 +110,7 @@ impl Sessions {
         [(names[0], first), (names[1], second), (names[2], third)]
     }
 
-    /// Asks the PDS whether the token and proof are the account's session.
+    /// Asks the PDS whether the token and proof are a session of the account.
     ///
     /// # Errors
     /// [`SessionError`]
@@ -122,7 +124,7 @@ impl Sessions {
         };
         if let Some(leader) = leader {
             let (fetcher, sessions) = (self.fetcher.clone(), Arc::clone(sessions));
-            // Its own task: the proof is used up, so the answer must not go when the caller that began goes away.
+            // A task of its own: the proof is used up, so the answer must not be lost when the first caller goes away.
             tokio::spawn(async move {
                 let turn = leader.turn().await;
                 let answer = match &turn {
@@ -146,7 +148,7 @@ impl SessionPool {
         Arc::new(Self { proven: Arc::new(Cache::new(MAX_PROVEN)), flights: SingleFlight::new() })
     }
 
-    /// Another pool that remembers the same answers.
+    /// Creates another pool with the same cache.
     fn beside(&self) -> Arc<Self> {
         Arc::new(Self { proven: Arc::clone(&self.proven), flights: SingleFlight::new() })
     }
@@ -156,7 +158,7 @@ impl SessionPool {
     }
 }
 
-/// The fields of a session that are read.
+/// The fields read of `getSession`'s output.
 #[derive(Deserialize)]
 struct Session {
     did: Did,
@@ -194,7 +196,7 @@ async fn ask(fetcher: &Fetcher, question: &SessionQuestion, pool: Pool) -> Answe
 
 const NO_SESSION: &str = "the account's PDS does not answer with a session";
 
-/// Reads the answer of the PDS.
+/// Converts the response of the PDS.
 fn judge(response: &Response<bytes::Bytes>, account: &Did) -> Answer {
     let status = response.status();
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -214,7 +216,7 @@ fn judge(response: &Response<bytes::Bytes>, account: &Did) -> Answer {
     }
 }
 
-/// Why the PDS refuses, by the names of RFC 9449 and RFC 6750. The text it gives for people is not passed on.
+/// Returns the reason of a refusal, by the error names of RFC 9449 and RFC 6750. The PDS's message is not passed on.
 fn refusal(headers: &HeaderMap) -> SessionError {
     let says = |error| {
         let mut challenges = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
@@ -231,7 +233,7 @@ fn refusal(headers: &HeaderMap) -> SessionError {
     }
 }
 
-/// Makes a header whose value is never shown.
+/// Makes a header value that is marked as sensitive.
 fn secret(text: &str) -> Result<HeaderValue, SessionError> {
     let mut value = HeaderValue::from_str(text).map_err(|_| SessionError::Proof)?;
     value.set_sensitive(true);

@@ -1,8 +1,9 @@
-//! Single flight: a question of one caller is asked once at a time, whoever waits for its answer.
+//! Single flight: concurrent requests of one caller for the same key share one answer.
 //!
-//! A bounded number of questions runs, and another one waits for its turn; both in shares for each caller, so that whoever
-//! asks much waits behind itself. Two callers with the same question each ask it: nobody's answer waits in the queue of
-//! another one. Knows nothing of what is asked, and remembers no answer: [`SingleFlight::join`] is told what is cached.
+//! A bounded number of questions runs, and more wait for their turn; both with a share for each caller, so that a
+//! caller with many questions waits behind itself. Two callers with the same question each ask it: no caller's answer
+//! waits in the queue of another one. It does not know what is asked, and caches no answer: [`SingleFlight::join`] is
+//! given a look-up of the cache.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,8 +14,9 @@ use tokio::sync::watch;
 
 use crate::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Place};
 
-/// A question takes 5 s where nobody answers, so with what waits for its turn a caller has its answer after 10 s. One that
-/// floods leaves two places at once, and as many that wait, to others; the next that is free goes to each in turn.
+/// A question takes 5 s where nobody answers, so with the wait for its turn a caller has its answer after 10 s. A
+/// caller that floods leaves two places and a quarter of the queue to others; free places go to the waiting callers in
+/// turn.
 const LIMITS: BulkheadLimits = BulkheadLimits {
     places: 8,
     places_per_caller: 6,
@@ -23,30 +25,30 @@ const LIMITS: BulkheadLimits = BulkheadLimits {
     max_wait: Duration::from_secs(5),
 };
 
-/// What is asked, and by whom.
+/// A question: its key and its caller.
 type Question<K> = (K, Caller);
 
-/// The questions of one kind that are under way, by key.
+/// The questions of one kind that are under way, by key and caller.
 pub(super) struct SingleFlight<K: Eq + Hash + Clone, A> {
     under_way: Mutex<HashMap<Question<K>, Waiter<A>>>,
     turns: Bulkhead<Caller>,
 }
 
-/// The duty to ask a question, alone. Dropping it lets the next caller ask.
+/// The leader of a question, which asks it. Dropping it lets the next caller lead.
 pub(super) struct Leader<K: Eq + Hash + Clone, A> {
     group: Arc<SingleFlight<K, A>>,
     question: Question<K>,
     answer: watch::Sender<Option<A>>,
 }
 
-/// Waits for the answer to a question that another caller asks.
+/// A waiter for the answer to a question under way.
 pub(super) struct Waiter<A>(watch::Receiver<Option<A>>);
 
-/// How a caller gets its answer.
+/// The way in which a caller gets its answer.
 pub(super) enum Joined<K: Eq + Hash + Clone, A> {
-    /// It is cached.
+    /// From the cache.
     Cached(A),
-    /// By a question; the first of a caller's requests leads, the others only wait.
+    /// From a question under way; the first of a caller's requests leads, the others only wait.
     Wait(Waiter<A>, Option<Leader<K, A>>),
 }
 
@@ -55,7 +57,7 @@ impl<K: Eq + Hash + Clone, A: Clone> SingleFlight<K, A> {
         Arc::new(Self { under_way: Mutex::default(), turns: Bulkhead::new(LIMITS) })
     }
 
-    /// Decides how `key` is answered to `caller`; `cached` looks the answer up where answers are remembered.
+    /// Returns how `key` is answered to `caller`; `cached` looks the answer up in the cache.
     pub(super) fn join(self: &Arc<Self>, key: &K, caller: &Caller, cached: impl Fn() -> Option<A>) -> Joined<K, A> {
         if let Some(answer) = cached() {
             return Joined::Cached(answer);
@@ -65,7 +67,7 @@ impl<K: Eq + Hash + Clone, A: Clone> SingleFlight<K, A> {
         if let Some(waiter) = under_way.get(&question) {
             return Joined::Wait(waiter.clone(), None);
         }
-        // Once more under the lock: a question may have been completed in between.
+        // Checked again under the lock: a question may have been completed in between.
         if let Some(answer) = cached() {
             return Joined::Cached(answer);
         }
@@ -75,7 +77,7 @@ impl<K: Eq + Hash + Clone, A: Clone> SingleFlight<K, A> {
         Joined::Wait(waiter, Some(Leader { group: self.clone(), question, answer }))
     }
 
-    /// Who has a turn, who waits for one, and who got none.
+    /// Returns the metrics of the bulkhead.
     pub(super) fn counts(&self) -> &BulkheadCounts {
         self.turns.counts()
     }
@@ -93,15 +95,15 @@ impl<K: Eq + Hash + Clone, A> Leader<K, A> {
         &self.question.0
     }
 
-    /// Waits for the question's turn, which lasts as long as the place.
+    /// Waits for the question's turn, which lasts as long as the returned place.
     ///
     /// # Errors
-    /// [`Overload`] when it does not come in time, or too many wait already.
+    /// [`Overload`] when the turn does not come in time, or too many wait already.
     pub(super) async fn turn(&self) -> Result<Place<Caller>, Overload> {
         self.group.turns.enter(&self.question.1).await
     }
 
-    /// Gives the answer to all who wait. An answer that is to be cached must be in the cache before.
+    /// Gives the answer to all waiters. An answer that is to be cached must be in the cache before.
     pub(super) fn complete(self, answer: A) {
         self.answer.send_replace(Some(answer));
     }
