@@ -1,8 +1,8 @@
-//! The file that holds the signing key: `signing.key`, 64 hexadecimal digits and a newline, mode 0600.
+//! The file of the signing key: `signing.key`, 64 hexadecimal digits and a newline, mode 0600.
 //!
-//! It is written once and never overwritten: a lost or changed key is a lost identity. Whether a missing
-//! file is fatal (it is beside an existing database) is for the caller to say. Nothing here logs, and no
-//! error repeats what the file contains.
+//! It is written once and never overwritten: a lost or changed key is a lost identity. The caller decides whether a
+//! missing file is fatal (it is beside an existing database). Nothing here logs, and no error repeats what the file
+//! contains.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -14,12 +14,12 @@ use zeroize::Zeroizing;
 
 use atproto::keys::SigningKey;
 
-/// The key's name inside the key directory.
+/// The name of the key file in its directory.
 pub const FILE_NAME: &str = "signing.key";
 const KEY_BYTES: usize = 32;
 const HEX_DIGITS: usize = 2 * KEY_BYTES;
 
-/// Why the key could not be read or stored. Each line names the file and says what to do.
+/// Errors of reading or writing the key. Each is one line with the file and the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// Group or others have a permission on the file.
@@ -28,35 +28,35 @@ pub enum KeyFileError {
     /// The path is a directory, a pipe or a device.
     #[error("key file {0} is not a regular file: put the key there, or move that aside")]
     NotAFile(PathBuf),
-    /// The file has the wrong length, other characters, or a number that is no key.
+    /// The file has the wrong length, other characters, or a number that is not a valid key.
     #[error(
         "key file {0} is damaged (it must be 64 hexadecimal digits): restore it from a backup; it was left as it is"
     )]
     Damaged(PathBuf),
-    /// There is a key already.
+    /// The file exists already.
     #[error("key file {0} exists: it is never overwritten; move it aside if it is really to be replaced")]
     Exists(PathBuf),
-    /// The system refused to read, or to write durably.
+    /// An I/O error.
     #[error("key file {path} cannot be {action}: {reason}; let this user own it and its directory")]
     Unreachable {
         /// The key file.
         path: PathBuf,
         /// `read` or `written`.
         action: &'static str,
-        /// What the system said.
+        /// The text of the I/O error.
         reason: String,
     },
 }
 
-/// Makes a key that nobody else has.
+/// Generates a random key.
 ///
 /// # Errors
-/// When the system gives no random numbers.
+/// When the system provides no random numbers.
 pub fn generate() -> Result<SigningKey, getrandom::Error> {
     loop {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         getrandom::fill(bytes.as_mut())?;
-        // All but a vanishing part of 256-bit numbers are keys.
+        // All but a vanishing part of 256-bit numbers are valid keys.
         if let Ok(key) = SigningKey::from_bytes(&bytes) {
             return Ok(key);
         }
@@ -66,10 +66,10 @@ pub fn generate() -> Result<SigningKey, getrandom::Error> {
 /// Reads the key at `path`. Returns `None` when there is no such file.
 ///
 /// # Errors
-/// [`KeyFileError`], also for a key that others may read: it must be taken as known to them.
+/// [`KeyFileError`], also for a key that other users may read: it must be considered known to them.
 pub fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
     let unreachable = |error| unreachable(path, "read", &error);
-    // Without O_NONBLOCK the opening of a pipe would wait for its other end.
+    // Without O_NONBLOCK the opening of a FIFO would wait for its other end.
     let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let mut file = match OpenOptions::new().read(true).custom_flags(nonblock).open(path) {
         Ok(file) => file,
@@ -88,24 +88,24 @@ pub fn load(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
     parse(&text[..length]).map(Some).ok_or_else(|| KeyFileError::Damaged(path.to_owned()))
 }
 
-/// Writes `key` to `path`, which must not exist; its directory is made (mode 0700) when missing.
-/// The file appears whole or not at all, and is on disk once this returns.
+/// Writes `key` to `path`, which must not exist; its directory is created (mode 0700) when missing. The file is written
+/// atomically, and synced to disk.
 ///
 /// # Errors
-/// [`KeyFileError::Exists`] when there is a file, [`KeyFileError::Unreachable`] when the system refuses.
+/// [`KeyFileError::Exists`] when the file exists, [`KeyFileError::Unreachable`] for an I/O error.
 pub fn create(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     let directory = parent_of(path);
     let temporary = path.with_added_extension("new");
     let failed = |error: std::io::Error| unreachable(path, "written", &error);
     make_directory(directory).map_err(failed)?;
     let stored = write_synced(&temporary, key).map_err(failed).and_then(|()| {
-        // A link, not a rename: it fails where a rename would replace another key.
+        // A hard link, not a rename: it fails where a rename would replace another key.
         std::fs::hard_link(&temporary, path).map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => KeyFileError::Exists(path.to_owned()),
             _ => failed(error),
         })
     });
-    // Also after a failure: no second copy of a secret stays behind.
+    // Also after a failure: no second copy of a secret is left.
     let removed = std::fs::remove_file(&temporary).map_err(failed);
     stored.and(removed)?;
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
@@ -128,7 +128,7 @@ fn read_up_to(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
     Ok(length)
 }
 
-/// Parses the text of a key file. Returns `None` when it is no key.
+/// Parses the text of a key file. Returns `None` when it is not a valid key.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<SigningKey> {
     let digits = text.strip_suffix(b"\n").unwrap_or(text);
@@ -140,7 +140,7 @@ pub fn parse(text: &[u8]) -> Option<SigningKey> {
     SigningKey::from_bytes(&bytes).ok()
 }
 
-/// Makes `directory` and what is missing above it; every new entry is synced, so that the key cannot vanish with one.
+/// Creates `directory` and its missing parents; every new entry is synced, so that the key is not lost with one.
 fn make_directory(directory: &Path) -> std::io::Result<()> {
     if directory.is_dir() {
         return Ok(());
@@ -152,7 +152,7 @@ fn make_directory(directory: &Path) -> std::io::Result<()> {
     File::open(parent)?.sync_all()
 }
 
-/// What root makes in a user's directory belongs to that user.
+/// Gives a file or directory that root created to the owner of the directory it is in.
 fn give_to_owner_of(directory: &Path, made: &File) -> std::io::Result<()> {
     let directory = std::fs::metadata(directory)?;
     if made.metadata()?.uid() == 0 && directory.uid() != 0 {
@@ -166,7 +166,7 @@ fn parent_of(path: &Path) -> &Path {
 }
 
 fn write_synced(temporary: &Path, key: &SigningKey) -> std::io::Result<()> {
-    // Left by a crash between writing and linking; it never was the key.
+    // Left by a crash between writing and linking; it was never the key.
     match std::fs::remove_file(temporary) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
