@@ -58,7 +58,7 @@ impl Gauge {
     }
 }
 
-/// A label of a metric: an enum whose variants are all its values. Made by [`label!`](crate::label).
+/// A label of a metric: an enum whose variants are all its values. Implemented by [`label!`](crate::label).
 pub trait Label: Copy {
     /// The texts of the values, in the order of the variants.
     const VALUES: &'static [&'static str];
@@ -95,7 +95,7 @@ pub struct CounterBy<L> {
 }
 
 impl<L: Label> CounterBy<L> {
-    /// Adds one for this value.
+    /// Adds one to the counter of this value.
     pub fn inc(&self, value: L) {
         self.counts[value.index()].inc();
     }

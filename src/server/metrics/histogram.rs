@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::Counter;
 
-/// The upper bounds of the buckets, in seconds: a look into memory, the database, a disk that syncs, a slow client, a
-/// large blob that is read back.
+/// The upper bounds of the buckets, in seconds: a read from memory, the database, a sync of the disk, a slow client,
+/// reading back a large blob.
 const ENDS_S: [f64; 7] = [0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0];
 const ENDS_US: [u64; 7] = [5_000, 25_000, 100_000, 500_000, 2_500_000, 10_000_000, 60_000_000];
 
-/// Durations, counted by bucket.
+/// A histogram of durations.
 #[derive(Debug, Default)]
 pub struct Histogram {
-    /// The count of each bucket alone; the last is everything beyond.
+    /// The count of each bucket alone; the last is that of longer durations.
     steps: [Counter; ENDS_S.len() + 1],
     sum_us: Counter,
 }
@@ -25,7 +25,7 @@ impl Histogram {
         self.sum_us.add(took_us);
     }
 
-    /// Returns the upper bound of each bucket but the last in seconds, with how many durations were no longer.
+    /// Returns the upper bound of each bucket but the last, in seconds, with the number of durations up to it.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         let counts = self.steps.iter().scan(0, |sum, step| {
             *sum += step.get();
@@ -34,7 +34,7 @@ impl Histogram {
         ENDS_S.into_iter().zip(counts)
     }
 
-    /// Returns how many durations were counted.
+    /// Returns the number of durations counted.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.steps.iter().map(Counter::get).sum()

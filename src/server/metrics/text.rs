@@ -8,7 +8,7 @@ use super::{CounterBy, Histogram, Label};
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// A count that only grows, and begins at 0 with the process.
+    /// A count that only grows, from 0 at the start of the process.
     Counter,
     /// A value that goes up and down.
     Gauge,
@@ -20,7 +20,7 @@ pub enum MetricKind {
 #[derive(Debug, Default)]
 pub struct Text(String);
 
-/// One metric, whose values are still to be written.
+/// One metric family, whose values are still to be written.
 #[derive(Debug)]
 pub struct Family<'t> {
     text: &'t mut String,
@@ -31,7 +31,7 @@ impl Text {
     /// The media type of the page.
     pub const MEDIA_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// Begins a metric. Use each name once; `help` is one line without a backslash.
+    /// Begins a metric family. Use each name once; `help` is one line without a backslash.
     pub fn family(&mut self, name: &str, kind: MetricKind, help: &str) -> Family<'_> {
         let kind = match kind {
             MetricKind::Counter => "counter",
@@ -79,7 +79,7 @@ impl Family<'_> {
         for (end_s, count) in histogram.cumulative() {
             self.sample("_bucket", labels, Some(&end_s.to_string()), count);
         }
-        // What is counted meanwhile must not make this less than a step.
+        // Read after the buckets: a duration counted in between must not make the total less than a bucket.
         let count = histogram.count();
         self.sample("_bucket", labels, Some("+Inf"), count);
         self.sample("_sum", labels, None, histogram.sum_s());
@@ -99,7 +99,7 @@ impl Family<'_> {
     }
 }
 
-/// The value of a label, escaped for quotes.
+/// The value of a label, with its escapes.
 struct Escaped<'t>(&'t str);
 
 impl Display for Escaped<'_> {
