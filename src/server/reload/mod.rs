@@ -1,6 +1,6 @@
-//! Reading the configuration again while the daemon runs: at each SIGHUP, with the service manager told of begin and end.
+//! Reloads of the configuration while the daemon runs: at each SIGHUP, with the service manager told of begin and end.
 //!
-//! What a program does with a new configuration is its [`Follower`]'s.
+//! A program's [`Follower`] applies the new configuration.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use crate::daemon::signals::Hangups;
 use crate::daemon::{StatusLine, notify};
 use crate::settings::SettingsError;
 
-/// When and how to read the configuration again.
+/// The SIGHUPs that start a reload, and the function that reads the configuration.
 pub struct Reloads<C> {
     hangups: Hangups,
     read: Box<dyn Fn() -> Result<C, SettingsError> + Send + Sync>,
 }
 
-/// Applies a new configuration to a running daemon.
+/// The part of a program that applies a new configuration to the running daemon.
 pub trait Follower: Send {
     /// The configuration of the program.
     type Config: Send;
 
-    /// Applies what can be applied of `new`. Returns the options that changed and are followed only after a restart.
+    /// Applies what can be applied of `new`. Returns the options that changed and take effect only after a restart.
     ///
     /// # Errors
-    /// Why the configuration is refused: then nothing of it is applied.
+    /// The reason why the configuration is refused: then nothing of it is applied.
     fn apply(&mut self, new: Self::Config) -> impl Future<Output = Result<Vec<&'static str>, String>> + Send;
 }
 
@@ -32,7 +32,8 @@ impl<C: Send> Reloads<C> {
         Self { hangups, read: Box::new(read) }
     }
 
-    /// Has `follower` apply each configuration that is read. `status` says how that went.
+    /// Reloads at each SIGHUP, until there can be none any more: `follower` applies the configuration, `status` shows
+    /// the outcome.
     pub async fn followed_by(mut self, mut follower: impl Follower<Config = C>, status: Arc<StatusLine>) {
         while self.hangups.next().await.is_some() {
             notify::reloading();
