@@ -1,4 +1,4 @@
-//! Checks of values that more than one program has.
+//! Checks of values that several programs share.
 
 use super::{SettingsError, Values};
 use crate::daemon::listeners::is_address;
@@ -9,7 +9,7 @@ impl Values {
     /// Returns the value of an option that must be set and not be empty.
     ///
     /// # Errors
-    /// When it is not, with an example of what it could be.
+    /// When it is not set, with an example of a value.
     pub fn required<'v>(&self, option: &str, value: Option<&'v str>, example: &str) -> Result<&'v str, SettingsError> {
         value.filter(|text| !text.is_empty()).ok_or_else(|| self.missing(option, example))
     }
@@ -17,7 +17,7 @@ impl Values {
     /// Parses each text of a list.
     ///
     /// # Errors
-    /// The first one that `parse` refuses.
+    /// The error of the first text that `parse` refuses.
     pub fn each<T>(
         &self,
         option: &str,
@@ -30,7 +30,7 @@ impl Values {
     /// Returns a base URL without a trailing slash: `https://…`, or `http://…` in `test_mode`.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is not such a URL.
     pub fn base_url(&self, option: &str, text: &str, test_mode: bool) -> Result<String, SettingsError> {
         let url = text.trim_end_matches('/');
         let parsed = url::Url::parse(url).map_err(|error| self.wrong(option, &format!("it is not a URL: {error}")))?;
@@ -44,7 +44,7 @@ impl Values {
     /// Returns an address to listen on, such as `example`.
     ///
     /// # Errors
-    /// When [`crate::daemon::listeners::bind`] could not understand it.
+    /// When [`crate::daemon::listeners::bind`] could not parse it.
     pub fn listen_address(&self, option: &str, text: &str, example: &str) -> Result<String, SettingsError> {
         if is_address(text) {
             return Ok(text.to_owned());
@@ -76,7 +76,7 @@ impl Values {
     /// # Errors
     /// When a part of it has no level.
     pub fn log_level(&self, option: &str, text: &str, example: &str) -> Result<String, SettingsError> {
-        // A single word that is no level would be taken as a target, and silence everything else.
+        // A single word that is not a level would be taken as a target, and silence everything else.
         let has_level = |directive: &str| LOG_LEVELS.contains(&directive.rsplit('=').next().unwrap_or_default());
         if text.split(',').all(has_level) {
             return Ok(text.to_owned());

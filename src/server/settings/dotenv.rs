@@ -1,18 +1,18 @@
-//! A file of variables: `NAME=value` a line, with comments and quotes. `$` means itself.
+//! A file of environment variables: `NAME=value` a line, with comments and quotes. `$` is not expanded.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::SettingsError;
 
-/// Stands for `$` while the library reads, which would put other variables in its place.
+/// Stands for `$` while the library parses, as it would expand variables.
 const DOLLAR: char = '\u{fdd0}';
 
-/// Reads the variables of the text of `path`. The last of several equal names counts.
+/// Parses `text`, the content of `path`. The last of several equal names counts.
 pub(super) fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, String>, SettingsError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut variables = BTreeMap::new();
-    // A value in quotes may go over several lines.
+    // A quoted value may have several lines.
     let mut open = String::new();
     let mut began = 1;
     for (index, line) in text.lines().enumerate() {
@@ -34,7 +34,7 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, String>,
     if open.is_empty() { Ok(variables) } else { Err(wrong(path, began)) }
 }
 
-// The library's error would repeat the line, which may hold a secret.
+// The library's error would repeat the line, which may have a secret.
 fn wrong(path: &Path, line: usize) -> SettingsError {
     SettingsError::file(path, &format!("line {line} is not NAME=value, or its quotes do not match"))
 }
@@ -54,7 +54,7 @@ fn keep_dollars(line: &str) -> String {
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {
         match (c, chars.peek()) {
-            // Written so for the library's sake, it means the same.
+            // `\$`, the library's escape, has the same meaning.
             ('\\', Some('$')) => {}
             ('\\', Some(next)) => {
                 kept.extend([c, *next]);

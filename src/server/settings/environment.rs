@@ -13,7 +13,7 @@ use super::sources::CREDENTIALS;
 use super::values::{Layer, insert};
 use super::{Setting, SettingKind, SettingsError, dotenv};
 
-/// The variables a program may look at: the process's own, those of a file, or a test's.
+/// The environment variables of a program: those of the process, those of a file, or a test's.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -33,7 +33,7 @@ impl Environment {
     /// Returns the first of the directories that systemd names in a variable like `STATE_DIRECTORY`.
     #[must_use]
     pub fn directory(&self, name: &str) -> Option<&Path> {
-        // It separates several by colons; the first is the one of the unit's own name.
+        // systemd separates several by colons; the first is that of the unit's own name.
         self.get(name).and_then(|list| list.split(':').next()).map(Path::new)
     }
 
@@ -46,13 +46,13 @@ impl Environment {
         }
     }
 
-    /// Whether it sets any option of the table.
+    /// Whether it sets an option of the table.
     pub(super) fn sets_any(&self, settings: &[Setting]) -> bool {
         let variables = settings.iter().flat_map(|setting| setting.variable.into_iter().chain(setting.alias));
         variables.into_iter().any(|variable| self.get(variable).is_some())
     }
 
-    /// Returns the variables with this prefix that belong to no option, each with the known name that is nearest to it.
+    /// Returns the variables with this prefix that belong to no option, each with the most similar known name.
     pub(super) fn unknown<'e>(&'e self, prefix: &str, settings: &[Setting]) -> Vec<(&'e str, &'static str)> {
         let known = |name: &str, setting: &Setting| {
             setting.variable.into_iter().chain(setting.alias).any(|variable| {
@@ -69,7 +69,7 @@ impl Environment {
         unknown.map(|name| (name.as_str(), nearest(name))).collect()
     }
 
-    /// Returns these variables as a layer, secrets read from their files.
+    /// Returns these variables as a layer of configuration, with secrets read from their files.
     pub(super) fn layer(&self, settings: &[Setting], origin: String) -> Result<Layer, SettingsError> {
         let mut values = Dict::new();
         for setting in settings {
@@ -107,7 +107,7 @@ impl Environment {
     }
 }
 
-/// Reads the secret in the file that a variable names.
+/// Reads the secret in the file at `path`, which `variable` names.
 fn read_secret(path: &str, variable: &str) -> Result<String, SettingsError> {
     let wrong = |problem: &str| SettingsError::file(Path::new(path), &format!("{variable} names it, but {problem}"));
     let text = std::fs::read_to_string(path).map_err(|e| wrong(&format!("it cannot be read: {e}")))?;

@@ -1,4 +1,4 @@
-//! What an operator reads when the configuration is wrong.
+//! Errors of a configuration, for the operator.
 
 use std::path::Path;
 
@@ -6,13 +6,13 @@ use figment::error::Kind;
 
 use super::Setting;
 
-/// One mistake in a configuration. Its text is one line that names the option, where the value came from, and what to do.
+/// One error in a configuration. Its text is one line that names the option, the origin of the value, and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingsError(String);
 
 impl SettingsError {
-    /// `option`, as [`label`] writes it, has a value that came from `origin` and is wrong.
+    /// Returns the error of an option, as [`label`] writes it, whose value came from `origin`.
     pub(super) fn option(label: &str, origin: &str, problem: &str) -> Self {
         Self(format!("{label}: {problem} (from {origin})"))
     }
@@ -21,17 +21,17 @@ impl SettingsError {
         Self(format!("{label} is not set: set it, for example to {example}"))
     }
 
-    /// A mistake in a file.
+    /// Returns an error in a file.
     #[must_use]
     pub fn file(path: &Path, problem: &str) -> Self {
         Self(format!("{}: {problem}", path.display()))
     }
 
-    /// figment's first error, without the value where that is a secret.
+    /// Converts figment's first error, without the value where that is a secret.
     pub(super) fn from_figment(settings: &[Setting], error: &figment::Error) -> Self {
         let mut path = error.path.clone();
         if matches!(error.kind, Kind::UnknownField(..)) {
-            // Its own name, after that of its table.
+            // The last part is the unknown name itself, after that of its table.
             path.pop();
         }
         let option = path.join(".");
@@ -58,12 +58,12 @@ impl SettingsError {
     }
 }
 
-/// Whether what stands in the place of an option must not be shown: it is a secret, or a table of some.
+/// Whether the value of `option` must not be shown: it is a secret, or a table with one.
 fn has_secret(settings: &[Setting], option: &str) -> bool {
     settings.iter().any(|setting| setting.name.starts_with(option) && setting.is_secret())
 }
 
-/// A TOML parser's message in one line, without the line of the file that it repeats: it may hold a secret.
+/// Returns a TOML parser's message in one line, without the excerpt of the file, which may have a secret.
 fn without_excerpt(message: &str) -> String {
     let excerpt =
         |line: &str| line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|');

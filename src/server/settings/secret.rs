@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-/// Secret text. `Debug` and serialization give asterisks; [`Secret::expose`] gives the text.
+/// Secret text. `Debug` and serialization show asterisks; [`Secret::expose`] returns the text.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(try_from = "String")]
 pub struct Secret(Zeroizing<String>);
@@ -21,7 +21,7 @@ impl Secret {
 impl TryFrom<String> for Secret {
     type Error = &'static str;
 
-    /// The mask itself is no secret: it comes from a configuration that was printed, and would fail much later.
+    /// Refuses the mask: it comes from a configuration that was printed, and would fail much later.
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if text == MASK {
             return Err("it is the mask that check-config prints: put the secret itself there");

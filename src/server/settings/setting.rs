@@ -1,23 +1,24 @@
 //! The description of an option.
 
-/// The description of an option. Whatever is said or decided about the option comes from here.
+/// The description of an option, the only one: parsing, checks, reload and the manual use it.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// Its path in the TOML file, like `server.addr`. A part in angle brackets stands for any key: `tiers.<name>.quota`.
+    /// Its path in the TOML file, like `server.addr`. A part in angle brackets stands for any key:
+    /// `tiers.<name>.quota`.
     pub name: &'static str,
-    /// The path that it had before, which goes on working.
+    /// The path of an earlier version, which still works.
     pub old_name: Option<&'static str>,
     /// The environment variable that sets it.
     pub variable: Option<&'static str>,
-    /// Another variable that sets it, where that one is unset.
+    /// Another variable that sets it, where `variable` is unset.
     pub alias: Option<&'static str>,
-    /// What its value is.
+    /// The kind of its value.
     pub kind: SettingKind,
     /// Its value when nothing sets it.
     pub default: Default,
-    /// Whether a reload follows a change.
+    /// Whether a change takes effect at a reload.
     pub reload: Reload,
-    /// What it does, in Markdown of one line.
+    /// Its effect, in Markdown of one line.
     pub doc: &'static str,
 }
 
@@ -30,7 +31,7 @@ pub enum SettingKind {
     Flag,
     /// A whole number.
     Number,
-    /// A list of texts; in a variable they stand between commas.
+    /// A list of texts; in a variable they are separated by commas.
     List,
     /// A text that is never shown. It may also come from the file that `<VARIABLE>_FILE` names, or from a systemd
     /// credential with the name of the variable.
@@ -39,16 +40,16 @@ pub enum SettingKind {
     SecretFile,
 }
 
-/// The value of an option that nothing sets.
+/// The default value of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Default {
     /// This value, as TOML.
     Toml(&'static str),
-    /// No value, or one that follows from something else: these words say what.
+    /// No value, or one derived from something else, described in these words.
     Words(&'static str),
 }
 
-/// Whether a running daemon follows a change.
+/// When a change of an option takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
     /// At the next reload.

@@ -1,15 +1,15 @@
-//! Where a configuration is read from.
+//! The sources of a configuration.
 
 use std::path::{Path, PathBuf};
 
 use super::{Environment, Setting, SettingsError};
 
-/// Where systemd puts a unit's credentials. <https://systemd.io/CREDENTIALS/>
+/// The variable with the directory of a unit's credentials. <https://systemd.io/CREDENTIALS/>
 pub(super) const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
-/// The credential that is a file of variables.
+/// The name of the credential that is a file of variables.
 const DOTENV: &str = ".env";
 
-/// Where a configuration is read from.
+/// The sources of a configuration.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// A TOML file, which must exist.
@@ -18,26 +18,26 @@ pub struct Sources {
     /// is there.
     pub env_file: Option<PathBuf>,
     /// A file of variables that may exist, like `.env` in the working directory. It is read only when no file is named:
-    /// whoever names one may be working in the directory of another project.
+    /// a command with a named file may run in the directory of another project.
     pub dotenv: PathBuf,
     /// The environment.
     pub environment: Environment,
 }
 
-/// A file of variables, and how it is named in errors.
+/// The variables of a file, and its name in errors.
 pub(super) struct Variables {
     pub(super) environment: Environment,
     pub(super) origin: String,
 }
 
 impl Sources {
-    /// Makes sources of the environment alone.
+    /// Returns sources with the environment alone.
     #[must_use]
     pub fn of_environment(environment: Environment) -> Self {
         Self { environment, ..Self::default() }
     }
 
-    /// Reads the file of variables that counts.
+    /// Reads the file of variables that applies.
     pub(super) fn variables(&self) -> Result<Option<Variables>, SettingsError> {
         if let Some(path) = &self.env_file {
             let missing = || SettingsError::file(path, "--env-file names it, but there is no such file");
@@ -56,12 +56,12 @@ impl Sources {
         Ok(environment.map(|environment| Variables { environment, origin: ".env".to_owned() }))
     }
 
-    /// The file of variables that a unit may have as a credential: whoever wrote the unit chose it.
+    /// Returns the path of the file of variables among the unit's credentials: the author of the unit chose it.
     fn credential(&self) -> Option<PathBuf> {
         self.environment.get(CREDENTIALS).map(|directory| Path::new(directory).join(DOTENV))
     }
 
-    /// Returns the warning about a file of variables that is not read.
+    /// Returns the warning that the file of variables in the working directory is not read, if it sets an option.
     pub(super) fn ignored(&self, settings: &[Setting]) -> Option<String> {
         if self.file.is_none() || self.env_file.is_some() || self.dotenv == Path::new("") {
             return None;

@@ -1,4 +1,4 @@
-//! The layers, merged: the value of each option, and where it came from.
+//! The merged layers: the value of each option, and its origin.
 
 use figment::providers::{Format as _, Toml};
 use figment::value::{Dict, Map, Tag, Value};
@@ -21,7 +21,7 @@ impl Values {
     /// `prefix` and belong to no option become warnings.
     ///
     /// # Errors
-    /// When a file cannot be read; a mistake in a value comes later, from [`Values::extract`].
+    /// When a file cannot be read; an error in a value comes later, from [`Values::extract`].
     pub fn load(settings: &'static [Setting], prefix: &str, sources: &Sources) -> Result<Self, SettingsError> {
         let mut figment = Figment::from(defaults(settings)?);
         if let Some(path) = &sources.file {
@@ -43,7 +43,7 @@ impl Values {
         Ok(Self { settings, figment, warnings })
     }
 
-    /// Returns what is not wrong, but probably not meant. Each is one line.
+    /// Returns the warnings: values and variables that are allowed, but probably not meant. Each is one line.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -54,7 +54,7 @@ impl Values {
         self.warnings.push(warning);
     }
 
-    /// Sets `option` to `value` if nothing sets it: a default that follows from other options.
+    /// Sets `option` to `value` if nothing sets it: a default derived from other options.
     pub fn fill(&mut self, option: &str, value: impl FnOnce(&Self) -> String) {
         if self.text(option).is_none() {
             let mut values = Dict::new();
@@ -64,7 +64,7 @@ impl Values {
         }
     }
 
-    /// Returns the text of an option that is set.
+    /// Returns the text of an option, if it is set.
     #[must_use]
     pub fn text(&self, option: &str) -> Option<String> {
         self.figment.find_value(option).ok().and_then(Value::into_string)
@@ -73,18 +73,18 @@ impl Values {
     /// Converts the values to the type that has a field for each option.
     ///
     /// # Errors
-    /// The first option that is unknown, or of another kind than its field.
+    /// The error of the first option that is unknown, or of another kind than its field.
     pub fn extract<T: DeserializeOwned>(&self) -> Result<T, SettingsError> {
         self.figment.extract_lossy().map_err(|error| SettingsError::from_figment(self.settings, &error))
     }
 
-    /// Returns the error that `option` has a wrong value.
+    /// Returns the error of an invalid value of `option`.
     #[must_use]
     pub fn wrong(&self, option: &str, problem: &str) -> SettingsError {
         self.wrong_within(option, option, problem)
     }
 
-    /// Returns the error that `option`, which is in the table `root`, has a wrong value.
+    /// Returns the error of an invalid value of `option`, which is in the table `root`.
     #[must_use]
     pub fn wrong_within(&self, root: &str, option: &str, problem: &str) -> SettingsError {
         let origin = self.figment.find_metadata(root).map_or_else(|| "the configuration".into(), origin_name);
@@ -97,12 +97,11 @@ impl Values {
         SettingsError::missing(&label(self.settings, option), example)
     }
 
-    /// Returns the values with which a daemon that runs with these goes on when a reload reads `new`: the new values of
-    /// all options
-    /// that a reload follows, and these of all others.
+    /// Returns the values after a reload of `new` by a daemon that runs with these: the new values of all options that
+    /// can change at a reload, and these of all others.
     ///
     /// # Errors
-    /// When the values cannot be read, which they could before.
+    /// When the values cannot be read, which they could be before.
     pub fn followed(&self, new: &Self) -> Result<Self, SettingsError> {
         let data = |values: &Self| -> Result<Dict, SettingsError> { values.extract() };
         let (running, mut next) = (data(self)?, data(new)?);
@@ -116,13 +115,13 @@ impl Values {
         Ok(Self { settings: self.settings, figment: Figment::from(layer), warnings: new.warnings.clone() })
     }
 
-    /// Returns the options that differ in `new`, and that a reload does not follow.
+    /// Returns the options whose values differ in `new`, and take effect only after a restart.
     #[must_use]
     pub fn waiting_for_restart(&self, new: &Self) -> Vec<&'static str> {
         let at = |values: &Self, setting: &Setting| {
             let value = values.figment.find_value(setting.root()).ok()?;
             Some(match setting.kind {
-                // A variable has text where a file has a value.
+                // A variable has text where a file has a typed value.
                 SettingKind::Flag => value.to_bool_lossy().map_or(value, Value::from),
                 SettingKind::Number => value.to_num_lossy().map_or(value, Value::from),
                 _ => value,
@@ -134,7 +133,7 @@ impl Values {
         names
     }
 
-    /// The first parts of the names of all options that `reload` says this of, each once.
+    /// Returns the roots of the names of all options with this `reload`, each once.
     fn roots(&self, reload: Reload) -> Vec<&'static str> {
         let mut roots: Vec<_> = self.settings.iter().filter(|it| it.reload == reload).map(Setting::root).collect();
         roots.dedup();
@@ -143,13 +142,13 @@ impl Values {
 }
 
 impl std::fmt::Debug for Values {
-    /// Nothing of them: there are secrets among them.
+    /// Shows nothing of the values: some are secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Values").finish_non_exhaustive()
     }
 }
 
-/// Values under a name that errors give for where they came from.
+/// Values with the name of their origin, for errors.
 pub(super) struct Layer {
     pub(super) origin: String,
     pub(super) values: Dict,
@@ -190,7 +189,7 @@ impl Provider for TomlFile {
     }
 }
 
-/// The defaults of the table.
+/// Returns the defaults of the table as a layer.
 fn defaults(settings: &[Setting]) -> Result<Layer, SettingsError> {
     let mut values = Dict::new();
     for setting in settings {
@@ -205,7 +204,7 @@ fn defaults(settings: &[Setting]) -> Result<Layer, SettingsError> {
     Ok(Layer { origin: "the defaults".into(), values })
 }
 
-/// Puts a value at a path, whose tables are made.
+/// Inserts a value at a path, and creates the tables on the way.
 pub(super) fn insert(values: &mut Dict, path: &str, value: Value) {
     match path.split_once('.') {
         None => {
@@ -220,7 +219,7 @@ pub(super) fn insert(values: &mut Dict, path: &str, value: Value) {
     }
 }
 
-/// Takes the value at a path away.
+/// Removes the value at a path, and returns it.
 fn remove(values: &mut Dict, path: &str) -> Option<Value> {
     match path.split_once('.') {
         None => values.remove(path),
