@@ -1,4 +1,4 @@
-//! A copy of the database in one file, as it was at one moment, made while others read and write it.
+//! Backups: a copy of the database in one file, a snapshot made while others read and write the database.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
@@ -11,10 +11,10 @@ use super::open::{CACHE_KIB, check_version, connect, damaged};
 use super::{OpenError, Read, Schema};
 use crate::storage::StorageError;
 
-/// Why there is no copy. The database is as it was, and what was written of the copy is removed.
+/// Errors of a backup. The database is unchanged, and the incomplete copy is removed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// The target exists. A backup is never written over another one.
+    /// The target exists. A backup never overwrites a file.
     #[error("{0} exists: name a new file")]
     Exists(PathBuf),
     /// There is no database to copy.
@@ -23,32 +23,33 @@ pub enum BackupError {
     /// The database cannot be read.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The copy cannot be written there.
+    /// The copy cannot be written.
     #[error("{path} cannot be written: {reason}")]
     Target {
         /// The copy.
         path: PathBuf,
-        /// What the system said.
+        /// The text of the I/O error.
         reason: String,
     },
-    /// SQLite gave up: a full disk, or a database that is damaged.
+    /// An SQLite error: a full disk, or a damaged database.
     #[error("the database cannot be copied: {0}")]
     Failed(#[from] StorageError),
 }
 
-/// Returns the path at which the copy grows until it is whole.
+/// Returns the path of the copy until it is complete.
 #[must_use]
 pub fn unfinished_backup(target: &Path) -> PathBuf {
     target.with_added_extension("part")
 }
 
 /// Copies the database at `path`, which another process may be writing, into `target`, which must not exist: one
-/// snapshot, with mode 0600. It appears whole, and is on disk once this returns. Returns what `inspect` reads in it.
+/// snapshot, with mode 0600. It is renamed to `target` when it is complete and synced. Returns the result of `inspect`
+/// on it.
 ///
-/// It neither waits for writers nor keeps them waiting; the write-ahead log grows meanwhile.
+/// It neither waits for writers nor blocks them; the write-ahead log grows meanwhile.
 ///
 /// # Errors
-/// [`BackupError`].
+/// [`BackupError`]
 pub fn back_up<T>(
     path: &Path,
     schema: &Schema,
@@ -66,38 +67,39 @@ pub fn back_up<T>(
         std::fs::rename(&unfinished, target)
             .and_then(|()| File::open(directory_of(target))?.sync_all())
             .map_err(|error| unwritable(target, &error))?;
-        // Whoever may only read the directory has a copy all the same.
+        // A user who may only read the directory has a copy all the same.
         let _ = modified_s(target).map(|at_s| remember(path, at_s));
         Ok(found)
     });
     if copied.is_err() {
-        // What failed is said already.
+        // The first error is the one that is reported.
         let _ = std::fs::remove_file(&unfinished);
     }
     copied
 }
 
-/// When a database was copied.
+/// The times of a database's last copies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Copies {
-    /// The last time, in seconds since 1970; 0: never.
+    /// Time of the last copy, seconds since 1970; 0: never.
     pub last_s: u64,
-    /// The longest time between two of the last [`REMEMBERED`] copies, in seconds; 0: there were no two. One copy that is
-    /// made by hand between two of a timer's does not shorten it.
+    /// The longest time between two of the last [`REMEMBERED`] copies, in seconds; 0: there were no two. One copy made
+    /// by hand between two of a timer's does not shorten it.
     pub interval_s: u64,
 }
 
-/// So many of the last copies are remembered.
+/// Number of copies whose times are recorded.
 const REMEMBERED: usize = 4;
 
-/// Returns when the database at `path` was copied, by the file that [`back_up`] leaves beside it.
+/// Returns the times of the copies of the database at `path`, from the file that [`back_up`] writes beside it.
 pub(super) fn copies(path: &Path) -> Copies {
     let times = times_in(&mark_of(path));
     let gaps = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
     Copies { last_s: times.last().copied().unwrap_or_default(), interval_s: gaps.max().unwrap_or_default() }
 }
 
-/// Notes that the database at `path` was copied. The daemon may run as another user than who copies: it may read the mark.
+/// Records the time of a copy of the database at `path`. The file is readable by all, as the daemon may run as another
+/// user.
 fn remember(path: &Path, at_s: u64) -> std::io::Result<()> {
     let mark = mark_of(path);
     let mut times = times_in(&mark);
@@ -107,7 +109,7 @@ fn remember(path: &Path, at_s: u64) -> std::io::Result<()> {
     std::fs::set_permissions(&mark, std::fs::Permissions::from_mode(0o644))
 }
 
-/// The times of the last copies, the newest last. Of an empty mark, as former versions left it, its own time.
+/// Returns the times of the last copies, the newest last; of an empty file, as earlier versions wrote it, its own time.
 fn times_in(mark: &Path) -> Vec<u64> {
     let text = std::fs::read_to_string(mark).unwrap_or_default();
     let times: Vec<u64> = text.lines().filter_map(|line| line.parse().ok()).collect();
@@ -131,12 +133,12 @@ fn copy<T>(
 ) -> Result<T, BackupError> {
     let failed = |error: rusqlite::Error| BackupError::Failed(error.into());
     let unwritable = |error: std::io::Error| unwritable(unfinished, &error);
-    // Of one that was cut off.
+    // Left by a copy that was cut off.
     match std::fs::remove_file(unfinished) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(unwritable(error)),
         _ => {}
     }
-    // SQLite fills a file that is empty, and would make a new one readable by everyone.
+    // SQLite fills an empty file; one that it created itself would be readable by everyone.
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(unfinished).map_err(unwritable)?;
     let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let source = connect(path, read_only, CACHE_KIB).map_err(|error| damaged(path, schema, &error))?;
@@ -144,7 +146,7 @@ fn copy<T>(
     let name = unfinished.to_str().ok_or_else(|| unwritable(std::io::Error::other("its name is not UTF-8")))?;
     source.execute("VACUUM INTO ?1", [name]).map_err(failed)?;
     drop(source);
-    // SQLite does not sync what it vacuums into another file.
+    // SQLite does not sync the file that it vacuums into.
     file.sync_all().map_err(unwritable)?;
     let mut copy = connect(unfinished, read_only, CACHE_KIB).map_err(failed)?;
     let snapshot = copy.transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed)?;

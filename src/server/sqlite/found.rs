@@ -1,18 +1,19 @@
-//! What a closure on one of the database's threads has found, on its way back to who waits for it.
+//! Passes the result of a closure on one of the database's threads back to its caller.
 //!
-//! Queues, transactions and threads know jobs without their types, so they are compiled once and not for each closure.
+//! Queues, transactions and threads handle jobs without their types, so they are compiled once and not for each
+//! closure.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Read, Write};
 use crate::storage::StorageError;
 
-/// Reads, and keeps what it found.
+/// A job that reads, and stores its result.
 pub(super) type ReadJob = Box<dyn FnOnce(&Read<'_>) + Send>;
-/// Writes, and keeps what it found; says whether that is to be committed.
+/// A job that writes, and stores its result; returns whether to commit.
 pub(super) type WriteJob = Box<dyn FnOnce(&Write<'_>) -> bool + Send>;
 
-/// Where a job leaves its outcome.
+/// The place where a job stores its result.
 pub(super) struct Found<T, E>(Arc<Mutex<Option<Result<T, E>>>>);
 
 impl<T, E> Found<T, E>
@@ -20,14 +21,14 @@ where
     T: Send + 'static,
     E: From<StorageError> + Send + 'static,
 {
-    /// `job` without its types, and where to look for its outcome.
+    /// Returns `job` without its types, and the place of its result.
     pub(super) fn by_read(job: impl FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static) -> (ReadJob, Self) {
         let found = Self(Arc::default());
         let kept = Self(Arc::clone(&found.0));
         (Box::new(move |read| kept.keep(job(read))), found)
     }
 
-    /// As [`Found::by_read`].
+    /// As [`Found::by_read`], for a job that writes.
     pub(super) fn by_write(job: impl FnOnce(&Write<'_>) -> Result<T, E> + Send + 'static) -> (WriteJob, Self) {
         let found = Self(Arc::default());
         let kept = Self(Arc::clone(&found.0));
@@ -44,7 +45,7 @@ where
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 
-    /// The job's outcome after it `ended`, or the error of the database.
+    /// Returns the job's result after it `ended`, or the error of the database.
     pub(super) fn after(self, ended: Result<(), StorageError>) -> Result<T, E> {
         let outcome = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         match ended {

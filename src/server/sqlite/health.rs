@@ -1,8 +1,8 @@
-//! Whether the database does its work: asked of those who do it, never of the database itself.
+//! The health of the database: whether its readers and its writer make progress.
 //!
-//! Readers and writer note when they end a job. Whoever wants to know how they are looks at these notes and waits in no
-//! queue, so the answer comes at once however many wait for a turn. [`Database::probe`] sees to it that there is something
-//! to note while nobody else asks for anything.
+//! Readers and writer record the end of each job. A health check reads these records and waits in no queue, so it
+//! answers at once however many jobs wait for a turn. [`Database::probe`] makes sure that there are jobs to record
+//! while there are no others.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::Database;
 use crate::storage::StorageError;
 
-/// How the readers and the writer of a database are. Cheap to clone; it keeps no database open.
+/// The health of a database's readers and writer. Cheap to clone; it does not keep the database open.
 #[derive(Clone, Default)]
 pub struct DatabaseHealth(Arc<Notes>);
 
@@ -18,30 +18,30 @@ pub struct DatabaseHealth(Arc<Notes>);
 struct Notes {
     readers: Progress,
     writer: Progress,
-    /// Why the last probe failed.
+    /// The error of the last probe.
     failure: Mutex<Option<String>>,
 }
 
-/// Why a database is not well.
+/// Reasons why a database is unhealthy.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unhealthy {
-    /// Somebody waits, and nothing was read for so long.
+    /// A job waits, and no read has ended for this time.
     #[error("the database does not answer: no read has ended for {} s", .0.as_secs())]
     Readers(Duration),
-    /// Somebody waits, and nothing was written for so long.
+    /// A job waits, and no write has ended for this time.
     #[error("the database does not answer: no write has ended for {} s", .0.as_secs())]
     Writer(Duration),
-    /// It answers with an error.
+    /// The last probe failed with this error.
     #[error("the database does not answer: {0}")]
     Failing(String),
 }
 
 impl DatabaseHealth {
-    /// How long nothing may end before a health check says so: as long as a request waits for its turn to write.
+    /// The stall after which a health check fails: as long as a request waits for its turn to write.
     pub const MAX_STALL: Duration = Duration::from_secs(10);
 
-    /// Whether readers and writer have made progress in the last `max_stall`, where they had something to do, and the last
-    /// probe was answered.
+    /// Checks that readers and writer made progress in the last `max_stall`, where they had something to do, and that
+    /// the last probe succeeded.
     ///
     /// # Errors
     /// [`Unhealthy`]
@@ -66,8 +66,8 @@ impl DatabaseHealth {
 }
 
 impl Database {
-    /// Asks readers and writer for a turn each, again and again, `every` so long: what [`DatabaseHealth`] goes by while
-    /// there is nothing else to do. One probe at a time, however long it waits.
+    /// Writes and reads at intervals of `every`, without end, so that [`DatabaseHealth`] knows the state of a database
+    /// that is idle otherwise. One probe at a time, however long it waits.
     pub async fn probe(&self, every: Duration) {
         // An interval panics at zero.
         let mut ticks = tokio::time::interval(every.max(Duration::from_millis(1)));
@@ -80,27 +80,27 @@ impl Database {
     }
 }
 
-/// What is under way in one of the two queues.
+/// The progress of one of the two queues.
 #[derive(Default)]
 struct Progress(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// Asked for, and not ended.
+    /// Number of jobs requested and not ended.
     under_way: usize,
-    /// When a job ended, or the first one was asked for after a rest.
+    /// Time of the last end of a job, or of the first request after an idle time.
     progressed: Option<Instant>,
 }
 
 impl Progress {
-    /// For how long nothing has ended although something is under way.
+    /// Returns how long no job has ended although one is under way.
     fn stalled(&self) -> Option<Duration> {
         let state = lock(&self.0);
         state.progressed.filter(|_| state.under_way > 0).map(|at| at.elapsed())
     }
 }
 
-/// A job from when it is asked for until it has ended, or its caller has given it up.
+/// A job under way, from its request to its end, or until its caller drops it.
 pub(super) struct UnderWay {
     notes: Arc<Notes>,
     queue: fn(&Notes) -> &Progress,
@@ -117,7 +117,7 @@ impl UnderWay {
         Self { notes, queue }
     }
 
-    /// Its turn has come and is over.
+    /// Records the end of the job.
     pub(super) fn end(self) {
         lock(&(self.queue)(&self.notes).0).progressed = Some(Instant::now());
     }

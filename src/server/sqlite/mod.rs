@@ -1,9 +1,9 @@
 //! SQLite: one file, one thread that writes, a few connections that read.
 //!
-//! [`Database::open`] takes the lock of the file and brings it to the newest version of the program's [`Schema`].
-//! [`Database::write`] runs a closure inside one IMMEDIATE transaction on the writer thread and answers after
-//! the commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot.
-//! The closures get [`Write`] and [`Read`], which run the SQL of whoever owns the table.
+//! [`Database::open`] takes the lock of the file and migrates it to the newest version of the program's [`Schema`].
+//! [`Database::write`] runs a closure inside one IMMEDIATE transaction on the writer thread and returns after the
+//! commit is on disk (WAL, `synchronous = FULL`). [`Database::read`] runs a closure on a snapshot. The closures get
+//! [`Write`] and [`Read`], which run the SQL of the room that owns the table.
 
 mod backup;
 mod found;
@@ -27,8 +27,8 @@ pub use health::{DatabaseHealth, Unhealthy};
 pub use open::{OpenError, Schema};
 pub use readers::Sizes;
 
-/// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log goes into the
-/// file, and the lock is free.
+/// A handle on the open database; cheap to clone. Dropping the last one closes it: the write-ahead log is checkpointed
+/// into the file, and the lock is released.
 #[derive(Clone)]
 pub struct Database {
     writer: writer::Writer,
@@ -37,10 +37,10 @@ pub struct Database {
 }
 
 impl Database {
-    /// Opens or creates the database at `path`, takes its lock and brings it to the newest version of `schema`.
+    /// Opens or creates the database at `path`, takes its lock and migrates it to the newest version of `schema`.
     ///
     /// # Errors
-    /// [`OpenError`] says what an operator can do.
+    /// [`OpenError`], with the remedy.
     pub fn open(path: &Path, schema: &Schema) -> Result<Self, OpenError> {
         let opened = open::open(path, schema)?;
         let health = DatabaseHealth::default();
@@ -49,18 +49,18 @@ impl Database {
         Ok(Self { writer, readers, health })
     }
 
-    /// How readers and writer are.
+    /// Returns the health of readers and writer.
     #[must_use]
     pub fn health(&self) -> DatabaseHealth {
         self.health.clone()
     }
 
-    /// Runs `job` in one transaction: committed when it answers `Ok`, rolled back when it answers `Err` or panics.
+    /// Runs `job` in one transaction: committed when it returns `Ok`, rolled back when it returns `Err` or panics.
     ///
-    /// The job runs to its end even when the caller stops waiting.
+    /// The job runs to its end even when the caller is dropped.
     ///
     /// # Errors
-    /// What `job` answered, or the storage error that kept the transaction from being committed.
+    /// The error of `job`, or the storage error that prevented the commit.
     pub async fn write<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: FnOnce(&Write<'_>) -> Result<T, E> + Send + 'static,
@@ -71,19 +71,19 @@ impl Database {
         found.after(self.writer.run(job).await)
     }
 
-    /// Waits for the writes that were asked for so far, also those nobody waits for any more: from then on none of them
-    /// holds a handle on the database. Who drops the last handle waits for the end of the write-ahead log, and a write
-    /// that dropped it could not.
+    /// Waits for all writes requested so far, also those whose callers were dropped: after that none of them holds a
+    /// handle on the database. Dropping the last handle waits for the checkpoint of the write-ahead log, which a write
+    /// that drops it could not do.
     pub async fn settle(&self) {
         let nothing = self.write(|_| Ok::<_, StorageError>(())).await;
-        // A database that fails has said so to whoever wanted something of it.
+        // A failing database has reported that to the callers of those writes.
         drop(nothing);
     }
 
     /// Runs `job` on a consistent snapshot that later writes do not change.
     ///
     /// # Errors
-    /// What `job` answered, or the storage error that kept the snapshot from being taken.
+    /// The error of `job`, or the storage error that prevented the snapshot.
     pub async fn read<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: FnOnce(&Read<'_>) -> Result<T, E> + Send + 'static,
@@ -94,7 +94,7 @@ impl Database {
         found.after(self.readers.run(job).await)
     }
 
-    /// Like [`Database::read`], on a connection of its own: for a job that takes as long as somebody reads.
+    /// As [`Database::read`], on a connection of its own: for a job that lasts as long as a client reads.
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -117,8 +117,8 @@ impl Database {
         self.read(|read| read.first("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map(drop)).await
     }
 
-    /// Brings the write-ahead log into the file and makes it empty. Returns whether it could: not while a snapshot is held,
-    /// or another process reads. Writes wait meanwhile, for a quarter of a second at most.
+    /// Checkpoints the write-ahead log into the file and truncates it. Returns whether that was possible: not while a
+    /// snapshot is held, or another process reads. Writes wait meanwhile, for a quarter of a second at most.
     ///
     /// # Errors
     /// When the database cannot be written.
@@ -126,33 +126,33 @@ impl Database {
         self.writer.shrink_log().await
     }
 
-    /// Returns how many bytes the database takes on its disk.
+    /// Returns the sizes of the database's files, the times of its copies and the space of its disk.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system reports an error.
     pub async fn sizes(&self) -> Result<Sizes, StorageError> {
         self.readers.sizes().await
     }
 
-    /// Promises `bytes` of the database's disk to whoever is about to write them there. `kept_bytes` are left free beside
-    /// them, and as many as the log has: they are written once more, into the file.
+    /// Reserves `bytes` on the database's disk for a writer. `kept_bytes` are left free beside them, and as many bytes
+    /// as the log has: they are written once more, into the file.
     ///
     /// # Errors
-    /// [`StorageError::NoSpace`] when there is less; or the system does not say.
+    /// [`StorageError::NoSpace`] when there is less; any other when the system reports an error.
     pub async fn reserve(&self, bytes: u64, kept_bytes: u64) -> Result<Reservation, StorageError> {
         self.readers.reserve(bytes, kept_bytes).await
     }
 
-    /// Makes an empty file without a name beside the database: it is gone with its handle, also after a crash.
+    /// Creates an unnamed file beside the database: it is removed with its handle, also after a crash.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn unnamed_file(&self) -> Result<std::fs::File, StorageError> {
         self.readers.unnamed_file()
     }
 
-    /// Resolves when a commit failed in a way that leaves its outcome unknown: the process must end, so that
-    /// the next one recovers from the write-ahead log.
+    /// Resolves when a commit failed in a way that leaves its outcome unknown: the process must end, so that the next
+    /// one recovers from the write-ahead log.
     pub async fn failed(&self) {
         self.writer.failed().await;
     }
@@ -180,7 +180,7 @@ impl Read<'_> {
     /// Returns the first row of a query, or `None`.
     ///
     /// # Errors
-    /// [`StorageError`] as for every method here.
+    /// [`StorageError`], as for every method here.
     pub fn first<T>(
         &self,
         sql: &str,
@@ -206,10 +206,10 @@ impl Read<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Calls `visit` with each row of a query, one in memory at a time, until it answers an error.
+    /// Calls `visit` with each row of a query, one in memory at a time, until it returns an error.
     ///
     /// # Errors
-    /// [`StorageError`], or what `visit` answered.
+    /// [`StorageError`], or the error of `visit`.
     pub fn each<T, E: From<StorageError>>(
         &self,
         sql: &str,
@@ -220,10 +220,10 @@ impl Read<'_> {
         self.each_while(sql, params, row, |found| visit(found).map(ControlFlow::Continue))
     }
 
-    /// Like [`Read::each`], until `visit` has enough.
+    /// As [`Read::each`], until `visit` returns [`ControlFlow::Break`].
     ///
     /// # Errors
-    /// [`StorageError`], or what `visit` answered.
+    /// [`StorageError`], or the error of `visit`.
     pub fn each_while<T, E: From<StorageError>>(
         &self,
         sql: &str,
@@ -252,8 +252,8 @@ impl Write<'_> {
         Ok(self.connection.prepare_cached(sql)?.execute(params)?)
     }
 
-    /// Runs `notify` once the transaction is on disk, before its caller gets the answer; never when it is rolled back.
-    /// It runs on the thread that writes, so it must not wait.
+    /// Runs `notify` once the transaction is on disk, before its caller gets the result; never when it is rolled back.
+    /// It runs on the writer thread, so it must not wait.
     pub fn after_commit(&self, notify: impl FnOnce() + 'static) {
         self.after_commit.borrow_mut().push(Box::new(notify));
     }
@@ -275,7 +275,7 @@ impl From<rusqlite::Error> for StorageError {
     }
 }
 
-/// The error without the statement or the path that the library adds to it: neither belongs in a log.
+/// Returns the error without the statement or the path that the library adds: neither belongs in a log.
 fn without_secrets(error: rusqlite::Error) -> rusqlite::Error {
     use rusqlite::Error::{SqlInputError, SqliteFailure};
     match error {

@@ -15,18 +15,18 @@ pub struct Schema {
     pub program: &'static str,
     /// The application id in the header of the file.
     pub application_id: i32,
-    /// The tables, one script a version. A script that was released is never edited; the next one changes it.
+    /// The migrations, one script a version. A released script is never edited; the next one changes it.
     pub migrations: &'static [&'static str],
 }
 
-/// The memory bill: at most so many pages in the writer and each of the four readers, 20 MiB; the kernel caches the rest.
-/// It holds the inner pages of the indexes of a million records, of which 1 MiB would be too little.
+/// Page cache of the writer and of each of the four readers, 20 MiB in all; the kernel caches the rest. It holds the
+/// inner pages of the indexes of a million records, for which 1 MiB would be too little.
 pub(super) const CACHE_KIB: i32 = 4096;
-/// The write-ahead log grows for as long as a reader holds a snapshot, and is cut back to so much afterwards.
+/// The write-ahead log grows for as long as a reader holds a snapshot, and is truncated to this size afterwards.
 const LOG_BYTES: &str = "16777216";
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Why the database could not be opened. Each line says what to do.
+/// Errors of opening the database. Each is one line with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process holds the lock.
@@ -34,7 +34,7 @@ pub enum OpenError {
     InUse {
         /// The database file.
         path: PathBuf,
-        /// Whose database it is.
+        /// The program that the database belongs to.
         program: &'static str,
     },
     /// The directory does not exist or cannot be written.
@@ -42,7 +42,7 @@ pub enum OpenError {
     Unreachable {
         /// The database file.
         path: PathBuf,
-        /// What the system said.
+        /// The text of the I/O error.
         reason: String,
     },
     /// The file is not a database of this program, or SQLite finds it damaged.
@@ -53,9 +53,9 @@ pub enum OpenError {
     Damaged {
         /// The database file.
         path: PathBuf,
-        /// Whose database it should be.
+        /// The program that the database should belong to.
         program: &'static str,
-        /// What SQLite said.
+        /// The message of SQLite.
         reason: String,
     },
     /// The schema is newer than this program.
@@ -63,19 +63,19 @@ pub enum OpenError {
     Newer {
         /// The database file.
         path: PathBuf,
-        /// Whose database it is.
+        /// The program that the database belongs to.
         program: &'static str,
         /// The version found.
         found: usize,
         /// The newest version this program knows.
         known: usize,
     },
-    /// A durability setting did not take.
+    /// A durability pragma had no effect.
     #[error("database {path} refuses {pragma}: put it on a local file system")]
     Pragma {
         /// The database file.
         path: PathBuf,
-        /// The setting.
+        /// The pragma.
         pragma: &'static str,
     },
 }
@@ -105,7 +105,7 @@ pub(super) fn open(path: &Path, schema: &Schema) -> Result<Opened, OpenError> {
     Ok(Opened { connection, lock })
 }
 
-/// A connection with what every connection needs; also used for readers.
+/// Opens a connection with the settings that all share; also used for readers.
 pub(super) fn connect(path: &Path, flags: OpenFlags, cache_kib: i32) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -131,7 +131,8 @@ fn lock(path: &Path, schema: &Schema) -> Result<File, OpenError> {
     }
 }
 
-/// SQLite would make the file readable by everyone; its log and index files take over the mode of the file.
+/// Creates the file with mode 0600: SQLite would make it readable by everyone; its log and index files get the same
+/// mode.
 fn make_private(path: &Path) -> Result<(), OpenError> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     match made {
@@ -144,7 +145,7 @@ fn unreachable(path: &Path, error: &std::io::Error) -> OpenError {
     OpenError::Unreachable { path: path.to_owned(), reason: error.to_string() }
 }
 
-/// Sets a pragma, and returns what it is then.
+/// Sets a pragma, and returns its value afterwards.
 fn set(connection: &Connection, pragma: &str, value: &str) -> rusqlite::Result<String> {
     connection.pragma_update(None, pragma, value)?;
     connection.pragma_query_value(None, pragma, |row| {
@@ -156,7 +157,7 @@ fn set(connection: &Connection, pragma: &str, value: &str) -> rusqlite::Result<S
     })
 }
 
-/// The schema version of a database that is ours, 0 of an empty one.
+/// Returns the schema version, 0 of an empty database, after checking that the database belongs to this program.
 pub(super) fn check_version(connection: &Connection, path: &Path, schema: &Schema) -> Result<usize, OpenError> {
     let fail = |error: rusqlite::Error| damaged(path, schema, &error);
     let integer = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));

@@ -1,7 +1,7 @@
 //! A small pool of read-only connections, opened on demand and kept.
 //!
-//! A read waits in a queue for one of a few jobs on the blocking pool, each of which has a connection and goes on for
-//! as long as something waits: the more there is to read, the fewer threads have to be woken for it.
+//! A read waits in a queue for one of a few turns on the blocking pool, each of which has a connection and goes on for
+//! as long as reads wait: the more there is to read, the fewer threads have to be woken for it.
 
 use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
@@ -21,26 +21,26 @@ use super::{DatabaseHealth, Read, open};
 use crate::metrics::Text;
 use crate::storage::{Disk, DiskSpace, Need, Reservation, StorageError};
 
-/// Reads are short; more connections than this only cost memory.
+/// Number of connections. Reads are short; more would only cost memory.
 const MAX_CONNECTIONS: usize = 4;
-/// A job that goes through a table once has no use for pages that it has seen.
+/// A job that reads a table once does not need pages that it has read.
 const CACHE_APART_KIB: i32 = 1024;
 
-/// How many bytes the database takes on its disk, and how old its last copy is.
+/// The sizes of a database's files, the times of its copies, and the space of its disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes {
-    /// The database file.
+    /// Size of the database file.
     pub file_bytes: u64,
-    /// The write-ahead log.
+    /// Size of the write-ahead log.
     pub log_bytes: u64,
-    /// When the database was copied.
+    /// The times of the database's last copies.
     pub copies: Copies,
-    /// The file system they are on.
+    /// The space of the file system that they are on.
     pub disk: DiskSpace,
 }
 
 impl Sizes {
-    /// Writes the sizes of file and log, and the time of the copy, by names that begin with `program`.
+    /// Writes the metrics of these values, with names that begin with `program`, but not those of the disk.
     pub fn show(&self, text: &mut Text, program: &str) {
         let name = |rest: &str| format!("{program}_{rest}");
         text.gauge(&name("database_bytes"), "Size of the database file.", self.file_bytes);
@@ -52,7 +52,7 @@ impl Sizes {
     }
 }
 
-/// A job in the queue, and who waits for it.
+/// A job in the queue, and the channel to its caller.
 struct Waiting {
     job: ReadJob,
     under_way: UnderWay,
@@ -68,8 +68,8 @@ struct Pool {
     path: PathBuf,
     state: Mutex<State>,
     health: DatabaseHealth,
-    /// The last field, so that it goes after the connections, also those of a read that outlives the last handle on
-    /// the database: only a connection that may write ends the write-ahead log, and only as the last one.
+    /// The last field, so that it is dropped after the connections, also those of a read that outlives the last handle
+    /// on the database: only a connection that may write can checkpoint the log at the end, and only as the last one.
     _writer: Writer,
 }
 
@@ -77,7 +77,7 @@ struct Pool {
 struct State {
     waiting: VecDeque<Waiting>,
     idle: Vec<Connection>,
-    /// Turns that were given out: each serves what waits until nothing does.
+    /// Number of turns under way: each serves waiting jobs until there are none.
     turns: usize,
 }
 
@@ -86,7 +86,7 @@ impl Readers {
         Self(Arc::new(Pool { path, state: Mutex::default(), health, _writer: writer }))
     }
 
-    /// Runs `job` in a read transaction on the blocking pool, unless the caller has stopped waiting by then.
+    /// Runs `job` in a read transaction on the blocking pool, unless its caller was dropped by then.
     pub(super) async fn run(&self, job: ReadJob) -> Result<(), StorageError> {
         let (reply, answer) = oneshot::channel();
         let waiting = Waiting { job, under_way: self.0.health.read_begins(), reply };
@@ -96,16 +96,16 @@ impl Readers {
         answer.await.map_err(|_| panicked())?
     }
 
-    /// The same on a connection that is opened for this job alone.
+    /// As [`Readers::run`], on a connection opened for this job alone.
     pub(super) async fn run_apart(&self, job: ReadJob) -> Result<(), StorageError> {
         let pool = Arc::clone(&self.0);
         blocking(move || read_in(&mut pool.connect(CACHE_APART_KIB)?, job)).await
     }
 
-    /// An empty file without a name in the database's directory.
+    /// Creates an unnamed file in the database's directory.
     pub(super) fn unnamed_file(&self) -> Result<File, StorageError> {
         let path = self.0.path.with_added_extension("spool");
-        // One of a process that ended between the two steps below.
+        // Left by a process that ended between the two steps below.
         let _ = std::fs::remove_file(&path);
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
         std::fs::remove_file(&path)?;
@@ -125,7 +125,7 @@ impl Readers {
         let pool = Arc::clone(&self.0);
         blocking(move || {
             let directory = pool.path.parent().filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            // What is in the log goes into the file too.
+            // The content of the log is written into the file too.
             Disk::of(directory)?.reserve(Need { bytes, files: 0 }, kept_bytes.saturating_add(pool.log_bytes()))
         })
         .await
@@ -137,7 +137,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The size of the log. It is made by the first write.
+    /// Returns the size of the log, which the first write creates.
     fn log_bytes(&self) -> u64 {
         let mut log = self.path.as_os_str().to_owned();
         log.push("-wal");
@@ -157,7 +157,7 @@ struct Turn {
 }
 
 impl Turn {
-    /// Lets `job` wait; answers a turn to serve it with, unless all are given out.
+    /// Adds `job` to the queue; returns a turn to serve it with, unless all are given out.
     fn take(pool: &Arc<Pool>, job: Waiting) -> Option<Self> {
         let mut state = pool.state();
         state.waiting.push_back(job);
@@ -173,13 +173,13 @@ impl Turn {
         while let Some(Waiting { job, under_way, reply }) = self.next() {
             tell(last.take());
             if !reply.is_closed() {
-                // Whoever waits for a job that panics hears of it by the loss of the reply.
+                // The caller of a job that panics sees that its reply was dropped.
                 let outcome = catch_unwind(AssertUnwindSafe(|| self.read(job)));
                 last = outcome.ok().map(|outcome| (reply, outcome));
             }
             under_way.end();
         }
-        // Before the last reply: whoever gets it may drop the last handle, and open the database again at once.
+        // Before the last reply: its caller may drop the last handle, and open the database again at once.
         drop(self);
         tell(last);
     }
@@ -192,7 +192,8 @@ impl Turn {
         read_in(connection, job)
     }
 
-    /// The next job that waits. When there is none, the turn ends in the same moment: no job is left to nobody.
+    /// Returns the next waiting job. When there is none, the turn ends under the same lock: no job is left without a
+    /// turn.
     fn next(&mut self) -> Option<Waiting> {
         let mut state = self.pool.state();
         let job = state.waiting.pop_front();
@@ -206,20 +207,20 @@ impl Turn {
 }
 
 impl Drop for Turn {
-    /// A turn that never began, because its runtime ended first, leaves nobody waiting.
+    /// Drops the waiting jobs of a turn that never began, because its runtime ended first: their callers get an error.
     fn drop(&mut self) {
         if !self.ended {
             let mut state = self.pool.state();
             state.turns -= 1;
             let forsaken = std::mem::take(&mut state.waiting);
             drop(state);
-            // Without the lock: what a job holds may be the last handle on the pool.
+            // Without the lock: a job may hold the last handle on the pool.
             drop(forsaken);
         }
     }
 }
 
-/// Tells whoever waits for a job that it has ended. Nobody may be there any more.
+/// Sends the outcome of a job to its caller, who may have been dropped.
 fn tell(ended: Option<(Sender, Result<(), StorageError>)>) {
     if let Some((reply, outcome)) = ended {
         let _ = reply.send(outcome);

@@ -17,12 +17,12 @@ use super::open::BUSY_TIMEOUT;
 use super::{DatabaseHealth, OpenError, Read, Write};
 use crate::storage::{StorageError, check_room};
 
-/// Jobs that may wait. Senders wait beyond that, so a slow disk slows its callers instead of filling memory.
+/// Limit of waiting jobs. Beyond it senders wait, so a slow disk slows its callers instead of filling memory.
 const QUEUE: usize = 256;
-/// How long readers are waited for when the log is to become empty.
+/// Time-out of the wait for readers when the log is truncated.
 const SHRINK_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// What the thread does, and whom it tells.
+/// A job of the writer thread, and the channel to its caller.
 enum Job {
     Write { job: WriteJob, under_way: UnderWay, reply: oneshot::Sender<Result<(), StorageError>> },
     ShrinkLog { reply: oneshot::Sender<Result<bool, StorageError>> },
@@ -30,20 +30,20 @@ enum Job {
 
 #[derive(Clone)]
 pub(super) struct Writer {
-    // Before the thread: it ends when the last sender is gone, and is waited for then.
+    // Before the thread: it ends when the last sender is dropped, and is joined then.
     jobs: mpsc::Sender<Job>,
-    /// A commit failed whose outcome is unknown.
+    /// Notified of a failed commit whose outcome is unknown.
     failed: Arc<Notify>,
     health: DatabaseHealth,
     _thread: Arc<Thread>,
 }
 
-/// Waits for the thread: the last commit, the end of the write-ahead log and the lock are behind whoever drops this.
+/// Joins the thread when dropped: after that the last commit and the checkpoint are done, and the lock is released.
 struct Thread(Option<JoinHandle<()>>);
 
 impl Drop for Thread {
     fn drop(&mut self) {
-        // A job may have held the last handle: then this is the thread itself.
+        // A job may have held the last handle: then this is the writer thread itself.
         if let Some(thread) = self.0.take_if(|thread| thread.thread().id() != std::thread::current().id()) {
             // A panic there was reported when it happened.
             let _ = thread.join();
@@ -60,7 +60,7 @@ impl Writer {
             while let Some(job) = queue.blocking_recv() {
                 job.run(&mut connection, &failed_in_thread);
             }
-            // Closing writes to the file, so the lock goes after it.
+            // Closing writes to the file, so the lock is released after it.
             drop(connection);
             drop(lock);
         };
@@ -72,7 +72,7 @@ impl Writer {
         Ok(Self { jobs, failed, health, _thread: Arc::new(Thread(Some(thread))) })
     }
 
-    /// Runs `job` in one transaction. Returns after the commit, or after it was rolled back because `job` wanted it.
+    /// Runs `job` in one transaction. Returns after the commit, or after the rollback that `job` asked for.
     pub(super) async fn run(&self, job: WriteJob) -> Result<(), StorageError> {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Write { job, under_way: self.health.write_begins(), reply }).await?;
@@ -95,7 +95,7 @@ impl Writer {
 }
 
 impl Job {
-    /// Nobody may be waiting any more; what was written stands all the same.
+    /// Runs the job. Its caller may have been dropped; the write stands all the same.
     fn run(self, connection: &mut Connection, failed: &Notify) {
         match self {
             Self::Write { job, under_way, reply } => {
@@ -121,8 +121,8 @@ fn shrink_log(connection: &Connection) -> rusqlite::Result<bool> {
     is_busy.map(|is_busy| !is_busy)
 }
 
-/// The error of a commit that could not be written because the user's quota is used up. SQLite knows a full disk, but takes
-/// EDQUOT for a broken one, and does not say which error it met: so it is tried. What was not written is rolled back.
+/// Returns the error of a commit that failed because the user's quota is used up. SQLite knows a full disk, but reports
+/// EDQUOT as an I/O error without its number: so a write is tried. The failed commit was rolled back.
 fn over_quota(error: &rusqlite::Error, database: Option<&str>) -> Option<StorageError> {
     use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE};
     let code = error.sqlite_error()?.extended_code;
@@ -136,7 +136,7 @@ fn over_quota(error: &rusqlite::Error, database: Option<&str>) -> Option<Storage
 fn transact(connection: &mut Connection, failed: &Notify, job: WriteJob) -> Result<(), StorageError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let write = Write { read: Read { connection: &transaction }, after_commit: RefCell::default() };
-    // A panic rolls back with the transaction's drop and must not take the thread with it.
+    // A panic rolls back by the transaction's drop, and must not end the thread.
     let is_wanted = catch_unwind(AssertUnwindSafe(|| job(&write)))
         .map_err(|_| StorageError::failed("a database write panicked"))?;
     if !is_wanted {
@@ -153,7 +153,7 @@ fn transact(connection: &mut Connection, failed: &Notify, job: WriteJob) -> Resu
         e.into()
     })?;
     for notify in after_commit {
-        // As a job: a panic must not take the thread with it. It was reported when it happened.
+        // As with a job: a panic must not end the thread. It was reported when it happened.
         let _ = catch_unwind(AssertUnwindSafe(notify));
     }
     Ok(())
