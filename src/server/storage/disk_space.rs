@@ -1,4 +1,4 @@
-//! How full a file system is, and whether this process may write to a directory.
+//! The free space of a file system, and whether this process may write to a directory.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -12,19 +12,19 @@ use crate::metrics::{MetricKind, Text};
 /// The space of the file system that a file or directory is on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DiskSpace {
-    /// How many bytes this user may still write.
+    /// Bytes that this user may still write.
     pub free_bytes: u64,
-    /// How many bytes there are, used or not.
+    /// Size of the file system.
     pub size_bytes: u64,
-    /// How many of the free bytes are promised to writers of this process that have not used them yet.
+    /// Part of the free bytes reserved by writers of this process that have not used them yet.
     pub promised_bytes: u64,
 }
 
 impl DiskSpace {
-    /// Asks the system for the space where `path` is.
+    /// Returns the space of the file system of `path`.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system reports an error.
     pub fn of(path: &Path) -> Result<Self, StorageError> {
         let found = rustix::fs::statvfs(path).map_err(io::Error::from)?;
         let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
@@ -32,7 +32,8 @@ impl DiskSpace {
         Ok(Self { free_bytes: bytes(found.f_bavail), size_bytes: bytes(found.f_blocks), promised_bytes })
     }
 
-    /// Writes the space of several file systems, each called by what is on it, by names that begin with `program`.
+    /// Writes the metrics of several file systems, each with the label of its content; `of` describes the contents in
+    /// the help texts, and names begin with `program`.
     pub fn show(text: &mut Text, program: &str, of: &str, spaces: &[(&str, Option<Self>)]) {
         let mut show = |rest: &str, help: &str, bytes: fn(&Self) -> u64| {
             let mut family = text.family(&format!("{program}_{rest}"), MetricKind::Gauge, help);
@@ -50,14 +51,14 @@ impl DiskSpace {
     }
 }
 
-/// What is written to see whether more may be written, in bytes: some blocks of any file system.
+/// Bytes written to find out whether more may be written: some blocks of any file system.
 const TRIED_BYTES: usize = 64 << 10;
 
-/// Whether a file system, or the quota that this user has on it, still takes bytes: writes some to `path`, a file of its own
+/// Checks that a file system, or the user's quota on it, still accepts bytes: writes some to `path`, a temporary file
 /// that is removed again.
 ///
 /// # Errors
-/// [`StorageError::NoSpace`] when it does not; another when that cannot be tried.
+/// [`StorageError::NoSpace`] when it does not; any other when that cannot be tried.
 pub fn check_room(path: &Path) -> Result<(), StorageError> {
     let tried = File::create(path).and_then(|mut file| {
         file.write_all(&[0; TRIED_BYTES])?;
@@ -68,11 +69,11 @@ pub fn check_room(path: &Path) -> Result<(), StorageError> {
     Ok(removed?)
 }
 
-/// Whether this process may make files in a directory, without making one. A file system that is mounted read-only is
-/// told as that.
+/// Checks that this process may create files in a directory, without creating one. A read-only file system is reported
+/// as such.
 ///
 /// # Errors
-/// The error of the system: the directory is not there, is not this user's, or its file system is read-only.
+/// The error of the system: the directory does not exist, is not this user's, or its file system is read-only.
 pub fn check_writable(directory: &Path) -> io::Result<()> {
     use rustix::fs::{Access, access};
     Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)

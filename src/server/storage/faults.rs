@@ -1,10 +1,10 @@
-//! How often storage failed, by where and how. The counters are the process's: an error is counted where it is made,
-//! far from whoever opened the file, the database or the bucket.
+//! Counters of storage errors, by origin and kind. They are global to the process: an error is counted where it is
+//! made, far from the owner of the file, the database or the bucket.
 
 use super::StorageError;
 use crate::metrics::{Counter, MetricKind, Text};
 
-/// Where an error came from.
+/// The origin of a storage error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// A file or a directory.
@@ -34,7 +34,7 @@ pub fn count_fault(origin: Origin, error: StorageError) -> StorageError {
     error
 }
 
-/// Writes these errors by a name that begins with `program`.
+/// Writes the counters, with a name that begins with `program`.
 pub fn show_faults(text: &mut Text, program: &str) {
     let help = "Errors of the file system, the bucket or the database, by kind.";
     let mut family = text.family(&format!("{program}_storage_errors_total"), MetricKind::Counter, help);
@@ -43,8 +43,8 @@ pub fn show_faults(text: &mut Text, program: &str) {
     }
 }
 
-/// Returns the errors that the file system, the bucket and the database have answered since the process began: where
-/// (`filesystem`, `bucket`, `database`), of what kind (a [`StorageError`]), how many.
+/// Returns the errors of the file system, the bucket and the database since the process began: the origin
+/// (`filesystem`, `bucket`, `database`), the kind (a [`StorageError`]), the number.
 pub fn faults() -> impl Iterator<Item = (&'static str, &'static str, u64)> {
     let of = |(origin, counts): (&'static str, &'static [Counter; KINDS.len()])| {
         KINDS.into_iter().zip(counts).map(move |(kind, count)| (origin, kind, count.get()))

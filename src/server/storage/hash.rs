@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use super::StorageError;
 use atproto::syntax::Digest;
 
-/// The running hash of everything up to some offset.
+/// The running hash of all bytes up to some offset.
 #[derive(Clone, Default)]
 pub struct Hash(Sha256);
 
@@ -16,19 +16,19 @@ impl Hash {
         self.0.update(bytes);
     }
 
-    /// Returns the digest of everything so far.
+    /// Returns the digest of all bytes so far.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::from_bytes(self.0.clone().finalize().into())
     }
 
-    /// Returns an ETag of everything so far: bodies that differ have different ones.
+    /// Returns an ETag of all bytes so far: bodies that differ have different ones.
     #[must_use]
     pub fn etag(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.digest().as_bytes()[..16])
     }
 
-    /// The state, to be put aside.
+    /// Returns the state, for [`Hash::restore`].
     #[must_use]
     pub fn save(&self) -> Vec<u8> {
         self.0.serialize().to_vec()
@@ -37,7 +37,7 @@ impl Hash {
     /// Restores a saved state.
     ///
     /// # Errors
-    /// For bytes that are no such state.
+    /// [`StorageError::Damaged`] when `saved` is not such a state.
     pub fn restore(saved: &[u8]) -> Result<Self, StorageError> {
         let damaged = || StorageError::Damaged("a saved hash state cannot be read".into());
         let state = SerializedState::<Sha256>::try_from(saved).map_err(|_| damaged())?;

@@ -1,8 +1,8 @@
-//! Why storage fails, whatever it is (a file system, a database, a bucket), how often it did, how full a disk is, and
-//! what of it is promised.
+//! Errors of any storage (a file system, a database, a bucket) and their counters; the space of a disk, and
+//! reservations of it.
 //!
-//! A [`StorageError`] says what its caller can do about it. Whoever makes one of a library's own error counts it
-//! with [`count_fault`].
+//! A [`StorageError`] tells its caller what to do about it. Code that makes one of a library's error counts it with
+//! [`count_fault`].
 
 mod disk_space;
 mod faults;
@@ -14,31 +14,31 @@ pub use faults::{Origin, count_fault, faults, show_faults};
 pub use hash::Hash;
 pub use reservation::{Disk, Need, Reservation};
 
-/// Why storage could not do what it was asked. `Display` is for the log, never for a response body.
+/// Errors of storage. `Display` is for the log, never for a response body.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// The disk, quota or file-size limit is exhausted. Nothing was written; free space and repeat.
+    /// The disk, quota or file-size limit is exhausted. Nothing was written; free space and retry.
     #[error("no space left: {0}")]
     NoSpace(#[source] Source),
-    /// Storage does not answer, or takes no writes (read-only file system, lost mount, a busy store). Repeat later.
+    /// Storage does not answer, or is not writable (read-only file system, lost mount, a busy store). Retry later.
     #[error("storage is unavailable: {0}")]
     Unavailable(#[source] Source),
     /// The store refuses access: credentials, permissions or the bucket are wrong. The operator must act.
     #[error("storage refuses the hold: {0}")]
     Refused(#[source] Source),
-    /// Bytes on disk are not what was written.
+    /// Stored bytes differ from those that were written.
     #[error("storage is damaged: {0}")]
     Damaged(#[source] Source),
-    /// Anything else; a defect or an input/output error whose outcome is unknown.
+    /// Any other error; a defect or an I/O error whose outcome is unknown.
     #[error("storage failed: {0}")]
     Failed(#[source] Source),
 }
 
-/// The underlying error, whatever library it came from.
+/// The underlying error of any library.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
 impl StorageError {
-    /// A failure described in words, where no library error stands behind it.
+    /// Creates a failure with this message, where there is no underlying error.
     pub fn failed(what: impl Into<String>) -> Self {
         Self::Failed(what.into().into())
     }
@@ -47,7 +47,7 @@ impl StorageError {
 impl From<std::io::Error> for StorageError {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind as Kind;
-        // The stream of an object in a bucket carries the store's own error.
+        // The stream of an object in a bucket has the store's own error inside.
         let error = match error.downcast::<Self>() {
             Ok(inner) => return inner,
             Err(error) => error,

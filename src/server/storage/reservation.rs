@@ -1,5 +1,5 @@
-//! The room of a file system that is promised to writers which have not used it yet: one account for all of them, so that
-//! many at once cannot each count on the same free bytes.
+//! Space of a file system reserved for writers that have not used it yet: one account for all of them, so that
+//! concurrent writers cannot each count on the same free bytes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::StorageError;
 
-/// What is promised on each file system, by its device number: several rooms write to one.
+/// The reserved space of each file system, by its device number: several rooms write to one.
 static PROMISED: Mutex<BTreeMap<u64, Need>> = Mutex::new(BTreeMap::new());
 
-/// Inodes that are left free where a file system has a number of them: a 64th, and 1,024 at most, for the database's
-/// files and for directories of blobs that are stored already.
+/// Inodes left free where a file system has a fixed number of them: a 64th, and 1,024 at most, for the database's files
+/// and for directories of blobs that are stored already.
 const MAX_KEPT_FILES: u64 = 1024;
 
-/// What a writer needs.
+/// The space that a writer needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Need {
     /// Bytes.
     pub bytes: u64,
-    /// Files and directories.
+    /// Number of files and directories.
     pub files: u64,
 }
 
@@ -36,27 +36,28 @@ impl Disk {
     /// Finds the file system of `directory`.
     ///
     /// # Errors
-    /// When the directory cannot be looked at.
+    /// When the metadata of the directory cannot be read.
     pub fn of(directory: &Path) -> io::Result<Self> {
         Ok(Self { directory: directory.into(), device: directory.metadata()?.dev() })
     }
 
-    /// Promises room to a writer that is about to use it; `kept_bytes` are left free beside it. It blocks as long as the
-    /// system takes to say how much is free.
+    /// Reserves space for a writer; `kept_bytes` are left free beside it. Blocks for as long as the system takes to
+    /// report the free space.
     ///
     /// # Errors
-    /// [`StorageError::NoSpace`] when there is less, with what is promised to others; or the system does not say.
+    /// [`StorageError::NoSpace`] when there is less, minus other reservations; any other when the system reports an
+    /// error.
     pub fn reserve(&self, need: Need, kept_bytes: u64) -> Result<Reservation, StorageError> {
         Reservation::make(&self.directory, self.device, need, kept_bytes)
     }
 }
 
-/// Returns how many bytes of the file system with this number are promised.
+/// Returns the reserved bytes of the file system with this device number.
 pub(super) fn promised_bytes(device: u64) -> u64 {
     promised().get(&device).map_or(0, |need| need.bytes)
 }
 
-/// Room that is promised to one writer. It ends when dropped: what was written until then the file system counts itself.
+/// Space reserved for one writer. Dropping it releases what is left: the file system itself counts what was written.
 #[derive(Debug)]
 pub struct Reservation {
     device: u64,
@@ -64,9 +65,9 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Promises `need` on the file system of `directory`, unless less than `kept_bytes` would be left then.
+    /// Reserves `need` on the file system of `directory`, unless less than `kept_bytes` would be left then.
     fn make(directory: &Path, device: u64, need: Need, kept_bytes: u64) -> Result<Self, StorageError> {
-        // Asked under the lock, so that two cannot be promised the same room.
+        // Read under the lock, so that two writers cannot reserve the same space.
         let mut all = promised();
         let found = rustix::fs::statvfs(directory).map_err(io::Error::from)?;
         let promised = all.entry(device).or_default();
@@ -74,7 +75,7 @@ impl Reservation {
         if found.f_bavail.saturating_mul(found.f_frsize) < wanted {
             return Err(StorageError::NoSpace("the bytes that are kept free would be used up".into()));
         }
-        // Some file systems make inodes as they are needed, and say 0.
+        // Some file systems create inodes on demand, and report 0.
         let kept_files = MAX_KEPT_FILES.min(found.f_files / 64);
         let wanted = promised.files.saturating_add(need.files).saturating_add(kept_files);
         if found.f_files > 0 && need.files > 0 && found.f_favail < wanted {
@@ -85,7 +86,7 @@ impl Reservation {
         Ok(Self { device, left: need })
     }
 
-    /// Takes back the promise of bytes that are written now.
+    /// Releases the reservation of bytes that are written now.
     pub fn written(&mut self, bytes: u64) {
         let bytes = bytes.min(self.left.bytes);
         self.left.bytes -= bytes;
