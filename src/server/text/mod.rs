@@ -1,9 +1,9 @@
-//! Makes text that others wrote readable for people: removes what is invisible or turns other text around, and shortens
-//! it. Pure.
+//! Cleans and shortens untrusted text for display: removes invisible characters and those that change the direction of
+//! text. Pure.
 
 use std::ops::RangeInclusive;
 
-/// Characters that change the text around them, or end a line where none should end.
+/// Characters that change the text around them, or break a line.
 const DROPPED: [RangeInclusive<char>; 5] = [
     '\u{0}'..='\u{1f}',
     '\u{7f}'..='\u{9f}',
@@ -11,7 +11,7 @@ const DROPPED: [RangeInclusive<char>; 5] = [
     '\u{2066}'..='\u{2069}',
     '\u{fff9}'..='\u{fffb}',
 ];
-/// Characters that show nothing by themselves. Emoji and some scripts need them between others.
+/// Characters that are invisible by themselves. Emoji and some scripts need them between others.
 const INVISIBLE: [RangeInclusive<char>; 11] = [
     '\u{ad}'..='\u{ad}',
     '\u{34f}'..='\u{34f}',
@@ -46,7 +46,7 @@ pub fn line(text: &str, max: usize) -> Option<String> {
     }
 }
 
-/// Returns the text as it is, in all its lines, without what turns other text around.
+/// Returns the text with its line breaks, without characters that change the text around them.
 #[must_use]
 pub fn lines(text: &str) -> String {
     text.chars().filter(|character| matches!(character, '\n' | '\t') || !is_in(&DROPPED, *character)).collect()
