@@ -1,9 +1,9 @@
 //! Authenticates a token: from its text to the account that it proves.
 //!
-//! In two steps, so that the caller can say in between whether the claimed account is a member, and for whom it is looked
-//! up: members have a pool of their own, which no flood of strangers can fill. A token that was proven once is
-//! remembered until it expires or its issuer's key changes (with a proof: for a moment), so that its next use costs
-//! one hash.
+//! In two steps, so that the caller can decide in between whether the claimed account is a member, and whose capacity
+//! the look-up uses: members have a pool of their own, which no flood of strangers can fill. A verified token is cached
+//! until it expires or its issuer's key changes (an access token with its proof: for less than a minute), so that its
+//! next use costs one hash.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use atproto::keys::PublicKey;
 use atproto::lexicon::nsid;
 use atproto::syntax::Did;
 
-/// How many proven tokens are remembered; at about 500 bytes each, 2 MiB.
+/// Number of verified tokens cached; at about 500 bytes each, 2 MiB.
 const MAX_TOKENS: usize = 4096;
 
 type TokenHash = [u8; 32];
@@ -30,9 +30,9 @@ type TokenHash = [u8; 32];
 crate::label! {
     /// The result of checking a token.
     pub enum TokenCheckResult {
-        /// It was proven before.
+        /// From the cache.
         Known = "known",
-        /// It is proven now.
+        /// Verified now.
         Proven = "proven",
         /// [`TokenError::Malformed`]
         Malformed = "BadJwt",
@@ -63,14 +63,14 @@ crate::label! {
     }
 }
 
-/// A service token that its issuer's key has proven.
+/// A service token verified with its issuer's key.
 struct ProvenToken {
     claims: Claims,
-    /// The key that proved it. When the account's key changes, the token is forgotten.
+    /// The key that verified it. When the account's key changes, the entry is not used any more.
     key: PublicKey,
 }
 
-/// Proves tokens for one service.
+/// Authenticates tokens for one service.
 pub struct Authenticator {
     us: Audience,
     resolver: Resolver,
@@ -81,24 +81,24 @@ pub struct Authenticator {
 
 /// The result of [`Authenticator::check`].
 pub enum CheckedToken<'a> {
-    /// The token was proven before: the caller is this account.
+    /// The token was verified before: the caller is this account.
     Proven(Did),
-    /// The token is acceptable, but not proven yet.
+    /// The token's claims are acceptable, but not verified yet.
     Claimed(ClaimedToken<'a>),
 }
 
-/// A token whose claims are acceptable, not yet proven.
+/// A token whose claims are acceptable, not yet verified.
 pub struct ClaimedToken<'a>(Claim<'a>);
 
 enum Claim<'a> {
-    /// A service token, for its issuer's key to prove.
+    /// A service token, to be verified with its issuer's key.
     Service { token: Box<ServiceToken<'a>>, hash: TokenHash },
-    /// An access token with its proof, for the account's PDS to prove.
+    /// An access token with its proof, to be confirmed by the account's PDS.
     Session { token: Box<BoundToken<'a>>, key: SessionKey },
 }
 
 impl ClaimedToken<'_> {
-    /// Returns the account that the token claims to speak for.
+    /// Returns the account that the token claims.
     #[must_use]
     pub fn account(&self) -> &Did {
         match &self.0 {
@@ -109,15 +109,15 @@ impl ClaimedToken<'_> {
 }
 
 impl Authenticator {
-    /// Makes an authenticator of tokens for the service `us`.
+    /// Creates an authenticator of tokens for the service `us`.
     #[must_use]
     pub fn new(us: Audience, resolver: Resolver) -> Self {
         let (sessions, proven) = (resolver.sessions(), Cache::new(MAX_TOKENS));
         Self { us, resolver, sessions, proven, checks: CounterBy::default() }
     }
 
-    /// Checks all that can be checked without asking anybody of what was sent with a call of `method` (an NSID) at
-    /// `now_s` (Unix seconds).
+    /// Checks the credentials of a call of `method` (an NSID) at `now_s` (Unix seconds), as far as that is possible
+    /// without the network.
     ///
     /// # Errors
     /// [`AuthError::Token`] or [`AuthError::Dpop`].
@@ -133,7 +133,7 @@ impl Authenticator {
         };
         match &outcome {
             Ok(CheckedToken::Proven(_)) => self.checks.inc(TokenCheckResult::Known),
-            // It is counted when it is proven.
+            // Counted when it is verified.
             Ok(CheckedToken::Claimed(_)) => {}
             Err(error) => self.checks.inc(result_of(error)),
         }
@@ -149,7 +149,7 @@ impl Authenticator {
         let hash = Sha256::digest(token).into();
         if let Some(ProvenToken { claims, key }) = self.proven.get(&hash).as_deref() {
             claims.check(&self.us, method, now_s)?;
-            // Else the account's key has changed, or it is time to read its document again.
+            // Else the account's key has changed, or its document has to be read again.
             if self.resolver.cached(&claims.issuer).is_some_and(|account| account.key == *key) {
                 return Ok(CheckedToken::Proven(claims.issuer.clone()));
             }
@@ -160,7 +160,7 @@ impl Authenticator {
     }
 
     fn check_session<'a>(&self, token: &'a str, proof: &'a str, now_s: i64) -> Result<CheckedToken<'a>, DpopError> {
-        // Neither text has a line break.
+        // Neither text has a line break, so the hashed text is unambiguous.
         let key = Sha256::digest([token, "\n", proof].concat()).into();
         if let Some(account) = self.sessions.known(&key) {
             return Ok(CheckedToken::Proven(account));
@@ -169,8 +169,9 @@ impl Authenticator {
         Ok(CheckedToken::Claimed(ClaimedToken(Claim::Session { token, key })))
     }
 
-    /// Proves `claimed`, and remembers it: a service token by its issuer's key, an access token by asking the account's
-    /// PDS. When they do not fit, the account's document is read once more, for it may have changed.
+    /// Verifies `claimed`, and caches it: a service token with its issuer's key, an access token by asking the
+    /// account's PDS. When that fails because of the key or the PDS's address, the account's document is read again, as
+    /// it may have changed.
     ///
     /// # Errors
     /// [`AuthError`]
@@ -180,24 +181,24 @@ impl Authenticator {
         outcome
     }
 
-    /// Takes what is known of an account that has become a member for a member's ([`Resolver::adopt`]).
+    /// Copies the cached document of an account that has become a member ([`Resolver::adopt`]).
     pub fn adopt(&self, member: &Did) {
         self.resolver.adopt(member);
     }
 
-    /// Returns how often checks ended with each result.
+    /// Returns the number of checks by result.
     #[must_use]
     pub fn checks(&self) -> &CounterBy<TokenCheckResult> {
         &self.checks
     }
 
-    /// Returns how often look-ups of accounts ended with each result.
+    /// Returns the number of look-ups of accounts by result.
     #[must_use]
     pub fn look_ups(&self) -> &CounterBy<LookUpResult> {
         self.resolver.look_ups()
     }
 
-    /// Who has a turn to look up accounts and to ask their servers, by the name in metrics.
+    /// Returns the metrics of the bulkheads for look-ups of accounts and of sessions, each with its name in metrics.
     pub fn turns(&self) -> impl Iterator<Item = (&'static str, &BulkheadCounts)> {
         self.resolver.turns().into_iter().chain(self.sessions.turns())
     }
@@ -241,7 +242,7 @@ impl Authenticator {
         Ok(issuer)
     }
 
-    /// Where the PDS of the account is asked for the session, which must be what the proof is for.
+    /// Returns the URL of `getSession` at the account's PDS, which must be the one that the proof is for.
     async fn session_url(&self, token: &BoundToken<'_>, asker: &Asker) -> Result<PdsUrl, AuthError> {
         let url_of = |account: &Account| self.resolver.pds_method(account, &nsid::GET_SESSION);
         let known = self.resolver.resolve(&token.account, asker.clone()).await.map_err(unknown_account)?;
@@ -259,7 +260,7 @@ impl Authenticator {
     }
 }
 
-/// Under what a failed check is counted.
+/// Returns the result under which a failed check is counted.
 fn result_of(error: &AuthError) -> TokenCheckResult {
     match error {
         AuthError::Token(error) => match error {
@@ -282,7 +283,7 @@ fn result_of(error: &AuthError) -> TokenCheckResult {
     }
 }
 
-/// Why an account is not known; `refused` is for what lasts until its owner repairs it.
+/// Converts the error of a look-up; `refused` is for errors that last until the account's owner repairs them.
 fn unknown(error: identity::ResolveError, refused: fn(&'static str) -> AuthError) -> AuthError {
     match error {
         identity::ResolveError::NotFound => refused("there is no such DID"),

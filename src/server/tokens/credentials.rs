@@ -1,14 +1,14 @@
-//! What a request shows of who calls: nothing, a service token, or an access token with a proof. Never "bad, so
-//! anonymous".
+//! The credentials of a request: none, a service token, or an access token with a DPoP proof. Invalid credentials are
+//! an error, never anonymous.
 
 use super::{AuthError, DpopError, TokenError};
 
-/// A token, not looked at yet.
+/// Credentials of a request, not checked yet.
 #[derive(Clone, Copy)]
 pub enum Credentials<'h> {
     /// `Authorization: Bearer`: a service token.
     Bearer(&'h str),
-    /// `Authorization: DPoP` and `DPoP`: an OAuth access token, and the proof that the caller has its key.
+    /// `Authorization: DPoP` and `DPoP`: an OAuth access token, and the proof of possession of its key.
     Dpop {
         /// The access token.
         token: &'h str,
@@ -18,11 +18,11 @@ pub enum Credentials<'h> {
 }
 
 impl<'h> Credentials<'h> {
-    /// What a request shows whose `Authorization` and `DPoP` headers have these values; `None` when there are none.
+    /// Returns the credentials in these values of the `Authorization` and `DPoP` headers; `None` when there are none.
     ///
     /// # Errors
     /// [`TokenError::Malformed`] for anything but one value of the form `Bearer <token>` or `DPoP <token>`;
-    /// [`DpopError::Proof`] unless there is one proof with the latter, and none else.
+    /// [`DpopError::Proof`] unless there is exactly one proof with the latter, and none otherwise.
     pub fn of(
         authorization: impl IntoIterator<Item = &'h [u8]>,
         proofs: impl IntoIterator<Item = &'h [u8]>,
@@ -53,7 +53,7 @@ impl<'h> Credentials<'h> {
     }
 }
 
-/// Visible ASCII without a space, at least one character.
+/// Returns the text of visible ASCII without a space, at least one character.
 fn word(bytes: &[u8]) -> Option<&str> {
     let visible = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic);
     std::str::from_utf8(bytes).ok().filter(|_| visible)

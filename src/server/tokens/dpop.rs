@@ -1,15 +1,15 @@
-//! OAuth access tokens that are bound to a key, and the proofs of that key. Parsing and checking, all pure.
+//! OAuth access tokens that are bound to a key, and their DPoP proofs. Parsing and checking, all pure.
 //!
-//! An access token is for the account's own PDS, and only the PDS knows whether it is good: the hold asks it for the
-//! session with the very token and proof that it was sent. Therefore a proof must be for that question, `GET` of
-//! `com.atproto.server.getSession` there, not for the call of the hold: of one for the hold's URL the PDS would know
-//! nothing. Everything that can be seen without the PDS is checked first: the form of both, the proof's signature, age,
-//! address and hash of the token, and that the token is bound to the proof's key. Who issued the token and for whom is
+//! An access token is for the account's own PDS, and only the PDS knows whether it is valid: the hold asks it for the
+//! session with the very token and proof that it was sent. Therefore a proof must be for that request, `GET` of
+//! `com.atproto.server.getSession` at the PDS, not for the call of the hold: the PDS could not check one for the hold's
+//! URL. Everything that can be checked without the PDS is checked first: the form of both, the proof's signature, age,
+//! address and hash of the token, and that the token is bound to the proof's key. Issuer and audience of the token are
 //! left to the PDS: its name as an audience, and its authorization server, may be of another host.
 //!
-//! What this cannot do: the proof does not name the hold, so whoever receives a token and proof, a dishonest hold for
-//! one, can use them elsewhere before they are used up. The reference PDS takes a proof once and for three minutes.
-//! A service token names its audience, and has not this weakness.
+//! The limit of this: the proof does not name the hold, so a recipient of token and proof, such as a dishonest hold,
+//! can use them elsewhere before they are used up. The reference PDS accepts a proof once, for three minutes. A service
+//! token names its audience, and does not have this weakness.
 //! <https://www.rfc-editor.org/rfc/rfc9449> <https://atproto.com/specs/oauth>
 
 use std::time::Duration;
@@ -23,22 +23,22 @@ use super::jwt::{self, Jwt, text, time};
 use atproto::keys::{HighS, PublicKey};
 use atproto::syntax::Did;
 
-/// How old a proof may be: as long as the reference PDS takes its own nonces.
+/// Limit of a proof's age: as long as the reference PDS accepts its own nonces.
 const MAX_AGE_S: i64 = 180;
-/// How far ahead of ours the caller's or the issuer's clock may be.
+/// Limit of the caller's or the issuer's clock being ahead of ours.
 const MAX_AHEAD_S: i64 = 60;
 
-/// Why an access token or its proof is refused. [`DpopError::name`] is the error name on the wire, `Display` its message.
+/// Errors of an access token or its proof. [`DpopError::name`] is the error name on the wire, `Display` its message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DpopError {
-    /// `invalid_token`: another access token must be got.
+    /// `invalid_token`: the caller must get another access token.
     #[error("the access token is not acceptable: {0}")]
     Token(&'static str),
-    /// `invalid_dpop_proof`: another proof must be made.
+    /// `invalid_dpop_proof`: the caller must make another proof.
     #[error("the DPoP proof is not acceptable: {0}")]
     Proof(&'static str),
-    /// `invalid_dpop_proof`: the proof is for something else than the question that the hold asks with it, which is a
-    /// GET of this URL.
+    /// `invalid_dpop_proof`: the proof is for another request than the one that the hold makes with it, a GET of this
+    /// URL.
     #[error("the DPoP proof must be for GET {0}, which the hold asks with it, and not for the hold's own URL")]
     Binding(String),
     /// `use_dpop_nonce`: the next proof must have this nonce of the account's PDS, which is visible ASCII.
@@ -47,7 +47,7 @@ pub enum DpopError {
 }
 
 impl DpopError {
-    /// The name on the wire, as RFC 9449 and the reference PDS have it.
+    /// Returns the error name on the wire, as in RFC 9449 and the reference PDS.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -58,21 +58,21 @@ impl DpopError {
     }
 }
 
-/// An access token and a proof that fit each other. That the token is good, only the account's PDS can tell.
+/// An access token and a proof that match. Only the account's PDS can tell whether the token is valid.
 pub(super) struct BoundToken<'t> {
     /// The account that the token names.
     pub(super) account: Did,
-    /// How long the token is valid, if it is.
+    /// Time until the token expires.
     pub(super) lifetime: Duration,
     pub(super) token: &'t str,
     pub(super) proof: &'t str,
-    /// What the proof is for.
+    /// The HTTP method that the proof is for.
     method: String,
     url: Url,
 }
 
 impl<'t> BoundToken<'t> {
-    /// Checks both at `now_s` (Unix seconds), but for what the proof is for.
+    /// Checks both at `now_s` (Unix seconds), except the proof's method and URL.
     pub(super) fn check(token: &'t str, proof: &'t str, now_s: i64) -> Result<Self, DpopError> {
         let access = AccessToken::read(token, now_s).map_err(DpopError::Token)?;
         let (method, url) = check_proof(proof, &access, token, now_s).map_err(DpopError::Proof)?;
@@ -85,11 +85,11 @@ impl<'t> BoundToken<'t> {
     }
 }
 
-/// What is read of an access token.
+/// The claims read of an access token.
 struct AccessToken {
     account: Did,
     lifetime: Duration,
-    /// Of the key that it is bound to.
+    /// The thumbprint of the key that the token is bound to.
     thumbprint: String,
 }
 
@@ -110,7 +110,7 @@ impl AccessToken {
     }
 }
 
-/// The method and URL of a proof that is otherwise good for the token with this text.
+/// Returns the method and URL of a proof that is otherwise valid for the token with this text.
 fn check_proof(proof: &str, access: &AccessToken, token: &str, now_s: i64) -> Result<(String, Url), &'static str> {
     let jwt = Jwt::parse(proof)?;
     let (key, thumbprint) = key(&jwt.header)?;
@@ -126,18 +126,18 @@ fn check_proof(proof: &str, access: &AccessToken, token: &str, now_s: i64) -> Re
     }
     let method = text(&jwt.claims, "htm")?.ok_or("htm is missing")?.to_owned();
     let url = text(&jwt.claims, "htu")?.and_then(|url| Url::parse(url).ok()).ok_or("its htu must be a URL")?;
-    // Half of all signatures of most signers, browsers among them, are of the upper form.
+    // Half of all signatures of most signers, browsers among them, are high-S.
     let verified = key.verify(jwt.signed.as_bytes(), &jwt.signature()?, HighS::Accept);
     verified.map_err(|_| "its signature does not match")?;
     Ok((method, url))
 }
 
-/// The key in the header of a proof, and its thumbprint. <https://www.rfc-editor.org/rfc/rfc7638>
+/// Returns the key in the header of a proof, and its thumbprint. <https://www.rfc-editor.org/rfc/rfc7638>
 fn key(header: &Map<String, Value>) -> Result<(PublicKey, String), &'static str> {
     if text(header, "typ")? != Some("dpop+jwt") {
         return Err("its typ must be dpop+jwt");
     }
-    // Every atproto client has this one, and nothing else is needed.
+    // Every atproto client supports it, and no other is needed.
     if text(header, "alg")? != Some("ES256") {
         return Err("its alg must be ES256");
     }
@@ -160,7 +160,7 @@ fn key(header: &Map<String, Value>) -> Result<(PublicKey, String), &'static str>
     Ok((key, thumbprint(&x, &y)))
 }
 
-/// The thumbprint of the P-256 key at these coordinates.
+/// Returns the thumbprint of the P-256 key with these coordinates.
 pub(super) fn thumbprint(x: &[u8; 32], y: &[u8; 32]) -> String {
     let [x, y] = [x, y].map(|bytes| BASE64URL_NOPAD.encode(bytes));
     base64url_of_hash(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
@@ -174,7 +174,7 @@ fn check_times(claims: &Map<String, Value>, now_s: i64) -> Result<(), &'static s
     if ahead(claims, now_s)? { Err("iat or nbf is in the future") } else { Ok(()) }
 }
 
-/// Whether `iat` or `nbf` lies further in the future than clocks differ.
+/// Whether `iat` or `nbf` is further in the future than clocks may differ.
 fn ahead(claims: &Map<String, Value>, now_s: i64) -> Result<bool, &'static str> {
     let latest_s = now_s.saturating_add(MAX_AHEAD_S);
     Ok([time(claims, "iat")?, time(claims, "nbf")?].into_iter().flatten().any(|at| at > latest_s))

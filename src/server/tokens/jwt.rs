@@ -1,18 +1,19 @@
-//! JSON Web Tokens as text: three parts, strictly read. Nothing is proven here. <https://www.rfc-editor.org/rfc/rfc7519>
+//! JSON Web Tokens: strict parsing of the three parts. Nothing is verified here.
+//! <https://www.rfc-editor.org/rfc/rfc7519>
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Map, Value};
 
 use super::strict_json;
 
-/// A real token has 400 to 1,000 bytes.
+/// Limit of a token; a real one has 400 to 1,000 bytes.
 const MAX_BYTES: usize = 8 * 1024;
 
-/// A token that has the right form. Errors of its methods say what is wrong with it.
+/// A parsed token. Its methods return errors as messages about the token.
 pub(super) struct Jwt<'t> {
     pub(super) header: Map<String, Value>,
     pub(super) claims: Map<String, Value>,
-    /// What the signature is over.
+    /// The text that the signature is made over.
     pub(super) signed: &'t str,
     signature: &'t str,
 }
@@ -32,13 +33,13 @@ impl<'t> Jwt<'t> {
         Ok(Self { header: object(header)?, claims: object(claims)?, signed, signature })
     }
 
-    /// The signature of the two algorithms on elliptic curves that are used here.
+    /// Returns the signature; that of both algorithms in use (ES256K, ES256) has 64 bytes.
     pub(super) fn signature(&self) -> Result<[u8; 64], &'static str> {
         decode(self.signature)?.try_into().map_err(|_| "its signature must have 64 bytes")
     }
 }
 
-/// The bytes of a text in base64url without padding, in its one spelling.
+/// Decodes base64url without padding, in its canonical form only.
 pub(super) fn decode(text: &str) -> Result<Vec<u8>, &'static str> {
     BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| "its parts must be base64url without padding")
 }
@@ -47,7 +48,7 @@ fn object(part: &str) -> Result<Map<String, Value>, &'static str> {
     strict_json::object(&decode(part)?).map_err(|_| "its parts must be JSON objects without duplicate names")
 }
 
-/// A text claim; `None` when absent.
+/// Returns a text claim; `None` when absent.
 pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, &'static str> {
     match object.get(name) {
         None => Ok(None),
@@ -56,7 +57,7 @@ pub(super) fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<Opt
     }
 }
 
-/// A time in Unix seconds; `None` when absent.
+/// Returns a time in Unix seconds; `None` when absent.
 pub(super) fn time(object: &Map<String, Value>, name: &str) -> Result<Option<i64>, &'static str> {
     match object.get(name) {
         None => Ok(None),

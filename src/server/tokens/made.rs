@@ -1,6 +1,5 @@
-//! What a client of OAuth servers makes with its keys: proofs of possession (DPoP), and the assertions by which it is known.
-//! Pure: the time and the random identifiers come in.
-//! <https://www.rfc-editor.org/rfc/rfc9449>, <https://www.rfc-editor.org/rfc/rfc7523>
+//! The tokens that an OAuth client makes with its keys: DPoP proofs and client assertions. Pure: the time and the
+//! random identifiers are arguments. <https://www.rfc-editor.org/rfc/rfc9449>, <https://www.rfc-editor.org/rfc/rfc7523>
 
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::{Value, json};
@@ -9,40 +8,40 @@ use sha2::{Digest as _, Sha256};
 use super::dpop::thumbprint;
 use atproto::keys::P256Key;
 
-/// How much before now a token says that it was made: the reference server takes none that was made after its own now,
-/// and clocks differ.
+/// Seconds by which `iat` is before now: the reference server refuses a token issued after its own time, and clocks
+/// differ.
 const BACKDATED_S: u64 = 30;
-/// How long an assertion is good, from when it was made.
+/// Lifetime of an assertion, in seconds from now.
 const ASSERTION_LIFE_S: u64 = 60;
 
-/// What a proof is made for.
+/// The request that a proof is for.
 #[derive(Clone, Copy, Debug)]
 pub struct ProofFor<'p> {
     /// The method of the request.
     pub method: &'p str,
     /// Its URL, without query and fragment.
     pub url: &'p str,
-    /// The access token that goes with it, if one does.
+    /// The access token sent with it, if any.
     pub token: Option<&'p str>,
-    /// The last nonce that the server gave out.
+    /// The last nonce from the server.
     pub nonce: Option<&'p str>,
 }
 
-/// The public half of a key, as a JSON Web Key.
+/// Returns the public key as a JSON Web Key.
 #[must_use]
 pub fn public_jwk(key: &P256Key) -> Value {
     let (x, y) = key.coordinates();
     json!({ "kty": "EC", "crv": "P-256", "x": BASE64URL_NOPAD.encode(&x), "y": BASE64URL_NOPAD.encode(&y) })
 }
 
-/// The name of a key, which follows from the key. <https://www.rfc-editor.org/rfc/rfc7638>
+/// Returns the thumbprint of a key, its `kid`. <https://www.rfc-editor.org/rfc/rfc7638>
 #[must_use]
 pub fn key_thumbprint(key: &P256Key) -> String {
     let (x, y) = key.coordinates();
     thumbprint(&x, &y)
 }
 
-/// A proof that whoever sends a request has the key.
+/// Returns a DPoP proof, signed by `key`.
 #[must_use]
 pub fn dpop_proof(key: &P256Key, wanted: &ProofFor<'_>, now_s: u64, id: &[u8; 32]) -> String {
     let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": public_jwk(key) });
@@ -61,7 +60,7 @@ pub fn dpop_proof(key: &P256Key, wanted: &ProofFor<'_>, now_s: u64, id: &[u8; 32
     signed(key, &header, &claims)
 }
 
-/// By what a confidential client is known to the authorization server `issuer`.
+/// Returns an assertion that authenticates a confidential client to the authorization server `issuer`.
 #[must_use]
 pub fn client_assertion(key: &P256Key, client_id: &str, issuer: &str, now_s: u64, id: &[u8; 32]) -> String {
     let made_s = now_s.saturating_sub(BACKDATED_S);
@@ -72,7 +71,7 @@ pub fn client_assertion(key: &P256Key, client_id: &str, issuer: &str, now_s: u64
         "aud": issuer,
         "jti": BASE64URL_NOPAD.encode(id),
         "iat": made_s,
-        // Counted from now: whoever is ahead of us by less than this takes it.
+        // Counted from now, not from `iat`: a server whose clock is ahead by less than this accepts it.
         "exp": now_s + ASSERTION_LIFE_S,
     });
     signed(key, &header, &claims)

@@ -1,8 +1,8 @@
 //! Service tokens: JWTs that an account's PDS signs for one audience. Parsing and checking, all pure.
 //!
-//! Stricter than the reference verifier: no clause of the form is optional that a token could be smuggled
-//! through (padding, duplicate names, embedded keys, DER signatures). The time and the issuer's key come in
-//! as arguments. <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
+//! Stricter than the reference verifier: no leniency in the form through which a token could be smuggled (padding,
+//! duplicate names, embedded keys, DER signatures). The time and the issuer's key are arguments.
+//! <https://atproto.com/specs/xrpc#inter-service-authentication-jwt>
 
 use serde_json::{Map, Value};
 
@@ -11,19 +11,19 @@ use crate::identity::Account;
 use atproto::lexicon::nsid;
 use atproto::syntax::Did;
 
-/// How far ahead `exp` may lie.
+/// Limit of the time until `exp`.
 const MAX_LIFE_S: i64 = 3600;
-/// How far the issuer's clock may be from ours, for `exp`.
+/// Tolerated difference between the issuer's clock and ours, for `exp`.
 const LEEWAY_S: i64 = 30;
-/// How far ahead of ours the issuer's clock may be, for `iat` and `nbf`.
+/// Limit of the issuer's clock being ahead of ours, for `iat` and `nbf`.
 const MAX_AHEAD_S: i64 = 60;
-/// Header fields that bring or name a key of the sender's choice, or demand extensions.
+/// Header fields that have or name a key of the sender's choice, or demand extensions.
 const REFUSED_HEADERS: [&str; 5] = ["crit", "jwk", "jku", "x5c", "x5u"];
 
-/// Why a token is refused. [`TokenError::name`] is the error name on the wire, `Display` its message.
+/// Errors of a service token. [`TokenError::name`] is the error name on the wire, `Display` its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// `BadJwt`: not a token of the one accepted form.
+    /// `BadJwt`: the token is malformed.
     #[error("the token is malformed: {0}")]
     Malformed(&'static str),
     /// `BadJwtType`: a token for another use (OAuth, session, proof of possession).
@@ -38,7 +38,7 @@ pub enum TokenError {
     /// `BadJwtLexiconMethod`
     #[error("the token is for another method")]
     Method,
-    /// `BadJwtIss`: the issuer is not an account whose key can be known.
+    /// `BadJwtIss`: the issuer is not an account whose key can be resolved.
     #[error("the token's issuer is not acceptable: {0}")]
     Issuer(&'static str),
     /// `BadJwtSignature`
@@ -47,7 +47,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// The name on the wire, as the reference implementation has it.
+    /// Returns the error name on the wire, as in the reference implementation.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -73,14 +73,14 @@ impl From<&'static str> for TokenError {
 pub struct Audience {
     /// The service's DID.
     pub did: Did,
-    /// The id of its entry in its DID document, like `#atcr_hold`: the one fragment that an audience may carry.
+    /// The id of its entry in its DID document, like `#atcr_hold`: the only fragment that an audience may have.
     pub service: &'static str,
 }
 
 /// The claims of a token. Times are Unix seconds.
 #[derive(Debug)]
 pub struct Claims {
-    /// The account that the token speaks for.
+    /// The account that issued the token.
     pub issuer: Did,
     audience: String,
     method: Option<String>,
@@ -89,7 +89,7 @@ pub struct Claims {
     not_before_s: Option<i64>,
 }
 
-/// A token that has the right form. Nothing it says is proven yet.
+/// A parsed service token. Its signature is not verified yet.
 pub struct ServiceToken<'a> {
     /// Its claims.
     pub claims: Claims,
@@ -99,13 +99,13 @@ pub struct ServiceToken<'a> {
 }
 
 impl<'a> ServiceToken<'a> {
-    /// Reads `token` without proving anything.
+    /// Parses `token` without verifying its signature.
     ///
     /// # Errors
     /// [`TokenError::Malformed`], [`TokenError::Type`] or [`TokenError::Issuer`].
     pub fn parse(token: &'a str) -> Result<Self, TokenError> {
         let jwt = Jwt::parse(token)?;
-        // First, for tokens of another type have other claims.
+        // First, as tokens of another type have other claims.
         check_type(&jwt.header)?;
         let claims = Claims::read(&jwt.claims)?;
         let algorithm = check_header(&jwt.header, &claims.issuer)?;
@@ -113,7 +113,7 @@ impl<'a> ServiceToken<'a> {
         Ok(Self { claims, algorithm, signed: jwt.signed, signature })
     }
 
-    /// Checks that `account`, which must be the issuer's, made the signature.
+    /// Verifies the signature with the key of `account`, which must be the issuer's.
     ///
     /// # Errors
     /// [`TokenError::Signature`]
@@ -156,7 +156,7 @@ impl Claims {
             return Err(TokenError::Audience);
         }
         match self.method.as_deref() {
-            // The one rpc permission that the registry's OAuth scope has: its tokens carry it for every call.
+            // The only rpc permission in the registry's OAuth scope: its tokens have this method for every call.
             None => Ok(()),
             Some(named) if named == nsid::GET_RECORD.as_str() => Ok(()),
             Some(named) if named == method => Ok(()),
@@ -172,7 +172,7 @@ fn check_type(header: &Map<String, Value>) -> Result<(), TokenError> {
     }
 }
 
-/// The algorithm of an acceptable header.
+/// Returns the algorithm of an acceptable header.
 fn check_header(header: &Map<String, Value>, issuer: &Did) -> Result<&'static str, TokenError> {
     if REFUSED_HEADERS.iter().any(|name| header.contains_key(*name)) {
         return Err(TokenError::Malformed("its header names a key or an extension"));

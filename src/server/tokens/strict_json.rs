@@ -1,10 +1,10 @@
-//! A JSON object that says everything once: of two equal names one reader takes the first, another the last.
+//! JSON objects without duplicate names, of which one parser would take the first value, another the last.
 
 use serde::Deserializer as _;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads `bytes` as one object without duplicate names at its top level.
+/// Parses `bytes` as one object without duplicate names at its top level.
 pub(super) fn object(bytes: &[u8]) -> serde_json::Result<Map<String, Value>> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let object = deserializer.deserialize_map(Strict)?;
