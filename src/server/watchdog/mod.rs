@@ -1,4 +1,4 @@
-//! Whether a daemon with a database works: what the service manager's watchdog goes by.
+//! The watchdog of a daemon with a database: pings the service manager while the database works.
 
 use std::time::Duration;
 
@@ -7,14 +7,13 @@ use tokio::task::JoinSet;
 use crate::daemon::notify;
 use crate::sqlite::{Database, DatabaseHealth};
 
-/// The longest time between two probes of a database that has nothing to do: half of [`DatabaseHealth::MAX_STALL`].
+/// The longest interval between probes of an idle database: half of [`DatabaseHealth::MAX_STALL`].
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 
-/// Probes the database, and gives the service manager its signs of life where it wants them, as long as the
-/// daemon runs.
+/// Probes the database, and sends watchdog pings where the service manager wants them, for as long as the daemon runs.
 pub fn keep(background: &mut JoinSet<()>, database: &Database) {
     let waits = notify::watchdog();
-    // A third of it lies between two signs of life.
+    // The interval of the pings is a third of the time-out.
     let max_stall = waits.map(|waits| waits / 3);
     let probe_every = max_stall.map_or(PROBE_EVERY, |max_stall| PROBE_EVERY.min(max_stall / 2));
     let (probed, health) = (database.clone(), database.health());
