@@ -1,20 +1,20 @@
-//! Who is told that a file cannot be read whose bytes were announced.
+//! A callback for errors of reading a file whose length was announced to the client.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Is told why a file cannot be read that the kernel sends, or that it is shorter than it was.
+/// A callback for errors of a file that the kernel sends: it cannot be read, or is shorter than it was.
 #[derive(Clone)]
 pub struct FileFault(Arc<dyn Fn(io::Error) + Send + Sync>);
 
 impl FileFault {
-    /// Calls `tell`, which must not wait.
+    /// Creates a callback; `tell` must not wait.
     pub fn new(tell: impl Fn(io::Error) + Send + Sync + 'static) -> Self {
         Self(Arc::new(tell))
     }
 
-    /// Tells of an error of a call that reads the file and writes to a socket, if it is not the peer's.
+    /// Reports an error of a call that reads the file and writes to a socket, unless the error is the peer's.
     pub(super) fn tell(&self, error: &io::Error) {
         if !is_of_peer(error) {
             (self.0)(error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error));

@@ -1,25 +1,25 @@
-//! Where a request's body ends: a tracker over its bytes. Pure.
+//! Finds the end of a request's body, byte by byte. Pure.
 //!
-//! Stricter than RFC 9112 asks of a recipient in its bounds only: chunk-size lines ≤ 256 bytes, trailers ≤ 4 KiB.
+//! Stricter than RFC 9112 in its limits only: chunk-size lines ≤ 256 bytes, trailers ≤ 4 KiB.
 //! <https://www.rfc-editor.org/rfc/rfc9112#section-7.1>
 
-/// Longest chunk-size line, extensions included.
+/// Limit of a chunk-size line, extensions included.
 const MAX_SIZE_LINE_BYTES: usize = 256;
-/// Longest trailer section.
+/// Limit of the trailer section.
 const MAX_TRAILER_BYTES: usize = 4 * 1024;
-/// 60 bits: no sum or product with it overflows.
+/// Limit of a chunk size, in hexadecimal digits: with 60 bits no sum or product overflows.
 const MAX_SIZE_DIGITS: usize = 15;
 
-/// How far the body of one request has come.
+/// The position in the body of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// This many bytes are still to come.
+    /// `Content-Length`: this many bytes are still to come.
     Length(u64),
     /// Chunked transfer coding.
     Chunked(Chunked),
 }
 
-/// The chunked coding is not what RFC 9112 describes, or beyond its bounds.
+/// The chunked coding violates RFC 9112, or exceeds a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the chunked body is malformed")]
 pub(super) struct MalformedChunk;
@@ -44,8 +44,8 @@ impl Framing {
         matches!(self, Self::Length(0) | Self::Chunked(Chunked { state: State::Done, .. }))
     }
 
-    /// Takes the next bytes of the connection and answers how many of them belong to this body: all of them,
-    /// unless the body is done.
+    /// Takes the next bytes of the connection and returns how many of them belong to this body: all of them, unless the
+    /// body ends within.
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<usize, MalformedChunk> {
         match self {
             Self::Length(left) => {
@@ -62,7 +62,7 @@ impl Framing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Chunked {
     state: State,
-    /// The size being read; then the bytes of the chunk that are still to come.
+    /// The size being parsed; then the bytes of the chunk that are still to come.
     size: u64,
     /// Bytes of the current size line, or of the trailer section.
     line: usize,
@@ -72,7 +72,7 @@ pub(super) struct Chunked {
 enum State {
     /// In the digits of a chunk's size.
     Size,
-    /// In what follows the size: white space and extensions, which are ignored.
+    /// After the size: white space and extensions, which are ignored.
     Extension,
     SizeLf,
     Data,
@@ -105,7 +105,7 @@ impl Chunked {
         Ok(at)
     }
 
-    /// The state after a byte that is not chunk data.
+    /// Returns the state after a byte that is not chunk data.
     fn step(&mut self, byte: u8) -> Result<State, MalformedChunk> {
         self.line += 1;
         match (self.state, byte) {

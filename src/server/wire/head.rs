@@ -1,26 +1,26 @@
-//! Which request heads are accepted, decided on their bytes. Pure.
+//! Checks request heads, on their bytes. Pure.
 //!
-//! hyper is lenient where leniency lets two parsers disagree about where a message ends (request smuggling):
-//! it takes Content-Length beside Transfer-Encoding, lines ended by LF alone, HTTP/1.1 without Host. What passes
-//! here reads the same for every parser. <https://www.rfc-editor.org/rfc/rfc9112>
+//! hyper is lenient where leniency lets two parsers disagree about the end of a message (request smuggling): it accepts
+//! Content-Length beside Transfer-Encoding, lines ended by LF alone, HTTP/1.1 without Host. A head accepted here means
+//! the same to every parser. <https://www.rfc-editor.org/rfc/rfc9112>
 
 use http::StatusCode;
 
 use super::framing::Framing;
 
-/// Longest head, request line and empty line included.
+/// Limit of a head, request line and empty line included.
 pub const MAX_HEAD_BYTES: usize = 16 * 1024;
-/// Most header lines.
+/// Limit of the number of header lines.
 pub const MAX_HEADERS: usize = 100;
-/// Longest request target.
+/// Limit of the request target.
 pub const MAX_TARGET_BYTES: usize = 8 * 1024;
 
-/// Why a request's head was refused. The answer to it is the connection's last.
+/// The refusal of a request's head. Its response is the connection's last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadRefusal {
     /// 400, 408, 414, 431 or 505.
     pub status: StatusCode,
-    /// One constant sentence, fit for the answer's body.
+    /// One constant sentence, fit for the response's body.
     pub reason: &'static str,
 }
 
@@ -41,11 +41,11 @@ impl HeadRefusal {
     }
 }
 
-/// Where the head that begins at `bytes[0]` ends: the index after its empty line, or `None` when more bytes are
-/// needed. `scanned` remembers between calls what was looked at; it begins at 0.
+/// Finds the end of the head that begins at `bytes[0]`: returns the index after its empty line, or `None` when more
+/// bytes are needed. `scanned` keeps the number of bytes already searched between calls; it begins at 0.
 ///
 /// # Errors
-/// On what cannot become an acceptable head: LF or CR alone, NUL, more than [`MAX_HEAD_BYTES`].
+/// The refusal of a head that cannot become acceptable: LF or CR alone, NUL, more than [`MAX_HEAD_BYTES`].
 pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize>, HeadRefusal> {
     let window = &bytes[..bytes.len().min(MAX_HEAD_BYTES)];
     for at in *scanned..window.len() {
@@ -68,10 +68,10 @@ pub(super) fn find_end(bytes: &[u8], scanned: &mut usize) -> Result<Option<usize
     }
 }
 
-/// Checks a whole head, as [`find_end`] delimits it, and answers how its body is framed.
+/// Checks a whole head, as delimited by [`find_end`], and returns the framing of its body.
 ///
 /// # Errors
-/// The refusal to answer.
+/// The refusal.
 pub(super) fn check(head: &[u8]) -> Result<Framing, HeadRefusal> {
     let mut lines = head.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let version = check_request_line(lines.next().unwrap_or_default())?;
@@ -121,17 +121,17 @@ fn check_request_line(line: &[u8]) -> Result<Version, HeadRefusal> {
 fn check_target(method: &[u8], target: &[u8]) -> Result<(), HeadRefusal> {
     const MALFORMED: HeadRefusal = HeadRefusal::malformed("the request target is malformed");
     let form_known = match target {
-        // The authority form belongs to proxies.
+        // CONNECT's authority form is for proxies only.
         _ if method == b"CONNECT" => false,
         b"*" => method == b"OPTIONS",
         _ => target.starts_with(b"/") || target.starts_with(b"http://") || target.starts_with(b"https://"),
     };
     let visible = target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#');
-    // hyper parses the target once more, with this parser.
+    // hyper parses the target again, with this parser.
     if form_known && visible && http::Uri::try_from(target).is_ok() { Ok(()) } else { Err(MALFORMED) }
 }
 
-/// What the header lines say about hosts and framing.
+/// The header fields about the host and the framing.
 #[derive(Default)]
 struct Fields {
     hosts: usize,
@@ -173,7 +173,7 @@ impl Fields {
     }
 
     fn take_length(&mut self, value: &[u8]) -> Result<(), HeadRefusal> {
-        // 18 digits fit a u64 whatever they are.
+        // 18 digits always fit in a u64.
         let digits = (1..=18).contains(&value.len()) && value.iter().all(u8::is_ascii_digit);
         if !digits || self.length.is_some() {
             return Err(HeadRefusal::malformed("the Content-Length header is malformed or repeated"));

@@ -1,8 +1,8 @@
-//! Stands between the socket and hyper, and lets no request head through that was not checked.
+//! A stream between the socket and hyper that passes on only request heads that were checked.
 //!
-//! It follows each request's framing, so that it knows where the next head begins; body bytes go straight into
-//! hyper's buffer. In place of a refused head hyper gets a well-formed one, and the refusal waits in a cell for
-//! the service: so a refusal is answered, logged and counted like any other request, and then the connection ends.
+//! It follows each request's framing, so that it knows where the next head begins; body bytes go straight into hyper's
+//! buffer. In place of a refused head hyper gets a well-formed one, and the refusal waits in a cell for the service: so
+//! a refusal is answered, logged and counted like any other request, and then the connection ends.
 
 use std::io;
 use std::pin::Pin;
@@ -20,32 +20,32 @@ use super::min_rate::poll_timer;
 use super::upgrade::Switch;
 
 const REFUSED_HEAD: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
-/// The answer to HEAD has no body, whatever else was wrong.
+/// The response to HEAD has no body, whatever else is wrong.
 const REFUSED_HEAD_OF_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
 
 /// A stream that reads as well-formed requests only.
 pub(super) struct HeadGuard<I> {
     io: I,
-    /// Read from the peer and not yet handed on.
+    /// Bytes read from the peer and not yet passed on.
     held: BytesMut,
-    /// How many bytes at the front of `held` may be handed on.
+    /// Number of bytes at the front of `held` that may be passed on.
     passable: usize,
     stage: Stage,
     clock: Clock,
-    /// Set at most once, for the last request that hyper will see.
+    /// Set at most once, for the last request that hyper gets.
     refusal: Arc<OnceLock<HeadRefusal>>,
-    /// Once thrown, what the peer sends is not for hyper.
+    /// Once thrown, the peer's bytes are not for hyper.
     switch: Switch,
 }
 
 enum Stage {
-    /// Before or within a head, of which so many bytes were looked at.
+    /// Before or within a head, of which `scanned` bytes were searched.
     Head {
         scanned: usize,
         after_empty_line: bool,
     },
     Body(Framing),
-    /// hyper has what it needs for its last answer.
+    /// hyper has all that it needs for its last response.
     Refused,
     Ended,
 }
@@ -59,12 +59,12 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
         Self { io, held: BytesMut::new(), passable: 0, stage: NEXT_HEAD, clock, refusal, switch }
     }
 
-    /// The stream, and what was read from it and not handed on.
+    /// Returns the stream, and the bytes read from it and not passed on.
     pub(super) fn into_parts(self) -> (I, BytesMut) {
         (self.io, self.held)
     }
 
-    /// Whether nothing of a request is left unread, as far as is known.
+    /// Whether no part of a request is left unread, as far as is known.
     pub(super) fn is_at_rest(&self) -> bool {
         self.held.is_empty() && matches!(self.stage, Stage::Head { .. } | Stage::Ended)
     }
@@ -75,12 +75,12 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
         self.held.advance(count);
         self.passable -= count;
         if self.held.is_empty() {
-            // Gives the memory back: an idle connection holds none here.
+            // Frees the memory: an idle connection holds none here.
             self.held = BytesMut::new();
         }
     }
 
-    /// Looks for a whole head at the front of `held`; answers whether anything changed.
+    /// Looks for a whole head at the front of `held`; returns whether anything changed.
     fn examine_head(&mut self) -> bool {
         let Stage::Head { scanned, after_empty_line } = &mut self.stage else { return false };
         // RFC 9112, section 2.2: one empty line before a request is ignored.
@@ -115,7 +115,7 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
         let _ = self.refusal.set(refusal);
     }
 
-    /// Reads more of a head, or ends the wait for it. hyper's buffer serves as scratch space.
+    /// Reads more of a head, or handles its time-out. hyper's buffer serves as scratch space.
     fn poll_head(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let start = buf.filled().len();
         match Pin::new(&mut self.io).poll_read(cx, buf)? {
@@ -138,7 +138,7 @@ impl<I: AsyncRead + Unpin> HeadGuard<I> {
         Poll::Ready(Ok(()))
     }
 
-    /// Reads body bytes into hyper's buffer and holds back what lies beyond the body.
+    /// Reads body bytes into hyper's buffer and holds back the bytes after the body.
     fn poll_body(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Stage::Body(framing) = &mut self.stage else { return Poll::Ready(Ok(())) };
         let start = buf.filled().len();
@@ -176,7 +176,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for HeadGuard<I> {
             return Poll::Ready(Ok(()));
         }
         if this.switch.is_thrown() {
-            // hyper finishes with the answer it is about to write.
+            // hyper goes on to write its response.
             return Poll::Pending;
         }
         loop {
@@ -195,7 +195,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for HeadGuard<I> {
                     this.passable = framing.advance(&this.held).map_err(io::Error::from)?;
                     this.end_of_body();
                 }
-                // hyper finishes with the answer it is about to write.
+                // hyper goes on to write its response.
                 Stage::Refused => return Poll::Pending,
                 Stage::Ended => return Poll::Ready(Ok(())),
             }
@@ -228,20 +228,20 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for HeadGuard<I> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 
-    /// Only flushes: the connection is read on for a while before the socket is shut down and closed.
+    /// Only flushes: the connection is still read for a while before the socket is shut down and closed.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_flush(cx)
     }
 }
 
-/// How long heads may take, and silence between them.
+/// The time-outs of heads, and of silence between them.
 struct Clock {
     limits: HttpLimits,
     timer: Option<Pin<Box<Sleep>>>,
     first_head: bool,
-    /// When the current head was first seen incomplete.
+    /// Time when the current head was first seen incomplete.
     head_since: Option<Instant>,
-    /// When the connection opened, or the last byte of a request or an answer passed.
+    /// Time when the connection opened, or the last byte of a request or a response passed.
     quiet_since: Instant,
 }
 

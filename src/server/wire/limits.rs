@@ -1,30 +1,30 @@
-//! The numbers that bound one connection, with their arithmetic.
+//! The limits of one connection, with their arithmetic.
 
 use std::time::Duration;
 
-/// What one connection may cost. The defaults are the production values; tests shrink them.
+/// The limits of one connection. The defaults are the production values; tests shrink them.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
-    /// From the first byte of a request's head to its last; also how long a new connection may stay silent.
+    /// Time-out from the first byte of a request's head to its last; also of the silence of a new connection.
     pub head_time: Duration,
-    /// How long a connection may stay silent between two requests.
+    /// Time-out of the silence between two requests.
     pub idle_time: Duration,
-    /// How long a request body may stay silent while its reader waits.
+    /// Time-out of the silence of a request body while its reader waits.
     pub body_idle_time: Duration,
-    /// Waiting time over which a peer's rate is measured, in either direction.
+    /// Waiting time over which a peer's throughput is measured, in either direction.
     pub min_rate_window: Duration,
     /// Bytes that must move in each [`Self::min_rate_window`] of waiting.
     pub min_rate_bytes: u64,
-    /// How long a connection that has brought no request yet may still bring its first when draining begins.
+    /// Time that a connection without a request so far may still send its first when draining begins.
     pub drain_first_time: Duration,
-    /// How long a connection is read on after its last answer, so that the answer is not lost to a reset.
+    /// Time that a connection is read on after its last response, so that the response is not lost to a reset.
     pub linger_time: Duration,
-    /// The same when nothing of a request was left unread: then only a pipelined request can be under way, and a
+    /// The same time when no part of a request was left unread: then only a pipelined request can be under way, and a
     /// restart should not wait for clients that keep idle connections.
     pub linger_at_rest_time: Duration,
-    /// How many bytes are discarded meanwhile.
+    /// Limit of the bytes discarded in that time.
     pub linger_bytes: u64,
-    /// The most that hyper buffers each way, and the size of the pieces a body comes in. At least 8,192.
+    /// Limit of hyper's buffer in each direction, and size of the pieces of a body. At least 8,192.
     pub buffer_bytes: usize,
 }
 
@@ -32,14 +32,15 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             head_time: Duration::from_secs(10),
-            // More than the 60 s for which common reverse proxies keep idle connections: they, not we, close first.
+            // More than the 60 s for which common reverse proxies keep idle connections: they close first, not this
+            // server.
             idle_time: Duration::from_secs(75),
             body_idle_time: Duration::from_secs(30),
-            // 1 KiB/s over a minute. The kernel reports progress in steps of a third of its send buffer: about
-            // 50 KiB on slow links, so the judgement is about right where it matters.
+            // 1 KiB/s over a minute. The kernel reports progress in steps of a third of its send buffer, about 50 KiB
+            // on slow links, so the measurement is about right where it matters.
             min_rate_window: Duration::from_secs(60),
             min_rate_bytes: 60 * 1024,
-            // Whoever connects sends at once; a restart waits no longer for connections made in advance.
+            // Clients usually send at once; a restart waits no longer for connections made in advance.
             drain_first_time: Duration::from_millis(250),
             linger_time: Duration::from_secs(5),
             linger_at_rest_time: Duration::from_millis(100),

@@ -1,4 +1,4 @@
-//! The minimum rate at which a peer must move bytes, and the writer that fails for a peer that reads more slowly.
+//! The minimum throughput of a peer, and the writer that fails for a peer that reads more slowly.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{FileQueue, HttpLimits};
 
-/// How many bytes a peer moved while we waited for it. Time in which nobody waited does not count.
+/// Measures how many bytes a peer moved while this side waited for it. Time without a wait does not count.
 #[derive(Debug)]
 pub(super) struct MinRate {
     window: Duration,
@@ -31,13 +31,14 @@ impl MinRate {
         }
     }
 
-    /// We wait for the peer. Returns when its rate is due for a check if nothing moves until then.
+    /// Begins or continues a wait for the peer. Returns the time when its throughput is due for a check if nothing
+    /// moves.
     pub(super) fn wait(&mut self, now: Instant) -> Instant {
         let since = *self.waiting_since.get_or_insert(now);
         since + self.window.saturating_sub(self.waited)
     }
 
-    /// The peer moved some bytes, and we no longer wait.
+    /// Records bytes that the peer moved, and ends the wait.
     pub(super) fn moved(&mut self, bytes: usize, now: Instant) {
         self.moved += bytes as u64;
         if let Some(since) = self.waiting_since.take() {
@@ -59,7 +60,7 @@ impl MinRate {
     }
 }
 
-/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the peer takes them too slowly.
+/// A stream whose writes fail with [`io::ErrorKind::TimedOut`] when the peer reads too slowly.
 pub(super) struct SlowPeerGuard<I> {
     io: I,
     min_rate: MinRate,
@@ -72,7 +73,7 @@ impl<I> SlowPeerGuard<I> {
         Self { io, min_rate: MinRate::new(limits), timer: None, files }
     }
 
-    /// Checks the rate after one attempt to write.
+    /// Checks the throughput after one attempt to write.
     fn check(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Ok(bytes)) => {
@@ -80,7 +81,7 @@ impl<I> SlowPeerGuard<I> {
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            // We wait for a file, not for the peer.
+            // The wait is for a file, not for the peer.
             Poll::Pending if self.files.as_ref().is_some_and(FileQueue::is_reading) => {
                 self.min_rate.moved(0, Instant::now());
                 Poll::Pending
@@ -98,7 +99,7 @@ impl<I> SlowPeerGuard<I> {
     }
 }
 
-/// Polls a timer that is made when first needed and moved when its deadline is another one.
+/// Polls a timer that is created at its first use and reset when its deadline changes.
 pub(super) fn poll_timer(timer: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
     let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
     if timer.deadline() != deadline {

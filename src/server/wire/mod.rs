@@ -1,8 +1,8 @@
 //! One connection: HTTP/1.1 by hyper, and the checks, limits and time-outs that hyper lacks.
 //!
 //! Bytes go `socket → SlowPeerGuard (slow readers) → HeadGuard (heads, framing, silence) → hyper → handler`, and a
-//! [`RequestBody`] watches what the handler reads. On the way back a [`FileWriter`], innermost, sends files. Nothing here knows a path, a method or an error name.
-//! <https://www.rfc-editor.org/rfc/rfc9112>
+//! [`RequestBody`] limits the body that the handler reads. On the way back a [`FileWriter`], innermost, sends files.
+//! This room knows no path, method or error name. <https://www.rfc-editor.org/rfc/rfc9112>
 
 mod file_fault;
 mod framing;
@@ -58,7 +58,7 @@ pub use upgrade::{Continuation, Ended, Io, Upgraded};
 pub enum Peer {
     /// A TCP peer.
     Ip(SocketAddr),
-    /// A local process that may open our socket file.
+    /// A local process that connected to a socket file.
     Unix,
 }
 
@@ -71,29 +71,29 @@ impl From<Address> for Peer {
     }
 }
 
-/// A request whose head was accepted, or stands for one that was not.
+/// A request whose head was accepted, or a stand-in for one that was refused.
 #[derive(Debug)]
 pub struct Request {
     /// Method, target, version, headers. When `refusal` is set: `GET /` or `HEAD /`, not what the peer sent.
     pub head: request::Parts,
-    /// The body, not yet asked for.
+    /// The body, not read yet.
     pub body: RequestBody,
-    /// Who sent it.
+    /// The peer that sent it.
     pub peer: Peer,
-    /// When set, the only thing to do is to answer with it. The connection closes after that.
+    /// When set, the handler must answer with this refusal. The connection closes after that.
     pub refusal: Option<HeadRefusal>,
 }
 
-/// The answer of a handler.
+/// The response of a handler.
 pub type Response = http::Response<ResponseBody>;
 
-/// Speaks HTTP on `io` until the peer, an error, a limit or `drain` ends it; `io` is closed then.
+/// Serves HTTP on `io` until the peer, an error, a limit or `drain` ends it; closes `io` then.
 ///
-/// Once `drain` is cancelled, the request in flight is finished and answered; no other is taken but the first one of
-/// a new connection. A handler that panics is answered for with 500 and no body: one that has an error format catches
-/// its panics by [`catch_panic`] itself. After an answer that changes the protocol its
-/// [`Continuation`] has the connection, and `drain`. `activity` is told when there is a request. `files` is the queue of
-/// the [`FileWriter`] below `io`, if there is one.
+/// Once `drain` is cancelled, the request in flight is finished and answered; no other is accepted but the first one of
+/// a new connection. A handler that panics is answered with 500 and no body: one that has an error format catches its
+/// panics by [`catch_panic`] itself. After a response that changes the protocol its [`Continuation`] gets the
+/// connection and `drain`. `activity` tracks requests under way. `files` is the queue of the [`FileWriter`] below `io`,
+/// if there is one.
 pub async fn serve<I, H, F>(
     io: I,
     peer: Peer,
@@ -140,11 +140,12 @@ pub async fn serve<I, H, F>(
         .timer(TokioTimer::new())
         // The guard's clock counts from a head's first byte; hyper's would count idle time too.
         .header_read_timeout(None)
-        // A peer may close its sending half and still wait for the answer.
+        // A peer may close its sending half and still wait for the response.
         .half_close(true)
         .max_buf_size(limits.buffer_bytes)
         .serve_connection(TokioIo::new(guard), service);
-    // Whoever has just connected has sent a request, and would not know from a closed connection what became of it.
+    // A client that has just connected has sent a request, and could not tell from a closed connection whether it was
+    // served.
     let drained = async {
         drain.cancelled().await;
         let _ = tokio::time::timeout(limits.drain_first_time, first_request.notified()).await;
@@ -170,7 +171,7 @@ pub async fn serve<I, H, F>(
     }
 }
 
-/// What follows the last answer: another protocol if it said so; then the connection is closed.
+/// Runs the new protocol after the last response, if it changed the protocol; then closes the connection.
 async fn end<I: Io + 'static>(
     guard: HeadGuard<I>,
     read_by_hyper: &[u8],
@@ -190,7 +191,7 @@ async fn end<I: Io + 'static>(
     }
 }
 
-/// The handler's answer, or 500 when it panics.
+/// Returns the handler's response, or 500 when it panics.
 async fn answer<H, F>(handler: H, request: Request) -> Response
 where
     H: Fn(Request) -> F,
@@ -204,10 +205,10 @@ where
     })
 }
 
-/// What `work` comes to. It is no `async fn`: that would keep room for `work` twice, and every request has that room.
+/// Returns the output of `work`. It is no `async fn`: that would reserve the memory of `work` twice in every request.
 ///
 /// # Errors
-/// The message of its panic.
+/// The message of a panic in `work`.
 pub fn catch_panic<T>(work: impl Future<Output = T>) -> impl Future<Output = Result<T, String>> {
     AssertUnwindSafe(work).catch_unwind().map_err(|payload| {
         let text = payload.downcast_ref::<&str>().map(ToString::to_string);
@@ -215,8 +216,8 @@ pub fn catch_panic<T>(work: impl Future<Output = T>) -> impl Future<Output = Res
     })
 }
 
-/// Closes without losing the last answer: bytes that arrive at a closed socket would make the kernel reset the
-/// connection, and the peer might never read what was sent before. RFC 9112, section 9.6.
+/// Closes the connection without losing the last response: bytes that arrive at a closed socket would make the kernel
+/// reset the connection, and the peer might never read what was sent before. RFC 9112, section 9.6.
 async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, at_rest: bool, limits: &HttpLimits) {
     let time = if at_rest { limits.linger_at_rest_time } else { limits.linger_time };
     let discard = async {
@@ -231,7 +232,7 @@ async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin, at_rest: bool, limi
         }
         std::io::Result::Ok(())
     };
-    // Time-out and error mean the same: the peer had its chance.
+    // A time-out and an error mean the same: the peer had its chance.
     let _ = tokio::time::timeout(time, discard).await;
 }
 

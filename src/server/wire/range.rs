@@ -1,4 +1,4 @@
-//! The range of a body that a request asks for. <https://www.rfc-editor.org/rfc/rfc9110#section-14>
+//! The range of a body that a request names. <https://www.rfc-editor.org/rfc/rfc9110#section-14>
 
 use std::ops::Range;
 
@@ -6,26 +6,26 @@ use http::Method;
 use http::header::{HeaderName, IF_RANGE, RANGE};
 use http::request::Parts;
 
-/// The range of a body that a request asks for.
+/// The range of a body that a request names.
 #[derive(Debug, PartialEq, Eq)]
 pub enum RequestedRange {
-    /// No range, one we do not understand, or several: the whole is a right answer to all of them.
+    /// No range, an unknown one, or several: the whole body is a valid answer to all of them.
     Whole,
     /// These bytes. Answer 206.
     Part(Range<u64>),
-    /// None of the bytes that there are. Answer 416.
+    /// A range beyond the end. Answer 416.
     Unsatisfiable,
 }
 
 impl RequestedRange {
-    /// Returns what a request asks for of a body of `size_bytes` with this entity tag. The body never changes.
+    /// Returns the range that a request names of a body of `size_bytes` with this entity tag. The body never changes.
     #[must_use]
     pub fn of(head: &Parts, size_bytes: u64, etag: &str) -> Self {
         let once = |name: HeaderName| {
             let mut values = head.headers.get_all(name).iter();
             values.next().filter(|_| values.next().is_none()).and_then(|value| value.to_str().ok())
         };
-        // A range of another version would not fit what the client has.
+        // A range of another version would not fit the part that the client has.
         let applies = !head.headers.contains_key(IF_RANGE) || once(IF_RANGE) == Some(etag);
         match once(RANGE).filter(|_| applies && head.method == Method::GET) {
             Some(text) => Self::parse(text, size_bytes),

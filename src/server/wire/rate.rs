@@ -1,4 +1,4 @@
-//! Token buckets: how many requests an address or an account may make.
+//! Token buckets: limits of requests per address and per account.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,33 +9,33 @@ use quick_cache::sync::Cache;
 use crate::daemon::network_of;
 use atproto::syntax::Did;
 
-/// How many addresses and accounts are remembered, at about 100 bytes each; the least used are forgotten first.
+/// Number of addresses and of accounts kept, at about 100 bytes each; the least used are evicted first.
 const MAX_BUCKETS: usize = 10_000;
-/// A bucket holds this many seconds of its rate, so that a burst of parallel layers passes.
+/// A bucket holds this many seconds of its rate, so that a burst of requests for parallel layers passes.
 const BURST_S: u64 = 2;
 
 /// Buckets by address and by account.
 pub struct Rates {
-    /// Clients that no proxy names share the bucket of `None`.
+    /// Clients without a known address share the bucket of `None`.
     addresses: Buckets<Option<IpAddr>>,
     accounts: Buckets<Did>,
 }
 
 impl Rates {
-    /// Makes buckets with rates in requests a second; 0 is no limit.
+    /// Creates buckets with rates in requests a second; 0 is no limit.
     #[must_use]
     pub fn new(per_address: u32, per_account: u32) -> Self {
         Self { addresses: Buckets::new(per_address), accounts: Buckets::new(per_account) }
     }
 
-    /// Changes the rates. A bucket that is fuller than it may be is levelled at its next request.
+    /// Changes the rates. A bucket above its new limit is lowered at its next request.
     pub fn set(&self, per_address: u32, per_account: u32) {
         self.addresses.per_second.store(per_address.into(), Ordering::Relaxed);
         self.accounts.per_second.store(per_account.into(), Ordering::Relaxed);
     }
 
-    /// Counts a request from this address. Returns whether it is within the rate; `None` is all clients whose address
-    /// is not known.
+    /// Counts a request from this address. Returns whether it is within the rate; `None` stands for all clients without
+    /// a known address.
     #[must_use]
     pub fn admit_address(&self, address: Option<IpAddr>, now_us: u64) -> bool {
         self.addresses.admit(&address.map(network_of), now_us)
@@ -54,7 +54,7 @@ struct Buckets<K> {
 }
 
 struct TokenBucket {
-    /// Millionths of a request that are left.
+    /// Millionths of a request left.
     level: u64,
     filled_at_us: u64,
 }

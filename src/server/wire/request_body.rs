@@ -1,4 +1,4 @@
-//! A request's body as its handler reads it: bounded in size and in waiting.
+//! A request's body as its handler reads it, with limits of size and waiting.
 
 use std::error::Error as _;
 use std::io;
@@ -16,27 +16,27 @@ use tokio::time::{Instant, Sleep};
 use super::HttpLimits;
 use super::min_rate::{MinRate, poll_timer};
 
-/// Why a body could not be read to its end. Nothing more comes after it.
+/// Errors of reading a body. No more bytes follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyFault {
-    /// Longer than the limit. Answer 413.
+    /// More bytes than the limit. Answer 413.
     #[error("the request body is too large")]
     TooLarge,
-    /// No byte for too long, or too few over a while. Answer 408.
+    /// No byte for too long, or too few over a window. Answer 408.
     #[error("the request body took too long to arrive")]
     TimedOut,
-    /// Not framed as its head announced. Answer 400.
+    /// Framing that breaks the announced one. Answer 400.
     #[error("the request body is malformed")]
     Malformed,
-    /// The peer went away; no answer will reach it.
+    /// The peer disconnected; no response will reach it.
     #[error("the peer went away within the request body")]
     Disconnected,
 }
 
-/// The body of a request, as a stream of its bytes in pieces of at most [`HttpLimits::buffer_bytes`].
+/// The body of a request, as a stream of pieces of at most [`HttpLimits::buffer_bytes`].
 ///
-/// A peer that sent `Expect: 100-continue` is told to go on when the body is first polled, not before: an early
-/// refusal is all it gets. When a body is not read to its end, the connection closes after the answer.
+/// A peer that sent `Expect: 100-continue` gets 100 when the body is first polled, not before: an early refusal is all
+/// it gets. When a body is not read to its end, the connection closes after the response.
 pub struct RequestBody {
     incoming: Incoming,
     announced_bytes: Option<u64>,
@@ -44,12 +44,12 @@ pub struct RequestBody {
     wait: Wait,
     ended: Arc<AtomicBool>,
     failed: bool,
-    /// Bytes that were read already, and are given once more.
+    /// Bytes that were read already, and are returned again.
     buffered: Option<Bytes>,
 }
 
 impl RequestBody {
-    /// `ended` is set as soon as the body was read to its end.
+    /// Creates the body; `ended` is set as soon as it was read to its end.
     pub(super) fn new(incoming: Incoming, limits: &HttpLimits, ended: Arc<AtomicBool>) -> Self {
         ended.store(incoming.is_end_stream(), Ordering::Release);
         Self {
@@ -63,14 +63,14 @@ impl RequestBody {
         }
     }
 
-    /// Returns the length in bytes if the request announced one, 0 when it has no body, `None` when it is chunked.
+    /// Returns the length in bytes if the request announced one, 0 without a body, `None` when it is chunked.
     #[must_use]
     pub fn announced_length(&self) -> Option<u64> {
         self.announced_bytes
     }
 
-    /// The same body, which fails with [`BodyFault::TooLarge`] beyond so many bytes; at once, without a byte being
-    /// asked for, when the announced length is beyond.
+    /// Limits the body: it fails with [`BodyFault::TooLarge`] beyond `limit_bytes`; at once, before a byte is read,
+    /// when the announced length is beyond.
     #[must_use]
     pub fn limited(mut self, limit_bytes: u64) -> Self {
         self.left_bytes = limit_bytes;
@@ -80,12 +80,12 @@ impl RequestBody {
     /// Reads the whole body.
     ///
     /// # Errors
-    /// The fault that kept it from being read, among them a body beyond `limit_bytes`.
+    /// The error of reading it; [`BodyFault::TooLarge`] beyond `limit_bytes`.
     pub async fn collect(mut self, limit_bytes: u64) -> Result<Bytes, BodyFault> {
         self.read(limit_bytes).await
     }
 
-    /// Reads the whole body into memory; the same body is then read from there.
+    /// Reads the whole body into memory; the returned body reads from there.
     ///
     /// # Errors
     /// As [`Self::collect`].
@@ -116,7 +116,7 @@ impl RequestBody {
         loop {
             match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    // Trailers say nothing that a handler here wants.
+                    // No handler uses trailers.
                     let Ok(piece) = frame.into_data() else { continue };
                     return Poll::Ready(Some(self.take(piece)));
                 }
@@ -166,7 +166,7 @@ impl std::fmt::Debug for RequestBody {
     }
 }
 
-/// What hyper's error means: broken framing comes to it as invalid data, from the guard or its own decoder.
+/// Converts hyper's error: broken framing appears as invalid data, from the guard or hyper's own decoder.
 fn fault(error: &hyper::Error) -> BodyFault {
     let kind = error.source().and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind);
     match kind {
@@ -175,7 +175,7 @@ fn fault(error: &hyper::Error) -> BodyFault {
     }
 }
 
-/// How long a body may keep its reader waiting.
+/// Measures how long a body makes its reader wait.
 struct Wait {
     idle: std::time::Duration,
     min_rate: MinRate,

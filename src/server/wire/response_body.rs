@@ -1,4 +1,4 @@
-//! The body of an answer: none, whole, a stream, a range of a file, or what follows a change of protocol.
+//! The body of a response: empty, in memory, a stream, a range of a file, or a change of protocol.
 
 use std::fs::File;
 use std::io;
@@ -16,10 +16,10 @@ use super::send_file::{FileQueue, FileRange};
 use super::upgrade::Continuation;
 use crate::daemon::Busy;
 
-/// The body of an answer. One of known length is sent with Content-Length, to HEAD too; else chunked.
+/// The body of a response. One of known length is sent with Content-Length, also to HEAD; others chunked.
 pub struct ResponseBody {
     kind: Kind,
-    /// The connection is not idle before the body is sent.
+    /// Keeps the connection from being idle before the body is sent.
     busy: Option<Busy>,
     /// Dropped with the body.
     attached: Option<Box<dyn std::any::Any + Send>>,
@@ -42,7 +42,7 @@ impl ResponseBody {
         Self::of(Kind::Empty)
     }
 
-    /// No body: the connection goes on as `continuation` says. For 101 answers to HTTP/1.1 requests that ask for an
+    /// Makes no body: `continuation` takes over the connection. For 101 responses to HTTP/1.1 requests that ask for an
     /// upgrade and have no body.
     #[must_use]
     pub fn upgrade(continuation: Continuation) -> Self {
@@ -53,7 +53,7 @@ impl ResponseBody {
         Self { kind, busy: None, attached: None }
     }
 
-    /// The connection is busy for as long as the body is there. If it has a queue for files, it sends those itself.
+    /// Keeps the connection busy until the body is dropped. With a queue for files, the connection sends a file itself.
     pub(super) fn send_on(&mut self, busy: Busy, files: Option<FileQueue>) {
         self.busy = Some(busy);
         if let Kind::Stream { same, .. } = &mut self.kind
@@ -68,7 +68,7 @@ impl ResponseBody {
         self.attached = Some(Box::new(guard));
     }
 
-    /// Takes out what follows the answer, if it ends HTTP on this connection.
+    /// Takes out the continuation, if the response ends HTTP on this connection.
     pub(super) fn take_upgrade(&mut self) -> Option<Continuation> {
         match std::mem::replace(&mut self.kind, Kind::Empty) {
             Kind::Upgrade(continuation) => Some(continuation),
@@ -79,22 +79,23 @@ impl ResponseBody {
         }
     }
 
-    /// Makes a body that is in memory.
+    /// Makes a body of `bytes`.
     #[must_use]
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         Self::of(Kind::Full(bytes.into()))
     }
 
-    /// A body that comes in pieces, `length_bytes` in all if that is known.
+    /// Makes a body of a stream, `length_bytes` in all if that is known.
     ///
-    /// When the stream fails or is shorter, the connection breaks off, so that the peer does not take the part
-    /// for the whole. It is not polled for an answer to HEAD.
+    /// When the stream fails or is shorter, the connection is cut off, so that the peer does not take the part for the
+    /// whole. The stream is not polled for a response to HEAD.
     pub fn stream(length_bytes: Option<u64>, stream: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Self {
         Self::of(Kind::Stream { left_bytes: length_bytes, stream: Box::pin(stream), same: None })
     }
 
-    /// A body that is a range of a file. The kernel sends it if the connection can, else `stream` brings the same bytes. A
-    /// file that fails or is shorter ends the connection, as a stream does; `fault` is told why, where the kernel sends it.
+    /// Makes a body of a range of a file. The kernel sends it if the connection supports that, else `stream` has the
+    /// same bytes. A file that fails or is shorter cuts the connection off, as a stream does; `fault` gets the error,
+    /// where the kernel sends it.
     pub fn file(
         file: Arc<File>,
         range: Range<u64>,

@@ -1,16 +1,16 @@
-//! Bodies that are a range of a file: from the page cache to the socket by sendfile(2), with hyper in between.
+//! Bodies that are a range of a file: from the page cache to the socket by sendfile(2), past hyper.
 //!
-//! hyper writes bytes. Such a body gives it placeholders, slices of one region of memory that nobody looks at, as many
-//! bytes as the next piece of the file has, and puts that piece into the queue of the connection. hyper hands the slices on
-//! without a copy, to the guards and at last to the [`FileWriter`], which knows them by their address and sends the piece in
-//! their place. hyper, the guards and the counters see bytes that were written.
+//! hyper writes bytes. Such a body gives it placeholders: slices of one region of memory that is never read, as many
+//! bytes as the next piece of the file has; and it adds that piece to the queue of the connection. hyper passes the
+//! slices on without a copy, to the guards and at last to the [`FileWriter`], which recognises them by their address
+//! and sends the piece in their place. hyper, the guards and the counters see bytes that were written.
 //!
-//! No peer ever gets a placeholder: a write fails, and the connection ends, unless it has exactly as many of them as the
-//! queue has bytes. A copy of a placeholder is none, so that fails too.
+//! No peer ever gets a placeholder: a write fails, and the connection ends, unless it has exactly as many placeholder
+//! bytes as the queue has bytes. A copy of a placeholder is not recognised, so that fails too.
 //!
-//! sendfile waits for the disk where the page cache lacks a page, so it is called on the blocking pool: that cost no more
-//! processor time than a call on the spot, as it moves a piece and not a buffer. Connections whose disk is slow have half of
-//! the pool, and the others need not wait for that disk.
+//! sendfile waits for the disk where the page cache lacks a page, so it is called on the blocking pool: that cost no
+//! more processor time than a call on the spot, as it moves a piece and not a buffer. Connections whose disk is slow
+//! get half of the pool, and the others need not wait for that disk.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -34,14 +34,14 @@ use tokio_util::either::Either;
 use super::file_fault::FileFault;
 use crate::daemon::{BLOCKING_THREADS, Busy, Stream};
 
-/// The most that one call of sendfile moves, as in nginx. A socket of a fast peer takes about as much, and the larger the
+/// Limit of one call of sendfile, as in nginx. A socket of a fast peer accepts about as much, and the larger the
 /// pieces, the fewer turns of the pool.
 const PIECE_BYTES: u64 = 2 * 1024 * 1024;
-/// The most that is read at once where a file system has no sendfile.
+/// Limit of one read where a file system has no sendfile.
 const COPY_BYTES: usize = 64 * 1024;
-/// A call that takes as long has waited for a disk.
+/// A call that takes this long has waited for a disk.
 const SLOW: Duration = Duration::from_millis(10);
-/// How many calls may wait for a disk that is known to be slow.
+/// Number of concurrent calls for a disk that is known to be slow.
 const SLOW_CALLS: usize = BLOCKING_THREADS / 2;
 
 static SLOW_TURNS: Semaphore = Semaphore::const_new(SLOW_CALLS);
@@ -49,16 +49,16 @@ static SLOW_TURNS: Semaphore = Semaphore::const_new(SLOW_CALLS);
 /// The region of all placeholders. Its pages are never touched, so it takes no memory.
 static PLACEHOLDERS: OnceLock<Bytes> = OnceLock::new();
 
-/// What is to be sent of a file.
+/// The rest of a file's range to send.
 #[derive(Clone, Debug)]
 pub(super) struct FileRange {
     pub(super) file: Arc<File>,
     pub(super) range: Range<u64>,
-    /// Told when the file cannot be read.
+    /// Gets the error when the file cannot be read.
     pub(super) fault: FileFault,
 }
 
-/// The pieces of files that a connection has to send in the place of placeholders, in order.
+/// The pieces of files that a connection sends in place of placeholders, in order.
 #[derive(Clone, Debug, Default)]
 pub struct FileQueue(Arc<Queue>);
 
@@ -77,7 +77,7 @@ struct Piece {
 }
 
 impl FileQueue {
-    /// Moves the first piece of `rest` into the queue, and with its last piece `busy`. Returns its placeholders.
+    /// Moves the first piece of `rest` into the queue, and `busy` with the last piece. Returns its placeholders.
     pub(super) fn push(&self, rest: &mut FileRange, busy: &mut Option<Busy>) -> Bytes {
         let Range { start, end } = rest.range;
         let cut = end.min(start.saturating_add(PIECE_BYTES));
@@ -85,7 +85,7 @@ impl FileQueue {
         let busy = if cut == end { busy.take() } else { None };
         let piece = FileRange { range: start..cut, ..rest.clone() };
         self.pieces().push_back(Piece { rest: piece, _busy: busy });
-        // Not more than a piece, so the casts lose nothing.
+        // At most a piece, so the casts lose nothing.
         let region = PLACEHOLDERS.get_or_init(|| vec![0; PIECE_BYTES as usize].into());
         region.slice(..(cut - start) as usize)
     }
@@ -115,7 +115,7 @@ impl FileQueue {
         has_more
     }
 
-    /// Tells whoever gave the file of an error.
+    /// Reports an error to the owner of the file, and returns it.
     fn failed(&self, error: io::Error) -> io::Error {
         if let Some(piece) = self.first() {
             piece.fault.tell(&error);
@@ -128,7 +128,7 @@ impl FileQueue {
     }
 }
 
-/// A socket that sends pieces of files in the place of their placeholders.
+/// A socket that sends pieces of files in place of their placeholders.
 pub struct FileWriter {
     stream: Stream,
     files: FileQueue,
@@ -136,7 +136,7 @@ pub struct FileWriter {
     was_slow: bool,
 }
 
-/// What became of a call: how many bytes it sent, 0 at the end of the file, and whether it took long.
+/// The result of a call: the number of bytes sent, 0 at the end of the file, and whether it took long.
 struct Sent {
     count: io::Result<usize>,
     was_slow: bool,
@@ -155,7 +155,7 @@ impl FileWriter {
         self.files.clone()
     }
 
-    /// Sends of the first piece what the socket takes, and returns how many bytes that were.
+    /// Sends as much of the first piece as the socket accepts, and returns the number of bytes.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         loop {
             if let Some(sending) = &mut self.sending {
@@ -227,14 +227,14 @@ impl AsyncWrite for FileWriter {
     }
 }
 
-/// Whether a slice lies in the region of placeholders.
+/// Whether a slice is in the region of placeholders.
 fn is_placeholder(slice: &[u8]) -> bool {
     PLACEHOLDERS.get().is_some_and(|region| !slice.is_empty() && region.as_ptr_range().contains(&slice.as_ptr()))
 }
 
-/// Sends what the socket takes of a piece, in its turn if the last call was slow.
+/// Sends as much of a piece as the socket accepts; waits for a turn first if the last call was slow.
 async fn send_on_pool(socket: OwnedFd, piece: FileRange, was_slow: bool) -> Sent {
-    // It is never closed, so there is a turn.
+    // The semaphore is never closed, so there is a turn.
     let turn = if was_slow { SLOW_TURNS.acquire().await.ok() } else { None };
     let call = move || {
         let _turn = turn;
@@ -245,13 +245,13 @@ async fn send_on_pool(socket: OwnedFd, piece: FileRange, was_slow: bool) -> Sent
     called.unwrap_or_else(|error| Sent { count: Err(io::Error::other(error)), was_slow })
 }
 
-/// Sends what the socket takes of a piece without waiting for the peer. Returns 0 at the end of the file.
+/// Sends as much of a piece as the socket accepts without waiting for the peer. Returns 0 at the end of the file.
 fn send(socket: &OwnedFd, FileRange { file, range, .. }: &FileRange) -> io::Result<usize> {
-    // Not more than a piece.
+    // At most a piece.
     let count = (range.end - range.start) as usize;
     let sent = retry_on_intr(|| rustix::fs::sendfile(socket, file, Some(&mut { range.start }), count));
     match sent {
-        // A file system, or a sandbox, that has none.
+        // A file system, or a sandbox, without sendfile.
         Err(Errno::INVAL | Errno::NOSYS | Errno::PERM) => copy(socket, file, range.start, count),
         sent => Ok(sent?),
     }
@@ -277,7 +277,7 @@ fn descriptor(stream: &Stream) -> BorrowedFd<'_> {
     }
 }
 
-/// Tells the runtime that the socket is full, unless it is no longer: what the runtime heard since the call found it full
+/// Tells the runtime that the socket is full, unless that has changed: a readiness event since the call found it full
 /// would be lost.
 fn note_full(stream: &Stream) -> io::Result<()> {
     let look = || {

@@ -1,4 +1,4 @@
-//! What a connection becomes after 101 Switching Protocols: no longer HTTP, but still one task of the same server.
+//! A connection after 101 Switching Protocols: no longer HTTP, but still one task of the same server.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,26 +14,26 @@ pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
-/// A connection after 101.
+/// A connection after 101 Switching Protocols.
 pub struct Upgraded {
-    /// The stream of the new protocol. Writes still fail when the peer takes them too slowly.
+    /// The stream of the new protocol. Writes still fail when the peer reads too slowly.
     pub io: Box<dyn Io>,
-    /// Bytes that the peer sent before it had our answer. They are to be read first.
+    /// Bytes that the peer sent before it had the response. They are to be read first.
     pub early: Vec<u8>,
 }
 
 /// A connection whose new protocol has ended.
 pub struct Ended {
-    /// The stream, which is to be closed in order.
+    /// The stream, which is still to be closed.
     pub io: Box<dyn Io>,
-    /// Whether the peer needs no more time: it said that it sends no more, or had its chance.
+    /// Whether the peer needs no more time: it has announced that it sends no more, or had its chance.
     pub at_rest: bool,
 }
 
-/// Speaks the new protocol until either side is done or the token is cancelled.
+/// Runs the new protocol until either side ends it or the token is cancelled.
 pub type Continuation = Box<dyn FnOnce(Upgraded, CancellationToken) -> BoxFuture<'static, Ended> + Send>;
 
-/// Where the answer leaves its continuation for the connection.
+/// Passes the continuation from the response to the connection.
 #[derive(Clone, Default)]
 pub(super) struct Switch {
     thrown: Arc<AtomicBool>,
@@ -41,13 +41,13 @@ pub(super) struct Switch {
 }
 
 impl Switch {
-    /// The connection stays busy for as long as the new protocol is spoken.
+    /// Sets the continuation. The connection stays busy until the new protocol ends.
     pub(super) fn throw(&self, continuation: Continuation, busy: Busy) {
         *self.continuation.lock().unwrap_or_else(PoisonError::into_inner) = Some((continuation, busy));
         self.thrown.store(true, Ordering::Release);
     }
 
-    /// Whether the connection leaves HTTP with the answer that is under way.
+    /// Whether the connection leaves HTTP with the response under way.
     pub(super) fn is_thrown(&self) -> bool {
         self.thrown.load(Ordering::Acquire)
     }

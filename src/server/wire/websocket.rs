@@ -1,4 +1,4 @@
-//! The opening handshake of WebSocket, server side. <https://www.rfc-editor.org/rfc/rfc6455#section-4.2>
+//! The opening handshake of WebSockets, server side. <https://www.rfc-editor.org/rfc/rfc6455#section-4.2>
 
 use futures_util::future::BoxFuture;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -14,12 +14,12 @@ use super::{Ended, Response, ResponseBody, Upgraded};
 #[derive(Debug)]
 pub struct Handshake(http::response::Parts);
 
-/// Why a request does not become a WebSocket.
+/// Reasons why a request does not become a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeRefusal {
-    /// It does not ask for a WebSocket, or for another version than 13. Answer 426.
+    /// The request does not ask for a WebSocket, or for another version than 13. Answer 426.
     UpgradeRequired(&'static str),
-    /// It asks in a wrong way. Answer 400.
+    /// The handshake is malformed. Answer 400.
     Malformed(&'static str),
 }
 
@@ -27,7 +27,7 @@ impl Handshake {
     /// Checks that the request asks for a WebSocket.
     ///
     /// # Errors
-    /// [`HandshakeRefusal`], with a sentence for the answer.
+    /// [`HandshakeRefusal`], with a sentence for the response.
     pub fn check(head: &Parts) -> Result<Self, HandshakeRefusal> {
         let mut request = http::Request::new(());
         *request.method_mut() = head.method.clone();
@@ -41,7 +41,7 @@ impl Handshake {
         Ok(Self(response.into_parts().0))
     }
 
-    /// Answers 101: the connection goes on with `continuation`.
+    /// Returns the 101 response: the connection goes on with `continuation`.
     pub fn switch(
         self,
         continuation: impl FnOnce(Upgraded, CancellationToken) -> BoxFuture<'static, Ended> + Send + 'static,
