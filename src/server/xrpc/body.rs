@@ -1,4 +1,4 @@
-//! JSON bodies, and headers that stand once.
+//! JSON bodies, and headers that must not be repeated.
 
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -6,14 +6,14 @@ use serde::de::DeserializeOwned;
 use super::error::Error;
 use crate::wire::Request;
 
-/// The most bytes of a JSON body; record methods are the largest, and one record of crew is below 10 kB.
+/// Limit of a JSON body; those of record methods are the largest, and one record of crew is below 10 kB.
 pub const JSON_BYTES: u64 = 256 * 1024;
 
 /// Reads a JSON body of at most `limit_bytes`.
 ///
 /// # Errors
-/// 415 for another media type, 413 beyond the limit, 408 and 400 for a body that does not come as announced, 400 for
-/// JSON that is not `T`.
+/// 415 for another media type, 413 beyond the limit, 408 and 400 for a body that does not arrive as announced, 400 for
+/// JSON that is not a `T`.
 pub async fn json<T: DeserializeOwned>(request: Request, limit_bytes: u64) -> Result<T, Error> {
     check_type(&request.head)?;
     parse(&request.body.collect(limit_bytes).await?)
@@ -42,7 +42,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|e| Error::invalid(format!("the body is not what this method takes: {e}")))
 }
 
-/// Returns a header that is there once, as text.
+/// Returns a header as text, if it is there exactly once.
 #[must_use]
 pub fn header<'h>(head: &'h Parts, name: &str) -> Option<&'h str> {
     let mut values = head.headers.get_all(name).iter();

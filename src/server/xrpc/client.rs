@@ -6,9 +6,9 @@ use crate::wire::{Peer, Request};
 
 /// Returns the client's address, for rate limits and the log; `None` behind a local proxy that does not name one.
 ///
-/// A proxy's word is taken from whoever connects by a Unix socket and from `trusted` addresses. The nearest proxy
-/// appends the address it saw: the last element of the last X-Forwarded-For line. What stands before that anyone
-/// could have written.
+/// `X-Forwarded-For` is trusted from Unix socket peers and from `trusted` addresses. The nearest proxy appends the
+/// address that it saw: the last element of the last `X-Forwarded-For` line. Anyone could have written the elements
+/// before it.
 #[must_use]
 pub fn client_address(request: &Request, trusted: &[IpAddr]) -> Option<IpAddr> {
     let direct = match request.peer {
@@ -23,7 +23,7 @@ pub fn client_address(request: &Request, trusted: &[IpAddr]) -> Option<IpAddr> {
     last.and_then(parse).or(direct)
 }
 
-/// An address as proxies write it: alone, with a port, in brackets.
+/// Parses an address as proxies write it: alone, with a port, in brackets.
 fn parse(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);

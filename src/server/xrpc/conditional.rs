@@ -1,4 +1,4 @@
-//! Conditional requests: whether a client has already what it asks for.
+//! Conditional requests: whether a client already has the response.
 //! <https://www.rfc-editor.org/rfc/rfc9110#section-13.1.2>
 
 use http::header::IF_NONE_MATCH;
@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 
 use crate::wire::{Response, ResponseBody};
 
-/// Whether If-None-Match names the entity tag of what would be answered. Then answer [`not_modified`].
+/// Whether If-None-Match names the entity tag of the response. Then answer [`not_modified`].
 #[must_use]
 pub fn is_known(head: &Parts, etag: &str) -> bool {
     let lines = head.headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
@@ -16,7 +16,7 @@ pub fn is_known(head: &Parts, etag: &str) -> bool {
     matches!(head.method, Method::GET | Method::HEAD) && known.any(matches)
 }
 
-/// Answers 304. The caller adds the headers that the whole answer would have.
+/// Makes a 304 response. The caller adds the headers that the whole response would have.
 #[must_use]
 pub fn not_modified() -> Response {
     let mut response = Response::new(ResponseBody::empty());

@@ -1,5 +1,5 @@
-//! Cross-origin requests of browsers, as the reference PDS has it: any page may call what its token lets it call. Never
-//! with credentials: cookies would act with a visitor's identity, and there are none here.
+//! Cross-origin requests of browsers, as in the reference PDS: any page may call any method, with a token. Never with
+//! credentials: cookies would act with a visitor's identity, and there are none here.
 //! <https://fetch.spec.whatwg.org/#http-cors-protocol>
 
 use http::StatusCode;
@@ -16,7 +16,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
     "content-range, docker-content-digest, dpop-nonce, etag, retry-after, www-authenticate, x-request-id",
 );
 
-/// The answer to a browser that asks before it calls: whatever headers it wants to send may be sent.
+/// Makes the response to a preflight request: all requested headers are allowed.
 pub(super) fn preflight(head: &Parts) -> Response {
     let mut response = Response::new(ResponseBody::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
@@ -30,7 +30,7 @@ pub(super) fn preflight(head: &Parts) -> Response {
     response
 }
 
-/// Lets any page read an answer, a refusal too.
+/// Lets any page read a response, also an error.
 pub(super) fn open(response: &mut Response) {
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));

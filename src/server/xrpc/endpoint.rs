@@ -7,7 +7,7 @@ use super::error::Error;
 
 const XRPC_PREFIX: &str = "/xrpc/";
 
-/// The HTTP methods of an endpoint; HEAD goes where GET goes.
+/// The HTTP methods of an endpoint; HEAD is allowed where GET is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbs {
     /// GET and HEAD.
@@ -40,7 +40,7 @@ impl Verbs {
 
 /// A row of a program's endpoint table.
 pub trait Route {
-    /// Returns the NSID of an XRPC method; or a path, which stands for all below it when it ends with a slash.
+    /// Returns the NSID of an XRPC method; or a path, which matches all paths below it when it ends with a slash.
     fn path(&self) -> &'static str;
 
     /// Returns its HTTP methods.
@@ -55,7 +55,7 @@ fn is_at(row: &'static str, path: &str) -> bool {
 /// Finds the row of a request, and its index.
 ///
 /// # Errors
-/// 404, 501 for an XRPC method that is not in the table, 405 for an HTTP method that its row does not have.
+/// 404, 501 for an XRPC method that is not in the table, 405 for an HTTP method that its row does not allow.
 pub fn route<'t, R: Route>(table: &'t [R], head: &Parts) -> Result<(usize, &'t R), Error> {
     let path = head.uri.path();
     let (name, missing): (&str, fn() -> Error) = match path.strip_prefix(XRPC_PREFIX) {

@@ -10,17 +10,17 @@ use super::service::Refusal;
 use crate::wire::{self, BodyFault, Response};
 use atproto::lexicon::error as name;
 
-/// Seconds after which a client that met a limit may come back.
+/// Seconds of Retry-After for a client that exceeded a limit.
 const RETRY_S: u32 = 5;
 
-/// An error that is answered.
+/// An error response.
 #[derive(Debug)]
 pub struct Error {
     pub(super) status: StatusCode,
     pub(super) name: &'static str,
     pub(super) message: String,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    /// What really happened: for the log, never for the client.
+    /// The internal cause: for the log, never for the client.
     detail: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl Error {
         Self { status, name, message: message.into(), headers: Vec::new(), detail: None }
     }
 
-    /// Returns the status of the answer.
+    /// Returns the status of the response.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
@@ -53,7 +53,7 @@ impl Error {
         Self::new(StatusCode::BAD_REQUEST, name::INVALID_REQUEST, message)
     }
 
-    /// Makes the 404 of a path.
+    /// Makes the 404 of an unknown path.
     #[must_use]
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, name::NOT_FOUND, "there is nothing at this path")
@@ -88,7 +88,7 @@ impl Error {
             .with(ALLOW, HeaderValue::from_static(allowed))
     }
 
-    /// Gives a 500 the name that its method has for failures.
+    /// Changes the name of a 500 to the one that its method has for failures.
     #[must_use]
     pub fn named_if_internal(mut self, name: &'static str) -> Self {
         if self.status == StatusCode::INTERNAL_SERVER_ERROR {
@@ -97,7 +97,7 @@ impl Error {
         self
     }
 
-    /// Adds what really happened, for the log.
+    /// Adds the internal cause, for the log.
     #[must_use]
     pub fn because(mut self, detail: impl Display) -> Self {
         self.detail = Some(detail.to_string());
@@ -130,7 +130,7 @@ impl Error {
         self
     }
 
-    /// Adds a header, unless the text cannot stand in one.
+    /// Adds a header, unless the text is not valid in one.
     #[must_use]
     pub fn with_text(self, header: HeaderName, text: &str) -> Self {
         match HeaderValue::from_str(text) {
@@ -155,7 +155,7 @@ impl Refusal for Error {
 }
 
 impl From<wire::HeadRefusal> for Error {
-    /// Makes the error of a request head that was refused. The connection ends with the answer.
+    /// Converts the refusal of a request head. The connection ends with the response.
     fn from(refusal: wire::HeadRefusal) -> Self {
         let name = match refusal.status {
             StatusCode::URI_TOO_LONG => name::URI_TOO_LONG,

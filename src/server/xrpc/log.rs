@@ -12,22 +12,22 @@ use crate::wire::{Request, Response};
 use atproto::syntax::Digest;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Of a path in the log; the longest that means something here is that of a blob, with some 80 characters.
+/// Limit of a path in the log; the longest real one is that of a blob, with some 80 characters.
 const MAX_PATH_CHARS: usize = 256;
-/// For how many ids a thread asks the kernel for randomness at once: a system call less a request.
+/// Number of ids for which a thread gets randomness from the kernel at once: it saves a system call in most requests.
 const IDS_AT_ONCE: usize = 32;
 
-/// The log line of a request. The query is left out: it may hold a signature.
+/// The log line of a request. The query is left out: it may have a signature.
 pub(super) struct Line {
     id: String,
     method: Method,
     path: String,
 }
 
-/// Why a request was refused or failed.
+/// The reason of a refusal or failure.
 pub(super) struct Why {
     pub(super) name: &'static str,
-    /// What really happened, if the hold failed.
+    /// The internal cause, if the server failed.
     pub(super) detail: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl Line {
         Self { id: random_id(), method: request.head.method.clone(), path }
     }
 
-    /// Adds the id of the request to its answer.
+    /// Adds the id of the request to its response.
     pub(super) fn mark(&self, response: &mut Response) {
         if let Ok(id) = HeaderValue::from_str(&self.id) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -57,10 +57,10 @@ impl Line {
         let peer = trace.client.map(|peer| peer.to_string());
         let caller = trace.caller.as_ref().map(|did| did.as_str());
         let nsid = trace.endpoint.map(|(_, name)| name).filter(|name| !name.starts_with('/'));
-        // The handler that knows the blob leaves its digest with the answer.
+        // The handler that knows the blob adds its digest to the response.
         let digest = response.extensions().get::<Digest>().map(ToString::to_string);
         let (id, method, path) = (self.id.as_str(), self.method.as_str(), self.path.as_str());
-        // The message alone must say what happened: it is all that `journalctl -u` shows.
+        // The message alone must be complete: it is all that `journalctl -u` shows.
         let named = error.map(|name| format!(" {name}")).unwrap_or_default();
         let message = format!("{method} {path} {status}{named} in {duration_ms} ms");
         if let Some(detail) = detail {
@@ -103,7 +103,7 @@ fn random_id() -> String {
     UNUSED.with_borrow_mut(|unused| {
         if unused.is_empty() {
             unused.resize(IDS_AT_ONCE, [0; 8]);
-            // Without randomness ids repeat, which hurts nobody but the reader of the log.
+            // Without randomness ids repeat, which only makes the log harder to read.
             let _ = getrandom::fill(unused.as_flattened_mut());
         }
         data_encoding::HEXLOWER.encode(&unused.pop().unwrap_or_default())

@@ -6,17 +6,17 @@ use http::StatusCode;
 
 use crate::metrics::{Counter, Family, Histogram, MetricKind, Text};
 
-/// The statuses of answers, in order; any other counts as the first.
+/// The statuses of responses, in order; any other counts as the first.
 const STATUSES: [u16; 32] = [
     0, 101, 200, 201, 202, 204, 206, 304, 307, 400, 401, 403, 404, 405, 408, 409, 411, 413, 414, 415, 416, 417, 426,
     429, 431, 500, 501, 502, 503, 504, 505, 507,
 ];
-/// The name of requests to no endpoint.
+/// The name for requests to no endpoint.
 const OTHER: &str = "other";
 
-/// Requests by endpoint, since the process began.
+/// Requests by endpoint, since the start of the process.
 pub struct RequestMetrics {
-    /// One for each endpoint, in the order of the table, and one for what is not in it.
+    /// One row for each endpoint, in the order of the table, and one for requests to none.
     rows: Vec<Row>,
 }
 
@@ -27,13 +27,13 @@ struct Row {
 }
 
 impl RequestMetrics {
-    /// Makes counters for endpoints of these names, in the order of the table.
+    /// Creates counters for endpoints of these names, in the order of the table.
     pub fn new(endpoints: impl IntoIterator<Item = &'static str>) -> Self {
         let row = |method| Row { method, statuses: Default::default(), durations: Histogram::default() };
         Self { rows: endpoints.into_iter().chain([OTHER]).map(row).collect() }
     }
 
-    /// Counts a request of the endpoint with this index; `took` ends when the head of the answer is there.
+    /// Counts a request to the endpoint with this index; `took` ends when the head of the response is complete.
     pub(super) fn count(&self, endpoint: Option<usize>, status: StatusCode, took: Duration) {
         let row = endpoint.and_then(|index| self.rows.get(index)).or(self.rows.last());
         let Some(row) = row else { return };
@@ -41,8 +41,8 @@ impl RequestMetrics {
         row.durations.observe(took);
     }
 
-    /// Writes requests and their durations by names that begin with `program`; `help` says of the first how they are
-    /// counted.
+    /// Writes requests and their durations, with names that begin with `program`; `help` is the help text of the
+    /// requests.
     pub fn show(&self, text: &mut Text, program: &str, help: &str) {
         self.show_requests(&mut text.family(&format!("{program}_requests_total"), MetricKind::Counter, help));
         let help = "Time from the head of a request to the head of its answer.";
@@ -59,7 +59,7 @@ impl RequestMetrics {
         }
     }
 
-    /// Writes how long requests took, by method.
+    /// Writes the durations of requests, by method.
     fn show_durations(&self, family: &mut Family<'_>) {
         for row in self.rows.iter().filter(|row| row.durations.count() > 0) {
             family.histogram(&[("method", row.method)], &row.durations);

@@ -1,8 +1,8 @@
 //! The conventions of an HTTP API on the AT Protocol: query parameters, JSON bodies, errors, CORS, request ids, request
 //! metrics and the log line of each request.
 //!
-//! [`answer`] is what every request passes: it knows a [`Program`] and its [`Refusal`]s, and no path and no error format.
-//! The rest serves programs that speak XRPC: [`Error`] is its error envelope, [`route`] finds the row of an endpoint table.
+//! [`answer`] handles every request: it knows a [`Program`] and its [`Refusal`]s, and no path and no error format. The
+//! rest serves programs that speak XRPC: [`Error`] is its error envelope, [`route`] finds the row of an endpoint table.
 //! <https://atproto.com/specs/xrpc>
 
 mod body;

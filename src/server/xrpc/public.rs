@@ -12,16 +12,16 @@ use crate::wire::{self, FileWriter, HttpLimits};
 
 /// The server of a program's public sockets.
 pub struct Public<P> {
-    /// Who answers.
+    /// The program that answers.
     pub program: Arc<P>,
     /// The metrics of the sockets.
     pub sockets: Arc<SocketMetrics>,
-    /// How many connections there may be.
+    /// The limits of open connections.
     pub connections: ConnectionLimits,
 }
 
 impl<P: Program> Public<P> {
-    /// Answers until `shutdown`; requests in flight may take `drain_for` to end.
+    /// Serves until `shutdown`; requests in flight then have `drain_for` to end.
     ///
     /// # Errors
     /// When a listener cannot be registered with the runtime.

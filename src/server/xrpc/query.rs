@@ -9,7 +9,7 @@ use atproto::syntax::{Nsid, RecordKey};
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the query of a request.
+    /// Parses the query of a request.
     #[must_use]
     pub fn of(head: &Parts) -> Self {
         let text = head.uri.query().unwrap_or_default();
@@ -19,7 +19,7 @@ impl Query {
     /// Returns a parameter that may be absent.
     ///
     /// # Errors
-    /// 400 when it is given twice, so that no two readers pick different ones.
+    /// 400 when it is repeated, so that no two parsers pick different values.
     pub fn get(&self, name: &str) -> Result<Option<&str>, Error> {
         let mut values = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let first = values.next();
@@ -34,7 +34,7 @@ impl Query {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns a parameter that must be there and not empty.
+    /// Returns a parameter that must be present and not empty.
     ///
     /// # Errors
     /// 400.
@@ -47,7 +47,7 @@ impl Query {
     /// Returns the parameter `collection`.
     ///
     /// # Errors
-    /// 400 when it is absent or no NSID.
+    /// 400 when it is absent or not an NSID.
     pub fn collection(&self) -> Result<Nsid, Error> {
         Nsid::parse(self.required("collection")?).map_err(|e| Error::invalid(format!("collection is {e}")))
     }
@@ -55,7 +55,7 @@ impl Query {
     /// Returns the parameter `rkey`.
     ///
     /// # Errors
-    /// 400 when it is absent or no record key.
+    /// 400 when it is absent or not a record key.
     pub fn rkey(&self) -> Result<RecordKey, Error> {
         RecordKey::parse(self.required("rkey")?).map_err(|e| Error::invalid(format!("rkey is {e}")))
     }

@@ -1,4 +1,4 @@
-//! Makes the answers that handlers need.
+//! Constructors of the responses that handlers return.
 
 use std::io;
 
@@ -15,19 +15,19 @@ use atproto::syntax::Digest;
 
 /// `application/json`.
 pub const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// A CAR file.
+/// The media type of a CAR file.
 pub const CAR: HeaderValue = HeaderValue::from_static("application/vnd.ipld.car");
-/// Plain text.
+/// The media type of plain text.
 pub const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// A proxy that compresses JSON would weaken the entity tags beside it, and gain nothing.
 const NO_TRANSFORM: HeaderValue = HeaderValue::from_static("no-transform");
 
-/// By this an answer tells nginx whether to buffer it, whatever nginx's own configuration says.
+/// A header that turns nginx's buffering of a response on or off, whatever nginx's own configuration is.
 /// <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering>
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-/// What nginx keeps of an answer in memory by default, 8 buffers of 4 KiB. It writes what is longer to its disk, for as long
-/// as its client is slower than the program.
+/// The part of a response that nginx buffers in memory by default, 8 buffers of 4 KiB. It writes the rest to its disk,
+/// for as long as its client is slower than the program.
 const PROXY_BUFFERS_BYTES: u64 = 8 * 4096;
 
 #[derive(Serialize)]
@@ -36,14 +36,14 @@ struct Envelope<'e> {
     message: &'e str,
 }
 
-/// Answers 200 with a JSON body.
+/// Makes a 200 with a JSON body.
 pub fn json(body: &impl Serialize) -> Response {
     json_with(StatusCode::OK, body)
 }
 
-/// Answers a JSON body with another status.
+/// Makes a response of this status with a JSON body.
 pub fn json_with(status: StatusCode, body: &impl Serialize) -> Response {
-    // Our output types have text keys only, which is all that could fail.
+    // Only maps with keys that are not text fail to serialize, and output types have none.
     let bytes = serde_json::to_vec(body).unwrap_or_default();
     let mut response = full(JSON, bytes.into());
     *response.status_mut() = status;
@@ -51,20 +51,20 @@ pub fn json_with(status: StatusCode, body: &impl Serialize) -> Response {
     response
 }
 
-/// 200 with a JSON body that comes in pieces; one that fails breaks the connection off.
+/// Makes a 200 with a streamed JSON body; a failure cuts the connection off.
 pub fn json_stream(pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static) -> Response {
     let mut response = with_type(JSON, ResponseBody::stream(None, pieces));
     response.headers_mut().insert(CACHE_CONTROL, NO_TRANSFORM);
     response
 }
 
-/// Answers 200 with these bytes.
+/// Makes a 200 with these bytes.
 #[must_use]
 pub fn full(kind: HeaderValue, bytes: Bytes) -> Response {
     with_type(kind, ResponseBody::full(bytes))
 }
 
-/// Answers 200 with this body.
+/// Makes a 200 with this body.
 #[must_use]
 pub fn with_type(kind: HeaderValue, body: ResponseBody) -> Response {
     let mut response = HttpResponse::new(body);
@@ -72,22 +72,22 @@ pub fn with_type(kind: HeaderValue, body: ResponseBody) -> Response {
     response
 }
 
-/// Notes the blob that an answer is about, for the log line.
+/// Adds the digest of the blob that a response is about, for the log line.
 #[must_use]
 pub fn about(digest: Digest, mut response: Response) -> Response {
     response.extensions_mut().insert(digest);
     response
 }
 
-/// Has a reverse proxy pass on an answer as it comes, if that is longer than the proxy would hold in memory, or nobody knows
-/// how long it is. So no blob is on the proxy's disk, and who reads slowly slows the storage down, not only the proxy.
+/// Tells a reverse proxy not to buffer a response that is longer than the proxy would hold in memory, or of unknown
+/// length. So no blob is on the proxy's disk, and a slow reader slows the storage down, not only the proxy.
 pub(super) fn pass_unbuffered(response: &mut Response) {
     if response.body().size_hint().exact().is_none_or(|bytes| bytes > PROXY_BUFFERS_BYTES) {
         response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
 }
 
-/// Answers an error in its envelope.
+/// Makes the response of an error, in its envelope.
 pub(super) fn of_error(error: Error) -> Response {
     let mut response = json_with(error.status, &Envelope { error: error.name, message: &error.message });
     response.headers_mut().extend(error.headers);

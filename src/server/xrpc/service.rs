@@ -1,4 +1,4 @@
-//! The way of every request: its id, its client's rate, its answer or its refusal, its metrics, its log line.
+//! The handling of every request: its id, its client's rate limit, its response or refusal, its metrics, its log line.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::daemon::network_of;
 use crate::wire::{self, Rates, Request, Response, catch_panic};
 use atproto::syntax::Did;
 
-/// What every request of a program passes before its endpoint.
+/// The parts of a program that handle every request before its endpoint.
 pub struct Front {
     /// Rate limits by address and account.
     pub rates: Rates,
     /// Request metrics.
     pub metrics: RequestMetrics,
-    /// Proxies whose X-Forwarded-For is believed, besides whoever connects by a Unix socket.
+    /// Proxies whose X-Forwarded-For is trusted, besides Unix socket peers.
     pub trusted_proxies: Vec<IpAddr>,
 }
 
@@ -31,16 +31,16 @@ pub trait Program: Send + Sync + 'static {
     /// The error format of the program.
     type Refusal: Refusal;
 
-    /// Returns what every request passes first.
+    /// Returns the rate limits, metrics and trusted proxies.
     fn front(&self) -> &Front;
 
-    /// Returns the time, in microseconds since 1970.
+    /// Returns the time, microseconds since 1970.
     fn now_us(&self) -> u64;
 
-    /// Answers one request, which is no preflight, and notes in `trace` what the log line is to say of it.
+    /// Answers one request, which is not a preflight, and adds to `trace` the facts for the log line.
     ///
     /// # Errors
-    /// The refusal to answer.
+    /// The refusal, which is sent.
     fn respond(
         self: Arc<Self>,
         request: Request,
@@ -51,7 +51,7 @@ pub trait Program: Send + Sync + 'static {
     fn refuse(&self, cause: Cause) -> Self::Refusal;
 }
 
-/// Why a program did not answer a request itself.
+/// Reasons why a program did not answer a request itself.
 #[derive(Debug)]
 pub enum Cause {
     /// The head of the request was refused.
@@ -67,33 +67,33 @@ pub trait Refusal: Send {
     /// Returns its name, for the log.
     fn name(&self) -> &'static str;
 
-    /// Takes out what really happened. A refusal that has it is logged as an error.
+    /// Takes out the internal cause. A refusal that has one is logged as an error.
     fn take_detail(&mut self) -> Option<String>;
 
-    /// Converts the refusal to its answer.
+    /// Converts the refusal to its response.
     fn into_response(self) -> Response;
 }
 
-/// What is known of a request, for its log line and its metrics.
+/// The facts about a request for its log line and its metrics.
 #[derive(Debug, Default)]
 pub struct Trace {
     /// The index and the name of its endpoint; the name of an XRPC method is its NSID.
     pub endpoint: Option<(usize, &'static str)>,
     /// The client's address, if it is known.
     pub client: Option<IpAddr>,
-    /// The account that proved itself.
+    /// The authenticated account.
     pub caller: Option<Did>,
 }
 
 impl Trace {
-    /// Who has the share of a request that proves no account.
+    /// Returns the caller that stands for a request without an authenticated account, by its network.
     #[must_use]
     pub fn network(&self) -> Caller {
         self.client.map_or(Caller::Unknown, |address| Caller::Network(network_of(address)))
     }
 }
 
-/// Answers any request. Never fails: a refusal is an answer too, and so is that to a request whose handler panicked.
+/// Answers any request. Never fails: a refusal is a response too, as is the one after a handler's panic.
 pub async fn answer<P: Program>(program: Arc<P>, request: Request) -> Response {
     let started = Instant::now();
     let line = Line::of(&request);
