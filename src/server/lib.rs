@@ -1,24 +1,24 @@
-//! What any daemon of this project needs, and nothing of what one of them is for.
+//! The parts that all daemons of this project share, without the purpose of any.
 //!
 //! | room | for | may name |
 //! |---|---|---|
-//! | `metrics` | counters, and the text that shows them | – |
-//! | `text` | text that others wrote, made readable for people | – |
-//! | `bulkhead` | so many at once, a bounded queue, a fair turn for everybody who waits; locks by name | metrics |
-//! | `storage` | why storage fails, how often it did, how full a disk is, a hash that can be put aside | metrics |
+//! | `metrics` | counters, and their text format for Prometheus | – |
+//! | `text` | untrusted text, cleaned and shortened for display | – |
+//! | `bulkhead` | a limit of concurrent requests, a bounded queue, fair turns among waiters; locks by name | metrics |
+//! | `storage` | storage errors and their counters, disk space and its reservation, a hash whose state can be saved | metrics |
 //! | `sqlite` | the database engine: open, lock, migrate, one writer, readers, backup; the schema is handed in | metrics, storage |
 //! | `daemon` | sockets, accepting and draining, signals, the service manager, the log | metrics |
 //! | `wire` | HTTP/1.1 connections with their guards, WebSocket handshakes, ranges, rate limits; no error format | daemon |
 //! | `xrpc` | query, JSON, error envelope, CORS, request id, log line, request metrics, the public sockets | metrics, bulkhead, daemon, wire |
 //! | `settings` | layers of configuration, environment names, secrets, errors that name option, origin and remedy | daemon |
-//! | `reload` | the configuration read again at each SIGHUP | daemon, settings |
+//! | `reload` | reloads of the configuration at SIGHUP | daemon, settings |
 //! | `key_file` | the signing key on disk | – |
-//! | `egress` | the one way out: HTTP client, TLS roots, look-ups of names and their guard, limits | – |
+//! | `egress` | the one way out: HTTP client, TLS roots, DNS look-ups and the SSRF guard, limits | – |
 //! | `control` | the admin socket: operations of any program over HTTP on a socket file, and its client; the sockets for metrics | metrics, storage, daemon, wire, egress |
-//! | `console` | what a command line needs: output, tables, progress, errors, the manual, units, backups; where a command runs | storage, sqlite, daemon, settings, control |
+//! | `console` | the parts of a command line: output, tables, progress, errors, the manual, units, backups; where a command runs | storage, sqlite, daemon, settings, control |
 //! | `identity` | other accounts' keys, handles and sessions | metrics, bulkhead, egress |
-//! | `watchdog` | signs of life to the service manager, by how the database is | daemon, sqlite |
-//! | `tokens` | service tokens, DPoP proofs: parsed and proven; what OAuth clients show, made | metrics, bulkhead, identity |
+//! | `watchdog` | watchdog pings to the service manager, by the health of the database | daemon, sqlite |
+//! | `tokens` | service tokens and DPoP proofs: parsed and verified; the proofs and assertions of OAuth clients, made | metrics, bulkhead, identity |
 //!
 //! Every room may name the crate `atproto`.
 #![forbid(unsafe_code)]
