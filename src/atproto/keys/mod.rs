@@ -1,6 +1,6 @@
-//! Signatures: the repository's own K-256 key, OAuth clients' P-256 keys, and public keys of both curves as documents
-//! write them.
-//! It reads no files and no randomness. <https://atproto.com/specs/cryptography>
+//! Signatures: the repository's own K-256 key, OAuth clients' P-256 keys, and public keys of both curves in the
+//! encodings of DID documents and JSON Web Keys. It reads no files and no randomness.
+//! <https://atproto.com/specs/cryptography>
 
 mod p256_key;
 
@@ -18,13 +18,13 @@ pub use p256_key::P256Key;
 const K256_PREFIX: [u8; 2] = [0xe7, 0x01];
 /// Varint of multicodec `p256-pub` (0x1200).
 const P256_PREFIX: [u8; 2] = [0x80, 0x24];
-/// An uncompressed point in base58 has 88 characters; decoding takes quadratic time, so no more is looked at.
+/// Limit of an encoded key: an uncompressed point in base58 has 88 characters, and decoding takes quadratic time.
 const MAX_MULTIBASE_BYTES: usize = 100;
 
-/// Why a key or a signature was refused. Never holds any part of a secret.
+/// Errors of keys and signatures. Never holds any part of a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// Not a key of a supported curve in the expected form.
+    /// The key is malformed, or of an unsupported curve.
     #[error("not a valid key: {0}")]
     Invalid(&'static str),
     /// The signature is malformed, not in the required form, or of another key or message.
@@ -32,21 +32,21 @@ pub enum KeyError {
     BadSignature,
 }
 
-/// What to do with a signature whose `s` is in the upper half: the same signature as its low form, written differently.
+/// How to verify a signature whose `s` is in the upper half: the same signature as its low-S form, encoded differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HighS {
-    /// As the references do for service tokens.
+    /// Accept it, as the reference implementations do for service tokens.
     Accept,
-    /// As commits demand.
+    /// Refuse it, as commits require.
     Refuse,
 }
 
-/// The secret key of this repository, on K-256. Wiped from memory when dropped; its `Debug` shows nothing of it.
+/// The secret key of this repository, on K-256. Wiped from memory when dropped; `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct SigningKey(k256::ecdsa::SigningKey);
 
 impl SigningKey {
-    /// The key with these bytes, which come from a file or from the system's randomness.
+    /// Creates the key with these bytes, which come from a file or from the system's randomness.
     ///
     /// # Errors
     /// [`KeyError::Invalid`] for zero and for numbers not below the order of the curve.
@@ -55,13 +55,13 @@ impl SigningKey {
         key.map(Self).map_err(|_| KeyError::Invalid("it is not a scalar of K-256"))
     }
 
-    /// The 32 bytes to keep.
+    /// Returns the 32 bytes of the secret, to be stored.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes().into())
     }
 
-    /// The key that verifies what this one signs.
+    /// Returns the public key, which verifies this key's signatures.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         PublicKey::K256(*self.0.verifying_key())
@@ -74,8 +74,8 @@ impl SigningKey {
         signature.normalize_s().to_bytes().into()
     }
 
-    /// A secret for one purpose, from which neither this key nor the secret of another purpose can be found:
-    /// HMAC-SHA256 of the purpose under the key.
+    /// Derives a secret for one purpose, which reveals neither this key nor the secret of another purpose: HMAC-SHA256
+    /// of the purpose under the key.
     #[must_use]
     pub fn derive_secret(&self, purpose: &str) -> Zeroizing<[u8; 32]> {
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&*self.to_bytes()) else {
@@ -92,7 +92,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// A public key of one of the two curves of the AT Protocol.
+/// A public key on one of the two curves of the AT Protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublicKey {
     /// secp256k1
@@ -101,7 +101,7 @@ pub enum PublicKey {
     P256(p256::ecdsa::VerifyingKey),
 }
 
-/// The same few lines for two types that share no trait with these methods.
+/// Verifies on one curve; the two libraries' types share no trait with these methods.
 macro_rules! verify_on {
     ($curve:ident, $key:expr, $message:expr, $signature:expr, $high_s:expr) => {{
         let signature = $curve::ecdsa::Signature::from_slice($signature).map_err(|_| KeyError::BadSignature)?;
@@ -114,10 +114,10 @@ macro_rules! verify_on {
 }
 
 impl PublicKey {
-    /// Reads a Multikey: `z`, then base58 of the multicodec prefix and the compressed point.
+    /// Parses a Multikey: `z`, then base58 of the multicodec prefix and the compressed point.
     ///
     /// # Errors
-    /// [`KeyError::Invalid`] for another encoding, curve or length, and for what is no point of the curve.
+    /// [`KeyError::Invalid`] for another encoding, curve or length, and for bytes that are not a point of the curve.
     pub fn from_multikey(text: &str) -> Result<Self, KeyError> {
         let bytes = base58(text)?;
         match bytes.split_first_chunk() {
@@ -127,7 +127,7 @@ impl PublicKey {
         }
     }
 
-    /// Reads a `did:key`.
+    /// Parses a `did:key`.
     ///
     /// # Errors
     /// As [`Self::from_multikey`].
@@ -136,8 +136,8 @@ impl PublicKey {
         Self::from_multikey(multikey)
     }
 
-    /// Reads the `publicKeyMultibase` of an older verification method, whose type `kind` says the curve:
-    /// base58 of the point alone, compressed or not.
+    /// Parses the `publicKeyMultibase` of an older verification method, whose type `kind` names the curve: base58 of
+    /// the point alone, compressed or not.
     ///
     /// # Errors
     /// [`KeyError::Invalid`] as for [`Self::from_multikey`], and for other kinds.
@@ -153,15 +153,15 @@ impl PublicKey {
         }
     }
 
-    /// The P-256 key at these coordinates, as a JSON Web Key carries them.
+    /// Creates the P-256 key with these coordinates, the `x` and `y` of a JSON Web Key.
     ///
     /// # Errors
-    /// [`KeyError::Invalid`] for what is no point of the curve.
+    /// [`KeyError::Invalid`] when they are not a point of the curve.
     pub fn from_p256_coordinates(x: &[u8; 32], y: &[u8; 32]) -> Result<Self, KeyError> {
         Self::p256(&[&[4], x.as_slice(), y.as_slice()].concat())
     }
 
-    /// The Multikey form, as a DID document carries it; behind `did:key:` it is the key's DID.
+    /// Returns the Multikey form, as in a DID document; after `did:key:` it is the key's DID.
     #[must_use]
     pub fn to_multikey(&self) -> String {
         let bytes = match self {
@@ -171,7 +171,7 @@ impl PublicKey {
         multibase::encode(Base::Base58Btc, bytes)
     }
 
-    /// The name of the algorithm in a JWT.
+    /// Returns the name of the algorithm in a JWT.
     #[must_use]
     pub fn algorithm(&self) -> &'static str {
         match self {

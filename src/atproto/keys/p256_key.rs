@@ -1,4 +1,5 @@
-//! The secret keys of OAuth clients, on P-256: the one curve that every authorization server of the AT Protocol takes.
+//! The secret keys of OAuth clients, on P-256: the only curve that every authorization server of the AT Protocol
+//! supports.
 //! <https://atproto.com/specs/oauth>
 
 use std::fmt;
@@ -8,12 +9,12 @@ use zeroize::Zeroizing;
 
 use super::{KeyError, PublicKey};
 
-/// A secret key on P-256. Wiped from memory when dropped; its `Debug` shows nothing of it.
+/// A secret key on P-256. Wiped from memory when dropped; `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct P256Key(p256::ecdsa::SigningKey);
 
 impl P256Key {
-    /// The key with these bytes, which come from a file, a database or the system's randomness.
+    /// Creates the key with these bytes, which come from a file, a database or the system's randomness.
     ///
     /// # Errors
     /// [`KeyError::Invalid`] for zero and for numbers not below the order of the curve.
@@ -22,24 +23,24 @@ impl P256Key {
         key.map(Self).map_err(|_| KeyError::Invalid("it is not a scalar of P-256"))
     }
 
-    /// The 32 bytes to keep.
+    /// Returns the 32 bytes of the secret, to be stored.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0.to_bytes().into())
     }
 
-    /// The key that verifies what this one signs.
+    /// Returns the public key, which verifies this key's signatures.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         PublicKey::P256(*self.0.verifying_key())
     }
 
-    /// The two coordinates of the public key, as a JSON Web Key carries them.
+    /// Returns the coordinates of the public key, the `x` and `y` of a JSON Web Key.
     #[must_use]
     pub fn coordinates(&self) -> ([u8; 32], [u8; 32]) {
         let point = self.0.verifying_key().to_sec1_point(false);
         let (mut x, mut y) = ([0; 32], [0; 32]);
-        // The first byte says that the point is uncompressed.
+        // The first byte marks the point as uncompressed.
         x.copy_from_slice(&point.as_bytes()[1..33]);
         y.copy_from_slice(&point.as_bytes()[33..65]);
         (x, y)
