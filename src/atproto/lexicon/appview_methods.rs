@@ -1,38 +1,38 @@
-//! Outputs of the methods by which the registry front end tells what repositories it knows.
+//! Outputs of the methods by which the registry front end lists repositories.
 
 use serde::{Deserialize, Serialize};
 
 use crate::syntax::{Datetime, Did, Handle, ImageName, Tag};
 
-/// A repository, as records say of it: unproven.
+/// A repository, by unverified records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryView {
-    /// Whose it is.
+    /// The owner of the repository.
     pub owner_did: Did,
-    /// Its owner's handle, where the domain agrees.
+    /// Its owner's handle, if it is verified.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner_handle: Option<Handle>,
-    /// Its name.
+    /// The name of the repository.
     pub repository: ImageName,
-    /// What it is about.
+    /// Its description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// What the newest image runs on, such as `linux/arm64`, where its record says it.
+    /// The platforms of the newest image, such as `linux/arm64`, where its record names them.
     pub platforms: Vec<String>,
-    /// The size of the newest image in bytes, where that is one image.
+    /// Size of the newest image in bytes, where that is a single image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// The newest tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<Tag>,
-    /// How many tags there are; 1,000 for more.
+    /// Number of tags; 1,000 also stands for more.
     pub tag_count: u64,
-    /// How many accounts gave it a star.
+    /// Number of accounts that starred it.
     pub star_count: u64,
-    /// How often it was pulled, as its hold counts.
+    /// Number of pulls, as its hold counts.
     pub pull_count: u64,
-    /// When the newest tag was written.
+    /// Time when the newest tag was written.
     pub pushed_at: Datetime,
 }
 
@@ -40,9 +40,9 @@ pub struct RepositoryView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoriesPage {
-    /// Where the next page begins; absent at the end.
+    /// Cursor of the next page; absent at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
-    /// In their order.
+    /// The repositories, in the order of the method.
     pub repositories: Vec<RepositoryView>,
 }

@@ -1,5 +1,5 @@
-//! Inputs and outputs of `io.atcr.hold.*`. What a client sends is kept as loosely typed as its own check needs,
-//! so that each wrong field can be answered with its own error name.
+//! Inputs and outputs of `io.atcr.hold.*`. Fields of inputs are loosely typed where their handlers check them, so that
+//! each invalid field can be answered with its own error name.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use crate::syntax::{AtUri, Digest};
 /// Input of `initiateUpload`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InitiateUpload {
-    /// A temporary name of the client's choice, 1 to 128 characters; never used as a name here.
+    /// A temporary name chosen by the client, 1 to 128 characters; not used by the hold.
     pub digest: String,
 }
 
@@ -17,15 +17,15 @@ pub struct InitiateUpload {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadIdOutput {
-    /// The new upload.
+    /// The id of the new upload.
     pub upload_id: String,
-    /// `any` where parts of any length are taken, also of one that is not announced.
+    /// `any` where parts may have any length, announced or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_length: Option<String>,
-    /// Otherwise the least bytes of every part but the last.
+    /// Otherwise: the minimum length of every part but the last, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_part_bytes: Option<u64>,
-    /// Otherwise the most bytes of a part.
+    /// Otherwise: the maximum length of a part, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_part_bytes: Option<u64>,
 }
@@ -34,27 +34,27 @@ pub struct UploadIdOutput {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GetPartUploadUrl {
-    /// The upload.
+    /// The id of the upload.
     pub upload_id: String,
-    /// 1 to 10000; checked by the handler, which answers InvalidPartNumber.
+    /// The part's number, 1 to 10000; checked by the handler, which answers InvalidPartNumber.
     pub part_number: Value,
 }
 
 /// Output of `getPartUploadUrl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartTarget {
-    /// Where the part goes; needs no header.
+    /// The URL to send the part to; needs no header.
     pub url: String,
     /// `PUT`.
     pub method: String,
-    /// The same as headers, for clients that prefer a token.
+    /// The same target as headers, for clients that prefer a token.
     pub headers: PartHeaders,
 }
 
 /// Headers of a part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartHeaders {
-    /// The upload.
+    /// The id of the upload.
     #[serde(rename = "X-Upload-Id")]
     pub upload_id: String,
     /// The part's number.
@@ -66,9 +66,9 @@ pub struct PartHeaders {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompleteUpload {
-    /// The upload.
+    /// The id of the upload.
     pub upload_id: String,
-    /// The final digest; checked by the handler, which answers InvalidDigest.
+    /// The digest of the whole blob; checked by the handler, which answers InvalidDigest.
     pub digest: String,
     /// All parts, in any order.
     pub parts: Vec<CompletedPart>,
@@ -78,9 +78,9 @@ pub struct CompleteUpload {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CompletedPart {
-    /// 1 to 10000.
+    /// The part's number, 1 to 10000.
     pub part_number: Value,
-    /// As the part's answer gave it, quoted or bare.
+    /// The part's ETag as in the response of its upload, quoted or not.
     pub etag: String,
 }
 
@@ -88,27 +88,27 @@ pub struct CompletedPart {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AbortUpload {
-    /// The upload.
+    /// The id of the upload.
     pub upload_id: String,
 }
 
 /// Output of `completeUpload` and `abortUpload`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UploadStatus {
-    /// What became of the upload.
+    /// The outcome of the upload.
     pub status: UploadOutcome,
-    /// The blob's name, when completed.
+    /// The blob's digest, when completed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
 }
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UploadOutcome {
-    /// It is a blob.
+    /// It became a blob.
     Completed,
-    /// It was given up.
+    /// It was aborted.
     Aborted,
 }
 
@@ -122,17 +122,17 @@ pub struct UploadedPart {
 /// Output of `com.atproto.sync.getBlob` for an OCI digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobLocation {
-    /// Where the bytes are; needs no header.
+    /// The URL of the bytes; needs no header.
     pub url: String,
 }
 
 /// Input of `requestCrew`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RequestCrew {
-    /// A word for people; `owner` cannot be asked for.
+    /// The role, for display; `owner` is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// What the account asks for; at most reading and writing is granted.
+    /// The permissions that the account asks for; at most reading and writing are granted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<Vec<String>>,
 }
@@ -140,22 +140,22 @@ pub struct RequestCrew {
 /// Output of `requestCrew`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RequestCrewOutput {
-    /// Whether the record is new.
+    /// Whether the record was created.
     pub status: CrewOutcome,
-    /// A sentence for people.
+    /// A message for people.
     pub message: String,
-    /// The crew record.
+    /// The URI of the crew record.
     pub uri: AtUri,
-    /// Its CID.
+    /// The CID of the crew record.
     pub cid: String,
 }
 
-/// What became of a request to join.
+/// The outcome of a request to join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CrewOutcome {
-    /// The account is a member now.
+    /// The account was added to the crew.
     Created,
-    /// It was one already.
+    /// The account was a member already.
     AlreadyMember,
 }

@@ -1,7 +1,7 @@
-//! The names and shapes that the hold shares with the rest of the network.
+//! The names and types that the hold shares with the rest of the network.
 //!
-//! NSIDs, record types and method inputs and outputs as published in the `io.atcr.*`, `com.atproto.*` and
-//! `app.bsky.*` lexicons, and the error names of their answers. No other room spells an NSID or an error name.
+//! NSIDs, record types and method inputs and outputs as published in the `io.atcr.*`, `com.atproto.*` and `app.bsky.*`
+//! lexicons, and the error names of their responses. No other room spells an NSID or an error name.
 
 mod appview_methods;
 pub mod error;

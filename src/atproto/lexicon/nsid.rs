@@ -1,4 +1,4 @@
-//! Every NSID the hold knows, once: collections and methods, each as a constant of its own type.
+//! The NSIDs of all collections and methods in use, each a constant of its own type.
 
 use std::ops::Deref;
 
@@ -12,7 +12,7 @@ pub struct Collection(&'static str);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Method(&'static str);
 
-/// Constants of one type, and the list of all of them. A text that is no NSID does not compile.
+/// Declares constants of one type, and the list of all of them. A text that is not an NSID does not compile.
 macro_rules! nsids {
     ($kind:ident, $all:ident: $($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         $($(#[$doc])* pub const $name: $kind = $kind(nsid($text));)*
@@ -21,7 +21,7 @@ macro_rules! nsids {
         pub const $all: &[$kind] = &[$($name),*];
 
         impl $kind {
-            /// The NSID as text.
+            /// Returns the NSID as text.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 self.0
@@ -43,7 +43,7 @@ macro_rules! nsids {
 
         impl From<$kind> for Nsid {
             fn from(name: $kind) -> Self {
-                // The constants were checked when they were compiled.
+                // The constants were checked at compile time.
                 Self::parse(name.0).unwrap_or_else(|_| unreachable!())
             }
         }
@@ -52,128 +52,128 @@ macro_rules! nsids {
 
 nsids! {
     Collection, COLLECTIONS:
-    /// The captain record's collection.
+    /// The collection of the captain record.
     CAPTAIN = "io.atcr.hold.captain",
-    /// The crew records' collection.
+    /// The collection of crew records.
     CREW = "io.atcr.hold.crew",
-    /// The collection of layers that manifests have.
+    /// The collection of records about the layers of manifests.
     LAYER = "io.atcr.hold.layer",
-    /// The collection of an image's pushes and pulls.
+    /// The collection of statistics of images: numbers of pushes and pulls.
     STATS = "io.atcr.hold.stats",
-    /// Manifests, in their owners' repositories.
+    /// The collection of manifests, in their owners' repositories.
     MANIFEST = "io.atcr.manifest",
-    /// Tags of manifests, beside them.
+    /// The collection of tags, in their owners' repositories.
     TAG = "io.atcr.tag",
-    /// What an account has decided about the registry.
+    /// The collection of an account's settings for the registry.
     SAILOR_PROFILE = "io.atcr.sailor.profile",
-    /// Repositories that an account likes.
+    /// The collection of stars, by which an account likes a repository.
     STAR = "io.atcr.sailor.star",
-    /// How the page of a repository shows itself.
+    /// The collection of repositories' pages: description and picture.
     REPO_PAGE = "io.atcr.repo.page",
-    /// Holds that an account has, in older repositories: their URLs.
+    /// The collection of an account's holds by their URLs, in older repositories.
     LEGACY_HOLD = "io.atcr.hold",
     /// The collection of posts.
     POST = "app.bsky.feed.post",
-    /// The hold's profile collection.
+    /// The collection of the profile.
     PROFILE = "app.bsky.actor.profile",
 }
 
 nsids! {
     Method, METHODS:
-    /// Begins an upload.
+    /// Starts an upload.
     INITIATE_UPLOAD = "io.atcr.hold.initiateUpload",
-    /// Answers where a part goes.
+    /// Returns the URL to send a part to.
     GET_PART_UPLOAD_URL = "io.atcr.hold.getPartUploadUrl",
-    /// Takes the bytes of a part.
+    /// Uploads a part.
     UPLOAD_PART = "io.atcr.hold.uploadPart",
-    /// Makes the parts a blob.
+    /// Completes an upload: its parts become a blob.
     COMPLETE_UPLOAD = "io.atcr.hold.completeUpload",
-    /// Gives an upload up.
+    /// Aborts an upload.
     ABORT_UPLOAD = "io.atcr.hold.abortUpload",
-    /// Says that a manifest was pushed or pulled.
+    /// Reports that a manifest was pushed or pulled.
     NOTIFY_MANIFEST = "io.atcr.hold.notifyManifest",
-    /// How much an account has, and may have.
+    /// Returns an account's usage and quota.
     GET_QUOTA = "io.atcr.hold.getQuota",
-    /// The quota tiers.
+    /// Lists the quota tiers.
     LIST_TIERS = "io.atcr.hold.listTiers",
-    /// Sets the counts of an image.
+    /// Sets the statistics of an image.
     SET_STATS = "io.atcr.hold.setStats",
-    /// Puts a member into another tier.
+    /// Changes the quota tier of a member.
     UPDATE_CREW_TIER = "io.atcr.hold.updateCrewTier",
-    /// All records about the caller.
+    /// Exports all records about the caller.
     EXPORT_USER_DATA = "io.atcr.hold.exportUserData",
     /// Deletes all records about the caller.
     DELETE_USER_DATA = "io.atcr.hold.deleteUserData",
-    /// Joins the crew.
+    /// Asks to join the crew.
     REQUEST_CREW = "io.atcr.hold.requestCrew",
-    /// Repositories that the registry front end finds by words.
+    /// Searches the repositories that the registry front end knows.
     SEARCH_REPOSITORIES = "io.atcr.appview.searchRepositories",
-    /// Repositories that it knows, in an order.
+    /// Lists the repositories that the registry front end knows, in an order.
     LIST_REPOSITORIES = "io.atcr.appview.listRepositories",
-    /// What this server is.
+    /// Describes the server.
     DESCRIBE_SERVER = "com.atproto.server.describeServer",
-    /// Whose session a token is. The hold calls it at an account's PDS, and does not answer it.
+    /// Returns the session of a token. The hold calls it at an account's PDS, and does not implement it.
     GET_SESSION = "com.atproto.server.getSession",
-    /// Begins a session with a password.
+    /// Starts a session with a password.
     CREATE_SESSION = "com.atproto.server.createSession",
-    /// Makes new tokens of a session.
+    /// Returns new tokens for a session.
     REFRESH_SESSION = "com.atproto.server.refreshSession",
     /// Ends a session.
     DELETE_SESSION = "com.atproto.server.deleteSession",
-    /// Makes a token that speaks for the account to another service.
+    /// Returns a service token, with which the account calls another service.
     GET_SERVICE_AUTH = "com.atproto.server.getServiceAuth",
-    /// The DID that a handle names.
+    /// Returns the DID that a handle names.
     RESOLVE_HANDLE = "com.atproto.identity.resolveHandle",
-    /// How an account shows itself.
+    /// Returns the profile of an account.
     GET_PROFILE = "app.bsky.actor.getProfile",
-    /// The same of several accounts.
+    /// Returns the profiles of several accounts.
     GET_PROFILES = "app.bsky.actor.getProfiles",
-    /// What the repository holds.
+    /// Describes the repository.
     DESCRIBE_REPO = "com.atproto.repo.describeRepo",
-    /// One record. Also the only method the registry's OAuth scope names, so its tokens carry it for every call.
+    /// Returns one record. Also the only method in the registry's OAuth scope, so its tokens have it for every call.
     GET_RECORD = "com.atproto.repo.getRecord",
-    /// Records of a collection, in pages.
+    /// Lists the records of a collection, in pages.
     LIST_RECORDS = "com.atproto.repo.listRecords",
-    /// Adds a record.
+    /// Creates a record.
     CREATE_RECORD = "com.atproto.repo.createRecord",
-    /// Adds or replaces a record.
+    /// Creates or replaces a record.
     PUT_RECORD = "com.atproto.repo.putRecord",
-    /// Removes a record.
+    /// Deletes a record.
     DELETE_RECORD = "com.atproto.repo.deleteRecord",
-    /// Several writes in one commit.
+    /// Applies several writes in one commit.
     APPLY_WRITES = "com.atproto.repo.applyWrites",
-    /// Takes a blob that a record is to refer to.
+    /// Uploads a blob that a record is to refer to.
     UPLOAD_BLOB = "com.atproto.repo.uploadBlob",
-    /// A blob's bytes or where they are.
+    /// Returns a blob's bytes, or their URL.
     SYNC_GET_BLOB = "com.atproto.sync.getBlob",
-    /// Blocks by CID.
+    /// Returns blocks by CID.
     SYNC_GET_BLOCKS = "com.atproto.sync.getBlocks",
-    /// CID and revision of the newest commit.
+    /// Returns CID and revision of the newest commit.
     SYNC_GET_LATEST_COMMIT = "com.atproto.sync.getLatestCommit",
-    /// A record with its proof.
+    /// Returns a record with its proof.
     SYNC_GET_RECORD = "com.atproto.sync.getRecord",
-    /// The whole repository.
+    /// Returns the whole repository.
     SYNC_GET_REPO = "com.atproto.sync.getRepo",
-    /// The repository's events as they happen.
+    /// Streams the repository's events.
     SYNC_SUBSCRIBE_REPOS = "com.atproto.sync.subscribeRepos",
-    /// Whether the repository is active.
+    /// Returns whether the repository is active.
     SYNC_GET_REPO_STATUS = "com.atproto.sync.getRepoStatus",
-    /// Has a relay follow a host. The hold calls it, and does not answer it.
+    /// Asks a relay to crawl a host. The hold calls it, and does not implement it.
     REQUEST_CRAWL = "com.atproto.sync.requestCrawl",
-    /// The repository's own blobs.
+    /// Lists the repository's own blobs.
     SYNC_LIST_BLOBS = "com.atproto.sync.listBlobs",
-    /// The repositories of this host: one.
+    /// Lists the repositories of this host: one.
     SYNC_LIST_REPOS = "com.atproto.sync.listRepos",
-    /// The repositories that have records of a collection. The front end calls it at a relay.
+    /// Lists the repositories that have records of a collection. The front end calls it at a relay.
     SYNC_LIST_REPOS_BY_COLLECTION = "com.atproto.sync.listReposByCollection",
 }
 
-/// The part of a post's text that names an account.
+/// The facet of a post's text that mentions an account.
 pub const FACET_MENTION: &str = "app.bsky.richtext.facet#mention";
-/// Health of the server, outside any namespace.
+/// The path of the health check, which is in no namespace.
 pub const HEALTH: &str = "_health";
 
-/// `text`, when it has three segments or more of letters and digits; else it does not compile.
+/// Returns `text`, if it has at least three segments of letters and digits; else it does not compile.
 const fn nsid(text: &'static str) -> &'static str {
     let bytes = text.as_bytes();
     let (mut at, mut dots, mut segment) = (0, 0, 0);

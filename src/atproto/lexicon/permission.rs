@@ -1,4 +1,4 @@
-//! What a crew member may do.
+//! The permissions of a crew member.
 
 use std::collections::BTreeSet;
 
@@ -19,10 +19,10 @@ pub enum Permission {
 }
 
 impl Permission {
-    /// All of them.
+    /// All permissions.
     pub const ALL: [Self; 3] = [Self::BlobRead, Self::BlobWrite, Self::CrewAdmin];
 
-    /// As a crew record spells it.
+    /// Returns the spelling in a crew record.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -32,7 +32,7 @@ impl Permission {
         }
     }
 
-    /// The permission with this spelling, if it is one we know.
+    /// Returns the permission with this spelling; `None` for an unknown one.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|permission| permission.as_str() == text)
@@ -44,12 +44,12 @@ impl Permission {
 pub struct PermissionSet(BTreeSet<Permission>);
 
 impl PermissionSet {
-    /// Reads the strings of a crew record; those we do not know grant nothing.
+    /// Reads the strings of a crew record; unknown ones grant nothing.
     pub fn from_record<'a>(permissions: impl IntoIterator<Item = &'a str>) -> Self {
         Self(permissions.into_iter().filter_map(Permission::parse).collect())
     }
 
-    /// Whether the member may do what `wanted` names, directly or by implication.
+    /// Whether the member has `wanted`, directly or by implication.
     #[must_use]
     pub fn allows(&self, wanted: Permission) -> bool {
         let implied_by: &[Permission] = match wanted {

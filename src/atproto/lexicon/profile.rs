@@ -1,4 +1,4 @@
-//! The profile record, and what its lexicon bounds. Fields we do not know are kept in `other`.
+//! The profile record, and the limits of its lexicon. Unknown fields are kept in `other`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,59 +6,59 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::syntax::{AtUri, CidText, Datetime, MediaType};
 
-/// `app.bsky.actor.profile/self`: how the hold shows itself.
+/// `app.bsky.actor.profile/self`: the public profile of the hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
-    /// Name for people.
+    /// Display name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
-    /// A sentence about the hold.
+    /// Description.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// How to speak of it.
+    /// Pronouns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pronouns: Option<String>,
-    /// The small picture.
+    /// The profile picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<Picture>,
-    /// The wide picture.
+    /// The banner picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub banner: Option<Picture>,
-    /// A post that is shown first.
+    /// The pinned post.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned_post: Option<StrongRef>,
     /// The starter pack through which the account joined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub joined_via_starter_pack: Option<StrongRef>,
-    /// When the profile was made.
+    /// Time when the profile was created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Datetime>,
-    /// Fields this version does not know, `$type` among them.
+    /// Unknown fields, and `$type`.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A reference to a picture of the profile.
+/// A blob reference to a picture of the profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Picture {
-    /// `blob`.
+    /// Always `blob`.
     #[serde(rename = "$type")]
     pub kind: String,
     /// The blob.
     #[serde(rename = "ref")]
     pub link: Link,
-    /// Its media type.
+    /// The media type of the blob.
     pub mime_type: MediaType,
-    /// Its length in bytes.
+    /// Size of the blob in bytes.
     pub size: u64,
 }
 
 /// A link to a block or blob.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Link {
-    /// Its CID.
+    /// The CID.
     #[serde(rename = "$link")]
     pub cid: CidText,
 }
@@ -66,37 +66,37 @@ pub struct Link {
 /// A record in one version: `com.atproto.repo.strongRef`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StrongRef {
-    /// The record.
+    /// The URI of the record.
     pub uri: AtUri,
-    /// The version.
+    /// The CID of the version.
     pub cid: CidText,
 }
 
-/// How long a text may be.
+/// Limits of a text's length.
 pub struct TextBound {
-    /// Characters as people count them.
+    /// Limit in graphemes, the characters that a reader sees.
     pub graphemes: usize,
-    /// Bytes of UTF-8.
+    /// Limit in bytes of UTF-8.
     pub bytes: usize,
 }
 
-/// Of the name for people.
+/// Limits of the display name.
 pub const DISPLAY_NAME: TextBound = TextBound { graphemes: 64, bytes: 640 };
-/// Of the sentence about the hold.
+/// Limits of the description.
 pub const DESCRIPTION: TextBound = TextBound { graphemes: 256, bytes: 2560 };
 const PRONOUNS: TextBound = TextBound { graphemes: 20, bytes: 200 };
-/// Media types of a picture.
+/// Permitted media types of a picture.
 pub const PICTURE_TYPES: [&str; 2] = ["image/png", "image/jpeg"];
-/// Bytes of a picture.
+/// Limit of a picture in bytes.
 pub const MAX_PICTURE_BYTES: u64 = 1_000_000;
 
 impl TextBound {
     /// Checks the length of `text`.
     ///
     /// # Errors
-    /// What it may have, in words that can follow the name of the field.
+    /// The limits, as a phrase to follow the name of the field.
     pub fn check(&self, text: &str) -> Result<(), String> {
-        // Bytes first: they bound the counting.
+        // Bytes first: they limit the counting of graphemes.
         if text.len() <= self.bytes && text.graphemes(true).count() <= self.graphemes {
             return Ok(());
         }
@@ -105,7 +105,7 @@ impl TextBound {
 }
 
 impl Profile {
-    /// Checks what the lexicon says of the fields besides their types.
+    /// Checks the lexicon's constraints on the fields besides their types.
     ///
     /// # Errors
     /// A sentence that names the field.

@@ -1,19 +1,19 @@
-//! The records of a hold's repository. Fields we do not know are kept in `other`, so that a record written by
-//! a newer program survives an update by this one.
+//! The records of a hold's repository. Unknown fields are kept in `other`, so that a record written by a newer program
+//! survives an update by this one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::syntax::{Datetime, Did};
 
-/// The record key of the captain and the profile.
+/// The record key of the captain and the profile records.
 pub const SELF_KEY: &str = "self";
 /// The role of the captain's own crew record.
 pub const ROLE_OWNER: &str = "owner";
-/// The role of a member who joined.
+/// The role of a member who joined on request.
 pub const ROLE_MEMBER: &str = "member";
 
-/// `io.atcr.hold.captain/self`: who owns the hold and what it allows.
+/// `io.atcr.hold.captain/self`: the owner of the hold, and its settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Captain {
@@ -23,44 +23,44 @@ pub struct Captain {
     pub public: bool,
     /// Whether any account may join the crew.
     pub allow_all_crew: bool,
-    /// Whether a push makes a post. Older records lack it.
+    /// Whether a push creates a post. Older records lack it.
     #[serde(default)]
     pub enable_bluesky_posts: bool,
-    /// When the hold was first started.
+    /// Time of the hold's first start.
     pub deployed_at: Datetime,
-    /// Where the blobs are, in the storage provider's words.
+    /// The region of the blob storage, as the storage provider names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// DID of the hold that follows this one.
+    /// DID of the hold that succeeds this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub successor: Option<Did>,
-    /// Fields this version does not know, `$type` among them.
+    /// Unknown fields, and `$type`.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// `io.atcr.hold.crew/<rkey>`: one member and what it may do.
+/// `io.atcr.hold.crew/<rkey>`: one member and its permissions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Crew {
     /// DID of the member.
     pub member: Did,
-    /// A word for people: `owner`, `admin`, `member`.
+    /// The role, for display: `owner`, `admin`, `member`.
     pub role: String,
     /// Permission strings; see [`Permission`](super::Permission).
     pub permissions: Vec<String>,
-    /// When the member was added.
+    /// Time when the member was added.
     pub added_at: Datetime,
-    /// Quota tier.
+    /// The quota tier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// Fields this version does not know, `$type` among them.
+    /// Unknown fields, and `$type`.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Crew {
-    /// Checks the lengths that the lexicon bounds, in bytes.
+    /// Checks the lexicon's limits of lengths, in bytes.
     ///
     /// # Errors
     /// A sentence that names the field.

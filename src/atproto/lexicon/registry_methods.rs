@@ -1,4 +1,4 @@
-//! Inputs and outputs of the methods of `io.atcr.hold.*` by which the registry keeps its books.
+//! Inputs and outputs of the methods of `io.atcr.hold.*` by which the registry records images, quotas and statistics.
 //! <https://lexicon.garden/identity/did:plc:wfj5kyialpmcv2fzk6uqwsln>
 
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,13 @@ use crate::syntax::{AtUri, Datetime, Did};
 pub struct NotifyManifest {
     /// The image's name.
     pub repository: String,
-    /// Who owns the image.
+    /// The owner of the image.
     pub user_did: Did,
     /// The manifest's digest.
     pub manifest_digest: String,
-    /// What the manifest has.
+    /// The contents of the manifest.
     pub manifest: ManifestInfo,
-    /// Under which tag, if under one.
+    /// The tag that was pushed or pulled, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// `push` or `pull`; absent is `push`.
@@ -25,7 +25,7 @@ pub struct NotifyManifest {
     pub operation: Option<String>,
 }
 
-/// What a manifest has. The manifests of a list are not looked at: each is pushed before the list, and said to be.
+/// The contents of a manifest. The manifests of an index are not listed: each is pushed and reported before the index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestInfo {
@@ -70,30 +70,30 @@ pub struct LayerInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NotifyManifestOutput {
-    /// `true`: failures are answered as errors.
+    /// Always `true`: failures are answered as errors.
     pub success: bool,
-    /// What was counted.
+    /// The operation that was counted.
     pub operation: ImageOperation,
     /// Whether it was counted.
     pub stats_updated: bool,
-    /// Layer records that were written, of a push.
+    /// Number of layer records written by a push.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers_created: Option<usize>,
-    /// Whether a post was written, of a push.
+    /// Whether the push wrote a post.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub post_created: Option<bool>,
-    /// The post.
+    /// The URI of the post.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub post_uri: Option<AtUri>,
 }
 
-/// What was done with a manifest.
+/// The operation on a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImageOperation {
-    /// It was uploaded.
+    /// It was pushed.
     Push,
-    /// It was downloaded.
+    /// It was pulled.
     Pull,
 }
 
@@ -103,11 +103,12 @@ pub enum ImageOperation {
 pub struct Quota {
     /// The account.
     pub user_did: Did,
-    /// Its distinct layers.
+    /// Number of its distinct layers.
     pub unique_blobs: u64,
-    /// All that counts in its quota, in bytes: layers, configs, blobs without a manifest, and what open uploads staged.
+    /// Usage that counts against the quota, in bytes: layers, configs, blobs without a manifest, and staged bytes of
+    /// open uploads.
     pub total_size: u64,
-    /// What it may have, in bytes; absent without a limit.
+    /// The quota in bytes; absent without a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<u64>,
     /// The tier that the limit comes from.
@@ -118,19 +119,19 @@ pub struct Quota {
 /// Output of `listTiers`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tiers {
-    /// From the smallest to the largest: the place in this list is the tier's rank.
+    /// The tiers, from the smallest to the largest: the index in this list is the tier's rank.
     pub tiers: Vec<TierInfo>,
 }
 
-/// A tier.
+/// A quota tier.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TierInfo {
     /// Its name.
     pub name: String,
-    /// What an account may have, in bytes.
+    /// The quota in bytes.
     pub quota_bytes: u64,
-    /// The same for people.
+    /// The quota for display.
     pub quota_formatted: String,
     /// Whether a push is scanned for vulnerabilities.
     pub scan_on_push: bool,
@@ -140,20 +141,20 @@ pub struct TierInfo {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SetStats {
-    /// Whose image it is; checked by the handler, which answers InvalidOwner.
+    /// The owner of the image; checked by the handler, which answers InvalidOwner.
     pub owner_did: String,
     /// The image's name; checked by the handler, which answers InvalidRepository.
     pub repository: String,
-    /// Manifests downloaded; absent stays.
+    /// Number of pulls; unchanged if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_count: Option<u64>,
-    /// Manifests uploaded; absent stays.
+    /// Number of pushes; unchanged if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub push_count: Option<u64>,
-    /// The newest download; absent stays.
+    /// Time of the last pull; unchanged if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_pull: Option<Datetime>,
-    /// The newest upload; absent stays.
+    /// Time of the last push; unchanged if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_push: Option<Datetime>,
 }
@@ -161,7 +162,7 @@ pub struct SetStats {
 /// Output of `setStats`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Success {
-    /// `true`: failures are answered as errors.
+    /// Always `true`: failures are answered as errors.
     pub success: bool,
 }
 
@@ -171,7 +172,7 @@ pub struct Success {
 pub struct UpdateCrewTier {
     /// The member.
     pub user_did: Did,
-    /// The place in the list of tiers, from 0.
+    /// The rank of the new tier: its index in the list of tiers, from 0.
     pub tier_rank: u64,
 }
 
@@ -179,7 +180,7 @@ pub struct UpdateCrewTier {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TierName {
-    /// The tier that the member has now.
+    /// The member's tier after the change.
     pub tier_name: String,
 }
 
@@ -187,10 +188,10 @@ pub struct TierName {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserData {
-    /// What stands before the lists.
+    /// The fields before the lists.
     #[serde(flatten)]
     pub head: UserDataHead,
-    /// The layers that it pushed.
+    /// The layers that the account pushed.
     pub layer_records: Vec<LayerExport>,
     /// The statistics of its images.
     pub stats_records: Vec<StatsExport>,
@@ -198,43 +199,43 @@ pub struct UserData {
     pub bluesky_posts: Vec<PostExport>,
 }
 
-/// What stands before the lists in the output of `exportUserData`.
+/// The fields before the lists in the output of `exportUserData`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserDataHead {
-    /// Now.
+    /// Time of the export.
     pub exported_at: Datetime,
-    /// The hold.
+    /// DID of the hold.
     pub hold_did: Did,
     /// The account.
     pub user_did: Did,
-    /// Whether it owns the hold.
+    /// Whether the account owns the hold.
     pub is_captain: bool,
-    /// Its membership.
+    /// Its membership, if it is in the crew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crew_record: Option<CrewExport>,
 }
 
-/// A membership.
+/// A membership in the export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CrewExport {
-    /// A word for people.
+    /// The role, for display.
     pub role: String,
-    /// What it may do.
+    /// The permissions.
     pub permissions: Vec<String>,
-    /// When it became a member.
+    /// Time when it became a member.
     pub added_at: String,
-    /// Quota tier.
+    /// The quota tier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
 }
 
-/// A layer.
+/// A layer in the export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LayerExport {
-    /// The blob.
+    /// The digest of the blob.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Its size in bytes.
@@ -243,49 +244,49 @@ pub struct LayerExport {
     /// Its media type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// The manifest that has it.
+    /// The URI of the manifest with the layer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
-    /// When it was written.
+    /// Time when the record was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
 }
 
-/// Statistics of an image.
+/// Statistics of an image in the export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatsExport {
     /// The image's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repository: Option<String>,
-    /// Manifests downloaded.
+    /// Number of pulls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pull_count: Option<i64>,
-    /// Manifests uploaded.
+    /// Number of pushes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub push_count: Option<i64>,
-    /// The newest download.
+    /// Time of the last pull.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_pull: Option<String>,
-    /// The newest upload.
+    /// Time of the last push.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_push: Option<String>,
-    /// When the record was last written.
+    /// Time of the record's last update.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<String>,
 }
 
-/// A post.
+/// A post in the export.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PostExport {
-    /// Its address.
+    /// The URI of the post.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<AtUri>,
-    /// What people read.
+    /// The text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// When it was written.
+    /// Time when it was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<String>,
 }
@@ -294,12 +295,12 @@ pub struct PostExport {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeletedUserData {
-    /// `true`: failures are answered as errors.
+    /// Always `true`: failures are answered as errors.
     pub success: bool,
     /// Whether a crew record was deleted.
     pub crew_deleted: bool,
-    /// Layer records that were deleted.
+    /// Number of layer records deleted.
     pub layers_deleted: usize,
-    /// Stats records that were deleted.
+    /// Number of stats records deleted.
     pub stats_deleted: usize,
 }

@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use super::{BlobInfo, LayerInfo, Picture};
 use crate::syntax::{AtUri, Datetime, Did, Digest, ImageName, ServiceUrl};
 
-/// `io.atcr.manifest/<digest>`: an image's manifest, in its owner's repository. What a reader needs of it is as loosely
-/// typed as what anybody may write there.
+/// `io.atcr.manifest/<digest>`: an image's manifest, in its owner's repository. Fields are loosely typed, as anybody
+/// may write anything there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
@@ -19,10 +19,10 @@ pub struct Manifest {
     /// Its media type.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
-    /// The hold that has the blobs.
+    /// DID of the hold with the blobs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_did: Option<String>,
-    /// The same as a URL, in older records.
+    /// URL of that hold, in older records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hold_endpoint: Option<String>,
     /// The image's configuration.
@@ -31,20 +31,20 @@ pub struct Manifest {
     /// The image's layers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<LayerInfo>>,
-    /// Everything else.
+    /// All other fields.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Manifest {
-    /// The hold that has its blobs, if that is one that can be asked.
+    /// Returns the hold with the blobs, if its DID or URL is valid.
     #[must_use]
     pub fn hold(&self) -> Option<ServiceUrl> {
         let by_did = self.hold_did.as_deref().and_then(|did| ServiceUrl::of_did(&Did::parse(did).ok()?).ok());
         by_did.or_else(|| ServiceUrl::parse(self.hold_endpoint.as_deref()?).ok())
     }
 
-    /// Configuration and layers together, in bytes.
+    /// Returns the size of configuration and layers together, in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         let config = self.config.as_ref().and_then(|config| config.size);
@@ -53,62 +53,62 @@ impl Manifest {
         sizes.fold(0, u64::saturating_add)
     }
 
-    /// The manifests of an index.
+    /// Returns the digests of the manifests an index lists.
     pub fn children(&self) -> impl Iterator<Item = Digest> {
         let all = self.other.get("manifests").and_then(serde_json::Value::as_array).into_iter().flatten();
         all.filter_map(|child| Digest::parse(child.get("digest")?.as_str()?).ok())
     }
 
-    /// Whether it says something of another manifest.
+    /// Returns whether the manifest refers to another manifest as its subject.
     #[must_use]
     pub fn has_subject(&self) -> bool {
         self.other.contains_key("subject")
     }
 
-    /// What the image says of itself in its annotations.
+    /// Returns the image's description from its annotations.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.other.get("annotations")?.get("org.opencontainers.image.description")?.as_str()
     }
 }
 
-/// `io.atcr.hold.layer/<tid>`: a manifest has a layer.
+/// `io.atcr.hold.layer/<tid>`: a layer of a manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Layer {
-    /// The blob.
+    /// The digest of the blob.
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// Its media type, as the manifest says it.
+    /// Its media type, as in the manifest.
     pub media_type: String,
-    /// The manifest, in its owner's repository.
+    /// The URI of the manifest, in its owner's repository.
     pub manifest: AtUri,
-    /// Who pushed it.
+    /// The account that pushed it.
     pub user_did: Did,
-    /// When the manifest was pushed.
+    /// Time of the manifest's push.
     pub created_at: Datetime,
 }
 
-/// `io.atcr.hold.stats/<hash of owner and name>`: how often an image was pushed and pulled.
+/// `io.atcr.hold.stats/<hash of owner and name>`: the numbers of an image's pushes and pulls.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
-    /// Whose image it is.
+    /// The owner of the image.
     pub owner_did: Did,
-    /// Its name.
+    /// The image's name.
     pub repository: ImageName,
-    /// Manifests downloaded.
+    /// Number of pulls.
     pub pull_count: u64,
-    /// Manifests uploaded.
+    /// Number of pushes.
     pub push_count: u64,
-    /// The newest download.
+    /// Time of the last pull.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_pull: Option<Datetime>,
-    /// The newest upload.
+    /// Time of the last push.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_push: Option<Datetime>,
-    /// When the record was last written.
+    /// Time of the record's last update.
     pub updated_at: Datetime,
 }
 
@@ -121,75 +121,75 @@ impl Stats {
     }
 }
 
-/// `io.atcr.repo.page/<repository>`: how the page of a repository shows itself.
+/// `io.atcr.repo.page/<repository>`: the page of a repository.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoPage {
     /// The image's name.
     pub repository: String,
-    /// What people read, in Markdown.
+    /// The description, in Markdown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The picture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub avatar: Option<Picture>,
-    /// When it was first written.
+    /// Time when the record was created.
     pub created_at: Datetime,
-    /// When it was last written.
+    /// Time of the record's last update.
     pub updated_at: Datetime,
-    /// Everything else.
+    /// All other fields.
     #[serde(flatten)]
     pub other: serde_json::Map<String, serde_json::Value>,
 }
 
 impl RepoPage {
-    /// Bytes of the description.
+    /// Limit of the description in bytes.
     pub const MAX_DESCRIPTION_BYTES: usize = 100_000;
-    /// Bytes of the picture.
+    /// Limit of the picture in bytes.
     pub const MAX_PICTURE_BYTES: usize = 3_000_000;
-    /// Media types of the picture.
+    /// Permitted media types of the picture.
     pub const PICTURE_TYPES: [&'static str; 3] = ["image/png", "image/jpeg", "image/webp"];
 }
 
-/// `app.bsky.feed.post/<tid>`: tells people of a push.
+/// `app.bsky.feed.post/<tid>`: a post about a push.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Post {
-    /// What people read: at most 300 graphemes.
+    /// The text: at most 300 graphemes.
     pub text: String,
-    /// What parts of the text mean.
+    /// The facets of the text: mentions and links.
     #[serde(default)]
     pub facets: Vec<Facet>,
-    /// Languages of the text.
+    /// The languages of the text.
     #[serde(default)]
     pub langs: Vec<String>,
-    /// When it was written.
+    /// Time when it was written.
     pub created_at: Datetime,
 }
 
-/// What a part of a text means.
+/// A facet: a part of a text with features.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facet {
-    /// Which part.
+    /// The part of the text.
     pub index: FacetIndex,
-    /// What it means.
+    /// The features of that part.
     pub features: Vec<FacetFeature>,
 }
 
-/// A part of a text by its bytes.
+/// A part of a text by its byte offsets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FacetIndex {
-    /// The first byte.
+    /// Offset of the first byte.
     pub byte_start: usize,
-    /// The byte after the last.
+    /// Offset after the last byte.
     pub byte_end: usize,
 }
 
-/// A meaning of a part of a text.
+/// A feature of a part of a text.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FacetFeature {
-    /// Which meaning, as an NSID with a fragment.
+    /// The type of the feature, an NSID with a fragment.
     #[serde(rename = "$type")]
     pub kind: String,
     /// The account of a mention.

@@ -9,16 +9,16 @@ use crate::syntax::AtUri;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateRecord {
-    /// Our DID or handle.
+    /// The repository: a DID or handle.
     pub repo: String,
     /// The collection.
     pub collection: String,
-    /// Wanted key; ours is used when absent.
+    /// The record key; the server generates one if it is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rkey: Option<String>,
     /// The record.
     pub record: Value,
-    /// Only when the repository is at this commit.
+    /// The commit at which the repository must be, else the write is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
 }
@@ -27,18 +27,18 @@ pub struct CreateRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PutRecord {
-    /// Our DID or handle.
+    /// The repository: a DID or handle.
     pub repo: String,
     /// The collection.
     pub collection: String,
-    /// The key.
+    /// The record key.
     pub rkey: String,
     /// The record.
     pub record: Value,
-    /// Only when the record has this CID; `null`: only when it does not exist.
+    /// The CID that the record must have, else the write is refused; `null`: the record must not exist.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub swap_record: Option<Option<String>>,
-    /// Only when the repository is at this commit.
+    /// The commit at which the repository must be, else the write is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
 }
@@ -47,16 +47,16 @@ pub struct PutRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteRecord {
-    /// Our DID or handle.
+    /// The repository: a DID or handle.
     pub repo: String,
     /// The collection.
     pub collection: String,
-    /// The key.
+    /// The record key.
     pub rkey: String,
-    /// Only when the record has this CID.
+    /// The CID that the record must have, else the write is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_record: Option<String>,
-    /// Only when the repository is at this commit.
+    /// The commit at which the repository must be, else the write is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
 }
@@ -65,11 +65,11 @@ pub struct DeleteRecord {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ApplyWrites {
-    /// Our DID or handle.
+    /// The repository: a DID or handle.
     pub repo: String,
-    /// At most 200, all or none.
+    /// The writes: at most 200, applied all or none.
     pub writes: Vec<WriteOperation>,
-    /// Only when the repository is at this commit.
+    /// The commit at which the repository must be, else the writes are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap_commit: Option<String>,
 }
@@ -78,12 +78,12 @@ pub struct ApplyWrites {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "$type")]
 pub enum WriteOperation {
-    /// Adds a record.
+    /// Creates a record.
     #[serde(rename = "com.atproto.repo.applyWrites#create")]
     Create {
         /// The collection.
         collection: String,
-        /// Wanted key; ours is used when absent.
+        /// The record key; the server generates one if it is absent.
         #[serde(skip_serializing_if = "Option::is_none")]
         rkey: Option<String>,
         /// The record.
@@ -94,47 +94,47 @@ pub enum WriteOperation {
     Update {
         /// The collection.
         collection: String,
-        /// The key.
+        /// The record key.
         rkey: String,
         /// The record.
         value: Value,
     },
-    /// Removes a record.
+    /// Deletes a record.
     #[serde(rename = "com.atproto.repo.applyWrites#delete")]
     Delete {
         /// The collection.
         collection: String,
-        /// The key.
+        /// The record key.
         rkey: String,
     },
 }
 
-/// The commit a write made.
+/// The commit of a write.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CommitMeta {
     /// CID of the commit.
     pub cid: String,
-    /// Its revision.
+    /// The revision.
     pub rev: String,
 }
 
-/// What a write answers for one record.
+/// The result of a write to one record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecordResult {
-    /// `com.atproto.repo.applyWrites#createResult` and its like; absent outside applyWrites.
+    /// `com.atproto.repo.applyWrites#createResult`, `#updateResult` or `#deleteResult`; absent outside applyWrites.
     #[serde(rename = "$type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The record; absent for a deletion.
+    /// The URI of the record; absent for a deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<AtUri>,
-    /// Its CID; absent for a deletion.
+    /// The CID of the record; absent for a deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cid: Option<String>,
     /// The commit; absent when nothing changed and inside applyWrites.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<CommitMeta>,
-    /// Every record written was checked against its lexicon.
+    /// `valid`: every record written was checked against its lexicon; absent for a deletion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_status: Option<String>,
 }
@@ -145,16 +145,16 @@ pub struct ApplyWritesOutput {
     /// The commit; absent when nothing changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<CommitMeta>,
-    /// One for each write, in their order.
+    /// The result of each write, in their order.
     pub results: Vec<RecordResult>,
 }
 
-/// A record as `getRecord` answers it, and as an entry of `listRecords`.
+/// A record, as the output of `getRecord` and as an entry of `listRecords`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecordView {
-    /// Its address.
+    /// The URI of the record.
     pub uri: AtUri,
-    /// Its CID; a server may leave it out.
+    /// The CID of the record; a server may leave it out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cid: Option<String>,
     /// The record.
@@ -164,9 +164,9 @@ pub struct RecordView {
 /// Output of `listRecords`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RecordPage {
-    /// Some records of the collection.
+    /// The records of this page.
     pub records: Vec<RecordView>,
-    /// Where the next ones are; absent behind the last.
+    /// Cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }

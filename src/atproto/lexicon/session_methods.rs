@@ -1,30 +1,30 @@
-//! Inputs and outputs of `com.atproto.server.*` by which a client has a session at an account's PDS.
+//! Inputs and outputs of the methods of `com.atproto.server.*` for sessions at an account's PDS.
 
 use serde::{Deserialize, Serialize};
 
 use crate::syntax::Did;
 
-/// The scope of an access token that an account's own password gave; an app password gives another.
+/// The scope of an access token from a session with the account's own password; app passwords give another scope.
 pub const MAIN_PASSWORD_SCOPE: &str = "com.atproto.access";
 
 /// Input of `createSession`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct CreateSession {
-    /// DID or handle.
+    /// The DID or handle of the account.
     pub identifier: String,
-    /// An app password, or the account's own.
+    /// An app password, or the account's own password.
     pub password: String,
 }
 
-/// Output of `createSession` and `refreshSession`: what is read of it. Its tokens are secrets.
+/// Output of `createSession` and `refreshSession`, as far as it is read. Its tokens are secrets.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionTokens {
     /// The account.
     pub did: Did,
-    /// For calls, good for an hour or two.
+    /// The access token, for calls; valid for an hour or two.
     pub access_jwt: String,
-    /// For the next `refreshSession`, once.
+    /// The refresh token, for one `refreshSession`.
     pub refresh_jwt: String,
 }
 

@@ -1,4 +1,4 @@
-//! What leads to images and repositories: tags and stars, and the keys of their records.
+//! Tags and stars, and the keys of their records.
 
 use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::{RepoPage, nsid};
 use crate::syntax::{AtUri, Datetime, Did, Digest, ImageName, RecordKey, SyntaxError, Tag};
 
-/// `io.atcr.tag/<repository>_<tag>`: where a tag leads. Two versions of its lexicon each demand one of the times.
+/// `io.atcr.tag/<repository>_<tag>`: a tag of a manifest. Two versions of its lexicon each require one of the times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TagRecord {
@@ -16,34 +16,34 @@ pub struct TagRecord {
     pub repository: String,
     /// The tag.
     pub tag: String,
-    /// The manifest's record.
+    /// The URI of the manifest's record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest: Option<String>,
-    /// The same as a digest, in older records.
+    /// The digest of the manifest, in older records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manifest_digest: Option<String>,
-    /// When it was written.
+    /// Time when the tag was written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updated_at: Option<Datetime>,
-    /// The same.
+    /// Time when the tag was written, in the other version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Datetime>,
 }
 
 impl TagRecord {
-    /// The key of the record of a tag. A slash is no part of a key.
+    /// Returns the record key of a tag; a slash in the name becomes `~`, as keys have none.
     #[must_use]
     pub fn key_of(name: &ImageName, tag: &Tag) -> RecordKey {
         key(&format!("{}_{tag}", name.as_str().replace('/', "~")))
     }
 
-    /// The record, if it is one of a tag.
+    /// Reads a record; `None` if it is not one of a tag.
     #[must_use]
     pub fn read(record: &Value) -> Option<Self> {
         Self::deserialize(record).ok()
     }
 
-    /// The digest of the manifest, which is one of the same account.
+    /// Returns the digest of the manifest, which must be the same account's.
     #[must_use]
     pub fn digest(&self, account: &Did) -> Option<Digest> {
         let prefix = format!("at://{account}/{}/", nsid::MANIFEST);
@@ -56,38 +56,38 @@ impl TagRecord {
 }
 
 impl RepoPage {
-    /// The key of the record of a repository's page.
+    /// Returns the record key of a repository's page.
     #[must_use]
     pub fn key_of(name: &ImageName) -> RecordKey {
         key(&name.as_str().replace('/', "~"))
     }
 }
 
-/// `io.atcr.sailor.star`: an account likes a repository. Any key may be its record's.
+/// `io.atcr.sailor.star`: a star that an account gave a repository. Its record may have any key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Star {
-    /// The record of the repository's page, which need not be there.
+    /// The URI of the repository's page, whose record need not exist.
     pub subject: AtUri,
-    /// When it was given.
+    /// Time when it was given.
     pub created_at: Datetime,
 }
 
 impl Star {
-    /// A star for a repository.
+    /// Creates a star for a repository.
     #[must_use]
     pub fn of(owner: &Did, name: &ImageName, now: Datetime) -> Self {
         Self { subject: AtUri::record(owner, &nsid::REPO_PAGE.into(), &RepoPage::key_of(name)), created_at: now }
     }
 
-    /// The key that we give to the record of a star: one for each repository.
+    /// Returns the key of the star records that this software writes: one for each repository.
     #[must_use]
     pub fn key_of(owner: &Did, name: &ImageName) -> RecordKey {
         let hash = Sha256::digest(format!("{owner}/{name}"));
         key(&BASE32_NOPAD.encode(&hash[..16]).to_ascii_lowercase())
     }
 
-    /// The repository that it is for, if it is one.
+    /// Returns the repository that the star is for; `None` for any other subject.
     #[must_use]
     pub fn repository(&self) -> Option<(Did, ImageName)> {
         let mut parts = self.subject.as_str().strip_prefix("at://")?.split('/');
@@ -97,7 +97,7 @@ impl Star {
     }
 }
 
-/// Names and tags have no other characters than keys, and together at most 385.
+/// Names and tags have only characters that keys may have, and together at most 385.
 fn key(text: &str) -> RecordKey {
     RecordKey::parse(text).unwrap_or_else(|error: SyntaxError| unreachable!("{error}"))
 }
