@@ -5,19 +5,19 @@ use std::collections::BTreeMap;
 use super::cbor::Ipld;
 use super::{Cid, cid};
 
-/// What a record says of a blob.
+/// A blob reference in a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobRef {
-    /// The blob: a raw CID.
+    /// The CID of the blob, with the raw codec.
     pub cid: Cid,
-    /// Its media type, as the record spells it.
+    /// The media type, as the record spells it.
     pub mime_type: String,
-    /// Its length in bytes.
+    /// Size of the blob in bytes.
     pub size_bytes: u64,
 }
 
 impl BlobRef {
-    /// Every well-formed reference in `record`, however deep, in the order of its fields.
+    /// Returns every well-formed reference in `record`, at any depth, in the order of the fields.
     #[must_use]
     pub fn all_in(record: &Ipld) -> Vec<Self> {
         let mut found = Vec::new();
@@ -25,7 +25,7 @@ impl BlobRef {
         found
     }
 
-    /// As a record holds it.
+    /// Returns the reference in the data model, as in a record.
     #[must_use]
     pub fn to_ipld(&self) -> Ipld {
         let fields = [

@@ -9,12 +9,13 @@ use serde_json::{Map, Number, Value};
 
 use super::{RepoError, cid};
 
-/// Lists and maps inside each other; records are a few levels deep. It keeps recursion far from the stack's end.
+/// Limit of nested lists and maps; records are a few levels deep. It keeps recursion far from a stack overflow.
 const MAX_DEPTH: usize = 64;
-/// JSON numbers written with a fraction are integers when they are exact.
+/// Limit of JSON numbers written with a fraction or exponent: up to it they are accepted as integers when they are
+/// exact.
 const MAX_EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;
 
-/// The one DAG-CBOR form of a value.
+/// Encodes a value in DAG-CBOR's canonical form.
 ///
 /// # Errors
 /// [`RepoError::InvalidCbor`] for floats, integers outside of 64 signed bits, foreign CIDs, and too deep values.
@@ -23,22 +24,22 @@ pub fn encode(value: &Ipld) -> Result<Vec<u8>, RepoError> {
     write(value)
 }
 
-/// Reads a value, which must be all of `bytes` and in its one form.
+/// Decodes a value, which must be all of `bytes` and in canonical form.
 ///
 /// # Errors
-/// [`RepoError::InvalidCbor`] for whatever [`encode`] would not have written.
+/// [`RepoError::InvalidCbor`] for everything that [`encode`] would not have written.
 pub fn decode(bytes: &[u8]) -> Result<Ipld, RepoError> {
     let value = read(bytes)?;
     check(&value, MAX_DEPTH)?;
     Ok(value)
 }
 
-/// The DAG-CBOR form of a type of this room.
+/// Encodes a type of this room in DAG-CBOR.
 pub(super) fn write<T: Serialize>(value: &T) -> Result<Vec<u8>, RepoError> {
     serde_ipld_dagcbor::to_vec(value).map_err(|_| RepoError::InvalidCbor("it cannot be written"))
 }
 
-/// Reads a type of this room, strictly: its own form must be the bytes it was read from.
+/// Decodes a type of this room, strictly: encoding the result must give the same bytes.
 pub(super) fn read<'a, T: Deserialize<'a> + Serialize>(bytes: &'a [u8]) -> Result<T, RepoError> {
     let value: T = serde_ipld_dagcbor::from_slice(bytes).map_err(|_| RepoError::InvalidCbor("it cannot be read"))?;
     if write(&value)? == bytes { Ok(value) } else { Err(RepoError::InvalidCbor("it is not in its only form")) }
@@ -65,11 +66,11 @@ fn check(value: &Ipld, depth: usize) -> Result<(), RepoError> {
     }
 }
 
-/// The value of a JSON object, with `$link`, `$bytes` and blobs understood.
+/// Converts a JSON object, with `$link`, `$bytes` and blobs, to the data model.
 ///
 /// # Errors
-/// [`RepoError::InvalidJson`] for another type than an object, numbers that are no 64-bit integers, misshapen
-/// `$link`, `$bytes`, `$type` and blobs, and too deep values.
+/// [`RepoError::InvalidJson`] for another type than an object, numbers that are not 64-bit integers, malformed `$link`,
+/// `$bytes`, `$type` and blobs, and values nested too deeply.
 pub fn from_json(json: &Value) -> Result<Ipld, RepoError> {
     match json {
         Value::Object(_) => value_from_json(json, MAX_DEPTH),
@@ -141,9 +142,9 @@ fn check_blob(map: &BTreeMap<String, Ipld>) -> Result<(), RepoError> {
     }
 }
 
-/// The JSON form of a value that was decoded or made by [`from_json`].
+/// Converts a value to JSON, if it was decoded or made by [`from_json`].
 ///
-/// What cannot stand in such a value (floats, integers beyond 64 bits) becomes `null`.
+/// Values that such a value cannot have (floats, integers beyond 64 bits) become `null`.
 #[must_use]
 pub fn to_json(value: &Ipld) -> Value {
     let tagged = |tag: &str, text: String| Value::Object(Map::from_iter([(tag.to_owned(), Value::String(text))]));

@@ -11,30 +11,30 @@ const DAG_CBOR: u64 = 0x71;
 const RAW: u64 = 0x55;
 const SHA2_256: u64 = 0x12;
 
-/// Version, codec, hash function and length: one byte each, then the hash.
+/// Length of the binary form. Version, codec, hash function and length: one byte each, then the hash.
 pub(super) const BYTES: usize = 4 + 32;
-/// `b` and the base32 of 36 bytes.
+/// Length of the text form: `b` and the base32 of 36 bytes.
 const TEXT_BYTES: usize = 59;
 
-/// The CID of a DAG-CBOR block.
+/// Returns the CID of a DAG-CBOR block.
 #[must_use]
 pub fn dag_cbor(block: &[u8]) -> Cid {
     of_hash(DAG_CBOR, &Sha256::digest(block).into())
 }
 
-/// The CID that names the bytes with this digest as a blob.
+/// Returns the raw CID of the blob with this digest.
 #[must_use]
 pub fn raw(digest: &Digest) -> Cid {
     of_hash(RAW, digest.as_bytes())
 }
 
-/// The CID that names these bytes as a blob.
+/// Returns the raw CID of these bytes as a blob.
 #[must_use]
 pub fn raw_of(bytes: &[u8]) -> Cid {
     of_hash(RAW, &Sha256::digest(bytes).into())
 }
 
-/// The digest of the blob that a raw CID names; `None` for a CID of DAG-CBOR or of another hash.
+/// Returns the digest of the blob of a raw CID; `None` for a CID of DAG-CBOR or of another hash.
 #[must_use]
 pub fn digest_of(cid: &Cid) -> Option<Digest> {
     if cid.codec() != RAW || cid.hash().code() != SHA2_256 {
@@ -43,7 +43,7 @@ pub fn digest_of(cid: &Cid) -> Option<Digest> {
     cid.hash().digest().try_into().ok().map(Digest::from_bytes)
 }
 
-/// Parses a CID as the AT Protocol writes it: version 1, lower-case base32, DAG-CBOR or raw, SHA-256.
+/// Parses a CID as the AT Protocol spells it: version 1, lower-case base32, DAG-CBOR or raw, SHA-256.
 ///
 /// # Errors
 /// [`RepoError::InvalidCid`] for every other form, also those that other systems allow.
@@ -53,11 +53,11 @@ pub fn parse(text: &str) -> Result<Cid, RepoError> {
     }
     let cid = Cid::try_from(text).map_err(|_| RepoError::InvalidCid("it is not base32 of a CID"))?;
     check(&cid)?;
-    // The parser is lenient: what it took must be the one way to write this CID.
+    // The parser is lenient: the text must be the canonical spelling of the CID.
     if cid.to_string() == text { Ok(cid) } else { Err(RepoError::InvalidCid("it is not in its only text form")) }
 }
 
-/// Reads the binary form, which must be all of `bytes`.
+/// Parses the binary form, which must be all of `bytes`.
 pub(super) fn from_bytes(bytes: &[u8]) -> Result<Cid, RepoError> {
     if bytes.len() != BYTES {
         return Err(RepoError::InvalidCid("it must have 36 bytes"));
@@ -67,7 +67,7 @@ pub(super) fn from_bytes(bytes: &[u8]) -> Result<Cid, RepoError> {
     Ok(cid)
 }
 
-/// Whether this is a CID that may stand in a repository.
+/// Checks that this CID is permitted in a repository.
 pub(super) fn check(cid: &Cid) -> Result<(), RepoError> {
     if cid.version() != Version::V1 {
         return Err(RepoError::InvalidCid("its version must be 1"));
@@ -81,17 +81,17 @@ pub(super) fn check(cid: &Cid) -> Result<(), RepoError> {
     Ok(())
 }
 
-/// Whether the CID names a DAG-CBOR block, as those of tree nodes and commits do.
+/// Whether the CID is of a DAG-CBOR block, such as a tree node or a commit.
 pub(super) fn is_dag_cbor(cid: &Cid) -> bool {
     cid.codec() == DAG_CBOR && check(cid).is_ok()
 }
 
-/// Whether the CID names a blob.
+/// Whether the CID is of a blob.
 pub(super) fn is_raw(cid: &Cid) -> bool {
     cid.codec() == RAW && check(cid).is_ok()
 }
 
-/// Whether `block` is what `cid` names.
+/// Whether `block` has the hash of `cid`.
 pub(super) fn matches(cid: &Cid, block: &[u8]) -> bool {
     check(cid).is_ok() && cid.hash().digest() == Sha256::digest(block).as_slice()
 }

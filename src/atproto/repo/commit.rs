@@ -9,18 +9,18 @@ use crate::syntax::{Did, Tid};
 
 const VERSION: u8 = 3;
 
-/// A commit that was read. Its signature is unproven until [`Commit::verify`].
+/// A decoded commit. Its signature is not verified before [`Commit::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// Whose repository it is.
+    /// The account of the repository.
     pub did: Did,
     /// The root node of the tree of records.
     pub data: Cid,
-    /// The revision, greater than that of every commit before it.
+    /// The revision, greater than that of every earlier commit.
     pub rev: Tid,
-    /// The commit before it. Always `None` in what is written today; older repositories have it.
+    /// The previous commit. Always `None` in new commits; older repositories have it.
     pub prev: Option<Cid>,
-    /// `r` and `s` of the signature over the object without it.
+    /// `r` and `s` of the signature over the commit without its signature.
     pub sig: [u8; 64],
 }
 
@@ -33,7 +33,7 @@ pub struct Signed {
     pub bytes: Vec<u8>,
 }
 
-/// What is signed.
+/// The signed fields.
 #[derive(Serialize)]
 struct Unsigned<'a> {
     did: &'a Did,
@@ -43,7 +43,7 @@ struct Unsigned<'a> {
     version: u8,
 }
 
-/// What is stored.
+/// The stored fields.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
@@ -55,7 +55,7 @@ struct Stored {
     version: u8,
 }
 
-/// What is stored, borrowed for writing.
+/// The stored fields, borrowed for encoding.
 #[derive(Serialize)]
 struct StoredRef<'a> {
     did: &'a Did,
@@ -67,10 +67,10 @@ struct StoredRef<'a> {
 }
 
 impl Commit {
-    /// Makes and signs the commit of the tree `data` at the revision `rev`.
+    /// Creates and signs the commit of the tree `data` at the revision `rev`.
     ///
     /// # Errors
-    /// [`RepoError::InvalidCbor`] when it cannot be encoded, which takes a defect of the encoder.
+    /// [`RepoError::InvalidCbor`] when it cannot be encoded, which would be a defect of the encoder.
     pub fn sign(did: &Did, data: Cid, rev: &Tid, key: &SigningKey) -> Result<Signed, RepoError> {
         let unsigned = cbor::write(&Unsigned { did, rev, data: &data, prev: None, version: VERSION })?;
         let sig = key.sign(&unsigned);
@@ -79,11 +79,11 @@ impl Commit {
         Ok(Signed { cid: cid::dag_cbor(&bytes), bytes })
     }
 
-    /// Reads the block of a commit.
+    /// Decodes the block of a commit.
     ///
     /// # Errors
-    /// [`RepoError::InvalidCbor`] for another object or form, [`RepoError::InvalidCommit`] for another version
-    /// and for misshapen links and signatures.
+    /// [`RepoError::InvalidCbor`] for another object or form, [`RepoError::InvalidCommit`] for another version and for
+    /// malformed links and signatures.
     pub fn decode(bytes: &[u8]) -> Result<Self, RepoError> {
         let Stored { did, rev, sig, data, prev, version } = cbor::read(bytes)?;
         if version != VERSION {
@@ -97,7 +97,7 @@ impl Commit {
         Ok(Self { did, data, rev, prev, sig })
     }
 
-    /// Verifies the signature with the key that the repository's DID document names.
+    /// Verifies the signature with the key from the account's DID document.
     ///
     /// # Errors
     /// [`RepoError::Key`] for another key, changed content, or a high `s`.

@@ -1,5 +1,5 @@
-//! Events of `com.atproto.sync.subscribeRepos`, as far as a reader of records needs them. What they say is not proven here:
-//! a commit's blocks have the hashes of their CIDs, and whether it is its account's is for who checks its signature.
+//! Events of `com.atproto.sync.subscribeRepos`, as far as a reader of records needs them. Their content is unverified:
+//! a commit's blocks have the hashes of their CIDs, but its signature is left to the caller to check.
 //! <https://atproto.com/specs/sync>, <https://atproto.com/specs/event-stream>
 
 use std::collections::BTreeMap;
@@ -11,49 +11,49 @@ use crate::syntax::Did;
 /// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RepoEvent {
-    /// Its number at its host; 0 of what has none.
+    /// The sequence number at its host; 0 if it has none.
     pub seq: u64,
-    /// What happened.
+    /// The content of the event.
     pub kind: RepoEventKind,
 }
 
-/// What happened.
+/// The content of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RepoEventKind {
-    /// Records changed.
+    /// `#commit`: records changed.
     Commit(CommitEvent),
-    /// A repository is another one now, and nobody says what changed.
+    /// `#sync`: the repository was replaced, without a list of changes.
     Sync(Did),
-    /// An account may have another handle or key.
+    /// `#identity`: the account may have another handle or key.
     Identity(Did),
-    /// Whether an account is active, and in which words it is not.
+    /// `#account`: whether the account is active, and its status if it is not.
     Account(Did, bool, Option<String>),
-    /// The host says something of the stream: `OutdatedCursor` is that events are missing.
+    /// `#info`: the name of a message about the stream; `OutdatedCursor` means that events are missing.
     Info(String),
-    /// The host ends the stream: name and message.
+    /// The host ends the stream with an error: name and message.
     Error(String, String),
     /// An event of another kind.
     Other,
 }
 
-/// Records that changed.
+/// Records that changed in one commit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommitEvent {
-    /// Whose repository.
+    /// The account of the repository.
     pub account: Did,
-    /// Path and new CID of each record; without one it is gone.
+    /// The path and new CID of each record; `None` for one that was deleted.
     pub operations: Vec<(String, Option<Cid>)>,
-    /// Whether not all of it is here: the repository is to be read instead.
+    /// Whether the event is incomplete (`tooBig`): the repository has to be read instead.
     pub is_partial: bool,
-    /// A CAR file.
+    /// The blocks, as a CAR file.
     blocks: Vec<u8>,
 }
 
 impl CommitEvent {
-    /// The records among the operations whose path `is_wanted`; `None` for one that is gone.
+    /// Returns the records among the operations whose path `is_wanted`; `None` for one that was deleted.
     ///
     /// # Errors
-    /// [`RepoError`] for a CAR file that is none, a record that is missing in it, or none.
+    /// [`RepoError`] for an invalid CAR file, a record missing in it, or an invalid record.
     pub fn records(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<(&str, Option<Ipld>)>, RepoError> {
         let wanted: Vec<_> = self.operations.iter().filter(|(path, _)| is_wanted(path)).collect();
         if wanted.is_empty() {
@@ -74,10 +74,10 @@ impl CommitEvent {
 const KINDS: [&str; 5] = ["#commit", "#sync", "#identity", "#account", "#info"];
 
 impl RepoEvent {
-    /// Reads a frame: a header and a body, each in its only form.
+    /// Decodes a frame: a header and a body, each in canonical form.
     ///
     /// # Errors
-    /// [`RepoError`]; a frame of another kind is [`RepoEventKind::Other`].
+    /// [`RepoError`]; a frame of an unknown kind is [`RepoEventKind::Other`].
     pub fn decode(frame: &[u8]) -> Result<Self, RepoError> {
         if let Some(body) = frame.strip_prefix(&header(None)?[..]) {
             let fields = Fields::of(body)?;
@@ -95,7 +95,7 @@ impl RepoEvent {
     }
 }
 
-/// The header of a kind of events; without one, that of errors.
+/// Returns the header of a kind of events; without one, that of errors.
 fn header(kind: Option<&str>) -> Result<Vec<u8>, RepoError> {
     let op = ("op".to_owned(), Ipld::Integer(if kind.is_some() { 1 } else { -1 }));
     let kind = kind.map(|kind| ("t".to_owned(), Ipld::String(kind.to_owned())));
@@ -135,7 +135,7 @@ fn commit(fields: &mut Fields) -> Result<CommitEvent, RepoError> {
 
 const WRONG: RepoError = RepoError::InvalidCbor("an event lacks a field");
 
-/// The fields of a body.
+/// The fields of an event's body.
 struct Fields(BTreeMap<String, Ipld>);
 
 impl Fields {

@@ -1,9 +1,9 @@
-//! The pure core of the embedded PDS: content identifiers, DAG-CBOR, the Merkle search tree,
-//! commits, CAR files and signatures. Bytes in, bytes out.
+//! The pure core of the embedded PDS: content identifiers, DAG-CBOR, the Merkle search tree, commits, CAR files and
+//! signatures.
 //!
 //! No I/O, no async, no clock, no randomness: blocks come through [`mst::Blocks`], keys and revisions as arguments.
-//! What it reads may be hostile: every decoder is strict (what it accepts is byte for byte what it would
-//! write), bounded in depth, and answers an error, never a panic.
+//! Input may be hostile: every decoder is strict (it accepts only bytes that the encoder would write), limited in
+//! depth, and returns an error, never panics.
 //! Specifications: <https://atproto.com/specs/repository>, <https://atproto.com/specs/data-model>,
 //! <https://atproto.com/specs/cryptography>.
 

@@ -1,5 +1,5 @@
-//! Records with their proof, as `com.atproto.sync.getRecord` answers them: a CAR file with the signed commit, the nodes of
-//! the tree on the way to the record, and the record.
+//! Records with their proof, as returned by `com.atproto.sync.getRecord`: a CAR file with the signed commit, the nodes
+//! of the tree on the path to the record, and the record.
 
 use std::collections::HashMap;
 
@@ -9,19 +9,19 @@ use super::{Cid, RepoError, car, mst, record};
 use crate::keys::PublicKey;
 use crate::syntax::{Did, Tid};
 
-/// What a repository says of one path, proven by the signature of its commit.
+/// The verified state of one path in a repository.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProvenRecord {
     /// The revision of the repository.
     pub rev: Tid,
-    /// The record's CID and the record; `None` when there is none at this path, which is proven as well.
+    /// The record's CID and the record; `None` when there is verifiably none at this path.
     pub record: Option<(Cid, Ipld)>,
 }
 
-/// Proves what the repository of `did` has at `path` (`collection/rkey`), by a file that anybody may have made.
+/// Verifies the state of `path` (`collection/rkey`) in the repository of `did`, from a CAR file of any origin.
 ///
 /// # Errors
-/// [`RepoError::Key`] when the commit is not signed by `key`, else what does not fit in the file.
+/// [`RepoError::Key`] when the commit is not signed by `key`; any other for an invalid or incomplete file.
 pub fn verify(file: &[u8], did: &Did, key: &PublicKey, path: &str) -> Result<ProvenRecord, RepoError> {
     let car = car::read(file)?;
     let blocks: HashMap<Cid, Vec<u8>> = car.blocks.into_iter().map(|(cid, bytes)| (cid, bytes.to_vec())).collect();

@@ -1,25 +1,25 @@
-//! What a record must be to stand at its place in a repository. <https://atproto.com/specs/record-key>
+//! The checks of a record at its path in a repository. <https://atproto.com/specs/record-key>
 
 use super::cbor::{self, Ipld};
 use super::{Cid, RepoError, cid};
 use crate::syntax::{Nsid, RecordKey};
 
-/// A record whose block and place agree.
+/// A record that was checked against its path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placed {
     /// Its collection.
     pub collection: Nsid,
     /// Its key.
     pub rkey: RecordKey,
-    /// The record: a map.
+    /// The record: always a map.
     pub value: Ipld,
 }
 
 /// Checks the block that the tree has at `path`: its hash, its form, and that it is a record of the collection.
 ///
 /// # Errors
-/// [`RepoError::InvalidPath`] for a path that is no collection and record key; [`RepoError::InvalidRecord`] for a block
-/// that `cid` does not name, or that has another `$type`; [`RepoError::InvalidCbor`].
+/// [`RepoError::InvalidPath`] for a path that is not a collection and record key; [`RepoError::InvalidRecord`] for a
+/// block with another hash than `cid`, or with another `$type`; [`RepoError::InvalidCbor`].
 pub fn check(path: &str, cid: &Cid, block: &[u8]) -> Result<Placed, RepoError> {
     let (collection, rkey) = path.split_once('/').ok_or(RepoError::InvalidPath("it has no '/'"))?;
     let collection = Nsid::parse(collection).map_err(|_| RepoError::InvalidPath("its collection is not an NSID"))?;

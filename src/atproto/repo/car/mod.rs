@@ -1,4 +1,4 @@
-//! CAR version 1: the file in which blocks travel. <https://ipld.io/specs/transport/car/carv1/>
+//! CAR version 1, the file format of blocks. <https://ipld.io/specs/transport/car/carv1/>
 
 mod reader;
 
@@ -9,7 +9,7 @@ use super::{Cid, RepoError, cbor, cid};
 pub use reader::Reader;
 
 const VERSION: u8 = 1;
-/// Seven bits a byte: more bytes than these would be more than 63 bits.
+/// Limit of a varint. A byte has seven bits: more bytes would mean more than 63 bits.
 const MAX_VARINT_BYTES: usize = 9;
 const ENDS_EARLY: &str = "it ends within a block";
 
@@ -20,19 +20,19 @@ struct Header {
     version: u8,
 }
 
-/// A CAR file that was read; blocks borrow from its bytes.
+/// A parsed CAR file; blocks borrow from its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Car<'a> {
-    /// Where to begin to read: the commit, in files of repositories.
+    /// The roots; in files of repositories: the commit.
     pub roots: Vec<Cid>,
-    /// The blocks in the order of the file, each proven to have the hash of its CID.
+    /// The blocks in the order of the file, each verified to have the hash of its CID.
     pub blocks: Vec<(Cid, &'a [u8])>,
 }
 
-/// The beginning of a CAR file. A file of loose blocks has no root.
+/// Returns the header of a CAR file. A file of loose blocks has no root.
 ///
 /// # Errors
-/// [`RepoError::InvalidCbor`] when it cannot be encoded, which takes a defect of the encoder.
+/// [`RepoError::InvalidCbor`] when it cannot be encoded, which would be a defect of the encoder.
 pub fn header<'a>(root: impl Into<Option<&'a Cid>>) -> Result<Vec<u8>, RepoError> {
     let header = cbor::write(&Header { roots: root.into().into_iter().copied().collect(), version: VERSION })?;
     let mut out = Vec::with_capacity(MAX_VARINT_BYTES + header.len());
@@ -50,11 +50,11 @@ pub fn push_block(out: &mut Vec<u8>, cid: &Cid, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Reads a whole CAR file. What it keeps is bounded by the file: 37 bytes at least for each block.
+/// Parses a whole CAR file. The result is limited by the file: 37 bytes at least for each block.
 ///
 /// # Errors
-/// [`RepoError::InvalidCar`] for another version, lengths that do not fit, and blocks that are not what their CID says;
-/// [`RepoError::InvalidCbor`] for a header in another form; [`RepoError::InvalidCid`] for a CID not used in repositories.
+/// [`RepoError::InvalidCar`] for another version, wrong lengths, and blocks with another hash than their CID;
+/// [`RepoError::InvalidCbor`] for a malformed header; [`RepoError::InvalidCid`] for a CID not used in repositories.
 pub fn read(mut rest: &[u8]) -> Result<Car<'_>, RepoError> {
     let roots = read_header(take_section(&mut rest)?)?;
     let mut blocks = Vec::new();
@@ -64,7 +64,7 @@ pub fn read(mut rest: &[u8]) -> Result<Car<'_>, RepoError> {
     Ok(Car { roots, blocks })
 }
 
-/// The roots that the first section of a file names.
+/// Returns the roots in the header, the first section of a file.
 fn read_header(section: &[u8]) -> Result<Vec<Cid>, RepoError> {
     let Header { roots, version } = cbor::read(section)?;
     if version != VERSION {
@@ -74,7 +74,7 @@ fn read_header(section: &[u8]) -> Result<Vec<Cid>, RepoError> {
     Ok(roots)
 }
 
-/// The block in one of the other sections.
+/// Returns the block in one of the other sections.
 fn read_block(section: &[u8]) -> Result<(Cid, &[u8]), RepoError> {
     let (cid, bytes) =
         section.split_at_checked(cid::BYTES).ok_or(RepoError::InvalidCar("a block is shorter than its CID"))?;
@@ -94,7 +94,7 @@ fn push_varint(out: &mut Vec<u8>, mut number: usize) {
     out.push(number as u8);
 }
 
-/// The length at the front of `bytes`, and how many bytes it takes there; `None` when they end within it.
+/// Returns the varint at the front of `bytes` and its length in bytes; `None` when they end within it.
 fn varint(bytes: &[u8]) -> Result<Option<(u64, usize)>, RepoError> {
     let wrong = RepoError::InvalidCar("a length is not a shortest varint");
     let Some(last) = bytes.iter().take(MAX_VARINT_BYTES).position(|byte| byte & 0x80 == 0) else {

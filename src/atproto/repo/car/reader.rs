@@ -1,47 +1,47 @@
-//! Reading a CAR file piece by piece, in memory that does not grow with it.
+//! Reads a CAR file piece by piece, in constant memory.
 
 use std::ops::Range;
 
 use super::{ENDS_EARLY, read_block, read_header, varint};
 use crate::repo::{Cid, RepoError};
 
-/// A CAR file whose bytes come in pieces of any size. It holds one block, and what was pushed and not yet taken.
+/// A CAR file whose bytes arrive in pieces of any size. It holds one block, and the bytes pushed and not yet taken.
 ///
-/// [`Reader::push`] a piece, take [`Reader::next_block`] until it answers `None`, and so on; [`Reader::finish`] after
-/// the last piece. After an error it is not to be used again.
+/// Call [`Reader::push`] with a piece, [`Reader::next_block`] until it returns `None`, and so on; [`Reader::finish`]
+/// after the last piece. After an error the reader must not be used again.
 #[derive(Debug)]
 pub struct Reader {
     buffer: Vec<u8>,
-    /// Where in `buffer` begins what was not taken yet.
+    /// Start of the bytes in `buffer` that were not taken yet.
     start: usize,
     max_section_bytes: usize,
     roots: Option<Vec<Cid>>,
 }
 
 impl Reader {
-    /// A reader that refuses sections (a block with its CID, or the header) of more than `max_section_bytes`.
+    /// Creates a reader that refuses sections (a block with its CID, or the header) of more than `max_section_bytes`.
     #[must_use]
     pub fn new(max_section_bytes: usize) -> Self {
         Self { buffer: Vec::new(), start: 0, max_section_bytes, roots: None }
     }
 
-    /// The next bytes of the file.
+    /// Adds the next bytes of the file.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.start);
         self.start = 0;
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The roots that the header names; `None` as long as it is not complete.
+    /// Returns the roots in the header; `None` as long as it is not complete.
     #[must_use]
     pub fn roots(&self) -> Option<&[Cid]> {
         self.roots.as_deref()
     }
 
-    /// The next block, proven to have the hash of its CID; `None` until more bytes are pushed.
+    /// Returns the next block, verified to have the hash of its CID; `None` until more bytes are pushed.
     ///
     /// # Errors
-    /// As [`super::read`], and [`RepoError::InvalidCar`] for a section above the limit, before its bytes have come.
+    /// As [`super::read`], and [`RepoError::InvalidCar`] for a section above the limit, before its bytes have arrived.
     pub fn next_block(&mut self) -> Result<Option<(Cid, &[u8])>, RepoError> {
         if self.roots.is_none() {
             let Some(header) = self.section()? else { return Ok(None) };
@@ -53,7 +53,7 @@ impl Reader {
         }
     }
 
-    /// Whether the file may end here.
+    /// Checks that the file is complete.
     ///
     /// # Errors
     /// [`RepoError::InvalidCar`] within the header or a block.
@@ -65,7 +65,7 @@ impl Reader {
         }
     }
 
-    /// Takes the next section, `None` when it is not complete.
+    /// Takes the next section; `None` when it is not complete.
     fn section(&mut self) -> Result<Option<Range<usize>>, RepoError> {
         let rest = &self.buffer[self.start..];
         let Some((length, bytes)) = varint(rest)? else { return Ok(None) };

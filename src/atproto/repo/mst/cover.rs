@@ -1,4 +1,4 @@
-//! The covering proof of a commit: the nodes that a reader of the firehose needs to undo its operations.
+//! The covering proof of a commit: the nodes that a reader of the firehose needs to invert its operations.
 //! <https://atproto.com/specs/sync#commit-message-validation>
 
 use std::collections::HashMap;
@@ -7,8 +7,9 @@ use super::Blocks;
 use super::node::{Bounds, Link, Node};
 use crate::repo::{Cid, RepoError};
 
-/// The nodes of the tree at `root` whose range of keys contains or touches one of `keys`. For a key in the tree those
-/// are its own path and the paths to both neighbours; for another key, the path down into the gap where it would be.
+/// Returns the nodes of the tree at `root` whose range of keys contains or touches one of `keys`. For a key in the tree
+/// these are its own path and the paths to both neighbours; for another key, the path down into the gap where it would
+/// be.
 pub(super) fn cover(
     blocks: &impl Blocks,
     new: &[(Cid, Vec<u8>)],
@@ -23,7 +24,7 @@ pub(super) fn cover(
     Ok(covering)
 }
 
-/// The blocks to be stored, and those that are.
+/// The new blocks over the stored ones.
 struct Overlay<'a, B> {
     new: HashMap<&'a Cid, &'a Vec<u8>>,
     stored: &'a B,
@@ -38,7 +39,7 @@ impl<B: Blocks> Blocks for Overlay<'_, B> {
     }
 }
 
-/// `keys` are in order.
+/// Adds the covering nodes below `node`. `keys` are sorted.
 fn cover_below(
     blocks: &impl Blocks,
     node: &Node,

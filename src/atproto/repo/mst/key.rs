@@ -1,4 +1,4 @@
-//! Keys of the tree: record paths, and the layer that each belongs to.
+//! Keys of the tree: record paths, and the layer of each.
 
 use sha2::{Digest as _, Sha256};
 
@@ -6,7 +6,7 @@ use crate::repo::RepoError;
 
 const MAX_BYTES: usize = 1024;
 
-/// The layer of a key: the number of leading zero bits of its SHA-256, in pairs. At most 128.
+/// Returns the layer of a key: the number of leading zero bits of its SHA-256, in pairs. At most 128.
 #[must_use]
 pub fn height(key: &str) -> u32 {
     let mut zero_bits = 0;
@@ -19,14 +19,14 @@ pub fn height(key: &str) -> u32 {
     zero_bits / 2
 }
 
-/// How many bytes two keys have in common at their beginning.
+/// Returns the length of the common prefix of two keys, in bytes.
 #[must_use]
 pub fn common_prefix(left: &str, right: &str) -> usize {
     left.bytes().zip(right.bytes()).take_while(|(left, right)| left == right).count()
 }
 
-/// Whether `key` may stand in a tree. It checks what the tree relies on, as the reference does: two parts of the
-/// characters of NSIDs and record keys. The two grammars are the concern of whoever makes the key.
+/// Checks that `key` may be in a tree. As in the reference implementation, it checks only what the tree relies on: two
+/// parts of the characters of NSIDs and record keys. The caller that makes the key checks the two grammars.
 pub(super) fn check(key: &str) -> Result<(), RepoError> {
     if key.len() > MAX_BYTES {
         return Err(RepoError::InvalidPath("it is longer than 1024 bytes"));

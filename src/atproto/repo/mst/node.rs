@@ -1,4 +1,4 @@
-//! One node: its form in memory and its one form as a block.
+//! A node: its form in memory and its canonical form as a block.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::Bytes;
@@ -6,15 +6,15 @@ use serde_bytes::Bytes;
 use super::{Blocks, key};
 use crate::repo::{Cid, RepoError, cbor, cid};
 
-/// A node of layer n holds the keys of height n; between them stand the subtrees of layer n - 1.
+/// A node of layer n has the keys of height n; between them are the subtrees of layer n - 1.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) layer: u32,
-    /// In the order of their keys. Empty in the empty tree and in nodes that only bridge a layer.
+    /// The leaves in the order of their keys. Empty in the empty tree and in nodes that only bridge a layer.
     pub(super) leaves: Vec<Leaf>,
-    /// One before each leaf and one after the last: always one more than `leaves`.
+    /// The subtrees: one before each leaf and one after the last, so always one more than `leaves`.
     pub(super) children: Vec<Link>,
-    /// The block it was loaded from, as long as nothing in it or below it has changed.
+    /// The CID of the block that it was loaded from, as long as nothing in it or below it has changed.
     pub(super) origin: Option<Cid>,
 }
 
@@ -24,7 +24,7 @@ pub(super) struct Leaf {
     pub(super) value: Cid,
 }
 
-/// A place for a subtree.
+/// A link to a subtree.
 #[derive(Debug, Default)]
 pub(super) enum Link {
     #[default]
@@ -33,7 +33,7 @@ pub(super) enum Link {
     Loaded(Box<Node>),
 }
 
-/// The keys that a subtree lies between, both not part of it.
+/// The keys between which a subtree lies, exclusive.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bounds<'k> {
     pub(super) after: Option<&'k str>,
@@ -41,14 +41,14 @@ pub(super) struct Bounds<'k> {
 }
 
 impl<'k> Bounds<'k> {
-    /// The bounds of the child at `index` beside `leaves`, in a node with these bounds.
+    /// Returns the bounds of the child at `index` beside `leaves`, in a node with these bounds.
     pub(super) fn of_child(self, leaves: &'k [Leaf], index: usize) -> Self {
         let key = |index: usize| leaves.get(index).map(|leaf| leaf.key.as_str());
         Self { after: index.checked_sub(1).and_then(key).or(self.after), before: key(index).or(self.before) }
     }
 }
 
-/// The block's form. `l` is the subtree before all entries.
+/// The form of the block. `l` is the subtree before all entries.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Block<'a> {
@@ -69,17 +69,17 @@ struct Entry<'a> {
 }
 
 impl Node {
-    /// A node without keys above `child`.
+    /// Creates a node without keys above `child`.
     pub(super) fn bridge(layer: u32, child: Link) -> Self {
         Self { layer, leaves: Vec::new(), children: vec![child], origin: None }
     }
 
-    /// Whether there is nothing in it or below it.
+    /// Whether the node has neither keys nor subtrees.
     pub(super) fn is_hollow(&self) -> bool {
         self.leaves.is_empty() && matches!(self.children.as_slice(), [Link::Empty])
     }
 
-    /// Where `key` stands among the leaves, or else which child it belongs into.
+    /// Returns the index of `key` among the leaves, or else that of the child that it belongs to.
     pub(super) fn position(&self, key: &str) -> Result<usize, usize> {
         self.leaves.binary_search_by(|leaf| leaf.key.as_str().cmp(key))
     }
@@ -89,7 +89,7 @@ impl Node {
         Self::load(blocks, cid, None)
     }
 
-    /// Loads a node of the layer below `parent_layer` that lies within `bounds`.
+    /// Loads a node of the layer below `parent_layer`, whose keys must be within `bounds`.
     pub(super) fn load_child(
         blocks: &impl Blocks,
         cid: &Cid,
@@ -118,7 +118,7 @@ impl Node {
         Ok((node, bytes))
     }
 
-    /// Reads a block. A root (`layer` unknown) has keys, or is the empty tree; other nodes have keys or a subtree.
+    /// Decodes a block. A root (`layer` unknown) has keys, or is the empty tree; other nodes have keys or a subtree.
     fn decode(cid: &Cid, bytes: &[u8], layer: Option<u32>) -> Result<Self, &'static str> {
         if !cid::is_dag_cbor(cid) || !cid::matches(cid, bytes) {
             return Err("its bytes have another hash");
@@ -154,7 +154,7 @@ impl Node {
         }
     }
 
-    /// The node's block. Its children must be stored: `child_cids` are their CIDs.
+    /// Encodes a node. Its children must be stored: `child_cids` are their CIDs.
     pub(super) fn encode(leaves: &[Leaf], child_cids: &[Option<Cid>]) -> Result<Vec<u8>, RepoError> {
         let mut before = "";
         let mut e = Vec::with_capacity(leaves.len());
@@ -175,7 +175,7 @@ fn child(cid: Option<Cid>) -> Result<Link, &'static str> {
     }
 }
 
-/// The key with the first `prefix` bytes of the key before it, which must be all that the two have in common.
+/// Returns the key that has the first `prefix` bytes of the key before it; that must be the whole common prefix.
 fn full_key(before: &str, prefix: usize, rest: &[u8]) -> Result<String, &'static str> {
     let rest = std::str::from_utf8(rest).map_err(|_| "a key is not text")?;
     let shared = before.get(..prefix).ok_or("a key shares more than there is")?;

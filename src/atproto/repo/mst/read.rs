@@ -1,13 +1,13 @@
-//! Reading a tree that is not changed: one key, the proof for it, or everything in order.
+//! Reads a tree without changing it: one key, its proof, or everything in order.
 
 use super::node::{Bounds, Leaf, Link, Node};
 use super::{Blocks, key};
 use crate::repo::{Cid, RepoError};
 
-/// What [`walk`] comes by.
+/// A node or record that [`walk`] visits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Visit<'a> {
-    /// A node, before what is in it and below it.
+    /// A node, before its leaves and subtrees.
     Node {
         /// Its CID.
         cid: &'a Cid,
@@ -23,7 +23,7 @@ pub enum Visit<'a> {
     },
 }
 
-/// The value of a key in the tree at `root`.
+/// Returns the value of a key in the tree at `root`.
 ///
 /// # Errors
 /// [`RepoError::InvalidPath`], [`RepoError::MissingBlock`], [`RepoError::InvalidNode`], [`RepoError::Source`].
@@ -31,10 +31,10 @@ pub fn get(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Option<Cid>, Re
     descend(blocks, root, key, |_, _, _| ())
 }
 
-/// What [`proof`] finds: the nodes from the root to a key, and its value where it has one.
+/// The result of [`proof`]: the nodes from the root to a key, and its value if it has one.
 pub type Proof = (Vec<(Cid, Vec<u8>)>, Option<Cid>);
 
-/// The nodes from the root to a key, and its value. For a key that is not in the tree they prove its absence.
+/// Returns the nodes from the root to a key, and its value. For a key that is not in the tree they prove its absence.
 ///
 /// # Errors
 /// As [`get`].
@@ -44,8 +44,8 @@ pub fn proof(blocks: &impl Blocks, root: Cid, key: &str) -> Result<Proof, RepoEr
     Ok((nodes, value))
 }
 
-/// The other keys of the node in which `key` has its place, or would have it. A node is encoded anew with each of its keys
-/// that changes, so this is what the next commit there costs.
+/// Returns the other keys of the node that has `key`, or would have it. A change of one key encodes the whole node
+/// again, so these determine the cost of the next commit there.
 ///
 /// # Errors
 /// As [`get`].
@@ -90,10 +90,11 @@ fn descend(
     }
 }
 
-/// Shows `visitor` every node and, in the order of their keys, every record. It holds one node of each layer at a time.
+/// Calls `visitor` with every node and, in the order of their keys, every record. It holds one node of each layer at a
+/// time.
 ///
 /// # Errors
-/// The visitor's, which end the walk, and as [`get`].
+/// The error of `visitor`, which ends the walk; otherwise as [`get`].
 pub fn walk<E: From<RepoError>>(
     blocks: &impl Blocks,
     root: Cid,
@@ -102,10 +103,10 @@ pub fn walk<E: From<RepoError>>(
     survey(blocks, root, |seen| visitor(seen?))
 }
 
-/// Like [`walk`], but goes on past a subtree whose node cannot be loaded: the visitor gets the reason instead of it.
+/// As [`walk`], but continues after a subtree whose node cannot be loaded: the visitor gets the error instead of it.
 ///
 /// # Errors
-/// The visitor's, which end the walk.
+/// The error of `visitor`, which ends the walk.
 pub fn survey<E>(
     blocks: &impl Blocks,
     root: Cid,

@@ -1,6 +1,6 @@
-//! The tree while it is changed: nodes are loaded when an operation reaches them.
+//! A tree under change: nodes are loaded when an operation reaches them.
 //!
-//! Recursion goes down one layer at a time, and there are at most 129. After an error the tree is not to be used again.
+//! Recursion goes down one layer at a time, and there are at most 129. After an error the tree must not be used again.
 
 use std::collections::HashSet;
 use std::mem::{replace, take};
@@ -9,7 +9,7 @@ use super::node::{Bounds, Leaf, Link, Node};
 use super::{Blocks, key};
 use crate::repo::{Cid, RepoError, cid};
 
-/// A tree with changes that are not stored.
+/// A tree with changes that are not encoded yet.
 pub(super) struct Tree<'b, B> {
     store: Store<'b, B>,
     root: Box<Node>,
@@ -20,18 +20,18 @@ pub(super) struct Sealed {
     pub(super) root: Cid,
     /// Nodes that the tree did not have when it was opened.
     pub(super) new: Vec<(Cid, Vec<u8>)>,
-    /// Nodes that it had then and has no more.
+    /// Nodes that it had then and no longer has.
     pub(super) dropped: Vec<Cid>,
 }
 
-/// Where nodes come from, and which of them have changed since.
+/// The source of nodes, and the CIDs of those that have changed since.
 struct Store<'b, B> {
     blocks: &'b B,
     changed: HashSet<Cid>,
 }
 
 impl<'b, B: Blocks> Tree<'b, B> {
-    /// The tree at `root`, or a new one.
+    /// Opens the tree at `root`, or an empty one.
     pub(super) fn open(blocks: &'b B, root: Option<Cid>) -> Result<Self, RepoError> {
         let root = match root {
             Some(root) => Node::load_root(blocks, &root)?.0,
@@ -40,7 +40,7 @@ impl<'b, B: Blocks> Tree<'b, B> {
         Ok(Self { store: Store { blocks, changed: HashSet::new() }, root: Box::new(root) })
     }
 
-    /// Sets the value of a key and returns the one before.
+    /// Sets the value of a key, and returns the previous one.
     pub(super) fn insert(&mut self, key: &str, value: Cid) -> Result<Option<Cid>, RepoError> {
         let height = key::height(key);
         while self.root.layer < height {
@@ -56,12 +56,12 @@ impl<'b, B: Blocks> Tree<'b, B> {
         self.store.insert(&mut self.root, Leaf { key: key.to_owned(), value }, height, Bounds::default())
     }
 
-    /// Takes a key out of the tree and returns its value, `None` when it is not there.
+    /// Removes a key and returns its value; `None` when it does not exist.
     pub(super) fn remove(&mut self, key: &str) -> Result<Option<Cid>, RepoError> {
         self.store.remove(&mut self.root, key, key::height(key), Bounds::default())
     }
 
-    /// Encodes what has changed.
+    /// Encodes the changed nodes.
     pub(super) fn seal(mut self) -> Result<Sealed, RepoError> {
         // The root is the highest node with keys; in the empty tree it is the node of layer 0.
         while self.root.leaves.is_empty() {
@@ -80,12 +80,12 @@ impl<'b, B: Blocks> Tree<'b, B> {
 }
 
 impl<B: Blocks> Store<'_, B> {
-    /// Notes that the node is no longer what is stored.
+    /// Records that the node differs from its stored block.
     fn touch(&mut self, node: &mut Node) {
         self.changed.extend(node.origin.take());
     }
 
-    /// Loads the child at `link` into its place.
+    /// Loads the child at `link` in place, and returns it.
     fn child<'n>(
         &self,
         link: &'n mut Link,
@@ -102,7 +102,7 @@ impl<B: Blocks> Store<'_, B> {
         })
     }
 
-    /// Takes the child at `link` out of its place.
+    /// Loads the child at `link` and moves it out.
     fn take(&self, link: &mut Link, parent_layer: u32, bounds: Bounds<'_>) -> Result<Option<Box<Node>>, RepoError> {
         self.child(link, parent_layer, bounds)?;
         Ok(match take(link) {
@@ -111,7 +111,7 @@ impl<B: Blocks> Store<'_, B> {
         })
     }
 
-    /// `node` is of the key's layer or above it.
+    /// Inserts `leaf` below `node`, which is of the key's layer or above it.
     fn insert(
         &mut self,
         node: &mut Node,
@@ -152,7 +152,7 @@ impl<B: Blocks> Store<'_, B> {
         Ok(before)
     }
 
-    /// `node` may be of any layer.
+    /// Removes `key` below `node`, which may be of any layer.
     fn remove(
         &mut self,
         node: &mut Node,
@@ -191,7 +191,7 @@ impl<B: Blocks> Store<'_, B> {
         }
     }
 
-    /// Parts the subtree at `link` into what is before and what is after `key`, which is not in it.
+    /// Splits the subtree at `link` into the parts before and after `key`, which is not in it.
     fn split(
         &mut self,
         link: &mut Link,
@@ -211,7 +211,7 @@ impl<B: Blocks> Store<'_, B> {
         Ok((link_to(left), link_to(Box::new(right))))
     }
 
-    /// Joins two neighbouring subtrees, between which a key was.
+    /// Merges two neighbouring subtrees after the removal of the key between them.
     fn merge(
         &mut self,
         mut left: Link,
@@ -247,7 +247,7 @@ fn link_to(node: Box<Node>) -> Link {
     if node.is_hollow() { Link::Empty } else { Link::Loaded(node) }
 }
 
-/// The node's CID. Blocks of changed nodes are appended to `written`, subtrees first.
+/// Returns the node's CID. Blocks of changed nodes are appended to `written`, subtrees first.
 fn encode(node: &Node, written: &mut Vec<(Cid, Vec<u8>)>) -> Result<Cid, RepoError> {
     if let Some(origin) = node.origin {
         return Ok(origin);
