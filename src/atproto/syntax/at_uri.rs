@@ -32,7 +32,7 @@ fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl AtUri {
-    /// The address of a record.
+    /// Returns the AT URI of a record.
     #[must_use]
     pub fn record(repo: &Did, collection: &Nsid, rkey: &RecordKey) -> Self {
         Self(format!("at://{repo}/{collection}/{rkey}").into())

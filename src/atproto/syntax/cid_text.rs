@@ -1,4 +1,4 @@
-//! Content identifiers as text. The binary form and its rules live in `repo`.
+//! Content identifiers as text. The binary form and its rules are in `repo`.
 
 text_newtype!(
     /// Text that has the shape of a CID: 8 to 256 alphanumeric characters, `+` and `=`, but not CIDv0.

@@ -29,7 +29,7 @@ fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl Datetime {
-    /// The canonical form of a time in microseconds since 1970: UTC with milliseconds.
+    /// Returns the canonical form of a time in microseconds since 1970: UTC with milliseconds.
     #[must_use]
     pub fn from_micros(micros: u64) -> Self {
         let time: DateTime<Utc> =
@@ -37,7 +37,7 @@ impl Datetime {
         Self(time.to_rfc3339_opts(SecondsFormat::Millis, true).into())
     }
 
-    /// Microseconds since 1970; 0 for times before.
+    /// Returns the microseconds since 1970; 0 for earlier times.
     #[must_use]
     pub fn to_micros(&self) -> u64 {
         let time = DateTime::parse_from_rfc3339(&self.0).map(|time| time.timestamp_micros());

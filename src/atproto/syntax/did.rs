@@ -1,10 +1,10 @@
 //! Decentralized identifiers: `did:plc:…`, `did:web:…`. <https://atproto.com/specs/did>
 
-/// Longest DID accepted, in bytes.
+/// Limit of a DID in bytes.
 const MAX_BYTES: usize = 2048;
 
 text_newtype!(
-    /// A DID of any method. Only `plc` and `web` can be resolved; that is the resolver's concern.
+    /// A DID of any method. Only `plc` and `web` can be resolved; the resolver checks that.
     Did,
     "DID",
     check
@@ -32,19 +32,19 @@ fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl Did {
-    /// The method name: `plc`, `web`, ….
+    /// Returns the method name: `plc`, `web`, ….
     #[must_use]
     pub fn method(&self) -> &str {
         self.as_str().split(':').nth(1).unwrap_or_default()
     }
 
-    /// What follows `did:<method>:`.
+    /// Returns the part after `did:<method>:`.
     #[must_use]
     pub fn identifier(&self) -> &str {
         self.as_str().splitn(3, ':').nth(2).unwrap_or_default()
     }
 
-    /// The did:web of a host, with a port written as `%3A`.
+    /// Returns the did:web of a host, with a port written as `%3A`.
     ///
     /// # Errors
     /// When the host does not make a valid DID.

@@ -1,4 +1,4 @@
-//! OCI content digests. Only SHA-256 names a blob here.
+//! OCI content digests. Only SHA-256 is supported.
 //! <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
 
 use super::SyntaxError;
@@ -12,19 +12,19 @@ const ERROR: SyntaxError =
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest with these 32 bytes.
+    /// Creates the digest with these 32 bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes of the hash.
+    /// Returns the 32 bytes of the hash.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The 64 hexadecimal digits without the algorithm.
+    /// Returns the 64 hexadecimal digits without the algorithm.
     #[must_use]
     pub fn hex(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.0)

@@ -1,4 +1,4 @@
-//! Handles: domain names that name an account. <https://atproto.com/specs/handle>
+//! Handles: domain names of accounts. <https://atproto.com/specs/handle>
 
 text_newtype!(
     /// A handle, as written (its case is kept; compare in lower case).

@@ -2,13 +2,13 @@
 //! <https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pulling-manifests>
 
 text_newtype!(
-    /// The name of an image, such as `myapp` or `team/my-app`: what the specification calls a repository's name.
+    /// The name of an image, such as `myapp` or `team/my-app`: the specification's repository name.
     ImageName,
     "image name",
     check
 );
 
-/// What the record's lexicon allows.
+/// The limit in the lexicons of records.
 const MAX_BYTES: usize = 256;
 
 fn check(text: &str) -> Result<(), &'static str> {
@@ -18,7 +18,7 @@ fn check(text: &str) -> Result<(), &'static str> {
     if text.split('/').all(is_component) { Ok(()) } else { Err("it must look like myapp or team/my-app") }
 }
 
-/// Words of lower-case letters and digits with `.`, `_`, `__` or dashes between them.
+/// Whether `text` consists of words of lower-case letters and digits, separated by `.`, `_`, `__` or dashes.
 fn is_component(text: &str) -> bool {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     if !text.starts_with(is_word) || !text.ends_with(is_word) {

@@ -7,7 +7,7 @@ text_newtype!(
     check
 );
 
-/// Characters in each half, by the specification.
+/// Limit of each half in characters, by the specification.
 const MAX_HALF: usize = 127;
 
 fn check(text: &str) -> Result<(), &'static str> {
@@ -25,17 +25,17 @@ fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl MediaType {
-    /// The type of bytes that nobody described: `application/octet-stream`.
+    /// Returns `application/octet-stream`, the type of bytes without a description.
     #[must_use]
     pub fn octet_stream() -> Self {
         Self("application/octet-stream".into())
     }
 
-    /// The type that a Content-Type header names: lower-cased, parameters dropped; bytes of any kind (`*/*`) are
+    /// Returns the type in a Content-Type header: lower-cased, without parameters; `*/*` becomes
     /// [`MediaType::octet_stream`].
     ///
     /// # Errors
-    /// [`SyntaxError`](super::SyntaxError) when it names none.
+    /// [`SyntaxError`](super::SyntaxError) when the header names none.
     pub fn of_header(text: &str) -> Result<Self, super::SyntaxError> {
         let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         if essence == "*/*" { Ok(Self::octet_stream()) } else { Self::parse(&essence) }

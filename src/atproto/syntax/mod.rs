@@ -1,11 +1,11 @@
-//! The identifiers of the AT Protocol and of OCI as types: parsed once, at the edge, then trusted.
+//! The identifiers of the AT Protocol and of OCI as types: parsed once, where they come in, then trusted.
 //!
 //! One newtype a file. Each is immutable text that has passed its grammar, with `parse`, `as_str`,
 //! `Display`, and serde as a string. This room knows no I/O, no clock and no other room.
 //! Grammars: <https://atproto.com/specs/did> and its neighbours (handle, nsid, record-key, tid, at-uri-scheme).
 
-/// A text newtype: everything but its grammar. The grammar is a `fn check(&str) -> Result<(), &'static str>`
-/// in the same file, whose error says what is wrong in words that can follow "is not a valid …: ".
+/// Declares a text newtype without its grammar. The grammar is a `fn check(&str) -> Result<(), &'static str>` in the
+/// same file, whose error is a reason that can follow "is not a valid …: ".
 macro_rules! text_newtype {
     ($(#[$doc:meta])* $name:ident, $kind:literal, $check:path) => {
         $(#[$doc])*
@@ -24,7 +24,7 @@ macro_rules! text_newtype {
                 }
             }
 
-            /// The text as it was parsed.
+            /// Returns the text as it was parsed.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -101,12 +101,12 @@ pub use size::Size;
 pub use tag::Tag;
 pub use tid::Tid;
 
-/// Why a text is not the identifier it was taken for. It never repeats the text itself.
+/// The error of a text that violates the grammar of its type. It never repeats the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid {kind}: {reason}")]
 pub struct SyntaxError {
-    /// What was expected, for example `DID`.
+    /// The expected type, for example `DID`.
     pub kind: &'static str,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: &'static str,
 }

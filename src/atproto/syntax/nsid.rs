@@ -34,8 +34,8 @@ fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl Nsid {
-    /// Whether its domain is in lower case. Domains that differ in case alone are one authority, so whoever writes an
-    /// NSID writes it like this, and a repository has no other: <https://atproto.com/specs/nsid>.
+    /// Whether its domain is in lower case. Domains that differ in case alone are one authority, so NSIDs are written
+    /// in lower case, and a repository has no others: <https://atproto.com/specs/nsid>.
     #[must_use]
     pub fn is_normalized(&self) -> bool {
         let authority = self.as_str().rsplit_once('.').map_or("", |(authority, _)| authority);

@@ -1,4 +1,4 @@
-//! Record keys: the last part of a record's address. <https://atproto.com/specs/record-key>
+//! Record keys: the last part of a record's AT URI. <https://atproto.com/specs/record-key>
 
 text_newtype!(
     /// A record key: 1 to 512 of letters, digits and `. - _ : ~`, but not `.` or `..`.

@@ -1,8 +1,8 @@
-//! The public URL of a hold, from which its DID follows. <https://atproto.com/specs/did#blessed-did-methods>
+//! The public URL of a service such as a hold, and its did:web. <https://atproto.com/specs/did#blessed-did-methods>
 
 use super::{Did, SyntaxError};
 
-/// `https://<host>` on port 443, or `http://localhost[:port]` for a hold that only this machine uses.
+/// `https://<host>` on port 443, or `http://localhost[:port]` for a service that only this machine can reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceUrl {
     text: Box<str>,
@@ -43,10 +43,10 @@ impl ServiceUrl {
         Ok(Self { text: trimmed.into(), authority: authority.into(), did })
     }
 
-    /// Where the hold with this DID is.
+    /// Returns the URL of the hold with this DID.
     ///
     /// # Errors
-    /// When it is no did:web of a host.
+    /// When it is not a did:web of a host.
     pub fn of_did(did: &Did) -> Result<Self, SyntaxError> {
         let fail = |reason| SyntaxError { kind: "DID of a hold", reason };
         let host = did.as_str().strip_prefix("did:web:").ok_or(fail("it must be like did:web:hold.example.org"))?;
@@ -55,19 +55,19 @@ impl ServiceUrl {
         url.map_err(|_| fail("it must be did:web: and a domain name"))
     }
 
-    /// The URL without a trailing slash.
+    /// Returns the URL without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Host, with the port where there is one: what a client sends as `Host`.
+    /// Returns the host, with the port where there is one: the value of the `Host` header.
     #[must_use]
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// The hold's did:web, with a port as `%3A`.
+    /// Returns the service's did:web, with a port as `%3A`.
     #[must_use]
     pub fn did(&self) -> &Did {
         &self.did

@@ -1,4 +1,4 @@
-//! Amounts of bytes as people write them: `50 GB`, `512 MiB`.
+//! Sizes in bytes as people write them: `50 GB`, `512 MiB`.
 
 use std::fmt;
 
@@ -17,18 +17,18 @@ const UNITS: [(&str, u64); 9] = [
     ("TiB", 1 << 40),
     ("B", 1),
 ];
-/// What JSON numbers and the repository hold: 53 bits.
+/// Limit of a size: integers of 53 bits, as in JSON numbers and the repository.
 const MAX_BYTES: u64 = (1 << 53) - 1;
 
-/// An amount of bytes. Shown in powers of ten with one decimal: `1.5 GB`.
+/// A size in bytes. Displayed in powers of ten with one decimal: `1.5 GB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size {
-    /// In bytes.
+    /// The size in bytes.
     pub bytes: u64,
 }
 
 impl Size {
-    /// Reads a whole number and one of B, KB, MB, GB, TB, KiB, MiB, GiB and TiB, in this spelling.
+    /// Parses a whole number and one of B, KB, MB, GB, TB, KiB, MiB, GiB and TiB, in this spelling.
     ///
     /// # Errors
     /// [`SyntaxError`]
@@ -48,7 +48,7 @@ impl fmt::Display for Size {
         if self.bytes < 1000 {
             return write!(f, "{} B", self.bytes);
         }
-        // One unit up where rounding would make it 1000.0.
+        // The next unit where rounding would give 1000.0.
         let units = ["KB", "MB", "GB", "TB", "PB", "EB"];
         let (mut unit, mut tenths) = (0, (u128::from(self.bytes) * 10 + 500) / 1000);
         let mut scale = 1000_u128;

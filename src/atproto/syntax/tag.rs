@@ -3,15 +3,15 @@
 use super::Digest;
 
 text_newtype!(
-    /// A tag such as `latest`: 1 to 128 of letters, digits and `. _ -`, the first of them no `.` or `-`.
+    /// A tag such as `latest`: 1 to 128 of letters, digits and `. _ -`, the first of them not `.` or `-`.
     Tag,
     "tag",
     check
 );
 
 impl Tag {
-    /// The manifest that a tag attaches something to, as programs from before referrers do (`sha256-<hex>.sig`), and what
-    /// follows its digest. `None`: it is the tag of an image.
+    /// Returns the digest of the manifest that a tag of the scheme before referrers (`sha256-<hex>.sig`) attaches
+    /// something to, and the rest of the tag. `None`: it is the tag of an image.
     #[must_use]
     pub fn attached_to(&self) -> Option<(Digest, &str)> {
         let (hex, kind) = self.as_str().strip_prefix("sha256-")?.split_at_checked(64)?;

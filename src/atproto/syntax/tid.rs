@@ -2,7 +2,7 @@
 
 const ALPHABET: &[u8; 32] = b"234567abcdefghijklmnopqrstuvwxyz";
 const LENGTH: usize = 13;
-/// Microseconds of a TID have 53 bits.
+/// Mask of a TID's microseconds, 53 bits.
 const MICROS_MASK: u64 = (1 << 53) - 1;
 const CLOCK_ID_MASK: u64 = (1 << 10) - 1;
 
@@ -28,13 +28,13 @@ fn check(text: &str) -> Result<(), &'static str> {
 }
 
 impl Tid {
-    /// The TID of a time in microseconds since 1970 and a clock id (only its low 10 bits count).
+    /// Returns the TID of a time in microseconds since 1970 and a clock id, of which the low 10 bits are used.
     #[must_use]
     pub fn from_micros(micros: u64, clock_id: u16) -> Self {
         Self::from_bits(((micros & MICROS_MASK) << 10) | (u64::from(clock_id) & CLOCK_ID_MASK))
     }
 
-    /// The TID for `micros` that is greater than `last`, even when the clock stands still or went back.
+    /// Returns the TID for `micros`, or the next one after `last` when the clock stands still or went back.
     #[must_use]
     pub fn next(micros: u64, clock_id: u16, last: Option<&Self>) -> Self {
         let now = Self::from_micros(micros, clock_id);
@@ -44,7 +44,7 @@ impl Tid {
         }
     }
 
-    /// Microseconds since 1970.
+    /// Returns the microseconds since 1970.
     #[must_use]
     pub fn micros(&self) -> u64 {
         self.bits() >> 10
