@@ -1,11 +1,11 @@
-//! What the AT Protocol is made of: identifiers, records, keys, and the signed repository.
+//! The AT Protocol: identifiers, records, keys, and the signed repository.
 //!
-//! Pure: no I/O, no async, no clock, no randomness. Whatever a function needs of the world is an argument.
+//! Pure: no I/O, no async, no clock, no randomness: these come in as arguments.
 //!
 //! | room | for | may name |
 //! |---|---|---|
 //! | `syntax` | identifiers as types: DID, NSID, record key, TID, AT URI, digest, image name, service URL | – |
-//! | `lexicon` | names, records and methods of the wire | syntax |
+//! | `lexicon` | names, records and methods of the protocol | syntax |
 //! | `keys` | signing and public keys, did:key, Multikey | – |
 //! | `repo` | CID, DAG-CBOR, Merkle search tree, commit, CAR | syntax, keys |
 #![forbid(unsafe_code)]
