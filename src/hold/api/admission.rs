@@ -1,25 +1,25 @@
-//! The cost of an endpoint, and the bulkheads before what many share: readers, the one writer, exports, proofs.
+//! The cost of an endpoint, and the bulkheads of shared resources: readers, the one writer, exports, proofs.
 //!
-//! A caller is an account where a token proved one, else the network it comes from. A request waits here with its body
-//! already in memory, so a slow sender keeps no place.
+//! A caller is an authenticated account, else the network that the request comes from. A request waits here with its
+//! body already in memory, so a slow sender holds no place.
 
 use std::time::Duration;
 
 use server::bulkhead::{Bulkhead, BulkheadCounts, BulkheadLimits, Caller, Overload, Place};
 use server::xrpc::JSON_BYTES;
 
-/// Which of the shared resources a request needs.
+/// The shared resource that a request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cost {
-    /// None of them for long: what is in memory, and bytes of blobs, whose connections have limits of their own.
+    /// None for long: data in memory, and bytes of blobs, whose connections have limits of their own.
     Light,
     /// A reader of the database.
     Read,
     /// The writer of the database.
     Write,
-    /// A reader for as long as the answer is sent.
+    /// A reader for as long as the response is sent.
     Export,
-    /// A reader for each page of an account's data, for as long as the answer is sent.
+    /// A reader for each page of an account's data, for as long as the response is sent.
     UserData,
     /// The verification of a blob's digest, which may read the whole blob.
     Proof,
@@ -36,7 +36,7 @@ pub struct Admission {
     large_bodies: Bulkhead<Caller>,
 }
 
-/// Four readers with sixteen questions before each; a question takes 1.3 ms at most, so the last one waits 0.7 s.
+/// Four readers with sixteen requests before each; a read takes 1.3 ms at most, so the last one waits 0.7 s.
 const READS: BulkheadLimits = BulkheadLimits {
     places: 64,
     places_per_caller: 16,
@@ -44,8 +44,8 @@ const READS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 128,
     max_wait: Duration::from_secs(5),
 };
-/// One writer. A manifest of 200 layers takes up to 60 ms on a busy disk: with two of each account others wait for 0.5 s. How
-/// many one account has is an option.
+/// One writer. A manifest of 200 layers takes up to 60 ms on a busy disk: with two writes of each account others wait
+/// for 0.5 s. The number of one account's places is an option.
 const WRITES: BulkheadLimits = BulkheadLimits {
     places: 8,
     places_per_caller: 2,
@@ -53,7 +53,7 @@ const WRITES: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 64,
     max_wait: Duration::from_secs(10),
 };
-/// Each holds a snapshot of the database, or a copy of it on disk.
+/// Each export holds a snapshot of the database, or a copy of it on disk.
 const EXPORTS: BulkheadLimits = BulkheadLimits {
     places: 4,
     places_per_caller: 1,
@@ -61,7 +61,7 @@ const EXPORTS: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 4,
     max_wait: Duration::from_secs(10),
 };
-/// Each has a page of some 80 KB in memory, twice: 2.5 MB in all.
+/// Each export has a page of some 80 KB in memory, twice: 2.5 MB in all.
 const USER_DATA: BulkheadLimits = BulkheadLimits {
     places: 16,
     places_per_caller: 1,
@@ -69,7 +69,7 @@ const USER_DATA: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 4,
     max_wait: Duration::from_secs(5),
 };
-/// In a bucket each reads a blob back. A client pushes some three to eight layers at a time.
+/// With a bucket each proof reads a blob back. A client pushes some three to eight layers at a time.
 const PROOFS: BulkheadLimits = BulkheadLimits {
     places: 64,
     places_per_caller: 16,
@@ -96,14 +96,14 @@ const LARGE_BODIES: BulkheadLimits = BulkheadLimits {
 };
 
 impl Cost {
-    /// Whether the place is held until the answer is sent.
+    /// Whether the place is held until the response is sent.
     pub(super) fn lasts(self) -> bool {
         matches!(self, Self::Export | Self::UserData)
     }
 }
 
 impl Admission {
-    /// Makes the bulkheads with all places free; one account may have so many writes under way.
+    /// Creates the bulkheads with all places free; one account may have `writes_per_account` writes under way.
     #[must_use]
     pub fn new(writes_per_account: usize) -> Self {
         let writes = BulkheadLimits { places_per_caller: writes_per_account, ..WRITES };
@@ -134,7 +134,7 @@ impl Admission {
         bulkhead.enter(caller).await.map(Some)
     }
 
-    /// Waits for room in memory for a body of at most `limit_bytes`.
+    /// Waits for a share of memory for a body of at most `limit_bytes`.
     ///
     /// # Errors
     /// [`Overload`]
@@ -143,7 +143,7 @@ impl Admission {
         bulkhead.enter(caller).await
     }
 
-    /// Returns the metrics of each bulkhead, by its name there.
+    /// Returns the metrics of each bulkhead, with its name in metrics.
     pub fn counts(&self) -> [(&'static str, &BulkheadCounts); 7] {
         [
             ("reads", self.reads.counts()),

@@ -1,5 +1,5 @@
-//! Who may read a blob by its CID or digest: anyone where a record of the repository refers to it, for records are
-//! public; else whoever may read image blobs.
+//! The permission to read a blob by its CID or digest: anyone may read a blob that a record of the repository refers
+//! to, as records are public; others need the permission to read image blobs.
 
 use http::request::Parts;
 
@@ -15,7 +15,7 @@ use server::xrpc::{Error, Query};
 
 /// The permission to read one blob.
 pub(super) enum BlobAccess {
-    /// The blob, which a record refers to.
+    /// A blob that a record refers to.
     Published(PublishedBlob),
     /// An image blob, which this account may read; `None` for an anonymous reader.
     Image(ReadPermit, Option<Did>),
@@ -23,7 +23,7 @@ pub(super) enum BlobAccess {
 
 impl BlobAccess {
     pub(super) async fn of(state: &ApiState, head: &Parts, caller: &Caller) -> Result<Self, Error> {
-        // What is no CID is refused later, after the permit: who may not read learns nothing from it.
+        // A text that is not a CID is refused later, after the permit: an unauthorized caller learns nothing from it.
         let cid = Query::of(head).get("cid").ok().flatten().and_then(|text| cid::parse(text).ok());
         if let Some(cid) = cid
             && let Some(blob) = state.hold.pds.published_blob(cid).await?
@@ -35,7 +35,7 @@ impl BlobAccess {
         Ok(Self::Image(permit, account))
     }
 
-    /// Returns the account that reads, if it is known.
+    /// Returns the account of the reader, if it is known.
     pub(super) fn account(&self) -> Option<&Did> {
         match self {
             Self::Published(_) => None,

@@ -24,7 +24,8 @@ use server::xrpc::{Error, is_known, not_modified, response};
 
 const OCTETS: HeaderValue = HeaderValue::from_static("application/octet-stream");
 const DOCKER_CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
-/// nginx answers with what it finds there. <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers>
+/// The header by which nginx sends a file itself.
+/// <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_ignore_headers>
 const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
 
 /// `GET /blobs/<digest>?…`, by signed URL.
@@ -37,7 +38,7 @@ pub(super) async fn handle(
     serve(&state, &permit, *signed.digest(), signed.size_bytes(), &request).await
 }
 
-/// Answers the blob, whose size may be known, with the headers that registries and atproto clients expect.
+/// Returns the blob, whose size may be known, with the headers that registries and atproto clients expect.
 pub(super) async fn serve(
     state: &ApiState,
     _permit: &ReadPermit,
@@ -81,35 +82,35 @@ pub(super) async fn serve(
     Ok(response::about(digest, response))
 }
 
-/// Counts and logs that a blob cannot be read whose bytes were announced: whoever pulls it sees a connection that ends.
+/// Counts and logs a read error of a blob after its length was announced: the client's connection is cut off.
 fn unreadable(digest: &Digest, error: io::Error) -> io::Error {
     let error = StorageError::from(error);
     tracing::error!(%digest, %error, "a blob cannot be read; the pull was cut off");
     io::Error::other(error)
 }
 
-/// Where a reverse proxy that connects by the Unix socket finds the file of a blob, if it is to send the bytes, and do
-/// ranges, itself.
+/// Returns the path at which a reverse proxy at the Unix socket finds the file of a blob, if the proxy is to send the
+/// bytes and handle ranges itself.
 fn sent_by_proxy(state: &ApiState, peer: Peer, digest: &Digest) -> Option<String> {
     let prefix = state.accel_redirect.as_ref().filter(|_| peer == Peer::Unix)?;
     state.hold.blobs.file_of(digest).map(|path| format!("{prefix}{path}"))
 }
 
-/// Answers a blob that a record refers to, with its media type.
+/// Returns a blob that a record refers to, with its media type.
 pub(super) fn serve_published(blob: PublishedBlob, head: &Parts) -> Result<Response, Error> {
     let kind = HeaderValue::from_str(blob.media_type.as_str()).unwrap_or(OCTETS);
     let (size_bytes, etag) = (blob.bytes.len() as u64, format!("\"{}\"", blob.cid));
     part_or_whole(head, kind, size_bytes, &etag, |range| full(&blob.bytes, range))
 }
 
-/// The body of a range of bytes.
+/// Returns the body of a range of bytes.
 fn full(bytes: &Bytes, range: Range<u64>) -> ResponseBody {
     // Both ends are within the bytes, whose length is a usize.
     let index = |at: u64| usize::try_from(at).unwrap_or(bytes.len());
     ResponseBody::full(bytes.slice(index(range.start)..index(range.end)))
 }
 
-/// Answers the whole blob or the range that the request asks for. `body` makes the bytes of a range.
+/// Returns the whole blob or the range that the request names. `body` makes the body of a range.
 fn part_or_whole(
     head: &Parts,
     kind: HeaderValue,
@@ -144,11 +145,11 @@ fn part_or_whole(
     Ok(response)
 }
 
-/// Sets the headers that every answer with a blob has.
+/// Sets the headers that every response with a blob has.
 fn describe(response: &mut Response, etag: &str) {
     insert(response, ETAG, etag);
     let headers = response.headers_mut();
-    // A blob is anybody's bytes: a browser must never run or show them as part of this site.
+    // A blob is untrusted: a browser must never run or show it as part of this site.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));

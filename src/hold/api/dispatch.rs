@@ -1,4 +1,4 @@
-//! The way of a request: its endpoint, its permit, its place, its handler.
+//! The dispatch of a request: its endpoint, its permit, its place, its handler.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl Program for ApiState {
     }
 }
 
-/// Gets the permit that the handler takes, then a place for the request, and hands both over.
+/// Gets the permit that the handler takes, then a place for the request, and calls the handler with both.
 async fn admit_and_handle(
     state: Arc<ApiState>,
     endpoint: &'static Endpoint,
@@ -105,7 +105,7 @@ async fn admit_and_handle(
 /// A handler that has its permit.
 type Admitted = Box<dyn FnOnce(Shared, Request) -> Reply + Send>;
 
-/// Reads a body that goes into memory, waits for a place, and lets the handler answer.
+/// Reads a body that goes into memory, waits for a place, and calls the handler.
 async fn handle_in_place(
     state: Arc<ApiState>,
     endpoint: &'static Endpoint,
@@ -123,12 +123,12 @@ async fn handle_in_place(
     };
     let place = state.admission.enter(endpoint.cost, caller).await.map_err(refusal::overload)?;
     let room = if needs_room { Some(state.hold.pds.room_to_grow().await?) } else { None };
-    // Others are many at once and take as long as their sender likes, for a row each.
+    // Other requests are many at once and take as long as their sender likes, and write one row each.
     let room = room.filter(|_| endpoint.cost == Cost::Write);
     let mut response = handler(state, request).await?;
     drop((memory, room));
     if endpoint.cost.lasts() {
-        // It reads for as long as the answer is sent.
+        // The endpoint reads for as long as the response is sent.
         response.body_mut().attach(place);
     }
     Ok(response)
@@ -136,7 +136,7 @@ async fn handle_in_place(
 
 fn signed_read(state: &ApiState, head: &Parts) -> Result<SignedRead, Error> {
     let digest = head.uri.path().strip_prefix(BLOBS_PREFIX).unwrap_or_default();
-    // Some clients escape the colon in a path, as they may.
+    // Some clients escape the colon in a path, which is permitted.
     let digest = digest.replacen("%3A", ":", 1).replacen("%3a", ":", 1);
     let digest = Digest::parse(&digest).map_err(|_| Error::not_found())?;
     let method = if head.method == Method::HEAD { ReadMethod::Head } else { ReadMethod::Get };

@@ -1,7 +1,7 @@
-//! The endpoint table: every path, its HTTP methods, and who may call it.
+//! The endpoint table: every path, its HTTP methods, and the access that it requires.
 //!
-//! The kind of handler says who may call: a handler that takes a [`WritePermit`] cannot stand in a row that
-//! anyone may call. XRPC methods are named by NSID, other paths begin with a slash.
+//! The kind of handler determines the access: a handler that takes a [`WritePermit`] cannot be in a row that anyone may
+//! call. XRPC methods are named by NSID, other paths begin with a slash.
 
 use std::sync::Arc;
 
@@ -23,26 +23,26 @@ use server::xrpc::{Error, JSON_BYTES, Route, Verbs};
 pub(super) type Reply = BoxFuture<'static, Result<Response, Error>>;
 pub(super) type Shared = Arc<ApiState>;
 
-/// Who may call an endpoint.
+/// The access that an endpoint requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Anyone.
     Open,
     /// Anyone for a blob of a record, and for all blobs of a public hold; else crew that may read.
     Blob,
-    /// Whoever holds a signed URL for this blob.
+    /// A signed URL for this blob.
     SignedRead,
     /// Crew that may write.
     Write,
-    /// Whoever holds a signed URL for this part, or crew that may write.
+    /// A signed URL for this part, or crew that may write.
     Part,
-    /// Any account that is authenticated.
+    /// Any authenticated account.
     Account,
     /// The captain, or crew that may manage crew.
     Admin,
 }
 
-/// The handler of an endpoint; its arguments are what the caller must have.
+/// The handler of an endpoint; its arguments prove the access.
 pub(super) enum Handler {
     Open(fn(Shared, Request) -> Reply),
     Blob(fn(Shared, BlobAccess, Request) -> Reply),
@@ -58,9 +58,9 @@ pub(super) struct Endpoint {
     pub(super) path: &'static str,
     pub(super) verbs: Verbs,
     pub(super) handler: Handler,
-    /// Its cost.
+    /// The shared resource that it needs.
     pub(super) cost: Cost,
-    /// The most bytes of a body that is read into memory; 0 for endpoints without a body, or with one that streams.
+    /// Limit of a body that is read into memory; 0 for endpoints without a body, or with a streamed one.
     pub(super) body_bytes: u64,
     /// Whether it may make the database grow: when the disk is full, only the captain may call it.
     pub(super) grows: bool,
@@ -82,7 +82,7 @@ impl Endpoint {
         Self { cost, ..self }
     }
 
-    /// Returns the endpoint with a body of at most `body_bytes` in memory; 0: the body streams.
+    /// Returns the endpoint with a body of at most `body_bytes` in memory; 0: the body is streamed.
     const fn body(self, body_bytes: u64) -> Self {
         Self { body_bytes, ..self }
     }
@@ -105,7 +105,7 @@ impl Endpoint {
     }
 }
 
-/// Returns every endpoint: path or NSID, methods, and who may call it.
+/// Returns every endpoint: path or NSID, methods, and required access.
 pub fn endpoints() -> impl Iterator<Item = (&'static str, Verbs, Access)> {
     TABLE.iter().map(|endpoint| (endpoint.path, endpoint.verbs, endpoint.access()))
 }
@@ -114,12 +114,12 @@ const fn get(path: &'static str, handler: Handler) -> Endpoint {
     Endpoint { path, verbs: Verbs::Get, handler, cost: Cost::Light, body_bytes: 0, grows: false }
 }
 
-/// An XRPC method that reads.
+/// Returns the row of an XRPC method that reads.
 const fn query(method: nsid::Method, handler: Handler) -> Endpoint {
     get(method.as_str(), handler).at(Cost::Read)
 }
 
-/// An XRPC method that writes.
+/// Returns the row of an XRPC method that writes.
 const fn procedure(method: nsid::Method, handler: Handler) -> Endpoint {
     Endpoint {
         path: method.as_str(),

@@ -1,8 +1,8 @@
-//! The HTTP API of the hold: translates requests to calls of rooms, and their results to answers.
+//! The HTTP API of the hold: translates requests to calls of rooms, and their results to responses.
 //!
-//! `endpoint` is the table of paths, who may call them and what they cost, `dispatch` finds the row and gets the permit,
-//! `admission` a place; `xrpc` has one file a method, `refusal` alone turns the rooms' errors into status codes,
-//! `subscribe` is the event stream, `page` is what a browser is shown. Handlers translate; they hold no SQL, no storage
+//! `endpoint` is the table of paths with required access and costs, `dispatch` finds the row and gets the permit,
+//! `admission` a place; `xrpc` has one file a method, `refusal` alone converts the rooms' errors to status codes,
+//! `subscribe` is the event stream, `page` is the page for browsers. Handlers translate; they have no SQL, no storage
 //! and no rule of the domain.
 
 mod admission;

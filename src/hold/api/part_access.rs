@@ -1,4 +1,4 @@
-//! Who may send a part: whoever has its signed URL, or crew with a token; then headers name the part.
+//! The permission to upload a part: its signed URL, or a token of crew; then headers name the part.
 
 use http::request::Parts;
 
@@ -10,7 +10,7 @@ use atproto::lexicon::nsid;
 use server::bulkhead::Caller;
 use server::xrpc::{Error, Query, header};
 
-/// The permission to send one part.
+/// The permission to upload one part.
 pub(super) struct PartAccess {
     pub(super) permit: WritePermit,
     pub(super) upload_id: UploadId,
@@ -34,7 +34,7 @@ impl PartAccess {
         let part = state.urls.check_part(|name| query.get(name).ok().flatten(), state.hold.now_s())?;
         let upload_id = UploadId::parse(&part.upload_id)?;
         let account = state.hold.blobs.session_account(&upload_id).await?;
-        // The URL was given to crew; whoever was removed since may not write any more.
+        // The URL was given to crew; an account that was removed since may not write any more.
         let permit = state.gate.still_write(account).await?;
         Ok(Self { permit, upload_id, number: parse_number(&part.part_number)? })
     }

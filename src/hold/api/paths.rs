@@ -1,4 +1,4 @@
-//! Paths that are built in one place and taken apart in another.
+//! Paths that are built in one place and parsed in another.
 
-/// A blob by signed URL: this prefix and the digest.
+/// The path of a blob by signed URL: this prefix and the digest.
 pub(super) const BLOBS_PREFIX: &str = "/blobs/";

@@ -1,6 +1,6 @@
-//! Every refusal of the hold: the one place that knows the status codes of errors.
+//! The error responses of the hold: the only place that knows the status codes of errors.
 //!
-//! Bodies of 5xx are constant: what went wrong is logged once, with the request id, and never sent.
+//! Bodies of 5xx are constant: the cause is logged once, with the request id, and never sent.
 
 mod blobs;
 mod images;
@@ -51,13 +51,13 @@ pub(super) fn too_many_subscribers_of_address() -> Error {
     Error::new(StatusCode::TOO_MANY_REQUESTS, name::RATE_LIMIT_EXCEEDED, message).retry_after(60)
 }
 
-/// Refuses a caller that is no registry front end of the configuration.
+/// Refuses a caller that is not a registry front end of the configuration.
 pub(super) fn not_appview() -> Error {
     let message = "a token of a registry front end that this hold trusts is required";
     unauthorized(name::AUTH_REQUIRED, message.into(), ANY_TOKEN)
 }
 
-/// Answers 500 with a constant body. The detail is for the log.
+/// Returns a 500 with a constant body. The detail is for the log.
 pub(super) fn internal(detail: impl Display) -> Error {
     Error::new(StatusCode::INTERNAL_SERVER_ERROR, name::INTERNAL, "the hold failed; its log says why").because(detail)
 }
@@ -66,7 +66,7 @@ pub(super) fn unavailable(detail: impl Display) -> Error {
     try_again_later().because(detail)
 }
 
-/// Answers 503 while the hold itself is well: the log gets no error.
+/// Returns a 503 that is not the hold's fault: no error is logged.
 fn try_again_later() -> Error {
     let message = "the hold cannot do this at present; try again later";
     Error::new(StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE, message).retry_soon()
@@ -81,7 +81,7 @@ fn unauthorized(name: &'static str, message: String, challenge: &str) -> Error {
     Error::new(StatusCode::UNAUTHORIZED, name, message).with_text(WWW_AUTHENTICATE, challenge)
 }
 
-/// Refuses a request because the hold, or its caller, has too many under way.
+/// Refuses a request because the hold, or its caller, has too many requests under way.
 pub(super) fn overload(overload: Overload) -> Error {
     let (status, name) = match overload {
         Overload::Server => (StatusCode::SERVICE_UNAVAILABLE, name::UNAVAILABLE),
@@ -90,7 +90,7 @@ pub(super) fn overload(overload: Overload) -> Error {
     Error::new(status, name, overload.to_string()).retry_soon()
 }
 
-/// Refuses a request without a WebSocket handshake, or with a wrong one.
+/// Refuses a request without a WebSocket handshake, or with a malformed one.
 pub(super) fn of_handshake(refusal: HandshakeRefusal) -> Error {
     match refusal {
         HandshakeRefusal::UpgradeRequired(message) => {
@@ -108,14 +108,14 @@ pub(super) fn of_token(error: AuthError) -> Error {
     match error {
         AuthError::Token(token) => unauthorized(token.name(), token.to_string(), SERVICE_TOKEN),
         AuthError::Dpop(error) => of_dpop(error),
-        // Whoever reads the document or asks the PDS logs what stood in the way.
+        // The code that reads the document or asks the PDS logs the cause.
         AuthError::Busy(Overload::Caller) => overload(Overload::Caller),
         AuthError::Unresolvable | AuthError::PdsUnreachable | AuthError::Busy(Overload::Server) => try_again_later(),
     }
 }
 
 fn of_dpop(error: DpopError) -> Error {
-    // Alone and first, as clients look for it; the name is how they know to try again with the nonce.
+    // Alone and first, as clients look for it; by the error name they know to retry with the nonce.
     let challenge = format!("DPoP realm=\"atcr-hold\", algs=\"ES256\", error=\"{}\"", error.name());
     let refusal = unauthorized(error.name(), error.to_string(), &challenge);
     match error {

@@ -1,4 +1,4 @@
-//! Reads and checks what requests have: tokens, repositories, part numbers.
+//! Parses and checks parts of requests: tokens, repositories, part numbers.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use server::daemon::network_of;
 use server::tokens::Credentials;
 use server::xrpc::{Error, header};
 
-/// completeUpload lists up to 10,000 parts of about 150 bytes each.
+/// Limit of the body of completeUpload: it lists up to 10,000 parts of about 150 bytes each.
 pub(super) const COMPLETE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Parses a CID of a request.
@@ -31,7 +31,7 @@ pub(super) fn check_repo(text: &str, did: &Did, handle: Option<&str>) -> Result<
     }
 }
 
-/// Who has the share of a request that proves no account.
+/// Returns the caller that stands for a request without an authenticated account, by its network.
 pub(super) fn caller_at(address: Option<IpAddr>) -> Caller {
     address.map_or(Caller::Unknown, |address| Caller::Network(network_of(address)))
 }
@@ -48,7 +48,7 @@ pub(super) fn credentials<'h>(
     Ok(RequestCredentials { token, caller, method, now_s })
 }
 
-/// Reads the media type of a body that may have any.
+/// Parses the media type of a body that may have any.
 pub(super) fn media_type(head: &Parts) -> Result<MediaType, Error> {
     if !head.headers.contains_key(http::header::CONTENT_TYPE) {
         return Ok(MediaType::octet_stream());
@@ -57,7 +57,7 @@ pub(super) fn media_type(head: &Parts) -> Result<MediaType, Error> {
     named.map_err(|e| Error::new(http::StatusCode::BAD_REQUEST, name::INVALID_MIME_TYPE, format!("Content-Type: {e}")))
 }
 
-/// Reads a part number from a JSON number.
+/// Parses a part number from a JSON number.
 pub(super) fn part_number(value: &serde_json::Value) -> Result<crate::blobs::PartNumber, Error> {
     let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).unwrap_or(0);
     Ok(crate::blobs::PartNumber::new(number)?)

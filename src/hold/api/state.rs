@@ -1,4 +1,4 @@
-//! The state that every handler may use.
+//! The state of the API, shared by all handlers.
 
 use std::sync::Arc;
 
@@ -10,29 +10,30 @@ use crate::hold::Hold;
 use server::sqlite::DatabaseHealth;
 use server::xrpc::Front;
 
-/// The hold, and what only requests need.
+/// The hold, and the parts that only requests need.
 pub struct ApiState {
     /// The hold.
     pub hold: Arc<Hold>,
     /// Rate limits, request metrics and trusted proxies.
     pub front: Front,
-    /// Checks tokens, and makes permits.
+    /// Checks tokens, and issues permits.
     pub gate: Gate,
-    /// Makes and checks signed URLs.
+    /// Creates and checks signed URLs.
     pub urls: UrlSigner,
-    /// The bulkheads before what many share.
+    /// The bulkheads of shared resources.
     pub admission: Admission,
     /// The page for browsers.
     pub page: PageCache,
-    /// How the database is.
+    /// The health of the database.
     pub health: DatabaseHealth,
-    /// Places for subscribers of events.
+    /// The places for subscribers of events.
     pub subscribers: Subscribers,
-    /// Where a proxy at the Unix socket has the storage directory, like `/.blobs/`, when it sends blobs itself.
+    /// The path prefix, like `/.blobs/`, at which a proxy at the Unix socket serves the storage directory, when it
+    /// sends blobs itself.
     pub accel_redirect: Option<String>,
 }
 
-/// The handle that atproto software shows for an account whose handle does not resolve.
+/// The handle that atproto software shows for an account without a valid handle.
 const NO_HANDLE: &str = "handle.invalid";
 
 impl ApiState {

@@ -18,8 +18,8 @@ pub(super) async fn atproto_did(state: Arc<ApiState>, _request: Request) -> Resu
     Ok(response::full(response::TEXT, state.hold.url.did().to_string().into()))
 }
 
-/// `GET /xrpc/_health`: the hold is healthy while readers and writer of the database make progress. The database itself is
-/// not asked, so this waits in no queue.
+/// `GET /xrpc/_health`: the hold is healthy while readers and writer of the database make progress. The database itself
+/// is not asked, so this waits in no queue.
 pub(super) async fn health(state: Arc<ApiState>, _request: Request) -> Result<Response, Error> {
     state.health.check(DatabaseHealth::MAX_STALL).map_err(refusal::unavailable)?;
     Ok(response::json(&serde_json::json!({ "version": env!("CARGO_PKG_VERSION") })))

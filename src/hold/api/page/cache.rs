@@ -16,12 +16,12 @@ use crate::blobs::Totals;
 use server::identity::Resolver;
 use server::xrpc::Error;
 
-/// How long a page is shown before it is made anew.
+/// Time that a page is used before it is rendered again.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long a sum over all blobs is shown: with a million blobs it takes a fifth of a second.
+/// Time that a sum over all blobs is used: with a million blobs it takes a fifth of a second.
 const TOTALS_FRESH: Duration = Duration::from_secs(60);
 
-/// The page that was made last, and what it takes to make it anew.
+/// The last rendered page, and the parts to render it again.
 pub struct PageCache {
     owner: OwnerHandle,
     made: Arc<Mutex<Made>>,
@@ -39,19 +39,20 @@ pub(super) struct Rendered {
     pub(super) etag: String,
 }
 
-/// Returns the page, made anew when it is too old.
+/// Returns the page, rendered again when it is too old.
 pub(super) async fn rendered(state: &Arc<ApiState>) -> Result<Rendered, Error> {
     let made = Arc::clone(&state.page.made).lock_owned().await;
     match &made.page {
         Some((page, at)) if at.elapsed() < FRESH => Ok(page.clone()),
-        // Its own task: whoever goes away leaves the work to the next one, and cannot have it begun again and again.
+        // A task of its own: a caller that goes away leaves the work to the next one, and cannot start it again and
+        // again.
         _ => tokio::spawn(make(Arc::clone(state), made)).await.map_err(refusal::internal)?,
     }
 }
 
 async fn make(state: Arc<ApiState>, mut made: OwnedMutexGuard<Made>) -> Result<Rendered, Error> {
     let public_info = state.hold.crew.public_info().await?;
-    // What a private hold stores is nobody else's business.
+    // The totals of a private hold are not public.
     let totals = if public_info.captain.public { Some(made.totals(&state).await?) } else { None };
     let owner = state.page.owner.of(&public_info.captain.owner);
     let html = Content { state: &state, public_info: &public_info, owner: owner.as_ref(), totals };
@@ -74,7 +75,7 @@ impl Made {
 }
 
 impl PageCache {
-    /// Makes a cache whose pages find the owner's handle with `resolver`.
+    /// Creates a cache whose pages resolve the owner's handle with `resolver`.
     #[must_use]
     pub fn new(resolver: Resolver) -> Self {
         Self { owner: OwnerHandle::new(resolver), made: Arc::default() }

@@ -1,4 +1,4 @@
-//! The content of the page: what this hold is, who owns it, who may use it, and how.
+//! The content of the page: description of the hold, its owner, its access rules, and how to use it.
 
 use askama::Template;
 use url::form_urlencoded::Serializer;
@@ -13,25 +13,25 @@ use atproto::syntax::{Did, Handle, ServiceUrl, Size};
 use server::text::{line, with_noun};
 
 pub(super) const STYLE: &str = include_str!("page.css");
-/// The hold's mark, where it has no picture of its own.
+/// The hold's icon, where it has no picture of its own.
 const MARK: &str = include_str!("mark.svg");
 
-/// The longest name, in characters; an imported record may have more than its lexicon allows.
+/// Limit of the name, in characters; an imported record may have more than its lexicon allows.
 const NAME_MAX: usize = 100;
 const DESCRIPTION_MAX: usize = 600;
 const REGION_MAX: usize = 100;
 
-/// What the page shows.
+/// The facts that the page shows.
 pub(super) struct Content<'c> {
     pub(super) state: &'c ApiState,
     pub(super) public_info: &'c PublicInfo,
-    /// The owner's handle, if it is proven.
+    /// The owner's handle, if it is verified.
     pub(super) owner: Option<&'c Handle>,
-    /// The number and size of the blobs, if anyone may know them.
+    /// The number and size of the blobs, if they are public.
     pub(super) totals: Option<Totals>,
 }
 
-/// `page.html`; a field that is not here, or not used there, does not compile.
+/// The fields of `page.html`; one that is missing here, or unused there, does not compile.
 #[derive(Template)]
 #[template(path = "page.html")]
 struct Document<'c> {
@@ -41,7 +41,7 @@ struct Document<'c> {
     picture: Option<String>,
     name: &'c str,
     host: &'c str,
-    /// The hold that follows this one, if there is one.
+    /// The hold that succeeds this one, if there is one.
     successor: Option<Successor<'c>>,
     description: Option<String>,
     visibility: &'static str,
@@ -53,7 +53,7 @@ struct Document<'c> {
     crew: String,
     region: Option<String>,
     stored: Option<String>,
-    /// How an account becomes crew; `None` once the hold has a successor.
+    /// The way to join the crew; `None` once the hold has a successor.
     joining: Option<&'static str>,
     /// The path of the crew records.
     crew_records: String,
@@ -70,7 +70,7 @@ impl Content<'_> {
     /// Returns the HTML document.
     ///
     /// # Errors
-    /// When it cannot be rendered, which no record can bring about.
+    /// When it cannot be rendered, which no record can cause.
     pub(super) fn page(&self) -> askama::Result<String> {
         let captain = &self.public_info.captain;
         let host = self.state.hold.url.authority();

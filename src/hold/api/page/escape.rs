@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write};
 
-/// Escapes what could become markup, between tags and in quoted attributes; every value in a template passes here
-/// unless it is marked safe.
+/// Escapes characters that could become markup, between tags and in quoted attributes; every value in a template is
+/// escaped unless it is marked safe.
 #[derive(Clone, Copy, Default)]
 pub(super) struct NamedEntities;
 

@@ -1,8 +1,8 @@
-//! `GET /`: the page for browsers. It needs nothing else: no script, and no request but for the
-//! hold's own picture.
+//! `GET /`: the page for browsers. It needs nothing else: no script, and no request but the one for the hold's own
+//! picture.
 //!
-//! `content` says what stands in it, `page.html` and `page.css` are its form, `escape` keeps text from becoming markup,
-//! `cache` makes it at most once in two seconds, whoever asks.
+//! `content` has its facts, `page.html` and `page.css` are its form, `escape` keeps text from becoming markup, `cache`
+//! renders it at most once in two seconds.
 
 mod cache;
 mod content;
@@ -26,7 +26,7 @@ pub use cache::PageCache;
 
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
-/// Allows the one style sheet of the page, its icon and its picture, and nothing else.
+/// A policy that allows the one style sheet of the page, its icon and its picture, and nothing else.
 static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     let style = BASE64.encode(&Sha256::digest(STYLE));
     let policy = format!(

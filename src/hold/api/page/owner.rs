@@ -1,4 +1,4 @@
-//! The owner's handle: looked up when the page is requested, which does not wait for it.
+//! The owner's handle: resolved when the page is requested, which does not wait for it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use atproto::syntax::{Did, Handle};
 use server::identity::{Pool, ResolveError, Resolver};
 
-/// How long a proven handle is shown before its domain is asked again.
+/// Time that a verified handle is shown before its domain is asked again.
 const PROVEN: Duration = Duration::from_hours(1);
-/// How long a proven handle is shown while its domain does not answer.
+/// Time that a verified handle is shown while its domain does not answer.
 const STALE: Duration = Duration::from_hours(24);
-/// How long to wait after a look-up that proved nothing.
+/// Pause after a look-up without a verified handle.
 const REST: Duration = Duration::from_mins(1);
 
 pub(super) struct OwnerHandle {
@@ -22,7 +22,7 @@ pub(super) struct OwnerHandle {
 struct Known {
     owner: Option<Did>,
     proven: Option<(Handle, Instant)>,
-    /// When the last look-up began or ended.
+    /// Time when the last look-up began or ended.
     asked: Option<Instant>,
 }
 
@@ -47,7 +47,7 @@ impl OwnerHandle {
         Self { resolver, known: Arc::default() }
     }
 
-    /// Returns the proven handle of `owner`, if it is known. Begins a look-up where one is due.
+    /// Returns the verified handle of `owner`, if it is known. Starts a look-up where one is due.
     pub(super) fn of(&self, owner: &Did) -> Option<Handle> {
         let mut known = lock(&self.known);
         if known.owner.as_ref() != Some(owner) {
@@ -55,7 +55,7 @@ impl OwnerHandle {
         }
         let now = Instant::now();
         if known.is_due(now) {
-            // A look-up ends before the rest is over, so there is one at a time.
+            // A look-up ends before the pause is over, so there is one at a time.
             known.asked = Some(now);
             tokio::spawn(look_up(self.resolver.clone(), owner.clone(), Arc::clone(&self.known)));
         }

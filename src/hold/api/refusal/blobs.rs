@@ -1,4 +1,4 @@
-//! The refusals of the room `blobs`, and of bodies.
+//! The error responses of the room `blobs`, and of bodies.
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! The refusals of the room `images`.
+//! The error responses of the room `images`.
 
 use http::StatusCode;
 

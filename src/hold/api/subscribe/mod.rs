@@ -1,7 +1,7 @@
-//! Subscriptions over WebSocket: the session, and how many there may be.
+//! Subscriptions over WebSocket: the session, and the limit of their number.
 //!
-//! It carries the frames of an event stream and knows nothing of what they say. The frames of WebSocket itself are
-//! tokio-tungstenite's work. <https://www.rfc-editor.org/rfc/rfc6455>, <https://atproto.com/specs/event-stream>
+//! It sends the frames of an event stream and does not know their content. The frames of WebSocket itself are handled
+//! by tokio-tungstenite. <https://www.rfc-editor.org/rfc/rfc6455>, <https://atproto.com/specs/event-stream>
 
 pub(super) mod session;
 
@@ -14,23 +14,23 @@ use server::daemon::network_of;
 use server::metrics::CounterBy;
 use server::xrpc::Error;
 
-/// How many subscribers there may be.
+/// The limits of the number of subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubscriberLimits {
-    /// All of them. The last quarter is a reserve: one address gets one place of it at most.
+    /// Limit of all. The last quarter is a reserve, of which one address gets one place at most.
     pub total: usize,
-    /// Those from one address, or one /64 of IPv6.
+    /// Limit of one address, or of one /64 of IPv6.
     pub per_address: usize,
 }
 
 server::label! {
-    /// Why a subscriber was refused.
+    /// Reasons why a subscriber was refused.
     pub enum SubscriberRefusal {
         /// All places are taken.
         Full = "full",
         /// Its address has its share.
         Address = "address",
-        /// What is left is for addresses that have no place yet.
+        /// The remaining places are for addresses that have none yet.
         Reserve = "reserve",
     }
 }
@@ -41,34 +41,34 @@ pub struct Subscribers(Arc<Places>);
 
 struct Places {
     limits: SubscriberLimits,
-    /// By network; clients that no proxy names are one. None with zero.
+    /// Number of places by network; clients without a known address count as one network. No entry is zero.
     held: Mutex<HashMap<Option<IpAddr>, usize>>,
     refused: CounterBy<SubscriberRefusal>,
 }
 
-/// A subscriber's place, free again when it is dropped.
+/// A subscriber's place. Dropping it frees the place.
 pub(in crate::api) struct SubscriberPlace {
     places: Arc<Places>,
     network: Option<IpAddr>,
 }
 
 impl Subscribers {
-    /// As many as `limits` say.
+    /// Creates the places, all free.
     #[must_use]
     pub fn new(limits: SubscriberLimits) -> Self {
         Self(Arc::new(Places { limits, held: Mutex::default(), refused: CounterBy::default() }))
     }
 
-    /// Subscribers that were refused, by reason.
+    /// Returns the number of refused subscribers, by reason.
     #[must_use]
     pub fn refused(&self) -> &CounterBy<SubscriberRefusal> {
         &self.0.refused
     }
 
-    /// A place for a client at `address`; `None` when that is not known.
+    /// Takes a place for a client at `address`; `None` when the address is not known.
     ///
     /// # Errors
-    /// 429 when the client's address has its share, 503 when others have the places.
+    /// 429 when the client's address has its share, 503 when others hold the places.
     pub(super) fn place(&self, address: Option<IpAddr>) -> Result<SubscriberPlace, Error> {
         let network = address.map(network_of);
         let refusal = match self.0.take(network) {
@@ -101,7 +101,7 @@ impl Places {
         let mut held = self.held();
         let taken: usize = held.values().sum();
         let own = held.get(&network).copied().unwrap_or(0);
-        // A proxy that names nobody speaks for all.
+        // The network of unknown addresses stands for many clients.
         let share = if network.is_some() { per_address } else { total - reserve };
         if taken >= total {
             return Err(SubscriberRefusal::Full);

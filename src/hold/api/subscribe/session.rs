@@ -1,4 +1,4 @@
-//! One subscriber: frames out, pings both ways, and an end that says why.
+//! The session of one subscriber: frames out, pings both ways, and a close with the reason.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use tokio_util::sync::CancellationToken;
 use crate::pds::{PdsError, Step, Subscription};
 use server::wire::{Ended, Io, Upgraded};
 
-/// How often a subscriber is asked whether it is there; proxies close what is silent for 60 s.
+/// Interval of pings; proxies close connections that are silent for 60 s.
 const PING_EVERY: Duration = Duration::from_secs(30);
-/// How long a subscriber may leave pings unanswered before the connection is closed.
+/// Time that a subscriber may leave pings unanswered before the connection is closed.
 const DEAD_AFTER: Duration = Duration::from_secs(60);
 /// A frame that took longer to send than this waited for its reader.
 const SLOW_READ: Duration = Duration::from_secs(1);
-/// How long a subscriber may take to receive its last frame and to answer the close.
+/// Time-out of the last frame and of the closing handshake.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// Subscribers have nothing to say; a close frame has 125 bytes.
+/// Limit of a message: subscribers send only control frames, and a close frame has 125 bytes.
 const MAX_MESSAGE_BYTES: usize = 4 * 1024;
 
-/// Sends `events` until the subscriber leaves, does not keep up or answers no ping, or `drain` is cancelled.
+/// Sends `events` until the subscriber leaves, falls behind or stops answering pings, or `drain` is cancelled.
 pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain: CancellationToken) -> Ended {
     let config = WebSocketConfig::default()
         .read_buffer_size(MAX_MESSAGE_BYTES)
@@ -37,7 +37,7 @@ pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain:
     let mut session = Session { socket, events, answered: Instant::now(), left: false, drain };
     let end = session.until_end().await;
     tracing::debug!(?end, "a subscriber left");
-    // Whoever does not take its last words in time goes without them.
+    // A subscriber that does not receive its last frame in time misses it.
     let told = timeout(LAST_WORDS, session.finish(end)).await;
     Ended { io: session.socket.into_inner(), at_rest: session.left || told.is_err() }
 }
@@ -45,14 +45,14 @@ pub(in crate::api) async fn run(upgraded: Upgraded, events: Subscription, drain:
 struct Session {
     socket: WebSocketStream<Box<dyn Io>>,
     events: Subscription,
-    /// When the subscriber last showed that it is there.
+    /// Time of the last sign of the subscriber's presence.
     answered: Instant,
-    /// Whether the subscriber said that it sends no more.
+    /// Whether the subscriber has closed.
     left: bool,
     drain: CancellationToken,
 }
 
-/// Why a session ended.
+/// Reasons for the end of a session.
 #[derive(Debug)]
 enum End {
     /// The subscriber left, or does not answer.
@@ -99,7 +99,7 @@ impl Session {
         }
     }
 
-    /// Handles a message of the subscriber: only a close matters. The WebSocket library answers pings.
+    /// Handles a message of the subscriber: only close and pong matter. The WebSocket library answers pings.
     fn hear(&mut self, message: Option<Result<Message, Error>>) -> Result<(), End> {
         match message {
             Some(Ok(Message::Close(_))) => {
@@ -124,7 +124,7 @@ impl Session {
         for frame in frames {
             self.send(Message::Binary(frame)).await?;
         }
-        // Meanwhile nobody asked or listened. A connection that was full and is not any more has a reader.
+        // No message was read meanwhile. A connection that was full and is not any more has a reader.
         if begun.elapsed() >= SLOW_READ {
             self.answered = Instant::now();
         }

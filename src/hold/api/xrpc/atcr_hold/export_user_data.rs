@@ -14,8 +14,8 @@ use crate::images::UserDataExport;
 use server::wire::{Request, Response};
 use server::xrpc::{Error, response};
 
-/// Its reader has to take so much a second, counted from the start and with a minute's grace, or it gives up its place:
-/// half a million records in at most four hours.
+/// Minimum throughput of the reader, counted from the start and with a minute's grace; a slower one loses its place:
+/// half a million records take at most four hours.
 const MIN_BYTES_A_SECOND: u64 = 16 * 1024;
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -25,12 +25,13 @@ pub(in crate::api) async fn handle(
     _request: Request,
 ) -> Result<Response, Error> {
     let mut export = state.hold.images.export_user_data(permit.account(), state.hold.now_us());
-    // What cannot be read at all is an error of its own.
+    // An error of the first page is answered as an error.
     let first = export.next().await?.unwrap_or_default();
     Ok(response::json_stream(stream::once(async { Ok(first.into()) }).chain(pieces(export))))
 }
 
-/// A failure breaks the connection off, so that the reader does not take a part for the whole.
+/// Returns the pages as a stream. A failure cuts the connection off, so that the reader does not take a part for the
+/// whole.
 fn pieces(export: UserDataExport) -> impl Stream<Item = io::Result<Bytes>> + Send {
     let (began, sent_bytes) = (Instant::now(), 0);
     stream::unfold((export, sent_bytes), move |(mut export, sent_bytes)| async move {

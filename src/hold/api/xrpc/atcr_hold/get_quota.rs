@@ -1,4 +1,4 @@
-//! `io.atcr.hold.getQuota`: returns how much an account stores, and its limit.
+//! `io.atcr.hold.getQuota`: returns an account's usage and quota.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `io.atcr.hold.initiateUpload`: begins an upload.
+//! `io.atcr.hold.initiateUpload`: starts an upload.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use atproto::lexicon::{InitiateUpload, UploadIdOutput, error};
 use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, json, response};
 
-/// The client's temporary name is only a courtesy to it; this bounds what it may send.
+/// Limit of the client's temporary name, which is not used.
 const MAX_NAME_BYTES: usize = 128;
 
 pub(in crate::api) async fn handle(

@@ -1,4 +1,4 @@
-//! `io.atcr.hold.listTiers`: the quota tiers, from the smallest to the largest.
+//! `io.atcr.hold.listTiers`: lists the quota tiers, from the smallest to the largest.
 
 use std::sync::Arc;
 

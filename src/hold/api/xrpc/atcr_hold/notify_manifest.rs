@@ -1,7 +1,7 @@
-//! `io.atcr.hold.notifyManifest`: a manifest was pushed or pulled.
+//! `io.atcr.hold.notifyManifest`: records the push or pull of a manifest.
 //!
-//! The token of a push is that of the image's owner, who must be allowed to write. That of a pull is of whoever pulls:
-//! to read is enough.
+//! The token of a push is that of the image's owner, who must have write access. That of a pull is the puller's, who
+//! needs read access only.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use atproto::lexicon::{ImageOperation, NotifyManifest, NotifyManifestOutput, err
 use server::wire::{Request, Response};
 use server::xrpc::{Error, JSON_BYTES, json, response};
 
-/// What the OCI distribution specification lets a manifest have, and some more for what else is said of it.
+/// Limit of the body: the largest manifest of the OCI distribution specification, and some more for the other fields.
 const MANIFEST_BYTES: u64 = 4 * 1024 * 1024 + JSON_BYTES;
 
 const PUSH: &str = "push";
@@ -37,8 +37,8 @@ pub(in crate::api) async fn handle(
     Ok(response::json(&output))
 }
 
-/// A refusal is logged: the manifest stands in its owner's repository, and nothing here says what it needs until garbage
-/// collection asks there.
+/// Records a push. A refusal is logged: the manifest is in its owner's repository, and nothing here refers to its blobs
+/// until garbage collection asks there.
 async fn push(state: &ApiState, permit: &AccountPermit, input: NotifyManifest) -> Result<NotifyManifestOutput, Error> {
     let (repository, manifest) = (input.repository.clone(), input.manifest_digest.clone());
     let outcome = record(state, permit, input).await;

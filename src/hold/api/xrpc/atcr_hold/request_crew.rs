@@ -1,4 +1,4 @@
-//! `io.atcr.hold.requestCrew`: an account asks to join.
+//! `io.atcr.hold.requestCrew`: an account joins the crew.
 
 use std::sync::Arc;
 

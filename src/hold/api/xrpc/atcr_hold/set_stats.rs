@@ -1,4 +1,4 @@
-//! `io.atcr.hold.setStats`: the counts of an image, as they were elsewhere.
+//! `io.atcr.hold.setStats`: sets the statistics of an image, as counted elsewhere.
 
 use std::sync::Arc;
 

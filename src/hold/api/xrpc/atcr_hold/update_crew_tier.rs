@@ -1,4 +1,4 @@
-//! `io.atcr.hold.updateCrewTier`: a registry front end puts a member into another tier.
+//! `io.atcr.hold.updateCrewTier`: a registry front end changes the tier of a member.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `io.atcr.hold.uploadPart`: the bytes of one part.
+//! `io.atcr.hold.uploadPart`: uploads the bytes of one part.
 
 use std::sync::Arc;
 

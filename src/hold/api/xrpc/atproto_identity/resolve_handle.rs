@@ -1,4 +1,4 @@
-//! `com.atproto.identity.resolveHandle`: the hold's own handle. Those of others are not looked up.
+//! `com.atproto.identity.resolveHandle`: resolves the hold's own handle, and no others.
 
 use std::sync::Arc;
 

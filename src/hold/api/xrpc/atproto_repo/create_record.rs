@@ -1,4 +1,4 @@
-//! `com.atproto.repo.createRecord`: adds a crew record.
+//! `com.atproto.repo.createRecord`: creates a crew record.
 
 use std::sync::Arc;
 

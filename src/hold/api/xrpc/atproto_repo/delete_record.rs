@@ -1,4 +1,4 @@
-//! `com.atproto.repo.deleteRecord`: removes a crew record; one that is not there is no error.
+//! `com.atproto.repo.deleteRecord`: deletes a crew record; one that does not exist is no error.
 
 use std::sync::Arc;
 

@@ -19,13 +19,13 @@ use atproto::repo::Cid;
 use atproto::syntax::AtUri;
 use server::xrpc::Error;
 
-/// Checks what all writing methods have in common, and parses the commit that they may name.
+/// Checks the fields that all writing methods share, and parses the commit that they may name.
 fn check_write(state: &ApiState, repo: &str, swap_commit: Option<&str>) -> Result<Option<Cid>, Error> {
     check_repo(repo, state.hold.pds.did(), state.hold.pds.handle())?;
     swap_commit.map(|text| parse_cid("swapCommit", text)).transpose()
 }
 
-/// One write outside applyWrites.
+/// Applies one write, for the methods other than applyWrites.
 async fn write_one(
     state: &ApiState,
     permit: &AdminPermit,

@@ -1,4 +1,4 @@
-//! `com.atproto.repo.putRecord`: adds or replaces a crew record or the profile, or changes the captain record.
+//! `com.atproto.repo.putRecord`: creates or replaces a crew record or the profile, or changes the captain record.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! `com.atproto.repo.uploadBlob`: a blob for a record of the repository, such as the profile's picture. Image layers go
-//! another way.
+//! `com.atproto.repo.uploadBlob`: uploads a blob for a record of the repository, such as the profile's picture. Image
+//! layers are uploaded by `io.atcr.hold.*`.
 
 use std::sync::Arc;
 
