@@ -1,5 +1,5 @@
-//! `com.atproto.sync.getBlob`: where an image blob is, by digest; or the bytes themselves, of an image or a record's
-//! blob, by CID. Those of an image may be at the store.
+//! `com.atproto.sync.getBlob`: returns the URL of an image blob, by digest; or the bytes of an image's or a record's
+//! blob, by CID, where an image's may be a redirect to the store.
 
 use std::sync::Arc;
 
@@ -49,16 +49,15 @@ pub(in crate::api) async fn handle(
     }
 }
 
-/// Redirects to the successor for a blob that is not here. The token is for this hold: the successor wants its own,
-/// unless it
-/// is public.
+/// Redirects to the successor for a blob that is not here. The token is for this hold: the successor demands its own,
+/// unless it is public.
 async fn ask_successor(state: &ApiState, blob: &str) -> Result<Response, Error> {
     let successor = state.hold.crew.successor().await?.ok_or_else(refusal::blob_not_found)?;
     let did = successor.did().as_str().replace('%', "%25");
     redirect(&format!("{successor}/xrpc/{}?did={did}&{blob}", nsid::SYNC_GET_BLOB))
 }
 
-/// Returns a URL that needs no header, for a blob that is there: what the registry asks for.
+/// Returns a URL that needs no header, for a blob that exists: the method's form for registries.
 async fn url_of(state: &ApiState, digest: Digest, method: ReadMethod) -> Result<Response, Error> {
     let verb = if method == ReadMethod::Head { Method::HEAD } else { Method::GET };
     let target = state.hold.blobs.read_target(&digest, verb.clone(), state.hold.now_us()).await?;
@@ -81,7 +80,7 @@ fn method(query: &Query) -> Result<ReadMethod, Error> {
     }
 }
 
-/// Answers 307 to a URL that is for this caller alone, for a while: no cache may keep it.
+/// Returns a 307 to a URL that is for this caller alone, for a while: no cache may keep it.
 fn redirect(url: &str) -> Result<Response, Error> {
     let location = HeaderValue::from_str(url).map_err(|_| refusal::internal("a URL is no header"))?;
     let mut response = http::Response::new(ResponseBody::empty());

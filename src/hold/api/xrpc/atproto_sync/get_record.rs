@@ -1,4 +1,4 @@
-//! `com.atproto.sync.getRecord`: a record with the proof that it is, or is not, in the repository.
+//! `com.atproto.sync.getRecord`: returns a record with the proof that it is, or is not, in the repository.
 
 use std::sync::Arc;
 

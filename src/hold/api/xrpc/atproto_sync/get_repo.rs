@@ -1,4 +1,4 @@
-//! `com.atproto.sync.getRepo`: the repository as a CAR, all of it or what came after a revision.
+//! `com.atproto.sync.getRepo`: exports the repository as a CAR file, all of it or the part after a revision.
 
 use std::sync::Arc;
 
@@ -20,7 +20,8 @@ pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Re
     Ok(response::with_type(response::CAR, ResponseBody::stream(None, chunks(blocks))))
 }
 
-/// A failure breaks the connection off, so that the reader does not take a part for the whole.
+/// Returns the blocks as a stream. A failure cuts the connection off, so that the reader does not take a part for the
+/// whole.
 fn chunks(blocks: BlockStream) -> impl Stream<Item = io::Result<Bytes>> + Send {
     stream::unfold(blocks, |mut blocks| async move {
         let chunk = blocks.recv().await?;

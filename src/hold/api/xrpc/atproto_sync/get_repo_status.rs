@@ -1,4 +1,4 @@
-//! `com.atproto.sync.getRepoStatus`: always active, for the hold is its own account.
+//! `com.atproto.sync.getRepoStatus`: always active, as the hold is its own account.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `com.atproto.sync.listBlobs`: the blobs that records refer to. Image layers are none of them.
+//! `com.atproto.sync.listBlobs`: lists the blobs that records refer to, which image layers are not.
 
 use std::sync::Arc;
 

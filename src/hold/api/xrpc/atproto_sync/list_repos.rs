@@ -1,4 +1,4 @@
-//! `com.atproto.sync.listRepos`: the one repository of this host.
+//! `com.atproto.sync.listRepos`: lists the one repository of this host.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ const MAX_LIMIT: u32 = 1000;
 pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Result<Response, Error> {
     let query = Query::of(&request.head);
     query.limit(MAX_LIMIT, MAX_LIMIT)?;
-    // We never hand out a cursor; whoever brings one has seen all there is.
+    // No response has a cursor; a request with one gets an empty page.
     if query.get("cursor")?.is_some() {
         return Ok(response::json(&json!({ "repos": [] })));
     }

@@ -22,7 +22,7 @@ fn check_did(state: &ApiState, query: &Query) -> Result<(), Error> {
     check_repo(query.required("did")?, state.hold.pds.did(), None)
 }
 
-/// Reads the parameter `since`.
+/// Parses the parameter `since`.
 fn since(query: &Query) -> Result<Option<Tid>, Error> {
     query.get("since")?.map(Tid::parse).transpose().map_err(|e| Error::invalid(format!("since is {e}")))
 }

@@ -13,7 +13,7 @@ pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Re
     let handshake = Handshake::check(&request.head).map_err(refusal::of_handshake)?;
     let cursor = cursor(&Query::of(&request.head))?;
     let place = state.subscribers.place(client_address(&request, &state.front.trusted_proxies))?;
-    // Before the answer: whoever has read it misses no later event.
+    // Before the response: a client that has read it misses no later event.
     let events = state.hold.pds.subscribe(cursor).await?;
     Ok(handshake.switch(move |upgraded, drain| {
         Box::pin(async move {
@@ -24,7 +24,7 @@ pub(in crate::api) async fn handle(state: Arc<ApiState>, request: Request) -> Re
     }))
 }
 
-/// A sequence number: decimal digits.
+/// Parses the parameter `cursor`, a sequence number: decimal digits.
 fn cursor(query: &Query) -> Result<Option<i64>, Error> {
     let Some(text) = query.get("cursor")? else { return Ok(None) };
     let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();

@@ -1,4 +1,4 @@
-//! `app.bsky.actor.getProfiles`: accounts that are not here are left out of the answer.
+//! `app.bsky.actor.getProfiles`: accounts of other servers are left out of the response.
 
 use std::sync::Arc;
 

@@ -11,9 +11,9 @@ use atproto::syntax::{Did, Handle};
 use serde_json::{Value, json};
 use server::xrpc::Error;
 
-/// Fields that a profile view takes over from the record as they are.
+/// Fields that a profile view copies from the record.
 const SHOWN: [&str; 3] = ["displayName", "description", "createdAt"];
-/// Fields of the record that are blobs, and of a view that are their addresses.
+/// Fields that are blobs in the record, and their URLs in a view.
 const PICTURES: [&str; 2] = ["avatar", "banner"];
 
 /// Whether `actor` is the hold's own account.
