@@ -1,4 +1,4 @@
-//! Opens the place of the blobs, and tries the bucket.
+//! Opens the storage of the blobs, and probes the bucket.
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,10 +13,10 @@ use super::{StartError, now_us};
 /// The difference of clocks above which a warning is logged, in seconds: URLs for reading are valid for 300 s.
 const CLOCK_WARNING_S: i64 = 30;
 
-/// Opens the place of the blobs. A bucket is not asked yet.
+/// Opens the storage of the blobs. No request is sent to a bucket yet.
 ///
 /// # Errors
-/// When the directory is not there, or the settings of the bucket do not fit together.
+/// When the directory is missing or not writable, or the settings of the bucket are inconsistent.
 pub(super) fn place(config: &Config) -> Result<BlobPlace, StartError> {
     match &config.storage {
         Location::Directory(root) => {
@@ -31,12 +31,11 @@ pub(super) fn place(config: &Config) -> Result<BlobPlace, StartError> {
     }
 }
 
-/// Tries what the hold will need of its bucket, if it has one. Returns `None` when `shutdown` came first: what was put
-/// there
-/// is swept later.
+/// Probes the bucket, if the hold has one, for all that the hold will need. Returns `None` when `shutdown` was
+/// cancelled first: the probe's objects are swept later.
 ///
 /// # Errors
-/// [`StartError::Bucket`], which says what to do.
+/// [`StartError::Bucket`], with the remedy.
 pub(super) async fn try_out(
     config: &Config,
     place: &BlobPlace,
@@ -68,7 +67,7 @@ pub(super) async fn try_out(
     Ok(Some(()))
 }
 
-/// A client that cannot reach the store fails at its first part, and the hold never hears of it.
+/// Warns of a store that clients may not reach: they would fail at their first part, and the hold would not notice.
 fn warn_of_address(config: &Config, presigned: Presigned) {
     let Location::Bucket(settings) = &config.storage else { return };
     let is_public = config.public_url.as_str().starts_with("https://");
@@ -81,7 +80,7 @@ fn warn_of_address(config: &Config, presigned: Presigned) {
     }
 }
 
-/// Opens the storage for upkeep: a bucket by the client that `place` has.
+/// Opens the storage for upkeep: a bucket with the client of `place`.
 ///
 /// # Errors
 /// When the directory cannot be used.
@@ -91,7 +90,7 @@ pub(super) async fn store(location: &Location, place: &BlobPlace) -> Result<Stor
             Ok(Store::in_bucket(bucket.clone(), settings))
         }
         (own, _) => Store::open(own).await.map_err(|error| match (place, &error) {
-            // The system's own words: the line around them says the rest.
+            // The system's own message: the line around it has the rest.
             (BlobPlace::Directory(root), StorageError::Unavailable(reason) | StorageError::Failed(reason)) => {
                 blobs::OpenBlobsError::Root { path: root.clone(), reason: reason.to_string() }.into()
             }

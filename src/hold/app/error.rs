@@ -1,4 +1,4 @@
-//! Why the hold did not start, or had to stop.
+//! Errors of starting and running the hold.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use server::key_file::KeyFileError;
 use server::sqlite::OpenError;
 use server::storage::StorageError;
 
-/// Why the hold did not start, or had to stop. One line that says what to do.
+/// Errors of starting and running the hold. Each is one line with the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The database cannot be used.
@@ -24,46 +24,46 @@ pub enum StartError {
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// There is a repository, but not the key that signs it.
+    /// There is a repository, but the key that signs it is missing.
     #[error(
         "signing key {0} is missing, but the database holds a signed repository, and neither HOLD_SIGNING_KEY nor a \
          credential of this name is set: restore the key from a backup, run this with the service's credentials, or see \
          identity new-key --help if the key is lost (nothing was changed)"
     )]
     KeyMissing(PathBuf),
-    /// A new key is asked for, no key is there, and nobody said that the old one is lost.
+    /// A new key is requested, no key was found, and the old one was not declared lost.
     #[error(
         "no signing key was found: there is no file {0}, and none of HOLD_SIGNING_KEY, HOLD_SIGNING_KEY_FILE and the \
          credential HOLD_SIGNING_KEY is set here; the service may have one that this command does not see (systemctl cat \
          atcr-hold). If the old key is lost, say so: identity new-key --yes-the-old-key-is-lost (nothing was changed)"
     )]
     KeyNotFound(PathBuf),
-    /// The signing key of the configuration is no key.
+    /// The signing key of the configuration is malformed.
     #[error(
         "database.signing_key (HOLD_SIGNING_KEY) is no key: it must be 64 hexadecimal digits (nothing was changed)"
     )]
     GivenKey,
-    /// The key is not the one that signed the repository, or the DID is another one.
+    /// The signing key is not the one that signed the repository, or the DID is another one.
     #[error("{0}")]
     NotOurs(String),
-    /// A new key is asked for, but the file of the old key is still there.
+    /// A new key is requested, but the key in use is still in place.
     #[error("the signing key {0} is the one that signs the repository: move it aside if another is to take its place")]
     KeyInUse(String),
-    /// A new key is asked for, but there is no repository yet.
+    /// A new key is requested, but there is no repository yet.
     #[error("there is no repository yet, which another key could take over: start the hold once")]
     NoRepository,
     /// A command found no state to work on.
     #[error("there is no database {0}: start the hold once, or set HOLD_DATABASE_PATH")]
     NoDatabase(PathBuf),
-    /// Commands could not reach the hold.
+    /// The admin socket cannot be created.
     #[error("{0}; set HOLD_ADMIN_SOCKET to a path this user can write")]
     AdminSocket(#[from] AdminSocketError),
-    /// Scrapers of metrics could not reach the hold.
+    /// The socket for metrics cannot be opened.
     #[error("metrics cannot be given at {address}: {reason}; set HOLD_METRICS_ADDR to a free address")]
     MetricsSocket {
-        /// As it was configured.
+        /// The address in the configuration.
         address: String,
-        /// What the system said.
+        /// The text of the I/O error.
         reason: String,
     },
     /// The storage directory cannot be used.
@@ -75,10 +75,10 @@ pub enum StartError {
     /// The bucket cannot be used.
     #[error(transparent)]
     Bucket(ProbeError),
-    /// Names or certificates cannot be looked up.
+    /// The resolver cannot be created from its settings, or without root certificates.
     #[error(transparent)]
     Resolver(#[from] SetupError),
-    /// The records could not be brought in line with the configuration.
+    /// The records cannot be reconciled with the configuration.
     #[error("captain, crew and profile cannot follow the configuration: {0}")]
     Crew(CrewError),
     /// The repository cannot be read.
@@ -87,7 +87,7 @@ pub enum StartError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Storage(#[from] StorageError),
-    /// The system has no random numbers.
+    /// The system provides no random numbers.
     #[error("the system gives no random numbers: {0}")]
     Randomness(getrandom::Error),
     /// Connections cannot be accepted.
@@ -116,7 +116,7 @@ impl StartError {
         matches!(self, Self::Database(OpenError::InUse { .. }) | Self::Bucket(ProbeError::Unavailable(_)))
     }
 
-    /// The exit code of the process.
+    /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {

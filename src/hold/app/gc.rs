@@ -1,4 +1,4 @@
-//! Collects garbage on schedule while the hold runs.
+//! Scheduled garbage collection while the hold runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::operations::collect_garbage;
 use crate::upkeep::UpkeepError;
 use server::control::Reporter;
 
-/// How often interrupted removals are finished. The schedule is checked as often, for the clock may be set meanwhile.
+/// Interval of finishing interrupted removals, and of checking the schedule, as the clock may be set meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 const DAY_US: u64 = 86_400_000_000;
 
-/// Finishes removals that were cut off, and collects garbage when `gc` says so.
+/// Finishes interrupted removals, and collects garbage on the schedule of `gc`, without end.
 pub(super) async fn keep(hold: Arc<Hold>, gc: Gc) {
     let mut due_us = due_us(gc.schedule, now_us());
     loop {
@@ -41,14 +41,14 @@ pub(super) async fn keep(hold: Arc<Hold>, gc: Gc) {
     }
 }
 
-/// Writes the last uses of blobs to the database, at the end.
+/// Writes the last uses of blobs to the database, at shutdown.
 pub(super) async fn flush_last_used(blobs: &Blobs) {
     if let Err(error) = blobs.flush_last_used().await {
         tracing::warn!(%error, "the last uses of blobs could not be written to the database");
     }
 }
 
-/// Returns the next time of `schedule` after `now_us`, in microseconds since 1970.
+/// Returns the next time of `schedule` after `now_us`, microseconds since 1970.
 fn due_us(schedule: Schedule, now_us: u64) -> u64 {
     match schedule {
         Schedule::Every(interval) => now_us.saturating_add(micros(interval)),

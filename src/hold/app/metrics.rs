@@ -1,7 +1,7 @@
-//! The page of metrics: every name, its meaning, and where its value comes from.
+//! The page of metrics: every name, its meaning, and the source of its value.
 //!
-//! Names are units and `_total` by convention, and stay as they are: people's dashboards and alerts have them, as do
-//! those in `nixos/metrics`. <https://prometheus.io/docs/practices/naming/>
+//! Names end in their unit and `_total` by convention, and must not change: operators' dashboards and alerts use them,
+//! as do those in `nixos/metrics`. <https://prometheus.io/docs/practices/naming/>
 
 use std::io;
 use std::sync::Arc;
@@ -31,32 +31,32 @@ pub(super) fn listen(config: &Config, inherited: Vec<Listener>) -> Result<Vec<Li
     })
 }
 
-/// Answers scrapers until `shutdown`.
+/// Serves metrics until `shutdown`.
 pub(super) async fn serve(sources: Sources, listeners: Vec<Listener>, shutdown: CancellationToken) -> io::Result<()> {
     let sources = Arc::new(sources);
     let page = move || Arc::clone(&sources).page();
     control::serve_metrics(page, listeners, shutdown).await
 }
 
-/// What the names of the hold's own metrics begin with.
+/// The prefix of the hold's own metrics.
 const PROGRAM: &str = "atcr_hold";
-/// Collections that have a name of their own; all others are one.
+/// Collections with a label value of their own; all others share one.
 const COLLECTIONS: [&str; 5] =
     [nsid::CAPTAIN.as_str(), nsid::CREW.as_str(), nsid::PROFILE.as_str(), nsid::LAYER.as_str(), nsid::STATS.as_str()];
 const OTHER: &str = "other";
 
-/// When the maintenance tasks last succeeded, in microseconds since 1970; 0 before the first time.
+/// Times when the maintenance tasks last succeeded, microseconds since 1970; 0 before the first time.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
     pub(super) swept_us: Gauge,
 }
 
-/// Where the numbers come from.
+/// The sources of the values.
 pub(super) struct Sources {
     hold: Arc<Hold>,
     state: Arc<ApiState>,
     database: Database,
-    /// Of the public sockets.
+    /// The metrics of the public sockets.
     pub(super) sockets: Arc<SocketMetrics>,
     max_connections: usize,
     pub(super) tasks: Arc<Tasks>,
@@ -64,7 +64,7 @@ pub(super) struct Sources {
     counted: Recounted<Counted>,
 }
 
-/// Numbers that the database or the file system must be asked for.
+/// Numbers that are counted in the database or the file system.
 #[derive(Clone, Default)]
 struct Counted {
     blobs: Option<blobs::Totals>,
@@ -79,7 +79,7 @@ struct Counted {
 }
 
 impl Sources {
-    /// Makes the sources of a hold whose process began at `started_us`, in microseconds since 1970.
+    /// Creates the sources of a hold whose process started at `started_us`, microseconds since 1970.
     pub(super) fn new(
         hold: &Arc<Hold>,
         state: &Arc<ApiState>,
@@ -99,7 +99,7 @@ impl Sources {
         }
     }
 
-    /// Returns the page. What cannot be read at present is left out.
+    /// Returns the page. Values that cannot be read at present are left out.
     async fn page(self: Arc<Self>) -> String {
         let counted = self.counted.get(self.count()).await;
         let mut text = Text::default();
@@ -124,7 +124,7 @@ impl Sources {
             }
             Ok::<_, PdsError>(counts)
         });
-        // What fails here was counted as a fault of the storage, which stands on the page.
+        // A failure here is counted as a storage error, which is on the page.
         Counted {
             blobs: hold.blobs.totals().await.ok(),
             open_uploads: hold.blobs.open_uploads().await.ok(),

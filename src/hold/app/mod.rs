@@ -1,7 +1,7 @@
-//! Wiring: makes a serving hold of a configuration.
+//! Wiring: builds a serving hold from a configuration.
 //!
-//! The only room that reads the clock and randomness for the others, and the only one that names all of them.
-//! [`run`] takes listeners and the shutdown as arguments, so that a test brings its own.
+//! The only room that reads the clock and randomness for the others, and the only one that names all of them. [`run`]
+//! takes listeners and the shutdown as arguments, so that a test passes its own.
 
 mod bucket;
 mod error;
@@ -53,20 +53,20 @@ pub use new_key::{NewKey, new_key};
 pub use presence::adopt_storage;
 use settings::{blob_limits, connection_limits, declared, images_settings, pds_limits, subscriber_limits};
 
-/// How often stale uploads and old events are looked for.
+/// Interval of deleting stale uploads, unreferenced blobs of records and old events.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
-/// How often pulls, and pushes that add nothing, become a commit: relays bear 2,500 events an hour of a host.
+/// Interval of commits of pulls, and of pushes that add nothing: relays tolerate 2,500 events an hour of a host.
 const WRITE_COUNTS_EVERY: Duration = Duration::from_secs(60);
 
-/// Serves the hold that `config` describes until `shutdown`, then lets requests in flight finish.
+/// Serves the hold of `config` until `shutdown`, then lets requests in flight finish.
 ///
 /// # Errors
-/// [`StartError`] says whether the operator must change something (exit 78) or the system failed (exit 1).
+/// [`StartError`]; its exit code tells a configuration error (78) from a failure of the system (1).
 pub async fn run(config: Config, listeners: Vec<Listener>, shutdown: CancellationToken) -> Result<(), StartError> {
     run_reloading(config, None, Inherited { public: listeners, ..Inherited::default() }, shutdown).await
 }
 
-/// Like [`run`], and reads the configuration again at each of `reloads`.
+/// As [`run`], and reads the configuration again at each of `reloads`.
 ///
 /// # Errors
 /// As [`run`].
@@ -77,17 +77,17 @@ pub async fn run_reloading(
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     let started_us = now_us();
-    // First, so that a start that has to be refused makes no database, no key and no repository.
+    // First, so that a start that has to be refused creates no database, no key and no repository.
     let place = check(&config)?;
     AdminSocket::check(&config.admin_socket)?;
     let crawl = CrawlRequester::new(&config.public_url, &config.relays, config.test_mode, RetryPolicy::default());
     let crawl = crawl.map_err(SetupError::Roots)?;
     let Some(database) = wait_for_storage(&config, &place, &shutdown).await? else { return Ok(()) };
-    // With the lock, and before there is a key: an address or a path that is taken refuses the start as well.
+    // With the lock, and before there is a key: an address or a path in use refuses the start as well.
     let Inherited { public: listeners, metrics } = listeners;
     let metrics_listeners = metrics::listen(&config, metrics)?;
     let (admin_socket, admin_listener) = AdminSocket::bind(&config.admin_socket, &config.database_path)?;
-    // The picture need not stay in memory twice.
+    // The profile's picture need not stay in memory twice.
     let profile = std::mem::take(&mut config.profile);
     let started = start(&config, profile, place, &database).await;
     let (hold, state, presence) = started.map_err(|error| error.of_database(&config.database_path))?;
@@ -137,8 +137,8 @@ pub async fn run_reloading(
     Ok(())
 }
 
-/// Tries the bucket until it can be used, and opens the database once nobody else has it. Returns `None` when `shutdown`
-/// came first.
+/// Probes the bucket until it is usable, and opens the database once no other process has it. Returns `None` when
+/// `shutdown` was cancelled first.
 ///
 /// # Errors
 /// The first error that is not transient.
@@ -155,8 +155,8 @@ async fn wait_for_storage(
     daemon::retry_start(shutdown, database, StartError::is_transient).await
 }
 
-/// Opens the hold for one command in this process, while no daemon has it. Its records stay as they are, whatever the
-/// configuration says, and a bucket is not asked for anything.
+/// Opens the hold for one command in this process, while no daemon has it. Its records are not reconciled with the
+/// configuration, and no request is sent to a bucket.
 ///
 /// # Errors
 /// As [`run`]; [`StartError::NoDatabase`] before the first start.
@@ -170,8 +170,7 @@ pub async fn open(config: &Config) -> Result<Hold, StartError> {
     opened.map(|(hold, ..)| hold).map_err(|error| error.of_database(&config.database_path))
 }
 
-/// Checks what the configuration says of blobs and key, as far as that can be done without the database; returns where
-/// the blobs are.
+/// Checks the configuration of blobs and key, as far as possible without the database; returns the opened storage.
 fn check(config: &Config) -> Result<BlobPlace, StartError> {
     let place = bucket::place(config)?;
     if let Some(text) = &config.signing_key {
@@ -180,7 +179,7 @@ fn check(config: &Config) -> Result<BlobPlace, StartError> {
     Ok(place)
 }
 
-/// Opens the hold, the signer of URLs and the check of the storage.
+/// Opens the hold, the signer of URLs and the presence check of the storage.
 async fn open_hold(
     config: &Config,
     profile: Profile,
@@ -189,7 +188,7 @@ async fn open_hold(
     asks_bucket: bool,
 ) -> Result<(Hold, UrlSigner, Presence), StartError> {
     let head = database.read(pds::stored_head).await?;
-    // Before there is a key, so that blobs that cannot be stored leave no trace of a start.
+    // Before there is a key, so that a start without usable storage leaves nothing behind.
     let presence = presence::open(config, &place, database, asks_bucket).await?;
     let store = bucket::store(&config.storage, &place).await?;
     let key = match &config.signing_key {
@@ -227,13 +226,13 @@ async fn open_hold(
     Ok((hold, urls, presence))
 }
 
-/// Makes a resolver that asks the PLC directory of the configuration.
+/// Creates a resolver with the PLC directory of the configuration.
 fn resolver(config: &Config) -> Result<Resolver, StartError> {
     let settings = ResolverSettings { plc_directory: config.plc_directory_url.clone(), test_mode: config.test_mode };
     Ok(Resolver::new(&settings)?)
 }
 
-/// Opens everything that a request needs, and makes the records match the configuration.
+/// Opens all that requests need, and reconciles the records with the configuration.
 async fn start(
     config: &Config,
     profile: Profile,
@@ -288,7 +287,7 @@ async fn until(shutdown: CancellationToken, job: impl Future<Output = ()>) {
     }
 }
 
-/// Starts the maintenance tasks, which run as long as the hold.
+/// Starts the maintenance tasks, which run as long as the hold does.
 fn maintain(
     background: &mut JoinSet<()>,
     hold: &Arc<Hold>,
@@ -336,7 +335,7 @@ async fn sweep(state: Arc<ApiState>, tasks: Arc<Tasks>) {
     }
 }
 
-/// Brings pulls and pushes into the records now and then; what a stop leaves behind the next start finds.
+/// Commits the counts of pulls and pushes to the records every minute; the next start commits what a stop left.
 async fn write_counts(images: Images) {
     let mut ticks = tokio::time::interval(WRITE_COUNTS_EVERY);
     loop {
@@ -347,7 +346,8 @@ async fn write_counts(images: Images) {
     }
 }
 
-/// Returns a random clock id, which tells TIDs of this process from those of another one at the same microsecond.
+/// Returns a random clock id, which makes TIDs of this process differ from those of another one at the same
+/// microsecond.
 fn clock_id() -> Result<u16, StartError> {
     let mut bytes = [0; 2];
     getrandom::fill(&mut bytes).map_err(StartError::Randomness)?;

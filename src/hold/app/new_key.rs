@@ -1,4 +1,4 @@
-//! Replaces a signing key that is lost or known to others, while no daemon has the hold.
+//! Replaces a signing key that is lost or compromised, while no daemon has the hold.
 
 use std::path::PathBuf;
 
@@ -10,23 +10,23 @@ use crate::schema;
 use atproto::keys::PublicKey;
 use server::key_file;
 
-/// The result of a change of the key.
+/// The result of a replacement of the key.
 pub struct NewKey {
-    /// The key that signs from now on.
+    /// The new key.
     pub key: PublicKey,
-    /// Its file; `None` where the configuration has the key.
+    /// Its file; `None` where the key is in the configuration.
     pub file: Option<PathBuf>,
-    /// The commit that it signed.
+    /// The commit signed with it.
     pub head: Head,
 }
 
-/// Signs the repository with the key of the configuration or of the key file. Where there is neither, a key is made, but
-/// only when the old one is said to be lost: it may be where this process cannot see it, as among the credentials of the
-/// service. Repeated after it was interrupted, it goes on with the key that it had made.
+/// Signs the repository with the key of the configuration or of the key file. Where there is neither, a key is
+/// generated, but only when the old one is declared lost: it may be where this process cannot see it, such as the
+/// credentials of the service. Repeated after an interruption, it goes on with the key that it had generated.
 ///
 /// # Errors
-/// [`StartError::KeyInUse`] when that key is no other than the one that signs, [`StartError::KeyNotFound`] when there is
-/// none and `old_key_is_lost` is false; else as [`super::open`].
+/// [`StartError::KeyInUse`] when that key is the one that signs already, [`StartError::KeyNotFound`] when there is none
+/// and `old_key_is_lost` is false; else as [`super::open`].
 pub async fn new_key(config: &Config, old_key_is_lost: bool) -> Result<NewKey, StartError> {
     if !config.database_path.exists() {
         return Err(StartError::NoDatabase(config.database_path.clone()));
@@ -34,7 +34,7 @@ pub async fn new_key(config: &Config, old_key_is_lost: bool) -> Result<NewKey, S
     let database = schema::open(&config.database_path)?;
     let head = database.read(pds::stored_head).await?.ok_or(StartError::NoRepository)?;
     if head.did != *config.public_url.did() {
-        // Before a key is made.
+        // Before a key is generated.
         return Err(PdsError::OtherDid(head.did).into());
     }
     let key = match &config.signing_key {

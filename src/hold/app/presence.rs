@@ -1,4 +1,4 @@
-//! Checks that the storage is the hold's own: at start, by commands, and periodically while the hold runs.
+//! Checks that the storage is the hold's own: at the start, in commands, and periodically while the hold runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,12 @@ use server::daemon::StatusLine;
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-/// How often a directory is looked at, which costs little, and a bucket, where each request has its price.
+/// Intervals of checks: of a directory, where they cost little, and of a bucket, where each request has its price.
 const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
 const BUCKET_EVERY: Duration = Duration::from_secs(60);
 
-/// Checks the storage in `place`, and marks it when it never was. With `asks_bucket` unset a bucket is not asked.
+/// Checks the storage at `place`, and writes its marker when it has none yet. Without `asks_bucket` no request is sent
+/// to a bucket.
 ///
 /// # Errors
 /// [`StartError::Presence`]
@@ -33,7 +34,7 @@ pub(super) async fn open(
     Ok(presence)
 }
 
-/// Marks the storage that is there as the hold's own, while no daemon has the hold.
+/// Marks the storage at its place as the hold's own, while no daemon has the hold.
 ///
 /// # Errors
 /// As [`super::open`].
@@ -47,8 +48,8 @@ pub async fn adopt_storage(config: &Config) -> Result<(), StartError> {
     Ok(presence.adopt(&database, new_id()?).await?)
 }
 
-/// Looks at the storage as long as the hold runs: blobs are refused while it is not the hold's own. `status` says why
-/// blobs cannot be served.
+/// Checks the storage for as long as the hold runs: blobs are refused while it is not the hold's own. `status` shows
+/// the reason.
 pub(super) async fn keep(presence: Presence, in_bucket: bool, status: Arc<StatusLine>) {
     let mut was_silent = false;
     let mut ticks = tokio::time::interval(if in_bucket { BUCKET_EVERY } else { DIRECTORY_EVERY });

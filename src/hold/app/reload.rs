@@ -1,4 +1,4 @@
-//! Follows a new configuration while the hold runs.
+//! Applies a new configuration while the hold runs.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use server::reload;
 
 /// Applies a new configuration to the running hold.
 pub(super) struct Follower {
-    /// The configuration that is followed now, without its profile.
+    /// The configuration in effect, without its profile.
     pub(super) running: Config,
     pub(super) hold: Arc<Hold>,
     pub(super) state: Arc<ApiState>,

@@ -23,7 +23,7 @@ pub(super) fn blob_limits(config: &Config) -> blobs::UploadLimits {
     }
 }
 
-/// How many connections there may be on the public sockets.
+/// Returns the limits of connections on the public sockets.
 pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
     ConnectionLimits {
         total: config.limits.connections,
@@ -75,12 +75,12 @@ pub(super) fn images_settings(config: &Config) -> crate::images::ImagesSettings 
     }
 }
 
-/// How many subscribers of the events there may be.
+/// Returns the limits of subscribers of events.
 pub(super) fn subscriber_limits(config: &Config) -> SubscriberLimits {
     SubscriberLimits { total: config.limits.subscribers, per_address: config.limits.subscribers_per_address }
 }
 
-/// What the repository is told.
+/// Returns the limits of the repository.
 pub(super) fn pds_limits(config: &Config) -> PdsLimits {
     PdsLimits {
         event_bytes: config.limits.event_bytes,

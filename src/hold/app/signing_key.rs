@@ -1,4 +1,4 @@
-//! The signing key: read, or made once, never replaced.
+//! The signing key: read, or generated once, never replaced.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ pub(super) fn given(text: &Secret) -> Result<SigningKey, StartError> {
     key_file::parse(text.expose().as_bytes()).ok_or(StartError::GivenKey)
 }
 
-/// Reads the key in `directory`, which is to take another's place. Makes one where there is none, if the old one is lost.
+/// Reads the key in `directory` that is to replace another. Generates one where there is none, if the old one is lost.
 pub(super) fn replacement(directory: &Path, old_key_is_lost: bool) -> Result<SigningKey, StartError> {
     let path = directory.join(key_file::FILE_NAME);
     if !old_key_is_lost && key_file::load(&path)?.is_none() {
@@ -21,7 +21,8 @@ pub(super) fn replacement(directory: &Path, old_key_is_lost: bool) -> Result<Sig
     open(directory, false)
 }
 
-/// Reads the key in `directory`. Makes one where there is none, unless there is a repository that another key signed.
+/// Reads the key in `directory`. Generates one where there is none, unless there is a repository that another key
+/// signed.
 pub(super) fn open(directory: &Path, repo_exists: bool) -> Result<SigningKey, StartError> {
     let path = directory.join(key_file::FILE_NAME);
     if let Some(key) = key_file::load(&path)? {

@@ -1,11 +1,11 @@
-//! The one line that `systemctl status` shows.
+//! The status line that `systemctl status` shows.
 
 use std::sync::Arc;
 
 use crate::api::ApiState;
 use server::daemon::StatusLine;
 
-/// The status line of the running hold.
+/// Creates the status line of the running hold.
 pub(super) fn line(state: &Arc<ApiState>, serving: String) -> StatusLine {
     let state = Arc::clone(state);
     StatusLine::new(serving, move || facts(Arc::clone(&state)))

@@ -1,5 +1,4 @@
-//! Ends uploads that take a place and have no right to it: those of accounts that may not write any more, and those that
-//! nothing was put into.
+//! Ends uploads that must not stay open: those of accounts without write access any more, and those without any part.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +9,12 @@ use tokio::time::sleep;
 use super::now_us;
 use crate::hold::Hold;
 
-/// How often is looked at least.
+/// Interval of the checks at least.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// Between two looks at the accounts, which follow the commits: busy holds make many a second.
+/// Pause between two checks of the accounts, which follow commits: busy holds make many a second.
 const REST: Duration = Duration::from_secs(1);
 
-/// Looks once a minute, and at the accounts after commits too: a commit may have removed a member.
+/// Checks once a minute, and the accounts also after commits: a commit may have removed a member.
 pub(super) async fn keep(hold: Arc<Hold>) {
     let mut events = hold.pds.newest_event();
     loop {
@@ -38,7 +37,7 @@ pub(super) async fn keep(hold: Arc<Hold>) {
     }
 }
 
-/// Asks a bucket at intervals what it has of the uploads whose parts go past the hold, and aborts those beyond a limit.
+/// Asks a bucket at intervals for the sizes of uploads whose parts bypass the hold, and aborts those beyond a limit.
 pub(super) async fn measure(hold: Arc<Hold>) {
     loop {
         sleep(hold.blobs.measure_every()).await;
