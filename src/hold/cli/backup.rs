@@ -1,4 +1,4 @@
-//! `backup`.
+//! `backup`: prints the result of a backup.
 
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use server::key_file;
 struct BackedUp {
     file: String,
     size_bytes: u64,
-    /// The revision of the repository in it; `null` before the hold's first start.
+    /// The revision of the repository in the copy; `null` before the hold's first start.
     rev: Option<String>,
 }
 

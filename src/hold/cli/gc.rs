@@ -1,4 +1,4 @@
-//! `gc`.
+//! `gc`: arguments and output.
 
 use clap::Args;
 

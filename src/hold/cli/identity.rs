@@ -1,4 +1,4 @@
-//! `identity show`, `new-key`.
+//! `identity show`, `new-key`: arguments and output.
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -35,7 +35,7 @@ enum Command {
     },
 }
 
-/// The result of a change of the key.
+/// The result of a replacement of the key.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Renewed {

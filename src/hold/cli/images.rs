@@ -1,4 +1,4 @@
-//! `images`.
+//! `images reconcile`: arguments and output.
 
 use clap::Subcommand;
 
@@ -50,7 +50,7 @@ fn shown(reconciled: &Reconciled) -> String {
     text
 }
 
-/// A line for each account that could not be asked.
+/// Returns a line for each account that could not be asked.
 pub(super) fn unasked_lines(unasked: &[UnaskedAccount]) -> String {
     unasked.iter().map(|account| format!("{}  not asked: {}\n", account.did, account.reason)).collect()
 }

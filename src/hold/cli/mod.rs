@@ -1,7 +1,7 @@
-//! The command line: the arguments of each command, where it runs, and what it prints.
+//! The command line: the arguments of each command, where it runs, and its output.
 //!
-//! One file a group of commands: its arguments for clap, and what it prints. [`target`] finds the hold that a command
-//! is for. What every command line of ours has in common is in [`server::console`].
+//! One file a group of commands: its arguments for clap, and its output. [`target`] finds the hold that a command is
+//! for. The parts that all command lines share are in [`server::console`].
 
 mod backup;
 mod crew;
@@ -112,7 +112,7 @@ enum Command {
     Completions(CompletionsArguments),
 }
 
-/// Runs the command of this process's arguments.
+/// Runs the command that this process's arguments name; returns the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli: Cli = match console::parse() {
@@ -164,7 +164,7 @@ where
     with_config(config, async |config| command(target::find(&config).await?).await)
 }
 
-/// Runs a command that finds what it needs by the configuration.
+/// Runs a command that needs the configuration only.
 fn with_config<F>(config: Result<Config, SettingsError>, command: F) -> Result<(), CommandError>
 where
     F: AsyncFnOnce(Config) -> Result<(), CommandError>,

@@ -1,4 +1,4 @@
-//! `repo export`, `import`, `verify`.
+//! `repo export`, `import`, `verify`: arguments and output.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

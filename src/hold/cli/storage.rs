@@ -1,4 +1,4 @@
-//! `storage usage`, `verify`, `migrate`.
+//! `storage usage`, `accounts`, `verify`, `migrate`, `adopt`: arguments and output.
 
 use std::path::PathBuf;
 
@@ -95,7 +95,7 @@ impl Command {
     }
 }
 
-/// A hold that is stopped cannot be opened with a storage that is not its own, which is why it is not [`Target`]'s.
+/// Adopts the storage. Not by [`Target`]: a stopped hold cannot be opened with a storage that is not its own.
 async fn adopt(config: &Config, json: bool) -> Result<(), CommandError> {
     match AdminClient::new(&config.admin_socket).connect().await? {
         Some(connection) => connection.run(&StorageAdopt {}, |_| {}).await?,
@@ -183,7 +183,7 @@ fn shown_finding(finding: &BlobFinding) -> String {
     };
     match (digest, key) {
         (Some(digest), _) => format!("{digest}  {what}{done}\n"),
-        // A key may be anything, also what moves the cursor.
+        // A key may have any characters, also escape sequences.
         (None, key) => format!("{:?}  {what}{done}\n", key.as_deref().unwrap_or_default()),
     }
 }

@@ -1,4 +1,4 @@
-//! `successor export`, `import`.
+//! `successor export`, `import`: arguments and output.
 
 use std::path::PathBuf;
 

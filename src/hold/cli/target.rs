@@ -1,4 +1,4 @@
-//! The hold that a command is for: the one that a daemon has, else the one on disk.
+//! The hold that a command is for: that of a running daemon, else the one on disk.
 
 use crate::app::{self, StartError};
 use crate::config::Config;
@@ -6,7 +6,7 @@ use crate::hold::Hold;
 use server::console::{self, CommandError};
 use server::sqlite::OpenError;
 
-/// Where the operation of a command runs.
+/// The place where the operation of a command runs.
 pub(super) type Target = console::Target<Hold>;
 
 /// Finds the daemon of this configuration, else opens the hold in this process.

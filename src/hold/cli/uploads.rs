@@ -1,4 +1,4 @@
-//! `uploads list`, `abort`.
+//! `uploads list`, `abort`: arguments and output.
 
 use clap::Subcommand;
 
