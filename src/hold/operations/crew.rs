@@ -1,4 +1,4 @@
-//! Listing and changing the crew.
+//! Operations on the crew: list, add, change, remove, ban.
 
 use std::sync::Arc;
 
@@ -11,31 +11,31 @@ use atproto::lexicon::Permission;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
-/// A member, as commands show it.
+/// A member, as commands print it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// The account.
     pub did: Did,
-    /// The role: a word for people.
+    /// The role, for display.
     pub role: String,
-    /// The permissions of the record, known or not.
+    /// The permissions of the record, known or unknown.
     pub permissions: Vec<String>,
-    /// Quota tier; `null` without one.
+    /// The quota tier; `null` without one.
     pub tier: Option<String>,
-    /// When the account became a member.
+    /// Time when the account became a member.
     pub added_at: Datetime,
-    /// How the account became a member.
+    /// The way in which the account became a member.
     pub source: Source,
 }
 
-/// How an account became a member.
+/// The way in which an account became a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// The configuration declared it when the hold last read it. The owner counts as declared.
+    /// Declared in the configuration when the hold last read it. The owner counts as declared.
     Declared,
-    /// By request, by the captain's hand or by `crew add`.
+    /// By request, by the captain at the API, or by `crew add`.
     Joined,
 }
 
@@ -68,16 +68,16 @@ impl Operation for CrewList {
     }
 }
 
-/// Adds a member. The account must not be one.
+/// Adds a member. The account must not be a member yet.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewAdd {
     /// The account.
     pub did: Did,
-    /// The role: a word for people.
+    /// The role, for display.
     pub role: String,
-    /// At least one.
+    /// The permissions, at least one.
     pub permissions: Vec<Permission>,
-    /// Quota tier.
+    /// The quota tier.
     pub tier: Option<String>,
 }
 
@@ -101,11 +101,11 @@ impl Operation for CrewAdd {
 pub struct CrewSet {
     /// The account.
     pub did: Did,
-    /// The role: a word for people.
+    /// The role, for display.
     pub role: Option<String>,
     /// The new permissions, in place of all others.
     pub permissions: Option<Vec<Permission>>,
-    /// Quota tier; empty for none.
+    /// The quota tier; empty for none.
     pub tier: Option<String>,
 }
 
@@ -121,7 +121,7 @@ impl Operation for CrewSet {
     }
 }
 
-/// Removes a member. Returns the member that was removed.
+/// Removes a member. Returns the removed member.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CrewRemove {
     /// The account.
@@ -173,7 +173,7 @@ impl Operation for CrewUnban {
     }
 }
 
-/// An account that is banned, or restricted in what it may ask for.
+/// An account that is banned, or restricted in the permissions that it may ask for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BannedAccount {
     /// The account.

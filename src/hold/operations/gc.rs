@@ -1,4 +1,4 @@
-//! Garbage collection.
+//! The operation of garbage collection.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use server::control::{AdminError, Operation, Reporter};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GcRun {
-    /// Whether to change nothing.
+    /// Whether to change nothing, and return what would be removed.
     pub dry_run: bool,
     /// Whether to remove the blobs even if they are more than half of everything.
     #[serde(default)]

@@ -1,4 +1,4 @@
-//! Who the hold is.
+//! The operation that shows the hold's identity.
 
 use std::sync::Arc;
 
@@ -9,33 +9,33 @@ use crate::hold::Hold;
 use atproto::syntax::{Did, Tid};
 use server::control::{AdminError, Operation, Reporter};
 
-/// The identity of the hold.
+/// Returns the identity of the hold.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IdentityShow {}
 
-/// DID, addresses, key and head.
+/// The identity of the hold: DID, addresses, key and head.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// The account.
+    /// The DID of the hold's account.
     pub did: Did,
-    /// `null` for a hold that only its machine reaches.
+    /// The handle; `null` for a hold that only its machine can reach.
     pub handle: Option<String>,
-    /// Where the world reaches it.
+    /// The public URL.
     pub public_url: String,
     /// The public key that signs the repository, as a did:key.
     pub signing_key: String,
-    /// Where its private half lies.
+    /// The path of the key file.
     pub key_file: String,
-    /// Where the repository stands; `null` before its first commit.
+    /// The head of the repository; `null` before its first commit.
     pub head: Option<HeadSummary>,
-    /// What the DID document offers.
+    /// The services in the DID document.
     pub services: Vec<Service>,
     /// The DID document as `/.well-known/did.json` serves it.
     pub document: Value,
 }
 
-/// Where the repository stands.
+/// The head of the repository.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HeadSummary {
     /// The revision.
@@ -47,9 +47,9 @@ pub struct HeadSummary {
 /// A service of the DID document.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Service {
-    /// Like `#atproto_pds`.
+    /// The id, like `#atproto_pds`.
     pub id: String,
-    /// Like `AtprotoPersonalDataServer`.
+    /// The type, like `AtprotoPersonalDataServer`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Its URL.

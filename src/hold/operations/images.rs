@@ -1,4 +1,4 @@
-//! Images: what is recorded of them, against the repositories of those who push.
+//! The operation that reconciles the recorded images with the repositories of accounts that may push.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::hold::Hold;
 use crate::images::Reconciled;
 use server::control::{AdminError, Operation, Reporter};
 
-/// Records what the repositories of those who can push have of images here, and the hold has not.
+/// Records images of this hold that are in the repositories of accounts that may push, but not recorded here.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImagesReconcile {
-    /// Whether only to say it.
+    /// Whether to change nothing, and return what would be recorded.
     pub dry_run: bool,
 }
 

@@ -1,8 +1,8 @@
-//! What an operator may do to a hold from the shell.
+//! The operations of an operator on a hold.
 //!
-//! Each operation is one function over an opened [`Hold`](crate::hold::Hold). [`ROUTES`] is the table of all: the daemon
-//! runs them for whoever may open its admin socket, and a command runs the same ones in its own process when no daemon
-//! is there. See [`server::control`].
+//! Each operation is one function over an opened [`Hold`](crate::hold::Hold). [`ROUTES`] is the table of all: the
+//! daemon runs them for any process that may open its admin socket, and a command runs the same ones in its own process
+//! when no daemon listens. See [`server::control`].
 //!
 //! This room knows no socket, no command line, no configuration and no terminal.
 

@@ -1,4 +1,4 @@
-//! Exports, imports and verifies the repository.
+//! Operations on the repository: export, import, verify.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::pds::{ImportFile, ImportProgress, PdsError};
 use atproto::keys::PublicKey;
 use server::control::{AdminError, ByteStream, Export, Import, Operation, Progress, Reporter};
 
-/// Exports the whole repository as a CAR.
+/// Exports the whole repository as a CAR file.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RepoExport {}
 
@@ -31,11 +31,11 @@ impl Export for RepoExport {
     }
 }
 
-/// Imports the repository of a CAR into a new hold.
+/// Imports the repository of a CAR file into a new hold.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoImport {
-    /// The `did:key` that signed it, where that is not the hold's own.
+    /// The `did:key` that signed the file, where that is not the hold's own.
     pub signed_by: Option<String>,
 }
 
@@ -43,17 +43,17 @@ pub struct RepoImport {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoImported {
-    /// Records in the file.
+    /// Number of records in the file.
     pub records: u64,
-    /// Blocks in the file.
+    /// Number of blocks in the file.
     pub blocks: u64,
-    /// The file's revision.
+    /// The revision in the file.
     pub imported_rev: String,
-    /// The revision of the commit that took it over.
+    /// The revision of the hold's commit above the import.
     pub rev: String,
-    /// That commit.
+    /// The CID of that commit.
     pub commit: String,
-    /// Records that were changed after it, so that they follow the configuration.
+    /// Number of records changed afterwards to match the configuration.
     pub reconciled: usize,
 }
 
@@ -65,9 +65,9 @@ impl Import for RepoImport {
     async fn run(self, bytes: ByteStream, hold: Arc<Hold>, reporter: Reporter) -> Result<RepoImported, AdminError> {
         let signed_by = self.signed_by.as_deref().map(PublicKey::from_did_key).transpose();
         let signed_by = signed_by.map_err(|error| AdminError::failed(error.to_string()))?;
-        // Whole before it is looked at: the transaction must not wait for whoever sends it.
+        // Received completely before it is read: the transaction must not wait for the sender.
         let (spool, size_bytes) = spooled(bytes, &hold, &reporter).await?;
-        // All of it goes into the log, and from there into the database.
+        // All of it is written to the log, and from there to the database.
         let promised = hold.pds.reserve(size_bytes.saturating_mul(2)).await.map_err(failed)?;
         let file = ImportFile { bytes: spool, signed_by };
         let work = async move {
@@ -93,12 +93,13 @@ impl Import for RepoImport {
                 reconciled,
             })
         };
-        // To its end, also when the operator goes away: after the import comes the configuration.
+        // A task of its own: it runs to its end, also when the client disconnects, as the configuration is applied
+        // last.
         tokio::spawn(work).await.map_err(|_| AdminError::failed("the import panicked"))?
     }
 }
 
-/// Writes the bytes into a file without a name, and counts them.
+/// Writes the bytes to an unnamed file; returns it and its size in bytes.
 async fn spooled(mut bytes: ByteStream, hold: &Hold, reporter: &Reporter) -> Result<(std::fs::File, u64), AdminError> {
     let failed_writing = |error: io::Error| AdminError::failed(format!("the file cannot be kept meanwhile: {error}"));
     let mut file = tokio::fs::File::from_std(hold.pds.spool().map_err(failed)?);
@@ -107,7 +108,7 @@ async fn spooled(mut bytes: ByteStream, hold: &Hold, reporter: &Reporter) -> Res
         let piece = piece.map_err(|error| AdminError::failed(format!("the file cannot be read: {error}")))?;
         let promised = hold.pds.reserve(piece.len() as u64).await.map_err(failed)?;
         file.write_all(&piece).await.map_err(failed_writing)?;
-        // A file of tokio's writes in the background: the promise ends when it has.
+        // tokio writes files in the background: the reservation may end when this write has.
         file.flush().await.map_err(failed_writing)?;
         drop(promised);
         done += piece.len() as u64;
@@ -117,7 +118,7 @@ async fn spooled(mut bytes: ByteStream, hold: &Hold, reporter: &Reporter) -> Res
     Ok((file.into_std().await, done))
 }
 
-/// Verifies everything that is stored of the repository.
+/// Verifies all stored data of the repository.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RepoVerify {}
 
@@ -125,31 +126,31 @@ pub struct RepoVerify {}
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RepoVerified {
-    /// Records in the tree.
+    /// Number of records in the tree.
     pub records: u64,
-    /// Nodes of the tree.
+    /// Number of nodes in the tree.
     pub nodes: u64,
-    /// Blocks in all.
+    /// Number of blocks in all.
     pub blocks: u64,
-    /// Rows that a damaged node keeps from being judged.
+    /// Number of rows that cannot be judged because of a damaged node.
     pub unjudged: u64,
     /// The number of findings.
     pub found: u64,
     /// The findings; only the first part of very many.
     pub findings: Vec<Found>,
-    /// How many seconds the newest revision is ahead of the hold's clock, where relays refuse it; else `null`.
+    /// Seconds by which the newest revision is ahead of the hold's clock, where relays refuse it; else `null`.
     #[serde(default)]
     pub rev_ahead_s: Option<u64>,
 }
 
-/// A finding: something that is wrong.
+/// A finding: something that is damaged or missing.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Found {
-    /// What kind of thing.
+    /// The kind of the finding.
     pub kind: String,
     /// The path of a record, or the CID of a block.
     pub subject: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 

@@ -8,7 +8,7 @@ use super::{
 use crate::hold::Hold;
 use server::control::AdminRoute;
 
-/// Every operation that the admin socket answers.
+/// All operations of the admin socket.
 pub static ROUTES: [AdminRoute<Hold>; 22] = [
     AdminRoute::operation::<CrewList>(),
     AdminRoute::operation::<CrewAdd>(),

@@ -1,4 +1,4 @@
-//! Looking after the storage.
+//! Operations on the storage: usage, verify, migrate, adopt.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::upkeep::{BlobsVerified, Migrated, UpkeepError, Usage, VerifyOptions};
 use atproto::syntax::Did;
 use server::control::{AdminError, Operation, Progress, Reporter};
 
-/// What takes the room.
+/// Returns the usage of the storage.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StorageUsage {}
 
@@ -24,11 +24,11 @@ impl Operation for StorageUsage {
     }
 }
 
-/// What each account stores, the one that stores most first.
+/// Returns the usage of each account, the largest first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StorageAccounts {}
 
-/// What an account stores, and may store.
+/// The usage and quota of an account.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountStorage {
@@ -36,17 +36,17 @@ pub struct AccountStorage {
     pub did: Did,
     /// Bytes in the distinct layers of its manifests.
     pub layer_bytes: u64,
-    /// Bytes in their configs.
+    /// Bytes in the configs of its manifests.
     pub config_bytes: u64,
-    /// Bytes in blobs that it uploaded and nobody's manifest names.
+    /// Bytes in blobs that it uploaded and no manifest refers to.
     pub unreferenced_bytes: u64,
-    /// Bytes that its open uploads have staged.
+    /// Bytes staged by its open uploads.
     pub staged_bytes: u64,
-    /// All of these.
+    /// The sum of these.
     pub total_bytes: u64,
-    /// What it may have; `null` without a limit.
+    /// The quota in bytes; `null` without a limit.
     pub limit_bytes: Option<u64>,
-    /// The tier that the limit comes from.
+    /// The tier that the quota comes from.
     pub tier: Option<String>,
 }
 
@@ -76,13 +76,13 @@ impl Operation for StorageAccounts {
     }
 }
 
-/// Reads every blob, and mends what is wrong when asked to.
+/// Reads every blob, and optionally repairs what is wrong.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageVerify {
-    /// Whether to mend.
+    /// Whether to repair.
     pub repair: bool,
-    /// How many bytes a second may be read at most; `null` is as many as can be.
+    /// Limit of bytes read a second; `null`: no limit.
     pub bytes_per_s: Option<u64>,
 }
 
@@ -97,7 +97,7 @@ impl Operation for StorageVerify {
     }
 }
 
-/// Marks the storage that is there as the hold's own, whatever it was.
+/// Marks the storage at its place as the hold's own, whichever hold it belonged to.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StorageAdopt {}
 
@@ -114,7 +114,7 @@ impl Operation for StorageAdopt {
 /// Copies every blob to another storage.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StorageMigrate {
-    /// The other storage, with its secrets.
+    /// The location of the other storage, with its secrets.
     pub to: Location,
 }
 

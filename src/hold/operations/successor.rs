@@ -1,6 +1,6 @@
-//! Handing what is recorded of people and images to a hold under another address, and taking it over there.
+//! Operations that hand records of crew and images over to a hold under another address, and import them there.
 //!
-//! The file is lines of JSON, each an [`Entry`]; the first says whose they are.
+//! The file has lines of JSON, each an [`Entry`]; the first names the exporting hold.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::hold::Hold;
 use crate::images::{Entry, HandOverCursor, ImagesError, MAX_ENTRIES, TakenOver};
 use server::control::{AdminError, ByteStream, Export, Import, Progress, Reporter};
 
-/// A crew record has at most 8 KiB as JSON, other records less.
+/// Limit of a line: a crew record has at most 8 KiB as JSON, other records less.
 const MAX_LINE_BYTES: usize = 64 * 1024;
 
-/// Exports what the successor needs.
+/// Exports the records that the successor needs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SuccessorExport {}
 
@@ -24,7 +24,7 @@ impl Export for SuccessorExport {
     type Subject = Hold;
 
     async fn open(self, hold: Arc<Hold>) -> Result<ByteStream, AdminError> {
-        // Pulls that no record counts yet are handed over too.
+        // Pulls that are in no record yet are handed over too.
         hold.images.write_counts(hold.now_us()).await.map_err(failed)?;
         let first = lines(&[Entry::Hold(hold.pds.did().clone())]);
         let rest = stream::unfold(Some(HandOverCursor::default()), move |place| {
@@ -44,14 +44,14 @@ impl Export for SuccessorExport {
 fn lines(entries: &[Entry]) -> Bytes {
     let mut bytes = Vec::new();
     for entry in entries {
-        // Text keys only, which is all that could fail.
+        // Only maps with keys that are not text fail to serialize, and entries have none.
         bytes.extend(serde_json::to_vec(entry).unwrap_or_default());
         bytes.push(b'\n');
     }
     bytes.into()
 }
 
-/// Imports what another hold exported. Repeated, it changes nothing.
+/// Imports the file of another hold. Repeated, it changes nothing.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SuccessorImport {}
 
@@ -59,9 +59,9 @@ pub struct SuccessorImport {}
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SuccessorImported {
-    /// The hold that exported it.
+    /// DID of the hold that exported it.
     pub from: String,
-    /// What was imported, and what was here already.
+    /// Numbers of records imported, here already, and left out.
     #[serde(flatten)]
     pub taken: TakenOver,
 }
@@ -115,7 +115,7 @@ fn sum(one: &TakenOver, other: &TakenOver) -> TakenOver {
     }
 }
 
-/// The lines of a file, as they come.
+/// The entries of a file, read as it arrives.
 struct Entries {
     bytes: ByteStream,
     held: BytesMut,
@@ -123,7 +123,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// The next entry; `None` at the end, which must be that of a line.
+    /// Returns the next entry; `None` at the end, which must be the end of a line.
     async fn next(&mut self) -> Result<Option<Entry>, AdminError> {
         loop {
             if let Some(end) = self.held.iter().position(|byte| *byte == b'\n') {

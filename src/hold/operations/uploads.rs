@@ -1,4 +1,4 @@
-//! Uploads that are open.
+//! Operations on open uploads: list, abort.
 
 use std::sync::Arc;
 
@@ -9,25 +9,25 @@ use crate::hold::Hold;
 use atproto::syntax::{Datetime, Did};
 use server::control::{AdminError, Operation, Reporter};
 
-/// An open upload as it is shown.
+/// An open upload, as commands print it.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Upload {
-    /// Its identity.
+    /// The upload's id.
     pub id: String,
-    /// Who began it.
+    /// The account that started it.
     pub account: Did,
-    /// When it began or its last part was received.
+    /// Time when it started, or its last part was received.
     pub touched_at: Datetime,
-    /// How long ago that is, in seconds.
+    /// Seconds since that time.
     pub idle_s: u64,
-    /// Parts received.
+    /// Number of parts received.
     pub parts: u32,
-    /// Bytes in them.
+    /// Bytes in these parts.
     pub size_bytes: u64,
 }
 
-/// All open uploads, the one idle for longest first.
+/// Lists all open uploads, the longest idle first.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UploadsList {}
 
@@ -51,19 +51,19 @@ impl Operation for UploadsList {
     }
 }
 
-/// Gives an open upload up, and drops what it staged.
+/// Aborts an open upload, and drops its staged parts.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UploadsAbort {
-    /// Which one.
+    /// The upload's id.
     pub id: String,
 }
 
-/// What was given up.
+/// An aborted upload.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UploadAborted {
-    /// Its identity.
+    /// The upload's id.
     pub id: String,
-    /// Who had begun it.
+    /// The account that had started it.
     pub account: Did,
 }
 
