@@ -11,12 +11,12 @@ use server::console::{CommandError, output, warn};
 /// Arguments of `configure-docker`.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The registries; without one, the only one that somebody is signed in at.
+    /// The registries; without one, the only one with an account.
     registries: Vec<String>,
-    /// All registries that somebody is signed in at; with --remove, all that docker asks this program of.
+    /// All registries with an account; with --remove, all for which docker asks this program.
     #[arg(long, conflicts_with = "registries")]
     all: bool,
-    /// docker asks this program no more.
+    /// Remove this program from docker's configuration.
     #[arg(long)]
     remove: bool,
 }

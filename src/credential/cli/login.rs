@@ -25,9 +25,9 @@ const INTERRUPTED: u8 = 130;
 /// Arguments of `login`.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The registry, as in images' names: registry.example.org.
+    /// The registry, as in image names: registry.example.org.
     registry: String,
-    /// What this machine is called in the list of your devices; without it, docker on its host name.
+    /// The name of this machine in the list of your devices; without it: docker on HOSTNAME.
     #[arg(long)]
     name: Option<String>,
     /// Open the page in this machine's browser.

@@ -15,7 +15,7 @@ const KEYRING_PATIENCE: Duration = Duration::from_secs(30);
 /// Arguments of `logout`.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// The registry; without it, the only one there is.
+    /// The registry; without it, the only one with an account.
     registry: Option<String>,
     /// The account; without it, all of the registry.
     account: Option<String>,

@@ -24,10 +24,10 @@ use server::console::{self, CommandError, CompletionsArguments, ManPagesArgument
 /// The name of the program.
 const PROGRAM: &str = "docker-credential-atcr";
 
-/// Signs docker, podman, skopeo, crane, oras and their kin in at a registry of ATCR, without a password in ~/.docker.
+/// Signs docker, podman, skopeo, crane, oras and other clients in at an ATCR registry, without a password in ~/.docker.
 ///
-/// First `login`: it shows a code, you open a page in any browser, sign in there with your own account, and let this machine in.
-/// Then `configure-docker`: docker asks this program from now on whenever it needs the registry's secret.
+/// First `login`: it shows a code, you open a page in any browser, sign in there with your own account, and allow this
+/// machine. Then `configure-docker`: docker asks this program whenever it needs the registry's secret.
 #[derive(Parser)]
 #[command(name = "docker-credential-atcr", version, after_help = AFTER_HELP)]
 struct Cli {
@@ -49,28 +49,28 @@ there; 64 wrong usage; 130 ended by Ctrl-C.";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Sign in at a registry: shows a code and a page, and waits until you let this machine in there.
+    /// Sign in at a registry: shows a code and a page, and waits until you allow this machine there.
     Login(login::Arguments),
-    /// Sign out: the secret is given back at the registry, and forgotten here.
+    /// Sign out: revokes the secret at the registry, and deletes it here.
     Logout(logout::Arguments),
-    /// Show who is signed in where, where the secret is, and whether the registry still takes it.
+    /// List accounts, the places of their secrets, and whether the registries still accept them.
     Status(status::Arguments),
-    /// Choose the account that docker is told of, where several are signed in at a registry.
+    /// Choose the account that docker uses, where several are signed in at a registry.
     Use {
         /// The registry, as in images' names.
         registry: String,
         /// The account, as `status` shows it.
         account: String,
     },
-    /// Have docker ask this program: writes `credHelpers` in ~/.docker/config.json, and leaves the rest of the file alone.
+    /// Make docker ask this program: writes `credHelpers` in ~/.docker/config.json, and keeps the rest of the file.
     ConfigureDocker(configure::Arguments),
-    /// For docker: print the secret of the registry that standard input names.
+    /// For docker: print the secret of the registry named on standard input.
     Get,
-    /// For docker: keep the secret that standard input has.
+    /// For docker: store the secret read from standard input.
     Store,
-    /// For docker: forget the secrets of the registry that standard input names.
+    /// For docker: delete the secrets of the registry named on standard input.
     Erase,
-    /// For docker: print who is signed in where.
+    /// For docker: print the account at each registry.
     List,
     /// Show the manual.
     Manual(ManualArguments),

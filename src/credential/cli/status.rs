@@ -16,7 +16,7 @@ const KEYRING_PATIENCE: Duration = Duration::from_secs(5);
 /// Arguments of `status`.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Ask no registry.
+    /// Do not ask the registries.
     #[arg(long)]
     offline: bool,
     /// Print one JSON document.
