@@ -14,7 +14,7 @@ use server::console::{CommandError, NONE, output, table};
 pub(super) enum Command {
     /// List all members, the oldest first.
     ///
-    /// SOURCE is `declared` for the owner and whoever the configuration declares, `joined` for all others.
+    /// SOURCE is `declared` for the owner and members in the configuration, `joined` for all others.
     #[command(after_help = "Example: atcr-hold crew list --json | jq -r '.[].did'")]
     List,
     /// Add an account to the crew.
@@ -23,18 +23,18 @@ pub(super) enum Command {
         /// The account.
         #[arg(value_parser = did)]
         did: Did,
-        /// The member's role: a word for people, which grants nothing.
+        /// The member's role, for display; it grants nothing.
         #[arg(long, default_value = ROLE_MEMBER)]
         role: String,
-        /// blob:read, blob:write (implies read) or crew:admin (implies all); give it again for more.
-        /// Without it: blob:read and blob:write.
+        /// blob:read, blob:write (implies read) or crew:admin (implies all); repeat it for more. Default: blob:read and
+        /// blob:write.
         #[arg(long = "permission", value_name = "PERMISSION", value_parser = permission)]
         permissions: Vec<Permission>,
         /// Quota tier.
         #[arg(long)]
         tier: Option<String>,
     },
-    /// Change a member who joined at run time. Options that are not given keep their values.
+    /// Change a member who joined at run time. Options not given keep their values.
     #[command(after_help = "Example: atcr-hold crew set did:plc:ewvi7nxzyoun6zhxrhs64oiz --role mate --tier ''")]
     Set {
         /// The member.
@@ -60,8 +60,7 @@ pub(super) enum Command {
         #[arg(value_parser = did)]
         did: Did,
     },
-    /// List bans and restrictions: accounts that were banned, and those that deleted a membership that did
-    /// not let them write.
+    /// List bans and restrictions: banned accounts, and accounts that deleted a membership without write access.
     #[command(after_help = "Example: atcr-hold crew bans")]
     Bans,
     /// Remove a member who joined at run time.
@@ -76,10 +75,10 @@ pub(super) enum Command {
 #[derive(Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Change {
-    /// The member's role: a word for people, which grants nothing.
+    /// The member's role, for display; it grants nothing.
     #[arg(long)]
     role: Option<String>,
-    /// All permissions of the member from now on; give it again for more.
+    /// All permissions of the member from now on; repeat it for more.
     #[arg(long = "permission", value_name = "PERMISSION", value_parser = permission)]
     permissions: Vec<Permission>,
     /// Quota tier; '' for none.

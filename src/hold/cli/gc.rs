@@ -13,7 +13,7 @@ use server::console::{CommandError, NONE, duration, output, size, table};
 pub(super) struct Arguments {
     #[command(flatten)]
     choice: Choice,
-    /// Remove the blobs even if they are more than half of everything.
+    /// Remove the blobs even if they are more than half of all.
     #[arg(long, requires = "run")]
     force: bool,
     /// List the blobs too, at most 10,000: digest, size in bytes, and time of last use.
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Choice {
-    /// Print what would be removed, and why the rest is kept; change nothing.
+    /// Print the blobs that would be removed, and why the others are kept; change nothing.
     #[arg(long)]
     dry_run: bool,
     /// Remove the blobs.

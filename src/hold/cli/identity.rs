@@ -23,13 +23,15 @@ enum Command {
     /// Show DID, handle, addresses, signing key, and the newest revision and commit of the repository.
     #[command(after_help = "Example: atcr-hold identity show --json | jq .document")]
     Show,
-    /// Sign the repository with another key, when the old one is lost or known to others. The hold must be stopped.
+    /// Sign the repository with another key, when the old one is lost or compromised. The hold must be stopped.
     ///
-    /// Configure the new key, or move the old key's file aside: a new one is made in its place. The records stay. The DID
-    /// document names the new key from the next start on, and the network is told to read both anew. Back the new key up.
+    /// Configure the new key, or move the old key's file aside: a new one is generated in its place. The records stay.
+    /// The DID document has the new key from the next start on, and the network is told to read both again. Back the
+    /// new key up.
     #[command(after_help = "Example: atcr-hold identity new-key --yes-the-old-key-is-lost")]
     NewKey {
-        /// Make a key where none is found. Without it, nothing is made: the service may have a key that is not seen here.
+        /// Generate a key where none is found. Without it, none is generated: the service may have a key that is not
+        /// seen here.
         #[arg(long)]
         yes_the_old_key_is_lost: bool,
     },

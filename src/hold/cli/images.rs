@@ -9,11 +9,11 @@ use server::console::{CommandError, output};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Ask the repositories of all who can push for their images here, and record what is missing.
+    /// Ask the repositories of all accounts that may push for their images here, and record missing ones.
     ///
-    /// A push whose word to the hold was lost or refused stands in its owner's repository only. This gives its blobs a
-    /// name, so that garbage collection leaves them alone. `gc` does it by itself before it removes anything. Exits 1
-    /// when an account could not be asked.
+    /// A push whose notification to the hold was lost or refused is in its owner's repository only. This records it, so
+    /// that garbage collection keeps its blobs. `gc` does this itself before it removes anything. Exits 1 when an
+    /// account could not be asked.
     #[command(after_help = "Example: atcr-hold images reconcile --dry-run")]
     Reconcile {
         /// Print what would be recorded; change nothing.

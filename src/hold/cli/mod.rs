@@ -37,9 +37,9 @@ const PROGRAM: &str = "atcr-hold";
 
 /// A hold for the ATCR container registry: stores image layers, and is an atproto account itself.
 ///
-/// Options come from the defaults, then the TOML file, then `.env` in the working directory, then the environment.
-/// The least a hold needs: HOLD_PUBLIC_URL (its address), HOLD_OWNER (your DID) and STORAGE_ROOT_DIR (where the
-/// blobs go). `atcr-hold check-config` shows what all of them come to.
+/// Options come from the defaults, then the TOML file, then `.env` in the working directory, then the environment. The
+/// minimum: HOLD_PUBLIC_URL (the hold's address), HOLD_OWNER (your DID) and STORAGE_ROOT_DIR (the directory of the
+/// blobs). `atcr-hold check-config` prints the effective configuration.
 #[derive(Parser)]
 #[command(name = "atcr-hold", version, after_help = EXIT_CODES)]
 struct Cli {
@@ -62,7 +62,7 @@ enum Command {
     Serve(ServeArguments),
     /// Check the configuration and print it, secrets masked; starts nothing.
     CheckConfig,
-    /// List and change the crew: who may push and pull.
+    /// List and change the crew: the accounts that may push and pull.
     Crew(Group<crew::Command>),
     /// Show the DID, key and repository of the hold, or change its signing key.
     Identity(identity::Arguments),
@@ -79,8 +79,8 @@ enum Command {
     Storage(Group<storage::Command>),
     /// Remove blobs that no manifest needs.
     ///
-    /// A blob is removed when no layer record and no manifest's config names it, and nobody uploaded or requested it
-    /// during gc.grace_s. The hold runs meanwhile. gc.enabled does it every day.
+    /// A blob is removed when no layer record and no manifest's config refers to it, and it was neither uploaded nor
+    /// requested during gc.grace_s. The hold runs meanwhile. gc.enabled does it on a schedule.
     Gc(gc::Arguments),
     /// Reconcile the recorded images with the repositories of their owners.
     Images(Group<images::Command>),

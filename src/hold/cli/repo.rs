@@ -11,16 +11,17 @@ use server::console::{CommandError, export_to, output, read_file};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Write one snapshot of the whole signed repository into a CAR file. The hold runs meanwhile.
+    /// Write one snapshot of the whole signed repository to a CAR file. The hold runs meanwhile.
     #[command(after_help = "Example: atcr-hold repo export /backup/hold.car")]
     Export {
-        /// The file; it is replaced once the export is whole. `-` is standard output.
+        /// The file; it is replaced once the export is complete. `-` is standard output.
         file: PathBuf,
     },
     /// Import the repository of a CAR file. The hold must be new, with no records but those of its configuration.
     ///
-    /// The file is checked whole before anything changes. Then a new commit of this hold stands above its records, the
-    /// network is told to read them anew, and captain, crew and profile follow the configuration again.
+    /// The file is checked completely before anything changes. Then a new commit of this hold is made above its
+    /// records, the network is told to read them again, and captain, crew and profile are reconciled with the
+    /// configuration.
     #[command(after_help = "Example: atcr-hold repo import /backup/hold.car")]
     Import {
         /// The file.

@@ -17,40 +17,39 @@ pub(super) enum Command {
     /// Count blobs, uploads, and differences between the database and the storage. Reads no blob.
     #[command(after_help = "Example: atcr-hold storage usage --json | jq .stored.sizeBytes")]
     Usage,
-    /// List what each account stores, the one that stores most first.
+    /// List the usage of each account, the largest first.
     ///
-    /// UNREFERENCED is what it uploaded and nobody's manifest names, STAGED what its open uploads have. All of it counts in
-    /// its quota.
+    /// UNREFERENCED are blobs that it uploaded and no manifest refers to, STAGED the bytes of its open uploads. All of
+    /// it counts against its quota.
     #[command(
         after_help = "Example: atcr-hold storage accounts --json | jq '.[] | select(.unreferencedBytes > 1e9).did'"
     )]
     Accounts,
-    /// Read and hash every blob, and print what is wrong, a line for each blob. Exits 1 when anything is wrong.
+    /// Read and hash every blob, and print the wrong ones, a line for each. Exits 1 when there is one.
     ///
-    /// The hold runs meanwhile. Right objects that are not recorded, and keys that are no blob's, are informational:
+    /// The hold runs meanwhile. Right objects that are not recorded, and keys that are not of blobs, are informational:
     /// they are listed, and not wrong.
     #[command(after_help = "Example: atcr-hold storage verify --repair --rate 50")]
     Verify {
-        /// Move wrong objects to quarantine/, so that their blobs are absent and an upload brings them back; forget
-        /// blobs without an object; record right objects that are not recorded. It still exits 1.
+        /// Move wrong objects to quarantine/, so that their blobs are absent and an upload restores them; delete
+        /// records of blobs without an object; record right objects that are not recorded. It still exits 1.
         #[arg(long)]
         repair: bool,
         /// Read at most this many megabytes (10^6 bytes) per second.
         #[arg(long, value_name = "MB", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         rate: Option<u64>,
     },
-    /// Copy every blob to another storage, and verify it there. What was copied before is not copied again.
+    /// Copy every blob to another storage, and verify it there. Blobs copied before are not copied again.
     ///
-    /// The hold runs on its own storage meanwhile. When every blob is copied, stop the hold, run this once more for
-    /// what came
-    /// meanwhile, change its configuration, and start it. Exits 0 only when every blob is there.
+    /// The hold runs on its own storage meanwhile. When every blob is copied, stop the hold, run this again for blobs
+    /// uploaded meanwhile, change its configuration, and start it. Exits 0 only when every blob is there.
     #[command(after_help = "Example: atcr-hold storage migrate --to new.toml, a file with the new [storage] table")]
     Migrate {
-        /// A configuration file that has the new [storage] table. Nothing else in it counts, nor does the environment.
+        /// A configuration file with the new [storage] table. Other options in it and the environment are ignored.
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
-    /// Take the storage that is there for this hold's own, although its marker is missing or names another hold.
+    /// Adopt the storage as this hold's own, although its marker is missing or names another hold.
     ///
     /// A hold refuses a storage that is not the one it used: a disk may not be mounted, or [storage] may name another
     /// directory or bucket. Use this when the storage is right as it is, as after a restore of the blobs alone.

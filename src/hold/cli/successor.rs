@@ -11,16 +11,16 @@ use server::console::{CommandError, export_to, output, read_file};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Export crew with tiers, layers, statistics and configs, for a hold under another address that follows this one.
+    /// Export crew with tiers, layers, statistics and configs, for a hold under another address that succeeds this one.
     #[command(after_help = "Example: atcr-hold successor export a.jsonl")]
     Export {
-        /// The file; it is replaced once the export is whole. `-` is standard output.
+        /// The file; it is replaced once the export is complete. `-` is standard output.
         file: PathBuf,
     },
-    /// Import what another hold exported. Records that are here already stay, so that an import can be repeated at any
-    /// time.
+    /// Import the export of another hold. Records that exist here already are kept, so that an import can be repeated
+    /// at any time.
     ///
-    /// Import before the blobs come: then garbage collection knows that they are needed.
+    /// Import before the blobs are copied: then garbage collection knows that they are needed.
     #[command(after_help = "Example: atcr-hold successor import a.jsonl")]
     Import {
         /// The file.
