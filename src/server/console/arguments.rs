@@ -17,7 +17,8 @@ pub struct SourceArguments {
     /// A TOML file with options.
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
-    /// A file of variables, a line each, which count more than --config. Without --config: .env in the working directory.
+    /// A file of environment variables, a line each, which override --config. Without --config: .env in the working
+    /// directory.
     #[arg(long, value_name = "FILE", global = true)]
     pub env_file: Option<PathBuf>,
 }
@@ -36,7 +37,7 @@ impl From<SourceArguments> for Sources {
 /// Arguments of `serve`: the sockets of a daemon.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct ServeArguments {
-    /// Serve on the sockets that systemd passed on and on nothing else: without one, end with 78.
+    /// Serve on the sockets passed on by systemd and on nothing else: without one, exit with 78.
     #[arg(long)]
     pub socket_activated: bool,
 }

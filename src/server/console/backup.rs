@@ -19,9 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Arguments of `backup`: the target of the copy, and the format of the result.
 #[derive(Args)]
 pub struct BackupArguments {
-    /// The new file, or a directory, in which it is named after this moment. Nothing is written over.
+    /// The new file, or a directory, in which it is named after the current time. No file is overwritten.
     pub file: PathBuf,
-    /// Keep so many copies in the directory, the newest, and remove older ones.
+    /// Keep this many copies in the directory, the newest, and remove older ones.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub keep: Option<u64>,
     /// Print one JSON document.

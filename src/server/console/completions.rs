@@ -8,7 +8,7 @@ use super::{CommandError, output};
 /// Arguments of `completions`.
 #[derive(Args)]
 pub struct CompletionsArguments {
-    /// Which shell.
+    /// The shell.
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(["bash", "zsh", "fish"]))]
     shell: String,
 }

@@ -43,7 +43,7 @@ macro_rules! units {
 /// Arguments of `systemd-units`: values to put into the units, and the target directory.
 #[derive(Args)]
 pub struct UnitsArguments {
-    /// Write the files there instead of printing them: /etc/systemd/system.
+    /// Write the files to this directory instead of printing them: /etc/systemd/system.
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
     /// Overwrite units that differ.
