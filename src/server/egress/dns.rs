@@ -148,7 +148,7 @@ mod tests {
 
     use super::{Dns, GuardedDns, Reach, look_up, reason};
 
-    /// What is left of `answers` for `host`.
+    /// Returns the addresses among `answers` that are permitted for `host`.
     async fn checked(reach: Reach, host: &str, answers: &[&str]) -> Vec<String> {
         let answers: Vec<SocketAddr> = answers.iter().map(|ip| SocketAddr::new(ip.parse().unwrap(), 0)).collect();
         let dns: Dns = Arc::new(move |_| {
