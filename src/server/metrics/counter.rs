@@ -117,7 +117,7 @@ mod tests {
     use super::CounterBy;
 
     crate::label! {
-        /// Two values.
+        /// A label with two values.
         enum Letter {
             A = "a",
             B = "b",
