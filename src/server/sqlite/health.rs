@@ -146,7 +146,7 @@ mod tests {
     const SCHEMA: Schema = Schema { program: "test", application_id: 1, migrations: &["CREATE TABLE a (b)"] };
     const LONG: Duration = Duration::from_mins(10);
 
-    /// What jobs wait at until the sender is dropped.
+    /// A gate at which jobs wait until the sender is dropped.
     #[derive(Clone)]
     struct Gate(Arc<Mutex<Receiver<()>>>);
 
