@@ -156,7 +156,7 @@ fn is_text(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Where the body ends in `bytes` when they come in pieces of `piece`, or the error.
+    /// Returns the end of the body in `bytes` when they arrive in pieces of `piece`, or the error.
     fn end(bytes: &[u8], piece: usize) -> Result<Option<usize>, MalformedChunk> {
         let mut framing = Framing::chunked();
         let mut taken = 0;

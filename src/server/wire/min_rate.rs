@@ -148,8 +148,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Whether a peer is found too slow within ten windows when it moves `bytes` after each `waited`, and then we
-    /// are busy with something else for as long as `busy`.
+    /// Whether a peer is found too slow within ten windows when it moves `bytes` after each `waited`, and this side is
+    /// then busy with something else for `busy`.
     fn is_cut(bytes: usize, waited: Duration, busy: Duration) -> bool {
         let mut rate = MinRate::new(&HttpLimits::default());
         let mut now = Instant::now();
