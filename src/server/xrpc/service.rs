@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// What a program answers to these bytes over a connection, what it logs and what it counts.
+    /// Returns the response to these bytes, the log and the metrics.
     async fn exchange(bytes: &str) -> (String, String, String) {
         let lines = Lines::default();
         let log = tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).finish();
