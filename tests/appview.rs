@@ -16,6 +16,8 @@ mod follow;
 mod hostile_index;
 #[path = "appview/index.rs"]
 mod index;
+#[path = "appview/index_order.rs"]
+mod index_order;
 #[path = "appview/listed.rs"]
 mod listed;
 #[path = "appview/oci/mod.rs"]

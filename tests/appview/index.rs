@@ -20,7 +20,7 @@ fn now_us() -> u64 {
 }
 
 /// An index of its own.
-struct Place {
+pub(crate) struct Place {
     index: Index,
     _folder: TempDir,
 }
@@ -38,7 +38,7 @@ fn place(limits: IndexLimits) -> Place {
     Place { index: Index::new(database, limits, now_us), _folder: folder }
 }
 
-fn usual() -> Place {
+pub(crate) fn usual() -> Place {
     place(IndexLimits::of_total(100_000))
 }
 
@@ -92,7 +92,7 @@ fn of(account: &Did, of: RecordOf) -> Vec<Change> {
     vec![Change { account: account.clone(), of }]
 }
 
-async fn says(index: &Index, hold: &str, is_public: bool) {
+pub(crate) async fn says(index: &Index, hold: &str, is_public: bool) {
     index.hold_said(&Did::parse(hold).unwrap(), Some(is_public)).await.unwrap();
 }
 
@@ -306,73 +306,6 @@ fn a_record_of_another_form_is_none() {
         ] {
             assert!(!known(collection, "self", record.clone()), "{collection}: {record}");
         }
-    }
-}
-
-#[tokio::test]
-async fn pages_follow_each_other_without_a_gap_in_each_order() {
-    let index = usual();
-    for number in 0..57 {
-        index.take(image(&did(number % 5 + 2), &format!("app{number}"), "v1", HOLD, "word"), None).await.unwrap();
-    }
-    says(&index, HOLD, true).await;
-    for (_, order) in RepositoryOrder::ALL {
-        let (mut listed, mut searched) = (Vec::new(), Vec::new());
-        let (mut after, words) = (None, SearchWords::of("word").unwrap());
-        loop {
-            let page = index.list(None, order, 10, after).await.unwrap();
-            listed.extend(page.repositories.into_iter().map(|found| found.name.to_string()));
-            let Some(next) = page.next else { break };
-            after = Some(next);
-        }
-        after = None;
-        loop {
-            let page = index.search(&words, order, 10, after).await.unwrap();
-            searched.extend(page.repositories.into_iter().map(|found| found.name.to_string()));
-            let Some(next) = page.next else { break };
-            after = Some(next);
-        }
-        assert_eq!((listed.len(), searched.len()), (57, 57), "{order:?}");
-        listed.sort();
-        searched.sort();
-        listed.dedup();
-        assert_eq!(listed.len(), 57);
-        assert_eq!(listed, searched);
-    }
-    let of_one = index.list(Some(&did(2)), RepositoryOrder::Pushed, 100, None).await.unwrap();
-    assert_eq!(of_one.repositories.len(), 12);
-}
-
-#[tokio::test]
-async fn an_owners_repositories_come_in_the_order_that_was_asked_for() {
-    let (index, alice) = (usual(), did(2));
-    // The order of stars, of pulls and of pushes differ; two are even in stars.
-    let given = [("a", 2, 7), ("b", 0, 9), ("c", 3, 1), ("d", 0, 2), ("e", 1, 5)];
-    for (number, (name, stars, pulls)) in given.into_iter().enumerate() {
-        let mut changes = image(&alice, name, "v1", HOLD, "word");
-        for fan in 0..stars {
-            let subject = format!("at://{alice}/io.atcr.repo.page/{name}");
-            let star = json!({ "subject": subject, "createdAt": "2026-01-01T00:00:00Z" });
-            changes.extend(change(&did(10 + fan), "io.atcr.sailor.star", &(format!("s{number}"), star)));
-        }
-        let stats = json!({ "ownerDid": alice, "repository": name, "pullCount": pulls, "pushCount": 1, "updatedAt": "2026-01-01T00:00:00Z" });
-        changes.extend(change(&Did::parse(HOLD).unwrap(), "io.atcr.hold.stats", &(name.to_owned(), stats)));
-        index.take(changes, None).await.unwrap();
-    }
-    says(&index, HOLD, true).await;
-    for (order, expected) in [
-        (RepositoryOrder::Pushed, ["e", "d", "c", "b", "a"]),
-        (RepositoryOrder::Stars, ["c", "a", "e", "d", "b"]),
-        (RepositoryOrder::Pulls, ["b", "a", "e", "d", "c"]),
-    ] {
-        let (mut listed, mut after) = (Vec::new(), None);
-        loop {
-            let page = index.list(Some(&alice), order, 2, after).await.unwrap();
-            listed.extend(page.repositories.into_iter().map(|found| found.name.to_string()));
-            let Some(next) = page.next else { break };
-            after = Some(next);
-        }
-        assert_eq!(listed, expected, "{order:?}");
     }
 }
 

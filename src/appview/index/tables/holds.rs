@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Taking, accounts};
+use super::{Taking, accounts, records};
 use atproto::syntax::{Did, ImageName, SyntaxError};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
@@ -88,6 +88,14 @@ pub(super) fn counted(
     pulls: u64,
 ) -> Result<(), StorageError> {
     let Some(account) = accounts::known(taking.write, owner)? else { return Ok(()) };
+    if !taking.touched.is_empty() {
+        // The image may have come with the same batch: its row does not name the hold yet.
+        let sql = "SELECT id FROM index_repository WHERE account = ?1 AND name = ?2";
+        let repository = taking.write.first(sql, (account.id, name.as_str()), |row| row.get::<_, i64>(0))?;
+        if let Some(repository) = repository.filter(|repository| taking.touched.remove(repository)) {
+            records::refresh(taking, repository)?;
+        }
+    }
     let sql = "UPDATE index_repository SET pulls = ?4 WHERE account = ?1 AND name = ?2 AND hold = ?3 AND pulls <> ?4";
     taking.write.execute(sql, (account.id, name.as_str(), hold.as_str(), pulls.cast_signed())).map(drop)
 }
