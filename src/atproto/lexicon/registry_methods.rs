@@ -1,7 +1,10 @@
 //! Inputs and outputs of the methods of `io.atcr.hold.*` by which the registry records images, quotas and statistics.
 //! <https://lexicon.garden/identity/did:plc:wfj5kyialpmcv2fzk6uqwsln>
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::syntax::{AtUri, Datetime, Did};
 
@@ -36,8 +39,44 @@ pub struct ManifestInfo {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<BlobInfo>,
     /// The image's layers.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "no_more_layers_than_fit", skip_serializing_if = "Option::is_none")]
     pub layers: Option<Vec<LayerInfo>>,
+}
+
+/// With their digests no more fit into a manifest of 4 MiB. One that says nothing takes 3 bytes there and 64 in memory.
+const MAX_LAYERS: usize = 65_536;
+
+fn no_more_layers_than_fit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<LayerInfo>>, D::Error> {
+    Ok(Option::<FittingLayers>::deserialize(deserializer)?.map(|layers| layers.0))
+}
+
+struct FittingLayers(Vec<LayerInfo>);
+
+impl<'de> Deserialize<'de> for FittingLayers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(LayersVisitor)
+    }
+}
+
+struct LayersVisitor;
+
+impl<'de> Visitor<'de> for LayersVisitor {
+    type Value = FittingLayers;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a list of at most {MAX_LAYERS} layers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FittingLayers, A::Error> {
+        let mut layers = Vec::new();
+        while let Some(layer) = list.next_element()? {
+            if layers.len() == MAX_LAYERS {
+                return Err(de::Error::invalid_length(MAX_LAYERS + 1, &self));
+            }
+            layers.push(layer);
+        }
+        Ok(FittingLayers(layers))
+    }
 }
 
 /// A blob of a manifest.

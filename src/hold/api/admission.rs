@@ -86,7 +86,7 @@ const BODIES: BulkheadLimits = BulkheadLimits {
     queue_per_caller: 256,
     max_wait: Duration::from_secs(30),
 };
-/// Bodies of at most a few MiB: with lists of 10,000 parts, 2 MiB each, 32 MiB in all, 8 MiB of one caller.
+/// Bodies of at most a few MiB: with manifests, 4.25 MiB each, 68 MiB in all, 17 MiB of one caller.
 const LARGE_BODIES: BulkheadLimits = BulkheadLimits {
     places: 16,
     places_per_caller: 4,

@@ -11,7 +11,7 @@ use super::admission::Cost;
 use super::blob_access::BlobAccess;
 use super::part_access::PartAccess;
 use super::paths::BLOBS_PREFIX;
-use super::request::COMPLETE_BYTES;
+use super::request::{COMPLETE_BYTES, MANIFEST_BYTES};
 use super::state::ApiState;
 use super::xrpc::{atcr_hold, atproto_identity, atproto_repo, atproto_server, atproto_sync, bsky_actor};
 use super::{blob_bytes, page, well_known};
@@ -189,6 +189,7 @@ pub(super) static TABLE: &[Endpoint] = &[
         .body(COMPLETE_BYTES),
     procedure(nsid::ABORT_UPLOAD, Handler::Write(|s, p, r| Box::pin(atcr_hold::abort_upload::handle(s, p, r)))),
     procedure(nsid::NOTIFY_MANIFEST, Handler::Account(|s, p, r| Box::pin(atcr_hold::notify_manifest::handle(s, p, r))))
+        .body(MANIFEST_BYTES)
         .grows(),
     query(nsid::GET_QUOTA, Handler::Open(|s, r| Box::pin(atcr_hold::get_quota::handle(s, r)))),
     query(nsid::LIST_TIERS, Handler::Open(|s, r| Box::pin(atcr_hold::list_tiers::handle(s, r)))).at(Cost::Light),

@@ -12,10 +12,12 @@ use atproto::syntax::{Did, MediaType};
 use server::bulkhead::Caller;
 use server::daemon::network_of;
 use server::tokens::Credentials;
-use server::xrpc::{Error, header};
+use server::xrpc::{Error, JSON_BYTES, header};
 
 /// Limit of the body of completeUpload: it lists up to 10,000 parts of about 150 bytes each.
 pub(super) const COMPLETE_BYTES: u64 = 2 * 1024 * 1024;
+/// Limit of the body: the largest manifest of the OCI distribution specification, and some more for the other fields.
+pub(super) const MANIFEST_BYTES: u64 = 4 * 1024 * 1024 + JSON_BYTES;
 
 /// Parses a CID of a request.
 pub(super) fn parse_cid(name: &str, text: &str) -> Result<Cid, Error> {

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::hold::{Answer, Hold, PUBLIC};
+use crate::support::hold::{Answer, Hold, PUBLIC, digest_of};
 
 const JSON_BYTES: usize = 256 * 1024;
 const COMPLETE_BYTES: usize = 2 * 1024 * 1024;
+const MANIFEST_BYTES: usize = 4 * 1024 * 1024 + JSON_BYTES;
 const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
 const COMPLETE: &str = "/xrpc/io.atcr.hold.completeUpload";
+const NOTIFY: &str = "/xrpc/io.atcr.hold.notifyManifest";
 
 /// `input` with spaces after it, up to so many bytes.
 fn padded(input: &Value, bytes: usize) -> String {
@@ -27,8 +29,13 @@ async fn a_body_over_its_limit_is_413_announced_or_not() {
     let hold = Hold::start(PUBLIC).await;
     let initiate = json!({ "digest": "uploads/temp-1" });
     let complete = json!({ "uploadId": hold.initiate(&hold.writer).await, "digest": "?", "parts": [] });
+    let notify = json!({ "repository": "app" });
     for chunked in [false, true] {
-        for (target, input, limit) in [(INITIATE, &initiate, JSON_BYTES), (COMPLETE, &complete, COMPLETE_BYTES)] {
+        for (target, input, limit) in [
+            (INITIATE, &initiate, JSON_BYTES),
+            (COMPLETE, &complete, COMPLETE_BYTES),
+            (NOTIFY, &notify, MANIFEST_BYTES),
+        ] {
             let whole = send(&hold, target, padded(input, limit), chunked).await;
             assert_ne!(whole.status, 413, "{target} takes {limit} bytes");
             let beyond = send(&hold, target, padded(input, limit + 1), chunked).await;
@@ -53,6 +60,25 @@ async fn ten_thousand_parts_can_be_listed() {
     all.assert_refused(400, "MissingParts", message);
     let more = hold.post(&hold.writer, "io.atcr.hold.completeUpload", &list(10_001)).await;
     more.assert_refused(400, "InvalidPartNumber", "a part number is from 1 to 10000");
+}
+
+#[tokio::test]
+async fn a_manifest_of_some_thousand_layers_is_looked_at() {
+    let hold = Hold::start(PUBLIC).await;
+    let layer = |number: usize| json!({ "digest": digest_of(&number.to_le_bytes()), "size": 8, "mediaType": "x/y" });
+    let send = async |layers: Vec<Value>| {
+        let manifest = json!({ "layers": layers });
+        let input = json!({
+            "repository": "app", "userDid": hold.writer.did, "manifestDigest": digest_of(b"manifest"),
+            "manifest": manifest,
+        });
+        hold.post(&hold.writer, "io.atcr.hold.notifyManifest", &input).await
+    };
+    send((0..5_000).map(layer).collect()).await.assert_error(400, "BlobNotFound");
+    // Those that say nothing are small here and large in memory.
+    let refused = send(vec![json!({}); 100_000]).await;
+    refused.assert_error(400, "InvalidRequest");
+    assert!(refused.text().contains("at most 65536 layers"), "{}", refused.text());
 }
 
 #[tokio::test]

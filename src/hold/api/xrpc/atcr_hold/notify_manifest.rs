@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use crate::api::request::MANIFEST_BYTES;
 use crate::api::state::ApiState;
 use crate::gate::AccountPermit;
 use crate::images::{Image, Push};
 use atproto::lexicon::{ImageOperation, NotifyManifest, NotifyManifestOutput, error};
 use server::wire::{Request, Response};
-use server::xrpc::{Error, JSON_BYTES, json, response};
-
-/// Limit of the body: the largest manifest of the OCI distribution specification, and some more for the other fields.
-const MANIFEST_BYTES: u64 = 4 * 1024 * 1024 + JSON_BYTES;
+use server::xrpc::{Error, json, response};
 
 const PUSH: &str = "push";
 const PULL: &str = "pull";
