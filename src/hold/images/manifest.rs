@@ -118,6 +118,14 @@ impl Push {
     }
 }
 
+/// The blobs that the record of a manifest names although it is not valid, as where a media type is too long to be recorded:
+/// whoever pushed it can pull it all the same.
+pub(super) fn named_all_the_same(record: &RecordView) -> Vec<Digest> {
+    let layers = record.value.get("layers").and_then(|layers| layers.as_array()).into_iter().flatten();
+    let blobs = record.value.get("config").into_iter().chain(layers);
+    blobs.filter_map(|blob| Digest::parse(blob.get("digest")?.as_str()?).ok()).collect()
+}
+
 /// Whether the blobs of a manifest are in this hold, by its DID or, in older records, its URL.
 fn names(hold: &Did, manifest: &Manifest) -> bool {
     match (manifest.hold_did.as_deref().filter(|did| !did.is_empty()), manifest.hold_endpoint.as_deref()) {

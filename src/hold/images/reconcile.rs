@@ -4,7 +4,7 @@
 //! lost, or refused. Here the hold asks for itself: at each account that can push, for its `io.atcr.manifest` records
 //! that name this hold. What is not recorded is recorded, so that the blobs have a name and count for their account.
 //! An account that cannot be asked is said to be so; whoever removes blobs leaves alone what could be its own. Who is banned
-//! is not asked: that is how a captain gives up an account whose server is gone for good.
+//! is asked only as a member again: that is how a captain gives up an account whose server is gone for good.
 //!
 //! What an account says of itself is believed and counts for it; see [`Resolver::list_records`].
 
@@ -12,14 +12,16 @@ use std::collections::{BTreeSet, HashSet};
 
 use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::sync::mpsc;
+use tokio::time::{Duration, Instant, timeout};
 
+use super::manifest::named_all_the_same;
 use super::push::{Keys, layer_change};
 use super::{GrowthLimits, Image, Images, ImagesError, Push, PushedLayer, stats, stats_key, tables};
 use crate::blobs;
 use crate::crew::Crew;
 use crate::pds::{Plan, RecordChange, Records, Repository};
-use atproto::lexicon::nsid;
+use atproto::lexicon::{RecordView, nsid};
 use atproto::syntax::{AtUri, Datetime, Did, Digest};
 use server::identity::Resolver;
 
@@ -58,7 +60,7 @@ pub struct Reconciled {
     pub unasked: Vec<UnaskedAccount>,
     /// The first 10,000 of the manifests that were recorded.
     pub listed: Vec<AtUri>,
-    /// All blobs that a manifest names, also where nothing was written.
+    /// All blobs here that a manifest names, also where nothing was written.
     #[serde(skip)]
     pub named: HashSet<Digest>,
 }
@@ -73,20 +75,29 @@ pub struct UnaskedAccount {
     pub reason: String,
 }
 
-/// What the list of one account came to.
+/// A page of the list of one account.
 #[derive(Default)]
 struct Listed {
     pushes: Vec<Push>,
-    invalid: u64,
-    unasked: Option<String>,
+    /// Blobs of records that are not valid.
+    named: Vec<Digest>,
+    invalid: usize,
+    end: Option<ListEnd>,
 }
 
-/// What is missing of some pushes.
+/// How the list of one account ended.
+enum ListEnd {
+    Whole,
+    Unasked(String),
+}
+
+/// What is missing of some pushes, and which of their blobs are not.
 #[derive(Default)]
 struct Missing {
     recorded: Vec<AtUri>,
     layers: u64,
     incomplete: u64,
+    here: HashSet<Digest>,
 }
 
 impl Images {
@@ -108,19 +119,27 @@ impl Images {
         let total = accounts.len() as u64;
         let hold = self.inner.pds.did().clone();
         let mut reconciled = Reconciled { dry_run, ..Reconciled::default() };
-        let asked = accounts.into_iter().map(|did| {
-            let hold = &hold;
-            async move {
-                let listed = list(resolver, hold, &did).await;
-                (did, listed)
+        // A page is gone before its account is asked for the next one, however long the list is.
+        let (pages, mut listed) = mpsc::channel(1);
+        let asking = async {
+            let pages = pages;
+            let list = |did| list(resolver, &hold, did, pages.clone());
+            stream::iter(accounts).for_each_concurrent(ACCOUNTS_AT_ONCE, list).await;
+        };
+        let reconciled_so_far = &mut reconciled;
+        let recording = async move {
+            while let Some((did, page)) = listed.recv().await {
+                let is_last = page.end.is_some();
+                self.record_missing(reconciled_so_far, did, page, clock).await?;
+                if is_last {
+                    reconciled_so_far.accounts += 1;
+                    report(reconciled_so_far.accounts, total);
+                }
             }
-        });
-        let mut asked = stream::iter(asked).buffer_unordered(ACCOUNTS_AT_ONCE);
-        while let Some((did, listed)) = asked.next().await {
-            self.record_missing(&mut reconciled, did, listed, clock).await?;
-            reconciled.accounts += 1;
-            report(reconciled.accounts, total);
-        }
+            Ok::<_, ImagesError>(())
+        };
+        let ((), recorded) = tokio::join!(asking, recording);
+        recorded?;
         reconciled.unasked.sort_by(|one, other| one.did.cmp(&other.did));
         let Reconciled { accounts, manifests, recorded, layers, incomplete, invalid, ref unasked, .. } = reconciled;
         tracing::info!(
@@ -139,13 +158,12 @@ impl Images {
         Ok(reconciled)
     }
 
-    /// The owner, the crew, and whoever has records of pushes; but nobody who is banned.
+    /// The owner, the crew, and whoever has records of pushes and is not banned. A ban takes its account out of the crew;
+    /// one who is a member all the same was taken in again.
     async fn pushers(&self) -> Result<BTreeSet<Did>, ImagesError> {
         let job = |records: &Records<'_>| {
-            let mut accounts = Crew::writers(records)?;
-            accounts.extend(tables::pushing_accounts(records.snapshot())?);
-            let mut asked = BTreeSet::new();
-            for account in accounts {
+            let mut asked = Crew::writers(records)?;
+            for account in tables::pushing_accounts(records.snapshot())? {
                 if !Crew::is_banned(records, &account)? {
                     asked.insert(account);
                 }
@@ -162,7 +180,7 @@ impl Images {
         listed: Listed,
         clock: fn() -> u64,
     ) -> Result<(), ImagesError> {
-        if let Some(reason) = listed.unasked {
+        if let Some(ListEnd::Unasked(reason)) = listed.end {
             tracing::warn!(
                 %did,
                 "images of {did} not reconciled: {reason}; blobs that could be its own are kept (if the account is gone for \
@@ -170,12 +188,9 @@ impl Images {
             );
             reconciled.unasked.push(UnaskedAccount { did, reason });
         }
-        reconciled.invalid += listed.invalid;
+        reconciled.invalid += listed.invalid as u64;
+        reconciled.named.extend(self.those_here(listed.named).await?);
         reconciled.manifests += listed.pushes.len() as u64;
-        for push in &listed.pushes {
-            reconciled.named.extend(push.layers.iter().map(|layer| layer.blob.digest));
-            reconciled.named.extend(push.config.map(|config| config.digest));
-        }
         let mut pushes = listed.pushes.into_iter().peekable();
         while pushes.peek().is_some() {
             let mut layers = 0;
@@ -190,10 +205,22 @@ impl Images {
             reconciled.recorded += missing.recorded.len() as u64;
             reconciled.layers += missing.layers;
             reconciled.incomplete += missing.incomplete;
+            reconciled.named.extend(missing.here);
             let room = LISTED.saturating_sub(reconciled.listed.len());
             reconciled.listed.extend(missing.recorded.into_iter().take(room));
         }
         Ok(())
+    }
+
+    async fn those_here(&self, named: Vec<Digest>) -> Result<Vec<Digest>, ImagesError> {
+        let job = move |records: &Records<'_>| {
+            let mut here = Vec::new();
+            for digest in named {
+                here.extend(blobs::blob_size(records.snapshot(), &digest)?.map(|_| digest));
+            }
+            Ok::<_, ImagesError>(here)
+        };
+        self.inner.pds.read(job).await
     }
 
     /// One transaction, or none when nothing is to be written.
@@ -214,50 +241,61 @@ impl Images {
     }
 }
 
-/// The manifests of `account` that name this hold.
-async fn list(resolver: &Resolver, hold: &Did, account: &Did) -> Listed {
-    let mut listed = Listed::default();
-    let deadline = Instant::now() + ACCOUNT_TIME;
+/// Sends the manifests of `account` that name this hold, page by page; ends early when nobody takes them.
+async fn list(resolver: &Resolver, hold: &Did, account: Did, pages: mpsc::Sender<(Did, Listed)>) {
+    let mut left = ACCOUNT_TIME;
+    let mut manifests = 0;
     let mut cursor: Option<String> = None;
     loop {
-        let page = resolver.list_records(account, nsid::MANIFEST, cursor.as_deref());
-        let page = match timeout_at(deadline, page).await {
-            Ok(Ok(page)) => page,
-            Ok(Err(error)) => {
-                listed.unasked = Some(error.to_string());
-                return listed;
-            }
-            Err(_) => {
-                listed.unasked = Some(format!("its list was not at its end after {} s", ACCOUNT_TIME.as_secs()));
-                return listed;
-            }
-        };
-        let is_empty = page.records.is_empty();
-        for record in page.records {
-            match Push::of_record(hold, account, &record) {
-                Ok(Some(push)) => listed.pushes.push(push),
-                Ok(None) => {}
-                Err(error) => {
-                    tracing::warn!(did = %account, uri = %record.uri, "invalid manifest record: {error}");
-                    listed.invalid += 1;
+        let mut listed = Listed::default();
+        let begun = Instant::now();
+        let page = timeout(left, resolver.list_records(&account, nsid::MANIFEST, cursor.as_deref())).await;
+        left = left.saturating_sub(begun.elapsed());
+        match page {
+            Ok(Ok(page)) => {
+                let is_empty = page.records.is_empty();
+                page.records.iter().for_each(|record| listed.add(hold, &account, record));
+                // A server that answers the same place again would never come to an end.
+                let next = page.cursor.filter(|next| !is_empty && cursor.as_ref() != Some(next));
+                manifests += listed.pushes.len() + listed.invalid;
+                if manifests > MAX_MANIFESTS {
+                    listed.end = Some(ListEnd::Unasked(format!("it has more than {MAX_MANIFESTS} manifests here")));
+                } else if next.is_none() {
+                    listed.end = Some(ListEnd::Whole);
                 }
+                cursor = next;
+            }
+            Ok(Err(error)) => listed.end = Some(ListEnd::Unasked(error.to_string())),
+            Err(_) => {
+                let reason = format!("its list was not at its end after {} s", ACCOUNT_TIME.as_secs());
+                listed.end = Some(ListEnd::Unasked(reason));
             }
         }
-        if listed.pushes.len() > MAX_MANIFESTS {
-            listed.unasked = Some(format!("it has more than {MAX_MANIFESTS} manifests here"));
-            return listed;
-        }
-        match page.cursor {
-            // A server that answers the same place again would never come to an end.
-            Some(next) if !is_empty && cursor.as_ref() != Some(&next) => cursor = Some(next),
-            _ => return listed,
+        let is_last = listed.end.is_some();
+        if pages.send((account.clone(), listed)).await.is_err() || is_last {
+            return;
         }
     }
 }
 
-/// The layers of a push that are here, with their sizes in bytes, and have no record; whether all of it is here, and
-/// whether something is to be written.
+impl Listed {
+    fn add(&mut self, hold: &Did, account: &Did, record: &RecordView) {
+        match Push::of_record(hold, account, record) {
+            Ok(Some(push)) => self.pushes.push(push),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::warn!(did = %account, uri = %record.uri, "invalid manifest record: {error}");
+                self.invalid += 1;
+                self.named.extend(named_all_the_same(record));
+            }
+        }
+    }
+}
+
+/// The blobs of a push that are here; those of its layers, with their sizes in bytes, that have no record; whether all of
+/// it is here, and whether something is to be written.
 struct Look {
+    here: Vec<Digest>,
     new: Vec<(PushedLayer, u64)>,
     is_whole: bool,
     is_missing: bool,
@@ -266,12 +304,11 @@ struct Look {
 impl Look {
     fn at(records: &Records<'_>, push: &Push) -> Result<Self, ImagesError> {
         let rows = records.snapshot();
-        let mut look = Self { new: Vec::new(), is_whole: true, is_missing: false };
-        let mut here = 0;
+        let mut look = Self { here: Vec::new(), new: Vec::new(), is_whole: true, is_missing: false };
         for layer in &push.layers {
             match blobs::blob_size(rows, &layer.blob.digest)? {
                 Some(size_bytes) => {
-                    here += 1;
+                    look.here.push(layer.blob.digest);
                     if !tables::is_layer_of(rows, &push.manifest, &layer.blob.digest)? {
                         look.new.push((layer.clone(), size_bytes));
                     }
@@ -282,10 +319,10 @@ impl Look {
         if let Some(config) = &push.config {
             let is_here = blobs::blob_size(rows, &config.digest)?.is_some();
             look.is_whole &= is_here;
-            here += usize::from(is_here);
+            look.here.extend(is_here.then_some(config.digest));
         }
         let is_known = tables::has_manifest(rows, &push.manifest)?;
-        look.is_missing = !look.new.is_empty() || (here > 0 && !is_known);
+        look.is_missing = !look.new.is_empty() || (!look.here.is_empty() && !is_known);
         Ok(look)
     }
 }
@@ -293,6 +330,7 @@ impl Look {
 fn look(records: &Records<'_>, push: &Push, missing: &mut Missing) -> Result<Look, ImagesError> {
     let look = Look::at(records, push)?;
     missing.incomplete += u64::from(!look.is_whole);
+    missing.here.extend(&look.here);
     if look.is_missing {
         missing.layers += look.new.len() as u64;
         missing.recorded.push(push.manifest.clone());

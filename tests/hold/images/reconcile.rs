@@ -96,6 +96,18 @@ async fn garbage_collection_asks_first() {
 }
 
 #[tokio::test]
+async fn what_an_invalid_record_names_is_no_garbage() {
+    let hold = Hold::start(&format!("{PRIVATE}[gc]\ngrace_s = 0\n")).await;
+    serve_nothing(&hold);
+    upload(&hold, &["config", "one", "two", "garbage"]).await;
+    let mut invalid = record(&hold.writer, &["config", "one", "two", "nowhere"], &json!({ "holdDid": hold.did() }));
+    invalid["value"]["layers"][0]["mediaType"] = format!("application/{}", "x".repeat(120)).into();
+    serve_page(&hold, &hold.writer, page(&[invalid]));
+    let collected = operate(&hold, GcRun { dry_run: false, force: false }).await;
+    assert_eq!((collected.garbage.count, collected.named.count), (1, 3));
+}
+
+#[tokio::test]
 async fn an_account_that_is_gone_for_good_keeps_its_uploads_until_it_is_banned() {
     let hold = Hold::start(&format!("{PRIVATE}[gc]\ngrace_s = 0\n")).await;
     serve_nothing(&hold);
@@ -117,6 +129,30 @@ async fn an_account_that_is_gone_for_good_keeps_its_uploads_until_it_is_banned()
     assert_eq!(collect().await, ([0, 2, 1], vec![did.clone()]), "it has an image here");
     operate(&hold, CrewBan { did }).await;
     assert_eq!(collect().await, ([1, 2, 0], vec![]), "its image stays");
+}
+
+#[tokio::test]
+async fn who_was_banned_and_is_a_member_again_is_asked() {
+    let hold = Hold::start(PRIVATE).await;
+    serve_nothing(&hold);
+    let back = &hold.stranger;
+    let (did, role, permissions) = (back.did.clone(), "mate".to_owned(), vec![Permission::BlobWrite]);
+    operate(&hold, CrewAdd { did: did.clone(), role, permissions, tier: None }).await;
+    hold.upload(back, b"config").await;
+    hold.upload(back, b"layer").await;
+    let ours = json!({ "holdDid": hold.did() });
+    serve_page(&hold, back, page(&[record(back, &["config", "layer"], &ours)]));
+    operate(&hold, CrewBan { did: did.clone() }).await;
+    assert_eq!(reconcile(&hold, false).await.manifests, 0);
+    // A client of the captain's knows nothing of bans.
+    let member = json!({
+        "member": did, "role": "mate", "permissions": ["blob:read", "blob:write"], "addedAt": "2026-01-01T00:00:00Z",
+    });
+    let key = atcr_hold::crew::member_key(&did);
+    let input = json!({ "repo": hold.did(), "collection": "io.atcr.hold.crew", "rkey": key, "record": member });
+    hold.post(&hold.captain, "com.atproto.repo.putRecord", &input).await.ok();
+    let reconciled = reconcile(&hold, false).await;
+    assert_eq!((reconciled.manifests, reconciled.recorded, reconciled.layers), (1, 1, 1));
 }
 
 async fn upload(hold: &Hold, contents: &[&str]) {
