@@ -59,12 +59,12 @@ impl Default for UploadCounts {
     }
 }
 
-impl UploadCounts {
-    pub(super) fn completion(&self, outcome: &Result<(), BlobError>) {
-        self.completions.inc(match outcome {
-            Ok(()) => CompletionResult::Completed,
+impl CompletionResult {
+    pub(super) fn of(outcome: &Result<(), BlobError>) -> Self {
+        match outcome {
+            Ok(()) => Self::Completed,
             Err(BlobError::NoSpace(_) | BlobError::Unavailable(_) | BlobError::Storage(_) | BlobError::Busy) => {
-                CompletionResult::Failed
+                Self::Failed
             }
             Err(
                 BlobError::UnknownUpload
@@ -78,7 +78,7 @@ impl UploadCounts {
                 | BlobError::QuotaExceeded { .. }
                 | BlobError::LengthRequired
                 | BlobError::Body(_),
-            ) => CompletionResult::Refused,
-        });
+            ) => Self::Refused,
+        }
     }
 }

@@ -73,6 +73,7 @@ use atproto::syntax::{Did, Digest};
 use server::sqlite::Database;
 use server::storage::StorageError;
 
+use counts::CompletionResult;
 pub use counts::UploadCounts;
 pub use digest_lock::{DigestGuard, DigestLock, REMOVAL_SETTLED_US};
 pub use error::{BlobError, BodyError, OpenBlobsError};
@@ -270,9 +271,12 @@ impl Blobs {
                 Store::Files(files) => files.complete(&upload, &digest, &account, parts, now_us).await,
                 Store::Bucket(bucket) => bucket.complete(&upload, &digest, &account, parts, now_us).await,
             };
-            blobs.sessions.counts.completion(&outcome);
-            let is_refused = matches!(&outcome, Err(error) if !matches!(error, BlobError::UnknownUpload));
-            blobs.sessions.quotas.note_completion(&id, is_refused);
+            let result = CompletionResult::of(&outcome);
+            blobs.sessions.counts.completions.inc(result);
+            // What failed without the client's fault it may complete in a moment.
+            let is_refused = matches!(result, CompletionResult::Refused);
+            let is_there = !matches!(outcome, Err(BlobError::UnknownUpload));
+            blobs.sessions.quotas.note_completion(&id, is_refused && is_there);
             outcome
         })
         .await

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
-use crate::support::blob_hold::{Hold, NOW_US, alice, frames, list, part_number, part_request};
+use crate::support::blob_hold::{Hold, NOW_US, alice, digest, frames, list, part_number, part_request};
 
 /// Everybody may have ten bytes.
 struct Ten;
@@ -71,8 +71,7 @@ async fn an_abandoned_upload_gives_way_to_the_next_one() {
         hold.blobs.session_account(&abandoned).await.expect("nothing goes that does not help");
         let etag = send(b"12345678", later_us).await.unwrap();
         assert!(hold.blobs.session_account(&abandoned).await.is_err(), "{}", hold.name);
-        let digest = crate::support::blob_hold::digest(b"12345678");
-        hold.blobs.complete(&id, &alice(), digest, list(&[(1, &etag)]), later_us).await.unwrap();
+        hold.blobs.complete(&id, &alice(), digest(b"12345678"), list(&[(1, &etag)]), later_us).await.unwrap();
         assert_eq!(used(&hold.blobs).await, 8);
     }
 }
@@ -99,6 +98,23 @@ async fn an_upload_whose_completion_was_refused_gives_way_at_once() {
         hold.complete(&id, b"1234567890", &[(1, &etag)]).await.unwrap();
         assert!(hold.blobs.session_account(&refused).await.is_err(), "{}", hold.name);
     }
+}
+
+#[tokio::test]
+async fn an_upload_whose_completion_failed_does_not_give_way_at_once() {
+    let hold = holds().await.remove(0);
+    let failed = initiate(&hold).await;
+    let etag = hold.part(&failed, 1, b"12345678").await.unwrap();
+    let file = hold.blob_file(&digest(b"12345678"));
+    let folder = file.parent().unwrap();
+    std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
+    std::fs::write(folder, "no folder").unwrap();
+    let outcome = hold.complete(&failed, b"12345678", &[(1, &etag)]).await;
+    assert!(matches!(outcome, Err(BlobError::Storage(_))), "{outcome:?}");
+    let id = initiate(&hold).await;
+    assert_no_room(hold.part(&id, 1, b"1234567890").await);
+    std::fs::remove_file(folder).unwrap();
+    hold.complete(&failed, b"12345678", &[(1, &etag)]).await.unwrap();
 }
 
 #[tokio::test]
