@@ -28,6 +28,7 @@ pub(super) async fn keep(hold: Arc<Hold>, gc: Gc) {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "removals could not be finished"),
         }
+        due_us = still_due_us(due_us, gc.schedule, now_us());
         if gc.enabled && now_us() >= due_us {
             match collect_garbage(&hold, false, false, Reporter::new().0).await {
                 Ok(_) => {}
@@ -59,6 +60,12 @@ fn due_us(schedule: Schedule, now_us: u64) -> u64 {
     }
 }
 
+/// Returns when a collection that was due at `due_us` is due now: no later than if the hold began now, for the clock may
+/// have been ahead and set back since.
+fn still_due_us(due_us: u64, schedule: Schedule, now_us: u64) -> u64 {
+    due_us.min(self::due_us(schedule, now_us))
+}
+
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -75,5 +82,16 @@ mod tests {
         assert_eq!(due_us(daily, 5 * DAY_US + half_past_three), 6 * DAY_US + half_past_three);
         assert_eq!(due_us(daily, 6 * DAY_US - 1), 6 * DAY_US + half_past_three);
         assert_eq!(due_us(Schedule::Every(Duration::from_secs(2)), 5), 2_000_005);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_puts_nothing_off() {
+        let daily = Schedule::Daily { after_midnight: Duration::ZERO };
+        let every = Schedule::Every(Duration::from_micros(DAY_US));
+        for schedule in [daily, every] {
+            let due = due_us(schedule, 400 * DAY_US);
+            assert_eq!(still_due_us(due, schedule, 5 * DAY_US), 6 * DAY_US);
+            assert_eq!(still_due_us(6 * DAY_US, schedule, 6 * DAY_US + 1), 6 * DAY_US, "what is due stays due");
+        }
     }
 }

@@ -25,8 +25,10 @@ impl Blobs {
     /// staged bytes that nobody owns: from a bucket those of that age.
     ///
     /// # Errors
-    /// When storage fails; what was dropped until then stays dropped.
+    /// When storage fails; what was dropped until then stays dropped. When the storage that is there is not the hold's
+    /// own: what nobody owns here is of somebody else.
     pub async fn sweep(&self, now_us: u64) -> Result<Swept, BlobError> {
+        self.require_storage()?;
         let before_us = self.sessions.stale_before_us(now_us);
         let db = &self.sessions.db;
         let stale = db.read(move |read| tables::stale_uploads(read, before_us).map_err(BlobError::from)).await?;
@@ -58,8 +60,12 @@ impl Blobs {
         let mut dropped = 0;
         for id in self.sessions.db.read(read).await?.into_iter().map(UploadId::from_key) {
             let upload = self.sessions.uploads.lock(&id).await;
-            let still_empty = move |read: &Read<'_>| tables::part_totals(read, id.key()).map_err(BlobError::from);
-            if upload.is_shared() || self.sessions.db.read(still_empty).await?.parts > 0 {
+            // The first part, or the first URL for one, may have come since the list was read.
+            let still_empty = move |read: &Read<'_>| {
+                let is_empty = tables::part_totals(read, id.key())?.parts == 0;
+                Ok::<_, BlobError>(is_empty && tables::bucket_upload(read, id.key())?.is_none())
+            };
+            if upload.is_shared() || !self.sessions.db.read(still_empty).await? {
                 continue;
             }
             if self.drop_locked(&upload, move |upload| upload.touched_us < before_us).await? {

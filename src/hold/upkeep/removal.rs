@@ -8,11 +8,11 @@
 use super::usage::Amount;
 use super::{Upkeep, UpkeepError, blocking, detached};
 use crate::blobs;
-use crate::blobs::PendingDeletionRow;
+use crate::blobs::{PendingDeletionRow, Presence};
 use crate::blobs::{REMOVAL_SETTLED_US, blob_digest, blob_key};
 use crate::objects::Removed;
 use atproto::syntax::Digest;
-use server::sqlite::Write;
+use server::sqlite::{Read, Write};
 
 /// As many as are removed together.
 const REMOVED_AT_ONCE: usize = 100;
@@ -21,14 +21,17 @@ impl Upkeep {
     /// Finishes the removals that were cut off, or that the store refused; answers what they were.
     ///
     /// # Errors
-    /// [`UpkeepError`]; the rest stays on the list.
+    /// [`UpkeepError`]; the rest stays on the list. All of it does when the storage that is there is not the hold's own.
     pub async fn finish_removals(&self) -> Result<Amount, UpkeepError> {
+        self.presence.as_ref().map_or(Ok(()), Presence::require)?;
         let mut finished = Amount::default();
         loop {
             // A directory did what it was asked when the process that asked is gone.
             let settled_us = if self.store.staging.is_some() { 0 } else { REMOVAL_SETTLED_US };
-            let before_us = (self.clock)().saturating_sub(settled_us);
-            let rows = self.db.read(move |read| blobs::pending_deletions(read, before_us, REMOVED_AT_ONCE)).await?;
+            let now_us = (self.clock)();
+            let before_us = now_us.saturating_sub(settled_us);
+            let find = move |read: &Read<'_>| blobs::pending_deletions(read, before_us, now_us, REMOVED_AT_ONCE);
+            let rows = self.db.read(find).await?;
             let upkeep = self.clone();
             let removed = detached(async move { upkeep.remove_again(rows).await }).await?;
             if removed.is_empty() {

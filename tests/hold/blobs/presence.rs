@@ -1,6 +1,6 @@
 //! The marker of a storage: who gets one, and which storage is refused.
 
-use atcr_hold::blobs::{Presence, PresenceError};
+use atcr_hold::blobs::{BlobError, Presence, PresenceError};
 use atcr_hold::objects::{Memory, Objects};
 use atcr_hold::schema;
 use atproto::syntax::Did;
@@ -8,7 +8,7 @@ use server::sqlite::Database;
 use server::storage::StorageError;
 use tempfile::TempDir;
 
-use crate::support::blob_hold::{NOW_US, digest};
+use crate::support::blob_hold::{Hold, NOW_US, digest};
 
 const MARKER: &str = "docker/atcr-hold.json";
 
@@ -72,4 +72,23 @@ async fn where_everything_was_migrated_to_is_taken() {
     claim(&home, &new, "second").await.unwrap();
     claim(&home, &new, "second").await.unwrap();
     assert!(claim(&home, &Memory::default(), "third").await.is_err());
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_alone_what_lies_in_another_storage() {
+    let (home, hold) = (home(), Hold::new().await);
+    let (objects, did) = (Objects::open(&hold.root()).unwrap(), Did::parse("did:web:hold.example").unwrap());
+    let presence = Presence::recorded(objects.clone(), "here".into(), &did, &home.db).await.unwrap();
+    presence.adopt(&home.db, "own".into()).await.unwrap();
+    let blobs = hold.blobs.clone().with_presence(presence.clone());
+    let folder = hold.root().join("uploads/of another hold");
+    std::fs::create_dir_all(&folder).unwrap();
+    objects.put(MARKER, r#"{"hold":"did:web:other.example","id":"1"}"#).await.unwrap();
+    presence.check().await.unwrap_err();
+    let refused = blobs.sweep(NOW_US).await;
+    assert!(matches!(refused, Err(BlobError::Unavailable(_))), "{refused:?}");
+    assert!(folder.exists());
+    presence.adopt(&home.db, "own".into()).await.unwrap();
+    assert_eq!(blobs.sweep(NOW_US).await.unwrap().orphans, 1);
+    assert!(!folder.exists());
 }

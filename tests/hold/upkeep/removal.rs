@@ -1,9 +1,9 @@
 //! Objects whose rows are gone: what was cut off is finished, and what came back stays.
 
-use atcr_hold::blobs::{self, BlobError, BlobSettings, Blobs, REMOVAL_SETTLED_US, UploadLimits};
+use atcr_hold::blobs::{self, BlobError, BlobSettings, Blobs, Presence, REMOVAL_SETTLED_US, UploadLimits};
 use atcr_hold::objects::Presigned;
 use atcr_hold::upkeep::{Amount, Problem};
-use atproto::syntax::Digest;
+use atproto::syntax::{Did, Digest};
 
 use super::{Stock, digest, forced, key, now_us, read, read_blob, room, upload};
 use crate::objects::remotes_here;
@@ -36,6 +36,15 @@ async fn a_removal_that_was_cut_off_is_finished_once_it_is_settled() {
         assert_eq!(stock.objects().stat(&key(&blob)).await.unwrap(), None, "{}", stock.name);
         assert!(stock.db.read(move |read| blobs::tables::pending_deletion_us(read, &blob)).await.unwrap().is_none());
     }
+}
+
+#[tokio::test]
+async fn a_removal_from_while_the_clock_was_ahead_is_finished_too() {
+    let stock = Stock::in_memory().await;
+    let blob = stock.put_blob(b"doomed").await;
+    doom(&stock, blob, now_us() + 365 * 86_400_000_000).await;
+    assert_eq!(stock.upkeep.finish_removals().await.unwrap().count, 1);
+    assert_eq!(stock.objects().stat(&key(&blob)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -103,4 +112,24 @@ async fn what_a_repair_judges_is_not_garbage_on_its_way_out() {
     assert!(stock.verify(true).await.findings.listed.is_empty());
     stock.db.write(move |write| blobs::tables::delete_pending_deletion(write, &blob)).await.unwrap();
     assert_eq!(stock.verify(true).await.findings.listed[0].problem, Problem::Unrecorded);
+}
+
+#[tokio::test]
+async fn nothing_is_removed_from_another_storage() {
+    for stock in [Stock::in_memory().await, Stock::in_directory().await] {
+        let blob = stock.put_blob(b"doomed").await;
+        doom(&stock, blob, 0).await;
+        let hold = Did::parse("did:web:hold.example").unwrap();
+        let presence = Presence::recorded(stock.objects(), stock.name.clone(), &hold, &stock.db).await.unwrap();
+        presence.adopt(&stock.db, "own".into()).await.unwrap();
+        let upkeep = stock.upkeep.clone().with_presence(presence.clone());
+        stock.put("docker/atcr-hold.json", br#"{"hold":"did:web:other.example","id":"1"}"#).await;
+        presence.check().await.unwrap_err();
+        let refused = upkeep.finish_removals().await.unwrap_err();
+        assert!(refused.to_string().contains("not the hold's own"), "{}: {refused}", stock.name);
+        assert!(stock.objects().stat(&key(&blob)).await.unwrap().is_some(), "{}", stock.name);
+        presence.adopt(&stock.db, "own".into()).await.unwrap();
+        assert_eq!(upkeep.finish_removals().await.unwrap().count, 1, "{}", stock.name);
+        assert_eq!(stock.objects().stat(&key(&blob)).await.unwrap(), None, "{}", stock.name);
+    }
 }

@@ -81,17 +81,20 @@ pub fn put_uploader(write: &Write<'_>, digest: &Digest, id: &UploadKey) -> Resul
     write.execute("DELETE FROM blob_uploader WHERE digest = ?1 AND account = ''", [digest.as_bytes()]).map(drop)
 }
 
-/// At most `limit` blobs whose objects are to go, and which the store was not asked to remove since `before_us`.
+/// At most `limit` blobs whose objects are to go, and which the store was not asked to remove between `before_us` and
+/// `now_us`. What was asked for later was asked for while the clock was ahead.
 ///
 /// # Errors
 /// [`StorageError`].
 pub fn pending_deletions(
     read: &Read<'_>,
     before_us: u64,
+    now_us: u64,
     limit: usize,
 ) -> Result<Vec<PendingDeletionRow>, StorageError> {
-    let sql = "SELECT digest, size_bytes, removed_us FROM pending_deletion WHERE removed_us <= ?1 LIMIT ?2";
-    read.all(sql, (before_us.cast_signed(), limit.cast_signed()), |row| {
+    let sql = "SELECT digest, size_bytes, removed_us FROM pending_deletion
+               WHERE removed_us <= ?1 OR removed_us > ?2 LIMIT ?3";
+    read.all(sql, (before_us.cast_signed(), now_us.cast_signed(), limit.cast_signed()), |row| {
         let (size_bytes, removed_us) = (row.get::<_, i64>(1)?.cast_unsigned(), row.get::<_, i64>(2)?.cast_unsigned());
         Ok(PendingDeletionRow { digest: Digest::from_bytes(row.get(0)?), size_bytes, removed_us })
     })
