@@ -36,7 +36,7 @@
 //!   5. DeletionClaim some digests   readers wait while garbage collection decides; taken under their DigestGuards
 //! ```
 //! A part takes the [`UploadGuard`](upload_state::UploadGuard) twice, to begin and to be recorded, and receives its bytes
-//! in between without it. `complete`, `abort` and the sweep hold it all the time and end the epoch: a part that began in
+//! in between without it; one into a bucket receives them already while the row of its begin gets to the disk. `complete`, `abort` and the sweep hold it all the time and end the epoch: a part that began in
 //! an earlier epoch can neither write nor be recorded. What must run under a lock takes its guard as a parameter.
 //! DigestLock: <https://github.com/opencontainers/image-spec/blob/main/descriptor.md#digests>
 

@@ -1,10 +1,15 @@
 //! A part that passes through the hold into the store: hashed on its way, never kept here.
+//!
+//! The row that says a part is on its way gets to the disk meanwhile. The part's last bytes wait for it: the store has no
+//! part that the next attempt would not know of.
 
 use server::storage::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::blobs::tables;
 use crate::blobs::tables::{BucketPartRow, UploadKey};
@@ -16,7 +21,7 @@ use crate::blobs::names::{ETag, PartNumber, bare, staged_key};
 use crate::blobs::quotas::QuotaShare;
 use crate::blobs::sessions::open_upload;
 use crate::blobs::size_limit::SizeLimit;
-use crate::blobs::{BlobError, BodyError, PartRequest, detached};
+use crate::blobs::{BlobError, BodyError, PartRequest, detached, panicked};
 
 /// What stores answer for a part without bytes: the MD5 of nothing.
 const EMPTY_ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
@@ -28,6 +33,19 @@ struct PartStart {
     hash: Option<Hash>,
     /// What the part takes of its account's quota while it is on its way.
     _share: Option<QuotaShare>,
+}
+
+/// The row of a part that was begun, on its way to the disk.
+struct BegunRow(JoinHandle<Result<(), BlobError>>);
+
+impl BegunRow {
+    /// Waits until the row is on disk.
+    ///
+    /// # Errors
+    /// Why it is not.
+    async fn on_disk(self) -> Result<(), BlobError> {
+        self.0.await.unwrap_or_else(|_| Err(panicked()))
+    }
 }
 
 impl Bucket {
@@ -43,9 +61,9 @@ impl Bucket {
         detached(async move {
             let _slot = slot;
             let begun = bucket.begin_part(&request, length_bytes).await;
-            let start =
+            let (start, row) =
                 begun.inspect_err(|error| bucket.sessions.note_refused(error, &request.account, request.now_us))?;
-            let (etag, hash) = bucket.send(&request, length_bytes, body, &start).await?;
+            let (etag, hash) = bucket.send(&request, length_bytes, body, &start, row).await?;
             // The transaction that records it looks at the quota itself: counted here as well it would count twice.
             drop(start);
             let (number, hash_state) = (request.number.get(), hash.map(|hash| hash.save()));
@@ -56,13 +74,14 @@ impl Bucket {
         .await
     }
 
-    async fn begin_part(&self, request: &PartRequest, length_bytes: u64) -> Result<PartStart, BlobError> {
+    /// Looks whether the part may be sent. Answers before the row that says it is on its way is on disk.
+    async fn begin_part(&self, request: &PartRequest, length_bytes: u64) -> Result<(PartStart, BegunRow), BlobError> {
         let upload = self.sessions.uploads.lock(&request.upload).await;
         let bucket = self.multipart(&upload, &request.account, false).await?;
         let (key, number) = (*upload.id().key(), request.number);
         let (limits, max_part_bytes) = (self.sessions.limits(), self.store.max_part_bytes());
         let (quotas, account) = (Arc::clone(&self.sessions.quotas), request.account.clone());
-        let begin = move |write: &Write<'_>| {
+        let check = move |write: &Write<'_>| {
             let earlier = tables::bucket_part(write, &key, number.get())?;
             let earlier_bytes = earlier.as_ref().map_or(0, |part| part.size_bytes);
             let others_bytes = tables::bucket_part_bytes(write, &key)?.saturating_sub(earlier_bytes);
@@ -83,32 +102,54 @@ impl Bucket {
             tables::put_bucket_part(write, &key, &BucketPartRow::begun(number.get()))?;
             Ok((hash_before(write, &key, number)?, share))
         };
-        let (hash, _share) = self.sessions.db.write(begin).await?;
-        Ok(PartStart { multipart: bucket.multipart, hash, _share })
+        let (begun, checked) = oneshot::channel();
+        let begin = move |write: &Write<'_>| {
+            // Nobody may be waiting any more.
+            _ = begun.send(check(write)?);
+            Ok::<_, BlobError>(())
+        };
+        let db = self.sessions.db.clone();
+        let row = BegunRow(tokio::spawn(async move {
+            let written = db.write(begin).await;
+            // Whoever has the lock finds the row.
+            drop(upload);
+            written
+        }));
+        match checked.await {
+            Ok((hash, _share)) => Ok((PartStart { multipart: bucket.multipart, hash, _share }, row)),
+            Err(_) => Err(row.on_disk().await.err().unwrap_or_else(panicked)),
+        }
     }
 
     /// Sends the part. Returns its ETag without quotes, and the hash of everything up to its end if all before it is
-    /// known.
+    /// known. The part's last bytes leave once its row is on disk.
     async fn send<S>(
         &self,
         request: &PartRequest,
         length_bytes: u64,
         body: S,
         start: &PartStart,
+        row: BegunRow,
     ) -> Result<(String, Option<Hash>), BlobError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
     {
         let hash = Arc::new(Mutex::new(start.hash.clone()));
         let hashing = Arc::clone(&hash);
-        let mut left_bytes = length_bytes;
+        let (mut left_bytes, mut row) = (length_bytes, Some(row));
         let body = body.map(move |bytes| {
             let bytes = bytes?;
             left_bytes = left_bytes.checked_sub(bytes.len() as u64).ok_or(BodyError::WrongLength)?;
             if let Some(hash) = &mut *hashing.lock().unwrap_or_else(PoisonError::into_inner) {
                 hash.update(&bytes);
             }
-            Ok::<_, BodyError>(bytes)
+            Ok::<_, BlobError>((bytes, row.take_if(|_| left_bytes == 0)))
+        });
+        let body = body.and_then(|(bytes, row)| async move {
+            if let Some(row) = row {
+                row.on_disk().await?;
+            }
+            Ok(bytes)
         });
         if length_bytes == 0 {
             // Some stores refuse a part without bytes: it is a row and nothing else.
@@ -122,7 +163,7 @@ impl Bucket {
                 let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
                 Ok((bare(&etag).to_owned(), hash))
             }
-            Err(PartError::Body(error)) => Err(error.into()),
+            Err(PartError::Body(error)) => Err(error),
             Err(PartError::TooShort) => Err(BodyError::WrongLength.into()),
             Err(PartError::UnknownUpload) => Err(BlobError::UnknownUpload),
             Err(PartError::Storage(error)) => {

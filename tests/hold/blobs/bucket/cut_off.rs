@@ -10,7 +10,7 @@ use crate::objects::is_lax;
 use crate::support::blob_hold::{Hold, blob_key, digest};
 
 /// The store's name of the one upload in parts that is open.
-async fn multipart(hold: &Hold) -> String {
+pub(super) async fn multipart(hold: &Hold) -> String {
     let open: Vec<_> = hold.store().list_multiparts("uploads").try_collect().await.unwrap();
     assert_eq!(open.len(), 1, "{}: {open:?}", hold.name);
     open[0].id.clone()

@@ -13,6 +13,7 @@ use http::Method;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
+use super::cut_off::multipart;
 use super::{MIB, begin, complete, put, three_parts};
 use crate::objects::buckets_here;
 use crate::support::blob_hold::{Hold, NOW_US, alice, digest, part_number, part_request};
@@ -84,6 +85,32 @@ async fn a_slow_client_is_waited_for_and_one_that_goes_leaves_no_part() {
         hold.assert_blob(&whole).await;
         // Of a part that was begun twice only reading tells which body the store has.
         assert_eq!(hold.blobs.counts().proof_bytes.get(), whole.len() as u64, "{}", hold.name);
+    }
+}
+
+#[tokio::test]
+async fn a_part_whose_row_does_not_get_to_the_disk_does_not_get_to_the_store() {
+    for hold in holds_of(Presigned::Downloads).await {
+        let (whole, id) = (three_parts(), begin(&hold).await);
+        let mut list = vec![send(&hold, &id, &whole, 1).await];
+        // Rows are written, and refused when they are committed: by then the part is on its way.
+        let database = rusqlite::Connection::open(hold.directory.path().join("hold.db")).unwrap();
+        let refusing = "CREATE TABLE none (id INTEGER PRIMARY KEY);
+                        CREATE TABLE refused (id INTEGER REFERENCES none (id) DEFERRABLE INITIALLY DEFERRED);
+                        CREATE TRIGGER refusing AFTER INSERT ON bucket_part BEGIN INSERT INTO refused VALUES (1); END";
+        database.execute_batch(refusing).unwrap();
+        let refused = hold.part(&id, 2, part(&whole, 2)).await;
+        assert!(matches!(refused, Err(BlobError::Storage(_))), "{}: {refused:?}", hold.name);
+        let stored = hold.store().list_parts(&format!("uploads/{id}"), &multipart(&hold).await).await.unwrap().unwrap();
+        assert_eq!(stored.iter().map(|part| part.number).collect::<Vec<_>>(), [1], "{}", hold.name);
+
+        database.execute_batch("DROP TRIGGER refusing").unwrap();
+        for number in [2, 3] {
+            list.push(send(&hold, &id, &whole, number).await);
+        }
+        complete(&hold, &id, &whole, &list).await.unwrap();
+        hold.assert_blob(&whole).await;
+        assert_eq!(hold.blobs.counts().proof_bytes.get(), 0, "{}", hold.name);
     }
 }
 
