@@ -187,6 +187,11 @@ impl Uploads {
         let turn = self.locks.lock(&id).await;
         let found = self.database.read(move |read| tables::upload(read, &id)).await?;
         let (row, etags) = found.ok_or(UploadsError::Unknown)?;
+        if !self.has_tail(&row).await? {
+            tracing::warn!(did = %row.login.account, "the file of an upload is gone: it has to begin anew");
+            self.forget(id).await?;
+            return Err(UploadsError::Unknown);
+        }
         let hash = Hash::restore(&row.hash_state)?;
         Ok(OpenUpload { row, hash, etags, _turn: turn })
     }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::{MAX_PARTS, OpenUpload, UploadId, Uploads, UploadsError};
-use crate::uploads::tables::{self, PartRow};
+use crate::uploads::tables::{self, PartRow, UploadRow};
 use server::egress::{ClientBody, boxed_body};
 use server::storage::{Hash, StorageError};
 use server::wire::{BodyFault, RequestBody};
@@ -214,6 +214,19 @@ impl Uploads {
             give(pieces, Some(piece.into())).await?;
         }
         Ok(())
+    }
+
+    /// Returns whether the file has all bytes of the row. It has not after a restore of the database alone.
+    pub(super) async fn has_tail(&self, row: &UploadRow) -> Result<bool, UploadsError> {
+        let tail_bytes = row.offset - row.sent;
+        if tail_bytes == 0 {
+            return Ok(true);
+        }
+        match fs::metadata(self.tail(&row.id)).await {
+            Ok(file) => Ok(file.len() >= tail_bytes),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(super) async fn remove_tail(&self, id: &UploadId) -> Result<(), UploadsError> {
