@@ -139,6 +139,20 @@ await step('private: who is not crew cannot push there, and is told why', async 
   assert.deepEqual(told(reader), [403, 'DENIED'])
 })
 
+await step('private, and anyone may join: who first looks whether a layer is there is taken in, and pushes', async () => {
+  const open = await startHold('open', { HOLD_PUBLIC: 'false' })
+  const kate = await newAccount(stack.pds, 'kate.test')
+  await profile(kate, open.did)
+  // As skopeo, crane and containerd do before they send anything.
+  for (const method of ['HEAD', 'GET']) {
+    const missing = await request(kate, 'pull,push', method, `kate.test/app/blobs/${sha256('nothing')}`)
+    assert.equal(missing.status, 404, method)
+  }
+  const { digest } = await pushed(kate, 'kate.test/app', 'v1')
+  assert.equal((await record(kate, 'io.atcr.manifest', digest.slice(7))).holdDid, open.did)
+  open.signal('SIGKILL')
+})
+
 await step('choice: null is no hold, an older record is one, nothing is the default', async () => {
   await profile(dave, null)
   const none = await push(dave, 'dave.test/app', 'v1')

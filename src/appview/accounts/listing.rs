@@ -30,6 +30,15 @@ impl Sessions {
         self.database.read(tables::list).await
     }
 
+    /// Returns the sessions of an account, as [`Sessions::list`].
+    ///
+    /// # Errors
+    /// As [`Sessions::list`].
+    pub async fn of_account(&self, account: &Did) -> Result<Vec<SessionSummary>, StorageError> {
+        let account = account.clone();
+        self.database.read(move |read| tables::of_account(read, &account)).await
+    }
+
     /// Returns the number of sessions.
     ///
     /// # Errors

@@ -186,6 +186,16 @@ impl Sessions {
         Ok(login)
     }
 
+    /// Returns the session of an account that its PDS confirmed last, of any kind.
+    ///
+    /// # Errors
+    /// [`AccountsError::Storage`]
+    pub async fn newest(&self, account: &Did) -> Result<Option<Login>, AccountsError> {
+        let did = account.clone();
+        let sessions = self.database.read(move |read| tables::of_account(read, &did)).await?;
+        Ok(sessions.first().map(|newest| Login { account: account.clone(), session: newest.id }))
+    }
+
     /// Stores the tokens of a sign-in by OAuth in place of the account's previous ones, which are revoked.
     ///
     /// # Errors

@@ -60,6 +60,22 @@ impl HoldsError {
         }
     }
 
+    /// Converts an error without a name, as a proxy returns it while the hold is down, to [`HoldsError::Silent`].
+    pub(super) fn silent_if_of_a_proxy(self) -> Self {
+        match self {
+            Self::Refused { hold, status, name, message }
+                if name.is_empty()
+                    && matches!(
+                        status,
+                        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::REQUEST_TIMEOUT
+                    ) =>
+            {
+                Self::Silent { hold, error: RemoteError::Refused { status, name, message } }
+            }
+            error => error,
+        }
+    }
+
     /// Whether the hold refused with this error name.
     #[must_use]
     pub fn is_named(&self, wanted: &str) -> bool {

@@ -12,7 +12,7 @@ use http::{HeaderValue, StatusCode};
 use quick_cache::sync::Cache;
 use tokio::time::{Instant, timeout};
 
-use crate::accounts::{Login, Sessions};
+use crate::accounts::{AccountsError, Login, Sessions};
 use crate::remote::{Remote, RemoteError};
 use crate::repos::Repos;
 use atproto::lexicon::nsid::{self, Method};
@@ -28,12 +28,16 @@ pub use uploads::Initiated;
 const PROFILE_TTL: Duration = Duration::from_mins(1);
 /// Number of cached accounts, at some 300 bytes.
 const MAX_REMEMBERED: usize = 4096;
+/// Time until a hold that refused crew membership is asked again, as its captain may allow it at any time.
+const REFUSED_FOR: Duration = Duration::from_mins(1);
 /// Time-out of a call to a hold that moves no bytes: the client gets an error, and can try again.
 const CALL_TIME: Duration = Duration::from_secs(10);
 /// Time-out of a notice of a manifest: the hold commits a record for each layer.
 const NOTICE_TIME: Duration = Duration::from_secs(30);
 /// Time-out of completing an upload: from a bucket the hold reads back all that it has to hash, 160 GiB at most.
 const COMPLETE_TIME: Duration = Duration::from_secs(30 * 60);
+/// Maximum number of sessions of an account with which one notification is tried.
+const MAX_SESSIONS: usize = 8;
 /// Maximum number of holds that are asked in one look-up, each the successor of the one before.
 const MAX_SUCCESSORS: usize = 3;
 
@@ -62,8 +66,8 @@ pub struct Holds {
     repos: Arc<Repos>,
     default_hold: RwLock<Option<ServiceUrl>>,
     profiles: Cache<Did, (Option<ServiceUrl>, Instant)>,
-    /// Pairs of account and hold for which crew membership was requested.
-    asked: Cache<(Did, Did), ()>,
+    /// Pairs of account and hold for which crew membership was requested: whether it was granted, and when.
+    asked: Cache<(Did, Did), (bool, Instant)>,
 }
 
 impl Holds {
@@ -124,10 +128,33 @@ impl Holds {
                 Ok(location) => return Ok(Some(address(&hold, location)?)),
                 Err(RemoteError::Refused { status: StatusCode::NOT_FOUND, .. }) => return Ok(None),
                 Err(RemoteError::Redirected(url)) => hold = successor(&url).ok_or(HoldsError::NotAHold)?,
-                Err(error) => return Err(HoldsError::of(&hold, error)),
+                Err(error) => {
+                    if let Some(login) = login {
+                        self.forget_membership(&hold, login, &error);
+                    }
+                    return Err(HoldsError::of(&hold, error));
+                }
             }
         }
         Ok(None)
+    }
+
+    /// Returns the URL of a blob before a push to the hold. Requests crew membership first where only the crew may read.
+    ///
+    /// # Errors
+    /// [`HoldsError`]
+    pub async fn locate_for_push(
+        &self,
+        hold: &ServiceUrl,
+        digest: &Digest,
+        login: &Login,
+    ) -> Result<Option<String>, HoldsError> {
+        let found = self.locate(hold, digest, Verb::Head, Some(login)).await;
+        let is_for_crew = matches!(&found, Err(HoldsError::Refused { status: StatusCode::FORBIDDEN, .. }));
+        if is_for_crew && self.join(hold, login).await? {
+            return self.locate(hold, digest, Verb::Head, Some(login)).await;
+        }
+        found
     }
 
     async fn ask_for(
@@ -143,32 +170,68 @@ impl Holds {
         within(CALL_TIME, self.remote.query(&url, &parameters, token)).await
     }
 
-    /// Requests crew membership for the account, once. Whether it may write shows when it does.
+    /// Requests crew membership for the account, unless it was granted before, or refused a short time ago. Returns whether
+    /// it was granted. Whether the account may write shows when it does.
     ///
     /// # Errors
     /// When the hold does not answer. A refusal is no error, as the account may be a crew member already.
-    pub async fn join(&self, hold: &ServiceUrl, login: &Login) -> Result<(), HoldsError> {
+    pub async fn join(&self, hold: &ServiceUrl, login: &Login) -> Result<bool, HoldsError> {
         let key = (login.account.clone(), hold.did().clone());
-        if self.asked.get(&key).is_some() {
-            return Ok(());
+        if let Some((is_member, at)) = self.asked.get(&key)
+            && (is_member || at.elapsed() < REFUSED_FOR)
+        {
+            return Ok(is_member);
         }
-        match self.call::<RequestCrewOutput>(hold, login, nsid::REQUEST_CREW, &RequestCrew::default()).await {
-            Ok(_) | Err(HoldsError::Refused { .. }) => {
-                self.asked.insert(key, ());
-                Ok(())
-            }
-            Err(error) => Err(error),
+        let asked = self.call::<RequestCrewOutput>(hold, login, nsid::REQUEST_CREW, &RequestCrew::default()).await;
+        let is_member = match asked {
+            Ok(_) => true,
+            Err(HoldsError::Refused { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        self.asked.insert(key, (is_member, Instant::now()));
+        Ok(is_member)
+    }
+
+    /// Forgets a granted membership after a 403: it may have been revoked. The next push requests it again.
+    fn forget_membership(&self, hold: &ServiceUrl, login: &Login, error: &RemoteError) {
+        let key = (login.account.clone(), hold.did().clone());
+        let is_forbidden = matches!(error, RemoteError::Refused { status: StatusCode::FORBIDDEN, .. });
+        if is_forbidden && self.asked.get(&key).is_some_and(|(is_member, _)| is_member) {
+            self.asked.remove(&key);
         }
     }
 
     /// Notifies a hold of a manifest, or of a pull.
     ///
     /// # Errors
-    /// [`HoldsError`]
+    /// [`HoldsError`]; [`HoldsError::Silent`] also for the error of a proxy before a hold that is down.
     pub async fn notify(&self, hold: &ServiceUrl, login: &Login, notice: &NotifyManifest) -> Result<(), HoldsError> {
         self.call_within::<NotifyManifestOutput>(NOTICE_TIME, (hold, login), nsid::NOTIFY_MANIFEST, notice)
             .await
             .map(drop)
+            .map_err(HoldsError::silent_if_of_a_proxy)
+    }
+
+    /// Does the same with another session of the account if that of `login` has ended.
+    ///
+    /// # Errors
+    /// As [`Holds::notify`].
+    pub async fn notify_by_any(
+        &self,
+        hold: &ServiceUrl,
+        login: &Login,
+        notice: &NotifyManifest,
+    ) -> Result<(), HoldsError> {
+        let mut told = self.notify(hold, login, notice).await;
+        // A session that has ended is deleted when it is used.
+        for _ in 0..MAX_SESSIONS {
+            if !matches!(told, Err(HoldsError::Account(AccountsError::SessionEnded))) {
+                break;
+            }
+            let Some(other) = self.sessions.newest(&login.account).await? else { break };
+            told = self.notify(hold, &other, notice).await;
+        }
+        told
     }
 
     /// Calls a procedure as `login`.
@@ -192,7 +255,10 @@ impl Holds {
         let token = self.sessions.service_token(login, hold.did()).await?;
         let url = method_url(hold, method);
         let answer = self.remote.patient_procedure(&url, input, Some(&*token), time).await;
-        answer.map_err(|error| HoldsError::of(hold, error))
+        answer.map_err(|error| {
+            self.forget_membership(hold, login, &error);
+            HoldsError::of(hold, error)
+        })
     }
 }
 

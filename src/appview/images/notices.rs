@@ -152,7 +152,7 @@ impl Images {
             tracing::error!(manifest, "a notice that cannot be read is dropped");
             return Ok(());
         };
-        let outcome = self.holds.notify(&row.hold, &row.login, &notice).await;
+        let outcome = self.holds.notify_by_any(&row.hold, &row.login, &notice).await;
         if let Err(error @ HoldsError::Refused { .. }) = &outcome {
             let manifest = &notice.manifest_digest;
             tracing::warn!(manifest, did = %row.login.account, "a hold was not told of a manifest: {error}");

@@ -71,9 +71,9 @@ impl Images {
         digest: &Digest,
         verb: Verb,
     ) -> Result<Option<String>, ImagesError> {
-        if permit.may_push() && verb == Verb::Head {
+        if let Some(login) = permit.login().filter(|_| permit.may_push() && verb == Verb::Head) {
             let hold = self.holds.of_account(owner).await?;
-            return Ok(self.holds.locate(&hold, digest, verb, permit.login()).await?);
+            return Ok(self.holds.locate_for_push(&hold, digest, login).await?);
         }
         if let Some(hold) = self.places.get(&(owner.did.clone(), *digest)) {
             return Ok(self.holds.locate(&hold, digest, verb, permit.login()).await?);

@@ -55,7 +55,7 @@ pub(super) async fn begin(state: Arc<OciState>, permit: PushPermit, request: Req
     let hold = state.holds.of_account(&owner).await?;
     if let Some(mount) = query(&request.head, "mount") {
         let digest = route::digest(&mount)?;
-        if state.holds.locate(&hold, &digest, Verb::Head, Some(login)).await?.is_some() {
+        if state.holds.locate_for_push(&hold, &digest, login).await?.is_some() {
             return Ok(created(&permit, &digest));
         }
     }

@@ -6,6 +6,7 @@ mod account_data;
 mod commands;
 mod manager;
 mod metrics;
+mod notices;
 mod pulls;
 mod site;
 mod sockets;

@@ -165,12 +165,30 @@ pub fn take(write: &Write<'_>, account: &Did, id: Option<i64>) -> Result<Vec<Ses
 /// As [`by_password`].
 pub fn list(read: &Read<'_>) -> Result<Vec<SessionSummary>, StorageError> {
     let sql = "SELECT id, account, proven_us, password IS NULL FROM pds_session ORDER BY proven_us DESC";
-    let rows = read.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    let summary = |(id, account, proven_us, by_oauth): (i64, String, i64, bool)| {
-        let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
-        Ok(SessionSummary { id, account, by_oauth, proven_us: proven_us.cast_unsigned() })
-    };
-    rows.into_iter().map(summary).collect()
+    read.all(sql, [], summary_columns)?.into_iter().map(summary).collect()
+}
+
+/// The sessions of an account, the one that was proven last first.
+///
+/// # Errors
+/// As [`by_password`].
+pub fn of_account(read: &Read<'_>, account: &Did) -> Result<Vec<SessionSummary>, StorageError> {
+    let sql = "SELECT id, account, proven_us, password IS NULL FROM pds_session WHERE account = ?1";
+    let rows = read.all(sql, [account.as_str()], summary_columns)?;
+    let mut sessions = rows.into_iter().map(summary).collect::<Result<Vec<_>, _>>()?;
+    sessions.sort_by_key(|session| std::cmp::Reverse(session.proven_us));
+    Ok(sessions)
+}
+
+type SummaryColumns = (i64, String, i64, bool);
+
+fn summary_columns(row: &Row<'_>) -> rusqlite::Result<SummaryColumns> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+}
+
+fn summary((id, account, proven_us, by_oauth): SummaryColumns) -> Result<SessionSummary, StorageError> {
+    let account = Did::parse(&account).map_err(|error| StorageError::Damaged(error.into()))?;
+    Ok(SessionSummary { id, account, by_oauth, proven_us: proven_us.cast_unsigned() })
 }
 
 /// Returns the number of sessions.

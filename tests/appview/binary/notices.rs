@@ -1,0 +1,78 @@
+//! What holds are still to be told of manifests, by the real program: whatever became of the session that pushed them, and
+//! whatever stands before the hold.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use super::site::Site;
+use crate::asked::Asked as _;
+use crate::support::did_server::Reply;
+
+const NOTICES: &str = "/xrpc/io.atcr.hold.notifyManifest";
+
+/// A registry that is to tell alice's hold of a manifest of hers since a session which has this number.
+fn untold_since(session: u64) -> Site {
+    let site = Site::new();
+    site.hold_takes_uploads();
+    let daemon = site.start();
+    site.signed_in(&daemon);
+    assert_eq!(daemon.stop(), Some(0));
+    let hold = format!("http://localhost:{}", site.network.port);
+    let digest = format!("sha256:{}", "7".repeat(64));
+    let notice = serde_json::json!({ "repository": "app", "userDid": site.alice, "manifestDigest": digest, "manifest": {}, "operation": "push" });
+    let sql = "INSERT INTO notice (account, session, hold, notice, attempts, due_us, queued_us) VALUES (?1, ?2, ?3, ?4, 0, 1, 1)";
+    let row = (site.alice.as_str(), session.cast_signed(), &hold, notice.to_string());
+    assert_eq!(open(&site).execute(sql, row).unwrap(), 1);
+    site
+}
+
+fn open(site: &Site) -> Connection {
+    Connection::open(site.path("appview.db")).unwrap()
+}
+
+/// Waits until `is_so`.
+#[track_caller]
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn waiting(site: &Site) -> Vec<(u32, Option<String>)> {
+    let database = open(site);
+    let mut rows = database.prepare("SELECT attempts, problem FROM notice").unwrap();
+    rows.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_hold_is_told_by_another_session_where_that_of_the_push_has_ended() {
+    let site = untold_since(1_000);
+    let taken = serde_json::json!({ "success": true, "operation": "push", "statsUpdated": true });
+    site.network.set(NOTICES, Reply::Body(taken.to_string()));
+    let daemon = site.start();
+    wait_until("the hold is told", || waiting(&site).is_empty());
+    assert_eq!(site.network.requests_of(NOTICES), 1);
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn what_a_proxy_says_in_the_place_of_a_hold_is_no_refusal() {
+    // Nothing answers there but what stands before the hold.
+    let site = untold_since(1);
+    let daemon = site.start();
+    wait_until("it is tried", || waiting(&site).iter().any(|(attempts, _)| *attempts == 1));
+    let problem = waiting(&site).remove(0).1.unwrap();
+    assert!(problem.contains("404"), "{problem}");
+    // The hold itself has a name for it.
+    let body = r#"{"error":"UserMismatch","message":"no"}"#;
+    let refusal = format!("HTTP/1.1 404 No\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    site.network.set(NOTICES, Reply::Raw(refusal));
+    assert_eq!(daemon.stop(), Some(0));
+    open(&site).execute("UPDATE notice SET due_us = 1", []).unwrap();
+    let daemon = site.start();
+    wait_until("the hold refuses it", || waiting(&site).is_empty());
+    assert_eq!(daemon.stop(), Some(0));
+}
