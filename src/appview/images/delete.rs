@@ -11,7 +11,7 @@ use crate::names::Reference;
 use crate::repos::{FoundTag, Seen, manifest_key};
 use atproto::lexicon::TagRecord;
 use atproto::lexicon::nsid;
-use atproto::syntax::{Digest, ImageName, Tag};
+use atproto::syntax::{Digest, Tag};
 use server::identity::Account;
 
 impl Images {
@@ -26,7 +26,7 @@ impl Images {
         reference: &Reference,
     ) -> Result<bool, ImagesError> {
         let deleted = match reference {
-            Reference::Tag(tag) => self.delete_tag(permit, owner, &permit.repository().name, tag).await,
+            Reference::Tag(tag) => self.delete_tag(permit, owner, tag, None).await,
             Reference::Digest(digest) => {
                 let turn = self.turns.manifest(&owner.did, digest).await;
                 self.delete_manifest(&turn, permit, owner, digest).await
@@ -36,18 +36,22 @@ impl Images {
         deleted
     }
 
+    /// Deletes a tag; with `digest` only if it leads there: it may have been pushed anew since that was seen.
     async fn delete_tag(
         &self,
         permit: &DeletePermit,
         owner: &Account,
-        repository: &ImageName,
         tag: &Tag,
+        digest: Option<&Digest>,
     ) -> Result<bool, ImagesError> {
+        let repository = &permit.repository().name;
         let _turn = self.turns.tag(&owner.did, repository, tag).await;
         let key = TagRecord::key_of(repository, tag);
         let seen = self.repos.record(owner, nsid::TAG, &key).await?;
-        let record = seen.value.as_ref().and_then(TagRecord::read);
-        if record.is_none_or(|record| record.repository != repository.as_str() || record.tag != tag.as_str()) {
+        let Some(record) = seen.value.as_ref().and_then(TagRecord::read) else { return Ok(false) };
+        let is_it = record.repository == repository.as_str() && record.tag == tag.as_str();
+        let leads_there = digest.is_none_or(|digest| record.digest(&owner.did).as_ref() == Some(digest));
+        if !is_it || !leads_there {
             return Ok(false);
         }
         self.repos.delete(permit.login(), nsid::TAG, &key, &seen).await?;
@@ -95,7 +99,7 @@ impl Images {
         }
         // Tags first, so that none names a missing manifest.
         for found in &here {
-            self.delete_tag(permit, owner, name, &found.tag).await?;
+            self.delete_tag(permit, owner, &found.tag, Some(digest)).await?;
         }
         match (&seen.value, elsewhere.first()) {
             (Some(_), None) if is_home => {

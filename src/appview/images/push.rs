@@ -56,7 +56,9 @@ impl Images {
             Some(tag) => Some((tag, self.turns.tag(&owner.did, repository, tag).await)),
             None => None,
         };
-        // The notice is stored first, so that the hold is notified even after a crash at any later point.
+        // A blob without a record is removed by the PDS, so a push that fails here needs no notice.
+        let blob = self.repos.upload_blob(login, &manifest.media_type, &manifest.bytes).await?;
+        // The notice is stored before the records, so that the hold is notified even after a crash at any later point.
         let notice = NotifyManifest {
             repository: repository.to_string(),
             user_did: owner.did.clone(),
@@ -67,7 +69,7 @@ impl Images {
         };
         let pending = self.enqueue(login, &hold, &notice).await?;
         // The bytes, the manifest's record and the tag's, in this order: each refers to one that is there.
-        let recorded = self.write_manifest(&manifest_turn, (permit, owner, &hold), manifest).await?;
+        let recorded = self.write_manifest(&manifest_turn, (permit, owner, &hold), (manifest, blob)).await?;
         let tagged = match &tag {
             Some((tag, turn)) => Some(self.write_tag(turn, (permit, owner), tag, &manifest.digest).await?),
             None => None,
@@ -151,16 +153,15 @@ impl Images {
         Ok(())
     }
 
-    /// Writes the bytes of a manifest and its record. Returns the record before and after.
+    /// Writes the record of a manifest, whose bytes were uploaded as `blob`. Returns the record before and after.
     async fn write_manifest(
         &self,
         _turn: &ManifestTurn,
         (permit, owner, hold): (&PushPermit, &Account, &ServiceUrl),
-        manifest: &ParsedManifest,
+        (manifest, blob): (&ParsedManifest, Value),
     ) -> Result<Change, ImagesError> {
         let (login, now) = (permit.login(), Datetime::from_micros((self.clock)()));
         let key = manifest_key(&manifest.digest);
-        let blob = self.repos.upload_blob(login, &manifest.media_type, &manifest.bytes).await?;
         let mut record = manifest.record();
         record.insert("$type".into(), json!(nsid::MANIFEST.as_str()));
         record.insert("holdDid".into(), json!(hold.did()));

@@ -4,6 +4,7 @@ pub(crate) mod registry;
 
 mod base;
 mod bounds;
+mod pushes;
 mod relay;
 mod scopes;
 mod token;

@@ -1,0 +1,192 @@
+//! What becomes of pushes and deletions when others do something else at the same moment, or do not do their part.
+
+use atcr_appview::repos::manifest_key;
+use atproto::repo::cid;
+use atproto::syntax::Digest;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use sha2::Digest as _;
+
+use super::registry::{Registry, refused};
+use crate::asked::Asked as _;
+use crate::support::did_server::Reply;
+use crate::support::http::Answer;
+
+const NONE: [(&str, &str); 1] = [("UNRELATED", "1")];
+const SCOPE: &str = "&scope=repository:alice.test/app:pull,push";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const DELETE_RECORD: &str = "/xrpc/com.atproto.repo.deleteRecord";
+const REQUEST_CREW: &str = "/xrpc/io.atcr.hold.requestCrew";
+const INITIATE: &str = "/xrpc/io.atcr.hold.initiateUpload";
+const BLOBS: &str = "/v2/alice.test/app/blobs/";
+/// Some record.
+const URI: &str = "at://did:web:hold.example.org/io.atcr.hold.crew/x";
+
+/// A registry, and alice with a token to push to her repository `app`, whose hold is the network as well.
+struct Pushes {
+    registry: Registry,
+    token: String,
+}
+
+impl Pushes {
+    async fn start() -> Self {
+        let registry = Registry::start(NONE).await;
+        registry.signs_in_with("com.atproto.appPass");
+        let token = registry.token("alice.test:right", SCOPE).await.ok()["token"].as_str().unwrap().to_owned();
+        let pushes = Self { registry, token };
+        let hold = format!("did:web:localhost%3A{}", pushes.registry.network.port);
+        pushes.has_record("io.atcr.sailor.profile", "self", Some(&json!({ "defaultHold": hold })));
+        let aud = format!("did%3Aweb%3Alocalhost%253A{}", pushes.registry.network.port);
+        let spoken_for = format!("/xrpc/com.atproto.server.getServiceAuth?aud={aud}&lxm=com.atproto.repo.getRecord");
+        pushes.says(&spoken_for, &json!({ "token": "t" }));
+        pushes.says(DELETE_RECORD, &json!({}));
+        pushes
+    }
+
+    fn says(&self, path: &str, answer: &Value) {
+        self.registry.network.set(path, Reply::Body(answer.to_string()));
+    }
+
+    fn fails(&self, path: &str, status: &str, body: &str) {
+        let length = body.len();
+        let text = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        self.registry.network.set(path, Reply::Raw(text));
+    }
+
+    /// What alice's PDS has at a key.
+    fn has_record(&self, collection: &str, key: &str, value: Option<&Value>) {
+        let alice = self.registry.alice.as_str().replace(':', "%3A");
+        let path = format!("/xrpc/com.atproto.repo.getRecord?repo={alice}&collection={collection}&rkey={key}");
+        let uri = format!("at://{}/{collection}/{key}", self.registry.alice);
+        match value {
+            Some(value) => self.says(&path, &json!({ "uri": uri, "cid": "c", "value": value })),
+            None => self.fails(&path, "400 No", r#"{"error":"RecordNotFound","message":"no"}"#),
+        }
+    }
+
+    fn tag(&self, digest: &Digest) -> Value {
+        let manifest = format!("at://{}/io.atcr.manifest/{}", self.registry.alice, manifest_key(digest));
+        json!({ "repository": "app", "tag": "v1", "manifest": manifest, "updatedAt": "2026-01-01T00:00:00Z" })
+    }
+
+    async fn call(&self, method: &str, target: &str, body: &str) -> Answer {
+        let call = self.registry.call(method, target).bearer(&self.token).header("content-type", INDEX);
+        call.body(body.to_owned()).send().await
+    }
+
+    /// How many manifests holds are still to be told of.
+    fn untold(&self) -> u32 {
+        let database = Connection::open(self.registry.database()).unwrap();
+        database.query_row("SELECT count(*) FROM notice", [], |row| row.get(0)).unwrap()
+    }
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::from_bytes(sha2::Sha256::digest(text.as_bytes()).into())
+}
+
+#[tokio::test]
+async fn a_tag_that_is_pushed_anew_while_its_manifest_is_deleted_stays() {
+    let pushes = Pushes::start().await;
+    let (old, new) = (digest("old"), digest("new"));
+    let record = json!({ "repository": "app", "digest": old, "mediaType": INDEX, "schemaVersion": 2 });
+    pushes.has_record("io.atcr.manifest", manifest_key(&old).as_str(), Some(&record));
+    // The list is older than the record: in between somebody pushed.
+    let alice = pushes.registry.alice.as_str().replace(':', "%3A");
+    let listed = format!("/xrpc/com.atproto.repo.listRecords?repo={alice}&collection=io.atcr.tag&limit=100");
+    let uri = format!("at://{}/io.atcr.tag/app_v1", pushes.registry.alice);
+    pushes.says(&listed, &json!({ "records": [{ "uri": uri, "cid": "c", "value": pushes.tag(&old) }] }));
+    pushes.has_record("io.atcr.tag", "app_v1", Some(&pushes.tag(&new)));
+    let target = format!("/v2/alice.test/app/manifests/{old}");
+    assert_eq!(pushes.call("DELETE", &target, "").await.status, 202);
+    let network = &pushes.registry.network;
+    let deleted: Value = serde_json::from_slice(&network.last_body(DELETE_RECORD)).unwrap();
+    assert_eq!((network.requests_of(DELETE_RECORD), &deleted["collection"]), (1, &json!("io.atcr.manifest")));
+    // One that leads there still goes with it.
+    pushes.has_record("io.atcr.tag", "app_v1", Some(&pushes.tag(&old)));
+    assert_eq!(pushes.call("DELETE", &target, "").await.status, 202);
+    assert_eq!(network.requests_of(DELETE_RECORD), 3);
+}
+
+#[tokio::test]
+async fn of_a_push_whose_bytes_the_pds_does_not_take_no_hold_is_told() {
+    const UPLOAD_BLOB: &str = "/xrpc/com.atproto.repo.uploadBlob";
+    let pushes = Pushes::start().await;
+    let manifest = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [] }).to_string();
+    let digest = digest(&manifest);
+    pushes.has_record("io.atcr.manifest", manifest_key(&digest).as_str(), None);
+    pushes.has_record("io.atcr.tag", "app_v1", None);
+    pushes.says("/xrpc/com.atproto.repo.putRecord", &json!({ "uri": URI, "cid": "c" }));
+    pushes.fails(UPLOAD_BLOB, "500 No", "{}");
+    let push = || pushes.call("PUT", "/v2/alice.test/app/manifests/v1", &manifest);
+    refused(&push().await, 503, "UNAVAILABLE");
+    assert_eq!(pushes.untold(), 0);
+    // What it takes is told of, at once or later.
+    let blob = json!({ "blob": { "$type": "blob", "ref": { "$link": cid::raw(&digest).to_string() } } });
+    pushes.says(UPLOAD_BLOB, &blob);
+    assert_eq!(push().await.status, 201);
+    assert_eq!(pushes.untold(), 1, "the hold does not answer");
+}
+
+#[tokio::test]
+async fn a_hold_that_put_somebody_out_of_its_crew_is_asked_again() {
+    let pushes = Pushes::start().await;
+    let network = &pushes.registry.network;
+    pushes.says(REQUEST_CREW, &json!({ "status": "created", "message": "welcome", "uri": URI, "cid": "c" }));
+    pushes.says(INITIATE, &json!({ "uploadId": "u1" }));
+    let uploads = format!("{BLOBS}uploads/");
+    for _ in 0..2 {
+        assert_eq!(pushes.call("POST", &uploads, "").await.status, 202);
+    }
+    assert_eq!(network.requests_of(REQUEST_CREW), 1, "who is of its crew need not ask");
+    pushes.fails(INITIATE, "403 No", r#"{"error":"AuthorizationRequired","message":"you are out"}"#);
+    let message = refused(&pushes.call("POST", &uploads, "").await, 403, "DENIED");
+    assert!(message.contains("you are out"), "{message}");
+    pushes.says(INITIATE, &json!({ "uploadId": "u2" }));
+    assert_eq!(pushes.call("POST", &uploads, "").await.status, 202);
+    assert_eq!(network.requests_of(REQUEST_CREW), 2);
+}
+
+#[tokio::test]
+async fn who_looks_for_a_blob_before_a_push_asks_a_private_hold_to_be_of_its_crew() {
+    let pushes = Pushes::start().await;
+    let (network, digest) = (&pushes.registry.network, digest("blob"));
+    let aud = format!("did%3Aweb%3Alocalhost%253A{}", network.port);
+    let at_hold = format!("/xrpc/com.atproto.sync.getBlob?did={aud}&cid=sha256%3A{}&method=HEAD", digest.hex());
+    pushes.fails(&at_hold, "403 No", r#"{"error":"AuthorizationRequired","message":"for crew"}"#);
+    let target = format!("{BLOBS}{digest}");
+    // It does not take her in, and is not asked again with each blob.
+    pushes.fails(REQUEST_CREW, "403 No", r#"{"error":"RegistrationDisabled","message":"no"}"#);
+    for _ in 0..3 {
+        assert_eq!(pushes.call("HEAD", &target, "").await.status, 403);
+    }
+    assert_eq!((network.requests_of(REQUEST_CREW), network.requests_of(&at_hold)), (1, 3));
+    // Another one does.
+    let other = Pushes::start().await;
+    let aud = format!("did%3Aweb%3Alocalhost%253A{}", other.registry.network.port);
+    let at_hold = format!("/xrpc/com.atproto.sync.getBlob?did={aud}&cid=sha256%3A{}&method=HEAD", digest.hex());
+    other.fails(&at_hold, "403 No", r#"{"error":"AuthorizationRequired","message":"for crew"}"#);
+    other.says(REQUEST_CREW, &json!({ "status": "created", "message": "welcome", "uri": URI, "cid": "c" }));
+    assert_eq!(other.call("HEAD", &target, "").await.status, 403);
+    let network = &other.registry.network;
+    assert_eq!((network.requests_of(REQUEST_CREW), network.requests_of(&at_hold)), (1, 2), "it looks once more");
+}
+
+#[tokio::test]
+async fn an_upload_whose_file_is_gone_begins_anew() {
+    let pushes = Pushes::start().await;
+    pushes.says(INITIATE, &json!({ "uploadId": "u1" }));
+    let begun = pushes.call("POST", &format!("{BLOBS}uploads/"), "").await;
+    let place = begun.header("location").unwrap().to_owned();
+    let sent = pushes.registry.call("PATCH", &place).bearer(&pushes.token).body("some bytes").chunked().send().await;
+    assert_eq!((sent.status, sent.header("range")), (202, Some("0-9")));
+    let folder = pushes.registry.database().with_file_name("uploads");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    std::fs::remove_file(&files[0]).unwrap();
+    // Zeros in their place would pass for the bytes.
+    let more = pushes.registry.call("PATCH", &place).bearer(&pushes.token).body("more").chunked().send().await;
+    refused(&more, 404, "BLOB_UPLOAD_UNKNOWN");
+    assert!(!files[0].exists());
+    refused(&pushes.call("GET", &place, "").await, 404, "BLOB_UPLOAD_UNKNOWN");
+}
