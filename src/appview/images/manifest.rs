@@ -149,6 +149,19 @@ impl ParsedManifest {
         Ok(Self { digest: digest_of(&bytes), bytes, media_type, subject, document })
     }
 
+    /// Parses a stored manifest. A media type that is not in it is derived from its fields.
+    ///
+    /// # Errors
+    /// [`ImagesError::Invalid`]
+    pub fn stored(bytes: Bytes) -> Result<Self, ImagesError> {
+        let guessed = match serde_json::from_slice::<Document>(&bytes) {
+            Ok(document) if document.media_type.is_some() => None,
+            Ok(document) if document.manifests.is_some() => Some(INDEXES[0]),
+            _ => Some(IMAGES[0]),
+        };
+        Self::parse(bytes, guessed)
+    }
+
     /// Checks that PDSes accept the record.
     ///
     /// # Errors

@@ -131,7 +131,7 @@ impl Images {
             Err(ReposError::WrongBytes) => None,
             bytes => bytes?,
         };
-        let Some(Ok(manifest)) = bytes.map(|bytes| ParsedManifest::parse(bytes, None)) else { return Ok(None) };
+        let Some(Ok(manifest)) = bytes.map(ParsedManifest::stored) else { return Ok(None) };
         if manifest.subject.as_ref() != Some(subject) {
             return Ok(None);
         }

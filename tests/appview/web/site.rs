@@ -23,7 +23,11 @@ const PROOF: &str = "/xrpc/com.atproto.sync.getRecord?";
 const LIST: &str = "/xrpc/com.atproto.repo.listRecords?";
 
 fn digest() -> Digest {
-    Digest::from_bytes(sha2::Sha256::digest(MANIFEST).into())
+    digest_of(MANIFEST)
+}
+
+fn digest_of(text: &str) -> Digest {
+    Digest::from_bytes(sha2::Sha256::digest(text).into())
 }
 
 impl Registry {
@@ -41,20 +45,25 @@ impl Registry {
 
     /// Alice has an image `app:v1`, and her PDS answers `proof` for its record.
     fn has_image(&self, proof: Vec<u8>) {
-        let (did, hex) = (self.did(), digest().hex());
+        self.has_manifest(MANIFEST, &self.record());
+        let path = format!("{PROOF}did={}&collection=io.atcr.manifest&rkey={}", self.did(), digest().hex());
+        self.network.set(&path, Reply::Bytes(proof));
+    }
+
+    /// The tag `app:v1` leads to this manifest, and this is its record.
+    fn has_manifest(&self, manifest: &str, record: &Value) {
+        let (did, digest) = (self.did(), digest_of(manifest));
         let list = |collection: &str, rkey: &str, value: &Value| {
             let uri = format!("at://{}/{collection}/{rkey}", self.alice);
             let page = json!({ "records": [{ "uri": uri, "cid": "b", "value": value }] });
             let path = format!("{LIST}repo={did}&collection={collection}&limit=100");
             self.network.set(&path, Reply::Body(page.to_string()));
         };
-        list("io.atcr.manifest", &hex, &self.record());
-        let uri = format!("at://{}/io.atcr.manifest/{hex}", self.alice);
+        list("io.atcr.manifest", &digest.hex(), record);
+        let uri = format!("at://{}/io.atcr.manifest/{}", self.alice, digest.hex());
         list("io.atcr.tag", "app_v1", &json!({ "repository": "app", "tag": "v1", "manifest": uri }));
-        let blob = format!("/xrpc/com.atproto.sync.getBlob?did={did}&cid={}", cid::raw(&digest()));
-        self.network.set(&blob, Reply::Body(MANIFEST.into()));
-        let path = format!("{PROOF}did={did}&collection=io.atcr.manifest&rkey={hex}");
-        self.network.set(&path, Reply::Bytes(proof));
+        let blob = format!("/xrpc/com.atproto.sync.getBlob?did={did}&cid={}", cid::raw(&digest));
+        self.network.set(&blob, Reply::Body(manifest.into()));
     }
 
     /// The record of the tag of that image, which leads to this manifest.
@@ -110,6 +119,24 @@ async fn a_page_says_whether_the_record_is_its_owners() {
         assert!(registry.page("/alice.test/app:v1").await.status == 200);
         let proof = format!("{PROOF}did={}&collection=io.atcr.manifest&rkey={}", registry.did(), digest().hex());
         assert_eq!(registry.network.requests_of(&proof), 1, "{case}: it is asked for once for all");
+    }
+}
+
+#[tokio::test]
+async fn an_image_whose_manifest_does_not_say_what_it_is_has_a_page() {
+    const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
+    let blob = json!({ "mediaType": "application/x", "digest": digest(), "size": 5 });
+    for (manifest, kind) in [
+        (json!({ "schemaVersion": 2, "config": blob, "layers": [blob] }), IMAGE),
+        (json!({ "schemaVersion": 2, "manifests": [] }), "application/vnd.oci.image.index.v1+json"),
+    ] {
+        let (registry, manifest) = (Registry::start(NONE).await, manifest.to_string());
+        let record =
+            json!({ "repository": "app", "digest": digest_of(&manifest), "createdAt": "2026-01-01T00:00:00Z" });
+        registry.has_manifest(&manifest, &record);
+        let page = registry.page("/alice.test/app:v1").await;
+        assert_eq!(page.status, 200, "{}", page.text());
+        assert!(page.text().contains(kind), "{}", page.text());
     }
 }
 

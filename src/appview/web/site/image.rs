@@ -137,7 +137,7 @@ async fn manifest(web: &Web, subject: &Subject, digest: &Digest) -> Result<Parse
         ReposError::WrongBytes => WebError::wrong("the account's server has other bytes under this digest"),
         error => WebError::unavailable(error.to_string()),
     })?;
-    ParsedManifest::parse(bytes.ok_or_else(missing)?, None).map_err(|error| WebError::wrong(error.to_string()))
+    ParsedManifest::stored(bytes.ok_or_else(missing)?).map_err(|error| WebError::wrong(error.to_string()))
 }
 
 /// Cache of image configs by viewer, owner and digest, at some kilobytes each: whether a viewer may read one is for its
