@@ -217,7 +217,7 @@ impl Web {
     /// When the database fails.
     pub async fn held(&self, account: &Did) -> Result<Held, StorageError> {
         let at = Datetime::from_micros;
-        let sessions = self.sessions.list().await?.into_iter().filter(|session| session.account == *account);
+        let sessions = self.sessions.of_account(account).await?.into_iter();
         let sessions = sessions.map(|row| HeldSession { by_oauth: row.by_oauth, proven_at: at(row.proven_us) });
         let devices = self.devices.of_account(account).await?.into_iter().map(|device| HeldDevice {
             name: device.name,
