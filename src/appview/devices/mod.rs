@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 
 use atproto::syntax::Did;
+use server::daemon::network_of;
 use server::sqlite::Database;
 use server::storage::StorageError;
 
@@ -26,9 +27,9 @@ pub const REQUEST_LIFE_S: u64 = 15 * 60;
 pub const INTERVAL_S: u64 = 5;
 /// Addition to the interval of a program that polls too often.
 const SLOWER_S: u64 = 5;
-/// Limits of requests under way: all, and those of one address.
+/// Limits of requests under way: all, and those of one network, an IPv4 address or a /64 of IPv6.
 const MAX_REQUESTS: u64 = 2000;
-const MAX_REQUESTS_PER_ADDRESS: u64 = 20;
+const MAX_REQUESTS_PER_NETWORK: usize = 20;
 /// Limit of devices of one account.
 const MAX_DEVICES: u64 = 200;
 /// Maximum length of a name; longer names are cut.
@@ -83,11 +84,14 @@ impl Devices {
             expires_us: now_us + REQUEST_LIFE_S * 1_000_000,
         };
         let code = hash(&device_code);
-        let limits = (MAX_REQUESTS, MAX_REQUESTS_PER_ADDRESS);
-        let interval_s = INTERVAL_S;
         let add = move |write: &server::sqlite::Write<'_>| {
             tables::sweep(write, now_us)?;
-            tables::add_request(write, &code, &row, interval_s, limits)
+            let network = address.map(network_of);
+            let of_network = tables::addresses(write)?.into_iter().filter(|one| one.map(network_of) == network).count();
+            if of_network >= MAX_REQUESTS_PER_NETWORK {
+                return Ok(false);
+            }
+            tables::add_request(write, &code, &row, INTERVAL_S, MAX_REQUESTS)
         };
         if self.database.write(add).await? {
             Ok(NewRequest { device_code, user_code })

@@ -86,6 +86,7 @@ mod tests {
             ("SELECT DISTINCT account FROM pushed_repository", "SCAN pushed_repository"),
             ("INSERT INTO sign_in", "SCAN sign_in USING COVERING INDEX sign_in_expires"),
             ("INSERT INTO device_request", "SCAN device_request USING COVERING INDEX device_request_expires"),
+            ("SELECT address FROM device_request", "SCAN device_request USING COVERING INDEX device_request_address"),
             ("FROM sign_in WHERE account", "SCAN sign_in"),
             ("FROM device_request WHERE account", "SCAN device_request"),
             ("UNION ALL SELECT 1 FROM device_request", "SCAN device_request"),

@@ -10,6 +10,7 @@
 //! no other site can read or set. Redirects go only to our own paths and to the authorization server of a sign-in.
 
 mod account_data;
+mod beginnings;
 mod browser;
 mod browser_sessions;
 mod device_api;
@@ -49,6 +50,7 @@ use crate::repos::Repos;
 use crate::uploads::Uploads;
 use crate::webhooks::Webhooks;
 use atproto::syntax::Did;
+use beginnings::Beginnings;
 use browser_sessions::BrowserSessions;
 use guesses::Guesses;
 use refusal::WebError;
@@ -130,6 +132,7 @@ pub struct Web {
     browsers: BrowserSessions,
     guesses: Guesses,
     beginning: Semaphore,
+    beginnings: Beginnings,
     pictures: Semaphore,
     pages: Bulkhead<Caller>,
     front_page: site::FrontPage,
@@ -147,6 +150,7 @@ impl Web {
             browsers: BrowserSessions::new(database, settings.clock),
             guesses: Guesses::new(),
             beginning: Semaphore::new(BEGINNING_AT_ONCE),
+            beginnings: Beginnings::default(),
             pictures: Semaphore::new(PICTURES_AT_ONCE),
             pages: Bulkhead::new(site::PAGES),
             front_page: site::FrontPage::default(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::request::Parts;
+use tokio::time::Instant;
 
 use super::browser::Browser;
 use super::form::Fields;
@@ -34,12 +35,17 @@ pub(super) async fn begin(web: &Web, request: Request, network: &Caller) -> Resu
     browser.check(web, &head, fields.get("token").unwrap_or_default())?;
     let name = fields.get("handle").unwrap_or_default().trim();
     let code = fields.get("user_code").and_then(UserCode::parse).map(|code| code.to_string());
+    web.beginnings.begin(network, Instant::now()).map_err(too_many)?;
     let _turn = web.beginning.try_acquire().map_err(|_| WebError::from(SignInError::TooMany))?;
     let url = match whom(web, name, network).await? {
         Named::Account(account) => web.sign_ins.begin(&account, browser.hash(), code).await?,
         Named::Server(origin) => web.sign_ins.begin_at(&origin, browser.hash(), code).await?,
     };
     Ok(pages::go(&url))
+}
+
+fn too_many(retry_s: u64) -> WebError {
+    WebError::too_many("too many sign-ins were begun from your network: try again in some minutes").after(retry_s)
 }
 
 /// The account or the server that the user named in the sign-in form.

@@ -2,6 +2,8 @@
 //!
 //! No other room has SQL for these tables, and none calls these functions: they are public for tests.
 
+use std::net::IpAddr;
+
 use rusqlite::{Row, params};
 
 use atproto::syntax::Did;
@@ -80,7 +82,16 @@ pub fn sweep(write: &Write<'_>, now_us: u64) -> Result<usize, StorageError> {
     write.execute("DELETE FROM device_request WHERE expires_us <= ?1", [now_us.cast_signed()])
 }
 
-/// Adds a request, and returns `true`, unless there are too many, of all or of its address, or the user code is taken.
+/// Returns the addresses of the requests, where they are known.
+///
+/// # Errors
+/// As [`sweep`].
+pub fn addresses(read: &Read<'_>) -> Result<Vec<Option<IpAddr>>, StorageError> {
+    let addresses = read.all("SELECT address FROM device_request", [], |row| row.get::<_, Option<String>>(0))?;
+    Ok(addresses.into_iter().map(|address| address?.parse().ok()).collect())
+}
+
+/// Adds a request, and returns `true`, unless there are `limit` of them, or the user code is taken.
 ///
 /// # Errors
 /// As [`sweep`].
@@ -89,17 +100,15 @@ pub fn add_request(
     code: &[u8; 32],
     row: &RequestRow,
     interval_s: u64,
-    (of_all, of_address): (u64, u64),
+    limit: u64,
 ) -> Result<bool, StorageError> {
     let sql =
         "INSERT INTO device_request (code, user_code, name, address, created_us, expires_us, polled_us, interval_s)
                SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7 WHERE (SELECT count(*) FROM device_request) < ?8
-               AND (SELECT count(*) FROM device_request WHERE address IS ?4) < ?9 ON CONFLICT DO NOTHING";
+               ON CONFLICT DO NOTHING";
     let (created, expires) = (row.created_us.cast_signed(), row.expires_us.cast_signed());
-    let limits = (of_all.cast_signed(), of_address.cast_signed());
-    let interval = interval_s.cast_signed();
-    let parameters =
-        params![code, row.user_code, row.name, row.address, created, expires, interval, limits.0, limits.1];
+    let (interval, limit) = (interval_s.cast_signed(), limit.cast_signed());
+    let parameters = params![code, row.user_code, row.name, row.address, created, expires, interval, limit];
     Ok(write.execute(sql, parameters)? == 1)
 }
 
