@@ -10,6 +10,8 @@ mod asked;
 mod binary;
 #[path = "appview/config.rs"]
 mod config;
+#[path = "appview/devices.rs"]
+mod devices;
 #[path = "appview/follow.rs"]
 mod follow;
 #[path = "appview/hostile_index.rs"]
@@ -24,6 +26,8 @@ mod listed;
 mod oci;
 #[path = "appview/schema.rs"]
 mod schema;
+#[path = "appview/unanswered.rs"]
+mod unanswered;
 #[path = "appview/web/mod.rs"]
 mod web;
 #[path = "appview/webhooks.rs"]

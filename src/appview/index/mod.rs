@@ -10,6 +10,7 @@ mod change;
 mod indexed;
 mod query;
 mod replacing;
+mod retries;
 mod search;
 pub mod tables;
 
@@ -25,6 +26,7 @@ pub use change::{Change, MAX_COUNT, RecordOf};
 pub use indexed::{IndexedAccount, IndexedManifest, IndexedRepository, IndexedStar, IndexedTag};
 pub use query::{Position, RepositoryOrder, SearchWords};
 use replacing::{BATCH, Listings};
+use retries::{Asked, Retries};
 pub use search::{FoundRepositories, FoundRepository};
 pub use tables::IndexTotals;
 
@@ -34,8 +36,8 @@ const MAX_OF_ACCOUNT: u64 = 25_000;
 const HOLD_FRESH_US: u64 = 60 * 60 * 1_000_000;
 /// Interval at which an account's handle is checked.
 const HANDLE_FRESH_US: u64 = 24 * 60 * 60 * 1_000_000;
-/// Interval after a failed look-up.
-const RETRY_US: u64 = 5 * 60 * 1_000_000;
+/// Longest interval after a failed listing.
+const LIST_AGAIN_US: u64 = 24 * 60 * 60 * 1_000_000;
 
 /// The owner, the name and the pull count of an image.
 pub type PullCount = (Did, ImageName, u64);
@@ -67,13 +69,21 @@ pub struct Index {
     /// Wakes those who make look-ups and list records.
     wake: watch::Sender<()>,
     listings: Listings,
+    retries: Retries,
 }
 
 impl Index {
     /// Makes the index in `database`.
     #[must_use]
     pub fn new(database: Database, limits: IndexLimits, clock: fn() -> u64) -> Self {
-        Self { database, limits, clock, wake: watch::Sender::default(), listings: Listings::default() }
+        Self {
+            database,
+            limits,
+            clock,
+            wake: watch::Sender::default(),
+            listings: Listings::default(),
+            retries: Retries::default(),
+        }
     }
 
     /// Updates the index after this program wrote or deleted (`None`) a record. An error is only logged: the record
@@ -190,7 +200,7 @@ impl Index {
     /// As [`Index::take`].
     pub async fn hold_said(&self, hold: &Did, is_public: Option<bool>) -> Result<(), StorageError> {
         let (hold, now_us) = (hold.clone(), (self.clock)());
-        let next_us = now_us + if is_public.is_some() { HOLD_FRESH_US } else { RETRY_US };
+        let next_us = now_us + self.retries.pause_us((Asked::Hold, &hold), is_public.is_some(), HOLD_FRESH_US);
         self.database.write(move |write| tables::holds::said(write, &hold, is_public, next_us)).await
     }
 
@@ -210,7 +220,7 @@ impl Index {
     /// As [`Index::take`].
     pub async fn handle_said(&self, account: &Did, handle: Result<Option<Handle>, ()>) -> Result<(), StorageError> {
         let (account, now_us) = (account.clone(), (self.clock)());
-        let next_us = now_us + if handle.is_ok() { HANDLE_FRESH_US } else { RETRY_US };
+        let next_us = now_us + self.retries.pause_us((Asked::Handle, &account), handle.is_ok(), HANDLE_FRESH_US);
         self.database.write(move |write| tables::accounts::handle_said(write, &account, handle, next_us)).await
     }
 

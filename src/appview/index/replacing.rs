@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Change, Index, RETRY_US, RecordOf, tables};
+use super::{Asked, Change, Index, LIST_AGAIN_US, RecordOf, tables};
 use atproto::syntax::Did;
 use server::storage::StorageError;
 
@@ -65,6 +65,7 @@ impl Index {
     pub async fn replace(&self, account: &Did, listed: Vec<Change>) -> Result<(), StorageError> {
         let replaced = self.replace_by(account, listed).await;
         self.listings.with(|listings| listings.remove(account));
+        self.retries.pause_us((Asked::Records, account), true, LIST_AGAIN_US);
         replaced
     }
 
@@ -91,7 +92,8 @@ impl Index {
     /// As [`Index::replace`].
     pub async fn not_listed(&self, account: &Did, again: bool) -> Result<(), StorageError> {
         self.listings.with(|listings| listings.remove(account));
-        self.set_list_time(account, again.then(|| (self.clock)() + RETRY_US)).await
+        let pause_us = self.retries.pause_us((Asked::Records, account), !again, LIST_AGAIN_US);
+        self.set_list_time(account, again.then(|| (self.clock)() + pause_us)).await
     }
 
     async fn set_list_time(&self, account: &Did, at_us: Option<u64>) -> Result<(), StorageError> {

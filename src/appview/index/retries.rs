@@ -1,0 +1,48 @@
+//! Intervals after failed look-ups, which double with each failure in a row. They are kept in memory, so a restart begins
+//! with the shortest.
+
+use std::sync::{Mutex, PoisonError};
+
+use quick_cache::unsync::Cache;
+
+use atproto::syntax::Did;
+
+/// Interval after the first failure, in microseconds.
+const FIRST_PAUSE_US: u64 = 5 * 60 * 1_000_000;
+/// Number of failures that are remembered, at some 150 bytes.
+const MAX_REMEMBERED: usize = 65_536;
+
+/// The kind of a look-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Asked {
+    /// The handle of an account.
+    Handle,
+    /// The captain's record of a hold.
+    Hold,
+    /// The records of an account.
+    Records,
+}
+
+/// Number of failures in a row of each look-up.
+pub(super) struct Retries(Mutex<Cache<(Asked, Did), u32>>);
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self(Mutex::new(Cache::new(MAX_REMEMBERED)))
+    }
+}
+
+impl Retries {
+    /// Counts an outcome. Returns the interval until the next look-up in microseconds: `longest_us` after a success, and at most.
+    pub(super) fn pause_us(&self, (asked, of): (Asked, &Did), has_answered: bool, longest_us: u64) -> u64 {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (asked, of.clone());
+        if has_answered {
+            failures.remove(&key);
+            return longest_us;
+        }
+        let before = failures.get(&key).copied().unwrap_or_default();
+        failures.insert(key, before.saturating_add(1));
+        (FIRST_PAUSE_US << before.min(16)).min(longest_us)
+    }
+}
