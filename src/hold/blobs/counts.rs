@@ -1,4 +1,4 @@
-//! Metrics of uploads, since the process began.
+//! Metrics of uploads since the process began.
 
 use super::BlobError;
 use super::measure::PassedLimit;
@@ -17,28 +17,28 @@ server::label! {
     }
 }
 
-/// The counters of the room.
+/// The counters of uploads.
 #[derive(Debug)]
 pub struct UploadCounts {
-    /// Uploads that were begun.
+    /// Uploads begun.
     pub begun: Counter,
     /// Attempts to complete an upload, by result.
     pub completions: CounterBy<CompletionResult>,
-    /// Uploads that their client aborted.
+    /// Uploads aborted by their client.
     pub aborted: Counter,
-    /// Uploads that were refused, by the limit.
+    /// Refused uploads, and parts and completions refused by a quota; by the limit.
     pub refused: CounterBy<UploadLimit>,
-    /// Uploads whose parts went past the hold and beyond a limit, by the limit.
+    /// Uploads aborted because the parts that bypassed the hold were beyond a limit, by the limit.
     pub passed_limit: CounterBy<PassedLimit>,
-    /// Uploads that were dropped because nothing touched them.
+    /// Uploads dropped as stale, as empty, or as idle when their account needed the space.
     pub swept: Counter,
-    /// Uploads that were dropped because their account may not write any more.
+    /// Uploads dropped because their account lost its permission to write.
     pub revoked: Counter,
-    /// Staged objects that were read back from a bucket, to their end.
+    /// Staged objects read back from a bucket to their end.
     pub proofs: Counter,
-    /// Bytes that were read back.
+    /// Bytes read back.
     pub proof_bytes: Counter,
-    /// How long reading back took, in microseconds.
+    /// Time spent on reading back, in microseconds.
     pub proof_us: Counter,
 }
 

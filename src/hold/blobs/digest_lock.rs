@@ -5,25 +5,26 @@ use super::last_used::{DeletionClaim, UsageTracker};
 use atproto::syntax::Digest;
 use server::bulkhead::{LockGuard, Locks};
 
-/// How long a store may still carry out a request to remove an object that it has not answered, in microseconds: a
-/// signature is good for 15 minutes.
+/// Time within which a store may still carry out an unanswered request to remove an object, in microseconds: the
+/// request's signature is valid for 15 minutes.
 pub const REMOVAL_SETTLED_US: u64 = 16 * 60 * 1_000_000;
 
 /// The locks of all digests; cheap to clone.
 ///
 /// Completion holds the lock from its look for the blob until the blob has its row. Verification, repair and garbage
-/// collection judge and delete under the same lock: no upload is acknowledged on the strength of a blob that is going.
+/// collection decide and delete under the same lock: no upload is acknowledged because of a blob that is about to be
+/// removed.
 #[derive(Clone, Default)]
 pub struct DigestLock {
     locks: Locks<Digest>,
     pub(super) usage: UsageTracker,
 }
 
-/// The lock of one digest: until it is dropped, nobody else decides what lies under the digest.
+/// The lock of one digest. Until it is dropped, no one else changes what lies under the digest.
 pub struct DigestGuard(LockGuard<Digest>);
 
 impl DigestGuard {
-    /// The digest that is locked.
+    /// Returns the locked digest.
     #[must_use]
     pub fn digest(&self) -> &Digest {
         self.0.name()
@@ -31,7 +32,7 @@ impl DigestGuard {
 }
 
 impl DigestLock {
-    /// Waits for the lock of a digest. Where the lock of an upload is taken too, that one comes first.
+    /// Waits for the lock of a digest. A caller that also needs the lock of an upload takes that one first.
     pub async fn lock(&self, digest: &Digest) -> DigestGuard {
         DigestGuard(self.locks.lock(digest).await)
     }
@@ -42,8 +43,8 @@ impl DigestLock {
         self.locks.try_lock(digest).map(DigestGuard)
     }
 
-    /// Claims those of `digests` that nobody used since `before_us`, as far as this process knows. Readers of a
-    /// claimed blob wait until the claim is dropped.
+    /// Claims those of `digests` without a use since `before_us` that this process knows of; none when uses since then
+    /// were forgotten. Readers of a claimed blob wait until the claim is dropped.
     #[must_use]
     pub fn claim_unused(&self, digests: impl IntoIterator<Item = Digest>, before_us: u64) -> DeletionClaim {
         self.usage.claim_unused(digests, before_us)

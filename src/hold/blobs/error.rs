@@ -1,29 +1,29 @@
-//! Why the blob room refused, named by what the caller can do about it.
+//! Errors of the blob room, named by what the caller can do about them.
 
 use std::path::PathBuf;
 
 use atproto::syntax::Size;
 use server::storage::StorageError;
 
-/// Why an upload or a read failed. The source of a storage error is for the log, never for a response.
+/// Errors of an upload or a read. The source of a storage error is for the log, never for a response.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
-    /// No open upload of this account has this identity. Unknown, foreign and finished look the same.
+    /// No open upload of this account has this id. Unknown, foreign and finished uploads look the same.
     #[error("no such upload")]
     UnknownUpload,
     /// A part number outside 1..=10000.
     #[error("a part number is from 1 to 10000")]
     InvalidPart,
-    /// The list of parts is not 1, 2, 3, … with the ETags that were answered.
+    /// The list of parts is not 1, 2, 3, … with the ETags that their uploads returned.
     #[error("the parts are not exactly those that were received, numbered from 1 without a gap")]
     MissingParts,
-    /// The store does not make an object of the parts.
+    /// The store refuses to make an object of the parts.
     #[error("the store does not take the parts: {}", explained(code))]
     PartsRefused {
         /// The store's code.
         code: String,
     },
-    /// The bytes do not have the digest. What was staged is kept.
+    /// The bytes do not have the digest. The staged bytes are kept.
     #[error("the content does not have this digest")]
     DigestMismatch,
     /// A part is larger than the hold accepts.
@@ -38,26 +38,27 @@ pub enum BlobError {
         /// The limit.
         limit_bytes: u64,
     },
-    /// The account has, or would have, more than its quota allows. What was being written is dropped, the upload stays open.
+    /// The account has, or would have, more than its quota allows. The bytes being written are dropped, the upload
+    /// stays open.
     #[error("quota exceeded: {used} are used, {}and the limit is {limit}", addition(*added))]
     QuotaExceeded {
-        /// How much it has, in blobs and in open uploads.
+        /// Bytes the account has, in blobs and in open uploads.
         used: Size,
-        /// How much it would get; 0 when that is not known yet.
+        /// Bytes that would be added; 0 when that is not known yet.
         added: Size,
-        /// How much it may have.
+        /// The account's limit.
         limit: Size,
     },
-    /// The account, or all accounts together, have as many uploads open as they may.
+    /// The account, or all accounts together, have as many open uploads as allowed.
     #[error("too many uploads are open")]
     TooManyUploads,
-    /// The body of a part has no announced length, and the store wants to know it beforehand.
+    /// The body of a part has no announced length, and the store needs it beforehand.
     #[error("the length of the part must be announced")]
     LengthRequired,
-    /// As many parts pass through the hold as may at once.
+    /// The limit of parts that pass through the hold at once is reached.
     #[error("too many parts are on their way to the store")]
     Busy,
-    /// There is no room. What was being written is dropped, the upload stays open.
+    /// No space is left. The bytes being written are dropped, the upload stays open.
     #[error("no space left")]
     NoSpace(#[source] StorageError),
     /// Storage takes no writes at the moment.
@@ -71,7 +72,7 @@ pub enum BlobError {
     Storage(#[source] StorageError),
 }
 
-/// A code of a store with what it is about.
+/// Returns the code of a store with an explanation.
 fn explained(code: &str) -> String {
     let about = match code {
         "EntityTooSmall" => "every part but the last must have at least 5 MiB",
@@ -86,7 +87,7 @@ fn addition(added: Size) -> String {
     if added.bytes == 0 { String::new() } else { format!("{added} would be added, ") }
 }
 
-/// What a transport says about a body that does not arrive whole.
+/// Errors of a body that did not arrive whole, as its transport reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
     /// The client went away.
@@ -98,15 +99,15 @@ pub enum BodyError {
     /// The transport's own limit was reached.
     #[error("too large")]
     TooLarge,
-    /// It ended before, or went on after, the announced length.
+    /// The body ended before, or went on after, the announced length.
     #[error("its length is not the announced one")]
     WrongLength,
-    /// Its framing is broken.
+    /// The framing of the body is broken.
     #[error("it is malformed")]
     Malformed,
 }
 
-/// Why the room could not be opened. Each line says what to do.
+/// Errors of opening the room. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenBlobsError {
     /// The storage directory is missing or no directory, or nothing can be written there.
@@ -114,18 +115,18 @@ pub enum OpenBlobsError {
     Root {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
-    /// What an upload needs does not work in the storage directory.
+    /// An operation that uploads need does not work in the storage directory.
     #[error("storage directory {path} cannot be used: {reason}")]
     Unusable {
         /// The directory.
         path: PathBuf,
-        /// What was tried, and what the system said.
+        /// The operation that was tried, and the system's error.
         reason: String,
     },
-    /// The database or what was staged could not be read.
+    /// The database or the staged bytes could not be read.
     #[error("the uploads cannot be recovered: {0}")]
     Storage(#[from] StorageError),
 }

@@ -1,8 +1,9 @@
-//! When each blob was last used, with write-behind: whoever is told that a blob is here does not upload it, and names it
-//! in a manifest some time later. Until then nothing but this keeps the blob from garbage collection.
+//! The last use of each blob, with write-behind. A client that is told of a blob does not upload it, and refers to it
+//! in a manifest some time later. Until then only its last use keeps the blob from garbage collection.
 //!
-//! A use is kept in memory and flushed to the database a moment later, at most once an interval for each blob. Garbage
-//! collection asks here too, so nothing depends on how soon that is; a crash forgets the uses of its last moment only.
+//! A use is kept in memory and flushed to the database a moment later, at most once per interval for each blob. Garbage
+//! collection reads the uses in memory too, so nothing depends on how soon they are flushed; a crash loses only the
+//! uses of its last moment.
 
 use crate::blobs::tables;
 use std::collections::{HashMap, HashSet};
@@ -14,14 +15,14 @@ use tokio::sync::Notify;
 use super::{BlobError, Blobs};
 use atproto::syntax::Digest;
 
-/// Uses within this time are flushed together.
+/// Time for which uses are collected before they are flushed together.
 const FLUSH_AFTER: Duration = Duration::from_millis(100);
-/// Blobs whose last use is kept in memory, at about 80 bytes each; beyond, those that were flushed are forgotten.
+/// Blobs whose last use is kept in memory, at about 80 bytes each; beyond this number, flushed ones are forgotten.
 const MAX_TRACKED: usize = 16_384;
-/// Uses that wait while the database takes no writes: with what is kept of them besides 15 MB. When more are forgotten,
-/// garbage collection takes everything for used at that time.
+/// Unflushed uses kept while the database takes no writes: 15 MB with the other state of these blobs. Beyond this
+/// number uses are forgotten, and garbage collection treats every blob as used at that time.
 const MAX_UNFLUSHED: usize = 65_536;
-/// How often that is worth a line in the log.
+/// Least time between two warnings of forgotten uses, in microseconds: one hour.
 const WARN_EVERY_US: u64 = 60 * 60 * 1_000_000;
 
 /// The last uses of blobs; cheap to clone.
@@ -39,24 +40,24 @@ struct Shared {
 struct Usage {
     /// The last use of each blob in microseconds since 1970, too early by at most the interval.
     last_used_us: HashMap<Digest, u64>,
-    /// Uses that are not in the database yet.
+    /// Uses that are not in the database yet, in microseconds since 1970.
     unflushed: HashMap<Digest, u64>,
-    /// When a use was last forgotten, because too many wait for the database.
+    /// Time when a use was last forgotten because too many wait for the database, in microseconds since 1970.
     forgot_us: Option<u64>,
-    /// Whether somebody is about to flush.
+    /// Whether a flush is due in a moment.
     is_flushing: bool,
-    /// Blobs that garbage collection decides about.
+    /// Blobs claimed by garbage collection.
     claimed: HashSet<Digest>,
 }
 
-/// Blobs that garbage collection decides about. Until this is dropped, whoever uses one of them waits.
+/// A claim of garbage collection on blobs that it decides about. Until it is dropped, uses of these blobs wait.
 pub struct DeletionClaim {
     tracker: UsageTracker,
     digests: Vec<Digest>,
 }
 
 impl DeletionClaim {
-    /// The claimed blobs.
+    /// Returns the claimed blobs.
     #[must_use]
     pub fn digests(&self) -> &[Digest] {
         &self.digests
@@ -77,7 +78,7 @@ impl UsageTracker {
         self.0.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Claims those of `digests` that were not used since `before_us`.
+    /// Claims those of `digests` without a use since `before_us`; none when a use since then was forgotten.
     pub(super) fn claim_unused(&self, digests: impl IntoIterator<Item = Digest>, before_us: u64) -> DeletionClaim {
         let mut usage = self.usage();
         if usage.forgot_us.is_some_and(|forgot_us| forgot_us >= before_us) {
@@ -90,10 +91,10 @@ impl UsageTracker {
         DeletionClaim { tracker: self.clone(), digests }
     }
 
-    /// Records a use of a blob, and waits while it is claimed. Answers whether the caller has to flush in a moment.
+    /// Records a use of a blob; waits while the blob is claimed. Returns whether the caller has to flush in a moment.
     async fn record_use(&self, digest: &Digest, now_us: u64, every: Duration) -> bool {
         loop {
-            // Made before the look, so that no notification is missed.
+            // Created before the check, so that no notification is missed.
             let claim_ended = self.0.claim_ended.notified();
             if let Some(has_to_flush) = self.usage().record(digest, now_us, every) {
                 return has_to_flush;
@@ -104,7 +105,7 @@ impl UsageTracker {
 }
 
 impl Usage {
-    /// `None` while the blob is claimed.
+    /// Records a use of a blob. Returns whether the caller has to flush in a moment; `None` while the blob is claimed.
     fn record(&mut self, digest: &Digest, now_us: u64, every: Duration) -> Option<bool> {
         if self.claimed.contains(digest) {
             return None;
@@ -117,7 +118,7 @@ impl Usage {
             self.forget(now_us);
             return Some(!std::mem::replace(&mut self.is_flushing, true));
         }
-        // Where many are not flushed, rarely: each time costs as much as there is.
+        // Rarely done while many uses are unflushed: each run costs time in proportion to the map.
         if self.last_used_us.len() >= MAX_TRACKED.max(2 * self.unflushed.len()) {
             let unflushed = &self.unflushed;
             self.last_used_us.retain(|digest, _| unflushed.contains_key(digest));
@@ -141,13 +142,13 @@ impl Usage {
 }
 
 impl Blobs {
-    /// Last uses of blobs that are not in the database yet.
+    /// Returns the number of last uses that are not in the database yet.
     #[must_use]
     pub fn unflushed_uses(&self) -> usize {
         self.digests.usage.usage().unflushed.len()
     }
 
-    /// Records a use of a blob, whether it is there or not. Waits only while garbage collection decides about it.
+    /// Records a use of a blob, whether it exists or not. Waits only while garbage collection claims it.
     pub(super) async fn record_use(&self, digest: &Digest, now_us: u64) {
         if self.digests.usage.record_use(digest, now_us, self.sessions.limits().last_used_resolution).await {
             let blobs = self.clone();
@@ -160,7 +161,7 @@ impl Blobs {
         }
     }
 
-    /// Writes the last uses of blobs to the database. It happens by itself soon after a use; call it before the
+    /// Writes the last uses of blobs to the database. This happens by itself soon after a use; call it before the
     /// process ends.
     ///
     /// # Errors

@@ -5,23 +5,23 @@ use super::{BlobError, Blobs};
 use crate::blobs::tables;
 use atproto::syntax::Did;
 
-/// An upload that is open.
+/// An open upload, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenUpload {
-    /// Its id.
+    /// The upload's id.
     pub id: UploadId,
-    /// The account that began it.
+    /// The account that began the upload.
     pub account: Did,
-    /// When it began or its last part was received, in microseconds since 1970.
+    /// Time of the last use: begin, a received part, or a URL for a part; in microseconds since 1970.
     pub touched_us: u64,
-    /// Parts received; those that went past the hold are not known.
+    /// Number of received parts; parts that bypassed the hold are not counted.
     pub parts: u32,
-    /// Bytes in them.
+    /// Bytes in those parts.
     pub size_bytes: u64,
 }
 
 impl Blobs {
-    /// Returns all open uploads, the longest untouched first.
+    /// Returns all open uploads, longest unused first.
     ///
     /// # Errors
     /// When the database fails.

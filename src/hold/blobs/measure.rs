@@ -1,4 +1,4 @@
-//! Uploads whose parts go past the hold: only the store knows how much they are, so it is asked at intervals.
+//! Measuring of uploads whose parts bypass the hold: only the store knows their sizes, so it is asked at intervals.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::objects::StoredPart;
 use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 
-/// Uploads that the store is asked about at once.
+/// Uploads measured at once.
 const QUESTIONS_AT_ONCE: usize = 8;
 
 server::label! {
@@ -38,14 +38,14 @@ impl PassedLimit {
 }
 
 impl Blobs {
-    /// Asks the store how much it has of each open upload whose parts go past the hold, and aborts those beyond a limit. The
-    /// sizes count in the quotas from then on. Returns how many were aborted.
+    /// Asks the store for the sizes of the parts that bypassed the hold, of each open upload, and aborts uploads beyond
+    /// a limit. The sizes count in the quotas from then on. Returns how many uploads were aborted.
     ///
     /// # Errors
-    /// When the database fails. What a store does not answer is asked again the next time.
+    /// When the database fails. A store that fails is asked again the next time.
     pub async fn measure_uploads(&self, now_us: u64) -> Result<usize, BlobError> {
         let Store::Bucket(bucket) = &self.store else { return Ok(0) };
-        // Also where parts go through the hold now: an upload may have begun when they did not, and its URLs be good still.
+        // Also if parts go through the hold now: an upload may have begun before, and its URLs may still be valid.
         if !bucket.store().signs_parts() {
             return Ok(0);
         }
@@ -66,8 +66,8 @@ impl Blobs {
         Ok(aborted)
     }
 
-    /// Records what the store has of an upload, `None` when its parts are one object already; aborts the upload if that is
-    /// too much.
+    /// Records the sizes that the store reported, `None` when the parts are assembled already. Aborts the upload if
+    /// they are beyond a limit, and returns whether it did.
     async fn measured(
         &self,
         id: &UploadId,
@@ -100,7 +100,7 @@ impl Blobs {
         Ok(aborted)
     }
 
-    /// Whether the account has too much, also without uploads that it seems to have left alone.
+    /// Whether the account has more than its quota, after its idle uploads were dropped.
     async fn is_over_quota(&self, id: &UploadId, account: &Did, now_us: u64) -> Result<bool, BlobError> {
         self.make_room(account, Some(*id), 0, now_us).await?;
         let (quotas, account) = (Arc::clone(&self.sessions.quotas), account.clone());
@@ -114,7 +114,8 @@ impl Blobs {
 }
 
 impl super::bucket::Bucket {
-    /// The parts that the store has of an upload; `None` when they are one object, or the store knows none.
+    /// Returns the parts that the store has of an upload; `None` when they are assembled, or the store knows no such
+    /// upload.
     async fn stored_parts(&self, upload: &BypassedUploadRow) -> Result<Option<Vec<StoredPart>>, BlobError> {
         if upload.is_staged {
             return Ok(None);

@@ -1,13 +1,13 @@
 //! Blobs: uploads in parts, verification of their digests, and reads.
 //!
 //! A blob is visible when the database has its row. The row is written only after the blob's SHA-256 was computed from
-//! the stored bytes, and these lie under the blob's key. An upload is a row too. There are two ways to stage its bytes
-//! and to make the blob of them: [`files`] for a storage directory, where a missing or truncated file hides the row,
-//! and [`bucket`] for a bucket, where bytes may bypass the hold. A URL that was signed after a look at the row says the size
-//! that stood there, and spares the reader by that URL another look.
+//! the stored bytes and these lie under the blob's key. An upload is a row too. Two stores stage its bytes and make the
+//! blob of them: [`files`], a storage directory, where a missing or truncated file hides the row; and [`bucket`], a
+//! bucket, where bytes may bypass the hold. A caller that knows a blob's size from a look at its row, as from a URL
+//! signed then, passes the size on, and the row is not read again.
 //!
-//! This room knows accounts only as names that own uploads. It knows nothing of permissions, records, or how a
-//! request is read and answered.
+//! The room knows accounts only as owners of uploads. It knows nothing of permissions, records, or how a request is
+//! read and answered.
 //!
 //! # The states of an upload
 //! ```text
@@ -24,8 +24,8 @@
 //!                        ▼             │
 //!                      gone ◀──────────┘ sweep, after `stale_upload_s`
 //! ```
-//! An open upload is `upload.digest IS NULL`, a staged one has `bucket_upload.etag`, a finished one has its digest. Each
-//! step is in the database before the next begins, so a process that ends anywhere leaves one of these states.
+//! An open upload is `upload.digest IS NULL`, a staged one has `bucket_upload.etag`, a finished one has its digest.
+//! Each step is in the database before the next begins, so a process that ends anywhere leaves one of these states.
 //!
 //! # The locks, in the order in which they are taken
 //! ```text
@@ -88,7 +88,7 @@ pub use read::OpenBlob;
 pub use settings::{BlobPlace, BlobSettings, UploadLimits, check_root, last_used_resolution};
 pub use sweep::Swept;
 pub use upload_share::UploadShare;
-// What other rooms ask within a transaction of their own.
+// Functions that other rooms call within their own transactions.
 pub use tables::{
     AccountUsage, BlobRow, BlobUseRow, PendingDeletionRow, account_usage, blob_size, blob_totals, blob_use,
     blob_uses_of, blobs_of, delete_blob, delete_pending_deletion, open_uploads_total, pending_deletion_totals,
@@ -101,7 +101,7 @@ use files::Files;
 use recent::Recent;
 use sessions::Sessions;
 
-/// The room; cheap to clone. One process has one of it a store: the database's lock sees to that.
+/// The blobs of one hold; cheap to clone. The database's lock makes sure that one process alone opens a store.
 #[derive(Clone)]
 pub struct Blobs {
     sessions: Sessions,
@@ -117,12 +117,12 @@ enum Store {
     Bucket(Bucket),
 }
 
-/// Where a client sends bytes, or gets them.
+/// The address a client sends bytes to, or reads them from.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
     /// This hold.
     Hold,
-    /// The store itself, by this URL. It carries its own permission: it belongs in an answer and in no log.
+    /// The store itself, at this presigned URL. The URL grants access: it belongs in a response and never in a log.
     Store(String),
 }
 
@@ -135,14 +135,14 @@ impl std::fmt::Debug for Target {
     }
 }
 
-/// All acknowledged blobs together.
+/// Number and total size of all acknowledged blobs.
 pub type Totals = BlobTotals;
 
 impl Blobs {
-    /// Opens the store; in a storage directory it drops what no open upload owns.
+    /// Opens the store. In a storage directory, removes staged bytes that no open upload owns.
     ///
     /// # Errors
-    /// [`OpenBlobsError`] says what an operator can do.
+    /// [`OpenBlobsError`], with a remedy for the operator.
     pub async fn open(settings: BlobSettings, db: Database) -> Result<Self, OpenBlobsError> {
         let sessions = Sessions::new(db, settings.limits);
         let store = match settings.place {
@@ -152,8 +152,8 @@ impl Blobs {
         Ok(Self { sessions, store, digests: DigestLock::default(), recent: Recent::default(), presence: None })
     }
 
-    /// Returns the room with a check of the storage: it answers [`BlobError::Unavailable`] while the storage is not the
-    /// hold's own.
+    /// Returns the room with a check of the storage: calls fail with [`BlobError::Unavailable`] while the storage is
+    /// not the hold's own.
     #[must_use]
     pub fn with_presence(self, presence: Presence) -> Self {
         Self { presence: Some(presence), ..self }
@@ -163,26 +163,27 @@ impl Blobs {
         Ok(self.presence.as_ref().map_or(Ok(()), Presence::require)?)
     }
 
-    /// Changes the limits of uploads. A part that is being received keeps the limits it began with.
+    /// Changes the limits of uploads. A part in flight keeps the limits it began with.
     pub fn set_limits(&self, limits: UploadLimits) {
         self.sessions.set_limits(limits);
     }
 
-    /// How often uploads are to be measured, by [`Blobs::measure_uploads`].
+    /// Returns the interval at which uploads are to be measured by [`Blobs::measure_uploads`].
     #[must_use]
     pub fn measure_every(&self) -> Duration {
         Duration::from_secs(self.sessions.limits().measure_upload_s)
     }
 
-    /// Begins an upload of `account`, out of the places that all accounts share.
+    /// Begins an upload of `account`, in one of the places that all accounts share.
     ///
     /// # Errors
-    /// [`BlobError::QuotaExceeded`] when the account has no room at all, [`BlobError::TooManyUploads`], or a storage error.
+    /// [`BlobError::QuotaExceeded`] when the account has no space left, [`BlobError::TooManyUploads`], or a storage
+    /// error.
     pub async fn initiate(&self, account: &Did, now_us: u64) -> Result<UploadId, BlobError> {
         self.initiate_from(UploadShare::Common, account, now_us).await
     }
 
-    /// The same, out of the places that `share` says.
+    /// Begins an upload of `account`, in one of the places of `share`.
     ///
     /// # Errors
     /// As [`Blobs::initiate`].
@@ -192,7 +193,7 @@ impl Blobs {
         self.sessions.initiate(share, account, now_us).await
     }
 
-    /// The sizes that parts may have.
+    /// Returns the sizes that parts may have.
     #[must_use]
     pub fn part_sizes(&self) -> PartSizes {
         match &self.store {
@@ -228,11 +229,11 @@ impl Blobs {
         }
     }
 
-    /// Receives a part of an open upload; returns its ETag once the part is stored. Only then an earlier part of the
+    /// Receives a part of an open upload. Returns its ETag once the part is stored; only then an earlier part of the
     /// same number is replaced.
     ///
     /// # Errors
-    /// [`BlobError`]. The upload stays open with its earlier parts, unless an fsync failed: then it is gone.
+    /// [`BlobError`]. The upload stays open with its earlier parts; after a failed fsync it is gone.
     pub async fn upload_part<S>(&self, part: PartRequest, body: S) -> Result<ETag, BlobError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send + 'static,
@@ -246,8 +247,8 @@ impl Blobs {
         }
     }
 
-    /// Makes the blob `digest` of the parts that the client lists with the ETags it was given, quoted or bare. No
-    /// parts make the empty blob. Repeated with the same digest after it succeeded, it succeeds again.
+    /// Makes the blob `digest` of the listed parts, each with the ETag that its upload returned, quoted or bare. No
+    /// parts make the empty blob. A repeated call with the same digest succeeds again.
     ///
     /// # Errors
     /// [`BlobError::MissingParts`], [`BlobError::PartsRefused`], [`BlobError::DigestMismatch`],
@@ -282,7 +283,7 @@ impl Blobs {
         .await
     }
 
-    /// Ends an open upload and drops what it staged. Parts in flight fail.
+    /// Ends an open upload and removes its staged bytes. Parts in flight fail.
     ///
     /// # Errors
     /// [`BlobError::UnknownUpload`], or a storage error.
@@ -305,7 +306,7 @@ impl Blobs {
         &self.sessions.counts
     }
 
-    /// Returns how many uploads are open.
+    /// Returns the number of open uploads.
     ///
     /// # Errors
     /// When the database fails.
@@ -313,7 +314,7 @@ impl Blobs {
         self.sessions.db.read(|read| tables::open_uploads_total(read).map_err(BlobError::from)).await
     }
 
-    /// Returns the number and the total size of the acknowledged blobs. Reads the row of each.
+    /// Returns the number and the total size of the acknowledged blobs. Reads the row of every blob.
     ///
     /// # Errors
     /// [`BlobError::Storage`].
@@ -332,7 +333,7 @@ where
     tokio::task::spawn_blocking(job).await.unwrap_or_else(|_| Err(panicked().into()))
 }
 
-/// Runs `work` to its end, also when the caller stops waiting.
+/// Runs `work` to its end even if the caller stops waiting.
 async fn detached<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
 where
     T: Send + 'static,

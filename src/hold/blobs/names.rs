@@ -6,12 +6,12 @@ use server::storage::StorageError;
 
 use super::BlobError;
 
-/// Where uploads are staged, below the storage directory or in the bucket.
+/// The folder of staged uploads, below the storage directory or in the bucket.
 pub const STAGING: &str = "uploads";
 /// The folder of all blobs.
 pub const BLOBS: &str = "docker/registry/v2/blobs/sha256";
 
-/// The identity of an upload: 128 random bits, 32 lower-case hexadecimal digits as text.
+/// The id of an upload: 128 random bits, as text 32 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UploadId(UploadKey);
 
@@ -19,7 +19,7 @@ impl UploadId {
     /// Makes a random id.
     ///
     /// # Errors
-    /// When the system has no randomness to give.
+    /// When the system gives no random bytes.
     pub(super) fn random() -> Result<Self, BlobError> {
         Ok(Self(random()?))
     }
@@ -35,13 +35,13 @@ impl UploadId {
     /// Parses the text form.
     ///
     /// # Errors
-    /// [`BlobError::UnknownUpload`]: no upload has such an identity.
+    /// [`BlobError::UnknownUpload`]: the text is no id.
     pub fn parse(text: &str) -> Result<Self, BlobError> {
         let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).map_err(|_| BlobError::UnknownUpload)?;
         bytes.try_into().map(Self).map_err(|_| BlobError::UnknownUpload)
     }
 
-    /// The name of one of its files in the staging directory.
+    /// Returns the path of a file of this upload, below the staging directory.
     pub(super) fn file(&self, name: &str) -> String {
         format!("{self}/{name}")
     }
@@ -53,12 +53,12 @@ impl std::fmt::Display for UploadId {
     }
 }
 
-/// A part's number, 1..=10000.
+/// The number of a part, 1..=10000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartNumber(u32);
 
 impl PartNumber {
-    /// Checks the range.
+    /// Makes a part number; checks its range.
     ///
     /// # Errors
     /// [`BlobError::InvalidPart`].
@@ -66,51 +66,52 @@ impl PartNumber {
         if (1..=10_000).contains(&number) { Ok(Self(number)) } else { Err(BlobError::InvalidPart) }
     }
 
-    /// The number.
+    /// Returns the number.
     #[must_use]
     pub fn get(self) -> u32 {
         self.0
     }
 
-    /// The number as the store wants it.
+    /// Returns the number in the type that the store's requests take.
     pub(super) fn to_u16(self) -> u16 {
         // 10,000 at most.
         u16::try_from(self.0).unwrap_or(u16::MAX)
     }
 }
 
-/// The ETag by which completion names a received part. Opaque, without quotes.
+/// The ETag by which a completion names a received part. Opaque, without quotes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ETag(pub(super) String);
 
 impl ETag {
-    /// The text without quotes.
+    /// Returns the text without quotes.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The text as in an HTTP header, in quotes.
+    /// Returns the text in quotes, as in an HTTP header.
     #[must_use]
     pub fn quoted(&self) -> String {
         format!("\"{}\"", self.0)
     }
 }
 
-/// Longest text of an ETag; stores answer 32 to 80 characters.
+/// Longest accepted text of an ETag; stores return 32 to 80 characters.
 const MAX_ETAG_CHARS: usize = 128;
 
-/// The text of an ETag without quotes, and without the mark of a weak one: a proxy that compresses an answer weakens the
-/// ETag beside it, and the part is the same.
+/// Returns the text of an ETag without quotes and without the prefix of a weak one. A proxy that compresses a response
+/// weakens its ETag, and the part is the same.
 pub(super) fn bare(etag: &str) -> &str {
     let etag = etag.strip_prefix("W/").unwrap_or(etag);
     etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(etag)
 }
 
-/// A client's list of parts in their order, each with its bare ETag.
+/// Returns a client's list of parts in the order of their numbers, each with its bare ETag.
 ///
 /// # Errors
-/// [`BlobError::MissingParts`] unless the numbers are exactly 1..=n, in any order, each with an ETag of printable ASCII.
+/// [`BlobError::MissingParts`] unless the numbers are exactly 1..=n, in any order, each with an ETag of printable
+/// ASCII.
 pub(super) fn in_sequence(mut listed: Vec<(PartNumber, String)>) -> Result<Vec<(PartNumber, String)>, BlobError> {
     listed.sort_unstable_by_key(|(number, _)| *number);
     for (expected, (number, etag)) in (1..).zip(&mut listed) {
@@ -123,12 +124,13 @@ pub(super) fn in_sequence(mut listed: Vec<(PartNumber, String)>) -> Result<Vec<(
     Ok(listed)
 }
 
-/// The key in a bucket under which an upload is put together.
+/// Returns the key in a bucket under which the parts of an upload are assembled.
 pub(super) fn staged_key(id: &UploadId) -> String {
     format!("{STAGING}/{id}")
 }
 
-/// The folder of the blobs whose digest begins with the byte `first`, in the layout of the `distribution` registry.
+/// Returns the folder of the blobs whose digest begins with the byte `first`, in the layout of the `distribution`
+/// registry.
 #[must_use]
 pub fn blob_folder(first: u8) -> String {
     format!("{BLOBS}/{first:02x}")
@@ -140,14 +142,14 @@ pub fn blob_key(digest: &Digest) -> String {
     format!("{}/{}/data", blob_folder(digest.as_bytes()[0]), digest.hex())
 }
 
-/// Returns the digest of the blob whose key this is.
+/// Returns the digest of the blob with this key; `None` when it is no key of a blob.
 #[must_use]
 pub fn blob_digest(key: &str) -> Option<Digest> {
     let hex = key.strip_suffix("/data")?.rsplit('/').next()?;
     Digest::parse(&format!("sha256:{hex}")).ok().filter(|digest| blob_key(digest) == key)
 }
 
-/// 128 random bits in hexadecimal.
+/// Returns 128 random bits in hexadecimal.
 pub(super) fn random_hex() -> Result<String, BlobError> {
     Ok(data_encoding::HEXLOWER.encode(&random()?))
 }

@@ -1,19 +1,19 @@
-//! One part on its way in, and the sizes that parts may have.
+//! The request to upload a part, and the sizes that parts may have.
 
 use atproto::syntax::Did;
 
 use super::names::{PartNumber, UploadId};
 
-/// A part that a client sends.
+/// A part sent by a client.
 #[derive(Debug, Clone)]
 pub struct PartRequest {
-    /// The upload that it belongs to.
+    /// The part's upload.
     pub upload: UploadId,
-    /// The account that sends it; it must be the one that began the upload.
+    /// The account that sends the part; the one that began the upload, or the part is refused.
     pub account: Did,
-    /// Its number.
+    /// The part's number.
     pub number: PartNumber,
-    /// Its length in bytes, when the client announced one.
+    /// The part's length in bytes, if the client announced one.
     pub announced_bytes: Option<u64>,
     /// The current time, in microseconds since 1970.
     pub now_us: u64,
@@ -22,13 +22,13 @@ pub struct PartRequest {
 /// The sizes that parts may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartSizes {
-    /// Any, also when none is announced.
+    /// Any size, announced or not.
     Any,
-    /// From `min_bytes`, which the last part need not have, to `max_bytes`; announced beforehand.
+    /// From `min_bytes` to `max_bytes`, announced beforehand; the last part may be smaller.
     Between {
-        /// The least, in bytes.
+        /// The smallest size, in bytes.
         min_bytes: u64,
-        /// The most, in bytes.
+        /// The largest size, in bytes.
         max_bytes: u64,
     },
 }

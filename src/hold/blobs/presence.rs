@@ -1,8 +1,9 @@
-//! Checks that the storage is the hold's own.
+//! The check that the storage is the hold's own.
 //!
-//! A marker, a small object beside the blobs, names the hold and has an id that the hold's database has too. A directory
-//! whose disk is not mounted has no marker; the bucket of another hold has another one. Without this check such a hold
-//! answers 404 for what it has, takes uploads onto the wrong disk, and `storage verify --repair` forgets every blob.
+//! The marker, a small object beside the blobs, has the hold's DID and an id that the hold's database has too. A
+//! directory whose disk is not mounted has no marker; the bucket of another hold has another marker. Without this check
+//! such a hold answers 404 for its blobs, takes uploads onto the wrong disk, and `storage verify --repair` deletes the
+//! row of every blob.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,11 +18,11 @@ use atproto::syntax::Did;
 use server::sqlite::Database;
 use server::storage::StorageError;
 
-/// Beside the folder of the blobs, so that a copy of all blobs has it too.
+/// The key of the marker, beside the folder of the blobs, so that a copy of all blobs includes it.
 const MARKER: &str = "docker/atcr-hold.json";
-/// Nothing that is longer is read as a marker.
+/// Most bytes of a marker that are read.
 const MAX_MARKER_BYTES: u64 = 4096;
-/// Recorded blobs that are looked for in a storage without a marker.
+/// Number of recorded blobs that are looked for in a storage without a marker.
 const SAMPLE: usize = 16;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ struct Marker {
     id: String,
 }
 
-/// Why the storage is not the hold's own. Each is one line that says what to do.
+/// Errors of the check. Each is one line that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum PresenceError {
     /// The storage has no marker, and should have one.
@@ -39,7 +40,7 @@ pub enum PresenceError {
          bucket was emptied; mount it, or correct [storage]; if it is right as it is, run `atcr-hold storage adopt`"
     )]
     Missing {
-        /// Where it was looked for.
+        /// The storage.
         location: String,
     },
     /// The storage has the marker of another hold, or of another storage of this one.
@@ -48,9 +49,9 @@ pub enum PresenceError {
          disk, or correct [storage]; if it is right as it is, run `atcr-hold storage adopt`"
     )]
     Foreign {
-        /// Where it was found.
+        /// The storage.
         location: String,
-        /// The DID of the hold that it names.
+        /// The DID in the marker.
         hold: String,
     },
     /// The storage or the database failed.
@@ -64,17 +65,16 @@ pub struct Presence(Arc<Inner>);
 
 struct Inner {
     objects: Objects,
-    /// As people name it.
+    /// The name of the storage for messages.
     location: String,
     hold: String,
-    /// Of the marker; `None` while the storage was never marked.
+    /// The marker's id; `None` while the storage was never marked.
     id: Mutex<Option<String>>,
     is_there: AtomicBool,
 }
 
 impl Presence {
-    /// Reads what the database knows of the marker in `objects`, the storage of `hold`. Sends no request to the
-    /// storage.
+    /// Reads the recorded id of the marker in `objects`, the storage of `hold`. Sends no request to the storage.
     ///
     /// # Errors
     /// When the database fails.
@@ -84,16 +84,16 @@ impl Presence {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Checks the marker, and marks a storage that was never marked, with `new_id`: of a new hold, of one from before
-    /// there were markers, or where a migration copied every blob to.
+    /// Checks the marker. Marks a storage that was never marked with `new_id`, if the hold is new, or is from before
+    /// there were markers and some of its blobs are there. Marks the target of a migration with the recorded id.
     ///
     /// # Errors
-    /// [`PresenceError`]; nothing was changed.
+    /// [`PresenceError`]. After one other than [`PresenceError::Storage`] nothing was changed.
     pub async fn claim(&self, db: &Database, new_id: String) -> Result<(), PresenceError> {
         let marker = self.marker().await?;
         match (self.id(), marker) {
             (Some(id), Some(marker)) if marker.id == id => Ok(()),
-            // The database is a copy from before the storage was marked, or was made anew.
+            // The database is a copy from before the storage was marked, or was created anew.
             (None, Some(marker)) if marker.hold == self.0.hold => self.record(db, marker.id).await,
             (_, Some(marker)) => Err(self.foreign(marker)),
             (Some(id), None) if self.is_migrated_to(db).await? => self.mark(db, id).await,
@@ -105,17 +105,17 @@ impl Presence {
         }
     }
 
-    /// Marks the storage as the hold's own whatever it was, with `new_id`.
+    /// Marks the storage as the hold's own with `new_id`, whatever marker it has.
     ///
     /// # Errors
-    /// [`PresenceError::Storage`]: it is as it was, or may be adopted again.
+    /// [`PresenceError::Storage`]: the storage is unchanged, or may be adopted again.
     pub async fn adopt(&self, db: &Database, new_id: String) -> Result<(), PresenceError> {
         self.mark(db, new_id).await?;
         self.0.is_there.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Notes that a migration copied every blob to the storage of this name: it may be used without a marker.
+    /// Records that a migration copied every blob to the storage `location`: it may be used without a marker.
     ///
     /// # Errors
     /// When the database fails.
@@ -126,7 +126,7 @@ impl Presence {
     /// Reads the marker, and remembers until the next check whether it is the right one.
     ///
     /// # Errors
-    /// [`PresenceError`]. When the storage does not answer, what was remembered stays.
+    /// [`PresenceError`]. When the storage fails, the earlier result stays.
     pub async fn check(&self) -> Result<(), PresenceError> {
         let Some(id) = self.id() else { return Ok(()) };
         let marker = self.marker().await?;
@@ -145,10 +145,10 @@ impl Presence {
         self.0.is_there.load(Ordering::Relaxed)
     }
 
-    /// Like [`Presence::is_there`], as a result.
+    /// Fails unless [`Presence::is_there`].
     ///
     /// # Errors
-    /// [`StorageError::Unavailable`]
+    /// [`StorageError::Unavailable`].
     pub fn require(&self) -> Result<(), StorageError> {
         if self.is_there() {
             return Ok(());
@@ -176,7 +176,8 @@ impl Presence {
         Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(unreadable)))
     }
 
-    /// The marker first: a database with an id and a storage without one would refuse the next start.
+    /// Writes the marker, then the database: a database with an id and a storage without a marker would refuse the next
+    /// start.
     async fn mark(&self, db: &Database, id: String) -> Result<(), PresenceError> {
         let marker = Marker { hold: self.0.hold.clone(), id: id.clone() };
         let text = serde_json::to_vec(&marker).map_err(|error| StorageError::failed(error.to_string()))?;
@@ -196,7 +197,7 @@ impl Presence {
         Ok(location.is_some_and(|location| location == self.0.location))
     }
 
-    /// Whether one of some recorded blobs is there, or none is recorded.
+    /// Whether one of a sample of recorded blobs is in the storage, or no blob is recorded.
     async fn has_recorded_blobs(&self, db: &Database) -> Result<bool, StorageError> {
         let mut missing = 0;
         for first in 0..=u8::MAX {

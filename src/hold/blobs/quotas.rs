@@ -1,4 +1,4 @@
-//! How much one account may have stored: in blobs, in what it staged, and in the parts that it is sending.
+//! Quotas: the bytes that one account may have in blobs, in staged parts, and in parts in flight.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -11,18 +11,19 @@ use atproto::syntax::{Did, Size};
 use server::sqlite::Read;
 use server::storage::StorageError;
 
-/// An upload that nothing touched for so long, and with no part on its way, goes when its own account needs the room: a
-/// client that lost its connection begins a new one, docker after five seconds. One whose completion was refused goes at once.
+/// Time without a use after which an upload with no part in flight is dropped when its own account needs the space, in
+/// microseconds: a client that lost its connection begins a new upload, docker after five seconds. An upload whose
+/// completion was refused is dropped at once.
 const IDLE_US: u64 = 3_000_000;
 
-/// Knows how much each account may have.
+/// The source of each account's limit.
 pub trait QuotaLimits: Send + Sync {
-    /// Whether anybody has a limit.
+    /// Whether any account has a limit.
     fn is_any(&self) -> bool {
         true
     }
 
-    /// The limit of `account`, in bytes, in this snapshot; `None` when it has none.
+    /// Returns the limit of `account` in bytes, in this snapshot; `None` when it has none.
     ///
     /// # Errors
     /// When the database fails.
@@ -33,13 +34,13 @@ pub trait QuotaLimits: Send + Sync {
 #[derive(Default)]
 pub(super) struct Quotas {
     limits: OnceLock<Arc<dyn QuotaLimits>>,
-    /// Bytes in the parts that each account is sending, which no row counts yet.
+    /// Bytes in each account's parts in flight, which no row counts yet.
     receiving: Mutex<HashMap<Did, u64>>,
-    /// Open uploads whose completion was refused, and that nothing was sent to since.
+    /// Open uploads whose completion was refused, and that got no part since.
     refused: Mutex<HashSet<UploadId>>,
 }
 
-/// What an account has left.
+/// The usage and the limit of one account.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     used_bytes: u64,
@@ -60,7 +61,7 @@ impl Room {
 
 impl Quotas {
     pub(super) fn set_limits(&self, limits: Arc<dyn QuotaLimits>) {
-        // A hold is opened once.
+        // Ignored if set before: a hold is opened once.
         let _ = self.limits.set(limits);
     }
 
@@ -68,7 +69,7 @@ impl Quotas {
         self.limits.get().is_some_and(|limits| limits.is_any())
     }
 
-    /// What `account` has left when `replaced_bytes` of what it has go; `None` when it has no limit.
+    /// Returns the usage of `account` less `replaced_bytes`, and its limit; `None` when it has no limit.
     pub(super) fn room(
         &self,
         read: &Read<'_>,
@@ -81,7 +82,7 @@ impl Quotas {
         Ok(Some(Room { used_bytes, limit_bytes }))
     }
 
-    /// Refuses an account that has no room at all.
+    /// Fails with [`BlobError::QuotaExceeded`] when the account has no space left.
     pub(super) fn check_any(&self, read: &Read<'_>, account: &Did) -> Result<(), BlobError> {
         match self.room(read, account, 0)? {
             Some(room) if room.left_bytes() == 0 => Err(room.refusal(0)),
@@ -89,7 +90,7 @@ impl Quotas {
         }
     }
 
-    /// Refuses an account that has more than it may.
+    /// Fails with [`BlobError::QuotaExceeded`] when the account has more than its limit.
     pub(super) fn check(&self, read: &Read<'_>, account: &Did) -> Result<(), BlobError> {
         match self.room(read, account, 0)? {
             Some(room) if room.used_bytes > room.limit_bytes => Err(room.refusal(0)),
@@ -97,7 +98,7 @@ impl Quotas {
         }
     }
 
-    /// Notes how the completion of an upload went, or with `false` that it is in use, or gone.
+    /// Records whether the completion of an upload was refused; `false` also when the upload is in use or gone.
     pub(super) fn note_completion(&self, id: &UploadId, is_refused: bool) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         if is_refused {
@@ -111,7 +112,7 @@ impl Quotas {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
     }
 
-    /// Returns the share of a part that `account` is about to send.
+    /// Returns the share of a part that `account` is about to send; `None` without a limit.
     pub(super) fn share(self: &Arc<Self>, account: &Did, room: Option<Room>) -> Option<QuotaShare> {
         room.map(|room| QuotaShare {
             quotas: Arc::clone(self),
@@ -122,7 +123,7 @@ impl Quotas {
     }
 }
 
-/// What a part that is being sent takes of its account's room, until it is dropped.
+/// The share of an account's quota that a part in flight takes, until it is dropped.
 pub(super) struct QuotaShare {
     quotas: Arc<Quotas>,
     account: Did,
@@ -131,10 +132,10 @@ pub(super) struct QuotaShare {
 }
 
 impl QuotaShare {
-    /// Takes so many bytes in all.
+    /// Raises the share to `size_bytes` in all.
     ///
     /// # Errors
-    /// [`BlobError::QuotaExceeded`] when the account has not so many left beside the other parts that it is sending.
+    /// [`BlobError::QuotaExceeded`] when the account has less left beside its other parts in flight.
     pub(super) fn take(&self, size_bytes: u64) -> Result<(), BlobError> {
         let mut held_bytes = self.held_bytes.lock().unwrap_or_else(PoisonError::into_inner);
         if size_bytes <= *held_bytes {
@@ -166,12 +167,12 @@ impl Drop for QuotaShare {
 }
 
 impl Blobs {
-    /// Sets who knows how much each account may have; without it nobody has a limit.
+    /// Sets the source of each account's limit; without it no account has a limit.
     pub fn set_quota_limits(&self, limits: Arc<dyn QuotaLimits>) {
         self.sessions.quotas.set_limits(limits);
     }
 
-    /// What counts in each account's quota.
+    /// Returns the usage of each account.
     ///
     /// # Errors
     /// When the database fails.
@@ -179,7 +180,7 @@ impl Blobs {
         self.sessions.db.read(|read| tables::account_usages(read).map_err(BlobError::from)).await
     }
 
-    /// Bytes in blobs that no manifest names, once for each uploader, and in what open uploads have staged.
+    /// Returns the bytes in blobs that no manifest names, once for each uploader, and the bytes staged by open uploads.
     ///
     /// # Errors
     /// When the database fails.
@@ -189,8 +190,8 @@ impl Blobs {
         Ok(self.account_usages().await?.iter().fold((0, 0), |bytes, (_, usage)| sum(bytes, usage)))
     }
 
-    /// Drops idle uploads of `account`, the longest untouched first, when it has no room for `added_bytes` and has it without
-    /// them. The upload `needed` stays.
+    /// Drops idle uploads of `account`, longest unused first, when `added_bytes` do not fit its quota and would fit
+    /// without them. The upload `needed` stays.
     pub(super) async fn make_room(
         &self,
         account: &Did,
@@ -222,7 +223,7 @@ impl Blobs {
                 break;
             }
             let id = UploadId::from_key(id);
-            // Whoever has the lock works on the upload, perhaps for minutes.
+            // The lock's holder works on the upload, perhaps for minutes.
             let Some(upload) = self.sessions.uploads.try_lock(&id) else { continue };
             let is_refused = quotas.is_refused(&id);
             if !upload.is_shared()

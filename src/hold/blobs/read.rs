@@ -1,4 +1,4 @@
-//! Finds and reads blobs.
+//! Finding and reading blobs.
 
 use std::fs::File;
 use std::io;
@@ -18,41 +18,41 @@ use super::names::blob_key;
 use super::recent::SMALL_BYTES;
 use super::{BlobError, Blobs, Store, Target};
 
-/// A blob that is being read. From a storage directory it stays readable to its end whatever happens to its name.
+/// An open blob. From a storage directory it stays readable to its end even if its file is renamed or removed.
 #[derive(Debug)]
 pub struct OpenBlob {
     pub(super) object: Object,
 }
 
 impl OpenBlob {
-    /// Returns its size in bytes.
+    /// Returns the blob's size in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.object.size_bytes()
     }
 
-    /// Returns its file, if there is one and `range` of it is better sent by the kernel than streamed.
+    /// Returns the blob's file, if it has one and `range` is better sent by the kernel than streamed.
     #[must_use]
     pub fn file_to_send(&self, range: &Range<u64>) -> Option<Arc<File>> {
         self.object.file_to_send(range)
     }
 
-    /// Returns its bytes, if they are in memory.
+    /// Returns the blob's bytes if they are in memory.
     #[must_use]
     pub fn in_memory(&self) -> Option<&Bytes> {
         self.object.memory()
     }
 
-    /// Returns the bytes of `range`, which lies within the blob.
+    /// Streams the bytes of `range`, which lies within the blob.
     pub fn stream(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
         self.object.stream(range)
     }
 }
 
 impl Blobs {
-    /// The size of a blob in bytes. A blob whose file is missing or has another size is absent: it can be uploaded
-    /// again. What a bucket has is not asked: its row counts. A caller that knows the size of the blob, as its row was read a
-    /// moment ago, says so in `known_bytes`: then the row is not read again.
+    /// Returns the size of a blob in bytes; `None` when it is absent. A blob whose file is missing or has another size
+    /// is absent too: it can be uploaded again. A bucket is not asked: the row counts. A caller that has just read the
+    /// size of the blob's row passes it as `known_bytes`: then the row is not read again.
     ///
     /// # Errors
     /// When storage fails.
@@ -65,8 +65,9 @@ impl Blobs {
         }
     }
 
-    /// Returns where a client gets a blob by `method`, GET or HEAD, and its size in bytes; `None` when it is absent as for
-    /// [`Blobs::stat`]. A client that is told of a blob relies on it, and does not upload it: so this counts as a use.
+    /// Returns the address at which a client gets a blob by `method`, GET or HEAD, and the blob's size in bytes; `None`
+    /// when it is absent, as for [`Blobs::stat`]. The call counts as a use: a client that is told of a blob relies on
+    /// it and does not upload it.
     ///
     /// # Errors
     /// When storage fails.
@@ -76,7 +77,7 @@ impl Blobs {
         method: Method,
         now_us: u64,
     ) -> Result<Option<(Target, u64)>, BlobError> {
-        // Before it is looked for: a blob that is found then is known to be in use.
+        // Recorded before the look-up: a blob that is found then is known to be in use.
         self.record_use(digest, now_us).await;
         let Some(size_bytes) = self.stat(digest, None).await? else { return Ok(None) };
         let target = match &self.store {
@@ -95,8 +96,8 @@ impl Blobs {
         }
     }
 
-    /// Opens a blob, whose size may be known as for [`Blobs::stat`]. Returns `None` when it is absent, or has another size
-    /// than its row says.
+    /// Opens a blob; `known_bytes` is its size if known, as for [`Blobs::stat`]. Returns `None` when the blob is absent
+    /// or its size differs from that of its row.
     ///
     /// # Errors
     /// When storage fails.
@@ -110,7 +111,7 @@ impl Blobs {
         Ok(found.filter(|object| object.size_bytes() == size_bytes).map(|object| OpenBlob { object }))
     }
 
-    /// Opens what lies under the digest, or takes it from memory if it is small and was opened a moment ago.
+    /// Opens the object under the digest, or takes it from memory if it is small and was opened a moment ago.
     async fn open_recent(&self, files: &Files, digest: &Digest, size_bytes: u64) -> Result<Option<Object>, BlobError> {
         let now = Instant::now();
         if let Some(bytes) = self.recent.get(digest, now) {

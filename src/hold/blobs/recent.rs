@@ -1,5 +1,5 @@
-//! Small blobs that were asked for a moment ago. One that many ask for at once, as a fleet does for the configuration of an
-//! image, is opened and read some times a second, not for each of them.
+//! A cache of small blobs that were read a moment ago. A blob that many clients request at once, such as the
+//! configuration of an image for a fleet, is opened and read a few times a second, not once for each of them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use atproto::syntax::Digest;
 use bytes::Bytes;
 
-/// The largest blob that is kept: larger than nearly every manifest and configuration.
+/// Size of the largest cached blob in bytes: larger than nearly every manifest and configuration.
 pub(super) const SMALL_BYTES: u64 = 16 * 1024;
-/// How many are kept: 1 MiB at most.
+/// Number of cached blobs: 1 MiB at most.
 const MOST: usize = 64;
-/// For how long they are answered for without a look at the disk: what is removed from there is gone a moment later.
+/// Time for which a cached blob is served without a look at the disk: a removed blob is served that much longer.
 const KEPT: Duration = Duration::from_millis(250);
 
 /// Small blobs in memory; cheap to clone.
@@ -26,7 +26,7 @@ impl Recent {
         is_fresh(*since, now).then(|| bytes.clone())
     }
 
-    /// Keeps a blob that was read just now, if there is room.
+    /// Caches a blob that was just read, if there is room.
     pub(super) fn keep(&self, digest: Digest, bytes: Bytes, now: Instant) {
         let mut kept = self.kept();
         if kept.len() >= MOST {
@@ -60,7 +60,7 @@ mod tests {
         let last = now + KEPT - Duration::from_nanos(1);
         assert_eq!(recent.get(&digest(0), last).unwrap(), "bytes");
         assert_eq!(recent.get(&digest(0), now + KEPT), None);
-        // There was no room for it, and now there is.
+        // No room at first, and room once the others have expired.
         assert_eq!(recent.get(&digest(MOST), now), None);
         recent.keep(digest(MOST), Bytes::new(), now + KEPT);
         assert_eq!(recent.get(&digest(MOST), now + KEPT).unwrap(), "");

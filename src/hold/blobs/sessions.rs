@@ -1,4 +1,4 @@
-//! Upload sessions as rows: their accounts, their begin and their end. The same for every kind of store.
+//! Upload sessions as rows: their accounts, their begin and their end. The same for both kinds of store.
 
 use crate::blobs::tables;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,10 +17,10 @@ use super::upload_share::{UploadLimit, UploadShare};
 use super::upload_state::{UploadGuard, UploadStates};
 use super::{BlobError, UploadLimits};
 
-/// Between two warnings of refused uploads.
+/// Least time between two warnings about refused uploads.
 const WARN_EVERY_US: u64 = 60_000_000;
 
-/// The sessions of one hold; cheap to clone.
+/// The upload sessions of one hold; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Sessions {
     pub(super) db: Database,
@@ -28,13 +28,13 @@ pub(super) struct Sessions {
     pub(super) uploads: Arc<UploadStates>,
     pub(super) counts: Arc<UploadCounts>,
     pub(super) quotas: Arc<Quotas>,
-    /// When a refusal was last written into the log, in microseconds since 1970.
+    /// Time of the last logged refusal, in microseconds since 1970.
     warned_us: Arc<AtomicU64>,
 }
 
-/// What an upload whose row is gone may have left in a bucket.
+/// The bucket's part of an upload whose row was deleted.
 pub(super) struct Dropped {
-    /// The store's name for its parts, if it ever had one.
+    /// The store's id of its multipart upload, if there was one.
     pub(super) multipart: Option<String>,
 }
 
@@ -82,7 +82,7 @@ impl Sessions {
         }
     }
 
-    /// Counts a refusal, and says it once a minute at most: a client may repeat it as often as it likes.
+    /// Counts a refusal, and logs it at most once a minute: a client may repeat it as often as it likes.
     fn refused(&self, limit: UploadLimit, account: &Did, (own, all): (u64, u64), now_us: u64) {
         self.counts.refused.inc(limit);
         if !self.may_warn(now_us) {
@@ -95,7 +95,7 @@ impl Sessions {
         );
     }
 
-    /// Counts what a quota refused, and says it once a minute at most.
+    /// Counts a refusal by a quota, and logs it at most once a minute; other errors are ignored.
     pub(super) fn note_refused(&self, error: &BlobError, account: &Did, now_us: u64) {
         if matches!(error, BlobError::QuotaExceeded { .. }) {
             self.counts.refused.inc(UploadLimit::Quota);
@@ -105,7 +105,7 @@ impl Sessions {
         }
     }
 
-    /// Whether nothing of the kind was said within a minute.
+    /// Whether no warning was logged within a minute. If so, records this moment as the last one.
     fn may_warn(&self, now_us: u64) -> bool {
         let warned_us = self.warned_us.load(Ordering::Relaxed);
         if now_us < warned_us.saturating_add(WARN_EVERY_US) && warned_us > 0 {
@@ -115,7 +115,7 @@ impl Sessions {
         true
     }
 
-    /// Refuses the completion of an upload to an account that has more than it may.
+    /// Fails with [`BlobError::QuotaExceeded`] when the account has more than its quota.
     pub(super) async fn check_quota(&self, account: &Did) -> Result<(), BlobError> {
         let (quotas, account) = (Arc::clone(&self.quotas), account.clone());
         self.db.read(move |read| quotas.check(read, &account)).await
@@ -127,7 +127,7 @@ impl Sessions {
         found.filter(|upload| upload.digest.is_none()).map(|upload| upload.account).ok_or(BlobError::UnknownUpload)
     }
 
-    /// Deletes the row of an open upload if `which` says so.
+    /// Deletes the row of an open upload if `which` holds for it. Returns `None` when nothing was deleted.
     pub(super) async fn delete_open(
         &self,
         upload: &UploadGuard,
@@ -150,7 +150,7 @@ impl Sessions {
         Ok(dropped)
     }
 
-    /// Makes the blob visible and the upload finished, at once.
+    /// Makes the blob visible and the upload finished, in one transaction.
     pub(super) async fn finish(
         &self,
         upload: &UploadGuard,
@@ -167,37 +167,38 @@ impl Sessions {
         self.db.write(finish).await
     }
 
-    /// The size of an acknowledged blob in bytes.
+    /// Returns the size of an acknowledged blob in bytes.
     pub(super) async fn blob_size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
         let digest = *digest;
         self.db.read(move |read| tables::blob_size(read, &digest).map_err(BlobError::from)).await
     }
 
-    /// The same, if its object is there with that size: one that is not can be uploaded again.
+    /// Returns the size of an acknowledged blob whose object is there with that size. A blob without its object can be
+    /// uploaded again.
     pub(super) async fn stored_size(&self, objects: &Objects, digest: &Digest) -> Result<Option<u64>, BlobError> {
         let Some(size_bytes) = self.blob_size(digest).await? else { return Ok(None) };
         let found_bytes = objects.size(&blob_key(digest)).await?;
         Ok(found_bytes.filter(|found| *found == size_bytes))
     }
 
-    /// The moment before which an upload that has no part yet is stale.
+    /// Returns the time before which an unused upload without parts is stale, in microseconds since 1970.
     pub(super) fn empty_before_us(&self, now_us: u64) -> u64 {
         now_us.saturating_sub(self.limits().empty_upload_s.saturating_mul(1_000_000))
     }
 
-    /// The moment before which what nothing touched is stale.
+    /// Returns the time before which an unused upload is stale, in microseconds since 1970.
     pub(super) fn stale_before_us(&self, now_us: u64) -> u64 {
         now_us.saturating_sub(self.limits().stale_upload_s.saturating_mul(1_000_000))
     }
 }
 
-/// Refuses unless the upload is open and belongs to `account`.
+/// Returns the row of an upload; fails unless it is open and belongs to `account`.
 pub(super) fn open_upload(read: &Read<'_>, key: &UploadKey, account: &Did) -> Result<UploadRow, BlobError> {
     let upload = tables::upload(read, key)?.filter(|upload| upload.digest.is_none() && upload.account == *account);
     upload.ok_or(BlobError::UnknownUpload)
 }
 
-/// Whether the upload of `account` has become the blob `digest` already; `false` when it is open.
+/// Whether the upload of `account` already became the blob `digest`; `false` when it is open, else an error.
 pub(super) fn is_finished(upload: Option<&UploadRow>, account: &Did, digest: &Digest) -> Result<bool, BlobError> {
     match upload.filter(|upload| upload.account == *account).map(|upload| upload.digest) {
         Some(None) => Ok(false),

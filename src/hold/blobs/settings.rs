@@ -1,4 +1,4 @@
-//! The settings of the room.
+//! The settings of the blob room.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,16 +7,16 @@ use crate::objects::{self, Presigned};
 
 use super::OpenBlobsError;
 
-/// The settings of the room.
+/// The settings of the blob room.
 #[derive(Clone)]
 pub struct BlobSettings {
-    /// Where the blobs are.
+    /// The place of the blobs.
     pub place: BlobPlace,
     /// The limits of uploads.
     pub limits: UploadLimits,
 }
 
-/// Where the blobs are.
+/// The place of the blobs.
 #[derive(Clone)]
 pub enum BlobPlace {
     /// The storage directory. It must exist.
@@ -25,7 +25,7 @@ pub enum BlobPlace {
     Bucket {
         /// The bucket.
         bucket: objects::Bucket,
-        /// What clients are given URLs of the store for. All else goes through the hold.
+        /// The requests for which clients get presigned URLs of the store. All others go through the hold.
         presigned: Presigned,
     },
 }
@@ -33,28 +33,28 @@ pub enum BlobPlace {
 /// The limits of uploads.
 #[derive(Debug, Clone)]
 pub struct UploadLimits {
-    /// The largest part, in bytes. The store alone limits parts that go past the hold.
+    /// The largest part, in bytes. An upload whose parts bypassed the hold is aborted when a larger one is measured.
     pub max_part_bytes: u64,
     /// The largest blob, in bytes.
     pub max_blob_bytes: u64,
-    /// Open uploads of one account.
+    /// Number of open uploads of one account.
     pub uploads_per_account: u64,
-    /// Open uploads of all accounts.
+    /// Number of open uploads of all accounts.
     pub uploads_total: u64,
-    /// Seconds after which an upload that nothing touched is dropped.
+    /// Seconds after which an unused upload is dropped.
     pub stale_upload_s: u64,
-    /// Seconds after which an upload without any part is dropped.
+    /// Seconds after which an unused upload without any part is dropped.
     pub empty_upload_s: u64,
-    /// Seconds between two looks at what a bucket has of uploads whose parts go past the hold.
+    /// Seconds between two measurements of uploads whose parts bypass the hold.
     pub measure_upload_s: u64,
     /// Bytes of the file system that uploads leave free: the database may be on the same one.
     pub reserve_bytes: u64,
-    /// How often the last use of a blob is written to the database at most: see [`last_used_resolution`].
+    /// Least time between two writes of a blob's last use to the database: see [`last_used_resolution`].
     pub last_used_resolution: Duration,
 }
 
-/// Returns how often the last use of a blob is written to the database at most, where blobs go that nobody used for
-/// `grace`.
+/// Returns the least time between two writes of a blob's last use to the database, for blobs that are removed when
+/// unused for `grace`.
 #[must_use]
 pub fn last_used_resolution(grace: Duration) -> Duration {
     (grace / 4).min(Duration::from_secs(3_600))
@@ -76,7 +76,7 @@ impl Default for UploadLimits {
     }
 }
 
-/// Checks that the storage directory is there, without touching it.
+/// Checks that the storage directory exists, without writing to it.
 ///
 /// # Errors
 /// [`OpenBlobsError::Root`].

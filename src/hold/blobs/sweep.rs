@@ -1,4 +1,4 @@
-//! The sweep: drops stale uploads, rows of finished ones, and staged bytes without an owner.
+//! The sweep: drops stale uploads, rows of finished uploads, and staged bytes without an owner.
 
 use crate::blobs::tables;
 use crate::blobs::tables::UploadRow;
@@ -9,20 +9,20 @@ use super::names::UploadId;
 use super::upload_state::UploadGuard;
 use super::{BlobError, Blobs, Store};
 
-/// What a sweep dropped.
+/// Counts of dropped items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Swept {
     /// Open uploads that were stale.
     pub uploads: usize,
     /// Rows of uploads that finished long ago.
     pub finished: usize,
-    /// Staged bytes without an upload: folders of a storage directory; in a bucket objects and uploads in parts.
+    /// Staged bytes without an upload: folders in a storage directory; objects and multipart uploads in a bucket.
     pub orphans: usize,
 }
 
 impl Blobs {
-    /// Drops uploads that nothing touched for the configured time, forgets finished ones of that age, and removes
-    /// staged bytes that nobody owns: from a bucket those of that age.
+    /// Drops uploads not used for the configured time, deletes the rows of finished ones of that age, and removes
+    /// staged bytes without an owner: from a bucket only those of that age.
     ///
     /// # Errors
     /// When storage fails; what was dropped until then stays dropped. When the storage that is there is not the hold's
@@ -49,8 +49,8 @@ impl Blobs {
         Ok(swept)
     }
 
-    /// Drops uploads that have no part, and none on its way, since the configured time: each takes a place from others.
-    /// Returns how many.
+    /// Drops uploads that got no part, and have none in flight, within the configured time: each takes a place from
+    /// others. Returns how many.
     ///
     /// # Errors
     /// As [`Blobs::sweep`].
@@ -76,7 +76,7 @@ impl Blobs {
         Ok(dropped)
     }
 
-    /// The accounts that have open uploads.
+    /// Returns the accounts that have open uploads.
     ///
     /// # Errors
     /// When the database fails.
@@ -84,8 +84,8 @@ impl Blobs {
         self.sessions.db.read(|read| tables::uploading_accounts(read).map_err(BlobError::from)).await
     }
 
-    /// Drops all open uploads of an account that may not write any more, also those with a part on its way; returns how
-    /// many.
+    /// Drops all open uploads of an account that lost its permission to write, also those with a part in flight.
+    /// Returns how many.
     ///
     /// # Errors
     /// As [`Blobs::sweep`].
@@ -102,7 +102,7 @@ impl Blobs {
         Ok(dropped)
     }
 
-    /// Drops an open upload if `which` says so, with what it staged.
+    /// Drops an open upload and its staged bytes if `which` holds for its row. Returns whether it did.
     pub(super) async fn drop_if(
         &self,
         id: &UploadId,

@@ -1,4 +1,4 @@
-//! How the places for open uploads are shared: so that whoever takes many leaves some to the others, and to the captain.
+//! The sharing of the places for open uploads: an account that takes many leaves some to others, and to the captain.
 
 use super::UploadLimits;
 
@@ -9,13 +9,13 @@ server::label! {
         Account = "account",
         /// The uploads of all accounts.
         Total = "total",
-        /// What the account may have stored: uploads, parts of them and completions.
+        /// The account's quota: of uploads, their parts and completions.
         Quota = "quota",
     }
 }
 
 impl UploadLimit {
-    /// What an operator is told.
+    /// Returns the reason for the operator's log.
     pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Account => "the account has as many open as limits.uploads_per_account allows",
@@ -28,18 +28,18 @@ impl UploadLimit {
 /// The places that an upload may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UploadShare {
-    /// Those of all accounts.
+    /// The places of all accounts.
     Common,
-    /// Those, and the last sixteenth, which is kept for the captain.
+    /// The places of all accounts, and the last sixteenth, which is reserved for the captain.
     Reserved,
 }
 
 impl UploadShare {
-    /// The limit that refuses one more upload to an account with `own` open ones, where `all` are open; `None` when there
-    /// is a place.
+    /// Returns the limit that refuses one more upload to an account with `own` open ones, when `all` are open; `None`
+    /// when there is a place.
     ///
-    /// Of the common places an account takes one more only while it has no more than are free. So one account alone comes to
-    /// half of them, n accounts to 1/(n + 1) each, and about as many stay free for whoever comes next: of 960, 16 accounts
+    /// An account takes one more of the common places only while it has no more than are free. So a single account gets
+    /// at most half of them, n accounts 1/(n + 1) each, and about as many stay free for the next: of 960, 16 accounts
     /// have 57 each, and 48 are free.
     pub(super) fn refusal(self, own: u64, all: u64, limits: &UploadLimits) -> Option<UploadLimit> {
         let common = limits.uploads_total - limits.uploads_total / 16;
@@ -58,7 +58,8 @@ impl UploadShare {
 mod tests {
     use super::*;
 
-    /// How many uploads of each of `accounts` are begun when all take what they get, and what is left of the places.
+    /// Returns the number of uploads that each of `accounts` begins when all take as many as they get, and the free
+    /// places.
     fn hoarded(accounts: usize, limits: &UploadLimits) -> (Vec<u64>, u64) {
         let mut own = vec![0; accounts];
         loop {

@@ -1,6 +1,6 @@
 //! The in-process state of uploads: a lock, an epoch that fences off parts in flight, and the right to append.
 //!
-//! Nothing here lasts. The database says which uploads are open and which parts they have.
+//! Nothing here is stored. The database has the open uploads and their parts.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,31 +11,31 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use super::names::UploadId;
 use super::{BlobError, blocking};
 
-/// Entries that nobody holds are dropped when the map has this many.
+/// Size of the map at which unused entries are dropped.
 const PURGE_AT: usize = 1024;
 
-/// The states of all uploads that this process works on.
+/// The states of all uploads in use by this process.
 #[derive(Default)]
 pub(super) struct UploadStates {
     states: Mutex<HashMap<UploadId, Weak<UploadState>>>,
 }
 
 impl UploadStates {
-    /// Waits for the lock of an upload, whether or not such an upload exists.
+    /// Waits for the lock of an upload, whether or not the upload exists.
     pub(super) async fn lock(&self, id: &UploadId) -> UploadGuard {
         let state = self.get(id);
         let lock = Arc::clone(&state.lock).lock_owned().await;
         UploadGuard { id: *id, state, _lock: lock }
     }
 
-    /// Takes the lock of an upload, unless somebody has it.
+    /// Takes the lock of an upload; returns `None` when it is taken.
     pub(super) fn try_lock(&self, id: &UploadId) -> Option<UploadGuard> {
         let state = self.get(id);
         let lock = Arc::clone(&state.lock).try_lock_owned().ok()?;
         Some(UploadGuard { id: *id, state, _lock: lock })
     }
 
-    /// The one shared state of an upload.
+    /// Returns the one shared state of an upload.
     fn get(&self, id: &UploadId) -> Arc<UploadState> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = states.get(id).and_then(Weak::upgrade) {
@@ -53,16 +53,16 @@ impl UploadStates {
 /// The state of one upload.
 #[derive(Default)]
 pub(super) struct UploadState {
-    /// Serializes whoever reads and changes the upload's rows. Never held while waiting for a client.
+    /// Serializes reads and changes of the upload's rows. Never held while waiting for a client.
     lock: Arc<AsyncMutex<()>>,
-    /// Counts how often the upload was closed to parts in flight. A part writes to its file only under the read lock,
-    /// and only in the epoch that it began in: after [`UploadGuard::close`] nothing is written any more.
+    /// The current epoch: how often the upload was closed to parts in flight. A part writes to its file only under the
+    /// read lock, and only in the epoch that it began in: after [`UploadGuard::close`] it writes nothing any more.
     epoch: RwLock<u64>,
     appending: AtomicBool,
 }
 
 impl UploadState {
-    /// Keeps the epoch from ending while the answer lives. Blocks while the upload is being closed.
+    /// Keeps the epoch from ending while the returned fence lives. Blocks while the upload is being closed.
     ///
     /// # Errors
     /// [`BlobError::UnknownUpload`] when the upload was closed after `epoch`.
@@ -72,7 +72,7 @@ impl UploadState {
     }
 }
 
-/// While it lives the upload is not closed, and its files may be written to.
+/// A fence around one write: while it lives the upload is not closed, and its files may be written to.
 pub(super) struct EpochFence<'s> {
     _current: RwLockReadGuard<'s, u64>,
 }
@@ -85,30 +85,30 @@ pub(super) struct UploadGuard {
 }
 
 impl UploadGuard {
-    /// The upload that is locked.
+    /// Returns the id of the locked upload.
     pub(super) fn id(&self) -> &UploadId {
         &self.id
     }
 
-    /// The upload's state, to be kept after the lock is released.
+    /// Returns the upload's state, which may outlive the lock.
     pub(super) fn state(&self) -> Arc<UploadState> {
         Arc::clone(&self.state)
     }
 
-    /// Whether others have its state too: a part that is on its way in, or whoever waits for the lock.
+    /// Whether others share the state: a part in flight, or a caller that waits for the lock.
     pub(super) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.state) > 1
     }
 
-    /// The current epoch. It does not wait: only a guard's holder ends an epoch.
+    /// Returns the current epoch. Does not wait: only a guard's holder ends an epoch.
     pub(super) fn epoch(&self) -> u64 {
         *self.state.epoch.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the epoch, and with it every part in flight. Waits for a write that is under way.
+    /// Ends the epoch, and with it every part in flight. Waits for a write in progress.
     ///
     /// # Errors
-    /// None but a panic's.
+    /// When the task panics.
     pub(super) async fn close(&self) -> Result<(), BlobError> {
         let state = self.state();
         blocking(move || {
@@ -118,7 +118,7 @@ impl UploadGuard {
         .await
     }
 
-    /// The right to append to the upload's main file; `None` while another part has it.
+    /// Returns the right to append to the upload's main file; `None` while another part has it.
     pub(super) fn append_guard(&self) -> Option<AppendGuard> {
         let is_taken = self.state.appending.swap(true, Ordering::AcqRel);
         if is_taken { None } else { Some(AppendGuard(self.state())) }

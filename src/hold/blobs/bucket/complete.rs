@@ -1,6 +1,6 @@
-//! Completing an upload into a bucket. Every step can be repeated after the process ended at any point: the parts
-//! are put together once and that is recorded, the digest is found once and that is recorded, the copy is the same
-//! however often it is made, and the row makes the blob visible and the upload finished at once.
+//! Completing an upload into a bucket. Every step can be repeated after the process ended at any point: the parts are
+//! assembled once and recorded, the digest is computed once and recorded, a copy gives the same result each time, and
+//! one transaction makes the blob visible and the upload finished.
 
 use crate::blobs::tables;
 use crate::blobs::tables::{BucketPartRow, BucketUploadRow, StagedRow};
@@ -16,7 +16,7 @@ use crate::blobs::upload_state::UploadGuard;
 use crate::blobs::{BlobError, REMOVAL_SETTLED_US};
 
 impl Bucket {
-    /// As [`Blobs::complete`](crate::blobs::Blobs::complete).
+    /// Completes an upload, as [`Blobs::complete`](crate::blobs::Blobs::complete).
     pub(in crate::blobs) async fn complete(
         &self,
         upload: &UploadGuard,
@@ -49,7 +49,7 @@ impl Bucket {
             None => {
                 let bucket = bucket.ok_or(BlobError::MissingParts)?;
                 let staged = self.assemble(upload, bucket, &seen, listed, &name).await?;
-                // Only now the size of what went past the hold is known.
+                // Only now the size of parts that bypassed the hold is known.
                 self.sessions.check_quota(account).await?;
                 self.publish(upload, digest, staged).await?
             }
@@ -67,7 +67,7 @@ impl Bucket {
         Ok(0)
     }
 
-    /// Makes one staged object of the parts, unless that was done before.
+    /// Assembles the parts to one staged object, unless that was done before.
     async fn assemble(
         &self,
         upload: &UploadGuard,
@@ -79,13 +79,13 @@ impl Bucket {
         if let Some(staged) = bucket.staged {
             return Ok(staged);
         }
-        // Where no part goes past the hold its rows are the truth: such a store may keep what was replaced.
+        // Where no part bypasses the hold its rows are complete, and such a store may keep parts that were replaced.
         if !self.store.signs_parts() && !listed.iter().all(|part| recorded(part, seen).is_some()) {
             return Err(BlobError::MissingParts);
         }
         let hashed = if bucket.bypassed_hold { None } else { hashed_by_hold(seen, &listed)? };
         if hashed.is_some_and(|(found, _)| found != *digest) {
-            // While the store still takes parts in place of the wrong ones.
+            // Refused before assembly, while the store still takes parts in place of the wrong ones.
             return Err(BlobError::DigestMismatch);
         }
         let stored = listed.into_iter().filter(|part| has_bytes(part, seen));
@@ -109,7 +109,7 @@ impl Bucket {
         self.sessions.db.write(move |write| tables::put_staged(write, &key, &staged).map_err(BlobError::from)).await
     }
 
-    /// Copies the staged object to the blob's key if it has the digest; returns its size in bytes.
+    /// Copies the staged object to the blob's key if it has the digest. Returns its size in bytes.
     async fn publish(&self, upload: &UploadGuard, digest: &DigestGuard, staged: StagedRow) -> Result<u64, BlobError> {
         let limit_bytes = self.sessions.limits().max_blob_bytes;
         if staged.size_bytes > limit_bytes {
@@ -121,7 +121,7 @@ impl Bucket {
         if verified.digest != name {
             return Err(BlobError::DigestMismatch);
         }
-        // The row of an earlier upload, whose object is gone, must not show what a copy may leave that goes wrong.
+        // The row of an earlier upload, whose object is gone, must not make visible what a failed copy leaves behind.
         self.sessions.db.write(move |write| tables::delete_blob(write, &name).map_err(BlobError::from)).await?;
         match self.store.copy_pinned(&staged_key(upload.id()), &verified.etag, &blob_key(&name), size_bytes).await? {
             Copied::Done => Ok(size_bytes),
@@ -133,19 +133,19 @@ impl Bucket {
     }
 }
 
-/// The row of the listed part, if it is the last that the hold received under its number.
+/// Returns the row of the listed part, if it is the last one that the hold received under its number.
 fn recorded<'s>((number, etag): &(PartNumber, String), seen: &'s [BucketPartRow]) -> Option<&'s BucketPartRow> {
     let found = seen.binary_search_by_key(&number.get(), |part| part.number).ok().map(|index| &seen[index]);
     found.filter(|part| part.etag == *etag)
 }
 
-/// Whether the store may have the listed part: one without bytes is never sent there.
+/// Whether the store may have the listed part: a part without bytes is never sent there.
 fn has_bytes(listed: &(PartNumber, String), seen: &[BucketPartRow]) -> bool {
     recorded(listed, seen).is_none_or(|part| part.size_bytes > 0)
 }
 
-/// The digest and size of the listed parts, if all of them went through the hold and were hashed one after the
-/// other. The store takes a list only with the ETags of the parts it has, so these are their bytes.
+/// Returns the digest and the size in bytes of the listed parts, if all of them went through the hold and were hashed
+/// in order. The store accepts a list only with the ETags of the parts it has, so these are their bytes.
 fn hashed_by_hold(seen: &[BucketPartRow], listed: &[(PartNumber, String)]) -> Result<Option<(Digest, u64)>, BlobError> {
     let mut size_bytes = 0;
     let mut last = None;

@@ -1,9 +1,9 @@
-//! Uploads into a bucket: the store collects the parts, the hold signs, proves and records.
+//! Uploads into a bucket: the store collects the parts, the hold signs URLs, verifies and records.
 //!
 //! A part goes to the store by a presigned URL, or through the hold. Completion assembles the parts under a staged key,
-//! verifies the digest by reading that object back (unless the hold hashed every byte), copies the very object that was
-//! verified to the blob's key, and only then writes the row. Each step is recorded or can be repeated, so completion
-//! goes on where it was cut off, also in another process.
+//! verifies the digest by reading that object back (unless the hold hashed every byte), copies exactly the object that
+//! was verified to the blob's key, and only then writes the row. Each step is recorded or can be repeated, so
+//! completion continues where it was cut off, also in another process.
 
 mod complete;
 mod orphans;
@@ -27,16 +27,16 @@ use crate::objects::{self, Object, Objects, Presigned, ResponseHeaders};
 use atproto::syntax::{Did, Digest};
 use server::sqlite::Read;
 
-/// What S3 takes as any part but the last, 5 MiB; other providers take less.
+/// Smallest size of a part in S3 except for the last one, 5 MiB; other providers accept less.
 const MIN_PART_BYTES: u64 = 5 << 20;
-/// Parts that pass through the hold at once. Each costs two connections' buffers, about 200 KiB.
+/// Parts that pass through the hold at once. Each costs the buffers of two connections, about 200 KiB.
 const SLOTS: usize = 32;
-/// Uploads whose parts are being asked for, remembered at about 300 bytes each.
+/// Number of cached uploads whose part URLs are being requested, at about 300 bytes each.
 const KNOWN_UPLOADS: usize = 4096;
-/// URLs count as use of an upload, which is written down so many times before the upload would be stale.
+/// Number of times that a use of an upload by URLs is recorded before the upload would be stale.
 const TOUCHES: u64 = 24;
 
-/// The bucket; cheap to clone.
+/// The bucket with its uploads; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Bucket {
     sessions: Sessions,
@@ -44,8 +44,8 @@ pub(super) struct Bucket {
     objects: Objects,
     presigned: Presigned,
     slots: Arc<Semaphore>,
-    /// Open uploads that the store knows, so that a URL costs no look into the database. Entries come and go under the
-    /// upload's lock.
+    /// Open uploads that the store knows, so that a URL costs no look-up in the database. Entries are added and removed
+    /// under the upload's lock.
     known: Arc<Cache<UploadId, Arc<Known>>>,
 }
 
@@ -67,28 +67,28 @@ impl Bucket {
         }
     }
 
-    /// The bucket itself.
+    /// Returns the bucket's client.
     pub(super) fn store(&self) -> &objects::Bucket {
         &self.store
     }
 
-    /// Whether clients are given URLs of the store to read from.
+    /// Whether clients get URLs of the store to read from.
     pub(super) fn signs_reads(&self) -> bool {
         self.presigned.signs_reads()
     }
 
-    /// Whether clients are given URLs of the store to send parts to.
+    /// Whether clients get URLs of the store to send parts to.
     pub(super) fn signs_parts(&self) -> bool {
         self.presigned.signs_parts() && self.store.signs_parts()
     }
 
-    /// The sizes of parts that the store and the hold take.
+    /// Returns the sizes of parts that the store and the hold accept.
     pub(super) fn part_sizes(&self) -> PartSizes {
         let max_bytes = self.store.max_part_bytes().min(self.sessions.limits().max_part_bytes);
         PartSizes::Between { min_bytes: MIN_PART_BYTES, max_bytes }
     }
 
-    /// The URL for a part of an open upload.
+    /// Returns the URL for a part of an open upload.
     pub(super) async fn part_url(
         &self,
         id: &UploadId,
@@ -113,7 +113,7 @@ impl Bucket {
         detached(async move {
             let upload = bucket.sessions.uploads.lock(&id).await;
             let multipart = bucket.multipart(&upload, &account, true).await?.multipart;
-            // It may have begun long ago: the first URL is a use to be written down.
+            // The upload may have begun long ago: the first URL is recorded as a use.
             let known = Arc::new(Known { account, multipart, touched_us: AtomicU64::new(0) });
             bucket.known.insert(id, Arc::clone(&known));
             Ok(known)
@@ -121,7 +121,7 @@ impl Bucket {
         .await
     }
 
-    /// Notes that an upload is in use, unless that was noted a short time ago.
+    /// Records a use of the upload, unless one was recorded a short time ago.
     async fn touch(&self, id: &UploadId, known: &Known, now_us: u64) -> Result<(), BlobError> {
         let noted_us = known.touched_us.load(Ordering::Relaxed);
         let rest_us = self.sessions.limits().stale_upload_s.saturating_mul(1_000_000) / TOUCHES;
@@ -133,7 +133,7 @@ impl Bucket {
         self.sessions.db.write(move |write| tables::touch_upload(write, &key, now_us).map_err(BlobError::from)).await
     }
 
-    /// The multipart upload of an open upload whose parts were not assembled yet; the first part creates it.
+    /// Returns the multipart upload of an open upload whose parts are not assembled yet; creates it for the first part.
     /// With `bypassed_hold`, bytes may bypass the hold from now on.
     async fn multipart(
         &self,
@@ -147,7 +147,7 @@ impl Bucket {
             Ok::<_, BlobError>(tables::bucket_upload(read, &key)?)
         };
         match self.sessions.db.read(find).await? {
-            // The store takes no more parts of it.
+            // The store accepts no more parts of it.
             Some(BucketUploadRow { staged: Some(_), .. }) => Err(BlobError::UnknownUpload),
             Some(found) if found.bypassed_hold || !bypassed_hold => Ok(found),
             Some(found) => {
@@ -173,9 +173,9 @@ impl Bucket {
         self.sessions.db.write(move |write| tables::mark_bypassed_hold(write, &key).map_err(BlobError::from)).await
     }
 
-    /// The URL by which a blob is read with `method`.
+    /// Returns the URL to read a blob with `method`.
     pub(super) async fn read_url(&self, digest: &Digest, method: Method) -> Result<Target, BlobError> {
-        // A layer is anybody's bytes: a browser must never show them as part of the store's site.
+        // A layer has a client's bytes: a browser must never show them as part of the store's site.
         let headers = ResponseHeaders {
             content_type: Some("application/octet-stream".into()),
             content_disposition: Some("attachment".into()),
@@ -187,7 +187,7 @@ impl Bucket {
         Ok(self.objects.open_object(&blob_key(digest)).await?)
     }
 
-    /// Removes what an upload that is finished or gone has staged; what fails here is swept later.
+    /// Removes the staged bytes of an upload that is finished or gone; a failure here leaves them to the sweep.
     pub(super) async fn clear(&self, upload: &UploadGuard, multipart: Option<&str>) {
         self.known.remove(upload.id());
         let Some(multipart) = multipart else { return };

@@ -1,8 +1,8 @@
-//! What nobody owns in the bucket: staged objects and uploads in parts whose row is finished, gone or was never
-//! made, also those of a database that was lost, and what a start that was cut off has tried. Found by our own list:
-//! not every provider has lifecycle rules.
+//! Staged bytes without an owner in the bucket: staged objects and multipart uploads whose row is finished, deleted or
+//! was never written, also those of a database that was lost; and leftovers of a start-up probe that was cut off. The
+//! hold lists them itself: not every provider has lifecycle rules.
 //!
-//! Only names that this program gives are touched: the bucket may have other users.
+//! Only keys that this program makes are touched: the bucket may have other users.
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
@@ -12,12 +12,13 @@ use crate::blobs::names::{BLOBS, STAGING, UploadId, blob_digest, staged_key};
 use crate::blobs::tables;
 use crate::objects::{Listed, OpenMultipart, PROBES, is_probe};
 
-/// Copies of large blobs are open uploads in parts, and younger than this, whatever counts as stale otherwise.
+/// Least age of removed items, in microseconds: one hour. Copies of large blobs are open multipart uploads and younger
+/// than this, however short the time of stale uploads is.
 const MIN_AGE_US: u64 = 3_600_000_000;
 const REMOVALS_AT_ONCE: usize = 8;
 
 impl Bucket {
-    /// Removes what is older than a stale upload; answers how much it was.
+    /// Removes ownerless items older than a stale upload and [`MIN_AGE_US`]. Returns how many.
     pub(in crate::blobs) async fn drop_orphans(&self, now_us: u64) -> Result<usize, BlobError> {
         let before_us = self.sessions.stale_before_us(now_us).min(now_us.saturating_sub(MIN_AGE_US));
         let multiparts = self.store.list_multiparts(STAGING).chain(self.store.list_multiparts(BLOBS));
@@ -60,7 +61,7 @@ impl Bucket {
         Ok(is_orphan)
     }
 
-    /// Whether an upload is open, and these are its parts.
+    /// Whether an upload is open and, if `multipart` is given, that is its multipart upload.
     async fn owns(&self, id: &UploadId, multipart: Option<&str>) -> Result<bool, BlobError> {
         let key = *id.key();
         let find = self.sessions.db.read(move |read| {
@@ -73,7 +74,7 @@ impl Bucket {
     }
 }
 
-/// The upload that a key is of.
+/// Returns the upload whose staged object has this key.
 fn staged_id(key: &str) -> Option<UploadId> {
     let (_, name) = key.split_once('/')?;
     UploadId::parse(name).ok().filter(|id| staged_key(id) == key)

@@ -23,15 +23,15 @@ use crate::blobs::sessions::open_upload;
 use crate::blobs::size_limit::SizeLimit;
 use crate::blobs::{BlobError, BodyError, PartRequest, detached, panicked};
 
-/// What stores answer for a part without bytes: the MD5 of nothing.
+/// The ETag that stores return for a part without bytes: the MD5 of nothing.
 const EMPTY_ETAG: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
-/// What is needed to send a part.
+/// The state needed to send a part.
 struct PartStart {
     multipart: String,
-    /// The hash of all bytes before the part, if it is of use.
+    /// The hash of all bytes before the part, if known and usable.
     hash: Option<Hash>,
-    /// What the part takes of its account's quota while it is on its way.
+    /// The share of the account's quota that the part takes while it is in flight.
     _share: Option<QuotaShare>,
 }
 
@@ -49,7 +49,8 @@ impl BegunRow {
 }
 
 impl Bucket {
-    /// As [`Blobs::upload_part`](crate::blobs::Blobs::upload_part). S3 wants to know a part's length beforehand.
+    /// Receives a part, as [`Blobs::upload_part`](crate::blobs::Blobs::upload_part). S3 needs a part's length
+    /// beforehand.
     pub(in crate::blobs) async fn upload_part<S>(&self, request: PartRequest, body: S) -> Result<ETag, BlobError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Send + 'static,
@@ -57,7 +58,7 @@ impl Bucket {
         let length_bytes = request.announced_bytes.ok_or(BlobError::LengthRequired)?;
         let slot = Arc::clone(&self.slots).try_acquire_owned().map_err(|_| BlobError::Busy)?;
         let bucket = self.clone();
-        // Once the store has the last byte, the part counts even when the client goes away.
+        // Once the store has the last byte, the part is recorded even if the client disconnects.
         detached(async move {
             let _slot = slot;
             let begun = bucket.begin_part(&request, length_bytes).await;
@@ -94,11 +95,11 @@ impl Bucket {
                 return Ok::<_, BlobError>((None, share));
             }
             if earlier.is_some() {
-                // Which of two bodies the store keeps is its own affair, and their ETags can be made equal.
+                // Which of two bodies the store keeps is unknown, and their ETags can be made equal.
                 tables::mark_bypassed_hold(write, &key)?;
                 return Ok((None, share));
             }
-            // So that it is known of the next attempt that it is not the first, whatever becomes of this one.
+            // Recorded so that the next attempt is known not to be the first, whatever the outcome of this one.
             tables::put_bucket_part(write, &key, &BucketPartRow::begun(number.get()))?;
             Ok((hash_before(write, &key, number)?, share))
         };
@@ -152,7 +153,7 @@ impl Bucket {
             Ok(bytes)
         });
         if length_bytes == 0 {
-            // Some stores refuse a part without bytes: it is a row and nothing else.
+            // Some stores refuse a part without bytes: it is only a row.
             body.try_for_each(|_| std::future::ready(Ok(()))).await?;
             let hash = hash.lock().unwrap_or_else(PoisonError::into_inner).take();
             return Ok((EMPTY_ETAG.to_owned(), hash));
@@ -167,7 +168,7 @@ impl Bucket {
             Err(PartError::TooShort) => Err(BodyError::WrongLength.into()),
             Err(PartError::UnknownUpload) => Err(BlobError::UnknownUpload),
             Err(PartError::Storage(error)) => {
-                // Stores have their own words for a part that meets the end of its upload.
+                // Stores differ in the error for a part that arrives as its upload ends.
                 let key = *request.upload.key();
                 let takes_parts = self.sessions.db.read(move |read| takes_parts(read, &key)).await?;
                 Err(if takes_parts { error.into() } else { BlobError::UnknownUpload })
@@ -195,12 +196,12 @@ impl Bucket {
     }
 }
 
-/// Whether the upload is open and its parts were not put together yet.
+/// Whether the upload is open and its parts are not assembled yet.
 fn takes_parts(read: &Read<'_>, key: &UploadKey) -> Result<bool, BlobError> {
     Ok(tables::bucket_upload(read, key)?.is_some_and(|bucket| bucket.staged.is_none()))
 }
 
-/// The hash of everything before a part, if all of that is known.
+/// Returns the hash of all bytes before a part, if they are known.
 fn hash_before(read: &Read<'_>, key: &UploadKey, number: PartNumber) -> Result<Option<Hash>, BlobError> {
     if number.get() == 1 {
         return Ok(Some(Hash::default()));

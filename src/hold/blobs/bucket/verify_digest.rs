@@ -1,5 +1,5 @@
-//! Verification of a digest: the staged object is read back once and hashed. No checksum that S3 offers proves the
-//! SHA-256 of an object that was uploaded in parts, and some stores keep wrong bytes in spite of one.
+//! Verification of a digest: the staged object is read back once and hashed. No checksum of S3 proves the SHA-256 of an
+//! object that was uploaded in parts, and some stores keep wrong bytes in spite of a checksum.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::blobs::BlobError;
 use crate::blobs::names::{UploadId, staged_key};
 use crate::blobs::upload_state::UploadGuard;
 
-/// From this size on the log has the progress of a verification.
+/// Least size of an object whose verification logs its progress.
 const PROGRESS_FROM_BYTES: u64 = 1 << 30;
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
@@ -27,7 +27,8 @@ pub(super) struct VerifiedObject {
 }
 
 impl Bucket {
-    /// Finds the digest of the staged object, and records it: a repeated attempt need not read it again.
+    /// Returns the digest of the staged object, and records it so that a repeated attempt need not read the object
+    /// again.
     pub(super) async fn verify_digest(
         &self,
         upload: &UploadGuard,

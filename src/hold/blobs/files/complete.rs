@@ -1,7 +1,8 @@
 //! Completing an upload: the parts become a blob, or nothing is visible and the upload stays as it was.
 //!
-//! Every step can be repeated after the process ended at any point: the digest is verified and the bytes on disk before
-//! the rename, the rename is on disk before the row, and the row makes the blob visible and the upload finished at once.
+//! Every step can be repeated after the process ended at any point: the digest is verified and the bytes are on disk
+//! before the rename, the rename is on disk before the row, and one transaction makes the blob visible and the upload
+//! finished.
 
 use crate::blobs::tables;
 use crate::blobs::tables::{PartRow, PartTotals, UploadRow};
@@ -18,7 +19,7 @@ use crate::blobs::upload_state::UploadGuard;
 use crate::blobs::{BlobError, blocking};
 
 impl Files {
-    /// As [`Blobs::complete`](crate::blobs::Blobs::complete).
+    /// Completes an upload, as [`Blobs::complete`](crate::blobs::Blobs::complete).
     pub(in crate::blobs) async fn complete(
         &self,
         upload: &UploadGuard,

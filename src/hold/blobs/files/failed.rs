@@ -1,15 +1,15 @@
-//! How a part fails, and what is lost with it.
+//! Failures of a part, by what is lost with it.
 
 use crate::objects::SyncError;
 use server::storage::StorageError;
 
 use crate::blobs::{BlobError, BodyError};
 
-/// Why a part failed, and what goes with it.
+/// The failure of a part, by what is dropped.
 pub(super) enum Failed {
     /// The part is dropped.
     Part(BlobError),
-    /// A failed fsync: what of the upload is on disk is unknown, so all of it is dropped.
+    /// An fsync failed: which of the upload's bytes are on disk is unknown, so the whole upload is dropped.
     Unsynced(StorageError),
 }
 

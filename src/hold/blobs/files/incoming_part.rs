@@ -1,7 +1,7 @@
-//! A part that is being received: its bytes are hashed and written, and are uncommitted until a row names them.
+//! A part that is being received: its bytes are hashed and written, and are uncommitted until a row refers to them.
 //!
-//! Everything here but the drop blocks and runs on the blocking pool, which owns the part meanwhile. So a client that
-//! goes away releases the part only after the write that was under way.
+//! All methods but the drop block and run on the blocking pool, which owns the part meanwhile. So after a client
+//! disconnects, the part is released only after the write in progress.
 
 use std::sync::Arc;
 
@@ -17,25 +17,25 @@ use crate::blobs::BlobError;
 use crate::blobs::names::{PartNumber, UploadId, random_hex};
 use crate::blobs::upload_state::{AppendGuard, UploadState};
 
-/// What is needed to begin a part.
+/// The state needed to begin a part.
 pub(super) struct PartStart {
     pub(super) staging: Staging,
     pub(super) state: Arc<UploadState>,
     pub(super) epoch: u64,
     pub(super) id: UploadId,
     pub(super) number: PartNumber,
-    /// The hash of all bytes before this part, when it is known.
+    /// The hash of all bytes before this part, if known.
     pub(super) hash: Option<Hash>,
-    /// The offset in the main file to append at; otherwise the part gets a file of its own.
+    /// The offset in the main file to append at; with `None` the part gets a file of its own.
     pub(super) append: Option<(u64, AppendGuard)>,
-    /// Bytes of the file system that are left free.
+    /// Bytes of the file system to leave free.
     pub(super) reserve_bytes: u64,
 }
 
 /// A part that is being received.
 pub(super) struct IncomingPart {
     number: PartNumber,
-    /// 128 random bits, the ETag of a part whose hash is not known.
+    /// 128 random bits, the ETag of a part without a hash.
     token: String,
     hash: Option<Hash>,
     size_bytes: u64,
@@ -43,7 +43,7 @@ pub(super) struct IncomingPart {
     uncommitted: UncommittedPart,
 }
 
-/// The bytes of a part that no row names. They are removed when it is dropped, unless it was committed.
+/// The bytes of a part without a row. Dropping this removes them, unless they were committed.
 struct UncommittedPart {
     staging: Staging,
     state: Arc<UploadState>,
@@ -62,7 +62,7 @@ impl IncomingPart {
     /// Opens the part's file.
     ///
     /// # Errors
-    /// When the upload was closed, or the file cannot be made.
+    /// When the upload was closed, or the file cannot be made or is damaged.
     pub(super) fn begin(start: PartStart) -> Result<Self, BlobError> {
         let PartStart { staging, state, epoch, id, number, hash, append, reserve_bytes } = start;
         let (start, append_guard) = append.map_or((0, None), |(start, guard)| (start, Some(guard)));
@@ -82,17 +82,17 @@ impl IncomingPart {
         Ok(Self { number, token, hash, size_bytes: 0, reserve_bytes, uncommitted })
     }
 
-    /// The bytes received so far.
+    /// Returns the number of bytes received so far.
     pub(super) fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// The part's file, to write it back early.
+    /// Returns the part's file, for an early write-back.
     pub(super) fn file(&self) -> Arc<StagedFile> {
         Arc::clone(&self.uncommitted.file)
     }
 
-    /// The epoch in which the part began.
+    /// Returns the epoch in which the part began.
     pub(super) fn epoch(&self) -> u64 {
         self.uncommitted.epoch
     }
@@ -136,14 +136,14 @@ impl IncomingPart {
         Ok(PartRow { number: self.number.get(), size_bytes: self.size_bytes, etag, place })
     }
 
-    /// Removes the bytes. A part that is only dropped has them removed some time later.
+    /// Removes the bytes before it returns. A part that is only dropped has them removed some time later.
     pub(super) fn discard(mut self) {
         if let Some(remove) = self.uncommitted.removal() {
             remove();
         }
     }
 
-    /// The part with the outcome of a step; after a failure its bytes are removed before anybody is answered.
+    /// Returns the part with the outcome of a step; after a failure, its bytes are removed before this returns.
     pub(super) fn or_discard<T, E>(self, outcome: Result<T, E>) -> Result<(Self, T), E> {
         match outcome {
             Ok(value) => Ok((self, value)),
@@ -154,14 +154,14 @@ impl IncomingPart {
         }
     }
 
-    /// Keeps the bytes: a row names them, or may name them.
+    /// Keeps the bytes: a row refers to them, or may do so.
     pub(super) fn commit(mut self) {
         self.uncommitted.is_committed = true;
     }
 }
 
 impl UncommittedPart {
-    /// What removes the bytes, once.
+    /// Returns the job that removes the bytes; `None` when they were committed or are removed already.
     fn removal(&mut self) -> Option<impl FnOnce() + Send + use<>> {
         if std::mem::replace(&mut self.is_committed, true) {
             return None;
@@ -172,7 +172,7 @@ impl UncommittedPart {
         Some(move || {
             // The next part must not be appended before this one's bytes are cut off.
             let _append_guard = append_guard;
-            // Once the upload was closed, its main file may be a blob already, and its folder be gone.
+            // After the upload was closed, its main file may be a blob already, and its folder removed.
             let Ok(_fence) = state.fence(epoch) else { return };
             let outcome = match own_file {
                 Some(name) => staging.remove(&name),

@@ -1,5 +1,5 @@
 //! Uploads into a storage directory: parts in order are appended to one file and hashed as they arrive, so that
-//! completing costs a rename; any other part gets a file of its own and is read once more at the end.
+//! completing costs a rename; any other part gets a file of its own and is read again at completion.
 
 mod complete;
 mod failed;
@@ -26,10 +26,10 @@ use super::settings::check_root;
 use super::upload_state::UploadGuard;
 use super::{BlobError, OpenBlobsError, blocking, detached};
 
-/// The file of an upload that parts in order are appended to.
+/// The main file of an upload, to which parts in order are appended.
 const MAIN: &str = "main";
 
-/// The storage directory; cheap to clone.
+/// The storage directory with its uploads; cheap to clone.
 #[derive(Clone)]
 pub(super) struct Files {
     sessions: Sessions,
@@ -40,10 +40,10 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Opens the directory and drops what no open upload owns.
+    /// Opens the directory, and removes staged bytes that no open upload owns.
     pub(super) async fn open(root: &Path, sessions: Sessions) -> Result<Self, OpenBlobsError> {
         check_root(root)?;
-        // Only the system's own words: the line around them says the rest.
+        // The system's error alone: the message around it has the rest.
         let reason = |e: &StorageError| e.source().map_or_else(|| e.to_string(), ToString::to_string);
         let unusable = |e: StorageError| OpenBlobsError::Root { path: root.to_owned(), reason: reason(&e) };
         let staging = Staging::open(root, STAGING).map_err(unusable)?;
@@ -66,7 +66,7 @@ impl Files {
         self.sessions.stored_size(&self.objects, digest).await
     }
 
-    /// The size in bytes of what lies under the digest.
+    /// Returns the size in bytes of the file under the digest, acknowledged or not.
     pub(super) async fn size(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
         Ok(self.objects.size(&blob_key(digest)).await?)
     }
@@ -75,7 +75,7 @@ impl Files {
         Ok(self.objects.open_object(&blob_key(digest)).await?)
     }
 
-    /// Drops an upload of which it is unknown what is on disk.
+    /// Drops an upload after a failed fsync: which of its bytes are on disk is unknown.
     async fn drop_unknown(&self, id: &UploadId) {
         let (files, id) = (self.clone(), *id);
         let dropped = detached(async move {
@@ -95,14 +95,15 @@ impl Files {
         Ok(())
     }
 
-    /// Ends parts in flight and removes what is staged. Its row is gone or finished: what fails here is swept later.
+    /// Ends parts in flight and removes staged bytes. The upload's row is gone or finished: a failure here leaves the
+    /// bytes to the sweep.
     pub(super) async fn close_and_remove(&self, upload: &UploadGuard) {
         if upload.close().await.is_ok() {
             self.remove_staged(upload.id().to_string()).await;
         }
     }
 
-    /// Removes staged bytes that nothing refers to; what fails here is swept later.
+    /// Removes staged bytes without an owner; a failure here leaves them to the sweep.
     async fn remove_staged(&self, name: String) {
         let staging = self.staging.clone();
         if let Err(error) = blocking(move || staging.remove(&name).map_err(BlobError::from)).await {
@@ -111,7 +112,7 @@ impl Files {
     }
 }
 
-/// Every folder between the root and the blobs, and those of the blobs themselves.
+/// Returns all folders between the root and the blobs, and the folders of the blobs themselves.
 fn probed_folders() -> Vec<String> {
     let above = BLOBS.match_indices('/').map(|(at, _)| BLOBS[..at].to_owned());
     above.chain([BLOBS.to_owned()]).chain((0..=u8::MAX).map(blob_folder)).collect()

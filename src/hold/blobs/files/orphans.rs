@@ -10,7 +10,7 @@ use crate::blobs::{BlobError, blocking};
 use server::storage::StorageError;
 
 impl Files {
-    /// At start, while nothing is in flight: removes all staged bytes that no row claims.
+    /// Removes all staged bytes without a row. For the start, while nothing is in flight.
     pub(super) async fn drop_orphans(&self) -> Result<(), StorageError> {
         self.drop_orphan_folders().await.map_err(into_storage)?;
         for folder in self.folders().await.map_err(into_storage)? {
@@ -19,7 +19,7 @@ impl Files {
         Ok(())
     }
 
-    /// Removes folders of no open upload. An upload's row is there before its folder is made.
+    /// Removes folders without an open upload; returns how many. An upload's row is written before its folder is made.
     pub(in crate::blobs) async fn drop_orphan_folders(&self) -> Result<usize, BlobError> {
         let mut dropped = 0;
         for folder in self.folders().await? {

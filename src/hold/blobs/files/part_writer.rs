@@ -1,8 +1,8 @@
 //! Double buffering of a body on its way to the disk: one batch is hashed and written while the next one is filled.
 //!
-//! Memory: an upload waits for its next frame with nothing but that frame in hand. Only once a frame is there
-//! does it take one of [`WRITERS`] permits, add what else has arrived, up to [`BATCH_BYTES`], and hand the batch to
-//! the blocking pool. A permit is never held while waiting for a client.
+//! Memory: an upload has at most one frame in memory until it gets one of [`WRITERS`] permits. Then it adds the frames
+//! that have arrived, up to [`BATCH_BYTES`], and hands the batch to the blocking pool. With a permit it waits for its
+//! client only while its previous batch is being written.
 
 use std::sync::Arc;
 
@@ -22,14 +22,14 @@ use crate::blobs::{BlobError, BodyError};
 /// Batches in memory at once, of all uploads: 8 × 256 KiB = 2 MiB.
 pub(super) const WRITERS: usize = 8;
 const BATCH_BYTES: u64 = 256 * 1024;
-/// Frames a batch: a client that sends single bytes must not fill memory with their handles.
+/// Most frames in a batch: a client that sends single bytes must not fill memory with their handles.
 const BATCH_FRAMES: usize = 64;
-/// A part is written back to disk in steps of this, so that little is left to wait for at its end.
+/// Dirty bytes of a part after which a write-back to disk begins, so that little is left to sync at its end.
 const WRITE_BACK_BYTES: u64 = 4 * 1024 * 1024;
 /// Write-backs at once, of all uploads.
 pub(super) const WRITE_BACKS: usize = 4;
 
-/// Writes the whole body to `part`.
+/// Writes the whole body to `part`, and returns the part.
 ///
 /// # Errors
 /// When the body breaks off or is too large, or the bytes cannot be written.
@@ -58,19 +58,19 @@ where
     Ok(part)
 }
 
-/// Removes the bytes of a part, and waits for that: a repeated part can be appended again right away.
+/// Removes the bytes of a part and waits until that is done: a repeated part can be appended again right away.
 pub(super) async fn discard(part: IncomingPart) {
-    // A panic there leaves the bytes to the upload's end.
+    // After a panic the bytes stay until the upload ends.
     let _ = tokio::task::spawn_blocking(move || part.discard()).await;
 }
 
-/// Frames on their way to the disk.
+/// A batch of frames on its way to the disk.
 struct Batch {
     frames: Vec<Bytes>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// The owner of the part: this task, or the blocking pool.
+/// The current owner of the part: this task, or the blocking pool.
 enum PartOwner {
     Idle(Box<IncomingPart>),
     Writing(JoinHandle<Result<IncomingPart, BlobError>>),
@@ -83,7 +83,7 @@ struct PartWriter<'b> {
     owner: Option<PartOwner>,
     received_bytes: u64,
     ended: bool,
-    /// Where in the part the last write-back began.
+    /// Offset in the part at which the last write-back began.
     written_back: u64,
     write_back: Option<JoinHandle<Result<(), Failed>>>,
 }
@@ -101,8 +101,8 @@ impl PartWriter<'_> {
         Ok(())
     }
 
-    /// Fills a batch with `first` and what has arrived after it; while a batch is being written, also with what arrives
-    /// meanwhile.
+    /// Fills a batch with `first` and the frames that have arrived; while another batch is being written, also with
+    /// those that arrive meanwhile.
     async fn fill_batch<S>(&mut self, first: Bytes, body: &mut S) -> Result<Batch, Failed>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
@@ -142,20 +142,20 @@ impl PartWriter<'_> {
         Ok(frame)
     }
 
-    /// Hands a batch to the blocking pool once the one before it is written.
+    /// Hands a batch to the blocking pool once the previous one is written.
     async fn write(&mut self, batch: Batch) -> Result<(), Failed> {
         let mut part = self.wait_idle().await?;
         self.write_back_early(&part).await?;
         self.owner = Some(PartOwner::Writing(tokio::task::spawn_blocking(move || {
             let written = part.write(&batch.frames);
-            // The batch's memory and its permit go before the part comes back.
+            // The batch's memory and its permit are released before the part is returned.
             drop(batch);
             part.or_discard(written).map(|(part, ())| part)
         })));
         Ok(())
     }
 
-    /// Waits until nothing is being written, and takes the part.
+    /// Waits until no batch is being written, and takes the part out.
     async fn wait_idle(&mut self) -> Result<IncomingPart, Failed> {
         match self.owner.take() {
             Some(PartOwner::Idle(part)) => Ok(*part),
@@ -164,7 +164,7 @@ impl PartWriter<'_> {
         }
     }
 
-    /// Begins to write dirty pages back to disk when there are many, unless an earlier write-back is under way.
+    /// Begins to write dirty pages back to disk when there are many, unless an earlier write-back is in progress.
     async fn write_back_early(&mut self, part: &IncomingPart) -> Result<(), Failed> {
         if part.size_bytes() - self.written_back < WRITE_BACK_BYTES {
             return Ok(());

@@ -1,27 +1,27 @@
-//! The rules about parts, without input or output: where a part's bytes go, and which bytes make the blob.
+//! The rules for parts, without input or output: the file a part is written to, and the parts that make the blob.
 
 use crate::blobs::tables::{PartPlace, PartRow, PartTotals};
 
 use crate::blobs::BlobError;
 use crate::blobs::names::{self, PartNumber};
 
-/// Whether part `number` follows the appended parts: they are exactly 1..number, so that the main file's hash
-/// state is that of all bytes before it. A part of this number in a file of its own does not matter: it is replaced.
+/// Whether part `number` follows the appended parts: they are exactly 1..number, so that the main file's hash state is
+/// that of all bytes before it. A part of this number in a file of its own does not matter: it is replaced.
 pub(super) fn follows_appended(number: PartNumber, totals: &PartTotals) -> bool {
     totals.appended == totals.last_appended && totals.last_appended + 1 == number.get()
 }
 
-/// What is recorded of an upload when a part of it begins.
+/// The recorded state of an upload when one of its parts begins.
 pub(super) struct Recorded {
     pub(super) totals: PartTotals,
-    /// The part before the new one.
+    /// The part with the number before the new one.
     pub(super) previous: Option<PartRow>,
-    /// The part of the same number.
+    /// An earlier part of the same number.
     pub(super) earlier: Option<PartRow>,
 }
 
-/// The end of the main file's parts before `number`, and the saved hash of everything up to there, if there is
-/// a use for it: to append, or to tell whether a repeated part has the same bytes. Part 1 has nothing before it.
+/// Returns the end of the main file's parts before `number`, and the saved hash of all bytes up to there, if it is of
+/// use: to append, or to tell whether a repeated part has the same bytes. Part 1 has nothing before it.
 pub(super) fn before(number: PartNumber, recorded: &Recorded) -> Option<(u64, Option<&[u8]>)> {
     let repeats = matches!(&recorded.earlier, Some(PartRow { place: PartPlace::Appended { .. }, .. }));
     if !repeats && !follows_appended(number, &recorded.totals) {
@@ -36,7 +36,7 @@ pub(super) fn before(number: PartNumber, recorded: &Recorded) -> Option<(u64, Op
     }
 }
 
-/// The recorded parts that a client's list names, in order.
+/// Returns the recorded parts that a client's list names, in order.
 ///
 /// # Errors
 /// [`BlobError::MissingParts`] unless the numbers are exactly 1..=n, in any order, each with its ETag.
@@ -50,23 +50,23 @@ pub(super) fn choose(recorded: &[PartRow], listed: Vec<(PartNumber, String)>) ->
     Ok(chosen)
 }
 
-/// How the chosen parts become one file.
+/// The plan for making one file of the chosen parts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Assembly {
-    /// The first so many parts lie in the main file from its beginning, hashed.
+    /// Number of parts at the beginning that lie in the main file, hashed.
     pub(super) appended: usize,
-    /// Bytes in those.
+    /// Bytes in those parts.
     pub(super) appended_bytes: u64,
-    /// Whether the rest may be written after them in the main file. Otherwise bytes of other recorded parts lie
-    /// there, which must stay until the upload is finished, and the blob is assembled in a fresh file.
+    /// Whether the rest may be written after them in the main file. Otherwise bytes of other recorded parts lie there,
+    /// which must stay until the upload is finished, and the blob is assembled in a new file.
     pub(super) in_main: bool,
 }
 
-/// Finds the longest beginning that is hashed already.
+/// Returns the plan with the longest beginning that is hashed already.
 pub(super) fn plan(chosen: &[PartRow], totals: &PartTotals) -> Assembly {
     let appended = chosen.iter().take_while(|part| matches!(part.place, PartPlace::Appended { .. })).count();
     let appended_bytes = chosen[..appended].iter().map(|part| part.size_bytes).sum();
-    // Any more parts that the main file has would be cut off or overwritten.
+    // Any further parts in the main file would be cut off or overwritten.
     let in_main = totals.appended as usize == appended;
     Assembly { appended, appended_bytes, in_main }
 }

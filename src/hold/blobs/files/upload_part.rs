@@ -22,7 +22,7 @@ use atproto::syntax::Did;
 use server::sqlite::Write;
 
 impl Files {
-    /// As [`Blobs::upload_part`](crate::blobs::Blobs::upload_part).
+    /// Receives a part, as [`Blobs::upload_part`](crate::blobs::Blobs::upload_part).
     pub(in crate::blobs) async fn upload_part<S>(&self, request: PartRequest, mut body: S) -> Result<ETag, BlobError>
     where
         S: Stream<Item = Result<Bytes, BodyError>> + Unpin + Send,
@@ -34,9 +34,9 @@ impl Files {
                 part_writer::discard(part).await;
                 return Err(BodyError::WrongLength.into());
             }
-            // The transaction that records it looks at the quota itself: counted here as well it would count twice.
+            // The transaction that records the part checks the quota itself: a share held until then would count twice.
             drop(limit);
-            // The part is whole: from here on it is recorded even when the client goes away.
+            // The part is whole: from here on it is recorded even if the client disconnects.
             let (files, request) = (self.clone(), request.clone());
             detached(async move { files.record(part, &request).await }).await
         };
@@ -53,11 +53,11 @@ impl Files {
         }
     }
 
-    /// Decides where the part goes and opens its file.
+    /// Chooses the file that the part is written to, and opens it.
     async fn begin_part(&self, request: &PartRequest) -> Result<(IncomingPart, SizeLimit), BlobError> {
         let (number, length_bytes) = (request.number, request.announced_bytes.unwrap_or(0));
         let upload = self.sessions.uploads.lock(&request.upload).await;
-        // Taken before the rows are read, so that no other part can be appended after they were.
+        // Taken before the rows are read, so that no other part can be appended after the look at them.
         let append_guard = upload.append_guard();
         let (key, who, quotas) = (*upload.id().key(), request.account.clone(), Arc::clone(&self.sessions.quotas));
         let (recorded, room) = self
@@ -99,7 +99,8 @@ impl Files {
         };
         let first = recorded.totals.parts == 0;
         let part = blocking(move || {
-            // The announced length is only looked at: it is promised as it arrives, for a client may announce all there is.
+            // Only checks the announced length: space is reserved as bytes arrive, for a client may announce all there
+            // is.
             let files = if first { 2 } else { u64::from(start.append.is_none()) };
             let _promised = start.staging.reserve(Need { bytes: length_bytes, files }, start.reserve_bytes)?;
             if first {
@@ -122,7 +123,7 @@ impl Files {
         let upload = self.sessions.uploads.lock(&request.upload).await;
         let (part, row) = match synced {
             Err(Failed::Unsynced(error)) => return Err(Failed::Unsynced(error)),
-            // Whoever closed the upload removed its folder too, and the sync may have met that.
+            // The caller that closed the upload also removed its folder, and the sync may have failed for that.
             _ if upload.epoch() != epoch => return Err(BlobError::UnknownUpload.into()),
             synced => synced?,
         };
@@ -136,7 +137,7 @@ impl Files {
                 }
             }
             Err(error) => {
-                // Whether the row was committed is unknown, so its bytes stay.
+                // Whether the row was committed is unknown, so the bytes stay.
                 match error {
                     BlobError::Storage(_) => part.commit(),
                     _ => part_writer::discard(part).await,

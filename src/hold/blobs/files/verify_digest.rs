@@ -1,6 +1,6 @@
 //! Verifies the digest of recorded parts and publishes their file under it. Blocks: it runs on the blocking pool.
 //!
-//! Nothing a recorded part needs is changed before the digest was found right.
+//! No bytes of a recorded part are changed before the digest is verified.
 
 use crate::blobs::tables::{PartPlace, PartRow, PartTotals};
 use crate::objects::{StagedFile, Staging};
@@ -13,10 +13,10 @@ use super::parts::{self, Assembly};
 use crate::blobs::BlobError;
 use crate::blobs::names::{UploadId, blob_key, random_hex};
 
-/// Bytes a read when parts are read once more.
+/// Bytes per read when parts are read again.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The parts of a blob, to be published if they have its digest. The upload's files belong to it alone meanwhile.
+/// The parts of a blob, to be published if they have its digest. It owns the upload's files meanwhile.
 pub(super) struct DigestVerification {
     pub(super) staging: Staging,
     pub(super) id: UploadId,
@@ -24,15 +24,17 @@ pub(super) struct DigestVerification {
     /// The parts in order.
     pub(super) chosen: Vec<PartRow>,
     pub(super) totals: PartTotals,
-    /// The size of the file that lies under the digest without being acknowledged, if there is one.
+    /// The size in bytes of a file that lies under the digest without being acknowledged, if there is one.
     pub(super) published_bytes: Option<u64>,
     pub(super) reserve_bytes: u64,
 }
 
 impl DigestVerification {
+    /// Verifies the digest of the parts and publishes their file under it.
+    ///
     /// # Errors
-    /// [`BlobError::DigestMismatch`] and other errors leave all parts as they were; after
-    /// [`Failed::Unsynced`] it is unknown what is on disk.
+    /// [`BlobError::DigestMismatch`] and other errors leave all parts as they were; after [`Failed::Unsynced`] it is
+    /// unknown what is on disk.
     pub(super) fn publish(&self) -> Result<(), Failed> {
         let plan = parts::plan(&self.chosen, &self.totals);
         let hash = self.hash_at(plan.appended)?;
@@ -59,7 +61,7 @@ impl DigestVerification {
         self.id.file(name)
     }
 
-    /// The hash of the first `appended` parts.
+    /// Returns the hash of the first `appended` parts.
     fn hash_at(&self, appended: usize) -> Result<Hash, BlobError> {
         match appended.checked_sub(1).and_then(|last| self.chosen.get(last)).map(|part| &part.place) {
             Some(PartPlace::Appended { hash_state, .. }) => Ok(Hash::restore(hash_state)?),
@@ -67,8 +69,8 @@ impl DigestVerification {
         }
     }
 
-    /// An earlier attempt was cut off between the rename and the row. What lies under the digest was verified
-    /// before it was renamed; only its name may not be on disk yet.
+    /// Handles an earlier attempt that was cut off between the rename and the row. The file under the digest was
+    /// verified before it was renamed; only its name may not be on disk yet.
     fn published_before(&self, key: &str) -> Result<(), Failed> {
         let total_bytes = self.chosen.iter().map(|part| part.size_bytes).sum::<u64>();
         if self.published_bytes != Some(total_bytes) {
@@ -77,7 +79,7 @@ impl DigestVerification {
         Ok(self.staging.sync_key(key)?)
     }
 
-    /// All parts are in the main file, and verified: cuts off what follows them, and syncs the file.
+    /// Cuts the main file after its last part, and syncs it. All parts are in that file, and verified.
     fn cut(&self, main: Option<&StagedFile>, size_bytes: u64) -> Result<(), Failed> {
         let made;
         let main = match main {
@@ -98,7 +100,7 @@ impl DigestVerification {
         Ok(main.sync()?)
     }
 
-    /// Writes the parts one after the other and verifies them; returns the name of the file they are in.
+    /// Writes the parts one after the other and verifies them. Returns the name of the file they are in.
     fn assemble(&self, main: Option<&StagedFile>, plan: &Assembly, mut hash: Hash) -> Result<String, Failed> {
         let name = if plan.in_main { MAIN.to_owned() } else { format!("whole-{}", random_hex()?) };
         let to_write = self.chosen.iter().skip(if plan.in_main { plan.appended } else { 0 });
@@ -126,7 +128,7 @@ impl DigestVerification {
         }
     }
 
-    /// Returns the blob's size in bytes if it has its digest.
+    /// Copies the parts to `target`. Returns the blob's size in bytes if it has its digest.
     fn fill(
         &self,
         target: &StagedFile,
@@ -161,7 +163,7 @@ fn gone() -> BlobError {
     BlobError::Storage(StorageError::Damaged("the staged file of a part is gone".into()))
 }
 
-/// Copies `size_bytes` from `start` of one file to `end` of the other, and hashes them unless they are already.
+/// Copies `size_bytes` from `start` of one file to `end` of the other; adds them to `hash` if one is given.
 fn copy(
     source: &StagedFile,
     start: u64,

@@ -1,4 +1,4 @@
-//! The rows of proven blobs. What a blob is for is not known here.
+//! The rows of acknowledged blobs. The use of a blob is not known here.
 
 use super::garbage::delete_pending_deletion;
 use atproto::syntax::Digest;
@@ -8,29 +8,29 @@ use server::storage::StorageError;
 /// An acknowledged blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobRow {
-    /// Its digest.
+    /// The blob's digest.
     pub digest: Digest,
-    /// Its size in bytes.
+    /// The blob's size in bytes.
     pub size_bytes: u64,
 }
 
-/// All acknowledged blobs together.
+/// Number and total size of all acknowledged blobs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BlobTotals {
-    /// How many there are.
+    /// Number of blobs.
     pub blobs: u64,
-    /// Their sizes together, in bytes.
+    /// Total size of the blobs in bytes.
     pub size_bytes: u64,
 }
 
-/// The first and the last digest that begin with a byte.
+/// Returns the first and the last digest that begin with the byte `first`.
 pub(crate) fn bounds(first: u8) -> ([u8; 32], [u8; 32]) {
     let (mut low, mut high) = ([0; 32], [0xff; 32]);
     (low[0], high[0]) = (first, first);
     (low, high)
 }
 
-/// The size of an acknowledged blob, in bytes.
+/// Returns the size of an acknowledged blob in bytes.
 ///
 /// # Errors
 /// When the database fails.
@@ -40,8 +40,8 @@ pub fn blob_size(read: &Read<'_>, digest: &Digest) -> Result<Option<u64>, Storag
     Ok(size.map(i64::cast_unsigned))
 }
 
-/// The acknowledged blobs whose digest begins with the byte `first`, in the order of their digests: about one
-/// of 256.
+/// Returns the acknowledged blobs whose digest begins with the byte `first`, in the order of their digests: about 1/256
+/// of all.
 ///
 /// # Errors
 /// When the database fails.
@@ -52,7 +52,7 @@ pub fn blobs_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobRow>, StorageError
     })
 }
 
-/// How many blobs are acknowledged, and how large they are together.
+/// Returns the number and the total size of the acknowledged blobs.
 ///
 /// # Errors
 /// When the database fails.
@@ -66,7 +66,8 @@ pub fn blob_totals(read: &Read<'_>) -> Result<BlobTotals, StorageError> {
     Ok(totals.unwrap_or_default())
 }
 
-/// Records a blob as acknowledged, or that it was uploaded once more. Its object is not to go any more.
+/// Records a blob as acknowledged at `now_us`, for the first time or again. A pending deletion of its object is
+/// dropped.
 ///
 /// # Errors
 /// When the database fails.
@@ -77,7 +78,8 @@ pub fn put_blob(write: &Write<'_>, digest: &Digest, size_bytes: u64, now_us: u64
     delete_pending_deletion(write, digest)
 }
 
-/// Forgets a blob, and that uploads finished with it: a completion that is repeated must not say that it is there.
+/// Deletes a blob's row and the rows of uploads finished with it: a repeated completion must not report that the blob
+/// is there.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,4 +1,4 @@
-//! What the rows of uploads into a bucket say beyond those of every upload. The rules are in the room `blobs`.
+//! The rows that uploads into a bucket have beside those of every upload. The rules are in the room `blobs`.
 
 use rusqlite::Row;
 
@@ -7,50 +7,50 @@ use atproto::syntax::{Did, Digest};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// An upload that the store knows.
+/// The multipart upload of an upload into a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketUploadRow {
-    /// The store's name for the upload in parts.
+    /// The store's id of the multipart upload.
     pub multipart: String,
-    /// Whether the store may have other bytes than those that the hold saw.
+    /// Whether the store may have other bytes than those the hold saw.
     pub bypassed_hold: bool,
-    /// The object, once the parts were put together.
+    /// The staged object, once the parts were assembled.
     pub staged: Option<StagedRow>,
 }
 
-/// A staged object.
+/// A staged object: the assembled parts of an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedRow {
-    /// Its size.
+    /// Size of the object in bytes.
     pub size_bytes: u64,
-    /// As the store writes it.
+    /// The object's ETag as the store writes it.
     pub etag: String,
-    /// Its SHA-256, once it is known.
+    /// The object's SHA-256, once it is known.
     pub digest: Option<Digest>,
 }
 
-/// A part that went through the hold, or was begun to be sent.
+/// A part that went, or began to go, through the hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketPartRow {
-    /// 1..=10000.
+    /// The part's number, 1..=10000.
     pub number: u32,
-    /// Its length.
+    /// The part's length in bytes.
     pub size_bytes: u64,
-    /// As the store answered it, without quotes; empty before it did.
+    /// The part's ETag as the store returned it, without quotes; empty until then.
     pub etag: String,
-    /// The unfinished SHA-256 of everything up to the part's end, if all of it is known.
+    /// The unfinished SHA-256 of all bytes up to the part's end, if all of them are known.
     pub hash_state: Option<Vec<u8>>,
 }
 
 impl BucketPartRow {
-    /// A part of which it is only known that it is on its way.
+    /// Returns the row of a part that began to be sent; nothing else of it is known.
     #[must_use]
     pub fn begun(number: u32) -> Self {
         Self { number, size_bytes: 0, etag: String::new(), hash_state: None }
     }
 }
 
-/// What the store has of an upload; `None` before the first part was asked for, and when it is finished.
+/// Returns the multipart upload of an upload; `None` before its first part or part URL, and once it is finished.
 ///
 /// # Errors
 /// When the database fails.
@@ -64,7 +64,7 @@ pub fn bucket_upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<BucketUpl
     })
 }
 
-/// The parts that were sent through the hold, in the order of their numbers.
+/// Returns the parts that were sent through the hold, in the order of their numbers.
 ///
 /// # Errors
 /// When the database fails.
@@ -73,7 +73,7 @@ pub fn bucket_parts(read: &Read<'_>, id: &UploadKey) -> Result<Vec<BucketPartRow
     read.all(sql, [id], part_row)
 }
 
-/// One of them.
+/// Returns one part that was sent through the hold.
 ///
 /// # Errors
 /// When the database fails.
@@ -82,7 +82,7 @@ pub fn bucket_part(read: &Read<'_>, id: &UploadKey, number: u32) -> Result<Optio
     read.first(sql, (id, number), part_row)
 }
 
-/// Bytes in all of them.
+/// Returns the total size in bytes of the parts that were sent through the hold.
 ///
 /// # Errors
 /// When the database fails.
@@ -91,23 +91,23 @@ pub fn bucket_part_bytes(read: &Read<'_>, id: &UploadKey) -> Result<u64, Storage
     Ok(read.first(sql, [id], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
 }
 
-/// An open upload whose parts may have gone past the hold.
+/// An open upload whose parts may have bypassed the hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BypassedUploadRow {
-    /// Its identity.
+    /// The upload's id.
     pub id: UploadKey,
-    /// Who began it.
+    /// The account that began the upload.
     pub account: Did,
-    /// The store's name for the upload in parts.
+    /// The store's id of the multipart upload.
     pub multipart: String,
-    /// Whether its parts are one object already.
+    /// Whether the parts are assembled already.
     pub is_staged: bool,
 }
 
-/// The open uploads whose parts may have gone past the hold.
+/// Returns the open uploads whose parts may have bypassed the hold.
 ///
 /// # Errors
-/// When the database fails or holds what was never written.
+/// When the database fails or is damaged.
 pub fn bypassed_uploads(read: &Read<'_>) -> Result<Vec<BypassedUploadRow>, StorageError> {
     let sql = "SELECT upload, account, multipart, etag IS NOT NULL FROM bucket_upload JOIN upload ON id = upload
                WHERE bypassed_hold = 1";
@@ -119,10 +119,10 @@ pub fn bypassed_uploads(read: &Read<'_>) -> Result<Vec<BypassedUploadRow>, Stora
     rows.into_iter().map(checked).collect()
 }
 
-/// Records under which name the store knows an upload.
+/// Records the store's id of an upload's multipart upload.
 ///
 /// # Errors
-/// When the database fails, or one is recorded already.
+/// When the database fails, or an id is recorded already.
 pub fn begin_bucket_upload(
     write: &Write<'_>,
     id: &UploadKey,
@@ -134,7 +134,7 @@ pub fn begin_bucket_upload(
     Ok(())
 }
 
-/// Records that the store may have other bytes than those that the hold saw.
+/// Records that the store may have other bytes than those the hold saw.
 ///
 /// # Errors
 /// When the database fails.
@@ -143,7 +143,7 @@ pub fn mark_bypassed_hold(write: &Write<'_>, id: &UploadKey) -> Result<(), Stora
     Ok(())
 }
 
-/// Records a part, in place of an earlier one with its number.
+/// Records a part; replaces an earlier one of the same number.
 ///
 /// # Errors
 /// When the database fails.
@@ -155,7 +155,7 @@ pub fn put_bucket_part(write: &Write<'_>, id: &UploadKey, part: &BucketPartRow) 
     Ok(())
 }
 
-/// Records the object that the parts became.
+/// Records the object that was assembled of the parts.
 ///
 /// # Errors
 /// When the database fails.

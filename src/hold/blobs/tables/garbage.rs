@@ -1,4 +1,4 @@
-//! When blobs were last used, and blobs whose objects are to go. The rules are in the room `upkeep`.
+//! Last uses of blobs, uploaders of blobs, and pending deletions of objects. The rules are in the room `upkeep`.
 
 use super::blobs::{bounds, delete_blob};
 use super::uploads::UploadKey;
@@ -6,32 +6,32 @@ use atproto::syntax::Digest;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// An acknowledged blob, and when it was last used.
+/// An acknowledged blob and its last use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobUseRow {
-    /// Its digest.
+    /// The blob's digest.
     pub digest: Digest,
-    /// Its size in bytes.
+    /// The blob's size in bytes.
     pub size_bytes: u64,
-    /// When an upload last completed with it or somebody last asked for it, in microseconds since 1970.
+    /// Time when an upload last completed with the blob or a client last asked for it, in microseconds since 1970.
     pub used_us: u64,
 }
 
-/// A blob that has no row any more, and whose object is to go.
+/// A pending deletion: a blob that has no row any more, and whose object is to be removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingDeletionRow {
-    /// Its digest.
+    /// The blob's digest.
     pub digest: Digest,
-    /// The size it had, in bytes.
+    /// The size the blob had, in bytes.
     pub size_bytes: u64,
-    /// When the store was last asked to remove the object, in microseconds since 1970.
+    /// Time when the store was last asked to remove the object, in microseconds since 1970.
     pub removed_us: u64,
 }
 
-/// The acknowledged blobs whose digest begins with the byte `first`.
+/// Returns the acknowledged blobs whose digest begins with the byte `first`, with their last uses.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`] when the database fails, as for every function here.
 pub fn blob_uses_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobUseRow>, StorageError> {
     let sql = "SELECT digest, size_bytes, max(completed_us, coalesce(last_used_us, 0)) FROM blob
                WHERE digest BETWEEN ?1 AND ?2";
@@ -41,7 +41,7 @@ pub fn blob_uses_of(read: &Read<'_>, first: u8) -> Result<Vec<BlobUseRow>, Stora
     })
 }
 
-/// An acknowledged blob, and when it was last used.
+/// Returns an acknowledged blob and its last use.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -53,7 +53,7 @@ pub fn blob_use(read: &Read<'_>, digest: &Digest) -> Result<Option<BlobUseRow>, 
     })
 }
 
-/// Who completed uploads of a blob, as far as that was written down; the empty text when a repair found it.
+/// Returns the accounts that completed uploads of a blob, as far as recorded; the empty text stands for a repair.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -61,7 +61,7 @@ pub fn uploaders(read: &Read<'_>, digest: &Digest) -> Result<Vec<String>, Storag
     read.all("SELECT account FROM blob_uploader WHERE digest = ?1", [digest.as_bytes()], |row| row.get(0))
 }
 
-/// Writes down that a repair found a blob: nobody is known who uploaded it.
+/// Records that a repair found a blob: its uploader is unknown.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -70,7 +70,7 @@ pub fn put_found(write: &Write<'_>, digest: &Digest) -> Result<(), StorageError>
     write.execute(sql, [digest.as_bytes()]).map(drop)
 }
 
-/// Writes down who completed the upload `id` of a blob, which is a found one no more.
+/// Records the account of upload `id` as an uploader of a blob, and drops the mark of a blob found by a repair.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -100,8 +100,8 @@ pub fn pending_deletions(
     })
 }
 
-/// When the store was last asked to remove the object of this digest, in microseconds since 1970; `None`: it is
-/// not to go.
+/// Returns the time when the store was last asked to remove the object of this digest, in microseconds since 1970;
+/// `None` when no deletion is pending.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -110,7 +110,7 @@ pub fn pending_deletion_us(read: &Read<'_>, digest: &Digest) -> Result<Option<u6
     Ok(read.first(sql, [digest.as_bytes()], |row| row.get::<_, i64>(0))?.map(i64::cast_unsigned))
 }
 
-/// How many objects are to go, and their bytes.
+/// Returns the number of pending deletions and the total size of their objects in bytes.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -120,18 +120,18 @@ pub fn pending_deletion_totals(read: &Read<'_>) -> Result<(u64, u64), StorageErr
     Ok(totals.map_or((0, 0), |(blobs, size_bytes)| (blobs.cast_unsigned(), size_bytes.cast_unsigned())))
 }
 
-/// Writes down when somebody last asked for a blob, unless a use less than `every_us` before is known. A blob that
-/// is not there stays so.
+/// Records the last use of a blob, unless a use less than `every_us` earlier is recorded. Does nothing for a blob
+/// without a row.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`].
 pub fn put_last_used(write: &Write<'_>, digest: &Digest, used_us: u64, every_us: u64) -> Result<(), StorageError> {
     let sql = "UPDATE blob SET last_used_us = ?2
                WHERE digest = ?1 AND max(completed_us, coalesce(last_used_us, 0)) + ?3 <= ?2";
     write.execute(sql, (digest.as_bytes(), used_us.cast_signed(), every_us.cast_signed())).map(drop)
 }
 
-/// Forgets a blob as [`delete_blob`] does, and writes down that its object is to go.
+/// Deletes a blob's row as [`delete_blob`] does, and records the pending deletion of its object.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -147,7 +147,7 @@ pub fn put_pending_deletion(
     write.execute(sql, (digest.as_bytes(), size_bytes.cast_signed(), now_us.cast_signed())).map(drop)
 }
 
-/// Writes down that the store is asked once more to remove an object; answers whether it is still to go.
+/// Records that the store is asked once more to remove an object. Returns whether its deletion is still pending.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -156,7 +156,7 @@ pub fn renew_pending_deletion(write: &Write<'_>, digest: &Digest, now_us: u64) -
     Ok(write.execute(sql, (digest.as_bytes(), now_us.cast_signed()))? == 1)
 }
 
-/// Notes that an object is gone, or that its blob has a row again.
+/// Deletes a pending deletion: the object is gone, or its blob has a row again.
 ///
 /// # Errors
 /// [`StorageError`].

@@ -1,6 +1,7 @@
-//! The SQL of image blobs: those that are proven, uploads and their parts, and objects that are to go.
+//! The SQL of image blobs: acknowledged blobs, uploads and their parts, and pending deletions.
 //!
-//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables. Other rooms call only what the room `blobs` re-exports; the rest is public
+//! for tests.
 
 mod blobs;
 mod bucket_uploads;
@@ -28,16 +29,16 @@ fn statements_use_indexes() {
         include_str!("usage.rs"),
     ];
     let scans = [
-        // Empty but for the seconds of a collection, and after one that was cut off.
+        // Empty except for the seconds of a garbage collection, and after one that was cut off.
         ("FROM pending_deletion", "SCAN pending_deletion"),
-        // A sum over all blobs, for an operator; it holds up nobody.
+        // A sum over all blobs, for an operator; it blocks no one.
         ("SELECT count(*), coalesce(sum(size_bytes), 0) FROM blob", "SCAN blob"),
-        // At most as many as uploads may be open.
+        // At most as many rows as uploads may be open.
         ("FROM upload WHERE digest IS NULL", "SCAN upload USING INDEX upload_open"),
         ("FROM upload\n               WHERE digest IS NULL GROUP BY", "SCAN upload USING INDEX upload_open"),
-        // At most as many as uploads may be open.
+        // At most as many rows as uploads may be open.
         ("FROM bucket_upload JOIN", "SCAN bucket_upload"),
-        // A row an account, for an operator.
+        // One row for each account, for an operator.
         ("FROM account_usage ORDER BY", "SCAN account_usage"),
     ];
     crate::schema::plans::assert_indexed(&sources, &scans);

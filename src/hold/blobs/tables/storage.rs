@@ -1,9 +1,9 @@
-//! The one row about the storage of the blobs.
+//! The one row about the blobs' storage: the id of its marker, and the target of a migration.
 
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// The id in the storage's marker; `None` before it was marked.
+/// Returns the id in the storage's marker; `None` before the storage was marked.
 ///
 /// # Errors
 /// When the database fails.
@@ -11,7 +11,7 @@ pub fn storage_id(read: &Read<'_>) -> Result<Option<String>, StorageError> {
     Ok(read.first("SELECT id FROM storage WHERE one = 1", [], |row| row.get(0))?.flatten())
 }
 
-/// The name of the storage that a migration copied every blob to.
+/// Returns the name of the storage that a migration copied every blob to.
 ///
 /// # Errors
 /// When the database fails.
@@ -19,7 +19,7 @@ pub fn storage_migrated_to(read: &Read<'_>) -> Result<Option<String>, StorageErr
     Ok(read.first("SELECT migrated_to FROM storage WHERE one = 1", [], |row| row.get(0))?.flatten())
 }
 
-/// Records the id in the storage's marker. What a migration recorded has served its purpose then.
+/// Records the id in the storage's marker, and clears the target of a migration.
 ///
 /// # Errors
 /// When the database fails.

@@ -6,82 +6,82 @@ use atproto::syntax::{Did, Digest};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// The identity of an upload as it is stored.
+/// The id of an upload as it is stored.
 pub type UploadKey = [u8; 16];
 
 /// An upload session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadRow {
-    /// Who began it.
+    /// The account that began the upload.
     pub account: Did,
-    /// When it began, a part was received, or it finished; microseconds since 1970.
+    /// Time of the last use: begin, a received part, a URL for a part, or completion; microseconds since 1970.
     pub touched_us: u64,
-    /// The blob it became; `None` while it is open.
+    /// The digest of the finished upload's blob; `None` while the upload is open.
     pub digest: Option<Digest>,
 }
 
-/// An upload that is open, and what its parts come to.
+/// An open upload with the count and size of its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenUploadRow {
-    /// Its identity.
+    /// The upload's id.
     pub id: UploadKey,
-    /// Who began it.
+    /// The account that began the upload.
     pub account: Did,
-    /// When it began or a part was received; microseconds since 1970.
+    /// Time of the last use: begin, a received part, or a URL for a part; microseconds since 1970.
     pub touched_us: u64,
-    /// How many parts there are.
+    /// Number of parts that the hold received.
     pub parts: u32,
-    /// Bytes in all parts.
+    /// Bytes in those parts.
     pub size_bytes: u64,
 }
 
 /// A part whose bytes are on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartRow {
-    /// 1..=10000.
+    /// The part's number, 1..=10000.
     pub number: u32,
-    /// Its length.
+    /// The part's length in bytes.
     pub size_bytes: u64,
-    /// What the client must name it by.
+    /// The part's ETag, by which the client must name it.
     pub etag: String,
-    /// Where its bytes are.
+    /// The place of the part's bytes.
     pub place: PartPlace,
 }
 
-/// Where the bytes of a part are.
+/// The place of a part's bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PartPlace {
-    /// In the upload's one file.
+    /// In the upload's main file.
     Appended {
-        /// Where the part begins there, in bytes.
+        /// Offset at which the part begins, in bytes.
         start: u64,
-        /// The unfinished SHA-256 of everything up to the part's end.
+        /// The unfinished SHA-256 of all bytes up to the part's end.
         hash_state: Vec<u8>,
     },
     /// In a file of its own.
     OwnFile {
-        /// Its name in the upload's directory.
+        /// The file's name in the upload's directory.
         name: String,
     },
 }
 
-/// What the parts of an upload come to.
+/// Count and size of an upload's parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartTotals {
-    /// How many there are.
+    /// Number of parts.
     pub parts: u32,
     /// Bytes in all parts.
     pub size_bytes: u64,
-    /// How many parts are in the upload's one file.
+    /// Number of parts in the upload's main file.
     pub appended: u32,
-    /// The highest number among those, 0 when there are none.
+    /// The highest part number in the main file; 0 when it has no parts.
     pub last_appended: u32,
 }
 
-/// An upload, open or finished.
+/// Returns an upload, open or finished.
 ///
 /// # Errors
-/// When the database fails or holds what was never written.
+/// When the database fails or is damaged.
 pub fn upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<UploadRow>, StorageError> {
     let sql = "SELECT account, touched_us, digest FROM upload WHERE id = ?1";
     let columns = read.first(sql, [id], |row| {
@@ -93,7 +93,7 @@ pub fn upload(read: &Read<'_>, id: &UploadKey) -> Result<Option<UploadRow>, Stor
     Ok(Some(UploadRow { account, touched_us, digest: digest.map(Digest::from_bytes) }))
 }
 
-/// How many uploads are open: of `account`, and of everyone.
+/// Returns the number of open uploads: of `account`, and of all accounts.
 ///
 /// # Errors
 /// When the database fails.
@@ -103,7 +103,7 @@ pub fn open_uploads(read: &Read<'_>, account: &Did) -> Result<(u64, u64), Storag
     Ok(counts.map_or((0, 0), |(own, all)| (own.cast_unsigned(), all.cast_unsigned())))
 }
 
-/// How many uploads are open.
+/// Returns the number of open uploads.
 ///
 /// # Errors
 /// When the database fails.
@@ -112,7 +112,7 @@ pub fn open_uploads_total(read: &Read<'_>) -> Result<u64, StorageError> {
     Ok(count.unwrap_or(0).cast_unsigned())
 }
 
-/// Open uploads that nothing touched since `before_us`.
+/// Returns the open uploads that were not used since `before_us`.
 ///
 /// # Errors
 /// When the database fails.
@@ -121,7 +121,8 @@ pub fn stale_uploads(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadKey>, 
     read.all(sql, [before_us.cast_signed()], |row| row.get(0))
 }
 
-/// Open uploads without any part that nothing touched since `before_us`. One whose parts a bucket has is not among them.
+/// Returns the open uploads without any part that were not used since `before_us`. Uploads that a bucket knows are left
+/// out.
 ///
 /// # Errors
 /// When the database fails.
@@ -132,17 +133,17 @@ pub fn empty_uploads(read: &Read<'_>, before_us: u64) -> Result<Vec<UploadKey>, 
     read.all(sql, [before_us.cast_signed()], |row| row.get(0))
 }
 
-/// The accounts that have open uploads.
+/// Returns the accounts that have open uploads.
 ///
 /// # Errors
-/// When the database fails or holds what was never written.
+/// When the database fails or is damaged.
 pub fn uploading_accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
     let accounts = read.all("SELECT DISTINCT account FROM upload WHERE digest IS NULL", [], |row| row.get(0))?;
     let parse = |account: String| Did::parse(&account).map_err(|e| StorageError::Damaged(e.into()));
     accounts.into_iter().map(parse).collect()
 }
 
-/// The open uploads of `account`.
+/// Returns the open uploads of `account`.
 ///
 /// # Errors
 /// When the database fails.
@@ -150,10 +151,10 @@ pub fn open_uploads_of(read: &Read<'_>, account: &Did) -> Result<Vec<UploadKey>,
     read.all("SELECT id FROM upload WHERE account = ?1 AND digest IS NULL", [account.as_str()], |row| row.get(0))
 }
 
-/// All open uploads with what their parts come to, the one untouched for longest first.
+/// Returns all open uploads with the count and size of their parts, longest unused first.
 ///
 /// # Errors
-/// When the database fails or holds what was never written.
+/// When the database fails or is damaged.
 pub fn open_upload_list(read: &Read<'_>) -> Result<Vec<OpenUploadRow>, StorageError> {
     let sql = "SELECT id, account, touched_us,
                       (SELECT count(*) FROM upload_part WHERE upload = id)
@@ -174,7 +175,7 @@ pub fn open_upload_list(read: &Read<'_>) -> Result<Vec<OpenUploadRow>, StorageEr
     Ok(uploads)
 }
 
-/// All parts of an upload in the order of their numbers.
+/// Returns all parts of an upload in the order of their numbers.
 ///
 /// # Errors
 /// When the database fails.
@@ -182,7 +183,7 @@ pub fn parts(read: &Read<'_>, id: &UploadKey) -> Result<Vec<PartRow>, StorageErr
     read.all(&format!("{PART} ORDER BY number"), [id], part_row)
 }
 
-/// One part.
+/// Returns one part of an upload.
 ///
 /// # Errors
 /// When the database fails.
@@ -190,7 +191,7 @@ pub fn part(read: &Read<'_>, id: &UploadKey, number: u32) -> Result<Option<PartR
     read.first(&format!("{PART} AND number = ?2"), (id, number), part_row)
 }
 
-/// What the parts of an upload come to.
+/// Returns the count and size of an upload's parts.
 ///
 /// # Errors
 /// When the database fails.
@@ -205,17 +206,17 @@ pub fn part_totals(read: &Read<'_>, id: &UploadKey) -> Result<PartTotals, Storag
     Ok(totals.unwrap_or_default())
 }
 
-/// Begins an upload.
+/// Adds an upload.
 ///
 /// # Errors
-/// When the database fails, or the identity is taken.
+/// When the database fails, or the id is taken.
 pub fn begin_upload(write: &Write<'_>, id: &UploadKey, account: &Did, now_us: u64) -> Result<(), StorageError> {
     let sql = "INSERT INTO upload (id, account, touched_us) VALUES (?1, ?2, ?3)";
     write.execute(sql, (id, account.as_str(), now_us.cast_signed()))?;
     Ok(())
 }
 
-/// Records a part, in place of an earlier one with its number.
+/// Records a part; replaces an earlier one of the same number.
 ///
 /// # Errors
 /// When the database fails.
@@ -232,7 +233,7 @@ pub fn put_part(write: &Write<'_>, id: &UploadKey, part: &PartRow, now_us: u64) 
     touch_upload(write, id, now_us)
 }
 
-/// Notes that an upload is in use.
+/// Records a use of an upload at `now_us`.
 ///
 /// # Errors
 /// When the database fails.
@@ -241,7 +242,7 @@ pub fn touch_upload(write: &Write<'_>, id: &UploadKey, now_us: u64) -> Result<()
     Ok(())
 }
 
-/// Marks an upload as the blob it became, and forgets its parts.
+/// Records the digest of a finished upload, and deletes its parts.
 ///
 /// # Errors
 /// When the database fails.
@@ -254,7 +255,7 @@ pub fn finish_upload(write: &Write<'_>, id: &UploadKey, digest: &Digest, now_us:
     Ok(())
 }
 
-/// Forgets an upload and its parts.
+/// Deletes an upload and its parts.
 ///
 /// # Errors
 /// When the database fails.
@@ -263,7 +264,7 @@ pub fn delete_upload(write: &Write<'_>, id: &UploadKey) -> Result<(), StorageErr
     Ok(())
 }
 
-/// Forgets finished uploads that nothing touched since `before_us`; answers how many there were.
+/// Deletes finished uploads that were not used since `before_us`. Returns how many.
 ///
 /// # Errors
 /// When the database fails.

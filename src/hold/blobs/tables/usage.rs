@@ -1,4 +1,5 @@
-//! What counts in an account's quota. Triggers keep the sums with every row, so that asking costs one look-up.
+//! The usage that counts in an account's quota. Triggers keep the sums with every row, so reading one costs one
+//! look-up.
 
 use rusqlite::Row;
 
@@ -7,40 +8,40 @@ use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// What counts in an account's quota.
+/// The usage that counts in an account's quota.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountUsage {
-    /// The distinct layers of its manifests.
+    /// Number of distinct layers of the account's manifests.
     pub layers: u64,
-    /// Bytes in them. Where records differ in the size of a digest, the largest counts.
+    /// Bytes in those layers. Where records differ in the size of a digest, the largest counts.
     pub layer_bytes: u64,
-    /// The distinct configs of its manifests.
+    /// Number of distinct configs of the account's manifests.
     pub configs: u64,
-    /// Bytes in them.
+    /// Bytes in those configs.
     pub config_bytes: u64,
-    /// Blobs that it uploaded and nobody's manifest names.
+    /// Number of blobs that the account uploaded and no manifest names.
     pub unreferenced: u64,
-    /// Bytes in them.
+    /// Bytes in those blobs.
     pub unreferenced_bytes: u64,
-    /// Bytes in the parts of its open uploads.
+    /// Bytes in the parts of the account's open uploads.
     pub staged_bytes: u64,
 }
 
 impl AccountUsage {
-    /// Bytes in all blobs.
+    /// Returns the bytes in all blobs.
     #[must_use]
     pub fn blob_bytes(&self) -> u64 {
         self.layer_bytes + self.config_bytes + self.unreferenced_bytes
     }
 
-    /// Bytes in everything.
+    /// Returns the bytes in all blobs and in the parts of open uploads.
     #[must_use]
     pub fn total_bytes(&self) -> u64 {
         self.blob_bytes() + self.staged_bytes
     }
 }
 
-/// What counts in the quota of `account`. Reads a row, and one for each open upload of the account.
+/// Returns the usage of `account`. Reads one row, and one for each open upload of the account.
 ///
 /// # Errors
 /// When the database fails.
@@ -54,7 +55,7 @@ pub fn account_usage(read: &Read<'_>, account: &Did) -> Result<AccountUsage, Sto
     Ok(AccountUsage { staged_bytes, ..blobs.unwrap_or_default() })
 }
 
-/// What counts in each account's quota, in the order of the accounts. Accounts that somebody else wrote wrong are left out.
+/// Returns the usage of each account, in the order of the accounts. Rows whose account is not a DID are left out.
 ///
 /// # Errors
 /// When the database fails.
@@ -74,8 +75,8 @@ pub fn account_usages(read: &Read<'_>) -> Result<Vec<(Did, AccountUsage)>, Stora
     Ok(usages.into_iter().filter_map(|(account, usage)| Some((Did::parse(&account).ok()?, usage))).collect())
 }
 
-/// The open uploads of `account` that have bytes, the one untouched for longest first: when each was touched, in
-/// microseconds since 1970, and its bytes.
+/// Returns the open uploads of `account` that have bytes, longest unused first: id, time of the last use in
+/// microseconds since 1970, and bytes.
 ///
 /// # Errors
 /// When the database fails.
@@ -90,7 +91,7 @@ pub fn staged_uploads(read: &Read<'_>, account: &Did) -> Result<Vec<(UploadKey, 
     Ok(uploads)
 }
 
-/// Records what the store was seen to have of an upload, in bytes.
+/// Records how many bytes the store reported for an upload.
 ///
 /// # Errors
 /// When the database fails.
