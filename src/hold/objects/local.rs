@@ -1,4 +1,4 @@
-//! Objects on a file system, or in memory: what object_store does itself.
+//! Objects on a file system, or in memory, by object_store's own implementations.
 
 use std::error::Error as _;
 use std::fs::File;
@@ -16,15 +16,15 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags};
 use super::{Listed, Object, ObjectInfo};
 use server::storage::StorageError;
 
-/// Objects that end with the process.
+/// Objects in memory, for tests; gone when the process ends.
 #[derive(Clone, Debug, Default)]
 pub struct Memory(Arc<InMemory>);
 
 impl Memory {
-    /// Puts an object under a key, and replaces what is there.
+    /// Stores an object under a key, in place of an earlier one.
     ///
     /// # Errors
-    /// When the key is no path.
+    /// When the key is not a path.
     pub async fn put(&self, key: &str, bytes: impl Into<Bytes>) -> Result<(), StorageError> {
         self.local().put(key, bytes.into()).await
     }
@@ -37,7 +37,7 @@ impl Memory {
 #[derive(Clone)]
 pub(super) struct Local {
     store: Arc<dyn ObjectStore>,
-    /// The directory; `None` of objects in memory.
+    /// The directory; `None` for objects in memory.
     root: Option<Arc<Path>>,
 }
 
@@ -47,11 +47,11 @@ impl Local {
         Ok(Self { store: Arc::new(store), root: Some(root.into()) })
     }
 
-    /// Opens an object that can be found without waiting for a disk: the kernel has all directories on its way in memory. So
-    /// it needs no thread of the blocking pool. `None` says nothing of whether it is there.
+    /// Opens an object that can be found without waiting for a disk: the kernel has all directories of its path in
+    /// memory. So no thread of the blocking pool is needed. `None` does not tell whether the object exists.
     fn open_cached(&self, key: &str) -> Option<Object> {
         let path = self.root.as_ref()?.join(key);
-        // A pipe in the place of a file would wait for its other end.
+        // A pipe in place of a file would wait for its other end.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED).ok()?;
         let found = rustix::fs::fstat(&file).ok()?;
@@ -112,13 +112,14 @@ fn found<T>(outcome: object_store::Result<T>) -> Result<Option<T>, StorageError>
     match outcome {
         Ok(value) => Ok(Some(value)),
         Err(object_store::Error::NotFound { .. }) => Ok(None),
-        // A key below an object's own.
+        // The key is below the key of an object.
         Err(error) if io_kind(&error) == Some(ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(storage_error(error)),
     }
 }
 
-/// The system's reason, where there is one. What the library says around it names a path, which no log may have.
+/// Converts an error to the system's reason, if it has one. The library's text around it has a path, which must not be
+/// logged.
 fn storage_error(error: object_store::Error) -> StorageError {
     match io_error(&error) {
         Some(io) => io::Error::new(io.kind(), io.to_string()).into(),

@@ -1,10 +1,10 @@
 //! The blob store: objects under keys, and staged bytes that become objects.
 //!
-//! A key is a relative path of plain segments, `/` between them. What the keys mean is not known here.
-//! [`Objects`] finds, reads, lists and removes objects wherever they are. How bytes get in differs: on a file
-//! system [`Staging`] takes them and publishes a staged file as an object, in such an order that an object which
-//! can be seen is whole and survives a power cut; a [`Bucket`] has uploads in parts and pinned copies.
-//! `tests/hold/objects/` says what every store must keep.
+//! A key is a relative path of plain segments, `/` between them. The meaning of keys is not known here. [`Objects`]
+//! finds, reads, lists and removes objects in any store. Stores differ in how bytes get in: on a file system,
+//! [`Staging`] takes them and publishes a staged file as an object, in such an order that a visible object is whole and
+//! survives a power cut; a [`Bucket`] has multipart uploads and pinned copies. The tests in `tests/hold/objects/` say
+//! what every store must do.
 
 mod bucket;
 mod local;
@@ -34,8 +34,8 @@ pub use staging::{StagedFile, Staging, SyncError};
 
 use local::Local;
 
-/// Where a hold keeps its blobs, from the configuration to the client of a bucket. Contains the secrets of a bucket, also
-/// when serialized; send it over the admin socket only.
+/// The place where a hold keeps its blobs, as configured. Contains the secrets of a bucket, also when serialized; send
+/// it over the admin socket only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Location {
@@ -46,7 +46,7 @@ pub enum Location {
 }
 
 impl std::fmt::Display for Location {
-    /// As people name it, without secrets.
+    /// Writes the name of the place for messages, without secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Directory(path) => write!(f, "{}", path.display()),
@@ -58,32 +58,32 @@ impl std::fmt::Display for Location {
 /// Size and ETag of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
-    /// Its size in bytes.
+    /// The object's size in bytes.
     pub size_bytes: u64,
-    /// The ETag as the store writes it: opaque, and another one when the bytes under the key change.
+    /// The object's ETag as the store writes it: opaque, and different when the bytes under the key change.
     pub etag: String,
 }
 
 /// An object in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
-    /// Its key.
+    /// The object's key.
     pub key: String,
-    /// Its size in bytes.
+    /// The object's size in bytes.
     pub size_bytes: u64,
-    /// As [`ObjectInfo::etag`] has it, but perhaps with other quotes around it.
+    /// The object's ETag, as [`ObjectInfo::etag`], but perhaps with other quotes around it.
     pub etag: String,
-    /// When it was written, in microseconds since 1970, by the store's clock.
+    /// Time when the object was written, in microseconds since 1970, by the store's clock.
     pub modified_us: u64,
 }
 
 /// The outcome of removing objects.
 #[derive(Debug, Default)]
 pub struct Removed {
-    /// The keys under which nothing is any more.
+    /// The keys without an object, now that it is removed or was absent.
     pub gone: Vec<String>,
-    /// The first failure. Objects under the keys that are not [gone](Self::gone) may be there, or go later: whether
-    /// the store carries out what it was asked is unknown.
+    /// The first failure. Objects under the keys that are not in [`gone`](Self::gone) may still be there, or be removed
+    /// later: whether the store carries out an unanswered request is unknown.
     pub failure: Option<StorageError>,
 }
 
@@ -96,7 +96,7 @@ impl Removed {
     }
 }
 
-/// The objects of a hold, wherever they are; cheap to clone.
+/// The objects of a hold, in any store; cheap to clone.
 #[derive(Clone)]
 pub struct Objects(Backend);
 
@@ -107,27 +107,27 @@ enum Backend {
 }
 
 impl Objects {
-    /// Serves the objects under `root`, a directory that exists.
+    /// Opens the objects under `root`, a directory that exists.
     ///
     /// # Errors
-    /// When `root` is not there.
+    /// When `root` does not exist.
     pub fn open(root: &Path) -> Result<Self, StorageError> {
         Ok(Self(Backend::Local(Local::open(root)?)))
     }
 
-    /// Serves the objects that a program has in memory: for tests of what is built on this room.
+    /// Opens objects in memory, for tests.
     #[must_use]
     pub fn in_memory(memory: &Memory) -> Self {
         Self(Backend::Local(memory.local()))
     }
 
-    /// Serves the objects of a bucket.
+    /// Opens the objects of a bucket.
     #[must_use]
     pub fn in_bucket(bucket: Bucket) -> Self {
         Self(Backend::Bucket(bucket))
     }
 
-    /// Returns the bucket, when the objects are in one.
+    /// Returns the bucket; `None` when the objects are not in one.
     #[must_use]
     pub fn bucket(&self) -> Option<&Bucket> {
         match &self.0 {
@@ -169,8 +169,8 @@ impl Objects {
         }
     }
 
-    /// Lists the objects below `folder`: whole segments of a path without a slash at the end; all when it is empty.
-    /// The order is the store's. The stream ends at the first error.
+    /// Lists the objects below `folder`: whole segments of a path without a slash at the end; all objects when it is
+    /// empty. The order is the store's. The stream ends at the first error.
     pub fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
         match &self.0 {
             Backend::Local(local) => local.list(folder),
@@ -178,7 +178,7 @@ impl Objects {
         }
     }
 
-    /// Stores a few bytes under a key, and replaces what is there. They are on disk when it answers.
+    /// Stores `bytes` in one piece under a key, in place of an earlier object. When it returns they are on disk.
     ///
     /// # Errors
     /// When storage fails.
@@ -189,7 +189,7 @@ impl Objects {
         }
     }
 
-    /// Removes an object; one that is not there counts as removed.
+    /// Removes an object; an absent one counts as removed.
     ///
     /// # Errors
     /// When storage fails.
@@ -200,8 +200,9 @@ impl Objects {
         }
     }
 
-    /// Gives the object `from` the key `to`, in place of what is there, if it still is the one that `info` describes;
-    /// answers whether it was. In a bucket it is copied and removed, so that a fault may leave it under both keys.
+    /// Moves the object `from` to the key `to`, in place of an earlier object. Returns whether it was there. In a
+    /// bucket, also `false` when it is not the object that `info` describes any more; there it is copied and removed,
+    /// so that a failure may leave it under both keys. A directory does not check `info`.
     ///
     /// # Errors
     /// When storage fails.
@@ -215,7 +216,7 @@ impl Objects {
         }
     }
 
-    /// Removes many objects; one that is not there counts as removed. Each is asked for once.
+    /// Removes many objects; an absent one counts as removed. Each is requested once.
     pub async fn remove_all(&self, keys: Vec<String>) -> Removed {
         match &self.0 {
             Backend::Bucket(bucket) => bucket.remove_all(&keys).await,

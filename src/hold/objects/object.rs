@@ -1,6 +1,6 @@
-//! Reading an object, memory bounded by one chunk a reader. What the page cache has of a file is read at once, and the rest
-//! on the blocking pool: a cold disk keeps no other connection waiting. Large ranges of a file need no reader: the kernel
-//! sends them.
+//! Reading an object, memory bounded by one chunk per reader. Bytes of a file in the page cache are read at once, the
+//! others on the blocking pool: a cold disk delays no other connection. Large ranges of a file need no reader: the
+//! kernel sends them.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
@@ -13,11 +13,11 @@ use rustix::io::ReadWriteFlags;
 
 use super::bucket::BucketObject;
 
-/// Bytes a read. Larger reads were no faster, 8 KiB reads cost ten times the processor time.
+/// Bytes per read. Larger reads were no faster; reads of 8 KiB cost ten times the processor time.
 const CHUNK_BYTES: u64 = 256 * 1024;
 
-/// An object that was found. One in a file or in memory stays readable when its key is given to other bytes; the
-/// read of one in a bucket fails then.
+/// An open object. One in a file or in memory stays readable when its key is given to other bytes; reads of one in a
+/// bucket fail then.
 pub struct Object {
     size_bytes: u64,
     source: Source,
@@ -34,7 +34,7 @@ impl Object {
         Self { size_bytes, source: Source::File(Arc::new(file)) }
     }
 
-    /// Makes an object of these bytes.
+    /// Makes an object of `bytes`.
     #[must_use]
     pub fn in_memory(bytes: Bytes) -> Self {
         Self { size_bytes: bytes.len() as u64, source: Source::Memory(bytes) }
@@ -44,7 +44,7 @@ impl Object {
         Self { size_bytes: object.info.size_bytes, source: Source::Bucket(object) }
     }
 
-    /// Reads a file of at most `most_bytes` into memory, if the page cache has it.
+    /// Reads a file of at most `most_bytes` into memory, if it is in the page cache; otherwise returns it unchanged.
     #[must_use]
     pub fn read_up_to(self, most_bytes: u64) -> Self {
         match &self.source {
@@ -55,7 +55,7 @@ impl Object {
         }
     }
 
-    /// Returns its bytes, if they are in memory.
+    /// Returns the object's bytes if they are in memory.
     #[must_use]
     pub fn memory(&self) -> Option<&Bytes> {
         match &self.source {
@@ -64,13 +64,14 @@ impl Object {
         }
     }
 
-    /// Its size in bytes.
+    /// Returns the object's size in bytes.
     #[must_use]
     pub fn size_bytes(&self) -> u64 {
         self.size_bytes
     }
 
-    /// Returns the file, if there is one and `range` is more than one read: then it is better sent than streamed.
+    /// Returns the object's file, if it has one and `range` is longer than one read: then it is better sent than
+    /// streamed.
     #[must_use]
     pub fn file_to_send(&self, range: &Range<u64>) -> Option<Arc<File>> {
         match &self.source {
@@ -79,7 +80,7 @@ impl Object {
         }
     }
 
-    /// Streams the bytes of `range`, in order. A range that reaches beyond the object ends in `UnexpectedEof`.
+    /// Streams the bytes of `range`, in order. A range beyond the end of the object ends in `UnexpectedEof`.
     pub fn stream(self, range: Range<u64>) -> BoxStream<'static, io::Result<Bytes>> {
         match self.source {
             Source::File(file) => file_stream(file, range).boxed(),
@@ -102,7 +103,7 @@ fn file_stream(file: Arc<File>, range: Range<u64>) -> impl Stream<Item = io::Res
             return Ok(None);
         }
         if rest.start > begin {
-            // Others of this thread have their turn between two chunks.
+            // Other tasks of this thread run between two chunks.
             tokio::task::yield_now().await;
         }
         let end = rest.end.min(rest.start + CHUNK_BYTES);
@@ -115,7 +116,7 @@ fn file_stream(file: Arc<File>, range: Range<u64>) -> impl Stream<Item = io::Res
     })
 }
 
-/// Reads what the page cache has; `None` where it lacks some of `range`, or the file system cannot say.
+/// Reads from the page cache; returns `None` where it lacks some of `range`, or the file system cannot tell.
 fn read_cached(file: &File, range: Range<u64>) -> Option<Bytes> {
     let mut bytes = vec![0; usize::try_from(range.end - range.start).ok()?];
     let into = &mut [IoSliceMut::new(&mut bytes)];
@@ -142,7 +143,7 @@ fn read(file: &File, range: Range<u64>) -> io::Result<Bytes> {
             Err(error) => return Err(error.into()),
         }
     }
-    // The allocator may have given more room than was asked for, and the read may have filled it.
+    // The allocator may have given more room than requested, and the read may have filled it.
     bytes.truncate(wanted);
     Ok(bytes.into())
 }

@@ -1,7 +1,7 @@
-//! Staged files, and how one becomes an object. Everything here blocks: call it on the blocking pool.
+//! Staged files, and their publication as objects. All functions block: call them on the blocking pool.
 //!
-//! The order that survives a power cut: write, fsync the file, rename it to its key, fsync every directory on
-//! the way. A failed fsync leaves the data unknown and must not be repeated: [`SyncError::Unknown`].
+//! The order that survives a power cut: write, fsync the file, rename it to its key, fsync every directory of its path.
+//! After a failed fsync the data on disk is unknown, and the fsync must not be repeated: [`SyncError::Unknown`].
 
 use std::collections::{BTreeSet, HashSet};
 use std::error::Error as _;
@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use server::storage::{Disk, DiskSpace, Need, Reservation, StorageError};
 
-/// The file that is tried at start.
+/// The name of the file that is written as a probe at start.
 const PROBE: &str = "atcr-hold-probe";
-/// The group may read objects, so that a reverse proxy can be let in; other local users may not.
+/// Mode of objects: the group may read them, such as a reverse proxy; other local users may not.
 const FILE_MODE: u32 = 0o640;
 const DIRECTORY_MODE: u32 = 0o750;
 
@@ -25,15 +25,15 @@ pub struct Staging {
     root: Arc<Path>,
     directory: Arc<Path>,
     disk: Disk,
-    /// Directories of objects whose names this process has recorded on disk.
+    /// Directories of objects whose names this process has synced to disk.
     recorded: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl Staging {
-    /// Stages under `root/name`, which is made with mode 0700 when it is missing.
+    /// Opens the staging directory `root/name`, which is made with mode 0700 if it is missing.
     ///
     /// # Errors
-    /// When `root` is not there or cannot be written.
+    /// When `root` does not exist or cannot be written.
     pub fn open(root: &Path, name: &str) -> Result<Self, StorageError> {
         let directory = root.join(name);
         make_directory(&directory, 0o700)?;
@@ -42,14 +42,14 @@ impl Staging {
         Ok(Self { root: root.into(), directory: directory.into(), disk, recorded: Arc::default() })
     }
 
-    /// Tries what every upload will need: to write a file, to record it on disk, and to move it into each of `folders`
-    /// that is there. Nothing of it is left.
+    /// Tries the operations that every upload needs: to write a file, to sync it, and to move it into each of `folders`
+    /// that exists. Leaves no file behind.
     ///
     /// # Errors
-    /// One line that says which folder cannot be used, and why.
+    /// One line that says which folder cannot be used and the reason.
     pub fn probe(&self, folders: &[String]) -> Result<(), String> {
         let outcome = match self.write_probe() {
-            // A full disk still has blobs to be read.
+            // A full disk still has blobs to read.
             Err(StorageError::NoSpace(_)) => Ok(()),
             Err(error) => Err(format!("a file cannot be written and recorded on disk there: {}", words(&error))),
             Ok(()) => folders.iter().try_for_each(|folder| self.move_probe(folder)),
@@ -80,35 +80,35 @@ impl Staging {
         })
     }
 
-    /// Files that may still be made on the file system; `None` where it has no such limit.
+    /// Returns the number of files that can still be made on the file system; `None` where it has no such limit.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system call fails.
     pub fn free_files(&self) -> Result<Option<u64>, StorageError> {
         let found = rustix::fs::statvfs(&*self.directory).map_err(io::Error::from)?;
         Ok(Some(found.f_favail).filter(|_| found.f_files > 0))
     }
 
-    /// Promises room to a writer that is about to use it; `kept_bytes` are left free beside it.
+    /// Reserves space for a writer that is about to use it; `kept_bytes` stay free beside it.
     ///
     /// # Errors
-    /// [`StorageError::NoSpace`] when there is less, with what is promised to others; or the system does not say.
+    /// [`StorageError::NoSpace`] when less is free, counting other reservations; or the system call fails.
     pub fn reserve(&self, need: Need, kept_bytes: u64) -> Result<Reservation, StorageError> {
         self.disk.reserve(need, kept_bytes)
     }
 
-    /// How much room the file system has.
+    /// Returns the space on the file system.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system call fails.
     pub fn room(&self) -> Result<DiskSpace, StorageError> {
         DiskSpace::of(&self.directory)
     }
 
-    /// The names of what is staged: in the staging directory itself, or in one of its folders.
+    /// Returns the names of the entries of the staging directory, or of one of its folders.
     ///
     /// # Errors
-    /// When the directory cannot be read; a missing folder is an empty one.
+    /// When the directory cannot be read. A missing folder counts as empty.
     pub fn names(&self, folder: Option<&str>) -> Result<Vec<String>, StorageError> {
         let path = folder.map_or_else(|| self.directory.to_path_buf(), |name| self.directory.join(name));
         let entries = match std::fs::read_dir(path) {
@@ -122,7 +122,7 @@ impl Staging {
         Ok(names)
     }
 
-    /// Makes a folder and records it in its parent on disk. An existing one is left as it is.
+    /// Makes a folder and syncs its parent. An existing folder is left as it is.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -131,15 +131,15 @@ impl Staging {
         Ok(sync_directory(&self.directory)?)
     }
 
-    /// Records on disk which files a folder has.
+    /// Syncs the entries of a folder to disk.
     ///
     /// # Errors
-    /// [`SyncError`] says whether it may be repeated.
+    /// [`SyncError`], which tells whether the call may be repeated.
     pub fn sync_folder(&self, folder: &str) -> Result<(), SyncError> {
         sync_directory(&self.directory.join(folder))
     }
 
-    /// Opens a staged file for reading and writing, and makes it when it is missing.
+    /// Opens a staged file for reading and writing; makes it if it is missing.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -161,10 +161,10 @@ impl Staging {
         }
     }
 
-    /// Removes a file or a folder with all it has; one that is not there counts as removed.
+    /// Removes a file, or a folder with its content; an absent one counts as removed.
     ///
     /// # Errors
-    /// When something stays.
+    /// When something is left.
     pub fn remove(&self, name: &str) -> Result<(), StorageError> {
         let path = self.directory.join(name);
         let outcome = match std::fs::symlink_metadata(&path) {
@@ -178,11 +178,11 @@ impl Staging {
         }
     }
 
-    /// Gives a staged file, whose bytes are on disk already, its key among the objects. An object that had the
-    /// key is replaced at once. The name lasts only after [`Staging::sync_key`].
+    /// Renames a staged file, whose bytes are on disk already, to its key among the objects, in place of an earlier
+    /// object. The name is on disk only after [`Staging::sync_key`].
     ///
     /// # Errors
-    /// When a directory or the rename fails: the file is staged as before.
+    /// When a directory cannot be made or the rename fails: the file stays staged.
     pub fn publish(&self, name: &str, key: &str) -> Result<(), StorageError> {
         let target = self.root.join(key);
         if let Some(parent) = target.parent() {
@@ -191,11 +191,11 @@ impl Staging {
         Ok(std::fs::rename(self.directory.join(name), &target)?)
     }
 
-    /// Records an object's name on disk: in its directory, and the name of every directory above it that this
-    /// process has not recorded yet. It may be there and still not be recorded, made by a process that ended.
+    /// Syncs an object's name to disk: its entry in its directory, and the entry of every directory above it that this
+    /// process has not synced yet. A directory may exist without being synced, made by a process that ended.
     ///
     /// # Errors
-    /// [`SyncError`] says whether it may be repeated.
+    /// [`SyncError`], which tells whether the call may be repeated.
     pub fn sync_key(&self, key: &str) -> Result<(), SyncError> {
         let target = self.root.join(key);
         let own_directory = target.parent();
@@ -204,7 +204,7 @@ impl Staging {
                 continue;
             }
             named.parent().map_or(Ok(()), sync_directory)?;
-            // The object and its own directory are as many as there are objects: they are not remembered.
+            // The object and its own directory are not remembered: there are as many as there are objects.
             if named != target && Some(named) != own_directory {
                 self.recorded().insert(named.to_owned());
             }
@@ -212,11 +212,11 @@ impl Staging {
         Ok(())
     }
 
-    /// Removes objects, each with its own directory when nothing else is in it, and records on disk that they are gone.
-    /// One that is not there counts as removed. Nobody may publish under these keys meanwhile.
+    /// Removes objects, each with its own directory if that is empty then, and syncs the removals to disk. An absent
+    /// object counts as removed. No object may be published under these keys meanwhile.
     ///
     /// # Errors
-    /// When some may not be gone, or not on disk. It may be repeated.
+    /// When some objects may be left, or their removal may not be on disk. The call may be repeated.
     pub fn remove_objects(&self, keys: &[String]) -> Result<(), StorageError> {
         let mut changed = BTreeSet::new();
         for key in keys {
@@ -228,7 +228,7 @@ impl Staging {
             let Some(parent) = path.parent() else { continue };
             let is_left = match std::fs::remove_dir(parent) {
                 Ok(()) => false,
-                // By an attempt that was cut off: it may not be on disk.
+                // Removed by an attempt that was cut off: the removal may not be on disk.
                 Err(error) => error.kind() != ErrorKind::NotFound,
             };
             changed.extend(path.ancestors().nth(if is_left { 1 } else { 2 }).map(Path::to_owned));
@@ -241,12 +241,12 @@ impl Staging {
     }
 }
 
-/// Why bytes or names may not be on disk.
+/// Errors of syncing bytes or names to disk.
 #[derive(Debug)]
 pub enum SyncError {
-    /// It did not come to an fsync. It may be repeated.
+    /// No fsync was tried. The call may be repeated.
     NotTried(StorageError),
-    /// The fsync failed: what was written is unknown, and a second fsync would hide it.
+    /// The fsync failed: the data on disk is unknown, and a second fsync would hide that.
     Unknown(StorageError),
 }
 
@@ -258,17 +258,17 @@ impl From<SyncError> for StorageError {
     }
 }
 
-/// A staged file that is open. Its methods may be called from several threads.
+/// An open staged file. Its methods may be called from several threads.
 #[derive(Debug)]
 pub struct StagedFile {
     file: File,
 }
 
 impl StagedFile {
-    /// Its length in bytes.
+    /// Returns the file's length in bytes.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system call fails.
     pub fn length(&self) -> Result<u64, StorageError> {
         Ok(self.file.metadata()?.len())
     }
@@ -276,12 +276,12 @@ impl StagedFile {
     /// Writes all of `bytes` at `offset`.
     ///
     /// # Errors
-    /// When not all could be written; some may have been.
+    /// When not all bytes could be written; some may have been.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), StorageError> {
         Ok(self.file.write_all_at(bytes, offset)?)
     }
 
-    /// Fills `bytes` from `offset`.
+    /// Fills `bytes` with the file's bytes from `offset` on.
     ///
     /// # Errors
     /// When the file is shorter or cannot be read.
@@ -292,15 +292,15 @@ impl StagedFile {
         })
     }
 
-    /// Cuts the file, or grows it with zeros.
+    /// Sets the file's length in bytes: cuts the file, or extends it with zeros.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the system call fails.
     pub fn set_length(&self, bytes: u64) -> Result<(), StorageError> {
         Ok(self.file.set_len(bytes)?)
     }
 
-    /// Waits until everything written is on disk, with the length.
+    /// Waits until all written bytes and the length are on disk.
     ///
     /// # Errors
     /// [`SyncError::Unknown`].
@@ -309,7 +309,7 @@ impl StagedFile {
     }
 }
 
-/// Only the system's own words: the line around them says the rest.
+/// Returns the system's error alone: the message around it has the rest.
 fn words(error: &StorageError) -> String {
     error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -1,4 +1,4 @@
-//! One request to the store: signed, sent, tried again while the fault is transient.
+//! One request to the store: signed, sent, and retried while the fault is transient.
 
 use std::time::{Duration, Instant};
 
@@ -15,22 +15,23 @@ use super::signer::Signer;
 use super::{clock, fault};
 use server::metrics::Counter;
 
-/// How often a request is sent in all, and how long it rests in between.
+/// Waits before a request is sent a second and a third time.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1)];
-/// What one try may take. With the pauses a caller hears of an outage after half a minute.
+/// Time limit of one attempt. With the waits, a caller learns of an outage after half a minute.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// What one try may take whose work grows with the object: completing and copying.
+/// Time limit of one attempt at work that grows with the object: completing and copying.
 pub(super) const LONG_TIMEOUT: Duration = Duration::from_secs(300);
-/// A page of 1,000 entries has less than half of it.
+/// Most bytes of a response. A page of 1,000 entries has less than half of it.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// A request that is not signed yet.
 pub(super) struct Call {
     method: Method,
-    /// The key without the prefix; the bucket itself when there is none.
+    /// The key without the prefix; `None` for the bucket itself.
     key: Option<String>,
     query: Vec<(&'static str, String)>,
-    /// `None` once a value was no header's: such a call is never sent, for a pin would be missing.
+    /// `None` once a value was not valid in a header. Such a call fails and is never sent: a condition would be
+    /// missing.
     headers: Option<HeaderMap>,
     body: Bytes,
     timeout: Duration,
@@ -78,33 +79,33 @@ impl Call {
     }
 }
 
-/// Sends signed requests to one bucket.
+/// A client that sends signed requests to one bucket.
 pub(super) struct Client {
     pub(super) http: Http,
     pub(super) signer: Signer,
-    /// Signs URLs for clients, where they reach the store by another address than the hold.
+    /// The signer of URLs, if clients reach the store at another address than the hold.
     pub(super) url_signer: Option<Signer>,
     /// The bucket's URL without a trailing slash.
     pub(super) bucket_url: String,
     pub(super) bucket: String,
-    /// Empty, or ends in a slash.
+    /// The prefix of all keys: empty, or ends in a slash.
     pub(super) prefix: String,
     pub(super) requests: BucketRequests,
 }
 
-/// Counts the requests to a bucket.
+/// Counters of the requests to a bucket.
 #[derive(Debug, Default)]
 pub struct BucketRequests {
-    /// Requests that were sent, each try for itself.
+    /// Requests sent, counting each attempt.
     pub sent: Counter,
-    /// Requests that were sent again.
+    /// Requests sent again.
     pub retries: Counter,
-    /// Requests that did not succeed, those that are sent again among them. That something is not there is no failure.
+    /// Requests that failed, counting each attempt. A missing object is not a failure.
     pub failures: Counter,
 }
 
 impl Client {
-    /// Sends a call and answers its head with the whole body.
+    /// Sends a call and retries it while the fault is transient. Returns the head of the response with the whole body.
     pub(super) async fn exchange(&self, call: &Call) -> Result<Response<Bytes>, Fault> {
         let mut pauses = BACKOFF.into_iter();
         loop {
@@ -119,12 +120,12 @@ impl Client {
         }
     }
 
-    /// The same, sent once.
+    /// Sends a call once. Returns the head of the response with the whole body.
     pub(super) async fn exchange_once(&self, call: &Call) -> Result<Response<Bytes>, Fault> {
         let exchange = async {
             let (head, body) = self.send(call).await?.into_parts();
             let body = collect(body).await?;
-            // CompleteMultipartUpload and the copies begin their answer before they know how it ends.
+            // CompleteMultipartUpload and copies begin the response before they know the outcome.
             match fault::error_code(&body) {
                 Some(code) => Err(Fault::Answered { status: StatusCode::INTERNAL_SERVER_ERROR, code }),
                 None => Ok(Response::from_parts(head, body)),
@@ -133,7 +134,8 @@ impl Client {
         tokio::time::timeout(call.timeout, exchange).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
-    /// Sends a call once, and answers as soon as the head of a success is there; its body is still to come.
+    /// Sends a call, retried as by [`Client::exchange`]. Returns as soon as the head of a successful response is there,
+    /// without the body.
     pub(super) async fn open(&self, call: &Call) -> Result<Response<AnyBody>, Fault> {
         let mut pauses = BACKOFF.into_iter();
         loop {
@@ -160,7 +162,7 @@ impl Client {
         self.deliver(Request::from_parts(head, body)).await
     }
 
-    /// Sends a body of known length once: it can be read only once.
+    /// Sends a body of `length` bytes, once: it can be read only once.
     pub(super) async fn stream(&self, call: &Call, length: u64, body: AnyBody) -> Result<Response<AnyBody>, Fault> {
         let mut headers = call.headers()?;
         headers.insert(CONTENT_LENGTH, length.into());
@@ -197,12 +199,12 @@ impl Client {
         {
             return Err(Fault::skewed());
         }
-        // An error whose body does not come is still that error.
+        // An error whose body does not arrive is still that error.
         let body = collect(answer.into_body()).await.unwrap_or_default();
         Err(Fault::answered(status, &body))
     }
 
-    /// The head of a request with its signature; without a hash the body is not signed.
+    /// Returns the head of a request with its signature; without `body_hash` the body is not signed.
     async fn sign(
         &self,
         call: &Call,
@@ -217,7 +219,7 @@ impl Client {
         Ok(request.into_parts().0)
     }
 
-    /// The address of a call, unsigned.
+    /// Returns the URL of a call, unsigned.
     pub(super) fn url(&self, call: &Call) -> String {
         let mut url = self.bucket_url.clone();
         if let Some(key) = &call.key {
@@ -237,7 +239,8 @@ impl Client {
     }
 }
 
-/// The strict encoding that signatures are computed over: only unreserved characters stay, and slashes in a path.
+/// Appends `text` in the strict percent-encoding that signatures use: only unreserved characters stay, and slashes in a
+/// path.
 pub(super) fn encode(text: &str, is_path: bool, target: &mut String) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     for byte in text.bytes() {

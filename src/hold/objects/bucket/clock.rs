@@ -1,11 +1,11 @@
-//! The store's clock against this machine's, as they stand in a request and its answer.
+//! Comparison of the store's clock with this machine's, from the times in a request and its response.
 //!
-//! Stores refuse a signature whose time is too far off, each in its own words: Garage says `400 InvalidRequest`.
+//! Stores refuse a signature whose time is too far off, each with its own error: Garage with `400 InvalidRequest`.
 
 use http::header::DATE;
 use http::{HeaderMap, HeaderValue};
 
-/// S3 and Azure allow for so much, in seconds, and everybody else does as S3.
+/// Largest difference that S3 and Azure accept, in seconds; other stores do as S3.
 const MAX_SKEW_S: i64 = 15 * 60;
 
 /// Whether a signature made at `own_s` is refused when the store's clock shows `store_s`.
@@ -13,7 +13,7 @@ pub(super) fn is_too_far(own_s: i64, store_s: i64) -> bool {
     own_s.abs_diff(store_s) > MAX_SKEW_S.unsigned_abs()
 }
 
-/// When a request was signed, in seconds since 1970; `None` when its signature has no time.
+/// Returns the time of a request's signature, in seconds since 1970; `None` when the signature has no time.
 pub(super) fn signed_s(request: &HeaderMap) -> Option<i64> {
     if let Some(date) = request.get("x-ms-date") {
         return read(date);
@@ -22,7 +22,7 @@ pub(super) fn signed_s(request: &HeaderMap) -> Option<i64> {
     Some(chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ").ok()?.and_utc().timestamp())
 }
 
-/// When the store sent an answer, in seconds since 1970.
+/// Returns the time when the store sent a response, in seconds since 1970; `None` without a `Date`.
 pub(super) fn answered_s(answer: &HeaderMap) -> Option<i64> {
     read(answer.get(DATE)?)
 }

@@ -1,17 +1,17 @@
-//! A failed request to the store: why it failed, and whether it may be repeated.
+//! Failed requests to the store: their causes, and whether they may be retried.
 //!
-//! A fault has no address, key or credential in its text: only a status, the store's word for it, or the
-//! system's reason. Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+//! The text of a fault has no address, key or credential: only a status, the store's error code, or the system's
+//! reason. Codes: <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
 
 use http::StatusCode;
 use serde::Deserialize;
 
 use server::storage::{Origin, StorageError, count_fault};
 
-/// What stores say when the bucket itself is missing.
+/// Error codes for a missing bucket.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 
-/// A code is one word; anything longer is not shown.
+/// Longest code. A code is one word; other text is not shown.
 const MAX_CODE_BYTES: usize = 64;
 
 #[derive(Debug, Deserialize)]
@@ -20,36 +20,36 @@ struct ErrorDocument {
     code: String,
 }
 
-/// A request that did not succeed.
+/// The cause of a failed request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Fault {
-    /// The store answered with an error.
+    /// The store responded with an error.
     #[error("the store answered {} {code}", status.as_u16())]
     Answered { status: StatusCode, code: String },
-    /// No whole answer came: whether the request was carried out is unknown.
+    /// No complete response arrived: whether the request was carried out is unknown.
     #[error("the store cannot be reached: {0}")]
     NoAnswer(String),
-    /// The provider of credentials gave none.
+    /// The credential provider returned none.
     #[error("there are no credentials for the store: {0}")]
     NoCredentials(String),
-    /// The answer is not what S3 says it is.
+    /// The response is not as the provider's API defines it.
     #[error("the store's answer cannot be understood: {0}")]
     InvalidResponse(&'static str),
 }
 
 impl Fault {
-    /// Reads an error answer; its body may have a code.
+    /// Reads an error response; its body may have a code.
     pub(super) fn answered(status: StatusCode, body: &[u8]) -> Self {
         let code = error_code(body).unwrap_or_default();
         Self::Answered { status, code }
     }
 
-    /// The clocks are too far apart for any signature, in the words of S3.
+    /// Returns the fault for clocks that differ too much for any signature, with the code of S3.
     pub(super) fn skewed() -> Self {
         Self::Answered { status: StatusCode::FORBIDDEN, code: "RequestTimeTooSkewed".into() }
     }
 
-    /// Reads the code of one object in an answer about many.
+    /// Returns the fault for one object in a response about many.
     pub(super) fn of_one(code: String) -> Self {
         let status = if code == "AccessDenied" { StatusCode::FORBIDDEN } else { StatusCode::INTERNAL_SERVER_ERROR };
         Self::Answered { status, code }
@@ -70,12 +70,12 @@ impl Fault {
         }
     }
 
-    /// Whether the store does not know such a request, or takes it for another one.
+    /// Whether the store does not know such a request, or mistakes it for another one.
     pub(super) fn is_not_understood(&self) -> bool {
         matches!(self, Self::InvalidResponse(_)) || self.has_status(StatusCode::NOT_IMPLEMENTED)
     }
 
-    /// Whether this is the store's answer for what is not there. A missing bucket is another matter.
+    /// Whether the object or upload is missing. A missing bucket is a different fault.
     pub(super) fn is_missing(&self) -> bool {
         matches!(self, Self::Answered { status: StatusCode::NOT_FOUND, code } if !NO_BUCKET.contains(&code.as_str()))
     }
@@ -84,7 +84,7 @@ impl Fault {
         matches!(self, Self::Answered { status, .. } if *status == wanted)
     }
 
-    /// The store's code; empty when it gave none.
+    /// Returns the store's error code; empty when there is none.
     pub(super) fn code(&self) -> &str {
         match self {
             Self::Answered { code, .. } => code,
@@ -123,7 +123,7 @@ impl From<Fault> for StorageError {
     }
 }
 
-/// Returns the code of an error document; `None` when the document is no error.
+/// Returns the code of an error document; `None` when the document is not an error.
 pub(super) fn error_code(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let root = text.split_once("?>").map_or(text, |(_, rest)| rest).trim_start();
@@ -133,7 +133,7 @@ pub(super) fn error_code(body: &[u8]) -> Option<String> {
     Some(word(quick_xml::de::from_str::<ErrorDocument>(root).map(|error| error.code).unwrap_or_default()))
 }
 
-/// Returns the code if it is one word, else an empty text.
+/// Returns the code if it is one word, otherwise an empty text.
 pub(super) fn word(code: String) -> String {
     let is_word = code.len() <= MAX_CODE_BYTES && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_word { code } else { String::new() }

@@ -1,6 +1,6 @@
-//! The HTTP client of the store: one pool of connections.
+//! The HTTP client of the store, with one pool of connections.
 //!
-//! It knows nothing of S3. object_store brings its credential providers, and gets the same client for them.
+//! It knows nothing of S3. object_store's credential providers use the same client.
 
 use std::io;
 use std::time::Duration;
@@ -17,38 +17,39 @@ pub(super) use server::egress::{
 };
 
 const POLICY: ClientPolicy = ClientPolicy {
-    // The operator chose the store, and the cloud's own providers of credentials speak plain http on link-local
-    // addresses.
+    // The operator chose the store, and the cloud's own credential providers speak plain HTTP on link-local addresses.
     reach: Reach::Any,
     plain_http: true,
-    // A store that cannot be connected to within this time counts as unreachable.
+    // A store without a connection within this time counts as unreachable.
     connect_limit: Duration::from_secs(5),
     idle_connections: 32,
-    // Shorter than what stores and their proxies wait before they close an idle connection.
+    // Shorter than the time after which stores and their proxies close an idle connection.
     idle_limit: Duration::from_secs(15),
-    // The memory bill of a body that streams through the hold.
+    // Memory of one body that streams through the hold.
     buffer_bytes: 64 * 1024,
 };
-/// Look-ups of the store's name at once: as many as connections are kept.
+/// Concurrent look-ups of the store's name: as many as idle connections are kept.
 const DNS_THREADS: usize = 32;
-/// What a credential provider of the cloud may take for its whole answer.
+/// Limits of a whole response of the cloud's credential provider.
 const CREDENTIALS_LIMITS: AnswerLimits = AnswerLimits { time: Duration::from_secs(10), body_bytes: 1 << 20 };
 
-/// The client; cheap to clone.
+/// The HTTP client; cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Http(HttpClient);
 
 impl Http {
+    /// Creates the client.
+    ///
     /// # Errors
     /// When the system has no certificates.
     pub(super) fn new() -> io::Result<Self> {
         HttpClient::new(&POLICY, system_dns(DNS_THREADS)).map(Self)
     }
 
-    /// Sends a request as it is, and waits for the head of the answer without a limit of time.
+    /// Sends a request as it is, and waits for the head of the response without a time limit.
     ///
     /// # Errors
-    /// The cause, in which no address stands.
+    /// The cause, without an address in it.
     pub(super) async fn send(&self, request: Request<AnyBody>) -> Result<Response<AnyBody>, String> {
         self.0.send(request).await.map_err(|error| error.to_string())
     }
@@ -66,7 +67,7 @@ impl HttpService for Http {
         match self.0.exchange(request.map(any_body), CREDENTIALS_LIMITS).await {
             Ok(answer) => Ok(answer.map(HttpResponseBody::from)),
             Err(error) => {
-                // object_store tries again and again, and what it says at last has no cause in it.
+                // object_store retries many times, and its final error does not have the cause.
                 tracing::warn!("the cloud's provider of credentials gives no answer: {error}");
                 let kind = if matches!(error, EgressError::TimedOut(_)) {
                     HttpErrorKind::Timeout

@@ -1,8 +1,8 @@
-//! The bucket of a hold, whoever provides it: the few things that uploads, reads and upkeep ask of one.
+//! The bucket of a hold, of any provider: the operations that uploads, reads and upkeep need.
 //!
-//! Two floors. [`Bucket`] is all that other rooms see. Below it each [`Provider`] has a folder with its own requests;
-//! nobody outside of this folder knows which one it is, and the faults of all are converted here. Where a provider
-//! cannot do a thing, it says so here ([`Bucket::signs_parts`]) and not in its errors.
+//! Two layers. [`Bucket`] is all that other rooms see. Below it each [`Provider`] has a folder with its own requests;
+//! code outside of this folder does not know the provider, and the faults of all are converted here. A missing ability
+//! of a provider is a method here ([`Bucket::signs_parts`]), not an error.
 
 #[cfg(feature = "azure")]
 mod azure;
@@ -46,13 +46,13 @@ pub use types::{Completed, Copied, OpenMultipart, PART_URL_S, READ_URL_S, Respon
 
 pub(super) use read::BucketObject;
 
-/// A bucket, or a folder of one; cheap to clone. Keys are as [`Objects`](super::Objects) has them.
+/// A bucket, or a folder of one; cheap to clone. Keys are as for [`Objects`](super::Objects).
 #[derive(Clone)]
 pub struct Bucket(Arc<dyn Provider>);
 
-/// Objects.
+/// Requests for objects.
 impl Bucket {
-    /// Prepares the requests; sends none.
+    /// Opens a bucket; sends no request.
     ///
     /// # Errors
     /// When the settings do not fit together, or the system has no certificates.
@@ -66,8 +66,8 @@ impl Bucket {
         }))
     }
 
-    /// Tries everything the hold will need, within half a minute, and leaves nothing behind. `name` is a word that no
-    /// other hold probes with; `now_us` gives the time in microseconds since 1970.
+    /// Tries all operations that the hold needs, within half a minute, and leaves nothing behind. `name` is a word that
+    /// no other hold probes with; `now_us` returns the time in microseconds since 1970.
     ///
     /// # Errors
     /// [`ProbeError`], one line that says what to do.
@@ -75,13 +75,13 @@ impl Bucket {
         probe::run(&*self.0, name, now_us).await
     }
 
-    /// Counts the requests that this and its clones have sent.
+    /// Returns the counters of the requests that this bucket and its clones sent.
     #[must_use]
     pub fn requests(&self) -> &BucketRequests {
         &self.0.client().requests
     }
 
-    /// Size and ETag of an object; `None` when there is none under the key.
+    /// Returns size and ETag of an object; `None` when there is none under the key.
     ///
     /// # Errors
     /// When the store fails.
@@ -97,13 +97,13 @@ impl Bucket {
         Ok(self.stat(key).await?.map(|info| self.pinned_object(key, info)))
     }
 
-    /// The object of this size and ETag, without asking whether it is there: reading any other one fails.
+    /// Returns the object of this size and ETag, without asking whether it exists: reading any other object fails.
     #[must_use]
     pub fn pinned_object(&self, key: &str, info: ObjectInfo) -> Object {
         Object::in_bucket(BucketObject::new(Arc::clone(self.0.client()), key.to_owned(), info))
     }
 
-    /// The objects below `folder`, as [`Objects::list`](super::Objects::list) has it.
+    /// Lists the objects below `folder`, as [`Objects::list`](super::Objects::list).
     pub(super) fn list(&self, folder: &str) -> BoxStream<'static, Result<Listed, StorageError>> {
         let (provider, prefix) = (Arc::clone(&self.0), self.0.client().listed_prefix(folder));
         paged(move |from| {
@@ -112,7 +112,7 @@ impl Bucket {
         })
     }
 
-    /// Stores a few bytes under a key, and replaces what is there. They are sent in one piece, out of memory.
+    /// Stores `bytes` under a key in one request, in place of an earlier object.
     ///
     /// # Errors
     /// When the store fails.
@@ -121,16 +121,16 @@ impl Bucket {
         Ok(())
     }
 
-    /// Copies the object `from`, `size_bytes` long, to `to`, if its ETag is still `etag`. No bytes pass the hold.
+    /// Copies the object `from`, `size_bytes` long, to `to` inside the store, if its ETag is still `etag`.
     ///
     /// # Errors
-    /// When the store fails. The target is whole or as it was, or as for [`Copied::SourceChanged`], and the call may be
+    /// When the store fails. The target is whole or unchanged, or as for [`Copied::SourceChanged`], and the call may be
     /// repeated.
     pub async fn copy_pinned(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, StorageError> {
         Ok(self.0.copy(from, etag, to, size_bytes).await?)
     }
 
-    /// Removes an object; one that is not there counts as removed.
+    /// Removes an object; an absent one counts as removed.
     ///
     /// # Errors
     /// When the store fails.
@@ -138,7 +138,7 @@ impl Bucket {
         Ok(self.0.client().remove(key).await?)
     }
 
-    /// Removes many objects, as [`Objects::remove_all`](super::Objects::remove_all) has it.
+    /// Removes many objects, as [`Objects::remove_all`](super::Objects::remove_all).
     pub(super) async fn remove_all(&self, keys: &[String]) -> Removed {
         let mut removed = Removed::default();
         for (key, outcome) in self.0.remove_all(keys).await {
@@ -147,7 +147,7 @@ impl Bucket {
         removed
     }
 
-    /// A URL by which an object may be read with this method, GET or HEAD, for [`READ_URL_S`].
+    /// Returns a URL to read an object with `method`, GET or HEAD, valid for [`READ_URL_S`].
     ///
     /// # Errors
     /// When there are no credentials.
@@ -161,33 +161,34 @@ impl Bucket {
     }
 }
 
-/// Uploads in parts.
+/// Multipart uploads.
 impl Bucket {
-    /// Whether a part may be sent past the hold, by [`Bucket::presign_part`].
+    /// Whether a part may bypass the hold, by [`Bucket::presign_part`].
     #[must_use]
     pub fn signs_parts(&self) -> bool {
         self.0.signs_parts()
     }
 
-    /// The largest part that may be sent through the hold, in bytes, where that is known of the provider.
+    /// Returns the size of the largest part that may be sent through the hold, in bytes; `u64::MAX` where it is not
+    /// known.
     #[must_use]
     pub fn max_part_bytes(&self) -> u64 {
         self.0.max_part_bytes()
     }
 
-    /// Begins an upload in parts and answers the store's name for it.
+    /// Begins a multipart upload. Returns the store's id of it.
     ///
     /// # Errors
-    /// When the store fails. An upload may have begun all the same: [`Bucket::list_multiparts`] finds it.
+    /// When the store fails. An upload may have begun nevertheless: [`Bucket::list_multiparts`] finds it.
     pub async fn create_multipart(&self, key: &str) -> Result<String, StorageError> {
         Ok(self.0.create(key).await?)
     }
 
-    /// Sends a part of `size_bytes` and answers its ETag, in quotes. A part of that number is replaced. It is sent
-    /// once, because the body can be read only once: whoever has the body repeats it.
+    /// Sends a part of `size_bytes`, in place of an earlier one of that number. Returns its ETag, in quotes. The part
+    /// is sent once, because the body can be read only once: a caller that has the body repeats the call.
     ///
     /// # Errors
-    /// [`PartError`]: the store has no part of that number then, or the one it had.
+    /// [`PartError`]. The store then has no part of that number, or still the earlier one.
     pub async fn upload_part<B, E>(
         &self,
         key: &str,
@@ -206,8 +207,8 @@ impl Bucket {
         etag.or_else(answered).ok_or_else(|| StorageError::from(Fault::InvalidResponse("a part has no ETag")).into())
     }
 
-    /// The parts that the store has, in order of their numbers; `None` when there is no such upload. A store may
-    /// list a part that was replaced besides the one in its place: it is the ETags that tell.
+    /// Returns the parts that the store has, in order of their numbers; `None` when there is no such upload. A store
+    /// may list a replaced part beside the one in its place: only the ETags tell them apart.
     ///
     /// # Errors
     /// When the store fails.
@@ -215,11 +216,11 @@ impl Bucket {
         Ok(self.0.parts(key, id).await?)
     }
 
-    /// Makes an object of parts, listed by number and ETag (quoted or bare), in any order. The key must belong to
-    /// this upload alone: an object found under it after a lost answer counts as the upload's own.
+    /// Makes an object of parts, listed by number and ETag (quoted or bare), in any order. The key must belong to this
+    /// upload alone: an object found under it after a lost response counts as the upload's own.
     ///
     /// # Errors
-    /// When the store fails; whether the object is there is unknown then, and the call may be repeated.
+    /// When the store fails. Whether the object exists is unknown then, and the call may be repeated.
     pub async fn complete_multipart(
         &self,
         key: &str,
@@ -229,7 +230,7 @@ impl Bucket {
         Ok(self.0.complete(key, id, parts).await?)
     }
 
-    /// Drops an upload with its parts; one that is not there counts as dropped.
+    /// Drops an upload with its parts; an absent one counts as dropped.
     ///
     /// # Errors
     /// When the store fails.
@@ -237,7 +238,7 @@ impl Bucket {
         Ok(self.0.abort(key, id).await?)
     }
 
-    /// The uploads in parts that are open below a folder.
+    /// Lists the open multipart uploads below a folder. The stream ends at the first error.
     ///
     /// # Errors
     /// When the store fails; the stream ends there.
@@ -249,7 +250,7 @@ impl Bucket {
         })
     }
 
-    /// A URL to which one part may be PUT, for [`PART_URL_S`]; only if [`Bucket::signs_parts`].
+    /// Returns a URL to PUT one part, valid for [`PART_URL_S`]; only if [`Bucket::signs_parts`].
     ///
     /// # Errors
     /// When there are no credentials.

@@ -1,7 +1,7 @@
-//! How a bucket is tried once at start, so that a hold that cannot store anything says so before it serves.
+//! The probe of a bucket at start: a hold that cannot store anything reports that before it serves.
 //!
-//! Everything an upload and a read will need is done with small objects under a name of their own, and undone. An
-//! operator reads one line when a step fails.
+//! The probe tries all operations of an upload and a read with small objects under a name of its own, and removes them.
+//! When a step fails, the operator gets one line.
 
 use std::time::Duration;
 
@@ -17,75 +17,76 @@ use super::http::any_body;
 use super::provider::{Cursor, PartRequest, Provider};
 use super::{Completed, Copied, PartError, ResponseHeaders, clock};
 
-/// What the first answer may take, all steps after it, and cleaning up: half a minute together.
+/// Time limits of the first response, of all steps after it, and of cleaning up: half a minute together.
 const REACH_LIMIT: Duration = Duration::from_secs(5);
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 const CLEANING_LIMIT: Duration = Duration::from_secs(5);
-/// The folder of what is tried, as a name without slashes.
+/// The folder of probes, as a name without slashes.
 pub const PROBES: &str = "probe";
 const WORDS: [&str; 4] = ["object", "parts", "copy", "checksum"];
-/// Azure's version of an object that was put. S3's own header tells nothing: Garage numbers objects it keeps no versions of.
+/// Azure's header with the version of a stored object. S3's own header tells nothing: Garage sends it although
+/// it keeps no older versions.
 const VERSION: &str = "x-ms-version-id";
-/// Whether a removal left a marker above older versions, in S3.
+/// S3's header that tells whether a removal left a marker above older versions.
 const DELETE_MARKER: &str = "x-amz-delete-marker";
 const CONTENT: &[u8] = b"atcr-hold was here";
 
-/// Why the bucket cannot be used. Each text is one line that says what to do.
+/// Errors of the probe. Each text is one line that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    /// The operator must change something.
+    /// The operator must change a setting.
     #[error("{0}")]
     Settings(String),
-    /// It may be otherwise in a minute.
+    /// The bucket may be available in a minute.
     #[error("{0}")]
     Unavailable(String),
 }
 
-/// What is good to know about a bucket that can be used.
+/// The findings about a usable bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probed {
-    /// Seconds by which this machine's clock is ahead of the store's, if the store shows its own.
+    /// Seconds by which this machine's clock is ahead of the store's, if the store sends its time.
     pub clock_ahead_s: Option<i64>,
-    /// Whether the store refuses bytes that are not what their signed checksum says.
+    /// Whether the store refuses bytes that do not match their signed checksum.
     pub refuses_wrong_checksum: bool,
-    /// Whether the store keeps what is replaced or removed, as an older version.
+    /// Whether the store keeps replaced or removed objects as older versions.
     pub keeps_versions: bool,
 }
 
-/// What the steps showed.
+/// The findings of the steps.
 struct Seen {
     refuses_wrong_checksum: bool,
     keeps_versions: bool,
 }
 
-/// A step that failed: what was tried, and how it went.
+/// A failed step: the operation that was tried, and the fault.
 struct FailedStep(&'static str, Fault);
 
 fn in_step(tried: &'static str) -> impl Fn(Fault) -> FailedStep + Copy {
     move |fault| FailedStep(tried, fault)
 }
 
-/// Whether an object under this key is of a probe: it is left behind only when the process ended before the probe did.
+/// Whether an object under this key is a probe's: it is left behind only if the process ended during the probe.
 #[must_use]
 pub fn is_probe(key: &str) -> bool {
     let segments: Vec<_> = key.split('/').collect();
     matches!(segments[..], [PROBES, _, word] if WORDS.contains(&word))
 }
 
-/// The keys of a probe of this name: of an object, of one made of parts, of its copy, and of one with a wrong checksum.
+/// Returns the keys of a probe: of an object, of one made of parts, of its copy, and of one with a wrong checksum.
 fn keys(name: &str) -> [String; 4] {
     WORDS.map(|word| format!("{PROBES}/{name}/{word}"))
 }
 
-/// What differs between providers when a bucket is probed.
+/// The differences between providers when a bucket is probed.
 pub(super) struct ProbePlan {
-    /// A header with a checksum that is not that of what the probe puts.
+    /// A header with a wrong checksum for the bytes that the probe stores.
     pub(super) wrong_checksum: (HeaderName, &'static str),
     pub(super) steps: StepNames,
     pub(super) advice: Advice,
 }
 
-/// The names of steps that providers call differently, each after "tried to".
+/// The names of steps that differ between providers, each as in "tried to …".
 pub(super) struct StepNames {
     pub(super) list: &'static str,
     pub(super) part: &'static str,
@@ -94,32 +95,32 @@ pub(super) struct StepNames {
     pub(super) copy: &'static str,
 }
 
-/// What an operator calls the things that may be wrong, and what to do about the provider's own codes.
+/// The texts for an operator: the provider's names of settings, and remedies for its error codes.
 pub(super) struct Advice {
-    /// As in "the S3 store".
+    /// The store's name, as in "the S3 store".
     pub(super) store: &'static str,
-    /// The setting with the address.
+    /// The setting with the store's address.
     pub(super) address: &'static str,
     /// The settings that may be wrong when nothing else is known.
     pub(super) all: &'static str,
-    /// Those that may be wrong when the store points elsewhere.
+    /// The settings that may be wrong when the store redirects.
     pub(super) elsewhere: &'static str,
-    /// What to do without credentials.
+    /// The remedy for missing credentials.
     pub(super) credentials: &'static str,
-    /// What to do when the credentials may not do what was tried.
+    /// The remedy when the credentials lack permission for the step.
     pub(super) not_allowed: &'static str,
-    /// What to do about one of the provider's codes.
+    /// The remedies for error codes of the provider.
     pub(super) by_code: &'static [(&'static str, &'static str)],
 }
 
-/// As [`Bucket::probe`](super::Bucket::probe).
+/// Probes a bucket, as [`Bucket::probe`](super::Bucket::probe).
 pub(super) async fn run(provider: &dyn Provider, name: &str, now_us: fn() -> u64) -> Result<Probed, ProbeError> {
     let (client, plan) = (&**provider.client(), provider.probe_plan());
     let (advice, attempt) = (&plan.advice, Attempt { provider, client, plan, keys: keys(name) });
-    // Nothing is written before this, so that nothing is cleaned up in a store that is not there.
+    // Nothing is written before this, so nothing needs cleaning up in a store that is not there.
     let clock_ahead_s = attempt.reach(now_us).await.map_err(|step| advice.on(step))?;
     let outcome = tokio::time::timeout(TIME_LIMIT, attempt.try_all()).await;
-    // Whatever came of the steps: half of them may have been done.
+    // Also after a failure: some steps may have been done.
     let _ = tokio::time::timeout(CLEANING_LIMIT, attempt.clean_up(name)).await;
     match outcome {
         Ok(Ok(Seen { refuses_wrong_checksum, keeps_versions })) => {
@@ -134,7 +135,7 @@ pub(super) async fn run(provider: &dyn Provider, name: &str, now_us: fn() -> u64
     }
 }
 
-/// A bucket that is being tried.
+/// A probe in progress.
 struct Attempt<'a> {
     provider: &'a dyn Provider,
     client: &'a Client,
@@ -151,7 +152,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Any answer does, a refusal too: it is the clock that counts.
+    /// Returns how far this machine's clock is ahead of the store's. Any response does, also a refusal: only its time
+    /// counts.
     async fn clock_ahead_s(&self, now_us: fn() -> u64) -> Result<Option<i64>, Fault> {
         let request = Request::get(&self.client.bucket_url).body(any_body(Empty::new()));
         let request = request.map_err(|_| Fault::InvalidResponse("its address is not a URL"))?;
@@ -177,7 +179,7 @@ impl Attempt<'_> {
         Ok(Seen { refuses_wrong_checksum, keeps_versions })
     }
 
-    /// Answers whether the store keeps versions of objects.
+    /// Puts, finds, gets and lists an object. Returns whether the store keeps versions of objects.
     async fn try_object(&self, key: &str) -> Result<bool, FailedStep> {
         let put = self.provider.put(key).body(CONTENT);
         let answer = self.client.exchange(&put).await.map_err(in_step("put an object"))?;
@@ -222,10 +224,10 @@ impl Attempt<'_> {
         }
     }
 
-    /// Sends a part the way clients do, by a URL, or else through the hold; answers its ETag.
+    /// Sends a part as clients do, by a URL, or else through the hold. Returns its ETag.
     async fn send_part(&self, key: &str, id: &str) -> Result<String, FailedStep> {
         let sending = in_step(self.plan.steps.part);
-        // The hold itself need not reach the store by the address that clients use.
+        // The hold itself may be unable to reach the store at the address that clients use.
         if self.provider.signs_parts() && self.client.url_signer.is_none() {
             let url = self.provider.part_url(key, id, 1).await.map_err(in_step("sign a URL"))?;
             let (etag, _) = self.client.by_url(Method::PUT, &url, CONTENT).await.map_err(sending)?;
@@ -248,7 +250,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Removes what the probe may have left; what fails here was reported by the step before.
+    /// Removes all objects and uploads that the probe may have left; ignores failures.
     async fn clean_up(&self, name: &str) {
         let prefix = self.client.listed_prefix(&format!("{PROBES}/{name}"));
         if let Ok(open) = self.provider.list_uploads(&prefix, Cursor::new()).await {
@@ -257,7 +259,7 @@ impl Attempt<'_> {
             }
         }
         if !self.provider.signs_parts() {
-            // Such a store has no list of open uploads, and an upload's key is all that tells it from others.
+            // Such a store has no list of open uploads, and identifies an upload by its key alone.
             let _ = self.provider.abort(&self.keys[1], "").await;
         }
         for key in &self.keys {
@@ -267,7 +269,7 @@ impl Attempt<'_> {
 }
 
 impl Client {
-    /// Sends a request as a client does that has nothing but the URL; answers the ETag and the body.
+    /// Sends a request by URL alone, as a client does. Returns the ETag and the body.
     async fn by_url(&self, method: Method, url: &str, body: &'static [u8]) -> Result<(Option<String>, Bytes), Fault> {
         let request = Request::builder().method(method).uri(url).body(any_body(Full::from(body)));
         let request = request.map_err(|_| Fault::InvalidResponse("its address is not a URL"))?;
@@ -283,7 +285,7 @@ impl Client {
 }
 
 impl Advice {
-    /// The line for a step that failed.
+    /// Returns the error for a failed step.
     fn on(&self, FailedStep(tried, fault): FailedStep) -> ProbeError {
         let Self { store, address, all, .. } = self;
         let Fault::Answered { status, code } = &fault else {

@@ -1,7 +1,7 @@
-//! The seam between a bucket and those who provide it: the requests that each provider sends in its own form.
+//! The interface between a bucket and its providers: the requests that each provider takes in its own form.
 //!
-//! [`Bucket`](super::Bucket) calls these and converts their faults; nobody else does. Keys are without the bucket's
-//! prefix. What all providers take in the same form is a method of [`Client`].
+//! Only [`Bucket`](super::Bucket) calls these and converts their faults. Keys are without the bucket's prefix. Requests
+//! that all providers take in the same form are methods of [`Client`].
 
 use std::sync::Arc;
 
@@ -15,89 +15,89 @@ use super::{Completed, Copied, OpenMultipart, ResponseHeaders, StoredPart};
 use crate::objects::Listed;
 use server::storage::StorageError;
 
-/// Objects and their URLs.
+/// Requests for objects, and their URLs.
 #[async_trait::async_trait]
 pub(super) trait Provider: Multipart {
-    /// Sends the requests, and knows the bucket's address.
+    /// Returns the client, which sends the requests and has the bucket's address.
     fn client(&self) -> &Arc<Client>;
 
-    /// What differs when a bucket of this provider is probed.
+    /// Returns the differences of this provider when a bucket is probed.
     fn probe_plan(&self) -> &'static ProbePlan;
 
-    /// The request that stores a few bytes under a key; it has no body yet.
+    /// Returns the request that stores bytes under a key; it has no body yet.
     fn put(&self, key: &str) -> Call;
 
-    /// A page of the objects whose names in the bucket begin with `prefix`.
+    /// Returns a page of the objects whose names in the bucket begin with `prefix`.
     async fn list(&self, prefix: &str, from: Cursor) -> Result<Page<Listed>, Fault>;
 
-    /// Copies an object inside the bucket, if its ETag is still `etag`.
+    /// Copies an object inside the bucket if its ETag is still `etag`.
     async fn copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault>;
 
-    /// A URL by which an object may be read, for [`READ_URL_S`](super::READ_URL_S).
+    /// Returns a URL to read an object, valid for [`READ_URL_S`](super::READ_URL_S).
     async fn read_url(&self, method: Method, key: &str, headers: &ResponseHeaders) -> Result<String, Fault>;
 
-    /// Removes objects, each asked for once. A key that is left out of the outcomes may be there or not.
+    /// Removes objects, each requested once. A key without an outcome may be there or not.
     async fn remove_all(&self, keys: &[String]) -> Outcomes {
         self.client().remove_each(keys).await
     }
 }
 
-/// Uploads in parts.
+/// Requests for multipart uploads.
 #[async_trait::async_trait]
 pub(super) trait Multipart: Send + Sync {
-    /// Whether a part may be sent past the hold, by [`Multipart::part_url`].
+    /// Whether a part may bypass the hold, by [`Multipart::part_url`].
     fn signs_parts(&self) -> bool {
         true
     }
 
-    /// The largest part in bytes, where that is known.
+    /// Returns the size of the largest part in bytes; `u64::MAX` where it is not known.
     fn max_part_bytes(&self) -> u64 {
-        // Those who speak S3 differ, and refuse what is too large themselves.
+        // Providers of S3 differ, and refuse a too large part themselves.
         u64::MAX
     }
 
-    /// Begins an upload and answers the store's name for it.
+    /// Begins an upload. Returns the store's id of it.
     async fn create(&self, key: &str) -> Result<String, Fault>;
 
-    /// The request that sends a part.
+    /// Returns the request that sends a part.
     fn part(&self, key: &str, id: &str, number: u16) -> Result<PartRequest, Fault>;
 
-    /// A URL to which one part may be PUT, for [`PART_URL_S`](super::PART_URL_S).
+    /// Returns a URL to PUT one part, valid for [`PART_URL_S`](super::PART_URL_S).
     async fn part_url(&self, key: &str, id: &str, number: u16) -> Result<String, Fault>;
 
-    /// The parts that the store has, in order of their numbers; `None` when there is no such upload.
+    /// Returns the parts that the store has, in order of their numbers; `None` when there is no such upload.
     async fn parts(&self, key: &str, id: &str) -> Result<Option<Vec<StoredPart>>, Fault>;
 
-    /// Makes an object of parts.
+    /// Makes an object of the parts.
     async fn complete(&self, key: &str, id: &str, parts: &[(u16, String)]) -> Result<Completed, Fault>;
 
-    /// Drops an upload; one that is not there counts as dropped.
+    /// Drops an upload; an absent one counts as dropped.
     async fn abort(&self, key: &str, id: &str) -> Result<(), Fault>;
 
-    /// A page of the open uploads whose names in the bucket begin with `prefix`.
+    /// Returns a page of the open uploads whose names in the bucket begin with `prefix`.
     async fn list_uploads(&self, prefix: &str, from: Cursor) -> Result<Page<OpenMultipart>, Fault>;
 }
 
 /// The request for one part.
 pub(super) struct PartRequest {
     pub(super) call: Call,
-    /// The part's ETag; `None` when the store's answer has it.
+    /// The part's ETag; `None` when the store's response has it.
     pub(super) etag: Option<String>,
 }
 
-/// Each key that was to be removed, and how it went.
+/// The keys of objects to remove, each with the outcome.
 pub(super) type Outcomes = Vec<(String, Result<(), Fault>)>;
 
-/// The query parameters that ask for one page of a listing; none for the first page.
+/// The query parameters that request one page of a listing; empty for the first page.
 pub(super) type Cursor = Vec<(&'static str, String)>;
 
-/// A page of a listing, and how to ask for the next one; `None` after the last.
+/// A page of a listing, with the cursor of the next one; `None` after the last page.
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     pub(super) next: Option<Cursor>,
 }
 
-/// All items of all pages. The stream ends at the first error.
+/// Returns the items of all pages. The stream ends at the first error.
 pub(super) fn paged<T, F, A>(ask: F) -> BoxStream<'static, Result<T, StorageError>>
 where
     F: Fn(Cursor) -> A + Send + 'static,

@@ -1,7 +1,7 @@
 //! Reading an object in ranges, memory bounded by one connection's buffer.
 //!
-//! A read that breaks off goes on from where it was, pinned to the same ETag: a blob of many gigabytes is proven
-//! in one read, and a store may drop a connection in any hour.
+//! A read that breaks off continues at its position, pinned to the same ETag: a blob of many gigabytes is verified in
+//! one read, and a store may drop a connection at any time.
 
 use std::io;
 use std::ops::Range;
@@ -20,19 +20,19 @@ use super::http::AnyBody;
 use crate::objects::ObjectInfo;
 use server::storage::StorageError;
 
-/// How long a read waits for the next bytes.
+/// Longest wait for the next bytes of a read.
 const SILENCE_LIMIT: Duration = Duration::from_secs(20);
-/// How often in a row a read is taken up again without one byte of progress.
+/// Failures in a row without one byte of progress at which a read is given up.
 const MAX_FRUITLESS: u8 = 3;
 
-/// An object that was found. Its bytes are asked for when they are read.
+/// An open object in a bucket. Its bytes are requested when they are read.
 pub(in crate::objects) struct BucketObject {
     client: Arc<Client>,
     key: String,
     pub(in crate::objects) info: ObjectInfo,
 }
 
-/// A read in progress: the range that is still wanted, and the answer it comes from.
+/// A read in progress: the range that is still to be read, and the response it comes from.
 struct Reading {
     object: BucketObject,
     wanted: Range<u64>,
@@ -58,13 +58,13 @@ impl BucketObject {
             .header(RANGE, &format!("bytes={}-{}", wanted.start, wanted.end - 1))
             .header(IF_MATCH, &self.info.etag);
         let answer = self.client.open(&call).await?;
-        // Not every store heeds If-Match, and not every one heeds Range.
+        // Not every store honours If-Match, and not every one honours Range.
         let etag = answer.headers().get(ETAG).and_then(|etag| etag.to_str().ok());
         if etag.is_some_and(|etag| etag.trim_matches('"') != self.info.etag.trim_matches('"')) {
             return Err(Fault::InvalidResponse("an object changed while it was read"));
         }
         let is_right = match is_range(answer.headers(), wanted.start, self.info.size_bytes) {
-            // Also in an answer with 200 (rclone).
+            // Checked in a 200 response too: rclone sends it there.
             Some(is_right) => is_right,
             None => answer.status() != StatusCode::PARTIAL_CONTENT && wanted.start == 0,
         };

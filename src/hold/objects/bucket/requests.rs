@@ -1,4 +1,4 @@
-//! The requests that every provider takes in the same form, and presigned URLs.
+//! Requests that every provider takes in the same form, and presigned URLs.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use super::fault::Fault;
 use super::provider::Outcomes;
 use crate::objects::ObjectInfo;
 
-/// Removals that are on their way at once.
+/// Concurrent requests to remove objects.
 const REQUESTS_AT_ONCE: usize = 16;
 
 impl Client {
@@ -34,12 +34,12 @@ impl Client {
         Ok(Some(ObjectInfo { size_bytes, etag }))
     }
 
-    /// Removes an object; one that is not there counts as removed.
+    /// Removes an object; an absent one counts as removed.
     pub(super) async fn remove(&self, key: &str) -> Result<(), Fault> {
         self.remove_with_answer(key).await.map(drop)
     }
 
-    /// The same; answers the headers too, where the object was there.
+    /// Removes an object. Returns the headers of the response; `None` when the object was absent.
     pub(super) async fn remove_with_answer(&self, key: &str) -> Result<Option<HeaderMap>, Fault> {
         match self.exchange(&Call::on(Method::DELETE, key)).await {
             Ok(answer) => Ok(Some(answer.into_parts().0.headers)),
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Removes objects, one by one, each asked for once.
+    /// Removes objects with one request each, sent once.
     pub(super) async fn remove_each(&self, keys: &[String]) -> Outcomes {
         let removals = keys.iter().cloned().map(|key| async move {
             let outcome = self.remove_once(&key).await;
@@ -64,8 +64,8 @@ impl Client {
         }
     }
 
-    /// Checks a copy that the store says it made. It may drop the condition without a word: a source that has its
-    /// ETag after the copy had it all the time.
+    /// Checks a copy that the store reports as made. A store may ignore the condition on the source: a source that has
+    /// its ETag after the copy had it all the time.
     pub(super) async fn check_copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
         let (source, target) = tokio::try_join!(self.find(from), self.find(to))?;
         if source.is_none_or(|info| info.etag.trim_matches('"') != etag.trim_matches('"')) {
@@ -77,7 +77,7 @@ impl Client {
         }
     }
 
-    /// A URL for an object, good for `valid_s` seconds. It cannot be called back.
+    /// Returns a presigned URL for an object, valid for `valid_s` seconds. It cannot be revoked.
     pub(super) async fn presign(
         &self,
         method: Method,
@@ -94,7 +94,7 @@ impl Client {
             .await
     }
 
-    /// The beginning that all keys below a folder have in the bucket.
+    /// Returns the prefix in the bucket of all keys below a folder.
     pub(super) fn listed_prefix(&self, folder: &str) -> String {
         let end = if folder.is_empty() { "" } else { "/" };
         format!("{}{folder}{end}", self.prefix)

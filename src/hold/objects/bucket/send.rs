@@ -1,4 +1,4 @@
-//! A part that streams through the hold into the store: one body in, one request out, nothing kept.
+//! Streaming of a part through the hold into the store: one body in, one request out, nothing stored.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::fault::Fault;
 use super::http::{AnyBody, Broken, any_body};
 use server::storage::StorageError;
 
-/// How long neither a chunk of the body nor the answer may come. Longer than what a slow client is allowed.
+/// Longest time without a chunk of the body or the response. Longer than the time that a slow client gets.
 const SILENCE_LIMIT: Duration = Duration::from_secs(60);
 
-/// Why a part is not in the store.
+/// Errors of sending a part.
 #[derive(Debug, thiserror::Error)]
 pub enum PartError<E> {
     /// The body broke off with an error of its own.
@@ -35,7 +35,7 @@ pub enum PartError<E> {
     Storage(#[from] StorageError),
 }
 
-/// What the body tells while it is on its way.
+/// The progress of a body that is being sent.
 struct Progress<E> {
     last: Instant,
     broken: Option<PartError<E>>,
@@ -44,10 +44,10 @@ struct Progress<E> {
 type Watched<E> = Arc<Mutex<Progress<E>>>;
 
 impl Client {
-    /// Sends a part of `size_bytes`, once, because its body can be read only once; answers the head of the success.
+    /// Sends a part of `size_bytes`, once, because its body can be read only once. Returns the successful response.
     ///
     /// # Errors
-    /// [`PartError`]: the store has no such part then, or the one it had.
+    /// [`PartError`]. The store then has no such part, or still the earlier one.
     pub(super) async fn send_part<B, E>(
         &self,
         call: &Call,
@@ -75,8 +75,8 @@ impl Client {
     }
 }
 
-/// The body's chunks on their way out. What breaks it is kept for the caller; the connection gets a plain error,
-/// so that the store never sees the end of a part that is not whole.
+/// Returns the body's chunks as frames. An error of the body is kept for the caller; the connection gets a plain error,
+/// so that the store never sees the end of an incomplete part.
 fn frames<B, E>(
     body: B,
     size_bytes: u64,
@@ -107,7 +107,7 @@ where
     })
 }
 
-/// Ends when nothing moved for too long.
+/// Returns when no chunk was read for [`SILENCE_LIMIT`].
 async fn silence<E>(progress: &Watched<E>) {
     loop {
         let limit = lock(progress).last + SILENCE_LIMIT;

@@ -1,4 +1,4 @@
-//! What a bucket is opened with.
+//! The settings of a bucket.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use url::{Host, Url};
@@ -10,7 +10,7 @@ use super::AzureSettings;
 use super::GoogleSettings;
 use super::S3Settings;
 
-/// What a bucket is opened with. Contains secrets, also when serialized; send it over the admin socket only.
+/// The settings of a bucket. Contains secrets, also when serialized; send it over the admin socket only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BucketSettings {
     /// A provider that speaks S3.
@@ -24,7 +24,7 @@ pub enum BucketSettings {
 }
 
 impl BucketSettings {
-    /// Tells the bucket from others, and says to people where it is: `s3://bucket/folder at https://host`.
+    /// Returns the name of the bucket for messages, different for every bucket: `s3://bucket/folder at https://host`.
     #[must_use]
     pub fn name(&self) -> String {
         match self {
@@ -37,31 +37,32 @@ impl BucketSettings {
     }
 }
 
-/// What clients of a hold in a bucket are given URLs of the store for.
+/// The requests for which clients of a hold in a bucket get presigned URLs of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presigned {
-    /// Parts and downloads, where the store takes parts by URL. What went past the hold is read back to be hashed.
+    /// Parts and downloads, where the store takes parts by URL. Parts that bypassed the hold are read back to be
+    /// hashed.
     All,
-    /// Downloads alone: parts go through the hold, which hashes them on their way.
+    /// Downloads only: parts go through the hold, which hashes them on their way.
     Downloads,
-    /// Nothing: all bytes go through the hold.
+    /// None: all bytes go through the hold.
     None,
 }
 
 impl Presigned {
-    /// Returns what a word of the configuration names; the word is what it is shown as.
+    /// Parses a word of the configuration, the same that `Display` writes.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         [Self::All, Self::Downloads, Self::None].into_iter().find(|presigned| presigned.to_string() == word)
     }
 
-    /// Whether clients are given URLs of the store to send parts to, if the store takes them there.
+    /// Whether clients get URLs of the store to send parts to, if the store takes them there.
     #[must_use]
     pub fn signs_parts(self) -> bool {
         self == Self::All
     }
 
-    /// Whether clients are given URLs of the store to read from.
+    /// Whether clients get URLs of the store to read from.
     #[must_use]
     pub fn signs_reads(self) -> bool {
         self != Self::None
@@ -79,8 +80,8 @@ impl std::fmt::Display for Presigned {
 }
 
 impl BucketSettings {
-    /// Why clients of a hold that the world reaches by https cannot use presigned URLs; `None` when they can, as far as
-    /// the address shows.
+    /// Returns the reason that clients of a hold with a public https address cannot use presigned URLs; `None` when
+    /// they can, as far as the address shows.
     #[must_use]
     pub fn unreachable_for_clients(&self) -> Option<&'static str> {
         let settings = match self {
@@ -104,7 +105,7 @@ impl BucketSettings {
     }
 }
 
-/// The beginning of all keys: empty, or ends in a slash.
+/// Returns the prefix of all keys: empty, or ends in a slash.
 pub(super) fn folder_of(prefix: &str) -> String {
     match prefix.trim_matches('/') {
         "" => String::new(),
@@ -112,14 +113,14 @@ pub(super) fn folder_of(prefix: &str) -> String {
     }
 }
 
-/// A bucket as people name it, and unlike any other.
+/// Returns the name of a bucket for messages, different for every bucket.
 pub(super) fn shown(scheme: &str, bucket: &str, prefix: &str, at: &str) -> String {
     let folder = folder_of(prefix);
     let slash = if folder.is_empty() { "" } else { "/" };
     format!("{scheme}://{bucket}{slash}{} at {at}", folder.trim_end_matches('/'))
 }
 
-/// Writes a secret as text: for another process of the hold, which needs it.
+/// Serializes a secret as plain text, for another process of the hold.
 pub(super) fn expose<S: Serializer>(secret: &Zeroizing<String>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(secret)
 }

@@ -1,4 +1,4 @@
-//! Signatures: the credentials of a provider, and how it signs a request or a URL.
+//! Signing of requests and URLs with the credentials of a provider.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ use super::fault::Fault;
 use super::http::innermost;
 
 pub(super) enum Signer {
-    /// Signature version 4, for this region.
+    /// AWS Signature Version 4, for this region.
     Aws { store: AmazonS3, region: String },
-    /// A bearer token, and signatures by a service account's key in URLs.
+    /// A bearer token in requests, and signatures by the key of a service account in URLs.
     #[cfg(feature = "gcs")]
     Google(GoogleCloudStorage),
-    /// The key of this storage account.
+    /// The shared key of this storage account.
     #[cfg(feature = "azure")]
     Azure { store: MicrosoftAzure, account: String },
 }
 
 impl Signer {
-    /// Signs a request, the last thing before it is sent; without a hash the body is not signed.
+    /// Signs a request just before it is sent; without `body_hash` the body is not signed.
     pub(super) async fn sign(&self, request: &mut HttpRequest, body_hash: Option<&[u8]>) -> Result<(), Fault> {
         match self {
             Self::Aws { store, region } => {
@@ -57,7 +57,7 @@ impl Signer {
         }
     }
 
-    /// A URL that whoever has it may use with this method until it expires.
+    /// Returns a presigned URL, which its holder may use with `method` until it expires.
     pub(super) async fn sign_url(
         &self,
         method: Method,

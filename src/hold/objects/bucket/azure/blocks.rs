@@ -13,14 +13,14 @@ use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::provider::{Cursor, Multipart, Page, PartRequest};
 use crate::objects::bucket::{Completed, OpenMultipart, StoredPart, xml};
 
-/// The largest block, since version 2019-12-12 of the API.
+/// Size of the largest block in bytes, since version 2019-12-12 of the API.
 const MAX_PART_BYTES: u64 = 4_000 << 20;
-/// What Azure says to a list of blocks that it does not have.
+/// Azure's error code for a list of blocks that it does not have.
 const WRONG_PARTS: &str = "InvalidBlockList";
-/// The name of every upload: its key is all that tells it from others.
+/// The id of every upload: Azure identifies an upload by its key alone.
 const UPLOAD: &str = "blocks";
-/// A block's identity, which stands for its ETag as well: `00001-` and so many random bytes in hexadecimal. All that
-/// belong to one object are of one length, as Azure wants it.
+/// Random bytes in a block's id, which also serves as its ETag: `00001-` and these bytes in hexadecimal. Azure requires
+/// ids of one length for all blocks of an object.
 const RANDOM_BYTES: usize = 9;
 const ID_BYTES: usize = 6 + 2 * RANDOM_BYTES;
 
@@ -38,7 +38,7 @@ impl Multipart for Azure {
         Ok(UPLOAD.to_owned())
     }
 
-    /// Whatever was sent before under the same number stays a block of its own: it is the list that tells.
+    /// A block sent before under the same number stays a block of its own: the list of blocks decides.
     fn part(&self, key: &str, _: &str, number: u16) -> Result<PartRequest, Fault> {
         let id = new_id(number)?;
         let call = Call::on(Method::PUT, key).query("comp", "block").query("blockid", BASE64.encode(id.as_bytes()));
@@ -49,7 +49,7 @@ impl Multipart for Azure {
         Err(Fault::InvalidResponse("Azure signs no parts"))
     }
 
-    /// The blocks that wait for a list; `None` when Azure knows nothing of the key.
+    /// Returns the uncommitted blocks; `None` when Azure does not know the key.
     async fn parts(&self, key: &str, _: &str) -> Result<Option<Vec<StoredPart>>, Fault> {
         let call = Call::on(Method::GET, key).query("comp", "blocklist").query("blocklisttype", "uncommitted");
         let answer = match self.client.exchange(&call).await {
@@ -74,7 +74,7 @@ impl Multipart for Azure {
             return Ok(wrong_parts());
         }
         let list = block_list(ids.into_iter().map(|(_, id)| BASE64.encode(id.as_bytes())));
-        // An object that is there was made by an attempt whose answer was lost.
+        // An object that is there was made by an attempt whose response was lost.
         let call = as_download(Call::on(Method::PUT, key)).query("comp", "blocklist").header(IF_NONE_MATCH, "*");
         match self.client.exchange(&call.body(list).timeout(LONG_TIMEOUT)).await {
             Err(fault) if fault.has_code(&[WRONG_PARTS]) => {
@@ -90,8 +90,8 @@ impl Multipart for Azure {
         Ok(self.client.find(key).await?.map_or(Completed::Unknown, Completed::Object))
     }
 
-    /// There is no request for it, but an object in their place makes Azure forget the blocks. An object that is
-    /// there already stays. Nothing may complete the upload meanwhile.
+    /// Azure has no request for this, but an object under the key makes it drop the blocks. An existing object stays.
+    /// No caller may complete the upload meanwhile.
     async fn abort(&self, key: &str, id: &str) -> Result<(), Fault> {
         let has_blocks = self.parts(key, id).await?.is_some_and(|parts| !parts.is_empty());
         if !has_blocks || self.client.find(key).await?.is_some() {
@@ -108,7 +108,7 @@ impl Multipart for Azure {
         }
     }
 
-    /// Azure has no list of them; it drops their blocks after a week.
+    /// Returns an empty page: Azure has no list of uploads. It drops their blocks after a week.
     async fn list_uploads(&self, _: &str, _: Cursor) -> Result<Page<OpenMultipart>, Fault> {
         Ok(Page { items: Vec::new(), next: None })
     }
@@ -128,7 +128,7 @@ fn new_id(number: u16) -> Result<String, Fault> {
     Ok(format!("{number:05}-{}", HEXLOWER.encode(&random)))
 }
 
-/// The number in a block's identity; `None` when it is no identity of ours.
+/// Returns the number in a block's id; `None` when the hold did not make the id.
 fn number_of(id: &str) -> Option<u16> {
     let (number, random) = id.split_once('-')?;
     let is_hex = random.bytes().all(|byte| byte.is_ascii_hexdigit());

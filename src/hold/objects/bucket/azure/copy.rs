@@ -1,4 +1,4 @@
-//! Copies inside the container, pinned to the very object that was proven.
+//! Copies inside the container, pinned to the ETag that was verified.
 //! <https://learn.microsoft.com/rest/api/storageservices/copy-blob>
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::objects::bucket::fault::Fault;
 static SOURCE: HeaderName = HeaderName::from_static("x-ms-copy-source");
 static SOURCE_IF_MATCH: HeaderName = HeaderName::from_static("x-ms-source-if-match");
 static STATUS: HeaderName = HeaderName::from_static("x-ms-copy-status");
-/// Inside one account a copy is done when it is answered, or soon after.
+/// Interval of checks of a copy. Inside one account a copy is done when the response arrives, or soon after.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
 impl Azure {
@@ -25,7 +25,7 @@ impl Azure {
         let call = Call::on(Method::PUT, to).header(SOURCE.clone(), &source).header(SOURCE_IF_MATCH.clone(), &etag);
         let copying = match self.client.exchange(&call).await {
             Ok(answer) => is_pending(answer.headers()),
-            // The answer to an earlier attempt was lost.
+            // The response to an earlier attempt was lost.
             Err(fault) if fault.has_code(&["PendingCopyOperation"]) => true,
             Err(fault) if fault.is_missing() || fault.has_status(StatusCode::PRECONDITION_FAILED) => {
                 return Ok(Copied::SourceChanged);

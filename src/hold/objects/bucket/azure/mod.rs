@@ -1,10 +1,10 @@
 //! Objects in a container of Azure Blob Storage, as block blobs.
 //!
-//! A part is a block: sent under an identity of its own, and part of nothing until a list of blocks is committed, which
-//! makes the object at once. So an upload needs no beginning, and nothing is open that could be listed; Azure itself
-//! drops blocks that nobody committed after a week. What a client needs to go past the hold is missing: Azure answers no
-//! ETag for a block, and its signatures leave the number of the block open. Parts pass through the hold; reads do not.
-//! API: <https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api>
+//! A part is a block: sent under an id of its own, and in no object until a list of blocks is committed, which makes
+//! the object at once. So an upload needs no begin, and open uploads cannot be listed; Azure itself drops uncommitted
+//! blocks after a week. Parts cannot bypass the hold: Azure returns no ETag for a block, and its signatures do not
+//! cover the number of the block. Parts pass through the hold; reads need not. API:
+//! <https://learn.microsoft.com/rest/api/storageservices/blob-service-rest-api>
 
 mod blocks;
 mod copy;
@@ -97,14 +97,16 @@ impl Provider for Azure {
         self.copy_object(from, etag, to, size_bytes).await
     }
 
-    /// What permits GET permits HEAD. Its type and disposition are the object's own, because object_store signs no other.
+    /// Returns a URL for GET, which permits HEAD too. The object's own type and disposition apply, because object_store
+    /// cannot sign others.
     async fn read_url(&self, _: Method, key: &str, _: &ResponseHeaders) -> Result<String, Fault> {
         let url = self.client.presign(Method::GET, key, READ_URL_S, &SignedUrlOptions::new()).await?;
         Ok(url.into())
     }
 }
 
-/// Everything here is anybody's bytes: a browser must never show them as part of the store's site.
+/// Makes the object a download: it has a client's bytes, and a browser must never show them as part of the store's
+/// site.
 fn as_download(call: Call) -> Call {
     call.header(CONTENT_TYPE.clone(), "application/octet-stream").header(DISPOSITION.clone(), "attachment")
 }

@@ -1,4 +1,4 @@
-//! What is said when a container is probed.
+//! The texts and checksums for the probe of a container.
 //! Codes: <https://learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes>
 
 use http::header::HeaderName;

@@ -8,7 +8,7 @@ use crate::objects::bucket::http::Http;
 use crate::objects::bucket::settings::{conceal, expose, shown};
 use server::storage::StorageError;
 
-/// What a container of Azure Blob Storage is opened with. Contains the account's key, also when serialized.
+/// The settings of a container of Azure Blob Storage. Contains the account's key, also when serialized.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AzureSettings {
     /// The storage account's name.
@@ -31,12 +31,12 @@ impl std::fmt::Debug for AzureSettings {
 }
 
 impl AzureSettings {
-    /// Tells the container from others, and says to people where it is.
+    /// Returns the name of the container for messages, different for every container.
     pub(in crate::objects::bucket) fn name(&self) -> String {
         shown("azure", &self.container, &self.prefix, &self.account_url())
     }
 
-    /// Without a trailing slash.
+    /// Returns the account's URL without a trailing slash.
     pub(super) fn account_url(&self) -> String {
         match &self.endpoint {
             Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),

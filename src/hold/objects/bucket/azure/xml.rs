@@ -1,4 +1,4 @@
-//! The XML that Azure answers, and the one document it is sent.
+//! The XML of Azure's responses, and of the one request body that is sent.
 //! <https://learn.microsoft.com/rest/api/storageservices/list-blobs>
 
 use std::fmt::Write as _;
@@ -38,7 +38,7 @@ pub(super) struct Properties {
     pub(super) content_length: u64,
 }
 
-/// The answer to Get Block List.
+/// The response to Get Block List.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct BlockList {
@@ -59,7 +59,7 @@ pub(super) struct Block {
     pub(super) size: u64,
 }
 
-/// The document of Put Block List, of identities in base64.
+/// Returns the body of Put Block List, from block ids in base64.
 pub(super) fn block_list(ids: impl Iterator<Item = String>) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
     for id in ids {

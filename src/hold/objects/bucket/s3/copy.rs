@@ -1,4 +1,4 @@
-//! Copies inside the bucket, pinned to the very object that was proven.
+//! Copies inside the bucket, pinned to the ETag that was verified.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -13,7 +13,7 @@ use crate::objects::bucket::provider::Multipart as _;
 use crate::objects::bucket::{Completed, Copied, xml};
 
 static SOURCE_RANGE: HeaderName = HeaderName::from_static("x-amz-copy-source-range");
-/// Pieces of one object that are copied at once.
+/// Pieces of one object copied at once.
 const PIECES_AT_ONCE: usize = 4;
 
 impl S3 {
@@ -22,7 +22,7 @@ impl S3 {
             self.copy_whole(from, etag, to).await
         } else {
             match self.copy_in_pieces(from, etag, to, size_bytes).await {
-                // A store that cannot copy a piece (rclone) may know no limit for the whole.
+                // A store that cannot copy a piece (rclone) may have no size limit for a whole copy.
                 Err(fault) if fault.is_not_understood() => self.copy_whole(from, etag, to).await,
                 copied => copied,
             }

@@ -1,11 +1,11 @@
-//! The headers and words in which providers of S3's requests differ.
+//! The headers and texts in which providers of S3's requests differ.
 
 use http::header::HeaderName;
 
 use crate::objects::bucket::probe::{Advice, ProbePlan, StepNames};
 
 pub(super) struct Dialect {
-    /// The header that names the source of a copy, and what its value begins with, before the bucket.
+    /// The header that names the source of a copy, and the prefix of its value, before the bucket.
     pub(super) copy_source: HeaderName,
     pub(super) copy_root: &'static str,
     /// The header with the ETag that the source must have.
@@ -13,7 +13,7 @@ pub(super) struct Dialect {
     pub(super) probe: ProbePlan,
 }
 
-/// S3's own.
+/// The dialect of S3 itself.
 pub(super) static S3: Dialect = Dialect {
     copy_source: HeaderName::from_static("x-amz-copy-source"),
     copy_root: "/",
@@ -29,7 +29,7 @@ pub(super) static S3: Dialect = Dialect {
     },
 };
 
-/// S3's requests, which Google has too.
+/// The names of S3's requests, which Google has too.
 pub(super) const STEPS: StepNames = StepNames {
     list: "list the bucket",
     part: "upload a part by a presigned URL",

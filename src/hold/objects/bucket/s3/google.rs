@@ -1,4 +1,4 @@
-//! Google Cloud Storage by its XML API, which has S3's requests under other signatures: a bearer token on each request
+//! Google Cloud Storage by its XML API, which has S3's requests with other signatures: a bearer token on each request
 //! and `GOOG4-RSA-SHA256` in URLs, both made with the key of a service account.
 //! <https://cloud.google.com/storage/docs/xml-api/overview>,
 //! <https://cloud.google.com/storage/docs/access-control/signed-urls>
@@ -20,7 +20,7 @@ use crate::objects::bucket::settings::{conceal, expose, folder_of, shown};
 use crate::objects::bucket::signer::Signer;
 use server::storage::StorageError;
 
-/// What a bucket of Google Cloud Storage is opened with. Contains the account's key, also when serialized.
+/// The settings of a bucket of Google Cloud Storage. Contains the account's key, also when serialized.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GoogleSettings {
     /// The bucket's name.
@@ -28,8 +28,8 @@ pub struct GoogleSettings {
     /// The JSON of the service account's key, as Google hands it out.
     #[serde(serialize_with = "expose", deserialize_with = "conceal")]
     pub service_account: Zeroizing<String>,
-    /// The store's URL, `https://storage.googleapis.com` when it is `None`. URLs are signed for Google's own host
-    /// whatever it is.
+    /// The store's URL; `None` is `https://storage.googleapis.com`. URLs are signed for Google's own host in either
+    /// case.
     pub endpoint: Option<String>,
     /// A folder inside the bucket for everything of this hold; may be empty. Slashes at its ends do not count.
     pub prefix: String,
@@ -42,7 +42,7 @@ impl std::fmt::Debug for GoogleSettings {
 }
 
 impl GoogleSettings {
-    /// Tells the bucket from others, and says to people where it is.
+    /// Returns the name of the bucket for messages, different for every bucket.
     pub(in crate::objects::bucket) fn name(&self) -> String {
         shown("gs", &self.bucket, &self.prefix, self.origin())
     }
@@ -77,7 +77,7 @@ impl S3 {
             pull_zone: None,
             copy: CopyLimits::WHOLE,
             dialect: &DIALECT,
-            // Among Google's requests there is none for many objects that takes a bearer token.
+            // Google has no request to remove many objects that takes a bearer token.
             removes_singly: AtomicBool::new(true),
         })
     }

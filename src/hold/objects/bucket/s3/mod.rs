@@ -1,9 +1,9 @@
-//! Objects in a bucket of any provider that speaks S3.
+//! Objects in a bucket of any provider of the S3 API.
 //!
-//! object_store gives the credentials and the signatures; the requests are our own, because an upload in parts
-//! needs what it has no call for (parts that stream, pinned copies, what is open), and a caller must be able to
-//! tell wrong parts from a busy store. The folder (`prefix`) is added here and nowhere else is it known.
-//! No key, address or signature stands in any error.
+//! object_store provides credentials and signatures. The requests are our own: multipart uploads need some that it does
+//! not offer (streamed parts, pinned copies, lists of open uploads), and a caller must be able to tell wrong parts from
+//! a busy store. The folder (`prefix`) is added to keys here and known nowhere else. No error text has a key, an
+//! address or a signature.
 //! API: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
 mod copy;
@@ -44,7 +44,7 @@ pub(super) struct S3 {
     pull_zone: Option<String>,
     copy: CopyLimits,
     dialect: &'static Dialect,
-    /// Whether the store was seen not to remove many objects with one request.
+    /// Whether the store refused to remove many objects with one request.
     removes_singly: AtomicBool,
 }
 
@@ -106,12 +106,12 @@ impl Provider for S3 {
         Ok(Page { items, next: next.map(|token| vec![("continuation-token", token)]) })
     }
 
-    /// Above [`CopyLimits::single_max_bytes`] the object is copied in pieces.
+    /// Copies an object; above [`CopyLimits::single_max_bytes`] in pieces.
     async fn copy(&self, from: &str, etag: &str, to: &str, size_bytes: u64) -> Result<Copied, Fault> {
         self.copy_object(from, etag, to, size_bytes).await
     }
 
-    /// The URL is for this very method. With a pull zone, it is on the CDN.
+    /// Returns a URL for `method` alone. With a pull zone, it is on the CDN.
     async fn read_url(&self, method: Method, key: &str, headers: &ResponseHeaders) -> Result<String, Fault> {
         let wanted = [
             ("response-content-type", &headers.content_type),
@@ -120,7 +120,7 @@ impl Provider for S3 {
         let query = wanted.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
         let url = self.client.presign(method, key, READ_URL_S, &SignedUrlOptions::new().with_query(query)).await?;
         Ok(match &self.pull_zone {
-            // The CDN asks the store with the store's own host, for which the signature is.
+            // The CDN requests the object with the store's own host, which the signature covers.
             Some(origin) => format!("{origin}{}", &url[url::Position::BeforePath..]),
             None => url.into(),
         })

@@ -1,4 +1,4 @@
-//! Uploads in parts.
+//! Multipart uploads.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html>
 
 use http::Method;
@@ -11,7 +11,7 @@ use crate::objects::bucket::fault::Fault;
 use crate::objects::bucket::provider::{Cursor, Multipart, Page, PartRequest};
 use crate::objects::bucket::{Completed, OpenMultipart, PART_URL_S, StoredPart, xml};
 
-/// What the store says to a list of parts that is not what it received.
+/// Error codes for a list of parts that is not what the store received.
 const WRONG_PARTS: [&str; 4] = ["InvalidPart", "InvalidPartOrder", "EntityTooSmall", "InvalidPartNumber"];
 
 #[async_trait::async_trait]
@@ -67,12 +67,12 @@ impl Multipart for S3 {
                 return Ok(Completed::WrongParts { code: fault.code().to_owned() });
             }
             Err(fault) if fault.is_missing() || fault.has_code(&["NoSuchUpload"]) => {}
-            // Ceph has an internal error for an upload that is not there; other trouble shows here once more.
+            // Ceph returns an internal error for a missing upload; other errors show up again in this request.
             Err(fault @ Fault::Answered { .. }) if self.parts(key, id).await?.is_some() => return Err(fault),
             Err(Fault::Answered { .. }) => {}
             Err(fault) => return Err(fault),
         }
-        // The answer's own ETag may be empty (Ceph), and an answer may be lost: the object is what counts.
+        // The response's own ETag may be empty (Ceph), and a response may be lost: only the object counts.
         Ok(self.client.find(key).await?.map_or(Completed::Unknown, Completed::Object))
     }
 
@@ -92,7 +92,7 @@ impl Multipart for S3 {
             .filter(|_| page.is_truncated)
             .map(|key| vec![("key-marker", key), ("upload-id-marker", page.next_upload_id_marker.unwrap_or_default())]);
         let mut items = Vec::new();
-        // Some stores take no heed of the prefix.
+        // Some stores ignore the prefix.
         for upload in page.uploads.into_iter().filter(|upload| upload.key.starts_with(prefix)) {
             let Some(key) = upload.key.strip_prefix(&self.client.prefix) else { continue };
             let begun_us = u64::try_from(upload.initiated.timestamp_micros()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Removing many objects, each asked for once: whoever removes must know whether a request may still arrive.
+//! Removal of many objects, each requested once: the caller must know whether a request may still arrive.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 
 use std::collections::HashMap;
@@ -17,9 +17,9 @@ use crate::objects::bucket::fault::{Fault, word};
 use crate::objects::bucket::provider::Outcomes;
 use crate::objects::bucket::xml;
 
-/// As many as one request may name.
+/// Most objects that one request may list.
 const REMOVED_AT_ONCE: usize = 1_000;
-/// Some stores go through the list one by one.
+/// Time limit of one request. Some stores remove the listed objects one by one.
 const TIMEOUT: Duration = Duration::from_secs(60);
 static CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 
@@ -54,13 +54,13 @@ impl S3 {
         let answer = self.client.exchange_once(&call.body(body).timeout(TIMEOUT)).await?;
         let page: Removals = xml::parse(answer.body())?;
         let mut told: HashMap<_, _> = page.told.into_iter().filter_map(|removal| named(removal, prefix)).collect();
-        // Stores leave out what was removed, as they are asked to, or what was not there.
+        // Stores leave out removed objects, as requested, or absent ones.
         let mut outcome = |key: &String| told.remove(key).flatten().map_or(Ok(()), Err);
         Ok(keys.iter().map(|key| (key.clone(), outcome(key))).collect())
     }
 }
 
-/// The key of a removal without the prefix, and what went wrong.
+/// Returns the key of a removal without the prefix, and the fault if it failed.
 fn named(removal: Removal, prefix: &str) -> Option<(String, Option<Fault>)> {
     let (key, fault) = match removal {
         Removal::Deleted { key } => (key, None),
@@ -70,7 +70,7 @@ fn named(removal: Removal, prefix: &str) -> Option<(String, Option<Fault>)> {
     Some((key.strip_prefix(prefix)?.to_owned(), fault))
 }
 
-/// Whether the store does not take this request at all, whatever it names.
+/// Whether the store refuses this kind of request, whatever objects it lists.
 fn is_refusal(fault: &Fault) -> bool {
     matches!(fault, Fault::Answered { .. }) && !fault.is_transient() && !fault.has_code(&["NoSuchBucket"])
 }

@@ -1,4 +1,4 @@
-//! The settings of a bucket at a provider that speaks S3.
+//! The settings of a bucket at a provider of the S3 API.
 
 use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey as Key};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::objects::bucket::http::Http;
 use crate::objects::bucket::settings::{conceal, conceal_some, expose, expose_some, shown};
 use server::storage::StorageError;
 
-/// What a bucket at a provider that speaks S3 is opened with. Contains secrets, also when serialized.
+/// The settings of a bucket at a provider of the S3 API. Contains secrets, also when serialized.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct S3Settings {
     /// The bucket's name.
@@ -21,15 +21,15 @@ pub struct S3Settings {
     /// The provider's URL as clients reach it, for presigned URLs; `None` is [`S3Settings::endpoint`].
     #[serde(default)]
     pub public_endpoint: Option<String>,
-    /// Whether the bucket stands in the path (`https://host/bucket/…`) or before the host (`https://bucket.host/…`).
+    /// Whether the bucket is in the path (`https://host/bucket/…`) or before the host (`https://bucket.host/…`).
     pub path_style: bool,
     /// A folder inside the bucket for everything of this hold; may be empty. Slashes at its ends do not count.
     pub prefix: String,
-    /// The origin of a public CDN that is put in the place of the store's in URLs for reading, as in `https://cdn.example`.
+    /// The origin of a public CDN that replaces the store's origin in URLs for reading, such as `https://cdn.example`.
     pub pull_zone: Option<String>,
     /// The credentials of requests.
     pub credentials: Credentials,
-    /// From where on, and in which pieces, an object is copied in parts.
+    /// The size above which an object is copied in parts, and the size of a part.
     pub copy: CopyLimits,
 }
 
@@ -38,13 +38,13 @@ pub struct S3Settings {
 pub enum Credentials {
     /// Keys that the operator gave.
     Keys {
-        /// The access key's identity.
+        /// The access key's id.
         #[serde(serialize_with = "expose", deserialize_with = "conceal")]
         id: Zeroizing<String>,
-        /// Its secret.
+        /// The access key's secret.
         #[serde(serialize_with = "expose", deserialize_with = "conceal")]
         secret: Zeroizing<String>,
-        /// The token of a session, for keys that are temporary.
+        /// The session token of temporary keys.
         #[serde(serialize_with = "expose_some", deserialize_with = "conceal_some")]
         session_token: Option<Zeroizing<String>>,
     },
@@ -61,7 +61,8 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// The variables with which a platform describes the role; with nothing set, the instance's metadata service is asked.
+/// The variables by which a platform describes the role. If none is set, the credentials come from the instance's
+/// metadata service.
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html>
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Role {
@@ -79,24 +80,26 @@ pub struct Role {
     pub metadata_endpoint: Option<String>,
 }
 
-/// From where on, and in which pieces, an object is copied in parts, in bytes.
+/// The size above which an object is copied in parts, and the size of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyLimits {
-    /// The largest object that one CopyObject takes. S3's own limit is 5 GiB; some providers count 5 GB.
+    /// Size of the largest object that one CopyObject takes, in bytes. S3's own limit is 5 GiB; some providers count 5
+    /// GB.
     pub single_max_bytes: u64,
-    /// The size of a piece, from 5 MiB to 5 GB.
+    /// Size of a part of a copy in bytes, from 5 MiB to 5 GB.
     pub part_bytes: u64,
 }
 
 impl Default for CopyLimits {
     fn default() -> Self {
-        // Pieces of 1 GiB are copied within the time limit of a request, and 10,000 of them hold any blob.
+        // Parts of 1 GiB are copied within the time limit of a request, and 10,000 of them are enough for any blob.
         Self { single_max_bytes: 5_000_000_000, part_bytes: 1 << 30 }
     }
 }
 
 impl CopyLimits {
-    /// What fits the provider at an endpoint: Google copies an object of any size at once, and has no copy of a part.
+    /// Returns the limits of the provider at an endpoint: Google copies an object of any size in one request, and
+    /// cannot copy a part.
     /// <https://cloud.google.com/storage/docs/xml-api/put-object-copy>
     #[must_use]
     pub fn of(endpoint: Option<&str>) -> Self {
@@ -108,25 +111,25 @@ impl CopyLimits {
         }
     }
 
-    /// Every object at once.
+    /// Every object in one request.
     pub(in crate::objects::bucket) const WHOLE: Self = Self { single_max_bytes: u64::MAX, part_bytes: 1 << 30 };
 }
 
 const GOOGLE: &str = "storage.googleapis.com";
 
 impl S3Settings {
-    /// Tells the bucket from others, and says to people where it is.
+    /// Returns the name of the bucket for messages, different for every bucket.
     pub(in crate::objects::bucket) fn name(&self) -> String {
         let at = self.endpoint.as_deref().unwrap_or(&self.region);
         shown("s3", &self.bucket, &self.prefix, at)
     }
 
-    /// The bucket's URL without a trailing slash.
+    /// Returns the bucket's URL without a trailing slash.
     pub(super) fn bucket_url(&self) -> Result<String, StorageError> {
         self.bucket_url_at(self.endpoint.as_deref())
     }
 
-    /// The same as clients reach it, where that differs.
+    /// Returns the bucket's URL as clients reach it; `None` when it is the same.
     pub(super) fn public_bucket_url(&self) -> Result<Option<String>, StorageError> {
         self.public_endpoint.as_deref().map(|endpoint| self.bucket_url_at(Some(endpoint))).transpose()
     }
@@ -145,7 +148,7 @@ impl S3Settings {
     }
 
     pub(super) fn signer(&self, http: &Http, bucket_url: &str) -> Result<AmazonS3, StorageError> {
-        // What the builder calls virtual-hosted is an endpoint that has the bucket in it already.
+        // The builder's virtual-hosted style means an endpoint that contains the bucket already.
         let mut builder = AmazonS3Builder::new()
             .with_http_connector(http.clone())
             .with_bucket_name(&self.bucket)
@@ -175,7 +178,7 @@ impl S3Settings {
                 }
             }
         }
-        // The error may name the key.
+        // The error may contain the key.
         builder.build().map_err(|_| StorageError::failed("the S3 settings do not fit together"))
     }
 }

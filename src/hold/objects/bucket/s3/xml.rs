@@ -1,4 +1,4 @@
-//! The XML that S3 answers, and the two documents it is sent.
+//! The XML of S3's responses, and of the two request bodies that are sent.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html>
 
 use std::fmt::Write as _;
@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-/// The answer to CreateMultipartUpload.
+/// The response to CreateMultipartUpload.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Created {
     pub(super) upload_id: String,
 }
 
-/// The answer to UploadPartCopy.
+/// The response to UploadPartCopy.
 #[derive(Debug, Deserialize)]
 pub(super) struct CopiedPart {
     #[serde(rename = "ETag")]
@@ -83,14 +83,14 @@ pub(super) struct ListedUpload {
     pub(super) initiated: DateTime<Utc>,
 }
 
-/// The answer to DeleteObjects.
+/// The response to DeleteObjects.
 #[derive(Debug, Deserialize)]
 pub(super) struct Removals {
     #[serde(default, rename = "$value")]
     pub(super) told: Vec<Removal>,
 }
 
-/// What became of one object. The two kinds come in any order.
+/// The outcome for one object. Both kinds come in any order.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 pub(super) enum Removal {
     #[serde(rename_all = "PascalCase")]
@@ -99,7 +99,7 @@ pub(super) enum Removal {
     Error { key: String, code: String },
 }
 
-/// The document of CompleteMultipartUpload. The ETags come from a client: bare or quoted, and never trusted.
+/// Returns the body of CompleteMultipartUpload. The ETags come from a client: bare or quoted, and untrusted.
 pub(super) fn part_list<'a>(parts: impl Iterator<Item = (u16, &'a str)>) -> String {
     let mut text = String::from("<CompleteMultipartUpload>");
     for (number, etag) in parts {
@@ -111,7 +111,7 @@ pub(super) fn part_list<'a>(parts: impl Iterator<Item = (u16, &'a str)>) -> Stri
     text
 }
 
-/// The document of DeleteObjects, which asks for an answer with failures only.
+/// Returns the body of DeleteObjects, which requests a response with failures only.
 pub(super) fn removal_list(keys: impl Iterator<Item = String>) -> String {
     let mut text = String::from("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
     for key in keys {
