@@ -1,5 +1,5 @@
-//! A blob on its way into a bucket: hashed as it is sent, put under its key only if the hash is right, and then read
-//! back, because no answer of a store proves what it has.
+//! Copies a blob to a bucket. The blob is hashed as it is sent, becomes an object under its key only if the hash is
+//! right, and is then read back, because no response of a store proves what it stored.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,12 +16,13 @@ use crate::objects::{Bucket, Completed, Objects, PartError};
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
-/// Up to this size a blob is sent in one piece out of memory.
+/// Limit of a blob that is sent in one request from memory.
 const PIECE_BYTES: u64 = 1 << 20;
-/// What is sent again when a connection breaks. With 10,000 of them a blob has 320 GiB; larger ones get larger parts.
+/// Size of a part, and so of what is sent again when a connection breaks. With 10,000 parts a blob has 320 GiB; a
+/// larger blob gets larger parts.
 const PART_BYTES: u64 = 32 << 20;
 const MAX_PARTS: u64 = 10_000;
-/// How often a part is sent.
+/// Attempts to send a part.
 const TRIES: u32 = 3;
 
 pub(super) async fn copy(
@@ -46,7 +47,7 @@ pub(super) async fn copy(
             Some(Problem::WrongContent)
         }
     } else {
-        // What is there is not the blob, and must not be taken for what this upload makes.
+        // The object under the key is not the blob, and must not be mistaken for the object that this upload makes.
         bucket.delete(&key).await.map_err(of_target)?;
         let id = bucket.create_multipart(&key).await.map_err(of_target)?;
         let sent = InParts { source, bucket, key: &key, id: &id, size_bytes }.send(digest).await;
@@ -70,7 +71,7 @@ pub(super) async fn copy(
     }
 }
 
-/// An upload in parts of one blob.
+/// A multipart upload of one blob.
 struct InParts<'a> {
     source: &'a Objects,
     bucket: &'a Bucket,
@@ -80,7 +81,7 @@ struct InParts<'a> {
 }
 
 impl InParts<'_> {
-    /// Makes the object, unless what was sent is not the blob.
+    /// Sends all parts and completes the upload, unless the bytes sent are not the blob; then returns the problem.
     async fn send(&self, digest: &Digest) -> Result<Option<Problem>, UpkeepError> {
         let part_bytes = PART_BYTES.max(self.size_bytes.div_ceil(MAX_PARTS));
         let mut hash = Sha256::new();
@@ -111,7 +112,7 @@ impl InParts<'_> {
         }
     }
 
-    /// Sends a range of the source; answers the part's ETag and the hash with the range in it.
+    /// Sends a range of the source as a part. Returns the part's ETag, and `hash` extended by the range.
     async fn send_part(
         &self,
         number: u16,
@@ -145,7 +146,7 @@ impl InParts<'_> {
     }
 }
 
-/// An outage of the source ends the migration; anything else is the blob's own fault.
+/// Maps an error of the source: an outage ends the migration; any other error is a problem of this blob.
 fn of_source(error: StorageError) -> Result<Problem, UpkeepError> {
     match error {
         StorageError::Unavailable(_) | StorageError::Refused(_) => Err(error.into()),

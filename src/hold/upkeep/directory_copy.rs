@@ -1,4 +1,4 @@
-//! A blob on its way into a directory: written and hashed, on disk, and only then under its key.
+//! Copies a blob to a directory: the file is written, hashed and synced, and only then renamed to its key.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::objects::{Object, StagedFile, Staging};
 use atproto::syntax::Digest;
 use server::storage::{Need, Reservation, StorageError};
 
-/// Where copies are staged, each migration in a folder of its own: what a killed one still writes harms no other.
+/// Prefix of the staging folder, one for each migration: what a killed one still writes harms no other.
 const FOLDER: &str = "migration-";
-/// The database may be on the same file system.
+/// Bytes that stay free: the database may be on the same file system.
 const RESERVE_BYTES: u64 = 64 << 20;
 
-/// Removes what earlier migrations left.
+/// Removes the staging folders of earlier migrations.
 pub(super) fn drop_left(staging: &Staging) -> Result<(), StorageError> {
     let names = staging.names(None)?;
     names.iter().filter(|name| name.starts_with(FOLDER)).try_for_each(|name| staging.remove(name))
@@ -36,11 +36,11 @@ pub(super) async fn copy(
     let size_bytes = object.size_bytes();
     let (in_staging, staged) = (staging.clone(), name.clone());
     let file = blocking(move || {
-        // The folder, the file, and the folders of the blob's key.
+        // Four files: the folder, the file, and the folders of the blob's key.
         let promised = in_staging.reserve(Need { bytes: size_bytes, files: 4 }, RESERVE_BYTES)?;
         in_staging.make_folder(&folder)?;
         let file = in_staging.open_file(&staged)?;
-        // An earlier pass may have broken off here.
+        // An earlier pass may have ended here, and left some bytes.
         file.set_length(0)?;
         Ok((Arc::new(file), promised))
     });
@@ -67,7 +67,7 @@ pub(super) async fn copy(
     Ok(Copied::Done { etag: info.etag })
 }
 
-/// Writes the object's bytes into the file, and answers their digest; the system's words when they cannot be read.
+/// Writes the object's bytes to the file. Returns their digest, or the system's message when the object cannot be read.
 async fn fill(
     object: Object,
     file: &Arc<StagedFile>,

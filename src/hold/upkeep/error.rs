@@ -1,41 +1,41 @@
-//! Why an operation on the storage failed.
+//! Errors of operations on the storage.
 
 use crate::blobs::PresenceError;
 use crate::images::ImagesError;
 use crate::objects::ProbeError;
 use server::storage::StorageError;
 
-/// Errors of the room, named by what the operator can do. Each is one line.
+/// Errors of the room, one variant for each remedy of the operator. Each message is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum UpkeepError {
-    /// The storage or the database failed: what was done stays done, and the rest may be begun again.
+    /// The storage or the database failed: what was done stays done, and the operation may be started again.
     #[error("{0}")]
     Storage(#[from] StorageError),
     /// The storage is not the hold's own.
     #[error(transparent)]
     Presence(#[from] PresenceError),
-    /// The storage that the blobs are to be copied to failed, or has no room. As for [`UpkeepError::Storage`].
+    /// The target of a migration failed, or has no space. As for [`UpkeepError::Storage`].
     #[error("the new storage: {0}")]
     Target(#[source] StorageError),
-    /// The storage that the blobs are to be copied to cannot be used as it is described.
+    /// The target of a migration cannot be used as it is configured.
     #[error("the new storage {0}")]
     UnusableTarget(String),
-    /// The bucket that the blobs are to be copied to cannot be used.
+    /// The bucket that is the target of a migration did not pass its probe.
     #[error("the new storage: {0}")]
     Bucket(#[from] ProbeError),
-    /// The blobs are there already.
+    /// The target of a migration is the storage that the hold uses.
     #[error("the new storage is the one that the hold uses: name another one")]
     SamePlace,
-    /// Another migration, or a collection of garbage, runs.
+    /// Another migration or garbage collection is running.
     #[error("a migration or a garbage collection is under way: wait for its end")]
     Busy,
-    /// So many manifests came with an imported repository, and what configs they have stands in no record.
+    /// Manifests that came with an imported repository, by their number: no record names their configs.
     #[error(
         "{0} manifests came with an imported repository, and which configs they need is not known: nothing is removed \
          until each of them was pushed again, or its layers deleted"
     )]
     UnknownConfigs(u64),
-    /// A collection would remove more than it keeps.
+    /// A collection would remove more than half of the blobs, or of their bytes.
     #[error(
         "{garbage} of {all} blobs would be removed, which is more than half of them or of their bytes: nothing was removed; \
          look at them with gc --dry-run --verbose, and if they are garbage, use gc --run --force"
@@ -49,7 +49,7 @@ pub enum UpkeepError {
     /// The records of images could not be reconciled with the repositories of their owners.
     #[error("images could not be reconciled: {0}")]
     Reconcile(#[source] Box<ImagesError>),
-    /// The system has no random numbers.
+    /// The system's random number generator failed.
     #[error("the system gives no random numbers: {0}")]
     Randomness(getrandom::Error),
 }

@@ -4,20 +4,20 @@ use serde::{Deserialize, Serialize};
 
 use atproto::syntax::Digest;
 
-/// Findings that are listed; the others are only counted, so that memory and the answer stay small.
+/// Limit of findings that are listed; others are only counted, so that memory and the response stay small.
 const LISTED: usize = 10_000;
 
 /// A finding about a blob or a key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobFinding {
-    /// The blob; `null` when the key is no blob's.
+    /// Digest of the blob; `null` when the key is not that of a blob.
     pub digest: Option<Digest>,
-    /// The key, when it is no blob's; else `null`.
+    /// The key, when it is not that of a blob; else `null`.
     pub key: Option<String>,
     /// The problem.
     pub problem: Problem,
-    /// The repair; `null` when nothing was done.
+    /// The repair; `null` when nothing was repaired.
     pub repair: Option<Repair>,
 }
 
@@ -25,9 +25,9 @@ pub struct BlobFinding {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Problem {
-    /// The object has the recorded size, and other bytes.
+    /// The object has the recorded size, but wrong bytes.
     WrongContent,
-    /// The object has another size than is recorded, and other bytes.
+    /// The object has another size than recorded, and wrong bytes.
     #[serde(rename_all = "camelCase")]
     WrongSize {
         /// The size in the database.
@@ -35,7 +35,7 @@ pub enum Problem {
         /// The size of the object.
         found_bytes: u64,
     },
-    /// The object is right, and the recorded size is not.
+    /// The object is right, but the recorded size is wrong.
     #[serde(rename_all = "camelCase")]
     WrongRecord {
         /// The size in the database.
@@ -43,16 +43,16 @@ pub enum Problem {
         /// The size of the object.
         found_bytes: u64,
     },
-    /// The blob is recorded, and has no object.
+    /// The blob is recorded, but has no object.
     Missing,
-    /// The object cannot be read: the system's words.
+    /// The object cannot be read, with the system's message.
     Unreadable(String),
-    /// There is an object that is not recorded, and has other bytes than its key says.
+    /// An object that is not recorded, and whose bytes do not match its key.
     UnrecordedWrong,
-    /// There is an object that is not recorded, and right: of an attempt that was cut off, or of the time after the
-    /// backup that the database was restored from. Nobody sees it, and nothing is wrong.
+    /// A right object that is not recorded: of an upload that was interrupted, or newer than the backup that the
+    /// database was restored from. The hold does not serve it; informational.
     Unrecorded,
-    /// A key among the blobs that is no blob's. Nothing is wrong.
+    /// A key in the folder of blobs that is not that of a blob; informational.
     Foreign,
 }
 
@@ -68,25 +68,25 @@ impl Problem {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Repair {
-    /// The object was moved to `quarantine/<hex>`, and the blob is absent now: an upload brings it back.
+    /// The object was moved to `quarantine/<hex>`, and the blob is absent now; an upload restores it.
     Quarantined,
-    /// The record was dropped: the blob is absent, as it was, and an upload brings it back.
+    /// The record was deleted: the blob was absent anyway; an upload restores it.
     Forgotten,
     /// The right object was recorded, with its size.
     Recorded,
 }
 
-/// All findings: those that are listed, and how many there are.
+/// All findings: their numbers, and the first of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Findings {
-    /// How many are wrong.
+    /// Number of findings that are wrong.
     pub wrong: u64,
-    /// How many are informational.
+    /// Number of findings that are informational.
     pub noted: u64,
-    /// How many were repaired.
+    /// Number of findings that were repaired.
     pub repaired: u64,
-    /// The first 10,000, sorted.
+    /// The first 10,000 findings, sorted.
     pub listed: Vec<BlobFinding>,
 }
 

@@ -1,14 +1,15 @@
-//! Garbage collection: removes blobs that no layer record and no manifest's config names, and that nobody
-//! uploaded or requested during the grace.
+//! Garbage collection: removes blobs that no layer record and no manifest's config names, and that were not uploaded or
+//! requested during the grace period.
 //!
-//! What seems to be garbage is judged again in one transaction that also drops its row, while nobody completes an
-//! upload of it and nobody is told that it is here. A manifest is recorded in a transaction of its own, which comes
-//! before, so that the blob stays, or after, so that the manifest is refused. The object goes after its row: see
+//! A candidate is judged again in the transaction that deletes its row, while no upload of it can complete and no
+//! request is told that it exists. A manifest is recorded in a transaction of its own, which runs either before, so
+//! that the blob stays, or after, so that the manifest is refused. The object is deleted after its row: see
 //! [`removal`](super::removal).
 //!
-//! Whoever collects asks the repositories of those who can push before ([`Images::reconcile`](crate::images::Images::reconcile)),
-//! and says whom it could not ask: what could be of one of them is left alone. So is what a repair found, until somebody
-//! uploads it. A collection that would remove more than half of everything does nothing unless it is forced to.
+//! The caller first reads the repositories of the accounts that may push
+//! ([`Images::reconcile`](crate::images::Images::reconcile)), and passes the accounts that it could not read: blobs
+//! that may belong to one of these are kept. So are blobs that a repair recorded, until they are uploaded. A collection
+//! that would remove more than half of everything does nothing unless it is forced to.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -27,24 +28,24 @@ use atproto::syntax::{Datetime, Digest};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Blobs that are deleted together: their digests are locked until the store has answered, and a small store under
-/// load was seen to take a tenth of a second for each.
+/// Blobs deleted in one batch: their digests are locked until the store has responded, and a small store under load was
+/// seen to take a tenth of a second for each.
 const DELETED_AT_ONCE: usize = 100;
-/// Garbage that is listed; the rest is only counted.
+/// Limit of garbage that is listed; more is only counted.
 const LISTED: usize = 10_000;
 
 /// The options of a collection.
 #[derive(Clone, Debug, Default)]
 pub struct CollectOptions {
-    /// Whether to change nothing.
+    /// Whether to change nothing, and return what would be removed.
     pub dry_run: bool,
     /// Whether to remove the blobs even if they are more than half of everything.
     pub force: bool,
-    /// The result of the reconciliation before.
+    /// The result of the reconciliation that ran before.
     pub reconciled: Reconciled,
 }
 
-/// A blob that nothing needs.
+/// A blob that no record refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Garbage {
@@ -52,7 +53,7 @@ pub struct Garbage {
     pub digest: Digest,
     /// Its size in bytes.
     pub size_bytes: u64,
-    /// When it was last uploaded or requested; a request may be up to an hour later.
+    /// Time of its last upload or request; a request may be up to an hour later.
     pub used_at: Datetime,
 }
 
@@ -60,31 +61,31 @@ pub struct Garbage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Collected {
-    /// Where the blobs are.
+    /// The storage of the blobs: its directory or bucket.
     pub place: String,
     /// Whether nothing was changed.
     pub dry_run: bool,
-    /// How long a blob must not have been used, in seconds.
+    /// Grace period in seconds: the least time since the last use of a blob that may be removed.
     pub grace_s: u64,
-    /// The garbage: what was removed, or would be.
+    /// Garbage that was removed, or would be in a dry run.
     pub garbage: Amount,
-    /// The oldest last use of the garbage.
+    /// The oldest last use among the garbage.
     pub oldest_use: Option<Datetime>,
-    /// Kept: a layer record or a manifest names them.
+    /// Blobs kept because a layer record or a manifest names them.
     pub named: Amount,
-    /// Kept: they were uploaded or requested during the grace.
+    /// Blobs kept because they were uploaded or requested during the grace period.
     pub recent: Amount,
-    /// Kept: they could be of accounts whose repositories could not be asked.
+    /// Blobs kept because they may belong to accounts whose repositories could not be read.
     pub unasked: Amount,
-    /// Kept: a repair found them, and nobody uploaded them since.
+    /// Blobs kept because a repair recorded them, and they were not uploaded since.
     pub found: Amount,
-    /// The accounts that could not be asked.
+    /// The accounts whose repositories could not be read.
     pub accounts: Vec<UnaskedAccount>,
     /// Whether the collection needs `force`, because it would remove more than half of everything.
     pub needs_force: bool,
-    /// Objects of this and earlier collections that the store has not removed yet.
+    /// Objects that this and earlier collections have yet to remove from the store.
     pub unfinished: Amount,
-    /// The first 10,000 of the garbage.
+    /// The first 10,000 blobs of the garbage.
     pub listed: Vec<Garbage>,
 }
 
@@ -119,7 +120,7 @@ enum Verdict {
     Garbage,
 }
 
-/// What decides besides the rows.
+/// The rules of a collection: the time limit, blobs that reconciled manifests name, and unread accounts.
 #[derive(Clone)]
 struct Rules {
     before_us: u64,
@@ -139,7 +140,7 @@ impl Verdict {
         if uploaders.iter().any(String::is_empty) {
             return Ok(Self::Found);
         }
-        // Of blobs from before uploaders were written down nobody knows whose they are.
+        // The uploaders of blobs from before uploaders were recorded are not known.
         let could_be = |unasked: &HashSet<String>| {
             !unasked.is_empty() && (uploaders.is_empty() || uploaders.iter().any(|account| unasked.contains(account)))
         };
@@ -148,13 +149,11 @@ impl Verdict {
 }
 
 impl Upkeep {
-    /// Removes what nothing needs, or returns what would be removed. `report` is called with the number of blobs
-    /// judged, and how
-    /// many there are.
+    /// Removes blobs that no record refers to, or only returns them in a dry run. `report` is called with the number of
+    /// blobs judged, and of all blobs.
     ///
     /// # Errors
-    /// [`UpkeepError`]; what was removed is removed, and what was begun is finished by
-    /// [`Upkeep::finish_removals`].
+    /// [`UpkeepError`]; what was removed stays removed, and [`Upkeep::finish_removals`] finishes what was begun.
     pub async fn collect(
         &self,
         options: CollectOptions,
@@ -244,14 +243,14 @@ impl Upkeep {
         Ok(())
     }
 
-    /// The moment since which a blob must not have been used. A use may have been written down, for the last time, so
-    /// much before it ended.
+    /// Returns the time, in microseconds since 1970, after which a blob must not have been used. The resolution of the
+    /// last use is added to the grace period: the recorded time may be so much earlier than the real one.
     fn unused_before_us(&self) -> u64 {
         let unused: Duration = self.grace + last_used_resolution(self.grace);
         (self.clock)().saturating_sub(u64::try_from(unused.as_micros()).unwrap_or(u64::MAX))
     }
 
-    /// What would go now.
+    /// Returns what a collection would remove now.
     async fn foresee(&self, rules: &Rules) -> Result<Amount, StorageError> {
         let mut garbage = Amount::default();
         for first in 0..=u8::MAX {
@@ -272,7 +271,7 @@ impl Upkeep {
         self.db.read(judge).await
     }
 
-    /// Deletes garbage, or only looks again, and counts what became of it.
+    /// Deletes garbage, or judges it again in a dry run, and counts the results.
     async fn delete(
         &self,
         garbage: Vec<BlobUseRow>,
@@ -288,7 +287,8 @@ impl Upkeep {
             return Ok(());
         }
         let (upkeep, rules) = (self.clone(), rules.clone());
-        // To its end, also when the operator goes away: the digests are locked, and rows without an object unfinished.
+        // A task of its own: it runs to its end, also when the client disconnects, because digests are locked, and
+        // objects without a row are to be removed.
         let (verdicts, removed) = detached(async move {
             let alone: Vec<_> =
                 garbage.iter().filter_map(|row| Some((row.digest, upkeep.digests.try_lock(&row.digest)?))).collect();
@@ -307,7 +307,7 @@ impl Upkeep {
         removed
     }
 
-    /// Drops the rows of what still is garbage.
+    /// Deletes the rows of blobs that still are garbage, and lists their objects for removal.
     async fn mark_pending(
         &self,
         garbage: Vec<BlobUseRow>,
@@ -324,7 +324,7 @@ impl Upkeep {
                     verdicts.push((seen, Verdict::Recent));
                     continue;
                 }
-                // A repair may have taken it away.
+                // A repair may have deleted the row.
                 let Some(row) = blobs::blob_use(write, &seen.digest)? else { continue };
                 let verdict = Verdict::of(&row, &rules, write)?;
                 if verdict == Verdict::Garbage {
@@ -338,7 +338,7 @@ impl Upkeep {
     }
 }
 
-/// Whether more than half of everything would go, or all of it.
+/// Whether more than half of the blobs or of their bytes would be removed.
 fn is_most(garbage: &Amount, all: Totals) -> bool {
     garbage.count > 0 && (garbage.count > all.blobs / 2 || garbage.size_bytes > all.size_bytes / 2)
 }

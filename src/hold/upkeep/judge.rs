@@ -1,4 +1,4 @@
-//! The second look at a blob that seems wrong, and its repair.
+//! Judges a blob again that seems wrong, and repairs it.
 
 use std::sync::Arc;
 
@@ -13,14 +13,15 @@ use atproto::syntax::Digest;
 use server::sqlite::Write;
 use server::storage::StorageError;
 
-/// The folder of objects in quarantine.
+/// The folder of quarantined objects.
 pub(super) const QUARANTINE: &str = "quarantine";
 
 impl Upkeep {
-    /// Looks at a blob while no upload can complete it, and repairs what is wrong if `repair` says so. `None` when
-    /// nothing is the matter: what was seen before was an upload on its way.
+    /// Judges a blob while no upload can complete it, and repairs what is wrong if `repair` is set. Returns `None` when
+    /// nothing is wrong: the first check met an upload in progress.
     ///
-    /// It runs to its end also when the caller stops waiting: an object must not be removed after the lock is free.
+    /// It runs to its end, also when the caller stops waiting: an object must not be removed after the lock is
+    /// released.
     pub(super) async fn judge(
         &self,
         digest: Digest,
@@ -52,7 +53,7 @@ impl Upkeep {
         });
         let (recorded, pending_deletion_us) = rows.await?;
         if pending_deletion_us.is_some() {
-            // Garbage whose object is about to go.
+            // Garbage whose object is to be removed.
             return Ok(None);
         }
         let found = match self.store.objects.stat(&key).await? {
@@ -78,7 +79,7 @@ impl Upkeep {
         Ok(Some((problem, Some(found))))
     }
 
-    /// Repairs a problem. Ended at any point, it leaves an absent blob or a right one.
+    /// Repairs a problem. Interrupted at any point, it leaves the blob absent or right.
     async fn repair(
         &self,
         digest: &Digest,
@@ -95,7 +96,7 @@ impl Upkeep {
                 Ok(Some(Repair::Recorded))
             }
             (Problem::WrongContent | Problem::WrongSize { .. } | Problem::UnrecordedWrong, Some(found)) => {
-                // First the row: from then on the blob is absent, whatever becomes of the rest.
+                // The row is deleted first: from then on the blob is absent, whether or not the object can be moved.
                 self.forget(digest).await?;
                 let quarantined = format!("{QUARANTINE}/{}", digest.hex());
                 let moved = self.store.objects.quarantine(&blob_key(digest), &quarantined, &found).await?;

@@ -16,7 +16,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// `report` is called with the bytes done and the bytes there are.
+    /// Makes a meter. `report` is called with the bytes done and the total.
     pub(super) fn new(
         total: u64,
         bytes_per_s: Option<u64>,
@@ -27,7 +27,7 @@ impl Meter {
         Arc::new(Self { done: AtomicU64::new(0), total, began: Instant::now(), bytes_per_s, report })
     }
 
-    /// These bytes were read. Waits as long as that was too fast.
+    /// Adds bytes that were read. Waits until the rate is within the limit.
     pub(super) async fn read(&self, bytes: u64) {
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
         (self.report)(done.min(self.total), self.total);

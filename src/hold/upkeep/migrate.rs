@@ -1,8 +1,8 @@
 //! Copies all blobs to another storage while the hold runs.
 //!
-//! A blob counts as copied when its bytes in the target were proven and the database has the target's name (ETag) for
-//! that very object; both are compared with the target's list at each pass. An object that is there with the right
-//! size but without such a record is read there once. Passes repeat until one finds nothing new.
+//! A blob counts as copied when its bytes in the target were verified and the database has the ETag of that object;
+//! both are compared with a listing of the target at each pass. An object of the right size without such a record is
+//! read once. Passes repeat until one copies nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,35 +25,35 @@ use crate::upkeep::tables;
 use crate::upkeep::tables::CopiedRow;
 use atproto::syntax::Digest;
 
-/// A hold that takes uploads all the time always has something new: what the last passes find is little.
+/// Limit of passes: a hold under constant uploads always has new blobs, but the last passes find few.
 const MAX_PASSES: u32 = 10;
-/// Copies are recorded together, so that a million small blobs do not make a million transactions; at most so many
-/// are read once more after a kill.
+/// Copies recorded in one transaction, so that a million small blobs do not make a million transactions; at most so
+/// many are read again after a kill.
 const RECORDED_AT_ONCE: usize = 64;
-/// So are larger ones after so many bytes.
+/// Bytes of copies after which they are recorded, if that is earlier.
 const RECORDED_AT_BYTES: u64 = 256 << 20;
 
 /// The result of a migration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Migrated {
-    /// Where the blobs are.
+    /// The storage of the hold: its directory or bucket.
     pub from: String,
-    /// Where they were copied to.
+    /// The target: its directory or bucket.
     pub to: String,
-    /// Recorded blobs that the target has, as the last pass saw it.
+    /// Recorded blobs that the target has, as of the last pass.
     pub present: Amount,
-    /// Those that were copied by this migration.
+    /// Blobs that this migration copied.
     pub copied: Amount,
     /// The number of passes over all blobs.
     pub passes: u32,
     /// Whether every recorded blob was in the target at the end, and the last pass found nothing new.
     pub whole: bool,
-    /// Blobs that could not be copied, because they are wrong where they are.
+    /// Blobs that could not be copied, because they are wrong in the hold's storage.
     pub findings: Findings,
 }
 
-/// What one pass found.
+/// The result of one pass.
 #[derive(Default)]
 struct Pass {
     present: Amount,
@@ -63,7 +63,7 @@ struct Pass {
 
 enum Outcome {
     Present,
-    /// The target has it, as this migration did not know.
+    /// The target has the blob, which no migration had recorded.
     Proven {
         etag: String,
     },
@@ -71,13 +71,13 @@ enum Outcome {
         etag: String,
     },
     Wrong(BlobFinding),
-    /// It was taken away meanwhile.
+    /// The blob was deleted during the pass.
     Gone,
 }
 
 impl Upkeep {
-    /// Copies every blob to `place`, and verifies it there. What an earlier migration to it copied is not copied again.
-    /// `report` is told the bytes that are there, and the bytes of all blobs.
+    /// Copies every blob to `place`, and verifies it there. Blobs that an earlier migration to it copied are not copied
+    /// again. `report` is called with the bytes in the target, and those of all blobs.
     ///
     /// # Errors
     /// [`UpkeepError`]; what was copied stays copied.
@@ -104,7 +104,7 @@ impl Upkeep {
             if quiet || passes == MAX_PASSES {
                 let whole = quiet && pass.findings.wrong == 0;
                 if whole {
-                    // Its name there may be another than this room's, as with a link in a path.
+                    // The configured name may differ from the resolved one, as with a link in a path.
                     Presence::migrated(&self.db, place.to_string()).await?;
                 }
                 return Ok(Migrated {
@@ -120,7 +120,7 @@ impl Upkeep {
         }
     }
 
-    /// Looks through all blobs once, and copies those that the target has not.
+    /// Compares all blobs with the target once, and copies those that it lacks.
     async fn pass(&self, target: &Target, meter: Option<&Arc<Meter>>) -> Result<Pass, UpkeepError> {
         let mut pass = Pass::default();
         for first in 0..=u8::MAX {
@@ -189,7 +189,7 @@ impl Upkeep {
         Ok(self.db.write(record).await?)
     }
 
-    /// Sees to it that the target has a blob.
+    /// Copies a blob to the target, unless it is there.
     async fn bring(&self, row: &CopiedRow, there: Option<&Listed>, target: &Target) -> Result<Outcome, UpkeepError> {
         if let Some(there) = there.filter(|there| there.size_bytes == row.size_bytes) {
             if row.etag.as_deref().is_some_and(|etag| bare(etag) == bare(&there.etag)) {

@@ -1,12 +1,12 @@
 //! Maintenance of the storage: verifies and repairs blobs, measures usage, collects garbage,
 //! and migrates all blobs.
 //!
-//! [`Upkeep`] compares the database's rows with the objects under the blobs' keys, a 256th of them at a time, so that
-//! memory stays small with millions of blobs. What looks wrong is judged again, and repaired, while the digest is locked
-//! against completion ([`DigestLock`]): an upload that heals a blob meanwhile is never undone. Everything here may be
-//! ended at any point and begun again.
+//! [`Upkeep`] compares the rows of the database with the objects under the keys of blobs, a 256th of them at a time, so
+//! that memory stays small with millions of blobs. What seems wrong is judged again, and repaired, while the digest is
+//! locked against completion ([`DigestLock`]): a concurrent upload that restores a blob is never undone. Every
+//! operation may be interrupted at any point and started again.
 //!
-//! This room knows nothing of who asks, and of uploads only where they lie.
+//! This room does not know who calls it; of uploads it knows only where they are staged.
 
 mod bucket_copy;
 mod directory_copy;
@@ -43,38 +43,38 @@ pub use store::Store;
 pub use usage::{Amount, Staged, Usage};
 pub use verify::{BlobsVerified, VerifyOptions};
 
-/// Blobs that are read or copied at once: enough that a bucket's answers are not waited for one by one, little enough
-/// that requests go on.
+/// Blobs read or copied concurrently: enough that the latency of a bucket does not add up, and few enough that requests
+/// are still served.
 const AT_ONCE: usize = 4;
 
-/// The room; cheap to clone. One process has one of it, beside one [`Blobs`](crate::blobs::Blobs).
+/// The room; cheap to clone. A process has one instance, beside one [`Blobs`](crate::blobs::Blobs).
 #[derive(Clone)]
 pub struct Upkeep {
     db: Database,
     store: Store,
     digests: DigestLock,
-    /// Microseconds since 1970.
+    /// Returns microseconds since 1970.
     clock: fn() -> u64,
-    /// How long a blob that nothing names must not have been used before it goes.
+    /// Grace period: the least time since the last use of an unreferenced blob that may be removed.
     grace: Duration,
     presence: Option<Presence>,
-    /// Held by the one migration or collection that may run: what is copied must not go meanwhile.
+    /// Held by the one migration or collection that may run: what is copied must not be removed meanwhile.
     alone: Arc<Mutex<()>>,
     runs: Arc<Runs>,
 }
 
-/// The last finished run of each kind since the process began; all 0 before the first.
+/// The last finished run of each kind since the start of the process; all 0 before the first.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// When the last verification ended, in microseconds since 1970.
+    /// Time when the last verification ended, in microseconds since 1970.
     pub verified_us: Gauge,
-    /// When the last garbage collection ended.
+    /// Time when the last garbage collection ended, in microseconds since 1970.
     pub collected_us: Gauge,
-    /// The number of wrong findings of that verification.
+    /// Number of wrong findings of that verification.
     pub wrong: Gauge,
-    /// The number of its informational findings.
+    /// Number of informational findings of that verification.
     pub noted: Gauge,
-    /// The number of its repairs.
+    /// Number of repairs by that verification.
     pub repaired: Gauge,
 }
 
@@ -87,31 +87,30 @@ impl Runs {
     }
 }
 
-/// How long blobs that nothing names are kept, unless it is said otherwise.
+/// Default grace period of blobs that no record refers to.
 const GRACE: Duration = Duration::from_secs(86_400);
 
 impl Upkeep {
-    /// Makes the room for the blobs in `store` that `db` records. `digests` are those of the room that completes
-    /// uploads;
-    /// `clock` gives microseconds since 1970.
+    /// Makes the room for the blobs in `store` that `db` records. `digests` is the lock of the room that completes
+    /// uploads; `clock` returns microseconds since 1970.
     #[must_use]
     pub fn new(db: Database, store: Store, digests: DigestLock, clock: fn() -> u64) -> Self {
         Self { db, store, digests, clock, grace: GRACE, presence: None, alone: Arc::default(), runs: Arc::default() }
     }
 
-    /// Returns the room with a grace: how long blobs that nothing names are kept after their last use.
+    /// Returns the room with this grace period: the time that unreferenced blobs are kept after their last use.
     #[must_use]
     pub fn with_grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
     }
 
-    /// Returns the room with a check of the storage: it refuses to change or copy one that is not the hold's own.
+    /// Returns the room with a check of the storage: it then refuses to change or copy one that is not the hold's own.
     #[must_use]
     pub fn with_presence(self, presence: Presence) -> Self {
         Self { presence: Some(presence), ..self }
     }
 
-    /// Marks the storage that is there as the hold's own.
+    /// Marks the storage as the hold's own, whichever hold it belonged to.
     ///
     /// # Errors
     /// When storage fails.
@@ -122,7 +121,7 @@ impl Upkeep {
         }
     }
 
-    /// Checks that the storage is the hold's own; one that was never marked is marked.
+    /// Checks that the storage is the hold's own; one without a mark is marked.
     async fn check_storage(&self) -> Result<(), UpkeepError> {
         match &self.presence {
             Some(presence) => Ok(presence.claim(&self.db, new_id()?).await?),
@@ -140,10 +139,10 @@ impl Upkeep {
         &self.runs
     }
 
-    /// Returns the space of the storage's file system; `None` in a bucket, which does not say.
+    /// Returns the space of the storage's file system; `None` for a bucket, which reports none.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// When the system does not report it.
     pub async fn room(&self) -> Result<Option<DiskSpace>, StorageError> {
         match self.store.staging.clone() {
             Some(staging) => blocking(move || staging.room()).await.map(Some),
@@ -158,7 +157,7 @@ impl Upkeep {
     }
 }
 
-/// The id of a marker: 128 random bits.
+/// Returns the id of a marker: 128 random bits.
 fn new_id() -> Result<String, UpkeepError> {
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(UpkeepError::Randomness)?;

@@ -9,22 +9,22 @@ use crate::objects::Objects;
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
-/// What an object turned out to be.
+/// The result of reading an object.
 pub(super) enum Read {
-    /// There is none.
+    /// There is no such object.
     Gone,
-    /// All of it was read.
+    /// The object was read whole.
     Whole {
         /// The SHA-256 of its bytes.
         digest: Digest,
-        /// How many they are.
+        /// Its size in bytes.
         size_bytes: u64,
     },
-    /// It could not be read to its end, and it is the object's own fault: the system's words.
+    /// The object cannot be read to its end, while the store works; with the system's message.
     Unreadable(String),
 }
 
-/// Reads and hashes what is under `key`; memory is bounded by a chunk.
+/// Reads and hashes the object under `key`; memory is bounded by a chunk.
 ///
 /// # Errors
 /// When the store as a whole fails.
@@ -53,7 +53,7 @@ pub(super) fn digest(hash: Sha256) -> Digest {
     Digest::from_bytes(hash.finalize().into())
 }
 
-/// An outage is no finding: whoever acts on it would take away blobs that are right.
+/// Maps an error of reading. An outage is no finding: a repair of it would remove blobs that are right.
 fn unreadable(error: StorageError) -> Result<Read, StorageError> {
     match error {
         StorageError::Unavailable(_) | StorageError::Refused(_) | StorageError::NoSpace(_) => Err(error),
@@ -61,7 +61,7 @@ fn unreadable(error: StorageError) -> Result<Read, StorageError> {
     }
 }
 
-/// Errors of the storage that blobs are copied to.
+/// Maps an error of the storage that a migration copies to.
 pub(super) fn of_target(error: impl Into<StorageError>) -> UpkeepError {
     UpkeepError::Target(error.into())
 }

@@ -1,9 +1,9 @@
-//! Removes the objects of blobs that have no row any more.
+//! Removes the objects of blobs whose rows were deleted.
 //!
-//! The database has a list of them, made with the transaction that drops their rows, so that what was cut off is found
-//! and finished. A blob that is uploaded again leaves the list with the transaction that gives it a row. A removal that
-//! a store other than a directory has not answered may be carried out later: so long nobody may upload the blob, and
-//! nobody asks once more.
+//! The database lists these objects, in the transaction that deletes the rows, so that an interrupted removal is found
+//! and finished. An upload of the blob takes it off the list in the transaction that adds its row. A removal request to
+//! which a bucket has not responded may still be carried out later: until that time has passed the blob cannot be
+//! uploaded, and the request is not repeated.
 
 use super::usage::Amount;
 use super::{Upkeep, UpkeepError, blocking, detached};
@@ -14,11 +14,11 @@ use crate::objects::Removed;
 use atproto::syntax::Digest;
 use server::sqlite::{Read, Write};
 
-/// As many as are removed together.
+/// Objects removed in one batch.
 const REMOVED_AT_ONCE: usize = 100;
 
 impl Upkeep {
-    /// Finishes the removals that were cut off, or that the store refused; answers what they were.
+    /// Finishes removals that were interrupted, or that the store refused. Returns what it removed.
     ///
     /// # Errors
     /// [`UpkeepError`]; the rest stays on the list. All of it does when the storage that is there is not the hold's own.
@@ -26,7 +26,7 @@ impl Upkeep {
         self.presence.as_ref().map_or(Ok(()), Presence::require)?;
         let mut finished = Amount::default();
         loop {
-            // A directory did what it was asked when the process that asked is gone.
+            // A directory has no removal pending once the process that requested it is gone.
             let settled_us = if self.store.staging.is_some() { 0 } else { REMOVAL_SETTLED_US };
             let now_us = (self.clock)();
             let before_us = now_us.saturating_sub(settled_us);
@@ -41,7 +41,7 @@ impl Upkeep {
         }
     }
 
-    /// Removes those that nobody is uploading, and answers which.
+    /// Removes the objects of these blobs, but for those that are being uploaded. Returns the removed rows.
     async fn remove_again(&self, rows: Vec<PendingDeletionRow>) -> Result<Vec<PendingDeletionRow>, UpkeepError> {
         let locked = rows.into_iter().filter_map(|row| Some((self.digests.try_lock(&row.digest)?, row)));
         let (alone, rows): (Vec<_>, Vec<_>) = locked.unzip();
@@ -61,7 +61,7 @@ impl Upkeep {
         Ok(pending)
     }
 
-    /// Removes the objects, and takes those that are gone from the list. Call it with all of them locked.
+    /// Removes the objects, and deletes the removed ones from the list. All digests must be locked.
     pub(super) async fn remove(&self, digests: Vec<Digest>) -> Result<(), UpkeepError> {
         if digests.is_empty() {
             return Ok(());

@@ -1,4 +1,4 @@
-//! A storage of blobs, and lists of what it has.
+//! A storage of blobs, and its listings.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::objects::{Bucket, BucketSettings, Listed, Location, Objects, Staging}
 use atproto::syntax::Digest;
 use server::storage::StorageError;
 
-/// The result of one pass over all keys.
+/// The result of listing all keys once.
 pub(super) struct Survey {
     /// The bytes of all blobs.
     pub(super) size_bytes: u64,
@@ -20,7 +20,7 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Whether there was any blob whose digest begins with the byte `first`: a list that need not be asked for.
+    /// Whether there was a blob whose digest begins with the byte `first`; without one its folder need not be listed.
     pub(super) fn has(&self, first: u8) -> bool {
         self.begins_with[usize::from(first)]
     }
@@ -30,14 +30,14 @@ impl Survey {
 #[derive(Clone)]
 pub struct Store {
     pub(super) objects: Objects,
-    /// Of a directory.
+    /// The staging area of a directory; `None` for a bucket.
     pub(super) staging: Option<Staging>,
-    /// Tells it from other storages, and says to people where it is.
+    /// The directory or bucket, for comparison and for display.
     pub(super) name: Arc<str>,
 }
 
 impl Store {
-    /// Opens a storage. A bucket is not asked for anything.
+    /// Opens a storage. Sends no request to a bucket.
     ///
     /// # Errors
     /// When the directory cannot be used, or the settings of a bucket do not fit together.
@@ -60,19 +60,19 @@ impl Store {
         })
     }
 
-    /// A bucket that is open already, by these settings.
+    /// Makes a storage of an open bucket with these settings.
     #[must_use]
     pub fn in_bucket(bucket: Bucket, settings: &BucketSettings) -> Self {
         Self { objects: Objects::in_bucket(bucket), staging: None, name: settings.name().into() }
     }
 
-    /// A storage that is neither: for tests.
+    /// Makes a storage of other objects, for tests.
     #[must_use]
     pub fn of_objects(objects: Objects) -> Self {
         Self { objects, staging: None, name: "memory".into() }
     }
 
-    /// One pass over all keys among the blobs. `foreign` is told of those that are no blob's.
+    /// Lists all keys in the folder of blobs once. `foreign` is called with objects that are not blobs.
     pub(super) async fn survey(&self, mut foreign: impl FnMut(Listed) + Send) -> Result<Survey, StorageError> {
         let mut survey = Survey { size_bytes: 0, begins_with: [false; 256] };
         let mut listing = self.objects.list(BLOBS);
@@ -88,7 +88,7 @@ impl Store {
         Ok(survey)
     }
 
-    /// The blobs there whose digest begins with the byte `first`. Keys of no blob are left out.
+    /// Returns the blobs whose digest begins with the byte `first`. Other keys are left out.
     pub(super) async fn blobs_of(&self, first: u8) -> Result<BTreeMap<Digest, Listed>, StorageError> {
         let listing = self.objects.list(&blob_folder(first));
         let blobs = listing.try_filter_map(async |object| Ok(blob_digest(&object.key).map(|digest| (digest, object))));

@@ -11,26 +11,26 @@ use crate::blobs::{BLOBS, blob_key};
 use crate::objects::Location;
 use atproto::syntax::Digest;
 
-/// How the copying of one blob ended.
+/// The result of copying one blob.
 pub(super) enum Copied {
-    /// The target has its bytes, proven, in the object with this ETag.
+    /// The target has the verified bytes in the object with this ETag.
     Done {
-        /// As the target writes it.
+        /// The ETag, as the target writes it.
         etag: String,
     },
-    /// The source is not the blob.
+    /// The source is not the blob: it is missing, unreadable or wrong.
     Wrong(Problem),
 }
 
-/// Where blobs are copied to.
+/// The storage that blobs are copied to.
 pub(super) struct Target {
     pub(super) store: Store,
-    /// A word that no other migration has.
+    /// The random id of this migration.
     pub(super) run: String,
 }
 
 impl Target {
-    /// Opens and tries the storage, and drops what an earlier migration left half done.
+    /// Opens and probes the storage, and removes what an earlier migration left unfinished.
     pub(super) async fn open(place: &Location, upkeep: &Upkeep) -> Result<Self, UpkeepError> {
         let store = Store::open(place).await.map_err(|error| match place {
             Location::Directory(root) => {
@@ -57,7 +57,7 @@ impl Target {
         Ok(target)
     }
 
-    /// Whether the target has the blob's bytes under its key. They are read.
+    /// Whether the target has the blob's bytes under its key. It reads them.
     pub(super) async fn has(&self, digest: &Digest) -> Result<bool, UpkeepError> {
         let unmetered = Meter::new(0, None, |_, _| {});
         let found = read(&self.store.objects, &blob_key(digest), &unmetered).await.map_err(of_target)?;

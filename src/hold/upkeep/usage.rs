@@ -1,4 +1,4 @@
-//! Measures the storage, and compares it with the database, without reading a blob.
+//! Measures the storage, and compares it with the database, without reading any blob.
 
 use futures_util::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::blobs;
 use crate::blobs::STAGING;
 use server::storage::StorageError;
 
-/// A number of things, and their bytes.
+/// A number of objects or blobs, and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Amount {
@@ -31,11 +31,11 @@ impl Amount {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Staged {
-    /// Open uploads, as the database has them.
+    /// Number of open uploads in the database.
     pub uploads: u64,
     /// Staged objects or files.
     pub objects: Amount,
-    /// Uploads in parts that are open in the bucket, with their parts' bytes; none in a directory.
+    /// Open multipart uploads of the bucket, with the bytes of their parts; none in a directory.
     pub multiparts: Amount,
 }
 
@@ -43,30 +43,30 @@ pub struct Staged {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
-    /// Where the blobs are.
+    /// The storage of the blobs: its directory or bucket.
     pub place: String,
-    /// Blobs of the database.
+    /// Blobs in the database.
     pub recorded: Amount,
     /// Objects under the keys of blobs.
     pub stored: Amount,
-    /// Recorded, and not there; in recorded bytes.
+    /// Blobs that are recorded but have no object; in recorded bytes.
     pub missing: Amount,
-    /// Recorded, and there with another size; in bytes that are there.
+    /// Blobs whose object has another size than recorded; in bytes of the objects.
     pub other_size: Amount,
-    /// There, and not recorded.
+    /// Objects of blobs that are not recorded.
     pub unrecorded: Amount,
-    /// Among the blobs, under keys that are no blob's.
+    /// Objects in the folder of blobs under keys that are not those of blobs.
     pub foreign: Amount,
-    /// Moved to quarantine by a repair.
+    /// Objects that a repair moved to quarantine.
     pub quarantined: Amount,
-    /// Uploads that are not completed.
+    /// The usage of open uploads.
     pub staged: Staged,
-    /// Bytes that may still be written; `null` in a bucket, which does not say.
+    /// Bytes free for the hold; `null` for a bucket, which reports none.
     pub free_bytes: Option<u64>,
 }
 
 impl Upkeep {
-    /// Counts everything. `report` is told how many blobs were compared, and how many are recorded.
+    /// Measures the usage. `report` is called with the number of blobs compared, and of all recorded ones.
     ///
     /// # Errors
     /// When storage fails.
@@ -97,7 +97,8 @@ impl Upkeep {
     }
 
     async fn compare(&self, first: u8, survey: &Survey, usage: &mut Usage) -> Result<(), UpkeepError> {
-        // The rows first: a blob's object is older than its row, so that one on its way does not seem to be missing.
+        // The rows are read first: a blob's object is older than its row, so that a new blob does not seem to be
+        // missing.
         let rows = self.db.read(move |read| blobs::blobs_of(read, first)).await?;
         if rows.is_empty() && !survey.has(first) {
             return Ok(());
@@ -120,7 +121,7 @@ impl Upkeep {
         Ok(())
     }
 
-    /// The objects of a folder.
+    /// Returns the number and bytes of the objects in a folder.
     async fn below(&self, folder: &str) -> Result<Amount, UpkeepError> {
         let mut amount = Amount::default();
         let mut listing = self.store.objects.list(folder);
@@ -135,7 +136,7 @@ impl Upkeep {
         let Some(bucket) = self.store.objects.bucket() else { return Ok(amount) };
         let mut listing = bucket.list_multiparts("");
         while let Some(open) = listing.try_next().await? {
-            // One that ended meanwhile has none.
+            // `None` for an upload that ended meanwhile.
             if let Some(parts) = bucket.list_parts(&open.key, &open.id).await? {
                 amount.add(parts.iter().map(|part| part.size_bytes).sum());
             }

@@ -21,7 +21,7 @@ use atproto::syntax::Digest;
 pub struct VerifyOptions {
     /// Whether to repair what is wrong.
     pub repair: bool,
-    /// The most bytes that are read in a second.
+    /// Limit of bytes read a second; `None`: no limit.
     pub bytes_per_s: Option<u64>,
 }
 
@@ -29,15 +29,15 @@ pub struct VerifyOptions {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BlobsVerified {
-    /// Blobs that are recorded, and were found right.
+    /// Number of recorded blobs that are right.
     pub right: u64,
-    /// Their bytes.
+    /// The bytes of these blobs.
     pub right_bytes: u64,
     /// The findings.
     pub findings: Findings,
 }
 
-/// The sizes that the database and the store have of a blob.
+/// The sizes of a blob in the database and in the store.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     recorded_bytes: Option<u64>,
@@ -45,11 +45,11 @@ struct Seen {
 }
 
 impl Upkeep {
-    /// Reads and hashes every blob, and compares what is recorded with what is there. `report` is told the bytes
-    /// done and the bytes there are.
+    /// Reads and hashes every blob, and compares it with its record. `report` is called with the bytes done and the
+    /// total.
     ///
     /// # Errors
-    /// When storage as a whole fails; what was repaired stays repaired.
+    /// When the storage as a whole fails; what was repaired stays repaired.
     pub async fn verify(
         &self,
         options: VerifyOptions,
@@ -90,7 +90,7 @@ impl Upkeep {
         for row in rows {
             seen.entry(row.digest).or_default().recorded_bytes = Some(row.size_bytes);
         }
-        // What came since the survey is looked at by its row.
+        // Blobs that are newer than the survey are found by their rows.
         if survey.has(first) {
             for (digest, object) in self.store.blobs_of(first).await? {
                 seen.entry(digest).or_default().found_bytes = Some(object.size_bytes);
@@ -120,7 +120,7 @@ impl Upkeep {
         })
     }
 
-    /// A blob that was not right at the first look, and then was.
+    /// Returns the result for a blob that was not right at the first check, and was at the second.
     async fn after_all(&self, digest: Digest) -> Result<Checked, UpkeepError> {
         let recorded = self.db.read(move |read| blobs::blob_size(read, &digest)).await?;
         Ok(recorded.map_or(Checked::Gone, |size_bytes| Checked::Right { size_bytes }))
@@ -132,6 +132,6 @@ enum Checked {
         size_bytes: u64,
     },
     Finding(BlobFinding),
-    /// It was taken away meanwhile.
+    /// The blob was deleted meanwhile.
     Gone,
 }

@@ -1,4 +1,4 @@
-//! What a migration of the blobs to another storage has done. The rules are in the room `upkeep`.
+//! Progress of a migration of the blobs to another storage. The rules are in the room `upkeep`.
 
 use std::collections::HashMap;
 
@@ -8,18 +8,18 @@ use atproto::syntax::Digest;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// A blob, and what is known of it in the storage that blobs are copied to.
+/// A blob, and its recorded copy in the target of the migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedRow {
     /// Its digest.
     pub digest: Digest,
     /// Its size in bytes.
     pub size_bytes: u64,
-    /// The target's name for the object whose bytes were proven; `None` before.
+    /// ETag of the verified object in the target; `None` before.
     pub etag: Option<String>,
 }
 
-/// The blobs whose digest begins with the byte `first`, in the order of their digests.
+/// Returns the blobs whose digest begins with the byte `first`, in the order of their digests.
 ///
 /// # Errors
 /// When the database fails.
@@ -36,7 +36,7 @@ pub fn copied_of(read: &Read<'_>, first: u8) -> Result<Vec<CopiedRow>, StorageEr
     Ok(blobs::blobs_of(read, first)?.into_iter().map(row).collect())
 }
 
-/// Begins a migration to `target`, or goes on with it: what another one has done is forgotten.
+/// Begins a migration to `target`, or continues it; the progress of one to another target is deleted.
 ///
 /// # Errors
 /// When the database fails.
@@ -50,7 +50,7 @@ pub fn begin_migration(write: &Write<'_>, target: &str) -> Result<(), StorageErr
     Ok(())
 }
 
-/// Records that the target has a blob, proven, under this name. A blob that is gone by now is not recorded.
+/// Records that the target has a blob, verified, under this ETag. A blob that was deleted meanwhile is not recorded.
 ///
 /// # Errors
 /// When the database fails.

@@ -1,6 +1,6 @@
 //! The SQL of a migration of the blobs to another storage.
 //!
-//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables, or calls these functions: they are public for tests.
 
 mod copies;
 
