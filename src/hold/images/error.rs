@@ -4,24 +4,24 @@ use crate::crew::CrewError;
 use crate::pds::PdsError;
 use atproto::syntax::{Digest, Size};
 
-/// Why something about an image was not recorded, by what the caller can do.
+/// Errors of the records of images, one variant for each remedy of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum ImagesError {
-    /// The description of a manifest is not valid; the text says why.
+    /// The description of a manifest is not valid, for the reason in the text.
     #[error("{0}")]
     Invalid(String),
-    /// The account may not write any more.
+    /// The account has no permission to write, or no longer.
     #[error("the account is no crew member that may write")]
     NotPermitted,
-    /// Blobs of the manifest are not here: upload them first.
+    /// Blobs of the manifest are not in this hold: upload them first.
     #[error("{count} of the manifest's blobs are not in this hold: {}", list(.first))]
     MissingBlobs {
         /// The number of missing blobs.
         count: usize,
-        /// The first of them.
+        /// The first of the missing blobs.
         first: Vec<Digest>,
     },
-    /// The manifest says another size than a blob has.
+    /// The manifest gives a blob another size than it has.
     #[error("{digest} has {actual} bytes, not {said} as the manifest says")]
     WrongSize {
         /// The blob.
@@ -34,55 +34,56 @@ pub enum ImagesError {
     /// The account would exceed its quota.
     #[error("quota exceeded: {used} are used, the manifest adds {added}, and the limit is {limit}")]
     QuotaExceeded {
-        /// How much it has.
+        /// Bytes that the account uses.
         used: Size,
-        /// How much it would get.
+        /// Bytes that the manifest adds.
         added: Size,
-        /// How much it may have.
+        /// The quota.
         limit: Size,
     },
-    /// The config of the manifest is larger than one may be.
+    /// The config of the manifest is larger than the limit.
     #[error("the config {digest} has {size}, and a config may have {limit} (limits.max_config_bytes)")]
     ConfigTooLarge {
         /// The config.
         digest: Digest,
-        /// Its size.
+        /// The size of the config.
         size: Size,
-        /// How much it may have.
+        /// The limit.
         limit: Size,
     },
-    /// The account has as many images as it may have.
+    /// The account has as many images as the limit allows.
     #[error("the account has {limit} images, as many as one may have here")]
     TooManyImages {
-        /// How many it may have.
+        /// The limit of images.
         limit: u64,
     },
-    /// The names of the account's images were chosen so that their keys stand beside each other in the tree.
+    /// The account has too many images beside this one in a node of the repository's tree, which only chosen names lead
+    /// to.
     #[error("{limit} images of the account stand beside this one in the repository's tree; push it under another name")]
     ImagesInNode {
-        /// How many may stand there.
+        /// The limit of images in a node.
         limit: usize,
     },
-    /// The account has as many records as it may have.
+    /// The account would exceed its limit of records.
     #[error("the account has {has} layers and manifests, this one adds {added}, and {limit} may be recorded")]
     TooManyRecords {
-        /// How much it has.
+        /// Number of records that the account has.
         has: u64,
-        /// How much it would get.
+        /// Number of records that the manifest adds.
         added: u64,
-        /// How much it may have.
+        /// The limit.
         limit: u64,
     },
     /// The configuration has no tiers.
     #[error("this hold has no tiers")]
     NoTiers,
-    /// A pull was not counted; the database failed, and the log says how.
+    /// A pull was not counted, because of an error of the database, which the log has.
     #[error("the pull could not be counted")]
     NotCounted,
     /// The crew records could not be read or written.
     #[error(transparent)]
     Crew(#[from] CrewError),
-    /// The repository refused or failed.
+    /// The repository refused the change, or failed.
     #[error(transparent)]
     Pds(#[from] PdsError),
 }

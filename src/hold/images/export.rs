@@ -1,5 +1,6 @@
-//! Everything that is recorded of one account, for the account: JSON that is made a page at a time, each from a snapshot of
-//! its own. So neither memory nor the database's log grows with the size of the account, or with how slowly it reads.
+//! Exports all records about an account as JSON, for the account. The JSON is made a page at a time, each from a
+//! snapshot of its own, so that neither memory nor the database's log grows with the size of the account, or with the
+//! slowness of the client.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,10 +13,10 @@ use atproto::lexicon::nsid::{self, Collection};
 use atproto::lexicon::{LayerExport, PostExport, StatsExport, UserDataHead};
 use atproto::syntax::{AtUri, Datetime, Did, RecordKey};
 
-/// Records in one piece: some 80 KB of JSON.
+/// Records in a page: some 80 KB of JSON.
 const PAGE: usize = 200;
 
-/// The output of `exportUserData` on its way. What is written meanwhile may be in it or not; nothing is in it twice.
+/// The output of `exportUserData` in progress. Records written meanwhile may be in it or not; none is in it twice.
 pub struct UserDataExport {
     images: Images,
     account: Did,
@@ -23,7 +24,7 @@ pub struct UserDataExport {
     next: Option<(Part, Elements)>,
 }
 
-/// What comes next.
+/// The next part of the output, with its cursor.
 #[derive(Clone)]
 enum Part {
     Head,
@@ -32,17 +33,17 @@ enum Part {
     Posts(String),
 }
 
-/// Whether the list that is on its way has elements.
+/// Whether the current list has elements already.
 #[derive(Clone, Copy, Default)]
 struct Elements {
     are_there: bool,
 }
 
-/// Some JSON, and what comes after it.
+/// A piece of the JSON, and the part that follows.
 type Piece = (Vec<u8>, Option<(Part, Elements)>);
 
 impl Images {
-    /// All records about `account`. `now_us` is in microseconds since 1970.
+    /// Starts an export of all records about `account`. `now_us` is in microseconds since 1970.
     #[must_use]
     pub fn export_user_data(&self, account: &Did, now_us: u64) -> UserDataExport {
         UserDataExport {
@@ -55,10 +56,10 @@ impl Images {
 }
 
 impl UserDataExport {
-    /// The next piece of the JSON; `None` after the last one.
+    /// Returns the next piece of the JSON; `None` after the last one.
     ///
     /// # Errors
-    /// A storage error; then it has no more pieces.
+    /// A storage error; then there are no more pieces.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ImagesError> {
         let Some((part, elements)) = self.next.take() else { return Ok(None) };
         let (hold, account, now_us) = (self.images.inner.pds.did().clone(), self.account.clone(), self.now_us);
@@ -71,7 +72,7 @@ impl UserDataExport {
     }
 }
 
-/// One snapshot.
+/// Reads a page from one snapshot.
 struct Reader<'r> {
     records: &'r Records<'r>,
     hold: &'r Did,
@@ -138,14 +139,14 @@ impl Reader<'_> {
     }
 }
 
-/// A page of a list.
+/// A page of a list, as JSON.
 struct List {
     json: Vec<u8>,
     elements: Elements,
 }
 
 impl List {
-    /// Appends an element, if there is one.
+    /// Appends an element, if it is there.
     fn push(&mut self, element: Option<impl Serialize>) -> Result<(), ImagesError> {
         let Some(element) = element else { return Ok(()) };
         if std::mem::replace(&mut self.elements.are_there, true) {
@@ -155,7 +156,7 @@ impl List {
         Ok(())
     }
 
-    /// The page with what comes after it: the same list, or, where that is at its end, `end` and `next`.
+    /// Ends the page. Returns it with the part that follows: the same list, or, at the end of that, `end` and `next`.
     fn end_page<P>(
         mut self,
         mut places: Vec<P>,

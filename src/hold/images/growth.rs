@@ -1,4 +1,4 @@
-//! How much one account may have recorded: images, records, and images side by side in the repository's tree.
+//! Limits of the growth of one account: images, records, and images side by side in the repository's tree.
 
 use super::{Image, Images, ImagesError, stats_key};
 use crate::images::tables;
@@ -6,23 +6,24 @@ use crate::pds::{GrowthBound, Repository};
 use atproto::lexicon::nsid;
 use atproto::syntax::{Did, Digest, Size};
 
-/// Images of one account in one node of the tree. Names that nobody chose for it come to so many once in 10^16 times.
+/// Limit of images of one account in one node of the tree. Names that were not chosen for it reach this once in 10^16
+/// times.
 const IMAGES_IN_NODE: usize = 128;
 
-/// How much one account may have recorded; 0 is no bound.
+/// Limits of the records of one account; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GrowthLimits {
-    /// Images.
+    /// Number of images.
     pub images: u64,
-    /// Layer records and manifests together.
+    /// Number of layer records and manifests together.
     pub records: u64,
-    /// Bytes in a config.
+    /// Size of a config in bytes.
     pub config_bytes: u64,
 }
 
 impl GrowthLimits {
-    /// Refuses a new image of an account that has all that it may have, or all that it may have in one node of the tree:
-    /// each commit beside that node writes and publishes it anew, also those of others.
+    /// Refuses a new image of an account that has reached the limit of images, or of images in one node of the tree:
+    /// each commit beside that node, also one of another account, writes and publishes the node again.
     pub(super) fn check_image(self, repository: &Repository<'_>, image: &Image) -> Result<(), ImagesError> {
         let (rows, key) = (repository.transaction(), stats_key(image));
         if tables::has_stats(rows, &key)? {
@@ -42,7 +43,7 @@ impl GrowthLimits {
         if own < IMAGES_IN_NODE { Ok(()) } else { Err(ImagesError::ImagesInNode { limit: IMAGES_IN_NODE }) }
     }
 
-    /// Refuses a config that is too large: it is read whole by whoever pulls.
+    /// Refuses a config that is too large: a client that pulls reads it into memory.
     pub(super) fn check_config(self, digest: Digest, size_bytes: u64) -> Result<(), ImagesError> {
         if self.config_bytes == 0 || size_bytes <= self.config_bytes {
             return Ok(());
@@ -51,7 +52,7 @@ impl GrowthLimits {
         Err(ImagesError::ConfigTooLarge { digest, size, limit })
     }
 
-    /// Refuses `added` records to an account that would have more than it may.
+    /// Refuses to add `added` records if the account would exceed its limit.
     pub(super) fn check_records(
         self,
         repository: &Repository<'_>,
@@ -70,7 +71,7 @@ impl GrowthLimits {
 }
 
 impl Images {
-    /// Counts what a bound on growth refused.
+    /// Counts a refusal by a limit of growth.
     pub(super) fn count_refused_growth<T>(&self, outcome: &Result<T, ImagesError>) {
         if let Some(bound) = outcome.as_ref().err().and_then(ImagesError::bound) {
             self.inner.pds.count_refused_growth(bound);
@@ -79,7 +80,7 @@ impl Images {
 }
 
 impl ImagesError {
-    /// The bound on growth that refused it.
+    /// Returns the limit of growth that caused the error.
     pub(super) fn bound(&self) -> Option<GrowthBound> {
         match self {
             Self::TooManyImages { .. } => Some(GrowthBound::Images),

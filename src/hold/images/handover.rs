@@ -1,5 +1,5 @@
-//! The hand-over to a successor, a hold under another address: members, layers, statistics, and which config each
-//! manifest needs. With it the other hold knows whose the blobs are, before it has them.
+//! The hand-over to a successor, a hold under another address: members, layers, statistics, and the config of each
+//! manifest. It tells the successor which accounts the blobs belong to, before it has the blobs.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,29 +14,29 @@ use atproto::lexicon::{
 };
 use atproto::syntax::{AtUri, Datetime, Did, Digest, RecordKey};
 
-/// Entries that one commit takes over: their proofs have to fit into its event, however far apart the records are.
+/// Entries imported in one commit: their proofs have to fit into its event, however far apart the records are.
 pub const MAX_ENTRIES: usize = 100;
 
 /// An entry of a hand-over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Entry {
-    /// The hold that hands over; the first entry.
+    /// DID of the exporting hold; the first entry.
     Hold(Did),
     /// A crew record.
     Member(Crew),
-    /// A manifest that was pushed.
+    /// A pushed manifest.
     Manifest {
-        /// Its record, in its owner's repository.
+        /// The address of its record, in its owner's repository.
         uri: AtUri,
         /// The account that pushed it.
         account: Did,
-        /// The config that it needs.
+        /// Digest of its config.
         config: Option<Digest>,
     },
     /// A layer record.
     Layer {
-        /// Its key, which it keeps.
+        /// The record's key, which stays the same.
         rkey: RecordKey,
         /// The record.
         record: Layer,
@@ -45,7 +45,7 @@ pub enum Entry {
     Stats(Stats),
 }
 
-/// The position of a reader of entries. The default is the beginning.
+/// The cursor of an export of entries. The default is the beginning.
 #[derive(Clone, Debug, Default)]
 pub struct HandOverCursor {
     part: Part,
@@ -76,23 +76,23 @@ impl Part {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TakenOver {
-    /// New members.
+    /// Number of new members.
     pub members: u64,
-    /// New manifests.
+    /// Number of new manifests.
     pub manifests: u64,
-    /// New layer records.
+    /// Number of new layer records.
     pub layers: u64,
-    /// Statistics that were new, or had smaller counts.
+    /// Number of statistics that were new, or had smaller counts here.
     pub stats: u64,
-    /// The number of entries that were here already.
+    /// Number of entries that were here already.
     pub kept: u64,
-    /// Members that were left out, because only the configuration makes members here.
+    /// Number of members left out, because only the configuration makes members here.
     pub left_out: u64,
 }
 
 impl Images {
-    /// Some entries from `place` on, and where the next ones are. Each call reads what is there then: what is written
-    /// meanwhile may be missing.
+    /// Returns a page of entries from `place` on, and the cursor of the next page. Each call reads a snapshot of its
+    /// own: what is written meanwhile may be missing.
     ///
     /// # Errors
     /// A storage error.
@@ -108,11 +108,11 @@ impl Images {
         self.inner.pds.read(job).await
     }
 
-    /// Takes over at most [`MAX_ENTRIES`] of another hold in one commit. What is here already stays: done again, it
+    /// Imports at most [`MAX_ENTRIES`] of another hold in one commit. Records that exist here stay: repeated, it
     /// changes nothing. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`ImagesError::Invalid`], or a storage error; then nothing was taken over.
+    /// [`ImagesError::Invalid`], or a storage error; then nothing was imported.
     pub async fn take_over(&self, entries: Vec<Entry>, now_us: u64) -> Result<TakenOver, ImagesError> {
         let crew_is_mutable = self.inner.crew.is_mutable();
         let job = move |repository: &Repository<'_>| {
@@ -120,7 +120,7 @@ impl Images {
             let mut changes: Vec<RecordChange> = Vec::new();
             for entry in entries {
                 let change = taking.take(entry)?;
-                // A file that has a record twice says nothing new the second time.
+                // Of a record that is twice in a file, the first one counts.
                 let is_new = |change: &RecordChange| {
                     !changes.iter().any(|c| c.rkey == change.rkey && c.collection == change.collection)
                 };
@@ -166,7 +166,7 @@ fn page(records: &Records<'_>, place: &HandOverCursor) -> Result<(Vec<Entry>, Op
     })
 }
 
-/// Taking entries over, within a transaction.
+/// An import of entries, within its transaction.
 struct Taking<'t> {
     repository: &'t Repository<'t>,
     crew_is_mutable: bool,
@@ -175,7 +175,7 @@ struct Taking<'t> {
 }
 
 impl Taking<'_> {
-    /// The change that the entry needs, if any; rows of the index are written here.
+    /// Returns the change that the entry needs, if any. Rows of the index are written here.
     fn take(&mut self, entry: Entry) -> Result<Option<RecordChange>, ImagesError> {
         let rows = self.repository.transaction();
         match entry {
@@ -209,7 +209,7 @@ impl Taking<'_> {
         }
         record.check_lengths().map_err(|reason| ImagesError::Invalid(reason.into()))?;
         if record.role == ROLE_OWNER {
-            // This hold has an owner.
+            // This hold has an owner already.
             record.role = ROLE_MEMBER.into();
         }
         self.taken.members += 1;
@@ -236,7 +236,7 @@ impl Taking<'_> {
         create(nsid::LAYER, rkey, record).map(Some)
     }
 
-    /// The greater counts and the later times: an image that is pushed to both holds meanwhile loses nothing.
+    /// Takes the greater counts and the later times: an image that is pushed to both holds meanwhile loses nothing.
     fn stats(&mut self, theirs: Stats) -> Result<Option<RecordChange>, ImagesError> {
         let image = Image { owner: theirs.owner_did, name: theirs.repository };
         let ours = stats::current(&self.repository.records(), &image, self.now_us)?;

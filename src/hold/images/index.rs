@@ -1,4 +1,4 @@
-//! The index of the records about images: made from them when it is not there, and when others take their place.
+//! The index of the records about images: built when it is absent, and when an import replaces the records.
 
 use crate::images::tables;
 use crate::images::tables::LayerRow;
@@ -11,14 +11,14 @@ use atproto::syntax::Digest;
 
 use super::{Image, stats_key};
 
-/// The name of the value in `meta` that says which form of the index is there.
+/// Name of the value in `meta` with the version of the index.
 const META_NAME: &str = "registry_index";
-/// Rises when the index has to be made again.
+/// Version of the index; raise it when the index must be built again.
 const FORM: &str = "1";
-/// Records read at a time.
+/// Records read in one page.
 const PAGE: u32 = 500;
 
-/// Builds the index unless it is there in this form.
+/// Builds the index, unless it exists in this version.
 pub(super) async fn make(pds: &Pds, now_us: u64) -> Result<(), PdsError> {
     if pds.read(|records| records.meta(META_NAME)).await?.as_deref() == Some(FORM) {
         return Ok(());
@@ -26,7 +26,7 @@ pub(super) async fn make(pds: &Pds, now_us: u64) -> Result<(), PdsError> {
     pds.transact(now_us, rebuild).await
 }
 
-/// Rebuilds the index from the records. Which configs the manifests need is in no record, and is forgotten.
+/// Rebuilds the index from the records. The configs of manifests are in no record, so they are lost.
 ///
 /// # Errors
 /// A storage error.

@@ -1,5 +1,4 @@
-//! Parses and checks the registry's description of a pushed manifest. Pure.
-//! <https://github.com/opencontainers/image-spec/blob/main/manifest.md>
+//! Parses and checks the description of a pushed manifest that the registry sends. Pure.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,14 +7,14 @@ use super::ImagesError;
 use atproto::lexicon::{LayerInfo, Manifest, ManifestInfo, NotifyManifest, RecordView, nsid};
 use atproto::syntax::{AtUri, Did, Digest, ImageName, RecordKey, ServiceUrl, Tag};
 
-/// What the layer record allows.
+/// Limit of the layer record.
 const MAX_LAYER_TYPE_BYTES: usize = 128;
-/// What the method allows.
+/// Limit of the method.
 const MAX_TYPE_BYTES: usize = 256;
-/// Layers of these kinds may be anywhere in the world.
+/// Prefixes of the media types of foreign layers, whose blobs may be on any server.
 const FOREIGN: [&str; 2] =
     ["application/vnd.docker.image.rootfs.foreign.", "application/vnd.oci.image.layer.nondistributable."];
-/// The type of a layer of which nothing is said.
+/// The media type of a layer without one.
 const ANY_TYPE: &str = "application/octet-stream";
 
 /// An image by its owner and name.
@@ -27,18 +26,18 @@ pub struct Image {
     pub name: ImageName,
 }
 
-/// A manifest that was pushed, with all blobs that it needs.
+/// A pushed manifest, with all blobs that it needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     /// Its image.
     pub image: Image,
     /// The address of its record, in its owner's repository.
     pub manifest: AtUri,
-    /// The tag that it was pushed under.
+    /// The tag of the push; `None` for a push by digest.
     pub tag: Option<Tag>,
-    /// The image's configuration; a list of manifests has none.
+    /// The image's config; an image index has none.
     pub config: Option<PushedBlob>,
-    /// Each layer once.
+    /// The layers, each once.
     pub layers: Vec<PushedLayer>,
 }
 
@@ -47,7 +46,7 @@ pub struct Push {
 pub struct PushedBlob {
     /// Its digest.
     pub digest: Digest,
-    /// Its size in bytes, where the manifest says it.
+    /// Its size in bytes; `None` when the manifest gives none.
     pub size_bytes: Option<u64>,
 }
 
@@ -94,9 +93,8 @@ impl Push {
 }
 
 impl Push {
-    /// Parses the record of a manifest in the repository of `account`. Returns `None` when it does not name `hold`. It
-    /// has no
-    /// tag: other records have.
+    /// Parses the record of a manifest in the repository of `account`. Returns `None` when it does not name `hold`. The
+    /// push has no tag: tags are in other records.
     ///
     /// # Errors
     /// [`ImagesError::Invalid`] with the field that is wrong.
@@ -138,14 +136,14 @@ fn names(hold: &Did, manifest: &Manifest) -> bool {
 }
 
 impl PushedLayer {
-    /// Whether it may be elsewhere, so that it need not be here.
+    /// Whether it is a foreign layer, whose blob need not be in this hold.
     #[must_use]
     pub fn is_foreign(&self) -> bool {
         FOREIGN.iter().any(|prefix| self.media_type.starts_with(prefix))
     }
 }
 
-/// Where the registry writes the record of a manifest.
+/// Returns the address of a manifest's record, in its owner's repository.
 fn address(owner: &Did, digest: &Digest) -> Result<AtUri, ImagesError> {
     let invalid = |error: atproto::syntax::SyntaxError| ImagesError::Invalid(error.to_string());
     Ok(AtUri::record(owner, &nsid::MANIFEST.into(), &RecordKey::parse(&digest.hex()).map_err(invalid)?))

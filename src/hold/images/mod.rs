@@ -1,8 +1,8 @@
-//! The records of images: layers of manifests, pushes and pulls, quotas, and
-//! everything that is recorded of an account.
+//! The records of images: layers of manifests, pushes and pulls, quotas, and the export and deletion of all records of
+//! an account.
 //!
-//! The records are the truth and public; tables beside them are an index that quotas and garbage collection ask, kept in
-//! the same transactions. This room knows what a manifest needs, not how anybody proves who they are.
+//! The records are public and authoritative; tables beside them are an index for quotas and garbage collection, written
+//! in the same transactions. This room knows the blobs of a manifest, not how accounts are authenticated.
 //! <https://lexicon.garden/identity/did:plc:wfj5kyialpmcv2fzk6uqwsln>
 
 mod error;
@@ -38,7 +38,7 @@ pub use manifest::{Image, Push, PushedBlob, PushedLayer};
 pub use push::Pushed;
 pub use reconcile::{Reconciled, UnaskedAccount};
 pub use stats::{NewStats, stats_key};
-// What other rooms ask within a transaction of their own.
+// Queries for other rooms, within transactions of their own.
 pub use tables::{is_referenced, manifests_without_config};
 pub use tiers::{QuotaTier, Tiers};
 
@@ -51,7 +51,7 @@ pub struct ImagesSettings {
     pub appviews: Vec<Did>,
     /// Whether a push may make a post.
     pub posts: bool,
-    /// How much one account may have recorded.
+    /// Limits of the records of one account.
     pub growth: GrowthLimits,
 }
 
@@ -69,8 +69,7 @@ struct Inner {
 }
 
 impl Images {
-    /// Opens the records in `pds`, and builds their index where it was never built. `now_us` is in microseconds since
-    /// 1970.
+    /// Opens the records in `pds`, and builds their index if there is none. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// A storage error.
@@ -90,7 +89,7 @@ impl Images {
     }
 }
 
-/// A record with its `$type`, as the repository stores it.
+/// Encodes a record with its `$type`, as the repository stores it.
 fn encode(collection: Collection, record: impl serde::Serialize) -> Result<Ipld, ImagesError> {
     let mut value = serde_json::to_value(record).map_err(|e| ImagesError::Invalid(e.to_string()))?;
     if let Some(fields) = value.as_object_mut() {

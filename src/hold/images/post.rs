@@ -4,10 +4,11 @@ use super::{Push, PushedLayer};
 use atproto::lexicon::{Facet, FacetFeature, FacetIndex, Post, nsid};
 use atproto::syntax::{Datetime, Size, Tag};
 
-/// Characters of the image's name and tag: with the rest well below the 300 that a post may have.
+/// Limit of the characters of the image's name and tag: with the rest, well below the 300 of a post.
 const MAX_NAME: usize = 200;
 
-/// The post about the push of an image under a tag. Its name leads to the account that pushed it.
+/// Returns the post about the push of an image under a tag. The image's name is a mention of the account that pushed
+/// it.
 pub(super) fn post(push: &Push, tag: &Tag, recorded: &[(PushedLayer, u64)], now: Datetime) -> Post {
     let mut name = format!("{}:{tag}", push.image.name);
     if name.len() > MAX_NAME {

@@ -1,10 +1,10 @@
-//! The queue of pulls to be counted: many in one transaction, so that a flood of them does not hold up writers.
+//! A queue of pulls to be counted: many in one transaction, so that a flood of them does not delay other writers.
 
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::oneshot;
 
-/// The queue. Whoever adds the first pull has to count all.
+/// The queue. The caller that adds the first pull has to count all.
 #[derive(Default)]
 pub(super) struct Pulls {
     waiting: Mutex<Vec<Waiting>>,
@@ -12,16 +12,16 @@ pub(super) struct Pulls {
 
 /// A pull in the queue.
 pub(super) struct Waiting {
-    /// Of the image's statistics.
+    /// The key of the image's statistics record.
     pub(super) key: String,
     tell: oneshot::Sender<bool>,
 }
 
-/// A pull that was added to those that wait.
+/// The result of adding a pull.
 pub(super) struct Added {
-    /// Whether nobody counts them yet.
+    /// Whether the pull is the first in the queue, so that the caller has to count.
     pub(super) is_first: bool,
-    /// Whether it was counted, once that is on disk; an error when it could not be.
+    /// Receives whether it was counted, once that is on disk; an error when counting failed.
     pub(super) answer: oneshot::Receiver<bool>,
 }
 
@@ -33,7 +33,7 @@ impl Pulls {
         Added { is_first: waiting.len() == 1, answer }
     }
 
-    /// All that wait; who comes from now on is not among them.
+    /// Takes all pulls of the queue. Pulls added later start a new one.
     pub(super) fn take(&self) -> Vec<Waiting> {
         std::mem::take(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -41,7 +41,7 @@ impl Pulls {
 
 impl Waiting {
     pub(super) fn answer(self, counted: bool) {
-        // A caller who went away does not mind.
+        // The caller may have stopped waiting.
         let _ = self.tell.send(counted);
     }
 }

@@ -13,26 +13,27 @@ use atproto::lexicon::{
 };
 use atproto::syntax::{AtUri, Datetime, Did, RecordKey, Size, Tid};
 
-/// Missing blobs that an answer names.
+/// Limit of missing blobs that an error names.
 const NAMED_BLOBS: usize = 10;
 
 /// The result of a push.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pushed {
-    /// Layer records that were written; those that were there already are not among them.
+    /// Number of new layer records.
     pub layers_created: usize,
-    /// The post about it, where one was made.
+    /// The post about the push, if one was made.
     pub post: Option<AtUri>,
 }
 
 impl Images {
-    /// Records a push: a record for each layer that the manifest did not have before, the statistics, and which config it
-    /// needs. One that adds nothing is counted, and makes no commit. All of it is one transaction; past 198 new layers it has more than one commit. The owner of the image pushes. `now_us` is in microseconds since 1970.
+    /// Records a push by the owner of the image: a record for each layer that the manifest did not have before, the
+    /// statistics, and the manifest's config. A push that adds no record is counted without a commit. All is one
+    /// transaction; past 198 new layers it has more than one commit. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`ImagesError::MissingBlobs`], [`ImagesError::WrongSize`], [`ImagesError::QuotaExceeded`],
-    /// [`ImagesError::NotPermitted`], a bound of [`GrowthLimits`](super::GrowthLimits), or a storage error; then nothing is
-    /// recorded.
+    /// [`ImagesError::NotPermitted`], a limit of [`GrowthLimits`](super::GrowthLimits), or a storage error; then
+    /// nothing is recorded.
     pub async fn push(&self, push: Push, now_us: u64) -> Result<Pushed, ImagesError> {
         let settings = self.settings();
         let (pds, hold) = (self.inner.pds.clone(), self.inner.pds.did().clone());
@@ -58,7 +59,7 @@ struct Recording<'r> {
 impl Recording<'_> {
     fn run(&self) -> Result<Pushed, ImagesError> {
         let membership = Membership::read(&self.repository.records(), &self.push.image.owner)?;
-        // Who was a member when the request came may have gone, with all that was recorded of them.
+        // The account may have lost its membership, and its records, since the request was authorized.
         if !membership.may(Permission::BlobWrite) {
             return Err(ImagesError::NotPermitted);
         }
@@ -97,7 +98,7 @@ impl Recording<'_> {
             let commits = usize::from(!changes.is_empty()) + layer_changes.len().div_ceil(MAX_WRITES);
             self.pds.spend(&self.push.image.owner, added, commits as u64, self.now_us)?;
         }
-        // One commit carries no more: a manifest of many layers has several, all of them or none.
+        // A commit has a limit of changes: a manifest of many layers has several commits, all in this transaction.
         while !changes.is_empty() {
             self.repository.commit(Plan::of(changes))?;
             changes = layer_changes.by_ref().take(MAX_WRITES).collect();
@@ -105,7 +106,8 @@ impl Recording<'_> {
         Ok(Pushed { layers_created: new.len(), post: uri })
     }
 
-    /// The layers whose blobs are here, with their sizes in bytes. All must be, and the config, but for foreign layers.
+    /// Returns the layers whose blobs are here, with their sizes in bytes. All blobs must be here, and the config; only
+    /// foreign layers may be absent.
     fn layers_here(&self, membership: &Membership) -> Result<Vec<(PushedLayer, u64)>, ImagesError> {
         let mut missing = Vec::new();
         let mut here = Vec::new();
@@ -130,7 +132,7 @@ impl Recording<'_> {
         Err(ImagesError::MissingBlobs { count, first: missing })
     }
 
-    /// The size of a blob in bytes, where it is here; it must be what the manifest says.
+    /// Returns the size of a blob in bytes; `None` when it is not here. It must equal the size in the manifest.
     fn size_of(&self, blob: &PushedBlob) -> Result<Option<u64>, ImagesError> {
         let Some(actual) = blobs::blob_size(self.repository.transaction(), &blob.digest)? else { return Ok(None) };
         match blob.size_bytes {
@@ -139,13 +141,13 @@ impl Recording<'_> {
         }
     }
 
-    /// Compares what the account has with this manifest to what it had before. What it stages meanwhile does not count:
-    /// it is looked at when it is completed.
+    /// Compares the usage of the account with this manifest and before. Its staged bytes do not count: they are checked
+    /// when the upload completes.
     fn check_quota(&self, membership: &Membership, before: &AccountUsage) -> Result<(), ImagesError> {
         let Some(tier) = self.settings.tiers.of(membership) else { return Ok(()) };
         let now = blobs::account_usage(self.repository.transaction(), &self.push.image.owner)?;
         let added = now.blob_bytes().saturating_sub(before.blob_bytes());
-        // Whoever has too much already may still push what adds nothing.
+        // An account over its quota may still push what adds nothing.
         if added == 0 || now.blob_bytes() <= tier.limit.bytes {
             return Ok(());
         }
@@ -153,12 +155,12 @@ impl Recording<'_> {
         Err(ImagesError::QuotaExceeded { used, added, limit: tier.limit })
     }
 
-    /// The captain has no bounds but that of a node.
+    /// Returns the limits for the account. The captain has none but that of images in a node.
     fn growth(&self, membership: &Membership) -> GrowthLimits {
         if membership.captain { GrowthLimits::default() } else { self.settings.growth }
     }
 
-    /// Returns how many records the push adds.
+    /// Checks the limits of growth. Returns the number of records that the push adds.
     fn check_growth(&self, membership: &Membership, new_layers: usize) -> Result<u64, ImagesError> {
         let Push { image, manifest, .. } = self.push;
         let growth = self.growth(membership);
@@ -169,7 +171,7 @@ impl Recording<'_> {
         Ok(added)
     }
 
-    /// Counts the push: in the image's record when there is a commit anyway, or no record yet; else beside it, until
+    /// Counts the push: in the image's record when there is a commit anyway, or no record yet; else in the index, until
     /// [`Images::write_counts`].
     fn count(&self, is_committed: bool) -> Result<Option<RecordChange>, ImagesError> {
         let (rows, image) = (self.repository.transaction(), &self.push.image);
@@ -184,7 +186,7 @@ impl Recording<'_> {
         stats::put(self.repository, &counts).map(Some)
     }
 
-    /// The post, when captain and operator want one: for a manifest that is new, and has a tag.
+    /// Returns the post, when captain and operator enabled posts: for a new manifest with a tag.
     fn record_post(
         &self,
         membership: &Membership,
@@ -204,14 +206,14 @@ impl Recording<'_> {
     }
 }
 
-/// Makes ascending record keys.
+/// Generates ascending record keys.
 pub(super) struct Keys<'k> {
     repository: &'k Repository<'k>,
     last: Option<Tid>,
 }
 
 impl<'k> Keys<'k> {
-    /// Keys for new records, greater than all that are there.
+    /// Starts above all keys of layer records and posts.
     pub(super) fn of(repository: &'k Repository<'k>) -> Result<Self, ImagesError> {
         let last = tables::newest_registry_key(repository.transaction())?.and_then(|key| Tid::parse(&key).ok());
         Ok(Self { repository, last })
@@ -224,7 +226,7 @@ impl<'k> Keys<'k> {
     }
 }
 
-/// The record of a layer that is here, and its row in the index.
+/// Adds a layer to the index. Returns the change that creates its record.
 pub(super) fn layer_change(
     repository: &Repository<'_>,
     push: &Push,

@@ -1,4 +1,4 @@
-//! Quotas: how much an account stores, and its limit.
+//! Quotas: the usage of an account, and its limit.
 
 use super::{Images, ImagesError, Tiers};
 use crate::blobs::{self, QuotaLimits};
@@ -10,7 +10,7 @@ use server::sqlite::Read;
 use server::storage::StorageError;
 
 impl Images {
-    /// Returns how much `account` stores, and its limit.
+    /// Returns the usage of `account`, and its limit.
     ///
     /// # Errors
     /// A storage error.
@@ -43,7 +43,7 @@ impl Images {
         self.settings().appviews.contains(account)
     }
 
-    /// Puts a member who joined at run time into the tier of this rank, and returns the tier's name. `now_us` is in
+    /// Assigns the tier of this rank to a member who joined at run time. Returns the tier's name. `now_us` is in
     /// microseconds since 1970.
     ///
     /// # Errors

@@ -6,7 +6,7 @@
 //! An account that cannot be asked is said to be so; whoever removes blobs leaves alone what could be its own. Who is banned
 //! is asked only as a member again: that is how a captain gives up an account whose server is gone for good.
 //!
-//! What an account says of itself is believed and counts for it; see [`Resolver::list_records`].
+//! The records of an account are trusted, and count for it; see [`Resolver::list_records`].
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -25,17 +25,17 @@ use atproto::lexicon::{RecordView, nsid};
 use atproto::syntax::{AtUri, Datetime, Did, Digest};
 use server::identity::Resolver;
 
-/// Accounts that are asked at once, each with one page of 4 MiB in memory.
+/// Accounts read concurrently, each with one page of 4 MiB in memory.
 const ACCOUNTS_AT_ONCE: usize = 4;
-/// What all pages of one account may take. Those with 20,000 manifests take some 200 pages.
+/// Time limit for all pages of one account. 20,000 manifests take some 200 pages.
 const ACCOUNT_TIME: Duration = Duration::from_secs(600);
-/// Manifests of one account: its list is long after that, and the hold's memory and repository are not its own.
+/// Limit of manifests of one account, for the sake of the hold's memory and repository.
 const MAX_MANIFESTS: usize = 20_000;
-/// Layers that one transaction writes, so that it holds up nobody for long.
+/// Layers written in one transaction, so that it does not delay other writers for long.
 const LAYERS_AT_ONCE: usize = 500;
-/// Records that one commit writes: their proofs have to fit into its event, however far apart the records are.
+/// Records written in one commit: their proofs have to fit into its event, however far apart the records are.
 const WRITES_AT_ONCE: usize = 100;
-/// Recorded manifests that are listed; the rest is only counted.
+/// Limit of recorded manifests that are listed; more are only counted.
 const LISTED: usize = 10_000;
 
 /// The result of a reconciliation.
@@ -44,21 +44,21 @@ const LISTED: usize = 10_000;
 pub struct Reconciled {
     /// Whether nothing was written.
     pub dry_run: bool,
-    /// Accounts that were asked.
+    /// Number of accounts that were read, or could not be.
     pub accounts: u64,
-    /// Manifests in their repositories that name this hold.
+    /// Number of manifests in their repositories that name this hold.
     pub manifests: u64,
-    /// Manifests that were not recorded, or not whole, and are now; or would be.
+    /// Number of manifests that were not recorded, or not completely, and are now, or would be in a dry run.
     pub recorded: u64,
-    /// Layer records that were written for them, or would be.
+    /// Number of layer records written for them, or that would be.
     pub layers: u64,
-    /// Manifests of which blobs are not here. What is here of them is recorded.
+    /// Number of manifests whose blobs are not all here. Those that are here are recorded.
     pub incomplete: u64,
-    /// Manifests whose record is not valid.
+    /// Number of manifests whose record is not valid.
     pub invalid: u64,
-    /// Accounts that could not be asked, or not to the end of their list.
+    /// Accounts that could not be read, or not to the end of their list.
     pub unasked: Vec<UnaskedAccount>,
-    /// The first 10,000 of the manifests that were recorded.
+    /// The first 10,000 of the recorded manifests.
     pub listed: Vec<AtUri>,
     /// All blobs here that a manifest names, also where nothing was written.
     #[serde(skip)]
@@ -101,10 +101,9 @@ struct Missing {
 }
 
 impl Images {
-    /// Asks the repositories of all who can push, and records what is missing; with `dry_run` only returns it. Quotas
-    /// are
-    /// not looked at: the blobs are here, and count from now on. `report` is told how many accounts were asked, and how
-    /// many there are. `clock` gives microseconds since 1970.
+    /// Reads the repositories of all accounts that may push, and records what is missing; with `dry_run` only returns
+    /// it. Quotas are not checked: the blobs are here, and count from now on. `report` is called with the number of
+    /// accounts read, and of all. `clock` returns microseconds since 1970.
     ///
     /// # Errors
     /// A storage error; what was recorded until then stays recorded.
@@ -197,7 +196,7 @@ impl Images {
             let mut some = Vec::new();
             while let Some(push) = pushes.next_if(|push| some.is_empty() || layers + push.layers.len() < LAYERS_AT_ONCE)
             {
-                // One without layers is work too.
+                // A push without layers is work too.
                 layers += push.layers.len() + 1;
                 some.push(push);
             }
@@ -338,7 +337,7 @@ fn look(records: &Records<'_>, push: &Push, missing: &mut Missing) -> Result<Loo
     Ok(look)
 }
 
-/// Writes what is missing: layer records, which config each manifest needs, and statistics where an image has none.
+/// Writes what is missing: layer records, the config of each manifest, and statistics of an image that has none.
 fn record(
     repository: &Repository<'_>,
     growth: GrowthLimits,
@@ -348,7 +347,7 @@ fn record(
     let mut missing = Missing::default();
     let mut changes: Vec<RecordChange> = Vec::new();
     let mut keys = Keys::of(repository)?;
-    // The record of the first is not there yet when the next manifest of the same image comes.
+    // The statistics record is not in the repository yet when the next manifest of the same image follows.
     let mut counted = HashSet::new();
     for push in pushes {
         let look = look(&repository.records(), push, &mut missing)?;
@@ -370,7 +369,7 @@ fn record(
     Ok(missing)
 }
 
-/// Commits when there are at least so many changes.
+/// Commits the changes if there are at least `least`.
 fn flush(repository: &Repository<'_>, changes: &mut Vec<RecordChange>, least: usize) -> Result<(), ImagesError> {
     if changes.len() >= least {
         repository.commit(Plan::of(std::mem::take(changes)))?;
@@ -378,7 +377,8 @@ fn flush(repository: &Repository<'_>, changes: &mut Vec<RecordChange>, least: us
     Ok(())
 }
 
-/// Statistics of an image that has none: it was pushed once at least, and its pulls can be counted from now on.
+/// Returns the first statistics of an image that has none: it was pushed at least once, and its pulls are counted from
+/// now on.
 fn first_stats(
     repository: &Repository<'_>,
     growth: GrowthLimits,
@@ -386,7 +386,7 @@ fn first_stats(
     now_us: u64,
 ) -> Result<Option<RecordChange>, ImagesError> {
     match growth.check_image(repository, image) {
-        // Its blobs are recorded all the same.
+        // Its manifests and layers are recorded all the same.
         Err(refused) if refused.bound().is_some() => return Ok(None),
         outcome => outcome?,
     }

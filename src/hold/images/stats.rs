@@ -1,4 +1,4 @@
-//! How often an image was pushed and pulled: its record, and the pulls and pushes that it does not count yet.
+//! Statistics of an image: its record, and the pulls and pushes not yet in the record.
 
 use super::{Image, Images, ImagesError, encode};
 use crate::crew::Manager;
@@ -7,31 +7,31 @@ use crate::pds::{PdsError, Plan, RecordChange, RecordWrite, Records, Repository}
 use atproto::lexicon::{self, Stats, nsid};
 use atproto::syntax::{Datetime, RecordKey};
 
-/// Records that one commit writes when pulls are counted.
+/// Records written in one commit when pulls are counted.
 const PAGE: usize = 100;
-/// What every JSON reader holds.
+/// The largest integer that every JSON reader represents exactly.
 const MAX_COUNT: u64 = (1 << 53) - 1;
 
 /// New statistics of an image. Fields that are `None` keep their values.
 #[derive(Clone, Debug, Default)]
 pub struct NewStats {
-    /// Manifests downloaded.
+    /// Number of manifests downloaded.
     pub pull_count: Option<u64>,
-    /// Manifests uploaded.
+    /// Number of manifests uploaded.
     pub push_count: Option<u64>,
-    /// The newest download.
+    /// Time of the last download.
     pub last_pull: Option<Datetime>,
-    /// The newest upload.
+    /// Time of the last upload.
     pub last_push: Option<Datetime>,
 }
 
-/// Returns the record key of an image's statistics: one image has one record.
+/// Returns the record key of an image's statistics. An image has one record.
 #[must_use]
 pub fn stats_key(image: &Image) -> String {
     Stats::key_of(&image.owner, &image.name)
 }
 
-/// The statistics of an image as they are now, with the pulls and pushes that the record does not count yet.
+/// Returns the current statistics of an image, with the pulls and pushes not yet in the record.
 pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Result<Stats, ImagesError> {
     let key = stats_key(image);
     let recorded = records.get(&nsid::STATS, &key)?.and_then(|record| serde_json::from_value(record.value).ok());
@@ -54,7 +54,7 @@ pub(super) fn current(records: &Records<'_>, image: &Image, now_us: u64) -> Resu
     Ok(stats)
 }
 
-/// The change that writes the record, and its place in the index.
+/// Adds the record to the index. Returns the change that writes it.
 pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<RecordChange, ImagesError> {
     let image = Image { owner: stats.owner_did.clone(), name: stats.repository.clone() };
     let key = stats_key(&image);
@@ -69,10 +69,10 @@ pub(super) fn put(repository: &Repository<'_>, stats: &Stats) -> Result<RecordCh
 }
 
 impl Images {
-    /// Sets the statistics of an image, whatever they were. `now_us` is in microseconds since 1970.
+    /// Sets the statistics of an image, in place of the current ones. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`ImagesError::Invalid`] for counts that JSON does not hold; bounds on growth for an admin; or a storage error.
+    /// [`ImagesError::Invalid`] for counts above 53 bits; limits of growth for an admin; or a storage error.
     pub async fn set_stats(
         &self,
         manager: Manager,
@@ -114,7 +114,7 @@ impl Images {
         outcome
     }
 
-    /// Counts a pull of an image that is here. Returns whether it is. The record has it after the next
+    /// Counts a pull of an image. Returns whether the image is here. The record has the pull after the next
     /// [`Images::write_counts`]. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
@@ -123,13 +123,13 @@ impl Images {
         let counted = self.inner.pulls.add(stats_key(image));
         if counted.is_first {
             let images = self.clone();
-            // In a task of its own: it counts for all who came meanwhile, also when this caller goes away.
+            // A task of its own: it counts all pulls added meanwhile, also when this caller stops waiting.
             tokio::spawn(async move { images.count_pulls(now_us).await });
         }
         counted.answer.await.map_err(|_| ImagesError::NotCounted)
     }
 
-    /// One transaction for all pulls that wait when it begins.
+    /// Counts all pulls that are in the queue when the transaction begins.
     async fn count_pulls(&self, now_us: u64) {
         let images = self.clone();
         let job = move |repository: &Repository<'_>| {
@@ -142,15 +142,14 @@ impl Images {
         match self.inner.pds.transact(now_us, job).await {
             Ok(counted) => counted.into_iter().for_each(|(counted, pull)| pull.answer(counted)),
             Err(error) => {
-                // Also those that the transaction did not come to: nobody else would count them.
+                // Pulls that the transaction did not take too: no other caller would count them.
                 drop(self.inner.pulls.take());
                 tracing::error!(%error, "pulls could not be counted");
             }
         }
     }
 
-    /// Brings the pulls and pushes that were counted since the last time into the records, and returns how many records
-    /// changed.
+    /// Writes the pulls and pushes counted since the last call to the records. Returns the number of changed records.
     ///
     /// # Errors
     /// A storage error.

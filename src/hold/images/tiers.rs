@@ -8,22 +8,22 @@ use atproto::syntax::Size;
 pub struct QuotaTier {
     /// Its name.
     pub name: String,
-    /// What an account may store, each blob once.
+    /// The most bytes that an account may store, each blob once.
     pub limit: Size,
 }
 
-/// The tiers of the configuration. Without any there is no limit.
+/// The tiers of the configuration. Without tiers there is no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tiers {
-    /// From the smallest to the largest: the place is the rank.
+    /// All tiers, from the smallest to the largest: the index is the rank.
     pub all: Vec<QuotaTier>,
-    /// The tier of members who have none; `None` is the smallest.
+    /// The tier of members whose record names none; `None` means the smallest.
     pub of_new_crew: Option<String>,
 }
 
 impl Tiers {
-    /// The tier of an account; `None` when it has no limit. The captain has none. Whose crew record names no tier, or
-    /// one that is not there, has the tier of new members; so has who is no member yet.
+    /// Returns the tier of an account; `None` when it has no limit, as the captain. An account whose crew record names
+    /// no tier, or one that does not exist, has the tier of new members; so has an account that is no member yet.
     #[must_use]
     pub fn of(&self, membership: &Membership) -> Option<&QuotaTier> {
         if membership.captain {
@@ -33,7 +33,7 @@ impl Tiers {
         named(&membership.tier).or_else(|| named(&self.of_new_crew)).or(self.all.first())
     }
 
-    /// The tier of a rank, counted from 0. A rank beyond the last tier is that of the last: registries have tiers of
+    /// Returns the tier of a rank, counted from 0. A rank beyond the last tier gets the last: registries have tiers of
     /// their own, perhaps more of them.
     #[must_use]
     pub fn ranked(&self, rank: u64) -> Option<&QuotaTier> {

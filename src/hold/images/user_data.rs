@@ -1,4 +1,4 @@
-//! Deletes everything that is recorded of one account.
+//! Deletes all records of one account.
 
 use super::{Images, ImagesError};
 use crate::crew::{self, Membership, member_key};
@@ -10,12 +10,12 @@ use atproto::lexicon::{
 };
 use atproto::syntax::{Did, RecordKey};
 
-/// Records that one commit deletes: their proofs have to fit into its event, however far apart the records are.
+/// Records deleted in one commit: their proofs have to fit into its event, however far apart the records are.
 const PAGE: usize = 100;
 
 impl Images {
-    /// Deletes all records about `account`. Returns how many this call deleted. The captain stays captain. The
-    /// membership goes first, so that nothing new can come after; cut off, it goes on when it is called again.
+    /// Deletes all records about `account`. Returns the numbers of deleted records. The captain stays captain. The
+    /// membership is deleted first, so that no new records can follow. Interrupted, it goes on when it is called again.
     /// `now_us` is in microseconds since 1970.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Images {
     }
 }
 
-/// What one commit deleted.
+/// The result of one commit.
 struct Page {
     crew: bool,
     layers: usize,
@@ -44,7 +44,7 @@ struct Page {
     is_last: bool,
 }
 
-/// A part of a deletion, in its transaction.
+/// One commit of a deletion, in its transaction.
 struct Deletion<'d> {
     repository: &'d Repository<'d>,
     account: &'d Did,
@@ -72,14 +72,15 @@ impl Deletion<'_> {
         }
         let is_last = changes.len() < PAGE;
         if is_last {
-            // After their layers: one whose manifest is not known seems to have come with an imported repository.
+            // Manifests are deleted after their layers: a layer without its manifest seems to have come with an
+            // imported repository.
             tables::delete_manifests(rows, self.account)?;
         }
         self.repository.commit(Plan::of(changes))?;
         Ok(Page { crew, layers: layers.len(), stats: stats.len(), is_last })
     }
 
-    /// Whether the account is a member whose record goes.
+    /// Deletes the crew record, unless it is the captain's. Returns whether there was one.
     fn membership(&self, changes: &mut Vec<RecordChange>) -> Result<bool, ImagesError> {
         let records = self.repository.records();
         let membership = Membership::read(&records, self.account)?;

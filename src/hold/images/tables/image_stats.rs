@@ -1,5 +1,5 @@
-//! Which statistics and posts there are of whose images, and the pulls and pushes that the records do not count yet.
-//! The rules are in the room `images`.
+//! The index of statistics and posts, and the pulls and pushes not yet in the records. The rules are in the room
+//! `images`.
 
 use rusqlite::params;
 
@@ -7,36 +7,36 @@ use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Pulls and pushes that a stats record does not count yet.
+/// Pulls and pushes that are not yet in a statistics record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCounts {
     /// The record's key.
     pub rkey: String,
-    /// Whose image it is.
+    /// DID of the image's owner.
     pub owner: String,
     /// The image's name.
     pub repository: String,
-    /// How many pulls.
+    /// Number of these pulls.
     pub pulls: u64,
-    /// When the newest of them was, in microseconds since 1970.
+    /// Time of the last pull, in microseconds since 1970.
     pub last_pull_us: Option<u64>,
-    /// How many pushes.
+    /// Number of these pushes.
     pub pushes: u64,
-    /// When the newest of them was.
+    /// Time of the last push, in microseconds since 1970.
     pub last_push_us: Option<u64>,
 }
 
-/// The pulls and pushes that the stats record with this key does not count yet; `None` when there is no such record.
+/// Returns the pulls and pushes not yet in the statistics record with this key; `None` when there is no such record.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn new_counts(read: &Read<'_>, rkey: &str) -> Result<Option<NewCounts>, StorageError> {
     let sql =
         "SELECT rkey, owner, repository, new_pulls, last_pull_us, new_pushes, last_push_us FROM stats WHERE rkey = ?1";
     read.first(sql, [rkey], new_counts_of)
 }
 
-/// Pulls and pushes of at most `limit` images that the records do not count yet.
+/// Returns the pulls and pushes not yet in the records, of at most `limit` images.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -45,7 +45,7 @@ pub fn all_new_counts(read: &Read<'_>, limit: usize) -> Result<Vec<NewCounts>, S
     read.all(sql, [limit.cast_signed()], new_counts_of)
 }
 
-/// Whether there is a stats record with this key.
+/// Whether there is a statistics record with this key.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -53,7 +53,7 @@ pub fn has_stats(read: &Read<'_>, rkey: &str) -> Result<bool, StorageError> {
     Ok(read.first("SELECT 1 FROM stats WHERE rkey = ?1", [rkey], |_| Ok(()))?.is_some())
 }
 
-/// Whether the stats record with this key is of an image of `owner`.
+/// Whether the statistics record with this key is of an image of `owner`.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -62,7 +62,7 @@ pub fn is_stats_of(read: &Read<'_>, rkey: &str, owner: &Did) -> Result<bool, Sto
     Ok(read.first(sql, [rkey, owner.as_str()], |_| Ok(()))?.is_some())
 }
 
-/// How many stats records there are of an account's images, counted up to `most`.
+/// Returns the number of an account's statistics records, counted up to `most`.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -72,7 +72,7 @@ pub fn count_stats_of(read: &Read<'_>, owner: &Did, most: u64) -> Result<u64, St
     Ok(count.unwrap_or(0).cast_unsigned())
 }
 
-/// The keys of the stats records of an account's images, at most `limit` of them.
+/// Returns the keys of at most `limit` statistics records of an account's images.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -90,7 +90,7 @@ pub fn stats_after(read: &Read<'_>, owner: &Did, after: &str, limit: usize) -> R
     read.all(sql, params![owner.as_str(), after, limit.cast_signed()], |row| row.get(0))
 }
 
-/// The keys of the posts about an account's pushes, at most `limit` of them.
+/// Returns the keys of at most `limit` posts about an account's pushes.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -108,7 +108,7 @@ pub fn posts_after(read: &Read<'_>, account: &Did, after: &str, limit: usize) ->
     read.all(sql, params![account.as_str(), after, limit.cast_signed()], |row| row.get(0))
 }
 
-/// The greatest key among layer records and posts.
+/// Returns the greatest key among layer records and posts.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -118,17 +118,17 @@ pub fn newest_registry_key(read: &Read<'_>) -> Result<Option<String>, StorageErr
     Ok(layer.max(newest("SELECT max(rkey) FROM post")?).flatten())
 }
 
-/// Adds a stats record to the index, as one that counts all pulls and pushes.
+/// Adds a statistics record to the index, as one that counts all pulls and pushes.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn put_stats(write: &Write<'_>, rkey: &str, owner: &str, repository: &str) -> Result<(), StorageError> {
     let sql = "INSERT INTO stats (rkey, owner, repository) VALUES (?1, ?2, ?3)
                ON CONFLICT (rkey) DO UPDATE SET new_pulls = 0, last_pull_us = NULL, new_pushes = 0, last_push_us = NULL";
     write.execute(sql, [rkey, owner, repository]).map(drop)
 }
 
-/// Takes a stats record out of the index.
+/// Removes a statistics record from the index.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -136,7 +136,7 @@ pub fn delete_stats(write: &Write<'_>, rkey: &str) -> Result<(), StorageError> {
     write.execute("DELETE FROM stats WHERE rkey = ?1", [rkey]).map(drop)
 }
 
-/// Counts a pull of the image that has this stats record, and answers whether there is one.
+/// Counts a pull of the image with this statistics record. Returns whether the record exists.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -145,7 +145,7 @@ pub fn count_pull(write: &Write<'_>, rkey: &str, now_us: u64) -> Result<bool, St
     Ok(write.execute(sql, params![rkey, now_us.cast_signed()])? == 1)
 }
 
-/// Counts a push of the image that has this stats record.
+/// Counts a push of the image with this statistics record.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -162,7 +162,7 @@ pub fn put_post(write: &Write<'_>, rkey: &str, account: &str) -> Result<(), Stor
     write.execute("INSERT INTO post (rkey, account) VALUES (?1, ?2)", [rkey, account]).map(drop)
 }
 
-/// Takes a post out of the index.
+/// Removes a post from the index.
 ///
 /// # Errors
 /// [`StorageError`].

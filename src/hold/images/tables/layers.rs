@@ -1,4 +1,4 @@
-//! Which blobs the manifests of the registry need, and how much an account has. The rules are in the room `images`.
+//! The index of the blobs that manifests need, and of the usage of accounts. The rules are in the room `images`.
 
 use rusqlite::{Row, params};
 
@@ -6,49 +6,49 @@ use atproto::syntax::{AtUri, Did, Digest};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// A layer record, as the index knows it. Names are text: also records that somebody else wrote are indexed.
+/// A layer record in the index. DID and URI are text: imported records are indexed too, and may have any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerRow<'a> {
     /// The record's key.
     pub rkey: &'a str,
-    /// Who pushed it.
+    /// DID of the account that pushed it.
     pub account: &'a str,
     /// Its digest.
     pub digest: &'a Digest,
-    /// Its size in bytes, as the record says it.
+    /// Its size in bytes, from the record.
     pub size_bytes: u64,
-    /// The manifest that has it.
+    /// URI of the manifest that it belongs to.
     pub manifest: &'a str,
 }
 
-/// A manifest's address, who pushed it, and its config.
+/// A manifest's URI, the account that pushed it, and its config.
 pub type ManifestRow = (AtUri, Did, Option<Digest>);
 
-/// The distinct layers of an account together.
+/// Totals of the distinct layers of an account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LayerTotals {
-    /// How many there are.
+    /// Number of distinct layers.
     pub blobs: u64,
-    /// Their sizes together, in bytes.
+    /// Sum of their sizes in bytes.
     pub size_bytes: u64,
 }
 
-/// Whether a layer record or the config of a manifest names this blob: then it is needed.
+/// Whether a layer record or the config of a manifest names this blob, so that it must be kept.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn is_referenced(read: &Read<'_>, digest: &Digest) -> Result<bool, StorageError> {
     let sql = "SELECT 1 FROM layer WHERE digest = ?1 UNION ALL SELECT 1 FROM manifest WHERE config = ?1 LIMIT 1";
     Ok(read.first(sql, [digest.as_bytes()], |_| Ok(()))?.is_some())
 }
 
-/// How many manifests have layers here but came with an imported repository: their configs, which no record names,
-/// are needed but not known. Zero once each was pushed again.
+/// Returns the number of manifests that have layers here but came with an imported repository: their configs, which no
+/// record names, must be kept but are not known. Zero once each was pushed again.
 ///
 /// # Errors
 /// [`StorageError`].
 pub fn manifests_without_config(read: &Read<'_>) -> Result<u64, StorageError> {
-    // Hops from one manifest to the next by the index.
+    // Skips from one manifest to the next by the index.
     let sql = "WITH RECURSIVE name(value) AS (
                    SELECT min(manifest) FROM layer
                    UNION ALL
@@ -58,8 +58,8 @@ pub fn manifests_without_config(read: &Read<'_>) -> Result<u64, StorageError> {
     Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
 }
 
-/// The distinct layers of an account together, as triggers keep them. Where records differ in the size of a digest, the
-/// largest counts.
+/// Returns the totals of the distinct layers of an account, which triggers maintain. Where records differ in the size
+/// of a digest, the largest counts.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -74,7 +74,7 @@ pub fn layer_totals(read: &Read<'_>, account: &Did) -> Result<LayerTotals, Stora
     Ok(totals.unwrap_or_default())
 }
 
-/// How many layer records and manifests an account has, as triggers keep them.
+/// Returns the number of an account's layer records and manifests, which triggers maintain.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -94,7 +94,7 @@ pub fn is_layer_of(read: &Read<'_>, manifest: &AtUri, digest: &Digest) -> Result
     Ok(read.first(sql, params![manifest.as_str(), digest.as_bytes()], |_| Ok(()))?.is_some())
 }
 
-/// Whether the manifest was pushed here.
+/// Whether the manifest was recorded here.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -102,8 +102,7 @@ pub fn has_manifest(read: &Read<'_>, uri: &AtUri) -> Result<bool, StorageError> 
     Ok(read.first("SELECT 1 FROM manifest WHERE uri = ?1", [uri.as_str()], |_| Ok(()))?.is_some())
 }
 
-/// Manifests that were pushed here, by their address and beyond `after`: who pushed each, and its config. At most
-/// `limit` of them.
+/// Returns at most `limit` recorded manifests after the URI `after`, in the order of their URIs.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -120,12 +119,12 @@ pub fn manifests_after(read: &Read<'_>, after: &str, limit: usize) -> Result<Vec
         .collect()
 }
 
-/// Everyone who has a layer record or a manifest. Accounts that somebody else wrote wrong are left out.
+/// Returns all accounts with a layer record or a manifest. DIDs of imported records that are not valid are left out.
 ///
 /// # Errors
 /// [`StorageError`].
 pub fn pushing_accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
-    // Hops from one account to the next by the indexes.
+    // Skips from one account to the next by the indexes.
     let sql = "WITH RECURSIVE name(value) AS (
                    SELECT min(account) FROM layer
                    UNION ALL
@@ -141,7 +140,7 @@ pub fn pushing_accounts(read: &Read<'_>) -> Result<Vec<Did>, StorageError> {
     Ok(names.iter().filter_map(|name| Did::parse(name).ok()).collect())
 }
 
-/// The keys of an account's layer records, at most `limit` of them.
+/// Returns the keys of at most `limit` layer records of an account.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -150,7 +149,7 @@ pub fn layers_of(read: &Read<'_>, account: &Did, limit: usize) -> Result<Vec<Str
     read.all(sql, params![account.as_str(), limit.cast_signed()], |row| row.get(0))
 }
 
-/// A place in the order of an account's layer records. The default is before all of them.
+/// A cursor in an account's layer records. The default is before all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LayerPlace {
     digest: Vec<u8>,
@@ -159,7 +158,7 @@ pub struct LayerPlace {
     pub rkey: String,
 }
 
-/// The account's layer records after a place, in the order of the index, at most `limit` of them.
+/// Returns at most `limit` of the account's layer records after a cursor, in the order of the index.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -179,14 +178,14 @@ pub fn layers_after(
 /// Adds a layer record to the index.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn put_layer(write: &Write<'_>, layer: &LayerRow<'_>) -> Result<(), StorageError> {
     let sql = "INSERT INTO layer (rkey, account, digest, size_bytes, manifest) VALUES (?1, ?2, ?3, ?4, ?5)";
     let LayerRow { rkey, account, digest, size_bytes, manifest } = *layer;
     write.execute(sql, params![rkey, account, digest.as_bytes(), size_bytes.cast_signed(), manifest]).map(drop)
 }
 
-/// Takes a layer record out of the index.
+/// Removes a layer record from the index.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -194,7 +193,7 @@ pub fn delete_layer(write: &Write<'_>, rkey: &str) -> Result<(), StorageError> {
     write.execute("DELETE FROM layer WHERE rkey = ?1", [rkey]).map(drop)
 }
 
-/// Records a manifest that was pushed here, with the config that it needs.
+/// Records a pushed manifest, with its config.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -209,7 +208,7 @@ pub fn put_manifest(
     write.execute(sql, params![uri.as_str(), account.as_str(), config.map(Digest::as_bytes)]).map(drop)
 }
 
-/// Forgets the manifests of an account.
+/// Deletes the manifests of an account. Returns their number.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -217,7 +216,7 @@ pub fn delete_manifests(write: &Write<'_>, account: &Did) -> Result<usize, Stora
     write.execute("DELETE FROM manifest WHERE account = ?1", [account.as_str()])
 }
 
-/// Forgets what the registry said of the images, but for the records.
+/// Deletes the whole index; the records stay.
 ///
 /// # Errors
 /// [`StorageError`].

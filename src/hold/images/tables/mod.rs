@@ -1,6 +1,6 @@
 //! The SQL of images: layers, manifests, statistics, posts.
 //!
-//! No other room has SQL for these tables, and none calls what is here: it is public for tests.
+//! No other room has SQL for these tables.
 
 mod image_stats;
 mod layers;
