@@ -1,6 +1,7 @@
-//! Blobs of the repository's own records: uploaded first, then referred to by a record, and deleted with it.
+//! Blobs of the repository's own records: each is uploaded first, then a record refers to it, and it is deleted with
+//! that record.
 //!
-//! What a record refers to changes in the transaction of its commit. Image blobs are none of these.
+//! References change in the transaction of the record's commit. Image blobs are not stored here.
 //! <https://atproto.com/specs/blob>
 
 use std::collections::HashMap;
@@ -19,61 +20,61 @@ use server::storage::StorageError;
 
 /// The most bytes of a blob: what the profile's lexicon allows for a picture.
 pub const MAX_RECORD_BLOB_BYTES: u64 = 1_000_000;
-/// Blobs that may wait for a record: with their bytes at most 16 MB of the database.
+/// Limit of blobs without a record: with their bytes at most 16 MB of the database.
 const MAX_WAITING: u64 = 16;
-/// How long a blob waits for a record.
+/// Microseconds that a blob is kept without a record.
 const WAITING_US: u64 = 60 * 60 * 1_000_000;
 
 /// A blob before it is stored.
 #[derive(Clone)]
 pub struct NewBlob {
-    /// The reference that a record must have.
+    /// The blob reference for the record.
     pub reference: BlobRef,
     bytes: Bytes,
 }
 
-/// A blob that a record refers to, so that anyone may read it. Only [`Pds::published_blob`] makes one.
+/// A blob that a record refers to, so that anyone may read it. Only [`Pds::published_blob`] creates one.
 pub struct PublishedBlob {
     /// Its CID.
     pub cid: Cid,
-    /// Its media type as the uploader gave it.
+    /// Its media type, as the uploader gave it.
     pub media_type: MediaType,
-    /// All of it.
+    /// Its bytes.
     pub bytes: Bytes,
 }
 
-/// Which blobs to list.
+/// The query of [`Pds::list_blobs`].
 pub type BlobsQuery = BlobListQuery;
 
-/// Blobs by name, and the cursor for the next ones when there are more.
+/// A page of CIDs of blobs, and the cursor of the next page.
 #[derive(Clone, Debug)]
 pub struct BlobPage {
-    /// In the order of their bytes.
+    /// The CIDs, in the order of their bytes.
     pub cids: Vec<Cid>,
-    /// The last one, only when more follow.
+    /// The last CID, if more follow.
     pub cursor: Option<Cid>,
 }
 
-/// Why a record may not refer to a blob.
+/// Errors of a record's reference to a blob.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BlobRefError {
-    /// It was not uploaded, or no record took it up in time. Upload it first.
+    /// The blob was not uploaded, or not within the hour before the record. Upload it first.
     #[error("could not find blob {0}: upload it first, within the hour before the record")]
     NotFound(Cid),
-    /// The record gives another media type than the upload did.
+    /// The record gives another media type than the upload.
     #[error("the record says that a blob is {found}, but it was uploaded as {stored}")]
     InvalidMimeType {
         /// The media type of the upload.
         stored: String,
-        /// What the record has.
+        /// The value in the record.
         found: String,
     },
-    /// The record gives another length.
+    /// The record gives another size than the upload.
     #[error("the record says that a blob has {found} bytes, but it has {stored}")]
     InvalidSize {
-        /// Its length in bytes.
+        /// The size of the upload in bytes.
         stored: u64,
-        /// What the record has.
+        /// The value in the record.
         found: u64,
     },
 }
@@ -102,7 +103,7 @@ impl NewBlob {
         tables::put_record_blob(write, &self.reference.cid, &self.reference.mime_type, &self.bytes, now_us)
     }
 
-    /// Adds the blob in the transaction whose record refers to it. Its media type is what the record will say.
+    /// Adds the blob in the transaction whose record refers to it. Its media type is set to that of the reference.
     pub(super) fn put_declared(&self, write: &Write<'_>, now_us: u64) -> Result<(), StorageError> {
         self.put(write, now_us)?;
         tables::set_blob_type(write, &self.reference.cid, &self.reference.mime_type)
@@ -116,11 +117,11 @@ impl std::fmt::Debug for NewBlob {
 }
 
 impl Pds {
-    /// Keeps a blob for a record that is to refer to it within the hour. Bytes that are here already keep their media
-    /// type when a record refers to them. Answers what the record must say. `now_us` is in microseconds since 1970.
+    /// Stores a blob for a record that refers to it within the hour. Bytes that a record refers to already keep their
+    /// media type. Returns the blob reference for the record. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`PdsError::TooManyBlobs`] when too many wait for a record; a storage error.
+    /// [`PdsError::TooManyBlobs`] when too many blobs have no record yet; a storage error.
     pub async fn upload_blob(&self, blob: NewBlob, now_us: u64) -> Result<BlobRef, PdsError> {
         let job = move |write: &Write<'_>| {
             if blob.put(write, now_us)? && tables::waiting_blobs(write)? > MAX_WAITING {
@@ -147,20 +148,20 @@ impl Pds {
                 Some(bytes) => bytes,
                 None => inner.blobs_in_flight.share(cid, tables::record_blob_bytes(read, &cid)?.unwrap_or_default()),
             };
-            // A record of an imported repository may spell a type as nobody could upload it.
+            // A record of an imported repository may have a media type that no upload could have.
             let media_type = MediaType::of_header(&mime_type).unwrap_or_else(|_| MediaType::octet_stream());
             Ok(Some(PublishedBlob { cid, media_type, bytes: Bytes::from_owner(bytes) }))
         };
         self.inner.database.read(job).await
     }
 
-    /// Returns one page of the blobs that records refer to, also of those that an import did not have.
+    /// Returns a page of the blobs that records refer to, also of blobs whose bytes an import lacked.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
     pub async fn list_blobs(&self, query: BlobsQuery) -> Result<BlobPage, PdsError> {
         let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
-        // One more than asked for tells whether a next page exists.
+        // One more than the limit tells whether a next page exists.
         let query = BlobsQuery { limit: query.limit.saturating_add(1), ..query };
         let mut cids =
             self.inner.database.read(move |read| Ok::<_, PdsError>(tables::list_blobs(read, &query)?)).await?;
@@ -169,8 +170,8 @@ impl Pds {
         Ok(BlobPage { cursor: cids.last().filter(|_| more).copied(), cids })
     }
 
-    /// Deletes blobs that no record refers to within the hour. Returns how many. `now_us` is in microseconds since
-    /// 1970.
+    /// Deletes blobs that no record has referred to within the hour. Returns their number. `now_us` is in microseconds
+    /// since 1970.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -181,7 +182,7 @@ impl Pds {
     }
 }
 
-/// Blobs on their way to readers. However many read one, and however slowly, there is one copy of it in memory.
+/// Blobs that are being sent. All readers of a blob, however many and however slow, share one copy in memory.
 #[derive(Default)]
 pub(super) struct InFlight(Mutex<HashMap<Cid, Weak<[u8]>>>);
 
@@ -190,7 +191,7 @@ impl InFlight {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(cid).and_then(Weak::upgrade)
     }
 
-    /// Shares a copy that was just read, or answers the one that another reader shared meanwhile.
+    /// Shares a copy that was just read. Returns the copy that another reader shared meanwhile, if there is one.
     fn share(&self, cid: Cid, bytes: Vec<u8>) -> Arc<[u8]> {
         let mut copies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         copies.retain(|_, copy| copy.strong_count() > 0);
@@ -203,8 +204,8 @@ impl InFlight {
     }
 }
 
-/// Checks that each blob is here as the new version of a record describes it. What the `old` version said already is
-/// not asked again: the blob of an imported record may be missing, and its other fields can be changed all the same.
+/// Checks that each blob is here as the new version of a record describes it. References of the `old` version are not
+/// checked again: the blob of an imported record may be missing, and its other fields can still be changed.
 pub(super) fn check(read: &Read<'_>, new: &[BlobRef], old: Option<&StoredRecord>) -> Result<(), PdsError> {
     if new.is_empty() {
         return Ok(());
@@ -224,8 +225,8 @@ pub(super) fn check(read: &Read<'_>, new: &[BlobRef], old: Option<&StoredRecord>
     Ok(())
 }
 
-/// Records that a record now refers to `blobs` and to nothing else; they need not be here. Answers the blobs that it
-/// referred to before: [`drop_unreferenced`] may be due for them.
+/// Replaces the references of a record by `blobs`, which need not be here. Returns the blobs of its former references:
+/// [`drop_unreferenced`] may be due for them.
 pub(super) fn refer(
     write: &Write<'_>,
     (collection, rkey): (&str, &str),
@@ -242,7 +243,7 @@ pub(super) fn refer(
     Ok(before)
 }
 
-/// Deletes those of `blobs` that no record refers to any more, once all references of a commit are recorded.
+/// Deletes those of `blobs` that no record refers to any more. Call it after all references of a commit are recorded.
 pub(super) fn drop_unreferenced(write: &Write<'_>, blobs: &[Cid]) -> Result<(), StorageError> {
     blobs.iter().try_for_each(|cid| tables::delete_blob_without_reference(write, cid))
 }

@@ -14,33 +14,34 @@ pub struct RecordChange {
     pub rkey: RecordKey,
     /// The write.
     pub write: RecordWrite,
-    /// Only when the record has this CID now; `Some(None)`: only when it does not exist.
+    /// The precondition: the record has this CID now; `Some(None)`: it does not exist.
     pub swap: Option<Option<Cid>>,
 }
 
 /// A write of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RecordWrite {
-    /// Add it; it must not exist.
+    /// Creates the record; it must not exist.
     Create(Ipld),
-    /// Replace it; it must exist.
+    /// Replaces the record; it must exist.
     Update(Ipld),
-    /// Add or replace it.
+    /// Creates or replaces the record.
     Put(Ipld),
-    /// Remove it; it must exist.
+    /// Deletes the record; it must exist.
     Delete,
 }
 
-/// What one transaction does: record changes, all in one commit, and what goes with them unpublished.
+/// The plan of a transaction: record changes, all in one commit, and unpublished changes with them.
 #[derive(Clone, Debug, Default)]
 pub struct Plan {
-    /// Changes of the repository; those that change nothing are left out of the commit.
+    /// Changes of records; those that change nothing are left out of the commit.
     pub changes: Vec<RecordChange>,
-    /// Unpublished values by name.
+    /// Unpublished values to set, by name.
     pub meta: Vec<(&'static str, String)>,
-    /// Blobs that records refer to once the changes are made.
+    /// Blobs that the changed records refer to.
     pub blobs: Vec<NewBlob>,
-    /// Whether it is refused where it would write a large node of the tree: one that adds keys that somebody chose.
+    /// Whether a commit is refused that would write a large node of the tree; for plans that add keys which a client
+    /// chose.
     pub spares_nodes: bool,
 }
 
@@ -53,7 +54,7 @@ impl Plan {
 }
 
 impl RecordChange {
-    /// The record's place in the tree.
+    /// The record's key in the tree.
     pub(super) fn key(&self) -> String {
         format!("{}/{}", self.collection, self.rkey)
     }

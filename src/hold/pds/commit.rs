@@ -21,15 +21,15 @@ pub const MAX_RECORD_BYTES: usize = 1_000_000;
 /// Bytes of blocks that one #commit event may carry.
 const MAX_EVENT_BYTES: usize = 2_000_000;
 
-/// A record that the commit really changes.
+/// A record that the commit changes.
 struct Effect {
     collection: String,
     rkey: String,
     key: String,
-    /// CID and bytes now; `None` for a deletion.
+    /// CID and bytes after the commit; `None` for a deletion.
     new: Option<(Cid, Vec<u8>)>,
     old: Option<Cid>,
-    /// What the record refers to now.
+    /// The blobs that the record refers to now.
     blobs: Vec<BlobRef>,
 }
 
@@ -59,7 +59,7 @@ impl Transaction<'_> {
         Ok(Outcome { commit, cids })
     }
 
-    /// Checks each change against the record it meets.
+    /// Checks each change against the stored record. Returns the effective changes, and the CID of each record.
     fn effects(&self, changes: Vec<RecordChange>) -> Result<(Vec<Effect>, Vec<Option<Cid>>), PdsError> {
         if changes.len() > MAX_WRITES {
             return Err(PdsError::TooLarge("one commit has at most 200 writes"));
@@ -78,7 +78,7 @@ impl Transaction<'_> {
             if change.swap.is_some_and(|expected| expected != old) {
                 return Err(PdsError::InvalidSwap { what: "record" });
             }
-            // One that an earlier version took over can still be deleted.
+            // A record that an earlier version imported can still be deleted.
             if change.write != RecordWrite::Delete && !change.collection.is_normalized() {
                 let reason = "the domain of its collection is not in lower case";
                 return Err(PdsError::InvalidRecord(RepoError::InvalidPath(reason)));
@@ -101,7 +101,7 @@ impl Transaction<'_> {
         Ok((effects, cids))
     }
 
-    /// The empty repository and the events by which the network learns of it.
+    /// Creates the empty repository, and the events that announce it.
     fn create_repo(&self) -> Result<RepoHead, PdsError> {
         let empty = mst::apply(&StoredBlocks(self.write), None, &[])?;
         let rev = Tid::next(self.now_us, self.inner.clock_id, None);
@@ -159,7 +159,7 @@ impl Transaction<'_> {
         Ok((signed.cid, rev))
     }
 
-    /// New nodes and records in, what nothing refers to any more out.
+    /// Stores new nodes, records and references, and deletes blocks and blobs that are no longer referred to.
     fn store(&self, effects: &[Effect], new: &[(Cid, Vec<u8>)], dropped: &[Cid], rev: &Tid) -> Result<(), PdsError> {
         for (cid, bytes) in new.iter().chain(effects.iter().filter_map(|effect| effect.new.as_ref())) {
             tables::put_block(self.write, cid, rev, bytes)?;
@@ -186,14 +186,14 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The events with which a repository begins.
+    /// Emits the first events of a repository: #identity and #account.
     pub(super) fn introduce(&self, head: &mut RepoHead) -> Result<(), PdsError> {
         self.emit(head, |stamp| events::identity(stamp, self.inner.handle.as_deref()))?;
         self.emit(head, events::account_active)
     }
 
-    /// Stores an event under the next sequence number: from the clock, so that a restored backup goes on above
-    /// what consumers hold, and always above the last.
+    /// Stores an event under the next sequence number: the clock's microseconds, so that a restored backup continues
+    /// above the cursors of consumers, but always above the last one.
     pub(super) fn emit(
         &self,
         head: &mut RepoHead,
@@ -221,7 +221,7 @@ fn encode_record(value: &cbor::Ipld) -> Result<(Cid, Vec<u8>), PdsError> {
     Ok((cid::dag_cbor(&bytes), bytes))
 }
 
-/// A CAR whose first block is its root, the commit.
+/// Returns a CAR whose root and first block is the commit.
 fn car_of(root: &Cid, root_bytes: &[u8], blocks: &BTreeMap<Cid, Vec<u8>>) -> Result<Vec<u8>, RepoError> {
     let mut out = car::header(root)?;
     car::push_block(&mut out, root, root_bytes);
@@ -231,7 +231,7 @@ fn car_of(root: &Cid, root_bytes: &[u8], blocks: &BTreeMap<Cid, Vec<u8>>) -> Res
     Ok(out)
 }
 
-/// The database as the tree's source of nodes.
+/// The blocks of the database, as a source of the tree's nodes.
 pub(super) struct StoredBlocks<'r>(pub(super) &'r Read<'r>);
 
 impl mst::Blocks for StoredBlocks<'_> {

@@ -5,10 +5,10 @@ use atproto::repo::{Cid, RepoError};
 use atproto::syntax::Did;
 use server::storage::StorageError;
 
-/// Why the repository refused or failed, by what the caller can do.
+/// Errors of the repository, one variant for each remedy of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum PdsError {
-    /// The repository or the record is not at the version the caller named; read it again.
+    /// The repository or the record is not at the version that the caller gave; read it again.
     #[error("the {what} is not at the expected version")]
     InvalidSwap {
         /// `repository` or `record`.
@@ -17,56 +17,56 @@ pub enum PdsError {
     /// A record with this key exists.
     #[error("a record with this key exists already")]
     RecordExists,
-    /// There is no record with this key.
+    /// No record has this key.
     #[error("there is no such record")]
     RecordNotFound,
-    /// The same record is named twice in one commit.
+    /// A record is twice in one commit.
     #[error("one commit cannot write the same record twice")]
     RepeatedRecord,
-    /// More writes, or more bytes, than one commit may have.
+    /// A commit has too many writes or bytes, or a request asks for too many blocks.
     #[error("too large: {0}")]
     TooLarge(&'static str),
-    /// So many keys stand beside each other there that each commit writes and publishes a large node of the tree.
+    /// So many keys are in a node of the tree that each commit beside it would write and publish a large node.
     #[error("too many records stand beside this one in the repository's tree; only the captain can add it")]
     CrowdedNode,
-    /// The account has added as much as it may within an hour.
+    /// The account has reached a limit for an hour.
     #[error("the account has added {limit} {} within an hour, and may add no more in this one", .bound.noun())]
     TooMuchThisHour {
         /// The limit that was reached.
         bound: GrowthBound,
         /// The value of the limit.
         limit: u64,
-        /// How many seconds of the hour are left.
+        /// Seconds until the hour ends.
         retry_s: u64,
     },
     /// The record cannot be stored as DAG-CBOR.
     #[error("not a valid record: {0}")]
     InvalidRecord(RepoError),
-    /// The record refers to a blob that is not here, or not as it says.
+    /// The record refers to a blob that is not here, or differs from its reference.
     #[error(transparent)]
     BlobRef(#[from] BlobRefError),
-    /// Too many blobs wait for a record; refer to some, or come back when they are gone.
+    /// Too many blobs have no record; refer to some, or retry when they were deleted.
     #[error("too many blobs wait for a record that refers to them")]
     TooManyBlobs,
-    /// Exports that are under way keep the write-ahead log from beginning anew, and it is long; repeat later.
+    /// Running exports keep the write-ahead log from being reset, and it is long; retry later.
     #[error("exports of the repository are under way, and no other may begin until they have ended; try again later")]
     TooManyExports,
     /// The database belongs to another DID.
     #[error("the database is the repository of {0}")]
     OtherDid(Did),
-    /// The newest commit was signed with another key.
+    /// The newest commit was signed with another key than the hold's.
     #[error("the newest commit was not signed with this key")]
     OtherKey,
-    /// A block that the repository needs is not there.
+    /// The repository does not have this block.
     #[error("block {0} is missing")]
     MissingBlock(Cid),
     /// The stored repository is damaged.
     #[error("the stored repository is damaged: {0}")]
     Damaged(#[from] RepoError),
-    /// The disk is full; nothing was changed.
+    /// The disk is full, or only its reserve is left; nothing was changed.
     #[error(transparent)]
     NoSpace(StorageError),
-    /// The database takes no writes at the moment; repeat later.
+    /// The database accepts no writes at the moment; retry later.
     #[error(transparent)]
     Unavailable(StorageError),
     /// The database failed.

@@ -7,21 +7,21 @@ use atproto::repo::cbor::{self, Ipld};
 use atproto::repo::{Cid, RepoError, car};
 use atproto::syntax::{Datetime, Did, Tid};
 
-/// What happened to one record.
+/// An operation on a record, as an element of `ops`.
 pub(super) struct RecordOp {
-    /// `collection/rkey`.
+    /// The path, `collection/rkey`.
     pub(super) path: String,
-    /// CID now; `None` after a deletion.
+    /// CID after the commit; `None` for a deletion.
     pub(super) cid: Option<Cid>,
-    /// CID before; `None` at a creation.
+    /// CID before the commit; `None` for a creation.
     pub(super) prev: Option<Cid>,
 }
 
-/// A commit as its event describes it.
+/// The content of a #commit event.
 pub(super) struct CommitEvent<'a> {
     pub(super) commit: Cid,
     pub(super) rev: &'a Tid,
-    /// Revision and tree of the commit before, `None` for the very first.
+    /// Revision and tree of the previous commit; `None` for the first one.
     pub(super) since: Option<(&'a Tid, Cid)>,
     pub(super) ops: Vec<RecordOp>,
     /// CAR with the commit, its new nodes and records, and the covering proof.
@@ -45,7 +45,7 @@ pub(super) fn account_active(stamp: Stamp<'_>) -> Result<Vec<u8>, RepoError> {
     frame("#account", stamp, "did", [("active", true.into())])
 }
 
-/// The state of the repository without the change that led to it: the commit block alone.
+/// Returns a #sync frame: the state of the repository without the change that led to it, as the commit block alone.
 pub(super) fn sync(stamp: Stamp<'_>, rev: &Tid, commit: &Cid, commit_bytes: &[u8]) -> Result<Vec<u8>, RepoError> {
     let mut blocks = car::header(commit)?;
     car::push_block(&mut blocks, commit, commit_bytes);
@@ -80,13 +80,13 @@ fn op(op: RecordOp) -> Ipld {
     Ipld::Map(map)
 }
 
-/// Something about the stream itself that its reader should know.
+/// Returns an #info frame: a message about the stream itself.
 pub(super) fn info(name: &str, message: &str) -> Result<Vec<u8>, RepoError> {
     let header = fields([("op", Ipld::Integer(1)), ("t", "#info".into())]);
     joined(header, fields([("name", name.into()), ("message", message.into())]))
 }
 
-/// Why the stream ends; its last frame.
+/// Returns an error frame, the last one of a stream, with the reason of its end.
 pub(super) fn error(name: &str, message: &str) -> Result<Vec<u8>, RepoError> {
     joined(fields([("op", Ipld::Integer(-1))]), fields([("error", name.into()), ("message", message.into())]))
 }

@@ -15,30 +15,30 @@ use atproto::syntax::Tid;
 use server::sqlite::Read;
 use server::storage::StorageError;
 
-/// Blocks are gathered into chunks of about this size on their way out.
+/// Size of a chunk in bytes, about: blocks are sent in chunks.
 const CHUNK_BYTES: usize = 64 * 1024;
-/// Chunks that may wait for a slow reader.
+/// Chunks buffered for a slow reader.
 const CHUNKS_AHEAD: usize = 2;
-/// An export holds a snapshot, which keeps the write-ahead log from being used anew. So its reader has to take this
-/// much a second, counted from the start and with a minute's grace: 1 GB in at most four and a half hours.
+/// Minimum rate of a reader. An export holds a snapshot, which keeps the write-ahead log from being reset. So its
+/// reader has to take this much a second, counted from the start and with a minute's grace: 1 GB in at most four and a
+/// half hours.
 const MIN_BYTES_A_SECOND: u64 = 64 * 1024;
 const GRACE: Duration = Duration::from_secs(60);
-/// Exports that overlap, or follow each other at once, keep the log growing although each ends in time. So none begins once
-/// the log has this size: when those before have ended, the next one makes the log empty first.
+/// Size of the log, in bytes, above which no export starts. Exports that overlap, or follow each other at once, keep
+/// the log growing although each ends in time. When all have ended, the next one resets the log first.
 const MAX_LOG_BYTES: u64 = 64 << 20;
-/// Blocks that one getBlocks may ask for.
+/// Limit of blocks of a getBlocks request.
 const MAX_BLOCKS: usize = 200;
 
 /// A CAR file in chunks. It ends early with an error when the database fails.
 pub type BlockStream = mpsc::Receiver<Result<Bytes, PdsError>>;
 
 impl Pds {
-    /// Exports the repository as a CAR, only what came after `since` when that is given. Waits while too many others
-    /// read.
-    /// The stream is one snapshot; writes go on meanwhile. `None` before the first commit.
+    /// Exports the repository as a CAR; with `since`, only the blocks after that revision. Waits while too many exports
+    /// run. The stream is one snapshot; writes go on meanwhile. Returns `None` before the first commit.
     ///
     /// # Errors
-    /// [`PdsError::TooManyExports`]; [`PdsError::Storage`]; later failures come in the stream.
+    /// [`PdsError::TooManyExports`]; [`PdsError::Storage`]; later errors are sent in the stream.
     pub async fn export(&self, since: Option<Tid>) -> Result<Option<BlockStream>, PdsError> {
         if self.head().await?.is_none() {
             return Ok(None);
@@ -52,17 +52,17 @@ impl Pds {
             let (sender, from_database) = mpsc::channel(1);
             let reading = database.snapshot(move |read| send_repo(read, since.as_ref(), &sender));
             let (read, forwarded) = tokio::join!(reading, forward(from_database, &chunks, began));
-            // The snapshot has ended, however long the reader takes to hear of it.
+            // The snapshot has ended, also if the reader takes long to notice.
             drop(permit);
             if let Err(error) = forwarded.and(read) {
-                // A reader that went away is not a failure.
+                // The reader may have disconnected, which is no error.
                 let _ = chunks.send(Err(error)).await;
             }
         });
         Ok(Some(stream))
     }
 
-    /// Refuses an export where the log is long and cannot be made empty. Its caller is counted among the exports.
+    /// Refuses an export if the log is long and cannot be reset. The caller holds a permit of an export already.
     async fn check_log(&self) -> Result<(), PdsError> {
         if self.inner.database.sizes().await?.log_bytes <= MAX_LOG_BYTES {
             return Ok(());
@@ -71,7 +71,7 @@ impl Pds {
         if is_alone && self.inner.database.shrink_log().await? { Ok(()) } else { Err(PdsError::TooManyExports) }
     }
 
-    /// Returns the proof of a record as a CAR: commit, path through the tree, and the record where it exists.
+    /// Returns the proof of a record as a CAR: commit, path through the tree, and the record if it exists. Returns
     /// `None` before the first commit.
     ///
     /// # Errors
@@ -92,10 +92,11 @@ impl Pds {
         self.inner.database.read(job).await
     }
 
-    /// Returns single blocks as a CAR whose root is the newest commit.
+    /// Returns single blocks as a CAR whose root is the newest commit; `None` before the first commit.
     ///
     /// # Errors
-    /// [`PdsError::TooLarge`] beyond 200 blocks; [`PdsError::MissingBlock`] for one that is not ours.
+    /// [`PdsError::TooLarge`] beyond 200 blocks; [`PdsError::MissingBlock`] for a block that the repository does not
+    /// have.
     pub async fn blocks(&self, cids: Vec<Cid>) -> Result<Option<Vec<u8>>, PdsError> {
         if cids.len() > MAX_BLOCKS {
             return Err(PdsError::TooLarge("at most 200 blocks can be asked for at once"));
@@ -112,7 +113,7 @@ impl Pds {
     }
 }
 
-/// Blocking: fills the channel at the pace at which it is emptied, and ends when nobody does.
+/// Sends the repository to `chunks`. It blocks while the channel is full, and ends when the receiver is dropped.
 fn send_repo(read: &Read<'_>, since: Option<&Tid>, chunks: &mpsc::Sender<Bytes>) -> Result<(), PdsError> {
     let Some(head) = tables::repo_head(read)? else { return Ok(()) };
     let mut chunk = commit_car(read, &head)?;
@@ -127,7 +128,7 @@ fn send_repo(read: &Read<'_>, since: Option<&Tid>, chunks: &mpsc::Sender<Bytes>)
     send(chunk)
 }
 
-/// Hands the chunks to the reader, which has to take each in time, also one that takes nothing at all.
+/// Forwards the chunks to the reader, and ends with an error when the reader is too slow or takes none.
 async fn forward(
     mut chunks: mpsc::Receiver<Bytes>,
     reader: &mpsc::Sender<Result<Bytes, PdsError>>,
@@ -145,7 +146,7 @@ async fn forward(
     Ok(())
 }
 
-/// How long a reader may take for so many bytes.
+/// Returns the time that a reader may take for so many bytes.
 fn allowed(sent_bytes: u64) -> Duration {
     GRACE + Duration::from_secs(sent_bytes / MIN_BYTES_A_SECOND)
 }
@@ -154,7 +155,7 @@ fn broken(what: &str) -> PdsError {
     PdsError::Storage(StorageError::failed(what))
 }
 
-/// A CAR that begins with the newest commit.
+/// Returns the start of a CAR: the header and the newest commit.
 fn commit_car(read: &Read<'_>, head: &RepoHead) -> Result<Vec<u8>, PdsError> {
     let mut out = car::header(&head.commit)?;
     car::push_block(&mut out, &head.commit, &required(read, &head.commit)?);
@@ -181,7 +182,8 @@ mod tests {
         assert!(is_too_slow(64 * 1024 * 60 * 60, minutes(62)));
     }
 
-    /// How long an export lasts whose reader takes a chunk every so often, and how it ends.
+    /// Returns the seconds that an export lasts whose reader takes a chunk after each `every`, and whether it was
+    /// whole.
     async fn lasts(chunks: usize, every: Duration) -> (u64, bool) {
         let (sender, from_database) = mpsc::channel(1);
         let reading = tokio::spawn(async move {

@@ -7,10 +7,11 @@ use super::{GrowthBound, Pds, PdsError, PdsLimits};
 use atproto::syntax::Did;
 
 const HOUR_US: u64 = 60 * 60 * 1_000_000;
-/// Accounts that are remembered, at about 150 bytes each. Beyond, the one whose hour began first is forgotten.
+/// Limit of accounts that are remembered, at about 150 bytes each. Beyond it, the account whose hour began first is
+/// forgotten.
 const MAX_ACCOUNTS: usize = 10_000;
 
-/// What one account added since its hour began.
+/// The numbers of records and commits that an account added since its hour began.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hour {
     began_us: u64,
@@ -18,12 +19,12 @@ struct Hour {
     commits: u64,
 }
 
-/// The hours of all accounts. A restart forgets them.
+/// The hours of all accounts. They are lost at a restart.
 #[derive(Default)]
 pub(super) struct Hours(Mutex<HashMap<Did, Hour>>);
 
 impl Hours {
-    /// Counts what `account` is about to add, or refuses all of it.
+    /// Counts the records and commits that `account` is about to add, or refuses them all.
     fn spend(
         &self,
         limits: PdsLimits,
@@ -32,7 +33,7 @@ impl Hours {
         now_us: u64,
     ) -> Result<(), PdsError> {
         let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that went back begins a new hour too.
+        // A clock that was set back starts a new hour too.
         let is_over = |hour: &Hour| now_us.checked_sub(hour.began_us).is_none_or(|elapsed_us| elapsed_us >= HOUR_US);
         if !hours.contains_key(account) && hours.len() >= MAX_ACCOUNTS {
             hours.retain(|_, hour| !is_over(hour));
@@ -65,8 +66,8 @@ impl Hours {
 }
 
 impl Pds {
-    /// Counts the records and commits that `account` is about to add, or refuses them all. What is counted stays counted
-    /// when they are not made. `now_us` is in microseconds since 1970.
+    /// Counts the records and commits that `account` is about to add, or refuses them all. They stay counted if the
+    /// transaction fails. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`PdsError::TooMuchThisHour`].

@@ -1,5 +1,5 @@
-//! Imports a repository from a CAR file, whole or not at all: one transaction, and blocks pass through memory one
-//! at a time. What it accepts would pass [`Pds::verify`].
+//! Imports a repository from a CAR file, whole or not at all: it is one transaction, and blocks pass through memory one
+//! at a time. An accepted repository passes [`Pds::verify`].
 //! <https://atproto.com/specs/repository#car-file-serialization>
 
 use super::commit::{MAX_RECORD_BYTES, StoredBlocks, Transaction};
@@ -17,12 +17,12 @@ use atproto::syntax::{Did, Tid};
 use server::sqlite::Write;
 use server::storage::StorageError;
 
-/// Bytes of one block with its CID. Records have less; a node of this size could not be sent in any commit.
+/// Limit of a block with its CID, in bytes. Records have less; a node of this size would fit into no commit event.
 const MAX_SECTION_BYTES: usize = 2_000_000;
-/// Read from the file at once.
+/// Bytes read from the file at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Why a file was not imported. Nothing was changed.
+/// Errors of an import. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// The hold has records that would be lost.
@@ -31,13 +31,13 @@ pub enum ImportError {
     /// The file is not a CAR, or a block in it is damaged.
     #[error("the file cannot be imported: {0}")]
     InvalidFile(#[from] RepoError),
-    /// The file is not the CAR of one repository.
+    /// The file has no root, or several, by their number.
     #[error("the file must have one root, the newest commit; it has {0}")]
     Roots(usize),
     /// The file has a block twice.
     #[error("the file has block {0} twice")]
     RepeatedBlock(Cid),
-    /// The file has a block that its commit does not reach.
+    /// The file has a block that its commit does not refer to.
     #[error("the file has blocks that do not belong to its commit; the first is {0}")]
     UnusedBlock(Cid),
     /// The file is the repository of another account.
@@ -55,18 +55,18 @@ pub enum ImportError {
     /// A record is not valid.
     #[error("record {path} cannot be imported: {reason}")]
     InvalidRecord {
-        /// Its path.
+        /// The record's path.
         path: String,
         /// The reason.
         reason: String,
     },
-    /// A record that the hold needs is missing or not valid.
+    /// The captain record is missing, or a record that the hold needs is not valid.
     #[error("the file's records are not those of a hold: {0}")]
     NotAHold(String),
     /// The file could not be read to its end.
     #[error("the file cannot be read: {0}")]
     Unreadable(#[from] std::io::Error),
-    /// The repository as it is does not allow it, or the database failed.
+    /// The stored repository or the database refused the import, or failed.
     #[error(transparent)]
     Pds(#[from] PdsError),
 }
@@ -79,54 +79,54 @@ impl From<StorageError> for ImportError {
 
 /// A file to import.
 pub struct ImportFile<R> {
-    /// Its bytes.
+    /// The bytes of the CAR file.
     pub bytes: R,
-    /// The key that must have signed it, where that is not the hold's own.
+    /// The key that must have signed it; `None` for the hold's own.
     pub signed_by: Option<PublicKey>,
 }
 
-/// The rules of an import, by the room that owns the records.
+/// The rules of an import, given by the room that owns the records.
 #[derive(Clone, Copy)]
 pub struct ImportRules {
-    /// Whether the records that are here may be replaced.
+    /// Whether the current records may be replaced.
     pub may_replace: fn(&Records<'_>) -> Result<bool, PdsError>,
-    /// Checks the new records; the error says why they cannot be used.
+    /// Checks the new records; the error is the reason why they cannot be used.
     pub check: fn(&Records<'_>) -> Result<(), String>,
-    /// What else of the database follows from the new records, in the same transaction.
+    /// Updates what depends on the new records, in the same transaction.
     pub index: fn(&Repository<'_>) -> Result<(), PdsError>,
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportProgress {
-    /// The number of blocks that were read.
+    /// Number of blocks read.
     Blocks(u64),
-    /// All blocks were read; the number of records that were checked.
+    /// Number of records checked, after all blocks were read.
     Records(u64),
 }
 
 /// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// How many records there are.
+    /// Number of records.
     pub records: u64,
-    /// How many blocks the file had.
+    /// Number of blocks in the file.
     pub blocks: u64,
-    /// The revision that the file had.
+    /// The revision of the file.
     pub imported_rev: Tid,
-    /// The new commit over the file's records.
+    /// The hold's new commit of the imported tree.
     pub commit: Cid,
-    /// Its revision.
+    /// The revision of that commit.
     pub rev: Tid,
     /// The root of the tree, the same as in the file.
     pub data: Cid,
 }
 
 impl Pds {
-    /// Replaces the repository, which must be one that `rules` give up, by that in `file`, under a new commit. Its
-    /// consumers learn of it by a #sync event. Runs to its end even when the caller stops waiting.
+    /// Replaces the repository, if `rules` allow that, by the one in `file`, under a new commit. A #sync event
+    /// announces it. It runs to its end, also when the caller stops waiting.
     ///
-    /// Other writes wait meanwhile, so `file` must not wait for anybody. `now_us` is in microseconds since 1970.
+    /// Other writes wait meanwhile, so reading `file` must not block for long. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`ImportError`]; then nothing was changed.
@@ -141,7 +141,8 @@ impl Pds {
         let job = move |write: &Write<'_>| {
             let transaction = Transaction { inner: &inner, write, now_us };
             let last = tables::repo_head(write)?;
-            // Also that of the blocks, so that a reader with any earlier revision asks for all of them.
+            // The revision of the commit and of all blocks, so that an export since any earlier revision has all of
+            // them.
             let rev = Tid::next(now_us, inner.clock_id, last.as_ref().map(|head| &head.rev));
             Import { transaction, write, rev, progress, blocks: 0, records: 0 }.run(last, file, rules)
         };
@@ -152,7 +153,7 @@ impl Pds {
 struct Import<'i, P> {
     transaction: Transaction<'i>,
     write: &'i Write<'i>,
-    /// Of the new commit.
+    /// The revision of the new commit.
     rev: Tid,
     progress: P,
     blocks: u64,
@@ -190,7 +191,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         Ok(Imported { records, blocks, imported_rev: imported.rev, commit, rev, data: imported.data })
     }
 
-    /// Stores the blocks, and answers the root.
+    /// Stores the blocks of the file. Returns its root.
     fn read_blocks(&mut self, mut file: impl std::io::Read) -> Result<Cid, ImportError> {
         let mut reader = car::Reader::new(MAX_SECTION_BYTES);
         let mut piece = vec![0; PIECE_BYTES];
@@ -216,7 +217,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         }
     }
 
-    /// Reads the file's commit and takes it out of the blocks: a new one takes its place.
+    /// Reads and verifies the file's commit, and deletes its block: a new commit replaces it.
     fn take_commit(&self, root: &Cid, key: &PublicKey) -> Result<Commit, ImportError> {
         let block = tables::block(self.write, root)?.ok_or(RepoError::MissingBlock(*root))?;
         let commit = Commit::decode(&block)?;
@@ -228,7 +229,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         Ok(commit)
     }
 
-    /// Checks the tree and each of its records, makes the index, and finds blocks that belong to neither.
+    /// Checks the tree and its records, builds the index of records, and refuses blocks that belong to neither.
     fn take_tree(&mut self, data: &Cid) -> Result<(), ImportError> {
         let mut visited = VisitedRows::default();
         let write = self.write;
@@ -266,7 +267,7 @@ impl<P: FnMut(ImportProgress)> Import<'_, P> {
         Ok(())
     }
 
-    /// A commit of ours over the imported tree, and the events by which the network learns of it.
+    /// Stores a commit of the hold with the imported tree, and the events that announce it.
     fn commit(&self, last: Option<RepoHead>, data: Cid) -> Result<Cid, PdsError> {
         let rev = &self.rev;
         let Transaction { inner, write, .. } = self.transaction;

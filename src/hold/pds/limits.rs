@@ -1,27 +1,27 @@
-//! Bounds on how much the repository keeps, and on how fast accounts make it grow.
+//! Limits of the stored events, of the growth by accounts, and of the disk.
 
 use std::sync::PoisonError;
 
 use super::{Inner, Pds};
 
-/// Keys in one node of the tree beside which no account may place another by itself. Keys that nobody chose leave a node
-/// with more than a hundred once in 10^12 times. One of so many has some 160 KB, and each commit beside it publishes it
-/// anew; a commit of 2,000,000 bytes has room for the three that its proof may need.
+/// Limit of the keys in one node of the tree, above which accounts cannot add one beside them. Keys that nobody chose
+/// leave a node with more than a hundred once in 10^12 times. A node of so many has some 160 KB, and each commit beside
+/// it publishes it again; a commit of 2,000,000 bytes has room for the three that its proof may need.
 pub(super) const MAX_NODE_KEYS: usize = 2048;
-/// The same, as the block of a node, in which each key has 54 bytes at least: what many changes at once are held to, since
-/// the block is made anyway.
+/// The same limit as the size of a node's block, in which each key has at least 54 bytes. It is checked for commits of
+/// several changes, since their blocks are made anyway.
 pub(super) const MAX_NODE_BYTES: usize = 54 * MAX_NODE_KEYS;
 
-/// Limits on what the repository keeps.
+/// Limits of the repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PdsLimits {
-    /// Events of so many bytes are kept, the newest of the window.
+    /// Bytes of all events that are kept.
     pub event_bytes: u64,
-    /// Records that one account may add within an hour; 0 is no bound.
+    /// Records that one account may add within an hour; 0 means no limit.
     pub records_per_hour: u64,
-    /// Commits that one account may cause within an hour; 0 is no bound.
+    /// Commits that one account may cause within an hour; 0 means no limit.
     pub commits_per_hour: u64,
-    /// Bytes of the database's disk of which half are left to the captain.
+    /// Reserve of the database's disk in bytes; half of it is left to the captain.
     pub reserve_bytes: u64,
 }
 
@@ -32,7 +32,7 @@ impl Default for PdsLimits {
 }
 
 server::label! {
-    /// A bound that a write would have passed.
+    /// A limit of growth that refused a write.
     pub enum GrowthBound {
         /// Images of one account.
         Images = "images",
@@ -46,13 +46,13 @@ server::label! {
         RecordsPerHour = "records_per_hour",
         /// Commits of one account within an hour.
         CommitsPerHour = "commits_per_hour",
-        /// The room on the database's disk.
+        /// Free space on the database's disk.
         Disk = "disk",
     }
 }
 
 impl GrowthBound {
-    /// What it bounds, for people.
+    /// Returns the noun of what is limited, for messages.
     pub(super) fn noun(self) -> &'static str {
         match self {
             Self::Images | Self::ImagesInNode => "images",
@@ -69,17 +69,17 @@ impl Inner {
 }
 
 impl Pds {
-    /// Changes the limits.
+    /// Replaces the limits.
     pub fn set_limits(&self, limits: PdsLimits) {
         *self.inner.limits.write().unwrap_or_else(PoisonError::into_inner) = limits;
     }
 
-    /// Counts a write that a bound on growth refused.
+    /// Counts a write that a limit of growth refused.
     pub fn count_refused_growth(&self, bound: GrowthBound) {
         self.inner.refused_growth.inc(bound);
     }
 
-    /// Returns how many writes each limit on growth refused.
+    /// Returns the number of writes that each limit of growth refused.
     pub fn refused_growth(&self) -> &server::metrics::CounterBy<GrowthBound> {
         &self.inner.refused_growth
     }

@@ -1,7 +1,7 @@
-//! The embedded PDS: records, signed commits, and their events, for exactly one repository.
+//! The embedded PDS: records, signed commits and events of one repository.
 //!
-//! Every change goes through [`Pds::commit`]: inside one database transaction it reads, decides, changes the
-//! tree, signs, and stores blocks, head and event. This room knows what a repository is, not what a captain is.
+//! Every change is made in one database transaction ([`Pds::commit`], [`Pds::transact`]): it reads, decides, changes
+//! the tree, signs, and stores blocks, head and event. This room knows repositories, not captains or crew.
 //! <https://atproto.com/specs/repository>, <https://atproto.com/specs/sync>
 
 mod blobs;
@@ -63,7 +63,7 @@ pub struct Pds {
 struct Inner {
     database: Database,
     did: Did,
-    /// What the #identity event announces; a local hold has no handle.
+    /// The handle in the #identity event; a local hold has none.
     handle: Option<String>,
     key: SigningKey,
     clock_id: u16,
@@ -73,7 +73,7 @@ struct Inner {
     limits: RwLock<PdsLimits>,
     hours: hours::Hours,
     refused_growth: CounterBy<GrowthBound>,
-    /// Whether the last request that makes the database grow was refused for want of room.
+    /// Whether the last request that makes the database grow was refused for lack of space.
     is_full: AtomicBool,
     newest_event: watch::Sender<NewestEvent>,
 }
@@ -89,12 +89,12 @@ pub struct Head {
     pub rev: Tid,
 }
 
-/// How far a revision may be ahead of a clock: as far as relays let it.
+/// Microseconds that a revision may be ahead of a clock: relays refuse more.
 const MAX_AHEAD_US: u64 = 5 * 60 * 1_000_000;
 
 impl Head {
-    /// How many seconds the revision is ahead of `now_us` (microseconds since 1970), where relays would refuse it: a
-    /// clock was ahead when it was made, and each later revision is above it. `None` when it is not.
+    /// Returns the seconds by which the revision is ahead of `now_us` (microseconds since 1970), if relays would refuse
+    /// it; else `None`. The clock was ahead when it was made, and each later revision is above it.
     #[must_use]
     pub fn ahead_s(&self, now_us: u64) -> Option<u64> {
         let ahead_us = self.rev.micros().saturating_sub(now_us);
@@ -108,7 +108,7 @@ impl From<RepoHead> for Head {
     }
 }
 
-/// Reads the head of the repository in a database, whoever owns it; `None` before its first commit.
+/// Reads the head of the repository in a database, of any owner; `None` before its first commit.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -116,11 +116,12 @@ pub fn stored_head(read: &Read<'_>) -> Result<Option<Head>, StorageError> {
     Ok(tables::repo_head(read)?.map(Head::from))
 }
 
-/// Repository exports at once: each holds a database connection for as long as its reader takes.
+/// Limit of concurrent exports: each holds a database connection for as long as its reader takes.
 const MAX_EXPORTS: usize = 4;
 
 impl Pds {
-    /// Makes the repository of `url`'s DID in `database`, signed with `key`. `clock_id` tells TIDs of processes apart.
+    /// Opens the repository of `url`'s DID in `database`, signed with `key`. `clock_id` keeps TIDs of different
+    /// processes distinct.
     #[must_use]
     pub fn new(database: Database, url: &ServiceUrl, key: SigningKey, clock_id: u16) -> Self {
         let handle = (!url.is_local()).then(|| url.authority().to_owned());
@@ -180,7 +181,7 @@ impl Pds {
         commit.verify(&self.inner.key.public()).map_err(|_| PdsError::OtherKey)
     }
 
-    /// Makes an empty file without a name, beside the database, for bytes that are received.
+    /// Creates an empty unnamed file beside the database, as a buffer of received bytes.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -188,7 +189,7 @@ impl Pds {
         Ok(self.inner.database.unnamed_file()?)
     }
 
-    /// Returns the bytes of a block of the repository.
+    /// Returns the bytes of a block of the repository; `None` when it has no such block.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -197,7 +198,7 @@ impl Pds {
     }
 }
 
-/// Carries a caller's own error through the database, which knows only its own.
+/// Wraps a caller's error, so that it passes through the database, whose own is a storage error.
 struct Carried<E>(E);
 
 impl<E> Carried<E> {

@@ -1,5 +1,6 @@
-//! Signs the repository with another key, when the one that signed it is lost or known to others.
-//! <https://atproto.com/specs/did#did-web>: who has the host has the identity, so the DID document may name a new key.
+//! Signs the repository with another key, when the former one is lost or compromised.
+//! <https://atproto.com/specs/did#did-web>: control of the host is control of the identity, so the DID document may
+//! name a new key.
 
 use super::commit::Transaction;
 use super::subscription::record_pruned;
@@ -10,13 +11,13 @@ use atproto::syntax::Tid;
 use server::sqlite::Write;
 
 impl Pds {
-    /// Makes a commit of the same tree, signed with this key, whatever key signed the one before. Consumers learn of the
-    /// key by an #identity event and of the commit by #sync; earlier events are deleted, because their signatures
-    /// are not this key's. Answers the new head, or `None` when there is no repository. `now_us` is in microseconds
-    /// since 1970.
+    /// Makes a commit of the same tree, signed with the hold's current key, whichever key signed the former one. An
+    /// #identity event announces the key, and a #sync event the commit; earlier events are deleted, because their
+    /// signatures are of another key. Returns the new head; `None` when there is no repository. `now_us` is in
+    /// microseconds since 1970.
     ///
     /// # Errors
-    /// [`PdsError::OtherDid`]; storage.
+    /// [`PdsError::OtherDid`]; a storage error.
     pub async fn sign_anew(&self, now_us: u64) -> Result<Option<Head>, PdsError> {
         let inner = std::sync::Arc::clone(&self.inner);
         let job = move |write: &Write<'_>| {
@@ -31,7 +32,7 @@ impl Pds {
             (head.commit, head.rev) = (signed.cid, rev.clone());
             let transaction = Transaction { inner: &inner, write, now_us };
             transaction.emit(&mut head, |stamp| events::identity(stamp, inner.handle.as_deref()))?;
-            // All but the newest, which is the #identity event.
+            // Deletes all events but the newest, which is the #identity event.
             if let (_, Some(last)) = tables::delete_events_before(write, u64::MAX, u32::MAX)? {
                 record_pruned(write, last)?;
             }

@@ -1,4 +1,4 @@
-//! Reads records, in a snapshot or in a transaction that is about to change them.
+//! Reads records, in a snapshot or within a write transaction.
 
 use serde_json::Value;
 
@@ -18,29 +18,29 @@ pub struct Record {
     pub rkey: RecordKey,
     /// Its CID.
     pub cid: Cid,
-    /// The record.
+    /// The record itself.
     pub value: Value,
 }
 
-/// Which records of a collection to list.
+/// The query of [`Records::page`].
 pub type PageQuery = ListQuery;
 
-/// Some records, and the cursor for the next ones when there are more.
+/// A page of records, and the cursor of the next page.
 #[derive(Clone, Debug)]
 pub struct RecordPage {
-    /// In the order asked for.
+    /// The records, in the order of the query.
     pub records: Vec<Record>,
-    /// The last key, only when more follow.
+    /// The last key, if more follow.
     pub cursor: Option<String>,
 }
 
-/// The records, as one transaction sees them.
+/// The records, as of one transaction.
 pub struct Records<'r> {
     read: &'r Read<'r>,
 }
 
 impl<'r> Records<'r> {
-    /// The records in a snapshot that another room has.
+    /// Returns the records of a snapshot that another room opened.
     #[must_use]
     pub fn new(read: &'r Read<'r>) -> Self {
         Self { read }
@@ -52,7 +52,7 @@ impl<'r> Records<'r> {
         self.read
     }
 
-    /// Returns a record, or `None`.
+    /// Returns a record; `None` when it does not exist.
     ///
     /// # Errors
     /// [`PdsError::Storage`] or [`PdsError::Damaged`].
@@ -60,12 +60,12 @@ impl<'r> Records<'r> {
         tables::record(self.read, collection, rkey)?.map(decode).transpose()
     }
 
-    /// Returns one page of a collection.
+    /// Returns a page of a collection.
     ///
     /// # Errors
     /// As [`Records::get`].
     pub fn page(&self, query: &PageQuery) -> Result<RecordPage, PdsError> {
-        // One more than asked for tells whether a next page exists.
+        // One more than the limit tells whether a next page exists.
         let mut rows =
             tables::records(self.read, &ListQuery { limit: query.limit.saturating_add(1), ..query.clone() })?;
         let asked = usize::try_from(query.limit).unwrap_or(usize::MAX);
@@ -75,7 +75,7 @@ impl<'r> Records<'r> {
         Ok(RecordPage { records: rows.into_iter().map(decode).collect::<Result<_, _>>()?, cursor })
     }
 
-    /// Returns how many records a collection has.
+    /// Returns the number of records in a collection.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -83,10 +83,10 @@ impl<'r> Records<'r> {
         Ok(tables::record_count(self.read, collection)?)
     }
 
-    /// The other keys, `collection/rkey`, of the tree's node in which a record has its place, or would have it.
+    /// Returns the other keys, as `collection/rkey`, of the tree's node that a record is in, or would be.
     ///
     /// # Errors
-    /// [`PdsError::CrowdedNode`] when there are so many that no account may add one by itself; [`PdsError::Damaged`] or
+    /// [`PdsError::CrowdedNode`] when there are so many that only the captain may add one; [`PdsError::Damaged`] or
     /// [`PdsError::Storage`].
     pub fn keys_beside(&self, collection: &str, rkey: &str) -> Result<Vec<String>, PdsError> {
         let Some(head) = tables::repo_head(self.read)? else { return Ok(Vec::new()) };
@@ -102,7 +102,7 @@ impl<'r> Records<'r> {
         Ok(tables::collections(self.read)?)
     }
 
-    /// Returns an unpublished value by its name.
+    /// Returns an unpublished value by its name; `None` when it is not set.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -115,7 +115,7 @@ impl Pds {
     /// Runs `job` on a snapshot of the records.
     ///
     /// # Errors
-    /// What `job` answers, or a storage error.
+    /// The error of `job`, or a storage error.
     pub async fn read<T, E, F>(&self, job: F) -> Result<T, E>
     where
         F: FnOnce(&Records<'_>) -> Result<T, E> + Send + 'static,

@@ -1,17 +1,18 @@
-//! The room on the database's own disk: what others make grow ends while there is enough left for the captain.
+//! The space on the database's disk: growth by accounts ends while there is enough left for the captain.
 
 use std::sync::atomic::Ordering;
 
 use super::{GrowthBound, Pds, PdsError};
 use server::storage::{Reservation, StorageError};
 
-/// What one request makes the database grow by, and its log: a push of 1,000 layers took 423 KB.
+/// Bytes by which a request makes the database and its log grow: a push of 1,000 layers took 423 KB.
 const GROWTH_BYTES: u64 = 1 << 20;
 
 impl Pds {
-    /// Promises room to a request that makes the database grow. Half of the reserve is left, of 64 MiB 32: the removal of a
-    /// member takes some 20 KB in the log and as much in the file, so that there is room for 800 of them, and for garbage
-    /// collection. Writers of blobs leave all of it, so that pushes end at their blobs first.
+    /// Reserves space for a request that makes the database grow. Half of the reserve stays free, 32 of 64 MiB: the
+    /// removal of a member takes some 20 KB in the log and as much in the file, so that there is space for 800 of them,
+    /// and for garbage collection. Uploads of blobs leave the whole reserve free, so that pushes fail at their blobs
+    /// first.
     ///
     /// # Errors
     /// [`PdsError::NoSpace`].
@@ -32,7 +33,7 @@ impl Pds {
         outcome
     }
 
-    /// Promises `bytes` beside the database. Half of the reserve is left.
+    /// Reserves `bytes` beside the database. Half of the reserve stays free.
     ///
     /// # Errors
     /// [`PdsError::NoSpace`].

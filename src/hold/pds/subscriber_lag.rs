@@ -1,4 +1,4 @@
-//! How far subscribers of the events are behind, for the metrics.
+//! The lag of subscribers, for the metrics.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -7,26 +7,26 @@ use super::{Pds, PdsError, subscription};
 use crate::pds::tables;
 use server::sqlite::Read;
 
-/// Events counted behind a position; a subscriber that was up to date is given up before that.
+/// Limit of events counted; a subscriber that was up to date is disconnected before that.
 const COUNTED: u32 = 1000;
 
-/// The positions of all subscriptions that are open.
+/// The positions of all open subscriptions.
 #[derive(Default)]
 pub(super) struct SubscriberPositions(Mutex<Vec<Weak<AtomicI64>>>);
 
-/// How far the subscribers are behind.
+/// The lag of the subscribers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubscriberLag {
-    /// Subscriptions that are open.
+    /// Number of open subscriptions.
     pub subscribers: u64,
-    /// Events that the slowest was not given yet, at most 1,000. Up to 100 more may be on their way to it.
+    /// Number of events that the slowest has yet to get, at most 1,000. Up to 100 more may be in transit to it.
     pub behind_events: u32,
     /// The sequence number of the newest event.
     pub last_seq: i64,
 }
 
 impl SubscriberPositions {
-    /// A new one, at this sequence number. It is there until its place is dropped.
+    /// Adds a subscription at this sequence number. Returns its position, which is listed until it is dropped.
     pub(super) fn add(&self, position: i64) -> Arc<AtomicI64> {
         let place = Arc::new(AtomicI64::new(position));
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -42,7 +42,7 @@ impl SubscriberPositions {
 }
 
 impl Pds {
-    /// Returns how far the subscribers are behind.
+    /// Returns the lag of the subscribers.
     ///
     /// # Errors
     /// [`PdsError::Storage`].

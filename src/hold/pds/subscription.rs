@@ -1,9 +1,8 @@
-//! Follows the events: those that are stored after a cursor, then each new one once its commit is on disk.
+//! Follows the events: those stored after a cursor, then each new one once its commit is on disk.
 //!
-//! A subscription reads the database by itself, a page at a time, and is only told that there is more; whoever has all but
-//! the newest event is given that one as it was stored. So nothing is sent before it is stored, memory does not grow with a
-//! reader's delay, and readers do not wait for each other.
-//! <https://atproto.com/specs/event-stream>
+//! A subscription reads the database by itself, a page at a time, and is only notified that there is more; a reader
+//! that lacks only the newest event gets it as it was stored. So no event is sent before it is stored, memory does not
+//! grow with the delay of a reader, and readers do not wait for each other. <https://atproto.com/specs/event-stream>
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,19 +16,19 @@ use atproto::lexicon::error as name;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// For how long events are kept for consumers that were away: 24 hours, as on other hosts.
+/// Microseconds that events are kept for consumers that were disconnected: 24 hours, as on other hosts.
 const WINDOW_US: u64 = 24 * 60 * 60 * 1_000_000;
-/// Events deleted in one transaction, so that writes do not wait long for it.
+/// Events deleted in one transaction, so that it delays other writers only shortly.
 const PRUNE_BATCH: u32 = 500;
-/// A reader that was up to date and is then so many events behind, with the connection full, is given up.
+/// Lag, in events, at which a reader is disconnected that was up to date, while its connection is full.
 const TOO_FAR_BEHIND: u32 = 500;
-/// A page ends after so many events or bytes: 64 subscribers hold 16 MiB, and one event each of at most 2 MB.
+/// Limits of a page, in events and bytes: 64 subscribers hold 16 MiB, and one event each of at most 2 MB.
 const PAGE_EVENTS: u32 = 100;
 const PAGE_BYTES: usize = 256 * 1024;
-/// The name of the value in `meta` that is the sequence number of the last deleted event.
+/// Name of the value in `meta` with the sequence number of the last deleted event.
 const PRUNED: &str = "events_pruned_through";
 
-/// The newest event of this process that is on disk.
+/// The newest event that this process has stored on disk.
 #[derive(Clone, Debug, Default)]
 pub struct NewestEvent {
     /// Its sequence number; 0 before the first.
@@ -39,20 +38,20 @@ pub struct NewestEvent {
     pub(super) frame: Bytes,
 }
 
-/// One reader's place among the events.
+/// The subscription of one reader.
 pub struct Subscription {
     pds: Pds,
     newest: watch::Receiver<NewestEvent>,
-    /// All events up to this sequence number were handed out, or were not asked for.
+    /// The sequence number up to which all events were returned, or not requested.
     position: i64,
-    /// Where others see it.
+    /// The position, shared with the metrics.
     place: Arc<AtomicI64>,
     /// Whether the reader has been up to date.
     live: bool,
     opening: Opening,
 }
 
-/// What comes before the first event.
+/// The frame before the first event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Opening {
     Nothing,
@@ -60,17 +59,17 @@ enum Opening {
     FutureCursor,
 }
 
-/// What a reader is to be sent.
+/// The next frames for a reader.
 #[derive(Debug)]
 pub enum Step {
     /// Frames, in order.
     Frames(Vec<Bytes>),
-    /// A last frame that says why no more come.
+    /// The last frame, an error with the reason of the end.
     End(Vec<u8>),
 }
 
 impl Pds {
-    /// Events after `cursor`: `None` are those from now on, 0 all that are kept.
+    /// Subscribes to the events after `cursor`: `None` means new events only, 0 all that are kept.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -88,7 +87,7 @@ impl Pds {
         Ok(Subscription { pds: self.clone(), newest, position, place, live: cursor.is_none(), opening })
     }
 
-    /// The size of all events that are kept, in bytes.
+    /// Returns the size of all events that are kept, in bytes.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -96,14 +95,14 @@ impl Pds {
         self.inner.database.read(|read| Ok(tables::event_bytes(read)?)).await
     }
 
-    /// Changes with every commit: its last event.
+    /// Returns a receiver of the last event of each commit.
     #[must_use]
     pub fn newest_event(&self) -> watch::Receiver<NewestEvent> {
         self.inner.newest_event.subscribe()
     }
 
-    /// Deletes events that are older than the window, and the oldest of those that have too many bytes together, but never
-    /// the newest. Returns how many. `now_us` is in microseconds since 1970.
+    /// Deletes events that are older than 24 hours, and the oldest above the limit of bytes, but never the newest.
+    /// Returns their number. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`PdsError::Storage`]; what was deleted until then stays deleted.
@@ -133,7 +132,7 @@ impl Pds {
 }
 
 impl Subscription {
-    /// What to send next; waits until there is something. Nothing is lost when the wait is given up.
+    /// Returns the next frames; waits until there are some. Cancelling the wait loses nothing.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -149,7 +148,7 @@ impl Subscription {
             }
         }
         loop {
-            // Before the read: a commit in between wakes the wait below.
+            // Marked before the read: a commit in between ends the wait below.
             let newest = self.newest.borrow_and_update().clone();
             if self.live && self.position >= newest.seq {
                 self.newest.changed().await.map_err(|_| database_ended())?;
@@ -183,7 +182,7 @@ impl Subscription {
         self.place.store(position, Ordering::Relaxed);
     }
 
-    /// Waits until a reader that was up to date is so far behind that it is to be given up; answers its last frame.
+    /// Waits until a reader that was up to date lags so far that it must be disconnected. Returns its last frame.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -219,7 +218,7 @@ pub(super) fn record_pruned(write: &Write<'_>, last: i64) -> Result<(), StorageE
     tables::put_meta(write, PRUNED, &last.to_string())
 }
 
-/// The sequence number of the last event that was deleted, 0 when none was.
+/// Returns the sequence number of the last deleted event; 0 when none was deleted.
 fn pruned(read: &Read<'_>) -> Result<i64, StorageError> {
     let Some(text) = tables::meta(read, PRUNED)? else { return Ok(0) };
     text.parse().map_err(|e: std::num::ParseIntError| StorageError::Damaged(e.into()))

@@ -1,4 +1,4 @@
-//! One transaction over the repository and whatever other rows of the database must change together with it.
+//! A transaction on the repository, and on other rows of the database that must change with it.
 
 use super::change::Plan;
 use super::commit::Transaction;
@@ -20,19 +20,19 @@ impl<'t> Repository<'t> {
         Self { transaction }
     }
 
-    /// The transaction itself, for the tables of the caller's own room.
+    /// Returns the transaction itself, for the tables of the caller's own room.
     #[must_use]
     pub fn transaction(&self) -> &'t Write<'t> {
         self.transaction.write
     }
 
-    /// The records, after the commits that this transaction made.
+    /// Returns the records, with the commits of this transaction.
     #[must_use]
     pub fn records(&self) -> Records<'t> {
         Records::new(self.transaction.write)
     }
 
-    /// Where the repository stands.
+    /// Returns the head of the repository; `None` before its first commit.
     ///
     /// # Errors
     /// [`PdsError::Storage`].
@@ -48,27 +48,27 @@ impl<'t> Repository<'t> {
         Ok(tables::put_meta(self.transaction.write, name, value)?)
     }
 
-    /// A key for a new record, greater than `last`.
+    /// Returns a key for a new record, greater than `last`.
     #[must_use]
     pub fn next_key(&self, last: Option<&Tid>) -> Tid {
         Tid::next(self.transaction.now_us, self.transaction.inner.clock_id, last)
     }
 
-    /// Makes the plan one signed commit with its event; one that changes nothing makes none.
+    /// Makes the plan one signed commit with its event; a plan that changes nothing makes no commit.
     ///
     /// # Errors
-    /// As [`Pds::commit`]; then the transaction must fail.
+    /// As [`Pds::commit`]; then `job` must return an error, so that the transaction is rolled back.
     pub fn commit(&self, plan: Plan) -> Result<Outcome, PdsError> {
         self.transaction.run(plan)
     }
 }
 
 impl Pds {
-    /// Runs `job` in one transaction: all of it is kept when it answers `Ok`, else nothing. `now_us` is in microseconds
-    /// since 1970. It runs to its end even when the caller stops waiting.
+    /// Runs `job` in one transaction: all of it is kept when it returns `Ok`, else nothing. `now_us` is in microseconds
+    /// since 1970. It runs to its end, also when the caller stops waiting.
     ///
     /// # Errors
-    /// What `job` answers, or a storage error.
+    /// The error of `job`, or a storage error.
     pub async fn transact<T, E, F>(&self, now_us: u64, job: F) -> Result<T, E>
     where
         F: FnOnce(&Repository<'_>) -> Result<T, E> + Send + 'static,
@@ -82,13 +82,13 @@ impl Pds {
         self.inner.database.write(job).await.map_err(Carried::into_inner)
     }
 
-    /// Lets `decide` look at the records and plan changes, and makes them one signed commit with its event.
-    /// The first commit ever also makes the repository. `now_us` is in microseconds since 1970.
+    /// Calls `decide` to read the records and plan changes, and makes the plan one signed commit with its event. The
+    /// first commit also creates the repository. `now_us` is in microseconds since 1970.
     ///
-    /// Runs to its end even when the caller stops waiting. A plan that changes nothing makes no commit.
+    /// It runs to its end, also when the caller stops waiting. A plan that changes nothing makes no commit.
     ///
     /// # Errors
-    /// What `decide` answers; a swap or existence rule that does not hold; limits; storage.
+    /// The error of `decide`; [`PdsError`] for a precondition that does not hold, a limit, or the storage.
     pub async fn commit<E, F>(&self, now_us: u64, swap_commit: Option<Cid>, decide: F) -> Result<Outcome, E>
     where
         F: FnOnce(&Records<'_>) -> Result<Plan, E> + Send + 'static,

@@ -1,11 +1,11 @@
-//! Which rows of a table were reached: one bit a row, so that a repository of any size can be gone through.
+//! The rows of a table that were reached, one bit a row, so that memory stays small for any repository.
 
 use std::collections::BTreeMap;
 
 const PAGE_BITS: i64 = 32 * 1024;
 const PAGE_WORDS: usize = 512;
 
-/// A set of row numbers. A page of 4 KiB stands for 32,768 neighbouring numbers, so gaps cost nothing.
+/// A set of row numbers. A page of 4 KiB has 32,768 neighbouring numbers, so large gaps take no memory.
 #[derive(Default)]
 pub(super) struct VisitedRows {
     pages: BTreeMap<i64, Box<[u64; PAGE_WORDS]>>,
@@ -27,13 +27,13 @@ impl VisitedRows {
         self.pages.get(&number.div_euclid(PAGE_BITS)).is_some_and(|page| page[word] & bit != 0)
     }
 
-    /// How many different numbers were added.
+    /// Returns the number of distinct numbers added.
     pub(super) fn count(&self) -> u64 {
         self.count
     }
 }
 
-/// The word within the page, and the bit within the word.
+/// Returns the word within the page, and the bit within the word.
 fn place(number: i64) -> (usize, u64) {
     let within = number.rem_euclid(PAGE_BITS);
     (usize::try_from(within / 64).unwrap_or_default(), 1 << (within % 64))

@@ -1,4 +1,4 @@
-//! Going through the repository's rows one by one, to compare them with each other, and replacing them all.
+//! Queries that go through all rows of the repository, to verify them, and statements that replace them.
 
 use rusqlite::{Row, params};
 
@@ -7,28 +7,28 @@ use atproto::syntax::Tid;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// A block with the number of its row, by which it can be marked in a set of bits.
+/// A block with the number of its row, which can be marked in a set of bits.
 #[derive(Clone, Debug)]
 pub struct BlockRow {
-    /// Its number: positive, and nearly without gaps in a repository that only grew.
+    /// The row number: positive, and nearly without gaps in a repository that only grew.
     pub number: i64,
     /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
-/// A block with its row's number.
+/// Returns a block with its row number.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn block_row(read: &Read<'_>, cid: &Cid) -> Result<Option<BlockRow>, StorageError> {
     let sql = "SELECT number, bytes FROM block WHERE cid = ?1";
     read.first(sql, [cid.to_bytes()], |row| Ok(BlockRow { number: row.get(0)?, bytes: row.get(1)? }))
 }
 
-/// Calls `visit` with the number and the CID of every block; without a CID where the row has none.
+/// Calls `visit` with the row number and CID of every block; `None` for a CID that is not valid.
 ///
 /// # Errors
-/// [`StorageError`], or what `visit` answered.
+/// [`StorageError`], or the error of `visit`.
 pub fn each_block_name<E: From<StorageError>>(
     read: &Read<'_>,
     mut visit: impl FnMut(i64, Option<Cid>) -> Result<(), E>,
@@ -41,7 +41,7 @@ pub fn each_block_name<E: From<StorageError>>(
 /// Calls `visit` with the collection and the key of every record in the index.
 ///
 /// # Errors
-/// [`StorageError`], or what `visit` answered.
+/// [`StorageError`], or the error of `visit`.
 pub fn each_record_name<E: From<StorageError>>(
     read: &Read<'_>,
     mut visit: impl FnMut(String, String) -> Result<(), E>,
@@ -50,10 +50,10 @@ pub fn each_record_name<E: From<StorageError>>(
     read.each(sql, [], |row| Ok((row.get(0)?, row.get(1)?)), |(collection, rkey)| visit(collection, rkey))
 }
 
-/// Calls `visit` with the collection and the key of every record that refers to a blob, once for each of them.
+/// Calls `visit` with the collection and the key of every record that refers to a blob, once for each reference.
 ///
 /// # Errors
-/// [`StorageError`], or what `visit` answered.
+/// [`StorageError`], or the error of `visit`.
 pub fn each_blob_reference<E: From<StorageError>>(
     read: &Read<'_>,
     mut visit: impl FnMut(String, String) -> Result<(), E>,
@@ -62,10 +62,10 @@ pub fn each_blob_reference<E: From<StorageError>>(
     read.each(sql, [], |row| Ok((row.get(0)?, row.get(1)?)), |(collection, rkey)| visit(collection, rkey))
 }
 
-/// Calls `visit` with the CID and the bytes of every blob of a record that is here.
+/// Calls `visit` with the CID and the bytes of every blob of a record whose bytes are here.
 ///
 /// # Errors
-/// [`StorageError`], or what `visit` answered.
+/// [`StorageError`], or the error of `visit`.
 pub fn each_record_blob<E: From<StorageError>>(
     read: &Read<'_>,
     mut visit: impl FnMut(Vec<u8>, Vec<u8>) -> Result<(), E>,
@@ -74,7 +74,7 @@ pub fn each_record_blob<E: From<StorageError>>(
     read.each(sql, [], |row| Ok((row.get(0)?, row.get(1)?)), |(cid, bytes)| visit(cid, bytes))
 }
 
-/// The number of a block's row.
+/// Returns the row number of a block.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -82,7 +82,7 @@ pub fn block_number(read: &Read<'_>, cid: &Cid) -> Result<Option<i64>, StorageEr
     read.first("SELECT number FROM block WHERE cid = ?1", [cid.to_bytes()], |row| row.get(0))
 }
 
-/// What the index has as the CID of a record, in whatever bytes are there, and as the number of its block.
+/// Returns the CID of a record in the index, as raw bytes, and the row number of its block.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -91,7 +91,7 @@ pub fn indexed_record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<O
     read.first(sql, [collection, rkey], |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// How many blocks there are.
+/// Returns the number of blocks.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -99,7 +99,7 @@ pub fn count_blocks(read: &Read<'_>) -> Result<u64, StorageError> {
     count(read, "SELECT count(*) FROM block")
 }
 
-/// How many records the index has.
+/// Returns the number of records in the index.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -111,17 +111,18 @@ fn count(read: &Read<'_>, sql: &str) -> Result<u64, StorageError> {
     Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or_default().cast_unsigned())
 }
 
-/// Removes all blocks, the index of records, and what records refer to. The head, events, notes and blobs stay.
+/// Deletes all blocks, the index of records, and the references to blobs. The head, events, unpublished values and
+/// blobs stay.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn clear_repository(write: &Write<'_>) -> Result<(), StorageError> {
     write.execute("DELETE FROM blob_reference", [])?;
     write.execute("DELETE FROM record", [])?;
     write.execute("DELETE FROM block", []).map(drop)
 }
 
-/// Removes the blobs that no record refers to and that do not wait for one.
+/// Deletes blobs that no record refers to, but for those uploaded for a future record.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -131,7 +132,7 @@ pub fn delete_blobs_without_reference(write: &Write<'_>) -> Result<(), StorageEr
     write.execute(sql, []).map(drop)
 }
 
-/// Adds a block, and answers whether it was new.
+/// Adds a block. Returns whether it is new.
 ///
 /// # Errors
 /// [`StorageError`].

@@ -1,4 +1,4 @@
-//! Rows of events, by sequence number. What a frame holds is the `pds` room's business.
+//! Rows of events, by sequence number. The content of a frame is defined in the room `pds`.
 
 use std::ops::ControlFlow;
 
@@ -7,19 +7,19 @@ use rusqlite::{Row, params};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Part of the events after some point, oldest first.
+/// A page of events, the oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct EventPage {
-    /// The sequence number of the last one; `None` when there are none.
+    /// The sequence number of the last event; `None` for an empty page.
     pub last_seq: Option<i64>,
     /// The frames, in order.
     pub frames: Vec<Vec<u8>>,
 }
 
-/// Events after `cursor`: at most `limit`, and no more once `enough_bytes` are reached.
+/// Returns events after `cursor`: at most `limit`, and none after `enough_bytes` are reached.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn events_after(read: &Read<'_>, cursor: i64, limit: u32, enough_bytes: usize) -> Result<EventPage, StorageError> {
     let sql = "SELECT seq, frame FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2";
     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?));
@@ -33,7 +33,7 @@ pub fn events_after(read: &Read<'_>, cursor: i64, limit: u32, enough_bytes: usiz
     Ok(page)
 }
 
-/// How many events there are after `cursor`, counted up to `most`.
+/// Returns the number of events after `cursor`, counted up to `most`.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -42,7 +42,7 @@ pub fn count_events_after(read: &Read<'_>, cursor: i64, most: u32) -> Result<u32
     Ok(read.first(sql, params![cursor, most], |row| row.get(0))?.unwrap_or_default())
 }
 
-/// The bytes of all events together, as triggers keep them.
+/// Returns the bytes of all events, which triggers maintain.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -54,14 +54,14 @@ pub fn event_bytes(read: &Read<'_>) -> Result<u64, StorageError> {
 /// Adds an event.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here, also when the sequence number was used before.
+/// [`StorageError`], as for every function here, also when the sequence number was used before.
 pub fn put_event(write: &Write<'_>, seq: i64, time_us: u64, frame: &[u8]) -> Result<(), StorageError> {
     let time_us = i64::try_from(time_us).unwrap_or(i64::MAX);
     write.execute("INSERT INTO event (seq, time_us, frame) VALUES (?1, ?2, ?3)", params![seq, time_us, frame]).map(drop)
 }
 
-/// Deletes the oldest events up to the first one of `before_us` or later, at most `limit` of them and never the
-/// newest. Answers how many, and the last sequence number among them.
+/// Deletes the oldest events before the first one of `before_us` or later, at most `limit` of them and never the
+/// newest. Returns their number, and the last sequence number among them.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -83,7 +83,7 @@ pub fn delete_events_before(
 }
 
 /// Deletes the oldest events until the others have at most `max_bytes` together: at most `limit` of them and never the
-/// newest. Returns how many, and the last sequence number among them.
+/// newest. Returns their number, and the last sequence number among them.
 ///
 /// # Errors
 /// [`StorageError`].

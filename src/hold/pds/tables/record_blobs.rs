@@ -1,4 +1,4 @@
-//! Rows of blobs that records refer to, and of the references. The rules about them are in the room `pds`.
+//! Rows of blobs that records refer to, and of the references. The rules are in the room `pds`.
 
 use rusqlite::{Row, named_params, params};
 
@@ -7,28 +7,28 @@ use atproto::syntax::Tid;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// One page of the blobs that records refer to.
+/// A query for a page of the blobs that records refer to.
 #[derive(Clone, Debug)]
 pub struct BlobListQuery {
-    /// Only those of records that were written after this revision.
+    /// Only blobs of records that were written after this revision.
     pub since: Option<Tid>,
-    /// Only CIDs beyond this one.
+    /// Only CIDs above this one.
     pub cursor: Option<Cid>,
-    /// At most so many.
+    /// The largest number of CIDs.
     pub limit: u32,
 }
 
-/// The media type of a blob that a record refers to, where its bytes are here.
+/// Returns the media type of a blob that a record refers to, if its bytes are here.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn referenced_blob_type(read: &Read<'_>, cid: &Cid) -> Result<Option<String>, StorageError> {
     let sql = "SELECT mime_type FROM record_blob
                WHERE cid = ?1 AND waiting_since_us IS NULL AND bytes IS NOT NULL";
     read.first(sql, [cid.to_bytes()], |row| row.get(0))
 }
 
-/// The bytes of a blob, where they are here.
+/// Returns the bytes of a blob, if they are here.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -36,7 +36,7 @@ pub fn record_blob_bytes(read: &Read<'_>, cid: &Cid) -> Result<Option<Vec<u8>>, 
     Ok(read.first("SELECT bytes FROM record_blob WHERE cid = ?1", [cid.to_bytes()], |row| row.get(0))?.flatten())
 }
 
-/// Media type and length of a blob, where its bytes are here.
+/// Returns the media type and size in bytes of a blob, if its bytes are here.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -45,7 +45,7 @@ pub fn blob_facts(read: &Read<'_>, cid: &Cid) -> Result<Option<(String, u64)>, S
     read.first(sql, [cid.to_bytes()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
 }
 
-/// How many blobs wait for a record.
+/// Returns the number of blobs uploaded for a future record.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -54,7 +54,7 @@ pub fn waiting_blobs(read: &Read<'_>) -> Result<u64, StorageError> {
     Ok(read.first(sql, [], |row| row.get::<_, i64>(0))?.unwrap_or(0).cast_unsigned())
 }
 
-/// The blobs that a record refers to.
+/// Returns the blobs that a record refers to.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -63,7 +63,7 @@ pub fn blobs_of_record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<
     cids(read.all(sql, [collection, rkey], first_column)?)
 }
 
-/// Blobs that records refer to, also those whose bytes are not here, in the order of their CIDs' bytes.
+/// Returns blobs that records refer to, also those whose bytes are not here, in the order of their CIDs' bytes.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -78,11 +78,11 @@ pub fn list_blobs(read: &Read<'_>, query: &BlobListQuery) -> Result<Vec<Cid>, St
     cids(read.all(sql, params, first_column)?)
 }
 
-/// Adds a blob that waits for a record. One that waits already begins anew, under this media type; to one that
-/// records refer to only its bytes are added, where they are not here. Answers whether it waits.
+/// Adds a blob for a future record. For one that is here without a record, the time starts again, with this media type;
+/// for one that records refer to, only missing bytes are added. Returns whether the blob has no record.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn put_record_blob(
     write: &Write<'_>,
     cid: &Cid,
@@ -109,7 +109,8 @@ pub fn set_blob_type(write: &Write<'_>, cid: &Cid, mime_type: &str) -> Result<()
     write.execute("UPDATE record_blob SET mime_type = ?2 WHERE cid = ?1", params![cid.to_bytes(), mime_type]).map(drop)
 }
 
-/// Records that a record refers to a blob: one that waits waits no more, and one that is not here is expected.
+/// Records that a record refers to a blob. A blob uploaded for it is no longer deleted by its age; one that is not here
+/// gets a row without bytes.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -129,7 +130,7 @@ pub fn put_blob_reference(
     write.execute(sql, params![cid, collection, rkey, rev.as_str()]).map(drop)
 }
 
-/// Forgets what a record refers to.
+/// Deletes the references of a record.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -146,7 +147,7 @@ pub fn delete_blob_without_reference(write: &Write<'_>, cid: &Cid) -> Result<(),
     write.execute(sql, [cid.to_bytes()]).map(drop)
 }
 
-/// Deletes blobs that waited for a record since before `before_us`; answers how many.
+/// Deletes blobs without a record that were uploaded before `before_us`. Returns their number.
 ///
 /// # Errors
 /// [`StorageError`].

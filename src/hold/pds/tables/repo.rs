@@ -1,4 +1,4 @@
-//! Rows of the signed repository. What they mean is the `pds` room's business.
+//! Rows of the signed repository. Their meaning is defined in the room `pds`.
 
 use rusqlite::{Row, named_params, params};
 
@@ -7,18 +7,18 @@ use atproto::syntax::{Did, RecordKey, Tid};
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// Where the repository stands.
+/// The head of the repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RepoHead {
-    /// Whose repository it is.
+    /// The DID of the repository.
     pub did: Did,
     /// The newest commit.
     pub commit: Cid,
     /// The root of its tree.
     pub data: Cid,
-    /// Its revision.
+    /// The revision of the newest commit.
     pub rev: Tid,
-    /// The newest sequence number ever given to an event.
+    /// The greatest sequence number ever given to an event.
     pub last_seq: i64,
 }
 
@@ -33,23 +33,23 @@ pub struct StoredRecord {
     pub bytes: Vec<u8>,
 }
 
-/// One page of a collection.
+/// A page of a collection.
 #[derive(Clone, Debug)]
 pub struct ListQuery {
     /// The collection.
     pub collection: String,
-    /// Only keys beyond this one, in the direction of travel.
+    /// Only keys after this one, in the order of the query.
     pub cursor: Option<String>,
-    /// At most so many.
+    /// The largest number of records.
     pub limit: u32,
-    /// Smallest key first instead of greatest first.
+    /// Whether the order is by ascending keys, instead of descending.
     pub ascending: bool,
 }
 
-/// The head, or `None` before the first commit.
+/// Returns the head; `None` before the first commit.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn repo_head(read: &Read<'_>) -> Result<Option<RepoHead>, StorageError> {
     let sql = "SELECT did, commit_cid, data_cid, rev, last_seq FROM repo WHERE id = 1";
     let row = read.first(sql, [], |row| {
@@ -62,7 +62,7 @@ pub fn repo_head(read: &Read<'_>) -> Result<Option<RepoHead>, StorageError> {
     Ok(Some(RepoHead { did, commit: cid(&commit)?, data: cid(&data)?, rev, last_seq }))
 }
 
-/// A block's bytes.
+/// Returns a block's bytes.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -70,16 +70,16 @@ pub fn block(read: &Read<'_>, cid: &Cid) -> Result<Option<Vec<u8>>, StorageError
     read.first("SELECT bytes FROM block WHERE cid = ?1", [cid.to_bytes()], |row| row.get(0))
 }
 
-/// Calls `visit` with every block that came after the revision `since`, or with all of them.
+/// Calls `visit` with every block after the revision `since`; with all blocks for `None`.
 ///
 /// # Errors
-/// [`StorageError`], or what `visit` answered.
+/// [`StorageError`], or the error of `visit`.
 pub fn each_block<E: From<StorageError>>(
     read: &Read<'_>,
     since: Option<&Tid>,
     mut visit: impl FnMut(Cid, Vec<u8>) -> Result<(), E>,
 ) -> Result<(), E> {
-    // All of them as they lie in the file; the newer ones by their index, which costs what is new.
+    // All blocks are read in the order of the file; newer ones by their index, at the cost of the new ones only.
     let sql = match since {
         None => "SELECT cid, bytes FROM block ORDER BY number",
         Some(_) => "SELECT cid, bytes FROM block WHERE rev > ?1 ORDER BY rev",
@@ -89,7 +89,7 @@ pub fn each_block<E: From<StorageError>>(
     read.each(sql, params, row, |(cid_bytes, bytes)| visit(cid(&cid_bytes)?, bytes))
 }
 
-/// A record's CID and bytes.
+/// Returns a record's key, CID and bytes.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -99,7 +99,7 @@ pub fn record(read: &Read<'_>, collection: &str, rkey: &str) -> Result<Option<St
     read.first(sql, [collection, rkey], raw_record)?.map(stored).transpose()
 }
 
-/// One page of a collection.
+/// A page of a collection.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -116,7 +116,7 @@ pub fn records(read: &Read<'_>, query: &ListQuery) -> Result<Vec<StoredRecord>, 
     read.all(sql, params, raw_record)?.into_iter().map(stored).collect()
 }
 
-/// How many records a collection has.
+/// Returns the number of records in a collection.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -126,12 +126,12 @@ pub fn record_count(read: &Read<'_>, collection: &str) -> Result<u64, StorageErr
     Ok(count.unwrap_or(0).cast_unsigned())
 }
 
-/// The names of all collections that have records, in order.
+/// Returns the names of all collections that have records, in order.
 ///
 /// # Errors
 /// [`StorageError`].
 pub fn collections(read: &Read<'_>) -> Result<Vec<String>, StorageError> {
-    // Hops from one collection to the next by the index: flat in the number of records.
+    // Skips from one collection to the next by the index: the cost does not grow with the number of records.
     let sql = "WITH RECURSIVE name(value) AS (
                    SELECT min(collection) FROM record
                    UNION ALL
@@ -149,7 +149,7 @@ pub fn is_record(read: &Read<'_>, cid: &Cid) -> Result<bool, StorageError> {
     Ok(found.is_some())
 }
 
-/// An unpublished value by its name.
+/// Returns an unpublished value by its name.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -157,10 +157,10 @@ pub fn meta(read: &Read<'_>, name: &str) -> Result<Option<String>, StorageError>
     read.first("SELECT value FROM meta WHERE name = ?1", [name], |row| row.get(0))
 }
 
-/// Moves the head.
+/// Replaces the head.
 ///
 /// # Errors
-/// [`StorageError`] as for every method here.
+/// [`StorageError`], as for every function here.
 pub fn put_repo_head(write: &Write<'_>, head: &RepoHead) -> Result<(), StorageError> {
     let sql = "INSERT INTO repo (id, did, commit_cid, data_cid, rev, last_seq) VALUES (1, ?1, ?2, ?3, ?4, ?5)
                ON CONFLICT (id) DO UPDATE SET commit_cid = ?2, data_cid = ?3, rev = ?4, last_seq = ?5";
@@ -169,7 +169,7 @@ pub fn put_repo_head(write: &Write<'_>, head: &RepoHead) -> Result<(), StorageEr
     write.execute(sql, params).map(drop)
 }
 
-/// Adds a block; one that is there keeps its revision.
+/// Adds a block; an existing one keeps its revision.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -178,7 +178,7 @@ pub fn put_block(write: &Write<'_>, cid: &Cid, rev: &Tid, bytes: &[u8]) -> Resul
     write.execute(sql, params![cid.to_bytes(), rev.as_str(), bytes]).map(drop)
 }
 
-/// Removes a block.
+/// Deletes a block.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -186,7 +186,7 @@ pub fn delete_block(write: &Write<'_>, cid: &Cid) -> Result<(), StorageError> {
     write.execute("DELETE FROM block WHERE cid = ?1", [cid.to_bytes()]).map(drop)
 }
 
-/// Points a record's name at a CID, whose block is there.
+/// Adds a record to the index, or changes its CID. The block must be stored.
 ///
 /// # Errors
 /// [`StorageError`].
@@ -197,7 +197,7 @@ pub fn put_record(write: &Write<'_>, collection: &str, rkey: &str, cid: &Cid) ->
     write.execute(sql, params![collection, rkey, cid.to_bytes()]).map(drop)
 }
 
-/// Removes a record's name.
+/// Deletes a record from the index.
 ///
 /// # Errors
 /// [`StorageError`].

@@ -1,4 +1,4 @@
-//! The part of the check that is about blobs of records: what refers to them, and their bytes.
+//! Verification of the blobs of records: their references and bytes.
 
 use super::{Check, FindingKind};
 use crate::pds::PdsError;
@@ -7,7 +7,7 @@ use atproto::repo::cbor::Ipld;
 use atproto::repo::{BlobRef, cid};
 
 impl<P: FnMut(u64, u64)> Check<'_, P> {
-    /// Compares what is noted of a record's blobs with the record.
+    /// Compares the recorded references of a record to blobs with the record.
     pub(super) fn references(&mut self, path: &str, value: &Ipld) -> Result<(), PdsError> {
         let (collection, rkey) = path.split_once('/').unwrap_or_default();
         let mut noted = tables::blobs_of_record(self.read, collection, rkey)?;
@@ -21,7 +21,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         Ok(())
     }
 
-    /// Checks the blobs' own bytes, and finds notes of records that are not there.
+    /// Checks the hashes of blobs, and finds references of records that are not in the index.
     pub(super) fn blobs(&mut self) -> Result<(), PdsError> {
         tables::each_blob_reference(self.read, |collection, rkey| {
             if tables::indexed_record(self.read, &collection, &rkey)?.is_none() {

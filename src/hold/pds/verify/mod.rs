@@ -1,7 +1,7 @@
-//! Checking the whole stored repository, from the signature to the last byte, in memory that does not grow with it.
+//! Verification of the whole stored repository, from the signature to the last byte, in little memory.
 //!
-//! It goes through the tree once, in the order of its keys; at each record it reads the block and the row of the index,
-//! and marks what it came by. Whatever is not marked in the end belongs to nothing.
+//! It walks the tree once, in the order of its keys; at each record it reads the block and the row of the index, and
+//! marks the rows of blocks. A block that is not marked at the end is unreachable.
 
 mod blobs;
 
@@ -16,30 +16,30 @@ use atproto::repo::{RepoError, cid, record};
 use server::sqlite::Read;
 use server::storage::StorageError;
 
-/// Findings that are told one by one; more are only counted.
+/// Limit of findings that are listed; more are only counted.
 const MAX_TOLD: usize = 10_000;
-/// Records between two words about the progress.
+/// Number of records between two calls of `progress`.
 const PROGRESS_EVERY: u64 = 1_000;
 
-/// One thing that is wrong.
+/// A finding: something that is damaged, missing or unreachable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What kind of thing.
+    /// The kind of the finding.
     pub kind: FindingKind,
-    /// Where: the path of a record, or the CID of a block.
+    /// The path of a record, or the CID of a block or blob.
     pub subject: String,
-    /// What is wrong with it.
+    /// The reason.
     pub reason: String,
 }
 
-/// What a finding is about.
+/// The kind of a finding, by its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FindingKind {
-    /// The newest commit, or what is noted of it.
+    /// The newest commit, or the recorded head.
     Commit,
     /// The signature of the newest commit.
     Signature,
-    /// A node of the tree; what is below it cannot be judged.
+    /// A node of the tree; the records and nodes below it cannot be judged.
     Node,
     /// A record's block.
     Record,
@@ -47,12 +47,12 @@ pub enum FindingKind {
     Index,
     /// A block that the newest commit does not reach.
     Unreachable,
-    /// A blob of a record, or what is noted of it.
+    /// A blob of a record, or its recorded reference.
     Blob,
 }
 
 impl FindingKind {
-    /// Its name in lists.
+    /// Returns the name of the kind, for output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -67,26 +67,26 @@ impl FindingKind {
     }
 }
 
-/// What a check came to.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerifyReport {
-    /// Records in the tree.
+    /// Number of records in the tree.
     pub records: u64,
-    /// Nodes of the tree.
+    /// Number of nodes of the tree.
     pub nodes: u64,
-    /// Blocks in all.
+    /// Number of all blocks.
     pub blocks: u64,
-    /// Rows that cannot be judged, because a node that would lead to them is damaged.
+    /// Number of rows that cannot be judged, because a node that would lead to them is damaged.
     pub unjudged: u64,
-    /// How much is wrong.
+    /// Number of findings.
     pub found: u64,
-    /// What is wrong; the first 10,000.
+    /// The first 10,000 findings.
     pub findings: Vec<Finding>,
 }
 
 impl Pds {
-    /// Checks everything that is stored of the repository. Writes go on meanwhile: it is one snapshot that is checked.
-    /// `progress` is told how many records were checked, and how many there are. `None` before the first commit.
+    /// Verifies everything stored of the repository, in one snapshot; writes go on meanwhile. `progress` is called with
+    /// the number of records checked, and of all. Returns `None` before the first commit.
     ///
     /// # Errors
     /// [`PdsError::Storage`] when the database cannot be read to its end.
@@ -110,15 +110,15 @@ struct Check<'c, P> {
     pds: &'c Pds,
     read: &'c Read<'c>,
     progress: P,
-    /// Blocks that were come by.
+    /// Rows of blocks that were reached.
     visited: VisitedRows,
     verified: VerifyReport,
 }
 
-/// Why the walk through the tree ends early.
+/// Reasons to end the walk through the tree early.
 enum Stop {
     Failed(PdsError),
-    /// There were more nodes than there are blocks: a damaged tree that would take forever.
+    /// There were more nodes than blocks: a damaged tree with a cycle.
     Endless,
 }
 
@@ -195,7 +195,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         let subject = match &error {
             RepoError::MissingBlock(cid) => cid.to_string(),
             RepoError::InvalidNode { cid, .. } => {
-                // The block is reached, whatever it is.
+                // The block is reachable, also if it is damaged.
                 tables::block_number(self.read, cid)?.iter().for_each(|number| self.visited.add(*number));
                 cid.to_string()
             }
@@ -205,7 +205,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         Ok(())
     }
 
-    /// Answers whether the index has the record, in whatever version.
+    /// Checks a record. Returns whether the index has it, in any version.
     fn leaf(&mut self, path: &str, value: &atproto::repo::Cid) -> Result<bool, PdsError> {
         self.verified.records += 1;
         let block = tables::block_row(self.read, value)?;
@@ -235,7 +235,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         Ok(indexed.is_some())
     }
 
-    /// Finds the rows of the index that the tree does not have.
+    /// Finds rows of the index whose records are not in the tree.
     fn rest_of_index(&mut self, head: &RepoHead) -> Result<(), PdsError> {
         let blocks = StoredBlocks(self.read);
         tables::each_record_name(self.read, |collection, rkey| {
@@ -252,7 +252,7 @@ impl<P: FnMut(u64, u64)> Check<'_, P> {
         })
     }
 
-    /// Finds the blocks that nothing refers to. Below a damaged node there may be any of them.
+    /// Finds unreachable blocks. Below a damaged node there may be any of them, so then they are only counted.
     fn unreachable(&mut self) -> Result<(), PdsError> {
         let whole = self.verified.findings.iter().all(|finding| finding.kind != FindingKind::Node);
         tables::each_block_name(self.read, |number, cid| {
