@@ -1,8 +1,9 @@
-//! Bans and restrictions: accounts that may not join, and those that may not get back a permission that was taken away.
+//! Bans and restrictions: accounts that may not join, and accounts that may not regain a permission that was taken
+//! away.
 //!
-//! An account may delete its own data, its membership among it, and ask to join again. What the captain decided outlives
-//! that. It stands in a table, not in a record: whom a captain refuses is nobody else's business, and no lexicon has it.
-//! A backup has it; a hand-over to a successor has not.
+//! An account may delete its own data with its membership, and request to join again. The captain's decision stays. It
+//! is in a table, not in a record: it is private, and no lexicon has it. A backup contains it; a hand-over to a
+//! successor does not.
 
 use super::{Crew, CrewError, captain, declared_members, member_key, tables};
 use crate::pds::{Plan, RecordChange, RecordWrite, Records, Repository};
@@ -14,9 +15,9 @@ use atproto::syntax::{Datetime, Did};
 pub struct Ban {
     /// The account.
     pub did: Did,
-    /// What a request to join may still grant; empty when it may not join.
+    /// The permissions that a request to join may still grant; empty for a ban.
     pub permissions: Vec<Permission>,
-    /// When it began.
+    /// Time when it began.
     pub since: Datetime,
 }
 
@@ -57,7 +58,7 @@ impl Crew {
         self.pds.transact(now_us, job).await
     }
 
-    /// Whether the captain lets the account do nothing at all here.
+    /// Whether the account is banned.
     ///
     /// # Errors
     /// A storage error.
@@ -82,14 +83,14 @@ impl Crew {
     }
 }
 
-/// Of what a request of `account` would grant, what the captain lets it have.
+/// Returns those of the `granted` permissions that no restriction of `account` excludes.
 pub(super) fn bounded(records: &Records<'_>, account: &Did, granted: Vec<String>) -> Result<Vec<String>, CrewError> {
     let Some(left) = tables::ban(records.snapshot(), account)? else { return Ok(granted) };
     let granted: Vec<_> = granted.into_iter().filter(|name| left.split(',').any(|left| left == name)).collect();
     if granted.is_empty() { Err(CrewError::Refused) } else { Ok(granted) }
 }
 
-/// Remembers of a member who deletes its own membership what it may not do, so that asking again does not bring it back.
+/// Records the restrictions of a member who deletes its own membership, so that a new request does not lift them.
 ///
 /// # Errors
 /// A storage error.

@@ -8,12 +8,12 @@ use atproto::lexicon::nsid::Collection;
 use atproto::lexicon::{Permission, SELF_KEY};
 use atproto::syntax::{Did, RecordKey, ServiceUrl};
 
-/// The captain, crew and profile that the operator declared.
+/// The captain, crew and profile that the configuration declares.
 #[derive(Clone, Debug)]
 pub struct Declared {
-    /// The public URL, whose host is the profile's name until another is declared.
+    /// The public URL; its host is the profile's name unless another is declared.
     pub url: ServiceUrl,
-    /// How the hold shows itself.
+    /// The profile.
     pub profile: DeclaredProfile,
     /// The captain.
     pub owner: Did,
@@ -21,9 +21,9 @@ pub struct Declared {
     pub public: bool,
     /// Whether any account may join.
     pub allow_all_crew: bool,
-    /// Whether a new captain record asks for posts about pushes; later only the captain changes that.
+    /// Whether a new captain record enables posts about pushes; later only the captain changes that.
     pub bluesky_posts: bool,
-    /// Shown in the captain record.
+    /// The region in the captain record.
     pub region: Option<String>,
     /// The hold that follows this one.
     pub successor: Option<Did>,
@@ -34,24 +34,24 @@ pub struct Declared {
 /// A declared member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeclaredMember {
-    /// The role: a word for people.
+    /// The role, for display.
     pub role: String,
     /// Its permissions.
     pub permissions: Vec<Permission>,
-    /// Quota tier.
+    /// The quota tier.
     pub tier: Option<String>,
 }
 
-/// The name of the value in `meta` that remembers whom the configuration declared, so that they go when their declaration goes.
+/// Name of the value in `meta` with the declared members, so that they are removed when their declaration is.
 pub(super) const META_NAME: &str = "declared_crew";
 
-/// Returns the members that the configuration declared when the hold last started, with the owner.
+/// Returns the members that the configuration declared at the last start or reload, with the owner.
 pub(super) fn declared_members(records: &Records<'_>) -> Result<BTreeSet<Did>, CrewError> {
     let declared = records.meta(META_NAME)?.map(|text| serde_json::from_str(&text)).transpose();
     Ok(declared.map_err(|e| CrewError::Unreadable(e.to_string()))?.unwrap_or_default())
 }
 
-/// Whether the configuration declared this member when the hold last started.
+/// Whether the configuration declared this member at the last start or reload.
 ///
 /// # Errors
 /// [`CrewError::Unreadable`] or a storage error.
@@ -59,7 +59,7 @@ pub fn is_declared(records: &Records<'_>, member: &Did) -> Result<bool, CrewErro
     Ok(declared_members(records)?.contains(member))
 }
 
-/// The change that writes `record` under `rkey`, whether it is there or not.
+/// Returns the change that creates or replaces the record `rkey`.
 pub(super) fn put(
     collection: Collection,
     rkey: RecordKey,
@@ -68,12 +68,12 @@ pub(super) fn put(
     Ok(change(collection, rkey, RecordWrite::Put(encode(collection, record)?)))
 }
 
-/// The change `write` of the record `rkey` of `collection`.
+/// Returns the change `write` of the record `rkey` of `collection`.
 pub(super) fn change(collection: Collection, rkey: RecordKey, write: RecordWrite) -> RecordChange {
     RecordChange { collection: collection.into(), rkey, write, swap: None }
 }
 
-/// The key of records that a repository has one of.
+/// Returns the key of records that a repository has one of.
 pub(super) fn self_key() -> Result<RecordKey, CrewError> {
     RecordKey::parse(SELF_KEY).map_err(|e| CrewError::Invalid(e.to_string()))
 }

@@ -1,8 +1,8 @@
-//! Members' DID documents in the database, so that a hold that starts while the PLC directory is away knows its captain
-//! and crew.
+//! DID documents of members in the database, so that a hold that starts while the PLC directory is unreachable can
+//! verify tokens of its captain and crew.
 //!
-//! Written are only those of accounts that may do something here. A key that was changed meanwhile stays good for no
-//! longer than it would in memory: [`MAX_AGE`] after its document was read.
+//! Only documents of captain and crew are stored. A revoked key is accepted no longer than with the cache in memory:
+//! [`MAX_AGE`] after its document was read.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use crate::pds::{Pds, Records, Repository};
 use atproto::syntax::Did;
 use server::identity::KeptDocuments;
 
-/// No document is used that was read longer ago: as long as one in memory is used while its source is away.
+/// Limit of a document's age: the same as in memory while the source is unreachable.
 const MAX_AGE: Duration = Duration::from_hours(24);
-/// Documents kept; at most about 1 KiB each, 4 MiB.
+/// Limit of documents; at most about 1 KiB each, 4 MiB.
 const MAX_DOCUMENTS: u32 = 4096;
 
-/// The documents that the database has.
+/// The table of documents in the database.
 pub struct DocumentTable {
     pds: Pds,
-    /// Microseconds since 1970.
+    /// Returns microseconds since 1970.
     clock: fn() -> u64,
 }
 
 impl DocumentTable {
-    /// The table in the database of `pds`, by this clock in microseconds since 1970.
+    /// Makes the table in the database of `pds`. `clock` returns microseconds since 1970.
     #[must_use]
     pub fn new(pds: Pds, clock: fn() -> u64) -> Self {
         Self { pds, clock }
     }
 
-    /// Begins to change the table; a failure is logged.
+    /// Starts a change of the table; a failure is logged.
     fn change(&self, job: impl FnOnce(&Repository<'_>) -> Result<(), CrewError> + Send + 'static) {
         let (pds, now_us) = (self.pds.clone(), (self.clock)());
         tokio::spawn(async move {
@@ -75,7 +75,7 @@ impl KeptDocuments for DocumentTable {
                 tracing::warn!("a member's kept DID document cannot be read: {error}");
             });
             let (document, read_us) = found.ok()??;
-            // One that was read in the future says nothing of its age.
+            // The age is unknown if the time of reading is in the future.
             let age = Duration::from_micros(now_us.checked_sub(read_us)?);
             (age < MAX_AGE).then_some((document, age))
         })

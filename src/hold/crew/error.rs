@@ -1,12 +1,12 @@
-//! Why a question about crew, or a change of it, was refused.
+//! Errors of queries and changes of the crew.
 
 use crate::pds::PdsError;
 use server::storage::StorageError;
 
-/// Errors of the crew room, named by what the caller can do.
+/// Errors of the crew room, one variant for each remedy of the caller.
 #[derive(Debug, thiserror::Error)]
 pub enum CrewError {
-    /// The record or the request is not well formed; the text says how.
+    /// The record or the request is not valid, for the reason in the text.
     #[error("{0}")]
     Invalid(String),
     /// The captain's membership and the settings of the configuration cannot be changed at run time.
@@ -18,19 +18,19 @@ pub enum CrewError {
     /// The operator's configuration declares this member.
     #[error("this member is declared in the hold's configuration: change it there, then reload the hold")]
     Declared,
-    /// Accounts may not join by themselves.
+    /// Accounts may not join by request.
     #[error("this hold does not accept new crew members by request; ask its captain")]
     RegistrationDisabled,
-    /// The captain refuses this account.
+    /// The captain banned this account, or excluded all that it requests.
     #[error("the captain of this hold has refused this account")]
     Refused,
     /// There is no captain record: the hold was not started yet.
     #[error("there is no captain record")]
     NoCaptain,
-    /// A stored record does not have the shape of its lexicon.
+    /// A stored record is not valid by its lexicon.
     #[error("a stored record cannot be read: {0}")]
     Unreadable(String),
-    /// The repository refused or failed.
+    /// The repository refused the change, or failed.
     #[error(transparent)]
     Pds(#[from] PdsError),
 }

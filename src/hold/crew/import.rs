@@ -1,4 +1,4 @@
-//! The rules of an import: what it may replace, and which records it must have.
+//! The rules of an import: when the records may be replaced, and which records the new ones must have.
 
 use std::collections::BTreeSet;
 
@@ -9,17 +9,17 @@ use atproto::lexicon::SELF_KEY;
 use atproto::lexicon::nsid::{self, COLLECTIONS};
 use atproto::syntax::Did;
 
-/// Only a hold that nobody has used may be replaced, and only by records that captain and crew can be read from.
-/// `index` makes what else of the database follows from the new records.
+/// Returns the rules of an import: only a hold that has no records but declared ones may be replaced, and only by
+/// records that captain and crew can be read from. `index` updates what depends on the new records.
 #[must_use]
 pub fn import_rules(index: fn(&Repository<'_>) -> Result<(), PdsError>) -> ImportRules {
     ImportRules { may_replace: is_as_configured, check: is_readable, index }
 }
 
-/// Members that are looked at; a configuration declares fewer.
+/// Limit of members that are compared; a configuration declares fewer.
 const MAX_DECLARED: u32 = 10_000;
 
-/// Whether there are no records but those that the configuration made.
+/// Whether there are no records but those that the configuration declares.
 fn is_as_configured(records: &Records<'_>) -> Result<bool, PdsError> {
     let keys = |collection: &str| {
         let query = PageQuery { collection: collection.into(), cursor: None, limit: MAX_DECLARED, ascending: true };

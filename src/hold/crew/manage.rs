@@ -1,4 +1,4 @@
-//! Changing crew, captain and profile records with the standard record methods.
+//! Changes crew, captain and profile records with the standard record methods.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use atproto::lexicon::{self, ROLE_OWNER, SELF_KEY};
 use atproto::repo::{Cid, cbor};
 use atproto::syntax::{AtUri, Did, RecordKey};
 
-/// Who changes records.
+/// The account that changes records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manager {
     /// The owner of the hold, who may also change declared members until the next start or reload.
@@ -20,35 +20,35 @@ pub enum Manager {
     Admin(Did),
 }
 
-/// One write as a client asks for it.
+/// A write that a client requests.
 #[derive(Clone, Debug)]
 pub struct CrewChange {
     /// The collection; only captain, crew and profile can be written.
     pub collection: String,
-    /// The key; a new member's is derived when absent.
+    /// The record key; `None`: that of the record, which a deletion must give.
     pub rkey: Option<String>,
-    /// What to do.
+    /// The write.
     pub write: CrewWrite,
-    /// Only when the record has this CID; `Some(None)`: only when it does not exist.
+    /// The precondition: the record has this CID; `Some(None)`: it does not exist.
     pub swap: Option<Option<Cid>>,
 }
 
-/// What to do with a record.
+/// A write of a record.
 #[derive(Clone, Debug)]
 pub enum CrewWrite {
-    /// Add it; it must not exist.
+    /// Creates the record; it must not exist.
     Create(Value),
-    /// Replace it; it must exist.
+    /// Replaces the record; it must exist.
     Update(Value),
-    /// Add or replace it.
+    /// Creates or replaces the record.
     Put(Value),
-    /// Remove it; it must exist.
+    /// Deletes the record; it must exist.
     Delete,
-    /// Remove it if it exists.
+    /// Deletes the record if it exists.
     DeleteIfPresent,
 }
 
-/// Bytes of a crew record as JSON: 200 of them still fit into one commit's event of 2,000,000.
+/// Limit of a crew or captain record, in bytes of JSON: 200 of them still fit into one commit's event of 2,000,000.
 const MAX_CREW_BYTES: usize = 8 * 1024;
 const OTHER_COLLECTION: &str =
     "only records of io.atcr.hold.crew, io.atcr.hold.captain and app.bsky.actor.profile can be written";
@@ -56,12 +56,13 @@ const PROTECTED_MEMBER: &str = "the captain's own membership cannot be changed; 
 const PROTECTED_CAPTAIN: &str = "owner, public, allowAllCrew, region, successor and deployedAt of the captain record follow the hold's configuration";
 
 impl Crew {
-    /// Applies all `changes` of `manager` in one commit, or none. Returns the outcome and each record's address, in order.
+    /// Applies all `changes` of `manager` in one commit, or none. Returns the outcome and the address of each record,
+    /// in order. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`CrewError::Invalid`] for another collection, a wrong key or a record that breaks its lexicon;
-    /// [`CrewError::Protected`]; [`CrewError::Declared`] and bounds on growth for an admin;
-    /// [`PdsError`](crate::pds::PdsError) for swaps and existence.
+    /// [`CrewError::Invalid`] for another collection, a wrong key or a record that is not valid by its lexicon;
+    /// [`CrewError::Protected`]; [`CrewError::Declared`] and limits of growth for an admin;
+    /// [`PdsError`](crate::pds::PdsError) for preconditions and existence.
     pub async fn apply(
         &self,
         manager: Manager,
@@ -80,7 +81,7 @@ impl Crew {
             let mut plan = Plan::of(changes.collect::<Result<_, CrewError>>()?);
             if let Manager::Admin(account) = &manager {
                 pds.spend(account, plan.changes.len() as u64, u64::from(!plan.changes.is_empty()), now_us)?;
-                // The captain may add members where the tree is crowded.
+                // Only the captain may add members in a crowded node of the tree.
                 plan.spares_nodes = adds(records, &plan.changes)?;
             }
             Ok::<_, CrewError>(plan)
@@ -102,7 +103,7 @@ fn adds(records: &Records<'_>, changes: &[RecordChange]) -> Result<bool, CrewErr
     Ok(false)
 }
 
-/// A change that is well formed by itself.
+/// A change whose record and key are valid.
 struct Checked {
     collection: Collection,
     rkey: RecordKey,
@@ -153,7 +154,7 @@ fn check(change: CrewChange) -> Result<Checked, CrewError> {
     Ok(Checked { collection, rkey, write, swap: change.swap })
 }
 
-/// `$type` must name the collection; it is added where it is absent, as the reference server does.
+/// Checks that `$type` is the collection; sets it if it is absent, as the reference server does.
 fn check_type(record: &mut Value, collection: Collection) -> Result<(), CrewError> {
     let fields = record.as_object_mut().ok_or_else(|| CrewError::Invalid("a record must be an object".into()))?;
     match fields.get("$type") {
@@ -166,11 +167,11 @@ fn check_type(record: &mut Value, collection: Collection) -> Result<(), CrewErro
     }
 }
 
-/// What a manager may not change.
+/// The rules of what a manager may not change.
 struct Rules {
     captain: lexicon::Captain,
     mutable: bool,
-    /// The keys of members that are the configuration's business.
+    /// The keys of members that only the configuration changes.
     declared: BTreeSet<RecordKey>,
 }
 
@@ -185,7 +186,7 @@ impl Rules {
 }
 
 impl Checked {
-    /// Checks the change against the hold as it is; `None` when there is nothing to do.
+    /// Checks the change against the stored records; returns `None` when there is nothing to do.
     fn against(self, rules: &Rules, records: &Records<'_>) -> Result<Option<RecordChange>, CrewError> {
         if self.collection == nsid::CREW {
             self.protect_crew(rules)?;
@@ -234,7 +235,7 @@ impl Checked {
     }
 }
 
-/// Whether the member with this key may be changed at run time at all.
+/// Checks that the member with this key may be changed at run time.
 pub(super) fn check_member_change(
     captain: &lexicon::Captain,
     rkey: &RecordKey,

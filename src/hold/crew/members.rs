@@ -1,4 +1,4 @@
-//! Lists and changes members one by one. Members that the configuration declares are not changed.
+//! Lists the members, and changes single ones. Members that the configuration declares are not changed.
 
 use std::collections::BTreeSet;
 
@@ -9,38 +9,38 @@ use crate::pds::{PageQuery, PdsError, Plan, RecordChange, RecordWrite, Records, 
 use atproto::lexicon::{self, Permission, PermissionSet, nsid};
 use atproto::syntax::{Datetime, Did};
 
-/// A member, and whether the configuration declared it when the hold last started.
+/// A member, and whether the configuration declared it at the last start or reload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrewMember {
-    /// The record.
+    /// The crew record.
     pub record: lexicon::Crew,
-    /// Whether the configuration declares it, as it does the owner; else it joined at run time.
+    /// Whether the configuration declares it, as it does the owner; otherwise it joined at run time.
     pub declared: bool,
 }
 
 /// The role, permissions and tier of a new member.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// The role: a word for people.
+    /// The role, for display.
     pub role: String,
     /// Its permissions.
     pub permissions: Vec<Permission>,
-    /// Quota tier.
+    /// The quota tier.
     pub tier: Option<String>,
 }
 
 /// A change of a member. Fields that are `None` keep their values.
 #[derive(Clone, Debug)]
 pub struct MemberChange {
-    /// The role: a word for people.
+    /// The role, for display.
     pub role: Option<String>,
     /// The new permissions, in place of all others.
     pub permissions: Option<Vec<Permission>>,
-    /// Quota tier; the empty text is none.
+    /// The quota tier; the empty string removes it.
     pub tier: Option<String>,
 }
 
-/// Members read at a time.
+/// Members read in one page.
 const PAGE: u32 = 500;
 
 impl Crew {
@@ -72,7 +72,7 @@ impl Crew {
         Ok(members.chain([captain(records)?.owner]).collect())
     }
 
-    /// Adds `did` to the crew. `now_us` is in microseconds since 1970.
+    /// Adds `did` to the crew, and lifts its ban or restriction. `now_us` is in microseconds since 1970.
     ///
     /// # Errors
     /// [`PdsError::RecordExists`]; [`CrewError::Invalid`] or [`CrewError::Protected`].
@@ -85,12 +85,12 @@ impl Crew {
             tier: terms.tier.filter(|tier| !tier.is_empty()),
             other: serde_json::Map::new(),
         };
-        // Whom the captain takes in is refused nothing any more.
+        // An account that the captain adds is no longer banned or restricted.
         self.unban(did, now_us).await?;
         self.change_member(did, now_us, move |_| Ok((RecordWrite::Create(encode(nsid::CREW, &record)?), record))).await
     }
 
-    /// Changes a member who joined at run time; what it has besides stays. A change that changes nothing makes no
+    /// Changes a member who joined at run time; other fields of the record stay. A change that changes nothing makes no
     /// commit.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Crew {
         self.change_member(did, now_us, decide).await
     }
 
-    /// Removes a member who joined at run time. Returns the member that was removed.
+    /// Removes a member who joined at run time. Returns the removed member.
     ///
     /// # Errors
     /// As [`Crew::set_member`].
@@ -118,7 +118,7 @@ impl Crew {
         self.change_member(did, now_us, decide).await
     }
 
-    /// Writes the record of `did` as `decide` says, who gets the record as it is: one commit.
+    /// Makes the write of `did`'s record that `decide` returns for its current record, in one commit.
     async fn change_member<F>(&self, did: &Did, now_us: u64, decide: F) -> Result<CrewMember, CrewError>
     where
         F: FnOnce(Option<lexicon::Crew>) -> Result<(RecordWrite, lexicon::Crew), CrewError> + Send + 'static,

@@ -8,15 +8,15 @@ use atproto::syntax::Did;
 /// The membership of an account, read in one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// Whether it owns the hold.
+    /// Whether the account owns the hold.
     pub captain: bool,
-    /// Whether it has a crew record.
+    /// Whether the account has a crew record.
     pub member: bool,
-    /// Whether the hold lets anyone read blobs.
+    /// Whether anyone may read blobs.
     pub public: bool,
-    /// Whether the captain wants posts about pushes.
+    /// Whether the captain enabled posts about pushes.
     pub posts: bool,
-    /// The quota tier that its crew record names.
+    /// The quota tier in its crew record.
     pub tier: Option<String>,
     permissions: PermissionSet,
 }
@@ -44,7 +44,7 @@ impl Membership {
         })
     }
 
-    /// Whether the account may do what needs `permission`. The captain may do everything.
+    /// Whether the account has `permission`. The captain has all.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {
         self.captain || self.permissions.allows(permission)
@@ -56,7 +56,7 @@ impl Membership {
         &self.permissions
     }
 
-    /// Whether it is captain or crew.
+    /// Whether the account is captain or crew.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.captain || self.member
@@ -64,7 +64,7 @@ impl Membership {
 }
 
 impl Crew {
-    /// Returns the membership of `account` now.
+    /// Returns the current membership of `account`.
     ///
     /// # Errors
     /// As [`Crew::is_public`].
@@ -73,7 +73,7 @@ impl Crew {
         self.pds.read(move |records| Membership::read(records, &account)).await
     }
 
-    /// Returns those of `accounts` that may not do what `wanted` names now.
+    /// Returns those of `accounts` that do not have the permission `wanted` now.
     ///
     /// # Errors
     /// As [`Crew::is_public`].

@@ -1,7 +1,7 @@
-//! Captain and crew: who owns the hold, who may do what, and how the records follow the configuration.
+//! Captain and crew: the owner of the hold, the permissions of accounts, and the records that follow the configuration.
 //!
-//! Facts come from the records at every question, so a change holds from the next request. This room knows
-//! permissions and membership, not tokens and not HTTP.
+//! The records are read for each request, so a change takes effect with the next one. This room knows permissions and
+//! membership, not tokens and not HTTP.
 
 mod bans;
 mod declared;
@@ -41,7 +41,7 @@ pub use request::Joined;
 
 use declared::declared_members;
 
-/// Captain and crew of this hold; cheap to clone.
+/// The captain and crew of this hold; cheap to clone.
 #[derive(Clone)]
 pub struct Crew {
     pds: Pds,
@@ -50,7 +50,7 @@ pub struct Crew {
 }
 
 impl Crew {
-    /// Makes the crew that is recorded in `pds`. With `mutable` false only the configuration changes it.
+    /// Makes the crew of the records in `pds`. With `mutable` false only the configuration changes it.
     #[must_use]
     pub fn new(pds: Pds, mutable: bool) -> Self {
         Self { pds, mutable: Arc::new(AtomicBool::new(mutable)) }
@@ -75,7 +75,7 @@ impl Crew {
         self.pds.read(|records| Ok(captain(records)?.public)).await
     }
 
-    /// Counts what a bound on growth refused, and says so in the log.
+    /// Counts and logs a refusal by a limit of growth.
     fn count_refused_growth(&self, error: &CrewError) {
         if let CrewError::Pds(error) = error
             && let Some(bound) = error.bound()
@@ -85,7 +85,7 @@ impl Crew {
         }
     }
 
-    /// Returns the hold that follows this one.
+    /// Returns the URL of the hold that follows this one; `None` when there is none.
     ///
     /// # Errors
     /// As [`Crew::is_public`].
@@ -110,23 +110,23 @@ impl Crew {
 pub struct Summary {
     /// The owner.
     pub captain: Did,
-    /// Crew records, the captain's own included.
+    /// Number of crew records, the captain's own included.
     pub members: u64,
 }
 
-/// Returns the key of a member's record: the DID where that is a valid record key, else the base32 of its SHA-256.
-/// One member has one record.
+/// Returns the key of a member's record: the DID if that is a valid record key, else the base32 of its SHA-256. A
+/// member has one record.
 #[must_use]
 pub fn member_key(member: &Did) -> RecordKey {
     RecordKey::parse(member.as_str()).unwrap_or_else(|_| {
         let hash = Sha256::digest(member.as_str());
         let text = data_encoding::BASE32_NOPAD.encode(&hash).to_ascii_lowercase();
-        // 52 letters and digits always are a record key.
+        // 52 letters and digits are always a valid record key.
         RecordKey::parse(&text).unwrap_or_else(|_| unreachable!())
     })
 }
 
-/// A record with its `$type`, as the repository stores it.
+/// Encodes a record with its `$type`, as the repository stores it.
 fn encode(collection: Collection, record: impl serde::Serialize) -> Result<Ipld, CrewError> {
     let mut value = serde_json::to_value(record).map_err(|e| CrewError::Invalid(e.to_string()))?;
     if let Some(fields) = value.as_object_mut() {
@@ -135,7 +135,7 @@ fn encode(collection: Collection, record: impl serde::Serialize) -> Result<Ipld,
     cbor::from_json(&value).map_err(|e| CrewError::Invalid(e.to_string()))
 }
 
-/// The captain record, which exists from the first start on.
+/// Returns the captain record, which exists from the first start on.
 fn captain(records: &crate::pds::Records<'_>) -> Result<atproto::lexicon::Captain, CrewError> {
     let record = records.get(&nsid::CAPTAIN, atproto::lexicon::SELF_KEY)?.ok_or(CrewError::NoCaptain)?;
     serde_json::from_value(record.value).map_err(|e| CrewError::Unreadable(e.to_string()))

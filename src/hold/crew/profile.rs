@@ -1,4 +1,4 @@
-//! The profile as the configuration declares it.
+//! The profile that the configuration declares.
 
 use serde_json::{Value, json};
 
@@ -9,22 +9,22 @@ use atproto::lexicon::nsid;
 use atproto::repo::cbor;
 use atproto::syntax::Datetime;
 
-/// The profile that the operator declared. A field that is `None` is left as it is.
+/// The declared profile. A field that is `None` stays as it is in the record.
 #[derive(Clone, Debug, Default)]
 pub struct DeclaredProfile {
-    /// Name for people.
+    /// The display name.
     pub display_name: Option<String>,
-    /// A sentence about the hold.
+    /// The description of the hold.
     pub description: Option<String>,
-    /// The small picture.
+    /// The picture.
     pub avatar: Option<NewBlob>,
 }
 
-/// The description of a hold without another one.
+/// The description of a hold whose configuration declares none.
 pub const DEFAULT_DESCRIPTION: &str =
     "A hold: blob storage for container images of the ATCR registry (https://atcr.io).";
 
-/// The change that makes the profile match `declared`; `None` when it does.
+/// Returns the change that makes the profile match `declared`; `None` when it does.
 pub(super) fn change(
     declared: &Declared,
     old: Option<&Value>,

@@ -1,4 +1,4 @@
-//! What the public records say of the hold.
+//! The description of the hold in its public records.
 
 use serde_json::Value;
 
@@ -6,21 +6,21 @@ use super::{Crew, CrewError, captain};
 use crate::pds::Records;
 use atproto::lexicon::{self, SELF_KEY, nsid};
 
-/// A hold as its records describe it, read in one snapshot.
+/// The description of the hold, read in one snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PublicInfo {
     /// The captain record.
     pub captain: lexicon::Captain,
-    /// Whether any account may join the crew by asking.
+    /// Whether any account may join the crew by request.
     pub joinable: bool,
-    /// Crew records, the captain's own included.
+    /// Number of crew records, the captain's own included.
     pub members: u64,
-    /// The profile record as it is, `null` without one. An imported one may have any shape.
+    /// The profile record; `null` without one. An imported one may have any shape.
     pub profile: Value,
 }
 
 impl Crew {
-    /// Returns what the records say of the hold. Reads every crew record.
+    /// Returns the description of the hold in its records.
     ///
     /// # Errors
     /// [`CrewError::NoCaptain`] before the first start, or a storage error.

@@ -1,4 +1,4 @@
-//! Makes the records match the configuration: a pure difference, then one commit or none.
+//! Makes the records match the configuration: computes the difference, then makes one commit or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ impl Crew {
             let outcome = self.pds.commit(now_us, None, decide).await?;
             let planned = outcome.cids.len();
             changed += planned;
-            // A round that changed nothing would be followed by the same again.
+            // A round without a change would repeat forever.
             if planned < MAX_WRITES || outcome.commit.is_none() {
                 return Ok(changed);
             }
@@ -36,12 +36,12 @@ impl Crew {
     }
 }
 
-/// The records as they are.
+/// The stored records.
 pub(super) struct Recorded {
     pub(super) captain: Option<lexicon::Captain>,
     profile: Option<Value>,
     members: BTreeMap<RecordKey, lexicon::Crew>,
-    /// Whom the configuration declared last time.
+    /// The members that the configuration declared at the last start or reload.
     declared_before: BTreeSet<Did>,
 }
 
@@ -76,7 +76,7 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
     let mut changes = Vec::new();
     changes.extend(captain_change(declared, recorded.captain.as_ref(), &now)?);
     changes.extend(profile::change(declared, recorded.profile.as_ref(), &now)?);
-    // The owner's membership is declared by being the owner: a former owner loses it like any other declaration.
+    // The owner is declared as a member: a former owner loses the membership like any other declared member.
     let all = Permission::ALL.to_vec();
     let mut wanted = declared.crew.clone();
     wanted.insert(declared.owner.clone(), DeclaredMember { role: ROLE_OWNER.into(), permissions: all, tier: None });
@@ -92,12 +92,12 @@ fn difference(declared: &Declared, recorded: &Recorded, mutable: bool, now_us: u
     }
     let mut declared_now: BTreeSet<Did> = wanted.into_keys().collect();
     if changes.len() >= MAX_WRITES {
-        // Another round follows; until then nobody who has yet to be removed is forgotten.
+        // Another round follows; until then members that have yet to be removed stay on the list.
         changes.truncate(MAX_WRITES);
         declared_now.extend(recorded.declared_before.iter().cloned());
     }
     let names = serde_json::to_string(&declared_now).map_err(|e| CrewError::Invalid(e.to_string()))?;
-    // Also when the profile refers to it already: an imported repository comes without blobs.
+    // The blob is stored also when the profile refers to it already: an imported repository comes without blobs.
     let blobs = declared.profile.avatar.iter().cloned().collect();
     Ok(Plan { changes, meta: vec![(META_NAME, names)], blobs, spares_nodes: false })
 }

@@ -17,16 +17,18 @@ pub struct Joined {
     pub cid: String,
 }
 
-/// What a request can grant at most.
+/// The permissions that a request can grant.
 const GRANTABLE: [Permission; 2] = [Permission::BlobRead, Permission::BlobWrite];
 
 impl Crew {
-    /// Makes `account` a member, or answers that it is one. Never grants more than reading and writing.
+    /// Makes `account` a member, or returns its record if it is one. Never grants more than reading and writing blobs.
     /// `now_us` is in microseconds since 1970.
     ///
     /// # Errors
-    /// [`CrewError::Refused`] by the captain; [`PdsError::CrowdedNode`](crate::pds::PdsError::CrowdedNode); [`CrewError::RegistrationDisabled`] unless the captain asks or the hold accepts everyone;
-    /// [`CrewError::Invalid`] when nothing that was asked for can be granted.
+    /// [`CrewError::Refused`] for a banned or restricted account;
+    /// [`PdsError::CrowdedNode`](crate::pds::PdsError::CrowdedNode); [`CrewError::RegistrationDisabled`] unless
+    /// `account` is the captain or any account may join; [`CrewError::Invalid`] when none of the requested permissions
+    /// can be granted; limits of growth.
     pub async fn request(&self, account: &Did, input: &lexicon::RequestCrew, now_us: u64) -> Result<Joined, CrewError> {
         let permissions = granted(input)?;
         let rkey = member_key(account);

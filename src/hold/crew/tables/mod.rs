@@ -1,18 +1,20 @@
-//! The SQL of what the captain refuses, and of members' DID documents.
+//! The SQL of bans, and of DID documents of members.
 
 use atproto::syntax::Did;
 use server::sqlite::{Read, Write};
 use server::storage::StorageError;
 
-/// An account, what a request to join may still grant it (separated by commas), and since when.
+/// A ban: the account, the permissions that a request to join may still grant (separated by commas), and its start in
+/// microseconds since 1970.
 pub(super) type BanRow = (String, String, i64);
 
-/// What a request of `account` may still grant; `None` when nothing is refused to it.
+/// Returns the permissions that a request of `account` may still grant, separated by commas; `None` without a ban or
+/// restriction.
 pub(super) fn ban(read: &Read<'_>, account: &Did) -> Result<Option<String>, StorageError> {
     read.first("SELECT permissions FROM crew_ban WHERE account = ?1", [account.as_str()], |row| row.get(0))
 }
 
-/// All of them, by account.
+/// Returns all bans and restrictions, in the order of accounts.
 pub(super) fn bans(read: &Read<'_>) -> Result<Vec<BanRow>, StorageError> {
     let sql = "SELECT account, permissions, since_us FROM crew_ban ORDER BY account";
     read.all(sql, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
@@ -24,18 +26,18 @@ pub(super) fn put_ban(write: &Write<'_>, account: &Did, granted: &str, now_us: u
     write.execute(sql, (account.as_str(), granted, now_us.cast_signed())).map(drop)
 }
 
-/// Answers whether there was one.
+/// Deletes a ban or restriction. Returns whether there was one.
 pub(super) fn delete_ban(write: &Write<'_>, account: &Did) -> Result<bool, StorageError> {
     Ok(write.execute("DELETE FROM crew_ban WHERE account = ?1", [account.as_str()])? > 0)
 }
 
-/// The document of `did`, and when it was read, in microseconds since 1970.
+/// Returns the document of `did`, and the time it was read, in microseconds since 1970.
 pub(super) fn document(read: &Read<'_>, did: &Did) -> Result<Option<(String, u64)>, StorageError> {
     let sql = "SELECT document, read_us FROM known_document WHERE did = ?1";
     read.first(sql, [did.as_str()], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))
 }
 
-/// Puts a document that was read at `read_us` in the place of the one that is there.
+/// Stores a document that was read at `read_us` (microseconds since 1970), in place of an older one.
 pub(super) fn put_document(write: &Write<'_>, did: &Did, document: &str, read_us: u64) -> Result<(), StorageError> {
     let sql = "INSERT INTO known_document (did, document, read_us) VALUES (?1, ?2, ?3)
                ON CONFLICT (did) DO UPDATE SET document = ?2, read_us = ?3";
@@ -79,9 +81,9 @@ async fn documents_are_bounded_in_number_and_age() {
 #[test]
 fn statements_use_indexes() {
     let scans = [
-        // A list for the operator.
+        // A list for the operator, of all rows.
         ("FROM crew_ban ORDER BY account", "SCAN crew_ban"),
-        // From the newest on, as many as may stay.
+        // Reads from the newest on, as many as may stay.
         ("OFFSET ?1", "SCAN known_document USING COVERING INDEX known_document_read"),
     ];
     crate::schema::plans::assert_indexed(&[include_str!("mod.rs")], &scans);
