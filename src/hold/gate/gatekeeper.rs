@@ -1,4 +1,4 @@
-//! Checks who calls and whether they may: makes permits of tokens and crew records.
+//! Authenticates callers and checks their permissions: makes permits from tokens and crew records.
 
 use super::permits::{AccountPermit, AdminPermit, ReadPermit, WritePermit};
 use super::signed_url::SignedRead;
@@ -10,35 +10,35 @@ use server::bulkhead::Caller;
 use server::identity::{Asker, Pool};
 use server::tokens::{AuthError, Authenticator, CheckedToken, Credentials};
 
-/// Networks remembered from which a member proved itself; at about 100 bytes each, 400 KiB.
+/// Limit of networks that are remembered because a member authenticated from them; at about 100 bytes each, 400 KiB.
 const MAX_NETWORKS: usize = 4096;
 
 /// Makes permits. The crew is read for each request, so a removal takes effect with the next one.
 pub struct Gate {
     authenticator: Authenticator,
     crew: Crew,
-    /// From where members have proven themselves: a claim from there is looked up as a member's, and one from elsewhere
-    /// takes no place of theirs, for anybody can claim anything.
+    /// The networks that members authenticated from. An unverified token from one of these is verified in the members'
+    /// pool; one from elsewhere takes no place in it, because anyone can claim any account.
     proven_from: Cache<Caller, ()>,
 }
 
-/// Why no permit was given.
+/// Errors of authentication and permissions.
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
-    /// There was no token.
+    /// The request has no token.
     #[error("a token is required: Authorization: Bearer <service token>, or DPoP <access token> and a DPoP header")]
     Anonymous,
-    /// The token is bad, or cannot be proven at present.
+    /// The token is not valid, or cannot be verified at present.
     #[error(transparent)]
     Auth(#[from] AuthError),
     /// The account lacks the permission.
     #[error("access denied for {needed}: {reason} (required: {required})")]
     Forbidden {
-        /// The permission asked for.
+        /// The permission that the request needs.
         needed: &'static str,
-        /// Why the account lacks it.
+        /// The reason why the account lacks it.
         reason: &'static str,
-        /// What would have been enough.
+        /// The permissions of which one would be enough.
         required: &'static str,
     },
     /// The crew records could not be read.
@@ -51,11 +51,11 @@ pub enum Denied {
 pub struct RequestCredentials<'c> {
     /// The token; `None` for an anonymous caller.
     pub token: Option<Credentials<'c>>,
-    /// The caller, as far as it is known without the token.
+    /// The network of the caller, which is known without the token.
     pub caller: &'c Caller,
     /// NSID of the called method.
     pub method: &'static str,
-    /// The time, in Unix seconds.
+    /// The current time, in seconds since 1970.
     pub now_s: i64,
 }
 
@@ -66,7 +66,7 @@ impl Gate {
         Self { authenticator, crew, proven_from: Cache::new(MAX_NETWORKS) }
     }
 
-    /// Authenticates the caller, without checking what it may do.
+    /// Authenticates the caller, without checking its permissions.
     ///
     /// # Errors
     /// [`Denied::Anonymous`], [`Denied::Auth`] or [`Denied::Crew`].
@@ -75,7 +75,8 @@ impl Gate {
         Ok(AccountPermit::new(account, membership.captain))
     }
 
-    /// Permits reading blobs. A bad token is refused on a public hold too.
+    /// Permits reading blobs. Returns the account too; `None` for an anonymous caller. A token that is not valid is
+    /// refused on a public hold too.
     ///
     /// # Errors
     /// [`Denied`]
@@ -100,7 +101,8 @@ impl Gate {
         Ok(WritePermit::new(account, membership.captain))
     }
 
-    /// Permits `account`, which began an upload, to send a part by a signed URL, if it may still write.
+    /// Permits `account`, which started an upload, to send a part by a signed URL, if it still has the permission to
+    /// write.
     ///
     /// # Errors
     /// [`Denied::Forbidden`] or [`Denied::Crew`].
@@ -122,7 +124,7 @@ impl Gate {
         Ok(ReadPermit::new())
     }
 
-    /// Permits managing the crew.
+    /// Permits managing the crew. Returns the account too.
     ///
     /// # Errors
     /// [`Denied`]
@@ -156,7 +158,8 @@ impl Gate {
                 Ok((account, membership))
             }
             CheckedToken::Claimed(claimed) => {
-                // Read before the proof only to choose the pool; nothing is answered from it unless the proof holds.
+                // Read before the token is verified, only to choose the pool; it is returned only if the token is
+                // valid.
                 let membership = self.crew.membership(claimed.account()).await?;
                 let caller = credentials.caller;
                 let pool = if !membership.is_known() {

@@ -1,7 +1,7 @@
-//! What a caller may do: makes permits of authenticated accounts and signed URLs.
+//! Authorization: makes permits from authenticated accounts and signed URLs.
 //!
-//! Only this room makes permits, and a handler's arguments say which one its caller must have. The crew is read at every
-//! question.
+//! Only this room makes permits, and the type of a handler's argument is the permit that its caller needs. The crew is
+//! read for each request.
 
 mod gatekeeper;
 mod permits;

@@ -1,4 +1,4 @@
-//! Permission as a value. Only this room can make one, so a handler that skipped the check does not compile.
+//! Permits: permissions as values. Only this room can make one, so a handler that skips the check does not compile.
 
 use crate::crew::Manager;
 use atproto::syntax::Did;
@@ -18,7 +18,7 @@ pub struct WritePermit {
 #[derive(Clone, Debug)]
 pub struct AdminPermit(Manager);
 
-/// The proof that the caller is this account, whatever it may do.
+/// The proof that the caller is this account, with any permissions or none.
 #[derive(Clone, Debug)]
 pub struct AccountPermit {
     account: Did,
@@ -42,7 +42,7 @@ impl WritePermit {
         &self.account
     }
 
-    /// Whether it is the captain's.
+    /// Whether the account is the captain's.
     #[must_use]
     pub fn is_captain(&self) -> bool {
         self.is_captain
@@ -54,7 +54,7 @@ impl AdminPermit {
         Self(manager)
     }
 
-    /// Returns the account that manages.
+    /// Returns the captain or admin that manages the crew.
     #[must_use]
     pub fn manager(&self) -> &Manager {
         &self.0
@@ -72,7 +72,7 @@ impl AccountPermit {
         &self.account
     }
 
-    /// Whether it is the captain's.
+    /// Whether the account is the captain's.
     #[must_use]
     pub fn is_captain(&self) -> bool {
         self.is_captain

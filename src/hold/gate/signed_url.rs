@@ -1,7 +1,7 @@
-//! URLs that carry their own permission: query parameters with an expiry and an HMAC-SHA-256.
+//! Signed URLs: query parameters with an expiry and an HMAC-SHA-256 that permit a request.
 //!
-//! Whoever holds such a URL may use it until it expires, as with S3's presigned URLs, but only for the one part or
-//! blob and the one HTTP method it names.
+//! Anyone who has such a URL may use it until it expires, as with S3's presigned URLs, but only for the one part or
+//! blob and the one HTTP method that it names.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -9,9 +9,9 @@ use zeroize::Zeroizing;
 
 use atproto::syntax::Digest;
 
-/// How long a part may take to begin, in seconds.
+/// Lifetime of a part's URL in seconds: the request must begin within it.
 const PART_LIFETIME_S: i64 = 900;
-/// How long a download may take to begin, in seconds.
+/// Lifetime of a read URL in seconds: the request must begin within it.
 const READ_LIFETIME_S: i64 = 300;
 
 /// Makes and checks signed queries with one secret.
@@ -19,7 +19,7 @@ pub struct UrlSigner {
     secret: Zeroizing<[u8; 32]>,
 }
 
-/// Which HTTP method a read URL is for.
+/// The HTTP method of a read URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadMethod {
     /// GET: the bytes.
@@ -28,16 +28,16 @@ pub enum ReadMethod {
     Head,
 }
 
-/// The proof that a part URL was signed here, and what it is for.
+/// A verified part URL: the part that it is for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SignedPart {
-    /// The upload, as text.
+    /// The id of the upload, as text.
     pub upload_id: String,
     /// The part's number, as text.
     pub part_number: String,
 }
 
-/// The proof that a read URL was signed here, and what it is for.
+/// A verified read URL: the blob that it is for.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SignedRead {
     digest: Digest,
@@ -45,27 +45,27 @@ pub struct SignedRead {
 }
 
 impl SignedRead {
-    /// Returns the blob.
+    /// Returns the digest of the blob.
     #[must_use]
     pub fn digest(&self) -> &Digest {
         &self.digest
     }
 
-    /// Returns its size in bytes, which was looked up when the URL was made, and which a digest has for ever; `None` of a URL
-    /// that an earlier version made.
+    /// Returns the size of the blob in bytes, as looked up when the URL was made; a digest has only one size. `None`
+    /// for a URL of an earlier version.
     #[must_use]
     pub fn size_bytes(&self) -> Option<u64> {
         self.size_bytes
     }
 }
 
-/// Why a signed URL is refused.
+/// Errors of a signed URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignedUrlError {
     /// The URL has expired.
     #[error("this URL has expired; ask for a new one")]
     Expired,
-    /// The URL was not made here, was changed, or is used with another method.
+    /// The URL was not signed by this hold, was changed, or is used with another method.
     #[error("this URL is not valid for this request")]
     Invalid,
 }
@@ -96,7 +96,7 @@ impl UrlSigner {
         format!("uploadId={upload_id}&partNumber={part_number}&expires={expires}&signature={signature}")
     }
 
-    /// Checks the query of a part URL; `get` answers the value of a query parameter that is there exactly once.
+    /// Checks the query of a part URL. `get` returns the value of a query parameter that is there exactly once.
     ///
     /// # Errors
     /// [`SignedUrlError`]
@@ -118,7 +118,7 @@ impl UrlSigner {
         format!("method={method}&size={size}&expires={expires}&signature={signature}")
     }
 
-    /// Checks the query of a read URL that was requested with `method`.
+    /// Checks the query of a read URL that was requested with `method`. `get` is as for [`UrlSigner::check_part`].
     ///
     /// # Errors
     /// [`SignedUrlError`]
@@ -133,7 +133,7 @@ impl UrlSigner {
         let mut fields = vec!["read", method.as_str(), &text];
         fields.extend(size);
         self.check(&fields, get, now_s)?;
-        // Only now it is known to be ours.
+        // The size is parsed only after its signature was verified.
         let size_bytes = size.map(str::parse).transpose().map_err(|_| SignedUrlError::Invalid)?;
         Ok(SignedRead { digest: *digest, size_bytes })
     }
@@ -150,7 +150,7 @@ impl UrlSigner {
         let mut all = fields.to_vec();
         all.push(expires);
         self.mac(&all).verify_slice(&signature).map_err(|_| SignedUrlError::Invalid)?;
-        // Only now is the expiry known to be ours.
+        // The expiry is parsed only after its signature was verified.
         let expires: i64 = expires.parse().map_err(|_| SignedUrlError::Invalid)?;
         if now_s < expires { Ok(()) } else { Err(SignedUrlError::Expired) }
     }
@@ -164,7 +164,7 @@ impl UrlSigner {
             unreachable!("HMAC takes keys of any length")
         };
         for field in fields {
-            // Lengths keep ["a", "bc"] and ["ab", "c"] apart.
+            // The lengths distinguish ["a", "bc"] and ["ab", "c"].
             mac.update(&(field.len() as u64).to_be_bytes());
             mac.update(field.as_bytes());
         }
@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(check(&digest, ReadMethod::Head, NOW), Err(SignedUrlError::Invalid));
         assert_eq!(check(&Digest::from_bytes([2; 32]), ReadMethod::Get, NOW), Err(SignedUrlError::Invalid));
         assert_eq!(check(&digest, ReadMethod::Get, NOW + 300), Err(SignedUrlError::Expired));
-        // A part's signature is not a read's.
+        // A part's signature is not valid for a read.
         let part = pairs(&signer().part_query("x", 1, NOW));
         assert_eq!(signer().check_read(&digest, ReadMethod::Get, get(&part), NOW), Err(SignedUrlError::Invalid));
         // The size is signed with the rest.
