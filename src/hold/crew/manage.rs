@@ -25,7 +25,7 @@ pub enum Manager {
 pub struct CrewChange {
     /// The collection; only captain, crew and profile can be written.
     pub collection: String,
-    /// The record key; `None`: that of the record, which a deletion must give.
+    /// The record key; `None` derives it from the record. A deletion needs one.
     pub rkey: Option<String>,
     /// The write.
     pub write: CrewWrite,
